@@ -1,0 +1,9 @@
+"""Actorline runs Apify Actors as Celery jobs for other services.
+
+Paid once; you stop paying when you stop caring; every row once. The design's words are used throughout:
+a *job* is one order placed with us, a *run* is one paid execution on the platform.
+"""
+
+from importlib.metadata import version
+
+__version__ = version("actorline")

@@ -1,0 +1,98 @@
+"""What ends a job otherwise than by delivery, and the closed list of reasons.
+
+    JobEnded
+     ├ JobFailed
+     ├ JobCancelled
+     ├ JobExpired
+     └ JobRefused      nothing was started or billed
+
+A caller of `actorline.run` gets one of the first four, with the job's result as a JSON string for its one argument.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from pydantic import BaseModel
+
+
+class Code(StrEnum):
+    """Why a job ended as it did; the same codes stand in results, exceptions, problem documents and metrics."""
+
+    RUN_FAILED = "run-failed"
+    RUN_TIMED_OUT = "run-timed-out"
+    RUN_ABORTED = "run-aborted"
+    RUN_VANISHED = "run-vanished"
+    DATASET_VANISHED = "dataset-vanished"
+    PAGE_UNREADABLE = "page-unreadable"
+    RECORD_UNREADABLE = "record-unreadable"
+    SINK_FAILED = "sink-failed"
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+    AUTH = "auth"
+    FORBIDDEN = "forbidden"
+    ACTOR_NOT_FOUND = "actor-not-found"
+    RUN_NOT_FOUND = "run-not-found"
+    DATASET_NOT_FOUND = "dataset-not-found"
+    INPUT_INVALID = "input-invalid"
+    DOCUMENT_INVALID = "document-invalid"
+    SECRET_REFUSED = "secret-refused"  # noqa: S105 - a code, not a secret
+    SINK_REFUSED = "sink-refused"
+    CONFLICT = "conflict"
+    CAPACITY = "capacity"
+    START_UNCLEAR = "start-unclear"
+    LEDGER_NOT_DURABLE = "ledger-not-durable"
+    PLATFORM_UNAVAILABLE = "platform-unavailable"
+    REDIS_UNAVAILABLE = "redis-unavailable"
+    UNKNOWN_KEY = "unknown-key"
+
+
+REFUSALS: Final = frozenset({
+    Code.AUTH, Code.FORBIDDEN, Code.ACTOR_NOT_FOUND, Code.RUN_NOT_FOUND, Code.DATASET_NOT_FOUND, Code.INPUT_INVALID,
+    Code.DOCUMENT_INVALID, Code.SECRET_REFUSED, Code.SINK_REFUSED, Code.CONFLICT, Code.UNKNOWN_KEY,
+})  # fmt: skip
+"""Codes of orders that were turned down: with `billed` false nothing was started."""
+
+
+class Reason(BaseModel):
+    """Why a job isn't simply DELIVERED. `billed`: whether a run was started that the account pays for."""
+
+    code: Code
+    message: str
+    platform_type: str | None = None
+    billed: bool
+
+
+class JobEnded(Exception):  # noqa: N818 - names of ends; they are on the wire
+    """One argument: the result as a JSON string."""
+
+
+class JobFailed(JobEnded):
+    pass
+
+
+class JobCancelled(JobEnded):
+    pass
+
+
+class JobExpired(JobEnded):
+    pass
+
+
+class JobRefused(JobEnded):
+    pass
+
+
+class Refused(Exception):  # noqa: N818
+    """An order that a door turns down; nothing was started, billed or changed."""
+
+    def __init__(self, code: Code, message: str, *, platform_type: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = Reason(code=code, message=message, platform_type=platform_type, billed=False)
+
+
+class Unavailable(Exception):  # noqa: N818
+    """Redis or the platform can't be reached; the message says what that means and how to come back."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.reason = Reason(code=code, message=message, billed=False)

@@ -1,0 +1,334 @@
+"""The job document, version 1: one order, as every door takes it.
+
+Unknown fields, two targets, bad names and oversized inputs are refused with the field, the reason and the nearest
+name. Facts about parameters: fact sheet sections 2 and 6.
+"""
+
+import hashlib
+import json
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from actorline.errors import Code, Refused
+
+KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}\Z"
+MAX_INPUT_BYTES: Final = 9_437_184  # fact sheet, section 2: body limit, measured decompressed
+PLACEHOLDERS: Final = frozenset({"key", "date", "run_id"})
+Target = Literal["actor", "actor_task", "run_id", "dataset_id"]
+TARGETS: Final[tuple[Target, ...]] = get_args(Target)
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}([/~][A-Za-z0-9][A-Za-z0-9._-]{0,99})?\Z|^~[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")]  # fmt: skip
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z")]
+RecordKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9!\-_.'()]{1,256}\Z")]  # fact sheet, section 7
+FieldName = Annotated[str, Field(min_length=1, pattern=r"^[^,]*\Z", description="No comma: lists are comma-joined")]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Options(Section):
+    """How the run is started; `None` leaves the choice to the Actor's configuration."""
+
+    memory_mbytes: int | None = Field(None, ge=128, le=32768, description="A power of 2")
+    timeout_secs: int | None = Field(None, ge=0, description="The run's own time-out; 0: none")
+    build: str | None = Field(None, min_length=1, description="Tag or number")
+    max_items: int | None = Field(None, ge=1, description="Caps what is charged, not what is fetched")
+    max_total_charge_usd: float | None = Field(None, gt=0, allow_inf_nan=False)
+    restart_on_error: bool = False
+    force_permission_level: Literal["LIMITED_PERMISSIONS", "FULL_PERMISSIONS"] | None = None
+
+    @field_validator("memory_mbytes")
+    @classmethod
+    def _power_of_two(cls, value: int | None) -> int | None:
+        if value is not None and value & (value - 1):
+            below = 1 << (value.bit_length() - 1)
+            message = f"must be a power of 2: take {below} or {min(below * 2, 32768)}"
+            raise ValueError(message)
+        return value
+
+    def query(self) -> dict[str, str]:
+        return _query(self, OPTION_PARAMETERS)
+
+
+class Collect(Section):
+    """What is fetched of the run's dataset and key-value store."""
+
+    dataset: bool = True
+    format: Literal["jsonl", "json", "csv", "xml", "xlsx", "html", "rss", "parquet"] = "jsonl"
+    limit: int | None = Field(None, ge=1, description="Most items that are fetched")
+    offset: int = Field(0, ge=0)
+    desc: bool = False
+    clean: bool = False
+    fields: list[FieldName] = []
+    output_fields: list[FieldName] = []
+    omit: list[FieldName] = []
+    unwind: list[FieldName] = []
+    flatten: list[FieldName] = []
+    view: str | None = None
+    skip_empty: bool = False
+    skip_hidden: bool = False
+    bom: bool | None = None
+    delimiter: str | None = Field(None, min_length=1)
+    skip_header_row: bool = False
+    xml_root: str | None = None
+    xml_row: str | None = None
+    page_items: int | None = Field(None, ge=1, lt=250_000, description="Items a page; default: by bytes")
+    records: list[RecordKey] = ["OUTPUT"]
+    all_records: bool = False
+    while_running: bool = True
+
+    @model_validator(mode="after")
+    def _renames_match(self) -> "Collect":
+        if self.output_fields and len(self.output_fields) != len(self.fields):
+            message = "output_fields renames fields by position: give both, of the same length"
+            raise ValueError(message)
+        return self
+
+    def query(self) -> dict[str, str]:
+        return _query(self, COLLECT_PARAMETERS)
+
+    @property
+    def keeps_count(self) -> bool:
+        """Whether each scanned item is exactly one row: nothing skips or unwinds."""
+        return not (self.clean or self.skip_empty or self.unwind or self.view)
+
+
+class Sink(Section):
+    url: str | None = Field(None, min_length=1, description="Folder; {key}, {date} and {run_id} are filled in once")
+    compression: Literal["gzip", "none"] = "gzip"
+    single_file: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _placeholders(cls, url: str | None) -> str | None:
+        for name in re.findall(r"{([^{}]*)}", url or ""):
+            if name not in PLACEHOLDERS:
+                message = f"{{{name}}} is not known; there are {{key}}, {{date}} and {{run_id}}"
+                raise ValueError(message)
+        return url
+
+
+class OnFailure(Section):
+    deliver_partial: bool = True
+    resurrect: int = Field(0, ge=0, le=10)
+    new_runs: int = Field(0, ge=0, le=10)
+
+
+class Notify(Section):
+    url: str | None = None
+    task: str | None = None
+    queue: str | None = None
+
+
+class JobDocument(Section):
+    version: Literal[1] = 1
+    key: str | None = Field(None, pattern=KEY_PATTERN, description="The key is the job; default: a fresh UUIDv7")
+    actor: Name | None = None
+    actor_task: Name | None = None
+    run_id: Id | None = Field(None, description="Take over a run that exists")
+    dataset_id: Name | None = Field(None, description="Only collect")
+    input: Any = None
+    input_url: str | None = None
+    input_type: str | None = None
+    options: Options = Options()
+    mode: Literal["async", "sync"] = "async"
+    collect: Collect = Collect()
+    sink: Sink = Sink()
+    account: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
+    poll_interval_secs: float = Field(5, ge=1, le=3600, allow_inf_nan=False)
+    deadline_secs: float | None = Field(None, gt=0, allow_inf_nan=False, description="Counted from queued_at")
+    on_deadline: Literal["abort"] = "abort"
+    reuse_secs: float | None = Field(None, gt=0, allow_inf_nan=False)
+    on_failure: OnFailure = OnFailure()
+    own: bool = Field(False, description="Whether a run that was taken over may be aborted by us")
+    notify: Notify = Notify()
+    priority: int = Field(5, ge=0, le=9)
+    labels: dict[Label, Annotated[str, Field(max_length=200)]] = {}
+
+    @model_validator(mode="after")
+    def _one_target(self) -> "JobDocument":
+        given = [name for name in TARGETS if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = "none is given" if not given else f"{' and '.join(given)} are given"
+            message = f"give exactly one of {', '.join(TARGETS)}; {found}"
+            raise ValueError(message)
+        return self
+
+    @property
+    def target(self) -> tuple[Target, str]:
+        """The field that names what is run or collected, and its value."""
+        return next((name, value) for name in TARGETS if (value := getattr(self, name)) is not None)
+
+    @property
+    def starts_run(self) -> bool:
+        return self.actor is not None or self.actor_task is not None
+
+    @property
+    def may_abort(self) -> bool:
+        """A run taken over by `run_id` is somebody else's unless the document says it is ours."""
+        return self.starts_run or self.own
+
+    def body_hash(self) -> str:
+        """sha256 of the document after defaults, without key, notify and labels: what makes two orders the same."""
+        body = self.model_dump(mode="json", exclude={"key", "notify", "labels"})
+        return hashlib.sha256(_canonical(body)).hexdigest()
+
+    def input_body(self) -> bytes:
+        """The request body of the start. The API's document requires one, so no input is the empty object."""
+        return _canonical({} if self.input is None else self.input, sort=False)
+
+    def query(self) -> dict[str, str]:
+        """Query parameters of the start; `force_permission_level` exists for Actors only."""
+        query = self.options.query()
+        if self.actor_task:
+            query.pop("forcePermissionLevel", None)
+        return query
+
+
+OPTION_PARAMETERS: Final[Mapping[str, str]] = {
+    "memory_mbytes": "memory",
+    "timeout_secs": "timeout",
+    "build": "build",
+    "max_items": "maxItems",
+    "max_total_charge_usd": "maxTotalChargeUsd",
+    "restart_on_error": "restartOnError",
+    "force_permission_level": "forcePermissionLevel",
+}
+COLLECT_PARAMETERS: Final[Mapping[str, str]] = {
+    "format": "format",
+    "desc": "desc",
+    "clean": "clean",
+    "fields": "fields",
+    "output_fields": "outputFields",
+    "omit": "omit",
+    "unwind": "unwind",
+    "flatten": "flatten",
+    "view": "view",
+    "skip_empty": "skipEmpty",
+    "skip_hidden": "skipHidden",
+    "bom": "bom",
+    "delimiter": "delimiter",
+    "skip_header_row": "skipHeaderRow",
+    "xml_root": "xmlRoot",
+    "xml_row": "xmlRow",
+}
+
+
+def fresh_key() -> str:
+    """A new UUIDv7: sorts by time, and nobody else has made it."""
+    moment = int(time.time() * 1000).to_bytes(6, "big")
+    number = int.from_bytes(moment + os.urandom(10), "big")
+    number = number & ~(0xF << 76) & ~(0x3 << 62) | (0x7 << 76) | (0x2 << 62)
+    return str(uuid.UUID(int=number))
+
+
+def parse_document(raw: Any) -> JobDocument:
+    """Check an order. Raises Refused that names each bad field, why, and the nearest name; nothing else is raised."""
+    if not isinstance(raw, Mapping):
+        raise _refused([f"the document must be a JSON object, not {_json_type(raw)}"])
+    try:
+        document = JobDocument.model_validate(dict(raw))
+        body = document.input_body()
+        document.body_hash()
+    except ValidationError as error:
+        raise _refused(list(_problems(error))) from None
+    except (ValueError, TypeError, RecursionError) as error:  # NaN, lone surrogates, things that are no JSON
+        raise _refused([f"input: is not JSON ({type(error).__name__})"]) from None
+    if len(body) > MAX_INPUT_BYTES:
+        raise _refused([f"input: has {len(body):,} bytes; the platform takes at most {MAX_INPUT_BYTES:,}"])
+    problem = next(_not_built(document), None)
+    if problem:
+        raise _refused([problem])
+    return document
+
+
+def _not_built(document: JobDocument) -> Iterator[str]:
+    """What the document may say but this version can't do yet: refused at the door, never ignored."""
+    if document.mode == "sync":
+        yield 'mode: "sync" is not built yet; take "async"'
+    if document.collect.format != "jsonl":
+        yield f'collect.format: "{document.collect.format}" is not built yet; take "jsonl"'
+    unbuilt = {
+        "input_url": document.input_url, "input_type": document.input_type, "reuse_secs": document.reuse_secs,
+        "on_failure.resurrect": document.on_failure.resurrect, "on_failure.new_runs": document.on_failure.new_runs,
+        "notify": document.notify != Notify(), "sink.single_file": document.sink.single_file,
+        "collect.all_records": document.collect.all_records,
+    }  # fmt: skip
+    yield from (f"{name}: is not built yet; leave it out" for name, value in unbuilt.items() if value)
+
+
+def _refused(problems: list[str]) -> Refused:
+    return Refused(Code.DOCUMENT_INVALID, f"The job document is refused: {'; '.join(problems)}. Nothing was started.")
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False, include_input=False)[:10]:
+        place = ".".join(_shown(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            yield f"{place}: is not known{_nearest(problem['loc'])}"
+        elif problem["type"] == "string_pattern_mismatch":
+            yield f"{place}: has characters or a length that are not allowed"
+        else:
+            text = problem["msg"].removeprefix("Value error, ")
+            yield f"{place}: {text}" if place else text
+
+
+def _shown(part: int | str) -> str:
+    return str(part)[:60].encode("ascii", "backslashreplace").decode()
+
+
+def _nearest(location: tuple[int | str, ...]) -> str:
+    """A hint for an unknown field; camelCase is the platform's spelling, so it is tried as ours."""
+    model: Any = JobDocument
+    for part in location[:-1]:
+        model = model.model_fields[str(part)].annotation
+    wrong = str(location[-1])[:60]
+    snake = re.sub(r"(?<!^)(?=[A-Z])", "_", wrong).lower()
+    match = get_close_matches(snake, model.model_fields, n=1, cutoff=0.6)
+    if not match:
+        renamed = {platform: ours for ours, platform in {**OPTION_PARAMETERS, **COLLECT_PARAMETERS}.items()}
+        match = [renamed[wrong]] if renamed.get(wrong) in model.model_fields else []
+    if match:
+        return f' (did you mean "{match[0]}"?)'
+    inside = [name for name, field in JobDocument.model_fields.items() if snake in _fields_of(field.annotation)]
+    return f' (did you mean "{inside[0]}.{snake}"?)' if inside else ""
+
+
+def _fields_of(annotation: Any) -> Mapping[str, Any]:
+    return annotation.model_fields if isinstance(annotation, type) and issubclass(annotation, Section) else {}
+
+
+def _query(section: Section, parameters: Mapping[str, str]) -> dict[str, str]:
+    defaults = type(section).model_fields
+    values = {ours: getattr(section, ours) for ours in parameters}
+    return {
+        parameters[ours]: _parameter(value)
+        for ours, value in values.items()
+        if ours == "format" or value != defaults[ours].default
+    }
+
+
+def _parameter(value: Any) -> str:
+    """As the API wants it: fact sheet, section 1 (booleans, comma-joined lists)."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def _canonical(value: Any, *, sort: bool = True) -> bytes:
+    text = json.dumps(value, sort_keys=sort, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def _json_type(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    return names.get(type(value), "null" if value is None else type(value).__name__)

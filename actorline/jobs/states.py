@@ -1,0 +1,86 @@
+"""A job's states, and the one table of legal moves between them."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class State(StrEnum):
+    QUEUED = "QUEUED"
+    WAITING = "WAITING"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    ABORTING = "ABORTING"
+    COLLECTING = "COLLECTING"
+    DELIVERED = "DELIVERED"
+    PARTIAL = "PARTIAL"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+
+class Event(StrEnum):
+    START = "start"  # an intent is on disk; a POST may follow
+    HOLD = "hold"  # not now: capacity, rate, pause, an unclear start
+    RUN_KNOWN = "run-known"  # the run's id is in the ledger
+    COLLECT = "collect"  # the rows may be fetched
+    ABORT = "abort"  # the run is no longer wanted
+    DELIVER = "deliver"
+    DELIVER_PARTIAL = "deliver-partial"
+    FAIL = "fail"
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+
+
+TERMINAL: Final = frozenset({State.DELIVERED, State.PARTIAL, State.FAILED, State.CANCELLED, State.EXPIRED})
+LIVE: Final = frozenset(State) - TERMINAL
+BILLABLE: Final = frozenset({State.STARTING, State.RUNNING, State.ABORTING})
+"""States in which a run may be going on at the platform; WAITING is too while its start is unclear."""
+
+_ENDS_WITHOUT_ROWS: Final = {Event.FAIL: State.FAILED, Event.CANCEL: State.CANCELLED, Event.EXPIRE: State.EXPIRED}
+
+TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
+    State.QUEUED: {
+        Event.START: State.STARTING,
+        Event.HOLD: State.WAITING,
+        Event.RUN_KNOWN: State.RUNNING,
+        Event.COLLECT: State.COLLECTING,
+        **_ENDS_WITHOUT_ROWS,
+    },
+    State.WAITING: {
+        Event.START: State.STARTING,
+        Event.HOLD: State.WAITING,
+        Event.RUN_KNOWN: State.RUNNING,
+        Event.COLLECT: State.COLLECTING,
+        **_ENDS_WITHOUT_ROWS,
+    },
+    State.STARTING: {
+        Event.START: State.STARTING,
+        Event.HOLD: State.WAITING,
+        Event.RUN_KNOWN: State.RUNNING,
+        **_ENDS_WITHOUT_ROWS,
+    },
+    State.RUNNING: {Event.COLLECT: State.COLLECTING, Event.ABORT: State.ABORTING, **_ENDS_WITHOUT_ROWS},
+    State.ABORTING: {Event.COLLECT: State.COLLECTING, **_ENDS_WITHOUT_ROWS},
+    State.COLLECTING: {
+        Event.DELIVER: State.DELIVERED,
+        Event.DELIVER_PARTIAL: State.PARTIAL,
+        **_ENDS_WITHOUT_ROWS,
+    },
+    State.DELIVERED: {},
+    State.PARTIAL: {},
+    State.FAILED: {},
+    State.CANCELLED: {},
+    State.EXPIRED: {},
+}
+
+
+def sources(event: Event) -> frozenset[State]:
+    """The states in which `event` is legal."""
+    return frozenset(state for state, moves in TRANSITIONS.items() if event in moves)
+
+
+def target(event: Event) -> State:
+    """The state that `event` leads to: one and the same from each of its sources."""
+    (state,) = {moves[event] for moves in TRANSITIONS.values() if event in moves}
+    return state

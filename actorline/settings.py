@@ -1,0 +1,192 @@
+"""Every setting of an installation, read once at a process's start.
+
+Sources, the first one wins: environment variables `ACTORLINE_*` (and `APIFY_TOKEN`, `APIFY_TOKEN_FILE`), then the
+nearest `actorline.toml` at or above the working directory.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+import platformdirs
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+SETTINGS_FILE = "actorline.toml"
+API_URL = "https://api.apify.com"
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it and says how to mend it, never a secret's value."""
+
+
+class Secret(BaseModel):
+    """A value that the worker writes into an input in the place of `{"$secret": NAME}`."""
+
+    value: SecretStr
+    actors: list[str] = Field(description="Actors and Actor tasks that may have it, as they are named in documents")
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="ACTORLINE_", env_nested_delimiter="__", extra="ignore", populate_by_name=True, frozen=True
+    )
+
+    apify_token: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("APIFY_TOKEN", "apify_token"), description="Token of the account `default`"
+    )
+    apify_token_file: Path | None = Field(
+        None,
+        validation_alias=AliasChoices("APIFY_TOKEN_FILE", "apify_token_file"),
+        description="File holding the token of the account `default`, for container secrets",
+    )
+    accounts: dict[str, SecretStr] = Field(default_factory=dict, description="Further accounts: alias -> token")
+    api_url: str = Field(API_URL, description="Root of the Apify API")
+    redis_url: str | None = Field(None, description="Broker; unset: an embedded Valkey under the home")
+    results_url: str | None = Field(None, description="Celery results; default: the broker's next database")
+    ledger_url: str | None = Field(None, description="The ledger; default: the database after the results'")
+    namespace: str = Field("actorline", pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="Prefix of queues and keys")
+    installation: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{2,31}$",
+        description="Name that marks our runs at the platform; default: made once and kept in the ledger",
+    )
+    home: Path = Field(default_factory=lambda: default_home(), description="Folder for the embedded stack's files")
+    sink_url: str | None = Field(None, description="Where rows go if a document names no sink")
+    sink_roots: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Sink URLs from services must lie under one of these (comma-separated); default: the default sink's folder",
+    )
+    secrets: dict[str, Secret] = Field(default_factory=dict, description="Secrets for inputs: NAME -> value and Actors")
+    retention_days: int = Field(30, ge=1, description="Days that an ended job stays in the ledger; data is never deleted")
+    schedules_file: Path | None = Field(None, description="schedules.toml; default: the one in the home, if it is there")
+    control_concurrency: int = Field(8, ge=1, le=64, description="Threads of a control worker")
+    fetch_concurrency: int = Field(16, ge=1, le=64, description="Threads of a fetch worker")
+    send_by_secs: float = Field(10, ge=1, description="Seconds after taking the start lease within which a start is sent")
+    start_settle_secs: float = Field(
+        120, ge=0, description="Seconds that an unclear start may take to appear in the platform's lists"
+    )
+    start_lookback_secs: float = Field(
+        86_400, ge=0, description="How far a start looks back for its own run after Redis was restarted, seconds"
+    )
+    dataset_lag_secs: float = Field(
+        10, ge=0, description="Seconds after a run's end until the platform's item counters are trusted"
+    )
+    visibility_timeout_secs: int = Field(15, ge=5, description="Seconds until a dead worker's messages are taken over")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        file = find_settings_file(Path.cwd())
+        toml = (TomlConfigSettingsSource(settings_cls, file),) if file else ()
+        return (init_settings, env_settings, *toml)
+
+    @field_validator("redis_url", "results_url", "ledger_url")
+    @classmethod
+    def _known_scheme(cls, url: str | None) -> str | None:
+        if url and urlsplit(url).scheme not in {"redis", "rediss", "redis+socket"}:
+            msg = "must begin with redis://, rediss:// or redis+socket://"
+            raise ValueError(msg)
+        return url or None
+
+    @field_validator("sink_roots", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("home", "schedules_file", "apify_token_file")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path.expanduser().absolute() if path else None
+
+    @property
+    def broker(self) -> str:
+        return self.redis_url or f"redis+socket://{self.socket}"
+
+    @property
+    def results(self) -> str:
+        return self.results_url or next_database(self.broker)
+
+    @property
+    def ledger(self) -> str:
+        return self.ledger_url or next_database(self.results)
+
+    @property
+    def socket(self) -> Path:
+        """The embedded Valkey's Unix socket: file permissions keep other users out without a password."""
+        return self.home / "valkey.sock"
+
+    @property
+    def default_sink(self) -> str:
+        return self.sink_url or f"file://{self.home}/rows/{{key}}/"
+
+    @cached_property
+    def tokens(self) -> dict[str, SecretStr]:
+        """Account alias -> token. Raises SettingsError if APIFY_TOKEN_FILE can't be read."""
+        tokens = dict(self.accounts)
+        if self.apify_token and self.apify_token.get_secret_value().strip():
+            tokens["default"] = SecretStr(self.apify_token.get_secret_value().strip())
+        elif self.apify_token_file:
+            try:
+                tokens["default"] = SecretStr(self.apify_token_file.read_text().strip())
+            except OSError as error:
+                message = f"APIFY_TOKEN_FILE can't be read: {error.strerror}. Give a file that holds the token."
+                raise SettingsError(message) from error
+        return tokens
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings. Raises SettingsError that names each bad one, with its fix and without its value."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [f"{_variable(problem['loc'])}: {problem['msg']}" for problem in error.errors(include_input=False)]
+        message = "Settings are wrong. " + "; ".join(lines) + ". Mend the environment or actorline.toml."
+        raise SettingsError(message) from None
+    except OSError as error:
+        message = f"{SETTINGS_FILE} can't be read: {error}"
+        raise SettingsError(message) from error
+    except ValueError as error:  # tomllib's and the environment's JSON errors
+        message = f"Settings can't be read: {error}. Mend the environment or {SETTINGS_FILE}."
+        raise SettingsError(message) from error
+
+
+def find_settings_file(start: Path) -> Path | None:
+    """The nearest `actorline.toml` at or above `start`."""
+    return next((file for folder in (start, *start.parents) if (file := folder / SETTINGS_FILE).is_file()), None)
+
+
+def default_home() -> Path:
+    """`.actorline` beside the nearest `actorline.toml`, else the user's state folder."""
+    file = find_settings_file(Path.cwd())
+    return file.parent / ".actorline" if file else platformdirs.user_state_path("actorline")
+
+
+def next_database(url: str) -> str:
+    """The same Redis server's next database: `redis://h/0` -> `redis://h/1`."""
+    parts = urlsplit(url)
+    if parts.scheme == "redis+socket":
+        number = int(dict(item.split("=") for item in parts.query.split("&") if item).get("virtual_host", 0))
+        return f"redis+socket://{parts.path}?virtual_host={number + 1}"
+    number = int(parts.path.strip("/") or 0)
+    return urlunsplit(parts._replace(path=f"/{number + 1}"))
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = "__".join(str(part) for part in location).upper()
+    return name if name.startswith("APIFY") else f"ACTORLINE_{name}"
