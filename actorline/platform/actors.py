@@ -1,0 +1,33 @@
+"""Actors and Actor tasks: does it exist, and what is it called."""
+
+from actorline.platform.client import Platform
+from actorline.platform.resource import Resource, safe_id
+
+__all__ = ["Actor", "ActorTask", "get_actor", "get_actor_task", "safe_id"]
+
+
+class Actor(Resource):
+    """OpenAPI, components/schemas/Actor."""
+
+    id: str
+    name: str
+    username: str
+
+
+class ActorTask(Resource):
+    """OpenAPI, components/schemas/Task."""
+
+    id: str
+    act_id: str
+    name: str
+    username: str | None = None
+
+
+def get_actor(platform: Platform, actor: str) -> Actor:
+    """The Actor by id, `user/name` or `user~name`; raises NotFound. Source: OpenAPI, /v2/actors/{actorId}."""
+    return Actor.from_platform(platform.get_data(f"actors/{safe_id(actor)}"))
+
+
+def get_actor_task(platform: Platform, actor_task: str) -> ActorTask:
+    """The Actor task by id or name; raises NotFound. Source: OpenAPI, /v2/actor-tasks/{actorTaskId}."""
+    return ActorTask.from_platform(platform.get_data(f"actor-tasks/{safe_id(actor_task)}"))

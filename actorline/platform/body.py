@@ -1,0 +1,84 @@
+"""The body of an answer, read block by block so that memory doesn't grow with it."""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import ClassVar, Self
+
+import requests
+import urllib3
+
+from actorline.platform.errors import PlatformUnavailable
+from actorline.platform.faults import describe_fault, describe_request
+
+
+class Body:
+    """An open answer; a context manager that closes it. For one thread.
+
+    A connection that breaks or stalls, and a body shorter than its Content-Length, raise PlatformUnavailable.
+    A body without Content-Length that is sent without chunks can't be checked here.
+    """
+
+    ENCODINGS: ClassVar[frozenset[str]] = frozenset({"gzip", "identity"})
+    """The content encodings that were asked for; any other would be taken for the content itself."""
+
+    def __init__(self, response: requests.Response) -> None:
+        self._response = response
+        self._encodings = frozenset(
+            encoding.strip().lower() for encoding in response.headers.get("Content-Encoding", "identity").split(",")
+        )
+        if not self._encodings <= self.ENCODINGS:
+            response.close()
+            message = f"The answer came with a Content-Encoding nobody asked for: {', '.join(sorted(self._encodings))}"
+            raise PlatformUnavailable(message, status=response.status_code, request=describe_request(response))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the connection back if the body was read to its end, and cuts it otherwise. Safe to repeat."""
+        self._response.close()
+
+    @property
+    def content_type(self) -> str:
+        """As sent, with its parameters; empty if absent."""
+        return self._response.headers.get("Content-Type", "")
+
+    @property
+    def content_length(self) -> int | None:
+        """Bytes on the wire, still encoded; None if the server didn't say."""
+        return self._int_header("Content-Length")
+
+    @property
+    def is_gzip(self) -> bool:
+        return "gzip" in self._encodings
+
+    def readinto(self, buffer: memoryview | bytearray) -> int:
+        """Fills `buffer` with raw bytes, still encoded, and returns how many; fewer than fit, then 0, mean the end."""
+        block = self._read(len(buffer), decoded=False)
+        buffer[: len(block)] = block
+        return len(block)
+
+    def blocks(self, size: int) -> Iterator[bytes]:
+        """The raw bytes, still encoded, in blocks of `size` bytes; only the last is shorter."""
+        while block := self._read(size, decoded=False):
+            yield block
+
+    def decoded_blocks(self, size: int) -> Iterator[bytes]:
+        """The bytes without the Content-Encoding, in blocks of about `size`; not to be mixed with raw reads."""
+        while block := self._read(size, decoded=True):
+            yield block
+
+    def _read(self, size: int, *, decoded: bool) -> bytes:
+        try:
+            return self._response.raw.read(size, decode_content=decoded)
+        except urllib3.exceptions.HTTPError as error:
+            message = f"The answer broke off: {describe_fault(error)}"
+            request = describe_request(self._response)
+            raise PlatformUnavailable(message, status=self._response.status_code, request=request) from error
+
+    def _int_header(self, name: str) -> int | None:
+        value = self._response.headers.get(name, "")
+        return int(value) if value.isascii() and value.isdigit() else None

@@ -1,0 +1,208 @@
+"""The client of the platform's HTTP API: one pool of connections, calls that are safe to repeat, errors of our own."""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import orjson
+import requests
+from pydantic import SecretStr
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from actorline.platform.errors import PlatformError, PlatformUnavailable
+from actorline.platform.faults import describe_request, error_from_fault, error_from_response
+from actorline.platform.retry import next_wait
+
+Params = Mapping[str, str | int]
+"""Query parameters as the platform writes them: booleans as `"true"`, lists joined by commas, times in UTC with `Z`."""
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+# A worker has tens of threads, each with one request at a time.
+POOL_SIZE: Final = 64
+# A record is redirected once, to the storage (fact sheet, section 7).
+MAX_REDIRECTS: Final = 5
+
+
+class Platform:
+    """One account at one API, shared by all threads of a process.
+
+    Every method raises only PlatformError and repeats its request within the bounds of `retry`; so there is none for a
+    request that must not be sent twice, such as the start of a run.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        token: SecretStr,
+        *,
+        user_agent: str,
+        connect_timeout_s: float = 10,
+        read_timeout_s: float = 30,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """`api_url` is the server's root, with or without `/v2`; `read_timeout_s` bounds the silence between two bytes.
+
+        Raises ValueError, which never shows the token, for a URL or a token that can't be used.
+        """
+        self.api_root: Final = _api_root(api_url)
+        """The URL all paths are under; ends in `/v2`, without a slash."""
+        self.user_agent: Final = user_agent
+        self.timeouts: Final = (connect_timeout_s, read_timeout_s)
+        """Seconds to connect, and seconds of silence."""
+        self._token = _checked(token)
+        self._sleep = sleep
+        self._session = _open_session(BearerAuth(self._token), user_agent)
+
+    def __repr__(self) -> str:
+        return f"Platform({self.api_root!r}, {self._token!r}, user_agent={self.user_agent!r})"
+
+    @property
+    def authorization(self) -> str:
+        """The value of the `Authorization` header: a secret, never to be logged."""
+        return f"Bearer {self._token.get_secret_value()}"
+
+    def close(self) -> None:
+        """Closes the idle connections; answers still open are their readers' to close."""
+        self._session.close()
+
+    def get_data(self, path: str, params: Params | None = None) -> Any:
+        """GET `path` (below `api_root`, such as `actor-runs/abc`): what stands in the answer's `data`."""
+        return self._call("GET", path, params, _unwrap)
+
+    def post_data(self, path: str, params: Params | None = None) -> Any:
+        """POST without a body, for what has the same effect when it comes twice, such as an abort; returns `data`."""
+        return self._call("POST", path, params, _unwrap)
+
+    def stream(
+        self, path: str, params: Params | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        """GET `path`: the answer with its body unread and undecoded in `raw`. The caller closes it."""
+        return self._call("GET", path, params, lambda response: response, headers=headers, stream=True)
+
+    def head(self, path: str, params: Params | None = None) -> requests.Response:
+        """HEAD `path`: the answer for its headers; there is nothing to close."""
+        return self._call("HEAD", path, params, lambda response: response)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        params: Params | None,
+        read: Callable[[requests.Response], T],
+        *,
+        headers: Mapping[str, str] | None = None,
+        stream: bool = False,
+    ) -> T:
+        began = time.monotonic()
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return read(self._send(method, path, params, headers=headers, stream=stream))
+            except PlatformError as error:
+                error.attempts = attempt
+                wait_s = self._wait_after(error, elapsed_s=time.monotonic() - began)
+                if wait_s is None:
+                    raise
+                logger.warning(
+                    "platform_call_repeated",
+                    extra={"request": error.request, "status": error.status, "attempt": attempt, "wait_s": wait_s},
+                )
+            self._sleep(wait_s)
+
+    def _wait_after(self, error: PlatformError, *, elapsed_s: float) -> float | None:
+        if not isinstance(error, PlatformUnavailable):
+            return None
+        return next_wait(error.attempts, elapsed_s=elapsed_s, retry_after_s=error.retry_after_s, random=random.random)
+
+    def _send(
+        self, method: str, path: str, params: Params | None, *, headers: Mapping[str, str] | None, stream: bool
+    ) -> requests.Response:
+        url = f"{self.api_root}/{path.lstrip('/')}"
+        try:
+            response = self._session.request(
+                method,
+                url,
+                params=params,
+                headers=headers,
+                timeout=self.timeouts,
+                stream=stream,
+                allow_redirects=method != "POST",  # a redirected POST would become a GET
+            )
+        except requests.RequestException as error:
+            raise error_from_fault(error, method=method, url=url) from error
+        if response.status_code // 100 == 2:  # noqa: PLR2004
+            return response
+        with response:
+            raise error_from_response(response)
+
+
+class BearerAuth(AuthBase):
+    """The token as a header. Set on the session, it also keeps requests from putting `~/.netrc` in its place."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        return request
+
+
+class PlatformSession(requests.Session):
+    """A session that takes proxies and certificates from the environment, but no credentials from `~/.netrc`."""
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Drops the token on the way to another host, port, or from https to http; adds nothing in its place."""
+        is_elsewhere = self.should_strip_auth(response.request.url, prepared_request.url)  # type: ignore[no-untyped-call]  # the stubs lack it
+        if is_elsewhere:
+            prepared_request.headers.pop("Authorization", None)
+
+
+def _open_session(auth: AuthBase, user_agent: str) -> requests.Session:
+    session = PlatformSession()
+    session.auth = auth
+    session.max_redirects = MAX_REDIRECTS
+    # Encodings every installation can undo; requests adds br and zstd where it finds a library for them.
+    session.headers.update({"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"})
+    # Threads share the session: nothing may change it, so no answer may leave a cookie in it.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = HTTPAdapter(pool_maxsize=POOL_SIZE, pool_block=False)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _api_root(api_url: str) -> str:
+    root = api_url.rstrip("/").removesuffix("/v2").rstrip("/")
+    parts = urlsplit(root)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in root:
+        raise ValueError("The API's URL must look like https://api.apify.com, without user, query or fragment")
+    return f"{root}/v2"
+
+
+def _checked(token: SecretStr) -> SecretStr:
+    """Refuses here what the HTTP layer would refuse later with the token in its message."""
+    value = token.get_secret_value()
+    if not value or not all("!" <= char <= "~" for char in value):
+        raise ValueError("The API token is empty, or has a space, a line break or another character no token has")
+    return token
+
+
+def _unwrap(response: requests.Response) -> Any:
+    """What stands in `data` (fact sheet, section 1); a page of HTML with status 200 is a proxy's, not the API's."""
+    try:
+        body = orjson.loads(response.content)
+    except ValueError:
+        body = None
+    if isinstance(body, dict) and "data" in body:
+        return body["data"]
+    message = "The answer is not the API's: no `data` in it"
+    raise PlatformUnavailable(message, status=response.status_code, request=describe_request(response))

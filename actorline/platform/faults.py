@@ -1,0 +1,80 @@
+"""From what went wrong on the wire to one of our errors, in words that hold no token and no query."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+import requests
+import urllib3
+
+from actorline.platform.errors import PlatformError, PlatformUnavailable, classify
+from actorline.platform.retry import parse_retry_after
+
+# An error of the API is a few hundred bytes; an error page of a proxy may be any size.
+ERROR_BODY_MAX_BYTES: Final = 65_536
+
+_TOKEN = re.compile(r"(apify_\w+_|Bearer\s+)[\w.~+/=-]+")
+
+
+def describe_request(response: requests.Response) -> str:
+    """Method and URL, without query, fragment and user."""
+    return f"{response.request.method} {bare_url(response.url)}"
+
+
+def bare_url(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def describe_fault(error: requests.RequestException | urllib3.exceptions.HTTPError) -> str:
+    """The words of the innermost network error; those of the outer ones hold the URL with its query."""
+    cause = error
+    if isinstance(error, requests.RequestException) and error.args:
+        cause = getattr(error.args[0], "reason", error.args[0])
+    return str(cause) if isinstance(cause, urllib3.exceptions.HTTPError) else type(error).__name__
+
+
+def error_from_response(response: requests.Response) -> PlatformError:
+    """The error that an answer other than 2xx stands for; reads at most 64 kB of its body, and never raises.
+
+    A 4xx without the API's `{"error": ...}` comes from something in between (a proxy, a firewall), which proves nothing
+    about the platform: it is PlatformUnavailable, not a refusal. Only HEAD, which has no body, is judged by its status.
+    """
+    detail = _error_detail(response)
+    type_, message = detail.get("type"), detail.get("message")
+    type_ = type_ if isinstance(type_, str) else None
+    status = response.status_code
+    kind = classify(status, type_)
+    if not detail and response.request.method != "HEAD" and not issubclass(kind, PlatformUnavailable):
+        kind = PlatformUnavailable
+    if not isinstance(message, str):
+        message = response.reason if response.request.method == "HEAD" else "The answer is not the API's"
+    error = kind(_without_token(message or "", response), status=status, type=type_, request=describe_request(response))
+    if isinstance(error, PlatformUnavailable):
+        error.retry_after_s = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+    return error
+
+
+def error_from_fault(error: requests.RequestException, *, method: str, url: str) -> PlatformUnavailable:
+    """The error for a request that got no whole answer."""
+    return PlatformUnavailable(describe_fault(error), request=f"{method} {bare_url(url)}")
+
+
+def _error_detail(response: requests.Response) -> dict[str, Any]:
+    """What stands under `error` (fact sheet, section 1, "Errors"), or {} if the body isn't the API's."""
+    try:
+        body = orjson.loads(next(response.iter_content(ERROR_BODY_MAX_BYTES), b""))
+    except (requests.RequestException, ValueError):
+        return {}
+    detail = body.get("error") if isinstance(body, dict) else None
+    return detail if isinstance(detail, dict) else {}
+
+
+def _without_token(message: str, response: requests.Response) -> str:
+    """A platform that quotes the token it was given must not put it into our logs."""
+    for sent in (response, *response.history):
+        _, _, token = (sent.request.headers.get("Authorization") or "").partition(" ")
+        message = message.replace(token, "***") if token else message
+    return _TOKEN.sub(r"\1***", message)

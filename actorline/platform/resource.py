@@ -1,0 +1,42 @@
+"""How the platform names and describes its things: ids in paths, camelCase objects that may grow."""
+
+from typing import Any, Self
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from actorline.platform.errors import InvalidRequest, PlatformUnavailable
+
+
+class Resource(BaseModel):
+    """A thing the platform describes. Fields it adds are accepted and dropped: some hold secrets (a dataset's
+    `urlSigningSecretKey`, a user's proxy password) that must not show in a `repr`.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+    @classmethod
+    def from_platform(cls, data: Any) -> Self:
+        """The model of a `data` object; raises PlatformUnavailable, without the values, if it isn't one."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            fields = sorted({".".join(map(str, detail["loc"])) or "(all)" for detail in error.errors()})
+            message = f"The answer is not a {cls.__name__} as the platform describes it: {', '.join(fields)}"
+            raise PlatformUnavailable(message) from None  # the cause would show the values
+
+
+def path_segment(name: str) -> str:
+    """`name` percent-encoded as one segment of a path; raises InvalidRequest where no path can hold it.
+
+    A dot segment would be resolved away before sending (RFC 3986, section 5.2.4), and so address another resource.
+    """
+    if name in {"", ".", ".."}:
+        raise InvalidRequest(f"{name!r} can't be a name in a path of the API")
+    return quote(name, safe="~!'()")
+
+
+def safe_id(name_or_id: str) -> str:
+    """The path segment of an id, `user/name` or `user~name`; a `/` is sent as `~` (fact sheet, section 1)."""
+    return path_segment(name_or_id.replace("/", "~"))

@@ -1,0 +1,158 @@
+"""Runs: reading, listing and aborting them, and the end of their log."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from pydantic import Field
+
+from actorline.platform.body import Body
+from actorline.platform.client import Platform
+from actorline.platform.errors import PlatformUnavailable
+from actorline.platform.resource import Resource, safe_id
+
+# Fact sheet, section 2, table of statuses. Any other, also one the platform adds tomorrow, counts as still running.
+TERMINAL_STATUSES: Final = frozenset({"SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"})
+
+# "The default value as well as the maximum is 1000" (OpenAPI, components/parameters/limit).
+LIST_LIMIT: Final = 1000
+
+# A log has at most 10,485,760 characters (fact sheet, section 4) of up to 4 bytes.
+LOG_MAX_BYTES: Final = 4 * 10_485_760
+LOG_TAIL_BYTES: Final = 65_536
+
+
+class RunMeta(Resource):
+    """How a run was started (OpenAPI, components/schemas/RunMeta)."""
+
+    origin: str | None = None
+    user_agent: str | None = None
+    """User agent of the client that started the run. Proven in the run itself, only likely in list items."""
+
+
+class RunStats(Resource):
+    """Counters of a run (OpenAPI, components/schemas/RunStats); preliminary for about 10 s after the end."""
+
+    input_body_len: int | None = None
+    restart_count: int | None = None
+    resurrect_count: int | None = None
+    run_time_secs: float | None = None
+    compute_units: float | None = None
+
+
+class RunOptions(Resource):
+    """The options as really used (OpenAPI, components/schemas/RunOptions)."""
+
+    build: str | None = None
+    timeout_secs: int | None = None
+    memory_mbytes: int | None = None
+    disk_mbytes: int | None = None
+    max_items: int | None = None
+    max_total_charge_usd: float | None = None
+
+
+class RunSummary(Resource):
+    """A run as it stands in lists (OpenAPI, components/schemas/RunShort)."""
+
+    id: str
+    act_id: str
+    actor_task_id: str | None = None
+    status: str
+    started_at: datetime
+    """Set already while the status is READY."""
+    finished_at: datetime | None = None
+    build_id: str | None = None
+    build_number: str | None = None
+    default_dataset_id: str
+    default_key_value_store_id: str
+    usage_total_usd: float | None = None
+    """At today's prices, "informational only"."""
+    meta: RunMeta = Field(default_factory=RunMeta)
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL_STATUSES
+
+
+class Run(RunSummary):
+    """A run (OpenAPI, components/schemas/Run)."""
+
+    status_message: str | None = None
+    exit_code: int | None = None
+    stats: RunStats = Field(default_factory=RunStats)
+    options: RunOptions = Field(default_factory=RunOptions)
+
+
+def get_run(platform: Platform, run_id: str) -> Run:
+    """The run as it is now. Raises NotFound also in the first seconds after a start (fact sheet, section 4)."""
+    return Run.from_platform(platform.get_data(f"actor-runs/{safe_id(run_id)}"))
+
+
+def abort_run(platform: Platform, run_id: str, *, gracefully: bool = False) -> Run:
+    """Asks for an end; does nothing to a run that has ended, so it is safe to repeat (fact sheet, section 4).
+
+    The status goes ABORTING, then ABORTED, after up to 30 s if `gracefully`: go on polling until it is terminal.
+    """
+    params = {"gracefully": "true"} if gracefully else None
+    return Run.from_platform(platform.post_data(f"actor-runs/{safe_id(run_id)}/abort", params))
+
+
+def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[str] = ()) -> Iterator[RunSummary]:
+    """All runs of the account started at or after `started_after` (aware), oldest first, each once.
+
+    No run that was in the list when the listing began, and still is, is missed: each page begins at the time the last
+    one ended with (`startedAfter` is inclusive: fact sheet, section 4), not at an offset, since offsets shift when
+    runs are deleted or leave the `status` asked for. `total` is not believed.
+    """
+    if started_after.tzinfo is None:
+        raise ValueError("started_after needs a time zone")
+    after, offset = _milliseconds(started_after), 0
+    seen: set[str] = set()
+    while True:
+        params: dict[str, str | int] = {"startedAfter": _iso(after), "offset": offset, "limit": LIST_LIMIT}
+        if status:
+            params["status"] = ",".join(status)
+        runs, page_limit = _read_page(platform, params)
+        fresh = [run for run in runs if run.id not in seen]
+        yield from fresh
+        seen.update(run.id for run in fresh)
+        # Known runs only, and room for more: the end. A full page of known runs started all in one millisecond.
+        if not runs or (not fresh and len(runs) < page_limit):
+            return
+        last = _milliseconds(runs[-1].started_at)
+        after, offset = (last, 0) if last > after else (after, offset + len(runs))
+
+
+def get_log_tail(platform: Platform, run_id: str, lines: int = 20) -> list[str]:
+    """The last `lines` lines of the log, out of its last 64 kB; the log is read through, but never held.
+
+    Source: fact sheet, section 4, `GET /v2/logs/{runId}`; there is no way to ask for the end only.
+    """
+    tail, size_bytes = bytearray(), 0
+    with Body(platform.stream(f"logs/{safe_id(run_id)}", headers={"Accept-Encoding": "gzip"})) as log:
+        for block in log.decoded_blocks(LOG_TAIL_BYTES):
+            tail += block
+            del tail[:-LOG_TAIL_BYTES]
+            size_bytes += len(block)
+            if size_bytes > LOG_MAX_BYTES:
+                break
+    return tail.decode(errors="replace").splitlines()[-lines:]
+
+
+def _read_page(platform: Platform, params: dict[str, str | int]) -> tuple[list[RunSummary], int]:
+    """One page of the list, and how many runs it could have held."""
+    page = platform.get_data("actor-runs", params)
+    if not isinstance(page, dict) or not isinstance(page.get("items"), list):
+        raise PlatformUnavailable("The answer is not a list of runs as the platform describes it")
+    runs = [RunSummary.from_platform(item) for item in page["items"]]
+    page_limit = page.get("limit")
+    return runs, page_limit if isinstance(page_limit, int) else 0
+
+
+def _milliseconds(time: datetime) -> datetime:
+    """Rounded down to what the platform stores, so that an inclusive bound stays inclusive."""
+    return time.astimezone(UTC).replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
