@@ -18,7 +18,6 @@ from actorline.platform.errors import (
     RateLimited,
     classify,
 )
-from actorline.platform.faults import error_from_response
 from actorline.platform.key_value_stores import Record, RecordKey, list_keys, open_record
 from actorline.platform.runs import (
     TERMINAL_STATUSES,
@@ -54,7 +53,6 @@ __all__ = [
     "User",
     "abort_run",
     "classify",
-    "error_from_response",
     "get_actor",
     "get_actor_task",
     "get_dataset",

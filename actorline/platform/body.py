@@ -21,15 +21,26 @@ class Body:
     ENCODINGS: ClassVar[frozenset[str]] = frozenset({"gzip", "identity"})
     """The content encodings that were asked for; any other would be taken for the content itself."""
 
+    content_type: str
+    """As sent, with its parameters; empty if absent."""
+    content_length: int | None
+    """Bytes on the wire, still encoded; None if the server didn't say."""
+    is_encoded: bool
+    """Whether the raw bytes are not the content itself."""
+    is_gzip: bool
+
     def __init__(self, response: requests.Response) -> None:
+        """Takes over an open answer; raises PlatformUnavailable, with the answer closed, for an unknown encoding."""
         self._response = response
-        self._encodings = frozenset(
-            encoding.strip().lower() for encoding in response.headers.get("Content-Encoding", "identity").split(",")
-        )
-        if not self._encodings <= self.ENCODINGS:
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding not in self.ENCODINGS:
             response.close()
-            message = f"The answer came with a Content-Encoding nobody asked for: {', '.join(sorted(self._encodings))}"
+            message = f"The answer came with a Content-Encoding nobody asked for: {encoding}"
             raise PlatformUnavailable(message, status=response.status_code, request=describe_request(response))
+        self.content_type = response.headers.get("Content-Type", "")
+        self.content_length = int_header(response, "Content-Length")
+        self.is_gzip = encoding == "gzip"
+        self.is_encoded = encoding != "identity"
 
     def __enter__(self) -> Self:
         return self
@@ -40,20 +51,6 @@ class Body:
     def close(self) -> None:
         """Gives the connection back if the body was read to its end, and cuts it otherwise. Safe to repeat."""
         self._response.close()
-
-    @property
-    def content_type(self) -> str:
-        """As sent, with its parameters; empty if absent."""
-        return self._response.headers.get("Content-Type", "")
-
-    @property
-    def content_length(self) -> int | None:
-        """Bytes on the wire, still encoded; None if the server didn't say."""
-        return self._int_header("Content-Length")
-
-    @property
-    def is_gzip(self) -> bool:
-        return "gzip" in self._encodings
 
     def readinto(self, buffer: memoryview | bytearray) -> int:
         """Fills `buffer` with raw bytes, still encoded, and returns how many; fewer than fit, then 0, mean the end."""
@@ -79,6 +76,8 @@ class Body:
             request = describe_request(self._response)
             raise PlatformUnavailable(message, status=self._response.status_code, request=request) from error
 
-    def _int_header(self, name: str) -> int | None:
-        value = self._response.headers.get(name, "")
-        return int(value) if value.isascii() and value.isdigit() else None
+
+def int_header(response: requests.Response, name: str) -> int | None:
+    """A header that is a count; None if it is absent or something else."""
+    value = response.headers.get(name, "")
+    return int(value) if value.isascii() and value.isdigit() else None

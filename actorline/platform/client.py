@@ -69,6 +69,8 @@ class Platform:
         """The value of the `Authorization` header: a secret, never to be logged."""
         return f"Bearer {self._token.get_secret_value()}"
 
+    error_from_response = staticmethod(error_from_response)
+
     def close(self) -> None:
         """Closes the idle connections; answers still open are their readers' to close."""
         self._session.close()

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+import requests
 from pydantic import Field
 
-from actorline.platform.body import Body
+from actorline.platform.body import Body, int_header
 from actorline.platform.client import Platform
 from actorline.platform.resource import Resource, safe_id
 
@@ -36,24 +37,20 @@ class Dataset(Resource):
 class ItemsPage(Body):
     """One window of a dataset, open for reading: raw bytes in the format asked for (fact sheet, section 6)."""
 
-    @property
-    def scanned(self) -> int | None:
-        """How many stored items the window covered, also those a filter dropped; 0 is the dataset's end."""
-        return self._int_header("X-Apify-Pagination-Count")
+    scanned: int | None
+    """How many stored items the window covered, also those a filter dropped; 0 is the dataset's end."""
+    total: int | None
+    """How many items the dataset has, by a counter that lags."""
+    offset: int | None
+    limit: int | None
+    """999999999999 if none was asked for."""
 
-    @property
-    def total(self) -> int | None:
-        """How many items the dataset has, by a counter that lags."""
-        return self._int_header("X-Apify-Pagination-Total")
-
-    @property
-    def offset(self) -> int | None:
-        return self._int_header("X-Apify-Pagination-Offset")
-
-    @property
-    def limit(self) -> int | None:
-        """999999999999 if none was asked for."""
-        return self._int_header("X-Apify-Pagination-Limit")
+    def __init__(self, response: requests.Response) -> None:
+        super().__init__(response)
+        self.scanned = int_header(response, "X-Apify-Pagination-Count")
+        self.total = int_header(response, "X-Apify-Pagination-Total")
+        self.offset = int_header(response, "X-Apify-Pagination-Offset")
+        self.limit = int_header(response, "X-Apify-Pagination-Limit")
 
 
 def get_dataset(platform: Platform, dataset_id: str) -> Dataset:

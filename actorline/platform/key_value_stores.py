@@ -37,7 +37,7 @@ class Record(Body):
     @property
     def size(self) -> int | None:
         """Bytes of the content; None if the server didn't say, or said only how long the encoded form is."""
-        return self.content_length if self._encodings == {"identity"} else None
+        return None if self.is_encoded else self.content_length
 
     def blocks(self, size: int) -> Iterator[bytes]:
         """The content in blocks of about `size` bytes."""

@@ -1,0 +1,400 @@
+"""The client against a real server on loopback that answers with the bytes, breaks and pauses a test asks for."""
+
+import gzip
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import SecretStr
+
+from actorline.platform import (
+    ItemsPage,
+    NotFound,
+    Platform,
+    PlatformUnavailable,
+    get_log_tail,
+    list_runs,
+    open_items,
+    open_record,
+)
+
+TOKEN = "apify_api_wJ8kZ2"
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Hands each request to its server's `answer`, which writes what it likes."""
+
+    protocol_version = "HTTP/1.1"
+    server: "Server"
+
+    def do_GET(self) -> None:
+        self.server.requests.append((self.command, self.path, dict(self.headers)))
+        self.server.answer(self)
+
+    do_POST = do_HEAD = do_GET  # noqa: N815
+
+    def reply(self, body: bytes = b"", status: int = 200, **headers: str) -> None:
+        self.send_response(status)
+        sent = {"Content-Length": str(len(body))} | {name.replace("_", "-"): value for name, value in headers.items()}
+        for name, value in sent.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def cut(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.answer: Callable[[Answers], None] = lambda request: request.reply(b'{"data": 1}')
+        self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.connections = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections += 1
+        super().process_request(request, client_address)
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[[], Server]]:
+    servers: list[Server] = []
+
+    def start() -> Server:
+        servers.append(Server())
+        threading.Thread(target=servers[-1].serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def server(start_server: Callable[[], Server]) -> Server:
+    return start_server()
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def platform(server: Server, waits: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    platform = Platform(
+        server.url, SecretStr(TOKEN), user_agent="actorline/test", read_timeout_s=0.3, sleep=waits.append
+    )
+    yield platform
+    platform.close()
+
+
+def answer_in_turn(server: Server, *answers: Callable[[Answers], None]) -> None:
+    """The first request gets the first answer, and so on; the last one goes on for ever."""
+    waiting = list(answers)
+
+    def answer(request: Answers) -> None:
+        (waiting.pop(0) if len(waiting) > 1 else waiting[0])(request)
+
+    server.answer = answer
+
+
+def test_a_cut_connection_is_tried_again(platform, server, waits):
+    answer_in_turn(server, Answers.cut, lambda request: request.reply(b'{"data": 7}'))
+
+    assert platform.get_data("x") == 7
+    assert (len(server.requests), len(waits)) == (2, 1)
+
+
+def test_a_server_that_stays_silent_is_unavailable_after_five_attempts(platform, server):
+    released = threading.Event()
+    server.answer = lambda request: (released.wait(30), request.cut())
+
+    with pytest.raises(PlatformUnavailable, match="Read timed out") as caught:
+        platform.get_data("x", {"a": "secret"})
+    released.set()
+
+    assert (caught.value.attempts, caught.value.status, len(server.requests)) == (5, None, 5)
+    assert caught.value.request == f"GET {server.url}/v2/x"
+    assert "secret" not in str(caught.value)
+
+
+def test_a_closed_port_is_unavailable(waits):
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
+        platform = Platform(url, SecretStr(TOKEN), user_agent="x", sleep=waits.append)
+        with pytest.raises(PlatformUnavailable, match="Connection refused"):
+            platform.get_data("x")
+    assert len(waits) == 4
+
+
+def test_a_json_answer_cut_in_its_middle_is_tried_again(platform, server):
+    def half(request: Answers) -> None:
+        request.reply(b'{"data": ', Content_Length="12")
+        request.cut()
+
+    answer_in_turn(server, half, lambda request: request.reply(b'{"data": 7}'))
+
+    assert platform.get_data("x") == 7
+
+
+def test_a_redirect_on_the_same_server_keeps_the_token(platform, server):
+    answer_in_turn(
+        server,
+        lambda request: request.reply(status=307, Location="/v2/moved?a=1"),
+        lambda request: request.reply(b'{"data": 7}'),
+    )
+
+    assert platform.get_data("x") == 7
+    assert server.requests[1][1] == "/v2/moved?a=1"
+    assert server.requests[1][2]["Authorization"] == f"Bearer {TOKEN}"
+
+
+@pytest.fixture
+def _netrc(platform, tmp_path, monkeypatch):
+    """A file with a password for every host."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login eve password netrc-secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+
+
+@pytest.mark.usefixtures("_netrc")
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_redirect_to_another_port_or_host_gets_neither_token_nor_netrc(platform, server, start_server, host):
+    storage = start_server()
+    storage.answer = lambda request: request.reply(b"content", Content_Type="text/plain")
+    location = f"http://{host}:{storage.server_port}/bucket/key?sig=1"
+    server.answer = lambda request: request.reply(status=302, Location=location)
+
+    with open_record(platform, "s1", "OUTPUT") as record:
+        assert b"".join(record.blocks(100)) == b"content"
+
+    assert server.requests[0][2]["Authorization"] == f"Bearer {TOKEN}"
+    assert "Authorization" not in storage.requests[0][2]
+
+
+def test_redirects_in_a_circle_are_unavailable(platform, server):
+    server.answer = lambda request: request.reply(status=302, Location="/v2/x")
+
+    with pytest.raises(PlatformUnavailable):
+        platform.get_data("x")
+
+
+def test_cookies_are_not_kept(platform, server):
+    server.answer = lambda request: request.reply(b'{"data": 1}', Set_Cookie="a=b; Path=/")
+
+    platform.get_data("x")
+    platform.get_data("x")
+
+    assert "Cookie" not in server.requests[1][2]
+
+
+def test_a_proxy_from_the_environment_is_used(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    platform = Platform("http://api.example.test", SecretStr(TOKEN), user_agent="x")
+
+    assert platform.get_data("x") == 1
+    assert server.requests[0][1] == "http://api.example.test/v2/x"
+    platform.close()
+
+
+def test_threads_share_one_pool(platform, server):
+    barrier = threading.Barrier(8)
+
+    def meet(request: Answers) -> None:
+        barrier.wait(10)
+        request.reply(b'{"data": 1}')
+
+    server.answer = meet
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(3):
+            assert list(threads.map(platform.get_data, ["x"] * 8)) == [1] * 8
+
+    assert server.connections == 8
+
+
+def test_pages_are_raw_and_give_their_connection_back(platform, server):
+    rows = gzip.compress(b'{"a":1}\n' * 50_000)
+    server.answer = lambda request: request.reply(
+        rows, Content_Encoding="gzip", Content_Type="application/x-ndjson", X_Apify_Pagination_Count="50000"
+    )
+    buffer = memoryview(bytearray(1000))
+
+    for _ in range(3):
+        with open_items(platform, "d1", offset=0, limit=50_000, params={"format": "jsonl"}) as page:
+            assert (page.is_gzip, page.content_length, page.scanned) == (True, len(rows), 50_000)
+            received = bytearray()
+            while size := page.readinto(buffer):
+                received += buffer[:size]
+        assert received == rows
+
+    assert server.connections == 1
+
+
+def test_a_page_left_early_does_not_spoil_the_next_call(platform, server):
+    answer_in_turn(
+        server, lambda request: request.reply(b"x" * 10_000_000), lambda request: request.reply(b'{"data": 1}')
+    )
+
+    with open_items(platform, "d1", offset=0, limit=None, params={}) as page:
+        assert next(page.blocks(1000)) == b"x" * 1000
+
+    assert platform.get_data("x") == 1
+
+
+def read_blocks(page: ItemsPage) -> None:
+    list(page.blocks(64))
+
+
+def read_into(page: ItemsPage) -> None:
+    while page.readinto(bytearray(64)):
+        pass
+
+
+@pytest.mark.parametrize("read", [read_blocks, read_into])
+def test_a_body_shorter_than_its_length_is_unavailable_and_not_read_again(platform, server, waits, read):
+    def short(request: Answers) -> None:
+        request.reply(b"x" * 100, Content_Length="1000")
+        request.cut()
+
+    server.answer = short
+
+    broken = pytest.raises(PlatformUnavailable, match="100 bytes read, 900 more expected")
+    with open_items(platform, "d1", offset=0, limit=None, params={}) as page, broken as caught:
+        read(page)
+
+    assert caught.value.request == f"GET {server.url}/v2/datasets/d1/items"
+    assert (len(server.requests), waits) == (1, [])
+
+
+def test_a_chunked_body_without_its_end_is_unavailable(platform, server):
+    def short(request: Answers) -> None:
+        request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        request.wfile.write(b"4\r\nabcd\r\n")
+        request.cut()
+
+    server.answer = short
+
+    broken = pytest.raises(PlatformUnavailable, match="broke off")
+    with open_items(platform, "d1", offset=0, limit=None, params={}) as page, broken:
+        list(page.blocks(2))
+
+
+def test_a_body_that_stalls_is_unavailable(platform, server):
+    released = threading.Event()
+
+    def stall(request: Answers) -> None:
+        request.reply(b"x" * 100, Content_Length="1000")
+        released.wait(30)
+        request.cut()
+
+    server.answer = stall
+
+    broken = pytest.raises(PlatformUnavailable, match="Read timed out")
+    with open_items(platform, "d1", offset=0, limit=None, params={}) as page, broken:
+        list(page.blocks(64))
+    released.set()
+
+
+@pytest.mark.parametrize(("encoding", "encode"), [("gzip", gzip.compress), ("identity", bytes)])
+def test_a_record_is_what_the_user_stored(platform, server, encoding, encode):
+    content = b"\x00stored\xff" * 10_000
+    server.answer = lambda request: request.reply(encode(content), Content_Encoding=encoding, Content_Type="image/png")
+
+    with open_record(platform, "s1", "picture") as record:
+        assert record.content_type == "image/png"
+        assert record.size == (len(content) if encoding == "identity" else None)
+        assert b"".join(record.blocks(1000)) == content
+
+    assert server.requests[0][1] == "/v2/key-value-stores/s1/records/picture?attachment=true"
+
+
+def test_a_record_with_a_damaged_encoding_is_unavailable(platform, server):
+    server.answer = lambda request: request.reply(b"not gzip at all", Content_Encoding="gzip")
+
+    with open_record(platform, "s1", "picture") as record, pytest.raises(PlatformUnavailable, match="broke off"):
+        list(record.blocks(1000))
+
+
+def test_a_missing_record_is_not_found(platform, server):
+    body = b'{"error": {"type": "record-not-found", "message": "Record was not found"}}'
+    server.answer = lambda request: request.reply(body, status=404)
+
+    with pytest.raises(NotFound, match="Record was not found"):
+        open_record(platform, "s1", "OUTPUT")
+
+
+def test_a_huge_error_page_is_not_read_whole(platform, server):
+    sent: list[int] = []
+
+    def flood(request: Answers) -> None:
+        request.send_response(404)
+        request.send_header("Content-Length", str(10**8))
+        request.end_headers()
+        with suppress(OSError):
+            sent.extend(request.connection.send(b"x" * 10**6) for _ in range(100))
+        request.close_connection = True
+
+    answer_in_turn(server, flood, lambda request: request.reply(b"content"))
+
+    with open_record(platform, "s1", "OUTPUT") as record:
+        assert b"".join(record.blocks(100)) == b"content"
+    assert sum(sent) < 10**8
+
+
+def test_a_long_log_is_read_through_for_its_last_lines(platform, server):
+    log = b"".join(b"2026-11-24T08:00:00.000Z line %d\n" % n for n in range(100_000))
+    server.answer = lambda request: request.reply(gzip.compress(log, 1), Content_Encoding="gzip")
+
+    assert get_log_tail(platform, "r1", lines=2) == [f"2026-11-24T08:00:00.000Z line {n}" for n in (99_998, 99_999)]
+
+
+def test_a_listing_whose_second_page_is_lost_does_not_end_early(platform, server):
+    def page(*numbers: int) -> Callable[[Answers], None]:
+        items = [
+            {
+                "id": f"r{n}",
+                "actId": "a",
+                "status": "RUNNING",
+                "startedAt": f"2026-11-24T08:00:0{n}.000Z",
+                "defaultDatasetId": "d",
+                "defaultKeyValueStoreId": "k",
+                "meta": {"origin": "API"},
+            }
+            for n in numbers
+        ]
+        return lambda request: request.reply(orjson.dumps({"data": {"items": items, "limit": 2}}))
+
+    answer_in_turn(server, page(0, 1), Answers.cut, page(1, 2), page(2))
+
+    runs = list_runs(platform, started_after=datetime(2026, 11, 24, 8, tzinfo=UTC))
+
+    assert [run.id for run in runs] == ["r0", "r1", "r2"]

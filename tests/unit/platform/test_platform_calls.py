@@ -1,0 +1,169 @@
+from inspect import ismodule
+
+import pytest
+import requests
+from pydantic import SecretStr
+
+from actorline import platform as platform_package
+from actorline.platform import (
+    AuthFailed,
+    CapacityExceeded,
+    InvalidRequest,
+    NotFound,
+    Platform,
+    PlatformUnavailable,
+    RateLimited,
+)
+
+API = "https://api.example.test/v2"
+TOKEN = "apify_api_wJ8kZ2"
+
+
+def envelope(type_: str, message: str = "Words of the platform") -> dict[str, object]:
+    return {"error": {"type": type_, "message": message}}
+
+
+@pytest.mark.parametrize("url", ["https://a.test", "https://a.test/", "https://a.test/v2", "https://a.test/v2/"])
+def test_the_api_url_may_come_with_or_without_v2(url):
+    assert Platform(url, SecretStr(TOKEN), user_agent="x").api_root == "https://a.test/v2"
+
+
+@pytest.mark.parametrize("url", ["a.test", "ftp://a.test", "https://u:p@a.test", "https://a.test?token=x", ""])
+def test_an_api_url_that_cannot_be_meant_is_refused(url):
+    with pytest.raises(ValueError, match=r"must look like https://api\.apify\.com"):
+        Platform(url, SecretStr(TOKEN), user_agent="x")
+
+
+@pytest.mark.parametrize("token", ["", "se cret", "secret\n", "secret\r\nX: y", "secrét"])
+def test_a_token_no_header_can_hold_is_refused_without_being_shown(token):
+    with pytest.raises(ValueError, match="API token") as caught:
+        Platform("https://a.test", SecretStr(token), user_agent="x")
+    assert "secr" not in str(caught.value)
+
+
+def test_the_token_is_a_header_only_and_never_in_repr(platform, api):
+    api.get(f"{API}/users/me", json={"data": {}})
+
+    platform.get_data("users/me", {"a": "b"})
+
+    sent = api.calls[0].request
+    assert sent.headers["Authorization"] == f"Bearer {TOKEN}" == platform.authorization
+    assert sent.headers["User-Agent"] == "actorline/test"
+    assert sent.url == f"{API}/users/me?a=b"
+    assert TOKEN not in repr(platform)
+    assert TOKEN not in repr(vars(platform))
+
+
+def test_get_and_post_unwrap_data(platform, api):
+    api.get(f"{API}/x", json={"data": [1, 2]})
+    api.post(f"{API}/y", json={"data": None})
+
+    assert platform.get_data("x") == [1, 2]
+    assert platform.post_data("/y") is None
+    assert not api.calls[1].request.body
+
+
+@pytest.mark.parametrize(
+    ("status", "type_", "expected"),
+    [
+        (400, "invalid-token", AuthFailed),
+        (400, "made-up-tomorrow", InvalidRequest),
+        (403, "concurrent-runs-limit-exceeded", CapacityExceeded),
+        (404, "record-not-found", NotFound),
+    ],
+)
+def test_a_refusal_is_raised_at_once_in_the_platforms_own_words(platform, api, status, type_, expected):
+    api.get(f"{API}/x", json=envelope(type_), status=status)
+
+    with pytest.raises(expected) as caught:
+        platform.get_data("x", {"a": "secret"})
+
+    assert (caught.value.status, caught.value.type, caught.value.attempts) == (status, type_, 1)
+    assert caught.value.message == "Words of the platform"
+    assert caught.value.request == f"GET {API}/x"
+    assert "secret" not in str(caught.value)
+    assert len(api.calls) == 1
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_a_passing_fault_is_tried_again(platform, api, waits, status):
+    api.get(f"{API}/x", json=envelope("any"), status=status)
+    api.get(f"{API}/x", json={"data": 1})
+
+    assert platform.get_data("x") == 1
+    assert len(waits) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 503, "body": ""},
+        {"status": 200, "body": "<html>Log in to the hotel</html>", "content_type": "text/html"},
+        {"status": 200, "json": {"error": "no data"}},
+        {"status": 200, "json": [1]},
+        {"status": 404, "body": "<html>nginx</html>"},
+        {"status": 403, "json": ["a firewall's"]},
+        {"status": 401, "json": {"error": "a firewall's"}},
+        {"body": requests.ConnectionError("cut")},
+        {"body": requests.ReadTimeout("slow")},
+    ],
+)
+def test_what_is_not_the_apis_answer_is_unavailable_after_five_attempts(platform, api, waits, answer):
+    call = api.get(f"{API}/x", **answer)
+
+    with pytest.raises(PlatformUnavailable) as caught:
+        platform.get_data("x")
+
+    assert type(caught.value) is PlatformUnavailable
+    assert caught.value.attempts == 5 == call.call_count
+    assert len(waits) == 4
+    assert 0.5 <= waits[0] <= 1.0
+    assert 4.0 <= waits[3] <= 8.0
+
+
+def test_an_abort_is_tried_again_and_a_redirected_one_is_not_turned_into_a_get(platform, api):
+    api.post(f"{API}/x", status=302, headers={"Location": f"{API}/y"})
+    api.post(f"{API}/x", json={"data": 1})
+
+    assert platform.post_data("x") == 1
+    assert [call.request.method for call in api.calls] == ["POST", "POST"]
+
+
+def test_retry_after_is_waited_for(platform, api, waits):
+    api.get(f"{API}/x", json=envelope("rate-limit-exceeded"), status=429, headers={"Retry-After": "3"})
+    api.get(f"{API}/x", json={"data": 1})
+
+    assert platform.get_data("x") == 1
+    assert waits == [3.0]
+
+
+def test_a_long_retry_after_is_handed_to_the_caller_and_not_slept_on(platform, api, waits):
+    api.get(f"{API}/x", json=envelope("rate-limit-exceeded"), status=429, headers={"Retry-After": "3600"})
+
+    with pytest.raises(RateLimited) as caught:
+        platform.get_data("x")
+
+    assert (caught.value.retry_after_s, caught.value.attempts, waits) == (60.0, 1, [])
+
+
+def test_a_token_quoted_by_the_platform_is_masked(platform, api):
+    message = f"Unknown token {TOKEN}; other apify_api_0ther1, Bearer abc.def"
+    api.get(f"{API}/x", json=envelope("user-or-token-not-found", message), status=401)
+
+    with pytest.raises(AuthFailed) as caught:
+        platform.get_data("x")
+
+    assert caught.value.message == "Unknown token ***; other apify_api_***, Bearer ***"
+
+
+def test_head_without_a_body_is_judged_by_its_status(platform, api):
+    api.head(f"{API}/x", status=404)
+
+    with pytest.raises(NotFound):
+        platform.head("x")
+
+
+def test_the_package_names_what_it_offers():
+    public = {name for name, value in vars(platform_package).items() if name[0] != "_" and not ismodule(value)}
+
+    assert public == set(platform_package.__all__)

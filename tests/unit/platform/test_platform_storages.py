@@ -1,0 +1,145 @@
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import pytest
+
+from actorline.platform import (
+    InvalidRequest,
+    PlatformUnavailable,
+    get_dataset,
+    get_limits,
+    get_me,
+    list_keys,
+    open_items,
+    open_record,
+)
+
+API = "https://api.example.test/v2"
+
+
+def test_a_dataset_is_read_without_its_secrets(platform, api):
+    api.get(
+        f"{API}/datasets/me~rows",
+        json={
+            "data": {
+                "id": "d1",
+                "itemCount": 7,
+                "cleanItemCount": 6,
+                "modifiedAt": "2026-11-24T08:00:00.000Z",
+                "stats": {"storageBytes": 123},
+                "urlSigningSecretKey": "s3cret",
+            }
+        },
+    )
+
+    dataset = get_dataset(platform, "me/rows")
+
+    assert (dataset.id, dataset.item_count, dataset.clean_item_count, dataset.stats.storage_bytes) == ("d1", 7, 6, 123)
+    assert dataset.modified_at == datetime(2026, 11, 24, 8, tzinfo=UTC)
+    assert "s3cret" not in repr(dataset)
+
+
+def test_a_window_of_items_tells_what_was_scanned(platform, api):
+    api.get(
+        f"{API}/datasets/d1/items",
+        body=b'{"a":1}\n',
+        content_type="application/x-ndjson; charset=utf-8",
+        headers={
+            "X-Apify-Pagination-Count": "5",
+            "X-Apify-Pagination-Total": "12",
+            "X-Apify-Pagination-Offset": "10",
+            "X-Apify-Pagination-Limit": "5",
+        },
+    )
+
+    with open_items(platform, "d1", offset=10, limit=5, params={"format": "jsonl", "clean": "true"}) as page:
+        assert (page.scanned, page.total, page.offset, page.limit, page.is_gzip) == (5, 12, 10, 5, False)
+        assert page.content_type == "application/x-ndjson; charset=utf-8"
+        assert b"".join(page.blocks(4)) == b'{"a":1}\n'
+
+    sent = api.calls[0].request
+    assert urlsplit(sent.url).query == "format=jsonl&clean=true&offset=10&limit=5"
+    assert sent.headers["Accept-Encoding"] == "gzip"
+
+
+def test_without_a_limit_none_is_sent_and_missing_headers_are_none(platform, api):
+    api.get(f"{API}/datasets/d1/items", body=b"", headers={"X-Apify-Pagination-Count": "many"})
+
+    with open_items(platform, "d1", offset=0, limit=None, params={}) as page:
+        assert (page.scanned, page.total, page.offset, page.limit) == (None, None, None, None)
+
+    assert urlsplit(api.calls[0].request.url).query == "offset=0"
+
+
+def test_an_encoding_nobody_asked_for_is_not_taken_for_the_rows(platform, api):
+    api.get(f"{API}/datasets/d1/items", body=b"?", headers={"Content-Encoding": "br"})
+
+    with pytest.raises(PlatformUnavailable, match="Content-Encoding nobody asked for: br"):
+        open_items(platform, "d1", offset=0, limit=None, params={})
+
+
+def test_a_record_is_asked_for_as_it_is_under_its_encoded_key(platform, api):
+    api.get(f"{API}/key-value-stores/s1/records/a!b'(c)%20%C3%BC", body=b"<p>", content_type="text/html")
+
+    with open_record(platform, "s1", "a!b'(c) ü") as record:
+        assert (record.content_type, b"".join(record.blocks(10))) == ("text/html", b"<p>")
+
+    assert urlsplit(api.calls[0].request.url).query == "attachment=true"
+
+
+def test_a_key_that_would_leave_the_path_is_refused(platform):
+    with pytest.raises(InvalidRequest):
+        open_record(platform, "s1", "..")
+
+
+def test_keys_are_listed_by_the_next_key_while_truncated(platform, api):
+    url = f"{API}/key-value-stores/s1/keys"
+    first = {
+        "items": [{"key": "a", "size": 1}, {"key": "b", "size": 2}],
+        "isTruncated": True,
+        "nextExclusiveStartKey": "b/",
+    }
+    api.get(url, json={"data": first})
+    api.get(url, json={"data": {"items": [], "isTruncated": True, "nextExclusiveStartKey": "c"}})
+    api.get(
+        url, json={"data": {"items": [{"key": "d", "size": 3}], "isTruncated": False, "nextExclusiveStartKey": None}}
+    )
+
+    keys = [(record.key, record.size) for record in list_keys(platform, "s1", prefix="p")]
+
+    assert keys == [("a", 1), ("b", 2), ("d", 3)]
+    assert [urlsplit(call.request.url).query for call in api.calls] == [
+        "limit=1000&prefix=p",
+        "limit=1000&prefix=p&exclusiveStartKey=b%2F",
+        "limit=1000&prefix=p&exclusiveStartKey=c",
+    ]
+
+
+@pytest.mark.parametrize("next_key", [None, "b"])
+def test_a_list_of_keys_that_goes_on_nowhere_is_not_taken_for_whole(platform, api, next_key):
+    page = {"items": [], "isTruncated": True, "nextExclusiveStartKey": next_key}
+    api.get(f"{API}/key-value-stores/s1/keys", json={"data": page})
+
+    with pytest.raises(PlatformUnavailable, match="not where"):
+        list(list_keys(platform, "s1"))
+
+
+def test_the_account_is_read_without_its_secrets(platform, api):
+    api.get(f"{API}/users/me", json={"data": {"id": "u1", "username": "jane", "proxy": {"password": "s3cret"}}})
+    limits = {
+        "maxConcurrentActorJobs": 25,
+        "maxActorMemoryGbytes": 16,
+        "maxMonthlyUsageUsd": 5.0,
+        "dataRetentionDays": 7,
+    }
+    current = {"activeActorJobCount": 3, "actorMemoryGbytes": 1.5, "monthlyUsageUsd": 0.25}
+    api.get(f"{API}/users/me/limits", json={"data": {"limits": limits, "current": current, "monthlyUsageCycle": {}}})
+
+    user, account = get_me(platform), get_limits(platform)
+
+    assert (user.id, user.username) == ("u1", "jane")
+    assert "s3cret" not in repr(user)
+    assert (account.limits.max_concurrent_actor_jobs, account.limits.max_actor_memory_gbytes) == (25, 16.0)
+    assert (account.limits.max_monthly_usage_usd, account.limits.data_retention_days) == (5.0, 7)
+    assert (account.current.active_actor_job_count, account.current.actor_memory_gbytes) == (3, 1.5)
+    assert account.current.monthly_usage_usd == 0.25
