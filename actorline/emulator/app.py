@@ -1,0 +1,88 @@
+"""The application: the platform's end-points under `/v2`, behind log and faults, and `/emulator` beside them."""
+
+from typing import Final
+
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from actorline.emulator.answers import error_answer
+from actorline.emulator.errors import ApiError, method_not_allowed, page_not_found
+from actorline.emulator.fault_middleware import FaultMiddleware
+from actorline.emulator.faults import FaultPlan
+from actorline.emulator.profile import Profile
+from actorline.emulator.request_log import RequestLog, RequestLogMiddleware
+from actorline.emulator.routes import actors, control, datasets, records, runs, users
+from actorline.emulator.world import World
+
+CONTROL_PREFIX: Final = "/emulator/"
+
+_RATES: Final = {"default": 60, "records": 200, "starts": 400}
+"""Requests a second for one resource (fact sheet 9, "Rate limits")."""
+
+
+def make_app(profile: Profile) -> ASGIApp:
+    """The whole emulator as one ASGI application, which must be served by `connection.OpenH11Protocol`."""
+    world, plan, log = World(profile), FaultPlan(), RequestLog()
+    app = Starlette(
+        routes=[
+            *users.routes(),
+            *datasets.routes(),
+            *records.routes(),
+            *runs.routes(),
+            *actors.routes(),
+            *control.routes(),
+        ],
+        exception_handlers={
+            ApiError: _refuse,
+            HTTPException: _refuse_route,
+            ValidationError: control.refuse_profile,
+        },
+    )
+    app.router.redirect_slashes = False
+    app.state.world, app.state.fault_plan, app.state.request_log = world, plan, log
+    platform = RequestLogMiddleware(_rate_limited(FaultMiddleware(app, plan)), log, world)
+
+    async def emulator(scope: Scope, receive: Receive, send: Send) -> None:
+        inner = app if scope["path"].startswith(CONTROL_PREFIX) else platform
+        await inner(scope, receive, send)
+
+    return emulator
+
+
+def _rate_limited(app: ASGIApp) -> ASGIApp:
+    """Tells the limit on each answer; it doesn't enforce any."""
+
+    async def limited(scope: Scope, receive: Receive, send: Send) -> None:
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-RateLimit-Limit"] = str(_rate(scope["method"], scope["path"]))
+            await send(message)
+
+        await app(scope, receive, told)
+
+    return limited
+
+
+def _rate(method: str, path: str) -> int:
+    if "/records/" in path:
+        return _RATES["records"]
+    if method == "POST" and path.endswith("/runs"):
+        return _RATES["starts"]
+    return _RATES["default"]
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, ApiError):
+        raise error
+    return error_answer(error)
+
+
+async def _refuse_route(_request: Request, error: Exception) -> Response:
+    """Starlette's own refusals are of two kinds: no such path, and no such method for a path."""
+    allowed = error.headers and error.headers.get("Allow") if isinstance(error, HTTPException) else None
+    return error_answer(method_not_allowed(allowed) if allowed else page_not_found())

@@ -1,0 +1,24 @@
+"""The emulator's one clock: unix seconds that never go backwards."""
+
+import time
+from datetime import UTC, datetime
+
+_WALL_AT_ZERO = time.time() - time.monotonic()
+
+
+def now() -> float:
+    return _WALL_AT_ZERO + time.monotonic()
+
+
+def iso(at: float) -> str:
+    """The platform's form of a time: UTC, milliseconds, `Z` (fact sheet 1, "Basics")."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_iso(text: str) -> float:
+    """Unix seconds; a time without a zone is UTC.
+
+    Raises `ValueError`: the text is no ISO 8601 time.
+    """
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,106 @@
+"""A run's life as a function of time: no timers, the state is worked out whenever it is asked for.
+
+Statuses and what an abort acts on: fact sheet 2, "The Run object", and 4, "Acting on a run".
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Literal, NamedTuple, get_args
+
+from actorline.emulator.profile import Script
+
+Status = Literal["READY", "RUNNING", "TIMING-OUT", "ABORTING", "SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"]
+
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
+TERMINAL: Final[frozenset[Status]] = frozenset({"SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"})
+ABORTABLE: Final[frozenset[Status]] = frozenset({"READY", "RUNNING", "TIMING-OUT"})
+
+_PASSING: Final[dict[Status, Status]] = {"TIMED-OUT": "TIMING-OUT", "ABORTED": "ABORTING"}
+
+
+class Change(NamedTuple):
+    at: float
+    status: Status
+
+
+@dataclass(frozen=True)
+class Life:
+    """One run in time. Times are unix seconds; `aborted_at` is when an abort was accepted, if one was."""
+
+    script: Script
+    created_at: float
+    timeout_secs: int = 0
+    aborted_at: float | None = None
+
+    @property
+    def running_at(self) -> float:
+        return self.created_at + self.script.ready_secs
+
+    @cached_property
+    def changes(self) -> tuple[Change, ...]:
+        """Every status with the time from which it holds; the last one is terminal."""
+        planned = self._planned_changes()
+        if self.aborted_at is None:
+            return planned
+        before = tuple(change for change in planned if change.at <= self.aborted_at)
+        return (*before, *self._stopping(self.aborted_at, "ABORTED"))
+
+    @property
+    def finished_at(self) -> float:
+        return self.changes[-1].at
+
+    def status(self, now: float) -> Status:
+        return next(change.status for change in reversed(self.changes) if change.at <= now)
+
+    def is_finished(self, now: float) -> bool:
+        return now >= self.finished_at
+
+    def worked_secs(self, now: float) -> float:
+        """How long the Actor has been at work: the time in RUNNING."""
+        end = min(now, self._work_ends_at)
+        if end >= self._natural_end:
+            return self.script.duration_secs
+        return max(0.0, end - self.running_at)
+
+    def items(self, now: float) -> int:
+        """How many items are stored."""
+        worked = self.worked_secs(now)
+        if self.script.item_rate is not None:
+            return min(self.script.items, int(worked * self.script.item_rate))
+        return int(self.script.items * self._share(worked, now))
+
+    def reported_items(self, now: float) -> int:
+        """How many items the counters admit: they lag (fact sheet 6, "Counters lag")."""
+        lag = self.script.counter_lag_secs
+        if self.script.initial_total is not None and now < self.finished_at + lag:
+            return min(self.script.initial_total, self.items(now))
+        return self.items(now - lag)
+
+    def usage_usd(self, now: float) -> float:
+        return self.script.usage_usd * self._share(self.worked_secs(now), now)
+
+    @property
+    def _natural_end(self) -> float:
+        return self.running_at + self.script.duration_secs
+
+    @property
+    def _work_ends_at(self) -> float:
+        return next(
+            (change.at for change in self.changes if change.status not in {"READY", "RUNNING"}), self.finished_at
+        )
+
+    def _share(self, worked: float, now: float) -> float:
+        if self.script.duration_secs == 0:
+            return float(now >= self.running_at and self._work_ends_at >= self._natural_end)
+        return worked / self.script.duration_secs
+
+    def _planned_changes(self) -> tuple[Change, ...]:
+        start = (Change(self.created_at, "READY"), Change(self.running_at, "RUNNING"))
+        if 0 < self.timeout_secs < self.script.duration_secs:
+            return (*start, *self._stopping(self.running_at + self.timeout_secs, "TIMED-OUT"))
+        return (*start, *self._stopping(self._natural_end, self.script.final_status))
+
+    def _stopping(self, at: float, final: Status) -> tuple[Change, ...]:
+        if final in _PASSING:
+            return Change(at, _PASSING[final]), Change(at + self.script.abort_secs, final)
+        return (Change(at, final),)

@@ -1,0 +1,81 @@
+"""Actors and Actor tasks: what they are, and the start of their runs."""
+
+from typing import Final
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from actorline.emulator.answers import data_answer
+from actorline.emulator.call import Call, endpoint
+from actorline.emulator.clock import now
+from actorline.emulator.documents import actor_document, actor_task_document, run_document
+from actorline.emulator.errors import actor_not_found
+from actorline.emulator.profile import Actor, ActorTask
+from actorline.emulator.request_body import read_body
+from actorline.emulator.routes.runs import list_runs, wait_for_finish
+from actorline.emulator.starts import StartOrder, start_run
+
+ACTOR_PREFIXES: Final = ("/v2/actors/{actor}", "/v2/acts/{actor}")
+"""The second one is deprecated and works (fact sheet 1, "Canonical Actor prefix")."""
+
+ACTOR_TASK_PREFIX: Final = "/v2/actor-tasks/{actor_task}"
+
+
+async def get_actor(call: Call) -> Response:
+    actor = call.actor()
+    total = sum(1 for _ in call.world.runs.listed(call.username, now(), actor_id=actor.id))
+    return data_answer(actor_document(actor, total))
+
+
+async def get_actor_task(call: Call) -> Response:
+    task = call.actor_task()
+    total = sum(1 for _ in call.world.runs.listed(call.username, now(), actor_task_id=task.id))
+    return data_answer(actor_task_document(task, _actor_of(call, task).id, total))
+
+
+async def actor_runs(call: Call) -> Response:
+    actor = call.actor()
+    if call.request.method == "POST":
+        return await _start(call, actor, None)
+    return list_runs(call, actor_id=actor.id)
+
+
+async def actor_task_runs(call: Call) -> Response:
+    task = call.actor_task()
+    if call.request.method == "POST":
+        return await _start(call, _actor_of(call, task), task)
+    return list_runs(call, actor_task_id=task.id)
+
+
+async def _start(call: Call, actor: Actor, task: ActorTask | None) -> Response:
+    body = await read_body(call.request)
+    wait_secs = call.params.number("waitForFinish")
+    user_agent = call.request.headers.get("user-agent")
+    run = start_run(StartOrder(call.username, actor, task, call.params, body, user_agent))
+    call.world.runs.add(run)
+    await wait_for_finish(run, wait_secs)
+    location = str(call.request.url.replace(path=f"/v2/actor-runs/{run.id}", query=""))
+    return data_answer(run_document(run, now()), 201, {"Location": location})
+
+
+def _actor_of(call: Call, task: ActorTask) -> Actor:
+    actor = call.world.actor(task.actor, task.username)
+    if actor is None:
+        raise actor_not_found()
+    return actor
+
+
+def routes() -> list[Route]:
+    actors = [
+        route
+        for prefix in ACTOR_PREFIXES
+        for route in (
+            Route(prefix, endpoint(get_actor), methods=["GET"]),
+            Route(f"{prefix}/runs", endpoint(actor_runs), methods=["GET", "POST"]),
+        )
+    ]
+    return [
+        *actors,
+        Route(ACTOR_TASK_PREFIX, endpoint(get_actor_task), methods=["GET"]),
+        Route(f"{ACTOR_TASK_PREFIX}/runs", endpoint(actor_task_runs), methods=["GET", "POST"]),
+    ]

@@ -1,0 +1,105 @@
+"""The emulator's own end-points under `/emulator/`, for tests: no token, never logged, never faulty."""
+
+import asyncio
+import hashlib
+from typing import TypeVar
+
+import orjson
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from actorline.emulator.answers import error_answer, json_answer
+from actorline.emulator.clock import now
+from actorline.emulator.errors import ApiError, invalid_value, record_not_found
+from actorline.emulator.faults import FAULTS, FaultPlan
+from actorline.emulator.params import Params
+from actorline.emulator.profile import Actor, ActorTask
+from actorline.emulator.request_log import RequestLog
+from actorline.emulator.routes.datasets import Window, item_lines
+from actorline.emulator.transforms import Transform
+from actorline.emulator.world import World
+
+Named = TypeVar("Named", Actor, ActorTask)
+
+
+async def put_actor(request: Request) -> Response:
+    """The body holds the Actor's fields but username and name; an Actor that exists is replaced."""
+    actor = await _named(request, Actor)
+    _world(request).put_actor(actor)
+    return json_answer(actor.model_dump(mode="json"))
+
+
+async def put_actor_task(request: Request) -> Response:
+    """As `put_actor`, for an Actor task."""
+    task = await _named(request, ActorTask)
+    _world(request).put_actor_task(task)
+    return json_answer(task.model_dump(mode="json"))
+
+
+async def requests(request: Request) -> Response:
+    log: RequestLog = request.app.state.request_log
+    if request.method == "DELETE":
+        log.clear()
+        return Response(status_code=204)
+    params = Params(request.query_params)
+    return json_answer(log.selected(params.text("method"), params.text("path_prefix") or ""))
+
+
+async def faults(request: Request) -> Response:
+    """POST adds a list of faults to those in force, DELETE ends them all."""
+    plan: FaultPlan = request.app.state.fault_plan
+    if request.method == "DELETE":
+        plan.clear()
+        return Response(status_code=204)
+    added = FAULTS.validate_json(await request.body())
+    plan.add(added)
+    return json_answer(FAULTS.dump_python(added, mode="json"), 201)
+
+
+async def expected_items(request: Request) -> Response:
+    """`{count, bytes, sha256}` of what `format=jsonl` holds now for `offset` and `limit`, without other parameters."""
+    run = _world(request).runs.dataset_of_any_account(request.path_params["dataset_id"])
+    if run is None:
+        raise record_not_found("Dataset")
+    start, stop = Window.of(Params(request.query_params)).bounds(run.life.items(now()))
+    digest, size = hashlib.sha256(), 0
+    for block in item_lines(run, start, stop, Transform()):
+        digest.update(block)
+        size += len(block)
+        await asyncio.sleep(0)
+    return json_answer({"count": stop - start, "bytes": size, "sha256": digest.hexdigest()})
+
+
+async def refuse_profile(_request: Request, error: Exception) -> Response:
+    """A body that isn't as the models say: 400 with the fields that are wrong."""
+    reasons = error.errors(include_url=False, include_input=False) if isinstance(error, ValidationError) else []
+    wrong = "; ".join(f"{'.'.join(map(str, reason['loc']))}: {reason['msg']}" for reason in reasons)
+    return error_answer(ApiError(400, "invalid-request", wrong))
+
+
+async def _named(request: Request, model: type[Named]) -> Named:
+    username, tilde, name = request.path_params["reference"].partition("~")
+    if not tilde:
+        raise invalid_value("reference", "username~name")
+    try:
+        fields = orjson.loads(await request.body() or b"{}")
+    except orjson.JSONDecodeError:
+        raise ApiError(400, "invalid-request", "The body is not valid JSON") from None
+    return model.model_validate({**fields, "username": username, "name": name})
+
+
+def _world(request: Request) -> World:
+    world: World = request.app.state.world
+    return world
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/emulator/actors/{reference}", put_actor, methods=["PUT"]),
+        Route("/emulator/actor-tasks/{reference}", put_actor_task, methods=["PUT"]),
+        Route("/emulator/requests", requests, methods=["GET", "DELETE"]),
+        Route("/emulator/faults", faults, methods=["POST", "DELETE"]),
+        Route("/emulator/datasets/{dataset_id}/expected", expected_items, methods=["GET"]),
+    ]

@@ -1,0 +1,28 @@
+"""The account behind the token."""
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from actorline.emulator.answers import data_answer
+from actorline.emulator.call import Call, endpoint
+from actorline.emulator.clock import now
+from actorline.emulator.documents import limits_document, user_document
+
+
+async def get_user(call: Call) -> Response:
+    return data_answer(user_document(call.username))
+
+
+async def get_limits(call: Call) -> Response:
+    at = now()
+    runs = list(call.world.runs.listed(call.username, at))
+    active = [run for run in runs if not run.life.is_finished(at)]
+    spent_usd = sum(run.life.usage_usd(at) for run in runs)
+    return data_answer(limits_document(active, at, spent_usd, call.world.counts(call.username)))
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/v2/users/me", endpoint(get_user), methods=["GET"]),
+        Route("/v2/users/me/limits", endpoint(get_limits), methods=["GET"]),
+    ]
