@@ -65,11 +65,17 @@ class Settings(BaseSettings):
         description="Sink URLs from services must lie under one of these (comma-separated); default: the default sink's folder",
     )
     secrets: dict[str, Secret] = Field(default_factory=dict, description="Secrets for inputs: NAME -> value and Actors")
-    retention_days: int = Field(30, ge=1, description="Days that an ended job stays in the ledger; data is never deleted")
-    schedules_file: Path | None = Field(None, description="schedules.toml; default: the one in the home, if it is there")
+    retention_days: int = Field(
+        30, ge=1, description="Days that an ended job stays in the ledger; data is never deleted"
+    )
+    schedules_file: Path | None = Field(
+        None, description="schedules.toml; default: the one in the home, if it is there"
+    )
     control_concurrency: int = Field(8, ge=1, le=64, description="Threads of a control worker")
     fetch_concurrency: int = Field(16, ge=1, le=64, description="Threads of a fetch worker")
-    send_by_secs: float = Field(10, ge=1, description="Seconds after taking the start lease within which a start is sent")
+    send_by_secs: float = Field(
+        10, ge=1, description="Seconds after taking the start lease within which a start is sent"
+    )
     start_settle_secs: float = Field(
         120, ge=0, description="Seconds that an unclear start may take to appear in the platform's lists"
     )
@@ -133,7 +139,7 @@ class Settings(BaseSettings):
 
     @property
     def default_sink(self) -> str:
-        return self.sink_url or f"file://{self.home}/rows/{{key}}/"
+        return self.sink_url or f"{self.home.as_uri()}/rows/{{key}}/"
 
     @cached_property
     def tokens(self) -> dict[str, SecretStr]:

@@ -1,0 +1,14 @@
+"""The pipeline: one Celery task a module, each a thin shell round the domain. Names on the wire are frozen."""
+
+MODULES = (
+    "tasks.run",
+    "tasks.start_run",
+    "tasks.poll_run",
+    "tasks.fetch_pages",
+    "tasks.fetch_page",
+    "tasks.finish_job",
+    "tasks.answer",
+    "tasks.cancel",
+    "tasks.status",
+    "tasks.upkeep",
+)

@@ -1,5 +1,6 @@
 """The forms that answers take: the envelope, the error, and a body streamed in blocks."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -47,6 +48,7 @@ class StreamedAnswer(Response):
                 if connection.is_closed(scope):
                     return
                 await send({"type": "http.response.body", "body": block, "more_body": True})
+                await asyncio.sleep(0)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -10,6 +10,11 @@ def now() -> float:
     return _WALL_AT_ZERO + time.monotonic()
 
 
+def whole_millis(at: float) -> float:
+    """The time as the platform tells it, so that a filter by the told time includes what happened at it."""
+    return int(at * 1000) / 1000
+
+
 def iso(at: float) -> str:
     """The platform's form of a time: UTC, milliseconds, `Z` (fact sheet 1, "Basics")."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

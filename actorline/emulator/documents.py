@@ -11,13 +11,10 @@ from actorline.emulator.runs import ORIGIN, Run
 JsonObject = dict[str, Any]
 
 CONSOLE_URL: Final = "https://console.apify.com"
+LONG_AGO: Final = "2024-01-01T00:00:00.000Z"
 
 _DISK_PER_MEMORY: Final = 2
 _MEAN_ITEM_BYTES: Final = 300
-_LONG_AGO: Final = "2024-01-01T00:00:00.000Z"
-_MAX_MEMORY_GBYTES: Final = 256
-_MAX_CONCURRENT_RUNS: Final = 256
-_RETENTION_DAYS: Final = 30
 _SHORT: Final = (
     "id",
     "actId",
@@ -32,18 +29,6 @@ _SHORT: Final = (
     "defaultKeyValueStoreId",
     "defaultDatasetId",
     "defaultRequestQueueId",
-)
-_FEATURES: Final = (
-    "ACTORS",
-    "STORAGE",
-    "SCHEDULER",
-    "PROXY",
-    "PROXY_EXTERNAL_ACCESS",
-    "PROXY_RESIDENTIAL",
-    "PROXY_SERPS",
-    "WEBHOOKS",
-    "ACTORS_PUBLIC_ALL",
-    "ACTORS_PUBLIC_DEVELOPER",
 )
 
 
@@ -128,7 +113,7 @@ def actor_document(actor: Actor, total_runs: int) -> JsonObject:
             "buildId": build_id(actor, number),
             "buildNumber": number,
             "buildNumberInt": _build_number_int(number),
-            "finishedAt": _LONG_AGO,
+            "finishedAt": LONG_AGO,
         }
         for tag, number in actor.builds.items()
     }
@@ -141,8 +126,8 @@ def actor_document(actor: Actor, total_runs: int) -> JsonObject:
         "description": None,
         "isPublic": True,
         "isDeprecated": False,
-        "createdAt": _LONG_AGO,
-        "modifiedAt": _LONG_AGO,
+        "createdAt": LONG_AGO,
+        "modifiedAt": LONG_AGO,
         "stats": {"totalBuilds": len(actor.builds), "totalRuns": total_runs, "totalUsers": 1},
         "versions": [
             {"versionNumber": number.rpartition(".")[0], "sourceType": "SOURCE_FILES", "buildTag": tag}
@@ -168,8 +153,8 @@ def actor_task_document(task: ActorTask, actor_id: str, total_runs: int) -> Json
         "name": task.name,
         "username": task.username,
         "title": task.title,
-        "createdAt": _LONG_AGO,
-        "modifiedAt": _LONG_AGO,
+        "createdAt": LONG_AGO,
+        "modifiedAt": LONG_AGO,
         "stats": {"totalRuns": total_runs},
         "options": {
             "build": options.build,
@@ -220,62 +205,6 @@ def key_value_store_document(run: Run, now: float) -> JsonObject:
         "consoleUrl": f"{CONSOLE_URL}/storage/key-value-stores/{run.key_value_store_id}",
         "generalAccess": "RESTRICTED",
         "stats": {"writeCount": len(run.records.sorted_keys(run.life, now))},
-    }
-
-
-def user_document(username: str) -> JsonObject:
-    """`UserPrivateInfo`, without what is secret there."""
-    enabled = {
-        "isEnabled": True,
-        "disabledReason": None,
-        "disabledReasonType": None,
-        "isTrial": False,
-        "trialExpirationAt": None,
-    }
-    return {
-        "id": user_id(username),
-        "username": username,
-        "profile": {"name": username},
-        "email": f"{username}@example.com",
-        "proxy": {"password": "", "groups": []},
-        "plan": {"id": "EMULATOR", "isEnabled": True, "availableProxyGroups": {}},
-        "effectivePlatformFeatures": dict.fromkeys(_FEATURES, enabled),
-        "createdAt": _LONG_AGO,
-        "isPaying": True,
-    }
-
-
-def limits_document(active: list[Run], now: float, spent_usd: float, counts: tuple[int, int]) -> JsonObject:
-    """`AccountLimits`; `active` are the runs that hold memory, `counts` the Actors and Actor tasks of the account."""
-    month = iso(now)[:7]
-    actors, actor_tasks = counts
-    return {
-        "monthlyUsageCycle": {"startAt": f"{month}-01T00:00:00.000Z", "endAt": f"{month}-28T23:59:59.999Z"},
-        "limits": {
-            "maxMonthlyUsageUsd": 1000,
-            "maxMonthlyActorComputeUnits": 10_000,
-            "maxMonthlyExternalDataTransferGbytes": 1000,
-            "maxMonthlyProxySerps": 0,
-            "maxMonthlyResidentialProxyGbytes": 0,
-            "maxActorMemoryGbytes": _MAX_MEMORY_GBYTES,
-            "maxActorCount": 500,
-            "maxActorTaskCount": 5000,
-            "maxConcurrentActorJobs": _MAX_CONCURRENT_RUNS,
-            "maxTeamAccountSeatCount": 1,
-            "dataRetentionDays": _RETENTION_DAYS,
-        },
-        "current": {
-            "monthlyUsageUsd": spent_usd,
-            "monthlyActorComputeUnits": 0,
-            "monthlyExternalDataTransferGbytes": 0,
-            "monthlyProxySerps": 0,
-            "monthlyResidentialProxyGbytes": 0,
-            "actorMemoryGbytes": sum(run.options.memory_mbytes for run in active) / 1024,
-            "actorCount": actors,
-            "actorTaskCount": actor_tasks,
-            "activeActorJobCount": len(active),
-            "teamAccountSeatCount": 1,
-        },
     }
 
 

@@ -41,7 +41,7 @@ class StatusFault(_Fault):
     """Another answer in the place of the platform's; the request isn't carried out."""
 
     action: Literal["status"]
-    status: int = Field(ge=100, le=599)
+    status: int = Field(ge=200, le=599)
     type: str = Field("internal-server-error", description="error.type of the JSON body")
     message: str = Field("Injected by the emulator", description="error.message of the JSON body")
     headers: dict[str, str] = Field(default_factory=dict)

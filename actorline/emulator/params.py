@@ -1,5 +1,6 @@
 """Query parameters as the platform reads them (fact sheet 1, "Basics"); what cannot be read is 400 invalid-value."""
 
+import math
 from collections.abc import Collection, Mapping
 
 from actorline.emulator.clock import parse_iso
@@ -22,9 +23,12 @@ class Params:
         if text is None:
             return None
         try:
-            return float(text)
+            number = float(text)
         except ValueError:
-            raise invalid_value(name, "a number") from None
+            number = math.nan
+        if not math.isfinite(number):
+            raise invalid_value(name, "a number")
+        return number
 
     def integer(self, name: str, *, minimum: int = 0) -> int | None:
         number = self.number(name)

@@ -14,6 +14,7 @@ JSON_TYPE = "application/json; charset=utf-8"
 ItemKind = Literal["nasty", "plain", "tiny"]
 FinalStatus = Literal["SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+BuildNumber = Annotated[str, Field(pattern=r"^\d{1,2}\.\d{1,2}\.[1-9]\d{0,4}$")]
 Seconds = Annotated[float, Field(ge=0)]
 
 
@@ -106,7 +107,7 @@ class Actor(Shape):
     name: Name = Field(description="Its name, unique for its owner")
     id: str = Field("", description="Default: made from the name, the same in every process")
     title: str | None = Field(None, description="Its name for people")
-    builds: dict[str, str] = Field(
+    builds: dict[str, BuildNumber] = Field(
         default_factory=lambda: {"latest": "0.0.1"}, description="Build tag -> build number such as 1.2.34"
     )
     build: str = Field("latest", description="Default build: a tag or a number")

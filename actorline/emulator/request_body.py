@@ -29,7 +29,7 @@ class Body:
 
     @property
     def is_json(self) -> bool:
-        return (self.content_type or "").partition(";")[0].strip().lower() == "application/json"
+        return is_json_type(self.content_type or "")
 
     def json(self) -> Any:
         """The parsed content.
@@ -40,6 +40,10 @@ class Body:
             return orjson.loads(self.content)
         except orjson.JSONDecodeError:
             raise ApiError(400, "run-input-body-not-valid-json", "The body is not valid JSON") from None
+
+
+def is_json_type(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == "application/json"
 
 
 async def read_body(request: Request) -> Body:

@@ -5,7 +5,7 @@ from actorline.emulator.life import Life
 
 _SAID = {
     "READY": "ACTOR: Pulling Docker image of build.",
-    "RUNNING": "ACTOR: Starting Docker container.\n  (a line of its own has no time)",
+    "RUNNING": "ACTOR: Starting Docker container.",
     "TIMING-OUT": "ACTOR: The run is timing out.",
     "ABORTING": "ACTOR: The run is being aborted.",
 }

@@ -9,13 +9,13 @@ from typing import Any, Final
 import orjson
 from pydantic import ValidationError
 
-from actorline.emulator.clock import now
+from actorline.emulator.clock import now, whole_millis
 from actorline.emulator.errors import ApiError, invalid_input, invalid_value
 from actorline.emulator.life import Life
 from actorline.emulator.params import Params
 from actorline.emulator.profile import JSON_TYPE, Actor, ActorTask, Script, TaskOptions
 from actorline.emulator.records import INPUT_KEY, Record, RecordStore
-from actorline.emulator.request_body import Body
+from actorline.emulator.request_body import Body, is_json_type
 from actorline.emulator.runs import Run, RunOptions
 
 EMULATE: Final = "emulate"
@@ -58,7 +58,7 @@ def start_run(order: StartOrder) -> Run:
         actor=order.actor,
         actor_task=order.actor_task,
         options=options,
-        life=Life(script, created_at=now(), timeout_secs=options.timeout_secs),
+        life=Life(script, created_at=whole_millis(now()), timeout_secs=options.timeout_secs),
         user_agent=order.user_agent,
         input_bytes=len(record.body) if record else 0,
         records=records,
@@ -129,7 +129,7 @@ def _task_input(task: ActorTask, body: Body) -> Record:
 
 
 def _script(script: Script, record: Record | None) -> Script:
-    if record is None or not record.content_type.startswith("application/json"):
+    if record is None or not is_json_type(record.content_type):
         return script
     given = orjson.loads(record.body)
     if not isinstance(given, dict) or EMULATE not in given:

@@ -32,7 +32,7 @@ class Body:
     def __init__(self, response: requests.Response) -> None:
         """Takes over an open answer; raises PlatformUnavailable, with the answer closed, for an unknown encoding."""
         self._response = response
-        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        encoding = response.headers.get("Content-Encoding", "").strip().lower() or "identity"
         if encoding not in self.ENCODINGS:
             response.close()
             message = f"The answer came with a Content-Encoding nobody asked for: {encoding}"

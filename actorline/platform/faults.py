@@ -15,7 +15,7 @@ from actorline.platform.retry import parse_retry_after
 # An error of the API is a few hundred bytes; an error page of a proxy may be any size.
 ERROR_BODY_MAX_BYTES: Final = 65_536
 
-_TOKEN = re.compile(r"(apify_\w+_|Bearer\s+)[\w.~+/=-]+")
+_TOKEN = re.compile(r"(apify_[a-z]+_|Bearer\s+)[\w.~+/=-]+")
 
 
 def describe_request(response: requests.Response) -> str:

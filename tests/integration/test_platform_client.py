@@ -5,7 +5,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,7 +22,9 @@ from actorline.platform import (
     list_runs,
     open_items,
     open_record,
+    runs,
 )
+from actorline.platform.client import MAX_REDIRECTS
 
 TOKEN = "apify_api_wJ8kZ2"
 
@@ -202,6 +203,7 @@ def test_redirects_in_a_circle_are_unavailable(platform, server):
 
     with pytest.raises(PlatformUnavailable):
         platform.get_data("x")
+    assert len(server.requests) == 5 * (1 + MAX_REDIRECTS)
 
 
 def test_cookies_are_not_kept(platform, server):
@@ -257,14 +259,33 @@ def test_pages_are_raw_and_give_their_connection_back(platform, server):
     assert server.connections == 1
 
 
-def test_a_page_left_early_does_not_spoil_the_next_call(platform, server):
-    answer_in_turn(
-        server, lambda request: request.reply(b"x" * 10_000_000), lambda request: request.reply(b'{"data": 1}')
-    )
+class Flood:
+    """An answer far larger than all buffers on the way; counts the readers who hung up before its end."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.status = status
+        self.hung_up = threading.Semaphore(0)
+
+    def __call__(self, request: Answers) -> None:
+        request.close_connection = True
+        request.send_response(self.status)
+        request.send_header("Content-Length", str(10**8))
+        request.end_headers()
+        try:
+            for _ in range(100):
+                request.connection.sendall(b"x" * 10**6)
+        except OSError:
+            self.hung_up.release()
+
+
+def test_a_page_left_early_hangs_up_and_does_not_spoil_the_next_call(platform, server):
+    flood = Flood()
+    answer_in_turn(server, flood, lambda request: request.reply(b'{"data": 1}'))
 
     with open_items(platform, "d1", offset=0, limit=None, params={}) as page:
         assert next(page.blocks(1000)) == b"x" * 1000
 
+    assert flood.hung_up.acquire(timeout=10)
     assert platform.get_data("x") == 1
 
 
@@ -334,7 +355,9 @@ def test_a_record_is_what_the_user_stored(platform, server, encoding, encode):
         assert record.size == (len(content) if encoding == "identity" else None)
         assert b"".join(record.blocks(1000)) == content
 
-    assert server.requests[0][1] == "/v2/key-value-stores/s1/records/picture?attachment=true"
+    _, path, headers = server.requests[0]
+    assert path == "/v2/key-value-stores/s1/records/picture?attachment=true"
+    assert headers["Accept-Encoding"] == "gzip, deflate"
 
 
 def test_a_record_with_a_damaged_encoding_is_unavailable(platform, server):
@@ -353,21 +376,21 @@ def test_a_missing_record_is_not_found(platform, server):
 
 
 def test_a_huge_error_page_is_not_read_whole(platform, server):
-    sent: list[int] = []
+    flood = Flood(status=404)
+    server.answer = flood
 
-    def flood(request: Answers) -> None:
-        request.send_response(404)
-        request.send_header("Content-Length", str(10**8))
-        request.end_headers()
-        with suppress(OSError):
-            sent.extend(request.connection.send(b"x" * 10**6) for _ in range(100))
-        request.close_connection = True
+    with pytest.raises(PlatformUnavailable, match="not the API's") as caught:
+        open_record(platform, "s1", "OUTPUT")
 
-    answer_in_turn(server, flood, lambda request: request.reply(b"content"))
+    assert [flood.hung_up.acquire(timeout=10) for _ in range(caught.value.attempts)] == [True] * 5
 
-    with open_record(platform, "s1", "OUTPUT") as record:
-        assert b"".join(record.blocks(100)) == b"content"
-    assert sum(sent) < 10**8
+
+def test_a_log_without_end_is_left(platform, server, monkeypatch):
+    monkeypatch.setattr(runs, "LOG_MAX_BYTES", 1_000_000)
+    server.answer = flood = Flood()
+
+    assert [len(line) for line in get_log_tail(platform, "r1")] == [runs.LOG_TAIL_BYTES]
+    assert flood.hung_up.acquire(timeout=10)
 
 
 def test_a_long_log_is_read_through_for_its_last_lines(platform, server):

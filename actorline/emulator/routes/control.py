@@ -2,10 +2,9 @@
 
 import asyncio
 import hashlib
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import orjson
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,6 +21,8 @@ from actorline.emulator.transforms import Transform
 from actorline.emulator.world import World
 
 Named = TypeVar("Named", Actor, ActorTask)
+
+_FIELDS = TypeAdapter(dict[str, Any])
 
 
 async def put_actor(request: Request) -> Response:
@@ -83,10 +84,7 @@ async def _named(request: Request, model: type[Named]) -> Named:
     username, tilde, name = request.path_params["reference"].partition("~")
     if not tilde:
         raise invalid_value("reference", "username~name")
-    try:
-        fields = orjson.loads(await request.body() or b"{}")
-    except orjson.JSONDecodeError:
-        raise ApiError(400, "invalid-request", "The body is not valid JSON") from None
+    fields = _FIELDS.validate_json(await request.body() or b"{}")
     return model.model_validate({**fields, "username": username, "name": name})
 
 

@@ -61,8 +61,8 @@ def list_runs(call: Call, *, actor_id: str | None = None, actor_task_id: str | N
         run
         for run in call.world.runs.listed(call.username, at, actor_id=actor_id, actor_task_id=actor_task_id)
         if run.life.status(at) in statuses
-        and (after is None or _millis(run) >= after)
-        and (before is None or _millis(run) <= before)
+        and (after is None or run.life.created_at >= after)
+        and (before is None or run.life.created_at <= before)
     ]
     ordered = reversed(runs) if desc else iter(runs)
     items = [run_short_document(run, at) for run in islice(ordered, offset, offset + limit)]
@@ -141,11 +141,6 @@ def _runs_of_path(call: Call, at: float) -> Iterator[Run]:
     if call.path_param("actor_task"):
         return call.world.runs.listed(call.username, at, actor_task_id=call.actor_task().id)
     return call.world.runs.listed(call.username, at, actor_id=call.actor().id)
-
-
-def _millis(run: Run) -> float:
-    """The start as lists show it, so that a filter by the shown time includes the run."""
-    return int(run.life.created_at * 1000) / 1000
 
 
 def routes() -> list[Route]:

@@ -3,10 +3,10 @@
 from starlette.responses import Response
 from starlette.routing import Route
 
+from actorline.emulator.account_documents import limits_document, user_document
 from actorline.emulator.answers import data_answer
 from actorline.emulator.call import Call, endpoint
 from actorline.emulator.clock import now
-from actorline.emulator.documents import limits_document, user_document
 
 
 async def get_user(call: Call) -> Response:

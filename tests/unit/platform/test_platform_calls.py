@@ -14,6 +14,7 @@ from actorline.platform import (
     PlatformUnavailable,
     RateLimited,
 )
+from actorline.platform.faults import bare_url
 
 API = "https://api.example.test/v2"
 TOKEN = "apify_api_wJ8kZ2"
@@ -147,13 +148,17 @@ def test_a_long_retry_after_is_handed_to_the_caller_and_not_slept_on(platform, a
 
 
 def test_a_token_quoted_by_the_platform_is_masked(platform, api):
-    message = f"Unknown token {TOKEN}; other apify_api_0ther1, Bearer abc.def"
+    message = f"Unknown token {TOKEN}; other apify_api_0ther_1, Bearer abc.def"
     api.get(f"{API}/x", json=envelope("user-or-token-not-found", message), status=401)
 
     with pytest.raises(AuthFailed) as caught:
         platform.get_data("x")
 
     assert caught.value.message == "Unknown token ***; other apify_api_***, Bearer ***"
+
+
+def test_a_url_is_shown_without_user_query_and_fragment():
+    assert bare_url("https://u:p@a.test:8/v2/x?signature=s#f") == "https://a.test:8/v2/x"
 
 
 def test_head_without_a_body_is_judged_by_its_status(platform, api):

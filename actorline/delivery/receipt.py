@@ -1,0 +1,30 @@
+"""The receipt: the proof that one page is stored."""
+
+from pydantic import BaseModel, ConfigDict
+
+from actorline.errors import Code
+
+
+class Receipt(BaseModel):
+    """`scanned`: items of the window that the platform read; `items`: rows that came of them. `sha256` and `bytes` are
+    those of the part as it is stored. A bad receipt says in `code` and `error` why the page isn't
+    stored.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    page_no: int
+    offset: int
+    limit: int
+    scanned: int
+    items: int
+    bytes: int = 0
+    sha256: str = ""
+    part: str | None = None
+    total: int | None = None
+    error: str | None = None
+    code: Code | None = None
+
+    @property
+    def is_good(self) -> bool:
+        return self.error is None

@@ -1,0 +1,154 @@
+"""Where rows go: a folder that the job claims before money is spent, in which each file is published once.
+
+A delivery is `part-00000.jsonl.gz ...`, `records/<name>`, `manifest.json` and last `_SUCCESS`. Files are staged under
+names that hold the execution's token and published create-if-absent, so that of two executions one wins.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+from urllib.parse import unquote, urlsplit
+
+CLAIM: Final = "_actorline.json"
+SUCCESS: Final = "_SUCCESS"
+MANIFEST: Final = "manifest.json"
+RECORDS: Final = "records"
+
+
+class SinkError(Exception):
+    """The sink can't be used; the message says why and what to do."""
+
+
+class SinkTakenError(SinkError):
+    """The folder is another job's."""
+
+
+class LocalSink:
+    """A local folder. Raises SinkError from every method if the file system refuses."""
+
+    def __init__(self, url: str) -> None:
+        self.folder = local_path(url)
+        self.url = folder_url(self.folder)
+
+    def __str__(self) -> str:
+        return self.url
+
+    def claim(self, installation: str, key: str) -> None:
+        """Make the folder this job's. Safe to repeat. Raises SinkTakenError if it is another's."""
+        owner = {"installation": installation, "key": key}
+        with self._refusals():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if self.write_once(CLAIM, json.dumps(owner).encode() + b"\n"):
+                return
+            try:
+                found = json.loads((self.folder / CLAIM).read_bytes())
+            except ValueError:
+                found = None
+        if found != owner:
+            by = f"the job {found.get('key')}" if isinstance(found, dict) else "somebody else"
+            message = (
+                f"The sink {self.url} is taken by {by}. Choose another folder; {{key}} in the URL makes one a job."
+            )
+            raise SinkTakenError(message)
+
+    def check(self) -> None:
+        """Whether the folder could be made and written, without leaving anything there."""
+        with self._refusals():
+            parent = next(path for path in (self.folder, *self.folder.parents) if path.exists())
+            if not parent.is_dir():
+                message = f"The sink {self.url} can't be written: {parent} is not a folder. Choose another sink."
+                raise SinkError(message)
+            if not os.access(parent, os.W_OK | os.X_OK):
+                message = f"The sink {self.url} can't be written: no permission for {parent}. Choose another sink."
+                raise SinkError(message)
+
+    @contextmanager
+    def staging(self, name: str, execution: str) -> Iterator[BinaryIO]:
+        """A file to write `name` into; it is removed at the end of the block, published or not."""
+        path = self._staged(name, execution)
+        with self._refusals():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with path.open("wb") as file:
+                    yield file
+            finally:
+                path.unlink(missing_ok=True)
+
+    def publish(self, file: BinaryIO, name: str) -> bool:
+        """Give a staged file its name. False: somebody else's lies there already, and stays."""
+        with self._refusals():
+            file.flush()
+            os.fsync(file.fileno())
+            try:
+                os.link(file.name, self.folder / name)
+            except FileExistsError:
+                return False
+            return True
+
+    def write_once(self, name: str, content: bytes) -> bool:
+        """Create a small file whole. False: it was there already, and stays."""
+        with self.staging(name, os.urandom(6).hex()) as file:
+            file.write(content)
+            return self.publish(file, name)
+
+    def open(self, name: str) -> BinaryIO:
+        """Read a file. Raises SinkError if there is none."""
+        with self._refusals():
+            return (self.folder / name).open("rb")
+
+    def exists(self, name: str) -> bool:
+        return (self.folder / name).is_file()
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.folder).free
+
+    def file_url(self, name: str) -> str:
+        return self.url + name
+
+    def _staged(self, name: str, execution: str) -> Path:
+        folder, _, file = name.rpartition("/")
+        return self.folder / folder / f".{file}.{execution}.tmp"
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            message = f"The sink {self.url} refuses: {error.strerror or error}. What is stored stays; mend it or choose another."
+            raise SinkError(message) from error
+
+
+def open_sink(url: str) -> LocalSink:
+    """The sink at a filled URL. Raises SinkError for a kind that isn't known."""
+    if urlsplit(url).scheme != "file":
+        kind = urlsplit(url).scheme or "no scheme"
+        message = f"A sink with {kind} is not built yet; take file:///a/folder/."
+        raise SinkError(message)
+    return LocalSink(url)
+
+
+def local_path(url: str) -> Path:
+    """The absolute, normalised path of a `file:` URL. Raises SinkError if it names a host or a relative path."""
+    parts = urlsplit(url)
+    path = unquote(parts.path)
+    if parts.scheme != "file" or parts.netloc not in {"", "localhost"} or not path.startswith("/") or "\0" in path:
+        message = "A local sink is file:///an/absolute/folder/."
+        raise SinkError(message)
+    return Path(os.path.normpath(path))
+
+
+def folder_url(folder: Path) -> str:
+    return folder.as_uri().rstrip("/") + "/"
+
+
+def is_below(url: str, root: str) -> bool:
+    """Whether a sink lies in a root, with `..` and symbolic links resolved."""
+    try:
+        return local_path(url).resolve().is_relative_to(local_path(root).resolve())
+    except (SinkError, OSError):
+        return False

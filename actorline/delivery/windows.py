@@ -1,0 +1,127 @@
+"""The page plan: which windows of a dataset are fetched, and when the whole is proven.
+
+A window is `[offset, offset + limit)` over *scanned* items. It is fixed before it is first fetched and never changes.
+Filters act after the window, so a short page is not the end (fact sheet, section 6). Pure: no I/O.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from actorline.delivery.receipt import Receipt
+
+PAGE_BYTES: Final = 16_000_000  # between 8 and 32 MB on the wire: an ack costs 3 ms, a lost page is cheap to repeat
+PAGE_ITEMS_MAX: Final = 249_999  # an older edition of the reference names 250,000 a request (fact sheet, section 6)
+PAGE_ITEMS_MIN: Final = 1_000  # the official client's page
+PAGES_FOR_PARALLEL: Final = 12  # a dataset of a few pages is cut finer, so that several threads share it
+ITEM_BYTES_GUESS: Final = 1_000
+WAVE_PAGES: Final = 256  # pages in one chord: bounds the size of a message and the work that one plan decides
+
+
+class Window(BaseModel):
+    """One page, numbered in the order of the rows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    page_no: int
+    offset: int
+    limit: int
+
+
+Pages = Mapping[int, Window | Receipt]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The rows are all here: offsets without gaps up to `end`, where a read found nothing more."""
+
+    end: int
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Pages whose receipts contradict each other or are bad."""
+
+    page_nos: Sequence[int]
+    why: str
+
+
+@dataclass(frozen=True)
+class More:
+    """All here without gaps up to `end`, and nobody has read what comes behind it."""
+
+    end: int
+
+
+def page_size(*, total: int, storage_bytes: int | None, asked: int | None) -> int:
+    """Items a page: about PAGE_BYTES each by what the platform says of the dataset, cut finer for a small one."""
+    if asked:
+        return asked
+    item_bytes = max(storage_bytes / total, 1) if total and storage_bytes else ITEM_BYTES_GUESS
+    by_bytes = int(PAGE_BYTES / item_bytes)
+    by_parallel = -(-total // PAGES_FOR_PARALLEL)
+    return max(min(by_bytes, max(by_parallel, PAGE_ITEMS_MIN), PAGE_ITEMS_MAX), 1)
+
+
+def next_offset(pages: Pages, start: int) -> int:
+    """Where the window after the last one begins: behind what it scanned, or behind its limit while it isn't stored."""
+    if not pages:
+        return start
+    last = pages[max(pages)]
+    return last.offset + (last.scanned if isinstance(last, Receipt) else last.limit)
+
+
+def to_fetch(pages: Pages) -> list[Window]:
+    """Windows that are fixed but not stored, and an empty end that is to be read again."""
+    return [
+        Window(page_no=no, offset=page.offset, limit=page.limit)
+        for no, page in pages.items()
+        if not isinstance(page, Receipt) or not page.is_good or page.scanned == 0
+    ]
+
+
+def new_windows(pages: Pages, *, start: int, total: int, stop: int | None, size: int, room: int) -> list[Window]:
+    """Windows behind the planned ones up to `total`, at least one if nothing else is to be fetched.
+
+    `start` and `stop`: the order's own bounds in the dataset. `total` lags behind, so what lies past it is read as well,
+    until a window scans nothing.
+    """
+    windows: list[Window] = []
+    offset = next_offset(pages, start)
+    number = max(pages, default=-1) + 1
+    end = min(total, stop) if stop is not None else total
+    while len(windows) < room and (offset < end or (not windows and not to_fetch(pages) and _open(offset, stop))):
+        limit = min(size, stop - offset) if stop is not None else size
+        windows.append(Window(page_no=number, offset=offset, limit=limit))
+        number, offset = number + 1, offset + limit
+    return windows
+
+
+def expected_items(window: Window, total: int) -> int:
+    """How many items the window must scan at least, by what the platform said of the whole."""
+    return max(min(total - window.offset, window.limit), 0)
+
+
+def judge(pages: Pages, *, start: int, stop: int | None) -> Proof | Gap | More:
+    """Whether the receipts prove that everything in `[start, stop)` is stored: without gaps up to a read of nothing."""
+    bad = [no for no, page in pages.items() if not isinstance(page, Receipt) or not page.is_good]
+    if bad:
+        return Gap(bad, "not stored")
+    receipts = [page for _, page in sorted(pages.items()) if isinstance(page, Receipt)]
+    if not receipts:
+        return More(start)
+    offset = start
+    for receipt in receipts:
+        if receipt.offset != offset:
+            return Gap([receipt.page_no], f"begins at {receipt.offset}, not at {offset}")
+        offset += receipt.scanned
+    last = receipts[-1]
+    if last.scanned == 0 or (stop is not None and offset >= stop):
+        return Proof(offset)
+    return More(offset)
+
+
+def _open(offset: int, stop: int | None) -> bool:
+    return stop is None or offset < stop

@@ -1,0 +1,228 @@
+"""The stages *fetch pages* and *fetch page*: the windows of the dataset, fanned out, each stored once with a receipt."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import redis
+
+from actorline.delivery.part import PartFacts, UnreadablePage, download_window, inspect_part
+from actorline.delivery.receipt import Receipt
+from actorline.delivery.sink import LocalSink, SinkError, open_sink
+from actorline.delivery.windows import (
+    WAVE_PAGES,
+    Window,
+    expected_items,
+    new_windows,
+    next_offset,
+    page_size,
+    to_fetch,
+)
+from actorline.errors import Code, Reason
+from actorline.jobs.ending import end_job
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import Event, State
+from actorline.jobs.step import Step, Stop
+from actorline.jobs.watch import watch_secs
+from actorline.platform import errors as platform_errors
+from actorline.platform.client import Platform
+from actorline.platform.datasets import get_dataset, open_items
+from actorline.settings import Settings
+
+PAGE_TRIES: Final = 6  # with doubling back-off about 30 s: longer outages are the next wave's
+LEASE_SECS: Final = 20.0
+RENEW_SECS: Final = 2.0
+HELD_SECS: Final = 1.0  # another execution has the page: look for its receipt so often
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Pages to fetch side by side, each with the number of items that it must scan at least."""
+
+    attempt: int
+    pages: Sequence[tuple[Window, int]]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Another execution is fetching this page."""
+
+
+@dataclass(frozen=True)
+class Planner:
+    ledger: Ledger
+    platform: Platform
+    settings: Settings
+    installation: str
+
+    def plan(self, key: str, epoch: int) -> Wave | Step:
+        """Fix the next windows and answer all that are still to be fetched; none: only the finish is left to do.
+
+        Raises PlatformError: the plan is then made again later.
+        """
+        job = self.ledger.load(key)
+        if job is None or job.epoch != epoch or job.state is not State.COLLECTING:
+            return Stop()
+        try:
+            open_sink(job.sink_url).claim(self.installation, key)
+        except SinkError as error:
+            reason = Reason(code=Code.SINK_FAILED, message=str(error), billed=job.run_id is not None)
+            return end_job(self.ledger, job, Event.FAIL, reason)
+        pages: list[tuple[Window, int]] = []
+        if job.order.collect.dataset and job.dataset_id and not job.wanted:
+            pages = self._windows(job, job.dataset_id)
+        won = self.ledger.change(
+            key,
+            states={State.COLLECTING},
+            epoch=epoch,
+            care_s=watch_secs(self.settings),
+            event="fetching" if pages else "",
+            data={"pages": len(pages)},
+            fields={"sent_at": "@now", "planned_at": "@now"},
+        )
+        return Stop() if won is None else Wave(job.attempt, pages)
+
+    def _windows(self, job: Job, dataset_id: str) -> list[tuple[Window, int]]:
+        collect = job.order.collect
+        known = self.ledger.pages(job.key, job.attempt)
+        try:
+            dataset = get_dataset(self.platform, dataset_id)
+        except platform_errors.NotFound:
+            total, size = 0, page_size(total=0, storage_bytes=None, asked=collect.page_items)
+        else:
+            # the counters lag, so the rows that were read already count as well
+            total = max(dataset.item_count, next_offset(known, 0) if known else 0)
+            size = page_size(total=total, storage_bytes=dataset.stats.storage_bytes, asked=collect.page_items)
+            self.ledger.change(
+                job.key,
+                states={State.COLLECTING},
+                epoch=job.epoch,
+                fields={"items_total": total},
+            )
+        stop = None if collect.limit is None else collect.offset + collect.limit
+        room = WAVE_PAGES - len(to_fetch(known))
+        for window in new_windows(known, start=collect.offset, total=total, stop=stop, size=size, room=room):
+            known[window.page_no] = self.ledger.fix_window(job.key, job.attempt, window)
+        return [(window, expected_items(window, total)) for window in to_fetch(known)][:WAVE_PAGES]
+
+
+@dataclass(frozen=True)
+class PageFetcher:
+    ledger: Ledger
+    platform: Platform
+    settings: Settings
+
+    def fetch(
+        self, key: str, attempt: int, window: Window, *, expected: int, execution: str, tries: int
+    ) -> Receipt | Held | UnreadablePage:
+        """Store one page and answer its receipt; a failure is answered while `tries` are left, then as a bad receipt."""
+        known = self.ledger.page(key, attempt, window.page_no)
+        if isinstance(known, Receipt) and known.is_good and known.scanned:
+            return known
+        job = self.ledger.load(key)
+        if job is None or job.state is not State.COLLECTING or job.attempt != attempt or job.wanted:
+            return _bad(window, Code.CANCELLED, "the job doesn't want this page any more")
+        lease = self.ledger.lease("page", key, f"{attempt}:{window.page_no}", seconds=LEASE_SECS)
+        if not lease.acquire():
+            return Held()
+        try:
+            receipt = self._store(job, window, expected, execution, _renewing(lease, self.ledger, key))
+        except (UnreadablePage, platform_errors.PlatformUnavailable) as error:
+            if tries + 1 < PAGE_TRIES:
+                return UnreadablePage(str(error))
+            receipt = _bad(window, Code.PAGE_UNREADABLE, str(error))
+        except platform_errors.NotFound as error:
+            receipt = _bad(window, Code.DATASET_VANISHED, str(error))
+        except platform_errors.PlatformError as error:
+            receipt = _bad(window, Code.PAGE_UNREADABLE, str(error))
+        except SinkError as error:
+            if tries + 1 < PAGE_TRIES:
+                return UnreadablePage(str(error))
+            receipt = _bad(window, Code.SINK_FAILED, str(error))
+        except _StoppedError:
+            return _bad(window, Code.CANCELLED, "the job doesn't want this page any more")
+        finally:
+            _release(lease)
+        return self.ledger.record_receipt(key, attempt, receipt, care_s=watch_secs(self.settings))
+
+    def _store(
+        self, job: Job, window: Window, expected: int, execution: str, keep_alive: Callable[[], None]
+    ) -> Receipt:
+        collect, gzip = job.order.collect, job.order.sink.compression == "gzip"
+        name = part_name(window.page_no, collect.format, gzip=gzip)
+        sink = open_sink(job.sink_url)
+        query = collect.query()
+        with sink.staging(name, execution) as file:
+            facts = download_window(
+                lambda offset, limit: open_items(
+                    self.platform, job.dataset_id or "", offset=offset, limit=limit, params=query
+                ),
+                window,
+                file,
+                expected=expected,
+                compress=gzip,
+                keeps_count=collect.keeps_count,
+                keep_alive=keep_alive,
+            )
+            if facts.scanned and not sink.publish(file, name):
+                facts = _take_what_lies_there(sink, name, facts, gzip=gzip)
+        return Receipt(
+            **window.model_dump(),
+            scanned=facts.scanned,
+            items=facts.items,
+            bytes=facts.bytes if facts.scanned else 0,
+            sha256=facts.sha256,
+            part=name if facts.scanned else None,
+            total=facts.total,
+        )
+
+
+def part_name(page_no: int, format: str, *, gzip: bool) -> str:  # noqa: A002 - the document's word
+    return f"part-{page_no:05}.{format}{'.gz' if gzip else ''}"
+
+
+def _take_what_lies_there(sink: LocalSink, name: str, ours: PartFacts, *, gzip: bool) -> PartFacts:
+    """Another execution published first, perhaps one that died before its receipt: its part stands if it is whole."""
+    with sink.open(name) as file:
+        theirs = inspect_part(file, compressed=gzip)
+    if theirs.items != ours.items:
+        message = f"{name} lies in the sink with {theirs.items:,} rows, the platform has {ours.items:,}"
+        raise SinkError(message)
+    return PartFacts(theirs.items, ours.scanned, theirs.bytes, theirs.sha256, ours.total)
+
+
+def _bad(window: Window, code: Code, error: str) -> Receipt:
+    return Receipt(**window.model_dump(), scanned=0, items=0, code=code, error=error[:500])
+
+
+class _StoppedError(Exception):
+    pass
+
+
+def _renewing(lease: "redis.lock.Lock", ledger: Ledger, key: str) -> Callable[[], None]:
+    """Between blocks: hold on to the lease, and look whether the job is still wanted."""
+    last = time.monotonic()
+
+    def keep_alive() -> None:
+        nonlocal last
+        if time.monotonic() - last < RENEW_SECS:
+            return
+        last = time.monotonic()
+        if ledger.redis.hget(ledger.name("job", key), "wanted"):
+            raise _StoppedError
+        try:
+            lease.reacquire()
+        except redis.exceptions.LockError:
+            message = "the lease on this page was lost"
+            raise UnreadablePage(message) from None
+
+    return keep_alive
+
+
+def _release(lease: "redis.lock.Lock") -> None:
+    try:
+        lease.release()
+    except redis.exceptions.LockError:
+        return  # it ran out: whoever has it now gives it back

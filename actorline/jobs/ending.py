@@ -1,0 +1,74 @@
+"""How a job ends: the decision as a pure function, and the one change that ends it."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from actorline.errors import Code, Reason
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import Event, sources, target
+from actorline.jobs.step import Ended, Step, Stop
+
+ANSWER_CARE_SECS: Final = 5.0
+"""Upkeep looks so soon whether each caller of an ended job has its answer."""
+
+RUN_REASONS: Final[Mapping[str, Code]] = {
+    "FAILED": Code.RUN_FAILED,
+    "TIMED-OUT": Code.RUN_TIMED_OUT,
+    "ABORTED": Code.RUN_ABORTED,
+}
+STOP_EVENTS: Final[Mapping[str, Event]] = {"cancel": Event.CANCEL, "expire": Event.EXPIRE}
+STOP_CODES: Final[Mapping[Code, Event]] = {Code.CANCELLED: Event.CANCEL, Code.DEADLINE: Event.EXPIRE}
+
+
+def stop_reason(job: Job, wanted: str) -> Reason:
+    """Why a job that isn't wanted any more ends."""
+    billed = job.run_id is not None
+    if wanted == "cancel":
+        message = "The job was cancelled." + ("" if billed else " No run was started.")
+        return Reason(code=Code.CANCELLED, message=message, billed=billed)
+    message = f"The deadline of {job.order.deadline_secs:g} s has passed." + ("" if billed else " No run was started.")
+    return Reason(code=Code.DEADLINE, message=message, billed=billed)
+
+
+def run_reason(job: Job) -> Reason | None:
+    """Why the run didn't succeed, in the platform's words; None if it did, or if there was none."""
+    code = RUN_REASONS.get(job.run_status or "")
+    if code is None:
+        return None
+    said = f": {job.run_message}" if job.run_message else ""
+    return Reason(code=code, message=f"The run ended {job.run_status}{said}", billed=True)
+
+
+def judge_end(job: Job, *, failure: Reason | None) -> tuple[Event, Reason | None]:
+    """How a job ends whose rows are collected as far as they can be; `failure`: why they aren't complete.
+
+    A stop goes before a failed run, and that before rows that are missing: it explains them.
+    """
+    reason = job.reason or run_reason(job) or failure
+    if reason is None:
+        return Event.DELIVER, None
+    if reason.code in STOP_CODES:
+        return STOP_CODES[reason.code], reason
+    if job.order.on_failure.deliver_partial and (job.items or job.records):
+        return Event.DELIVER_PARTIAL, reason
+    return Event.FAIL, reason
+
+
+def end_job(
+    ledger: Ledger, job: Job, event: Event, reason: Reason | None, fields: Mapping[str, object] | None = None
+) -> Step:
+    """End the job. Its callers are answered by the next stage, and by upkeep until each of them is."""
+    to = target(event)
+    told = {"state": to, **({"code": reason.code, "message": reason.message} if reason else {})}
+    won = ledger.change(
+        job.key,
+        states=sources(event),
+        epoch=job.epoch,
+        to=to,
+        care_s=ANSWER_CARE_SECS,
+        event="ended",
+        data=told,
+        fields={"ended_at": "@now", "intent": "", "failures": 0, "reason": reason, **fields},
+    )
+    return Stop() if won is None else Ended()

@@ -1,0 +1,172 @@
+"""A job as the ledger holds it, and the result that every door shows of it."""
+
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Json, field_validator
+
+from actorline.errors import Reason
+from actorline.jobs.document import JobDocument
+from actorline.jobs.states import TERMINAL, State
+
+CONSOLE_RUN_URL = "https://console.apify.com/view/runs/"
+
+
+class Intent(BaseModel):
+    """Written before a start is sent: from here on a run may exist.
+
+    `at`: unix seconds by Redis. `marker`: what the run's `meta.userAgent` will hold. `sent_at`: when the last byte of
+    an unclear request left; the platform's lists are believed only some time after it.
+    """
+
+    attempt: int
+    marker: str
+    at: float
+    sent_at: float | None = None
+
+
+class Job(BaseModel):
+    """The hash `job:{key}`; times are unix seconds by Redis."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    key: str
+    document: Json[Any]
+    hash: str
+    state: State
+    epoch: int
+    attempt: int
+    queued_at: float
+    wanted: str | None = None  # "cancel" or "expire": set whatever the state is, obeyed by the next stage
+    fresh: bool = False  # we made the key ourselves, so no earlier run can carry its marker
+    intent: Json[Intent] | None = None
+    search_first: bool = False
+    sink: str | None = None
+    run_id: str | None = None
+    run_status: str | None = None
+    run_message: str | None = None
+    actor_id: str | None = None
+    dataset_id: str | None = None
+    key_value_store_id: str | None = None
+    adopted: bool = False
+    abort_asked: bool = False
+    items_total: int | None = None
+    items: int = 0
+    scanned: int = 0
+    bytes: int = 0
+    pages: int = 0
+    records: int = 0
+    cost_usd: float | None = None
+    started_at: float | None = None
+    run_started_at: str | None = None
+    run_finished_at: str | None = None
+    collecting_at: float | None = None
+    ended_at: float | None = None
+    delivered_at: float | None = None
+    planned_at: float | None = None  # when the pages of the last wave were planned
+    sent_at: float = 0  # when the job's last message was sent, as far as the ledger knows
+    patience: float | None = None  # seconds that upkeep waits until it asks again whether a message is lost
+    resume: bool = False  # a step that is planned for its `due`, not a message that may be lost
+    failures: int = 0
+    reason: Json[Reason] | None = None
+    manifest: str | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _unset(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @cached_property
+    def order(self) -> JobDocument:
+        return JobDocument.model_validate(self.document)
+
+    @property
+    def sink_url(self) -> str:
+        """Where the rows go; a `{run_id}` in it is filled in as soon as the run is known."""
+        return (self.sink or "").replace("{run_id}", self.run_id or "{run_id}")
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.state in TERMINAL
+
+    @property
+    def deadline_at(self) -> float | None:
+        seconds = self.order.deadline_secs
+        return None if seconds is None else self.queued_at + seconds
+
+
+class JobResult(BaseModel):
+    """One shape everywhere: Celery result, HTTP, `--json`; under 4 kB."""
+
+    key: str
+    state: State
+    reason: Reason | None
+    actor: str | None
+    run_id: str | None
+    run_url: str | None
+    run_status: str | None
+    attempt: int
+    adopted: bool
+    dataset_id: str | None
+    key_value_store_id: str | None
+    sink: str | None
+    manifest: str | None
+    items: int
+    scanned: int
+    bytes: int
+    pages: int
+    records: int
+    cost_usd: float | None
+    queued_at: str | None
+    started_at: str | None
+    run_finished_at: str | None
+    delivered_at: str | None
+
+    @classmethod
+    def of(cls, job: Job) -> "JobResult":
+        _, target = job.order.target
+        return cls(
+            **job.model_dump(include=set(cls.model_fields) - {"actor", "run_url", "reason", "sink", *_TIMES}),
+            reason=job.reason,
+            actor=target,
+            sink=job.sink_url or None,
+            run_url=CONSOLE_RUN_URL + job.run_id if job.run_id else None,
+            run_finished_at=job.run_finished_at,
+            **{name: iso_time(getattr(job, name)) for name in ("queued_at", "started_at", "delivered_at")},
+        )
+
+    @classmethod
+    def refused(cls, key: str, state: State, reason: Reason) -> "JobResult":
+        """The result of an order that was turned down: there is no job."""
+        nothing = dict.fromkeys(cls.model_fields)
+        counters = dict.fromkeys(("items", "scanned", "bytes", "pages", "records"), 0)
+        return cls.model_validate(
+            {**nothing, **counters, "key": key, "state": state, "reason": reason, "attempt": 0, "adopted": False}
+        )
+
+
+class Progress(BaseModel):
+    """What a caller's result holds in the state PROGRESS."""
+
+    key: str
+    state: State
+    run_id: str | None
+    run_status: str | None
+    items: int
+    items_total: int | None
+    cost_usd: float | None
+
+    @classmethod
+    def of(cls, job: Job) -> "Progress":
+        return cls(**job.model_dump(include=set(cls.model_fields)))
+
+
+_TIMES = frozenset({"queued_at", "started_at", "run_finished_at", "delivered_at"})
+
+
+def iso_time(unix_seconds: float | None) -> str | None:
+    """`2026-11-23T08:15:30.123Z`, as the platform writes times."""
+    if unix_seconds is None:
+        return None
+    return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,337 @@
+"""The ledger: the jobs' state in Redis, changed by atomic scripts only. The truth; Celery's messages are transport.
+
+Times are unix seconds by Redis `TIME`. Every script is safe to repeat: redis-py repeats one whose reply was lost.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final, cast
+
+import redis
+from pydantic import BaseModel
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.commands.core import Script
+from redis.lock import Lock
+from redis.retry import Retry
+
+from actorline.delivery.receipt import Receipt
+from actorline.delivery.windows import Window
+from actorline.errors import Code, Unavailable
+from actorline.jobs.document import JobDocument
+from actorline.jobs.durability import run_on_disk
+from actorline.jobs.job import Job
+from actorline.jobs.states import LIVE, State
+
+TIMELINE_ENTRIES: Final = 500  # a job tells about ten lines; a long outage must not grow the stream for ever
+CLAIM_POLL_SECS: Final = 10  # a poll is one GET of at most that long
+_JOB_FIELDS: Final = tuple(Job.model_fields)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What came of an order: `created`, `joined` the job that exists, or in `conflict` with it."""
+
+    outcome: str
+    existing_hash: str
+    state: State
+
+
+@dataclass(frozen=True)
+class TimelineEntry:
+    id: str
+    at: float
+    event: str
+    data: dict[str, Any]
+
+
+Client = Any
+"""A `redis.Redis` that decodes replies; its stubs answer `bytes | str` for everything."""
+
+
+def connect(url: str) -> Client:
+    """A client of the Redis at `url` (`redis://`, `rediss://` or Celery's `redis+socket://`)."""
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "socket_timeout": 30,
+        "health_check_interval": 25,
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), 6),
+    }
+    if url.startswith("redis+socket://"):
+        return redis.Redis.from_url(_unix_url(url), **options)
+    return redis.Redis.from_url(url, socket_connect_timeout=5, **options)
+
+
+def _unix_url(url: str) -> str:
+    return url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
+
+
+class Ledger:
+    def __init__(self, client: Client, namespace: str) -> None:
+        self.redis = client
+        self.namespace = namespace
+        self._scripts: dict[str, Script] = {
+            name: client.register_script(files(__package__).joinpath(f"lua/{name}.lua").read_text())
+            for name in ("register", "change", "record_run", "claim_poll", "record_receipt")
+        }
+
+    def name(self, *parts: object) -> str:
+        """The Redis key of something of ours: `actorline:job:{key}`."""
+        return ":".join(str(part) for part in (self.namespace, *parts))
+
+    def now(self) -> float:
+        seconds, microseconds = self.redis.time()
+        return float(seconds) + microseconds / 1_000_000
+
+    # -- a job's life
+
+    def register(
+        self,
+        key: str,
+        document: JobDocument,
+        *,
+        fresh: bool,
+        sink: str,
+        care_s: float,
+        caller: Mapping[str, Any] | None,
+    ) -> Registered:
+        """Create the job or join the one that exists, and return when that is on Redis's disk.
+
+        `caller` (its `id` and continuation) is kept either way, but in a conflict. Raises NotDurableError.
+        """
+        fields = {
+            "document": document.model_dump_json(exclude={"input"}),
+            "input": document.input_body(),
+            "account": document.account,
+            "sink": sink,
+            "fresh": int(fresh),
+        }
+        keys = [self.name("job", key), self.name("events", key), self.name("callers", key), self.name("ids"),
+                self.name("job_ids", key), self.name("due"), self.name("state", State.QUEUED)]  # fmt: skip
+        outcome, existing, state = self._call(
+            "register", on_disk=True,
+            keys=keys,
+            args=[key, document.body_hash(), _token(), care_s, TIMELINE_ENTRIES,
+                  caller["id"] if caller else "", json.dumps(caller) if caller else "",
+                  *(part for pair in fields.items() for part in pair)],
+        )  # fmt: skip
+        return Registered(outcome, existing, State(state))
+
+    def load(self, key: str) -> Job | None:
+        """The job, without its input."""
+        values = self.redis.hmget(self.name("job", key), list(_JOB_FIELDS))
+        found = {name: value for name, value in zip(_JOB_FIELDS, values, strict=True) if value is not None}
+        return Job.model_validate(found) if "state" in found else None
+
+    def _call(self, script: str, *, keys: list[str], args: list[Any], on_disk: bool) -> Any:
+        if not on_disk:
+            return self._scripts[script](keys=keys, args=args)
+        return run_on_disk(self.redis, self._scripts[script], keys, args)
+
+    def account(self, key: str) -> str | None:
+        return self.redis.hget(self.name("job", key), "account")
+
+    def load_input(self, key: str) -> bytes:
+        return (self.redis.hget(self.name("job", key), "input") or "{}").encode()
+
+    def change(
+        self,
+        key: str,
+        *,
+        states: Iterable[State] = LIVE,
+        epoch: int | None,
+        to: State | None = None,
+        next_epoch: bool = False,
+        care_s: float | None | str = "",
+        event: str = "",
+        data: Mapping[str, Any] | None = None,
+        guards: Mapping[str, object] | None = None,
+        on_disk: bool = False,
+        fields: Mapping[str, object] | None = None,
+    ) -> int | None:
+        """Change the job if it is in one of `states`, has `epoch` (None: any) and every guard's value.
+
+        `care_s`: seconds until upkeep looks after the job, None for never, "" to leave that as it is.
+        `fields`: what else the job's hash shall hold; None empties a field, "@now" stands for Redis's time.
+        `on_disk`: return only when the change is on Redis's disk; raises NotDurableError if that can't be had.
+        Answers the epoch that the job has now, or None if the change was refused: somebody else was first.
+        """
+        guards = guards or {}
+        keys = [self.name("job", key), self.name("events", key), self.name("due")]
+        outcome, now_epoch, _, _ = self._call(
+            "change", on_disk=on_disk,
+            keys=keys,
+            args=[key, _token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
+                  to or "", int(next_epoch), "none" if care_s is None else care_s,
+                  event, json.dumps(data or {}), TIMELINE_ENTRIES,
+                  len(guards), *_flat(guards), *_flat(fields or {})],
+        )  # fmt: skip
+        return int(now_epoch) if outcome == "won" else None
+
+    def record_run(
+        self, key: str, attempt: int, epoch: int, run_id: str, *, states: Iterable[State], care_s: float, found: bool
+    ) -> bool:
+        """Keep a run id whatever the job's state is. False: the job didn't wait for it and it is a stray to abort, or
+        the job is in other hands by now, which find the run in the ledger.
+        """
+        keys = [self.name("job", key), self.name("events", key), self.name("due"), self.name("runs", key),
+                self.name("strays")]  # fmt: skip
+        data = json.dumps({"run_id": run_id, "attempt": attempt, "found": found})
+        outcome, now_epoch = self._scripts["record_run"](
+            keys=keys,
+            args=[key, attempt, run_id, self.name("state") + ":", ",".join(states), care_s, TIMELINE_ENTRIES, data,
+                  int(found), epoch],
+        )  # fmt: skip
+        return bool(outcome == "won" and int(now_epoch) == epoch)
+
+    def runs(self, key: str, attempt: int) -> list[str]:
+        return cast("list[str]", json.loads(self.redis.hget(self.name("runs", key), str(attempt)) or "[]"))
+
+    def strays(self) -> dict[str, str]:
+        """Run id -> key of every run that no job wants and whose end isn't confirmed."""
+        return self.redis.hgetall(self.name("strays"))
+
+    def forget_stray(self, run_id: str) -> None:
+        self.redis.hdel(self.name("strays"), run_id)
+
+    def claim_poll(self, key: str, epoch: int, number: int, execution: str) -> bool:
+        args = [epoch, number, execution, CLAIM_POLL_SECS]
+        return bool(self._scripts["claim_poll"](keys=[self.name("job", key)], args=args))
+
+    def tell(self, key: str, event: str, **data: object) -> None:
+        """Add an entry to the job's timeline."""
+        entry: Any = {"at": self.now(), "event": event, "data": json.dumps(data)}
+        self.redis.xadd(self.name("events", key), entry, maxlen=TIMELINE_ENTRIES, approximate=True)
+
+    def timeline(self, key: str) -> list[TimelineEntry]:
+        entries = self.redis.xrange(self.name("events", key))
+        return [TimelineEntry(id, float(e["at"]), e["event"], json.loads(e["data"])) for id, e in entries]  # noqa: A001
+
+    # -- pages
+
+    def pages(self, key: str, attempt: int) -> dict[int, Window | Receipt]:
+        """Page number -> its window, or the receipt once it is stored."""
+        raw = self.redis.hgetall(self.name("pages", key, attempt))
+        return {int(no): _page(value) for no, value in sorted(raw.items(), key=lambda item: int(item[0]))}
+
+    def fix_window(self, key: str, attempt: int, window: Window) -> Window | Receipt:
+        """Fix a page's window before it is first fetched; answers the one that stands, which never changes."""
+        name = self.name("pages", key, attempt)
+        if self.redis.hsetnx(name, str(window.page_no), window.model_dump_json()):
+            return window
+        return _page(cast("str", self.redis.hget(name, str(window.page_no))))
+
+    def page(self, key: str, attempt: int, page_no: int) -> Window | Receipt | None:
+        raw = self.redis.hget(self.name("pages", key, attempt), str(page_no))
+        return _page(raw) if raw else None
+
+    def record_receipt(self, key: str, attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:
+        """Keep the proof that a page is stored; the first one stands and is answered."""
+        keys = [self.name("pages", key, attempt), self.name("job", key), self.name("due")]
+        raw = self._scripts["record_receipt"](
+            keys=keys,
+            args=[receipt.page_no, receipt.model_dump_json(), attempt, key, care_s, receipt.items, receipt.scanned,
+                  receipt.bytes],
+        )  # fmt: skip
+        return Receipt.model_validate_json(raw)
+
+    # -- callers
+
+    def callers(self, key: str) -> dict[str, dict[str, Any]]:
+        """Task id -> continuation of each caller that isn't known to be answered."""
+        raw = self.redis.hgetall(self.name("callers", key))
+        return {task_id: json.loads(caller) for task_id, caller in raw.items()}
+
+    def forget_caller(self, key: str, task_id: str) -> None:
+        self.redis.hdel(self.name("callers", key), task_id)
+
+    def name_tasks(self, key: str, task_ids: Iterable[str]) -> None:
+        """Remember which Celery tasks serve the job, so that a revoke of any of them means the job."""
+        ids = list(task_ids)
+        with self.redis.pipeline(transaction=False) as pipe:
+            pipe.hset(self.name("ids"), mapping=dict.fromkeys(ids, key))
+            pipe.sadd(self.name("job_ids", key), *ids)
+            pipe.execute()
+
+    def key_of_task(self, task_id: str) -> str | None:
+        return self.redis.hget(self.name("ids"), task_id)
+
+    # -- all jobs
+
+    def due(self, limit: int) -> list[str]:
+        """Keys of jobs that need care by now, the longest overdue first."""
+        return self.redis.zrangebyscore(self.name("due"), "-inf", self.now(), start=0, num=limit)
+
+    def postpone(self, key: str, care_s: float) -> None:
+        self.redis.zadd(self.name("due"), {key: self.now() + care_s}, xx=True)
+
+    def make_due(self, key: str) -> None:
+        self.redis.zadd(self.name("due"), {key: self.now()})
+
+    def list_keys(self, state: State) -> Iterator[tuple[str, float]]:
+        """Keys and queued_at of the jobs in a state, the newest first."""
+        name, start, block = self.name("state", state), 0, 500
+        while page := self.redis.zrange(name, start, start + block - 1, desc=True, withscores=True):
+            yield from page
+            start += block
+
+    def queued_before(self, state: State, before: float, limit: int) -> list[str]:
+        """Keys of jobs in a state that were queued before a time, the oldest first."""
+        return self.redis.zrangebyscore(self.name("state", state), "-inf", before, start=0, num=limit)
+
+    def forget(self, job: Job) -> None:
+        """Remove an ended job after its retention; what it delivered stays where it is."""
+        key = job.key
+        ids = self.redis.smembers(self.name("job_ids", key))
+        with self.redis.pipeline() as pipe:
+            if ids:
+                pipe.hdel(self.name("ids"), *ids)
+            pipe.zrem(self.name("state", job.state), key)
+            pipe.zrem(self.name("due"), key)
+            pages = [self.name("pages", key, attempt) for attempt in range(1, job.attempt + 1)]
+            pipe.delete(*(self.name(part, key) for part in ("job", "runs", "callers", "events", "job_ids")), *pages)
+            pipe.execute()
+
+    # -- leases and the installation
+
+    def lease(self, *parts: object, seconds: float) -> Lock:
+        """A lease that belongs to one execution: each call makes a new holder."""
+        return self.redis.lock(self.name("lease", *parts), timeout=seconds, blocking=False, thread_local=False)
+
+    def installation(self, configured: str | None) -> str:
+        """The name that marks our runs. Raises Unavailable if the ledger is another installation's: a copied ledger
+        would take over, and abort, the other one's runs.
+        """
+        name = self.name("installation")
+        self.redis.set(name, configured or f"al-{secrets.token_hex(4)}", nx=True)
+        stored = cast("str", self.redis.get(name))
+        if configured and stored != configured:
+            message = (
+                f"The ledger belongs to the installation {stored}, the settings say {configured}. Nothing was started. "
+                "Set ACTORLINE_INSTALLATION to the ledger's, or take another ledger."
+            )
+            raise Unavailable(Code.REDIS_UNAVAILABLE, message)
+        return stored
+
+
+def _page(raw: str) -> Window | Receipt:
+    data = json.loads(raw)
+    return Receipt.model_validate(data) if "scanned" in data else Window.model_validate(data)
+
+
+def _flat(pairs: Mapping[str, object]) -> list[Any]:
+    return [part for name, value in pairs.items() for part in (name, _stored(value))]
+
+
+def _stored(value: object) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, BaseModel):
+        return value.model_dump_json()
+    return int(value) if isinstance(value, bool) else value
+
+
+def _token() -> str:
+    return secrets.token_hex(12)

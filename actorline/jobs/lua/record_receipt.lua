@@ -1,0 +1,23 @@
+-- Keeps the receipt of a stored page and counts it into the job, once: a second receipt for the window is refused and
+-- the first one answered. A window that scanned nothing proves no end for ever, so it may be read and counted again.
+-- KEYS  1 pages:{key}:{attempt}  hash  page number -> {offset, limit} and, once it is stored, the receipt (JSON)
+--       2 job:{key}              hash  the job
+--       3 due                    zset  key -> unix seconds when it needs care
+-- ARGV  1 page number  2 receipt (JSON)  3 attempt  4 key  5 seconds until care  6 items  7 scanned  8 bytes
+-- Returns the receipt that stands (JSON)
+local old = redis.call('HGET', KEYS[1], ARGV[1])
+local stored = old and cjson.decode(old) or {}
+if stored.scanned and stored.scanned > 0 then return old end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+if redis.call('HGET', KEYS[2], 'attempt') == ARGV[3] then
+  if tonumber(ARGV[7]) > 0 then
+    redis.call('HINCRBY', KEYS[2], 'items', ARGV[6])
+    redis.call('HINCRBY', KEYS[2], 'scanned', ARGV[7])
+    redis.call('HINCRBY', KEYS[2], 'bytes', ARGV[8])
+    redis.call('HINCRBY', KEYS[2], 'pages', 1)
+  end
+  if redis.call('ZSCORE', KEYS[3], ARGV[4]) then
+    redis.call('ZADD', KEYS[3], redis.call('TIME')[1] + ARGV[5], ARGV[4])
+  end
+end
+return ARGV[2]

@@ -1,0 +1,34 @@
+-- Creates a job, or joins the one that has its key; keeps the caller either way. Safe to repeat.
+-- KEYS  1 job:{key}     hash    the job
+--       2 events:{key}  stream  its timeline
+--       3 callers:{key} hash    Celery task id -> continuation (JSON)
+--       4 ids           hash    Celery task id -> key
+--       5 job_ids:{key} set     the ids of this job in `ids`
+--       6 due           zset    key -> unix seconds when it needs care
+--       7 state:QUEUED  zset    key -> queued_at, for listing
+-- ARGV  1 key  2 body hash  3 token of this call  4 seconds until care  5 timeline entries kept
+--       6 caller's task id or ""  7 continuation (JSON) or ""  8.. field, value, ... of a new job
+-- Returns {"created" | "joined" | "conflict", hash of the job that exists, its state}
+local now = redis.call('TIME')
+local time = string.format('%d.%06d', now[1], now[2])
+local hash = redis.call('HGET', KEYS[1], 'hash')
+local outcome = 'joined'
+if not hash then
+  redis.call('HSET', KEYS[1], 'key', ARGV[1], 'hash', ARGV[2], 'last_change', ARGV[3], 'queued_at', time, 'state', 'QUEUED',
+    'epoch', 1, 'attempt', 1, 'sent_at', time)
+  for i = 8, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  redis.call('ZADD', KEYS[7], time, ARGV[1])
+  redis.call('ZADD', KEYS[6], time + ARGV[4], ARGV[1])
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'at', time, 'event', 'queued', 'data', '{}')
+  outcome = 'created'
+elseif hash ~= ARGV[2] then
+  return {'conflict', hash, redis.call('HGET', KEYS[1], 'state')}
+elseif redis.call('HGET', KEYS[1], 'last_change') == ARGV[3] then
+  outcome = 'created'
+end
+if ARGV[6] ~= '' then
+  redis.call('HSET', KEYS[3], ARGV[6], ARGV[7])
+  redis.call('HSET', KEYS[4], ARGV[6], ARGV[1])
+  redis.call('SADD', KEYS[5], ARGV[6])
+end
+return {outcome, redis.call('HGET', KEYS[1], 'hash'), redis.call('HGET', KEYS[1], 'state')}

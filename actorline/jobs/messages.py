@@ -1,0 +1,23 @@
+"""The message that makes a worker look at a job. The ledger says what the job needs, so the message is its key only."""
+
+from celery import Celery
+
+from actorline.settings import Settings
+
+
+def make_sender(settings: Settings) -> Celery:
+    """A Celery app that can only send: what any service has that knows the two addresses."""
+    app = Celery("actorline-sender", broker=settings.broker, backend=settings.results, set_as_current=False)
+    app.conf.update(
+        task_serializer="json",
+        result_serializer="json",
+        accept_content=["json"],
+        broker_transport_options={"socket_timeout": 30, "socket_connect_timeout": 5},
+        broker_connection_retry_on_startup=True,
+    )
+    return app
+
+
+def send_upkeep(app: Celery, namespace: str, key: str) -> None:
+    """Let a worker take care of the job now. Losing this message costs seconds: upkeep finds the job by its `due`."""
+    app.send_task("actorline.upkeep", [key], queue=f"{namespace}.control", ignore_result=True, retry=False)

@@ -1,0 +1,149 @@
+"""The stage *poll*: one GET says how the run is; a run that isn't wanted any more is aborted until that is confirmed."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from actorline.errors import Code, Reason
+from actorline.jobs.ending import STOP_EVENTS, end_job, judge_end, stop_reason
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import Event, State, sources
+from actorline.jobs.step import Moved, Step, Stop, Wait
+from actorline.jobs.watch import watch_secs
+from actorline.platform import errors as platform_errors
+from actorline.platform.client import Platform
+from actorline.platform.runs import Run, abort_run, get_run
+from actorline.settings import Settings
+
+POLL_STATES: Final = frozenset({State.RUNNING, State.ABORTING})
+NOT_YET_SECS: Final = 60.0  # a run just created may answer 404 for a moment (fact sheet, section 4)
+ABORT_POLL_SECS: Final = 1.0  # an abort takes a second or two, and somebody is waiting for it
+
+
+@dataclass(frozen=True)
+class Poller:
+    ledger: Ledger
+    platform: Platform
+    settings: Settings
+
+    def advance(self, key: str, epoch: int, number: int, execution: str) -> Step:
+        """Look at the run once. Poll `number` is looked at by one execution only."""
+        if not self.ledger.claim_poll(key, epoch, number, execution):
+            return Stop()
+        job = self.ledger.load(key)
+        if job is None or job.epoch != epoch or job.state not in POLL_STATES or job.run_id is None:
+            return Stop()
+        try:
+            return self._look(job, job.run_id)
+        except platform_errors.NotFound as error:
+            return self._vanished(job, error)
+        except platform_errors.PlatformError as error:
+            return self._try_again(job, error)
+
+    def _look(self, job: Job, run_id: str) -> Step:
+        wanted = job.wanted or ("expire" if job.deadline_at and self.ledger.now() > job.deadline_at else None)
+        if wanted and job.state is State.RUNNING:
+            if not job.order.may_abort:
+                return end_job(self.ledger, job, STOP_EVENTS[wanted], _left_alone(stop_reason(job, wanted)))
+            return self._abort(job, run_id, wanted)
+        run = abort_run(self.platform, run_id) if job.state is State.ABORTING else get_run(self.platform, run_id)
+        return self._ended(job, run) if run.is_terminal else self._goes_on(job, run)
+
+    def _abort(self, job: Job, run_id: str, wanted: str) -> Step:
+        won = self.ledger.change(
+            job.key,
+            states=sources(Event.ABORT),
+            epoch=job.epoch,
+            to=State.ABORTING,
+            care_s=watch_secs(self.settings),
+            event="aborting",
+            data={"wanted": wanted},
+            fields={"wanted": "", "reason": stop_reason(job, wanted)},
+        )
+        if won is None:
+            return Stop()
+        run = abort_run(self.platform, run_id)
+        stopped = self.ledger.load(job.key)
+        return (
+            Stop() if stopped is None else self._ended(stopped, run) if run.is_terminal else self._goes_on(stopped, run)
+        )
+
+    def _goes_on(self, job: Job, run: Run) -> Step:
+        every = ABORT_POLL_SECS if job.state is State.ABORTING else job.order.poll_interval_secs
+        changed = run.status != job.run_status
+        won = self.ledger.change(
+            job.key,
+            states=POLL_STATES,
+            epoch=job.epoch,
+            care_s=every + watch_secs(self.settings),
+            event="run-status" if changed else "",
+            data={"run_status": run.status},
+            fields={"sent_at": "@now", "failures": 0, **run_fields(run)},
+        )
+        return Stop() if won is None else Wait(every)
+
+    def _ended(self, job: Job, run: Run) -> Step:
+        rows_wanted = job.order.on_failure.deliver_partial or (run.status == "SUCCEEDED" and job.reason is None)
+        facts = run_fields(run)
+        seen = job.model_copy(update={**facts, "run_status": run.status})
+        self.ledger.tell(job.key, "run-ended", run_status=run.status, cost_usd=run.usage_total_usd)
+        if not rows_wanted:
+            event, reason = judge_end(seen, failure=None)
+            return end_job(
+                self.ledger,
+                job,
+                event,
+                reason,
+                fields=facts,
+            )
+        won = self.ledger.change(
+            job.key,
+            states=sources(Event.COLLECT),
+            epoch=job.epoch,
+            to=State.COLLECTING,
+            care_s=watch_secs(self.settings),
+            event="collecting",
+            fields={"collecting_at": "@now", "sent_at": "@now", "failures": 0, **facts},
+        )
+        return Stop() if won is None else Moved()
+
+    def _vanished(self, job: Job, error: platform_errors.PlatformError) -> Step:
+        if job.started_at is not None and self.ledger.now() - job.started_at < NOT_YET_SECS:
+            return self._try_again(job, error)
+        message = (
+            f"The platform doesn't know the run any more: {error}. Look at it in the console; it may have been billed."
+        )
+        return end_job(self.ledger, job, Event.FAIL, Reason(code=Code.RUN_VANISHED, message=message, billed=True))
+
+    def _try_again(self, job: Job, error: platform_errors.PlatformError) -> Step:
+        """The platform doesn't answer: the run is its business meanwhile, so it is asked again as often as before."""
+        every = job.order.poll_interval_secs
+        won = self.ledger.change(
+            job.key,
+            states=POLL_STATES,
+            epoch=job.epoch,
+            care_s=every + watch_secs(self.settings),
+            event="poll-failed" if job.failures in {0, 9, 99} else "",
+            data={"message": str(error)},
+            fields={"sent_at": "@now", "failures": job.failures + 1},
+        )
+        return Stop() if won is None else Wait(every)
+
+
+def run_fields(run: Run) -> dict[str, object]:
+    """What the ledger keeps of a run."""
+    return {
+        "run_status": run.status,
+        "run_message": (run.status_message or "")[:500],
+        "actor_id": run.act_id,
+        "dataset_id": run.default_dataset_id,
+        "key_value_store_id": run.default_key_value_store_id,
+        "cost_usd": run.usage_total_usd,
+        "run_started_at": run.started_at.isoformat() if run.started_at else None,
+        "run_finished_at": run.finished_at.isoformat() if run.finished_at else None,
+    }
+
+
+def _left_alone(reason: Reason) -> Reason:
+    message = f"{reason.message} The run was taken over, so it goes on: abort it in the console if nobody needs it."
+    return reason.model_copy(update={"message": message})

@@ -1,0 +1,354 @@
+"""The stage *start*: one job, one paid run, whatever dies on the way (DESIGN, section 6).
+
+An intent is on Redis's disk before the POST goes out. What becomes of the POST is one of four: a run; certainly none,
+for good; certainly none, for now; or unclear. An unclear one, and an intent that an execution which died left behind,
+end in a search of the account's runs for the marker, and only a complete search that began after the settle time may
+lead to another POST.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import redis
+import structlog
+
+from actorline.delivery.sink import SinkError, open_sink
+from actorline.errors import Code, Reason, Refused
+from actorline.jobs.durability import NotDurableError, read_server
+from actorline.jobs.ending import STOP_EVENTS, end_job, stop_reason
+from actorline.jobs.job import Intent, Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.secret import fill_secrets
+from actorline.jobs.states import Event, State, sources, target
+from actorline.jobs.step import Moved, Step, Stop
+from actorline.jobs.watch import watch_secs
+from actorline.platform import errors as platform_errors
+from actorline.platform.client import Platform
+from actorline.platform.datasets import get_dataset
+from actorline.platform.marker import Found, find_marked, make_marker
+from actorline.platform.runs import get_run
+from actorline.platform.start import SendBy, StartDeferred, StartRefused, StartUnclear, start_run
+from actorline.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+START_STATES: Final = sources(Event.START)
+LEASE_SECS: Final = 90.0  # longer than the span and the POST's own time-out together
+SKEW_SECS: Final = 60.0  # how far our clock and the platform's may differ
+LOOK_AGAIN_SECS: Final = 2.0  # another execution is starting the run: what came of it is known soon
+RESTART_SECS: Final = 600  # for so long after a start of Redis its last writes are taken as possibly lost
+SEARCH_AGAIN_SECS: Final = 5.0
+HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # capacity comes back within minutes; a start costs one call a try
+
+
+@dataclass(frozen=True)
+class Starter:
+    """The doors that a start goes through."""
+
+    ledger: Ledger
+    platform: Platform
+    settings: Settings
+    installation: str
+
+    def advance(self, key: str, epoch: int) -> Step:
+        """Take the job from QUEUED, WAITING or STARTING to its run, or to the end. Raises PlatformError and
+        redis.RedisError before anything is sent.
+        """
+        job = self.ledger.load(key)
+        if job is None or job.epoch != epoch or job.state not in START_STATES:
+            return Stop()
+        wanted = job.wanted or ("expire" if job.deadline_at and self.ledger.now() > job.deadline_at else None)
+        if wanted and job.intent is None and not self.ledger.runs(key, job.attempt):
+            return end_job(self.ledger, job, STOP_EVENTS[wanted], stop_reason(job, wanted))
+        if job.order.dataset_id:
+            return self._collect(job, job.order.dataset_id)
+        try:
+            sink = open_sink(job.sink_url)
+            if "{run_id}" in job.sink_url:
+                sink.check()
+            else:
+                sink.claim(self.installation, key)
+        except SinkError as error:
+            return self._refuse(
+                job, Reason(code=Code.SINK_REFUSED, message=f"{error} Nothing was started.", billed=False)
+            )
+        if job.order.run_id:
+            return self._take_over(job, job.order.run_id)
+        return self._start(job, wanted)
+
+    # -- targets that exist already
+
+    def _collect(self, job: Job, dataset_id: str) -> Step:
+        try:
+            dataset = get_dataset(self.platform, dataset_id)
+            open_sink(job.sink_url).claim(self.installation, job.key)
+        except platform_errors.NotFound as error:
+            return self._refuse(job, _refusal(Code.DATASET_NOT_FOUND, error))
+        except (platform_errors.AuthFailed, platform_errors.Forbidden) as error:
+            return self._refuse(job, _refusal(_code_of(error), error))
+        except SinkError as error:
+            return self._refuse(job, Reason(code=Code.SINK_REFUSED, message=str(error), billed=False))
+        won = self.ledger.change(
+            job.key,
+            states=sources(Event.COLLECT),
+            epoch=job.epoch,
+            to=State.COLLECTING,
+            care_s=watch_secs(self.settings),
+            event="collecting",
+            data={"dataset_id": dataset.id},
+            fields={
+                "dataset_id": dataset.id,
+                "items_total": dataset.item_count,
+                "collecting_at": "@now",
+                "sent_at": "@now",
+                "failures": 0,
+            },
+        )
+        return Stop() if won is None else Moved()
+
+    def _take_over(self, job: Job, run_id: str) -> Step:
+        try:
+            run = get_run(self.platform, run_id)
+        except platform_errors.NotFound as error:
+            return self._refuse(job, _refusal(Code.RUN_NOT_FOUND, error))
+        except (platform_errors.AuthFailed, platform_errors.Forbidden) as error:
+            return self._refuse(job, _refusal(_code_of(error), error))
+        return self._keep(job, run.id, found=True)
+
+    # -- a paid run
+
+    def _start(self, job: Job, wanted: str | None) -> Step:
+        send_by = SendBy(self.settings.send_by_secs)
+        lease = self.ledger.lease("start", job.key, seconds=LEASE_SECS)
+        if not lease.acquire():
+            self.ledger.change(
+                job.key,
+                states=START_STATES,
+                epoch=job.epoch,
+                care_s=LOOK_AGAIN_SECS,
+                fields={"resume": True},
+            )
+            return Stop()
+        try:
+            known = self.ledger.runs(job.key, job.attempt)
+            if known:
+                return self._keep(job, known[0], found=True)
+            if job.intent:
+                return self._search(job, job.intent, wanted)
+            if self._may_have_lost_writes(job):
+                earlier = self._look_back(job)
+                if earlier is not None:
+                    return earlier
+            return self._post(job, send_by)
+        finally:
+            _release(lease)
+
+    def _post(self, job: Job, send_by: SendBy) -> Step:
+        order = job.order
+        marker = make_marker(self.installation, job.key, job.attempt)
+        try:
+            _, name = order.target
+            body = self._body(job, name)
+            intent = Intent(attempt=job.attempt, marker=marker, at=self.ledger.now())
+            won = self.ledger.change(
+                job.key,
+                states=START_STATES,
+                epoch=job.epoch,
+                to=State.STARTING,
+                care_s=LEASE_SECS,
+                guards={"intent": "", "wanted": ""},
+                on_disk=True,
+                event="starting",
+                data={"attempt": job.attempt},
+                fields={"intent": intent},
+            )
+        except Refused as error:
+            return self._refuse(job, error.reason)
+        except NotDurableError as error:
+            # the intent may be written: it is taken back, for nothing was sent
+            reason = Reason(code=Code.LEDGER_NOT_DURABLE, message=f"{error}; no paid run is started.", billed=False)
+            return self._hold(job, reason)
+        if won is None:
+            return Stop()
+        try:
+            run = start_run(
+                self.platform,
+                actor=order.actor,
+                actor_task=order.actor_task,
+                body=body,
+                query=order.query(),
+                marker=marker,
+                send_by=send_by,
+            )
+        except StartRefused as error:
+            return self._refuse(job, _refusal(_code_of(error.error), error.error))
+        except StartDeferred as error:
+            retry_after = (
+                error.error.retry_after_s if isinstance(error.error, platform_errors.PlatformUnavailable) else None
+            )
+            return self._hold(job, _refusal(_code_of(error.error), error.error), at_least=retry_after)
+        except StartUnclear as error:
+            return self._unclear(job, intent, str(error))
+        return self._keep(job, run.id, found=False)
+
+    def _body(self, job: Job, target_name: str) -> bytes:
+        raw = self.ledger.load_input(job.key)
+        if b'"$secret"' not in raw:
+            return raw
+        filled = fill_secrets(json.loads(raw), target_name, self.settings.secrets)
+        return json.dumps(filled, separators=(",", ":"), ensure_ascii=False).encode()
+
+    # -- what came of it
+
+    def _keep(self, job: Job, run_id: str, *, found: bool) -> Step:
+        """Write the run id until it is written: it is the only handle on something that costs money."""
+        while True:
+            try:
+                won = self.ledger.record_run(
+                    job.key,
+                    job.attempt,
+                    job.epoch,
+                    run_id,
+                    states=sources(Event.RUN_KNOWN),
+                    care_s=watch_secs(self.settings),
+                    found=found,
+                )
+            except redis.RedisError as error:
+                log.warning("run_id_not_written", run_id=run_id, error=type(error).__name__)
+                time.sleep(1)
+            else:
+                return Moved() if won else Stop()
+
+    def _hold(self, job: Job, reason: Reason, *, at_least: float | None = None) -> Step:
+        wait = max(HOLD_SECS[min(job.failures, len(HOLD_SECS) - 1)], at_least or 0)
+        self.ledger.change(
+            job.key,
+            states=sources(Event.HOLD),
+            epoch=job.epoch,
+            to=target(Event.HOLD),
+            care_s=wait,
+            event="waiting",
+            data={"code": reason.code, "message": reason.message, "seconds": wait},
+            fields={"intent": "", "resume": True, "failures": job.failures + 1},
+        )
+        return Stop()
+
+    def _unclear(self, job: Job, intent: Intent, why: str) -> Step:
+        sent = intent.model_copy(update={"sent_at": self.ledger.now()})
+        self.ledger.change(
+            job.key,
+            states=sources(Event.HOLD),
+            epoch=job.epoch,
+            to=target(Event.HOLD),
+            care_s=SEARCH_AGAIN_SECS,
+            event="start-unclear",
+            data={"message": f"{why}; searching for the run"},
+            fields={"resume": True, "intent": sent},
+        )
+        return Stop()
+
+    def _refuse(self, job: Job, reason: Reason) -> Step:
+        return end_job(self.ledger, job, Event.FAIL, reason)
+
+    # -- the search
+
+    def _search(self, job: Job, intent: Intent, wanted: str | None) -> Step:
+        """Look for the run of an intent whose outcome nobody knows."""
+        began = self.ledger.now()
+        found = find_marked(self.platform, intent.marker, started_after=_moment(intent.at - SKEW_SECS))
+        if found.run_ids:
+            return self._adopt(job, found)
+        sent_by = intent.sent_at or intent.at + self.settings.send_by_secs
+        settled = began >= sent_by + self.settings.start_settle_secs
+        if not settled or found.unreadable:
+            if settled:
+                log.error("start_unclear", job_key=job.key, unreadable_runs=len(found.unreadable))
+            self.ledger.change(
+                job.key,
+                states=sources(Event.HOLD),
+                epoch=job.epoch,
+                to=target(Event.HOLD),
+                care_s=SEARCH_AGAIN_SECS if not settled else HOLD_SECS[-1],
+                event="start-unclear" if settled else "",
+                data={"message": f"{len(found.unreadable)} runs can't be told from ours; no second run is started"},
+                fields={"resume": True},
+            )
+            return Stop()
+        if wanted:
+            return end_job(self.ledger, job, STOP_EVENTS[wanted], stop_reason(job, wanted))
+        won = self.ledger.change(
+            job.key,
+            states=START_STATES,
+            epoch=job.epoch,
+            care_s=SEARCH_AGAIN_SECS,
+            event="start-not-found",
+            data={"message": "the platform has no run with our marker; starting again"},
+            fields={"intent": ""},
+        )
+        if won is None:
+            return Stop()
+        return self._post(job.model_copy(update={"intent": None}), SendBy(self.settings.send_by_secs))
+
+    def _adopt(self, job: Job, found: Found) -> Step:
+        first, *others = found.run_ids
+        step = self._keep(job, first, found=True)
+        for other in others:
+            self._keep(job, other, found=True)  # not the job's run any more: a stray, which upkeep aborts
+        return step
+
+    def _may_have_lost_writes(self, job: Job) -> bool:
+        server = read_server(self.ledger.redis)
+        if server.uptime_s >= RESTART_SECS:
+            return False
+        return not (job.fresh and job.queued_at > self.ledger.now() - server.uptime_s)
+
+    def _look_back(self, job: Job) -> Step | None:
+        """A ledger that was just restarted may have lost an intent, or itself: look for the run first."""
+        since = self.ledger.now() - self.settings.start_lookback_secs
+        marker = make_marker(self.installation, job.key, job.attempt)
+        found = find_marked(self.platform, marker, started_after=_moment(since))
+        return self._adopt(job, found) if found.run_ids else None
+
+
+def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
+    """End a job that can't be started from here, unless its run may be going on already."""
+    job = ledger.load(key)
+    if job is None or job.epoch != epoch or job.state not in START_STATES:
+        return Stop()
+    if job.intent is None and not ledger.runs(key, job.attempt):
+        return end_job(ledger, job, Event.FAIL, reason)
+    ledger.change(
+        key, epoch=epoch, care_s=HOLD_SECS[-1], event="start-unclear", data={"message": reason.message},
+        fields={"resume": True},
+    )  # fmt: skip
+    return Stop()
+
+
+def _release(lease: "redis.lock.Lock") -> None:
+    try:
+        lease.release()
+    except redis.exceptions.LockError:
+        log.warning("start_lease_lost")
+
+
+def _moment(unix_seconds: float) -> datetime:
+    return datetime.fromtimestamp(unix_seconds, UTC)
+
+
+def _refusal(code: Code, error: platform_errors.PlatformError) -> Reason:
+    return Reason(code=code, message=f"{error}. No run was started.", platform_type=error.type, billed=False)
+
+
+def _code_of(error: platform_errors.PlatformError) -> Code:
+    codes: dict[type[platform_errors.PlatformError], Code] = {
+        platform_errors.AuthFailed: Code.AUTH,
+        platform_errors.Forbidden: Code.FORBIDDEN,
+        platform_errors.NotFound: Code.ACTOR_NOT_FOUND,
+        platform_errors.CapacityExceeded: Code.CAPACITY,
+        platform_errors.RateLimited: Code.CAPACITY,
+        platform_errors.PlatformUnavailable: Code.PLATFORM_UNAVAILABLE,
+    }
+    return codes.get(type(error), Code.INPUT_INVALID)

@@ -1,0 +1,28 @@
+"""What a stage of the pipeline answers: only a stage whose own change moved the job lets the next one go."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Moved:
+    """This execution moved the job; the next stage may run."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to move yet; look again after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Somebody else has the job, or its next step is planned in the ledger's `due`."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """This execution ended the job; its callers may be answered."""
+
+
+Step = Moved | Wait | Stop | Ended

@@ -1,0 +1,85 @@
+"""One way in for every order: checked, registered in the ledger, on disk. The message that starts it comes after."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import redis
+
+from actorline.delivery.sink import SinkError, is_below, open_sink
+from actorline.errors import Code, Refused, Unavailable
+from actorline.jobs.document import JobDocument, fresh_key, parse_document
+from actorline.jobs.durability import NotDurableError
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import TERMINAL, State
+from actorline.settings import Settings
+
+SEND_CARE_SECS = 10.0  # the message follows within milliseconds; if its sender dies, upkeep sends it
+
+
+@dataclass(frozen=True)
+class Submitted:
+    key: str
+    created: bool
+    state: State
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in TERMINAL
+
+
+def submit(
+    raw: Any, *, ledger: Ledger, settings: Settings, trusted: bool, caller: Mapping[str, Any] | None = None
+) -> Submitted:
+    """Take an order: a new job, or one more caller of the job that has its key.
+
+    `trusted`: the order comes from this machine's user, who may name any sink. Raises Refused (nothing is changed)
+    and Unavailable.
+    """
+    document = parse_document(raw)
+    key = document.key or fresh_key()
+    try:
+        sink = fill_sink(document, key, ledger.now(), settings)
+        if not trusted:
+            _check_roots(sink, settings)
+        registered = ledger.register(
+            key, document, fresh=document.key is None, sink=sink, care_s=SEND_CARE_SECS, caller=caller
+        )
+    except NotDurableError as error:
+        message = f"{error}. Nothing was started. Switch the append-only file on (appendonly yes)."
+        raise Unavailable(Code.LEDGER_NOT_DURABLE, message) from error
+    except redis.RedisError as error:
+        message = (
+            f"Redis does not answer ({type(error).__name__}). The order may be in the ledger, but no run was started: "
+            "send it again with the same key."
+        )
+        raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
+    if registered.outcome == "conflict":
+        message = (
+            f"The key {key} is taken by another order: its hash is {registered.existing_hash}, this one's "
+            f"{document.body_hash()}. Nothing was changed. Take a new key, or send the same document."
+        )
+        raise Refused(Code.CONFLICT, message)
+    return Submitted(key, registered.outcome == "created", registered.state)
+
+
+def fill_sink(document: JobDocument, key: str, now: float, settings: Settings) -> str:
+    """The job's own folder URL; `{run_id}` stays until the run is known. Raises Refused if it is no sink of ours."""
+    date = datetime.fromtimestamp(now, UTC).date().isoformat()
+    url = (document.sink.url or settings.default_sink).replace("{key}", key).replace("{date}", date)
+    try:
+        return open_sink(url).url.replace("%7Brun_id%7D", "{run_id}")
+    except SinkError as error:
+        message = f"{error} Nothing was started."
+        raise Refused(Code.SINK_REFUSED, message) from error
+
+
+def _check_roots(sink: str, settings: Settings) -> None:
+    roots = settings.sink_roots or [settings.default_sink.split("{", 1)[0]]
+    if not any(is_below(sink, root) for root in roots):
+        message = (
+            f"The sink {sink} lies outside the allowed roots. Nothing was started. Choose a URL below "
+            f"{' or '.join(roots)}, or let the operator add a root to ACTORLINE_SINK_ROOTS."
+        )
+        raise Refused(Code.SINK_REFUSED, message)

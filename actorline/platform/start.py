@@ -1,0 +1,185 @@
+"""The start of a run: one POST that is never repeated blindly, because there is no idempotency key for it.
+
+Source: fact sheet, sections 2 and 5; OpenAPI paths /v2/actors/{actorId}/runs and /v2/actor-tasks/{actorTaskId}/runs.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import requests
+import urllib3
+from pydantic import ValidationError
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from actorline.platform.actors import safe_id
+from actorline.platform.client import Platform
+from actorline.platform.errors import CapacityExceeded, InvalidRequest, PlatformError, PlatformUnavailable, RateLimited
+from actorline.platform.runs import Run
+
+START_TIMEOUT_SECS: Final = 60.0  # the platform answers within seconds; longer means that the reply is lost
+_BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # counts a suspended machine's sleep as well
+
+
+class NotStarted(Exception):  # noqa: N818
+    """It is certain that no run was made. `error` holds the platform's words, if it said any."""
+
+    def __init__(self, error: PlatformError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class StartRefused(NotStarted):
+    """The platform refuses this order; the same again would be refused again."""
+
+
+class StartDeferred(NotStarted):
+    """Not now: no connection, a rate limit, no capacity, or we were frozen on the way."""
+
+
+class StartUnclear(Exception):  # noqa: N818
+    """A run may have been made: the request went out, and no answer says what came of it."""
+
+
+@dataclass(frozen=True)
+class SendBy:
+    """A span of time, begun before the start lease is asked for, after which a start must not go out any more.
+
+    Whoever takes over a start counts on it, so a process that was frozen and wakes up steps back. Two clocks: one
+    that goes on while the machine sleeps, and the wall clock, which a virtual machine's host may move.
+    """
+
+    span_s: float
+    boot: float = field(default_factory=lambda: time.clock_gettime(_BOOTTIME))
+    wall: float = field(default_factory=time.time)
+
+    def is_past(self) -> bool:
+        moved = (time.clock_gettime(_BOOTTIME) - self.boot, time.time() - self.wall)
+        return any(abs(seconds) > self.span_s for seconds in moved)
+
+
+def start_run(
+    platform: Platform,
+    *,
+    actor: str | None,
+    actor_task: str | None,
+    body: bytes,
+    query: Mapping[str, str],
+    marker: str,
+    send_by: SendBy,
+) -> Run:
+    """POST the start once; `marker` becomes the run's `meta.userAgent`.
+
+    Raises StartRefused or StartDeferred if it is certain that no run was made, StartUnclear otherwise.
+    """
+    path = f"/actors/{safe_id(actor)}/runs" if actor else f"/actor-tasks/{safe_id(actor_task or '')}/runs"
+    guard = _Guard(send_by)
+    with requests.Session() as session:
+        session.trust_env = False
+        session.mount("http://", _GuardedAdapter(guard))
+        session.mount("https://", _GuardedAdapter(guard))
+        try:
+            response = session.post(
+                platform.api_root + path,
+                params=dict(query),
+                data=body,
+                headers={
+                    "Authorization": platform.authorization,
+                    "User-Agent": marker,
+                    "Content-Type": "application/json",
+                    "Accept": "application/json",
+                },
+                proxies=requests.utils.get_environ_proxies(platform.api_root),
+                timeout=(platform.timeouts[0], START_TIMEOUT_SECS),
+                allow_redirects=False,
+            )
+        except _TooLateError as error:
+            message = "the start was not sent: this process was held up for longer than a start may take"
+            raise StartDeferred(PlatformUnavailable(message)) from error
+        except requests.RequestException as error:
+            if not guard.sent:
+                message = f"the platform can't be reached ({type(error).__name__})"
+                raise StartDeferred(PlatformUnavailable(message)) from error
+            message = f"the reply to the start is lost ({type(error).__name__})"
+            raise StartUnclear(message) from error
+    return _started(platform, response)
+
+
+def _started(platform: Platform, response: requests.Response) -> Run:
+    if response.ok and response.status_code < 300:  # noqa: PLR2004
+        try:
+            return Run.model_validate(response.json()["data"])
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            message = f"the platform answered {response.status_code} to the start, without a run"
+            raise StartUnclear(message) from error
+    if response.status_code == 408 or response.status_code >= 500:  # noqa: PLR2004
+        message = f"the platform answered {response.status_code} to the start"
+        raise StartUnclear(message)
+    if response.is_redirect or response.status_code < 400:  # noqa: PLR2004
+        message = f"the platform answered {response.status_code} to the start; is ACTORLINE_API_URL right?"
+        raise StartRefused(InvalidRequest(message, status=response.status_code))
+    error = platform.error_from_response(response)
+    if isinstance(error, RateLimited | CapacityExceeded):
+        raise StartDeferred(error)
+    raise StartRefused(error)
+
+
+class _TooLateError(Exception):
+    pass
+
+
+@dataclass
+class _Guard:
+    """Looks at the clocks when the connection stands, just before the first byte; knows whether one went out."""
+
+    send_by: SendBy
+    sent: bool = False
+
+    def pass_or_raise(self) -> None:
+        if self.send_by.is_past():
+            raise _TooLateError
+        self.sent = True
+
+
+class _GuardedAdapter(HTTPAdapter):
+    """Fresh connections only, so that no stale keep-alive makes a start unclear; each is guarded. No retries."""
+
+    def __init__(self, guard: _Guard) -> None:
+        self._guard = guard
+        super().__init__(max_retries=urllib3.Retry(0, read=False))
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _guarded_pools(self._guard.pass_or_raise)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _guarded_pools(self._guard.pass_or_raise)
+        return manager
+
+
+def _guarded_pools(pass_or_raise: Callable[[], None]) -> dict[str, type[HTTPConnectionPool]]:
+    class GuardedHTTP(HTTPConnection):
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            if self.sock is None:
+                self.connect()
+            pass_or_raise()
+            super().request(*args, **kwargs)
+
+    class GuardedHTTPS(HTTPSConnection):
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            if self.sock is None:
+                self.connect()
+            pass_or_raise()
+            super().request(*args, **kwargs)
+
+    class HTTPPool(HTTPConnectionPool):
+        ConnectionCls = GuardedHTTP
+
+    class HTTPSPool(HTTPSConnectionPool):
+        ConnectionCls = GuardedHTTPS
+
+    return {"http": HTTPPool, "https": HTTPSPool}

@@ -1,0 +1,49 @@
+"""Celery's settings; each was measured on Redis."""
+
+from typing import Any, Final
+
+from actorline.settings import Settings
+from config.queues import routes
+
+RESULT_DAYS: Final = 7
+
+
+def celery_settings(settings: Settings) -> dict[str, Any]:
+    namespace = settings.namespace
+    return {
+        "broker_url": settings.broker,
+        "result_backend": settings.results,
+        "broker_connection_retry_on_startup": True,
+        "broker_transport_options": {
+            # under names of our own: the default names are one per database, and our quick sweep would run the
+            # tasks of every other Celery app on it a second time
+            "unacked_key": f"{namespace}.unacked",
+            "unacked_index_key": f"{namespace}.unacked_index",
+            "unacked_mutex_key": f"{namespace}.unacked_mutex",
+            # short only because workers/heartbeat.py renews what a living worker holds
+            "visibility_timeout": settings.visibility_timeout_secs,
+            "unacked_restore_interval": 2,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": 30,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 25,
+        },
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "result_extended": False,  # arguments don't belong into results
+        "result_expires": RESULT_DAYS * 86_400,
+        "result_chord_join_timeout": 3.0,
+        "task_routes": routes(namespace),
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_track_started": True,
+        "worker_prefetch_multiplier": 1,
+        "worker_eta_task_limit": None,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,  # threads can't be cancelled; leases cover it
+        "worker_enable_soft_shutdown_on_idle": False,
+        "worker_send_task_events": True,
+        "worker_redirect_stdouts": False,
+        "worker_hijack_root_logger": False,
+    }

@@ -1,0 +1,39 @@
+"""Queues, and which task goes where. Tasks are routed by name; Celery's default queue is not ours."""
+
+from collections.abc import Mapping
+from typing import Final
+
+CONTROL_TASKS: Final = ("start_run", "poll_run", "answer", "upkeep")
+FETCH_TASKS: Final = ("fetch_pages", "fetch_page", "finish_job")
+DOOR_TASKS: Final = ("run", "cancel", "status")
+
+
+def door_queue(namespace: str) -> str:
+    return namespace
+
+
+def control_queue(namespace: str) -> str:
+    """Under a second and one HTTP call each: never behind a download."""
+    return f"{namespace}.control"
+
+
+def fetch_queue(namespace: str) -> str:
+    return f"{namespace}.fetch"
+
+
+def queues_of(kind: str, namespace: str) -> list[str]:
+    """The queues that a kind of worker consumes."""
+    control = [door_queue(namespace), control_queue(namespace)]
+    return {"control": control, "fetch": [fetch_queue(namespace)], "all": [*control, fetch_queue(namespace)]}[kind]
+
+
+def routes(namespace: str) -> Mapping[str, Mapping[str, str]]:
+    return {
+        f"actorline.{task}": {"queue": queue}
+        for tasks, queue in (
+            (CONTROL_TASKS, control_queue(namespace)),
+            (FETCH_TASKS, fetch_queue(namespace)),
+            (DOOR_TASKS, door_queue(namespace)),
+        )
+        for task in tasks
+    }

@@ -1,0 +1,53 @@
+"""`actorline.answer(key)`: a caller's result, sent under the caller's own task id with its own continuation."""
+
+from typing import Any
+
+from celery import Task, shared_task, states
+from celery.exceptions import Ignore
+
+from actorline.errors import REFUSALS, JobCancelled, JobEnded, JobExpired, JobFailed, JobRefused
+from actorline.jobs.job import Job, JobResult
+from actorline.jobs.states import State
+from tasks.environment import ledger
+
+
+class AnswerTask(Task):  # type: ignore[type-arg]  # see tasks/stage.py
+    abstract = True
+    throws = (JobEnded,)
+
+    def after_return(self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        del retval, kwargs, einfo
+        if status in states.READY_STATES:
+            ledger().forget_caller(args[0], task_id)
+
+
+@shared_task(bind=True, base=AnswerTask, name="actorline.answer")
+def answer(self: "Task[Any, Any]", key: str) -> dict[str, Any]:
+    """The job's result, returned or raised: see DESIGN, section 5. An answer whose id has ended does nothing."""
+    job = ledger().load(key)
+    if job is None or not job.is_terminal:
+        raise Ignore
+    if self.backend.get_state(self.request.id) in states.READY_STATES:
+        ledger().forget_caller(key, self.request.id)
+        raise Ignore
+    result = JobResult.of(job)
+    ended = exception_for(job)
+    if ended is None:
+        return result.model_dump(mode="json")
+    raise ended(result.model_dump_json())
+
+
+def exception_for(job: Job) -> type[JobEnded] | None:
+    """What a caller gets raised; None: the result is returned and its chain goes on."""
+    match job.state:
+        case State.DELIVERED:
+            return None
+        case State.PARTIAL:
+            return None if job.order.on_failure.deliver_partial else JobFailed
+        case State.CANCELLED:
+            return JobCancelled
+        case State.EXPIRED:
+            return JobExpired
+        case _:
+            turned_down = job.reason and job.reason.code in REFUSALS and not job.reason.billed
+            return JobRefused if turned_down else JobFailed

@@ -1,0 +1,34 @@
+"""From a step of the domain to what Celery has to do: only a stage that moved the job returns."""
+
+from typing import Any
+
+from celery import Task
+from celery.exceptions import Ignore
+
+from actorline.jobs.step import Ended, Moved, Step, Stop, Wait
+from tasks.environment import ledger
+from tasks.pipeline import send_answers
+from tasks.progress import report_progress
+
+MIN_COUNTDOWN_SECS = 0.5
+
+
+def conclude(task: "Task[Any, Any]", key: str, step: Step, *, late_s: float = 0.0) -> None:
+    """Return if the next stage may run; otherwise raise what keeps it from running: Ignore, or the retry."""
+    match step:
+        case Moved():
+            _tell_callers(key)
+        case Wait(seconds=seconds):
+            _tell_callers(key)
+            raise task.retry(countdown=max(seconds - late_s, MIN_COUNTDOWN_SECS))
+        case Ended():
+            send_answers(key)
+            raise Ignore
+        case Stop():
+            raise Ignore
+
+
+def _tell_callers(key: str) -> None:
+    job = ledger().load(key)
+    if job:
+        report_progress(job)

@@ -1,0 +1,44 @@
+"""`actorline.fetch_page(key, epoch, attempt, page_no, offset, limit, expected, tries)`: store one page."""
+
+from typing import Any
+
+from celery import Task, shared_task
+
+from actorline.delivery.part import UnreadablePage
+from actorline.delivery.windows import Window
+from actorline.jobs.collecting import HELD_SECS, Held, PageFetcher
+from tasks.environment import ledger, new_execution, platform_of, settings
+from tasks.pipeline import page_args
+from tasks.progress import report_page
+from tasks.stage import StageTask
+
+BACK_OFF_SECS = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+@shared_task(bind=True, base=StageTask, name="actorline.fetch_page")
+def fetch_page(
+    self: "Task[Any, Any]",
+    key: str,
+    epoch: int,
+    attempt: int,
+    page_no: int,
+    offset: int,
+    limit: int,
+    expected: int,
+    tries: int,
+) -> bool:
+    """Answers whether the page is stored; its receipt, good or bad, is in the ledger. `epoch` only tells who asks:
+    a page that is stored stays stored, whoever asked for it.
+    """
+    window = Window(page_no=page_no, offset=offset, limit=limit)
+    outcome = PageFetcher(ledger(), platform_of(key), settings()).fetch(
+        key, attempt, window, expected=expected, execution=new_execution(), tries=tries
+    )
+    if isinstance(outcome, Held):
+        raise self.retry(args=page_args(key, epoch, attempt, window, expected, tries), countdown=HELD_SECS)
+    if isinstance(outcome, UnreadablePage):
+        ledger().tell(key, "page-failed", page_no=page_no, tries=tries + 1, message=str(outcome))
+        args = page_args(key, epoch, attempt, window, expected, tries + 1)
+        raise self.retry(args=args, countdown=BACK_OFF_SECS[min(tries, len(BACK_OFF_SECS) - 1)])
+    report_page(key)
+    return outcome.is_good

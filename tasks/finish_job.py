@@ -1,0 +1,26 @@
+"""`actorline.finish_job(key, epoch)`: the gathered pages make a delivery, or another wave."""
+
+from typing import Any
+
+from celery import Task, shared_task
+from celery.exceptions import Ignore
+
+from actorline.jobs.finishing import Finisher
+from actorline.jobs.step import Ended, Moved, Stop, Wait
+from tasks.environment import installation, ledger, new_execution, platform_of, settings
+from tasks.pipeline import next_wave, send_answers
+from tasks.stage import StageTask
+
+
+@shared_task(bind=True, base=StageTask, name="actorline.finish_job")
+def finish_job(self: "Task[Any, Any]", key: str, epoch: int) -> None:
+    finisher = Finisher(ledger(), platform_of(key), settings(), installation())
+    match finisher.advance(key, epoch, new_execution()):
+        case Ended():
+            send_answers(key)
+        case Moved():
+            raise self.replace(next_wave(key, epoch, 0))
+        case Wait(seconds=seconds):
+            raise self.replace(next_wave(key, epoch, seconds))
+        case Stop():
+            raise Ignore

@@ -1,0 +1,116 @@
+"""The canvas: chain(start_run, poll_run, fetch_pages), where fetch_pages becomes chord([fetch_page ...], finish_job).
+
+Messages carry key, epoch and window only. Every id is remembered, so that a revoke of any of them means the job.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from celery import chain, chord, current_app, signature
+from celery.canvas import Signature
+from celery.utils import uuid
+
+from actorline.delivery.windows import Window
+from actorline.jobs.collecting import Wave
+from actorline.jobs.job import Job
+from actorline.jobs.states import LIVE
+from actorline.jobs.upkeep import Stage
+from actorline.jobs.watch import watch_secs
+from tasks.environment import ledger, settings
+
+
+def stages_from(job: Job, first: Stage) -> list[Stage]:
+    """The stages of a job from `first` on; a dataset that exists needs no polling."""
+    order = [Stage.START, Stage.POLL, Stage.COLLECT]
+    if job.order.dataset_id:
+        order.remove(Stage.POLL)
+    return order[order.index(first) :]
+
+
+def send_pipeline(job: Job, first: Stage) -> bool:
+    """Send the job's stages from `first` on under the next epoch. False: somebody else changed the job meanwhile."""
+    watch = watch_secs(settings())
+    epoch = ledger().change(
+        job.key,
+        states={job.state} & LIVE,
+        epoch=job.epoch,
+        next_epoch=True,
+        care_s=watch,
+        fields={"sent_at": "@now", "resume": False, "patience": watch, "poll_no": None, "poll_by": None},
+    )
+    if epoch is None:
+        return False
+    signatures = [_named(stage, job.key, epoch) for stage in stages_from(job, first)]
+    ledger().name_tasks(job.key, [step.options["task_id"] for step in signatures])
+    chain(*signatures).apply_async()
+    return True
+
+
+def wave_canvas(key: str, epoch: int, wave: Wave) -> Signature[Any]:
+    """The pages side by side, then the finish; with nothing to fetch, the finish alone."""
+    finish = _named("finish_job", key, epoch)
+    if not wave.pages:
+        return finish
+    pages = [_page(key, epoch, wave.attempt, window, expected) for window, expected in wave.pages]
+    ledger().name_tasks(key, [step.options["task_id"] for step in (*pages, finish)])
+    return chord(pages, finish)
+
+
+def next_wave(key: str, epoch: int, seconds: float) -> Signature[Any]:
+    step = _named(Stage.COLLECT, key, epoch)
+    ledger().name_tasks(key, [step.options["task_id"]])
+    return step.set(countdown=seconds) if seconds else step
+
+
+def page_args(key: str, epoch: int, attempt: int, window: Window, expected: int, tries: int) -> Sequence[Any]:
+    return [key, epoch, attempt, window.page_no, window.offset, window.limit, expected, tries]
+
+
+def send_answers(key: str) -> int:
+    """Send each caller its answer, under the caller's own task id and with its own continuation."""
+    callers = ledger().callers(key)
+    for task_id, caller in callers.items():
+        current_app.send_task("actorline.answer", [key], task_id=task_id, **continuation(caller))
+    return len(callers)
+
+
+def keep_caller(request: Any) -> dict[str, Any]:
+    """What has to be known of a caller to answer it later: its task id and its continuation."""
+    return {
+        "id": request.id,
+        "chain": request.chain,
+        "callbacks": request.callbacks,
+        "errbacks": request.errbacks,
+        "chord": request.chord,
+        "group": request.group,
+        "group_index": request.group_index,
+        "root_id": request.root_id,
+        "parent_id": request.parent_id,
+        "ignore_result": request.ignore_result,
+        "priority": (request.delivery_info or {}).get("priority"),
+    }
+
+
+def continuation(caller: dict[str, Any]) -> dict[str, Any]:
+    """The options of an answer that make it stand in for the caller's own task."""
+    return {
+        "chain": caller["chain"],
+        "link": caller["callbacks"],
+        "link_error": caller["errbacks"],
+        "chord": caller["chord"],
+        "group_id": caller["group"],
+        "group_index": caller["group_index"],
+        "root_id": caller["root_id"],
+        "parent_id": caller["parent_id"],
+        "ignore_result": bool(caller["ignore_result"]),
+        "priority": caller["priority"] or 0,
+    }
+
+
+def _named(stage: str, key: str, epoch: int) -> Signature[Any]:
+    return signature(f"actorline.{stage}", args=(key, epoch), immutable=True, task_id=uuid())
+
+
+def _page(key: str, epoch: int, attempt: int, window: Window, expected: int) -> Signature[Any]:
+    args = page_args(key, epoch, attempt, window, expected, 0)
+    return signature("actorline.fetch_page", args=tuple(args), immutable=True, task_id=uuid())

@@ -1,0 +1,26 @@
+"""`actorline.poll_run(key, epoch)`: look at the run; until it has ended, again after a countdown, in the same task."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import Task, shared_task
+
+from actorline.jobs.polling import Poller
+from tasks.conclude import conclude
+from tasks.environment import ledger, new_execution, platform_of, settings
+from tasks.stage import StageTask
+
+
+@shared_task(bind=True, base=StageTask, name="actorline.poll_run")
+def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
+    poller = Poller(ledger(), platform_of(key), settings())
+    step = poller.advance(key, epoch, self.request.retries, new_execution())
+    conclude(self, key, step, late_s=lateness(self.request.eta))
+
+
+def lateness(eta: str | datetime | None) -> float:
+    """Seconds since this poll was due: taken off the next countdown, so that polls stay an interval apart."""
+    if eta is None:
+        return 0.0
+    moment = datetime.fromisoformat(eta) if isinstance(eta, str) else eta
+    return max((datetime.now(UTC) - moment).total_seconds(), 0.0)

@@ -1,0 +1,25 @@
+"""PROGRESS: what a caller's result shows while the job goes on."""
+
+from celery import current_app
+
+from actorline.jobs.job import Job, Progress
+from tasks.environment import ledger
+
+EVERY_SECS = 1
+
+
+def report_progress(job: Job) -> None:
+    """Store PROGRESS for each caller of a job that hasn't ended."""
+    if job.is_terminal:
+        return
+    progress = Progress.of(job).model_dump(mode="json")
+    for task_id in ledger().callers(job.key):
+        current_app.backend.store_result(task_id, progress, "PROGRESS")
+
+
+def report_page(key: str) -> None:
+    """The same after a page, at most once in EVERY_SECS: pages may come by the hundred."""
+    if ledger().redis.set(ledger().name("progress", key), 1, nx=True, ex=EVERY_SECS):
+        job = ledger().load(key)
+        if job:
+            report_progress(job)

@@ -1,0 +1,40 @@
+"""What Flower, events and logs show of an order: its key and target. Never its input."""
+
+from typing import Any
+
+from celery import Task
+from celery.worker.request import Request
+
+_TARGETS = ("actor", "actor_task", "run_id", "dataset_id")
+
+
+class QuietRequest(Request):
+    """The sender wrote the whole document into the headers' `argsrepr`; here it is cut to what may be seen."""
+
+    def __init__(self, message: Any, **options: Any) -> None:
+        super().__init__(message, **options)
+        self._argsrepr = describe_order(self._args)
+        self._kwargsrepr = "{}"
+        self._request_dict["argsrepr"] = self._argsrepr
+        self._request_dict["kwargsrepr"] = self._kwargsrepr
+
+    def info(self, safe: bool = False) -> dict[str, Any]:
+        del safe
+        return {**super().info(safe=True), "args": self._argsrepr, "kwargs": self._kwargsrepr}
+
+    def __repr__(self) -> str:
+        return f"<actorline.run {self.id} {self._argsrepr}>"
+
+
+class QuietTask(Task):  # type: ignore[type-arg]  # see tasks/stage.py
+    abstract = True
+    Request = QuietRequest
+
+
+def describe_order(args: Any) -> str:
+    """`(key=nightly, actor=user/name)`"""
+    document = args[0] if isinstance(args, list | tuple) and args else None
+    if not isinstance(document, dict):
+        return "(no document)"
+    shown = (f"{name}={str(document[name])[:100]}" for name in ("key", *_TARGETS) if document.get(name) is not None)
+    return f"({', '.join(shown)})"

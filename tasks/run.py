@@ -1,0 +1,61 @@
+"""`actorline.run(document)`: take an order. The caller is kept and answered when the job has ended."""
+
+from typing import Any
+
+import structlog
+from celery import Task, shared_task
+from celery.exceptions import Ignore
+from celery.worker import state as worker_state
+
+from actorline.errors import JobRefused, Refused, Unavailable
+from actorline.jobs.job import JobResult
+from actorline.jobs.states import State
+from actorline.jobs.submit import Submitted, submit
+from actorline.jobs.upkeep import Stage
+from tasks.cancel import ask_to_cancel
+from tasks.environment import ledger, settings
+from tasks.pipeline import keep_caller, send_answers, send_pipeline
+from tasks.progress import report_progress
+from tasks.quiet import QuietTask
+
+TRY_AGAIN_SECS = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(bind=True, base=QuietTask, name="actorline.run", max_retries=None, throws=(JobRefused,))
+def run(self: "Task[Any, Any]", document: Any) -> None:
+    """Register a job, or join the one that has its key. The result comes at the job's end, under this task's id.
+
+    Raises JobRefused (nothing was started or changed) for a bad document.
+    """
+    try:
+        submitted = submit(
+            document, ledger=ledger(), settings=settings(), trusted=False, caller=keep_caller(self.request)
+        )
+    except Refused as error:
+        raise JobRefused(_refusal(document, error)) from None
+    except Unavailable as error:
+        log.warning("order_waits", reason=error.reason.code)
+        raise self.retry(countdown=TRY_AGAIN_SECS) from error
+    _go_on(submitted)
+    if self.request.id in worker_state.revoked:  # revoked between our receiving it and the ledger's knowing its id
+        ask_to_cancel(submitted.key)
+    raise Ignore
+
+
+def _go_on(submitted: Submitted) -> None:
+    job = ledger().load(submitted.key)
+    if submitted.has_ended:
+        ledger().make_due(submitted.key)
+        send_answers(submitted.key)
+    elif submitted.created and job:
+        send_pipeline(job, Stage.START)
+    if job:
+        report_progress(job)
+
+
+def _refusal(document: Any, error: Refused) -> str:
+    key = document.get("key") if isinstance(document, dict) else None
+    shown = str(key)[:200] if key is not None else ""
+    return JobResult.refused(shown, State.FAILED, error.reason).model_dump_json()

@@ -1,0 +1,57 @@
+"""The wrapper round every stage of the pipeline: no exception leaves it.
+
+One that did would mark tasks as failed through the chain. So it becomes an entry of the job's timeline, a `due` with
+back-off, and `Ignore`; upkeep sends the stage again.
+"""
+
+from typing import Any, Final
+
+import redis
+import structlog
+from celery import Task
+from celery.exceptions import Ignore, Retry
+
+from actorline.jobs.states import LIVE
+from tasks.environment import ledger
+
+BACK_OFF_SECS: Final = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+
+log = structlog.get_logger(__name__)
+
+
+class StageTask(Task):  # type: ignore[type-arg]  # celery-types declares Task generic, Celery's own class isn't
+    """A stage; its first two arguments are the job's key and epoch."""
+
+    abstract = True
+    max_retries = None
+    ignore_result = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        key, epoch = args[0], args[1]
+        with structlog.contextvars.bound_contextvars(job_key=key, epoch=epoch, task_id=self.request.id):
+            try:
+                return super().__call__(*args, **kwargs)
+            except (Ignore, Retry):
+                raise
+            except Exception as error:
+                postpone(key, epoch, self.name, error)
+                raise Ignore from error
+
+
+def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
+    """Plan the stage again. If even the ledger is out of reach, the `due` that it holds already brings the job back."""
+    log.warning("stage_failed", stage=stage, error=type(error).__name__, message=str(error)[:300])
+    try:
+        job = ledger().load(key)
+        failures = job.failures if job else 0
+        ledger().change(
+            key,
+            states=LIVE,
+            epoch=epoch,
+            care_s=BACK_OFF_SECS[min(failures, len(BACK_OFF_SECS) - 1)],
+            event="stage-failed",
+            data={"stage": stage, "error": type(error).__name__, "message": str(error)[:300]},
+            fields={"failures": failures + 1, "resume": True},
+        )
+    except redis.RedisError:
+        log.warning("ledger_unreachable", stage=stage)

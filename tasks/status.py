@@ -1,0 +1,15 @@
+"""`actorline.status(key)`: the job's result as far as it is known."""
+
+from typing import Any
+
+from celery import shared_task
+
+from actorline.jobs.job import JobResult
+from tasks.environment import ledger
+
+
+@shared_task(name="actorline.status")
+def status(key: str) -> dict[str, Any] | None:
+    """The one shape of DESIGN section 4; None: unknown key."""
+    job = ledger().load(key)
+    return JobResult.of(job).model_dump(mode="json") if job else None

@@ -1,0 +1,99 @@
+"""`actorline.upkeep(key=None)`: take care of one job now, or of all that are past their `due`."""
+
+import structlog
+from celery import current_app, shared_task, states
+
+from actorline.jobs.job import Job
+from actorline.jobs.states import TERMINAL
+from actorline.jobs.upkeep import Answer, Postpone, SendAgain, decide
+from actorline.jobs.watch import watch_secs
+from actorline.platform import errors as platform_errors
+from actorline.platform.runs import abort_run
+from config.queues import control_queue, fetch_queue
+from tasks.environment import ledger, platform_of, settings
+from tasks.pipeline import continuation, send_pipeline
+
+BATCH = 200  # jobs a sweep: bounds how long one upkeep task holds its slot
+ANSWER_AGAIN_SECS = 15.0
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="actorline.upkeep", ignore_result=True)
+def upkeep(key: str | None = None) -> None:
+    if key is not None:
+        care_for(key)
+        return
+    note_empty_queues()
+    for due in ledger().due(BATCH):
+        care_for(due)
+    abort_strays()
+    forget_old_jobs()
+
+
+def care_for(key: str) -> None:
+    """Do what the job needs now."""
+    job = ledger().load(key)
+    if job is None:
+        ledger().redis.zrem(ledger().name("due"), key)
+        return
+    need = decide(job, now=ledger().now(), empty_at=empty_at(), watch_s=watch_secs(settings()))
+    match need:
+        case SendAgain(stage=stage):
+            send_pipeline(job, stage)
+        case Postpone(seconds=seconds):
+            ledger().change(key, epoch=job.epoch, care_s=seconds, fields={"patience": seconds})
+        case Answer():
+            answer_callers(job)
+
+
+def answer_callers(job: Job) -> None:
+    """Send each unanswered caller its answer again, and forget those whose result is in the backend."""
+    open_callers = 0
+    for task_id, caller in ledger().callers(job.key).items():
+        if current_app.backend.get_state(task_id) in states.READY_STATES:
+            ledger().forget_caller(job.key, task_id)
+            continue
+        open_callers += 1
+        current_app.send_task("actorline.answer", [job.key], task_id=task_id, **continuation(caller))
+    care_s = ANSWER_AGAIN_SECS if open_callers else None
+    ledger().change(job.key, states=TERMINAL, epoch=None, care_s=care_s)
+
+
+def note_empty_queues() -> None:
+    """Remember when each queue was seen empty: a message sent before that isn't waiting there any more."""
+    with current_app.connection_for_read() as connection:
+        client = connection.default_channel.client
+        queues = {"control": control_queue(settings().namespace), "fetch": fetch_queue(settings().namespace)}
+        empty = [kind for kind, queue in queues.items() if client.llen(queue) == 0]
+    if empty:
+        ledger().redis.hset(ledger().name("empty"), mapping=dict.fromkeys(empty, ledger().now()))
+
+
+def empty_at() -> dict[str, float]:
+    return {kind: float(at) for kind, at in ledger().redis.hgetall(ledger().name("empty")).items()}
+
+
+def abort_strays() -> None:
+    """Abort runs that no job wants, until the platform says that they have ended."""
+    for run_id, key in ledger().strays().items():
+        try:
+            ended = abort_run(platform_of(key), run_id).is_terminal
+        except platform_errors.NotFound:
+            ended = True
+        except platform_errors.PlatformError as error:
+            log.warning("stray_not_aborted", run_id=run_id, error=str(error))
+            continue
+        if ended:
+            ledger().tell(key, "stray-aborted", run_id=run_id)
+            ledger().forget_stray(run_id)
+
+
+def forget_old_jobs() -> None:
+    """Drop jobs from the ledger that ended longer ago than the retention; what they delivered stays."""
+    before = ledger().now() - settings().retention_days * 86_400
+    for state in TERMINAL:
+        for key in ledger().queued_before(state, before, BATCH):
+            job = ledger().load(key)
+            if job and (job.ended_at or 0) < before:
+                ledger().forget(job)

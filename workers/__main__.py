@@ -1,0 +1,46 @@
+"""`python -P -m workers worker control | worker fetch | beat | flower | stack`: how doors start processes.
+
+`-P` keeps the working directory off the path: a Django project's own `config` and `tasks` must not be imported.
+"""
+
+import sys
+from typing import Final
+
+from actorline.errors import Unavailable
+from actorline.settings import SettingsError, load_settings
+
+EXIT_USAGE: Final = 2
+EXIT_UNAVAILABLE: Final = 7
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        settings = load_settings()
+        match arguments:
+            case ["worker", ("control" | "fetch" | "all") as kind]:
+                from workers.worker import run_worker
+
+                run_worker(kind, settings)  # type: ignore[arg-type]  # mypy doesn't narrow a captured or-pattern
+            case ["beat"]:
+                from workers.beat import run_beat
+
+                run_beat(settings)
+            case ["flower", *options]:
+                from workers.flower import run_flower
+
+                run_flower(settings, options)
+            case ["stack", *options]:
+                from workers.stack import run_stack
+
+                return run_stack(settings, options)
+            case _:
+                sys.stderr.write(f"{__doc__}\n")
+                return EXIT_USAGE
+    except (SettingsError, Unavailable) as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_USAGE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,35 @@
+"""The Celery app of Actorline's own processes: `celery -A workers.app worker -Q ...` works too."""
+
+from typing import Any
+
+import structlog
+from celery import Celery, signals
+
+from actorline.settings import load_settings
+from config.celery import celery_settings
+from config.logging import configure_logging
+from tasks import MODULES
+from workers.heartbeat import Heartbeat
+from workers.preflight import check_redis
+from workers.revoke import RevokeMeansCancel
+from workers.upkeep_timer import UpkeepTimer
+
+app = Celery("actorline", include=list(MODULES))
+app.config_from_object(celery_settings(load_settings()))
+app.steps["consumer"].update({Heartbeat, UpkeepTimer, RevokeMeansCancel})
+
+
+@signals.setup_logging.connect
+def _log(**_: Any) -> None:
+    configure_logging(load_settings().log_level)
+
+
+@signals.celeryd_init.connect
+def _check(**_: Any) -> None:
+    """A worker that couldn't keep the promise doesn't start."""
+    check_redis(load_settings())
+
+
+@signals.worker_ready.connect
+def _say_ready(sender: Any, **_: Any) -> None:
+    structlog.get_logger(__name__).info("worker_ready", worker=str(sender.hostname))

@@ -1,0 +1,43 @@
+"""A revoke of any of a job's task ids means the job: it is cancelled and its run aborted.
+
+A plain revoke would drop the rows and let the run bill on (measured). Other ids are revoked as ever.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from celery import bootsteps
+from celery.utils.functional import maybe_list
+from celery.worker.control import Panel
+
+from tasks.cancel import ask_to_cancel
+from tasks.environment import ledger
+
+log = structlog.get_logger(__name__)
+
+
+class RevokeMeansCancel(bootsteps.Step):
+    """Overrides the remote command `revoke`."""
+
+    requires = ("celery.worker.consumer.control:Control",)
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        Panel.data["revoke"] = revoke
+
+
+_celery_revoke = Panel.data["revoke"]
+
+
+def revoke(state: Any, task_id: str | Iterable[str], **options: Any) -> Any:
+    """Cancel the jobs that the ids belong to, and let Celery revoke the others."""
+    ids = set(maybe_list(task_id) or [])
+    keys = {each: key for each in ids if (key := ledger().key_of_task(each))}
+    for key in set(keys.values()):
+        log.info("revoke_cancels", job_key=key)
+        ask_to_cancel(key)
+    others = ids - set(keys)
+    if not others:
+        return {"ok": f"cancelled: {', '.join(sorted(set(keys.values())))}"}
+    return _celery_revoke(state, list(others), **options)
