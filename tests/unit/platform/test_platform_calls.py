@@ -55,6 +55,15 @@ def test_the_token_is_a_header_only_and_never_in_repr(platform, api):
     assert TOKEN not in repr(vars(platform))
 
 
+def test_only_encodings_that_every_installation_can_undo_are_asked_for(api, monkeypatch):
+    monkeypatch.setattr(requests.utils, "DEFAULT_ACCEPT_ENCODING", "gzip, deflate, br, zstd")
+    api.get(f"{API}/x", json={"data": 1})
+
+    Platform("https://api.example.test", SecretStr(TOKEN), user_agent="x").get_data("x")
+
+    assert api.calls[0].request.headers["Accept-Encoding"] == "gzip, deflate"
+
+
 def test_get_and_post_unwrap_data(platform, api):
     api.get(f"{API}/x", json={"data": [1, 2]})
     api.post(f"{API}/y", json={"data": None})
