@@ -6,9 +6,8 @@ from celery import Task
 from celery.exceptions import Ignore
 
 from actorline.jobs.step import Ended, Moved, Step, Stop, Wait
-from tasks.environment import ledger
 from tasks.pipeline import send_answers
-from tasks.progress import report_progress
+from tasks.progress import tell_callers
 
 MIN_COUNTDOWN_SECS = 0.5
 
@@ -17,18 +16,12 @@ def conclude(task: "Task[Any, Any]", key: str, step: Step, *, late_s: float = 0.
     """Return if the next stage may run; otherwise raise what keeps it from running: Ignore, or the retry."""
     match step:
         case Moved():
-            _tell_callers(key)
+            tell_callers(key)
         case Wait(seconds=seconds):
-            _tell_callers(key)
+            tell_callers(key)
             raise task.retry(countdown=max(seconds - late_s, MIN_COUNTDOWN_SECS))
         case Ended():
             send_answers(key)
             raise Ignore
         case Stop():
             raise Ignore
-
-
-def _tell_callers(key: str) -> None:
-    job = ledger().load(key)
-    if job:
-        report_progress(job)

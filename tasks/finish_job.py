@@ -9,13 +9,16 @@ from actorline.jobs.finishing import Finisher
 from actorline.jobs.step import Ended, Moved, Stop, Wait
 from tasks.environment import installation, ledger, new_execution, platform_of, settings
 from tasks.pipeline import next_wave, send_answers
+from tasks.progress import tell_callers
 from tasks.stage import StageTask
 
 
 @shared_task(bind=True, base=StageTask, name="actorline.finish_job")
 def finish_job(self: "Task[Any, Any]", key: str, epoch: int) -> None:
     finisher = Finisher(ledger(), platform_of(key), settings(), installation())
-    match finisher.advance(key, epoch, new_execution()):
+    step = finisher.advance(key, epoch, new_execution())
+    tell_callers(key)
+    match step:
         case Ended():
             send_answers(key)
         case Moved():

@@ -20,6 +20,10 @@ def report_progress(job: Job) -> None:
 def report_page(key: str) -> None:
     """The same after a page, at most once in EVERY_SECS: pages may come by the hundred."""
     if ledger().redis.set(ledger().name("progress", key), 1, nx=True, ex=EVERY_SECS):
-        job = ledger().load(key)
-        if job:
-            report_progress(job)
+        tell_callers(key)
+
+
+def tell_callers(key: str) -> None:
+    job = ledger().load(key)
+    if job:
+        report_progress(job)

@@ -18,17 +18,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from actorline.errors import Code, Refused
 
-KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}\Z"
+KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}$"
 MAX_INPUT_BYTES: Final = 9_437_184  # fact sheet, section 2: body limit, measured decompressed
 PLACEHOLDERS: Final = frozenset({"key", "date", "run_id"})
 Target = Literal["actor", "actor_task", "run_id", "dataset_id"]
 TARGETS: Final[tuple[Target, ...]] = get_args(Target)
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}([/~][A-Za-z0-9][A-Za-z0-9._-]{0,99})?\Z|^~[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")]  # fmt: skip
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z")]
-RecordKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9!\-_.'()]{1,256}\Z")]  # fact sheet, section 7
-FieldName = Annotated[str, Field(min_length=1, pattern=r"^[^,]*\Z", description="No comma: lists are comma-joined")]
-Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}([/~][A-Za-z0-9][A-Za-z0-9._-]{0,99})?$|^~[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]  # fmt: skip
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+RecordKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9!\-_.'()]{1,256}$")]  # fact sheet, section 7
+FieldName = Annotated[str, Field(min_length=1, pattern=r"^[^,]*$", description="No comma: lists are comma-joined")]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
 class Section(BaseModel):
@@ -143,7 +143,7 @@ class JobDocument(Section):
     mode: Literal["async", "sync"] = "async"
     collect: Collect = Collect()
     sink: Sink = Sink()
-    account: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
+    account: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
     poll_interval_secs: float = Field(5, ge=1, le=3600, allow_inf_nan=False)
     deadline_secs: float | None = Field(None, gt=0, allow_inf_nan=False, description="Counted from queued_at")
     on_deadline: Literal["abort"] = "abort"

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any, Final, cast
 
 import redis
+import structlog
 from pydantic import BaseModel
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.commands.core import Script
@@ -24,6 +25,8 @@ from actorline.jobs.document import JobDocument
 from actorline.jobs.durability import run_on_disk
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, State
+
+log = structlog.get_logger(__name__)
 
 TIMELINE_ENTRIES: Final = 500  # a job tells about ten lines; a long outage must not grow the stream for ever
 CLAIM_POLL_SECS: Final = 10  # a poll is one GET of at most that long
@@ -168,7 +171,11 @@ class Ledger:
                   event, json.dumps(data or {}), TIMELINE_ENTRIES,
                   len(guards), *_flat(guards), *_flat(fields or {})],
         )  # fmt: skip
-        return int(now_epoch) if outcome == "won" else None
+        if outcome != "won":
+            return None
+        if event:
+            log.info(event, job_key=key, **(data or {}))
+        return int(now_epoch)
 
     def record_run(
         self, key: str, attempt: int, epoch: int, run_id: str, *, states: Iterable[State], care_s: float, found: bool
