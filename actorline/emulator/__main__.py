@@ -5,7 +5,6 @@ SIGINT end it at once, with exit code 0.
 """
 
 import argparse
-import asyncio
 import contextlib
 import os
 import signal
@@ -22,7 +21,7 @@ from pydantic import ValidationError
 
 from actorline.emulator.app import make_app
 from actorline.emulator.connection import OpenH11Protocol
-from actorline.emulator.profile import Profile
+from actorline.emulator.profile import Profile, mistakes
 
 DEFAULT_PORT: Final = 8480
 
@@ -30,15 +29,11 @@ _USAGE_ERROR: Final = 2
 
 
 class EmulatorServer(uvicorn.Server):
-    """uvicorn's server that leaves the signals to us: its own handling waits for open connections."""
+    """uvicorn's server that leaves the signals to us: its own handling waits for open requests."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-    def stop(self) -> None:
-        self.should_exit = True
-        self.force_exit = True
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,26 +41,32 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         profile = Profile.model_validate_json(options.profile.read_bytes()) if options.profile else Profile()
         listener = _listener(options.host, options.port)
-    except (OSError, ValidationError) as error:
-        sys.stderr.write(f"The emulator was not started: {error}\n")
-        return _USAGE_ERROR
-    asyncio.run(_serve(profile, listener, options.ready_file, exit_with_stdin=options.exit_with_stdin))
+    except OSError as error:
+        return _refuse(str(error))
+    except ValidationError as error:
+        return _refuse(f"the profile has mistakes: {mistakes(error)}")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    if options.exit_with_stdin:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    _announce(listener, options.ready_file)
+    config = uvicorn.Config(
+        make_app(profile),
+        http=OpenH11Protocol,
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+    )
+    EmulatorServer(config).run([listener])
     return 0
 
 
-async def _serve(profile: Profile, listener: socket.socket, ready_file: Path | None, *, exit_with_stdin: bool) -> None:
-    config = uvicorn.Config(
-        make_app(profile), http=OpenH11Protocol, ws="none", lifespan="off", log_level="warning", proxy_headers=False,
-        access_log=False, server_header=False,
-    )  # fmt: skip
-    server = EmulatorServer(config)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
-    if exit_with_stdin:
-        threading.Thread(target=_stop_at_end_of_stdin, args=(loop, server), daemon=True).start()
-    _announce(listener, ready_file)
-    await server.serve([listener])
+def _refuse(reason: str) -> int:
+    sys.stderr.write(f"The emulator was not started: {reason}\n")
+    return _USAGE_ERROR
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -86,11 +87,16 @@ def _announce(listener: socket.socket, ready_file: Path | None) -> None:
         unfinished.rename(ready_file)
 
 
-def _stop_at_end_of_stdin(loop: asyncio.AbstractEventLoop, server: EmulatorServer) -> None:
+def _end(*_: object) -> None:
+    """Ends the process without a goodbye: nothing is kept, and requests that wait would hold it up for a minute."""
+    os._exit(0)
+
+
+def _end_with_stdin() -> None:
     """A parent that dies closes our standard input, however it dies."""
     while os.read(sys.stdin.fileno(), 4096):
         pass
-    loop.call_soon_threadsafe(server.stop)
+    _end()
 
 
 def _parser() -> argparse.ArgumentParser:

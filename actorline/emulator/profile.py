@@ -4,7 +4,7 @@ import base64
 from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from actorline.emulator.ids import stable_id
 
@@ -188,3 +188,9 @@ class Profile(Shape):
     )
     actors: list[Actor] = Field(default_factory=_default_actors, description="Actors there are")
     actor_tasks: list[ActorTask] = Field(default_factory=_default_actor_tasks, description="Actor tasks there are")
+
+
+def mistakes(error: ValidationError) -> str:
+    """What is wrong with a profile, field by field, without the values given."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)

@@ -14,7 +14,7 @@ from actorline.emulator.clock import now
 from actorline.emulator.errors import ApiError, invalid_value, record_not_found
 from actorline.emulator.faults import FAULTS, FaultPlan
 from actorline.emulator.params import Params
-from actorline.emulator.profile import Actor, ActorTask
+from actorline.emulator.profile import Actor, ActorTask, mistakes
 from actorline.emulator.request_log import RequestLog
 from actorline.emulator.routes.datasets import Window, item_lines
 from actorline.emulator.transforms import Transform
@@ -75,9 +75,9 @@ async def expected_items(request: Request) -> Response:
 
 async def refuse_profile(_request: Request, error: Exception) -> Response:
     """A body that isn't as the models say: 400 with the fields that are wrong."""
-    reasons = error.errors(include_url=False, include_input=False) if isinstance(error, ValidationError) else []
-    wrong = "; ".join(f"{'.'.join(map(str, reason['loc']))}: {reason['msg']}" for reason in reasons)
-    return error_answer(ApiError(400, "invalid-request", wrong))
+    if not isinstance(error, ValidationError):
+        raise error
+    return error_answer(ApiError(400, "invalid-request", mistakes(error)))
 
 
 async def _named(request: Request, model: type[Named]) -> Named:

@@ -30,9 +30,9 @@ REQUIRED = {
     "KeyValueStore": "id createdAt modifiedAt accessedAt",
     "UserPrivateInfo": "username plan effectivePlatformFeatures isPaying",
     "AccountLimits": "monthlyUsageCycle limits current",
-    "Limits": "maxMonthlyUsageUsd maxMonthlyActorComputeUnits maxMonthlyExternalDataTransferGbytes maxMonthlyProxySerps "
-    "maxMonthlyResidentialProxyGbytes maxActorMemoryGbytes maxActorCount maxActorTaskCount maxConcurrentActorJobs "
-    "maxTeamAccountSeatCount dataRetentionDays",
+    "Limits": "maxMonthlyUsageUsd maxMonthlyActorComputeUnits maxMonthlyExternalDataTransferGbytes "
+    "maxMonthlyProxySerps maxMonthlyResidentialProxyGbytes maxActorMemoryGbytes maxActorCount maxActorTaskCount "
+    "maxConcurrentActorJobs maxTeamAccountSeatCount dataRetentionDays",
     "Current": "monthlyUsageUsd monthlyActorComputeUnits monthlyExternalDataTransferGbytes monthlyProxySerps "
     "monthlyResidentialProxyGbytes actorMemoryGbytes actorCount actorTaskCount activeActorJobCount "
     "teamAccountSeatCount",

@@ -24,7 +24,12 @@ def test_a_fault_meets_the_requests_asked_for(fault, met):
 
 
 def test_only_matching_requests_are_counted():
-    requests = [("GET", "/v2/actor-runs"), ("POST", "/v2/acts/a/runs"), ("POST", "/v2/datasets/d"), ("POST", "/v2/b/runs")]
+    requests = [
+        ("GET", "/v2/actor-runs"),
+        ("POST", "/v2/acts/a/runs"),
+        ("POST", "/v2/datasets/d"),
+        ("POST", "/v2/b/runs"),
+    ]
     assert hits({"method": "POST", "path_regex": "/runs$", "nth": 2}, requests) == [False, False, False, True]
 
 
