@@ -58,11 +58,12 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{2,31}$",
         description="Name that marks our runs at the platform; default: made once and kept in the ledger",
     )
-    home: Path = Field(default_factory=lambda: default_home(), description="Folder for the embedded stack's files")
+    home: Path = Field(default_factory=lambda: default_home(), description="Folder of the embedded stack")  # noqa: PLW0108 - defined below
     sink_url: str | None = Field(None, description="Where rows go if a document names no sink")
     sink_roots: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
-        description="Sink URLs from services must lie under one of these (comma-separated); default: the default sink's folder",
+        description="Sink URLs from services must lie under one of these, comma-separated; "
+        "default: the default sink's folder",
     )
     secrets: dict[str, Secret] = Field(default_factory=dict, description="Secrets for inputs: NAME -> value and Actors")
     retention_days: int = Field(

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-SHARED: Final = [
+SHARED: Final[list[structlog.typing.Processor]] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

@@ -27,8 +27,9 @@ def answer(self: "Task[Any, Any]", key: str) -> dict[str, Any]:
     job = ledger().load(key)
     if job is None or not job.is_terminal:
         raise Ignore
-    if self.backend.get_state(self.request.id) in states.READY_STATES:
-        ledger().forget_caller(key, self.request.id)
+    task_id = str(self.request.id)
+    if self.backend.get_state(task_id) in states.READY_STATES:
+        ledger().forget_caller(key, task_id)
         raise Ignore
     result = JobResult.of(job)
     ended = exception_for(job)

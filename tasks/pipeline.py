@@ -3,7 +3,6 @@
 Messages carry key, epoch and window only. Every id is remembered, so that a revoke of any of them means the job.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from celery import chain, chord, current_app, signature
@@ -62,8 +61,8 @@ def next_wave(key: str, epoch: int, seconds: float) -> Signature[Any]:
     return step.set(countdown=seconds) if seconds else step
 
 
-def page_args(key: str, epoch: int, attempt: int, window: Window, expected: int, tries: int) -> Sequence[Any]:
-    return [key, epoch, attempt, window.page_no, window.offset, window.limit, expected, tries]
+def page_args(key: str, epoch: int, attempt: int, window: Window, expected: int, tries: int) -> tuple[Any, ...]:
+    return (key, epoch, attempt, window.page_no, window.offset, window.limit, expected, tries)
 
 
 def send_answers(key: str) -> int:
@@ -113,4 +112,4 @@ def _named(stage: str, key: str, epoch: int) -> Signature[Any]:
 
 def _page(key: str, epoch: int, attempt: int, window: Window, expected: int) -> Signature[Any]:
     args = page_args(key, epoch, attempt, window, expected, 0)
-    return signature("actorline.fetch_page", args=tuple(args), immutable=True, task_id=uuid())
+    return signature("actorline.fetch_page", args=args, immutable=True, task_id=uuid())

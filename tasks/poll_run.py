@@ -15,7 +15,8 @@ from tasks.stage import StageTask
 def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
     poller = Poller(ledger(), platform_of(key), settings())
     step = poller.advance(key, epoch, self.request.retries, new_execution())
-    conclude(self, key, step, late_s=lateness(self.request.eta))
+    eta: Any = self.request.eta  # celery-types says int
+    conclude(self, key, step, late_s=lateness(eta))
 
 
 def lateness(eta: str | datetime | None) -> float:

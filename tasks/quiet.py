@@ -13,12 +13,12 @@ class QuietRequest(Request):
 
     def __init__(self, message: Any, **options: Any) -> None:
         super().__init__(message, **options)
-        self._argsrepr = describe_order(self._args)
+        self._argsrepr = describe_order(self.args)
         self._kwargsrepr = "{}"
-        self._request_dict["argsrepr"] = self._argsrepr
-        self._request_dict["kwargsrepr"] = self._kwargsrepr
+        self.request_dict["argsrepr"] = self._argsrepr
+        self.request_dict["kwargsrepr"] = self._kwargsrepr
 
-    def info(self, safe: bool = False) -> dict[str, Any]:
+    def info(self, safe: bool = False) -> Any:
         del safe
         return {**super().info(safe=True), "args": self._argsrepr, "kwargs": self._kwargsrepr}
 
@@ -28,7 +28,7 @@ class QuietRequest(Request):
 
 class QuietTask(Task):  # type: ignore[type-arg]  # see tasks/stage.py
     abstract = True
-    Request = QuietRequest
+    Request = QuietRequest  # type: ignore[assignment]  # celery-types knows the dotted name only
 
 
 def describe_order(args: Any) -> str:

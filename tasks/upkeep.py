@@ -63,7 +63,7 @@ def answer_callers(job: Job) -> None:
 def note_empty_queues() -> None:
     """Remember when each queue was seen empty: a message sent before that isn't waiting there any more."""
     with current_app.connection_for_read() as connection:
-        client = connection.default_channel.client
+        client = connection.default_channel.client  # type: ignore[attr-defined]  # the Redis transport's
         queues = {"control": control_queue(settings().namespace), "fetch": fetch_queue(settings().namespace)}
         empty = [kind for kind, queue in queues.items() if client.llen(queue) == 0]
     if empty:

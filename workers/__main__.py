@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
             case ["worker", ("control" | "fetch" | "all") as kind]:
                 from workers.worker import run_worker
 
-                run_worker(kind, settings)  # type: ignore[arg-type]  # mypy doesn't narrow a captured or-pattern
+                run_worker(kind, settings)
             case ["beat"]:
                 from workers.beat import run_beat
 

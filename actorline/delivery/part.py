@@ -82,8 +82,9 @@ def download_window(
 ) -> PartFacts:
     """Fetch all of a window into `file`, asking for the rest of it as long as there is known to be more.
 
-    `expected`: items that the window has at least. `keeps_count`: no filter drops or multiplies rows, so each scanned item must be a line. `keep_alive` is called
-    between blocks and may raise to stop. Raises UnreadablePage (also if fewer items come than expected), and what `open_answer` and `blocks` raise.
+    `expected`: items that the window has at least. `keeps_count`: no filter drops or multiplies rows, so each scanned
+    item must be a line. `keep_alive` is called between blocks and may raise to stop. Raises UnreadablePage (also if
+    fewer items come than expected), and what `open_answer` and `blocks` raise.
     """
     part = _Part(file, compress)
     facts = PartFacts()
@@ -214,7 +215,7 @@ class _Inflate:
                 self._member = zlib_ng.decompressobj(_GZIP)
             try:
                 plain = self._member.decompress(data, INFLATED_BYTES)
-            except zlib_ng.error as error:
+            except zlib_ng.error as error:  # type: ignore[misc]  # its stub declares an instance
                 message = f"the gzip stream is corrupt: {error}"
                 raise UnreadablePage(message) from None
             self._fed = True

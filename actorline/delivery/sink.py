@@ -119,7 +119,8 @@ class LocalSink:
         try:
             yield
         except OSError as error:
-            message = f"The sink {self.url} refuses: {error.strerror or error}. What is stored stays; mend it or choose another."
+            why = error.strerror or error
+            message = f"The sink {self.url} refuses: {why}. What is stored stays; mend it or choose another."
             raise SinkError(message) from error
 
 

@@ -85,8 +85,8 @@ def to_fetch(pages: Pages) -> list[Window]:
 def new_windows(pages: Pages, *, start: int, total: int, stop: int | None, size: int, room: int) -> list[Window]:
     """Windows behind the planned ones up to `total`, at least one if nothing else is to be fetched.
 
-    `start` and `stop`: the order's own bounds in the dataset. `total` lags behind, so what lies past it is read as well,
-    until a window scans nothing.
+    `start` and `stop`: the order's own bounds in the dataset. `total` lags behind, so what lies past it is read as
+    well, until a window scans nothing.
     """
     windows: list[Window] = []
     offset = next_offset(pages, start)

@@ -1,4 +1,4 @@
-"""The stages *fetch pages* and *fetch page*: the windows of the dataset, fanned out, each stored once with a receipt."""
+"""The stages *fetch pages* and *fetch page*: a dataset's windows, fanned out, each stored once with a receipt."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -114,10 +114,10 @@ class PageFetcher:
     platform: Platform
     settings: Settings
 
-    def fetch(
+    def fetch(  # noqa: C901, PLR0911 - a table: each way to fail has its answer
         self, key: str, attempt: int, window: Window, *, expected: int, execution: str, tries: int
     ) -> Receipt | Held | UnreadablePage:
-        """Store one page and answer its receipt; a failure is answered while `tries` are left, then as a bad receipt."""
+        """Store one page and answer its receipt; a failure is answered while tries are left, then as a bad receipt."""
         known = self.ledger.page(key, attempt, window.page_no)
         if isinstance(known, Receipt) and known.is_good and known.scanned:
             return known

@@ -24,7 +24,8 @@ PLACEHOLDERS: Final = frozenset({"key", "date", "run_id"})
 Target = Literal["actor", "actor_task", "run_id", "dataset_id"]
 TARGETS: Final[tuple[Target, ...]] = get_args(Target)
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}([/~][A-Za-z0-9][A-Za-z0-9._-]{0,99})?$|^~[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]  # fmt: skip
+_PLAIN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+Name = Annotated[str, Field(pattern=rf"^{_PLAIN}([/~]{_PLAIN})?$|^~{_PLAIN}$")]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 RecordKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9!\-_.'()]{1,256}$")]  # fact sheet, section 7
 FieldName = Annotated[str, Field(min_length=1, pattern=r"^[^,]*$", description="No comma: lists are comma-joined")]
@@ -149,7 +150,7 @@ class JobDocument(Section):
     on_deadline: Literal["abort"] = "abort"
     reuse_secs: float | None = Field(None, gt=0, allow_inf_nan=False)
     on_failure: OnFailure = OnFailure()
-    own: bool = Field(False, description="Whether a run that was taken over may be aborted by us")
+    own: bool = Field(default=False, description="Whether a run that was taken over may be aborted by us")
     notify: Notify = Notify()
     priority: int = Field(5, ge=0, le=9)
     labels: dict[Label, Annotated[str, Field(max_length=200)]] = {}

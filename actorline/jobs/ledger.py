@@ -86,7 +86,7 @@ class Ledger:
 
     def now(self) -> float:
         seconds, microseconds = self.redis.time()
-        return float(seconds) + microseconds / 1_000_000
+        return float(seconds + microseconds / 1_000_000)
 
     # -- a job's life
 
@@ -134,7 +134,7 @@ class Ledger:
         return run_on_disk(self.redis, self._scripts[script], keys, args)
 
     def account(self, key: str) -> str | None:
-        return self.redis.hget(self.name("job", key), "account")
+        return cast("str | None", self.redis.hget(self.name("job", key), "account"))
 
     def load_input(self, key: str) -> bytes:
         return (self.redis.hget(self.name("job", key), "input") or "{}").encode()
@@ -147,7 +147,7 @@ class Ledger:
         epoch: int | None,
         to: State | None = None,
         next_epoch: bool = False,
-        care_s: float | None | str = "",
+        care_s: float | str | None = "",
         event: str = "",
         data: Mapping[str, Any] | None = None,
         guards: Mapping[str, object] | None = None,
@@ -198,13 +198,13 @@ class Ledger:
 
     def strays(self) -> dict[str, str]:
         """Run id -> key of every run that no job wants and whose end isn't confirmed."""
-        return self.redis.hgetall(self.name("strays"))
+        return cast("dict[str, str]", self.redis.hgetall(self.name("strays")))
 
     def forget_stray(self, run_id: str) -> None:
         self.redis.hdel(self.name("strays"), run_id)
 
     def claim_poll(self, key: str, epoch: int, number: int, execution: str) -> bool:
-        args = [epoch, number, execution, CLAIM_POLL_SECS]
+        args: list[Any] = [epoch, number, execution, CLAIM_POLL_SECS]
         return bool(self._scripts["claim_poll"](keys=[self.name("job", key)], args=args))
 
     def tell(self, key: str, event: str, **data: object) -> None:
@@ -263,13 +263,14 @@ class Ledger:
             pipe.execute()
 
     def key_of_task(self, task_id: str) -> str | None:
-        return self.redis.hget(self.name("ids"), task_id)
+        return cast("str | None", self.redis.hget(self.name("ids"), task_id))
 
     # -- all jobs
 
     def due(self, limit: int) -> list[str]:
         """Keys of jobs that need care by now, the longest overdue first."""
-        return self.redis.zrangebyscore(self.name("due"), "-inf", self.now(), start=0, num=limit)
+        keys = self.redis.zrangebyscore(self.name("due"), "-inf", self.now(), start=0, num=limit)
+        return cast("list[str]", keys)
 
     def postpone(self, key: str, care_s: float) -> None:
         self.redis.zadd(self.name("due"), {key: self.now() + care_s}, xx=True)
@@ -286,7 +287,8 @@ class Ledger:
 
     def queued_before(self, state: State, before: float, limit: int) -> list[str]:
         """Keys of jobs in a state that were queued before a time, the oldest first."""
-        return self.redis.zrangebyscore(self.name("state", state), "-inf", before, start=0, num=limit)
+        keys = self.redis.zrangebyscore(self.name("state", state), "-inf", before, start=0, num=limit)
+        return cast("list[str]", keys)
 
     def forget(self, job: Job) -> None:
         """Remove an ended job after its retention; what it delivered stays where it is."""
@@ -305,7 +307,7 @@ class Ledger:
 
     def lease(self, *parts: object, seconds: float) -> Lock:
         """A lease that belongs to one execution: each call makes a new holder."""
-        return self.redis.lock(self.name("lease", *parts), timeout=seconds, blocking=False, thread_local=False)
+        return Lock(self.redis, self.name("lease", *parts), timeout=seconds, blocking=False, thread_local=False)
 
     def installation(self, configured: str | None) -> str:
         """The name that marks our runs. Raises Unavailable if the ledger is another installation's: a copied ledger

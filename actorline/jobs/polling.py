@@ -1,4 +1,4 @@
-"""The stage *poll*: one GET says how the run is; a run that isn't wanted any more is aborted until that is confirmed."""
+"""The stage *poll*: one GET says how the run is; one that isn't wanted any more is aborted until that is confirmed."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -139,7 +139,7 @@ def run_fields(run: Run) -> dict[str, object]:
         "dataset_id": run.default_dataset_id,
         "key_value_store_id": run.default_key_value_store_id,
         "cost_usd": run.usage_total_usd,
-        "run_started_at": run.started_at.isoformat() if run.started_at else None,
+        "run_started_at": run.started_at.isoformat(),
         "run_finished_at": run.finished_at.isoformat() if run.finished_at else None,
     }
 

@@ -121,10 +121,10 @@ def _started(platform: Platform, response: requests.Response) -> Run:
     if response.is_redirect or response.status_code < 400:  # noqa: PLR2004
         message = f"the platform answered {response.status_code} to the start; is ACTORLINE_API_URL right?"
         raise StartRefused(InvalidRequest(message, status=response.status_code))
-    error = platform.error_from_response(response)
-    if isinstance(error, RateLimited | CapacityExceeded):
-        raise StartDeferred(error)
-    raise StartRefused(error)
+    refusal = platform.error_from_response(response)
+    if isinstance(refusal, RateLimited | CapacityExceeded):
+        raise StartDeferred(refusal)
+    raise StartRefused(refusal)
 
 
 class _TooLateError(Exception):
