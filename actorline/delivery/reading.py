@@ -1,0 +1,128 @@
+"""A delivery read back: rows and records as the manifest lists them, whoever delivered them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, Final, cast
+
+import orjson
+from pydantic import ValidationError
+from zlib_ng import gzip_ng, zlib_ng
+
+from actorline.delivery.manifest import Manifest
+from actorline.delivery.sink import MANIFEST, LocalSink, SinkError, open_sink
+
+BLOCK_BYTES: Final = 256 * 1024
+
+
+class NoDeliveryError(SinkError):
+    """There is no manifest at the URL, or the delivery holds no such record."""
+
+
+class DamagedDeliveryError(SinkError):
+    """What lies there is not what the manifest lists."""
+
+
+class Delivery:
+    """The rows and records of one job. Each method raises SinkError if they can't be read."""
+
+    def __init__(self, sink: LocalSink, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._sink = sink
+
+    def blocks(self) -> Iterator[bytes]:
+        """The rows as plain JSON lines, each line ended, in the order of the parts; a block may end inside a line.
+
+        Raises DamagedDeliveryError at once if a part is missing or differs in size, so nobody gets half the rows.
+        """
+        for part in self.manifest.parts:
+            self._open_whole(part.name, part.bytes).close()
+        return self._blocks()
+
+    def lines(self) -> Iterator[bytes]:
+        """The rows, one JSON text each, without the newline. Holds one block and one row in memory."""
+        begun: list[bytes] = []
+        for block in self.blocks():
+            first, *rest = block.split(b"\n")
+            begun.append(first)
+            if rest:
+                yield b"".join(begun)
+                yield from rest[:-1]
+                begun = [rest[-1]]
+        if last := b"".join(begun):
+            yield last
+
+    def items(self) -> Iterator[Any]:
+        """The rows, parsed."""
+        return map(orjson.loads, self.lines())
+
+    def record_names(self) -> list[str]:
+        """The records' keys in the key-value store."""
+        return [record.key for record in self.manifest.records]
+
+    def open_record(self, record_key: str) -> BinaryIO:
+        """A record's bytes as the platform gave them; to be closed. Raises NoDeliveryError if it wasn't delivered."""
+        for record in self.manifest.records:
+            if record.key == record_key:
+                return self._open_whole(record.name, record.bytes)
+        there = ", ".join(self.record_names()) or "none"
+        message = f"The delivery {self._sink} holds no record {record_key}. Records that it holds: {there}."
+        raise NoDeliveryError(message)
+
+    def _blocks(self) -> Iterator[bytes]:
+        for part in self.manifest.parts:
+            with self._open_whole(part.name, part.bytes) as file:
+                yield from self._plain_blocks(file, part.name)
+
+    def _plain_blocks(self, file: BinaryIO, name: str) -> Iterator[bytes]:
+        reader = _inflated(file) if self.manifest.compression == "gzip" else file
+        try:
+            while block := reader.read(BLOCK_BYTES):
+                yield block
+        except (OSError, EOFError, zlib_ng.error) as error:  # type: ignore[misc]  # its stub declares an instance
+            message = f"{self._sink.file_url(name)} can't be read to its end: {error}. Restore it, or order again."
+            raise DamagedDeliveryError(message) from error
+
+    def _open_whole(self, name: str, size: int) -> BinaryIO:
+        """A file of the manifest, held against its size there."""
+        if not self._sink.exists(name):
+            message = (
+                f"{self._sink.file_url(name)} is missing, though the manifest lists it. Restore it, or order again."
+            )
+            raise DamagedDeliveryError(message)
+        file = self._sink.open(name)
+        found = file.seek(0, os.SEEK_END)
+        if found != size:
+            file.close()
+            message = (
+                f"{self._sink.file_url(name)} has {found:,} bytes, the manifest says {size:,}. "
+                "Restore it, or order again."
+            )
+            raise DamagedDeliveryError(message)
+        file.seek(0)
+        return file
+
+
+def open_delivery(url: str) -> Delivery:
+    """The delivery in a folder, by the folder's URL or its manifest's.
+
+    Raises NoDeliveryError if nothing was delivered there, DamagedDeliveryError if the manifest can't be understood.
+    """
+    folder = url.removesuffix(MANIFEST) if PurePosixPath(url).name == MANIFEST else url
+    sink = open_sink(folder)
+    if not sink.exists(MANIFEST):
+        message = f"There is no delivery at {sink}: no {MANIFEST} lies there. A job writes it when it ends."
+        raise NoDeliveryError(message)
+    with sink.open(MANIFEST) as file:
+        text = file.read()
+    try:
+        manifest = Manifest.model_validate_json(text)
+    except ValidationError as error:
+        message = f"{sink.file_url(MANIFEST)} is not a manifest of version 1. Restore it, or order again."
+        raise DamagedDeliveryError(message) from error
+    return Delivery(sink, manifest)
+
+
+def _inflated(file: BinaryIO) -> BinaryIO:
+    """Also of several gzip members, one after the other. Its `read` raises OSError, EOFError and zlib_ng.error."""
+    return cast("BinaryIO", gzip_ng.GzipNGFile(fileobj=file, mode="rb"))  # type: ignore[no-untyped-call]

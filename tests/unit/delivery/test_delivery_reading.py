@@ -1,0 +1,115 @@
+"""A delivery read back through its manifest."""
+
+import gzip
+import json
+from pathlib import Path
+
+import orjson
+import pytest
+
+from actorline.delivery.manifest import Manifest, Part, StoredRecord, totals_of
+from actorline.delivery.reading import BLOCK_BYTES, DamagedDeliveryError, NoDeliveryError, open_delivery
+from actorline.delivery.sink import SinkError
+
+ROWS = [[{"n": n, "text": f"á\n{n}"} for n in range(3)], [{"n": 3}], [{}, {"n": None, "deep": {"a": [1]}}]]
+
+
+def deliver(folder: Path, parts: list[bytes], *, compression: str = "gzip", records: dict[str, bytes] | None = None):
+    """Lay a delivery out as a job does; answers the folder's URL."""
+    (folder / "records").mkdir(parents=True)
+    listed = []
+    for number, content in enumerate(parts):
+        name = f"part-{number:05}.jsonl" + (".gz" if compression == "gzip" else "")
+        (folder / name).write_bytes(content)
+        listed.append(Part(name=name, offset=0, limit=1, scanned=1, items=1, bytes=len(content), sha256=""))
+    stored = []
+    for key, content in (records or {}).items():
+        (folder / "records" / key).write_bytes(content)
+        name = f"records/{key}"
+        stored.append(StoredRecord(key=key, name=name, content_type="", bytes=len(content), sha256=""))
+    manifest = Manifest(
+        job="j", installation="i", attempt=1, target={"actor": "a/b"}, run=None, dataset_id="d", query={},
+        format="jsonl", compression=compression, parts=listed, records=stored, totals=totals_of(listed, stored),
+        state="DELIVERED", complete=True, reason=None,
+    )  # fmt: skip
+    (folder / "manifest.json").write_text(manifest.model_dump_json())
+    return folder.as_uri() + "/"
+
+
+def lines_of(rows: list) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_rows_come_in_the_order_of_the_parts(tmp_path, compression):
+    pack = gzip.compress if compression == "gzip" else bytes
+    delivery = open_delivery(deliver(tmp_path / "d", [pack(lines_of(p)) for p in ROWS], compression=compression))
+    assert list(delivery.items()) == [row for part in ROWS for row in part]
+    assert b"".join(delivery.blocks()) == b"".join(lines_of(part) for part in ROWS)
+
+
+def test_folder_and_manifest_name_the_same_delivery(tmp_path):
+    url = deliver(tmp_path / "d", [gzip.compress(b"{}\n")])
+    assert open_delivery(url).manifest == open_delivery(url + "manifest.json").manifest
+    assert open_delivery(url.rstrip("/")).manifest.job == "j"
+
+
+def test_rows_of_several_gzip_members_are_all_read(tmp_path):
+    members = b"".join(gzip.compress(lines_of(part)) for part in ROWS)
+    delivery = open_delivery(deliver(tmp_path / "d", [members]))
+    assert list(delivery.items()) == [row for part in ROWS for row in part]
+
+
+def test_blocks_stay_small_whatever_the_ratio_of_compression(tmp_path):
+    row = orjson.dumps("x" * (20 * BLOCK_BYTES))
+    delivery = open_delivery(deliver(tmp_path / "d", [gzip.compress(row + b"\n")]))
+    assert max(map(len, delivery.blocks())) <= BLOCK_BYTES
+    assert list(delivery.lines()) == [row]
+
+
+def test_a_missing_part_is_told_before_the_first_row(tmp_path):
+    url = deliver(tmp_path / "d", [gzip.compress(b"{}\n"), gzip.compress(b"{}\n")])
+    (tmp_path / "d" / "part-00001.jsonl.gz").unlink()
+    with pytest.raises(DamagedDeliveryError, match=r"part-00001\.jsonl\.gz is missing"):
+        open_delivery(url).blocks()
+
+
+def test_a_part_of_another_size_is_told_before_the_first_row(tmp_path):
+    url = deliver(tmp_path / "d", [b"{}\n", b"{}\n"], compression="none")
+    (tmp_path / "d" / "part-00001.jsonl").write_bytes(b"{}\n{}\n")
+    with pytest.raises(DamagedDeliveryError, match="has 6 bytes, the manifest says 3"):
+        open_delivery(url).blocks()
+
+
+@pytest.mark.parametrize("damage", ["header", "data", "cut"])
+def test_a_corrupt_part_ends_in_an_error_not_in_fewer_rows(tmp_path, damage):
+    whole = bytearray(gzip.compress(lines_of([{"n": n} for n in range(1000)])))
+    if damage == "cut":
+        whole = whole[:-20]
+    else:
+        whole[0 if damage == "header" else 40] ^= 0xFF
+    delivery = open_delivery(deliver(tmp_path / "d", [bytes(whole)]))
+    with pytest.raises(DamagedDeliveryError, match="can't be read to its end"):
+        list(delivery.lines())
+
+
+def test_records_are_read_by_their_key(tmp_path):
+    delivery = open_delivery(deliver(tmp_path / "d", [], records={"OUTPUT": b"{}", "page.html": b"<p>"}))
+    assert delivery.record_names() == ["OUTPUT", "page.html"]
+    with delivery.open_record("page.html") as record:
+        assert record.read() == b"<p>"
+    with pytest.raises(NoDeliveryError, match=r"no record NOPE\. .*: OUTPUT, page\.html"):
+        delivery.open_record("NOPE")
+
+
+def test_a_folder_without_a_manifest_is_no_delivery(tmp_path):
+    with pytest.raises(NoDeliveryError, match="no delivery at"):
+        open_delivery(tmp_path.as_uri() + "/")
+    with pytest.raises(SinkError):
+        open_delivery("s3://bucket/rows/")
+
+
+def test_a_manifest_that_cannot_be_understood_is_damage(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"version": 9}')
+    with pytest.raises(DamagedDeliveryError, match="not a manifest"):
+        open_delivery(tmp_path.as_uri() + "/")
