@@ -1,0 +1,56 @@
+# `make` does what CI does. Each target sets up .venv by itself; nothing is installed outside it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+all: check containers  ## what CI does
+
+help:  ## this list
+	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.installed  ## the main job against a local Apify: no account, nothing to configure
+	@$(BIN)/actorline demo
+
+install: .venv/.installed-dev  ## .venv with everything that development needs
+
+test: .venv/.installed-dev  ## unit and integration tests
+	$(BIN)/pytest tests/unit tests/integration
+
+check: lint types test  ## formatting, lint, import contracts, types, tests
+
+format: .venv/.installed-dev  ## format the code, mend what can be mended
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lint: .venv/.installed-dev  ## formatting, lint, import contracts; changes nothing
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports
+
+types: .venv/.installed-dev  ## mypy --strict
+	$(BIN)/mypy
+
+containers: .venv/.installed-dev  ## image and compose tests; needs a Docker Engine
+	$(BIN)/pytest tests/containers
+
+docs: .venv/.installed-dev  ## what the docs take from the code
+	$(BIN)/python -c 'import json; from actorline.jobs.document import JobDocument; \
+		print(json.dumps(JobDocument.model_json_schema(), indent=2))' > docs/job-document.schema.json
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'Actorline needs Python 3.11 or newer; $(PYTHON) is' "$$($(PYTHON) --version 2>&1)." \
+			'Name another one: make PYTHON=python3.13' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo 'No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+
+.venv/.installed: .venv/bin/pip pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[all]'
+	@touch $@
+
+.venv/.installed-dev: .venv/bin/pip pyproject.toml
+	$(BIN)/pip install --quiet 'pip>=25.1'  # knows dependency groups
+	$(BIN)/pip install --quiet --editable '.[all]' --group dev
+	@touch .venv/.installed $@
+
+.PHONY: all help demo install test check format lint types containers docs
