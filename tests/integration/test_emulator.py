@@ -24,6 +24,8 @@ import requests
 from apify_client import ApifyClient
 from apify_client.errors import ApifyApiError
 
+from actorline.emulator.__main__ import open_listener
+
 TOKEN = "apify_api_emulator"
 OPENAPI = Path(__file__).parents[3] / "shared" / "apify-openapi" / "openapi.json"
 needs_openapi = pytest.mark.skipif(not OPENAPI.exists(), reason="the platform's document is not beside the repo")
@@ -327,6 +329,37 @@ def test_a_new_run_can_be_missing_from_lists_and_under_its_id(emulator):
     assert run["id"] not in [one["id"] for one in listed]
 
 
+def test_a_run_and_its_storages_answer_under_every_path(emulator):
+    emulator.call("PUT", "/emulator/actors/demo~once", json={"script": {"duration_secs": 0, "items": 3}})
+    emulator.call("PUT", "/emulator/actor-tasks/demo~once-task", json={"actor": "demo~once"})
+    run = emulator.data("POST", "/v2/actor-tasks/demo~once-task/runs", json={"a": 1})
+    assert emulator.data("GET", f"/v2/acts/demo~once/runs/{run['id']}")["id"] == run["id"]
+    assert emulator.refusal("GET", f"/v2/acts/demo~rows/runs/{run['id']}") == (404, "record-not-found")
+    for path in (
+        f"/v2/actor-runs/{run['id']}",
+        "/v2/actors/demo~once/runs/last",
+        "/v2/acts/~once/runs/last",
+        "/v2/actor-tasks/demo~once-task/runs/last",
+    ):
+        assert emulator.data("GET", path)["id"] == run["id"]
+        assert emulator.data("GET", f"{path}/dataset")["id"] == run["defaultDatasetId"]
+        assert len(emulator.call("GET", f"{path}/dataset/items").json()) == 3
+        assert emulator.data("GET", f"{path}/key-value-store")["id"] == run["defaultKeyValueStoreId"]
+        assert [one["key"] for one in emulator.data("GET", f"{path}/key-value-store/keys")["items"]] == ["INPUT"]
+        assert emulator.call("GET", f"{path}/key-value-store/records/INPUT").json() == {"a": 1}
+        assert emulator.call("GET", f"{path}/log").text == emulator.call("GET", f"/v2/logs/{run['id']}").text
+        assert emulator.data("POST", f"{path}/abort")["status"] == "SUCCEEDED"
+
+
+def test_limits_count_what_is_running_now():
+    with started() as emulator:
+        emulator.data("POST", "/v2/actors/demo~rows/runs?memory=2048", json={"emulate": {"duration_secs": 600}})
+        emulator.start(duration_secs=0, usage_usd=1.5)
+        current = emulator.data("GET", "/v2/users/me/limits")["current"]
+    assert (current["activeActorJobCount"], current["actorMemoryGbytes"]) == (1, 2.0)
+    assert 1.5 <= current["monthlyUsageUsd"] < 1.6
+
+
 # Items
 
 
@@ -518,6 +551,15 @@ def test_a_fault_that_makes_no_sense_is_refused(emulator):
 
 
 # The process
+
+
+def test_small_answers_are_not_held_back():
+    with (
+        open_listener("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
