@@ -126,12 +126,17 @@ class Finisher:
             event = STOP_CODES.get(job.reason.code, Event.FAIL) if job.reason else Event.FAIL
             return end_job(self.ledger, job, event, job.reason or reason)
         (event,) = (event for event in TRANSITIONS[State.COLLECTING] if target(event) == manifest.state)
+        delivered = event in {Event.DELIVER, Event.DELIVER_PARTIAL}
         return end_job(
             self.ledger,
             job,
             event,
             manifest.reason,
-            fields={"manifest": sink.file_url(MANIFEST), "records": len(manifest.records), "delivered_at": "@now"},
+            fields={
+                "manifest": sink.file_url(MANIFEST),
+                "records": len(manifest.records),
+                "delivered_at": "@now" if delivered else None,
+            },
         )
 
     def _records(

@@ -5,7 +5,7 @@ from typing import Final
 
 from actorline.errors import Code, Reason
 from actorline.jobs.ending import STOP_EVENTS, end_job, judge_end, stop_reason
-from actorline.jobs.job import Job
+from actorline.jobs.job import Job, iso_time
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import Event, State, sources
 from actorline.jobs.step import Moved, Step, Stop, Wait
@@ -139,8 +139,8 @@ def run_fields(run: Run) -> dict[str, object]:
         "dataset_id": run.default_dataset_id,
         "key_value_store_id": run.default_key_value_store_id,
         "cost_usd": run.usage_total_usd,
-        "run_started_at": run.started_at.isoformat(),
-        "run_finished_at": run.finished_at.isoformat() if run.finished_at else None,
+        "run_started_at": iso_time(run.started_at.timestamp()),
+        "run_finished_at": iso_time(run.finished_at.timestamp()) if run.finished_at else None,
     }
 
 

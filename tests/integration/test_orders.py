@@ -1,0 +1,104 @@
+"""Placing orders: one key is one job, callers join it, and a bad order changes nothing."""
+
+import re
+from typing import Any
+
+import pytest
+from real_parts import reason_of, wait_for
+
+
+def refusal(order: Any) -> dict[str, Any]:
+    """The reason with which an order was refused."""
+    with pytest.raises(Exception) as raised:  # noqa: PT011
+        order.get(timeout=20)
+    assert type(raised.value).__name__ == "JobRefused"
+    return reason_of(raised.value)
+
+
+def test_caller_sees_progress_while_the_run_goes_on(line):
+    actor = line.emulator.actor("progress", items=1000, duration_secs=1.5)
+    order = line.submit({"key": "progress", "actor": actor, "poll_interval_secs": 1})
+    seen = wait_for(lambda: order.state == "PROGRESS" and order.info.get("run_status") == "RUNNING" and order.info)
+    assert set(seen) == {"key", "state", "run_id", "run_status", "items", "items_total", "cost_usd"}
+    assert (seen["key"], seen["state"]) == ("progress", "RUNNING")
+    assert order.get(timeout=30)["run_id"] == seen["run_id"]
+    assert order.state == "SUCCESS"
+
+
+def test_two_callers_of_one_key_share_one_paid_run_and_both_get_the_result(line):
+    actor = line.emulator.actor("joined", items=300, duration_secs=1)
+    document = {"key": "joined", "actor": actor, "input": {"a": 1, "b": 2}, "poll_interval_secs": 1}
+    reordered = dict(reversed(document.items())) | {"input": {"b": 2, "a": 1}, "labels": {"team": "prices"}}
+    first, second = line.submit(document), line.submit(reordered)
+    assert first.get(timeout=30) == second.get(timeout=30)
+    assert len(line.emulator.starts(actor)) == 1
+
+
+def test_caller_after_the_end_gets_the_result_at_once(line):
+    actor = line.emulator.actor("late", items=300, duration_secs=0.3)
+    document = {"key": "late", "actor": actor, "poll_interval_secs": 1}
+    result = line.submit(document).get(timeout=30)
+    assert line.submit(document).get(timeout=3) == result
+    assert len(line.emulator.starts(actor)) == 1
+
+
+def test_caller_after_a_failed_end_gets_the_exception_and_no_new_run(line):
+    document = {"key": "late-and-bad", "actor": "demo/nobody"}
+    assert refusal(line.submit(document)) == refusal(line.submit(document))
+    assert len(line.emulator.starts("demo/nobody")) == 1
+
+
+def test_order_without_a_key_is_a_job_of_its_own(line):
+    actor = line.emulator.actor("keyless", items=10, duration_secs=0.3)
+    document = {"actor": actor, "poll_interval_secs": 1}
+    first, second = line.submit(document), line.submit(document)
+    assert first.get(timeout=30)["key"] != second.get(timeout=30)["key"]
+    assert len(line.emulator.runs_of(actor)) == 2
+
+
+def test_other_body_under_a_taken_key_is_refused_with_both_hashes_and_changes_nothing(line):
+    actor = line.emulator.actor("conflict", items=10, duration_secs=0.3)
+    line.submit({"key": "conflict", "actor": actor, "poll_interval_secs": 1}).get(timeout=30)
+    job = line.ledger.redis.hgetall(line.ledger.name("job", "conflict"))
+    events = line.events("conflict")
+    reason = refusal(line.submit({"key": "conflict", "actor": actor, "poll_interval_secs": 2}))
+    assert (reason["code"], reason["billed"]) == ("conflict", False)
+    existing, ordered = re.findall(r"\b[0-9a-f]{64}\b", reason["message"])
+    assert existing == job["hash"] != ordered
+    assert line.ledger.redis.hgetall(line.ledger.name("job", "conflict")) == job
+    assert line.events("conflict") == events
+    assert line.ledger.callers("conflict") == {}
+    assert len(line.emulator.starts(actor)) == 1
+
+
+BAD = {
+    "unknown-field": ({"polling_interval_secs": 5}, 'is not known (did you mean "poll_interval_secs"?)'),
+    "camel-case": ({"options": {"timeoutSecs": 5}}, 'options.timeoutSecs: is not known (did you mean "timeout_secs"?)'),
+    "two-targets": ({"run_id": "abc"}, "give exactly one of actor, actor_task, run_id, dataset_id; actor and run_id"),
+    "no-target": ({"actor": None}, "none is given"),
+    "odd-memory": ({"options": {"memory_mbytes": 1000}}, "memory_mbytes: must be a power of 2: take 512 or 1024"),
+    "sink-outside": ({"sink": {"url": "file:///tmp/elsewhere/"}}, "lies outside the allowed roots"),
+    "sink-above": ({"sink": {"url": "file:///{key}/../../tmp/"}}, "lies outside the allowed roots"),
+    "sink-unknown": ({"sink": {"url": "ftp://host/rows/"}}, "is not built yet"),
+    "wrong-type": ({"poll_interval_secs": "5"}, "poll_interval_secs: Input should be a valid number"),
+    "bad/key": ({}, "key: has characters or a length that are not allowed"),
+}
+
+
+@pytest.mark.parametrize("key", BAD)
+def test_bad_order_is_refused_and_leaves_nothing_behind(line, key):
+    actor = line.emulator.actor("never-started", items=1)
+    fields, said = BAD[key]
+    jobs = len(line.ledger.redis.keys(line.ledger.name("job", "*")))
+    reason = refusal(line.submit({"key": key, "actor": actor, **fields}))
+    assert said in reason["message"]
+    assert reason["billed"] is False
+    assert reason["code"] == ("sink-refused" if key.startswith("sink") else "document-invalid")
+    assert len(line.ledger.redis.keys(line.ledger.name("job", "*"))) == jobs
+    assert line.ledger.load(key) is None
+    assert line.emulator.starts(actor) == []
+
+
+@pytest.mark.parametrize("document", [None, "apify/web-scraper", ["actor", "demo/rows"], 7])
+def test_order_that_is_no_document_is_refused(line, document):
+    assert "the document must be a JSON object" in refusal(line.submit(document))["message"]

@@ -1,0 +1,264 @@
+"""Real parts for tests, as functions and classes: the emulator, a line, its worker processes, what was delivered."""
+
+import gzip
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from celery import Celery
+
+from actorline.jobs.ledger import Ledger, connect
+
+TOKEN = "apify_api_emulator"
+ROOT = Path(__file__).parents[1]
+
+
+def wait_for(condition: Callable[[], Any], *, within: float = 30, what: str = "the condition") -> Any:
+    """Look until the condition holds and answer what it gave; fail when the deadline passes."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    pytest.fail(f"{what} did not come true within {within} s")
+
+
+@dataclass
+class Emulator:
+    """The local Apify API in its own process."""
+
+    url: str
+
+    def actor(self, name: str, **script: Any) -> str:
+        """Define the Actor `demo/{name}` and answer its name."""
+        self._send("PUT", f"/emulator/actors/demo~{name}", {"script": script})
+        return f"demo/{name}"
+
+    def actor_task(self, name: str, actor: str, **fields: Any) -> dict[str, Any]:
+        return self._send("PUT", f"/emulator/actor-tasks/demo~{name}", {"actor": actor.replace("/", "~"), **fields})
+
+    def faults(self, *faults: dict[str, Any]) -> None:
+        self._send("POST", "/emulator/faults", list(faults))
+
+    def end_faults(self) -> None:
+        self._send("DELETE", "/emulator/faults")
+
+    def starts(self, target: str) -> list[dict[str, Any]]:
+        """Each POST that asked for a run of an Actor or Actor task: `demo/name`."""
+        path = f"/{target.replace('/', '~')}/runs"
+        return [request for request in self.requests("POST") if request["path"].endswith(path)]
+
+    def runs_of(self, actor: str) -> list[dict[str, Any]]:
+        """The runs that an Actor has had."""
+        return self.get(f"/v2/actors/{actor.replace('/', '~')}/runs")["data"]["items"]
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        return self.get(f"/v2/actor-runs/{run_id}")["data"]
+
+    def expected(self, dataset_id: str, query: str = "") -> dict[str, Any]:
+        """Count, bytes and sha256 of the rows as plain lines."""
+        return self.get(f"/emulator/datasets/{dataset_id}/expected?{query}")
+
+    def item_lines(self, dataset_id: str, query: str = "") -> bytes:
+        """The rows as the platform writes them in one answer."""
+        return self.read(f"/v2/datasets/{dataset_id}/items?format=jsonl&{query}")
+
+    def requests(self, method: str = "", path_prefix: str = "") -> list[dict[str, Any]]:
+        return self._send("GET", f"/emulator/requests?method={method}&path_prefix={path_prefix}")
+
+    def runs(self) -> list[dict[str, Any]]:
+        return self._send("GET", "/v2/actor-runs?desc=1&limit=1000")["data"]["items"]
+
+    def get(self, path: str) -> Any:
+        return self._send("GET", path)
+
+    def read(self, path: str) -> bytes:
+        return self._answer("GET", path, None)
+
+    def _send(self, method: str, path: str, body: Any = None) -> Any:
+        text = self._answer(method, path, body)
+        return json.loads(text) if text else None
+
+    def _answer(self, method: str, path: str, body: Any) -> bytes:
+        request = urllib.request.Request(
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.read()
+
+
+@dataclass
+class Line:
+    """A running Actorline, as a service sees it."""
+
+    broker: str
+    results: str
+    namespace: str
+    home: Path
+    environment: dict[str, str]
+    ledger: Ledger
+    emulator: Emulator
+    client: Celery
+
+    def submit(self, document: dict[str, Any], **options: Any) -> Any:
+        return self.client.send_task("actorline.run", [document], queue=self.namespace, **options)
+
+    def send(self, task: str, *args: Any, queue: str = "") -> Any:
+        """Send one of our tasks by hand, to the doors' queue or another one of ours (`control`, `fetch`)."""
+        return self.client.send_task(task, args, queue=f"{self.namespace}.{queue}" if queue else self.namespace)
+
+    def cancel(self, key: str) -> Any:
+        return self.send("actorline.cancel", key)
+
+    def state(self, key: str) -> str | None:
+        job = self.ledger.load(key)
+        return job.state if job else None
+
+    def events(self, key: str) -> list[str]:
+        return [entry.event for entry in self.ledger.timeline(key)]
+
+
+def start_worker(kind: str, line: Line) -> subprocess.Popen[bytes]:
+    log = (line.home / f"{kind}-{time.monotonic_ns()}.log").open("wb")
+    with log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-W", "ignore", "-m", "workers", "worker", kind],
+            cwd=line.home,
+            env=line.environment,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def make_line(valkey: str, emulator: Emulator, home: Path, namespace: str, **settings: str) -> Line:
+    """A line of its own on the shared Valkey; no worker runs yet."""
+    home.mkdir(parents=True, exist_ok=True)
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("ACTORLINE_", "APIFY_"))},
+        "APIFY_TOKEN": TOKEN,
+        "ACTORLINE_API_URL": emulator.url,
+        "ACTORLINE_REDIS_URL": valkey,
+        "ACTORLINE_HOME": str(home),
+        "ACTORLINE_NAMESPACE": namespace,
+        "ACTORLINE_VISIBILITY_TIMEOUT_SECS": "5",
+        "ACTORLINE_DATASET_LAG_SECS": "0.5",
+        "ACTORLINE_START_SETTLE_SECS": "2",
+        "ACTORLINE_SEND_BY_SECS": "3",
+        **{f"ACTORLINE_{name.upper()}": value for name, value in settings.items()},
+    }
+    results = valkey + "?virtual_host=1"
+    client = Celery("service", broker=valkey, backend=results, set_as_current=False)
+    ledger = Ledger(connect(valkey + "?virtual_host=2"), namespace)
+    return Line(valkey, results, namespace, home, environment, ledger, emulator, client)
+
+
+@contextmanager
+def running_workers(line: Line, *kinds: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Workers that answer; those that the test adds to the list are stopped as well."""
+    workers = [start_worker(kind, line) for kind in kinds]
+    try:
+        wait_for(lambda: are_ready(line, kinds, workers), what="workers that answer a ping")
+        yield workers
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait(20)
+
+
+def are_ready(line: Line, kinds: Sequence[str], workers: Sequence[subprocess.Popen[bytes]]) -> bool:
+    names = [f"{kind}-{worker.pid}@{socket.gethostname()}" for kind, worker in zip(kinds, workers, strict=True)]
+    return len(line.client.control.ping(destination=names, timeout=0.5, limit=len(names))) == len(names)
+
+
+SERVICE = """
+import os
+from celery import Celery
+
+app = Celery("service", broker=os.environ["BROKER"], backend=os.environ["RESULTS"])
+
+@app.task(name="service.items")
+def items(result):
+    return result["items"]
+
+@app.task(name="service.total")
+def total(results):
+    return sum(result["items"] for result in results)
+
+@app.task(name="service.echo")
+def echo(*args):
+    return list(args)
+"""
+
+
+@contextmanager
+def running_service(line: Line, folder: Path) -> Iterator[None]:
+    """A worker that knows Celery and two addresses, as any service's."""
+    (folder / "service.py").write_text(SERVICE)
+    options = "--pool threads --concurrency 2 --queues celery --without-mingle --without-gossip --hostname service@%h"
+    with (folder / "log").open("wb") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "celery", "-A", "service", "worker", *options.split()],
+            cwd=folder,
+            env={**os.environ, "BROKER": line.broker, "RESULTS": line.results},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        name = f"service@{socket.gethostname()}"
+        wait_for(lambda: line.client.control.ping([name], timeout=0.5, limit=1), what="the service's worker")
+        yield
+    finally:
+        worker.terminate()
+        worker.wait(20)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a job left in its sink."""
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def files(self) -> set[str]:
+        return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file()}
+
+    @property
+    def lines(self) -> bytes:
+        """The plain text of all parts, in the order of the manifest."""
+        return b"".join(self._plain(part["name"]) for part in self.manifest["parts"])
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.lines).hexdigest()
+
+    def _plain(self, name: str) -> bytes:
+        stored = (self.folder / name).read_bytes()
+        return gzip.decompress(stored) if name.endswith(".gz") else stored
+
+
+def delivery_of(result: dict[str, Any]) -> Delivery:
+    folder = Path(unquote(urlsplit(result["sink"]).path))
+    return Delivery(folder, json.loads((folder / "manifest.json").read_bytes()))
+
+
+def reason_of(error: BaseException) -> dict[str, Any]:
+    """The reason in the result that is the one argument of an exception raised to a caller."""
+    (argument,) = error.args
+    return json.loads(argument)["reason"]
