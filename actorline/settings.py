@@ -1,9 +1,12 @@
 """Every setting of an installation, read once at a process's start.
 
 Sources, the first one wins: environment variables `ACTORLINE_*` (and `APIFY_TOKEN`, `APIFY_TOKEN_FILE`), then the
-nearest `actorline.toml` at or above the working directory.
+nearest `actorline.toml` at or above the working directory (or the file that `ACTORLINE_SETTINGS` names).
 """
 
+import hashlib
+import os
+import tempfile
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +23,9 @@ from pydantic_settings import (
 )
 
 SETTINGS_FILE = "actorline.toml"
+SETTINGS_FILE_VARIABLE = "ACTORLINE_SETTINGS"
 API_URL = "https://api.apify.com"
+SOCKET_PATH_BYTES = 100
 
 
 class SettingsError(Exception):
@@ -135,8 +140,15 @@ class Settings(BaseSettings):
 
     @property
     def socket(self) -> Path:
-        """The embedded Valkey's Unix socket: file permissions keep other users out without a password."""
-        return self.home / "valkey.sock"
+        """The embedded Valkey's Unix socket: file permissions keep other users out without a password.
+
+        A socket's path has at most 104 bytes on macOS, so that of a deep home lies in the temporary folder.
+        """
+        path = self.home / "valkey.sock"
+        if len(os.fsencode(path)) < SOCKET_PATH_BYTES:
+            return path
+        digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"actorline-{os.getuid()}" / f"{digest}.sock"
 
     @property
     def default_sink(self) -> str:
@@ -174,7 +186,9 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def find_settings_file(start: Path) -> Path | None:
-    """The nearest `actorline.toml` at or above `start`."""
+    """The file that `ACTORLINE_SETTINGS` names, else the nearest `actorline.toml` at or above `start`."""
+    if named := os.environ.get(SETTINGS_FILE_VARIABLE):
+        return Path(named).absolute()
     return next((file for folder in (start, *start.parents) if (file := folder / SETTINGS_FILE).is_file()), None)
 
 

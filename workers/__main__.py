@@ -25,10 +25,10 @@ def main(arguments: list[str]) -> int:
                 from workers.beat import run_beat
 
                 run_beat(settings)
-            case ["flower", *options]:
+            case ["flower", address, port]:
                 from workers.flower import run_flower
 
-                run_flower(settings, options)
+                run_flower(address, int(port))
             case ["stack", *options]:
                 from workers.stack import run_stack
 

@@ -1,0 +1,37 @@
+"""The terminal door: `actorline`."""
+
+import sys
+
+import typer
+
+from actorline.cli import demo, jobs, processes, rows, run
+from actorline.cli.exits import Exit, exit_of_reason
+from actorline.cli.output import print_refusal, say
+from actorline.errors import Refused, Unavailable
+from actorline.settings import SettingsError
+
+app = typer.Typer(
+    help="Runs Apify Actors as Celery jobs: paid once, every row once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for command in (
+    demo.demo, run.run, jobs.jobs, jobs.show, jobs.cancel, rows.items, rows.records,
+    processes.up, processes.worker, processes.beat, processes.flower, processes.emulator,
+):  # fmt: skip
+    app.command()(command)
+
+
+def main() -> None:
+    """The console script. No foreseeable fault shows a traceback; each has its exit code (DESIGN, section 9)."""
+    as_json = "--json" in sys.argv
+    try:
+        app()
+    except SettingsError as error:
+        say(str(error))
+        sys.exit(Exit.USAGE)
+    except (Refused, Unavailable) as error:
+        print_refusal(error.reason, as_json=as_json)
+        sys.exit(exit_of_reason(error.reason))
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)

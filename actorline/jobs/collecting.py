@@ -14,8 +14,8 @@ from actorline.delivery.windows import (
     WAVE_PAGES,
     Window,
     expected_items,
+    known_end,
     new_windows,
-    next_offset,
     page_size,
     to_fetch,
 )
@@ -93,7 +93,7 @@ class Planner:
             total, size = 0, page_size(total=0, storage_bytes=None, asked=collect.page_items)
         else:
             # the counters lag, so the rows that were read already count as well
-            total = max(dataset.item_count, next_offset(known, 0) if known else 0)
+            total = max(dataset.item_count, known_end(known))
             size = page_size(total=total, storage_bytes=dataset.stats.storage_bytes, asked=collect.page_items)
             self.ledger.change(
                 job.key,
@@ -105,7 +105,7 @@ class Planner:
         room = WAVE_PAGES - len(to_fetch(known))
         for window in new_windows(known, start=collect.offset, total=total, stop=stop, size=size, room=room):
             known[window.page_no] = self.ledger.fix_window(job.key, job.attempt, window)
-        return [(window, expected_items(window, total)) for window in to_fetch(known)][:WAVE_PAGES]
+        return [(window, expected_items(window, known, total)) for window in to_fetch(known)][:WAVE_PAGES]
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,6 @@ def end_job(
         care_s=ANSWER_CARE_SECS,
         event="ended",
         data=told,
-        fields={"ended_at": "@now", "intent": "", "failures": 0, "reason": reason, **fields},
+        fields={"ended_at": "@now", "intent": "", "failures": 0, "reason": reason, **(fields or {})},
     )
     return Stop() if won is None else Ended()

@@ -99,12 +99,12 @@ def start_run(
         except _TooLateError as error:
             message = "the start was not sent: this process was held up for longer than a start may take"
             raise StartDeferred(PlatformUnavailable(message)) from error
-        except requests.RequestException as error:
+        except requests.RequestException as fault:
             if not guard.sent:
-                message = f"the platform can't be reached ({type(error).__name__})"
-                raise StartDeferred(PlatformUnavailable(message)) from error
-            message = f"the reply to the start is lost ({type(error).__name__})"
-            raise StartUnclear(message) from error
+                message = f"the platform can't be reached ({type(fault).__name__})"
+                raise StartDeferred(PlatformUnavailable(message)) from fault
+            message = f"the reply to the start is lost ({type(fault).__name__})"
+            raise StartUnclear(message) from fault
     return _started(platform, response)
 
 

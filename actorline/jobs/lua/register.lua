@@ -15,7 +15,7 @@ local hash = redis.call('HGET', KEYS[1], 'hash')
 local outcome = 'joined'
 if not hash then
   redis.call('HSET', KEYS[1], 'key', ARGV[1], 'hash', ARGV[2], 'last_change', ARGV[3], 'queued_at', time, 'state', 'QUEUED',
-    'epoch', 1, 'attempt', 1, 'sent_at', time)
+    'epoch', 1, 'attempt', 1, 'sent_at', time, 'resume', 1)
   for i = 8, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
   redis.call('ZADD', KEYS[7], time, ARGV[1])
   redis.call('ZADD', KEYS[6], time + ARGV[4], ARGV[1])

@@ -1,0 +1,216 @@
+"""`actorline demo`: the main job, shown from end to end against the local emulator."""
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import requests
+import typer
+
+from actorline.cli.exits import Exit
+from actorline.cli.order import sink_url
+from actorline.cli.output import out, print_result, print_timeline, say
+from actorline.cli.run import interrupt_jobs, send
+from actorline.cli.stack import Attached, attach, wait_until_gone
+from actorline.cli.watching import Interrupts, follow
+from actorline.delivery.reading import open_delivery
+from actorline.jobs.job import Job, JobResult
+from actorline.jobs.states import State
+from actorline.jobs.submit import submit
+from actorline.settings import Settings, SettingsError, load_settings
+
+TOKEN: Final = "apify_api_emulator"  # noqa: S105 - the emulator's own
+ITEMS: Final = 250_000
+FAILED_ITEMS: Final = 1_200
+REPORT: Final = {"title": "Prices of today", "mean": 12.5, "currency": "EUR", "note": "caf\u00e9, \u4ef7\u683c"}
+PROFILE: Final[dict[str, Any]] = {
+    "actors": [
+        {
+            "username": "demo",
+            "name": "catalog",
+            "script": {"items": ITEMS, "item_kind": "nasty", "ready_secs": 0.5, "duration_secs": 6,
+                       "counter_lag_secs": 4, "usage_usd": 0.42},
+        },
+        {
+            "username": "demo",
+            "name": "prices",
+            "script": {"items": FAILED_ITEMS, "item_kind": "nasty", "duration_secs": 4, "final_status": "FAILED",
+                       "exit_code": 1, "status_message": "The shop blocks us since page 13", "usage_usd": 0.03},
+        },
+        {
+            "username": "demo",
+            "name": "report",
+            "script": {"items": 0, "duration_secs": 3, "usage_usd": 0.001,
+                       "records": {"OUTPUT": {"content_type": "application/json; charset=utf-8", "body": REPORT}}},
+        },
+    ],
+    "actor_tasks": [
+        {"username": "demo", "name": "prices-nightly", "id": "pricesNightly0001", "actor": "demo~prices",
+         "input": {"shop": "example", "pages": 40}},
+    ],
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was promised, and whether it is so."""
+
+    promise: str
+    holds: bool
+
+
+def demo(keep: Annotated[bool, typer.Option("--keep", help="Leave everything up until Ctrl-C")] = False) -> None:
+    """Run three jobs against a local emulator, and check what was delivered."""
+    stamp = time.strftime("%H%M%S")
+    with Interrupts() as interrupts, _emulator() as api_url:
+        settings = _own_settings(api_url)
+        say(f"A local Apify emulator answers at {api_url}; Valkey, workers and Flower come up in {settings.home}.")
+        with attach(settings, workers=True, flower=True) as stack:
+            say(f"Flower: {stack.flower}\n")
+            jobs = _run_jobs(_documents(stamp), settings, stack, interrupts)
+            if jobs is None:
+                code = Exit.INTERRUPTED
+            else:
+                code = _report(jobs, stack, api_url)
+                if keep:
+                    say(f"\nStill up: Flower {stack.flower}, emulator {api_url}. Ctrl-C ends it.")
+                    while not interrupts.count:
+                        interrupts.sleep(1)
+        wait_until_gone(settings)
+    raise typer.Exit(code)
+
+
+def _documents(stamp: str) -> list[dict[str, Any]]:
+    def sink(name: str) -> dict[str, Any]:
+        return {"key": f"demo-{stamp}-{name}", "sink": {"url": sink_url(None)}, "labels": {"demo": stamp}}
+
+    return [
+        {
+            **sink("catalog"), "actor": "demo/catalog", "input": {"startUrls": [{"url": "https://shop.example/"}]},
+            "options": {"memory_mbytes": 2048, "build": "latest", "timeout_secs": 600},
+        },
+        {**sink("prices"), "actor_task": "pricesNightly0001", "input": {"pages": 13}},
+        {**sink("report"), "actor": "demo~report"},
+    ]  # fmt: skip
+
+
+def _run_jobs(
+    documents: list[dict[str, Any]], settings: Settings, stack: Attached, interrupts: Interrupts
+) -> list[Job] | None:
+    """Order the jobs and wait for them; None: interrupted, and nothing is billing."""
+    keys = []
+    for document in documents:
+        submitted = submit(document, ledger=stack.ledger, settings=settings, trusted=True)
+        send(settings, submitted)
+        keys.append(submitted.key)
+    for jobs in follow(stack.ledger, keys, interrupts, shown=True):
+        if interrupts.count:
+            interrupt_jobs(jobs, settings, stack, interrupts, as_json=False)
+            return None
+    return jobs
+
+
+def _report(jobs: list[Job], stack: Attached, api_url: str) -> Exit:
+    catalog, prices, report = jobs
+    checks = _checks(catalog, prices, report, _Emulator(api_url))
+    out.print()
+    for job in jobs:
+        print_result(JobResult.of(job), as_json=False)
+    out.print("\nWhat happened to the first one:")
+    print_timeline(stack.ledger.timeline(jobs[0].key))
+    out.print("\nChecked against what the emulator made:")
+    for check in checks:
+        out.print(f"  {'[green]ok [/]' if check.holds else '[red]NOT[/]'}  {check.promise}")
+    out.print(
+        "\nAgainst the real platform:\n"
+        "  APIFY_TOKEN=... actorline run apify/web-scraper --input @input.json"
+    )  # fmt: skip
+    return Exit.DELIVERED if all(check.holds for check in checks) else Exit.FAILED
+
+
+def _checks(catalog: Job, prices: Job, report: Job, emulator: "_Emulator") -> list[Check]:
+    starts = emulator.starts()
+    return [
+        Check(f"catalog is DELIVERED: {ITEMS:,} rows, each once, byte for byte", _rows_equal(catalog, emulator, ITEMS)),
+        Check(f"prices is PARTIAL: the {FAILED_ITEMS:,} rows that exist, and why", prices.state is State.PARTIAL
+              and prices.reason is not None and _rows_equal(prices, emulator, FAILED_ITEMS)),
+        Check("report's record OUTPUT is delivered as it was stored", _record(report) == REPORT),
+        Check(f"three jobs, three paid starts (the emulator counted {starts})", starts == 3),  # noqa: PLR2004
+    ]  # fmt: skip
+
+
+def _rows_equal(job: Job, emulator: "_Emulator", items: int) -> bool:
+    if job.manifest is None or job.dataset_id is None:
+        return False
+    digest = hashlib.sha256()
+    for block in open_delivery(job.manifest).blocks():
+        digest.update(block)
+    expected = emulator.expected(job.dataset_id)
+    return (items, digest.hexdigest()) == (expected["count"], expected["sha256"]) and job.items == items
+
+
+def _record(job: Job) -> Any:
+    if job.manifest is None:
+        return None
+    with open_delivery(job.manifest).open_record("OUTPUT") as file:
+        return json.loads(file.read())
+
+
+@dataclass(frozen=True)
+class _Emulator:
+    url: str
+
+    def expected(self, dataset_id: str) -> dict[str, Any]:
+        """Count and sha256 of the plain lines that the dataset holds."""
+        answer: dict[str, Any] = requests.get(f"{self.url}/emulator/datasets/{dataset_id}/expected", timeout=30).json()
+        return answer
+
+    def starts(self) -> int:
+        requests_made = requests.get(f"{self.url}/emulator/requests", params={"method": "POST"}, timeout=30).json()
+        return sum(request["path"].endswith("/runs") for request in requests_made)
+
+
+@contextmanager
+def _emulator() -> Iterator[str]:
+    """The emulator in its own process; it ends with us, whatever happens to us."""
+    profile = Path(load_settings().home) / "demo" / "profile.json"
+    profile.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    profile.write_text(json.dumps(PROFILE))
+    command = [sys.executable, "-P", "-m", "actorline.emulator", "--port", "0", "--profile", str(profile),
+               "--exit-with-stdin"]  # fmt: skip
+    with subprocess.Popen(  # noqa: S603 - our own command
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        first = process.stdout.readline() if process.stdout else b""
+        if not first:
+            message = "The emulator did not start. It needs the extra `emulator`: pip install 'actorline[emulator]'."
+            raise SettingsError(message)
+        try:
+            yield json.loads(first)["url"]
+        finally:
+            if process.stdin:
+                process.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
+
+
+def _own_settings(api_url: str) -> Settings:
+    """The demo keeps apart from what is configured here: its own home, its own Redis, the emulator's token."""
+    home = load_settings().home / "demo"
+    for name in [name for name in os.environ if name.startswith(("ACTORLINE_", "APIFY_"))]:
+        del os.environ[name]
+    os.environ.update({
+        "ACTORLINE_SETTINGS": os.devnull, "ACTORLINE_HOME": str(home), "ACTORLINE_API_URL": api_url,
+        "APIFY_TOKEN": TOKEN,
+    })  # fmt: skip
+    return load_settings()

@@ -1,0 +1,43 @@
+"""Exit codes, and how a job's end becomes one."""
+
+from enum import IntEnum
+
+from actorline.errors import REFUSALS, Code, Reason
+from actorline.jobs.job import JobResult
+from actorline.jobs.states import State
+
+
+class Exit(IntEnum):
+    DELIVERED = 0  # or accepted, with --no-wait
+    FAILED = 1
+    USAGE = 2
+    EXPIRED = 3
+    CANCELLED = 4
+    REFUSED = 5  # nothing started or billed
+    PARTIAL = 6  # rows are there
+    UNAVAILABLE = 7
+    OUR_FAULT = 70
+    INTERRUPTED = 130
+
+
+UNAVAILABLE_CODES = frozenset({Code.PLATFORM_UNAVAILABLE, Code.REDIS_UNAVAILABLE, Code.LEDGER_NOT_DURABLE})
+
+
+def exit_of_reason(reason: Reason) -> Exit:
+    if reason.code in REFUSALS and not reason.billed:
+        return Exit.REFUSED
+    return Exit.UNAVAILABLE if reason.code in UNAVAILABLE_CODES else Exit.FAILED
+
+
+def exit_of_result(result: JobResult) -> Exit:
+    match result.state:
+        case State.DELIVERED:
+            return Exit.DELIVERED
+        case State.PARTIAL:
+            return Exit.PARTIAL
+        case State.CANCELLED:
+            return Exit.CANCELLED
+        case State.EXPIRED:
+            return Exit.EXPIRED
+        case _:
+            return exit_of_reason(result.reason) if result.reason else Exit.FAILED

@@ -1,0 +1,97 @@
+"""`jobs`, `show`, `cancel`: what is in the ledger, and how to stop it."""
+
+from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from actorline.cli.exits import Exit
+from actorline.cli.order import parse_labels
+from actorline.cli.output import out, print_jobs, print_json, print_result, print_timeline, say
+from actorline.cli.stack import attach, wait_until_gone
+from actorline.cli.watching import Interrupts, follow
+from actorline.errors import Code, Refused
+from actorline.jobs.cancelling import cancel_job
+from actorline.jobs.job import Job, JobResult
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.messages import make_sender, send_upkeep
+from actorline.jobs.states import State
+from actorline.settings import load_settings
+
+Key = Annotated[str, typer.Argument(help="The job's key", metavar="KEY")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line")]
+
+
+def jobs(
+    state: Annotated[list[State] | None, typer.Option(help="Only jobs in this state; repeat it for more")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="Only jobs with this NAME=VALUE")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most jobs that are listed")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, the newest first."""
+    wanted = parse_labels(label or [])
+    with attach(load_settings(), workers=False) as stack:
+        results = [JobResult.of(job) for job in islice(_newest(stack.ledger, state or list(State), wanted), limit)]
+    if as_json:
+        for result in results:
+            print_json(result.model_dump(mode="json"))
+    elif results:
+        print_jobs(results)
+    else:
+        say("No such jobs.")
+
+
+def show(key: Key, as_json: AsJson = False) -> None:
+    """Show a job: its result so far, its timeline and its cost."""
+    with attach(load_settings(), workers=False) as stack:
+        job = find(stack.ledger, key)
+        timeline = stack.ledger.timeline(key)
+    result = JobResult.of(job)
+    if as_json:
+        entries = [{"at": entry.at, "event": entry.event, **entry.data} for entry in timeline]
+        print_json({**result.model_dump(mode="json"), "timeline": entries})
+        return
+    print_result(result, as_json=False)
+    out.print()
+    print_timeline(timeline)
+
+
+def cancel(key: Key, as_json: AsJson = False) -> None:
+    """Stop a job: its run is aborted, and that is waited for."""
+    settings = load_settings()
+    with attach(settings, workers=True) as stack:
+        job = find(stack.ledger, key)
+        if cancel_job(stack.ledger, key):
+            sender = make_sender(settings)
+            send_upkeep(sender, settings.namespace, key)
+            sender.close()
+            with Interrupts() as interrupts:
+                for (seen,) in follow(stack.ledger, [key], interrupts, shown=not as_json):
+                    job = seen
+                    if interrupts.count:
+                        say(f"Not waited for: the job is being stopped. Come back: actorline show {key}")
+                        raise typer.Exit(Exit.INTERRUPTED)
+        else:
+            say(f"{key} has ended already: nothing was stopped.")
+    if stack.brought_up:
+        wait_until_gone(settings)
+    print_result(JobResult.of(job), as_json=as_json)
+
+
+def find(ledger: Ledger, key: str) -> Job:
+    job = ledger.load(key)
+    if job is None:
+        message = f"No job has the key {key[:200]!r}. `actorline jobs` lists those that are known here."
+        raise Refused(Code.UNKNOWN_KEY, message)
+    return job
+
+
+def _newest(ledger: Ledger, states: list[State], labels: dict[str, str]) -> Iterator[Job]:
+    queues = [ledger.list_keys(state) for state in states]
+    newest = merge(*queues, key=lambda entry: -entry[1])
+    for key, _ in newest:
+        job = ledger.load(key)
+        if job and labels.items() <= job.order.labels.items():
+            yield job

@@ -1,0 +1,96 @@
+"""What is printed where: results and rows to standard output, everything else to standard error."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from actorline.errors import Reason
+from actorline.jobs.job import JobResult, iso_time
+from actorline.jobs.ledger import TimelineEntry
+from actorline.jobs.states import State
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+COLOURS = {
+    State.DELIVERED: "green",
+    State.PARTIAL: "yellow",
+    State.FAILED: "red",
+    State.CANCELLED: "magenta",
+    State.EXPIRED: "magenta",
+}
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on a line of standard output."""
+    sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """A message for a person."""
+    err.print(escape(text))
+
+
+def print_refusal(reason: Reason, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"reason": reason.model_dump(mode="json")})
+    else:
+        say(reason.message)
+
+
+def coloured(state: State | str) -> str:
+    colour = COLOURS.get(State(state), "cyan")
+    return f"[{colour}]{state}[/]"
+
+
+def print_result(result: JobResult, *, as_json: bool) -> None:
+    if as_json:
+        print_json(result.model_dump(mode="json"))
+        return
+    rows = f"{result.items:,} items" + (f", {result.records} records" if result.records else "")
+    out.print(f"{coloured(result.state)} {escape(result.key)}: {rows}, {cost_text(result.cost_usd)}")
+    if result.reason:
+        out.print(f"  {escape(result.reason.message)}")
+    for name, value in (("rows", result.sink if result.manifest else None), ("run", result.run_url)):
+        if value:
+            out.print(f"  {name}: {escape(value)}")
+
+
+def print_timeline(entries: list[TimelineEntry]) -> None:
+    for entry in entries:
+        facts = " ".join(f"{name}={_short(value)}" for name, value in entry.data.items() if value not in {None, ""})
+        out.print(f"  {iso_time(entry.at)}  {entry.event:<15} {escape(facts)}")
+
+
+def print_jobs(results: list[JobResult]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("key", "state", "actor", "items", "cost", "queued"):
+        table.add_column(column, justify="right" if column in {"items", "cost"} else "left", overflow="fold")
+    for result in results:
+        table.add_row(
+            escape(result.key),
+            coloured(result.state),
+            escape(result.actor or ""),
+            f"{result.items:,}",
+            cost_text(result.cost_usd),
+            result.queued_at,
+        )
+    out.print(table)
+
+
+def cost_text(usd: float | None) -> str:
+    return "cost not known" if usd is None else f"${usd:.4f}"
+
+
+def facts_of(result: JobResult) -> Mapping[str, Any]:
+    return result.model_dump(mode="json")
+
+
+def _short(value: Any) -> str:
+    return str(value)[:200]

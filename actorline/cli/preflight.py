@@ -1,0 +1,48 @@
+"""What is asked of the platform before an order goes into the ledger: a wrong token or name costs nothing then."""
+
+from actorline import __version__
+from actorline.errors import Code, Refused
+from actorline.jobs.document import JobDocument
+from actorline.platform import errors as platform_errors
+from actorline.platform.actors import get_actor, get_actor_task
+from actorline.platform.client import Platform
+from actorline.platform.datasets import get_dataset
+from actorline.platform.runs import get_run
+from actorline.settings import Settings
+
+NOT_FOUND_CODES = {
+    "actor": Code.ACTOR_NOT_FOUND,
+    "actor_task": Code.ACTOR_NOT_FOUND,
+    "run_id": Code.RUN_NOT_FOUND,
+    "dataset_id": Code.DATASET_NOT_FOUND,
+}
+NOT_FOUND_TYPES = {"record-not-found", "record-or-token-not-found", "actor-not-found"}
+
+
+def check_order(document: JobDocument, settings: Settings) -> None:
+    """Raises Refused for a token that is missing or wrong and a target that doesn't exist. Any other answer is left
+    to the start itself: a scoped token may run what it can't read.
+    """
+    token = settings.tokens.get(document.account)
+    if token is None:
+        if settings.redis_url is not None:
+            return  # the workers there have it
+        variable = "APIFY_TOKEN" if document.account == "default" else f"ACTORLINE_ACCOUNTS__{document.account.upper()}"
+        message = (
+            f"No token is set. Nothing was started. Set {variable} (the platform's console has it under Settings)."
+        )
+        raise Refused(Code.AUTH, message)
+    platform = Platform(settings.api_url, token, user_agent=f"actorline/{__version__}")
+    name, value = document.target
+    look_up = {"actor": get_actor, "actor_task": get_actor_task, "run_id": get_run, "dataset_id": get_dataset}[name]
+    try:
+        look_up(platform, value)
+    except platform_errors.AuthFailed as error:
+        message = f"The platform refuses the token: {error}. Nothing was started. Is APIFY_TOKEN right?"
+        raise Refused(Code.AUTH, message, platform_type=error.type) from error
+    except platform_errors.NotFound as error:
+        if error.type in NOT_FOUND_TYPES:
+            message = f"The platform has no {name} {value}: {error}. Nothing was started. Is the name right?"
+            raise Refused(NOT_FOUND_CODES[name], message, platform_type=error.type) from error
+    except platform_errors.PlatformError:
+        return

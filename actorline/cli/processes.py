@@ -1,0 +1,92 @@
+"""`up`, `worker`, `beat`, `flower`, `emulator`: long-running processes, started by command."""
+
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from actorline.cli.output import say
+from actorline.cli.stack import child_environment, command_of
+from actorline.errors import Code, Unavailable
+from actorline.settings import Settings, load_settings
+
+
+class Kind(StrEnum):
+    CONTROL = "control"
+    FETCH = "fetch"
+    ALL = "all"
+
+
+def up(flower_port: Annotated[int, typer.Option(min=0, max=65535)] = 5555) -> None:
+    """Bring up Valkey, workers, beat and Flower, and keep them up; Ctrl-C drains them."""
+    settings = load_settings()
+    if not settings.tokens:
+        say("No token is set: jobs will be refused. Set APIFY_TOKEN.")
+    say(f"Actorline in {settings.home} (logs in {settings.home}/logs). Ctrl-C ends it.")
+    say(f"Flower: http://127.0.0.1:{flower_port} (another port if that one is taken)")
+    say(f"A service orders by: {send_line(settings)}")
+    _become(settings, "stack", "--stay", "--flower", "--flower-port", str(flower_port))
+
+
+def worker(
+    kinds: Annotated[
+        list[Kind] | None, typer.Argument(help="control, fetch; both by default", metavar="[KIND]...")
+    ] = None,
+) -> None:
+    """Run one worker process, for containers."""
+    chosen = set(kinds or [Kind.ALL])
+    kind = chosen.pop() if len(chosen) == 1 else Kind.ALL
+    _become(_with_redis(), "worker", kind)
+
+
+def beat() -> None:
+    """Run celery beat on schedules.toml."""
+    _become(_with_redis(), "beat")
+
+
+def flower(
+    address: Annotated[str, typer.Option(help="Beyond loopback, FLOWER_BASIC_AUTH must be set")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 5555,
+) -> None:
+    """Run Flower, the dashboard."""
+    _become(_with_redis(), "flower", address, str(port))
+
+
+def emulator(
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8480,
+    profile: Annotated[str | None, typer.Option(help="JSON file that says what its Actors do")] = None,
+) -> None:
+    """Run a local Apify API to try Actorline against. It needs the extra `emulator`."""
+    options = ["--host", host, "--port", str(port), *(["--profile", profile] if profile else [])]
+    os.execve(  # noqa: S606 - our own command
+        sys.executable, [sys.executable, "-P", "-m", "actorline.emulator", *options], dict(os.environ)
+    )
+
+
+def send_line(settings: Settings) -> str:
+    """What a service writes to order a job."""
+    return (
+        f'Celery(broker="{settings.broker}", backend="{settings.results}")'
+        f'.send_task("actorline.run", [document], queue="{settings.namespace}").get()'
+    )
+
+
+def _with_redis() -> Settings:
+    settings = load_settings()
+    if settings.redis_url is None and not settings.socket.exists():
+        message = (
+            "No Redis is configured, and no embedded one runs here. "
+            "Set ACTORLINE_REDIS_URL, or run `actorline up`, which brings its own."
+        )
+        raise Unavailable(Code.REDIS_UNAVAILABLE, message)
+    return settings
+
+
+def _become(settings: Settings, *arguments: str) -> None:
+    """Turn into the process, so that signals reach it; a working directory of ours keeps foreign modules out."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = command_of(*arguments)
+    os.execve(command[0], command, child_environment(settings))  # noqa: S606 - our own command

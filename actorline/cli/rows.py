@@ -1,0 +1,68 @@
+"""`items` and `records`: what was delivered, to standard output."""
+
+import os
+import shutil
+import sys
+from typing import Annotated
+
+import typer
+
+from actorline.cli.jobs import AsJson, Key, find
+from actorline.cli.output import print_json, say
+from actorline.cli.stack import attach
+from actorline.delivery.reading import Delivery, open_delivery
+from actorline.delivery.sink import SinkError
+from actorline.errors import Code, Refused
+from actorline.settings import load_settings
+
+
+def items(key: Key, as_json: AsJson = False) -> None:
+    """Write the delivered rows to standard output, as JSON lines."""
+    del as_json  # rows are JSON objects, one a line, either way
+    delivery = _delivery(key)
+    try:
+        for block in delivery.blocks():
+            sys.stdout.buffer.write(block)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SinkError as error:
+        raise Refused(Code.SINK_FAILED, str(error)) from error
+    if not delivery.manifest.complete and delivery.manifest.reason:
+        say(f"These rows are not all: {delivery.manifest.reason.message}")
+
+
+def records(
+    key: Key,
+    name: Annotated[str | None, typer.Argument(help="The record; left out: list them", metavar="NAME")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the delivered records, or write one to standard output."""
+    delivery = _delivery(key)
+    if name is None:
+        for record in delivery.manifest.records:
+            if as_json:
+                print_json(record.model_dump(mode="json"))
+            else:
+                sys.stdout.write(f"{record.key}\t{record.content_type}\t{record.bytes}\n")
+        return
+    try:
+        with delivery.open_record(name) as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SinkError as error:
+        raise Refused(Code.UNKNOWN_KEY, str(error)) from error
+
+
+def _delivery(key: str) -> Delivery:
+    with attach(load_settings(), workers=False) as stack:
+        job = find(stack.ledger, key)
+    if job.manifest is None:
+        message = f"{key} is {job.state} and has delivered nothing. Look at it: actorline show {key}"
+        raise Refused(Code.SINK_FAILED, message)
+    try:
+        return open_delivery(job.manifest)
+    except SinkError as error:
+        raise Refused(Code.SINK_FAILED, str(error)) from error

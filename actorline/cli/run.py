@@ -1,0 +1,187 @@
+"""`actorline run`: one job, from the order to its rows."""
+
+from typing import Annotated, Any
+
+import typer
+
+from actorline.cli.exits import Exit, exit_of_result
+from actorline.cli.order import merge, parse_labels, read_document, read_input, sink_url
+from actorline.cli.output import print_json, print_result, say
+from actorline.cli.preflight import check_order
+from actorline.cli.stack import Attached, attach, wait_until_gone
+from actorline.cli.watching import Interrupts, follow
+from actorline.delivery.sink import SinkError, open_sink
+from actorline.errors import Code, Refused
+from actorline.jobs.cancelling import cancel_job
+from actorline.jobs.document import parse_document
+from actorline.jobs.job import Job, JobResult
+from actorline.jobs.messages import make_sender, send_upkeep
+from actorline.jobs.submit import Submitted, fill_sink, submit
+from actorline.settings import Settings, load_settings
+
+
+def run(
+    actor: Annotated[str | None, typer.Argument(help="Actor: user/name, user~name or ID", metavar="ACTOR")] = None,
+    actor_task: Annotated[str | None, typer.Option(help="Actor task, in the place of an Actor")] = None,
+    run_id: Annotated[str | None, typer.Option(help="Take over a run that exists")] = None,
+    dataset_id: Annotated[str | None, typer.Option(help="Only collect a dataset that exists")] = None,
+    input: Annotated[str | None, typer.Option("-i", "--input", help="JSON, @FILE or - (standard input)")] = None,  # noqa: A002
+    memory: Annotated[int | None, typer.Option("-m", "--memory", help="MB, a power of 2")] = None,
+    timeout: Annotated[int | None, typer.Option("-t", "--timeout", help="The run's time-out in seconds")] = None,
+    build: Annotated[str | None, typer.Option("-b", "--build", help="Tag or number")] = None,
+    max_items: Annotated[int | None, typer.Option(help="Most items that are charged")] = None,
+    max_usd: Annotated[float | None, typer.Option(help="Most that the run may cost")] = None,
+    format: Annotated[str | None, typer.Option(help="jsonl")] = None,  # noqa: A002
+    out: Annotated[str | None, typer.Option("-o", "--out", help="Folder or URL; default ./rows/{key}/")] = None,
+    records: Annotated[list[str] | None, typer.Option(help="Record to deliver; repeat it for more")] = None,
+    key: Annotated[str | None, typer.Option(help="The same key and order: the same job")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; repeat it for more")] = None,
+    priority: Annotated[int | None, typer.Option(help="0 (first) to 9")] = None,
+    account: Annotated[str | None, typer.Option(help="Alias of the account that pays")] = None,
+    deadline: Annotated[float | None, typer.Option(help="Seconds until the job is stopped")] = None,
+    sync: Annotated[bool, typer.Option("--sync", help="Use the synchronous endpoints")] = False,
+    document: Annotated[str | None, typer.Option(help="Job document: FILE or -")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and print the document; start nothing")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return when the order is in the ledger")] = False,
+    keep_on_interrupt: Annotated[bool, typer.Option("--keep-on-interrupt", help="Ctrl-C lets the job go on")] = False,
+) -> None:
+    """Run an Actor, wait for it, and deliver its rows and records."""
+    settings = load_settings()
+    order = merge(
+        read_document(document) if document else {},
+        {
+            "key": key, "actor": actor, "actor_task": actor_task, "run_id": run_id, "dataset_id": dataset_id,
+            "input": read_input(input),
+            "options": {"memory_mbytes": memory, "timeout_secs": timeout, "build": build, "max_items": max_items,
+                        "max_total_charge_usd": max_usd},
+            "collect": {"format": format, "records": records or None},
+            "sink": {"url": sink_url(out) if out else None},
+            "labels": parse_labels(label or []), "priority": priority, "account": account, "deadline_secs": deadline,
+            "mode": "sync" if sync else None,
+        },
+    )  # fmt: skip
+    order = with_default_sink(order, settings)
+    parsed = parse_document(order)
+    _check_sink(order, settings)
+    if dry_run:
+        print_json(parsed.model_dump(mode="json"))
+        return
+    check_order(parsed, settings)
+    code = _run(order, settings, as_json=as_json, no_wait=no_wait, keep=keep_on_interrupt)
+    raise typer.Exit(code)
+
+
+def with_default_sink(order: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """The command line's own default, `./rows/{key}/`, unless the settings or the order name a sink."""
+    sink = order.get("sink") or {}
+    if settings.sink_url or not isinstance(sink, dict) or sink.get("url"):
+        return order
+    return {**order, "sink": {**sink, "url": sink_url(None)}}
+
+
+def _check_sink(order: dict[str, Any], settings: Settings) -> None:
+    """A sink that can't be written is refused before anything is in the ledger."""
+    document = parse_document(order)
+    url = fill_sink(document, document.key or "key", 0, settings)
+    try:
+        open_sink(url).check()
+    except SinkError as error:
+        message = f"{error} Nothing was started."
+        raise Refused(Code.SINK_REFUSED, message) from error
+
+
+def _run(order: dict[str, Any], settings: Settings, *, as_json: bool, no_wait: bool, keep: bool) -> Exit:
+    with Interrupts() as interrupts:
+        with attach(settings, workers=True) as stack:
+            if no_wait and stack.brought_up:
+                message = (
+                    "No stack is running that would do the job after this command. Nothing was started. "
+                    "Start one with `actorline up`, or leave out --no-wait."
+                )
+                raise Refused(Code.REDIS_UNAVAILABLE, message)
+            if interrupts.count:
+                return Exit.INTERRUPTED
+            code = _order_and_wait(order, settings, stack, interrupts, as_json=as_json, no_wait=no_wait, keep=keep)
+        if stack.brought_up:
+            wait_until_gone(settings)
+    return code
+
+
+def _order_and_wait(
+    order: dict[str, Any], settings: Settings, stack: Attached, interrupts: Interrupts, *,
+    as_json: bool, no_wait: bool, keep: bool,
+) -> Exit:  # fmt: skip
+    submitted = submit(order, ledger=stack.ledger, settings=settings, trusted=True)
+    send(settings, submitted)
+    if not submitted.created:
+        say(f"{submitted.key} exists already ({submitted.state}): joined, nothing new is started.")
+    if no_wait:
+        job = stack.ledger.load(submitted.key)
+        if job:
+            print_result(JobResult.of(job), as_json=as_json)
+        return Exit.DELIVERED
+    for (seen,) in follow(stack.ledger, [submitted.key], interrupts, shown=not as_json):
+        if interrupts.count:
+            return _interrupted(seen, settings, stack, interrupts, as_json=as_json, keep=keep)
+    result = JobResult.of(seen)
+    print_result(result, as_json=as_json)
+    return exit_of_result(result)
+
+
+def send(settings: Settings, submitted: Submitted) -> None:
+    """Let a worker begin. If the broker doesn't take the message, upkeep finds the job in the ledger."""
+    sender = make_sender(settings)
+    try:
+        if submitted.created:
+            send_upkeep(sender, settings.namespace, submitted.key)
+    except sender.connection_for_write().connection_errors:
+        say("The broker did not take the message; the order is in the ledger and begins within seconds.")
+    finally:
+        sender.close()
+
+
+def _interrupted(
+    job: Job, settings: Settings, stack: Attached, interrupts: Interrupts, *, as_json: bool, keep: bool
+) -> Exit:
+    if keep:
+        where = "It goes on when `actorline up` runs" if stack.brought_up else "It goes on"
+        say(f"Interrupted. The job was not stopped, and its run may be billing. {where}. {_come_back(job)}")
+        return Exit.INTERRUPTED
+    for ended in interrupt_jobs([job], settings, stack, interrupts, as_json=as_json):
+        print_result(JobResult.of(ended), as_json=as_json)
+    return Exit.INTERRUPTED
+
+
+def interrupt_jobs(
+    jobs: list[Job], settings: Settings, stack: Attached, interrupts: Interrupts, *, as_json: bool
+) -> list[Job]:
+    """Stop jobs after Ctrl-C and wait until the platform says that their runs are over; a second Ctrl-C doesn't wait.
+
+    Answers the jobs that were waited for.
+    """
+    say("Interrupted: stopping, and waiting until the platform says that nothing runs any more.")
+    sender = make_sender(settings)
+    try:
+        for job in jobs:
+            if cancel_job(stack.ledger, job.key):
+                send_upkeep(sender, settings.namespace, job.key)
+    finally:
+        sender.close()
+    for seen in follow(stack.ledger, [job.key for job in jobs], interrupts, shown=not as_json):
+        jobs = seen
+        if interrupts.count > 1:
+            for job in jobs:
+                say(f"Not waited for: {_run_text(job)}, and may be billing. {_come_back(job)}")
+            return []
+    for job in jobs:
+        say(f"{_run_text(job)}. {_come_back(job)}")
+    return jobs
+
+
+def _run_text(job: Job) -> str:
+    return f"{job.key}: the run {job.run_id} is {job.run_status}" if job.run_id else f"{job.key}: no run was started"
+
+
+def _come_back(job: Job) -> str:
+    return f"Come back: actorline show {job.key}"

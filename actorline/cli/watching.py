@@ -1,0 +1,80 @@
+"""Waiting for jobs in the terminal: progress bars, and what Ctrl-C means."""
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Final, Self
+
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from actorline.cli.output import COLOURS, err
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import State
+
+LOOK_SECS: Final = 0.25
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """Counts Ctrl-C, SIGTERM and SIGHUP instead of dying of them: something may be billing."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.count += 1
+        self._event.set()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but not past an interrupt that wasn't seen yet."""
+        self._event.wait(seconds)
+        self._event.clear()
+
+
+def follow(ledger: Ledger, keys: Sequence[str], interrupts: Interrupts, *, shown: bool) -> Iterator[list[Job]]:
+    """The jobs as they are, several times a second, until all have ended. The caller looks at `interrupts`."""
+    with _bars(shown=shown) as progress:
+        bars = {key: progress.add_task(key, total=None, state="QUEUED", items=0) for key in keys}
+        while True:
+            jobs = [job for key in keys if (job := ledger.load(key))]
+            for job in jobs:
+                _show(progress, bars[job.key], job)
+            yield jobs
+            if all(job.is_terminal for job in jobs):
+                return
+            interrupts.sleep(LOOK_SECS)
+
+
+@contextmanager
+def _bars(*, shown: bool) -> Iterator[Progress]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), _StateColumn(), BarColumn(bar_width=30),
+               TextColumn("{task.fields[items]:,} items"), TimeElapsedColumn())  # fmt: skip
+    with Progress(*columns, console=err, disable=not shown) as progress:
+        yield progress
+
+
+class _StateColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        state = str(task.fields["state"])
+        return Text(f"{state:<10}", style=COLOURS.get(State(state), "cyan") if state in set(State) else "cyan")
+
+
+def _show(progress: Progress, bar: int, job: Job) -> None:
+    total = job.items if job.is_terminal else job.items_total
+    progress.update(bar, total=total or None, completed=job.items, state=job.state, items=job.items)  # type: ignore[arg-type]
+    if job.is_terminal:
+        progress.update(bar, total=1, completed=1)  # type: ignore[arg-type]

