@@ -6,7 +6,7 @@ Filters act after the window, so a short page is not the end (fact sheet, sectio
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 from pydantic import BaseModel, ConfigDict
 
@@ -66,19 +66,25 @@ def page_size(*, total: int, storage_bytes: int | None, asked: int | None) -> in
 
 
 def next_offset(pages: Pages, start: int) -> int:
-    """Where the window after the last one begins: behind what it scanned, or behind its limit while it isn't stored."""
+    """Where the window after the last one begins: behind what it scanned, or behind its limit while it has no rows.
+
+    An empty end and a page that failed are fetched again, so what lies in their windows belongs to them.
+    """
     if not pages:
         return start
     last = pages[max(pages)]
-    return last.offset + (last.scanned if isinstance(last, Receipt) else last.limit)
+    return last.offset + (last.scanned if _has_rows(last) else last.limit)
+
+
+def known_end(pages: Pages) -> int:
+    """How far the dataset is known to reach, by the rows that are stored."""
+    return max((page.offset + page.scanned for page in pages.values() if _has_rows(page)), default=0)
 
 
 def to_fetch(pages: Pages) -> list[Window]:
     """Windows that are fixed but not stored, and an empty end that is to be read again."""
     return [
-        Window(page_no=no, offset=page.offset, limit=page.limit)
-        for no, page in pages.items()
-        if not isinstance(page, Receipt) or not page.is_good or page.scanned == 0
+        Window(page_no=no, offset=page.offset, limit=page.limit) for no, page in pages.items() if not _has_rows(page)
     ]
 
 
@@ -99,8 +105,10 @@ def new_windows(pages: Pages, *, start: int, total: int, stop: int | None, size:
     return windows
 
 
-def expected_items(window: Window, total: int) -> int:
-    """How many items the window must scan at least, by what the platform said of the whole."""
+def expected_items(window: Window, pages: Pages, total: int) -> int:
+    """How many items the window must scan at least: all of it if another one follows, else what the platform said."""
+    if window.page_no < max(pages):
+        return window.limit
     return max(min(total - window.offset, window.limit), 0)
 
 
@@ -121,6 +129,10 @@ def judge(pages: Pages, *, start: int, stop: int | None) -> Proof | Gap | More:
     if last.scanned == 0 or (stop is not None and offset >= stop):
         return Proof(offset)
     return More(offset)
+
+
+def _has_rows(page: Window | Receipt) -> TypeGuard[Receipt]:
+    return isinstance(page, Receipt) and page.is_good and page.scanned > 0
 
 
 def _open(offset: int, stop: int | None) -> bool:
