@@ -1,0 +1,32 @@
+# One image for every service: `docker run actorline worker control`, `worker fetch`, `beat`, `flower`, `emulator`.
+
+FROM python:3.11-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /build
+# the environment has no pip of its own: what builds stays in this stage
+RUN python3 -m venv --without-pip /opt/actorline
+# dependencies first: their layer changes with pyproject.toml only
+COPY pyproject.toml ./
+RUN python3 -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+        print(*project['dependencies'], *project['optional-dependencies']['emulator'], sep='\n')" > requirements.txt \
+    && python3 -m pip --python /opt/actorline/bin/python install --requirement requirements.txt
+COPY README.md LICENSE ./
+COPY actorline actorline
+COPY config config
+COPY tasks tasks
+COPY workers workers
+RUN python3 -m pip --python /opt/actorline/bin/python install --no-deps .
+
+FROM python:3.11-slim
+# a fixed uid, so that a folder of the host can be given to it; a new volume at /rows takes its owner from here
+RUN useradd --uid 10001 --no-log-init --home-dir /var/lib/actorline actorline \
+    && install --directory --owner actorline --group actorline /var/lib/actorline /rows
+COPY --from=build /opt/actorline /opt/actorline
+ENV PATH=/opt/actorline/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    ACTORLINE_HOME=/var/lib/actorline \
+    ACTORLINE_SINK_URL=file:///rows/{key}/
+USER actorline
+WORKDIR /var/lib/actorline
+VOLUME /rows
+ENTRYPOINT ["actorline"]
