@@ -113,7 +113,7 @@ class Sink(Section):
     def _placeholders(cls, url: str | None) -> str | None:
         for name in re.findall(r"{([^{}]*)}", url or ""):
             if name not in PLACEHOLDERS:
-                message = f"{{{name}}} is not known; there are {{key}}, {{date}} and {{run_id}}"
+                message = f"{{{_shown(name)}}} is not known; there are {{key}}, {{date}} and {{run_id}}"
                 raise ValueError(message)
         return url
 
@@ -222,6 +222,14 @@ COLLECT_PARAMETERS: Final[Mapping[str, str]] = {
     "xml_root": "xmlRoot",
     "xml_row": "xmlRow",
 }
+PLATFORM_WORDS: Final[Mapping[str, str]] = {
+    **{platform: ours for ours, platform in {**COLLECT_PARAMETERS, **OPTION_PARAMETERS}.items()},
+    "actId": "actor",
+    "actorId": "actor",
+    "actorTaskId": "actor_task",
+    "taskId": "actor_task",
+}
+"""What the API and its clients call a field of ours."""
 
 
 def fresh_key() -> str:
@@ -243,7 +251,7 @@ def parse_document(raw: Any) -> JobDocument:
     except ValidationError as error:
         raise _refused(list(_problems(error))) from None
     except (ValueError, TypeError, RecursionError) as error:  # NaN, lone surrogates, things that are no JSON
-        raise _refused([f"input: is not JSON ({type(error).__name__})"]) from None
+        raise _refused([f"input: is not JSON, or nested too deeply ({type(error).__name__})"]) from None
     if len(body) > MAX_INPUT_BYTES:
         raise _refused([f"input: has {len(body):,} bytes; the platform takes at most {MAX_INPUT_BYTES:,}"])
     problem = next(_not_built(document), None)
@@ -288,20 +296,21 @@ def _shown(part: int | str) -> str:
 
 
 def _nearest(location: tuple[int | str, ...]) -> str:
-    """A hint for an unknown field; camelCase is the platform's spelling, so it is tried as ours."""
+    """A hint for an unknown field: our word for the platform's, the same word elsewhere, or one that looks like it."""
     model: Any = JobDocument
     for part in location[:-1]:
         model = model.model_fields[str(part)].annotation
     wrong = str(location[-1])[:60]
-    snake = re.sub(r"(?<!^)(?=[A-Z])", "_", wrong).lower()
-    match = get_close_matches(snake, model.model_fields, n=1, cutoff=0.6)
-    if not match:
-        renamed = {platform: ours for ours, platform in {**OPTION_PARAMETERS, **COLLECT_PARAMETERS}.items()}
-        match = [renamed[wrong]] if renamed.get(wrong) in model.model_fields else []
-    if match:
-        return f' (did you mean "{match[0]}"?)'
-    inside = [name for name, field in JobDocument.model_fields.items() if snake in _fields_of(field.annotation)]
-    return f' (did you mean "{inside[0]}.{snake}"?)' if inside else ""
+    name = PLATFORM_WORDS.get(wrong) or re.sub(r"(?<!^)(?=[A-Z])", "_", wrong).lower()
+    if name in model.model_fields:
+        return f' (did you mean "{name}"?)'
+    if name in JobDocument.model_fields:
+        return f' (did you mean "{name}", outside of "{location[0]}"?)'
+    inside = [part for part, field in JobDocument.model_fields.items() if name in _fields_of(field.annotation)]
+    if inside:
+        return f' (did you mean "{inside[0]}.{name}"?)'
+    similar = get_close_matches(name, model.model_fields, n=1, cutoff=0.6)
+    return f' (did you mean "{similar[0]}"?)' if similar else ""
 
 
 def _fields_of(annotation: Any) -> Mapping[str, Any]:
