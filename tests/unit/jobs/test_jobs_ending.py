@@ -1,0 +1,89 @@
+from typing import Any
+
+import pytest
+
+from actorline.errors import Code, Reason
+from actorline.jobs.ending import end_job, judge_end, run_reason, stop_reason
+from actorline.jobs.states import TERMINAL, Event, State
+from actorline.jobs.step import Ended, Stop
+
+CANCELLED = {"code": "cancelled", "message": "The job was cancelled.", "billed": True}
+DEADLINE = {"code": "deadline", "message": "The deadline has passed.", "billed": True}
+LOST_PAGE = Reason(code=Code.PAGE_UNREADABLE, message="1 of 2 pages could not be stored", billed=True)
+ALL_OR_NOTHING = {"actor": "x", "on_failure": {"deliver_partial": False}}
+
+
+@pytest.mark.parametrize(
+    ("job", "failure", "event", "code"),
+    [
+        ({"run_status": "SUCCEEDED"}, None, Event.DELIVER, None),
+        ({"run_status": "SUCCEEDED", "items": 0}, None, Event.DELIVER, None),
+        ({}, None, Event.DELIVER, None),  # dataset_id: there is no run
+        ({"run_status": "SOMETHING-NEW"}, None, Event.DELIVER, None),
+        ({"run_status": "FAILED", "items": 3}, None, Event.DELIVER_PARTIAL, Code.RUN_FAILED),
+        ({"run_status": "FAILED", "records": 1}, None, Event.DELIVER_PARTIAL, Code.RUN_FAILED),
+        ({"run_status": "FAILED"}, None, Event.FAIL, Code.RUN_FAILED),
+        ({"run_status": "TIMED-OUT", "items": 3}, None, Event.DELIVER_PARTIAL, Code.RUN_TIMED_OUT),
+        ({"run_status": "ABORTED", "items": 3}, None, Event.DELIVER_PARTIAL, Code.RUN_ABORTED),
+        ({"run_status": "FAILED", "items": 3, "order": ALL_OR_NOTHING}, None, Event.FAIL, Code.RUN_FAILED),
+        ({"run_status": "SUCCEEDED", "items": 3}, LOST_PAGE, Event.DELIVER_PARTIAL, Code.PAGE_UNREADABLE),
+        ({"run_status": "SUCCEEDED"}, LOST_PAGE, Event.FAIL, Code.PAGE_UNREADABLE),
+        ({"run_status": "FAILED", "items": 3}, LOST_PAGE, Event.DELIVER_PARTIAL, Code.RUN_FAILED),
+        ({"run_status": "ABORTED", "items": 3, "reason": CANCELLED}, None, Event.CANCEL, Code.CANCELLED),
+        ({"run_status": "SUCCEEDED", "items": 3, "reason": CANCELLED}, LOST_PAGE, Event.CANCEL, Code.CANCELLED),
+        ({"run_status": "FAILED", "items": 3, "reason": DEADLINE}, None, Event.EXPIRE, Code.DEADLINE),
+    ],
+)
+def test_a_stop_goes_before_a_failed_run_and_that_before_missing_rows(make_job, job, failure, event, code):
+    decided, reason = judge_end(make_job(state=State.COLLECTING, **job), failure=failure)
+    assert decided is event
+    assert (reason and reason.code) is code
+
+
+def test_a_failed_run_is_told_in_the_platforms_words(make_job):
+    reason = run_reason(make_job(run_status="FAILED", run_message="The page has changed"))
+    assert reason
+    assert (reason.message, reason.billed) == ("The run ended FAILED: The page has changed", True)
+    assert run_reason(make_job(run_status="SUCCEEDED", run_message="Done")) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "run_id", "code", "message"),
+    [
+        ("cancel", None, Code.CANCELLED, "The job was cancelled. No run was started."),
+        ("cancel", "r1", Code.CANCELLED, "The job was cancelled."),
+        ("expire", None, Code.DEADLINE, "The deadline of 90 s has passed. No run was started."),
+        ("expire", "r1", Code.DEADLINE, "The deadline of 90 s has passed."),
+    ],
+)
+def test_a_stop_says_whether_a_run_was_started(make_job, wanted, run_id, code, message):
+    job = make_job(order={"actor": "x", "deadline_secs": 90}, run_id=run_id)
+    expected = Reason(code=code, message=message, billed=run_id is not None)
+    assert stop_reason(job, wanted) == expected
+
+
+class FakeLedger:
+    def __init__(self, answer: int | None) -> None:
+        self.answer = answer
+        self.changes: list[dict[str, Any]] = []
+
+    def change(self, key: str, **change: Any) -> int | None:
+        self.changes.append({"key": key, **change})
+        return self.answer
+
+
+@pytest.mark.parametrize("event", [Event.DELIVER, Event.DELIVER_PARTIAL, Event.FAIL, Event.CANCEL, Event.EXPIRE])
+def test_a_job_is_ended_by_one_change_with_or_without_more_fields(make_job, event):
+    for fields in (None, {"manifest": "file:///m"}):
+        ledger: Any = FakeLedger(7)
+        assert end_job(ledger, make_job(epoch=7), event, None, fields) == Ended()
+        (change,) = ledger.changes
+        assert change["to"] in TERMINAL
+        assert change["epoch"] == 7
+        assert change["care_s"] is not None  # upkeep looks after the callers
+        assert change["fields"] == {"ended_at": "@now", "intent": "", "failures": 0, "reason": None, **(fields or {})}
+
+
+def test_who_loses_the_end_does_not_answer_the_callers(make_job):
+    ledger: Any = FakeLedger(None)
+    assert end_job(ledger, make_job(), Event.FAIL, LOST_PAGE) == Stop()

@@ -1,0 +1,78 @@
+import pytest
+
+from actorline.errors import Code, Reason
+from actorline.jobs.job import JobResult, Progress, iso_time
+from actorline.jobs.states import TERMINAL, State
+
+
+def test_an_empty_field_of_the_ledger_is_none(make_job):
+    job = make_job(run_id="", wanted="", sink="", patience="")
+    assert (job.run_id, job.wanted, job.sink, job.patience) == (None, None, None, None)
+
+
+def test_text_of_the_ledger_becomes_what_it_means(make_job):
+    job = make_job(
+        epoch="7",
+        adopted="1",
+        fresh="0",
+        cost_usd="0.42",
+        intent={"attempt": 2, "marker": "m", "at": 5.5},
+        state="RUNNING",
+    )
+    assert (job.epoch, job.adopted, job.fresh, job.cost_usd, job.state) == (7, True, False, 0.42, State.RUNNING)
+    assert job.intent
+    assert (job.intent.attempt, job.intent.marker, job.intent.at, job.intent.sent_at) == (2, "m", 5.5, None)
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_job_is_terminal_in_its_ends(make_job, state):
+    assert make_job(state=state).is_terminal is (state in TERMINAL)
+
+
+def test_the_deadline_counts_from_queued_at(make_job):
+    assert make_job(order={"actor": "x", "deadline_secs": 90}).deadline_at == 1090
+    assert make_job().deadline_at is None
+
+
+def test_the_runs_folder_is_known_with_the_run(make_job):
+    assert make_job(sink="file:///x/{run_id}/").sink_url == "file:///x/{run_id}/"
+    assert make_job(sink="file:///x/{run_id}/", run_id="r1").sink_url == "file:///x/r1/"
+
+
+def test_the_result_has_the_one_shape(make_job):
+    reason = {"code": "run-failed", "message": "The run ended FAILED", "platform_type": None, "billed": True}
+    job = make_job(
+        order={"actor_task": "me/nightly", "key": "other"}, state="PARTIAL", reason=reason,
+        run_id="r1", dataset_id="d1", run_status="FAILED", sink="file:///x/", manifest="file:///x/manifest.json",
+        items=3, scanned=4, bytes=5, pages=1, started_at=1001.5, run_finished_at="2026-11-23T08:15:30+00:00", delivered_at=1003, cost_usd=0.5,
+    )  # fmt: skip
+    assert JobResult.of(job).model_dump(mode="json") == {
+        "key": "k", "state": "PARTIAL", "reason": reason, "actor": "me/nightly", "run_id": "r1",
+        "run_url": "https://console.apify.com/view/runs/r1", "run_status": "FAILED", "attempt": 1, "adopted": False,
+        "dataset_id": "d1", "key_value_store_id": None, "sink": "file:///x/", "manifest": "file:///x/manifest.json",
+        "items": 3, "scanned": 4, "bytes": 5, "pages": 1, "records": 0, "cost_usd": 0.5,
+        "queued_at": "1970-01-01T00:16:40.000Z", "started_at": "1970-01-01T00:16:41.500Z",
+        "run_finished_at": "2026-11-23T08:15:30+00:00", "delivered_at": "1970-01-01T00:16:43.000Z",
+    }  # fmt: skip
+
+
+def test_a_refused_order_has_a_result_of_the_same_shape(make_job):
+    reason = Reason(
+        code=Code.DOCUMENT_INVALID, message="The job document is refused. Nothing was started.", billed=False
+    )
+    refused = JobResult.refused("k", State.FAILED, reason).model_dump(mode="json")
+    assert refused.keys() == JobResult.of(make_job()).model_dump().keys()
+    assert (refused["attempt"], refused["items"], refused["run_id"], refused["queued_at"]) == (0, 0, None, None)
+
+
+def test_progress_tells_the_callers_how_far_the_job_is(make_job):
+    job = make_job(state="RUNNING", run_id="r1", run_status="RUNNING", items=5, items_total=9, cost_usd=0.1)
+    assert Progress.of(job).model_dump(mode="json") == {
+        "key": "k", "state": "RUNNING", "run_id": "r1", "run_status": "RUNNING", "items": 5, "items_total": 9,
+        "cost_usd": 0.1,
+    }  # fmt: skip
+
+
+def test_times_are_written_as_the_platform_writes_them():
+    assert iso_time(1_795_421_730.123) == "2026-11-23T08:15:30.123Z"
+    assert iso_time(None) is None

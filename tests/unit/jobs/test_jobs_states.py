@@ -1,0 +1,43 @@
+import pytest
+
+from actorline.jobs.states import BILLABLE, LIVE, TERMINAL, TRANSITIONS, Event, State, sources, target
+
+
+def test_every_state_has_its_row():
+    assert set(TRANSITIONS) == set(State)
+
+
+def test_ends_have_no_way_out_and_every_other_state_has_one():
+    assert {state for state, moves in TRANSITIONS.items() if not moves} == TERMINAL
+    assert {state for state, moves in TRANSITIONS.items() if not moves} == set(TERMINAL)
+    assert not TERMINAL & LIVE
+    assert BILLABLE <= LIVE
+
+
+def test_every_state_but_the_first_is_reached_from_it():
+    reached = {State.QUEUED}
+    while more := {to for state in reached for to in TRANSITIONS[state].values()} - reached:
+        reached |= more
+    assert reached == set(State)
+
+
+def test_every_live_state_can_reach_every_end_without_rows():
+    for state in LIVE:
+        assert {State.FAILED, State.CANCELLED, State.EXPIRED} <= set(TRANSITIONS[state].values())
+
+
+def test_rows_are_delivered_only_after_they_were_collected():
+    assert sources(Event.DELIVER) == sources(Event.DELIVER_PARTIAL) == {State.COLLECTING}
+
+
+def test_a_job_that_collects_or_aborts_never_starts_a_run():
+    for state in (State.RUNNING, State.ABORTING, State.COLLECTING):
+        assert Event.START not in TRANSITIONS[state]
+        assert Event.RUN_KNOWN not in TRANSITIONS[state]
+
+
+@pytest.mark.parametrize("event", Event)
+def test_an_event_leads_from_each_of_its_sources_to_its_one_target(event):
+    assert sources(event)
+    assert {TRANSITIONS[state][event] for state in sources(event)} == {target(event)}
+    assert all(event not in TRANSITIONS[state] for state in set(State) - sources(event))

@@ -1,0 +1,61 @@
+import pytest
+
+from actorline.jobs.states import LIVE, TERMINAL, State
+from actorline.jobs.upkeep import PATIENCE_MAX_SECS, QUEUES, STAGES, Answer, Postpone, SendAgain, Stage, decide
+
+WATCH = 40.0
+SENT = 1_000.0
+
+
+def test_every_live_state_has_the_stage_where_it_begins_again():
+    assert set(STAGES) == LIVE
+    assert set(QUEUES) == set(Stage)
+
+
+@pytest.mark.parametrize("state", TERMINAL)
+def test_a_job_that_has_ended_owes_only_answers(make_job, state):
+    job = make_job(state=state, resume=True, wanted="cancel")
+    assert decide(job, now=9e9, empty_at={"control": 8e9, "fetch": 8e9}, watch_s=WATCH) == Answer()
+
+
+@pytest.mark.parametrize(
+    ("state", "stage"),
+    [
+        (State.QUEUED, Stage.START),
+        (State.WAITING, Stage.START),
+        (State.STARTING, Stage.START),
+        (State.RUNNING, Stage.POLL),
+        (State.ABORTING, Stage.POLL),
+        (State.COLLECTING, Stage.COLLECT),
+    ],
+)
+@pytest.mark.parametrize("why", [{"resume": True}, {"wanted": "cancel"}, {"wanted": "expire"}])
+def test_a_planned_step_and_a_stop_do_not_wait_for_the_queue(make_job, state, stage, why):
+    job = make_job(state=state, sent_at=SENT, **why)
+    assert decide(job, now=SENT, empty_at={}, watch_s=WATCH) == SendAgain(stage)
+
+
+@pytest.mark.parametrize(
+    ("empty_at", "now", "lost"),
+    [
+        ({}, SENT + 1_000, False),  # the queue was never seen empty: the message waits in it
+        ({"control": SENT - 1}, SENT + 1_000, False),  # empty before it was sent
+        ({"control": SENT}, SENT + 1_000, False),
+        ({"control": SENT + 1}, SENT + WATCH - 1, False),  # a worker may have it in hand
+        ({"control": SENT + 1}, SENT + WATCH, True),
+        ({"fetch": SENT + 1}, SENT + 1_000, False),  # the other queue
+    ],
+)
+def test_a_message_is_lost_only_if_its_queue_ran_empty_and_its_worker_had_time(make_job, empty_at, now, lost):
+    need = decide(make_job(state=State.RUNNING, sent_at=SENT), now=now, empty_at=empty_at, watch_s=WATCH)
+    assert need == (SendAgain(Stage.POLL) if lost else Postpone(WATCH))
+
+
+def test_a_job_in_a_long_queue_is_left_alone_twice_as_long_each_time(make_job):
+    waits, patience = [], None
+    for _ in range(6):
+        need = decide(make_job(patience=patience), now=SENT, empty_at={}, watch_s=WATCH)
+        assert isinstance(need, Postpone)
+        patience = need.seconds
+        waits.append(patience)
+    assert waits == [40, 80, 160, 320, PATIENCE_MAX_SECS, PATIENCE_MAX_SECS]
