@@ -1,0 +1,222 @@
+"""For Python services: order jobs, ask after them, read what they delivered. A thin shell over `send_task`.
+
+    with Client("redis://localhost:6379/0", "redis://localhost:6379/1") as client:
+        order = client.submit({"key": "prices-2026-11-23", "actor": "apify/web-scraper"})
+        result = client.wait(order, timeout=3600)
+        for item in client.iter_items(result):
+            ...
+
+Never wait inside a Celery task (Celery refuses it with RuntimeError): the slot would be blocked for as long as the run
+lasts. There, put `actorline.run` into a chain, or give it a `link`. In an event loop, call a Client in a thread.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Self
+
+from celery import Celery
+from celery.exceptions import TimeoutError as CeleryTimeoutError
+from celery.result import AsyncResult, assert_will_not_block  # type: ignore[attr-defined]  # celery-types lacks it
+from kombu.exceptions import OperationalError
+from pydantic import ValidationError
+from redis import RedisError
+
+from actorline.delivery.reading import Delivery, NoDeliveryError, open_delivery
+from actorline.errors import Code, Refused, Unavailable
+from actorline.jobs.document import JobDocument, fresh_key, parse_document
+from actorline.jobs.job import JobResult
+from actorline.jobs.outcome import exception_for
+from actorline.jobs.states import TERMINAL
+from actorline.settings import load_settings
+
+STATUS_EVERY_SECS: Final = 1.0
+SOCKET_SECS: Final = 3  # both bounds together: a Redis that is gone is told within a second, a frozen one within 15
+RETRIES: Final = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.4}
+CELERY_SETTINGS: Final[Mapping[str, Any]] = {
+    "task_serializer": "json",
+    "result_serializer": "json",
+    "accept_content": ["json"],
+    "broker_connection_timeout": SOCKET_SECS,
+    "broker_transport_options": {"socket_timeout": SOCKET_SECS, "socket_connect_timeout": SOCKET_SECS},
+    "result_backend_thread_safe": True,  # one for all threads: an order may be waited for in another one
+    "redis_socket_timeout": SOCKET_SECS,
+    "redis_socket_connect_timeout": SOCKET_SECS,
+    "task_publish_retry_policy": RETRIES,
+    "result_backend_transport_options": {"retry_policy": RETRIES},
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job as this caller ordered it.
+
+    `id`: the Celery task id under which the result comes. `result`: Celery's view of it; while the job goes on its
+    `state` is PROGRESS and its `info` is `{key, state, run_id, run_status, items, items_total, cost_usd}`.
+    """
+
+    key: str
+    id: str
+    result: "AsyncResult[Any]"
+
+
+class Client:
+    """An Actorline by its two addresses (`actorline up` prints them). Threads may share one; processes may not.
+
+    Every method that sends or asks raises Unavailable if Redis can't be reached; the message says what to repeat.
+    """
+
+    def __init__(self, broker: str, backend: str, *, queue: str = "actorline") -> None:
+        self._celery = Celery("actorline-client", broker=broker, backend=backend, set_as_current=False)
+        self._celery.conf.update(CELERY_SETTINGS)
+        self._queue = queue
+
+    @classmethod
+    def from_settings(cls) -> Self:
+        """A client of the Actorline that the environment and `actorline.toml` name. Raises SettingsError."""
+        settings = load_settings()
+        return cls(settings.broker, settings.results, queue=settings.namespace)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._results.result_consumer.stop()
+        self._results.client.connection_pool.disconnect()
+        self._celery.close()
+
+    def submit(self, document: Mapping[str, Any] | JobDocument) -> Order:
+        """Order a job. Safe to repeat under the same key: the same document joins the job that exists.
+
+        Raises Refused at once for a bad document. What only the worker knows (the key's other documents, the sink)
+        comes as JobRefused from `wait`.
+        """
+        raw = document.model_dump(mode="json", exclude_unset=True) if isinstance(document, JobDocument) else document
+        checked = parse_document(raw)
+        key = checked.key or fresh_key()
+        name, target = checked.target
+        with _reaching(f"The order may have been taken: send it again with the key {key}."):
+            result = self._celery.send_task(
+                "actorline.run",
+                [{**raw, "key": key}],
+                queue=self._queue,
+                argsrepr=f"(key={key}, {name}={target})",  # Celery would write the input into the message's headers
+            )
+            self._results.remove_pending_result(result)  # whoever never waits must not stay subscribed to it
+        return Order(key, result.id, result)
+
+    def status(self, key: str, timeout: float = 10) -> JobResult | None:
+        """The job as far as it is known; None: unknown key. Raises TimeoutError if no worker answers in `timeout` s."""
+        return self._ask("actorline.status", key, timeout, "Nothing was changed: ask again.", expires=timeout)
+
+    def cancel(self, key: str, timeout: float = 10) -> JobResult | None:
+        """Let a job be cancelled and its run aborted. Answers the job as it was then, None: unknown key.
+
+        Safe to repeat. The job has ended when `wait` says so. After a TimeoutError the wish is still in the queue, and
+        is obeyed.
+        """
+        return self._ask("actorline.cancel", key, timeout, "The job may go on: cancel it again.")
+
+    def wait(self, job: Order | str, timeout: float) -> JobResult:
+        """Wait for a job's end and answer its result (DELIVERED or PARTIAL).
+
+        Raises JobFailed, JobCancelled, JobExpired or JobRefused, whose one argument is the result as a JSON string;
+        Refused for a key that isn't known; TimeoutError after `timeout` seconds: the job goes on, wait again.
+        """
+        assert_will_not_block()
+        return self._wait_for_key(job, timeout) if isinstance(job, str) else self._wait_for_order(job, timeout)
+
+    def delivery(self, job: Order | JobResult | str) -> Delivery:
+        """What a job delivered: its manifest, rows and records. The sink must be readable from here.
+
+        Raises NoDeliveryError if the job has delivered nothing (yet), and SinkError if it can't be read.
+        """
+        key = job if isinstance(job, str) else job.key
+        result = job if isinstance(job, JobResult) else self.status(key)
+        if result is None or result.manifest is None:
+            message = f"The job {key} has no delivery: it is {result.state if result else 'not known'}."
+            raise NoDeliveryError(message)
+        return open_delivery(result.manifest)
+
+    def iter_items(self, job: Order | JobResult | str) -> Iterator[Any]:
+        """The delivered rows, parsed, in the dataset's order; memory holds one at a time. Raises as `delivery`."""
+        return self.delivery(job).items()
+
+    def open_record(self, job: Order | JobResult | str, name: str) -> BinaryIO:
+        """A delivered record (`OUTPUT`) as the platform gave it; to be closed. Raises as `delivery`."""
+        return self.delivery(job).open_record(name)
+
+    @property
+    def _results(self) -> Any:
+        """Celery's Redis back end; its type stubs know what all back ends have in common only."""
+        return self._celery.backend
+
+    def _ask(self, task: str, key: str, timeout: float, meaning: str, **options: Any) -> JobResult | None:
+        assert_will_not_block()
+        with _reaching(meaning):
+            question = self._celery.send_task(task, [key], queue=self._queue, **options)
+            answer = self._value_within(timeout, question, f"No worker answered {task} within {timeout:g} s")
+            question.forget()  # or each question would lie in Redis until results expire
+        return None if answer is None else parse_answer(answer)
+
+    def _wait_for_order(self, order: Order, timeout: float) -> JobResult:
+        with _reaching("The job goes on: wait again."):
+            answer = self._value_within(timeout, order.result, f"The job {order.key} goes on after {timeout:g} s")
+        return _value_or_end(parse_answer(answer))
+
+    def _wait_for_key(self, key: str, timeout: float) -> JobResult:
+        """Nobody but its callers is told of a job's end, so it is asked after."""
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            result = self.status(key, timeout=min(left, 10))
+            if result is None:
+                message = f"There is no job with the key {key}. Nothing was changed. Submit it, or look at the key."
+                raise Refused(Code.UNKNOWN_KEY, message)
+            if result.state in TERMINAL:
+                return _value_or_end(result)
+            time.sleep(min(STATUS_EVERY_SECS, left))
+        message = f"The job {key} goes on after {timeout:g} s"
+        raise TimeoutError(message)
+
+    def _value_within(self, timeout: float, result: "AsyncResult[Any]", otherwise: str) -> Any:
+        try:
+            return result.get(timeout=timeout, propagate=False)
+        except CeleryTimeoutError:
+            self._results.remove_pending_result(result)  # Celery would keep it until the task is ready
+            raise TimeoutError(otherwise) from None
+
+
+def parse_answer(answer: Any) -> JobResult:
+    """The result in what Celery answers: a dict, or an exception of whatever class that holds it as a JSON string.
+
+    Raises the exception itself if it is none of ours, such as TaskRevokedError.
+    """
+    if not isinstance(answer, BaseException):
+        return JobResult.model_validate(answer)
+    try:
+        return JobResult.model_validate_json(answer.args[0])
+    except (IndexError, ValidationError):
+        raise answer from None
+
+
+def _value_or_end(result: JobResult) -> JobResult:
+    ended = exception_for(result)
+    if ended is None:
+        return result
+    raise ended(result.model_dump_json())
+
+
+@contextmanager
+def _reaching(meaning: str) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, RedisError, RuntimeError) as error:  # Celery's "Retry limit exceeded" is a RuntimeError
+        message = f"Redis does not answer ({type(error).__name__}). {meaning}"
+        raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
