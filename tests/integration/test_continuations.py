@@ -14,11 +14,11 @@ pytestmark = pytest.mark.usefixtures("service")
 @pytest.fixture(scope="module")
 def actors(line) -> dict[str, str]:
     """Actors by how their runs end, each with 300 rows but the last one."""
-    quick = {"items": 300, "duration_secs": 0.3}
+    quick = {"items": 300, "duration_secs": 0}
     return {
         "good": line.emulator.actor("goes-on", **quick),
         "half": line.emulator.actor("goes-on-partly", **quick, final_status="FAILED"),
-        "bad": line.emulator.actor("goes-nowhere", duration_secs=0.3, items=0, final_status="FAILED"),
+        "bad": line.emulator.actor("goes-nowhere", duration_secs=0, items=0, final_status="FAILED"),
     }
 
 

@@ -35,7 +35,7 @@ def test_two_callers_of_one_key_share_one_paid_run_and_both_get_the_result(line)
 
 
 def test_caller_after_the_end_gets_the_result_at_once(line):
-    actor = line.emulator.actor("late", items=300, duration_secs=0.3)
+    actor = line.emulator.actor("late", items=300, duration_secs=0)
     document = {"key": "late", "actor": actor, "poll_interval_secs": 1}
     result = line.submit(document).get(timeout=30)
     assert line.submit(document).get(timeout=3) == result
@@ -49,7 +49,7 @@ def test_caller_after_a_failed_end_gets_the_exception_and_no_new_run(line):
 
 
 def test_order_without_a_key_is_a_job_of_its_own(line):
-    actor = line.emulator.actor("keyless", items=10, duration_secs=0.3)
+    actor = line.emulator.actor("keyless", items=10, duration_secs=0)
     document = {"actor": actor, "poll_interval_secs": 1}
     first, second = line.submit(document), line.submit(document)
     assert first.get(timeout=30)["key"] != second.get(timeout=30)["key"]
@@ -57,7 +57,7 @@ def test_order_without_a_key_is_a_job_of_its_own(line):
 
 
 def test_other_body_under_a_taken_key_is_refused_with_both_hashes_and_changes_nothing(line):
-    actor = line.emulator.actor("conflict", items=10, duration_secs=0.3)
+    actor = line.emulator.actor("conflict", items=10, duration_secs=0)
     line.submit({"key": "conflict", "actor": actor, "poll_interval_secs": 1}).get(timeout=30)
     job = line.ledger.redis.hgetall(line.ledger.name("job", "conflict"))
     events = line.events("conflict")

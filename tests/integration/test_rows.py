@@ -1,0 +1,146 @@
+"""Every row, once: what is delivered against what the emulator generated, whatever the dataset and the network do."""
+
+import json
+from typing import Any
+
+import pytest
+from real_parts import delivery_of
+
+
+@pytest.fixture
+def deliver(line):
+    """Runs a job to its end and answers its result; `key` is new each time."""
+
+    def run(actor: str, collect: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        order = {"actor": actor, "poll_interval_secs": 1, "collect": {"records": [], **collect}, **fields}
+        return line.submit(order).get(timeout=40)
+
+    return run
+
+
+def assert_whole(line, result, count, query=""):
+    """The delivery is complete and its lines are, byte for byte, those that the emulator generated."""
+    expected = line.emulator.expected(result["dataset_id"], query)
+    delivery = delivery_of(result)
+    assert (result["state"], result["items"], expected["count"]) == ("DELIVERED", count, count)
+    assert (delivery.manifest["complete"], "_SUCCESS" in delivery.files) == (True, True)
+    assert delivery.sha256 == expected["sha256"]
+    assert len([part for part in delivery.files if part.startswith("part-")]) == len(delivery.manifest["parts"])
+
+
+@pytest.mark.parametrize(
+    ("items", "page_items", "parts"),
+    [(0, None, 0), (1, None, 1), (250, 250, 1), (249, 250, 1), (251, 250, 2), (500, 250, 2), (1300, 100, 13)],
+)
+def test_dataset_of_any_size_is_delivered_whole(line, deliver, items, page_items, parts):
+    actor = line.emulator.actor(f"sized-{items}", items=items, duration_secs=0)
+    result = deliver(actor, {"page_items": page_items})
+    assert_whole(line, result, items)
+    assert result["pages"] == parts
+
+
+@pytest.mark.parametrize(
+    ("name", "script"),
+    [
+        ("total-too-low", {"initial_total": 10, "counter_lag_secs": 1.5}),
+        ("total-zero", {"initial_total": 0, "counter_lag_secs": 1.5}),
+        ("total-late", {"counter_lag_secs": 60}),
+    ],
+)
+def test_rows_that_the_counters_do_not_name_yet_are_delivered(line, deliver, name, script):
+    actor = line.emulator.actor(name, items=900, duration_secs=0, **script)
+    assert_whole(line, deliver(actor, {"page_items": 200}), 900)
+
+
+def test_limit_and_offset_cut_the_dataset_exactly(line, deliver):
+    actor = line.emulator.actor("cut-out", items=1200, duration_secs=0)
+    result = deliver(actor, {"page_items": 100, "offset": 333, "limit": 450})
+    assert_whole(line, result, 450, "offset=333&limit=450")
+    parts = delivery_of(result).manifest["parts"]
+    assert [(part["offset"], part["scanned"]) for part in parts] == [
+        *((333 + 100 * n, 100) for n in range(4)),
+        (733, 50),
+    ]
+
+
+def test_limit_and_offset_beyond_the_dataset_deliver_what_there_is(line, deliver):
+    actor = line.emulator.actor("cut-short", items=300, duration_secs=0)
+    assert_whole(line, deliver(actor, {"offset": 250, "limit": 1000}), 50, "offset=250")
+    assert_whole(line, deliver(actor, {"offset": 5000}), 0, "offset=5000")
+
+
+@pytest.mark.parametrize(
+    ("collect", "query", "rows"),
+    [
+        ({"skip_empty": True}, "skipEmpty=1", 2997),
+        ({"clean": True}, "clean=1", 2997),
+        ({"skip_hidden": True, "fields": ["index", "#debug"]}, "skipHidden=1&fields=index,%23debug", 3000),
+        ({"fields": ["index"], "output_fields": ["n"], "clean": True}, "fields=index&outputFields=n&clean=1", 2997),
+        ({"omit": ["index"], "flatten": ["address"]}, "omit=index&flatten=address", 3000),
+        ({"desc": True}, "desc=1", 3000),
+    ],
+)  # fmt: skip
+def test_filtered_rows_are_those_of_one_single_answer(line, deliver, collect, query, rows):
+    actor = line.emulator.actor("filtered", items=3000, duration_secs=0)
+    result = deliver(actor, {"page_items": 700, **collect})
+    assert (result["state"], result["scanned"], result["items"]) == ("DELIVERED", 3000, rows)
+    assert delivery_of(result).lines == line.emulator.item_lines(result["dataset_id"], query)
+
+
+def test_page_from_which_a_filter_drops_every_row_is_not_the_end(line, deliver):
+    actor = line.emulator.actor("all-dropped", items=1000, duration_secs=0)
+    result = deliver(actor, {"page_items": 100, "fields": ["nowhere"], "skip_empty": True})
+    assert (result["state"], result["scanned"], result["items"]) == ("DELIVERED", 1000, 0)
+    assert delivery_of(result).lines == b""
+
+
+def test_unwound_rows_outnumber_the_items_and_are_all_there(line, deliver):
+    actor = line.emulator.actor("unwound", items=1000, duration_secs=0)
+    result = deliver(actor, {"page_items": 300, "unwind": ["offers"]})
+    expected = line.emulator.item_lines(result["dataset_id"], "unwind=offers")
+    assert result["scanned"] == 1000
+    assert result["items"] == expected.count(b"\n") > 1000
+    assert delivery_of(result).lines == expected
+
+
+def test_uncompressed_parts_hold_the_same_rows(line, deliver):
+    actor = line.emulator.actor("plain", items=700, duration_secs=0)
+    result = deliver(actor, {"page_items": 300}, sink={"compression": "none"})
+    assert_whole(line, result, 700)
+    assert {"part-00000.jsonl", "part-00001.jsonl", "part-00002.jsonl"} < delivery_of(result).files
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"action": "cut_body", "after_bytes": 3000, "times": 2},
+        {"action": "cut_body", "after_bytes": 0, "times": 2},
+        {"action": "reset_before", "times": 2},
+        {"action": "reset_after", "times": 2},
+        {"action": "status", "status": 500, "times": 3},
+        {"action": "status", "status": 502, "html": "<html>Bad gateway</html>", "times": 3},
+        {"action": "status", "status": 200, "html": "<html>Maintenance</html>", "times": 2},
+        {"action": "status", "status": 429, "type": "rate-limit-exceeded", "times": 3},
+    ],
+    ids=lambda fault: f"{fault['action']}-{fault.get('status', fault.get('after_bytes', ''))}",
+)
+def test_broken_answers_are_mended_without_a_wrong_row(line, deliver, faults, fault):
+    actor = line.emulator.actor("mended", items=1000, duration_secs=0)
+    faults({"method": "GET", "path_regex": "/items$", **fault})
+    result = deliver(actor, {"page_items": 250})
+    assert_whole(line, result, 1000)
+    asked = line.emulator.requests("GET", f"/v2/datasets/{result['dataset_id']}/items")
+    assert len(asked) == 4 + 1 + fault["times"]  # each page, the read of nothing that proves the end, each fault
+
+
+def test_page_that_stays_unreadable_makes_the_delivery_partial_and_says_so(line, deliver, faults):
+    actor = line.emulator.actor("unreadable", items=400, duration_secs=0)
+    faults(
+        {"action": "status", "status": 404, "type": "record-not-found", "path_regex": "/items$", "nth": 2, "times": 99}
+    )
+    result = deliver(actor, {"page_items": 200})
+    assert (result["state"], result["reason"]["code"]) == ("PARTIAL", "dataset-vanished")
+    delivery = delivery_of(result)
+    assert (delivery.manifest["complete"], "_SUCCESS" in delivery.files) == (False, False)
+    rows = [json.loads(line)["index"] for line in delivery.lines.splitlines() if line != b"{}"]
+    assert len(set(rows)) == len(rows) == result["items"] == 200
