@@ -270,7 +270,7 @@ def test_a_new_actor_and_task_can_be_put(emulator):
 # Waiting and lists
 
 
-def test_waiting_ends_with_the_run_and_is_clamped(emulator):
+def test_waiting_ends_with_the_run_or_after_the_time_asked_for(emulator):
     run = emulator.start(wait=0, duration_secs=0.5)
     assert emulator.data("GET", f"/v2/actor-runs/{run['id']}?waitForFinish=999999")["status"] == "SUCCEEDED"
     run = emulator.start(wait=0, duration_secs=600)
@@ -283,7 +283,7 @@ def test_an_abort_ends_the_waiting_of_others(emulator):
         waited = pool.submit(requests.get, **_get(emulator, f"/v2/actor-runs/{run['id']}?waitForFinish=30"))
         until(lambda: any("waitForFinish" in r["query"] for r in emulator.requests(path_prefix="/v2/actor-runs/")))
         emulator.data("POST", f"/v2/actor-runs/{run['id']}/abort")
-        assert waited.result().json()["data"]["status"] == "ABORTED"
+        assert waited.result(timeout=10).json()["data"]["status"] == "ABORTED"
 
 
 def test_a_runs_own_timeout_stops_it(emulator):
@@ -504,13 +504,17 @@ def test_a_status_fault_answers_in_the_platforms_place(emulator):
 
 
 @pytest.mark.parametrize(("action", "runs_made"), [("reset_before", 0), ("reset_after", 1)])
-@pytest.mark.parametrize("body", [b"", b"x" * 3_000_000])
-def test_a_reset_loses_the_reply_before_or_after_the_run_is_made(emulator, action, runs_made, body):
+@pytest.mark.parametrize(
+    ("body", "seen"),
+    # A client that still sends may miss the reset itself and see the end only.
+    [(b"", "reset by peer"), (b"x" * 3_000_000, "reset by peer|closed connection without response")],
+    ids=["no-body", "large-body"],
+)
+def test_a_reset_loses_the_reply_before_or_after_the_run_is_made(emulator, action, runs_made, body, seen):
     before = emulator.data("GET", "/v2/actor-runs")["total"]
     emulator.fault(action, method="POST", path_regex="/runs$", nth=1)
-    with pytest.raises(requests.ConnectionError) as lost:
+    with pytest.raises(requests.ConnectionError, match=seen):
         emulator.call("POST", "/v2/actors/demo~rows/runs", data=body)
-    assert re.search("reset by peer|closed connection without response", str(lost.value))
     assert emulator.data("GET", "/v2/actor-runs")["total"] == before + runs_made
     assert emulator.requests(method="POST", path_prefix="/v2/")[-1]["status"] is None
 

@@ -70,9 +70,14 @@ def list_runs(call: Call, *, actor_id: str | None = None, actor_task_id: str | N
     return data_answer(page)
 
 
+def clamped_wait(secs: float | None) -> float:
+    """How long the platform really waits."""
+    return min(max(secs or 0.0, 0.0), MAX_WAIT_SECS)
+
+
 async def wait_for_finish(run: Run, secs: float | None) -> None:
-    """Returns when the run has finished, or after so many seconds, at most 60."""
-    deadline = now() + min(max(secs or 0, 0), MAX_WAIT_SECS)
+    """Returns when the run has finished, or after so many seconds, clamped."""
+    deadline = now() + clamped_wait(secs)
     while not run.life.is_finished(at := now()) and at < deadline:
         await run.wait(at, until=min(deadline, run.life.finished_at))
 
