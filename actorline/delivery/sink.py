@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 CLAIM: Final = "_actorline.json"
 SUCCESS: Final = "_SUCCESS"
@@ -57,15 +57,17 @@ class LocalSink:
             raise SinkTakenError(message)
 
     def check(self) -> None:
-        """Whether the folder could be made and written, without leaving anything there."""
+        """Whether the folder can be made and written; what that took is removed again."""
         with self._refusals():
-            parent = next(path for path in (self.folder, *self.folder.parents) if path.exists())
-            if not parent.is_dir():
-                message = f"The sink {self.url} can't be written: {parent} is not a folder. Choose another sink."
-                raise SinkError(message)
-            if not os.access(parent, os.W_OK | os.X_OK):
-                message = f"The sink {self.url} can't be written: no permission for {parent}. Choose another sink."
-                raise SinkError(message)
+            missing = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with self.staging("check", os.urandom(6).hex()):
+                    pass
+            finally:
+                for path in missing:
+                    with contextlib.suppress(OSError):
+                        path.rmdir()
 
     @contextmanager
     def staging(self, name: str, execution: str) -> Iterator[BinaryIO]:
@@ -126,21 +128,31 @@ class LocalSink:
 
 def open_sink(url: str) -> LocalSink:
     """The sink at a filled URL. Raises SinkError for a kind that isn't known."""
-    if urlsplit(url).scheme != "file":
-        kind = urlsplit(url).scheme or "no scheme"
+    kind = _split(url).scheme
+    if kind != "file":
+        kind = kind or "no scheme"
         message = f"A sink with {kind} is not built yet; take file:///a/folder/."
         raise SinkError(message)
     return LocalSink(url)
 
 
 def local_path(url: str) -> Path:
-    """The absolute, normalised path of a `file:` URL. Raises SinkError if it names a host or a relative path."""
-    parts = urlsplit(url)
+    """The absolute, normalised path of a `file:` URL. Raises SinkError if it is anything else, also a query."""
+    parts = _split(url)
     path = unquote(parts.path)
-    if parts.scheme != "file" or parts.netloc not in {"", "localhost"} or not path.startswith("/") or "\0" in path:
-        message = "A local sink is file:///an/absolute/folder/."
+    is_plain = parts.scheme == "file" and parts.netloc in {"", "localhost"} and not (parts.query or parts.fragment)
+    if not is_plain or not path.startswith("/") or "\0" in path:
+        message = "A local sink is file:///an/absolute/folder/; a ? or # in its name is written %3F or %23."
         raise SinkError(message)
     return Path(os.path.normpath(path))
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:  # a bracket that isn't closed
+        message = "The sink is not a URL; take file:///a/folder/."
+        raise SinkError(message) from error
 
 
 def folder_url(folder: Path) -> str:
@@ -151,5 +163,5 @@ def is_below(url: str, root: str) -> bool:
     """Whether a sink lies in a root, with `..` and symbolic links resolved."""
     try:
         return local_path(url).resolve().is_relative_to(local_path(root).resolve())
-    except (SinkError, OSError):
+    except (SinkError, OSError, RuntimeError):  # RuntimeError: Python before 3.13 on a loop of links
         return False

@@ -44,7 +44,8 @@ def test_the_result_has_the_one_shape(make_job):
     job = make_job(
         order={"actor_task": "me/nightly", "key": "other"}, state="PARTIAL", reason=reason,
         run_id="r1", dataset_id="d1", run_status="FAILED", sink="file:///x/", manifest="file:///x/manifest.json",
-        items=3, scanned=4, bytes=5, pages=1, started_at=1001.5, run_finished_at="2026-11-23T08:15:30+00:00", delivered_at=1003, cost_usd=0.5,
+        items=3, scanned=4, bytes=5, pages=1, cost_usd=0.5,
+        started_at=1001.5, run_finished_at="2026-11-23T08:15:30+00:00", delivered_at=1003,
     )  # fmt: skip
     assert JobResult.of(job).model_dump(mode="json") == {
         "key": "k", "state": "PARTIAL", "reason": reason, "actor": "me/nightly", "run_id": "r1",

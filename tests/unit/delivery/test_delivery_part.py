@@ -1,0 +1,278 @@
+import gzip
+import hashlib
+import io
+import itertools
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actorline.delivery.part import INFLATED_BYTES, PartFacts, UnreadablePage, download_window, inspect_part
+from actorline.delivery.windows import Window
+
+JSON_LINES = "application/jsonl; charset=utf-8"
+
+items = st.dictionaries(
+    st.text("abc", max_size=2), st.none() | st.integers() | st.text(max_size=9) | st.lists(st.booleans()), max_size=3
+)
+rows_of = st.lists(items, max_size=12).map(lambda found: [json.dumps(item).encode() for item in found])
+
+
+def text_of(rows: Sequence[bytes], *, newline: bool = True) -> bytes:
+    return b"\n".join(rows) + (b"\n" if newline and rows else b"")
+
+
+@dataclass
+class Served:
+    """One answer as it comes off the wire."""
+
+    wire: bytes
+    scanned: int | None
+    total: int | None = None
+    is_gzip: bool = False
+    content_type: str = JSON_LINES
+    cuts: Sequence[int] = ()
+    is_closed: bool = False
+
+    def blocks(self, size: int) -> Iterator[bytes]:
+        bounds = [0, *sorted(min(cut, len(self.wire)) for cut in self.cuts), len(self.wire)]
+        for begin, end in itertools.pairwise(bounds):
+            for at in range(begin, end, size):
+                yield self.wire[at : min(at + size, end)]
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@dataclass
+class Platform:
+    """Answers one after the other, and keeps what was asked for."""
+
+    answers: list[Served]
+    asked: list[tuple[int, int]] = field(default_factory=list)
+
+    def open(self, offset: int, limit: int) -> Served:
+        self.asked.append((offset, limit))
+        return self.answers[len(self.asked) - 1]
+
+
+def download(*answers: Served, **options: Any) -> tuple[PartFacts, bytes, Platform]:
+    platform, file = Platform(list(answers)), io.BytesIO()
+    window = Window(page_no=0, offset=options.pop("offset", 0), limit=options.pop("limit", 1000))
+    asked = {"expected": 0, "compress": True, "keeps_count": True, "keep_alive": lambda: None, **options}
+    facts = download_window(platform.open, window, file, **asked)
+    assert all(answer.is_closed for answer in answers[: len(platform.asked)])
+    return facts, file.getvalue(), platform
+
+
+def plain(rows: Sequence[bytes], **more: Any) -> Served:
+    return Served(text_of(rows), len(rows), **more)
+
+
+def squeezed(rows: Sequence[bytes], **more: Any) -> Served:
+    return Served(gzip.compress(text_of(rows)), len(rows), is_gzip=True, **more)
+
+
+@st.composite
+def served(draw: st.DrawFn, rows: Sequence[bytes], total: int) -> Served:
+    """These rows as one answer: plain or gzip, in any members, cut into any blocks, with or without a last newline."""
+    text = text_of(rows, newline=draw(st.booleans()))
+    is_gzip = draw(st.booleans())
+    wire = text
+    if is_gzip:
+        bounds = [0, *sorted(draw(st.lists(st.integers(0, len(text)), max_size=3))), len(text)]
+        members = [text[begin:end] for begin, end in itertools.pairwise(bounds)]
+        wire = b"".join(gzip.compress(member, draw(st.sampled_from([0, 1, 9]))) for member in members)
+    cuts = draw(st.lists(st.integers(0, len(wire)), max_size=6))
+    said = draw(st.sampled_from([len(rows), len(rows), None]))
+    return Served(wire, said, total, is_gzip=is_gzip, cuts=cuts)
+
+
+@given(data=st.data(), rows=rows_of, compress=st.booleans())
+def test_the_part_holds_exactly_the_rows_however_they_come(data, rows, compress):
+    bounds = sorted(data.draw(st.sets(st.integers(1, max(len(rows) - 1, 1)), max_size=3), "answers"))
+    bounds = [0, *(bound for bound in bounds if bound < len(rows)), len(rows)]
+    answers = [data.draw(served(rows[begin:end], len(rows)), "answer") for begin, end in itertools.pairwise(bounds)]
+    facts, stored, platform = download(*answers, compress=compress, expected=len(rows))
+    text = gzip.decompress(stored) if compress and stored else stored
+    assert text == text_of(rows)
+    assert (facts.items, facts.scanned, facts.bytes) == (len(rows), len(rows), len(stored))
+    assert facts.sha256 == hashlib.sha256(stored).hexdigest()
+    assert [offset for offset, _ in platform.asked] == bounds[: len(answers)]
+    inspected = inspect_part(io.BytesIO(stored), compressed=compress)
+    assert (inspected.items, inspected.bytes, inspected.sha256) == (facts.items, facts.bytes, facts.sha256)
+
+
+def stored_or_refused(answer: Served, **options: Any) -> bytes | None:
+    """The part's text; None if the page was refused."""
+    try:
+        _, stored, _ = download(answer, **options)
+    except UnreadablePage:
+        return None
+    return gzip.decompress(stored) if stored and options.get("compress", True) else stored
+
+
+@given(data=st.data(), rows=rows_of, newline=st.booleans(), is_gzip=st.booleans(), compress=st.booleans())
+def test_an_answer_cut_at_any_byte_is_refused_or_lacks_nothing(data, rows, newline, is_gzip, compress):
+    text = text_of(rows, newline=newline)
+    wire = gzip.compress(text) if is_gzip else text
+    cut = data.draw(st.integers(0, len(wire)), "cut")
+    answer = Served(wire[:cut], len(rows), len(rows), is_gzip=is_gzip)
+    stored = stored_or_refused(answer, compress=compress, expected=len(rows))
+    if is_gzip and 0 < cut < len(wire):
+        assert stored is None
+    assert stored in {None, text_of(rows)}
+
+
+@settings(max_examples=200)
+@given(data=st.data(), rows=rows_of, compress=st.booleans(), keeps_count=st.booleans())
+def test_a_flipped_bit_in_gzip_is_refused_or_changes_nothing(data, rows, compress, keeps_count):
+    wire = bytearray(gzip.compress(text_of(rows)))
+    at = data.draw(st.integers(0, 8 * len(wire) - 1), "bit")
+    wire[at // 8] ^= 1 << (at % 8)
+    answer = Served(bytes(wire), len(rows), is_gzip=True)
+    stored = stored_or_refused(answer, compress=compress, keeps_count=keeps_count)
+    assert stored in {None, text_of(rows)}
+
+
+ROWS = [b'{"a":1}', b'{"a":2}', b'{"a":3}']
+
+
+@pytest.mark.parametrize("is_gzip", [False, True])
+@pytest.mark.parametrize("scanned", [0, 2, 4, -1, 1001])
+def test_a_count_that_is_not_the_number_of_lines_is_refused(scanned, is_gzip):
+    wire = gzip.compress(text_of(ROWS)) if is_gzip else text_of(ROWS)
+    with pytest.raises(UnreadablePage):
+        download(Served(wire, scanned, is_gzip=is_gzip))
+
+
+@pytest.mark.parametrize("scanned", [3, 7, 1000])
+def test_with_filters_more_may_be_scanned_than_comes(scanned):
+    facts, stored, _ = download(Served(text_of(ROWS), scanned), keeps_count=False)
+    assert (facts.items, facts.scanned) == (3, scanned)
+    assert gzip.decompress(stored) == text_of(ROWS)
+
+
+@pytest.mark.parametrize("scanned", [None, 0, 1001])
+def test_with_filters_the_count_must_be_named_and_lie_in_the_window(scanned):
+    with pytest.raises(UnreadablePage):
+        download(Served(text_of(ROWS), scanned), keeps_count=False)
+
+
+@pytest.mark.parametrize("content_type", ["", "text/html", "application/xml", "text/csv; charset=utf-8"])
+def test_another_content_type_is_refused_before_a_byte_is_stored(content_type):
+    file = io.BytesIO()
+    platform = Platform([Served(text_of(ROWS), 3, content_type=content_type)])
+    with pytest.raises(UnreadablePage, match="in the place of JSON lines"):
+        download_window(
+            platform.open, Window(page_no=0, offset=0, limit=9), file,
+            expected=0, compress=True, keeps_count=True, keep_alive=lambda: None,
+        )  # fmt: skip
+    assert not file.getvalue()
+    assert platform.answers[0].is_closed
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/jsonl", "application/x-ndjson", "application/json; charset=utf-8"]
+)
+def test_every_name_of_json_lines_is_taken(content_type):
+    assert download(plain(ROWS, content_type=content_type))[0].items == 3
+
+
+def test_a_short_answer_is_followed_by_a_request_for_the_rest():
+    answers = [plain(ROWS[:1], total=7), squeezed(ROWS[1:2], total=7), plain(ROWS[2:], total=7)]
+    facts, stored, platform = download(*answers, offset=4, limit=5)
+    assert platform.asked == [(4, 5), (5, 4), (6, 3)]
+    assert gzip.decompress(stored) == text_of(ROWS)
+    assert (facts.scanned, facts.total) == (3, 7)
+
+
+def test_a_server_that_ends_before_the_expected_rows_is_refused():
+    with pytest.raises(UnreadablePage, match="the window holds 4 items, 3 came"):
+        download(plain(ROWS), plain([]), expected=4)
+
+
+def test_a_full_window_is_asked_for_once():
+    _, _, platform = download(plain(ROWS, total=900), limit=3)
+    assert platform.asked == [(0, 3)]
+
+
+def test_a_window_behind_the_end_leaves_no_bytes():
+    for answer in (plain([]), Served(b"", 0, is_gzip=True)):
+        facts, stored, _ = download(answer)
+        assert (facts.items, facts.scanned, facts.bytes, stored) == (0, 0, 0, b"")
+
+
+@pytest.mark.parametrize("is_gzip", [False, True])
+def test_a_window_of_which_every_row_is_filtered_out_is_an_empty_part(is_gzip):
+    answer = Served(gzip.compress(b"") if is_gzip else b"", 5, is_gzip=is_gzip)
+    facts, stored, _ = download(answer, keeps_count=False)
+    assert gzip.decompress(stored) == b""
+    assert (facts.items, facts.scanned, facts.bytes) == (0, 5, len(stored))
+
+
+def test_keep_alive_may_stop_a_download():
+    class Stopped(Exception):  # noqa: N818
+        pass
+
+    def stop() -> None:
+        raise Stopped
+
+    answer = plain(ROWS)
+    with pytest.raises(Stopped):
+        download(answer, keep_alive=stop)
+    assert answer.is_closed
+
+
+@pytest.mark.parametrize("size", [INFLATED_BYTES - 1, INFLATED_BYTES, INFLATED_BYTES + 1, 3 * INFLATED_BYTES])
+def test_a_member_is_inflated_whole_at_the_bounds_of_the_blocks(size):
+    row = b'{"a":"' + b"x" * (size - 9) + b'"}'
+    assert len(row) + 1 == size
+    facts, stored, _ = download(squeezed([row]))
+    assert facts.items == 1
+    assert len(stored) < size / 100  # passed through as it came
+    assert gzip.decompress(stored) == row + b"\n"
+
+
+class Watched(io.BytesIO):
+    longest = 0
+
+    def write(self, block: Any) -> int:
+        self.longest = max(self.longest, len(block))
+        return super().write(block)
+
+
+def test_blocks_stay_bounded_whatever_the_ratio_of_compression():
+    rows, file = [b"{}"] * 1_000_000, Watched()
+    facts = download_window(
+        Platform([squeezed(rows)]).open, Window(page_no=0, offset=0, limit=len(rows)), file,
+        expected=0, compress=False, keeps_count=True, keep_alive=lambda: None,
+    )  # fmt: skip
+    assert facts.items == len(rows)
+    assert 0 < file.longest <= INFLATED_BYTES
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        gzip.compress(text_of(ROWS))[:-1],
+        gzip.compress(text_of(ROWS)) + b"\0",
+        gzip.compress(b'{"a":1}\n{"a"'),
+        zlib.compress(text_of(ROWS)),
+        text_of(ROWS),
+    ],
+)
+def test_a_part_that_is_not_whole_is_told_from_one_that_is(stored):
+    with pytest.raises(UnreadablePage):
+        inspect_part(io.BytesIO(stored), compressed=True)
+
+
+def test_a_plain_part_that_is_cut_in_a_row_is_not_whole():
+    assert inspect_part(io.BytesIO(text_of(ROWS)), compressed=False).items == 3
+    with pytest.raises(UnreadablePage):
+        inspect_part(io.BytesIO(text_of(ROWS)[:-3]), compressed=False)

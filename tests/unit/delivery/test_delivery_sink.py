@@ -1,0 +1,230 @@
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actorline.delivery.sink import CLAIM, LocalSink, SinkError, SinkTakenError, is_below, local_path, open_sink
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> LocalSink:
+    return LocalSink((tmp_path / "rows").as_uri())
+
+
+def names(sink: LocalSink) -> list[str]:
+    return sorted(str(path.relative_to(sink.folder)) for path in sink.folder.rglob("*") if path.is_file())
+
+
+def test_the_first_of_two_files_stays_and_the_second_is_told(sink):
+    with sink.staging("part-00000", "one") as first, sink.staging("part-00000", "two") as second:
+        first.write(b"first")
+        second.write(b"second")
+        assert sink.publish(first, "part-00000") is True
+        assert sink.publish(second, "part-00000") is False
+    assert (sink.folder / "part-00000").read_bytes() == b"first"
+    assert names(sink) == ["part-00000"]
+
+
+def test_nothing_is_seen_under_its_name_before_it_is_whole(sink):
+    with sink.staging("part-00000", "one") as file:
+        file.write(b"half")
+        assert not sink.exists("part-00000")
+        assert sink.publish(file, "part-00000")
+        assert (sink.folder / "part-00000").read_bytes() == b"half"
+
+
+def test_what_is_not_published_leaves_nothing(sink):
+    class Killed(Exception):  # noqa: N818
+        pass
+
+    with pytest.raises(Killed), sink.staging("records/OUTPUT", "one") as file:  # noqa: PT012 - the block is what is left
+        file.write(b"half")
+        raise Killed
+    assert names(sink) == []
+
+
+def test_many_writers_at_once_publish_one_whole_file(sink):
+    barrier, won = threading.Barrier(8), []
+
+    def write(number: int) -> None:
+        barrier.wait()
+        if sink.write_once("manifest.json", str(number).encode() * 50_000):
+            won.append(number)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (winner,) = won
+    assert (sink.folder / "manifest.json").read_bytes() == str(winner).encode() * 50_000
+    assert names(sink) == ["manifest.json"]
+
+
+def test_a_record_is_stored_in_its_folder(sink):
+    assert sink.write_once("records/OUTPUT", b"{}")
+    assert names(sink) == ["records/OUTPUT"]
+    with sink.open("records/OUTPUT") as file:
+        assert file.read() == b"{}"
+    assert sink.file_url("records/OUTPUT") == f"{sink.folder.as_uri()}/records/OUTPUT"
+
+
+def test_a_claim_holds_for_its_job_and_against_every_other(sink):
+    sink.claim("al-1", "nightly")
+    sink.claim("al-1", "nightly")
+    for installation, key in (("al-1", "other"), ("al-2", "nightly")):
+        with pytest.raises(SinkTakenError, match="is taken by the job nightly"):
+            sink.claim(installation, key)
+    assert json.loads((sink.folder / CLAIM).read_bytes()) == {"installation": "al-1", "key": "nightly"}
+    assert names(sink) == [CLAIM]
+
+
+@pytest.mark.parametrize(
+    "found", [b"", b"not json", b"[]", b"null", b'{"key": "nightly"}', b'{"installation": "al-1"}']
+)
+def test_a_claim_that_is_not_exactly_ours_is_somebody_elses(sink, found):
+    sink.folder.mkdir()
+    (sink.folder / CLAIM).write_bytes(found)
+    with pytest.raises(SinkTakenError):
+        sink.claim("al-1", "nightly")
+    assert (sink.folder / CLAIM).read_bytes() == found
+
+
+def test_of_two_jobs_at_once_one_claims_the_folder(sink):
+    barrier, taken = threading.Barrier(2), []
+
+    def claim(key: str) -> None:
+        barrier.wait()
+        try:
+            sink.claim("al-1", key)
+        except SinkTakenError:
+            taken.append(key)
+
+    threads = [threading.Thread(target=claim, args=(key,)) for key in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    owner = json.loads((sink.folder / CLAIM).read_bytes())["key"]
+    assert taken == [{"a": "b", "b": "a"}[owner]]
+
+
+def test_a_check_leaves_nothing(sink, tmp_path):
+    sink.check()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("method", ["check", "claim", "write"])
+def test_a_folder_that_cannot_be_made_is_a_sink_error(tmp_path, method):
+    (tmp_path / "file").write_text("")
+    sink = LocalSink((tmp_path / "file" / "rows").as_uri())
+    use = {
+        "check": sink.check,
+        "claim": lambda: sink.claim("al-1", "k"),
+        "write": lambda: sink.write_once("x", b""),
+    }[method]
+    with pytest.raises(SinkError):
+        use()
+
+
+def test_a_name_that_no_file_system_takes_is_a_sink_error(tmp_path):
+    sink = LocalSink(f"{tmp_path.as_uri()}/{'x' * 300}/rows/")
+    with pytest.raises(SinkError):
+        sink.check()
+    with pytest.raises(SinkError):
+        sink.claim("al-1", "k")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_a_sink_error(tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(SinkError):
+        LocalSink((tmp_path / "closed" / "rows").as_uri()).check()
+
+
+def test_a_file_that_is_missing_is_a_sink_error(sink):
+    with pytest.raises(SinkError):
+        sink.open("part-00000")
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("file:///srv/rows/", "/srv/rows"),
+        ("file:///srv/rows", "/srv/rows"),
+        ("file://localhost/srv/rows/", "/srv/rows"),
+        ("file:///srv/a/../rows/./", "/srv/rows"),
+        ("file:///srv/two%20words/%C3%BC", "/srv/two words/ü"),
+        ("file:///srv/a:b@c+d", "/srv/a:b@c+d"),
+    ],
+)
+def test_a_file_url_is_an_absolute_folder(url, path):
+    assert local_path(url) == Path(path)
+    assert open_sink(url).url == Path(path).as_uri() + "/"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "rows/",
+        "/srv/rows/",
+        "file:rows",
+        "file://host/srv/rows/",
+        "file:///srv/%00/",
+        "file:///srv/rows?x=1",
+        "file:///srv/rows#part",
+        "file://[/srv/",
+        "http://[",
+        "s3://bucket/rows/",
+    ],
+)
+def test_any_other_url_is_refused(url):
+    with pytest.raises(SinkError):
+        open_sink(url)
+
+
+@given(st.text())
+def test_whatever_the_url_it_is_a_sink_or_a_sink_error(url):
+    for candidate in (url, f"file:///{url}", f"file://{url}"):
+        try:
+            sink = open_sink(candidate)
+        except SinkError:
+            continue
+        assert sink.folder.is_absolute()
+        assert ".." not in sink.folder.parts
+        assert open_sink(sink.url).folder == sink.folder
+
+
+@pytest.mark.parametrize(
+    ("url", "below"),
+    [
+        ("rows/", True),
+        ("rows/a/b/", True),
+        ("rows/a/../b/", True),
+        ("rows/../other/", False),
+        ("rows/%2e%2e/other/", False),
+        ("other/", False),
+        ("rows-2/", False),
+        ("link/", False),
+        ("rows/out/x/", False),
+        ("rows/loop/x/", False),
+    ],
+)
+def test_a_sink_lies_in_a_root_with_dots_and_links_resolved(tmp_path, url, below):
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    (tmp_path / "rows" / "out").symlink_to(tmp_path / "other")
+    (tmp_path / "rows" / "loop").symlink_to(tmp_path / "rows" / "loop")
+    root = (tmp_path / "rows").as_uri()
+    assert is_below(f"{tmp_path.as_uri()}/{url}", root) is below
+
+
+def test_nothing_lies_below_what_is_no_root():
+    assert not is_below("file:///srv/rows/", "s3://bucket/")
+    assert not is_below("s3://bucket/rows/", "file:///srv/")
