@@ -88,7 +88,8 @@ class Schedule(BaseModel):
         return latest
 
     def _cron_times(self, after: datetime) -> Iterator[datetime]:
-        cron, zone = crontab.from_string(self.cron or ""), ZoneInfo(self.timezone)
+        cron: Any = crontab.from_string(self.cron or "")  # the stubs lack its fields
+        zone = ZoneInfo(self.timezone)
         moment = after.astimezone(UTC).replace(second=0, microsecond=0) + _MINUTE
         end = moment + _LOOK_AHEAD
         while moment < end:
@@ -140,7 +141,7 @@ class _File(BaseModel):
         return schedules
 
 
-def _day_matches(cron: crontab, local: datetime) -> bool:
+def _day_matches(cron: Any, local: datetime) -> bool:
     return (
         local.month in cron.month_of_year
         and local.day in cron.day_of_month

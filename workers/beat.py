@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import structlog
 from celery.apps.beat import Beat
-from celery.beat import ScheduleEntry, Scheduler
+from celery.beat import Scheduler
 from celery.schedules import BaseSchedule, schedstate
 
 from actorline.errors import Refused, Unavailable
@@ -18,7 +18,7 @@ from workers.app import app
 
 log = structlog.get_logger(__name__)
 
-MAX_SLEEP_SECS: Final = 30.0  # looks at the clock at least so often, so that a clock that is set shows
+MAX_SLEEP_SECS: Final = 30  # looks at the clock at least so often, so that a clock that is set shows
 
 
 class DueTimes(BaseSchedule):
@@ -57,17 +57,18 @@ class DueScheduler(Scheduler):
             self._order(key, self._owed[key])
         return min(super().tick(*args, **options), 1.0 if self._owed else MAX_SLEEP_SECS)
 
-    def apply_async(self, entry: ScheduleEntry, producer: Any = None, advance: bool = True, **options: Any) -> None:
+    def apply_async(self, entry: Any, producer: Any = None, advance: bool = True, **options: Any) -> None:
         del producer, advance, options
-        due = entry.schedule.latest(entry.last_run_at)
+        times: DueTimes = entry.schedule
+        due = times.latest(entry.last_run_at)
         if due is not None:
-            self._order(due_key(entry.name, due), entry.schedule.schedule.document)
+            self._order(due_key(entry.name, due), times.schedule.document)
 
     def _order(self, key: str, document: dict[str, Any]) -> None:
         try:
             submitted = submit({**document, "key": key}, ledger=ledger(), settings=settings(), trusted=True)
         except Refused as error:
-            log.error("schedule_refused", job_key=key, message=str(error))
+            log.error("schedule_refused", job_key=key, message=str(error))  # noqa: TRY400 - foreseeable: no traceback
         except Unavailable as error:
             log.warning("schedule_waits", job_key=key, message=str(error))
             self._owed[key] = document
@@ -87,5 +88,9 @@ def run_beat(settings: Settings) -> None:
         name: {"task": "actorline.run", "schedule": DueTimes(schedule, app=app)} for name, schedule in schedules.items()
     }
     Beat(
-        app=app, scheduler_cls=DueScheduler, max_interval=MAX_SLEEP_SECS, loglevel=settings.log_level, quiet=True
+        app=app,
+        scheduler_cls="workers.beat:DueScheduler",
+        max_interval=MAX_SLEEP_SECS,
+        loglevel=settings.log_level,
+        quiet=True,
     ).run()

@@ -74,6 +74,9 @@ class Stack:
             if not only_redis:
                 self._start_workers(flower=flower, flower_port=flower_port)
             self._write_state(only_redis=only_redis)
+            self.say(f"up: {', '.join(child.name for child in self.children)}")
+            if self.flower_url:
+                self.say(f"Flower: {self.flower_url}")
             while not self._stop and is_used():
                 self._look_after_children()
                 time.sleep(LOOK_SECS)
@@ -175,6 +178,7 @@ class Stack:
         staged.replace(path)
 
     def _take_down(self) -> None:
+        self.say("draining")
         (self.home / STATE_FILE).unlink(missing_ok=True)
         last = [child for child in self.children if child.name == "valkey"]
         first = [child for child in self.children if child.name != "valkey"]

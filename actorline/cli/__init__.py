@@ -6,7 +6,7 @@ import typer
 
 from actorline.cli import demo, jobs, processes, rows, run
 from actorline.cli.exits import Exit, exit_of_reason
-from actorline.cli.output import print_refusal, say
+from actorline.cli.output import print_refusal, quiet_logs, say
 from actorline.errors import Refused, Unavailable
 from actorline.settings import SettingsError
 
@@ -25,6 +25,7 @@ for command in (
 def main() -> None:
     """The console script. No foreseeable fault shows a traceback; each has its exit code (DESIGN, section 9)."""
     as_json = "--json" in sys.argv
+    quiet_logs()
     try:
         app()
     except SettingsError as error:

@@ -112,11 +112,11 @@ def _run_jobs(
         submitted = submit(document, ledger=stack.ledger, settings=settings, trusted=True)
         send(settings, submitted)
         keys.append(submitted.key)
-    for jobs in follow(stack.ledger, keys, interrupts, shown=True):
-        if interrupts.count:
-            interrupt_jobs(jobs, settings, stack, interrupts, as_json=False)
-            return None
-    return jobs
+    jobs = follow(stack.ledger, keys, interrupts, shown=True)
+    if all(job.is_terminal for job in jobs):
+        return jobs
+    interrupt_jobs(jobs, settings, stack, interrupts, as_json=False)
+    return None
 
 
 def _report(jobs: list[Job], stack: Attached, api_url: str) -> Exit:

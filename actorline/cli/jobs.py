@@ -68,11 +68,10 @@ def cancel(key: Key, as_json: AsJson = False) -> None:
             send_upkeep(sender, settings.namespace, key)
             sender.close()
             with Interrupts() as interrupts:
-                for (seen,) in follow(stack.ledger, [key], interrupts, shown=not as_json):
-                    job = seen
-                    if interrupts.count:
-                        say(f"Not waited for: the job is being stopped. Come back: actorline show {key}")
-                        raise typer.Exit(Exit.INTERRUPTED)
+                (job,) = follow(stack.ledger, [key], interrupts, shown=not as_json)
+            if not job.is_terminal:
+                say(f"Not waited for: the job is being stopped. Come back: actorline show {key}")
+                raise typer.Exit(Exit.INTERRUPTED)
         else:
             say(f"{key} has ended already: nothing was stopped.")
     if stack.brought_up:

@@ -1,10 +1,11 @@
 """What is printed where: results and rows to standard output, everything else to standard error."""
 
+import logging
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
+import structlog
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -14,7 +15,8 @@ from actorline.jobs.job import JobResult, iso_time
 from actorline.jobs.ledger import TimelineEntry
 from actorline.jobs.states import State
 
-out = Console(highlight=False, soft_wrap=True)
+# a pipe has no width: a line there is never broken
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 300)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 COLOURS = {
@@ -24,6 +26,14 @@ COLOURS = {
     State.CANCELLED: "magenta",
     State.EXPIRED: "magenta",
 }
+
+
+def quiet_logs() -> None:
+    """The terminal shows what a person asked for; of the log only warnings, on standard error."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def print_json(value: Any) -> None:
@@ -53,7 +63,7 @@ def print_result(result: JobResult, *, as_json: bool) -> None:
     if as_json:
         print_json(result.model_dump(mode="json"))
         return
-    rows = f"{result.items:,} items" + (f", {result.records} records" if result.records else "")
+    rows = f"{result.items:,} items" + (f", {result.records:,} record(s)" if result.records else "")
     out.print(f"{coloured(result.state)} {escape(result.key)}: {rows}, {cost_text(result.cost_usd)}")
     if result.reason:
         out.print(f"  {escape(result.reason.message)}")
@@ -71,25 +81,21 @@ def print_timeline(entries: list[TimelineEntry]) -> None:
 def print_jobs(results: list[JobResult]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("key", "state", "actor", "items", "cost", "queued"):
-        table.add_column(column, justify="right" if column in {"items", "cost"} else "left", overflow="fold")
+        table.add_column(column, justify="right" if column in {"items", "cost"} else "left", no_wrap=True)
     for result in results:
         table.add_row(
             escape(result.key),
             coloured(result.state),
             escape(result.actor or ""),
             f"{result.items:,}",
-            cost_text(result.cost_usd),
-            result.queued_at,
+            "" if result.cost_usd is None else f"${result.cost_usd:.4f}",
+            (result.queued_at or "")[:19].replace("T", " "),
         )
     out.print(table)
 
 
 def cost_text(usd: float | None) -> str:
     return "cost not known" if usd is None else f"${usd:.4f}"
-
-
-def facts_of(result: JobResult) -> Mapping[str, Any]:
-    return result.model_dump(mode="json")
 
 
 def _short(value: Any) -> str:

@@ -25,7 +25,6 @@ def up(flower_port: Annotated[int, typer.Option(min=0, max=65535)] = 5555) -> No
     if not settings.tokens:
         say("No token is set: jobs will be refused. Set APIFY_TOKEN.")
     say(f"Actorline in {settings.home} (logs in {settings.home}/logs). Ctrl-C ends it.")
-    say(f"Flower: http://127.0.0.1:{flower_port} (another port if that one is taken)")
     say(f"A service orders by: {send_line(settings)}")
     _become(settings, "stack", "--stay", "--flower", "--flower-port", str(flower_port))
 

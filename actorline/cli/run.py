@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from actorline.cli.exits import Exit, exit_of_result
+from actorline.cli.jobs import find
 from actorline.cli.order import merge, parse_labels, read_document, read_input, sink_url
 from actorline.cli.output import print_json, print_result, say
 from actorline.cli.preflight import check_order
@@ -17,6 +18,7 @@ from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.messages import make_sender, send_upkeep
 from actorline.jobs.submit import Submitted, fill_sink, submit
+from actorline.platform.runs import TERMINAL_STATUSES
 from actorline.settings import Settings, load_settings
 
 
@@ -117,14 +119,12 @@ def _order_and_wait(
     if not submitted.created:
         say(f"{submitted.key} exists already ({submitted.state}): joined, nothing new is started.")
     if no_wait:
-        job = stack.ledger.load(submitted.key)
-        if job:
-            print_result(JobResult.of(job), as_json=as_json)
+        print_result(JobResult.of(find(stack.ledger, submitted.key)), as_json=as_json)
         return Exit.DELIVERED
-    for (seen,) in follow(stack.ledger, [submitted.key], interrupts, shown=not as_json):
-        if interrupts.count:
-            return _interrupted(seen, settings, stack, interrupts, as_json=as_json, keep=keep)
-    result = JobResult.of(seen)
+    (job,) = follow(stack.ledger, [submitted.key], interrupts, shown=not as_json)
+    if not job.is_terminal:
+        return _interrupted(job, settings, stack, interrupts, as_json=as_json, keep=keep)
+    result = JobResult.of(job)
     print_result(result, as_json=as_json)
     return exit_of_result(result)
 
@@ -168,15 +168,20 @@ def interrupt_jobs(
                 send_upkeep(sender, settings.namespace, job.key)
     finally:
         sender.close()
-    for seen in follow(stack.ledger, [job.key for job in jobs], interrupts, shown=not as_json):
-        jobs = seen
-        if interrupts.count > 1:
-            for job in jobs:
-                say(f"Not waited for: {_run_text(job)}, and may be billing. {_come_back(job)}")
-            return []
+    told: set[str] = set()
+
+    def tell_when_over(jobs: list[Job]) -> None:
+        for job in jobs:
+            if job.key not in told and (job.is_terminal or job.run_status in TERMINAL_STATUSES):
+                told.add(job.key)
+                say(f"{_run_text(job)}. {_come_back(job)}")
+
+    keys = [job.key for job in jobs]
+    jobs = follow(stack.ledger, keys, interrupts, shown=not as_json, until=interrupts.count + 1, look=tell_when_over)
     for job in jobs:
-        say(f"{_run_text(job)}. {_come_back(job)}")
-    return jobs
+        if not job.is_terminal:
+            say(f"Not waited for: {_run_text(job)}, and may be billing. {_come_back(job)}")
+    return [job for job in jobs if job.is_terminal]
 
 
 def _run_text(job: Job) -> str:

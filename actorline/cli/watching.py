@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Final, Self
@@ -45,17 +45,29 @@ class Interrupts:
         self._event.clear()
 
 
-def follow(ledger: Ledger, keys: Sequence[str], interrupts: Interrupts, *, shown: bool) -> Iterator[list[Job]]:
-    """The jobs as they are, several times a second, until all have ended. The caller looks at `interrupts`."""
+def follow(
+    ledger: Ledger,
+    keys: Sequence[str],
+    interrupts: Interrupts,
+    *,
+    shown: bool,
+    until: int = 1,
+    look: Callable[[list[Job]], None] | None = None,
+) -> list[Job]:
+    """Show jobs until all have ended, or until interrupt number `until`; answers them as they are then.
+
+    `look` is called with them several times a second.
+    """
     with _bars(shown=shown) as progress:
         bars = {key: progress.add_task(key, total=None, state="QUEUED", items=0) for key in keys}
         while True:
             jobs = [job for key in keys if (job := ledger.load(key))]
             for job in jobs:
                 _show(progress, bars[job.key], job)
-            yield jobs
-            if all(job.is_terminal for job in jobs):
-                return
+            if look:
+                look(jobs)
+            if all(job.is_terminal for job in jobs) or interrupts.count >= until:
+                return jobs
             interrupts.sleep(LOOK_SECS)
 
 
