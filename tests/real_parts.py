@@ -186,6 +186,13 @@ def are_ready(line: Line, kinds: Sequence[str], workers: Sequence[subprocess.Pop
     return len(line.client.control.ping(destination=names, timeout=0.5, limit=len(names))) == len(names)
 
 
+def waiting_poll(line: Line, key: str) -> str | None:
+    """The task id of the job's poll that a worker holds until its time has come."""
+    held = line.client.control.inspect(timeout=0.5).scheduled() or {}
+    requests = [entry["request"] for entries in held.values() for entry in entries]
+    return next((r["id"] for r in requests if r["name"] == "actorline.poll_run" and r["args"][0] == key), None)
+
+
 SERVICE = """
 import os
 from celery import Celery

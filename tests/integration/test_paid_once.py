@@ -1,0 +1,150 @@
+"""One job starts one paid run: through lost replies, refusals for now, doubled messages and dead workers."""
+
+from typing import Any
+
+import pytest
+import requests
+from real_parts import TOKEN, delivery_of, reason_of, running_workers, start_worker, wait_for, waiting_poll
+
+POST = {"method": "POST", "nth": 1}
+TROUBLES: dict[str, dict[str, Any]] = {
+    "lost-reply": {"action": "reset_after"},
+    "cut-reply": {"action": "cut_body", "after_bytes": 40},
+    "lost-request": {"action": "reset_before"},
+    "html-502": {"action": "status", "status": 502, "html": "<html>Bad gateway</html>"},
+    "timed-out-408": {"action": "status", "status": 408, "type": "operation-timed-out"},
+    "no-memory-402": {"action": "status", "status": 402, "type": "actor-memory-limit-exceeded"},
+    "no-room-402": {"action": "status", "status": 402, "type": "concurrent-runs-limit-exceeded"},
+    "rate-429": {"action": "status", "status": 429, "type": "rate-limit-exceeded"},
+    "refused-400": {"action": "status", "status": 400, "type": "invalid-input", "message": "Input is not valid"},
+    "refused-402": {"action": "status", "status": 402, "type": "not-enough-usage-to-run-paid-actor"},
+    "refused-403": {"action": "status", "status": 403, "type": "insufficient-permissions"},
+    "made-and-500": {"action": "status", "status": 500},
+}
+
+
+@pytest.fixture(scope="module")
+def orders(line) -> Any:
+    """One order for each trouble with the start, placed at once: each waits some seconds. Name -> pending result."""
+    placed = {}
+    for name, fault in TROUBLES.items():
+        actor = line.emulator.actor(name, items=300, duration_secs=0)
+        line.emulator.faults({**POST, "path_regex": f"/actors/demo~{name}/runs$", **fault})
+        placed[name] = line.submit({"key": f"start-{name}", "actor": actor, "poll_interval_secs": 1})
+    make_the_run_of(line, "made-and-500")
+    yield placed
+    line.emulator.end_faults()
+
+
+def make_the_run_of(line, name: str) -> None:
+    """The platform made the run before it answered 500: no fault does that, so the run is made here, as ours."""
+    job = wait_for(
+        lambda: (job := line.ledger.load(f"start-{name}")) and job.state == "WAITING" and job, what="the 500"
+    )
+    headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": job.intent.marker}
+    requests.post(f"{line.emulator.url}/v2/actors/demo~{name}/runs", json={}, headers=headers, timeout=10)
+
+
+def assert_one_run_with_every_row(line, result, actor):
+    (run,) = line.emulator.runs_of(actor)
+    assert (result["state"], result["items"], result["run_id"]) == ("DELIVERED", 300, run["id"])
+    assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
+
+
+@pytest.mark.parametrize("name", ["lost-reply", "cut-reply", "made-and-500"])
+def test_run_whose_start_was_answered_badly_is_found_and_adopted(line, orders, name):
+    result = orders[name].get(timeout=40)
+    assert_one_run_with_every_row(line, result, f"demo/{name}")
+    assert result["adopted"] is True
+    assert "start-unclear" in line.events(f"start-{name}")
+
+
+@pytest.mark.parametrize("name", ["lost-request", "html-502", "timed-out-408"])
+def test_start_that_never_arrived_is_sent_again_only_after_the_settle_time(line, orders, name):
+    result = orders[name].get(timeout=40)
+    assert_one_run_with_every_row(line, result, f"demo/{name}")
+    assert result["adopted"] is False
+    first, second = line.emulator.starts(f"demo/{name}")
+    assert second["at"] - first["finished_at"] > 2
+    searches = [request["at"] for request in line.emulator.requests("GET") if request["path"] == "/v2/actor-runs"]
+    assert any(first["finished_at"] + 2 < at < second["at"] for at in searches)
+    assert "start-not-found" in line.events(f"start-{name}")
+
+
+@pytest.mark.parametrize("name", ["no-memory-402", "no-room-402", "rate-429"])
+def test_start_without_room_waits_and_starts_later(line, orders, name):
+    result = orders[name].get(timeout=40)
+    assert_one_run_with_every_row(line, result, f"demo/{name}")
+    (waited,) = [entry for entry in line.ledger.timeline(f"start-{name}") if entry.event == "waiting"]
+    assert waited.data["code"] == "capacity"
+    first, second = line.emulator.starts(f"demo/{name}")
+    assert second["at"] - first["at"] > 4.5
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("refused-400", "input-invalid"), ("refused-402", "forbidden"), ("refused-403", "forbidden")]
+)
+def test_refused_start_raises_job_refused_in_the_platforms_words(line, orders, name, code):
+    with pytest.raises(Exception) as raised:  # noqa: PT011
+        orders[name].get(timeout=40)
+    assert type(raised.value).__name__ == "JobRefused"
+    reason = reason_of(raised.value)
+    assert (reason["code"], reason["platform_type"], reason["billed"]) == (code, TROUBLES[name]["type"], False)
+    assert TROUBLES[name].get("message", "") in reason["message"]
+    assert len(line.emulator.starts(f"demo/{name}")) == 1
+    assert line.emulator.runs_of(f"demo/{name}") == []
+
+
+def test_cancel_while_the_start_is_unclear_finds_and_aborts_the_run(line, faults):
+    actor = line.emulator.actor("unclear-and-cancelled", items=300, duration_secs=60)
+    faults({**POST, "action": "reset_after", "path_regex": "unclear-and-cancelled/runs$"})
+    order = line.submit({"key": "unclear-and-cancelled", "actor": actor, "poll_interval_secs": 1})
+    wait_for(lambda: line.state("unclear-and-cancelled") == "WAITING", what="the unclear start")
+    line.cancel("unclear-and-cancelled")
+    with pytest.raises(Exception) as raised:  # noqa: PT011
+        order.get(timeout=30)
+    assert type(raised.value).__name__ == "JobCancelled"
+    (run,) = line.emulator.runs_of(actor)
+    assert run["status"] == "ABORTED"
+
+
+def test_cancel_while_waiting_for_room_starts_nothing(line, faults):
+    actor = line.emulator.actor("no-room-and-cancelled", items=300, duration_secs=60)
+    faults({"method": "POST", "action": "status", "status": 429, "path_regex": "no-room-and-cancelled/runs$"})
+    order = line.submit({"key": "no-room-and-cancelled", "actor": actor, "poll_interval_secs": 1})
+    wait_for(lambda: line.state("no-room-and-cancelled") == "WAITING", what="the wait for room")
+    line.cancel("no-room-and-cancelled")
+    with pytest.raises(Exception) as raised:  # noqa: PT011
+        order.get(timeout=5)
+    assert reason_of(raised.value) == {
+        "code": "cancelled",
+        "message": "The job was cancelled. No run was started.",
+        "platform_type": None,
+        "billed": False,
+    }
+    assert line.emulator.runs_of(actor) == []
+
+
+def test_start_message_that_comes_three_times_to_two_workers_starts_one_run(own_line, faults):
+    line = own_line("doubled")
+    actor = line.emulator.actor("doubled-start", items=300, duration_secs=0)
+    faults({"method": "POST", "action": "delay", "secs": 1, "path_regex": "doubled-start/runs$"})
+    with running_workers(line, "control", "control", "fetch"):
+        order = line.submit({"key": "doubled-start", "actor": actor, "poll_interval_secs": 1})
+        job = wait_for(lambda: (job := line.ledger.load("doubled-start")) and job.state == "STARTING" and job)
+        for _ in range(2):
+            line.send("actorline.start_run", job.key, job.epoch, queue="control")
+        assert_one_run_with_every_row(line, order.get(timeout=30), actor)
+    assert len(line.emulator.starts(actor)) == 1
+
+
+def test_worker_killed_while_polling_is_followed_by_another_that_delivers(own_line):
+    line = own_line("killed-polling")
+    actor = line.emulator.actor("killed-polling", items=300, duration_secs=3)
+    with running_workers(line, "control", "fetch") as workers:
+        order = line.submit({"key": "killed-polling", "actor": actor, "poll_interval_secs": 3})
+        wait_for(lambda: waiting_poll(line, "killed-polling"), what="the second poll, held by the worker")
+        workers[0].kill()
+        workers.append(start_worker("control", line))
+        assert_one_run_with_every_row(line, order.get(timeout=40), actor)
+    assert len(line.emulator.starts(actor)) == 1
