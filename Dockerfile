@@ -28,5 +28,4 @@ ENV PATH=/opt/actorline/bin:$PATH \
     ACTORLINE_SINK_URL=file:///rows/{key}/
 USER actorline
 WORKDIR /var/lib/actorline
-VOLUME /rows
 ENTRYPOINT ["actorline"]

@@ -22,9 +22,12 @@ def _engine() -> None:
 
 @pytest.fixture(scope="session")
 def builder(_engine: None) -> dict[str, str]:
-    """Environment for builds: BuildKit where its client is installed, the classic builder elsewhere."""
+    """Environment of docker and compose: BuildKit where its client is installed, the classic builder elsewhere."""
     has_buildx = subprocess.run(["docker", "buildx", "version"], check=False, capture_output=True).returncode == 0
-    return {**os.environ, "DOCKER_BUILDKIT": "1" if has_buildx else "0"}
+    own = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ACTORLINE_", "APIFY_", "FLOWER_"))
+    }
+    return {**own, "DOCKER_BUILDKIT": "1" if has_buildx else "0"}
 
 
 @pytest.fixture(scope="session")

@@ -17,19 +17,13 @@ from pytest_celery import (
 from pytest_docker_tools import container, fxtr, volume
 from real_parts import TOKEN, Emulator
 
-pytestmark = [
-    pytest.mark.timeout(600),  # the first test builds the image
-]
+pytestmark = pytest.mark.timeout(600)  # the first test builds the image
 
 EMULATOR_PORT = "8480/tcp"
 
 
 class DurableRedis(RedisContainer):
     """The worker refuses a Redis without an append-only file."""
-
-    @classmethod
-    def image(cls):
-        return "redis:7-alpine"
 
     @classmethod
     def command(cls, *args, **_):
@@ -56,16 +50,20 @@ def celery_backend(request):
     backend.teardown()
 
 
-@pytest.fixture
-def default_redis_broker_cls():
-    return DurableRedis
+def redis_container():
+    return container(
+        image="redis:7-alpine",
+        command=DurableRedis.command(),
+        network="{default_pytest_celery_network.name}",
+        ports=DurableRedis.ports(),
+        tmpfs={"/data": ""},  # the image's own volume would outlive the container
+        wrapper_class=DurableRedis,
+        timeout=60,
+    )
 
 
-@pytest.fixture
-def default_redis_backend_cls():
-    return DurableRedis
-
-
+default_redis_broker = redis_container()
+default_redis_backend = redis_container()
 emulator_container = container(
     image="{actorline_image}",
     command=["emulator", "--host", "0.0.0.0", "--port", "8480"],

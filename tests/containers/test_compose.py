@@ -1,0 +1,226 @@
+"""`docker compose up` as a person does it, with the emulator in the place of the platform."""
+
+import base64
+import json
+import secrets
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+import pytest
+from conftest import ROOT
+from real_parts import TOKEN, wait_for
+
+pytestmark = pytest.mark.timeout(600)  # the first test builds the image
+
+PASSWORD = "a:password"
+
+ORDER = """
+import json, celery
+app = celery.Celery(broker="redis://redis:6379/0", backend="redis://redis:6379/1")
+print(json.dumps(app.send_task("actorline.run", [json.loads(input())], queue="actorline").get(timeout=60)))
+"""
+PLACE = """
+import json, celery
+celery.Celery(broker="redis://redis:6379/0").send_task("actorline.run", [json.loads(input())], queue="actorline")
+"""
+EXPECTED = "import urllib.request; print(urllib.request.urlopen('http://emulator:8480{}').read().decode())"
+DELIVERED = """
+import glob, gzip, hashlib
+parts = sorted(glob.glob("/rows/compose/*.jsonl.gz"))
+print(hashlib.sha256(b"".join(gzip.open(part).read() for part in parts)).hexdigest())
+"""
+
+
+@dataclass
+class Project:
+    """A compose project under a name of its own."""
+
+    command: list[str]
+    environment: dict[str, str]
+    name: str
+    flower_port: int
+
+    def __call__(self, *arguments: str, stdin: str | None = None) -> str:
+        done = subprocess.run(
+            [*self.command, *arguments], check=False, cwd=ROOT, env=self.environment, input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        return done.stdout
+
+    def python(self, service: str, code: str, *, stdin: str = "") -> str:
+        return self("exec", "-T", service, "python", "-c", code, stdin=stdin).strip()
+
+    def containers(self, *services: str) -> list[dict]:
+        """What the engine knows of the project's containers, running or not."""
+        ours = f"label=com.docker.compose.project={self.name}"
+        ids = docker("ps", "--all", "--quiet", "--filter", ours).split()
+        found = json.loads(docker("inspect", *ids)) if ids else []
+        return [each for each in found if not services or service_of(each) in services]
+
+    def is_healthy(self) -> bool:
+        return all(status_of(each) in {"healthy", "running"} for each in self.containers())
+
+
+def service_of(container: dict) -> str:
+    return container["Config"]["Labels"]["com.docker.compose.service"]
+
+
+def status_of(container: dict) -> str:
+    """`healthy` or not where there is a healthcheck, else `running` or not."""
+    state = container["State"]
+    return state["Health"]["Status"] if "Health" in state else state["Status"]
+
+
+def docker(*arguments: str) -> str:
+    return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def compose(builder):
+    has_plugin = subprocess.run(["docker", "compose", "version"], check=False, capture_output=True).returncode == 0
+    return ["docker", "compose"] if has_plugin else ["docker-compose"]
+
+
+@pytest.fixture(scope="module")
+def project(actorline_image, builder, compose, tmp_path_factory):
+    values = {
+        "APIFY_TOKEN": TOKEN,
+        "ACTORLINE_API_URL": "http://emulator:8480",
+        "ACTORLINE_IMAGE": actorline_image,
+        "FLOWER_BASIC_AUTH": PASSWORD,
+        "FLOWER_PORT": free_port(),
+    }
+    file = tmp_path_factory.mktemp("compose") / ".env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    name = f"actorline-test-{secrets.token_hex(4)}"
+    project = Project(
+        [*compose, "--env-file", str(file), "--project-name", name, "--profile", "try"],
+        builder,
+        name,
+        values["FLOWER_PORT"],
+    )
+    try:
+        project("up", "--detach", "--build", "--scale", "fetch=2")
+        wait_for(project.is_healthy, within=90, what="a healthy project")
+        yield project
+    finally:
+        project("down", "--volumes", "--timeout", "30")
+
+
+def state_of(project, key):
+    return json.loads(project("exec", "-T", "control", "actorline", "show", key, "--json"))["state"]
+
+
+def flower(project, path, password=None):
+    request = urllib.request.Request(f"http://127.0.0.1:{project.flower_port}{path}")
+    if password:
+        request.add_header("Authorization", "Basic " + base64.b64encode(password.encode()).decode())
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_every_service_comes_up_as_often_as_asked_and_is_healthy(project):
+    found = sorted((service_of(each), status_of(each)) for each in project.containers())
+    assert found == [
+        ("beat", "running"), ("control", "healthy"), ("emulator", "running"),
+        ("fetch", "healthy"), ("fetch", "healthy"), ("flower", "healthy"), ("redis", "healthy"),
+    ]  # fmt: skip
+
+
+def test_a_service_on_the_network_gets_every_row_into_the_shared_volume(project):
+    order = {"key": "compose", "actor": "demo/rows", "input": {"emulate": {"items": 20_000, "duration_secs": 1}}}
+    result = json.loads(project.python("control", ORDER, stdin=json.dumps(order)))
+    assert (result["state"], result["items"], result["sink"]) == ("DELIVERED", 20_000, "file:///rows/compose/")
+
+    expected = json.loads(
+        project.python("control", EXPECTED.format(f"/emulator/datasets/{result['dataset_id']}/expected"))
+    )
+    assert expected["count"] == 20_000
+    for service in ("control", "fetch"):
+        assert project.python(service, DELIVERED) == expected["sha256"]
+
+
+def test_the_command_line_in_a_container_uses_the_stack_that_runs(project):
+    project("exec", "-T", "control", "actorline", "run", "demo/rows", "--key", "by-hand", "--json")
+    rows = project("exec", "-T", "fetch", "actorline", "items", "by-hand")
+    result = json.loads(project("exec", "-T", "fetch", "actorline", "show", "by-hand", "--json"))
+    assert result["state"] == "DELIVERED"
+    assert rows.count("\n") == result["items"] == 1000  # not splitlines: the rows hold U+2028
+
+
+def test_flower_asks_for_the_password(project):
+    assert flower(project, "/") == 401
+    assert flower(project, "/api/tasks") == 401
+    assert flower(project, "/", "a:wrong") == 401
+    assert flower(project, "/", PASSWORD) == 200
+
+
+def test_only_flower_is_published_and_only_on_loopback(project):
+    published = {
+        (service_of(container), binding["HostIp"])
+        for container in project.containers()
+        for bindings in container["NetworkSettings"]["Ports"].values()
+        for binding in bindings or []
+    }
+    assert published == {("flower", "127.0.0.1")}
+
+
+def test_no_process_of_ours_is_root(project):
+    for container in project.containers("control", "fetch", "beat", "flower", "emulator"):
+        _, *lines = docker("top", container["Id"], "-eo", "pid,uid").splitlines()
+        assert {line.split()[1] for line in lines} == {"10001"}, service_of(container)
+
+
+def test_secrets_are_only_where_they_are_needed(project):
+    holders = {
+        (service_of(container), name)
+        for container in project.containers()
+        for name in ("APIFY_TOKEN", "FLOWER_BASIC_AUTH")
+        if any(entry.startswith(name) for entry in container["Config"]["Env"])
+    }
+    assert holders == {("control", "APIFY_TOKEN"), ("fetch", "APIFY_TOKEN"), ("flower", "FLOWER_BASIC_AUTH")}
+
+
+@pytest.mark.parametrize("missing", ["APIFY_TOKEN", "FLOWER_BASIC_AUTH"])
+def test_what_must_be_set_is_asked_for_by_name(compose, builder, tmp_path, missing):
+    values = {"APIFY_TOKEN": TOKEN, "FLOWER_BASIC_AUTH": PASSWORD, missing: ""}
+    file = tmp_path / ".env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    config = subprocess.run(
+        [*compose, "--env-file", file, "config"], check=False, cwd=ROOT, env=builder, capture_output=True, text=True
+    )
+    assert config.returncode != 0
+    assert missing in config.stderr
+
+
+def test_an_order_survives_a_stop_of_everything(project):
+    order = {"key": "survivor", "actor": "demo/rows", "input": {"emulate": {"items": 500, "duration_secs": 8}}}
+    project.python("control", PLACE, stdin=json.dumps(order))
+    wait_for(lambda: state_of(project, "survivor") == "RUNNING", what="the run")
+    project("stop", "--timeout", "30", "control", "fetch", "beat", "flower", "redis")
+    assert {
+        container["State"]["ExitCode"] for container in project.containers() if service_of(container) != "emulator"
+    } == {0}
+
+    project("start", "redis")
+    project("start", "control", "fetch", "beat", "flower")
+    wait_for(lambda: state_of(project, "survivor") == "DELIVERED", within=90, what="the delivery")
+
+
+def test_down_leaves_nothing(project):
+    project("down", "--volumes", "--timeout", "30")
+    ours = ("--quiet", "--filter", f"label=com.docker.compose.project={project.name}")
+    assert docker("ps", "--all", *ours) + docker("volume", "ls", *ours) + docker("network", "ls", *ours) == ""
