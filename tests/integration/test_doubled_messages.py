@@ -1,0 +1,100 @@
+"""Every message may come twice: nothing is started, delivered or answered a second time."""
+
+import pytest
+from celery.utils import uuid
+from real_parts import delivery_of, wait_for
+
+
+@pytest.fixture
+def slow_pages(line, faults):
+    """Places an order and waits until its pages, which take a while, are on the way: the job, its pending result."""
+
+    def place(key: str):
+        actor = line.emulator.actor(key, items=900, duration_secs=0)
+        faults({"method": "GET", "action": "delay", "secs": 0.6, "path_regex": "/items$"})
+        document = {"key": key, "actor": actor, "poll_interval_secs": 1, "collect": {"page_items": 300}}
+        pending = line.submit(document)
+        wait_for(lambda: "fetching" in line.events(key), what="pages on the way")
+        return line.ledger.load(key), pending
+
+    return place
+
+
+def assert_delivered_once(line, key, pending):
+    result = pending.get(timeout=30)
+    assert (result["state"], result["items"], result["pages"]) == ("DELIVERED", 900, 3)
+    assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
+    assert [entry for entry in line.events(key) if entry == "ended"] == ["ended"]
+    assert not [name for name in delivery_of(result).files if name.endswith(".tmp")]
+    return result
+
+
+def test_finish_that_comes_three_times_delivers_once(line, slow_pages):
+    job, pending = slow_pages("finish-doubled")
+    for _ in range(2):
+        line.send("actorline.finish_job", job.key, job.epoch, queue="fetch")
+    assert_delivered_once(line, job.key, pending)
+
+
+def test_finish_after_the_end_changes_nothing(line, slow_pages):
+    job, pending = slow_pages("finish-late")
+    result = assert_delivered_once(line, job.key, pending)
+    folder = delivery_of(result).folder
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    late = [line.send("actorline.finish_job", job.key, job.epoch, queue="fetch") for _ in range(2)]
+    wait_for(lambda: is_done(line, late), what="the late finishes")
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert line.events(job.key).count("ended") == 1
+
+
+def test_plan_that_comes_twice_fetches_no_window_into_a_second_part(line, slow_pages):
+    job, pending = slow_pages("plan-doubled")
+    line.send("actorline.fetch_pages", job.key, job.epoch, queue="fetch")
+    result = assert_delivered_once(line, job.key, pending)
+    assert len(delivery_of(result).manifest["parts"]) == 3
+
+
+def test_page_that_comes_twice_is_stored_once(line, slow_pages):
+    job, pending = slow_pages("page-doubled")
+    for page_no in range(3):
+        args = [job.key, job.epoch, 1, page_no, 300 * page_no, 300, 300, 0]
+        line.send("actorline.fetch_page", *args, queue="fetch")
+    result = assert_delivered_once(line, job.key, pending)
+    pages = line.emulator.requests("GET", f"/v2/datasets/{result['dataset_id']}/items")
+    windows = [(page["query"]["offset"], page["query"]["limit"]) for page in pages]
+    assert len(set(windows)) == len(windows) == 4
+
+
+def test_poll_that_comes_twice_does_not_fork_the_polling(line):
+    actor = line.emulator.actor("poll-doubled", items=10, duration_secs=2.5)
+    pending = line.submit({"key": "poll-doubled", "actor": actor, "poll_interval_secs": 1})
+    job = wait_for(lambda: (job := line.ledger.load("poll-doubled")) and job.state == "RUNNING" and job, what="the run")
+    wait_for(lambda: "run-status" in line.events("poll-doubled"), what="the first poll")
+    for _ in range(3):
+        line.send("actorline.poll_run", job.key, job.epoch, queue="control")
+    result = pending.get(timeout=30)
+    assert result["state"] == "DELIVERED"
+    assert len(line.emulator.requests("GET", f"/v2/actor-runs/{result['run_id']}")) == 4
+
+
+def test_answer_that_comes_twice_sends_the_callers_next_task_once(line):
+    actor = line.emulator.actor("answer-doubled", items=10, duration_secs=0)
+    pending = line.submit({"key": "answer-doubled", "actor": actor, "poll_interval_secs": 1})
+    result = pending.get(timeout=30)
+    following = line.client.signature("actorline.status", args=["nobody"], queue=line.namespace, task_id=uuid())
+    queue = f"{line.namespace}.control"
+    line.client.send_task("actorline.answer", ["answer-doubled"], queue=queue, task_id=pending.id, link=following)
+    wait_for(lambda: is_done(line, [pending]), what="the doubled answer")
+    assert pending.get(timeout=1) == result
+    assert line.client.AsyncResult(following.options["task_id"]).state == "PENDING"
+
+
+def is_done(line, tasks):
+    """No worker has any of the tasks in hand, and none waits in the queues."""
+    ids = {task.id for task in tasks}
+    with line.client.connection_for_read() as connection:
+        client = connection.default_channel.client
+        queued = any(client.llen(f"{line.namespace}.{queue}") for queue in ("control", "fetch"))
+    workers = line.client.control.inspect(timeout=0.5)
+    in_hand = [*(workers.active() or {}).values(), *(workers.reserved() or {}).values()]
+    return not queued and not ids & {task["id"] for held in in_hand for task in held}
