@@ -41,7 +41,7 @@ class Secret(BaseModel):
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="ACTORLINE_", env_nested_delimiter="__", extra="ignore", populate_by_name=True, frozen=True
+        env_prefix="ACTORLINE_", env_nested_delimiter="__", extra="forbid", populate_by_name=True, frozen=True
     )
 
     apify_token: SecretStr | None = Field(
@@ -114,6 +114,12 @@ class Settings(BaseSettings):
         if url and urlsplit(url).scheme not in {"redis", "rediss", "redis+socket"}:
             msg = "must begin with redis://, rediss:// or redis+socket://"
             raise ValueError(msg)
+        if url:
+            try:
+                next_database(url)
+            except ValueError:
+                msg = "the database at its end must be a number"
+                raise ValueError(msg) from None
         return url or None
 
     @field_validator("sink_roots", mode="before")
@@ -154,19 +160,25 @@ class Settings(BaseSettings):
     def default_sink(self) -> str:
         return self.sink_url or f"{self.home.as_uri()}/rows/{{key}}/"
 
+    @property
+    def default_root(self) -> str:
+        """The folder in which the default sinks of all jobs lie."""
+        folder, placeholder, _ = self.default_sink.partition("{")
+        return f"{folder.rpartition('/')[0]}/" if placeholder else folder
+
     @cached_property
     def tokens(self) -> dict[str, SecretStr]:
-        """Account alias -> token. Raises SettingsError if APIFY_TOKEN_FILE can't be read."""
-        tokens = dict(self.accounts)
+        """Account alias in small letters -> token. Raises SettingsError if APIFY_TOKEN_FILE can't be read."""
+        tokens = {alias.lower(): token for alias, token in self.accounts.items()}
         if self.apify_token and self.apify_token.get_secret_value().strip():
-            tokens["default"] = SecretStr(self.apify_token.get_secret_value().strip())
+            tokens["default"] = self.apify_token
         elif self.apify_token_file:
-            try:
-                tokens["default"] = SecretStr(self.apify_token_file.read_text().strip())
-            except OSError as error:
-                message = f"APIFY_TOKEN_FILE can't be read: {error.strerror}. Give a file that holds the token."
-                raise SettingsError(message) from error
-        return tokens
+            tokens["default"] = SecretStr(_read_token(self.apify_token_file))
+        return {alias: SecretStr(token.get_secret_value().strip()) for alias, token in tokens.items()}
+
+    def token_of(self, account: str) -> SecretStr | None:
+        """The environment tells no small letters from capitals, so an alias doesn't either."""
+        return self.tokens.get(account.lower())
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -185,9 +197,27 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(message) from error
 
 
+def _read_token(file: Path) -> str:
+    try:
+        token = file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        message = f"APIFY_TOKEN_FILE can't be read: {why}. Give a file that holds the token."
+        raise SettingsError(message) from None
+    if not token:
+        raise SettingsError("APIFY_TOKEN_FILE is empty. Give a file that holds the token.")
+    return token
+
+
 def find_settings_file(start: Path) -> Path | None:
-    """The file that `ACTORLINE_SETTINGS` names, else the nearest `actorline.toml` at or above `start`."""
+    """The file that `ACTORLINE_SETTINGS` names, else the nearest `actorline.toml` at or above `start`.
+
+    Raises SettingsError if the named one isn't there.
+    """
     if named := os.environ.get(SETTINGS_FILE_VARIABLE):
+        if not Path(named).is_file():
+            message = f"{SETTINGS_FILE_VARIABLE} names {named}, which is no file."
+            raise SettingsError(message)
         return Path(named).absolute()
     return next((file for folder in (start, *start.parents) if (file := folder / SETTINGS_FILE).is_file()), None)
 

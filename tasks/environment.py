@@ -28,7 +28,7 @@ def installation() -> str:
 @cache
 def platform(account: str) -> Platform:
     """The platform, with the account's token. Raises Refused if no token is set for it here."""
-    token = settings().tokens.get(account)
+    token = settings().token_of(account)
     if token is None:
         variable = "APIFY_TOKEN" if account == "default" else f"ACTORLINE_ACCOUNTS__{account.upper()}"
         message = (

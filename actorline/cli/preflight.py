@@ -23,7 +23,7 @@ def check_order(document: JobDocument, settings: Settings) -> None:
     """Raises Refused for a token that is missing or wrong and a target that doesn't exist. Any other answer is left
     to the start itself: a scoped token may run what it can't read.
     """
-    token = settings.tokens.get(document.account)
+    token = settings.token_of(document.account)
     if token is None:
         if settings.redis_url is not None:
             return  # the workers there have it

@@ -17,6 +17,8 @@ from actorline.settings import Settings
 
 SEND_CARE_SECS = 10.0  # the message follows within milliseconds; if its sender dies, upkeep sends it
 
+SINK_URL_MAX_CHARS = 800  # it stands three times in a result, which has 4 kB
+
 
 @dataclass(frozen=True)
 class Submitted:
@@ -41,7 +43,7 @@ def submit(
     key = document.key or fresh_key()
     try:
         sink = fill_sink(document, key, ledger.now(), settings)
-        if not trusted:
+        if document.sink.url and not trusted:
             _check_roots(sink, settings)
         registered = ledger.register(
             key, document, fresh=document.key is None, sink=sink, care_s=SEND_CARE_SECS, caller=caller
@@ -69,14 +71,18 @@ def fill_sink(document: JobDocument, key: str, now: float, settings: Settings) -
     date = datetime.fromtimestamp(now, UTC).date().isoformat()
     url = (document.sink.url or settings.default_sink).replace("{key}", key).replace("{date}", date)
     try:
-        return open_sink(url).url.replace("%7Brun_id%7D", "{run_id}")
+        sink = open_sink(url).url.replace("%7Brun_id%7D", "{run_id}")
     except SinkError as error:
         message = f"{error} Nothing was started."
         raise Refused(Code.SINK_REFUSED, message) from error
+    if len(sink) > SINK_URL_MAX_CHARS:
+        message = f"The sink's URL has {len(sink):,} characters; at most {SINK_URL_MAX_CHARS} fit. Nothing was started."
+        raise Refused(Code.SINK_REFUSED, message)
+    return sink
 
 
 def _check_roots(sink: str, settings: Settings) -> None:
-    roots = settings.sink_roots or [settings.default_sink.split("{", 1)[0]]
+    roots = settings.sink_roots or [settings.default_root]
     if not any(is_below(sink, root) for root in roots):
         message = (
             f"The sink {sink} lies outside the allowed roots. Nothing was started. Choose a URL below "

@@ -1,0 +1,143 @@
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from actorline.errors import Code, Refused, Unavailable
+from actorline.jobs.document import parse_document
+from actorline.jobs.durability import NotDurableError
+from actorline.jobs.job import JobResult
+from actorline.jobs.ledger import Registered
+from actorline.jobs.states import State
+from actorline.jobs.submit import SINK_URL_MAX_CHARS, Submitted, fill_sink, submit
+from actorline.settings import Settings, load_settings
+
+NOON = 1_795_435_200.0  # 2026-11-23T12:00:00Z
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    return load_settings(home=tmp_path, sink_url=f"file://{tmp_path}/rows/{{key}}/")
+
+
+class FakeLedger:
+    """Takes an order as it is told to; the real one is tested with a real server."""
+
+    def __init__(self, answer: Registered | Exception) -> None:
+        self.answer = answer
+        self.orders: list[dict[str, Any]] = []
+
+    def now(self) -> float:
+        return NOON
+
+    def register(self, key: str, document: Any, **options: Any) -> Registered:
+        self.orders.append({"key": key, "document": document, **options})
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def order(raw: dict[str, Any], settings: Settings, answer: Any = None, *, trusted: bool = False) -> Any:
+    ledger: Any = FakeLedger(answer or Registered("created", "hash", State.QUEUED))
+    return submit(raw, ledger=ledger, settings=settings, trusted=trusted), ledger.orders
+
+
+@pytest.mark.parametrize(
+    ("url", "filled"),
+    [
+        ("file:///srv/{key}/", "file:///srv/a:b@c+1/"),
+        ("file:///srv/{date}/{key}", "file:///srv/2026-11-23/a:b@c+1/"),
+        ("file:///srv/{run_id}/{key}-{key}/", "file:///srv/{run_id}/a:b@c+1-a:b@c+1/"),
+        ("file:///srv/./x/../rows", "file:///srv/rows/"),
+    ],
+)
+def test_the_sink_is_filled_once_and_the_run_is_left_open(settings, url, filled):
+    document = parse_document({"actor": "x", "sink": {"url": url}})
+    assert unquote(fill_sink(document, "a:b@c+1", NOON, settings)) == filled
+
+
+def test_without_a_sink_the_rows_go_to_the_default_one(settings, tmp_path):
+    assert fill_sink(parse_document({"actor": "x"}), "k", NOON, settings) == f"{tmp_path.as_uri()}/rows/k/"
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/", "rows/", "file://[/", "file:///x?y", f"file:///{'ü' * 200}"])
+def test_a_sink_that_cannot_be_used_is_refused(settings, url):
+    with pytest.raises(Refused) as caught:
+        fill_sink(parse_document({"actor": "x", "sink": {"url": url}}), "k", NOON, settings)
+    assert caught.value.reason.code is Code.SINK_REFUSED
+    assert "Nothing was started." in str(caught.value)
+
+
+def test_the_longest_order_that_is_taken_has_a_result_under_4_kb(settings, make_job):
+    url = "file:///" + "x" * (SINK_URL_MAX_CHARS - len("file:////"))
+    sink = fill_sink(parse_document({"actor": "x", "sink": {"url": url}}), "k" * 200, NOON, settings)
+    assert len(sink) == SINK_URL_MAX_CHARS
+    reason = {"code": "sink-failed", "message": f"{sink} {'x' * 500}", "billed": True}
+    job = make_job(
+        order={"actor": f"{'a' * 100}/{'b' * 100}"}, sink=sink, manifest=f"{sink}manifest.json", reason=reason
+    )
+    assert len(JobResult.of(job).model_dump_json()) < 4_000
+
+
+@pytest.mark.parametrize(
+    ("sink", "roots", "taken"),
+    [
+        ({}, [], True),
+        ({}, ["file:///srv/"], True),  # the operator's own default
+        ({"url": "{home}/rows/other/"}, [], True),
+        ({"url": "{home}/rows/../other/"}, [], False),
+        ({"url": "{home}/"}, [], False),
+        ({"url": "file:///srv/x/"}, [], False),
+        ({"url": "file:///srv/x/"}, ["file:///opt/", "file:///srv/"], True),
+        ({"url": "file:///srv-2/x/"}, ["file:///srv/"], False),
+        ({"url": "{home}/rows/other/"}, ["file:///srv/"], False),
+    ],
+)
+def test_a_service_may_name_only_a_sink_below_the_roots(tmp_path, sink, roots, taken):
+    settings = load_settings(home=tmp_path, sink_roots=roots)
+    sink = {name: value.replace("{home}", tmp_path.as_uri()) for name, value in sink.items()}
+    raw = {"actor": "x", "key": "k", "sink": sink}
+    if taken:
+        assert len(order(raw, settings)[1]) == 1
+    else:
+        with pytest.raises(Refused, match=r"lies outside the allowed roots. Nothing was started"):
+            order(raw, settings)
+    assert len(order(raw, settings, trusted=True)[1]) == 1
+
+
+def test_an_order_without_a_key_gets_one_of_its_own(settings):
+    first, orders = order({"actor": "x"}, settings)
+    second, _ = order({"actor": "x"}, settings)
+    assert first.key != second.key
+    assert orders[0]["fresh"] is True
+    assert orders[0]["sink"].endswith(f"/{first.key}/")
+    named, orders = order({"actor": "x", "key": "k"}, settings)
+    assert (named, orders[0]["fresh"]) == (Submitted("k", created=True, state=State.QUEUED), False)
+
+
+def test_an_order_may_join_a_job_that_has_ended(settings):
+    joined, _ = order({"actor": "x", "key": "k"}, settings, Registered("joined", "hash", State.DELIVERED))
+    assert (joined.created, joined.has_ended) == (False, True)
+
+
+def test_a_conflict_shows_both_hashes(settings):
+    raw = {"actor": "x", "key": "k"}
+    with pytest.raises(Refused) as caught:
+        order(raw, settings, Registered("conflict", "0" * 64, State.RUNNING))
+    assert caught.value.reason.code is Code.CONFLICT
+    assert "0" * 64 in str(caught.value)
+    assert parse_document(raw).body_hash() in str(caught.value)
+
+
+def test_a_ledger_that_is_not_on_disk_takes_no_order(settings):
+    with pytest.raises(Unavailable) as caught:
+        order({"actor": "x"}, settings, NotDurableError("Redis keeps no append-only file (appendonly no)"))
+    assert caught.value.reason.code is Code.LEDGER_NOT_DURABLE
+    assert "Nothing was started" in str(caught.value)
+
+
+def test_a_bad_document_does_not_reach_the_ledger(settings):
+    ledger: Any = FakeLedger(AssertionError("asked"))
+    with pytest.raises(Refused):
+        submit({"actor": 5}, ledger=ledger, settings=settings, trusted=True)
+    assert ledger.orders == []

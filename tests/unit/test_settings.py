@@ -1,0 +1,215 @@
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from actorline.settings import SettingsError, default_home, find_settings_file, load_settings, next_database
+
+HUSH = "apify_api_hush"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory below one that holds no settings either."""
+    (tmp_path / "work" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work" / "deep")
+    return tmp_path / "work"
+
+
+def test_without_any_setting_there_is_a_default_for_each(folder):
+    settings = load_settings()
+    assert settings.api_url == "https://api.apify.com"
+    assert settings.broker == f"redis+socket://{settings.home}/valkey.sock"
+    assert settings.results == f"{settings.broker}?virtual_host=1"
+    assert settings.ledger == f"{settings.broker}?virtual_host=2"
+    assert settings.tokens == {}
+    assert settings.home == default_home()
+    assert folder not in settings.home.parents
+
+
+def test_the_environment_goes_before_the_file(folder, monkeypatch):
+    (folder / "actorline.toml").write_text('namespace = "filed"\nretention_days = 7\n')
+    monkeypatch.setenv("ACTORLINE_NAMESPACE", "said")
+    settings = load_settings()
+    assert (settings.namespace, settings.retention_days) == ("said", 7)
+
+
+def test_the_nearest_file_above_counts_and_the_home_lies_beside_it(folder):
+    (folder.parent / "actorline.toml").write_text('namespace = "far"\n')
+    (folder / "actorline.toml").write_text('namespace = "near"\n')
+    settings = load_settings()
+    assert settings.namespace == "near"
+    assert settings.home == folder / ".actorline"
+    assert find_settings_file(folder.parent) == folder.parent / "actorline.toml"
+
+
+def test_a_named_file_counts_wherever_it_lies(folder, monkeypatch):
+    (folder / "actorline.toml").write_text('namespace = "near"\n')
+    (folder / "other.toml").write_text('namespace = "named"\n')
+    monkeypatch.setenv("ACTORLINE_SETTINGS", str(folder / "other.toml"))
+    assert load_settings().namespace == "named"
+    monkeypatch.setenv("ACTORLINE_SETTINGS", str(folder / "missing.toml"))
+    with pytest.raises(SettingsError, match=r"ACTORLINE_SETTINGS names .*missing\.toml, which is no file"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("ACTORLINE_NAMESPACE", "Not This", "ACTORLINE_NAMESPACE: "),
+        ("ACTORLINE_RETENTION_DAYS", "0", "ACTORLINE_RETENTION_DAYS: Input should be greater than or equal to 1"),
+        ("ACTORLINE_FETCH_CONCURRENCY", "many", "ACTORLINE_FETCH_CONCURRENCY: Input should be a valid integer"),
+        ("ACTORLINE_LOG_LEVEL", "LOUD", "ACTORLINE_LOG_LEVEL: Input should be 'DEBUG'"),
+        (
+            "ACTORLINE_REDIS_URL",
+            f"amqp://user:{HUSH}@host",
+            "ACTORLINE_REDIS_URL: Value error, must begin with redis://",
+        ),
+        (
+            "ACTORLINE_REDIS_URL",
+            f"redis://:{HUSH}@host/zero",
+            "ACTORLINE_REDIS_URL: Value error, the database at its end",
+        ),
+        (
+            "ACTORLINE_LEDGER_URL",
+            f"redis+socket:///s?virtual_host={HUSH}",
+            "ACTORLINE_LEDGER_URL: Value error, the data",
+        ),
+        ("ACTORLINE_SECRETS__SHOP__VALUE", HUSH, "ACTORLINE_SECRETS__SHOP__ACTORS: Field required"),
+        ("ACTORLINE_ACCOUNTS", HUSH, "accounts"),
+    ],
+)
+def test_a_wrong_setting_is_named_without_its_value(monkeypatch, name, value, told):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert told in str(caught.value)
+    assert HUSH not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("retenton_days = 7", "ACTORLINE_RETENTON_DAYS: Extra inputs are not permitted"),
+        ("retention_days = 0", "ACTORLINE_RETENTION_DAYS: "),
+        ("apify_token = 5", "APIFY_TOKEN: "),
+        ("retention_days =", "Settings can't be read: "),
+        ('[accounts]\na = "b"\na = "c"', "Settings can't be read: "),
+    ],
+)
+def test_a_wrong_file_stops_the_process_also_for_a_name_that_is_misspelt(folder, text, told):
+    (folder / "actorline.toml").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert told in str(caught.value)
+
+
+def test_a_file_that_is_no_text_stops_the_process(folder):
+    (folder / "actorline.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="Settings can't be read"):
+        load_settings()
+
+
+def tokens_of(settings):
+    return {alias: token.get_secret_value() for alias, token in settings.tokens.items()}
+
+
+def test_the_token_comes_from_the_environment_or_its_file(folder, monkeypatch):
+    (folder / "token").write_text(f" {HUSH}-filed\n")
+    monkeypatch.setenv("APIFY_TOKEN_FILE", str(folder / "token"))
+    assert tokens_of(load_settings()) == {"default": f"{HUSH}-filed"}
+    monkeypatch.setenv("APIFY_TOKEN", f"{HUSH}\n")
+    assert tokens_of(load_settings()) == {"default": HUSH}
+    monkeypatch.setenv("APIFY_TOKEN", " ")
+    assert tokens_of(load_settings()) == {"default": f"{HUSH}-filed"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "No such file"), (b"\xff\xfe", "it is not text"), (b" \n", "APIFY_TOKEN_FILE is empty")],
+)
+def test_a_token_file_without_a_token_is_told(folder, content, told):
+    if content is not None:
+        (folder / "token").write_bytes(content)
+    with pytest.raises(SettingsError, match=told):
+        _ = load_settings(apify_token_file=folder / "token").tokens
+
+
+def test_the_environment_names_accounts_without_case_so_documents_may_use_any(folder, monkeypatch):
+    (folder / "actorline.toml").write_text(f'[accounts]\nMy-Team = "{HUSH}-team"\n')
+    monkeypatch.setenv("ACTORLINE_ACCOUNTS__SHOP", f"{HUSH}-shop ")
+    settings = load_settings()
+    for account, token in {"Shop": "shop", "SHOP": "shop", "my-team": "team", "My-Team": "team"}.items():
+        assert settings.token_of(account) == SecretStr(f"{HUSH}-{token}")
+    assert settings.token_of("default") is None
+
+
+def test_a_secret_names_its_actors(monkeypatch):
+    monkeypatch.setenv("ACTORLINE_SECRETS__SHOP__VALUE", HUSH)
+    monkeypatch.setenv("ACTORLINE_SECRETS__SHOP__ACTORS", '["apify/x"]')
+    (secret,) = load_settings().secrets.values()
+    assert (secret.value.get_secret_value(), secret.actors) == (HUSH, ["apify/x"])
+
+
+def test_no_secret_is_shown(folder, monkeypatch):
+    monkeypatch.setenv("APIFY_TOKEN", HUSH)
+    monkeypatch.setenv("ACTORLINE_ACCOUNTS__SHOP", HUSH)
+    monkeypatch.setenv("ACTORLINE_SECRETS__SHOP__VALUE", HUSH)
+    monkeypatch.setenv("ACTORLINE_SECRETS__SHOP__ACTORS", "[]")
+    settings = load_settings()
+    for shown in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.tokens)):
+        assert HUSH not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "following"),
+    [
+        ("redis://host", "redis://host/1"),
+        ("redis://host/", "redis://host/1"),
+        ("redis://host:6380/0", "redis://host:6380/1"),
+        ("rediss://user:pass@host/9", "rediss://user:pass@host/10"),
+        ("redis://host/3?ssl_cert_reqs=none", "redis://host/4?ssl_cert_reqs=none"),
+        ("redis+socket:///run/valkey.sock", "redis+socket:///run/valkey.sock?virtual_host=1"),
+        ("redis+socket:///run/valkey.sock?virtual_host=4", "redis+socket:///run/valkey.sock?virtual_host=5"),
+    ],
+)
+def test_results_and_ledger_are_the_next_databases_of_the_same_server(url, following):
+    assert next_database(url) == following
+
+
+def test_each_of_the_three_addresses_may_be_given():
+    settings = load_settings(redis_url="redis://a/3")
+    assert (settings.broker, settings.results, settings.ledger) == ("redis://a/3", "redis://a/4", "redis://a/5")
+    settings = load_settings(redis_url="redis://a", results_url="redis://b/7")
+    assert (settings.results, settings.ledger) == ("redis://b/7", "redis://b/8")
+    assert load_settings(redis_url="redis://a", ledger_url="redis://a").ledger == "redis://a"
+
+
+def test_the_socket_of_a_deep_home_lies_where_its_path_is_short_enough(tmp_path):
+    assert load_settings(home=Path("/srv/line")).socket == Path("/srv/line/valkey.sock")
+    deep = load_settings(home=tmp_path / ("x" * 120))
+    assert len(str(deep.socket)) < 100
+    assert deep.socket != load_settings(home=tmp_path / ("y" * 120)).socket
+
+
+@pytest.mark.parametrize(
+    ("sink_url", "root"),
+    [
+        ("file:///srv/rows/{key}/", "file:///srv/rows/"),
+        ("file:///srv/rows-{key}/", "file:///srv/"),
+        ("file:///srv/rows/", "file:///srv/rows/"),
+        ("file:///srv/rows", "file:///srv/rows"),
+    ],
+)
+def test_the_default_root_is_the_folder_of_all_default_sinks(sink_url, root):
+    assert load_settings(sink_url=sink_url).default_root == root
+
+
+def test_sink_roots_are_separated_by_commas(monkeypatch):
+    monkeypatch.setenv("ACTORLINE_SINK_ROOTS", "file:///a/, file:///b/ ,")
+    assert load_settings().sink_roots == ["file:///a/", "file:///b/"]
+
+
+def test_paths_are_absolute_wherever_the_process_goes(folder, monkeypatch):
+    monkeypatch.setenv("ACTORLINE_HOME", "state")
+    assert load_settings().home == folder / "deep" / "state"
