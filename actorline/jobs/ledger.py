@@ -120,6 +120,8 @@ class Ledger:
                   caller["id"] if caller else "", json.dumps(caller) if caller else "",
                   *(part for pair in fields.items() for part in pair)],
         )  # fmt: skip
+        if outcome == "created":
+            log.info("queued", job_key=key)
         return Registered(outcome, existing, State(state))
 
     def load(self, key: str) -> Job | None:
@@ -185,12 +187,13 @@ class Ledger:
         """
         keys = [self.name("job", key), self.name("events", key), self.name("due"), self.name("runs", key),
                 self.name("strays")]  # fmt: skip
-        data = json.dumps({"run_id": run_id, "attempt": attempt, "found": found})
+        data = {"run_id": run_id, "attempt": attempt, "found": found}
         outcome, now_epoch = self._scripts["record_run"](
             keys=keys,
-            args=[key, attempt, run_id, self.name("state") + ":", ",".join(states), care_s, TIMELINE_ENTRIES, data,
-                  int(found), epoch],
+            args=[key, attempt, run_id, self.name("state") + ":", ",".join(states), care_s, TIMELINE_ENTRIES,
+                  json.dumps(data), int(found), epoch],
         )  # fmt: skip
+        log.info("run-known" if outcome == "won" else "stray-run", job_key=key, **data)
         return bool(outcome == "won" and int(now_epoch) == epoch)
 
     def runs(self, key: str, attempt: int) -> list[str]:

@@ -1,0 +1,193 @@
+"""No input and no token shows anywhere but in the order's own message, in the ledger's input, and at the platform."""
+
+import base64
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from real_parts import TOKEN, Line, make_line, running_workers
+
+from actorline.jobs.ledger import connect
+
+CANARY = "apify_api_CanaryInTheInput"
+SECRET = "canary-in-a-setting"
+BODY = re.compile(r'"body": "([A-Za-z0-9+/=]*)"')
+
+
+@dataclass
+class Watched:
+    """What was seen of a line while it did jobs whose inputs hold a canary."""
+
+    line: Line
+    results: dict[str, Any]
+    events: list[dict[str, Any]]
+    commands: list[dict[str, Any]]
+    """Every command that Redis got, in any database, with the bodies of Celery's messages decoded."""
+
+    @property
+    def logs(self) -> str:
+        return "".join(path.read_text() for path in self.line.home.glob("*.log"))
+
+    @property
+    def stored_results(self) -> str:
+        client = connect(self.line.results)
+        return "".join(client.get(key) for key in client.keys("celery-task-meta-*"))
+
+
+@contextmanager
+def in_background(work: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        end()
+        thread.join(10)
+
+
+@contextmanager
+def captured_events(line: Line) -> Iterator[list[dict[str, Any]]]:
+    """Every Celery event, as Flower gets it."""
+    seen: list[dict[str, Any]] = []
+    with line.client.connection_for_read() as connection:
+        receiver = line.client.events.Receiver(connection, handlers={"*": seen.append})
+        with in_background(receiver.capture, lambda: setattr(receiver, "should_stop", True)):
+            yield seen
+
+
+@contextmanager
+def captured_commands(url: str) -> Iterator[list[dict[str, Any]]]:
+    seen: list[dict[str, Any]] = []
+    client = connect(url)
+    with client.monitor() as monitor:
+
+        def listen() -> None:
+            while not seen or "the end of the watch" not in seen[-1]["command"]:
+                seen.append(monitor.next_command())
+
+        with in_background(listen, lambda: client.echo("the end of the watch")):
+            yield seen
+    client.close()
+
+
+def decoded(command: str) -> str:
+    return command + " ".join(base64.b64decode(body).decode() for body in BODY.findall(command))
+
+
+@pytest.fixture(scope="module")
+def watched(valkey, emulator, tmp_path_factory) -> Watched:
+    line = make_line(
+        valkey,
+        emulator,
+        tmp_path_factory.mktemp("secrecy"),
+        "secrecy",
+        log_level="DEBUG",
+        secrets__shop__value=SECRET,
+        secrets__shop__actors='["demo/secretive", "demo/secretive-failing"]',
+    )
+    actor = emulator.actor("secretive", items=500, duration_secs=1)
+    failing = emulator.actor("secretive-failing", items=0, duration_secs=0, final_status="FAILED")
+    given = {"password": CANARY, "deep": [{"token": CANARY}], "shop": {"$secret": "SHOP"}}
+    documents = {
+        "delivered": {"actor": actor, "input": given, "collect": {"records": ["OUTPUT", "INPUT"]}},
+        "failed": {"actor": failing, "input": given},
+        "refused-by-us": {"actor": actor, "input": given, "passwrd": CANARY, "options": {"build": {CANARY: CANARY}}},
+        "refused-secret": {"actor": "demo/rows", "input": given},
+        "refused-by-them": {"actor": "demo/nobody", "input": {"password": CANARY}},
+    }
+    with captured_commands(valkey) as commands, running_workers(line, "control", "fetch"):
+        with captured_events(line) as events:
+            pending = {
+                key: line.submit({"key": key, "poll_interval_secs": 1, **document})
+                for key, document in documents.items()
+            }
+            results = {key: order.get(timeout=30, propagate=False) for key, order in pending.items()}
+        line.client.close()
+    shown = [{**command, "command": decoded(command["command"])} for command in commands]
+    return Watched(line, results, events, shown)
+
+
+def test_input_and_secret_reach_the_platform(watched):
+    """Without this the other tests would prove nothing."""
+    assert watched.results["delivered"]["state"] == "DELIVERED"
+    store = watched.results["delivered"]["key_value_store_id"]
+    assert watched.line.emulator.get(f"/v2/key-value-stores/{store}/records/INPUT") == {
+        "password": CANARY,
+        "deep": [{"token": CANARY}],
+        "shop": SECRET,
+    }
+
+
+def test_each_other_order_ends_as_it_should(watched):
+    ends = {key: type(result).__name__ for key, result in watched.results.items() if key != "delivered"}
+    assert ends == {
+        "failed": "JobFailed",
+        "refused-by-us": "JobRefused",
+        "refused-secret": "JobRefused",
+        "refused-by-them": "JobRefused",
+    }
+    assert "is not set for demo/rows" in str(watched.results["refused-secret"])
+
+
+@pytest.mark.parametrize("hidden", [CANARY, SECRET, TOKEN], ids=["input", "secret", "token"])
+def test_no_log_line_holds_it(watched, hidden):
+    assert '"worker_ready"' in watched.logs
+    assert "run-known" in watched.logs
+    assert hidden not in watched.logs
+
+
+@pytest.mark.parametrize("hidden", [CANARY, SECRET, TOKEN], ids=["input", "secret", "token"])
+def test_no_event_holds_it(watched, hidden):
+    received = [event["args"] for event in watched.events if event.get("name") == "actorline.run"]
+    assert "(key=delivered, actor=demo/secretive)" in received
+    assert hidden not in json.dumps(watched.events)
+
+
+@pytest.mark.parametrize("hidden", [CANARY, SECRET, TOKEN], ids=["input", "secret", "token"])
+def test_no_celery_result_holds_it(watched, hidden):
+    assert watched.results["delivered"]["run_id"] in watched.stored_results
+    assert hidden not in watched.stored_results
+
+
+@pytest.mark.parametrize("hidden", [SECRET, TOKEN], ids=["secret", "token"])
+def test_redis_never_sees_it(watched, hidden):
+    assert len(watched.commands) > 100
+    assert not [command for command in watched.commands if hidden in command["command"]]
+
+
+def test_only_the_orders_own_message_and_the_ledgers_input_hold_the_input(watched):
+    holding = [command for command in watched.commands if CANARY in command["command"]]
+    messages = [command["command"] for command in holding if command["db"] == 0]
+    assert messages
+    assert all('"task": "actorline.run"' in message for message in messages)
+    elsewhere = [command for command in holding if command["db"] != 0]
+    ledger = {
+        "secrecy:job:delivered",
+        "secrecy:job:failed",
+        "secrecy:job:refused-secret",
+        "secrecy:job:refused-by-them",
+    }
+    assert {name for command in elsewhere for name in ledger if name in command["command"]} == ledger
+    assert all(any(name in command["command"] for name in ledger) for command in elsewhere)
+
+
+def test_the_pipelines_messages_carry_keys_and_windows_only(watched):
+    stages = [command["command"] for command in watched.commands if '"task": "actorline.' in command["command"]]
+    names = {name for message in stages for name in re.findall(r'"task": "actorline\.(\w+)"', message)}
+    assert {"run", "start_run", "poll_run", "fetch_pages", "fetch_page", "finish_job", "answer"} <= names
+    assert not [stage for stage in stages if '"task": "actorline.run"' not in stage and '"input"' in stage]
+
+
+def test_running_task_shows_its_key_and_actor_only(line):
+    """What `inspect` says of an order that a worker has in hand."""
+    actor = line.emulator.actor("inspected", items=1, duration_secs=0)
+    order = line.submit({"key": "inspected", "actor": actor, "input": CANARY}, countdown=2)
+    held = line.client.control.inspect(timeout=0.5).scheduled()
+    assert "(key=inspected, actor=demo/inspected)" in json.dumps(held)
+    assert CANARY not in json.dumps(held)
+    assert order.get(timeout=20)["state"] == "DELIVERED"
