@@ -5,9 +5,9 @@ from typing import Any
 from celery import Task, shared_task, states
 from celery.exceptions import Ignore
 
-from actorline.errors import REFUSALS, JobCancelled, JobEnded, JobExpired, JobFailed, JobRefused
-from actorline.jobs.job import Job, JobResult
-from actorline.jobs.states import State
+from actorline.errors import JobEnded
+from actorline.jobs.job import JobResult
+from actorline.jobs.outcome import exception_for
 from tasks.environment import ledger
 
 
@@ -32,23 +32,7 @@ def answer(self: "Task[Any, Any]", key: str) -> dict[str, Any]:
         ledger().forget_caller(key, task_id)
         raise Ignore
     result = JobResult.of(job)
-    ended = exception_for(job)
+    ended = exception_for(result)
     if ended is None:
         return result.model_dump(mode="json")
     raise ended(result.model_dump_json())
-
-
-def exception_for(job: Job) -> type[JobEnded] | None:
-    """What a caller gets raised; None: the result is returned and its chain goes on."""
-    match job.state:
-        case State.DELIVERED:
-            return None
-        case State.PARTIAL:
-            return None if job.order.on_failure.deliver_partial else JobFailed
-        case State.CANCELLED:
-            return JobCancelled
-        case State.EXPIRED:
-            return JobExpired
-        case _:
-            turned_down = job.reason and job.reason.code in REFUSALS and not job.reason.billed
-            return JobRefused if turned_down else JobFailed

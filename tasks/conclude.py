@@ -8,6 +8,7 @@ from celery.exceptions import Ignore
 from actorline.jobs.step import Ended, Moved, Step, Stop, Wait
 from tasks.pipeline import send_answers
 from tasks.progress import tell_callers
+from tasks.stage import again
 
 MIN_COUNTDOWN_SECS = 0.5
 
@@ -19,7 +20,7 @@ def conclude(task: "Task[Any, Any]", key: str, step: Step, *, late_s: float = 0.
             tell_callers(key)
         case Wait(seconds=seconds):
             tell_callers(key)
-            raise task.retry(countdown=max(seconds - late_s, MIN_COUNTDOWN_SECS))
+            raise again(task, max(seconds - late_s, MIN_COUNTDOWN_SECS))
         case Ended():
             send_answers(key)
             raise Ignore

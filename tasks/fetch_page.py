@@ -10,7 +10,7 @@ from actorline.jobs.collecting import HELD_SECS, Held, PageFetcher
 from tasks.environment import ledger, new_execution, platform_of, settings
 from tasks.pipeline import page_args
 from tasks.progress import report_page
-from tasks.stage import StageTask
+from tasks.stage import StageTask, again
 
 BACK_OFF_SECS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
@@ -35,10 +35,10 @@ def fetch_page(
         key, attempt, window, expected=expected, execution=new_execution(), tries=tries
     )
     if isinstance(outcome, Held):
-        raise self.retry(args=page_args(key, epoch, attempt, window, expected, tries), countdown=HELD_SECS)
+        raise again(self, HELD_SECS)
     if isinstance(outcome, UnreadablePage):
         ledger().tell(key, "page-failed", page_no=page_no, tries=tries + 1, message=str(outcome))
         args = page_args(key, epoch, attempt, window, expected, tries + 1)
-        raise self.retry(args=args, countdown=BACK_OFF_SECS[min(tries, len(BACK_OFF_SECS) - 1)])
+        raise again(self, BACK_OFF_SECS[min(tries, len(BACK_OFF_SECS) - 1)], args)
     report_page(key)
     return outcome.is_good

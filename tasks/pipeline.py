@@ -107,9 +107,11 @@ def continuation(caller: dict[str, Any]) -> dict[str, Any]:
 
 
 def _named(stage: str, key: str, epoch: int) -> Signature[Any]:
-    return signature(f"actorline.{stage}", args=(key, epoch), immutable=True, task_id=uuid())
+    shown = f"(key={key}, epoch={epoch})"
+    return signature(f"actorline.{stage}", args=(key, epoch), immutable=True, task_id=uuid(), argsrepr=shown)
 
 
 def _page(key: str, epoch: int, attempt: int, window: Window, expected: int) -> Signature[Any]:
     args = page_args(key, epoch, attempt, window, expected, 0)
-    return signature("actorline.fetch_page", args=args, immutable=True, task_id=uuid())
+    shown = f"(key={key}, epoch={epoch}, page={window.page_no}, offset={window.offset}, limit={window.limit})"
+    return signature("actorline.fetch_page", args=args, immutable=True, task_id=uuid(), argsrepr=shown)

@@ -38,6 +38,12 @@ class StageTask(Task):  # type: ignore[type-arg]  # celery-types declares Task g
                 raise Ignore from error
 
 
+def again(task: "Task[Any, Any]", seconds: float, args: tuple[Any, ...] | None = None) -> Exception:
+    """The same task once more after so many seconds, shown in Flower as its first message was."""
+    options: Any = {"argsrepr": task.request.get("argsrepr")}
+    return task.retry(args=args, countdown=seconds, **options)
+
+
 def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
     """Plan the stage again. If even the ledger is out of reach, the `due` that it holds already brings the job back."""
     log.warning("stage_failed", stage=stage, error=type(error).__name__, message=str(error)[:300])

@@ -19,7 +19,7 @@ ANSWER_AGAIN_SECS = 15.0
 log = structlog.get_logger(__name__)
 
 
-@shared_task(name="actorline.upkeep", ignore_result=True)
+@shared_task(name="actorline.upkeep", ignore_result=True, send_events=False)  # one a second would bury the jobs
 def upkeep(key: str | None = None) -> None:
     if key is not None:
         care_for(key)
