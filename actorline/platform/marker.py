@@ -3,6 +3,7 @@
 Source: fact sheet, section 5, carrier A. Short printable ASCII, because the platform's length limit is not known.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -50,10 +51,9 @@ def _candidates(platform: Platform, started_after: datetime) -> Iterator[tuple[s
     for run in list_runs(platform, started_after=started_after):
         user_agent = run.meta.user_agent
         if user_agent is None and run.meta.origin in {None, "API"}:
-            try:
+            # listed and not found: gone, or not yet on the replica that was asked, so it may be ours
+            with contextlib.suppress(NotFound):
                 user_agent = get_run(platform, run.id).meta.user_agent
-            except NotFound:
-                continue
         elif user_agent is None:
             continue  # started by hand, a schedule or another Actor: not by us
         yield run.id, run.started_at, user_agent

@@ -124,6 +124,9 @@ def _started(platform: Platform, response: requests.Response) -> Run:
     refusal = platform.error_from_response(response)
     if isinstance(refusal, RateLimited | CapacityExceeded):
         raise StartDeferred(refusal)
+    if isinstance(refusal, PlatformUnavailable):  # not the API's answer: it doesn't prove that the API got nothing
+        message = f"something between here and the platform answered {response.status_code} to the start"
+        raise StartUnclear(message)
     raise StartRefused(refusal)
 
 

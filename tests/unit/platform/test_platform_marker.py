@@ -1,0 +1,124 @@
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from pydantic import SecretStr
+from tiny_server import Answer, Request, TinyServer, reply, tiny_server
+
+from actorline.platform import Platform, PlatformError
+from actorline.platform.marker import Found, find_marked, make_marker
+
+OURS = make_marker("al-1f00aa", "nightly@2026-11-23T00:00:00Z", 1)
+SINCE = datetime(2026, 11, 23, 8, tzinfo=UTC)
+
+
+def run(run_id: str, minute: int, user_agent: str | None = None, origin: str | None = "API") -> dict[str, Any]:
+    meta = {name: value for name, value in {"origin": origin, "userAgent": user_agent}.items() if value is not None}
+    return {
+        "id": run_id, "actId": "a1", "status": "RUNNING", "startedAt": f"2026-11-23T08:{minute:02}:00.000Z",
+        "buildId": "b1", "buildNumber": "1", "defaultDatasetId": "d1", "defaultKeyValueStoreId": "k1",
+        "defaultRequestQueueId": "q1", "meta": meta,
+    }  # fmt: skip
+
+
+def account(listed: list[dict[str, Any]], single: dict[str, Answer] | None = None) -> Callable[[Request], Answer]:
+    """An account with these runs: as a list says them, and as a GET of each one does."""
+
+    def answer(request: Request) -> Answer:
+        path, query = urlsplit(request.path).path, parse_qs(urlsplit(request.path).query)
+        if path != "/v2/actor-runs":
+            return (single or {}).get(path.rpartition("/")[2], reply(404, not_found))
+        after, offset = query["startedAfter"][0], int(query["offset"][0])
+        items = [each for each in listed if each["startedAt"] >= after][offset : offset + 2]
+        page = {"total": len(listed), "offset": offset, "limit": 2, "count": len(items), "desc": False, "items": items}
+        return reply(200, {"data": page})
+
+    return answer
+
+
+not_found = {"error": {"type": "record-not-found", "message": "Actor run was not found"}}
+
+
+def search(answer: Callable[[Request], Answer], marker: str = OURS) -> tuple[Found, TinyServer]:
+    with tiny_server(answer) as server:
+        platform = Platform(server.url, SecretStr("apify_api_x"), user_agent="actorline/test", sleep=lambda _: None)
+        try:
+            return find_marked(platform, marker, started_after=SINCE), server
+        finally:
+            platform.close()
+
+
+def test_a_marker_is_short_printable_ascii_and_keeps_the_key_to_itself():
+    marker = make_marker("al-1f00aa", "käse 🧀" * 40, 12)
+    assert marker.isascii()
+    assert marker.isprintable()
+    assert len(marker) < 80
+    assert "se" not in marker.split("(")[1].split("/")[1]
+    assert OURS.startswith("actorline/")
+    assert OURS.endswith(".1)")
+
+
+def test_every_installation_key_and_attempt_has_its_own_marker():
+    markers = {
+        make_marker(installation, key, attempt)
+        for installation in ("al-1", "al-2")
+        for key in ("a", "b")
+        for attempt in (1, 2, 12)
+    }
+    assert len(markers) == 12
+
+
+@pytest.mark.parametrize("other", [make_marker("al-1f00aa", "other", 1), OURS.replace(".1)", ".12)"), "curl/8", ""])
+def test_a_run_of_anybody_else_is_not_ours(other):
+    assert search(account([run("r1", 1, other)]))[0] == Found()
+
+
+def test_all_pages_are_searched_and_the_oldest_run_comes_first():
+    listed = [run(f"r{minute}", minute, OURS if minute in {3, 6} else "curl/8") for minute in range(8)]
+    found, server = search(account(listed))
+    assert found == Found(["r3", "r6"])
+    assert all(request.path.startswith("/v2/actor-runs?startedAfter=2026-11-23T08") for request in server.requests)
+
+
+def test_a_run_of_another_release_of_ours_is_found():
+    assert search(account([run("r1", 1, OURS.replace("actorline/", "actorline/9."))]))[0].run_ids == ["r1"]
+
+
+def test_list_items_without_a_user_agent_are_looked_at_one_by_one():
+    single = {"r1": reply(200, {"data": run("r1", 1, "curl/8")}), "r2": reply(200, {"data": run("r2", 2, OURS)})}
+    found, server = search(account([run("r1", 1), run("r2", 2, origin=None)], single))
+    assert found == Found(["r2"])
+    assert [request.path for request in server.requests if "?" not in request.path] == [
+        "/v2/actor-runs/r1",
+        "/v2/actor-runs/r2",
+    ]
+
+
+@pytest.mark.parametrize("origin", ["WEB", "SCHEDULER", "ACTOR", "DEVELOPMENT"])
+def test_runs_that_were_not_started_by_the_api_cost_no_request(origin):
+    found, server = search(account([run("r1", 1, origin=origin)]))
+    assert found == Found()
+    assert all("?" in request.path for request in server.requests)
+
+
+def test_a_run_that_shows_no_marker_anywhere_is_told_and_not_taken_for_somebody_elses():
+    assert search(account([run("r1", 1)], {"r1": reply(200, {"data": run("r1", 1)})}))[0] == Found([], ["r1"])
+
+
+def test_a_run_that_is_listed_and_cannot_be_found_yet_may_be_ours():
+    assert search(account([run("r1", 1), run("r2", 2, OURS)]))[0] == Found(["r2"], ["r1"])
+
+
+@pytest.mark.parametrize("broken", ["list", "run"])
+def test_a_search_that_was_not_complete_is_no_search(broken):
+    listed = [run("r1", 1, OURS), run("r2", 2), run("r3", 3)]
+    whole = account(listed, {"r2": reply(500, b"")})
+
+    def answer(request: Request) -> Answer:
+        is_second_page = "?" in request.path and "08%3A00%3A00" not in request.path
+        return reply(500, b"") if broken == "list" and is_second_page else whole(request)
+
+    with pytest.raises(PlatformError):
+        search(answer)

@@ -1,0 +1,223 @@
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from tiny_server import Answer, TinyServer, raw, reply, silence, tiny_server
+
+from actorline.platform import Platform
+from actorline.platform import start as start_module
+from actorline.platform.errors import AuthFailed, CapacityExceeded, Forbidden, InvalidRequest, NotFound, RateLimited
+from actorline.platform.start import NotStarted, SendBy, StartDeferred, StartRefused, StartUnclear, start_run
+
+TOKEN = "apify_api_hush"
+MARKER = "actorline/0.1.0 (al-1f00aa/9f86d081884c7d65.1)"
+RUN = {
+    "id": "r1", "actId": "a1", "userId": "u1", "status": "READY", "startedAt": "2026-11-23T08:15:30.123Z",
+    "buildId": "b1", "defaultDatasetId": "d1", "defaultKeyValueStoreId": "k1", "meta": {"origin": "API"},
+}  # fmt: skip
+STARTED = reply(201, {"data": RUN})
+
+
+def told(type_: str, message: str = "The platform's words") -> dict[str, Any]:
+    return {"error": {"type": type_, "message": message}}
+
+
+@pytest.fixture
+def server() -> Iterator[TinyServer]:
+    with tiny_server(lambda _: STARTED) as server:
+        yield server
+
+
+def start(url: str, *, send_by: SendBy | None = None, **target: Any) -> Any:
+    platform = Platform(url, SecretStr(TOKEN), user_agent="actorline/test")
+    options = {
+        "actor": "apify/web-scraper",
+        "actor_task": None,
+        "body": b'{"a":1}',
+        "query": {"memory": "512"},
+        **target,
+    }
+    try:
+        return start_run(platform, marker=MARKER, send_by=send_by or SendBy(10), **options)
+    finally:
+        platform.close()
+
+
+def outcome(server: TinyServer, answer: Answer) -> BaseException:
+    server.answer = lambda _: answer
+    with pytest.raises((NotStarted, StartUnclear)) as caught:
+        start(server.url)
+    assert len(server.requests) == 1
+    assert TOKEN not in str(caught.value)
+    return caught.value
+
+
+def test_a_start_is_one_post_with_input_options_and_marker(server):
+    assert start(server.url).id == "r1"
+    (request,) = server.requests
+    assert (request.method, request.path) == ("POST", "/v2/actors/apify~web-scraper/runs?memory=512")
+    assert request.body == b'{"a":1}'
+    assert request.headers["user-agent"] == MARKER
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+    assert request.headers["content-type"] == "application/json"
+
+
+def test_an_actor_task_is_started_under_its_own_path(server):
+    start(server.url, actor=None, actor_task="me/nightly", query={})
+    assert server.requests[0].path == "/v2/actor-tasks/me~nightly/runs"
+
+
+@pytest.mark.parametrize("status", [200, 201])
+def test_any_answer_with_a_run_is_a_run(server, status):
+    more = {**RUN, "status": "SUCCEEDED", "tomorrowsField": [1]}
+    server.answer = lambda _: reply(status, {"data": more})
+    assert start(server.url).status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("status", "type_", "error"),
+    [
+        (400, "invalid-input", InvalidRequest),
+        (400, "limit-reached", InvalidRequest),
+        (401, "user-or-token-not-found", AuthFailed),
+        (402, "not-enough-usage-to-run-paid-actor", Forbidden),
+        (403, "actor-is-not-rented", Forbidden),
+        (403, "a-type-of-tomorrow", Forbidden),
+        (404, "actor-not-found", NotFound),
+        (405, "method-not-allowed", InvalidRequest),
+        (409, "a-conflict", InvalidRequest),
+        (413, "request-too-large", InvalidRequest),
+        (415, "unsupported-content-encoding", InvalidRequest),
+    ],
+)
+def test_what_the_platform_refuses_is_certain_and_told_in_its_words(server, status, type_, error):
+    refused = outcome(server, reply(status, told(type_)))
+    assert isinstance(refused, StartRefused)
+    assert isinstance(refused.error, error)
+    assert (refused.error.status, refused.error.type) == (status, type_)
+    assert "The platform's words" in str(refused)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(server, status):
+    refused = outcome(server, reply(status, Location=f"{server.url}/elsewhere"))
+    assert isinstance(refused, StartRefused)
+    assert "ACTORLINE_API_URL" in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (reply(429, told("rate-limit-exceeded")), RateLimited),
+        (reply(429, b"slow down"), RateLimited),
+        (reply(402, told("actor-memory-limit-exceeded")), CapacityExceeded),
+        (reply(402, told("concurrent-runs-limit-exceeded")), CapacityExceeded),
+        (reply(403, told("concurrent-runs-limit-exceeded")), CapacityExceeded),
+    ],
+)
+def test_no_room_and_no_rate_mean_not_now(server, answer, error):
+    deferred = outcome(server, answer)
+    assert isinstance(deferred, StartDeferred)
+    assert isinstance(deferred.error, error)
+
+
+def test_a_rate_limit_says_how_long_to_wait(server):
+    deferred = outcome(server, reply(429, told("rate-limit-exceeded"), Retry_After="7"))
+    assert isinstance(deferred, StartDeferred)
+    assert isinstance(deferred.error, RateLimited)
+    assert deferred.error.retry_after_s == 7
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(408, told("operation-timed-out")),
+        reply(500, told("internal-server-error")),
+        reply(502, b"<html>Bad gateway"),
+        reply(503, told("query-timeout")),
+        reply(504, b""),
+        reply(403, b"<html>The firewall says no"),  # not the API's: something in between, which proves nothing
+        reply(404, b"Not here"),
+        reply(400, {"message": "not the API's form"}),
+        reply(201, b"<html>Created"),
+        reply(201, {"data": {"id": "r1"}}),
+        reply(201, {"run": RUN}),
+        reply(201, [RUN]),
+        reply(200, b""),
+        raw(b""),  # gone after it took the request
+        raw(b"HTTP/1.1 201 Cre"),
+        raw(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{"),
+        raw(b"what?\r\n\r\n"),
+    ],
+)
+def test_whatever_leaves_open_whether_a_run_was_made_is_unclear_and_not_sent_again(server, answer):
+    assert isinstance(outcome(server, answer), StartUnclear)
+
+
+def test_no_answer_in_time_is_unclear(server, monkeypatch):
+    monkeypatch.setattr(start_module, "START_TIMEOUT_SECS", 0.1)
+    assert isinstance(outcome(server, silence), StartUnclear)
+
+
+def test_nobody_there_is_certain():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    for url in (f"http://127.0.0.1:{port}", "http://name.invalid"):
+        with pytest.raises(StartDeferred, match="can't be reached"):
+            start(url)
+
+
+def test_a_server_that_speaks_no_tls_is_certain(server):
+    with pytest.raises(StartDeferred, match="can't be reached"):
+        start(server.url.replace("http:", "https:"))
+    assert all(request.method != "POST" for request in server.requests)
+
+
+@pytest.mark.parametrize(
+    ("boot_moved", "wall_moved", "is_past"),
+    [
+        (0, 0, False),
+        (9, 9, False),
+        (11, 11, True),
+        (11, 0, True),  # the machine slept, and its wall clock was set back
+        (0, 11, True),  # the host moved the virtual machine
+        (0, -11, True),
+        (-11, 0, True),
+    ],
+)
+def test_either_clock_alone_ends_the_span(monkeypatch, boot_moved, wall_moved, is_past):
+    boot, wall = 5_000.0, 1_700_000_000.0
+    clocks = {"boot": boot, "wall": wall}
+    monkeypatch.setattr(time, "clock_gettime", lambda _: clocks["boot"])
+    monkeypatch.setattr(time, "time", lambda: clocks["wall"])
+    send_by = SendBy(10, boot=boot, wall=wall)
+    clocks.update(boot=boot + boot_moved, wall=wall + wall_moved)
+    assert send_by.is_past() is is_past
+
+
+@pytest.mark.parametrize(("boot_ago", "wall_ago"), [(11, 0), (0, 11), (0, -11)])
+def test_a_process_that_was_frozen_sends_no_byte(server, boot_ago, wall_ago):
+    fresh = SendBy(10)
+    late = SendBy(10, boot=fresh.boot - boot_ago, wall=fresh.wall - wall_ago)
+    with pytest.raises(StartDeferred, match="was not sent"):
+        start(server.url, send_by=late)
+    assert server.is_done.wait(5)
+    assert (server.connections, server.requests) == (1, [])
+
+
+def test_the_clocks_are_looked_at_after_the_connection_stands(server, monkeypatch):
+    send_by = SendBy(10)
+    connect = socket.socket.connect
+
+    def frozen_while_connecting(self: socket.socket, address: Any) -> None:
+        connect(self, address)
+        object.__setattr__(send_by, "boot", send_by.boot - 11)
+
+    monkeypatch.setattr(socket.socket, "connect", frozen_while_connecting)
+    with pytest.raises(StartDeferred, match="was not sent"):
+        start(server.url, send_by=send_by)
+    assert server.is_done.wait(5)
+    assert server.requests == []

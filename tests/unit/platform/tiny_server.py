@@ -1,0 +1,90 @@
+"""A real HTTP server of a few lines: it keeps every request and answers with the bytes it is given, or not at all."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+Answer = Callable[[socket.socket], None]
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class TinyServer:
+    """`answer` decides by the request; each connection carries one."""
+
+    url: str
+    answer: Callable[[Request], Answer]
+    requests: list[Request] = field(default_factory=list)
+    connections: int = 0
+    is_done: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def tiny_server(answer: Callable[[Request], Answer]) -> Iterator[TinyServer]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = TinyServer(f"http://127.0.0.1:{listener.getsockname()[1]}", answer)
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            server.connections += 1
+            with connection, suppress(OSError):
+                request = _read(connection)
+                if request:
+                    server.requests.append(request)
+                    server.answer(request)(connection)
+            server.is_done.set()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield server
+    finally:
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(5)
+
+
+def _read(connection: socket.socket) -> Request | None:
+    with connection.makefile("rb") as file:
+        first = file.readline().decode("latin-1").split()
+        if not first:
+            return None
+        lines = iter(lambda: file.readline().decode("latin-1").strip(), "")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        return Request(first[0], first[1], headers, file.read(int(headers.get("content-length", 0))))
+
+
+def reply(status: int, body: Any = b"", **headers: str) -> Answer:
+    """A whole answer; what isn't bytes is sent as JSON."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    kind = "text/html" if isinstance(body, bytes) else "application/json"
+    lines = {"Content-Type": kind, "Content-Length": str(len(content)), "Connection": "close", **headers}
+    head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
+    return raw(f"HTTP/1.1 {status} Said\r\n{head}\r\n".encode() + content)
+
+
+def raw(content: bytes) -> Answer:
+    """These bytes, and the end of the connection."""
+    return lambda connection: connection.sendall(content)
+
+
+def silence(connection: socket.socket) -> None:
+    """No answer until the client gives up."""
+    connection.settimeout(5)
+    connection.recv(1)
