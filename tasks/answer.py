@@ -16,8 +16,9 @@ class AnswerTask(Task):  # type: ignore[type-arg]  # see tasks/stage.py
     throws = (JobEnded,)
 
     def after_return(self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        """A caller that ignores its result is done; of the others upkeep makes sure that the result is there."""
         del retval, kwargs, einfo
-        if status in states.READY_STATES:
+        if status in states.READY_STATES and self.request.ignore_result:
             ledger().forget_caller(args[0], task_id)
 
 

@@ -62,8 +62,8 @@ def answer_callers(job: Job) -> None:
 
 def note_empty_queues() -> None:
     """Remember when each queue was seen empty: a message sent before that isn't waiting there any more."""
-    with current_app.connection_for_read() as connection:
-        client = connection.default_channel.client  # type: ignore[attr-defined]  # the Redis transport's
+    with current_app.connection_or_acquire() as connection:
+        client = connection.default_channel.client
         queues = {"control": control_queue(settings().namespace), "fetch": fetch_queue(settings().namespace)}
         empty = [kind for kind, queue in queues.items() if client.llen(queue) == 0]
     if empty:

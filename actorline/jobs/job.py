@@ -41,7 +41,7 @@ class Job(BaseModel):
     wanted: str | None = None  # "cancel" or "expire": set whatever the state is, obeyed by the next stage
     fresh: bool = False  # we made the key ourselves, so no earlier run can carry its marker
     intent: Json[Intent] | None = None
-    search_first: bool = False
+    looked_back_at: float = 0  # when the platform was asked for runs that a restarted Redis may have forgotten
     sink: str | None = None
     run_id: str | None = None
     run_status: str | None = None

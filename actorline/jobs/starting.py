@@ -124,14 +124,7 @@ class Starter:
         send_by = SendBy(self.settings.send_by_secs)
         lease = self.ledger.lease("start", job.key, seconds=LEASE_SECS)
         if not lease.acquire():
-            self.ledger.change(
-                job.key,
-                states=START_STATES,
-                epoch=job.epoch,
-                care_s=LOOK_AGAIN_SECS,
-                fields={"resume": True},
-            )
-            return Stop()
+            return self._while_held(job)
         try:
             known = self.ledger.runs(job.key, job.attempt)
             if known:
@@ -139,12 +132,31 @@ class Starter:
             if job.intent:
                 return self._search(job, job.intent, wanted)
             if self._may_have_lost_writes(job):
-                earlier = self._look_back(job)
-                if earlier is not None:
-                    return earlier
+                return self._look_back(job)
             return self._post(job, send_by)
         finally:
             _release(lease)
+
+    def _while_held(self, job: Job) -> Step:
+        """Another execution is starting the run, or died while it did: its run, if it is there, is found early."""
+        if job.intent and self.ledger.now() > job.intent.at + self.settings.send_by_secs:
+            found = self._find(job.intent.marker, job.intent.at - SKEW_SECS)
+            if found.run_ids:
+                return self._adopt(job, found)
+        return self._look_again(job, LOOK_AGAIN_SECS)
+
+    def _look_again(self, job: Job, seconds: float, *, event: str = "", message: str = "", **fields: object) -> Step:
+        """Plan this stage again: with a lease of its own and time to send."""
+        self.ledger.change(
+            job.key,
+            states=START_STATES,
+            epoch=job.epoch,
+            care_s=seconds,
+            event=event,
+            data={"message": message} if message else None,
+            fields={"resume": True, **fields},
+        )
+        return Stop()
 
     def _post(self, job: Job, send_by: SendBy) -> Step:  # noqa: PLR0911 - a table: each outcome has its answer
         order = job.order
@@ -258,7 +270,7 @@ class Starter:
     def _search(self, job: Job, intent: Intent, wanted: str | None) -> Step:
         """Look for the run of an intent whose outcome nobody knows."""
         began = self.ledger.now()
-        found = find_marked(self.platform, intent.marker, started_after=_moment(intent.at - SKEW_SECS))
+        found = self._find(intent.marker, intent.at - SKEW_SECS)
         if found.run_ids:
             return self._adopt(job, found)
         sent_by = intent.sent_at or intent.at + self.settings.send_by_secs
@@ -279,18 +291,8 @@ class Starter:
             return Stop()
         if wanted:
             return end_job(self.ledger, job, STOP_EVENTS[wanted], stop_reason(job, wanted))
-        won = self.ledger.change(
-            job.key,
-            states=START_STATES,
-            epoch=job.epoch,
-            care_s=SEARCH_AGAIN_SECS,
-            event="start-not-found",
-            data={"message": "the platform has no run with our marker; starting again"},
-            fields={"intent": ""},
-        )
-        if won is None:
-            return Stop()
-        return self._post(job.model_copy(update={"intent": None}), SendBy(self.settings.send_by_secs))
+        message = "the platform has no run with our marker; starting again"
+        return self._look_again(job, 0, event="start-not-found", message=message, intent=None)
 
     def _adopt(self, job: Job, found: Found) -> Step:
         first, *others = found.run_ids
@@ -301,16 +303,20 @@ class Starter:
 
     def _may_have_lost_writes(self, job: Job) -> bool:
         server = read_server(self.ledger.redis)
-        if server.uptime_s >= RESTART_SECS:
+        if server.uptime_s >= RESTART_SECS or job.looked_back_at > self.ledger.now() - server.uptime_s:
             return False
         return not (job.fresh and job.queued_at > self.ledger.now() - server.uptime_s)
 
-    def _look_back(self, job: Job) -> Step | None:
+    def _look_back(self, job: Job) -> Step:
         """A ledger that was just restarted may have lost an intent, or itself: look for the run first."""
         since = self.ledger.now() - self.settings.start_lookback_secs
-        marker = make_marker(self.installation, job.key, job.attempt)
-        found = find_marked(self.platform, marker, started_after=_moment(since))
-        return self._adopt(job, found) if found.run_ids else None
+        found = self._find(make_marker(self.installation, job.key, job.attempt), since)
+        if found.run_ids:
+            return self._adopt(job, found)
+        return self._look_again(job, 0, looked_back_at="@now")
+
+    def _find(self, marker: str, since: float) -> Found:
+        return find_marked(self.platform, marker, started_after=_moment(since))
 
 
 def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
