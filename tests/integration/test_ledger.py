@@ -1,0 +1,554 @@
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from actorline.delivery.receipt import Receipt
+from actorline.delivery.windows import Window
+from actorline.errors import Code, Unavailable
+from actorline.jobs.cancelling import cancel_job
+from actorline.jobs.document import JobDocument, parse_document
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger, Registered, connect
+from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
+
+ORDER = {"actor": "apify/x", "input": {"startUrls": ["é"]}, "labels": {"team": "shop"}}
+CALLER = {"id": "task-1", "chain": None}
+WAITS = sources(Event.RUN_KNOWN)
+
+
+@pytest.fixture
+def ledger(valkey: str) -> Iterator[Ledger]:
+    """A namespace of its own in a database that no worker uses."""
+    client = connect(f"{valkey}?virtual_host=3")
+    yield Ledger(client, f"t{secrets.token_hex(4)}")
+    client.close()
+
+
+def contents(ledger: Ledger) -> dict[str, Any]:
+    """Everything in the database, by key."""
+    read: dict[str, Callable[[str], Any]] = {
+        "string": ledger.redis.get,
+        "hash": ledger.redis.hgetall,
+        "set": ledger.redis.smembers,
+        "zset": lambda key: ledger.redis.zrange(key, 0, -1, withscores=True),
+        "stream": ledger.redis.xrange,
+    }
+    return {key: read[ledger.redis.type(key)](key) for key in ledger.redis.scan_iter()}
+
+
+def register(ledger: Ledger, key: str = "k", document: Any = None, **options: Any) -> Registered:
+    given: dict[str, Any] = {"fresh": False, "sink": "file:///rows/k/", "care_s": 10, "caller": CALLER, **options}
+    return ledger.register(key, document or parse_document(ORDER), **given)
+
+
+def created(ledger: Ledger, key: str = "k", *, state: State = State.QUEUED, **fields: Any) -> Job:
+    """A job in any state."""
+    register(ledger, key)
+    if state is not State.QUEUED or fields:
+        ledger.change(key, epoch=None, to=state, fields=fields)
+    return loaded(ledger, key)
+
+
+def loaded(ledger: Ledger, key: str = "k") -> Job:
+    job = ledger.load(key)
+    assert job
+    return job
+
+
+def events(ledger: Ledger, key: str = "k") -> list[str]:
+    return [entry.event for entry in ledger.timeline(key)]
+
+
+def due_in(ledger: Ledger, key: str = "k") -> float | None:
+    score = ledger.redis.zscore(ledger.name("due"), key)
+    return None if score is None else score - ledger.now()
+
+
+@pytest.fixture
+def same_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call is the repeat of the one before, as after a lost reply."""
+    monkeypatch.setattr("actorline.jobs.ledger._token", lambda: "the-same")
+
+
+# -- register
+
+
+def test_an_order_becomes_a_job_with_its_input_apart(ledger):
+    registered = register(ledger, fresh=True)
+    assert registered == Registered("created", parse_document(ORDER).body_hash(), State.QUEUED)
+    job = loaded(ledger)
+    assert (job.key, job.state, job.epoch, job.attempt, job.fresh) == ("k", State.QUEUED, 1, 1, True)
+    assert (job.sink, job.hash) == ("file:///rows/k/", registered.existing_hash)
+    assert abs(job.queued_at - ledger.now()) < 5
+    assert job.order == parse_document({**ORDER, "input": None})
+    assert ledger.load_input("k") == '{"startUrls":["é"]}'.encode()
+    assert ledger.account("k") == "default"
+    assert events(ledger) == ["queued"]
+    assert 9 < due_in(ledger) <= 10
+    assert [key for key, _ in ledger.list_keys(State.QUEUED)] == ["k"]
+    assert ledger.callers("k") == {"task-1": CALLER}
+    assert ledger.key_of_task("task-1") == "k"
+
+
+def test_the_same_order_joins_and_changes_nothing_but_its_callers(ledger):
+    register(ledger)
+    ledger.change("k", epoch=1, to=State.STARTING, next_epoch=True)
+    before = contents(ledger)
+    document = parse_document({**ORDER, "key": "k", "labels": {}, "notify": {}})
+    joined = register(ledger, document=document, fresh=True, sink="file:///other/", caller={"id": "task-2"})
+    assert joined == Registered("joined", document.body_hash(), State.STARTING)
+    after = contents(ledger)
+    assert ledger.callers("k") == {"task-1": CALLER, "task-2": {"id": "task-2"}}
+    assert ledger.key_of_task("task-2") == "k"
+    for part in ("job:k", "events:k", "due", "state:STARTING"):
+        assert after[ledger.name(part)] == before[ledger.name(part)]
+
+
+def test_another_order_under_the_key_is_a_conflict_and_leaves_no_trace(ledger):
+    first = register(ledger)
+    before = contents(ledger)
+    conflict = register(ledger, document=parse_document({"actor": "other/x"}), caller={"id": "task-2"})
+    assert conflict == Registered("conflict", first.existing_hash, State.QUEUED)
+    assert contents(ledger) == before
+
+
+def test_an_order_whose_reply_was_lost_is_created_once(ledger, same_token):
+    register(ledger)
+    before = contents(ledger)
+    assert register(ledger).outcome == "created"
+    assert contents(ledger) == before
+
+
+def test_of_two_orders_at_once_one_creates_the_job(ledger, valkey):
+    outcomes = race(valkey, ledger, lambda own, number: register(own, caller={"id": f"task-{number}"}).outcome)
+    assert sorted(outcomes) == ["created"] + ["joined"] * 7
+    assert len(ledger.callers("k")) == 8
+    assert events(ledger) == ["queued"]
+
+
+def test_an_unknown_key_is_no_job(ledger):
+    assert ledger.load("nobody") is None
+    assert ledger.account("nobody") is None
+    assert ledger.load_input("nobody") == b"{}"
+    assert ledger.key_of_task("nobody") is None
+
+
+# -- change
+
+
+def test_a_change_moves_the_job_its_due_and_its_timeline_at_once(ledger):
+    created(ledger)
+    epoch = ledger.change(
+        "k", states={State.QUEUED}, epoch=1, to=State.STARTING, next_epoch=True, care_s=100, event="starting",
+        data={"attempt": 1}, on_disk=True,
+        fields={"run_id": "r1", "abort_asked": True, "started_at": "@now", "sink": None},
+    )  # fmt: skip
+    job = loaded(ledger)
+    assert epoch == job.epoch == 2
+    assert (job.state, job.run_id, job.abort_asked, job.sink) == (State.STARTING, "r1", True, None)
+    assert job.started_at
+    assert abs(job.started_at - ledger.now()) < 5
+    assert 99 < due_in(ledger) <= 100
+    entry = ledger.timeline("k")[-1]
+    assert (entry.event, entry.data) == ("starting", {"attempt": 1})
+    assert list(ledger.list_keys(State.QUEUED)) == []
+    assert list(ledger.list_keys(State.STARTING)) == [("k", pytest.approx(job.queued_at, abs=0.001))]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"states": {State.RUNNING, State.WAITING}},
+        {"states": TERMINAL},
+        {"epoch": 2},
+        {"epoch": 0},
+        {"guards": {"run_id": "other"}},
+        {"guards": {"run_id": "r1", "wanted": "cancel"}},
+        {"guards": {"run_id": None}},
+    ],
+)
+def test_a_change_that_is_too_late_is_told_so_and_changes_nothing(ledger, wrong):
+    created(ledger, run_id="r1")
+    before = contents(ledger)
+    change = {"states": {State.QUEUED}, "epoch": 1, "guards": {"run_id": "r1"}, **wrong}
+    answer = ledger.change(
+        "k", to=State.STARTING, next_epoch=True, care_s=1, event="starting", fields={"failures": 3}, **change
+    )
+    assert answer is None
+    assert contents(ledger) == before
+
+
+def test_a_change_of_nobody_is_refused(ledger):
+    assert ledger.change("nobody", epoch=None, to=State.FAILED, care_s=5, event="x", fields={"a": 1}) is None
+    assert not [key for key in contents(ledger) if key.startswith(ledger.namespace)]
+
+
+@pytest.mark.parametrize("guards", [{"run_id": "r1"}, {"run_id": "r1", "wanted": None}, {}])
+def test_a_change_whose_guards_hold_goes_through(ledger, guards):
+    created(ledger, run_id="r1")
+    assert ledger.change("k", epoch=1, guards=guards, fields={"failures": 3}) == 1
+    assert loaded(ledger).failures == 3
+
+
+def test_a_change_whose_reply_was_lost_is_won_again_and_done_once(ledger, same_token):
+    register(ledger)
+
+    def start() -> int | None:
+        return ledger.change(
+            "k", states={State.QUEUED}, epoch=1, to=State.STARTING, next_epoch=True, event="starting", care_s=5
+        )
+
+    ledger.redis.hset(ledger.name("job", "k"), "last_change", "an-earlier-one")
+    assert start() == 2
+    before = contents(ledger)
+    assert start() == 2  # its state and epoch are wrong by now, but it is the one that made them so
+    assert contents(ledger) == before
+
+
+@pytest.mark.parametrize(("care_s", "due"), [("", 10), (None, None), (0, 0), (2.5, 2.5)])
+def test_a_change_sets_clears_or_leaves_the_due(ledger, care_s, due):
+    created(ledger)
+    ledger.change("k", epoch=1, care_s=care_s)
+    assert due_in(ledger) == (due if due is None else pytest.approx(due, abs=1))
+
+
+def test_the_same_state_again_keeps_its_place_in_the_listing(ledger):
+    created(ledger)
+    before = list(ledger.list_keys(State.QUEUED))
+    ledger.change("k", epoch=1, to=State.QUEUED)
+    assert list(ledger.list_keys(State.QUEUED)) == before
+
+
+def race(valkey: str, ledger: Ledger, act: Callable[[Ledger, int], Any], runners: int = 8) -> list[Any]:
+    """The same thing done by several at once, each on its own connection."""
+    barrier, answers = threading.Barrier(runners), []
+
+    def run(number: int) -> None:
+        client = connect(f"{valkey}?virtual_host=3")
+        try:
+            own = Ledger(client, ledger.namespace)
+            client.ping()
+            barrier.wait()
+            answers.append(act(own, number))
+        finally:
+            client.close()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(runners)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def test_of_many_changes_at_once_one_wins(ledger, valkey):
+    created(ledger)
+    epochs = race(
+        valkey,
+        ledger,
+        lambda own, number: own.change(
+            "k", states={State.QUEUED}, epoch=1, to=State.STARTING, next_epoch=True, event=f"starting-{number}"
+        ),
+    )
+    assert sorted(epochs, key=str) == [2] + [None] * 7
+    assert len([event for event in events(ledger) if event.startswith("starting")]) == 1
+    assert loaded(ledger).epoch == 2
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_cancel_is_taken_in_every_state_but_the_ends(ledger, state):
+    created(ledger, state=state)
+    assert cancel_job(ledger, "k") is (state in LIVE)
+    job = loaded(ledger)
+    assert (job.wanted, job.state) == ("cancel" if state in LIVE else None, state)
+    assert (due_in(ledger) < 1) is (state in LIVE)
+    assert cancel_job(ledger, "nobody") is False
+
+
+# -- runs
+
+
+def record(ledger: Ledger, run_id: str = "r1", *, attempt: int = 1, epoch: int = 1, found: bool = False) -> bool:
+    return ledger.record_run("k", attempt, epoch, run_id, states=WAITS, care_s=50, found=found)
+
+
+@pytest.mark.parametrize("state", sorted(WAITS))
+@pytest.mark.parametrize("found", [False, True])
+def test_a_job_that_waits_for_its_run_gets_it(ledger, state, found):
+    created(ledger, state=state, intent='{"attempt":1,"marker":"m","at":1}', failures=2, resume=False)
+    assert record(ledger, found=found) is True
+    job = loaded(ledger)
+    assert (job.state, job.run_id, job.run_status, job.adopted) == (State.RUNNING, "r1", "READY", found)
+    assert (job.intent, job.failures, job.resume) == (None, 0, False)
+    assert 49 < due_in(ledger) <= 50
+    assert ledger.runs("k", 1) == ["r1"]
+    assert ledger.strays() == {}
+    assert [key for key, _ in ledger.list_keys(State.RUNNING)] == ["k"]
+    assert list(ledger.list_keys(state)) == []
+    assert ledger.timeline("k")[-1].data == {"run_id": "r1", "attempt": 1, "found": found}
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - WAITS))
+def test_a_run_that_no_job_waits_for_is_kept_as_a_stray(ledger, state):
+    created(ledger, state=state)
+    before = loaded(ledger)
+    assert record(ledger) is False
+    assert ledger.runs("k", 1) == ["r1"]
+    assert ledger.strays() == {"r1": "k"}
+    assert loaded(ledger) == before
+    assert events(ledger)[-1] == "stray-run"
+    ledger.forget_stray("r1")
+    assert ledger.strays() == {}
+    assert ledger.runs("k", 1) == ["r1"]
+
+
+def test_a_second_run_of_the_job_is_a_stray_and_the_first_stays(ledger):
+    created(ledger, state=State.STARTING)
+    assert record(ledger, "r1")
+    assert not record(ledger, "r2")
+    assert loaded(ledger).run_id == "r1"
+    assert ledger.runs("k", 1) == ["r1", "r2"]
+    assert ledger.strays() == {"r2": "k"}
+
+
+def test_a_run_of_another_attempt_is_a_stray(ledger):
+    created(ledger, state=State.STARTING, attempt=2)
+    assert not record(ledger, attempt=1)
+    assert (ledger.runs("k", 1), ledger.runs("k", 2)) == (["r1"], [])
+    assert ledger.strays() == {"r1": "k"}
+    assert loaded(ledger).run_id is None
+
+
+def test_a_run_of_a_job_that_is_forgotten_is_a_stray(ledger):
+    assert not record(ledger)
+    assert ledger.strays() == {"r1": "k"}
+    assert ledger.load("k") is None
+
+
+def test_a_run_of_a_stale_execution_is_the_jobs_but_not_that_executions_to_poll(ledger):
+    created(ledger, state=State.STARTING)
+    ledger.change("k", epoch=1, next_epoch=True)
+    assert record(ledger, epoch=1) is False
+    job = loaded(ledger)
+    assert (job.state, job.run_id, job.resume) == (State.RUNNING, "r1", True)
+    assert due_in(ledger) < 1
+    assert ledger.strays() == {}
+
+
+def test_a_run_of_a_job_that_was_cancelled_meanwhile_is_due_at_once(ledger):
+    created(ledger, state=State.STARTING)
+    cancel_job(ledger, "k")
+    assert record(ledger) is True
+    job = loaded(ledger)
+    assert (job.state, job.run_id, job.wanted, job.resume) == (State.RUNNING, "r1", "cancel", True)
+    assert due_in(ledger) < 1
+
+
+def test_a_run_id_whose_reply_was_lost_is_written_once(ledger):
+    created(ledger, state=State.STARTING)
+    assert record(ledger)
+    before = contents(ledger)
+    assert record(ledger)
+    assert contents(ledger) == before
+
+
+# -- polls
+
+
+def test_a_poll_number_is_one_executions(ledger):
+    created(ledger, state=State.RUNNING)
+    assert ledger.claim_poll("k", 1, 0, "a")
+    assert ledger.claim_poll("k", 1, 0, "a")  # its reply was lost
+    assert not ledger.claim_poll("k", 1, 0, "b")  # the same message, doubled
+    assert ledger.claim_poll("k", 1, 1, "b")
+    assert not ledger.claim_poll("k", 1, 0, "a")  # overtaken
+    assert not ledger.claim_poll("k", 2, 2, "c")  # another epoch
+    assert not ledger.claim_poll("nobody", 1, 0, "a")
+
+
+def test_a_poll_of_an_execution_that_died_can_be_taken_over(ledger, monkeypatch):
+    created(ledger, state=State.RUNNING)
+    monkeypatch.setattr("actorline.jobs.ledger.CLAIM_POLL_SECS", 0)
+    assert ledger.claim_poll("k", 1, 0, "a")
+    assert ledger.claim_poll("k", 1, 0, "b")
+
+
+def test_one_of_many_executions_gets_the_poll(ledger, valkey):
+    created(ledger, state=State.RUNNING)
+    assert sum(race(valkey, ledger, lambda own, number: own.claim_poll("k", 1, 0, str(number)))) == 1
+
+
+# -- pages
+
+
+def receipt(page_no: int = 0, scanned: int = 10, **more: Any) -> Receipt:
+    fields = {"items": scanned, "bytes": 7 * scanned, "part": f"part-{page_no}", "sha256": "ab", **more}
+    return Receipt(page_no=page_no, offset=10 * page_no, limit=10, scanned=scanned, **fields)
+
+
+def counts(ledger: Ledger) -> tuple[int, int, int, int]:
+    job = loaded(ledger)
+    return job.items, job.scanned, job.bytes, job.pages
+
+
+def test_a_window_never_changes(ledger):
+    created(ledger)
+    first = Window(page_no=3, offset=30, limit=10)
+    assert ledger.fix_window("k", 1, first) == first
+    assert ledger.fix_window("k", 1, Window(page_no=3, offset=30, limit=20)) == first
+    assert ledger.page("k", 1, 3) == first
+    assert ledger.page("k", 1, 4) is None
+    assert ledger.page("k", 2, 3) is None
+
+
+def test_pages_come_in_the_order_of_their_numbers(ledger):
+    created(ledger)
+    for page_no in (10, 2, 1):
+        ledger.fix_window("k", 1, Window(page_no=page_no, offset=page_no * 10, limit=10))
+    ledger.record_receipt("k", 1, receipt(2), care_s=5)
+    assert list(ledger.pages("k", 1)) == [1, 2, 10]
+    assert ledger.pages("k", 1)[2] == receipt(2)
+
+
+def test_a_page_is_counted_once_and_its_first_receipt_stands(ledger):
+    created(ledger, state=State.COLLECTING)
+    first, second = receipt(sha256="first"), receipt(sha256="second", scanned=9)
+    assert ledger.record_receipt("k", 1, first, care_s=50) == first
+    assert ledger.record_receipt("k", 1, first, care_s=50) == first
+    assert ledger.record_receipt("k", 1, second, care_s=50) == first
+    assert counts(ledger) == (10, 10, 70, 1)
+    assert 49 < due_in(ledger) <= 50
+
+
+def test_one_of_many_receipts_counts(ledger, valkey):
+    created(ledger, state=State.COLLECTING)
+    stand = race(valkey, ledger, lambda own, number: own.record_receipt("k", 1, receipt(sha256=str(number)), care_s=5))
+    assert len({each.sha256 for each in stand}) == 1
+    assert counts(ledger) == (10, 10, 70, 1)
+
+
+def test_a_bad_receipt_and_an_empty_end_count_nothing_and_are_replaced(ledger):
+    created(ledger, state=State.COLLECTING)
+    bad = receipt(scanned=0, part=None, error="cut", code=Code.PAGE_UNREADABLE)
+    empty = receipt(scanned=0, part=None)
+    assert ledger.record_receipt("k", 1, bad, care_s=5) == bad
+    assert ledger.record_receipt("k", 1, empty, care_s=5) == empty
+    assert counts(ledger) == (0, 0, 0, 0)
+    assert ledger.record_receipt("k", 1, receipt(), care_s=5) == receipt()
+    assert ledger.record_receipt("k", 1, bad, care_s=5) == receipt()
+    assert counts(ledger) == (10, 10, 70, 1)
+
+
+def test_a_page_of_another_attempt_is_kept_and_not_counted(ledger):
+    created(ledger, state=State.COLLECTING, attempt=2)
+    assert ledger.record_receipt("k", 1, receipt(), care_s=5) == receipt()
+    assert ledger.page("k", 1, 0) == receipt()
+    assert counts(ledger) == (0, 0, 0, 0)
+
+
+def test_a_receipt_wakes_no_job_that_needs_no_care(ledger):
+    created(ledger, state=State.DELIVERED)
+    ledger.change("k", states=TERMINAL, epoch=None, care_s=None)
+    ledger.record_receipt("k", 1, receipt(), care_s=5)
+    assert due_in(ledger) is None
+
+
+# -- all jobs
+
+
+def test_the_longest_overdue_job_is_cared_for_first(ledger):
+    for key, care_s in {"late": -20, "later": -30, "soon": 60}.items():
+        created(ledger, key)
+        ledger.change(key, epoch=1, care_s=care_s)
+    assert ledger.due(10) == ["later", "late"]
+    assert ledger.due(1) == ["later"]
+    ledger.postpone("later", 60)
+    ledger.make_due("soon")
+    assert ledger.due(10) == ["late", "soon"]
+    ledger.postpone("nobody", 0)
+    assert "nobody" not in ledger.due(10)
+
+
+def test_jobs_are_listed_the_newest_first_and_found_by_their_age(ledger):
+    for key in ("a", "b", "c"):
+        created(ledger, key)
+    assert [key for key, _ in ledger.list_keys(State.QUEUED)] == ["c", "b", "a"]
+    oldest = loaded(ledger, "a").queued_at
+    assert ledger.queued_before(State.QUEUED, oldest + 0.000_001, 5) == ["a"]
+    assert ledger.queued_before(State.QUEUED, oldest - 1, 5) == []
+
+
+def test_a_caller_that_is_answered_is_forgotten(ledger):
+    register(ledger)
+    register(ledger, caller={"id": "task-2"})
+    ledger.forget_caller("k", "task-1")
+    assert ledger.callers("k") == {"task-2": {"id": "task-2"}}
+
+
+def test_every_task_of_a_job_leads_to_it(ledger):
+    register(ledger)
+    ledger.name_tasks("k", ["stage-1", "stage-2"])
+    assert [ledger.key_of_task(task) for task in ("task-1", "stage-1", "stage-2")] == ["k", "k", "k"]
+
+
+def test_a_job_that_is_forgotten_leaves_nothing_and_takes_nothing_with_it(ledger):
+    register(ledger, "other", caller={"id": "task-9"})
+    ledger.name_tasks("other", ["stage-9"])
+    ledger.fix_window("other", 1, Window(page_no=0, offset=0, limit=10))
+    before = contents(ledger)
+    created(ledger, "k", state=State.STARTING)
+    record(ledger)
+    ledger.name_tasks("k", ["stage-1"])
+    for attempt in (1, 2):
+        ledger.fix_window("k", attempt, Window(page_no=0, offset=0, limit=10))
+    ledger.tell("k", "told", why="because")
+    ledger.change("k", epoch=1, to=State.DELIVERED, care_s=60, fields={"attempt": 2})
+    ledger.forget(loaded(ledger))
+    assert contents(ledger) == before
+
+
+def test_the_timeline_is_kept_short(ledger, monkeypatch):
+    monkeypatch.setattr("actorline.jobs.ledger.TIMELINE_ENTRIES", 200)
+    created(ledger)
+    for number in range(700):
+        ledger.tell("k", "told", number=number)
+    entries = ledger.timeline("k")
+    assert 200 <= len(entries) < 500
+    assert entries[-1].data == {"number": 699}
+
+
+# -- leases and the installation
+
+
+def test_a_lease_is_one_executions_until_it_gives_it_back(ledger):
+    first, second = ledger.lease("start", "k", seconds=5), ledger.lease("start", "k", seconds=5)
+    assert first.acquire()
+    assert not second.acquire()
+    first.release()
+    assert second.acquire()
+    second.release()
+
+
+def test_an_installation_is_named_once(ledger):
+    made = ledger.installation(None)
+    assert made.startswith("al-")
+    assert ledger.installation(None) == made
+    assert ledger.installation(made) == made
+    with pytest.raises(Unavailable, match=f"belongs to the installation {made}"):
+        ledger.installation("another")
+
+
+def test_a_configured_installation_is_the_ledgers(ledger):
+    assert ledger.installation("shop-1") == "shop-1"
+    assert ledger.installation(None) == "shop-1"
+
+
+def test_a_document_survives_the_ledger(ledger):
+    raw = {"dataset_id": "d1", "collect": {"limit": 5, "fields": ["a"]}, "deadline_secs": 60, "labels": {"a": "ü"}}
+    document: JobDocument = parse_document(raw)
+    register(ledger, document=document)
+    assert loaded(ledger).order == document
+    assert loaded(ledger).order.body_hash() == document.body_hash()
