@@ -26,7 +26,7 @@ from actorline.delivery.reading import open_delivery
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.states import State
 from actorline.jobs.submit import submit
-from actorline.settings import Settings, SettingsError, load_settings
+from actorline.settings import SETTINGS_FILE, SETTINGS_FILE_VARIABLE, Settings, SettingsError, load_settings
 
 TOKEN: Final = "apify_api_emulator"  # noqa: S105 - the emulator's own
 ITEMS: Final = 250_000
@@ -207,10 +207,12 @@ def _emulator() -> Iterator[str]:
 def _own_settings(api_url: str) -> Settings:
     """The demo keeps apart from what is configured here: its own home, its own Redis, the emulator's token."""
     home = load_settings().home / "demo"
+    empty = home / SETTINGS_FILE
+    empty.touch()
     for name in [name for name in os.environ if name.startswith(("ACTORLINE_", "APIFY_"))]:
         del os.environ[name]
     os.environ.update({
-        "ACTORLINE_SETTINGS": os.devnull, "ACTORLINE_HOME": str(home), "ACTORLINE_API_URL": api_url,
+        SETTINGS_FILE_VARIABLE: str(empty), "ACTORLINE_HOME": str(home), "ACTORLINE_API_URL": api_url,
         "APIFY_TOKEN": TOKEN,
     })  # fmt: skip
     return load_settings()
