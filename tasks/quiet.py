@@ -36,5 +36,6 @@ def describe_order(args: Any) -> str:
     document = args[0] if isinstance(args, list | tuple) and args else None
     if not isinstance(document, dict):
         return "(no document)"
-    shown = (f"{name}={str(document[name])[:100]}" for name in ("key", *_TARGETS) if document.get(name) is not None)
+    named = {name: document.get(name) for name in ("key", *_TARGETS)}
+    shown = (f"{name}={value[:100]}" for name, value in named.items() if isinstance(value, str))
     return f"({', '.join(shown)})"

@@ -1,0 +1,141 @@
+import json
+import logging
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import pytest
+import structlog
+from celery import Celery
+
+from actorline.settings import load_settings
+from config.celery import celery_settings
+from config.logging import configure_logging
+from config.queues import control_queue, door_queue, fetch_queue, queues_of, routes
+from tasks import MODULES
+
+
+@pytest.fixture
+def celery() -> dict[str, Any]:
+    return celery_settings(load_settings(namespace="shop", redis_url="redis://host/3", visibility_timeout_secs=30))
+
+
+@pytest.fixture
+def app(celery: dict[str, Any]) -> Iterator[Celery]:
+    for module in MODULES:
+        import_module(module)
+    app = Celery("config", set_as_current=False)
+    app.config_from_object(celery)
+    app.finalize()
+    yield app
+    app.close()
+
+
+def test_every_task_of_ours_has_its_queue_and_every_route_its_task(app):
+    assert {name for name in app.tasks if name.startswith("actorline.")} == set(routes("shop"))
+
+
+def test_a_route_is_kept_by_celery_itself(app):
+    for name, route in routes("shop").items():
+        assert app.amqp.router.route({}, name)["queue"].name == route["queue"]
+
+
+def test_the_names_of_tasks_and_queues_outlive_a_deploy():
+    assert {name: route["queue"] for name, route in routes("actorline").items()} == {
+        "actorline.run": "actorline",
+        "actorline.cancel": "actorline",
+        "actorline.status": "actorline",
+        "actorline.start_run": "actorline.control",
+        "actorline.poll_run": "actorline.control",
+        "actorline.answer": "actorline.control",
+        "actorline.upkeep": "actorline.control",
+        "actorline.fetch_pages": "actorline.fetch",
+        "actorline.fetch_page": "actorline.fetch",
+        "actorline.finish_job": "actorline.fetch",
+    }
+
+
+def test_the_workers_together_consume_every_queue_and_short_tasks_never_wait_behind_downloads():
+    everything = {door_queue("shop"), control_queue("shop"), fetch_queue("shop")}
+    control, fetch = set(queues_of("control", "shop")), set(queues_of("fetch", "shop"))
+    assert control | fetch == set(queues_of("all", "shop")) == everything
+    assert not control & fetch
+
+
+def test_no_worker_of_ours_takes_a_callers_continuation(app):
+    assert app.conf.task_default_queue == "celery"
+    assert "celery" not in queues_of("all", "shop")
+
+
+def test_the_unacked_keys_are_our_own(celery):
+    options = celery["broker_transport_options"]
+    names = {options[name] for name in ("unacked_key", "unacked_index_key", "unacked_mutex_key")}
+    assert len(names) == 3
+    assert all(name.startswith("shop.") for name in names)
+    assert options["visibility_timeout"] == 30
+
+
+def test_messages_are_json_acknowledged_late_and_never_hoarded(celery):
+    assert celery["accept_content"] == ["json"]
+    assert celery["task_serializer"] == celery["result_serializer"] == "json"
+    assert celery["task_acks_late"] is True
+    assert celery["task_reject_on_worker_lost"] is True
+    assert celery["worker_prefetch_multiplier"] == 1
+    assert celery["result_extended"] is False
+
+
+def test_broker_and_results_are_those_of_the_settings(celery):
+    assert (celery["broker_url"], celery["result_backend"]) == ("redis://host/3", "redis://host/4")
+
+
+def test_celery_knows_every_setting_it_is_given(app, celery):
+    from celery.app.defaults import NAMESPACES, flatten
+
+    known = {name for name, _ in flatten(NAMESPACES)}
+    assert set(celery) <= known
+
+
+@pytest.fixture
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+def test_a_log_line_is_one_json_object_on_standard_error_with_the_job_on_it(capsys):
+    configure_logging("INFO")
+    with structlog.contextvars.bound_contextvars(job_key="nightly", epoch=2):
+        structlog.get_logger("tests.fresh").info("page_stored", page_no=3)
+        logging.getLogger("tests.plain").warning("plain %s", "words")
+        structlog.get_logger("tests.fresh").debug("unheard")
+    out, err = capsys.readouterr()
+    ours, plain = [json.loads(line) for line in err.splitlines()]
+    assert out == ""
+    assert (ours["event"], ours["page_no"], ours["level"], ours["logger"]) == ("page_stored", 3, "info", "tests.fresh")
+    assert (plain["event"], plain["level"], plain["logger"]) == ("plain words", "warning", "tests.plain")
+    assert all((line["job_key"], line["epoch"]) == ("nightly", 2) for line in (ours, plain))
+    assert all("timestamp" in line for line in (ours, plain))
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+def test_celerys_own_lines_about_messages_stay_out(capsys):
+    """They hold the arguments of tasks."""
+    configure_logging("DEBUG")
+    for name in ("celery.worker.strategy", "celery.app.trace", "kombu"):
+        logging.getLogger(name).info("Task received: an input")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+def test_an_exception_is_logged_with_its_traceback_on_the_same_line(capsys):
+    configure_logging("INFO")
+    try:
+        _ = 1 / 0
+    except ZeroDivisionError:
+        logging.getLogger("tests.plain").exception("failed")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "ZeroDivisionError" in json.loads(line)["exception"]
