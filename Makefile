@@ -34,8 +34,8 @@ containers: .venv/.installed-dev  ## image and compose tests; needs a Docker Eng
 	$(BIN)/pytest tests/containers
 
 docs: .venv/.installed-dev  ## what the docs take from the code
-	$(BIN)/python -c 'import json; from actorline.jobs.document import JobDocument; \
-		print(json.dumps(JobDocument.model_json_schema(), indent=2))' > docs/job-document.schema.json
+	$(BIN)/python docs/make_schema.py
+	$(BIN)/python docs/make_settings.py
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

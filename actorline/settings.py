@@ -52,7 +52,7 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("APIFY_TOKEN_FILE", "apify_token_file"),
         description="File holding the token of the account `default`, for container secrets",
     )
-    accounts: dict[str, SecretStr] = Field(default_factory=dict, description="Further accounts: alias -> token")
+    accounts: dict[str, SecretStr] = Field(default_factory=dict, description="Tokens of further accounts, by alias")
     api_url: str = Field(API_URL, description="Root of the Apify API")
     redis_url: str | None = Field(None, description="Broker; unset: an embedded Valkey under the home")
     results_url: str | None = Field(None, description="Celery results; default: the broker's next database")
@@ -63,14 +63,22 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{2,31}$",
         description="Name that marks our runs at the platform; default: made once and kept in the ledger",
     )
-    home: Path = Field(default_factory=lambda: default_home(), description="Folder of the embedded stack")  # noqa: PLW0108 - defined below
-    sink_url: str | None = Field(None, description="Where rows go if a document names no sink")
+    home: Path = Field(
+        default_factory=lambda: default_home(),  # noqa: PLW0108 - defined below
+        description="Folder of the embedded stack; default: `.actorline` beside the settings file, else the user's "
+        "state folder",
+    )
+    sink_url: str | None = Field(
+        None, description="Where rows go if a document names no sink; default: `rows/{key}/` in the home"
+    )
     sink_roots: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description="Sink URLs from services must lie under one of these, comma-separated; "
         "default: the default sink's folder",
     )
-    secrets: dict[str, Secret] = Field(default_factory=dict, description="Secrets for inputs: NAME -> value and Actors")
+    secrets: dict[str, Secret] = Field(
+        default_factory=dict, description="Secrets for inputs, each with the Actors that may have it"
+    )
     retention_days: int = Field(
         30, ge=1, description="Days that an ended job stays in the ledger; data is never deleted"
     )

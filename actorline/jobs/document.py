@@ -131,6 +131,14 @@ class Notify(Section):
 
 
 class JobDocument(Section):
+    """One order. Exactly one of `actor`, `actor_task`, `run_id` and `dataset_id` says what is run or collected."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"properties": {name: {"type": "string"}}, "required": [name]} for name in TARGETS],
+        }
+    )
+
     version: Literal[1] = 1
     key: str | None = Field(None, pattern=KEY_PATTERN, description="The key is the job; default: a fresh UUIDv7")
     actor: Name | None = None
@@ -270,7 +278,6 @@ def _not_built(document: JobDocument) -> Iterator[str]:
         "input_url": document.input_url, "input_type": document.input_type, "reuse_secs": document.reuse_secs,
         "on_failure.resurrect": document.on_failure.resurrect, "on_failure.new_runs": document.on_failure.new_runs,
         "notify": document.notify != Notify(), "sink.single_file": document.sink.single_file,
-        "collect.all_records": document.collect.all_records,
     }  # fmt: skip
     yield from (f"{name}: is not built yet; leave it out" for name, value in unbuilt.items() if value)
 

@@ -1,0 +1,69 @@
+"""Writes docs/settings.md, the reference of the settings, from their fields."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from actorline.settings import SETTINGS_FILE, SETTINGS_FILE_VARIABLE, Settings
+
+TARGET: Final = Path(__file__).with_name("settings.md")
+
+HEAD: Final = f"""<!-- Made by docs/make_settings.py from actorline/settings.py (`make docs`). -->
+# Settings
+
+Each setting is an environment variable, or a line of `{SETTINGS_FILE}` under the name beside it; the environment goes
+first. The file is the nearest one at or above the working directory, or the one that `{SETTINGS_FILE_VARIABLE}` names.
+A setting that is wrong, or a name in the file that isn't known, stops the process with a message that names it.
+
+| Variable | In the file | Default | Meaning |
+|---|---|---|---|
+"""
+
+
+def settings_text() -> str:
+    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in _rows())
+
+
+def _rows() -> Iterator[tuple[str, str, str, str]]:
+    schema = Settings.model_json_schema(by_alias=False)["properties"]
+    for name, field in Settings.model_fields.items():
+        meaning = f"{field.description}{_bounds(schema[name])}".replace("|", "\\|")
+        variables = ", ".join(f"`{variable}`" for variable in _variables(name, field))
+        yield variables, f"`{name}`", _default(field), meaning
+
+
+def _variables(name: str, field: FieldInfo) -> list[str]:
+    """What the environment calls it; a table has a variable for each of its entries."""
+    own = name.upper() if name.startswith("apify_") else f"ACTORLINE_{name.upper()}"
+    if get_origin(field.annotation) is not dict:
+        return [own]
+    _, value = get_args(field.annotation)
+    is_section = isinstance(value, type) and issubclass(value, BaseModel)
+    inside = [f"__{part.upper()}" for part in value.model_fields] if is_section else [""]
+    return [f"{own}__<NAME>{part}" for part in inside]
+
+
+def _default(field: FieldInfo) -> str:
+    """Empty where there is none, or where it is worked out: then the meaning says how."""
+    return "" if field.default in {None, PydanticUndefined} else f"`{field.default}`"
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    """The values that are allowed, as the schema says them."""
+    known = schema.get("anyOf", [schema])[0]
+    low, high = known.get("minimum"), known.get("maximum")
+    if "enum" in known:
+        return f": {', '.join(f'`{value}`' for value in known['enum'])}"
+    if "pattern" in known:
+        return f" (`{known['pattern']}`)"
+    if low is not None:
+        return f" ({low:g} to {high:g})" if high is not None else f" (at least {low:g})"
+    return ""
+
+
+if __name__ == "__main__":
+    TARGET.write_text(settings_text())

@@ -1,0 +1,38 @@
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+from actorline.jobs.document import JobDocument
+from actorline.settings import Settings
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+@pytest.mark.parametrize(
+    ("maker", "function", "made"),
+    [
+        ("make_schema.py", "schema_text", "job-document.schema.json"),
+        ("make_settings.py", "settings_text", "settings.md"),
+    ],
+)
+def test_what_is_published_is_what_the_code_says(maker, function, made):
+    text = runpy.run_path(str(DOCS / maker))[function]()
+    assert (DOCS / made).read_text() == text, "run `make docs`"
+
+
+def test_the_schema_holds_every_field_and_asks_for_exactly_one_target():
+    schema = json.loads((DOCS / "job-document.schema.json").read_text())
+    assert set(schema["properties"]) == set(JobDocument.model_fields)
+    assert schema["additionalProperties"] is False
+    assert [each["required"] for each in schema["oneOf"]] == [["actor"], ["actor_task"], ["run_id"], ["dataset_id"]]
+
+
+def test_every_setting_has_its_line_with_the_variable_that_sets_it():
+    text = (DOCS / "settings.md").read_text()
+    for name, field in Settings.model_fields.items():
+        assert field.description
+        assert f"| `{name}` |" in text
+    for variable in ("`APIFY_TOKEN`", "`ACTORLINE_REDIS_URL`", "`ACTORLINE_SECRETS__<NAME>__ACTORS`"):
+        assert variable in text
