@@ -144,7 +144,7 @@ def local_path(url: str) -> Path:
     if not is_plain or not path.startswith("/") or "\0" in path:
         message = "A local sink is file:///an/absolute/folder/; a ? or # in its name is written %3F or %23."
         raise SinkError(message)
-    return Path(os.path.normpath(path))
+    return Path(os.path.normpath("/" + path.lstrip("/")))  # two slashes in front would stay two
 
 
 def _split(url: str) -> SplitResult:
@@ -156,7 +156,8 @@ def _split(url: str) -> SplitResult:
 
 
 def folder_url(folder: Path) -> str:
-    return folder.as_uri().rstrip("/") + "/"
+    uri = folder.as_uri()
+    return uri if uri.endswith("/") else uri + "/"
 
 
 def is_below(url: str, root: str) -> bool:

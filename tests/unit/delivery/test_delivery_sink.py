@@ -4,10 +4,19 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from actorline.delivery.sink import CLAIM, LocalSink, SinkError, SinkTakenError, is_below, local_path, open_sink
+from actorline.delivery.sink import (
+    CLAIM,
+    LocalSink,
+    SinkError,
+    SinkTakenError,
+    folder_url,
+    is_below,
+    local_path,
+    open_sink,
+)
 
 
 @pytest.fixture
@@ -159,12 +168,18 @@ def test_a_file_that_is_missing_is_a_sink_error(sink):
         ("file://localhost/srv/rows/", "/srv/rows"),
         ("file:///srv/a/../rows/./", "/srv/rows"),
         ("file:///srv/two%20words/%C3%BC", "/srv/two words/ü"),
+        ("file:////srv/rows/", "/srv/rows"),
         ("file:///srv/a:b@c+d", "/srv/a:b@c+d"),
     ],
 )
 def test_a_file_url_is_an_absolute_folder(url, path):
     assert local_path(url) == Path(path)
     assert open_sink(url).url == Path(path).as_uri() + "/"
+
+
+def test_the_url_of_a_folder_ends_in_one_slash():
+    assert folder_url(Path("/")) == "file:///"
+    assert folder_url(Path("/srv")) == "file:///srv/"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +203,9 @@ def test_any_other_url_is_refused(url):
         open_sink(url)
 
 
-@given(st.text())
+@given(st.text() | st.text("/.%[]?#a", max_size=9))
+@example("/")
+@example("//x/")
 def test_whatever_the_url_it_is_a_sink_or_a_sink_error(url):
     for candidate in (url, f"file:///{url}", f"file://{url}"):
         try:
