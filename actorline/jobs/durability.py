@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from redis.commands.core import Script
 
+from actorline.errors import Code, Unavailable
+
 WAIT_MS: Final = 5_000  # with `appendfsync everysec` a busy disk may take a second or two; measured: 0.4 ms
 OLD_SERVER_WAIT_SECS: Final = 2.0  # before Redis 7.2: `appendfsync everysec` has written what is two seconds old
 
@@ -27,6 +29,23 @@ class Server:
     @property
     def can_wait_for_disk(self) -> bool:
         return self.version >= (7, 2)
+
+
+def check_server(client: Any) -> None:
+    """Raises Unavailable if what Redis is told may be forgotten: a job's start would be paid for twice."""
+    server = read_server(client)
+    if not server.has_aof:
+        message = (
+            "Redis keeps no append-only file, so a start could be forgotten and paid for twice. Nothing was started. "
+            "Switch it on: CONFIG SET appendonly yes, and in redis.conf."
+        )
+        raise Unavailable(Code.LEDGER_NOT_DURABLE, message)
+    if server.maxmemory_policy != "noeviction":
+        message = (
+            f"Redis may drop keys when memory is short (maxmemory-policy {server.maxmemory_policy}), jobs among them. "
+            "Nothing was started. Set it: CONFIG SET maxmemory-policy noeviction, and in redis.conf."
+        )
+        raise Unavailable(Code.LEDGER_NOT_DURABLE, message)
 
 
 def read_server(client: Any) -> Server:

@@ -4,29 +4,29 @@ It may run twice and delivers once: the manifest is published create-if-absent a
 finish, also one that judges otherwise, ends the job as the first one decided.
 """
 
-import hashlib
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from actorline.delivery.manifest import Manifest, RunFacts, StoredRecord, parts_of, totals_of
 from actorline.delivery.receipt import Receipt
-from actorline.delivery.sink import MANIFEST, RECORDS, SUCCESS, LocalSink, SinkError, open_sink
+from actorline.delivery.sink import MANIFEST, SUCCESS, LocalSink, SinkError, open_sink
 from actorline.delivery.windows import Gap, More, Pages, Proof, judge
 from actorline.errors import Code, Reason
 from actorline.jobs.ending import STOP_CODES, end_job, judge_end, stop_reason
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.recording import RecordKeeper
 from actorline.jobs.states import TRANSITIONS, Event, State, target
 from actorline.jobs.step import Moved, Step, Stop, Wait
 from actorline.jobs.watch import watch_secs
-from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
-from actorline.platform.key_value_stores import open_record
 from actorline.settings import Settings
 
 WAVE_TRIES: Final = 4  # waves that bring nothing before the missing pages are given up; each page has had its own tries
 WAVE_BACK_OFF_SECS: Final = (2.0, 10.0, 30.0)
-BLOCK_BYTES: Final = 256 * 1024
+KEEP_ALIVE_SECS: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,8 @@ class Finisher:
                     manifest = Manifest.model_validate_json(file.read())
             if manifest.complete:
                 sink.write_once(SUCCESS, b"")
+        except _SupersededError:
+            return Stop()
         except SinkError as error:
             reason = Reason(code=Code.SINK_FAILED, message=str(error), billed=job.run_id is not None)
             event = STOP_CODES.get(job.reason.code, Event.FAIL) if job.reason else Event.FAIL
@@ -142,32 +144,39 @@ class Finisher:
     def _records(
         self, job: Job, sink: LocalSink, failure: Reason | None, execution: str
     ) -> tuple[list[StoredRecord], Reason | None]:
-        """Store the records that exist; one that the run didn't write isn't missed."""
-        stored: list[StoredRecord] = []
-        if not job.key_value_store_id:
-            return stored, failure
-        for record_key in job.order.collect.records:
-            try:
-                stored.append(self._store_record(job.key_value_store_id, record_key, sink, execution))
-            except platform_errors.NotFound:
-                continue
-            except platform_errors.PlatformError as error:
-                message = f"The record {record_key} can't be read: {error}"
-                failure = failure or Reason(code=Code.RECORD_UNREADABLE, message=message, billed=job.run_id is not None)
+        """Store the records that were ordered. Raises PlatformError if they can't be listed: that is tried again."""
+        collect = job.order.collect
+        if not job.key_value_store_id or not (collect.records or collect.all_records):
+            return [], failure
+        keeper = RecordKeeper(self.platform, job.key_value_store_id, sink, execution)
+        record_keys = keeper.keys(collect.records, all_of_them=collect.all_records)
+        stored, failed = keeper.store(record_keys, self._keep_alive(job))
+        if failed and failure is None:
+            message = failed[0].message if len(failed) == 1 else f"{len(failed)} records: {failed[0].message}"
+            failure = Reason(code=Code.RECORD_UNREADABLE, message=message, billed=job.run_id is not None)
         return stored, failure
 
-    def _store_record(self, store_id: str, record_key: str, sink: LocalSink, execution: str) -> StoredRecord:
-        name = f"{RECORDS}/{file_name(record_key)}"
-        digest, size = hashlib.sha256(), 0
-        with open_record(self.platform, store_id, record_key) as record, sink.staging(name, execution) as file:
-            for block in record.blocks(BLOCK_BYTES):
-                file.write(block)
-                digest.update(block)
-                size += len(block)
-            sink.publish(file, name)
-        return StoredRecord(
-            key=record_key, name=name, content_type=record.content_type, bytes=size, sha256=digest.hexdigest()
-        )
+    def _keep_alive(self, job: Job) -> Callable[[], None]:
+        """Thousands of records take a while: say now and then that this execution lives, and stop if it lost the job."""
+        last = time.monotonic()
+
+        def keep_alive() -> None:
+            nonlocal last
+            if time.monotonic() - last < KEEP_ALIVE_SECS:
+                return
+            last = time.monotonic()
+            won = self.ledger.change(
+                job.key,
+                states={State.COLLECTING},
+                epoch=job.epoch,
+                guards={"wanted": ""},
+                care_s=watch_secs(self.settings),
+                fields={"sent_at": "@now"},
+            )
+            if won is None:
+                raise _SupersededError
+
+        return keep_alive
 
     def _manifest(
         self, job: Job, pages: Pages, records: list[StoredRecord], state: State, reason: Reason | None
@@ -202,9 +211,8 @@ class Finisher:
         )
 
 
-def file_name(record_key: str) -> str:
-    """A record's name in the sink: record keys have harmless characters, but `.` and `..` are folders."""
-    return "%2E" + record_key[1:] if record_key.startswith(".") else record_key
+class _SupersededError(Exception):
+    """The job is in other hands by now, or isn't wanted any more."""
 
 
 def _named_total(pages: Pages) -> int:

@@ -1,0 +1,47 @@
+"""Records: all of a store, whatever its size, as the platform has them."""
+
+import json
+
+from real_parts import wait_for
+
+
+def test_all_records_of_a_large_store_are_delivered_each_once(line):
+    actor = line.emulator.actor("archive", items=0, duration_secs=0.2, record_count=2_500)
+    document = {
+        "key": "archive",
+        "actor": actor,
+        "poll_interval_secs": 1,
+        "input": {"page": 1},
+        "collect": {"all_records": True},
+    }
+    result = line.submit(document).get(timeout=60)
+
+    folder = line.home / "rows" / "archive"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert result["state"] == "DELIVERED"
+    keys = [record["key"] for record in manifest["records"]]
+    assert len(keys) == len(set(keys)) == result["records"] == 2_501  # INPUT is a record too
+    assert {path.name for path in (folder / "records").iterdir()} == {
+        record["name"][8:] for record in manifest["records"]
+    }
+    assert json.loads((folder / "records" / "INPUT").read_text()) == {"page": 1}
+    assert not list(folder.rglob(".*.tmp"))
+
+
+def test_a_record_that_cannot_be_read_makes_the_job_partial_and_the_others_are_delivered(line):
+    records = {name: {"content_type": "text/plain", "body": name} for name in ("GOOD", "BAD")}
+    actor = line.emulator.actor("half", items=3, duration_secs=0.2, records=records)
+    line.emulator.faults({"method": "GET", "path_regex": "/records/BAD$", "action": "status", "status": 400,
+                          "type": "invalid-request", "message": "broken", "times": 99})  # fmt: skip
+    document = {
+        "key": "half",
+        "actor": actor,
+        "poll_interval_secs": 1,
+        "collect": {"records": ["GOOD", "BAD", "NEVER-WRITTEN"]},
+    }
+    result = line.submit(document).get(timeout=60)
+
+    assert (result["state"], result["items"], result["records"]) == ("PARTIAL", 3, 1)
+    assert result["reason"]["code"] == "record-unreadable"
+    assert "BAD" in result["reason"]["message"]
+    assert wait_for((line.home / "rows" / "half" / "records" / "GOOD").read_text) == "GOOD"
