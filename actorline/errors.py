@@ -39,6 +39,7 @@ class Code(StrEnum):
     SINK_REFUSED = "sink-refused"
     CONFLICT = "conflict"
     CAPACITY = "capacity"
+    PAUSED = "paused"
     START_UNCLEAR = "start-unclear"
     LEDGER_NOT_DURABLE = "ledger-not-durable"
     PLATFORM_UNAVAILABLE = "platform-unavailable"
@@ -49,6 +50,7 @@ class Code(StrEnum):
 REFUSALS: Final = frozenset({
     Code.AUTH, Code.FORBIDDEN, Code.ACTOR_NOT_FOUND, Code.RUN_NOT_FOUND, Code.DATASET_NOT_FOUND, Code.INPUT_INVALID,
     Code.DOCUMENT_INVALID, Code.SECRET_REFUSED, Code.SINK_REFUSED, Code.CONFLICT, Code.UNKNOWN_KEY,
+    Code.PAUSED,
 })  # fmt: skip
 """Codes of orders that were turned down: with `billed` false nothing was started."""
 

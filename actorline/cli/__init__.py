@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from actorline.cli import demo, jobs, processes, rows, run
+from actorline.cli import brake, demo, doctor, jobs, processes, rows, run, submit, watch
 from actorline.cli.exits import Exit, exit_of_reason
 from actorline.cli.output import print_refusal, quiet_logs, say
 from actorline.errors import Refused, Unavailable
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 for command in (
     demo.demo, run.run, jobs.jobs, jobs.show, jobs.cancel, rows.items, rows.records,
+    submit.submit, watch.watch, brake.pause, brake.resume, doctor.doctor,
     processes.up, processes.worker, processes.beat, processes.flower, processes.emulator,
 ):  # fmt: skip
     app.command()(command)

@@ -20,7 +20,9 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-UNAVAILABLE_CODES = frozenset({Code.PLATFORM_UNAVAILABLE, Code.REDIS_UNAVAILABLE, Code.LEDGER_NOT_DURABLE})
+UNAVAILABLE_CODES = frozenset({
+    Code.PLATFORM_UNAVAILABLE, Code.REDIS_UNAVAILABLE, Code.LEDGER_NOT_DURABLE, Code.SINK_FAILED,
+})  # fmt: skip
 
 
 def exit_of_reason(reason: Reason) -> Exit:

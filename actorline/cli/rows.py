@@ -61,7 +61,7 @@ def _delivery(key: str) -> Delivery:
         job = find(stack.ledger, key)
     if job.manifest is None:
         message = f"{key} is {job.state} and has delivered nothing. Look at it: actorline show {key}"
-        raise Refused(Code.SINK_FAILED, message)
+        raise Refused(Code.UNKNOWN_KEY, message)
     try:
         return open_delivery(job.manifest)
     except SinkError as error:

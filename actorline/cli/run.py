@@ -13,6 +13,7 @@ from actorline.cli.stack import Attached, attach, wait_until_gone
 from actorline.cli.watching import Interrupts, follow
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
+from actorline.jobs.brake import is_paused
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job, JobResult
@@ -104,10 +105,18 @@ def _run(order: dict[str, Any], settings: Settings, *, as_json: bool, no_wait: b
                 raise Refused(Code.REDIS_UNAVAILABLE, message)
             if interrupts.count:
                 return Exit.INTERRUPTED
+            _check_brake(order, stack)
             code = _order_and_wait(order, settings, stack, interrupts, as_json=as_json, no_wait=no_wait, keep=keep)
         if stack.brought_up:
             wait_until_gone(settings)
     return code
+
+
+def _check_brake(order: dict[str, Any], stack: Attached) -> None:
+    document = parse_document(order)
+    if document.starts_run and is_paused(stack.ledger, document.account):
+        message = "The brake is on, so no paid run is started. Nothing was ordered. `actorline resume` takes it off."
+        raise Refused(Code.PAUSED, message)
 
 
 def _order_and_wait(

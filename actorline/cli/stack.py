@@ -9,17 +9,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from actorline.cli.output import say
 from actorline.errors import Code, Unavailable
+from actorline.jobs.durability import check_server
 from actorline.jobs.ledger import Ledger, connect
 from actorline.jobs.messages import make_sender
 from actorline.settings import Settings
 
-START_SECS: Final = 30.0
+START_SECS: Final = 60.0  # one that is just going down drains for half a minute before
 LOOK_SECS: Final = 0.1
 STATE_FILE: Final = "stack.json"
 LOCK_FILE: Final = "stack.lock"
@@ -39,17 +42,18 @@ class Attached:
 def attach(settings: Settings, *, workers: bool, flower: bool = False) -> Iterator[Attached]:
     """Use the stack at this Redis; bring up what is missing (`workers`: somebody has to do jobs).
 
-    Raises Unavailable if Redis can't be reached.
+    Raises Unavailable if Redis can't be reached, or could forget what is ordered.
     """
     if settings.redis_url is not None:
         ledger = open_ledger(settings)
-        if not workers or _has_workers(settings):
+        if workers:
+            check_server(ledger.redis)
+        if not workers or has_workers(settings):
             yield Attached(ledger, brought_up=False)
             return
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.home / USERS_FILE).open("a") as users:
-        fcntl.flock(users, fcntl.LOCK_SH)  # waits for a stack that is just going down
-        state, ours = _stack(settings, workers=workers, flower=flower)
+        state, ours = _stack(settings, users, workers=workers, flower=flower)
         yield Attached(open_ledger(settings), brought_up=ours, flower=state.get("flower"))
 
 
@@ -57,7 +61,7 @@ def open_ledger(settings: Settings) -> Ledger:
     """Raises Unavailable if Redis doesn't answer."""
     ledger = Ledger(connect(settings.ledger), settings.namespace)
     try:
-        ledger.redis.ping()
+        _ping_once(settings.ledger)
     except redis.RedisError as error:
         message = (
             f"Redis can't be used: {_cause(error)}. Nothing was started. "
@@ -67,28 +71,40 @@ def open_ledger(settings: Settings) -> Ledger:
     return ledger
 
 
+def _ping_once(url: str) -> None:
+    """Without the repetitions that see a job through a restart of Redis: a person waits for the answer."""
+    client = connect(url)
+    client.set_retry(Retry(NoBackoff(), 0))
+    with client:
+        client.ping()
+
+
 def wait_until_gone(settings: Settings) -> None:
-    """Wait until a stack that this command brought up has taken down its processes."""
-    with (settings.home / LOCK_FILE).open("a") as lock:
+    """Wait until a stack that this command brought up has taken down its processes, unless others use it by now."""
+    with (settings.home / LOCK_FILE).open("a") as stack, (settings.home / USERS_FILE).open("a") as users:
         deadline = time.monotonic() + START_SECS
         while time.monotonic() < deadline:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(LOOK_SECS)
-            else:
+            if _lock(stack, fcntl.LOCK_EX):
                 return
+            if _lock(users, fcntl.LOCK_EX):  # nobody uses it, which it will notice
+                fcntl.flock(users, fcntl.LOCK_UN)
+            elif _lock(users, fcntl.LOCK_SH):  # it isn't going down, so somebody uses it
+                return
+            time.sleep(LOOK_SECS)
 
 
-def _stack(settings: Settings, *, workers: bool, flower: bool) -> tuple[dict[str, Any], bool]:
-    """The state of the stack in this home, and whether we brought it up."""
+def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -> tuple[dict[str, Any], bool]:
+    """The state of the stack in this home, and whether we brought it up. From then on we are among its users."""
     deadline = time.monotonic() + START_SECS
     started: subprocess.Popen[bytes] | None = None
     while time.monotonic() < deadline:
+        fcntl.flock(users, fcntl.LOCK_SH)  # waits for a stack that is just going down
         if _is_running(settings):
             state = _read_state(settings)
             if state and (state["workers"] or not workers):
                 return state, started is not None
+            if state:  # it was brought up to read only; it ends with its readers, so we must not hold it
+                fcntl.flock(users, fcntl.LOCK_UN)
         elif started is None or started.poll() is not None:
             if started is not None and started.returncode not in {0, os.EX_TEMPFAIL}:
                 break
@@ -130,11 +146,16 @@ def _is_running(settings: Settings) -> bool:
     if not path.exists():
         return False
     with path.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+        return not _lock(lock, fcntl.LOCK_EX)
+
+
+def _lock(file: IO[str], kind: int) -> bool:
+    """Take a lock without waiting; False: somebody holds one that excludes it."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
+    return True
 
 
 def _read_state(settings: Settings) -> dict[str, Any] | None:
@@ -145,7 +166,7 @@ def _read_state(settings: Settings) -> dict[str, Any] | None:
     return state
 
 
-def _has_workers(settings: Settings) -> bool:
+def has_workers(settings: Settings) -> bool:
     """Whether a worker takes our control queue at this Redis."""
     sender = make_sender(settings)
     try:

@@ -157,7 +157,7 @@ class Finisher:
         return stored, failure
 
     def _keep_alive(self, job: Job) -> Callable[[], None]:
-        """Thousands of records take a while: say now and then that this execution lives, and stop if it lost the job."""
+        """Thousands of records take a while: say now and then that this execution lives; stop if it lost the job."""
         last = time.monotonic()
 
         def keep_alive() -> None:

@@ -68,6 +68,7 @@ class Job(BaseModel):
     sent_at: float = 0  # when the job's last message was sent, as far as the ledger knows
     patience: float | None = None  # seconds that upkeep waits until it asks again whether a message is lost
     resume: bool = False  # a step that is planned for its `due`, not a message that may be lost
+    waiting_for: str | None = None  # the code of what the job last waited for
     failures: int = 0
     reason: Json[Reason] | None = None
     manifest: str | None = None

@@ -17,6 +17,7 @@ import structlog
 
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Reason, Refused
+from actorline.jobs.brake import is_paused
 from actorline.jobs.durability import NotDurableError, read_server
 from actorline.jobs.ending import STOP_EVENTS, end_job, stop_reason
 from actorline.jobs.job import Intent, Job
@@ -133,6 +134,8 @@ class Starter:
                 return self._search(job, job.intent, wanted)
             if self._may_have_lost_writes(job):
                 return self._look_back(job)
+            if is_paused(self.ledger, job.order.account):
+                return self._paused(job)
             return self._post(job, send_by)
         finally:
             _release(lease)
@@ -144,6 +147,21 @@ class Starter:
             if found.run_ids:
                 return self._adopt(job, found)
         return self._look_again(job, LOOK_AGAIN_SECS)
+
+    def _paused(self, job: Job) -> Step:
+        """Wait for `resume`, told once and looked at often: taking the brake off is to be felt at once."""
+        told = job.state is State.WAITING and job.waiting_for == Code.PAUSED
+        self.ledger.change(
+            job.key,
+            states=sources(Event.HOLD),
+            epoch=job.epoch,
+            to=target(Event.HOLD),
+            care_s=LOOK_AGAIN_SECS,
+            event="" if told else "waiting",
+            data={"code": Code.PAUSED, "message": "The brake is on: actorline resume takes it off."},
+            fields={"resume": True, "waiting_for": Code.PAUSED},
+        )
+        return Stop()
 
     def _look_again(self, job: Job, seconds: float, *, event: str = "", message: str = "", **fields: object) -> Step:
         """Plan this stage again: with a lease of its own and time to send."""
@@ -244,7 +262,7 @@ class Starter:
             care_s=wait,
             event="waiting",
             data={"code": reason.code, "message": reason.message, "seconds": wait},
-            fields={"intent": "", "resume": True, "failures": job.failures + 1},
+            fields={"intent": "", "resume": True, "waiting_for": reason.code, "failures": job.failures + 1},
         )
         return Stop()
 

@@ -1,0 +1,144 @@
+"""`doctor`: is everything as it must be, and if not, how is it mended?"""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import redis
+import typer
+from pydantic import SecretStr
+from rich.markup import escape
+
+from actorline import __version__
+from actorline.cli.exits import Exit
+from actorline.cli.jobs import AsJson
+from actorline.cli.output import out, print_json
+from actorline.cli.processes import send_line
+from actorline.cli.stack import attach, has_workers
+from actorline.delivery.sink import SinkError, open_sink
+from actorline.errors import Unavailable
+from actorline.jobs.durability import check_server, read_server
+from actorline.jobs.ledger import Ledger
+from actorline.platform.client import Platform
+from actorline.platform.errors import PlatformError
+from actorline.platform.users import get_limits, get_me
+from actorline.settings import Settings, load_settings
+
+MAX_SKEW_SECS: Final = 30.0  # half of the margin that the search for a lost start allows for
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`fix` says how to mend what isn't as it must be."""
+
+    subject: str
+    is_good: bool
+    text: str
+    fix: str = ""
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check settings, Redis, tokens, quotas, clock and sink, and say how to mend what is wrong."""
+    settings = load_settings()
+    is_good = True
+    for finding in _findings(settings):
+        is_good = is_good and finding.is_good
+        if as_json:
+            print_json(asdict(finding))
+            continue
+        mark = "[green]ok [/]" if finding.is_good else "[red]NOT[/]"
+        out.print(f"{mark}  {finding.subject:<9} {escape(finding.text)}")
+        if finding.fix:
+            out.print(f"     {'':<9} {escape(finding.fix)}")
+    raise typer.Exit(Exit.DELIVERED if is_good else Exit.FAILED)
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    yield Finding("settings", is_good=True, text=f"home {settings.home}, platform {settings.api_url}")
+    try:
+        with attach(settings, workers=False) as stack:
+            yield from _redis(stack.ledger)
+            yield _workers(settings)
+    except (Unavailable, redis.RedisError) as error:
+        yield Finding("redis", is_good=False, text=str(error))
+    yield from _accounts(settings)
+    yield _sink(settings)
+    yield Finding("order", is_good=True, text=send_line(settings))
+
+
+def _redis(ledger: Ledger) -> Iterator[Finding]:
+    server = read_server(ledger.redis)
+    try:
+        check_server(ledger.redis)
+    except Unavailable as error:
+        yield Finding("redis", is_good=False, text=str(error))
+        return
+    version = ".".join(str(part) for part in server.version)
+    how = (
+        "waits for the disk itself (WAITAOF)" if server.can_wait_for_disk else "is older than 7.2: each start waits 2 s"
+    )
+    yield Finding("redis", is_good=True, text=f"version {version}, append-only file on, noeviction; it {how}")
+
+
+def _workers(settings: Settings) -> Finding:
+    if settings.redis_url is None:
+        return Finding("workers", is_good=True, text="brought up by the command that needs them, or by `actorline up`")
+    if has_workers(settings):
+        return Finding("workers", is_good=True, text="answer at this Redis")
+    return Finding(
+        "workers", is_good=False, text="none answers at this Redis",
+        fix="Start them: actorline worker control, and actorline worker fetch.",
+    )  # fmt: skip
+
+
+def _accounts(settings: Settings) -> Iterator[Finding]:
+    if not settings.tokens:
+        yield Finding("token", is_good=False, text="none is set", fix="Set APIFY_TOKEN.")
+    for account, token in settings.tokens.items():
+        yield from _account(settings, account, token)
+
+
+def _account(settings: Settings, account: str, token: SecretStr) -> Iterator[Finding]:
+    with closing(Platform(settings.api_url, token, user_agent=f"actorline/{__version__}")) as platform:
+        try:
+            me = get_me(platform)
+            limits = get_limits(platform)
+            with platform.stream("users/me") as response:
+                date = response.headers.get("Date")
+        except PlatformError as error:
+            fix = "Is the token right, and ACTORLINE_API_URL?"
+            yield Finding("token", is_good=False, text=f"account {account}: {error}", fix=fix)
+            return
+    most, now = limits.limits, limits.current
+    used = (
+        f"{now.active_actor_job_count} of {most.max_concurrent_actor_jobs} runs, "
+        f"{now.actor_memory_gbytes or 0:g} of {most.max_actor_memory_gbytes or 0:g} GB, "
+        f"${now.monthly_usage_usd or 0:.2f} of ${most.max_monthly_usage_usd or 0:.2f} this month"
+    )
+    yield Finding("token", is_good=True, text=f"account {account} is {me.username}: {used}")
+    if date:
+        yield _clock(parsedate_to_datetime(date))
+
+
+def _clock(platform_time: datetime) -> Finding:
+    skew = (datetime.now(UTC) - platform_time).total_seconds()
+    if abs(skew) <= MAX_SKEW_SECS:
+        return Finding("clock", is_good=True, text=f"within {max(abs(skew), 1):.0f} s of the platform's")
+    text = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the platform's"
+    return Finding(
+        "clock", is_good=False, text=text, fix="Set this machine's clock (NTP): lost starts are searched by time."
+    )
+
+
+def _sink(settings: Settings) -> Finding:
+    url = settings.default_sink.replace("{key}", "doctor").replace("{date}", "2026-01-01").replace("{run_id}", "run")
+    try:
+        open_sink(url).check()
+    except SinkError as error:
+        return Finding(
+            "sink", is_good=False, text=str(error), fix="Set ACTORLINE_SINK_URL to a folder that can be written."
+        )
+    return Finding("sink", is_good=True, text=f"{settings.default_sink} can be written")

@@ -1,0 +1,77 @@
+"""`submit`: many jobs from files of job documents."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from actorline.cli.exits import Exit
+from actorline.cli.jobs import AsJson
+from actorline.cli.output import print_json, say
+from actorline.cli.run import send, with_default_sink
+from actorline.cli.stack import attach
+from actorline.errors import Code, Refused
+from actorline.jobs.submit import submit as order
+from actorline.settings import load_settings
+
+
+def submit(
+    files: Annotated[
+        list[str], typer.Argument(help="JSON lines, one job document each; - is standard input", metavar="FILE...")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Order many jobs, and print their keys. A refused document has its own line, and the others are ordered."""
+    settings = load_settings()
+    refused = 0
+    with attach(settings, workers=True) as stack:
+        if stack.brought_up:
+            message = "No stack is running that would do the jobs. Nothing was ordered. Start one with `actorline up`."
+            raise Refused(Code.REDIS_UNAVAILABLE, message)
+        for place, text in _lines(files):
+            try:
+                document = with_default_sink(_parse(text), settings)
+                submitted = order(document, ledger=stack.ledger, settings=settings, trusted=True)
+            except Refused as error:
+                refused += 1
+                if as_json:
+                    print_json({"line": place, "reason": error.reason.model_dump(mode="json")})
+                else:
+                    say(f"{place}: {error}")
+                continue
+            send(settings, submitted)
+            if as_json:
+                print_json(
+                    {"line": place, "key": submitted.key, "created": submitted.created, "state": submitted.state}
+                )
+            else:
+                sys.stdout.write(submitted.key + "\n")
+    if refused:
+        raise typer.Exit(Exit.REFUSED)
+
+
+def _lines(files: list[str]) -> Iterator[tuple[str, str]]:
+    """(`file:line`, text) of each line that isn't empty. Raises Refused for a file that can't be read."""
+    for name in files:
+        try:
+            text = sys.stdin.read() if name == "-" else Path(name).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            message = f"{name} can't be read: {error}. Documents of earlier files were ordered."
+            raise Refused(Code.DOCUMENT_INVALID, message) from error
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.strip():
+                yield f"{name}:{number}", line
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        message = f"is not JSON: {error}. Nothing was started."
+        raise Refused(Code.DOCUMENT_INVALID, message) from None
+    if not isinstance(document, dict):
+        raise Refused(Code.DOCUMENT_INVALID, "is no JSON object. Nothing was started.")
+    return document
