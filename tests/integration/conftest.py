@@ -1,0 +1,44 @@
+"""Terminals: homes of their own, in which nothing may be left running."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from real_parts import Emulator
+from terminal import Terminal
+
+
+@contextmanager
+def _opened(emulator: Emulator, **settings: str) -> Iterator[Terminal]:
+    folder = Path(tempfile.mkdtemp(prefix="al-"))  # short: a socket's path has at most 104 characters
+    terminal = Terminal(folder, emulator, **settings)
+    try:
+        yield terminal
+        terminal.wait_until_empty()
+    finally:
+        terminal.kill_everything()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def terminal(emulator: Emulator) -> Iterator[Terminal]:
+    with _opened(emulator) as terminal:
+        yield terminal
+
+
+@pytest.fixture(scope="module")
+def shared_terminal(emulator: Emulator) -> Iterator[Terminal]:
+    """One home for all tests of a file that don't break it."""
+    with _opened(emulator) as terminal:
+        yield terminal
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder for sockets, whose paths have at most 104 characters."""
+    folder = Path(tempfile.mkdtemp(prefix="al-"))
+    yield folder
+    shutil.rmtree(folder)

@@ -1,0 +1,102 @@
+"""What an operator does from the terminal: many orders, the brake, a look at what goes on, a check of everything."""
+
+import json
+
+import pytest
+from real_parts import wait_for
+
+
+@pytest.fixture(scope="module")
+def up(shared_terminal):
+    """`actorline up` in the home of the file."""
+    running = shared_terminal.start("up", "--flower-port", "0")
+    wait_for(lambda: "up: " in running.err, what="the stack")
+    yield shared_terminal
+    running.process.terminate()
+    assert running.end(40).code == 0
+
+
+def test_submit_orders_each_good_line_and_names_each_bad_one(up):
+    actor = up.emulator.actor("many", items=5, duration_secs=0.2)
+    documents = [{"key": f"many-{n}", "actor": actor, "poll_interval_secs": 1} for n in range(3)]
+    lines = [json.dumps(document) for document in documents]
+    (up.cwd / "orders.jsonl").write_text("\n".join([lines[0], '{"actr": "x"}', "no json", "", *lines[1:]]))
+
+    done = up("submit", "orders.jsonl")
+
+    assert done.code == 5
+    assert done.out.splitlines() == ["many-0", "many-1", "many-2"]
+    bad_field, bad_json = done.err.splitlines()
+    assert bad_field.startswith("orders.jsonl:2:")
+    assert 'did you mean "actor"?' in bad_field
+    assert bad_json.startswith("orders.jsonl:3: is not JSON")
+    for document in documents:
+        assert up("watch", document["key"], "--json").code == 0
+    assert len(up.emulator.runs_of(actor)) == 3
+
+
+def test_submit_without_a_stack_orders_nothing(terminal):
+    actor = terminal.emulator.actor("nobody-does-it", items=1)
+    (terminal.cwd / "one.jsonl").write_text(json.dumps({"key": "one", "actor": actor}))
+    assert terminal("submit", "one.jsonl").code == 7
+    assert terminal("show", "one").code == 5
+    assert terminal.emulator.runs_of(actor) == []
+
+
+def test_the_brake_starts_no_paid_run_and_resume_starts_what_waits(up):
+    actor = up.emulator.actor("braked", items=2, duration_secs=0.2)
+    (up.cwd / "braked.jsonl").write_text(json.dumps({"key": "braked", "actor": actor, "poll_interval_secs": 1}))
+    assert up("pause").code == 0
+
+    refused = up("run", actor, "--json")
+    assert (refused.code, refused.json["reason"]["code"], refused.json["reason"]["billed"]) == (5, "paused", False)
+    assert up("submit", "braked.jsonl").code == 0
+    wait_for(lambda: up("show", "braked", "--json").json["state"] == "WAITING", what="the job to wait")
+    assert up.emulator.runs_of(actor) == []
+
+    assert up("resume").code == 0
+    assert up("watch", "braked").code == 0
+    assert len(up.emulator.runs_of(actor)) == 1
+
+
+def test_the_brake_on_one_account_leaves_the_others_alone(up):
+    actor = up.emulator.actor("other-account", items=2, duration_secs=0.2)
+    assert up("pause", "--account", "shop").code == 0
+    assert up.run("--json", key="other-account", actor=actor).end().code == 0
+    assert up("resume", "--account", "shop").code == 0
+
+
+def test_watch_tells_each_change_on_a_line_of_its_own_and_ends_with_the_result(up):
+    actor = up.emulator.actor("watched", items=700, duration_secs=2)
+    assert up.run("--no-wait", key="watched", actor=actor).end().code == 0
+    *changes, result = up("watch", "watched", "--json").lines
+    assert {change["key"] for change in changes} == {"watched"}
+    assert {"RUNNING", "COLLECTING"} <= {change["state"] for change in changes}
+    assert (result["state"], result["items"]) == ("DELIVERED", 700)
+
+
+def test_doctor_finds_nothing_to_mend_on_a_good_machine(up):
+    done = up("doctor", "--json")
+    assert done.code == 0
+    assert {finding["subject"] for finding in done.lines} == {
+        "settings", "redis", "workers", "token", "clock", "sink", "order",
+    }  # fmt: skip
+    assert all(finding["is_good"] for finding in done.lines)
+
+
+@pytest.mark.parametrize(
+    ("subject", "wrong"),
+    [
+        ("token", {"APIFY_TOKEN": "no-such-token"}),
+        ("token", {"APIFY_TOKEN": None}),
+        ("redis", {"ACTORLINE_REDIS_URL": "redis://127.0.0.1:1/0"}),
+        ("sink", {"ACTORLINE_SINK_URL": "file:///proc/nowhere/{key}/"}),
+    ],
+)
+def test_doctor_says_what_is_wrong_and_how_to_mend_it(up, subject, wrong):
+    done = up("doctor", "--json", **wrong)
+    assert done.code == 1
+    (bad,) = [finding for finding in done.lines if not finding["is_good"]]
+    assert bad["subject"] == subject
+    assert bad["fix"] or "Is ACTORLINE_REDIS_URL right" in bad["text"]
+    assert "no-such-token" not in done.out + done.err
