@@ -33,6 +33,10 @@ types: .venv/.installed-dev  ## mypy --strict
 containers: .venv/.installed-dev  ## image and compose tests; needs a Docker Engine
 	$(BIN)/pytest tests/containers
 
+bench: .venv/.installed-dev  ## figures beside the official client and curl, in 15 minutes; Linux, see bench/README.md
+	$(BIN)/python bench/items.py
+	$(BIN)/python bench/jobs.py
+
 docs: .venv/.installed-dev  ## what the docs take from the code
 	$(BIN)/python docs/make_schema.py
 	$(BIN)/python docs/make_settings.py
@@ -53,4 +57,4 @@ docs: .venv/.installed-dev  ## what the docs take from the code
 	$(BIN)/pip install --quiet --editable '.[all]' --group dev
 	@touch .venv/.installed $@
 
-.PHONY: all help demo install test check format lint types containers docs
+.PHONY: all help demo install test check format lint types containers bench docs
