@@ -55,7 +55,7 @@ def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
             states=LIVE,
             epoch=epoch,
             care_s=BACK_OFF_SECS[min(failures, len(BACK_OFF_SECS) - 1)],
-            event="stage-failed",
+            tell="stage-failed",
             data={"stage": stage, "error": type(error).__name__, "message": str(error)[:300]},
             fields={"failures": failures + 1, "resume": True},
         )

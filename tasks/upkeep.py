@@ -3,6 +3,7 @@
 import structlog
 from celery import current_app, shared_task, states
 
+from actorline.delivery.sink import SinkError, open_sink
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.jobs.upkeep import Answer, Postpone, SendAgain, decide
@@ -10,7 +11,7 @@ from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
 from actorline.platform.runs import abort_run
 from config.queues import control_queue, fetch_queue
-from tasks.environment import ledger, platform_of, settings
+from tasks.environment import installation, ledger, platform_of, settings
 from tasks.pipeline import continuation, send_pipeline
 
 BATCH = 200  # jobs a sweep: bounds how long one upkeep task holds its slot
@@ -44,6 +45,7 @@ def care_for(key: str) -> None:
         case Postpone(seconds=seconds):
             ledger().change(key, epoch=job.epoch, care_s=seconds, fields={"patience": seconds})
         case Answer():
+            sweep_sink(job)
             answer_callers(job)
 
 
@@ -58,6 +60,14 @@ def answer_callers(job: Job) -> None:
         current_app.send_task("actorline.answer", [job.key], task_id=task_id, **continuation(caller))
     care_s = ANSWER_AGAIN_SECS if open_callers else None
     ledger().change(job.key, states=TERMINAL, epoch=None, care_s=care_s)
+
+
+def sweep_sink(job: Job) -> None:
+    """Remove what killed workers left in the ended job's folder, which no further stage of it will visit."""
+    try:
+        open_sink(job.sink_url).sweep(installation(), job.key)
+    except SinkError as error:
+        log.warning("sink_not_swept", job_key=job.key, error=str(error))
 
 
 def note_empty_queues() -> None:

@@ -78,7 +78,7 @@ class Planner:
             states={State.COLLECTING},
             epoch=epoch,
             care_s=watch_secs(self.settings),
-            event="fetching" if pages else "",
+            tell="fetching" if pages else "",
             data={"pages": len(pages)},
             fields={"sent_at": "@now", "planned_at": "@now"},
         )

@@ -6,7 +6,7 @@ from typing import Final
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
-from actorline.jobs.states import Event, sources, target
+from actorline.jobs.states import Event, target
 from actorline.jobs.step import Ended, Step, Stop
 
 ANSWER_CARE_SECS: Final = 5.0
@@ -61,14 +61,12 @@ def end_job(
     """End the job. Its callers are answered by the next stage, and by upkeep until each of them is."""
     to = target(event)
     told = {"state": to, **({"code": reason.code, "message": reason.message} if reason else {})}
-    won = ledger.change(
-        job.key,
-        states=sources(event),
-        epoch=job.epoch,
-        to=to,
+    moved = ledger.move(
+        job,
+        event,
         care_s=ANSWER_CARE_SECS,
-        event="ended",
+        tell="ended",
         data=told,
         fields={"ended_at": "@now", "intent": "", "failures": 0, "reason": reason, **(fields or {})},
     )
-    return Stop() if won is None else Ended()
+    return Ended() if moved else Stop()

@@ -24,7 +24,7 @@ from actorline.errors import Code, Unavailable
 from actorline.jobs.document import JobDocument
 from actorline.jobs.durability import run_on_disk
 from actorline.jobs.job import Job
-from actorline.jobs.states import LIVE, State
+from actorline.jobs.states import LIVE, Event, State, sources, target
 
 log = structlog.get_logger(__name__)
 
@@ -150,7 +150,7 @@ class Ledger:
         to: State | None = None,
         next_epoch: bool = False,
         care_s: float | str | None = "",
-        event: str = "",
+        tell: str = "",
         data: Mapping[str, Any] | None = None,
         guards: Mapping[str, object] | None = None,
         on_disk: bool = False,
@@ -160,6 +160,7 @@ class Ledger:
 
         `care_s`: seconds until upkeep looks after the job, None for never, "" to leave that as it is.
         `fields`: what else the job's hash shall hold; None empties a field, "@now" stands for Redis's time.
+        `tell`: an entry for the timeline, with `data`.
         `on_disk`: return only when the change is on Redis's disk; raises NotDurableError if that can't be had.
         Answers the epoch that the job has now, or None if the change was refused: somebody else was first.
         """
@@ -170,14 +171,36 @@ class Ledger:
             keys=keys,
             args=[key, _token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
                   to or "", int(next_epoch), "none" if care_s is None else care_s,
-                  event, json.dumps(data or {}), TIMELINE_ENTRIES,
+                  tell, json.dumps(data or {}), TIMELINE_ENTRIES,
                   len(guards), *_flat(guards), *_flat(fields or {})],
         )  # fmt: skip
         if outcome != "won":
             return None
-        if event:
-            log.info(event, job_key=key, **(data or {}))
+        if tell:
+            log.info(tell, job_key=key, **(data or {}))
         return int(now_epoch)
+
+    def move(
+        self,
+        job: Job,
+        event: Event,
+        *,
+        care_s: float,
+        tell: str = "",
+        data: Mapping[str, Any] | None = None,
+        guards: Mapping[str, object] | None = None,
+        on_disk: bool = False,
+        fields: Mapping[str, object] | None = None,
+    ) -> bool:
+        """Take the job, as it was loaded, along the state table. False: somebody else changed it meanwhile.
+
+        For the parameters see `change`.
+        """
+        epoch = self.change(
+            job.key, states=sources(event), epoch=job.epoch, to=target(event), care_s=care_s, tell=tell, data=data,
+            guards=guards, on_disk=on_disk, fields=fields,
+        )  # fmt: skip
+        return epoch is not None
 
     def record_run(
         self, key: str, attempt: int, epoch: int, run_id: str, *, states: Iterable[State], care_s: float, found: bool

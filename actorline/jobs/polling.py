@@ -7,7 +7,7 @@ from actorline.errors import Code, Reason
 from actorline.jobs.ending import STOP_EVENTS, end_job, judge_end, stop_reason
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.ledger import Ledger
-from actorline.jobs.states import Event, State, sources
+from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Step, Stop, Wait
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
@@ -50,17 +50,15 @@ class Poller:
         return self._ended(job, run) if run.is_terminal else self._goes_on(job, run)
 
     def _abort(self, job: Job, run_id: str, wanted: str) -> Step:
-        won = self.ledger.change(
-            job.key,
-            states=sources(Event.ABORT),
-            epoch=job.epoch,
-            to=State.ABORTING,
+        moved = self.ledger.move(
+            job,
+            Event.ABORT,
             care_s=watch_secs(self.settings),
-            event="aborting",
+            tell="aborting",
             data={"wanted": wanted},
             fields={"wanted": "", "reason": stop_reason(job, wanted)},
         )
-        if won is None:
+        if not moved:
             return Stop()
         run = abort_run(self.platform, run_id)
         stopped = self.ledger.load(job.key)
@@ -76,7 +74,7 @@ class Poller:
             states=POLL_STATES,
             epoch=job.epoch,
             care_s=every + watch_secs(self.settings),
-            event="run-status" if changed else "",
+            tell="run-status" if changed else "",
             data={"run_status": run.status},
             fields={"sent_at": "@now", "failures": 0, **run_fields(run)},
         )
@@ -96,16 +94,14 @@ class Poller:
                 reason,
                 fields=facts,
             )
-        won = self.ledger.change(
-            job.key,
-            states=sources(Event.COLLECT),
-            epoch=job.epoch,
-            to=State.COLLECTING,
+        moved = self.ledger.move(
+            job,
+            Event.COLLECT,
             care_s=watch_secs(self.settings),
-            event="collecting",
+            tell="collecting",
             fields={"collecting_at": "@now", "sent_at": "@now", "failures": 0, **facts},
         )
-        return Stop() if won is None else Moved()
+        return Moved() if moved else Stop()
 
     def _vanished(self, job: Job, error: platform_errors.PlatformError) -> Step:
         if job.started_at is not None and self.ledger.now() - job.started_at < NOT_YET_SECS:
@@ -123,7 +119,7 @@ class Poller:
             states=POLL_STATES,
             epoch=job.epoch,
             care_s=every + watch_secs(self.settings),
-            event="poll-failed" if job.failures in {0, 9, 99} else "",
+            tell="poll-failed" if job.failures in {0, 9, 99} else "",
             data={"message": str(error)},
             fields={"sent_at": "@now", "failures": job.failures + 1},
         )

@@ -23,7 +23,7 @@ from actorline.jobs.ending import STOP_EVENTS, end_job, stop_reason
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.secret import fill_secrets
-from actorline.jobs.states import Event, State, sources, target
+from actorline.jobs.states import Event, State, sources
 from actorline.jobs.step import Moved, Step, Stop
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
@@ -92,13 +92,11 @@ class Starter:
             return self._refuse(job, _refusal(_code_of(error), error))
         except SinkError as error:
             return self._refuse(job, Reason(code=Code.SINK_REFUSED, message=str(error), billed=False))
-        won = self.ledger.change(
-            job.key,
-            states=sources(Event.COLLECT),
-            epoch=job.epoch,
-            to=State.COLLECTING,
+        moved = self.ledger.move(
+            job,
+            Event.COLLECT,
             care_s=watch_secs(self.settings),
-            event="collecting",
+            tell="collecting",
             data={"dataset_id": dataset.id},
             fields={
                 "dataset_id": dataset.id,
@@ -108,7 +106,7 @@ class Starter:
                 "failures": 0,
             },
         )
-        return Stop() if won is None else Moved()
+        return Moved() if moved else Stop()
 
     def _take_over(self, job: Job, run_id: str) -> Step:
         try:
@@ -151,26 +149,24 @@ class Starter:
     def _paused(self, job: Job) -> Step:
         """Wait for `resume`, told once and looked at often: taking the brake off is to be felt at once."""
         told = job.state is State.WAITING and job.waiting_for == Code.PAUSED
-        self.ledger.change(
-            job.key,
-            states=sources(Event.HOLD),
-            epoch=job.epoch,
-            to=target(Event.HOLD),
+        self.ledger.move(
+            job,
+            Event.HOLD,
             care_s=LOOK_AGAIN_SECS,
-            event="" if told else "waiting",
+            tell="" if told else "waiting",
             data={"code": Code.PAUSED, "message": "The brake is on: actorline resume takes it off."},
             fields={"resume": True, "waiting_for": Code.PAUSED},
         )
         return Stop()
 
-    def _look_again(self, job: Job, seconds: float, *, event: str = "", message: str = "", **fields: object) -> Step:
+    def _look_again(self, job: Job, seconds: float, *, tell: str = "", message: str = "", **fields: object) -> Step:
         """Plan this stage again: with a lease of its own and time to send."""
         self.ledger.change(
             job.key,
             states=START_STATES,
             epoch=job.epoch,
             care_s=seconds,
-            event=event,
+            tell=tell,
             data={"message": message} if message else None,
             fields={"resume": True, **fields},
         )
@@ -183,15 +179,13 @@ class Starter:
             _, name = order.target
             body = self._body(job, name)
             intent = Intent(attempt=job.attempt, marker=marker, at=self.ledger.now())
-            won = self.ledger.change(
-                job.key,
-                states=START_STATES,
-                epoch=job.epoch,
-                to=State.STARTING,
+            moved = self.ledger.move(
+                job,
+                Event.START,
                 care_s=LEASE_SECS,
                 guards={"intent": "", "wanted": ""},
                 on_disk=True,
-                event="starting",
+                tell="starting",
                 data={"attempt": job.attempt},
                 fields={"intent": intent},
             )
@@ -201,7 +195,7 @@ class Starter:
             # the intent may be written: it is taken back, for nothing was sent
             reason = Reason(code=Code.LEDGER_NOT_DURABLE, message=f"{error}; no paid run is started.", billed=False)
             return self._hold(job, reason)
-        if won is None:
+        if not moved:
             return Stop()
         try:
             run = start_run(
@@ -254,13 +248,11 @@ class Starter:
 
     def _hold(self, job: Job, reason: Reason, *, at_least: float | None = None) -> Step:
         wait = max(HOLD_SECS[min(job.failures, len(HOLD_SECS) - 1)], at_least or 0)
-        self.ledger.change(
-            job.key,
-            states=sources(Event.HOLD),
-            epoch=job.epoch,
-            to=target(Event.HOLD),
+        self.ledger.move(
+            job,
+            Event.HOLD,
             care_s=wait,
-            event="waiting",
+            tell="waiting",
             data={"code": reason.code, "message": reason.message, "seconds": wait},
             fields={"intent": "", "resume": True, "waiting_for": reason.code, "failures": job.failures + 1},
         )
@@ -268,13 +260,11 @@ class Starter:
 
     def _unclear(self, job: Job, intent: Intent, why: str) -> Step:
         sent = intent.model_copy(update={"sent_at": self.ledger.now()})
-        self.ledger.change(
-            job.key,
-            states=sources(Event.HOLD),
-            epoch=job.epoch,
-            to=target(Event.HOLD),
+        self.ledger.move(
+            job,
+            Event.HOLD,
             care_s=SEARCH_AGAIN_SECS,
-            event="start-unclear",
+            tell="start-unclear",
             data={"message": f"{why}; searching for the run"},
             fields={"resume": True, "intent": sent},
         )
@@ -296,13 +286,11 @@ class Starter:
         if not settled or found.unreadable:
             if settled:
                 log.error("start_unclear", job_key=job.key, unreadable_runs=len(found.unreadable))
-            self.ledger.change(
-                job.key,
-                states=sources(Event.HOLD),
-                epoch=job.epoch,
-                to=target(Event.HOLD),
+            self.ledger.move(
+                job,
+                Event.HOLD,
                 care_s=SEARCH_AGAIN_SECS if not settled else HOLD_SECS[-1],
-                event="start-unclear" if settled else "",
+                tell="start-unclear" if settled else "",
                 data={"message": f"{len(found.unreadable)} runs can't be told from ours; no second run is started"},
                 fields={"resume": True},
             )
@@ -310,7 +298,7 @@ class Starter:
         if wanted:
             return end_job(self.ledger, job, STOP_EVENTS[wanted], stop_reason(job, wanted))
         message = "the platform has no run with our marker; starting again"
-        return self._look_again(job, 0, event="start-not-found", message=message, intent=None)
+        return self._look_again(job, 0, tell="start-not-found", message=message, intent=None)
 
     def _adopt(self, job: Job, found: Found) -> Step:
         first, *others = found.run_ids
@@ -345,7 +333,7 @@ def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
     if job.intent is None and not ledger.runs(key, job.attempt):
         return end_job(ledger, job, Event.FAIL, reason)
     ledger.change(
-        key, epoch=epoch, care_s=HOLD_SECS[-1], event="start-unclear", data={"message": reason.message},
+        key, epoch=epoch, care_s=HOLD_SECS[-1], tell="start-unclear", data={"message": reason.message},
         fields={"resume": True},
     )  # fmt: skip
     return Stop()

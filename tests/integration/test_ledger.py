@@ -142,7 +142,7 @@ def test_an_unknown_key_is_no_job(ledger):
 def test_a_change_moves_the_job_its_due_and_its_timeline_at_once(ledger):
     created(ledger)
     epoch = ledger.change(
-        "k", states={State.QUEUED}, epoch=1, to=State.STARTING, next_epoch=True, care_s=100, event="starting",
+        "k", states={State.QUEUED}, epoch=1, to=State.STARTING, next_epoch=True, care_s=100, tell="starting",
         data={"attempt": 1}, on_disk=True,
         fields={"run_id": "r1", "abort_asked": True, "started_at": "@now", "sink": None},
     )  # fmt: skip
@@ -175,14 +175,14 @@ def test_a_change_that_is_too_late_is_told_so_and_changes_nothing(ledger, wrong)
     before = contents(ledger)
     change = {"states": {State.QUEUED}, "epoch": 1, "guards": {"run_id": "r1"}, **wrong}
     answer = ledger.change(
-        "k", to=State.STARTING, next_epoch=True, care_s=1, event="starting", fields={"failures": 3}, **change
+        "k", to=State.STARTING, next_epoch=True, care_s=1, tell="starting", fields={"failures": 3}, **change
     )
     assert answer is None
     assert contents(ledger) == before
 
 
 def test_a_change_of_nobody_is_refused(ledger):
-    assert ledger.change("nobody", epoch=None, to=State.FAILED, care_s=5, event="x", fields={"a": 1}) is None
+    assert ledger.change("nobody", epoch=None, to=State.FAILED, care_s=5, tell="x", fields={"a": 1}) is None
     assert not [key for key in contents(ledger) if key.startswith(ledger.namespace)]
 
 
@@ -198,7 +198,7 @@ def test_a_change_whose_reply_was_lost_is_won_again_and_done_once(ledger, same_t
 
     def start() -> int | None:
         return ledger.change(
-            "k", states={State.QUEUED}, epoch=1, to=State.STARTING, next_epoch=True, event="starting", care_s=5
+            "k", states={State.QUEUED}, epoch=1, to=State.STARTING, next_epoch=True, tell="starting", care_s=5
         )
 
     ledger.redis.hset(ledger.name("job", "k"), "last_change", "an-earlier-one")
@@ -250,7 +250,7 @@ def test_of_many_changes_at_once_one_wins(ledger, valkey):
         valkey,
         ledger,
         lambda own, number: own.change(
-            "k", states={State.QUEUED}, epoch=1, to=State.STARTING, next_epoch=True, event=f"starting-{number}"
+            "k", states={State.QUEUED}, epoch=1, to=State.STARTING, next_epoch=True, tell=f"starting-{number}"
         ),
     )
     assert sorted(epochs, key=str) == [2] + [None] * 7
