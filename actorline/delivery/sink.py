@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 CLAIM: Final = "_actorline.json"
@@ -45,16 +45,24 @@ class LocalSink:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self.write_once(CLAIM, json.dumps(owner).encode() + b"\n"):
                 return
-            try:
-                found = json.loads((self.folder / CLAIM).read_bytes())
-            except ValueError:
-                found = None
+            found = self._owner()
         if found != owner:
             by = f"the job {found.get('key')}" if isinstance(found, dict) else "somebody else"
             message = (
                 f"The sink {self.url} is taken by {by}. Choose another folder; {{key}} in the URL makes one a job."
             )
             raise SinkTakenError(message)
+
+    def sweep(self, installation: str, key: str) -> None:
+        """Remove what executions that were killed left staged. For a job that has ended: nothing staged counts any
+        more, and one that still writes takes the loss of its file for a refusal. Another job's folder is left alone.
+        """
+        with self._refusals():
+            if not self.exists(CLAIM) or self._owner() != {"installation": installation, "key": key}:
+                return
+            for folder in (self.folder, self.folder / RECORDS):
+                for path in folder.glob(".*.tmp"):
+                    path.unlink(missing_ok=True)
 
     def check(self) -> None:
         """Whether the folder can be made and written; what that took is removed again."""
@@ -111,6 +119,12 @@ class LocalSink:
 
     def file_url(self, name: str) -> str:
         return self.url + name
+
+    def _owner(self) -> Any:
+        try:
+            return json.loads((self.folder / CLAIM).read_bytes())
+        except ValueError:
+            return None
 
     def _staged(self, name: str, execution: str) -> Path:
         folder, _, file = name.rpartition("/")

@@ -245,3 +245,17 @@ def test_a_sink_lies_in_a_root_with_dots_and_links_resolved(tmp_path, url, below
 def test_nothing_lies_below_what_is_no_root():
     assert not is_below("file:///srv/rows/", "s3://bucket/")
     assert not is_below("s3://bucket/rows/", "file:///srv/")
+
+
+def test_sweep_removes_what_was_left_staged_and_nothing_else(sink):
+    sink.claim("al-1", "nightly")
+    (sink.folder / "records").mkdir()
+    kept = [sink.folder / "part-00000.jsonl.gz", sink.folder / "records" / "OUTPUT"]
+    left = [sink.folder / ".part-00001.jsonl.gz.0123abcd.tmp", sink.folder / "records" / ".OUTPUT.0123abcd.tmp"]
+    for path in (*kept, *left):
+        path.write_text("rows")
+    sink.sweep("al-1", "another")
+    assert all(path.exists() for path in left)
+    sink.sweep("al-1", "nightly")
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in kept)
