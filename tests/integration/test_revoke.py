@@ -51,8 +51,9 @@ def test_revoke_of_a_stage_that_is_still_to_come_cancels_the_job(line, order):
     pending = order("revoked-later")
     ids = line.ledger.redis.smembers(line.ledger.name("job_ids", "revoked-later"))
     poll = wait_for(lambda: waiting_poll(line, "revoked-later"), what="a poll that waits")
-    assert len(ids) == 4  # the caller's, and those of three stages
-    line.client.control.revoke(list(ids - {pending.id, poll}))
+    later = ids - {pending.id, poll}
+    assert len(later) >= 2
+    line.client.control.revoke(list(later))
     assert_cancelled(line, pending, "revoked-later")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from real_parts import TOKEN, Line, make_line, running_workers
+from real_parts import TOKEN, Line, make_line, running_workers, wait_for
 
 from actorline.jobs.ledger import connect
 
@@ -57,6 +57,7 @@ def captured_events(line: Line) -> Iterator[list[dict[str, Any]]]:
     with line.client.connection_for_read() as connection:
         receiver = line.client.events.Receiver(connection, handlers={"*": seen.append})
         with in_background(receiver.capture, lambda: setattr(receiver, "should_stop", True)):
+            wait_for(lambda: seen, what="a worker's heartbeat")
             yield seen
 
 
