@@ -14,6 +14,7 @@ from actorline.platform.key_value_stores import list_keys, open_record
 
 BLOCK_BYTES: Final = 256 * 1024
 THREADS: Final = 8  # a store gives 200 records/s (fact sheet, section 9); eight round trips at a time stay below
+TRIES: Final = 3  # the client repeats a request until its answer begins; one that breaks off later is asked for anew
 
 
 @dataclass(frozen=True)
@@ -54,22 +55,30 @@ class RecordKeeper:
         return stored, failed
 
     def _store(self, record_key: str) -> StoredRecord | Unreadable | None:
+        failure: platform_errors.PlatformError | None = None
+        for _ in range(TRIES):
+            try:
+                return self._fetch(record_key)
+            except platform_errors.NotFound:
+                return None
+            except platform_errors.PlatformError as error:
+                failure = error
+                if not isinstance(error, platform_errors.PlatformUnavailable):
+                    break
+        return Unreadable(f"The record {record_key} can't be read: {failure}")
+
+    def _fetch(self, record_key: str) -> StoredRecord:
         name = f"{RECORDS}/{file_name(record_key)}"
         digest, size = hashlib.sha256(), 0
-        try:
-            with (
-                open_record(self.platform, self.store_id, record_key) as record,
-                self.sink.staging(name, self.execution) as file,
-            ):
-                for block in record.blocks(BLOCK_BYTES):
-                    file.write(block)
-                    digest.update(block)
-                    size += len(block)
-                self.sink.publish(file, name)
-        except platform_errors.NotFound:
-            return None
-        except platform_errors.PlatformError as error:
-            return Unreadable(f"The record {record_key} can't be read: {error}")
+        with (
+            open_record(self.platform, self.store_id, record_key) as record,
+            self.sink.staging(name, self.execution) as file,
+        ):
+            for block in record.blocks(BLOCK_BYTES):
+                file.write(block)
+                digest.update(block)
+                size += len(block)
+            self.sink.publish(file, name)
         return StoredRecord(
             key=record_key, name=name, content_type=record.content_type, bytes=size, sha256=digest.hexdigest()
         )
