@@ -3,7 +3,7 @@
 from typing import Any, Self
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from actorline.platform.errors import InvalidRequest, PlatformUnavailable
@@ -15,6 +15,12 @@ class Resource(BaseModel):
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        """A field that is null is one that is absent: which of the two the platform sends is nobody's promise."""
+        return {name: value for name, value in data.items() if value is not None} if isinstance(data, dict) else data
 
     @classmethod
     def from_platform(cls, data: Any) -> Self:
