@@ -102,7 +102,8 @@ def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[s
 
     No run that was in the list when the listing began, and still is, is missed: each page begins at the time the last
     one ended with (`startedAfter` is inclusive: fact sheet, section 4), not at an offset, since offsets shift when
-    runs are deleted or leave the `status` asked for. `total` is not believed.
+    runs are deleted or leave the `status` asked for. Neither `total` nor `limit` is believed ("you should never rely
+    on a specific value": fact sheet, section 1): the end is where nothing new lies behind an offset.
     """
     if started_after.tzinfo is None:
         raise ValueError("started_after needs a time zone")
@@ -112,14 +113,14 @@ def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[s
         params: dict[str, str | int] = {"startedAfter": _iso(after), "offset": offset, "limit": LIST_LIMIT}
         if status:
             params["status"] = ",".join(status)
-        runs, page_limit = _read_page(platform, params)
+        runs = _read_page(platform, params)
         fresh = [run for run in runs if run.id not in seen]
+        if not runs or (offset and not fresh):
+            return
         yield from fresh
         seen.update(run.id for run in fresh)
-        # Known runs only, and room for more: the end. A full page of known runs started all in one millisecond.
-        if not runs or (not fresh and len(runs) < page_limit):
-            return
         last = _milliseconds(runs[-1].started_at)
+        # a page on which all started in one millisecond is left by its offset
         after, offset = (last, 0) if last > after else (after, offset + len(runs))
 
 
@@ -139,14 +140,11 @@ def get_log_tail(platform: Platform, run_id: str, lines: int = 20) -> list[str]:
     return tail.decode(errors="replace").splitlines()[-lines:]
 
 
-def _read_page(platform: Platform, params: dict[str, str | int]) -> tuple[list[RunSummary], int]:
-    """One page of the list, and how many runs it could have held."""
+def _read_page(platform: Platform, params: dict[str, str | int]) -> list[RunSummary]:
     page = platform.get_data("actor-runs", params)
     if not isinstance(page, dict) or not isinstance(page.get("items"), list):
         raise PlatformUnavailable("The answer is not a list of runs as the platform describes it")
-    runs = [RunSummary.from_platform(item) for item in page["items"]]
-    page_limit = page.get("limit")
-    return runs, page_limit if isinstance(page_limit, int) else 0
+    return [RunSummary.from_platform(item) for item in page["items"]]
 
 
 def _milliseconds(time: datetime) -> datetime:

@@ -47,6 +47,8 @@ class RunsApi:
     def __init__(self, api: responses.RequestsMock, runs: list[dict[str, Any]], page_max: int) -> None:
         self.runs = runs
         self.page_max = page_max
+        self.limit_named: int | None = None
+        self.keeps_offset = True
         self.between: Callable[[], None] = lambda: None
         self.queries: list[dict[str, str]] = []
         api.add_callback(responses.GET, f"{API}/actor-runs", self.answer)
@@ -62,8 +64,13 @@ class RunsApi:
             for run in sorted(self.runs, key=lambda run: run["startedAt"])
             if run["startedAt"] >= query["startedAfter"] and (wanted is None or run["status"] in wanted)
         ]
-        limit, offset = min(int(query["limit"]), self.page_max), int(query["offset"])
-        page = {"total": 0, "offset": offset, "limit": limit, "items": found[offset : offset + limit]}
+        limit, offset = min(int(query["limit"]), self.page_max), int(query["offset"]) * self.keeps_offset
+        page = {
+            "total": 0,
+            "offset": offset,
+            "limit": self.limit_named or limit,
+            "items": found[offset : offset + limit],
+        }
         return 200, {}, orjson.dumps({"data": page})
 
 
@@ -144,11 +151,25 @@ def test_no_run_means_one_request(platform, api):
     assert len(runs_api.queries) == 1
 
 
-def test_one_page_is_proven_whole_by_one_more_request(platform, api):
+def test_one_page_is_proven_whole_by_two_more_requests(platform, api):
     runs_api = RunsApi(api, [run_of("r0", 0), run_of("r1", 1)], page_max=1000)
 
     assert ids(list_runs(platform, started_after=T0)) == ["r0", "r1"]
-    assert len(runs_api.queries) == 2
+    assert [query["offset"] for query in runs_api.queries] == ["0", "0", "1"]
+
+
+def test_list_whose_pages_are_shorter_than_the_limit_it_names_goes_on(platform, api):
+    runs_api = RunsApi(api, [run_of(f"r{n}", 0) for n in range(7)], page_max=3)
+    runs_api.limit_named = 1000
+
+    assert ids(list_runs(platform, started_after=T0 - timedelta(seconds=1))) == [f"r{n}" for n in range(7)]
+
+
+def test_list_that_keeps_to_no_offset_ends(platform, api):
+    runs_api = RunsApi(api, [run_of(f"r{n}", n) for n in range(3)], page_max=1000)
+    runs_api.keeps_offset = False
+
+    assert ids(list_runs(platform, started_after=T0)) == ["r0", "r1", "r2"]
 
 
 @pytest.mark.parametrize("page_max", [1, 2, 3, 5])
