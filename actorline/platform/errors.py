@@ -101,7 +101,8 @@ BY_TYPE: Final[Mapping[str, type[PlatformError]]] = MappingProxyType(
 )
 
 # 408 covers the transient `operation-timed-out`, `socket-closed` and `socket-destroyed`, and the synchronous endpoints'
-# `run-timeout-exceeded`, after which the run goes on (section 3): none of them is a refusal.
+# `run-timeout-exceeded`, after which the run goes on (section 3): none of them is a refusal. A 501 is one: the server
+# lacks the call, and no repetition brings it (RFC 9110, section 15.6.2).
 BY_STATUS: Final[Mapping[int, type[PlatformError]]] = MappingProxyType(
     {
         HTTPStatus.UNAUTHORIZED: AuthFailed,
@@ -110,6 +111,7 @@ BY_STATUS: Final[Mapping[int, type[PlatformError]]] = MappingProxyType(
         HTTPStatus.NOT_FOUND: NotFound,
         HTTPStatus.REQUEST_TIMEOUT: PlatformUnavailable,
         HTTPStatus.TOO_MANY_REQUESTS: RateLimited,
+        HTTPStatus.NOT_IMPLEMENTED: InvalidRequest,
     }
 )
 
