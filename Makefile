@@ -37,6 +37,9 @@ bench: .venv/.installed-dev  ## figures beside the official client and curl, in 
 	$(BIN)/python bench/items.py
 	$(BIN)/python bench/jobs.py
 
+contract: .venv/.installed-dev tests/contract/node_modules/.installed  ## the platform's own OpenAPI document is kept; needs Node.js and the document
+	$(BIN)/pytest tests/contract
+
 docs: .venv/.installed-dev  ## what the docs take from the code
 	$(BIN)/python docs/make_schema.py
 	$(BIN)/python docs/make_settings.py
@@ -57,4 +60,8 @@ docs: .venv/.installed-dev  ## what the docs take from the code
 	$(BIN)/pip install --quiet --editable '.[all]' --group dev
 	@touch .venv/.installed $@
 
-.PHONY: all help demo install test check format lint types containers bench docs
+tests/contract/node_modules/.installed: tests/contract/package.json
+	@npm install --prefix tests/contract --ignore-scripts --no-package-lock --no-audit --no-fund
+	@touch $@
+
+.PHONY: all help demo install test check format lint types containers contract bench docs

@@ -1,0 +1,51 @@
+"""Every call that Actorline knows, also those that no job makes yet, against the platform's document."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+from real_parts import TOKEN
+
+from actorline import platform as api
+
+pytestmark = pytest.mark.usefixtures("document_is_kept")
+
+
+@pytest.fixture
+def platform(prism) -> Iterator[api.Platform]:
+    platform = api.Platform(prism.url, SecretStr(TOKEN), user_agent="actorline-contract")
+    yield platform
+    platform.close()
+
+
+def test_account(platform):
+    assert api.get_me(platform).username == "demo"
+    assert api.get_limits(platform).limits.max_concurrent_actor_jobs > 0
+
+
+def test_actor_and_actor_task_by_name_and_id(platform):
+    actor = api.get_actor(platform, "demo/rows")
+    assert api.get_actor(platform, actor.id) == actor
+    task = api.get_actor_task(platform, "demo/rows-task")
+    assert api.get_actor_task(platform, task.id) == task
+    assert task.act_id == actor.id
+
+
+def test_run_its_log_and_its_abort(platform, emulator, start_elsewhere):
+    run_id = start_elsewhere(emulator.actor("logged", items=1, duration_secs=600))["id"]
+    assert api.get_run(platform, run_id).status == "RUNNING"
+    assert api.abort_run(platform, run_id, gracefully=True).status == "ABORTING"
+    assert api.get_log_tail(platform, run_id) != []
+
+
+def test_runs_listed_by_time_and_status(platform, emulator, start_elsewhere):
+    run_id = start_elsewhere(emulator.actor("listed", items=1, duration_secs=0))["id"]
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    assert run_id in {run.id for run in api.list_runs(platform, started_after=since, status=["SUCCEEDED", "FAILED"])}
+
+
+def test_keys_past_a_thousand_and_by_prefix(platform, emulator, start_elsewhere):
+    store_id = start_elsewhere(emulator.actor("keyed", duration_secs=0, record_count=2100))["defaultKeyValueStoreId"]
+    assert len(list(api.list_keys(platform, store_id))) == 2101
+    assert [found.key for found in api.list_keys(platform, store_id, prefix="KEY-0210")] == ["KEY-02100"]
