@@ -1,0 +1,147 @@
+"""One case: a line of its own, one small job, one blow, and what is there when the job has ended."""
+
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from real_parts import Emulator, Line, delivery_of, make_line, start_worker
+from toll import Point, TollGate
+
+FAULTY_WORKER = Path(__file__).with_name("faulty_worker.py")
+ROWS = 300
+END_SECS = 150  # a start whose worker died is taken over when its lease of 90 s has run out
+
+
+@dataclass(frozen=True)
+class Case:
+    """What strikes: a kill at a platform request, or a fault inside the worker (see faulty_worker.py)."""
+
+    name: str
+    point: Point | None = None
+    worker: dict[str, str] = field(default_factory=dict)
+    duration_secs: float = 0.0
+    """Of the run; 0: it has ended when it is first looked at."""
+    workers: int = 1
+    """More than one: the others live on when one is killed, and no new one is started."""
+
+    @property
+    def group(self) -> str:
+        """What its figures are counted under."""
+        faults = {"CHAOS_DIE": "killed at a step", "CHAOS_LOSE": "message lost", "CHAOS_DOUBLE": "message doubled"}
+        return next(
+            (faults[name] for name in self.worker), "killed at a request" + ", another living" * (self.workers > 1)
+        )
+
+
+@dataclass
+class Outcome:
+    result: dict[str, Any] | None = None
+    error: str = ""
+    runs: list[str] = field(default_factory=list)
+    rows_are_right: bool = False
+    events: list[str] = field(default_factory=list)
+    left_unacked: int = 0
+    left_staged: list[str] = field(default_factory=list)
+    kills: int = 0
+    take_over_s: float | None = None
+    """From the kill to the job's next request or entry in its timeline; None if nothing was left to do."""
+    total_s: float = 0.0
+
+
+def run_case(case: Case, valkey: str, emulator: Emulator, home: Path) -> Outcome:
+    """Place an order, let the blow fall, start a new worker if none lives, and look at everything at the end."""
+    line = make_line(valkey, emulator, home, case.name)
+    gate = TollGate(emulator.url, case.point)
+    workers: list[subprocess.Popen[bytes]] = []
+    with ExitStack() as doors:
+        try:
+            for _ in range(case.workers):
+                line.environment["ACTORLINE_API_URL"] = url = doors.enter_context(gate.door())
+                workers.append(start_faulty_worker(line, case.worker))
+                gate.doomed[url] = workers[-1].pid
+            return _strike(case, line, gate, workers)
+        finally:
+            for worker in workers:
+                worker.terminate()
+            for worker in workers:
+                worker.wait(20)
+            line.client.close()
+
+
+def start_faulty_worker(line: Line, fault: dict[str, str]) -> subprocess.Popen[bytes]:
+    with (line.home / f"faulty-{time.monotonic_ns()}.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-W", "ignore", FAULTY_WORKER, "all"],
+            cwd=line.home,
+            env={**line.environment, **fault},
+            stdout=log,
+            stderr=log,
+        )
+
+
+def _strike(case: Case, line: Line, gate: TollGate, workers: list[subprocess.Popen[bytes]]) -> Outcome:
+    records = {"OUTPUT": {"body": {"numbers": list(range(500))}}}
+    actor = line.emulator.actor(case.name, items=ROWS, duration_secs=case.duration_secs, records=records)
+    document = {"key": case.name, "actor": actor, "poll_interval_secs": 1, "collect": {"page_items": ROWS // 2}}
+    outcome, began, killed_at = Outcome(), time.monotonic(), None
+    pending = line.submit(document)
+    while not pending.ready() and time.monotonic() < began + END_SECS:
+        if killed_at is None and any(worker.poll() is not None for worker in workers):
+            killed_at = time.time()
+            if case.workers == 1:
+                workers.append(start_worker("all", line))
+        time.sleep(0.1)
+    outcome.total_s = time.monotonic() - began
+    outcome.kills = sum(worker.poll() == -signal.SIGKILL for worker in workers)
+    if pending.successful():
+        outcome.result = pending.get(timeout=5)
+    else:
+        outcome.error = f"{line.state(case.name)} after {outcome.total_s:.0f} s: {pending.result!r}"
+    _look_at_the_job(line, actor, case.name, outcome)
+    if killed_at is not None:
+        steps = [*(entry.at for entry in line.ledger.timeline(case.name)), *(at for at, _ in gate.passed)]
+        outcome.take_over_s = min((at - killed_at for at in steps if at > killed_at), default=None)
+    _look_at_what_is_left(line, outcome)
+    return outcome
+
+
+def _look_at_the_job(line: Line, actor: str, key: str, outcome: Outcome) -> None:
+    outcome.runs = [run["id"] for run in line.emulator.runs_of(actor)]
+    outcome.events = line.events(key)
+    if outcome.result:
+        expected = line.emulator.expected(outcome.result["dataset_id"])
+        outcome.rows_are_right = delivery_of(outcome.result).sha256 == expected["sha256"]
+
+
+def _look_at_what_is_left(line: Line, outcome: Outcome) -> None:
+    """Leftovers count if they stay: upkeep's own message is in hand for a moment each second."""
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        outcome.left_unacked = unacked(line)
+        outcome.left_staged = [str(path) for path in line.home.rglob(".*.tmp")]
+        if not outcome.left_unacked and not outcome.left_staged:
+            return
+        time.sleep(0.2)
+
+
+def unacked(line: Line) -> int:
+    with line.client.connection_for_read() as connection:
+        client = connection.default_channel.client
+        return int(client.hlen(f"{line.namespace}.unacked") + client.zcard(f"{line.namespace}.unacked_index"))
+
+
+def assert_paid_once_and_whole(outcome: Outcome) -> None:
+    assert outcome.error == ""
+    assert outcome.result is not None
+    assert len(outcome.runs) == 1
+    assert (outcome.result["state"], outcome.result["items"], outcome.result["records"]) == ("DELIVERED", ROWS, 1)
+    assert outcome.result["run_id"] == outcome.runs[0]
+    assert outcome.rows_are_right
+    assert outcome.events.count("ended") == 1
+    assert outcome.left_unacked == 0
+    assert outcome.left_staged == []

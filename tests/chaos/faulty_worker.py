@@ -1,0 +1,76 @@
+"""A worker process with one fault, named in the environment: `python faulty_worker.py KIND`.
+
+CHAOS_DIE="module:Class.function nth before|after": SIGKILL at that call. CHAOS_LOSE="task nth" and
+CHAOS_DOUBLE="task nth": the broker loses or doubles the nth message of a task of ours, and nobody is told.
+"""
+
+import importlib
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from kombu.transport.redis import Channel
+
+from workers.__main__ import main
+
+_lock = threading.Lock()
+_seen: Counter[str] = Counter()
+
+
+def nth_of(name: str) -> int:
+    with _lock:
+        _seen[name] += 1
+        return _seen[name]
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_at(place: str, nth: int, moment: str) -> None:
+    module, _, path = place.partition(":")
+    owner, _, name = path.rpartition(".")
+    holder: Any = importlib.import_module(module)
+    for part in filter(None, owner.split(".")):
+        holder = getattr(holder, part)
+    original: Callable[..., Any] = getattr(holder, name)
+
+    @wraps(original)
+    def dying(*args: Any, **kwargs: Any) -> Any:
+        if "actorline.upkeep" in args:  # one a second: not the job's
+            return original(*args, **kwargs)
+        here = nth_of(place) == nth
+        if here and moment == "before":
+            die()
+        answer = original(*args, **kwargs)
+        if here:
+            die()
+        return answer
+
+    setattr(holder, name, dying)
+
+
+def put_times(task: str, nth: int, times: int) -> None:
+    original = Channel._put
+
+    def put(self: Any, queue: str, message: Any, **options: Any) -> None:
+        is_it = message.get("headers", {}).get("task") == task and nth_of(task) == nth
+        for _ in range(times if is_it else 1):
+            original(self, queue, message, **options)
+
+    Channel._put = put
+
+
+if fault := os.environ.get("CHAOS_DIE"):
+    place, nth, moment = fault.split()
+    die_at(place, int(nth), moment)
+for name, times in (("CHAOS_LOSE", 0), ("CHAOS_DOUBLE", 2)):
+    if fault := os.environ.get(name):
+        task, nth = fault.split()
+        put_times(task, int(nth), times)
+sys.exit(main(["worker", *sys.argv[1:]]))

@@ -1,0 +1,69 @@
+"""The worker is killed by SIGKILL anywhere in a job: one paid run, all rows once, every caller answered."""
+
+import pytest
+from cases import Case, assert_paid_once_and_whole
+from toll import AFTER, AMID, BEFORE, Point
+
+pytestmark = pytest.mark.timeout(300)  # a case may queue behind others
+
+REQUESTS = {  # every request that the job makes: what it is for -> METHOD path, which of them
+    "look-back": (r"^GET /v2/actor-runs$", 1),
+    "start": (r"^POST /v2/actors/.*/runs$", 1),
+    "poll-1": (r"^GET /v2/actor-runs/", 1),
+    "poll-2": (r"^GET /v2/actor-runs/", 2),
+    "dataset-1": (r"^GET /v2/datasets/[^/]+$", 1),
+    "dataset-2": (r"^GET /v2/datasets/[^/]+$", 2),
+    "items-1": (r"/items$", 1),
+    "items-2": (r"/items$", 2),
+    "items-3": (r"/items$", 3),
+    "record": (r"/records/OUTPUT$", 1),
+}
+AT_REQUESTS = [
+    Case(f"{name}-{moment}", Point(request, nth, moment), duration_secs=1.5)
+    for name, (request, nth) in REQUESTS.items()
+    for moment in (BEFORE, AFTER, AMID)
+]
+
+ONE_OF_TWO = [
+    Case(f"{name}-{AFTER}-of-two", Point(request, nth, AFTER), duration_secs=1.5, workers=2)
+    for name, (request, nth) in REQUESTS.items()
+]
+
+LEDGER = "actorline.jobs.ledger:Ledger"
+STEPS = {  # where -> how often the job comes by
+    f"{LEDGER}.register": 1,
+    f"{LEDGER}.change": 11,
+    f"{LEDGER}.record_run": 1,
+    f"{LEDGER}.fix_window": 3,
+    f"{LEDGER}.record_receipt": 3,
+    "actorline.delivery.sink:LocalSink.publish": 9,
+    "celery.app.base:Celery.send_task": 11,
+}
+AT_STEPS = [
+    Case(f"{place.rpartition('.')[2]}-{nth}-{moment}", worker={"CHAOS_DIE": f"{place} {nth} {moment}"})
+    for place, times in STEPS.items()
+    for nth in range(1, times + 1)
+    for moment in ("before", "after")
+    if moment == "after" or nth == 1  # before the next one is after the one before it
+]
+
+
+@pytest.mark.parametrize("case", AT_REQUESTS, ids=lambda case: case.name)
+def test_worker_killed_at_a_request_costs_no_second_run_and_no_row(outcome_of, case):
+    outcome = outcome_of(case)
+    assert outcome.kills == 1
+    assert_paid_once_and_whole(outcome)
+
+
+@pytest.mark.parametrize("case", ONE_OF_TWO, ids=lambda case: case.name)
+def test_living_worker_takes_over_from_a_killed_one(outcome_of, case):
+    outcome = outcome_of(case)
+    assert outcome.kills == 1
+    assert_paid_once_and_whole(outcome)
+
+
+@pytest.mark.parametrize("case", AT_STEPS, ids=lambda case: case.name)
+def test_worker_killed_between_requests_costs_no_second_run_and_no_row(outcome_of, case):
+    outcome = outcome_of(case)
+    assert outcome.kills == 1
+    assert_paid_once_and_whole(outcome)

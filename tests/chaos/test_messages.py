@@ -1,0 +1,33 @@
+"""The broker loses or doubles a message of the pipeline: the job comes to its end, and pays once."""
+
+import pytest
+from cases import Case, assert_paid_once_and_whole
+
+pytestmark = pytest.mark.timeout(300)  # a case may queue behind others
+
+MESSAGES = {  # task -> how many of its messages the job sends
+    "start_run": 2,
+    "poll_run": 1,
+    "fetch_pages": 2,
+    "fetch_page": 3,
+    "finish_job": 2,
+    "answer": 1,
+}
+
+
+def cases(fault: str) -> list[Case]:
+    return [
+        Case(f"{task}-{nth}-{fault}", worker={f"CHAOS_{fault.upper()}": f"actorline.{task} {nth}"})
+        for task, times in MESSAGES.items()
+        for nth in range(1, times + 1)
+    ]
+
+
+@pytest.mark.parametrize("case", cases("lose"), ids=lambda case: case.name)
+def test_lost_message_is_made_up_for(outcome_of, case):
+    assert_paid_once_and_whole(outcome_of(case))
+
+
+@pytest.mark.parametrize("case", cases("double"), ids=lambda case: case.name)
+def test_doubled_message_changes_nothing(outcome_of, case):
+    assert_paid_once_and_whole(outcome_of(case))
