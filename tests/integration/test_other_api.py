@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from other_api import OtherApi
 from other_api_account import OUTPUT, Account, Habits, Trouble, cleaned
 from other_api_rules import STARTS
@@ -319,7 +320,46 @@ def test_command_line_needs_no_look_at_the_actor(api, tmp_path, name):
     )
     assert ended.returncode == 0, ended.stderr
     assert_every_row_once(json.loads(ended.stdout.splitlines()[-1]), account)
+    assert len(account.requests_to("actor")) == 1
     assert account.token not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more"),
+    [
+        ("GET", "/v2/actor-runs?limit=9&nonsense=1", {}),
+        ("GET", "/v2/actor-runs?limit=9&limit=9", {}),
+        ("GET", "/v2/actor-runs?startedAfter=yesterday", {}),
+        ("GET", "/v2/actor-runs?token=apify_api_x", {}),
+        ("PUT", "/v2/actor-runs", {}),
+        ("GET", "/v2/acts/other~strict", {}),
+        ("GET", "/v2/actor-runs", {"headers": {"X-Novelty": "1"}}),
+        ("GET", "/v2/actor-runs", {"headers": {"Accept": None}}),
+        ("GET", "/v2/actor-runs", {"json": {}}),
+        ("GET", "/v2/actor-runs", {"headers": {"Authorization": None}}),
+        ("GET", "/v2/actor-runs", {"headers": {"Authorization": "Bearer apify_api_guessed"}}),
+        ("POST", "/v2/actors/other~strict/runs?memory=1000", {"json": {}}),
+        ("POST", "/v2/actors/other~strict/runs", {"json": [1]}),
+        ("POST", "/v2/actors/other~strict/runs", {"data": "{}", "headers": {"Content-Type": "text/plain"}}),
+    ],
+)
+def test_other_api_is_strict(method, path, more):
+    with OtherApi({"strict": Habits()}).running() as api:
+        account = api.accounts["strict"]
+        good = {"Authorization": f"Bearer {account.token}"}
+        requests.get(f"{api.url}/v2/actor-runs", headers=good, timeout=5)
+        assert (api.violations, account.violations) == ([], [])
+        requests.request(method, api.url + path, **{**more, "headers": good | more.get("headers", {})}, timeout=5)
+        assert api.violations + account.violations != []
+
+
+def test_other_api_notes_a_second_start():
+    with OtherApi({"strict": Habits()}).running() as api:
+        account = api.accounts["strict"]
+        for _ in range(2):
+            headers = {"Authorization": f"Bearer {account.token}"}
+            requests.post(f"{api.url}/v2/actors/other~strict/runs", json={}, headers=headers, timeout=5)
+        assert account.violations == ["a second run was started"]
 
 
 @pytest.mark.skipif(not OPENAPI.exists(), reason="the platform's document is not beside the repo")
