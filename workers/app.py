@@ -1,10 +1,12 @@
 """The Celery app of Actorline's own processes: `celery -A workers.app worker -Q ...` works too."""
 
-from typing import Any
+import sys
+from typing import Any, Final
 
 import structlog
 from celery import Celery, signals
 
+from actorline.errors import Unavailable
 from actorline.settings import load_settings
 from config.celery import celery_settings
 from config.logging import configure_logging
@@ -13,6 +15,8 @@ from workers.heartbeat import Heartbeat
 from workers.preflight import check_redis
 from workers.revoke import RevokeMeansCancel
 from workers.upkeep_timer import UpkeepTimer
+
+EXIT_UNAVAILABLE: Final = 7
 
 app = Celery("actorline", include=list(MODULES))
 app.config_from_object(celery_settings(load_settings()))
@@ -26,8 +30,12 @@ def _log(**_: Any) -> None:
 
 @signals.celeryd_init.connect
 def _check(**_: Any) -> None:
-    """A worker that couldn't keep the promise doesn't start."""
-    check_redis(load_settings())
+    """A worker that couldn't keep the promise doesn't start. Celery swallows any exception but an exit here."""
+    try:
+        check_redis(load_settings())
+    except Unavailable as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(EXIT_UNAVAILABLE)
 
 
 @signals.worker_ready.connect

@@ -27,6 +27,7 @@ from actorline.jobs.ledger import connect
 from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, find_settings_file
 from config.schedules import SCHEDULES_FILE
 from workers.parent_death import die_with_parent
+from workers.preflight import check_redis
 
 STATE_FILE: Final = "stack.json"
 LOCK_FILE: Final = "stack.lock"
@@ -64,7 +65,10 @@ class Stack:
         return self.settings.home
 
     def run(self, *, only_redis: bool, flower: bool, flower_port: int, is_used: Callable[[], bool]) -> None:
-        """Bring everything up, keep it up while it is used, and take it down in order."""
+        """Bring everything up, keep it up while it is used, and take it down in order.
+
+        Raises Unavailable if the Redis that is configured can't be worked with, SettingsError if ours doesn't start.
+        """
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._ask_to_stop)
         try:
@@ -72,6 +76,7 @@ class Stack:
                 self._start(Child("valkey", self._valkey_command()))
                 self._wait_for_redis()
             if not only_redis:
+                check_redis(self.settings)
                 self._start_workers(flower=flower, flower_port=flower_port)
             self._write_state(only_redis=only_redis)
             self.say(f"up: {', '.join(child.name for child in self.children)}")

@@ -189,7 +189,8 @@ def interrupt_jobs(
     jobs = follow(stack.ledger, keys, interrupts, shown=not as_json, until=interrupts.count + 1, look=tell_when_over)
     for job in jobs:
         if not job.is_terminal:
-            say(f"Not waited for: {_run_text(job)}, and may be billing. {_come_back(job)}")
+            billing = "" if job.run_status in TERMINAL_STATUSES else ", and may be billing"
+            say(f"Not waited for: {_run_text(job)}{billing}. {_come_back(job)}")
     return [job for job in jobs if job.is_terminal]
 
 

@@ -1,0 +1,186 @@
+"""`actorline run` to each end with no stack running, and what the other commands then say of the jobs."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from real_parts import delivery_of
+from terminal import ACTORLINE, Done, Terminal
+
+FAILING: dict[str, Any] = {"duration_secs": 0.5, "final_status": "FAILED", "status_message": "The shop blocks us"}
+LONG: dict[str, Any] = {"duration_secs": 600, "items": 6000}
+
+
+@pytest.fixture(scope="module")
+def ended(shared_terminal: Terminal) -> dict[str, Done]:
+    """One command for each end, started at once in one home: they share the stack that the first one brings up."""
+    run, emulator = shared_terminal.run, shared_terminal.emulator
+    report = {"OUTPUT": {"body": {"title": "caf\u00e9"}}, "PAGE": {"content_type": "text/html", "body": "<p>"}}
+    actors = {
+        "delivered": emulator.actor("cli-delivered", items=1200, duration_secs=1, records=report, usage_usd=0.25),
+        "partial": emulator.actor("cli-partial", items=1200, **FAILING),
+        "failed": emulator.actor("cli-failed", items=0, **FAILING),
+        "expired": emulator.actor("cli-expired", **LONG),
+        "cancelled": emulator.actor("cli-cancelled", **LONG),
+    }
+    commands = {
+        "delivered": run(
+            "--label", "shop=one", key="delivered", actor=actors["delivered"],
+            collect={"page_items": 500, "records": ["OUTPUT", "PAGE"]},
+        ),
+        "partial": run("--json", "--label", "shop=two", key="partial", actor=actors["partial"]),
+        "failed": run("--json", key="failed", actor=actors["failed"]),
+        "expired": run("--json", key="expired", actor=actors["expired"], deadline_secs=8),
+        "cancelled": run("--json", key="cancelled", actor=actors["cancelled"]),
+    }  # fmt: skip
+    first = commands["failed"].end(50)
+    (still_going,) = emulator.runs_of(actors["cancelled"])
+    assert (first.code, still_going["status"]) == (1, "RUNNING")
+    cancelling = shared_terminal("cancel", "cancelled", "--json")
+    return {"cancelling": cancelling, **{name: command.end() for name, command in commands.items()}}
+
+
+def test_commands_share_one_stack_that_ends_with_the_last_of_them(shared_terminal, ended):
+    assert {name: done.code for name, done in ended.items()} == {
+        "delivered": 0, "partial": 6, "failed": 1, "expired": 3, "cancelled": 4, "cancelling": 0,
+    }  # fmt: skip
+    shared_terminal.wait_until_empty()
+    log = (shared_terminal.home / "logs" / "stack.log").read_text()
+    assert log.count("up: valkey, control, fetch") == 1
+
+
+def test_run_delivers_into_rows_below_the_working_directory_and_says_where(shared_terminal, ended):
+    folder = shared_terminal.cwd / "rows" / "delivered"
+    assert ended["delivered"].out.splitlines()[:2] == [
+        "DELIVERED delivered: 1,200 items, 2 record(s), $0.2500",
+        f"  rows: file://{folder}/",
+    ]
+    (run,) = shared_terminal.emulator.runs_of("demo/cli-delivered")
+    delivery = delivery_of({"sink": f"file://{folder}/"})
+    assert delivery.files >= {"part-00000.jsonl.gz", "manifest.json", "_SUCCESS", "records/OUTPUT"}
+    assert delivery.sha256 == shared_terminal.emulator.expected(run["defaultDatasetId"])["sha256"]
+
+
+def test_failed_run_with_rows_is_one_json_object_and_exit_code_6(shared_terminal, ended):
+    result = ended["partial"].json
+    assert (result["state"], result["items"], result["reason"]["code"]) == ("PARTIAL", 1200, "run-failed")
+    assert result["sink"] == f"file://{shared_terminal.cwd}/rows/partial/"
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "run_status", "code"),
+    [
+        ("failed", "FAILED", "FAILED", "run-failed"),
+        ("expired", "EXPIRED", "ABORTED", "deadline"),
+        ("cancelled", "CANCELLED", "ABORTED", "cancelled"),
+    ],
+)
+def test_end_without_delivery_is_one_json_object_that_says_why(shared_terminal, ended, name, state, run_status, code):
+    result = ended[name].json
+    assert (result["state"], result["run_status"], result["reason"]["code"]) == (state, run_status, code)
+    assert shared_terminal.emulator.run(result["run_id"])["status"] == run_status
+
+
+def test_cancel_waits_until_the_run_is_aborted(ended):
+    result = ended["cancelling"].json
+    assert (result["key"], result["state"], result["run_status"]) == ("cancelled", "CANCELLED", "ABORTED")
+
+
+def test_cancel_of_an_ended_or_unknown_job_stops_nothing_and_says_so(shared_terminal, ended):
+    done = shared_terminal("cancel", "partial", "--json")
+    assert (done.code, done.json["state"]) == (0, "PARTIAL")
+    assert "has ended already" in done.err
+    unknown = shared_terminal("cancel", "nobody", "--json")
+    assert (unknown.code, unknown.json["reason"]["code"]) == (5, "unknown-key")
+
+
+@pytest.fixture(scope="module")
+def redis_only(shared_terminal: Terminal, ended: dict[str, Done]) -> Iterator[None]:
+    """Commands that read need Redis only; kept up here, it is shared by all of them."""
+    shared_terminal.wait_until_empty()
+    command = [sys.executable, "-P", "-m", "workers", "stack", "--only-redis", "--stay"]
+    with subprocess.Popen(command, env=shared_terminal.environment, stderr=subprocess.PIPE) as stack:
+        assert stack.stderr.readline() == b"up: valkey\n"
+        yield
+        stack.terminate()
+
+
+@pytest.mark.parametrize(
+    ("options", "keys"),
+    [
+        (["--state", "PARTIAL"], {"partial"}),
+        (["--state", "CANCELLED", "--state", "EXPIRED"], {"cancelled", "expired"}),
+        (["--label", "shop=one"], {"delivered"}),
+        (["--label", "shop=none"], set()),
+        ([], {"delivered", "partial", "failed", "expired", "cancelled"}),
+    ],
+)
+def test_jobs_lists_what_is_asked_for(shared_terminal, ended, redis_only, options, keys):
+    done = shared_terminal("jobs", "--json", *options)
+    assert done.code == 0
+    assert {result["key"] for result in done.lines} == keys
+
+
+def test_jobs_lists_the_newest_first_up_to_the_limit(shared_terminal, ended, redis_only):
+    every = shared_terminal("jobs", "--json").lines
+    queued = [result["queued_at"] for result in every]
+    assert queued == sorted(queued, reverse=True)
+    assert shared_terminal("jobs", "--json", "--limit", "2").lines == every[:2]
+    table = shared_terminal("jobs", "--limit", "2").out.splitlines()
+    assert table[0].split() == ["key", "state", "actor", "items", "cost", "queued"]
+    assert [row.split()[0] for row in table[1:]] == [result["key"] for result in every[:2]]
+
+
+def test_show_tells_what_happened_in_order(shared_terminal, ended, redis_only):
+    shown = shared_terminal("show", "delivered", "--json").json
+    timeline = shown.pop("timeline")
+    assert shown.keys() == ended["partial"].json.keys()
+    events = [entry["event"] for entry in timeline]
+    story = {"queued", "starting", "run-known", "collecting", "ended"}
+    assert [event for event in events if event in story] == ["queued", "starting", "run-known", "collecting", "ended"]
+    assert [entry["at"] for entry in timeline] == sorted(entry["at"] for entry in timeline)
+    printed = shared_terminal("show", "delivered").out.splitlines()
+    assert printed[0] == ended["delivered"].out.splitlines()[0]
+    assert [line.split()[1] for line in printed if line.startswith("  20")] == events
+
+
+def test_items_are_the_rows_that_were_delivered(shared_terminal, ended, redis_only):
+    result = ended["partial"].json
+    done = shared_terminal("items", "partial")
+    expected = shared_terminal.emulator.expected(result["dataset_id"])
+    assert (done.code, hashlib.sha256(done.out.encode()).hexdigest()) == (0, expected["sha256"])
+    assert "not all" in done.err
+
+
+def test_items_into_a_pipe_that_closes_early_shows_no_traceback(shared_terminal, ended, redis_only):
+    done = subprocess.run(
+        f"{ACTORLINE} items delivered | head -1",
+        shell=True, cwd=shared_terminal.cwd, env=shared_terminal.environment, capture_output=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.count(b"\n") == 1
+    json.loads(done.stdout)
+    assert done.stderr == b""
+
+
+def test_records_are_listed_and_read_one_by_one(shared_terminal, ended, redis_only):
+    listed = shared_terminal("records", "delivered")
+    assert [line.split("\t")[:2] for line in listed.out.splitlines()] == [
+        ["OUTPUT", "application/json; charset=utf-8"],
+        ["PAGE", "text/html"],
+    ]
+    assert [record["key"] for record in shared_terminal("records", "delivered", "--json").lines] == ["OUTPUT", "PAGE"]
+    assert json.loads(shared_terminal("records", "delivered", "OUTPUT").out) == {"title": "caf\u00e9"}
+    missing = shared_terminal("records", "delivered", "NOTHING")
+    assert (missing.code, missing.out) == (5, "")
+    assert "NOTHING" in missing.err
+
+
+@pytest.mark.parametrize("command", ["show", "items", "records"])
+def test_unknown_key_is_refused(shared_terminal, ended, redis_only, command):
+    done = shared_terminal(command, "nobody")
+    assert (done.code, done.out) == (5, "")
+    assert "No job has the key 'nobody'" in done.err

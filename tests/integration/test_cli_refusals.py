@@ -1,0 +1,208 @@
+"""Bad input at the terminal: one clear message, its exit code, and nothing is started, billed or kept."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from real_parts import TOKEN
+from terminal import Done, Terminal, running_valkey
+
+WRONG_TOKEN = "apify_api_CanaryOfNobody"
+CLOSED = "redis://:canary-password@127.0.0.1:1/0"
+
+
+@pytest.fixture(scope="module")
+def refuse(shared_terminal: Terminal) -> Any:
+    """Runs a command that must be refused without a start; answers how it ended."""
+    actor = shared_terminal.emulator.actor("refusals", items=10, duration_secs=0)
+    cwd = shared_terminal.cwd
+    (cwd / "in-the-way").write_text("a file")
+    (cwd / "broken.json").write_text('{"startUrls": [')
+    (cwd / "read-only").mkdir()
+    (cwd / "read-only").chmod(0o500)
+    (cwd / "misspelt.json").write_text(f'{{"actor": "{actor}", "options": {{"timeoutSecs": 5}}}}')
+    (cwd / "two.json").write_text(f'{{"actor": "{actor}", "dataset_id": "abc"}}')
+    (cwd / "single.json").write_text(f'{{"actor": "{actor}", "sink": {{"single_file": true}}}}')
+
+    def refuse(*arguments: str, **environment: str | None) -> Done:
+        before = len(shared_terminal.emulator.requests("POST"))
+        done = shared_terminal(*arguments, **environment)
+        assert len(shared_terminal.emulator.requests("POST")) == before
+        return done
+
+    return refuse
+
+
+def assert_clear(done: Done, code: int, *words: str) -> None:
+    assert (done.code, done.out) == (code, "")
+    assert "Traceback" not in done.err
+    assert TOKEN not in done.err
+    assert WRONG_TOKEN not in done.err
+    for word in words:
+        assert word in " ".join(done.err.split())
+
+
+UNWRITABLE = "/sys/rows" if os.getuid() == 0 else "read-only/rows"  # root may write wherever the kernel lets it
+
+REFUSALS: dict[str, tuple[list[str], dict[str, str | None], tuple[str, ...]]] = {
+    "no token": (["demo/refusals"], {"APIFY_TOKEN": None}, ("No token is set", "Set APIFY_TOKEN")),
+    "wrong token": (["demo/refusals"], {"APIFY_TOKEN": WRONG_TOKEN}, ("Is APIFY_TOKEN right?",)),
+    "no such Actor": (["demo/nobody"], {}, ("no actor demo/nobody",)),
+    "no such Actor task": (["--actor-task", "nobodysTask"], {}, ("no actor_task nobodysTask",)),
+    "no such run": (["--run-id", "nobodysRun"], {}, ("no run_id nobodysRun",)),
+    "no such dataset": (["--dataset-id", "nobodys"], {}, ("no dataset_id nobodys",)),
+    "input no JSON": (["demo/refusals", "-i", "{broken"], {}, ("not JSON at 1:2",)),
+    "input file no JSON": (["demo/refusals", "-i", "@broken.json"], {}, ("broken.json", "not JSON")),
+    "input file missing": (["demo/refusals", "-i", "@gone.json"], {}, ("gone.json can't be read",)),
+    "unknown field": (["--document", "misspelt.json"], {}, ('did you mean "timeout_secs"?',)),
+    "document missing": (["--document", "gone.json"], {}, ("gone.json can't be read",)),
+    "no target": ([], {}, ("exactly one of", "none is given")),
+    "two targets": (["demo/refusals", "--run-id", "abc"], {}, ("actor and run_id are given",)),
+    "two in a document": (["--document", "two.json"], {}, ("actor and dataset_id are given",)),
+    "odd memory": (["demo/refusals", "-m", "1000"], {}, ("power of 2: take 512 or 1024",)),
+    "bad key": (["demo/refusals", "--key", "../up"], {}, ("key: has characters",)),
+    "bad label": (["demo/refusals", "--label", "shop"], {}, ("NAME=VALUE",)),
+    "file in the way": (["demo/refusals", "-o", "in-the-way"], {}, ("in-the-way/ refuses",)),
+    "sink read-only": (["demo/refusals", "-o", UNWRITABLE], {}, ("refuses",)),
+    "sink unknown": (["demo/refusals", "-o", "s3://rows/"], {}, ("s3 is not built yet",)),
+    "sync": (["demo/refusals", "--sync"], {}, ('"sync" is not built yet',)),
+    "csv": (["demo/refusals", "--format", "csv"], {}, ('"csv" is not built yet',)),
+    "single file": (["--document", "single.json"], {}, ("sink.single_file: is not built yet",)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_bad_order_is_refused_before_anything_is_started_or_kept(shared_terminal, refuse, name):
+    arguments, environment, words = REFUSALS[name]
+    done = refuse("run", *arguments, **environment)
+    assert_clear(done, 5, *words, "Nothing was started")
+    assert len(done.err.splitlines()) == 1
+    assert not shared_terminal.processes()
+    assert not shared_terminal.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("wrong token", "auth"),
+        ("no such Actor task", "actor-not-found"),
+        ("no such run", "run-not-found"),
+        ("no such dataset", "dataset-not-found"),
+        ("input no JSON", "input-invalid"),
+        ("two targets", "document-invalid"),
+        ("file in the way", "sink-refused"),
+    ],
+)
+def test_refusal_is_one_json_object_on_standard_output(refuse, name, code):
+    arguments, environment, words = REFUSALS[name]
+    done = refuse("run", *arguments, "--json", **environment)
+    assert (done.code, done.err) == (5, "")
+    assert (done.json["reason"]["code"], done.json["reason"]["billed"]) == (code, False)
+    assert words[0] in done.json["reason"]["message"]
+
+
+def test_dry_run_prints_the_whole_document_and_starts_nothing(shared_terminal, refuse):
+    before = len(shared_terminal.emulator.requests())
+    done = shared_terminal("run", "demo/refusals", "-m", "512", "-i", '{"a": 1}', "--dry-run")
+    assert (done.code, done.err) == (0, "")
+    assert (done.json["options"]["memory_mbytes"], done.json["input"]) == (512, {"a": 1})
+    assert len(shared_terminal.emulator.requests()) == before
+    assert not shared_terminal.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        (["run", "--no-such-option"], {}, ("--no-such-option",)),
+        (["jobs", "--state", "DONE"], {}, ("DONE",)),
+        (["jobs"], {"ACTORLINE_REDIS_URL": "http://h/"}, ("ACTORLINE_REDIS_URL", "redis://")),
+        (["jobs"], {"ACTORLINE_LOG_LEVEL": "LOUD"}, ("ACTORLINE_LOG_LEVEL",)),
+        (["flower", "--address", "0.0.0.0"], {"ACTORLINE_REDIS_URL": CLOSED}, ("Set FLOWER_BASIC_AUTH",)),
+    ],
+)  # fmt: skip
+def test_wrong_use_is_exit_code_2(shared_terminal, arguments, environment, words):
+    assert_clear(shared_terminal(*arguments, **environment), 2, *words)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_redis_that_is_not_there_is_told_without_its_password(refuse, as_json):
+    done = refuse("run", "demo/refusals", *["--json"] * as_json, ACTORLINE_REDIS_URL=CLOSED)
+    message = done.json["reason"]["message"] if as_json else done.err
+    assert done.code == 7
+    assert "Redis can't be used: no connection" in message
+    assert "canary-password" not in done.err + done.out
+
+
+@pytest.fixture(params=["requirepass", "appendonly", "maxmemory-policy"])
+def unfit_redis(request: pytest.FixtureRequest, short_folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Which setting of a Redis is unfit, and the environment that leads there."""
+    unfit = {"requirepass": "canary", "appendonly": "no", "maxmemory-policy": "allkeys-lru"}[request.param]
+    with running_valkey(short_folder, f"--{request.param}", unfit):
+        yield request.param, {"ACTORLINE_REDIS_URL": f"redis+socket://{short_folder}/s"}
+
+
+def test_redis_that_cannot_keep_the_promise_is_refused(terminal, unfit_redis):
+    unfit, environment = unfit_redis
+    words = {
+        "requirepass": ("Redis can't be used", "password"),
+        "appendonly": ("append-only file", "appendonly yes"),
+        "maxmemory-policy": ("maxmemory-policy allkeys-lru", "noeviction"),
+    }
+    actor = terminal.emulator.actor("unfit", items=10, duration_secs=0)
+    spoken = terminal.start("run", actor, "--key", "unfit", **environment)
+    written = terminal("run", actor, "--key", "unfit", "--json", within=15, **environment)
+    assert_clear(spoken.end(5), 7, *words[unfit])
+    assert (written.code, written.json["reason"]["billed"]) == (7, False)
+    assert terminal.emulator.starts(actor) == []
+    if unfit != "requirepass":
+        assert terminal("jobs", "--json", **environment).out == ""
+        assert_clear(terminal("worker", "control", within=15, **environment), 7, *words[unfit])
+        up = terminal("up", within=15, **environment)
+        assert (up.code, words[unfit][0] in up.err) == (7, True)
+
+
+@pytest.fixture(scope="module")
+def taken(shared_terminal: Terminal, refuse: Any) -> str:
+    """An Actor that one job with the key `taken` has run, into ./taken."""
+    actor = shared_terminal.emulator.actor("taken", items=10, duration_secs=0)
+    done = shared_terminal.run("--out", "taken", key="taken", actor=actor).end()
+    assert done.code == 0
+    return actor
+
+
+def test_folder_of_another_job_is_refused_before_money_is_spent(shared_terminal, taken):
+    done = shared_terminal.run("--out", "taken", "--json", key="second", actor=taken).end()
+    assert (done.code, done.json["state"], done.json["run_id"]) == (5, "FAILED", None)
+    assert (done.json["reason"]["code"], done.json["reason"]["billed"]) == ("sink-refused", False)
+    assert "taken by the job taken" in done.json["reason"]["message"]
+    assert len(shared_terminal.emulator.starts(taken)) == 1
+    rows = shared_terminal("items", "second")
+    assert (rows.code, rows.out) == (5, "")
+    assert "has delivered nothing" in rows.err
+
+
+def test_same_key_and_order_joins_the_ended_job_and_starts_nothing(shared_terminal, taken):
+    done = shared_terminal.run("--out", "taken", "--json", key="taken", actor=taken).end()
+    assert (done.code, done.json["state"], done.json["items"]) == (0, "DELIVERED", 10)
+    assert "joined" in done.err
+    assert len(shared_terminal.emulator.starts(taken)) == 1
+
+
+def test_same_key_with_another_order_is_a_conflict(shared_terminal, taken):
+    done = shared_terminal.run("--json", key="taken", actor=taken, input={"other": True}).end()
+    assert (done.code, done.json["reason"]["code"]) == (5, "conflict")
+    assert len(shared_terminal.emulator.starts(taken)) == 1
+
+
+def test_no_wait_without_a_stack_starts_nothing_and_says_how(shared_terminal, taken):
+    done = shared_terminal.run("--no-wait", key="unattended", actor=taken).end()
+    assert (done.code, done.out) == (7, "")
+    assert "actorline up" in done.err
+    assert shared_terminal("show", "unattended").code == 5
+    assert len(shared_terminal.emulator.starts(taken)) == 1
+
+
+def test_order_that_was_refused_is_not_in_the_ledger(shared_terminal, taken):
+    assert {job["key"] for job in shared_terminal("jobs", "--json").lines} == {"taken", "second"}
