@@ -1,6 +1,7 @@
 """The records of a run's key-value store: fetched side by side, each stored as the platform gave it."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -69,19 +70,18 @@ class RecordKeeper:
 
     def _fetch(self, record_key: str) -> StoredRecord:
         name = f"{RECORDS}/{file_name(record_key)}"
-        digest, size = hashlib.sha256(), 0
         with (
             open_record(self.platform, self.store_id, record_key) as record,
             self.sink.staging(name, self.execution) as file,
         ):
             for block in record.blocks(BLOCK_BYTES):
                 file.write(block)
-                digest.update(block)
-                size += len(block)
             self.sink.publish(file, name)
-        return StoredRecord(
-            key=record_key, name=name, content_type=record.content_type, bytes=size, sha256=digest.hexdigest()
-        )
+        # what lies there is described, which may be what an execution stored that died before its manifest
+        with self.sink.open(name) as stored:
+            size = os.fstat(stored.fileno()).st_size
+            digest = hashlib.file_digest(stored, "sha256").hexdigest()  # type: ignore[arg-type]  # BinaryIO has readinto
+        return StoredRecord(key=record_key, name=name, content_type=record.content_type, bytes=size, sha256=digest)
 
 
 def file_name(record_key: str) -> str:

@@ -198,7 +198,7 @@ class Starter:
         if not moved:
             return Stop()
         try:
-            run = start_run(
+            run_id = start_run(
                 self.platform,
                 actor=order.actor,
                 actor_task=order.actor_task,
@@ -216,7 +216,7 @@ class Starter:
             return self._hold(job, _refusal(_code_of(error.error), error.error), at_least=retry_after)
         except StartUnclear as error:
             return self._unclear(job, intent, str(error))
-        return self._keep(job, run.id, found=False)
+        return self._keep(job, run_id, found=False)
 
     def _body(self, job: Job, target_name: str) -> bytes:
         raw = self.ledger.load_input(job.key)

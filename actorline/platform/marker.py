@@ -50,7 +50,7 @@ def _candidates(platform: Platform, started_after: datetime) -> Iterator[tuple[s
     """Run id, start and user agent of each run; list items may lack `meta.userAgent` (fact sheet, section 4)."""
     for run in list_runs(platform, started_after=started_after):
         user_agent = run.meta.user_agent
-        if user_agent is None and run.meta.origin in {None, "API"}:
+        if user_agent is None and run.meta.origin in {None, "API", "ACTOR"}:  # ACTOR: we may run in one ourselves
             # listed and not found: gone, or not yet on the replica that was asked, so it may be ours
             with contextlib.suppress(NotFound):
                 user_agent = get_run(platform, run.id).meta.user_agent

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import requests
 import urllib3
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -18,7 +18,6 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from actorline.platform.actors import safe_id
 from actorline.platform.client import Platform
 from actorline.platform.errors import CapacityExceeded, InvalidRequest, PlatformError, PlatformUnavailable, RateLimited
-from actorline.platform.runs import Run
 
 START_TIMEOUT_SECS: Final = 60.0  # the platform answers within seconds; longer means that the reply is lost
 _BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # counts a suspended machine's sleep as well
@@ -70,8 +69,8 @@ def start_run(
     query: Mapping[str, str],
     marker: str,
     send_by: SendBy,
-) -> Run:
-    """POST the start once; `marker` becomes the run's `meta.userAgent`.
+) -> str:
+    """POST the start once and answer the run's id; `marker` becomes the run's `meta.userAgent`.
 
     Raises StartRefused or StartDeferred if it is certain that no run was made, StartUnclear otherwise.
     """
@@ -108,11 +107,11 @@ def start_run(
     return _started(platform, response)
 
 
-def _started(platform: Platform, response: requests.Response) -> Run:
+def _started(platform: Platform, response: requests.Response) -> str:
     if response.ok and response.status_code < 300:  # noqa: PLR2004
         try:
-            return Run.model_validate(response.json()["data"])
-        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            return _Envelope.model_validate_json(response.content).data.id
+        except ValidationError as error:
             message = f"the platform answered {response.status_code} to the start, without a run"
             raise StartUnclear(message) from error
     if response.status_code == 408 or response.status_code >= 500:  # noqa: PLR2004
@@ -128,6 +127,16 @@ def _started(platform: Platform, response: requests.Response) -> Run:
         message = f"something between here and the platform answered {response.status_code} to the start"
         raise StartUnclear(message)
     raise StartRefused(refusal)
+
+
+class _Started(BaseModel):
+    """The one field that must not be missed: whatever else is odd about the answer, this run costs money."""
+
+    id: str = Field(min_length=1)
+
+
+class _Envelope(BaseModel):
+    data: _Started
 
 
 class _TooLateError(Exception):

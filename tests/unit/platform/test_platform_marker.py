@@ -96,7 +96,7 @@ def test_list_items_without_a_user_agent_are_looked_at_one_by_one():
     ]
 
 
-@pytest.mark.parametrize("origin", ["WEB", "SCHEDULER", "ACTOR", "DEVELOPMENT"])
+@pytest.mark.parametrize("origin", ["WEB", "SCHEDULER", "DEVELOPMENT"])
 def test_runs_that_were_not_started_by_the_api_cost_no_request(origin):
     found, server = search(account([run("r1", 1, origin=origin)]))
     assert found == Found()
