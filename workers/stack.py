@@ -213,6 +213,7 @@ def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return EXIT_TAKEN
+        (settings.home / STATE_FILE).unlink(missing_ok=True)  # left by a supervisor that was killed
         stack = Stack(settings, say=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
         stack.run(
             only_redis=options.only_redis,

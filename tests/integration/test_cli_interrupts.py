@@ -1,0 +1,107 @@
+"""Ctrl-C, SIGTERM and SIGKILL of `actorline run`: nothing goes on billing by accident, and no process is left."""
+
+import fcntl
+import signal
+import subprocess
+import sys
+
+import pytest
+from real_parts import wait_for
+from terminal import Running, Terminal
+
+LONG = {"duration_secs": 600, "items": 6000}
+
+
+def start_run(terminal: Terminal, name: str, *options: str) -> tuple[Running, dict[str, str]]:
+    """A command whose run goes on at the platform, as the ledger knows; and that run."""
+    actor = terminal.emulator.actor(name, **LONG)
+    command = terminal.run(*options, key=name, actor=actor)
+    log = terminal.home / "logs" / "control.log"
+    started = wait_for(
+        lambda: log.exists() and f'"job_key": "{name}", "run_status": "RUNNING"' in log.read_text(),
+        within=60,
+        what="a run that the job knows",
+    )
+    assert started
+    (run,) = terminal.emulator.runs_of(actor)
+    return command, run
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_aborts_the_run_says_so_and_leaves_no_process(terminal, number):
+    command, run = start_run(terminal, f"interrupted-{number.name.lower()}", "--json")
+    command.signal(number)
+    done = command.end()
+    assert (done.code, done.json["state"], done.json["run_status"]) == (130, "CANCELLED", "ABORTED")
+    assert terminal.emulator.run(run["id"])["status"] == "ABORTED"
+    assert f"the run {run['id']} is ABORTED. Come back: actorline show {done.json['key']}" in done.err
+    assert not terminal.processes()
+
+
+def test_second_interrupt_does_not_wait_and_says_what_may_be_billing(terminal, faults):
+    command, run = start_run(terminal, "twice")
+    faults({"method": "POST", "path_regex": "/abort$", "action": "status", "status": 500, "times": 1000})
+    command.signal(signal.SIGINT)
+    wait_for(lambda: "Interrupted" in command.err, what="the first interrupt seen")
+    assert command.process.poll() is None
+    command.signal(signal.SIGINT)
+    done = command.end()
+    assert (done.code, done.out) == (130, "")
+    assert f"Not waited for: twice: the run {run['id']} is RUNNING, and may be billing" in done.err
+    assert "actorline show twice" in done.err
+    terminal.wait_until_empty()
+
+
+def test_kept_run_goes_on_and_cancel_comes_back_to_it(terminal):
+    command, run = start_run(terminal, "kept", "--keep-on-interrupt")
+    command.signal(signal.SIGINT)
+    done = command.end()
+    assert (done.code, done.out) == (130, "")
+    assert "was not stopped, and its run may be billing" in done.err
+    assert "actorline up" in done.err
+    assert "actorline show kept" in done.err
+    assert terminal.emulator.run(run["id"])["status"] == "RUNNING"
+    terminal.wait_until_empty()
+    cancelled = terminal("cancel", "kept", "--json", within=90)
+    assert (cancelled.code, cancelled.json["state"], cancelled.json["run_id"]) == (0, "CANCELLED", run["id"])
+    assert terminal.emulator.run(run["id"])["status"] == "ABORTED"
+
+
+def test_killed_command_leaves_no_process_and_the_next_one_goes_on_with_its_run(terminal):
+    actor = terminal.emulator.actor("killed", items=1200, duration_secs=12)
+    command = terminal.run(key="killed", actor=actor)
+    (run,) = wait_for(lambda: terminal.emulator.runs_of(actor), within=60, what="the run")
+    command.process.kill()
+    terminal.wait_until_empty()
+    done = terminal.run("--json", key="killed", actor=actor).end(90)
+    assert (done.code, done.json["state"], done.json["run_id"]) == (0, "DELIVERED", run["id"])
+    assert "killed exists already" in done.err
+    assert len(terminal.emulator.starts(actor)) == 1
+
+
+def test_killed_supervisor_takes_its_children_with_it_and_the_job_goes_on_later(terminal):
+    if sys.platform != "linux":
+        pytest.skip("elsewhere a child outlives a supervisor that is killed")
+    command, run = start_run(terminal, "orphaned")
+    for process in (command.process.pid, terminal.child("workers stack")):
+        subprocess.run(["kill", "-KILL", str(process)], check=True)
+    command.process.wait()
+    terminal.wait_until_empty()
+    cancelled = terminal("cancel", "orphaned", "--json", within=90)
+    assert (cancelled.json["state"], cancelled.json["run_id"]) == ("CANCELLED", run["id"])
+
+
+def test_run_beside_a_command_that_only_reads_brings_up_workers_of_its_own(terminal):
+    actor = terminal.emulator.actor("beside-a-reader", items=10, duration_secs=0)
+    terminal.home.mkdir()
+    with (terminal.home / "stack.users").open("a") as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        command = [sys.executable, "-P", "-m", "workers", "stack", "--only-redis"]
+        with subprocess.Popen(command, env=terminal.environment, stderr=subprocess.PIPE) as stack:
+            assert stack.stderr.readline() == b"up: valkey\n"
+            ordering = terminal.run(key="beside-a-reader", actor=actor)
+            path = f"/v2/actors/{actor.replace('/', '~')}"
+            wait_for(lambda: terminal.emulator.requests("GET", path), what="a command that looks for a stack")
+            reader.close()
+            stack.communicate(timeout=30)
+    assert ordering.end().code == 0
