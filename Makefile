@@ -33,7 +33,10 @@ types: .venv/.installed-dev  ## mypy --strict
 containers: .venv/.installed-dev  ## image and compose tests; needs a Docker Engine
 	$(BIN)/pytest tests/containers
 
-bench: .venv/.installed-dev  ## figures beside the official client and curl, in 15 minutes; Linux, see bench/README.md
+chaos: .venv/.installed-dev  ## kill workers at every request and step of a job, lose its messages, in about 6 minutes
+	$(BIN)/pytest tests/chaos
+
+bench: .venv/.installed-dev  ## figures beside the official client and curl; Linux, see bench/README.md
 	$(BIN)/python bench/items.py
 	$(BIN)/python bench/jobs.py
 
@@ -64,4 +67,4 @@ tests/contract/node_modules/.installed: tests/contract/package.json
 	@npm install --prefix tests/contract --ignore-scripts --no-package-lock --no-audit --no-fund
 	@touch $@
 
-.PHONY: all help demo install test check format lint types containers contract bench docs
+.PHONY: all help demo install test check format lint types containers contract chaos bench docs

@@ -14,7 +14,7 @@ from toll import Point, TollGate
 
 FAULTY_WORKER = Path(__file__).with_name("faulty_worker.py")
 ROWS = 300
-END_SECS = 150  # a start whose worker died is taken over when its lease of 90 s has run out
+END_SECS = 240  # a start whose worker died is taken over when its lease of 90 s has run out; machines may be busy
 
 
 @dataclass(frozen=True)

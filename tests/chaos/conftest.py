@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from cases import Case, Outcome, run_case
 
-SIDE_BY_SIDE: Final = 20  # a case waits most of its time
+SIDE_BY_SIDE: Final = 10  # a case waits most of its time
 seen: list[tuple[Case, Outcome]] = []
 
 

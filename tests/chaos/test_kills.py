@@ -4,7 +4,7 @@ import pytest
 from cases import Case, assert_paid_once_and_whole
 from toll import AFTER, AMID, BEFORE, Point
 
-pytestmark = pytest.mark.timeout(300)  # a case may queue behind others
+pytestmark = pytest.mark.timeout(400)  # a case may queue behind others
 
 REQUESTS = {  # every request that the job makes: what it is for -> METHOD path, which of them
     "look-back": (r"^GET /v2/actor-runs$", 1),
@@ -19,13 +19,13 @@ REQUESTS = {  # every request that the job makes: what it is for -> METHOD path,
     "record": (r"/records/OUTPUT$", 1),
 }
 AT_REQUESTS = [
-    Case(f"{name}-{moment}", Point(request, nth, moment), duration_secs=1.5)
+    Case(f"{name}-{moment}", Point(request, nth, moment), duration_secs=3)
     for name, (request, nth) in REQUESTS.items()
     for moment in (BEFORE, AFTER, AMID)
 ]
 
 ONE_OF_TWO = [
-    Case(f"{name}-{AFTER}-of-two", Point(request, nth, AFTER), duration_secs=1.5, workers=2)
+    Case(f"{name}-{AFTER}-of-two", Point(request, nth, AFTER), duration_secs=3, workers=2)
     for name, (request, nth) in REQUESTS.items()
 ]
 

