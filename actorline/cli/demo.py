@@ -130,8 +130,9 @@ def _report(jobs: list[Job], stack: Attached, api_url: str) -> Exit:
     out.print("\nChecked against what the emulator made:")
     for check in checks:
         out.print(f"  {'[green]ok [/]' if check.holds else '[red]NOT[/]'}  {check.promise}")
+    out.print("\nLook around in Flower while everything is up: actorline demo --keep")
     out.print(
-        "\nAgainst the real platform:\n"
+        "Against the real platform:\n"
         "  APIFY_TOKEN=... actorline run apify/web-scraper --input @input.json"
     )  # fmt: skip
     return Exit.DELIVERED if all(check.holds for check in checks) else Exit.FAILED
