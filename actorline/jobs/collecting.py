@@ -32,7 +32,7 @@ from actorline.platform.datasets import get_dataset, open_items
 from actorline.settings import Settings
 
 PAGE_TRIES: Final = 6  # with doubling back-off about 30 s: longer outages are the next wave's
-LEASE_SECS: Final = 20.0
+LEASE_SECS: Final = 10.0  # renewed between blocks; a holder that is gone for so long is taken for dead
 RENEW_SECS: Final = 2.0
 HELD_SECS: Final = 1.0  # another execution has the page: look for its receipt so often
 

@@ -14,6 +14,8 @@ from typing import Final
 
 import redis
 import structlog
+from redis.exceptions import LockError
+from redis.lock import Lock
 
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Reason, Refused
@@ -37,7 +39,8 @@ from actorline.settings import Settings
 log = structlog.get_logger(__name__)
 
 START_STATES: Final = sources(Event.START)
-LEASE_SECS: Final = 90.0  # longer than the span and the POST's own time-out together
+LEASE_SECS: Final = 15.0  # before anything is sent: if its holder dies, the next one begins soon
+POST_LEASE_SECS: Final = 90.0  # longer than the span and the POST's own time-out together
 SKEW_SECS: Final = 60.0  # how far our clock and the platform's may differ
 LOOK_AGAIN_SECS: Final = 2.0  # another execution is starting the run: what came of it is known soon
 RESTART_SECS: Final = 600  # for so long after a start of Redis its last writes are taken as possibly lost
@@ -134,7 +137,7 @@ class Starter:
                 return self._look_back(job)
             if is_paused(self.ledger, job.order.account):
                 return self._paused(job)
-            return self._post(job, send_by)
+            return self._post(job, send_by, lease)
         finally:
             _release(lease)
 
@@ -172,23 +175,26 @@ class Starter:
         )
         return Stop()
 
-    def _post(self, job: Job, send_by: SendBy) -> Step:  # noqa: PLR0911 - a table: each outcome has its answer
+    def _post(self, job: Job, send_by: SendBy, lease: Lock) -> Step:  # noqa: PLR0911 - a table: each outcome has its answer
         order = job.order
         marker = make_marker(self.installation, job.key, job.attempt)
         try:
+            lease.extend(POST_LEASE_SECS, replace_ttl=True)
             _, name = order.target
             body = self._body(job, name)
             intent = Intent(attempt=job.attempt, marker=marker, at=self.ledger.now())
             moved = self.ledger.move(
                 job,
                 Event.START,
-                care_s=LEASE_SECS,
+                care_s=POST_LEASE_SECS,
                 guards={"intent": "", "wanted": ""},
                 on_disk=True,
                 tell="starting",
                 data={"attempt": job.attempt},
                 fields={"intent": intent},
             )
+        except LockError:  # it took too long to get here; somebody else is at it
+            return self._look_again(job, LOOK_AGAIN_SECS)
         except Refused as error:
             return self._refuse(job, error.reason)
         except NotDurableError as error:
@@ -339,10 +345,10 @@ def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
     return Stop()
 
 
-def _release(lease: "redis.lock.Lock") -> None:
+def _release(lease: Lock) -> None:
     try:
         lease.release()
-    except redis.exceptions.LockError:
+    except LockError:
         log.warning("start_lease_lost")
 
 
