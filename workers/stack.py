@@ -18,11 +18,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, BinaryIO, Final
+from typing import IO, BinaryIO, Final
 
 import redis
 
 import config
+from actorline.errors import Code, Unavailable
 from actorline.jobs.ledger import connect
 from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, find_settings_file
 from config.schedules import SCHEDULES_FILE
@@ -34,6 +35,7 @@ LOCK_FILE: Final = "stack.lock"
 USERS_FILE: Final = "stack.users"
 EXIT_TAKEN: Final = 75  # EX_TEMPFAIL: another stack runs in this home
 LOOK_SECS: Final = 0.2
+OTHERS_SECS: Final = 5.0  # a stack that a command brought up to read only is gone by then
 DRAIN_SECS: Final = 25.0
 BACK_OFF_MAX_SECS: Final = 30.0
 STEADY_SECS: Final = 30.0  # a process that ran so long is in health: its next death counts as the first
@@ -205,14 +207,22 @@ class Stack:
 
 
 def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
-    """Supervise until nobody uses the stack, or until a signal. Answers the exit code; EXIT_TAKEN: one runs already."""
+    """Supervise until nobody uses the stack, or until a signal. Answers the exit code; EXIT_TAKEN: one runs already.
+
+    One that is to stay is asked for by a person: it raises Unavailable then.
+    """
     options = _parse(arguments)
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.home / LOCK_FILE).open("a") as lock, (settings.home / USERS_FILE).open("a") as users:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return EXIT_TAKEN
+        deadline = time.monotonic() + (OTHERS_SECS if options.stay else 0)
+        while not _take(lock):
+            if time.monotonic() < deadline:
+                time.sleep(LOOK_SECS)
+            elif options.stay:
+                message = f"Another stack runs in {settings.home}. Use it, end it, or set ACTORLINE_HOME."
+                raise Unavailable(Code.REDIS_UNAVAILABLE, message)
+            else:
+                return EXIT_TAKEN
         (settings.home / STATE_FILE).unlink(missing_ok=True)  # left by a supervisor that was killed
         stack = Stack(settings, say=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
         stack.run(
@@ -224,10 +234,10 @@ def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
     return 0
 
 
-def _take(users: Any) -> bool:
-    """Whether nobody uses the stack; then the lock stays ours until the end, and a new user waits for it."""
+def _take(file: IO[str]) -> bool:
+    """Take a lock unless somebody has it. It stays ours until the end: a new user of the stack waits for it."""
     try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -186,7 +186,7 @@ def interrupt_jobs(
                 say(f"{_run_text(job)}. {_come_back(job)}")
 
     keys = [job.key for job in jobs]
-    jobs = follow(stack.ledger, keys, interrupts, shown=not as_json, until=interrupts.count + 1, look=tell_when_over)
+    jobs = follow(stack.ledger, keys, interrupts, shown=not as_json, until=2, look=tell_when_over)
     for job in jobs:
         if not job.is_terminal:
             billing = "" if job.run_status in TERMINAL_STATUSES else ", and may be billing"

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, TracebackType
@@ -16,6 +17,7 @@ from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import State
 
 LOOK_SECS: Final = 0.25
+ONE_WISH_SECS: Final = 0.3  # a wrapper that passes a signal on doubles what the terminal sends to the whole group
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -24,6 +26,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._last_at = -ONE_WISH_SECS
         self.count = 0
 
     def __enter__(self) -> Self:
@@ -36,8 +39,11 @@ class Interrupts:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        self.count += 1
-        self._event.set()
+        now = time.monotonic()
+        if now - self._last_at >= ONE_WISH_SECS:
+            self._last_at = now
+            self.count += 1
+            self._event.set()
 
     def sleep(self, seconds: float) -> None:
         """Wait, but not past an interrupt that wasn't seen yet."""

@@ -31,6 +31,7 @@ def start_run(terminal: Terminal, name: str, *options: str) -> tuple[Running, di
 def test_interrupt_aborts_the_run_says_so_and_leaves_no_process(terminal, number):
     command, run = start_run(terminal, f"interrupted-{number.name.lower()}", "--json")
     command.signal(number)
+    command.signal(signal.SIGHUP)  # at once, as a wrapper does: it means the same wish
     done = command.end()
     assert (done.code, done.json["state"], done.json["run_status"]) == (130, "CANCELLED", "ABORTED")
     assert terminal.emulator.run(run["id"])["status"] == "ABORTED"
@@ -44,7 +45,7 @@ def test_second_interrupt_does_not_wait_and_says_what_may_be_billing(terminal, f
     command.signal(signal.SIGINT)
     wait_for(lambda: "Interrupted" in command.err, what="the first interrupt seen")
     assert command.process.poll() is None
-    command.signal(signal.SIGINT)
+    wait_for(lambda: "Not waited for" in command.err or command.signal(signal.SIGINT), what="the end of the wait")
     done = command.end()
     assert (done.code, done.out) == (130, "")
     assert f"Not waited for: twice: the run {run['id']} is RUNNING, and may be billing" in done.err

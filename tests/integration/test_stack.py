@@ -1,0 +1,155 @@
+"""`actorline up`: one embedded stack for all, in a Django project's folder, that starts again what dies."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from real_parts import TOKEN, delivery_of, wait_for
+from terminal import Running, Terminal
+
+CANARY = "canary-in-the-input"
+
+
+@dataclass(frozen=True)
+class Up:
+    """A stack that `actorline up` keeps up."""
+
+    command: Running
+    order_line: str
+    flower: str
+    taken_port: int
+
+    def read(self, path: str) -> str:
+        with urllib.request.urlopen(self.flower + path, timeout=10) as response:
+            return response.read().decode()
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """The rows of Flower's table of tasks."""
+        query = "draw=1&start=0&length=500&order%5B0%5D%5Bcolumn%5D=0&columns%5B0%5D%5Bdata%5D=name"
+        return json.loads(self.read(f"/tasks/datatable?{query}"))["data"]
+
+
+def make_foreign_project(folder: Path) -> None:
+    """Packages of a project that has the same names as ours; whoever imports them by mistake dies of it."""
+    for name in ("config", "tasks", "workers"):
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text("raise SystemExit('a foreign package was imported')\n")
+
+
+def start_up(terminal: Terminal, *options: str) -> tuple[Running, str]:
+    """`actorline up` when it says that it is up, and where Flower is."""
+    command = terminal.start("up", *options)
+    flower = wait_for(
+        lambda: re.search(r"^Flower: (\S+)$", command.err, re.MULTILINE), within=60, what="a stack that is up"
+    )
+    return command, flower[1]
+
+
+@pytest.fixture(scope="module")
+def up(shared_terminal: Terminal) -> Iterator[Up]:
+    make_foreign_project(shared_terminal.cwd)
+    shared_terminal.environment["PYTHONPATH"] = str(shared_terminal.cwd)
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))
+        occupied.listen()
+        port = occupied.getsockname()[1]
+        command, flower = start_up(shared_terminal, "--flower-port", str(port))
+        order_line = re.search(r"orders by: (.*)$", command.err, re.MULTILINE)[1]
+        yield Up(command, order_line, flower, port)
+        command.signal(signal.SIGTERM)
+        assert command.end().code == 0
+
+
+def test_up_in_a_project_with_packages_of_the_same_names_runs_jobs(shared_terminal, up):
+    actor = shared_terminal.emulator.actor("up-attached", items=100, duration_secs=0)
+    done = shared_terminal.run("--json", key="up-attached", actor=actor, input={"secret": CANARY}).end()
+    assert (done.code, done.json["items"]) == (0, 100)
+    assert done.err == ""  # nothing was brought up: the stack that runs did it
+    assert "foreign" not in up.command.err
+
+
+def test_printed_line_orders_a_job(shared_terminal, up):
+    actor = shared_terminal.emulator.actor("up-line", items=100, duration_secs=0)
+    program = "import json, sys; from celery import Celery; document = json.loads(sys.argv[1]); print(json.dumps({}))"
+    document = {"key": "up-line", "actor": actor, "poll_interval_secs": 1, "input": {"secret": CANARY}}
+    answered = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program.format(up.order_line), json.dumps(document)],
+        cwd=shared_terminal.folder, capture_output=True, check=True, timeout=60,
+    )  # fmt: skip
+    result = json.loads(answered.stdout)
+    assert (result["key"], result["state"], result["items"]) == ("up-line", "DELIVERED", 100)
+    assert delivery_of(result).folder == shared_terminal.home / "rows" / "up-line"
+
+
+def test_order_without_waiting_is_done_by_the_stack(shared_terminal, up):
+    actor = shared_terminal.emulator.actor("up-no-wait", items=100, duration_secs=1)
+    done = shared_terminal.run("--json", "--no-wait", key="up-no-wait", actor=actor).end()
+    assert (done.code, done.err) == (0, "")
+    assert done.json["state"] in {"QUEUED", "STARTING", "RUNNING"}
+
+    def is_delivered() -> bool:
+        return shared_terminal("show", "up-no-wait", "--json").json["state"] == "DELIVERED"
+
+    wait_for(is_delivered, what="the job done by the stack")
+
+
+def test_flower_answers_on_another_port_if_the_wanted_one_is_taken(up):
+    assert not up.flower.endswith(f":{up.taken_port}")
+    assert "Flower" in up.read("/")
+
+
+def test_flower_shows_each_task_by_key_and_neither_input_nor_token(shared_terminal, up):
+    actor = shared_terminal.emulator.actor("up-shown", items=100, duration_secs=0)
+    done = shared_terminal.run("--json", key="up-shown", actor=actor, input={"secret": CANARY}).end()
+    assert done.code == 0
+    names = {"actorline.start_run", "actorline.poll_run", "actorline.fetch_pages", "actorline.fetch_page",
+             "actorline.finish_job"}  # fmt: skip
+
+    def shown() -> list[dict[str, Any]] | None:
+        tasks = [task for task in up.tasks() if "up-shown" in str(task["args"])]
+        return tasks if {task["name"] for task in tasks} >= names else None
+
+    for task in wait_for(shown, what="every stage in Flower"):
+        assert "up-shown" in task["args"]
+        assert task["state"] in {"SUCCESS", "IGNORED", "RETRY", "STARTED", "RECEIVED"}
+    page = up.read("/tasks") + json.dumps(up.tasks())
+    assert CANARY not in page
+    assert TOKEN not in page
+
+
+def test_second_up_in_a_home_is_refused(shared_terminal, up):
+    done = shared_terminal("up")
+    assert done.code == 7
+    assert f"Another stack runs in {shared_terminal.home}" in done.err
+
+
+def test_killed_processes_are_started_again_and_the_job_goes_on(shared_terminal, up):
+    actor = shared_terminal.emulator.actor("up-killed", items=1200, duration_secs=6)
+    command = shared_terminal.run("--json", key="up-killed", actor=actor)
+    wait_for(lambda: shared_terminal.emulator.runs_of(actor), what="the run")
+    for name, process in (("fetch", "worker fetch"), ("valkey", "valkey-server")):
+        os.kill(shared_terminal.child(process), signal.SIGKILL)
+        wait_for(lambda name=name: f"{name}: started again" in up.command.err, what=f"{name} started again")
+        assert f"{name}: died (exit -9), is started again in" in up.command.err
+    done = command.end(90)
+    assert (done.code, done.json["state"], done.json["items"]) == (0, "DELIVERED", 1200)
+    assert len(shared_terminal.emulator.starts(actor)) == 1
+
+
+def test_interrupt_drains_the_stack_and_leaves_no_process(terminal):
+    command, _ = start_up(terminal)
+    command.signal(signal.SIGINT)
+    done = command.end()
+    assert (done.code, done.out) == (0, "")
+    assert done.err.splitlines()[-1] == "draining"
+    assert not terminal.processes()
