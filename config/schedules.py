@@ -7,6 +7,7 @@ timezone = "Europe/Prague"     # default UTC
 actor = "apify/web-scraper"
 """
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from actorline.jobs.document import parse_document
 from actorline.settings import SettingsError
 
 SCHEDULES_FILE: Final = "schedules.toml"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")  # a key has 200 characters, the due time takes 21
 _MINUTE: Final = timedelta(minutes=1)
 _LOOK_AHEAD: Final = timedelta(days=366 * 8 + 2)  # 29 February comes at least once in eight years
 
@@ -135,8 +137,10 @@ class _File(BaseModel):
     @classmethod
     def _names(cls, schedules: dict[str, Schedule]) -> dict[str, Schedule]:
         for name in schedules:
-            if not (name.isascii() and name.replace("-", "").replace("_", "").isalnum() and name[0].isalnum()):
-                message = f"the name {name!r} must consist of letters, digits, - and _"
+            if not _NAME.fullmatch(name):
+                message = (
+                    f"the name {name!r} must consist of letters, digits, - and _, at most 100, a letter or digit first"
+                )
                 raise ValueError(message)
         return schedules
 

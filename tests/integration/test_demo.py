@@ -1,0 +1,40 @@
+"""`actorline demo`: the main job, shown from end to end, that leaves nothing running."""
+
+import re
+import signal
+
+from real_parts import wait_for
+
+
+def test_demo_does_the_main_job_and_checks_it(terminal):
+    done = terminal("demo", within=110)
+    checks = [line.split(maxsplit=1) for line in done.out.splitlines() if line.startswith(("  ok", "  NOT"))]
+    assert [(verdict, promise.split()[0]) for verdict, promise in checks] == [
+        ("ok", "catalog"),
+        ("ok", "prices"),
+        ("ok", "report's"),
+        ("ok", "three"),
+    ]
+    assert done.code == 0
+    assert "Flower: http://127.0.0.1:" in done.err
+    assert "APIFY_TOKEN=... actorline run apify/web-scraper --input @input.json" in done.out
+    states = {line.split()[1].rstrip(":").rpartition("-")[2]: line.split()[0] for line in done.out.splitlines()[1:9]
+              if line.split()[0] in {"DELIVERED", "PARTIAL"}}  # fmt: skip
+    assert states == {"catalog": "DELIVERED", "prices": "PARTIAL", "report": "DELIVERED"}
+    assert "The shop blocks us since page 13" in done.out
+    assert {path.name.rpartition("-")[2] for path in (terminal.cwd / "rows").iterdir()} == set(states)
+    assert not terminal.processes()
+
+
+def test_interrupted_demo_stops_its_runs_and_leaves_no_process(terminal):
+    command = terminal.start("demo")
+    log = terminal.home / "demo" / "logs" / "control.log"
+    wait_for(lambda: log.exists() and log.read_text().count("run-known") == 3, within=60, what="three runs")
+    command.signal(signal.SIGINT)
+    done = command.end(90)
+    assert done.code == 130
+    ends = re.findall(r"-(catalog|prices|report): the run \S+ is (ABORTED|SUCCEEDED|FAILED)\.", done.err)
+    assert {name for name, _ in ends} == {"catalog", "prices", "report"}
+    assert ("catalog", "ABORTED") in ends
+    assert "ok" not in done.out
+    assert not terminal.processes()

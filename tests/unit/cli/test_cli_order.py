@@ -1,0 +1,90 @@
+"""From options to a job document: what was given wins, what wasn't leaves the document alone."""
+
+from pathlib import Path
+
+import pytest
+
+from actorline.cli.order import merge, parse_labels, read_document, read_input, sink_url
+from actorline.errors import Code, Refused
+
+
+@pytest.mark.parametrize(
+    ("document", "changes", "merged"),
+    [
+        ({}, {"actor": "a/b", "key": None}, {"actor": "a/b"}),
+        ({"actor": "a/b"}, {"actor": None, "priority": 0}, {"actor": "a/b", "priority": 0}),
+        ({"options": {"build": "beta"}}, {"options": {"build": None, "memory_mbytes": 512}},
+         {"options": {"build": "beta", "memory_mbytes": 512}}),
+        ({"options": {"build": "beta"}}, {"options": {"build": "latest"}}, {"options": {"build": "latest"}}),
+        ({}, {"options": {"build": None}, "labels": {}}, {}),
+        ({"labels": {"a": "1"}}, {"labels": {"b": "2"}}, {"labels": {"a": "1", "b": "2"}}),
+        ({"options": "wrong"}, {"options": {"build": "beta"}}, {"options": {"build": "beta"}}),
+        ({"options": "wrong"}, {"options": {"build": None}}, {"options": "wrong"}),
+        ({"input": {"a": 1, "b": 2}}, {"input": [1]}, {"input": [1]}),
+    ],
+)  # fmt: skip
+def test_options_that_were_given_win(document, changes, merged):
+    before = repr(document)
+    assert merge(document, changes) == merged
+    assert repr(document) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [(None, None), ('{"a": [1]}', {"a": [1]}), ("null", None), (' "text" ', "text"), ("0", 0)]
+)
+def test_input_on_the_command_line_is_json(text, value):
+    assert read_input(text) == value
+
+
+def test_input_and_document_from_a_file(tmp_path):
+    file = tmp_path / "input.json"
+    file.write_text('{"caf\u00e9": true}')
+    assert read_input(f"@{file}") == {"caf\u00e9": True}
+    assert read_document(str(file)) == {"caf\u00e9": True}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b'{"secret": "canary",', "is not JSON at 1:21"), (b'"\xff\xfe\xfa canary"', "is not JSON"), (b"", "not JSON")],
+)
+def test_broken_input_is_refused_with_its_place_and_without_its_content(tmp_path, content, words):
+    file = tmp_path / "input.json"
+    file.write_bytes(content)
+    with pytest.raises(Refused) as raised:
+        read_input(f"@{file}")
+    reason = raised.value.reason
+    assert (reason.code, reason.billed) == (Code.INPUT_INVALID, False)
+    assert words in reason.message
+    assert "canary" not in reason.message
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"text"', "{", '{"secret": canary}'])
+def test_document_that_is_no_json_object_is_refused_without_its_content(tmp_path, content):
+    file = tmp_path / "document.json"
+    file.write_text(content)
+    with pytest.raises(Refused) as raised:
+        read_document(str(file))
+    assert raised.value.reason.code == Code.DOCUMENT_INVALID
+    assert "canary" not in raised.value.reason.message
+
+
+def test_labels_are_name_and_value():
+    assert parse_labels(["shop=one", "note=a=b", "empty="]) == {"shop": "one", "note": "a=b", "empty": ""}
+    for wrong in ("shop", "=one", ""):
+        with pytest.raises(Refused, match="NAME=VALUE"):
+            parse_labels([wrong])
+
+
+@pytest.mark.parametrize(
+    ("out", "url"),
+    [
+        (None, "file://{cwd}/rows/{{key}}/"),
+        ("rows here/{key}", "file://{cwd}/rows%20here/{{key}}/"),
+        ("/srv/rows", "file:///srv/rows/"),
+        ("file:///srv/{date}/", "file:///srv/{{date}}/"),
+        ("s3://bucket/{key}/", "s3://bucket/{{key}}/"),
+    ],
+)
+def test_sink_is_absolute_with_its_placeholders(monkeypatch, tmp_path, out, url):
+    monkeypatch.chdir(tmp_path)
+    assert sink_url(out) == url.format(cwd=Path.cwd())

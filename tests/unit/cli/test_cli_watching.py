@@ -1,0 +1,26 @@
+"""What Ctrl-C counts for."""
+
+import os
+import signal
+
+from actorline.cli.watching import ONE_WISH_SECS, Interrupts
+
+
+def test_signals_at_once_are_one_wish_and_a_later_one_is_the_second(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr("actorline.cli.watching.time.monotonic", lambda: clock[0])
+    with Interrupts() as interrupts:
+        assert interrupts.count == 0
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(os.getpid(), number)
+        assert interrupts.count == 1
+        clock[0] += 2 * ONE_WISH_SECS
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupts.count == 2
+
+
+def test_what_a_signal_meant_before_is_restored():
+    before = signal.getsignal(signal.SIGINT)
+    with Interrupts():
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
