@@ -14,7 +14,7 @@ demo: .venv/.installed  ## the main job against a local Apify: no account, nothi
 install: .venv/.installed-dev  ## .venv with everything that development needs
 
 test: .venv/.installed-dev  ## unit and integration tests
-	$(BIN)/pytest tests/unit tests/integration
+	$(BIN)/pytest --numprocesses 2 --dist loadfile tests/unit tests/integration  # they wait more than they compute
 
 check: lint types test  ## formatting, lint, import contracts, types, tests
 

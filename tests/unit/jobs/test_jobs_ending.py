@@ -4,6 +4,7 @@ import pytest
 
 from actorline.errors import Code, Reason
 from actorline.jobs.ending import end_job, judge_end, run_reason, stop_reason
+from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.jobs.step import Ended, Stop
 
@@ -63,27 +64,28 @@ def test_a_stop_says_whether_a_run_was_started(make_job, wanted, run_id, code, m
 
 
 class FakeLedger:
-    def __init__(self, answer: int | None) -> None:
-        self.answer = answer
-        self.changes: list[dict[str, Any]] = []
+    def __init__(self, *, moves: bool) -> None:
+        self.moves = moves
+        self.asked: list[dict[str, Any]] = []
 
-    def change(self, key: str, **change: Any) -> int | None:
-        self.changes.append({"key": key, **change})
-        return self.answer
+    def move(self, job: Job, event: Event, **change: Any) -> bool:
+        self.asked.append({"job": job, "event": event, **change})
+        return self.moves
 
 
 @pytest.mark.parametrize("event", [Event.DELIVER, Event.DELIVER_PARTIAL, Event.FAIL, Event.CANCEL, Event.EXPIRE])
 def test_a_job_is_ended_by_one_change_with_or_without_more_fields(make_job, event):
     for fields in (None, {"manifest": "file:///m"}):
-        ledger: Any = FakeLedger(7)
-        assert end_job(ledger, make_job(epoch=7), event, None, fields) == Ended()
-        (change,) = ledger.changes
-        assert change["to"] in TERMINAL
-        assert change["epoch"] == 7
+        ledger: Any = FakeLedger(moves=True)
+        job = make_job(epoch=7)
+        assert end_job(ledger, job, event, None, fields) == Ended()
+        (change,) = ledger.asked
+        assert (change["job"], change["event"]) == (job, event)
+        assert change["data"]["state"] in TERMINAL
         assert change["care_s"] is not None  # upkeep looks after the callers
         assert change["fields"] == {"ended_at": "@now", "intent": "", "failures": 0, "reason": None, **(fields or {})}
 
 
 def test_who_loses_the_end_does_not_answer_the_callers(make_job):
-    ledger: Any = FakeLedger(None)
+    ledger: Any = FakeLedger(moves=False)
     assert end_job(ledger, make_job(), Event.FAIL, LOST_PAGE) == Stop()
