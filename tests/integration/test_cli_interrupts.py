@@ -69,7 +69,7 @@ def test_kept_run_goes_on_and_cancel_comes_back_to_it(terminal):
 
 
 def test_killed_command_leaves_no_process_and_the_next_one_goes_on_with_its_run(terminal):
-    actor = terminal.emulator.actor("killed", items=1200, duration_secs=12)
+    actor = terminal.emulator.actor("killed", items=1200, duration_secs=6)
     command = terminal.run(key="killed", actor=actor)
     (run,) = wait_for(lambda: terminal.emulator.runs_of(actor), within=60, what="the run")
     command.process.kill()

@@ -14,8 +14,8 @@ CLOSED = "redis://:canary-password@127.0.0.1:1/0"
 
 
 @pytest.fixture(scope="module")
-def refuse(shared_terminal: Terminal) -> Any:
-    """Runs a command that must be refused without a start; answers how it ended."""
+def bad_files(shared_terminal: Terminal) -> None:
+    """What the bad orders name."""
     actor = shared_terminal.emulator.actor("refusals", items=10, duration_secs=0)
     cwd = shared_terminal.cwd
     (cwd / "in-the-way").write_text("a file")
@@ -25,14 +25,6 @@ def refuse(shared_terminal: Terminal) -> Any:
     (cwd / "misspelt.json").write_text(f'{{"actor": "{actor}", "options": {{"timeoutSecs": 5}}}}')
     (cwd / "two.json").write_text(f'{{"actor": "{actor}", "dataset_id": "abc"}}')
     (cwd / "single.json").write_text(f'{{"actor": "{actor}", "sink": {{"single_file": true}}}}')
-
-    def refuse(*arguments: str, **environment: str | None) -> Done:
-        before = len(shared_terminal.emulator.requests("POST"))
-        done = shared_terminal(*arguments, **environment)
-        assert len(shared_terminal.emulator.requests("POST")) == before
-        return done
-
-    return refuse
 
 
 def assert_clear(done: Done, code: int, *words: str) -> None:
@@ -73,37 +65,51 @@ REFUSALS: dict[str, tuple[list[str], dict[str, str | None], tuple[str, ...]]] = 
 }
 
 
-@pytest.mark.parametrize("name", REFUSALS)
-def test_bad_order_is_refused_before_anything_is_started_or_kept(shared_terminal, refuse, name):
-    arguments, environment, words = REFUSALS[name]
-    done = refuse("run", *arguments, **environment)
-    assert_clear(done, 5, *words, "Nothing was started")
-    assert len(done.err.splitlines()) == 1
+IN_JSON = {
+    "wrong token": "auth",
+    "no such Actor task": "actor-not-found",
+    "no such run": "run-not-found",
+    "no such dataset": "dataset-not-found",
+    "input no JSON": "input-invalid",
+    "two targets": "document-invalid",
+    "file in the way": "sink-refused",
+}
+
+
+@pytest.fixture(scope="module")
+def refused(shared_terminal: Terminal, bad_files: None) -> dict[tuple[str, bool], Done]:
+    """How each bad order ended, spoken and in JSON: (name, as JSON) -> end. They run a few at a time."""
+    wanted = [*((name, False) for name in REFUSALS), *((name, True) for name in IN_JSON)]
+    ends: dict[tuple[str, bool], Done] = {}
+    posts = len(shared_terminal.emulator.requests("POST"))
+    while batch := [wanted.pop() for _ in wanted[:4]]:
+        commands = {}
+        for name, as_json in batch:
+            arguments, environment, _ = REFUSALS[name]
+            commands[name, as_json] = shared_terminal.start("run", *arguments, *["--json"] * as_json, **environment)
+        ends |= {each: command.end() for each, command in commands.items()}
+    assert len(shared_terminal.emulator.requests("POST")) == posts
     assert not shared_terminal.processes()
     assert not shared_terminal.home.exists()
+    return ends
 
 
-@pytest.mark.parametrize(
-    ("name", "code"),
-    [
-        ("wrong token", "auth"),
-        ("no such Actor task", "actor-not-found"),
-        ("no such run", "run-not-found"),
-        ("no such dataset", "dataset-not-found"),
-        ("input no JSON", "input-invalid"),
-        ("two targets", "document-invalid"),
-        ("file in the way", "sink-refused"),
-    ],
-)
-def test_refusal_is_one_json_object_on_standard_output(refuse, name, code):
-    arguments, environment, words = REFUSALS[name]
-    done = refuse("run", *arguments, "--json", **environment)
+@pytest.mark.parametrize("name", REFUSALS)
+def test_bad_order_is_refused_before_anything_is_started_or_kept(refused, name):
+    done = refused[name, False]
+    assert_clear(done, 5, *REFUSALS[name][2], "Nothing was started")
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", IN_JSON)
+def test_refusal_is_one_json_object_on_standard_output(refused, name):
+    done = refused[name, True]
     assert (done.code, done.err) == (5, "")
-    assert (done.json["reason"]["code"], done.json["reason"]["billed"]) == (code, False)
-    assert words[0] in done.json["reason"]["message"]
+    assert (done.json["reason"]["code"], done.json["reason"]["billed"]) == (IN_JSON[name], False)
+    assert REFUSALS[name][2][0] in done.json["reason"]["message"]
 
 
-def test_dry_run_prints_the_whole_document_and_starts_nothing(shared_terminal, refuse):
+def test_dry_run_prints_the_whole_document_and_starts_nothing(shared_terminal, refused):
     before = len(shared_terminal.emulator.requests())
     done = shared_terminal("run", "demo/refusals", "-m", "512", "-i", '{"a": 1}', "--dry-run")
     assert (done.code, done.err) == (0, "")
@@ -127,8 +133,8 @@ def test_wrong_use_is_exit_code_2(shared_terminal, arguments, environment, words
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_redis_that_is_not_there_is_told_without_its_password(refuse, as_json):
-    done = refuse("run", "demo/refusals", *["--json"] * as_json, ACTORLINE_REDIS_URL=CLOSED)
+def test_redis_that_is_not_there_is_told_without_its_password(shared_terminal, refused, as_json):
+    done = shared_terminal("run", "demo/refusals", *["--json"] * as_json, ACTORLINE_REDIS_URL=CLOSED)
     message = done.json["reason"]["message"] if as_json else done.err
     assert done.code == 7
     assert "Redis can't be used: no connection" in message
@@ -164,7 +170,7 @@ def test_redis_that_cannot_keep_the_promise_is_refused(terminal, unfit_redis):
 
 
 @pytest.fixture(scope="module")
-def taken(shared_terminal: Terminal, refuse: Any) -> str:
+def taken(shared_terminal: Terminal, refused: Any) -> str:
     """An Actor that one job with the key `taken` has run, into ./taken."""
     actor = shared_terminal.emulator.actor("taken", items=10, duration_secs=0)
     done = shared_terminal.run("--out", "taken", key="taken", actor=actor).end()
