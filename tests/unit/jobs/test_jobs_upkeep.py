@@ -12,7 +12,7 @@ def test_every_live_state_has_the_stage_where_it_begins_again():
     assert set(QUEUES) == set(Stage)
 
 
-@pytest.mark.parametrize("state", TERMINAL)
+@pytest.mark.parametrize("state", sorted(TERMINAL))
 def test_a_job_that_has_ended_owes_only_answers(make_job, state):
     job = make_job(state=state, resume=True, wanted="cancel")
     assert decide(job, now=9e9, empty_at={"control": 8e9, "fetch": 8e9}, watch_s=WATCH) == Answer()
