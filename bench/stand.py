@@ -1,5 +1,6 @@
 """What the benchmarks stand on: the emulator, the embedded stack as `actorline up` has it, and Linux's accounting."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -55,10 +56,11 @@ def standing(**settings: str) -> Iterator[Stand]:
             "ACTORLINE_HOME": folder,
             **{f"ACTORLINE_{name.upper()}": value for name, value in settings.items()},
         }
-        with (home / "stack.log").open("wb") as log:
-            stack = subprocess.Popen(
-                [sys.executable, "-P", "-m", "workers", "stack", "--stay"], cwd=home, env=environment, stderr=log
-            )
+        users, log = (home / "stack.users").open("w"), (home / "stack.log").open("wb")
+        fcntl.flock(users, fcntl.LOCK_SH)  # the stack goes down when we do, however we die
+        stack = subprocess.Popen(
+            [sys.executable, "-P", "-m", "workers", "stack"], cwd=home, env=environment, stderr=log
+        )
         try:
             addresses = _addresses(home / "stack.json", stack)
             ledger = Ledger(connect(next_database(addresses["results"])), "actorline")
@@ -70,6 +72,8 @@ def standing(**settings: str) -> Iterator[Stand]:
         finally:
             stack.terminate()
             stack.wait()
+            users.close()
+            log.close()
 
 
 @contextmanager
