@@ -34,7 +34,7 @@ types: .venv/.installed-dev  ## mypy --strict
 containers: .venv/.installed-dev  ## image and compose tests; needs a Docker Engine
 	$(BIN)/pytest tests/containers
 
-chaos: .venv/.installed-dev  ## kill workers at every request and step of a job, lose its messages; takes a while
+chaos: .venv/.installed-dev  ## kill workers at every request and step of a job, lose its messages; 5 minutes
 	$(BIN)/pytest tests/chaos
 
 bench: .venv/.installed-dev  ## figures beside the official client and curl; Linux, see bench/README.md
