@@ -7,7 +7,6 @@ names that hold the execution's token and published create-if-absent, so that of
 import contextlib
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,9 +112,6 @@ class LocalSink:
 
     def exists(self, name: str) -> bool:
         return (self.folder / name).is_file()
-
-    def free_bytes(self) -> int:
-        return shutil.disk_usage(self.folder).free
 
     def file_url(self, name: str) -> str:
         return self.url + name
