@@ -37,6 +37,7 @@ class Job(BaseModel):
     state: State
     epoch: int
     attempt: int
+    retries: int = 0  # deliberate ones, by `retry`: each may end in a manifest of its own
     queued_at: float
     wanted: str | None = None  # "cancel" or "expire": set whatever the state is, obeyed by the next stage
     fresh: bool = False  # we made the key ourselves, so no earlier run can carry its marker
