@@ -52,6 +52,15 @@ class ScriptedRecord(Shape):
         raise ValueError("a body that isn't JSON is text; give other bytes as base64")
 
 
+class View(Shape):
+    """How a view of the dataset schema changes items (its `transformation`)."""
+
+    fields: tuple[str, ...] = ()
+    omit: tuple[str, ...] = ()
+    unwind: tuple[str, ...] = ()
+    flatten: tuple[str, ...] = ()
+
+
 class Script(Shape):
     """How a run goes. A run's own input may override any field with its property `emulate`."""
 
@@ -64,6 +73,7 @@ class Script(Shape):
     item_kind: ItemKind = Field("nasty", description="nasty: all that JSON allows; plain: shop rows; tiny: an index")
     item_bytes: int = Field(300, ge=150, le=1_000_000, description="About the size of a plain item, as JSON")
     seed: int = Field(1, ge=0, description="Items are a function of kind, size, seed and index")
+    views: dict[str, View] = Field(default_factory=dict, description="Views of the dataset, by name")
     final_status: FinalStatus = Field("SUCCEEDED", description="The status at the end of the duration")
     status_message: str | None = Field(None, description="statusMessage at the end")
     exit_code: int | None = Field(None, description="exitCode at the end; null: 0 for SUCCEEDED, 1 for FAILED")

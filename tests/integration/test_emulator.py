@@ -421,6 +421,29 @@ def test_filters_act_after_the_window(emulator):
     assert emulator.refusal("GET", f"{path}?fields=a&outputFields=b,c") == (400, "invalid-value")
 
 
+@pytest.mark.parametrize(
+    ("format_", "type_"),
+    [
+        ("csv", "text/csv"),
+        ("html", "text/html"),
+        ("xml", "application/xml"),
+        ("rss", "application/rss+xml"),
+        ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    ],
+)
+def test_tables_and_markup_come_with_their_type_and_the_count_of_the_window(emulator, format_, type_):
+    run = emulator.start(duration_secs=0, items=30)
+    answer = emulator.call("GET", f"/v2/datasets/{run['defaultDatasetId']}/items?format={format_}&offset=10&limit=5")
+    assert answer.headers["Content-Type"].split(";")[0] == type_
+    assert answer.headers["X-Apify-Pagination-Count"] == "5"
+
+
+def test_view_changes_items_as_the_schema_says(emulator):
+    run = emulator.start(duration_secs=0, items=3, views={"short": {"fields": ["index"]}})
+    path = f"/v2/datasets/{run['defaultDatasetId']}/items"
+    assert emulator.call("GET", f"{path}?view=short").json() == [{"index": 0}, {"index": 1}, {"index": 2}]
+
+
 def test_counters_lag_and_items_do_not(emulator):
     run = emulator.start(duration_secs=0, items=10, counter_lag_secs=600, initial_total=3)
     dataset = f"/v2/datasets/{run['defaultDatasetId']}"

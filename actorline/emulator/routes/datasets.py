@@ -1,7 +1,8 @@
 """Datasets: the default ones of runs, by their own id and through their run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from starlette.responses import Response
@@ -12,16 +13,15 @@ from actorline.emulator.call import Call, endpoint
 from actorline.emulator.clock import now
 from actorline.emulator.documents import dataset_document
 from actorline.emulator.errors import ApiError, invalid_value, record_not_found
+from actorline.emulator.formats import FORMATS
 from actorline.emulator.params import Params
-from actorline.emulator.profile import JSON_TYPE
+from actorline.emulator.profile import View
 from actorline.emulator.routes.runs import RUN_PREFIXES, called_run
 from actorline.emulator.runs import Run
 from actorline.emulator.transforms import Transform
 
 NO_LIMIT: Final = 999_999_999_999
 """X-Apify-Pagination-Limit of a request without one (fact sheet 6, "Response headers")."""
-
-_MEDIA_TYPES: Final = {"json": JSON_TYPE, "jsonl": "application/jsonl; charset=utf-8"}
 
 
 @dataclass(frozen=True)
@@ -64,21 +64,21 @@ async def get_dataset(call: Call) -> Response:
 async def get_items(call: Call) -> Response:
     run = called_dataset(call)
     params = call.params
-    format_ = params.choice("format", _MEDIA_TYPES) or "json"
-    window, transform = Window.of(params), _transform(params)
+    name = params.choice("format", FORMATS) or "json"
+    window, transform = Window.of(params), _transform(params, run.life.script.views)
     at = now()
     start, stop = window.bounds(run.life.items(at))
-    blocks = item_lines(run, start, stop, transform, desc=window.desc)
     headers = {
         "X-Apify-Pagination-Offset": str(window.offset),
         "X-Apify-Pagination-Limit": str(window.limit or NO_LIMIT),
         "X-Apify-Pagination-Count": str(stop - start),
         "X-Apify-Pagination-Total": str(run.life.reported_items(at)),
         "X-Apify-Pagination-Desc": str(window.desc).lower(),
-        **_attachment(params, f"{run.dataset_id}.{format_}"),
+        **_attachment(params, f"{run.dataset_id}.{name}"),
     }
-    body = blocks if format_ == "jsonl" else _json_array(blocks)
-    return StreamedAnswer(call.request, body, headers, _MEDIA_TYPES[format_])
+    read = partial(item_lines, run, start, stop, transform, desc=window.desc)
+    format_ = FORMATS[name]
+    return StreamedAnswer(call.request, format_.body(read, params, run.dataset_id), headers, format_.media_type)
 
 
 def item_lines(run: Run, start: int, stop: int, transform: Transform, *, desc: bool = False) -> Iterator[bytes]:
@@ -90,12 +90,15 @@ def item_lines(run: Run, start: int, stop: int, transform: Transform, *, desc: b
     return filter(None, map(transform.lines, blocks))
 
 
-def _transform(params: Params) -> Transform:
-    if view := params.text("view"):
-        message = f'The dataset has no view "{view}"'
+def _transform(params: Params, views: Mapping[str, View]) -> Transform:
+    """What the query asks for; where it is silent, the view that it names."""
+    name = params.text("view")
+    if name is not None and name not in views:
+        message = f'The dataset has no view "{name}"'
         raise ApiError(400, "requested-dataset-view-does-not-exist", message)
+    view = views[name] if name else View()
     clean = params.flag("clean")
-    fields, output_fields = params.names("fields"), params.names("outputFields")
+    fields, output_fields = params.names("fields") or view.fields, params.names("outputFields")
     if output_fields and len(output_fields) != len(fields):
         raise invalid_value("outputFields", "as many names as the parameter fields has")
     return Transform(
@@ -103,19 +106,10 @@ def _transform(params: Params) -> Transform:
         skip_empty=params.flag("skipEmpty") or clean,
         fields=fields,
         output_fields=output_fields,
-        omit=params.names("omit"),
-        unwind=params.names("unwind"),
-        flatten=params.names("flatten"),
+        omit=params.names("omit") or view.omit,
+        unwind=params.names("unwind") or view.unwind,
+        flatten=params.names("flatten") or view.flatten,
     )
-
-
-def _json_array(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines of JSON as one array: no JSON holds a bare newline, so each one is a border between items."""
-    opening = b"["
-    for block in blocks:
-        yield opening + block[:-1].replace(b"\n", b",\n")
-        opening = b",\n"
-    yield b"[]" if opening == b"[" else b"]"
 
 
 def _attachment(params: Params, name: str) -> dict[str, str]:
