@@ -5,7 +5,7 @@ from typing import Final
 
 CONTROL_TASKS: Final = ("start_run", "poll_run", "answer", "upkeep")
 FETCH_TASKS: Final = ("fetch_pages", "fetch_page", "finish_job")
-DOOR_TASKS: Final = ("run", "cancel", "status")
+DOOR_TASKS: Final = ("run", "cancel", "retry", "status")
 
 
 def door_queue(namespace: str) -> str:

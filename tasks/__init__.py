@@ -9,6 +9,7 @@ MODULES = (
     "tasks.finish_job",
     "tasks.answer",
     "tasks.cancel",
+    "tasks.retry",
     "tasks.status",
     "tasks.upkeep",
 )

@@ -1,6 +1,6 @@
 """PROGRESS: what a caller's result shows while the job goes on."""
 
-from celery import current_app
+from celery import current_app, states
 
 from actorline.jobs.job import Job, Progress
 from tasks.environment import ledger
@@ -14,6 +14,8 @@ def report_progress(job: Job) -> None:
         return
     progress = Progress.of(job).model_dump(mode="json")
     for task_id in ledger().callers(job.key):
+        if job.retries and current_app.backend.get_state(task_id) in states.READY_STATES:
+            continue  # a caller that was answered before the retry, and isn't forgotten yet
         current_app.backend.store_result(task_id, progress, "PROGRESS")
 
 

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from actorline.cli import brake, demo, doctor, jobs, processes, rows, run, submit, watch
+from actorline.cli import brake, demo, doctor, jobs, processes, retry, rows, run, submit, watch
 from actorline.cli.exits import Exit, exit_of_reason
 from actorline.cli.output import print_refusal, quiet_logs, say
 from actorline.errors import Refused, Unavailable
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    demo.demo, run.run, jobs.jobs, jobs.show, jobs.cancel, rows.items, rows.records,
+    demo.demo, run.run, jobs.jobs, jobs.show, jobs.cancel, retry.retry, rows.items, rows.records,
     submit.submit, watch.watch, brake.pause, brake.resume, doctor.doctor,
     processes.up, processes.worker, processes.beat, processes.flower, processes.emulator,
 ):  # fmt: skip

@@ -130,7 +130,14 @@ def _order_and_wait(
     if no_wait:
         print_result(JobResult.of(find(stack.ledger, submitted.key)), as_json=as_json)
         return Exit.DELIVERED
-    (job,) = follow(stack.ledger, [submitted.key], interrupts, shown=not as_json)
+    return wait_for_end(submitted.key, settings, stack, interrupts, as_json=as_json, keep=keep)
+
+
+def wait_for_end(
+    key: str, settings: Settings, stack: Attached, interrupts: Interrupts, *, as_json: bool, keep: bool = False
+) -> Exit:
+    """Follow a job to its end and print its result; an interrupt stops the job, unless `keep` is set."""
+    (job,) = follow(stack.ledger, [key], interrupts, shown=not as_json)
     if not job.is_terminal:
         return _interrupted(job, settings, stack, interrupts, as_json=as_json, keep=keep)
     result = JobResult.of(job)

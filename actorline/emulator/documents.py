@@ -64,7 +64,7 @@ def run_document(run: Run, now: float) -> JsonObject:
             "inputBodyLen": run.input_bytes,
             "migrationCount": 0,
             "restartCount": 0,
-            "resurrectCount": 0,
+            "resurrectCount": life.resurrections,
             "durationMillis": int(worked * 1000),
             "runTimeSecs": worked,
             "metamorph": 0,

@@ -25,20 +25,39 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Life:
-    """One run in time. Times are unix seconds; `aborted_at` is when an abort was accepted, if one was."""
+    """One run in time. Times are unix seconds; `aborted_at` is when an abort was accepted, if one was.
+
+    A resurrected run has an `earlier` life, goes on from `resurrected_at`, and adds to what it had stored.
+    """
 
     script: Script
     created_at: float
     timeout_secs: int = 0
     aborted_at: float | None = None
+    earlier: "Life | None" = None
+    resurrected_at: float = 0
+
+    def resurrected(self, now: float, timeout_secs: int | None) -> "Life":
+        """The life of the same run once more, from `now` on; the time-out counts from there."""
+        script = self.script.overridden({**self.script.resurrected, "ready_secs": 0})
+        timeout = self.timeout_secs if timeout_secs is None else timeout_secs
+        return Life(script, self.created_at, timeout, earlier=self, resurrected_at=now)
+
+    @property
+    def resurrections(self) -> int:
+        return self.earlier.resurrections + 1 if self.earlier else 0
 
     @property
     def running_at(self) -> float:
-        return self.created_at + self.script.ready_secs
+        return (self.resurrected_at or self.created_at) + self.script.ready_secs
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
         """Every status with the time from which it holds; the last one is terminal."""
+        return (*(self.earlier.changes if self.earlier else ()), *self._changes_of_this_life)
+
+    @cached_property
+    def _changes_of_this_life(self) -> tuple[Change, ...]:
         planned = self._planned_changes()
         if self.aborted_at is None:
             return planned
@@ -64,10 +83,11 @@ class Life:
 
     def items(self, now: float) -> int:
         """How many items are stored."""
+        stored = self.earlier.items(now) if self.earlier else 0
         worked = self.worked_secs(now)
         if self.script.item_rate is not None:
-            return min(self.script.items, int(worked * self.script.item_rate))
-        return int(self.script.items * self._share(worked, now))
+            return min(self.script.items, stored + int(worked * self.script.item_rate))
+        return stored + int(max(self.script.items - stored, 0) * self._share(worked, now))
 
     def reported_items(self, now: float) -> int:
         """How many items the counters admit: they lag (fact sheet 6, "Counters lag")."""
@@ -77,7 +97,8 @@ class Life:
         return self.items(now - lag)
 
     def usage_usd(self, now: float) -> float:
-        return self.script.usage_usd * self._share(self.worked_secs(now), now)
+        before = self.earlier.usage_usd(now) if self.earlier else 0
+        return before + self.script.usage_usd * self._share(self.worked_secs(now), now)
 
     @property
     def _natural_end(self) -> float:
@@ -86,7 +107,8 @@ class Life:
     @property
     def _work_ends_at(self) -> float:
         return next(
-            (change.at for change in self.changes if change.status not in {"READY", "RUNNING"}), self.finished_at
+            (change.at for change in self._changes_of_this_life if change.status not in {"READY", "RUNNING"}),
+            self.finished_at,
         )
 
     def _share(self, worked: float, now: float) -> float:
@@ -95,7 +117,7 @@ class Life:
         return worked / self.script.duration_secs
 
     def _planned_changes(self) -> tuple[Change, ...]:
-        start = (Change(self.created_at, "READY"), Change(self.running_at, "RUNNING"))
+        start = (Change(self.resurrected_at or self.created_at, "READY"), Change(self.running_at, "RUNNING"))
         if 0 < self.timeout_secs < self.script.duration_secs:
             return (*start, *self._stopping(self.running_at + self.timeout_secs, "TIMED-OUT"))
         return (*start, *self._stopping(self._natural_end, self.script.final_status))

@@ -94,6 +94,10 @@ class Script(Shape):
     hide_user_agent_in_lists: bool = Field(default=False, description="meta.userAgent is missing in lists only")
     hide_user_agent: bool = Field(default=False, description="meta.userAgent is missing everywhere")
 
+    resurrected: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Fields of the script that are different after a resurrection"
+    )
+
     def overridden(self, fields: dict[str, Any]) -> "Script":
         """The same script with other values for some fields.
 

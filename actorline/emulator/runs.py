@@ -54,6 +54,14 @@ class Run:
             self.life = replace(self.life, aborted_at=now)
             self._aborted.set()
 
+    def resurrect(self, now: float, timeout_secs: int | None) -> bool:
+        """Sets a run that has ended going again (fact sheet 4, "Acting on a run"). False: it hasn't ended."""
+        if not self.life.is_finished(now):
+            return False
+        self.life = self.life.resurrected(now, timeout_secs)
+        self._aborted.clear()
+        return True
+
     async def wait(self, now: float, *, until: float) -> None:
         """Returns at the time `until`, or before if an abort comes first."""
         if self._aborted.is_set():

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from actorline.errors import Code, Refused
 
@@ -36,25 +36,27 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def _power_of_two(value: int) -> int:
+    if value & (value - 1):
+        below = 1 << (value.bit_length() - 1)
+        message = f"must be a power of 2: take {below} or {min(below * 2, 32768)}"
+        raise ValueError(message)
+    return value
+
+
+Memory = Annotated[int, Field(ge=128, le=32768, description="A power of 2"), AfterValidator(_power_of_two)]
+
+
 class Options(Section):
     """How the run is started; `None` leaves the choice to the Actor's configuration."""
 
-    memory_mbytes: int | None = Field(None, ge=128, le=32768, description="A power of 2")
+    memory_mbytes: Memory | None = None
     timeout_secs: int | None = Field(None, ge=0, description="The run's own time-out; 0: none")
     build: str | None = Field(None, min_length=1, description="Tag or number")
     max_items: int | None = Field(None, ge=1, description="Caps what is charged, not what is fetched")
     max_total_charge_usd: float | None = Field(None, gt=0, allow_inf_nan=False)
     restart_on_error: bool = False
     force_permission_level: Literal["LIMITED_PERMISSIONS", "FULL_PERMISSIONS"] | None = None
-
-    @field_validator("memory_mbytes")
-    @classmethod
-    def _power_of_two(cls, value: int | None) -> int | None:
-        if value is not None and value & (value - 1):
-            below = 1 << (value.bit_length() - 1)
-            message = f"must be a power of 2: take {below} or {min(below * 2, 32768)}"
-            raise ValueError(message)
-        return value
 
     def query(self) -> dict[str, str]:
         return _query(self, OPTION_PARAMETERS)
@@ -120,8 +122,16 @@ class Sink(Section):
 
 class OnFailure(Section):
     deliver_partial: bool = True
-    resurrect: int = Field(0, ge=0, le=10)
-    new_runs: int = Field(0, ge=0, le=10)
+    resurrect: int = Field(0, ge=0, le=10, description="How often a run that failed or timed out is resurrected")
+    resurrect_timeout_secs: int | None = Field(
+        None, ge=0, description="Time-out from the resurrection on; default: the run's own"
+    )
+    resurrect_memory_mbytes: Memory | None = Field(None, description="Default: the run's own")
+    new_runs: int = Field(0, ge=0, le=10, description="Further paid runs after that")
+
+    def resurrect_query(self) -> dict[str, str]:
+        given = {"timeout": self.resurrect_timeout_secs, "memory": self.resurrect_memory_mbytes}
+        return {name: str(value) for name, value in given.items() if value is not None}
 
 
 class Notify(Section):
@@ -187,8 +197,12 @@ class JobDocument(Section):
         return self.starts_run or self.own
 
     def body_hash(self) -> str:
-        """sha256 of the document after defaults, without key, notify and labels: what makes two orders the same."""
-        body = self.model_dump(mode="json", exclude={"key", "notify", "labels"})
+        """sha256 of the document without key, notify and labels: what makes two orders the same.
+
+        A field that is left out and one that holds its default are the same. The defaults themselves aren't hashed, so
+        that a field which a later version adds doesn't tear old orders and their repeats apart.
+        """
+        body = self.model_dump(mode="json", exclude={"key", "notify", "labels"}, exclude_defaults=True)
         return hashlib.sha256(_canonical(body)).hexdigest()
 
     def input_body(self) -> bytes:
@@ -276,7 +290,6 @@ def _not_built(document: JobDocument) -> Iterator[str]:
         yield f'collect.format: "{document.collect.format}" is not built yet; take "jsonl"'
     unbuilt = {
         "input_url": document.input_url, "input_type": document.input_type, "reuse_secs": document.reuse_secs,
-        "on_failure.resurrect": document.on_failure.resurrect, "on_failure.new_runs": document.on_failure.new_runs,
         "notify": document.notify != Notify(), "sink.single_file": document.sink.single_file,
     }  # fmt: skip
     yield from (f"{name}: is not built yet; leave it out" for name, value in unbuilt.items() if value)

@@ -37,7 +37,8 @@ def run_reason(job: Job) -> Reason | None:
     if code is None:
         return None
     said = f": {job.run_message}" if job.run_message else ""
-    return Reason(code=code, message=f"The run ended {job.run_status}{said}", billed=True)
+    log = f". Its log ends: {job.run_log}" if job.run_log else ""
+    return Reason(code=code, message=f"The run ended {job.run_status}{said}{log}", billed=True)
 
 
 def judge_end(job: Job, *, failure: Reason | None) -> tuple[Event, Reason | None]:

@@ -26,6 +26,17 @@ class Intent(BaseModel):
     sent_at: float | None = None
 
 
+class Resurrection(BaseModel):
+    """Written before a run is resurrected: whether that happened is read from the run, not believed of a reply.
+
+    `expected`: the run's `stats.resurrectCount` once it has worked. `finished_at`: when the run had ended before.
+    """
+
+    expected: int
+    at: float
+    finished_at: str | None
+
+
 class Job(BaseModel):
     """The hash `job:{key}`; times are unix seconds by Redis."""
 
@@ -39,6 +50,7 @@ class Job(BaseModel):
     attempt: int
     retries: int = 0  # deliberate ones, by `retry`: each may end in a manifest of its own
     queued_at: float
+    retried_at: float | None = None  # the deadline counts from the last `retry`
     wanted: str | None = None  # "cancel" or "expire": set whatever the state is, obeyed by the next stage
     fresh: bool = False  # we made the key ourselves, so no earlier run can carry its marker
     intent: Json[Intent] | None = None
@@ -51,7 +63,10 @@ class Job(BaseModel):
     dataset_id: str | None = None
     key_value_store_id: str | None = None
     adopted: bool = False
-    abort_asked: bool = False
+    resurrects: int = 0  # asked for by `on_failure.resurrect`
+    resurrection: Json[Resurrection] | None = None
+    new_runs: int = 0  # started by `on_failure.new_runs`
+    run_log: str | None = None  # the last lines of a failed run's log
     items_total: int | None = None
     items: int = 0
     scanned: int = 0
@@ -59,6 +74,7 @@ class Job(BaseModel):
     pages: int = 0
     records: int = 0
     cost_usd: float | None = None
+    spent_usd: float = 0  # by the runs of earlier attempts
     started_at: float | None = None
     run_started_at: str | None = None
     run_finished_at: str | None = None
@@ -95,7 +111,12 @@ class Job(BaseModel):
     @property
     def deadline_at(self) -> float | None:
         seconds = self.order.deadline_secs
-        return None if seconds is None else self.queued_at + seconds
+        return None if seconds is None else (self.retried_at or self.queued_at) + seconds
+
+    @property
+    def total_cost_usd(self) -> float | None:
+        """What all runs of the job cost; None while nothing is known."""
+        return round((self.cost_usd or 0) + self.spent_usd, 6) if self.spent_usd else self.cost_usd
 
 
 class JobResult(BaseModel):
@@ -129,8 +150,11 @@ class JobResult(BaseModel):
     def of(cls, job: Job) -> "JobResult":
         _, target = job.order.target
         return cls(
-            **job.model_dump(include=set(cls.model_fields) - {"actor", "run_url", "reason", "sink", *_TIMES}),
+            **job.model_dump(
+                include=set(cls.model_fields) - {"actor", "run_url", "reason", "sink", "cost_usd", *_TIMES}
+            ),
             reason=job.reason,
+            cost_usd=job.total_cost_usd,
             actor=target,
             sink=job.sink_url or None,
             run_url=CONSOLE_RUN_URL + job.run_id if job.run_id else None,
@@ -161,7 +185,7 @@ class Progress(BaseModel):
 
     @classmethod
     def of(cls, job: Job) -> "Progress":
-        return cls(**job.model_dump(include=set(cls.model_fields)))
+        return cls(**{**job.model_dump(include=set(cls.model_fields)), "cost_usd": job.total_cost_usd})
 
 
 _TIMES = frozenset({"queued_at", "started_at", "run_finished_at", "delivered_at"})

@@ -4,9 +4,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from actorline.errors import Code, Reason
+from actorline.jobs.attempts import next_attempt
+from actorline.jobs.brake import is_paused
 from actorline.jobs.ending import STOP_EVENTS, end_job, judge_end, stop_reason
+from actorline.jobs.failure_policy import FAILURES, Chance, next_chance
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.log_end import read_log_end, shortened
+from actorline.jobs.resurrecting import Resurrector
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Step, Stop, Wait
 from actorline.jobs.watch import watch_secs
@@ -76,13 +81,40 @@ class Poller:
             care_s=every + watch_secs(self.settings),
             tell="run-status" if changed else "",
             data={"run_status": run.status},
-            fields={"sent_at": "@now", "failures": 0, **run_fields(run)},
+            fields={"sent_at": "@now", "failures": 0, **run_fields(run), **({} if run.is_terminal else _GOES_ON)},
         )
         return Stop() if won is None else Wait(every)
 
     def _ended(self, job: Job, run: Run) -> Step:
+        match next_chance(job, run, now=self.ledger.now(), settle_s=self.settings.start_settle_secs):
+            case Chance.LOOK_AGAIN:
+                return self._goes_on(job, run)
+            case Chance.RESURRECT:
+                if is_paused(self.ledger, job.order.account):
+                    return self._goes_on(job, run)
+                return Resurrector(self.ledger, self.platform, self.settings).resurrect(job, run)
+            case Chance.NEW_RUN:
+                return self._new_run(job, run)
+            case Chance.NONE:
+                return self._conclude(job, run)
+
+    def _new_run(self, job: Job, run: Run) -> Step:
+        """Back to the start for another paid run; upkeep sends it on its way at once."""
+        seen = job.model_copy(update={"cost_usd": run.usage_total_usd})
+        self.ledger.move(
+            job,
+            Event.NEW_RUN,
+            care_s=0,
+            guards={"wanted": ""},
+            tell="new-run",
+            data={"attempt": job.attempt + 1, "run_status": run.status, "cost_usd": run.usage_total_usd},
+            fields={**next_attempt(seen), "new_runs": job.new_runs + 1},
+        )
+        return Stop()
+
+    def _conclude(self, job: Job, run: Run) -> Step:
         rows_wanted = job.order.on_failure.deliver_partial or (run.status == "SUCCEEDED" and job.reason is None)
-        facts = run_fields(run)
+        facts = {**run_fields(run), "run_log": self._log_of(job, run)}
         seen = job.model_copy(update={**facts, "run_status": run.status})
         self.ledger.tell(job.key, "run-ended", run_status=run.status, cost_usd=run.usage_total_usd)
         if not rows_wanted:
@@ -102,6 +134,15 @@ class Poller:
             fields={"collecting_at": "@now", "sent_at": "@now", "failures": 0, **facts},
         )
         return Moved() if moved else Stop()
+
+    def _log_of(self, job: Job, run: Run) -> str | None:
+        """The last lines of a failed run's log, which stand in the reason; more of them in the timeline."""
+        if run.status not in FAILURES:
+            return None
+        lines = read_log_end(self.platform, run.id, self.settings)
+        if lines:
+            self.ledger.tell(job.key, "run-log", lines=lines)
+        return shortened(lines)
 
     def _vanished(self, job: Job, error: platform_errors.PlatformError) -> Step:
         if job.started_at is not None and self.ledger.now() - job.started_at < NOT_YET_SECS:
@@ -138,6 +179,9 @@ def run_fields(run: Run) -> dict[str, object]:
         "run_started_at": iso_time(run.started_at.timestamp()),
         "run_finished_at": iso_time(run.finished_at.timestamp()) if run.finished_at else None,
     }
+
+
+_GOES_ON: Final = {"resurrection": None}  # a run that goes on has been resurrected, if that was asked for
 
 
 def _left_alone(reason: Reason) -> Reason:

@@ -30,12 +30,16 @@ class Event(StrEnum):
     FAIL = "fail"
     CANCEL = "cancel"
     EXPIRE = "expire"
+    NEW_RUN = "new-run"  # the run failed and the order wants another one
+    RETRY = "retry"  # somebody wants an ended job again, from its start
+    RECOLLECT = "recollect"  # the same, where the run is good and only rows are missing
 
 
 TERMINAL: Final = frozenset({State.DELIVERED, State.PARTIAL, State.FAILED, State.CANCELLED, State.EXPIRED})
 LIVE: Final = frozenset(State) - TERMINAL
-BILLABLE: Final = frozenset({State.STARTING, State.RUNNING, State.ABORTING})
-"""States in which a run may be going on at the platform; WAITING is too while its start is unclear."""
+
+_WAYS_BACK: Final = {Event.RETRY: State.QUEUED, Event.RECOLLECT: State.COLLECTING}
+"""Out of an end that isn't DELIVERED. Events of their own: a stale stage must not find a way out of an end."""
 
 _ENDS_WITHOUT_ROWS: Final = {Event.FAIL: State.FAILED, Event.CANCEL: State.CANCELLED, Event.EXPIRE: State.EXPIRED}
 
@@ -60,7 +64,12 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
         Event.RUN_KNOWN: State.RUNNING,
         **_ENDS_WITHOUT_ROWS,
     },
-    State.RUNNING: {Event.COLLECT: State.COLLECTING, Event.ABORT: State.ABORTING, **_ENDS_WITHOUT_ROWS},
+    State.RUNNING: {
+        Event.COLLECT: State.COLLECTING,
+        Event.ABORT: State.ABORTING,
+        Event.NEW_RUN: State.QUEUED,
+        **_ENDS_WITHOUT_ROWS,
+    },
     State.ABORTING: {Event.COLLECT: State.COLLECTING, **_ENDS_WITHOUT_ROWS},
     State.COLLECTING: {
         Event.DELIVER: State.DELIVERED,
@@ -68,10 +77,10 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
         **_ENDS_WITHOUT_ROWS,
     },
     State.DELIVERED: {},
-    State.PARTIAL: {},
-    State.FAILED: {},
-    State.CANCELLED: {},
-    State.EXPIRED: {},
+    State.PARTIAL: _WAYS_BACK,
+    State.FAILED: _WAYS_BACK,
+    State.CANCELLED: _WAYS_BACK,
+    State.EXPIRED: _WAYS_BACK,
 }
 
 

@@ -27,6 +27,7 @@ from actorline.platform.runs import (
     get_log_tail,
     get_run,
     list_runs,
+    resurrect_run,
 )
 from actorline.platform.users import AccountLimits, User, get_limits, get_me
 
@@ -64,5 +65,6 @@ __all__ = [
     "list_runs",
     "open_items",
     "open_record",
+    "resurrect_run",
     "safe_id",
 ]

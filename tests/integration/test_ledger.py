@@ -144,11 +144,11 @@ def test_a_change_moves_the_job_its_due_and_its_timeline_at_once(ledger):
     epoch = ledger.change(
         "k", states={State.QUEUED}, epoch=1, to=State.STARTING, next_epoch=True, care_s=100, tell="starting",
         data={"attempt": 1}, on_disk=True,
-        fields={"run_id": "r1", "abort_asked": True, "started_at": "@now", "sink": None},
+        fields={"run_id": "r1", "adopted": True, "started_at": "@now", "sink": None},
     )  # fmt: skip
     job = loaded(ledger)
     assert epoch == job.epoch == 2
-    assert (job.state, job.run_id, job.abort_asked, job.sink) == (State.STARTING, "r1", True, None)
+    assert (job.state, job.run_id, job.adopted, job.sink) == (State.STARTING, "r1", True, None)
     assert job.started_at
     assert abs(job.started_at - ledger.now()) < 5
     assert 99 < due_in(ledger) <= 100

@@ -11,7 +11,7 @@ from actorline.emulator.answers import data_answer
 from actorline.emulator.call import Call, endpoint
 from actorline.emulator.clock import now
 from actorline.emulator.documents import run_document, run_short_document
-from actorline.emulator.errors import record_not_found
+from actorline.emulator.errors import ApiError, record_not_found
 from actorline.emulator.life import STATUSES
 from actorline.emulator.run_log import log_lines
 from actorline.emulator.runs import ORIGIN, Run
@@ -100,6 +100,16 @@ async def abort_run(call: Call) -> Response:
     return data_answer(run_document(run, at))
 
 
+async def resurrect_run(call: Call) -> Response:
+    """OpenAPI `PostResurrectRun`: only a run that has ended can be resurrected."""
+    run = called_run(call)
+    timeout = call.params.integer("timeout")
+    at = now()
+    if not run.resurrect(at, timeout):
+        raise ApiError(400, "cannot-resurrect-run", "Only a run that has finished can be resurrected")
+    return data_answer(run_document(run, at))
+
+
 async def get_log(call: Call) -> Response:
     """The log so far; with `stream` it goes on until the run ends."""
     run = _logged_run(call)
@@ -157,10 +167,12 @@ def routes() -> list[Route]:
             Route(f"{prefix}/abort", endpoint(abort_run), methods=["POST"]),
         )
     ]
+    resurrect = Route(f"{RUN_PREFIX}/resurrect", endpoint(resurrect_run), methods=["POST"])
     logs = [Route(f"{prefix}/log", endpoint(get_log), methods=["GET"]) for prefix in RUN_PREFIXES]
     return [
         Route("/v2/actor-runs", endpoint(get_all_runs), methods=["GET"]),
         *logs,
         *by_prefix,
+        resurrect,
         Route("/v2/logs/{log_id}", endpoint(get_log), methods=["GET"]),
     ]

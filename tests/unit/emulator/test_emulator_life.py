@@ -59,3 +59,18 @@ def test_initial_total_is_told_until_the_lag_has_passed():
 def test_a_stopped_run_costs_its_share():
     assert life(duration_secs=10, usage_usd=1.0).usage_usd(START + 60) == 1.0
     assert life(duration_secs=10, usage_usd=1.0, aborted_at=2.5).usage_usd(START + 60) == 0.25
+
+
+def test_a_resurrected_run_goes_on_with_what_it_had_stored():
+    first = life(
+        duration_secs=10, items=100, final_status="FAILED", resurrected={"final_status": "SUCCEEDED", "items": 150}
+    )
+    again = first.resurrected(START + 20, None)
+    assert (again.status(START + 10), again.status(START + 20), again.status(START + 30)) == (
+        "FAILED",
+        "RUNNING",
+        "SUCCEEDED",
+    )
+    assert [again.items(START + at) for at in (10, 20, 25, 30)] == [100, 100, 125, 150]
+    assert (again.resurrections, again.created_at) == (1, START)
+    assert again.resurrected(START + 40, 3).status(START + 43) == "TIMING-OUT"

@@ -16,7 +16,10 @@ def make_job() -> Callable[..., Job]:
     def make(*, order: dict[str, Any] | None = None, **fields: Any) -> Job:
         document = parse_document(order or {"actor": "apify/x"})
         known = {"key": "k", "hash": document.body_hash(), "state": State.QUEUED, "epoch": 1, "attempt": 1}
-        stored = {name: json.dumps(value) if name in {"reason", "intent"} else value for name, value in fields.items()}
+        stored = {
+            name: json.dumps(value) if name in {"reason", "intent", "resurrection"} else value
+            for name, value in fields.items()
+        }
         return Job.model_validate(
             {**known, "queued_at": 1000.0, "document": document.model_dump_json(exclude={"input"}), **stored}
         )

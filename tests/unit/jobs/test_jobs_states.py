@@ -1,17 +1,18 @@
 import pytest
 
-from actorline.jobs.states import BILLABLE, LIVE, TERMINAL, TRANSITIONS, Event, State, sources, target
+from actorline.jobs.states import LIVE, TERMINAL, TRANSITIONS, Event, State, sources, target
 
 
 def test_every_state_has_its_row():
     assert set(TRANSITIONS) == set(State)
 
 
-def test_ends_have_no_way_out_and_every_other_state_has_one():
-    assert {state for state, moves in TRANSITIONS.items() if not moves} == TERMINAL
-    assert {state for state, moves in TRANSITIONS.items() if not moves} == set(TERMINAL)
+def test_a_delivered_job_has_no_way_out_and_other_ends_only_a_deliberate_one():
+    assert TRANSITIONS[State.DELIVERED] == {}
+    for state in TERMINAL - {State.DELIVERED}:
+        assert set(TRANSITIONS[state]) == {Event.RETRY, Event.RECOLLECT}
+    assert sources(Event.RETRY) == sources(Event.RECOLLECT) == TERMINAL - {State.DELIVERED}
     assert not TERMINAL & LIVE
-    assert BILLABLE <= LIVE
 
 
 def test_every_state_but_the_first_is_reached_from_it():

@@ -1,0 +1,23 @@
+"""A further attempt: the next paid run of a job, with nothing left of the last one but what it cost."""
+
+from typing import Final
+
+from actorline.jobs.job import Job
+
+_OF_A_RUN: Final = (
+    "intent", "run_id", "run_status", "run_message", "run_log", "actor_id", "dataset_id", "key_value_store_id",
+    "resurrection", "items_total", "cost_usd", "started_at", "run_started_at", "run_finished_at", "collecting_at",
+    "planned_at", "waiting_for",
+)  # fmt: skip
+_COUNTERS: Final = ("adopted", "items", "scanned", "bytes", "pages", "records", "failures")
+
+
+def next_attempt(job: Job) -> dict[str, object]:
+    """The ledger fields with which a job goes back to its start for another run; upkeep sends it on its way."""
+    return {
+        **dict.fromkeys(_OF_A_RUN),
+        **dict.fromkeys(_COUNTERS, 0),
+        "attempt": job.attempt + 1,
+        "spent_usd": job.spent_usd + (job.cost_usd or 0),
+        "resume": True,
+    }

@@ -1,0 +1,54 @@
+"""The end of a failed run's log: what the Actor said last, without our secrets."""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from actorline.platform import errors as platform_errors
+from actorline.platform.client import Platform
+from actorline.platform.runs import get_log_tail
+from actorline.settings import Settings
+
+LINES: Final = 20
+LINE_CHARS: Final = 300
+REASON_BYTES: Final = 600  # of a result that has 4 kB, three sink URLs among them
+
+log = structlog.get_logger(__name__)
+
+
+def read_log_end(platform: Platform, run_id: str, settings: Settings) -> list[str]:
+    """The last lines, shortened; none if the log can't be read: a job's end doesn't wait for it."""
+    try:
+        lines = get_log_tail(platform, run_id, LINES)
+    except platform_errors.PlatformError as error:
+        log.warning("run_log_not_read", run_id=run_id, error=str(error))
+        return []
+    hidden = [secret.value.get_secret_value() for secret in settings.secrets.values()]
+    hidden += [token.get_secret_value() for token in settings.tokens.values()]
+    return [masked(line, hidden)[:LINE_CHARS] for line in lines if line.strip()]
+
+
+def masked(line: str, hidden: Sequence[str]) -> str:
+    for secret in filter(None, hidden):
+        line = line.replace(secret, "**********")
+    return line
+
+
+def shortened(lines: Sequence[str]) -> str | None:
+    """As many of the last lines as fit into a reason, one after the other, and of the last one what fits."""
+    kept: list[str] = []
+    for line in reversed(lines):
+        if _size([line, *kept]) > REASON_BYTES:
+            break
+        kept.insert(0, line)
+    if lines and not kept:
+        kept = [
+            next(lines[-1][:end] for end in range(len(lines[-1]), 0, -1) if _size([lines[-1][:end]]) <= REASON_BYTES)
+        ]
+    return " | ".join(kept) or None
+
+
+def _size(lines: Sequence[str]) -> int:
+    return len(json.dumps(" | ".join(lines)))

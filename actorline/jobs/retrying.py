@@ -1,0 +1,60 @@
+"""`retry`: an ended job once more, from the cheapest point at which what it lacks can still come."""
+
+from typing import Final
+
+from actorline.errors import Code, Refused
+from actorline.jobs.attempts import next_attempt
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import Event, State
+
+LOST_FOR_GOOD: Final = frozenset({Code.DATASET_VANISHED, Code.RUN_VANISHED})
+"""The run's rows don't come back: only another run brings them."""
+
+
+def retry_job(ledger: Ledger, key: str) -> Job:
+    """Set an ended job going again; it is due at once. Answers the job as it was.
+
+    Raises Refused, with nothing changed, for a job that isn't known, goes on, or is delivered.
+    """
+    job = ledger.load(key)
+    if job is None:
+        raise Refused(Code.UNKNOWN_KEY, f"No job has the key {key[:200]!r}. Nothing was started.")
+    if not job.is_terminal:
+        raise Refused(Code.CONFLICT, f"The job {key} goes on ({job.state}): there is nothing to retry.")
+    if job.state is State.DELIVERED:
+        message = f"The job {key} is delivered. Nothing was started. For another run order it under a new key."
+        raise Refused(Code.CONFLICT, message)
+    event = way_back(job)
+    raises_attempt = event is Event.RETRY and job.order.starts_run and bool(ledger.runs(key, job.attempt))
+    moved = ledger.move(
+        job,
+        event,
+        care_s=0,
+        on_disk=True,
+        tell="retried",
+        data={"from": job.state, "attempt": job.attempt + raises_attempt},
+        fields={**_afresh(job), **(next_attempt(job) if raises_attempt else {})},
+    )
+    if not moved:
+        raise Refused(Code.CONFLICT, f"The job {key} was retried by somebody else just now.")
+    return job
+
+
+def way_back(job: Job) -> Event:
+    """To the rows if the run is done and good, or if there is only a dataset; else to a run."""
+    code = job.reason.code if job.reason else None
+    has_rows = job.run_status == "SUCCEEDED" or (job.order.dataset_id is not None and job.dataset_id is not None)
+    return Event.RECOLLECT if has_rows and code not in LOST_FOR_GOOD else Event.RETRY
+
+
+def _afresh(job: Job) -> dict[str, object]:
+    """What no retry inherits: the end, the wish that led to it, and what the failure policy has used up."""
+    return {
+        "retries": job.retries + 1,
+        "retried_at": "@now",
+        "collecting_at": "@now",
+        "resume": True,
+        **dict.fromkeys(("failures", "resurrects", "new_runs"), 0),
+        **dict.fromkeys(("wanted", "reason", "run_log", "manifest", "ended_at", "delivered_at", "resurrection")),
+    }

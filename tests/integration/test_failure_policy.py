@@ -1,0 +1,102 @@
+"""What a failed run gets by `on_failure`: a resurrection, then another run, then its end with the log's last words."""
+
+from typing import Any
+
+import pytest
+from real_parts import delivery_of, reason_of, wait_for
+
+QUICK = {"poll_interval_secs": 1}
+FAILING = {"items": 300, "duration_secs": 0.5, "final_status": "FAILED", "usage_usd": 0.02}
+CURED = {"final_status": "SUCCEEDED", "items": 500}
+
+
+def resurrections(line, run_id: str) -> list[dict[str, Any]]:
+    return line.emulator.requests("POST", f"/v2/actor-runs/{run_id}/resurrect")
+
+
+def assert_every_row(line, result, items):
+    assert (result["state"], result["items"]) == ("DELIVERED", items)
+    assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
+
+
+def test_failed_run_is_resurrected_and_its_job_delivered_without_a_second_run(line):
+    actor = line.emulator.actor("cured", **FAILING, resurrected=CURED)
+    policy = {"resurrect": 1, "new_runs": 1, "resurrect_timeout_secs": 77}
+    result = line.submit({"key": "cured", "actor": actor, "on_failure": policy, **QUICK}).get(timeout=40)
+    assert_every_row(line, result, 500)
+    assert (result["attempt"], len(line.emulator.starts(actor))) == (1, 1)
+    (asked,) = resurrections(line, result["run_id"])
+    assert asked["query"] == {"timeout": "77"}
+    assert "resurrecting" in line.events("cured")
+
+
+def test_resurrection_whose_reply_is_lost_is_seen_in_the_run_and_not_repeated(line, faults):
+    actor = line.emulator.actor("cured-unheard", **FAILING, resurrected=CURED | {"duration_secs": 2})
+    order = line.submit({"key": "cured-unheard", "actor": actor, "on_failure": {"resurrect": 3}, **QUICK})
+    job = wait_for(lambda: (job := line.ledger.load("cured-unheard")) and job.run_id and job, what="the run")
+    faults({"method": "POST", "action": "reset_after", "path_regex": f"{job.run_id}/resurrect$", "nth": 1})
+    result = order.get(timeout=40)
+    assert_every_row(line, result, 500)
+    assert len(resurrections(line, result["run_id"])) == 1
+    assert "resurrection-unclear" in line.events("cured-unheard")
+
+
+def test_run_that_fails_for_good_is_followed_by_a_new_one_whose_rows_alone_are_delivered(line):
+    actor = line.emulator.actor("second-try", **FAILING | {"duration_secs": 1.5})
+    order = line.submit({"key": "second-try", "actor": actor, "on_failure": {"new_runs": 2}, **QUICK})
+    first = wait_for(lambda: (job := line.ledger.load("second-try")) and job.run_id, what="the first run")
+    line.emulator.actor("second-try", items=400, duration_secs=0.5, usage_usd=0.03, seed=2)
+    result = order.get(timeout=40)
+    assert_every_row(line, result, 400)
+    assert (result["attempt"], result["run_id"] != first) == (2, True)
+    assert result["cost_usd"] == pytest.approx(0.05)
+    assert len(line.emulator.starts(actor)) == 2
+
+
+def test_chances_used_up_end_the_job_with_the_last_words_of_the_log(line):
+    actor = line.emulator.actor("hopeless", **FAILING | {"items": 0})
+    policy = {"resurrect": 1, "new_runs": 1}
+    order = line.submit({"key": "hopeless", "actor": actor, "on_failure": policy, **QUICK})
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - a service can't import our classes
+        order.get(timeout=60)
+    reason = reason_of(raised.value)
+    assert reason["code"] == "run-failed"
+    assert "Its log ends: " in reason["message"]
+    assert "The run ended as FAILED." in reason["message"]
+    assert len(line.emulator.starts(actor)) == 2
+    assert line.ledger.load("hopeless").total_cost_usd == pytest.approx(0.06)
+
+
+def test_run_that_somebody_aborted_stays_aborted(line):
+    actor = line.emulator.actor("aborted-by-hand", **FAILING | {"items": 0, "final_status": "ABORTED"})
+    policy = {"resurrect": 2, "new_runs": 2}
+    order = line.submit({"key": "aborted-by-hand", "actor": actor, "on_failure": policy, **QUICK})
+    with pytest.raises(Exception) as raised:  # noqa: PT011
+        order.get(timeout=40)
+    assert reason_of(raised.value)["code"] == "run-aborted"
+    (run,) = line.emulator.runs_of(actor)
+    assert resurrections(line, run["id"]) == []
+
+
+def test_refused_resurrection_is_followed_by_the_new_run(line, faults):
+    actor = line.emulator.actor("unrevivable", **FAILING | {"duration_secs": 1.5})
+    policy = {"resurrect": 2, "new_runs": 1}
+    order = line.submit({"key": "unrevivable", "actor": actor, "on_failure": policy, **QUICK})
+    wait_for(lambda: (job := line.ledger.load("unrevivable")) and job.run_id, what="the first run")
+    faults({"method": "POST", "action": "status", "status": 400, "type": "job-finished", "path_regex": "/resurrect$"})
+    line.emulator.actor("unrevivable", items=400, duration_secs=0.5)
+    result = order.get(timeout=40)
+    assert_every_row(line, result, 400)
+    assert line.events("unrevivable").count("resurrecting") == 1
+
+
+def test_cancel_after_a_resurrection_aborts_the_run(line):
+    actor = line.emulator.actor("cancelled-revived", **FAILING, resurrected={"duration_secs": 60})
+    order = line.submit({"key": "cancelled-revived", "actor": actor, "on_failure": {"resurrect": 1}, **QUICK})
+    wait_for(lambda: "resurrecting" in line.events("cancelled-revived"), what="the resurrection")
+    line.cancel("cancelled-revived")
+    with pytest.raises(Exception) as raised:  # noqa: PT011
+        order.get(timeout=30)
+    assert type(raised.value).__name__ == "JobCancelled"
+    (run,) = line.emulator.runs_of(actor)
+    assert run["status"] == "ABORTED"

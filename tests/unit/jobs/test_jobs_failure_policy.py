@@ -1,0 +1,117 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from actorline.jobs.attempts import next_attempt
+from actorline.jobs.failure_policy import Chance, next_chance
+from actorline.jobs.job import Job
+from actorline.jobs.log_end import masked, shortened
+from actorline.jobs.retrying import way_back
+from actorline.jobs.states import Event, State
+from actorline.platform.runs import Run
+
+ENDED = datetime(2026, 11, 24, 8, tzinfo=UTC)
+LATER = datetime(2026, 11, 24, 9, tzinfo=UTC)
+BOTH = {"actor": "x", "on_failure": {"resurrect": 2, "new_runs": 1}}
+ASKED = {"expected": 1, "at": 1000.0, "finished_at": "2026-11-24T08:00:00.000Z"}
+
+
+def a_run(status: str, *, resurrect_count: int | None = 0, finished_at: datetime = ENDED) -> Run:
+    return Run.from_platform({
+        "id": "r1", "actId": "a1", "status": status, "startedAt": ENDED, "finishedAt": finished_at,
+        "defaultDatasetId": "d1", "defaultKeyValueStoreId": "k1", "stats": {"resurrectCount": resurrect_count},
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("job", "run", "chance"),
+    [
+        ({"order": {"actor": "x"}}, a_run("FAILED"), Chance.NONE),
+        ({"order": BOTH}, a_run("SUCCEEDED"), Chance.NONE),
+        ({"order": BOTH}, a_run("ABORTED"), Chance.NONE),
+        ({"order": BOTH}, a_run("FAILED"), Chance.RESURRECT),
+        ({"order": BOTH}, a_run("TIMED-OUT"), Chance.RESURRECT),
+        ({"order": BOTH, "wanted": "cancel"}, a_run("FAILED"), Chance.NONE),
+        ({"order": BOTH, "reason": {"code": "deadline", "message": "", "billed": True}}, a_run("FAILED"), Chance.NONE),
+        ({"order": {**BOTH, "actor": None, "run_id": "r1"}}, a_run("FAILED"), Chance.NONE),
+        ({"order": {**BOTH, "actor": None, "run_id": "r1", "own": True}}, a_run("FAILED"), Chance.RESURRECT),
+        (
+            {"order": {**BOTH, "actor": None, "run_id": "r1", "own": True}, "resurrects": 2},
+            a_run("FAILED"),
+            Chance.NONE,
+        ),
+        ({"order": BOTH, "resurrects": 2}, a_run("FAILED"), Chance.NEW_RUN),
+        ({"order": BOTH, "resurrects": 2, "new_runs": 1}, a_run("FAILED"), Chance.NONE),
+        # a resurrection that was asked for and isn't to be seen yet
+        ({"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1119}, a_run("FAILED"), Chance.LOOK_AGAIN),
+        ({"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1121}, a_run("FAILED"), Chance.RESURRECT),
+        ({"order": BOTH, "resurrects": 2, "resurrection": ASKED, "now": 1121}, a_run("FAILED"), Chance.NEW_RUN),
+        # and one that has come, and failed again
+        (
+            {"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1001},
+            a_run("FAILED", resurrect_count=1),
+            Chance.RESURRECT,
+        ),
+        (
+            {"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1001},
+            a_run("FAILED", resurrect_count=None, finished_at=LATER),
+            Chance.RESURRECT,
+        ),
+    ],
+)
+def test_a_failed_run_is_resurrected_then_replaced_and_an_aborted_one_left_alone(make_job, job, run, chance):
+    fields: dict[str, Any] = {"state": State.RUNNING, "run_id": "r1", **job}
+    now = fields.pop("now", 1000.0)
+    assert next_chance(make_job(**fields), run, now=now, settle_s=120) is chance
+
+
+def test_the_next_attempt_keeps_nothing_of_the_last_run_but_its_cost(make_job):
+    job = make_job(run_id="r1", dataset_id="d1", items=5, cost_usd=0.4, spent_usd=0.1, attempt=2)
+    fields = next_attempt(job)
+    assert (fields["attempt"], fields["spent_usd"]) == (3, pytest.approx(0.5))
+    changed = Job.model_validate({**job.model_dump(mode="json"), "document": "{}", **fields, "reason": None})
+    for name in ("run_id", "run_status", "dataset_id", "key_value_store_id", "cost_usd", "intent", "run_finished_at"):
+        assert getattr(changed, name) is None
+    assert (changed.items, changed.pages, changed.adopted) == (0, 0, False)
+
+
+def reason(code: str) -> dict[str, Any]:
+    return {"code": code, "message": "", "billed": True}
+
+
+@pytest.mark.parametrize(
+    ("job", "event"),
+    [
+        ({"run_status": "SUCCEEDED", "reason": reason("page-unreadable")}, Event.RECOLLECT),
+        ({"run_status": "SUCCEEDED", "reason": reason("sink-failed")}, Event.RECOLLECT),
+        ({"run_status": "SUCCEEDED", "reason": reason("cancelled")}, Event.RECOLLECT),
+        ({"run_status": "SUCCEEDED", "reason": reason("dataset-vanished")}, Event.RETRY),
+        ({"run_status": "FAILED", "reason": reason("run-failed")}, Event.RETRY),
+        ({"run_status": "ABORTED", "reason": reason("cancelled")}, Event.RETRY),
+        ({"reason": reason("input-invalid")}, Event.RETRY),
+        ({"order": {"dataset_id": "d1"}, "dataset_id": "d1", "reason": reason("page-unreadable")}, Event.RECOLLECT),
+        ({"order": {"dataset_id": "d1"}, "reason": reason("dataset-not-found")}, Event.RETRY),
+    ],
+)
+def test_a_retry_goes_back_no_further_than_it_must(make_job, job, event):
+    assert way_back(make_job(state=State.FAILED, **job)) is event
+
+
+def test_as_many_of_the_last_log_lines_as_fit_stand_in_the_reason():
+    lines = [f"{number} {'x' * 150}" for number in range(9)]
+    kept = shortened(lines)
+    assert kept is not None
+    assert kept.endswith(lines[-1])
+    assert kept.count(" | ") == 2
+    assert len(kept) < 600
+    assert shortened([]) is None
+    assert len(shortened(["\u4ef7" * 90]) or "") == 90
+    assert len(shortened(["\u4ef7" * 200]) or "") == 99
+
+
+def test_a_token_in_a_log_line_is_masked():
+    assert (
+        masked("GET https://x/?token=apify_api_1 failed", ["", "apify_api_1"])
+        == "GET https://x/?token=********** failed"
+    )
