@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import Task, shared_task
 
-from actorline.delivery.part import UnreadablePage
+from actorline.delivery.page_text import UnreadablePage
 from actorline.delivery.windows import Window
 from actorline.jobs.collecting import HELD_SECS, Held, PageFetcher
 from tasks.environment import ledger, new_execution, platform_of, settings

@@ -7,7 +7,9 @@ from typing import Final
 
 import redis
 
-from actorline.delivery.part import PartFacts, UnreadablePage, download_window, inspect_part
+from actorline.delivery.formats import FORMATS
+from actorline.delivery.page_text import PageText, UnreadablePage
+from actorline.delivery.part import PartFacts, download_window, inspect_part
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.delivery.windows import (
@@ -150,24 +152,26 @@ class PageFetcher:
     def _store(
         self, job: Job, window: Window, expected: int, execution: str, keep_alive: Callable[[], None]
     ) -> Receipt:
-        collect, gzip = job.order.collect, job.order.sink.compression == "gzip"
-        name = part_name(window.page_no, collect.format, gzip=gzip)
-        sink = open_sink(job.sink_url)
-        query = collect.query()
+        collect, order = job.order.collect, job.order.sink
+        format_, query = FORMATS[collect.format], collect.query()
+        name = format_.page_name(window.page_no, order.compression, single_file=order.single_file)
+        gzip = format_.page_is_gzipped(order.compression)
+        sink, asked = open_sink(job.sink_url), format_.query(query)
         with sink.staging(name, execution) as file:
             facts = download_window(
                 lambda offset, limit: open_items(
-                    self.platform, job.dataset_id or "", offset=offset, limit=limit, params=query
+                    self.platform, job.dataset_id or "", offset=offset, limit=limit, params=asked
                 ),
                 window,
                 file,
+                text=format_.reads(query),
                 expected=expected,
                 compress=gzip,
                 keeps_count=collect.keeps_count,
                 keep_alive=keep_alive,
             )
             if facts.scanned and not sink.publish(file, name):
-                facts = _take_what_lies_there(sink, name, facts, gzip=gzip)
+                facts = _take_what_lies_there(sink, name, facts, format_.read_stored(query), gzip=gzip)
         return Receipt(
             **window.model_dump(),
             scanned=facts.scanned,
@@ -179,14 +183,10 @@ class PageFetcher:
         )
 
 
-def part_name(page_no: int, format: str, *, gzip: bool) -> str:  # noqa: A002 - the document's word
-    return f"part-{page_no:05}.{format}{'.gz' if gzip else ''}"
-
-
-def _take_what_lies_there(sink: LocalSink, name: str, ours: PartFacts, *, gzip: bool) -> PartFacts:
+def _take_what_lies_there(sink: LocalSink, name: str, ours: PartFacts, text: PageText, *, gzip: bool) -> PartFacts:
     """Another execution published first, perhaps one that died before its receipt: its part stands if it is whole."""
     with sink.open(name) as file:
-        theirs = inspect_part(file, compressed=gzip)
+        theirs = inspect_part(file, text=text, compressed=gzip)
     if theirs.items != ours.items:
         message = f"{name} lies in the sink with {theirs.items:,} rows, the platform has {ours.items:,}"
         raise SinkError(message)

@@ -2,95 +2,19 @@ import gzip
 import hashlib
 import io
 import itertools
-import json
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from served import Platform, Served, download, plain, rows_of, served, squeezed, text_of
 
-from actorline.delivery.part import INFLATED_BYTES, PartFacts, UnreadablePage, download_window, inspect_part
+from actorline.delivery.gzip_members import INFLATED_BYTES
+from actorline.delivery.json_lines import JsonLines
+from actorline.delivery.page_text import UnreadablePage
+from actorline.delivery.part import download_window, inspect_part
 from actorline.delivery.windows import Window
-
-JSON_LINES = "application/jsonl; charset=utf-8"
-
-items = st.dictionaries(
-    st.text("abc", max_size=2), st.none() | st.integers() | st.text(max_size=9) | st.lists(st.booleans()), max_size=3
-)
-rows_of = st.lists(items, max_size=12).map(lambda found: [json.dumps(item).encode() for item in found])
-
-
-def text_of(rows: Sequence[bytes], *, newline: bool = True) -> bytes:
-    return b"\n".join(rows) + (b"\n" if newline and rows else b"")
-
-
-@dataclass
-class Served:
-    """One answer as it comes off the wire."""
-
-    wire: bytes
-    scanned: int | None
-    total: int | None = None
-    is_gzip: bool = False
-    content_type: str = JSON_LINES
-    cuts: Sequence[int] = ()
-    is_closed: bool = False
-
-    def blocks(self, size: int) -> Iterator[bytes]:
-        bounds = [0, *sorted(min(cut, len(self.wire)) for cut in self.cuts), len(self.wire)]
-        for begin, end in itertools.pairwise(bounds):
-            for at in range(begin, end, size):
-                yield self.wire[at : min(at + size, end)]
-
-    def close(self) -> None:
-        self.is_closed = True
-
-
-@dataclass
-class Platform:
-    """Answers one after the other, and keeps what was asked for."""
-
-    answers: list[Served]
-    asked: list[tuple[int, int]] = field(default_factory=list)
-
-    def open(self, offset: int, limit: int) -> Served:
-        self.asked.append((offset, limit))
-        return self.answers[len(self.asked) - 1]
-
-
-def download(*answers: Served, **options: Any) -> tuple[PartFacts, bytes, Platform]:
-    platform, file = Platform(list(answers)), io.BytesIO()
-    window = Window(page_no=0, offset=options.pop("offset", 0), limit=options.pop("limit", 1000))
-    asked = {"expected": 0, "compress": True, "keeps_count": True, "keep_alive": lambda: None, **options}
-    facts = download_window(platform.open, window, file, **asked)
-    assert all(answer.is_closed for answer in answers[: len(platform.asked)])
-    return facts, file.getvalue(), platform
-
-
-def plain(rows: Sequence[bytes], **more: Any) -> Served:
-    return Served(text_of(rows), len(rows), **more)
-
-
-def squeezed(rows: Sequence[bytes], **more: Any) -> Served:
-    return Served(gzip.compress(text_of(rows)), len(rows), is_gzip=True, **more)
-
-
-@st.composite
-def served(draw: st.DrawFn, rows: Sequence[bytes], total: int) -> Served:
-    """These rows as one answer: plain or gzip, in any members, cut into any blocks, with or without a last newline."""
-    text = text_of(rows, newline=draw(st.booleans()))
-    is_gzip = draw(st.booleans())
-    wire = text
-    if is_gzip:
-        bounds = [0, *sorted(draw(st.lists(st.integers(0, len(text)), max_size=3))), len(text)]
-        members = [text[begin:end] for begin, end in itertools.pairwise(bounds)]
-        wire = b"".join(gzip.compress(member, draw(st.sampled_from([0, 1, 9]))) for member in members)
-    cuts = draw(st.lists(st.integers(0, len(wire)), max_size=6))
-    said = draw(st.sampled_from([len(rows), len(rows), None]))
-    return Served(wire, said, total, is_gzip=is_gzip, cuts=cuts)
 
 
 @given(data=st.data(), rows=rows_of, compress=st.booleans())
@@ -104,7 +28,7 @@ def test_the_part_holds_exactly_the_rows_however_they_come(data, rows, compress)
     assert (facts.items, facts.scanned, facts.bytes) == (len(rows), len(rows), len(stored))
     assert facts.sha256 == hashlib.sha256(stored).hexdigest()
     assert [offset for offset, _ in platform.asked] == bounds[: len(answers)]
-    inspected = inspect_part(io.BytesIO(stored), compressed=compress)
+    inspected = inspect_part(io.BytesIO(stored), text=JsonLines(), compressed=compress)
     assert (inspected.items, inspected.bytes, inspected.sha256) == (facts.items, facts.bytes, facts.sha256)
 
 
@@ -171,7 +95,7 @@ def test_another_content_type_is_refused_before_a_byte_is_stored(content_type):
     with pytest.raises(UnreadablePage, match="in the place of JSON lines"):
         download_window(
             platform.open, Window(page_no=0, offset=0, limit=9), file,
-            expected=0, compress=True, keeps_count=True, keep_alive=lambda: None,
+            text=JsonLines(), expected=0, compress=True, keeps_count=True, keep_alive=lambda: None,
         )  # fmt: skip
     assert not file.getvalue()
     assert platform.answers[0].is_closed
@@ -206,6 +130,17 @@ def test_a_window_behind_the_end_leaves_no_bytes():
     for answer in (plain([]), Served(b"", 0, is_gzip=True)):
         facts, stored, _ = download(answer)
         assert (facts.items, facts.scanned, facts.bytes, stored) == (0, 0, 0, b"")
+
+
+@pytest.mark.parametrize("text", [b"\n", b'{"a":1}\n\n{"a":2}\n', b'{"a":1}\n\n'])
+@pytest.mark.parametrize("size", [1, 100])
+def test_an_empty_line_is_no_row_and_is_refused(text, size):
+    with pytest.raises(UnreadablePage, match="a line is empty"):
+        download(Served(text, 2, cuts=range(0, len(text), size)), keeps_count=False)
+
+
+def test_half_a_surrogate_that_javascript_wrote_is_a_row():
+    assert download(plain([b'{"a":"\\ud83d"}']))[0].items == 1
 
 
 @pytest.mark.parametrize("is_gzip", [False, True])
@@ -251,7 +186,7 @@ def test_blocks_stay_bounded_whatever_the_ratio_of_compression():
     rows, file = [b"{}"] * 1_000_000, Watched()
     facts = download_window(
         Platform([squeezed(rows)]).open, Window(page_no=0, offset=0, limit=len(rows)), file,
-        expected=0, compress=False, keeps_count=True, keep_alive=lambda: None,
+        text=JsonLines(), expected=0, compress=False, keeps_count=True, keep_alive=lambda: None,
     )  # fmt: skip
     assert facts.items == len(rows)
     assert 0 < file.longest <= INFLATED_BYTES
@@ -269,10 +204,10 @@ def test_blocks_stay_bounded_whatever_the_ratio_of_compression():
 )
 def test_a_part_that_is_not_whole_is_told_from_one_that_is(stored):
     with pytest.raises(UnreadablePage):
-        inspect_part(io.BytesIO(stored), compressed=True)
+        inspect_part(io.BytesIO(stored), text=JsonLines(), compressed=True)
 
 
 def test_a_plain_part_that_is_cut_in_a_row_is_not_whole():
-    assert inspect_part(io.BytesIO(text_of(ROWS)), compressed=False).items == 3
+    assert inspect_part(io.BytesIO(text_of(ROWS)), text=JsonLines(), compressed=False).items == 3
     with pytest.raises(UnreadablePage):
-        inspect_part(io.BytesIO(text_of(ROWS)[:-3]), compressed=False)
+        inspect_part(io.BytesIO(text_of(ROWS)[:-3]), text=JsonLines(), compressed=False)

@@ -1,0 +1,82 @@
+"""A module of ours run as a process of its own over a stream: its input is fed, its output taken block by block."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYetError
+from typing import BinaryIO, Final, cast
+
+from actorline.delivery.gzip_members import BLOCK_BYTES
+
+LOOK_EVERY_SECS: Final = 1.0
+SECRETS: Final = ("ACTORLINE_", "APIFY_")  # what begins so is no business of a process that only converts
+
+
+class ChildFailedError(Exception):
+    """The process ended badly; `status` is its exit code, the message what it wrote to standard error."""
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(said)
+        self.status = status
+
+
+def run_child(
+    module: str,
+    *arguments: str,
+    source: Iterable[bytes],
+    take: Callable[[bytes], object],
+    keep_alive: Callable[[], None],
+) -> None:
+    """Run `python -m module` with `source` for its input, and hand its output to `take`, in another thread.
+
+    `keep_alive` is called between blocks and while the process works; what it, `source` or `take` raise stops the
+    process. Raises ChildFailedError.
+    """
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-P", "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if not name.startswith(SECRETS)},
+    )
+    stdin, stdout, stderr = (cast("BinaryIO", pipe) for pipe in (process.stdin, process.stdout, process.stderr))
+    with process, ThreadPoolExecutor(2) as threads:
+        try:
+            taken = threads.submit(_drain, stdout, take)
+            said = threads.submit(stderr.read)
+            _feed(stdin, source, taken, keep_alive)
+            _wait(taken, keep_alive)
+            status = process.wait()
+        finally:
+            process.kill()
+    if status:
+        raise ChildFailedError(status, said.result().decode(errors="replace")[-500:])
+
+
+def _feed(stdin: BinaryIO, source: Iterable[bytes], taken: "Future[None]", keep_alive: Callable[[], None]) -> None:
+    try:
+        with stdin:
+            for block in source:
+                stdin.write(block)
+                keep_alive()
+                if taken.done():
+                    return
+    except BrokenPipeError:
+        return  # the process has ended early, and says why
+
+
+def _drain(stdout: BinaryIO, take: Callable[[bytes], object]) -> None:
+    while block := stdout.read(BLOCK_BYTES):
+        take(block)
+
+
+def _wait(taken: "Future[None]", keep_alive: Callable[[], None]) -> None:
+    while True:
+        try:
+            return taken.result(LOOK_EVERY_SECS)
+        except NotYetError:
+            if taken.done():
+                raise
+            keep_alive()

@@ -1,0 +1,120 @@
+"""The formats of a delivery, as one table: what is asked of the platform, how it is read, and what lies in the sink.
+
+| format | asked for | pages | delivered |
+|---|---|---|---|
+| jsonl | jsonl | side by side, passed through | as they are |
+| json | jsonl | side by side, each made an array | as they are |
+| csv | csv with header | side by side, staged | put together under one header |
+| parquet | jsonl | side by side, staged | converted with one schema |
+| xml, html, rss, xlsx | itself | one answer for all, passed through | as it is |
+
+Pages that are put together, and all pages of a single file, are staged in a folder of their own, which no reader takes
+for rows; it is removed when the delivery is there.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from actorline.delivery.csv_text import CsvText
+from actorline.delivery.json_lines import JsonArray, JsonLines, StoredArray
+from actorline.delivery.page_text import PageText
+from actorline.delivery.whole_file import Markup, Workbook
+
+STAGED: Final = "_pages"
+
+Query = Mapping[str, str]
+"""The platform's query parameters, as the order has them."""
+ReadText = Callable[[Query], PageText]
+
+
+@dataclass(frozen=True)
+class Format:
+    """`asks`: query parameters of its pages in the place of the order's. `reads`: an answer; `rereads`: a stored page,
+    where that is different. `is_cut`: whether it comes in pages. `is_text`: whether it may be gzipped. `is_made`:
+    whether what is delivered is made from all pages.
+    """
+
+    name: str
+    reads: ReadText
+    asks: Query
+    rereads: ReadText | None = None
+    is_cut: bool = True
+    is_text: bool = True
+    is_made: bool = False
+
+    def is_staged(self, *, single_file: bool) -> bool:
+        """Whether pages are no parts yet."""
+        return self.is_cut and (self.is_made or single_file)
+
+    def is_gzipped(self, compression: str) -> bool:
+        """Whether the delivered files are gzip."""
+        return self.is_text and compression == "gzip"
+
+    def page_is_gzipped(self, compression: str) -> bool:
+        """Whether the stored pages are gzip."""
+        return self.is_gzipped(compression) or (self.is_made and not self.is_text)
+
+    def page_name(self, page_no: int, compression: str, *, single_file: bool) -> str:
+        """Where a page is stored."""
+        if not self.is_cut:
+            return self.file_name(None, compression)
+        if not self.is_staged(single_file=single_file):
+            return self.file_name(page_no, compression)
+        return f"{STAGED}/page-{page_no:05}.{self.asks['format']}{'.gz' if self.page_is_gzipped(compression) else ''}"
+
+    def file_name(self, page_no: int | None, compression: str) -> str:
+        """A delivered file: the part of a page, or the single file."""
+        stem = "items" if page_no is None else f"part-{page_no:05}"
+        return f"{stem}.{self.name}{'.gz' if self.is_gzipped(compression) else ''}"
+
+    def query(self, query: Query) -> dict[str, str]:
+        """What pages are asked for with."""
+        return {**query, **self.asks}
+
+    def read_stored(self, query: Query) -> PageText:
+        """Reads a page that lies in the sink."""
+        return (self.rereads or self.reads)(query)
+
+
+def delimiter_of(query: Query) -> str:
+    return query.get("delimiter", ",")
+
+
+def _lines(_query: Query) -> PageText:
+    return JsonLines()
+
+
+def _markup(name: str, *media_types: str, row: str, ends: tuple[str, ...], headers: int = 0) -> ReadText:
+    return lambda _query: Markup(name, *media_types, row=row, ends=ends, headers=headers)
+
+
+def _xml(query: Query) -> PageText:
+    root, row = query.get("xmlRoot", "items"), query.get("xmlRow", "item")
+    return Markup("XML", "xml", row=row, ends=(f"</{root}>", f"<{root}/>"))
+
+
+FORMATS: Final[Mapping[str, Format]] = {
+    format_.name: format_
+    for format_ in (
+        Format("jsonl", _lines, {"format": "jsonl"}),
+        Format("json", lambda _query: JsonArray(), {"format": "jsonl"}, rereads=lambda _query: StoredArray()),
+        Format(
+            "csv",
+            lambda query: CsvText(delimiter_of(query)),
+            {"format": "csv", "bom": "false", "skipHeaderRow": "false"},
+            is_made=True,
+        ),
+        Format("parquet", _lines, {"format": "jsonl"}, is_text=False, is_made=True),
+        Format("xml", _xml, {"format": "xml"}, is_cut=False),
+        Format(
+            "html",
+            _markup("HTML", "html", row="tr", ends=("</table>", "</html>"), headers=1),
+            {"format": "html"},
+            is_cut=False,
+        ),
+        Format("rss", _markup("RSS", "rss", "xml", row="item", ends=("</rss>",)), {"format": "rss"}, is_cut=False),
+        Format("xlsx", lambda _query: Workbook(), {"format": "xlsx"}, is_cut=False, is_text=False),
+    )
+}
+"""By the name that `collect.format` gives them."""

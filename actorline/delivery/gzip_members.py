@@ -1,0 +1,102 @@
+"""gzip as a row of members: inflated in bounded blocks and verified, or written so that a member can be cut off."""
+
+import gzip
+import hashlib
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final
+
+from zlib_ng import zlib_ng
+
+from actorline.delivery.page_text import UnreadablePage
+
+BLOCK_BYTES: Final = 256 * 1024  # measured: larger blocks gain nothing (DESIGN, section 8)
+INFLATED_BYTES: Final = 1024 * 1024  # bounds memory whatever the ratio of compression
+COMPRESSION_LEVEL: Final = 1  # speed counts: the text is on its way from a fast wire, or through many hands
+_GZIP: Final = 31  # wbits: gzip header and trailer with CRC
+_NOTHING: Final = gzip.compress(b"", mtime=0)
+
+
+class Inflate:
+    """Inflates gzip members one after the other, in bounded blocks."""
+
+    def __init__(self) -> None:
+        self._member = zlib_ng.decompressobj(_GZIP)
+        self._fed = False
+
+    def feed(self, block: bytes) -> Iterator[bytes]:
+        """The text of a block. Raises UnreadablePage if it is corrupt."""
+        data = block
+        while data:
+            if self._member.eof:
+                self._member = zlib_ng.decompressobj(_GZIP)
+            try:
+                plain = self._member.decompress(data, INFLATED_BYTES)
+            except zlib_ng.error as error:  # type: ignore[misc]  # its stub declares an instance
+                message = f"the gzip stream is corrupt: {error}"
+                raise UnreadablePage(message) from None
+            self._fed = True
+            data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            if plain:
+                yield plain
+            elif not data:
+                return
+
+    def finish(self) -> None:
+        """Raises UnreadablePage if the last member isn't whole."""
+        if self._fed and not self._member.eof:
+            raise UnreadablePage("the gzip stream is cut")
+
+
+def stored_apart(text: bytes, *, compress: bool) -> bytes:
+    """A text as a member of its own; at level 0 every library makes the same number of bytes of it."""
+    return gzip.compress(text, 0, mtime=0) if compress else text
+
+
+class StoredFile:
+    """Text written into a file, as gzip members or plain; `size` and `sha256` are those of the bytes in the file."""
+
+    def __init__(self, file: BinaryIO, *, compress: bool) -> None:
+        self.compress = compress
+        self.size = 0
+        self._file = file
+        self._digest = hashlib.sha256()
+        self._member: Any = None
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def write(self, text: bytes) -> None:
+        """Add text to the open member."""
+        if not self.compress:
+            self._put(text)
+        elif text:
+            if self._member is None:
+                self._member = zlib_ng.compressobj(COMPRESSION_LEVEL, zlib_ng.DEFLATED, _GZIP)
+            self._put(self._member.compress(text))
+
+    def write_apart(self, text: bytes) -> None:
+        """Add text as `stored_apart` stores it, so that a copy can leave it out."""
+        if text:
+            self.copy(stored_apart(text, compress=self.compress))
+
+    def copy(self, stored: bytes) -> None:
+        """Add bytes that are already as they are to be stored; in gzip they begin and end with whole members."""
+        self._end_member()
+        self._put(stored)
+
+    def close(self) -> None:
+        """End the last member; an empty file becomes an empty gzip file. The file itself stays open."""
+        self._end_member()
+        if self.compress and not self.size:
+            self._put(_NOTHING)
+
+    def _end_member(self) -> None:
+        if self._member is not None:
+            self._put(self._member.flush())
+            self._member = None
+
+    def _put(self, stored: bytes) -> None:
+        self._file.write(stored)
+        self._digest.update(stored)
+        self.size += len(stored)

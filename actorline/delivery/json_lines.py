@@ -1,0 +1,131 @@
+"""JSON lines: stored as they come, or as one JSON array.
+
+Lines can be counted, and a cut one told, without parsing a single item; items of an array can't. So an array is made
+from lines: a newline is never inside of JSON, and each one becomes a comma and a newline.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+
+from actorline.delivery.page_text import UnreadablePage
+
+ARRAY_HEAD: Final = b"[\n"
+ARRAY_BORDER: Final = b",\n"
+ARRAY_TAIL: Final = b"\n]\n"
+
+
+class JsonLines:
+    """Counts lines, and keeps the last one until it is known to be whole. Passed through."""
+
+    name = "JSON lines"
+    media_types = ("json",)  # application/jsonl, application/x-ndjson, application/json-lines
+    passes_through = True
+    counts_exactly = True
+    head = tail = b""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._count = 0
+        self._last: list[bytes] = []
+        self._is_ended = True
+
+    def feed(self, plain: bytes) -> bytes:
+        if not plain:
+            return plain
+        if b"\n\n" in plain or (self._is_ended and plain.startswith(b"\n")):
+            raise UnreadablePage("a line is empty")
+        self._count += plain.count(b"\n")
+        body = plain.removesuffix(b"\n")
+        cut = body.rfind(b"\n")
+        if cut >= 0 or self._is_ended:
+            self._last.clear()
+        self._last.append(body[cut + 1 :])
+        self._is_ended = len(body) < len(plain)
+        return plain
+
+    def end(self) -> tuple[bytes, int]:
+        if self._last:
+            try:
+                parse_row(b"".join(self._last))
+            except ValueError:
+                raise UnreadablePage("the last line is cut or is not JSON") from None
+        rest, count = b"" if self._is_ended else b"\n", self._count + (not self._is_ended)
+        self._begin()
+        return rest, count
+
+
+class JsonArray:
+    """Lines that become one array over all answers: `[`, an item a line with a comma behind all but the last, `]`."""
+
+    name = "JSON lines"
+    media_types = JsonLines.media_types
+    passes_through = False
+    counts_exactly = True
+    head, tail = ARRAY_HEAD, ARRAY_TAIL
+
+    def __init__(self) -> None:
+        self._lines = JsonLines()
+        self._border = b""
+
+    def feed(self, plain: bytes) -> bytes:
+        """The border behind an item is held back until the next one comes."""
+        self._lines.feed(plain)
+        if not plain:
+            return b""
+        body = plain.removesuffix(b"\n")
+        stored = self._border + body.replace(b"\n", ARRAY_BORDER)
+        self._border = ARRAY_BORDER if len(body) < len(plain) else b""
+        return stored
+
+    def end(self) -> tuple[bytes, int]:
+        rest, count = self._lines.end()
+        if rest:
+            self._border = ARRAY_BORDER
+        return b"", count
+
+
+class StoredArray:
+    """An array as `JsonArray` stores it, counted again."""
+
+    name = "a JSON array"
+    media_types = ()
+    passes_through = True
+    counts_exactly = True
+    head = tail = b""
+
+    def __init__(self) -> None:
+        self._newlines = 0
+        self._start = self._end = b""
+
+    def feed(self, plain: bytes) -> bytes:
+        self._newlines += plain.count(b"\n")
+        self._start = (self._start + plain[:3])[:3]
+        self._end = (self._end + plain[-4:])[-4:]
+        return plain
+
+    def end(self) -> tuple[bytes, int]:
+        if not (self._start.startswith(ARRAY_HEAD) and self._end.endswith(ARRAY_TAIL)):
+            raise UnreadablePage("the array is not whole")
+        is_empty = self._newlines == (ARRAY_HEAD + ARRAY_TAIL).count(b"\n") and self._start.endswith(b"\n\n")
+        return b"", 0 if is_empty else self._newlines - 2
+
+
+def array_rows(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The items of arrays as `JsonArray` stores them, from their lines without newlines."""
+    return (line.removesuffix(b",") for line in lines if line not in {b"[", b"", b"]"})
+
+
+def parse_row(line: bytes) -> Any:
+    """One item. orjson refuses half surrogates, which JavaScript writes, and numbers beyond a double; `json` doesn't.
+
+    Raises ValueError.
+    """
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line)

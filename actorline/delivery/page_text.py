@@ -1,0 +1,43 @@
+"""What a format makes of the text of a page: which of it is stored, and how many rows it holds."""
+
+from typing import Protocol
+
+
+class UnreadablePage(Exception):  # noqa: N818
+    """What came is not the page that was asked for; fetching it again may help. Nothing of it is kept."""
+
+
+class PageText(Protocol):
+    """Reads the answers that make up one window, one after the other, and says what is stored of them.
+
+    `head` and `tail`: what stands before and behind the rows; in a gzip part they are members of their own, so that
+    the rows can be copied without them. `head` is asked for when the first row is stored.
+    """
+
+    @property
+    def name(self) -> str:
+        """The format, for messages."""
+
+    @property
+    def media_types(self) -> tuple[str, ...]:
+        """Words of which the Content-Type holds one."""
+
+    @property
+    def passes_through(self) -> bool:
+        """Whether the bytes are stored as they came; `feed` and `end` then add nothing but a last newline."""
+
+    @property
+    def counts_exactly(self) -> bool:
+        """Whether `end` knows the number of rows; otherwise it may name too many, never too few."""
+
+    @property
+    def head(self) -> bytes: ...
+
+    @property
+    def tail(self) -> bytes: ...
+
+    def feed(self, plain: bytes) -> bytes:
+        """Take a block of the answer's text; answers what is stored of what came so far. Raises UnreadablePage."""
+
+    def end(self) -> tuple[bytes, int]:
+        """The answer ends: what is stored of its rest, and its number of rows. Raises UnreadablePage if it is cut."""

@@ -1,0 +1,94 @@
+"""Formats that can't be cut into pages: one answer is one file, passed through and held against what it must end with.
+
+How the platform writes an item is its own affair, so rows are counted by the tags that each must have: a file with
+fewer than the answer names is refused, one with more is not.
+"""
+
+import re
+import tempfile
+import zipfile
+import zlib
+from typing import IO, Final
+
+from actorline.delivery.gzip_members import BLOCK_BYTES
+from actorline.delivery.page_text import UnreadablePage
+
+TAIL_BYTES: Final = 1024  # more than any end of a file that is looked for
+
+
+class _OneAnswer:
+    """Refuses a second answer: two files one after the other are none."""
+
+    passes_through = True
+    counts_exactly = False
+    head = tail = b""
+
+    def __init__(self, name: str, *media_types: str) -> None:
+        self.name = name
+        self.media_types = media_types
+        self._has_ended = False
+
+    def _begin_block(self) -> None:
+        if self._has_ended:
+            message = f"the platform answered in pieces, and pieces of {self.name} don't make one file; take jsonl"
+            raise UnreadablePage(message)
+
+
+class Markup(_OneAnswer):
+    """xml, rss or html: ends with one of `ends`, and opens `row` for each item (and for the `headers` before them)."""
+
+    def __init__(self, name: str, *media_types: str, row: str, ends: tuple[str, ...], headers: int = 0) -> None:
+        super().__init__(name, *media_types)
+        self._tag = re.compile(b"<%b[\\s/>]" % re.escape(row.encode()))
+        self._overlap = len(row) + 1  # one byte less than a match: none is counted twice
+        self._ends = tuple(end.encode() for end in ends)
+        self._count = -headers
+        self._rest = b""
+
+    def feed(self, plain: bytes) -> bytes:
+        self._begin_block()
+        text = self._rest[-self._overlap :] + plain
+        self._count += len(self._tag.findall(text))
+        self._rest = (self._rest + plain)[-TAIL_BYTES:]
+        return plain
+
+    def end(self) -> tuple[bytes, int]:
+        self._begin_block()
+        self._has_ended = True
+        if not self._rest.rstrip().endswith(self._ends):
+            message = f"the {self.name} is cut: it doesn't end with {' or '.join(end.decode() for end in self._ends)}"
+            raise UnreadablePage(message)
+        return b"", max(self._count, 0)
+
+
+class Workbook(_OneAnswer):
+    """xlsx: a zip archive, which is read as a whole from a file aside; its checksums prove it."""
+
+    def __init__(self) -> None:
+        super().__init__("XLSX", "spreadsheetml", "ms-excel")
+        self._aside: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is counted
+
+    def feed(self, plain: bytes) -> bytes:
+        self._begin_block()
+        self._aside.write(plain)
+        return plain
+
+    def end(self) -> tuple[bytes, int]:
+        self._begin_block()
+        self._has_ended = True
+        try:
+            with self._aside, zipfile.ZipFile(self._aside) as book:
+                rows = sum(_rows(book, name) for name in book.namelist())
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            message = f"the XLSX is cut or corrupt: {error}"
+            raise UnreadablePage(message) from None
+        return b"", max(rows - 1, 0)  # the header
+
+
+def _rows(book: zipfile.ZipFile, name: str) -> int:
+    """Rows in one member, which is read to its end: that checks its CRC."""
+    counter = Markup("XLSX", row="row", ends=("",))
+    with book.open(name) as member:
+        while block := member.read(BLOCK_BYTES):
+            counter.feed(block)
+    return counter.end()[1] if name.startswith("xl/worksheets/") else 0
