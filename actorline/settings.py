@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     schedules_file: Path | None = Field(
         None, description="schedules.toml; default: the one in the home, if it is there"
     )
+    orphans: Literal["report", "abort", "adopt"] = Field(
+        "report", description="What is done with running runs of ours whose jobs the ledger doesn't know"
+    )
     control_concurrency: int = Field(8, ge=1, le=64, description="Threads of a control worker")
     fetch_concurrency: int = Field(16, ge=1, le=64, description="Threads of a fetch worker")
     send_by_secs: float = Field(

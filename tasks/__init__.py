@@ -12,4 +12,5 @@ MODULES = (
     "tasks.retry",
     "tasks.status",
     "tasks.upkeep",
+    "tasks.sweep",
 )

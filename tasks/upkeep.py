@@ -1,4 +1,4 @@
-"""`actorline.upkeep(key=None)`: take care of one job now, or of all that are past their `due`."""
+"""`actorline.upkeep(*keys)`: take care of these jobs now; without any, of all that are past their `due`."""
 
 import structlog
 from celery import current_app, shared_task, states
@@ -21,14 +21,16 @@ log = structlog.get_logger(__name__)
 
 
 @shared_task(name="actorline.upkeep", ignore_result=True, send_events=False)  # one a second would bury the jobs
-def upkeep(key: str | None = None) -> None:
-    if key is not None:
+def upkeep(*keys: str) -> None:
+    for key in keys:
         care_for(key)
+    if keys:
         return
     note_empty_queues()
     for due in ledger().due(BATCH):
         care_for(due)
     abort_strays()
+    look_for_orphans()
     forget_old_jobs()
 
 
@@ -97,6 +99,14 @@ def abort_strays() -> None:
         if ended:
             ledger().tell(key, "stray-aborted", run_id=run_id)
             ledger().forget_stray(run_id)
+
+
+def look_for_orphans() -> None:
+    """Send what is to look at the platform's lists by now; a lost message is followed by another some minutes later."""
+    for account in ledger().take_sweeps():
+        current_app.send_task("actorline.sweep", [account])
+    for key, attempt in ledger().take_second_looks():
+        current_app.send_task("actorline.look_again", [key, attempt])
 
 
 def forget_old_jobs() -> None:

@@ -25,12 +25,14 @@ from actorline.jobs.document import JobDocument
 from actorline.jobs.durability import run_on_disk
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, Event, State, sources, target
+from actorline.platform.marker import digest_of
 
 log = structlog.get_logger(__name__)
 
 TIMELINE_ENTRIES: Final = 500  # a job tells about ten lines; a long outage must not grow the stream for ever
+LATER_LOOK_SECS: Final = 300.0  # a list shows a run within seconds; a request that is still under way is cut by then
 CLAIM_POLL_SECS: Final = 10  # a poll is one GET of at most that long
-_JOB_FIELDS: Final = tuple(Job.model_fields)
+_JOB_FIELDS: Final = list(Job.model_fields)
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,16 @@ Client = Any
 """A `redis.Redis` that decodes replies; its stubs answer `bytes | str` for everything."""
 
 
-def connect(url: str) -> Client:
-    """A client of the Redis at `url` (`redis://`, `rediss://` or Celery's `redis+socket://`)."""
+def connect(url: str, *, socket_timeout_s: float = 30, retries: int = 6) -> Client:
+    """A client of the Redis at `url` (`redis://`, `rediss://` or Celery's `redis+socket://`).
+
+    The defaults see a job through a restart of Redis; whoever has somebody waiting takes less.
+    """
     options: dict[str, Any] = {
         "decode_responses": True,
-        "socket_timeout": 30,
+        "socket_timeout": socket_timeout_s,
         "health_check_interval": 25,
-        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), 6),
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), retries),
     }
     if url.startswith("redis+socket://"):
         return redis.Redis.from_url(_unix_url(url), **options)
@@ -126,9 +131,14 @@ class Ledger:
 
     def load(self, key: str) -> Job | None:
         """The job, without its input."""
-        values = self.redis.hmget(self.name("job", key), list(_JOB_FIELDS))
-        found = {name: value for name, value in zip(_JOB_FIELDS, values, strict=True) if value is not None}
-        return Job.model_validate(found) if "state" in found else None
+        return _job(self.redis.hmget(self.name("job", key), _JOB_FIELDS))
+
+    def load_many(self, keys: Iterable[str]) -> list[Job | None]:
+        """The jobs, in one round trip."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hmget(self.name("job", key), _JOB_FIELDS)
+            return [_job(values) for values in pipe.execute()]
 
     def _call(self, script: str, *, keys: list[str], args: list[Any], on_disk: bool) -> Any:
         if not on_disk:
@@ -209,7 +219,7 @@ class Ledger:
         the job is in other hands by now, which find the run in the ledger.
         """
         keys = [self.name("job", key), self.name("events", key), self.name("due"), self.name("runs", key),
-                self.name("strays")]  # fmt: skip
+                self.name("strays"), self.name("run_keys")]  # fmt: skip
         data = {"run_id": run_id, "attempt": attempt, "found": found}
         outcome, now_epoch = self._scripts["record_run"](
             keys=keys,
@@ -222,9 +232,17 @@ class Ledger:
     def runs(self, key: str, attempt: int) -> list[str]:
         return cast("list[str]", json.loads(self.redis.hget(self.name("runs", key), str(attempt)) or "[]"))
 
+    def key_of_run(self, run_id: str) -> str | None:
+        """The job that a run was ever seen for."""
+        return cast("str | None", self.redis.hget(self.name("run_keys"), run_id))
+
     def strays(self) -> dict[str, str]:
         """Run id -> key of every run that no job wants and whose end isn't confirmed."""
         return cast("dict[str, str]", self.redis.hgetall(self.name("strays")))
+
+    def add_stray(self, run_id: str, key: str) -> None:
+        """Let upkeep abort a run that its job doesn't want."""
+        self.redis.hset(self.name("strays"), run_id, key)
 
     def forget_stray(self, run_id: str) -> None:
         self.redis.hdel(self.name("strays"), run_id)
@@ -241,6 +259,51 @@ class Ledger:
     def timeline(self, key: str) -> list[TimelineEntry]:
         entries = self.redis.xrange(self.name("events", key))
         return [TimelineEntry(id, float(e["at"]), e["event"], json.loads(e["data"])) for id, e in entries]  # noqa: A001
+
+    # -- later looks at the platform
+
+    def plan_sweep(self, account: str) -> None:
+        """Let an account that starts runs be swept for orphans some time after."""
+        self.redis.zadd(self.name("sweeps"), {account: self.now() + LATER_LOOK_SECS}, nx=True)
+
+    def plan_second_look(self, key: str, attempt: int) -> None:
+        """Let an unclear start be searched for once more, long after whatever it made must show in the lists."""
+        self.redis.zadd(self.name("second_looks"), {f"{attempt}:{key}": self.now() + LATER_LOOK_SECS})
+
+    def take_sweeps(self) -> list[str]:
+        """Accounts to be swept now; each is due again later."""
+        return self._take("sweeps")
+
+    def take_second_looks(self) -> list[tuple[str, int]]:
+        """Keys and attempts to be searched for now; each is due again later, unless `forget_second_look` comes."""
+        pairs = [member.partition(":") for member in self._take("second_looks")]
+        return [(key, int(attempt)) for attempt, _, key in pairs]
+
+    def forget_second_look(self, key: str, attempt: int) -> None:
+        self.redis.zrem(self.name("second_looks"), f"{attempt}:{key}")
+
+    def _take(self, kind: str) -> list[str]:
+        now = self.now()
+        due = cast("list[str]", self.redis.zrangebyscore(self.name(kind), "-inf", now, start=0, num=100))
+        if due:
+            self.redis.zadd(self.name(kind), dict.fromkeys(due, now + LATER_LOOK_SECS), xx=True)
+        return due
+
+    # -- markers
+
+    def name_marker(self, key: str) -> None:
+        """Remember whose marker it is that a start is about to send out."""
+        self.redis.hset(self.name("markers"), digest_of(key), key)
+
+    def key_of_marker(self, digest: str) -> str | None:
+        return cast("str | None", self.redis.hget(self.name("markers"), digest))
+
+    def note_marker(self, account: str, *, came_back: bool) -> None:
+        """Whether the marker of a run that we started stood in the run itself, the last time that this was seen."""
+        self.redis.hset(self.name("marker_seen"), account, int(came_back))
+
+    def is_marker_proven(self, account: str) -> bool:
+        return bool(self.redis.hget(self.name("marker_seen"), account) == "1")
 
     # -- pages
 
@@ -320,9 +383,13 @@ class Ledger:
         """Remove an ended job after its retention; what it delivered stays where it is."""
         key = job.key
         ids = self.redis.smembers(self.name("job_ids", key))
+        runs = [run_id for attempt in range(1, job.attempt + 1) for run_id in self.runs(key, attempt)]
         with self.redis.pipeline() as pipe:
             if ids:
                 pipe.hdel(self.name("ids"), *ids)
+            if runs:
+                pipe.hdel(self.name("run_keys"), *runs)
+            pipe.hdel(self.name("markers"), digest_of(key))
             pipe.zrem(self.name("state", job.state), key)
             pipe.zrem(self.name("due"), key)
             pages = [self.name("pages", key, attempt) for attempt in range(1, job.attempt + 1)]
@@ -349,6 +416,11 @@ class Ledger:
             )
             raise Unavailable(Code.REDIS_UNAVAILABLE, message)
         return stored
+
+
+def _job(values: list[str | None]) -> Job | None:
+    found = {name: value for name, value in zip(_JOB_FIELDS, values, strict=True) if value is not None}
+    return Job.model_validate(found) if "state" in found else None
 
 
 def _page(raw: str) -> Window | Receipt:

@@ -17,6 +17,7 @@ from actorline.jobs.step import Moved, Step, Stop, Wait
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
+from actorline.platform.marker import digest_of
 from actorline.platform.runs import Run, abort_run, get_run
 from actorline.settings import Settings
 
@@ -52,6 +53,9 @@ class Poller:
                 return end_job(self.ledger, job, STOP_EVENTS[wanted], _left_alone(stop_reason(job, wanted)))
             return self._abort(job, run_id, wanted)
         run = abort_run(self.platform, run_id) if job.state is State.ABORTING else get_run(self.platform, run_id)
+        if job.run_status == "READY" and job.order.starts_run:  # as a start leaves it: the first look, or an early one
+            came_back = f"/{digest_of(job.key)}.{job.attempt})" in (run.meta.user_agent or "")
+            self.ledger.note_marker(job.order.account, came_back=came_back)
         return self._ended(job, run) if run.is_terminal else self._goes_on(job, run)
 
     def _abort(self, job: Job, run_id: str, wanted: str) -> Step:

@@ -8,6 +8,7 @@ lead to another POST.
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -27,12 +28,13 @@ from actorline.jobs.ledger import Ledger
 from actorline.jobs.secret import fill_secrets
 from actorline.jobs.states import Event, State, sources
 from actorline.jobs.step import Moved, Step, Stop
+from actorline.jobs.unmarked import may_be_ours
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset
 from actorline.platform.marker import Found, find_marked, make_marker
-from actorline.platform.runs import get_run
+from actorline.platform.runs import RunSummary, get_run
 from actorline.platform.start import SendBy, StartDeferred, StartRefused, StartUnclear, start_run
 from actorline.settings import Settings
 
@@ -45,6 +47,7 @@ SKEW_SECS: Final = 60.0  # how far our clock and the platform's may differ
 LOOK_AGAIN_SECS: Final = 2.0  # another execution is starting the run: what came of it is known soon
 RESTART_SECS: Final = 600  # for so long after a start of Redis its last writes are taken as possibly lost
 SEARCH_AGAIN_SECS: Final = 5.0
+SUSPECTS_SHOWN: Final = 5
 HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # capacity comes back within minutes; a start costs one call a try
 
 
@@ -182,6 +185,8 @@ class Starter:
             lease.extend(POST_LEASE_SECS, replace_ttl=True)
             _, name = order.target
             body = self._body(job, name)
+            self.ledger.name_marker(job.key)
+            self.ledger.plan_sweep(order.account)
             intent = Intent(attempt=job.attempt, marker=marker, at=self.ledger.now())
             moved = self.ledger.move(
                 job,
@@ -283,28 +288,52 @@ class Starter:
 
     def _search(self, job: Job, intent: Intent, wanted: str | None) -> Step:
         """Look for the run of an intent whose outcome nobody knows."""
+        self.ledger.plan_second_look(job.key, job.attempt)
         began = self.ledger.now()
         found = self._find(intent.marker, intent.at - SKEW_SECS)
         if found.run_ids:
             return self._adopt(job, found)
         sent_by = intent.sent_at or intent.at + self.settings.send_by_secs
-        settled = began >= sent_by + self.settings.start_settle_secs
-        if not settled or found.unreadable:
-            if settled:
-                log.error("start_unclear", job_key=job.key, unreadable_runs=len(found.unreadable))
-            self.ledger.move(
-                job,
-                Event.HOLD,
-                care_s=SEARCH_AGAIN_SECS if not settled else HOLD_SECS[-1],
-                tell="start-unclear" if settled else "",
-                data={"message": f"{len(found.unreadable)} runs can't be told from ours; no second run is started"},
-                fields={"resume": True},
-            )
+        if began < sent_by + self.settings.start_settle_secs:
+            self.ledger.move(job, Event.HOLD, care_s=SEARCH_AGAIN_SECS, fields={"resume": True})
             return Stop()
+        suspects = self._suspects(job, found)
+        if suspects and wanted:
+            reason = stop_reason(job, wanted)
+            message = f"{reason.message} {_name_suspects(suspects)} If one of them is, it goes on: look in the console."
+            return end_job(
+                self.ledger, job, STOP_EVENTS[wanted], Reason(code=reason.code, message=message, billed=True)
+            )
+        if suspects:
+            return self._stay_unclear(job, suspects)
         if wanted:
             return end_job(self.ledger, job, STOP_EVENTS[wanted], stop_reason(job, wanted))
         message = "the platform has no run with our marker; starting again"
         return self._look_again(job, 0, tell="start-not-found", message=message, intent=None)
+
+    def _suspects(self, job: Job, found: Found) -> list[RunSummary]:
+        """Runs that can't be told from ours. Another user agent clears a run only where ours is known to come back."""
+        doubtful = [*found.unreadable]
+        if not self.ledger.is_marker_proven(job.order.account):
+            doubtful += found.others
+        if not doubtful:
+            return []
+        return may_be_ours(self.ledger, self.platform, job, self._body(job, job.order.target[1]), doubtful)
+
+    def _stay_unclear(self, job: Job, suspects: list[RunSummary]) -> Step:
+        message = f"{_name_suspects(suspects)} No second run is started; a person must look: cancel the job, or wait."
+        told = job.waiting_for == Code.START_UNCLEAR
+        if not told:
+            log.error("start_unclear", job_key=job.key, suspects=[run.id for run in suspects])
+        self.ledger.move(
+            job,
+            Event.HOLD,
+            care_s=HOLD_SECS[-1],
+            tell="" if told else "start-unclear",
+            data={"code": Code.START_UNCLEAR, "message": message},
+            fields={"resume": True, "waiting_for": Code.START_UNCLEAR},
+        )
+        return Stop()
 
     def _adopt(self, job: Job, found: Found) -> Step:
         first, *others = found.run_ids
@@ -350,6 +379,12 @@ def _release(lease: Lock) -> None:
         lease.release()
     except LockError:
         log.warning("start_lease_lost")
+
+
+def _name_suspects(runs: Sequence[RunSummary]) -> str:
+    shown = ", ".join(run.id for run in runs[:SUSPECTS_SHOWN])
+    more = f" and {len(runs) - SUSPECTS_SHOWN} more" if len(runs) > SUSPECTS_SHOWN else ""
+    return f"It can't be told whether one of these runs is the job's: {shown}{more}."
 
 
 def _moment(unix_seconds: float) -> datetime:

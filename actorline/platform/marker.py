@@ -5,28 +5,56 @@ Source: fact sheet, section 5, carrier A. Short printable ASCII, because the pla
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from actorline import __version__
 from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound
-from actorline.platform.runs import get_run, list_runs
+from actorline.platform.runs import TRANSITIONAL_STATUSES, RunSummary, get_run, list_runs
+
+_MARKER: Final = re.compile(r"\((?P<installation>[A-Za-z0-9_-]+)/(?P<digest>[0-9a-f]{16})\.(?P<attempt>[0-9]+)\)")
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What a marker says: whose run it is, and of which job's attempt."""
+
+    installation: str
+    digest: str
+    attempt: int
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a complete listing says: runs with the marker, the oldest first, and runs whose marker can't be read."""
+    """What a complete listing says: runs with the marker, the oldest first; runs of the API whose user agent can't be
+    read; and those that show one which is no marker at all.
+    """
 
     run_ids: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
+    unreadable: list[RunSummary] = field(default_factory=list)
+    others: list[RunSummary] = field(default_factory=list)
+
+
+def digest_of(key: str) -> str:
+    """What stands for a job's key in its markers; the key itself stays with us."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def make_marker(installation: str, key: str, attempt: int) -> str:
-    """`actorline/0.1.0 (al-1f00aa/9f86d081884c7d65.1)`; the key itself stays with us."""
-    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-    return f"actorline/{__version__} ({installation}/{digest}.{attempt})"
+    """`actorline/0.1.0 (al-1f00aa/9f86d081884c7d65.1)`"""
+    return f"actorline/{__version__} ({installation}/{digest_of(key)}.{attempt})"
+
+
+def read_marker(user_agent: str | None) -> Marker | None:
+    """The marker in a user agent; None if it is somebody else's."""
+    found = _MARKER.search(user_agent or "")
+    if found is None or not (user_agent or "").startswith("actorline/"):
+        return None
+    return Marker(found["installation"], found["digest"], int(found["attempt"]))
 
 
 def find_marked(platform: Platform, marker: str, *, started_after: datetime) -> Found:
@@ -35,20 +63,35 @@ def find_marked(platform: Platform, marker: str, *, started_after: datetime) -> 
     Raises PlatformError if the listing can't be read to its end: then nothing is known.
     """
     tag = marker[marker.index("(") :]
-    found: list[tuple[datetime | None, str]] = []
-    unreadable: list[str] = []
-    for run_id, started_at, user_agent in _candidates(platform, started_after):
+    found = Found()
+    marked: list[RunSummary] = []
+    for run, user_agent in _with_user_agents(platform, list_runs(platform, started_after=started_after)):
         if user_agent is None:
-            unreadable.append(run_id)
+            found.unreadable.append(run)
         elif tag in user_agent:
-            found.append((started_at, run_id))
-    found.sort(key=lambda item: (item[0] is None, item[0], item[1]))
-    return Found([run_id for _, run_id in found], unreadable)
+            marked.append(run)
+        elif read_marker(user_agent) is None:
+            found.others.append(run)
+    found.run_ids.extend(run.id for run in sorted(marked, key=lambda run: (run.started_at, run.id)))
+    return found
 
 
-def _candidates(platform: Platform, started_after: datetime) -> Iterator[tuple[str, datetime | None, str | None]]:
-    """Run id, start and user agent of each run; list items may lack `meta.userAgent` (fact sheet, section 4)."""
-    for run in list_runs(platform, started_after=started_after):
+def list_going(
+    platform: Platform, installation: str, *, started_after: datetime
+) -> Iterator[tuple[RunSummary, Marker]]:
+    """The runs of an installation that haven't ended, with what their markers say. Raises PlatformError."""
+    runs = list_runs(platform, started_after=started_after, status=sorted(TRANSITIONAL_STATUSES))
+    for run, user_agent in _with_user_agents(platform, runs):
+        marker = read_marker(user_agent)
+        if marker and marker.installation == installation:
+            yield run, marker
+
+
+def _with_user_agents(platform: Platform, runs: Iterable[RunSummary]) -> Iterator[tuple[RunSummary, str | None]]:
+    """Each run that may have been started through the API, with its user agent, which list items may lack
+    (fact sheet, section 4).
+    """
+    for run in runs:
         user_agent = run.meta.user_agent
         if user_agent is None and run.meta.origin in {None, "API", "ACTOR"}:  # ACTOR: we may run in one ourselves
             # listed and not found: gone, or not yet on the replica that was asked, so it may be ours
@@ -56,4 +99,4 @@ def _candidates(platform: Platform, started_after: datetime) -> Iterator[tuple[s
                 user_agent = get_run(platform, run.id).meta.user_agent
         elif user_agent is None:
             continue  # started by hand, a schedule or another Actor: not by us
-        yield run.id, run.started_at, user_agent
+        yield run, user_agent

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ from actorline.platform.resource import Resource, safe_id
 
 # Fact sheet, section 2, table of statuses. Any other, also one the platform adds tomorrow, counts as still running.
 TERMINAL_STATUSES: Final = frozenset({"SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"})
+
+TRANSITIONAL_STATUSES: Final = frozenset({"READY", "RUNNING", "TIMING-OUT", "ABORTING"})
 
 # "The default value as well as the maximum is 1000" (OpenAPI, components/parameters/limit).
 LIST_LIMIT: Final = 1000
@@ -81,6 +83,8 @@ class Run(RunSummary):
     exit_code: int | None = None
     stats: RunStats = Field(default_factory=RunStats)
     options: RunOptions = Field(default_factory=RunOptions)
+    metamorphs: list[Any] = Field(default_factory=list)
+    """The Actors that the run turned into; empty for nearly all."""
 
 
 def get_run(platform: Platform, run_id: str) -> Run:

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from tiny_server import Answer, Request, TinyServer, reply, tiny_server
 
 from actorline.platform import Platform, PlatformError
-from actorline.platform.marker import Found, find_marked, make_marker
+from actorline.platform.marker import Found, Marker, digest_of, find_marked, list_going, make_marker, read_marker
 
 OURS = make_marker("al-1f00aa", "nightly@2026-11-23T00:00:00Z", 1)
 SINCE = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -50,6 +50,11 @@ def search(answer: Callable[[Request], Answer], marker: str = OURS) -> tuple[Fou
             platform.close()
 
 
+def ids(found: Found) -> tuple[list[str], list[str], list[str]]:
+    """Ours, those that can't be read, and those that show no marker."""
+    return found.run_ids, [run.id for run in found.unreadable], [run.id for run in found.others]
+
+
 def test_a_marker_is_short_printable_ascii_and_keeps_the_key_to_itself():
     marker = make_marker("al-1f00aa", "käse 🧀" * 40, 12)
     assert marker.isascii()
@@ -70,15 +75,52 @@ def test_every_installation_key_and_attempt_has_its_own_marker():
     assert len(markers) == 12
 
 
-@pytest.mark.parametrize("other", [make_marker("al-1f00aa", "other", 1), OURS.replace(".1)", ".12)"), "curl/8", ""])
-def test_a_run_of_anybody_else_is_not_ours(other):
-    assert search(account([run("r1", 1, other)]))[0] == Found()
+@pytest.mark.parametrize(
+    ("other", "shown"),
+    [
+        (make_marker("al-1f00aa", "other", 1), []),
+        (OURS.replace(".1)", ".12)"), []),
+        ("curl/8", ["r1"]),  # no marker at all: it may be ours if something on the way changes user agents
+        ("", ["r1"]),
+    ],
+)
+def test_a_run_of_anybody_else_is_not_ours(other, shown):
+    assert ids(search(account([run("r1", 1, other)]))[0]) == ([], [], shown)
+
+
+def test_a_marker_is_read_back_and_nothing_else_is_taken_for_one():
+    assert read_marker(OURS) == Marker("al-1f00aa", digest_of("nightly@2026-11-23T00:00:00Z"), 1)
+    for other in (
+        None,
+        "",
+        "curl/8",
+        "ApifyClient/3.1 (linux; Python/3.11)",
+        OURS.replace("actorline/", "x/"),
+        OURS[:-3],
+    ):
+        assert read_marker(other) is None
+
+
+def test_the_runs_of_an_installation_that_go_on_are_listed_with_their_markers():
+    listed = [
+        run("r1", 1, OURS),
+        run("r2", 2, make_marker("al-2f00aa", "k", 1)),
+        run("r3", 3, "curl/8"),
+        run("r4", 4, make_marker("al-1f00aa", "k", 2)),
+        run("r5", 5),
+    ]
+    with tiny_server(account(listed, {"r5": reply(200, {"data": run("r5", 5, OURS)})})) as server:
+        platform = Platform(server.url, SecretStr("apify_api_x"), user_agent="actorline/test")
+        going = list(list_going(platform, "al-1f00aa", started_after=SINCE))
+        platform.close()
+    assert [(each.id, marker.attempt) for each, marker in going] == [("r1", 1), ("r4", 2), ("r5", 1)]
+    assert all("status=ABORTING%2CREADY%2CRUNNING%2CTIMING-OUT" in r.path for r in server.requests if "?" in r.path)
 
 
 def test_all_pages_are_searched_and_the_oldest_run_comes_first():
     listed = [run(f"r{minute}", minute, OURS if minute in {3, 6} else "curl/8") for minute in range(8)]
     found, server = search(account(listed))
-    assert found == Found(["r3", "r6"])
+    assert found.run_ids == ["r3", "r6"]
     assert all(request.path.startswith("/v2/actor-runs?startedAfter=2026-11-23T08") for request in server.requests)
 
 
@@ -89,7 +131,7 @@ def test_a_run_of_another_release_of_ours_is_found():
 def test_list_items_without_a_user_agent_are_looked_at_one_by_one():
     single = {"r1": reply(200, {"data": run("r1", 1, "curl/8")}), "r2": reply(200, {"data": run("r2", 2, OURS)})}
     found, server = search(account([run("r1", 1), run("r2", 2, origin=None)], single))
-    assert found == Found(["r2"])
+    assert ids(found) == (["r2"], [], ["r1"])
     assert [request.path for request in server.requests if "?" not in request.path] == [
         "/v2/actor-runs/r1",
         "/v2/actor-runs/r2",
@@ -104,11 +146,12 @@ def test_runs_that_were_not_started_by_the_api_cost_no_request(origin):
 
 
 def test_a_run_that_shows_no_marker_anywhere_is_told_and_not_taken_for_somebody_elses():
-    assert search(account([run("r1", 1)], {"r1": reply(200, {"data": run("r1", 1)})}))[0] == Found([], ["r1"])
+    found, _ = search(account([run("r1", 1)], {"r1": reply(200, {"data": run("r1", 1)})}))
+    assert ids(found) == ([], ["r1"], [])
 
 
 def test_a_run_that_is_listed_and_cannot_be_found_yet_may_be_ours():
-    assert search(account([run("r1", 1), run("r2", 2, OURS)]))[0] == Found(["r2"], ["r1"])
+    assert ids(search(account([run("r1", 1), run("r2", 2, OURS)]))[0]) == (["r2"], ["r1"], [])
 
 
 @pytest.mark.parametrize("broken", ["list", "run"])

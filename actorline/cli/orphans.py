@@ -1,0 +1,79 @@
+"""`orphans`: runs of ours that go on and that no job wants."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from actorline import __version__
+from actorline.cli.jobs import AsJson
+from actorline.cli.output import out, print_json, say
+from actorline.cli.run import send
+from actorline.cli.stack import Attached, attach
+from actorline.errors import Code, Unavailable
+from actorline.jobs.job import iso_time
+from actorline.jobs.orphans import Orphan, find_orphans
+from actorline.jobs.orphans import adopt as make_job_of
+from actorline.platform.client import Platform
+from actorline.platform.errors import PlatformError
+from actorline.platform.runs import abort_run
+from actorline.settings import Settings, load_settings
+
+
+def orphans(
+    abort: Annotated[bool, typer.Option("--abort", help="Abort those whose job isn't known here")] = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Make jobs of them, which collect their rows")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List our running runs that no job wants; those of known jobs are aborted in any case."""
+    if abort and adopt:
+        raise typer.BadParameter("give --abort or --adopt, not both")
+    settings = load_settings()
+    with attach(settings, workers=False) as stack:
+        found = 0
+        for orphan, platform in _find(settings, stack):
+            found += 1
+            if orphan.key is not None or abort:
+                abort_run(platform, orphan.run.id)
+                done = "aborted"
+            else:
+                done = _adopt(settings, stack, orphan) if adopt else "left alone"
+            _tell(orphan, done, as_json=as_json)
+    if not found:
+        say("No orphans: every running run of ours has a job that wants it.")
+    elif adopt:
+        say("They are collected while `actorline up` or workers run: actorline jobs")
+    elif not abort:
+        say("Those left alone go on billing: `actorline orphans --abort` or `--adopt`.")
+
+
+def _find(settings: Settings, stack: Attached) -> Iterator[tuple[Orphan, Platform]]:
+    installation = stack.ledger.installation(settings.installation)
+    for account, token in settings.tokens.items():
+        platform = Platform(settings.api_url, token, user_agent=f"actorline/{__version__}")
+        try:
+            for orphan in find_orphans(stack.ledger, platform, installation, account):
+                yield orphan, platform
+        except PlatformError as error:
+            message = f"The account {account} can't be looked at: {error}. What runs there isn't known."
+            raise Unavailable(Code.PLATFORM_UNAVAILABLE, message) from error
+
+
+def _adopt(settings: Settings, stack: Attached, orphan: Orphan) -> str:
+    submitted = make_job_of(stack.ledger, settings, orphan)
+    send(settings, submitted)
+    return f"adopted as the job {submitted.key}"
+
+
+def _tell(orphan: Orphan, done: str, *, as_json: bool) -> None:
+    run = orphan.run
+    facts: dict[str, Any] = {
+        "run_id": run.id, "run_status": run.status, "actor_id": run.act_id, "account": orphan.account,
+        "started_at": iso_time(run.started_at.timestamp()), "cost_usd": run.usage_total_usd, "job": orphan.key,
+        "done": done,
+    }  # fmt: skip
+    if as_json:
+        print_json(facts)
+        return
+    whose = f"of the job {orphan.key}, which doesn't want it" if orphan.key else "ours, of a job that isn't known here"
+    out.print(f"{run.id}  {run.status}  since {facts['started_at']}: {whose}; {done}")

@@ -1,0 +1,82 @@
+"""Orphans: runs with our installation's marker that go on and that no job wants.
+
+Those whose job is in this ledger are ours beyond doubt and are aborted. Those whose job isn't (the ledger was lost) are
+reported, aborted or adopted, as the installation is set. A run without our marker is never touched.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import Event, sources
+from actorline.jobs.submit import Submitted, submit
+from actorline.platform.client import Platform
+from actorline.platform.marker import find_marked, list_going, make_marker
+from actorline.platform.runs import TERMINAL_STATUSES, RunSummary
+from actorline.settings import Settings
+
+ANY_TIME: Final = datetime(2015, 1, 1, tzinfo=UTC)  # older than the platform
+SKEW_SECS: Final = 60.0  # how far our clock and the platform's may differ
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A run that goes on without a job that wants it; `key`: the job that it was started for, if that is known."""
+
+    account: str
+    run: RunSummary
+    key: str | None
+
+
+def find_orphans(ledger: Ledger, platform: Platform, installation: str, account: str) -> Iterator[Orphan]:
+    """Look at every run of the installation that goes on. Raises PlatformError; safe to repeat.
+
+    A run that its job still waits for becomes the job's run on the way.
+    """
+    for run, marker in list_going(platform, installation, started_after=ANY_TIME):
+        key = ledger.key_of_marker(marker.digest)
+        if key is None or ledger.load(key) is None:
+            yield Orphan(account, run, None)
+        elif not _is_wanted(ledger, key, marker.attempt, run.id):
+            yield Orphan(account, run, key)
+
+
+def _is_wanted(ledger: Ledger, key: str, attempt: int, run_id: str) -> bool:
+    """Whether its job wants the run; if not, it is a stray from here on, which upkeep aborts."""
+    job = ledger.load(key)
+    if job is None or job.intent is not None:
+        return True  # a start is under way, and searches for its run itself
+    if job.run_id == run_id:
+        if not job.is_terminal or job.run_status in TERMINAL_STATUSES or not job.order.may_abort:
+            return True  # seen ended and going again: somebody resurrected it by hand
+        ledger.add_stray(run_id, key)
+        return False
+    ledger.record_run(key, attempt, job.epoch, run_id, states=sources(Event.RUN_KNOWN), care_s=0, found=True)
+    return run_id not in ledger.strays()
+
+
+def look_again(ledger: Ledger, platform: Platform, installation: str, key: str, attempt: int) -> list[str]:
+    """Search once more for what an unclear start may have made after all; answers runs that nobody knew of.
+
+    Raises PlatformError: then it is to be done again.
+    """
+    job = ledger.load(key)
+    if job is None:
+        return []
+    since = datetime.fromtimestamp(job.queued_at - SKEW_SECS, UTC)
+    found = find_marked(platform, make_marker(installation, key, attempt), started_after=since)
+    unknown = [run_id for run_id in found.run_ids if ledger.key_of_run(run_id) is None]
+    for run_id in unknown:
+        _is_wanted(ledger, key, attempt, run_id)
+    return unknown
+
+
+def adopt(ledger: Ledger, settings: Settings, orphan: Orphan) -> Submitted:
+    """Rebuild a job round a run whose own job is lost: it is collected, and ours to abort.
+
+    Raises Refused and Unavailable.
+    """
+    document = {"key": f"adopted-{orphan.run.id}", "run_id": orphan.run.id, "own": True, "account": orphan.account}
+    return submit(document, ledger=ledger, settings=settings, trusted=True)

@@ -1,0 +1,90 @@
+"""Runs in which no marker can be read, or can't be believed: told from ours by what they run, and with which INPUT."""
+
+import contextlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.platform import errors as platform_errors
+from actorline.platform.actors import get_actor, get_actor_task
+from actorline.platform.client import Platform
+from actorline.platform.key_value_stores import open_record
+from actorline.platform.runs import RunSummary, get_run
+
+INPUT: Final = "INPUT"  # the record that holds a run's input (fact sheet, section 2)
+BLOCK_BYTES: Final = 256 * 1024
+
+
+def may_be_ours(
+    ledger: Ledger, platform: Platform, job: Job, body: bytes, runs: Iterable[RunSummary]
+) -> list[RunSummary]:
+    """Those that can be the run of this job: known for no other job, of its Actor or Actor task, and with its input.
+
+    Raises PlatformUnavailable: then nothing is known.
+    """
+    target = _Target.of(platform, job)
+    return [
+        run
+        for run in runs
+        if ledger.key_of_run(run.id) in {None, job.key} and target.fits(run) and _has_input_of(platform, run, body)
+    ]
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What the job starts: ids as the platform resolves the names; None where it doesn't know them."""
+
+    platform: Platform
+    actor_id: str | None
+    actor_task_id: str | None
+
+    @classmethod
+    def of(cls, platform: Platform, job: Job) -> "_Target":
+        try:
+            if job.order.actor_task:
+                actor_task = get_actor_task(platform, job.order.actor_task)
+                return cls(platform, actor_task.act_id, actor_task.id)
+            return cls(platform, get_actor(platform, job.order.actor or "").id, None)
+        except (platform_errors.NotFound, platform_errors.Forbidden):
+            return cls(platform, None, None)
+
+    def fits(self, run: RunSummary) -> bool:
+        if self.actor_task_id:
+            return run.actor_task_id in {None, self.actor_task_id}
+        if self.actor_id in {None, run.act_id}:
+            return True
+        return bool(get_run(self.platform, run.id).metamorphs)  # it may have begun as a run of our Actor
+
+
+def _has_input_of(platform: Platform, run: RunSummary, body: bytes) -> bool:
+    """Whether the run's INPUT can come from this body. Each start of ours has one, and a store is read after write
+    (fact sheet, section 7): a run without INPUT is somebody else's.
+    """
+    try:
+        with contextlib.closing(open_record(platform, run.default_key_value_store_id, INPUT)) as record:
+            stored = b"".join(record.blocks(BLOCK_BYTES))
+    except platform_errors.NotFound:
+        return False
+    except platform_errors.Forbidden:
+        return True
+    return is_alike(body, stored)
+
+
+def is_alike(sent: bytes, stored: bytes) -> bool:
+    """Whether an INPUT holds all that was sent: the platform adds an Actor task's values and the schema's defaults."""
+    if sent == stored:
+        return True
+    try:
+        ours, theirs = json.loads(sent), json.loads(stored)
+    except ValueError:
+        return False
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return _is_within(ours, theirs)
+    return bool(ours == theirs)
+
+
+def _is_within(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    return all(name in theirs and theirs[name] == value for name, value in ours.items())

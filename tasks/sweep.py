@@ -1,0 +1,53 @@
+"""`actorline.sweep(account)`, `actorline.look_again(key, attempt)`: what may be billing and no job wants."""
+
+import structlog
+from celery import shared_task
+
+from actorline.errors import Refused, Unavailable
+from actorline.jobs.orphans import Orphan, adopt, find_orphans, look_again
+from actorline.jobs.upkeep import Stage
+from actorline.platform import errors as platform_errors
+from actorline.platform.runs import abort_run
+from tasks.environment import installation, ledger, platform, platform_of, settings
+from tasks.pipeline import send_pipeline
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="actorline.sweep", ignore_result=True)
+def sweep(account: str) -> None:
+    """Find the account's orphans. Those of known jobs are aborted by upkeep; the others are treated as it is set."""
+    try:
+        for orphan in find_orphans(ledger(), platform(account), installation(), account):
+            log.error("orphan_run", run_id=orphan.run.id, job_key=orphan.key, started_at=str(orphan.run.started_at))
+            if orphan.key is None:
+                _treat(orphan)
+    except (platform_errors.PlatformError, Refused) as error:
+        log.warning("sweep_failed", account=account, error=str(error))
+
+
+@shared_task(name="actorline.look_again", ignore_result=True)
+def second_look(key: str, attempt: int) -> None:
+    """Search once more for a start that was unclear; what it made unnoticed is aborted, and told."""
+    try:
+        found = look_again(ledger(), platform_of(key), installation(), key, attempt)
+    except (platform_errors.PlatformError, Refused) as error:
+        log.warning("second_look_failed", job_key=key, error=str(error))
+        return
+    if found:
+        log.error("second_run_found", job_key=key, runs=found)
+    ledger().forget_second_look(key, attempt)
+
+
+def _treat(orphan: Orphan) -> None:
+    if settings().orphans == "abort":
+        abort_run(platform(orphan.account), orphan.run.id)
+    elif settings().orphans == "adopt":
+        try:
+            submitted = adopt(ledger(), settings(), orphan)
+        except Unavailable as error:
+            log.warning("orphan_not_adopted", run_id=orphan.run.id, error=str(error))
+            return
+        job = ledger().load(submitted.key)
+        if submitted.created and job:
+            send_pipeline(job, Stage.START)
