@@ -1,5 +1,6 @@
 """A delivery read back: rows and records as the manifest lists them, whoever delivered them."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from zlib_ng import gzip_ng, zlib_ng
 
 from actorline.delivery.manifest import Manifest
-from actorline.delivery.sink import MANIFEST, LocalSink, SinkError, open_sink
+from actorline.delivery.sink import MANIFEST, Sink, SinkError, open_sink
 
 BLOCK_BYTES: Final = 256 * 1024
 
@@ -26,7 +27,7 @@ class DamagedDeliveryError(SinkError):
 class Delivery:
     """The rows and records of one job. Each method raises SinkError if they can't be read."""
 
-    def __init__(self, sink: LocalSink, manifest: Manifest) -> None:
+    def __init__(self, sink: Sink, manifest: Manifest) -> None:
         self.manifest = manifest
         self._sink = sink
 
@@ -121,6 +122,15 @@ def open_delivery(url: str) -> Delivery:
         message = f"{sink.file_url(MANIFEST)} is not a manifest of version 1. Restore it, or order again."
         raise DamagedDeliveryError(message) from error
     return Delivery(sink, manifest)
+
+
+def measure(file: BinaryIO) -> tuple[int, str]:
+    """Bytes and sha256 of what is left of a file."""
+    digest, size = hashlib.sha256(), 0
+    while block := file.read(BLOCK_BYTES):
+        digest.update(block)
+        size += len(block)
+    return size, digest.hexdigest()
 
 
 def _inflated(file: BinaryIO) -> BinaryIO:

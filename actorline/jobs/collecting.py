@@ -11,7 +11,7 @@ from actorline.delivery.formats import FORMATS
 from actorline.delivery.page_text import PageText, UnreadablePage
 from actorline.delivery.part import PartFacts, download_window, inspect_part
 from actorline.delivery.receipt import Receipt
-from actorline.delivery.sink import LocalSink, SinkError, open_sink
+from actorline.delivery.sink import Sink, SinkError, open_sink
 from actorline.delivery.windows import (
     WAVE_PAGES,
     Window,
@@ -183,7 +183,7 @@ class PageFetcher:
         )
 
 
-def _take_what_lies_there(sink: LocalSink, name: str, ours: PartFacts, text: PageText, *, gzip: bool) -> PartFacts:
+def _take_what_lies_there(sink: Sink, name: str, ours: PartFacts, text: PageText, *, gzip: bool) -> PartFacts:
     """Another execution published first, perhaps one that died before its receipt: its part stands if it is whole."""
     with sink.open(name) as file:
         theirs = inspect_part(file, text=text, compressed=gzip)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from actorline.delivery.manifest import Manifest, RunFacts, StoredRecord, parts_of, totals_of
 from actorline.delivery.receipt import Receipt
-from actorline.delivery.sink import MANIFEST, SUCCESS, LocalSink, SinkError, open_sink
+from actorline.delivery.sink import MANIFEST, SUCCESS, Sink, SinkError, open_sink
 from actorline.delivery.windows import Gap, More, Pages, Proof, judge
 from actorline.errors import Code, Reason
 from actorline.jobs.ending import STOP_CODES, end_job, judge_end, stop_reason
@@ -142,7 +142,7 @@ class Finisher:
         )
 
     def _records(
-        self, job: Job, sink: LocalSink, failure: Reason | None, execution: str
+        self, job: Job, sink: Sink, failure: Reason | None, execution: str
     ) -> tuple[list[StoredRecord], Reason | None]:
         """Store the records that were ordered. Raises PlatformError if they can't be listed: that is tried again."""
         collect = job.order.collect

@@ -1,14 +1,14 @@
 """The records of a run's key-value store: fetched side by side, each stored as the platform gave it."""
 
-import hashlib
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from actorline.delivery.gzip_members import StoredFile
 from actorline.delivery.manifest import StoredRecord
-from actorline.delivery.sink import RECORDS, LocalSink
+from actorline.delivery.reading import measure
+from actorline.delivery.sink import RECORDS, Sink
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.key_value_stores import list_keys, open_record
@@ -29,7 +29,7 @@ class Unreadable:
 class RecordKeeper:
     platform: Platform
     store_id: str
-    sink: LocalSink
+    sink: Sink
     execution: str
 
     def keys(self, wanted: Iterable[str], *, all_of_them: bool) -> list[str]:
@@ -74,13 +74,13 @@ class RecordKeeper:
             open_record(self.platform, self.store_id, record_key) as record,
             self.sink.staging(name, self.execution) as file,
         ):
+            written = StoredFile(file, compress=False)
             for block in record.blocks(BLOCK_BYTES):
-                file.write(block)
-            self.sink.publish(file, name)
-        # what lies there is described, which may be what an execution stored that died before its manifest
-        with self.sink.open(name) as stored:
-            size = os.fstat(stored.fileno()).st_size
-            digest = hashlib.file_digest(stored, "sha256").hexdigest()  # type: ignore[arg-type]  # BinaryIO has readinto
+                written.write(block)
+            size, digest = written.size, written.sha256
+            if not self.sink.publish(file, name):  # stored by an execution that died before its manifest
+                with self.sink.open(name) as stored:
+                    size, digest = measure(stored)
         return StoredRecord(key=record_key, name=name, content_type=record.content_type, bytes=size, sha256=digest)
 
 

@@ -1,0 +1,292 @@
+"""A prefix in an object store as a sink: S3 (`s3://bucket/prefix/`), Google Cloud Storage (`gs://bucket/prefix/`),
+Azure Blob Storage (`az://container/prefix/`, `abfss://container@account.dfs.core.windows.net/prefix/`).
+
+Credentials come from the environment of the process, as the clouds' own tools name them (AWS_*, GOOGLE_*, AZURE_*).
+
+A small file is one conditional PUT. A large one is a multipart upload, which no library of ours can make conditional,
+and Google's can't be (https://cloud.google.com/storage/docs/multipart-uploads): so it is uploaded to a name of the
+execution's own and copied inside the store, which all three do conditionally.
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import AzureStore, GCSStore, S3Store
+
+from actorline.delivery.sink.door import CLAIM, Sink, SinkError
+from actorline.delivery.sink.refusal import explain
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+    from obstore import WritableFile
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+
+SCHEMES: Final = ("s3", "gs", "az", "abfss")
+STAGING: Final = ".staging"
+PIECE_BYTES: Final = 8 * 1024 * 1024  # S3 takes 10,000 pieces: files of up to 80 GB
+PIECES_AT_ONCE: Final = 2  # with PIECE_BYTES it bounds the memory of a file that is written
+READ_BYTES: Final = 4 * 1024 * 1024  # a request; a round trip of 50 ms costs little beside it
+COPY_MAX_BYTES: Final = 5_000_000_000  # what S3 copies in one request
+
+_CLIENT: Final["ClientConfig"] = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=120)}
+_RETRY: Final["RetryConfig"] = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=30),
+}  # longer outages are the job's
+_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_CONTAINER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*")
+
+
+class ObjectSink(Sink):
+    def __init__(self, url: str, store: "ObjectStore | None" = None) -> None:
+        self.root, self._prefix = split_object_url(url)
+        self.url = f"{self.root}/{self._prefix}"
+        self._given = store
+
+    def claim(self, installation: str, key: str) -> bool:
+        made = super().claim(installation, key)
+        if made and self.write_once(CLAIM, json.dumps({}).encode()):
+            raise SinkError(self._not_conditional())
+        return made
+
+    def check(self) -> None:
+        name = f"{STAGING}/check-{os.urandom(6).hex()}"
+        try:
+            self.write_once(name, b"")
+            if self.write_once(name, b""):
+                raise SinkError(self._not_conditional())
+        finally:
+            self.remove(name)
+
+    @contextmanager
+    def staging(self, name: str, execution: str) -> Iterator[BinaryIO]:
+        with self._refusals():
+            upload = _Upload(self._store, self._key(f"{STAGING}/{execution}/{name}"))
+            try:
+                yield cast("BinaryIO", upload)
+            finally:
+                upload.discard()
+
+    def publish(self, file: BinaryIO, name: str) -> bool:
+        upload = cast("_Upload", file)
+        with self._refusals():
+            try:
+                if upload.is_small:
+                    obstore.put(self._store, self._key(name), upload.held, mode="create")
+                else:
+                    upload.complete()
+                    self._copy(upload.key, self._key(name), upload.size)
+            except AlreadyExistsError:
+                return False
+            return True
+
+    def open(self, name: str) -> BinaryIO:
+        with self._refusals():
+            size = obstore.head(self._store, self._key(name))["size"]
+        return io.BufferedReader(_Reader(self, self._key(name), size), READ_BYTES)
+
+    def size(self, name: str) -> int | None:
+        with self._refusals():
+            try:
+                return obstore.head(self._store, self._key(name))["size"]
+            except FileNotFoundError:
+                return None
+
+    def files(self) -> Mapping[str, int]:
+        staged = self._key(STAGING) + "/"
+        return {path.removeprefix(self._prefix): size for path, size in self._list("") if not path.startswith(staged)}
+
+    def move(self, name: str, to: str) -> None:
+        size = self.size(name)
+        if size is None:
+            return
+        with self._refusals():
+            self._copy(self._key(name), self._key(to), size, replace=True)
+        self.remove(name)
+
+    def remove(self, name: str) -> None:
+        self._delete(self._key(name))
+
+    def clear_staging(self) -> None:
+        for path, _ in self._list(STAGING):
+            self._delete(path)
+
+    def read_range(self, key: str, start: int, length: int) -> memoryview:
+        with self._refusals():
+            return memoryview(obstore.get_range(self._store, key, start=start, length=length))
+
+    @property
+    def _store(self) -> "ObjectStore":
+        return self._given or _connect(self.root)
+
+    def _key(self, name: str) -> str:
+        return self._prefix + name
+
+    def _list(self, name: str) -> list[tuple[str, int]]:
+        with self._refusals():
+            blocks = obstore.list(self._store, self._key(name) or None)
+            return [(found["path"], found["size"]) for block in blocks for found in block]
+
+    def _delete(self, key: str) -> None:
+        with self._refusals(), contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._store, key)
+
+    def _copy(self, key: str, to: str, size: int, *, replace: bool = False) -> None:
+        """Raises AlreadyExistsError. What is too large for one request goes through this machine, and there the look
+        whether the name is free comes before the copy: two executions at once then leave the last one's.
+        """
+        if size <= COPY_MAX_BYTES:
+            obstore.copy(self._store, key, to, overwrite=replace)
+            return
+        if not replace and self.exists(to.removeprefix(self._prefix)):
+            raise AlreadyExistsError(to)
+        source = _Reader(self, key, size)
+        with _open_writer(self._store, to) as target:
+            while block := source.read(READ_BYTES):
+                target.write(block)
+
+    def _not_conditional(self) -> str:
+        return (
+            f"The sink {self} replaces what lies there though it is asked not to (If-None-Match), so two workers could "
+            "mix their rows. Take a store that keeps conditional writes: AWS S3, MinIO, R2, Google or Azure do."
+        )
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except (BaseError, FileNotFoundError, NotImplementedError) as error:
+            message = f"The sink {self} {explain(error, self.root)} What is stored stays."
+            raise SinkError(message) from None  # the library's text holds access keys and signed requests
+
+
+class _Upload(io.RawIOBase):
+    """What is written is held in memory up to one piece; beyond that it is streamed to the staged object."""
+
+    def __init__(self, store: "ObjectStore", key: str) -> None:
+        self.key = key
+        self.size = 0
+        self.held = bytearray()
+        self._store = store
+        self._stream: WritableFile | None = None
+        self._completed = False
+
+    @property
+    def is_small(self) -> bool:
+        return self._stream is None
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, block: "ReadableBuffer") -> int:
+        data = bytes(block)  # it is kept until it is sent, and a buffer may be used again meanwhile
+        self.size += len(data)
+        if self._stream is None and self.size <= PIECE_BYTES:
+            self.held += data
+            return len(data)
+        if self._stream is None:
+            self._stream = _open_writer(self._store, self.key)
+            self._stream.write(bytes(self.held))
+            self.held.clear()
+        self._stream.write(data)
+        return len(data)
+
+    def complete(self) -> None:
+        if self._stream and not self._completed:
+            self._stream.close()
+            self._completed = True
+
+    def discard(self) -> None:
+        """Leave nothing in the store. What can't be removed now is swept after the job's end."""
+        if self._stream is None:
+            return
+        with contextlib.suppress(BaseError, OSError):
+            if self._completed:
+                obstore.delete(self._store, self.key)
+            else:
+                self._stream.__exit__(InterruptedError, None, None)  # aborts the upload
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, sink: ObjectSink, key: str, size: int) -> None:
+        self._sink = sink
+        self._key = key
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = max(base + offset, 0)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer)
+        length = min(len(view), self._size - self._at)
+        if length <= 0:
+            return 0
+        view[:length] = self._sink.read_range(self._key, self._at, length)
+        self._at += length
+        return length
+
+
+def _open_writer(store: "ObjectStore", key: str) -> "WritableFile":
+    return obstore.open_writer(store, key, buffer_size=PIECE_BYTES, max_concurrency=PIECES_AT_ONCE)
+
+
+def split_object_url(url: str) -> tuple[str, str]:
+    """`s3://bucket/a/b` -> `s3://bucket`, `a/b/`. Names are taken as they are: nothing in them is decoded.
+
+    Raises SinkError, without the URL, which may hold what somebody took for the place of credentials.
+    """
+    parts = urlsplit(url)
+    place = _CONTAINER if parts.scheme == "abfss" else _BUCKET
+    segments = [segment for segment in parts.path.split("/") if segment]
+    is_plain = place.fullmatch(parts.netloc) and not (parts.query or parts.fragment)
+    if not is_plain or any(segment in {".", ".."} or not _is_name(segment) for segment in segments):
+        message = (
+            "A sink in an object store is s3://bucket/folder/, gs://bucket/folder/, az://container/folder/ or "
+            "abfss://container@account.dfs.core.windows.net/folder/, without a query, credentials, '..', '%' or '\\'. "
+            "Credentials stand in the environment of the workers."
+        )
+        raise SinkError(message)
+    return f"{parts.scheme}://{parts.netloc}", "".join(f"{segment}/" for segment in segments)
+
+
+def _is_name(segment: str) -> bool:
+    return segment.isprintable() and not set(segment) & set('%\\?#"<>')
+
+
+@cache
+def _connect(root: str) -> "ObjectStore":
+    """One store, with its connections and credentials, for all sinks in a bucket."""
+    match urlsplit(root).scheme:
+        case "s3":
+            # R2 and others take a header in the place of it, which their users name in the environment
+            copy = os.environ.get("AWS_COPY_IF_NOT_EXISTS", "multipart")
+            return S3Store.from_url(
+                root, config={"copy_if_not_exists": copy}, client_options=_CLIENT, retry_config=_RETRY
+            )
+        case "gs":
+            return GCSStore.from_url(root, client_options=_CLIENT, retry_config=_RETRY)
+        case _:
+            return AzureStore.from_url(root, client_options=_CLIENT, retry_config=_RETRY)
