@@ -12,7 +12,7 @@ from actorline.delivery.page_text import UnreadablePage
 BLOCK_BYTES: Final = 256 * 1024  # measured: larger blocks gain nothing (DESIGN, section 8)
 INFLATED_BYTES: Final = 1024 * 1024  # bounds memory whatever the ratio of compression
 COMPRESSION_LEVEL: Final = 1  # speed counts: the text is on its way from a fast wire, or through many hands
-_GZIP: Final = 31  # wbits: gzip header and trailer with CRC
+GZIP: Final = 31  # wbits: gzip header and trailer with CRC
 _NOTHING: Final = gzip.compress(b"", mtime=0)
 
 
@@ -20,7 +20,7 @@ class Inflate:
     """Inflates gzip members one after the other, in bounded blocks."""
 
     def __init__(self) -> None:
-        self._member = zlib_ng.decompressobj(_GZIP)
+        self._member = zlib_ng.decompressobj(GZIP)
         self._fed = False
 
     def feed(self, block: bytes) -> Iterator[bytes]:
@@ -28,7 +28,7 @@ class Inflate:
         data = block
         while data:
             if self._member.eof:
-                self._member = zlib_ng.decompressobj(_GZIP)
+                self._member = zlib_ng.decompressobj(GZIP)
             try:
                 plain = self._member.decompress(data, INFLATED_BYTES)
             except zlib_ng.error as error:  # type: ignore[misc]  # its stub declares an instance
@@ -72,7 +72,7 @@ class StoredFile:
             self._put(text)
         elif text:
             if self._member is None:
-                self._member = zlib_ng.compressobj(COMPRESSION_LEVEL, zlib_ng.DEFLATED, _GZIP)
+                self._member = zlib_ng.compressobj(COMPRESSION_LEVEL, zlib_ng.DEFLATED, GZIP)
             self._put(self._member.compress(text))
 
     def write_apart(self, text: bytes) -> None:

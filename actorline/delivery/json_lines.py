@@ -24,6 +24,7 @@ class JsonLines:
     media_types = ("json",)  # application/jsonl, application/x-ndjson, application/json-lines
     passes_through = True
     counts_exactly = True
+    shows_cuts = True
     head = tail = b""
 
     def __init__(self) -> None:
@@ -66,6 +67,7 @@ class JsonArray:
     media_types = JsonLines.media_types
     passes_through = False
     counts_exactly = True
+    shows_cuts = True
     head, tail = ARRAY_HEAD, ARRAY_TAIL
 
     def __init__(self) -> None:
@@ -96,6 +98,7 @@ class StoredArray:
     media_types = ()
     passes_through = True
     counts_exactly = True
+    shows_cuts = True
     head = tail = b""
 
     def __init__(self) -> None:

@@ -31,6 +31,10 @@ class PageText(Protocol):
         """Whether `end` knows the number of rows; otherwise it may name too many, never too few."""
 
     @property
+    def shows_cuts(self) -> bool:
+        """Whether `end` notices a cut inside of a row."""
+
+    @property
     def head(self) -> bytes: ...
 
     @property

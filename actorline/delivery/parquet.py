@@ -1,7 +1,7 @@
 """JSON lines become Parquet: a process of its own, for building Python values out of JSON holds the interpreter.
 
     python -m actorline.delivery.parquet shape            < page > shape (JSON)
-    python -m actorline.delivery.parquet write            < shape, newline, pages > file
+    python -m actorline.delivery.parquet write ROWS       < shape, newline, pages > file
 
 A page is JSON lines, as gzip or plain. Columns are the fields of all items, in the order in which they first come:
 
@@ -37,13 +37,13 @@ _HALF_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 Convert = Callable[[Any], Any]
 
 
-def main(command: str) -> int:
+def main(command: str, rows: str = "") -> int:
     source, target = sys.stdin.buffer, sys.stdout.buffer
     try:
         if command == "shape":
             target.write(orjson.dumps(shape_of(item for items in item_batches(source) for item in items).dump()))
         else:
-            write(source, target, Shape.load(orjson.loads(source.readline())))
+            write(source, target, Shape.load(orjson.loads(source.readline())), rows=int(rows))
         target.flush()
     except NoTableError as error:
         sys.stderr.write(str(error))
@@ -66,8 +66,10 @@ def item_batches(source: BinaryIO) -> Iterator[list[dict[str, Any]]]:
         yield [_item(line) for line in rest.split(b"\n") if line]
 
 
-def write(source: BinaryIO, target: BinaryIO, shape: Shape) -> None:
-    """Write all items as one file, whose row groups bound the memory. Raises NoTableError."""
+def write(source: BinaryIO, target: BinaryIO, shape: Shape, *, rows: int) -> None:
+    """Write all items as one file, whose row groups bound the memory. Raises NoTableError, also if there aren't as many
+    as `rows`.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -75,15 +77,20 @@ def write(source: BinaryIO, target: BinaryIO, shape: Shape) -> None:
     columns = [(name, converter(one), schema.field(name).type) for name, one in shape.fields.items()]
     with parquet.ParquetWriter(_Counted(target), schema, compression="zstd") as writer:
         held: list[Any] = []
+        written = 0
         for items in item_batches(source):
             if not columns:
                 raise NoTableError("no item has any field")
             arrays = [pa.array(map(convert, _values(items, name)), kind) for name, convert, kind in columns]
+            written += len(items)
             held.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
             if sum(batch.nbytes for batch in held) > ROW_GROUP_BYTES:
                 writer.write_table(pa.Table.from_batches(held, schema))
                 held.clear()
         writer.write_table(pa.Table.from_batches(held, schema))
+    if written != rows:
+        message = f"{written:,} rows came of {rows:,}"
+        raise NoTableError(message)
 
 
 def arrow_type(shape: Shape) -> Any:
@@ -195,4 +202,4 @@ class _Counted:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -24,6 +24,8 @@ class Answer(Protocol):
     @property
     def is_gzip(self) -> bool: ...
     @property
+    def is_framed(self) -> bool: ...
+    @property
     def content_type(self) -> str: ...
     def blocks(self, size: int) -> Iterator[bytes]: ...
     def close(self) -> None: ...
@@ -67,6 +69,8 @@ def download_window(
         limit = window.limit - facts.scanned
         answer = open_answer(window.offset + facts.scanned, limit)
         try:
+            if not (answer.is_gzip or answer.is_framed or (keeps_count and text.shows_cuts)):
+                raise UnreadablePage("the answer has neither a length nor a checksum: nobody could tell if it is whole")
             rows = page.store(answer, keep_alive)
             scanned = _scanned(answer, rows, limit, text, keeps_count=keeps_count)
         finally:

@@ -6,6 +6,7 @@ fewer than the answer names is refused, one with more is not.
 
 import re
 import tempfile
+import weakref
 import zipfile
 import zlib
 from typing import IO, Final
@@ -21,6 +22,7 @@ class _OneAnswer:
 
     passes_through = True
     counts_exactly = False
+    shows_cuts = True
     head = tail = b""
 
     def __init__(self, name: str, *media_types: str) -> None:
@@ -66,7 +68,8 @@ class Workbook(_OneAnswer):
 
     def __init__(self) -> None:
         super().__init__("XLSX", "spreadsheetml", "ms-excel")
-        self._aside: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is counted
+        self._aside: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is counted, or with this
+        weakref.finalize(self, self._aside.close)
 
     def feed(self, plain: bytes) -> bytes:
         self._begin_block()

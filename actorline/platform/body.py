@@ -15,7 +15,7 @@ class Body:
     """An open answer; a context manager that closes it. For one thread.
 
     A connection that breaks or stalls, and a body shorter than its Content-Length, raise PlatformUnavailable.
-    A body without Content-Length that is sent without chunks can't be checked here.
+    A body that isn't framed can't be checked here.
     """
 
     ENCODINGS: ClassVar[frozenset[str]] = frozenset({"gzip", "identity"})
@@ -25,6 +25,8 @@ class Body:
     """As sent, with its parameters; empty if absent."""
     content_length: int | None
     """Bytes on the wire, still encoded; None if the server didn't say."""
+    is_framed: bool
+    """Whether its end can be told from a connection that broke: by its length, or by chunks."""
     is_encoded: bool
     """Whether the raw bytes are not the content itself."""
     is_gzip: bool
@@ -39,6 +41,8 @@ class Body:
             raise PlatformUnavailable(message, status=response.status_code, request=describe_request(response))
         self.content_type = response.headers.get("Content-Type", "")
         self.content_length = int_header(response, "Content-Length")
+        chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+        self.is_framed = chunked or self.content_length is not None
         self.is_gzip = encoding == "gzip"
         self.is_encoded = encoding != "identity"
 

@@ -36,6 +36,7 @@ class Served:
     is_gzip: bool = False
     content_type: str = JSON_LINES
     cuts: Sequence[int] = ()
+    is_framed: bool = True
     is_closed: bool = False
 
     def blocks(self, size: int) -> Iterator[bytes]:

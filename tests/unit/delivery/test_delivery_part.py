@@ -132,6 +132,13 @@ def test_a_window_behind_the_end_leaves_no_bytes():
         assert (facts.items, facts.scanned, facts.bytes, stored) == (0, 0, 0, b"")
 
 
+def test_an_answer_whose_end_nothing_proves_is_refused():
+    assert download(plain(ROWS, is_framed=False))[0].items == 3
+    assert download(squeezed(ROWS, is_framed=False), keeps_count=False)[0].items == 3
+    with pytest.raises(UnreadablePage, match="neither a length nor a checksum"):
+        download(plain(ROWS, is_framed=False), keeps_count=False)
+
+
 @pytest.mark.parametrize("text", [b"\n", b'{"a":1}\n\n{"a":2}\n', b'{"a":1}\n\n'])
 @pytest.mark.parametrize("size", [1, 100])
 def test_an_empty_line_is_no_row_and_is_refused(text, size):

@@ -1,0 +1,65 @@
+"""Parquet with one schema: the shape of every page is taken first, then all rows are written by that of the whole.
+
+The work is done in processes of their own (`actorline.delivery.parquet`), one a core for the shapes.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import chain
+from typing import Final
+
+import orjson
+
+from actorline.delivery.child import ChildFailedError, run_child
+from actorline.delivery.gzip_members import StoredFile
+from actorline.delivery.parquet import NO_TABLE
+from actorline.delivery.shapes import NoTableError, Shape
+from actorline.delivery.staged_page import AssemblyError, StagedPage
+
+MODULE: Final = "actorline.delivery.parquet"
+
+
+@dataclass(frozen=True)
+class ParquetAssembly:
+    shape: Shape
+
+    @classmethod
+    def of(cls, pages: list[StagedPage]) -> "ParquetAssembly":
+        """Reads every page. Raises SinkError, AssemblyError, and what `keep_alive` raises."""
+        whole = Shape()
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            try:
+                for shape in threads.map(_shape_of, pages):
+                    whole.merge(shape)
+            except NoTableError as error:
+                raise AssemblyError(str(error)) from None
+        return cls(whole)
+
+    def write(self, pages: list[StagedPage], out: StoredFile, *, is_first: bool) -> None:  # noqa: ARG002 - all alike
+        shape = orjson.dumps(self.shape.dump()) + b"\n"
+        rows = sum(page.receipt.items for page in pages)
+        _convert(["write", str(rows)], chain([shape], *(page.blocks() for page in pages)), out.write, pages)
+
+
+def is_available() -> bool:
+    """Whether the library is there: the extra `parquet`."""
+    return find_spec("pyarrow") is not None
+
+
+def _shape_of(page: StagedPage) -> Shape:
+    made: list[bytes] = []
+    _convert(["shape"], page.blocks(), made.append, [page])
+    return Shape.load(orjson.loads(b"".join(made)))
+
+
+def _convert(
+    arguments: list[str], source: Iterator[bytes], take: Callable[[bytes], object], pages: list[StagedPage]
+) -> None:
+    try:
+        run_child(MODULE, *arguments, source=source, take=take, keep_alive=pages[0].keep_alive)
+    except ChildFailedError as error:
+        why = str(error) if error.status == NO_TABLE else f"the conversion broke (exit code {error.status}: {error})"
+        raise AssemblyError(why) from None
