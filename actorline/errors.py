@@ -45,12 +45,14 @@ class Code(StrEnum):
     PLATFORM_UNAVAILABLE = "platform-unavailable"
     REDIS_UNAVAILABLE = "redis-unavailable"
     UNKNOWN_KEY = "unknown-key"
+    REQUEST_INVALID = "request-invalid"
+    INTERNAL = "internal"
 
 
 REFUSALS: Final = frozenset({
     Code.AUTH, Code.FORBIDDEN, Code.ACTOR_NOT_FOUND, Code.RUN_NOT_FOUND, Code.DATASET_NOT_FOUND, Code.INPUT_INVALID,
     Code.DOCUMENT_INVALID, Code.SECRET_REFUSED, Code.SINK_REFUSED, Code.CONFLICT, Code.UNKNOWN_KEY,
-    Code.PAUSED,
+    Code.PAUSED, Code.REQUEST_INVALID,
 })  # fmt: skip
 """Codes of orders that were turned down: with `billed` false nothing was started."""
 

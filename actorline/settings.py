@@ -26,6 +26,7 @@ SETTINGS_FILE = "actorline.toml"
 SETTINGS_FILE_VARIABLE = "ACTORLINE_SETTINGS"
 API_URL = "https://api.apify.com"
 SOCKET_PATH_BYTES = 100
+GATEWAY_KEY_CHARS = 32  # as many hexadecimal digits as nobody guesses
 
 
 class SettingsError(Exception):
@@ -103,6 +104,10 @@ class Settings(BaseSettings):
         10, ge=0, description="Seconds after a run's end until the platform's item counters are trusted"
     )
     visibility_timeout_secs: int = Field(15, ge=5, description="Seconds until a dead worker's messages are taken over")
+    gateway_key: SecretStr | None = Field(
+        None, description="An API key of the operator's own, which may do everything; at least 32 characters"
+    )
+    gateway_key_file: Path | None = Field(None, description="File holding that key, for container secrets")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged")
 
     @classmethod
@@ -138,7 +143,7 @@ class Settings(BaseSettings):
     def _comma_separated(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("home", "schedules_file", "apify_token_file")
+    @field_validator("home", "schedules_file", "apify_token_file", "gateway_key_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else None
@@ -184,8 +189,21 @@ class Settings(BaseSettings):
         if self.apify_token and self.apify_token.get_secret_value().strip():
             tokens["default"] = self.apify_token
         elif self.apify_token_file:
-            tokens["default"] = SecretStr(_read_token(self.apify_token_file))
+            tokens["default"] = SecretStr(_read_secret(self.apify_token_file, "APIFY_TOKEN_FILE"))
         return {alias: SecretStr(token.get_secret_value().strip()) for alias, token in tokens.items()}
+
+    @property
+    def bootstrap_key(self) -> SecretStr | None:
+        """The operator's own API key. Raises SettingsError if it can't be read, or could be guessed."""
+        key = self.gateway_key
+        if key is None and self.gateway_key_file:
+            key = SecretStr(_read_secret(self.gateway_key_file, "ACTORLINE_GATEWAY_KEY_FILE"))
+        if key is not None and len(key) < GATEWAY_KEY_CHARS:
+            message = (
+                f"ACTORLINE_GATEWAY_KEY has fewer than {GATEWAY_KEY_CHARS} characters. Take `openssl rand -hex 32`."
+            )
+            raise SettingsError(message)
+        return key
 
     def token_of(self, account: str) -> SecretStr | None:
         """The environment tells no small letters from capitals, so an alias doesn't either."""
@@ -208,16 +226,17 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(message) from error
 
 
-def _read_token(file: Path) -> str:
+def _read_secret(file: Path, variable: str) -> str:
     try:
-        token = file.read_text().strip()
+        secret = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         message = f"APIFY_TOKEN_FILE can't be read: {why}. Give a file that holds the token."
         raise SettingsError(message) from None
-    if not token:
-        raise SettingsError("APIFY_TOKEN_FILE is empty. Give a file that holds the token.")
-    return token
+    if not secret:
+        message = f"{variable} is empty. Give a file that holds it."
+        raise SettingsError(message)
+    return secret
 
 
 def find_settings_file(start: Path) -> Path | None:

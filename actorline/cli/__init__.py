@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from actorline.cli import brake, demo, doctor, jobs, orphans, processes, retry, rows, run, submit, watch
+from actorline.cli import brake, demo, doctor, gateway, jobs, keys, orphans, processes, retry, rows, run, submit, watch
 from actorline.cli.exits import Exit, exit_of_reason
 from actorline.cli.output import print_refusal, quiet_logs, say
 from actorline.errors import Refused, Unavailable
@@ -18,9 +18,10 @@ app = typer.Typer(
 for command in (
     demo.demo, run.run, jobs.jobs, jobs.show, jobs.cancel, retry.retry, rows.items, rows.records,
     submit.submit, watch.watch, brake.pause, brake.resume, doctor.doctor, orphans.orphans,
-    processes.up, processes.worker, processes.beat, processes.flower, processes.emulator,
+    processes.up, processes.worker, processes.beat, processes.flower, gateway.gateway, processes.emulator,
 ):  # fmt: skip
     app.command()(command)
+app.add_typer(keys.keys, name="keys")
 
 
 def main() -> None:

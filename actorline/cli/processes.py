@@ -37,12 +37,12 @@ def worker(
     """Run one worker process, for containers."""
     chosen = set(kinds or [Kind.ALL])
     kind = chosen.pop() if len(chosen) == 1 else Kind.ALL
-    _become(_with_redis(), "worker", kind)
+    _become(with_redis(), "worker", kind)
 
 
 def beat() -> None:
     """Run celery beat on schedules.toml."""
-    _become(_with_redis(), "beat")
+    _become(with_redis(), "beat")
 
 
 def flower(
@@ -50,7 +50,7 @@ def flower(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 5555,
 ) -> None:
     """Run Flower, the dashboard."""
-    _become(_with_redis(), "flower", address, str(port))
+    _become(with_redis(), "flower", address, str(port))
 
 
 def emulator(
@@ -73,7 +73,8 @@ def send_line(settings: Settings) -> str:
     )
 
 
-def _with_redis() -> Settings:
+def with_redis() -> Settings:
+    """The settings of a process that is no use without Redis. Raises Unavailable."""
     settings = load_settings()
     if settings.redis_url is None and not settings.socket.exists():
         message = (

@@ -254,6 +254,11 @@ PLATFORM_WORDS: Final[Mapping[str, str]] = {
 """What the API and its clients call a field of ours."""
 
 
+def is_key(text: str) -> bool:
+    """Whether a job can have this key."""
+    return re.fullmatch(KEY_PATTERN, text) is not None
+
+
 def fresh_key() -> str:
     """A new UUIDv7: sorts by time, and nobody else has made it."""
     moment = int(time.time() * 1000).to_bytes(6, "big")

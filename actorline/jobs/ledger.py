@@ -257,8 +257,7 @@ class Ledger:
         self.redis.xadd(self.name("events", key), entry, maxlen=TIMELINE_ENTRIES, approximate=True)
 
     def timeline(self, key: str) -> list[TimelineEntry]:
-        entries = self.redis.xrange(self.name("events", key))
-        return [TimelineEntry(id, float(e["at"]), e["event"], json.loads(e["data"])) for id, e in entries]  # noqa: A001
+        return _entries(self.redis.xrange(self.name("events", key)))
 
     # -- later looks at the platform
 
@@ -304,6 +303,15 @@ class Ledger:
 
     def is_marker_proven(self, account: str) -> bool:
         return bool(self.redis.hget(self.name("marker_seen"), account) == "1")
+
+    def timeline_after(self, key: str, after: str) -> list[TimelineEntry]:
+        """The timeline's entries behind the id `after`."""
+        return _entries(self.redis.xrange(self.name("events", key), f"({after}"))
+
+    def latest_entry(self, key: str) -> str:
+        """The id of the timeline's latest entry; "0-0" if there is none."""
+        latest = self.redis.xrevrange(self.name("events", key), count=1)
+        return cast("str", latest[0][0]) if latest else "0-0"
 
     # -- pages
 
@@ -421,6 +429,10 @@ class Ledger:
 def _job(values: list[str | None]) -> Job | None:
     found = {name: value for name, value in zip(_JOB_FIELDS, values, strict=True) if value is not None}
     return Job.model_validate(found) if "state" in found else None
+
+
+def _entries(raw: list[tuple[str, dict[str, str]]]) -> list[TimelineEntry]:
+    return [TimelineEntry(id, float(e["at"]), e["event"], json.loads(e["data"])) for id, e in raw]  # noqa: A001
 
 
 def _page(raw: str) -> Window | Receipt:

@@ -18,6 +18,6 @@ def make_sender(settings: Settings) -> Celery:
     return app
 
 
-def send_upkeep(app: Celery, namespace: str, key: str) -> None:
-    """Let a worker take care of the job now. Losing this message costs seconds: upkeep finds the job by its `due`."""
-    app.send_task("actorline.upkeep", [key], queue=f"{namespace}.control", ignore_result=True, retry=False)
+def send_upkeep(app: Celery, namespace: str, *keys: str) -> None:
+    """Let a worker take care of the jobs now. Losing this message costs seconds: upkeep finds each job by its `due`."""
+    app.send_task("actorline.upkeep", keys, queue=f"{namespace}.control", ignore_result=True, retry=False)

@@ -1,0 +1,22 @@
+"""`gateway`: the HTTP door, as a process of its own."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from actorline.cli.processes import with_redis
+from actorline.cli.stack import child_environment
+
+
+def gateway(
+    host: Annotated[str, typer.Option(help="Beyond loopback there must be an API key: `actorline keys create`")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8470,
+) -> None:
+    """Run the HTTP door. It needs the extra `gateway`."""
+    settings = with_redis()
+    command = [sys.executable, "-P", "-m", "actorline.gateway", "--host", host, "--port", str(port)]
+    os.execve(command[0], command, child_environment(settings))  # noqa: S606 - our own command

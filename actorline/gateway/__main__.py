@@ -1,0 +1,42 @@
+"""`python -P -m actorline.gateway [--host HOST] [--port PORT]`: how doors and the stack start the HTTP door."""
+
+import argparse
+import sys
+from typing import Final
+
+import redis
+
+from actorline.errors import Unavailable
+from actorline.settings import SettingsError, load_settings
+
+EXIT_USAGE: Final = 2
+EXIT_UNAVAILABLE: Final = 7
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="actorline gateway")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8470)
+    options = parser.parse_args()
+    try:
+        from actorline.gateway.server import serve
+
+        serve(load_settings(), options.host, options.port)
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{error.name} is missing: pip install 'actorline[gateway]'\n")
+        return EXIT_USAGE
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_USAGE
+    except Unavailable as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_UNAVAILABLE
+    except redis.RedisError as error:
+        message = f"Redis does not answer ({type(error).__name__}). Is ACTORLINE_REDIS_URL right, and Redis running?"
+        sys.stderr.write(f"{message} Nothing listens.\n")
+        return EXIT_UNAVAILABLE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

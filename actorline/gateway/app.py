@@ -1,0 +1,45 @@
+"""The application: routes, problem documents, and what runs behind them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from actorline.gateway import openapi
+from actorline.gateway.admission import Doorkeeper
+from actorline.gateway.context import Context
+from actorline.gateway.manners import Manners
+from actorline.gateway.problems import show_problems
+from actorline.gateway.routes import health, jobs
+from actorline.gateway.starting import Starter
+from actorline.gateway.waiting import Timelines
+from actorline.jobs.ledger import Ledger
+from actorline.settings import Settings
+
+ROUTERS: Final = (jobs.router, health.router)
+
+
+def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_stopping: Callable[[], bool]) -> FastAPI:
+    """`is_stopping`: whether the process is to end, so that nobody waits any longer."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        timelines = Timelines(ledger, is_stopping=is_stopping)
+        starter = Starter(settings)
+        app.state.context = Context(settings, ledger, doorkeeper, starter, timelines)
+        reading = asyncio.create_task(timelines.run())
+        yield
+        reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await reading
+        starter.close()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, middleware=[Middleware(Manners)])
+    for router in ROUTERS:
+        app.include_router(router)
+    show_problems(app)
+    openapi.describe(app)
+    return app

@@ -1,0 +1,68 @@
+"""The body of an order: bounded in size and time while it is read, and JSON."""
+
+import asyncio
+import json
+from typing import Any, Final
+
+from starlette.requests import Request
+
+from actorline.errors import Code, Refused
+from actorline.gateway.problems import Fault
+from actorline.jobs.document import MAX_INPUT_BYTES
+
+MAX_BODY_BYTES: Final = MAX_INPUT_BYTES + 1_000_000  # an input as large as the platform takes, and the rest of an order
+BODY_SECS: Final = 60.0  # the largest body at 1.4 Mbit/s
+
+
+async def read_body(request: Request) -> bytes:
+    """Raises Fault: 415 if it isn't declared as JSON, 413 as soon as it is too large, 408 if it comes too slowly."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Fault(415, Code.REQUEST_INVALID, "The body must be application/json. Nothing was started.")
+    if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:
+        raise _too_large()
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECS):
+            async for block in request.stream():
+                body += block
+                if len(body) > MAX_BODY_BYTES:
+                    raise _too_large()
+    except TimeoutError:
+        message = f"The body did not come within {BODY_SECS:g} s. Nothing was started. Send it again."
+        raise Fault(408, Code.REQUEST_INVALID, message) from None
+    return bytes(body)
+
+
+def parse_json(body: bytes) -> Any:
+    """Python's own parser keeps whole numbers of any size as they are. Raises Refused if it is no JSON."""
+    try:
+        return json.loads(body)
+    except RecursionError:
+        message = "The body is nested too deeply. Nothing was started."
+        raise Refused(Code.DOCUMENT_INVALID, message) from None
+    except ValueError as error:
+        where = f" at {error.lineno}:{error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else ""
+        message = f"The body is not JSON{where}. Nothing was started."
+        raise Refused(Code.DOCUMENT_INVALID, message) from None
+
+
+def with_key(raw: Any, idempotency_key: str | None) -> Any:
+    """The document with the key of the header. Raises Refused if it has another one.
+
+    A quoted header (a structured field, as the IETF's draft has it) and a plain one mean the same.
+    """
+    if idempotency_key is None or not isinstance(raw, dict):
+        return raw
+    key = idempotency_key
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    given = raw.get("key")
+    if given is not None and given != key:
+        message = "The document's key is not that of the Idempotency-Key header. Nothing was started. Give one of them."
+        raise Refused(Code.DOCUMENT_INVALID, message)
+    return {**raw, "key": key}
+
+
+def _too_large() -> Fault:
+    message = f"The body has more than {MAX_BODY_BYTES:,} bytes. Nothing was started."
+    return Fault(413, Code.DOCUMENT_INVALID, message)

@@ -1,0 +1,98 @@
+"""What the OpenAPI document says beyond the routes' own signatures: the job document, problems, examples."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from fastapi import FastAPI, Header, Path
+from fastapi.openapi.utils import get_openapi
+
+from actorline import __version__
+from actorline.gateway.problems import MEDIA_TYPE, Problem
+from actorline.jobs.document import KEY_PATTERN, JobDocument
+from actorline.jobs.job import JobResult
+
+REFERENCE: Final = "#/components/schemas/{model}"
+DESCRIPTION: Final = (
+    "Runs Apify Actors as jobs: one order is one paid run. The key is the job: the same order under the same key joins "
+    "the job that exists, so that a request whose answer was lost is safe to repeat."
+)
+MEANINGS: Final[Mapping[int, str]] = {
+    401: "No API key, or one that is not known",
+    403: "The API key does not cover this, or a web page asks",
+    404: "No such job, or not for this API key",
+    408: "The body came too slowly",
+    409: "In conflict with the job as it is; nothing was changed",
+    413: "The body is too large",
+    415: "The body is not application/json",
+    422: "A bad document, header or parameter; nothing was started",
+    500: "A fault of ours",
+    502: "What was delivered can't be read from the sink",
+    503: "Redis does not answer, or too many requests of this kind: try again after Retry-After",
+}
+
+ORDER: Final[Mapping[str, Any]] = {
+    "key": "prices-2026-11-23",
+    "actor": "apify/web-scraper",
+    "input": {"startUrls": [{"url": "https://example.com"}]},
+}
+RESULT: Final[Mapping[str, Any]] = {
+    "key": "prices-2026-11-23", "state": "DELIVERED", "reason": None, "actor": "apify/web-scraper",
+    "run_id": "HG7ML7M8z78YcAPEB", "run_url": "https://console.apify.com/view/runs/HG7ML7M8z78YcAPEB",
+    "run_status": "SUCCEEDED", "attempt": 1, "adopted": False, "dataset_id": "wmKPijuyDnPZAPRMk",
+    "key_value_store_id": "eJNzqsbPiopwJcgGQ", "sink": "file:///srv/rows/prices-2026-11-23/",
+    "manifest": "file:///srv/rows/prices-2026-11-23/manifest.json", "items": 250000, "scanned": 250000,
+    "bytes": 61234567, "pages": 12, "records": 1, "cost_usd": 0.42, "queued_at": "2026-11-23T08:15:30.123Z",
+    "started_at": "2026-11-23T08:15:30.456Z", "run_finished_at": "2026-11-23T08:20:11.000Z",
+    "delivered_at": "2026-11-23T08:20:31.789Z",
+}  # fmt: skip
+
+JobKey = Annotated[str, Path(description="The job's key", json_schema_extra={"pattern": KEY_PATTERN})]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(description="The job's key, if the document doesn't hold it", json_schema_extra={"pattern": KEY_PATTERN}),
+]
+DOCUMENT_BODY: Final[Mapping[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": REFERENCE.format(model="JobDocument")}, "example": ORDER},
+        },
+    }
+}
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def result(status: int, description: str, **headers: str) -> Responses:
+    """A response that holds a job's result."""
+    described = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
+    content = {"application/json": {"example": RESULT}}
+    return {status: {"model": JobResult, "description": description, "content": content, "headers": described}}
+
+
+def problems(*statuses: int) -> Responses:
+    """Responses that hold a problem document."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}}
+    return {status: {"description": MEANINGS[status], "content": content} for status in statuses}
+
+
+def describe(app: FastAPI) -> None:
+    """Let `/openapi.json` hold the models that no signature names."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(
+                title="Actorline",
+                version=__version__,
+                description=DESCRIPTION,
+                routes=app.routes,
+                tags=app.openapi_tags,
+            )
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            for model in (JobDocument, Problem):
+                schema = model.model_json_schema(ref_template=REFERENCE)
+                schemas.update({**schema.pop("$defs", {}), model.__name__: schema})
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way

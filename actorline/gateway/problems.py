@@ -1,0 +1,139 @@
+"""Errors as HTTP shows them: problem documents (RFC 9457) with our codes, on every path and for every fault."""
+
+import traceback
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import redis
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from actorline.delivery.reading import NoDeliveryError
+from actorline.delivery.sink import SinkError
+from actorline.errors import Code, Reason, Refused, Unavailable
+from actorline.jobs.durability import NotDurableError
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECS: Final = 5
+UNAVAILABLE: Final = frozenset({
+    Code.REDIS_UNAVAILABLE, Code.PLATFORM_UNAVAILABLE, Code.LEDGER_NOT_DURABLE, Code.CAPACITY,
+})  # fmt: skip
+STATUSES: Final[Mapping[Code, int]] = {
+    **dict.fromkeys(UNAVAILABLE, 503),
+    Code.AUTH: 401,
+    Code.FORBIDDEN: 403,
+    Code.UNKNOWN_KEY: 404,
+    Code.CONFLICT: 409,
+    Code.SINK_FAILED: 502,
+    Code.INTERNAL: 500,
+}
+"""The status of each code; what isn't here is a bad order: 422."""
+
+
+class Problem(BaseModel):
+    """What went wrong, what that means, and what to do about it."""
+
+    type: str = "about:blank"
+    title: str = Field(description="The status in words")
+    status: int
+    detail: str
+    code: Code
+    billed: bool = Field(default=False, description="Whether a run was started that the account pays for")
+
+
+class Fault(Exception):  # noqa: N818
+    """A request that is turned down for how it was made: a status and headers of its own."""
+
+    def __init__(self, status: int, code: Code, detail: str, **headers: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.reason = Reason(code=code, message=detail, billed=False)
+        self.headers = headers
+
+
+def problem(status: int, reason: Reason, headers: Mapping[str, str] | None = None) -> Response:
+    document = Problem(
+        title=HTTPStatus(status).phrase, status=status, detail=reason.message, code=reason.code, billed=reason.billed
+    )
+    extra = dict(headers or {})
+    if status == HTTPStatus.UNAUTHORIZED:
+        extra["WWW-Authenticate"] = "Bearer"
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        extra["Retry-After"] = str(RETRY_AFTER_SECS)
+    return Response(document.model_dump_json(), status, extra, MEDIA_TYPE)
+
+
+def show_problems(app: FastAPI) -> None:
+    """Answer every exception with a problem document."""
+    for kind, handler in {
+        Fault: _fault, Refused: _refused, Unavailable: _refused, redis.RedisError: _redis,
+        NotDurableError: _not_durable,
+        NoDeliveryError: _no_delivery, SinkError: _sink, RequestValidationError: _parameters, HTTPException: _http,
+        ClientDisconnect: _gone, Exception: _bug,
+    }.items():  # fmt: skip
+        app.add_exception_handler(kind, handler)
+
+
+async def _fault(_: Request, error: Any) -> Response:
+    return problem(error.status, error.reason, error.headers)
+
+
+async def _refused(_: Request, error: Any) -> Response:
+    return problem(STATUSES.get(error.reason.code, 422), error.reason)
+
+
+async def _redis(_: Request, error: Exception) -> Response:
+    log.warning("redis_unavailable", error=type(error).__name__)
+    message = (
+        f"Redis does not answer ({type(error).__name__}). What was asked may have been done; no run was started by it. "
+        "Send the request again, an order with the same key."
+    )
+    return problem(503, Reason(code=Code.REDIS_UNAVAILABLE, message=message, billed=False))
+
+
+async def _not_durable(_: Request, error: Exception) -> Response:
+    log.error("ledger_not_durable", error=str(error))
+    message = f"{error}. Send the request again, an order with the same key."
+    return problem(503, Reason(code=Code.LEDGER_NOT_DURABLE, message=message, billed=False))
+
+
+async def _no_delivery(_: Request, error: Exception) -> Response:
+    return problem(404, Reason(code=Code.UNKNOWN_KEY, message=str(error), billed=False))
+
+
+async def _sink(_: Request, error: Exception) -> Response:
+    log.error("delivery_unreadable", error=str(error))
+    return problem(502, Reason(code=Code.SINK_FAILED, message=str(error), billed=False))
+
+
+async def _parameters(_: Request, error: Any) -> Response:
+    """A parameter that FastAPI turned down: which, and why; its value isn't repeated."""
+    found = [f"{'.'.join(str(part) for part in each['loc'][1:])}: {each['msg']}" for each in error.errors()]
+    message = f"The request is refused: {'; '.join(found)}. Nothing was done."
+    return problem(422, Reason(code=Code.REQUEST_INVALID, message=message, billed=False))
+
+
+async def _http(_: Request, error: Any) -> Response:
+    """No such path, or not with this method."""
+    message = f"{HTTPStatus(error.status_code).phrase}: /openapi.json lists the paths and their methods."
+    return problem(error.status_code, Reason(code=Code.REQUEST_INVALID, message=message, billed=False), error.headers)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    """Where it happened is logged, but not the exception's message: it may quote an input."""
+    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    log.error("request_failed", method=request.method, error=type(error).__name__, traceback=places)
+    message = "A fault of Actorline's; its log says where. An order may have been taken: look, or send it again."
+    return problem(500, Reason(code=Code.INTERNAL, message=message, billed=False))

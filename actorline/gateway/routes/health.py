@@ -1,0 +1,26 @@
+"""`/healthz` and `/readyz`: for whoever starts and watches the process."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from actorline.gateway.context import InContext
+from actorline.gateway.openapi import problems
+from actorline.jobs.durability import check_server
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    status: str = "ok"
+
+
+@router.get("/healthz", summary="Does the process live?")
+async def healthz() -> Health:
+    return Health()
+
+
+@router.get("/readyz", summary="Could an order be taken now?", responses=problems(500, 503))
+def readyz(context: InContext) -> Health:
+    """Redis answers, and forgets nothing."""
+    check_server(context.ledger.redis)
+    return Health()

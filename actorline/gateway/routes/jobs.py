@@ -1,0 +1,179 @@
+"""`/v1/jobs`: order, look, list, cancel, retry."""
+
+import time
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from actorline.errors import Code, Refused
+from actorline.gateway.admission import Grant
+from actorline.gateway.body import parse_json, read_body, with_key
+from actorline.gateway.context import Context, InContext, MayCancel, MayRead, MaySubmit, find_job
+from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, problems, result
+from actorline.jobs.cancelling import cancel_job
+from actorline.jobs.job import Job, JobResult
+from actorline.jobs.listing import Cursor, list_jobs
+from actorline.jobs.retrying import retry_job
+from actorline.jobs.states import State
+from actorline.jobs.submit import submit
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+LOOK_AGAIN_SECS: Final = 5.0  # a change that tells the timeline nothing is seen by then
+
+
+class JobList(BaseModel):
+    """Jobs, the newest first. A page may hold fewer than asked for, also none, while `next_cursor` leads on."""
+
+    jobs: list[JobResult]
+    next_cursor: str | None = Field(description="Where the list goes on; null: that was all")
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Order a job",
+    openapi_extra=dict(DOCUMENT_BODY),
+    responses={
+        **result(202, "A new job, on Redis's disk", Location="Where it is seen"),
+        **result(200, "The job that exists: the same order came before", Location="Where it is seen"),
+        **problems(401, 403, 408, 409, 413, 415, 422, 500, 503),
+    },
+)
+async def order(
+    request: Request, context: InContext, grant: MaySubmit, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """The same document under the same key joins the job that exists: send an order again without fear. Without a key
+    each order is a new job.
+    """
+    body = await read_body(request)
+    return await run_in_threadpool(_order, body, idempotency_key, context, grant)
+
+
+def _order(body: bytes, idempotency_key: str | None, context: Context, grant: Grant) -> Response:
+    raw = with_key(parse_json(body), idempotency_key)
+    _check_account(raw, grant)
+    try:
+        submitted = submit(raw, ledger=context.ledger, settings=context.settings, trusted=False)
+    except Refused as refused:
+        if refused.reason.code is Code.CONFLICT and not grant.sees(context.ledger.account(raw["key"]) or ""):
+            raise Refused(Code.CONFLICT, "The key is taken. Nothing was changed. Take a new key.") from None
+        raise
+    if submitted.created:
+        context.starter.start(submitted.key)
+    job = find_job(context, submitted.key, grant)
+    return _shown(job, 202 if submitted.created else 200, Location=f"/v1/jobs/{quote(job.key)}")
+
+
+def _check_account(raw: Any, grant: Grant) -> None:
+    """Raises Refused. What is no account at all is left to the document's own check."""
+    account = raw.get("account", "default") if isinstance(raw, dict) else None
+    if isinstance(account, str) and not grant.sees(account):
+        message = f"The API key does not cover the account {account[:64]!r}. Nothing was started."
+        raise Refused(Code.FORBIDDEN, message)
+
+
+@router.get("", summary="List jobs", responses=problems(401, 403, 422, 500, 503))
+def jobs(
+    context: InContext,
+    grant: MayRead,
+    state: Annotated[list[State], Query(description="Only jobs in this state; repeat it for more")] = [],  # noqa: B006
+    label: Annotated[list[str], Query(description="Only jobs with this name:value; repeat it for more")] = [],  # noqa: B006
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
+) -> JobList:
+    """The newest first. New jobs don't move what a cursor has still to come."""
+    page = list_jobs(
+        context.ledger,
+        limit=limit,
+        after=Cursor.parse(cursor) if cursor is not None else None,
+        states=state or list(State),
+        labels=_labels(label),
+        accounts=grant.accounts,
+    )
+    return JobList(
+        jobs=[JobResult.of(job) for job in page.jobs], next_cursor=str(page.next) if page.next else None
+    )  # fmt: skip
+
+
+def _labels(labels: list[str]) -> dict[str, str]:
+    pairs = [label.partition(":") for label in labels]
+    if not all(name and colon for name, colon, _ in pairs):
+        raise Refused(Code.REQUEST_INVALID, "A label is written name:value.")
+    return {name: value for name, _, value in pairs}
+
+
+@router.get(
+    "/{key}",
+    summary="Look at a job",
+    responses={**result(200, "The job as far as it is known"), **problems(401, 403, 404, 422, 500, 503)},
+)
+async def show(
+    request: Request,
+    key: JobKey,
+    context: InContext,
+    grant: MayRead,
+    wait: Annotated[
+        float, Query(ge=0, le=60, description="Seconds to wait for the job's end; the answer comes at the end, or then")
+    ] = 0,
+) -> Response:
+    """`state` says whether the job has ended: DELIVERED, PARTIAL, FAILED, CANCELLED or EXPIRED. A job that hasn't ended
+    after `wait` is no error: ask again.
+    """
+    deadline = time.monotonic() + wait
+    while True:
+        job, latest = await run_in_threadpool(_look, context, key, grant)
+        left = deadline - time.monotonic()
+        if job.is_terminal or left <= 0 or context.timelines.is_stopping() or await request.is_disconnected():
+            return _shown(job, 200)
+        await context.timelines.grown(key, latest, min(left, LOOK_AGAIN_SECS))
+
+
+def _look(context: Context, key: str, grant: Grant) -> tuple[Job, str]:
+    """The job, and the id of the latest entry of its timeline, which is not newer."""
+    latest = context.ledger.latest_entry(key)
+    return find_job(context, key, grant), latest
+
+
+@router.post(
+    "/{key}/cancel",
+    status_code=202,
+    summary="Stop a job",
+    responses={
+        **result(202, "It is being stopped, and its run aborted"),
+        **result(200, "It had ended already; nothing was stopped"),
+        **problems(401, 403, 404, 500, 503),
+    },
+)
+def cancel(key: JobKey, context: InContext, grant: MayCancel) -> Response:
+    """Safe to repeat. The job has ended when its `state` says so."""
+    find_job(context, key, grant)
+    asked = cancel_job(context.ledger, key)
+    if asked:
+        context.starter.start(key)
+    return _shown(find_job(context, key, grant), 202 if asked else 200)
+
+
+@router.post(
+    "/{key}/retry",
+    status_code=202,
+    summary="Try an ended job again",
+    responses={
+        **result(202, "It goes on", Location="Where it is seen"),
+        **problems(401, 403, 404, 409, 500, 503),
+    },
+)
+def retry(key: JobKey, context: InContext, grant: MaySubmit) -> Response:
+    """From the cheapest point: only the rows that are missing, else another paid run."""
+    find_job(context, key, grant)
+    retry_job(context.ledger, key)
+    context.starter.start(key)
+    return _shown(find_job(context, key, grant), 202, Location=f"/v1/jobs/{quote(key)}")
+
+
+def _shown(job: Job, status: int, **headers: str) -> Response:
+    return Response(JobResult.of(job).model_dump_json(), status, headers, "application/json")

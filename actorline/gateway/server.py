@@ -1,0 +1,84 @@
+"""The process: checks who could reach it, listens, serves until SIGTERM, and lets go of whoever waits then."""
+
+import logging
+import signal
+import socket
+import sys
+from typing import Final
+
+import structlog
+import uvicorn
+
+from actorline.api_keys import list_keys
+from actorline.gateway.admission import Doorkeeper, is_loopback
+from actorline.gateway.app import make_app
+from actorline.gateway.connections import BoundedConnection
+from actorline.jobs.ledger import Ledger, connect
+from actorline.settings import Settings, SettingsError
+
+REDIS_TIMEOUT_SECS: Final = 8.0  # a client waits: longer than a write may take to be on disk (5 s), no more
+REDIS_RETRIES: Final = 2
+HEAD_BYTES: Final = 16_384  # a request's line and headers
+KEEP_ALIVE_SECS: Final = 30  # above the idle time of usual clients' pools, so that they close first
+DRAIN_SECS: Final = 10  # for answers under way at SIGTERM; the stack allows 25
+BACKLOG: Final = 512
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Run until SIGTERM or SIGINT. Raises SettingsError if it could be reached by whom it shouldn't, or the address is
+    taken, and what Redis raises.
+    """
+    ledger = Ledger(
+        connect(settings.ledger, socket_timeout_s=REDIS_TIMEOUT_SECS, retries=REDIS_RETRIES), settings.namespace
+    )
+    key = settings.bootstrap_key
+    if not is_loopback(host) and key is None and not list_keys(ledger):
+        message = (
+            f"{host} can be reached from outside and there is no API key. Nothing listens. Make one "
+            "(actorline keys create NAME), set ACTORLINE_GATEWAY_KEY, or listen on 127.0.0.1."
+        )
+        raise SettingsError(message)
+    doorkeeper = Doorkeeper(ledger, key, is_loopback(host))
+    with listen(host, port) as listener:
+        _quiet_server()
+        app = make_app(settings, ledger, doorkeeper, is_stopping=lambda: server.should_exit)
+        config = uvicorn.Config(
+            app, http=BoundedConnection, ws="none", loop="asyncio", lifespan="on", log_config=None, access_log=False,
+            proxy_headers=False, server_header=False, h11_max_incomplete_event_size=HEAD_BYTES,
+            timeout_keep_alive=KEEP_ALIVE_SECS, timeout_graceful_shutdown=DRAIN_SECS,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: sys.exit(0))  # the server drains, and then passes the signal on
+        structlog.get_logger(__name__).info("listening", url=url_of(listener, host))
+        server.run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Raises SettingsError if the address can't be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host.strip("[]"), port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        message = f"{host}:{port} can't be listened on: {error.strerror}. Take another one: --host, --port."
+        raise SettingsError(message) from error
+
+
+def url_of(listener: socket.socket, host: str) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+
+
+def _quiet_server() -> None:
+    """The server logs whole exceptions, which may quote an input; faults are told by `problems`."""
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
