@@ -231,7 +231,7 @@ def _read_secret(file: Path, variable: str) -> str:
         secret = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
-        message = f"APIFY_TOKEN_FILE can't be read: {why}. Give a file that holds the token."
+        message = f"{variable} can't be read: {why}. Give a file that holds it."
         raise SettingsError(message) from None
     if not secret:
         message = f"{variable} is empty. Give a file that holds it."
