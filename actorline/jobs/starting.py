@@ -7,8 +7,10 @@ lead to another POST.
 """
 
 import json
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -41,8 +43,8 @@ from actorline.settings import Settings
 log = structlog.get_logger(__name__)
 
 START_STATES: Final = sources(Event.START)
-LEASE_SECS: Final = 15.0  # before anything is sent: if its holder dies, the next one begins soon
-POST_LEASE_SECS: Final = 90.0  # longer than the span and the POST's own time-out together
+LEASE_SECS: Final = 15.0  # longer than the span within which a start is sent; renewed while its reply is waited for
+RENEW_SECS: Final = 5.0
 SKEW_SECS: Final = 60.0  # how far our clock and the platform's may differ
 LOOK_AGAIN_SECS: Final = 2.0  # another execution is starting the run: what came of it is known soon
 RESTART_SECS: Final = 600  # for so long after a start of Redis its last writes are taken as possibly lost
@@ -180,44 +182,30 @@ class Starter:
 
     def _post(self, job: Job, send_by: SendBy, lease: Lock) -> Step:  # noqa: PLR0911 - a table: each outcome has its answer
         order = job.order
-        marker = make_marker(self.installation, job.key, job.attempt)
+        announced: list[Intent] = []
         try:
-            lease.extend(POST_LEASE_SECS, replace_ttl=True)
-            _, name = order.target
-            body = self._body(job, name)
-            self.ledger.name_marker(job.key)
-            self.ledger.plan_sweep(order.account)
-            intent = Intent(attempt=job.attempt, marker=marker, at=self.ledger.now())
-            moved = self.ledger.move(
-                job,
-                Event.START,
-                care_s=POST_LEASE_SECS,
-                guards={"intent": "", "wanted": ""},
-                on_disk=True,
-                tell="starting",
-                data={"attempt": job.attempt},
-                fields={"intent": intent},
-            )
-        except LockError:  # it took too long to get here; somebody else is at it
-            return self._look_again(job, LOOK_AGAIN_SECS)
+            body = self._body(job, order.target[1])
+            with self._holding_on(job.key, lease):
+                run_id = start_run(
+                    self.platform,
+                    actor=order.actor,
+                    actor_task=order.actor_task,
+                    body=body,
+                    query=order.query(),
+                    marker=make_marker(self.installation, job.key, job.attempt),
+                    send_by=send_by,
+                    announce=lambda: announced.append(self._announce(job, lease)),
+                )
         except Refused as error:
             return self._refuse(job, error.reason)
+        except _OvertakenError:
+            return Stop()
+        except LockError:  # it took too long to get here; somebody else is at it
+            return self._look_again(job, LOOK_AGAIN_SECS)
         except NotDurableError as error:
             # the intent may be written: it is taken back, for nothing was sent
             reason = Reason(code=Code.LEDGER_NOT_DURABLE, message=f"{error}; no paid run is started.", billed=False)
             return self._hold(job, reason)
-        if not moved:
-            return Stop()
-        try:
-            run_id = start_run(
-                self.platform,
-                actor=order.actor,
-                actor_task=order.actor_task,
-                body=body,
-                query=order.query(),
-                marker=marker,
-                send_by=send_by,
-            )
         except StartRefused as error:
             return self._refuse(job, _refusal(_code_of(error.error), error.error))
         except StartDeferred as error:
@@ -226,8 +214,50 @@ class Starter:
             )
             return self._hold(job, _refusal(_code_of(error.error), error.error), at_least=retry_after)
         except StartUnclear as error:
-            return self._unclear(job, intent, str(error))
+            return self._unclear(job, announced[0], str(error))
         return self._keep(job, run_id, found=False)
+
+    def _announce(self, job: Job, lease: Lock) -> Intent:
+        """The intent, on disk: from here on a run may exist. Raises LockError, NotDurableError, _OvertakenError."""
+        lease.reacquire()
+        self.ledger.name_marker(job.key)
+        self.ledger.plan_sweep(job.order.account)
+        marker = make_marker(self.installation, job.key, job.attempt)
+        intent = Intent(attempt=job.attempt, marker=marker, at=self.ledger.now())
+        moved = self.ledger.move(
+            job,
+            Event.START,
+            care_s=LEASE_SECS,
+            guards={"intent": "", "wanted": ""},
+            on_disk=True,
+            tell="starting",
+            data={"attempt": job.attempt},
+            fields={"intent": intent},
+        )
+        if not moved:
+            raise _OvertakenError
+        return intent
+
+    @contextmanager
+    def _holding_on(self, key: str, lease: Lock) -> Iterator[None]:
+        """Keep the lease, and upkeep away, for as long as this execution lives: a reply may take a minute."""
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(RENEW_SECS):
+                try:
+                    lease.reacquire()
+                    self.ledger.postpone(key, LEASE_SECS)
+                except (LockError, redis.RedisError) as error:
+                    log.warning("start_lease_not_renewed", job_key=key, error=type(error).__name__)
+
+        thread = threading.Thread(target=renew, name="start-lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def _body(self, job: Job, target_name: str) -> bytes:
         raw = self.ledger.load_input(job.key)
@@ -379,6 +409,10 @@ def _release(lease: Lock) -> None:
         lease.release()
     except LockError:
         log.warning("start_lease_lost")
+
+
+class _OvertakenError(Exception):
+    """Somebody else changed the job, or it isn't wanted any more."""
 
 
 def _name_suspects(runs: Sequence[RunSummary]) -> str:

@@ -69,13 +69,15 @@ def start_run(
     query: Mapping[str, str],
     marker: str,
     send_by: SendBy,
+    announce: Callable[[], None],
 ) -> str:
     """POST the start once and answer the run's id; `marker` becomes the run's `meta.userAgent`.
 
-    Raises StartRefused or StartDeferred if it is certain that no run was made, StartUnclear otherwise.
+    `announce` is called when the connection stands, before the first byte goes out; what it raises is raised here, and
+    nothing is sent. Raises StartRefused or StartDeferred if it is certain that no run was made, StartUnclear otherwise.
     """
     path = f"/actors/{safe_id(actor)}/runs" if actor else f"/actor-tasks/{safe_id(actor_task or '')}/runs"
-    guard = _Guard(send_by)
+    guard = _Guard(send_by, announce)
     with requests.Session() as session:
         session.trust_env = False
         session.mount("http://", _GuardedAdapter(guard))
@@ -145,12 +147,16 @@ class _TooLateError(Exception):
 
 @dataclass
 class _Guard:
-    """Looks at the clocks when the connection stands, just before the first byte; knows whether one went out."""
+    """Announces the start when the connection stands, and looks at the clocks last, just before the first byte; knows
+    whether one went out.
+    """
 
     send_by: SendBy
+    announce: Callable[[], None]
     sent: bool = False
 
     def pass_or_raise(self) -> None:
+        self.announce()
         if self.send_by.is_past():
             raise _TooLateError
         self.sent = True

@@ -1,6 +1,6 @@
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -31,7 +31,7 @@ def server() -> Iterator[TinyServer]:
         yield server
 
 
-def start(url: str, *, send_by: SendBy | None = None, **target: Any) -> Any:
+def start(url: str, *, send_by: SendBy | None = None, announce: Callable[[], None] | None = None, **target: Any) -> Any:
     platform = Platform(url, SecretStr(TOKEN), user_agent="actorline/test")
     options = {
         "actor": "apify/web-scraper",
@@ -41,7 +41,9 @@ def start(url: str, *, send_by: SendBy | None = None, **target: Any) -> Any:
         **target,
     }
     try:
-        return start_run(platform, marker=MARKER, send_by=send_by or SendBy(10), **options)
+        return start_run(
+            platform, marker=MARKER, send_by=send_by or SendBy(10), announce=announce or (lambda: None), **options
+        )
     finally:
         platform.close()
 
@@ -63,6 +65,33 @@ def test_a_start_is_one_post_with_input_options_and_marker(server):
     assert request.headers["user-agent"] == MARKER
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
     assert request.headers["content-type"] == "application/json"
+
+
+def test_a_start_is_announced_before_its_first_byte(server):
+    seen: list[int] = []
+    start(server.url, announce=lambda: seen.append(len(server.requests)))
+    assert seen == [0]
+
+
+def test_a_start_that_cannot_be_announced_is_not_sent(server):
+    class RefusedError(Exception):
+        pass
+
+    def refuse() -> None:
+        raise RefusedError
+
+    with pytest.raises(RefusedError):
+        start(server.url, announce=refuse)
+    assert server.requests == []
+
+
+def test_a_start_without_a_connection_is_not_announced():
+    seen: list[str] = []
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        with pytest.raises(StartDeferred):
+            start(f"http://127.0.0.1:{closed.getsockname()[1]}", announce=lambda: seen.append("announced"))
+    assert seen == []
 
 
 def test_an_actor_task_is_started_under_its_own_path(server):
