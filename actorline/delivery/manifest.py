@@ -47,10 +47,13 @@ class Totals(BaseModel):
 
 
 class Manifest(BaseModel):
+    """`retries`: how often somebody had the job retried before it ended so."""
+
     version: int = 1
     job: str
     installation: str
     attempt: int
+    retries: int = 0
     target: dict[str, str]
     run: RunFacts | None
     dataset_id: str | None

@@ -1,12 +1,12 @@
 """The stages *fetch pages* and *fetch page*: a dataset's windows, fanned out, each stored once with a receipt."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import redis
 
+from actorline.delivery.attempts import attempt_folder
 from actorline.delivery.formats import FORMATS
 from actorline.delivery.page_text import PageText, UnreadablePage
 from actorline.delivery.part import PartFacts, download_window, inspect_part
@@ -21,11 +21,12 @@ from actorline.delivery.windows import (
     page_size,
     to_fetch,
 )
-from actorline.errors import Code, Reason
-from actorline.jobs.ending import end_job
+from actorline.errors import Code
+from actorline.jobs.ending import end_for_sink
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
-from actorline.jobs.states import Event, State
+from actorline.jobs.renewing import renewed
+from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
@@ -62,7 +63,7 @@ class Planner:
     def plan(self, key: str, epoch: int) -> Wave | Step:
         """Fix the next windows and answer all that are still to be fetched; none: only the finish is left to do.
 
-        Raises PlatformError: the plan is then made again later.
+        Raises PlatformError, and SinkError while that may pass: the plan is then made again later.
         """
         job = self.ledger.load(key)
         if job is None or job.epoch != epoch or job.state is not State.COLLECTING:
@@ -70,8 +71,7 @@ class Planner:
         try:
             open_sink(job.sink_url).claim(self.installation, key)
         except SinkError as error:
-            reason = Reason(code=Code.SINK_FAILED, message=str(error), billed=job.run_id is not None)
-            return end_job(self.ledger, job, Event.FAIL, reason)
+            return end_for_sink(self.ledger, job, error)
         pages: list[tuple[Window, int]] = []
         if job.order.collect.dataset and job.dataset_id and not job.wanted:
             pages = self._windows(job, job.dataset_id)
@@ -130,7 +130,8 @@ class PageFetcher:
         if not lease.acquire():
             return Held()
         try:
-            receipt = self._store(job, window, expected, execution, _renewing(lease, self.ledger, key))
+            with renewed(lambda: self._hold_on(lease, key), RENEW_SECS) as keep_alive:
+                receipt = self._store(job, window, expected, execution, keep_alive)
         except (UnreadablePage, platform_errors.PlatformUnavailable) as error:
             if tries + 1 < PAGE_TRIES:
                 return UnreadablePage(str(error))
@@ -149,12 +150,23 @@ class PageFetcher:
             _release(lease)
         return self.ledger.record_receipt(key, attempt, receipt, care_s=watch_secs(self.settings))
 
+    def _hold_on(self, lease: "redis.lock.Lock", key: str) -> None:
+        """Renew the lease, and look whether the job still wants the page."""
+        if self.ledger.redis.hget(self.ledger.name("job", key), "wanted"):
+            raise _StoppedError
+        try:
+            lease.reacquire()
+        except redis.exceptions.LockError:
+            message = "the lease on this page was lost"
+            raise UnreadablePage(message) from None
+
     def _store(
         self, job: Job, window: Window, expected: int, execution: str, keep_alive: Callable[[], None]
     ) -> Receipt:
         collect, order = job.order.collect, job.order.sink
         format_, query = FORMATS[collect.format], collect.query()
-        name = format_.page_name(window.page_no, order.compression, single_file=order.single_file)
+        page_name = format_.page_name(window.page_no, order.compression, single_file=order.single_file)
+        name = attempt_folder(job.attempt) + page_name
         gzip = format_.page_is_gzipped(order.compression)
         sink, asked = open_sink(job.sink_url), format_.query(query)
         with sink.staging(name, execution) as file:
@@ -187,10 +199,10 @@ def _take_what_lies_there(sink: Sink, name: str, ours: PartFacts, text: PageText
     """Another execution published first, perhaps one that died before its receipt: its part stands if it is whole."""
     with sink.open(name) as file:
         theirs = inspect_part(file, text=text, compressed=gzip)
-    if theirs.items != ours.items:
+    if text.counts_exactly and theirs.items != ours.items:
         message = f"{name} lies in the sink with {theirs.items:,} rows, the platform has {ours.items:,}"
         raise SinkError(message)
-    return PartFacts(theirs.items, ours.scanned, theirs.bytes, theirs.sha256, ours.total)
+    return PartFacts(ours.items, ours.scanned, theirs.bytes, theirs.sha256, ours.total)
 
 
 def _bad(window: Window, code: Code, error: str) -> Receipt:
@@ -199,26 +211,6 @@ def _bad(window: Window, code: Code, error: str) -> Receipt:
 
 class _StoppedError(Exception):
     pass
-
-
-def _renewing(lease: "redis.lock.Lock", ledger: Ledger, key: str) -> Callable[[], None]:
-    """Between blocks: hold on to the lease, and look whether the job is still wanted."""
-    last = time.monotonic()
-
-    def keep_alive() -> None:
-        nonlocal last
-        if time.monotonic() - last < RENEW_SECS:
-            return
-        last = time.monotonic()
-        if ledger.redis.hget(ledger.name("job", key), "wanted"):
-            raise _StoppedError
-        try:
-            lease.reacquire()
-        except redis.exceptions.LockError:
-            message = "the lease on this page was lost"
-            raise UnreadablePage(message) from None
-
-    return keep_alive
 
 
 def _release(lease: "redis.lock.Lock") -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from actorline.delivery.sink import SinkError, SinkTakenError
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
@@ -11,6 +12,8 @@ from actorline.jobs.step import Ended, Step, Stop
 
 ANSWER_CARE_SECS: Final = 5.0
 """Upkeep looks so soon whether each caller of an ended job has its answer."""
+
+SINK_TRIES: Final = 6  # with the stages' back-off about two minutes: an outage is waited for, a lost folder is told
 
 RUN_REASONS: Final[Mapping[str, Code]] = {
     "FAILED": Code.RUN_FAILED,
@@ -54,6 +57,19 @@ def judge_end(job: Job, *, failure: Reason | None) -> tuple[Event, Reason | None
     if job.order.on_failure.deliver_partial and (job.items or job.records):
         return Event.DELIVER_PARTIAL, reason
     return Event.FAIL, reason
+
+
+def end_for_sink(ledger: Ledger, job: Job, error: SinkError, failure: Reason | None = None) -> Step:
+    """End a job whose rows can't be delivered; while that may pass, `error` is raised again and the stage repeated.
+
+    `failure`: why the rows weren't complete before that; if it was the sink already, there was time enough.
+    """
+    had_time = isinstance(error, SinkTakenError) or (failure and failure.code is Code.SINK_FAILED)
+    if not (had_time or job.reason) and job.failures < SINK_TRIES:
+        raise error
+    message = f"{error} What is stored lies there without a manifest."
+    reason = job.reason or Reason(code=Code.SINK_FAILED, message=message, billed=job.run_id is not None)
+    return end_job(ledger, job, STOP_CODES.get(reason.code, Event.FAIL), reason)
 
 
 def end_job(

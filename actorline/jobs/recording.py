@@ -27,9 +27,12 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class RecordKeeper:
+    """`folder`: where in the sink the attempt's files lie."""
+
     platform: Platform
     store_id: str
     sink: Sink
+    folder: str
     execution: str
 
     def keys(self, wanted: Iterable[str], *, all_of_them: bool) -> list[str]:
@@ -69,7 +72,7 @@ class RecordKeeper:
         return Unreadable(f"The record {record_key} can't be read: {failure}")
 
     def _fetch(self, record_key: str) -> StoredRecord:
-        name = f"{RECORDS}/{file_name(record_key)}"
+        name = f"{self.folder}{RECORDS}/{file_name(record_key)}"
         with (
             open_record(self.platform, self.store_id, record_key) as record,
             self.sink.staging(name, self.execution) as file,

@@ -1,0 +1,37 @@
+"""Several attempts in one folder: where each one's files lie, and which of them are in the way of the next.
+
+The first attempt's rows and records lie at the top, those of attempt 2 in `attempt-2/`, so a worker that still writes
+for an older attempt mixes nothing in. `manifest.json` and `_SUCCESS` are at the top. What a later end replaces is set
+aside into `superseded-<retries>/`; nothing of a delivery is ever deleted. Pure: no I/O.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from actorline.delivery.manifest import Manifest
+from actorline.delivery.sink import RECORDS
+
+_MADE: Final = re.compile(rf"(?:attempt-(\d+)/)?(?:part-\d{{5,}}\.[^/]+|items\.[^/]+|{RECORDS}/.+)")
+"""Rows and records, with the attempt that made them."""
+
+
+def attempt_folder(attempt: int) -> str:
+    return "" if attempt == 1 else f"attempt-{attempt}/"
+
+
+def superseded_folder(retries: int) -> str:
+    """Where the end after so many deliberate retries puts what it replaces."""
+    return f"superseded-{retries}/"
+
+
+def made_anew(older: Manifest, stored: Collection[str]) -> list[str]:
+    """Parts of an older delivery in whose place the new one may make others; `stored`: the pages that both share."""
+    return [part.name for part in older.parts if part.name not in stored]
+
+
+def leftovers(files: Iterable[str], manifest: Manifest) -> list[str]:
+    """Rows and records that no reader of the manifest is to take for the job's: older ones, or never listed."""
+    listed = {part.name for part in manifest.parts} | {record.name for record in manifest.records}
+    found = ((name, _MADE.fullmatch(name)) for name in files if name not in listed)
+    return [name for name, match in found if match and int(match[1] or 1) <= manifest.attempt]

@@ -1,0 +1,207 @@
+"""A job's delivery: records, the manifest, and with it the job's end.
+
+It may be made twice and is delivered once: the manifest is published create-if-absent and holds the outcome, so that a
+second execution, also one that judges otherwise, ends the job as the first one decided. Each step is safe to repeat
+after a SIGKILL.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from actorline.delivery.attempts import attempt_folder, leftovers, made_anew, superseded_folder
+from actorline.delivery.manifest import Manifest, RunFacts, StoredRecord, parts_of, totals_of
+from actorline.delivery.receipt import Receipt
+from actorline.delivery.sink import MANIFEST, SUCCESS, Sink, SinkError, open_sink
+from actorline.delivery.windows import Pages
+from actorline.errors import Code, Reason
+from actorline.jobs.ending import end_for_sink, end_job, judge_end
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.recording import RecordKeeper
+from actorline.jobs.renewing import renewed
+from actorline.jobs.states import TRANSITIONS, Event, State, target
+from actorline.jobs.step import Step, Stop
+from actorline.jobs.watch import watch_secs
+from actorline.platform.client import Platform
+from actorline.settings import Settings
+
+KEEP_ALIVE_SECS: Final = 5.0
+PUBLISH_TRIES: Final = 3  # each is lost to an execution of an older end that publishes at this very moment
+
+
+@dataclass(frozen=True)
+class Deliverer:
+    ledger: Ledger
+    platform: Platform
+    settings: Settings
+    installation: str
+
+    def deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: str) -> Step:
+        """End the job with what is stored of it; `failure`: why that isn't everything.
+
+        Raises PlatformError if the records can't be listed, and SinkError while that may pass: both are tried again.
+        """
+        receipts = [page for page in pages.values() if isinstance(page, Receipt) and page.is_good]
+        try:
+            sink = open_sink(job.sink_url)
+            with renewed(lambda: self._say_alive(job), KEEP_ALIVE_SECS) as keep_alive:
+                manifest = self._clear_the_way(sink, job, receipts)
+                if manifest is None:
+                    made = self._make(job, sink, receipts, failure, execution, keep_alive)
+                    manifest = self._publish(sink, job, receipts, made)
+                if job.retries or job.attempt > 1:
+                    _set_aside(sink, leftovers(sink.files(), manifest), job.retries)
+                if manifest.complete:
+                    sink.write_once(SUCCESS, b"")
+        except _SupersededError:
+            return Stop()
+        except SinkError as error:
+            return end_for_sink(self.ledger, job, error, failure)
+        return self._end(job, manifest, sink.file_url(MANIFEST))
+
+    def _end(self, job: Job, manifest: Manifest, url: str) -> Step:
+        (event,) = (event for event in TRANSITIONS[State.COLLECTING] if target(event) == manifest.state)
+        delivered = event in {Event.DELIVER, Event.DELIVER_PARTIAL}
+        return end_job(
+            self.ledger,
+            job,
+            event,
+            manifest.reason,
+            fields={
+                "manifest": url,
+                "records": len(manifest.records),
+                "delivered_at": "@now" if delivered else None,
+            },
+        )
+
+    # -- the place of the manifest
+
+    def _clear_the_way(self, sink: Sink, job: Job, receipts: Sequence[Receipt]) -> Manifest | None:
+        """Answer the manifest if this end has one already. An older end's is set aside, with the files in whose place
+        others may be made. Raises _SupersededError.
+        """
+        found = _find_manifest(sink)
+        if found is None or _is_of_this_end(found, job):
+            return found
+        self._say_alive(job)  # who has lost the job must not set aside what its next owner made
+        stored = {receipt.part or "" for receipt in receipts}
+        _set_aside(sink, [*made_anew(found, stored), MANIFEST], job.retries)  # the manifest last: it names the others
+        return None
+
+    def _publish(self, sink: Sink, job: Job, receipts: Sequence[Receipt], made: Manifest) -> Manifest:
+        """Answers the manifest that stands then."""
+        text = made.model_dump_json(indent=2).encode() + b"\n"
+        for _ in range(PUBLISH_TRIES):
+            if sink.write_once(MANIFEST, text):
+                return made
+            if first := self._clear_the_way(sink, job, receipts):
+                return first
+        message = f"The sink {sink} can't hold the manifest: others write there all the time."
+        raise SinkError(message)
+
+    # -- what is delivered
+
+    def _make(
+        self,
+        job: Job,
+        sink: Sink,
+        receipts: Sequence[Receipt],
+        failure: Reason | None,
+        execution: str,
+        keep_alive: Callable[[], None],
+    ) -> Manifest:
+        records, failure = self._records(job, sink, failure, execution, keep_alive)
+        counted = job.model_copy(update={"records": len(records)})
+        event, reason = judge_end(counted, failure=failure)
+        return self._manifest(job, receipts, records, target(event), reason)
+
+    def _records(
+        self, job: Job, sink: Sink, failure: Reason | None, execution: str, keep_alive: Callable[[], None]
+    ) -> tuple[list[StoredRecord], Reason | None]:
+        """Store the records that were ordered."""
+        collect = job.order.collect
+        if not job.key_value_store_id or not (collect.records or collect.all_records):
+            return [], failure
+        folder = attempt_folder(job.attempt)
+        keeper = RecordKeeper(self.platform, job.key_value_store_id, sink, folder, execution)
+        record_keys = keeper.keys(collect.records, all_of_them=collect.all_records)
+        stored, failed = keeper.store(record_keys, keep_alive)
+        if failed and failure is None:
+            message = failed[0].message if len(failed) == 1 else f"{len(failed)} records: {failed[0].message}"
+            failure = Reason(code=Code.RECORD_UNREADABLE, message=message, billed=job.run_id is not None)
+        return stored, failure
+
+    def _manifest(
+        self, job: Job, receipts: Sequence[Receipt], records: list[StoredRecord], state: State, reason: Reason | None
+    ) -> Manifest:
+        parts = parts_of(receipts)
+        name, value = job.order.target
+        query: dict[str, Any] = {**job.order.collect.query(), "offset": job.order.collect.offset}
+        run = RunFacts(
+            id=job.run_id,
+            status=job.run_status,
+            status_message=job.run_message,
+            started_at=job.run_started_at,
+            finished_at=job.run_finished_at,
+            cost_usd=job.cost_usd,
+        )
+        return Manifest(
+            job=job.key,
+            installation=self.installation,
+            attempt=job.attempt,
+            retries=job.retries,
+            target={name: value},
+            run=run if job.run_id else None,
+            dataset_id=job.dataset_id,
+            query=query | {"limit": job.order.collect.limit},
+            format=job.order.collect.format,
+            compression=job.order.sink.compression,
+            parts=parts,
+            records=records,
+            totals=totals_of(parts, records),
+            state=state,
+            complete=reason is None,
+            reason=reason,
+        )
+
+    def _say_alive(self, job: Job) -> None:
+        """A large delivery takes a while: tell upkeep that this execution lives; stop if it lost the job."""
+        won = self.ledger.change(
+            job.key,
+            states={State.COLLECTING},
+            epoch=job.epoch,
+            guards={"wanted": ""},
+            care_s=watch_secs(self.settings),
+            fields={"sent_at": "@now"},
+        )
+        if won is None:
+            raise _SupersededError
+
+
+class _SupersededError(Exception):
+    """The job is in other hands by now, or isn't wanted any more."""
+
+
+def _find_manifest(sink: Sink) -> Manifest | None:
+    if not sink.exists(MANIFEST):
+        return None
+    with sink.open(MANIFEST) as file:
+        try:
+            return Manifest.model_validate_json(file.read())
+        except ValidationError:
+            message = f"{sink.file_url(MANIFEST)} is no manifest of version 1. Move it away, and retry the job."
+            raise SinkError(message) from None
+
+
+def _is_of_this_end(found: Manifest, job: Job) -> bool:
+    run_id = found.run.id if found.run else None
+    there = (found.retries, found.attempt, run_id, found.dataset_id)
+    return there == (job.retries, job.attempt, job.run_id, job.dataset_id)
+
+
+def _set_aside(sink: Sink, names: Sequence[str], number: int) -> None:
+    for name in names:
+        sink.move(name, superseded_folder(number) + name)
