@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from zlib_ng import zlib_ng
 
-from actorline.delivery.csv_text import BOM, read_records, record_end, records_end, write_records
+from actorline.delivery.csv_text import BOM, read_records, record_end, whole_records, write_records
 from actorline.delivery.gzip_members import GZIP, StoredFile
 from actorline.delivery.page_text import UnreadablePage
 from actorline.delivery.staged_page import StagedPage, plain_blocks
@@ -63,7 +63,7 @@ class CsvAssembly:
         width = len(own)
         records = (
             [*record, *itertools.repeat("", width + 1 - len(record))]
-            for whole in _whole_records(text)
+            for whole in whole_records(text)
             for record in read_records(whole, self.delimiter)
         )
         return write_records(
@@ -95,13 +95,3 @@ def split_head(blocks: Iterator[bytes], *, is_gzip: bool) -> tuple[bytes, Iterat
             if end := record_end(head):
                 return head[:end], itertools.chain([head[end:]], blocks)
     raise UnreadablePage("a stored page has no header")
-
-
-def _whole_records(text: Iterator[bytes]) -> Iterator[bytes]:
-    """The same text, cut behind records."""
-    rest = b""
-    for block in text:
-        rest += block
-        end = records_end(rest)
-        yield rest[:end]
-        rest = rest[end:]

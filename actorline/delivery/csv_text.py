@@ -117,6 +117,17 @@ def records_end(text: bytes) -> int:
     return 0
 
 
+def whole_records(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same text, cut behind records."""
+    rest = b""
+    for block in blocks:
+        rest += block
+        end = records_end(rest)
+        yield rest[:end]
+        rest = rest[end:]
+    yield rest
+
+
 def write_records(records: Iterable[list[str]], delimiter: str, line_end: str) -> Iterator[bytes]:
     """Text of records, in blocks. With a bare newline for line end the csv module would leave a carriage return
     without quotes, which no reader takes.

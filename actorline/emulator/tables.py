@@ -45,7 +45,7 @@ def csv_text(read: ReadBlocks, *, delimiter: str, header: bool) -> Iterator[byte
     columns = _columns(read())
     made = io.StringIO()
     writer = csv.writer(made, delimiter=delimiter, lineterminator="\r\n")
-    if header and columns:
+    if header and next(read(), None) is not None:
         writer.writerow(name[:NAME_CHARACTERS_MAX] for name in columns)
     for block in read():
         writer.writerows([row.get(name, "") for name in columns] for row in _rows(block))

@@ -1,0 +1,98 @@
+import io
+import itertools
+import json
+import random
+from typing import Any
+
+import pyarrow.parquet as pq
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actorline.delivery import parquet
+from actorline.delivery.parquet import item_batches, write
+from actorline.delivery.shapes import DEPTH_MAX, FIELDS_MAX, Shape, shape_of
+
+names = st.sampled_from(["a", "b", "c", "", "a.b", "é"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(-1e9, 1e9) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=2),
+    max_leaves=4,
+)
+items_of = st.lists(st.dictionaries(names, values, min_size=1, max_size=3), min_size=1, max_size=8)
+
+
+def lines(items: list[Any]) -> bytes:
+    return b"".join(json.dumps(item).encode() + b"\n" for item in items)
+
+
+def written(items: list[Any], shape: Shape) -> pq.ParquetFile:
+    target = io.BytesIO()
+    write(io.BytesIO(lines(items)), target, shape, rows=len(items))
+    return pq.ParquetFile(target)
+
+
+def holds(stored: Any, value: Any) -> bool:
+    """Whether a value read from Parquet is the one that was written, or its JSON text."""
+    if isinstance(stored, str) and stored != value:
+        return json.loads(stored) == value
+    if isinstance(value, dict) and isinstance(stored, dict):
+        return value.keys() <= stored.keys() and all(holds(one, value.get(name)) for name, one in stored.items())
+    if isinstance(value, list) and isinstance(stored, list):
+        return len(value) == len(stored) and all(map(holds, stored, value))
+    return stored == (float(value) if isinstance(stored, float) else value)
+
+
+@given(items=items_of, cut=st.integers(0, 8))
+def test_every_value_is_in_the_file_whatever_its_kind_and_its_page(items, cut):
+    shape = shape_of(items[:cut])
+    shape.merge(Shape.load(json.loads(json.dumps(shape_of(items[cut:]).dump()))))
+    assert shape.dump() == shape_of(items).dump()
+    rows = written(items, shape).read().to_pylist()
+    for row, item in itertools.zip_longest(rows, items):
+        assert all(holds(row[name], item.get(name)) for name in row)
+        assert item.keys() <= row.keys()
+
+
+def test_objects_with_names_for_keys_become_json():
+    item = {"prices": {f"day {n}": n for n in range(FIELDS_MAX + 1)}}
+    (row,) = written([item], shape_of([item])).read().to_pylist()
+    assert json.loads(row["prices"]) == item["prices"]
+    halves = [{"prices": dict(itertools.islice(item["prices"].items(), start, start + 150))} for start in (0, 51)]
+    shape = shape_of(halves[:1])
+    shape.merge(shape_of(halves[1:]))
+    assert [json.loads(row["prices"]) for row in written(halves, shape).read().to_pylist()] == [
+        half["prices"] for half in halves
+    ]
+
+
+def test_values_that_are_nested_too_deep_become_json():
+    deep: Any = 1
+    for _ in range(DEPTH_MAX + 20):
+        deep = {"x": [deep]}
+    item = {"a": deep}
+    (row,) = written([item], shape_of([item])).read().to_pylist()
+    inner, value = row["a"], deep
+    while not isinstance(inner, str):
+        inner, value = (inner["x"], value["x"]) if isinstance(inner, dict) else (inner[0], value[0])
+    assert json.loads(inner) == value
+
+
+def test_row_groups_and_batches_bound_the_memory(monkeypatch):
+    monkeypatch.setattr(parquet, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(parquet, "BATCH_BYTES", 2000)
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 20_000)
+    chance = random.Random(1)
+    items = [{"id": n, "text": f"{chance.random()}"} for n in range(5000)]
+    assert max(map(len, item_batches(io.BytesIO(lines(items))))) < 100
+    file = written(items, shape_of(items))
+    assert file.metadata.num_row_groups > 3
+    assert file.read().to_pylist() == items
+
+
+def test_shapes_are_remembered_not_looked_at_again():
+    forms = Shape()
+    for n in range(10):
+        forms.observe({"a": n, "b": {"c": [n]}})
+    forms.observe({"a": 2**63, "b": {"c": ["x"]}})
+    assert forms.dump()["fields"]["a"]["kinds"] == ["float", "int"]
+    assert forms.dump()["fields"]["b"]["fields"]["c"]["element"]["kinds"] == ["int", "str"]
