@@ -87,6 +87,8 @@ def _check_sink(order: dict[str, Any], settings: Settings) -> None:
     """A sink that can't be written is refused before anything is in the ledger."""
     document = parse_document(order)
     url = fill_sink(document, document.key or "key", 0, settings)
+    if settings.redis_url is not None and not url.startswith("file:"):
+        return  # the workers there have its credentials
     try:
         open_sink(url).check()
     except SinkError as error:

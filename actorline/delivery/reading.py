@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from zlib_ng import gzip_ng, zlib_ng
 
 from actorline.delivery.manifest import Manifest
-from actorline.delivery.sink import MANIFEST, Sink, SinkError, open_sink
+from actorline.delivery.sink import MANIFEST, MissingFileError, Sink, SinkError, open_sink
 
 BLOCK_BYTES: Final = 256 * 1024
 
@@ -36,8 +36,9 @@ class Delivery:
 
         Raises DamagedDeliveryError at once if a part is missing or differs in size, so nobody gets half the rows.
         """
+        there = self._sink.files()
         for part in self.manifest.parts:
-            self._open_whole(part.name, part.bytes).close()
+            self._check_size(part.name, part.bytes, there.get(part.name))
         return self._blocks()
 
     def lines(self) -> Iterator[bytes]:
@@ -86,22 +87,25 @@ class Delivery:
 
     def _open_whole(self, name: str, size: int) -> BinaryIO:
         """A file of the manifest, held against its size there."""
-        if not self._sink.exists(name):
-            message = (
-                f"{self._sink.file_url(name)} is missing, though the manifest lists it. Restore it, or order again."
-            )
-            raise DamagedDeliveryError(message)
-        file = self._sink.open(name)
-        found = file.seek(0, os.SEEK_END)
-        if found != size:
-            file.close()
-            message = (
-                f"{self._sink.file_url(name)} has {found:,} bytes, the manifest says {size:,}. "
-                "Restore it, or order again."
-            )
-            raise DamagedDeliveryError(message)
+        try:
+            file = self._sink.open(name)
+        except MissingFileError:
+            self._check_size(name, size, None)
+            raise
+        self._check_size(name, size, file.seek(0, os.SEEK_END))
         file.seek(0)
         return file
+
+    def _check_size(self, name: str, size: int, found: int | None) -> None:
+        if found != size:
+            url = self._sink.file_url(name)
+            what = (
+                f"{url} is missing, though the manifest lists it"
+                if found is None
+                else f"{url} has {found:,} bytes, the manifest says {size:,}"
+            )
+            message = f"{what}. Restore it, or order again."
+            raise DamagedDeliveryError(message)
 
 
 def open_delivery(url: str) -> Delivery:
@@ -111,11 +115,12 @@ def open_delivery(url: str) -> Delivery:
     """
     folder = url.removesuffix(MANIFEST) if PurePosixPath(url).name == MANIFEST else url
     sink = open_sink(folder)
-    if not sink.exists(MANIFEST):
+    try:
+        with sink.open(MANIFEST) as file:
+            text = file.read()
+    except MissingFileError:
         message = f"There is no delivery at {sink}: no {MANIFEST} lies there. A job writes it when it ends."
-        raise NoDeliveryError(message)
-    with sink.open(MANIFEST) as file:
-        text = file.read()
+        raise NoDeliveryError(message) from None
     try:
         manifest = Manifest.model_validate_json(text)
     except ValidationError as error:

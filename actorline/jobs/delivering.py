@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from actorline.delivery.attempts import attempt_folder, leftovers, made_anew, superseded_folder
 from actorline.delivery.manifest import Manifest, RunFacts, StoredRecord, parts_of, totals_of
 from actorline.delivery.receipt import Receipt
-from actorline.delivery.sink import MANIFEST, SUCCESS, Sink, SinkError, open_sink
+from actorline.delivery.sink import MANIFEST, SUCCESS, MissingFileError, Sink, SinkError, open_sink
 from actorline.delivery.windows import Pages
 from actorline.errors import Code, Reason
 from actorline.jobs.ending import end_for_sink, end_job, judge_end
@@ -186,14 +186,14 @@ class _SupersededError(Exception):
 
 
 def _find_manifest(sink: Sink) -> Manifest | None:
-    if not sink.exists(MANIFEST):
-        return None
-    with sink.open(MANIFEST) as file:
-        try:
+    try:
+        with sink.open(MANIFEST) as file:
             return Manifest.model_validate_json(file.read())
-        except ValidationError:
-            message = f"{sink.file_url(MANIFEST)} is no manifest of version 1. Move it away, and retry the job."
-            raise SinkError(message) from None
+    except MissingFileError:
+        return None
+    except ValidationError:
+        message = f"{sink.file_url(MANIFEST)} is no manifest of version 1. Move it away, and retry the job."
+        raise SinkError(message) from None
 
 
 def _is_of_this_end(found: Manifest, job: Job) -> bool:

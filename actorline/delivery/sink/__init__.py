@@ -2,11 +2,20 @@
 
 from urllib.parse import SplitResult, urlsplit
 
-from actorline.delivery.sink.door import CLAIM, MANIFEST, RECORDS, SUCCESS, Sink, SinkError, SinkTakenError
+from actorline.delivery.sink.door import (
+    CLAIM,
+    MANIFEST,
+    RECORDS,
+    SUCCESS,
+    MissingFileError,
+    Sink,
+    SinkError,
+    SinkTakenError,
+)
 from actorline.delivery.sink.local import LocalSink, folder_url, local_path
 
 __all__ = [
-    "CLAIM", "MANIFEST", "RECORDS", "SUCCESS", "LocalSink", "Sink", "SinkError", "SinkTakenError",
+    "CLAIM", "MANIFEST", "RECORDS", "SUCCESS", "LocalSink", "MissingFileError", "Sink", "SinkError", "SinkTakenError",
     "folder_url", "is_below", "local_path", "open_sink",
 ]  # fmt: skip
 

@@ -25,6 +25,10 @@ class SinkTakenError(SinkError):
     """The folder is another job's."""
 
 
+class MissingFileError(SinkError):
+    """There is no file of this name."""
+
+
 class Sink(Protocol):
     """A folder, by its URL with a slash at the end. Names are relative: `manifest.json`, `records/OUTPUT`.
 
@@ -50,7 +54,7 @@ class Sink(Protocol):
 
     @abstractmethod
     def open(self, name: str) -> BinaryIO:
-        """Read a file; seekable, and no more than some MB of it are held in memory."""
+        """Read a file; seekable, and no more than some MB of it are held in memory. Raises MissingFileError."""
 
     @abstractmethod
     def size(self, name: str) -> int | None:
@@ -109,6 +113,10 @@ class Sink(Protocol):
                 return json.loads(file.read())
             except ValueError:
                 return None
+
+
+def missing(sink: Sink, name: str) -> str:
+    return f"There is no {sink.file_url(name)}. Is the URL right, and is the sink the one that was written?"
 
 
 def _owner(installation: str, key: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from actorline.delivery.sink.door import Sink, SinkError
+from actorline.delivery.sink.door import MissingFileError, Sink, SinkError, missing
 
 
 class LocalSink(Sink):
@@ -55,7 +55,10 @@ class LocalSink(Sink):
 
     def open(self, name: str) -> BinaryIO:
         with self._refusals():
-            return (self.folder / name).open("rb")
+            try:
+                return (self.folder / name).open("rb")
+            except FileNotFoundError:
+                raise MissingFileError(missing(self, name)) from None
 
     def size(self, name: str) -> int | None:
         path = self.folder / name

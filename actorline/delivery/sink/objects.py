@@ -24,7 +24,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from actorline.delivery.sink.door import CLAIM, Sink, SinkError
+from actorline.delivery.sink.door import CLAIM, MissingFileError, Sink, SinkError, missing
 from actorline.delivery.sink.refusal import explain
 
 if TYPE_CHECKING:
@@ -92,8 +92,9 @@ class ObjectSink(Sink):
             return True
 
     def open(self, name: str) -> BinaryIO:
-        with self._refusals():
-            size = obstore.head(self._store, self._key(name))["size"]
+        size = self.size(name)
+        if size is None:
+            raise MissingFileError(missing(self, name))
         return io.BufferedReader(_Reader(self, self._key(name), size), READ_BYTES)
 
     def size(self, name: str) -> int | None:

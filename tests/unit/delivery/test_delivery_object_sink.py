@@ -9,7 +9,7 @@ import pytest
 from obstore.exceptions import GenericError, PermissionDeniedError
 from obstore.store import MemoryStore
 
-from actorline.delivery.sink import SinkError, SinkTakenError, is_below, objects, open_sink
+from actorline.delivery.sink import MissingFileError, SinkError, SinkTakenError, is_below, objects, open_sink
 from actorline.delivery.sink.objects import ObjectSink
 from actorline.delivery.sink.refusal import explain
 
@@ -159,8 +159,8 @@ def test_a_store_that_replaces_what_lies_there_is_refused(sink, monkeypatch):
         sink.claim("al-1", "nightly")
 
 
-def test_a_missing_file_is_a_sink_error(sink):
-    with pytest.raises(SinkError, match="doesn't hold"):
+def test_a_missing_file_is_told(sink):
+    with pytest.raises(MissingFileError, match="no s3://bucket/rows/nightly/part-00000"):
         sink.open("part-00000")
 
 

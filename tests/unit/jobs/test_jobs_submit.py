@@ -60,7 +60,7 @@ def test_without_a_sink_the_rows_go_to_the_default_one(settings, tmp_path):
     assert fill_sink(parse_document({"actor": "x"}), "k", NOON, settings) == f"{tmp_path.as_uri()}/rows/k/"
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/", "rows/", "file://[/", "file:///x?y", f"file:///{'ü' * 200}"])
+@pytest.mark.parametrize("url", ["s3://id:secret@bucket/", "rows/", "file://[/", "file:///x?y", f"file:///{'ü' * 200}"])
 def test_a_sink_that_cannot_be_used_is_refused(settings, url):
     with pytest.raises(Refused) as caught:
         fill_sink(parse_document({"actor": "x", "sink": {"url": url}}), "k", NOON, settings)
