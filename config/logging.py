@@ -32,5 +32,15 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("celery.worker.consumer.consumer").addFilter(hide_body)
     for noisy in ("celery.worker.strategy", "celery.app.trace", "kombu", "amqp", "urllib3"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+def hide_body(record: logging.LogRecord) -> bool:
+    """Celery logs a message that it has no use for with its body and headers, which may hold an input."""
+    if "contents of the message body" in str(record.msg) and isinstance(record.args, tuple):
+        record.msg = record.msg.partition("\n")[0]
+        record.args = record.args[: record.msg.count("%s")]
+        record.exc_info = None
+    return True

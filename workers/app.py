@@ -20,6 +20,7 @@ EXIT_UNAVAILABLE: Final = 7
 
 app = Celery("actorline", include=list(MODULES))
 app.config_from_object(celery_settings(load_settings()))
+app.conf.worker_consumer = "workers.consumer:Consumer"
 app.steps["consumer"].update({Heartbeat, UpkeepTimer, RevokeMeansCancel})
 
 
