@@ -4,6 +4,7 @@ import structlog
 from celery import current_app, shared_task, states
 
 from actorline.delivery.sink import SinkError, open_sink
+from actorline.errors import Refused
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.jobs.upkeep import Answer, Postpone, SendAgain, decide
@@ -16,6 +17,7 @@ from tasks.pipeline import continuation, send_pipeline
 
 BATCH = 200  # jobs a sweep: bounds how long one upkeep task holds its slot
 ANSWER_AGAIN_SECS = 15.0
+CARE_AGAIN_SECS = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +30,11 @@ def upkeep(*keys: str) -> None:
         return
     note_empty_queues()
     for due in ledger().due(BATCH):
-        care_for(due)
+        try:
+            care_for(due)
+        except Exception:  # one job that can't be cared for must not keep the others from it
+            log.exception("job_not_cared_for", job_key=due)
+            ledger().postpone(due, CARE_AGAIN_SECS)
     abort_strays()
     look_for_orphans()
     forget_old_jobs()
@@ -93,7 +99,7 @@ def abort_strays() -> None:
             ended = abort_run(platform_of(key), run_id).is_terminal
         except platform_errors.NotFound:
             ended = True
-        except platform_errors.PlatformError as error:
+        except (platform_errors.PlatformError, Refused) as error:  # Refused: no token for its account here
             log.warning("stray_not_aborted", run_id=run_id, error=str(error))
             continue
         if ended:
