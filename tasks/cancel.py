@@ -13,6 +13,8 @@ from tasks.upkeep import care_for
 @shared_task(name="actorline.cancel")
 def cancel(key: str) -> dict[str, Any] | None:
     """The job as it is now; it ends CANCELLED when the platform says that its run has ended. None: unknown key."""
+    if ledger().load(key) is None:
+        return None
     ask_to_cancel(key)
     job = ledger().load(key)
     return JobResult.of(job).model_dump(mode="json") if job else None

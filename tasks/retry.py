@@ -5,6 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from actorline.errors import JobRefused, Refused
+from actorline.jobs.document import shown_key
 from actorline.jobs.job import JobResult
 from actorline.jobs.retrying import retry_job
 from actorline.jobs.states import State
@@ -21,7 +22,7 @@ def retry(key: str) -> dict[str, Any] | None:
     try:
         retry_job(ledger(), key)
     except Refused as error:
-        raise JobRefused(JobResult.refused(key[:200], State.FAILED, error.reason).model_dump_json()) from None
+        raise JobRefused(JobResult.refused(shown_key(key), State.FAILED, error.reason).model_dump_json()) from None
     care_for(key)
     job = ledger().load(key)
     return JobResult.of(job).model_dump(mode="json") if job else None

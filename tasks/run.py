@@ -8,6 +8,7 @@ from celery.exceptions import Ignore
 from celery.worker import state as worker_state
 
 from actorline.errors import JobRefused, Refused, Unavailable
+from actorline.jobs.document import shown_key
 from actorline.jobs.job import JobResult
 from actorline.jobs.states import State
 from actorline.jobs.submit import Submitted, submit
@@ -57,5 +58,4 @@ def _go_on(submitted: Submitted) -> None:
 
 def _refusal(document: Any, error: Refused) -> str:
     key = document.get("key") if isinstance(document, dict) else None
-    shown = str(key)[:200] if key is not None else ""
-    return JobResult.refused(shown, State.FAILED, error.reason).model_dump_json()
+    return JobResult.refused(shown_key(key), State.FAILED, error.reason).model_dump_json()

@@ -254,9 +254,9 @@ PLATFORM_WORDS: Final[Mapping[str, str]] = {
 """What the API and its clients call a field of ours."""
 
 
-def is_key(text: str) -> bool:
+def is_key(key: Any) -> bool:
     """Whether a job can have this key."""
-    return re.fullmatch(KEY_PATTERN, text) is not None
+    return isinstance(key, str) and re.fullmatch(KEY_PATTERN, key) is not None
 
 
 def fresh_key() -> str:
@@ -265,6 +265,11 @@ def fresh_key() -> str:
     number = int.from_bytes(moment + os.urandom(10), "big")
     number = number & ~(0xF << 76) & ~(0x3 << 62) | (0x7 << 76) | (0x2 << 62)
     return str(uuid.UUID(int=number))
+
+
+def shown_key(key: Any) -> str:
+    """Anything that was given for a key, as a message may repeat it: short, and in plain letters."""
+    return key[:200].encode("unicode_escape").decode()[:200] if isinstance(key, str) else ""
 
 
 def parse_document(raw: Any) -> JobDocument:

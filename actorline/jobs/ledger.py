@@ -21,7 +21,7 @@ from redis.retry import Retry
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.windows import Window
 from actorline.errors import Code, Unavailable
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document import JobDocument, is_key
 from actorline.jobs.durability import run_on_disk
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, Event, State, sources, target
@@ -130,7 +130,9 @@ class Ledger:
         return Registered(outcome, existing, State(state))
 
     def load(self, key: str) -> Job | None:
-        """The job, without its input."""
+        """The job, without its input; None also for what can't be a key."""
+        if not is_key(key):
+            return None
         return _job(self.redis.hmget(self.name("job", key), _JOB_FIELDS))
 
     def load_many(self, keys: Iterable[str]) -> list[Job | None]:

@@ -4,6 +4,7 @@ from typing import Final
 
 from actorline.errors import Code, Refused
 from actorline.jobs.attempts import next_attempt
+from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import Event, State
@@ -19,7 +20,7 @@ def retry_job(ledger: Ledger, key: str) -> Job:
     """
     job = ledger.load(key)
     if job is None:
-        raise Refused(Code.UNKNOWN_KEY, f"No job has the key {key[:200]!r}. Nothing was started.")
+        raise Refused(Code.UNKNOWN_KEY, f"No job has the key {shown_key(key)!r}. Nothing was started.")
     if not job.is_terminal:
         raise Refused(Code.CONFLICT, f"The job {key} goes on ({job.state}): there is nothing to retry.")
     if job.state is State.DELIVERED:
