@@ -17,25 +17,41 @@ def read_input(text: str | None) -> Any:
         return None
     source, raw = _read(text)
     try:
-        return json.loads(raw)
+        return parse_json(raw)
     except ValueError as error:
-        where = f" at {error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        message = f"The input {source} is not JSON{where}. Nothing was started."
-        raise Refused(Code.INPUT_INVALID, message) from None
+        raise Refused(Code.INPUT_INVALID, f"The input {source} {error}. Nothing was started.") from None
 
 
 def read_document(path: str) -> dict[str, Any]:
     """A job document from a file or `-`. Raises Refused if it is no JSON object."""
     source, raw = _read(path if path == "-" else f"@{path}")
     try:
-        document = json.loads(raw)
+        return parse_object(raw)
     except ValueError as error:
-        message = f"The document {source} is not JSON: {error}. Nothing was started."
-        raise Refused(Code.DOCUMENT_INVALID, message) from None
-    if not isinstance(document, dict):
-        message = f"The document {source} is no JSON object. Nothing was started."
-        raise Refused(Code.DOCUMENT_INVALID, message)
-    return document
+        raise Refused(Code.DOCUMENT_INVALID, f"The document {source} {error}. Nothing was started.") from None
+
+
+def parse_object(raw: bytes | str) -> dict[str, Any]:
+    """Raises ValueError that says what the text is in the place of a JSON object."""
+    value = parse_json(raw)
+    if not isinstance(value, dict):
+        raise ValueError("is no JSON object")  # noqa: TRY004 - a text of the wrong kind, not a mistake of the caller
+    return value
+
+
+def parse_json(raw: bytes | str) -> Any:
+    """Raises ValueError that says what is wrong with the text, and where, but holds nothing of it."""
+    try:
+        return json.loads(raw)
+    except json.JSONDecodeError as error:
+        message = f"is not JSON at {error.lineno}:{error.colno}: {error.msg}"
+        raise ValueError(message) from None
+    except UnicodeDecodeError:
+        raise ValueError("is not JSON: it isn't text in UTF-8") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    except ValueError:  # Python reads no integer of more than 4,300 digits
+        raise ValueError("holds a number that is too long") from None
 
 
 def parse_labels(labels: list[str]) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """What is printed where: results and rows to standard output, everything else to standard error."""
 
+import json
 import logging
 import sys
 from typing import Any
 
-import orjson
 import structlog
 from rich.console import Console
 from rich.markup import escape
@@ -37,8 +37,9 @@ def quiet_logs() -> None:
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on a line of standard output."""
-    sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
+    """One JSON object on a line of standard output. What is no text in it (a file's name) becomes an escape."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    sys.stdout.buffer.write(text.encode(errors="backslashreplace") + b"\n")
     sys.stdout.flush()
 
 

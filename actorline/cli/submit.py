@@ -1,6 +1,5 @@
 """`submit`: many jobs from files of job documents."""
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson
+from actorline.cli.order import parse_object
 from actorline.cli.output import print_json, say
 from actorline.cli.run import send, with_default_sink
 from actorline.cli.stack import attach
@@ -61,17 +61,13 @@ def _lines(files: list[str]) -> Iterator[tuple[str, str]]:
         except (OSError, UnicodeDecodeError) as error:
             message = f"{name} can't be read: {error}. Documents of earlier files were ordered."
             raise Refused(Code.DOCUMENT_INVALID, message) from error
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):  # a JSON string may hold any other line break as it is
             if line.strip():
                 yield f"{name}:{number}", line
 
 
 def _parse(text: str) -> dict[str, Any]:
     try:
-        document = json.loads(text)
+        return parse_object(text)
     except ValueError as error:
-        message = f"is not JSON: {error}. Nothing was started."
-        raise Refused(Code.DOCUMENT_INVALID, message) from None
-    if not isinstance(document, dict):
-        raise Refused(Code.DOCUMENT_INVALID, "is no JSON object. Nothing was started.")
-    return document
+        raise Refused(Code.DOCUMENT_INVALID, f"{error}. Nothing was started.") from None

@@ -24,7 +24,7 @@ def watch(
     with attach(load_settings(), workers=False) as stack, Interrupts() as interrupts:
         keys = (
             [find(stack.ledger, key).key]
-            if key
+            if key is not None
             else [name for state in LIVE for name, _ in stack.ledger.list_keys(state)]
         )
         if not keys:
@@ -37,7 +37,7 @@ def watch(
             print_result(JobResult.of(job), as_json=as_json)
     if interrupts.count:
         raise typer.Exit(Exit.INTERRUPTED)
-    if key:
+    if key is not None:
         raise typer.Exit(exit_of_result(JobResult.of(jobs[0])))
 
 
