@@ -97,6 +97,6 @@ class Refused(Exception):  # noqa: N818
 class Unavailable(Exception):  # noqa: N818
     """Redis or the platform can't be reached; the message says what that means and how to come back."""
 
-    def __init__(self, code: Code, message: str) -> None:
+    def __init__(self, code: Code, message: str, *, billed: bool = False) -> None:
         super().__init__(message)
-        self.reason = Reason(code=code, message=message, billed=False)
+        self.reason = Reason(code=code, message=message, billed=billed)

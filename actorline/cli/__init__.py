@@ -2,12 +2,14 @@
 
 import sys
 
+import redis
 import typer
 
 from actorline.cli import brake, demo, doctor, gateway, jobs, keys, orphans, processes, retry, rows, run, submit, watch
 from actorline.cli.exits import Exit, exit_of_reason
 from actorline.cli.output import print_refusal, quiet_logs, say
-from actorline.errors import Refused, Unavailable
+from actorline.errors import Code, Reason, Refused, Unavailable
+from actorline.jobs.redis_faults import describe_fault
 from actorline.settings import SettingsError
 
 app = typer.Typer(
@@ -36,5 +38,9 @@ def main() -> None:
     except (Refused, Unavailable) as error:
         print_refusal(error.reason, as_json=as_json)
         sys.exit(exit_of_reason(error.reason))
+    except redis.RedisError as error:
+        message = f"Redis can't be used: {describe_fault(error)}. Is it running? Look at it with `actorline doctor`."
+        print_refusal(Reason(code=Code.REDIS_UNAVAILABLE, message=message, billed=False), as_json=as_json)
+        sys.exit(Exit.UNAVAILABLE)
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)

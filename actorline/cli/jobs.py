@@ -14,9 +14,10 @@ from actorline.cli.stack import attach, wait_until_gone
 from actorline.cli.watching import Interrupts, follow
 from actorline.errors import Code, Refused
 from actorline.jobs.cancelling import cancel_job
+from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.ledger import Ledger
-from actorline.jobs.messages import make_sender, send_upkeep
+from actorline.jobs.messages import wake_workers
 from actorline.jobs.states import State
 from actorline.settings import load_settings
 
@@ -64,9 +65,7 @@ def cancel(key: Key, as_json: AsJson = False) -> None:
     with attach(settings, workers=True) as stack:
         job = find(stack.ledger, key)
         if cancel_job(stack.ledger, key):
-            sender = make_sender(settings)
-            send_upkeep(sender, settings.namespace, key)
-            sender.close()
+            wake_workers(settings, [key])
             with Interrupts() as interrupts:
                 (job,) = follow(stack.ledger, [key], interrupts, shown=not as_json)
             if not job.is_terminal:
@@ -82,7 +81,7 @@ def cancel(key: Key, as_json: AsJson = False) -> None:
 def find(ledger: Ledger, key: str) -> Job:
     job = ledger.load(key)
     if job is None:
-        message = f"No job has the key {key[:200]!r}. `actorline jobs` lists those that are known here."
+        message = f"No job has the key {shown_key(key)!r}. `actorline jobs` lists those that are known here."
         raise Refused(Code.UNKNOWN_KEY, message)
     return job
 

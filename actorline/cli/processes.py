@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from actorline.cli.output import say
-from actorline.cli.stack import child_environment, command_of
+from actorline.cli.stack import child_environment, command_of, open_home
 from actorline.errors import Code, Unavailable
 from actorline.settings import Settings, load_settings
 
@@ -87,6 +87,6 @@ def with_redis() -> Settings:
 
 def _become(settings: Settings, *arguments: str) -> None:
     """Turn into the process, so that signals reach it; a working directory of ours keeps foreign modules out."""
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    open_home(settings).close()
     command = command_of(*arguments)
     os.execve(command[0], command, child_environment(settings))  # noqa: S606 - our own command

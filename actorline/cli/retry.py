@@ -6,7 +6,7 @@ from actorline.cli.jobs import AsJson, Key
 from actorline.cli.run import wait_for_end
 from actorline.cli.stack import attach, wait_until_gone
 from actorline.cli.watching import Interrupts
-from actorline.jobs.messages import make_sender, send_upkeep
+from actorline.jobs.messages import wake_workers
 from actorline.jobs.retrying import retry_job
 from actorline.settings import load_settings
 
@@ -17,9 +17,7 @@ def retry(key: Key, as_json: AsJson = False) -> None:
     with Interrupts() as interrupts:
         with attach(settings, workers=True) as stack:
             retry_job(stack.ledger, key)
-            sender = make_sender(settings)
-            send_upkeep(sender, settings.namespace, key)
-            sender.close()
+            wake_workers(settings, [key])
             code = wait_for_end(key, settings, stack, interrupts, as_json=as_json)
         if stack.brought_up:
             wait_until_gone(settings)

@@ -17,7 +17,7 @@ from actorline.jobs.brake import is_paused
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job, JobResult
-from actorline.jobs.messages import make_sender, send_upkeep
+from actorline.jobs.messages import wake_workers
 from actorline.jobs.submit import Submitted, fill_sink, submit
 from actorline.platform.runs import TERMINAL_STATUSES
 from actorline.settings import Settings, load_settings
@@ -148,15 +148,9 @@ def wait_for_end(
 
 
 def send(settings: Settings, submitted: Submitted) -> None:
-    """Let a worker begin. If the broker doesn't take the message, upkeep finds the job in the ledger."""
-    sender = make_sender(settings)
-    try:
-        if submitted.created:
-            send_upkeep(sender, settings.namespace, submitted.key)
-    except sender.connection_for_write().connection_errors:
+    """Let a worker begin."""
+    if submitted.created and not wake_workers(settings, [submitted.key]):
         say("The broker did not take the message; the order is in the ledger and begins within seconds.")
-    finally:
-        sender.close()
 
 
 def _interrupted(
@@ -179,13 +173,7 @@ def interrupt_jobs(
     Answers the jobs that were waited for.
     """
     say("Interrupted: stopping, and waiting until the platform says that nothing runs any more.")
-    sender = make_sender(settings)
-    try:
-        for job in jobs:
-            if cancel_job(stack.ledger, job.key):
-                send_upkeep(sender, settings.namespace, job.key)
-    finally:
-        sender.close()
+    wake_workers(settings, [job.key for job in jobs if cancel_job(stack.ledger, job.key)])
     told: set[str] = set()
 
     def tell_when_over(jobs: list[Job]) -> None:

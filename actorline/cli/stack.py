@@ -20,6 +20,7 @@ from actorline.errors import Code, Unavailable
 from actorline.jobs.durability import check_server
 from actorline.jobs.ledger import Ledger, connect
 from actorline.jobs.messages import make_sender
+from actorline.jobs.redis_faults import describe_fault
 from actorline.settings import Settings
 
 START_SECS: Final = 60.0  # one that is just going down drains for half a minute before
@@ -45,26 +46,40 @@ def attach(settings: Settings, *, workers: bool, flower: bool = False) -> Iterat
     Raises Unavailable if Redis can't be reached, or could forget what is ordered.
     """
     if settings.redis_url is not None:
-        ledger = open_ledger(settings)
-        if workers:
-            check_server(ledger.redis)
+        ledger = open_ledger(settings, to_order=workers)
         if not workers or has_workers(settings):
             yield Attached(ledger, brought_up=False)
             return
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (settings.home / USERS_FILE).open("a") as users:
+    with open_home(settings) as users:
         state, ours = _stack(settings, users, workers=workers, flower=flower)
-        yield Attached(open_ledger(settings), brought_up=ours, flower=state.get("flower"))
+        ledger = open_ledger(settings, to_order=workers)
+        yield Attached(ledger, brought_up=ours, flower=state.get("flower"))
 
 
-def open_ledger(settings: Settings) -> Ledger:
-    """Raises Unavailable if Redis doesn't answer."""
+def open_home(settings: Settings) -> IO[str]:
+    """Make the home if it isn't there, and open the file of the stack's users. Raises Unavailable."""
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (settings.home / "logs").mkdir(mode=0o700, exist_ok=True)
+        return (settings.home / USERS_FILE).open("a")
+    except OSError as error:
+        message = (
+            f"The home {settings.home} can't be used: {error.strerror}. Nothing was started. "
+            "Set ACTORLINE_HOME to a folder that can be written."
+        )
+        raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
+
+
+def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
+    """Raises Unavailable if Redis doesn't answer or, where something is to be ordered, could forget it."""
     ledger = Ledger(connect(settings.ledger), settings.namespace)
     try:
         _ping_once(settings.ledger)
+        if to_order:
+            check_server(ledger.redis)
     except redis.RedisError as error:
         message = (
-            f"Redis can't be used: {_cause(error)}. Nothing was started. "
+            f"Redis can't be used: {describe_fault(error)}. Nothing was started. "
             "Is ACTORLINE_REDIS_URL right, and is Redis running? Unset it, and Actorline brings its own."
         )
         raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
@@ -116,11 +131,9 @@ def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -
 
 def _spawn(settings: Settings, *, workers: bool, flower: bool) -> "subprocess.Popen[bytes]":
     options = ([] if workers else ["--only-redis"]) + (["--flower"] if flower else [])
-    logs = settings.home / "logs"
-    logs.mkdir(mode=0o700, exist_ok=True)
     if workers:
         say("No stack is running here: bringing one up for as long as it takes.")
-    with (logs / "stack.log").open("ab") as log:
+    with (settings.home / "logs" / "stack.log").open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - our own command
             command_of("stack", *options),
             env=child_environment(settings),
@@ -177,16 +190,3 @@ def has_workers(settings: Settings) -> bool:
         sender.close()
     queue = f"{settings.namespace}.control"
     return any(each["name"] == queue for queues in answers.values() for each in queues)
-
-
-def _cause(error: redis.RedisError) -> str:
-    """The server's or the system's words, without the address: it may hold a password."""
-    if isinstance(error, redis.AuthenticationError):
-        return "it wants another password"
-    if isinstance(error, redis.TimeoutError):
-        return "it does not answer in time"
-    if isinstance(error, redis.exceptions.BusyLoadingError):
-        return "it is still loading its data"
-    if isinstance(error, redis.ConnectionError):
-        return "no connection"
-    return str(error)[:200]

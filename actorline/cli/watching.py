@@ -8,13 +8,17 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Final, Self
 
+import redis
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from actorline.cli.output import COLOURS, err
+from actorline.errors import Code, Unavailable
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.redis_faults import describe_fault
 from actorline.jobs.states import State
+from actorline.platform.runs import TERMINAL_STATUSES
 
 LOOK_SECS: Final = 0.25
 ONE_WISH_SECS: Final = 0.3  # a wrapper that passes a signal on doubles what the terminal sends to the whole group
@@ -62,12 +66,16 @@ def follow(
 ) -> list[Job]:
     """Show jobs until all have ended, or until interrupt number `until`; answers them as they are then.
 
-    `look` is called with them several times a second.
+    `look` is called with them several times a second. Raises Unavailable if Redis is lost meanwhile.
     """
+    jobs: list[Job] = []
     with _bars(shown=shown) as progress:
         bars = {key: progress.add_task(key, total=None, state="QUEUED", items=0) for key in keys}
         while True:
-            jobs = [job for key in keys if (job := ledger.load(key))]
+            try:
+                jobs = [job for key in keys if (job := ledger.load(key))]
+            except redis.RedisError as error:
+                raise _lost(keys, jobs, error) from error
             for job in jobs:
                 _show(progress, bars[job.key], job)
             if look:
@@ -75,6 +83,18 @@ def follow(
             if all(job.is_terminal for job in jobs) or interrupts.count >= until:
                 return jobs
             interrupts.sleep(LOOK_SECS)
+
+
+def _lost(keys: Sequence[str], jobs: Sequence[Job], error: redis.RedisError) -> Unavailable:
+    """`jobs`: as they were seen last."""
+    live = [job for job in jobs if not job.is_terminal]
+    billing = [job.run_id for job in live if job.run_id and job.run_status not in TERMINAL_STATUSES]
+    runs = f" Meanwhile {', '.join(billing)} may be billing: look in the console." if billing else ""
+    message = (
+        f"Redis was lost: {describe_fault(error)}. What was ordered goes on when it is back.{runs} "
+        f"Come back: actorline show {keys[0]}"
+    )
+    return Unavailable(Code.REDIS_UNAVAILABLE, message, billed=bool(billing))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from actorline.errors import Code, Unavailable
 
 WAIT_MS: Final = 5_000  # with `appendfsync everysec` a busy disk may take a second or two; measured: 0.4 ms
 OLD_SERVER_WAIT_SECS: Final = 2.0  # before Redis 7.2: `appendfsync everysec` has written what is two seconds old
+OLDEST_VERSION: Final = (6, 2)  # the ledger uses ZRANGE ... REV and SMISMEMBER
 
 
 class NotDurableError(Exception):
@@ -25,6 +26,8 @@ class Server:
     uptime_s: int
     has_aof: bool
     maxmemory_policy: str
+    writes_its_file: bool
+    """The append-only file: a full disk ends that, and then Redis takes no writes."""
 
     @property
     def can_wait_for_disk(self) -> bool:
@@ -34,6 +37,15 @@ class Server:
 def check_server(client: Any) -> None:
     """Raises Unavailable if what Redis is told may be forgotten: a job's start would be paid for twice."""
     server = read_server(client)
+    if server.version < OLDEST_VERSION:
+        version, oldest = (".".join(str(part) for part in parts) for parts in (server.version, OLDEST_VERSION))
+        message = f"Redis is too old: {version}. Nothing was started. Take {oldest} or newer, or Valkey."
+        raise Unavailable(Code.REDIS_UNAVAILABLE, message)
+    if not server.writes_its_file:
+        message = (
+            "Redis can't write its append-only file, so it takes no writes. Nothing was started. Make room on its disk."
+        )
+        raise Unavailable(Code.LEDGER_NOT_DURABLE, message)
     if not server.has_aof:
         message = (
             "Redis keeps no append-only file, so a start could be forgotten and paid for twice. Nothing was started. "
@@ -56,6 +68,7 @@ def read_server(client: Any) -> Server:
         uptime_s=int(info["uptime_in_seconds"]),
         has_aof=bool(info.get("aof_enabled")),
         maxmemory_policy=info.get("maxmemory_policy", "noeviction"),
+        writes_its_file=info.get("aof_last_write_status", "ok") == "ok",
     )
 
 

@@ -1,6 +1,10 @@
 """The message that makes a worker look at a job. The ledger says what the job needs, so the message is its key only."""
 
+from collections.abc import Iterable
+
+import redis
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from actorline.settings import Settings
 
@@ -21,3 +25,15 @@ def make_sender(settings: Settings) -> Celery:
 def send_upkeep(app: Celery, namespace: str, *keys: str) -> None:
     """Let a worker take care of the jobs now. Losing this message costs seconds: upkeep finds each job by its `due`."""
     app.send_task("actorline.upkeep", keys, queue=f"{namespace}.control", ignore_result=True, retry=False)
+
+
+def wake_workers(settings: Settings, keys: Iterable[str]) -> bool:
+    """Let workers look at jobs now. False: the broker takes no message; upkeep finds the jobs all the same."""
+    app = make_sender(settings)
+    try:
+        send_upkeep(app, settings.namespace, *keys)
+    except (OperationalError, redis.RedisError, OSError):
+        return False
+    finally:
+        app.close()
+    return True

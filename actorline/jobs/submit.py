@@ -12,6 +12,7 @@ from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.document import JobDocument, fresh_key, parse_document
 from actorline.jobs.durability import NotDurableError
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.redis_faults import describe_fault
 from actorline.jobs.states import TERMINAL, State
 from actorline.settings import Settings
 
@@ -53,7 +54,7 @@ def submit(
         raise Unavailable(Code.LEDGER_NOT_DURABLE, message) from error
     except redis.RedisError as error:
         message = (
-            f"Redis does not answer ({type(error).__name__}). The order may be in the ledger, but no run was started: "
+            f"Redis can't be used: {describe_fault(error)}. The order may be in the ledger, but no run was started: "
             "send it again with the same key."
         )
         raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error

@@ -1,0 +1,41 @@
+from typing import Any
+
+import pytest
+
+from actorline.errors import Unavailable
+from actorline.jobs.durability import check_server
+
+
+class FakeRedis:
+    """A server that says of itself what it is told to; the built-in one can be neither old nor full."""
+
+    def __init__(self, **info: Any) -> None:
+        self._info = {"run_id": "r", "redis_version": "7.2.4", "uptime_in_seconds": 9, "aof_enabled": 1, **info}
+
+    def info(self) -> dict[str, Any]:
+        return self._info
+
+
+@pytest.mark.parametrize(
+    ("info", "words"),
+    [
+        ({"redis_version": "6.0.16"}, ("too old: 6.0.16", "Take 6.2 or newer")),
+        ({"redis_version": "5.0"}, ("too old: 5.0",)),
+        ({"aof_enabled": 0}, ("append-only file", "CONFIG SET appendonly yes")),
+        ({"aof_last_write_status": "err"}, ("can't write its append-only file", "Make room")),
+        ({"maxmemory_policy": "allkeys-lru"}, ("maxmemory-policy allkeys-lru", "CONFIG SET maxmemory-policy")),
+    ],
+)
+def test_a_server_that_may_forget_an_order_is_refused_and_it_says_what_to_mend(info, words):
+    with pytest.raises(Unavailable) as caught:
+        check_server(FakeRedis(**info))
+    assert "Nothing was started" in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "info", [{}, {"redis_version": "6.2.0"}, {"aof_last_write_status": "ok", "maxmemory_policy": "noeviction"}]
+)
+def test_a_server_that_keeps_what_it_is_told_is_taken(info):
+    check_server(FakeRedis(**info))

@@ -1,0 +1,25 @@
+import pytest
+from redis import exceptions
+
+from actorline.jobs.redis_faults import describe_fault
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (exceptions.AuthenticationError("invalid username-password pair"), "another password"),
+        (exceptions.BusyLoadingError("LOADING Redis is loading the dataset in memory"), "still loading"),
+        (exceptions.ReadOnlyError("You can't write against a read only replica."), "name the primary"),
+        (exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "raise its maxmemory"),
+        (exceptions.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"), "make room"),
+        (exceptions.TimeoutError("Timeout reading from redis://:canary@host:6379"), "in time"),
+        (exceptions.ConnectionError("Error 111 connecting to canary:6379. Connection refused."), "no connection"),
+    ],
+)
+def test_a_fault_is_told_in_words_that_say_what_to_mend_and_hold_no_address(fault, words):
+    assert words in describe_fault(fault)
+    assert "canary" not in describe_fault(fault)
+
+
+def test_what_nobody_foresaw_is_told_in_the_servers_words_cut_short():
+    assert describe_fault(exceptions.ResponseError("ERR " + "x" * 1000)) == "ERR " + "x" * 196
