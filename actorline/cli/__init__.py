@@ -5,7 +5,22 @@ import sys
 import redis
 import typer
 
-from actorline.cli import brake, demo, doctor, gateway, jobs, keys, orphans, processes, retry, rows, run, submit, watch
+from actorline.cli import (
+    brake,
+    demo,
+    doctor,
+    gateway,
+    jobs,
+    keys,
+    orphans,
+    processes,
+    retry,
+    rows,
+    run,
+    submit,
+    verify,
+    watch,
+)
 from actorline.cli.exits import Exit, exit_of_reason
 from actorline.cli.output import print_refusal, quiet_logs, say
 from actorline.errors import Code, Reason, Refused, Unavailable
@@ -18,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    demo.demo, run.run, jobs.jobs, jobs.show, jobs.cancel, retry.retry, rows.items, rows.records,
+    demo.demo, run.run, jobs.jobs, jobs.show, jobs.cancel, retry.retry, rows.items, rows.records, verify.verify,
     submit.submit, watch.watch, brake.pause, brake.resume, doctor.doctor, orphans.orphans,
     processes.up, processes.worker, processes.beat, processes.flower, gateway.gateway, processes.emulator,
 ):  # fmt: skip

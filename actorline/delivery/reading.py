@@ -29,14 +29,14 @@ class Delivery:
 
     def __init__(self, sink: Sink, manifest: Manifest) -> None:
         self.manifest = manifest
-        self._sink = sink
+        self.sink = sink
 
     def blocks(self) -> Iterator[bytes]:
         """The rows as plain JSON lines, each line ended, in the order of the parts; a block may end inside a line.
 
         Raises DamagedDeliveryError at once if a part is missing or differs in size, so nobody gets half the rows.
         """
-        there = self._sink.files()
+        there = self.sink.files()
         for part in self.manifest.parts:
             self._check_size(part.name, part.bytes, there.get(part.name))
         return self._blocks()
@@ -68,7 +68,7 @@ class Delivery:
             if record.key == record_key:
                 return self._open_whole(record.name, record.bytes)
         there = ", ".join(self.record_names()) or "none"
-        message = f"The delivery {self._sink} holds no record {record_key}. Records that it holds: {there}."
+        message = f"The delivery {self.sink} holds no record {record_key}. Records that it holds: {there}."
         raise NoDeliveryError(message)
 
     def _blocks(self) -> Iterator[bytes]:
@@ -82,13 +82,13 @@ class Delivery:
             while block := reader.read(BLOCK_BYTES):
                 yield block
         except (OSError, EOFError, zlib_ng.error) as error:  # type: ignore[misc]  # its stub declares an instance
-            message = f"{self._sink.file_url(name)} can't be read to its end: {error}. Restore it, or order again."
+            message = f"{self.sink.file_url(name)} can't be read to its end: {error}. Restore it, or order again."
             raise DamagedDeliveryError(message) from error
 
     def _open_whole(self, name: str, size: int) -> BinaryIO:
         """A file of the manifest, held against its size there."""
         try:
-            file = self._sink.open(name)
+            file = self.sink.open(name)
         except MissingFileError:
             self._check_size(name, size, None)
             raise
@@ -98,7 +98,7 @@ class Delivery:
 
     def _check_size(self, name: str, size: int, found: int | None) -> None:
         if found != size:
-            url = self._sink.file_url(name)
+            url = self.sink.file_url(name)
             what = (
                 f"{url} is missing, though the manifest lists it"
                 if found is None

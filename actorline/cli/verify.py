@@ -1,0 +1,105 @@
+"""`verify`: is a delivery what its manifest says?"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+from actorline.cli.exits import Exit
+from actorline.cli.jobs import AsJson, find
+from actorline.cli.output import err, out, print_json
+from actorline.cli.stack import attach
+from actorline.delivery.manifest import Manifest
+from actorline.delivery.reading import DamagedDeliveryError, Delivery, NoDeliveryError, open_delivery
+from actorline.delivery.sink import MANIFEST, SinkError
+from actorline.delivery.verifying import Problem
+from actorline.delivery.verifying import verify as verify_delivery
+from actorline.errors import Code, Refused
+from actorline.settings import load_settings
+
+Target = Annotated[
+    str, typer.Argument(help="A job's key, or a delivery's folder or manifest by URL or path", metavar="KEY|URL")
+]
+
+
+def verify(target: Target, as_json: AsJson = False) -> None:
+    """Read a delivery again and hold it against its manifest: files, sizes, hashes, rows, offsets, sums."""
+    url = _url_of(target)
+    delivery: Delivery | None = None
+    problems = []
+    try:
+        delivery = open_delivery(url)
+        with _bar(delivery) as progress:
+            bar = progress.add_task("verify", total=_bytes_of(delivery))
+            for problem in verify_delivery(delivery, lambda size: progress.advance(bar, size)):
+                problems.append(problem)
+                _print_problem(problem, as_json=as_json)
+    except NoDeliveryError as error:
+        raise Refused(Code.UNKNOWN_KEY, str(error)) from error
+    except DamagedDeliveryError as error:
+        problems.append(Problem(MANIFEST, str(error)))
+        _print_problem(problems[-1], as_json=as_json)
+    except SinkError as error:
+        raise Refused(Code.SINK_FAILED, str(error)) from error
+    raise typer.Exit(_conclude(url, delivery, len(problems), as_json=as_json))
+
+
+def _url_of(target: str) -> str:
+    """Keys have no slash. Raises Refused for a key that isn't known or has delivered nothing."""
+    if "://" in target:
+        return target
+    if "/" in target:
+        return Path(target).expanduser().absolute().as_uri()
+    with attach(load_settings(), workers=False) as stack:
+        job = find(stack.ledger, target)
+    if job.manifest is None:
+        message = f"{target} is {job.state} and has delivered nothing. Look at it: actorline show {target}"
+        raise Refused(Code.UNKNOWN_KEY, message)
+    return job.manifest
+
+
+def _bar(delivery: Delivery) -> Progress:
+    columns = (TextColumn(f"{escape(delivery.manifest.job)}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+
+
+def _bytes_of(delivery: Delivery) -> int:
+    manifest = delivery.manifest
+    return sum(entry.bytes for entries in (manifest.parts, manifest.records) for entry in entries)
+
+
+def _print_problem(problem: Problem, *, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(problem))
+    else:
+        out.print(escape(f"{problem.file}: {problem.text}"))
+
+
+def _conclude(url: str, delivery: Delivery | None, problems: int, *, as_json: bool) -> Exit:
+    manifest = delivery.manifest if delivery else None
+    if problems or manifest is None:
+        verdict, code = "damaged", Exit.FAILED
+    elif manifest.complete:
+        verdict, code = "whole", Exit.DELIVERED
+    else:
+        verdict, code = "partial", Exit.PARTIAL
+    if as_json:
+        totals = manifest.totals.model_dump() if manifest else None
+        print_json({"verdict": verdict, "url": url, "problems": problems, "totals": totals})
+        return code
+    shown = {"damaged": "[red]damaged[/]", "whole": "[green]whole[/]", "partial": "[yellow]partial[/]"}[verdict]
+    out.print(f"{shown} {escape(url)}: {_summary(manifest, problems)}")
+    if manifest and manifest.reason:
+        out.print(f"  {escape(manifest.reason.message)}")
+    return code
+
+
+def _summary(manifest: Manifest | None, problems: int) -> str:
+    if problems or manifest is None:
+        return f"{problems} problem{'' if problems == 1 else 's'}"
+    totals = manifest.totals
+    said = f"{totals.items:,} rows in {totals.parts:,} files, {totals.records:,} records"
+    return said if manifest.complete else f"{said}; all that is listed is there, but the delivery itself isn't complete"

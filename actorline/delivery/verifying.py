@@ -1,0 +1,98 @@
+"""A delivery held against its manifest: every file is read again, every number is added up again."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import BinaryIO, Final, cast
+
+from actorline.delivery.formats import FORMATS
+from actorline.delivery.manifest import Manifest, Part, StoredRecord, totals_of
+from actorline.delivery.page_text import UnreadablePage
+from actorline.delivery.part import inspect_part
+from actorline.delivery.reading import Delivery, measure
+from actorline.delivery.sink import MANIFEST, SUCCESS, Sink
+
+THREADS: Final = 4  # of two cores; beside a file that is inflated others are on their way
+COUNTED: Final = frozenset({"jsonl", "json"})  # whose rows are counted; of the others bytes and sha256 must be right
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`file`: its name in the delivery."""
+
+    file: str
+    text: str
+
+
+def verify(delivery: Delivery, progress: Callable[[int], None]) -> Iterator[Problem]:
+    """Everything that isn't as the manifest says. `progress` is called with bytes as they are read, by any thread.
+
+    Raises SinkError if the sink can't be read.
+    """
+    sink, manifest = delivery.sink, delivery.manifest
+    yield from contradictions(manifest)
+    there = sink.files()
+    if (SUCCESS in there) is not manifest.complete:
+        yield Problem(SUCCESS, "is missing" if manifest.complete else "lies there, though rows are missing")
+    entries = [*manifest.parts, *manifest.records]
+    with ThreadPoolExecutor(THREADS) as threads:
+        for found in threads.map(lambda entry: _check(sink, manifest, entry, there.get(entry.name), progress), entries):
+            yield from found
+
+
+def contradictions(manifest: Manifest) -> Iterator[Problem]:
+    """What the manifest itself says wrong: windows that overlap, gaps in a complete delivery, sums. Pure."""
+    offset = int(manifest.query.get("offset") or 0)
+    for part in manifest.parts:
+        if part.offset < offset or (manifest.complete and part.offset != offset):
+            yield Problem(part.name, f"begins at {part.offset:,}, the rows before it end at {offset:,}")
+        offset = part.offset + part.scanned
+    sums = totals_of(manifest.parts, manifest.records).model_dump()
+    for name, total in manifest.totals.model_dump().items():
+        if total != sums[name]:
+            yield Problem(MANIFEST, f"says {total:,} {name} in all, its entries add up to {sums[name]:,}")
+    if manifest.complete is not (manifest.state == "DELIVERED"):
+        yield Problem(MANIFEST, f"says {manifest.state} and complete: {manifest.complete}")
+
+
+def _check(
+    sink: Sink, manifest: Manifest, entry: Part | StoredRecord, size: int | None, progress: Callable[[int], None]
+) -> Sequence[Problem]:
+    if size != entry.bytes:
+        text = "is missing" if size is None else f"has {size:,} bytes, the manifest says {entry.bytes:,}"
+        return [Problem(entry.name, text)]
+    with sink.open(entry.name) as file:
+        counted = cast("BinaryIO", _Counted(file, progress))
+        try:
+            sha256, rows = _read(counted, manifest) if isinstance(entry, Part) else (measure(counted)[1], None)
+        except UnreadablePage as error:
+            return [Problem(entry.name, f"can't be read: {error}")]
+    found = []
+    if sha256 != entry.sha256:
+        found.append(Problem(entry.name, f"has the sha256 {sha256}, the manifest says {entry.sha256}"))
+    if isinstance(entry, Part) and rows not in {None, entry.items}:
+        found.append(Problem(entry.name, f"has {rows:,} rows, the manifest says {entry.items:,}"))
+    return found
+
+
+def _read(file: BinaryIO, manifest: Manifest) -> tuple[str, int | None]:
+    """sha256 and, where the format tells, the number of rows. Raises UnreadablePage."""
+    format_ = FORMATS.get(manifest.format)
+    if format_ is None or manifest.format not in COUNTED:
+        return measure(file)[1], None
+    text = format_.read_stored(manifest.query)
+    facts = inspect_part(file, text=text, compressed=format_.is_gzipped(manifest.compression))
+    return facts.sha256, facts.items
+
+
+class _Counted:
+    """A file that tells how much of it was read."""
+
+    def __init__(self, file: BinaryIO, progress: Callable[[int], None]) -> None:
+        self._file = file
+        self._progress = progress
+
+    def read(self, size: int) -> bytes:
+        block = self._file.read(size)
+        self._progress(len(block))
+        return block
