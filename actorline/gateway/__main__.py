@@ -32,8 +32,9 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return EXIT_UNAVAILABLE
     except redis.RedisError as error:
-        message = f"Redis does not answer ({type(error).__name__}). Is ACTORLINE_REDIS_URL right, and Redis running?"
-        sys.stderr.write(f"{message} Nothing listens.\n")
+        from actorline.jobs.redis_faults import describe_fault
+
+        sys.stderr.write(f"Redis can't be used: {describe_fault(error)}. Nothing listens.\n")
         return EXIT_UNAVAILABLE
     return 0
 

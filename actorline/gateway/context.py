@@ -26,7 +26,7 @@ class Context:
     timelines: Timelines
 
 
-def context_of(request: Request) -> Context:
+async def context_of(request: Request) -> Context:  # FastAPI would look a plain function up in a thread
     return cast("Context", request.app.state.context)
 
 
@@ -41,7 +41,7 @@ class Admitted:
         request: Request,
         _: Annotated[object, Security(HTTPBearer(auto_error=False, description="`actorline keys create NAME`"))],
     ) -> Grant:
-        grant = await context_of(request).doorkeeper.admit(request)
+        grant = await (await context_of(request)).doorkeeper.admit(request)
         if self._scope not in grant.scopes:
             raise Refused(Code.FORBIDDEN, f"The API key has not the scope {self._scope}. Nothing was done.")
         return grant

@@ -18,6 +18,7 @@ from actorline.delivery.reading import NoDeliveryError
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Reason, Refused, Unavailable
 from actorline.jobs.durability import NotDurableError
+from actorline.jobs.redis_faults import describe_fault
 
 log = structlog.get_logger(__name__)
 
@@ -90,10 +91,11 @@ async def _refused(_: Request, error: Any) -> Response:
     return problem(STATUSES.get(error.reason.code, 422), error.reason)
 
 
-async def _redis(_: Request, error: Exception) -> Response:
-    log.warning("redis_unavailable", error=type(error).__name__)
+async def _redis(_: Request, error: Any) -> Response:
+    fault = describe_fault(error)
+    log.warning("redis_unavailable", error=fault)
     message = (
-        f"Redis does not answer ({type(error).__name__}). What was asked may have been done; no run was started by it. "
+        f"Redis can't be used: {fault}. What was asked may have been done; no run was started by it. "
         "Send the request again, an order with the same key."
     )
     return problem(503, Reason(code=Code.REDIS_UNAVAILABLE, message=message, billed=False))
@@ -133,7 +135,9 @@ async def _gone(_: Request, __: Exception) -> Response:
 
 async def _bug(request: Request, error: Exception) -> Response:
     """Where it happened is logged, but not the exception's message: it may quote an input."""
-    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    places = [
+        f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-8:]
+    ]
     log.error("request_failed", method=request.method, error=type(error).__name__, traceback=places)
     message = "A fault of Actorline's; its log says where. An order may have been taken: look, or send it again."
     return problem(500, Reason(code=Code.INTERNAL, message=message, billed=False))

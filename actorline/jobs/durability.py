@@ -1,14 +1,17 @@
 """Writes that are on Redis's disk before anything is paid for (DESIGN, section 6, step 1)."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.commands.core import Script
+from redis.exceptions import NoScriptError, ResponseError
 
 from actorline.errors import Code, Unavailable
 
 WAIT_MS: Final = 5_000  # with `appendfsync everysec` a busy disk may take a second or two; measured: 0.4 ms
+KNOWN_SECS: Final = 5.0  # INFO takes longer than a write; whether there is a disk to wait for changes by hand only
 OLD_SERVER_WAIT_SECS: Final = 2.0  # before Redis 7.2: `appendfsync everysec` has written what is two seconds old
 OLDEST_VERSION: Final = (6, 2)  # the ledger uses ZRANGE ... REV and SMISMEMBER
 
@@ -72,24 +75,60 @@ def read_server(client: Any) -> Server:
     )
 
 
-def run_on_disk(client: Any, script: Script, keys: list[str], args: list[Any]) -> Any:
-    """Run a script and return its answer when what it wrote is on disk. Raises NotDurableError.
+Call = tuple[list[str], list[Any]]
+"""A script's keys and arguments."""
 
-    Script and WAITAOF go down one connection: on another one of the pool WAITAOF proves nothing (measured).
-    """
-    server = read_server(client)
-    if not server.has_aof:
-        raise NotDurableError("Redis keeps no append-only file (appendonly no)")
-    if not server.can_wait_for_disk:
-        answer = script(keys=keys, args=args)
+
+class Disk:
+    """Runs scripts and waits until what they wrote is on Redis's disk. Threads may share one."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._server: Server | None = None
+        self._read_at = 0.0
+
+    def run(self, script: Script, calls: Sequence[Call]) -> list[Any]:
+        """Answer what the script answers to each call, when all is on disk. Raises NotDurableError; the writes may be
+        there then, and may be forgotten.
+        """
+        server = self._known_server()
+        if not server.has_aof:
+            raise NotDurableError("Redis keeps no append-only file (appendonly no)")
+        return self._run_and_wait(script, calls) if server.can_wait_for_disk else self._run_old(script, calls)
+
+    def _known_server(self) -> Server:
+        """What is known of the server refuses in time, and proves nothing: that is what WAITAOF's own answer does."""
+        server = self._server
+        if server is None or not server.has_aof or time.monotonic() - self._read_at > KNOWN_SECS:
+            self._read_at = time.monotonic()
+            self._server = server = read_server(self._client)
+        return server
+
+    def _run_and_wait(self, script: Script, calls: Sequence[Call]) -> list[Any]:
+        """Script and WAITAOF go down one connection: on another one of the pool WAITAOF proves nothing (measured)."""
+        with self._client.pipeline(transaction=False) as pipe:
+            for keys, args in calls:
+                pipe.evalsha(script.sha, len(keys), *keys, *args)
+            pipe.execute_command("WAITAOF", 1, 0, WAIT_MS)
+            answers: list[Any] = pipe.execute(raise_on_error=False)
+        waited = answers.pop()
+        failed = next((answer for answer in answers if isinstance(answer, Exception)), None)
+        if isinstance(failed, NoScriptError):  # Redis was started since it was loaded
+            self._client.script_load(script.script)
+            return self._run_and_wait(script, calls)
+        if failed is not None:
+            raise failed
+        if isinstance(waited, ResponseError):
+            message = f"Redis can't wait for its disk: {waited}"
+            raise NotDurableError(message)
+        if waited[0] != 1:
+            raise NotDurableError("Redis did not get a write onto its disk in time")
+        return answers
+
+    def _run_old(self, script: Script, calls: Sequence[Call]) -> list[Any]:
+        before = read_server(self._client)
+        answers = [script(keys=keys, args=args) for keys, args in calls]
         time.sleep(OLD_SERVER_WAIT_SECS)
-        if read_server(client).run_id != server.run_id:
+        if read_server(self._client).run_id != before.run_id:
             raise NotDurableError("Redis was restarted while a write was under way")
-        return answer
-    with client.pipeline(transaction=False) as pipe:
-        script(keys=keys, args=args, client=pipe)
-        pipe.execute_command("WAITAOF", 1, 0, WAIT_MS)
-        answer, (local, _) = pipe.execute()
-    if local != 1:
-        raise NotDurableError("Redis did not get a write onto its disk in time")
-    return answer
+        return answers

@@ -5,7 +5,7 @@ Times are unix seconds by Redis `TIME`. Every script is safe to repeat: redis-py
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final, cast
@@ -22,7 +22,7 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.windows import Window
 from actorline.errors import Code, Unavailable
 from actorline.jobs.document import JobDocument, is_key
-from actorline.jobs.durability import run_on_disk
+from actorline.jobs.durability import Call, Disk
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, Event, State, sources, target
 from actorline.platform.marker import digest_of
@@ -33,6 +33,19 @@ TIMELINE_ENTRIES: Final = 500  # a job tells about ten lines; a long outage must
 LATER_LOOK_SECS: Final = 300.0  # a list shows a run within seconds; a request that is still under way is cut by then
 CLAIM_POLL_SECS: Final = 10  # a poll is one GET of at most that long
 _JOB_FIELDS: Final = list(Job.model_fields)
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """An order that was checked. `sink`: its own folder's URL; `fresh`: we made the key ourselves; `caller`: a Celery
+    task's `id` and continuation.
+    """
+
+    key: str
+    document: JobDocument
+    sink: str
+    fresh: bool
+    caller: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,7 @@ def _unix_url(url: str) -> str:
 class Ledger:
     def __init__(self, client: Client, namespace: str) -> None:
         self.redis = client
+        self._disk = Disk(client)
         self.namespace = namespace
         self._scripts: dict[str, Script] = {
             name: client.register_script(files(__package__).joinpath(f"lua/{name}.lua").read_text())
@@ -95,39 +109,33 @@ class Ledger:
 
     # -- a job's life
 
-    def register(
-        self,
-        key: str,
-        document: JobDocument,
-        *,
-        fresh: bool,
-        sink: str,
-        care_s: float,
-        caller: Mapping[str, Any] | None,
-    ) -> Registered:
-        """Create the job or join the one that exists, and return when that is on Redis's disk.
+    def register(self, orders: Sequence[NewJob], *, care_s: float) -> list[Registered]:
+        """Create each job or join the one that exists, and return when all that is on Redis's disk.
 
-        `caller` (its `id` and continuation) is kept either way, but in a conflict. Raises NotDurableError.
+        A caller is kept either way, but in a conflict. Raises NotDurableError.
         """
+        answers = self._disk.run(self._scripts["register"], [self._registration(order, care_s) for order in orders])
+        registered = [Registered(outcome, existing, State(state)) for outcome, existing, state in answers]
+        for order, each in zip(orders, registered, strict=True):
+            if each.outcome == "created":
+                log.info("queued", job_key=order.key)
+        return registered
+
+    def _registration(self, order: NewJob, care_s: float) -> Call:
+        key, document, caller = order.key, order.document, order.caller
         fields = {
             "document": document.model_dump_json(exclude={"input"}),
             "input": document.input_body(),
             "account": document.account,
-            "sink": sink,
-            "fresh": int(fresh),
+            "sink": order.sink,
+            "fresh": int(order.fresh),
         }
         keys = [self.name("job", key), self.name("events", key), self.name("callers", key), self.name("ids"),
                 self.name("job_ids", key), self.name("due"), self.name("state", State.QUEUED)]  # fmt: skip
-        outcome, existing, state = self._call(
-            "register", on_disk=True,
-            keys=keys,
-            args=[key, document.body_hash(), _token(), care_s, TIMELINE_ENTRIES,
-                  caller["id"] if caller else "", json.dumps(caller) if caller else "",
-                  *(part for pair in fields.items() for part in pair)],
-        )  # fmt: skip
-        if outcome == "created":
-            log.info("queued", job_key=key)
-        return Registered(outcome, existing, State(state))
+        args = [key, document.body_hash(), _token(), care_s, TIMELINE_ENTRIES,
+                caller["id"] if caller else "", json.dumps(caller) if caller else "",
+                *(part for pair in fields.items() for part in pair)]  # fmt: skip
+        return keys, args
 
     def load(self, key: str) -> Job | None:
         """The job, without its input; None also for what can't be a key."""
@@ -145,7 +153,8 @@ class Ledger:
     def _call(self, script: str, *, keys: list[str], args: list[Any], on_disk: bool) -> Any:
         if not on_disk:
             return self._scripts[script](keys=keys, args=args)
-        return run_on_disk(self.redis, self._scripts[script], keys, args)
+        (answer,) = self._disk.run(self._scripts[script], [(keys, args)])
+        return answer
 
     def account(self, key: str) -> str | None:
         return cast("str | None", self.redis.hget(self.name("job", key), "account"))

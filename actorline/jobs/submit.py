@@ -1,6 +1,7 @@
 """One way in for every order: checked, registered in the ledger, on disk. The message that starts it comes after."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from actorline.delivery.sink import SinkError, is_below, open_sink
 from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.document import JobDocument, fresh_key, parse_document
 from actorline.jobs.durability import NotDurableError
-from actorline.jobs.ledger import Ledger
+from actorline.jobs.ledger import Ledger, NewJob, Registered
 from actorline.jobs.redis_faults import describe_fault
 from actorline.jobs.states import TERMINAL, State
 from actorline.settings import Settings
@@ -40,15 +41,63 @@ def submit(
     `trusted`: the order comes from this machine's user, who may name any sink. Raises Refused (nothing is changed)
     and Unavailable.
     """
+    (taken,) = _take([_check(raw, ledger, settings, trusted=trusted, caller=caller)], ledger)
+    if isinstance(taken, Refused):
+        raise taken
+    return taken
+
+
+def submit_many(raws: Sequence[Any], *, ledger: Ledger, settings: Settings, trusted: bool) -> list[Submitted | Refused]:
+    """Take orders together: one wait for Redis's disk serves all. Each is taken or refused by itself.
+
+    Raises Unavailable.
+    """
+    checked: list[NewJob | Refused] = []
+    for raw in raws:
+        try:
+            checked.append(_check(raw, ledger, settings, trusted=trusted))
+        except Refused as refused:
+            checked.append(refused)
+    taken = iter(_take([order for order in checked if isinstance(order, NewJob)], ledger))
+    return [order if isinstance(order, Refused) else next(taken) for order in checked]
+
+
+def _check(
+    raw: Any, ledger: Ledger, settings: Settings, *, trusted: bool, caller: Mapping[str, Any] | None = None
+) -> NewJob:
     document = parse_document(raw)
     key = document.key or fresh_key()
+    with _reaching():
+        now = ledger.now() if "{date}" in (document.sink.url or settings.default_sink) else 0
+    sink = fill_sink(document, key, now, settings)
+    if document.sink.url and not trusted:
+        _check_roots(sink, settings)
+    return NewJob(key, document, sink, fresh=document.key is None, caller=caller)
+
+
+def _take(orders: Sequence[NewJob], ledger: Ledger) -> list[Submitted | Refused]:
+    with _reaching():
+        registered = ledger.register(orders, care_s=SEND_CARE_SECS) if orders else []
+    return [
+        _conflict(order, each)
+        if each.outcome == "conflict"
+        else Submitted(order.key, each.outcome == "created", each.state)
+        for order, each in zip(orders, registered, strict=True)
+    ]
+
+
+def _conflict(order: NewJob, registered: Registered) -> Refused:
+    message = (
+        f"The key {order.key} is taken by another order: its hash is {registered.existing_hash}, this one's "
+        f"{order.document.body_hash()}. Nothing was changed. Take a new key, or send the same document."
+    )
+    return Refused(Code.CONFLICT, message)
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
     try:
-        sink = fill_sink(document, key, ledger.now(), settings)
-        if document.sink.url and not trusted:
-            _check_roots(sink, settings)
-        registered = ledger.register(
-            key, document, fresh=document.key is None, sink=sink, care_s=SEND_CARE_SECS, caller=caller
-        )
+        yield
     except NotDurableError as error:
         message = f"{error}. Nothing was started. Switch the append-only file on (appendonly yes)."
         raise Unavailable(Code.LEDGER_NOT_DURABLE, message) from error
@@ -58,13 +107,6 @@ def submit(
             "send it again with the same key."
         )
         raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
-    if registered.outcome == "conflict":
-        message = (
-            f"The key {key} is taken by another order: its hash is {registered.existing_hash}, this one's "
-            f"{document.body_hash()}. Nothing was changed. Take a new key, or send the same document."
-        )
-        raise Refused(Code.CONFLICT, message)
-    return Submitted(key, registered.outcome == "created", registered.state)
 
 
 def fill_sink(document: JobDocument, key: str, now: float, settings: Settings) -> str:

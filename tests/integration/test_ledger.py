@@ -11,7 +11,7 @@ from actorline.errors import Code, Unavailable
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger, Registered, connect
+from actorline.jobs.ledger import Ledger, NewJob, Registered, connect
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 
 ORDER = {"actor": "apify/x", "input": {"startUrls": ["é"]}, "labels": {"team": "shop"}}
@@ -40,8 +40,9 @@ def contents(ledger: Ledger) -> dict[str, Any]:
 
 
 def register(ledger: Ledger, key: str = "k", document: Any = None, **options: Any) -> Registered:
-    given: dict[str, Any] = {"fresh": False, "sink": "file:///rows/k/", "care_s": 10, "caller": CALLER, **options}
-    return ledger.register(key, document or parse_document(ORDER), **given)
+    given: dict[str, Any] = {"fresh": False, "sink": "file:///rows/k/", "caller": CALLER, **options}
+    (registered,) = ledger.register([NewJob(key, document or parse_document(ORDER), **given)], care_s=10)
+    return registered
 
 
 def created(ledger: Ledger, key: str = "k", *, state: State = State.QUEUED, **fields: Any) -> Job:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -7,9 +8,9 @@ from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.document import parse_document
 from actorline.jobs.durability import NotDurableError
 from actorline.jobs.job import JobResult
-from actorline.jobs.ledger import Registered
+from actorline.jobs.ledger import NewJob, Registered
 from actorline.jobs.states import State
-from actorline.jobs.submit import SINK_URL_MAX_CHARS, Submitted, fill_sink, submit
+from actorline.jobs.submit import SINK_URL_MAX_CHARS, Submitted, fill_sink, submit, submit_many
 from actorline.settings import Settings, load_settings
 
 NOON = 1_795_435_200.0  # 2026-11-23T12:00:00Z
@@ -25,16 +26,16 @@ class FakeLedger:
 
     def __init__(self, answer: Registered | Exception) -> None:
         self.answer = answer
-        self.orders: list[dict[str, Any]] = []
+        self.orders: list[NewJob] = []
 
     def now(self) -> float:
         return NOON
 
-    def register(self, key: str, document: Any, **options: Any) -> Registered:
-        self.orders.append({"key": key, "document": document, **options})
+    def register(self, orders: Sequence[NewJob], **_: Any) -> list[Registered]:
+        self.orders += orders
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        return [self.answer] * len(orders)
 
 
 def order(raw: dict[str, Any], settings: Settings, answer: Any = None, *, trusted: bool = False) -> Any:
@@ -109,10 +110,10 @@ def test_an_order_without_a_key_gets_one_of_its_own(settings):
     first, orders = order({"actor": "x"}, settings)
     second, _ = order({"actor": "x"}, settings)
     assert first.key != second.key
-    assert orders[0]["fresh"] is True
-    assert orders[0]["sink"].endswith(f"/{first.key}/")
+    assert orders[0].fresh is True
+    assert orders[0].sink.endswith(f"/{first.key}/")
     named, orders = order({"actor": "x", "key": "k"}, settings)
-    assert (named, orders[0]["fresh"]) == (Submitted("k", created=True, state=State.QUEUED), False)
+    assert (named, orders[0].fresh) == (Submitted("k", created=True, state=State.QUEUED), False)
 
 
 def test_an_order_may_join_a_job_that_has_ended(settings):
@@ -141,3 +142,21 @@ def test_a_bad_document_does_not_reach_the_ledger(settings):
     with pytest.raises(Refused):
         submit({"actor": 5}, ledger=ledger, settings=settings, trusted=True)
     assert ledger.orders == []
+
+
+def test_of_many_orders_each_is_taken_or_refused_by_itself(settings):
+    ledger: Any = FakeLedger(Registered("created", "hash", State.QUEUED))
+    first, second, third = submit_many(
+        [{"actor": "x", "key": "a"}, {"actor": 5}, {"actor": "x", "key": "b"}],
+        ledger=ledger, settings=settings, trusted=True,
+    )  # fmt: skip
+    assert [first, third] == [Submitted(key, created=True, state=State.QUEUED) for key in ("a", "b")]
+    assert isinstance(second, Refused)
+    assert [order.key for order in ledger.orders] == ["a", "b"]
+
+
+def test_only_bad_orders_do_not_reach_the_ledger(settings):
+    ledger: Any = FakeLedger(AssertionError("asked"))
+    assert [type(each) for each in submit_many([{"actor": 5}], ledger=ledger, settings=settings, trusted=True)] == [
+        Refused
+    ]
