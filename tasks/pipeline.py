@@ -3,6 +3,7 @@
 Messages carry key, epoch and window only. Every id is remembered, so that a revoke of any of them means the job.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from celery import chain, chord, current_app, signature
@@ -53,6 +54,22 @@ def wave_canvas(key: str, epoch: int, wave: Wave) -> Signature[Any]:
     pages = [_page(key, epoch, wave.attempt, window, expected) for window, expected in wave.pages]
     ledger().name_tasks(key, [step.options["task_id"] for step in (*pages, finish)])
     return chord(pages, finish)
+
+
+def send_pages(key: str, epoch: int, attempt: int, pages: Sequence[Window]) -> None:
+    """Full pages of a run that goes on, each by itself: what is lost on the way is fetched when the run has ended."""
+    signatures = [_page(key, epoch, attempt, window, window.limit) for window in pages]
+    if signatures:
+        ledger().name_tasks(key, [step.options["task_id"] for step in signatures])
+    for step in signatures:
+        step.apply_async()
+
+
+def send_ahead(key: str, epoch: int) -> None:
+    """Look for full pages that a running run has left already."""
+    step = _named("fetch_ahead", key, epoch)
+    ledger().name_tasks(key, [step.options["task_id"]])
+    step.apply_async()
 
 
 def next_wave(key: str, epoch: int, seconds: float) -> Signature[Any]:

@@ -5,9 +5,12 @@ from typing import Any
 
 from celery import Task, shared_task
 
+from actorline.jobs.ahead import look_at, may_fetch_ahead
 from actorline.jobs.polling import Poller
+from actorline.jobs.step import Wait
 from tasks.conclude import conclude
 from tasks.environment import ledger, new_execution, platform_of, settings
+from tasks.pipeline import send_ahead
 from tasks.stage import StageTask
 
 
@@ -15,8 +18,17 @@ from tasks.stage import StageTask
 def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
     poller = Poller(ledger(), platform_of(key), settings())
     step = poller.advance(key, epoch, self.request.retries, new_execution())
+    if isinstance(step, Wait):
+        look_ahead(key, epoch)
     eta: Any = self.request.eta  # celery-types says int
     conclude(self, key, step, late_s=lateness(eta))
+
+
+def look_ahead(key: str, epoch: int) -> None:
+    """Now and then let a fetch worker see whether there are full pages already."""
+    job = ledger().load(key)
+    if job and may_fetch_ahead(job) and ledger().now() >= look_at(job):
+        send_ahead(key, epoch)
 
 
 def lateness(eta: str | datetime | None) -> float:

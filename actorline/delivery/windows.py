@@ -16,7 +16,7 @@ PAGE_BYTES: Final = 16_000_000  # between 8 and 32 MB on the wire: an ack costs 
 PAGE_ITEMS_MAX: Final = 249_999  # an older edition of the reference names 250,000 a request (fact sheet, section 6)
 PAGE_ITEMS_MIN: Final = 1_000  # the official client's page
 PAGES_FOR_PARALLEL: Final = 12  # a dataset of a few pages is cut finer, so that several threads share it
-ITEM_BYTES_GUESS: Final = 1_000
+FIRST_PAGES: Final = 16  # as many as a worker fetches at a time
 WAVE_PAGES: Final = 256  # pages in one chord: bounds the size of a message and the work that one plan decides
 
 
@@ -55,14 +55,30 @@ class More:
     end: int
 
 
-def page_size(*, total: int, storage_bytes: int | None, asked: int | None) -> int:
-    """Items a page: about PAGE_BYTES each by what the platform says of the dataset, cut finer for a small one."""
+def item_bytes(pages: Pages, *, total: int, storage_bytes: int | None) -> float | None:
+    """Bytes an item: of those that are stored, else by what the platform says of the dataset; None: nobody knows."""
+    stored = [page for page in pages.values() if _has_rows(page)]
+    if stored:
+        return max(sum(page.bytes for page in stored) / sum(page.scanned for page in stored), 1)
+    return max(storage_bytes / total, 1) if total and storage_bytes else None
+
+
+def full_page(item_bytes: float | None) -> int:
+    """Items of a page of about PAGE_BYTES; few where nobody knows how large an item is."""
+    return PAGE_ITEMS_MIN if item_bytes is None else max(min(int(PAGE_BYTES / item_bytes), PAGE_ITEMS_MAX), 1)
+
+
+def page_size(*, total: int, item_bytes: float | None, asked: int | None) -> int:
+    """Items a page: as the order has it, else a full page, cut finer for a small dataset."""
     if asked:
         return asked
-    item_bytes = max(storage_bytes / total, 1) if total and storage_bytes else ITEM_BYTES_GUESS
-    by_bytes = int(PAGE_BYTES / item_bytes)
     by_parallel = -(-total // PAGES_FOR_PARALLEL)
-    return max(min(by_bytes, max(by_parallel, PAGE_ITEMS_MIN), PAGE_ITEMS_MAX), 1)
+    return min(full_page(item_bytes), max(by_parallel, PAGE_ITEMS_MIN))
+
+
+def wave_pages(item_bytes: float | None) -> int:
+    """How many pages may be planned at once: with items of unknown size a few, which then tell it."""
+    return FIRST_PAGES if item_bytes is None else WAVE_PAGES
 
 
 def next_offset(pages: Pages, start: int) -> int:
@@ -103,6 +119,14 @@ def new_windows(pages: Pages, *, start: int, total: int, stop: int | None, size:
         windows.append(Window(page_no=number, offset=offset, limit=limit))
         number, offset = number + 1, offset + limit
     return windows
+
+
+def full_windows(pages: Pages, *, start: int, total: int, stop: int | None, size: int) -> list[Window]:
+    """Whole pages behind the planned ones that the dataset holds already, though it still grows."""
+    end = min(total, stop) if stop is not None else total
+    first, number = next_offset(pages, start), max(pages, default=-1) + 1
+    count = min(max(end - first, 0) // size, WAVE_PAGES)
+    return [Window(page_no=number + at, offset=first + at * size, limit=size) for at in range(count)]
 
 
 def expected_items(window: Window, pages: Pages, total: int) -> int:

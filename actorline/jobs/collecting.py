@@ -16,10 +16,12 @@ from actorline.delivery.windows import (
     WAVE_PAGES,
     Window,
     expected_items,
+    item_bytes,
     known_end,
     new_windows,
     page_size,
     to_fetch,
+    wave_pages,
 )
 from actorline.errors import Code
 from actorline.jobs.ending import end_for_sink
@@ -34,6 +36,7 @@ from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset, open_items
 from actorline.settings import Settings
 
+FETCH_STATES: Final = frozenset({State.RUNNING, State.COLLECTING})
 PAGE_TRIES: Final = 6  # with doubling back-off about 30 s: longer outages are the next wave's
 LEASE_SECS: Final = 10.0  # renewed between blocks; a holder that is gone for so long is taken for dead
 RENEW_SECS: Final = 2.0
@@ -92,11 +95,11 @@ class Planner:
         try:
             dataset = get_dataset(self.platform, dataset_id)
         except platform_errors.NotFound:
-            total, size = 0, page_size(total=0, storage_bytes=None, asked=collect.page_items)
+            total, each = 0, item_bytes(known, total=0, storage_bytes=None)
         else:
             # the counters lag, so the rows that were read already count as well
             total = max(dataset.item_count, known_end(known))
-            size = page_size(total=total, storage_bytes=dataset.stats.storage_bytes, asked=collect.page_items)
+            each = item_bytes(known, total=total, storage_bytes=dataset.stats.storage_bytes)
             self.ledger.change(
                 job.key,
                 states={State.COLLECTING},
@@ -104,7 +107,8 @@ class Planner:
                 fields={"items_total": total},
             )
         stop = None if collect.limit is None else collect.offset + collect.limit
-        room = WAVE_PAGES - len(to_fetch(known))
+        size = page_size(total=total, item_bytes=each, asked=collect.page_items)
+        room = (WAVE_PAGES if collect.page_items else wave_pages(each)) - len(to_fetch(known))
         for window in new_windows(known, start=collect.offset, total=total, stop=stop, size=size, room=room):
             known[window.page_no] = self.ledger.fix_window(job.key, job.attempt, window)
         return [(window, expected_items(window, known, total)) for window in to_fetch(known)][:WAVE_PAGES]
@@ -124,7 +128,7 @@ class PageFetcher:
         if isinstance(known, Receipt) and known.is_good and known.scanned:
             return known
         job = self.ledger.load(key)
-        if job is None or job.state is not State.COLLECTING or job.attempt != attempt or job.wanted:
+        if job is None or job.state not in FETCH_STATES or job.attempt != attempt or job.wanted:
             return _bad(window, Code.CANCELLED, "the job doesn't want this page any more")
         lease = self.ledger.lease("page", key, f"{attempt}:{window.page_no}", seconds=LEASE_SECS)
         if not lease.acquire():

@@ -81,6 +81,7 @@ class Job(BaseModel):
     collecting_at: float | None = None
     ended_at: float | None = None
     delivered_at: float | None = None
+    ahead_at: float | None = None  # when full pages of the running run are looked for again
     planned_at: float | None = None  # when the pages of the last wave were planned
     sent_at: float = 0  # when the job's last message was sent, as far as the ledger knows
     patience: float | None = None  # seconds that upkeep waits until it asks again whether a message is lost

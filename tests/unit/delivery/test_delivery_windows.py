@@ -16,12 +16,15 @@ from actorline.delivery.windows import (
     Proof,
     Window,
     expected_items,
+    full_windows,
+    item_bytes,
     judge,
     known_end,
     new_windows,
     next_offset,
     page_size,
     to_fetch,
+    wave_pages,
 )
 from actorline.errors import Code
 
@@ -44,20 +47,45 @@ def by_number(*pages: Window | Receipt) -> Pages:
 
 
 @pytest.mark.parametrize(
-    ("total", "storage_bytes", "asked", "size"),
+    ("total", "each", "asked", "size"),
     [
-        (5_000_000, 5_000_000_000, None, 16_000),  # 1 kB an item: by bytes
-        (5_000_000, None, None, 16_000),  # nothing known of the bytes: the guess
-        (50_000, 5_000_000, None, 4_167),  # small: shared by twelve
-        (500, 50_000, None, PAGE_ITEMS_MIN),
+        (5_000_000, 1_000.0, None, 16_000),  # by bytes
+        (5_000_000, None, None, PAGE_ITEMS_MIN),  # nothing known of the bytes: few, which tell it
+        (50_000, 100.0, None, 4_167),  # small: shared by twelve
+        (500, 100.0, None, PAGE_ITEMS_MIN),
         (0, None, None, PAGE_ITEMS_MIN),
-        (10, 10 * 3 * PAGE_BYTES, None, 1),  # one item is larger than a page
-        (50_000_000, 50_000_000, None, PAGE_ITEMS_MAX),  # tiny items
-        (5_000_000, 5_000_000_000, 7, 7),
+        (10, 3.0 * PAGE_BYTES, None, 1),  # one item is larger than a page
+        (50_000_000, 1.0, None, PAGE_ITEMS_MAX),  # tiny items
+        (5_000_000, 1_000.0, 7, 7),
     ],
 )
-def test_page_size_follows_bytes_and_is_cut_finer_for_a_small_dataset(total, storage_bytes, asked, size):
-    assert page_size(total=total, storage_bytes=storage_bytes, asked=asked) == size
+def test_page_size_follows_bytes_and_is_cut_finer_for_a_small_dataset(total, each, asked, size):
+    assert page_size(total=total, item_bytes=each, asked=asked) == size
+
+
+def test_bytes_an_item_are_those_that_came_before_those_that_the_platform_names():
+    came = [stored(0, 0, 10, 10).model_copy(update={"bytes": 5_000}), stored(1, 10, 10, 0)]
+    assert item_bytes(by_number(*came), total=1_000, storage_bytes=1_000_000) == 500
+    assert item_bytes(by_number(window(0, 0, 10)), total=1_000, storage_bytes=1_000_000) == 1_000
+    assert item_bytes({}, total=1_000, storage_bytes=None) is None
+
+
+def test_only_a_few_pages_are_planned_before_the_size_of_an_item_is_known():
+    assert wave_pages(None) < wave_pages(500.0) == WAVE_PAGES
+
+
+@pytest.mark.parametrize(
+    ("pages", "total", "stop", "found"),
+    [
+        (by_number(), 9, None, []),
+        (by_number(), 10, None, [window(0, 0, 10)]),
+        (by_number(), 29, None, [window(0, 0, 10), window(1, 10, 10)]),
+        (by_number(), 29, 15, [window(0, 0, 10)]),
+        (by_number(stored(0, 0, 10, 10), window(1, 10, 10)), 35, None, [window(2, 20, 10)]),
+    ],
+)
+def test_of_a_dataset_that_grows_only_full_windows_are_fetched(pages, total, stop, found):
+    assert full_windows(pages, start=0, total=total, stop=stop, size=10) == found
 
 
 @pytest.mark.parametrize(

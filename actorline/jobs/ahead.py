@@ -1,0 +1,84 @@
+"""Fetching ahead: while a run goes on, the full pages that its dataset holds already are fetched, so that only the tail
+is left when it ends. Rows are only ever appended, so a full window of a growing dataset never changes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from actorline.delivery.formats import FORMATS
+from actorline.delivery.sink import SinkError, open_sink
+from actorline.delivery.windows import Pages, Window, full_page, full_windows, item_bytes, next_offset
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import State
+from actorline.platform import errors as platform_errors
+from actorline.platform.client import Platform
+from actorline.platform.datasets import Dataset, get_dataset
+
+LOOK_MIN_SECS: Final = 5.0
+LOOK_MAX_SECS: Final = 120.0  # a dataset that fills slowly costs a request in two minutes
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Full pages to fetch now."""
+
+    attempt: int
+    pages: Sequence[Window]
+
+
+@dataclass(frozen=True)
+class AheadPlanner:
+    ledger: Ledger
+    platform: Platform
+    installation: str
+
+    def plan(self, key: str, epoch: int) -> Ahead | None:
+        """Fix the windows that are full by now, and say when to look next. Raises PlatformError: then later."""
+        job = self.ledger.load(key)
+        if job is None or job.epoch != epoch or not may_fetch_ahead(job) or job.dataset_id is None:
+            return None
+        try:
+            open_sink(job.sink_url).claim(self.installation, key)
+            dataset = get_dataset(self.platform, job.dataset_id)
+        except (SinkError, platform_errors.NotFound):
+            return None  # the stage that collects says what it means
+        collect = job.order.collect
+        known = self.ledger.pages(key, job.attempt)
+        each = item_bytes(known, total=dataset.item_count, storage_bytes=dataset.stats.storage_bytes)
+        size = collect.page_items or full_page(each)
+        stop = None if collect.limit is None else collect.offset + collect.limit
+        windows = full_windows(known, start=collect.offset, total=dataset.item_count, stop=stop, size=size)
+        fixed = [self.ledger.fix_window(key, job.attempt, window) for window in windows]
+        won = self.ledger.change(
+            key,
+            states={State.RUNNING},
+            epoch=epoch,
+            tell="fetching-ahead" if fixed else "",
+            data={"pages": len(fixed), "items_total": dataset.item_count},
+            fields={
+                "items_total": dataset.item_count,
+                "ahead_at": self.ledger.now() + next_look(job, dataset, known, size, now=self.ledger.now()),
+            },
+        )
+        return None if won is None else Ahead(job.attempt, [page for page in fixed if isinstance(page, Window)])
+
+
+def may_fetch_ahead(job: Job) -> bool:
+    """Not with `desc`, whose windows move while rows come, nor where all rows come in one answer."""
+    collect = job.order.collect
+    wanted = collect.dataset and collect.while_running and not collect.desc
+    return wanted and FORMATS[collect.format].is_cut and job.state is State.RUNNING and not job.wanted
+
+
+def look_at(job: Job) -> float:
+    """When full pages are looked for next; not in the first seconds: a short run isn't worth the request."""
+    return job.ahead_at or (job.started_at or job.queued_at) + LOOK_MIN_SECS
+
+
+def next_look(job: Job, dataset: Dataset, known: Pages, size: int, *, now: float) -> float:
+    """Seconds until another full page is likely to be there, at the rate at which rows came so far."""
+    rate = dataset.item_count / max(now - (job.started_at or now), 1)
+    missing = next_offset(known, job.order.collect.offset) + size - dataset.item_count
+    return min(max(missing / rate, LOOK_MIN_SECS), LOOK_MAX_SECS) if rate > 0 else LOOK_MIN_SECS

@@ -1,0 +1,15 @@
+"""`actorline.fetch_ahead(key, epoch)`: send the full pages of a run that goes on; each is stored with a receipt."""
+
+from celery import shared_task
+
+from actorline.jobs.ahead import AheadPlanner
+from tasks.environment import installation, ledger, platform_of
+from tasks.pipeline import send_pages
+from tasks.stage import StageTask
+
+
+@shared_task(base=StageTask, name="actorline.fetch_ahead")
+def fetch_ahead(key: str, epoch: int) -> None:
+    ahead = AheadPlanner(ledger(), platform_of(key), installation()).plan(key, epoch)
+    if ahead:
+        send_pages(key, epoch, ahead.attempt, ahead.pages)
