@@ -14,4 +14,5 @@ MODULES = (
     "tasks.status",
     "tasks.upkeep",
     "tasks.sweep",
+    "tasks.settle",
 )

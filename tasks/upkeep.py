@@ -5,6 +5,7 @@ from celery import current_app, shared_task, states
 
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Refused
+from actorline.jobs.figures import secs_until_settled
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.jobs.upkeep import Answer, Postpone, SendAgain, decide
@@ -17,6 +18,7 @@ from tasks.pipeline import continuation, send_pipeline
 
 BATCH = 200  # jobs a sweep: bounds how long one upkeep task holds its slot
 ANSWER_AGAIN_SECS = 15.0
+SETTLE_AGAIN_SECS = 20.0
 CARE_AGAIN_SECS = 60.0
 
 log = structlog.get_logger(__name__)
@@ -54,11 +56,15 @@ def care_for(key: str) -> None:
             ledger().change(key, epoch=job.epoch, care_s=seconds, fields={"patience": seconds})
         case Answer():
             sweep_sink(job)
-            answer_callers(job)
+            looks = [look for look in (answer_callers(job), settle_figures(job)) if look is not None]
+            ledger().change(key, states=TERMINAL, epoch=None, care_s=min(looks, default=None))
 
 
-def answer_callers(job: Job) -> None:
-    """Send each unanswered caller its answer again, and forget those whose result is in the backend."""
+def answer_callers(job: Job) -> float | None:
+    """Send each unanswered caller its answer again, and forget those whose result is in the backend.
+
+    Answers after how many seconds that is to be looked at again.
+    """
     open_callers = 0
     for task_id, caller in ledger().callers(job.key).items():
         if current_app.backend.get_state(task_id) in states.READY_STATES:
@@ -66,8 +72,16 @@ def answer_callers(job: Job) -> None:
             continue
         open_callers += 1
         current_app.send_task("actorline.answer", [job.key], task_id=task_id, **continuation(caller))
-    care_s = ANSWER_AGAIN_SECS if open_callers else None
-    ledger().change(job.key, states=TERMINAL, epoch=None, care_s=care_s)
+    return ANSWER_AGAIN_SECS if open_callers else None
+
+
+def settle_figures(job: Job) -> float | None:
+    """Let cost and stats be read again when they stand; answers when that is to be looked at again."""
+    seconds = secs_until_settled(job, ledger().now())
+    if seconds == 0:
+        current_app.send_task("actorline.settle", [job.key])
+        return SETTLE_AGAIN_SECS
+    return seconds
 
 
 def sweep_sink(job: Job) -> None:

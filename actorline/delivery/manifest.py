@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Reason
+from actorline.platform.runs import RunStats
 
 
 class Part(BaseModel):
@@ -30,12 +31,16 @@ class StoredRecord(BaseModel):
 
 
 class RunFacts(BaseModel):
+    """`settled`: cost and stats were read again some seconds after the run's end, when they stand."""
+
     id: str | None
     status: str | None
     status_message: str | None
     started_at: str | None
     finished_at: str | None
     cost_usd: float | None
+    stats: RunStats | None = None
+    settled: bool = False
 
 
 class Totals(BaseModel):

@@ -47,7 +47,7 @@ def run_document(run: Run, now: float) -> JsonObject:
     finished = status in TERMINAL
     exit_codes = {"SUCCEEDED": 0, "FAILED": 1}
     exit_code = exit_codes.get(status) if script.exit_code is None else script.exit_code
-    usage = life.usage_usd(now)
+    usage = life.usage_usd(now - script.figures_lag_secs)
     worked = life.worked_secs(now)
     return {
         "id": run.id,

@@ -83,6 +83,7 @@ class Script(Shape):
     )
     record_count: int = Field(0, ge=0, le=99_999, description="Further records KEY-00001, KEY-00002, ...")
     usage_usd: float = Field(0.01, ge=0, description="usageTotalUsd of the whole duration; a part costs its share")
+    figures_lag_secs: Seconds = Field(0.0, description="usageTotalUsd lags by so much, also after the end")
     list_lag_secs: Seconds = Field(0.0, description="A new run is missing from lists for so long")
     get_lag_secs: Seconds = Field(0.0, description="A new run answers 404 under its id for so long")
     counter_lag_secs: Seconds = Field(

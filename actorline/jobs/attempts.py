@@ -9,7 +9,7 @@ _OF_A_RUN: Final = (
     "resurrection", "items_total", "cost_usd", "started_at", "run_started_at", "run_finished_at", "collecting_at",
     "planned_at", "ahead_at", "waiting_for",
 )  # fmt: skip
-_COUNTERS: Final = ("adopted", "items", "scanned", "bytes", "pages", "records", "failures")
+_COUNTERS: Final = ("adopted", "figures_settled", "items", "scanned", "bytes", "pages", "records", "failures")
 
 
 def next_attempt(job: Job) -> dict[str, object]:

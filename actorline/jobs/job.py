@@ -74,6 +74,7 @@ class Job(BaseModel):
     pages: int = 0
     records: int = 0
     cost_usd: float | None = None
+    figures_settled: bool = False  # cost and stats were read again some time after the end
     spent_usd: float = 0  # by the runs of earlier attempts
     started_at: float | None = None
     run_started_at: str | None = None

@@ -56,6 +56,6 @@ def _afresh(job: Job) -> dict[str, object]:
         "retried_at": "@now",
         "collecting_at": "@now",
         "resume": True,
-        **dict.fromkeys(("failures", "resurrects", "new_runs"), 0),
+        **dict.fromkeys(("failures", "resurrects", "new_runs", "figures_settled"), 0),
         **dict.fromkeys(("wanted", "reason", "run_log", "manifest", "ended_at", "delivered_at", "resurrection")),
     }

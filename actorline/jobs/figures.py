@@ -1,0 +1,65 @@
+"""A run's figures settle some seconds after its end: cost and stats are read once more, and kept.
+
+"The first response after completion can still show preliminary" ones: fact sheet, section 2, "Finished figures lag".
+"""
+
+from typing import Final
+
+from actorline.delivery.manifest import Manifest
+from actorline.delivery.sink import MANIFEST, SinkError, open_sink
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import TERMINAL
+from actorline.platform.client import Platform
+from actorline.platform.runs import Run, get_run
+
+SETTLE_SECS: Final = 10.0
+GIVE_UP_SECS: Final = 900.0
+SETTLED: Final = "manifest.settled.json"
+
+
+def secs_until_settled(job: Job, now: float) -> float | None:
+    """Seconds until the figures of an ended job may be read again; 0: now; None: there is nothing to read."""
+    ended_at = job.collecting_at or job.ended_at
+    if job.run_id is None or job.figures_settled or ended_at is None or now > ended_at + GIVE_UP_SECS:
+        return None
+    return max(ended_at + SETTLE_SECS - now, 0.0)
+
+
+def settle_figures(ledger: Ledger, platform: Platform, job: Job) -> None:
+    """Read the run once more. Safe to repeat. Raises PlatformError and SinkError: then it is to be done again."""
+    run = get_run(platform, job.run_id or "")
+    if not run.is_terminal:  # somebody resurrected it after the job's end: these aren't the job's figures
+        return _note(ledger, job, {})
+    if job.manifest:
+        _rewrite(job, run)
+    return _note(ledger, job, {"cost_usd": run.usage_total_usd})
+
+
+def _note(ledger: Ledger, job: Job, fields: dict[str, object]) -> None:
+    told = fields.get("cost_usd") not in {None, job.cost_usd}
+    ledger.change(
+        job.key,
+        states=TERMINAL,
+        epoch=job.epoch,
+        guards={"run_id": job.run_id},
+        tell="figures-settled" if told else "",
+        data=fields,
+        fields={**fields, "figures_settled": True},
+    )
+
+
+def _rewrite(job: Job, run: Run) -> None:
+    """Put the settled figures into the manifest, which is replaced as a whole."""
+    sink = open_sink(job.sink_url)
+    with sink.open(MANIFEST) as file:
+        manifest = Manifest.model_validate_json(file.read())
+    if manifest.run is None or (manifest.run.id, manifest.retries) != (run.id, job.retries):
+        return
+    facts = manifest.run.model_copy(update={"cost_usd": run.usage_total_usd, "stats": run.stats, "settled": True})
+    text = manifest.model_copy(update={"run": facts}).model_dump_json(indent=2).encode() + b"\n"
+    sink.remove(SETTLED)
+    if not sink.write_once(SETTLED, text):
+        message = f"{sink.file_url(SETTLED)} is being written by somebody else."
+        raise SinkError(message)
+    sink.move(SETTLED, MANIFEST)

@@ -1,0 +1,23 @@
+"""`actorline.settle(key)`: an ended job's cost and stats, once they stand."""
+
+import structlog
+from celery import shared_task
+
+from actorline.delivery.sink import SinkError
+from actorline.errors import Refused
+from actorline.jobs.figures import secs_until_settled, settle_figures
+from actorline.platform import errors as platform_errors
+from tasks.environment import ledger, platform_of
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="actorline.settle", ignore_result=True)
+def settle(key: str) -> None:
+    job = ledger().load(key)
+    if job is None or not job.is_terminal or secs_until_settled(job, ledger().now()) is None:
+        return
+    try:
+        settle_figures(ledger(), platform_of(key), job)
+    except (platform_errors.PlatformError, SinkError, Refused) as error:
+        log.warning("figures_not_settled", job_key=key, error=str(error))

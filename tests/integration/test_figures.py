@@ -1,0 +1,23 @@
+"""Cost and stats settle some seconds after a run's end, and then stand in the manifest."""
+
+from real_parts import delivery_of, wait_for
+
+
+def test_cost_and_stats_are_read_again_after_the_end_and_stand_in_the_manifest(line):
+    actor = line.emulator.actor("settling", items=20, duration_secs=0.5, usage_usd=0.5, figures_lag_secs=4)
+    result = line.submit({"key": "settling", "actor": actor, "poll_interval_secs": 1}).get(timeout=30)
+    assert result["cost_usd"] < 0.5
+    wait_for(lambda: line.ledger.load("settling").figures_settled, what="the settled figures")
+    run = delivery_of(result).manifest["run"]
+    assert (run["settled"], run["cost_usd"], line.ledger.load("settling").cost_usd) == (True, 0.5, 0.5)
+    assert run["stats"]["compute_units"] > 0
+    assert delivery_of(result).manifest["complete"] is True
+    assert "manifest.settled.json" not in delivery_of(result).files
+    assert line.submit({"key": "settling", "actor": actor, "poll_interval_secs": 1}).get(timeout=10)["cost_usd"] == 0.5
+
+
+def test_figures_of_a_job_without_a_run_are_not_asked_for(line):
+    actor = line.emulator.actor("no-figures", items=20, duration_secs=0)
+    dataset_id = line.submit({"key": "with-run", "actor": actor}).get(timeout=30)["dataset_id"]
+    result = line.submit({"key": "without-run", "dataset_id": dataset_id}).get(timeout=30)
+    assert delivery_of(result).manifest["run"] is None
