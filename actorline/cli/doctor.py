@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import redis
@@ -23,6 +22,7 @@ from actorline.errors import Unavailable
 from actorline.jobs.durability import check_server, read_server
 from actorline.jobs.ledger import Ledger
 from actorline.platform.client import Platform
+from actorline.platform.clock import platform_time
 from actorline.platform.errors import PlatformError
 from actorline.platform.users import get_limits, get_me
 from actorline.settings import Settings, load_settings
@@ -106,8 +106,7 @@ def _account(settings: Settings, account: str, token: SecretStr) -> Iterator[Fin
         try:
             me = get_me(platform)
             limits = get_limits(platform)
-            with platform.stream("users/me") as response:
-                date = response.headers.get("Date")
+            there = platform_time(platform)
         except PlatformError as error:
             fix = "Is the token right, and ACTORLINE_API_URL?"
             yield Finding("token", is_good=False, text=f"account {account}: {error}", fix=fix)
@@ -119,8 +118,8 @@ def _account(settings: Settings, account: str, token: SecretStr) -> Iterator[Fin
         f"${now.monthly_usage_usd or 0:.2f} of ${most.max_monthly_usage_usd or 0:.2f} this month"
     )
     yield Finding("token", is_good=True, text=f"account {account} is {me.username}: {used}")
-    if date:
-        yield _clock(parsedate_to_datetime(date))
+    if there:
+        yield _clock(there)
 
 
 def _clock(platform_time: datetime) -> Finding:

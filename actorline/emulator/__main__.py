@@ -20,6 +20,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from actorline.emulator.app import make_app
+from actorline.emulator.clock import set_ahead
 from actorline.emulator.connection import OpenH11Protocol
 from actorline.emulator.profile import Profile, mistakes
 
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _refuse(str(error))
     except ValidationError as error:
         return _refuse(f"the profile has mistakes: {mistakes(error)}")
+    set_ahead(options.clock_ahead)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     if options.exit_with_stdin:
@@ -59,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        date_header=False,  # it would be the machine's time
     )
     EmulatorServer(config).run([listener])
     return 0
@@ -108,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0: any free one (default: %(default)s)")
     parser.add_argument("--profile", type=Path, help="JSON file: accounts, Actors, Actor tasks and their scripts")
+    parser.add_argument("--clock-ahead", type=float, default=0, metavar="SECS", help="its clock is wrong by so much")
     parser.add_argument("--ready-file", type=Path, help="file that gets the line with the address")
     parser.add_argument("--exit-with-stdin", action="store_true", help="end when standard input is closed")
     return parser

@@ -1,5 +1,6 @@
 """The application: the platform's end-points under `/v2`, behind log and faults, and `/emulator` beside them."""
 
+from email.utils import formatdate
 from typing import Final
 
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actorline.emulator.answers import error_answer
+from actorline.emulator.clock import now
 from actorline.emulator.errors import ApiError, method_not_allowed, page_not_found
 from actorline.emulator.fault_middleware import FaultMiddleware
 from actorline.emulator.faults import FaultPlan
@@ -45,7 +47,7 @@ def make_app(profile: Profile) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.world, app.state.fault_plan, app.state.request_log = world, plan, log
-    platform = RequestLogMiddleware(_rate_limited(FaultMiddleware(app, plan)), log, world)
+    platform = RequestLogMiddleware(_dated_and_rated(FaultMiddleware(app, plan)), log, world)
 
     async def emulator(scope: Scope, receive: Receive, send: Send) -> None:
         inner = app if scope["path"].startswith(CONTROL_PREFIX) else platform
@@ -54,18 +56,20 @@ def make_app(profile: Profile) -> ASGIApp:
     return emulator
 
 
-def _rate_limited(app: ASGIApp) -> ASGIApp:
-    """Tells the limit on each answer; it doesn't enforce any."""
+def _dated_and_rated(app: ASGIApp) -> ASGIApp:
+    """Tells the time and the rate limit on each answer; it doesn't enforce any."""
 
-    async def limited(scope: Scope, receive: Receive, send: Send) -> None:
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-RateLimit-Limit"] = str(_rate(scope["method"], scope["path"]))
+                headers = MutableHeaders(scope=message)
+                headers["Date"] = formatdate(now(), usegmt=True)
+                headers["X-RateLimit-Limit"] = str(_rate(scope["method"], scope["path"]))
             await send(message)
 
         await app(scope, receive, told)
 
-    return limited
+    return answered
 
 
 def _rate(method: str, path: str) -> int:

@@ -1,13 +1,19 @@
-"""The emulator's one clock: unix seconds that never go backwards."""
+"""The emulator's one clock: unix seconds that never go backwards, and may be far from the machine's."""
 
 import time
 from datetime import UTC, datetime
 
-_WALL_AT_ZERO = time.time() - time.monotonic()
+_wall_at_zero = time.time() - time.monotonic()
 
 
 def now() -> float:
-    return _WALL_AT_ZERO + time.monotonic()
+    return _wall_at_zero + time.monotonic()
+
+
+def set_ahead(secs: float) -> None:
+    """Let the clock be so far ahead of the machine's; negative: behind it. To be called before anything has a time."""
+    global _wall_at_zero  # noqa: PLW0603 - a process has one clock
+    _wall_at_zero += secs
 
 
 def whole_millis(at: float) -> float:

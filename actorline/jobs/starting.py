@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 import redis
@@ -34,6 +33,7 @@ from actorline.jobs.unmarked import may_be_ours
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
+from actorline.platform.clock import moment_ago
 from actorline.platform.datasets import get_dataset
 from actorline.platform.marker import Found, find_marked, make_marker
 from actorline.platform.runs import RunSummary, get_run
@@ -45,7 +45,7 @@ log = structlog.get_logger(__name__)
 START_STATES: Final = sources(Event.START)
 LEASE_SECS: Final = 15.0  # longer than the span within which a start is sent; renewed while its reply is waited for
 RENEW_SECS: Final = 5.0
-SKEW_SECS: Final = 60.0  # how far our clock and the platform's may differ
+SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be behind its answers
 LOOK_AGAIN_SECS: Final = 2.0  # another execution is starting the run: what came of it is known soon
 RESTART_SECS: Final = 600  # for so long after a start of Redis its last writes are taken as possibly lost
 SEARCH_AGAIN_SECS: Final = 5.0
@@ -387,7 +387,8 @@ class Starter:
         return self._look_again(job, 0, looked_back_at="@now")
 
     def _find(self, marker: str, since: float) -> Found:
-        return find_marked(self.platform, marker, started_after=_moment(since))
+        ago_s = self.ledger.now() - since
+        return find_marked(self.platform, marker, started_after=moment_ago(self.platform, ago_s))
 
 
 def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
@@ -419,10 +420,6 @@ def _name_suspects(runs: Sequence[RunSummary]) -> str:
     shown = ", ".join(run.id for run in runs[:SUSPECTS_SHOWN])
     more = f" and {len(runs) - SUSPECTS_SHOWN} more" if len(runs) > SUSPECTS_SHOWN else ""
     return f"It can't be told whether one of these runs is the job's: {shown}{more}."
-
-
-def _moment(unix_seconds: float) -> datetime:
-    return datetime.fromtimestamp(unix_seconds, UTC)
 
 
 def _refusal(code: Code, error: platform_errors.PlatformError) -> Reason:

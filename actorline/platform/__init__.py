@@ -6,6 +6,7 @@ All of them raise only the classes of `errors` for what happens on the wire.
 
 from actorline.platform.actors import Actor, ActorTask, get_actor, get_actor_task, safe_id
 from actorline.platform.client import Platform
+from actorline.platform.clock import moment_ago, platform_time
 from actorline.platform.datasets import Dataset, ItemsPage, get_dataset, open_items
 from actorline.platform.errors import (
     AuthFailed,
@@ -63,8 +64,10 @@ __all__ = [
     "get_run",
     "list_keys",
     "list_runs",
+    "moment_ago",
     "open_items",
     "open_record",
+    "platform_time",
     "resurrect_run",
     "safe_id",
 ]

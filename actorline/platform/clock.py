@@ -1,0 +1,26 @@
+"""The platform's clock, by the `Date` of its answers (RFC 9110, section 6.6.1): ours may be wrong by hours."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from actorline.platform.client import Platform
+
+
+def platform_time(platform: Platform) -> datetime | None:
+    """What time it is there, to the second; None if the answer doesn't say. Raises PlatformError."""
+    with platform.stream("actor-runs", {"limit": 1}) as response:
+        date = response.headers.get("Date", "")
+    try:
+        told = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
+
+
+def moment_ago(platform: Platform, seconds: float) -> datetime:
+    """The moment so many seconds ago: by the platform's clock or by ours, whichever is the earlier one.
+
+    What began within these seconds is told by the platform as begun after it. Raises PlatformError.
+    """
+    ours = datetime.now(UTC)
+    return min(platform_time(platform) or ours, ours) - timedelta(seconds=seconds)
