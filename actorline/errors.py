@@ -25,6 +25,7 @@ class Code(StrEnum):
     DATASET_VANISHED = "dataset-vanished"
     PAGE_UNREADABLE = "page-unreadable"
     RECORD_UNREADABLE = "record-unreadable"
+    FORMAT_FAILED = "format-failed"
     SINK_FAILED = "sink-failed"
     DEADLINE = "deadline"
     CANCELLED = "cancelled"
@@ -37,6 +38,7 @@ class Code(StrEnum):
     DOCUMENT_INVALID = "document-invalid"
     SECRET_REFUSED = "secret-refused"  # noqa: S105 - a code, not a secret
     SINK_REFUSED = "sink-refused"
+    FORMAT_REFUSED = "format-refused"
     CONFLICT = "conflict"
     CAPACITY = "capacity"
     PAUSED = "paused"
@@ -51,7 +53,7 @@ class Code(StrEnum):
 
 REFUSALS: Final = frozenset({
     Code.AUTH, Code.FORBIDDEN, Code.ACTOR_NOT_FOUND, Code.RUN_NOT_FOUND, Code.DATASET_NOT_FOUND, Code.INPUT_INVALID,
-    Code.DOCUMENT_INVALID, Code.SECRET_REFUSED, Code.SINK_REFUSED, Code.CONFLICT, Code.UNKNOWN_KEY,
+    Code.DOCUMENT_INVALID, Code.SECRET_REFUSED, Code.SINK_REFUSED, Code.FORMAT_REFUSED, Code.CONFLICT, Code.UNKNOWN_KEY,
     Code.PAUSED, Code.REQUEST_INVALID,
 })  # fmt: skip
 """Codes of orders that were turned down: with `billed` false nothing was started."""

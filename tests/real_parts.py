@@ -265,13 +265,14 @@ class Delivery:
     @property
     def lines(self) -> bytes:
         """The plain text of all parts, in the order of the manifest."""
-        return b"".join(self._plain(part["name"]) for part in self.manifest["parts"])
+        return b"".join(self.plain(part["name"]) for part in self.manifest["parts"])
 
     @property
     def sha256(self) -> str:
         return hashlib.sha256(self.lines).hexdigest()
 
-    def _plain(self, name: str) -> bytes:
+    def plain(self, name: str) -> bytes:
+        """One file's text."""
         stored = (self.folder / name).read_bytes()
         return gzip.decompress(stored) if name.endswith(".gz") else stored
 

@@ -4,12 +4,13 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 from actorline.delivery.csv_assembly import CsvAssembly
 from actorline.delivery.formats import STAGED, Format, Query, delimiter_of
 from actorline.delivery.gzip_members import StoredFile
 from actorline.delivery.json_assembly import ArrayAssembly, LinesAssembly
-from actorline.delivery.manifest import Part
+from actorline.delivery.manifest import Part, parts_of
 from actorline.delivery.page_text import UnreadablePage
 from actorline.delivery.parquet_assembly import ParquetAssembly
 from actorline.delivery.reading import measure
@@ -17,39 +18,75 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink, SinkError
 from actorline.delivery.staged_page import Assembly, StagedPage
 
+REMOVALS_AT_ONCE: Final = 8  # each is a round trip to an object store
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The delivered rows, as the manifest tells of them."""
+
+    parts: list[Part]
+    format: str
+    compression: str
+
 
 @dataclass(frozen=True)
 class Assembler:
-    """For one execution at a time. `query`: the order's parameters. `keep_alive` is called between blocks."""
+    """What becomes of the pages of one attempt, whose files lie in `folder` of the sink.
+
+    `query`: the order's parameters. `keep_alive` is called between blocks and may raise to stop. `confirm` raises if
+    another execution may be at work on the same delivery; it is asked before anything is replaced.
+    """
 
     sink: Sink
+    folder: str
     format_: Format
     query: Query
     compression: str
+    single_file: bool
     execution: str
     keep_alive: Callable[[], None]
+    confirm: Callable[[], None]
 
-    def assemble(self, receipts: Sequence[Receipt], *, single_file: bool) -> list[Part]:
-        """The parts in the order of the rows; without rows there are none. What a killed execution left is replaced.
+    def assemble(self, receipts: Sequence[Receipt]) -> Rows:
+        """The parts in the order of the rows; pages that are no parts yet are put together, where there are rows.
 
-        Raises SinkError, also for a page that isn't what its receipt says; AssemblyError; what `keep_alive` raises.
+        Safe to repeat: what a killed execution left is taken, or replaced if it holds other rows. Raises AssemblyError;
+        SinkError, also for a page that isn't what its receipt says; what `keep_alive` and `confirm` raise.
         """
-        is_gzip = self.format_.page_is_gzipped(self.compression)
+        compression = "gzip" if self.format_.is_gzipped(self.compression) else "none"
+        if not self.format_.is_staged(single_file=self.single_file):
+            return Rows(parts_of(receipts), self.format_.name, compression)
         pages = [
-            StagedPage(receipt, self.sink, is_gzip, self.keep_alive)
+            StagedPage(receipt, self.sink, self._pages_are_gzip, self.keep_alive)
             for receipt in sorted(receipts, key=lambda receipt: receipt.offset)
             if receipt.part
         ]
-        if not pages:
-            return []
         try:
-            assembly = self._assembly(pages)
-            if single_file:
-                return [self._write(assembly, pages, self.format_.file_name(None, self.compression), is_first=True)]
-            return self._write_parts(assembly, pages)
+            return Rows(self._write_all(pages) if pages else [], self.format_.name, compression)
         except UnreadablePage as error:
             message = f"What was staged in {self.sink} is damaged: {error}. Order the rows again."
             raise SinkError(message) from None
+
+    def leave(self, receipts: Sequence[Receipt]) -> Rows:
+        """The pages as they are, for parts."""
+        return Rows(parts_of(receipts), self.format_.asks["format"], "gzip" if self._pages_are_gzip else "none")
+
+    @property
+    def _pages_are_gzip(self) -> bool:
+        return self.format_.page_is_gzipped(self.compression)
+
+    def _write_all(self, pages: list[StagedPage]) -> list[Part]:
+        assembly = self._assembly(pages)
+        if self.single_file:
+            return [self._write(assembly, pages, self.format_.file_name(None, self.compression), is_first=True)]
+
+        def write(page: StagedPage) -> Part:
+            name = self.format_.file_name(page.receipt.page_no, self.compression)
+            return self._write(assembly, [page], name, is_first=page is pages[0])
+
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            return list(threads.map(write, pages))
 
     def _assembly(self, pages: list[StagedPage]) -> Assembly:
         match self.format_.name:
@@ -67,22 +104,16 @@ class Assembler:
             case _:
                 return LinesAssembly()
 
-    def _write_parts(self, assembly: Assembly, pages: list[StagedPage]) -> list[Part]:
-        def write(page: StagedPage) -> Part:
-            name = self.format_.file_name(page.receipt.page_no, self.compression)
-            return self._write(assembly, [page], name, is_first=page is pages[0])
-
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            return list(threads.map(write, pages))
-
-    def _write(self, assembly: Assembly, pages: list[StagedPage], name: str, *, is_first: bool) -> Part:
+    def _write(self, assembly: Assembly, pages: list[StagedPage], file_name: str, *, is_first: bool) -> Part:
+        name = self.folder + file_name
         with self.sink.staging(name, self.execution) as file:
             out = StoredFile(file, compress=self.format_.is_gzipped(self.compression))
             assembly.write(pages, out, is_first=is_first)
             out.close()
             self.keep_alive()
             if not self.sink.publish(file, name) and not self._holds(name, out):
-                self.sink.move(name, f"{STAGED}/{self.execution}-{name}")
+                self.confirm()
+                self.sink.move(name, f"{self.folder}{STAGED}/{self.execution}-{file_name}")
                 if not self.sink.publish(file, name):
                     message = f"The sink {self.sink} can't hold {name}: others write there all the time."
                     raise SinkError(message)
@@ -101,3 +132,10 @@ class Assembler:
         """Whether the file that lies there is the same."""
         with self.sink.open(name) as file:
             return measure(file) == (made.size, made.sha256)
+
+
+def remove_staged(sink: Sink, folder: str) -> None:
+    """Remove the staged pages of an attempt whose delivery is complete."""
+    names = [name for name in sink.files() if name.startswith(f"{folder}{STAGED}/")]
+    with ThreadPoolExecutor(REMOVALS_AT_ONCE) as threads:
+        list(threads.map(sink.remove, names))

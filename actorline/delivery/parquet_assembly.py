@@ -44,7 +44,7 @@ class ParquetAssembly:
         _convert(["write", str(rows)], chain([shape], *(page.blocks() for page in pages)), out.write, pages)
 
 
-def is_available() -> bool:
+def has_parquet() -> bool:
     """Whether the library is there: the extra `parquet`."""
     return find_spec("pyarrow") is not None
 

@@ -10,7 +10,12 @@ import orjson
 from pydantic import ValidationError
 from zlib_ng import gzip_ng, zlib_ng
 
+from actorline.delivery.formats import delimiter_of
+from actorline.delivery.json_lines import array_rows, parse_row
 from actorline.delivery.manifest import Manifest
+from actorline.delivery.page_text import UnreadablePage
+from actorline.delivery.parquet_assembly import has_parquet
+from actorline.delivery.rows import csv_rows, parquet_rows, text_lines
 from actorline.delivery.sink import MANIFEST, MissingFileError, Sink, SinkError, open_sink
 
 BLOCK_BYTES: Final = 256 * 1024
@@ -18,6 +23,10 @@ BLOCK_BYTES: Final = 256 * 1024
 
 class NoDeliveryError(SinkError):
     """There is no manifest at the URL, or the delivery holds no such record."""
+
+
+class UnreadableRowsError(SinkError):
+    """The rows lie there, but in a form that has to be read by file."""
 
 
 class DamagedDeliveryError(SinkError):
@@ -32,31 +41,44 @@ class Delivery:
         self.sink = sink
 
     def blocks(self) -> Iterator[bytes]:
-        """The rows as plain JSON lines, each line ended, in the order of the parts; a block may end inside a line.
+        """The rows to be shown: as JSON lines where the format allows it, otherwise the text as it was delivered (csv,
+        xml, html, rss) or the file (xlsx). A block may end inside a line.
 
         Raises DamagedDeliveryError at once if a part is missing or differs in size, so nobody gets half the rows.
         """
-        there = self.sink.files()
-        for part in self.manifest.parts:
-            self._check_size(part.name, part.bytes, there.get(part.name))
-        return self._blocks()
+        if self.manifest.format in {"json", "parquet"}:
+            return (line + b"\n" for line in self.lines())
+        self._check_parts()
+        return self._text()
 
     def lines(self) -> Iterator[bytes]:
-        """The rows, one JSON text each, without the newline. Holds one block and one row in memory."""
-        begun: list[bytes] = []
-        for block in self.blocks():
-            first, *rest = block.split(b"\n")
-            begun.append(first)
-            if rest:
-                yield b"".join(begun)
-                yield from rest[:-1]
-                begun = [rest[-1]]
-        if last := b"".join(begun):
-            yield last
+        """The rows, one JSON text each, without the newline. Raises as `items`."""
+        match self.manifest.format:
+            case "jsonl":
+                self._check_parts()
+                return text_lines(self._text())
+            case "json":
+                self._check_parts()
+                return array_rows(text_lines(self._text()))
+            case _:
+                return map(orjson.dumps, self.items())
 
     def items(self) -> Iterator[Any]:
-        """The rows, parsed."""
-        return map(orjson.loads, self.lines())
+        """The rows, parsed; memory holds one block. Of csv every value is a string.
+
+        Raises DamagedDeliveryError as `blocks`, and UnreadableRowsError for a format whose files have to be read as
+        such (xml, html, rss, xlsx, csv without header).
+        """
+        match self.manifest.format:
+            case "jsonl" | "json":
+                return map(parse_row, self.lines())
+            case "csv" if self.manifest.query.get("skipHeaderRow") != "true":
+                self._check_parts()
+                return self._csv_rows()
+            case "parquet" if has_parquet():
+                self._check_parts()
+                return self._parquet_rows()
+        raise UnreadableRowsError(self._read_by_file())
 
     def record_names(self) -> list[str]:
         """The records' keys in the key-value store."""
@@ -71,7 +93,34 @@ class Delivery:
         message = f"The delivery {self.sink} holds no record {record_key}. Records that it holds: {there}."
         raise NoDeliveryError(message)
 
-    def _blocks(self) -> Iterator[bytes]:
+    def _check_parts(self) -> None:
+        there = self.sink.files()
+        for part in self.manifest.parts:
+            self._check_size(part.name, part.bytes, there.get(part.name))
+
+    def _csv_rows(self) -> Iterator[dict[str, str]]:
+        try:
+            yield from csv_rows(self._text(), delimiter_of(self.manifest.query))
+        except (UnreadablePage, ValueError) as error:
+            message = f"The rows in {self.sink} are damaged: {error}. Restore them, or order again."
+            raise DamagedDeliveryError(message) from error
+
+    def _parquet_rows(self) -> Iterator[dict[str, Any]]:
+        for part in self.manifest.parts:
+            with self._open_whole(part.name, part.bytes) as file:
+                yield from parquet_rows(file)
+
+    def _read_by_file(self) -> str:
+        why = {
+            "csv": "csv without a header row has no names for its columns",
+            "parquet": "reading parquet needs pyarrow: install actorline[parquet] here",
+        }.get(self.manifest.format, f"{self.manifest.format} is read by file")
+        files = ", ".join(self.sink.file_url(part.name) for part in self.manifest.parts[:3])
+        more = f" and {len(self.manifest.parts) - 3} more" if len(self.manifest.parts) > 3 else ""  # noqa: PLR2004
+        return f"These rows can't be given one by one: {why}. Their files: {files or 'none'}{more}."
+
+    def _text(self) -> Iterator[bytes]:
+        """The text of all parts, or the bytes of files that are none."""
         for part in self.manifest.parts:
             with self._open_whole(part.name, part.bytes) as file:
                 yield from self._plain_blocks(file, part.name)

@@ -1,5 +1,6 @@
 """The stages *fetch pages* and *fetch page*: a dataset's windows, fanned out, each stored once with a receipt."""
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -8,11 +9,13 @@ import redis
 
 from actorline.delivery.attempts import attempt_folder
 from actorline.delivery.formats import FORMATS
+from actorline.delivery.json_lines import JsonLines
 from actorline.delivery.page_text import PageText, UnreadablePage
 from actorline.delivery.part import PartFacts, download_window, inspect_part
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink, SinkError, open_sink
 from actorline.delivery.windows import (
+    PAGE_ITEMS_MAX,
     WAVE_PAGES,
     Window,
     expected_items,
@@ -40,6 +43,7 @@ FETCH_STATES: Final = frozenset({State.RUNNING, State.COLLECTING})
 PAGE_TRIES: Final = 6  # with doubling back-off about 30 s: longer outages are the next wave's
 LEASE_SECS: Final = 10.0  # renewed between blocks; a holder that is gone for so long is taken for dead
 RENEW_SECS: Final = 2.0
+WHOLE_ITEMS_MAX: Final = PAGE_ITEMS_MAX  # in one answer; what makes it is the platform's memory, not ours
 HELD_SECS: Final = 1.0  # another execution has the page: look for its receipt so often
 
 
@@ -92,6 +96,9 @@ class Planner:
     def _windows(self, job: Job, dataset_id: str) -> list[tuple[Window, int]]:
         collect = job.order.collect
         known = self.ledger.pages(job.key, job.attempt)
+        is_cut = FORMATS[collect.format].is_cut
+        if not is_cut and self.ledger.now() < settled_at(job, self.settings):
+            return []
         try:
             dataset = get_dataset(self.platform, dataset_id)
         except platform_errors.NotFound:
@@ -107,11 +114,43 @@ class Planner:
                 fields={"items_total": total},
             )
         stop = None if collect.limit is None else collect.offset + collect.limit
+        if not is_cut:
+            return self._whole(job, known, total, stop)
         size = page_size(total=total, item_bytes=each, asked=collect.page_items)
         room = (WAVE_PAGES if collect.page_items else wave_pages(each)) - len(to_fetch(known))
-        for window in new_windows(known, start=collect.offset, total=total, stop=stop, size=size, room=room):
-            known[window.page_no] = self.ledger.fix_window(job.key, job.attempt, window)
+        self._fix(job, known, new_windows(known, start=collect.offset, total=total, stop=stop, size=size, room=room))
         return [(window, expected_items(window, known, total)) for window in to_fetch(known)][:WAVE_PAGES]
+
+    def _whole(
+        self, job: Job, known: dict[int, Window | Receipt], total: int, stop: int | None
+    ) -> list[tuple[Window, int]]:
+        """The one window of a format that can't be cut; then one item behind it, where nothing more must be."""
+        start, size, room = job.order.collect.offset, 1 if known else WHOLE_ITEMS_MAX, 1 - len(to_fetch(known))
+        self._fix(job, known, new_windows(known, start=start, total=total, stop=stop, size=size, room=room))
+        pages = [(window, expected_items(window, known, total)) for window in to_fetch(known)]
+        wanted = (total if stop is None else min(total, stop)) - start
+        if pages and wanted > WHOLE_ITEMS_MAX:
+            unfit = _bad(pages[0][0], Code.FORMAT_FAILED, too_large(job))
+            self.ledger.record_receipt(job.key, job.attempt, unfit, care_s=watch_secs(self.settings))
+            return []
+        return pages
+
+    def _fix(self, job: Job, known: dict[int, Window | Receipt], windows: Sequence[Window]) -> None:
+        for window in windows:
+            known[window.page_no] = self.ledger.fix_window(job.key, job.attempt, window)
+
+
+def settled_at(job: Job, settings: Settings) -> float:
+    """When the platform's counters have caught up with the dataset that is collected."""
+    return (job.collecting_at or 0) + settings.dataset_lag_secs
+
+
+def too_large(job: Job) -> str:
+    """Why a dataset isn't delivered in a format that can't be cut into pages."""
+    return (
+        f"The dataset holds more than the {WHOLE_ITEMS_MAX:,} items that one {job.order.collect.format} file is made "
+        f"of. No row is lost: order dataset_id {job.dataset_id} as jsonl, json, csv or parquet, or with collect.limit."
+    )
 
 
 @dataclass(frozen=True)
@@ -135,7 +174,12 @@ class PageFetcher:
             return Held()
         try:
             with renewed(lambda: self._hold_on(lease, key), RENEW_SECS) as keep_alive:
-                receipt = self._store(job, window, expected, execution, keep_alive)
+                is_behind = window.page_no > 0 and not FORMATS[job.order.collect.format].is_cut
+                receipt = (
+                    self._look_behind(job, window, keep_alive)
+                    if is_behind
+                    else self._store(job, window, expected, execution, keep_alive)
+                )
         except (UnreadablePage, platform_errors.PlatformUnavailable) as error:
             if tries + 1 < PAGE_TRIES:
                 return UnreadablePage(str(error))
@@ -163,6 +207,24 @@ class PageFetcher:
         except redis.exceptions.LockError:
             message = "the lease on this page was lost"
             raise UnreadablePage(message) from None
+
+    def _look_behind(self, job: Job, window: Window, keep_alive: Callable[[], None]) -> Receipt:
+        """See that nothing lies behind the one window of a format that can't be cut."""
+        facts = download_window(
+            lambda offset, limit: open_items(
+                self.platform, job.dataset_id or "", offset=offset, limit=limit, params={"format": "jsonl"}
+            ),
+            window,
+            io.BytesIO(),
+            text=JsonLines(),
+            expected=0,
+            compress=False,
+            keeps_count=True,
+            keep_alive=keep_alive,
+        )
+        if facts.scanned:
+            return _bad(window, Code.FORMAT_FAILED, too_large(job))
+        return Receipt(**window.model_dump(), scanned=0, items=0, total=facts.total)
 
     def _store(
         self, job: Job, window: Window, expected: int, execution: str, keep_alive: Callable[[], None]

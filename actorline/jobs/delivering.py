@@ -11,10 +11,13 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from actorline.delivery.assembling import Assembler, Rows, remove_staged
 from actorline.delivery.attempts import attempt_folder, leftovers, made_anew, superseded_folder
-from actorline.delivery.manifest import Manifest, RunFacts, StoredRecord, parts_of, totals_of
+from actorline.delivery.formats import FORMATS
+from actorline.delivery.manifest import Manifest, RunFacts, StoredRecord, totals_of
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import MANIFEST, SUCCESS, MissingFileError, Sink, SinkError, open_sink
+from actorline.delivery.staged_page import AssemblyError
 from actorline.delivery.windows import Pages
 from actorline.errors import Code, Reason
 from actorline.jobs.ending import end_for_sink, end_job, judge_end
@@ -56,6 +59,8 @@ class Deliverer:
                     _set_aside(sink, leftovers(sink.files(), manifest), job.retries)
                 if manifest.complete:
                     sink.write_once(SUCCESS, b"")
+                    if FORMATS[job.order.collect.format].is_staged(single_file=job.order.sink.single_file):
+                        remove_staged(sink, attempt_folder(job.attempt))
         except _SupersededError:
             return Stop()
         except SinkError as error:
@@ -114,9 +119,39 @@ class Deliverer:
         keep_alive: Callable[[], None],
     ) -> Manifest:
         records, failure = self._records(job, sink, failure, execution, keep_alive)
+        rows, failure = self._rows(job, sink, receipts, failure, execution, keep_alive)
         counted = job.model_copy(update={"records": len(records)})
         event, reason = judge_end(counted, failure=failure)
-        return self._manifest(job, receipts, records, target(event), reason)
+        return self._manifest(job, rows, records, target(event), reason)
+
+    def _rows(
+        self,
+        job: Job,
+        sink: Sink,
+        receipts: Sequence[Receipt],
+        failure: Reason | None,
+        execution: str,
+        keep_alive: Callable[[], None],
+    ) -> tuple[Rows, Reason | None]:
+        """Put staged pages together. Pages that can't become what was ordered are delivered as they are."""
+        order = job.order
+        assembler = Assembler(
+            sink=sink,
+            folder=attempt_folder(job.attempt),
+            format_=FORMATS[order.collect.format],
+            query=order.collect.query(),
+            compression=order.sink.compression,
+            single_file=order.sink.single_file,
+            execution=execution,
+            keep_alive=keep_alive,
+            confirm=lambda: self._say_alive(job),
+        )
+        try:
+            return assembler.assemble(receipts), failure
+        except AssemblyError as error:
+            message = f"The rows can't become {order.collect.format}: {error}. They are all here, as JSON lines."
+            reason = Reason(code=Code.FORMAT_FAILED, message=message, billed=job.run_id is not None)
+            return assembler.leave(receipts), failure or reason
 
     def _records(
         self, job: Job, sink: Sink, failure: Reason | None, execution: str, keep_alive: Callable[[], None]
@@ -135,9 +170,8 @@ class Deliverer:
         return stored, failure
 
     def _manifest(
-        self, job: Job, receipts: Sequence[Receipt], records: list[StoredRecord], state: State, reason: Reason | None
+        self, job: Job, rows: Rows, records: list[StoredRecord], state: State, reason: Reason | None
     ) -> Manifest:
-        parts = parts_of(receipts)
         name, value = job.order.target
         query: dict[str, Any] = {**job.order.collect.query(), "offset": job.order.collect.offset}
         run = RunFacts(
@@ -157,11 +191,11 @@ class Deliverer:
             run=run if job.run_id else None,
             dataset_id=job.dataset_id,
             query=query | {"limit": job.order.collect.limit},
-            format=job.order.collect.format,
-            compression=job.order.sink.compression,
-            parts=parts,
+            format=rows.format,
+            compression=rows.compression,
+            parts=rows.parts,
             records=records,
-            totals=totals_of(parts, records),
+            totals=totals_of(rows.parts, records),
             state=state,
             complete=reason is None,
             reason=reason,

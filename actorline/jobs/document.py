@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from actorline.delivery.format_rules import contradiction
 from actorline.errors import Code, Refused
 
 KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}$"
@@ -29,6 +30,7 @@ Name = Annotated[str, Field(pattern=rf"^{_PLAIN}([/~]{_PLAIN})?$|^~{_PLAIN}$")]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 RecordKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9!\-_.'()]{1,256}$")]  # fact sheet, section 7
 FieldName = Annotated[str, Field(min_length=1, pattern=r"^[^,]*$", description="No comma: lists are comma-joined")]
+XmlName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
@@ -82,8 +84,8 @@ class Collect(Section):
     bom: bool | None = None
     delimiter: str | None = Field(None, min_length=1)
     skip_header_row: bool = False
-    xml_root: str | None = None
-    xml_row: str | None = None
+    xml_root: XmlName | None = None
+    xml_row: XmlName | None = None
     page_items: int | None = Field(None, ge=1, lt=250_000, description="Items a page; default: by bytes")
     records: list[RecordKey] = ["OUTPUT"]
     all_records: bool = False
@@ -94,6 +96,13 @@ class Collect(Section):
         if self.output_fields and len(self.output_fields) != len(self.fields):
             message = "output_fields renames fields by position: give both, of the same length"
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _goes_with_the_format(self) -> "Collect":
+        problem = contradiction(self.format, self.model_dump(exclude_defaults=True))
+        if problem:
+            raise ValueError(problem)
         return self
 
     def query(self) -> dict[str, str]:
@@ -296,11 +305,9 @@ def _not_built(document: JobDocument) -> Iterator[str]:
     """What the document may say but this version can't do yet: refused at the door, never ignored."""
     if document.mode == "sync":
         yield 'mode: "sync" is not built yet; take "async"'
-    if document.collect.format != "jsonl":
-        yield f'collect.format: "{document.collect.format}" is not built yet; take "jsonl"'
     unbuilt = {
         "input_url": document.input_url, "input_type": document.input_type, "reuse_secs": document.reuse_secs,
-        "notify": document.notify != Notify(), "sink.single_file": document.sink.single_file,
+        "notify": document.notify != Notify(),
     }  # fmt: skip
     yield from (f"{name}: is not built yet; leave it out" for name, value in unbuilt.items() if value)
 

@@ -6,6 +6,7 @@ from typing import Final
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.windows import Gap, More, Pages, Proof, judge
 from actorline.errors import Code, Reason
+from actorline.jobs.collecting import settled_at
 from actorline.jobs.delivering import Deliverer
 from actorline.jobs.ending import stop_reason
 from actorline.jobs.job import Job
@@ -17,6 +18,7 @@ from actorline.platform.client import Platform
 from actorline.settings import Settings
 
 WAVE_TRIES: Final = 4  # waves that bring nothing before the missing pages are given up; each page has had its own tries
+FOR_GOOD: Final = frozenset({Code.DATASET_VANISHED, Code.FORMAT_FAILED})  # no wave brings such a page
 WAVE_BACK_OFF_SECS: Final = (2.0, 10.0, 30.0)
 
 
@@ -65,27 +67,27 @@ class Finisher:
         if total > end:
             gap = Gap([max(pages)], f"the platform names {total:,} items and shows {end:,}")
             return self._mend(job, pages, gap, execution)
-        if (job.planned_at or 0) >= self._settled_at(job):
+        if (job.planned_at or 0) >= settled_at(job, self.settings):
             return self._deliver(job, pages, None, execution)
-        return self._again(job, max(self._settled_at(job) - self.ledger.now(), 0))
+        return self._again(job, max(settled_at(job, self.settings) - self.ledger.now(), 0))
 
     def _read_on(self, job: Job, pages: Pages, end: int) -> Step:
         """What lies behind the last page is read at once if there is known to be more, else when it must be there."""
         known_more = _named_total(pages) > end
-        return self._again(job, 0 if known_more else max(self._settled_at(job) - self.ledger.now(), 0))
-
-    def _settled_at(self, job: Job) -> float:
-        return (job.collecting_at or 0) + self.settings.dataset_lag_secs
+        return self._again(job, 0 if known_more else max(settled_at(job, self.settings) - self.ledger.now(), 0))
 
     def _mend(self, job: Job, pages: Pages, gap: Gap, execution: str) -> Step:
         """Some pages aren't stored: fetch just those again, and after some waves end without them."""
         bad = [page for page in pages.values() if isinstance(page, Receipt) and not page.is_good]
-        vanished = any(page.code is Code.DATASET_VANISHED for page in bad)
-        if job.failures < WAVE_TRIES - 1 and not vanished:
+        final = next((page for page in bad if page.code in FOR_GOOD), None)
+        if job.failures < WAVE_TRIES - 1 and final is None:
             return self._again(job, WAVE_BACK_OFF_SECS[min(job.failures, len(WAVE_BACK_OFF_SECS) - 1)], failed=True)
-        code = Code.DATASET_VANISHED if vanished else (bad[0].code if bad and bad[0].code else Code.PAGE_UNREADABLE)
-        said = f": {bad[0].error}" if bad else f" ({gap.why})"
+        worst = final or (bad[0] if bad else None)
+        code = worst.code if worst and worst.code else Code.PAGE_UNREADABLE
+        said = f": {worst.error}" if worst else f" ({gap.why})"
         message = f"{len(gap.page_nos)} of {len(pages)} pages could not be stored{said}"
+        if worst and code is Code.FORMAT_FAILED:
+            message = worst.error or message
         return self._deliver(job, pages, Reason(code=code, message=message, billed=job.run_id is not None), execution)
 
     def _again(self, job: Job, seconds: float, *, failed: bool = False) -> Step:

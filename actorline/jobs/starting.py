@@ -19,6 +19,7 @@ import structlog
 from redis.exceptions import LockError
 from redis.lock import Lock
 
+from actorline.delivery.parquet_assembly import has_parquet
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Reason, Refused
 from actorline.jobs.brake import is_paused
@@ -50,6 +51,10 @@ LOOK_AGAIN_SECS: Final = 2.0  # another execution is starting the run: what came
 RESTART_SECS: Final = 600  # for so long after a start of Redis its last writes are taken as possibly lost
 SEARCH_AGAIN_SECS: Final = 5.0
 SUSPECTS_SHOWN: Final = 5
+NO_PARQUET: Final = (
+    "Parquet needs pyarrow, which isn't installed where the workers run. Nothing was started. "
+    "Install actorline[parquet] there, or order another collect.format."
+)
 HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # capacity comes back within minutes; a start costs one call a try
 
 
@@ -62,7 +67,7 @@ class Starter:
     settings: Settings
     installation: str
 
-    def advance(self, key: str, epoch: int) -> Step:
+    def advance(self, key: str, epoch: int) -> Step:  # noqa: PLR0911 - a table: each obstacle has its answer
         """Take the job from QUEUED, WAITING or STARTING to its run, or to the end. Raises PlatformError and
         redis.RedisError before anything is sent.
         """
@@ -72,6 +77,8 @@ class Starter:
         wanted = job.wanted or ("expire" if job.deadline_at and self.ledger.now() > job.deadline_at else None)
         if wanted and job.intent is None and not self.ledger.runs(key, job.attempt):
             return end_job(self.ledger, job, STOP_EVENTS[wanted], stop_reason(job, wanted))
+        if job.order.collect.dataset and job.order.collect.format == "parquet" and not has_parquet():
+            return self._refuse(job, Reason(code=Code.FORMAT_REFUSED, message=NO_PARQUET, billed=False))
         if job.order.dataset_id:
             return self._collect(job, job.order.dataset_id)
         try:

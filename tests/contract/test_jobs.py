@@ -33,7 +33,13 @@ COLLECTIONS = {
         "unwind": ["tags"],
         "flatten": ["n"],
     },
-    "csv-parameters": {"bom": True, "delimiter": ";", "skip_header_row": True, "xml_root": "rows", "xml_row": "row"},
+    "json": {"format": "json", "page_items": 500},
+    "csv": {"format": "csv", "page_items": 500, "bom": True, "delimiter": ";", "skip_header_row": True},
+    "xml": {"format": "xml", "bom": False, "xml_root": "rows", "xml_row": "row"},
+    "html": {"format": "html"},
+    "rss": {"format": "rss"},
+    # not xlsx: Prism hands bytes on as text, which breaks the archive
+    "parquet": {"format": "parquet", "page_items": 500},
 }
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from served import Served
 
-from actorline.delivery.assembling import Assembler
+from actorline.delivery.assembling import Assembler, remove_staged
 from actorline.delivery.formats import FORMATS, STAGED
 from actorline.delivery.manifest import Part
 from actorline.delivery.part import download_window
@@ -78,9 +78,17 @@ class Delivery:
             )
         return receipts
 
-    def assemble(self, receipts: list[Receipt], *, single_file: bool, execution: str = "e") -> list[Part]:
-        assembler = Assembler(self.sink, self.format, self.query, self.compression, execution, lambda: None)
-        parts = assembler.assemble(receipts, single_file=single_file)
+    def assembler(self, **options: Any) -> Assembler:
+        stands: dict[str, Any] = {
+            "sink": self.sink, "folder": "", "format_": self.format, "query": self.query,
+            "compression": self.compression, "execution": "e", "keep_alive": lambda: None, "confirm": lambda: None,
+        }  # fmt: skip
+        return Assembler(**(stands | options))
+
+    def assemble(self, receipts: list[Receipt], *, single_file: bool, **options: Any) -> list[Part]:
+        rows = self.assembler(single_file=single_file, **options).assemble(receipts)
+        assert (rows.format, rows.compression) == (self.format.name, "gzip" if self.is_gzip else "none")
+        parts = rows.parts
         for part in parts:
             stored = (self.folder / part.name).read_bytes()
             assert (part.bytes, part.sha256) == (len(stored), hashlib.sha256(stored).hexdigest())
@@ -88,7 +96,11 @@ class Delivery:
 
     def text(self, parts: list[Part]) -> bytes:
         stored = b"".join((self.folder / part.name).read_bytes() for part in parts)
-        return gzip.decompress(stored) if self.format.is_gzipped(self.compression) else stored
+        return gzip.decompress(stored) if self.is_gzip else stored
+
+    @property
+    def is_gzip(self) -> bool:
+        return self.format.is_gzipped(self.compression)
 
     def _text(self, window: Items) -> bytes:
         lines = b"".join(json.dumps(_rounded(item)).encode() + b"\n" for item in window)
@@ -230,6 +242,37 @@ def test_a_file_that_a_killed_execution_left_is_replaced_if_it_holds_other_rows(
     assert json.loads(delivery.text(parts)) == [{"a": 1}, {"a": 2}]
     assert delivery.assemble(receipts, single_file=True, execution="third") == parts
     assert {path.name for path in tmp_path.iterdir()} == {"items.json.gz", STAGED}
+    remove_staged(delivery.sink, "")
+    assert {path.name for path in tmp_path.iterdir()} == {"items.json.gz"}
+
+
+def test_nothing_is_replaced_by_an_execution_that_lost_the_job(tmp_path):
+    class Superseded(Exception):  # noqa: N818
+        pass
+
+    def refuse() -> None:
+        raise Superseded
+
+    delivery = Delivery(tmp_path, "json")
+    receipts = delivery.stage([[{"a": 1}], [{"a": 2}]], single_file=True)
+    parts = delivery.assemble(receipts, single_file=True)
+    with pytest.raises(Superseded):
+        delivery.assemble(receipts[:1], single_file=True, execution="stale", confirm=refuse)
+    assert json.loads(delivery.text(parts)) == [{"a": 1}, {"a": 2}]
+
+
+def test_files_of_a_later_attempt_lie_in_its_folder(tmp_path):
+    delivery = Delivery(tmp_path, "csv")
+    parts = delivery.assemble(delivery.stage([[{"a": 1}]], single_file=True), single_file=True, folder="attempt-2/")
+    assert [part.name for part in parts] == ["attempt-2/items.csv.gz"]
+
+
+def test_pages_that_are_parts_already_are_listed_as_they_are(tmp_path):
+    delivery = Delivery(tmp_path, "jsonl")
+    receipts = delivery.stage([[{"a": 1}], [{"a": 2}]], single_file=False)
+    parts = delivery.assemble(receipts, single_file=False)
+    assert [part.name for part in parts] == ["part-00000.jsonl.gz", "part-00001.jsonl.gz"]
+    assert delivery.text(parts) == b'{"a": 1}\n{"a": 2}\n'
 
 
 def test_no_rows_make_no_file(tmp_path):
@@ -247,4 +290,4 @@ def test_keep_alive_may_stop_a_conversion(tmp_path):
     delivery = Delivery(tmp_path, "parquet")
     receipts = delivery.stage([[{"a": 1}]], single_file=True)
     with pytest.raises(Stopped):
-        Assembler(delivery.sink, delivery.format, {}, "gzip", "e", stop).assemble(receipts, single_file=True)
+        delivery.assemble(receipts, single_file=True, keep_alive=stop)

@@ -1,0 +1,31 @@
+"""Which parameters go with which format (fact sheet, section 6): what contradicts itself is told, with the reason."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from actorline.delivery.formats import FORMATS
+
+ONLY_FOR: Final[Mapping[str, frozenset[str]]] = {
+    "delimiter": frozenset({"csv"}),
+    "skip_header_row": frozenset({"csv"}),
+    "xml_root": frozenset({"xml"}),
+    "xml_row": frozenset({"xml"}),
+}
+MARKED: Final = frozenset({"csv", "xml", "html", "rss"})
+
+
+def contradiction(format_name: str, given: Mapping[str, Any]) -> str | None:
+    """Why these parameters can't go with a format; `given`: those that aren't at their defaults."""
+    for name, formats in ONLY_FOR.items():
+        if name in given and format_name not in formats:
+            return f"{name} is for {' and '.join(formats)} only, and the format is {format_name}"
+    bom, delimiter = given.get("bom"), given.get("delimiter", ",")
+    if bom is not None and not FORMATS[format_name].is_text:
+        return f"bom is for text, and {format_name} is none"
+    if bom and format_name not in MARKED:
+        return f"bom puts a byte order mark in front, which makes readers of {format_name} fail"
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        return "delimiter is one character, no quote and no line end"
+    if "page_items" in given and not FORMATS[format_name].is_cut:
+        return f"page_items can't be given: {format_name} comes in one answer, not in pages"
+    return None
