@@ -5,6 +5,7 @@ from functools import cache
 
 from actorline import __version__
 from actorline.errors import Code, Refused
+from actorline.jobs.governor import RedisGovernor
 from actorline.jobs.ledger import Ledger, connect
 from actorline.platform.client import Platform
 from actorline.settings import Settings, load_settings
@@ -35,7 +36,8 @@ def platform(account: str) -> Platform:
             f"No token is set for the account {account}. No run was started. Set {variable} where the workers run."
         )
         raise Refused(Code.AUTH, message)
-    return Platform(settings().api_url, token, user_agent=f"actorline/{__version__}")
+    user_agent = f"actorline/{__version__}"
+    return Platform(settings().api_url, token, user_agent=user_agent, governor=RedisGovernor(ledger()))
 
 
 def platform_of(key: str) -> Platform:

@@ -9,6 +9,7 @@ import urllib3
 
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.faults import describe_fault, describe_request
+from actorline.platform.headers import int_header
 
 
 class Body:
@@ -79,9 +80,3 @@ class Body:
             message = f"The answer broke off: {describe_fault(error)}"
             request = describe_request(self._response)
             raise PlatformUnavailable(message, status=self._response.status_code, request=request) from error
-
-
-def int_header(response: requests.Response, name: str) -> int | None:
-    """A header that is a count; None if it is absent or something else."""
-    value = response.headers.get(name, "")
-    return int(value) if value.isascii() and value.isdigit() else None

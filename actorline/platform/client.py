@@ -4,8 +4,11 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import orjson
@@ -16,7 +19,8 @@ from requests.auth import AuthBase
 
 from actorline.platform.errors import PlatformError, PlatformUnavailable
 from actorline.platform.faults import describe_request, error_from_fault, error_from_response
-from actorline.platform.retry import next_wait
+from actorline.platform.headers import int_header
+from actorline.platform.retry import next_wait, parse_retry_after
 
 Params = Mapping[str, str | int]
 """Query parameters as the platform writes them: booleans as `"true"`, lists joined by commas, times in UTC with `Z`."""
@@ -29,6 +33,22 @@ logger = logging.getLogger(__name__)
 POOL_SIZE: Final = 64
 # A record is redirected once, to the storage (fact sheet, section 7).
 MAX_REDIRECTS: Final = 5
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What an answer says of the rate: the platform's limit (requests a second), and whether it refused this one."""
+
+    rate_limit: int | None
+    is_refused: bool
+    retry_after_s: float | None
+
+
+class Governor(Protocol):
+    """Keeps the rate of everybody who asks the same platform."""
+
+    def wait_for_turn(self, path: str) -> None: ...
+    def learn(self, path: str, answered: Answered) -> None: ...
 
 
 class Platform:
@@ -45,6 +65,7 @@ class Platform:
         user_agent: str,
         connect_timeout_s: float = 10,
         read_timeout_s: float = 30,
+        governor: Governor | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """`api_url` is the server's root, with or without `/v2`; `read_timeout_s` bounds the silence between two bytes.
@@ -57,6 +78,7 @@ class Platform:
         self.timeouts: Final = (connect_timeout_s, read_timeout_s)
         """Seconds to connect, and seconds of silence."""
         self._token = _checked(token)
+        self._governor = governor
         self._sleep = sleep
         self._session = _open_session(BearerAuth(self._token), user_agent)
 
@@ -132,6 +154,8 @@ class Platform:
         self, method: str, path: str, params: Params | None, *, headers: Mapping[str, str] | None, stream: bool
     ) -> requests.Response:
         url = f"{self.api_root}/{path.lstrip('/')}"
+        if self._governor:
+            self._governor.wait_for_turn(path)
         try:
             response = self._session.request(
                 method,
@@ -144,6 +168,8 @@ class Platform:
             )
         except requests.RequestException as error:
             raise error_from_fault(error, method=method, url=url) from error
+        if self._governor:
+            self._governor.learn(path, _answered(response))
         if response.status_code // 100 == 2:  # noqa: PLR2004
             return response
         with response:
@@ -183,6 +209,15 @@ def _open_session(auth: AuthBase, user_agent: str) -> requests.Session:
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def _answered(response: requests.Response) -> Answered:
+    """`X-RateLimit-Limit` stands in each answer (fact sheet, section 9)."""
+    return Answered(
+        rate_limit=int_header(response, "X-RateLimit-Limit"),
+        is_refused=response.status_code == HTTPStatus.TOO_MANY_REQUESTS,
+        retry_after_s=parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC)),
+    )
 
 
 def _api_root(api_url: str) -> str:

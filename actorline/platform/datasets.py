@@ -6,8 +6,9 @@ from datetime import datetime
 import requests
 from pydantic import Field
 
-from actorline.platform.body import Body, int_header
+from actorline.platform.body import Body
 from actorline.platform.client import Platform
+from actorline.platform.headers import int_header
 from actorline.platform.resource import Resource, safe_id
 
 

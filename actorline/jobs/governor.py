@@ -1,0 +1,81 @@
+"""The platform's rates, kept by all workers together: so many requests a second for each dataset and store.
+
+A worker alone can't know how often the others ask. The bucket lies in Redis, learns the platform's own figure, and is
+closed for everybody when the platform says 429.
+"""
+
+import time
+from typing import Final
+
+import redis
+import structlog
+from limits import RateLimitItemPerSecond
+from limits.storage import RedisStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from actorline.jobs.ledger import Ledger
+from actorline.platform.client import Answered
+
+log = structlog.get_logger(__name__)
+
+# Requests a second (fact sheet, section 9): 60 for each resource, 200 for the records of a store.
+PER_SECOND: Final = {"datasets": 60, "key-value-stores": 60, "records": 200}
+LEARNED_SECS: Final = 3600
+HOLD_SECS: Final = 0.5  # "DELAY = 500 ms" after a 429 that names no other (section 9)
+WAIT_MAX_SECS: Final = 30.0  # longer than that is no rate limit but a fault, which the caller's own retries meet
+
+
+class RedisGovernor:
+    """Lets a request wait for its turn. Without Redis it lets everything pass: the platform still says 429."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        storage = RedisStorage(
+            "redis://", connection_pool=ledger.redis.connection_pool, key_prefix=ledger.name("rates")
+        )
+        self._limiter = MovingWindowRateLimiter(storage)
+
+    def wait_for_turn(self, path: str) -> None:
+        """Return when a request to `path` may go out."""
+        resource = resource_of(path)
+        if resource is None:
+            return
+        deadline = time.monotonic() + WAIT_MAX_SECS
+        try:
+            while (seconds := self._seconds_to_wait(*resource)) > 0 and time.monotonic() < deadline:
+                time.sleep(min(seconds, 1.0))
+        except redis.RedisError as error:
+            log.warning("rate_not_kept", error=type(error).__name__)
+
+    def learn(self, path: str, answered: Answered) -> None:
+        """Take note of the rate that an answer names, and of a 429."""
+        resource = resource_of(path)
+        if resource is None:
+            return
+        kind, name = resource
+        try:
+            if answered.rate_limit and answered.rate_limit != PER_SECOND[kind]:
+                self._ledger.redis.set(self._ledger.name("rate", kind), answered.rate_limit, ex=LEARNED_SECS)
+            if answered.is_refused:
+                hold_ms = int(1000 * max(answered.retry_after_s or 0, HOLD_SECS))
+                self._ledger.redis.set(self._ledger.name("hold", kind, name), 1, px=hold_ms)
+        except redis.RedisError as error:
+            log.warning("rate_not_learned", error=type(error).__name__)
+
+    def _seconds_to_wait(self, kind: str, name: str) -> float:
+        learned = self._ledger.redis.get(self._ledger.name("rate", kind))
+        held_ms = self._ledger.redis.pttl(self._ledger.name("hold", kind, name))
+        if held_ms > 0:
+            return float(held_ms) / 1000
+        item = RateLimitItemPerSecond(int(learned or PER_SECOND[kind]))
+        if self._limiter.hit(item, kind, name):
+            return 0
+        return max(self._limiter.get_window_stats(item, kind, name).reset_time - time.time(), 0.01)
+
+
+def resource_of(path: str) -> tuple[str, str] | None:
+    """Kind and id of what a path of the API names, if its rate is kept here."""
+    kind, _, rest = path.lstrip("/").partition("/")
+    name, _, below = rest.partition("/")
+    kind = "records" if kind == "key-value-stores" and below.startswith("records/") else kind
+    return (kind, name) if kind in PER_SECOND else None

@@ -1,0 +1,71 @@
+"""The platform's rates are kept by all workers together."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from real_parts import delivery_of
+
+from actorline.jobs.governor import RedisGovernor, resource_of
+from actorline.jobs.ledger import Ledger, connect
+from actorline.platform.client import Answered
+
+PATH = "datasets/d1/items"
+
+
+@pytest.fixture
+def governors(valkey, request):
+    """Two workers' governors on one Redis."""
+    ledgers = [Ledger(connect(valkey + "?virtual_host=2"), f"rates-{request.node.name[:20]}") for _ in range(2)]
+    yield [RedisGovernor(ledger) for ledger in ledgers]
+    for ledger in ledgers:
+        ledger.redis.close()
+
+
+def take_turns(governors, count, path=PATH):
+    """Seconds that so many requests took, from both workers with several threads."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda number: governors[number % 2].wait_for_turn(path), range(count)))
+    return time.monotonic() - began
+
+
+def test_workers_together_keep_the_rate_that_the_platform_names(governors):
+    governors[0].learn(PATH, Answered(rate_limit=20, is_refused=False, retry_after_s=None))
+    assert take_turns(governors, 50) >= 1.5  # 20 at once, 30 more at 20 a second
+
+
+def test_each_dataset_has_its_own_rate(governors):
+    governors[0].learn(PATH, Answered(rate_limit=20, is_refused=False, retry_after_s=None))
+    take_turns(governors, 20)
+    assert take_turns(governors, 20, "datasets/d2/items") < 0.9
+
+
+def test_refusal_of_one_worker_holds_the_others_for_as_long_as_the_platform_asks(governors):
+    governors[0].learn(PATH, Answered(rate_limit=None, is_refused=True, retry_after_s=1.2))
+    assert take_turns(governors[1:] * 2, 1) >= 1.1
+    assert take_turns(governors, 1, "datasets/d2") < 1
+
+
+@pytest.mark.parametrize(
+    ("path", "resource"),
+    [
+        ("datasets/d1/items", ("datasets", "d1")),
+        ("/datasets/d1", ("datasets", "d1")),
+        ("key-value-stores/k1/keys", ("key-value-stores", "k1")),
+        ("key-value-stores/k1/records/OUTPUT", ("records", "k1")),
+        ("actor-runs/r1", None),
+    ],
+)
+def test_rates_are_those_of_datasets_stores_and_records(path, resource):
+    assert resource_of(path) == resource
+
+
+def test_job_of_many_tiny_pages_stays_below_the_rate_of_a_dataset(line):
+    actor = line.emulator.actor("tiny-pages", items=150, duration_secs=0)
+    result = line.submit({"key": "tiny-pages", "actor": actor, "collect": {"page_items": 1}}).get(timeout=60)
+    assert (result["state"], result["items"], result["pages"]) == ("DELIVERED", 150, 150)
+    assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
+    times = sorted(request["at"] for request in line.emulator.requests("GET", f"/v2/datasets/{result['dataset_id']}"))
+    busiest = max(sum(at <= other < at + 1 for other in times) for at in times)
+    assert busiest <= 66  # 60, and what the way to the platform squeezes together
