@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import Any, Final
 
+from other_api_formats import WRITERS
 from other_api_rules import Request
 
 TERMINAL: Final = {"SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"}
@@ -297,8 +298,6 @@ class Account:
         run, habits, query = self._owner(dataset_id), self.habits, request.query
         if run is None or self._items_answers >= habits.vanishes_after:
             return error(404, "record-not-found")
-        if query.get("format") != "jsonl":
-            return error(400, "invalid-parameter")
         self._items_answers += 1
         readable = len(self.lines) // (2 if self._ended_for(run) < habits.late_items_secs else 1)
         offset, limit = int(query.get("offset", 0)), int(query.get("limit", 999_999_999_999))
@@ -306,9 +305,14 @@ class Account:
         counts = {"Offset": offset, "Limit": limit, "Count": len(lines), "Total": self._total(run)}
         if query.get("clean") in {"true", "1"}:
             lines = cleaned(lines)
-        body = b"\n".join(lines) + (b"\n" if lines and habits.last_newline else b"")
         headers = {f"X-Apify-Pagination-{name}": str(count) for name, count in counts.items()}
-        return Answer(200, body, habits.content_type, headers)
+        if query["format"] == "jsonl":
+            body = b"\n".join(lines) + (b"\n" if lines and habits.last_newline else b"")
+            return Answer(200, body, habits.content_type, headers)
+        content_type, write = WRITERS[query["format"]]
+        return Answer(
+            200, write([json.loads(line) for line in lines], query, habits.last_newline), content_type, headers
+        )
 
     def _total(self, run: Run) -> int:
         ended = self._ended_for(run)

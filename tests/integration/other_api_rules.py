@@ -19,8 +19,9 @@ OPTIONS: Final = {
     "maxTotalChargeUsd": NUMBER, "restartOnError": BOOLEAN, "build": ".+", "waitForFinish": NUMBER, "webhooks": ".+",
 }  # fmt: skip
 WINDOW: Final = {
-    "format": "jsonl", "offset": "[0-9]+", "limit": "[1-9][0-9]*", "clean": BOOLEAN, "skipEmpty": BOOLEAN,
-    "skipHidden": BOOLEAN, "desc": "false|0",
+    "format": "jsonl|csv|xml", "offset": "[0-9]+", "limit": "[1-9][0-9]*", "clean": BOOLEAN, "skipEmpty": BOOLEAN,
+    "skipHidden": BOOLEAN, "desc": "false|0", "fields": NAMES, "bom": BOOLEAN, "skipHeaderRow": BOOLEAN,
+    "delimiter": ".", "xmlRoot": r"\w+", "xmlRow": r"\w+",
 }  # fmt: skip
 RUN_LIST: Final = {
     "offset": "[0-9]+", "limit": "[1-9][0-9]*", "desc": BOOLEAN, "status": NAMES, "startedAfter": MOMENT,

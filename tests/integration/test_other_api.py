@@ -4,6 +4,8 @@ All orders are placed at once, each in an account of its own whose platform has 
 one of them, and for the violations that its platform saw.
 """
 
+import csv
+import io
 import json
 import re
 import subprocess
@@ -12,11 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 import requests
 from other_api import OtherApi
 from other_api_account import OUTPUT, Account, Habits, Trouble, cleaned
+from other_api_formats import cell_of
 from other_api_rules import STARTS
 from real_parts import Line, delivery_of, make_line, reason_of, running_workers, wait_for
 
@@ -127,6 +131,10 @@ OTHERS: dict[str, Habits] = {
     "full": Habits(items=4000),
     "task": Habits(),
     "cleaned": Habits(items=730, items_per_answer=100),
+    "csv": Habits(items=730, totals=[(1, 90)]),
+    "csv_capped": Habits(items=730, items_per_answer=100, last_newline=False, framing="chunked", compression="never"),
+    "json_capped": Habits(items=730, items_per_answer=100, last_newline=False),
+    "xml": Habits(items=730, totals=[(60, 0)], troubles=always("short", "items")),
     "cost_hidden": Habits(odd_runs=True),
     "vanishing": Habits(vanishes_after=1),
     "aborted": Habits(
@@ -175,6 +183,10 @@ def placed(other_line: Line, api: OtherApi) -> dict[str, Placed]:
         },
         "task": {"actor": None, "actor_task": api.accounts["task"].actor},
         "cleaned": {"collect": {"clean": True, "page_items": 250}},
+        "csv": {"collect": {"format": "csv", "page_items": 3, "limit": 50}, "sink": {"single_file": True}},
+        "csv_capped": {"collect": {"format": "csv", "page_items": 250, "fields": ["value", "index"]}},
+        "json_capped": {"collect": {"format": "json", "page_items": 250}, "sink": {"single_file": True}},
+        "xml": {"collect": {"format": "xml", "xml_root": "rows", "xml_row": "row"}},
         "vanishing": {"collect": {"page_items": 100}},
     }  # fmt: skip
     orders = {}
@@ -262,6 +274,32 @@ def test_filtered_rows_of_a_platform_that_answers_less_than_asked_are_all_there(
     result = placed["cleaned"].deliver()
     assert (result["state"], result["scanned"]) == ("DELIVERED", 730)
     assert delivery_of(result).lines == b"".join(line + b"\n" for line in cleaned(account.lines))
+    assert account.violations == []
+
+
+@pytest.mark.parametrize(("name", "rows"), [("csv", 50), ("csv_capped", 730)])
+def test_csv_of_a_platform_with_other_habits_has_every_cell_under_its_column(placed, name, rows):
+    account = placed[name].account
+    delivery = delivery_of(placed[name].deliver())
+    columns = ["index", "value"] if name == "csv_capped" else ["#hidden", "index", "value"]
+    items = [json.loads(line) for line in account.lines[:rows]]
+    read = list(csv.DictReader(io.StringIO(delivery.lines.decode("utf-8-sig"), newline=""), strict=True))
+    assert sorted(read[0]) == columns
+    assert read == [{name: cell_of(item.get(name)) for name in columns} for item in items]
+    assert account.violations == []
+
+
+def test_json_of_a_platform_that_answers_less_than_asked_is_one_array(placed):
+    account = placed["json_capped"].account
+    delivery = delivery_of(placed["json_capped"].deliver())
+    assert json.loads(delivery.lines) == [json.loads(line) for line in account.lines]
+
+
+def test_xml_of_a_platform_whose_counters_say_nothing_is_whole(placed):
+    account = placed["xml"].account
+    result = placed["xml"].deliver()
+    rows = ET.fromstring(delivery_of(result).lines)
+    assert (rows.tag, len(rows), result["items"]) == ("rows", 730, 730)
     assert account.violations == []
 
 
