@@ -101,7 +101,9 @@ class Settings(BaseSettings):
         86_400, ge=0, description="How far a start looks back for its own run after Redis was restarted, seconds"
     )
     dataset_lag_secs: float = Field(
-        10, ge=0, description="Seconds after a run's end until the platform's item counters are trusted"
+        10,
+        ge=0,
+        description="Seconds after a run's end for which the platform's item counter may lag behind the items",
     )
     visibility_timeout_secs: int = Field(15, ge=5, description="Seconds until a dead worker's messages are taken over")
     gateway_key: SecretStr | None = Field(

@@ -19,6 +19,7 @@ from actorline.settings import Settings
 
 WAVE_TRIES: Final = 4  # waves that bring nothing before the missing pages are given up; each page has had its own tries
 FOR_GOOD: Final = frozenset({Code.DATASET_VANISHED, Code.FORMAT_FAILED})  # no wave brings such a page
+LAG_LOOK_SECS: Final = 2.0  # counters lag for 5 to 10 s (fact sheet, section 6)
 WAVE_BACK_OFF_SECS: Final = (2.0, 10.0, 30.0)
 
 
@@ -51,14 +52,14 @@ class Finisher:
         match verdict:
             case Proof(end=end):
                 return self._settle(job, pages, end, execution)
-            case More(end=end):
-                return self._read_on(job, pages, end)
+            case More():
+                return self._again(job, 0)
             case Gap():
                 return self._mend(job, pages, verdict, execution)
 
     def _settle(self, job: Job, pages: Pages, end: int, execution: str) -> Step:
-        """The end was read. It is believed once that was after the platform's counters had time to settle, and unless
-        the platform itself names a larger total.
+        """The end was read. It is believed when the platform's counter, which lags behind the items but never runs
+        ahead, has reached it, or when there was time enough for it to do so.
         """
         limit = job.order.collect.limit
         if limit is not None and end >= job.order.collect.offset + limit:
@@ -67,14 +68,11 @@ class Finisher:
         if total > end:
             gap = Gap([max(pages)], f"the platform names {total:,} items and shows {end:,}")
             return self._mend(job, pages, gap, execution)
-        if (job.planned_at or 0) >= settled_at(job, self.settings):
+        settles_at = settled_at(job, self.settings)
+        if 0 < total == end or (job.planned_at or 0) >= settles_at:
             return self._deliver(job, pages, None, execution)
-        return self._again(job, max(settled_at(job, self.settings) - self.ledger.now(), 0))
-
-    def _read_on(self, job: Job, pages: Pages, end: int) -> Step:
-        """What lies behind the last page is read at once if there is known to be more, else when it must be there."""
-        known_more = _named_total(pages) > end
-        return self._again(job, 0 if known_more else max(settled_at(job, self.settings) - self.ledger.now(), 0))
+        remaining = max(settles_at - self.ledger.now(), 0)
+        return self._again(job, min(remaining, LAG_LOOK_SECS) if end else remaining)
 
     def _mend(self, job: Job, pages: Pages, gap: Gap, execution: str) -> Step:
         """Some pages aren't stored: fetch just those again, and after some waves end without them."""

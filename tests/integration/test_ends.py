@@ -69,12 +69,10 @@ def test_delivered_job_returns_its_result_and_leaves_every_row(line, orders):
 def test_failed_run_with_rows_returns_a_partial_result_that_says_why(line, orders):
     result = orders["partial"].get(timeout=30)
     assert (result["state"], result["run_status"], result["items"]) == ("PARTIAL", "FAILED", 1200)
-    assert result["reason"] == {
-        "code": "run-failed",
-        "message": "The run ended FAILED: The site answered 403",
-        "platform_type": None,
-        "billed": True,
-    }
+    message = result["reason"]["message"]
+    assert result["reason"] == {"code": "run-failed", "message": message, "platform_type": None, "billed": True}
+    assert message.startswith("The run ended FAILED: The site answered 403. Its log ends: ")
+    assert message.endswith("ACTOR: The run ended as FAILED.")
     delivery = delivery_of(result)
     assert delivery.manifest["complete"] is False
     assert delivery.manifest["reason"] == result["reason"]
