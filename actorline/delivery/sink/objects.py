@@ -30,16 +30,16 @@ from actorline.delivery.sink.refusal import explain
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
     from obstore import WritableFile
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+    from obstore.store import ObjectStore, RetryConfig
 
-SCHEMES: Final = ("s3", "gs", "az", "abfss")
+_FAMILIES: Final = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE", "abfss": "AZURE"}
 STAGING: Final = ".staging"
 PIECE_BYTES: Final = 8 * 1024 * 1024  # S3 takes 10,000 pieces: files of up to 80 GB
 PIECES_AT_ONCE: Final = 2  # with PIECE_BYTES it bounds the memory of a file that is written
 READ_BYTES: Final = 4 * 1024 * 1024  # a request; a round trip of 50 ms costs little beside it
 COPY_MAX_BYTES: Final = 5_000_000_000  # what S3 copies in one request
 
-_CLIENT: Final["ClientConfig"] = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=120)}
+_TIMEOUTS: Final = {"CONNECT_TIMEOUT": "5s", "TIMEOUT": "120s"}  # a piece in 120 s: 70 kB/s
 _RETRY: Final["RetryConfig"] = {
     "max_retries": 3,
     "retry_timeout": timedelta(seconds=30),
@@ -280,14 +280,11 @@ def _is_name(segment: str) -> bool:
 @cache
 def _connect(root: str) -> "ObjectStore":
     """One store, with its connections and credentials, for all sinks in a bucket."""
-    match urlsplit(root).scheme:
-        case "s3":
-            # R2 and others take a header in the place of it, which their users name in the environment
-            copy = os.environ.get("AWS_COPY_IF_NOT_EXISTS", "multipart")
-            return S3Store.from_url(
-                root, config={"copy_if_not_exists": copy}, client_options=_CLIENT, retry_config=_RETRY
-            )
-        case "gs":
-            return GCSStore.from_url(root, client_options=_CLIENT, retry_config=_RETRY)
-        case _:
-            return AzureStore.from_url(root, client_options=_CLIENT, retry_config=_RETRY)
+    scheme = urlsplit(root).scheme
+    for name, value in _TIMEOUTS.items():  # as arguments they would undo what else the environment says (ALLOW_HTTP)
+        os.environ.setdefault(f"{_FAMILIES[scheme]}_{name}", value)
+    if scheme == "s3":
+        # R2 and others take a header in the place of it, which their users name in the environment
+        copy = os.environ.get("AWS_COPY_IF_NOT_EXISTS", "multipart")
+        return S3Store.from_url(root, config={"copy_if_not_exists": copy}, retry_config=_RETRY)
+    return (GCSStore if scheme == "gs" else AzureStore).from_url(root, retry_config=_RETRY)

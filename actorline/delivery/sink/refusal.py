@@ -39,6 +39,10 @@ def explain(error: Exception, root: str) -> str:  # noqa: PLR0911 - a table: eac
         )
     if "incorrectly configured region" in text:
         return "lies in another region. Set AWS_REGION to the bucket's."
+    if "builder error" in text:
+        return (
+            "can't be used: its endpoint is plain http. Set AWS_ALLOW_HTTP=true where the workers run, if it is yours."
+        )
     if answer:
         return f"refuses ({answer}). Mend it, or choose another."
     endpoint = f", and {_ENDPOINTS[scheme]} right" if scheme in _ENDPOINTS else ""
