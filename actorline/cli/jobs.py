@@ -9,7 +9,7 @@ import typer
 
 from actorline.cli.exits import Exit
 from actorline.cli.order import parse_labels
-from actorline.cli.output import out, print_jobs, print_json, print_result, print_timeline, say
+from actorline.cli.output import out, pace_text, print_jobs, print_json, print_result, print_timeline, say
 from actorline.cli.stack import attach, wait_until_gone
 from actorline.cli.watching import Interrupts, follow
 from actorline.errors import Code, Refused
@@ -55,6 +55,8 @@ def show(key: Key, as_json: AsJson = False) -> None:
         print_json({**result.model_dump(mode="json"), "timeline": entries})
         return
     print_result(result, as_json=False)
+    if not job.is_terminal and (pace := pace_text(job)):
+        out.print(f"  {job.pages:,} pages, {job.bytes:,} bytes{pace}")
     out.print()
     print_timeline(timeline)
 

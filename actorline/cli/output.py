@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from actorline.errors import Reason
-from actorline.jobs.job import JobResult, iso_time
+from actorline.jobs.job import Job, JobResult, Pace, iso_time
 from actorline.jobs.ledger import TimelineEntry
 from actorline.jobs.states import State
 
@@ -71,6 +71,13 @@ def print_result(result: JobResult, *, as_json: bool) -> None:
     for name, value in (("rows", result.sink if result.manifest else None), ("run", result.run_url)):
         if value:
             out.print(f"  {name}: {escape(value)}")
+
+
+def pace_text(job: Job) -> str:
+    """`, 120,000/s, 8 s left` while a job collects."""
+    pace = Pace.of(job)
+    rate = f", {pace.items_per_sec:,.0f}/s" if pace.items_per_sec else ""
+    return rate + (f", {pace.eta_secs:,.0f} s left" if pace.eta_secs else "")
 
 
 def print_timeline(entries: list[TimelineEntry]) -> None:

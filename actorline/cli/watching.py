@@ -9,10 +9,19 @@ from types import FrameType, TracebackType
 from typing import Final, Self
 
 import redis
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.text import Text
 
-from actorline.cli.output import COLOURS, err
+from actorline.cli.output import COLOURS, err, pace_text
 from actorline.errors import Code, Unavailable
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
@@ -70,7 +79,7 @@ def follow(
     """
     jobs: list[Job] = []
     with _bars(shown=shown) as progress:
-        bars = {key: progress.add_task(key, total=None, state="QUEUED", items=0) for key in keys}
+        bars = {key: progress.add_task(key, total=None, state="QUEUED", items=0, pace="") for key in keys}
         while True:
             try:
                 jobs = [job for key in keys if (job := ledger.load(key))]
@@ -100,7 +109,7 @@ def _lost(keys: Sequence[str], jobs: Sequence[Job], error: redis.RedisError) -> 
 @contextmanager
 def _bars(*, shown: bool) -> Iterator[Progress]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), _StateColumn(), BarColumn(bar_width=30),
-               TextColumn("{task.fields[items]:,} items"), TimeElapsedColumn())  # fmt: skip
+               TextColumn("{task.fields[items]:,} items{task.fields[pace]}"), TimeElapsedColumn())  # fmt: skip
     with Progress(*columns, console=err, disable=not shown) as progress:
         yield progress
 
@@ -111,8 +120,15 @@ class _StateColumn(ProgressColumn):
         return Text(f"{state:<10}", style=COLOURS.get(State(state), "cyan") if state in set(State) else "cyan")
 
 
-def _show(progress: Progress, bar: int, job: Job) -> None:
+def _show(progress: Progress, bar: TaskID, job: Job) -> None:
     total = job.items if job.is_terminal else job.items_total
-    progress.update(bar, total=total or None, completed=job.items, state=job.state, items=job.items)  # type: ignore[arg-type]
+    progress.update(
+        bar,
+        total=total or None,
+        completed=job.items,
+        state=job.state,
+        items=job.items,
+        pace=pace_text(job),
+    )
     if job.is_terminal:
-        progress.update(bar, total=1, completed=1)  # type: ignore[arg-type]
+        progress.update(bar, total=1, completed=1)

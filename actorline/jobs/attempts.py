@@ -7,9 +7,19 @@ from actorline.jobs.job import Job
 _OF_A_RUN: Final = (
     "intent", "run_id", "run_status", "run_message", "run_log", "actor_id", "dataset_id", "key_value_store_id",
     "resurrection", "items_total", "cost_usd", "started_at", "run_started_at", "run_finished_at", "collecting_at",
-    "planned_at", "ahead_at", "waiting_for",
+    "planned_at", "ahead_at", "stored_at", "waiting_for",
 )  # fmt: skip
-_COUNTERS: Final = ("adopted", "figures_settled", "items", "scanned", "bytes", "pages", "records", "failures")
+_COUNTERS: Final = (
+    "adopted",
+    "figures_settled",
+    "items",
+    "scanned",
+    "bytes",
+    "pages",
+    "records",
+    "scanned_before",
+    "failures",
+)
 
 
 def next_attempt(job: Job) -> dict[str, object]:

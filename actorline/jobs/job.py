@@ -1,5 +1,6 @@
 """A job as the ledger holds it, and the result that every door shows of it."""
 
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -73,6 +74,8 @@ class Job(BaseModel):
     bytes: int = 0
     pages: int = 0
     records: int = 0
+    scanned_before: int = 0  # what of it was fetched ahead, while the run went on
+    stored_at: float | None = None  # when the last page was stored
     cost_usd: float | None = None
     figures_settled: bool = False  # cost and stats were read again some time after the end
     spent_usd: float = 0  # by the runs of earlier attempts
@@ -119,6 +122,28 @@ class Job(BaseModel):
     def total_cost_usd(self) -> float | None:
         """What all runs of the job cost; None while nothing is known."""
         return round((self.cost_usd or 0) + self.spent_usd, 6) if self.spent_usd else self.cost_usd
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a job collects: items a second, and the seconds that are left at that rate."""
+
+    items_per_sec: float | None = None
+    eta_secs: float | None = None
+
+    @classmethod
+    def of(cls, job: Job) -> "Pace":
+        if job.collecting_at is None or job.stored_at is None or job.is_terminal:
+            return cls()
+        elapsed, scanned = job.stored_at - job.collecting_at, job.scanned - job.scanned_before
+        if elapsed <= 0 or scanned <= 0:
+            return cls()
+        rate = scanned / elapsed
+        wanted = max((job.items_total or 0) - job.order.collect.offset, 0)
+        if job.order.collect.limit:
+            wanted = min(wanted, job.order.collect.limit)
+        left = max(wanted - job.scanned, 0) / rate if job.items_total is not None else None
+        return cls(round(rate, 1), None if left is None else round(left, 1))
 
 
 class JobResult(BaseModel):
@@ -183,11 +208,16 @@ class Progress(BaseModel):
     run_status: str | None
     items: int
     items_total: int | None
+    pages: int
+    bytes: int
+    items_per_sec: float | None
+    eta_secs: float | None
     cost_usd: float | None
 
     @classmethod
     def of(cls, job: Job) -> "Progress":
-        return cls(**{**job.model_dump(include=set(cls.model_fields)), "cost_usd": job.total_cost_usd})
+        facts = job.model_dump(include=set(cls.model_fields)) | asdict(Pace.of(job))
+        return cls(**{**facts, "cost_usd": job.total_cost_usd})
 
 
 _TIMES = frozenset({"queued_at", "started_at", "run_finished_at", "delivered_at"})

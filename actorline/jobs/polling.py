@@ -135,7 +135,13 @@ class Poller:
             Event.COLLECT,
             care_s=watch_secs(self.settings),
             tell="collecting",
-            fields={"collecting_at": "@now", "sent_at": "@now", "failures": 0, **facts},
+            fields={
+                "collecting_at": "@now",
+                "sent_at": "@now",
+                "failures": 0,
+                "scanned_before": job.scanned,
+                **facts,
+            },
         )
         return Moved() if moved else Stop()
 

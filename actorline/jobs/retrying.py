@@ -55,6 +55,7 @@ def _afresh(job: Job) -> dict[str, object]:
         "retries": job.retries + 1,
         "retried_at": "@now",
         "collecting_at": "@now",
+        "scanned_before": job.scanned,
         "resume": True,
         **dict.fromkeys(("failures", "resurrects", "new_runs", "figures_settled"), 0),
         **dict.fromkeys(("wanted", "reason", "run_log", "manifest", "ended_at", "delivered_at", "resurrection")),

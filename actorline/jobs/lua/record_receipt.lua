@@ -15,6 +15,8 @@ if redis.call('HGET', KEYS[2], 'attempt') == ARGV[3] then
     redis.call('HINCRBY', KEYS[2], 'scanned', ARGV[7])
     redis.call('HINCRBY', KEYS[2], 'bytes', ARGV[8])
     redis.call('HINCRBY', KEYS[2], 'pages', 1)
+    local now = redis.call('TIME')
+    redis.call('HSET', KEYS[2], 'stored_at', string.format('%d.%06d', now[1], now[2]))
   end
   if redis.call('ZSCORE', KEYS[3], ARGV[4]) then
     redis.call('ZADD', KEYS[3], redis.call('TIME')[1] + ARGV[5], ARGV[4])

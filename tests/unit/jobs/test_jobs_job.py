@@ -1,8 +1,10 @@
 import pytest
 
 from actorline.errors import Code, Reason
-from actorline.jobs.job import JobResult, Progress, iso_time
+from actorline.jobs.job import JobResult, Pace, Progress, iso_time
 from actorline.jobs.states import TERMINAL, State
+
+PACED = ("state", "scanned", "scanned_before", "collecting_at", "stored_at", "items_total")
 
 
 def test_an_empty_field_of_the_ledger_is_none(make_job):
@@ -70,8 +72,20 @@ def test_progress_tells_the_callers_how_far_the_job_is(make_job):
     job = make_job(state="RUNNING", run_id="r1", run_status="RUNNING", items=5, items_total=9, cost_usd=0.1)
     assert Progress.of(job).model_dump(mode="json") == {
         "key": "k", "state": "RUNNING", "run_id": "r1", "run_status": "RUNNING", "items": 5, "items_total": 9,
-        "cost_usd": 0.1,
+        "pages": 0, "bytes": 0, "items_per_sec": None, "eta_secs": None, "cost_usd": 0.1,
     }  # fmt: skip
+
+
+def test_a_job_that_collects_tells_its_rate_and_the_seconds_left(make_job):
+    job = make_job(
+        state="COLLECTING", scanned=3_000, scanned_before=1_000, collecting_at=100.0, stored_at=104.0, items_total=5_000
+    )
+    assert Pace.of(job) == Pace(items_per_sec=500, eta_secs=4)  # what came while the run went on tells nothing
+    assert Pace.of(job.model_copy(update={"items_total": None})) == Pace(items_per_sec=500, eta_secs=None)
+    limited = make_job(order={"actor": "x", "collect": {"limit": 3_500}}, **job.model_dump(include=set(PACED)))
+    assert Pace.of(limited).eta_secs == 1
+    assert Pace.of(job.model_copy(update={"stored_at": None})) == Pace()
+    assert Pace.of(job.model_copy(update={"state": State.DELIVERED})) == Pace()
 
 
 def test_times_are_written_as_the_platform_writes_them():
