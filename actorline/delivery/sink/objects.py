@@ -25,18 +25,14 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from actorline.delivery.sink.door import CLAIM, MissingFileError, Sink, SinkError, missing
+from actorline.delivery.sink.object_file import READ_BYTES, ObjectReader, ObjectUpload, open_writer
 from actorline.delivery.sink.refusal import explain
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
-    from obstore import WritableFile
     from obstore.store import ObjectStore, RetryConfig
 
 _FAMILIES: Final = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE", "abfss": "AZURE"}
 STAGING: Final = ".staging"
-PIECE_BYTES: Final = 8 * 1024 * 1024  # S3 takes 10,000 pieces: files of up to 80 GB
-PIECES_AT_ONCE: Final = 2  # with PIECE_BYTES it bounds the memory of a file that is written
-READ_BYTES: Final = 4 * 1024 * 1024  # a request; a round trip of 50 ms costs little beside it
 COPY_MAX_BYTES: Final = 5_000_000_000  # what S3 copies in one request
 
 _TIMEOUTS: Final = {"CONNECT_TIMEOUT": "5s", "TIMEOUT": "120s"}  # a piece in 120 s: 70 kB/s
@@ -71,22 +67,21 @@ class ObjectSink(Sink):
 
     @contextmanager
     def staging(self, name: str, execution: str) -> Iterator[BinaryIO]:
-        with self._refusals():
-            upload = _Upload(self._store, self._key(f"{STAGING}/{execution}/{name}"))
-            try:
-                yield cast("BinaryIO", upload)
-            finally:
-                upload.discard()
+        upload = ObjectUpload(self._store, self._key(f"{STAGING}/{execution}/{name}"), self._refusals)
+        try:
+            yield cast("BinaryIO", upload)
+        finally:
+            upload.discard()
 
     def publish(self, file: BinaryIO, name: str) -> bool:
-        upload = cast("_Upload", file)
+        upload, key = cast("ObjectUpload", file), self._key(name)
+        upload.complete()
         with self._refusals():
             try:
                 if upload.is_small:
-                    obstore.put(self._store, self._key(name), upload.held, mode="create")
+                    obstore.put(self._store, key, upload.held, mode="create")
                 else:
-                    upload.complete()
-                    self._copy(upload.key, self._key(name), upload.size)
+                    self._copy(upload.key, key, upload.size)
             except AlreadyExistsError:
                 return False
             return True
@@ -95,7 +90,7 @@ class ObjectSink(Sink):
         size = self.size(name)
         if size is None:
             raise MissingFileError(missing(self, name))
-        return io.BufferedReader(_Reader(self, self._key(name), size), READ_BYTES)
+        return io.BufferedReader(ObjectReader(self._store, self._key(name), size, self._refusals), READ_BYTES)
 
     def size(self, name: str) -> int | None:
         with self._refusals():
@@ -123,13 +118,12 @@ class ObjectSink(Sink):
         for path, _ in self._list(STAGING):
             self._delete(path)
 
-    def read_range(self, key: str, start: int, length: int) -> memoryview:
-        with self._refusals():
-            return memoryview(obstore.get_range(self._store, key, start=start, length=length))
-
     @property
     def _store(self) -> "ObjectStore":
-        return self._given or _connect(self.root)
+        if self._given:
+            return self._given
+        with self._refusals():
+            return _connect(self.root)
 
     def _key(self, name: str) -> str:
         return self._prefix + name
@@ -152,8 +146,8 @@ class ObjectSink(Sink):
             return
         if not replace and self.exists(to.removeprefix(self._prefix)):
             raise AlreadyExistsError(to)
-        source = _Reader(self, key, size)
-        with _open_writer(self._store, to) as target:
+        source = ObjectReader(self._store, key, size, self._refusals)
+        with open_writer(self._store, to) as target:
             while block := source.read(READ_BYTES):
                 target.write(block)
 
@@ -167,91 +161,9 @@ class ObjectSink(Sink):
     def _refusals(self) -> Iterator[None]:
         try:
             yield
-        except (BaseError, FileNotFoundError, NotImplementedError) as error:
+        except (BaseError, OSError, NotImplementedError) as error:
             message = f"The sink {self} {explain(error, self.root)} What is stored stays."
             raise SinkError(message) from None  # the library's text holds access keys and signed requests
-
-
-class _Upload(io.RawIOBase):
-    """What is written is held in memory up to one piece; beyond that it is streamed to the staged object."""
-
-    def __init__(self, store: "ObjectStore", key: str) -> None:
-        self.key = key
-        self.size = 0
-        self.held = bytearray()
-        self._store = store
-        self._stream: WritableFile | None = None
-        self._completed = False
-
-    @property
-    def is_small(self) -> bool:
-        return self._stream is None
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, block: "ReadableBuffer") -> int:
-        data = bytes(block)  # it is kept until it is sent, and a buffer may be used again meanwhile
-        self.size += len(data)
-        if self._stream is None and self.size <= PIECE_BYTES:
-            self.held += data
-            return len(data)
-        if self._stream is None:
-            self._stream = _open_writer(self._store, self.key)
-            self._stream.write(bytes(self.held))
-            self.held.clear()
-        self._stream.write(data)
-        return len(data)
-
-    def complete(self) -> None:
-        if self._stream and not self._completed:
-            self._stream.close()
-            self._completed = True
-
-    def discard(self) -> None:
-        """Leave nothing in the store. What can't be removed now is swept after the job's end."""
-        if self._stream is None:
-            return
-        with contextlib.suppress(BaseError, OSError):
-            if self._completed:
-                obstore.delete(self._store, self.key)
-            else:
-                self._stream.__exit__(InterruptedError, None, None)  # aborts the upload
-
-
-class _Reader(io.RawIOBase):
-    def __init__(self, sink: ObjectSink, key: str, size: int) -> None:
-        self._sink = sink
-        self._key = key
-        self._size = size
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        self._at = max(base + offset, 0)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        view = memoryview(buffer)
-        length = min(len(view), self._size - self._at)
-        if length <= 0:
-            return 0
-        view[:length] = self._sink.read_range(self._key, self._at, length)
-        self._at += length
-        return length
-
-
-def _open_writer(store: "ObjectStore", key: str) -> "WritableFile":
-    return obstore.open_writer(store, key, buffer_size=PIECE_BYTES, max_concurrency=PIECES_AT_ONCE)
 
 
 def split_object_url(url: str) -> tuple[str, str]:

@@ -4,8 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
-
 _STATUS: Final = re.compile(r"status code: (\d{3})")
 _CODE: Final = re.compile(r"<Code>(\w{1,60})</Code>")  # S3, Google and Azure name their errors in XML alike
 _NO_BUCKET: Final = frozenset({"NoSuchBucket", "ContainerNotFound"})
@@ -33,7 +31,7 @@ def explain(error: Exception, root: str) -> str:  # noqa: PLR0911 - a table: eac
         return f"can't be used: there is no {root} ({answer}). Create it, or correct the URL."
     if isinstance(error, FileNotFoundError):
         return "doesn't hold what was asked for. Is the URL right, and its bucket there?"
-    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+    if {"401", "403"} & set(answer.split()):
         return (
             f"refuses these credentials ({answer}). Check {_VARIABLES[scheme]} where the workers run, and their rights."
         )
