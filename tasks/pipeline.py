@@ -14,7 +14,7 @@ from actorline.delivery.windows import Window
 from actorline.jobs.collecting import Wave
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE
-from actorline.jobs.upkeep import Stage
+from actorline.jobs.upkeep import Stage, queue_of
 from actorline.jobs.watch import watch_secs
 from tasks.environment import ledger, settings
 
@@ -41,6 +41,7 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     if epoch is None:
         return False
     signatures = [_named(stage, job.key, epoch) for stage in stages_from(job, first)]
+    signatures[0].set(queue=f"{settings().namespace}.{queue_of(job, first)}")
     ledger().name_tasks(job.key, [step.options["task_id"] for step in signatures])
     chain(*signatures).apply_async()
     return True

@@ -34,10 +34,17 @@ def error_answer(error: ApiError) -> Response:
 class StreamedAnswer(Response):
     """A body made block by block as the client takes it; compressed if the client says that it can read gzip."""
 
-    def __init__(self, request: Request, blocks: Iterable[bytes], headers: Mapping[str, str], media_type: str) -> None:
+    def __init__(
+        self,
+        request: Request,
+        blocks: Iterable[bytes],
+        headers: Mapping[str, str],
+        media_type: str,
+        status: int = 200,
+    ) -> None:
         self._gzip = _accepts_gzip(request)
         encoding = {"content-encoding": "gzip"} if self._gzip else {}
-        super().__init__(None, 200, {**headers, **encoding, "vary": "Accept-Encoding"}, media_type)
+        super().__init__(None, status, {**headers, **encoding, "vary": "Accept-Encoding"}, media_type)
         del self.headers["content-length"]
         self._blocks = blocks
 

@@ -18,7 +18,7 @@ from actorline.emulator.fault_middleware import FaultMiddleware
 from actorline.emulator.faults import FaultPlan
 from actorline.emulator.profile import Profile
 from actorline.emulator.request_log import RequestLog, RequestLogMiddleware
-from actorline.emulator.routes import actors, control, datasets, records, runs, users
+from actorline.emulator.routes import actors, control, datasets, records, runs, sync, users
 from actorline.emulator.world import World
 
 CONTROL_PREFIX: Final = "/emulator/"
@@ -37,6 +37,7 @@ def make_app(profile: Profile) -> ASGIApp:
             *records.routes(),
             *runs.routes(),
             *actors.routes(),
+            *sync.routes(),
             *control.routes(),
         ],
         exception_handlers={

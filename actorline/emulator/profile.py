@@ -92,6 +92,10 @@ class Script(Shape):
     initial_total: int | None = Field(
         None, ge=0, description="The counters say no more than this until the lag has passed after the run's end"
     )
+    sync_limit_secs: Seconds = Field(300.0, description="How long the synchronous endpoints wait for a run")
+    sync_tells_running: bool = Field(
+        default=False, description="After that they answer with the run, as older servers did, not with 408"
+    )
     hide_user_agent_in_lists: bool = Field(default=False, description="meta.userAgent is missing in lists only")
     hide_user_agent: bool = Field(default=False, description="meta.userAgent is missing everywhere")
 

@@ -36,7 +36,7 @@ from actorline.jobs.step import Step, Stop
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
-from actorline.platform.datasets import get_dataset, open_items
+from actorline.platform.datasets import ItemsPage, get_dataset, open_items
 from actorline.settings import Settings
 
 FETCH_STATES: Final = frozenset({State.RUNNING, State.COLLECTING})
@@ -155,9 +155,12 @@ def too_large(job: Job) -> str:
 
 @dataclass(frozen=True)
 class PageFetcher:
+    """`first`: an answer that holds the page's first items already, as the synchronous endpoints give it."""
+
     ledger: Ledger
     platform: Platform
     settings: Settings
+    first: ItemsPage | None = None
 
     def fetch(  # noqa: C901, PLR0911 - a table: each way to fail has its answer
         self, key: str, attempt: int, window: Window, *, expected: int, execution: str, tries: int
@@ -237,8 +240,10 @@ class PageFetcher:
         sink, asked = open_sink(job.sink_url), format_.query(query)
         with sink.staging(name, execution) as file:
             facts = download_window(
-                lambda offset, limit: open_items(
-                    self.platform, job.dataset_id or "", offset=offset, limit=limit, params=asked
+                lambda offset, limit: (
+                    self.first
+                    if self.first and offset == window.offset
+                    else open_items(self.platform, job.dataset_id or "", offset=offset, limit=limit, params=asked)
                 ),
                 window,
                 file,

@@ -191,6 +191,14 @@ class JobDocument(Section):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _sync_starts_a_run(self) -> "JobDocument":
+        if self.mode == "sync" and not self.starts_run:
+            raise ValueError('mode "sync" starts a run: give actor or actor_task, or leave mode out')
+        if self.mode == "sync" and self.options.force_permission_level:
+            raise ValueError('options.force_permission_level is not known to the synchronous endpoints: take "async"')
+        return self
+
     @property
     def target(self) -> tuple[Target, str]:
         """The field that names what is run or collected, and its value."""
@@ -303,8 +311,6 @@ def parse_document(raw: Any) -> JobDocument:
 
 def _not_built(document: JobDocument) -> Iterator[str]:
     """What the document may say but this version can't do yet: refused at the door, never ignored."""
-    if document.mode == "sync":
-        yield 'mode: "sync" is not built yet; take "async"'
     unbuilt = {
         "input_url": document.input_url, "input_type": document.input_type, "reuse_secs": document.reuse_secs,
         "notify": document.notify != Notify(),

@@ -7,9 +7,10 @@ lead to another POST.
 """
 
 import json
+import secrets
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -30,6 +31,7 @@ from actorline.jobs.ledger import Ledger
 from actorline.jobs.secret import fill_secrets
 from actorline.jobs.states import Event, State, sources
 from actorline.jobs.step import Moved, Step, Stop
+from actorline.jobs.synchronous import LOOK_SECS, SyncFlow
 from actorline.jobs.unmarked import may_be_ours
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
@@ -155,7 +157,7 @@ class Starter:
 
     def _while_held(self, job: Job) -> Step:
         """Another execution is starting the run, or died while it did: its run, if it is there, is found early."""
-        if job.intent and self.ledger.now() > job.intent.at + self.settings.send_by_secs:
+        if job.intent and self.ledger.now() > job.intent.at + min(look_secs(job), self.settings.send_by_secs):
             found = self._find(job.intent.marker, job.intent.at - SKEW_SECS)
             if found.run_ids:
                 return self._adopt(job, found)
@@ -192,17 +194,8 @@ class Starter:
         announced: list[Intent] = []
         try:
             body = self._body(job, order.target[1])
-            with self._holding_on(job.key, lease):
-                run_id = start_run(
-                    self.platform,
-                    actor=order.actor,
-                    actor_task=order.actor_task,
-                    body=body,
-                    query=order.query(),
-                    marker=make_marker(self.installation, job.key, job.attempt),
-                    send_by=send_by,
-                    announce=lambda: announced.append(self._announce(job, lease)),
-                )
+            with self._holding_on(job, lease):
+                run_id = self._send(job, body, send_by, lambda: announced.append(self._announce(job, lease)))
         except Refused as error:
             return self._refuse(job, error.reason)
         except _OvertakenError:
@@ -222,7 +215,32 @@ class Starter:
             return self._hold(job, _refusal(_code_of(error.error), error.error), at_least=retry_after)
         except StartUnclear as error:
             return self._unclear(job, announced[0], str(error))
-        return self._keep(job, run_id, found=False)
+        step = self._keep(job, run_id, found=False)
+        if isinstance(step, Stop) and job.order.mode == "sync":
+            self._sync.poll_now(job)
+        return step
+
+    def _send(self, job: Job, body: bytes, send_by: SendBy, announce: Callable[[], None]) -> str:
+        """The one POST; answers the run's id."""
+        marker = make_marker(self.installation, job.key, job.attempt)
+        if job.order.mode == "sync":
+            return self._sync.run(
+                job, body=body, marker=marker, send_by=send_by, announce=announce, execution=secrets.token_hex(8)
+            )
+        return start_run(
+            self.platform,
+            actor=job.order.actor,
+            actor_task=job.order.actor_task,
+            body=body,
+            query=job.order.query(),
+            marker=marker,
+            send_by=send_by,
+            announce=announce,
+        )
+
+    @property
+    def _sync(self) -> SyncFlow:
+        return SyncFlow(self.ledger, self.platform, self.settings)
 
     def _announce(self, job: Job, lease: Lock) -> Intent:
         """The intent, on disk: from here on a run may exist. Raises LockError, NotDurableError, _OvertakenError."""
@@ -234,29 +252,33 @@ class Starter:
         moved = self.ledger.move(
             job,
             Event.START,
-            care_s=LEASE_SECS,
+            care_s=look_secs(job),
             guards={"intent": "", "wanted": ""},
             on_disk=True,
             tell="starting",
             data={"attempt": job.attempt},
-            fields={"intent": intent},
+            fields={"intent": intent, "resume": job.order.mode == "sync"},
         )
         if not moved:
             raise _OvertakenError
         return intent
 
     @contextmanager
-    def _holding_on(self, key: str, lease: Lock) -> Iterator[None]:
-        """Keep the lease, and upkeep away, for as long as this execution lives: a reply may take a minute."""
+    def _holding_on(self, job: Job, lease: Lock) -> Iterator[None]:
+        """Keep the lease, and upkeep away, for as long as this execution lives: a reply may take a minute.
+
+        Not away from a synchronous start, whose run is looked for while its reply is waited for.
+        """
         over = threading.Event()
 
         def renew() -> None:
             while not over.wait(RENEW_SECS):
                 try:
                     lease.reacquire()
-                    self.ledger.postpone(key, LEASE_SECS)
+                    if job.order.mode == "async":
+                        self.ledger.postpone(job.key, LEASE_SECS)
                 except (LockError, redis.RedisError) as error:
-                    log.warning("start_lease_not_renewed", job_key=key, error=type(error).__name__)
+                    log.warning("start_lease_not_renewed", job_key=job.key, error=type(error).__name__)
 
         thread = threading.Thread(target=renew, name="start-lease", daemon=True)
         thread.start()
@@ -396,6 +418,11 @@ class Starter:
     def _find(self, marker: str, since: float) -> Found:
         ago_s = self.ledger.now() - since
         return find_marked(self.platform, marker, started_after=moment_ago(self.platform, ago_s))
+
+
+def look_secs(job: Job) -> float:
+    """Seconds after the announcement until somebody else looks for the run, though its start is still waited for."""
+    return LOOK_SECS if job.order.mode == "sync" else LEASE_SECS
 
 
 def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:

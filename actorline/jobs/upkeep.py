@@ -49,6 +49,12 @@ STAGES: Final[Mapping[State, Stage]] = {
 QUEUES: Final[Mapping[Stage, str]] = {Stage.START: "control", Stage.POLL: "control", Stage.COLLECT: "fetch"}
 
 
+def queue_of(job: Job, stage: Stage) -> str:
+    """`control` or `fetch`: a synchronous start holds its slot until the run has ended, the search for it doesn't."""
+    waits = stage is Stage.START and job.order.mode == "sync" and job.intent is None
+    return "fetch" if waits else QUEUES[stage]
+
+
 def decide(job: Job, *, now: float, empty_at: Mapping[str, float], watch_s: float) -> SendAgain | Postpone | Answer:
     """What an overdue job needs.
 
@@ -61,6 +67,6 @@ def decide(job: Job, *, now: float, empty_at: Mapping[str, float], watch_s: floa
     stage = STAGES[job.state]
     if job.resume or job.wanted:
         return SendAgain(stage)
-    if empty_at.get(QUEUES[stage], 0) > job.sent_at and now - job.sent_at >= watch_s:
+    if empty_at.get(queue_of(job, stage), 0) > job.sent_at and now - job.sent_at >= watch_s:
         return SendAgain(stage)
     return Postpone(min(2 * (job.patience or watch_s / 2), PATIENCE_MAX_SECS))

@@ -3,6 +3,7 @@
 Source: fact sheet, sections 2 and 5; OpenAPI paths /v2/actors/{actorId}/runs and /v2/actor-tasks/{actorTaskId}/runs.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -76,14 +77,39 @@ def start_run(
     `announce` is called when the connection stands, before the first byte goes out; what it raises is raised here, and
     nothing is sent. Raises StartRefused or StartDeferred if it is certain that no run was made, StartUnclear otherwise.
     """
-    path = f"/actors/{safe_id(actor)}/runs" if actor else f"/actor-tasks/{safe_id(actor_task or '')}/runs"
+    path = f"{target_path(actor, actor_task)}/runs"
+    return _started(platform, post_start(platform, path, body, query, marker, send_by, announce))
+
+
+def target_path(actor: str | None, actor_task: str | None) -> str:
+    return f"/actors/{safe_id(actor)}" if actor else f"/actor-tasks/{safe_id(actor_task or '')}"
+
+
+def post_start(
+    platform: Platform,
+    path: str,
+    body: bytes,
+    query: Mapping[str, str],
+    marker: str,
+    send_by: SendBy,
+    announce: Callable[[], None],
+    *,
+    silence_secs: float = START_TIMEOUT_SECS,
+    headers: Mapping[str, str] | None = None,
+    stream: bool = False,
+) -> requests.Response:
+    """Send a request that starts a run, once, and answer whatever came back.
+
+    Raises StartDeferred if it is certain that nothing arrived, StartUnclear if no answer came.
+    """
     guard = _Guard(send_by, announce)
-    with requests.Session() as session:
-        session.trust_env = False
-        session.mount("http://", _GuardedAdapter(guard))
-        session.mount("https://", _GuardedAdapter(guard))
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("http://", _GuardedAdapter(guard))
+    session.mount("https://", _GuardedAdapter(guard))
+    with session if not stream else contextlib.nullcontext():
         try:
-            response = session.post(
+            return session.post(
                 platform.api_root + path,
                 params=dict(query),
                 data=body,
@@ -92,10 +118,12 @@ def start_run(
                     "User-Agent": marker,
                     "Content-Type": "application/json",
                     "Accept": "application/json",
+                    **(headers or {}),
                 },
                 proxies=requests.utils.get_environ_proxies(platform.api_root),
-                timeout=(platform.timeouts[0], START_TIMEOUT_SECS),
+                timeout=(platform.timeouts[0], silence_secs),
                 allow_redirects=False,
+                stream=stream,
             )
         except _TooLateError as error:
             message = "the start was not sent: this process was held up for longer than a start may take"
@@ -106,29 +134,40 @@ def start_run(
                 raise StartDeferred(PlatformUnavailable(message)) from fault
             message = f"the reply to the start is lost ({type(fault).__name__})"
             raise StartUnclear(message) from fault
-    return _started(platform, response)
 
 
 def _started(platform: Platform, response: requests.Response) -> str:
     if response.ok and response.status_code < 300:  # noqa: PLR2004
-        try:
-            return _Envelope.model_validate_json(response.content).data.id
-        except ValidationError as error:
+        run_id = run_id_in(response.content)
+        if run_id is None:
             message = f"the platform answered {response.status_code} to the start, without a run"
-            raise StartUnclear(message) from error
-    if response.status_code == 408 or response.status_code >= 500:  # noqa: PLR2004
-        message = f"the platform answered {response.status_code} to the start"
-        raise StartUnclear(message)
-    if response.is_redirect or response.status_code < 400:  # noqa: PLR2004
-        message = f"the platform answered {response.status_code} to the start; is ACTORLINE_API_URL right?"
-        raise StartRefused(InvalidRequest(message, status=response.status_code))
-    refusal = platform.error_from_response(response)
-    if isinstance(refusal, RateLimited | CapacityExceeded):
-        raise StartDeferred(refusal)
-    if isinstance(refusal, PlatformUnavailable):  # not the API's answer: it doesn't prove that the API got nothing
-        message = f"something between here and the platform answered {response.status_code} to the start"
-        raise StartUnclear(message)
-    raise StartRefused(refusal)
+            raise StartUnclear(message)
+        return run_id
+    raise refusal(platform, response)
+
+
+def run_id_in(content: bytes) -> str | None:
+    """The id of the run that an answer describes."""
+    try:
+        return _Envelope.model_validate_json(content).data.id
+    except ValidationError:
+        return None
+
+
+def refusal(platform: Platform, response: requests.Response) -> NotStarted | StartUnclear:
+    """What an answer other than 2xx says of the start."""
+    status = response.status_code
+    if status == 408 or status >= 500:  # noqa: PLR2004
+        return StartUnclear(f"the platform answered {status} to the start")
+    if response.is_redirect or status < 400:  # noqa: PLR2004
+        message = f"the platform answered {status} to the start; is ACTORLINE_API_URL right?"
+        return StartRefused(InvalidRequest(message, status=status))
+    error = platform.error_from_response(response)
+    if isinstance(error, RateLimited | CapacityExceeded):
+        return StartDeferred(error)
+    if isinstance(error, PlatformUnavailable):  # not the API's answer: it doesn't prove that the API got nothing
+        return StartUnclear(f"something between here and the platform answered {status} to the start")
+    return StartRefused(error)
 
 
 class _Started(BaseModel):

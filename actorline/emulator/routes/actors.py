@@ -11,8 +11,9 @@ from actorline.emulator.clock import now
 from actorline.emulator.documents import actor_document, actor_task_document, run_document
 from actorline.emulator.errors import actor_not_found
 from actorline.emulator.profile import Actor, ActorTask
-from actorline.emulator.request_body import read_body
+from actorline.emulator.request_body import Body, read_body
 from actorline.emulator.routes.runs import list_runs, wait_for_finish
+from actorline.emulator.runs import Run
 from actorline.emulator.starts import StartOrder, start_run
 
 ACTOR_PREFIXES: Final = ("/v2/actors/{actor}", "/v2/acts/{actor}")
@@ -30,7 +31,7 @@ async def get_actor(call: Call) -> Response:
 async def get_actor_task(call: Call) -> Response:
     task = call.actor_task()
     total = sum(1 for _ in call.world.runs.listed(call.username, now(), actor_task_id=task.id))
-    return data_answer(actor_task_document(task, _actor_of(call, task).id, total))
+    return data_answer(actor_task_document(task, actor_of(call, task).id, total))
 
 
 async def actor_runs(call: Call) -> Response:
@@ -43,22 +44,28 @@ async def actor_runs(call: Call) -> Response:
 async def actor_task_runs(call: Call) -> Response:
     task = call.actor_task()
     if call.request.method == "POST":
-        return await _start(call, _actor_of(call, task), task)
+        return await _start(call, actor_of(call, task), task)
     return list_runs(call, actor_task_id=task.id)
 
 
 async def _start(call: Call, actor: Actor, task: ActorTask | None) -> Response:
     body = await read_body(call.request)
     wait_secs = call.params.number("waitForFinish")
-    user_agent = call.request.headers.get("user-agent")
-    run = start_run(StartOrder(call.username, actor, task, call.params, body, user_agent))
-    call.world.runs.add(run)
+    run = begin_run(call, actor, task, body)
     await wait_for_finish(run, wait_secs)
     location = str(call.request.url.replace(path=f"/v2/actor-runs/{run.id}", query=""))
     return data_answer(run_document(run, now()), 201, {"Location": location})
 
 
-def _actor_of(call: Call, task: ActorTask) -> Actor:
+def begin_run(call: Call, actor: Actor, task: ActorTask | None, body: Body) -> Run:
+    """A new run in the book. Raises `ApiError`: nothing was started."""
+    user_agent = call.request.headers.get("user-agent")
+    run = start_run(StartOrder(call.username, actor, task, call.params, body, user_agent))
+    call.world.runs.add(run)
+    return run
+
+
+def actor_of(call: Call, task: ActorTask) -> Actor:
     actor = call.world.actor(task.actor, task.username)
     if actor is None:
         raise actor_not_found()

@@ -62,7 +62,11 @@ async def get_dataset(call: Call) -> Response:
 
 
 async def get_items(call: Call) -> Response:
-    run = called_dataset(call)
+    return items_answer(call, called_dataset(call))
+
+
+def items_answer(call: Call, run: Run, status: int = 200) -> Response:
+    """A window of the run's items as the query asks for it."""
     params = call.params
     name = params.choice("format", FORMATS) or "json"
     window, transform = Window.of(params), _transform(params, run.life.script.views)
@@ -78,7 +82,8 @@ async def get_items(call: Call) -> Response:
     }
     read = partial(item_lines, run, start, stop, transform, desc=window.desc)
     format_ = FORMATS[name]
-    return StreamedAnswer(call.request, format_.body(read, params, run.dataset_id), headers, format_.media_type)
+    body = format_.body(read, params, run.dataset_id)
+    return StreamedAnswer(call.request, body, headers, format_.media_type, status)
 
 
 def item_lines(run: Run, start: int, stop: int, transform: Transform, *, desc: bool = False) -> Iterator[bytes]:

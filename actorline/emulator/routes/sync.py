@@ -1,0 +1,63 @@
+"""The synchronous endpoints: a start that is answered with what the run left (fact sheet 3)."""
+
+from typing import Final
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from actorline.emulator.answers import data_answer
+from actorline.emulator.call import Call, endpoint
+from actorline.emulator.clock import now
+from actorline.emulator.documents import run_document
+from actorline.emulator.errors import ApiError
+from actorline.emulator.request_body import read_body
+from actorline.emulator.routes.actors import ACTOR_PREFIXES, ACTOR_TASK_PREFIX, actor_of, begin_run
+from actorline.emulator.routes.datasets import items_answer
+from actorline.emulator.runs import Run
+
+CREATED: Final = 201
+
+
+async def run_sync(call: Call) -> Response:
+    """OpenAPI `RunSync`: the record that `outputRecordKey` names, or nothing if there is none."""
+    run = await _run_to_its_end(call)
+    if isinstance(run, Response):
+        return run
+    record = run.records.get(call.params.text("outputRecordKey") or "OUTPUT", run.life, now())
+    return Response(record.body, CREATED, media_type=record.content_type) if record else Response(None, CREATED)
+
+
+async def run_sync_get_dataset_items(call: Call) -> Response:
+    """OpenAPI `RunSyncGetDatasetItems`: the items, as the query asks for them."""
+    run = await _run_to_its_end(call)
+    return run if isinstance(run, Response) else items_answer(call, run, CREATED)
+
+
+async def _run_to_its_end(call: Call) -> Run | Response:
+    """The run when it has succeeded; it goes on if the limit passes first, and whatever becomes of the connection.
+
+    Raises `ApiError`: it wasn't started, has not succeeded, or takes longer.
+    """
+    task = call.actor_task() if call.path_param("actor_task") else None
+    run = begin_run(call, actor_of(call, task) if task else call.actor(), task, await read_body(call.request))
+    script = run.life.script
+    deadline = now() + script.sync_limit_secs
+    while not run.life.is_finished(at := now()):
+        if at >= deadline and script.sync_tells_running:
+            return data_answer(run_document(run, at), CREATED)
+        if at >= deadline:
+            message = f"Actor run exceeded the timeout of {script.sync_limit_secs:g} seconds for this API endpoint"
+            raise ApiError(408, "run-timeout-exceeded", message)
+        await run.wait(at, until=min(deadline, run.life.finished_at))
+    status = run.life.status(now())
+    if status != "SUCCEEDED":
+        raise ApiError(400, "run-failed", f"Actor run did not succeed (run ID: {run.id}, status: {status})")
+    return run
+
+
+def routes() -> list[Route]:
+    return [
+        Route(f"{prefix}/{name}", endpoint(handler), methods=["GET", "POST"])
+        for prefix in (*ACTOR_PREFIXES, ACTOR_TASK_PREFIX)
+        for name, handler in (("run-sync", run_sync), ("run-sync-get-dataset-items", run_sync_get_dataset_items))
+    ]

@@ -1,0 +1,120 @@
+"""The synchronous flow: the POST that starts the run is answered with its items, which become the first page.
+
+Meanwhile the job looks for its own run by the marker, as if the start's reply were lost: so it is polled, can be
+cancelled, and is adopted if the 300 s pass or the connection breaks. Nothing rests on the reply but the time it saves.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from actorline.delivery.formats import FORMATS
+from actorline.delivery.windows import PAGE_ITEMS_MAX, Window
+from actorline.jobs.collecting import PageFetcher
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import Event, State, sources
+from actorline.jobs.watch import watch_secs
+from actorline.platform import errors as platform_errors
+from actorline.platform.client import Platform
+from actorline.platform.datasets import ItemsPage
+from actorline.platform.marker import find_marked
+from actorline.platform.start import SendBy, StartUnclear
+from actorline.platform.sync import run_sync
+from actorline.settings import Settings
+
+LOOK_SECS: Final = 2.0  # after so long the job looks for its run; one that is quicker is known by its reply
+SKEW_SECS: Final = 3_600.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class SyncFlow:
+    ledger: Ledger
+    platform: Platform
+    settings: Settings
+
+    def run(
+        self,
+        job: Job,
+        *,
+        body: bytes,
+        marker: str,
+        send_by: SendBy,
+        announce: Callable[[], None],
+        execution: str,
+    ) -> str:
+        """Run the Actor to its end, and answer the run's id. Raises what `start_run` raises."""
+        answer = run_sync(
+            self.platform,
+            actor=job.order.actor,
+            actor_task=job.order.actor_task,
+            wants_items=wants_items(job),
+            body=body,
+            query=self._query(job),
+            marker=marker,
+            send_by=send_by,
+            announce=announce,
+        )
+        if isinstance(answer, str):
+            return answer
+        if answer is None:
+            return self._own_run(job, marker)
+        with answer:
+            run_id = self._own_run(job, marker)
+            self._keep_page(job, run_id, answer, execution)
+        return run_id
+
+    def _query(self, job: Job) -> dict[str, str]:
+        if not wants_items(job):
+            return job.order.query()
+        collect, window = job.order.collect, first_window(job)
+        asked = FORMATS[collect.format].query(collect.query())
+        return {**job.order.query(), **asked, "offset": str(window.offset), "limit": str(window.limit)}
+
+    def _own_run(self, job: Job, marker: str) -> str:
+        """The run that has just ended: the ledger knows it by now, or the platform's list does."""
+        known = self.ledger.runs(job.key, job.attempt)
+        if known:
+            return known[0]
+        since = datetime.fromtimestamp(job.queued_at - SKEW_SECS, UTC)
+        try:
+            found = find_marked(self.platform, marker, started_after=since).run_ids
+        except platform_errors.PlatformError as error:
+            message = f"the run has ended, and the list of runs can't be read: {error}"
+            raise StartUnclear(message) from error
+        if not found:
+            raise StartUnclear("the run has ended, and doesn't stand in the list of runs yet")
+        return found[0]
+
+    def _keep_page(self, job: Job, run_id: str, page: ItemsPage, execution: str) -> None:
+        """Store the items as the first page; what goes wrong with them is fetched again like any page."""
+        self.ledger.record_run(
+            job.key, job.attempt, job.epoch, run_id,
+            states=sources(Event.RUN_KNOWN), care_s=watch_secs(self.settings), found=False,
+        )  # fmt: skip
+        window = first_window(job)
+        if self.ledger.fix_window(job.key, job.attempt, window) != window:
+            return
+        fetcher = PageFetcher(self.ledger, self.platform, self.settings, first=page)
+        outcome = fetcher.fetch(job.key, job.attempt, window, expected=0, execution=execution, tries=0)
+        log.info("sync_page", job_key=job.key, outcome=type(outcome).__name__)
+
+    def poll_now(self, job: Job) -> None:
+        """The run has ended: let upkeep look at it at once, whoever waits for it."""
+        self.ledger.change(job.key, states={State.RUNNING}, epoch=None, care_s=0, fields={"resume": True})
+
+
+def wants_items(job: Job) -> bool:
+    """Whether the reply is read as rows. A format that can't be cut waits for the counters, so it is fetched later."""
+    return job.order.collect.dataset and FORMATS[job.order.collect.format].is_cut
+
+
+def first_window(job: Job) -> Window:
+    collect = job.order.collect
+    limit = min(collect.limit or PAGE_ITEMS_MAX, collect.page_items or PAGE_ITEMS_MAX)
+    return Window(page_no=0, offset=collect.offset, limit=limit)

@@ -1,0 +1,80 @@
+"""The synchronous endpoints: one POST that starts a run and is answered with what it left, within 300 s.
+
+Its body has no run id, so who sends it finds the run by the marker. Source: fact sheet, section 3; OpenAPI paths
+/v2/actors/{actorId}/run-sync and /run-sync-get-dataset-items, and those of Actor tasks.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import requests
+
+from actorline.platform.client import Platform
+from actorline.platform.datasets import ItemsPage
+from actorline.platform.errors import PlatformUnavailable
+from actorline.platform.start import SendBy, StartRefused, StartUnclear, post_start, refusal, run_id_in, target_path
+
+SILENCE_SECS: Final = 330.0  # the platform answers after 300 s at the latest; the margin is for the way
+RUN_FAILED: Final = "run-failed"
+_RUN_ID: Final = re.compile(r"run ID: ([A-Za-z0-9]+)")  # in the message of `run-failed`
+
+
+def run_sync(
+    platform: Platform,
+    *,
+    actor: str | None,
+    actor_task: str | None,
+    wants_items: bool,
+    body: bytes,
+    query: Mapping[str, str],
+    marker: str,
+    send_by: SendBy,
+    announce: Callable[[], None],
+) -> ItemsPage | str | None:
+    """Run to the end: the items, open for reading; or the id of a run that goes on or has failed; or None: it has
+    succeeded, and nobody knows its id yet. With `wants_items` false what the answer holds is not read.
+
+    Raises what `start_run` raises; StartUnclear also when the 300 s have passed: the run goes on then.
+    """
+    path = f"{target_path(actor, actor_task)}/{'run-sync-get-dataset-items' if wants_items else 'run-sync'}"
+    response = post_start(
+        platform, path, body, query, marker, send_by, announce,
+        silence_secs=SILENCE_SECS, headers={"Accept": "*/*", "Accept-Encoding": "gzip"}, stream=True,
+    )  # fmt: skip
+    if response.status_code // 100 != 2:  # noqa: PLR2004
+        with response:
+            return _run_of(platform, response)
+    media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if wants_items and media_type == "application/json":  # older servers: the run, still RUNNING (section 3)
+        with response:
+            return _told_run(response)
+    if not wants_items:
+        response.close()
+        return None
+    try:
+        return ItemsPage(response)
+    except PlatformUnavailable as error:
+        raise StartUnclear(str(error)) from error
+
+
+def _run_of(platform: Platform, response: requests.Response) -> str:
+    """The run that an error names: it was started and has not succeeded. Raises what else the error means."""
+    error = refusal(platform, response)
+    if isinstance(error, StartRefused) and error.error.type == RUN_FAILED:
+        named = _RUN_ID.search(error.error.message)
+        if named:
+            return named[1]
+        raise StartUnclear("the run did not succeed, and the platform doesn't say which one it was")
+    raise error
+
+
+def _told_run(response: requests.Response) -> str:
+    try:
+        run_id = run_id_in(response.content)
+    except requests.RequestException as fault:
+        message = f"the reply to the start broke off ({type(fault).__name__})"
+        raise StartUnclear(message) from fault
+    if run_id is None:
+        raise StartUnclear("the platform answered JSON without a run in the place of items")
+    return run_id
