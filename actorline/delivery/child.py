@@ -1,11 +1,11 @@
 """A module of ours run as a process of its own over a stream: its input is fed, its output taken block by block."""
 
+import contextlib
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYetError
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import BinaryIO, Final, cast
 
 from actorline.delivery.gzip_members import BLOCK_BYTES
@@ -29,10 +29,10 @@ def run_child(
     take: Callable[[bytes], object],
     keep_alive: Callable[[], None],
 ) -> None:
-    """Run `python -m module` with `source` for its input, and hand its output to `take`, in another thread.
+    """Run `python -m module` with `source` for its input, and hand its output to `take`, in threads beside this one.
 
-    `keep_alive` is called between blocks and while the process works; what it, `source` or `take` raise stops the
-    process. Raises ChildFailedError.
+    `keep_alive` is called while the process works; what it, `source` or `take` raise stops the process. Raises
+    ChildFailedError.
     """
     process = subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-P", "-m", module, *arguments],
@@ -42,12 +42,16 @@ def run_child(
         env={name: value for name, value in os.environ.items() if not name.startswith(SECRETS)},
     )
     stdin, stdout, stderr = (cast("BinaryIO", pipe) for pipe in (process.stdin, process.stdout, process.stderr))
-    with process, ThreadPoolExecutor(2) as threads:
+    with process, ThreadPoolExecutor(3) as threads:
         try:
-            taken = threads.submit(_drain, stdout, take)
             said = threads.submit(stderr.read)
-            _feed(stdin, source, taken, keep_alive)
-            _wait(taken, keep_alive)
+            streams = {threads.submit(_drain, stdout, take), threads.submit(_feed, stdin, source)}
+            while (state := wait(streams, LOOK_EVERY_SECS, FIRST_EXCEPTION)).not_done:
+                if any(stream.exception() for stream in state.done):
+                    break
+                keep_alive()
+            for stream in state.done:
+                stream.result()
             status = process.wait()
         finally:
             process.kill()
@@ -55,28 +59,12 @@ def run_child(
         raise ChildFailedError(status, said.result().decode(errors="replace")[-500:])
 
 
-def _feed(stdin: BinaryIO, source: Iterable[bytes], taken: "Future[None]", keep_alive: Callable[[], None]) -> None:
-    try:
-        with stdin:
-            for block in source:
-                stdin.write(block)
-                keep_alive()
-                if taken.done():
-                    return
-    except BrokenPipeError:
-        return  # the process has ended early, and says why
+def _feed(stdin: BinaryIO, source: Iterable[bytes]) -> None:
+    """A process that reads no more has ended, and says why, or is stopped."""
+    with contextlib.suppress(BrokenPipeError), stdin:
+        stdin.writelines(source)
 
 
 def _drain(stdout: BinaryIO, take: Callable[[bytes], object]) -> None:
     while block := stdout.read(BLOCK_BYTES):
         take(block)
-
-
-def _wait(taken: "Future[None]", keep_alive: Callable[[], None]) -> None:
-    while True:
-        try:
-            return taken.result(LOOK_EVERY_SECS)
-        except NotYetError:
-            if taken.done():
-                raise
-            keep_alive()

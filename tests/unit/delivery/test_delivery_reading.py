@@ -1,25 +1,43 @@
 """A delivery read back through its manifest."""
 
 import gzip
+import io
 import json
 from pathlib import Path
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from actorline.delivery.manifest import Manifest, Part, StoredRecord, totals_of
-from actorline.delivery.reading import BLOCK_BYTES, DamagedDeliveryError, NoDeliveryError, open_delivery
+from actorline.delivery.reading import (
+    BLOCK_BYTES,
+    DamagedDeliveryError,
+    Delivery,
+    NoDeliveryError,
+    UnreadableRowsError,
+    open_delivery,
+)  # fmt: skip
 from actorline.delivery.sink import SinkError
 
 ROWS = [[{"n": n, "text": f"á\n{n}"} for n in range(3)], [{"n": 3}], [{}, {"n": None, "deep": {"a": [1]}}]]
 
 
-def deliver(folder: Path, parts: list[bytes], *, compression: str = "gzip", records: dict[str, bytes] | None = None):
+def deliver(
+    folder: Path,
+    parts: list[bytes],
+    *,
+    compression: str = "gzip",
+    records: dict[str, bytes] | None = None,
+    format_: str = "jsonl",
+    query: dict[str, str] | None = None,
+) -> str:
     """Lay a delivery out as a job does; answers the folder's URL."""
     (folder / "records").mkdir(parents=True)
     listed = []
     for number, content in enumerate(parts):
-        name = f"part-{number:05}.jsonl" + (".gz" if compression == "gzip" else "")
+        name = f"part-{number:05}.{format_}" + (".gz" if compression == "gzip" else "")
         (folder / name).write_bytes(content)
         listed.append(Part(name=name, offset=0, limit=1, scanned=1, items=1, bytes=len(content), sha256=""))
     stored = []
@@ -28,8 +46,8 @@ def deliver(folder: Path, parts: list[bytes], *, compression: str = "gzip", reco
         name = f"records/{key}"
         stored.append(StoredRecord(key=key, name=name, content_type="", bytes=len(content), sha256=""))
     manifest = Manifest(
-        job="j", installation="i", attempt=1, target={"actor": "a/b"}, run=None, dataset_id="d", query={},
-        format="jsonl", compression=compression, parts=listed, records=stored, totals=totals_of(listed, stored),
+        job="j", installation="i", attempt=1, target={"actor": "a/b"}, run=None, dataset_id="d", query=query or {},
+        format=format_, compression=compression, parts=listed, records=stored, totals=totals_of(listed, stored),
         state="DELIVERED", complete=True, reason=None,
     )  # fmt: skip
     (folder / "manifest.json").write_text(manifest.model_dump_json())
@@ -113,3 +131,62 @@ def test_a_manifest_that_cannot_be_understood_is_damage(tmp_path):
     (tmp_path / "manifest.json").write_text('{"version": 9}')
     with pytest.raises(DamagedDeliveryError, match="not a manifest"):
         open_delivery(tmp_path.as_uri() + "/")
+
+
+def open_text(folder: Path, format_: str, *texts: str, **query: str) -> Delivery:
+    parts = [gzip.compress(text.encode()) for text in texts]
+    return open_delivery(deliver(folder / "d", parts, format_=format_, query=query))
+
+
+def test_arrays_are_read_and_shown_as_lines(tmp_path):
+    delivery = open_text(tmp_path, "json", '[\n{"a":"],"},\n{"a":2}\n]\n', "[\n\n]\n", "[\n[]\n]\n")
+    assert list(delivery.items()) == [{"a": "],"}, {"a": 2}, []]
+    assert b"".join(delivery.blocks()) == b'{"a":"],"}\n{"a":2}\n[]\n'
+
+
+def test_csv_is_read_as_strings_by_column_and_shown_as_it_is(tmp_path):
+    texts = ['\ufeffa;b\r\n1;"x;""\ny"\r\n', ";\r\n\r\n"]
+    delivery = open_text(tmp_path, "csv", *texts, delimiter=";")
+    assert list(delivery.items()) == [{"a": "1", "b": 'x;"\ny'}, {"a": "", "b": ""}, {"a": "", "b": ""}]
+    assert next(iter(delivery.lines())) == b'{"a":"1","b":"x;\\"\\ny"}'
+    assert b"".join(delivery.blocks()) == "".join(texts).encode()
+
+
+@pytest.mark.parametrize("text", ["a,b\n1\n", 'a,b\n1,"2\n'])
+def test_csv_that_does_not_fit_its_header_is_damaged(tmp_path, text):
+    with pytest.raises(DamagedDeliveryError, match=r"The rows in .* are damaged"):
+        list(open_text(tmp_path, "csv", text).items())
+
+
+def test_parquet_is_read_and_shown_as_lines(tmp_path):
+    table, file = pa.table({"a": [1, None], "b": [["x"], []]}), io.BytesIO()
+    pq.write_table(table, file)
+    delivery = open_delivery(deliver(tmp_path / "d", [file.getvalue()], compression="none", format_="parquet"))
+    assert list(delivery.items()) == [{"a": 1, "b": ["x"]}, {"a": None, "b": []}]
+    assert b"".join(delivery.blocks()) == b'{"a":1,"b":["x"]}\n{"a":null,"b":[]}\n'
+
+
+@pytest.mark.parametrize(
+    ("format_", "query", "why"),
+    [
+        ("xml", {}, "xml is read by file"),
+        ("html", {}, "html is read by file"),
+        ("csv", {"skipHeaderRow": "true"}, "without a header row has no names"),
+    ],
+)
+def test_rows_that_are_read_by_file_say_so_and_name_the_file(tmp_path, format_, query, why):
+    delivery = open_text(tmp_path, format_, "<items/>", **query)
+    for rows in (delivery.items, delivery.lines):
+        with pytest.raises(UnreadableRowsError, match=rf"{why}.*part-00000\.{format_}\.gz"):
+            rows()
+    assert b"".join(delivery.blocks()) == b"<items/>"
+
+
+def test_parquet_without_its_library_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr("actorline.delivery.reading.has_parquet", lambda: False)
+    with pytest.raises(UnreadableRowsError, match=r"install actorline\[parquet\]"):
+        open_text(tmp_path, "parquet", "").items()
+
+
+def test_a_row_with_half_a_surrogate_is_read(tmp_path):
+    assert list(open_text(tmp_path, "jsonl", '{"a":"\\ud83d"}\n').items()) == [{"a": "\ud83d"}]
