@@ -10,8 +10,10 @@ from starlette.middleware import Middleware
 
 from actorline.gateway import openapi
 from actorline.gateway.admission import Doorkeeper
+from actorline.gateway.body import Bodies
 from actorline.gateway.context import Context
 from actorline.gateway.manners import Manners
+from actorline.gateway.ordering import OrderDesk
 from actorline.gateway.problems import show_problems
 from actorline.gateway.routes import health, jobs
 from actorline.gateway.starting import Starter
@@ -29,12 +31,14 @@ def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_s
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         timelines = Timelines(ledger, is_stopping=is_stopping)
         starter = Starter(settings)
-        app.state.context = Context(settings, ledger, doorkeeper, starter, timelines)
+        desk = OrderDesk(settings, ledger, starter)
+        app.state.context = Context(settings, ledger, doorkeeper, Bodies(), desk, starter, timelines)
         reading = asyncio.create_task(timelines.run())
         yield
         reading.cancel()
         with suppress(asyncio.CancelledError):
             await reading
+        desk.close()
         starter.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, middleware=[Middleware(Manners)])

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -11,26 +13,46 @@ from actorline.gateway.problems import Fault
 from actorline.jobs.document import MAX_INPUT_BYTES
 
 MAX_BODY_BYTES: Final = MAX_INPUT_BYTES + 1_000_000  # an input as large as the platform takes, and the rest of an order
+MAX_HELD_BYTES: Final = (
+    128 * 1024 * 1024
+)  # a dozen of the largest; each takes several times its size while it is parsed
 BODY_SECS: Final = 60.0  # the largest body at 1.4 Mbit/s
 
 
-async def read_body(request: Request) -> bytes:
-    """Raises Fault: 415 if it isn't declared as JSON, 413 as soon as it is too large, 408 if it comes too slowly."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Fault(415, Code.REQUEST_INVALID, "The body must be application/json. Nothing was started.")
-    if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:
-        raise _too_large()
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECS):
-            async for block in request.stream():
-                body += block
-                if len(body) > MAX_BODY_BYTES:
-                    raise _too_large()
-    except TimeoutError:
-        message = f"The body did not come within {BODY_SECS:g} s. Nothing was started. Send it again."
-        raise Fault(408, Code.REQUEST_INVALID, message) from None
-    return bytes(body)
+class Bodies:
+    """Reads bodies and counts them, from their first byte until their orders are taken: memory has a bound."""
+
+    def __init__(self) -> None:
+        self._held_bytes = 0
+
+    @asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[bytes]:
+        """Raises Fault: 415 if it isn't declared as JSON, 413 as soon as it is too large, 408 if it comes too slowly,
+        503 if too many come at a time.
+        """
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise Fault(415, Code.REQUEST_INVALID, "The body must be application/json. Nothing was started.")
+        if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:
+            raise _too_large()
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_SECS):
+                async for block in request.stream():
+                    body += block
+                    self._held_bytes += len(block)
+                    self._check(len(body))
+            yield bytes(body)
+        except TimeoutError:
+            message = f"The body did not come within {BODY_SECS:g} s. Nothing was started. Send it again."
+            raise Fault(408, Code.REQUEST_INVALID, message) from None
+        finally:
+            self._held_bytes -= len(body)
+
+    def _check(self, size_bytes: int) -> None:
+        if size_bytes > MAX_BODY_BYTES:
+            raise _too_large()
+        if self._held_bytes > MAX_HELD_BYTES:
+            raise Fault(503, Code.CAPACITY, "Too many large orders come at a time. Nothing was started. Try again.")
 
 
 def parse_json(body: bytes) -> Any:

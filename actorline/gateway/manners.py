@@ -23,6 +23,8 @@ class Manners:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                await send(message)
+                return
             async with asyncio.timeout(SEND_SECS):
                 await send(message)
 

@@ -43,7 +43,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         _quiet_server()
         app = make_app(settings, ledger, doorkeeper, is_stopping=lambda: server.should_exit)
         config = uvicorn.Config(
-            app, http=BoundedConnection, ws="none", loop="asyncio", lifespan="on", log_config=None, access_log=False,
+            app, http=BoundedConnection, ws="none", loop="uvloop", lifespan="on", log_config=None, access_log=False,
             proxy_headers=False, server_header=False, h11_max_incomplete_event_size=HEAD_BYTES,
             timeout_keep_alive=KEEP_ALIVE_SECS, timeout_graceful_shutdown=DRAIN_SECS,
         )  # fmt: skip

@@ -1,9 +1,8 @@
 """`/healthz` and `/readyz`: for whoever starts and watches the process."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from actorline.gateway.context import InContext
 from actorline.gateway.openapi import problems
 from actorline.jobs.durability import check_server
 
@@ -20,7 +19,7 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", summary="Could an order be taken now?", responses=problems(500, 503))
-def readyz(context: InContext) -> Health:
+def readyz(request: Request) -> Health:
     """Redis answers, and forgets nothing."""
-    check_server(context.ledger.redis)
+    check_server(request.app.state.context.ledger.redis)
     return Health()

@@ -11,18 +11,18 @@ from starlette.responses import Response
 
 from actorline.errors import Code, Refused
 from actorline.gateway.admission import Grant
-from actorline.gateway.body import parse_json, read_body, with_key
-from actorline.gateway.context import Context, InContext, MayCancel, MayRead, MaySubmit, find_job
+from actorline.gateway.body import parse_json, with_key
+from actorline.gateway.context import MayCancel, MayRead, MaySubmit, Visit
 from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, problems, result
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.listing import Cursor, list_jobs
 from actorline.jobs.retrying import retry_job
 from actorline.jobs.states import State
-from actorline.jobs.submit import submit
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
+SMALL_BODY_BYTES: Final = 65_536
 LOOK_AGAIN_SECS: Final = 5.0  # a change that tells the timeline nothing is seen by then
 
 
@@ -44,29 +44,32 @@ class JobList(BaseModel):
         **problems(401, 403, 408, 409, 413, 415, 422, 500, 503),
     },
 )
-async def order(
-    request: Request, context: InContext, grant: MaySubmit, idempotency_key: IdempotencyKey = None
-) -> Response:
+async def order(request: Request, visit: MaySubmit, idempotency_key: IdempotencyKey = None) -> Response:
     """The same document under the same key joins the job that exists: send an order again without fear. Without a key
     each order is a new job.
     """
-    body = await read_body(request)
-    return await run_in_threadpool(_order, body, idempotency_key, context, grant)
+    async with visit.context.bodies.read(request) as body:
+        raw = with_key(await _parsed(body), idempotency_key)
+        _check_account(raw, visit.grant)
+        try:
+            taken = await visit.context.desk.take(raw, len(body))
+        except Refused as refused:
+            if refused.reason.code is Code.CONFLICT:
+                await _check_conflict(raw["key"], visit)
+            raise
+    return _shown(taken.job, 202 if taken.created else 200, Location=f"/v1/jobs/{quote(taken.job.key)}")
 
 
-def _order(body: bytes, idempotency_key: str | None, context: Context, grant: Grant) -> Response:
-    raw = with_key(parse_json(body), idempotency_key)
-    _check_account(raw, grant)
-    try:
-        submitted = submit(raw, ledger=context.ledger, settings=context.settings, trusted=False)
-    except Refused as refused:
-        if refused.reason.code is Code.CONFLICT and not grant.sees(context.ledger.account(raw["key"]) or ""):
-            raise Refused(Code.CONFLICT, "The key is taken. Nothing was changed. Take a new key.") from None
-        raise
-    if submitted.created:
-        context.starter.start(submitted.key)
-    job = find_job(context, submitted.key, grant)
-    return _shown(job, 202 if submitted.created else 200, Location=f"/v1/jobs/{quote(job.key)}")
+async def _parsed(body: bytes) -> Any:
+    """A large body is parsed in a thread: it takes a tenth of a second."""
+    return parse_json(body) if len(body) < SMALL_BODY_BYTES else await run_in_threadpool(parse_json, body)
+
+
+async def _check_conflict(key: str, visit: Visit) -> None:
+    """Raises a Refused that tells nothing of a job that the grant doesn't cover."""
+    account = await run_in_threadpool(visit.context.ledger.account, key)
+    if account is not None and not visit.grant.sees(account):
+        raise Refused(Code.CONFLICT, "The key is taken. Nothing was changed. Take a new key.")
 
 
 def _check_account(raw: Any, grant: Grant) -> None:
@@ -79,8 +82,7 @@ def _check_account(raw: Any, grant: Grant) -> None:
 
 @router.get("", summary="List jobs", responses=problems(401, 403, 422, 500, 503))
 def jobs(
-    context: InContext,
-    grant: MayRead,
+    visit: MayRead,
     state: Annotated[list[State], Query(description="Only jobs in this state; repeat it for more")] = [],  # noqa: B006
     label: Annotated[list[str], Query(description="Only jobs with this name:value; repeat it for more")] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
@@ -88,12 +90,12 @@ def jobs(
 ) -> JobList:
     """The newest first. New jobs don't move what a cursor has still to come."""
     page = list_jobs(
-        context.ledger,
+        visit.context.ledger,
         limit=limit,
         after=Cursor.parse(cursor) if cursor is not None else None,
         states=state or list(State),
         labels=_labels(label),
-        accounts=grant.accounts,
+        accounts=visit.grant.accounts,
     )
     return JobList(
         jobs=[JobResult.of(job) for job in page.jobs], next_cursor=str(page.next) if page.next else None
@@ -115,8 +117,7 @@ def _labels(labels: list[str]) -> dict[str, str]:
 async def show(
     request: Request,
     key: JobKey,
-    context: InContext,
-    grant: MayRead,
+    visit: MayRead,
     wait: Annotated[
         float, Query(ge=0, le=60, description="Seconds to wait for the job's end; the answer comes at the end, or then")
     ] = 0,
@@ -124,19 +125,21 @@ async def show(
     """`state` says whether the job has ended: DELIVERED, PARTIAL, FAILED, CANCELLED or EXPIRED. A job that hasn't ended
     after `wait` is no error: ask again.
     """
-    deadline = time.monotonic() + wait
+    if not wait:
+        return _shown(await run_in_threadpool(visit.find_job, key), 200)
+    timelines, deadline = visit.context.timelines, time.monotonic() + wait
     while True:
-        job, latest = await run_in_threadpool(_look, context, key, grant)
+        job, latest = await run_in_threadpool(_look, visit, key)
         left = deadline - time.monotonic()
-        if job.is_terminal or left <= 0 or context.timelines.is_stopping() or await request.is_disconnected():
+        if job.is_terminal or left <= 0 or timelines.is_stopping() or await request.is_disconnected():
             return _shown(job, 200)
-        await context.timelines.grown(key, latest, min(left, LOOK_AGAIN_SECS))
+        await timelines.grown(key, latest, min(left, LOOK_AGAIN_SECS))
 
 
-def _look(context: Context, key: str, grant: Grant) -> tuple[Job, str]:
+def _look(visit: Visit, key: str) -> tuple[Job, str]:
     """The job, and the id of the latest entry of its timeline, which is not newer."""
-    latest = context.ledger.latest_entry(key)
-    return find_job(context, key, grant), latest
+    latest = visit.context.ledger.latest_entry(key)
+    return visit.find_job(key), latest
 
 
 @router.post(
@@ -149,13 +152,13 @@ def _look(context: Context, key: str, grant: Grant) -> tuple[Job, str]:
         **problems(401, 403, 404, 500, 503),
     },
 )
-def cancel(key: JobKey, context: InContext, grant: MayCancel) -> Response:
+def cancel(key: JobKey, visit: MayCancel) -> Response:
     """Safe to repeat. The job has ended when its `state` says so."""
-    find_job(context, key, grant)
-    asked = cancel_job(context.ledger, key)
+    visit.find_job(key)
+    asked = cancel_job(visit.context.ledger, key)
     if asked:
-        context.starter.start(key)
-    return _shown(find_job(context, key, grant), 202 if asked else 200)
+        visit.context.starter.start(key)
+    return _shown(visit.find_job(key), 202 if asked else 200)
 
 
 @router.post(
@@ -167,12 +170,12 @@ def cancel(key: JobKey, context: InContext, grant: MayCancel) -> Response:
         **problems(401, 403, 404, 409, 500, 503),
     },
 )
-def retry(key: JobKey, context: InContext, grant: MaySubmit) -> Response:
+def retry(key: JobKey, visit: MaySubmit) -> Response:
     """From the cheapest point: only the rows that are missing, else another paid run."""
-    find_job(context, key, grant)
-    retry_job(context.ledger, key)
-    context.starter.start(key)
-    return _shown(find_job(context, key, grant), 202, Location=f"/v1/jobs/{quote(key)}")
+    visit.find_job(key)
+    retry_job(visit.context.ledger, key)
+    visit.context.starter.start(key)
+    return _shown(visit.find_job(key), 202, Location=f"/v1/jobs/{quote(key)}")
 
 
 def _shown(job: Job, status: int, **headers: str) -> Response:

@@ -1,0 +1,64 @@
+"""A thread that works on all that has gathered while it was at work: many small things cost one trip together."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+CLOSE_SECS: Final = 5.0
+
+
+class Groups(Generic[T]):
+    """`work` gets things until they weigh `most` together, and one at least. It must not raise.
+
+    `gather_s`: how long the first of a group waits for others.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[list[T]], None],
+        *,
+        most: int,
+        weight: Callable[[T], int] = lambda _: 1,
+        gather_s: float = 0,
+    ) -> None:
+        self._work = work
+        self._most = most
+        self._weight = weight
+        self._gather_s = gather_s
+        self._things: queue.SimpleQueue[T | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, thing: T) -> None:
+        self._things.put(thing)
+
+    def close(self) -> None:
+        """Let it do what is left, for some seconds at most."""
+        self._things.put(None)
+        self._thread.join(CLOSE_SECS)
+
+    def _run(self) -> None:
+        thing = self._things.get()
+        while thing is not None:
+            time.sleep(self._gather_s)
+            group, weight = [thing], self._weight(thing)
+            while weight < self._most and (thing := self._gathered()) is not None:
+                group.append(thing)
+                weight += self._weight(thing)
+            self._work(group)
+            thing = self._things.get()
+
+    def _gathered(self) -> T | None:
+        """What waits already; the end is left for the next look."""
+        try:
+            thing = self._things.get_nowait()
+        except queue.Empty:
+            return None
+        if thing is None:
+            self._things.put(None)
+        return thing

@@ -1,0 +1,87 @@
+"""Orders are taken in groups: while one group waits for Redis's disk, the next one gathers."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from actorline.errors import Refused
+from actorline.gateway.grouping import Groups
+from actorline.gateway.starting import Starter
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.submit import Submitted, submit_many
+from actorline.settings import Settings
+
+SMALL_BYTES: Final = 10_000  # what a small order weighs in the end, with its answer
+GROUP_BYTES: Final = 1_000_000  # a hundred small orders; a large one keeps few waiting
+
+
+@dataclass(frozen=True)
+class Taken:
+    created: bool
+    job: Job
+
+
+@dataclass(frozen=True)
+class Order:
+    """A document, how large it came, and where its answer is waited for."""
+
+    raw: Any
+    size_bytes: int
+    answer: "asyncio.Future[Taken]"
+
+
+class OrderDesk:
+    """Takes orders in a thread of its own; each is on Redis's disk before its answer."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, starter: Starter) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._starter = starter
+        self._loop = asyncio.get_running_loop()
+        self._groups: Groups[Order] = Groups(
+            "orders", self._work, most=GROUP_BYTES, weight=lambda order: SMALL_BYTES + order.size_bytes
+        )
+
+    async def take(self, raw: Any, size_bytes: int) -> Taken:
+        """Raises Refused and Unavailable."""
+        order = Order(raw, size_bytes, self._loop.create_future())
+        self._groups.put(order)
+        return await order.answer
+
+    def close(self) -> None:
+        self._groups.close()
+
+    def _work(self, orders: list[Order]) -> None:
+        answers: Sequence[Taken | Exception]
+        try:
+            answers = self._take([order.raw for order in orders])
+        except Exception as error:  # noqa: BLE001 - it is told to whoever waits for an answer
+            answers = [error] * len(orders)
+        self._loop.call_soon_threadsafe(_answer, orders, answers)
+
+    def _take(self, raws: Sequence[Any]) -> list[Taken | Refused]:
+        submitted = submit_many(raws, ledger=self._ledger, settings=self._settings, trusted=False)
+        taken = [each for each in submitted if isinstance(each, Submitted)]
+        for each in taken:
+            if each.created:
+                self._starter.start(each.key)
+        jobs = dict(zip(taken, self._ledger.load_many(each.key for each in taken), strict=True))
+        return [each if isinstance(each, Refused) else Taken(each.created, _there(jobs[each])) for each in submitted]
+
+
+def _there(job: Job | None) -> Job:
+    if job is None:
+        raise LookupError("a job that was taken just now is not in the ledger")
+    return job
+
+
+def _answer(orders: Sequence[Order], answers: Sequence[Taken | Exception]) -> None:
+    for order, answer in zip(orders, answers, strict=True):
+        if order.answer.done():  # nobody waits any more
+            continue
+        if isinstance(answer, Taken):
+            order.answer.set_result(answer)
+        else:
+            order.answer.set_exception(answer)

@@ -1,0 +1,179 @@
+"""Orders/s that the HTTP door takes on one core, and how long each waits for its 202; see bench/README.md.
+
+The gateway has one core to itself, Valkey and the load share the other. No worker runs: what is measured is the door.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from stand import LOOK_SECS, START_SECS, Meter
+
+from actorline.jobs.ledger import Ledger, connect
+from actorline.settings import load_settings
+from workers.stack import find_valkey
+
+GATEWAY_CORE: Final = {0}
+OTHER_CORE: Final = {1}
+VALKEY_CONF: Final = Path(__file__).parents[1] / "config" / "valkey.conf"
+ORDER: Final = {
+    "actor": "apify/web-scraper",
+    "input": {"startUrls": [{"url": "https://example.com"}], "maxPagesPerCrawl": 10},
+    "labels": {"team": "prices"},
+}
+
+
+@dataclass(frozen=True)
+class Door:
+    port: int
+    gateway_pid: int
+    valkey_pid: int
+    ledger: Ledger
+
+
+@contextmanager
+def standing() -> Iterator[Door]:
+    """Valkey as the embedded stack configures it, and the gateway; taken down at the end."""
+    with tempfile.TemporaryDirectory(prefix="al-") as folder:
+        home, socket = Path(folder), Path(folder) / "s"
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("ACTORLINE_", "APIFY_"))},
+            "ACTORLINE_HOME": folder,
+            "ACTORLINE_REDIS_URL": f"redis+socket://{socket}",
+        }
+        valkey_command = [find_valkey(), VALKEY_CONF, "--dir", folder, "--unixsocket", socket]
+        gateway_command = [sys.executable, "-P", "-m", "actorline.gateway", "--port", "0"]
+        log = home / "gateway.log"
+        with subprocess.Popen(valkey_command, stdout=subprocess.DEVNULL) as valkey, log.open("wb") as errors:
+            os.sched_setaffinity(valkey.pid, OTHER_CORE)
+            wait_for(socket.exists)
+            with subprocess.Popen(gateway_command, env=environment, cwd=folder, stderr=errors) as gateway:
+                os.sched_setaffinity(gateway.pid, GATEWAY_CORE)
+                wait_for(lambda: b"listening" in log.read_bytes())
+                port = int(re.search(rb"127\.0\.0\.1:(\d+)", log.read_bytes())[1])  # type: ignore[index]
+                settings = load_settings(redis_url=f"redis+socket://{socket}", home=home)
+                try:
+                    yield Door(port, gateway.pid, valkey.pid, Ledger(connect(settings.ledger), settings.namespace))
+                finally:
+                    gateway.terminate()
+                    gateway.wait()
+                    valkey.terminate()
+
+
+def wait_for(condition: object) -> None:
+    deadline = time.monotonic() + START_SECS
+    while not condition():  # type: ignore[operator]
+        if time.monotonic() > deadline:
+            raise SystemExit("Valkey or the gateway did not start.")
+        time.sleep(LOOK_SECS)
+
+
+class Load(asyncio.Protocol):
+    """One connection that orders again and again: the least work that a client can have, so that it isn't measured."""
+
+    def __init__(self) -> None:
+        self._answer: asyncio.Future[None] | None = None
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    async def order(self) -> None:
+        body = json.dumps({"key": str(uuid.uuid4()), **ORDER}).encode()
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(  # type: ignore[attr-defined]
+            b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+            % (len(body), body)
+        )
+        await self._answer
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, end, body = self._buffer.partition(b"\r\n\r\n")
+        if end and len(body) >= int(re.search(rb"content-length: (\d+)", head)[1]):  # type: ignore[index]
+            self._buffer = b""
+            if not head.startswith(b"HTTP/1.1 202"):
+                raise SystemExit((head + body).decode())
+            assert self._answer
+            self._answer.set_result(None)
+
+
+async def connections(port: int, count: int) -> list[Load]:
+    loop = asyncio.get_running_loop()
+    return [(await loop.create_connection(Load, "127.0.0.1", port))[1] for _ in range(count)]
+
+
+async def flood(port: int, clients: int, seconds: float) -> list[float]:
+    """Each client orders as soon as it has its answer. Answers the waits."""
+    deadline, waits = time.monotonic() + seconds, []
+
+    async def one(load: Load) -> None:
+        while (began := time.monotonic()) < deadline:
+            await load.order()
+            waits.append(time.monotonic() - began)
+
+    await asyncio.gather(*(one(load) for load in await connections(port, clients)))
+    return waits
+
+
+async def steady(port: int, clients: int, rate: float, seconds: float) -> list[float]:
+    """Orders at even distances, whether or not earlier ones are answered; a wait counts from when it was due."""
+    free: asyncio.Queue[Load] = asyncio.Queue()
+    for load in await connections(port, clients):
+        free.put_nowait(load)
+    began, waits = time.monotonic(), []
+
+    async def one(due: float) -> None:
+        load = await free.get()
+        await load.order()
+        free.put_nowait(load)
+        waits.append(time.monotonic() - due)
+
+    orders = []
+    for number in range(int(rate * seconds)):
+        due = began + number / rate
+        await asyncio.sleep(max(due - time.monotonic(), 0))
+        orders.append(asyncio.create_task(one(due)))
+    await asyncio.gather(*orders)
+    return waits
+
+
+def report(door: Door, name: str, load: object) -> None:
+    meters = {"gateway": Meter(door.gateway_pid), "Valkey": Meter(door.valkey_pid), "load": Meter(os.getpid())}
+    began = time.monotonic()
+    waits = sorted(asyncio.run(load))  # type: ignore[arg-type]
+    seconds = time.monotonic() - began
+    at = {part: waits[min(int(len(waits) * part), len(waits) - 1)] * 1000 for part in (0.5, 0.99, 1)}
+    cpu = ", ".join(f"{meter.cpu_secs() / seconds:.0%}" for meter in meters.values())
+    print(
+        f"| {name} | {len(waits) / seconds:,.0f} | {at[0.5]:.1f} | {at[0.99]:.1f} | {at[1]:.1f} | {cpu} "
+        f"| {meters['gateway'].peak_mbytes():.0f} |"
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--rates", type=float, nargs="*", default=[10, 250, 500])
+    options = parser.parse_args()
+    os.sched_setaffinity(0, OTHER_CORE)
+    with standing() as door:
+        print("| load | orders/s | median ms | p99 ms | longest ms | CPU: gateway, Valkey, load | peak MB |")
+        print("|---|---|---|---|---|---|---|")
+        report(door, "(warm-up)", flood(door.port, options.clients, 2))
+        report(door, f"{options.clients} clients, no pause", flood(door.port, options.clients, options.seconds))
+        for rate in options.rates:
+            report(door, f"{rate:g}/s", steady(door.port, options.clients, rate, options.seconds))
