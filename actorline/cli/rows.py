@@ -17,11 +17,11 @@ from actorline.settings import load_settings
 
 
 def items(key: Key, as_json: AsJson = False) -> None:
-    """Write the delivered rows to standard output, as JSON lines."""
-    del as_json  # rows are JSON objects, one a line, either way
+    """Write the delivered rows to standard output: JSON lines, or csv, xml, html, rss and xlsx as they are."""
     delivery = _delivery(key)
     try:
-        for block in delivery.blocks():
+        rows = (line + b"\n" for line in delivery.lines()) if as_json else delivery.blocks()
+        for block in rows:
             sys.stdout.buffer.write(block)
         sys.stdout.buffer.flush()
     except BrokenPipeError:  # `| head` has seen enough
@@ -29,7 +29,7 @@ def items(key: Key, as_json: AsJson = False) -> None:
     except SinkError as error:
         raise Refused(Code.SINK_FAILED, str(error)) from error
     if not delivery.manifest.complete and delivery.manifest.reason:
-        say(f"These rows are not all: {delivery.manifest.reason.message}")
+        say(f"This delivery is not all that was ordered: {delivery.manifest.reason.message}")
 
 
 def records(

@@ -11,6 +11,7 @@ from actorline.cli.output import print_json, print_result, say
 from actorline.cli.preflight import check_order
 from actorline.cli.stack import Attached, attach, wait_until_gone
 from actorline.cli.watching import Interrupts, follow
+from actorline.delivery.formats import FORMATS
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
 from actorline.jobs.brake import is_paused
@@ -34,7 +35,7 @@ def run(
     build: Annotated[str | None, typer.Option("-b", "--build", help="Tag or number")] = None,
     max_items: Annotated[int | None, typer.Option(help="Most items that are charged")] = None,
     max_usd: Annotated[float | None, typer.Option(help="Most that the run may cost")] = None,
-    format: Annotated[str | None, typer.Option(help="jsonl")] = None,  # noqa: A002
+    format: Annotated[str | None, typer.Option(help=f"{', '.join(FORMATS)}; default jsonl")] = None,  # noqa: A002
     out: Annotated[str | None, typer.Option("-o", "--out", help="Folder or URL; default ./rows/{key}/")] = None,
     records: Annotated[list[str] | None, typer.Option(help="Record to deliver; repeat it for more")] = None,
     key: Annotated[str | None, typer.Option(help="The same key and order: the same job")] = None,

@@ -77,6 +77,7 @@ class Deliverer:
             manifest.reason,
             fields={
                 "manifest": url,
+                "bytes": manifest.totals.bytes,
                 "records": len(manifest.records),
                 "delivered_at": "@now" if delivered else None,
             },

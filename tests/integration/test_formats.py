@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import duckdb
 import pytest
-from real_parts import Delivery, delivery_of, reason_of
+from real_parts import Delivery, delivery_of, reason_of, running_workers, wait_for
 
 from actorline.delivery.reading import open_delivery
 
@@ -64,6 +64,7 @@ def assert_delivered(result: dict[str, Any], delivery: Delivery, files: set[str]
     assert {"manifest.json", "_SUCCESS", "_actorline.json", *files} == delivery.files
     assert [part["name"] for part in delivery.manifest["parts"]] == sorted(files)
     assert sum(part["items"] for part in delivery.manifest["parts"]) == rows
+    assert result["bytes"] == sum((delivery.folder / name).stat().st_size for name in files)
 
 
 def parts(suffix: str, count: int = 4) -> set[str]:
@@ -210,3 +211,49 @@ def test_items_that_are_no_table_are_delivered_as_lines(line, deliver):
     assert "no item has any field" in result["reason"]["message"]
     assert delivery.lines == b"{}\n" * 500
     assert list(open_delivery(result["manifest"]).items()) == [{}] * 500
+
+
+def test_retry_makes_the_single_file_anew_from_the_pages_that_are_stored(line, faults):
+    record = {"OUTPUT": {"content_type": "text/plain", "body": "the report"}}
+    actor = line.emulator.actor("csv-again", items=700, duration_secs=0, records=record)
+    faults({"action": "status", "status": 403, "type": "insufficient-permissions", "path_regex": "/records/OUTPUT$"})
+    order = {"key": "csv-again", "actor": actor, "poll_interval_secs": 1, "sink": {"single_file": True}}
+    partial = line.submit({**order, "collect": {"format": "csv", "page_items": 300}}).get(timeout=40)
+    assert (partial["state"], partial["reason"]["code"]) == ("PARTIAL", "record-unreadable")
+    first = delivery_of(partial)
+    line.emulator.end_faults()
+    line.send("actorline.retry", "csv-again").get(timeout=10)
+    wait_for(lambda: line.state("csv-again") == "DELIVERED", what="the delivery")
+    again = delivery_of(partial)
+    assert again.lines == first.lines
+    assert {name for name in again.files if not name.startswith("superseded-")} == {
+        "_actorline.json", "_SUCCESS", "manifest.json", "items.csv.gz", "records/OUTPUT",
+    }  # fmt: skip
+    assert again.manifest["parts"] == first.manifest["parts"]
+
+
+def test_retry_of_a_failed_run_keeps_the_files_of_its_attempts_apart(line):
+    actor = line.emulator.actor("json-again", items=500, duration_secs=0.3, final_status="FAILED")
+    order = {"key": "json-again", "actor": actor, "poll_interval_secs": 1, "sink": {"single_file": True}}
+    partial = line.submit({**order, "collect": {"format": "json", "page_items": 200}}).get(timeout=40)
+    assert [part["name"] for part in delivery_of(partial).manifest["parts"]] == ["items.json.gz"]
+    line.emulator.actor("json-again", items=300, duration_secs=0.3, seed=5)
+    line.send("actorline.retry", "json-again").get(timeout=10)
+    wait_for(lambda: line.state("json-again") == "DELIVERED", what="the delivery")
+    delivery = delivery_of(partial)
+    assert [part["name"] for part in delivery.manifest["parts"]] == ["attempt-2/items.json.gz"]
+    job = line.ledger.load("json-again")
+    assert json.loads(delivery.lines) == items_of(line, {"dataset_id": job.dataset_id})
+    assert job.bytes == (delivery.folder / "attempt-2/items.json.gz").stat().st_size
+
+
+def test_parquet_without_its_library_is_refused_before_a_run_is_paid(own_line, tmp_path):
+    line = own_line("no-parquet")
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['pyarrow'] = None")
+    line.environment["PYTHONPATH"] = str(tmp_path)
+    actor = line.emulator.actor("no-parquet", items=1)
+    with running_workers(line, "control"), pytest.raises(Exception, match="format-refused") as refused:
+        line.submit({"actor": actor, "collect": {"format": "parquet"}}).get(timeout=30)
+    reason = reason_of(refused.value)
+    assert (reason["billed"], "actorline[parquet]" in reason["message"]) == (False, True)
+    assert line.emulator.starts(actor) == []
