@@ -39,6 +39,7 @@ class Code(StrEnum):
     SECRET_REFUSED = "secret-refused"  # noqa: S105 - a code, not a secret
     SINK_REFUSED = "sink-refused"
     FORMAT_REFUSED = "format-refused"
+    NOTIFY_REFUSED = "notify-refused"
     CONFLICT = "conflict"
     CAPACITY = "capacity"
     PAUSED = "paused"
@@ -54,7 +55,7 @@ class Code(StrEnum):
 REFUSALS: Final = frozenset({
     Code.AUTH, Code.FORBIDDEN, Code.ACTOR_NOT_FOUND, Code.RUN_NOT_FOUND, Code.DATASET_NOT_FOUND, Code.INPUT_INVALID,
     Code.DOCUMENT_INVALID, Code.SECRET_REFUSED, Code.SINK_REFUSED, Code.FORMAT_REFUSED, Code.CONFLICT, Code.UNKNOWN_KEY,
-    Code.PAUSED, Code.REQUEST_INVALID,
+    Code.PAUSED, Code.NOTIFY_REFUSED, Code.REQUEST_INVALID,
 })  # fmt: skip
 """Codes of orders that were turned down: with `billed` false nothing was started."""
 

@@ -4,6 +4,7 @@ Sources, the first one wins: environment variables `ACTORLINE_*` (and `APIFY_TOK
 nearest `actorline.toml` at or above the working directory (or the file that `ACTORLINE_SETTINGS` names).
 """
 
+import base64
 import hashlib
 import os
 import tempfile
@@ -80,6 +81,14 @@ class Settings(BaseSettings):
     secrets: dict[str, Secret] = Field(
         default_factory=dict, description="Secrets for inputs, each with the Actors that may have it"
     )
+    notify_hosts: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="The only hosts that `notify.url` may name, comma-separated, also with private addresses; "
+        "default: every host with a public address",
+    )
+    notify_secret: SecretStr | None = Field(
+        None, description="Signs what is sent to `notify.url` (Standard Webhooks: `whsec_` and Base64)"
+    )
     retention_days: int = Field(
         30, ge=1, description="Days that an ended job stays in the ledger; data is never deleted"
     )
@@ -140,7 +149,7 @@ class Settings(BaseSettings):
                 raise ValueError(msg) from None
         return url or None
 
-    @field_validator("sink_roots", mode="before")
+    @field_validator("sink_roots", "notify_hosts", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -149,6 +158,21 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else None
+
+    @field_validator("notify_hosts")
+    @classmethod
+    def _small_letters(cls, hosts: list[str]) -> list[str]:
+        return [host.lower() for host in hosts]
+
+    @field_validator("notify_secret")
+    @classmethod
+    def _can_sign(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret:
+            try:
+                base64.b64decode(secret.get_secret_value().removeprefix("whsec_") + "==", validate=False)
+            except ValueError:
+                raise ValueError("must be Base64, with or without whsec_ before it") from None
+        return secret
 
     @property
     def broker(self) -> str:

@@ -15,4 +15,5 @@ MODULES = (
     "tasks.upkeep",
     "tasks.sweep",
     "tasks.settle",
+    "tasks.notify",
 )

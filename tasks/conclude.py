@@ -6,7 +6,7 @@ from celery import Task
 from celery.exceptions import Ignore
 
 from actorline.jobs.step import Ended, Moved, Step, Stop, Wait
-from tasks.pipeline import send_answers
+from tasks.pipeline import end_for_callers
 from tasks.progress import tell_callers
 from tasks.stage import again
 
@@ -22,7 +22,7 @@ def conclude(task: "Task[Any, Any]", key: str, step: Step, *, late_s: float = 0.
             tell_callers(key)
             raise again(task, max(seconds - late_s, MIN_COUNTDOWN_SECS))
         case Ended():
-            send_answers(key)
+            end_for_callers(key)
             raise Ignore
         case Stop():
             raise Ignore

@@ -8,7 +8,7 @@ from celery.exceptions import Ignore
 from actorline.jobs.finishing import Finisher
 from actorline.jobs.step import Ended, Moved, Stop, Wait
 from tasks.environment import installation, ledger, new_execution, platform_of, settings
-from tasks.pipeline import next_wave, send_answers
+from tasks.pipeline import end_for_callers, next_wave
 from tasks.progress import tell_callers
 from tasks.stage import StageTask
 
@@ -20,7 +20,7 @@ def finish_job(self: "Task[Any, Any]", key: str, epoch: int) -> None:
     tell_callers(key)
     match step:
         case Ended():
-            send_answers(key)
+            end_for_callers(key)
         case Moved():
             raise self.replace(next_wave(key, epoch, 0))
         case Wait(seconds=seconds):

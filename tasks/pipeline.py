@@ -13,10 +13,13 @@ from celery.utils import uuid
 from actorline.delivery.windows import Window
 from actorline.jobs.collecting import Wave
 from actorline.jobs.job import Job
+from actorline.jobs.notifying import secs_until_notice
 from actorline.jobs.states import LIVE
 from actorline.jobs.upkeep import Stage, queue_of
 from actorline.jobs.watch import watch_secs
 from tasks.environment import ledger, settings
+
+NOTICE_AGAIN_SECS = 40.0  # a notice takes 20 s at most, and may wait in its queue
 
 
 def stages_from(job: Job, first: Stage) -> list[Stage]:
@@ -89,6 +92,23 @@ def send_answers(key: str) -> int:
     for task_id, caller in callers.items():
         current_app.send_task("actorline.answer", [key], task_id=task_id, **continuation(caller))
     return len(callers)
+
+
+def send_notices(job: Job) -> float | None:
+    """Let the service be told of the job's end; answers when that is to be looked at again."""
+    seconds = secs_until_notice(job, ledger().now())
+    if seconds == 0:
+        current_app.send_task("actorline.notify", [job.key])
+        return NOTICE_AGAIN_SECS
+    return seconds
+
+
+def end_for_callers(key: str) -> None:
+    """The job has ended: its callers get their answers, and who wanted to be told is told."""
+    send_answers(key)
+    job = ledger().load(key)
+    if job:
+        send_notices(job)
 
 
 def keep_caller(request: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from actorline.platform import errors as platform_errors
 from actorline.platform.runs import abort_run
 from config.queues import control_queue, fetch_queue
 from tasks.environment import installation, ledger, platform_of, settings
-from tasks.pipeline import continuation, send_pipeline
+from tasks.pipeline import continuation, send_notices, send_pipeline
 
 BATCH = 200  # jobs a sweep: bounds how long one upkeep task holds its slot
 ANSWER_AGAIN_SECS = 15.0
@@ -56,7 +56,7 @@ def care_for(key: str) -> None:
             ledger().change(key, epoch=job.epoch, care_s=seconds, fields={"patience": seconds})
         case Answer():
             sweep_sink(job)
-            looks = [look for look in (answer_callers(job), settle_figures(job)) if look is not None]
+            looks = [look for look in (answer_callers(job), settle_figures(job), send_notices(job)) if look is not None]
             ledger().change(key, states=TERMINAL, epoch=None, care_s=min(looks, default=None))
 
 

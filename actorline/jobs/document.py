@@ -144,9 +144,11 @@ class OnFailure(Section):
 
 
 class Notify(Section):
-    url: str | None = None
-    task: str | None = None
-    queue: str | None = None
+    """Who is told of the job's end."""
+
+    url: str | None = Field(None, min_length=1, max_length=2_000, description="Takes a POST, Standard Webhooks")
+    task: str | None = Field(None, pattern=r"^[A-Za-z_][\w.]{0,199}$", description="A Celery task, by its name")
+    queue: str | None = Field(None, pattern=r"^[\w.\-]{1,100}$", description="Its queue; default: celery")
 
 
 class JobDocument(Section):
@@ -313,7 +315,6 @@ def _not_built(document: JobDocument) -> Iterator[str]:
     """What the document may say but this version can't do yet: refused at the door, never ignored."""
     unbuilt = {
         "input_url": document.input_url, "input_type": document.input_type, "reuse_secs": document.reuse_secs,
-        "notify": document.notify != Notify(),
     }  # fmt: skip
     yield from (f"{name}: is not built yet; leave it out" for name, value in unbuilt.items() if value)
 

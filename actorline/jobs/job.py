@@ -77,6 +77,10 @@ class Job(BaseModel):
     scanned_before: int = 0  # what of it was fetched ahead, while the run went on
     stored_at: float | None = None  # when the last page was stored
     cost_usd: float | None = None
+    task_told: bool = False  # `notify.task` was sent
+    url_told: bool = False  # `notify.url` has answered 2xx
+    notice_failures: int = 0
+    notice_at: float | None = None  # when `notify.url` is told again
     figures_settled: bool = False  # cost and stats were read again some time after the end
     spent_usd: float = 0  # by the runs of earlier attempts
     started_at: float | None = None

@@ -57,6 +57,10 @@ def _afresh(job: Job) -> dict[str, object]:
         "collecting_at": "@now",
         "scanned_before": job.scanned,
         "resume": True,
-        **dict.fromkeys(("failures", "resurrects", "new_runs", "figures_settled"), 0),
-        **dict.fromkeys(("wanted", "reason", "run_log", "manifest", "ended_at", "delivered_at", "resurrection")),
+        **dict.fromkeys(
+            ("failures", "resurrects", "new_runs", "figures_settled", "task_told", "url_told", "notice_failures"), 0
+        ),
+        **dict.fromkeys(
+            ("wanted", "reason", "run_log", "manifest", "ended_at", "delivered_at", "resurrection", "notice_at")
+        ),
     }

@@ -13,6 +13,7 @@ from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.document import JobDocument, fresh_key, parse_document
 from actorline.jobs.durability import NotDurableError
 from actorline.jobs.ledger import Ledger, NewJob, Registered
+from actorline.jobs.notifying import check_notify
 from actorline.jobs.redis_faults import describe_fault
 from actorline.jobs.states import TERMINAL, State
 from actorline.settings import Settings
@@ -66,6 +67,7 @@ def _check(
     raw: Any, ledger: Ledger, settings: Settings, *, trusted: bool, caller: Mapping[str, Any] | None = None
 ) -> NewJob:
     document = parse_document(raw)
+    check_notify(document, settings)
     key = document.key or fresh_key()
     with _reaching():
         now = ledger.now() if "{date}" in (document.sink.url or settings.default_sink) else 0

@@ -44,14 +44,20 @@ def test_the_names_of_tasks_and_queues_outlive_a_deploy():
     assert {name: route["queue"] for name, route in routes("actorline").items()} == {
         "actorline.run": "actorline",
         "actorline.cancel": "actorline",
+        "actorline.retry": "actorline",
         "actorline.status": "actorline",
         "actorline.start_run": "actorline.control",
         "actorline.poll_run": "actorline.control",
         "actorline.answer": "actorline.control",
         "actorline.upkeep": "actorline.control",
+        "actorline.sweep": "actorline.control",
+        "actorline.look_again": "actorline.control",
+        "actorline.settle": "actorline.control",
+        "actorline.fetch_ahead": "actorline.fetch",
         "actorline.fetch_pages": "actorline.fetch",
         "actorline.fetch_page": "actorline.fetch",
         "actorline.finish_job": "actorline.fetch",
+        "actorline.notify": "actorline.fetch",
     }
 
 

@@ -1,0 +1,77 @@
+"""Telling a service that its job has ended: the event, and when it is sent (again).
+
+At least once, always with the same id: a receiver that keeps ids takes each end once.
+"""
+
+import hashlib
+import uuid
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from actorline.errors import Code, Refused
+from actorline.jobs.document import JobDocument
+from actorline.jobs.job import Job, JobResult, iso_time
+from actorline.settings import Settings
+
+BACK_OFF_SECS: Final = (5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
+GIVE_UP_SECS: Final = 86_400.0
+DEFAULT_QUEUE: Final = "celery"
+
+
+def event_of(job: Job) -> dict[str, Any]:
+    """`{"id", "type": "job.delivered", "timestamp", "data": result}`, as Standard Webhooks has it."""
+    return {
+        "id": event_id(job),
+        "type": f"job.{job.state.lower()}",
+        "timestamp": iso_time(job.ended_at),
+        "data": JobResult.of(job).model_dump(mode="json"),
+    }
+
+
+def event_id(job: Job) -> str:
+    """One id for one end of a job; another end, after a `retry`, has another one."""
+    text = f"{job.key}\n{job.attempt}\n{job.retries}\n{job.state}"
+    return f"evt_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def task_id_of(event_id: str) -> str:
+    """The Celery task id of an event: the same however often it is sent."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, event_id))
+
+
+def secs_until_notice(job: Job, now: float) -> float | None:
+    """Seconds until somebody is to be told of the end; None: nobody, or not any more."""
+    wanted = job.order.notify
+    if wanted.task and not job.task_told:
+        return 0.0
+    if wanted.url and not job.url_told and now < (job.ended_at or now) + GIVE_UP_SECS:
+        return max((job.notice_at or now) - now, 0.0)
+    return None
+
+
+def next_try(failures: int) -> float:
+    """Seconds until a notice that failed so often is sent again."""
+    return BACK_OFF_SECS[min(failures, len(BACK_OFF_SECS) - 1)]
+
+
+def check_notify(document: JobDocument, settings: Settings) -> None:
+    """Raises Refused for a URL that no notice may be sent to. Where its name leads is looked at when it is sent."""
+    url = document.notify.url
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise _refused("is no URL") from None
+    problem = "must begin with https:// or http://" if parts.scheme not in {"http", "https"} else None
+    if parts.username is not None:
+        problem = "must not hold a user or password"
+    if host is None or port == 0 or problem:
+        raise _refused(problem or "names no host")
+    if settings.notify_hosts and host.lower() not in settings.notify_hosts:
+        raise _refused(f"names the host {host[:100]!a}, which ACTORLINE_NOTIFY_HOSTS doesn't list")
+
+
+def _refused(problem: str) -> Refused:
+    return Refused(Code.NOTIFY_REFUSED, f"notify.url {problem}. Nothing was started.")

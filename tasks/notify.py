@@ -1,0 +1,45 @@
+"""`actorline.notify(key)`: tell the service that the job has ended, by a Celery task of its own or over HTTP."""
+
+from collections.abc import Mapping
+
+from celery import current_app, shared_task
+
+from actorline.jobs.job import Job
+from actorline.jobs.notify_door import NotToldError, send_notice
+from actorline.jobs.notifying import DEFAULT_QUEUE, event_of, next_try, secs_until_notice, task_id_of
+from actorline.jobs.states import TERMINAL
+from tasks.environment import ledger, settings
+
+
+@shared_task(name="actorline.notify", ignore_result=True)
+def notify(key: str) -> None:
+    job = ledger().load(key)
+    if job is None or not job.is_terminal or secs_until_notice(job, ledger().now()) != 0:
+        return
+    if job.order.notify.task and not job.task_told:
+        _send_task(job, job.order.notify.task)
+    if job.order.notify.url and not job.url_told:
+        _send_request(job, job.order.notify.url)
+
+
+def _send_task(job: Job, name: str) -> None:
+    event = event_of(job)
+    shown = f"(event={event['id']}, key={job.key})"
+    queue = job.order.notify.queue or DEFAULT_QUEUE
+    current_app.send_task(name, [event], queue=queue, task_id=task_id_of(event["id"]), argsrepr=shown)
+    _note(job, "task-told", task=name, queue=queue, fields={"task_told": True})
+
+
+def _send_request(job: Job, url: str) -> None:
+    try:
+        send_notice(url, event_of(job), settings())
+    except NotToldError as error:
+        wait = next_try(job.notice_failures)
+        failures = {"notice_failures": job.notice_failures + 1, "notice_at": ledger().now() + wait}
+        _note(job, "notify-failed", message=str(error), again_in_secs=wait, fields=failures)
+    else:
+        _note(job, "url-told", fields={"url_told": True})
+
+
+def _note(job: Job, event: str, *, fields: Mapping[str, object], **data: object) -> None:
+    ledger().change(job.key, states=TERMINAL, epoch=job.epoch, tell=event, data=data, fields=fields)

@@ -1,0 +1,122 @@
+"""Services are told of a job's end: over HTTP, signed, at least once with one id; or by a Celery task of their own."""
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from real_parts import make_line, running_workers, wait_for
+from standardwebhooks.webhooks import Webhook
+
+SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes or so").decode()
+QUICK = {"poll_interval_secs": 1}
+
+
+class Receiver:
+    """Somebody's HTTP server; `answers` are its next statuses, then 200."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.answers: list[int] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.got.append((dict(self.headers), body))
+                self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
+                self.send_header("Content-Length", "0")
+                self.send_header("Location", "/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.server.serve_forever)
+    thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    thread.join()
+    receiver.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def telling_line(valkey, emulator, tmp_path_factory):
+    """A line that may tell this machine, and signs what it says."""
+    settings = {"notify_hosts": "localhost,127.0.0.1", "notify_secret": SECRET}
+    line = make_line(valkey, emulator, tmp_path_factory.mktemp("telling"), "telling", **settings)
+    with running_workers(line, "control", "fetch"):
+        yield line
+    line.client.close()
+
+
+def ordered(line, key: str, **document) -> Callable[[], object]:
+    actor = line.emulator.actor(key, items=3, duration_secs=0)
+    return line.submit({"key": key, "actor": actor, "input": {"secret": "sesame"}, **QUICK, **document}).get
+
+
+def test_end_is_told_over_http_signed_with_the_jobs_result(telling_line, receiver):
+    result = ordered(telling_line, "told", notify={"url": receiver.url})(timeout=30)
+    wait_for(lambda: receiver.got, what="the notice")
+    headers, body = receiver.got[0]
+    event = Webhook(SECRET).verify(body, headers)
+    assert (event["type"], event["data"]) == ("job.delivered", result)
+    assert event["id"] == headers["webhook-id"]
+    assert b"sesame" not in body
+    wait_for(lambda: telling_line.ledger.load("told").url_told, what="the end of the telling")
+    assert len(receiver.got) == 1
+
+
+def test_notice_that_is_not_taken_comes_again_with_the_same_id(telling_line, receiver):
+    receiver.answers = [500, 302]
+    ordered(telling_line, "told-again", notify={"url": receiver.url})(timeout=30)
+    wait_for(lambda: len(receiver.got) == 3, within=60, what="the third notice")
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
+    assert wait_for(lambda: telling_line.ledger.load("told-again").url_told, what="the end of the telling")
+    told = [entry.data["message"] for entry in telling_line.ledger.timeline("told-again") if "notify" in entry.event]
+    assert told == ["the receiver answered 500", "the receiver answered 302"]
+
+
+def test_private_address_is_never_called_unless_its_host_is_listed(line, receiver):
+    port = receiver.server.server_port
+    ordered(line, "not-told", notify={"url": f"http://localhost:{port}/hook"})(timeout=30)
+    (told,) = wait_for(
+        lambda: [entry for entry in line.ledger.timeline("not-told") if entry.event == "notify-failed"],
+        what="the failed notice",
+    )
+    assert "ACTORLINE_NOTIFY_HOSTS" in told.data["message"]
+    assert receiver.got == []
+
+
+def test_end_is_told_by_a_celery_task_in_the_services_own_queue(telling_line):
+    ordered(telling_line, "told-by-task", notify={"task": "shop.job_ended", "queue": "shop"})(timeout=30)
+    with telling_line.client.connection_for_read() as connection:
+        queue = connection.SimpleQueue("shop", no_ack=True)
+        message = queue.get(timeout=20)
+        queue.close()
+    (event,), _, _ = message.payload
+    assert message.headers["task"] == "shop.job_ended"
+    assert (event["type"], event["data"]["key"]) == ("job.delivered", "told-by-task")
+    assert "sesame" not in json.dumps(event)
+    wait_for(lambda: telling_line.ledger.load("told-by-task").task_told, what="the end of the telling")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://example.com/x", "https://user:pass@example.com/", "https://", "https://[::1", "http://other.example/"],
+)
+def test_url_that_no_notice_may_be_sent_to_is_refused_at_the_door(telling_line, url):
+    with pytest.raises(Exception, match="notify") as raised:
+        ordered(telling_line, "refused", notify={"url": url})(timeout=10)
+    assert type(raised.value).__name__ == "JobRefused"
+    assert json.loads(raised.value.args[0])["reason"]["code"] == "notify-refused"
+    assert telling_line.ledger.load("refused") is None
