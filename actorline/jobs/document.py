@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from itertools import islice
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -293,22 +294,33 @@ def shown_key(key: Any) -> str:
 
 def parse_document(raw: Any) -> JobDocument:
     """Check an order. Raises Refused that names each bad field, why, and the nearest name; nothing else is raised."""
+    checked = _check(raw)
+    if isinstance(checked, JobDocument):
+        return checked
+    raise Refused(Code.DOCUMENT_INVALID, f"The job document is refused: {'; '.join(checked)}. Nothing was started.")
+
+
+def document_problems(raw: Any) -> list[str]:
+    """What `parse_document` would refuse an order for, a line each; none: it is good."""
+    checked = _check(raw)
+    return [] if isinstance(checked, JobDocument) else checked
+
+
+def _check(raw: Any) -> JobDocument | list[str]:
+    """The document, or what is wrong with it."""
     if not isinstance(raw, Mapping):
-        raise _refused([f"the document must be a JSON object, not {_json_type(raw)}"])
+        return [f"the document must be a JSON object, not {_json_type(raw)}"]
     try:
         document = JobDocument.model_validate(dict(raw))
         body = document.input_body()
         document.body_hash()
     except ValidationError as error:
-        raise _refused(list(_problems(error))) from None
+        return list(_problems(error))
     except (ValueError, TypeError, RecursionError) as error:  # NaN, lone surrogates, things that are no JSON
-        raise _refused([f"input: is not JSON, or nested too deeply ({type(error).__name__})"]) from None
+        return [f"input: is not JSON, or nested too deeply ({type(error).__name__})"]
     if len(body) > MAX_INPUT_BYTES:
-        raise _refused([f"input: has {len(body):,} bytes; the platform takes at most {MAX_INPUT_BYTES:,}"])
-    problem = next(_not_built(document), None)
-    if problem:
-        raise _refused([problem])
-    return document
+        return [f"input: has {len(body):,} bytes; the platform takes at most {MAX_INPUT_BYTES:,}"]
+    return list(islice(_not_built(document), 1)) or document
 
 
 def _not_built(document: JobDocument) -> Iterator[str]:
@@ -317,10 +329,6 @@ def _not_built(document: JobDocument) -> Iterator[str]:
         "input_url": document.input_url, "input_type": document.input_type, "reuse_secs": document.reuse_secs,
     }  # fmt: skip
     yield from (f"{name}: is not built yet; leave it out" for name, value in unbuilt.items() if value)
-
-
-def _refused(problems: list[str]) -> Refused:
-    return Refused(Code.DOCUMENT_INVALID, f"The job document is refused: {'; '.join(problems)}. Nothing was started.")
 
 
 def _problems(error: ValidationError) -> Iterator[str]:
