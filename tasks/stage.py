@@ -9,9 +9,10 @@ from typing import Any, Final
 import redis
 import structlog
 from celery import Task
-from celery.exceptions import Ignore, Retry
+from celery.exceptions import Ignore, Reject, Retry
 
 from actorline.jobs.states import LIVE
+from actorline.jobs.stopping import GivenBackError
 from tasks.environment import ledger
 
 BACK_OFF_SECS: Final = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
@@ -33,6 +34,8 @@ class StageTask(Task):  # type: ignore[type-arg]  # celery-types declares Task g
                 return super().__call__(*args, **kwargs)
             except (Ignore, Retry):
                 raise
+            except GivenBackError as error:
+                raise Reject(requeue=True) from error
             except Exception as error:
                 postpone(key, epoch, self.name, error)
                 raise Ignore from error

@@ -7,10 +7,12 @@ import structlog
 from celery import Celery, signals
 
 from actorline.errors import Unavailable
+from actorline.jobs.stopping import ask_to_stop
 from actorline.settings import load_settings
 from config.celery import celery_settings
 from config.logging import configure_logging
 from tasks import MODULES
+from workers.give_back import GiveBack
 from workers.heartbeat import Heartbeat
 from workers.preflight import check_redis
 from workers.revoke import RevokeMeansCancel
@@ -21,7 +23,7 @@ EXIT_UNAVAILABLE: Final = 7
 app = Celery("actorline", include=list(MODULES))
 app.config_from_object(celery_settings(load_settings()))
 app.conf.worker_consumer = "workers.consumer:Consumer"
-app.steps["consumer"].update({Heartbeat, UpkeepTimer, RevokeMeansCancel})
+app.steps["consumer"].update({GiveBack, Heartbeat, UpkeepTimer, RevokeMeansCancel})
 
 
 @signals.setup_logging.connect
@@ -37,6 +39,11 @@ def _check(**_: Any) -> None:
     except Unavailable as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_UNAVAILABLE)
+
+
+@signals.worker_shutting_down.connect
+def _stop(**_: Any) -> None:
+    ask_to_stop()
 
 
 @signals.worker_ready.connect

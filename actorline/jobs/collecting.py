@@ -36,7 +36,7 @@ from actorline.jobs.step import Step, Stop
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
-from actorline.platform.datasets import ItemsPage, get_dataset, open_items
+from actorline.platform.datasets import ItemsPage, ItemsReader, get_dataset
 from actorline.settings import Settings
 
 FETCH_STATES: Final = frozenset({State.RUNNING, State.COLLECTING})
@@ -176,13 +176,7 @@ class PageFetcher:
         if not lease.acquire():
             return Held()
         try:
-            with renewed(lambda: self._hold_on(lease, key), RENEW_SECS) as keep_alive:
-                is_behind = window.page_no > 0 and not FORMATS[job.order.collect.format].is_cut
-                receipt = (
-                    self._look_behind(job, window, keep_alive)
-                    if is_behind
-                    else self._store(job, window, expected, execution, keep_alive)
-                )
+            receipt = self._read(job, window, expected, execution, lease)
         except (UnreadablePage, platform_errors.PlatformUnavailable) as error:
             if tries + 1 < PAGE_TRIES:
                 return UnreadablePage(str(error))
@@ -211,12 +205,21 @@ class PageFetcher:
             message = "the lease on this page was lost"
             raise UnreadablePage(message) from None
 
-    def _look_behind(self, job: Job, window: Window, keep_alive: Callable[[], None]) -> Receipt:
-        """See that nothing lies behind the one window of a format that can't be cut."""
+    def _read(self, job: Job, window: Window, expected: int, execution: str, lease: "redis.lock.Lock") -> Receipt:
+        """The page, or what lies behind the one window of a format that can't be cut."""
+        format_ = FORMATS[job.order.collect.format]
+        is_behind = window.page_no > 0 and not format_.is_cut
+        params = {"format": "jsonl"} if is_behind else format_.query(job.order.collect.query())
+        reader = ItemsReader(self.platform, job.dataset_id or "", params, self.first)
+        with renewed(lambda: self._hold_on(lease, job.key), RENEW_SECS, cut=reader.cut) as keep_alive:
+            if is_behind:
+                return self._look_behind(job, window, reader, keep_alive)
+            return self._store(job, window, expected, execution, reader, keep_alive)
+
+    def _look_behind(self, job: Job, window: Window, reader: ItemsReader, keep_alive: Callable[[], None]) -> Receipt:
+        """See that nothing is there."""
         facts = download_window(
-            lambda offset, limit: open_items(
-                self.platform, job.dataset_id or "", offset=offset, limit=limit, params={"format": "jsonl"}
-            ),
+            reader.open,
             window,
             io.BytesIO(),
             text=JsonLines(),
@@ -225,26 +228,29 @@ class PageFetcher:
             keeps_count=True,
             keep_alive=keep_alive,
         )
+        keep_alive()
         if facts.scanned:
             return _bad(window, Code.FORMAT_FAILED, too_large(job))
         return Receipt(**window.model_dump(), scanned=0, items=0, total=facts.total)
 
     def _store(
-        self, job: Job, window: Window, expected: int, execution: str, keep_alive: Callable[[], None]
+        self,
+        job: Job,
+        window: Window,
+        expected: int,
+        execution: str,
+        reader: ItemsReader,
+        keep_alive: Callable[[], None],
     ) -> Receipt:
         collect, order = job.order.collect, job.order.sink
         format_, query = FORMATS[collect.format], collect.query()
         page_name = format_.page_name(window.page_no, order.compression, single_file=order.single_file)
         name = attempt_folder(job.attempt) + page_name
         gzip = format_.page_is_gzipped(order.compression)
-        sink, asked = open_sink(job.sink_url), format_.query(query)
+        sink = open_sink(job.sink_url)
         with sink.staging(name, execution) as file:
             facts = download_window(
-                lambda offset, limit: (
-                    self.first
-                    if self.first and offset == window.offset
-                    else open_items(self.platform, job.dataset_id or "", offset=offset, limit=limit, params=asked)
-                ),
+                reader.open,
                 window,
                 file,
                 text=format_.reads(query),
@@ -253,6 +259,7 @@ class PageFetcher:
                 keeps_count=collect.keeps_count,
                 keep_alive=keep_alive,
             )
+            keep_alive()  # a reading that was cut may look like a whole one
             if facts.scanned and not sink.publish(file, name):
                 facts = _take_what_lies_there(sink, name, facts, format_.read_stored(query), gzip=gzip)
         return Receipt(

@@ -6,7 +6,6 @@ cancelled, and is adopted if the 300 s pass or the connection breaks. Nothing re
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -17,9 +16,11 @@ from actorline.jobs.collecting import PageFetcher
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import Event, State, sources
+from actorline.jobs.stopping import GivenBackError
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
+from actorline.platform.clock import moment_ago
 from actorline.platform.datasets import ItemsPage
 from actorline.platform.marker import find_marked
 from actorline.platform.start import SendBy, StartUnclear
@@ -27,7 +28,7 @@ from actorline.platform.sync import run_sync
 from actorline.settings import Settings
 
 LOOK_SECS: Final = 2.0  # after so long the job looks for its run; one that is quicker is known by its reply
-SKEW_SECS: Final = 3_600.0
+SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be behind its answers
 
 log = structlog.get_logger(__name__)
 
@@ -81,8 +82,8 @@ class SyncFlow:
         known = self.ledger.runs(job.key, job.attempt)
         if known:
             return known[0]
-        since = datetime.fromtimestamp(job.queued_at - SKEW_SECS, UTC)
         try:
+            since = moment_ago(self.platform, self.ledger.now() - job.queued_at + SKEW_SECS)
             found = find_marked(self.platform, marker, started_after=since).run_ids
         except platform_errors.PlatformError as error:
             message = f"the run has ended, and the list of runs can't be read: {error}"
@@ -101,7 +102,10 @@ class SyncFlow:
         if self.ledger.fix_window(job.key, job.attempt, window) != window:
             return
         fetcher = PageFetcher(self.ledger, self.platform, self.settings, first=page)
-        outcome = fetcher.fetch(job.key, job.attempt, window, expected=0, execution=execution, tries=0)
+        try:
+            outcome = fetcher.fetch(job.key, job.attempt, window, expected=0, execution=execution, tries=0)
+        except GivenBackError:  # the start itself is done
+            return
         log.info("sync_page", job_key=job.key, outcome=type(outcome).__name__)
 
     def poll_now(self, job: Job) -> None:

@@ -1,6 +1,7 @@
 """The body of an answer, read block by block so that memory doesn't grow with it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -56,6 +57,11 @@ class Body:
     def close(self) -> None:
         """Gives the connection back if the body was read to its end, and cuts it otherwise. Safe to repeat."""
         self._response.close()
+
+    def cut(self) -> None:
+        """Ends the reading from another thread: what waits for bytes breaks off, or takes them for the end."""
+        with suppress(ValueError, RuntimeError, OSError):  # it has ended already
+            self._response.raw.shutdown()
 
     def readinto(self, buffer: memoryview | bytearray) -> int:
         """Fills `buffer` with raw bytes, still encoded, and returns how many; fewer than fit, then 0, mean the end."""

@@ -1,6 +1,7 @@
 """Datasets: their counters, and one window of their items."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import requests
@@ -72,3 +73,26 @@ def open_items(
         window["limit"] = limit
     path = f"datasets/{safe_id(dataset_id)}/items"
     return ItemsPage(platform.stream(path, window, headers={"Accept-Encoding": "gzip"}))
+
+
+@dataclass
+class ItemsReader:
+    """Opens windows of a dataset one after the other, in one thread; another one may cut the one that is being read."""
+
+    platform: Platform
+    dataset_id: str
+    params: Mapping[str, str]
+    first: ItemsPage | None = None
+    """What is read at first, if somebody has opened it already."""
+    _page: ItemsPage | None = None
+
+    def open(self, offset: int, limit: int) -> ItemsPage:
+        self._page, self.first = self.first or self._open(offset, limit), None
+        return self._page
+
+    def _open(self, offset: int, limit: int) -> ItemsPage:
+        return open_items(self.platform, self.dataset_id, offset=offset, limit=limit, params=self.params)
+
+    def cut(self) -> None:
+        if self._page:
+            self._page.cut()
