@@ -149,11 +149,14 @@ class Line:
         return [entry.event for entry in self.ledger.timeline(key)]
 
 
-def start_worker(kind: str, line: Line) -> subprocess.Popen[bytes]:
+WORKER = ("-m", "workers", "worker")
+
+
+def start_worker(kind: str, line: Line, program: Sequence[str] = WORKER) -> subprocess.Popen[bytes]:
     log = (line.home / f"{kind}-{time.monotonic_ns()}.log").open("wb")
     with log:
         return subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", "-m", "workers", "worker", kind],
+            [sys.executable, "-P", "-W", "ignore", *program, kind],
             cwd=line.home,
             env=line.environment,
             stdout=log,
@@ -184,9 +187,11 @@ def make_line(valkey: str, emulator: Emulator, home: Path, namespace: str, **set
 
 
 @contextmanager
-def running_workers(line: Line, *kinds: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+def running_workers(
+    line: Line, *kinds: str, program: Sequence[str] = WORKER
+) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Workers that answer; those that the test adds to the list are stopped as well."""
-    workers = [start_worker(kind, line) for kind in kinds]
+    workers = [start_worker(kind, line, program) for kind in kinds]
     try:
         wait_for(lambda: are_ready(line, kinds, workers), what="workers that answer a ping")
         yield workers

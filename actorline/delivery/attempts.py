@@ -6,7 +6,7 @@ aside into `superseded-<retries>/`; nothing of a delivery is ever deleted. Pure:
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Final
 
 from actorline.delivery.manifest import Manifest
@@ -30,8 +30,14 @@ def made_anew(older: Manifest, stored: Collection[str]) -> list[str]:
     return [part.name for part in older.parts if part.name not in stored]
 
 
-def leftovers(files: Iterable[str], manifest: Manifest) -> list[str]:
-    """Rows and records that no reader of the manifest is to take for the job's: older ones, or never listed."""
+def leftovers(files: Collection[str], manifest: Manifest) -> list[str]:
+    """Rows and records that no reader of the manifest is to take for the job's: older ones, or never listed.
+
+    None where nothing is replaced: other files may lie in a folder that somebody chose.
+    """
+    replaces = manifest.attempt > 1 or manifest.retries > 0
+    if not replaces and not any(name.startswith(superseded_folder(manifest.retries)) for name in files):
+        return []
     listed = {part.name for part in manifest.parts} | {record.name for record in manifest.records}
     found = ((name, _MADE.fullmatch(name)) for name in files if name not in listed)
     return [name for name, match in found if match and int(match[1] or 1) <= manifest.attempt]

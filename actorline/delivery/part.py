@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from zlib_ng import zlib_ng
+
 from actorline.delivery.gzip_members import BLOCK_BYTES, Inflate, StoredFile
 from actorline.delivery.page_text import PageText, UnreadablePage
 from actorline.delivery.windows import Window
@@ -37,12 +39,16 @@ OpenAnswer = Callable[[int, int], Answer]
 
 @dataclass
 class PartFacts:
-    """What was stored: rows, items scanned, stored bytes and their sha256; the last total that the platform named."""
+    """What was stored: rows, items scanned, stored bytes and their sha256; the last total that the platform named.
+
+    `text_crc`: CRC-32 of the text in the file, which is the same for the same rows however they were compressed.
+    """
 
     items: int = 0
     scanned: int = 0
     bytes: int = 0
     sha256: str = ""
+    text_crc: int = 0
     total: int | None = None
 
 
@@ -86,7 +92,7 @@ def download_window(
         raise UnreadablePage(message)
     if facts.scanned:
         page.close()
-    facts.bytes, facts.sha256 = page.file.size, page.file.sha256
+    facts.bytes, facts.sha256, facts.text_crc = page.file.size, page.file.sha256, page.crc
     return facts
 
 
@@ -94,17 +100,18 @@ def inspect_part(file: BinaryIO, *, text: PageText, compressed: bool) -> PartFac
     """Rows, bytes and sha256 of a part that lies in the sink; `text` reads what is stored. Raises UnreadablePage if it
     isn't whole.
     """
-    digest, size = hashlib.sha256(), 0
+    digest, size, crc = hashlib.sha256(), 0, 0
     inflate = Inflate() if compressed else None
     while block := file.read(BLOCK_BYTES):
         digest.update(block)
         size += len(block)
         for plain in inflate.feed(block) if inflate else (block,):
             text.feed(plain)
+            crc = zlib_ng.crc32(plain, crc)
     if inflate:
         inflate.finish()
     _, rows = text.end()
-    return PartFacts(items=rows, bytes=size, sha256=digest.hexdigest())
+    return PartFacts(items=rows, bytes=size, sha256=digest.hexdigest(), text_crc=crc)
 
 
 @dataclass
@@ -114,6 +121,7 @@ class _Page:
     file: StoredFile
     text: PageText
     has_head: bool = False
+    crc: int = 0
 
     def store(self, answer: Answer, keep_alive: Callable[[], None]) -> int:
         """Add one answer; answers its number of rows."""
@@ -125,7 +133,9 @@ class _Page:
                 self.file.copy(block)
             for plain in inflate.feed(block) if inflate else (block,):
                 stored = self.text.feed(plain)
-                if not copies:
+                if copies:
+                    self._count(plain)
+                else:
                     self._write(stored)
             keep_alive()
         if inflate:
@@ -137,17 +147,23 @@ class _Page:
     def close(self) -> None:
         self._begin()
         self.file.write_apart(self.text.tail)
+        self._count(self.text.tail)
         self.file.close()
 
     def _write(self, text: bytes) -> None:
         if text:
             self._begin()
             self.file.write(text)
+            self._count(text)
 
     def _begin(self) -> None:
         if not self.has_head:
             self.file.write_apart(self.text.head)
+            self._count(self.text.head)
             self.has_head = True
+
+    def _count(self, text: bytes) -> None:
+        self.crc = zlib_ng.crc32(text, self.crc)
 
     def _check_type(self, content_type: str) -> None:
         if not any(word in content_type.lower() for word in self.text.media_types):

@@ -55,8 +55,7 @@ class Deliverer:
                 if manifest is None:
                     made = self._make(job, sink, receipts, failure, execution, keep_alive)
                     manifest = self._publish(sink, job, receipts, made)
-                if job.retries or job.attempt > 1:
-                    _set_aside(sink, leftovers(sink.files(), manifest), job.retries)
+                _set_aside(sink, leftovers(sink.files(), manifest), job.retries)
                 if manifest.complete:
                     sink.write_once(SUCCESS, b"")
                     if FORMATS[job.order.collect.format].is_staged(single_file=job.order.sink.single_file):
@@ -94,7 +93,8 @@ class Deliverer:
             return found
         self._say_alive(job)  # who has lost the job must not set aside what its next owner made
         stored = {receipt.part or "" for receipt in receipts}
-        _set_aside(sink, [*made_anew(found, stored), MANIFEST], job.retries)  # the manifest last: it names the others
+        # the manifest last: it names the others
+        _set_aside(sink, [*made_anew(found, stored), SUCCESS, MANIFEST], job.retries)
         return None
 
     def _publish(self, sink: Sink, job: Job, receipts: Sequence[Receipt], made: Manifest) -> Manifest:
@@ -162,7 +162,8 @@ class Deliverer:
         if not job.key_value_store_id or not (collect.records or collect.all_records):
             return [], failure
         folder = attempt_folder(job.attempt)
-        keeper = RecordKeeper(self.platform, job.key_value_store_id, sink, folder, execution)
+        superseded = superseded_folder(job.retries)
+        keeper = RecordKeeper(self.platform, job.key_value_store_id, sink, folder, superseded, execution)
         record_keys = keeper.keys(collect.records, all_of_them=collect.all_records)
         stored, failed = keeper.store(record_keys, keep_alive)
         if failed and failure is None:

@@ -27,12 +27,13 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class RecordKeeper:
-    """`folder`: where in the sink the attempt's files lie."""
+    """`folder`: where in the sink the attempt's files lie. `superseded`: where to put what an older job left there."""
 
     platform: Platform
     store_id: str
     sink: Sink
     folder: str
+    superseded: str
     execution: str
 
     def keys(self, wanted: Iterable[str], *, all_of_them: bool) -> list[str]:
@@ -80,11 +81,16 @@ class RecordKeeper:
             written = StoredFile(file, compress=False)
             for block in record.blocks(BLOCK_BYTES):
                 written.write(block)
-            size, digest = written.size, written.sha256
-            if not self.sink.publish(file, name):  # stored by an execution that died before its manifest
-                with self.sink.open(name) as stored:
-                    size, digest = measure(stored)
-        return StoredRecord(key=record_key, name=name, content_type=record.content_type, bytes=size, sha256=digest)
+            if not (self.sink.publish(file, name) or self._holds(name, written)):
+                self.sink.publish_instead(file, name, self.superseded + name)
+        return StoredRecord(
+            key=record_key, name=name, content_type=record.content_type, bytes=written.size, sha256=written.sha256
+        )
+
+    def _holds(self, name: str, written: StoredFile) -> bool:
+        """Whether what lies there is the same: stored by an execution that died before its manifest."""
+        with self.sink.open(name) as file:
+            return measure(file) == (written.size, written.sha256)
 
 
 def file_name(record_key: str) -> str:

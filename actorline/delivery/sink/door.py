@@ -101,6 +101,13 @@ class Sink(Protocol):
             file.write(content)
             return self.publish(file, name)
 
+    def publish_instead(self, file: BinaryIO, name: str, aside: str) -> None:
+        """Give a staged file a name that another file has, which is moved to `aside`."""
+        self.move(name, aside)
+        if not self.publish(file, name):
+            message = f"Somebody else writes {self.file_url(name)} at this moment."
+            raise SinkError(message)
+
     def exists(self, name: str) -> bool:
         return self.size(name) is not None
 

@@ -4,13 +4,13 @@ from actorline.delivery.attempts import attempt_folder, leftovers, made_anew, su
 from actorline.delivery.manifest import Manifest, Part, StoredRecord, totals_of
 
 
-def manifest(attempt: int, parts: list[str], records: list[str] = ()) -> Manifest:
+def manifest(attempt: int, parts: list[str], records: list[str] = (), retries: int = 0) -> Manifest:
     listed = [Part(name=name, offset=0, limit=1, scanned=1, items=1, bytes=1, sha256="") for name in parts]
     stored = [StoredRecord(key=name, name=name, content_type="", bytes=1, sha256="") for name in records]
     return Manifest(
         job="j", installation="i", attempt=attempt, target={"actor": "a"}, run=None, dataset_id="d", query={},
         format="jsonl", compression="gzip", parts=listed, records=stored, totals=totals_of(listed, stored),
-        state="PARTIAL", complete=False, reason=None,
+        state="PARTIAL", complete=False, reason=None, retries=retries,
     )  # fmt: skip
 
 
@@ -27,7 +27,9 @@ SECOND = ["attempt-2/part-00000.jsonl.gz", "attempt-2/records/OUTPUT"]
     ("files", "listed", "left"),
     [
         (TOP, manifest(1, TOP[:2], TOP[2:]), []),
-        (TOP, manifest(1, TOP[:1], []), ["part-00001.jsonl.gz", "records/OUTPUT"]),
+        (TOP, manifest(1, TOP[:1], []), []),
+        (TOP, manifest(1, TOP[:1], [], retries=1), ["part-00001.jsonl.gz", "records/OUTPUT"]),
+        ([*TOP, "superseded-0/manifest.json"], manifest(1, TOP[:1], []), ["part-00001.jsonl.gz", "records/OUTPUT"]),
         ([*TOP, *SECOND], manifest(2, SECOND[:1], SECOND[1:]), TOP),
         ([*TOP, *SECOND], manifest(3, ["attempt-3/part-00000.jsonl.gz"]), [*TOP, *SECOND]),
         ([*TOP, *SECOND], manifest(1, TOP[:2], TOP[2:]), []),

@@ -1,0 +1,21 @@
+"""A worker that repeats as often as any, but waits a moment where others wait seconds and minutes."""
+
+import sys
+
+LEASE_SECS = 4.0
+
+
+def lose_patience() -> None:
+    import tasks.fetch_page
+    import tasks.stage
+    from actorline.jobs import collecting, finishing
+
+    tasks.fetch_page.BACK_OFF_SECS = tasks.stage.BACK_OFF_SECS = finishing.WAVE_BACK_OFF_SECS = (0.05,)
+    collecting.LEASE_SECS, collecting.RENEW_SECS = LEASE_SECS, 0.5
+
+
+if __name__ == "__main__":
+    from workers.__main__ import main
+
+    lose_patience()
+    sys.exit(main(["worker", *sys.argv[1:]]))

@@ -1,0 +1,162 @@
+"""A job's delivery, made in a real ledger and a real folder: safe to repeat wherever it dies."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actorline.delivery.receipt import Receipt
+from actorline.delivery.sink import LocalSink
+from actorline.delivery.windows import Window
+from actorline.errors import Code, Reason
+from actorline.jobs.delivering import Deliverer
+from actorline.jobs.document import parse_document
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger, NewJob, connect
+from actorline.jobs.states import State
+from actorline.jobs.step import Ended, Stop
+from actorline.settings import Settings
+
+
+@pytest.fixture
+def ledger(valkey: str) -> Iterator[Ledger]:
+    client = connect(f"{valkey}?virtual_host=3")
+    yield Ledger(client, f"t{secrets.token_hex(4)}")
+    client.close()
+
+
+@pytest.fixture
+def collected(ledger: Ledger, tmp_path: Path) -> Callable[..., Job]:
+    """A job whose pages are stored, with one row each."""
+    sink = LocalSink((tmp_path / "rows").as_uri())
+    order = {"dataset_id": "d1", "collect": {"records": []}, "sink": {"compression": "none"}}
+    ledger.register([NewJob("k", parse_document(order), fresh=False, sink=sink.url, caller=None)], care_s=10)
+
+    def make(*names: str, state: State = State.COLLECTING, **fields: Any) -> Job:
+        ledger.change(
+            "k", states=set(State), epoch=None, to=state, fields={"dataset_id": "d1", "reason": None, **fields}
+        )
+        job = ledger.load("k")
+        for number, name in enumerate(names):
+            sink.write_once(name, row(number))
+            ledger.fix_window("k", job.attempt, Window(page_no=number, offset=number, limit=1))
+            stored = {"bytes": len(row(number)), "sha256": hashlib.sha256(row(number)).hexdigest(), "part": name}
+            receipt = Receipt(page_no=number, offset=number, limit=1, scanned=1, items=1, **stored)
+            ledger.record_receipt("k", job.attempt, receipt, care_s=10)
+        return ledger.load("k")
+
+    return make
+
+
+def row(number: int) -> bytes:
+    return b'{"n": %d}\n' % number
+
+
+MISSING = Reason(code=Code.PAGE_UNREADABLE, message="a page is missing", billed=False)
+
+
+def deliver(ledger: Ledger, job: Job, failure: Reason | None = None) -> Any:
+    deliverer = Deliverer(ledger, None, Settings(), "al-1")  # type: ignore[arg-type]  # a dataset's job has no records
+    return deliverer.deliver(job, ledger.pages(job.key, job.attempt), failure, secrets.token_hex(8))
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+class Killed(BaseException):
+    pass
+
+
+def kill_after(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
+    """Die after the nth change to the sink."""
+    seen = [0]
+    for name in ("publish", "move"):
+        original = getattr(LocalSink, name)
+
+        def dying(*args: Any, original: Callable[..., Any] = original) -> Any:
+            answer = original(*args)
+            seen[0] += 1
+            if seen[0] == nth:
+                raise Killed
+            return answer
+
+        monkeypatch.setattr(LocalSink, name, dying)
+
+
+OLDER = ("part-00000.jsonl", "part-00001.jsonl")
+SECOND = ("attempt-2/part-00000.jsonl", "attempt-2/part-00001.jsonl")
+
+
+@pytest.fixture
+def retried(ledger: Ledger, collected: Callable[..., Job], tmp_path: Path) -> Job:
+    """A job at the end of its second attempt, in whose folder the end of the first one lies, and a stray row."""
+    job = collected(*OLDER)
+    assert isinstance(deliver(ledger, job, MISSING), Ended)
+    (tmp_path / "rows" / "part-00002.jsonl").write_bytes(row(2))
+    return collected(*SECOND, attempt=2, retries=1)
+
+
+@pytest.mark.parametrize("nth", [*range(1, 8), None])
+def test_end_that_dies_at_any_step_delivers_once_when_it_is_repeated(ledger, retried, tmp_path, monkeypatch, nth):
+    if nth:
+        with monkeypatch.context() as patch:
+            kill_after(patch, nth)
+            with pytest.raises(Killed):
+                deliver(ledger, retried)
+        assert ledger.load("k").state is State.COLLECTING
+    assert isinstance(deliver(ledger, retried), Ended)
+    found = files(tmp_path / "rows")
+    manifests = [json.loads(found.pop(name)) for name in ("manifest.json", "superseded-1/manifest.json")]
+    assert [[part["name"] for part in manifest["parts"]] for manifest in manifests] == [list(SECOND), list(OLDER)]
+    assert [(manifest["attempt"], manifest["retries"]) for manifest in manifests] == [(2, 1), (1, 0)]
+    rows = {name: row(number).decode() for number, name in enumerate(SECOND)}
+    older = {f"superseded-1/part-0000{number}.jsonl": row(number).decode() for number in range(3)}
+    assert found == {"_SUCCESS": "", **rows, **older}
+    assert (ledger.load("k").state, ledger.load("k").manifest) == (
+        State.DELIVERED, f"{(tmp_path / 'rows').as_uri()}/manifest.json"
+    )  # fmt: skip
+
+
+def test_second_execution_of_an_end_takes_the_manifest_that_lies_there(ledger, collected, tmp_path):
+    job = collected(*OLDER)
+    assert isinstance(deliver(ledger, job), Ended)
+    before = files(tmp_path / "rows")
+    assert isinstance(deliver(ledger, job), Stop)
+    assert files(tmp_path / "rows") == before
+
+
+def test_execution_of_an_older_end_touches_nothing_that_a_later_one_delivered(ledger, collected, tmp_path):
+    stale = collected(*OLDER)
+    later = collected(*SECOND, attempt=2, retries=1)
+    ledger.change("k", states=set(State), epoch=None, next_epoch=True)
+    assert isinstance(deliver(ledger, ledger.load("k")), Ended)
+    before = files(tmp_path / "rows")
+    assert isinstance(deliver(ledger, stale), Stop)
+    assert files(tmp_path / "rows") == before
+    assert later.attempt == 2
+
+
+def test_same_attempt_that_ends_again_keeps_its_pages_where_they_are(ledger, collected, tmp_path):
+    assert isinstance(deliver(ledger, collected(OLDER[0]), MISSING), Ended)
+    job = collected(*OLDER, retries=1)
+    assert isinstance(deliver(ledger, job), Ended)
+    found = files(tmp_path / "rows")
+    assert set(found) == {*OLDER, "manifest.json", "superseded-1/manifest.json", "_SUCCESS"}
+    assert json.loads(found["manifest.json"])["totals"]["items"] == 2
+    assert json.loads(found["superseded-1/manifest.json"])["totals"]["items"] == 1
+
+
+def test_manifest_of_an_earlier_job_with_the_same_key_is_not_taken_for_this_ones(ledger, collected, tmp_path):
+    """The ledger forgets a job after its retention; its folder stays."""
+    assert isinstance(deliver(ledger, collected(OLDER[0])), Ended)
+    job = collected(*OLDER, dataset_id="d2")
+    assert isinstance(deliver(ledger, job), Ended)
+    found = files(tmp_path / "rows")
+    assert json.loads(found["manifest.json"])["dataset_id"] == "d2"
+    assert json.loads(found["superseded-0/manifest.json"])["dataset_id"] == "d1"
+    assert {"_SUCCESS", "superseded-0/_SUCCESS"} <= set(found)

@@ -1,0 +1,354 @@
+"""Sinks: rows in an object store (an S3 server) and on disks, whatever they refuse."""
+
+import gzip
+import hashlib
+import json
+import resource
+import subprocess
+import threading
+from collections.abc import Iterator
+
+import impatient_worker
+import pytest
+from object_store import Fault, ObjectStore, running_object_store
+from real_parts import ROOT, Line, delivery_of, make_line, reason_of, running_workers, wait_for
+from terminal import ACTORLINE, Done
+
+from actorline.client import Client
+from actorline.delivery.sink import open_sink
+from actorline.delivery.sink.objects import _connect
+
+QUICK = {"poll_interval_secs": 1}
+LARGE = {"item_kind": "plain", "item_bytes": 9_000}  # a thousand of them are more than one piece of an upload
+
+
+@pytest.fixture(scope="module")
+def running_store() -> Iterator[ObjectStore]:
+    with running_object_store() as store:
+        store.make_bucket("bucket")
+        yield store
+
+
+@pytest.fixture
+def store(running_store: ObjectStore) -> Iterator[ObjectStore]:
+    yield running_store
+    running_store.faults.clear()
+    running_store.demand_known_keys(demanded=False)
+
+
+@pytest.fixture
+def here(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+    """The store's variables in this process, as a service that reads rows has them."""
+    for name, value in store.environment().items():
+        monkeypatch.setenv(name, value)
+    _connect.cache_clear()
+    yield store
+    _connect.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def cloud(running_store: ObjectStore, valkey, emulator, tmp_path_factory) -> Iterator[Line]:
+    """A line whose workers know the store, and whose services may write into its bucket."""
+    line = make_line(
+        valkey, emulator, tmp_path_factory.mktemp("cloud"), "cloud",
+        sink_url="s3://bucket/rows/{key}/", sink_roots="s3://bucket,s3://nowhere",
+    )  # fmt: skip
+    line.environment.update(running_store.environment())
+    with running_workers(line, "control", "fetch"):
+        yield line
+    line.client.close()
+
+
+@pytest.fixture(scope="module")
+def impatient(running_store: ObjectStore, valkey, emulator, tmp_path_factory) -> Iterator[tuple[Line, int]]:
+    """A line that gives up soon, and the process id of its fetch worker."""
+    roots = f"s3://bucket,{tmp_path_factory.getbasetemp().as_uri()}"
+    line = make_line(valkey, emulator, tmp_path_factory.mktemp("impatient"), "impatient", sink_roots=roots)
+    line.environment.update(running_store.environment() | {"PYTHONPATH": str(ROOT)})
+    program = [str(ROOT / "tests" / "integration" / "impatient_worker.py")]
+    with running_workers(line, "control", "fetch", program=program) as (_, fetch):
+        yield line, fetch.pid
+    line.client.close()
+
+
+def actorline(line: Line, *arguments: str) -> Done:
+    done = subprocess.run(
+        [ACTORLINE, *arguments], env=line.environment, cwd=line.home, capture_output=True, check=False
+    )
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def refused(order) -> dict:
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - a service can't import our classes: it sees their names
+        order.get(timeout=40)
+    return {"name": type(raised.value).__name__, **reason_of(raised.value)}
+
+
+def plain(files: dict[str, bytes]) -> bytes:
+    return b"".join(gzip.decompress(files[name]) for name in sorted(files) if name.startswith("part-"))
+
+
+# -- a whole job
+
+
+@pytest.fixture(scope="module")
+def delivered(cloud: Line) -> dict:
+    """A job with rows and records, delivered to the default sink of the line."""
+    records = {"OUTPUT": {"body": {"title": "café"}}}
+    actor = cloud.emulator.actor("to-s3", items=1200, duration_secs=0.3, records=records)
+    collect = {"page_items": 250, "records": ["OUTPUT"]}
+    return cloud.submit({"key": "to-s3", "actor": actor, "collect": collect, **QUICK}).get(timeout=40)
+
+
+def test_job_to_an_object_store_leaves_every_row_and_nothing_else(store, cloud, delivered):
+    assert (delivered["state"], delivered["sink"]) == ("DELIVERED", "s3://bucket/rows/to-s3/")
+    assert delivered["manifest"] == "s3://bucket/rows/to-s3/manifest.json"
+    files = store.files(delivered["sink"])
+    assert sorted(files) == [
+        "_SUCCESS", "_actorline.json", "manifest.json", *(f"part-{number:05}.jsonl.gz" for number in range(5)),
+        "records/OUTPUT",
+    ]  # fmt: skip
+    assert hashlib.sha256(plain(files)).hexdigest() == cloud.emulator.expected(delivered["dataset_id"])["sha256"]
+    manifest = json.loads(files["manifest.json"])
+    assert (manifest["complete"], manifest["totals"]["items"], manifest["totals"]["records"]) == (True, 1200, 1)
+
+
+def test_delivery_in_an_object_store_is_read_by_every_door(here, cloud, delivered):
+    expected = cloud.emulator.item_lines(delivered["dataset_id"])
+    items = actorline(cloud, "items", "to-s3")
+    assert (items.code, items.out.encode()) == (0, expected)
+    assert json.loads(actorline(cloud, "records", "to-s3", "OUTPUT").out) == {"title": "café"}
+    with Client(cloud.broker, cloud.results, queue=cloud.namespace) as client:
+        assert [json.dumps(item) for item in client.iter_items("to-s3")][:2] == [
+            json.dumps(json.loads(line)) for line in expected.splitlines()[:2]
+        ]
+        with client.open_record("to-s3", "OUTPUT") as record:
+            assert json.load(record) == {"title": "café"}
+
+
+@pytest.mark.parametrize("target", ["to-s3", "s3://bucket/rows/to-s3/", "s3://bucket/rows/to-s3/manifest.json"])
+def test_verify_finds_a_whole_delivery_whole(store, cloud, delivered, target):
+    done = actorline(cloud, "verify", target, "--json")
+    assert done.code == 0
+    assert (done.json["verdict"], done.json["problems"], done.json["totals"]["items"]) == ("whole", 0, 1200)
+
+
+def test_no_key_of_the_store_is_in_what_workers_and_redis_keep(store, cloud, delivered):
+    logs = b"".join(path.read_bytes() for path in cloud.home.glob("*.log"))
+    kept = json.dumps([cloud.ledger.redis.hgetall(cloud.ledger.name("job", "to-s3")),
+                       [entry.data for entry in cloud.ledger.timeline("to-s3")]])  # fmt: skip
+    assert b"hidden-in-the-environment" not in logs
+    assert "hidden-in-the-environment" not in kept
+
+
+def test_large_parts_and_records_are_published_whole_and_leave_no_upload(store, cloud):
+    """Beyond 8 MB a file is a multipart upload."""
+    body = "0123456789" * 1_200_000
+    actor = cloud.emulator.actor(
+        "large-to-s3", items=1000, **LARGE, duration_secs=0.3,
+        records={"OUTPUT": {"content_type": "text/plain", "body": body}},
+    )  # fmt: skip
+    sink = {"url": "s3://bucket/large/", "compression": "none"}
+    result = cloud.submit({"actor": actor, "sink": sink, "collect": {"page_items": 1000}, **QUICK}).get(timeout=60)
+    files = store.files(result["sink"])
+    assert sorted(files) == ["_SUCCESS", "_actorline.json", "manifest.json", "part-00000.jsonl", "records/OUTPUT"]
+    assert (len(files["part-00000.jsonl"]) > 8 * 1024 * 1024, files["records/OUTPUT"]) == (True, body.encode())
+    expected = cloud.emulator.expected(result["dataset_id"])["sha256"]
+    assert hashlib.sha256(files["part-00000.jsonl"]).hexdigest() == expected
+    assert store.uploads("bucket") == 0
+
+
+# -- conditional writes
+
+
+def test_of_many_writers_of_one_name_one_wins_and_the_others_are_told(here):
+    sink = open_sink("s3://bucket/race/")
+    contents = [bytes([number]) * size for number, size in enumerate([10, 9_000_000] * 3)]
+    barrier, won = threading.Barrier(len(contents)), []
+
+    def publish(number: int) -> None:
+        with sink.staging("part-00000", str(number)) as file:
+            file.write(contents[number])
+            barrier.wait()
+            if sink.publish(file, "part-00000"):
+                won.append(number)
+
+    threads = [threading.Thread(target=publish, args=[number]) for number in range(len(contents))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert here.files("s3://bucket/race/") == {"part-00000": contents[won[0]]}
+    assert here.uploads("bucket") == 0
+
+
+@pytest.mark.parametrize("kind", ["s3", "file"])
+def test_folder_of_another_job_is_refused_before_money_is_spent(store, cloud, line, kind, tmp_path):
+    at = cloud if kind == "s3" else line
+    url = f"s3://bucket/one-for-two-{kind}/" if kind == "s3" else f"{(at.home / 'rows' / 'one-for-two').as_uri()}/"
+    actor = at.emulator.actor(f"one-for-two-{kind}", items=10, duration_secs=0)
+    first = at.submit({"key": f"first-{kind}", "actor": actor, "sink": {"url": url}, **QUICK}).get(timeout=40)
+    reason = refused(at.submit({"key": f"second-{kind}", "actor": actor, "sink": {"url": url}, **QUICK}))
+    assert (first["state"], reason["name"], reason["code"]) == ("DELIVERED", "JobRefused", "sink-refused")
+    assert f"taken by the job first-{kind}" in reason["message"]
+    assert (reason["billed"], len(at.emulator.starts(actor))) == (False, 1)
+
+
+# -- refused before money is spent
+
+
+def test_missing_bucket_is_refused_before_money_is_spent(store, cloud):
+    actor = cloud.emulator.actor("no-bucket", items=10, duration_secs=0)
+    reason = refused(cloud.submit({"actor": actor, "sink": {"url": "s3://nowhere/rows/"}, **QUICK}))
+    assert (reason["name"], reason["code"], reason["billed"]) == ("JobRefused", "sink-refused", False)
+    assert "there is no s3://nowhere (404 NoSuchBucket). Create it" in reason["message"]
+    assert cloud.emulator.starts(actor) == []
+
+
+def test_bad_credentials_are_refused_before_money_is_spent(store, cloud):
+    actor = cloud.emulator.actor("bad-keys", items=10, duration_secs=0)
+    store.demand_known_keys(demanded=True)
+    reason = refused(cloud.submit({"actor": actor, "sink": {"url": "s3://bucket/bad-keys/"}, **QUICK}))
+    assert (reason["name"], reason["code"], reason["billed"]) == ("JobRefused", "sink-refused", False)
+    assert "refuses these credentials (403 InvalidAccessKeyId). Check AWS_ACCESS_KEY_ID" in reason["message"]
+    assert "AKIAACTORLINE" not in reason["message"]
+    assert cloud.emulator.starts(actor) == []
+
+
+def test_bucket_outside_the_roots_is_refused_at_the_door(store, cloud):
+    reason = refused(cloud.submit({"actor": "demo/any", "sink": {"url": "s3://elsewhere/rows/"}}))
+    assert (reason["name"], reason["code"]) == ("JobRefused", "sink-refused")
+    assert "outside the allowed roots" in reason["message"]
+
+
+# -- what happens meanwhile
+
+
+def test_slow_store_only_slows(store, impatient):
+    """Each part takes longer than a page's lease lasts."""
+    line, _ = impatient
+    store.faults.append(Fault(r"^PUT /bucket/slow/part", delay_secs=1.5 * impatient_worker.LEASE_SECS, times=2))
+    actor = line.emulator.actor("slow-store", items=500, duration_secs=0.3)
+    order = {"key": "slow-store", "actor": actor, "sink": {"url": "s3://bucket/slow/"}, **QUICK}
+    result = line.submit({**order, "collect": {"page_items": 250}}).get(timeout=60)
+    assert (result["state"], result["items"]) == ("DELIVERED", 500)
+    assert len([asked for asked in store.seen if asked.startswith("PUT /bucket/slow/part")]) == 2
+    assert "page-failed" not in line.events("slow-store")
+
+
+def test_store_that_is_away_for_a_while_is_waited_for(store, cloud):
+    """Its parts, its manifest and its claim are refused for longer than the library itself repeats a request."""
+    store.faults.append(Fault(r"^PUT /bucket/away/part", status=503, times=6))
+    store.faults.append(Fault(r"^PUT /bucket/away/manifest", status=0, times=6))
+    actor = cloud.emulator.actor("store-away", items=500, duration_secs=0.3)
+    order = {"key": "store-away", "actor": actor, "sink": {"url": "s3://bucket/away/"}, **QUICK}
+    result = cloud.submit({**order, "collect": {"page_items": 500}}).get(timeout=60)
+    assert (result["state"], result["items"]) == ("DELIVERED", 500)
+    assert len(cloud.emulator.starts(actor)) == 1
+    assert {"page-failed", "stage-failed"} <= set(cloud.events("store-away"))
+    assert plain(store.files(result["sink"])) == cloud.emulator.item_lines(result["dataset_id"])
+
+
+# -- what doesn't pass
+
+
+def test_store_that_refuses_some_parts_for_good_leaves_the_others_listed_and_nothing_staged(store, impatient):
+    line, _ = impatient
+    store.faults.append(Fault(r"^PUT /bucket/half/.*part-00001", status=403))
+    actor = line.emulator.actor("half-refused", items=2010, **LARGE, duration_secs=0.3)
+    sink = {"url": "s3://bucket/half/", "compression": "none"}
+    order = {"key": "half-refused", "actor": actor, "sink": sink, "collect": {"page_items": 1000}, **QUICK}
+    result = line.submit(order).get(timeout=60)
+    assert (result["state"], result["reason"]["code"], result["reason"]["billed"]) == ("PARTIAL", "sink-failed", True)
+    assert "refuses these credentials (403 SlowDown)" in result["reason"]["message"]
+    files = store.files(result["sink"])
+    assert sorted(files) == ["_actorline.json", "manifest.json", "part-00000.jsonl", "part-00002.jsonl"]
+    assert store.uploads("bucket") == 0
+    verified = actorline(line, "verify", "half-refused", "--json")
+    assert (verified.code, verified.json["verdict"]) == (6, "partial")
+
+
+def test_store_that_is_gone_midway_ends_the_job_and_retry_brings_all_rows_without_another_run(store, impatient):
+    line, _ = impatient
+    actor = line.emulator.actor("store-gone", items=500, duration_secs=1.5)
+    order = line.submit({"key": "store-gone", "actor": actor, "sink": {"url": "s3://bucket/gone/"}, **QUICK})
+    wait_for(lambda: line.state("store-gone") == "RUNNING", what="the run")
+    store.faults.append(Fault(r" /bucket/gone/", status=503))
+    reason = refused(order)
+    assert (reason["name"], reason["code"], reason["billed"]) == ("JobFailed", "sink-failed", True)
+    assert "s3://bucket/gone/ refuses (503 SlowDown)" in reason["message"]
+    store.faults.clear()
+    assert sorted(store.files("s3://bucket/gone/")) == ["_actorline.json"]
+    line.send("actorline.retry", "store-gone").get(timeout=10)
+    job = wait_for(
+        lambda: (job := line.ledger.load("store-gone")) and job.state == "DELIVERED" and job, what="the rows"
+    )
+    assert plain(store.files("s3://bucket/gone/")) == line.emulator.item_lines(job.dataset_id)
+    assert (job.attempt, len(line.emulator.starts(actor))) == (1, 1)
+
+
+def test_disk_that_takes_no_more_ends_the_job_keeps_what_is_stored_and_retry_goes_on_from_there(impatient, tmp_path):
+    """A real refusal by the kernel: the fetch worker may write no file beyond 1 MB."""
+    line, fetch = impatient
+    folder = tmp_path / "rows"
+    actor = line.emulator.actor("disk-full", items=260, **LARGE, duration_secs=0.3)
+    sink = {"url": folder.as_uri(), "compression": "none"}
+    order = {"key": "disk-full", "actor": actor, "sink": sink, "collect": {"page_items": 250}, **QUICK}
+    unlimited = resource.prlimit(fetch, resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+    try:
+        result = line.submit(order).get(timeout=60)
+    finally:
+        resource.prlimit(fetch, resource.RLIMIT_FSIZE, unlimited)
+    assert (result["state"], result["reason"]["code"], result["reason"]["billed"]) == ("PARTIAL", "sink-failed", True)
+    assert "File too large" in result["reason"]["message"]
+    stored = {path.name for path in folder.rglob("*")}
+    assert stored == {"_actorline.json", "manifest.json", "part-00001.jsonl"}
+    before = (folder / "part-00001.jsonl").stat()
+    line.send("actorline.retry", "disk-full").get(timeout=10)
+    job = wait_for(lambda: (job := line.ledger.load("disk-full")) and job.state == "DELIVERED" and job, what="the rows")
+    assert (folder / "part-00001.jsonl").stat().st_mtime_ns == before.st_mtime_ns
+    assert delivery_of({"sink": job.sink_url}).lines == line.emulator.item_lines(job.dataset_id)
+    assert (job.attempt, len(line.emulator.starts(actor))) == (1, 1)
+    superseded = json.loads((folder / "superseded-1" / "manifest.json").read_bytes())
+    assert ([part["name"] for part in superseded["parts"]], superseded["retries"]) == (["part-00001.jsonl"], 0)
+    assert actorline(line, "verify", "disk-full").code == 0
+
+
+# -- attempts
+
+
+@pytest.mark.parametrize("kind", ["s3", "file"])
+def test_second_attempt_lies_apart_and_the_first_is_set_aside_whole(store, cloud, line, kind):
+    at, key = (cloud, "twice-s3") if kind == "s3" else (line, "twice-file")
+    script = {"duration_secs": 0.3, "records": {"OUTPUT": {"body": {"n": 1}}}}
+    actor = at.emulator.actor(key, items=300, final_status="FAILED", **script)
+    assert at.submit({"key": key, "actor": actor, **QUICK}).get(timeout=40)["state"] == "PARTIAL"
+    at.emulator.actor(key, items=200, seed=3, **script)
+    at.send("actorline.retry", key).get(timeout=10)
+    job = wait_for(lambda: (job := at.ledger.load(key)) and job.state == "DELIVERED" and job, what="the second rows")
+    url = job.sink_url
+    files = sorted(store.files(url)) if kind == "s3" else sorted(delivery_of({"sink": url}).files)
+    assert files == [
+        "_SUCCESS", "_actorline.json", "attempt-2/part-00000.jsonl.gz", "attempt-2/records/OUTPUT", "manifest.json",
+        "superseded-1/manifest.json", "superseded-1/part-00000.jsonl.gz", "superseded-1/records/OUTPUT",
+    ]  # fmt: skip
+    assert actorline(at, "items", key).out.encode() == at.emulator.item_lines(job.dataset_id)
+    assert [actorline(at, "verify", target).code for target in (key, f"{url}superseded-1/")] == [0, 6]
+
+
+@pytest.mark.parametrize("kind", ["s3", "file"])
+def test_rows_of_an_earlier_job_with_the_same_key_are_set_aside_not_taken_for_this_ones(store, cloud, line, kind):
+    """The ledger forgets a job after its retention; what it delivered stays."""
+    at, key = (cloud, "again-s3") if kind == "s3" else (line, "again-file")
+    datasets = []
+    for seed in (1, 2):
+        actor = at.emulator.actor(f"{key}-{seed}", items=300, duration_secs=0, seed=seed)
+        datasets.append(at.submit({"actor": actor, **QUICK}).get(timeout=40)["dataset_id"])
+    at.submit({"key": key, "dataset_id": datasets[0]}).get(timeout=40)
+    at.ledger.forget(at.ledger.load(key))
+    result = at.submit({"key": key, "dataset_id": datasets[1]}).get(timeout=40)
+    assert (result["state"], result["items"]) == ("DELIVERED", 300)
+    assert actorline(at, "items", key).out.encode() == at.emulator.item_lines(datasets[1])
+    assert actorline(at, "verify", key).code == 0
+    assert actorline(at, "verify", f"{result['sink']}superseded-0/").code == 0
