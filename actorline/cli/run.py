@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from actorline.cli.exits import Exit, exit_of_result
+from actorline.cli.hastening import hastened
 from actorline.cli.jobs import find
 from actorline.cli.order import merge, parse_labels, read_document, read_input, sink_url
 from actorline.cli.output import print_json, print_result, say
@@ -140,7 +141,8 @@ def wait_for_end(
     key: str, settings: Settings, stack: Attached, interrupts: Interrupts, *, as_json: bool, keep: bool = False
 ) -> Exit:
     """Follow a job to its end and print its result; an interrupt stops the job, unless `keep` is set."""
-    (job,) = follow(stack.ledger, [key], interrupts, shown=not as_json)
+    with hastened(settings, stack, key):
+        (job,) = follow(stack.ledger, [key], interrupts, shown=not as_json)
     if not job.is_terminal:
         return _interrupted(job, settings, stack, interrupts, as_json=as_json, keep=keep)
     result = JobResult.of(job)

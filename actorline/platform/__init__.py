@@ -29,6 +29,7 @@ from actorline.platform.runs import (
     get_run,
     list_runs,
     resurrect_run,
+    wait_for_run,
 )
 from actorline.platform.users import AccountLimits, User, get_limits, get_me
 
@@ -70,4 +71,5 @@ __all__ = [
     "platform_time",
     "resurrect_run",
     "safe_id",
+    "wait_for_run",
 ]

@@ -92,6 +92,13 @@ def get_run(platform: Platform, run_id: str) -> Run:
     return Run.from_platform(platform.get_data(f"actor-runs/{safe_id(run_id)}"))
 
 
+def wait_for_run(platform: Platform, run_id: str, seconds: int) -> Run:
+    """The run as soon as it has ended, or as it is after `seconds` (at most 60: fact sheet, section 4). The platform's
+    read time-out must be longer.
+    """
+    return Run.from_platform(platform.get_data(f"actor-runs/{safe_id(run_id)}", {"waitForFinish": seconds}))
+
+
 def abort_run(platform: Platform, run_id: str, *, gracefully: bool = False) -> Run:
     """Asks for an end; does nothing to a run that has ended, so it is safe to repeat (fact sheet, section 4).
 

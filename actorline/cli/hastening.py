@@ -1,0 +1,60 @@
+"""A person waits: the end of a run is asked for by long-polling, from the terminal: it holds no worker's slot."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import redis
+
+from actorline import __version__
+from actorline.cli.stack import Attached
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.messages import wake_workers
+from actorline.jobs.states import LIVE, State
+from actorline.platform import errors as platform_errors
+from actorline.platform.client import Platform
+from actorline.platform.runs import wait_for_run
+from actorline.settings import Settings
+
+LOOK_SECS: Final = 0.2
+HELD_SECS: Final = 20  # the platform holds an answer for up to 60 s; less lets Ctrl-C end the thread
+AGAIN_SECS: Final = 5.0
+
+
+@contextmanager
+def hastened(settings: Settings, stack: Attached, key: str) -> Iterator[None]:
+    """Have the job looked at as soon as its run has ended. A help, not a need: whatever fails here, the poll comes."""
+    over = threading.Event()
+    thread = threading.Thread(target=_hasten, args=(settings, stack.ledger, key, over), name="long-poll", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _hasten(settings: Settings, ledger: Ledger, key: str, over: threading.Event) -> None:
+    job = ledger.load(key)
+    token = settings.token_of(job.order.account) if job else None
+    if token is None:
+        return
+    platform = Platform(settings.api_url, token, user_agent=f"actorline/{__version__}", read_timeout_s=HELD_SECS + 10)
+    wait: float | None = LOOK_SECS
+    while wait is not None and not over.wait(wait):
+        try:
+            wait = _look(settings, ledger, platform, key)
+        except (platform_errors.PlatformError, redis.RedisError):
+            wait = AGAIN_SECS
+
+
+def _look(settings: Settings, ledger: Ledger, platform: Platform, key: str) -> float | None:
+    """Seconds until the next look; None: there is nothing to wait for."""
+    job = ledger.load(key)
+    if job is None or job.state not in LIVE or job.state is State.COLLECTING:
+        return None
+    if job.run_id is None or not wait_for_run(platform, job.run_id, HELD_SECS).is_terminal:
+        return LOOK_SECS
+    ledger.change(key, states={State.RUNNING}, epoch=None, care_s=0, fields={"resume": True})
+    wake_workers(settings, [key])
+    return AGAIN_SECS
