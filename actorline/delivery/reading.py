@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
@@ -12,13 +13,14 @@ from zlib_ng import gzip_ng, zlib_ng
 
 from actorline.delivery.formats import delimiter_of
 from actorline.delivery.json_lines import array_rows, parse_row
-from actorline.delivery.manifest import Manifest
+from actorline.delivery.manifest import Manifest, Part
 from actorline.delivery.page_text import UnreadablePage
 from actorline.delivery.parquet_assembly import has_parquet
 from actorline.delivery.rows import csv_rows, parquet_rows, text_lines
 from actorline.delivery.sink import MANIFEST, MissingFileError, Sink, SinkError, open_sink
 
 BLOCK_BYTES: Final = 256 * 1024
+BLOCK_LINES: Final = 1000
 
 
 class NoDeliveryError(SinkError):
@@ -80,6 +82,28 @@ class Delivery:
                 return self._parquet_rows()
         raise UnreadableRowsError(self._read_by_file())
 
+    def range_blocks(self, offset: int, limit: int | None) -> Iterator[bytes]:
+        """Of the rows those from `offset` on, at most `limit`, as JSON lines; no block ends inside a line. Parts that
+        lie before the range aren't read. Raises as `items`.
+        """
+        parts = list(self.manifest.parts)
+        if self.manifest.format == "jsonl":
+            self._check_parts()
+            while parts and parts[0].items <= offset:
+                offset -= parts.pop(0).items
+            lines = text_lines(self._text(parts))
+        else:
+            lines = self.lines()
+        wanted = islice(lines, offset, None if limit is None else offset + limit)
+        return iter(lambda: b"".join(line + b"\n" for line in islice(wanted, BLOCK_LINES)), b"")
+
+    def stored_blocks(self) -> Iterator[bytes]:
+        """The delivered files as they are stored, one after the other: of gzip parts that is one gzip file, of several
+        members. Raises DamagedDeliveryError as `blocks`.
+        """
+        self._check_parts()
+        return (block for part in self.manifest.parts for block in self._stored(part))
+
     def record_names(self) -> list[str]:
         """The records' keys in the key-value store."""
         return [record.key for record in self.manifest.records]
@@ -119,9 +143,14 @@ class Delivery:
         more = f" and {len(self.manifest.parts) - 3} more" if len(self.manifest.parts) > 3 else ""  # noqa: PLR2004
         return f"These rows can't be given one by one: {why}. Their files: {files or 'none'}{more}."
 
-    def _text(self) -> Iterator[bytes]:
-        """The text of all parts, or the bytes of files that are none."""
-        for part in self.manifest.parts:
+    def _stored(self, part: Part) -> Iterator[bytes]:
+        with self._open_whole(part.name, part.bytes) as file:
+            while block := file.read(BLOCK_BYTES):
+                yield block
+
+    def _text(self, parts: Sequence[Part] | None = None) -> Iterator[bytes]:
+        """The text of parts (None: of all), or the bytes of files that are none."""
+        for part in self.manifest.parts if parts is None else parts:
             with self._open_whole(part.name, part.bytes) as file:
                 yield from self._plain_blocks(file, part.name)
 

@@ -15,13 +15,17 @@ from actorline.gateway.context import Context
 from actorline.gateway.manners import Manners
 from actorline.gateway.ordering import OrderDesk
 from actorline.gateway.problems import show_problems
-from actorline.gateway.routes import health, jobs
+from actorline.gateway.routes import events, health, jobs, rows
 from actorline.gateway.starting import Starter
+from actorline.gateway.streams import Downloads, Places
 from actorline.gateway.waiting import Timelines
 from actorline.jobs.ledger import Ledger
 from actorline.settings import Settings
 
-ROUTERS: Final = (jobs.router, health.router)
+ROUTERS: Final = (jobs.router, events.router, rows.router, health.router)
+MOST_STREAMS: Final = (
+    100  # each holds a connection for as long as a job lasts; more watchers than that poll with `wait`
+)
 
 
 def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_stopping: Callable[[], bool]) -> FastAPI:
@@ -32,7 +36,17 @@ def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_s
         timelines = Timelines(ledger, is_stopping=is_stopping)
         starter = Starter(settings)
         desk = OrderDesk(settings, ledger, starter)
-        app.state.context = Context(settings, ledger, doorkeeper, Bodies(), desk, starter, timelines)
+        app.state.context = Context(
+            settings,
+            ledger,
+            doorkeeper,
+            Bodies(),
+            desk,
+            starter,
+            timelines,
+            Places(MOST_STREAMS, "events"),
+            Downloads(),
+        )
         reading = asyncio.create_task(timelines.run())
         yield
         reading.cancel()

@@ -13,6 +13,7 @@ from actorline.gateway.admission import Doorkeeper, Grant
 from actorline.gateway.body import Bodies
 from actorline.gateway.ordering import OrderDesk
 from actorline.gateway.starting import Starter
+from actorline.gateway.streams import Downloads, Places
 from actorline.gateway.waiting import Timelines
 from actorline.jobs.document import is_key
 from actorline.jobs.job import Job
@@ -31,6 +32,8 @@ class Context:
     desk: OrderDesk
     starter: Starter
     timelines: Timelines
+    streams: Places
+    downloads: Downloads
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,33 @@ def test_rows_come_in_the_order_of_the_parts(tmp_path, compression):
     assert b"".join(delivery.blocks()) == b"".join(lines_of(part) for part in ROWS)
 
 
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+@pytest.mark.parametrize(("offset", "limit"), [(0, None), (0, 2), (2, 2), (3, 1), (5, 9), (6, 1), (99, None)])
+def test_a_range_of_the_rows_begins_and_ends_in_any_part(tmp_path, compression, offset, limit):
+    pack = gzip.compress if compression == "gzip" else bytes
+    delivery = open_delivery(deliver(tmp_path / "d", [pack(lines_of(p)) for p in ROWS], compression=compression))
+    for part, rows in zip(delivery.manifest.parts, ROWS, strict=True):
+        part.items = len(rows)
+    wanted = [row for part in ROWS for row in part][offset : None if limit is None else offset + limit]
+    assert b"".join(delivery.range_blocks(offset, limit)) == lines_of(wanted)
+
+
+def test_a_range_does_not_read_the_parts_before_it(tmp_path):
+    broken = gzip.compress(lines_of(ROWS[0]))[:-8]
+    delivery = open_delivery(deliver(tmp_path / "d", [broken, gzip.compress(lines_of(ROWS[1]))]))
+    delivery.manifest.parts[0].items = 3
+    assert b"".join(delivery.range_blocks(3, None)) == lines_of(ROWS[1])
+    with pytest.raises(DamagedDeliveryError):
+        list(delivery.range_blocks(2, None))
+
+
+def test_the_parts_as_they_are_stored_are_one_gzip_file(tmp_path):
+    delivery = open_delivery(deliver(tmp_path / "d", [gzip.compress(lines_of(p)) for p in ROWS]))
+    stored = b"".join(delivery.stored_blocks())
+    assert len(stored) == delivery.manifest.totals.bytes
+    assert gzip.decompress(stored) == b"".join(lines_of(part) for part in ROWS)
+
+
 def test_folder_and_manifest_name_the_same_delivery(tmp_path):
     url = deliver(tmp_path / "d", [gzip.compress(b"{}\n")])
     assert open_delivery(url).manifest == open_delivery(url + "manifest.json").manifest

@@ -1,0 +1,103 @@
+"""`/v1/jobs/{key}/events`: a job's timeline while it grows, as server-sent events."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header
+from sse_starlette import EventSourceResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from actorline.errors import Code, Refused
+from actorline.gateway.context import MayRead, Visit
+from actorline.gateway.openapi import JobKey, Responses, problems
+from actorline.gateway.streams import Places
+from actorline.jobs.job import Job, JobResult
+from actorline.jobs.ledger import TimelineEntry
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+PING_SECS: Final = 15
+LOOK_AGAIN_SECS: Final = 5.0  # a job that is forgotten meanwhile tells its timeline nothing
+
+EVENTS: Final[Responses] = {
+    200: {
+        "description": "Entries of the timeline; at the job's end an event `result` with its result, and the end",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    204: {"description": "The job has ended and everything was told: don't come back"},
+    **problems(401, 403, 404, 422, 500, 503),
+}
+
+
+@router.get("/{key}/events", summary="Follow a job", response_class=Response, responses=EVENTS)
+async def events(
+    key: JobKey,
+    visit: MayRead,
+    last_event_id: Annotated[
+        str | None, Header(description="The last event that was received: it goes on behind it")
+    ] = None,
+) -> Response:
+    """Each event has the timeline entry's id, its name, and as data `{"at": unix seconds, "event": name, ...}`."""
+    after = _checked(last_event_id)
+    job, entries = await run_in_threadpool(_look, visit, key, after)
+    if job.is_terminal and not entries and last_event_id is not None:
+        return Response(status_code=204)  # by the specification of EventSource, this ends its coming back
+    visit.context.streams.take()
+    return Stream(_told(visit, key, after), visit.context.streams)
+
+
+async def _told(visit: Visit, key: str, after: str) -> AsyncIterator[dict[str, Any]]:
+    timelines = visit.context.timelines
+    while not timelines.is_stopping():
+        try:
+            job, entries = await run_in_threadpool(_look, visit, key, after)
+        except Refused:  # its retention is over
+            return
+        for entry in entries:
+            yield _event(entry)
+            after = entry.id
+        if job.is_terminal:
+            yield {"event": "result", "data": JobResult.of(job).model_dump_json()}
+            return
+        await timelines.grown(key, after, LOOK_AGAIN_SECS)
+
+
+def _look(visit: Visit, key: str, after: str) -> tuple[Job, list[TimelineEntry]]:
+    """The job, and then what its timeline holds behind `after`: of a job that has ended that is all."""
+    return visit.find_job(key), visit.context.ledger.timeline_after(key, after)
+
+
+def _event(entry: TimelineEntry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "event": entry.event,
+        "data": json.dumps({"at": entry.at, "event": entry.event, **entry.data}),
+    }
+
+
+def _checked(last_event_id: str | None) -> str:
+    """An id of a Redis stream: two numbers of 64 bits. Raises Refused."""
+    if last_event_id is None:
+        return "0-0"
+    found = re.fullmatch(r"(\d{1,20})-(\d{1,20})", last_event_id)
+    if not found or any(int(number) >= 2**64 for number in found.groups()):
+        raise Refused(Code.REQUEST_INVALID, "Last-Event-ID is none that a stream of events gave. Leave it out.")
+    return last_event_id
+
+
+class Stream(EventSourceResponse):
+    """Gives its place back at its end, however that comes."""
+
+    def __init__(self, events: AsyncIterator[dict[str, Any]], places: Places) -> None:
+        super().__init__(events, ping=PING_SECS)
+        self._places = places
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._places.give_back()

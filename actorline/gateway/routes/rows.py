@@ -1,0 +1,137 @@
+"""`/v1/jobs/{key}/items` and `/records/{name}`: what was delivered, in blocks, from any sink."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Annotated, BinaryIO, Final
+
+from fastapi import APIRouter, Header, Path, Query
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from actorline.delivery.manifest import StoredRecord
+from actorline.delivery.reading import BLOCK_BYTES, Delivery, UnreadableRowsError, open_delivery
+from actorline.errors import Code, Refused
+from actorline.gateway.context import MayRead, Visit
+from actorline.gateway.openapi import JobKey, Responses, problems
+from actorline.gateway.streams import gzipped
+
+router = APIRouter(prefix="/v1/jobs", tags=["rows"])
+
+NDJSON: Final = "application/x-ndjson"
+STORED: Final = "application/gzip"
+MEDIA_TYPES: Final[Mapping[str, str]] = {
+    "jsonl": NDJSON,
+    "json": NDJSON,
+    "parquet": NDJSON,
+    "csv": "text/csv; charset=utf-8",
+    "xml": "application/xml",
+    "html": "text/html; charset=utf-8",
+    "rss": "application/rss+xml",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+"""What a delivery of each format is shown as."""
+FOREIGN: Final = {"Content-Security-Policy": "sandbox", "Content-Disposition": "attachment"}
+"""What an Actor wrote must not run as a page of this address."""
+MOST: Final = 2**53  # whole numbers in JSON are exact up to here
+
+ITEMS: Final[Responses] = {
+    200: {
+        "description": "The rows. `Actorline-Complete: false`: the job ended before it had all.",
+        "content": {
+            **{media_type.partition(";")[0]: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES.values()},
+            STORED: {"schema": {"type": "string", "format": "binary"}},
+        },
+        "headers": {"Actorline-Complete": {"schema": {"type": "string", "enum": ["true", "false"]}}},
+    },
+    **problems(401, 403, 404, 409, 422, 500, 502, 503),
+}
+RECORD: Final[Responses] = {
+    200: {
+        "description": "The record as the platform gave it",
+        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    **problems(401, 403, 404, 409, 422, 500, 502, 503),
+}
+
+
+@router.get("/{key}/items", summary="Read the delivered rows", response_class=Response, responses=ITEMS)
+async def items(
+    key: JobKey,
+    visit: MayRead,
+    offset: Annotated[int, Query(ge=0, le=MOST, description="Rows that are left out at the beginning")] = 0,
+    limit: Annotated[int | None, Query(ge=1, le=MOST, description="Most rows that are given")] = None,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+    accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
+    """JSON lines where the format allows it, otherwise the text or file as it was delivered; a range (`offset`,
+    `limit`) is always JSON lines. With `Accept: application/gzip` the parts come as they are stored, as one .gz file,
+    which costs the server least. A connection that breaks off, rather than ends, has not given all.
+    """
+    delivery = await run_in_threadpool(_delivery, visit, key)
+    is_range = offset > 0 or limit is not None
+    headers = {
+        "Content-Type": NDJSON if is_range else MEDIA_TYPES[delivery.manifest.format],
+        "Actorline-Complete": "true" if delivery.manifest.complete else "false",
+        "Vary": "Accept, Accept-Encoding",
+        **FOREIGN,
+    }
+    open_blocks = partial(_range, delivery, offset, limit) if is_range else delivery.blocks
+    if not is_range and delivery.manifest.compression == "gzip" and _is_named(STORED, accept):
+        headers["Content-Type"] = STORED
+        headers["Content-Length"] = str(delivery.manifest.totals.bytes)
+        return await visit.context.downloads.answer(delivery.stored_blocks, headers)
+    if _is_named("gzip", accept_encoding):
+        headers["Content-Encoding"] = "gzip"
+        return await visit.context.downloads.answer(lambda: gzipped(open_blocks()), headers)
+    return await visit.context.downloads.answer(open_blocks, headers)
+
+
+@router.get("/{key}/records/{name}", summary="Read a delivered record", response_class=Response, responses=RECORD)
+async def record(
+    key: JobKey, name: Annotated[str, Path(description="Its key in the run's key-value store")], visit: MayRead
+) -> Response:
+    """`collect.records` of the order says which are delivered."""
+    delivery = await run_in_threadpool(_delivery, visit, key)
+    stored = next((each for each in delivery.manifest.records if each.key == name), None)
+    headers = _record_headers(stored) if stored else {}
+    return await visit.context.downloads.answer(lambda: _blocks(delivery.open_record(name)), headers)
+
+
+def _delivery(visit: Visit, key: str) -> Delivery:
+    """Raises Refused if the job has delivered nothing, and SinkError."""
+    job = visit.find_job(key)
+    if job.manifest is None:
+        message = (
+            f"The job {key} is {job.state} and has delivered nothing. GET /v1/jobs/{key}?wait=60 waits for its end."
+        )
+        raise Refused(Code.CONFLICT, message)
+    return open_delivery(job.manifest)
+
+
+def _range(delivery: Delivery, offset: int, limit: int | None) -> Iterator[bytes]:
+    try:
+        return delivery.range_blocks(offset, limit)
+    except UnreadableRowsError as error:
+        raise Refused(Code.REQUEST_INVALID, str(error)) from error
+
+
+def _record_headers(stored: StoredRecord) -> dict[str, str]:
+    is_sendable = re.fullmatch(r"[\x20-\x7e]+", stored.content_type)
+    content_type = stored.content_type if is_sendable else "application/octet-stream"
+    return {"Content-Type": content_type, "Content-Length": str(stored.bytes), **FOREIGN}
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while block := file.read(BLOCK_BYTES):
+            yield block
+
+
+def _is_named(wanted: str, header: str) -> bool:
+    """Whether an Accept header names a value, and not to refuse it (`q=0`)."""
+    for part in header.lower().split(","):
+        name, _, parameters = part.partition(";")
+        if name.strip() == wanted:
+            return not re.fullmatch(r"\s*q=0(\.0*)?\s*", parameters)
+    return False

@@ -1,0 +1,90 @@
+"""Answers that last: so many at a time, and blocks of deliveries read in threads of their own."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Final
+
+import anyio
+from anyio.to_thread import run_sync
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+from zlib_ng import zlib_ng
+
+from actorline.errors import Code
+from actorline.gateway.problems import Fault
+
+MOST_DOWNLOADS: Final = 100  # each holds a connection and a file
+READERS: Final = 8  # threads: as many keep a disk or a store busy, and the other requests' threads stay free
+GZIP: Final = 31  # zlib's window bits for a gzip header
+FASTEST: Final = 1
+
+
+class Places:
+    """So many of a kind at a time; whoever comes then gets 503, and the others aren't harmed."""
+
+    def __init__(self, most: int, kind: str) -> None:
+        self._free = self._most = most
+        self._kind = kind
+
+    def take(self) -> None:
+        """Raises Fault if all are taken."""
+        if not self._free:
+            raise Fault(503, Code.CAPACITY, f"All {self._most} places for {self._kind} are taken. Try again later.")
+        self._free -= 1
+
+    def give_back(self) -> None:
+        self._free += 1
+
+
+class Downloads:
+    """Streams blocks: the next one is read when the client has taken the last."""
+
+    def __init__(self) -> None:
+        self._places = Places(MOST_DOWNLOADS, "downloads")
+        self._threads = anyio.CapacityLimiter(READERS)
+
+    async def answer(self, open_blocks: Callable[[], Iterator[bytes]], headers: Mapping[str, str]) -> Response:
+        """What can't be opened or read at all raises here, before the answer begins. Raises Fault if all places are
+        taken.
+        """
+        self._places.take()
+        try:
+            blocks = await run_sync(open_blocks, limiter=self._threads)
+            first = await self._next(blocks)
+        except BaseException:
+            self._places.give_back()
+            raise
+        return Download(self._from(first, blocks), headers, self._places)
+
+    async def _from(self, first: bytes | None, blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
+        block = first
+        while block is not None:
+            yield block
+            block = await self._next(blocks)
+
+    async def _next(self, blocks: Iterator[bytes]) -> bytes | None:
+        return await run_sync(next, blocks, None, limiter=self._threads)
+
+
+class Download(StreamingResponse):
+    """Gives its place back at its end, however that comes."""
+
+    def __init__(self, blocks: AsyncIterator[bytes], headers: Mapping[str, str], places: Places) -> None:
+        super().__init__(blocks, headers=headers)
+        self._places = places
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._places.give_back()
+
+
+def gzipped(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """One gzip member. Stored parts are several: of those httpx and wget unpack the first and drop the rest without a
+    word, and curl fails (tried).
+    """
+    packer = zlib_ng.compressobj(FASTEST, zlib_ng.DEFLATED, GZIP)
+    for block in blocks:
+        if packed := packer.compress(block):
+            yield packed
+    yield packer.flush()

@@ -1,0 +1,69 @@
+"""The HTTP door as its own process on a line of workers, and a client of it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from real_parts import Line, wait_for
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A door that listens."""
+
+    url: str
+    http: httpx.Client
+    line: Line
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def order(self, *, key: str | None = None, **document: Any) -> httpx.Response:
+        """Order a job; `key` is sent as the header."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return self.http.post("/v1/jobs", json={"poll_interval_secs": 1, **document}, headers=headers)
+
+    def delivered(self, key: str, **document: Any) -> dict[str, Any]:
+        """Order a job and wait for its end; answers its result."""
+        assert self.order(key=key, **document).status_code == 202
+        return self.ended(key)
+
+    def ended(self, key: str) -> dict[str, Any]:
+        result = self.http.get(f"/v1/jobs/{key}", params={"wait": 60}).json()
+        assert result["state"] in {"DELIVERED", "PARTIAL", "FAILED", "CANCELLED", "EXPIRED"}, result
+        return result
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        lines = map(json.loads, self.log.read_text().splitlines())
+        return [line for line in lines if line["event"] == event]
+
+
+@contextmanager
+def running_gateway(line: Line, *options: str, token: str | None = None, **environment: str) -> Iterator[Gateway]:
+    """`token`: the API key that the client sends."""
+    log = line.home / f"gateway-{len(list(line.home.glob('gateway-*')))}.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "actorline.gateway", "--port", "0", *options],
+            cwd=line.home,
+            env={**line.environment, **environment},
+            stderr=file,
+        )
+    try:
+        listening = wait_for(
+            lambda: process.poll() is not None or '"listening"' in log.read_text(), what="a gateway that listens"
+        )
+        assert listening
+        assert process.poll() is None, log.read_text()
+        url = next(json.loads(text)["url"] for text in log.read_text().splitlines() if '"listening"' in text)
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=url, headers=headers, timeout=70, limits=httpx.Limits(max_connections=300)) as http:
+            yield Gateway(url, http, line, process, log)
+    finally:
+        process.terminate()
+        process.wait(20)
