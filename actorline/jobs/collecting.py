@@ -44,6 +44,7 @@ PAGE_TRIES: Final = 6  # with doubling back-off about 30 s: longer outages are t
 LEASE_SECS: Final = 10.0  # renewed between blocks; a holder that is gone for so long is taken for dead
 RENEW_SECS: Final = 2.0
 WHOLE_ITEMS_MAX: Final = PAGE_ITEMS_MAX  # in one answer; what makes it is the platform's memory, not ours
+WHOLE_SILENCE_SECS: Final = 360.0  # a table is made before it is sent; the official client waits as long for items
 HELD_SECS: Final = 1.0  # another execution has the page: look for its receipt so often
 
 
@@ -210,7 +211,8 @@ class PageFetcher:
         format_ = FORMATS[job.order.collect.format]
         is_behind = window.page_no > 0 and not format_.is_cut
         params = {"format": "jsonl"} if is_behind else format_.query(job.order.collect.query())
-        reader = ItemsReader(self.platform, job.dataset_id or "", params, self.first)
+        silence_s = None if format_.is_cut else WHOLE_SILENCE_SECS
+        reader = ItemsReader(self.platform, job.dataset_id or "", params, self.first, silence_s)
         with renewed(lambda: self._hold_on(lease, job.key), RENEW_SECS, cut=reader.cut) as keep_alive:
             if is_behind:
                 return self._look_behind(job, window, reader, keep_alive)

@@ -109,10 +109,20 @@ class Platform:
         return _unwrap(self._send("POST", path, params, headers=None, stream=False))
 
     def stream(
-        self, path: str, params: Params | None = None, *, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        silence_s: float | None = None,
     ) -> requests.Response:
-        """GET `path`: the answer with its body unread and undecoded in `raw`. The caller closes it."""
-        return self._call("GET", path, params, lambda response: response, headers=headers, stream=True)
+        """GET `path`: the answer with its body unread and undecoded in `raw`. The caller closes it.
+
+        `silence_s`: in the place of `read_timeout_s`, for an answer that takes the platform long to make.
+        """
+        return self._call(
+            "GET", path, params, lambda response: response, headers=headers, stream=True, silence_s=silence_s
+        )
 
     def head(self, path: str, params: Params | None = None) -> requests.Response:
         """HEAD `path`: the answer for its headers; there is nothing to close."""
@@ -127,13 +137,14 @@ class Platform:
         *,
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
+        silence_s: float | None = None,
     ) -> T:
         began = time.monotonic()
         attempt = 0
         while True:
             attempt += 1
             try:
-                return read(self._send(method, path, params, headers=headers, stream=stream))
+                return read(self._send(method, path, params, headers=headers, stream=stream, silence_s=silence_s))
             except PlatformError as error:
                 error.attempts = attempt
                 wait_s = self._wait_after(error, elapsed_s=time.monotonic() - began)
@@ -151,7 +162,14 @@ class Platform:
         return next_wait(error.attempts, elapsed_s=elapsed_s, retry_after_s=error.retry_after_s, random=random.random)
 
     def _send(
-        self, method: str, path: str, params: Params | None, *, headers: Mapping[str, str] | None, stream: bool
+        self,
+        method: str,
+        path: str,
+        params: Params | None,
+        *,
+        headers: Mapping[str, str] | None,
+        stream: bool,
+        silence_s: float | None = None,
     ) -> requests.Response:
         url = f"{self.api_root}/{path.lstrip('/')}"
         if self._governor:
@@ -162,7 +180,7 @@ class Platform:
                 url,
                 params=params,
                 headers=headers,
-                timeout=self.timeouts,
+                timeout=(self.timeouts[0], silence_s or self.timeouts[1]),
                 stream=stream,
                 allow_redirects=method != "POST",  # a redirected POST would become a GET
             )

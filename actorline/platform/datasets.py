@@ -61,9 +61,16 @@ def get_dataset(platform: Platform, dataset_id: str) -> Dataset:
 
 
 def open_items(
-    platform: Platform, dataset_id: str, *, offset: int, limit: int | None, params: Mapping[str, str]
+    platform: Platform,
+    dataset_id: str,
+    *,
+    offset: int,
+    limit: int | None,
+    params: Mapping[str, str],
+    silence_s: float | None = None,
 ) -> ItemsPage:
     """Opens the window `[offset, offset + limit)` of stored items (`limit` None: to the end) with further `params`.
+    `silence_s`: how long the platform may be silent, where that is longer than usual.
 
     Repeats the request until the headers are there, not after: what breaks in the body is for the caller to read again.
     Source: OpenAPI, /v2/datasets/{datasetId}/items.
@@ -72,7 +79,7 @@ def open_items(
     if limit is not None:
         window["limit"] = limit
     path = f"datasets/{safe_id(dataset_id)}/items"
-    return ItemsPage(platform.stream(path, window, headers={"Accept-Encoding": "gzip"}))
+    return ItemsPage(platform.stream(path, window, headers={"Accept-Encoding": "gzip"}, silence_s=silence_s))
 
 
 @dataclass
@@ -84,6 +91,8 @@ class ItemsReader:
     params: Mapping[str, str]
     first: ItemsPage | None = None
     """What is read at first, if somebody has opened it already."""
+    silence_s: float | None = None
+    """As in `open_items`."""
     _page: ItemsPage | None = None
 
     def open(self, offset: int, limit: int) -> ItemsPage:
@@ -91,7 +100,9 @@ class ItemsReader:
         return self._page
 
     def _open(self, offset: int, limit: int) -> ItemsPage:
-        return open_items(self.platform, self.dataset_id, offset=offset, limit=limit, params=self.params)
+        return open_items(
+            self.platform, self.dataset_id, offset=offset, limit=limit, params=self.params, silence_s=self.silence_s
+        )
 
     def cut(self) -> None:
         if self._page:

@@ -71,6 +71,15 @@ def test_without_a_limit_none_is_sent_and_missing_headers_are_none(platform, api
     assert urlsplit(api.calls[0].request.url).query == "offset=0"
 
 
+def test_an_answer_that_takes_long_to_make_may_be_silent_for_longer(platform, api):
+    api.get(f"{API}/datasets/d1/items", body=b"")
+
+    for silence_s in (None, 360):
+        open_items(platform, "d1", offset=0, limit=None, params={}, silence_s=silence_s).close()
+
+    assert [call.request.req_kwargs["timeout"] for call in api.calls] == [(10, 30), (10, 360)]
+
+
 def test_an_encoding_nobody_asked_for_is_not_taken_for_the_rows(platform, api):
     api.get(f"{API}/datasets/d1/items", body=b"?", headers={"Content-Encoding": "br"})
 
