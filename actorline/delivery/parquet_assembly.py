@@ -30,9 +30,12 @@ class ParquetAssembly:
     def of(cls, pages: list[StagedPage]) -> "ParquetAssembly":
         """Reads every page. Raises SinkError, AssemblyError, and what `keep_alive` raises."""
         whole = Shape()
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
+        cores = os.cpu_count() or 1
+        size = -(-len(pages) // cores)
+        shares = [pages[start : start + size] for start in range(0, len(pages), size)]
+        with ThreadPoolExecutor(cores) as threads:
             try:
-                for shape in threads.map(_shape_of, pages):
+                for shape in threads.map(_shape_of, shares):
                     whole.merge(shape)
             except NoTableError as error:
                 raise AssemblyError(str(error)) from None
@@ -49,9 +52,9 @@ def has_parquet() -> bool:
     return find_spec("pyarrow") is not None
 
 
-def _shape_of(page: StagedPage) -> Shape:
+def _shape_of(pages: list[StagedPage]) -> Shape:
     made: list[bytes] = []
-    _convert(["shape"], page.blocks(), made.append, [page])
+    _convert(["shape"], chain.from_iterable(page.blocks() for page in pages), made.append, pages)
     return Shape.load(orjson.loads(b"".join(made)))
 
 
