@@ -3,7 +3,7 @@
 import structlog
 from celery import current_app, shared_task, states
 
-from actorline.delivery.sink import SinkError, open_sink
+from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.errors import Refused
 from actorline.jobs.figures import secs_until_settled
 from actorline.jobs.job import Job
@@ -85,9 +85,14 @@ def settle_figures(job: Job) -> float | None:
 
 
 def sweep_sink(job: Job) -> None:
-    """Remove what killed workers left in the ended job's folder, which no further stage of it will visit."""
+    """Remove what killed workers left in the ended job's folder, which no further stage of it will visit.
+
+    Not in an object store: it may not answer for minutes, in which nobody would look after the other jobs.
+    """
     try:
-        open_sink(job.sink_url).sweep(installation(), job.key)
+        sink = open_sink(job.sink_url)
+        if isinstance(sink, LocalSink):
+            sink.sweep(installation(), job.key)
     except SinkError as error:
         log.warning("sink_not_swept", job_key=job.key, error=str(error))
 

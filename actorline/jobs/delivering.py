@@ -60,6 +60,7 @@ class Deliverer:
                     sink.write_once(SUCCESS, b"")
                     if FORMATS[job.order.collect.format].is_staged(single_file=job.order.sink.single_file):
                         remove_staged(sink, attempt_folder(job.attempt))
+                sink.clear_staging()
         except _SupersededError:
             return Stop()
         except SinkError as error:

@@ -216,6 +216,16 @@ def test_bad_credentials_are_refused_before_money_is_spent(store, cloud):
     assert cloud.emulator.starts(actor) == []
 
 
+@pytest.mark.parametrize("right", [r"^GET /bucket\?list-type", r"^POST /bucket\?delete"], ids=["list", "delete"])
+def test_missing_rights_are_refused_before_money_is_spent(store, cloud, right):
+    actor = cloud.emulator.actor("no-rights", items=10, duration_secs=0)
+    store.faults.append(Fault(right, status=403))
+    reason = refused(cloud.submit({"actor": actor, **QUICK}))
+    assert (reason["name"], reason["code"], reason["billed"]) == ("JobRefused", "sink-refused", False)
+    assert "and their rights" in reason["message"]
+    assert cloud.emulator.starts(actor) == []
+
+
 def test_bucket_outside_the_roots_is_refused_at_the_door(store, cloud):
     reason = refused(cloud.submit({"actor": "demo/any", "sink": {"url": "s3://elsewhere/rows/"}}))
     assert (reason["name"], reason["code"]) == ("JobRefused", "sink-refused")
@@ -352,3 +362,43 @@ def test_rows_of_an_earlier_job_with_the_same_key_are_set_aside_not_taken_for_th
     assert actorline(at, "items", key).out.encode() == at.emulator.item_lines(datasets[1])
     assert actorline(at, "verify", key).code == 0
     assert actorline(at, "verify", f"{result['sink']}superseded-0/").code == 0
+
+
+# -- the command line
+
+
+def test_verify_tells_damage_and_what_is_no_delivery_apart(line):
+    actor = line.emulator.actor("damaged", items=500, duration_secs=0.3)
+    order = {"key": "damaged", "actor": actor, "collect": {"page_items": 250}, **QUICK}
+    folder = delivery_of(line.submit(order).get(timeout=40)).folder
+    assert actorline(line, "verify", str(folder / "manifest.json")).code == 0
+    (folder / "part-00001.jsonl.gz").write_bytes(b"")
+    (folder / "_SUCCESS").unlink()
+    done = actorline(line, "verify", "damaged")
+    assert done.code == 1
+    assert [line.partition(":")[0] for line in done.out.splitlines()[:2]] == ["_SUCCESS", "part-00001.jsonl.gz"]
+    assert "2 problems" in done.out.splitlines()[-1]
+    (folder / "manifest.json").write_text("{}")
+    assert actorline(line, "verify", folder.as_uri(), "--json").code == 1
+    for target in ("nobody", f"{folder.as_uri()}/superseded-1/", "ftp://host/rows/", "s3://bucket/../rows/"):
+        refusal = actorline(line, "verify", target, "--json")
+        assert (refusal.code, "Traceback" in refusal.err) == ({"ftp": 7, "s3:": 7}.get(target[:3], 5), False)
+
+
+def test_run_with_out_takes_the_stack_it_brings_up_to_the_store(store, terminal):
+    actor = terminal.emulator.actor("out-to-s3", items=100, duration_secs=0.3)
+    command = ("run", actor, "--key", "out", "--out", "s3://bucket/out/{key}", "--json")
+    refusal = terminal(*command)
+    assert (refusal.code, refusal.json["reason"]["code"], terminal.emulator.starts(actor)) == (5, "sink-refused", [])
+    assert "Set AWS_ACCESS_KEY_ID" in refusal.json["reason"]["message"]
+    done = terminal(*command, **store.environment())
+    assert (done.code, done.json["sink"]) == (0, "s3://bucket/out/out/")
+    assert "part-00000.jsonl.gz" in store.files("s3://bucket/out/out/")
+    default = {"ACTORLINE_SINK_URL": "s3://bucket/rows/{key}/"}
+    findings = {
+        (told["is_good"], "s3://bucket/rows/" in told["text"])
+        for environment in ({**store.environment(), **default}, default)
+        for told in terminal("doctor", "--json", **environment).lines
+        if told["subject"] == "sink"
+    }
+    assert findings == {(True, True), (False, True)}

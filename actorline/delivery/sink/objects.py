@@ -10,7 +10,6 @@ execution's own and copied inside the store, which all three do conditionally.
 
 import contextlib
 import io
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -52,16 +51,15 @@ class ObjectSink(Sink):
 
     def claim(self, installation: str, key: str) -> bool:
         made = super().claim(installation, key)
-        if made and self.write_once(CLAIM, json.dumps({}).encode()):
-            raise SinkError(self._not_conditional())
+        if made:
+            self._prove(CLAIM)
         return made
 
     def check(self) -> None:
         name = f"{STAGING}/check-{os.urandom(6).hex()}"
         try:
             self.write_once(name, b"")
-            if self.write_once(name, b""):
-                raise SinkError(self._not_conditional())
+            self._prove(name)
         finally:
             self.remove(name)
 
@@ -151,11 +149,16 @@ class ObjectSink(Sink):
             while block := source.read(READ_BYTES):
                 target.write(block)
 
-    def _not_conditional(self) -> str:
-        return (
-            f"The sink {self} replaces what lies there though it is asked not to (If-None-Match), so two workers could "
-            "mix their rows. Take a store that keeps conditional writes: AWS S3, MinIO, R2, Google or Azure do."
-        )
+    def _prove(self, name: str) -> None:
+        """Before money is spent: whether the store keeps what lies there, and lets us list and remove."""
+        if self.write_once(name, b""):
+            message = (
+                f"The sink {self} replaces what lies there though it is asked not to (If-None-Match), so two workers "
+                "could mix their rows. Take a store that keeps conditional writes: AWS S3, MinIO, R2, Google, Azure."
+            )
+            raise SinkError(message)
+        self._list(STAGING)
+        self.remove(f"{STAGING}/none")
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
