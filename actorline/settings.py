@@ -71,7 +71,9 @@ class Settings(BaseSettings):
         "state folder",
     )
     sink_url: str | None = Field(
-        None, description="Where rows go if a document names no sink; default: `rows/{key}/` in the home"
+        None,
+        description="Where rows go if a document names no sink: `file:///`, `s3://`, `gs://`, `az://` or `abfss://`; "
+        "default: `rows/{key}/` in the home",
     )
     sink_roots: Annotated[list[str], NoDecode] = Field(
         default_factory=list,

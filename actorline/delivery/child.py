@@ -11,7 +11,13 @@ from typing import BinaryIO, Final, cast
 from actorline.delivery.gzip_members import BLOCK_BYTES
 
 LOOK_EVERY_SECS: Final = 1.0
-SECRETS: Final = ("ACTORLINE_", "APIFY_")  # what begins so is no business of a process that only converts
+SECRETS: Final = (
+    "ACTORLINE_",
+    "APIFY_",
+    "AWS_",
+    "AZURE_",
+    "GOOGLE_",
+)  # what begins so is no business of a process that only converts
 
 
 class ChildFailedError(Exception):

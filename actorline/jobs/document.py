@@ -116,7 +116,12 @@ class Collect(Section):
 
 
 class Sink(Section):
-    url: str | None = Field(None, min_length=1, description="Folder; {key}, {date} and {run_id} are filled in once")
+    url: str | None = Field(
+        None,
+        min_length=1,
+        description="file:///folder/, s3://bucket/folder/, gs://, az:// or abfss://; {key}, {date} and {run_id} are "
+        "filled in once",
+    )
     compression: Literal["gzip", "none"] = "gzip"
     single_file: bool = False
 
