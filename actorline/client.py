@@ -146,7 +146,9 @@ class Client:
         return open_delivery(result.manifest)
 
     def iter_items(self, job: Order | JobResult | str) -> Iterator[Any]:
-        """The delivered rows, parsed, in the dataset's order; memory holds one at a time. Raises as `delivery`."""
+        """The delivered rows, parsed, in the dataset's order; memory holds some at a time. Of csv every value is a
+        string. Raises as `delivery`, also for formats that are read by file (xml, html, rss, xlsx).
+        """
         return self.delivery(job).items()
 
     def open_record(self, job: Order | JobResult | str, name: str) -> BinaryIO:

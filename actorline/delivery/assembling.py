@@ -113,10 +113,7 @@ class Assembler:
             self.keep_alive()
             if not self.sink.publish(file, name) and not self._holds(name, out):
                 self.confirm()
-                self.sink.move(name, f"{self.folder}{STAGED}/{self.execution}-{file_name}")
-                if not self.sink.publish(file, name):
-                    message = f"The sink {self.sink} can't hold {name}: others write there all the time."
-                    raise SinkError(message)
+                self.sink.publish_instead(file, name, f"{self.folder}{STAGED}/{self.execution}-{file_name}")
         receipts = [page.receipt for page in pages]
         return Part(
             name=name,
