@@ -23,6 +23,7 @@ from redis.lock import Lock
 from actorline.delivery.parquet_assembly import has_parquet
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Reason, Refused
+from actorline.jobs.advice import advise
 from actorline.jobs.brake import is_paused
 from actorline.jobs.durability import NotDurableError, read_server
 from actorline.jobs.ending import STOP_EVENTS, end_job, stop_reason
@@ -457,7 +458,8 @@ def _name_suspects(runs: Sequence[RunSummary]) -> str:
 
 
 def _refusal(code: Code, error: platform_errors.PlatformError) -> Reason:
-    return Reason(code=code, message=f"{error}. No run was started.", platform_type=error.type, billed=False)
+    message = f"{error}. No run was started.{advise(error.type)}"
+    return Reason(code=code, message=message, platform_type=error.type, billed=False)
 
 
 def _code_of(error: platform_errors.PlatformError) -> Code:
