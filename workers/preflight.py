@@ -1,19 +1,42 @@
 """What a worker makes sure of before it takes a job."""
 
+import time
+from typing import Final
+
 import redis
 
 from actorline.errors import Code, Unavailable
 from actorline.jobs.durability import check_server
 from actorline.jobs.ledger import Ledger, connect
+from actorline.jobs.redis_faults import describe_fault
 from actorline.settings import Settings
+
+CLOCK_MAX_SECS: Final = 5.0
+
+
+def check_clock(redis_time: float, our_time: float) -> None:
+    """Raises Unavailable if this machine's clock is not Redis's, to the second.
+
+    Celery times what workers hold and when a poll is due by their machines' clocks: a worker that is ahead would take
+    the others for dead and do their tasks a second time, without end, and one that is behind would let polls wait.
+    """
+    ahead = our_time - redis_time
+    if abs(ahead) > CLOCK_MAX_SECS:
+        side = "ahead of" if ahead > 0 else "behind"
+        message = (
+            f"This machine's clock is {abs(ahead):,.0f} s {side} that of Redis, so workers would take each other for "
+            "dead. Nothing was started. Set the clocks of both machines (NTP)."
+        )
+        raise Unavailable(Code.REDIS_UNAVAILABLE, message)
 
 
 def check_redis(settings: Settings) -> None:
-    """Raises Unavailable if the ledger's Redis can't keep the promise, or is another installation's."""
+    """Raises Unavailable for a ledger that can't keep the promise, or is another installation's, and a wrong clock."""
     ledger = Ledger(connect(settings.ledger), settings.namespace)
     try:
         check_server(ledger.redis)
+        check_clock(ledger.now(), time.time())
         ledger.installation(settings.installation)
     except redis.RedisError as error:
-        message = f"Redis does not answer ({type(error).__name__}). Is ACTORLINE_REDIS_URL right, and Redis running?"
+        message = f"Redis can't be used: {describe_fault(error)}. Is ACTORLINE_REDIS_URL right, and Redis running?"
         raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error

@@ -1,0 +1,19 @@
+import pytest
+
+from actorline.errors import Unavailable
+from workers.preflight import check_clock
+
+NOON = 1_795_435_200.0
+
+
+@pytest.mark.parametrize(("ours", "words"), [(NOON + 3600, "3,600 s ahead of"), (NOON - 3600, "3,600 s behind")])
+def test_a_worker_whose_clock_is_an_hour_off_is_refused_and_told_how_to_mend_it(ours, words):
+    with pytest.raises(Unavailable) as caught:
+        check_clock(NOON, ours)
+    assert words in str(caught.value)
+    assert "Nothing was started. Set the clocks" in str(caught.value)
+
+
+@pytest.mark.parametrize("ours", [NOON, NOON + 4, NOON - 4])
+def test_seconds_are_no_matter(ours):
+    check_clock(NOON, ours)
