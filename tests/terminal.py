@@ -133,7 +133,12 @@ class Terminal:
 def running_valkey(folder: Path, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A Valkey of the test's own on the socket `folder/s`, with data in the folder."""
     command = [get_binary_path(), ROOT / "config" / "valkey.conf", "--dir", folder, "--unixsocket", folder / "s"]
-    process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        restore_signals=False,  # SIGXFSZ stays ignored: a file that may not grow is an error, as on a full disk
+    )
     try:
         wait_for((folder / "s").exists, what="Valkey's socket")
         yield process

@@ -5,6 +5,7 @@ from typing import Any, Final
 import redis
 import structlog
 from celery import bootsteps
+from kombu.exceptions import OperationalError
 
 from tasks.environment import ledger
 
@@ -36,5 +37,5 @@ class UpkeepTimer(bootsteps.StartStopStep):
         try:
             if ledger().redis.set(ledger().name("upkeep"), 1, nx=True, px=int(EVERY_SECS * 900)):
                 consumer.app.send_task("actorline.upkeep", expires=EXPIRES_SECS, retry=False)
-        except (redis.RedisError, consumer.app.connection_for_write().connection_errors) as error:
+        except (redis.RedisError, OperationalError) as error:
             log.warning("upkeep_not_sent", error=type(error).__name__)

@@ -4,6 +4,7 @@ import sys
 
 import redis
 import typer
+from kombu.exceptions import OperationalError
 
 from actorline.cli import (
     brake,
@@ -53,7 +54,7 @@ def main() -> None:
     except (Refused, Unavailable) as error:
         print_refusal(error.reason, as_json=as_json)
         sys.exit(exit_of_reason(error.reason))
-    except redis.RedisError as error:
+    except (redis.RedisError, OperationalError) as error:
         message = f"Redis can't be used: {describe_fault(error)}. Is it running? Look at it with `actorline doctor`."
         print_refusal(Reason(code=Code.REDIS_UNAVAILABLE, message=message, billed=False), as_json=as_json)
         sys.exit(Exit.UNAVAILABLE)

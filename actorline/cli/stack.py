@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Final
 
 import redis
+from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -78,9 +79,10 @@ def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
         if to_order:
             check_server(ledger.redis)
     except redis.RedisError as error:
+        is_reached = isinstance(error, redis.ResponseError)
+        where = "Is ACTORLINE_REDIS_URL right, and is Redis running? Unset it, and Actorline brings its own."
         message = (
-            f"Redis can't be used: {describe_fault(error)}. Nothing was started. "
-            "Is ACTORLINE_REDIS_URL right, and is Redis running? Unset it, and Actorline brings its own."
+            f"Redis can't be used: {describe_fault(error)}. Nothing was started.{'' if is_reached else ' ' + where}"
         )
         raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
     return ledger
@@ -180,12 +182,13 @@ def _read_state(settings: Settings) -> dict[str, Any] | None:
 
 
 def has_workers(settings: Settings) -> bool:
-    """Whether a worker takes our control queue at this Redis."""
+    """Whether a worker takes our control queue at this Redis. Raises Unavailable if the broker doesn't answer."""
     sender = make_sender(settings)
     try:
         answers = sender.control.inspect(timeout=1.0).active_queues() or {}
-    except sender.connection_for_read().connection_errors:
-        return False
+    except (redis.RedisError, OperationalError) as error:
+        message = f"The broker can't be used: {describe_fault(error)}. Nothing was started."
+        raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
     finally:
         sender.close()
     queue = f"{settings.namespace}.control"

@@ -21,15 +21,17 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from actorline.cli.output import COLOURS, err, pace_text
+from actorline.cli.output import COLOURS, err, pace_text, say
 from actorline.errors import Code, Unavailable
+from actorline.jobs.durability import read_server
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
-from actorline.jobs.redis_faults import describe_fault
+from actorline.jobs.redis_faults import DISK_FULL, describe_fault
 from actorline.jobs.states import State
 from actorline.platform.runs import TERMINAL_STATUSES
 
 LOOK_SECS: Final = 0.25
+DISK_EVERY_SECS: Final = 5.0
 ONE_WISH_SECS: Final = 0.3  # a wrapper that passes a signal on doubles what the terminal sends to the whole group
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -78,11 +80,13 @@ def follow(
     `look` is called with them several times a second. Raises Unavailable if Redis is lost meanwhile.
     """
     jobs: list[Job] = []
+    disk = _Disk(ledger)
     with _bars(shown=shown) as progress:
         bars = {key: progress.add_task(key, total=None, state="QUEUED", items=0, pace="") for key in keys}
         while True:
             try:
                 jobs = [job for key in keys if (job := ledger.load(key))]
+                disk.look()
             except redis.RedisError as error:
                 raise _lost(keys, jobs, error) from error
             for job in jobs:
@@ -92,6 +96,23 @@ def follow(
             if all(job.is_terminal for job in jobs) or interrupts.count >= until:
                 return jobs
             interrupts.sleep(LOOK_SECS)
+
+
+class _Disk:
+    """Redis's disk: when it is full no job goes on, and nobody would know why."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._next_at = time.monotonic() + DISK_EVERY_SECS
+        self._is_told = False
+
+    def look(self) -> None:
+        if self._is_told or time.monotonic() < self._next_at:
+            return
+        self._next_at = time.monotonic() + DISK_EVERY_SECS
+        if not read_server(self._ledger.redis).writes_its_file:
+            self._is_told = True
+            say(f"Redis can't be used: {DISK_FULL}. What was ordered waits for that, and goes on by itself.")
 
 
 def _lost(keys: Sequence[str], jobs: Sequence[Job], error: redis.RedisError) -> Unavailable:

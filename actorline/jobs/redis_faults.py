@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import redis
+from kombu.exceptions import OperationalError
 from redis import exceptions
 
 SERVER_WORDS_MAX_CHARS: Final = 200
@@ -18,8 +19,10 @@ KINDS: Final[Mapping[type[redis.RedisError], str]] = {  # the first that fits: s
 DISK_FULL: Final = "it refuses writes, for it can't write to its own disk; make room there"
 
 
-def describe_fault(error: redis.RedisError) -> str:
+def describe_fault(error: Exception) -> str:
     """What is wrong and, where that isn't plain, how to mend it: what ends the sentence "Redis can't be used: "."""
+    if isinstance(error, OperationalError):  # what kombu makes of another one
+        return describe_fault(error.__cause__) if isinstance(error.__cause__, Exception) else "no connection"
     if "MISCONF" in str(error):  # redis-py has no class for it
         return DISK_FULL
     fitting = (words for kind, words in KINDS.items() if isinstance(error, kind))

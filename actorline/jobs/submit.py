@@ -101,7 +101,10 @@ def _reaching() -> Iterator[None]:
     try:
         yield
     except NotDurableError as error:
-        message = f"{error}. Nothing was started. Switch the append-only file on (appendonly yes)."
+        message = (
+            f"{error}. No run was started, but the order may be kept, and begin later: send it again with the same "
+            "key, or cancel it. Has Redis an append-only file (appendonly yes), and room on its disk?"
+        )
         raise Unavailable(Code.LEDGER_NOT_DURABLE, message) from error
     except redis.RedisError as error:
         message = (

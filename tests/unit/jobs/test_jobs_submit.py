@@ -134,7 +134,7 @@ def test_a_ledger_that_is_not_on_disk_takes_no_order(settings):
     with pytest.raises(Unavailable) as caught:
         order({"actor": "x"}, settings, NotDurableError("Redis keeps no append-only file (appendonly no)"))
     assert caught.value.reason.code is Code.LEDGER_NOT_DURABLE
-    assert "Nothing was started" in str(caught.value)
+    assert "No run was started" in str(caught.value)
 
 
 def test_a_bad_document_does_not_reach_the_ledger(settings):

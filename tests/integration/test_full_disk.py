@@ -1,0 +1,69 @@
+"""Redis's disk is full: nothing is started, it is told what to do, and a job waits and goes on when there is room."""
+
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from real_parts import wait_for
+from terminal import Terminal, running_valkey
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a full disk is made by a limit of the Linux kernel")
+
+
+class Disk:
+    """What a server's append-only file may grow to: the limit takes the place of a disk that is full."""
+
+    def __init__(self, folder: Path, pid: int) -> None:
+        self._folder, self._pid = folder, pid
+
+    def fill(self) -> None:
+        self._limit(max(path.stat().st_size for path in (self._folder / "appendonlydir").iterdir()))
+
+    def clear(self) -> None:
+        self._limit(resource.RLIM_INFINITY)
+
+    def _limit(self, size: int) -> None:
+        resource.prlimit(self._pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+@pytest.fixture
+def disk(short_folder: Path) -> Iterator[Disk]:
+    with running_valkey(short_folder) as valkey:
+        wait_for((short_folder / "appendonlydir").exists, what="the append-only file")
+        yield Disk(short_folder, valkey.pid)
+
+
+@pytest.fixture
+def shop(terminal: Terminal, disk: Disk, short_folder: Path) -> Terminal:
+    """A terminal at that server."""
+    terminal.environment["ACTORLINE_REDIS_URL"] = f"redis+socket://{short_folder}/s"
+    return terminal
+
+
+def test_full_disk_starts_nothing_and_says_what_to_do(shop, disk):
+    actor = shop.emulator.actor("no-room", items=1)
+    disk.fill()
+    first = shop("run", actor, "--key", "no-room")  # the server has not written since, and doesn't know yet
+    second = shop("run", actor, "--key", "no-room", "--json")
+    assert (first.code, second.code, first.out) == (7, 7, "")
+    assert "Traceback" not in first.err
+    for message in (first.err, second.json["reason"]["message"]):
+        assert "can't write to its own disk; make room there. Nothing was started." in message
+    disk.clear()
+    wait_for(lambda: shop("jobs", "--json").code == 0, what="a server that writes again")
+    assert shop("jobs", "--json").out == ""
+    assert shop.emulator.starts(actor) == []
+
+
+def test_job_waits_while_the_disk_is_full_says_so_and_goes_on_when_there_is_room(shop, disk):
+    actor = shop.emulator.actor("no-room-soon", items=300, duration_secs=2)
+    running = shop.run(key="no-room-soon", actor=actor)
+    wait_for(lambda: shop.emulator.runs_of(actor), what="the run")
+    disk.fill()
+    wait_for(lambda: "it refuses writes" in running.err, what="a word to the user")
+    assert "What was ordered waits for that, and goes on by itself" in " ".join(running.err.split())
+    disk.clear()
+    assert running.end().code == 0
+    assert len(shop.emulator.starts(actor)) == 1
