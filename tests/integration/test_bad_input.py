@@ -212,6 +212,23 @@ def test_job_that_cannot_be_read_keeps_no_other_from_being_cared_for(line, nothi
     nothing_but_what_the_test_says.add("readable")
 
 
+def test_actor_that_needs_approval_is_refused_in_the_platforms_words_with_what_to_do(
+    line, door, faults, nothing_but_what_the_test_says
+):
+    actor = line.emulator.actor("needs-approval", items=1)
+    said = "Actor must be approved before it can run with full permissions"
+    refused = {"status": 403, "type": "full-permission-actor-not-approved", "message": said}
+    faults({"method": "POST", "path_regex": "needs-approval/runs$", "action": "status", **refused})
+    nothing_but_what_the_test_says.update({"approved-by-nobody", "approved-by-none"})
+    done = door("run", actor, "--key", "approved-by-nobody", "--json")
+    assert (done.code, done.json["state"]) == (5, "FAILED")
+    for reason in (done.json["reason"], refusal(line.submit({"key": "approved-by-none", "actor": actor}))):
+        assert (reason["code"], reason["platform_type"], reason["billed"]) == ("forbidden", refused["type"], False)
+        assert said in reason["message"]
+        assert "No run was started. Approve the Actor's permissions in the console" in reason["message"]
+    assert line.emulator.runs_of(actor) == []
+
+
 def test_name_that_is_no_text_is_refused_and_told(door):
     options = (["run", "--document", NO_TEXT], ["run", "demo/x", "-i", f"@{NO_TEXT}"], ["submit", NO_TEXT])
     spoken = [door.start(*each) for each in options]

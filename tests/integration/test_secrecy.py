@@ -92,13 +92,14 @@ def watched(valkey, emulator, tmp_path_factory) -> Watched:
         secrets__shop__actors='["demo/secretive", "demo/secretive-failing"]',
     )
     actor = emulator.actor("secretive", items=500, duration_secs=1)
+    other = emulator.actor("without-secrets", items=1)
     failing = emulator.actor("secretive-failing", items=0, duration_secs=0, final_status="FAILED")
     given = {"password": CANARY, "deep": [{"token": CANARY}], "shop": {"$secret": "SHOP"}}
     documents = {
         "delivered": {"actor": actor, "input": given, "collect": {"records": ["OUTPUT", "INPUT"]}},
         "failed": {"actor": failing, "input": given},
         "refused-by-us": {"actor": actor, "input": given, "passwrd": CANARY, "options": {"build": {CANARY: CANARY}}},
-        "refused-secret": {"actor": "demo/rows", "input": given},
+        "refused-secret": {"actor": other, "input": given},
         "refused-by-them": {"actor": "demo/nobody", "input": {"password": CANARY}},
     }
     with captured_commands(valkey) as commands, running_workers(line, "control", "fetch"):
@@ -132,7 +133,8 @@ def test_each_other_order_ends_as_it_should(watched):
         "refused-secret": "JobRefused",
         "refused-by-them": "JobRefused",
     }
-    assert "is not set for demo/rows" in str(watched.results["refused-secret"])
+    assert "is not set for demo/without-secrets" in str(watched.results["refused-secret"])
+    assert watched.line.emulator.starts("demo/without-secrets") == []
 
 
 @pytest.mark.parametrize("hidden", [CANARY, SECRET, TOKEN], ids=["input", "secret", "token"])
