@@ -55,7 +55,9 @@ def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_s
         desk.close()
         starter.close()
 
-    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, middleware=[Middleware(Manners)])
+    app = FastAPI(
+        lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False, middleware=[Middleware(Manners)]
+    )
     for router in ROUTERS:
         app.include_router(router)
     show_problems(app)

@@ -1,41 +1,78 @@
-"""Connections within bounds: how many, and how long one may take to send its request. Others notice nothing of it."""
+"""Connections within bounds: how many, and how long a client may take to send its request or to take its answer."""
 
 import asyncio
 from typing import Any, Final, cast
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-MOST_CONNECTIONS: Final = 800  # a process has 1,024 file descriptors by default; Redis and deliveries need some
+from actorline.errors import Code, Reason
+from actorline.gateway.problems import problem
+
+MOST_CONNECTIONS: Final = 800  # a process has 1,024 files by default; Redis and deliveries need some
+NOT_HTTP: Final = "This is not HTTP, or its headers have more than 16 kB. Nothing was done."
 HEAD_SECS: Final = 10.0  # from the connection's making, or the first byte of a further request, to its last header
 
 
+TAKE_SECS: Final = 60.0  # a client that reads nothing for so long holds a connection, and perhaps a file, for nothing
+
+
 class BoundedConnection(H11Protocol):
-    """When all places are taken, the one that has kept us waiting longest for its request makes room."""
+    """When all places are taken, the one that has kept us waiting longest for its request makes room: the others notice
+    nothing of slow clients, however many.
+    """
 
     waits_since: float = 0
-    _deadline: asyncio.TimerHandle | None = None
+    _head_clock: asyncio.TimerHandle | None = None
+    _take_clock: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
         self.waits_since = self.loop.time()
-        self._deadline = self.loop.call_later(HEAD_SECS, self.give_up)
+        self._head_clock = self.loop.call_later(HEAD_SECS, self.give_up)
         if len(self.connections) > MOST_CONNECTIONS:
             self._make_room()
 
     def data_received(self, data: bytes) -> None:
-        if self._deadline is None and not self.is_served:
-            self._deadline = self.loop.call_later(HEAD_SECS, self.give_up)
+        if self._head_clock is None and not self.is_served:
+            self._head_clock = self.loop.call_later(HEAD_SECS, self.give_up)
         super().data_received(data)
         if self.is_served:
-            self._stop_clock()
+            self._stop_head_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_clock()
+        self._stop_head_clock()
+        self._stop_take_clock()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client doesn't take what was sent."""
+        super().pause_writing()
+        self._take_clock = self.loop.call_later(TAKE_SECS, self.give_up)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_take_clock()
 
     def on_response_complete(self) -> None:
         self.waits_since = self.loop.time()
         super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What isn't HTTP, or has headers without end, gets a problem document too."""
+        del msg
+        if self.is_served:  # an answer is under way: nothing can be said any more
+            self.give_up()
+            return
+        answer = problem(400, Reason(code=Code.REQUEST_INVALID, message=NOT_HTTP, billed=False))
+        headers = [*answer.raw_headers, (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=bytes(answer.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     @property
     def is_served(self) -> bool:
@@ -56,7 +93,12 @@ class BoundedConnection(H11Protocol):
         waiting = [each for each in connections if each.keeps_waiting]
         min(waiting, key=lambda each: each.waits_since).give_up()
 
-    def _stop_clock(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def _stop_head_clock(self) -> None:
+        if self._head_clock is not None:
+            self._head_clock.cancel()
+            self._head_clock = None
+
+    def _stop_take_clock(self) -> None:
+        if self._take_clock is not None:
+            self._take_clock.cancel()
+            self._take_clock = None

@@ -1,6 +1,7 @@
 """The process: checks who could reach it, listens, serves until SIGTERM, and lets go of whoever waits then."""
 
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -12,7 +13,7 @@ import uvicorn
 from actorline.api_keys import list_keys
 from actorline.gateway.admission import Doorkeeper, is_loopback
 from actorline.gateway.app import make_app
-from actorline.gateway.connections import BoundedConnection
+from actorline.gateway.connections import MOST_CONNECTIONS, BoundedConnection
 from actorline.jobs.ledger import Ledger, connect
 from actorline.settings import Settings, SettingsError
 
@@ -39,6 +40,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         )
         raise SettingsError(message)
     doorkeeper = Doorkeeper(ledger, key, is_loopback(host))
+    _allow_files()
     with listen(host, port) as listener:
         _quiet_server()
         app = make_app(settings, ledger, doorkeeper, is_stopping=lambda: server.should_exit)
@@ -66,6 +68,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 def url_of(listener: socket.socket, host: str) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+
+
+def _allow_files() -> None:
+    """Room for all connections; a Mac gives a process 256 files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * MOST_CONNECTIONS if hard == resource.RLIM_INFINITY else min(2 * MOST_CONNECTIONS, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _quiet_server() -> None:
