@@ -106,6 +106,17 @@ def test_a_file_is_read_from_anywhere_in_it(sink):
         assert file.read() == content[-7:]
 
 
+def test_all_of_a_file_is_one_request(sink, monkeypatch):
+    write(sink, "manifest.json", b"x" * 100_000)
+    get_range, asked = obstore.get_range, []
+    monkeypatch.setattr(
+        obstore, "get_range", lambda *args, **range_: asked.append(range_) or get_range(*args, **range_)
+    )
+    with sink.open("manifest.json") as file:
+        assert file.read() == b"x" * 100_000
+    assert asked == [{"start": 0, "length": 100_000}]
+
+
 def test_gzip_reads_from_it(sink):
     write(sink, "part.gz", gzip.compress(LARGE))
     with sink.open("part.gz") as file, gzip.open(file) as plain:
