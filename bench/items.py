@@ -109,8 +109,18 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--latency-ms", type=float, default=0, help="of each answer with items")
+    parser.add_argument("--mbytes-per-sec", type=float, help="of each connection")
     options = parser.parse_args()
     with standing() as stand:
         script = {"item_kind": "plain", "item_bytes": 500, "items": options.items, "duration_secs": 0}
         actor = stand.actor("large", **script)
+        if options.latency_ms or options.mbytes_per_sec:
+            rate = int(options.mbytes_per_sec * 1e6) if options.mbytes_per_sec else None
+            stand.fault(
+                action="slow_wire",
+                path_regex="/items$",
+                latency_secs=options.latency_ms / 1000,
+                bytes_per_sec=rate,
+            )
         show([measure_round(stand, actor, options.items) for _ in range(options.rounds)])

@@ -38,10 +38,18 @@ class Stand:
 
     def actor(self, name: str, **script: Any) -> str:
         """Define the Actor `demo/{name}` and answer its name."""
-        url = f"{self.emulator}/emulator/actors/demo~{name}"
-        body = json.dumps({"script": script}).encode()
-        with urllib.request.urlopen(urllib.request.Request(url, body, method="PUT")):
-            return f"demo/{name}"
+        self._send("PUT", f"actors/demo~{name}", {"script": script})
+        return f"demo/{name}"
+
+    def fault(self, **fault: Any) -> None:
+        """Let the emulator behave as the platform does on bad days, or at the end of a long wire."""
+        self._send("POST", "faults", [fault])
+
+    def _send(self, method: str, path: str, content: Any) -> None:
+        body, headers = json.dumps(content).encode(), {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.emulator}/emulator/{path}", body, headers, method=method)
+        with urllib.request.urlopen(request):
+            pass
 
 
 @contextmanager

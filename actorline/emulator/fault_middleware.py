@@ -16,6 +16,7 @@ from actorline.emulator.faults import (
     FaultPlan,
     ResetAfterFault,
     ResetBeforeFault,
+    SlowWireFault,
     StallBodyFault,
     StatusFault,
 )
@@ -48,6 +49,8 @@ class FaultMiddleware:
                 await self._app(scope, receive, _Cut(fault.after_bytes, scope, receive, send))
             case StallBodyFault():
                 await self._app(scope, receive, _Stalled(send, fault.after_bytes, fault.secs))
+            case SlowWireFault():
+                await self._app(scope, receive, _Slow(send, fault.latency_secs, fault.bytes_per_sec))
             case _:
                 assert_never(fault)
 
@@ -109,3 +112,25 @@ class _Stalled:
         await asyncio.sleep(self._secs)
         await self._send({**message, "body": body[self._left :]})
         self._left = -1
+
+
+class _Slow:
+    def __init__(self, send: Send, latency_secs: float, bytes_per_sec: int | None) -> None:
+        self._send = send
+        self._latency_secs = latency_secs
+        self._bytes_per_sec = bytes_per_sec
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await asyncio.sleep(self._latency_secs)
+        body = message.get("body", b"")
+        if self._bytes_per_sec is None or not body:
+            await self._send(message)
+            return
+        piece = max(self._bytes_per_sec // 20, 1)
+        for start in range(0, len(body), piece):
+            block = body[start : start + piece]
+            await asyncio.sleep(len(block) / self._bytes_per_sec)
+            is_last = start + piece >= len(body)
+            more = message.get("more_body", False) or not is_last
+            await self._send({**message, "body": block, "more_body": more})

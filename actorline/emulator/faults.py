@@ -82,8 +82,16 @@ class StallBodyFault(_Fault):
     secs: float = Field(3600, ge=0)
 
 
+class SlowWireFault(_Fault):
+    """The reply comes over a long, thin wire: late, and so many bytes a second."""
+
+    action: Literal["slow_wire"]
+    latency_secs: float = Field(0, ge=0)
+    bytes_per_sec: int | None = Field(None, ge=1, description="null: as fast as it is taken")
+
+
 Fault = Annotated[
-    StatusFault | DelayFault | ResetBeforeFault | ResetAfterFault | CutBodyFault | StallBodyFault,
+    StatusFault | DelayFault | ResetBeforeFault | ResetAfterFault | CutBodyFault | StallBodyFault | SlowWireFault,
     Field(discriminator="action"),
 ]
 

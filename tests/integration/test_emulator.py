@@ -565,6 +565,18 @@ def test_a_stalled_body_stands_still_and_then_goes_on(emulator):
     assert emulator.call("GET", path).content == emulator.call("GET", path).content
 
 
+def test_a_slow_wire_brings_the_whole_reply_late_and_bit_by_bit(emulator):
+    run = emulator.start(duration_secs=0, items=200)
+    path = f"/v2/datasets/{run['defaultDatasetId']}/items?format=jsonl"
+    whole = emulator.call("GET", path).content
+    rate = len(whole) * 2
+    emulator.fault("slow_wire", path_regex="/items$", times=1, latency_secs=0.2, bytes_per_sec=rate)
+    began = time.monotonic()
+    answer = requests.get(emulator.url + path, headers=_auth() | {"Accept-Encoding": "identity"}, timeout=10)
+    assert answer.content == whole
+    assert time.monotonic() - began >= 0.65
+
+
 def test_a_delayed_reply_comes_after_the_run_is_made(emulator):
     before = emulator.data("GET", "/v2/actor-runs")["total"]
     emulator.fault("delay", method="POST", path_regex="/runs$", times=1, secs=600)
