@@ -1,4 +1,4 @@
-"""The embedded stack: Valkey, workers, beat and Flower on one machine, in one home, under one supervisor.
+"""The embedded stack: Valkey, workers, beat, Flower and HTTP door on one machine, in one home, under one supervisor.
 
 It lives as long as somebody uses it: users hold a shared lock on `stack.users`, which the kernel lets go when they
 die, and `actorline up` holds one itself. What dies is started again, with back-off, and said.
@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import IO, BinaryIO, Final
@@ -60,14 +61,15 @@ class Stack:
     say: Callable[[str], None]
     children: list[Child] = field(default_factory=list)
     flower_url: str | None = None
+    gateway_url: str | None = None
     _stop: bool = False
 
     @property
     def home(self) -> Path:
         return self.settings.home
 
-    def run(self, *, only_redis: bool, flower: bool, flower_port: int, is_used: Callable[[], bool]) -> None:
-        """Bring everything up, keep it up while it is used, and take it down in order.
+    def run(self, options: argparse.Namespace, is_used: Callable[[], bool]) -> None:
+        """Bring everything up, keep it up while it is used, and take it down in order. `options`: see `_parse`.
 
         Raises Unavailable if the Redis that is configured can't be worked with, SettingsError if ours doesn't start.
         """
@@ -77,28 +79,43 @@ class Stack:
             if self.settings.redis_url is None:
                 self._start(Child("valkey", self._valkey_command()))
                 self._wait_for_redis()
-            if not only_redis:
+            if not options.only_redis:
                 check_redis(self.settings)
-                self._start_workers(flower=flower, flower_port=flower_port)
-            self._write_state(only_redis=only_redis)
+                self._start_workers()
+            if options.flower:
+                self._start_flower(options.flower_port)
+            if options.gateway:
+                self._start_gateway(options.gateway_port)
+            self._write_state(only_redis=options.only_redis)
             self.say(f"up: {', '.join(child.name for child in self.children)}")
             if self.flower_url:
                 self.say(f"Flower: {self.flower_url}")
+            if self.gateway_url:
+                self.say(f"HTTP: {self.gateway_url}")
             while not self._stop and is_used():
                 self._look_after_children()
                 time.sleep(LOOK_SECS)
         finally:
             self._take_down()
 
-    def _start_workers(self, *, flower: bool, flower_port: int) -> None:
+    def _start_workers(self) -> None:
         self._start(Child("control", _ours("worker", "control")))
         self._start(Child("fetch", _ours("worker", "fetch")))
         if self.settings.schedules_file or (self.home / SCHEDULES_FILE).exists():
             self._start(Child("beat", _ours("beat")))
-        if flower:
-            port = free_port(flower_port)
-            self.flower_url = f"http://127.0.0.1:{port}"
-            self._start(Child("flower", _ours("flower", "127.0.0.1", str(port))))
+
+    def _start_flower(self, wanted_port: int) -> None:
+        port = free_port(wanted_port)
+        self.flower_url = f"http://127.0.0.1:{port}"
+        self._start(Child("flower", _ours("flower", "127.0.0.1", str(port))))
+
+    def _start_gateway(self, wanted_port: int) -> None:
+        if find_spec("fastapi") is None:
+            self.say("No HTTP: it needs the extra `gateway` (pip install 'actorline[gateway]').")
+            return
+        port = free_port(wanted_port)
+        self.gateway_url = f"http://127.0.0.1:{port}"
+        self._start(Child("gateway", [sys.executable, "-P", "-m", "actorline.gateway", "--port", str(port)]))
 
     def _valkey_command(self) -> list[str]:
         folder = self.home / "valkey"
@@ -177,6 +194,7 @@ class Stack:
             "results": self.settings.results,
             "workers": not only_redis,
             "flower": self.flower_url,
+            "gateway": self.gateway_url,
             "beat": any(child.name == "beat" for child in self.children),
         }
         path = self.home / STATE_FILE
@@ -225,12 +243,7 @@ def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
                 return EXIT_TAKEN
         (settings.home / STATE_FILE).unlink(missing_ok=True)  # left by a supervisor that was killed
         stack = Stack(settings, say=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
-        stack.run(
-            only_redis=options.only_redis,
-            flower=options.flower,
-            flower_port=options.flower_port,
-            is_used=lambda: options.stay or not _take(users),
-        )
+        stack.run(options, is_used=lambda: options.stay or not _take(users))
     return 0
 
 
@@ -248,6 +261,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only-redis", action="store_true", help="no workers: for commands that only read")
     parser.add_argument("--flower", action="store_true")
     parser.add_argument("--flower-port", type=int, default=5555)
+    parser.add_argument("--gateway", action="store_true")
+    parser.add_argument("--gateway-port", type=int, default=8470)
     parser.add_argument("--stay", action="store_true", help="stay up without users, until a signal")
     return parser.parse_args(arguments)
 

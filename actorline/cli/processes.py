@@ -19,14 +19,18 @@ class Kind(StrEnum):
     ALL = "all"
 
 
-def up(flower_port: Annotated[int, typer.Option(min=0, max=65535)] = 5555) -> None:
-    """Bring up Valkey, workers, beat and Flower, and keep them up; Ctrl-C drains them."""
+def up(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the HTTP door; another one if it is taken")] = 8470,
+    flower_port: Annotated[int, typer.Option(min=0, max=65535)] = 5555,
+) -> None:
+    """Bring up Valkey, workers, beat, Flower and the HTTP door, and keep them up; Ctrl-C drains them."""
     settings = load_settings()
     if not settings.tokens:
         say("No token is set: jobs will be refused. Set APIFY_TOKEN.")
     say(f"Actorline in {settings.home} (logs in {settings.home}/logs). Ctrl-C ends it.")
     say(f"A service orders by: {send_line(settings)}")
-    _become(settings, "stack", "--stay", "--flower", "--flower-port", str(flower_port))
+    ports = ["--flower-port", str(flower_port), "--gateway-port", str(port)]
+    _become(settings, "stack", "--stay", "--flower", "--gateway", *ports)
 
 
 def worker(

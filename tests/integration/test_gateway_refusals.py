@@ -60,7 +60,7 @@ def answer_of(connection: socket.socket) -> bytes:
 
 def is_cut(connection: socket.socket) -> bool:
     """Whether the other side has ended the connection by now."""
-    connection.setblocking(False)
+    connection.settimeout(0)
     try:
         return connection.recv(1) == b""
     except BlockingIOError:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from real_parts import TOKEN, delivery_of, wait_for
 from terminal import Running, Terminal
@@ -63,7 +64,7 @@ def up(shared_terminal: Terminal) -> Iterator[Up]:
         occupied.bind(("127.0.0.1", 0))
         occupied.listen()
         port = occupied.getsockname()[1]
-        command, flower = start_up(shared_terminal, "--flower-port", str(port))
+        command, flower = start_up(shared_terminal, "--flower-port", str(port), "--port", "0")
         order_line = re.search(r"orders by: (.*)$", command.err, re.MULTILINE)[1]
         yield Up(command, order_line, flower, port)
         command.signal(signal.SIGTERM)
@@ -125,6 +126,25 @@ def test_flower_shows_each_task_by_key_and_neither_input_nor_token(shared_termin
     page = up.read("/tasks") + json.dumps(up.tasks())
     assert CANARY not in page
     assert TOKEN not in page
+
+
+def test_http_door_takes_orders_and_is_started_again_at_its_address_when_it_dies(shared_terminal, up):
+    url = re.search(r"^HTTP: (\S+)$", up.command.err, re.MULTILINE)[1]
+    actor = shared_terminal.emulator.actor("up-http", items=100, duration_secs=0)
+    document = {"key": "up-http", "actor": actor, "poll_interval_secs": 1}
+    with httpx.Client(base_url=url, timeout=70) as http:
+        assert http.post("/v1/jobs", json=document).status_code == 202
+        os.kill(shared_terminal.child("actorline.gateway"), signal.SIGKILL)
+        wait_for(lambda: "gateway: started again" in up.command.err, what="the gateway started again")
+
+        def delivered() -> bool:
+            try:
+                return http.get("/v1/jobs/up-http", params={"wait": 30}).json()["items"] == 100
+            except httpx.TransportError:  # not yet there again
+                return False
+
+        wait_for(delivered, what="the job's end over HTTP")
+        assert http.get("/v1/jobs/up-http/items").content.count(b"\n") == 100
 
 
 def test_second_up_in_a_home_is_refused(shared_terminal, up):
