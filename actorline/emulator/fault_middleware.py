@@ -14,10 +14,12 @@ from actorline.emulator.faults import (
     DelayFault,
     Fault,
     FaultPlan,
+    OtherAnswer,
     ResetAfterFault,
     ResetBeforeFault,
     SlowWireFault,
     StallBodyFault,
+    StatusAfterFault,
     StatusFault,
 )
 
@@ -38,6 +40,9 @@ class FaultMiddleware:
         match fault:
             case StatusFault():
                 await _other_answer(fault)(scope, receive, send)
+            case StatusAfterFault():
+                await self._app(scope, receive, _swallow)
+                await _other_answer(fault)(scope, receive, send)
             case ResetBeforeFault():
                 await connection.reset(scope, receive)
             case ResetAfterFault():
@@ -55,7 +60,7 @@ class FaultMiddleware:
                 assert_never(fault)
 
 
-def _other_answer(fault: StatusFault) -> Response:
+def _other_answer(fault: OtherAnswer) -> Response:
     if fault.html is not None:
         return HTMLResponse(fault.html, fault.status, fault.headers)
     return error_answer(ApiError(fault.status, fault.type, fault.message, fault.headers))

@@ -37,15 +37,26 @@ class _Fault(BaseModel):
         return match >= first and (times is None or match < first + times)
 
 
-class StatusFault(_Fault):
-    """Another answer in the place of the platform's; the request isn't carried out."""
+class OtherAnswer(_Fault):
+    """Another answer in the place of the platform's."""
 
-    action: Literal["status"]
     status: int = Field(ge=200, le=599)
     type: str = Field("internal-server-error", description="error.type of the JSON body")
     message: str = Field("Injected by the emulator", description="error.message of the JSON body")
     headers: dict[str, str] = Field(default_factory=dict)
     html: str | None = Field(None, description="An HTML body in the place of the JSON, as proxies send it")
+
+
+class StatusFault(OtherAnswer):
+    """The request isn't carried out."""
+
+    action: Literal["status"]
+
+
+class StatusAfterFault(OtherAnswer):
+    """The request is carried out, and the answer hides it."""
+
+    action: Literal["status_after"]
 
 
 class DelayFault(_Fault):
@@ -91,7 +102,14 @@ class SlowWireFault(_Fault):
 
 
 Fault = Annotated[
-    StatusFault | DelayFault | ResetBeforeFault | ResetAfterFault | CutBodyFault | StallBodyFault | SlowWireFault,
+    StatusFault
+    | StatusAfterFault
+    | DelayFault
+    | ResetBeforeFault
+    | ResetAfterFault
+    | CutBodyFault
+    | StallBodyFault
+    | SlowWireFault,
     Field(discriminator="action"),
 ]
 

@@ -526,6 +526,14 @@ def test_a_status_fault_answers_in_the_platforms_place(emulator):
     assert emulator.data("GET", "/v2/actor-runs")["total"] == before
 
 
+def test_a_late_status_fault_hides_the_run_that_was_made(emulator):
+    before = emulator.data("GET", "/v2/actor-runs")["total"]
+    emulator.fault("status_after", method="POST", path_regex="/runs$", nth=1, status=500)
+    answer = emulator.call("POST", "/v2/actors/demo~rows/runs")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (500, "internal-server-error")
+    assert emulator.data("GET", "/v2/actor-runs")["total"] == before + 1
+
+
 @pytest.mark.parametrize(("action", "runs_made"), [("reset_before", 0), ("reset_after", 1)])
 @pytest.mark.parametrize(
     ("body", "seen"),
