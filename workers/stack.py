@@ -38,6 +38,7 @@ EXIT_TAKEN: Final = 75  # EX_TEMPFAIL: another stack runs in this home
 LOOK_SECS: Final = 0.2
 OTHERS_SECS: Final = 5.0  # a stack that a command brought up to read only is gone by then
 DRAIN_SECS: Final = 25.0
+GATEWAY_SECS: Final = 10.0  # whoever reads its address may use it at once; it listens after two seconds
 BACK_OFF_MAX_SECS: Final = 30.0
 STEADY_SECS: Final = 30.0  # a process that ran so long is in health: its next death counts as the first
 LOG_BYTES: Final = 20_000_000
@@ -115,7 +116,14 @@ class Stack:
             return
         port = free_port(wanted_port)
         self.gateway_url = f"http://127.0.0.1:{port}"
-        self._start(Child("gateway", [sys.executable, "-P", "-m", "actorline.gateway", "--port", str(port)]))
+        child = Child("gateway", [sys.executable, "-P", "-m", "actorline.gateway", "--port", str(port)])
+        self._start(child)
+        deadline = time.monotonic() + GATEWAY_SECS
+        while time.monotonic() < deadline and not self._stop and child.process and child.process.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(LOOK_SECS)
 
     def _valkey_command(self) -> list[str]:
         folder = self.home / "valkey"
