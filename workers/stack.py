@@ -26,8 +26,8 @@ import redis
 import config
 from actorline.errors import Code, Unavailable
 from actorline.jobs.ledger import connect
+from actorline.schedules.schedules_file import find_schedules
 from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, find_settings_file
-from config.schedules import SCHEDULES_FILE
 from workers.parent_death import die_with_parent
 from workers.preflight import check_redis
 
@@ -102,7 +102,7 @@ class Stack:
     def _start_workers(self) -> None:
         self._start(Child("control", _ours("worker", "control")))
         self._start(Child("fetch", _ours("worker", "fetch")))
-        if self.settings.schedules_file or (self.home / SCHEDULES_FILE).exists():
+        if find_schedules(self.settings):
             self._start(Child("beat", _ours("beat")))
 
     def _start_flower(self, wanted_port: int) -> None:

@@ -18,6 +18,7 @@ from actorline.cli import (
     retry,
     rows,
     run,
+    schedules,
     submit,
     verify,
     watch,
@@ -40,6 +41,7 @@ for command in (
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(keys.keys, name="keys")
+app.add_typer(schedules.schedules, name="schedules")
 
 
 def main() -> None:

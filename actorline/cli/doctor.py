@@ -25,6 +25,9 @@ from actorline.platform.client import Platform
 from actorline.platform.clock import platform_time
 from actorline.platform.errors import PlatformError
 from actorline.platform.users import get_limits, get_me
+from actorline.schedules.book import Book
+from actorline.schedules.deciding import Fate, is_late
+from actorline.schedules.schedules_file import SchedulesError, find_schedules, load_schedules
 from actorline.settings import Settings, load_settings
 
 MAX_SKEW_SECS: Final = 30.0  # half of the margin that the search for a lost start allows for
@@ -62,6 +65,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         with attach(settings, workers=False) as stack:
             yield from _redis(stack.ledger)
             yield _workers(settings)
+            yield from _schedules(settings, stack.ledger)
     except (Unavailable, redis.RedisError) as error:
         yield Finding("redis", is_good=False, text=str(error))
     yield from _accounts(settings)
@@ -92,6 +96,35 @@ def _workers(settings: Settings) -> Finding:
         "workers", is_good=False, text="none answers at this Redis",
         fix="Start them: actorline worker control, and actorline worker fetch.",
     )  # fmt: skip
+
+
+def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
+    file = find_schedules(settings)
+    if file is None:
+        return
+    try:
+        found = {name: schedule for name, schedule in load_schedules(file).items() if schedule.enabled}
+    except SchedulesError as error:
+        yield Finding("schedules", is_good=False, text=str(error), fix="Mend the file, and start beat again.")
+        return
+    reading = Book(ledger).read()
+    if found and not reading.beats:
+        text, fix = f"{len(found)} in {file}, but no beat runs: nothing is ordered", "actorline up, or actorline beat."
+        yield Finding("schedules", is_good=False, text=text, fix=fix)
+        return
+    places = {name: reading.entries[name].place for name in found if name in reading.entries}
+    wrong = {
+        **{name: "not seen by any beat" for name in found if name not in places},
+        **{name: "late" for name, place in places.items() if is_late(found[name], place, reading.now)},
+        **{name: "refused" for name, place in places.items() if place.last and place.last[1] is Fate.REFUSED},
+    }
+    if wrong:
+        text = ", ".join(f"{name} ({why})" for name, why in wrong.items())
+        fix = "actorline schedules list says more. Beat reads the file at its start only: start it again."
+        yield Finding("schedules", is_good=False, text=text, fix=fix)
+        return
+    text = f"{len(found)} in {file}, {len(reading.beats)} beat(s)"
+    yield Finding("schedules", is_good=True, text=text)
 
 
 def _accounts(settings: Settings) -> Iterator[Finding]:

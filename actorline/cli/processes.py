@@ -10,6 +10,7 @@ import typer
 from actorline.cli.output import say
 from actorline.cli.stack import child_environment, command_of, open_home
 from actorline.errors import Code, Unavailable
+from actorline.schedules.schedules_file import find_schedules, load_schedules
 from actorline.settings import Settings, load_settings
 
 
@@ -25,6 +26,8 @@ def up(
 ) -> None:
     """Bring up Valkey, workers, beat, Flower and the HTTP door, and keep them up; Ctrl-C drains them."""
     settings = load_settings()
+    if file := find_schedules(settings):
+        load_schedules(file)  # a mistake is said here, not in beat's log
     if not settings.tokens:
         say("No token is set: jobs will be refused. Set APIFY_TOKEN.")
     say(f"Actorline in {settings.home} (logs in {settings.home}/logs). Ctrl-C ends it.")

@@ -15,7 +15,8 @@ import httpx
 import pytest
 from real_parts import ROOT, Line, delivery_of, wait_for
 
-from config.schedules import due_key, load_schedules
+from actorline.schedules.schedule import due_key
+from actorline.schedules.schedules_file import load_schedules
 
 EXAMPLES = ROOT / "examples"
 
@@ -146,9 +147,9 @@ def test_duckdb_example_takes_no_unfinished_delivery(line, tmp_path):
 
 def test_schedules_are_read_and_make_keys_of_their_due_times(tmp_path):
     schedules = load_schedules(EXAMPLES / "nightly" / "schedules.toml")
-    due = schedules["nightly-prices"].next_due(datetime(2026, 11, 23, 12, tzinfo=UTC))
+    due = schedules["nightly-prices"].rhythm.next_due(datetime(2026, 11, 23, 12, tzinfo=UTC))
     assert due_key("nightly-prices", due) == "nightly-prices@2026-11-24T02:00:00Z"
-    assert schedules["hourly-stock"].next_due(due) == datetime(2026, 11, 24, 3, tzinfo=UTC)
+    assert schedules["hourly-stock"].rhythm.next_due(due) == datetime(2026, 11, 24, 3, tzinfo=UTC)
 
 
 def test_an_existing_run_is_collected_without_another_start(line):

@@ -1,0 +1,177 @@
+"""`schedules`: is the file right, what became of the last due times, and when are the next ones?"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from heapq import merge
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from actorline.cli.exits import Exit
+from actorline.cli.jobs import AsJson
+from actorline.cli.output import coloured, out, print_json, say
+from actorline.cli.stack import attach
+from actorline.errors import Code, Refused
+from actorline.jobs.job import Job
+from actorline.schedules.book import Book
+from actorline.schedules.deciding import Fate, Place
+from actorline.schedules.nearest import nearest
+from actorline.schedules.rhythm import due_times, moment
+from actorline.schedules.schedule import Schedule, due_key
+from actorline.schedules.schedules_file import FILE_NAME, SchedulesError, find_schedules, load_schedules
+from actorline.schedules.template import iso_utc
+from actorline.settings import Settings, SettingsError, load_settings
+
+schedules = typer.Typer(help="Check schedules.toml, list its schedules and their due times.", no_args_is_help=True)
+
+
+@schedules.command()
+def check(
+    file: Annotated[Path | None, typer.Argument(help="Default: the file that beat takes", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the file as beat does at its start, and name each mistake. Exit code 2 if there is one."""
+    path = file or _file(load_settings())
+    try:
+        names = list(load_schedules(path))
+    except SchedulesError as error:
+        if not as_json:
+            raise
+        problems = [{"place": problem.place, "text": problem.text} for problem in error.problems]
+        print_json({"file": str(path), "is_good": False, "problems": problems})
+        raise typer.Exit(Exit.USAGE) from None
+    if as_json:
+        print_json({"file": str(path), "is_good": True, "schedules": names})
+    else:
+        out.print(f"ok  {escape(str(path))}: {', '.join(names) or 'no schedules'}")
+
+
+@schedules.command(name="list")
+def list_(as_json: AsJson = False) -> None:
+    """List the schedules: the last due time and what became of it, the state of the last job, the next due time."""
+    settings = load_settings()
+    found = load_schedules(_file(settings))
+    with attach(settings, workers=False) as stack:
+        reading = Book(stack.ledger).read()
+        places = {name: entry.place for name, entry in reading.entries.items()}
+        keys = {name: key for name in found if (key := _last_key(name, places.get(name)))}
+        jobs = dict(zip(keys, stack.ledger.load_many(keys.values()), strict=True))
+    lines = [
+        _facts(name, schedule, places.get(name), keys.get(name), jobs.get(name)) for name, schedule in found.items()
+    ]
+    if as_json:
+        for line in lines:
+            print_json(line)
+        return
+    _print_table(found, lines)
+    if lines and not reading.beats:
+        say("No beat runs here: nothing is ordered. Run `actorline up`, or `actorline beat`.")
+
+
+@schedules.command(name="next")
+def next_(
+    name: Annotated[str | None, typer.Argument(help="Left out: all that are switched on", metavar="[NAME]")] = None,
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many due times")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Print the next due times, in the schedule's time zone and in UTC."""
+    found = load_schedules(_file(load_settings()))
+    chosen = _chosen(found, name)
+    coming = merge(*(_coming(each, found[each]) for each in chosen))
+    for due, each in islice(coming, count):
+        local = due.astimezone(found[each].zone)
+        if as_json:
+            print_json({"name": each, "due": iso_utc(due), "local": local.isoformat(), "key": due_key(each, due)})
+        else:
+            out.print(f"{local:%a %Y-%m-%d %H:%M:%S} {found[each].timezone}  {iso_utc(due)}  {escape(each)}")
+    if name is not None and not found[name].enabled:
+        say(f"{name} is switched off (enabled = false): none of these is ordered.")
+
+
+def _file(settings: Settings) -> Path:
+    file = find_schedules(settings)
+    if file is None:
+        message = f"There is no {FILE_NAME} in {settings.home}. Put it there, or name it in ACTORLINE_SCHEDULES_FILE."
+        raise SettingsError(message)
+    return file
+
+
+def _chosen(found: Mapping[str, Schedule], name: str | None) -> list[str]:
+    if name is None:
+        return [each for each, schedule in found.items() if schedule.enabled]
+    if name not in found:
+        hint = nearest(name, found) or (f"; there are {', '.join(found)}" if found else "; there is none")
+        raise Refused(Code.REQUEST_INVALID, f"No schedule has the name {name[:60]!r}{hint}.")
+    return [name]
+
+
+def _coming(name: str, schedule: Schedule) -> Iterator[tuple[datetime, str]]:
+    return ((due, name) for due in due_times(schedule.rhythm, datetime.now(UTC)))
+
+
+def _last_key(name: str, place: Place | None) -> str | None:
+    return None if place is None or place.started is None else due_key(name, moment(place.started))
+
+
+def _facts(name: str, schedule: Schedule, place: Place | None, key: str | None, job: Job | None) -> dict[str, Any]:
+    last = place.last if place else None
+    following = schedule.rhythm.next_due(datetime.now(UTC)) if schedule.enabled else None
+    return {
+        "name": name,
+        "enabled": schedule.enabled,
+        "cron": schedule.cron,
+        "every_secs": schedule.every_secs,
+        "timezone": schedule.timezone,
+        "overlap": schedule.overlap,
+        "catch_up": schedule.catch_up,
+        "last_due": iso_utc(moment(last[0])) if last else None,
+        "last_fate": last[1] if last else None,
+        "next_due": iso_utc(following) if following else None,
+        "last_job": {"key": key, "state": job.state if job else None} if key else None,
+        "waiting": _iso(place, "waiting"),
+        "last_skipped": _iso(place, "skipped"),
+        "skips": place.skips if place else 0,
+        "last_missed": _iso(place, "missed"),
+        "refused": {"due": _iso(place, "refused"), "reason": place.reason} if place and place.refused else None,
+    }
+
+
+def _iso(place: Place | None, field: str) -> str | None:
+    due = getattr(place, field, None)
+    return None if due is None else iso_utc(moment(due))
+
+
+def _print_table(found: Mapping[str, Schedule], lines: list[dict[str, Any]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "due", "overlap", "last due", "", "last job", "next due"):
+        table.add_column(column, no_wrap=True)
+    for line in lines:
+        schedule = found[line["name"]]
+        job = line["last_job"]
+        table.add_row(
+            escape(line["name"]),
+            escape(schedule.rhythm_text),
+            schedule.overlap,
+            _local(line["last_due"], schedule),
+            _fate_text(line),
+            coloured(job["state"]) if job and job["state"] else "",
+            _local(line["next_due"], schedule) if schedule.enabled else "switched off",
+        )
+    out.print(table)
+    for line in lines:
+        if line["refused"]:
+            say(f"{line['name']}: {line['refused']['due']} was refused: {line['refused']['reason']}")
+
+
+def _fate_text(line: Mapping[str, Any]) -> str:
+    if line["last_fate"] == Fate.SKIPPED and line["skips"] > 1:
+        return f"skipped ({line['skips']} in a row)"
+    return line["last_fate"] or ""
+
+
+def _local(due: str | None, schedule: Schedule) -> str:
+    return "" if due is None else f"{datetime.fromisoformat(due).astimezone(schedule.zone):%Y-%m-%d %H:%M:%S}"

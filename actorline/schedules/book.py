@@ -1,0 +1,63 @@
+"""The book of schedules in Redis: how far each has come, and which beats are there. All beats share it."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+from actorline.jobs.ledger import Ledger
+from actorline.schedules.deciding import Place
+
+BEAT_SECS: Final = 30.0  # a beat that hasn't looked for so long isn't there any more; it looks every few seconds
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A schedule's place, and the text in which it was read: what a change has to find."""
+
+    place: Place
+    text: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The book at one moment: unix seconds by Redis, name -> entry, and the beats that are there."""
+
+    now: float
+    entries: Mapping[str, Entry]
+    beats: list[str]
+
+
+class Book:
+    def __init__(self, ledger: Ledger) -> None:
+        self._redis = ledger.redis
+        self._schedules, self._beats = ledger.name("schedules"), ledger.name("beats")
+        script = files(__package__).joinpath("lua/keep_place.lua").read_text()
+        self._keep_place = ledger.redis.register_script(script)
+
+    def read(self) -> Reading:
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.time()
+            pipe.hgetall(self._schedules)
+            pipe.zrange(self._beats, 0, -1, withscores=True)
+            (seconds, microseconds), raw, beats = pipe.execute()
+        now = seconds + microseconds / 1_000_000
+        entries = {name: Entry(Place.model_validate_json(text), text) for name, text in raw.items()}
+        return Reading(now, entries, [beat for beat, looked_at in beats if looked_at > now - BEAT_SECS])
+
+    def keep(self, name: str, before: Entry | None, place: Place) -> bool:
+        """Change a schedule's place. False: another beat has decided since it was read."""
+        text = json.dumps({**place.model_dump(exclude_defaults=True), "by": secrets.token_hex(8)})
+        return bool(self._keep_place(keys=[self._schedules], args=[name, before.text if before else "", text]))
+
+    def note_beat(self, beat: str, now: float) -> None:
+        """Say that a beat is there, and forget those that are not."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.zadd(self._beats, {beat: now})
+            pipe.zremrangebyscore(self._beats, "-inf", now - BEAT_SECS)
+            pipe.execute()
+
+    def forget_beat(self, beat: str) -> None:
+        self._redis.zrem(self._beats, beat)

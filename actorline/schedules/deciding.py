@@ -1,0 +1,148 @@
+"""What is done for a schedule next: a pure decision on how far it has come, the time, and whether its last job goes on.
+
+Whoever decides first, decides: the answer is kept by a compare-and-set, so any number of beats make one decision a due
+time. An order is decided first and placed then; a beat that dies in between leaves it to the next look of any other.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, assert_never
+
+from pydantic import BaseModel, ConfigDict
+
+from actorline.schedules.rhythm import moment, passed_over
+from actorline.schedules.schedule import Schedule
+
+ON_TIME_SECS: Final = 600  # beat was started again, a Redis failed over: what is later than that is a due time missed
+LATE_SECS: Final = 60
+REASON_MAX_CHARS: Final = 300
+
+
+class Place(BaseModel):
+    """How far a schedule has come. Due times are unix seconds; `started` to `missed` hold the last of their kind."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rhythm: str  # of the schedule that was decided by; "": it is switched off
+    seen: int  # up to here all is decided
+    started: int | None = None  # what became a job
+    is_ordered: bool = True  # False: that job isn't in the ledger yet
+    waiting: int | None = None  # waits for the end of that job
+    skipped: int | None = None
+    skips: int = 0  # in a row
+    missed: int | None = None
+    refused: int | None = None
+    reason: str | None = None  # why it was refused
+
+    @classmethod
+    def begin(cls, schedule: Schedule, now: float) -> "Place":
+        """Nothing that was due before a beat has seen the schedule is ever run."""
+        return cls(rhythm=schedule.rhythm_text, seen=int(now))
+
+    def begin_anew(self, schedule: Schedule, now: float) -> "Place":
+        """The same for a schedule that has become another one; its job, and what waits for that, stay."""
+        return self.model_copy(update={"rhythm": schedule.rhythm_text, "seen": int(now)})
+
+    def switch_off(self) -> "Place":
+        return self.model_copy(update={"rhythm": "", "waiting": None})
+
+    @property
+    def last(self) -> tuple[int, "Fate"] | None:
+        """The last due time that was decided, and what became of it."""
+        fates = {
+            Fate.ORDERED: self.started,
+            Fate.REFUSED: self.refused,
+            Fate.WAITING: self.waiting,
+            Fate.SKIPPED: self.skipped,
+            Fate.MISSED: self.missed,
+        }
+        known = [(due, fate) for fate, due in fates.items() if due is not None]
+        return max(known, key=lambda pair: (pair[0], pair[1] is Fate.REFUSED), default=None)
+
+
+class Fate(StrEnum):
+    """What becomes of a due time."""
+
+    ORDERED = "ordered"
+    WAITING = "waiting"  # for the end of the last job
+    SKIPPED = "skipped"  # the last job went on, or a newer due time took the place in the queue
+    MISSED = "missed"  # no beat could order it in time
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Order:
+    """Put the job of `started` into the ledger."""
+
+    due: int
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Cancel the job of `started`, which the due time that waits may not have to wait for."""
+
+    due: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """Keep the decision on a due time."""
+
+    place: Place
+    due: int
+    fate: Fate
+
+
+Step = Order | Cancel | Change
+
+
+def decide(schedule: Schedule, place: Place, now: float, *, goes_on: bool, is_stopping: bool) -> Step | None:
+    """The next step; None: nothing to do yet. `goes_on`: the job of `started` hasn't ended; `is_stopping`: and isn't
+    wanted any more.
+    """
+    if place.started is not None and not place.is_ordered:
+        return Order(place.started)
+    if place.waiting is not None and not goes_on:
+        return Change(_start(place, place.waiting, waiting=None), place.waiting, Fate.ORDERED)
+    due = schedule.rhythm.latest_due(moment(place.seen), moment(now))
+    if due is not None:
+        return _decide_due(schedule, place, due, now, goes_on=goes_on)
+    if place.waiting is not None and schedule.overlap == "cancel_running" and not is_stopping and place.started:
+        return Cancel(place.started)
+    return None
+
+
+def is_late(schedule: Schedule, place: Place, now: float) -> bool:
+    """Whether a due time has passed a minute ago and nothing is decided on it: no beat looks after the schedule."""
+    return schedule.rhythm.latest_due(moment(place.seen), moment(now - LATE_SECS)) is not None
+
+
+def _decide_due(schedule: Schedule, before: Place, due: datetime, now: float, *, goes_on: bool) -> Change:
+    """On the last due time of several that have passed: a beat that was late makes no burst of them."""
+    at = int(due.timestamp())
+    place = before.model_copy(update={"seen": at})
+    if earlier := passed_over(schedule.rhythm, moment(before.seen), due):
+        place = place.model_copy(update={"missed": int(earlier.timestamp())})
+    if now - at > ON_TIME_SECS and schedule.catch_up == "none":
+        return Change(place.model_copy(update={"missed": at}), at, Fate.MISSED)
+    if not goes_on:
+        return Change(_start(place, at), at, Fate.ORDERED)
+    match schedule.overlap:
+        case "allow":
+            return Change(_start(place, at), at, Fate.ORDERED)
+        case "skip":
+            return Change(_skip(place, at), at, Fate.SKIPPED)
+        case "queue" | "cancel_running":
+            kept = _skip(place, place.waiting) if place.waiting is not None else place
+            return Change(kept.model_copy(update={"waiting": at}), at, Fate.WAITING)
+        case other:
+            assert_never(other)
+
+
+def _start(place: Place, due: int, **changes: object) -> Place:
+    return place.model_copy(update={"started": due, "is_ordered": False, "skips": 0, **changes})
+
+
+def _skip(place: Place, due: int) -> Place:
+    return place.model_copy(update={"skipped": due, "skips": place.skips + 1})

@@ -1,0 +1,164 @@
+"""Keeps the schedules: looks at the book, takes each schedule's next step, and says when to look again.
+
+The step's order goes into the ledger first; a worker is told then. At each line the process may die: what was decided
+stands in the book, and the next look, of this beat or another, goes on from there.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, assert_never
+
+import redis
+import structlog
+
+from actorline.errors import Code, Refused, Unavailable
+from actorline.jobs.cancelling import cancel_job
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.redis_faults import describe_fault
+from actorline.jobs.submit import submit
+from actorline.schedules.book import Book, Entry, Reading
+from actorline.schedules.deciding import REASON_MAX_CHARS, Cancel, Change, Fate, Order, Place, Step, decide
+from actorline.schedules.rhythm import moment
+from actorline.schedules.schedule import Schedule, due_key
+from actorline.schedules.template import iso_utc
+from actorline.settings import Settings
+
+LOOK_SECS: Final = 5.0  # at least so often, so that a clock that is set, or a place in the book, shows
+SOON_SECS: Final = 1.0  # where something waits: the end of a job, a Redis that is away
+_AT_ONCE_SECS: Final = 0.0
+
+log = structlog.get_logger(__name__)
+
+
+class Keeper:
+    """One beat's view of the schedules. `beat`: its name; `wake`: lets a worker look at the job of a key."""
+
+    def __init__(
+        self, schedules: Mapping[str, Schedule], ledger: Ledger, settings: Settings, *,
+        beat: str, wake: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._schedules = {name: schedule for name, schedule in schedules.items() if schedule.enabled}
+        self._ledger, self._settings = ledger, settings
+        self._book = Book(ledger)
+        self._beat, self._wake = beat, wake
+        self._has_begun = False
+        self._is_waiting = False  # for Redis, which was said
+
+    def look(self) -> float:
+        """Take every schedule's next step; answers after how many seconds to look again."""
+        try:
+            reading = self._book.read()
+            self._book.note_beat(self._beat, reading.now)
+            if not self._has_begun:
+                self._begin(reading)
+                self._has_begun = True
+                return _AT_ONCE_SECS
+            wait = self._look_after_all(reading)
+        except (redis.RedisError, Unavailable) as error:
+            if not self._is_waiting:
+                message = describe_fault(error) if isinstance(error, redis.RedisError) else str(error)
+                log.warning("schedules_wait", message=message)
+            self._is_waiting = True
+            return SOON_SECS
+        self._is_waiting = False
+        return wait
+
+    def leave(self) -> None:
+        """Say that this beat is gone; if Redis doesn't hear it, that shows in half a minute."""
+        try:
+            self._book.forget_beat(self._beat)
+        except redis.RedisError as error:
+            log.warning("beat_not_forgotten", message=describe_fault(error))
+
+    def _begin(self, reading: Reading) -> None:
+        """See what is new in the file, has another rhythm, or is switched off, against the book."""
+        for name, schedule in self._schedules.items():
+            entry = reading.entries.get(name)
+            if entry is None:
+                self._book.keep(name, None, Place.begin(schedule, reading.now))
+            elif entry.place.rhythm != schedule.rhythm_text:
+                self._book.keep(name, entry, entry.place.begin_anew(schedule, reading.now))
+        for name, entry in reading.entries.items():
+            if name not in self._schedules and entry.place.rhythm:
+                self._book.keep(name, entry, entry.place.switch_off())
+
+    def _look_after_all(self, reading: Reading) -> float:
+        jobs = self._last_jobs(reading)
+        waits = [self._look_after_one(name, reading, jobs.get(name)) for name in self._schedules]
+        return min([LOOK_SECS, *waits])
+
+    def _look_after_one(self, name: str, reading: Reading, job: Job | None) -> float:
+        try:
+            return self._look_after(name, reading, job)
+        except (redis.RedisError, Unavailable):
+            raise
+        except Exception:  # one schedule that can't be looked after must not keep the others from it
+            log.exception("schedule_not_looked_after", schedule=name)
+            return LOOK_SECS
+
+    def _last_jobs(self, reading: Reading) -> dict[str, Job]:
+        keys = {
+            name: due_key(name, moment(entry.place.started))
+            for name, entry in reading.entries.items()
+            if name in self._schedules and entry.place.started is not None
+        }
+        found = zip(keys, self._ledger.load_many(keys.values()), strict=True)
+        return {name: job for name, job in found if job}
+
+    def _look_after(self, name: str, reading: Reading, job: Job | None) -> float:
+        """Take one schedule's next step; answers after how many seconds to look at it again."""
+        schedule, entry = self._schedules[name], reading.entries.get(name)
+        if entry is None:  # the book was lost since this beat was started
+            self._book.keep(name, None, Place.begin(schedule, reading.now))
+            return _AT_ONCE_SECS
+        goes_on = job is not None and not job.is_terminal
+        is_stopping = job is not None and job.wanted is not None
+        step = decide(schedule, entry.place, reading.now, goes_on=goes_on, is_stopping=is_stopping)
+        if step is not None:
+            self._take(name, entry, step)
+            return _AT_ONCE_SECS
+        if entry.place.waiting is not None:
+            return SOON_SECS
+        following = schedule.rhythm.next_due(moment(reading.now))
+        return LOOK_SECS if following is None else max(following.timestamp() - reading.now, 0.001)
+
+    def _take(self, name: str, entry: Entry, step: Step) -> None:
+        match step:
+            case Order(due=due):
+                self._order(name, entry, due)
+            case Cancel(due=due):
+                key = due_key(name, moment(due))
+                if cancel_job(self._ledger, key):
+                    self._wake(key)
+                    log.info("schedule_cancels", schedule=name, job_key=key)
+            case Change():
+                if self._book.keep(name, entry, step.place):
+                    self._tell(name, step)
+            case other:
+                assert_never(other)
+
+    def _order(self, name: str, entry: Entry, due: int) -> None:
+        """Safe to repeat, by any number of beats: the key is the job."""
+        order = self._schedules[name].order(name, moment(due))
+        key, place = order["key"], entry.place.model_copy(update={"is_ordered": True})
+        try:
+            submitted = submit(order, ledger=self._ledger, settings=self._settings, trusted=True)
+        except Refused as refused:
+            log.error("schedule_refused", job_key=key, message=str(refused))  # noqa: TRY400 - foreseeable: no traceback
+            if refused.reason.code != Code.CONFLICT:  # a job is there, which an earlier version of the file ordered
+                reason = str(refused)[:REASON_MAX_CHARS]
+                place = place.model_copy(update={"refused": due, "reason": reason})
+        else:
+            log.info("schedule_ordered", job_key=key, created=submitted.created)
+            if submitted.created:
+                self._wake(key)
+        self._book.keep(name, entry, place)
+
+    def _tell(self, name: str, change: Change) -> None:
+        due, place = moment(change.due), change.place
+        if change.fate is Fate.ORDERED:
+            return  # said when it is in the ledger
+        log.info("schedule_decided", schedule=name, due=iso_utc(due), fate=change.fate)
+        if change.fate is Fate.SKIPPED and place.skips == 1 and place.started is not None:
+            goes_on = due_key(name, moment(place.started))
+            self._ledger.tell(goes_on, "schedule-skips", due=due_key(name, due))

@@ -1,0 +1,147 @@
+"""When a schedule is due: at an interval, or by the clock on the wall of a time zone.
+
+Due times are whole seconds in UTC and follow from the schedule alone, so any number of beats agree on them. Where
+clocks are changed, each time of day is due once a day: one that the clock leaps over is due right after the leap, and
+one that comes twice is due the first time. A cron whose hour is `*` counts hours as they pass: none goes without.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any, Final, Protocol
+from zoneinfo import ZoneInfo
+
+from celery.schedules import crontab
+
+_SECOND: Final = timedelta(seconds=1)
+_DAY: Final = timedelta(days=1)
+_DAYS_AHEAD: Final = 366 * 8 + 2  # 29 February comes at least once in eight years
+_HOURS: Final = 24
+_CRON_FIELDS: Final = 5
+
+
+def moment(unix_seconds: float) -> datetime:
+    return datetime.fromtimestamp(unix_seconds, UTC)
+
+
+class Rhythm(Protocol):
+    def next_due(self, after: datetime) -> datetime | None:
+        """The first due time later than `after`; None: there is none in the next years."""
+
+    def latest_due(self, after: datetime, until: datetime) -> datetime | None:
+        """The last due time in `(after, until]`."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Due at the multiples of so many seconds since 1970."""
+
+    every_secs: int
+
+    def next_due(self, after: datetime) -> datetime:
+        return moment((int(after.timestamp()) // self.every_secs + 1) * self.every_secs)
+
+    def latest_due(self, after: datetime, until: datetime) -> datetime | None:
+        latest = moment(int(until.timestamp()) // self.every_secs * self.every_secs)
+        return latest if latest > after else None
+
+
+@dataclass(frozen=True)
+class WallClock:
+    """Due at the minutes that match a cron expression in a time zone. Day of month and day of week must both match, as
+    in Celery. Raises ValueError for an expression that is none.
+    """
+
+    cron: str
+    zone: ZoneInfo
+
+    def __post_init__(self) -> None:
+        _fields(self.cron)
+
+    def next_due(self, after: datetime) -> datetime | None:
+        day = after.astimezone(self.zone).date() - _DAY  # its clock may be put back over midnight
+        for _ in range(_DAYS_AHEAD):
+            later = [due for due in self._around(day) if due > after]
+            if later:
+                return min(later)
+            day += _DAY
+        return None
+
+    def latest_due(self, after: datetime, until: datetime) -> datetime | None:
+        day, first = (moment.astimezone(self.zone).date() for moment in (until, after))
+        while day >= first - _DAY:
+            within = [due for due in self._around(day) if after < due <= until]
+            if within:
+                return max(within)
+            day -= _DAY
+        return None
+
+    def _around(self, day: date) -> tuple[datetime, ...]:
+        """The due times of a day and the next, which mix where a clock is put back over midnight."""
+        return _due_on(self.cron, self.zone, day) + _due_on(self.cron, self.zone, day + _DAY)
+
+
+def due_times(rhythm: Rhythm, after: datetime) -> Iterator[datetime]:
+    """The due times later than `after`, as far as they are known."""
+    due = rhythm.next_due(after)
+    while due is not None:
+        yield due
+        due = rhythm.next_due(due)
+
+
+def passed_over(rhythm: Rhythm, after: datetime, due: datetime) -> datetime | None:
+    """The last due time between two others."""
+    return rhythm.latest_due(after, due - _SECOND)
+
+
+@lru_cache(maxsize=256)
+def _due_on(cron: str, zone: ZoneInfo, day: date) -> tuple[datetime, ...]:
+    fields = _fields(cron)
+    if not (
+        day.month in fields.month_of_year
+        and day.day in fields.day_of_month
+        and day.isoweekday() % 7 in fields.day_of_week
+    ):
+        return ()
+    every_hour = len(fields.hour) == _HOURS
+    walls = (
+        datetime.combine(day, time(hour, minute), zone)
+        for hour in sorted(fields.hour)
+        for minute in sorted(fields.minute)
+    )
+    return tuple(moment for wall in walls for moment in _moments(wall, every_pass=every_hour))
+
+
+def _moments(wall: datetime, *, every_pass: bool) -> Iterator[datetime]:
+    """When a clock on the wall shows this time. PEP 495: fold 0 takes the offset before a change, fold 1 that after."""
+    first, second = wall.replace(fold=0), wall.replace(fold=1)
+    before, after = first.utcoffset(), second.utcoffset()
+    if before is not None and after is not None and before < after:
+        yield _end_of_leap(first, second)
+        return
+    yield first.astimezone(UTC)
+    if every_pass and before != after:
+        yield second.astimezone(UTC)
+
+
+def _end_of_leap(wall: datetime, after: datetime) -> datetime:
+    """The moment at which the clock leaps over a time of day: read with the offset before, that time lies behind the
+    leap, and read with the offset after in front of it.
+    """
+    seconds = range(int(after.timestamp()), int(wall.timestamp()) + 1)
+    leapt = bisect_left(
+        seconds, 1, key=lambda at: datetime.fromtimestamp(at, wall.tzinfo).utcoffset() == after.utcoffset()
+    )
+    return moment(seconds[leapt])
+
+
+@lru_cache(maxsize=64)
+def _fields(cron: str) -> Any:
+    """Celery's crontab; its stubs lack the fields."""
+    parts = cron.split()
+    if len(parts) != _CRON_FIELDS:
+        message = f"found {len(parts)}, wanted minute, hour, day of month, month, day of week"
+        raise ValueError(message)
+    return crontab.from_string(" ".join(parts))

@@ -1,0 +1,124 @@
+"""A schedule: when what is ordered, and what becomes of a due time that finds the last job still going on."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import islice
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from celery.schedules import ParseException
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from actorline.delivery.sink import SinkError, open_sink
+from actorline.jobs.document import document_problems
+from actorline.schedules.nearest import nearest
+from actorline.schedules.rhythm import Interval, Rhythm, WallClock, due_times
+from actorline.schedules.template import fill_document, iso_utc
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")  # a key has 200 characters, the due time takes 21
+SAMPLES: Final = 12  # orders that are tried out
+_ANY_TIME: Final = datetime(2026, 11, 23, 2, tzinfo=UTC)
+
+Overlap = Literal["skip", "queue", "cancel_running", "allow"]
+CatchUp = Literal["none", "last"]
+
+
+class Schedule(BaseModel):
+    """Due by `cron` in `timezone`, or at the multiples of `every_secs` since 1970.
+
+    `overlap`: a due time while the last job goes on is skipped, waits for its end (one at most, the newest), has that
+    job cancelled first, or runs beside it. `catch_up`: of due times that no beat was there for, none or the last runs.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    cron: str | None = None
+    every_secs: int | None = Field(None, ge=1)
+    timezone: str = "UTC"
+    enabled: bool = True
+    overlap: Overlap = "skip"
+    catch_up: CatchUp = "none"
+    document: dict[str, Any]
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, text: str | None) -> str | None:
+        if text is not None:
+            try:
+                WallClock(text, ZoneInfo("UTC"))
+            except (ParseException, ValueError) as error:
+                message = f"is no cron expression of five fields: {error}"
+                raise ValueError(message) from error
+        return text
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError, KeyError) as error:
+            hint = nearest(name, available_timezones()) or "; take a name such as Europe/Prague"
+            message = f"{name!r} is no time zone{hint}"
+            raise ValueError(message) from error
+        return name
+
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> "Schedule":
+        if (self.cron is None) == (self.every_secs is None):
+            raise ValueError("give exactly one of cron and every_secs")
+        return self
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @cached_property
+    def rhythm(self) -> Rhythm:
+        if self.every_secs is not None:
+            return Interval(self.every_secs)
+        return WallClock(self.cron or "", self.zone)
+
+    @property
+    def rhythm_text(self) -> str:
+        return f"{self.cron} {self.timezone}" if self.cron else f"every {self.every_secs} s"
+
+    def order(self, name: str, due: datetime) -> dict[str, Any]:
+        """The job document of a due time."""
+        return {**fill_document(self.document, due, self.zone), "key": due_key(name, due)}
+
+    def document_problems(self) -> list[str]:
+        """What the orders would be refused for."""
+        if "key" in self.document:
+            return ["key: a schedule makes its own, {schedule}@{due time}; leave it out"]
+        orders = [self.order("any", due) for due in islice(due_times(self.rhythm, _ANY_TIME), SAMPLES)]
+        problems = (document_problems(order) or _sink_problems(order) for order in orders)
+        return next(filter(None, problems), []) or _folder_problems(orders)
+
+
+def due_key(name: str, due: datetime) -> str:
+    """`nightly@2026-11-23T03:00:00Z`: whoever orders this due time orders the same job."""
+    return f"{name}@{iso_utc(due)}"
+
+
+def _sink_problems(order: Mapping[str, Any]) -> list[str]:
+    try:
+        _folder(order)
+    except SinkError as error:
+        return [f"sink.url: {error}"]
+    return []
+
+
+def _folder_problems(orders: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A folder belongs to the one job that claimed it: whoever comes second is refused."""
+    folders = [folder for order in orders if (folder := _folder(order)) and "run_id" not in folder]
+    if len(set(folders)) == len(folders):
+        return []
+    return ["sink.url: two due times would have the same folder; put {key} or {due} into it"]
+
+
+def _folder(order: Mapping[str, Any]) -> str | None:
+    """The sink's folder, as far as it is known before the job is; None: the default one, which holds the key."""
+    url = order.get("sink", {}).get("url")
+    return None if url is None else open_sink(url.replace("{key}", order["key"])).url

@@ -1,0 +1,116 @@
+"""`schedules.toml`: read and checked as a whole; with one mistake in it nothing is scheduled.
+
+[schedules.nightly]
+cron = "0 3 * * *"             # or every_secs = 3600
+timezone = "Europe/Prague"     # default UTC
+overlap = "skip"               # while the last job goes on: skip, queue, cancel_running, allow
+catch_up = "none"              # of due times that no beat was there for: none, last
+enabled = true
+[schedules.nightly.document]   # a job document without key; {due} and {date} in it are filled in
+actor = "apify/web-scraper"
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+
+from actorline.schedules.nearest import nearest
+from actorline.schedules.schedule import NAME, Schedule
+from actorline.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+FILE_NAME: Final = "schedules.toml"
+_DAY_SECS: Final = 86_400
+_GOOD: Final = {"actor": "any"}  # stands in for a document that isn't there: that is said elsewhere
+_OTHER_WORDS: Final[Mapping[str, str]] = {
+    "schedule": "cron", "crontab": "cron", "interval": "every_secs", "every": "every_secs", "tz": "timezone",
+    "catchup": "catch_up", "disabled": "enabled", "job": "document",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`place`: where in the file, as in `schedules.nightly.cron`; "" for the file itself."""
+
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}" if self.place else self.text
+
+
+class SchedulesError(SettingsError):
+    """The file can't be scheduled by; `problems` are all that was found."""
+
+    def __init__(self, file: Path, problems: list[Problem]) -> None:
+        self.file, self.problems = file, problems
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        super().__init__(f"{file} is wrong; nothing is scheduled:{lines}")
+
+
+def find_schedules(settings: Settings) -> Path | None:
+    """The file that the settings name, else the one in the home if it is there."""
+    if settings.schedules_file:
+        return settings.schedules_file
+    file = settings.home / FILE_NAME
+    return file if file.exists() else None
+
+
+def load_schedules(file: Path) -> Mapping[str, Schedule]:
+    """Schedule name -> schedule, in the file's order. Raises SchedulesError that names each mistake."""
+    try:
+        raw = tomllib.loads(file.read_text())
+    except OSError as error:
+        raise SchedulesError(file, [Problem("", f"it can't be read: {error.strerror}")]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SchedulesError(file, [Problem("", f"it is no TOML: {error}")]) from error
+    sections = raw.pop("schedules", {})
+    problems = [Problem(name, f"is not known{nearest(name, ['schedules'])}") for name in raw]
+    if not isinstance(sections, dict):
+        raise SchedulesError(file, [*problems, Problem("schedules", "is no table of schedules")])
+    schedules: dict[str, Schedule] = {}
+    for name, section in sections.items():
+        checked = _check(name, section)
+        if isinstance(checked, Schedule):
+            schedules[name] = checked
+        else:
+            problems += checked
+    if problems:
+        raise SchedulesError(file, problems)
+    return schedules
+
+
+def _check(name: str, section: Any) -> Schedule | list[Problem]:
+    place, problems = f"schedules.{name[:60]}", []
+    if not NAME.fullmatch(name):
+        problems.append(Problem(place, "the name must be 1 to 100 letters, digits, - and _, a letter or digit first"))
+    try:
+        schedule = Schedule.model_validate(section)
+    except ValidationError as error:
+        problems += [_problem(place, detail) for detail in error.errors(include_url=False, include_input=False)]
+        document = section.get("document") if isinstance(section, dict) else None
+        schedule = Schedule(every_secs=_DAY_SECS, document=document if isinstance(document, dict) else _GOOD)
+    problems += [Problem(f"{place}.document", text) for text in schedule.document_problems()]
+    return problems or schedule
+
+
+def _problem(place: str, detail: "ErrorDetails") -> Problem:
+    path = [str(part) for part in detail["loc"]]
+    field = path[-1] if path else ""
+    match detail["type"]:
+        case "extra_forbidden":
+            meant = _OTHER_WORDS.get(field.lower())
+            text = f"is not known{nearest(meant or field, Schedule.model_fields)}"
+        case "missing":
+            text = "is missing"
+        case "literal_error":
+            text = f"must be {detail['ctx']['expected']}"
+        case _:
+            text = detail["msg"].removeprefix("Value error, ")
+    return Problem(".".join([place, *path]), text)

@@ -1,0 +1,172 @@
+"""What is done about a due time: one table of cases, with clocks handed in."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actorline.schedules.deciding import ON_TIME_SECS, Cancel, Change, Fate, Order, Place, decide
+from actorline.schedules.schedule import Schedule
+
+HOUR = 3600
+NOW = 100 * HOUR + 10  # ten seconds after a due time
+DUE, LAST, NEXT = 100 * HOUR, 99 * HOUR, 101 * HOUR
+OVERLAPS = ["skip", "queue", "cancel_running", "allow"]
+
+
+def hourly(overlap="skip", catch_up="none"):
+    return Schedule(every_secs=HOUR, overlap=overlap, catch_up=catch_up, document={"actor": "demo/rows"})
+
+
+def place(**fields):
+    """The job of the last due time is in the ledger, and all up to it is decided."""
+    return Place(**{"rhythm": "", "seen": LAST, "started": LAST, **fields})
+
+
+def step(schedule, before, now=NOW, *, goes_on=False, is_stopping=False):
+    return decide(schedule, before, now, goes_on=goes_on, is_stopping=is_stopping)
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_a_due_time_is_ordered_once_when_the_last_job_has_ended(overlap):
+    change = step(hourly(overlap), place(skips=3))
+    assert (change.due, change.fate) == (DUE, Fate.ORDERED)
+    assert change.place == place(seen=DUE, started=DUE, is_ordered=False)
+    assert step(hourly(overlap), change.place) == Order(DUE)
+    assert step(hourly(overlap), change.place.model_copy(update={"is_ordered": True})) is None
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_nothing_is_done_before_the_due_time(overlap):
+    assert step(hourly(overlap), place(), DUE - 0.001, goes_on=True) is None
+
+
+@pytest.mark.parametrize(
+    ("overlap", "fate", "after"),
+    [
+        ("skip", Fate.SKIPPED, place(seen=DUE, skipped=DUE, skips=1)),
+        ("queue", Fate.WAITING, place(seen=DUE, waiting=DUE)),
+        ("cancel_running", Fate.WAITING, place(seen=DUE, waiting=DUE)),
+        ("allow", Fate.ORDERED, place(seen=DUE, started=DUE, is_ordered=False)),
+    ],
+)
+def test_what_becomes_of_a_due_time_while_the_last_job_goes_on(overlap, fate, after):
+    assert step(hourly(overlap), place(), goes_on=True) == Change(after, DUE, fate)
+
+
+def test_skipped_due_times_are_counted_until_one_is_ordered():
+    change = step(hourly(), place(skipped=LAST, skips=1), goes_on=True)
+    assert change.place == place(seen=DUE, skipped=DUE, skips=2)
+    assert step(hourly(), change.place, NEXT).place.skips == 0
+
+
+@pytest.mark.parametrize("overlap", ["queue", "cancel_running"])
+def test_one_due_time_waits_and_a_newer_one_takes_its_place(overlap):
+    change = step(hourly(overlap), place(seen=DUE, waiting=DUE), NEXT, goes_on=True)
+    assert change == Change(place(seen=NEXT, waiting=NEXT, skipped=DUE, skips=1), NEXT, Fate.WAITING)
+
+
+@pytest.mark.parametrize("overlap", ["queue", "cancel_running"])
+def test_what_waits_is_ordered_when_the_last_job_has_ended_however_late_that_is(overlap):
+    waiting = place(seen=DUE, waiting=DUE)
+    change = step(hourly(overlap), waiting, DUE + HOUR - 1)
+    assert change == Change(place(seen=DUE, started=DUE, is_ordered=False), DUE, Fate.ORDERED)
+
+
+def test_what_waits_comes_before_a_due_time_that_has_just_come():
+    change = step(hourly("queue"), place(seen=DUE, waiting=DUE), NEXT)
+    assert (change.due, change.place.seen, change.place.waiting) == (DUE, DUE, None)
+
+
+def test_the_running_job_is_cancelled_once_and_its_end_waited_for():
+    waiting = place(seen=DUE, waiting=DUE)
+    assert step(hourly("cancel_running"), waiting, goes_on=True) == Cancel(LAST)
+    assert step(hourly("cancel_running"), waiting, goes_on=True, is_stopping=True) is None
+    assert step(hourly("queue"), waiting, goes_on=True) is None
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_an_order_that_was_decided_goes_into_the_ledger_before_anything_else_is_decided(overlap):
+    half = place(seen=DUE, started=DUE, is_ordered=False)
+    assert step(hourly(overlap), half, NEXT) == Order(DUE)
+
+
+@pytest.mark.parametrize("catch_up", ["none", "last"])
+def test_a_due_time_within_ten_minutes_is_on_time(catch_up):
+    change = step(hourly(catch_up=catch_up), place(), DUE + ON_TIME_SECS)
+    assert (change.due, change.fate) == (DUE, Fate.ORDERED)
+
+
+def test_due_times_that_no_beat_was_there_for_are_dropped_and_told():
+    change = step(hourly(), place(), DUE + 5 * HOUR + ON_TIME_SECS + 1)
+    assert change == Change(place(seen=DUE + 5 * HOUR, missed=DUE + 5 * HOUR), DUE + 5 * HOUR, Fate.MISSED)
+
+
+def test_the_last_of_the_due_times_that_were_missed_runs_once_if_that_is_wanted():
+    change = step(hourly(catch_up="last"), place(), DUE + 5 * HOUR + ON_TIME_SECS + 1)
+    assert change.fate is Fate.ORDERED
+    assert change.place == place(
+        seen=DUE + 5 * HOUR, started=DUE + 5 * HOUR, is_ordered=False, missed=DUE + 4 * HOUR
+    )  # fmt: skip
+    ordered = change.place.model_copy(update={"is_ordered": True})
+    assert step(hourly(catch_up="last"), ordered, DUE + 5 * HOUR + ON_TIME_SECS + 2) is None
+
+
+def test_a_beat_that_was_late_makes_no_burst():
+    often = Schedule(every_secs=2, overlap="allow", document={"actor": "demo/rows"})
+    change = decide(often, place(seen=1000), 1061, goes_on=True, is_stopping=False)
+    assert change == Change(place(seen=1060, started=1060, is_ordered=False, missed=1058), 1060, Fate.ORDERED)
+
+
+def test_nothing_due_before_a_beat_has_seen_the_schedule_is_run():
+    begun = Place.begin(hourly(catch_up="last"), NOW)
+    assert step(hourly(catch_up="last"), begun) is None
+    assert step(hourly(catch_up="last"), begun, NEXT).due == NEXT
+
+
+def test_a_schedule_that_has_become_another_one_begins_anew_and_keeps_its_job():
+    changed = place(waiting=LAST).begin_anew(hourly(), NOW)
+    assert (changed.rhythm, changed.seen, changed.started, changed.waiting) == ("every 3600 s", NOW, LAST, LAST)
+
+
+def test_a_schedule_that_is_switched_off_forgets_what_waits():
+    assert place(rhythm="every 3600 s", waiting=LAST).switch_off() == place()
+
+
+@pytest.mark.parametrize(
+    ("fields", "last"),
+    [
+        ({"started": None}, None),
+        ({}, (LAST, Fate.ORDERED)),
+        ({"skipped": DUE}, (DUE, Fate.SKIPPED)),
+        ({"waiting": DUE, "skipped": LAST}, (DUE, Fate.WAITING)),
+        ({"missed": DUE}, (DUE, Fate.MISSED)),
+        ({"refused": LAST}, (LAST, Fate.REFUSED)),
+        ({"started": DUE, "missed": LAST, "skipped": LAST}, (DUE, Fate.ORDERED)),
+    ],
+)
+def test_the_last_due_time_and_what_became_of_it(fields, last):
+    assert place(**fields).last == last
+
+
+@given(
+    st.sampled_from(OVERLAPS),
+    st.sampled_from(["none", "last"]),
+    st.lists(st.tuples(st.integers(0, 3 * HOUR), st.booleans(), st.booleans()), max_size=40),
+)
+def test_whatever_comes_each_due_time_is_decided_at_most_once_and_in_order(overlap, catch_up, looks):
+    """Looks at any distance, with a job that goes on or not, and clocks that go back as well."""
+    schedule, now, at, decided, ordered = hourly(overlap, catch_up), NOW, Place.begin(hourly(), NOW), [], []
+    for wait, goes_on, back in looks:
+        now += -wait if back else wait
+        match decide(schedule, at, now, goes_on=goes_on, is_stopping=False):
+            case Change(place=place, due=due, fate=fate):
+                decided += [due] if fate is not Fate.ORDERED or at.waiting != due else []
+                at = place
+            case Order(due=due):
+                ordered.append(due)
+                at = at.model_copy(update={"is_ordered": True})
+    assert all(earlier < later for earlier, later in pairwise(decided))
+    assert all(earlier < later for earlier, later in pairwise(ordered))
+    assert set(ordered) <= set(decided)
