@@ -41,7 +41,7 @@ from actorline.platform.clock import moment_ago
 from actorline.platform.datasets import get_dataset
 from actorline.platform.marker import Found, find_marked, make_marker
 from actorline.platform.runs import RunSummary, get_run
-from actorline.platform.start import SendBy, StartDeferred, StartRefused, StartUnclear, start_run
+from actorline.platform.start import SendBy, StartDeferred, StartOrder, StartRefused, StartUnclear, start_run
 from actorline.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -223,21 +223,13 @@ class Starter:
 
     def _send(self, job: Job, body: bytes, send_by: SendBy, announce: Callable[[], None]) -> str:
         """The one POST; answers the run's id."""
+        order = job.order
         marker = make_marker(self.installation, job.key, job.attempt)
-        if job.order.mode == "sync":
-            return self._sync.run(
-                job, body=body, marker=marker, send_by=send_by, announce=announce, execution=secrets.token_hex(8)
-            )
-        return start_run(
-            self.platform,
-            actor=job.order.actor,
-            actor_task=job.order.actor_task,
-            body=body,
-            query=job.order.query(),
-            marker=marker,
-            send_by=send_by,
-            announce=announce,
-        )
+        start = StartOrder(order.actor, order.actor_task, body, order.query(), marker)
+        if order.mode == "sync":
+            execution = secrets.token_hex(8)
+            return self._sync.run(job, start, send_by=send_by, announce=announce, execution=execution)
+        return start_run(self.platform, start, send_by=send_by, announce=announce)
 
     @property
     def _sync(self) -> SyncFlow:

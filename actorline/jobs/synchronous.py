@@ -5,7 +5,7 @@ cancelled, and is adopted if the 300 s pass or the connection breaks. Nothing re
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -23,7 +23,7 @@ from actorline.platform.client import Platform
 from actorline.platform.clock import moment_ago
 from actorline.platform.datasets import ItemsPage
 from actorline.platform.marker import find_marked
-from actorline.platform.start import SendBy, StartUnclear
+from actorline.platform.start import SendBy, StartOrder, StartUnclear
 from actorline.platform.sync import run_sync
 from actorline.settings import Settings
 
@@ -39,43 +39,26 @@ class SyncFlow:
     platform: Platform
     settings: Settings
 
-    def run(
-        self,
-        job: Job,
-        *,
-        body: bytes,
-        marker: str,
-        send_by: SendBy,
-        announce: Callable[[], None],
-        execution: str,
-    ) -> str:
+    def run(self, job: Job, start: StartOrder, *, send_by: SendBy, announce: Callable[[], None], execution: str) -> str:
         """Run the Actor to its end, and answer the run's id. Raises what `start_run` raises."""
-        answer = run_sync(
-            self.platform,
-            actor=job.order.actor,
-            actor_task=job.order.actor_task,
-            wants_items=wants_items(job),
-            body=body,
-            query=self._query(job),
-            marker=marker,
-            send_by=send_by,
-            announce=announce,
-        )
+        asked = replace(start, query={**start.query, **self._query(job)})
+        answer = run_sync(self.platform, asked, wants_items=wants_items(job), send_by=send_by, announce=announce)
         if isinstance(answer, str):
             return answer
         if answer is None:
-            return self._own_run(job, marker)
+            return self._own_run(job, start.marker)
         with answer:
-            run_id = self._own_run(job, marker)
+            run_id = self._own_run(job, start.marker)
             self._keep_page(job, run_id, answer, execution)
         return run_id
 
     def _query(self, job: Job) -> dict[str, str]:
+        """What is asked of the items."""
         if not wants_items(job):
-            return job.order.query()
+            return {}
         collect, window = job.order.collect, first_window(job)
         asked = FORMATS[collect.format].query(collect.query())
-        return {**job.order.query(), **asked, "offset": str(window.offset), "limit": str(window.limit)}
+        return {**asked, "offset": str(window.offset), "limit": str(window.limit)}
 
     def _own_run(self, job: Job, marker: str) -> str:
         """The run that has just ended: the ledger knows it by now, or the platform's list does."""

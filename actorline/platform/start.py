@@ -61,39 +61,37 @@ class SendBy:
         return any(abs(seconds) > self.span_s for seconds in moved)
 
 
-def start_run(
-    platform: Platform,
-    *,
-    actor: str | None,
-    actor_task: str | None,
-    body: bytes,
-    query: Mapping[str, str],
-    marker: str,
-    send_by: SendBy,
-    announce: Callable[[], None],
-) -> str:
-    """POST the start once and answer the run's id; `marker` becomes the run's `meta.userAgent`.
+@dataclass(frozen=True)
+class StartOrder:
+    """What is started: an Actor or an Actor task, with its input and options; `marker` becomes `meta.userAgent`."""
+
+    actor: str | None
+    actor_task: str | None
+    body: bytes
+    query: Mapping[str, str]
+    marker: str
+
+    @property
+    def path(self) -> str:
+        return f"/actors/{safe_id(self.actor)}" if self.actor else f"/actor-tasks/{safe_id(self.actor_task or '')}"
+
+
+def start_run(platform: Platform, order: StartOrder, *, send_by: SendBy, announce: Callable[[], None]) -> str:
+    """POST the start once and answer the run's id.
 
     `announce` is called when the connection stands, before the first byte goes out; what it raises is raised here, and
     nothing is sent. Raises StartRefused or StartDeferred if it is certain that no run was made, StartUnclear otherwise.
     """
-    path = f"{target_path(actor, actor_task)}/runs"
-    return _started(platform, post_start(platform, path, body, query, marker, send_by, announce))
-
-
-def target_path(actor: str | None, actor_task: str | None) -> str:
-    return f"/actors/{safe_id(actor)}" if actor else f"/actor-tasks/{safe_id(actor_task or '')}"
+    return _started(platform, post_start(platform, "runs", order, send_by=send_by, announce=announce))
 
 
 def post_start(
     platform: Platform,
-    path: str,
-    body: bytes,
-    query: Mapping[str, str],
-    marker: str,
+    endpoint: str,
+    order: StartOrder,
+    *,
     send_by: SendBy,
     announce: Callable[[], None],
-    *,
     silence_secs: float = START_TIMEOUT_SECS,
     headers: Mapping[str, str] | None = None,
     stream: bool = False,
@@ -110,12 +108,12 @@ def post_start(
     with session if not stream else contextlib.nullcontext():
         try:
             return session.post(
-                platform.api_root + path,
-                params=dict(query),
-                data=body,
+                f"{platform.api_root}{order.path}/{endpoint}",
+                params=dict(order.query),
+                data=order.body,
                 headers={
                     "Authorization": platform.authorization,
-                    "User-Agent": marker,
+                    "User-Agent": order.marker,
                     "Content-Type": "application/json",
                     "Accept": "application/json",
                     **(headers or {}),

@@ -5,7 +5,7 @@ Its body has no run id, so who sends it finds the run by the marker. Source: fac
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 import requests
@@ -13,7 +13,7 @@ import requests
 from actorline.platform.client import Platform
 from actorline.platform.datasets import ItemsPage
 from actorline.platform.errors import PlatformUnavailable
-from actorline.platform.start import SendBy, StartRefused, StartUnclear, post_start, refusal, run_id_in, target_path
+from actorline.platform.start import SendBy, StartOrder, StartRefused, StartUnclear, post_start, refusal, run_id_in
 
 SILENCE_SECS: Final = 330.0  # the platform answers after 300 s at the latest; the margin is for the way
 RUN_FAILED: Final = "run-failed"
@@ -21,27 +21,23 @@ _RUN_ID: Final = re.compile(r"run ID: ([A-Za-z0-9]+)")  # in the message of `run
 
 
 def run_sync(
-    platform: Platform,
-    *,
-    actor: str | None,
-    actor_task: str | None,
-    wants_items: bool,
-    body: bytes,
-    query: Mapping[str, str],
-    marker: str,
-    send_by: SendBy,
-    announce: Callable[[], None],
+    platform: Platform, order: StartOrder, *, wants_items: bool, send_by: SendBy, announce: Callable[[], None]
 ) -> ItemsPage | str | None:
     """Run to the end: the items, open for reading; or the id of a run that goes on or has failed; or None: it has
     succeeded, and nobody knows its id yet. With `wants_items` false what the answer holds is not read.
 
     Raises what `start_run` raises; StartUnclear also when the 300 s have passed: the run goes on then.
     """
-    path = f"{target_path(actor, actor_task)}/{'run-sync-get-dataset-items' if wants_items else 'run-sync'}"
     response = post_start(
-        platform, path, body, query, marker, send_by, announce,
-        silence_secs=SILENCE_SECS, headers={"Accept": "*/*", "Accept-Encoding": "gzip"}, stream=True,
-    )  # fmt: skip
+        platform,
+        "run-sync-get-dataset-items" if wants_items else "run-sync",
+        order,
+        send_by=send_by,
+        announce=announce,
+        silence_secs=SILENCE_SECS,
+        headers={"Accept": "*/*", "Accept-Encoding": "gzip"},
+        stream=True,
+    )
     if response.status_code // 100 != 2:  # noqa: PLR2004
         with response:
             return _run_of(platform, response)

@@ -10,7 +10,15 @@ from tiny_server import Answer, TinyServer, raw, reply, silence, tiny_server
 from actorline.platform import Platform
 from actorline.platform import start as start_module
 from actorline.platform.errors import AuthFailed, CapacityExceeded, Forbidden, InvalidRequest, NotFound, RateLimited
-from actorline.platform.start import NotStarted, SendBy, StartDeferred, StartRefused, StartUnclear, start_run
+from actorline.platform.start import (
+    NotStarted,
+    SendBy,
+    StartDeferred,
+    StartOrder,
+    StartRefused,
+    StartUnclear,
+    start_run,
+)
 
 TOKEN = "apify_api_hush"
 MARKER = "actorline/0.1.0 (al-1f00aa/9f86d081884c7d65.1)"
@@ -40,10 +48,9 @@ def start(url: str, *, send_by: SendBy | None = None, announce: Callable[[], Non
         "query": {"memory": "512"},
         **target,
     }
+    order = StartOrder(marker=MARKER, **{**known, **target})
     try:
-        return start_run(
-            platform, marker=MARKER, send_by=send_by or SendBy(10), announce=announce or (lambda: None), **options
-        )
+        return start_run(platform, order, send_by=send_by or SendBy(10), announce=announce or (lambda: None))
     finally:
         platform.close()
 
