@@ -48,7 +48,7 @@ def start(url: str, *, send_by: SendBy | None = None, announce: Callable[[], Non
         "query": {"memory": "512"},
         **target,
     }
-    order = StartOrder(marker=MARKER, **{**known, **target})
+    order = StartOrder(marker=MARKER, **options)
     try:
         return start_run(platform, order, send_by=send_by or SendBy(10), announce=announce or (lambda: None))
     finally:
