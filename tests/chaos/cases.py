@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from callers import Caller, call
 from real_parts import Emulator, Line, delivery_of, make_line, start_worker, unacked
 from toll import Point, TollGate
 
@@ -28,6 +29,8 @@ class Case:
     """Of the run; 0: it has ended when it is first looked at."""
     workers: int = 1
     """More than one: the others live on when one is killed, and no new one is started."""
+    callers: int = 0
+    """Further callers of the job, with continuations: half of them come after its end."""
 
     @property
     def group(self) -> str:
@@ -44,6 +47,8 @@ class Outcome:
     error: str = ""
     runs: list[str] = field(default_factory=list)
     rows_are_right: bool = False
+    served: int = 0
+    """Further callers that have their result, and whose continuations have theirs."""
     events: list[str] = field(default_factory=list)
     left_unacked: int = 0
     left_staged: list[str] = field(default_factory=list)
@@ -90,6 +95,7 @@ def _strike(case: Case, line: Line, gate: TollGate, workers: list[subprocess.Pop
     document = {"key": case.name, "actor": actor, "poll_interval_secs": 1, "collect": {"page_items": ROWS // 2}}
     outcome, began, killed_at = Outcome(), time.monotonic(), None
     pending = line.submit(document)
+    callers = [call(line, document) for _ in range(case.callers // 2)]
     while not pending.ready() and time.monotonic() < began + END_SECS:
         if killed_at is None and any(worker.poll() is not None for worker in workers):
             killed_at = time.time()
@@ -102,12 +108,22 @@ def _strike(case: Case, line: Line, gate: TollGate, workers: list[subprocess.Pop
         outcome.result = pending.get(timeout=5)
     else:
         outcome.error = f"{line.state(case.name)} after {outcome.total_s:.0f} s: {pending.result!r}"
+    callers += [call(line, document) for _ in range(case.callers - len(callers))]
+    outcome.served = sum(is_served(caller, outcome.result) for caller in callers)
     _look_at_the_job(line, actor, case.name, outcome)
     if killed_at is not None:
         steps = [*(entry.at for entry in line.ledger.timeline(case.name)), *(at for at, _ in gate.passed)]
         outcome.take_over_s = min((at - killed_at for at in steps if at > killed_at), default=None)
     _look_at_what_is_left(line, outcome)
     return outcome
+
+
+def is_served(caller: Caller, result: dict[str, Any] | None) -> bool:
+    try:
+        own, *made = caller.results(within=60)
+    except TimeoutError:
+        return False
+    return own == result and made == [ROWS, ROWS]
 
 
 def _look_at_the_job(line: Line, actor: str, key: str, outcome: Outcome) -> None:

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
 import pytest
 from cases import Case, Outcome, run_case
+from real_parts import Emulator, make_line, running_service
 
 SIDE_BY_SIDE: Final = 10  # a case waits most of its time
 seen: list[tuple[Case, Outcome]] = []
@@ -17,7 +20,7 @@ def outcome_of(request, valkey, emulator, tmp_path_factory) -> Iterator[Callable
     """Answers a case's outcome; all cases of the session's tests are under way from the first question on."""
     home = tmp_path_factory.mktemp("chaos")
     cases = [item.callspec.params["case"] for item in request.session.items if "outcome_of" in item.fixturenames]
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool, _service(valkey, emulator, home):
         coming = {case.name: pool.submit(run_case, case, valkey, emulator, home / case.name) for case in cases}
 
         def answer(case: Case) -> Outcome:
@@ -28,6 +31,15 @@ def outcome_of(request, valkey, emulator, tmp_path_factory) -> Iterator[Callable
         yield answer
         for future in coming.values():
             future.cancel()
+
+
+@contextmanager
+def _service(valkey: str, emulator: Emulator, home: Path) -> Iterator[None]:
+    """The callers' own worker, one for all lines: it knows nothing of them but the two addresses."""
+    line = make_line(valkey, emulator, home / "service", "service")
+    with running_service(line, line.home):
+        yield
+    line.client.close()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

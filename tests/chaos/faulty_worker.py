@@ -1,7 +1,7 @@
 """A worker process with one fault, named in the environment: `python faulty_worker.py KIND`.
 
-CHAOS_DIE="module:Class.function nth before|after": SIGKILL at that call. CHAOS_LOSE="task nth" and
-CHAOS_DOUBLE="task nth": the broker loses or doubles the nth message of a task of ours, and nobody is told.
+CHAOS_DIE="module:Class.function nth before|after": SIGKILL at that call. CHAOS_LOSE="task nth, ..." and
+CHAOS_DOUBLE="task nth, ...": the broker loses or doubles the nth message of a task of ours, and nobody is told.
 """
 
 import importlib
@@ -55,12 +55,12 @@ def die_at(place: str, nth: int, moment: str) -> None:
     setattr(holder, name, dying)
 
 
-def put_times(task: str, nth: int, times: int) -> None:
+def put_times(struck: set[tuple[str, int]], times: int) -> None:
     original = Channel._put
 
     def put(self: Any, queue: str, message: Any, **options: Any) -> None:
-        is_it = message.get("headers", {}).get("task") == task and nth_of(task) == nth
-        for _ in range(times if is_it else 1):
+        task = message.get("headers", {}).get("task")
+        for _ in range(times if (task, nth_of(str(task))) in struck else 1):
             original(self, queue, message, **options)
 
     Channel._put = put
@@ -71,6 +71,5 @@ if fault := os.environ.get("CHAOS_DIE"):
     die_at(place, int(nth), moment)
 for name, times in (("CHAOS_LOSE", 0), ("CHAOS_DOUBLE", 2)):
     if fault := os.environ.get(name):
-        task, nth = fault.split()
-        put_times(task, int(nth), times)
+        put_times({(task, int(nth)) for task, nth in (each.split() for each in fault.split(","))}, times)
 sys.exit(main(["worker", *sys.argv[1:]]))

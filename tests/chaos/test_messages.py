@@ -31,3 +31,17 @@ def test_lost_message_is_made_up_for(outcome_of, case):
 @pytest.mark.parametrize("case", cases("double"), ids=lambda case: case.name)
 def test_doubled_message_changes_nothing(outcome_of, case):
     assert_paid_once_and_whole(outcome_of(case))
+
+
+CALLERS = 10
+EACH_ONCE = [*((task, 1) for task in MESSAGES), *(("answer", nth) for nth in range(2, CALLERS // 2 + 1))]
+EVERY_MESSAGE_LOST = ", ".join(f"actorline.{task} {nth}" for task, nth in EACH_ONCE)
+
+
+@pytest.mark.parametrize(
+    "case", [Case("ten-callers", worker={"CHAOS_LOSE": EVERY_MESSAGE_LOST}, callers=CALLERS - 1)], ids=["lose"]
+)
+def test_ten_callers_are_served_although_every_message_of_the_pipeline_was_lost_once(outcome_of, case):
+    outcome = outcome_of(case)
+    assert_paid_once_and_whole(outcome)
+    assert outcome.served == CALLERS - 1
