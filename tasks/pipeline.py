@@ -151,5 +151,5 @@ def _named(stage: str, key: str, epoch: int) -> Signature[Any]:
 
 def _page(key: str, epoch: int, attempt: int, window: Window, expected: int) -> Signature[Any]:
     args = page_args(key, epoch, attempt, window, expected, 0)
-    shown = f"(key={key}, epoch={epoch}, page={window.page_no}, offset={window.offset}, limit={window.limit})"
+    shown = f"(key={key}, page={window.page_no})"  # short: a message of a page stands in Redis hundreds of times
     return signature("actorline.fetch_page", args=args, immutable=True, task_id=uuid(), argsrepr=shown)

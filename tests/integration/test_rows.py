@@ -144,3 +144,13 @@ def test_page_that_stays_unreadable_makes_the_delivery_partial_and_says_so(line,
     assert (delivery.manifest["complete"], "_SUCCESS" in delivery.files) == (False, False)
     rows = [json.loads(line)["index"] for line in delivery.lines.splitlines() if line != b"{}"]
     assert len(set(rows)) == len(rows) == result["items"] == 200
+
+
+def test_faults_in_every_twentieth_reply_cost_little_more_than_their_own_pages(line, deliver, faults):
+    kinds = [{"action": "cut_body", "after_bytes": 300}, {"action": "status", "status": 500}, {"action": "reset_after"}]
+    faults(*({**kinds[at % 3], "path_regex": "/items$", "nth": 20 * (at + 1)} for at in range(6)))
+    actor = line.emulator.actor("five-in-a-hundred", items=6_000, duration_secs=0)
+    result = deliver(actor, {"page_items": 50})
+    assert result["items"] == 6_000
+    requests = line.emulator.requests("GET", f"/v2/datasets/{result['dataset_id']}/items")
+    assert sum(request["bytes_out"] for request in requests) <= 1.2 * result["bytes"]
