@@ -35,10 +35,8 @@ STAGING: Final = ".staging"
 COPY_MAX_BYTES: Final = 5_000_000_000  # what S3 copies in one request
 
 _TIMEOUTS: Final = {"CONNECT_TIMEOUT": "5s", "TIMEOUT": "120s"}  # a piece in 120 s: 70 kB/s
-_RETRY: Final["RetryConfig"] = {
-    "max_retries": 3,
-    "retry_timeout": timedelta(seconds=30),
-}  # longer outages are the job's
+# longer outages are the job's own to wait for
+_RETRY: Final["RetryConfig"] = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _CONTAINER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*")
 
