@@ -7,6 +7,7 @@ nearest `actorline.toml` at or above the working directory (or the file that `AC
 import base64
 import hashlib
 import os
+import re
 import tempfile
 from functools import cached_property
 from pathlib import Path
@@ -121,6 +122,15 @@ class Settings(BaseSettings):
         None, description="An API key of the operator's own, which may do everything; at least 32 characters"
     )
     gateway_key_file: Path | None = Field(None, description="File holding that key, for container secrets")
+    public_url: str | None = Field(
+        None,
+        description="Base URL under which the platform reaches the gateway, for webhooks; default: none, only polls",
+    )
+    webhook_secret: SecretStr | None = Field(
+        None,
+        description="Proves that a webhook is the platform's: 32 or more of `A-Z a-z 0-9 _ -`; default: made once and "
+        "kept in the ledger",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged")
 
     @classmethod
@@ -174,6 +184,23 @@ class Settings(BaseSettings):
                 base64.b64decode(secret.get_secret_value().removeprefix("whsec_") + "==", validate=False)
             except ValueError:
                 raise ValueError("must be Base64, with or without whsec_ before it") from None
+        return secret
+
+    @field_validator("public_url")
+    @classmethod
+    def _reachable(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in url:
+            raise ValueError("must look like https://jobs.example.com, without user, query or fragment")
+        return url.rstrip("/")
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _unguessable(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret and not re.fullmatch(r"[A-Za-z0-9_-]{32,200}", secret.get_secret_value()):
+            raise ValueError("must be 32 to 200 of A-Z a-z 0-9 _ -; take `openssl rand -hex 32`")
         return secret
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-CONTROL_TASKS: Final = ("start_run", "poll_run", "answer", "upkeep", "sweep", "look_again", "settle")
+CONTROL_TASKS: Final = ("start_run", "poll_run", "answer", "upkeep", "sweep", "look_again", "settle", "hook")
 FETCH_TASKS: Final = ("fetch_ahead", "fetch_pages", "fetch_page", "finish_job", "notify")
 DOOR_TASKS: Final = ("run", "cancel", "retry", "status")
 

@@ -16,4 +16,5 @@ MODULES = (
     "tasks.sweep",
     "tasks.settle",
     "tasks.notify",
+    "tasks.hook",
 )

@@ -6,6 +6,7 @@ from celery import current_app, shared_task, states
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.errors import Refused
 from actorline.jobs.figures import secs_until_settled
+from actorline.jobs.hooks import Hooks
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.jobs.upkeep import Answer, Postpone, SendAgain, decide
@@ -132,6 +133,8 @@ def look_for_orphans() -> None:
         current_app.send_task("actorline.sweep", [account])
     for key, attempt in ledger().take_second_looks():
         current_app.send_task("actorline.look_again", [key, attempt])
+    for hook_id, run_id in Hooks(ledger()).take_runs():
+        current_app.send_task("actorline.hook", [hook_id, run_id])
 
 
 def forget_old_jobs() -> None:

@@ -12,17 +12,18 @@ from actorline.gateway import openapi
 from actorline.gateway.admission import Doorkeeper
 from actorline.gateway.body import Bodies
 from actorline.gateway.context import Context
+from actorline.gateway.hinting import HintDesk
 from actorline.gateway.manners import Manners
 from actorline.gateway.ordering import OrderDesk
 from actorline.gateway.problems import show_problems
-from actorline.gateway.routes import events, health, jobs, rows
+from actorline.gateway.routes import events, health, jobs, rows, webhooks
 from actorline.gateway.starting import Starter
 from actorline.gateway.streams import Downloads, Places
 from actorline.gateway.waiting import Timelines
 from actorline.jobs.ledger import Ledger
 from actorline.settings import Settings
 
-ROUTERS: Final = (jobs.router, events.router, rows.router, health.router)
+ROUTERS: Final = (jobs.router, events.router, rows.router, webhooks.router, health.router)
 MOST_STREAMS: Final = (
     100  # each holds a connection for as long as a job lasts; more watchers than that poll with `wait`
 )
@@ -43,6 +44,7 @@ def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_s
             Bodies(),
             desk,
             starter,
+            HintDesk(settings, ledger, starter),
             timelines,
             Places(MOST_STREAMS, "events"),
             Downloads(),

@@ -11,6 +11,7 @@ from actorline.api_keys import Scope
 from actorline.errors import Code, Refused
 from actorline.gateway.admission import Doorkeeper, Grant
 from actorline.gateway.body import Bodies
+from actorline.gateway.hinting import HintDesk
 from actorline.gateway.ordering import OrderDesk
 from actorline.gateway.starting import Starter
 from actorline.gateway.streams import Downloads, Places
@@ -31,6 +32,7 @@ class Context:
     bodies: Bodies
     desk: OrderDesk
     starter: Starter
+    hints: HintDesk
     timelines: Timelines
     streams: Places
     downloads: Downloads

@@ -17,6 +17,7 @@ DESCRIPTION: Final = (
     "the job that exists, so that a request whose answer was lost is safe to repeat."
 )
 MEANINGS: Final[Mapping[int, str]] = {
+    400: "The body is not what it should be",
     401: "No API key, or one that is not known",
     403: "The API key does not cover this, or a web page asks",
     404: "No such job, or not for this API key",

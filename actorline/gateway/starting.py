@@ -1,11 +1,12 @@
-"""Tells the workers of jobs that need care, behind the requests: nobody who orders waits for that."""
+"""Tells the workers what needs care by now, behind the requests: nobody who orders waits for that."""
 
 from typing import Final
 
 import structlog
 
 from actorline.gateway.grouping import Groups
-from actorline.jobs.messages import make_sender, send_upkeep
+from actorline.jobs.hints import HookRun
+from actorline.jobs.messages import make_sender, send_hook, send_upkeep
 from actorline.settings import Settings
 
 JOBS_A_MESSAGE: Final = 10  # each holds the worker's slot for some milliseconds
@@ -16,23 +17,32 @@ log = structlog.get_logger(__name__)
 
 
 class Starter:
-    """Sends in its own thread. A message that is lost costs seconds: upkeep finds the job in the ledger."""
+    """Sends in its own thread. A message that is lost costs seconds: upkeep finds what is in the ledger."""
 
     def __init__(self, settings: Settings) -> None:
         self._namespace = settings.namespace
         self._sender = make_sender(settings)
-        self._groups: Groups[str] = Groups("starter", self._send, most=JOBS_A_MESSAGE, gather_s=GATHER_SECS)
+        self._groups: Groups[str | HookRun] = Groups("starter", self._send, most=JOBS_A_MESSAGE, gather_s=GATHER_SECS)
 
     def start(self, key: str) -> None:
         """Let a worker look at the job now."""
         self._groups.put(key)
 
+    def look_at(self, run: HookRun) -> None:
+        """Let a worker see whether the run is to be collected."""
+        self._groups.put(run)
+
     def close(self) -> None:
         self._groups.close()
         self._sender.close()
 
-    def _send(self, keys: list[str]) -> None:
+    def _send(self, things: list[str | HookRun]) -> None:
+        keys = [thing for thing in things if isinstance(thing, str)]
         try:
-            send_upkeep(self._sender, self._namespace, *keys)
-        except Exception as error:  # noqa: BLE001 - whatever it is, upkeep finds the jobs, and the thread must live
-            log.warning("message_not_sent", job_keys=keys, error=type(error).__name__)
+            if keys:
+                send_upkeep(self._sender, self._namespace, *keys)
+            for run in things:
+                if isinstance(run, HookRun):
+                    send_hook(self._sender, self._namespace, run.hook_id, run.run_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, upkeep finds them, and the thread must live
+            log.warning("message_not_sent", about=[str(thing) for thing in things], error=type(error).__name__)

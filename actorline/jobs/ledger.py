@@ -96,7 +96,7 @@ class Ledger:
         self.namespace = namespace
         self._scripts: dict[str, Script] = {
             name: client.register_script(files(__package__).joinpath(f"lua/{name}.lua").read_text())
-            for name in ("register", "change", "record_run", "claim_poll", "record_receipt")
+            for name in ("register", "change", "record_run", "claim_poll", "record_receipt", "plan")
         }
 
     def name(self, *parts: object) -> str:
@@ -282,17 +282,22 @@ class Ledger:
 
     def take_sweeps(self) -> list[str]:
         """Accounts to be swept now; each is due again later."""
-        return self._take("sweeps")
+        return self.take_due("sweeps")
 
     def take_second_looks(self) -> list[tuple[str, int]]:
         """Keys and attempts to be searched for now; each is due again later, unless `forget_second_look` comes."""
-        pairs = [member.partition(":") for member in self._take("second_looks")]
+        pairs = [member.partition(":") for member in self.take_due("second_looks")]
         return [(key, int(attempt)) for attempt, _, key in pairs]
 
     def forget_second_look(self, key: str, attempt: int) -> None:
         self.redis.zrem(self.name("second_looks"), f"{attempt}:{key}")
 
-    def _take(self, kind: str) -> list[str]:
+    def plan(self, kind: str, member: str, seconds: float) -> None:
+        """Plan a later look, and return when that is on Redis's disk. Raises NotDurableError."""
+        self._call("plan", keys=[self.name(kind)], args=[member, seconds], on_disk=True)
+
+    def take_due(self, kind: str) -> list[str]:
+        """Members of a sorted set of times that are due by now; each is due again later."""
         now = self.now()
         due = cast("list[str]", self.redis.zrangebyscore(self.name(kind), "-inf", now, start=0, num=100))
         if due:

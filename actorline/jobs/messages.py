@@ -27,6 +27,11 @@ def send_upkeep(app: Celery, namespace: str, *keys: str) -> None:
     app.send_task("actorline.upkeep", keys, queue=f"{namespace}.control", ignore_result=True, retry=False)
 
 
+def send_hook(app: Celery, namespace: str, hook_id: str, run_id: str) -> None:
+    """Let a worker see whether a hook has to collect a run. Losing this message costs seconds, too."""
+    app.send_task("actorline.hook", [hook_id, run_id], queue=f"{namespace}.control", ignore_result=True, retry=False)
+
+
 def wake_workers(settings: Settings, keys: Iterable[str]) -> bool:
     """Let workers look at jobs now. False: the broker takes no message; upkeep finds the jobs all the same."""
     app = make_sender(settings)

@@ -27,8 +27,10 @@ from actorline.jobs.advice import advise
 from actorline.jobs.brake import is_paused
 from actorline.jobs.durability import NotDurableError, read_server
 from actorline.jobs.ending import STOP_EVENTS, end_job, stop_reason
+from actorline.jobs.hints import hinted_run
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.receiver import webhooks_query
 from actorline.jobs.secret import fill_secrets
 from actorline.jobs.states import Event, State, sources
 from actorline.jobs.step import Moved, Step, Stop
@@ -225,7 +227,8 @@ class Starter:
         """The one POST; answers the run's id."""
         order = job.order
         marker = make_marker(self.installation, job.key, job.attempt)
-        start = StartOrder(order.actor, order.actor_task, body, order.query(), marker)
+        query = {**order.query(), **webhooks_query(self.ledger, self.settings, marker)}
+        start = StartOrder(order.actor, order.actor_task, body, query, marker)
         if order.mode == "sync":
             execution = secrets.token_hex(8)
             return self._sync.run(job, start, send_by=send_by, announce=announce, execution=execution)
@@ -326,7 +329,7 @@ class Starter:
         self.ledger.move(
             job,
             Event.HOLD,
-            care_s=SEARCH_AGAIN_SECS,
+            care_s=0 if hinted_run(self.ledger, job.key) else SEARCH_AGAIN_SECS,
             tell="start-unclear",
             data={"message": f"{why}; searching for the run"},
             fields={"resume": True, "intent": sent},
@@ -342,7 +345,7 @@ class Starter:
         """Look for the run of an intent whose outcome nobody knows."""
         self.ledger.plan_second_look(job.key, job.attempt)
         began = self.ledger.now()
-        found = self._find(intent.marker, intent.at - SKEW_SECS)
+        found = self._look_for(job, intent)
         if found.run_ids:
             return self._adopt(job, found)
         sent_by = intent.sent_at or intent.at + self.settings.send_by_secs
@@ -362,6 +365,21 @@ class Starter:
             return end_job(self.ledger, job, STOP_EVENTS[wanted], stop_reason(job, wanted))
         message = "the platform has no run with our marker; starting again"
         return self._look_again(job, 0, tell="start-not-found", message=message, intent=None)
+
+    def _look_for(self, job: Job, intent: Intent) -> Found:
+        """What the platform's list says, and the run that a webhook named, which the list may lack yet."""
+        found = self._find(intent.marker, intent.at - SKEW_SECS)
+        hinted = hinted_run(self.ledger, job.key)
+        if hinted and not found.run_ids and self._is_marked(hinted, intent.marker):
+            found.run_ids.append(hinted)
+        return found
+
+    def _is_marked(self, run_id: str, marker: str) -> bool:
+        try:
+            user_agent = get_run(self.platform, run_id).meta.user_agent
+        except platform_errors.NotFound:
+            return False
+        return marker[marker.index("(") :] in (user_agent or "")
 
     def _suspects(self, job: Job, found: Found) -> list[RunSummary]:
         """Runs that can't be told from ours. Another user agent clears a run only where ours is known to come back."""

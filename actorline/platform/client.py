@@ -108,6 +108,14 @@ class Platform:
         """POST without a body, sent once: after PlatformUnavailable it may have been carried out. Returns `data`."""
         return _unwrap(self._send("POST", path, params, headers=None, stream=False))
 
+    def post_json(self, path: str, body: Mapping[str, Any]) -> Any:
+        """POST a JSON object, for what has the same effect when it comes twice (an idempotency key); returns `data`."""
+        return self._call("POST", path, None, _unwrap, body=body)
+
+    def delete(self, path: str) -> None:
+        """DELETE `path`; a repetition may find it gone already: NotFound."""
+        self._call("DELETE", path, None, lambda _: None)
+
     def stream(
         self,
         path: str,
@@ -138,13 +146,16 @@ class Platform:
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
         silence_s: float | None = None,
+        body: Mapping[str, Any] | None = None,
     ) -> T:
         began = time.monotonic()
         attempt = 0
         while True:
             attempt += 1
             try:
-                return read(self._send(method, path, params, headers=headers, stream=stream, silence_s=silence_s))
+                return read(
+                    self._send(method, path, params, headers=headers, stream=stream, silence_s=silence_s, body=body)
+                )
             except PlatformError as error:
                 error.attempts = attempt
                 wait_s = self._wait_after(error, elapsed_s=time.monotonic() - began)
@@ -170,6 +181,7 @@ class Platform:
         headers: Mapping[str, str] | None,
         stream: bool,
         silence_s: float | None = None,
+        body: Mapping[str, Any] | None = None,
     ) -> requests.Response:
         url = f"{self.api_root}/{path.lstrip('/')}"
         if self._governor:
@@ -179,6 +191,7 @@ class Platform:
                 method,
                 url,
                 params=params,
+                json=body,
                 headers=headers,
                 timeout=(self.timeouts[0], silence_s or self.timeouts[1]),
                 stream=stream,

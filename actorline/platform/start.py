@@ -67,8 +67,8 @@ class StartOrder:
 
     actor: str | None
     actor_task: str | None
-    body: bytes
-    query: Mapping[str, str]
+    body: bytes = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)  # the webhook in it holds a secret
     marker: str
 
     @property

@@ -1,0 +1,99 @@
+"""`/v1/webhooks/apify`: what the platform tells of runs. API keys don't count here; the webhooks' own secret does."""
+
+import asyncio
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from actorline.errors import Code, Refused
+from actorline.gateway.admission import bearer
+from actorline.gateway.context import Context
+from actorline.gateway.openapi import problems
+from actorline.gateway.problems import Fault
+from actorline.jobs.hints import Hint
+from actorline.platform.webhooks import DISPATCH_HEADER, RunEvent
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+
+MAX_BODY_BYTES: Final = 1_000_000  # a payload is a run's description: some kilobytes
+BODY_SECS: Final = 10.0
+
+DispatchId = Annotated[str | None, Header(alias=DISPATCH_HEADER, description="The same on each repetition")]
+HookId = Annotated[str | None, Query(description="The hook that the webhook belongs to: `actorline webhooks add`")]
+
+
+class FromPlatform(SecurityBase):
+    """Lets a request in that shows the webhooks' secret, as a bearer token or as the last part of the path.
+
+    Raises Refused before anything of the body is read.
+    """
+
+    scheme_name = "Webhook secret"
+    model = HTTPBearer(description="Given to the platform with each webhook of ours; not an API key.")
+
+    async def __call__(self, request: Request) -> Context:
+        context: Context = request.app.state.context
+        secret = request.path_params.get("secret") or bearer(request)
+        if secret is None or not await run_in_threadpool(context.hints.is_genuine, secret):
+            raise Refused(Code.AUTH, "The secret of the webhook is missing or wrong. Nothing was done.")
+        return context
+
+
+Genuine = Annotated[Context, Depends(FromPlatform())]
+RESPONSES: Final = {200: {"description": "Taken, or of no use"}, **problems(400, 401, 408, 413, 422, 500, 503)}
+
+
+@router.post("/apify", summary="Be told of a run by the platform", response_class=Response, responses=RESPONSES)
+async def take(request: Request, context: Genuine, dispatch_id: DispatchId = None, hook: HookId = None) -> Response:
+    """A hint: the job is looked at now, and what the payload says is not believed. Safe to repeat, in any order."""
+    event = _parsed(await _read(request))
+    await run_in_threadpool(context.hints.take, Hint(event, dispatch_id, hook))
+    return Response()
+
+
+@router.post(
+    "/apify/{secret}",
+    summary="The same, where no header can be sent",
+    response_class=Response,
+    responses=RESPONSES,
+)
+async def take_with_secret_in_path(
+    request: Request,
+    context: Genuine,
+    secret: Annotated[str, Path(description="The webhooks' secret")],
+    dispatch_id: DispatchId = None,
+    hook: HookId = None,
+) -> Response:
+    """For webhooks that somebody makes by hand in the platform's console."""
+    del secret  # FromPlatform has compared it
+    return await take(request, context, dispatch_id, hook)
+
+
+async def _read(request: Request) -> bytes:
+    """Raises Fault: 413 as soon as it is too large, 408 if it comes too slowly."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECS):
+            async for block in request.stream():
+                body += block
+                if len(body) > MAX_BODY_BYTES:
+                    message = f"The payload has more than {MAX_BODY_BYTES:,} bytes. Nothing was done."
+                    raise Fault(413, Code.REQUEST_INVALID, message)
+    except TimeoutError:
+        message = f"The payload did not come within {BODY_SECS:g} s. Nothing was done. Send it again."
+        raise Fault(408, Code.REQUEST_INVALID, message) from None
+    return bytes(body)
+
+
+def _parsed(body: bytes) -> RunEvent:
+    """Raises Fault (400) if it is no event."""
+    try:
+        return RunEvent.model_validate_json(body)
+    except ValidationError:
+        message = "The body is not the platform's default payload, in JSON. Nothing was done."
+        raise Fault(400, Code.REQUEST_INVALID, message) from None

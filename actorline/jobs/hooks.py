@@ -1,0 +1,107 @@
+"""Hooks: persistent webhooks of ours, which let each run of an Actor or Actor task be collected, whoever started it.
+
+A hook waits for the runs' ends: by then a run of our own is known as ours, and one that somebody else started can be
+collected at once.
+"""
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel
+
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.submit import Submitted, submit
+from actorline.platform.client import Platform
+from actorline.platform.marker import read_marker
+from actorline.platform.runs import Run, get_run
+from actorline.settings import Settings
+
+Target = Literal["actor", "actor_task"]
+
+RUNS: Final = "hook_runs"  # sorted set: hook and run id -> when it is looked at again
+AGAIN_SECS: Final = 15.0  # a message that was lost, or a platform that didn't answer: upkeep sends it again
+
+
+class Hook(BaseModel):
+    """What is kept of a hook. `target_id`: the platform's id of the Actor or Actor task. `serial`: random, a part
+    of its webhook's idempotency key. `webhook_id`: None until the platform has answered.
+    """
+
+    id: str
+    account: str
+    target: Target
+    name: str
+    target_id: str
+    template: dict[str, Any]
+    serial: str
+    webhook_id: str | None = None
+    added_at: float
+
+    @property
+    def condition(self) -> dict[str, str]:
+        return {"actorId" if self.target == "actor" else "actorTaskId": self.target_id}
+
+    def fits(self, run: Run) -> bool:
+        """Whether it is a run of the target. A metamorph changes a run's Actor (fact sheet, section 4)."""
+        if self.target == "actor_task":
+            return run.actor_task_id == self.target_id
+        return run.act_id == self.target_id or bool(run.metamorphs)
+
+    def document(self, run_id: str) -> dict[str, Any]:
+        """The order that collects a run. Its key is the run's id, so that each run is collected once."""
+        return {**self.template, "run_id": run_id, "key": run_id}
+
+
+class Hooks:
+    """The hooks in the ledger's Redis, and the runs that they have still to look at."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._redis = ledger.redis
+        self._hooks = ledger.name("hooks")
+
+    def find(self, hook_id: str) -> Hook | None:
+        text = self._redis.hget(self._hooks, hook_id)
+        return None if text is None else Hook.model_validate_json(text)
+
+    def all(self) -> list[Hook]:
+        found = [Hook.model_validate_json(text) for text in self._redis.hvals(self._hooks)]
+        return sorted(found, key=lambda hook: hook.added_at)
+
+    def put(self, hook: Hook) -> None:
+        self._redis.hset(self._hooks, hook.id, hook.model_dump_json())
+
+    def forget(self, hook_id: str) -> None:
+        self._redis.hdel(self._hooks, hook_id)
+
+    def plan_run(self, hook_id: str, run_id: str) -> bool:
+        """Note on Redis's disk that a hook is to look at a run: the platform tells it once. False: no such hook.
+
+        Raises NotDurableError.
+        """
+        if not self._redis.hexists(self._hooks, hook_id):
+            return False
+        self._ledger.plan(RUNS, f"{hook_id}:{run_id}", AGAIN_SECS)
+        return True
+
+    def take_runs(self) -> list[tuple[str, str]]:
+        """Hook and run ids whose look is overdue; each is due again later, unless `forget_run` comes."""
+        members = [member.partition(":") for member in self._ledger.take_due(RUNS)]
+        return [(hook_id, run_id) for hook_id, _, run_id in members]
+
+    def forget_run(self, hook_id: str, run_id: str) -> None:
+        self._redis.zrem(self._ledger.name(RUNS), f"{hook_id}:{run_id}")
+
+
+def collect_run(
+    ledger: Ledger, platform: Platform, settings: Settings, installation: str, hook: Hook, run_id: str
+) -> Submitted | None:
+    """Order the job that collects a run; None: it isn't the hook's, or is one of ours.
+
+    Raises PlatformError, Refused and Unavailable.
+    """
+    run = get_run(platform, run_id)
+    marker = read_marker(run.meta.user_agent)
+    is_ours = ledger.key_of_run(run_id) is not None or (marker is not None and marker.installation == installation)
+    if is_ours or not hook.fits(run):
+        return None
+    return submit(hook.document(run_id), ledger=ledger, settings=settings, trusted=True)

@@ -1,0 +1,42 @@
+"""`actorline.hook(hook_id, run_id)`: collect a run that somebody else started, if it is one of the hook's."""
+
+from typing import Any
+
+import structlog
+from celery import Task, shared_task
+
+from actorline.errors import Refused, Unavailable
+from actorline.jobs.hooks import Hooks, collect_run
+from actorline.jobs.upkeep import Stage
+from actorline.platform import errors as platform_errors
+from tasks.environment import installation, ledger, platform, settings
+from tasks.pipeline import send_pipeline
+
+NOT_YET_SECS = 10  # a run just created may answer 404 for a moment (fact sheet, section 4)
+NOT_YET_TRIES = 3
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(bind=True, name="actorline.hook", ignore_result=True, max_retries=NOT_YET_TRIES)
+def hook(self: "Task[Any, Any]", hook_id: str, run_id: str) -> None:
+    """What fails for now stays noted in the ledger, and upkeep sends this again."""
+    found = Hooks(ledger()).find(hook_id)
+    try:
+        if found is not None:
+            submitted = collect_run(ledger(), platform(found.account), settings(), installation(), found, run_id)
+            job = ledger().load(submitted.key) if submitted and submitted.created else None
+            if job:
+                send_pipeline(job, Stage.START)
+    except platform_errors.NotFound as error:
+        if self.request.retries < NOT_YET_TRIES:
+            raise self.retry(countdown=NOT_YET_SECS) from error
+        log.warning("hook_run_not_found", hook_id=hook_id, run_id=run_id)
+    except (platform_errors.PlatformUnavailable, Unavailable) as error:
+        log.warning("hook_run_waits", hook_id=hook_id, run_id=run_id, error=str(error))
+        return
+    except (platform_errors.PlatformError, Refused) as error:
+        log.error(  # noqa: TRY400 - a person must look, but needs no traceback
+            "hook_run_not_collected", hook_id=hook_id, run_id=run_id, error=str(error)
+        )
+    Hooks(ledger()).forget_run(hook_id, run_id)
