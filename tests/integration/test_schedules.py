@@ -1,0 +1,221 @@
+"""Schedules: one decision a due time whoever makes it, and what becomes of one while the last job goes on."""
+
+import json
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from beats import due_of, orders, running_beats
+from real_parts import Line, make_line, running_workers, wait_for
+
+from actorline.schedules.book import Book
+from actorline.schedules.deciding import Fate, Place
+from actorline.schedules.keeping import Keeper
+from actorline.schedules.schedule import Schedule, due_key
+from actorline.settings import load_settings
+
+OVERLAPS = {"skip": 5, "queue": 3, "cancel_running": 600, "allow": 5}  # how long its runs take, seconds
+EVERY_SECS = {"skip": 2, "queue": 2, "cancel_running": 4, "allow": 2}
+
+# -- real beats, real workers
+
+
+@pytest.fixture(scope="module")
+def overlapping(valkey, emulator, tmp_path_factory) -> Line:
+    """A line on which two beats have ordered every few seconds what takes longer, each kind of overlap by itself."""
+    line = make_line(valkey, emulator, tmp_path_factory.mktemp("overlap"), "overlap")
+    sections = []
+    for overlap, duration_secs in OVERLAPS.items():
+        actor = emulator.actor(f"overlap-{overlap}", items=1, duration_secs=duration_secs)
+        sections.append(
+            f'[schedules.{overlap}]\nevery_secs = {EVERY_SECS[overlap]}\noverlap = "{overlap}"\n'
+            f'document = {{actor = "{actor}", poll_interval_secs = 1}}\n'
+        )
+    (line.home / "schedules.toml").write_text("".join(sections))
+    with running_workers(line, "all"):
+        with running_beats(line, 2):
+            for overlap in OVERLAPS:
+                wait_for(lambda o=overlap: len(runs(line, o)) >= 2, within=60, what=f"two runs of {overlap}")
+        for overlap in OVERLAPS:
+            line.cancel(list(orders(line, overlap))[-1])
+        wait_for(lambda: all(run["finishedAt"] for overlap in OVERLAPS for run in runs(line, overlap)),
+                 within=60, what="runs that have ended")  # fmt: skip
+        yield line
+    line.client.close()
+
+
+def runs(line: Line, overlap: str) -> list[dict]:
+    """The runs of a schedule's Actor, the earliest first."""
+    return sorted(line.emulator.runs_of(f"demo/overlap-{overlap}"), key=lambda run: run["startedAt"])
+
+
+def pairs_side_by_side(line: Line, overlap: str) -> int:
+    return sum(later["startedAt"] < earlier["finishedAt"] for earlier, later in pairwise(runs(line, overlap)))
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_each_due_time_that_is_ordered_has_one_run_unless_it_was_cancelled_before(overlapping, overlap):
+    jobs = [overlapping.ledger.load(key) for key in orders(overlapping, overlap)]
+    started = [job.run_id for job in jobs if job.run_id]
+    assert sorted(started) == sorted(run["id"] for run in runs(overlapping, overlap))
+    assert len(started) == len(set(started)) == len(overlapping.emulator.starts(f"demo/overlap-{overlap}"))
+    assert {job.state for job in jobs if not job.run_id} <= {"CANCELLED"}
+
+
+@pytest.mark.parametrize("overlap", ["skip", "queue", "cancel_running"])
+def test_no_run_starts_while_the_last_one_goes_on(overlapping, overlap):
+    assert pairs_side_by_side(overlapping, overlap) == 0
+
+
+def test_allow_runs_side_by_side(overlapping):
+    assert pairs_side_by_side(overlapping, "allow") >= 1
+
+
+def test_skip_leaves_out_what_was_due_meanwhile_and_the_running_job_tells_of_it(overlapping):
+    first, second, *_ = (due_of(key) for key in orders(overlapping, "skip"))
+    assert second - first >= timedelta(seconds=4)
+    key = next(iter(orders(overlapping, "skip")))
+    assert overlapping.events(key).count("schedule-skips") == 1
+    assert Book(overlapping.ledger).read().entries["skip"].place.skipped is not None
+
+
+def test_queue_orders_the_newest_due_time_as_soon_as_the_last_job_has_ended(overlapping):
+    (first, second, *_), ledger = orders(overlapping, "queue"), overlapping.ledger
+    ended_at, ordered_at = ledger.load(first).ended_at, ledger.load(second).queued_at
+    assert due_of(second).timestamp() <= ended_at + 2
+    assert 0 <= ordered_at - ended_at < 10
+
+
+def test_cancel_running_aborts_the_run_and_starts_the_next_one_when_that_is_confirmed(overlapping):
+    *cancelled, _ = orders(overlapping, "cancel_running")
+    assert {overlapping.state(key) for key in cancelled} == {"CANCELLED"}
+    assert {run["status"] for run in runs(overlapping, "cancel_running")} == {"ABORTED"}
+
+
+# -- beats in this process: their clock and their past are handed in
+
+
+@pytest.fixture
+def line(own_line, request):
+    return own_line(f"book-{abs(hash(request.node.name)) % 10**8}")
+
+
+class Beat:
+    """A beat in this process; `woken` are the keys of the jobs that it made."""
+
+    def __init__(self, line: Line, name: str = "beat", **schedules: Schedule) -> None:
+        settings = load_settings(home=line.home, redis_url=line.broker, namespace=line.namespace)
+        self.woken: list[str] = []
+        self.keeper = Keeper(schedules, line.ledger, settings, beat=name, wake=self.woken.append)
+        self.look()
+
+    def look(self) -> float:
+        """Look until there is nothing more to do now."""
+        while not (wait := self.keeper.look()):
+            pass
+        return wait
+
+
+def schedule(overlap: str = "skip", catch_up: str = "none", enabled: bool = True, **rhythm) -> Schedule:
+    document = {"actor": "demo/rows", "input": {"day": "{date}"}}
+    return Schedule(**(rhythm or {"every_secs": 1}), overlap=overlap, catch_up=catch_up, enabled=enabled,
+                    document=document)  # fmt: skip
+
+
+def hours_ago(line: Line, hours: float) -> tuple[datetime, Schedule]:
+    """A due time so long ago, and what makes a schedule due then, once a day."""
+    due = datetime.fromtimestamp(line.ledger.now() - hours * 3600, UTC).replace(second=0, microsecond=0)
+    return due, {"cron": f"{due.minute} {due.hour} * * *"}
+
+
+def set_back(line: Line, name: str, rhythm: dict, days: int = 3, **fields) -> None:
+    """As if all that was due until so many days ago were decided."""
+    place = Place.begin(schedule(**rhythm), line.ledger.now() - days * 86_400)
+    assert Book(line.ledger).keep(name, None, place.model_copy(update=fields))
+
+
+def place_of(line: Line, name: str) -> Place:
+    return Book(line.ledger).read().entries[name].place
+
+
+def test_any_number_of_beats_order_each_due_time_once(line):
+    beats = [Beat(line, f"beat-{number}", often=schedule("allow")) for number in range(4)]
+    until = line.ledger.now() + 2.5
+
+    def beat_on(beat: Beat) -> None:
+        while line.ledger.now() < until:
+            beat.keeper.look()
+
+    threads = [threading.Thread(target=beat_on, args=(beat,)) for beat in beats]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    woken = [key for beat in beats for key in beat.woken]
+    assert len(woken) >= 2
+    assert sorted(woken) == list(orders(line, "often"))
+
+
+def test_an_order_that_a_beat_decided_and_died_over_is_placed_by_the_next(line):
+    due, rhythm = hours_ago(line, 1)
+    decided = {"seen": int(due.timestamp()), "started": int(due.timestamp()), "is_ordered": False}
+    set_back(line, "nightly", rhythm, **decided)
+    assert Beat(line, nightly=schedule(**rhythm)).woken == [due_key("nightly", due)]
+    assert Beat(line, nightly=schedule(**rhythm)).woken == []
+
+
+def test_due_times_that_no_beat_was_there_for_are_dropped_and_kept_in_the_book(line):
+    due, rhythm = hours_ago(line, 1)
+    set_back(line, "nightly", rhythm)
+    assert Beat(line, nightly=schedule(**rhythm)).woken == []
+    assert place_of(line, "nightly").last == (due.timestamp(), Fate.MISSED)
+
+
+def test_the_last_due_time_that_was_missed_is_ordered_once_if_that_is_wanted(line):
+    due, rhythm = hours_ago(line, 1)
+    set_back(line, "nightly", rhythm)
+    assert Beat(line, nightly=schedule(catch_up="last", **rhythm)).woken == [due_key("nightly", due)]
+    assert Beat(line, nightly=schedule(catch_up="last", **rhythm)).woken == []
+    assert list(orders(line, "nightly")) == [due_key("nightly", due)]
+    assert json.loads(line.ledger.load_input(due_key("nightly", due))) == {"day": due.date().isoformat()}
+
+
+@pytest.mark.parametrize("catch_up", ["none", "last"])
+def test_a_schedule_that_is_new_or_changed_or_was_switched_off_is_due_from_then_on(line, catch_up):
+    _, rhythm = hours_ago(line, 1)
+    _, other = hours_ago(line, 2)
+    set_back(line, "changed", other)
+    set_back(line, "off", rhythm)
+    Beat(line, off=schedule(enabled=False, **rhythm))
+    again = {name: schedule(catch_up=catch_up, **rhythm) for name in ("new", "changed", "off")}
+    assert Beat(line, **again).woken == []
+    assert {name: place_of(line, name).missed for name in again} == dict.fromkeys(again)
+
+
+def test_due_times_are_those_of_redis_whatever_clock_a_beat_has(line, monkeypatch):
+    an_hour_ago = time.time() - 3600
+    monkeypatch.setattr("time.time", lambda: an_hour_ago)
+    beat = Beat(line, often=schedule("allow"))
+    wait_for(lambda: beat.look() and beat.woken, within=10, what="an order")
+    assert abs(due_of(beat.woken[0]).timestamp() - line.ledger.now()) < 5
+
+
+def test_an_order_that_is_refused_holds_up_nothing_and_is_told(line):
+    due, rhythm = hours_ago(line, 0.05)
+    set_back(line, "nightly", rhythm)
+    bad = Schedule(**rhythm, document={"actor": "demo/rows", "sink": {"url": "file:///" + "long/" * 200 + "{key}/"}})
+    beat = Beat(line, nightly=bad, often=schedule())
+    wait_for(lambda: beat.look() and beat.woken, within=10, what="the other schedule's order")
+    place = place_of(line, "nightly")
+    assert place.last == (due.timestamp(), Fate.REFUSED)
+    assert "characters" in place.reason
+    assert orders(line, "nightly") == {}
+
+
+def test_a_beat_shows_until_it_leaves(line):
+    beat = Beat(line, "host:1", often=schedule())
+    assert Book(line.ledger).read().beats == ["host:1"]
+    beat.keeper.leave()
+    assert Book(line.ledger).read().beats == []
