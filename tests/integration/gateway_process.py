@@ -43,6 +43,18 @@ class Gateway:
         return [line for line in lines if line["event"] == event]
 
 
+def refused_gateway(line: Line, *options: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """A gateway that doesn't start."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "actorline.gateway", "--port", "0", *options],
+        env={**line.environment, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 @contextmanager
 def running_gateway(line: Line, *options: str, token: str | None = None, **environment: str) -> Iterator[Gateway]:
     """`token`: the API key that the client sends."""

@@ -1,0 +1,267 @@
+"""API keys: made, listed and revoked in the terminal, checked at the HTTP door."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+
+import httpx
+import pytest
+from gateway_process import Gateway, refused_gateway, running_gateway
+from real_parts import Line, make_line, wait_for
+from terminal import ACTORLINE
+
+from actorline.api_keys import Scope, create_key, revoke_key
+
+BOOTSTRAP = "canary-bootstrap-0123456789abcdef0123456789"
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def cli_of(line: Line) -> Cli:
+    def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [ACTORLINE, *arguments], cwd=line.home, env={**line.environment, **environment}, capture_output=True,
+            text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def make_key(line: Line, name: str, *, scopes: str = "submit,read,cancel", accounts: str = "default") -> str:
+    return create_key(line.ledger, name, frozenset(map(Scope, scopes.split(","))), frozenset(accounts.split(",")))
+
+
+@pytest.fixture(scope="module")
+def line(valkey, emulator, tmp_path_factory):
+    """Nothing works here: orders stay where they are."""
+    line = make_line(valkey, emulator, tmp_path_factory.mktemp("line"), "gw-keys")
+    yield line
+    line.client.close()
+
+
+@pytest.fixture(scope="module")
+def cli(line):
+    return cli_of(line)
+
+
+@pytest.fixture(scope="module")
+def keys(line):
+    """API keys by name."""
+    return {
+        "all": make_key(line, "all"),
+        "reader": make_key(line, "reader", scopes="read"),
+        "orderer": make_key(line, "orderer", scopes="submit"),
+        "second": make_key(line, "second", accounts="Second"),
+        "both": make_key(line, "both", accounts="default,second"),
+    }
+
+
+@pytest.fixture(scope="module")
+def gateway(line, keys):
+    with running_gateway(line) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def ask(gateway: Gateway, keys):
+    """Sends a request with the key of this name."""
+
+    def send(name: str, method: str, path: str, **options: object) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {keys[name]}"}
+        return gateway.http.request(method, path, headers=headers, **options)  # type: ignore[arg-type]
+
+    return send
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+# -- the terminal
+
+
+def test_a_key_is_shown_once_and_only_its_hash_is_kept(line, cli):
+    done = cli("keys", "create", "shown-once", "--scope", "read,cancel", "--accounts", "default,b")
+    secret = done.stdout.strip()
+    assert re.fullmatch(r"actorline_shown-once_[\w-]{43}", secret)  # 256 bits
+    stored = line.ledger.redis.hget(line.ledger.name("api_keys"), "shown-once")
+    listed = cli("keys", "list")
+    as_json = [json.loads(text) for text in cli("keys", "list", "--json").stdout.splitlines()]
+    for text in (stored, listed.stdout, str(as_json)):
+        assert secret.rpartition("_")[2] not in text
+    assert "shown-once\tcancel,read\tb,default\t" in listed.stdout
+    (found,) = [key for key in as_json if key["name"] == "shown-once"]
+    assert (found["scopes"], found["accounts"]) == (["cancel", "read"], ["b", "default"])
+
+
+def test_a_name_is_taken_until_its_key_is_revoked(line, cli):
+    first = make_key(line, "taken")
+    done = cli("keys", "create", "taken")
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "already" in done.stderr
+    assert cli("keys", "revoke", "taken").returncode == 0
+    assert make_key(line, "taken") != first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["create", "No Spaces"], "name"),
+        (["create", "a", "--scope", "everything"], "submit, read, cancel"),
+        (["create", "a", "--scope", ","], "at least one"),
+        (["revoke", "never-made"], "There is no key"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(cli, arguments, words):
+    done = cli("keys", *arguments)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert words in done.stderr
+
+
+# -- the door
+
+
+def test_health_needs_no_key(gateway):
+    for path in ("/healthz", "/readyz", "/openapi.json"):
+        assert gateway.http.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [None, "Bearer", "Basic dXNlcjpwYXNz", "Bearer wrong", "Bearer actorline_all_wrong", "Bearer actorline_all_",
+     "{all}", "Bearer actorline_nobody_x", "Bearer {all}x", "Bearer {all_but_one}", "Bearer \u00fc", "Bearer actorline__"],
+)  # fmt: skip
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/jobs"), ("POST", "/v1/jobs")])
+def test_without_a_key_that_is_known_nothing_is_answered(gateway, keys, authorization, method, path):
+    headers: dict[str, bytes] = {}
+    if authorization is not None:
+        filled = authorization.format(all=keys["all"], all_but_one=keys["all"][:-1])
+        headers["Authorization"] = filled.encode()
+    answer = gateway.http.request(method, path, headers=headers)
+    assert refusal(answer) == (401, "auth")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert keys["all"] not in answer.text
+
+
+def test_a_request_without_a_key_is_turned_away_before_its_body_is_read(gateway):
+    answer = gateway.http.post("/v1/jobs", content=b" " * 5_000_000, headers={"Content-Type": "application/json"})
+    assert refusal(answer) == (401, "auth")
+
+
+def test_the_word_bearer_is_taken_in_any_case(gateway, keys):
+    assert gateway.http.get("/v1/jobs", headers={"Authorization": f"bearer  {keys['all']}"}).status_code == 200
+
+
+def test_a_key_may_do_what_its_scopes_say(ask):
+    order = {"key": "scoped", "actor": "x"}
+    assert refusal(ask("reader", "POST", "/v1/jobs", json=order)) == (403, "forbidden")
+    assert ask("orderer", "POST", "/v1/jobs", json=order).status_code == 202
+    assert ask("reader", "GET", "/v1/jobs/scoped").status_code == 200
+    for path in ("/v1/jobs", "/v1/jobs/scoped", "/v1/jobs/scoped/items", "/v1/jobs/scoped/events"):
+        assert refusal(ask("orderer", "GET", path)) == (403, "forbidden")
+    for name in ("reader", "orderer"):
+        assert refusal(ask(name, "POST", "/v1/jobs/scoped/cancel")) == (403, "forbidden")
+    assert refusal(ask("reader", "POST", "/v1/jobs/scoped/retry")) == (403, "forbidden")
+    assert ask("all", "POST", "/v1/jobs/scoped/cancel").status_code == 202
+
+
+def test_a_key_orders_for_its_accounts_only(ask):
+    order = {"key": "for-second", "actor": "x", "account": "second"}
+    assert refusal(ask("all", "POST", "/v1/jobs", json=order)) == (403, "forbidden")
+    assert refusal(ask("second", "POST", "/v1/jobs", json={"actor": "x"})) == (403, "forbidden")
+    assert ask("second", "POST", "/v1/jobs", json=order).status_code == 202
+    assert ask("both", "POST", "/v1/jobs", json=order).status_code == 200
+
+
+def test_the_jobs_of_other_accounts_are_not_there(ask):
+    order = {"key": "hidden", "actor": "canary-actor", "account": "second"}
+    assert ask("second", "POST", "/v1/jobs", json=order).status_code == 202
+    for method, path in (
+        ("GET", ""), ("GET", "/items"), ("GET", "/events"), ("GET", "/records/OUTPUT"), ("POST", "/cancel"),
+        ("POST", "/retry"),
+    ):  # fmt: skip
+        there = ask("all", method, f"/v1/jobs/hidden{path}")
+        nowhere = ask("all", method, f"/v1/jobs/nowhere{path}")
+        assert refusal(there) == refusal(nowhere) == (404, "unknown-key")
+        assert there.text.replace("hidden", "") == nowhere.text.replace("nowhere", "")
+    lists = {name: ask(name, "GET", "/v1/jobs").json()["jobs"] for name in ("all", "second", "both")}
+    listed = {name: [job["key"] for job in jobs] for name, jobs in lists.items()}
+    assert "hidden" not in listed["all"]
+    assert "hidden" in listed["second"]
+    assert set(listed["both"]) >= set(listed["second"])
+
+
+def test_a_key_that_another_account_has_taken_is_a_conflict_that_tells_nothing(ask):
+    ask("second", "POST", "/v1/jobs", json={"key": "theirs", "actor": "x", "account": "second"})
+    answer = ask("all", "POST", "/v1/jobs", json={"key": "theirs", "actor": "x"})
+    assert refusal(answer) == (409, "conflict")
+    assert "hash" not in answer.text
+
+
+def test_a_key_is_of_use_at_once_and_for_a_second_at_most_after_its_end(gateway, line):
+    secret = make_key(line, "short-lived")
+    headers = {"Authorization": f"Bearer {secret}"}
+    assert gateway.http.get("/v1/jobs", headers=headers).status_code == 200
+    revoke_key(line.ledger, "short-lived")
+    wait_for(lambda: gateway.http.get("/v1/jobs", headers=headers).status_code == 401, within=3, what="the key's end")
+
+
+def test_a_door_that_was_open_closes_when_the_first_key_is_made(own_line):
+    line = own_line("gw-first-key")
+    with running_gateway(line) as gateway:
+        assert gateway.http.get("/v1/jobs").status_code == 200
+        secret = make_key(line, "first")
+        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=3, what="a closed door")
+        assert gateway.http.get("/v1/jobs", headers={"Authorization": f"Bearer {secret}"}).status_code == 200
+
+
+def test_the_operators_own_key_may_do_everything_and_is_never_shown(own_line, tmp_path):
+    line = own_line("gw-bootstrap")
+    file = tmp_path / "key"
+    file.write_text(f"{BOOTSTRAP}\n")
+    with running_gateway(line, "--host", "0.0.0.0", token=BOOTSTRAP, ACTORLINE_GATEWAY_KEY_FILE=str(file)) as gateway:
+        assert gateway.order(key="boot", actor="x", account="any").status_code == 202
+        assert gateway.http.post("/v1/jobs/boot/cancel").status_code == 202
+        assert refusal(httpx.get(f"{gateway.url}/v1/jobs")) == (401, "auth")
+        assert refusal(httpx.get(f"{gateway.url}/v1/jobs", headers={"Authorization": "Bearer x"})) == (401, "auth")
+        command = subprocess.run(["ps", "-o", "command=", str(gateway.process.pid)], capture_output=True, check=True)
+    assert BOOTSTRAP not in gateway.log.read_text()
+    assert BOOTSTRAP.encode() not in command.stdout
+
+
+def test_beyond_loopback_it_does_not_listen_without_a_key(own_line):
+    done = cli_of(own_line("gw-none"))("gateway", "--host", "0.0.0.0", "--port", "0")
+    assert done.returncode == 2
+    assert "actorline keys create NAME" in done.stderr
+    assert "Nothing listens" in done.stderr
+
+
+@pytest.mark.parametrize("key", ["", "short"])
+def test_an_operators_key_that_could_be_guessed_is_refused(own_line, key):
+    done = refused_gateway(own_line("gw-weak"), ACTORLINE_GATEWAY_KEY=key)
+    assert done.returncode == 2
+    assert "32 characters" in done.stderr
+
+
+def test_beyond_loopback_it_listens_with_a_key(own_line):
+    line = own_line("gw-outside")
+    secret = make_key(line, "outside")
+    with running_gateway(line, "--host", "0.0.0.0", token=secret) as gateway:
+        assert gateway.http.get("/v1/jobs", headers={"Host": "actorline.example"}).status_code == 200
+        revoke_key(line.ledger, "outside")
+        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=3, what="the key's end")
+        assert refusal(httpx.get(f"{gateway.url}/v1/jobs")) == (401, "auth")  # it isn't open then
+
+
+def test_a_port_that_is_taken_is_said(gateway, line):
+    port = str(httpx.URL(gateway.url).port)
+    done = refused_gateway(line, "--port", port)
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port} can't be listened on" in done.stderr
+    assert "--port" in done.stderr
+
+
+def test_without_redis_it_says_so(line):
+    done = refused_gateway(line, "--host", "0.0.0.0", ACTORLINE_REDIS_URL="redis://127.0.0.1:1/0")
+    assert done.returncode == 7
+    assert "Redis can't be used: no connection. Nothing listens." in done.stderr
