@@ -92,7 +92,8 @@ class Schedule(BaseModel):
         """What the orders would be refused for."""
         if "key" in self.document:
             return ["key: a schedule makes its own, {schedule}@{due time}; leave it out"]
-        orders = [self.order("any", due) for due in islice(due_times(self.rhythm, _ANY_TIME), SAMPLES)]
+        dues = list(islice(due_times(self.rhythm, _ANY_TIME), SAMPLES)) or [_ANY_TIME]
+        orders = [self.order("any", due) for due in dues]
         problems = (document_problems(order) or _sink_problems(order) for order in orders)
         return next(filter(None, problems), []) or _folder_problems(orders)
 

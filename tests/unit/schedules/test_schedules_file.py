@@ -61,6 +61,11 @@ def test_a_document_that_would_be_refused_at_its_due_time_is_refused_at_once(tmp
     assert words in problem
 
 
+def test_the_document_is_checked_also_if_it_is_not_due_for_years(tmp_path):
+    text = '[schedules.one]\ncron = "0 0 29 2 1"\ndocument = {acter = "demo/rows"}\n'
+    assert any("acter" in problem for problem in problems_of(tmp_path, text))
+
+
 @pytest.mark.parametrize(
     ("rhythm", "url"),
     [
