@@ -18,7 +18,7 @@ from actorline.emulator.fault_middleware import FaultMiddleware
 from actorline.emulator.faults import FaultPlan
 from actorline.emulator.profile import Profile
 from actorline.emulator.request_log import RequestLog, RequestLogMiddleware
-from actorline.emulator.routes import actors, control, datasets, records, runs, sync, users
+from actorline.emulator.routes import actors, control, datasets, records, runs, sync, users, webhooks
 from actorline.emulator.world import World
 
 CONTROL_PREFIX: Final = "/emulator/"
@@ -38,6 +38,7 @@ def make_app(profile: Profile) -> ASGIApp:
             *runs.routes(),
             *actors.routes(),
             *sync.routes(),
+            *webhooks.routes(),
             *control.routes(),
         ],
         exception_handlers={

@@ -13,7 +13,7 @@ from actorline.emulator.world import World, token_of
 
 KEPT_REQUESTS: Final = 200_000
 
-_SECRETS: Final = frozenset({"token", "signature"})
+_SECRETS: Final = frozenset({"token", "signature", "webhooks"})
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The emulated platform: accounts, Actors, Actor tasks, and the runs started so far."""
+"""The emulated platform: accounts, Actors, Actor tasks, the runs started so far, and webhooks."""
 
 from typing import TypeVar
 from urllib.parse import parse_qs
@@ -6,8 +6,10 @@ from urllib.parse import parse_qs
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from actorline.emulator.dispatches import Dispatcher
 from actorline.emulator.profile import Actor, ActorTask, Profile
 from actorline.emulator.runs import RunBook
+from actorline.emulator.webhooks import WebhookBook
 
 Named = TypeVar("Named", Actor, ActorTask)
 
@@ -18,6 +20,8 @@ class World:
         self._actors = {actor.full_name: actor for actor in profile.actors}
         self._actor_tasks = {task.full_name: task for task in profile.actor_tasks}
         self.runs = RunBook()
+        self.webhooks = WebhookBook()
+        self.dispatcher = Dispatcher(self.webhooks)
 
     def account(self, token: str | None) -> str | None:
         """The username that a token stands for."""

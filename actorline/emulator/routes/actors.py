@@ -15,6 +15,7 @@ from actorline.emulator.request_body import Body, read_body
 from actorline.emulator.routes.runs import list_runs, wait_for_finish
 from actorline.emulator.runs import Run
 from actorline.emulator.starts import StartOrder, start_run
+from actorline.emulator.webhooks import parse_ad_hoc
 
 ACTOR_PREFIXES: Final = ("/v2/actors/{actor}", "/v2/acts/{actor}")
 """The second one is deprecated and works (fact sheet 1, "Canonical Actor prefix")."""
@@ -60,8 +61,11 @@ async def _start(call: Call, actor: Actor, task: ActorTask | None) -> Response:
 def begin_run(call: Call, actor: Actor, task: ActorTask | None, body: Body) -> Run:
     """A new run in the book. Raises `ApiError`: nothing was started."""
     user_agent = call.request.headers.get("user-agent")
+    webhooks = parse_ad_hoc(call.params.text("webhooks"))
     run = start_run(StartOrder(call.username, actor, task, call.params, body, user_agent))
     call.world.runs.add(run)
+    call.world.webhooks.attach(webhooks, run)
+    call.world.dispatcher.begin(run)
     return run
 
 

@@ -107,6 +107,7 @@ async def resurrect_run(call: Call) -> Response:
     at = now()
     if not run.resurrect(at, timeout):
         raise ApiError(400, "cannot-resurrect-run", "Only a run that has finished can be resurrected")
+    call.world.dispatcher.resurrected(run)
     return data_answer(run_document(run, at))
 
 
