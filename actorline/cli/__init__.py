@@ -22,6 +22,7 @@ from actorline.cli import (
     submit,
     verify,
     watch,
+    webhooks,
 )
 from actorline.cli.exits import Exit, exit_of_reason
 from actorline.cli.output import print_refusal, quiet_logs, say
@@ -42,6 +43,7 @@ for command in (
     app.command()(command)
 app.add_typer(keys.keys, name="keys")
 app.add_typer(schedules.schedules, name="schedules")
+app.add_typer(webhooks.webhooks, name="webhooks")
 
 
 def main() -> None:

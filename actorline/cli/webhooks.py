@@ -1,0 +1,143 @@
+"""`webhooks`: Actors and Actor tasks whose runs are collected, whoever starts them."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, Final
+
+import typer
+
+from actorline import __version__
+from actorline.cli.jobs import AsJson
+from actorline.cli.order import read_document
+from actorline.cli.output import print_json, say
+from actorline.cli.stack import Attached, attach
+from actorline.errors import Code, Refused, Unavailable
+from actorline.jobs.hook_making import HookMaker, check_template
+from actorline.jobs.hooks import Hook, Hooks
+from actorline.jobs.job import iso_time
+from actorline.platform import errors as platform_errors
+from actorline.platform.client import Platform
+from actorline.platform.webhooks import get_webhook
+from actorline.settings import Settings, SettingsError, load_settings
+
+webhooks = typer.Typer(help="Collect the runs of an Actor, whoever starts them.", no_args_is_help=True)
+
+REFUSALS: Final = (
+    (platform_errors.AuthFailed, Code.AUTH),
+    (platform_errors.Forbidden, Code.FORBIDDEN),
+    (platform_errors.NotFound, Code.ACTOR_NOT_FOUND),
+    (platform_errors.InvalidRequest, Code.REQUEST_INVALID),
+)
+TOO_MANY: Final = "too-many-webhooks"
+
+
+@webhooks.command()
+def add(
+    document: Annotated[str, typer.Option(help="Job document without a target, for each run; - is standard input")],
+    actor: Annotated[str | None, typer.Argument(help="user/name or id", metavar="[ACTOR]", show_default=False)] = None,
+    actor_task: Annotated[str | None, typer.Option(metavar="ID", help="An Actor task in its place")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the platform tell of each end of a run, and collect it. The same again changes the document."""
+    if (actor is None) == (actor_task is None):
+        raise typer.BadParameter("give an ACTOR or --actor-task, one of them")
+    settings, template = load_settings(), read_document(document)
+    account = check_template(template, settings)
+    with attach(settings, workers=False) as stack, _platform_faults():
+        maker = _maker(settings, stack, account)
+        if actor is not None:
+            hook = maker.add(account, "actor", actor, template)
+        else:
+            hook = maker.add(account, "actor_task", str(actor_task), template)
+    if as_json:
+        print_json(_facts(hook))
+    else:
+        say(f"{hook.name}: from now on each of its runs is collected, as a job with the run's id for its key.")
+        sys.stdout.write(f"{hook.id}\n")
+
+
+@webhooks.command(name="list")
+def list_(as_json: AsJson = False) -> None:
+    """List ours, with what became of the last event."""
+    settings = load_settings()
+    with attach(settings, workers=False) as stack:
+        hooks = Hooks(stack.ledger).all()
+        for hook in hooks:
+            facts = {**_facts(hook), "last_dispatch": _last_dispatch(settings, hook)}
+            if as_json:
+                print_json(facts)
+            else:
+                sys.stdout.write("\t".join(str(value) for value in facts.values()) + "\n")
+    if not hooks and not as_json:
+        say("There are none. `actorline webhooks add ACTOR --document FILE` makes one.")
+
+
+@webhooks.command()
+def remove(
+    hook_id: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it")], as_json: AsJson = False
+) -> None:
+    """Remove one, here and at the platform; what it has collected stays."""
+    settings = load_settings()
+    with attach(settings, workers=False) as stack, _platform_faults():
+        hook = Hooks(stack.ledger).find(hook_id)
+        if hook is None:
+            message = f"There is no webhook {hook_id[:40]!r} of ours. Nothing was changed. `actorline webhooks list`."
+            raise Refused(Code.UNKNOWN_KEY, message)
+        _maker(settings, stack, hook.account).remove(hook)
+    if as_json:
+        print_json({"id": hook.id, "removed": True})
+    else:
+        say(f"The runs of {hook.name} are not collected any more.")
+
+
+def _maker(settings: Settings, stack: Attached, account: str) -> HookMaker:
+    installation = stack.ledger.installation(settings.installation)
+    return HookMaker(stack.ledger, _platform(settings, account), settings, installation)
+
+
+def _platform(settings: Settings, account: str) -> Platform:
+    token = settings.token_of(account)
+    if token is None:
+        variable = "APIFY_TOKEN" if account == "default" else f"ACTORLINE_ACCOUNTS__{account.upper()}"
+        message = f"No token is set for the account {account}. Nothing was changed. Set {variable}."
+        raise SettingsError(message)
+    return Platform(settings.api_url, token, user_agent=f"actorline/{__version__}")
+
+
+@contextmanager
+def _platform_faults() -> Iterator[None]:
+    """Raises Refused or Unavailable in the place of what the platform says."""
+    try:
+        yield
+    except platform_errors.PlatformError as error:
+        code = next((code for kind, code in REFUSALS if isinstance(error, kind)), None)
+        if code is None:
+            message = f"{error}. It isn't known whether it was done. The same command again is safe."
+            raise Unavailable(Code.PLATFORM_UNAVAILABLE, message) from error
+        advice = " Remove some, here or in the platform's console." if error.type == TOO_MANY else ""
+        message = f"The platform refuses: {error}. Nothing was changed.{advice}"
+        raise Refused(code, message, platform_type=error.type) from error
+
+
+def _facts(hook: Hook) -> dict[str, Any]:
+    return {
+        "id": hook.id,
+        hook.target: hook.name,
+        "account": hook.account,
+        "webhook_id": hook.webhook_id,
+        "added_at": iso_time(hook.added_at),
+    }
+
+
+def _last_dispatch(settings: Settings, hook: Hook) -> str:
+    """ACTIVE, SUCCEEDED or FAILED, as the platform has it; or in words why that isn't known."""
+    if hook.webhook_id is None:
+        return "not registered: add it again"
+    try:
+        dispatch = get_webhook(_platform(settings, hook.account), hook.webhook_id).last_dispatch
+    except platform_errors.NotFound:
+        return "gone from the platform: add it again, or remove it"
+    except (platform_errors.PlatformError, SettingsError) as error:
+        return f"not known: {error}"
+    return dispatch.status if dispatch else "none yet"
