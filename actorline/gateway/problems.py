@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from actorline.delivery.reading import NoDeliveryError
 from actorline.delivery.sink import SinkError
@@ -123,10 +124,20 @@ async def _parameters(_: Request, error: Any) -> Response:
     return problem(422, Reason(code=Code.REQUEST_INVALID, message=message, billed=False))
 
 
-async def _http(_: Request, error: Any) -> Response:
+async def _http(request: Request, error: Any) -> Response:
     """No such path, or not with this method."""
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_at(request))
     message = f"{HTTPStatus(error.status_code).phrase}: /openapi.json lists the paths and their methods."
-    return problem(error.status_code, Reason(code=Code.REQUEST_INVALID, message=message, billed=False), error.headers)
+    return problem(error.status_code, Reason(code=Code.REQUEST_INVALID, message=message, billed=False), headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """All methods of the path; the framework names those of its first route only."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    found = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.scope["path"])]
+    return sorted({method.upper() for methods in found for method in methods})
 
 
 async def _gone(_: Request, __: Exception) -> Response:

@@ -11,6 +11,7 @@ from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import State
 
 BLOCK: Final = 100  # jobs that are looked up at once
+CURSOR_PATTERN: Final = r"^\d{1,15}(\.\d{1,9})?_"
 MOST_SEEN: Final = 5_000  # a page looks at no more jobs, however few fit: about a second
 
 
@@ -27,10 +28,10 @@ class Cursor:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises Refused for what no list gave."""
-        queued_at, _, key = text.partition("_")
-        if not re.fullmatch(r"\d{1,15}(\.\d{1,9})?", queued_at):
+        if not re.match(CURSOR_PATTERN, text, re.ASCII):
             message = "The cursor is none that a list gave. Take next_cursor of the page before, or leave it out."
             raise Refused(Code.REQUEST_INVALID, message)
+        queued_at, _, key = text.partition("_")
         return cls(float(queued_at), key)
 
 

@@ -20,13 +20,19 @@ from actorline.jobs.ledger import TimelineEntry
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
+ID_PATTERN: Final = r"^\d{1,19}-\d{1,19}$"  # two numbers of 64 bits, as Redis has them
 PING_SECS: Final = 15
 LOOK_AGAIN_SECS: Final = 5.0  # a job that is forgotten meanwhile tells its timeline nothing
 
+EVENT: Final = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+}
 EVENTS: Final[Responses] = {
     200: {
         "description": "Entries of the timeline; at the job's end an event `result` with its result, and the end",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": EVENT}},
     },
     204: {"description": "The job has ended and everything was told: don't come back"},
     **problems(401, 403, 404, 422, 500, 503),
@@ -38,7 +44,11 @@ async def events(
     key: JobKey,
     visit: MayRead,
     last_event_id: Annotated[
-        str | None, Header(description="The last event that was received: it goes on behind it")
+        str | None,
+        Header(
+            description="The last event that was received: it goes on behind it",
+            json_schema_extra={"pattern": ID_PATTERN},
+        ),
     ] = None,
 ) -> Response:
     """Each event has the timeline entry's id, its name, and as data `{"at": unix seconds, "event": name, ...}`."""
@@ -80,11 +90,10 @@ def _event(entry: TimelineEntry) -> dict[str, Any]:
 
 
 def _checked(last_event_id: str | None) -> str:
-    """An id of a Redis stream: two numbers of 64 bits. Raises Refused."""
+    """An id of a Redis stream. Raises Refused."""
     if last_event_id is None:
         return "0-0"
-    found = re.fullmatch(r"(\d{1,20})-(\d{1,20})", last_event_id)
-    if not found or any(int(number) >= 2**64 for number in found.groups()):
+    if not re.fullmatch(ID_PATTERN, last_event_id, re.ASCII):
         raise Refused(Code.REQUEST_INVALID, "Last-Event-ID is none that a stream of events gave. Leave it out.")
     return last_event_id
 

@@ -16,7 +16,7 @@ from actorline.gateway.context import MayCancel, MayRead, MaySubmit, Visit
 from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, problems, result
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.job import Job, JobResult
-from actorline.jobs.listing import Cursor, list_jobs
+from actorline.jobs.listing import CURSOR_PATTERN, Cursor, list_jobs
 from actorline.jobs.retrying import retry_job
 from actorline.jobs.states import State
 
@@ -24,6 +24,9 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 SMALL_BODY_BYTES: Final = 65_536
 LOOK_AGAIN_SECS: Final = 5.0  # a change that tells the timeline nothing is seen by then
+
+
+Label = Annotated[str, Field(json_schema_extra={"pattern": "^[^:]+:"})]
 
 
 class JobList(BaseModel):
@@ -84,9 +87,12 @@ def _check_account(raw: Any, grant: Grant) -> None:
 def jobs(
     visit: MayRead,
     state: Annotated[list[State], Query(description="Only jobs in this state; repeat it for more")] = [],  # noqa: B006
-    label: Annotated[list[str], Query(description="Only jobs with this name:value; repeat it for more")] = [],  # noqa: B006
+    label: Annotated[list[Label], Query(description="Only jobs with this name:value; repeat it for more")] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
+    cursor: Annotated[
+        str | None,
+        Query(description="`next_cursor` of the page before", json_schema_extra={"pattern": CURSOR_PATTERN}),
+    ] = None,
 ) -> JobList:
     """The newest first. New jobs don't move what a cursor has still to come."""
     page = list_jobs(
@@ -149,7 +155,7 @@ def _look(visit: Visit, key: str) -> tuple[Job, str]:
     responses={
         **result(202, "It is being stopped, and its run aborted"),
         **result(200, "It had ended already; nothing was stopped"),
-        **problems(401, 403, 404, 500, 503),
+        **problems(401, 403, 404, 422, 500, 503),
     },
 )
 def cancel(key: JobKey, visit: MayCancel) -> Response:
@@ -167,7 +173,7 @@ def cancel(key: JobKey, visit: MayCancel) -> Response:
     summary="Try an ended job again",
     responses={
         **result(202, "It goes on", Location="Where it is seen"),
-        **problems(401, 403, 404, 409, 500, 503),
+        **problems(401, 403, 404, 409, 422, 500, 503),
     },
 )
 def retry(key: JobKey, visit: MaySubmit) -> Response:

@@ -49,7 +49,7 @@ ITEMS: Final[Responses] = {
 RECORD: Final[Responses] = {
     200: {
         "description": "The record as the platform gave it",
-        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {"*/*": {"schema": {}}},
     },
     **problems(401, 403, 404, 409, 422, 500, 502, 503),
 }
@@ -89,7 +89,9 @@ async def items(
 
 @router.get("/{key}/records/{name}", summary="Read a delivered record", response_class=Response, responses=RECORD)
 async def record(
-    key: JobKey, name: Annotated[str, Path(description="Its key in the run's key-value store")], visit: MayRead
+    key: JobKey,
+    name: Annotated[str, Path(description="Its key in the run's key-value store", max_length=256)],
+    visit: MayRead,
 ) -> Response:
     """`collect.records` of the order says which are delivered."""
     delivery = await run_in_threadpool(_delivery, visit, key)
