@@ -1,6 +1,7 @@
 """One case: a line of its own, one small job, one blow, and what is there when the job has ended."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from callers import Caller, call
-from real_parts import Emulator, Line, delivery_of, make_line, start_worker, unacked
+from real_parts import Emulator, Line, delivery_of, make_line, start_worker, unacked, wait_for
 from toll import Point, TollGate
 
 FAULTY_WORKER = Path(__file__).with_name("faulty_worker.py")
@@ -35,7 +36,12 @@ class Case:
     @property
     def group(self) -> str:
         """What its figures are counted under."""
-        faults = {"CHAOS_DIE": "killed at a step", "CHAOS_LOSE": "message lost", "CHAOS_DOUBLE": "message doubled"}
+        faults = {
+            "CHAOS_DIE": "killed at a step",
+            "CHAOS_FREEZE": "frozen at a step",
+            "CHAOS_LOSE": "message lost",
+            "CHAOS_DOUBLE": "message doubled",
+        }
         return next(
             (faults[name] for name in self.worker), "killed at a request" + ", another living" * (self.workers > 1)
         )
@@ -53,8 +59,11 @@ class Outcome:
     left_unacked: int = 0
     left_staged: list[str] = field(default_factory=list)
     kills: int = 0
+    freezes: int = 0
+    late_writes: list[str] = field(default_factory=list)
+    """What changed when a frozen worker went on after the job's end: parts of the ledger, files of the delivery."""
     take_over_s: float | None = None
-    """From the kill to the job's next request or entry in its timeline; None if nothing was left to do."""
+    """From the blow to the job's next request or entry in its timeline; None if nothing was left to do."""
     total_s: float = 0.0
 
 
@@ -73,6 +82,7 @@ def run_case(case: Case, valkey: str, emulator: Emulator, home: Path) -> Outcome
         finally:
             for worker in workers:
                 worker.terminate()
+                worker.send_signal(signal.SIGCONT)  # one that is frozen hears nothing else
             for worker in workers:
                 worker.wait(20)
             line.client.close()
@@ -93,17 +103,19 @@ def _strike(case: Case, line: Line, gate: TollGate, workers: list[subprocess.Pop
     records = {"OUTPUT": {"body": {"numbers": list(range(500))}}}
     actor = line.emulator.actor(case.name, items=ROWS, duration_secs=case.duration_secs, records=records)
     document = {"key": case.name, "actor": actor, "poll_interval_secs": 1, "collect": {"page_items": ROWS // 2}}
-    outcome, began, killed_at = Outcome(), time.monotonic(), None
+    outcome, began, struck_at = Outcome(), time.monotonic(), None
     pending = line.submit(document)
     callers = [call(line, document) for _ in range(case.callers // 2)]
     while not pending.ready() and time.monotonic() < began + END_SECS:
-        if killed_at is None and any(worker.poll() is not None for worker in workers):
-            killed_at = time.time()
+        if struck_at is None and any(is_struck(worker) for worker in workers):
+            struck_at = time.time()
             if case.workers == 1:
                 workers.append(start_worker("all", line))
         time.sleep(0.1)
     outcome.total_s = time.monotonic() - began
     outcome.kills = sum(worker.poll() == -signal.SIGKILL for worker in workers)
+    frozen = [worker for worker in workers if worker.poll() is None and is_struck(worker)]
+    outcome.freezes = len(frozen)
     if pending.successful():
         outcome.result = pending.get(timeout=5)
     else:
@@ -111,11 +123,44 @@ def _strike(case: Case, line: Line, gate: TollGate, workers: list[subprocess.Pop
     callers += [call(line, document) for _ in range(case.callers - len(callers))]
     outcome.served = sum(is_served(caller, outcome.result) for caller in callers)
     _look_at_the_job(line, actor, case.name, outcome)
-    if killed_at is not None:
+    if struck_at is not None:
         steps = [*(entry.at for entry in line.ledger.timeline(case.name)), *(at for at, _ in gate.passed)]
-        outcome.take_over_s = min((at - killed_at for at in steps if at > killed_at), default=None)
+        outcome.take_over_s = min((at - struck_at for at in steps if at > struck_at), default=None)
+    for worker in frozen:
+        outcome.late_writes += let_go_on(worker, line, case.name)
+        _look_at_the_job(line, actor, case.name, outcome)
     _look_at_what_is_left(line, outcome)
     return outcome
+
+
+def is_struck(worker: "subprocess.Popen[bytes]") -> bool:
+    """Dead, or frozen."""
+    if worker.poll() is not None:
+        return True
+    state = subprocess.run(["ps", "-o", "state=", "-p", str(worker.pid)], check=False, capture_output=True)
+    return state.stdout.startswith(b"T")
+
+
+def let_go_on(worker: "subprocess.Popen[bytes]", line: Line, key: str) -> list[str]:
+    """Wake a frozen worker and let it do what it still has in hand; answers what of the ended job it changed."""
+    name = f"all-{worker.pid}@{socket.gethostname()}"
+    before = picture_of(line, key)
+    worker.send_signal(signal.SIGCONT)
+    wait_for(lambda: line.client.control.inspect([name], timeout=0.5).active() == {name: []}, what="an idle worker")
+    wait_for(lambda: not unacked(line), within=40, what="an empty unacked set")
+    after = picture_of(line, key)
+    return [part for part in before | after if before.get(part) != after.get(part)]
+
+
+def picture_of(line: Line, key: str) -> dict[str, object]:
+    """All there is of a job but the token of its last change, which upkeep makes as well."""
+    job = line.ledger.redis.hgetall(line.ledger.name("job", key))
+    files = (path for path in line.home.rglob("*") if path.is_file() and path.suffix != ".log")
+    return {
+        **{name: value for name, value in job.items() if name != "last_change"},
+        **{str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in files},
+        "pages": line.ledger.redis.hgetall(line.ledger.name("pages", key, 1)),
+    }
 
 
 def is_served(caller: Caller, result: dict[str, Any] | None) -> bool:

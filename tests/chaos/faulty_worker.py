@@ -1,7 +1,8 @@
 """A worker process with one fault, named in the environment: `python faulty_worker.py KIND`.
 
-CHAOS_DIE="module:Class.function nth before|after": SIGKILL at that call. CHAOS_LOSE="task nth, ..." and
-CHAOS_DOUBLE="task nth, ...": the broker loses or doubles the nth message of a task of ours, and nobody is told.
+CHAOS_DIE="module:Class.function nth before|after": SIGKILL at that call; CHAOS_FREEZE: SIGSTOP, likewise.
+CHAOS_LOSE="task nth, ..." and CHAOS_DOUBLE="task nth, ...": the broker loses or doubles the nth message of a task of
+ours, and nobody is told.
 """
 
 import importlib
@@ -28,11 +29,7 @@ def nth_of(name: str) -> int:
         return _seen[name]
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def die_at(place: str, nth: int, moment: str) -> None:
+def strike_at(number: signal.Signals, place: str, nth: int, moment: str) -> None:
     module, _, path = place.partition(":")
     owner, _, name = path.rpartition(".")
     holder: Any = importlib.import_module(module)
@@ -41,18 +38,18 @@ def die_at(place: str, nth: int, moment: str) -> None:
     original: Callable[..., Any] = getattr(holder, name)
 
     @wraps(original)
-    def dying(*args: Any, **kwargs: Any) -> Any:
+    def struck(*args: Any, **kwargs: Any) -> Any:
         if "actorline.upkeep" in args:  # one a second: not the job's
             return original(*args, **kwargs)
         here = nth_of(place) == nth
         if here and moment == "before":
-            die()
+            os.kill(os.getpid(), number)
         answer = original(*args, **kwargs)
-        if here:
-            die()
+        if here and moment == "after":
+            os.kill(os.getpid(), number)
         return answer
 
-    setattr(holder, name, dying)
+    setattr(holder, name, struck)
 
 
 def put_times(struck: set[tuple[str, int]], times: int) -> None:
@@ -66,9 +63,10 @@ def put_times(struck: set[tuple[str, int]], times: int) -> None:
     Channel._put = put
 
 
-if fault := os.environ.get("CHAOS_DIE"):
-    place, nth, moment = fault.split()
-    die_at(place, int(nth), moment)
+for name, number in (("CHAOS_DIE", signal.SIGKILL), ("CHAOS_FREEZE", signal.SIGSTOP)):
+    if fault := os.environ.get(name):
+        place, nth, moment = fault.split()
+        strike_at(number, place, int(nth), moment)
 for name, times in (("CHAOS_LOSE", 0), ("CHAOS_DOUBLE", 2)):
     if fault := os.environ.get(name):
         put_times({(task, int(nth)) for task, nth in (each.split() for each in fault.split(","))}, times)
