@@ -32,6 +32,7 @@ from actorline.platform.runs import (
     wait_for_run,
 )
 from actorline.platform.users import AccountLimits, User, get_limits, get_me
+from actorline.platform.webhooks import Receiver, RunEvent, Webhook, create_webhook, delete_webhook, get_webhook
 
 __all__ = [
     "TERMINAL_STATUSES",
@@ -49,13 +50,18 @@ __all__ = [
     "PlatformError",
     "PlatformUnavailable",
     "RateLimited",
+    "Receiver",
     "Record",
     "RecordKey",
     "Run",
+    "RunEvent",
     "RunSummary",
     "User",
+    "Webhook",
     "abort_run",
     "classify",
+    "create_webhook",
+    "delete_webhook",
     "get_actor",
     "get_actor_task",
     "get_dataset",
@@ -63,6 +69,7 @@ __all__ = [
     "get_log_tail",
     "get_me",
     "get_run",
+    "get_webhook",
     "list_keys",
     "list_runs",
     "moment_ago",

@@ -27,7 +27,8 @@ def prism(openapi: OpenApi, emulator: Emulator, tmp_path_factory: pytest.TempPat
 @pytest.fixture(scope="session")
 def line(valkey: str, emulator: Emulator, prism: Prism, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     """A line whose workers know only Prism's address; the tests look at the emulator itself."""
-    line = make_line(valkey, replace(emulator, url=prism.url), tmp_path_factory.mktemp("line"), "contract")
+    home, told = tmp_path_factory.mktemp("line"), {"public_url": "http://127.0.0.1:9"}  # each start has a webhook
+    line = make_line(valkey, replace(emulator, url=prism.url), home, "contract", **told)
     with running_workers(line, "control", "fetch"):
         yield replace(line, emulator=emulator)
     line.client.close()

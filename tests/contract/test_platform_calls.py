@@ -49,3 +49,21 @@ def test_keys_past_a_thousand_and_by_prefix(platform, emulator, start_elsewhere)
     store_id = start_elsewhere(emulator.actor("keyed", duration_secs=0, record_count=2100))["defaultKeyValueStoreId"]
     assert len(list(api.list_keys(platform, store_id))) == 2101
     assert [found.key for found in api.list_keys(platform, store_id, prefix="KEY-0210")] == ["KEY-02100"]
+
+
+def test_webhook_made_once_for_its_key_and_deleted(platform, emulator):
+    actor = api.get_actor(platform, emulator.actor("hooked", items=1))
+    receiver = api.Receiver("http://127.0.0.1:9/v1/webhooks/apify?hook=1", SecretStr("s" * 40))
+    made, again = (
+        api.create_webhook(
+            platform, receiver, condition={"actorId": actor.id}, events=["ACTOR.RUN.SUCCEEDED"], idempotency_key="one"
+        )
+        for _ in range(2)
+    )
+    assert made == again == api.get_webhook(platform, made.id)
+    assert made.request_url == receiver.url
+    straight = api.Platform(emulator.url, SecretStr(TOKEN), user_agent="actorline-contract")
+    api.delete_webhook(straight, made.id)  # past Prism: the document wants a body in a 204
+    with pytest.raises(api.NotFound):
+        api.delete_webhook(platform, made.id)
+    straight.close()
