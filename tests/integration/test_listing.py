@@ -1,0 +1,105 @@
+"""Lists of jobs, page by page, in a real ledger."""
+
+import pytest
+
+from actorline.errors import Refused
+from actorline.jobs import listing
+from actorline.jobs.document import parse_document
+from actorline.jobs.ledger import Ledger, NewJob, connect
+from actorline.jobs.listing import BLOCK, Cursor, Page, list_jobs
+from actorline.jobs.states import State
+
+FINAL = (State.DELIVERED, State.FAILED, State.CANCELLED)
+
+
+@pytest.fixture
+def ledger(valkey, request):
+    ledger = Ledger(connect(valkey + "?virtual_host=2"), f"list-{abs(hash(request.node.name))}")
+    yield ledger
+    ledger.redis.close()
+
+
+def order(ledger: Ledger, *keys: str, **fields: object) -> None:
+    """Jobs, each newer than the one before."""
+    document = parse_document({"actor": "x", **fields})
+    ledger.register([NewJob(key, document, "file:///rows/", fresh=False) for key in keys], care_s=100)
+
+
+def keys_of(page: Page) -> list[str]:
+    return [job.key for job in page.jobs]
+
+
+def all_pages(ledger: Ledger, limit: int, **wanted: object) -> list[str]:
+    keys: list[str] = []
+    after: Cursor | None = None
+    while True:
+        page = list_jobs(ledger, limit=limit, after=after, **wanted)  # type: ignore[arg-type]
+        keys += keys_of(page)
+        if page.next is None:
+            return keys
+        after = Cursor.parse(str(page.next))
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100, 1000])
+def test_pages_hold_every_job_once_over_all_states(ledger, limit):
+    keys = [f"k{number}" for number in range(2 * BLOCK + 5)]
+    order(ledger, *keys)
+    for number, key in enumerate(keys):
+        if number % 3:
+            ledger.change(key, epoch=None, to=FINAL[number % 3])
+    assert all_pages(ledger, limit) == keys[::-1]
+    assert all_pages(ledger, limit, states=[State.QUEUED]) == keys[::-3]
+
+
+def test_jobs_that_are_added_or_change_between_pages_move_nothing(ledger):
+    order(ledger, *"abcdef")
+    first = list_jobs(ledger, limit=2)
+    assert first.next
+    order(ledger, "g")
+    ledger.change("c", epoch=None, to=State.FAILED)
+    ledger.change("f", epoch=None, to=State.FAILED)
+    second = list_jobs(ledger, limit=10, after=first.next)
+    assert (keys_of(first), keys_of(second)) == (["f", "e"], ["d", "c", "b", "a"])
+
+
+def test_a_job_that_is_forgotten_between_pages_is_missed_and_no_other(ledger):
+    order(ledger, *"abcd")
+    first = list_jobs(ledger, limit=2)
+    for key in "cb":
+        job = ledger.load(key)
+        assert job
+        ledger.forget(job)
+    assert keys_of(list_jobs(ledger, limit=10, after=first.next)) == ["a"]
+
+
+def test_labels_and_accounts_are_all_that_is_seen(ledger):
+    order(ledger, "a", labels={"team": "x", "tier": "1"})
+    order(ledger, "b", labels={"team": "x"}, account="Second")
+    order(ledger, "c", labels={"team": "y", "tier": "1"})
+    assert keys_of(list_jobs(ledger, limit=9, labels={"team": "x"})) == ["b", "a"]
+    assert keys_of(list_jobs(ledger, limit=9, labels={"team": "x", "tier": "1"})) == ["a"]
+    assert keys_of(list_jobs(ledger, limit=9, accounts={"second"})) == ["b"]
+    assert keys_of(list_jobs(ledger, limit=9, accounts=set())) == []
+
+
+def test_a_page_looks_at_so_many_jobs_only_and_says_where_to_go_on(ledger, monkeypatch):
+    monkeypatch.setattr(listing, "MOST_SEEN", 2 * BLOCK)
+    order(ledger, "wanted", labels={"team": "x"})
+    order(ledger, *(f"k{number}" for number in range(3 * BLOCK)))
+    first = list_jobs(ledger, limit=5, labels={"team": "x"})
+    assert first.jobs == []
+    assert first.next
+    assert all_pages(ledger, 5, labels={"team": "x"}) == ["wanted"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "_k", "nan_k", "inf_k", "-1_k", "1e9_k", "1", "1." + "9" * 10 + "_k", "\u0663_k"]
+)
+def test_a_cursor_that_no_list_gave_is_refused(text):
+    with pytest.raises(Refused, match="cursor"):
+        Cursor.parse(text)
+
+
+def test_a_cursor_is_the_same_after_a_journey():
+    cursor = Cursor(1763900000.123456, "a_b@c")
+    assert Cursor.parse(str(cursor)) == cursor
