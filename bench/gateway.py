@@ -94,8 +94,8 @@ class Load(asyncio.Protocol):
         body = json.dumps({"key": str(uuid.uuid4()), **ORDER}).encode()
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(  # type: ignore[attr-defined]
-            b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-            % (len(body), body)
+            b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
         )
         await self._answer
 

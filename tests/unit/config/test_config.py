@@ -53,6 +53,7 @@ def test_the_names_of_tasks_and_queues_outlive_a_deploy():
         "actorline.sweep": "actorline.control",
         "actorline.look_again": "actorline.control",
         "actorline.settle": "actorline.control",
+        "actorline.hook": "actorline.control",
         "actorline.fetch_ahead": "actorline.fetch",
         "actorline.fetch_pages": "actorline.fetch",
         "actorline.fetch_page": "actorline.fetch",
