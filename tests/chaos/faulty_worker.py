@@ -2,7 +2,7 @@
 
 CHAOS_DIE="module:Class.function nth before|after": SIGKILL at that call; CHAOS_FREEZE: SIGSTOP, likewise.
 CHAOS_LOSE="task nth, ..." and CHAOS_DOUBLE="task nth, ...": the broker loses or doubles the nth message of a task of
-ours, and nobody is told.
+ours, and nobody is told. CHAOS_PATIENCE=secs: how long an answer of the platform is waited for.
 """
 
 import importlib
@@ -17,6 +17,8 @@ from typing import Any
 
 from kombu.transport.redis import Channel
 
+from actorline.platform.client import Platform
+from actorline.platform.start import post_start
 from workers.__main__ import main
 
 _lock = threading.Lock()
@@ -70,4 +72,7 @@ for name, number in (("CHAOS_DIE", signal.SIGKILL), ("CHAOS_FREEZE", signal.SIGS
 for name, times in (("CHAOS_LOSE", 0), ("CHAOS_DOUBLE", 2)):
     if fault := os.environ.get(name):
         put_times({(task, int(nth)) for task, nth in (each.split() for each in fault.split(","))}, times)
+if patience := os.environ.get("CHAOS_PATIENCE"):
+    Platform.__init__.__kwdefaults__["read_timeout_s"] = float(patience)
+    post_start.__kwdefaults__["silence_secs"] = float(patience)
 sys.exit(main(["worker", *sys.argv[1:]]))
