@@ -37,6 +37,10 @@ containers: .venv/.installed-dev  ## image and compose tests; needs a Docker Eng
 chaos: .venv/.installed-dev  ## kill workers at every request and step of a job, lose its messages; 5 minutes
 	$(BIN)/pytest tests/chaos
 
+# JOBS=500 SEED=7: how many, and which
+storm: .venv/.installed-dev  ## hundreds of jobs while workers and Valkey are killed and frozen at random; long
+	JOBS=$(JOBS) SEED=$(SEED) $(BIN)/pytest tests/chaos/storm.py
+
 bench: .venv/.installed-dev  ## figures beside the official client and curl; Linux, see bench/README.md
 	$(BIN)/python bench/items.py
 	$(BIN)/python bench/jobs.py
@@ -68,4 +72,4 @@ tests/contract/node_modules/.installed: tests/contract/package.json
 	@npm install --prefix tests/contract --ignore-scripts --no-package-lock --no-audit --no-fund
 	@touch $@
 
-.PHONY: all help demo install test check format lint types containers contract chaos bench docs
+.PHONY: all help demo install test check format lint types containers contract chaos storm bench docs

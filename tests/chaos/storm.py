@@ -1,0 +1,161 @@
+"""`make storm`: hundreds of small jobs while workers are killed and frozen and Valkey is killed, all at random.
+
+Not collected with the other tests. `make storm JOBS=100 SEED=7` repeats orders and blows, though not their timing.
+"""
+
+import os
+import time
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from random import Random
+from statistics import median
+from typing import Any, Final
+
+import pytest
+import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
+from mortal_valkey import mortal_valkey
+from orders import Faults, Order, judge, make_order
+from real_parts import Line, make_line, unacked, wait_for
+from weather import Weather
+
+IN_FLIGHT: Final = 30
+END_SECS: Final = 300.0  # for what is still under way when the last order is placed, and for the last leftovers
+ENDS: Final = frozenset({"DELIVERED", "PARTIAL", "FAILED", "CANCELLED", "EXPIRED"})
+
+
+@pytest.mark.timeout(4 * 3600)
+def test_every_job_of_a_storm_ends_as_it_must_and_is_paid_once(emulator, tmp_path, capsys):
+    count, seed = int(os.environ.get("JOBS") or 500), int(os.environ.get("SEED") or time.time())
+    with capsys.disabled():
+        print(f"\n{count} jobs, SEED={seed}", flush=True)  # noqa: T201
+    rng = Random(seed)
+    orders = [make_order(number, rng, emulator) for number in range(count)]
+    with mortal_valkey() as valkey:
+        line = make_line(valkey.url, emulator, tmp_path / "home", "storm", start_settle_secs="5")
+        weather = Weather(line, valkey, Random(seed))
+        began = time.monotonic()
+        try:
+            weather.begin()
+            Storm(line, orders).run()
+            weather.calm()
+            took_s = time.monotonic() - began
+            wait_for(lambda: not unacked(line), within=END_SECS, what="an empty unacked set")
+            faults, runs = Faults(), []
+            for order in orders:
+                runs += judge(order, line, answer_of(line, order), faults)
+            left = [str(path) for path in line.home.rglob(".*.tmp")]
+            report = describe(line, orders, runs, weather, took_s)
+        finally:
+            weather.end()
+            line.client.close()
+    with capsys.disabled():
+        print(report)  # noqa: T201
+    assert faults.said == []
+    assert left == []
+
+
+class Storm:
+    """Places the orders, some at a time, cancels those that are to be, and waits for every job's end."""
+
+    def __init__(self, line: Line, orders: Sequence[Order]) -> None:
+        self._line = line
+        self._waiting = deque(orders)
+        self._going: dict[str, tuple[Order, float]] = {}
+        self._asked_at: dict[str, float] = {}
+        # without a back end, whose subscriptions a service would lose with Valkey
+        self._sender = Celery("storm", broker=line.broker, set_as_current=False)
+
+    def run(self) -> None:
+        deadline = None
+        while self._waiting or self._going:
+            while self._waiting and len(self._going) < IN_FLIGHT:
+                self._place(self._waiting.popleft())
+            for order, placed_at in list(self._going.values()):
+                self._look(order, placed_at)
+            if not self._waiting:
+                deadline = deadline or time.monotonic() + END_SECS
+                assert time.monotonic() < deadline, f"these did not end: {sorted(self._going)}"
+            time.sleep(0.3)
+        self._sender.close()
+
+    def _place(self, order: Order) -> None:
+        self._send("actorline.run", order.document, task_id=order.key)
+        self._going[order.key] = order, time.monotonic()
+
+    def _look(self, order: Order, placed_at: float) -> None:
+        state = patiently(lambda: self._line.state(order.key))
+        if state in ENDS:
+            del self._going[order.key]
+        elif state is None and time.monotonic() - placed_at > 60:  # its message may be lost with a worker: order again
+            self._place(order)
+        elif order.cancel_after is not None and time.monotonic() - placed_at > order.cancel_after:
+            self._cancel(order.key)
+
+    def _cancel(self, key: str) -> None:
+        """Now and then once more: this message may be lost with a worker, too."""
+        if time.monotonic() - self._asked_at.get(key, 0) > 10:
+            self._asked_at[key] = time.monotonic()
+            self._send("actorline.cancel", key)
+
+    def _send(self, task: str, *args: Any, **options: Any) -> None:
+        queue = self._line.namespace
+        patiently(lambda: self._sender.send_task(task, args, queue=queue, retry=False, **options))
+
+
+def patiently(ask: Callable[[], Any]) -> Any:
+    """Ask until Redis answers: it is killed now and then."""
+    while True:
+        try:
+            return ask()
+        except (redis.RedisError, OperationalError, OSError):
+            time.sleep(0.2)
+
+
+def answer_of(line: Line, order: Order) -> Any:
+    return line.client.AsyncResult(order.key).get(timeout=60, propagate=False)
+
+
+def describe(line: Line, orders: Sequence[Order], runs: list[dict[str, Any]], weather: Weather, took_s: float) -> str:
+    """The row for docs/promises.md, and what it is made of."""
+    jobs = [job for order in orders if (job := line.ledger.load(order.key))]
+    taken = sorted(take_overs(line, orders, weather.blows))
+    row = {
+        "jobs": len(jobs),
+        "workers killed": weather.count("worker killed"),
+        "workers frozen": weather.count("worker frozen"),
+        "Valkey killed": weather.count("Valkey killed"),
+        "runs paid": len(runs),
+        "runs adopted": sum(job.adopted for job in jobs),
+        "rows": f"{sum(job.items for job in jobs):,}",
+        "taken over after (median, most)": f"{median(taken):.1f} s, {taken[-1]:.1f} s" if taken else "",
+    }
+    ends = ", ".join(f"{number} {state}" for state, number in Counter(str(job.state) for job in jobs).most_common())
+    return "\n".join([
+        f"{took_s / 60:.1f} minutes; {ends}; {weather.deaths} workers died of a lost Valkey",
+        f"| {' | '.join(row)} |",
+        f"|{'---|' * len(row)}",
+        f"| {' | '.join(str(value) for value in row.values())} |",
+    ])  # fmt: skip
+
+
+def take_overs(line: Line, orders: Sequence[Order], blows: Sequence[tuple[float, str]]) -> list[float]:
+    """For each blow, the seconds until every job that was going on then had gone on: by an entry of its timeline, or a
+    request for its run or its dataset.
+    """
+    steps = [sorted(steps_of(line, order)) for order in orders]
+    return [
+        max(times[bisect_right(times, at)] - at for times in going)
+        for at, _ in blows
+        if (going := [times for times in steps if times and times[0] < at < times[-1]])
+    ]
+
+
+def steps_of(line: Line, order: Order) -> list[float]:
+    job = line.ledger.load(order.key)
+    ids = [each for each in (job.run_id, job.dataset_id) if each] if job else []
+    paths = [f"/v2/{kind}/{each}" for each in ids for kind in ("actor-runs", "datasets")]
+    requests = [request["at"] for path in paths for request in line.emulator.requests(path_prefix=path)]
+    return [*(entry.at for entry in line.ledger.timeline(order.key)), *requests]
