@@ -1,4 +1,4 @@
-# One image for every service: `docker run actorline worker control`, `worker fetch`, `beat`, `flower`, `emulator`.
+# One image for every service: `docker run actorline worker control`, `worker fetch`, `beat`, `flower`, `gateway`, ...
 
 FROM python:3.11-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -8,7 +8,8 @@ RUN python3 -m venv --without-pip /opt/actorline
 # dependencies first: their layer changes with pyproject.toml only
 COPY pyproject.toml ./
 RUN python3 -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-        print(*project['dependencies'], *project['optional-dependencies']['emulator'], sep='\n')" > requirements.txt \
+        extras = project['optional-dependencies']; \
+        print(*project['dependencies'], *extras['emulator'], *extras['gateway'], sep='\n')" > requirements.txt \
     && python3 -m pip --python /opt/actorline/bin/python install --requirement requirements.txt
 COPY README.md LICENSE ./
 COPY actorline actorline

@@ -16,6 +16,7 @@ from real_parts import TOKEN, wait_for
 pytestmark = pytest.mark.timeout(600)  # the first test builds the image
 
 PASSWORD = "a:password"
+GATEWAY_KEY = "0123456789abcdef0123456789abcdef"
 
 ORDER = """
 import json, celery
@@ -42,6 +43,7 @@ class Project:
     environment: dict[str, str]
     name: str
     flower_port: int
+    gateway_port: int
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> str:
         done = subprocess.run(
@@ -98,6 +100,8 @@ def project(actorline_image, builder, compose, tmp_path_factory):
         "ACTORLINE_IMAGE": actorline_image,
         "FLOWER_BASIC_AUTH": PASSWORD,
         "FLOWER_PORT": free_port(),
+        "ACTORLINE_GATEWAY_KEY": GATEWAY_KEY,
+        "GATEWAY_PORT": free_port(),
     }
     file = tmp_path_factory.mktemp("compose") / ".env"
     file.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
@@ -107,6 +111,7 @@ def project(actorline_image, builder, compose, tmp_path_factory):
         builder,
         name,
         values["FLOWER_PORT"],
+        values["GATEWAY_PORT"],
     )
     try:
         project("up", "--detach", "--build", "--scale", "fetch=2")
@@ -136,7 +141,8 @@ def test_every_service_comes_up_as_often_as_asked_and_is_healthy(project):
     found = sorted((service_of(each), status_of(each)) for each in project.containers())
     assert found == [
         ("beat", "running"), ("control", "healthy"), ("emulator", "running"),
-        ("fetch", "healthy"), ("fetch", "healthy"), ("flower", "healthy"), ("redis", "healthy"),
+        ("fetch", "healthy"), ("fetch", "healthy"), ("flower", "healthy"), ("gateway", "healthy"),
+        ("redis", "healthy"),
     ]  # fmt: skip
 
 
@@ -168,18 +174,52 @@ def test_flower_asks_for_the_password(project):
     assert flower(project, "/", PASSWORD) == 200
 
 
-def test_only_flower_is_published_and_only_on_loopback(project):
+def http(project, path, *, key=None, order=None):
+    """The answer of the HTTP door: its status and body."""
+    request = urllib.request.Request(f"http://127.0.0.1:{project.gateway_port}{path}")
+    if key:
+        request.add_header("Authorization", f"Bearer {key}")
+    if order:
+        request.data = json.dumps(order).encode()
+        request.add_header("Content-Type", "application/json")
+    try:
+        with urllib.request.urlopen(request, timeout=70) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def test_the_http_door_takes_orders_with_the_key_and_gives_the_rows(project):
+    assert http(project, "/v1/jobs")[0] == 401
+    order = {"key": "over-http", "actor": "demo/rows", "input": {"emulate": {"items": 500, "duration_secs": 0.5}}}
+    assert http(project, "/v1/jobs", key=GATEWAY_KEY, order=order)[0] == 202
+    _, result = http(project, "/v1/jobs/over-http?wait=60", key=GATEWAY_KEY)
+    assert json.loads(result)["state"] == "DELIVERED"
+    _, rows = http(project, "/v1/jobs/over-http/items", key=GATEWAY_KEY)
+    assert rows.count(b"\n") == 500
+
+
+def test_a_service_gets_a_key_of_its_own(project):
+    made = json.loads(
+        project("exec", "-T", "control", "actorline", "keys", "create", "reader", "--scope", "read", "--json")
+    )
+    assert http(project, "/v1/jobs", key=made["key"])[0] == 200
+    assert http(project, "/v1/jobs", key=made["key"], order={"actor": "x"})[0] == 403
+
+
+def test_only_flower_and_gateway_are_published_and_only_on_loopback(project):
     published = {
         (service_of(container), binding["HostIp"])
         for container in project.containers()
         for bindings in container["NetworkSettings"]["Ports"].values()
         for binding in bindings or []
     }
-    assert published == {("flower", "127.0.0.1")}
+    assert published == {("flower", "127.0.0.1"), ("gateway", "127.0.0.1")}
 
 
 def test_no_process_of_ours_is_root(project):
-    for container in project.containers("control", "fetch", "beat", "flower", "emulator"):
+    for container in project.containers("control", "fetch", "beat", "flower", "gateway", "emulator"):
         _, *lines = docker("top", container["Id"], "-eo", "pid,uid").splitlines()
         assert {line.split()[1] for line in lines} == {"10001"}, service_of(container)
 
@@ -188,15 +228,20 @@ def test_secrets_are_only_where_they_are_needed(project):
     holders = {
         (service_of(container), name)
         for container in project.containers()
-        for name in ("APIFY_TOKEN", "FLOWER_BASIC_AUTH")
+        for name in ("APIFY_TOKEN", "FLOWER_BASIC_AUTH", "ACTORLINE_GATEWAY_KEY")
         if any(entry.startswith(name) for entry in container["Config"]["Env"])
     }
-    assert holders == {("control", "APIFY_TOKEN"), ("fetch", "APIFY_TOKEN"), ("flower", "FLOWER_BASIC_AUTH")}
+    assert holders == {
+        ("control", "APIFY_TOKEN"), ("fetch", "APIFY_TOKEN"), ("flower", "FLOWER_BASIC_AUTH"),
+        ("gateway", "ACTORLINE_GATEWAY_KEY"),
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize("missing", ["APIFY_TOKEN", "FLOWER_BASIC_AUTH"])
+@pytest.mark.parametrize("missing", ["APIFY_TOKEN", "FLOWER_BASIC_AUTH", "ACTORLINE_GATEWAY_KEY"])
 def test_what_must_be_set_is_asked_for_by_name(compose, builder, tmp_path, missing):
-    values = {"APIFY_TOKEN": TOKEN, "FLOWER_BASIC_AUTH": PASSWORD, missing: ""}
+    values = {
+        "APIFY_TOKEN": TOKEN, "FLOWER_BASIC_AUTH": PASSWORD, "ACTORLINE_GATEWAY_KEY": GATEWAY_KEY, missing: "",
+    }  # fmt: skip
     file = tmp_path / ".env"
     file.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     config = subprocess.run(
@@ -210,13 +255,12 @@ def test_an_order_survives_a_stop_of_everything(project):
     order = {"key": "survivor", "actor": "demo/rows", "input": {"emulate": {"items": 500, "duration_secs": 8}}}
     project.python("control", PLACE, stdin=json.dumps(order))
     wait_for(lambda: state_of(project, "survivor") == "RUNNING", what="the run")
-    project("stop", "--timeout", "30", "control", "fetch", "beat", "flower", "redis")
-    assert {
-        container["State"]["ExitCode"] for container in project.containers() if service_of(container) != "emulator"
-    } == {0}
+    project("stop", "--timeout", "30", "control", "fetch", "beat", "flower", "gateway", "redis")
+    stopped = [each for each in project.containers() if service_of(each) != "emulator"]
+    assert [service_of(each) for each in stopped if each["State"]["ExitCode"] != 0] == []
 
     project("start", "redis")
-    project("start", "control", "fetch", "beat", "flower")
+    project("start", "control", "fetch", "beat", "flower", "gateway")
     wait_for(lambda: state_of(project, "survivor") == "DELIVERED", within=90, what="the delivery")
 
 
