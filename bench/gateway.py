@@ -83,6 +83,8 @@ def wait_for(condition: object) -> None:
 class Load(asyncio.Protocol):
     """One connection that orders again and again: the least work that a client can have, so that it isn't measured."""
 
+    wanted_status = b"202"
+
     def __init__(self) -> None:
         self._answer: asyncio.Future[None] | None = None
         self._buffer = b""
@@ -90,29 +92,36 @@ class Load(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
-    async def order(self) -> None:
-        body = json.dumps({"key": str(uuid.uuid4()), **ORDER}).encode()
+    async def send(self) -> None:
+        """Send one request and wait for its answer."""
         self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(  # type: ignore[attr-defined]
-            b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-        )
+        self._transport.write(self.request())  # type: ignore[attr-defined]
         await self._answer
+
+    def request(self) -> bytes:
+        return post(b"/v1/jobs", {"key": str(uuid.uuid4()), **ORDER})
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         head, end, body = self._buffer.partition(b"\r\n\r\n")
         if end and len(body) >= int(re.search(rb"content-length: (\d+)", head)[1]):  # type: ignore[index]
             self._buffer = b""
-            if not head.startswith(b"HTTP/1.1 202"):
+            if not head.startswith(b"HTTP/1.1 " + self.wanted_status):
                 raise SystemExit((head + body).decode())
             assert self._answer
             self._answer.set_result(None)
 
 
-async def connections(port: int, count: int) -> list[Load]:
+def post(path: bytes, body: object, *headers: bytes) -> bytes:
+    text = json.dumps(body).encode()
+    length = b"Content-Length: %d" % len(text)
+    lines = (b"POST %s HTTP/1.1" % path, b"Host: localhost", b"Content-Type: application/json", length, *headers)
+    return b"\r\n".join((*lines, b"", text))
+
+
+async def connections(port: int, count: int, kind: type[Load] = Load) -> list[Load]:
     loop = asyncio.get_running_loop()
-    return [(await loop.create_connection(Load, "127.0.0.1", port))[1] for _ in range(count)]
+    return [(await loop.create_connection(kind, "127.0.0.1", port))[1] for _ in range(count)]
 
 
 async def flood(port: int, clients: int, seconds: float) -> list[float]:
@@ -121,23 +130,23 @@ async def flood(port: int, clients: int, seconds: float) -> list[float]:
 
     async def one(load: Load) -> None:
         while (began := time.monotonic()) < deadline:
-            await load.order()
+            await load.send()
             waits.append(time.monotonic() - began)
 
     await asyncio.gather(*(one(load) for load in await connections(port, clients)))
     return waits
 
 
-async def steady(port: int, clients: int, rate: float, seconds: float) -> list[float]:
+async def steady(port: int, clients: int, rate: float, seconds: float, kind: type[Load] = Load) -> list[float]:
     """Orders at even distances, whether or not earlier ones are answered; a wait counts from when it was due."""
     free: asyncio.Queue[Load] = asyncio.Queue()
-    for load in await connections(port, clients):
+    for load in await connections(port, clients, kind):
         free.put_nowait(load)
     began, waits = time.monotonic(), []
 
     async def one(due: float) -> None:
         load = await free.get()
-        await load.order()
+        await load.send()
         free.put_nowait(load)
         waits.append(time.monotonic() - due)
 

@@ -36,6 +36,7 @@ def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_s
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         timelines = Timelines(ledger, is_stopping=is_stopping)
         starter = Starter(settings)
+        hints = HintDesk(settings, ledger, starter)
         desk = OrderDesk(settings, ledger, starter)
         app.state.context = Context(
             settings,
@@ -44,7 +45,7 @@ def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_s
             Bodies(),
             desk,
             starter,
-            HintDesk(settings, ledger, starter),
+            hints,
             timelines,
             Places(MOST_STREAMS, "events"),
             Downloads(),
@@ -55,6 +56,7 @@ def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_s
         with suppress(asyncio.CancelledError):
             await reading
         desk.close()
+        hints.close()
         starter.close()
 
     app = FastAPI(

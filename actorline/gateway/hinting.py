@@ -1,42 +1,79 @@
 """What the platform's webhooks come to: the proof of who sends, and a note in the ledger before they are answered."""
 
+import asyncio
 import hmac
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from pydantic import SecretStr
+from starlette.concurrency import run_in_threadpool
 
+from actorline.gateway.grouping import Groups
 from actorline.gateway.starting import Starter
-from actorline.jobs.hints import Hint, LookNow, take_hint
+from actorline.jobs.hints import Hint, HookRun, LookNow, take_hints
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.receiver import webhook_secret
 from actorline.settings import Settings
 
+HINTS_A_GROUP: Final = 100  # a known job's costs a trip to Redis each
 
-@dataclass
+
+@dataclass(frozen=True)
+class Told:
+    hint: Hint
+    answer: "asyncio.Future[None]"
+
+
 class HintDesk:
-    """The secret and the installation's name are read once, at the first webhook."""
+    """Takes hints in a thread of its own: while one group is noted, the next one gathers."""
 
-    settings: Settings
-    ledger: Ledger
-    starter: Starter
+    def __init__(self, settings: Settings, ledger: Ledger, starter: Starter) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._starter = starter
+        self._loop = asyncio.get_running_loop()
+        self._secret: SecretStr | None = None
+        self._groups: Groups[Told] = Groups("hints", self._work, most=HINTS_A_GROUP)
 
-    def is_genuine(self, secret: str) -> bool:
+    async def is_genuine(self, secret: str) -> bool:
         """Compared in constant time. Raises what Redis raises."""
+        if self._secret is None:
+            self._secret = await run_in_threadpool(webhook_secret, self._ledger, self._settings)
         return hmac.compare_digest(self._secret.get_secret_value().encode(), secret.encode())
 
-    def take(self, hint: Hint) -> None:
+    async def take(self, hint: Hint) -> None:
         """Raises redis.RedisError and NotDurableError: then it has to come again."""
-        taken = take_hint(self.ledger, self._installation, hint)
-        if isinstance(taken, LookNow):
-            self.starter.start(taken.key)
-        elif taken:
-            self.starter.look_at(taken)
+        told = Told(hint, self._loop.create_future())
+        self._groups.put(told)
+        await told.answer
 
-    @cached_property
-    def _secret(self) -> SecretStr:
-        return webhook_secret(self.ledger, self.settings)
+    def close(self) -> None:
+        self._groups.close()
 
     @cached_property
     def _installation(self) -> str:
-        return self.ledger.installation(self.settings.installation)
+        return self._ledger.installation(self._settings.installation)
+
+    def _work(self, group: list[Told]) -> None:
+        try:
+            taken = take_hints(self._ledger, self._installation, [told.hint for told in group])
+        except Exception as error:  # noqa: BLE001 - it is told to whoever waits for an answer
+            self._loop.call_soon_threadsafe(_answer, group, error)
+            return
+        self._loop.call_soon_threadsafe(_answer, group, None)
+        for thing in taken:
+            if isinstance(thing, LookNow):
+                self._starter.start(thing.key)
+            elif isinstance(thing, HookRun):
+                self._starter.look_at(thing)
+
+
+def _answer(group: list[Told], error: Exception | None) -> None:
+    for told in group:
+        if told.answer.done():  # nobody waits any more
+            continue
+        if error is None:
+            told.answer.set_result(None)
+        else:
+            told.answer.set_exception(error)

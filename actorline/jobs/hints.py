@@ -1,6 +1,7 @@
 """A webhook's event is a hint: it says which job to look at now, and is never believed. The platform's GET decides."""
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -17,11 +18,21 @@ _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True)
 class Hint:
-    """An event as it came. `dispatch_id`: the same on each repetition; `hook_id`: of a webhook that `add` made."""
+    """What is used of an event. `dispatch_id`: the same on each repetition; `hook_id`: of a hook's webhook."""
 
-    event: RunEvent
+    event_type: str
+    run_id: str
+    user_agent: str | None
     dispatch_id: str | None
     hook_id: str | None
+
+    @classmethod
+    def of(cls, event: RunEvent, dispatch_id: str | None, hook_id: str | None) -> "Hint | None":
+        """None: the event is about no run."""
+        run_id = _as_id(event.event_data.actor_run_id)
+        if run_id is None:
+            return None
+        return cls(event.event_type, run_id, event.resource.meta.user_agent, _as_id(dispatch_id), _as_id(hook_id))
 
 
 @dataclass(frozen=True)
@@ -39,21 +50,43 @@ class HookRun:
     run_id: str
 
 
-def take_hint(ledger: Ledger, installation: str, hint: Hint) -> LookNow | HookRun | None:
-    """Note in the ledger what the hint means; None: nothing, or it was taken before.
+@dataclass(frozen=True)
+class Known:
+    """What the ledger knows of a hint beforehand."""
+
+    is_taken: bool
+    key: str | None
+    has_hook: bool
+
+
+def take_hints(ledger: Ledger, installation: str, hints: Sequence[Hint]) -> list[LookNow | HookRun | None]:
+    """Note in the ledger what each hint means; None: nothing, or it was taken before.
 
     Safe to repeat. A dispatch is remembered after it was taken, so that one that fails is taken when it comes again.
     Raises redis.RedisError and NotDurableError.
     """
-    dispatch_id = hint.dispatch_id if _is_id(hint.dispatch_id) else None
-    name = ledger.name("dispatch", dispatch_id)
-    run_id = hint.event.event_data.actor_run_id
-    if not (run_id and _is_id(run_id)) or (dispatch_id and ledger.redis.exists(name)):
-        return None
-    taken = _take(ledger, installation, hint, run_id)
-    if dispatch_id:
-        ledger.redis.set(name, "", ex=DISPATCH_SECS)
+    taken = [
+        _take(ledger, installation, hint, known) for hint, known in zip(hints, _look_up(ledger, hints), strict=True)
+    ]
+    Hooks(ledger).plan_runs([(run.hook_id, run.run_id) for run in taken if isinstance(run, HookRun)])
+    with ledger.redis.pipeline(transaction=False) as pipe:
+        for hint in hints:
+            if hint.dispatch_id:
+                pipe.set(ledger.name("dispatch", hint.dispatch_id), "", ex=DISPATCH_SECS)
+        pipe.execute()
     return taken
+
+
+def _look_up(ledger: Ledger, hints: Sequence[Hint]) -> Iterator[Known]:
+    """In one round trip."""
+    with ledger.redis.pipeline(transaction=False) as pipe:
+        for hint in hints:
+            pipe.exists(ledger.name("dispatch", hint.dispatch_id or ""))
+            pipe.hget(ledger.name("run_keys"), hint.run_id)
+            pipe.hexists(ledger.name("hooks"), hint.hook_id or "")
+        answers = pipe.execute()
+    for seen, key, has_hook in zip(answers[::3], answers[1::3], answers[2::3], strict=True):
+        yield Known(bool(seen), key, bool(has_hook))
 
 
 def hinted_run(ledger: Ledger, key: str) -> str | None:
@@ -61,17 +94,16 @@ def hinted_run(ledger: Ledger, key: str) -> str | None:
     return cast("str | None", ledger.redis.get(ledger.name("hinted_run", key)))
 
 
-def _take(ledger: Ledger, installation: str, hint: Hint, run_id: str) -> LookNow | HookRun | None:
-    key = ledger.key_of_run(run_id)
-    if key is not None:
-        return None if hint.event.event_type == RUN_CREATED else _look_at_run(ledger, key)
-    marker = read_marker(hint.event.resource.meta.user_agent)
+def _take(ledger: Ledger, installation: str, hint: Hint, known: Known) -> LookNow | HookRun | None:
+    if known.is_taken:
+        return None
+    if known.key is not None:
+        return None if hint.event_type == RUN_CREATED else _look_at_run(ledger, known.key)
+    marker = read_marker(hint.user_agent)
     if marker and marker.installation == installation:
         key = ledger.key_of_marker(marker.digest)
-        return None if key is None else _look_for_run(ledger, key, marker.attempt, run_id)
-    if hint.hook_id and Hooks(ledger).plan_run(hint.hook_id, run_id):
-        return HookRun(hint.hook_id, run_id)
-    return None
+        return None if key is None else _look_for_run(ledger, key, marker.attempt, hint.run_id)
+    return HookRun(hint.hook_id, hint.run_id) if hint.hook_id and known.has_hook else None
 
 
 def _look_at_run(ledger: Ledger, key: str) -> LookNow | None:
@@ -92,5 +124,6 @@ def _look_for_run(ledger: Ledger, key: str, attempt: int, run_id: str) -> LookNo
     return None if epoch is None else LookNow(key)
 
 
-def _is_id(text: str | None) -> bool:
-    return text is not None and _ID.fullmatch(text) is not None
+def _as_id(text: str | None) -> str | None:
+    """What comes from outside becomes a part of names in Redis only if it looks like an id."""
+    return text if text is not None and _ID.fullmatch(text) else None

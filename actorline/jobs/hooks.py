@@ -4,6 +4,7 @@ A hook waits for the runs' ends: by then a run of our own is known as ours, and 
 collected at once.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
@@ -73,15 +74,9 @@ class Hooks:
     def forget(self, hook_id: str) -> None:
         self._redis.hdel(self._hooks, hook_id)
 
-    def plan_run(self, hook_id: str, run_id: str) -> bool:
-        """Note on Redis's disk that a hook is to look at a run: the platform tells it once. False: no such hook.
-
-        Raises NotDurableError.
-        """
-        if not self._redis.hexists(self._hooks, hook_id):
-            return False
-        self._ledger.plan(RUNS, f"{hook_id}:{run_id}", AGAIN_SECS)
-        return True
+    def plan_runs(self, runs: Sequence[tuple[str, str]]) -> None:
+        """Note on disk which hook is to look at which run: the platform tells it once. Raises NotDurableError."""
+        self._ledger.plan(RUNS, [f"{hook_id}:{run_id}" for hook_id, run_id in runs], AGAIN_SECS)
 
     def take_runs(self) -> list[tuple[str, str]]:
         """Hook and run ids whose look is overdue; each is due again later, unless `forget_run` comes."""

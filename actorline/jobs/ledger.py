@@ -292,9 +292,10 @@ class Ledger:
     def forget_second_look(self, key: str, attempt: int) -> None:
         self.redis.zrem(self.name("second_looks"), f"{attempt}:{key}")
 
-    def plan(self, kind: str, member: str, seconds: float) -> None:
-        """Plan a later look, and return when that is on Redis's disk. Raises NotDurableError."""
-        self._call("plan", keys=[self.name(kind)], args=[member, seconds], on_disk=True)
+    def plan(self, kind: str, members: Sequence[str], seconds: float) -> None:
+        """Plan later looks, and return when they are on Redis's disk. Raises NotDurableError."""
+        if members:
+            self._call("plan", keys=[self.name(kind)], args=[seconds, *members], on_disk=True)
 
     def take_due(self, kind: str) -> list[str]:
         """Members of a sorted set of times that are due by now; each is due again later."""

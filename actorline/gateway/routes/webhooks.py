@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from actorline.errors import Code, Refused
@@ -39,7 +38,7 @@ class FromPlatform(SecurityBase):
     async def __call__(self, request: Request) -> Context:
         context: Context = request.app.state.context
         secret = request.path_params.get("secret") or bearer(request)
-        if secret is None or not await run_in_threadpool(context.hints.is_genuine, secret):
+        if secret is None or not await context.hints.is_genuine(secret):
             raise Refused(Code.AUTH, "The secret of the webhook is missing or wrong. Nothing was done.")
         return context
 
@@ -51,8 +50,9 @@ RESPONSES: Final = {200: {"description": "Taken, or of no use"}, **problems(400,
 @router.post("/apify", summary="Be told of a run by the platform", response_class=Response, responses=RESPONSES)
 async def take(request: Request, context: Genuine, dispatch_id: DispatchId = None, hook: HookId = None) -> Response:
     """A hint: the job is looked at now, and what the payload says is not believed. Safe to repeat, in any order."""
-    event = _parsed(await _read(request))
-    await run_in_threadpool(context.hints.take, Hint(event, dispatch_id, hook))
+    hint = Hint.of(_parsed(await _read(request)), dispatch_id, hook)
+    if hint:
+        await context.hints.take(hint)
     return Response()
 
 

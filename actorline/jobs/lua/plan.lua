@@ -1,5 +1,5 @@
--- Plans a later look: a member of a sorted set of times, which stays as it is if it is there already.
+-- Plans later looks: members of a sorted set of times; one that is there already stays as it is.
 -- KEYS  1 zset  member -> unix seconds when it is due
--- ARGV  1 member  2 seconds from now
-local now = redis.call('TIME')
-return redis.call('ZADD', KEYS[1], 'NX', now[1] + ARGV[2], ARGV[1])
+-- ARGV  1 seconds from now  2.. members
+local due = redis.call('TIME')[1] + ARGV[1]
+for i = 2, #ARGV do redis.call('ZADD', KEYS[1], 'NX', due, ARGV[i]) end
