@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import redis
 import typer
 
 from actorline.cli.exits import Exit, exit_of_result
@@ -11,7 +12,7 @@ from actorline.cli.order import merge, parse_labels, read_document, read_input, 
 from actorline.cli.output import print_json, print_result, say
 from actorline.cli.preflight import check_order
 from actorline.cli.stack import Attached, attach, wait_until_gone
-from actorline.cli.watching import Interrupts, follow
+from actorline.cli.watching import Interrupts, follow, lost_redis
 from actorline.delivery.formats import FORMATS
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
@@ -176,7 +177,10 @@ def interrupt_jobs(
     Answers the jobs that were waited for.
     """
     say("Interrupted: stopping, and waiting until the platform says that nothing runs any more.")
-    wake_workers(settings, [job.key for job in jobs if cancel_job(stack.ledger, job.key)])
+    try:
+        wake_workers(settings, [job.key for job in jobs if cancel_job(stack.ledger, job.key)])
+    except redis.RedisError as error:
+        raise lost_redis([job.key for job in jobs], jobs, error) from error
     told: set[str] = set()
 
     def tell_when_over(jobs: list[Job]) -> None:

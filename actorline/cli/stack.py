@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ from actorline.settings import Settings
 
 START_SECS: Final = 60.0  # one that is just going down drains for half a minute before
 LOOK_SECS: Final = 0.1
+FULL_BYTES: Final = 1_000_000
 STATE_FILE: Final = "stack.json"
 LOCK_FILE: Final = "stack.lock"
 USERS_FILE: Final = "stack.users"
@@ -127,7 +129,9 @@ def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -
                 break
             started = _spawn(settings, workers=workers, flower=flower)
         time.sleep(LOOK_SECS)
-    message = f"The embedded stack did not start. Nothing was started or billed. See {settings.home}/logs/."
+    is_full = shutil.disk_usage(settings.home).free < FULL_BYTES
+    why = "for its disk is full: make room there" if is_full else f"see {settings.home}/logs/"
+    message = f"The embedded stack did not start, {why}. Nothing was started or billed."
     raise Unavailable(Code.REDIS_UNAVAILABLE, message)
 
 

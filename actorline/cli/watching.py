@@ -88,7 +88,7 @@ def follow(
                 jobs = [job for key in keys if (job := ledger.load(key))]
                 disk.look()
             except redis.RedisError as error:
-                raise _lost(keys, jobs, error) from error
+                raise lost_redis(keys, jobs, error) from error
             for job in jobs:
                 _show(progress, bars[job.key], job)
             if look:
@@ -115,8 +115,8 @@ class _Disk:
             say(f"Redis can't be used: {DISK_FULL}. What was ordered waits for that, and goes on by itself.")
 
 
-def _lost(keys: Sequence[str], jobs: Sequence[Job], error: redis.RedisError) -> Unavailable:
-    """`jobs`: as they were seen last."""
+def lost_redis(keys: Sequence[str], jobs: Sequence[Job], error: redis.RedisError) -> Unavailable:
+    """What is to be said when Redis fails meanwhile; `jobs`: as they were seen last."""
     live = [job for job in jobs if not job.is_terminal]
     billing = [job.run_id for job in live if job.run_id and job.run_status not in TERMINAL_STATUSES]
     runs = f" Meanwhile {', '.join(billing)} may be billing: look in the console." if billing else ""

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
+IS_IT_RIGHT: Final = "Is the token of the job's account right where the workers run?"
 ADVICE: Final[Mapping[str, str]] = {
     "full-permission-actor-not-approved": "Approve the Actor's permissions in the console, once, or order it with "
     '"force_permission_level": "LIMITED_PERMISSIONS" among its options if it can do with less.',
+    "user-or-token-not-found": IS_IT_RIGHT,
+    "invalid-token": IS_IT_RIGHT,
     "insufficient-permissions": "Give the token the right to run it, in the console under Settings.",
     "actor-is-not-rented": "Rent the Actor in the console.",
     "apify-plan-required-to-use-paid-actor": "The account needs a paid plan for this Actor.",
