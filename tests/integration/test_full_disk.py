@@ -67,3 +67,21 @@ def test_job_waits_while_the_disk_is_full_says_so_and_goes_on_when_there_is_room
     disk.clear()
     assert running.end().code == 0
     assert len(shop.emulator.starts(actor)) == 1
+
+
+def test_interrupt_that_cannot_be_written_says_which_run_may_be_billing(shop, disk):
+    actor = shop.emulator.actor("no-room-to-stop", items=1, duration_secs=60)
+    running = shop.run("--json", key="no-room-to-stop", actor=actor)
+    (run,) = wait_for(lambda: shop.emulator.runs_of(actor), what="the run")
+    wait_for(lambda: shop("show", "no-room-to-stop", "--json").json["run_status"] == "RUNNING", what="the first poll")
+    disk.fill()
+    wait_for(lambda: "it refuses writes" in running.err, what="a server that knows that its disk is full")
+    running.process.terminate()
+    done = running.end()
+    assert done.code == 7
+    assert done.json["reason"]["billed"] is True
+    assert f"Meanwhile {run['id']} may be billing: look in the console." in done.json["reason"]["message"]
+    assert "Come back: actorline show no-room-to-stop" in done.json["reason"]["message"]
+    disk.clear()
+    assert shop("cancel", "no-room-to-stop", "--json").json["state"] == "CANCELLED"
+    assert shop.emulator.run(run["id"])["status"] == "ABORTED"

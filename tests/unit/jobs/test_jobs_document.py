@@ -71,6 +71,48 @@ def test_whatever_comes_in_is_taken_or_refused_with_a_reason(raw):
         assert parse_document(json.loads(outcome.model_dump_json())) == outcome
 
 
+FULL = {
+    "version": 1, "key": "prices", "actor": "apify/x", "input": {"startUrls": [{"url": "https://example.com"}]},
+    "options": {"memory_mbytes": 1024, "timeout_secs": 60, "build": "latest", "max_items": 5},
+    "collect": {"fields": ["a", "b"], "output_fields": ["c", "d"], "records": ["OUTPUT"], "limit": 9},
+    "sink": {"url": "file:///srv/{key}/", "compression": "none"}, "labels": {"shop": "one"}, "priority": 3,
+}  # fmt: skip
+
+
+@st.composite
+def mutated(draw: Any) -> Any:
+    """A good document in which one thing, at any depth, is another one, or gone, or in deep company."""
+    document = json.loads(json.dumps(FULL))
+    place: Any = document
+    while True:
+        name = draw(st.sampled_from(list(place) if isinstance(place, dict) else range(len(place))))
+        if not isinstance(place[name], dict | list) or not place[name] or draw(st.booleans()):
+            break
+        place = place[name]
+    match draw(st.sampled_from(["other", "gone", "renamed", "deep"])):
+        case "other":
+            place[name] = draw(any_json)
+        case "gone":
+            del place[name]
+        case "renamed" if isinstance(place, dict):
+            place[draw(st.text(max_size=9))] = place.pop(name)
+        case _:
+            for _ in range(draw(st.sampled_from([1, 3, 900, 20_000]))):
+                place[name] = [place[name]]
+    return document
+
+
+@settings(max_examples=100)
+@given(mutated())
+def test_a_good_document_with_one_mistake_is_taken_or_refused_with_a_reason(raw):
+    outcome = parse_or_reason(raw)
+    if isinstance(outcome, str):
+        assert outcome.endswith("Nothing was started.")
+        assert len(outcome.encode()) < 4_000
+    else:
+        assert parse_document(json.loads(outcome.model_dump_json())).body_hash() == outcome.body_hash()
+
+
 @pytest.mark.parametrize(
     "raw",
     [
