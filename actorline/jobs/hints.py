@@ -9,7 +9,7 @@ from actorline.jobs.hooks import Hooks
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import State
 from actorline.platform.marker import read_marker
-from actorline.platform.webhooks import RUN_CREATED, RunEvent
+from actorline.platform.webhooks import RUN_CREATED, RUN_ENDED, RunEvent
 
 DISPATCH_SECS: Final = 3 * 86_400  # the platform repeats a dispatch for about 32 hours (fact sheet, section 8)
 HINTED_SECS: Final = 86_400  # an unclear start is settled within minutes
@@ -98,7 +98,7 @@ def _take(ledger: Ledger, installation: str, hint: Hint, known: Known) -> LookNo
     if known.is_taken:
         return None
     if known.key is not None:
-        return None if hint.event_type == RUN_CREATED else _look_at_run(ledger, known.key)
+        return None if hint.event_type == RUN_CREATED else _look_at_run(ledger, known.key, hint.event_type)
     marker = read_marker(hint.user_agent)
     if marker and marker.installation == installation:
         key = ledger.key_of_marker(marker.digest)
@@ -106,9 +106,9 @@ def _take(ledger: Ledger, installation: str, hint: Hint, known: Known) -> LookNo
     return HookRun(hint.hook_id, hint.run_id) if hint.hook_id and known.has_hook else None
 
 
-def _look_at_run(ledger: Ledger, key: str) -> LookNow | None:
-    states = {State.RUNNING, State.ABORTING}
-    epoch = ledger.change(key, states=states, epoch=None, care_s=0, fields={"resume": True})
+def _look_at_run(ledger: Ledger, key: str, event_type: str) -> LookNow | None:
+    fields = {"resume": True, **({"hinted_at": "@now"} if event_type in RUN_ENDED else {})}
+    epoch = ledger.change(key, states={State.RUNNING, State.ABORTING}, epoch=None, care_s=0, fields=fields)
     return None if epoch is None else LookNow(key)
 
 

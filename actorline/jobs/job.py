@@ -64,6 +64,7 @@ class Job(BaseModel):
     dataset_id: str | None = None
     key_value_store_id: str | None = None
     adopted: bool = False
+    hinted_at: float | None = None  # when a webhook last said that the run has ended
     resurrects: int = 0  # asked for by `on_failure.resurrect`
     resurrection: Json[Resurrection] | None = None
     new_runs: int = 0  # started by `on_failure.new_runs`

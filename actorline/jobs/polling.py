@@ -23,6 +23,8 @@ from actorline.settings import Settings
 
 POLL_STATES: Final = frozenset({State.RUNNING, State.ABORTING})
 NOT_YET_SECS: Final = 60.0  # a run just created may answer 404 for a moment (fact sheet, section 4)
+HINTED_POLL_SECS: Final = 2.0
+HINTED_SECS: Final = 20.0  # for so long the GET may lag behind a webhook that tells of the run's end
 ABORT_POLL_SECS: Final = 1.0  # an abort takes a second or two, and somebody is waiting for it
 
 
@@ -76,7 +78,7 @@ class Poller:
         )
 
     def _goes_on(self, job: Job, run: Run) -> Step:
-        every = ABORT_POLL_SECS if job.state is State.ABORTING else job.order.poll_interval_secs
+        every = self._interval(job)
         changed = run.status != job.run_status
         won = self.ledger.change(
             job.key,
@@ -88,6 +90,12 @@ class Poller:
             fields={"sent_at": "@now", "failures": 0, **run_fields(run), **({} if run.is_terminal else _GOES_ON)},
         )
         return Stop() if won is None else Wait(every)
+
+    def _interval(self, job: Job) -> float:
+        if job.state is State.ABORTING:
+            return ABORT_POLL_SECS
+        is_hinted = job.hinted_at is not None and self.ledger.now() - job.hinted_at < HINTED_SECS
+        return min(job.order.poll_interval_secs, HINTED_POLL_SECS) if is_hinted else job.order.poll_interval_secs
 
     def _ended(self, job: Job, run: Run) -> Step:
         match next_chance(job, run, now=self.ledger.now(), settle_s=self.settings.start_settle_secs):
