@@ -23,14 +23,18 @@ from weather import Weather
 
 IN_FLIGHT: Final = 30
 END_SECS: Final = 300.0  # for what is still under way when the last order is placed, and for the last leftovers
+TELL_EVERY_SECS: Final = 15.0
 ENDS: Final = frozenset({"DELIVERED", "PARTIAL", "FAILED", "CANCELLED", "EXPIRED"})
 
 
 @pytest.mark.timeout(4 * 3600)
 def test_every_job_of_a_storm_ends_as_it_must_and_is_paid_once(emulator, tmp_path, capsys):
+    def say(text: str) -> None:
+        with capsys.disabled():
+            print(text, flush=True)  # noqa: T201
+
     count, seed = int(os.environ.get("JOBS") or 500), int(os.environ.get("SEED") or time.time())
-    with capsys.disabled():
-        print(f"\n{count} jobs, SEED={seed}", flush=True)  # noqa: T201
+    say(f"\n{count} jobs, SEED={seed}")
     rng = Random(seed)
     orders = [make_order(number, rng, emulator) for number in range(count)]
     with mortal_valkey() as valkey:
@@ -39,9 +43,10 @@ def test_every_job_of_a_storm_ends_as_it_must_and_is_paid_once(emulator, tmp_pat
         began = time.monotonic()
         try:
             weather.begin()
-            Storm(line, orders).run()
+            Storm(line, orders).run(tell=lambda told: say(f"{told}; {len(weather.blows)} blows"))
             weather.calm()
             took_s = time.monotonic() - began
+            say("calm: looking at what is left")
             wait_for(lambda: not unacked(line), within=END_SECS, what="an empty unacked set")
             faults, runs = Faults(), []
             for order in orders:
@@ -51,8 +56,7 @@ def test_every_job_of_a_storm_ends_as_it_must_and_is_paid_once(emulator, tmp_pat
         finally:
             weather.end()
             line.client.close()
-    with capsys.disabled():
-        print(report)  # noqa: T201
+    say(report)
     assert faults.said == []
     assert left == []
 
@@ -68,8 +72,8 @@ class Storm:
         # without a back end, whose subscriptions a service would lose with Valkey
         self._sender = Celery("storm", broker=line.broker, set_as_current=False)
 
-    def run(self) -> None:
-        deadline = None
+    def run(self, tell: Callable[[str], None]) -> None:
+        deadline, tell_at = None, time.monotonic()
         while self._waiting or self._going:
             while self._waiting and len(self._going) < IN_FLIGHT:
                 self._place(self._waiting.popleft())
@@ -78,6 +82,9 @@ class Storm:
             if not self._waiting:
                 deadline = deadline or time.monotonic() + END_SECS
                 assert time.monotonic() < deadline, f"these did not end: {sorted(self._going)}"
+            if time.monotonic() > tell_at:
+                tell_at += TELL_EVERY_SECS
+                tell(f"{len(self._waiting)} to be ordered, {len(self._going)} going on")
             time.sleep(0.3)
         self._sender.close()
 
