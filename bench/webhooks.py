@@ -26,10 +26,11 @@ RESOURCE: Final = {"status": "SUCCEEDED", "meta": {"origin": "API", "userAgent":
 
 
 class Told(gateway.Load):
-    """The platform, which tells of runs that a hook is for: each is noted on Redis's disk before the answer."""
+    """The platform, which tells of runs that no job is for."""
 
     wanted_status = b"200"
     secret = ""
+    path = b"/v1/webhooks/apify"
 
     def request(self) -> bytes:
         data = {"actorId": "t", "actorRunId": uuid.uuid4().hex}
@@ -38,7 +39,13 @@ class Told(gateway.Load):
             b"Authorization: Bearer " + self.secret.encode(),
             b"X-Apify-Webhook-Dispatch-Id: " + os.urandom(8).hex().encode(),
         )
-        return gateway.post(b"/v1/webhooks/apify?hook=bench", event, *headers)
+        return gateway.post(self.path, event, *headers)
+
+
+class ToldOfHook(Told):
+    """The same of runs that a hook is for: each is noted on Redis's disk before the answer."""
+
+    path = b"/v1/webhooks/apify?hook=bench"
 
 
 def answers(rate: float, seconds: float) -> None:
@@ -49,7 +56,8 @@ def answers(rate: float, seconds: float) -> None:
         print("| load | webhooks/s | median ms | p99 ms | longest ms | CPU: gateway, Valkey, load | peak MB |")
         print("|---|---|---|---|---|---|---|")
         gateway.report(door, "(warm-up)", gateway.steady(door.port, 64, rate, 2, Told))
-        gateway.report(door, f"{rate:g}/s", gateway.steady(door.port, 64, rate, seconds, Told))
+        for name, kind in (("of no job", Told), ("of a hook", ToldOfHook)):
+            gateway.report(door, f"{name}, {rate:g}/s", gateway.steady(door.port, 64, rate, seconds, kind))
     os.sched_setaffinity(0, gateway.GATEWAY_CORE | gateway.OTHER_CORE)
 
 
