@@ -1,5 +1,7 @@
 """PROGRESS: what a caller's result shows while the job goes on."""
 
+from typing import Any
+
 from celery import current_app, states
 
 from actorline.jobs.job import Job, Progress
@@ -14,9 +16,27 @@ def report_progress(job: Job) -> None:
         return
     progress = Progress.of(job).model_dump(mode="json")
     for task_id in ledger().callers(job.key):
-        if job.retries and current_app.backend.get_state(task_id) in states.READY_STATES:
-            continue  # a caller that was answered before the retry, and isn't forgotten yet
-        current_app.backend.store_result(task_id, progress, "PROGRESS")
+        _store_unless_ended(task_id, progress)
+
+
+def _store_unless_ended(task_id: str, progress: dict[str, Any]) -> None:
+    """Celery looks and stores in two steps: a worker that stands still between them would put PROGRESS over the answer
+    that came meanwhile, and its caller would wait for ever.
+    """
+    backend: Any = current_app.backend
+    key = backend.get_key_for_task(task_id)
+    nothing = dict.fromkeys(("traceback", "date_done"))
+    told = backend.encode({"task_id": task_id, "status": "PROGRESS", "result": progress, "children": [], **nothing})
+
+    def store(pipe: Any) -> None:
+        stored = pipe.get(key)
+        ended = stored and backend.decode(stored)["status"] in states.READY_STATES
+        pipe.multi()
+        if not ended:
+            pipe.set(key, told, ex=backend.expires)
+            pipe.publish(key, told)
+
+    backend.client.transaction(store, key)
 
 
 def report_page(key: str) -> None:

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import redis
 import structlog
 from celery import Task, shared_task
 from celery.exceptions import Ignore
 from celery.worker import state as worker_state
+from kombu.exceptions import OperationalError
 
 from actorline.errors import JobRefused, Refused, Unavailable
 from actorline.jobs.document import shown_key
@@ -34,12 +36,12 @@ def run(self: "Task[Any, Any]", document: Any) -> None:
         submitted = submit(
             document, ledger=ledger(), settings=settings(), trusted=False, caller=keep_caller(self.request)
         )
+        _go_on(submitted)
     except Refused as error:
         raise JobRefused(_refusal(document, error)) from None
-    except Unavailable as error:
-        log.warning("order_waits", reason=error.reason.code)
+    except (Unavailable, redis.RedisError, OperationalError) as error:  # a caller must not take it for its job's end
+        log.warning("order_waits", error=type(error).__name__)
         raise self.retry(countdown=TRY_AGAIN_SECS) from error
-    _go_on(submitted)
     if self.request.id in worker_state.revoked:  # revoked between our receiving it and the ledger's knowing its id
         ask_to_cancel(submitted.key)
     raise Ignore

@@ -1,0 +1,237 @@
+"""Messages in any order, twice or never, workers that die at any call, a platform that answers late or not at all:
+whatever an adversary does to a line, it keeps its promises, and comes to its end once the adversary lets it.
+
+ANY_ORDER_LIVES says how many lives of a line are lived; `make adversary` lives thousands.
+"""
+
+import itertools
+import os
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import hypothesis.strategies as st
+import pytest
+import structlog
+from held_execution import Blow, Blows, Fate
+from held_line import Ground, HeldLine, held_line
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from promises import LAST_ROUNDS, ROUND_SECS, Promises
+from small_platform import Answer, Start
+
+LIVES: Final = int(os.environ.get("ANY_ORDER_LIVES", "30"))
+STEPS: Final = 20
+STRIDE: Final = 1 if LIVES > 100 else 50
+KEYS: Final = ("a", "b")
+
+pytestmark = [
+    pytest.mark.timeout(0),  # it takes as long as there are lives to be lived
+    pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning"),  # Celery's own
+]
+
+indexes = st.integers(0, 7)
+blows = st.builds(
+    lambda coming: Blows(*coming), st.lists(st.builds(Blow, st.integers(0, 40), st.sampled_from(Fate)), max_size=5)
+)
+orders = st.fixed_dictionaries(
+    {
+        "key": st.sampled_from(KEYS),
+        "on_failure": st.sampled_from(
+            [{}, {"new_runs": 1}, {"resurrect": 1}, {"resurrect": 1, "new_runs": 1}, {"deliver_partial": False}]
+        ),
+        "deadline_secs": st.sampled_from([None, None, None, 40]),
+    },
+)
+goings = st.tuples(
+    st.sampled_from(["SUCCEEDED", "SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"]), st.sampled_from([1.0, 20.0, 90.0])
+)
+starts = st.builds(
+    Start,
+    answer=st.sampled_from(Answer),
+    made=st.booleans(),
+    late_secs=st.sampled_from([0, 0, 20, 50]),
+    unlisted_secs=st.sampled_from([0, 0, 5, 65]),
+    unknown_secs=st.sampled_from([0, 0, 2]),
+)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """The adversary."""
+
+    ground: Ground
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.doors = ExitStack()
+
+    @initialize(
+        is_young=st.booleans(),
+        shows_agents=st.booleans(),
+        first=st.lists(orders, min_size=1, max_size=2),
+        coming=st.lists(starts, max_size=3),
+        going=goings,
+    )
+    def begin(
+        self,
+        is_young: bool,
+        shows_agents: bool,
+        first: list[dict[str, Any]],
+        coming: list[Start],
+        going: tuple[str, float],
+    ) -> None:
+        self.line: HeldLine = self.doors.enter_context(held_line(self.ground, is_young=is_young))
+        self.promises = Promises(self.line, KEYS)
+        self.line.platform.shows_agents = shows_agents
+        self.line.platform.coming.extend(coming)
+        self.let_runs_go(going)
+        for order in first:
+            self.order(order)
+
+    # -- people and services
+
+    @rule(order=orders)
+    def order(self, order: dict[str, Any]) -> None:
+        self.line.order(**order)
+
+    @rule(wish=st.sampled_from(["cancel", "retry"]), key=st.sampled_from(KEYS))
+    def ask(self, wish: str, key: str) -> None:
+        self.line.send(f"actorline.{wish}", key)
+
+    # -- messages and workers
+
+    @rule(rounds=st.integers(1, 6), coming=blows, backwards=st.booleans())
+    def work(self, rounds: int, coming: Blows, backwards: bool) -> None:
+        for _ in range(rounds):
+            self.line.work(ROUND_SECS, coming, backwards=backwards)
+
+    @precondition(lambda self: self.line.bag)
+    @rule(index=indexes, coming=blows, is_lost=st.booleans())
+    def deliver(self, index: int, coming: Blows, is_lost: bool) -> None:
+        self.line.deliver(take(self.line.bag, index), coming, is_lost=is_lost)
+
+    @precondition(lambda self: self.line.held)
+    @rule(index=indexes, coming=blows, is_lost=st.booleans())
+    def wake(self, index: int, coming: Blows, is_lost: bool) -> None:
+        self.line.go_on(take(self.line.held, index), coming, is_lost=is_lost)
+
+    @precondition(lambda self: self.line.bag)
+    @rule(index=indexes, times=st.sampled_from([0, 2]))
+    def lose_or_double(self, index: int, times: int) -> None:
+        self.line.bag.extend([take(self.line.bag, index)] * times)
+
+    @precondition(lambda self: self.line.held)
+    @rule(index=indexes)
+    def take_for_dead(self, index: int) -> None:
+        """The broker hands on what a frozen worker holds."""
+        frozen = take(self.line.held, index)
+        self.line.held.append(frozen)
+        self.line.bag.append(frozen.about)
+
+    # -- the platform, and time
+
+    @rule(start=starts)
+    def prepare_start(self, start: Start) -> None:
+        self.line.platform.coming.append(start)
+
+    @rule(going=goings)
+    def let_runs_go(self, going: tuple[str, float]) -> None:
+        self.line.platform.final, self.line.platform.secs = going
+
+    @rule()
+    def turn_platform_off_or_on(self) -> None:
+        self.line.platform.is_down = not self.line.platform.is_down
+
+    @rule(seconds=st.sampled_from([0.5, 3.0, 8.0, 16.0, 45.0, 131.0, 310.0]))
+    def let_time_pass(self, seconds: float) -> None:
+        self.line.clock.advance(seconds)
+
+    # -- what holds all the time, and at the end
+
+    @invariant()
+    def promises_are_kept(self) -> None:
+        self.promises.check()
+
+    def teardown(self) -> None:
+        with self.doors:
+            if sys.exc_info()[0] is None:
+                self.promises.check_end()
+
+
+def take(things: list[Any], index: int) -> Any:
+    return things.pop(index % len(things))
+
+
+@pytest.fixture
+def ground(valkey: str, tmp_path: Path) -> Iterator[Ground]:
+    ground = Ground(valkey, tmp_path / "home")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
+    yield ground
+    structlog.reset_defaults()
+    ground.close()
+
+
+def test_promises_are_kept_in_any_order_of_messages_deaths_and_answers(ground):
+    class OnGround(AnyOrder):
+        pass
+
+    OnGround.ground = ground
+    run_state_machine_as_test(
+        OnGround,
+        settings=settings(
+            max_examples=LIVES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.parametrize("fate", Fate)
+def test_job_is_delivered_whichever_of_its_calls_is_struck(ground, fate):
+    """One job, one blow, at one of its calls after the other; where there is little time, at some of them."""
+    for after in itertools.count(random.randrange(STRIDE), STRIDE):
+        with held_line(ground) as line:
+            promises = Promises(line, ("a",))
+            coming = Blows(Blow(after, fate))
+            line.order(key="a")
+            for _ in range(LAST_ROUNDS):
+                line.work(ROUND_SECS, coming)
+                promises.check()
+                if promises.is_over():
+                    break
+            promises.check_end()
+            (job,) = promises.jobs()
+            assert (job.state, job.items, len(line.platform.runs)) == ("DELIVERED", 7, 1), (
+                f"{fate} after {after}: {job}"
+            )
+            if not coming.are_over:
+                return
+
+
+@pytest.mark.parametrize("fate", [Fate.HOLD, Fate.FAIL_BEFORE, Fate.FAIL_AFTER])
+def test_caller_gets_its_jobs_end_whatever_strikes_while_it_is_registered(ground, fate):
+    for after in itertools.count():
+        with held_line(ground) as line:
+            promises = Promises(line, ("a",))
+            coming = Blows(Blow(after, fate))
+            line.order(key="a")
+            line.deliver(line.bag.pop(), coming)
+            promises.check()
+            line.send("actorline.cancel", "a")
+            while line.bag:
+                line.work(ROUND_SECS)
+            promises.check_end()
+            if not coming.are_over:
+                return
