@@ -1,9 +1,8 @@
 """`jobs`, `show`, `cancel`: what is in the ledger, and how to stop it."""
 
 from collections.abc import Iterator
-from heapq import merge
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -17,12 +16,16 @@ from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.listing import Cursor, list_jobs
 from actorline.jobs.messages import wake_workers
 from actorline.jobs.states import State
 from actorline.settings import load_settings
 
 Key = Annotated[str, typer.Argument(help="The job's key", metavar="KEY")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line")]
+
+
+PAGE_JOBS: Final = 100
 
 
 def jobs(
@@ -89,9 +92,10 @@ def find(ledger: Ledger, key: str) -> Job:
 
 
 def _newest(ledger: Ledger, states: list[State], labels: dict[str, str]) -> Iterator[Job]:
-    queues = [ledger.list_keys(state) for state in states]
-    newest = merge(*queues, key=lambda entry: -entry[1])
-    for key, _ in newest:
-        job = ledger.load(key)
-        if job and labels.items() <= job.order.labels.items():
-            yield job
+    after: Cursor | None = None
+    while True:
+        page = list_jobs(ledger, limit=PAGE_JOBS, after=after, states=states, labels=labels)
+        yield from page.jobs
+        if page.next is None:
+            return
+        after = page.next

@@ -1,5 +1,6 @@
 """Who is let in, and what they may do: by API key, or on loopback, while there is no key yet, any local program."""
 
+import asyncio
 import hmac
 import time
 from collections.abc import Callable
@@ -44,6 +45,7 @@ class Doorkeeper:
     clock: Callable[[], float] = time.monotonic
     _keys: dict[str, ApiKey] = field(default_factory=dict)
     _read_at: float = float("-inf")
+    _reading: "asyncio.Task[None] | None" = None
 
     async def admit(self, request: Request) -> Grant:
         """Raises Refused (auth, forbidden), and what Redis raises."""
@@ -73,10 +75,19 @@ class Doorkeeper:
         return self._keys.get(name)
 
     async def _refresh(self, *, older_than_secs: float) -> None:
+        """One look-up serves all who ask meanwhile, also where Redis doesn't answer."""
         if self.clock() - self._read_at < older_than_secs:
             return
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        await asyncio.shield(self._reading)
+
+    async def _read(self) -> None:
         asked_at = self.clock()
-        keys = await run_in_threadpool(list_keys, self.ledger)
+        try:
+            keys = await run_in_threadpool(list_keys, self.ledger)
+        finally:
+            self._reading = None
         self._keys, self._read_at = {key.name: key for key in keys}, asked_at
 
 

@@ -24,9 +24,7 @@ from actorline.jobs.ledger import Ledger
 from actorline.settings import Settings
 
 ROUTERS: Final = (jobs.router, events.router, rows.router, webhooks.router, health.router)
-MOST_STREAMS: Final = (
-    100  # each holds a connection for as long as a job lasts; more watchers than that poll with `wait`
-)
+MOST_STREAMS: Final = 100  # each holds a connection while its job lasts; more watchers than that ask with `wait`
 
 
 def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_stopping: Callable[[], bool]) -> FastAPI:

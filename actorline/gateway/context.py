@@ -16,7 +16,7 @@ from actorline.gateway.ordering import OrderDesk
 from actorline.gateway.starting import Starter
 from actorline.gateway.streams import Downloads, Places
 from actorline.gateway.waiting import Timelines
-from actorline.jobs.document import is_key
+from actorline.jobs.document import is_key, shown_key
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
 from actorline.settings import Settings
@@ -49,7 +49,7 @@ class Visit:
         """Raises Refused (unknown-key) as well for a job that the grant doesn't cover: for its holder there is none."""
         job = self.context.ledger.load(key) if is_key(key) else None
         if job is None or not self.grant.sees(job.order.account):
-            raise Refused(Code.UNKNOWN_KEY, f"There is no job with the key {key[:200]!r}. Nothing was changed.")
+            raise Refused(Code.UNKNOWN_KEY, f"There is no job with the key {shown_key(key)!r}. Nothing was changed.")
         return job
 
 

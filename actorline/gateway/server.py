@@ -18,7 +18,7 @@ from actorline.jobs.ledger import Ledger, connect
 from actorline.settings import Settings, SettingsError
 
 REDIS_TIMEOUT_SECS: Final = 8.0  # a client waits: longer than a write may take to be on disk (5 s), no more
-REDIS_RETRIES: Final = 2
+REDIS_RETRIES: Final = 1
 HEAD_BYTES: Final = 16_384  # a request's line and headers
 KEEP_ALIVE_SECS: Final = 30  # above the idle time of usual clients' pools, so that they close first
 DRAIN_SECS: Final = 10  # for answers under way at SIGTERM; the stack allows 25
@@ -42,7 +42,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
     doorkeeper = Doorkeeper(ledger, key, is_loopback(host))
     _allow_files()
     with listen(host, port) as listener:
-        _quiet_server()
+        _log_as_json(settings.log_level)
         app = make_app(settings, ledger, doorkeeper, is_stopping=lambda: server.should_exit)
         config = uvicorn.Config(
             app, http=BoundedConnection, ws="none", loop="uvloop", lifespan="on", log_config=None, access_log=False,
@@ -67,7 +67,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket, host: str) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+    name = f"[{host.strip('[]')}]" if ":" in host else host
+    return f"http://{name}:{listener.getsockname()[1]}"
 
 
 def _allow_files() -> None:
@@ -78,9 +79,8 @@ def _allow_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _quiet_server() -> None:
-    """The server logs whole exceptions, which may quote an input; faults are told by `problems`."""
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+def _log_as_json(level: str) -> None:
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # whole exceptions may quote an input: see `problems`
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -88,7 +88,7 @@ def _quiet_server() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
