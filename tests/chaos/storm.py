@@ -137,7 +137,7 @@ def describe(line: Line, orders: Sequence[Order], runs: list[dict[str, Any]], we
         "runs paid": len(runs),
         "runs adopted": sum(job.adopted for job in jobs),
         "rows": f"{sum(job.items for job in jobs):,}",
-        "taken over after (median, most)": f"{median(taken):.1f} s, {taken[-1]:.1f} s" if taken else "",
+        "taken over after (median, most)": f"{median(secs for secs, _ in taken):.1f} s, {taken[-1][0]:.1f} s",
     }
     ends = ", ".join(f"{number} {state}" for state, number in Counter(str(job.state) for job in jobs).most_common())
     return "\n".join([
@@ -145,24 +145,40 @@ def describe(line: Line, orders: Sequence[Order], runs: list[dict[str, Any]], we
         f"| {' | '.join(row)} |",
         f"|{'---|' * len(row)}",
         f"| {' | '.join(str(value) for value in row.values())} |",
+        "the longest until all jobs had gone on:",
+        *(f"  {secs:.1f} s, {what}" for secs, what in taken[:-6:-1]),
     ])  # fmt: skip
 
 
-def take_overs(line: Line, orders: Sequence[Order], blows: Sequence[tuple[float, str]]) -> list[float]:
-    """For each blow, the seconds until every job that was going on then had gone on: by an entry of its timeline, or a
-    request for its run or its dataset.
-    """
-    steps = [sorted(steps_of(line, order)) for order in orders]
+Step = tuple[float, str]
+"""When, and what: an entry of a job's timeline, or a request for its run or its dataset."""
+
+
+def take_overs(line: Line, orders: Sequence[Order], blows: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
+    """For each blow, the seconds until every job that was going on then had gone on, and the last one to do so."""
+    steps = [(order, sorted(steps_of(line, order))) for order in orders]
     return [
-        max(times[bisect_right(times, at)] - at for times in going)
-        for at, _ in blows
-        if (going := [times for times in steps if times and times[0] < at < times[-1]])
+        max(_next_step(order, taken, at, blow) for order, taken in going)
+        for at, blow in blows
+        if (going := [(order, taken) for order, taken in steps if taken and taken[0][0] < at < taken[-1][0]])
     ]
 
 
-def steps_of(line: Line, order: Order) -> list[float]:
+def _next_step(order: Order, steps: Sequence[Step], at: float, blow: str) -> tuple[float, str]:
+    number = bisect_right(steps, at, key=lambda step: step[0])
+    then, what = steps[number]
+    return then - at, f"{blow}: {order.key} ({order.kind}), from {steps[number - 1][1]} to {what}"
+
+
+def steps_of(line: Line, order: Order) -> list[Step]:
     job = line.ledger.load(order.key)
-    ids = [each for each in (job.run_id, job.dataset_id) if each] if job else []
+    if job is None:
+        return []
+    ids = [each for each in (job.run_id, job.dataset_id) if each]
     paths = [f"/v2/{kind}/{each}" for each in ids for kind in ("actor-runs", "datasets")]
-    requests = [request["at"] for path in paths for request in line.emulator.requests(path_prefix=path)]
-    return [*(entry.at for entry in line.ledger.timeline(order.key)), *requests]
+    requests = [request for path in paths for request in line.emulator.requests(path_prefix=path)]
+    steps = [
+        *((entry.at, entry.event) for entry in line.ledger.timeline(order.key)),
+        *((request["at"], f"{request['method']} {request['path']}") for request in requests),
+    ]
+    return [step for step in steps if step[0] <= (job.ended_at or 0)]  # some are looked at once more later
