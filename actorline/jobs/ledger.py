@@ -124,7 +124,8 @@ class Ledger:
     def _registration(self, order: NewJob, care_s: float) -> Call:
         key, document, caller = order.key, order.document, order.caller
         fields = {
-            "document": document.model_dump_json(exclude={"input"}),
+            # without defaults: a field that a newer version adds is no riddle to an older one that works beside it
+            "document": document.model_dump_json(exclude={"input"}, exclude_defaults=True),
             "input": document.input_body(),
             "account": document.account,
             "sink": order.sink,

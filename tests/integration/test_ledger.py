@@ -1,3 +1,4 @@
+import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -92,6 +93,13 @@ def test_an_order_becomes_a_job_with_its_input_apart(ledger):
     assert [key for key, _ in ledger.list_keys(State.QUEUED)] == ["k"]
     assert ledger.callers("k") == {"task-1": CALLER}
     assert ledger.key_of_task("task-1") == "k"
+
+
+def test_only_what_was_ordered_is_kept_of_a_document(ledger):
+    """A field that a newer version adds would be a riddle to an older one that works beside it."""
+    register(ledger)
+    kept = json.loads(ledger.redis.hget(ledger.name("job", "k"), "document"))
+    assert kept == {name: value for name, value in ORDER.items() if name != "input"}
 
 
 def test_the_same_order_joins_and_changes_nothing_but_its_callers(ledger):
