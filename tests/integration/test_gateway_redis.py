@@ -1,0 +1,76 @@
+"""The HTTP door while its Redis is away, frozen, full or forgetful."""
+
+import os
+import signal
+import time
+
+import httpx
+import pytest
+from gateway_process import running_gateway
+from real_parts import make_line, wait_for
+from terminal import running_valkey
+
+
+@pytest.fixture
+def gateway(short_folder, emulator, tmp_path):
+    """A door whose Valkey the test starts and stops."""
+    line = make_line(f"redis+socket://{short_folder}/s", emulator, tmp_path, "gw-redis")
+    with running_gateway(line) as gateway:
+        yield gateway
+    line.client.close()
+
+
+def assert_unavailable(answer: httpx.Response, code: str, *words: str) -> None:
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (503, code), problem
+    assert answer.headers["Retry-After"]
+    for word in words:
+        assert word in problem["detail"]
+
+
+def test_it_answers_without_redis_and_takes_orders_as_soon_as_it_is_there(gateway, short_folder):
+    assert_unavailable(gateway.http.get("/readyz"), "redis-unavailable")
+    assert_unavailable(gateway.order(key="k", actor="x"), "redis-unavailable", "no connection", "same key")
+    assert_unavailable(gateway.http.get("/v1/jobs"), "redis-unavailable")
+    assert gateway.http.get("/healthz").status_code == 200
+    with running_valkey(short_folder):
+        wait_for(lambda: gateway.http.get("/readyz").status_code == 200, what="a door that is ready")
+        assert gateway.order(key="k", actor="x").status_code == 202
+    assert_unavailable(gateway.http.get("/v1/jobs/k", params={"wait": 5}), "redis-unavailable")
+    with running_valkey(short_folder):  # another process, which knows no script of ours but the order
+        wait_for(lambda: gateway.http.get("/readyz").status_code == 200, what="a door that is ready again")
+        assert gateway.order(key="k", actor="x").status_code == 200
+        assert gateway.order(key="k-2", actor="x").status_code == 202
+    assert gateway.logged("request_failed") == []
+
+
+def test_who_waits_for_a_frozen_redis_holds_up_no_sign_of_life(gateway, short_folder):
+    with running_valkey(short_folder) as valkey:
+        wait_for(lambda: gateway.order(key="k", actor="x").status_code == 202, what="an order")
+        os.kill(valkey.pid, signal.SIGSTOP)
+        try:
+            with httpx.Client(base_url=gateway.url, timeout=60) as http:
+                began = time.monotonic()
+                assert http.get("/healthz").status_code == 200
+                assert time.monotonic() - began < 2
+                assert_unavailable(http.get("/v1/jobs/k"), "redis-unavailable", "in time")
+                assert time.monotonic() - began < 30
+        finally:
+            os.kill(valkey.pid, signal.SIGCONT)
+        wait_for(lambda: gateway.http.get("/v1/jobs/k").status_code == 200, what="an answer again")
+
+
+@pytest.mark.parametrize("option", ["appendonly no", "maxmemory-policy allkeys-lru"])
+def test_it_is_not_ready_with_a_redis_that_forgets(gateway, short_folder, option):
+    with running_valkey(short_folder, *f"--{option}".split()):
+        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's answer")
+        assert_unavailable(gateway.http.get("/readyz"), "ledger-not-durable", "CONFIG SET")
+
+
+def test_an_order_that_would_not_be_on_disk_is_not_taken(gateway, short_folder):
+    with running_valkey(short_folder, "--appendonly", "no"):
+        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's answer")
+        assert_unavailable(
+            gateway.order(key="k", actor="x"), "ledger-not-durable", "Nothing was started", "appendonly yes"
+        )
+        assert gateway.http.get("/v1/jobs/k").status_code == 404
