@@ -72,7 +72,7 @@ class Starter:
     settings: Settings
     installation: str
 
-    def advance(self, key: str, epoch: int) -> Step:  # noqa: PLR0911 - a table: each obstacle has its answer
+    def advance(self, key: str, epoch: int) -> Step:
         """Take the job from QUEUED, WAITING or STARTING to its run, or to the end. Raises PlatformError and
         redis.RedisError before anything is sent.
         """
@@ -80,25 +80,34 @@ class Starter:
         if job is None or job.epoch != epoch or job.state not in START_STATES:
             return Stop()
         wanted = job.wanted or ("expire" if job.deadline_at and self.ledger.now() > job.deadline_at else None)
-        if wanted and job.intent is None and not self.ledger.runs(key, job.attempt):
+        may_be_running = job.intent is not None or bool(self.ledger.runs(key, job.attempt))
+        if wanted and not may_be_running:
             return end_job(self.ledger, job, STOP_EVENTS[wanted], stop_reason(job, wanted))
-        if job.order.collect.dataset and job.order.collect.format == "parquet" and not has_parquet():
-            return self._refuse(job, Reason(code=Code.FORMAT_REFUSED, message=NO_PARQUET, billed=False))
+        # from an intent on nothing is refused any more: a run may be billing, and is looked for first
+        refusal = None if may_be_running else self._unfit(job)
+        if refusal:
+            return self._refuse(job, refusal)
         if job.order.dataset_id:
             return self._collect(job, job.order.dataset_id)
+        if job.order.run_id:
+            return self._take_over(job, job.order.run_id)
+        return self._start(job, wanted)
+
+    def _unfit(self, job: Job) -> Reason | None:
+        """Why what the job brings can't be delivered from here."""
+        if job.order.collect.dataset and job.order.collect.format == "parquet" and not has_parquet():
+            return Reason(code=Code.FORMAT_REFUSED, message=NO_PARQUET, billed=False)
+        if job.order.dataset_id:
+            return None  # the sink is claimed when the dataset is known to exist
         try:
             sink = open_sink(job.sink_url)
             if "{run_id}" in job.sink_url:
                 sink.check()
             else:
-                sink.claim(self.installation, key)
+                sink.claim(self.installation, job.key)
         except SinkError as error:
-            return self._refuse(
-                job, Reason(code=Code.SINK_REFUSED, message=f"{error} Nothing was started.", billed=False)
-            )
-        if job.order.run_id:
-            return self._take_over(job, job.order.run_id)
-        return self._start(job, wanted)
+            return Reason(code=Code.SINK_REFUSED, message=f"{error} Nothing was started.", billed=False)
+        return None
 
     # -- targets that exist already
 

@@ -148,3 +148,20 @@ def test_worker_killed_while_polling_is_followed_by_another_that_delivers(own_li
         workers.append(start_worker("control", line))
         assert_one_run_with_every_row(line, order.get(timeout=40), actor)
     assert len(line.emulator.starts(actor)) == 1
+
+
+def test_sink_that_fails_while_a_start_is_unclear_hides_no_run_that_is_paid_for(own_line, faults):
+    line = own_line("sink-gone")
+    actor = line.emulator.actor("sink-gone", items=10, duration_secs=2)
+    faults({**POST, "action": "reset_after", "path_regex": "sink-gone/runs$"})
+    folder = line.home / "rows" / "sink-gone"
+    with running_workers(line, "control", "fetch"):
+        order = line.submit({"key": "sink-gone", "actor": actor, "poll_interval_secs": 1})
+        wait_for(lambda: "start-unclear" in line.events("sink-gone"), what="the unclear start")
+        (folder / "_actorline.json").write_text('{"installation": "al-other", "key": "theirs"}')
+        with pytest.raises(Exception) as raised:  # noqa: PT011
+            order.get(timeout=60)
+    reason = reason_of(raised.value)
+    assert (reason["code"], reason["billed"]) == ("sink-failed", True)
+    (run,) = line.emulator.runs_of(actor)
+    assert line.ledger.load("sink-gone").run_id == run["id"]
