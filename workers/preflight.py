@@ -14,13 +14,13 @@ from actorline.settings import Settings
 CLOCK_MAX_SECS: Final = 5.0
 
 
-def check_clock(redis_time: float, our_time: float) -> None:
-    """Raises Unavailable if this machine's clock is not Redis's, to the second.
+def check_clock(redis_time: float, *, before: float, after: float) -> None:
+    """Raises Unavailable if this machine's clock is not Redis's; `before` and `after`: ours when Redis was asked.
 
     Celery times what workers hold and when a poll is due by their machines' clocks: a worker that is ahead would take
     the others for dead and do their tasks a second time, without end, and one that is behind would let polls wait.
     """
-    ahead = our_time - redis_time
+    ahead = max(before - redis_time, 0) - max(redis_time - after, 0)  # a slow answer is no wrong clock
     if abs(ahead) > CLOCK_MAX_SECS:
         side = "ahead of" if ahead > 0 else "behind"
         message = (
@@ -35,7 +35,8 @@ def check_redis(settings: Settings) -> None:
     ledger = Ledger(connect(settings.ledger), settings.namespace)
     try:
         check_server(ledger.redis)
-        check_clock(ledger.now(), time.time())
+        before = time.time()
+        check_clock(ledger.now(), before=before, after=time.time())
         ledger.installation(settings.installation)
     except redis.RedisError as error:
         message = f"Redis can't be used: {describe_fault(error)}. Is ACTORLINE_REDIS_URL right, and Redis running?"

@@ -9,11 +9,14 @@ NOON = 1_795_435_200.0
 @pytest.mark.parametrize(("ours", "words"), [(NOON + 3600, "3,600 s ahead of"), (NOON - 3600, "3,600 s behind")])
 def test_a_worker_whose_clock_is_an_hour_off_is_refused_and_told_how_to_mend_it(ours, words):
     with pytest.raises(Unavailable) as caught:
-        check_clock(NOON, ours)
+        check_clock(NOON, before=ours, after=ours)
     assert words in str(caught.value)
     assert "Nothing was started. Set the clocks" in str(caught.value)
 
 
-@pytest.mark.parametrize("ours", [NOON, NOON + 4, NOON - 4])
-def test_seconds_are_no_matter(ours):
-    check_clock(NOON, ours)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(NOON, NOON), (NOON + 4, NOON + 4), (NOON - 4, NOON - 4), (NOON - 60, NOON + 1), (NOON - 1, NOON + 60)],
+)
+def test_seconds_are_no_matter_and_a_slow_answer_is_no_wrong_clock(before, after):
+    check_clock(NOON, before=before, after=after)
