@@ -53,7 +53,7 @@ class Finisher:
             case Proof(end=end):
                 return self._settle(job, pages, end, execution)
             case More():
-                return self._again(job, 0)
+                return self._again(job, 0 if pages else self._secs_to_settle(job))
             case Gap():
                 return self._mend(job, pages, verdict, execution)
 
@@ -68,11 +68,14 @@ class Finisher:
         if total > end:
             gap = Gap([max(pages)], f"the platform names {total:,} items and shows {end:,}")
             return self._mend(job, pages, gap, execution)
-        settles_at = settled_at(job, self.settings)
-        if 0 < total == end or (job.planned_at or 0) >= settles_at:
+        if 0 < total == end or (job.planned_at or 0) >= settled_at(job, self.settings):
             return self._deliver(job, pages, None, execution)
-        remaining = max(settles_at - self.ledger.now(), 0)
+        remaining = self._secs_to_settle(job)
         return self._again(job, min(remaining, LAG_LOOK_SECS) if end else remaining)
+
+    def _secs_to_settle(self, job: Job) -> float:
+        """No page is planned before that for a format that can't be cut: its one file is asked for once."""
+        return max(settled_at(job, self.settings) - self.ledger.now(), 0)
 
     def _mend(self, job: Job, pages: Pages, gap: Gap, execution: str) -> Step:
         """Some pages aren't stored: fetch just those again, and after some waves end without them."""
