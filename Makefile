@@ -44,6 +44,7 @@ storm: .venv/.installed-dev  ## hundreds of jobs while workers and Valkey are ki
 bench: .venv/.installed-dev  ## figures beside the official client and curl; Linux, see bench/README.md
 	$(BIN)/python bench/items.py
 	$(BIN)/python bench/jobs.py
+	$(BIN)/python bench/gateway.py
 
 contract: .venv/.installed-dev tests/contract/node_modules/.installed  ## the platform's own OpenAPI document is kept; needs Node.js and the document
 	$(BIN)/pytest tests/contract

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,6 @@ from typing import Final
 
 from stand import LOOK_SECS, START_SECS, Meter
 
-from actorline.jobs.ledger import Ledger, connect
-from actorline.settings import load_settings
 from workers.stack import find_valkey
 
 GATEWAY_CORE: Final = {0}
@@ -33,6 +31,9 @@ ORDER: Final = {
     "input": {"startUrls": [{"url": "https://example.com"}], "maxPagesPerCrawl": 10},
     "labels": {"team": "prices"},
 }
+HEAD: Final = (
+    b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,6 @@ class Door:
     port: int
     gateway_pid: int
     valkey_pid: int
-    ledger: Ledger
 
 
 @contextmanager
@@ -62,19 +62,18 @@ def standing() -> Iterator[Door]:
             with subprocess.Popen(gateway_command, env=environment, cwd=folder, stderr=errors) as gateway:
                 os.sched_setaffinity(gateway.pid, GATEWAY_CORE)
                 wait_for(lambda: b"listening" in log.read_bytes())
-                port = int(re.search(rb"127\.0\.0\.1:(\d+)", log.read_bytes())[1])  # type: ignore[index]
-                settings = load_settings(redis_url=f"redis+socket://{socket}", home=home)
+                port = int(re.search(rb"127\.0\.0\.1:(\d+)", log.read_bytes())[1])
                 try:
-                    yield Door(port, gateway.pid, valkey.pid, Ledger(connect(settings.ledger), settings.namespace))
+                    yield Door(port, gateway.pid, valkey.pid)
                 finally:
                     gateway.terminate()
                     gateway.wait()
                     valkey.terminate()
 
 
-def wait_for(condition: object) -> None:
+def wait_for(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + START_SECS
-    while not condition():  # type: ignore[operator]
+    while not condition():
         if time.monotonic() > deadline:
             raise SystemExit("Valkey or the gateway did not start.")
         time.sleep(LOOK_SECS)
@@ -95,7 +94,7 @@ class Load(asyncio.Protocol):
     async def send(self) -> None:
         """Send one request and wait for its answer."""
         self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(self.request())  # type: ignore[attr-defined]
+        self._transport.write(self.request())
         await self._answer
 
     def request(self) -> bytes:
@@ -104,7 +103,7 @@ class Load(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         head, end, body = self._buffer.partition(b"\r\n\r\n")
-        if end and len(body) >= int(re.search(rb"content-length: (\d+)", head)[1]):  # type: ignore[index]
+        if end and len(body) >= int(re.search(rb"content-length: (\d+)", head)[1]):
             self._buffer = b""
             if not head.startswith(b"HTTP/1.1 " + self.wanted_status):
                 raise SystemExit((head + body).decode())
@@ -159,10 +158,10 @@ async def steady(port: int, clients: int, rate: float, seconds: float, kind: typ
     return waits
 
 
-def report(door: Door, name: str, load: object) -> None:
+def report(door: Door, name: str, load: Coroutine[None, None, list[float]]) -> None:
     meters = {"gateway": Meter(door.gateway_pid), "Valkey": Meter(door.valkey_pid), "load": Meter(os.getpid())}
     began = time.monotonic()
-    waits = sorted(asyncio.run(load))  # type: ignore[arg-type]
+    waits = sorted(asyncio.run(load))
     seconds = time.monotonic() - began
     at = {part: waits[min(int(len(waits) * part), len(waits) - 1)] * 1000 for part in (0.5, 0.99, 1)}
     cpu = ", ".join(f"{meter.cpu_secs() / seconds:.0%}" for meter in meters.values())
