@@ -13,9 +13,7 @@ from actorline.gateway.problems import Fault
 from actorline.jobs.document import MAX_INPUT_BYTES
 
 MAX_BODY_BYTES: Final = MAX_INPUT_BYTES + 1_000_000  # an input as large as the platform takes, and the rest of an order
-MAX_HELD_BYTES: Final = (
-    128 * 1024 * 1024
-)  # a dozen of the largest; each takes several times its size while it is parsed
+MAX_HELD_BYTES: Final = 12 * MAX_BODY_BYTES  # each takes several times its size while it is parsed
 BODY_SECS: Final = 60.0  # the largest body at 1.4 Mbit/s
 
 
@@ -36,17 +34,21 @@ class Bodies:
             raise _too_large()
         body = bytearray()
         try:
+            await self._fill(body, request)
+            yield bytes(body)
+        finally:
+            self._held_bytes -= len(body)
+
+    async def _fill(self, body: bytearray, request: Request) -> None:
+        try:
             async with asyncio.timeout(BODY_SECS):
                 async for block in request.stream():
                     body += block
                     self._held_bytes += len(block)
                     self._check(len(body))
-            yield bytes(body)
         except TimeoutError:
             message = f"The body did not come within {BODY_SECS:g} s. Nothing was started. Send it again."
             raise Fault(408, Code.REQUEST_INVALID, message) from None
-        finally:
-            self._held_bytes -= len(body)
 
     def _check(self, size_bytes: int) -> None:
         if size_bytes > MAX_BODY_BYTES:

@@ -10,7 +10,6 @@ from actorline.jobs.messages import make_sender, send_hook, send_upkeep
 from actorline.settings import Settings
 
 JOBS_A_MESSAGE: Final = 10  # each holds the worker's slot for some milliseconds
-
 GATHER_SECS: Final = 0.03  # a message takes as long to make as an order to take; a job takes seconds anyway
 
 log = structlog.get_logger(__name__)

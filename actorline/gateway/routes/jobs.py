@@ -25,7 +25,6 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 SMALL_BODY_BYTES: Final = 65_536
 LOOK_AGAIN_SECS: Final = 5.0  # a change that tells the timeline nothing is seen by then
 
-
 Label = Annotated[str, Field(json_schema_extra={"pattern": "^[^:]+:"})]
 
 

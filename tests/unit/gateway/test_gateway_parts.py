@@ -9,9 +9,12 @@ import pytest
 
 from actorline.errors import Code
 from actorline.gateway.grouping import Groups
+from actorline.gateway.openapi import ORDER, RESULT
 from actorline.gateway.problems import STATUSES, Fault
 from actorline.gateway.streams import Places, gzipped
 from actorline.gateway.waiting import order
+from actorline.jobs.document import parse_document
+from actorline.jobs.job import JobResult
 
 
 def test_what_gathers_while_a_group_is_at_work_is_the_next_group():
@@ -79,3 +82,8 @@ def test_each_code_has_a_status_that_says_whose_fault_it_is():
         Code.INTERNAL, Code.SINK_FAILED, Code.CAPACITY, Code.REDIS_UNAVAILABLE, Code.PLATFORM_UNAVAILABLE,
         Code.LEDGER_NOT_DURABLE,
     }  # fmt: skip
+
+
+def test_the_examples_of_the_document_are_whole():
+    assert JobResult.model_validate(RESULT).model_dump(mode="json") == RESULT
+    assert parse_document(ORDER).key == RESULT["key"]
