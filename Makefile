@@ -41,6 +41,9 @@ chaos: .venv/.installed-dev  ## kill workers at every request and step of a job,
 storm: .venv/.installed-dev  ## hundreds of jobs while workers and Valkey are killed and frozen at random; long
 	JOBS=$(JOBS) SEED=$(SEED) $(BIN)/pytest tests/chaos/storm.py
 
+compare: .venv/.installed-dev  ## runs paid when a start's reply is lost: Actorline, the official client, a plain Celery chain
+	$(BIN)/pytest -s tests/chaos/comparison.py
+
 bench: .venv/.installed-dev  ## figures beside the official client and curl; Linux, see bench/README.md
 	$(BIN)/python bench/items.py
 	$(BIN)/python bench/jobs.py
@@ -73,4 +76,4 @@ tests/contract/node_modules/.installed: tests/contract/package.json
 	@npm install --prefix tests/contract --ignore-scripts --no-package-lock --no-audit --no-fund
 	@touch $@
 
-.PHONY: all help demo install test check format lint types containers contract chaos storm bench docs
+.PHONY: all help demo install test check format lint types containers contract chaos storm compare bench docs
