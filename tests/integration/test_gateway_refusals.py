@@ -340,3 +340,23 @@ def test_more_followers_than_places_are_told_to_come_later(gateway):
             return stream.status_code == 200
 
     wait_for(is_let_in, what="a place for events")
+
+
+def test_a_door_that_closes_lets_go_of_whoever_waits_and_finishes_answers(own_line):
+    with running_gateway(own_line("gw-closing")) as gateway:
+        gateway.order(key="k", actor="x")
+        port = httpx.URL(gateway.url).port
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=20) as waiting,
+            gateway.http.stream("GET", "/v1/jobs/k/events") as stream,
+        ):
+            waiting.sendall(b"GET /v1/jobs/k?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            lines = stream.iter_lines()
+            assert next(lines).startswith("id: ")
+            assert gateway.http.get("/healthz").status_code == 200  # so the other request has come, too
+            began = time.monotonic()
+            gateway.process.terminate()
+            assert "event: queued" in list(lines)  # the stream ends whole, not broken off
+            assert b'"state":"QUEUED"' in answer_of(waiting)
+            assert gateway.process.wait(20) == 0
+            assert time.monotonic() - began < 8
