@@ -11,6 +11,7 @@ from real_parts import TOKEN, delivery_of, reason_of, wait_for
 from terminal import Done, Terminal
 
 from actorline.jobs.document import MAX_INPUT_BYTES, parse_document
+from actorline.jobs.ledger import NewJob
 
 NO_TEXT = os.fsdecode(b"\xff\xfe")
 CANARY = "apify_api_CanaryInABadMessage"
@@ -203,8 +204,8 @@ def test_job_that_cannot_be_read_keeps_no_other_from_being_cared_for(line, nothi
     actor = line.emulator.actor("readable", items=10, duration_secs=0)
     document = parse_document({"actor": actor, "poll_interval_secs": 1})
     sink = f"{line.home.as_uri()}/rows/readable/"
-    for key in ("unreadable", "readable"):
-        line.ledger.register(key, document, fresh=False, sink=sink, care_s=1, caller=None)
+    jobs = [NewJob(key, document, sink, fresh=False, caller=None) for key in ("unreadable", "readable")]
+    line.ledger.register(jobs, care_s=1)
     line.ledger.redis.hset(line.ledger.name("job", "unreadable"), "document", '{"version": 2}')
     wait_for(lambda: line.state("readable") == "DELIVERED", what="the job that can be read")
     line.ledger.redis.zrem(line.ledger.name("due"), "unreadable")
