@@ -13,9 +13,9 @@ demo: .venv/.installed  ## the main job against a local Apify: no account, nothi
 
 install: .venv/.installed-dev  ## .venv with everything that development needs
 
-# two files at a time: they wait more than they compute
+# three files at a time on two cores: they wait more than they compute
 test: .venv/.installed-dev  ## unit and integration tests
-	$(BIN)/pytest --numprocesses 2 --dist loadfile tests/unit tests/integration
+	$(BIN)/pytest --numprocesses 3 --dist loadfile tests/unit tests/integration
 
 check: lint types test  ## formatting, lint, import contracts, types, tests
 

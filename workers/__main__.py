@@ -3,8 +3,9 @@
 `-P` keeps the working directory off the path: a Django project's own `config` and `tasks` must not be imported.
 """
 
+import signal
 import sys
-from typing import Final
+from typing import Any, Final
 
 from actorline.errors import Unavailable
 from actorline.settings import SettingsError, load_settings
@@ -14,6 +15,7 @@ EXIT_UNAVAILABLE: Final = 7
 
 
 def main(arguments: list[str]) -> int:
+    signal.signal(signal.SIGTERM, _end)
     try:
         settings = load_settings()
         match arguments:
@@ -40,6 +42,11 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_USAGE
     return 0
+
+
+def _end(*_: Any) -> None:
+    """A stop that comes while everything is still being loaded is an orderly one; Celery has handlers of its own."""
+    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def test_the_brake_on_one_account_leaves_the_others_alone(up):
 
 
 def test_watch_tells_each_change_on_a_line_of_its_own_and_ends_with_the_result(up):
-    actor = up.emulator.actor("watched", items=700, duration_secs=2)
+    actor = up.emulator.actor("watched", items=700, duration_secs=6, counter_lag_secs=3)
     assert up.run("--no-wait", key="watched", actor=actor).end().code == 0
     *changes, result = up("watch", "watched", "--json").lines
     assert {change["key"] for change in changes} == {"watched"}

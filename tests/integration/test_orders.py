@@ -19,7 +19,8 @@ def test_caller_sees_progress_while_the_run_goes_on(line):
     actor = line.emulator.actor("progress", items=1000, duration_secs=1.5)
     order = line.submit({"key": "progress", "actor": actor, "poll_interval_secs": 1})
     seen = wait_for(lambda: order.state == "PROGRESS" and order.info.get("run_status") == "RUNNING" and order.info)
-    assert set(seen) == {"key", "state", "run_id", "run_status", "items", "items_total", "cost_usd"}
+    counted = {"items", "items_total", "pages", "bytes", "items_per_sec", "eta_secs", "cost_usd"}
+    assert set(seen) == {"key", "state", "run_id", "run_status", *counted}
     assert (seen["key"], seen["state"]) == ("progress", "RUNNING")
     assert order.get(timeout=30)["run_id"] == seen["run_id"]
     assert order.state == "SUCCESS"
@@ -85,7 +86,7 @@ BAD = {
     "odd-memory": ({"options": {"memory_mbytes": 1000}}, "memory_mbytes: must be a power of 2: take 512 or 1024"),
     "sink-outside": ({"sink": {"url": "file:///tmp/elsewhere/"}}, "lies outside the allowed roots"),
     "sink-above": ({"sink": {"url": "file:///{key}/../../tmp/"}}, "lies outside the allowed roots"),
-    "sink-unknown": ({"sink": {"url": "ftp://host/rows/"}}, "is not built yet"),
+    "sink-unknown": ({"sink": {"url": "ftp://host/rows/"}}, "not ftp"),
     "wrong-type": ({"poll_interval_secs": "5"}, "poll_interval_secs: Input should be a valid number"),
     "bad/key": ({}, "key: has characters or a length that are not allowed"),
 }
