@@ -26,6 +26,7 @@ import redis
 import config
 from actorline.errors import Code, Unavailable
 from actorline.jobs.ledger import connect
+from actorline.jobs.messages import send_line
 from actorline.schedules.schedules_file import find_schedules
 from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, find_settings_file
 from workers.parent_death import die_with_parent
@@ -88,6 +89,8 @@ class Stack:
             if options.gateway:
                 self._start_gateway(options.gateway_port)
             self._write_state(only_redis=options.only_redis)
+            if options.stay:
+                self.say(f"A service orders by: {send_line(self.settings)}")
             self.say(f"up: {', '.join(child.name for child in self.children)}")
             if self.flower_url:
                 self.say(f"Flower: {self.flower_url}")
@@ -211,7 +214,8 @@ class Stack:
         staged.replace(path)
 
     def _take_down(self) -> None:
-        self.say("draining")
+        if self.children:
+            self.say("draining")
         (self.home / STATE_FILE).unlink(missing_ok=True)
         last = [child for child in self.children if child.name == "valkey"]
         first = [child for child in self.children if child.name != "valkey"]

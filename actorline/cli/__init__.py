@@ -2,65 +2,14 @@
 
 import sys
 
-import redis
-import typer
-from kombu.exceptions import OperationalError
-
-from actorline.cli import (
-    brake,
-    demo,
-    doctor,
-    gateway,
-    jobs,
-    keys,
-    orphans,
-    processes,
-    retry,
-    rows,
-    run,
-    schedules,
-    submit,
-    verify,
-    watch,
-    webhooks,
-)
-from actorline.cli.exits import Exit, exit_of_reason
-from actorline.cli.output import print_refusal, quiet_logs, say
-from actorline.errors import Code, Reason, Refused, Unavailable
-from actorline.jobs.redis_faults import describe_fault
-from actorline.settings import SettingsError
-
-app = typer.Typer(
-    help="Runs Apify Actors as Celery jobs: paid once, every row once.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-for command in (
-    demo.demo, run.run, jobs.jobs, jobs.show, jobs.cancel, retry.retry, rows.items, rows.records, verify.verify,
-    submit.submit, watch.watch, brake.pause, brake.resume, doctor.doctor, orphans.orphans,
-    processes.up, processes.worker, processes.beat, processes.flower, gateway.gateway, processes.emulator,
-):  # fmt: skip
-    app.command()(command)
-app.add_typer(keys.keys, name="keys")
-app.add_typer(schedules.schedules, name="schedules")
-app.add_typer(webhooks.webhooks, name="webhooks")
+INTERRUPTED = 130  # as in cli/exits.py, which is part of what takes a second to load
 
 
 def main() -> None:
-    """The console script. No foreseeable fault shows a traceback; each has its exit code (DESIGN, section 9)."""
-    as_json = "--json" in sys.argv
-    quiet_logs()
+    """The console script. Ctrl-C shows no traceback, also while everything is still being loaded."""
     try:
-        app()
-    except SettingsError as error:
-        say(str(error))
-        sys.exit(Exit.USAGE)
-    except (Refused, Unavailable) as error:
-        print_refusal(error.reason, as_json=as_json)
-        sys.exit(exit_of_reason(error.reason))
-    except (redis.RedisError, OperationalError) as error:
-        message = f"Redis can't be used: {describe_fault(error)}. Is it running? Look at it with `actorline doctor`."
-        print_refusal(Reason(code=Code.REDIS_UNAVAILABLE, message=message, billed=False), as_json=as_json)
-        sys.exit(Exit.UNAVAILABLE)
+        from actorline.cli.app import run_command
+
+        run_command()
     except KeyboardInterrupt:
-        sys.exit(Exit.INTERRUPTED)
+        sys.exit(INTERRUPTED)

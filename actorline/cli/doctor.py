@@ -15,12 +15,12 @@ from actorline import __version__
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson
 from actorline.cli.output import out, print_json
-from actorline.cli.processes import send_line
-from actorline.cli.stack import attach, has_workers
+from actorline.cli.stack import attach, has_workers, read_state
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
 from actorline.jobs.durability import check_server, read_server
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.messages import send_line
 from actorline.platform.client import Platform
 from actorline.platform.clock import platform_time
 from actorline.platform.errors import PlatformError
@@ -89,7 +89,9 @@ def _redis(ledger: Ledger) -> Iterator[Finding]:
 
 def _workers(settings: Settings) -> Finding:
     if settings.redis_url is None:
-        return Finding("workers", is_good=True, text="brought up by the command that needs them, or by `actorline up`")
+        is_up = (read_state(settings) or {}).get("workers")
+        text = "run in this home" if is_up else "brought up by the command that needs them, or by `actorline up`"
+        return Finding("workers", is_good=True, text=text)
     if has_workers(settings):
         return Finding("workers", is_good=True, text="answer at this Redis")
     return Finding(

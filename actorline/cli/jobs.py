@@ -29,7 +29,9 @@ PAGE_JOBS: Final = 100
 
 
 def jobs(
-    state: Annotated[list[State] | None, typer.Option(help="Only jobs in this state; repeat it for more")] = None,
+    state: Annotated[
+        list[State] | None, typer.Option(help="Only jobs in this state; repeat it for more", case_sensitive=False)
+    ] = None,
     label: Annotated[list[str] | None, typer.Option(help="Only jobs with this NAME=VALUE")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most jobs that are listed")] = 50,
     as_json: AsJson = False,

@@ -3,6 +3,9 @@
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import structlog
@@ -13,7 +16,7 @@ from rich.table import Table
 from actorline.errors import Reason
 from actorline.jobs.job import Job, JobResult, Pace, iso_time
 from actorline.jobs.ledger import TimelineEntry
-from actorline.jobs.states import State
+from actorline.jobs.states import TERMINAL, State
 
 # a pipe has no width: a line there is never broken
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 300)
@@ -29,7 +32,11 @@ COLOURS = {
 
 
 def quiet_logs() -> None:
-    """The terminal shows what a person asked for; of the log only warnings, on standard error."""
+    """The terminal shows what a person asked for; of the log only warnings, on standard error.
+
+    That a call to the platform was repeated is none for a person: what came of it is said.
+    """
+    logging.getLogger("actorline.platform.client").setLevel(logging.ERROR)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -64,8 +71,8 @@ def print_result(result: JobResult, *, as_json: bool) -> None:
     if as_json:
         print_json(result.model_dump(mode="json"))
         return
-    rows = f"{result.items:,} items" + (f", {result.records:,} record(s)" if result.records else "")
-    out.print(f"{coloured(result.state)} {escape(result.key)}: {rows}, {cost_text(result.cost_usd)}")
+    rows = counted(result.items, "item") + (f", {counted(result.records, 'record')}" if result.records else "")
+    out.print(f"{coloured(result.state)} {escape(result.key)}: {rows}, {cost_text(result)}")
     if result.reason:
         out.print(f"  {escape(result.reason.message)}")
     for name, value in (("rows", result.sink if result.manifest else None), ("run", result.run_url)):
@@ -81,9 +88,25 @@ def pace_text(job: Job) -> str:
 
 
 def print_timeline(entries: list[TimelineEntry]) -> None:
-    for entry in entries:
+    for entry in _folded(entries):
         facts = " ".join(f"{name}={_short(value)}" for name, value in entry.data.items() if value not in {None, ""})
         out.print(f"  {iso_time(entry.at)}  {entry.event:<15} {escape(facts)}")
+
+
+def _folded(entries: list[TimelineEntry]) -> Iterator[TimelineEntry]:
+    """A sink that is full fails each page six times for the same reason: one entry says so."""
+
+    def what(entry: TimelineEntry) -> tuple[str, Any]:
+        return entry.event, entry.data.get("message") if entry.event == "page-failed" else id(entry)
+
+    for (_, message), group in groupby(entries, what):
+        first, *rest = group
+        if not rest:
+            yield first
+            continue
+        pages = {entry.data.get("page_no") for entry in (first, *rest)}
+        told = {"times": len(rest) + 1, "pages": len(pages), "until": iso_time(rest[-1].at), "message": message}
+        yield replace(first, data=told)
 
 
 def print_jobs(results: list[JobResult]) -> None:
@@ -102,9 +125,17 @@ def print_jobs(results: list[JobResult]) -> None:
     out.print(table)
 
 
-def cost_text(usd: float | None) -> str:
-    return "cost not known" if usd is None else f"${usd:.4f}"
+def cost_text(result: JobResult) -> str:
+    if result.cost_usd is not None:
+        return f"${result.cost_usd:.4f}"
+    is_free = result.state in TERMINAL and result.run_id is None and not (result.reason and result.reason.billed)
+    return "nothing billed" if is_free else "cost not known"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 file`, `1,200 files`"""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _short(value: Any) -> str:
-    return str(value)[:200]
+    return f"{value:.6g}" if isinstance(value, float) else str(value)[:200]

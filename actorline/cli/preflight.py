@@ -1,6 +1,7 @@
 """What is asked of the platform before an order goes into the ledger: a wrong token or name costs nothing then."""
 
 from actorline import __version__
+from actorline.cli.output import say
 from actorline.errors import Code, Refused
 from actorline.jobs.document import JobDocument
 from actorline.platform import errors as platform_errors
@@ -44,5 +45,7 @@ def check_order(document: JobDocument, settings: Settings) -> None:
         if error.type in NOT_FOUND_TYPES:
             message = f"The platform has no {name} {value}: {error}. Nothing was started. Is the name right?"
             raise Refused(NOT_FOUND_CODES[name], message, platform_type=error.type) from error
+    except platform_errors.PlatformUnavailable as error:
+        say(f"The platform can't be reached: {error}. The job is ordered all the same, and waits for it.")
     except platform_errors.PlatformError:
         return

@@ -30,8 +30,7 @@ def up(
         load_schedules(file)  # a mistake is said here, not in beat's log
     if not settings.tokens:
         say("No token is set: jobs will be refused. Set APIFY_TOKEN.")
-    say(f"Actorline in {settings.home} (logs in {settings.home}/logs). Ctrl-C ends it.")
-    say(f"A service orders by: {send_line(settings)}")
+    say(f"Bringing Actorline up in {settings.home} (logs in {settings.home}/logs). Ctrl-C ends it.")
     ports = ["--flower-port", str(flower_port), "--gateway-port", str(port)]
     _become(settings, "stack", "--stay", "--flower", "--gateway", *ports)
 
@@ -69,14 +68,6 @@ def emulator(
     options = ["--host", host, "--port", str(port), *(["--profile", profile] if profile else [])]
     os.execve(  # noqa: S606 - our own command
         sys.executable, [sys.executable, "-P", "-m", "actorline.emulator", *options], dict(os.environ)
-    )
-
-
-def send_line(settings: Settings) -> str:
-    """What a service writes to order a job."""
-    return (
-        f'Celery(broker="{settings.broker}", backend="{settings.results}")'
-        f'.send_task("actorline.run", [document], queue="{settings.namespace}").get()'
     )
 
 

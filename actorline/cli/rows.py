@@ -45,6 +45,8 @@ def records(
                 print_json(record.model_dump(mode="json"))
             else:
                 sys.stdout.write(f"{record.key}\t{record.content_type}\t{record.bytes}\n")
+        if not delivery.manifest.records:
+            say(f"{key} has delivered no records.")
         return
     try:
         with delivery.open_record(name) as file:

@@ -21,6 +21,7 @@ from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.messages import wake_workers
+from actorline.jobs.states import State
 from actorline.jobs.submit import Submitted, fill_sink, submit
 from actorline.platform.runs import TERMINAL_STATUSES
 from actorline.settings import Settings, load_settings
@@ -131,11 +132,16 @@ def _order_and_wait(
     submitted = submit(order, ledger=stack.ledger, settings=settings, trusted=True)
     send(settings, submitted)
     if not submitted.created:
-        say(f"{submitted.key} exists already ({submitted.state}): joined, nothing new is started.")
+        say(f"{submitted.key} exists already ({submitted.state}): joined, nothing new is started.{_way_on(submitted)}")
     if no_wait:
         print_result(JobResult.of(find(stack.ledger, submitted.key)), as_json=as_json)
         return Exit.DELIVERED
     return wait_for_end(submitted.key, settings, stack, interrupts, as_json=as_json, keep=keep)
+
+
+def _way_on(joined: Submitted) -> str:
+    is_final = not joined.has_ended or joined.state is State.DELIVERED
+    return "" if is_final else f" To try again: actorline retry {joined.key}"
 
 
 def wait_for_end(

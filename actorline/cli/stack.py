@@ -119,7 +119,7 @@ def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -
     while time.monotonic() < deadline:
         fcntl.flock(users, fcntl.LOCK_SH)  # waits for a stack that is just going down
         if _is_running(settings):
-            state = _read_state(settings)
+            state = read_state(settings)
             if state and (state["workers"] or not workers):
                 return state, started is not None
             if state:  # it was brought up to read only; it ends with its readers, so we must not hold it
@@ -177,7 +177,8 @@ def _lock(file: IO[str], kind: int) -> bool:
     return True
 
 
-def _read_state(settings: Settings) -> dict[str, Any] | None:
+def read_state(settings: Settings) -> dict[str, Any] | None:
+    """What the stack that runs in this home says of itself; None: there is none that is up."""
     try:
         state: dict[str, Any] = json.loads((settings.home / STATE_FILE).read_text())
     except (OSError, ValueError):

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson, find
-from actorline.cli.output import err, out, print_json
+from actorline.cli.output import counted, err, out, print_json
 from actorline.cli.stack import attach
 from actorline.delivery.manifest import Manifest
 from actorline.delivery.reading import DamagedDeliveryError, Delivery, NoDeliveryError, open_delivery
@@ -94,12 +94,15 @@ def _conclude(url: str, delivery: Delivery | None, problems: int, *, as_json: bo
     out.print(f"{shown} {escape(url)}: {_summary(manifest, problems)}")
     if manifest and manifest.reason:
         out.print(f"  {escape(manifest.reason.message)}")
+    if problems and manifest and manifest.dataset_id:
+        again = f"actorline run --dataset-id {manifest.dataset_id}"
+        out.print(f"  While the platform keeps them, its rows can be fetched again without another run: {again}")
     return code
 
 
 def _summary(manifest: Manifest | None, problems: int) -> str:
     if problems or manifest is None:
-        return f"{problems} problem{'' if problems == 1 else 's'}"
+        return counted(problems, "problem")
     totals = manifest.totals
-    said = f"{totals.items:,} rows in {totals.parts:,} files, {totals.records:,} records"
+    said = f"{counted(totals.items, 'row')} in {counted(totals.parts, 'file')}, {counted(totals.records, 'record')}"
     return said if manifest.complete else f"{said}; all that is listed is there, but the delivery itself isn't complete"

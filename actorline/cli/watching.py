@@ -149,7 +149,7 @@ def _show(progress: Progress, bar: TaskID, job: Job) -> None:
         completed=job.items,
         state=job.state,
         items=job.items,
-        pace=pace_text(job),
+        pace=pace_text(job) if job.state is not State.WAITING else f", waits: {job.waiting_for}",
     )
     if job.is_terminal:
         progress.update(bar, total=1, completed=1)

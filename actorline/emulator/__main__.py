@@ -1,6 +1,7 @@
 """`python -m actorline.emulator`: the emulator as a process.
 
-On start it prints one line of JSON, `{"url", "pid"}`, and from then on only warnings, to standard error. SIGTERM and
+On start it prints one line of JSON, `{"url", "pid"}`, a person at a terminal is told how to use it, and from then on
+there are only warnings; all but the line goes to standard error. SIGTERM and
 SIGINT end it at once, with exit code 0.
 """
 
@@ -51,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, _end)
     if options.exit_with_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
-    _announce(listener, options.ready_file)
+    url = _announce(listener, options.ready_file)
+    if sys.stdout.isatty():
+        sys.stderr.write(_how_to_use(url, profile))
     config = uvicorn.Config(
         make_app(profile),
         http=OpenH11Protocol,
@@ -82,16 +85,29 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _announce(listener: socket.socket, ready_file: Path | None) -> None:
+def _announce(listener: socket.socket, ready_file: Path | None) -> str:
+    """Say the address, and answer it."""
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    line = orjson.dumps({"url": f"http://{shown}:{port}", "pid": os.getpid()}).decode()
+    url = f"http://{shown}:{port}"
+    line = orjson.dumps({"url": url, "pid": os.getpid()}).decode()
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
     if ready_file:
         unfinished = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
         unfinished.write_text(line + "\n")
         unfinished.rename(ready_file)
+    return url
+
+
+def _how_to_use(url: str, profile: Profile) -> str:
+    actors = [f"{actor.username}/{actor.name}" for actor in profile.actors]
+    return (
+        "A local Apify API; Ctrl-C ends it. In another shell:\n"
+        f"  export ACTORLINE_API_URL={url} APIFY_TOKEN={next(iter(profile.accounts), 'none')}\n"
+        f"  actorline run {next(iter(actors), 'ACTOR')}\n"
+        f"Actors: {', '.join(actors) or 'none'}. Further ones, and how their runs go: --profile FILE.\n"
+    )
 
 
 def _end(*_: object) -> None:

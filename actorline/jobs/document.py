@@ -21,6 +21,7 @@ from actorline.delivery.format_rules import contradiction
 from actorline.errors import Code, Refused
 
 KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}$"
+KEY_RULE: Final = "1 to 200 of A-Z a-z 0-9 . _ - @ : +, the first a letter or digit"
 MAX_INPUT_BYTES: Final = 9_437_184  # fact sheet, section 2: body limit, measured decompressed
 PLACEHOLDERS: Final = frozenset({"key", "date", "run_id"})
 Target = Literal["actor", "actor_task", "run_id", "dataset_id"]
@@ -342,7 +343,8 @@ def _problems(error: ValidationError) -> Iterator[str]:
         if problem["type"] == "extra_forbidden":
             yield f"{place}: is not known{_nearest(problem['loc'])}"
         elif problem["type"] == "string_pattern_mismatch":
-            yield f"{place}: has characters or a length that are not allowed"
+            allowed = f"; take {KEY_RULE}" if place == "key" else ""
+            yield f"{place}: has characters or a length that are not allowed{allowed}"
         else:
             text = problem["msg"].removeprefix("Value error, ")
             yield f"{place}: {text}" if place else text

@@ -22,6 +22,14 @@ def make_sender(settings: Settings) -> Celery:
     return app
 
 
+def send_line(settings: Settings) -> str:
+    """What a service writes to order a job."""
+    return (
+        f'Celery(broker="{settings.broker}", backend="{settings.results}")'
+        f'.send_task("actorline.run", [document], queue="{settings.namespace}").get()'
+    )
+
+
 def send_upkeep(app: Celery, namespace: str, *keys: str) -> None:
     """Let a worker take care of the jobs now. Losing this message costs seconds: upkeep finds each job by its `due`."""
     app.send_task("actorline.upkeep", keys, queue=f"{namespace}.control", ignore_result=True, retry=False)

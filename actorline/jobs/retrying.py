@@ -24,7 +24,11 @@ def retry_job(ledger: Ledger, key: str) -> Job:
     if not job.is_terminal:
         raise Refused(Code.CONFLICT, f"The job {key} goes on ({job.state}): there is nothing to retry.")
     if job.state is State.DELIVERED:
-        message = f"The job {key} is delivered. Nothing was started. For another run order it under a new key."
+        rows = f"dataset_id {job.dataset_id} fetches its rows again, and " if job.dataset_id else ""
+        message = (
+            f"The job {key} is delivered. Nothing was started. "
+            f"Under a new key {rows}the same document is another paid run."
+        )
         raise Refused(Code.CONFLICT, message)
     event = way_back(job)
     raises_attempt = event is Event.RETRY and job.order.starts_run and bool(ledger.runs(key, job.attempt))

@@ -56,7 +56,7 @@ def test_commands_share_one_stack_that_ends_with_the_last_of_them(shared_termina
 def test_run_delivers_into_rows_below_the_working_directory_and_says_where(shared_terminal, ended):
     folder = shared_terminal.cwd / "rows" / "delivered"
     assert ended["delivered"].out.splitlines()[:2] == [
-        "DELIVERED delivered: 1,200 items, 2 record(s), $0.2500",
+        "DELIVERED delivered: 1,200 items, 2 records, $0.2500",
         f"  rows: file://{folder}/",
     ]
     (run,) = shared_terminal.emulator.runs_of("demo/cli-delivered")

@@ -24,7 +24,6 @@ def bad_files(shared_terminal: Terminal) -> None:
     (cwd / "read-only").chmod(0o500)
     (cwd / "misspelt.json").write_text(f'{{"actor": "{actor}", "options": {{"timeoutSecs": 5}}}}')
     (cwd / "two.json").write_text(f'{{"actor": "{actor}", "dataset_id": "abc"}}')
-    (cwd / "single.json").write_text(f'{{"actor": "{actor}", "sink": {{"single_file": true}}}}')
 
 
 def assert_clear(done: Done, code: int, *words: str) -> None:
@@ -54,14 +53,12 @@ REFUSALS: dict[str, tuple[list[str], dict[str, str | None], tuple[str, ...]]] = 
     "two targets": (["demo/refusals", "--run-id", "abc"], {}, ("actor and run_id are given",)),
     "two in a document": (["--document", "two.json"], {}, ("actor and dataset_id are given",)),
     "odd memory": (["demo/refusals", "-m", "1000"], {}, ("power of 2: take 512 or 1024",)),
-    "bad key": (["demo/refusals", "--key", "../up"], {}, ("key: has characters",)),
+    "bad key": (["demo/refusals", "--key", "../up"], {}, ("key: has characters", "take 1 to 200 of A-Z a-z 0-9")),
     "bad label": (["demo/refusals", "--label", "shop"], {}, ("NAME=VALUE",)),
     "file in the way": (["demo/refusals", "-o", "in-the-way"], {}, ("in-the-way/ refuses",)),
     "sink read-only": (["demo/refusals", "-o", UNWRITABLE], {}, ("refuses",)),
-    "sink unknown": (["demo/refusals", "-o", "s3://rows/"], {}, ("s3 is not built yet",)),
-    "sync": (["demo/refusals", "--sync"], {}, ('"sync" is not built yet',)),
-    "csv": (["demo/refusals", "--format", "csv"], {}, ('"csv" is not built yet',)),
-    "single file": (["--document", "single.json"], {}, ("sink.single_file: is not built yet",)),
+    "sink unknown": (["demo/refusals", "-o", "ftp://rows/"], {}, ("not ftp",)),
+    "format unknown": (["demo/refusals", "--format", "jsno"], {}, ("collect.format: ", "'jsonl'")),
 }
 
 

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import os
 import re
 import signal
 import socket
@@ -700,3 +701,17 @@ def _auth() -> dict[str, str]:
 
 def _get(emulator: Emulator, path: str) -> dict[str, Any]:
     return {"url": emulator.url + path, "headers": _auth(), "timeout": 40}
+
+
+def test_a_person_at_a_terminal_is_told_how_to_use_it():
+    ours, its = os.openpty()
+    command = [sys.executable, "-P", "-m", "actorline.emulator", "--port", "0"]
+    with subprocess.Popen(command, stdout=its, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        said = "".join(process.stderr.readline() for _ in range(4))
+        process.terminate()
+    url = json.loads(os.read(ours, 4096))["url"]
+    os.close(ours)
+    os.close(its)
+    assert f"export ACTORLINE_API_URL={url} APIFY_TOKEN={TOKEN}" in said
+    assert "actorline run demo/rows" in said

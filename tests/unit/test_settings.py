@@ -63,23 +63,23 @@ def test_a_named_file_counts_wherever_it_lies(folder, monkeypatch):
         (
             "ACTORLINE_REDIS_URL",
             f"amqp://user:{HUSH}@host",
-            "ACTORLINE_REDIS_URL: Value error, must begin with redis://",
+            "ACTORLINE_REDIS_URL: must begin with redis://",
         ),
         (
             "ACTORLINE_REDIS_URL",
             f"redis://:{HUSH}@host/zero",
-            "ACTORLINE_REDIS_URL: Value error, the database at its end",
+            "ACTORLINE_REDIS_URL: the database at its end",
         ),
         (
             "ACTORLINE_LEDGER_URL",
             f"redis+socket:///s?virtual_host={HUSH}",
-            "ACTORLINE_LEDGER_URL: Value error, the data",
+            "ACTORLINE_LEDGER_URL: the data",
         ),
         ("ACTORLINE_SECRETS__SHOP__VALUE", HUSH, "ACTORLINE_SECRETS__SHOP__ACTORS: Field required"),
         ("ACTORLINE_ACCOUNTS", HUSH, "accounts"),
-        ("ACTORLINE_PUBLIC_URL", f"https://user:{HUSH}@host", "ACTORLINE_PUBLIC_URL: Value error, must look like"),
-        ("ACTORLINE_PUBLIC_URL", "jobs.example.com", "ACTORLINE_PUBLIC_URL: Value error, must look like"),
-        ("ACTORLINE_WEBHOOK_SECRET", HUSH, "ACTORLINE_WEBHOOK_SECRET: Value error, must be 32 to 200"),
+        ("ACTORLINE_PUBLIC_URL", f"https://user:{HUSH}@host", "ACTORLINE_PUBLIC_URL: must look like"),
+        ("ACTORLINE_PUBLIC_URL", "jobs.example.com", "ACTORLINE_PUBLIC_URL: must look like"),
+        ("ACTORLINE_WEBHOOK_SECRET", HUSH, "ACTORLINE_WEBHOOK_SECRET: must be 32 to 200"),
     ],
 )
 def test_a_wrong_setting_is_named_without_its_value(monkeypatch, name, value, told):

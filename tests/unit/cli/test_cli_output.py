@@ -1,0 +1,44 @@
+"""What a person reads of a job."""
+
+from typing import Any
+
+import pytest
+
+from actorline.cli.output import cost_text, print_timeline
+from actorline.errors import Code, Reason
+from actorline.jobs.job import JobResult
+from actorline.jobs.ledger import TimelineEntry
+from actorline.jobs.states import State
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"cost_usd": 0.42, "run_id": "r"}, "$0.4200"),
+        ({"run_id": "r"}, "cost not known"),
+        ({}, "nothing billed"),
+        ({"state": State.QUEUED}, "cost not known"),
+        ({"state": State.FAILED, "reason": Reason(code=Code.CONFLICT, message="", billed=False)}, "nothing billed"),
+        ({"state": State.FAILED, "reason": Reason(code=Code.START_UNCLEAR, message="", billed=True)}, "cost not known"),
+    ],
+)
+def test_cost_is_told_as_it_is_known(fields: dict[str, Any], text):
+    refused = JobResult.refused("k", State.FAILED, Reason(code=Code.CONFLICT, message="", billed=False))
+    result = refused.model_copy(update={"state": State.DELIVERED, "reason": None, **fields})
+    assert cost_text(result) == text
+
+
+def test_pages_that_fail_for_the_same_reason_are_one_line(capsys):
+    failed = [{"page_no": no, "tries": tries, "message": "disk full"} for tries in (1, 2) for no in range(3)]
+    told = [("fetching", {"pages": 3}), *(("page-failed", data) for data in failed),
+            ("page-failed", {"page_no": 0, "tries": 1, "message": "cut"}), ("fetching", {"pages": 1}),
+            ("ended", {"cost_usd": 0.0006185632944107056})]  # fmt: skip
+    print_timeline([TimelineEntry(id=str(at), at=float(at), event=event, data=data)
+                    for at, (event, data) in enumerate(told)])  # fmt: skip
+    assert [line.split("Z  ", 1)[1].rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "fetching        pages=3",
+        "page-failed     times=6 pages=3 until=1970-01-01T00:00:06.000Z message=disk full",
+        "page-failed     page_no=0 tries=1 message=cut",
+        "fetching        pages=1",
+        "ended           cost_usd=0.000618563",
+    ]
