@@ -14,6 +14,7 @@ from celery.exceptions import Ignore, Reject, Retry
 from actorline.jobs.states import LIVE
 from actorline.jobs.stopping import GivenBackError
 from tasks.environment import ledger
+from tasks.stage_request import StageRequest
 
 BACK_OFF_SECS: Final = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 
@@ -24,6 +25,7 @@ class StageTask(Task):  # type: ignore[type-arg]  # celery-types declares Task g
     """A stage; its first two arguments are the job's key and epoch."""
 
     abstract = True
+    Request = StageRequest  # type: ignore[assignment]  # celery-types knows the dotted name only
     max_retries = None
     ignore_result = True
 

@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import IO, BinaryIO, Final
+from urllib.parse import urlsplit
 
 import redis
 
@@ -39,7 +40,7 @@ EXIT_TAKEN: Final = 75  # EX_TEMPFAIL: another stack runs in this home
 LOOK_SECS: Final = 0.2
 OTHERS_SECS: Final = 5.0  # a stack that a command brought up to read only is gone by then
 DRAIN_SECS: Final = 25.0
-GATEWAY_SECS: Final = 10.0  # whoever reads its address may use it at once; it listens after two seconds
+PAGES_SECS: Final = 10.0
 BACK_OFF_MAX_SECS: Final = 30.0
 STEADY_SECS: Final = 30.0  # a process that ran so long is in health: its next death counts as the first
 LOG_BYTES: Final = 20_000_000
@@ -88,6 +89,7 @@ class Stack:
                 self._start_flower(options.flower_port)
             if options.gateway:
                 self._start_gateway(options.gateway_port)
+            self._wait_for_pages()
             self._write_state(only_redis=options.only_redis)
             if options.stay:
                 self.say(f"A service orders by: {send_line(self.settings)}")
@@ -119,14 +121,18 @@ class Stack:
             return
         port = free_port(wanted_port)
         self.gateway_url = f"http://127.0.0.1:{port}"
-        child = Child("gateway", [sys.executable, "-P", "-m", "actorline.gateway", "--port", str(port)])
-        self._start(child)
-        deadline = time.monotonic() + GATEWAY_SECS
-        while time.monotonic() < deadline and not self._stop and child.process and child.process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
-            time.sleep(LOOK_SECS)
+        self._start(Child("gateway", [sys.executable, "-P", "-m", "actorline.gateway", "--port", str(port)]))
+
+    def _wait_for_pages(self) -> None:
+        """Whoever reads the address of Flower or the HTTP door may use it at once; they listen after two seconds."""
+        deadline = time.monotonic() + PAGES_SECS
+        for child, url in (("flower", self.flower_url), ("gateway", self.gateway_url)):
+            while url and self._is_alive(child) and not _listens(url) and time.monotonic() < deadline:
+                time.sleep(LOOK_SECS)
+
+    def _is_alive(self, name: str) -> bool:
+        processes = [child.process for child in self.children if child.name == name]
+        return not self._stop and all(process and process.poll() is None for process in processes)
 
     def _valkey_command(self) -> list[str]:
         folder = self.home / "valkey"
@@ -297,6 +303,12 @@ def find_valkey() -> str:
             raise SettingsError(message) from None
         return found
     return str(get_binary_path())
+
+
+def _listens(url: str) -> bool:
+    address = urlsplit(url)
+    with socket.socket() as probe:
+        return probe.connect_ex((address.hostname, address.port)) == 0
 
 
 def free_port(wanted: int) -> int:
