@@ -35,6 +35,8 @@ def assert_clear(done: Done, code: int, *words: str) -> None:
         assert word in " ".join(done.err.split())
 
 
+pytestmark = pytest.mark.timeout(400)  # each command loads for a second or two, and there are tens of them
+
 UNWRITABLE = "/sys/rows" if os.getuid() == 0 else "read-only/rows"  # root may write wherever the kernel lets it
 
 REFUSALS: dict[str, tuple[list[str], dict[str, str | None], tuple[str, ...]]] = {
