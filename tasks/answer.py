@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import redis
 from celery import Task, shared_task, states
 from celery.exceptions import Ignore
 
 from actorline.errors import JobEnded
-from actorline.jobs.job import JobResult
+from actorline.jobs.job import Job, JobResult
 from actorline.jobs.outcome import exception_for
 from tasks.environment import ledger
 
@@ -25,15 +26,25 @@ class AnswerTask(Task):  # type: ignore[type-arg]  # see tasks/stage.py
 @shared_task(bind=True, base=AnswerTask, name="actorline.answer")
 def answer(self: "Task[Any, Any]", key: str) -> dict[str, Any]:
     """The job's result, returned or raised: see DESIGN, section 5. An answer whose id has ended does nothing."""
-    job = ledger().load(key)
-    if job is None or not job.is_terminal:
-        raise Ignore
-    task_id = str(self.request.id)
-    if self.backend.get_state(task_id) in states.READY_STATES:
-        ledger().forget_caller(key, task_id)
+    try:
+        job = _unanswered(key, str(self.request.id), self.backend)
+    except redis.RedisError as error:  # a caller must not take it for its job's end; upkeep sends the answer again
+        raise Ignore from error
+    if job is None:
         raise Ignore
     result = JobResult.of(job)
     ended = exception_for(result)
     if ended is None:
         return result.model_dump(mode="json")
     raise ended(result.model_dump_json())
+
+
+def _unanswered(key: str, task_id: str, backend: Any) -> Job | None:
+    """The ended job that this caller waits for; None: it hasn't ended, or the caller has its answer."""
+    job = ledger().load(key)
+    if job is None or not job.is_terminal:
+        return None
+    if backend.get_state(task_id) in states.READY_STATES:
+        ledger().forget_caller(key, task_id)
+        return None
+    return job

@@ -53,6 +53,9 @@ class Blows:
     def __init__(self, *blows: Blow) -> None:
         self._coming = list(blows)
 
+    def __repr__(self) -> str:
+        return f"Blows(*{self._coming})"
+
     def strike(self, possible: frozenset[Fate]) -> Fate | None:
         """The fate of a call, if one is due; it waits for a call of which that can become."""
         if not self._coming:

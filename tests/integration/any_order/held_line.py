@@ -176,13 +176,22 @@ class HeldLine:
         elif execution.is_dead and not is_lost:
             self.bag.append(execution.about)
 
-    def work(self, seconds: float, blows: Blows | None = None, *, backwards: bool = False) -> None:
-        """After so many seconds upkeep looks, and every message that is there is taken."""
+    def work(
+        self,
+        seconds: float,
+        blows: Blows | None = None,
+        *,
+        meets: Callable[[Message], bool] = lambda _: True,
+        backwards: bool = False,
+    ) -> None:
+        """After so many seconds upkeep looks, and every message that is there is taken, in this or the other order;
+        `meets`: whether the blows are for it.
+        """
         self.clock.advance(seconds)
         self.send("actorline.upkeep")
         messages, self.bag[:] = self.bag[:: -1 if backwards else 1], []
         for message in messages:
-            self.deliver(message, blows)
+            self.deliver(message, blows if meets(message) else None)
 
     # -- messages
 
@@ -200,6 +209,11 @@ class HeldLine:
         args, _kwargs, embed = json.loads(dumps(message.body))
         kept = Message(name, getattr(queue, "name", queue), json.loads(dumps(message.headers)), args, embed)
         leave_process(lambda: self.bag.append(kept), lost=lambda: OperationalError("the broker can't be reached"))
+
+    def epoch(self, key: str) -> int | None:
+        """The job's, which goes up when upkeep sends one of its stages again."""
+        job = self.ledger.load(key)
+        return job.epoch if job else None
 
     def note_empty_queues(self) -> None:
         """As upkeep does it with a Redis broker."""

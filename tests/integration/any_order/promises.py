@@ -32,6 +32,8 @@ class Seen:
 
     state: State | None = None
     epoch: int = 0
+    change: str | None = None
+    """The token of the last one."""
     run_ids: frozenset[str] = frozenset()
 
 
@@ -45,24 +47,32 @@ class Promises:
     manifests: dict[tuple[str, int], Manifest] = field(default_factory=dict)
     """The first of each end, by key and number of retries."""
 
+    broken: AssertionError | None = None
+    """By a round trip of an execution, whose own code must not get it: it copes with errors."""
+
     def __post_init__(self) -> None:
-        self.line.ledger.redis.seen = self.look
+        self.line.ledger.redis.seen = self._look
 
     # -- after each round trip of an execution
 
-    def look(self) -> None:
+    def _look(self) -> None:
+        try:
+            self._check_changes()
+        except AssertionError as broken:
+            self.broken = self.broken or broken
+
+    def _check_changes(self) -> None:
         name = self.line.ledger.name
         with self.line.raw.pipeline(transaction=False) as pipe:
             for key in self.keys:
-                pipe.hmget(name("job", key), ["state", "epoch", "run_id"])
+                pipe.hmget(name("job", key), ["state", "epoch", "last_change", "run_id"])
                 pipe.hvals(name("runs", key))
             found = iter(pipe.execute())
-        for key, (state, epoch, run_id), runs in zip(self.keys, found, found, strict=True):
+        for key, (state, epoch, change, run_id), runs in zip(self.keys, found, found, strict=True):
             run_ids = frozenset(run_id for attempt in runs for run_id in json.loads(attempt))
-            now = Seen(state and State(state), int(epoch or 0), run_ids)
+            now = Seen(state and State(state), int(epoch or 0), change, run_ids)
             before = self.seen.get(key, Seen())
-            if now.state is not before.state:
-                check_move(key, before, now.state)
+            check_move(key, before, now)
             assert now.epoch >= before.epoch, f"{key}: its epoch went from {before.epoch} to {now.epoch}"
             assert run_ids >= before.run_ids, f"{key}: the ledger lost {before.run_ids - run_ids}"
             assert not run_id or run_id in run_ids, f"{key}: its run {run_id} isn't kept"
@@ -71,6 +81,8 @@ class Promises:
     # -- after each step
 
     def check(self) -> None:
+        if self.broken:
+            raise self.broken
         self._check_paid_once()
         self._check_answers()
         for job in self.jobs():
@@ -116,9 +128,8 @@ class Promises:
     # -- at the end
 
     def check_end(self) -> None:
-        """Nothing strikes any more: everything comes to its end, and to a good one."""
+        """No blow falls any more: everything comes to its end, and to a good one."""
         self.line.platform.is_down = False
-        self.line.platform.coming.clear()
         while self.line.held:
             self.line.go_on(self.line.held.pop())
         for number in range(LAST_ROUNDS):
@@ -189,16 +200,17 @@ class Promises:
         return [(entry.event, entry.data) for entry in self.line.ledger.timeline(job.key)][-8:]
 
 
-def check_move(key: str, before: Seen, state: State | None) -> None:
-    """The table allows it, and whoever made it held the job: only a run id is kept whoever brings it."""
-    assert state is not None, f"{key} was lost"
+def check_move(key: str, before: Seen, now: Seen) -> None:
+    """The table allows it, and whoever changed the job held it."""
     if before.state is None:
-        assert state is State.QUEUED, f"{key} began {state}"
+        assert now.state in {None, State.QUEUED}, f"{key} began {now.state}"
         return
-    assert state in TRANSITIONS[before.state].values(), f"{key} went from {before.state} to {state}"
+    assert now.state is not None, f"{key} was lost"
+    if now.state is not before.state:
+        assert now.state in TRANSITIONS[before.state].values(), f"{key} went from {before.state} to {now.state}"
     execution = running()
-    if execution and execution.epoch is not None and state is not State.RUNNING:
-        assert execution.epoch == before.epoch, f"{execution.about} moved {key} to {state}; it is in other hands"
+    if now.change != before.change and execution and execution.epoch is not None:
+        assert execution.epoch == before.epoch, f"{execution.about} changed {key}, which is in other hands"
 
 
 def read_manifest(sink: Sink) -> Manifest | None:

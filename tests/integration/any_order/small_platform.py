@@ -230,7 +230,7 @@ class SmallPlatform:
             found = re.fullmatch(pattern, url.path)
             if found and method == request.method:
                 return call(query, *found.groups())
-        raise AssertionError(f"{request.method} {url.path} is not of this platform")
+        raise UnknownRequestError(f"{request.method} {request.url}")
 
     # -- what they answer
 
@@ -318,6 +318,10 @@ class SmallPlatform:
     def _counter(self, run: Run) -> int:
         """It lags behind the rows."""
         return run.rows(self.clock.now() - COUNTER_LAG_SECS)
+
+
+class UnknownRequestError(BaseException):
+    """The product asked for what is not modelled here: no part of it may take that for a fault."""
 
 
 class _Adapter(HTTPAdapter):
