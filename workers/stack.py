@@ -91,7 +91,7 @@ class Stack:
                 self._start_gateway(options.gateway_port)
             self._wait_for_pages()
             self._write_state(only_redis=options.only_redis)
-            if options.stay:
+            if options.stay and not options.only_redis:
                 self.say(f"A service orders by: {send_line(self.settings)}")
             self.say(f"up: {', '.join(child.name for child in self.children)}")
             if self.flower_url:

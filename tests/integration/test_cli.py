@@ -186,9 +186,9 @@ def test_unknown_key_is_refused(shared_terminal, ended, redis_only, command):
     assert "No job has the key 'nobody'" in done.err
 
 
-def test_run_in_the_terminal_ends_with_the_run_and_not_with_the_next_poll(shared_terminal, emulator):
+def test_run_in_the_terminal_ends_with_the_run_and_not_with_the_next_poll(terminal, emulator):
     actor = emulator.actor("long-polled", items=10, duration_secs=3)
-    done = shared_terminal.run(key="long-polled", actor=actor, poll_interval_secs=600).end(within=100)
+    done = terminal.run(key="long-polled", actor=actor, poll_interval_secs=600).end(within=100)
     assert done.code == 0, done.err
     held = [request for request in emulator.requests("GET", "/v2/actor-runs/") if "waitForFinish" in request["query"]]
     assert held
