@@ -11,7 +11,18 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
-from real_parts import are_ready, delivery_of, make_line, running_workers, start_worker, unacked, wait_for, waiting_poll
+from real_parts import (
+    Emulator,
+    Line,
+    are_ready,
+    delivery_of,
+    make_line,
+    running_workers,
+    start_worker,
+    unacked,
+    wait_for,
+    waiting_poll,
+)
 from terminal import running_valkey
 
 FOREIGN = """
@@ -53,8 +64,17 @@ def foreign_worker(line, folder: Path) -> Iterator[Celery]:
         worker.wait(30)
 
 
-def test_foreign_tasks_on_the_same_redis_run_once_while_our_workers_sweep_and_die(own_line, tmp_path):
-    line = own_line("beside-others")
+@pytest.fixture
+def line_of_its_own_redis(short_folder: Path, emulator: Emulator, tmp_path: Path) -> Iterator[Line]:
+    """On Celery's default queue of the shared one other tests' workers wait."""
+    with running_valkey(short_folder):
+        line = make_line(f"redis+socket://{short_folder}/s", emulator, tmp_path, "beside-others")
+        yield line
+        line.client.close()
+
+
+def test_foreign_tasks_on_the_same_redis_run_once_while_our_workers_sweep_and_die(line_of_its_own_redis, tmp_path):
+    line = line_of_its_own_redis
     actor = line.emulator.actor("beside-others", items=300, duration_secs=3)
     with foreign_worker(line, tmp_path) as client, running_workers(line, "all", "all") as workers:
         sent = [client.send_task("foreign.long", [LONG_SECS]) for _ in range(2)]  # both slots are taken

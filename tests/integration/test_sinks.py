@@ -376,7 +376,9 @@ def test_verify_tells_damage_and_what_is_no_delivery_apart(line):
     done = actorline(line, "verify", "damaged")
     assert done.code == 1
     assert [line.partition(":")[0] for line in done.out.splitlines()[:2]] == ["_SUCCESS", "part-00001.jsonl.gz"]
-    assert "2 problems" in done.out.splitlines()[-1]
+    verdict, advice = done.out.splitlines()[2:]
+    assert verdict.endswith("2 problems")
+    assert "actorline run --dataset-id" in advice
     (folder / "manifest.json").write_text("{}")
     assert actorline(line, "verify", folder.as_uri(), "--json").code == 1
     for target, code in (("nobody", 5), (f"{folder.as_uri()}/superseded-1/", 5), ("ftp://host/rows/", 7)):
