@@ -47,8 +47,8 @@ def test_sweep_aborts_a_second_run_of_a_known_job_and_leaves_everything_else_alo
 def test_run_of_a_lost_ledger_is_adopted_as_a_job_where_that_is_set(own_line):
     line = own_line("adopting", orphans="adopt")
     actor = line.emulator.actor("adopted", items=200, duration_secs=4)
-    run_id = start_as_ours(line, actor, "forgotten")
     with running_workers(line, "control", "fetch"):
+        run_id = start_as_ours(line, actor, "forgotten")  # it has ended before a busy machine has workers
         line.send("actorline.sweep", "default", queue="control")
         key = f"adopted-{run_id}"
         job = wait_for(lambda: (j := line.ledger.load(key)) and j.is_terminal and j, what="the adopted job's end")
