@@ -26,6 +26,7 @@ def up(
 ) -> None:
     """Bring up Valkey, workers, beat, Flower and the HTTP door, and keep them up; Ctrl-C drains them."""
     settings = load_settings()
+    open_home(settings).close()
     if file := find_schedules(settings):
         load_schedules(file)  # a mistake is said here, not in beat's log
     if not settings.tokens:
@@ -84,7 +85,6 @@ def with_redis() -> Settings:
 
 
 def _become(settings: Settings, *arguments: str) -> None:
-    """Turn into the process, so that signals reach it; a working directory of ours keeps foreign modules out."""
-    open_home(settings).close()
+    """Turn into the process, so that signals reach it."""
     command = command_of(*arguments)
     os.execve(command[0], command, child_environment(settings))  # noqa: S606 - our own command

@@ -224,6 +224,10 @@ def test_no_process_of_ours_is_root(project):
         assert {line.split()[1] for line in lines} == {"10001"}, service_of(container)
 
 
+def test_no_service_had_to_be_started_again(project):
+    assert {service_of(each): each["RestartCount"] for each in project.containers() if each["RestartCount"]} == {}
+
+
 def test_secrets_are_only_where_they_are_needed(project):
     holders = {
         (service_of(container), name)
