@@ -41,12 +41,12 @@ class JsonLines:
         if b"\n\n" in plain or (self._is_ended and plain.startswith(b"\n")):
             raise UnreadablePage("a line is empty")
         self._count += plain.count(b"\n")
-        body = plain.removesuffix(b"\n")
-        cut = body.rfind(b"\n")
+        end = len(plain) - plain.endswith(b"\n")  # not `removesuffix`: a copy of each block is a tenth of the CPU
+        cut = plain.rfind(b"\n", 0, end)
         if cut >= 0 or self._is_ended:
             self._last.clear()
-        self._last.append(body[cut + 1 :])
-        self._is_ended = len(body) < len(plain)
+        self._last.append(plain[cut + 1 : end])
+        self._is_ended = end < len(plain)
         return plain
 
     def end(self) -> tuple[bytes, int]:
