@@ -15,8 +15,7 @@ from actorline.delivery.receipt import Receipt
 PAGE_BYTES: Final = 16_000_000  # between 8 and 32 MB on the wire: an ack costs 3 ms, a lost page is cheap to repeat
 PAGE_ITEMS_MAX: Final = 249_999  # an older edition of the reference names 250,000 a request (fact sheet, section 6)
 PAGE_ITEMS_MIN: Final = 1_000  # the official client's page
-PAGES_FOR_PARALLEL: Final = 12  # a dataset of a few pages is cut finer, so that several threads share it
-FIRST_PAGES: Final = 16  # as many as a worker fetches at a time
+PARALLEL_PAGES: Final = 16  # as many as a worker fetches at a time
 WAVE_PAGES: Final = 256  # pages in one chord: bounds the size of a message and the work that one plan decides
 
 
@@ -69,16 +68,20 @@ def full_page(item_bytes: float | None) -> int:
 
 
 def page_size(*, total: int, item_bytes: float | None, asked: int | None) -> int:
-    """Items a page: as the order has it, else a full page, cut finer for a small dataset."""
+    """Items a page: as the order has it, else about a full page, so that a worker's threads share `total` evenly: with
+    19 pages for 16 threads most of them would wait for the last three.
+    """
     if asked:
         return asked
-    by_parallel = -(-total // PAGES_FOR_PARALLEL)
-    return min(full_page(item_bytes), max(by_parallel, PAGE_ITEMS_MIN))
+    full = full_page(item_bytes)
+    rounds = max(round(total / (PARALLEL_PAGES * full)), 1)
+    even = -(-total // (PARALLEL_PAGES * rounds))
+    return min(max(even, min(full, PAGE_ITEMS_MIN)), PAGE_ITEMS_MAX)
 
 
 def wave_pages(item_bytes: float | None) -> int:
     """How many pages may be planned at once: with items of unknown size a few, which then tell it."""
-    return FIRST_PAGES if item_bytes is None else WAVE_PAGES
+    return PARALLEL_PAGES if item_bytes is None else WAVE_PAGES
 
 
 def next_offset(pages: Pages, start: int) -> int:

@@ -117,7 +117,8 @@ class Planner:
         stop = None if collect.limit is None else collect.offset + collect.limit
         if not is_cut:
             return self._whole(job, known, total, stop)
-        size = page_size(total=total, item_bytes=each, asked=collect.page_items)
+        wanted = max((total if stop is None else min(total, stop)) - collect.offset, 0)
+        size = page_size(total=wanted, item_bytes=each, asked=collect.page_items)
         room = (WAVE_PAGES if collect.page_items else wave_pages(each)) - len(to_fetch(known))
         self._fix(job, known, new_windows(known, start=collect.offset, total=total, stop=stop, size=size, room=room))
         return [(window, expected_items(window, known, total)) for window in to_fetch(known)][:WAVE_PAGES]

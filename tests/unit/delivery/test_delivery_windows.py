@@ -49,13 +49,16 @@ def by_number(*pages: Window | Receipt) -> Pages:
 @pytest.mark.parametrize(
     ("total", "each", "asked", "size"),
     [
-        (5_000_000, 1_000.0, None, 16_000),  # by bytes
-        (5_000_000, None, None, PAGE_ITEMS_MIN),  # nothing known of the bytes: few, which tell it
-        (50_000, 100.0, None, 4_167),  # small: shared by twelve
+        (5_120_000, 1_000.0, None, 16_000),  # by bytes
+        (1_000_000, 304.0, None, 62_500),  # 19 full pages: sixteen that are a little larger
+        (1_600_000, 304.0, None, 50_000),  # 31: twice sixteen
+        (5_120_000, None, None, PAGE_ITEMS_MIN),  # nothing known of the bytes: few, which tell it
+        (50_000, 100.0, None, 3_125),  # small: shared by sixteen
         (500, 100.0, None, PAGE_ITEMS_MIN),
         (0, None, None, PAGE_ITEMS_MIN),
         (10, 3.0 * PAGE_BYTES, None, 1),  # one item is larger than a page
-        (50_000_000, 1.0, None, PAGE_ITEMS_MAX),  # tiny items
+        (16 * PAGE_ITEMS_MAX, 1.0, None, PAGE_ITEMS_MAX),  # tiny items
+        (17 * PAGE_ITEMS_MAX, 1.0, None, PAGE_ITEMS_MAX),
         (5_000_000, 1_000.0, 7, 7),
     ],
 )
