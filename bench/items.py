@@ -74,7 +74,18 @@ def curl(stand: Stand, dataset: str, windows: Windows, *, encoding: str) -> Fini
     config = folder / "config"
     config.write_text("\n".join(lines))
     try:
-        return run(["curl", "-fZ", "--no-progress-meter", "--parallel-max", str(PARALLEL), "-K", str(config)])
+        return run(
+            [
+                "curl",
+                "-fZ",
+                "--no-progress-meter",
+                "--parallel-immediate",
+                "--parallel-max",
+                str(PARALLEL),
+                "-K",
+                str(config),
+            ]
+        )
     finally:
         shutil.rmtree(folder)
 
