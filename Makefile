@@ -41,6 +41,10 @@ chaos: .venv/.installed-dev  ## kill workers at every request and step of a job,
 storm: .venv/.installed-dev  ## hundreds of jobs while workers and Valkey are killed and frozen at random; long
 	JOBS=$(JOBS) SEED=$(SEED) $(BIN)/pytest tests/chaos/storm.py
 
+# LIVES=5000: how many
+adversary: .venv/.installed-dev  ## messages, deaths and answers in any order, a thousand lives and each single blow; 45 minutes
+	ANY_ORDER_LIVES=$(or $(LIVES),1000) $(BIN)/pytest tests/integration/any_order
+
 compare: .venv/.installed-dev  ## runs paid when a start's reply is lost: Actorline, the official client, a plain Celery chain
 	$(BIN)/pytest -s tests/chaos/comparison.py
 
@@ -76,4 +80,4 @@ tests/contract/node_modules/.installed: tests/contract/package.json
 	@npm install --prefix tests/contract --ignore-scripts --no-package-lock --no-audit --no-fund
 	@touch $@
 
-.PHONY: all help demo install test check format lint types containers contract chaos storm compare bench docs
+.PHONY: all help demo install test check format lint types containers contract chaos storm adversary compare bench docs

@@ -1,122 +1,125 @@
-"""What a start costs whose reply is lost: Actorline, the platform's own client, and a plain Celery task that retries.
+"""The same faults of a start for several ways to run an Actor: what is paid, what arrives, what bills after a cancel.
 
-`make compare` prints the table that docs/promises.md holds. Not part of any suite: it asserts of Actorline only.
+`make compare` prints the table that docs/promises.md holds. Not part of any suite: it asserts of Actorline only. Every
+way has its default settings. JOBS says how many jobs a cell has.
 """
 
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import pytest
-from apify_client import ApifyClient
-from celery import Celery
-from real_parts import TOKEN, Emulator, Line, make_line, running_workers, wait_for
+from real_parts import Emulator, make_line, running_workers, wait_for
+from ways import Batch, Way, WithActorline, WithOfficialClient, running_chain
 
-JOBS = 5
-FAULTS: dict[str, dict[str, Any]] = {
+from actorline.platform.runs import TERMINAL_STATUSES
+
+JOBS: Final = int(os.environ.get("JOBS") or 5)
+ITEMS: Final = 100
+CANCEL_AFTER_SECS: Final = 20
+LOOK_AFTER_SECS: Final = 150  # after the cancel: time enough for whatever a way does about it
+SLOW_SECS: Final = 75  # Actorline waits 60 s for a start's reply, the others 30 s, `call()` without end
+HOLD_SECS: Final = 20
+KILLED: Final = "sender killed (SIGKILL) after sending"
+FAULTS: Final[Mapping[str, dict[str, Any]]] = {
     "none": {},
-    "the reply is lost": {"action": "reset_after"},
-    "the reply is cut": {"action": "cut_body", "after_bytes": 40},
-    "502, and nothing was started": {"action": "status", "status": 502, "html": "<html>Bad gateway</html>"},
+    "reply lost: reset after the run is made": {"action": "reset_after"},
+    "reset after sending, no run is made": {"action": "reset_before"},
+    "reply cut: 201 and 40 bytes": {"action": "cut_body", "after_bytes": 40},
+    "500, the run is made": {"action": "status_after", "status": 500},
+    "502 of a proxy (HTML), no run is made": {"action": "status", "status": 502, "html": "<html>Bad gateway</html>"},
+    f"reply after {SLOW_SECS} s, the run is made": {"action": "delay", "secs": SLOW_SECS},
+    KILLED: {"action": "delay", "secs": HOLD_SECS},
 }
-PLAIN = """
-import os
-import requests
-from celery import Celery
+DEFAULTS: Final = {
+    "visibility_timeout_secs": "15",
+    "dataset_lag_secs": "10",
+    "start_settle_secs": "120",
+    "send_by_secs": "10",
+}
 
-app = Celery("plain", broker=os.environ["BROKER"], backend=os.environ["RESULTS"])
-app.conf.update(task_acks_late=True, task_reject_on_worker_lost=True)
-session = requests.Session()
-session.headers["Authorization"] = "Bearer " + os.environ["TOKEN"]
 
-@app.task(autoretry_for=(Exception,), retry_backoff=True, max_retries=5)
-def start(actor):
-    answer = session.post(f"{os.environ['API']}/v2/actors/{actor}/runs", json={}, timeout=30)
-    answer.raise_for_status()
-    return answer.json()["data"]["id"]
+class Outcome(NamedTuple):
+    """Runs of the jobs that were waited for, how many of these got all rows, and runs of the cancelled that go on."""
 
-@app.task(bind=True, max_retries=None)
-def poll(self, run_id):
-    run = session.get(f"{os.environ['API']}/v2/actor-runs/{run_id}", timeout=30).json()["data"]
-    if run["status"] in {"READY", "RUNNING"}:
-        raise self.retry(countdown=1)
-    return run["defaultDatasetId"]
+    paid: int
+    whole: int
+    billing: int
 
-@app.task(autoretry_for=(Exception,), retry_backoff=True)
-def fetch(dataset_id):
-    return len(session.get(f"{os.environ['API']}/v2/datasets/{dataset_id}/items", timeout=30).json())
-"""
+    def __str__(self) -> str:
+        return f"{self.paid / JOBS:g}; {self.whole} of {JOBS}; {self.billing}"
 
 
 @pytest.fixture
-def line(valkey: str, emulator: Emulator, tmp_path: Path) -> Iterator[Line]:
-    line = make_line(valkey, emulator, tmp_path / "line", "compared")
-    with running_workers(line, "control", "fetch"):
-        yield line
+def ways(valkey: str, emulator: Emulator, tmp_path: Path) -> Iterator[list[Way]]:
+    line = make_line(valkey, emulator, tmp_path / "line", "compared", **DEFAULTS)
+    with (
+        running_workers(line, "control", "fetch") as workers,
+        running_chain(valkey, emulator, tmp_path / "log") as plain,
+    ):
+        clients = [WithOfficialClient(emulator, form) for form in ("call", "start")]
+        yield [WithActorline(line, workers), *clients, plain]
     line.client.close()
 
 
-@pytest.fixture
-def plain(valkey: str, emulator: Emulator, tmp_path: Path) -> Iterator[Celery]:
-    """A worker with a chain as Celery's documentation has it, on the same Valkey in databases of its own."""
-    broker, results = f"{valkey}?virtual_host=5", f"{valkey}?virtual_host=6"
-    (tmp_path / "plain.py").write_text(PLAIN)
-    environment = {**os.environ, "BROKER": broker, "RESULTS": results, "TOKEN": TOKEN, "API": emulator.url}
-    command = [sys.executable, "-W", "ignore", "-m", "celery", "-A", "plain", "worker", "--pool", "threads"]
-    with (tmp_path / "log").open("wb") as log:
-        worker = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
-    app = Celery("plain", broker=broker, backend=results, set_as_current=False)
-    wait_for(lambda: app.control.ping(timeout=0.5), what="the plain worker")
-    yield app
-    worker.terminate()
-    worker.wait(20)
-    app.close()
+@pytest.mark.timeout(1800)
+def test_comparison(ways: list[Way], emulator: Emulator) -> None:
+    found: dict[tuple[str, str], Outcome] = {}
+    at_once = [(way, fault) for fault in FAULTS for way in ways if fault != KILLED]
+    for cells in (at_once, [(way, KILLED) for way in ways]):  # a killed worker takes all of its jobs along
+        with ThreadPoolExecutor(len(cells)) as threads:
+            outcomes = list(threads.map(lambda cell: outcome(emulator, *cell), cells))
+        found |= {(way.name, fault): came for (way, fault), came in zip(cells, outcomes, strict=True)}
+    names = [way.name for way in ways]
+    sys.stdout.write(
+        f"\n| fault of each job's first start | {' | '.join(names)} |\n" + "|---" * (len(ways) + 1) + "|\n"
+    )
+    for fault in FAULTS:
+        sys.stdout.write(f"| {fault} | {' | '.join(str(found[name, fault]) for name in names)} |\n")
+    assert {fault: found["Actorline", fault] for fault in FAULTS} == dict.fromkeys(FAULTS, Outcome(JOBS, JOBS, 0))
 
 
-@pytest.mark.timeout(900)
-def test_comparison(line: Line, plain: Celery, emulator: Emulator) -> None:
-    ways: dict[str, Callable[[str], int]] = {
-        "Actorline": lambda actor: with_actorline(line, actor),
-        "official client": lambda actor: with_client(emulator, actor),
-        "Celery, autoretry_for": lambda actor: with_celery(plain, actor),
-    }
-    rows = {way: [outcome(emulator, way, fault, run) for fault in FAULTS] for way, run in ways.items()}
-    sys.stdout.write("\n| runs paid for a job; jobs with all rows | " + " | ".join(FAULTS) + " |\n")
-    sys.stdout.write("|---|" + "---|" * len(FAULTS) + "\n")
-    for way, outcomes in rows.items():
-        cells = " | ".join(f"{runs:g}; {whole} of {JOBS}" for runs, whole in outcomes)
-        sys.stdout.write(f"| {way} | {cells} |\n")
-    assert rows["Actorline"] == [(1, JOBS)] * len(FAULTS)
+def outcome(emulator: Emulator, way: Way, fault: str) -> Outcome:
+    """Jobs that are waited for and as many that are cancelled, side by side unless a kill would meet both."""
+    with ThreadPoolExecutor(1 if fault == KILLED else 2) as threads:
+        waited = threads.submit(wait, emulator, way, fault)
+        cancelled = threads.submit(cancel, emulator, way, fault)
+        return Outcome(*waited.result(), cancelled.result())
 
 
-def outcome(emulator: Emulator, way: str, fault: str, run: Callable[[str], int]) -> tuple[float, int]:
-    """Runs paid a job, and jobs that got their 20 rows; the fault befalls the first start of each job."""
-    names = [f"{way} {fault} {number}".lower().replace(" ", "-").replace(",", "") for number in range(JOBS)]
-    actors = [emulator.actor(name, items=20, duration_secs=0.5) for name in names]
+def wait(emulator: Emulator, way: Way, fault: str) -> tuple[int, int]:
+    actors = make_actors(emulator, f"{way.name} {fault} waits", fault, duration_secs=3)
+    rows = order(emulator, way, fault, actors).rows()
+    return sum(len(emulator.runs_of(actor)) for actor in actors), rows.count(ITEMS)
+
+
+def cancel(emulator: Emulator, way: Way, fault: str) -> int:
+    actors = make_actors(emulator, f"{way.name} {fault} cancels", fault, duration_secs=3_600)
+    batch = order(emulator, way, fault, actors)
+    time.sleep(CANCEL_AFTER_SECS)
+    batch.cancel()
+    time.sleep(LOOK_AFTER_SECS)
+    runs = [run for actor in actors for run in emulator.runs_of(actor)]
+    return sum(run["status"] not in TERMINAL_STATUSES for run in runs)
+
+
+def order(emulator: Emulator, way: Way, fault: str, actors: Sequence[str]) -> Batch:
+    batch = way.order(actors)
+    if fault == KILLED:
+        wait_for(lambda: all(map(emulator.runs_of, actors)), within=HOLD_SECS, what="a run of each")
+        batch.kill()
+    return batch
+
+
+def make_actors(emulator: Emulator, title: str, fault: str, duration_secs: float) -> list[str]:
+    """Actors of a batch's own; the first start of each meets the fault."""
+    stem = "-".join(filter(None, "".join(char if char.isalnum() else " " for char in title.lower()).split()))
+    actors = [emulator.actor(f"{stem}-{number}", items=ITEMS, duration_secs=duration_secs) for number in range(JOBS)]
     if FAULTS[fault]:
-        starts = [f"/actors/{actor.replace('/', '~')}/runs$" for actor in actors]
-        emulator.faults(*({"method": "POST", "path_regex": path, "nth": 1, **FAULTS[fault]} for path in starts))
-    with ThreadPoolExecutor(JOBS) as threads:
-        whole = sum(rows == 20 for rows in threads.map(run, actors))
-    emulator.end_faults()
-    return sum(len(emulator.runs_of(actor)) for actor in actors) / JOBS, whole
-
-
-def with_actorline(line: Line, actor: str) -> int:
-    return line.submit({"actor": actor, "poll_interval_secs": 1}).get(timeout=120)["items"]
-
-
-def with_client(emulator: Emulator, actor: str) -> int:
-    client = ApifyClient(TOKEN, api_url=emulator.url)
-    run = client.actor(actor).call(logger=None)
-    return len(client.dataset(run.default_dataset_id).list_items().items)
-
-
-def with_celery(app: Celery, actor: str) -> int:
-    names = ("plain.start", "plain.poll", "plain.fetch")
-    first, *rest = (app.signature(name) for name in names)
-    return (first.clone([actor.replace("/", "~")]) | rest[0] | rest[1]).apply_async().get(timeout=120)
+        paths = [f"/actors/{actor.replace('/', '~')}/runs$" for actor in actors]
+        emulator.faults(*({"method": "POST", "path_regex": path, "nth": 1, **FAULTS[fault]} for path in paths))
+    return actors
