@@ -103,6 +103,12 @@ class Settings(BaseSettings):
     )
     control_concurrency: int = Field(8, ge=1, le=64, description="Threads of a control worker")
     fetch_concurrency: int = Field(16, ge=1, le=64, description="Threads of a fetch worker")
+    countdown_polls: int = Field(
+        200,
+        ge=0,
+        description="Running jobs that are polled one by one; what is more is watched together, by one list of the "
+        "account's runs",
+    )
     send_by_secs: float = Field(
         10, ge=1, description="Seconds after taking the start lease within which a start is sent"
     )

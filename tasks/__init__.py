@@ -4,6 +4,7 @@ MODULES = (
     "tasks.run",
     "tasks.start_run",
     "tasks.poll_run",
+    "tasks.look_at_fleet",
     "tasks.fetch_ahead",
     "tasks.fetch_pages",
     "tasks.fetch_page",

@@ -5,7 +5,7 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Ignore
 
-from actorline.jobs.step import Ended, Moved, Step, Stop, Wait
+from actorline.jobs.step import Ended, Moved, Park, Step, Stop, Wait
 from tasks.pipeline import end_for_callers
 from tasks.progress import tell_callers
 from tasks.stage import again
@@ -21,6 +21,9 @@ def conclude(task: "Task[Any, Any]", key: str, step: Step, *, late_s: float = 0.
         case Wait(seconds=seconds):
             tell_callers(key)
             raise again(task, max(seconds - late_s, MIN_COUNTDOWN_SECS))
+        case Park():
+            tell_callers(key)
+            raise Ignore
         case Ended():
             end_for_callers(key)
             raise Ignore

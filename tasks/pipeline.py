@@ -12,6 +12,7 @@ from celery.utils import uuid
 
 from actorline.delivery.windows import Window
 from actorline.jobs.collecting import Wave
+from actorline.jobs.fleet import unpark
 from actorline.jobs.job import Job
 from actorline.jobs.notifying import secs_until_notice
 from actorline.jobs.states import LIVE
@@ -43,6 +44,7 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     )
     if epoch is None:
         return False
+    unpark(ledger(), job.key)
     signatures = [_named(stage, job.key, epoch) for stage in stages_from(job, first)]
     signatures[0].set(queue=f"{settings().namespace}.{queue_of(job, first)}")
     ledger().name_tasks(job.key, [step.options["task_id"] for step in signatures])

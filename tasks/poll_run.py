@@ -7,7 +7,7 @@ from celery import Task, shared_task
 
 from actorline.jobs.ahead import look_at, may_fetch_ahead
 from actorline.jobs.polling import Poller
-from actorline.jobs.step import Wait
+from actorline.jobs.step import Park, Wait
 from tasks.conclude import conclude
 from tasks.environment import ledger, new_execution, platform_of, settings
 from tasks.pipeline import send_ahead
@@ -18,7 +18,7 @@ from tasks.stage import StageTask
 def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
     poller = Poller(ledger(), platform_of(key), settings())
     step = poller.advance(key, epoch, self.request.retries, new_execution())
-    if isinstance(step, Wait):
+    if isinstance(step, Wait | Park):
         look_ahead(key, epoch)
     eta: Any = self.request.eta  # celery-types says int
     conclude(self, key, step, late_s=lateness(eta))

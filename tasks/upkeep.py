@@ -6,6 +6,7 @@ from celery import current_app, shared_task, states
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.errors import Refused
 from actorline.jobs.figures import secs_until_settled
+from actorline.jobs.fleet import MISSED_SECS
 from actorline.jobs.hooks import Hooks
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
@@ -39,6 +40,7 @@ def upkeep(*keys: str) -> None:
             log.exception("job_not_cared_for", job_key=due)
             ledger().postpone(due, CARE_AGAIN_SECS)
     abort_strays()
+    look_at_fleets()
     look_for_orphans()
     forget_old_jobs()
 
@@ -125,6 +127,11 @@ def abort_strays() -> None:
         if ended:
             ledger().tell(key, "stray-aborted", run_id=run_id)
             ledger().forget_stray(run_id)
+
+
+def look_at_fleets() -> None:
+    for account in ledger().take_due("fleets", again_s=MISSED_SECS):
+        current_app.send_task("actorline.look_at_fleet", [account])
 
 
 def look_for_orphans() -> None:

@@ -298,12 +298,12 @@ class Ledger:
         if members:
             self._call("plan", keys=[self.name(kind)], args=[seconds, *members], on_disk=True)
 
-    def take_due(self, kind: str) -> list[str]:
+    def take_due(self, kind: str, again_s: float = LATER_LOOK_SECS) -> list[str]:
         """Members of a sorted set of times that are due by now; each is due again later."""
         now = self.now()
         due = cast("list[str]", self.redis.zrangebyscore(self.name(kind), "-inf", now, start=0, num=100))
         if due:
-            self.redis.zadd(self.name(kind), dict.fromkeys(due, now + LATER_LOOK_SECS), xx=True)
+            self.redis.zadd(self.name(kind), dict.fromkeys(due, now + again_s), xx=True)
         return due
 
     # -- markers

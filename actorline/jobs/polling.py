@@ -8,12 +8,13 @@ from actorline.jobs.attempts import next_attempt
 from actorline.jobs.brake import is_paused
 from actorline.jobs.ending import STOP_EVENTS, end_job, judge_end, stop_reason
 from actorline.jobs.failure_policy import FAILURES, Chance, next_chance
+from actorline.jobs.fleet import Fleet
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.log_end import read_log_end, shortened
 from actorline.jobs.resurrecting import Resurrector
 from actorline.jobs.states import Event, State
-from actorline.jobs.step import Moved, Step, Stop, Wait
+from actorline.jobs.step import Moved, Park, Step, Stop, Wait
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
@@ -89,13 +90,22 @@ class Poller:
             data={"run_status": run.status},
             fields={"sent_at": "@now", "failures": 0, **run_fields(run), **({} if run.is_terminal else _GOES_ON)},
         )
-        return Stop() if won is None else Wait(every)
+        if won is None:
+            return Stop()
+        fleet = Fleet(self.ledger, self.settings)
+        if job.state is State.RUNNING and not self._is_hinted(job) and fleet.is_crowded():
+            fleet.park(job, run, every)
+            return Park()
+        return Wait(every)
 
     def _interval(self, job: Job) -> float:
         if job.state is State.ABORTING:
             return ABORT_POLL_SECS
-        is_hinted = job.hinted_at is not None and self.ledger.now() - job.hinted_at < HINTED_SECS
-        return min(job.order.poll_interval_secs, HINTED_POLL_SECS) if is_hinted else job.order.poll_interval_secs
+        every = job.order.poll_interval_secs
+        return min(every, HINTED_POLL_SECS) if self._is_hinted(job) else every
+
+    def _is_hinted(self, job: Job) -> bool:
+        return job.hinted_at is not None and self.ledger.now() - job.hinted_at < HINTED_SECS
 
     def _ended(self, job: Job, run: Run) -> Step:
         match next_chance(job, run, now=self.ledger.now(), settle_s=self.settings.start_settle_secs):

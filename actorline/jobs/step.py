@@ -16,6 +16,11 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Park:
+    """Nothing to move yet; the job is watched with others from here on."""
+
+
+@dataclass(frozen=True)
 class Stop:
     """Somebody else has the job, or its next step is planned in the ledger's `due`."""
 
@@ -25,4 +30,4 @@ class Ended:
     """This execution ended the job; its callers may be answered."""
 
 
-Step = Moved | Wait | Stop | Ended
+Step = Moved | Wait | Park | Stop | Ended

@@ -48,6 +48,7 @@ def test_the_names_of_tasks_and_queues_outlive_a_deploy():
         "actorline.status": "actorline",
         "actorline.start_run": "actorline.control",
         "actorline.poll_run": "actorline.control",
+        "actorline.look_at_fleet": "actorline.control",
         "actorline.answer": "actorline.control",
         "actorline.upkeep": "actorline.control",
         "actorline.sweep": "actorline.control",

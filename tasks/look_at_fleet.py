@@ -1,0 +1,30 @@
+"""`actorline.look_at_fleet(account)`: see how the runs of all parked jobs are, and poll those with news."""
+
+import structlog
+from celery import shared_task
+
+from actorline.errors import Refused
+from actorline.jobs.fleet import Fleet, unpark
+from actorline.jobs.polling import POLL_STATES
+from actorline.jobs.upkeep import Stage
+from tasks.environment import ledger, platform, settings
+from tasks.pipeline import send_pipeline
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="actorline.look_at_fleet", ignore_result=True, send_events=False)  # as upkeep
+def look_at_fleet(account: str) -> None:
+    try:
+        news = Fleet(ledger(), settings()).look(account, platform(account))
+    except Refused as error:  # no token for the account here; another worker may have it
+        log.warning("fleet_not_seen", account=account, error=str(error))
+        return
+    for key, epoch in news.items():
+        wake(key, epoch)
+
+
+def wake(key: str, epoch: int) -> None:
+    job = ledger().load(key)
+    if job is None or job.epoch != epoch or job.state not in POLL_STATES or not send_pipeline(job, Stage.POLL):
+        unpark(ledger(), key)  # it is in other hands by now
