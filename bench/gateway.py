@@ -17,10 +17,11 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from stand import LOOK_SECS, START_SECS, Meter
 
+from actorline.jobs.ledger import Ledger, connect
 from workers.stack import find_valkey
 
 GATEWAY_CORE: Final = {0}
@@ -41,6 +42,7 @@ class Door:
     port: int
     gateway_pid: int
     valkey_pid: int
+    ledger: Ledger
 
 
 @contextmanager
@@ -48,12 +50,13 @@ def standing() -> Iterator[Door]:
     """Valkey as the embedded stack configures it, and the gateway; taken down at the end."""
     with tempfile.TemporaryDirectory(prefix="al-") as folder:
         home, socket = Path(folder), Path(folder) / "s"
+        broker = f"redis+socket://{socket}"
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("ACTORLINE_", "APIFY_"))},
             "ACTORLINE_HOME": folder,
-            "ACTORLINE_REDIS_URL": f"redis+socket://{socket}",
+            "ACTORLINE_REDIS_URL": broker,
         }
-        valkey_command = [find_valkey(), VALKEY_CONF, "--dir", folder, "--unixsocket", socket]
+        valkey_command = [find_valkey(), str(VALKEY_CONF), "--dir", folder, "--unixsocket", str(socket)]
         gateway_command = [sys.executable, "-P", "-m", "actorline.gateway", "--port", "0"]
         log = home / "gateway.log"
         with subprocess.Popen(valkey_command, stdout=subprocess.DEVNULL) as valkey, log.open("wb") as errors:
@@ -62,13 +65,19 @@ def standing() -> Iterator[Door]:
             with subprocess.Popen(gateway_command, env=environment, cwd=folder, stderr=errors) as gateway:
                 os.sched_setaffinity(gateway.pid, GATEWAY_CORE)
                 wait_for(lambda: b"listening" in log.read_bytes())
-                port = int(re.search(rb"127\.0\.0\.1:(\d+)", log.read_bytes())[1])
+                port = number_in(log.read_bytes(), rb"127\.0\.0\.1:(\d+)")
                 try:
-                    yield Door(port, gateway.pid, valkey.pid)
+                    yield Door(port, gateway.pid, valkey.pid, Ledger(connect(broker + "?virtual_host=2"), "actorline"))
                 finally:
                     gateway.terminate()
                     gateway.wait()
                     valkey.terminate()
+
+
+def number_in(text: bytes, pattern: bytes) -> int:
+    found = re.search(pattern, text)
+    assert found
+    return int(found[1])
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -89,7 +98,7 @@ class Load(asyncio.Protocol):
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     async def send(self) -> None:
         """Send one request and wait for its answer."""
@@ -103,7 +112,7 @@ class Load(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         head, end, body = self._buffer.partition(b"\r\n\r\n")
-        if end and len(body) >= int(re.search(rb"content-length: (\d+)", head)[1]):
+        if end and len(body) >= number_in(head, rb"content-length: (\d+)"):
             self._buffer = b""
             if not head.startswith(b"HTTP/1.1 " + self.wanted_status):
                 raise SystemExit((head + body).decode())
