@@ -78,7 +78,10 @@ def look_at(job: Job) -> float:
 
 
 def next_look(job: Job, dataset: Dataset, known: Pages, size: int, *, now: float) -> float:
-    """Seconds until another full page is likely to be there, at the rate at which rows came so far."""
-    rate = dataset.item_count / max(now - (job.started_at or now), 1)
+    """Seconds until another full page is likely to be there, at the rate at which rows came so far; while none came, as
+    long as the run has gone on.
+    """
+    elapsed = max(now - (job.started_at or job.queued_at), 1)
     missing = next_offset(known, job.order.collect.offset) + size - dataset.item_count
-    return min(max(missing / rate, LOOK_MIN_SECS), LOOK_MAX_SECS) if rate > 0 else LOOK_MIN_SECS
+    wait = missing * elapsed / dataset.item_count if dataset.item_count else elapsed
+    return min(max(wait, LOOK_MIN_SECS), LOOK_MAX_SECS)
