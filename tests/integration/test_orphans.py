@@ -91,18 +91,18 @@ def test_start_whose_marker_never_comes_back_is_told_from_others_by_its_input(ow
 
 
 def test_start_that_cannot_be_told_from_a_run_with_the_same_input_waits_for_a_person(own_line, faults):
-    line = own_line("unclear")
-    actor = line.emulator.actor("unclear", items=10, duration_secs=0, hide_user_agent=True)
-    faults({"method": "POST", "action": "reset_after", "nth": 1, "path_regex": "unclear/runs$"})
+    line = own_line("untold")
+    actor = line.emulator.actor("untold", items=10, duration_secs=0, hide_user_agent=True)
+    faults({"method": "POST", "action": "reset_after", "nth": 1, "path_regex": "untold/runs$"})
     with running_workers(line, "control", "fetch"):
-        order = line.submit({"key": "unclear", "actor": actor, "input": {"page": 1}, **QUICK})
+        order = line.submit({"key": "untold", "actor": actor, "input": {"page": 1}, **QUICK})
         job = wait_for(
-            lambda: (j := line.ledger.load("unclear")) and j.waiting_for == "start-unclear" and j, what="the alert"
+            lambda: (j := line.ledger.load("untold")) and j.waiting_for == "start-unclear" and j, what="the alert"
         )
         (run,) = line.emulator.runs_of(actor)
         (told,) = [entry.data for entry in line.ledger.timeline(job.key) if entry.data.get("code") == "start-unclear"]
         assert run["id"] in told["message"]
-        line.cancel("unclear")
+        line.cancel("untold")
         with pytest.raises(Exception) as raised:  # noqa: PT011 - a service can't import our classes
             order.get(timeout=20)
         reason = reason_of(raised.value)
