@@ -34,7 +34,7 @@ types: .venv/.installed-dev  ## mypy --strict
 containers: .venv/.installed-dev  ## image and compose tests; needs a Docker Engine
 	$(BIN)/pytest tests/containers
 
-chaos: .venv/.installed-dev  ## kill workers at every request and step of a job, lose its messages; 5 minutes
+chaos: .venv/.installed-dev  ## kill workers at every request and step of a job, lose its messages; 8 minutes
 	$(BIN)/pytest tests/chaos
 
 # JOBS=500 SEED=7: how many, and which
