@@ -45,7 +45,7 @@ storm: .venv/.installed-dev  ## hundreds of jobs while workers and Valkey are ki
 adversary: .venv/.installed-dev  ## messages, deaths and answers in any order, a thousand lives and each single blow; 45 minutes
 	ANY_ORDER_LIVES=$(or $(LIVES),1000) $(BIN)/pytest tests/integration/any_order
 
-compare: .venv/.installed-dev  ## runs paid when a start's reply is lost: Actorline, the official client, a plain Celery chain
+compare: .venv/.installed-dev  ## what a lost start costs and what bills after a cancel: Actorline, the official client, a plain Celery chain; 12 minutes
 	$(BIN)/pytest -s tests/chaos/comparison.py
 
 bench: .venv/.installed-dev  ## figures beside the official client and curl; Linux, see bench/README.md

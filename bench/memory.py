@@ -2,7 +2,6 @@
 
 import argparse
 import shutil
-from pathlib import Path
 from typing import Final
 
 from stand import Meter, Stand, standing
@@ -28,17 +27,12 @@ def measure(stand: Stand, size: int, idle: float) -> None:
     print(f"| {size:,} | {len(manifest.parts)} | {above:.0f} | {f'{cpu:.1f}' if cpu else ''} |", flush=True)
 
 
-def resident_mbytes(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * 4096 / 1024**2
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--most-bytes", type=int, default=SIZES[-1], help="leave out larger datasets")
     options = parser.parse_args()
     with standing() as stand:
-        idle = sum(resident_mbytes(stand.line[kind]) for kind in ("control", "fetch"))
+        idle = Meter(stand.line["control"], stand.line["fetch"]).peak_mbytes()  # of no time yet: what they hold now
         print(f"Idle: {idle:.0f} MB\n\n| bytes | pages | peak MB above idle | CPU s a GB |\n|---|---|---|---|")
         for size in SIZES:
             if size <= options.most_bytes:

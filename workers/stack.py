@@ -249,7 +249,8 @@ def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
     """
     options = _parse(arguments)
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (settings.home / LOCK_FILE).open("a") as lock, (settings.home / USERS_FILE).open("a") as users:
+    lock = os.open(settings.home / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)  # let go by our exit: then we are gone
+    with (settings.home / USERS_FILE).open("a") as users:
         deadline = time.monotonic() + (OTHERS_SECS if options.stay else 0)
         while not _take(lock):
             if time.monotonic() < deadline:
@@ -265,7 +266,7 @@ def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
     return 0
 
 
-def _take(file: IO[str]) -> bool:
+def _take(file: IO[str] | int) -> bool:
     """Take a lock unless somebody has it. It stays ours until the end: a new user of the stack waits for it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

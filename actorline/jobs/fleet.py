@@ -90,7 +90,7 @@ class Fleet:
         now, news = self.ledger.now(), self._news(parked, platform)
         self._leave(parked.keys() - news.keys(), max(each.every_s for each in parked.values()))
         is_rest = len(news) > WAKES_MAX
-        next_look = now if is_rest else max(now + min(each.every_s for each in parked.values()), self.ledger.now())
+        next_look = now if is_rest else now + min(each.every_s for each in parked.values())
         self.ledger.redis.zadd(self.ledger.name("fleets"), {account: next_look})
         return dict(list(news.items())[:WAKES_MAX])
 

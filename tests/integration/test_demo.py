@@ -23,7 +23,7 @@ def test_demo_does_the_main_job_and_checks_it(terminal):
     assert states == {"catalog": "DELIVERED", "prices": "PARTIAL", "report": "DELIVERED"}
     assert "The shop blocks us since page 13" in done.out
     assert {path.name.rpartition("-")[2] for path in (terminal.cwd / "rows").iterdir()} == set(states)
-    terminal.wait_until_empty(within=5)  # all that a supervisor has left to do is to exit
+    assert not terminal.processes()
 
 
 def test_interrupted_demo_stops_its_runs_and_leaves_no_process(terminal):
@@ -37,4 +37,4 @@ def test_interrupted_demo_stops_its_runs_and_leaves_no_process(terminal):
     assert {name for name, _ in ends} == {"catalog", "prices", "report"}
     assert ("catalog", "ABORTED") in ends
     assert "ok" not in done.out
-    terminal.wait_until_empty(within=5)  # all that a supervisor has left to do is to exit
+    assert not terminal.processes()
