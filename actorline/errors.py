@@ -35,6 +35,7 @@ class Code(StrEnum):
     RUN_NOT_FOUND = "run-not-found"
     DATASET_NOT_FOUND = "dataset-not-found"
     INPUT_INVALID = "input-invalid"
+    INPUT_UNREADABLE = "input-unreadable"
     DOCUMENT_INVALID = "document-invalid"
     SECRET_REFUSED = "secret-refused"  # noqa: S105 - a code, not a secret
     SINK_REFUSED = "sink-refused"
@@ -54,8 +55,8 @@ class Code(StrEnum):
 
 REFUSALS: Final = frozenset({
     Code.AUTH, Code.FORBIDDEN, Code.ACTOR_NOT_FOUND, Code.RUN_NOT_FOUND, Code.DATASET_NOT_FOUND, Code.INPUT_INVALID,
-    Code.DOCUMENT_INVALID, Code.SECRET_REFUSED, Code.SINK_REFUSED, Code.FORMAT_REFUSED, Code.CONFLICT, Code.UNKNOWN_KEY,
-    Code.PAUSED, Code.NOTIFY_REFUSED, Code.REQUEST_INVALID,
+    Code.INPUT_UNREADABLE, Code.DOCUMENT_INVALID, Code.SECRET_REFUSED, Code.SINK_REFUSED, Code.FORMAT_REFUSED,
+    Code.CONFLICT, Code.UNKNOWN_KEY, Code.PAUSED, Code.NOTIFY_REFUSED, Code.REQUEST_INVALID,
 })  # fmt: skip
 """Codes of orders that were turned down: with `billed` false nothing was started."""
 

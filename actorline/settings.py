@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     secrets: dict[str, Secret] = Field(
         default_factory=dict, description="Secrets for inputs, each with the Actors that may have it"
     )
+    input_hosts: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="The only hosts that `input_url` may name, comma-separated, also with private addresses; "
+        "default: every host with a public address",
+    )
     notify_hosts: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description="The only hosts that `notify.url` may name, comma-separated, also with private addresses; "
@@ -167,7 +172,7 @@ class Settings(BaseSettings):
                 raise ValueError(msg) from None
         return url or None
 
-    @field_validator("sink_roots", "notify_hosts", mode="before")
+    @field_validator("sink_roots", "input_hosts", "notify_hosts", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -177,7 +182,7 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else None
 
-    @field_validator("notify_hosts")
+    @field_validator("input_hosts", "notify_hosts")
     @classmethod
     def _small_letters(cls, hosts: list[str]) -> list[str]:
         return [host.lower() for host in hosts]

@@ -25,6 +25,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.recording import RecordKeeper
 from actorline.jobs.renewing import renewed
+from actorline.jobs.reusing import remember_delivery
 from actorline.jobs.states import TRANSITIONS, Event, State, target
 from actorline.jobs.step import Step, Stop
 from actorline.jobs.watch import watch_secs
@@ -70,6 +71,8 @@ class Deliverer:
     def _end(self, job: Job, manifest: Manifest, url: str) -> Step:
         (event,) = (event for event in TRANSITIONS[State.COLLECTING] if target(event) == manifest.state)
         delivered = event in {Event.DELIVER, Event.DELIVER_PARTIAL}
+        if event is Event.DELIVER:
+            remember_delivery(self.ledger, self.settings, job)
         return end_job(
             self.ledger,
             job,

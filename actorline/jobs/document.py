@@ -12,7 +12,6 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from itertools import islice
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -33,6 +32,9 @@ Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 RecordKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9!\-_.'()]{1,256}$")]  # fact sheet, section 7
 FieldName = Annotated[str, Field(min_length=1, pattern=r"^[^,]*$", description="No comma: lists are comma-joined")]
 XmlName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
+_WORD = "[A-Za-z0-9_.+-]{1,100}"
+MEDIA_TYPE_PATTERN: Final = re.compile(rf"{_WORD}/{_WORD}( *; *{_WORD}={_WORD})*")
+MediaType = Annotated[str, Field(max_length=300, pattern=f"^{MEDIA_TYPE_PATTERN.pattern}$")]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
@@ -174,8 +176,10 @@ class JobDocument(Section):
     run_id: Id | None = Field(None, description="Take over a run that exists")
     dataset_id: Name | None = Field(None, description="Only collect")
     input: Any = None
-    input_url: str | None = None
-    input_type: str | None = None
+    input_url: str | None = Field(
+        None, min_length=1, max_length=2_000, description="Where the input lies, of any type, in the place of `input`"
+    )
+    input_type: MediaType | None = Field(None, description="Its Content-Type; default: what its server says")
     options: Options = Options()
     mode: Literal["async", "sync"] = "async"
     collect: Collect = Collect()
@@ -184,7 +188,12 @@ class JobDocument(Section):
     poll_interval_secs: float = Field(5, ge=1, le=3600, allow_inf_nan=False)
     deadline_secs: float | None = Field(None, gt=0, allow_inf_nan=False, description="Counted from queued_at")
     on_deadline: Literal["abort"] = "abort"
-    reuse_secs: float | None = Field(None, gt=0, allow_inf_nan=False)
+    reuse_secs: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="A delivery of a job like this one answers the order, without a run, if it is no older than this",
+    )
     on_failure: OnFailure = OnFailure()
     own: bool = Field(default=False, description="Whether a run that was taken over may be aborted by us")
     notify: Notify = Notify()
@@ -206,6 +215,16 @@ class JobDocument(Section):
             raise ValueError('mode "sync" starts a run: give actor or actor_task, or leave mode out')
         if self.mode == "sync" and self.options.force_permission_level:
             raise ValueError('options.force_permission_level is not known to the synchronous endpoints: take "async"')
+        return self
+
+    @model_validator(mode="after")
+    def _one_input(self) -> "JobDocument":
+        if self.input_url and self.input is not None:
+            raise ValueError("input and input_url are given: the run takes one of them")
+        if self.input_url and not self.starts_run:
+            raise ValueError("input_url is for a run that is started: give actor or actor_task, or leave it out")
+        if self.input_type and not self.input_url:
+            raise ValueError("input_type says what lies at input_url; input itself is JSON")
         return self
 
     @property
@@ -231,6 +250,11 @@ class JobDocument(Section):
         body = self.model_dump(mode="json", exclude={"key", "notify", "labels"}, exclude_defaults=True)
         return hashlib.sha256(_canonical(body)).hexdigest()
 
+    def likeness(self) -> str:
+        """sha256 of what decides which rows come and where to: equal for orders whose deliveries serve each other."""
+        body = self.model_dump(mode="json", include=_OF_THE_ROWS, exclude_defaults=True)
+        return hashlib.sha256(_canonical(body)).hexdigest()
+
     def input_body(self) -> bytes:
         """The request body of the start. The API's document requires one, so no input is the empty object."""
         return _canonical({} if self.input is None else self.input, sort=False)
@@ -242,6 +266,10 @@ class JobDocument(Section):
             query.pop("forcePermissionLevel", None)
         return query
 
+
+_OF_THE_ROWS: Final = {
+    *TARGETS, "input", "input_url", "input_type", "options", "collect", "sink", "account",
+}  # fmt: skip
 
 OPTION_PARAMETERS: Final[Mapping[str, str]] = {
     "memory_mbytes": "memory",
@@ -326,15 +354,7 @@ def _check(raw: Any) -> JobDocument | list[str]:
         return [f"input: is not JSON, or nested too deeply ({type(error).__name__})"]
     if len(body) > MAX_INPUT_BYTES:
         return [f"input: has {len(body):,} bytes; the platform takes at most {MAX_INPUT_BYTES:,}"]
-    return list(islice(_not_built(document), 1)) or document
-
-
-def _not_built(document: JobDocument) -> Iterator[str]:
-    """What the document may say but this version can't do yet: refused at the door, never ignored."""
-    unbuilt = {
-        "input_url": document.input_url, "input_type": document.input_type, "reuse_secs": document.reuse_secs,
-    }  # fmt: skip
-    yield from (f"{name}: is not built yet; leave it out" for name, value in unbuilt.items() if value)
+    return document
 
 
 def _problems(error: ValidationError) -> Iterator[str]:

@@ -73,11 +73,20 @@ def end_for_sink(ledger: Ledger, job: Job, error: SinkError, failure: Reason | N
 
 
 def end_job(
-    ledger: Ledger, job: Job, event: Event, reason: Reason | None, fields: Mapping[str, object] | None = None
+    ledger: Ledger,
+    job: Job,
+    event: Event,
+    reason: Reason | None,
+    *,
+    fields: Mapping[str, object] | None = None,
+    data: Mapping[str, object] | None = None,
 ) -> Step:
-    """End the job. Its callers are answered by the next stage, and by upkeep until each of them is."""
+    """End the job. Its callers are answered by the next stage, and by upkeep until each of them is.
+
+    `fields`: see `Ledger.change`; `data`: what else the timeline tells of the end.
+    """
     to = target(event)
-    told = {"state": to, **({"code": reason.code, "message": reason.message} if reason else {})}
+    told = {"state": to, **({"code": reason.code, "message": reason.message} if reason else {}), **(data or {})}
     moved = ledger.move(
         job,
         event,

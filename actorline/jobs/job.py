@@ -18,13 +18,15 @@ class Intent(BaseModel):
     """Written before a start is sent: from here on a run may exist.
 
     `at`: unix seconds by Redis. `marker`: what the run's `meta.userAgent` will hold. `sent_at`: when the last byte of
-    an unclear request left; the platform's lists are believed only some time after it.
+    an unclear request left; the platform's lists are believed only some time after it. `input_sha256`: of an input
+    that lay elsewhere.
     """
 
     attempt: int
     marker: str
     at: float
     sent_at: float | None = None
+    input_sha256: str | None = None
 
 
 class Resurrection(BaseModel):
@@ -56,6 +58,7 @@ class Job(BaseModel):
     fresh: bool = False  # we made the key ourselves, so no earlier run can carry its marker
     intent: Json[Intent] | None = None
     looked_back_at: float = 0  # when the platform was asked for runs that a restarted Redis may have forgotten
+    likeness: str | None = None  # equal for jobs whose deliveries serve each other
     sink: str | None = None
     run_id: str | None = None
     run_status: str | None = None

@@ -130,6 +130,7 @@ class Ledger:
             "account": document.account,
             "sink": order.sink,
             "fresh": int(order.fresh),
+            "likeness": document.likeness(),
         }
         keys = [self.name("job", key), self.name("events", key), self.name("callers", key), self.name("ids"),
                 self.name("job_ids", key), self.name("due"), self.name("state", State.QUEUED)]  # fmt: skip

@@ -6,12 +6,12 @@ At least once, always with the same id: a receiver that keeps ids takes each end
 import hashlib
 import uuid
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from actorline.errors import Code, Refused
 from actorline.jobs.document import JobDocument
 from actorline.jobs.job import Job, JobResult, iso_time
 from actorline.settings import Settings
+from actorline.web_address import address_problem
 
 BACK_OFF_SECS: Final = (5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
 GIVE_UP_SECS: Final = 86_400.0
@@ -56,22 +56,7 @@ def next_try(failures: int) -> float:
 
 def check_notify(document: JobDocument, settings: Settings) -> None:
     """Raises Refused for a URL that no notice may be sent to. Where its name leads is looked at when it is sent."""
-    url = document.notify.url
-    if url is None:
-        return
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise _refused("is no URL") from None
-    problem = "must begin with https:// or http://" if parts.scheme not in {"http", "https"} else None
-    if parts.username is not None:
-        problem = "must not hold a user or password"
-    if host is None or port == 0 or problem:
-        raise _refused(problem or "names no host")
-    if settings.notify_hosts and host.lower() not in settings.notify_hosts:
-        raise _refused(f"names the host {host[:100]!a}, which ACTORLINE_NOTIFY_HOSTS doesn't list")
-
-
-def _refused(problem: str) -> Refused:
-    return Refused(Code.NOTIFY_REFUSED, f"notify.url {problem}. Nothing was started.")
+    problem = address_problem(document.notify.url, settings.notify_hosts) if document.notify.url else None
+    if problem:
+        message = f"notify.url {problem}. Nothing was started. ACTORLINE_NOTIFY_HOSTS lists the hosts that may be told."
+        raise Refused(Code.NOTIFY_REFUSED, message)

@@ -6,7 +6,6 @@ end in a search of the account's runs for the marker, and only a complete search
 lead to another POST.
 """
 
-import json
 import secrets
 import threading
 import time
@@ -31,7 +30,8 @@ from actorline.jobs.hints import hinted_run
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.receiver import webhooks_query
-from actorline.jobs.secret import fill_secrets
+from actorline.jobs.reusing import find_delivery, reuse
+from actorline.jobs.run_input import InputUnreadableError, RunInput, fetch_input, own_input, sent_body
 from actorline.jobs.states import Event, State, sources
 from actorline.jobs.step import Moved, Step, Stop
 from actorline.jobs.synchronous import LOOK_SECS, SyncFlow
@@ -56,6 +56,7 @@ LOOK_AGAIN_SECS: Final = 2.0  # another execution is starting the run: what came
 RESTART_SECS: Final = 600  # for so long after a start of Redis its last writes are taken as possibly lost
 SEARCH_AGAIN_SECS: Final = 5.0
 SUSPECTS_SHOWN: Final = 5
+INPUT_TRIES: Final = 8  # four minutes with HOLD_SECS between them
 NO_PARQUET: Final = (
     "Parquet needs pyarrow, which isn't installed where the workers run. Nothing was started. "
     "Install actorline[parquet] there, or order another collect.format."
@@ -80,18 +81,24 @@ class Starter:
         if job is None or job.epoch != epoch or job.state not in START_STATES:
             return Stop()
         wanted = job.wanted or ("expire" if job.deadline_at and self.ledger.now() > job.deadline_at else None)
-        may_be_running = job.intent is not None or bool(self.ledger.runs(key, job.attempt))
-        if wanted and not may_be_running:
-            return end_job(self.ledger, job, STOP_EVENTS[wanted], stop_reason(job, wanted))
         # from an intent on nothing is refused any more: a run may be billing, and is looked for first
-        refusal = None if may_be_running else self._unfit(job)
-        if refusal:
-            return self._refuse(job, refusal)
+        may_be_running = job.intent is not None or bool(self.ledger.runs(key, job.attempt))
+        if not may_be_running and (end := self._end_before_start(job, wanted)):
+            return end
         if job.order.dataset_id:
             return self._collect(job, job.order.dataset_id)
         if job.order.run_id:
             return self._take_over(job, job.order.run_id)
         return self._start(job, wanted)
+
+    def _end_before_start(self, job: Job, wanted: str | None) -> Step | None:
+        """End a job that needs no run: nobody wants it any more, it was delivered before, or can't be delivered."""
+        if wanted:
+            return end_job(self.ledger, job, STOP_EVENTS[wanted], stop_reason(job, wanted))
+        if earlier := find_delivery(self.ledger, job):
+            return reuse(self.ledger, job, earlier)
+        refusal = self._unfit(job)
+        return self._refuse(job, refusal) if refusal else None
 
     def _unfit(self, job: Job) -> Reason | None:
         """Why what the job brings can't be delivered from here."""
@@ -149,6 +156,10 @@ class Starter:
     # -- a paid run
 
     def _start(self, job: Job, wanted: str | None) -> Step:
+        try:
+            fetched = self._fetched(job)
+        except InputUnreadableError as error:
+            return self._without_input(job, error)
         send_by = SendBy(self.settings.send_by_secs)
         lease = self.ledger.lease("start", job.key, seconds=LEASE_SECS)
         if not lease.acquire():
@@ -159,13 +170,33 @@ class Starter:
                 return self._keep(job, known[0], found=True)
             if job.intent:
                 return self._search(job, job.intent, wanted)
-            if self._may_have_lost_writes(job):
-                return self._look_back(job)
-            if is_paused(self.ledger, job.order.account):
-                return self._paused(job)
-            return self._post(job, send_by, lease)
+            return self._start_anew(job, fetched, send_by, lease)
         finally:
             _release(lease)
+
+    def _start_anew(self, job: Job, fetched: RunInput | None, send_by: SendBy, lease: Lock) -> Step:
+        if self._may_have_lost_writes(job):
+            return self._look_back(job)
+        if is_paused(self.ledger, job.order.account):
+            return self._paused(job)
+        if job.order.input_url and fetched is None:  # the brake was on when it should have been read
+            return self._look_again(job, 0)
+        return self._post(job, fetched, send_by, lease)
+
+    def _fetched(self, job: Job) -> RunInput | None:
+        """The input that lies elsewhere, read before the span begins in which the start is sent: it may take longer."""
+        if job.order.input_url is None or job.intent or self.ledger.runs(job.key, job.attempt):
+            return None
+        if is_paused(self.ledger, job.order.account):
+            return None
+        return fetch_input(job.order, self.settings)
+
+    def _without_input(self, job: Job, error: InputUnreadableError) -> Step:
+        message = f"The input can't be read: {error}. No run was started."
+        reason = Reason(code=Code.INPUT_UNREADABLE, message=message, billed=False)
+        if error.may_pass and job.failures < INPUT_TRIES:
+            return self._hold(job, reason)
+        return self._refuse(job, reason)
 
     def _while_held(self, job: Job) -> Step:
         """Another execution is starting the run, or died while it did: its run, if it is there, is found early."""
@@ -201,13 +232,13 @@ class Starter:
         )
         return Stop()
 
-    def _post(self, job: Job, send_by: SendBy, lease: Lock) -> Step:  # noqa: PLR0911 - a table: each outcome has its answer
-        order = job.order
+    def _post(self, job: Job, fetched: RunInput | None, send_by: SendBy, lease: Lock) -> Step:  # noqa: PLR0911 - a table: each outcome has its answer
         announced: list[Intent] = []
+        sha256 = fetched.digest() if fetched else None
         try:
-            body = self._body(job, order.target[1])
+            given = fetched or own_input(self.ledger, job, self.settings)
             with self._holding_on(job, lease):
-                run_id = self._send(job, body, send_by, lambda: announced.append(self._announce(job, lease)))
+                run_id = self._send(job, given, send_by, lambda: announced.append(self._announce(job, lease, sha256)))
         except Refused as error:
             return self._refuse(job, error.reason)
         except _OvertakenError:
@@ -232,12 +263,12 @@ class Starter:
             self._sync.poll_now(job)
         return step
 
-    def _send(self, job: Job, body: bytes, send_by: SendBy, announce: Callable[[], None]) -> str:
+    def _send(self, job: Job, given: RunInput, send_by: SendBy, announce: Callable[[], None]) -> str:
         """The one POST; answers the run's id."""
         order = job.order
         marker = make_marker(self.installation, job.key, job.attempt)
         query = {**order.query(), **webhooks_query(self.ledger, self.settings, marker)}
-        start = StartOrder(order.actor, order.actor_task, body, query, marker)
+        start = StartOrder(order.actor, order.actor_task, given.body, query, marker, given.content_type)
         if order.mode == "sync":
             execution = secrets.token_hex(8)
             return self._sync.run(job, start, send_by=send_by, announce=announce, execution=execution)
@@ -247,13 +278,13 @@ class Starter:
     def _sync(self) -> SyncFlow:
         return SyncFlow(self.ledger, self.platform, self.settings)
 
-    def _announce(self, job: Job, lease: Lock) -> Intent:
+    def _announce(self, job: Job, lease: Lock, input_sha256: str | None) -> Intent:
         """The intent, on disk: from here on a run may exist. Raises LockError, NotDurableError, _OvertakenError."""
         lease.reacquire()
         self.ledger.name_marker(job.key)
         self.ledger.plan_sweep(job.order.account)
         marker = make_marker(self.installation, job.key, job.attempt)
-        intent = Intent(attempt=job.attempt, marker=marker, at=self.ledger.now())
+        intent = Intent(attempt=job.attempt, marker=marker, at=self.ledger.now(), input_sha256=input_sha256)
         moved = self.ledger.move(
             job,
             Event.START,
@@ -292,13 +323,6 @@ class Starter:
         finally:
             over.set()
             thread.join()
-
-    def _body(self, job: Job, target_name: str) -> bytes:
-        raw = self.ledger.load_input(job.key)
-        if b'"$secret"' not in raw:
-            return raw
-        filled = fill_secrets(json.loads(raw), target_name, self.settings.secrets)
-        return json.dumps(filled, separators=(",", ":"), ensure_ascii=False).encode()
 
     # -- what came of it
 
@@ -361,7 +385,7 @@ class Starter:
         if began < sent_by + self.settings.start_settle_secs:
             self.ledger.move(job, Event.HOLD, care_s=SEARCH_AGAIN_SECS, fields={"resume": True})
             return Stop()
-        suspects = self._suspects(job, found)
+        suspects = self._suspects(job, intent, found)
         if suspects and wanted:
             reason = stop_reason(job, wanted)
             message = f"{reason.message} {_name_suspects(suspects)} If one of them is, it goes on: look in the console."
@@ -390,14 +414,15 @@ class Starter:
             return False
         return marker[marker.index("(") :] in (user_agent or "")
 
-    def _suspects(self, job: Job, found: Found) -> list[RunSummary]:
+    def _suspects(self, job: Job, intent: Intent, found: Found) -> list[RunSummary]:
         """Runs that can't be told from ours. Another user agent clears a run only where ours is known to come back."""
         doubtful = [*found.unreadable]
         if not self.ledger.is_marker_proven(job.order.account):
             doubtful += found.others
         if not doubtful:
             return []
-        return may_be_ours(self.ledger, self.platform, job, self._body(job, job.order.target[1]), doubtful)
+        body = sent_body(self.ledger, job, intent, self.settings)
+        return may_be_ours(self.ledger, self.platform, job, body, doubtful)
 
     def _stay_unclear(self, job: Job, suspects: list[RunSummary]) -> Step:
         message = f"{_name_suspects(suspects)} No second run is started; a person must look: cancel the job, or wait."

@@ -22,6 +22,7 @@ class State(StrEnum):
 class Event(StrEnum):
     START = "start"  # an intent is on disk; a POST may follow
     HOLD = "hold"  # not now: capacity, rate, pause, an unclear start
+    REUSE = "reuse"  # an earlier delivery answers the order
     RUN_KNOWN = "run-known"  # the run's id is in the ledger
     COLLECT = "collect"  # the rows may be fetched
     ABORT = "abort"  # the run is no longer wanted
@@ -47,6 +48,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
     State.QUEUED: {
         Event.START: State.STARTING,
         Event.HOLD: State.WAITING,
+        Event.REUSE: State.DELIVERED,
         Event.RUN_KNOWN: State.RUNNING,
         Event.COLLECT: State.COLLECTING,
         **_ENDS_WITHOUT_ROWS,
@@ -54,6 +56,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
     State.WAITING: {
         Event.START: State.STARTING,
         Event.HOLD: State.WAITING,
+        Event.REUSE: State.DELIVERED,
         Event.RUN_KNOWN: State.RUNNING,
         Event.COLLECT: State.COLLECTING,
         **_ENDS_WITHOUT_ROWS,

@@ -15,6 +15,7 @@ from actorline.jobs.durability import NotDurableError
 from actorline.jobs.ledger import Ledger, NewJob, Registered
 from actorline.jobs.notifying import check_notify
 from actorline.jobs.redis_faults import describe_fault
+from actorline.jobs.run_input import check_input_url
 from actorline.jobs.states import TERMINAL, State
 from actorline.settings import Settings
 
@@ -68,6 +69,7 @@ def _check(
 ) -> NewJob:
     document = parse_document(raw)
     check_notify(document, settings)
+    check_input_url(document, settings)
     key = document.key or fresh_key()
     with _reaching():
         now = ledger.now() if "{date}" in (document.sink.url or settings.default_sink) else 0

@@ -19,17 +19,20 @@ BLOCK_BYTES: Final = 256 * 1024
 
 
 def may_be_ours(
-    ledger: Ledger, platform: Platform, job: Job, body: bytes, runs: Iterable[RunSummary]
+    ledger: Ledger, platform: Platform, job: Job, body: bytes | None, runs: Iterable[RunSummary]
 ) -> list[RunSummary]:
     """Those that can be the run of this job: known for no other job, of its Actor or Actor task, and with its input.
 
+    `body`: what the start sent; None: nobody knows that any more, so that no input tells a run from ours.
     Raises PlatformUnavailable: then nothing is known.
     """
     target = _Target.of(platform, job)
     return [
         run
         for run in runs
-        if ledger.key_of_run(run.id) in {None, job.key} and target.fits(run) and _has_input_of(platform, run, body)
+        if ledger.key_of_run(run.id) in {None, job.key}
+        and target.fits(run)
+        and (body is None or _has_input_of(platform, run, body))
     ]
 
 

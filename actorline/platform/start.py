@@ -70,6 +70,7 @@ class StartOrder:
     body: bytes = field(repr=False)
     query: Mapping[str, str] = field(repr=False)  # the webhook in it holds a secret
     marker: str
+    content_type: str = "application/json"
 
     @property
     def path(self) -> str:
@@ -114,7 +115,7 @@ def post_start(
                 headers={
                     "Authorization": platform.authorization,
                     "User-Agent": order.marker,
-                    "Content-Type": "application/json",
+                    "Content-Type": order.content_type,
                     "Accept": "application/json",
                     **(headers or {}),
                 },

@@ -78,7 +78,7 @@ def test_a_job_is_ended_by_one_change_with_or_without_more_fields(make_job, even
     for fields in (None, {"manifest": "file:///m"}):
         ledger: Any = FakeLedger(moves=True)
         job = make_job(epoch=7)
-        assert end_job(ledger, job, event, None, fields) == Ended()
+        assert end_job(ledger, job, event, None, fields=fields) == Ended()
         (change,) = ledger.asked
         assert (change["job"], change["event"]) == (job, event)
         assert change["data"]["state"] in TERMINAL

@@ -1,0 +1,53 @@
+"""An earlier delivery answers an order that is like it: nothing is started, nothing is billed (`reuse_secs`)."""
+
+from typing import Final
+
+import structlog
+
+from actorline.delivery.sink import SUCCESS, SinkError, open_sink
+from actorline.jobs.ending import end_job
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import Event, State
+from actorline.jobs.step import Step
+from actorline.settings import Settings
+
+_OF_THE_DELIVERY: Final = (
+    "sink", "manifest", "run_id", "run_status", "actor_id", "dataset_id", "key_value_store_id", "run_started_at",
+    "run_finished_at", "items_total", "items", "scanned", "bytes", "pages", "records", "delivered_at",
+)  # fmt: skip
+
+log = structlog.get_logger(__name__)
+
+
+def remember_delivery(ledger: Ledger, settings: Settings, job: Job) -> None:
+    """Let the job, which is about to be DELIVERED, serve later orders that are like it."""
+    if job.likeness:
+        ledger.redis.set(ledger.name("like", job.likeness), job.key, ex=settings.retention_days * 86_400)
+
+
+def find_delivery(ledger: Ledger, job: Job) -> Job | None:
+    """The latest delivery of a job like this one, if it is young enough and still lies where it was put."""
+    seconds = job.order.reuse_secs
+    key = ledger.redis.get(ledger.name("like", job.likeness)) if seconds and job.likeness else None
+    earlier = ledger.load(key) if key else None
+    if seconds is None or earlier is None or earlier.state is not State.DELIVERED or earlier.delivered_at is None:
+        return None
+    if earlier.delivered_at < ledger.now() - seconds:
+        return None
+    return earlier if _lies_there(earlier) else None
+
+
+def reuse(ledger: Ledger, job: Job, earlier: Job) -> Step:
+    """End the job with what was delivered before: rows, run and age are the earlier job's, and it costs nothing."""
+    facts = earlier.model_dump(include=set(_OF_THE_DELIVERY))
+    facts |= {"sink": earlier.sink_url, "cost_usd": 0, "figures_settled": True}
+    return end_job(ledger, job, Event.REUSE, None, fields=facts, data={"reused": earlier.key})
+
+
+def _lies_there(earlier: Job) -> bool:
+    try:
+        return open_sink(earlier.sink_url).exists(SUCCESS)
+    except SinkError as error:
+        log.warning("delivery_not_reused", job_key=earlier.key, error=str(error))
+        return False

@@ -1,0 +1,123 @@
+"""What a start sends: the order's own input with its secrets, or what lies at its `input_url`."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import requests
+import urllib3
+
+from actorline import __version__
+from actorline.errors import Code, Refused
+from actorline.jobs.document import MAX_INPUT_BYTES, MEDIA_TYPE_PATTERN, JobDocument
+from actorline.jobs.job import Intent, Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.secret import fill_secrets
+from actorline.settings import Settings
+from actorline.web_address import PrivateAddressError, address_problem, open_session
+
+JSON: Final = "application/json"
+UNKNOWN_TYPE: Final = "application/octet-stream"
+TIMEOUT_SECS: Final = (5.0, 15.0)
+WHOLE_SECS: Final = 60.0  # a server that drips must not hold a worker's slot for ever
+BLOCK_BYTES: Final = 64 * 1024
+_PASSING: Final = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True)
+class RunInput:
+    body: bytes = field(repr=False)
+    content_type: str = JSON
+
+    def digest(self) -> str:
+        return hashlib.sha256(self.body).hexdigest()
+
+
+class InputUnreadableError(Exception):
+    """The input can't be had from its URL; the message names the host only, for a URL may hold a signature.
+
+    `may_pass`: whether it is worth another try.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
+
+
+def check_input_url(document: JobDocument, settings: Settings) -> None:
+    """Raises Refused for a URL from which no input may be read. Where its name leads is looked at when it is read."""
+    problem = address_problem(document.input_url, settings.input_hosts) if document.input_url else None
+    if problem:
+        message = f"input_url {problem}. Nothing was started. ACTORLINE_INPUT_HOSTS lists the hosts that may be read."
+        raise Refused(Code.INPUT_UNREADABLE, message)
+
+
+def own_input(ledger: Ledger, job: Job, settings: Settings) -> RunInput:
+    """The document's input. Raises Refused for a secret that isn't meant for what is started."""
+    raw = ledger.load_input(job.key)
+    if b'"$secret"' not in raw:
+        return RunInput(raw)
+    filled = fill_secrets(json.loads(raw), job.order.target[1], settings.secrets)
+    return RunInput(json.dumps(filled, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def fetch_input(order: JobDocument, settings: Settings) -> RunInput:
+    """What lies at the order's `input_url` now. Raises InputUnreadableError."""
+    url = order.input_url or ""
+    headers = {"User-Agent": f"actorline/{__version__}", "Accept": order.input_type or "*/*"}
+    try:
+        with (
+            open_session(settings.input_hosts) as session,
+            session.get(url, headers=headers, timeout=TIMEOUT_SECS, allow_redirects=False, stream=True) as response,
+        ):
+            _check_status(response)
+            body = b"".join(_blocks(response))
+            return RunInput(body, order.input_type or _type_of(response))
+    except PrivateAddressError:
+        message = "its host has a private address; list it in ACTORLINE_INPUT_HOSTS if that is meant"
+        raise InputUnreadableError(message, may_pass=False) from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+        message = f"its host can't be reached, or broke off ({type(error).__name__})"
+        raise InputUnreadableError(message, may_pass=True) from None
+
+
+def sent_body(ledger: Ledger, job: Job, intent: Intent, settings: Settings) -> bytes | None:
+    """What the start of this intent sent; None if that can't be had again: another text lies there, or none."""
+    if job.order.input_url is None:
+        return own_input(ledger, job, settings).body
+    try:
+        given = fetch_input(job.order, settings)
+    except InputUnreadableError:
+        return None
+    return given.body if given.digest() == intent.input_sha256 else None
+
+
+def _check_status(response: requests.Response) -> None:
+    status = response.status_code
+    if status // 100 == 2:  # noqa: PLR2004
+        return
+    may_pass = status >= 500 or status in _PASSING  # noqa: PLR2004
+    hint = "; no redirect is followed" if response.is_redirect else ""
+    message = f"its host answered {status}{hint}"
+    raise InputUnreadableError(message, may_pass=may_pass)
+
+
+def _blocks(response: requests.Response) -> Iterator[bytes]:
+    deadline, size = time.monotonic() + WHOLE_SECS, 0
+    for block in response.iter_content(BLOCK_BYTES):
+        size += len(block)
+        if size > MAX_INPUT_BYTES:
+            message = f"it has more than {MAX_INPUT_BYTES:,} bytes, the most that the platform takes"
+            raise InputUnreadableError(message, may_pass=False)
+        if time.monotonic() > deadline:
+            message = f"it didn't come within {WHOLE_SECS:.0f} s"
+            raise InputUnreadableError(message, may_pass=True)
+        yield block
+
+
+def _type_of(response: requests.Response) -> str:
+    given = response.headers.get("Content-Type", "").strip()
+    return given if MEDIA_TYPE_PATTERN.fullmatch(given) else UNKNOWN_TYPE
