@@ -47,6 +47,8 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     unpark(ledger(), job.key)
     signatures = [_named(stage, job.key, epoch) for stage in stages_from(job, first)]
     signatures[0].set(queue=f"{settings().namespace}.{queue_of(job, first)}")
+    if first is Stage.START:  # among the starts that wait; what has begun goes before all of them
+        signatures[0].set(priority=job.order.priority)
     ledger().name_tasks(job.key, [step.options["task_id"] for step in signatures])
     chain(*signatures).apply_async()
     return True

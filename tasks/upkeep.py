@@ -103,9 +103,9 @@ def sweep_sink(job: Job) -> None:
 def note_empty_queues() -> None:
     """Remember when each queue was seen empty: a message sent before that isn't waiting there any more."""
     with current_app.connection_or_acquire() as connection:
-        client = connection.default_channel.client
+        channel = connection.default_channel
         queues = {"control": control_queue(settings().namespace), "fetch": fetch_queue(settings().namespace)}
-        empty = [kind for kind, queue in queues.items() if client.llen(queue) == 0]
+        empty = [kind for kind, queue in queues.items() if channel._size(queue) == 0]  # noqa: SLF001 - all its priorities
     if empty:
         ledger().redis.hset(ledger().name("empty"), mapping=dict.fromkeys(empty, ledger().now()))
 

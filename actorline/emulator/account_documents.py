@@ -45,7 +45,9 @@ def user_document(username: str) -> JsonObject:
     }
 
 
-def limits_document(active: list[Run], now: float, spent_usd: float, counts: tuple[int, int]) -> JsonObject:
+def limits_document(
+    active: list[Run], now: float, spent_usd: float, counts: tuple[int, int], concurrent_runs: int | None
+) -> JsonObject:
     """`AccountLimits`; `active` are the runs that hold memory, `counts` the Actors and Actor tasks of the account."""
     month = iso(now)[:7]
     actors, actor_tasks = counts
@@ -60,7 +62,7 @@ def limits_document(active: list[Run], now: float, spent_usd: float, counts: tup
             "maxActorMemoryGbytes": _MAX_MEMORY_GBYTES,
             "maxActorCount": 500,
             "maxActorTaskCount": 5000,
-            "maxConcurrentActorJobs": _MAX_CONCURRENT_RUNS,
+            "maxConcurrentActorJobs": concurrent_runs or _MAX_CONCURRENT_RUNS,
             "maxTeamAccountSeatCount": 1,
             "dataRetentionDays": _RETENTION_DAYS,
         },

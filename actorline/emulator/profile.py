@@ -205,6 +205,9 @@ class Profile(Shape):
     accounts: dict[str, Name] = Field(
         default_factory=lambda: {DEFAULT_TOKEN: "demo"}, description="Token -> username; every other token is refused"
     )
+    concurrent_runs: int | None = Field(
+        None, ge=1, description="Runs that an account may have at once; null: any number"
+    )
     actors: list[Actor] = Field(default_factory=_default_actors, description="Actors there are")
     actor_tasks: list[ActorTask] = Field(default_factory=_default_actor_tasks, description="Actor tasks there are")
 

@@ -84,6 +84,10 @@ class RunBook:
         self._by_dataset[run.dataset_id] = run
         self._by_store[run.key_value_store_id] = run
 
+    def count_active(self, username: str, now: float) -> int:
+        """How many runs of the account hold memory."""
+        return sum(run.username == username and not run.life.is_finished(now) for run in self._by_id.values())
+
     def by_id(self, run_id: str, username: str, now: float) -> Run | None:
         """The run, once the replica that answers has heard of it (fact sheet 4, "Replica lag")."""
         run = self._by_id.get(run_id)

@@ -22,6 +22,7 @@ from redis.lock import Lock
 from actorline.delivery.parquet_assembly import has_parquet
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Reason, Refused
+from actorline.jobs.admission import TURN_SECS, Admission
 from actorline.jobs.advice import advise
 from actorline.jobs.brake import is_paused
 from actorline.jobs.durability import NotDurableError, read_server
@@ -57,6 +58,7 @@ RESTART_SECS: Final = 600  # for so long after a start of Redis its last writes 
 SEARCH_AGAIN_SECS: Final = 5.0
 SUSPECTS_SHOWN: Final = 5
 INPUT_TRIES: Final = 8  # four minutes with HOLD_SECS between them
+NO_MEMORY: Final = "actor-memory-limit-exceeded"  # fact sheet, section 1; another run may need less
 NO_PARQUET: Final = (
     "Parquet needs pyarrow, which isn't installed where the workers run. Nothing was started. "
     "Install actorline[parquet] there, or order another collect.format."
@@ -83,22 +85,58 @@ class Starter:
         wanted = job.wanted or ("expire" if job.deadline_at and self.ledger.now() > job.deadline_at else None)
         # from an intent on nothing is refused any more: a run may be billing, and is looked for first
         may_be_running = job.intent is not None or bool(self.ledger.runs(key, job.attempt))
-        if not may_be_running and (end := self._end_before_start(job, wanted)):
-            return end
+        if not may_be_running and (step := self._before_start(job, wanted)):
+            return step
         if job.order.dataset_id:
             return self._collect(job, job.order.dataset_id)
         if job.order.run_id:
             return self._take_over(job, job.order.run_id)
         return self._start(job, wanted)
 
-    def _end_before_start(self, job: Job, wanted: str | None) -> Step | None:
-        """End a job that needs no run: nobody wants it any more, it was delivered before, or can't be delivered."""
+    def _before_start(self, job: Job, wanted: str | None) -> Step | None:
+        """What keeps the job from its start: it needs no run, or it isn't its turn."""
+        end = self._end_without_run(job, wanted)
+        admission = self._admission(job)
+        if end:
+            admission.leave(job)
+        if end or not job.order.starts_run or admission.may_try(job):
+            return end
+        return self._wait_turn(job)
+
+    def _end_without_run(self, job: Job, wanted: str | None) -> Step | None:
+        """End a job that nobody wants any more, that was delivered before, or that can't be delivered."""
         if wanted:
             return end_job(self.ledger, job, STOP_EVENTS[wanted], stop_reason(job, wanted))
         if earlier := find_delivery(self.ledger, job):
             return reuse(self.ledger, job, earlier)
         refusal = self._unfit(job)
         return self._refuse(job, refusal) if refusal else None
+
+    def _admission(self, job: Job) -> Admission:
+        return Admission(self.ledger, job.order.account)
+
+    def _stand_in_line(self, job: Job, refusal: platform_errors.CapacityExceeded) -> None:
+        self._admission(job).enter(job)
+        if refusal.type == NO_MEMORY:
+            self._admission(job).call_behind(job)
+
+    def _wait_turn(self, job: Job) -> Step:
+        """The account has no room, and others come first. Told once."""
+        left_s = job.deadline_at - self.ledger.now() if job.deadline_at else TURN_SECS
+        moved = self.ledger.move(
+            job,
+            Event.HOLD,
+            care_s=max(min(TURN_SECS, left_s), 1),
+            tell="" if job.waiting_for == Code.CAPACITY else "waiting",
+            data={
+                "code": Code.CAPACITY,
+                "message": "The account has no room for another run, and other jobs come first.",
+            },
+            fields={"resume": True, "waiting_for": Code.CAPACITY},
+        )
+        if moved:
+            self._admission(job).wait_turn(job)
+        return Stop()
 
     def _unfit(self, job: Job) -> Reason | None:
         """Why what the job brings can't be delivered from here."""
@@ -250,15 +288,20 @@ class Starter:
             reason = Reason(code=Code.LEDGER_NOT_DURABLE, message=f"{error}; no paid run is started.", billed=False)
             return self._hold(job, reason)
         except StartRefused as error:
+            self._admission(job).leave(job)
             return self._refuse(job, _refusal(_code_of(error.error), error.error))
         except StartDeferred as error:
             retry_after = (
                 error.error.retry_after_s if isinstance(error.error, platform_errors.PlatformUnavailable) else None
             )
-            return self._hold(job, _refusal(_code_of(error.error), error.error), at_least=retry_after)
+            step = self._hold(job, _refusal(_code_of(error.error), error.error), at_least=retry_after)
+            if isinstance(error.error, platform_errors.CapacityExceeded):
+                self._stand_in_line(job, error.error)
+            return step
         except StartUnclear as error:
             return self._unclear(job, announced[0], str(error))
         step = self._keep(job, run_id, found=False)
+        self._admission(job).leave(job)
         if isinstance(step, Stop) and job.order.mode == "sync":
             self._sync.poll_now(job)
         return step

@@ -9,7 +9,7 @@ from actorline.emulator.answers import data_answer
 from actorline.emulator.call import Call, endpoint
 from actorline.emulator.clock import now
 from actorline.emulator.documents import actor_document, actor_task_document, run_document
-from actorline.emulator.errors import actor_not_found
+from actorline.emulator.errors import ApiError, actor_not_found
 from actorline.emulator.profile import Actor, ActorTask
 from actorline.emulator.request_body import Body, read_body
 from actorline.emulator.routes.runs import list_runs, wait_for_finish
@@ -62,6 +62,9 @@ def begin_run(call: Call, actor: Actor, task: ActorTask | None, body: Body) -> R
     """A new run in the book. Raises `ApiError`: nothing was started."""
     user_agent = call.request.headers.get("user-agent")
     webhooks = parse_ad_hoc(call.params.text("webhooks"))
+    most = call.world.concurrent_runs
+    if most is not None and call.world.runs.count_active(call.username, now()) >= most:
+        raise ApiError(402, "concurrent-runs-limit-exceeded", f"The account may have {most} runs at once")
     run = start_run(StartOrder(call.username, actor, task, call.params, body, user_agent))
     call.world.runs.add(run)
     call.world.webhooks.attach(webhooks, run)

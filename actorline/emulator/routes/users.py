@@ -18,7 +18,8 @@ async def get_limits(call: Call) -> Response:
     runs = list(call.world.runs.listed(call.username, at))
     active = [run for run in runs if not run.life.is_finished(at)]
     spent_usd = sum(run.life.usage_usd(at) for run in runs)
-    return data_answer(limits_document(active, at, spent_usd, call.world.counts(call.username)))
+    counts = call.world.counts(call.username)
+    return data_answer(limits_document(active, at, spent_usd, counts, call.world.concurrent_runs))
 
 
 def routes() -> list[Route]:

@@ -58,7 +58,7 @@ def make_run(*, user_agent="tester/1.0", task=None, **script):
 
 def documents():
     run = make_run()
-    limits = limits_document([run], START, 1.0, (1, 2))
+    limits = limits_document([run], START, 1.0, (1, 2), None)
     return [
         ("Run", run_document(run, START)),
         ("RunShort", run_short_document(run, START)),
