@@ -10,11 +10,12 @@ from actorline.jobs.fleet import MISSED_SECS
 from actorline.jobs.hooks import Hooks
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
+from actorline.jobs.tally import note_lengths, note_sweep
 from actorline.jobs.upkeep import Answer, Postpone, SendAgain, decide
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
 from actorline.platform.runs import abort_run
-from config.queues import control_queue, fetch_queue
+from config.queues import control_queue, door_queue, fetch_queue
 from tasks.environment import installation, ledger, platform_of, settings
 from tasks.pipeline import continuation, send_notices, send_pipeline
 
@@ -32,7 +33,7 @@ def upkeep(*keys: str) -> None:
         care_for(key)
     if keys:
         return
-    note_empty_queues()
+    note_queues()
     for due in ledger().due(BATCH):
         try:
             care_for(due)
@@ -43,6 +44,7 @@ def upkeep(*keys: str) -> None:
     look_at_fleets()
     look_for_orphans()
     forget_old_jobs()
+    note_sweep(ledger())
 
 
 def care_for(key: str) -> None:
@@ -100,12 +102,19 @@ def sweep_sink(job: Job) -> None:
         log.warning("sink_not_swept", job_key=job.key, error=str(error))
 
 
-def note_empty_queues() -> None:
-    """Remember when each queue was seen empty: a message sent before that isn't waiting there any more."""
+def note_queues() -> None:
+    """Remember how long each queue is, and when it was seen empty: a message sent before that isn't there now."""
+    namespace = settings().namespace
+    queues = {
+        "control": control_queue(namespace),
+        "fetch": fetch_queue(namespace),
+        "doors": door_queue(namespace),
+    }
     with current_app.connection_or_acquire() as connection:
-        channel = connection.default_channel
-        queues = {"control": control_queue(settings().namespace), "fetch": fetch_queue(settings().namespace)}
-        empty = [kind for kind, queue in queues.items() if channel._size(queue) == 0]  # noqa: SLF001 - all its priorities
+        channel = connection.default_channel  # it adds up the lists that a queue has, one for each priority
+        lengths = {kind: channel.queue_declare(queue).message_count for kind, queue in queues.items()}
+    note_lengths(ledger(), lengths)
+    empty = [kind for kind, length in lengths.items() if length == 0]
     if empty:
         ledger().redis.hset(ledger().name("empty"), mapping=dict.fromkeys(empty, ledger().now()))
 

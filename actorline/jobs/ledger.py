@@ -24,7 +24,7 @@ from actorline.errors import Code, Unavailable
 from actorline.jobs.document import JobDocument, is_key
 from actorline.jobs.durability import Call, Disk
 from actorline.jobs.job import Job
-from actorline.jobs.states import LIVE, Event, State, sources, target
+from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.platform.marker import digest_of
 
 log = structlog.get_logger(__name__)
@@ -133,7 +133,8 @@ class Ledger:
             "likeness": document.likeness(),
         }
         keys = [self.name("job", key), self.name("events", key), self.name("callers", key), self.name("ids"),
-                self.name("job_ids", key), self.name("due"), self.name("state", State.QUEUED)]  # fmt: skip
+                self.name("job_ids", key), self.name("due"), self.name("state", State.QUEUED),
+                self.name("tally")]  # fmt: skip
         args = [key, document.body_hash(), _token(), care_s, TIMELINE_ENTRIES,
                 caller["id"] if caller else "", json.dumps(caller) if caller else "",
                 *(part for pair in fields.items() for part in pair)]  # fmt: skip
@@ -188,13 +189,13 @@ class Ledger:
         Answers the epoch that the job has now, or None if the change was refused: somebody else was first.
         """
         guards = guards or {}
-        keys = [self.name("job", key), self.name("events", key), self.name("due")]
+        keys = [self.name("job", key), self.name("events", key), self.name("due"), self.name("tally")]
         outcome, now_epoch, _, _ = self._call(
             "change", on_disk=on_disk,
             keys=keys,
             args=[key, _token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
                   to or "", int(next_epoch), "none" if care_s is None else care_s,
-                  tell, json.dumps(data or {}), TIMELINE_ENTRIES,
+                  tell, json.dumps(data or {}), TIMELINE_ENTRIES, int(to in TERMINAL),
                   len(guards), *_flat(guards), *_flat(fields or {})],
         )  # fmt: skip
         if outcome != "won":
@@ -232,7 +233,7 @@ class Ledger:
         the job is in other hands by now, which find the run in the ledger.
         """
         keys = [self.name("job", key), self.name("events", key), self.name("due"), self.name("runs", key),
-                self.name("strays"), self.name("run_keys")]  # fmt: skip
+                self.name("strays"), self.name("run_keys"), self.name("tally")]  # fmt: skip
         data = {"run_id": run_id, "attempt": attempt, "found": found}
         outcome, now_epoch = self._scripts["record_run"](
             keys=keys,
@@ -352,7 +353,7 @@ class Ledger:
 
     def record_receipt(self, key: str, attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:
         """Keep the proof that a page is stored; the first one stands and is answered."""
-        keys = [self.name("pages", key, attempt), self.name("job", key), self.name("due")]
+        keys = [self.name("pages", key, attempt), self.name("job", key), self.name("due"), self.name("tally")]
         raw = self._scripts["record_receipt"](
             keys=keys,
             args=[receipt.page_no, receipt.model_dump_json(), attempt, key, care_s, receipt.items, receipt.scanned,

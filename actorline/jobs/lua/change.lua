@@ -3,21 +3,24 @@
 -- KEYS  1 job:{key}     hash    the job
 --       2 events:{key}  stream  its timeline
 --       3 due           zset    key -> unix seconds when it needs care
+--       4 tally         hash    what came of all jobs: see tally.py
 -- ARGV  1 key  2 token of this call  3 prefix of the state:{s} zsets
 --       4 states in which the change is legal, comma-separated  5 epoch it must have, or ""
 --       6 new state, or ""  7 "1": the epoch goes up by one  8 seconds until care, "none", or "" to leave `due`
 --       9 event for the timeline, or ""  10 its data (JSON)  11 timeline entries kept
---       12 number of guards  13.. guard field, value, ...  then field, value, ...; "@now" stands for the time
+--       12 "1": the new state is an end, and is tallied
+--       13 number of guards  14.. guard field, value, ...  then field, value, ...; "@now" stands for the time
 -- Returns {"won" | "lost" | "missing", epoch, state, time}
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
-local state, epoch, last = unpack(redis.call('HMGET', KEYS[1], 'state', 'epoch', 'last_change'))
+local state, epoch, last, waited_for =
+  unpack(redis.call('HMGET', KEYS[1], 'state', 'epoch', 'last_change', 'waiting_for'))
 if not state then return {'missing', '0', '', time} end
 if last == ARGV[2] then return {'won', epoch, state, time} end
 local legal = (',' .. ARGV[4] .. ','):find(',' .. state .. ',', 1, true)
 if not legal or (ARGV[5] ~= '' and ARGV[5] ~= epoch) then return {'lost', epoch, state, time} end
-local first = 13 + 2 * ARGV[12]
-for i = 13, first - 1, 2 do
+local first = 14 + 2 * ARGV[13]
+for i = 14, first - 1, 2 do
   if (redis.call('HGET', KEYS[1], ARGV[i]) or '') ~= ARGV[i + 1] then return {'lost', epoch, state, time} end
 end
 for i = first, #ARGV, 2 do
@@ -33,6 +36,28 @@ if ARGV[6] ~= '' and ARGV[6] ~= state then
   redis.call('ZREM', ARGV[3] .. state, ARGV[1])
   redis.call('ZADD', ARGV[3] .. ARGV[6], score, ARGV[1])
   state = ARGV[6]
+  if ARGV[12] == '1' then
+    local queued_at, retried_at, raw = unpack(redis.call('HMGET', KEYS[1], 'queued_at', 'retried_at', 'reason'))
+    local is_told, reason = pcall(cjson.decode, raw)
+    local since = retried_at and retried_at ~= '' and retried_at or queued_at or time
+    redis.call('HINCRBY', KEYS[4], 'ended:' .. state .. ':' .. (is_told and reason.code or 'none'), 1)
+    redis.call('HINCRBY', KEYS[4], 'ended_ms:' .. state, string.format('%.0f', math.max(time - since, 0) * 1000))
+  end
+end
+local waits_for, cost, spent, tallied =
+  unpack(redis.call('HMGET', KEYS[1], 'waiting_for', 'cost_usd', 'spent_usd', 'tallied_nano_usd'))
+if waits_for and waits_for ~= '' and waits_for ~= waited_for then
+  redis.call('HINCRBY', KEYS[4], 'waits:' .. waits_for, 1)
+end
+-- whole numbers: a sum of many floats would drift away from what the jobs say
+local nano_usd = math.floor(((tonumber(cost or '') or 0) + (tonumber(spent or '') or 0)) * 1e9 + 0.5)
+local risen = nano_usd - (tonumber(tallied or '') or 0)
+if risen ~= 0 then
+  redis.call('HSET', KEYS[1], 'tallied_nano_usd', string.format('%.0f', nano_usd))
+  local sum = redis.call('HINCRBY', KEYS[4], 'nano_usd', string.format('%.0f', risen))
+  if sum > (tonumber(redis.call('HGET', KEYS[4], 'most_nano_usd') or '') or 0) then
+    redis.call('HSET', KEYS[4], 'most_nano_usd', string.format('%.0f', sum))
+  end
 end
 if ARGV[8] == 'none' then redis.call('ZREM', KEYS[3], ARGV[1])
 elseif ARGV[8] ~= '' then redis.call('ZADD', KEYS[3], time + ARGV[8], ARGV[1]) end

@@ -3,6 +3,7 @@
 -- KEYS  1 pages:{key}:{attempt}  hash  page number -> {offset, limit} and, once it is stored, the receipt (JSON)
 --       2 job:{key}              hash  the job
 --       3 due                    zset  key -> unix seconds when it needs care
+--       4 tally                  hash  what came of all jobs: see tally.py
 -- ARGV  1 page number  2 receipt (JSON)  3 attempt  4 key  5 seconds until care  6 items  7 scanned  8 bytes
 -- Returns the receipt that stands (JSON)
 local old = redis.call('HGET', KEYS[1], ARGV[1])
@@ -11,10 +12,12 @@ if stored.scanned and stored.scanned > 0 then return old end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 if redis.call('HGET', KEYS[2], 'attempt') == ARGV[3] then
   if tonumber(ARGV[7]) > 0 then
-    redis.call('HINCRBY', KEYS[2], 'items', ARGV[6])
     redis.call('HINCRBY', KEYS[2], 'scanned', ARGV[7])
-    redis.call('HINCRBY', KEYS[2], 'bytes', ARGV[8])
-    redis.call('HINCRBY', KEYS[2], 'pages', 1)
+    for _, name in ipairs({KEYS[2], KEYS[4]}) do
+      redis.call('HINCRBY', name, 'items', ARGV[6])
+      redis.call('HINCRBY', name, 'bytes', ARGV[8])
+      redis.call('HINCRBY', name, 'pages', 1)
+    end
     local now = redis.call('TIME')
     redis.call('HSET', KEYS[2], 'stored_at', string.format('%d.%06d', now[1], now[2]))
   end

@@ -6,6 +6,7 @@
 --       4 runs:{key}       hash    attempt -> every run id ever seen for it (JSON list)
 --       5 strays           hash    run id -> key
 --       6 run_keys         hash    run id -> key, of every run ever seen
+--       7 tally            hash    what came of all jobs: see tally.py
 -- ARGV  1 key  2 attempt  3 run id  4 prefix of the state:{s} zsets  5 states that wait for a run, comma-separated
 --       6 seconds until care  7 timeline entries kept  8 event data (JSON)  9 "1" if the run was found, not started
 --       10 epoch of the execution; if the job has another one by now, or isn't wanted any more, it is due at once
@@ -18,7 +19,9 @@ for _, id in ipairs(seen) do known = known or id == ARGV[3] end
 if not known then
   seen[#seen + 1] = ARGV[3]
   redis.call('HSET', KEYS[4], ARGV[2], cjson.encode(seen))
-  redis.call('HSET', KEYS[6], ARGV[3], ARGV[1])
+  if redis.call('HSET', KEYS[6], ARGV[3], ARGV[1]) == 1 then
+    redis.call('HINCRBY', KEYS[7], ARGV[9] == '1' and 'runs:found' or 'runs:started', 1)
+  end
 end
 local state, epoch, attempt, run_id, wanted =
   unpack(redis.call('HMGET', KEYS[1], 'state', 'epoch', 'attempt', 'run_id', 'wanted'))

@@ -6,6 +6,7 @@
 --       5 job_ids:{key} set     the ids of this job in `ids`
 --       6 due           zset    key -> unix seconds when it needs care
 --       7 state:QUEUED  zset    key -> queued_at, for listing
+--       8 tally         hash    what came of all jobs: see tally.py
 -- ARGV  1 key  2 body hash  3 token of this call  4 seconds until care  5 timeline entries kept
 --       6 caller's task id or ""  7 continuation (JSON) or ""  8.. field, value, ... of a new job
 -- Returns {"created" | "joined" | "conflict", hash of the job that exists, its state}
@@ -20,6 +21,7 @@ if not hash then
   redis.call('ZADD', KEYS[7], time, ARGV[1])
   redis.call('ZADD', KEYS[6], time + ARGV[4], ARGV[1])
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'at', time, 'event', 'queued', 'data', '{}')
+  redis.call('HINCRBY', KEYS[8], 'queued', 1)
   outcome = 'created'
 elseif hash ~= ARGV[2] then
   return {'conflict', hash, redis.call('HGET', KEYS[1], 'state')}

@@ -215,7 +215,7 @@ class HeldLine:
         job = self.ledger.load(key)
         return job.epoch if job else None
 
-    def note_empty_queues(self) -> None:
+    def note_queues(self) -> None:
         """As upkeep does it with a Redis broker."""
         waiting = {message.queue for message in self.bag}
         kinds = [kind for kind in ("control", "fetch") if f"{self.settings.namespace}.{kind}" not in waiting]
@@ -287,7 +287,7 @@ def held_line(ground: Ground, *, is_young: bool = False) -> Iterator[HeldLine]:
             patch.setattr(LocalSink, call, _held(getattr(LocalSink, call)))
         line = HeldLine(settings, ground.app, environment.ledger(), clock, platform, raw)
         patch.setattr(ground.app.amqp, "send_task_message", line.put)
-        patch.setattr("tasks.upkeep.note_empty_queues", line.note_empty_queues)
+        patch.setattr("tasks.upkeep.note_queues", line.note_queues)
         try:
             yield line
         finally:

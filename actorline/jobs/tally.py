@@ -1,0 +1,80 @@
+"""The tally: how many jobs are where now, and what came of all of them, in one read however many there are.
+
+The scripts that change a job keep its hash `tally` as they go, each thing once, and no retention takes anything away.
+Its fields: `queued`, `runs:{started|found}`, `waits:{code}`, `ended:{state}:{code or none}`, `ended_ms:{state}`
+(milliseconds from the order, or the last `retry`, to the end), `items`, `pages`, `bytes`, and what the jobs cost in
+billionths of a dollar: `nano_usd`, and the most that this ever was, `most_nano_usd`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import State
+
+
+@dataclass(frozen=True)
+class Tally:
+    """`overdue_s`: how long the job waits that has waited longest past its `due`. `paused`: accounts, or `*` for all.
+    `queues`: messages by kind of queue, and `sweep_age_s`: seconds since upkeep's last whole sweep; a ledger that no
+    upkeep has seen has none.
+    """
+
+    jobs: Mapping[State, int]
+    parked: int
+    strays: int
+    overdue_s: float
+    paused: frozenset[str]
+    queues: Mapping[str, int]
+    sweep_age_s: float | None
+    counts: Mapping[str, int]
+
+    def count(self, field: str) -> int:
+        return self.counts.get(field, 0)
+
+    def counted(self, kind: str) -> dict[tuple[str, ...], int]:
+        """The counts of a kind by what follows it: `("FAILED", "auth")` of `ended`."""
+        prefix = f"{kind}:"
+        found = {field.removeprefix(prefix): count for field, count in self.counts.items() if field.startswith(prefix)}
+        return {tuple(labels.split(":")): count for labels, count in found.items()}
+
+
+def read_tally(ledger: Ledger) -> Tally:
+    """One round trip, and the same work for ten jobs as for a million."""
+    with ledger.redis.pipeline(transaction=False) as pipe:
+        pipe.time()
+        for state in State:
+            pipe.zcard(ledger.name("state", state))
+        pipe.hlen(ledger.name("parked"))
+        pipe.hlen(ledger.name("strays"))
+        pipe.zrange(ledger.name("due"), 0, 0, withscores=True)
+        pipe.smembers(ledger.name("paused"))
+        pipe.hgetall(ledger.name("queues"))
+        pipe.get(ledger.name("swept_at"))
+        pipe.hgetall(ledger.name("tally"))
+        (seconds, microseconds), *jobs, parked, strays, longest_due, paused, queues, swept_at, counts = pipe.execute()
+    now = seconds + microseconds / 1_000_000
+    return Tally(
+        jobs=dict(zip(State, jobs, strict=True)),
+        parked=parked,
+        strays=strays,
+        overdue_s=max([0.0, *(now - due for _, due in longest_due)]),
+        paused=frozenset(paused),
+        queues=_numbers(queues),
+        sweep_age_s=None if swept_at is None else max(now - float(swept_at), 0.0),
+        counts=_numbers(counts),
+    )
+
+
+def note_lengths(ledger: Ledger, messages: Mapping[str, int]) -> None:
+    """Remember how many messages each queue holds (`control`, `fetch`, `doors`): only workers look at the broker."""
+    ledger.redis.hset(ledger.name("queues"), mapping=dict(messages))
+
+
+def note_sweep(ledger: Ledger) -> None:
+    """Remember that a sweep came to its end."""
+    ledger.redis.set(ledger.name("swept_at"), ledger.now())
+
+
+def _numbers(stored: Mapping[str, str]) -> dict[str, int]:
+    return {name: int(value) for name, value in stored.items()}

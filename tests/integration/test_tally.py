@@ -1,0 +1,223 @@
+"""What the ledger's scripts tally: each thing once, also if a script is repeated because its reply was lost."""
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from actorline.delivery.receipt import Receipt
+from actorline.errors import Code, Reason
+from actorline.jobs.brake import pause
+from actorline.jobs.document import parse_document
+from actorline.jobs.ending import end_job
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger, NewJob, connect
+from actorline.jobs.retrying import retry_job
+from actorline.jobs.states import TERMINAL, Event, State
+from actorline.jobs.tally import note_lengths, note_sweep, read_tally
+
+FAILURE = Reason(code=Code.RUN_FAILED, message='It said "code":"auth".', billed=True)
+
+
+@pytest.fixture
+def ledger(valkey: str) -> Iterator[Ledger]:
+    client = connect(f"{valkey}?virtual_host=3")
+    yield Ledger(client, f"t{secrets.token_hex(4)}")
+    client.close()
+
+
+def order(ledger: Ledger, key: str = "k") -> Job:
+    ledger.register([NewJob(key, parse_document({"actor": "apify/x"}), "file:///rows/", fresh=False)], care_s=10)
+    return loaded(ledger, key)
+
+
+def loaded(ledger: Ledger, key: str = "k") -> Job:
+    job = ledger.load(key)
+    assert job
+    return job
+
+
+def fail(ledger: Ledger, key: str = "k", reason: Reason | None = FAILURE) -> None:
+    end_job(ledger, loaded(ledger, key), Event.FAIL, reason)
+
+
+def set_fields(ledger: Ledger, key: str = "k", **fields: object) -> None:
+    assert ledger.change(key, states=State, epoch=None, fields=fields)
+
+
+def counts(ledger: Ledger, *without: str) -> dict[str, int]:
+    found = read_tally(ledger).counts
+    return {name: count for name, count in found.items() if not name.startswith(("ended_ms:", *without))}
+
+
+def cost_usd(ledger: Ledger) -> tuple[float, float]:
+    """What the jobs cost, and the most that it ever was."""
+    tally = read_tally(ledger)
+    return tally.count("nano_usd") / 1e9, tally.count("most_nano_usd") / 1e9
+
+
+def receipt(page_no: int = 0, **fields: Any) -> Receipt:
+    given = {"offset": 0, "limit": 10, "part": "p", "items": 9, "scanned": 10, "bytes": 70, **fields}
+    return Receipt(page_no=page_no, **given)
+
+
+def test_a_ledger_without_jobs_has_an_empty_tally(ledger):
+    tally = read_tally(ledger)
+    assert tally.jobs == dict.fromkeys(State, 0)
+    assert (tally.parked, tally.strays, tally.overdue_s, tally.paused) == (0, 0, 0, frozenset())
+    assert (tally.queues, tally.sweep_age_s, tally.counts) == ({}, None, {})
+
+
+def test_a_job_is_tallied_from_its_order_to_its_end(ledger):
+    order(ledger)
+    order(ledger)
+    assert counts(ledger) == {"queued": 1}
+    ledger.record_run("k", 1, 1, "r1", states={State.QUEUED}, care_s=5, found=False)
+    ledger.change("k", epoch=1, to=State.COLLECTING)
+    ledger.record_receipt("k", 1, receipt(0), care_s=5)
+    ledger.record_receipt("k", 1, receipt(1, offset=10), care_s=5)
+    end_job(ledger, loaded(ledger), Event.DELIVER, None)
+    expected = {"queued": 1, "runs:started": 1, "items": 18, "bytes": 140, "pages": 2, "ended:DELIVERED:none": 1}
+    assert counts(ledger) == expected
+    ledger.forget(loaded(ledger))
+    assert counts(ledger) == expected
+    assert sum(read_tally(ledger).jobs.values()) == 0
+
+
+def test_what_is_repeated_for_a_lost_reply_is_tallied_once(ledger, monkeypatch):
+    tokens = iter(f"{number // 2}" for number in range(100))  # each call comes twice
+    monkeypatch.setattr("actorline.jobs.ledger._token", lambda: next(tokens))
+    for _ in range(2):
+        order(ledger)
+    for _ in range(2):
+        ledger.change("k", epoch=1, to=State.WAITING, fields={"waiting_for": Code.CAPACITY})
+    for _ in range(2):
+        ledger.record_run("k", 1, 1, "r1", states={State.WAITING}, care_s=5, found=True)
+    for _ in range(2):
+        ledger.record_receipt("k", 1, receipt(), care_s=5)
+    job = loaded(ledger)
+    for _ in range(2):
+        end_job(ledger, job, Event.FAIL, FAILURE, {"cost_usd": 0.25})
+    assert counts(ledger) == {
+        "queued": 1, "waits:capacity": 1, "runs:found": 1, "items": 9, "bytes": 70, "pages": 1,
+        "ended:FAILED:run-failed": 1, "nano_usd": 250_000_000, "most_nano_usd": 250_000_000,
+    }  # fmt: skip
+
+
+def test_a_change_that_is_refused_tallies_nothing(ledger):
+    order(ledger)
+    before = counts(ledger)
+    late = {"cost_usd": 1, "waiting_for": Code.CAPACITY}
+    assert ledger.change("k", epoch=7, to=State.FAILED, fields=late) is None
+    assert ledger.change("k", epoch=1, to=State.FAILED, guards={"run_id": "other"}, fields=late) is None
+    assert counts(ledger) == before
+
+
+@pytest.mark.parametrize(
+    ("event", "reason", "tallied"),
+    [
+        (Event.FAIL, FAILURE, "ended:FAILED:run-failed"),
+        (Event.FAIL, None, "ended:FAILED:none"),
+        (Event.CANCEL, FAILURE.model_copy(update={"code": Code.CANCELLED}), "ended:CANCELLED:cancelled"),
+        (Event.EXPIRE, FAILURE.model_copy(update={"code": Code.DEADLINE}), "ended:EXPIRED:deadline"),
+    ],
+)
+def test_an_end_is_tallied_by_its_state_and_code(ledger, event, reason, tallied):
+    order(ledger)
+    end_job(ledger, loaded(ledger), event, reason)
+    assert counts(ledger) == {"queued": 1, tallied: 1}
+
+
+def test_a_job_that_is_retried_ends_again_and_its_time_begins_anew(ledger):
+    order(ledger)
+    ledger.redis.hincrbyfloat(ledger.name("job", "k"), "queued_at", -1000)
+    fail(ledger)
+    first = read_tally(ledger).count("ended_ms:FAILED")
+    assert 1_000_000 <= first < 1_010_000
+    retry_job(ledger, "k")
+    fail(ledger, reason=FAILURE.model_copy(update={"code": Code.AUTH}))
+    assert counts(ledger) == {"queued": 1, "ended:FAILED:run-failed": 1, "ended:FAILED:auth": 1}
+    assert read_tally(ledger).count("ended_ms:FAILED") - first < 10_000
+    assert read_tally(ledger).counted("ended") == {("FAILED", "run-failed"): 1, ("FAILED", "auth"): 1}
+
+
+def test_a_change_of_an_ended_job_is_no_further_end(ledger):
+    order(ledger)
+    fail(ledger)
+    before = counts(ledger)
+    ledger.change("k", states=TERMINAL, epoch=None, care_s=None, fields={"figures_settled": True})
+    assert counts(ledger) == before
+
+
+def test_the_cost_of_all_attempts_is_the_jobs_own(ledger):
+    order(ledger)
+    order(ledger, "other")
+    set_fields(ledger, cost_usd=0.1)
+    set_fields(ledger, cost_usd=0.3)
+    set_fields(ledger, "other", cost_usd=1.5)
+    ledger.record_run("k", 1, 1, "r1", states={State.QUEUED}, care_s=5, found=False)
+    fail(ledger)
+    retry_job(ledger, "k")
+    assert (loaded(ledger).attempt, loaded(ledger).total_cost_usd) == (2, 0.3)
+    assert cost_usd(ledger) == (1.8, 1.8)
+    set_fields(ledger, cost_usd=1e-05)
+    assert loaded(ledger).total_cost_usd == 0.30001
+    assert cost_usd(ledger) == (1.80001, 1.80001)
+
+
+def test_a_cost_that_is_corrected_downwards_is_taken_from_what_comes_next(ledger):
+    for key in ("k", "other"):
+        order(ledger, key)
+    set_fields(ledger, cost_usd=0.5)
+    set_fields(ledger, cost_usd=0.4)
+    assert cost_usd(ledger) == (0.4, 0.5)
+    set_fields(ledger, "other", cost_usd=0.05)
+    assert cost_usd(ledger) == (0.45, 0.5)
+    set_fields(ledger, "other", cost_usd=0.2)
+    assert cost_usd(ledger) == (0.6, 0.6)
+
+
+def test_many_small_costs_add_up_to_the_last_billionth(ledger):
+    order(ledger)
+    for number in range(1, 301):
+        set_fields(ledger, cost_usd=number * 0.1 / 3)
+    assert read_tally(ledger).count("nano_usd") == round(300 * 0.1 / 3 * 1e9)
+
+
+def test_going_on_waiting_for_the_same_is_one_wait(ledger):
+    order(ledger)
+    for code in (Code.START_UNCLEAR, Code.START_UNCLEAR, Code.CAPACITY, Code.START_UNCLEAR):
+        ledger.change("k", epoch=1, to=State.WAITING, fields={"waiting_for": code})
+        ledger.change("k", epoch=1, to=State.STARTING)
+    assert counts(ledger, "queued") == {"waits:start-unclear": 2, "waits:capacity": 1}
+
+
+def test_a_run_that_two_jobs_know_is_one_run(ledger):
+    for key in ("k", "other"):
+        order(ledger, key)
+        ledger.record_run(key, 1, 1, "r1", states={State.QUEUED}, care_s=5, found=True)
+    assert counts(ledger, "queued") == {"runs:found": 1}
+
+
+def test_what_is_overdue_stray_parked_and_paused_is_seen(ledger):
+    for key in ("k", "other"):
+        order(ledger, key)
+    assert read_tally(ledger).overdue_s == 0
+    ledger.redis.zincrby(ledger.name("due"), -110, "other")
+    ledger.add_stray("r1", "k")
+    ledger.redis.hset(ledger.name("parked"), "k", "{}")
+    pause(ledger)
+    pause(ledger, "second")
+    tally = read_tally(ledger)
+    assert 99 < tally.overdue_s < 110
+    assert (tally.jobs[State.QUEUED], tally.strays, tally.parked, tally.paused) == (2, 1, 1, {"*", "second"})
+
+
+def test_what_upkeep_notes_is_seen_with_its_age(ledger):
+    note_lengths(ledger, {"control": 3, "fetch": 0})
+    note_sweep(ledger)
+    ledger.redis.incrbyfloat(ledger.name("swept_at"), -50)
+    tally = read_tally(ledger)
+    assert tally.queues == {"control": 3, "fetch": 0}
+    assert 50 <= tally.sweep_age_s < 60
