@@ -20,6 +20,7 @@ class Scope(StrEnum):
     SUBMIT = "submit"  # order a job, or an ended one again
     READ = "read"
     CANCEL = "cancel"
+    METRICS = "metrics"  # the figures of all jobs, whatever accounts the key has
 
 
 class ApiKey(BaseModel):

@@ -21,7 +21,9 @@ Name = Annotated[str, typer.Argument(help="a-z, 0-9 and -", metavar="NAME")]
 @keys.command()
 def create(
     name: Name,
-    scope: Annotated[str, typer.Option(help="What it may do, comma-separated")] = "submit,read,cancel",
+    scope: Annotated[
+        str, typer.Option(help="What it may do, comma-separated; `metrics`: read /metrics")
+    ] = "submit,read,cancel",
     accounts: Annotated[str, typer.Option(help="Whose jobs it may order and see, comma-separated")] = "default",
     as_json: AsJson = False,
 ) -> None:

@@ -16,14 +16,14 @@ from actorline.gateway.hinting import HintDesk
 from actorline.gateway.manners import Manners
 from actorline.gateway.ordering import OrderDesk
 from actorline.gateway.problems import show_problems
-from actorline.gateway.routes import events, health, jobs, rows, webhooks
+from actorline.gateway.routes import events, health, jobs, metrics, rows, webhooks
 from actorline.gateway.starting import Starter
 from actorline.gateway.streams import Downloads, Places
 from actorline.gateway.waiting import Timelines
 from actorline.jobs.ledger import Ledger
 from actorline.settings import Settings
 
-ROUTERS: Final = (jobs.router, events.router, rows.router, webhooks.router, health.router)
+ROUTERS: Final = (jobs.router, events.router, rows.router, webhooks.router, health.router, metrics.router)
 MOST_STREAMS: Final = 100  # each holds a connection while its job lasts; more watchers than that ask with `wait`
 
 

@@ -77,3 +77,4 @@ class Admitted(SecurityBase):
 MaySubmit = Annotated[Visit, Depends(Admitted(Scope.SUBMIT))]
 MayRead = Annotated[Visit, Depends(Admitted(Scope.READ))]
 MayCancel = Annotated[Visit, Depends(Admitted(Scope.CANCEL))]
+MayMeasure = Annotated[Visit, Depends(Admitted(Scope.METRICS))]

@@ -32,6 +32,7 @@ def test_it_answers_without_redis_and_takes_orders_as_soon_as_it_is_there(gatewa
     assert_unavailable(gateway.http.get("/readyz"), "redis-unavailable")
     assert_unavailable(gateway.order(key="k", actor="x"), "redis-unavailable", "no connection", "same key")
     assert_unavailable(gateway.http.get("/v1/jobs"), "redis-unavailable")
+    assert_unavailable(gateway.http.get("/metrics"), "redis-unavailable")
     assert gateway.http.get("/healthz").status_code == 200
     with running_valkey(short_folder):
         wait_for(lambda: gateway.http.get("/readyz").status_code == 200, what="a door that is ready")

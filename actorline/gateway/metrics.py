@@ -1,0 +1,93 @@
+"""The metrics: the tally in Prometheus's words. Nothing is counted here, so all gateways tell the same."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.registry import Collector
+
+from actorline import __version__
+from actorline.errors import Code
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import State
+from actorline.jobs.tally import Tally, read_tally
+
+NANO: Final = 1_000_000_000
+FROM_ZERO: Final = frozenset({(State.DELIVERED, "none"), *product([State.FAILED], Code)})
+"""Ends that are told before they have come: of a series that begins with 1 no alert sees the rise."""
+
+
+class LedgerMetrics(Collector):
+    """Reads the ledger once each time it is collected. Raises what Redis raises."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def collect(self) -> Iterator[Metric]:
+        tally = read_tally(self._ledger)
+        yield from standing(tally)
+        yield from totals(tally)
+        yield InfoMetricFamily("actorline_build", "The gateway's version", {"version": __version__})
+
+
+def standing(tally: Tally) -> Iterator[Metric]:
+    """How things are now."""
+    jobs = GaugeMetricFamily("actorline_jobs", "Jobs that are kept, by state", labels=["state"])
+    for state, number in tally.jobs.items():
+        jobs.add_metric([state], number)
+    yield jobs
+    yield GaugeMetricFamily("actorline_parked_jobs", "Running jobs that one list of runs polls together", tally.parked)
+    help_text = "Runs that no job wants and whose end isn't confirmed: they may be billing"
+    yield GaugeMetricFamily("actorline_stray_runs", help_text, tally.strays)
+    help_text = "Seconds by which the job is overdue that has waited longest for care; 0 if none has"
+    yield GaugeMetricFamily("actorline_overdue_seconds", help_text, tally.overdue_s)
+    help_text = "1 for each account that the brake is on for; * for all accounts"
+    paused = GaugeMetricFamily("actorline_paused", help_text, labels=["account"])
+    for account in sorted(tally.paused):
+        paused.add_metric([account], 1)
+    yield paused
+    help_text = "Messages that wait in the broker, when upkeep last looked"
+    queues = GaugeMetricFamily("actorline_queue_messages", help_text, labels=["queue"])
+    for queue, number in tally.queues.items():
+        queues.add_metric([queue], number)
+    yield queues
+    if tally.sweep_age_s is not None:
+        help_text = "Seconds since upkeep last looked after all that is due; workers start it about every second"
+        yield GaugeMetricFamily("actorline_upkeep_age_seconds", help_text, tally.sweep_age_s)
+
+
+def totals(tally: Tally) -> Iterator[Metric]:
+    """What came of all jobs since the ledger was made, those that are forgotten by now among them."""
+    yield CounterMetricFamily("actorline_jobs_queued", "Jobs that were created", tally.count("queued"))
+    ended = tally.counted("ended")
+    help_text = "Jobs that ended, by state and reason (none: no reason); one that is retried ends again"
+    ends = CounterMetricFamily("actorline_jobs_ended", help_text, labels=["state", "code"])
+    for labels in sorted(FROM_ZERO | ended.keys()):
+        ends.add_metric(labels, ended.get(labels, 0))
+    yield ends
+    help_text = "Seconds from the order, or its last retry, to the job's end"
+    seconds = SummaryMetricFamily("actorline_job_seconds", help_text, labels=["state"])
+    for (state,), milliseconds in sorted(tally.counted("ended_ms").items()):
+        number = sum(count for labels, count in ended.items() if labels[0] == state)
+        seconds.add_metric([state], number, milliseconds / 1000)
+    yield seconds
+    begun = tally.counted("waits")
+    help_text = "Waits that jobs began, by what for; going on waiting for the same is one wait"
+    waits = CounterMetricFamily("actorline_waits", help_text, labels=["code"])
+    for labels in sorted({(Code.START_UNCLEAR.value,)} | begun.keys()):
+        waits.add_metric(labels, begun.get(labels, 0))
+    yield waits
+    help_text = "Runs of our jobs, each once: started by us, or found (a lost start, or one that was to be taken over)"
+    runs = CounterMetricFamily("actorline_runs", help_text, labels=["how"])
+    for how in ("started", "found"):
+        runs.add_metric([how], tally.count(f"runs:{how}"))
+    yield runs
+    yield CounterMetricFamily("actorline_items", "Items that were stored", tally.count("items"))
+    yield CounterMetricFamily("actorline_pages", "Pages that were stored", tally.count("pages"))
+    yield CounterMetricFamily("actorline_bytes", "Bytes of stored pages, as they lie in the sink", tally.count("bytes"))
+    help_text = (
+        "What the jobs' runs cost, as far as it is known; it grows while they run. "
+        "A later correction downwards is taken from what comes next"
+    )
+    yield CounterMetricFamily("actorline_cost_usd", help_text, tally.count("most_nano_usd") / NANO)

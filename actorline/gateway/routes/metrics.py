@@ -1,0 +1,29 @@
+"""`/metrics`: for Prometheus, or whatever reads its text."""
+
+from typing import Final
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.responses import Response
+
+from actorline.gateway.context import MayMeasure
+from actorline.gateway.metrics import LedgerMetrics
+from actorline.gateway.openapi import Responses, problems
+
+router = APIRouter(tags=["health"])
+
+RESPONSES: Final[Responses] = {
+    200: {
+        "description": "Metrics, in Prometheus's text format",
+        "content": {"text/plain": {"schema": {"type": "string"}, "example": 'actorline_jobs{state="RUNNING"} 12.0\n'}},
+    },
+    **problems(401, 403, 500, 503),
+}
+
+
+@router.get("/metrics", summary="Read the figures of all jobs", response_class=Response, responses=RESPONSES)
+def metrics(visit: MayMeasure) -> Response:
+    """Of all accounts together, whatever accounts the API key has, so that needs a scope of its own: `metrics`."""
+    registry = CollectorRegistry()
+    registry.register(LedgerMetrics(visit.context.ledger))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,117 @@
+"""The metrics that a tally becomes, and that what is written for Prometheus names no others."""
+
+import re
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import yaml  # a part of what schemathesis needs
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from actorline import __version__
+from actorline.gateway.metrics import LedgerMetrics
+from actorline.jobs.states import State
+from actorline.jobs.tally import Tally
+
+CONFIG = Path(__file__).parents[3] / "config"
+NOTHING = Tally(
+    jobs=dict.fromkeys(State, 0), parked=0, strays=0, overdue_s=0, paused=frozenset(), queues={},
+    sweep_age_s=None, counts={},
+)  # fmt: skip
+MUCH = Tally(
+    jobs={**dict.fromkeys(State, 0), State.RUNNING: 7}, parked=3, strays=2, overdue_s=12.5,
+    paused=frozenset({"*", 'odd "name"\\'}), queues={"control": 4, "fetch": 5, "doors": 0}, sweep_age_s=1.25,
+    counts={
+        "queued": 20, "runs:started": 9, "runs:found": 1, "waits:capacity": 6, "ended:DELIVERED:none": 8,
+        "ended:FAILED:auth": 2, "ended:FAILED:run-failed": 1, "ended_ms:DELIVERED": 80_500, "ended_ms:FAILED": 1_000,
+        "items": 10**15 + 1, "pages": 11, "bytes": 700, "nano_usd": 1_000_000_000, "most_nano_usd": 1_250_000_001,
+    },
+)  # fmt: skip
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    def show(tally: Tally) -> dict[str, list[Sample]]:
+        """Name -> samples, as Prometheus reads them."""
+        monkeypatch.setattr("actorline.gateway.metrics.read_tally", lambda _: tally)
+        registry = CollectorRegistry()
+        registry.register(LedgerMetrics(None))  # type: ignore[arg-type]
+        families = text_string_to_metric_families(generate_latest(registry).decode())
+        samples = list(chain.from_iterable(family.samples for family in families))
+        return {name: [each for each in samples if each.name == name] for name in {each.name for each in samples}}
+
+    return show
+
+
+def values(samples: list[Sample], label: str) -> dict[str, float]:
+    return {sample.labels[label]: sample.value for sample in samples}
+
+
+def value(samples: list[Sample]) -> float:
+    (sample,) = samples
+    assert sample.labels == {}
+    return sample.value
+
+
+def test_everything_of_a_tally_is_shown(shown):
+    metrics = shown(MUCH)
+    assert values(metrics["actorline_jobs"], "state") == {**dict.fromkeys(State, 0), "RUNNING": 7}
+    assert values(metrics["actorline_paused"], "account") == {"*": 1, 'odd "name"\\': 1}
+    assert values(metrics["actorline_queue_messages"], "queue") == {"control": 4, "fetch": 5, "doors": 0}
+    assert values(metrics["actorline_runs_total"], "how") == {"started": 9, "found": 1}
+    assert values(metrics["actorline_waits_total"], "code") == {"start-unclear": 0, "capacity": 6}
+    assert values(metrics["actorline_job_seconds_sum"], "state") == {"DELIVERED": 80.5, "FAILED": 1}
+    assert values(metrics["actorline_job_seconds_count"], "state") == {"DELIVERED": 8, "FAILED": 3}
+    assert metrics["actorline_build_info"][0].labels == {"version": __version__}
+    single = {
+        "parked_jobs": 3, "stray_runs": 2, "overdue_seconds": 12.5, "upkeep_age_seconds": 1.25, "jobs_queued_total": 20,
+        "items_total": 10**15 + 1, "pages_total": 11, "bytes_total": 700, "cost_usd_total": 1.250000001,
+    }  # fmt: skip
+    assert {name: value(metrics[f"actorline_{name}"]) for name in single} == single
+
+
+def test_ends_are_shown_by_state_and_code_and_failures_before_the_first(shown):
+    ends = {
+        (each.labels["state"], each.labels["code"]): each.value for each in shown(MUCH)["actorline_jobs_ended_total"]
+    }
+    assert {labels: number for labels, number in ends.items() if number} == {
+        ("DELIVERED", "none"): 8, ("FAILED", "auth"): 2, ("FAILED", "run-failed"): 1,
+    }  # fmt: skip
+    assert ("FAILED", "sink-failed") in ends
+    before = {(each.labels["state"], each.labels["code"]) for each in shown(NOTHING)["actorline_jobs_ended_total"]}
+    assert before == set(ends)
+
+
+def test_what_no_upkeep_has_seen_is_left_out(shown):
+    missing = shown(MUCH).keys() - shown(NOTHING).keys()
+    assert missing == {
+        "actorline_upkeep_age_seconds", "actorline_queue_messages", "actorline_paused", "actorline_job_seconds_sum",
+        "actorline_job_seconds_count",
+    }  # fmt: skip
+
+
+def test_the_alerts_name_only_metrics_and_labels_that_are_shown(shown):
+    metrics = shown(MUCH)
+    (group,) = yaml.safe_load((CONFIG / "alerts.yml").read_text())["groups"]
+    names = [rule["alert"] for rule in group["rules"]]
+    assert len(set(names)) == len(names) == 6
+    for rule in group["rules"]:
+        assert rule["annotations"]["summary"]
+        (name,) = re.findall(r"actorline_\w+", rule["expr"])
+        samples = metrics[name]
+        for label, wanted in re.findall(r'(\w+)="([^"]*)"', rule["expr"]):
+            assert wanted in {sample.labels[label] for sample in samples}, rule
+        for label in re.findall(r"\bby \((\w+)\)", rule["expr"]):
+            assert label in samples[0].labels, rule
+
+
+def test_the_scrape_finds_the_gateway_of_the_compose_file_and_the_alerts():
+    config = yaml.safe_load((CONFIG / "prometheus.yml").read_text())
+    services = yaml.safe_load((CONFIG.parent / "docker-compose.yml").read_text())["services"]
+    (scrape,) = config["scrape_configs"]
+    assert scrape["static_configs"] == [{"targets": ["gateway:8470"]}]
+    assert services["gateway"]["ports"][0].endswith(":8470")
+    assert scrape["authorization"]["credentials_file"]
+    assert all((CONFIG / name).is_file() for name in config["rule_files"])
