@@ -15,6 +15,7 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import MANIFEST, MissingFileError, Sink, open_sink
 from actorline.jobs.job import Job
 from actorline.jobs.states import TRANSITIONS, State
+from actorline.jobs.tally import read_tally
 from actorline.platform.marker import digest_of
 
 ENDS: Final = frozenset({"JobFailed", "JobCancelled", "JobExpired", "JobRefused"})
@@ -88,6 +89,7 @@ class Promises:
         for job in self.jobs():
             self._check_counters(job)
             self._check_manifest(job)
+        self._check_tally()
 
     def _check_paid_once(self) -> None:
         settle_s = self.line.settings.start_settle_secs
@@ -115,6 +117,19 @@ class Promises:
             sum(receipt.bytes for receipt in receipts),
             len(receipts),
         ), f"{job.key}: its counters are not its receipts'"
+
+    def _check_tally(self) -> None:
+        """Each thing is tallied once, however often its message came, and its script was repeated."""
+        jobs, tally = list(self.jobs()), read_tally(self.line.ledger)
+        told = [entry.event for job in jobs for entry in self.line.ledger.timeline(job.key)]
+        runs = self.line.raw.hlen(self.line.ledger.name("run_keys"))
+        assert tally.count("queued") == len(jobs)
+        assert sum(tally.counted("ended").values()) == told.count("ended")
+        assert sum(tally.counted("runs").values()) == runs
+        assert tally.count("nano_usd") == sum(round((job.total_cost_usd or 0) * 1e9) for job in jobs)
+        if not any(job.attempt > 1 for job in jobs):
+            counted = (sum(job.items for job in jobs), sum(job.bytes for job in jobs), sum(job.pages for job in jobs))
+            assert tuple(map(tally.count, ("items", "bytes", "pages"))) == counted
 
     def _check_manifest(self, job: Job) -> None:
         manifest = read_manifest(open_sink(job.sink_url))
