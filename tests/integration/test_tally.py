@@ -98,7 +98,7 @@ def test_what_is_repeated_for_a_lost_reply_is_tallied_once(ledger, monkeypatch):
         ledger.record_receipt("k", 1, receipt(), care_s=5)
     job = loaded(ledger)
     for _ in range(2):
-        end_job(ledger, job, Event.FAIL, FAILURE, {"cost_usd": 0.25})
+        end_job(ledger, job, Event.FAIL, FAILURE, fields={"cost_usd": 0.25})
     assert counts(ledger) == {
         "queued": 1, "waits:capacity": 1, "runs:found": 1, "items": 9, "bytes": 70, "pages": 1,
         "ended:FAILED:run-failed": 1, "nano_usd": 250_000_000, "most_nano_usd": 250_000_000,
