@@ -7,10 +7,8 @@ lead to another POST.
 """
 
 import secrets
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,26 +21,26 @@ from actorline.delivery.parquet_assembly import has_parquet
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Reason, Refused
 from actorline.jobs.admission import TURN_SECS, Admission
-from actorline.jobs.advice import advise
 from actorline.jobs.brake import is_paused
-from actorline.jobs.durability import NotDurableError, read_server
+from actorline.jobs.durability import NotDurableError
 from actorline.jobs.ending import STOP_EVENTS, end_job, stop_reason
 from actorline.jobs.hints import hinted_run
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.receiver import webhooks_query
+from actorline.jobs.refusals import refusal_reason
 from actorline.jobs.reusing import find_delivery, reuse
-from actorline.jobs.run_input import InputUnreadableError, RunInput, fetch_input, own_input, sent_body
+from actorline.jobs.run_input import InputUnreadableError, RunInput, fetch_input, own_input
+from actorline.jobs.start_lease import LEASE_SECS, holding_on, look_secs, release
+from actorline.jobs.start_search import SKEW_SECS, StartSearch, name_suspects
 from actorline.jobs.states import Event, State, sources
 from actorline.jobs.step import Moved, Step, Stop
-from actorline.jobs.synchronous import LOOK_SECS, SyncFlow
-from actorline.jobs.unmarked import may_be_ours
+from actorline.jobs.synchronous import SyncFlow
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
-from actorline.platform.clock import moment_ago
 from actorline.platform.datasets import get_dataset
-from actorline.platform.marker import Found, find_marked, make_marker
+from actorline.platform.marker import Found, make_marker
 from actorline.platform.runs import RunSummary, get_run
 from actorline.platform.start import SendBy, StartDeferred, StartOrder, StartRefused, StartUnclear, start_run
 from actorline.settings import Settings
@@ -50,13 +48,8 @@ from actorline.settings import Settings
 log = structlog.get_logger(__name__)
 
 START_STATES: Final = sources(Event.START)
-LEASE_SECS: Final = 15.0  # longer than the span within which a start is sent; renewed while its reply is waited for
-RENEW_SECS: Final = 5.0
-SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be behind its answers
 LOOK_AGAIN_SECS: Final = 2.0  # another execution is starting the run: what came of it is known soon
-RESTART_SECS: Final = 600  # for so long after a start of Redis its last writes are taken as possibly lost
 SEARCH_AGAIN_SECS: Final = 5.0
-SUSPECTS_SHOWN: Final = 5
 INPUT_TRIES: Final = 8  # four minutes with HOLD_SECS between them
 NO_MEMORY: Final = "actor-memory-limit-exceeded"  # fact sheet, section 1; another run may need less
 NO_PARQUET: Final = (
@@ -161,9 +154,9 @@ class Starter:
             dataset = get_dataset(self.platform, dataset_id)
             open_sink(job.sink_url).claim(self.installation, job.key)
         except platform_errors.NotFound as error:
-            return self._refuse(job, _refusal(Code.DATASET_NOT_FOUND, error))
+            return self._refuse(job, refusal_reason(error, Code.DATASET_NOT_FOUND))
         except (platform_errors.AuthFailed, platform_errors.Forbidden) as error:
-            return self._refuse(job, _refusal(_code_of(error), error))
+            return self._refuse(job, refusal_reason(error))
         except SinkError as error:
             return self._refuse(job, Reason(code=Code.SINK_REFUSED, message=str(error), billed=False))
         moved = self.ledger.move(
@@ -186,9 +179,9 @@ class Starter:
         try:
             run = get_run(self.platform, run_id)
         except platform_errors.NotFound as error:
-            return self._refuse(job, _refusal(Code.RUN_NOT_FOUND, error))
+            return self._refuse(job, refusal_reason(error, Code.RUN_NOT_FOUND))
         except (platform_errors.AuthFailed, platform_errors.Forbidden) as error:
-            return self._refuse(job, _refusal(_code_of(error), error))
+            return self._refuse(job, refusal_reason(error))
         return self._keep(job, run.id, found=True)
 
     # -- a paid run
@@ -210,10 +203,10 @@ class Starter:
                 return self._search(job, job.intent, wanted)
             return self._start_anew(job, fetched, send_by, lease)
         finally:
-            _release(lease)
+            release(lease)
 
     def _start_anew(self, job: Job, fetched: RunInput | None, send_by: SendBy, lease: Lock) -> Step:
-        if self._may_have_lost_writes(job):
+        if self._searcher.may_have_lost_writes(job):
             return self._look_back(job)
         if is_paused(self.ledger, job.order.account):
             return self._paused(job)
@@ -239,7 +232,7 @@ class Starter:
     def _while_held(self, job: Job) -> Step:
         """Another execution is starting the run, or died while it did: its run, if it is there, is found early."""
         if job.intent and self.ledger.now() > job.intent.at + min(look_secs(job), self.settings.send_by_secs):
-            found = self._find(job.intent.marker, job.intent.at - SKEW_SECS)
+            found = self._searcher.find(job.intent.marker, job.intent.at - SKEW_SECS)
             if found.run_ids:
                 return self._adopt(job, found)
         return self._look_again(job, LOOK_AGAIN_SECS)
@@ -275,7 +268,7 @@ class Starter:
         sha256 = fetched.digest() if fetched else None
         try:
             given = fetched or own_input(self.ledger, job, self.settings)
-            with self._holding_on(job, lease):
+            with holding_on(self.ledger, job, lease):
                 run_id = self._send(job, given, send_by, lambda: announced.append(self._announce(job, lease, sha256)))
         except Refused as error:
             return self._refuse(job, error.reason)
@@ -289,12 +282,12 @@ class Starter:
             return self._hold(job, reason)
         except StartRefused as error:
             self._admission(job).leave(job)
-            return self._refuse(job, _refusal(_code_of(error.error), error.error))
+            return self._refuse(job, refusal_reason(error.error))
         except StartDeferred as error:
             retry_after = (
                 error.error.retry_after_s if isinstance(error.error, platform_errors.PlatformUnavailable) else None
             )
-            step = self._hold(job, _refusal(_code_of(error.error), error.error), at_least=retry_after)
+            step = self._hold(job, refusal_reason(error.error), at_least=retry_after)
             if isinstance(error.error, platform_errors.CapacityExceeded):
                 self._stand_in_line(job, error.error)
             return step
@@ -341,31 +334,6 @@ class Starter:
         if not moved:
             raise _OvertakenError
         return intent
-
-    @contextmanager
-    def _holding_on(self, job: Job, lease: Lock) -> Iterator[None]:
-        """Keep the lease, and upkeep away, for as long as this execution lives: a reply may take a minute.
-
-        Not away from a synchronous start, whose run is looked for while its reply is waited for.
-        """
-        over = threading.Event()
-
-        def renew() -> None:
-            while not over.wait(RENEW_SECS):
-                try:
-                    lease.reacquire()
-                    if job.order.mode == "async":
-                        self.ledger.postpone(job.key, LEASE_SECS)
-                except (LockError, redis.RedisError) as error:
-                    log.warning("start_lease_not_renewed", job_key=job.key, error=type(error).__name__)
-
-        thread = threading.Thread(target=renew, name="start-lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
 
     # -- what came of it
 
@@ -421,17 +389,17 @@ class Starter:
         """Look for the run of an intent whose outcome nobody knows."""
         self.ledger.plan_second_look(job.key, job.attempt)
         began = self.ledger.now()
-        found = self._look_for(job, intent)
+        found = self._searcher.look_for(job, intent)
         if found.run_ids:
             return self._adopt(job, found)
         sent_by = intent.sent_at or intent.at + self.settings.send_by_secs
         if began < sent_by + self.settings.start_settle_secs:
             self.ledger.move(job, Event.HOLD, care_s=SEARCH_AGAIN_SECS, fields={"resume": True})
             return Stop()
-        suspects = self._suspects(job, intent, found)
+        suspects = self._searcher.suspects(job, intent, found)
         if suspects and wanted:
             reason = stop_reason(job, wanted)
-            message = f"{reason.message} {_name_suspects(suspects)} If one of them is, it goes on: look in the console."
+            message = f"{reason.message} {name_suspects(suspects)} If one of them is, it goes on: look in the console."
             return end_job(
                 self.ledger, job, STOP_EVENTS[wanted], Reason(code=reason.code, message=message, billed=True)
             )
@@ -442,33 +410,8 @@ class Starter:
         message = "the platform has no run with our marker; starting again"
         return self._look_again(job, 0, tell="start-not-found", message=message, intent=None)
 
-    def _look_for(self, job: Job, intent: Intent) -> Found:
-        """What the platform's list says, and the run that a webhook named, which the list may lack yet."""
-        found = self._find(intent.marker, intent.at - SKEW_SECS)
-        hinted = hinted_run(self.ledger, job.key)
-        if hinted and not found.run_ids and self._is_marked(hinted, intent.marker):
-            found.run_ids.append(hinted)
-        return found
-
-    def _is_marked(self, run_id: str, marker: str) -> bool:
-        try:
-            user_agent = get_run(self.platform, run_id).meta.user_agent
-        except platform_errors.NotFound:
-            return False
-        return marker[marker.index("(") :] in (user_agent or "")
-
-    def _suspects(self, job: Job, intent: Intent, found: Found) -> list[RunSummary]:
-        """Runs that can't be told from ours. Another user agent clears a run only where ours is known to come back."""
-        doubtful = [*found.unreadable]
-        if not self.ledger.is_marker_proven(job.order.account):
-            doubtful += found.others
-        if not doubtful:
-            return []
-        body = sent_body(self.ledger, job, intent, self.settings)
-        return may_be_ours(self.ledger, self.platform, job, body, doubtful)
-
     def _stay_unclear(self, job: Job, suspects: list[RunSummary]) -> Step:
-        message = f"{_name_suspects(suspects)} No second run is started; a person must look: cancel the job, or wait."
+        message = f"{name_suspects(suspects)} No second run is started; a person must look: cancel the job, or wait."
         told = job.waiting_for == Code.START_UNCLEAR
         if not told:
             log.error("start_unclear", job_key=job.key, suspects=[run.id for run in suspects])
@@ -489,28 +432,17 @@ class Starter:
             self._keep(job, other, found=True)  # not the job's run any more: a stray, which upkeep aborts
         return step
 
-    def _may_have_lost_writes(self, job: Job) -> bool:
-        server = read_server(self.ledger.redis)
-        if server.uptime_s >= RESTART_SECS or job.looked_back_at > self.ledger.now() - server.uptime_s:
-            return False
-        return not (job.fresh and job.queued_at > self.ledger.now() - server.uptime_s)
-
     def _look_back(self, job: Job) -> Step:
         """A ledger that was just restarted may have lost an intent, or itself: look for the run first."""
         since = self.ledger.now() - self.settings.start_lookback_secs
-        found = self._find(make_marker(self.installation, job.key, job.attempt), since)
+        found = self._searcher.find(make_marker(self.installation, job.key, job.attempt), since)
         if found.run_ids:
             return self._adopt(job, found)
         return self._look_again(job, 0, looked_back_at="@now")
 
-    def _find(self, marker: str, since: float) -> Found:
-        ago_s = self.ledger.now() - since
-        return find_marked(self.platform, marker, started_after=moment_ago(self.platform, ago_s))
-
-
-def look_secs(job: Job) -> float:
-    """Seconds after the announcement until somebody else looks for the run, though its start is still waited for."""
-    return LOOK_SECS if job.order.mode == "sync" else LEASE_SECS
+    @property
+    def _searcher(self) -> StartSearch:
+        return StartSearch(self.ledger, self.platform, self.settings)
 
 
 def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
@@ -527,35 +459,5 @@ def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
     return Stop()
 
 
-def _release(lease: Lock) -> None:
-    try:
-        lease.release()
-    except LockError:
-        log.warning("start_lease_lost")
-
-
 class _OvertakenError(Exception):
     """Somebody else changed the job, or it isn't wanted any more."""
-
-
-def _name_suspects(runs: Sequence[RunSummary]) -> str:
-    shown = ", ".join(run.id for run in runs[:SUSPECTS_SHOWN])
-    more = f" and {len(runs) - SUSPECTS_SHOWN} more" if len(runs) > SUSPECTS_SHOWN else ""
-    return f"It can't be told whether one of these runs is the job's: {shown}{more}."
-
-
-def _refusal(code: Code, error: platform_errors.PlatformError) -> Reason:
-    message = f"{error}. No run was started.{advise(error.type)}"
-    return Reason(code=code, message=message, platform_type=error.type, billed=False)
-
-
-def _code_of(error: platform_errors.PlatformError) -> Code:
-    codes: dict[type[platform_errors.PlatformError], Code] = {
-        platform_errors.AuthFailed: Code.AUTH,
-        platform_errors.Forbidden: Code.FORBIDDEN,
-        platform_errors.NotFound: Code.ACTOR_NOT_FOUND,
-        platform_errors.CapacityExceeded: Code.CAPACITY,
-        platform_errors.RateLimited: Code.CAPACITY,
-        platform_errors.PlatformUnavailable: Code.PLATFORM_UNAVAILABLE,
-    }
-    return codes.get(type(error), Code.INPUT_INVALID)

@@ -1,0 +1,58 @@
+"""The lease of a start: one execution sends it, and keeps the lease for as long as it lives and waits for the reply."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import redis
+import structlog
+from redis.exceptions import LockError
+from redis.lock import Lock
+
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.synchronous import LOOK_SECS
+
+LEASE_SECS: Final = 15.0  # longer than the span within which a start is sent; renewed while its reply is waited for
+RENEW_SECS: Final = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def holding_on(ledger: Ledger, job: Job, lease: Lock) -> Iterator[None]:
+    """Keep the lease, and upkeep away, for as long as this execution lives: a reply may take a minute.
+
+    Not away from a synchronous start, whose run is looked for while its reply is waited for.
+    """
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(RENEW_SECS):
+            try:
+                lease.reacquire()
+                if job.order.mode == "async":
+                    ledger.postpone(job.key, LEASE_SECS)
+            except (LockError, redis.RedisError) as error:
+                log.warning("start_lease_not_renewed", job_key=job.key, error=type(error).__name__)
+
+    thread = threading.Thread(target=renew, name="start-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def release(lease: Lock) -> None:
+    try:
+        lease.release()
+    except LockError:
+        log.warning("start_lease_lost")
+
+
+def look_secs(job: Job) -> float:
+    """Seconds after the announcement until somebody else looks for the run, though its start is still waited for."""
+    return LOOK_SECS if job.order.mode == "sync" else LEASE_SECS

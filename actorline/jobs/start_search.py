@@ -1,0 +1,75 @@
+"""What became of a start whose outcome nobody knows: the account's runs are searched for its marker. Changes nothing.
+
+A marker is believed only where it was seen; a run in which it can't be read is told from ours by what it runs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from actorline.jobs.durability import read_server
+from actorline.jobs.hints import hinted_run
+from actorline.jobs.job import Intent, Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.run_input import sent_body
+from actorline.jobs.unmarked import may_be_ours
+from actorline.platform import errors as platform_errors
+from actorline.platform.client import Platform
+from actorline.platform.clock import moment_ago
+from actorline.platform.marker import Found, find_marked
+from actorline.platform.runs import RunSummary, get_run
+from actorline.settings import Settings
+
+SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be behind its answers
+RESTART_SECS: Final = 600  # for so long after a start of Redis its last writes are taken as possibly lost
+SUSPECTS_SHOWN: Final = 5
+
+
+@dataclass(frozen=True)
+class StartSearch:
+    ledger: Ledger
+    platform: Platform
+    settings: Settings
+
+    def find(self, marker: str, since: float) -> Found:
+        """The runs of all pages of the list that were started after a time by Redis's clock."""
+        ago_s = self.ledger.now() - since
+        return find_marked(self.platform, marker, started_after=moment_ago(self.platform, ago_s))
+
+    def look_for(self, job: Job, intent: Intent) -> Found:
+        """What the platform's list says, and the run that a webhook named, which the list may lack yet."""
+        found = self.find(intent.marker, intent.at - SKEW_SECS)
+        hinted = hinted_run(self.ledger, job.key)
+        if hinted and not found.run_ids and self._is_marked(hinted, intent.marker):
+            found.run_ids.append(hinted)
+        return found
+
+    def _is_marked(self, run_id: str, marker: str) -> bool:
+        try:
+            user_agent = get_run(self.platform, run_id).meta.user_agent
+        except platform_errors.NotFound:
+            return False
+        return marker[marker.index("(") :] in (user_agent or "")
+
+    def suspects(self, job: Job, intent: Intent, found: Found) -> list[RunSummary]:
+        """Runs that can't be told from ours. Another user agent clears a run only where ours is known to come back."""
+        doubtful = [*found.unreadable]
+        if not self.ledger.is_marker_proven(job.order.account):
+            doubtful += found.others
+        if not doubtful:
+            return []
+        body = sent_body(self.ledger, job, intent, self.settings)
+        return may_be_ours(self.ledger, self.platform, job, body, doubtful)
+
+    def may_have_lost_writes(self, job: Job) -> bool:
+        """Whether Redis was started so lately that an intent of the job, or the whole ledger, may be lost."""
+        server = read_server(self.ledger.redis)
+        if server.uptime_s >= RESTART_SECS or job.looked_back_at > self.ledger.now() - server.uptime_s:
+            return False
+        return not (job.fresh and job.queued_at > self.ledger.now() - server.uptime_s)
+
+
+def name_suspects(runs: Sequence[RunSummary]) -> str:
+    shown = ", ".join(run.id for run in runs[:SUSPECTS_SHOWN])
+    more = f" and {len(runs) - SUSPECTS_SHOWN} more" if len(runs) > SUSPECTS_SHOWN else ""
+    return f"It can't be told whether one of these runs is the job's: {shown}{more}."
