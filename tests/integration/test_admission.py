@@ -115,3 +115,16 @@ def test_line_outlives_killed_workers(crowded):
     with running_workers(crowded, "control", "fetch"):
         assert [each.get(timeout=100)["state"] for each in sent] == ["DELIVERED"] * 8
     assert len(crowded.emulator.runs_of(actor)) == 8
+
+
+def test_start_that_waits_for_a_worker_goes_by_priority(own_line):
+    line = own_line("one-thread", control_concurrency="1")
+    actor = line.emulator.actor("one-thread", items=1, duration_secs=0)
+    document = {"actor": actor, "poll_interval_secs": 1}
+    late = [line.submit({**document, "priority": 9}) for _ in range(6)]
+    urgent = line.submit({**document, "priority": 0})
+    with running_workers(line, "control", "fetch"):
+        results = [sent.get(timeout=60) for sent in [*late, urgent]]
+    run_ids = [run["id"] for run in sorted(line.emulator.runs_of(actor), key=lambda run: run["startedAt"])]
+    assert run_ids[0] == results[-1]["run_id"]
+    assert sorted(run_ids) == sorted(result["run_id"] for result in results)
