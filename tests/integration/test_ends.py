@@ -27,7 +27,7 @@ def orders(line) -> dict[str, Any]:
         "cancelled": line.emulator.actor("cancelled", **LONG),
         "expired": line.emulator.actor("expired", **LONG),
     }
-    more = {"partial-unwanted": {"on_failure": {"deliver_partial": False}}, "expired": {"deadline_secs": 1.5}}
+    more = {"partial-unwanted": {"on_failure": {"deliver_partial": False}}, "expired": {"deadline_secs": 5}}
     placed = {
         name: line.submit({"key": f"ends-{name}", "actor": actor, **QUICK, **more.get(name, {})})
         for name, actor in actors.items()
