@@ -31,6 +31,11 @@ def nth_of(name: str) -> int:
         return _seen[name]
 
 
+def strike(number: signal.Signals) -> None:
+    """Here and now: a SIGSTOP to the process would wake another thread first, and this one would run on meanwhile."""
+    signal.pthread_kill(threading.get_ident(), number)
+
+
 def strike_at(number: signal.Signals, place: str, nth: int, moment: str) -> None:
     module, _, path = place.partition(":")
     owner, _, name = path.rpartition(".")
@@ -45,10 +50,10 @@ def strike_at(number: signal.Signals, place: str, nth: int, moment: str) -> None
             return original(*args, **kwargs)
         here = nth_of(place) == nth
         if here and moment == "before":
-            os.kill(os.getpid(), number)
+            strike(number)
         answer = original(*args, **kwargs)
         if here and moment == "after":
-            os.kill(os.getpid(), number)
+            strike(number)
         return answer
 
     setattr(holder, name, struck)
