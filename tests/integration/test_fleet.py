@@ -73,7 +73,7 @@ def test_parked_jobs_are_cancelled_and_expire_at_once(crowd):
         wait_for(lambda: line.state("late") == "EXPIRED", within=15, what="the end by deadline")
         unlucky = next(iter(parked(line)))
         orders[unlucky].revoke()
-        wait_for(lambda: line.state(unlucky) == "CANCELLED", within=20, what="the end of a parked job")
+        wait_for(lambda: line.state(unlucky) == "CANCELLED", within=8, what="the end of a parked job")
         for key in orders:
             line.cancel(key)
         wait_for(lambda: all(line.state(key) == "CANCELLED" for key in orders), what="the end of all")

@@ -203,7 +203,7 @@ def test_a_key_is_of_use_at_once_and_for_a_second_at_most_after_its_end(gateway,
     headers = {"Authorization": f"Bearer {secret}"}
     assert gateway.http.get("/v1/jobs", headers=headers).status_code == 200
     revoke_key(line.ledger, "short-lived")
-    wait_for(lambda: gateway.http.get("/v1/jobs", headers=headers).status_code == 401, within=10, what="the key's end")
+    wait_for(lambda: gateway.http.get("/v1/jobs", headers=headers).status_code == 401, within=3, what="the key's end")
 
 
 def test_a_door_that_was_open_closes_when_the_first_key_is_made(own_line):
@@ -211,7 +211,7 @@ def test_a_door_that_was_open_closes_when_the_first_key_is_made(own_line):
     with running_gateway(line) as gateway:
         assert gateway.http.get("/v1/jobs").status_code == 200
         secret = make_key(line, "first")
-        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=10, what="a closed door")
+        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=3, what="a closed door")
         assert gateway.http.get("/v1/jobs", headers={"Authorization": f"Bearer {secret}"}).status_code == 200
 
 
@@ -249,7 +249,7 @@ def test_beyond_loopback_it_listens_with_a_key(own_line):
     with running_gateway(line, "--host", "0.0.0.0", token=secret) as gateway:
         assert gateway.http.get("/v1/jobs", headers={"Host": "actorline.example"}).status_code == 200
         revoke_key(line.ledger, "outside")
-        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=10, what="the key's end")
+        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=3, what="the key's end")
         assert refusal(httpx.get(f"{gateway.url}/v1/jobs")) == (401, "auth")  # it isn't open then
 
 

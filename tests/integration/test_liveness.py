@@ -125,10 +125,10 @@ def test_worker_that_is_stopped_gives_back_polls_and_pages_and_another_goes_on_w
     line, first, second = two_workers_and_two_jobs
     began = time.monotonic()
     first.terminate()
-    wait_for(lambda: holds_poll(line, second, "polled"), within=8, what="the poll in the other worker's hands")
-    wait_for(lambda: line.state("paged") == "DELIVERED", within=15, what="the delivery by the other worker")
+    wait_for(lambda: holds_poll(line, second, "polled"), within=5, what="the poll in the other worker's hands")
+    wait_for(lambda: line.state("paged") == "DELIVERED", within=10, what="the delivery by the other worker")
     assert first.wait(10) == 0
-    assert time.monotonic() - began < 25  # the visibility timeout is a minute, the stall half of one
+    assert time.monotonic() - began < 10  # the visibility timeout is a minute, the stall half of one
     assert line.events("paged").count("page-failed") == 0
 
 
@@ -136,7 +136,7 @@ def test_worker_that_is_stopped_gives_back_polls_and_pages_and_another_goes_on_w
 def test_worker_that_is_stopped_keeps_nothing_while_it_waits_for_a_silent_platform(two_workers_and_two_jobs):
     line, first, second = two_workers_and_two_jobs
     first.terminate()
-    wait_for(lambda: holds_poll(line, second, "polled"), within=8, what="the poll in the other worker's hands")
+    wait_for(lambda: holds_poll(line, second, "polled"), within=5, what="the poll in the other worker's hands")
     wait_for(lambda: line.state("paged") == "DELIVERED", within=15, what="the delivery by the other worker")
     assert first.poll() is None
 
