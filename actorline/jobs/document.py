@@ -247,12 +247,14 @@ class JobDocument(Section):
         A field that is left out and one that holds its default are the same. The defaults themselves aren't hashed, so
         that a field which a later version adds doesn't tear old orders and their repeats apart.
         """
-        body = self.model_dump(mode="json", exclude={"key", "notify", "labels"}, exclude_defaults=True)
-        return hashlib.sha256(_canonical(body)).hexdigest()
+        return self._sha256_of(set(type(self).model_fields) - {"key", "notify", "labels"})
 
     def likeness(self) -> str:
         """sha256 of what decides which rows come and where to: equal for orders whose deliveries serve each other."""
-        body = self.model_dump(mode="json", include=_OF_THE_ROWS, exclude_defaults=True)
+        return self._sha256_of(_OF_THE_ROWS)
+
+    def _sha256_of(self, fields: set[str]) -> str:
+        body = self.model_dump(mode="json", include=fields, exclude_defaults=True)
         return hashlib.sha256(_canonical(body)).hexdigest()
 
     def input_body(self) -> bytes:

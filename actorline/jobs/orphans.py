@@ -10,16 +10,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.start_search import SKEW_SECS, find_runs
 from actorline.jobs.states import Event, sources
 from actorline.jobs.submit import Submitted, submit
 from actorline.platform.client import Platform
-from actorline.platform.clock import moment_ago
-from actorline.platform.marker import find_marked, list_going, make_marker
+from actorline.platform.marker import list_going, make_marker
 from actorline.platform.runs import TERMINAL_STATUSES, RunSummary
 from actorline.settings import Settings
 
 ANY_TIME: Final = datetime(2015, 1, 1, tzinfo=UTC)  # older than the platform
-SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be behind its answers
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,7 @@ def look_again(ledger: Ledger, platform: Platform, installation: str, key: str, 
     job = ledger.load(key)
     if job is None:
         return []
-    since = moment_ago(platform, ledger.now() - job.queued_at + SKEW_SECS)
-    found = find_marked(platform, make_marker(installation, key, attempt), started_after=since)
+    found = find_runs(ledger, platform, make_marker(installation, key, attempt), since=job.queued_at - SKEW_SECS)
     unknown = [run_id for run_id in found.run_ids if ledger.key_of_run(run_id) is None]
     for run_id in unknown:
         _is_wanted(ledger, key, attempt, run_id)

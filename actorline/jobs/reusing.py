@@ -28,14 +28,14 @@ def remember_delivery(ledger: Ledger, settings: Settings, job: Job) -> None:
 
 def find_delivery(ledger: Ledger, job: Job) -> Job | None:
     """The latest delivery of a job like this one, if it is young enough and still lies where it was put."""
-    seconds = job.order.reuse_secs
-    key = ledger.redis.get(ledger.name("like", job.likeness)) if seconds and job.likeness else None
+    if job.order.reuse_secs is None or job.likeness is None:
+        return None
+    key = ledger.redis.get(ledger.name("like", job.likeness))
     earlier = ledger.load(key) if key else None
-    if seconds is None or earlier is None or earlier.state is not State.DELIVERED or earlier.delivered_at is None:
+    if earlier is None or earlier.state is not State.DELIVERED:
         return None
-    if earlier.delivered_at < ledger.now() - seconds:
-        return None
-    return earlier if _lies_there(earlier) else None
+    is_young = (earlier.delivered_at or 0) >= ledger.now() - job.order.reuse_secs
+    return earlier if is_young and _lies_there(earlier) else None
 
 
 def reuse(ledger: Ledger, job: Job, earlier: Job) -> Step:

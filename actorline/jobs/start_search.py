@@ -25,20 +25,20 @@ RESTART_SECS: Final = 600  # for so long after a start of Redis its last writes 
 SUSPECTS_SHOWN: Final = 5
 
 
+def find_runs(ledger: Ledger, platform: Platform, marker: str, *, since: float) -> Found:
+    """The runs with a marker that were started since a time by Redis's clock. Raises PlatformError."""
+    return find_marked(platform, marker, started_after=moment_ago(platform, ledger.now() - since))
+
+
 @dataclass(frozen=True)
 class StartSearch:
     ledger: Ledger
     platform: Platform
     settings: Settings
 
-    def find(self, marker: str, since: float) -> Found:
-        """The runs of all pages of the list that were started after a time by Redis's clock."""
-        ago_s = self.ledger.now() - since
-        return find_marked(self.platform, marker, started_after=moment_ago(self.platform, ago_s))
-
     def look_for(self, job: Job, intent: Intent) -> Found:
         """What the platform's list says, and the run that a webhook named, which the list may lack yet."""
-        found = self.find(intent.marker, intent.at - SKEW_SECS)
+        found = find_runs(self.ledger, self.platform, intent.marker, since=intent.at - SKEW_SECS)
         hinted = hinted_run(self.ledger, job.key)
         if hinted and not found.run_ids and self._is_marked(hinted, intent.marker):
             found.run_ids.append(hinted)

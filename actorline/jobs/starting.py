@@ -32,7 +32,7 @@ from actorline.jobs.refusals import refusal_reason
 from actorline.jobs.reusing import find_delivery, reuse
 from actorline.jobs.run_input import InputUnreadableError, RunInput, fetch_input, own_input
 from actorline.jobs.start_lease import LEASE_SECS, holding_on, look_secs, release
-from actorline.jobs.start_search import SKEW_SECS, StartSearch, name_suspects
+from actorline.jobs.start_search import SKEW_SECS, StartSearch, find_runs, name_suspects
 from actorline.jobs.states import Event, State, sources
 from actorline.jobs.step import Moved, Step, Stop
 from actorline.jobs.synchronous import SyncFlow
@@ -232,7 +232,7 @@ class Starter:
     def _while_held(self, job: Job) -> Step:
         """Another execution is starting the run, or died while it did: its run, if it is there, is found early."""
         if job.intent and self.ledger.now() > job.intent.at + min(look_secs(job), self.settings.send_by_secs):
-            found = self._searcher.find(job.intent.marker, job.intent.at - SKEW_SECS)
+            found = find_runs(self.ledger, self.platform, job.intent.marker, since=job.intent.at - SKEW_SECS)
             if found.run_ids:
                 return self._adopt(job, found)
         return self._look_again(job, LOOK_AGAIN_SECS)
@@ -435,7 +435,8 @@ class Starter:
     def _look_back(self, job: Job) -> Step:
         """A ledger that was just restarted may have lost an intent, or itself: look for the run first."""
         since = self.ledger.now() - self.settings.start_lookback_secs
-        found = self._searcher.find(make_marker(self.installation, job.key, job.attempt), since)
+        marker = make_marker(self.installation, job.key, job.attempt)
+        found = find_runs(self.ledger, self.platform, marker, since=since)
         if found.run_ids:
             return self._adopt(job, found)
         return self._look_again(job, 0, looked_back_at="@now")

@@ -15,20 +15,18 @@ from actorline.delivery.windows import PAGE_ITEMS_MAX, Window
 from actorline.jobs.collecting import PageFetcher
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.start_search import SKEW_SECS, find_runs
 from actorline.jobs.states import Event, State, sources
 from actorline.jobs.stopping import GivenBackError
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
-from actorline.platform.clock import moment_ago
 from actorline.platform.datasets import ItemsPage
-from actorline.platform.marker import find_marked
 from actorline.platform.start import SendBy, StartOrder, StartUnclear
 from actorline.platform.sync import run_sync
 from actorline.settings import Settings
 
 LOOK_SECS: Final = 2.0  # after so long the job looks for its run; one that is quicker is known by its reply
-SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be behind its answers
 
 log = structlog.get_logger(__name__)
 
@@ -66,8 +64,7 @@ class SyncFlow:
         if known:
             return known[0]
         try:
-            since = moment_ago(self.platform, self.ledger.now() - job.queued_at + SKEW_SECS)
-            found = find_marked(self.platform, marker, started_after=since).run_ids
+            found = find_runs(self.ledger, self.platform, marker, since=job.queued_at - SKEW_SECS).run_ids
         except platform_errors.PlatformError as error:
             message = f"the run has ended, and the list of runs can't be read: {error}"
             raise StartUnclear(message) from error
