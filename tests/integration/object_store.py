@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit
 
 import obstore
 from obstore.store import S3Store
-from real_parts import wait_for
+from real_parts import serving, wait_for
 
 
 @dataclass
@@ -100,15 +99,11 @@ def running_object_store() -> Iterator[ObjectStore]:
     door.daemon_threads = True
     store = ObjectStore(f"http://127.0.0.1:{door.server_port}", f"http://127.0.0.1:{port}")
     door.object_store = store
-    thread = threading.Thread(target=door.serve_forever)
-    thread.start()
     try:
-        wait_for(lambda: _answers(port), what="the S3 server")
-        yield store
+        with serving(door):
+            wait_for(lambda: _answers(port), what="the S3 server")
+            yield store
     finally:
-        door.shutdown()
-        thread.join()
-        door.server_close()
         moto.terminate()
         moto.wait(10)
 

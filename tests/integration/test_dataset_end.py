@@ -1,7 +1,7 @@
 """When the end of a dataset is believed: as soon as the platform's lagging counter has reached it."""
 
 import pytest
-from real_parts import delivery_of, make_line, running_workers
+from real_parts import delivery_of, running_line
 
 COUNTERS = {"in-time": {}, "late": {"counter_lag_secs": 3}, "told-less": {"initial_total": 10, "counter_lag_secs": 3}}
 
@@ -9,10 +9,9 @@ COUNTERS = {"in-time": {}, "late": {"counter_lag_secs": 3}, "told-less": {"initi
 @pytest.fixture(scope="module")
 def patient_line(valkey, emulator, tmp_path_factory):
     """A line that gives counters ten minutes: a job that waits for that doesn't end here."""
-    line = make_line(valkey, emulator, tmp_path_factory.mktemp("patient"), "patient", dataset_lag_secs="600")
-    with running_workers(line, "control", "fetch"):
+    home = tmp_path_factory.mktemp("patient")
+    with running_line(valkey, emulator, home, "patient", dataset_lag_secs="600") as line:
         yield line
-    line.client.close()
 
 
 @pytest.mark.parametrize("counters", COUNTERS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from gateway_process import Gateway, running_gateway
-from real_parts import make_line, running_workers
+from real_parts import running_line
 
 from actorline.errors import Code
 
@@ -26,15 +26,13 @@ expected-statuses = ["2xx", "401", "403", "404", "409", "422"]
 
 @pytest.fixture(scope="module")
 def gateway(valkey, emulator, tmp_path_factory):
-    line = make_line(valkey, emulator, tmp_path_factory.mktemp("line"), "gw-openapi")
     actor = emulator.actor("gw-openapi", items=20, duration_secs=0.2, records={"OUTPUT": {"body": {"a": 1}}})
     with (
-        running_workers(line, "control", "fetch"),
+        running_line(valkey, emulator, tmp_path_factory.mktemp("line"), "gw-openapi") as line,
         running_gateway(line, token=BOOTSTRAP, ACTORLINE_GATEWAY_KEY=BOOTSTRAP) as gateway,
     ):
         assert gateway.delivered("fuzzed", actor=actor)["state"] == "DELIVERED"
         yield gateway
-    line.client.close()
 
 
 @pytest.fixture(scope="module")

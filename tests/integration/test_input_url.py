@@ -2,14 +2,13 @@
 
 import gzip
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import requests
-from real_parts import TOKEN, make_line, reason_of, running_workers, wait_for
+from real_parts import TOKEN, reason_of, running_line, serving, wait_for
 
 from actorline.jobs.document import MAX_INPUT_BYTES
 
@@ -50,21 +49,16 @@ class Shelf:
 @pytest.fixture
 def shelf() -> Iterator[Shelf]:
     shelf = Shelf()
-    thread = threading.Thread(target=shelf.server.serve_forever)
-    thread.start()
-    yield shelf
-    shelf.server.shutdown()
-    thread.join()
-    shelf.server.server_close()
+    with serving(shelf.server):
+        yield shelf
 
 
 @pytest.fixture(scope="module")
 def reading_line(valkey, emulator, tmp_path_factory):
     """A line that may read inputs from this machine."""
-    line = make_line(valkey, emulator, tmp_path_factory.mktemp("reading"), "reading", input_hosts="127.0.0.1")
-    with running_workers(line, "control", "fetch"):
+    home = tmp_path_factory.mktemp("reading")
+    with running_line(valkey, emulator, home, "reading", input_hosts="127.0.0.1") as line:
         yield line
-    line.client.close()
 
 
 def order(line, key: str, **document: Any):

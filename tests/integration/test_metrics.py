@@ -6,7 +6,7 @@ import httpx
 import pytest
 from gateway_process import Gateway, running_gateway
 from prometheus_client.parser import text_string_to_metric_families
-from real_parts import make_line, running_workers, wait_for
+from real_parts import running_line, running_workers, wait_for
 
 from actorline.api_keys import Scope, create_key
 
@@ -16,10 +16,11 @@ BOOTSTRAP = "0123456789abcdef0123456789abcdef"
 @pytest.fixture
 def gateway(valkey, emulator, tmp_path):
     """A door and workers that nobody else uses."""
-    line = make_line(valkey, emulator, tmp_path / "line", "gw-metrics")
-    with running_workers(line, "control", "fetch"), running_gateway(line) as gateway:
+    with (
+        running_line(valkey, emulator, tmp_path / "line", "gw-metrics") as line,
+        running_gateway(line) as gateway,
+    ):
         yield gateway
-    line.client.close()
 
 
 def scraped(gateway: Gateway, **headers: str) -> dict[str, float]:

@@ -2,12 +2,11 @@
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from real_parts import make_line, running_workers, wait_for
+from real_parts import running_line, serving, wait_for
 from standardwebhooks.webhooks import Webhook
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes or so").decode()
@@ -41,22 +40,16 @@ class Receiver:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
-    thread = threading.Thread(target=receiver.server.serve_forever)
-    thread.start()
-    yield receiver
-    receiver.server.shutdown()
-    thread.join()
-    receiver.server.server_close()
+    with serving(receiver.server):
+        yield receiver
 
 
 @pytest.fixture(scope="module")
 def telling_line(valkey, emulator, tmp_path_factory):
     """A line that may tell this machine, and signs what it says."""
     settings = {"notify_hosts": "localhost,127.0.0.1", "notify_secret": SECRET}
-    line = make_line(valkey, emulator, tmp_path_factory.mktemp("telling"), "telling", **settings)
-    with running_workers(line, "control", "fetch"):
+    with running_line(valkey, emulator, tmp_path_factory.mktemp("telling"), "telling", **settings) as line:
         yield line
-    line.client.close()
 
 
 def ordered(line, key: str, **document) -> Callable[[], object]:

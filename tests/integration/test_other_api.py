@@ -22,7 +22,7 @@ from other_api import OtherApi
 from other_api_account import OUTPUT, Account, Habits, Trouble, cleaned
 from other_api_formats import cell_of
 from other_api_rules import STARTS
-from real_parts import Line, delivery_of, make_line, reason_of, running_workers, wait_for
+from real_parts import Line, delivery_of, reason_of, running_line, wait_for
 
 import actorline
 
@@ -167,10 +167,8 @@ def api() -> Iterator[OtherApi]:
 @pytest.fixture(scope="module")
 def other_line(valkey: str, api: OtherApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     accounts = {f"accounts__{name}": account.token for name, account in api.accounts.items()}
-    line = make_line(valkey, api, tmp_path_factory.mktemp("other"), "other", **accounts)
-    with running_workers(line, "control", "fetch"):
+    with running_line(valkey, api, tmp_path_factory.mktemp("other"), "other", **accounts) as line:
         yield line
-    line.client.close()
 
 
 @pytest.fixture(scope="module")

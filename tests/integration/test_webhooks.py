@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 from gateway_process import Gateway, running_gateway
-from real_parts import TOKEN, Line, make_line, running_workers, wait_for
+from real_parts import TOKEN, Line, running_line, running_workers, wait_for
 
 SECRET = "s" * 40
 PATH = "/v1/webhooks/apify"
@@ -30,10 +30,11 @@ def gateway(valkey, emulator, tmp_path_factory):
     port = free_port()
     settings = {"public_url": f"http://127.0.0.1:{port}", "webhook_secret": SECRET, "start_settle_secs": "90"}
     settings["log_level"] = "DEBUG"
-    line = make_line(valkey, emulator, tmp_path_factory.mktemp("webhooks"), "webhooks", **settings)
-    with running_workers(line, "control", "fetch"), running_gateway(line, "--port", str(port)) as gateway:
+    with (
+        running_line(valkey, emulator, tmp_path_factory.mktemp("webhooks"), "webhooks", **settings) as line,
+        running_gateway(line, "--port", str(port)) as gateway,
+    ):
         yield gateway
-    line.client.close()
 
 
 @pytest.fixture
