@@ -4,6 +4,4 @@ Paid once; you stop paying when you stop caring; every row once. The design's wo
 a *job* is one order placed with us, a *run* is one paid execution on the platform.
 """
 
-from importlib.metadata import version
-
-__version__ = version("actorline")
+__version__ = "0.1.0"

@@ -1,4 +1,5 @@
 import builtins
+import subprocess
 import sys
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 
 from actorline import __version__
 from actorline.cli import main
+from actorline.cli.commands import COMMANDS, DeferredCommand
 from actorline.cli.exits import Exit
 
 
@@ -28,3 +30,37 @@ def test_interrupt_while_the_command_is_loaded_is_no_traceback(monkeypatch):
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == Exit.INTERRUPTED
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_listed_help_is_the_commands_own(name):
+    command = DeferredCommand(name, COMMANDS[name]).load()
+    assert command.name == name
+    assert command.help.replace("\n", " ").startswith(COMMANDS[name].help)
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"]])
+def test_what_needs_no_command_loads_none(arguments):
+    heavy = {"redis", "celery", "kombu", "pydantic", "requests", "structlog"}
+    loaded = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", "from actorline.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr.splitlines()
+    assert heavy.isdisjoint(line.rpartition("|")[2].strip() for line in loaded)
+
+
+def test_tab_completes_commands_and_options(monkeypatch, capsys):
+    def completed(words: str, position: int) -> list[str]:
+        monkeypatch.setenv("_ACTORLINE_COMPLETE", "complete_bash")
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(position))
+        monkeypatch.setattr(sys, "argv", ["actorline"])
+        with pytest.raises(SystemExit):
+            main()
+        return capsys.readouterr().out.split()
+
+    assert completed("actorline sh", 1) == ["show"]
+    assert completed("actorline keys cr", 2) == ["create"]
+    assert "--state" in completed("actorline jobs --s", 2)

@@ -4,7 +4,7 @@ import pytest
 import responses
 from pydantic import SecretStr
 
-from actorline.platform import Platform
+from actorline.platform.client import Platform
 
 TOKEN = "apify_api_wJ8kZ2"
 

@@ -1,6 +1,7 @@
 import pytest
 
-from actorline.platform import InvalidRequest, get_actor, get_actor_task, safe_id
+from actorline.platform.actors import get_actor, get_actor_task, safe_id
+from actorline.platform.errors import InvalidRequest
 
 API = "https://api.example.test/v2"
 

@@ -1,16 +1,13 @@
-from inspect import ismodule
-
 import pytest
 import requests
 from pydantic import SecretStr
 
-from actorline import platform as platform_package
-from actorline.platform import (
+from actorline.platform.client import Platform
+from actorline.platform.errors import (
     AuthFailed,
     CapacityExceeded,
     InvalidRequest,
     NotFound,
-    Platform,
     PlatformUnavailable,
     RateLimited,
 )
@@ -175,9 +172,3 @@ def test_head_without_a_body_is_judged_by_its_status(platform, api):
 
     with pytest.raises(NotFound):
         platform.head("x")
-
-
-def test_the_package_names_what_it_offers():
-    public = {name for name, value in vars(platform_package).items() if name[0] != "_" and not ismodule(value)}
-
-    assert public == set(platform_package.__all__)

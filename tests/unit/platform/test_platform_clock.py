@@ -3,7 +3,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from actorline.platform import moment_ago, platform_time
+from actorline.platform.clock import moment_ago, platform_time
 
 RUNS = "https://api.example.test/v2/actor-runs"
 

@@ -7,7 +7,8 @@ import pytest
 from pydantic import SecretStr
 from tiny_server import Answer, Request, TinyServer, reply, tiny_server
 
-from actorline.platform import Platform, PlatformError
+from actorline.platform.client import Platform
+from actorline.platform.errors import PlatformError
 from actorline.platform.marker import Found, Marker, digest_of, find_marked, list_going, make_marker, read_marker
 
 OURS = make_marker("al-1f00aa", "nightly@2026-11-23T00:00:00Z", 1)

@@ -9,7 +9,8 @@ import pytest
 import requests
 import responses
 
-from actorline.platform import PlatformUnavailable, Run, abort_run, get_log_tail, get_run, list_runs
+from actorline.platform.errors import PlatformUnavailable
+from actorline.platform.runs import Run, abort_run, get_log_tail, get_run, list_runs
 
 API = "https://api.example.test/v2"
 

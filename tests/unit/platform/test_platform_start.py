@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 from tiny_server import Answer, TinyServer, raw, reply, silence, tiny_server
 
-from actorline.platform import Platform
 from actorline.platform import start as start_module
+from actorline.platform.client import Platform
 from actorline.platform.errors import AuthFailed, CapacityExceeded, Forbidden, InvalidRequest, NotFound, RateLimited
 from actorline.platform.start import (
     NotStarted,

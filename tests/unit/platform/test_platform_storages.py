@@ -3,16 +3,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from actorline.platform import (
-    InvalidRequest,
-    PlatformUnavailable,
-    get_dataset,
-    get_limits,
-    get_me,
-    list_keys,
-    open_items,
-    open_record,
-)
+from actorline.platform.datasets import get_dataset, open_items
+from actorline.platform.errors import InvalidRequest, PlatformUnavailable
+from actorline.platform.key_value_stores import list_keys, open_record
+from actorline.platform.users import get_limits, get_me
 
 API = "https://api.example.test/v2"
 

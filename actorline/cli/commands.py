@@ -1,0 +1,79 @@
+"""The commands by name. Each is imported when it is called: help, version and Tab don't wait for all of them."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Entry(NamedTuple):
+    """The module below `actorline.cli` that holds a command, and how the command's help begins."""
+
+    module: str
+    help: str
+
+
+COMMANDS: Final[Mapping[str, Entry]] = {
+    "demo": Entry("demo", "Run three jobs against a local emulator, and check what was delivered."),
+    "run": Entry("run", "Run an Actor, wait for it, and deliver its rows and records."),
+    "jobs": Entry("jobs", "List jobs, the newest first."),
+    "show": Entry("jobs", "Show a job: its result so far, its timeline and its cost."),
+    "cancel": Entry("jobs", "Stop a job: its run is aborted, and that is waited for."),
+    "retry": Entry("retry", "Try an ended job again from the cheapest point: only the rows that are missing"),
+    "items": Entry("rows", "Write the delivered rows to standard output"),
+    "records": Entry("rows", "List the delivered records, or write one to standard output."),
+    "verify": Entry("verify", "Read a delivery again and hold it against its manifest"),
+    "submit": Entry("submit", "Order many jobs, and print their keys."),
+    "watch": Entry("watch", "Show a job, or all that go on, until they end."),
+    "pause": Entry("brake", "Start no new paid run; running ones go on and their rows are collected."),
+    "resume": Entry("brake", "Take the brake off again: what waits is started."),
+    "doctor": Entry("doctor", "Check settings, Redis, tokens, quotas, clock and sink"),
+    "orphans": Entry("orphans", "List our running runs that no job wants"),
+    "up": Entry(
+        "processes", "Bring up Valkey, workers, beat, Flower and the HTTP door, and keep them up; Ctrl-C drains them."
+    ),
+    "worker": Entry("processes", "Run one worker process, for containers."),
+    "beat": Entry("processes", "Run celery beat on schedules.toml."),
+    "flower": Entry("processes", "Run Flower, the dashboard."),
+    "gateway": Entry("gateway", "Run the HTTP door. It needs the extra `gateway`."),
+    "emulator": Entry("processes", "Run a local Apify API to try Actorline against. It needs the extra `emulator`."),
+    "keys": Entry("keys", "Make, list and revoke API keys for the HTTP door."),
+    "schedules": Entry("schedules", "Check schedules.toml, list its schedules and their due times."),
+    "webhooks": Entry("webhooks", "Collect the runs of an Actor, whoever starts them."),
+}
+
+
+class DeferredCommand(TyperCommand):
+    """Stand in for a command in lists; the command itself is loaded when its arguments are read."""
+
+    def __init__(self, name: str, entry: Entry) -> None:
+        super().__init__(name, help=entry.help)
+        self._name, self._module = name, entry.module
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Read the arguments of the command itself, whose context then carries it on."""
+        from actorline.cli.output import quiet_logs
+
+        quiet_logs()
+        return self.load().make_context(info_name, args, parent=parent, **extra)
+
+    def load(self) -> Any:
+        """Import the command and return it as Typer builds it."""
+        target = getattr(import_module(f"actorline.cli.{self._module}"), self._name)
+        if isinstance(target, typer.Typer):
+            group = typer.main.get_group(target)
+            group.name = self._name
+            return group
+        single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        single.command(self._name)(target)
+        return typer.main.get_command(single)
+
+
+class CommandTable(TyperGroup):
+    """The group `actorline`, whose commands are those of the table."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {name: DeferredCommand(name, entry) for name, entry in COMMANDS.items()}

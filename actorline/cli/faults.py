@@ -1,0 +1,26 @@
+"""What a person sees of a fault that leaves a command, and the exit code that it gets."""
+
+import redis
+from kombu.exceptions import OperationalError
+
+from actorline.cli.exits import Exit, exit_of_reason
+from actorline.cli.output import print_refusal, say
+from actorline.errors import Code, Reason, Refused, Unavailable
+from actorline.jobs.redis_faults import describe_fault
+from actorline.settings import SettingsError
+
+
+def exit_code_of(error: Exception, *, as_json: bool) -> Exit | None:
+    """Print what the fault means and return its exit code; None: it isn't foreseeable, and nothing was printed."""
+    match error:
+        case SettingsError():
+            say(str(error))
+            return Exit.USAGE
+        case Refused() | Unavailable():
+            print_refusal(error.reason, as_json=as_json)
+            return exit_of_reason(error.reason)
+        case redis.RedisError() | OperationalError():
+            message = f"Redis can't be used: {describe_fault(error)}. Is it running? Check it with `actorline doctor`."
+            print_refusal(Reason(code=Code.REDIS_UNAVAILABLE, message=message, billed=False), as_json=as_json)
+            return Exit.UNAVAILABLE
+    return None
