@@ -1,6 +1,7 @@
 """The command line's entry: what to run, and what a person sees of a fault."""
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -33,6 +34,9 @@ def _options(
 
 def run_command() -> None:
     """Run what the command line says. No foreseeable fault shows a traceback; each has its exit code (cli/exits.py)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a locale without UTF-8 shows escapes, and fails nothing
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except Exception as error:

@@ -18,9 +18,10 @@ import typer
 
 from actorline.cli.exits import Exit
 from actorline.cli.order import sink_url
-from actorline.cli.output import out, print_result, print_timeline, say
+from actorline.cli.output import out, print_result, say
 from actorline.cli.run import interrupt_jobs, send
 from actorline.cli.stack import Attached, attach, wait_until_gone
+from actorline.cli.timeline import print_timeline
 from actorline.cli.watching import Interrupts, follow
 from actorline.delivery.reading import open_delivery
 from actorline.jobs.job import Job, JobResult

@@ -8,8 +8,9 @@ import typer
 
 from actorline.cli.exits import Exit
 from actorline.cli.order import parse_labels
-from actorline.cli.output import out, pace_text, print_jobs, print_json, print_result, print_timeline, say
+from actorline.cli.output import out, pace_text, print_jobs, print_json, print_result, say
 from actorline.cli.stack import attach, wait_until_gone
+from actorline.cli.timeline import print_timeline
 from actorline.cli.watching import Interrupts, follow
 from actorline.errors import Code, Refused
 from actorline.jobs.cancelling import cancel_job

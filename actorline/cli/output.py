@@ -3,9 +3,6 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
-from itertools import groupby
 from typing import Any
 
 import structlog
@@ -14,8 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from actorline.errors import Reason
-from actorline.jobs.job import Job, JobResult, Pace, iso_time
-from actorline.jobs.ledger import TimelineEntry
+from actorline.jobs.job import Job, JobResult, Pace
 from actorline.jobs.states import TERMINAL, State
 
 # a pipe has no width: a line there is never broken
@@ -63,8 +59,8 @@ def print_refusal(reason: Reason, *, as_json: bool) -> None:
 
 
 def coloured(state: State | str) -> str:
-    colour = COLOURS.get(State(state), "cyan")
-    return f"[{colour}]{state}[/]"
+    colour = next((colour for known, colour in COLOURS.items() if known == state), "cyan")
+    return f"[{colour}]{escape(state)}[/]"
 
 
 def print_result(result: JobResult, *, as_json: bool) -> None:
@@ -85,28 +81,6 @@ def pace_text(job: Job) -> str:
     pace = Pace.of(job)
     rate = f", {pace.items_per_sec:,.0f}/s" if pace.items_per_sec else ""
     return rate + (f", {pace.eta_secs:,.0f} s left" if pace.eta_secs else "")
-
-
-def print_timeline(entries: list[TimelineEntry]) -> None:
-    for entry in _folded(entries):
-        facts = " ".join(f"{name}={_short(value)}" for name, value in entry.data.items() if value not in {None, ""})
-        out.print(f"  {iso_time(entry.at)}  {entry.event:<15} {escape(facts)}")
-
-
-def _folded(entries: list[TimelineEntry]) -> Iterator[TimelineEntry]:
-    """A sink that is full fails each page six times for the same reason: one entry says so."""
-
-    def what(entry: TimelineEntry) -> tuple[str, Any]:
-        return entry.event, entry.data.get("message") if entry.event == "page-failed" else id(entry)
-
-    for (_, message), group in groupby(entries, what):
-        first, *rest = group
-        if not rest:
-            yield first
-            continue
-        pages = {entry.data.get("page_no") for entry in (first, *rest)}
-        told = {"times": len(rest) + 1, "pages": len(pages), "until": iso_time(rest[-1].at), "message": message}
-        yield replace(first, data=told)
 
 
 def print_jobs(results: list[JobResult]) -> None:
@@ -135,7 +109,3 @@ def cost_text(result: JobResult) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 file`, `1,200 files`"""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)[:200]

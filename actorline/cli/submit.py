@@ -31,7 +31,7 @@ def submit(
         if stack.brought_up:
             message = "No stack is running that would do the jobs. Nothing was ordered. Start one with `actorline up`."
             raise Refused(Code.REDIS_UNAVAILABLE, message)
-        for place, text in _lines(files):
+        for place, text in document_lines(files):
             try:
                 document = with_default_sink(_parse(text), settings)
                 submitted = order(document, ledger=stack.ledger, settings=settings, trusted=True)
@@ -53,11 +53,12 @@ def submit(
         raise typer.Exit(Exit.REFUSED)
 
 
-def _lines(files: list[str]) -> Iterator[tuple[str, str]]:
+def document_lines(files: list[str]) -> Iterator[tuple[str, str]]:
     """(`file:line`, text) of each line that isn't empty. Raises Refused for a file that can't be read."""
     for name in files:
         try:
-            text = sys.stdin.read() if name == "-" else Path(name).read_text()
+            raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+            text = raw.decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             message = f"{name} can't be read: {error}. Documents of earlier files were ordered."
             raise Refused(Code.DOCUMENT_INVALID, message) from error

@@ -65,7 +65,7 @@ def find_schedules(settings: Settings) -> Path | None:
 def load_schedules(file: Path) -> Mapping[str, Schedule]:
     """Schedule name -> schedule, in the file's order. Raises SchedulesError that names each mistake."""
     try:
-        raw = tomllib.loads(file.read_text())
+        raw = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise SchedulesError(file, [Problem("", f"it can't be read: {error.strerror}")]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -11,7 +11,9 @@ import pytest
 from real_parts import delivery_of
 from terminal import ACTORLINE, Done, Terminal
 
-FAILING: dict[str, Any] = {"duration_secs": 0.5, "final_status": "FAILED", "status_message": "The shop blocks us"}
+FAILING: dict[str, Any] = {
+    "duration_secs": 0.5, "final_status": "FAILED", "status_message": "The shop blocks us \u2717",
+}  # fmt: skip
 LONG: dict[str, Any] = {"duration_secs": 600, "items": 6000}
 
 
@@ -146,6 +148,16 @@ def test_show_tells_what_happened_in_order(shared_terminal, ended, redis_only):
     printed = shared_terminal("show", "delivered").out.splitlines()
     assert printed[0] == ended["delivered"].out.splitlines()[0]
     assert [line.split()[1] for line in printed if line.startswith("  20")] == events
+
+
+@pytest.mark.parametrize("name", ["partial", "failed", "expired", "cancelled"])
+def test_show_prints_the_whole_timeline_of_each_end(shared_terminal, ended, redis_only, name):
+    timeline = shared_terminal("show", name, "--json").json["timeline"]
+    done = shared_terminal("show", name, PYTHONIOENCODING="ascii")
+    assert (done.code, done.err) == (0, "")
+    assert [line.split()[1] for line in done.out.splitlines() if line.startswith("  20")] == [
+        entry["event"] for entry in timeline
+    ]
 
 
 def test_items_are_the_rows_that_were_delivered(shared_terminal, ended, redis_only):

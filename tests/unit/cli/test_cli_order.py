@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from actorline.cli.order import merge, parse_labels, read_document, read_input, sink_url
+from actorline.cli.submit import document_lines
 from actorline.errors import Code, Refused
 
 
@@ -88,3 +89,9 @@ def test_labels_are_name_and_value():
 def test_sink_is_absolute_with_its_placeholders(monkeypatch, tmp_path, out, url):
     monkeypatch.chdir(tmp_path)
     assert sink_url(out) == url.format(cwd=Path.cwd())
+
+
+def test_files_of_documents_are_utf8_with_or_without_a_mark(tmp_path):
+    file = tmp_path / "orders.jsonl"
+    file.write_bytes(b'\xef\xbb\xbf{"key": "a"}\n{"key": "\xc5\xbe"}\n')
+    assert list(document_lines([str(file)])) == [(f"{file}:1", '{"key": "a"}'), (f"{file}:2", '{"key": "\u017e"}')]

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from actorline.cli.output import cost_text, print_timeline
+from actorline.cli.output import coloured, cost_text
+from actorline.cli.timeline import print_timeline
 from actorline.errors import Code, Reason
 from actorline.jobs.job import JobResult
 from actorline.jobs.ledger import TimelineEntry
@@ -42,3 +43,17 @@ def test_pages_that_fail_for_the_same_reason_are_one_line(capsys):
         "fetching        pages=1",
         "ended           cost_usd=0.000618563",
     ]
+
+
+def test_timeline_prints_values_of_any_kind(capsys):
+    data = {"lines": ["one [b]", "two"], "nothing": None, "empty": "", "facts": {"a": [1]}, "zero": 0, "yes": True}
+    print_timeline([TimelineEntry(id="1", at=0.0, event="run-log", data=data)])
+    assert capsys.readouterr().out.splitlines() == [
+        "  1970-01-01T00:00:00.000Z  run-log         facts={'a': [1]} zero=0 yes=True",
+        "      one [b]",
+        "      two",
+    ]
+
+
+def test_state_of_a_newer_version_is_shown_as_it_is():
+    assert coloured("SUSPENDED") == "[cyan]SUSPENDED[/]"

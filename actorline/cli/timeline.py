@@ -1,0 +1,44 @@
+"""A job's timeline as a person reads it: a line an entry, and what has lines of its own indented below."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from actorline.cli.output import out
+from actorline.jobs.job import iso_time
+from actorline.jobs.ledger import TimelineEntry
+
+
+def print_timeline(entries: list[TimelineEntry]) -> None:
+    """Print entries of any content, also those that a newer version wrote."""
+    for entry in _folded(entries):
+        below = {name: value for name, value in entry.data.items() if isinstance(value, list)}
+        facts = (
+            f"{name}={_short(value)}"
+            for name, value in entry.data.items()
+            if name not in below and value is not None and value != ""
+        )
+        out.print(f"  {iso_time(entry.at)}  {entry.event:<15} {' '.join(facts)}".rstrip(), markup=False)
+        for line in (line for lines in below.values() for line in lines):
+            out.print(f"      {line}", markup=False)
+
+
+def _folded(entries: list[TimelineEntry]) -> Iterator[TimelineEntry]:
+    """A sink that is full fails each page six times for the same reason: one entry says so."""
+
+    def what(entry: TimelineEntry) -> tuple[str, Any]:
+        return entry.event, entry.data.get("message") if entry.event == "page-failed" else id(entry)
+
+    for (_, message), group in groupby(entries, what):
+        first, *rest = group
+        if not rest:
+            yield first
+            continue
+        pages = {entry.data.get("page_no") for entry in (first, *rest)}
+        told = {"times": len(rest) + 1, "pages": len(pages), "until": iso_time(rest[-1].at), "message": message}
+        yield replace(first, data=told)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)[:200]
