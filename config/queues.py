@@ -1,6 +1,6 @@
 """Queues, and which task goes where. Tasks are routed by name; Celery's default queue is not ours."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 CONTROL_TASKS: Final = (
@@ -27,6 +27,12 @@ def queues_of(kind: str, namespace: str) -> list[str]:
     """The queues that a kind of worker consumes."""
     control = [door_queue(namespace), control_queue(namespace)]
     return {"control": control, "fetch": [fetch_queue(namespace)], "all": [*control, fetch_queue(namespace)]}[kind]
+
+
+def kinds_of(queues: Collection[str], namespace: str) -> list[str]:
+    """Return the kinds of queue, as metrics name them, that are among these queues."""
+    kinds = {"doors": door_queue(namespace), "control": control_queue(namespace), "fetch": fetch_queue(namespace)}
+    return [kind for kind, queue in kinds.items() if queue in queues]
 
 
 def routes(namespace: str) -> Mapping[str, Mapping[str, str]]:

@@ -15,6 +15,7 @@ from tasks import MODULES
 from workers.give_back import GiveBack
 from workers.heartbeat import Heartbeat
 from workers.preflight import check_redis
+from workers.presence import Presence
 from workers.revoke import RevokeMeansCancel
 from workers.upkeep_timer import UpkeepTimer
 
@@ -23,7 +24,7 @@ EXIT_UNAVAILABLE: Final = 7
 app = Celery("actorline", include=list(MODULES))
 app.config_from_object(celery_settings(load_settings()))
 app.conf.worker_consumer = "workers.consumer:Consumer"
-app.steps["consumer"].update({GiveBack, Heartbeat, UpkeepTimer, RevokeMeansCancel})
+app.steps["consumer"].update({GiveBack, Heartbeat, Presence, UpkeepTimer, RevokeMeansCancel})
 
 
 @signals.setup_logging.connect

@@ -9,33 +9,20 @@ from typing import Any, Final
 
 import redis
 import structlog
-from celery import bootsteps
 
-EVERY_SECS: Final = 4.0  # several times in the shortest visibility timeout
+from workers.timer_step import TimerStep
+
 BLOCK: Final = 1_000  # delivery tags a command
 
 log = structlog.get_logger(__name__)
 
 
-class Heartbeat(bootsteps.StartStopStep):
-    """Re-scores the delivery tags in this consumer's hands."""
+class Heartbeat(TimerStep):
+    """Re-score the delivery tags in this consumer's hands."""
 
-    requires = ("celery.worker.consumer.tasks:Tasks",)
+    every_s = 4.0  # several times in the shortest visibility timeout
 
-    def __init__(self, consumer: Any, **options: Any) -> None:
-        super().__init__(consumer, **options)
-        self._timer: Any = None
-
-    def start(self, consumer: Any) -> None:
-        self._timer = consumer.timer.call_repeatedly(EVERY_SECS, self._beat, (consumer,))
-
-    def stop(self, consumer: Any) -> None:
-        del consumer
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
-
-    def _beat(self, consumer: Any) -> None:
+    def tick(self, consumer: Any) -> None:
         channel = consumer.task_consumer.channel
         held = set(channel.qos._delivered) - set(channel.qos._dirty)  # noqa: SLF001 - kombu has no public name for it
         now = time.time()

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,8 +27,9 @@ import redis
 
 import config
 from actorline.errors import Code, Unavailable
-from actorline.jobs.ledger import connect
+from actorline.jobs.ledger import Ledger, connect
 from actorline.jobs.messages import send_line
+from actorline.jobs.unattended import describe_unfinished
 from actorline.schedules.schedules_file import find_schedules
 from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, find_settings_file
 from workers.parent_death import die_with_parent
@@ -222,6 +224,7 @@ class Stack:
     def _take_down(self) -> None:
         if self.children:
             self.say("draining")
+            self._say_unfinished()
         (self.home / STATE_FILE).unlink(missing_ok=True)
         last = [child for child in self.children if child.name == "valkey"]
         first = [child for child in self.children if child.name != "valkey"]
@@ -236,6 +239,12 @@ class Stack:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+
+    def _say_unfinished(self) -> None:
+        with suppress(redis.RedisError):
+            ledger = Ledger(connect(self.settings.ledger, socket_timeout_s=2, retries=0), self.settings.namespace)
+            if text := describe_unfinished(ledger):
+                self.say(text)
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame

@@ -15,12 +15,14 @@ from actorline import __version__
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson
 from actorline.cli.output import out, print_json
-from actorline.cli.stack import attach, has_workers, read_state
+from actorline.cli.stack import attach
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
 from actorline.jobs.durability import check_server, read_server
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.messages import send_line
+from actorline.jobs.tally import read_tally
+from actorline.jobs.unattended import describe_missing, describe_unattended, missing_workers
 from actorline.platform.client import Platform
 from actorline.platform.clock import platform_time
 from actorline.platform.errors import PlatformError
@@ -64,7 +66,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     try:
         with attach(settings, workers=False) as stack:
             yield from _redis(stack.ledger)
-            yield _workers(settings)
+            yield _workers(settings, stack.ledger)
             yield from _schedules(settings, stack.ledger)
     except (Unavailable, redis.RedisError) as error:
         yield Finding("redis", is_good=False, text=str(error))
@@ -87,15 +89,17 @@ def _redis(ledger: Ledger) -> Iterator[Finding]:
     yield Finding("redis", is_good=True, text=f"version {version}, append-only file on, noeviction; it {how}")
 
 
-def _workers(settings: Settings) -> Finding:
+def _workers(settings: Settings, ledger: Ledger) -> Finding:
+    if unattended := describe_unattended(ledger):
+        return Finding("workers", is_good=False, text=unattended, fix="Start them, or see their logs: they may hang.")
+    missing = missing_workers(read_tally(ledger))
+    if not missing:
+        return Finding("workers", is_good=True, text="of each kind are running")
     if settings.redis_url is None:
-        is_up = (read_state(settings) or {}).get("workers")
-        text = "run in this home" if is_up else "brought up by the command that needs them, or by `actorline up`"
+        text = "brought up by the command that needs them, or by `actorline up`"
         return Finding("workers", is_good=True, text=text)
-    if has_workers(settings):
-        return Finding("workers", is_good=True, text="answer at this Redis")
     return Finding(
-        "workers", is_good=False, text="none answers at this Redis",
+        "workers", is_good=False, text=f"no {' and no '.join(describe_missing(missing))}",
         fix="Start them: actorline worker control, and actorline worker fetch.",
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from actorline.jobs.ledger import Ledger
 from actorline.jobs.listing import Cursor, list_jobs
 from actorline.jobs.messages import wake_workers
 from actorline.jobs.states import State
+from actorline.jobs.unattended import describe_unattended
 from actorline.settings import load_settings
 
 Key = Annotated[str, typer.Argument(help="The job's key", metavar="KEY")]
@@ -41,6 +42,7 @@ def jobs(
     wanted = parse_labels(label or [])
     with attach(load_settings(), workers=False) as stack:
         results = [JobResult.of(job) for job in islice(_newest(stack.ledger, state or list(State), wanted), limit)]
+        unattended = describe_unattended(stack.ledger)
     if as_json:
         for result in results:
             print_json(result.model_dump(mode="json"))
@@ -48,6 +50,8 @@ def jobs(
         print_jobs(results)
     else:
         say("No such jobs.")
+    if unattended:
+        say(unattended)
 
 
 def show(key: Key, as_json: AsJson = False) -> None:

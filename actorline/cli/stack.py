@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
@@ -23,6 +23,7 @@ from actorline.jobs.durability import check_server
 from actorline.jobs.ledger import Ledger, connect
 from actorline.jobs.messages import make_sender
 from actorline.jobs.redis_faults import describe_fault
+from actorline.jobs.unattended import describe_unfinished
 from actorline.settings import Settings
 
 START_SECS: Final = 60.0  # one that is just going down drains for half a minute before
@@ -56,7 +57,18 @@ def attach(settings: Settings, *, workers: bool, flower: bool = False) -> Iterat
     with open_home(settings) as users:
         state, ours = _stack(settings, users, workers=workers, flower=flower)
         ledger = open_ledger(settings, to_order=workers)
-        yield Attached(ledger, brought_up=ours, flower=state.get("flower"))
+        try:
+            yield Attached(ledger, brought_up=ours, flower=state.get("flower"))
+        finally:
+            if ours and workers and _lock(users, fcntl.LOCK_EX):  # nobody else uses it: it ends with us
+                _say_unfinished(ledger)
+
+
+def _say_unfinished(ledger: Ledger) -> None:
+    """Whoever takes the workers away says what they leave behind."""
+    with suppress(redis.RedisError):
+        if text := describe_unfinished(ledger):
+            say(text)
 
 
 def open_home(settings: Settings) -> IO[str]:

@@ -52,6 +52,11 @@ def standing(tally: Tally) -> Iterator[Metric]:
     for queue, number in tally.queues.items():
         queues.add_metric([queue], number)
     yield queues
+    help_text = "Seconds since a worker that takes messages of this kind was last seen; alive it is seen every 5 s"
+    unseen = GaugeMetricFamily("actorline_worker_unseen_seconds", help_text, labels=["queue"])
+    for queue, seconds in tally.unseen_s.items():
+        unseen.add_metric([queue], seconds)
+    yield unseen
     if tally.sweep_age_s is not None:
         help_text = "Seconds since upkeep last looked after all that is due; workers start it about every second"
         yield GaugeMetricFamily("actorline_upkeep_age_seconds", help_text, tally.sweep_age_s)

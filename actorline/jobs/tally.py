@@ -6,7 +6,7 @@ Its fields: `queued`, `runs:{started|found}`, `waits:{code}`, `ended:{state}:{co
 billionths of a dollar: `nano_usd`, and the most that this ever was, `most_nano_usd`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from actorline.jobs.ledger import Ledger
@@ -16,8 +16,9 @@ from actorline.jobs.states import State
 @dataclass(frozen=True)
 class Tally:
     """`overdue_s`: how long the job waits that has waited longest past its `due`. `paused`: accounts, or `*` for all.
-    `queues`: messages by kind of queue, and `sweep_age_s`: seconds since upkeep's last whole sweep; a ledger that no
-    upkeep has seen has none.
+    `queues`: messages by kind of queue (`control`, `fetch`, `doors`); `unseen_s`: seconds since a worker of the kind
+    was last seen, for kinds of which one ever was; `sweep_age_s`: seconds since upkeep's last whole sweep, None if
+    there was none yet.
     """
 
     jobs: Mapping[State, int]
@@ -26,6 +27,7 @@ class Tally:
     overdue_s: float
     paused: frozenset[str]
     queues: Mapping[str, int]
+    unseen_s: Mapping[str, float]
     sweep_age_s: float | None
     counts: Mapping[str, int]
 
@@ -50,9 +52,12 @@ def read_tally(ledger: Ledger) -> Tally:
         pipe.zrange(ledger.name("due"), 0, 0, withscores=True)
         pipe.smembers(ledger.name("paused"))
         pipe.hgetall(ledger.name("queues"))
+        pipe.hgetall(ledger.name("workers"))
         pipe.get(ledger.name("swept_at"))
         pipe.hgetall(ledger.name("tally"))
-        (seconds, microseconds), *jobs, parked, strays, longest_due, paused, queues, swept_at, counts = pipe.execute()
+        (seconds, microseconds), *jobs, parked, strays, longest_due, paused, queues, workers, swept_at, counts = (
+            pipe.execute()
+        )
     now = seconds + microseconds / 1_000_000
     return Tally(
         jobs=dict(zip(State, jobs, strict=True)),
@@ -61,6 +66,7 @@ def read_tally(ledger: Ledger) -> Tally:
         overdue_s=max([0.0, *(now - due for _, due in longest_due)]),
         paused=frozenset(paused),
         queues=_numbers(queues),
+        unseen_s={kind: max(now - float(at), 0.0) for kind, at in workers.items()},
         sweep_age_s=None if swept_at is None else max(now - float(swept_at), 0.0),
         counts=_numbers(counts),
     )
@@ -69,6 +75,11 @@ def read_tally(ledger: Ledger) -> Tally:
 def note_lengths(ledger: Ledger, messages: Mapping[str, int]) -> None:
     """Remember how many messages each queue holds (`control`, `fetch`, `doors`): only workers look at the broker."""
     ledger.redis.hset(ledger.name("queues"), mapping=dict(messages))
+
+
+def note_worker(ledger: Ledger, kinds: Sequence[str]) -> None:
+    """Remember that a worker that takes messages of these kinds is alive now."""
+    ledger.redis.hset(ledger.name("workers"), mapping=dict.fromkeys(kinds, ledger.now()))
 
 
 def note_sweep(ledger: Ledger) -> None:

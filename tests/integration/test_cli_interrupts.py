@@ -61,8 +61,12 @@ def test_kept_run_goes_on_and_cancel_comes_back_to_it(terminal):
     assert "was not stopped, and its run may be billing" in done.err
     assert "actorline up" in done.err
     assert "actorline show kept" in done.err
+    left = f"1 job is unfinished: kept (RUNNING, its run {run['id']} may be billing). `actorline up` continues it"
+    assert left in done.err
     assert terminal.emulator.run(run["id"])["status"] == "RUNNING"
     terminal.wait_until_empty()
+    other = terminal.run(key="other", actor=terminal.emulator.actor("beside-kept", items=1, duration_secs=0.2)).end()
+    assert (other.code, left in other.err) == (0, True)
     cancelled = terminal("cancel", "kept", "--json", within=90)
     assert (cancelled.code, cancelled.json["state"], cancelled.json["run_id"]) == (0, "CANCELLED", run["id"])
     assert terminal.emulator.run(run["id"])["status"] == "ABORTED"

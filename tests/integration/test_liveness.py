@@ -1,6 +1,7 @@
 """Who holds what: a worker that stops gives it back at once, and neither its end nor our sweeps touch others' tasks."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +25,9 @@ from real_parts import (
     waiting_poll,
 )
 from terminal import running_valkey
+
+from actorline.jobs.tally import read_tally
+from actorline.jobs.unattended import missing_workers
 
 FOREIGN = """
 import os, time
@@ -177,3 +181,17 @@ def test_lost_broker_connections_cost_no_second_run_and_no_row(short_folder, emu
 def cut_all_connections(line) -> None:
     for kind in ("normal", "pubsub"):
         line.ledger.redis.client_kill_filter(_type=kind, skipme=True)
+
+
+def test_frozen_worker_is_soon_seen_no_more(own_line):
+    line = own_line("frozen-presence")
+    with running_workers(line, "control", "fetch") as (_, fetch):
+        wait_for(lambda: missing_workers(read_tally(line.ledger)) == {}, what="both kinds seen")
+        fetch.send_signal(signal.SIGSTOP)
+        try:
+            unseen = wait_for(
+                lambda: (now := read_tally(line.ledger).unseen_s)["fetch"] > 7 and now, within=30, what="no sign of it"
+            )
+            assert unseen["control"] < 7
+        finally:
+            fetch.send_signal(signal.SIGCONT)

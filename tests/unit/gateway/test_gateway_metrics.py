@@ -17,12 +17,13 @@ from actorline.jobs.tally import Tally
 
 CONFIG = Path(__file__).parents[3] / "config"
 NOTHING = Tally(
-    jobs=dict.fromkeys(State, 0), parked=0, strays=0, overdue_s=0, paused=frozenset(), queues={},
+    jobs=dict.fromkeys(State, 0), parked=0, strays=0, overdue_s=0, paused=frozenset(), queues={}, unseen_s={},
     sweep_age_s=None, counts={},
 )  # fmt: skip
 MUCH = Tally(
     jobs={**dict.fromkeys(State, 0), State.RUNNING: 7}, parked=3, strays=2, overdue_s=12.5,
-    paused=frozenset({"*", 'odd "name"\\'}), queues={"control": 4, "fetch": 5, "doors": 0}, sweep_age_s=1.25,
+    paused=frozenset({"*", 'odd "name"\\'}), queues={"control": 4, "fetch": 5, "doors": 0},
+    unseen_s={"control": 2.5, "fetch": 360}, sweep_age_s=1.25,
     counts={
         "queued": 20, "runs:started": 9, "runs:found": 1, "waits:capacity": 6, "ended:DELIVERED:none": 8,
         "ended:FAILED:auth": 2, "ended:FAILED:run-failed": 1, "ended_ms:DELIVERED": 80_500, "ended_ms:FAILED": 1_000,
@@ -60,6 +61,7 @@ def test_everything_of_a_tally_is_shown(shown):
     assert values(metrics["actorline_jobs"], "state") == {**dict.fromkeys(State, 0), "RUNNING": 7}
     assert values(metrics["actorline_paused"], "account") == {"*": 1, 'odd "name"\\': 1}
     assert values(metrics["actorline_queue_messages"], "queue") == {"control": 4, "fetch": 5, "doors": 0}
+    assert values(metrics["actorline_worker_unseen_seconds"], "queue") == {"control": 2.5, "fetch": 360}
     assert values(metrics["actorline_runs_total"], "how") == {"started": 9, "found": 1}
     assert values(metrics["actorline_waits_total"], "code") == {"start-unclear": 0, "capacity": 6}
     assert values(metrics["actorline_job_seconds_sum"], "state") == {"DELIVERED": 80.5, "FAILED": 1}
@@ -88,7 +90,7 @@ def test_what_no_upkeep_has_seen_is_left_out(shown):
     missing = shown(MUCH).keys() - shown(NOTHING).keys()
     assert missing == {
         "actorline_upkeep_age_seconds", "actorline_queue_messages", "actorline_paused", "actorline_job_seconds_sum",
-        "actorline_job_seconds_count",
+        "actorline_job_seconds_count", "actorline_worker_unseen_seconds",
     }  # fmt: skip
 
 
@@ -96,7 +98,7 @@ def test_the_alerts_name_only_metrics_and_labels_that_are_shown(shown):
     metrics = shown(MUCH)
     (group,) = yaml.safe_load((CONFIG / "alerts.yml").read_text())["groups"]
     names = [rule["alert"] for rule in group["rules"]]
-    assert len(set(names)) == len(names) == 6
+    assert len(set(names)) == len(names) == 7
     for rule in group["rules"]:
         assert rule["annotations"]["summary"]
         (name,) = re.findall(r"actorline_\w+", rule["expr"])

@@ -1,0 +1,61 @@
+"""Jobs that nobody works on: said by whoever leaves them, and by whoever looks."""
+
+from itertools import islice
+from typing import Final
+
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import LIVE, State
+from actorline.jobs.tally import Tally, read_tally
+from actorline.platform.runs import TERMINAL_STATUSES
+
+UNSEEN_SECS: Final = 20.0  # a worker notes every 5 s that it is there
+NAMED_JOBS: Final = 3
+BILLING_FIRST: Final = (
+    State.RUNNING, State.ABORTING, State.STARTING, State.COLLECTING, State.WAITING, State.QUEUED,
+)  # fmt: skip
+
+
+def missing_workers(tally: Tally) -> dict[str, float | None]:
+    """Return the kinds of worker that jobs need and that aren't there: seconds since one was seen, None for never."""
+    unseen = {kind: tally.unseen_s.get(kind) for kind in ("control", "fetch")}
+    return {kind: seconds for kind, seconds in unseen.items() if seconds is None or seconds > UNSEEN_SECS}
+
+
+def describe_missing(missing: dict[str, float | None]) -> list[str]:
+    """Return `fetch worker runs (last seen 360 s ago)` for each missing kind."""
+    return [
+        f"{kind} worker runs ({'none was ever seen' if seconds is None else f'last seen {seconds:,.0f} s ago'})"
+        for kind, seconds in missing.items()
+    ]
+
+
+def describe_unattended(ledger: Ledger) -> str | None:
+    """Say which live jobs no worker looks after; None: there are none, or workers are there."""
+    missing = missing_workers(read_tally(ledger))
+    unfinished = describe_unfinished(ledger)
+    if not missing or not unfinished:
+        return None
+    return f"No {' and no '.join(describe_missing(missing))}. {unfinished}"
+
+
+def describe_unfinished(ledger: Ledger) -> str | None:
+    """Name the live jobs, which a stack that goes down leaves behind, and how to go on; None: there are none."""
+    jobs = read_tally(ledger).jobs
+    number = sum(jobs[state] for state in LIVE)
+    if not number:
+        return None
+    keys = (key for state in BILLING_FIRST for key, _ in ledger.list_keys(state))
+    named = [_describe(ledger, key) for key in islice(keys, NAMED_JOBS)]
+    more = [f"{number - len(named):,} more"] if number > len(named) else []
+    them = "it" if number == 1 else "them"
+    return (
+        f"{number:,} job{' is' if number == 1 else 's are'} unfinished: {', '.join([*named, *more])}. "
+        f"`actorline up` continues {them}; `actorline cancel KEY` stops one."
+    )
+
+
+def _describe(ledger: Ledger, key: str) -> str:
+    job = ledger.load(key)
+    if job is None or job.run_id is None or job.run_status in TERMINAL_STATUSES:
+        return f"{key} ({job.state})" if job else key
+    return f"{key} ({job.state}, its run {job.run_id} may be billing)"

@@ -1,0 +1,31 @@
+"""Each worker notes that it is there: a frozen or missing kind of worker is seen by doctor, metrics and terminal."""
+
+from typing import Any
+
+import redis
+import structlog
+
+from actorline.jobs.tally import note_worker
+from actorline.settings import load_settings
+from config.queues import kinds_of
+from tasks.environment import ledger
+from workers.timer_step import TimerStep
+
+log = structlog.get_logger(__name__)
+
+
+class Presence(TimerStep):
+    """Note every few seconds which kinds of queue this worker takes messages from."""
+
+    every_s = 5.0
+
+    def start(self, consumer: Any) -> None:
+        super().start(consumer)
+        self.tick(consumer)
+
+    def tick(self, consumer: Any) -> None:
+        names = {queue.name for queue in consumer.task_consumer.queues}
+        try:
+            note_worker(ledger(), kinds_of(names, load_settings().namespace))
+        except redis.RedisError as error:
+            log.warning("presence_not_noted", error=type(error).__name__)
