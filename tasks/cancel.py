@@ -6,11 +6,12 @@ from celery import shared_task
 
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.job import JobResult
+from tasks.door_task import DoorTask
 from tasks.environment import ledger
 from tasks.upkeep import care_for
 
 
-@shared_task(name="actorline.cancel")
+@shared_task(base=DoorTask, name="actorline.cancel")
 def cancel(key: str) -> dict[str, Any] | None:
     """The job as it is now; it ends CANCELLED when the platform says that its run has ended. None: unknown key."""
     if ledger().load(key) is None:

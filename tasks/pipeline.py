@@ -49,7 +49,7 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     signatures[0].set(queue=f"{settings().namespace}.{queue_of(job, first)}")
     if first is Stage.START:  # among the starts that wait; what has begun goes before all of them
         signatures[0].set(priority=job.order.priority)
-    ledger().name_tasks(job.key, [step.options["task_id"] for step in signatures])
+    ledger().name_tasks(job.key, [step.options["task_id"] for step in signatures], drop_stale=True)
     chain(*signatures).apply_async()
     return True
 

@@ -9,11 +9,12 @@ from actorline.jobs.document import shown_key
 from actorline.jobs.job import JobResult
 from actorline.jobs.retrying import retry_job
 from actorline.jobs.states import State
+from tasks.door_task import DoorTask
 from tasks.environment import ledger
 from tasks.upkeep import care_for
 
 
-@shared_task(name="actorline.retry", throws=(JobRefused,))
+@shared_task(base=DoorTask, name="actorline.retry", throws=(JobRefused,))
 def retry(key: str) -> dict[str, Any] | None:
     """The job as it is now; who wants its result orders it again with the same key, which joins it.
 

@@ -11,6 +11,7 @@ import structlog
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
+from actorline.jobs.ledger import UnreadableJobError
 from actorline.jobs.states import LIVE
 from actorline.jobs.stopping import GivenBackError
 from tasks.environment import ledger
@@ -38,6 +39,9 @@ class StageTask(Task):  # type: ignore[type-arg]  # celery-types declares Task g
                 raise
             except GivenBackError as error:
                 raise Reject(requeue=True) from error
+            except UnreadableJobError as error:
+                log.warning("stage_skipped", stage=self.name, message=str(error))
+                raise Ignore from error
             except Exception as error:
                 postpone(key, epoch, self.name, error)
                 raise Ignore from error

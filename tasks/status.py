@@ -5,10 +5,11 @@ from typing import Any
 from celery import shared_task
 
 from actorline.jobs.job import JobResult
+from tasks.door_task import DoorTask
 from tasks.environment import ledger
 
 
-@shared_task(name="actorline.status")
+@shared_task(base=DoorTask, name="actorline.status")
 def status(key: str) -> dict[str, Any] | None:
     """The one shape of DESIGN section 4; None: unknown key."""
     job = ledger().load(key)

@@ -9,7 +9,8 @@ from actorline.jobs.figures import secs_until_settled
 from actorline.jobs.fleet import MISSED_SECS
 from actorline.jobs.hooks import Hooks
 from actorline.jobs.job import Job
-from actorline.jobs.states import TERMINAL
+from actorline.jobs.ledger import UnreadableJobError
+from actorline.jobs.states import TERMINAL, State
 from actorline.jobs.tally import note_lengths, note_sweep
 from actorline.jobs.upkeep import Answer, Postpone, SendAgain, decide
 from actorline.jobs.watch import watch_secs
@@ -23,6 +24,7 @@ BATCH = 200  # jobs a sweep: bounds how long one upkeep task holds its slot
 ANSWER_AGAIN_SECS = 15.0
 SETTLE_AGAIN_SECS = 20.0
 CARE_AGAIN_SECS = 60.0
+UNREADABLE_AGAIN_SECS = 10.0  # a worker of the version that wrote it may be there, and cares for it
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +39,9 @@ def upkeep(*keys: str) -> None:
     for due in ledger().due(BATCH):
         try:
             care_for(due)
+        except UnreadableJobError as error:
+            log.error("job_unreadable", job_key=due, message=str(error))  # noqa: TRY400 - foreseeable: no traceback
+            ledger().postpone(due, UNREADABLE_AGAIN_SECS)
         except Exception:  # one job that can't be cared for must not keep the others from it
             log.exception("job_not_cared_for", job_key=due)
             ledger().postpone(due, CARE_AGAIN_SECS)
@@ -61,6 +66,7 @@ def care_for(key: str) -> None:
             ledger().change(key, epoch=job.epoch, care_s=seconds, fields={"patience": seconds})
         case Answer():
             sweep_sink(job)
+            drop_what_is_over(job)
             looks = [look for look in (answer_callers(job), settle_figures(job), send_notices(job)) if look is not None]
             ledger().change(key, states=TERMINAL, epoch=None, care_s=min(looks, default=None))
 
@@ -100,6 +106,13 @@ def sweep_sink(job: Job) -> None:
             sink.sweep(installation(), job.key)
     except SinkError as error:
         log.warning("sink_not_swept", job_key=job.key, error=str(error))
+
+
+def drop_what_is_over(job: Job) -> None:
+    """Drop what an ended job needs no more: the ids of its stages, and an input that no retry can start again."""
+    ledger().name_tasks(job.key, [], drop_stale=True)
+    if job.state is State.DELIVERED:
+        ledger().forget_input(job.key)
 
 
 def note_queues() -> None:
@@ -157,7 +170,12 @@ def forget_old_jobs() -> None:
     """Drop jobs from the ledger that ended longer ago than the retention; what they delivered stays."""
     before = ledger().now() - settings().retention_days * 86_400
     for state in TERMINAL:
-        for key in ledger().queued_before(state, before, BATCH):
-            job = ledger().load(key)
-            if job and (job.ended_at or 0) < before:
-                ledger().forget(job)
+        place = f"forget_from:{state}"
+        offset = int(ledger().redis.get(ledger().name(place)) or 0)
+        keys = ledger().queued_before(state, before, BATCH, offset=offset)
+        jobs = ledger().load_many(ledger().ended_before(keys, before))
+        forgotten = sum(ledger().forget(job) for job in jobs if job)
+        # who was ordered long ago and ended lately is passed over, so that those behind are reached
+        following = offset + len(keys) - forgotten if len(keys) == BATCH else 0
+        if following != offset:
+            ledger().redis.set(ledger().name(place), following)

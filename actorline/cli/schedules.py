@@ -59,7 +59,7 @@ def list_(as_json: AsJson = False) -> None:
         reading = Book(stack.ledger).read()
         places = {name: entry.place for name, entry in reading.entries.items()}
         keys = {name: key for name in found if (key := _last_key(name, places.get(name)))}
-        jobs = dict(zip(keys, stack.ledger.load_many(keys.values()), strict=True))
+        jobs = dict(zip(keys, stack.ledger.load_many(list(keys.values())), strict=True))
     lines = [
         _facts(name, schedule, places.get(name), keys.get(name), jobs.get(name)) for name, schedule in found.items()
     ]

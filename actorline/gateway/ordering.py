@@ -9,7 +9,7 @@ from actorline.errors import Refused
 from actorline.gateway.grouping import Groups
 from actorline.gateway.starting import Starter
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
+from actorline.jobs.ledger import Ledger, UnreadableJobError
 from actorline.jobs.submit import Submitted, submit_many
 from actorline.settings import Settings
 
@@ -61,20 +61,19 @@ class OrderDesk:
             answers = [error] * len(orders)
         self._loop.call_soon_threadsafe(_answer, orders, answers)
 
-    def _take(self, raws: Sequence[Any]) -> list[Taken | Refused]:
+    def _take(self, raws: Sequence[Any]) -> list[Taken | Exception]:
         submitted = submit_many(raws, ledger=self._ledger, settings=self._settings, trusted=False)
         taken = [each for each in submitted if isinstance(each, Submitted)]
         for each in taken:
             if each.created:
                 self._starter.start(each.key)
-        jobs = dict(zip(taken, self._ledger.load_many(each.key for each in taken), strict=True))
-        return [each if isinstance(each, Refused) else Taken(each.created, _there(jobs[each])) for each in submitted]
+        jobs = dict(zip(taken, self._ledger.load_many([each.key for each in taken]), strict=True))
+        return [each if isinstance(each, Refused) else _taken(each, jobs[each]) for each in submitted]
 
 
-def _there(job: Job | None) -> Job:
-    if job is None:
-        raise LookupError("a job that was taken just now is not in the ledger")
-    return job
+def _taken(submitted: Submitted, job: Job | None) -> Taken | Exception:
+    """One job that can't be read must not fail the orders that came with it."""
+    return UnreadableJobError(submitted.key) if job is None else Taken(submitted.created, job)
 
 
 def _answer(orders: Sequence[Order], answers: Sequence[Taken | Exception]) -> None:

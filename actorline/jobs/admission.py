@@ -62,7 +62,7 @@ class Admission:
         """Key -> place of those who may try. Who doesn't wait for room any more is taken out: nobody else may have."""
         while True:
             first = dict(self.ledger.redis.zrange(self._line, 0, TRYING - 1, withscores=True))
-            jobs = self.ledger.load_many(first) if first else []
+            jobs = self.ledger.load_many(list(first)) if first else []
             gone = [key for key, job in zip(first, jobs, strict=True) if job is None or not _stands(job)]
             if not gone:
                 return first

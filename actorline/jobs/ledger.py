@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 import redis
 import structlog
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.commands.core import Script
 from redis.lock import Lock
@@ -89,6 +89,17 @@ def _unix_url(url: str) -> str:
     return url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
 
 
+class UnreadableJobError(Unavailable):
+    """A job that this version can't read; a newer one wrote it."""
+
+    def __init__(self, key: str) -> None:
+        message = (
+            f"The job {key} can't be read by this version of Actorline: a newer one wrote it, or its entry is damaged. "
+            "Nothing was changed, and its run, if there is one, may be billing. Update this installation."
+        )
+        super().__init__(Code.INTERNAL, message)
+
+
 class Ledger:
     def __init__(self, client: Client, namespace: str) -> None:
         self.redis = client
@@ -96,8 +107,10 @@ class Ledger:
         self.namespace = namespace
         self._scripts: dict[str, Script] = {
             name: client.register_script(files(__package__).joinpath(f"lua/{name}.lua").read_text())
-            for name in ("register", "change", "record_run", "claim_poll", "record_receipt", "plan")
-        }
+            for name in (
+                "register", "change", "record_run", "claim_poll", "record_receipt", "plan", "name_tasks", "forget",
+            )
+        }  # fmt: skip
 
     def name(self, *parts: object) -> str:
         """The Redis key of something of ours: `actorline:job:{key}`."""
@@ -115,7 +128,7 @@ class Ledger:
         A caller is kept either way, but in a conflict. Raises NotDurableError.
         """
         answers = self._disk.run(self._scripts["register"], [self._registration(order, care_s) for order in orders])
-        registered = [Registered(outcome, existing, State(state)) for outcome, existing, state in answers]
+        registered = [Registered(outcome, existing, _state(state)) for outcome, existing, state in answers]
         for order, each in zip(orders, registered, strict=True):
             if each.outcome == "created":
                 log.info("queued", job_key=order.key)
@@ -141,17 +154,17 @@ class Ledger:
         return keys, args
 
     def load(self, key: str) -> Job | None:
-        """The job, without its input; None also for what can't be a key."""
+        """The job, without its input; None also for what can't be a key. Raises UnreadableJobError."""
         if not is_key(key):
             return None
-        return _job(self.redis.hmget(self.name("job", key), _JOB_FIELDS))
+        return _job(key, self.redis.hmget(self.name("job", key), _JOB_FIELDS))
 
-    def load_many(self, keys: Iterable[str]) -> list[Job | None]:
-        """The jobs, in one round trip."""
+    def load_many(self, keys: Sequence[str]) -> list[Job | None]:
+        """The jobs, in one round trip. One that can't be read is logged and None: it must not hide the others."""
         with self.redis.pipeline(transaction=False) as pipe:
             for key in keys:
                 pipe.hmget(self.name("job", key), _JOB_FIELDS)
-            return [_job(values) for values in pipe.execute()]
+            return [_job_if_readable(key, values) for key, values in zip(keys, pipe.execute(), strict=True)]
 
     def _call(self, script: str, *, keys: list[str], args: list[Any], on_disk: bool) -> Any:
         if not on_disk:
@@ -266,9 +279,9 @@ class Ledger:
         return bool(self._scripts["claim_poll"](keys=[self.name("job", key)], args=args))
 
     def tell(self, key: str, event: str, **data: object) -> None:
-        """Add an entry to the job's timeline."""
+        """Add an entry to the job's timeline; a job that was forgotten gets no new one."""
         entry: Any = {"at": self.now(), "event": event, "data": json.dumps(data)}
-        self.redis.xadd(self.name("events", key), entry, maxlen=TIMELINE_ENTRIES, approximate=True)
+        self.redis.xadd(self.name("events", key), entry, maxlen=TIMELINE_ENTRIES, nomkstream=True)
 
     def timeline(self, key: str) -> list[TimelineEntry]:
         return _entries(self.redis.xrange(self.name("events", key)))
@@ -371,13 +384,14 @@ class Ledger:
     def forget_caller(self, key: str, task_id: str) -> None:
         self.redis.hdel(self.name("callers", key), task_id)
 
-    def name_tasks(self, key: str, task_ids: Iterable[str]) -> None:
-        """Remember which Celery tasks serve the job, so that a revoke of any of them means the job."""
-        ids = list(task_ids)
-        with self.redis.pipeline(transaction=False) as pipe:
-            pipe.hset(self.name("ids"), mapping=dict.fromkeys(ids, key))
-            pipe.sadd(self.name("job_ids", key), *ids)
-            pipe.execute()
+    def name_tasks(self, key: str, task_ids: Iterable[str], *, drop_stale: bool = False) -> None:
+        """Remember which Celery tasks serve the job, so that a revoke of any of them means the job.
+
+        `drop_stale`: the stages named so far are of an epoch that is over, and are forgotten; callers never are.
+        """
+        keys = [self.name("ids"), self.name("job_ids", key), self.name("stage_ids", key)]
+        args: list[Any] = [key, int(drop_stale), *task_ids]
+        self._scripts["name_tasks"](keys=keys, args=args)
 
     def key_of_task(self, task_id: str) -> str | None:
         return cast("str | None", self.redis.hget(self.name("ids"), task_id))
@@ -402,27 +416,34 @@ class Ledger:
             yield from page
             start += block
 
-    def queued_before(self, state: State, before: float, limit: int) -> list[str]:
-        """Keys of jobs in a state that were queued before a time, the oldest first."""
-        keys = self.redis.zrangebyscore(self.name("state", state), "-inf", before, start=0, num=limit)
+    def queued_before(self, state: State, before: float, limit: int, *, offset: int = 0) -> list[str]:
+        """Keys of jobs in a state that were queued before a time, the oldest first, from the `offset`th on."""
+        keys = self.redis.zrangebyscore(self.name("state", state), "-inf", before, start=offset, num=limit)
         return cast("list[str]", keys)
 
-    def forget(self, job: Job) -> None:
-        """Remove an ended job after its retention; what it delivered stays where it is."""
-        key = job.key
-        ids = self.redis.smembers(self.name("job_ids", key))
-        runs = [run_id for attempt in range(1, job.attempt + 1) for run_id in self.runs(key, attempt)]
-        with self.redis.pipeline() as pipe:
-            if ids:
-                pipe.hdel(self.name("ids"), *ids)
-            if runs:
-                pipe.hdel(self.name("run_keys"), *runs)
-            pipe.hdel(self.name("markers"), digest_of(key))
-            pipe.zrem(self.name("state", job.state), key)
-            pipe.zrem(self.name("due"), key)
-            pages = [self.name("pages", key, attempt) for attempt in range(1, job.attempt + 1)]
-            pipe.delete(*(self.name(part, key) for part in ("job", "runs", "callers", "events", "job_ids")), *pages)
-            pipe.execute()
+    def ended_before(self, keys: Sequence[str], before: float) -> list[str]:
+        """Those of the jobs that ended before a time."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hget(self.name("job", key), "ended_at")
+            ends = pipe.execute()
+        return [key for key, ended_at in zip(keys, ends, strict=True) if float(ended_at or 0) < before]
+
+    def forget_input(self, key: str) -> None:
+        """Drop the input of a job that no retry can start again."""
+        self.redis.hdel(self.name("job", key), "input")
+
+    def forget(self, job: Job) -> bool:
+        """Remove an ended job after its retention; what it delivered stays where it is.
+
+        False: it was set going again meanwhile, or a run of it is still to be aborted.
+        """
+        key, name = job.key, self.name
+        pages = [name("pages", key, attempt) for attempt in range(1, job.attempt + 1)]
+        keys = [name("job", key), name("state", job.state), name("due"), name("ids"), name("job_ids", key),
+                name("runs", key), name("run_keys"), name("strays"), name("markers"),
+                name("callers", key), name("events", key), name("stage_ids", key), *pages]  # fmt: skip
+        return bool(self._scripts["forget"](keys=keys, args=[key, job.state, job.ended_at or "", digest_of(key)]))
 
     # -- leases and the installation
 
@@ -446,9 +467,29 @@ class Ledger:
         return stored
 
 
-def _job(values: list[str | None]) -> Job | None:
+def _job(key: str, values: list[str | None]) -> Job | None:
     found = {name: value for name, value in zip(_JOB_FIELDS, values, strict=True) if value is not None}
-    return Job.model_validate(found) if "state" in found else None
+    if "state" not in found:
+        return None
+    try:
+        job = Job.model_validate(found)
+        job.order  # noqa: B018 - the document is parsed here, not where the job is used
+    except ValidationError as error:
+        raise UnreadableJobError(key) from error
+    return job
+
+
+def _state(text: str) -> State:
+    """A state that only a newer version knows is taken for a live one: whoever loads the job is told."""
+    return State(text) if text in set(State) else State.QUEUED
+
+
+def _job_if_readable(key: str, values: list[str | None]) -> Job | None:
+    try:
+        return _job(key, values)
+    except UnreadableJobError:
+        log.warning("job_unreadable", job_key=key)
+        return None
 
 
 def _entries(raw: list[tuple[str, dict[str, str]]]) -> list[TimelineEntry]:

@@ -65,7 +65,7 @@ def decide(job: Job, *, now: float, empty_at: Mapping[str, float], watch_s: floa
     if job.is_terminal:
         return Answer()
     stage = STAGES[job.state]
-    if job.resume or job.wanted:
+    if job.resume:
         return SendAgain(stage)
     if empty_at.get(queue_of(job, stage), 0) > job.sent_at and now - job.sent_at >= watch_s:
         return SendAgain(stage)

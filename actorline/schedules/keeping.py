@@ -102,7 +102,7 @@ class Keeper:
             for name, entry in reading.entries.items()
             if name in self._schedules and entry.place.started is not None
         }
-        found = zip(keys, self._ledger.load_many(keys.values()), strict=True)
+        found = zip(keys, self._ledger.load_many(list(keys.values())), strict=True)
         return {name: job for name, job in found if job}
 
     def _look_after(self, name: str, reading: Reading, job: Job | None) -> float:

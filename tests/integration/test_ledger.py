@@ -12,7 +12,8 @@ from actorline.errors import Code, Unavailable
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger, NewJob, Registered, connect
+from actorline.jobs.ledger import Ledger, NewJob, Registered, UnreadableJobError, connect
+from actorline.jobs.listing import list_jobs
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 
 ORDER = {"actor": "apify/x", "input": {"startUrls": ["é"]}, "labels": {"team": "shop"}}
@@ -518,6 +519,49 @@ def test_a_job_that_is_forgotten_leaves_nothing_and_takes_nothing_with_it(ledger
     ledger.forget(loaded(ledger))
     tally = ledger.name("tally")  # what came of all jobs, of those that are forgotten as well
     assert {**contents(ledger), tally: None} == {**before, tally: None}
+
+
+def test_a_job_set_going_again_meanwhile_is_not_forgotten(ledger):
+    created(ledger, state=State.FAILED, ended_at="@now")
+    ended = loaded(ledger)
+    ledger.change("k", states=TERMINAL, epoch=None, to=State.QUEUED, fields={"ended_at": None})
+    assert not ledger.forget(ended)
+    assert loaded(ledger).state is State.QUEUED
+    assert ledger.key_of_task("task-1") == "k"
+
+
+def test_a_job_with_a_run_that_is_still_to_be_aborted_stays(ledger):
+    created(ledger, state=State.STARTING)
+    record(ledger)
+    ledger.change("k", epoch=1, to=State.FAILED)
+    ledger.add_stray("r1", "k")
+    assert not ledger.forget(loaded(ledger))
+    ledger.forget_stray("r1")
+    assert ledger.forget(loaded(ledger))
+
+
+def test_the_next_epoch_forgets_the_tasks_of_the_last_one_but_no_caller(ledger):
+    register(ledger)
+    for number in range(50):
+        ledger.name_tasks("k", [f"stage-{number}"], drop_stale=True)
+    assert ledger.redis.hkeys(ledger.name("ids")) == ["task-1", "stage-49"]
+    assert ledger.redis.smembers(ledger.name("job_ids", "k")) == {"task-1", "stage-49"}
+
+
+def test_a_job_of_another_version_is_told_and_hides_no_other(ledger):
+    created(ledger, "old")
+    created(ledger, "new")
+    for broken in ({"state": "DREAMING"}, {"document": '{"actor": "x", "dreams": true}'}):
+        register(ledger, "strange")
+        ledger.redis.hset(ledger.name("job", "strange"), mapping=broken)
+        with pytest.raises(UnreadableJobError, match="strange can't be read by this version"):
+            ledger.load("strange")
+        assert [job.key for job in list_jobs(ledger, limit=10).jobs] == ["new", "old"]
+
+
+def test_a_forgotten_job_gets_no_new_timeline(ledger):
+    ledger.tell("gone", "stray-aborted")
+    assert not ledger.redis.exists(ledger.name("events", "gone"))
 
 
 def test_the_timeline_is_kept_short(ledger, monkeypatch):

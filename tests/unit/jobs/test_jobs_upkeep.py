@@ -29,9 +29,8 @@ def test_a_job_that_has_ended_owes_only_answers(make_job, state):
         (State.COLLECTING, Stage.COLLECT),
     ],
 )
-@pytest.mark.parametrize("why", [{"resume": True}, {"wanted": "cancel"}, {"wanted": "expire"}])
-def test_a_planned_step_and_a_stop_do_not_wait_for_the_queue(make_job, state, stage, why):
-    job = make_job(state=state, sent_at=SENT, **why)
+def test_a_planned_step_does_not_wait_for_the_queue(make_job, state, stage):
+    job = make_job(state=state, sent_at=SENT, resume=True)
     assert decide(job, now=SENT, empty_at={}, watch_s=WATCH) == SendAgain(stage)
 
 
@@ -49,6 +48,13 @@ def test_a_planned_step_and_a_stop_do_not_wait_for_the_queue(make_job, state, st
 def test_a_message_is_lost_only_if_its_queue_ran_empty_and_its_worker_had_time(make_job, empty_at, now, lost):
     need = decide(make_job(state=State.RUNNING, sent_at=SENT), now=now, empty_at=empty_at, watch_s=WATCH)
     assert need == (SendAgain(Stage.POLL) if lost else Postpone(WATCH))
+
+
+@pytest.mark.parametrize("wanted", ["cancel", "expire"])
+def test_a_stop_that_was_sent_is_not_sent_again_past_its_queue(make_job, wanted):
+    """The message at the head of a queue that is steadily longer than the watch would be stale for ever."""
+    job = make_job(state=State.RUNNING, sent_at=SENT, wanted=wanted)
+    assert decide(job, now=SENT + 10 * WATCH, empty_at={"control": SENT - 1}, watch_s=WATCH) == Postpone(WATCH)
 
 
 def test_a_job_in_a_long_queue_is_left_alone_twice_as_long_each_time(make_job):

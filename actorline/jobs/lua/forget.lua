@@ -1,0 +1,32 @@
+-- Removes an ended job, unless it was set going again meanwhile, or one of its runs is still to be aborted.
+-- KEYS  1 job:{key}      hash   the job
+--       2 state:{s}      zset   key -> queued_at, of its state
+--       3 due            zset   key -> unix seconds when it needs care
+--       4 ids            hash   Celery task id -> key
+--       5 job_ids:{key}  set    its ids in `ids`
+--       6 runs:{key}     hash   attempt -> every run id ever seen for it (JSON list)
+--       7 run_keys       hash   run id -> key
+--       8 strays         hash   run id -> key, of runs to abort
+--       9 markers        hash   digest -> key
+--       10.. what else is its own: removed
+-- ARGV  1 key  2 state that it must have  3 ended_at that it must have, or ""  4 its digest in `markers`
+-- Returns 1 (removed) or 0
+local state, ended_at = unpack(redis.call('HMGET', KEYS[1], 'state', 'ended_at'))
+if state ~= ARGV[2] or tonumber(ended_at or '') ~= tonumber(ARGV[3]) then return 0 end
+local runs = {}
+for _, seen in ipairs(redis.call('HVALS', KEYS[6])) do
+  for _, id in ipairs(cjson.decode(seen)) do
+    if redis.call('HGET', KEYS[8], id) == ARGV[1] then return 0 end
+    runs[#runs + 1] = id
+  end
+end
+for _, id in ipairs(runs) do
+  if redis.call('HGET', KEYS[7], id) == ARGV[1] then redis.call('HDEL', KEYS[7], id) end
+end
+for _, id in ipairs(redis.call('SMEMBERS', KEYS[5])) do redis.call('HDEL', KEYS[4], id) end
+redis.call('HDEL', KEYS[9], ARGV[4])
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
+redis.call('DEL', KEYS[1], KEYS[5], KEYS[6])
+for i = 10, #KEYS do redis.call('DEL', KEYS[i]) end
+return 1

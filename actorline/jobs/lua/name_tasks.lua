@@ -1,0 +1,17 @@
+-- Remembers which Celery tasks serve a job, so that a revoke of any of them means the job. Safe to repeat.
+-- KEYS  1 ids              hash  Celery task id -> key
+--       2 job_ids:{key}    set   all ids of this job in `ids`
+--       3 stage_ids:{key}  set   those of its stages, without its callers
+-- ARGV  1 key  2 "1": the ids known of stages so far are stale, and dropped  3.. task ids
+if ARGV[2] == '1' then
+  for _, id in ipairs(redis.call('SMEMBERS', KEYS[3])) do
+    redis.call('HDEL', KEYS[1], id)
+    redis.call('SREM', KEYS[2], id)
+  end
+  redis.call('DEL', KEYS[3])
+end
+for i = 3, #ARGV do
+  redis.call('HSET', KEYS[1], ARGV[i], ARGV[1])
+  redis.call('SADD', KEYS[2], ARGV[i])
+  redis.call('SADD', KEYS[3], ARGV[i])
+end

@@ -1,0 +1,19 @@
+"""A door that returns at once what a service asked for: its result is read within seconds, or never."""
+
+from typing import Any, Final
+
+from celery import Task, states
+
+RESULT_SECS: Final = 3600
+
+
+class DoorTask(Task):  # type: ignore[type-arg]  # see tasks/stage.py
+    """Its results expire soon: those of a service that asks 20 times a second would fill Redis otherwise."""
+
+    abstract = True
+
+    def after_return(self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
+        del retval, args, kwargs, einfo
+        if status in states.READY_STATES and not self.request.ignore_result:
+            backend: Any = self.backend
+            backend.client.expire(backend.get_key_for_task(task_id), RESULT_SECS)
