@@ -6,6 +6,7 @@ nearest `actorline.toml` at or above the working directory (or the file that `AC
 
 import base64
 import hashlib
+import ipaddress
 import os
 import re
 import tempfile
@@ -15,7 +16,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import platformdirs
-from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -56,7 +57,11 @@ class Settings(BaseSettings):
         description="File holding the token of the account `default`, for container secrets",
     )
     accounts: dict[str, SecretStr] = Field(default_factory=dict, description="Tokens of further accounts, by alias")
-    api_url: str = Field(API_URL, description="Root of the Apify API")
+    api_allow_http: bool = Field(
+        default=False,
+        description="Whether `api_url` may be http:// beyond this machine, where the token can be read on its way",
+    )
+    api_url: str = Field(API_URL, description="Root of the Apify API; https://, or http:// on this machine")
     redis_url: str | None = Field(None, description="Broker; unset: an embedded Valkey under the home")
     results_url: str | None = Field(None, description="Celery results; default: the broker's next database")
     ledger_url: str | None = Field(None, description="The ledger; default: the database after the results'")
@@ -171,6 +176,17 @@ class Settings(BaseSettings):
                 msg = "the database at its end must be a number"
                 raise ValueError(msg) from None
         return url or None
+
+    @field_validator("api_url")
+    @classmethod
+    def _token_is_unread(cls, url: str, info: ValidationInfo) -> str:
+        parts = urlsplit(url)
+        if parts.scheme == "http" and not info.data.get("api_allow_http") and not _is_this_machine(parts.hostname):
+            raise ValueError(
+                "is http:// beyond this machine, so that the token could be read on its way. Nothing was sent. Take "
+                "https://, or set ACTORLINE_API_ALLOW_HTTP=true if the network in between is your own"
+            )
+        return url
 
     @field_validator("sink_roots", "input_hosts", "notify_hosts", mode="before")
     @classmethod
@@ -335,6 +351,15 @@ def next_database(url: str) -> str:
         return f"redis+socket://{parts.path}?virtual_host={number + 1}"
     number = int(parts.path.strip("/") or 0)
     return urlunsplit(parts._replace(path=f"/{number + 1}"))
+
+
+def _is_this_machine(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

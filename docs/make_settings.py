@@ -19,6 +19,10 @@ Each setting is an environment variable, or a line of `{SETTINGS_FILE}` under th
 first. The file is the nearest one at or above the working directory, or the one that `{SETTINGS_FILE_VARIABLE}` names.
 A setting that is wrong, or a name in the file that isn't known, stops the process with a message that names it.
 
+Requests to the platform go through the proxies that `HTTPS_PROXY` and `NO_PROXY` name, and trust the authorities in
+the file that `REQUESTS_CA_BUNDLE` (or `SSL_CERT_FILE`) names, starts and downloads alike. What an order names,
+`input_url` and `notify.url`, is asked without a proxy.
+
 | Variable | In the file | Default | Meaning |
 |---|---|---|---|
 """

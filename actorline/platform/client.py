@@ -7,20 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import orjson
 import requests
 from pydantic import SecretStr
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 
 from actorline.platform.errors import PlatformError, PlatformUnavailable
 from actorline.platform.faults import describe_request, error_from_fault, error_from_response
 from actorline.platform.headers import int_header
 from actorline.platform.retry import next_wait, parse_retry_after
+from actorline.platform.session import PlatformAdapter, open_session
 
 Params = Mapping[str, str | int]
 """Query parameters as the platform writes them: booleans as `"true"`, lists joined by commas, times in UTC with `Z`."""
@@ -31,8 +29,6 @@ logger = logging.getLogger(__name__)
 
 # A worker has tens of threads, each with one request at a time.
 POOL_SIZE: Final = 64
-# A record is redirected once, to the storage (fact sheet, section 7).
-MAX_REDIRECTS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -80,15 +76,14 @@ class Platform:
         self._token = _checked(token)
         self._governor = governor
         self._sleep = sleep
-        self._session = _open_session(BearerAuth(self._token), user_agent)
+        self._session = _open_pool(self._token, user_agent)
 
     def __repr__(self) -> str:
         return f"Platform({self.api_root!r}, {self._token!r}, user_agent={self.user_agent!r})"
 
-    @property
-    def authorization(self) -> str:
-        """The value of the `Authorization` header: a secret, never to be logged."""
-        return f"Bearer {self._token.get_secret_value()}"
+    def open_session(self, adapter: PlatformAdapter) -> requests.Session:
+        """Return a session of the caller's own, with the same token, proxies and authorities."""
+        return open_session(self._token, adapter)
 
     error_from_response = staticmethod(error_from_response)
 
@@ -207,38 +202,12 @@ class Platform:
             raise error_from_response(response)
 
 
-class BearerAuth(AuthBase):
-    """The token as a header. Set on the session, it also keeps requests from putting `~/.netrc` in its place."""
-
-    def __init__(self, token: SecretStr) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
-        return request
-
-
-class PlatformSession(requests.Session):
-    """A session that takes proxies and certificates from the environment, but no credentials from `~/.netrc`."""
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Drops the token on the way to another host, port, or from https to http; adds nothing in its place."""
-        is_elsewhere = self.should_strip_auth(response.request.url, prepared_request.url)  # type: ignore[no-untyped-call]  # the stubs lack it
-        if is_elsewhere:
-            prepared_request.headers.pop("Authorization", None)
-
-
-def _open_session(auth: AuthBase, user_agent: str) -> requests.Session:
-    session = PlatformSession()
-    session.auth = auth
-    session.max_redirects = MAX_REDIRECTS
-    # Encodings every installation can undo; requests adds br and zstd where it finds a library for them.
+def _open_pool(token: SecretStr, user_agent: str) -> requests.Session:
+    """One pool of connections for all threads. Encodings that every installation can undo: requests adds br and zstd
+    where it finds a library for them.
+    """
+    session = open_session(token, PlatformAdapter(pool_maxsize=POOL_SIZE, pool_block=False))
     session.headers.update({"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"})
-    # Threads share the session: nothing may change it, so no answer may leave a cookie in it.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_maxsize=POOL_SIZE, pool_block=False)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
     return session
 
 

@@ -12,13 +12,12 @@ from typing import Any, Final
 import requests
 import urllib3
 from pydantic import BaseModel, Field, ValidationError
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from actorline.platform.actors import safe_id
 from actorline.platform.client import Platform
 from actorline.platform.errors import CapacityExceeded, InvalidRequest, PlatformError, PlatformUnavailable, RateLimited
+from actorline.platform.faults import describe_fault
+from actorline.platform.session import PlatformAdapter
 
 START_TIMEOUT_SECS: Final = 60.0  # the platform answers within seconds; longer means that the reply is lost
 _BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # counts a suspended machine's sleep as well
@@ -102,10 +101,7 @@ def post_start(
     Raises StartDeferred if it is certain that nothing arrived, StartUnclear if no answer came.
     """
     guard = _Guard(send_by, announce)
-    session = requests.Session()
-    session.trust_env = False
-    session.mount("http://", _GuardedAdapter(guard))
-    session.mount("https://", _GuardedAdapter(guard))
+    session = platform.open_session(_GuardedAdapter(guard))
     with session if not stream else contextlib.nullcontext():
         try:
             return session.post(
@@ -113,13 +109,11 @@ def post_start(
                 params=dict(order.query),
                 data=order.body,
                 headers={
-                    "Authorization": platform.authorization,
                     "User-Agent": order.marker,
                     "Content-Type": order.content_type,
                     "Accept": "application/json",
                     **(headers or {}),
                 },
-                proxies=requests.utils.get_environ_proxies(platform.api_root),
                 timeout=(platform.timeouts[0], silence_secs),
                 allow_redirects=False,
                 stream=stream,
@@ -129,9 +123,9 @@ def post_start(
             raise StartDeferred(PlatformUnavailable(message)) from error
         except requests.RequestException as fault:
             if not guard.sent:
-                message = f"the platform can't be reached ({type(fault).__name__})"
+                message = f"the platform can't be reached ({describe_fault(fault)})"
                 raise StartDeferred(PlatformUnavailable(message)) from fault
-            message = f"the reply to the start is lost ({type(fault).__name__})"
+            message = f"the reply to the start is lost ({describe_fault(fault)})"
             raise StartUnclear(message) from fault
 
 
@@ -200,7 +194,7 @@ class _Guard:
         self.sent = True
 
 
-class _GuardedAdapter(HTTPAdapter):
+class _GuardedAdapter(PlatformAdapter):
     """Fresh connections only, so that no stale keep-alive makes a start unclear; each is guarded. No retries."""
 
     def __init__(self, guard: _Guard) -> None:
@@ -209,33 +203,28 @@ class _GuardedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _guarded_pools(self._guard.pass_or_raise)
+        self._guard_connections(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = _guarded_pools(self._guard.pass_or_raise)
+        self._guard_connections(manager)
         return manager
 
+    def _guard_connections(self, manager: urllib3.PoolManager) -> None:
+        """Let each connection of the manager's own classes, which may be those of a SOCKS proxy, pass the guard."""
+        pools: dict[str, Any] = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {
+            scheme: type("GuardedPool", (pool,), {"ConnectionCls": _guarded(pool.ConnectionCls, self._guard)})
+            for scheme, pool in pools.items()
+        }
 
-def _guarded_pools(pass_or_raise: Callable[[], None]) -> dict[str, type[HTTPConnectionPool]]:
-    class GuardedHTTP(HTTPConnection):
+
+def _guarded(connection: Any, guard: _Guard) -> Any:
+    class Guarded(connection):  # type: ignore[misc]  # its base is known at run time only
         def request(self, *args: Any, **kwargs: Any) -> None:
             if self.sock is None:
                 self.connect()
-            pass_or_raise()
+            guard.pass_or_raise()
             super().request(*args, **kwargs)
 
-    class GuardedHTTPS(HTTPSConnection):
-        def request(self, *args: Any, **kwargs: Any) -> None:
-            if self.sock is None:
-                self.connect()
-            pass_or_raise()
-            super().request(*args, **kwargs)
-
-    class HTTPPool(HTTPConnectionPool):
-        ConnectionCls = GuardedHTTP
-
-    class HTTPSPool(HTTPSConnectionPool):
-        ConnectionCls = GuardedHTTPS
-
-    return {"http": HTTPPool, "https": HTTPSPool}
+    return Guarded

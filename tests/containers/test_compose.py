@@ -97,6 +97,7 @@ def project(actorline_image, builder, compose, tmp_path_factory):
     values = {
         "APIFY_TOKEN": TOKEN,
         "ACTORLINE_API_URL": "http://emulator:8480",
+        "ACTORLINE_API_ALLOW_HTTP": "true",
         "ACTORLINE_IMAGE": actorline_image,
         "FLOWER_BASIC_AUTH": PASSWORD,
         "FLOWER_PORT": free_port(),

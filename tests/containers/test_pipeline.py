@@ -84,6 +84,7 @@ def worker_environment(celery_worker_cluster_config, emulator_container):
         "ACTORLINE_RESULTS_URL": backend,
         "ACTORLINE_LEDGER_URL": broker.removesuffix("/0") + "/2",
         "ACTORLINE_API_URL": f"http://{emulator_container.attrs['Config']['Hostname']}:8480",
+        "ACTORLINE_API_ALLOW_HTTP": "true",
         "ACTORLINE_DATASET_LAG_SECS": "0.5",
         "APIFY_TOKEN": TOKEN,
     }

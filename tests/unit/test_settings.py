@@ -78,6 +78,7 @@ def test_a_named_file_counts_wherever_it_lies(folder, monkeypatch):
         ("ACTORLINE_SECRETS__SHOP__VALUE", HUSH, "ACTORLINE_SECRETS__SHOP__ACTORS: Field required"),
         ("ACTORLINE_ACCOUNTS", HUSH, "accounts"),
         ("ACTORLINE_PUBLIC_URL", f"https://user:{HUSH}@host", "ACTORLINE_PUBLIC_URL: must look like"),
+        ("ACTORLINE_API_URL", "http://proxy.example", "ACTORLINE_API_URL: is http:// beyond this machine"),
         ("ACTORLINE_PUBLIC_URL", "jobs.example.com", "ACTORLINE_PUBLIC_URL: must look like"),
         ("ACTORLINE_WEBHOOK_SECRET", HUSH, "ACTORLINE_WEBHOOK_SECRET: must be 32 to 200"),
     ],
@@ -111,6 +112,20 @@ def test_a_file_that_is_no_text_stops_the_process(folder):
     (folder / "actorline.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsError, match="Settings can't be read"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    "url", ["https://proxy.example", "http://localhost:8480", "http://127.0.0.1:1", "http://[::1]"]
+)
+def test_platform_is_reached_by_tls_or_on_this_machine(monkeypatch, url):
+    monkeypatch.setenv("ACTORLINE_API_URL", url)
+    assert load_settings().api_url == url
+
+
+def test_operator_may_allow_plain_http_to_an_inner_proxy(monkeypatch):
+    monkeypatch.setenv("ACTORLINE_API_URL", "http://proxy.example")
+    monkeypatch.setenv("ACTORLINE_API_ALLOW_HTTP", "true")
+    assert load_settings().api_url == "http://proxy.example"
 
 
 def tokens_of(settings):

@@ -237,6 +237,7 @@ class Ground:
         self.settings = Settings(
             apify_token=TOKEN,
             api_url="http://platform.test",
+            api_allow_http=True,
             home=self.home,
             redis_url=f"{self.url}?virtual_host={DATABASE}",
         )

@@ -45,7 +45,7 @@ def test_the_token_is_a_header_only_and_never_in_repr(platform, api):
     platform.get_data("users/me", {"a": "b"})
 
     sent = api.calls[0].request
-    assert sent.headers["Authorization"] == f"Bearer {TOKEN}" == platform.authorization
+    assert sent.headers["Authorization"] == f"Bearer {TOKEN}"
     assert sent.headers["User-Agent"] == "actorline/test"
     assert sent.url == f"{API}/users/me?a=b"
     assert TOKEN not in repr(platform)
