@@ -14,11 +14,12 @@ import pytest
 from pydantic import SecretStr
 
 from actorline.platform import runs
-from actorline.platform.client import MAX_REDIRECTS, Platform
+from actorline.platform.client import Platform
 from actorline.platform.datasets import ItemsPage, open_items
 from actorline.platform.errors import NotFound, PlatformUnavailable
 from actorline.platform.key_value_stores import open_record
 from actorline.platform.runs import get_log_tail, list_runs
+from actorline.platform.session import MAX_REDIRECTS
 
 TOKEN = "apify_api_wJ8kZ2"
 

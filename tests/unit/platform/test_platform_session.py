@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
-from actorline.platform import session as session_module
+from actorline import authorities
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.start import SendBy, StartDeferred, StartOrder, start_run
@@ -80,7 +80,7 @@ def url(authority: Path) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _no_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in session_module.AUTHORITIES_VARIABLES:
+    for variable in authorities.AUTHORITIES_VARIABLES:
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -141,7 +141,7 @@ def test_socks_proxy_without_its_library_is_named(url, monkeypatch, call):
 def test_authorities_are_read_once_for_all_connections(url, authority, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
     start(url)
-    monkeypatch.setattr(session_module, "create_urllib3_context", _never)
+    monkeypatch.setattr(authorities, "create_urllib3_context", _never)
     monkeypatch.setattr("urllib3.connection.create_urllib3_context", _never)
     assert [start(url) for _ in range(3)] == ["r1"] * 3
 

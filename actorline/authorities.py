@@ -1,0 +1,53 @@
+"""Which authorities vouch for a server, and one TLS context of them for all connections of a process."""
+
+import os
+import ssl
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.util.ssl_ import create_urllib3_context
+
+AUTHORITIES_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def authorities_context() -> ssl.SSLContext:
+    """Return the context of the authorities that the environment names, or else of certifi's.
+
+    Raises requests' SSLError with words for a file that can't be read.
+    """
+    named = next((variable for variable in AUTHORITIES_VARIABLES if os.environ.get(variable)), None)
+    place = os.environ[named] if named else DEFAULT_CA_BUNDLE_PATH
+    try:
+        return _context_of(place)
+    except OSError as error:  # ssl.SSLError, of a file that holds no certificate, is one
+        message = f"{named or 'certifi'} names {place}, which can't be read as certificates: {error}"
+        raise requests.exceptions.SSLError(urllib3.exceptions.SSLError(message)) from None
+
+
+class VerifyingAdapter(HTTPAdapter):
+    """Verifies every server by that context: requests would read the list of authorities anew for each connection,
+    which takes 24 ms of CPU.
+    """
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> tuple[Any, Any]:
+        del verify  # the environment's, which the context holds already
+        host, options = super().build_connection_pool_key_attributes(request, verify=True, cert=cert)
+        return host, {**options, "ssl_context": authorities_context()} if host["scheme"] == "https" else options
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Leave the pool as it is: it has the context."""
+
+
+@cache
+def _context_of(place: str) -> ssl.SSLContext:
+    context = create_urllib3_context()
+    folder = Path(place).is_dir()
+    context.load_verify_locations(capath=place if folder else None, cafile=None if folder else place)
+    return context
