@@ -26,7 +26,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "records": Entry("rows", "List the delivered records, or write one to standard output."),
     "verify": Entry("verify", "Read a delivery again and hold it against its manifest"),
     "submit": Entry("submit", "Order many jobs, and print their keys."),
-    "watch": Entry("watch", "Show a job, or all that go on, until they end."),
+    "watch": Entry("watch", "Show a job, or all unfinished ones, until they end."),
     "pause": Entry("brake", "Start no new paid run; running ones go on and their rows are collected."),
     "resume": Entry("brake", "Take the brake off again: what waits is started."),
     "doctor": Entry("doctor", "Check settings, Redis, tokens, quotas, clock and sink"),

@@ -1,6 +1,8 @@
 """`watch`: jobs as they go on."""
 
-from typing import Annotated
+from functools import partial
+from itertools import islice
+from typing import Annotated, Final
 
 import typer
 
@@ -10,28 +12,31 @@ from actorline.cli.output import print_json, print_result, say
 from actorline.cli.stack import attach
 from actorline.cli.watching import Interrupts, follow
 from actorline.jobs.job import Job, JobResult, Progress
+from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import LIVE
 from actorline.settings import load_settings
+
+MOST_OF_A_STATE: Final = 200
 
 
 def watch(
     key: Annotated[
-        str | None, typer.Argument(help="The job's key; left out: all that go on now", metavar="KEY")
+        str | None, typer.Argument(help="Key of a job; left out: all that are unfinished", metavar="KEY")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a job, or all that go on, until they end. Ctrl-C only stops watching. With --json: a line a change."""
+    """Show a job, or all unfinished ones, until they end. Ctrl-C only stops watching. With --json: a line a change."""
     with attach(load_settings(), workers=False) as stack, Interrupts() as interrupts:
-        keys = (
-            [find(stack.ledger, key).key]
-            if key is not None
-            else [name for state in LIVE for name, _ in stack.ledger.list_keys(state)]
-        )
-        if not keys:
-            say("No job goes on.")
-            return
         changes = _Changes() if as_json else None
-        jobs = follow(stack.ledger, keys, interrupts, shown=not as_json, look=changes)
+        if key is not None:
+            find(stack.ledger, key)
+            jobs = follow(stack.ledger, [key], interrupts, shown=not as_json, look=changes)
+        elif live_keys(stack.ledger):
+            newcomers = partial(live_keys, stack.ledger)
+            jobs = follow(stack.ledger, [], interrupts, shown=not as_json, look=changes, newcomers=newcomers)
+        else:
+            say("No job is unfinished.")
+            return
     for job in jobs:
         if job.is_terminal:
             print_result(JobResult.of(job), as_json=as_json)
@@ -39,6 +44,11 @@ def watch(
         raise typer.Exit(Exit.INTERRUPTED)
     if key is not None:
         raise typer.Exit(exit_of_result(JobResult.of(jobs[0])))
+
+
+def live_keys(ledger: Ledger) -> list[str]:
+    """Return the keys of the jobs that haven't ended, at most as many of each state as a terminal can follow."""
+    return [key for state in LIVE for key, _ in islice(ledger.list_keys(state), MOST_OF_A_STATE)]
 
 
 class _Changes:

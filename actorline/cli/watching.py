@@ -1,33 +1,21 @@
-"""Waiting for jobs in the terminal: progress bars, and what Ctrl-C means."""
+"""Waiting for jobs in the terminal: what is shown meanwhile, and what Ctrl-C means."""
 
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType, TracebackType
 from typing import Final, Self
 
 import redis
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.text import Text
 
-from actorline.cli.output import COLOURS, err, pace_text, say
+from actorline.cli.live_table import live_table
+from actorline.cli.output import say
 from actorline.errors import Code, Unavailable
 from actorline.jobs.durability import read_server
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.redis_faults import DISK_FULL, describe_fault
-from actorline.jobs.states import State
 from actorline.platform.runs import TERMINAL_STATUSES
 
 LOOK_SECS: Final = 0.25
@@ -74,23 +62,25 @@ def follow(
     shown: bool,
     until: int = 1,
     look: Callable[[list[Job]], None] | None = None,
+    newcomers: Callable[[], Iterable[str]] = tuple,
 ) -> list[Job]:
-    """Show jobs until all have ended, or until interrupt number `until`; answers them as they are then.
+    """Show jobs until all have ended, or until interrupt number `until`; returns them as they are then.
 
-    `look` is called with them several times a second. Raises Unavailable if Redis is lost meanwhile.
+    Several times a second `look` is called with them, and `newcomers` for the keys of jobs to follow as well.
+    Raises Unavailable if Redis is lost meanwhile.
     """
     jobs: list[Job] = []
+    followed = dict.fromkeys(keys)
     disk = _Disk(ledger)
-    with _bars(shown=shown) as progress:
-        bars = {key: progress.add_task(key, total=None, state="QUEUED", items=0, pace="") for key in keys}
+    with live_table(shown=shown) as table:
         while True:
             try:
-                jobs = [job for key in keys if (job := ledger.load(key))]
+                followed.update(dict.fromkeys(newcomers()))
+                jobs = [job for job in ledger.load_many(list(followed)) if job]
+                table.update(jobs, ledger.now())
                 disk.look()
             except redis.RedisError as error:
                 raise lost_redis(keys, jobs, error) from error
-            for job in jobs:
-                _show(progress, bars[job.key], job)
             if look:
                 look(jobs)
             if all(job.is_terminal for job in jobs) or interrupts.count >= until:
@@ -125,31 +115,3 @@ def lost_redis(keys: Sequence[str], jobs: Sequence[Job], error: redis.RedisError
         f"Come back: actorline show {keys[0]}"
     )
     return Unavailable(Code.REDIS_UNAVAILABLE, message, billed=bool(billing))
-
-
-@contextmanager
-def _bars(*, shown: bool) -> Iterator[Progress]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), _StateColumn(), BarColumn(bar_width=30),
-               TextColumn("{task.fields[items]:,} items{task.fields[pace]}"), TimeElapsedColumn())  # fmt: skip
-    with Progress(*columns, console=err, disable=not shown) as progress:
-        yield progress
-
-
-class _StateColumn(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        state = str(task.fields["state"])
-        return Text(f"{state:<10}", style=COLOURS.get(State(state), "cyan") if state in set(State) else "cyan")
-
-
-def _show(progress: Progress, bar: TaskID, job: Job) -> None:
-    total = job.items if job.is_terminal else job.items_total
-    progress.update(
-        bar,
-        total=total or None,
-        completed=job.items,
-        state=job.state,
-        items=job.items,
-        pace=pace_text(job) if job.state is not State.WAITING else f", waits: {job.waiting_for}",
-    )
-    if job.is_terminal:
-        progress.update(bar, total=1, completed=1)

@@ -75,6 +75,19 @@ def test_watch_tells_each_change_on_a_line_of_its_own_and_ends_with_the_result(u
     assert (result["state"], result["items"]) == ("DELIVERED", 700)
 
 
+def test_watch_without_a_key_follows_what_is_ordered_later(up):
+    long = up.emulator.actor("watched-long", items=1, duration_secs=600)
+    assert up.run("--no-wait", key="watched-first", actor=long).end().code == 0
+    watching = up.start("watch", "--json")
+    wait_for(lambda: "watched-first" in watching.out_file.read_text(), what="the first job watched")
+    assert up.run("--no-wait", key="watched-late", actor=long).end().code == 0
+    wait_for(lambda: "watched-late" in watching.out_file.read_text(), what="the later job watched")
+    for key in ("watched-first", "watched-late"):
+        assert up("cancel", key).code == 0
+    ended = [line["key"] for line in watching.end().lines if line["state"] == "CANCELLED"]
+    assert set(ended) == {"watched-first", "watched-late"}
+
+
 def test_doctor_finds_nothing_to_mend_on_a_good_machine(up):
     done = up("doctor", "--json")
     assert done.code == 0

@@ -1,0 +1,114 @@
+"""Jobs as a live table: one line a job that fits the terminal, and what doesn't fit counted."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from actorline.cli.output import COLOURS, err, pace_text
+from actorline.jobs.job import Job
+from actorline.jobs.states import State
+
+FRAME_LINES: Final = 2  # the summary, and the line on which the cursor stands
+WIDTH_WITH_BAR: Final = 100
+BAR_WIDTH: Final = 20
+KEY_WIDTH: Final = 16
+GAP: Final = 2
+MINUTE_SECS: Final = 60
+HOUR_SECS: Final = 3600
+
+
+@contextmanager
+def live_table(*, shown: bool) -> Iterator["LiveTable"]:
+    """Keep a table on standard error up to date; with `shown` false nothing is printed."""
+    table = LiveTable(err)
+    with Live(console=err, get_renderable=table.render, refresh_per_second=4) if shown else _nothing():
+        yield table
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+class LiveTable:
+    """What was seen of the jobs last; `render` makes it a table as wide and high as the terminal is now."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._jobs: Sequence[Job] = ()
+        self._now = 0.0
+
+    def update(self, jobs: Sequence[Job], now: float) -> None:
+        """Show these jobs from now on. `now`: unix seconds by Redis."""
+        self._jobs, self._now = jobs, now
+
+    def render(self) -> Group:
+        size = self._console.size
+        return table_of(self._jobs, self._now, width=size.width, height=size.height - FRAME_LINES)
+
+
+def table_of(jobs: Sequence[Job], now: float, *, width: int, height: int) -> Group:
+    """Return a line for each of at most `height` jobs, unfinished ones first, and one that counts what is left out.
+
+    State and age are never cut; the key is, where a line is too long, down to 16 characters, and then the rest.
+    """
+    shown = sorted(jobs, key=lambda job: job.is_terminal)[:height]
+    ages = [age_text(job, now) for job in shown]
+    texts = [progress_text(job, now) for job in shown]
+    with_bar = width >= WIDTH_WITH_BAR
+    fixed = [len(State.COLLECTING), max(map(len, ages), default=0), *([BAR_WIDTH] if with_bar else [])]
+    room = width - sum(fixed) - GAP * (len(fixed) + 2)
+    text_width = min(max(map(len, texts), default=0), max(room - KEY_WIDTH, 0))
+    table = Table.grid(padding=(0, GAP, 0, 0))
+    for column in (min(max((len(job.key) for job in shown), default=0), room - text_width), *fixed, text_width):
+        table.add_column(no_wrap=True, overflow="ellipsis", width=column)
+    for job, age, text in zip(shown, ages, texts, strict=True):
+        state = Text(job.state, style=COLOURS.get(job.state, "cyan"))
+        table.add_row(Text(job.key), state, Text(age, justify="right"), *([_bar(job)] if with_bar else []), Text(text))
+    if len(jobs) <= height:
+        return Group(table)
+    counts = Counter(job.state for job in jobs)
+    return Group(table, f"{len(jobs):,} jobs: {', '.join(f'{number:,} {state}' for state, number in counts.items())}")
+
+
+def progress_text(job: Job, now: float) -> str:
+    """Say in a few words what the job does: what it waits for, what its run has made so far, or what was fetched."""
+    cost = "" if job.total_cost_usd is None else f", ${job.total_cost_usd:.4f}"
+    if job.state is State.WAITING:
+        return f"waits: {job.waiting_for}"
+    if job.state is State.COLLECTING:
+        total = f" of {job.items_total:,}" if job.items_total else ""
+        return f"{job.items:,}{total} items{pace_text(job)}"
+    if job.is_terminal:
+        return f"{job.items:,} items{cost}"
+    if job.started_at is None:
+        return ""
+    made = f", {job.items_total:,} items so far" if job.items_total else ""
+    return f"{(job.run_status or job.state).lower()} {duration_text(now - job.started_at)}{made}{cost}"
+
+
+def age_text(job: Job, now: float) -> str:
+    """Return how long the job has been there, or took until its end."""
+    return duration_text((job.ended_at or now) - (job.retried_at or job.queued_at))
+
+
+def duration_text(seconds: float) -> str:
+    """Return `0:07`, `12:34` or `1:02:03`."""
+    whole = max(int(seconds), 0)
+    hours, minutes = whole // HOUR_SECS, whole % HOUR_SECS // MINUTE_SECS
+    rest = whole % MINUTE_SECS
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _bar(job: Job) -> ProgressBar:
+    if job.is_terminal:
+        return ProgressBar(total=1, completed=1, width=BAR_WIDTH)
+    total = job.items_total if job.state is State.COLLECTING else None
+    return ProgressBar(total=total or 1, completed=job.items if total else 0, width=BAR_WIDTH, pulse=total is None)

@@ -1,0 +1,63 @@
+"""What a person sees of jobs while they wait for them."""
+
+import json
+
+import pytest
+from rich.console import Console
+
+from actorline.cli.live_table import duration_text, progress_text, table_of
+from actorline.jobs.job import Job
+from actorline.jobs.states import State
+
+NOW = 1_000.0
+
+
+def job(key: str = "k", state: State = State.RUNNING, **fields: object) -> Job:
+    document = json.dumps({"actor": "a/b"})
+    facts = {"hash": "h", "epoch": 1, "attempt": 1, "queued_at": 900.0, **fields}
+    return Job.model_validate({"key": key, "document": document, "state": state, **facts})
+
+
+def lines(jobs: list[Job], width: int = 80, height: int = 20) -> list[str]:
+    console = Console(width=width, height=height, force_terminal=False)
+    with console.capture() as captured:
+        console.print(table_of(jobs, NOW, width=width, height=height))
+    return captured.get().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"state": State.QUEUED}, ""),
+        ({"state": State.WAITING, "waiting_for": "capacity"}, "waits: capacity"),
+        ({"started_at": 975.0, "run_status": "RUNNING", "items_total": 48_000, "cost_usd": 0.009},
+         "running 0:25, 48,000 items so far, $0.0090"),
+        ({"started_at": 975.0, "run_status": "READY"}, "ready 0:25"),
+        ({"state": State.COLLECTING, "items": 500, "items_total": 2_000}, "500 of 2,000 items"),
+        ({"state": State.DELIVERED, "items": 7, "cost_usd": 0.01}, "7 items, $0.0100"),
+    ],
+)  # fmt: skip
+def test_progress_is_told_in_a_few_words(fields, text):
+    assert progress_text(job(**fields), NOW) == text
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_state_and_age_are_never_cut(width):
+    (line,) = lines([job("nightly-prices-de-" * 8, started_at=975.0, items_total=10**9, cost_usd=1.5)], width)
+    assert len(line.rstrip()) <= width
+    assert line.split("RUNNING")[1].split()[0] == "1:40"
+
+
+def test_jobs_beyond_the_screen_are_counted_and_live_ones_come_first():
+    jobs = [*(job(f"done-{number}", State.DELIVERED) for number in range(30)), job("live")]
+    shown = lines(jobs, height=10)
+    assert len(shown) == 11
+    assert shown[0].startswith("live")
+    assert shown[-1].rstrip() == "31 jobs: 30 DELIVERED, 1 RUNNING"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (7.9, "0:07"), (754, "12:34"), (3_723, "1:02:03"), (-1, "0:00")]
+)
+def test_durations_read_like_a_clock(seconds, text):
+    assert duration_text(seconds) == text
