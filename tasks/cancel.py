@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from celery import shared_task
+import redis
+from celery import Task, shared_task
+from kombu.exceptions import OperationalError
 
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.job import JobResult
@@ -10,17 +12,26 @@ from tasks.door_task import DoorTask
 from tasks.environment import ledger
 from tasks.upkeep import care_for
 
+TRY_AGAIN_SECS = 5.0
 
-@shared_task(base=DoorTask, name="actorline.cancel")
-def cancel(key: str) -> dict[str, Any] | None:
-    """The job as it is now; it ends CANCELLED when the platform says that its run has ended. None: unknown key."""
-    if ledger().load(key) is None:
-        return None
-    ask_to_cancel(key)
-    job = ledger().load(key)
+
+@shared_task(bind=True, base=DoorTask, name="actorline.cancel", max_retries=None)
+def cancel(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
+    """The job as it is now; it ends CANCELLED when the platform says that its run has ended. None: unknown key.
+
+    A message that comes a second time stops nothing: the job may have been retried since.
+    """
+    try:
+        if ledger().load(key) is None:
+            return None
+        ask_to_cancel(key, request=self.request.id)
+        job = ledger().load(key)
+    except (redis.RedisError, OperationalError) as error:  # the wish must not be lost while Redis is away
+        raise self.retry(countdown=TRY_AGAIN_SECS) from error
     return JobResult.of(job).model_dump(mode="json") if job else None
 
 
-def ask_to_cancel(key: str) -> None:
-    if cancel_job(ledger(), key):
+def ask_to_cancel(key: str, *, request: str | None = None) -> None:
+    """Cancel the job and let it be looked after at once. `request`: see `request_field`."""
+    if cancel_job(ledger(), key, request=request):
         care_for(key)

@@ -2,10 +2,13 @@
 
 from typing import Any
 
-from celery import shared_task
+import redis
+from celery import Task, shared_task
+from kombu.exceptions import OperationalError
 
 from actorline.errors import JobRefused, Refused
 from actorline.jobs.document import shown_key
+from actorline.jobs.durability import NotDurableError
 from actorline.jobs.job import JobResult
 from actorline.jobs.retrying import retry_job
 from actorline.jobs.states import State
@@ -13,17 +16,22 @@ from tasks.door_task import DoorTask
 from tasks.environment import ledger
 from tasks.upkeep import care_for
 
+TRY_AGAIN_SECS = 5.0
 
-@shared_task(base=DoorTask, name="actorline.retry", throws=(JobRefused,))
-def retry(key: str) -> dict[str, Any] | None:
+
+@shared_task(bind=True, base=DoorTask, name="actorline.retry", max_retries=None, throws=(JobRefused,))
+def retry(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
     """The job as it is now; who wants its result orders it again with the same key, which joins it.
 
-    Raises JobRefused, with nothing changed, for a job that goes on, is delivered, or isn't known.
+    A message that comes a second time retries nothing. Raises JobRefused, with nothing changed, for a job that is
+    still running, is delivered, or isn't known.
     """
     try:
-        retry_job(ledger(), key)
+        retry_job(ledger(), key, request=self.request.id)
+        care_for(key)
+        job = ledger().load(key)
     except Refused as error:
         raise JobRefused(JobResult.refused(shown_key(key), State.FAILED, error.reason).model_dump_json()) from None
-    care_for(key)
-    job = ledger().load(key)
+    except (NotDurableError, redis.RedisError, OperationalError) as error:  # asked again under the same id: one retry
+        raise self.retry(countdown=TRY_AGAIN_SECS) from error
     return JobResult.of(job).model_dump(mode="json") if job else None

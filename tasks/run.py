@@ -43,7 +43,7 @@ def run(self: "Task[Any, Any]", document: Any) -> None:
         log.warning("order_waits", error=type(error).__name__)
         raise self.retry(countdown=TRY_AGAIN_SECS) from error
     if self.request.id in worker_state.revoked:  # revoked between our receiving it and the ledger's knowing its id
-        ask_to_cancel(submitted.key)
+        ask_to_cancel(submitted.key, request=f"revoked {self.request.id}")
     raise Ignore
 
 

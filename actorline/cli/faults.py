@@ -6,6 +6,7 @@ from kombu.exceptions import OperationalError
 from actorline.cli.exits import Exit, exit_of_reason
 from actorline.cli.output import print_refusal, say
 from actorline.errors import Code, Reason, Refused, Unavailable
+from actorline.jobs.durability import NotDurableError
 from actorline.jobs.redis_faults import describe_fault
 from actorline.settings import SettingsError
 
@@ -22,5 +23,12 @@ def exit_code_of(error: Exception, *, as_json: bool) -> Exit | None:
         case redis.RedisError() | OperationalError():
             message = f"Redis can't be used: {describe_fault(error)}. Is it running? Check it with `actorline doctor`."
             print_refusal(Reason(code=Code.REDIS_UNAVAILABLE, message=message, billed=False), as_json=as_json)
+            return Exit.UNAVAILABLE
+        case NotDurableError():
+            message = (
+                f"{error}. What was asked may have been done, and may be forgotten again: look with `actorline jobs`. "
+                "`actorline doctor` says what to mend."
+            )
+            print_refusal(Reason(code=Code.LEDGER_NOT_DURABLE, message=message, billed=False), as_json=as_json)
             return Exit.UNAVAILABLE
     return None

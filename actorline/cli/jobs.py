@@ -74,7 +74,7 @@ def show(key: Key, as_json: AsJson = False) -> None:
 def cancel(key: Key, as_json: AsJson = False) -> None:
     """Stop a job: its run is aborted, and that is waited for."""
     settings = load_settings()
-    with attach(settings, workers=True) as stack:
+    with attach(settings, workers=True, to_order=False) as stack:
         job = find(stack.ledger, key)
         if cancel_job(stack.ledger, key):
             wake_workers(settings, [key])

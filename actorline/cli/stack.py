@@ -44,19 +44,23 @@ class Attached:
 
 
 @contextmanager
-def attach(settings: Settings, *, workers: bool, flower: bool = False) -> Iterator[Attached]:
+def attach(
+    settings: Settings, *, workers: bool, flower: bool = False, to_order: bool | None = None
+) -> Iterator[Attached]:
     """Use the stack at this Redis; bring up what is missing (`workers`: somebody has to do jobs).
 
-    Raises Unavailable if Redis can't be reached, or could forget what is ordered.
+    `to_order`: something may be started, so Redis must not forget it; default: where workers are needed. Raises
+    Unavailable if Redis can't be reached, or could forget what is ordered.
     """
+    to_order = workers if to_order is None else to_order
     if settings.redis_url is not None:
-        ledger = open_ledger(settings, to_order=workers)
+        ledger = open_ledger(settings, to_order=to_order)
         if not workers or has_workers(settings):
             yield Attached(ledger, brought_up=False)
             return
     with open_home(settings) as users:
         state, ours = _stack(settings, users, workers=workers, flower=flower)
-        ledger = open_ledger(settings, to_order=workers)
+        ledger = open_ledger(settings, to_order=to_order)
         try:
             yield Attached(ledger, brought_up=ours, flower=state.get("flower"))
         finally:

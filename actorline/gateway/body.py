@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from actorline.errors import Code, Refused
 from actorline.gateway.problems import Fault
-from actorline.jobs.document import MAX_INPUT_BYTES
+from actorline.jobs.document import MAX_INPUT_BYTES, is_key
 
 MAX_BODY_BYTES: Final = MAX_INPUT_BYTES + 1_000_000  # an input as large as the platform takes, and the rest of an order
 MAX_HELD_BYTES: Final = 12 * MAX_BODY_BYTES  # each takes several times its size while it is parsed
@@ -85,6 +85,12 @@ def with_key(raw: Any, idempotency_key: str | None) -> Any:
         message = "The document's key is not that of the Idempotency-Key header. Nothing was started. Give one of them."
         raise Refused(Code.DOCUMENT_INVALID, message)
     return {**raw, "key": key}
+
+
+def key_in(raw: Any) -> str | None:
+    """Return the key that an order names; None: it names none, or what can't be one."""
+    key = raw.get("key") if isinstance(raw, dict) else None
+    return key if is_key(key) else None
 
 
 def _too_large() -> Fault:

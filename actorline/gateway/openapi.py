@@ -52,6 +52,15 @@ IdempotencyKey = Annotated[
     str | None,
     Header(description="The job's key, if the document doesn't hold it", json_schema_extra={"pattern": KEY_PATTERN}),
 ]
+RequestKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Of this request, new for each wish: the same one a second time changes nothing",
+    ),
+]
 DOCUMENT_BODY: Final[Mapping[str, Any]] = {
     "requestBody": {
         "required": True,

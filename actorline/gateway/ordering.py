@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from actorline.errors import Refused
+from actorline.errors import Code, Refused, Unavailable
 from actorline.gateway.grouping import Groups
 from actorline.gateway.starting import Starter
 from actorline.jobs.job import Job
@@ -14,6 +14,9 @@ from actorline.jobs.submit import Submitted, submit_many
 from actorline.settings import Settings
 
 SMALL_BYTES: Final = 10_000  # what a small order weighs in the end, with its answer
+TAKE_SECS: Final = (
+    9.0  # longer than a write may take to be on disk; shorter than the drain, so that a stop cuts nobody off
+)
 GROUP_BYTES: Final = 1_000_000  # a hundred small orders; a large one keeps few waiting
 
 
@@ -25,10 +28,11 @@ class Taken:
 
 @dataclass(frozen=True)
 class Order:
-    """A document, how large it came, and where its answer is waited for."""
+    """A document, how large it came, the key that it gets if it names none, and where its answer is waited for."""
 
     raw: Any
     size_bytes: int
+    fallback_key: str
     answer: "asyncio.Future[Taken]"
 
 
@@ -44,11 +48,19 @@ class OrderDesk:
             "orders", self._work, most=GROUP_BYTES, weight=lambda order: SMALL_BYTES + order.size_bytes
         )
 
-    async def take(self, raw: Any, size_bytes: int) -> Taken:
+    async def take(self, raw: Any, size_bytes: int, fallback_key: str) -> Taken:
         """Raises Refused and Unavailable."""
-        order = Order(raw, size_bytes, self._loop.create_future())
+        order = Order(raw, size_bytes, fallback_key, self._loop.create_future())
         self._groups.put(order)
-        return await order.answer
+        try:
+            async with asyncio.timeout(TAKE_SECS):
+                return await order.answer
+        except TimeoutError:
+            message = (
+                f"Redis did not take the order within {TAKE_SECS:g} s. It may be kept all the same, and begin later: "
+                "send it again with the same key, or cancel it."
+            )
+            raise Unavailable(Code.REDIS_UNAVAILABLE, message) from None
 
     def close(self) -> None:
         self._groups.close()
@@ -56,13 +68,13 @@ class OrderDesk:
     def _work(self, orders: list[Order]) -> None:
         answers: Sequence[Taken | Exception]
         try:
-            answers = self._take([order.raw for order in orders])
+            answers = self._take([(order.raw, order.fallback_key) for order in orders])
         except Exception as error:  # noqa: BLE001 - it is told to whoever waits for an answer
             answers = [error] * len(orders)
         self._loop.call_soon_threadsafe(_answer, orders, answers)
 
-    def _take(self, raws: Sequence[Any]) -> list[Taken | Exception]:
-        submitted = submit_many(raws, ledger=self._ledger, settings=self._settings, trusted=False)
+    def _take(self, orders: Sequence[tuple[Any, str]]) -> list[Taken | Exception]:
+        submitted = submit_many(orders, ledger=self._ledger, settings=self._settings, trusted=False)
         taken = [each for each in submitted if isinstance(each, Submitted)]
         for each in taken:
             if each.created:

@@ -49,6 +49,7 @@ class Problem(BaseModel):
     detail: str
     code: Code
     billed: bool = Field(default=False, description="Whether a run was started that the account pays for")
+    key: str | None = Field(None, description="Send the order again with this Idempotency-Key: then it is taken once")
 
 
 class Fault(Exception):  # noqa: N818
@@ -61,16 +62,28 @@ class Fault(Exception):  # noqa: N818
         self.headers = headers
 
 
-def problem(status: int, reason: Reason, headers: Mapping[str, str] | None = None) -> Response:
+def name_order(request: Request, key: str) -> None:
+    """Let a refusal that asks for the order again name its key, which the sender may not know."""
+    request.state.order_key = key
+
+
+def problem(
+    status: int, reason: Reason, headers: Mapping[str, str] | None = None, *, request: Request | None = None
+) -> Response:
+    detail, key = reason.message, getattr(request.state, "order_key", None) if request else None
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        key = None
+    elif key and key not in detail:
+        detail = f"{detail} The order's key is {key}."
     document = Problem(
-        title=HTTPStatus(status).phrase, status=status, detail=reason.message, code=reason.code, billed=reason.billed
+        title=HTTPStatus(status).phrase, status=status, detail=detail, code=reason.code, billed=reason.billed, key=key
     )
     extra = dict(headers or {})
     if status == HTTPStatus.UNAUTHORIZED:
         extra["WWW-Authenticate"] = "Bearer"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         extra["Retry-After"] = str(RETRY_AFTER_SECS)
-    return Response(document.model_dump_json(), status, extra, MEDIA_TYPE)
+    return Response(document.model_dump_json(exclude_none=True), status, extra, MEDIA_TYPE)
 
 
 def show_problems(app: FastAPI) -> None:
@@ -84,28 +97,28 @@ def show_problems(app: FastAPI) -> None:
         app.add_exception_handler(kind, handler)
 
 
-async def _fault(_: Request, error: Any) -> Response:
-    return problem(error.status, error.reason, error.headers)
+async def _fault(request: Request, error: Any) -> Response:
+    return problem(error.status, error.reason, error.headers, request=request)
 
 
-async def _refused(_: Request, error: Any) -> Response:
-    return problem(STATUSES.get(error.reason.code, 422), error.reason)
+async def _refused(request: Request, error: Any) -> Response:
+    return problem(STATUSES.get(error.reason.code, 422), error.reason, request=request)
 
 
-async def _redis(_: Request, error: Any) -> Response:
+async def _redis(request: Request, error: Any) -> Response:
     fault = describe_fault(error)
     log.warning("redis_unavailable", error=fault)
     message = (
         f"Redis can't be used: {fault}. What was asked may have been done; no run was started by it. "
         "Send the request again, an order with the same key."
     )
-    return problem(503, Reason(code=Code.REDIS_UNAVAILABLE, message=message, billed=False))
+    return problem(503, Reason(code=Code.REDIS_UNAVAILABLE, message=message, billed=False), request=request)
 
 
-async def _not_durable(_: Request, error: Exception) -> Response:
+async def _not_durable(request: Request, error: Exception) -> Response:
     log.error("ledger_not_durable", error=str(error))
     message = f"{error}. Send the request again, an order with the same key."
-    return problem(503, Reason(code=Code.LEDGER_NOT_DURABLE, message=message, billed=False))
+    return problem(503, Reason(code=Code.LEDGER_NOT_DURABLE, message=message, billed=False), request=request)
 
 
 async def _no_delivery(_: Request, error: Exception) -> Response:
@@ -151,4 +164,4 @@ async def _bug(request: Request, error: Exception) -> Response:
     ]
     log.error("request_failed", method=request.method, error=type(error).__name__, traceback=places)
     message = "A fault of Actorline's; its log says where. An order may have been taken: look, or send it again."
-    return problem(500, Reason(code=Code.INTERNAL, message=message, billed=False))
+    return problem(500, Reason(code=Code.INTERNAL, message=message, billed=False), request=request)

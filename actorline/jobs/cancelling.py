@@ -1,11 +1,19 @@
-"""Cancelling is a wish in the ledger, set whatever the job's state is: it never loses a race."""
+"""Cancelling is a wish in the ledger, set whatever the job's state is: it never loses a race, and is never refused."""
 
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.requests import request_field
 from actorline.jobs.states import LIVE
 
 
-def cancel_job(ledger: Ledger, key: str) -> bool:
-    """Say that the job isn't wanted any more; it is due at once. False: unknown, or ended already."""
-    fields = {"wanted": "cancel", "resume": True}
-    won = ledger.change(key, states=LIVE, epoch=None, care_s=0, tell="cancel-asked", on_disk=True, fields=fields)
-    return won is not None
+def cancel_job(ledger: Ledger, key: str, *, request: str | None = None) -> bool:
+    """Record that the job isn't wanted any more; it is due at once. False: unknown, or it had ended already.
+
+    The wish is in force before its place on Redis's disk is waited for, and also where that can't be had.
+    `request`: see `request_field`; the second time it changes nothing, even if the job was retried in between.
+    """
+    asked = request_field("cancel", request)
+    won = ledger.change(
+        key, states=LIVE, epoch=None, care_s=0, tell="cancel-asked", on_disk=True, or_warn=True,
+        guards={asked: ""}, fields={"wanted": "cancel", "resume": True, asked: "@now"},
+    )  # fmt: skip
+    return won is not None or ledger.has_field(key, asked)

@@ -22,6 +22,7 @@ from actorline.errors import Code, Refused
 KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}$"
 KEY_RULE: Final = "1 to 200 of A-Z a-z 0-9 . _ - @ : +, the first a letter or digit"
 MAX_INPUT_BYTES: Final = 9_437_184  # fact sheet, section 2: body limit, measured decompressed
+_TASKS: Final = uuid.UUID("6f1d3c0e-2a57-5b0c-9d55-4b1c9a2f7e10")  # the namespace of keys that task ids become
 PLACEHOLDERS: Final = frozenset({"key", "date", "run_id"})
 Target = Literal["actor", "actor_task", "run_id", "dataset_id"]
 TARGETS: Final[tuple[Target, ...]] = get_args(Target)
@@ -170,7 +171,9 @@ class JobDocument(Section):
     )
 
     version: Literal[1] = 1
-    key: str | None = Field(None, pattern=KEY_PATTERN, description="The key is the job; default: a fresh UUIDv7")
+    key: str | None = Field(
+        None, pattern=KEY_PATTERN, description="The key is the job; default: made once for the order"
+    )
     actor: Name | None = None
     actor_task: Name | None = None
     run_id: Id | None = Field(None, description="Take over a run that exists")
@@ -321,6 +324,11 @@ def fresh_key() -> str:
     number = int.from_bytes(moment + os.urandom(10), "big")
     number = number & ~(0xF << 76) & ~(0x3 << 62) | (0x7 << 76) | (0x2 << 62)
     return str(uuid.UUID(int=number))
+
+
+def key_of_task(task_id: str) -> str:
+    """Return the key of an order without one that a Celery task brings: the same when its message comes twice."""
+    return str(uuid.uuid5(_TASKS, task_id))
 
 
 def shown_key(key: Any) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
 from redis.commands.core import Script
 from redis.exceptions import NoScriptError, ResponseError
 
@@ -14,6 +15,8 @@ WAIT_MS: Final = 5_000  # with `appendfsync everysec` a busy disk may take a sec
 KNOWN_SECS: Final = 5.0  # INFO takes longer than a write; whether there is a disk to wait for changes by hand only
 OLD_SERVER_WAIT_SECS: Final = 2.0  # before Redis 7.2: `appendfsync everysec` has written what is two seconds old
 OLDEST_VERSION: Final = (6, 2)  # the ledger uses ZRANGE ... REV and SMISMEMBER
+
+log = structlog.get_logger(__name__)
 
 
 class NotDurableError(Exception):
@@ -95,6 +98,17 @@ class Disk:
         if not server.has_aof:
             raise NotDurableError("Redis keeps no append-only file (appendonly no)")
         return self._run_and_wait(script, calls) if server.can_wait_for_disk else self._run_old(script, calls)
+
+    def run_or_warn(self, script: Script, calls: Sequence[Call]) -> list[Any]:
+        """The same for what must happen in any case, such as a wish to stop: the disk is waited for, not insisted on.
+
+        The calls may be executed twice with the same arguments, which every script of the ledger allows.
+        """
+        try:
+            return self.run(script, calls)
+        except NotDurableError as error:
+            log.warning("not_on_disk", error=f"{error}. What was asked is done; a crash of Redis could undo it.")
+            return [script(keys=keys, args=args) for keys, args in calls]
 
     def _known_server(self) -> Server:
         """What is known of the server refuses in time, and proves nothing: that is what WAITAOF's own answer does."""

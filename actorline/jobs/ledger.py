@@ -166,11 +166,16 @@ class Ledger:
                 pipe.hmget(self.name("job", key), _JOB_FIELDS)
             return [_job_if_readable(key, values) for key, values in zip(keys, pipe.execute(), strict=True)]
 
-    def _call(self, script: str, *, keys: list[str], args: list[Any], on_disk: bool) -> Any:
+    def _call(self, script: str, *, keys: list[str], args: list[Any], on_disk: bool, or_warn: bool = False) -> Any:
         if not on_disk:
             return self._scripts[script](keys=keys, args=args)
-        (answer,) = self._disk.run(self._scripts[script], [(keys, args)])
+        run = self._disk.run_or_warn if or_warn else self._disk.run
+        (answer,) = run(self._scripts[script], [(keys, args)])
         return answer
+
+    def has_field(self, key: str, name: str) -> bool:
+        """Return whether the job's hash holds the field."""
+        return bool(self.redis.hexists(self.name("job", key), name))
 
     def account(self, key: str) -> str | None:
         return cast("str | None", self.redis.hget(self.name("job", key), "account"))
@@ -191,6 +196,7 @@ class Ledger:
         data: Mapping[str, Any] | None = None,
         guards: Mapping[str, object] | None = None,
         on_disk: bool = False,
+        or_warn: bool = False,
         fields: Mapping[str, object] | None = None,
     ) -> int | None:
         """Change the job if it is in one of `states`, has `epoch` (None: any) and every guard's value.
@@ -198,13 +204,14 @@ class Ledger:
         `care_s`: seconds until upkeep looks after the job, None for never, "" to leave that as it is.
         `fields`: what else the job's hash shall hold; None empties a field, "@now" stands for Redis's time.
         `tell`: an entry for the timeline, with `data`.
-        `on_disk`: return only when the change is on Redis's disk; raises NotDurableError if that can't be had.
+        `on_disk`: return only when the change is on Redis's disk; raises NotDurableError if that can't be had, or with
+        `or_warn` logs a warning, and the change stands.
         Answers the epoch that the job has now, or None if the change was refused: somebody else was first.
         """
         guards = guards or {}
         keys = [self.name("job", key), self.name("events", key), self.name("due"), self.name("tally")]
         outcome, now_epoch, _, _ = self._call(
-            "change", on_disk=on_disk,
+            "change", on_disk=on_disk, or_warn=or_warn,
             keys=keys,
             args=[key, _token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
                   to or "", int(next_epoch), "none" if care_s is None else care_s,

@@ -7,29 +7,25 @@ from actorline.jobs.attempts import next_attempt
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.requests import request_field
 from actorline.jobs.states import Event, State
 
 LOST_FOR_GOOD: Final = frozenset({Code.DATASET_VANISHED, Code.RUN_VANISHED})
 """The run's rows don't come back: only another run brings them."""
 
 
-def retry_job(ledger: Ledger, key: str) -> Job:
-    """Set an ended job going again; it is due at once. Answers the job as it was.
+def retry_job(ledger: Ledger, key: str, *, request: str | None = None) -> None:
+    """Set an ended job going again; it is due at once.
 
+    `request`: see `request_field`; the second time it changes nothing, however the job has fared since.
     Raises Refused, with nothing changed, for a job that isn't known, goes on, or is delivered.
     """
-    job = ledger.load(key)
+    job, asked = ledger.load(key), request_field("retry", request)
     if job is None:
         raise Refused(Code.UNKNOWN_KEY, f"No job has the key {shown_key(key)!r}. Nothing was started.")
-    if not job.is_terminal:
-        raise Refused(Code.CONFLICT, f"The job {key} goes on ({job.state}): there is nothing to retry.")
-    if job.state is State.DELIVERED:
-        rows = f"dataset_id {job.dataset_id} fetches its rows again, and " if job.dataset_id else ""
-        message = (
-            f"The job {key} is delivered. Nothing was started. "
-            f"Under a new key {rows}the same document is another paid run."
-        )
-        raise Refused(Code.CONFLICT, message)
+    if ledger.has_field(key, asked):
+        return
+    _check_ended(job)
     event = way_back(job)
     raises_attempt = event is Event.RETRY and job.order.starts_run and bool(ledger.runs(key, job.attempt))
     moved = ledger.move(
@@ -39,11 +35,24 @@ def retry_job(ledger: Ledger, key: str) -> Job:
         on_disk=True,
         tell="retried",
         data={"from": job.state, "attempt": job.attempt + raises_attempt},
-        fields={**_afresh(job), **(next_attempt(job) if raises_attempt else {})},
+        guards={asked: ""},
+        fields={**_afresh(job), **(next_attempt(job) if raises_attempt else {}), asked: "@now"},
     )
-    if not moved:
+    if not moved and not ledger.has_field(key, asked):
         raise Refused(Code.CONFLICT, f"The job {key} was retried by somebody else just now.")
-    return job
+
+
+def _check_ended(job: Job) -> None:
+    """Refuse to retry a job that is still running, or that has delivered everything."""
+    if not job.is_terminal:
+        raise Refused(Code.CONFLICT, f"The job {job.key} is still running ({job.state}): there is nothing to retry.")
+    if job.state is State.DELIVERED:
+        rows = f"dataset_id {job.dataset_id} fetches its rows again, and " if job.dataset_id else ""
+        message = (
+            f"The job {job.key} is delivered. Nothing was started. "
+            f"Under a new key {rows}the same document is another paid run."
+        )
+        raise Refused(Code.CONFLICT, message)
 
 
 def way_back(job: Job) -> Event:

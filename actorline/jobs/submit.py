@@ -10,7 +10,7 @@ import redis
 
 from actorline.delivery.sink import SinkError, is_below, open_sink
 from actorline.errors import Code, Refused, Unavailable
-from actorline.jobs.document import JobDocument, fresh_key, parse_document
+from actorline.jobs.document import JobDocument, fresh_key, key_of_task, parse_document
 from actorline.jobs.durability import NotDurableError
 from actorline.jobs.ledger import Ledger, NewJob, Registered
 from actorline.jobs.notifying import check_notify
@@ -41,23 +41,26 @@ def submit(
     """Take an order: a new job, or one more caller of the job that has its key.
 
     `trusted`: the order comes from this machine's user, who may name any sink. Raises Refused (nothing is changed)
-    and Unavailable.
+    and Unavailable, which names the key.
     """
-    (taken,) = _take([_check(raw, ledger, settings, trusted=trusted, caller=caller)], ledger)
+    fallback_key = key_of_task(caller["id"]) if caller else fresh_key()
+    (taken,) = _take([_check(raw, ledger, settings, fallback_key, trusted=trusted, caller=caller)], ledger)
     if isinstance(taken, Refused):
         raise taken
     return taken
 
 
-def submit_many(raws: Sequence[Any], *, ledger: Ledger, settings: Settings, trusted: bool) -> list[Submitted | Refused]:
+def submit_many(
+    orders: Sequence[tuple[Any, str]], *, ledger: Ledger, settings: Settings, trusted: bool
+) -> list[Submitted | Refused]:
     """Take orders together: one wait for Redis's disk serves all. Each is taken or refused by itself.
 
-    Raises Unavailable.
+    `orders`: each document, and the key that was made for it in case it names none. Raises Unavailable.
     """
     checked: list[NewJob | Refused] = []
-    for raw in raws:
+    for raw, fallback_key in orders:
         try:
-            checked.append(_check(raw, ledger, settings, trusted=trusted))
+            checked.append(_check(raw, ledger, settings, fallback_key, trusted=trusted))
         except Refused as refused:
             checked.append(refused)
     taken = iter(_take([order for order in checked if isinstance(order, NewJob)], ledger))
@@ -65,22 +68,29 @@ def submit_many(raws: Sequence[Any], *, ledger: Ledger, settings: Settings, trus
 
 
 def _check(
-    raw: Any, ledger: Ledger, settings: Settings, *, trusted: bool, caller: Mapping[str, Any] | None = None
+    raw: Any,
+    ledger: Ledger,
+    settings: Settings,
+    fallback_key: str,
+    *,
+    trusted: bool,
+    caller: Mapping[str, Any] | None = None,
 ) -> NewJob:
     document = parse_document(raw)
     check_notify(document, settings)
     check_input_url(document, settings)
-    key = document.key or fresh_key()
-    with _reaching():
+    key = document.key or fallback_key
+    with _reaching([key]):
         now = ledger.now() if "{date}" in (document.sink.url or settings.default_sink) else 0
     sink = fill_sink(document, key, now, settings)
     if document.sink.url and not trusted:
         _check_roots(sink, settings)
-    return NewJob(key, document, sink, fresh=document.key is None, caller=caller)
+    is_fresh = document.key is None and caller is None  # a message may come again after Redis has lost its first job
+    return NewJob(key, document, sink, fresh=is_fresh, caller=caller)
 
 
 def _take(orders: Sequence[NewJob], ledger: Ledger) -> list[Submitted | Refused]:
-    with _reaching():
+    with _reaching([order.key for order in orders]):
         registered = ledger.register(orders, care_s=SEND_CARE_SECS) if orders else []
     return [
         _conflict(order, each)
@@ -99,19 +109,20 @@ def _conflict(order: NewJob, registered: Registered) -> Refused:
 
 
 @contextmanager
-def _reaching() -> Iterator[None]:
+def _reaching(keys: Sequence[str]) -> Iterator[None]:
+    again = f"send it again with the key {keys[0]}" if len(keys) == 1 else "send it again with the same key"
     try:
         yield
     except NotDurableError as error:
         message = (
-            f"{error}. No run was started, but the order may be kept, and begin later: send it again with the same "
-            "key, or cancel it. Has Redis an append-only file (appendonly yes), and room on its disk?"
+            f"{error}. No run was started, but the order may be kept, and begin later: {again}, or cancel it. "
+            "Has Redis an append-only file (appendonly yes), and room on its disk?"
         )
         raise Unavailable(Code.LEDGER_NOT_DURABLE, message) from error
     except redis.RedisError as error:
         message = (
             f"Redis can't be used: {describe_fault(error)}. The order may be in the ledger, but no run was started: "
-            "send it again with the same key."
+            f"{again}."
         )
         raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
 

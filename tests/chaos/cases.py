@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 from callers import Caller, call
 from real_parts import Emulator, Line, delivery_of, make_line, start_worker, unacked, wait_for
 from toll import Point, TollGate
+
+from actorline.jobs.document import key_of_task
 
 FAULTY_WORKER = Path(__file__).with_name("faulty_worker.py")
 ROWS = 300
@@ -32,6 +35,8 @@ class Case:
     """More than one: the others live on when one is killed, and no new one is started."""
     callers: int = 0
     """Further callers of the job, with continuations: half of them come after its end."""
+    has_key: bool = True
+    """False: the order comes without one."""
 
     @property
     def group(self) -> str:
@@ -102,9 +107,12 @@ def start_faulty_worker(line: Line, fault: dict[str, str]) -> subprocess.Popen[b
 def _strike(case: Case, line: Line, gate: TollGate, workers: list[subprocess.Popen[bytes]]) -> Outcome:
     records = {"OUTPUT": {"body": {"numbers": list(range(500))}}}
     actor = line.emulator.actor(case.name, items=ROWS, duration_secs=case.duration_secs, records=records)
-    document = {"key": case.name, "actor": actor, "poll_interval_secs": 1, "collect": {"page_items": ROWS // 2}}
+    document = {"actor": actor, "poll_interval_secs": 1, "collect": {"page_items": ROWS // 2}}
     outcome, began, struck_at = Outcome(), time.monotonic(), None
-    pending = line.submit(document)
+    task_id = str(uuid.uuid4())
+    key = case.name if case.has_key else key_of_task(task_id)
+    pending = line.submit(document | ({"key": key} if case.has_key else {}), task_id=task_id)
+    document["key"] = key
     callers = [call(line, document) for _ in range(case.callers // 2)]
     while not pending.ready() and time.monotonic() < began + END_SECS:
         if struck_at is None and any(is_struck(worker) for worker in workers):
@@ -119,16 +127,16 @@ def _strike(case: Case, line: Line, gate: TollGate, workers: list[subprocess.Pop
     if pending.successful():
         outcome.result = pending.get(timeout=5)
     else:
-        outcome.error = f"{line.state(case.name)} after {outcome.total_s:.0f} s: {pending.result!r}"
+        outcome.error = f"{line.state(key)} after {outcome.total_s:.0f} s: {pending.result!r}"
     callers += [call(line, document) for _ in range(case.callers - len(callers))]
     outcome.served = sum(is_served(caller, outcome.result) for caller in callers)
-    _look_at_the_job(line, actor, case.name, outcome)
+    _look_at_the_job(line, actor, key, outcome)
     if struck_at is not None:
-        steps = [*(entry.at for entry in line.ledger.timeline(case.name)), *(at for at, _ in gate.passed)]
+        steps = [*(entry.at for entry in line.ledger.timeline(key)), *(at for at, _ in gate.passed)]
         outcome.take_over_s = min((at - struck_at for at in steps if at > struck_at), default=None)
     for worker in frozen:
-        outcome.late_writes += let_go_on(worker, line, case.name)
-        _look_at_the_job(line, actor, case.name, outcome)
+        outcome.late_writes += let_go_on(worker, line, key)
+        _look_at_the_job(line, actor, key, outcome)
     _look_at_what_is_left(line, outcome)
     return outcome
 

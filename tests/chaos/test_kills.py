@@ -48,6 +48,19 @@ AT_STEPS = [
 ]
 
 
+WITHOUT_KEY = [
+    Case(f"keyless-{place.rpartition(':')[2]}", worker={"CHAOS_DIE": f"{place} 1 after"}, has_key=False)
+    for place in ("tasks.run:submit", "tasks.run:_go_on")
+]
+
+
+@pytest.mark.parametrize("case", WITHOUT_KEY, ids=lambda case: case.name)
+def test_order_without_a_key_is_one_run_when_its_worker_is_killed(outcome_of, case):
+    outcome = outcome_of(case)
+    assert outcome.kills == 1
+    assert_paid_once_and_whole(outcome)
+
+
 @pytest.mark.parametrize("case", AT_REQUESTS, ids=lambda case: case.name)
 def test_worker_killed_at_a_request_costs_no_second_run_and_no_row(outcome_of, case):
     outcome = outcome_of(case)

@@ -9,6 +9,8 @@ import pytest
 from real_parts import wait_for
 from terminal import Running, Terminal
 
+from actorline.jobs.ledger import connect
+
 LONG = {"duration_secs": 600, "items": 6000}
 
 
@@ -110,3 +112,14 @@ def test_run_beside_a_command_that_only_reads_brings_up_workers_of_its_own(termi
             reader.close()
             stack.communicate(timeout=30)
     assert ordering.end().code == 0
+
+
+def test_interrupt_aborts_the_run_although_redis_writes_nothing_to_disk(terminal):
+    command, run = start_run(terminal, "not-on-disk", "--json")
+    with connect(f"redis+socket://{terminal.home}/valkey.sock") as redis:
+        redis.config_set("appendonly", "no")
+    command.signal(signal.SIGINT)
+    done = command.end()
+    assert (done.code, done.json["state"], done.json["run_status"]) == (130, "CANCELLED", "ABORTED")
+    assert terminal.emulator.run(run["id"])["status"] == "ABORTED"
+    assert "Traceback" not in done.err

@@ -95,3 +95,53 @@ def test_answer_that_comes_twice_sends_the_callers_next_task_once(line):
     wait_for(lambda: not line.ledger.callers("answer-doubled"), what="the doubled answer's finding that it is one")
     assert line.client.AsyncResult(following.options["task_id"]).state == "PENDING"
     assert pending.get(timeout=1) == result
+
+
+def ended(line, key, attempt=1):
+    return wait_for(
+        lambda: (job := line.ledger.load(key)) and job.is_terminal and job.attempt == attempt and job, what="the end"
+    )
+
+
+def test_order_without_a_key_that_comes_twice_is_one_paid_run(line):
+    actor = line.emulator.actor("keyless-doubled", items=10, duration_secs=1)
+    task_id = uuid()
+    orders = [line.submit({"actor": actor, "poll_interval_secs": 1}, task_id=task_id) for _ in range(2)]
+    results = [order.get(timeout=40) for order in orders]
+    late = line.submit({"actor": actor, "poll_interval_secs": 1}, task_id=task_id)
+    line.send("actorline.status", "nobody").get(timeout=10)  # it lies behind the late one in the queue
+    assert results[0] == results[1] == late.get(timeout=10)
+    assert len(line.emulator.starts(actor)) == 1
+
+
+def test_retry_that_comes_twice_pays_for_one_more_run(line):
+    actor = line.emulator.actor("retry-doubled", items=0, duration_secs=0, final_status="FAILED")
+    line.submit({"key": "retry-doubled", "actor": actor, "poll_interval_secs": 1})
+    ended(line, "retry-doubled")
+    task_id = uuid()
+    for _ in range(2):
+        line.client.send_task("actorline.retry", ["retry-doubled"], queue=line.namespace, task_id=task_id)
+        ended(line, "retry-doubled", attempt=2)
+    line.send("actorline.status", "nobody").get(timeout=10)
+    assert ended(line, "retry-doubled", attempt=2).retries == 1
+    assert len(line.emulator.starts(actor)) == 2
+
+
+def test_cancel_that_comes_again_after_a_retry_stops_nothing(line):
+    actor = line.emulator.actor("cancel-doubled", items=0, duration_secs=60)
+    line.submit({"key": "cancel-doubled", "actor": actor, "poll_interval_secs": 1})
+    wait_for(lambda: (job := line.ledger.load("cancel-doubled")) and job.run_id, what="the run")
+    task_id = uuid()
+
+    def cancel():
+        line.client.send_task("actorline.cancel", ["cancel-doubled"], queue=line.namespace, task_id=task_id)
+        line.send("actorline.status", "nobody").get(timeout=10)
+
+    cancel()
+    assert ended(line, "cancel-doubled").state == "CANCELLED"
+    line.send("actorline.retry", "cancel-doubled").get(timeout=10)
+    cancel()
+    assert line.ledger.load("cancel-doubled").wanted is None
+    assert "cancel-asked" not in line.events("cancel-doubled")[line.events("cancel-doubled").index("retried") :]
+    line.cancel("cancel-doubled").get(timeout=10)
+    assert ended(line, "cancel-doubled", attempt=2).state == "CANCELLED"

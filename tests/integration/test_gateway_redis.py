@@ -10,6 +10,8 @@ from gateway_process import running_gateway
 from real_parts import make_line, wait_for
 from terminal import running_valkey
 
+from actorline.jobs.ledger import connect
+
 
 @pytest.fixture
 def gateway(short_folder, emulator, tmp_path):
@@ -73,3 +75,24 @@ def test_an_order_that_would_not_be_on_disk_is_not_taken(gateway, short_folder):
         wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's answer")
         assert_unavailable(gateway.order(key="k", actor="x"), "ledger-not-durable", "No run was started")
         assert gateway.http.get("/v1/jobs/k").status_code == 404
+
+
+def test_order_without_key_on_a_slow_disk_is_told_the_key_that_was_made(gateway, short_folder):
+    with running_valkey(short_folder, "--appendfsync", "no"):
+        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's answer")
+        refused = gateway.order(actor="x")
+        assert_unavailable(refused, "ledger-not-durable", refused.json()["key"])
+        with connect(f"redis+socket://{short_folder}/s") as redis:
+            redis.config_set("appendfsync", "always")
+        assert gateway.order(key=refused.json()["key"], actor="x").status_code == 200  # it was in the ledger
+        assert [job["key"] for job in gateway.http.get("/v1/jobs").json()["jobs"]] == [refused.json()["key"]]
+
+
+def test_cancel_is_taken_where_nothing_can_be_promised_of_the_disk(gateway, short_folder):
+    with running_valkey(short_folder):
+        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's answer")
+        assert gateway.order(key="k", actor="x").status_code == 202
+        with connect(f"redis+socket://{short_folder}/s") as redis:
+            redis.config_set("appendonly", "no")
+        assert gateway.http.post("/v1/jobs/k/cancel").status_code == 202
+        assert gateway.line.ledger.load("k").wanted == "cancel"

@@ -14,6 +14,7 @@ from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger, NewJob, Registered, UnreadableJobError, connect
 from actorline.jobs.listing import list_jobs
+from actorline.jobs.retrying import retry_job
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 
 ORDER = {"actor": "apify/x", "input": {"startUrls": ["é"]}, "labels": {"team": "shop"}}
@@ -606,3 +607,17 @@ def test_a_document_survives_the_ledger(ledger):
     register(ledger, document=document)
     assert loaded(ledger).order == document
     assert loaded(ledger).order.body_hash() == document.body_hash()
+
+
+def test_a_request_is_obeyed_once_however_the_job_has_fared_since(ledger):
+    created(ledger, state=State.RUNNING)
+    assert cancel_job(ledger, "k", request="first")
+    ledger.change("k", epoch=1, to=State.CANCELLED, fields={"wanted": None})
+    retry_job(ledger, "k", request="again")
+    ledger.change("k", epoch=1, to=State.FAILED)
+    assert cancel_job(ledger, "k", request="first")
+    retry_job(ledger, "k", request="again")
+    job = loaded(ledger)
+    assert (job.state, job.wanted, job.retries) == (State.FAILED, None, 1)
+    retry_job(ledger, "k", request="once more")
+    assert loaded(ledger).retries == 2

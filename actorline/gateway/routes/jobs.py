@@ -11,10 +11,12 @@ from starlette.responses import Response
 
 from actorline.errors import Code, Refused
 from actorline.gateway.admission import Grant
-from actorline.gateway.body import parse_json, with_key
+from actorline.gateway.body import key_in, parse_json, with_key
 from actorline.gateway.context import MayCancel, MayRead, MaySubmit, Visit
-from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, problems, result
+from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, RequestKey, problems, result
+from actorline.gateway.problems import name_order
 from actorline.jobs.cancelling import cancel_job
+from actorline.jobs.document import fresh_key
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.listing import CURSOR_PATTERN, Cursor, list_jobs
 from actorline.jobs.retrying import retry_job
@@ -47,14 +49,16 @@ class JobList(BaseModel):
     },
 )
 async def order(request: Request, visit: MaySubmit, idempotency_key: IdempotencyKey = None) -> Response:
-    """The same document under the same key joins the job that exists: send an order again without fear. Without a key
-    each order is a new job.
+    """The same document under the same key joins the job that exists: send an order again without fear. An order
+    without a key gets one; a refusal that asks for the order again names it (`key`), to be sent as Idempotency-Key.
     """
     async with visit.context.bodies.read(request) as body:
         raw = with_key(await _parsed(body), idempotency_key)
         _check_account(raw, visit.grant)
+        key = key_in(raw) or fresh_key()
+        name_order(request, key)
         try:
-            taken = await visit.context.desk.take(raw, len(body))
+            taken = await visit.context.desk.take(raw, len(body), key)
         except Refused as refused:
             if refused.reason.code is Code.CONFLICT:
                 await _check_conflict(raw["key"], visit)
@@ -157,10 +161,10 @@ def _look(visit: Visit, key: str) -> tuple[Job, str]:
         **problems(401, 403, 404, 422, 500, 503),
     },
 )
-def cancel(key: JobKey, visit: MayCancel) -> Response:
+def cancel(key: JobKey, visit: MayCancel, idempotency_key: RequestKey = None) -> Response:
     """Safe to repeat. The job has ended when its `state` says so."""
     visit.find_job(key)
-    asked = cancel_job(visit.context.ledger, key)
+    asked = cancel_job(visit.context.ledger, key, request=idempotency_key)
     if asked:
         visit.context.starter.start(key)
     return _shown(visit.find_job(key), 202 if asked else 200)
@@ -175,10 +179,12 @@ def cancel(key: JobKey, visit: MayCancel) -> Response:
         **problems(401, 403, 404, 409, 422, 500, 503),
     },
 )
-def retry(key: JobKey, visit: MaySubmit) -> Response:
-    """From the cheapest point: only the rows that are missing, else another paid run."""
+def retry(key: JobKey, visit: MaySubmit, idempotency_key: RequestKey = None) -> Response:
+    """From the cheapest point: only the rows that are missing, else another paid run. With an Idempotency-Key it is
+    safe to repeat: the same one retries once, however the job has fared since.
+    """
     visit.find_job(key)
-    retry_job(visit.context.ledger, key)
+    retry_job(visit.context.ledger, key, request=idempotency_key)
     visit.context.starter.start(key)
     return _shown(visit.find_job(key), 202, Location=f"/v1/jobs/{quote(key)}")
 

@@ -147,16 +147,31 @@ def test_a_bad_document_does_not_reach_the_ledger(settings):
 def test_of_many_orders_each_is_taken_or_refused_by_itself(settings):
     ledger: Any = FakeLedger(Registered("created", "hash", State.QUEUED))
     first, second, third = submit_many(
-        [{"actor": "x", "key": "a"}, {"actor": 5}, {"actor": "x", "key": "b"}],
+        [({"actor": "x", "key": "a"}, "made-1"), ({"actor": 5}, "made-2"), ({"actor": "x"}, "made-3")],
         ledger=ledger, settings=settings, trusted=True,
     )  # fmt: skip
-    assert [first, third] == [Submitted(key, created=True, state=State.QUEUED) for key in ("a", "b")]
+    assert [first, third] == [Submitted(key, created=True, state=State.QUEUED) for key in ("a", "made-3")]
     assert isinstance(second, Refused)
-    assert [order.key for order in ledger.orders] == ["a", "b"]
+    assert [(order.key, order.fresh) for order in ledger.orders] == [("a", False), ("made-3", True)]
 
 
 def test_only_bad_orders_do_not_reach_the_ledger(settings):
     ledger: Any = FakeLedger(AssertionError("asked"))
-    assert [type(each) for each in submit_many([{"actor": 5}], ledger=ledger, settings=settings, trusted=True)] == [
-        Refused
-    ]
+    taken = submit_many([({"actor": 5}, "made")], ledger=ledger, settings=settings, trusted=True)
+    assert [type(each) for each in taken] == [Refused]
+
+
+def test_order_without_key_in_a_message_has_one_however_often_it_comes(settings):
+    ledger: Any = FakeLedger(Registered("created", "hash", State.QUEUED))
+    for task_id in ("task-1", "task-1", "task-2"):
+        submit({"actor": "x"}, ledger=ledger, settings=settings, trusted=False, caller={"id": task_id})
+    first, again, other = ledger.orders
+    assert first.key == again.key != other.key
+    assert not first.fresh  # its message may come again after Redis has lost the job and its run
+
+
+def test_refusal_that_asks_for_the_order_again_names_the_key_made_for_it(settings):
+    ledger: Any = FakeLedger(NotDurableError("no"))
+    with pytest.raises(Unavailable) as raised:
+        submit({"actor": "x"}, ledger=ledger, settings=settings, trusted=True)
+    assert ledger.orders[0].key in str(raised.value)
