@@ -3,19 +3,24 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-all: check containers  ## what CI does
+all: lint types test-all containers  ## what CI does
 
 help:  ## this list
-	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.installed  ## the main job against a local Apify: no account, nothing to configure
 	@$(BIN)/actorline demo
 
-install: .venv/.installed-dev  ## .venv with everything that development needs
+install: .venv/.installed-test  ## .venv with what `make test` needs; every other target adds what it needs
 
 # three files at a time on two cores: they wait more than they compute
-test: .venv/.installed-dev  ## unit and integration tests
-	$(BIN)/pytest --numprocesses 3 --dist loadfile tests/unit tests/integration
+PYTEST := $(BIN)/pytest --numprocesses 3 --dist loadfile tests/unit tests/integration
+
+test: .venv/.installed-test  ## all unit tests, and each promise and each door on real parts; under 5 minutes
+	$(PYTEST) -m 'not thorough'
+
+test-all: .venv/.installed-dev  ## the same, and everything else that may go wrong; 15 minutes
+	$(PYTEST)
 
 check: lint types test  ## formatting, lint, import contracts, types, tests
 
@@ -71,13 +76,18 @@ docs: .venv/.installed-dev  ## what the docs take from the code
 	$(BIN)/pip install --quiet --editable '.[all]'
 	@touch $@
 
+.venv/.installed-test: .venv/bin/pip pyproject.toml
+	$(BIN)/pip install --quiet 'pip>=25.1'  # knows dependency groups
+	$(BIN)/pip install --quiet --editable '.[all]' --group test
+	@touch .venv/.installed $@
+
 .venv/.installed-dev: .venv/bin/pip pyproject.toml
 	$(BIN)/pip install --quiet 'pip>=25.1'  # knows dependency groups
 	$(BIN)/pip install --quiet --editable '.[all]' --group dev
-	@touch .venv/.installed $@
+	@touch .venv/.installed .venv/.installed-test $@
 
 tests/contract/node_modules/.installed: tests/contract/package.json
 	@npm install --prefix tests/contract --ignore-scripts --no-package-lock --no-audit --no-fund
 	@touch $@
 
-.PHONY: all help demo install test check format lint types containers contract chaos storm adversary compare bench docs
+.PHONY: all help demo install test test-all check format lint types containers contract chaos storm adversary compare bench docs

@@ -3,6 +3,8 @@
 import pytest
 from real_parts import reason_of, running_workers
 
+pytestmark = pytest.mark.thorough
+
 TOKEN_OF_NOBODY = "apify_api_CanaryOfNobody"
 
 

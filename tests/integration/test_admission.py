@@ -8,6 +8,8 @@ from real_parts import Line, make_line, running_emulator, running_workers, wait_
 
 from actorline.jobs.admission import TRYING
 
+pytestmark = pytest.mark.thorough
+
 ROOM = 2
 JOBS = 14
 

@@ -64,6 +64,7 @@ BIG = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("part", BIG)
 def test_order_that_is_too_big_is_refused_at_every_door_before_it_is_sent(line, door, part):
     fields, said = BIG[part]
@@ -142,6 +143,7 @@ def test_key_of_another_kind_is_unknown_to_the_workers(line, key):
     assert CANARY not in reason["message"]
 
 
+@pytest.mark.thorough
 def test_hostile_key_is_refused_by_every_command(door):
     keys = [key for key in HOSTILE.values() if "\0" not in key and key != "\ud800"]  # no command line can hold these
     wanted = [("show", key) for key in [*keys, NO_TEXT]]
@@ -230,6 +232,7 @@ def test_actor_that_needs_approval_is_refused_in_the_platforms_words_with_what_t
     assert line.emulator.runs_of(actor) == []
 
 
+@pytest.mark.thorough
 def test_name_that_is_no_text_is_refused_and_told(door):
     options = (["run", "--document", NO_TEXT], ["run", "demo/x", "-i", f"@{NO_TEXT}"], ["submit", NO_TEXT])
     spoken = [door.start(*each) for each in options]
@@ -242,6 +245,7 @@ def test_name_that_is_no_text_is_refused_and_told(door):
         assert done.code == 5
 
 
+@pytest.mark.thorough
 def test_home_that_cannot_be_used_is_told_and_nothing_is_started(line, door):
     actor = line.emulator.actor("homeless", items=1)
     (door.cwd / "a-file").write_text("in the way")

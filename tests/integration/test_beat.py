@@ -11,6 +11,8 @@ from actorline.schedules.book import Book
 from actorline.schedules.deciding import Place
 from actorline.schedules.schedules_file import load_schedules
 
+pytestmark = pytest.mark.thorough
+
 SCHEDULES = """
 [schedules.often]
 every_secs = 2

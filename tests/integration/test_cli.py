@@ -92,6 +92,7 @@ def test_cancel_waits_until_the_run_is_aborted(ended):
     assert (result["key"], result["state"], result["run_status"]) == ("cancelled", "CANCELLED", "ABORTED")
 
 
+@pytest.mark.thorough
 def test_cancel_of_an_ended_or_unknown_job_stops_nothing_and_says_so(shared_terminal, ended):
     done = shared_terminal("cancel", "partial", "--json")
     assert (done.code, done.json["state"]) == (0, "PARTIAL")
@@ -111,6 +112,7 @@ def redis_only(shared_terminal: Terminal, ended: dict[str, Done]) -> Iterator[No
         stack.terminate()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("options", "keys"),
     [
@@ -191,6 +193,7 @@ def test_records_are_listed_and_read_one_by_one(shared_terminal, ended, redis_on
     assert "NOTHING" in missing.err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", ["show", "items", "records"])
 def test_unknown_key_is_refused(shared_terminal, ended, redis_only, command):
     done = shared_terminal(command, "nobody")
@@ -198,6 +201,7 @@ def test_unknown_key_is_refused(shared_terminal, ended, redis_only, command):
     assert "No job has the key 'nobody'" in done.err
 
 
+@pytest.mark.thorough
 def test_run_in_the_terminal_ends_with_the_run_and_not_with_the_next_poll(terminal, emulator):
     actor = emulator.actor("long-polled", items=10, duration_secs=3)
     done = terminal.run(key="long-polled", actor=actor, poll_interval_secs=600).end(within=100)

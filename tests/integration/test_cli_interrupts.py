@@ -41,6 +41,7 @@ def test_interrupt_aborts_the_run_says_so_and_leaves_no_process(terminal, number
     assert not terminal.processes()
 
 
+@pytest.mark.thorough
 def test_second_interrupt_does_not_wait_and_says_what_may_be_billing(terminal, faults):
     command, run = start_run(terminal, "twice")
     faults({"method": "POST", "path_regex": "/abort$", "action": "status", "status": 500, "times": 1000})
@@ -55,6 +56,7 @@ def test_second_interrupt_does_not_wait_and_says_what_may_be_billing(terminal, f
     terminal.wait_until_empty()
 
 
+@pytest.mark.thorough
 def test_kept_run_goes_on_and_cancel_comes_back_to_it(terminal):
     command, run = start_run(terminal, "kept", "--keep-on-interrupt")
     command.signal(signal.SIGINT)
@@ -74,6 +76,7 @@ def test_kept_run_goes_on_and_cancel_comes_back_to_it(terminal):
     assert terminal.emulator.run(run["id"])["status"] == "ABORTED"
 
 
+@pytest.mark.thorough
 def test_killed_command_leaves_no_process_and_the_next_one_goes_on_with_its_run(terminal):
     actor = terminal.emulator.actor("killed", items=1200, duration_secs=6)
     command = terminal.run(key="killed", actor=actor)
@@ -86,6 +89,7 @@ def test_killed_command_leaves_no_process_and_the_next_one_goes_on_with_its_run(
     assert len(terminal.emulator.starts(actor)) == 1
 
 
+@pytest.mark.thorough
 def test_killed_supervisor_takes_its_children_with_it_and_the_job_goes_on_later(terminal):
     if sys.platform != "linux":
         pytest.skip("elsewhere a child outlives a supervisor that is killed")
@@ -98,6 +102,7 @@ def test_killed_supervisor_takes_its_children_with_it_and_the_job_goes_on_later(
     assert (cancelled.json["state"], cancelled.json["run_id"]) == ("CANCELLED", run["id"])
 
 
+@pytest.mark.thorough
 def test_run_beside_a_command_that_only_reads_brings_up_workers_of_its_own(terminal):
     actor = terminal.emulator.actor("beside-a-reader", items=10, duration_secs=0)
     terminal.home.mkdir()

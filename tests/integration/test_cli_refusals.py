@@ -93,6 +93,7 @@ def refused(shared_terminal: Terminal, bad_files: None) -> dict[tuple[str, bool]
     return ends
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", REFUSALS)
 def test_bad_order_is_refused_before_anything_is_started_or_kept(refused, name):
     done = refused[name, False]
@@ -117,6 +118,7 @@ def test_dry_run_prints_the_whole_document_and_starts_nothing(shared_terminal, r
     assert not shared_terminal.home.exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "environment", "words"),
     [
@@ -148,6 +150,7 @@ def unfit_redis(request: pytest.FixtureRequest, short_folder: Path) -> Iterator[
         yield request.param, {"ACTORLINE_REDIS_URL": f"redis+socket://{short_folder}/s"}
 
 
+@pytest.mark.thorough
 def test_redis_that_cannot_keep_the_promise_is_refused(terminal, unfit_redis):
     unfit, environment = unfit_redis
     words = {
@@ -177,6 +180,7 @@ def taken(shared_terminal: Terminal, refused: Any) -> str:
     return actor
 
 
+@pytest.mark.thorough
 def test_folder_of_another_job_is_refused_before_money_is_spent(shared_terminal, taken):
     done = shared_terminal.run("--out", "taken", "--json", key="second", actor=taken).end()
     assert (done.code, done.json["state"], done.json["run_id"]) == (5, "FAILED", None)
@@ -201,6 +205,7 @@ def test_same_key_with_another_order_is_a_conflict(shared_terminal, taken):
     assert len(shared_terminal.emulator.starts(taken)) == 1
 
 
+@pytest.mark.thorough
 def test_no_wait_without_a_stack_starts_nothing_and_says_how(shared_terminal, taken):
     done = shared_terminal.run("--no-wait", key="unattended", actor=taken).end()
     assert (done.code, done.out) == (7, "")
@@ -209,5 +214,6 @@ def test_no_wait_without_a_stack_starts_nothing_and_says_how(shared_terminal, ta
     assert len(shared_terminal.emulator.starts(taken)) == 1
 
 
+@pytest.mark.thorough
 def test_order_that_was_refused_is_not_in_the_ledger(shared_terminal, taken):
     assert {job["key"] for job in shared_terminal("jobs", "--json").lines} == {"taken", "second"}

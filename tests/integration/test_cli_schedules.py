@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from real_parts import wait_for
 
+pytestmark = pytest.mark.thorough
+
 SCHEDULES = """
 [schedules.often]
 every_secs = 2

@@ -155,6 +155,7 @@ def lonely_valkey() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
             process.wait()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("end", "fresh"),
     [(signal.SIGKILL, True), (signal.SIGKILL, False), (signal.SIGSTOP, False)],

@@ -3,6 +3,8 @@
 import pytest
 from real_parts import delivery_of, running_line
 
+pytestmark = pytest.mark.thorough
+
 COUNTERS = {"in-time": {}, "late": {"counter_lag_secs": 3}, "told-less": {"initial_total": 10, "counter_lag_secs": 3}}
 
 

@@ -3,7 +3,10 @@
 import re
 import signal
 
+import pytest
 from real_parts import wait_for
+
+pytestmark = pytest.mark.thorough
 
 
 def test_demo_does_the_main_job_and_checks_it(terminal):

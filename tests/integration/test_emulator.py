@@ -22,10 +22,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from apify_client import ApifyClient
-from apify_client.errors import ApifyApiError
 
 from actorline.emulator.__main__ import open_listener
+
+pytestmark = pytest.mark.thorough
 
 TOKEN = "apify_api_emulator"
 OPENAPI = Path(__file__).parents[3] / "shared" / "apify-openapi" / "openapi.json"
@@ -62,7 +62,9 @@ class Emulator:
         logged: list[dict[str, Any]] = self.call("GET", "/emulator/requests", params=query).json()
         return logged
 
-    def client(self) -> ApifyClient:
+    def client(self) -> Any:
+        from apify_client import ApifyClient
+
         return ApifyClient(TOKEN, api_url=self.url, max_retries=0)
 
 
@@ -146,6 +148,8 @@ def test_the_official_client_aborts_and_a_finished_run_stays_as_it_is(emulator):
 
 
 def test_the_official_client_sees_errors_by_type(emulator):
+    from apify_client.errors import ApifyApiError
+
     with pytest.raises(ApifyApiError) as refusal:
         emulator.client().actor("demo/unknown").start()
     assert (refusal.value.status_code, refusal.value.type) == (404, "actor-not-found")

@@ -18,6 +18,8 @@ from real_parts import ROOT, Line, delivery_of, wait_for
 from actorline.schedules.schedule import due_key
 from actorline.schedules.schedules_file import load_schedules
 
+pytestmark = pytest.mark.thorough
+
 EXAMPLES = ROOT / "examples"
 
 

@@ -29,6 +29,7 @@ def test_pages_that_are_full_come_while_the_run_goes_on_and_none_comes_twice(lin
     assert "fetching-ahead" in line.events("growing")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("collect", [{"desc": True}, {"while_running": False}], ids=str)
 def test_nothing_is_fetched_early_where_windows_move_or_nobody_wants_it(line, collect):
     key = f"not-ahead-{min(collect)}"
@@ -40,6 +41,7 @@ def test_nothing_is_fetched_early_where_windows_move_or_nobody_wants_it(line, co
     assert all(request["at"] >= ended for request in items_requests(line, result["dataset_id"]))
 
 
+@pytest.mark.thorough
 def test_cancel_delivers_what_came_early_and_what_was_left(line):
     actor = line.emulator.actor("cancelled-ahead", items=6_000, duration_secs=60)
     order = line.submit({"key": "cancelled-ahead", "actor": actor, "collect": {"page_items": 50}, **QUICK})

@@ -1,6 +1,9 @@
 """Cost and stats settle some seconds after a run's end, and then stand in the manifest."""
 
+import pytest
 from real_parts import delivery_of, wait_for
+
+pytestmark = pytest.mark.thorough
 
 
 def test_cost_and_stats_are_read_again_after_the_end_and_stand_in_the_manifest(line):

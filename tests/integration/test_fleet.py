@@ -6,6 +6,8 @@ import time
 import pytest
 from real_parts import Line, running_workers, unacked, wait_for
 
+pytestmark = pytest.mark.thorough
+
 COUNTDOWNS = 2
 JOBS = 12
 

@@ -247,6 +247,7 @@ def test_retry_of_a_failed_run_keeps_the_files_of_its_attempts_apart(line):
     assert job.bytes == (delivery.folder / "attempt-2/items.json.gz").stat().st_size
 
 
+@pytest.mark.thorough
 def test_parquet_without_its_library_is_refused_before_a_run_is_paid(own_line, tmp_path):
     line = own_line("no-parquet")
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['pyarrow'] = None")

@@ -9,7 +9,10 @@ import pytest
 from real_parts import wait_for
 from terminal import Terminal, running_valkey
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a full disk is made by a limit of the Linux kernel")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(sys.platform != "linux", reason="a full disk is made by a limit of the Linux kernel"),
+]
 
 
 class Disk:

@@ -8,6 +8,8 @@ import pytest
 from gateway_process import Gateway, running_gateway
 from real_parts import ROOT
 
+pytestmark = pytest.mark.thorough
+
 KEY = "canary-0123456789abcdef0123456789abcdef"
 
 

@@ -10,6 +10,8 @@ from real_parts import running_line
 
 from actorline.errors import Code
 
+pytestmark = pytest.mark.thorough
+
 BOOTSTRAP = "0123456789abcdef0123456789abcdef"
 SECONDS = 35
 SETTINGS = """

@@ -12,6 +12,8 @@ from terminal import running_valkey
 
 from actorline.jobs.ledger import connect
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def gateway(short_folder, emulator, tmp_path):

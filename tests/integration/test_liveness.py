@@ -29,6 +29,8 @@ from terminal import running_valkey
 from actorline.jobs.tally import read_tally
 from actorline.jobs.unattended import missing_workers
 
+pytestmark = pytest.mark.thorough
+
 FOREIGN = """
 import os, time
 from celery import Celery

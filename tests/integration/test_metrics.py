@@ -10,6 +10,8 @@ from real_parts import running_line, running_workers, wait_for
 
 from actorline.api_keys import Scope, create_key
 
+pytestmark = pytest.mark.thorough
+
 BOOTSTRAP = "0123456789abcdef0123456789abcdef"
 
 

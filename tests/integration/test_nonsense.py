@@ -1,6 +1,9 @@
 """The platform answers with nonsense, or hangs up: no second run, and every row once."""
 
+import pytest
 from real_parts import delivery_of
+
+pytestmark = pytest.mark.thorough
 
 HTML = {"action": "status", "status": 200, "html": "<html>Please log in to the hotel's network</html>"}
 HANGS_UP = {"action": "reset_before"}

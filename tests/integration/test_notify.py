@@ -69,6 +69,7 @@ def test_end_is_told_over_http_signed_with_the_jobs_result(telling_line, receive
     assert len(receiver.got) == 1
 
 
+@pytest.mark.thorough
 def test_notice_that_is_not_taken_comes_again_with_the_same_id(telling_line, receiver):
     receiver.answers = [500, 302]
     ordered(telling_line, "told-again", notify={"url": receiver.url})(timeout=30)

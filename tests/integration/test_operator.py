@@ -35,6 +35,7 @@ def test_submit_orders_each_good_line_and_names_each_bad_one(up):
     assert len(up.emulator.runs_of(actor)) == 3
 
 
+@pytest.mark.thorough
 def test_submit_without_a_stack_orders_nothing(terminal):
     actor = terminal.emulator.actor("nobody-does-it", items=1)
     (terminal.cwd / "one.jsonl").write_text(json.dumps({"key": "one", "actor": actor}))
@@ -43,6 +44,7 @@ def test_submit_without_a_stack_orders_nothing(terminal):
     assert terminal.emulator.runs_of(actor) == []
 
 
+@pytest.mark.thorough
 def test_the_brake_starts_no_paid_run_and_resume_starts_what_waits(up):
     actor = up.emulator.actor("braked", items=2, duration_secs=0.2)
     (up.cwd / "braked.jsonl").write_text(json.dumps({"key": "braked", "actor": actor, "poll_interval_secs": 1}))
@@ -59,6 +61,7 @@ def test_the_brake_starts_no_paid_run_and_resume_starts_what_waits(up):
     assert len(up.emulator.runs_of(actor)) == 1
 
 
+@pytest.mark.thorough
 def test_the_brake_on_one_account_leaves_the_others_alone(up):
     actor = up.emulator.actor("other-account", items=2, duration_secs=0.2)
     assert up("pause", "--account", "shop").code == 0
@@ -66,6 +69,7 @@ def test_the_brake_on_one_account_leaves_the_others_alone(up):
     assert up("resume", "--account", "shop").code == 0
 
 
+@pytest.mark.thorough
 def test_watch_tells_each_change_on_a_line_of_its_own_and_ends_with_the_result(up):
     actor = up.emulator.actor("watched", items=700, duration_secs=6, counter_lag_secs=3)
     assert up.run("--no-wait", key="watched", actor=actor).end().code == 0
@@ -75,6 +79,7 @@ def test_watch_tells_each_change_on_a_line_of_its_own_and_ends_with_the_result(u
     assert (result["state"], result["items"]) == ("DELIVERED", 700)
 
 
+@pytest.mark.thorough
 def test_watch_without_a_key_follows_what_is_ordered_later(up):
     long = up.emulator.actor("watched-long", items=1, duration_secs=600)
     assert up.run("--no-wait", key="watched-first", actor=long).end().code == 0
@@ -97,6 +102,7 @@ def test_doctor_finds_nothing_to_mend_on_a_good_machine(up):
     assert all(finding["is_good"] for finding in done.lines)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("subject", "wrong"),
     [

@@ -6,6 +6,8 @@ from real_parts import TOKEN, reason_of, running_workers, wait_for
 
 from actorline.platform.marker import make_marker
 
+pytestmark = pytest.mark.thorough
+
 LONG = {"items": 60, "duration_secs": 60}
 QUICK = {"poll_interval_secs": 1}
 

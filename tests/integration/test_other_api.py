@@ -26,6 +26,8 @@ from real_parts import Line, delivery_of, reason_of, running_line, wait_for
 
 import actorline
 
+pytestmark = pytest.mark.thorough
+
 OPENAPI = Path(__file__).parents[3] / "shared" / "apify-openapi" / "openapi.json"
 ACTORLINE = Path(sys.executable).with_name("actorline")
 INPUT = {"startUrls": [{"url": "https://example.com/ü?a=1&b=2"}], "zeta": 1.0, "alpha": [None, 2**60, "\u2028😀"]}

@@ -151,6 +151,7 @@ def test_worker_killed_while_polling_is_followed_by_another_that_delivers(own_li
     assert len(line.emulator.starts(actor)) == 1
 
 
+@pytest.mark.thorough
 def test_sink_that_fails_while_a_start_is_unclear_hides_no_run_that_is_paid_for(own_line, faults):
     line = own_line("sink-gone")
     actor = line.emulator.actor("sink-gone", items=10, duration_secs=2)

@@ -2,9 +2,11 @@
 
 import json
 
+import pytest
 from real_parts import wait_for
 
 
+@pytest.mark.thorough
 def test_all_records_of_a_large_store_are_delivered_each_once(line):
     actor = line.emulator.actor("archive", items=0, duration_secs=0.2, record_count=2_500)
     document = {

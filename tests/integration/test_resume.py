@@ -1,8 +1,11 @@
 """A download that was cut short goes on where it was, and one that is slow is left in peace."""
 
+import pytest
 from real_parts import delivery_of, running_workers, start_worker, wait_for
 
 from actorline.delivery.receipt import Receipt
+
+pytestmark = pytest.mark.thorough
 
 QUICK = {"poll_interval_secs": 1}
 

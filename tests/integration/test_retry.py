@@ -75,6 +75,7 @@ def test_retry_of_what_is_unknown_or_delivered_is_refused_and_changes_nothing(li
     assert len(line.emulator.starts(actor)) == 1
 
 
+@pytest.mark.thorough
 def test_retry_on_the_command_line_waits_for_the_end_and_shows_it(shared_terminal, emulator):
     actor = emulator.actor("retried-by-hand", items=0, duration_secs=0.3, final_status="FAILED")
     assert shared_terminal("run", actor, "--key", "by-hand").code == 1

@@ -55,6 +55,7 @@ def pairs_side_by_side(line: Line, overlap: str) -> int:
     return sum(later["startedAt"] < earlier["finishedAt"] for earlier, later in pairwise(runs(line, overlap)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("overlap", OVERLAPS)
 def test_each_due_time_that_is_ordered_has_one_run_unless_it_was_cancelled_before(overlapping, overlap):
     jobs = [overlapping.ledger.load(key) for key in orders(overlapping, overlap)]

@@ -18,6 +18,8 @@ from actorline.client import Client
 from actorline.delivery.sink import open_sink
 from actorline.delivery.sink.objects import _connect
 
+pytestmark = pytest.mark.thorough
+
 QUICK = {"poll_interval_secs": 1}
 LARGE = {"item_kind": "plain", "item_bytes": 9_000}  # a thousand of them are more than one piece of an upload
 

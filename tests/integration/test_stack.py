@@ -18,6 +18,8 @@ import pytest
 from real_parts import TOKEN, delivery_of, wait_for
 from terminal import Running, Terminal
 
+pytestmark = pytest.mark.thorough
+
 CANARY = "canary-in-the-input"
 
 

@@ -50,6 +50,7 @@ def test_run_of_an_actor_task_whose_record_is_wanted_alone(line):
     assert start["path"].endswith("/run-sync")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("tells_running", [False, True], ids=["408", "running-object"])
 def test_run_that_takes_longer_than_the_endpoint_waits_is_adopted(line, tells_running):
     name = f"sync-long-{'running' if tells_running else '408'}"
@@ -92,6 +93,7 @@ def test_cancel_while_the_answer_is_waited_for_aborts_the_run(line):
     assert run["status"] == "ABORTED"
 
 
+@pytest.mark.thorough
 def test_worker_killed_while_it_waits_for_the_answer_is_followed_by_another(own_line):
     line = own_line("sync-killed")
     actor = line.emulator.actor("sync-killed", items=300, duration_secs=8)

@@ -204,6 +204,7 @@ def test_event_of_an_ended_job_changes_nothing(gateway):
     assert (after.state, after.epoch) == (before.state, before.epoch) == ("DELIVERED", before.epoch)
 
 
+@pytest.mark.thorough
 def test_receiver_that_was_down_is_told_later(own_line, emulator, manner):
     manner(backoff_secs=0.2)
     port = free_port()
@@ -251,6 +252,7 @@ def template(gateway, tmp_path) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_hook_collects_each_run_once_and_leaves_ours_alone(gateway, template, manner):
     line = gateway.line
     actor = line.emulator.actor("hooked", items=30, duration_secs=0.5)

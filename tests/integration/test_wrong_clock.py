@@ -3,6 +3,8 @@
 import pytest
 from real_parts import make_line, running_emulator, running_workers
 
+pytestmark = pytest.mark.thorough
+
 HOUR = 3600
 
 

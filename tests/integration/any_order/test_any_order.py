@@ -39,6 +39,7 @@ KEYS: Final = ("a", "b")
 UPKEEP: Final = "actorline.upkeep"
 
 pytestmark = [
+    pytest.mark.thorough,
     pytest.mark.timeout(0),  # it takes as long as there are lives to be lived
     pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning"),  # Celery's own
 ]
