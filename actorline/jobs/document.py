@@ -28,7 +28,8 @@ Target = Literal["actor", "actor_task", "run_id", "dataset_id"]
 TARGETS: Final[tuple[Target, ...]] = get_args(Target)
 
 _PLAIN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
-Name = Annotated[str, Field(pattern=rf"^{_PLAIN}([/~]{_PLAIN})?$|^~{_PLAIN}$")]
+_OWNER = r"[A-Za-z0-9_.-]{3,100}"  # accounts from before the platform's stricter rule begin with any of these
+Name = Annotated[str, Field(pattern=rf"^(({_PLAIN}|{_OWNER})[/~])?{_PLAIN}$|^~{_PLAIN}$")]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 RecordKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9!\-_.'()]{1,256}$")]  # fact sheet, section 7
 FieldName = Annotated[str, Field(min_length=1, pattern=r"^[^,]*$", description="No comma: lists are comma-joined")]

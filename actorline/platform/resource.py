@@ -3,7 +3,15 @@
 from typing import Any, Self
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from actorline.platform.errors import InvalidRequest, PlatformUnavailable
@@ -21,6 +29,18 @@ class Resource(BaseModel):
     def _without_nulls(cls, data: Any) -> Any:
         """A field that is null is one that is absent: which of the two the platform sends is nobody's promise."""
         return {name: value for name, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _optional(cls, value: Any, parse: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """Take a field that isn't needed for absent if it has another type: a paid run isn't lost over it."""
+        try:
+            return parse(value)
+        except ValidationError:
+            field = cls.model_fields[str(info.field_name)]
+            if field.is_required():
+                raise
+            return field.get_default(call_default_factory=True)
 
     @classmethod
     def from_platform(cls, data: Any) -> Self:

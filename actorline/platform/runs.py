@@ -46,7 +46,7 @@ class RunOptions(Resource):
     """The options as really used (OpenAPI, components/schemas/RunOptions)."""
 
     build: str | None = None
-    timeout_secs: int | None = None
+    timeout_secs: float | None = None
     memory_mbytes: int | None = None
     disk_mbytes: int | None = None
     max_items: int | None = None

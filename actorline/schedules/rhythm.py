@@ -5,8 +5,9 @@ clocks are changed, each time of day is due once a day: one that the clock leaps
 one that comes twice is due the first time. A cron whose hour is `*` counts hours as they pass: none goes without.
 """
 
+import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -20,6 +21,17 @@ _DAY: Final = timedelta(days=1)
 _DAYS_AHEAD: Final = 366 * 8 + 2  # 29 February comes at least once in eight years
 _HOURS: Final = 24
 _CRON_FIELDS: Final = 5
+_SUNDAY_7: Final = 7
+_NUMBERED_DAYS: Final = re.compile(r"([0-7])(?:-([0-7]))?(?:/([1-9]))?")
+_NAMED_CRONS: Final[Mapping[str, str]] = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
 
 
 def moment(unix_seconds: float) -> datetime:
@@ -139,9 +151,23 @@ def _end_of_leap(wall: datetime, after: datetime) -> datetime:
 
 @lru_cache(maxsize=64)
 def _fields(cron: str) -> Any:
-    """Celery's crontab; its stubs lack the fields."""
-    parts = cron.split()
+    """Return Celery's crontab (its stubs lack the fields), which knows neither `@daily` nor 7 for Sunday."""
+    parts = _NAMED_CRONS.get(cron.strip(), cron).split()
     if len(parts) != _CRON_FIELDS:
         message = f"found {len(parts)}, wanted minute, hour, day of month, month, day of week"
         raise ValueError(message)
-    return crontab.from_string(" ".join(parts))
+    *others, weekdays = parts
+    return crontab.from_string(" ".join([*others, ",".join(map(_from_sunday_0, weekdays.split(",")))]))
+
+
+def _from_sunday_0(weekdays: str) -> str:
+    """Return a day or range of days with Sunday as 0 where it was 7, as crontab(5) allows."""
+    found = _NUMBERED_DAYS.fullmatch(weekdays)
+    if not found:
+        return weekdays
+    first, last, step = (int(number) if number else None for number in found.groups())
+    if _SUNDAY_7 not in {first, last}:
+        return weekdays
+    if last != _SUNDAY_7:
+        return re.sub(r"^7", "0", weekdays)
+    return ",".join(str(day % _SUNDAY_7) for day in range(first or 0, _SUNDAY_7 + 1, step or 1))

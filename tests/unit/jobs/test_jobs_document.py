@@ -253,7 +253,10 @@ def test_keys_of_every_allowed_kind_are_taken(key):
     assert parse_document({"actor": "x", "key": key}).key == key
 
 
-@pytest.mark.parametrize("actor", ["apify/web-scraper", "apify~web-scraper", "~mine", "iKkPcIgVvwmztduf8", "a.b/c_d"])
+@pytest.mark.parametrize(
+    "actor",
+    ["apify/web-scraper", "apify~web-scraper", "~mine", "iKkPcIgVvwmztduf8", "a.b/c_d", "_john_/my-actor", ".x.~y"],
+)
 def test_actors_are_named_as_the_platform_names_them(actor):
     assert parse_document({"actor": actor}).target == ("actor", actor)
 

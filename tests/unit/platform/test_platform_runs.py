@@ -105,6 +105,14 @@ def test_a_run_is_read_with_unknown_fields_and_statuses(platform, api):
     assert run.status_message == "Working"
 
 
+def test_a_field_that_is_not_needed_is_absent_if_it_has_another_type(platform, api):
+    odd = {"options": {"timeoutSecs": 300.5, "memoryMbytes": "much"}, "stats": 5, "exitCode": "none", "metamorphs": {}}
+    api.get(f"{API}/actor-runs/r1", json={"data": run_of("r1", status="SUCCEEDED", **odd)})
+    run = get_run(platform, "r1")
+    assert (run.status, run.options.timeout_secs, run.options.memory_mbytes) == ("SUCCEEDED", 300.5, None)
+    assert (run.stats.restart_count, run.exit_code, run.metamorphs) == (None, None, [])
+
+
 @pytest.mark.parametrize(
     ("status", "is_terminal"),
     [

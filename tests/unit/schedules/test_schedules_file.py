@@ -21,7 +21,7 @@ def problems_of(tmp_path, text):
     ("text", "words"),
     [
         ('cron = "0 3 * *"', "schedules.one.cron: is no cron expression of five fields: found 4"),
-        ('cron = "@daily"', "schedules.one.cron: is no cron expression of five fields: found 1, wanted minute, hour"),
+        ('cron = "@often"', "schedules.one.cron: is no cron expression of five fields: found 1, wanted minute, hour"),
         ('cron = "0 24 * * *"', "schedules.one.cron: is no cron expression of five fields"),
         ('cron = "0 0 30 2 *"', "never occurs"),
         ("every_secs = 0", "schedules.one.every_secs: Input should be greater than or equal to 1"),
