@@ -10,6 +10,8 @@ from actorline.jobs.ledger import Ledger, connect
 from actorline.platform.client import Platform
 from actorline.settings import Settings, load_settings
 
+DEFAULT_ACCOUNT = "default"
+
 
 @cache
 def settings() -> Settings:
@@ -42,7 +44,7 @@ def platform(account: str) -> Platform:
 
 def platform_of(key: str) -> Platform:
     """The platform with the token of a job's account."""
-    return platform(ledger().account(key) or "default")
+    return platform(ledger().account(key) or DEFAULT_ACCOUNT)
 
 
 def new_execution() -> str:

@@ -5,21 +5,26 @@ from typing import Any
 
 from celery import Task, shared_task
 
+from actorline.jobs.admission import Admission
 from actorline.jobs.ahead import look_at, may_fetch_ahead
 from actorline.jobs.polling import Poller
-from actorline.jobs.step import Park, Wait
+from actorline.jobs.step import Ended, Moved, Park, Wait
 from tasks.conclude import conclude
-from tasks.environment import ledger, new_execution, platform_of, settings
+from tasks.environment import DEFAULT_ACCOUNT, ledger, new_execution, platform, settings
 from tasks.pipeline import send_ahead
 from tasks.stage import StageTask
+from tasks.upkeep import care_for_all
 
 
 @shared_task(bind=True, base=StageTask, name="actorline.poll_run")
 def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
-    poller = Poller(ledger(), platform_of(key), settings())
+    account = ledger().account(key) or DEFAULT_ACCOUNT
+    poller = Poller(ledger(), platform(account), settings())
     step = poller.advance(key, epoch, self.request.retries, new_execution())
     if isinstance(step, Wait | Park):
         look_ahead(key, epoch)
+    if isinstance(step, Moved | Ended):
+        care_for_all(Admission(ledger(), account).call_next())
     eta: Any = self.request.eta  # celery-types says int
     conclude(self, key, step, late_s=lateness(eta))
 

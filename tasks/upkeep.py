@@ -1,10 +1,13 @@
 """`actorline.upkeep(*keys)`: take care of these jobs now; without any, of all that are past their `due`."""
 
+from collections.abc import Iterable
+
 import structlog
 from celery import current_app, shared_task, states
 
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.errors import Refused
+from actorline.jobs.admission import Admission, waiting_accounts
 from actorline.jobs.figures import secs_until_settled
 from actorline.jobs.fleet import MISSED_SECS
 from actorline.jobs.hooks import Hooks
@@ -31,25 +34,31 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name="actorline.upkeep", ignore_result=True, send_events=False)  # one a second would bury the jobs
 def upkeep(*keys: str) -> None:
-    for key in keys:
-        care_for(key)
+    care_for_all(keys)
     if keys:
         return
     note_queues()
-    for due in ledger().due(BATCH):
-        try:
-            care_for(due)
-        except UnreadableJobError as error:
-            log.error("job_unreadable", job_key=due, message=str(error))  # noqa: TRY400 - foreseeable: no traceback
-            ledger().postpone(due, UNREADABLE_AGAIN_SECS)
-        except Exception:  # one job that can't be cared for must not keep the others from it
-            log.exception("job_not_cared_for", job_key=due)
-            ledger().postpone(due, CARE_AGAIN_SECS)
+    care_for_all(ledger().due(BATCH))
+    for account in waiting_accounts(ledger()):
+        care_for_all(Admission(ledger(), account).look())
     abort_strays()
     look_at_fleets()
     look_for_orphans()
     forget_old_jobs()
     note_sweep(ledger())
+
+
+def care_for_all(keys: Iterable[str]) -> None:
+    """Do what each job needs now; one that can't be cared for must not keep the others from it."""
+    for key in keys:
+        try:
+            care_for(key)
+        except UnreadableJobError as error:
+            log.error("job_unreadable", job_key=key, message=str(error))  # noqa: TRY400 - foreseeable: no traceback
+            ledger().postpone(key, UNREADABLE_AGAIN_SECS)
+        except Exception:
+            log.exception("job_not_cared_for", job_key=key)
+            ledger().postpone(key, CARE_AGAIN_SECS)
 
 
 def care_for(key: str) -> None:

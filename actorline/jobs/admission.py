@@ -1,77 +1,120 @@
-"""Who may try a start of an account that has no room: its jobs stand in line, by priority, then by age.
+"""Who may try a start of an account that has no room, or is paused: its jobs wait in a line, by priority, then by age.
 
-Each try that is refused costs a request, and without a line whoever asks first after a run's end is let in. So only the
-first few of a line try; the others wait until they are called. A line is empty, and costs one look, as long as the
-platform lets everybody in.
+Each try that is refused costs a request, and each look at a waiting job some milliseconds. So a job in the line is left
+alone until it is called: one for each run that ends, and at each look at the line as many as the account's pace says. A
+line is empty, and costs one look, as long as the platform lets everybody in.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
+from actorline.jobs.brake import is_paused
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
-from actorline.jobs.states import State
 
 TRYING: Final = 3  # more than one: a job that wants more memory than there is must not hold up all others
-TURN_SECS: Final = 300.0  # who waits for a turn looks after so long whether the call was lost
+LOOK_SECS: Final = 1.0
+WAIT_MAX_SECS: Final = 30.0  # room that somebody else's run leaves is seen after so long
+CALLS_MAX: Final = 50  # starts a second; more than a control worker can send
+REMEMBERED_SECS: Final = 120
 _PRIORITY: Final = 1e11  # more seconds than any date has
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How many jobs a look at the line calls, and seconds until the next look."""
+
+    calls: int = 4
+    wait_s: float = LOOK_SECS
+
+
+def next_pace(pace: Pace, *, was_refused: bool) -> Pace:
+    """Twice as many at each look while all are let in; one, later and later, while there is no room."""
+    if was_refused:
+        return Pace(1, min(2 * pace.wait_s, WAIT_MAX_SECS))
+    return Pace(min(2 * pace.calls, CALLS_MAX), LOOK_SECS)
+
+
+@dataclass(frozen=True)
 class Admission:
-    """The ledger's `line:{account}`: key -> its place."""
+    """The ledger's `line:{account}` (key -> its place), `lines` (account -> when its line is looked at), and
+    `pace:{account}`.
+    """
 
     ledger: Ledger
     account: str
 
     def may_try(self, job: Job) -> bool:
-        first = self._first()
+        first = dict(self.ledger.redis.zrange(self._line, 0, TRYING - 1, withscores=True))
         return len(first) < TRYING or job.key in first or _place(job) < max(first.values())
 
-    def enter(self, job: Job) -> None:
-        """Stand in line, or stay there. Safe to repeat."""
-        self.ledger.redis.zadd(self._line, {job.key: _place(job)})
-
-    def wait_turn(self, job: Job) -> None:
-        """Stand in line and be called; the line may have gone on meanwhile."""
-        self.enter(job)
-        if self.may_try(job):
-            self.ledger.postpone(job.key, 0)
+    def enter(self, job: Job, *, was_refused: bool = False) -> None:
+        """Let the job, which waits by now, stand in line until it is called. Safe to repeat."""
+        self.ledger.run_script(
+            "enter_line",
+            [
+                self.ledger.name("job", job.key),
+                self.ledger.name("due"),
+                self._line,
+                self.ledger.name("lines"),
+                self._pace,
+            ],
+            [job.key, job.epoch, _place(job), self.account, job.deadline_at or "", int(was_refused), REMEMBERED_SECS],
+        )
 
     def leave(self, job: Job) -> None:
-        """The job has got its run, or wants none any more: there may be room for the next one."""
+        """The job has got its run, or wants none any more."""
         self.ledger.redis.zrem(self._line, job.key)
-        self.call()
 
-    def call(self) -> None:
-        """There may be room: let the first one try now."""
-        for key in list(self._first())[:1]:
-            self.ledger.postpone(key, 0)
+    def look(self) -> list[str]:
+        """Call as many as the pace says, none while the account is paused; returns their keys, which are due now."""
+        if is_paused(self.ledger, self.account):
+            return self._call(0, again_s=LOOK_SECS)
+        stored = self.ledger.redis.hgetall(self._pace)
+        last = Pace(int(stored.get("calls", Pace.calls)), float(stored.get("wait_s", Pace.wait_s)))
+        pace = next_pace(last, was_refused=bool(int(stored.get("refused", 0))))
+        self._remember(calls=pace.calls, wait_s=pace.wait_s, refused=0)
+        return self._call(pace.calls, again_s=pace.wait_s)
+
+    def call_next(self) -> list[str]:
+        """A run has ended: its room goes to the first in line; where runs end, room is looked for often."""
+        called = self._call(1, again_s=LOOK_SECS, sooner=True)
+        if called:
+            self._remember(wait_s=LOOK_SECS)
+        return called
 
     def call_behind(self, job: Job) -> None:
         """There isn't room enough for this job: the one behind it may want less."""
-        first = list(self._first())
-        if job.key in first[:-1]:
-            self.ledger.postpone(first[first.index(job.key) + 1], 0)
+        place = self.ledger.redis.zrank(self._line, job.key)
+        if place is None or place >= TRYING - 1:
+            return
+        for key in self.ledger.redis.zrange(self._line, place + 1, place + 1):
+            self.ledger.make_due(key)
+            self.ledger.redis.zrem(self._line, key)
+
+    def _call(self, most: int, *, again_s: float, sooner: bool = False) -> list[str]:
+        keys = [self._line, self.ledger.name("due"), self.ledger.name("lines")]
+        called = self.ledger.run_script("call_line", keys, [most, self.account, again_s, "LT" if sooner else ""])
+        return cast("list[str]", called)
+
+    def _remember(self, **pace: float) -> None:
+        with self.ledger.redis.pipeline() as pipe:
+            pipe.hset(self._pace, mapping=pace)
+            pipe.expire(self._pace, REMEMBERED_SECS)
+            pipe.execute()
 
     @property
     def _line(self) -> str:
         return self.ledger.name("line", self.account)
 
-    def _first(self) -> dict[str, float]:
-        """Key -> place of those who may try. Who doesn't wait for room any more is taken out: nobody else may have."""
-        while True:
-            first = dict(self.ledger.redis.zrange(self._line, 0, TRYING - 1, withscores=True))
-            jobs = self.ledger.load_many(list(first)) if first else []
-            gone = [key for key, job in zip(first, jobs, strict=True) if job is None or not _stands(job)]
-            if not gone:
-                return first
-            self.ledger.redis.zrem(self._line, *gone)
+    @property
+    def _pace(self) -> str:
+        return self.ledger.name("pace", self.account)
 
 
-def _stands(job: Job) -> bool:
-    """Whether it still waits for room, or tries just now; not one whose start is unclear."""
-    return job.state is State.STARTING or (job.state is State.WAITING and job.intent is None)
+def waiting_accounts(ledger: Ledger) -> list[str]:
+    """The accounts whose lines are to be looked at now; one whose look is lost is looked at again soon."""
+    return ledger.take_due("lines", again_s=LOOK_SECS)
 
 
 def _place(job: Job) -> float:

@@ -109,6 +109,7 @@ class Ledger:
             name: client.register_script(files(__package__).joinpath(f"lua/{name}.lua").read_text())
             for name in (
                 "register", "change", "record_run", "claim_poll", "record_receipt", "plan", "name_tasks", "forget",
+                "enter_line", "call_line",
             )
         }  # fmt: skip
 
@@ -176,6 +177,10 @@ class Ledger:
     def has_field(self, key: str, name: str) -> bool:
         """Return whether the job's hash holds the field."""
         return bool(self.redis.hexists(self.name("job", key), name))
+
+    def run_script(self, script: str, keys: list[str], args: list[Any]) -> Any:
+        """Run one of the scripts in `lua/`, whose heads say what they do."""
+        return self._scripts[script](keys=keys, args=args)
 
     def account(self, key: str) -> str | None:
         return cast("str | None", self.redis.hget(self.name("job", key), "account"))

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from actorline.errors import Code, Reason
-from actorline.jobs.admission import Admission
 from actorline.jobs.attempts import next_attempt
 from actorline.jobs.brake import is_paused
 from actorline.jobs.ending import STOP_EVENTS, end_job, judge_end, stop_reason
@@ -140,7 +139,6 @@ class Poller:
         facts = {**run_fields(run), "run_log": self._log_of(job, run)}
         seen = job.model_copy(update={**facts, "run_status": run.status})
         self.ledger.tell(job.key, "run-ended", run_status=run.status, cost_usd=run.usage_total_usd)
-        Admission(self.ledger, job.order.account).call()
         if not rows_wanted:
             event, reason = judge_end(seen, failure=None)
             return end_job(

@@ -20,7 +20,7 @@ from redis.lock import Lock
 from actorline.delivery.parquet_assembly import has_parquet
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Reason, Refused
-from actorline.jobs.admission import TURN_SECS, Admission
+from actorline.jobs.admission import Admission
 from actorline.jobs.brake import is_paused
 from actorline.jobs.durability import NotDurableError
 from actorline.jobs.ending import STOP_EVENTS, end_job, stop_reason
@@ -33,7 +33,7 @@ from actorline.jobs.reusing import find_delivery, reuse
 from actorline.jobs.run_input import InputUnreadableError, RunInput, fetch_input, own_input
 from actorline.jobs.start_lease import LEASE_SECS, holding_on, look_secs, release
 from actorline.jobs.start_search import SKEW_SECS, StartSearch, find_runs, name_suspects
-from actorline.jobs.states import Event, State, sources
+from actorline.jobs.states import Event, sources
 from actorline.jobs.step import Moved, Step, Stop
 from actorline.jobs.synchronous import SyncFlow
 from actorline.jobs.watch import watch_secs
@@ -56,7 +56,8 @@ NO_PARQUET: Final = (
     "Parquet needs pyarrow, which isn't installed where the workers run. Nothing was started. "
     "Install actorline[parquet] there, or order another collect.format."
 )
-HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # capacity comes back within minutes; a start costs one call a try
+HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # what is in the way passes within minutes; a try costs one call
+LINE_CARE_SECS: Final = 60.0  # until a job that its worker's death kept from the line is looked at
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,16 @@ class Starter:
     def _before_start(self, job: Job, wanted: str | None) -> Step | None:
         """What keeps the job from its start: it needs no run, or it isn't its turn."""
         end = self._end_without_run(job, wanted)
-        admission = self._admission(job)
         if end:
-            admission.leave(job)
-        if end or not job.order.starts_run or admission.may_try(job):
+            self._admission(job).leave(job)
+        if end or not job.order.starts_run:
             return end
-        return self._wait_turn(job)
+        if is_paused(self.ledger, job.order.account):
+            return self._stand_in_line(job, Code.PAUSED, "The brake is on: actorline resume takes it off.")
+        if not self._admission(job).may_try(job):
+            message = "The account has no room for another run, and other jobs come first."
+            return self._stand_in_line(job, Code.CAPACITY, message)
+        return None
 
     def _end_without_run(self, job: Job, wanted: str | None) -> Step | None:
         """End a job that nobody wants any more, that was delivered before, or that can't be delivered."""
@@ -108,27 +113,34 @@ class Starter:
     def _admission(self, job: Job) -> Admission:
         return Admission(self.ledger, job.order.account)
 
-    def _stand_in_line(self, job: Job, refusal: platform_errors.CapacityExceeded) -> None:
-        self._admission(job).enter(job)
-        if refusal.type == NO_MEMORY:
-            self._admission(job).call_behind(job)
-
-    def _wait_turn(self, job: Job) -> Step:
-        """The account has no room, and others come first. Told once."""
-        left_s = job.deadline_at - self.ledger.now() if job.deadline_at else TURN_SECS
+    def _stand_in_line(self, job: Job, code: Code, message: str) -> Step:
+        """Wait in the account's line until the job is called. Told once."""
         moved = self.ledger.move(
             job,
             Event.HOLD,
-            care_s=max(min(TURN_SECS, left_s), 1),
-            tell="" if job.waiting_for == Code.CAPACITY else "waiting",
-            data={
-                "code": Code.CAPACITY,
-                "message": "The account has no room for another run, and other jobs come first.",
-            },
-            fields={"resume": True, "waiting_for": Code.CAPACITY},
+            care_s=LINE_CARE_SECS,
+            tell="" if job.waiting_for == code else "waiting",
+            data={"code": code, "message": message},
+            fields={"resume": True, "waiting_for": code},
         )
         if moved:
-            self._admission(job).wait_turn(job)
+            self._admission(job).enter(job)
+        return Stop()
+
+    def _without_room(self, job: Job, refused: platform_errors.CapacityExceeded) -> Step:
+        reason = refusal_reason(refused)
+        moved = self.ledger.move(
+            job,
+            Event.HOLD,
+            care_s=LINE_CARE_SECS,
+            tell="" if job.waiting_for == reason.code else "waiting",
+            data={"code": reason.code, "message": reason.message},
+            fields={"intent": "", "resume": True, "waiting_for": reason.code},
+        )
+        if moved:
+            self._admission(job).enter(job, was_refused=True)
+        if moved and refused.type == NO_MEMORY:
+            self._admission(job).call_behind(job)
         return Stop()
 
     def _unfit(self, job: Job) -> Reason | None:
@@ -208,17 +220,11 @@ class Starter:
     def _start_anew(self, job: Job, fetched: RunInput | None, send_by: SendBy, lease: Lock) -> Step:
         if self._searcher.may_have_lost_writes(job):
             return self._look_back(job)
-        if is_paused(self.ledger, job.order.account):
-            return self._paused(job)
-        if job.order.input_url and fetched is None:  # the brake was on when it should have been read
-            return self._look_again(job, 0)
         return self._post(job, fetched, send_by, lease)
 
     def _fetched(self, job: Job) -> RunInput | None:
         """The input that lies elsewhere, read before the span begins in which the start is sent: it may take longer."""
         if job.order.input_url is None or job.intent or self.ledger.runs(job.key, job.attempt):
-            return None
-        if is_paused(self.ledger, job.order.account):
             return None
         return fetch_input(job.order, self.settings)
 
@@ -236,19 +242,6 @@ class Starter:
             if found.run_ids:
                 return self._adopt(job, found)
         return self._look_again(job, LOOK_AGAIN_SECS)
-
-    def _paused(self, job: Job) -> Step:
-        """Wait for `resume`, told once and looked at often: taking the brake off is to be felt at once."""
-        told = job.state is State.WAITING and job.waiting_for == Code.PAUSED
-        self.ledger.move(
-            job,
-            Event.HOLD,
-            care_s=LOOK_AGAIN_SECS,
-            tell="" if told else "waiting",
-            data={"code": Code.PAUSED, "message": "The brake is on: actorline resume takes it off."},
-            fields={"resume": True, "waiting_for": Code.PAUSED},
-        )
-        return Stop()
 
     def _look_again(self, job: Job, seconds: float, *, tell: str = "", message: str = "", **fields: object) -> Step:
         """Plan this stage again: with a lease of its own and time to send."""
@@ -284,13 +277,12 @@ class Starter:
             self._admission(job).leave(job)
             return self._refuse(job, refusal_reason(error.error))
         except StartDeferred as error:
+            if isinstance(error.error, platform_errors.CapacityExceeded):
+                return self._without_room(job, error.error)
             retry_after = (
                 error.error.retry_after_s if isinstance(error.error, platform_errors.PlatformUnavailable) else None
             )
-            step = self._hold(job, refusal_reason(error.error), at_least=retry_after)
-            if isinstance(error.error, platform_errors.CapacityExceeded):
-                self._stand_in_line(job, error.error)
-            return step
+            return self._hold(job, refusal_reason(error.error), at_least=retry_after)
         except StartUnclear as error:
             return self._unclear(job, announced[0], str(error))
         step = self._keep(job, run_id, found=False)

@@ -2,11 +2,16 @@
 
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 
 import pytest
-from real_parts import Line, make_line, running_emulator, running_workers, wait_for
+from real_parts import Emulator, Line, make_line, running_emulator, running_line, running_workers, wait_for
 
 from actorline.jobs.admission import TRYING
+from actorline.jobs.brake import pause, resume
 
 pytestmark = pytest.mark.thorough
 
@@ -14,12 +19,18 @@ ROOM = 2
 JOBS = 14
 
 
+@contextmanager
+def account_with(room: int, folder: Path) -> Iterator[Emulator]:
+    """An emulator whose account may have so many runs at once."""
+    profile = folder / "profile.json"
+    profile.write_text(json.dumps({"concurrent_runs": room}))
+    with running_emulator("--profile", str(profile)) as emulator:
+        yield emulator
+
+
 @pytest.fixture
 def small_account(tmp_path):
-    """An emulator whose account may have ROOM runs at once."""
-    profile = tmp_path / "profile.json"
-    profile.write_text(json.dumps({"concurrent_runs": ROOM}))
-    with running_emulator("--profile", str(profile)) as emulator:
+    with account_with(ROOM, tmp_path) as emulator:
         yield emulator
 
 
@@ -70,12 +81,12 @@ def test_who_waits_goes_first_by_priority_then_by_age(crowded):
         for key, priority in ranks.items():
             waiting.append(order(crowded, key, actor, priority=priority))
             wait_for(lambda key=key: key in in_line(crowded), what="a place in the line")
-        assert in_line(crowded) == ["urgent-0", "soon-2", "mid-5a", "mid-5b", "mid-5c", "late-9"]
+        ranked = ["urgent-0", "soon-2", "mid-5a", "mid-5b", "mid-5c", "late-9"]
+        wait_for(lambda: in_line(crowded) == ranked, what="the line in order")  # the first one tries now and then
         for n in range(ROOM):
             crowded.cancel(f"busy-{n}")
         assert [sent.get(timeout=100)["state"] for sent in waiting] == ["DELIVERED"] * len(ranks)
         began = start_order(crowded, ranks)
-    ranked = ["urgent-0", "soon-2", "mid-5a", "mid-5b", "mid-5c", "late-9"]
     for place, key in enumerate(began):  # the first three may try, so at most two that come before it are left behind
         assert len(set(ranked[: ranked.index(key)]) - set(began[:place])) < TRYING
     assert began[0] in ranked[:TRYING]
@@ -98,12 +109,65 @@ def test_waiting_job_is_cancelled_expired_and_makes_place(crowded):
         for key in keys[:4]:
             crowded.cancel(key)
         wait_for(lambda: all(crowded.state(key) == "CANCELLED" for key in keys[:4]), what="cancelled jobs")
-        assert in_line(crowded) == ["stay-4"]
+        wait_for(lambda: in_line(crowded) == ["stay-4"], what="the line without them")
         crowded.cancel("hold-0")
         wait_for(lambda: crowded.state("stay-4") == "DELIVERED", what="the job that was left")
         crowded.cancel("hold-1")
         wait_for(lambda: crowded.state("hold-1") == "CANCELLED", what="the end")
     assert len(crowded.emulator.runs_of(quick)) == 1
+
+
+def test_full_account_fills_its_room_as_fast_as_it_empties(valkey, tmp_path):
+    """Hand-offs one after the other, a second each, would leave most of the room empty."""
+    with account_with(12, tmp_path) as emulator, running_line(valkey, emulator, tmp_path / "rooms", "rooms") as line:
+        busy = emulator.actor("rooms-busy", items=0, duration_secs=600)
+        actor = emulator.actor("rooms", items=0, duration_secs=10)
+        for n in range(12):
+            order(line, f"busy-{n}", busy)
+        wait_for(lambda: len(emulator.runs_of(busy)) == 12, what="a full account")
+        for n in range(16):
+            order(line, f"rooms-{n}", actor)
+        wait_for(lambda: waiting(line, 16), what="a line")
+        for n in range(12):
+            line.cancel(f"busy-{n}")
+        wait_for(lambda: len(emulator.runs_of(actor)) >= 12, what="a full account again")
+        began = sorted(datetime.fromisoformat(run["startedAt"]) for run in emulator.runs_of(actor))
+    assert (began[9] - began[0]).total_seconds() < 6
+
+
+def waiting(line: Line, count: int) -> bool:
+    return line.ledger.redis.zcard(line.ledger.name("state", "WAITING")) == count
+
+
+def test_jobs_that_wait_cost_nothing_while_the_brake_is_on(own_line):
+    line = own_line("braked-line")
+    actor = line.emulator.actor("braked-line", items=1, duration_secs=0)
+    pause(line.ledger, "default")
+    with running_workers(line, "control", "fetch"):
+        sent = [line.submit({"key": f"braked-{n}", "actor": actor, "poll_interval_secs": 1}) for n in range(12)]
+        wait_for(lambda: waiting(line, 12), what="twelve jobs that wait")
+        ids, epochs = (
+            line.ledger.redis.hlen(line.ledger.name("ids")),
+            [line.ledger.load(f"braked-{n}").epoch for n in range(12)],
+        )
+        swept = wait_for(lambda: line.ledger.redis.get(line.ledger.name("swept_at")), what="a sweep")
+        wait_for(lambda: float(line.ledger.redis.get(line.ledger.name("swept_at"))) > float(swept) + 4, what="sweeps")
+        assert line.ledger.redis.hlen(line.ledger.name("ids")) == ids
+        assert [line.ledger.load(f"braked-{n}").epoch for n in range(12)] == epochs
+        line.cancel("braked-0")
+        wait_for(lambda: line.state("braked-0") == "CANCELLED", within=8, what="the end of one that waits")
+        resume(line.ledger, "default")
+        assert [order.get(timeout=60)["state"] for order in sent[1:]] == ["DELIVERED"] * 11
+        assert not line.ledger.redis.exists(line.ledger.name("line", "default"), line.ledger.name("lines"))
+    assert len(line.emulator.starts(actor)) == 11
+
+
+def test_waiting_job_ends_at_its_deadline_though_nobody_calls_it(own_line):
+    line = own_line("braked-deadline")
+    pause(line.ledger)
+    with running_workers(line, "control"):
+        line.submit({"key": "late", "actor": "demo/any", "deadline_secs": 3})
+        wait_for(lambda: line.state("late") == "EXPIRED", within=15, what="the end by deadline")
 
 
 def test_line_outlives_killed_workers(crowded):
