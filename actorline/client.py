@@ -143,7 +143,7 @@ class Client:
         if result is None or result.manifest is None:
             message = f"The job {key} has no delivery: it is {result.state if result else 'not known'}."
             raise NoDeliveryError(message)
-        return open_delivery(result.manifest)
+        return open_delivery(result.manifest, sha256=result.manifest_sha256)
 
     def iter_items(self, job: Order | JobResult | str) -> Iterator[Any]:
         """The delivered rows, parsed, in the dataset's order; memory holds some at a time. Of csv every value is a

@@ -83,8 +83,8 @@ class Settings(BaseSettings):
     )
     sink_roots: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
-        description="Sink URLs from services must lie under one of these, comma-separated; "
-        "default: the default sink's folder",
+        description="Sink URLs from services must lie under one of these, comma-separated; `file:///srv/rows-{key}/` "
+        "allows what begins with `file:///srv/rows-`; default: the default sink",
     )
     secrets: dict[str, Secret] = Field(
         default_factory=dict, description="Secrets for inputs, each with the Actors that may have it"
@@ -257,12 +257,6 @@ class Settings(BaseSettings):
     @property
     def default_sink(self) -> str:
         return self.sink_url or f"{self.home.as_uri()}/rows/{{key}}/"
-
-    @property
-    def default_root(self) -> str:
-        """The folder in which the default sinks of all jobs lie."""
-        folder, placeholder, _ = self.default_sink.partition("{")
-        return f"{folder.rpartition('/')[0]}/" if placeholder else folder
 
     @cached_property
     def tokens(self) -> dict[str, SecretStr]:

@@ -10,9 +10,10 @@ import typer
 from actorline.cli.jobs import AsJson, Key, find
 from actorline.cli.output import print_json, say
 from actorline.cli.stack import attach
-from actorline.delivery.reading import Delivery, open_delivery
+from actorline.delivery.reading import Delivery
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
+from actorline.jobs.delivered import open_delivered
 from actorline.settings import load_settings
 
 
@@ -65,6 +66,6 @@ def _delivery(key: str) -> Delivery:
         message = f"{key} is {job.state} and has delivered nothing. Look at it: actorline show {key}"
         raise Refused(Code.UNKNOWN_KEY, message)
     try:
-        return open_delivery(job.manifest)
+        return open_delivered(job, job.manifest)
     except SinkError as error:
         raise Refused(Code.SINK_FAILED, str(error)) from error

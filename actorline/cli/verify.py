@@ -1,6 +1,8 @@
 """`verify`: is a delivery what its manifest says?"""
 
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +20,7 @@ from actorline.delivery.sink import MANIFEST, SinkError
 from actorline.delivery.verifying import Problem
 from actorline.delivery.verifying import verify as verify_delivery
 from actorline.errors import Code, Refused
+from actorline.jobs.delivered import open_delivered
 from actorline.settings import load_settings
 
 Target = Annotated[
@@ -27,11 +30,11 @@ Target = Annotated[
 
 def verify(target: Target, as_json: AsJson = False) -> None:
     """Read a delivery again and hold it against its manifest: files, sizes, hashes, rows, offsets, sums."""
-    url = _url_of(target)
+    url, open_it = _find(target)
     delivery: Delivery | None = None
     problems = []
     try:
-        delivery = open_delivery(url)
+        delivery = open_it()
         with _bar(delivery) as progress:
             bar = progress.add_task("verify", total=_bytes_of(delivery))
             for problem in verify_delivery(delivery, lambda size: progress.advance(bar, size)):
@@ -47,18 +50,20 @@ def verify(target: Target, as_json: AsJson = False) -> None:
     raise typer.Exit(_conclude(url, delivery, len(problems), as_json=as_json))
 
 
-def _url_of(target: str) -> str:
-    """Keys have no slash. Raises Refused for a key that isn't known or has delivered nothing."""
-    if "://" in target:
-        return target
+def _find(target: str) -> tuple[str, Callable[[], Delivery]]:
+    """Return the URL of a delivery, and what opens it. Keys have no slash.
+
+    Raises Refused for a key that isn't known or has delivered nothing.
+    """
     if "/" in target:
-        return Path(target).expanduser().absolute().as_uri()
+        url = target if "://" in target else Path(target).expanduser().absolute().as_uri()
+        return url, partial(open_delivery, url)
     with attach(load_settings(), workers=False) as stack:
         job = find(stack.ledger, target)
     if job.manifest is None:
         message = f"{target} is {job.state} and has delivered nothing. Look at it: actorline show {target}"
         raise Refused(Code.UNKNOWN_KEY, message)
-    return job.manifest
+    return job.manifest, partial(open_delivered, job, job.manifest)
 
 
 def _bar(delivery: Delivery) -> Progress:

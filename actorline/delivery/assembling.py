@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from actorline.delivery.csv_assembly import CsvAssembly
-from actorline.delivery.formats import STAGED, Format, Query, delimiter_of
+from actorline.delivery.formats import Format, Query, delimiter_of
 from actorline.delivery.gzip_members import StoredFile
 from actorline.delivery.json_assembly import ArrayAssembly, LinesAssembly
 from actorline.delivery.manifest import Part, parts_of
@@ -16,6 +16,7 @@ from actorline.delivery.parquet_assembly import ParquetAssembly
 from actorline.delivery.reading import measure
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink, SinkError
+from actorline.delivery.sink.names import STAGED_PAGES
 from actorline.delivery.staged_page import Assembly, StagedPage
 
 REMOVALS_AT_ONCE: Final = 8  # each is a round trip to an object store
@@ -113,7 +114,7 @@ class Assembler:
             self.keep_alive()
             if not self.sink.publish(file, name) and not self._holds(name, out):
                 self.confirm()
-                self.sink.publish_instead(file, name, f"{self.folder}{STAGED}/{self.execution}-{file_name}")
+                self.sink.publish_instead(file, name, f"{self.folder}{STAGED_PAGES}/{self.execution}-{file_name}")
         receipts = [page.receipt for page in pages]
         return Part(
             name=name,
@@ -133,6 +134,6 @@ class Assembler:
 
 def remove_staged(sink: Sink, folder: str) -> None:
     """Remove the staged pages of an attempt whose delivery is complete."""
-    names = [name for name in sink.files() if name.startswith(f"{folder}{STAGED}/")]
+    names = sink.files_in(f"{folder}{STAGED_PAGES}/")
     with ThreadPoolExecutor(REMOVALS_AT_ONCE) as threads:
         list(threads.map(sink.remove, names))

@@ -6,13 +6,13 @@ aside into `superseded-<retries>/`; nothing of a delivery is ever deleted. Pure:
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from actorline.delivery.manifest import Manifest
-from actorline.delivery.sink import RECORDS
+from actorline.delivery.sink.names import RECORD_FILE, ROWS_FILE
 
-_MADE: Final = re.compile(rf"(?:attempt-(\d+)/)?(?:part-\d{{5,}}\.[^/]+|items\.[^/]+|{RECORDS}/.+)")
+_MADE: Final = re.compile(rf"(?:attempt-([0-9]+)/)?(?:{ROWS_FILE}|{RECORD_FILE})")
 """Rows and records, with the attempt that made them."""
 
 
@@ -30,14 +30,8 @@ def made_anew(older: Manifest, stored: Collection[str]) -> list[str]:
     return [part.name for part in older.parts if part.name not in stored]
 
 
-def leftovers(files: Collection[str], manifest: Manifest) -> list[str]:
-    """Rows and records that no reader of the manifest is to take for the job's: older ones, or never listed.
-
-    None where nothing is replaced: other files may lie in a folder that somebody chose.
-    """
-    replaces = manifest.attempt > 1 or manifest.retries > 0
-    if not replaces and not any(name.startswith(superseded_folder(manifest.retries)) for name in files):
-        return []
+def leftovers(files: Iterable[str], manifest: Manifest) -> list[str]:
+    """Return rows and records that no reader of the manifest is to take for the job's: older ones, or never listed."""
     listed = {part.name for part in manifest.parts} | {record.name for record in manifest.records}
     found = ((name, _MADE.fullmatch(name)) for name in files if name not in listed)
     return [name for name, match in found if match and int(match[1] or 1) <= manifest.attempt]

@@ -19,9 +19,8 @@ from typing import Final
 from actorline.delivery.csv_text import CsvText
 from actorline.delivery.json_lines import JsonArray, JsonLines, StoredArray
 from actorline.delivery.page_text import PageText
+from actorline.delivery.sink.names import STAGED_PAGES
 from actorline.delivery.whole_file import Markup, Workbook
-
-STAGED: Final = "_pages"
 
 Query = Mapping[str, str]
 """The platform's query parameters, as the order has them."""
@@ -61,7 +60,8 @@ class Format:
             return self.file_name(None, compression)
         if not self.is_staged(single_file=single_file):
             return self.file_name(page_no, compression)
-        return f"{STAGED}/page-{page_no:05}.{self.asks['format']}{'.gz' if self.page_is_gzipped(compression) else ''}"
+        extension = self.asks["format"] + (".gz" if self.page_is_gzipped(compression) else "")
+        return f"{STAGED_PAGES}/page-{page_no:05}.{extension}"
 
     def file_name(self, page_no: int | None, compression: str) -> str:
         """A delivered file: the part of a page, or the single file."""

@@ -1,11 +1,13 @@
 """The manifest: what was delivered, and whether that is everything."""
 
+import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from actorline.delivery.receipt import Receipt
+from actorline.delivery.sink.names import PartName, RecordName
 from actorline.errors import Reason
 from actorline.platform.runs import RunStats
 
@@ -13,7 +15,7 @@ from actorline.platform.runs import RunStats
 class Part(BaseModel):
     """`[offset, offset + scanned)` of the dataset; `sha256` and `bytes` are those of the file."""
 
-    name: str
+    name: PartName
     offset: int
     limit: int
     scanned: int
@@ -23,8 +25,10 @@ class Part(BaseModel):
 
 
 class StoredRecord(BaseModel):
+    """`key`: in the key-value store; `name`: of its file, which may be another one."""
+
     key: str
-    name: str
+    name: RecordName
     content_type: str
     bytes: int
     sha256: str
@@ -52,11 +56,14 @@ class Totals(BaseModel):
 
 
 class Manifest(BaseModel):
-    """`retries`: how often somebody had the job retried before it ended so."""
+    """`retries`: how often somebody had the job retried before it ended so. `queued_at`: when the job was ordered: its
+    key may be ordered again when the ledger has forgotten it.
+    """
 
     version: int = 1
     job: str
     installation: str
+    queued_at: str | None = None
     attempt: int
     retries: int = 0
     target: dict[str, str]
@@ -71,6 +78,19 @@ class Manifest(BaseModel):
     state: str
     complete: bool
     reason: Reason | None
+
+
+_OF_THE_JOB: Final = {
+    "job", "installation", "attempt", "retries", "dataset_id", "format", "compression", "parts", "records", "totals",
+    "state", "complete",
+}  # fmt: skip
+"""Not the run's cost and stats, which are written again when they stand."""
+
+
+def fingerprint(manifest: Manifest) -> str:
+    """Return a sha256 of what a manifest says for good. What a later version adds leaves it as it is."""
+    facts = manifest.model_dump_json(include=_OF_THE_JOB, exclude_defaults=True)
+    return hashlib.sha256(facts.encode()).hexdigest()
 
 
 def parts_of(receipts: Sequence[Receipt]) -> list[Part]:

@@ -8,12 +8,13 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
 import orjson
+import structlog
 from pydantic import ValidationError
 from zlib_ng import gzip_ng, zlib_ng
 
 from actorline.delivery.formats import delimiter_of
 from actorline.delivery.json_lines import array_rows, parse_row
-from actorline.delivery.manifest import Manifest, Part
+from actorline.delivery.manifest import Manifest, Part, fingerprint
 from actorline.delivery.page_text import UnreadablePage
 from actorline.delivery.parquet_assembly import has_parquet
 from actorline.delivery.rows import csv_rows, parquet_rows, text_lines
@@ -21,6 +22,8 @@ from actorline.delivery.sink import MANIFEST, MissingFileError, Sink, SinkError,
 
 BLOCK_BYTES: Final = 256 * 1024
 BLOCK_LINES: Final = 1000
+
+log = structlog.get_logger(__name__)
 
 
 class NoDeliveryError(SinkError):
@@ -118,7 +121,8 @@ class Delivery:
         raise NoDeliveryError(message)
 
     def _check_parts(self) -> None:
-        there = self.sink.files()
+        folders = {folder_of(part.name) for part in self.manifest.parts}
+        there = {name: size for folder in folders for name, size in self.sink.files_in(folder).items()}
         for part in self.manifest.parts:
             self._check_size(part.name, part.bytes, there.get(part.name))
 
@@ -175,27 +179,24 @@ class Delivery:
         return file
 
     def _check_size(self, name: str, size: int, found: int | None) -> None:
+        """The sizes are for the log only: whoever may read the rows needn't learn what else lies there."""
         if found != size:
-            url = self.sink.file_url(name)
-            what = (
-                f"{url} is missing, though the manifest lists it"
-                if found is None
-                else f"{url} has {found:,} bytes, the manifest says {size:,}"
-            )
-            message = f"{what}. Restore it, or order again."
+            log.warning("delivery_damaged", sink=str(self.sink), file=name, listed_bytes=size, found_bytes=found)
+            what = "is missing, though the manifest lists it" if found is None else "isn't as long as the manifest says"
+            message = f"{self.sink.file_url(name)} {what}. Restore it, or order again."
             raise DamagedDeliveryError(message)
 
 
-def open_delivery(url: str) -> Delivery:
+def open_delivery(url: str, *, key: str | None = None, sha256: str | None = None) -> Delivery:
     """The delivery in a folder, by the folder's URL or its manifest's.
 
-    Raises NoDeliveryError if nothing was delivered there, DamagedDeliveryError if the manifest can't be understood.
+    `key`: the job that must have made it; `sha256`: its manifest's fingerprint. Raises NoDeliveryError if nothing was
+    delivered there, DamagedDeliveryError if the manifest can't be understood, or is another one.
     """
     folder = url.removesuffix(MANIFEST) if PurePosixPath(url).name == MANIFEST else url
     sink = open_sink(folder)
     try:
-        with sink.open(MANIFEST) as file:
-            text = file.read()
+        text = sink.read(MANIFEST)
     except MissingFileError:
         message = f"There is no delivery at {sink}: no {MANIFEST} lies there. A job writes it when it ends."
         raise NoDeliveryError(message) from None
@@ -204,7 +205,15 @@ def open_delivery(url: str) -> Delivery:
     except ValidationError as error:
         message = f"{sink.file_url(MANIFEST)} is not a manifest of version 1. Restore it, or order again."
         raise DamagedDeliveryError(message) from error
+    if (key or manifest.job) != manifest.job or (sha256 and sha256 != fingerprint(manifest)):
+        message = f"{sink.file_url(MANIFEST)} isn't the one that the job delivered. Restore it, or order again."
+        raise DamagedDeliveryError(message)
     return Delivery(sink, manifest)
+
+
+def folder_of(name: str) -> str:
+    """`attempt-2/part-00000.csv` -> `attempt-2/`."""
+    return name[: name.rfind("/") + 1]
 
 
 def measure(file: BinaryIO) -> tuple[int, str]:

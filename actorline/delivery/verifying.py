@@ -31,12 +31,11 @@ def verify(delivery: Delivery, progress: Callable[[int], None]) -> Iterator[Prob
     """
     sink, manifest = delivery.sink, delivery.manifest
     yield from contradictions(manifest)
-    there = sink.files()
-    if (SUCCESS in there) is not manifest.complete:
+    if sink.exists(SUCCESS) is not manifest.complete:
         yield Problem(SUCCESS, "is missing" if manifest.complete else "lies there, though rows are missing")
     entries = [*manifest.parts, *manifest.records]
     with ThreadPoolExecutor(THREADS) as threads:
-        for found in threads.map(lambda entry: _check(sink, manifest, entry, there.get(entry.name), progress), entries):
+        for found in threads.map(lambda entry: _check(sink, manifest, entry, progress), entries):
             yield from found
 
 
@@ -56,8 +55,9 @@ def contradictions(manifest: Manifest) -> Iterator[Problem]:
 
 
 def _check(
-    sink: Sink, manifest: Manifest, entry: Part | StoredRecord, size: int | None, progress: Callable[[int], None]
+    sink: Sink, manifest: Manifest, entry: Part | StoredRecord, progress: Callable[[int], None]
 ) -> Sequence[Problem]:
+    size = sink.size(entry.name)
     if size != entry.bytes:
         text = "is missing" if size is None else f"has {size:,} bytes, the manifest says {entry.bytes:,}"
         return [Problem(entry.name, text)]

@@ -14,14 +14,14 @@ from pydantic import ValidationError
 from actorline.delivery.assembling import Assembler, Rows, remove_staged
 from actorline.delivery.attempts import attempt_folder, leftovers, made_anew, superseded_folder
 from actorline.delivery.formats import FORMATS
-from actorline.delivery.manifest import Manifest, RunFacts, StoredRecord, totals_of
+from actorline.delivery.manifest import Manifest, RunFacts, StoredRecord, fingerprint, totals_of
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import MANIFEST, SUCCESS, MissingFileError, Sink, SinkError, open_sink
 from actorline.delivery.staged_page import AssemblyError
 from actorline.delivery.windows import Pages
 from actorline.errors import Code, Reason
 from actorline.jobs.ending import end_for_sink, end_job, judge_end
-from actorline.jobs.job import Job
+from actorline.jobs.job import Job, iso_time
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.recording import RecordKeeper
 from actorline.jobs.renewing import renewed
@@ -56,7 +56,8 @@ class Deliverer:
                 if manifest is None:
                     made = self._make(job, sink, receipts, failure, execution, keep_alive)
                     manifest = self._publish(sink, job, receipts, made)
-                _set_aside(sink, leftovers(sink.files(), manifest), job.retries)
+                if _replaces(sink, manifest):
+                    _set_aside(sink, leftovers(sink.names(), manifest), job.retries)
                 if manifest.complete:
                     sink.write_once(SUCCESS, b"")
                     if FORMATS[job.order.collect.format].is_staged(single_file=job.order.sink.single_file):
@@ -80,8 +81,9 @@ class Deliverer:
             manifest.reason,
             fields={
                 "manifest": url,
+                "manifest_sha256": fingerprint(manifest),
                 "bytes": manifest.totals.bytes,
-                "records": len(manifest.records),
+                "records": manifest.totals.records,
                 "delivered_at": "@now" if delivered else None,
             },
         )
@@ -93,7 +95,7 @@ class Deliverer:
         others may be made. Raises _SupersededError.
         """
         found = _find_manifest(sink)
-        if found is None or _is_of_this_end(found, job):
+        if found is None or self._is_of_this_end(found, job):
             return found
         self._say_alive(job)  # who has lost the job must not set aside what its next owner made
         stored = {receipt.part or "" for receipt in receipts}
@@ -111,6 +113,13 @@ class Deliverer:
                 return first
         message = f"The sink {sink} can't hold the manifest: others write there all the time."
         raise SinkError(message)
+
+    def _is_of_this_end(self, found: Manifest, job: Job) -> bool:
+        run_id = found.run.id if found.run else None
+        there = (found.installation, found.job, found.queued_at, found.retries, found.attempt, run_id, found.dataset_id)
+        return there == (
+            self.installation, job.key, iso_time(job.queued_at), job.retries, job.attempt, job.run_id, job.dataset_id
+        )  # fmt: skip
 
     # -- what is delivered
 
@@ -191,6 +200,7 @@ class Deliverer:
         return Manifest(
             job=job.key,
             installation=self.installation,
+            queued_at=iso_time(job.queued_at),
             attempt=job.attempt,
             retries=job.retries,
             target={name: value},
@@ -227,8 +237,7 @@ class _SupersededError(Exception):
 
 def _find_manifest(sink: Sink) -> Manifest | None:
     try:
-        with sink.open(MANIFEST) as file:
-            return Manifest.model_validate_json(file.read())
+        return Manifest.model_validate_json(sink.read(MANIFEST))
     except MissingFileError:
         return None
     except ValidationError:
@@ -236,10 +245,11 @@ def _find_manifest(sink: Sink) -> Manifest | None:
         raise SinkError(message) from None
 
 
-def _is_of_this_end(found: Manifest, job: Job) -> bool:
-    run_id = found.run.id if found.run else None
-    there = (found.retries, found.attempt, run_id, found.dataset_id)
-    return there == (job.retries, job.attempt, job.run_id, job.dataset_id)
+def _replaces(sink: Sink, manifest: Manifest) -> bool:
+    """Whether older files of the job may lie there. Where nothing is replaced the others may be anybody's: the folder
+    may be one that somebody chose.
+    """
+    return manifest.attempt > 1 or manifest.retries > 0 or bool(sink.files_in(superseded_folder(manifest.retries)))
 
 
 def _set_aside(sink: Sink, names: Sequence[str], number: int) -> None:

@@ -5,7 +5,7 @@
 
 from typing import Final
 
-from actorline.delivery.manifest import Manifest
+from actorline.delivery.manifest import Manifest, fingerprint
 from actorline.delivery.sink import MANIFEST, SinkError, open_sink
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
@@ -52,9 +52,10 @@ def _note(ledger: Ledger, job: Job, fields: dict[str, object]) -> None:
 def _rewrite(job: Job, run: Run) -> None:
     """Put the settled figures into the manifest, which is replaced as a whole."""
     sink = open_sink(job.sink_url)
-    with sink.open(MANIFEST) as file:
-        manifest = Manifest.model_validate_json(file.read())
+    manifest = Manifest.model_validate_json(sink.read(MANIFEST))
     if manifest.run is None or (manifest.run.id, manifest.retries) != (run.id, job.retries):
+        return
+    if job.manifest_sha256 and fingerprint(manifest) != job.manifest_sha256:
         return
     facts = manifest.run.model_copy(update={"cost_usd": run.usage_total_usd, "stats": run.stats, "settled": True})
     text = manifest.model_copy(update={"run": facts}).model_dump_json(indent=2).encode() + b"\n"

@@ -102,6 +102,7 @@ class Job(BaseModel):
     failures: int = 0
     reason: Json[Reason] | None = None
     manifest: str | None = None
+    manifest_sha256: str | None = None  # its `fingerprint`; none for a job that an earlier version ended
 
     @field_validator("*", mode="before")
     @classmethod
@@ -180,6 +181,7 @@ class JobResult(BaseModel):
     started_at: str | None
     run_finished_at: str | None
     delivered_at: str | None
+    manifest_sha256: str | None = None
 
     @classmethod
     def of(cls, job: Job) -> "JobResult":

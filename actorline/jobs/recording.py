@@ -9,6 +9,7 @@ from actorline.delivery.gzip_members import StoredFile
 from actorline.delivery.manifest import StoredRecord
 from actorline.delivery.reading import measure
 from actorline.delivery.sink import RECORDS, Sink
+from actorline.delivery.sink.names import record_file
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.key_value_stores import list_keys, open_record
@@ -73,7 +74,7 @@ class RecordKeeper:
         return Unreadable(f"The record {record_key} can't be read: {failure}")
 
     def _fetch(self, record_key: str) -> StoredRecord:
-        name = f"{self.folder}{RECORDS}/{file_name(record_key)}"
+        name = f"{self.folder}{RECORDS}/{record_file(record_key)}"
         with (
             open_record(self.platform, self.store_id, record_key) as record,
             self.sink.staging(name, self.execution) as file,
@@ -91,8 +92,3 @@ class RecordKeeper:
         """Whether what lies there is the same: stored by an execution that died before its manifest."""
         with self.sink.open(name) as file:
             return measure(file) == (written.size, written.sha256)
-
-
-def file_name(record_key: str) -> str:
-    """A record's name in the sink: record keys have harmless characters, but `.` and `..` are folders."""
-    return "%2E" + record_key[1:] if record_key.startswith(".") else record_key

@@ -74,6 +74,16 @@ def _afresh(job: Job) -> dict[str, object]:
             ("failures", "resurrects", "new_runs", "figures_settled", "task_told", "url_told", "notice_failures"), 0
         ),
         **dict.fromkeys(
-            ("wanted", "reason", "run_log", "manifest", "ended_at", "delivered_at", "resurrection", "notice_at")
+            (
+                "wanted",
+                "reason",
+                "run_log",
+                "manifest",
+                "manifest_sha256",
+                "ended_at",
+                "delivered_at",
+                "resurrection",
+                "notice_at",
+            )
         ),
     }

@@ -13,8 +13,8 @@ from actorline.jobs.step import Step
 from actorline.settings import Settings
 
 _OF_THE_DELIVERY: Final = (
-    "sink", "manifest", "run_id", "run_status", "actor_id", "dataset_id", "key_value_store_id", "run_started_at",
-    "run_finished_at", "items_total", "items", "scanned", "bytes", "pages", "records", "delivered_at",
+    "sink", "manifest", "manifest_sha256", "run_id", "run_status", "actor_id", "dataset_id", "key_value_store_id",
+    "run_started_at", "run_finished_at", "items_total", "items", "scanned", "bytes", "pages", "records", "delivered_at",
 )  # fmt: skip
 
 log = structlog.get_logger(__name__)

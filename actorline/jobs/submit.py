@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 
-from actorline.delivery.sink import SinkError, is_below, open_sink
+from actorline.delivery.sink import SinkError, holds_root, is_below, open_sink
 from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.document import JobDocument, fresh_key, key_of_task, parse_document
 from actorline.jobs.durability import NotDurableError
@@ -83,8 +83,8 @@ def _check(
     with _reaching([key]):
         now = ledger.now() if "{date}" in (document.sink.url or settings.default_sink) else 0
     sink = fill_sink(document, key, now, settings)
-    if document.sink.url and not trusted:
-        _check_roots(sink, settings)
+    if document.sink.url:
+        _check_roots(sink, settings, trusted=trusted)
     is_fresh = document.key is None and caller is None  # a message may come again after Redis has lost its first job
     return NewJob(key, document, sink, fresh=is_fresh, caller=caller)
 
@@ -142,11 +142,16 @@ def fill_sink(document: JobDocument, key: str, now: float, settings: Settings) -
     return sink
 
 
-def _check_roots(sink: str, settings: Settings) -> None:
-    roots = settings.sink_roots or [settings.default_root]
-    if not any(is_below(sink, root) for root in roots):
+def _check_roots(sink: str, settings: Settings, *, trusted: bool) -> None:
+    """Refuse a sink that holds other jobs' folders, and one of a service's that lies outside the allowed roots."""
+    roots = settings.sink_roots or [settings.default_sink]
+    if any(holds_root(sink, root) for root in (*roots, settings.default_sink)):
+        message = f"The sink {sink} is a folder in which all jobs' sinks lie. Nothing was started. Choose one below it."
+        raise Refused(Code.SINK_REFUSED, message)
+    if not (trusted or any(is_below(sink, root) for root in roots)):
+        named = " or ".join(root.partition("{")[0] for root in roots)
         message = (
-            f"The sink {sink} lies outside the allowed roots. Nothing was started. Choose a URL below "
-            f"{' or '.join(roots)}, or let the operator add a root to ACTORLINE_SINK_ROOTS."
+            f"The sink {sink} lies outside the allowed roots. Nothing was started. Choose a URL below {named}, or let "
+            "the operator add a root to ACTORLINE_SINK_ROOTS."
         )
         raise Refused(Code.SINK_REFUSED, message)

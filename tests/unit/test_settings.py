@@ -210,19 +210,6 @@ def test_the_socket_of_a_deep_home_lies_where_its_path_is_short_enough(tmp_path)
     assert deep.socket != load_settings(home=tmp_path / ("y" * 120)).socket
 
 
-@pytest.mark.parametrize(
-    ("sink_url", "root"),
-    [
-        ("file:///srv/rows/{key}/", "file:///srv/rows/"),
-        ("file:///srv/rows-{key}/", "file:///srv/"),
-        ("file:///srv/rows/", "file:///srv/rows/"),
-        ("file:///srv/rows", "file:///srv/rows"),
-    ],
-)
-def test_the_default_root_is_the_folder_of_all_default_sinks(sink_url, root):
-    assert load_settings(sink_url=sink_url).default_root == root
-
-
 def test_sink_roots_are_separated_by_commas(monkeypatch):
     monkeypatch.setenv("ACTORLINE_SINK_ROOTS", "file:///a/, file:///b/ ,")
     assert load_settings().sink_roots == ["file:///a/", "file:///b/"]

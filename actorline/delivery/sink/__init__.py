@@ -1,22 +1,14 @@
 """Where rows go. A delivery is `part-00000.jsonl.gz ...`, `records/<name>`, `manifest.json` and last `_SUCCESS`."""
 
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
-from actorline.delivery.sink.door import (
-    CLAIM,
-    MANIFEST,
-    RECORDS,
-    SUCCESS,
-    MissingFileError,
-    Sink,
-    SinkError,
-    SinkTakenError,
-)
+from actorline.delivery.sink.door import MissingFileError, Sink, SinkError, SinkTakenError
 from actorline.delivery.sink.local import LocalSink, folder_url, local_path
+from actorline.delivery.sink.names import CLAIM, MANIFEST, RECORDS, SUCCESS
 
 __all__ = [
     "CLAIM", "MANIFEST", "RECORDS", "SUCCESS", "LocalSink", "MissingFileError", "Sink", "SinkError", "SinkTakenError",
-    "folder_url", "is_below", "local_path", "open_sink",
+    "folder_url", "holds_root", "is_below", "local_path", "open_sink",
 ]  # fmt: skip
 
 
@@ -34,13 +26,39 @@ def open_sink(url: str) -> Sink:
 
 
 def is_below(url: str, root: str) -> bool:
-    """Whether a sink lies in a root, with `..` and symbolic links resolved."""
+    """Whether a sink lies in a root, not on it, with `..` and symbolic links resolved.
+
+    A root may have a placeholder: `file:///srv/rows-{key}/` holds whatever begins with `file:///srv/rows-`.
+    """
+    folder, stem = _split_root(root)
+    name = (_path_in(url, folder) or "").partition("/")[0]
+    return name.startswith(stem) and name != stem
+
+
+def holds_root(url: str, root: str) -> bool:
+    """Whether a sink is a root, or has one in it."""
+    return _path_in(_split_root(root)[0], url) is not None
+
+
+def _split_root(root: str) -> tuple[str, str]:
+    """`file:///srv/rows-{key}/` -> the folder `file:///srv/`, and `rows-`, with which names in it begin."""
+    text, placeholder, _ = root.partition("{")
+    if not placeholder:
+        return root, ""
+    folder, _, stem = text.rpartition("/")
+    return f"{folder}/", unquote(stem) if folder.startswith("file:") else stem
+
+
+def _path_in(url: str, folder: str) -> str | None:
+    """The path of a sink from a folder on, "" if it is the folder; None if it lies elsewhere."""
     try:
-        if _split(url).scheme == "file" == _split(root).scheme:
-            return local_path(url).resolve().is_relative_to(local_path(root).resolve())
-        return open_sink(url).url.startswith(open_sink(root).url)
-    except (SinkError, OSError, RuntimeError):  # RuntimeError: Python before 3.13 on a loop of links
-        return False
+        if _split(url).scheme == "file" == _split(folder).scheme:
+            inner = local_path(url).resolve().relative_to(local_path(folder).resolve())
+            return "" if not inner.parts else inner.as_posix()
+        whole, outer = open_sink(url).url, open_sink(folder).url
+        return whole.removeprefix(outer) if whole.startswith(outer) else None
+    except (SinkError, OSError, ValueError, RuntimeError):  # RuntimeError: Python before 3.13 on a loop of links
+        return None
 
 
 def _split(url: str) -> SplitResult:

@@ -7,14 +7,13 @@ what lies there.
 import json
 import os
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Final, Protocol
 
-CLAIM: Final = "_actorline.json"
-SUCCESS: Final = "_SUCCESS"
-MANIFEST: Final = "manifest.json"
-RECORDS: Final = "records"
+from actorline.delivery.sink.names import CLAIM
+
+LOOK_MOST: Final = 100_000  # files in a folder that is claimed; a job's own folder is empty then
 
 
 class SinkError(Exception):
@@ -32,7 +31,8 @@ class MissingFileError(SinkError):
 class Sink(Protocol):
     """A folder, by its URL with a slash at the end. Names are relative: `manifest.json`, `records/OUTPUT`.
 
-    Every method raises SinkError if the sink refuses or can't be reached; each is safe to repeat.
+    Every method raises SinkError if the sink refuses or can't be reached, and for a name that would lead out of the
+    folder; each is safe to repeat.
     """
 
     url: str
@@ -61,8 +61,14 @@ class Sink(Protocol):
         """A file's bytes; None if there is none."""
 
     @abstractmethod
-    def files(self) -> Mapping[str, int]:
-        """Name -> bytes of every file that lies here, also in folders; staged ones aside."""
+    def files_in(self, folder: str) -> Mapping[str, int]:
+        """Name -> bytes of the files in one folder of the sink: `""`, `attempt-2/`; not of those in its folders."""
+
+    @abstractmethod
+    def names(self) -> Iterator[str]:
+        """The name of every file that lies here, also in folders; staged ones aside. One after the other: there may be
+        millions.
+        """
 
     @abstractmethod
     def move(self, name: str, to: str) -> None:
@@ -75,20 +81,43 @@ class Sink(Protocol):
     @abstractmethod
     def clear_staging(self) -> None:
         """Remove what executions that were killed left staged, for a job that has ended: one that still writes takes
-        the loss of its file for a refusal.
+        the loss of its file for a refusal. Only files of the sink's own staging folder are looked at.
         """
 
+    @abstractmethod
+    def overlapping_claim(self) -> str | None:
+        """The URL of a claimed folder that this one lies in, or that lies in this one."""
+
     def claim(self, installation: str, key: str) -> bool:
-        """Make the folder this job's; answers whether it wasn't yet. Raises SinkTakenError if it is another's."""
+        """Make the folder this job's; returns whether it wasn't yet.
+
+        Raises SinkTakenError if it is another's, lies in another's, or has another's in it: what one job stores,
+        moves and removes must never be what another one reads. The second look is for two that claim at once.
+        """
         owner = _owner(installation, key)
-        if self.write_once(CLAIM, json.dumps(owner).encode() + b"\n"):
-            return True
-        found = self._found_owner()
+        try:
+            found = self._found_owner()
+        except MissingFileError:
+            self.refuse_overlap()
+            if self.write_once(CLAIM, json.dumps(owner).encode() + b"\n"):
+                try:
+                    self.refuse_overlap()
+                except SinkTakenError:
+                    self.remove(CLAIM)
+                    raise
+                return True
+            found = self._found_owner()
         if found != owner:
             by = f"the job {found.get('key')}" if isinstance(found, dict) else "somebody else"
             message = f"The sink {self} is taken by {by}. Choose another folder; {{key}} in the URL makes one a job."
             raise SinkTakenError(message)
         return False
+
+    def refuse_overlap(self) -> None:
+        """Raise SinkTakenError if the folder lies in a claimed one, or has one in it."""
+        if other := self.overlapping_claim():
+            message = f"The sink {self} overlaps with {other}, which is another job's. Choose a folder beside it."
+            raise SinkTakenError(message)
 
     def sweep(self, installation: str, key: str) -> None:
         """Clear the staging of an ended job. Another job's folder is left alone."""
@@ -114,12 +143,28 @@ class Sink(Protocol):
     def file_url(self, name: str) -> str:
         return self.url + name
 
+    def read(self, name: str) -> bytes:
+        """All of a small file. Raises MissingFileError."""
+        with self.open(name) as file:
+            return file.read()
+
     def _found_owner(self) -> Any:
-        with self.open(CLAIM) as file:
-            try:
-                return json.loads(file.read())
-            except ValueError:
-                return None
+        text = self.read(CLAIM)
+        try:
+            return json.loads(text)
+        except ValueError:
+            return None
+
+
+def crowded(sink: Sink) -> SinkError:
+    return SinkError(
+        f"The sink {sink} holds more than {LOOK_MOST:,} files already, too many to look for other jobs' folders among "
+        "them. Choose a folder of its own; {key} in the URL makes one a job."
+    )
+
+
+def outside(sink: Sink, name: str) -> SinkError:
+    return SinkError(f"{name[:100]!r} is not the name of a file in the sink {sink}. Nothing was read or written.")
 
 
 def missing(sink: Sink, name: str) -> str:

@@ -1,15 +1,25 @@
-"""A local folder as a sink: files are staged beside their place and published by a hard link."""
+"""A local folder as a sink: files are staged in a folder of their own and published by a hard link.
+
+Names are walked folder by folder from the sink's own, and no link below it is followed, whoever planted it.
+"""
 
 import contextlib
 import errno
+import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import stat
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 from urllib.parse import unquote, urlsplit
 
-from actorline.delivery.sink.door import MissingFileError, Sink, SinkError, missing
+from actorline.delivery.sink.door import LOOK_MOST, MissingFileError, Sink, SinkError, crowded, missing, outside
+from actorline.delivery.sink.names import CLAIM, STAGING, is_name
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe that somebody planted must not block
 
 
 class LocalSink(Sink):
@@ -18,10 +28,11 @@ class LocalSink(Sink):
         self.url = folder_url(self.folder)
 
     def check(self) -> None:
+        self.refuse_overlap()
         with self._refusals():
-            missing = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
+            staging = self.folder / STAGING
+            missing = [path for path in (staging, self.folder, *self.folder.parents) if not path.exists()]
             try:
-                self.folder.mkdir(parents=True, exist_ok=True)
                 with self.staging("check", os.urandom(6).hex()):
                     pass
             finally:
@@ -31,64 +42,137 @@ class LocalSink(Sink):
 
     @contextmanager
     def staging(self, name: str, execution: str) -> Iterator[BinaryIO]:
-        folder, _, file_name = name.rpartition("/")
-        path = self.folder / folder / f".{file_name}.{execution}.tmp"
-        with self._refusals():
-            path.parent.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
+        staged = f"{STAGING}/.{digest[:16]}.{execution}.tmp"  # short, however long the name is
+        with self._refusals(), self._within(staged, make=True) as (folder, file_name):
             try:
-                with path.open("wb") as file:
+                with open(file_name, "wb", opener=_opener(folder)) as file:
                     yield file
             finally:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(file_name, dir_fd=folder)
 
     def publish(self, file: BinaryIO, name: str) -> bool:
-        path = self.folder / name
         with self._refusals():
             file.flush()
             os.fsync(file.fileno())
-            try:
-                os.link(file.name, path)
-            except FileExistsError:
-                return False
-            _sync_folder(path.parent)
+            with (
+                self._within(f"{STAGING}/{file.name}") as (staging, staged),
+                self._within(name, make=True) as (folder, file_name),
+            ):
+                try:
+                    os.link(staged, file_name, src_dir_fd=staging, dst_dir_fd=folder, follow_symlinks=False)
+                except FileExistsError:
+                    return False
+                _sync_folder(folder)
             return True
 
     def open(self, name: str) -> BinaryIO:
         with self._refusals():
             try:
-                return (self.folder / name).open("rb")
+                with self._within(name) as (folder, file_name):
+                    file = os.fdopen(os.open(file_name, _FILE, dir_fd=folder), "rb")
             except FileNotFoundError:
                 raise MissingFileError(missing(self, name)) from None
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                file.close()
+                raise outside(self, name)
+            return file
 
     def size(self, name: str) -> int | None:
-        path = self.folder / name
         with self._refusals():
-            return path.stat().st_size if path.is_file() else None
+            try:
+                with self._within(name) as (folder, file_name):
+                    found = os.stat(file_name, dir_fd=folder, follow_symlinks=False)
+            except FileNotFoundError:
+                return None
+            return found.st_size if stat.S_ISREG(found.st_mode) else None
 
-    def files(self) -> Mapping[str, int]:
-        with self._refusals():
-            files = [path for path in self.folder.rglob("*") if path.is_file() and not _is_staged(path)]
-            return {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in files}
+    def files_in(self, folder: str) -> Mapping[str, int]:
+        with (
+            self._refusals(),
+            contextlib.suppress(FileNotFoundError),
+            self._within(f"{folder}*") as (descriptor, _),
+            os.scandir(descriptor) as entries,
+        ):
+            files = [entry for entry in entries if entry.is_file(follow_symlinks=False)]
+            return {folder + entry.name: entry.stat(follow_symlinks=False).st_size for entry in files}
+        return {}
+
+    def names(self) -> Iterator[str]:
+        with self._refusals(), contextlib.suppress(FileNotFoundError), self._within("*") as (descriptor, _):
+            yield from _walk(descriptor, "")
 
     def move(self, name: str, to: str) -> None:
-        with self._refusals():
-            (self.folder / to).parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                (self.folder / name).replace(self.folder / to)
+        with self._refusals(), contextlib.suppress(FileNotFoundError), self._within(name) as (folder, file_name):
+            os.stat(file_name, dir_fd=folder, follow_symlinks=False)
+            with self._within(to, make=True) as (new_folder, new_name):
+                os.replace(file_name, new_name, src_dir_fd=folder, dst_dir_fd=new_folder)
 
     def remove(self, name: str) -> None:
-        path = self.folder / name
-        with self._refusals():
-            path.unlink(missing_ok=True)
-            if path.parent != self.folder:
-                with contextlib.suppress(OSError):
-                    path.parent.rmdir()  # an object store has no empty folders either
+        with self._refusals(), contextlib.suppress(FileNotFoundError), self._within(name) as (folder, file_name):
+            os.unlink(file_name, dir_fd=folder)
+        self._remove_empty(name.rpartition("/")[0])  # an object store has no empty folders either
 
     def clear_staging(self) -> None:
+        with (
+            self._refusals(),
+            contextlib.suppress(FileNotFoundError),
+            self._within(f"{STAGING}/*") as (folder, _),
+            os.scandir(folder) as entries,
+        ):
+            for entry in entries:
+                os.unlink(entry.name, dir_fd=folder)
+        self._remove_empty(STAGING)
+
+    def overlapping_claim(self) -> str | None:
         with self._refusals():
-            for path in self.folder.rglob("*"):
-                if _is_staged(path):
-                    path.unlink(missing_ok=True)
+            here = Path(os.path.realpath(self.folder))
+            above = next((folder for folder in here.parents if os.path.lexists(folder / CLAIM)), None)
+            found = above or self._claim_below(here)
+            return folder_url(found) if found else None
+
+    def _claim_below(self, folder: Path) -> Path | None:
+        waiting, seen = deque([folder]), 0
+        while waiting:
+            with contextlib.suppress(FileNotFoundError, PermissionError), os.scandir(waiting.popleft()) as entries:
+                for entry in entries:
+                    seen += 1
+                    if seen > LOOK_MOST:
+                        raise crowded(self)
+                    if entry.is_dir(follow_symlinks=False):
+                        if os.path.lexists(Path(entry.path, CLAIM)):
+                            return Path(entry.path)
+                        waiting.append(Path(entry.path))
+        return None
+
+    @contextmanager
+    def _within(self, name: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+        """The one way from a name to a file: its folder, opened, and its own name there.
+
+        Raises SinkError for a name that leads elsewhere, and OSError for a folder that is missing, or is a link.
+        """
+        if not is_name(name):
+            raise outside(self, name)
+        *folders, file_name = name.split("/")
+        if make:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.folder, _FOLDER)  # the sink's own folder may be a link: whoever ordered chose it
+        try:
+            for folder in folders:
+                if make:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(folder, dir_fd=descriptor)
+                outer, descriptor = descriptor, os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+                os.close(outer)
+            yield descriptor, file_name
+        finally:
+            os.close(descriptor)
+
+    def _remove_empty(self, folder: str) -> None:
+        if folder:
+            with contextlib.suppress(OSError), self._within(folder) as (outer, name):
+                os.rmdir(name, dir_fd=outer)
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
@@ -116,17 +200,39 @@ def folder_url(folder: Path) -> str:
     return uri if uri.endswith("/") else uri + "/"
 
 
-def _is_staged(path: Path) -> bool:
-    return path.name.startswith(".") and path.suffix == ".tmp"
+def _opener(folder: int) -> Callable[[str, int], int]:
+    """Opens files in a folder; a link is not followed."""
+    return lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o666, dir_fd=folder)
 
 
-def _sync_folder(folder: Path) -> None:
+def _walk(folder: int, prefix: str) -> Iterator[str]:
+    """Names below an open folder; not staged ones, and not what lies in a folder that another job has claimed."""
+    if prefix and _is_claimed(folder):
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                yield prefix + entry.name
+            elif entry.is_dir(follow_symlinks=False) and prefix + entry.name != STAGING:
+                inner = os.open(entry.name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+                try:
+                    yield from _walk(inner, f"{prefix}{entry.name}/")
+                finally:
+                    os.close(inner)
+
+
+def _is_claimed(folder: int) -> bool:
+    try:
+        os.stat(CLAIM, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _sync_folder(descriptor: int) -> None:
     """Bring a new name in a folder to the disk; some network file systems have no such call."""
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
         if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
             raise
-    finally:
-        os.close(descriptor)

@@ -23,7 +23,8 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from actorline.delivery.sink.door import CLAIM, MissingFileError, Sink, SinkError, missing
+from actorline.delivery.sink.door import LOOK_MOST, MissingFileError, Sink, SinkError, crowded, missing, outside
+from actorline.delivery.sink.names import CLAIM, STAGING, is_name
 from actorline.delivery.sink.object_file import READ_BYTES, ObjectReader, ObjectUpload, open_writer
 from actorline.delivery.sink.refusal import explain
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore, RetryConfig
 
 _FAMILIES: Final = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE", "abfss": "AZURE"}
-STAGING: Final = ".staging"
 COPY_MAX_BYTES: Final = 5_000_000_000  # what S3 copies in one request
 
 _TIMEOUTS: Final = {"CONNECT_TIMEOUT": "5s", "TIMEOUT": "120s"}  # a piece in 120 s: 70 kB/s
@@ -54,6 +54,7 @@ class ObjectSink(Sink):
         return made
 
     def check(self) -> None:
+        self.refuse_overlap()
         name = f"{STAGING}/check-{os.urandom(6).hex()}"
         try:
             self.write_once(name, b"")
@@ -88,16 +89,26 @@ class ObjectSink(Sink):
             raise MissingFileError(missing(self, name))
         return io.BufferedReader(ObjectReader(self._store, self._key(name), size, self._refusals), READ_BYTES)
 
-    def size(self, name: str) -> int | None:
+    def read(self, name: str) -> bytes:
+        """In one request, to whose refusal a store gives its reason, as to a look at the size it doesn't."""
         with self._refusals():
             try:
-                return obstore.head(self._store, self._key(name))["size"]
+                return bytes(obstore.get(self._store, self._key(name)).bytes())
             except FileNotFoundError:
-                return None
+                raise MissingFileError(missing(self, name)) from None
 
-    def files(self) -> Mapping[str, int]:
-        staged = self._key(STAGING) + "/"
-        return {path.removeprefix(self._prefix): size for path, size in self._list("") if not path.startswith(staged)}
+    def size(self, name: str) -> int | None:
+        return self._size(self._key(name))
+
+    def files_in(self, folder: str) -> Mapping[str, int]:
+        prefix = self._key(f"{folder}*").removesuffix("*")
+        with self._refusals():
+            found = obstore.list_with_delimiter(self._store, prefix or None)["objects"]
+        return {each["path"].removeprefix(self._prefix): each["size"] for each in found}
+
+    def names(self) -> Iterator[str]:
+        staged = f"{STAGING}/"
+        return (name for path in self._paths("") if not (name := path.removeprefix(self._prefix)).startswith(staged))
 
     def move(self, name: str, to: str) -> None:
         size = self.size(name)
@@ -111,8 +122,21 @@ class ObjectSink(Sink):
         self._delete(self._key(name))
 
     def clear_staging(self) -> None:
-        for path, _ in self._list(STAGING):
+        for path in list(self._paths(STAGING)):
             self._delete(path)
+
+    def overlapping_claim(self) -> str | None:
+        folders = self._prefix.split("/")[:-1]
+        above = ("".join(f"{folder}/" for folder in folders[:depth]) for depth in range(len(folders)))
+        for prefix in above:
+            if self._size(prefix + CLAIM) is not None:
+                return f"{self.root}/{prefix}"
+        for seen, path in enumerate(self._paths("")):
+            if path.endswith(f"/{CLAIM}") and path != self._key(CLAIM):
+                return f"{self.root}/{path.removesuffix(CLAIM)}"
+            if seen > LOOK_MOST:
+                raise crowded(self)
+        return None
 
     @property
     def _store(self) -> "ObjectStore":
@@ -122,12 +146,23 @@ class ObjectSink(Sink):
             return _connect(self.root)
 
     def _key(self, name: str) -> str:
+        """The one way from a name to an object. Raises SinkError for a name that leads elsewhere."""
+        if not is_name(name):
+            raise outside(self, name)
         return self._prefix + name
 
-    def _list(self, name: str) -> list[tuple[str, int]]:
+    def _size(self, key: str) -> int | None:
         with self._refusals():
-            blocks = obstore.list(self._store, self._key(name) or None)
-            return [(found["path"], found["size"]) for block in blocks for found in block]
+            try:
+                return obstore.head(self._store, key)["size"]
+            except FileNotFoundError:
+                return None
+
+    def _paths(self, folder: str) -> Iterator[str]:
+        """Every object below a folder of the sink."""
+        with self._refusals():
+            for block in obstore.list(self._store, self._prefix + folder or None):
+                yield from (found["path"] for found in block)
 
     def _delete(self, key: str) -> None:
         with self._refusals(), contextlib.suppress(FileNotFoundError):
@@ -155,14 +190,14 @@ class ObjectSink(Sink):
                 "could mix their rows. Take a store that keeps conditional writes: AWS S3, MinIO, R2, Google, Azure."
             )
             raise SinkError(message)
-        self._list(STAGING)
+        next(self._paths(STAGING), None)
         self.remove(f"{STAGING}/none")
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
         try:
             yield
-        except (BaseError, OSError, NotImplementedError) as error:
+        except (BaseError, OSError, NotImplementedError, ValueError) as error:  # ValueError: a path it doesn't take
             message = f"The sink {self} {explain(error, self.root)} What is stored stays."
             raise SinkError(message) from None  # the library's text holds access keys and signed requests
 

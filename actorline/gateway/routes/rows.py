@@ -10,11 +10,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from actorline.delivery.manifest import StoredRecord
-from actorline.delivery.reading import BLOCK_BYTES, Delivery, UnreadableRowsError, open_delivery
+from actorline.delivery.reading import BLOCK_BYTES, Delivery, UnreadableRowsError
 from actorline.errors import Code, Refused
 from actorline.gateway.context import MayRead, Visit
 from actorline.gateway.openapi import JobKey, Responses, problems
 from actorline.gateway.streams import gzipped
+from actorline.jobs.delivered import open_delivered
 
 router = APIRouter(prefix="/v1/jobs", tags=["rows"])
 
@@ -108,7 +109,7 @@ def _delivery(visit: Visit, key: str) -> Delivery:
             f"The job {key} is {job.state} and has delivered nothing. GET /v1/jobs/{key}?wait=60 waits for its end."
         )
         raise Refused(Code.CONFLICT, message)
-    return open_delivery(job.manifest)
+    return open_delivered(job, job.manifest)
 
 
 def _range(delivery: Delivery, offset: int, limit: int | None) -> Iterator[bytes]:

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from served import Served
 
 from actorline.delivery.assembling import Assembler, remove_staged
-from actorline.delivery.formats import FORMATS, STAGED
+from actorline.delivery.formats import FORMATS
 from actorline.delivery.manifest import Part
 from actorline.delivery.part import download_window
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import SinkError, open_sink
+from actorline.delivery.sink.names import STAGED_PAGES, STAGING
 from actorline.delivery.staged_page import AssemblyError
 from actorline.delivery.windows import Window
 from actorline.emulator.formats import FORMATS as WRITTEN
@@ -241,8 +242,9 @@ def test_a_file_that_a_killed_execution_left_is_replaced_if_it_holds_other_rows(
     parts = delivery.assemble(receipts, single_file=True, execution="next")
     assert json.loads(delivery.text(parts)) == [{"a": 1}, {"a": 2}]
     assert delivery.assemble(receipts, single_file=True, execution="third") == parts
-    assert {path.name for path in tmp_path.iterdir()} == {"items.json.gz", STAGED}
+    assert {path.name for path in tmp_path.iterdir()} == {"items.json.gz", STAGED_PAGES, STAGING}
     remove_staged(delivery.sink, "")
+    delivery.sink.clear_staging()
     assert {path.name for path in tmp_path.iterdir()} == {"items.json.gz"}
 
 

@@ -27,7 +27,6 @@ SECOND = ["attempt-2/part-00000.jsonl.gz", "attempt-2/records/OUTPUT"]
     ("files", "listed", "left"),
     [
         (TOP, manifest(1, TOP[:2], TOP[2:]), []),
-        (TOP, manifest(1, TOP[:1], []), []),
         (TOP, manifest(1, TOP[:1], [], retries=1), ["part-00001.jsonl.gz", "records/OUTPUT"]),
         ([*TOP, "superseded-0/manifest.json"], manifest(1, TOP[:1], []), ["part-00001.jsonl.gz", "records/OUTPUT"]),
         ([*TOP, *SECOND], manifest(2, SECOND[:1], SECOND[1:]), TOP),

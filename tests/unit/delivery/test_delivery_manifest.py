@@ -10,22 +10,26 @@ def receipt(page_no: int, offset: int, scanned: int, items: int, part: str | Non
 
 
 def test_parts_stand_in_the_order_of_the_rows_and_an_empty_end_is_none():
-    receipts = [receipt(2, 15, 0, 0, None), receipt(1, 10, 5, 4, "part-00001"), receipt(0, 0, 10, 10, "part-00000")]
+    receipts = [
+        receipt(2, 15, 0, 0, None),
+        receipt(1, 10, 5, 4, "part-00001.jsonl.gz"),
+        receipt(0, 0, 10, 10, "part-00000.jsonl.gz"),
+    ]
     assert parts_of(receipts) == [
-        Part(name="part-00000", offset=0, limit=10, scanned=10, items=10, bytes=70, sha256="ab"),
-        Part(name="part-00001", offset=10, limit=10, scanned=5, items=4, bytes=28, sha256="ab"),
+        Part(name="part-00000.jsonl.gz", offset=0, limit=10, scanned=10, items=10, bytes=70, sha256="ab"),
+        Part(name="part-00001.jsonl.gz", offset=10, limit=10, scanned=5, items=4, bytes=28, sha256="ab"),
     ]
 
 
 def test_totals_are_the_sums_of_what_lies_there():
-    parts = parts_of([receipt(0, 0, 10, 10, "part-00000"), receipt(1, 10, 5, 4, "part-00001")])
-    record = StoredRecord(key="OUTPUT", name="OUTPUT", content_type="application/json", bytes=2, sha256="cd")
+    parts = parts_of([receipt(0, 0, 10, 10, "part-00000.jsonl.gz"), receipt(1, 10, 5, 4, "part-00001.jsonl.gz")])
+    record = StoredRecord(key="OUTPUT", name="records/OUTPUT", content_type="application/json", bytes=2, sha256="cd")
     assert totals_of(parts, [record]) == Totals(scanned=15, items=14, bytes=98, parts=2, records=1)
     assert totals_of([], []) == Totals(scanned=0, items=0, bytes=0, parts=0, records=0)
 
 
 def test_a_receipt_is_bad_if_it_says_why():
-    good = receipt(0, 0, 10, 10, "part-00000")
+    good = receipt(0, 0, 10, 10, "part-00000.jsonl.gz")
     assert good.is_good
     assert not good.model_copy(update={"error": "cut", "code": Code.PAGE_UNREADABLE}).is_good
     assert Receipt.model_validate_json(good.model_dump_json()) == good

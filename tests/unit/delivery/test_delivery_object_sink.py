@@ -128,7 +128,8 @@ def test_files_are_listed_with_their_sizes_and_staged_ones_are_not(sink, store):
     write(sink, "records/OUTPUT", b"123")
     obstore.put(store, "rows/nightly/.staging/0123/part-00000", b"rows")
     obstore.put(store, "rows/nightly-2/part-00000", b"rows")
-    assert sink.files() == {"manifest.json": 2, "records/OUTPUT": 3}
+    assert list(sink.names()) == ["manifest.json", "records/OUTPUT"]
+    assert (sink.files_in(""), sink.files_in("records/")) == ({"manifest.json": 2}, {"records/OUTPUT": 3})
     assert not sink.exists("part-00000")
 
 
@@ -136,14 +137,14 @@ def test_a_moved_file_has_its_new_name_only_and_a_missing_one_is_none(sink):
     write(sink, "records/OUTPUT", b"123")
     sink.move("records/OUTPUT", "superseded-1/records/OUTPUT")
     sink.move("records/OUTPUT", "superseded-1/records/OUTPUT")
-    assert sink.files() == {"superseded-1/records/OUTPUT": 3}
+    assert list(sink.names()) == ["superseded-1/records/OUTPUT"]
 
 
 def test_a_removed_file_is_gone_and_a_missing_one_is_no_fault(sink):
     write(sink, "_pages/page-00000", b"123")
     sink.remove("_pages/page-00000")
     sink.remove("_pages/page-00000")
-    assert sink.files() == {}
+    assert list(sink.names()) == []
 
 
 def test_sweep_removes_what_was_left_staged_and_nothing_else(sink, store):
@@ -220,7 +221,10 @@ def test_any_other_url_is_refused_without_being_repeated(url):
     ("url", "root", "below"),
     [
         ("s3://bucket/rows/a/", "s3://bucket/rows/", True),
-        ("s3://bucket/rows/", "s3://bucket/rows", True),
+        ("s3://bucket/rows/", "s3://bucket/rows", False),
+        ("s3://bucket/pre-a/", "s3://bucket/pre-{key}/", True),
+        ("s3://bucket/pre-/", "s3://bucket/pre-{key}/", False),
+        ("s3://bucket/other/", "s3://bucket/pre-{key}/", False),
         ("s3://bucket/rows-2/", "s3://bucket/rows", False),
         ("s3://bucket/rows/../x/", "s3://bucket/rows/", False),
         ("s3://bucket/x/", "s3://bucket/", True),

@@ -122,7 +122,7 @@ def test_a_missing_part_is_told_before_the_first_row(tmp_path):
 def test_a_part_of_another_size_is_told_before_the_first_row(tmp_path):
     url = deliver(tmp_path / "d", [b"{}\n", b"{}\n"], compression="none")
     (tmp_path / "d" / "part-00001.jsonl").write_bytes(b"{}\n{}\n")
-    with pytest.raises(DamagedDeliveryError, match="has 6 bytes, the manifest says 3"):
+    with pytest.raises(DamagedDeliveryError, match="isn't as long as the manifest says"):
         open_delivery(url).blocks()
 
 

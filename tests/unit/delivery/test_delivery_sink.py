@@ -1,15 +1,18 @@
 import json
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from obstore.store import MemoryStore
 
 from actorline.delivery.sink import (
     CLAIM,
     LocalSink,
+    Sink,
     SinkError,
     SinkTakenError,
     folder_url,
@@ -17,6 +20,7 @@ from actorline.delivery.sink import (
     local_path,
     open_sink,
 )
+from actorline.delivery.sink.objects import ObjectSink
 
 
 @pytest.fixture
@@ -220,7 +224,7 @@ def test_whatever_the_url_it_is_a_sink_or_a_sink_error(url):
 @pytest.mark.parametrize(
     ("url", "below"),
     [
-        ("rows/", True),
+        ("rows/", False),
         ("rows/a/b/", True),
         ("rows/a/../b/", True),
         ("rows/../other/", False),
@@ -249,9 +253,10 @@ def test_nothing_lies_below_what_is_no_root():
 
 def test_sweep_removes_what_was_left_staged_and_nothing_else(sink):
     sink.claim("al-1", "nightly")
-    (sink.folder / "records").mkdir()
+    for folder in ("records", ".staging"):
+        (sink.folder / folder).mkdir(exist_ok=True)
     kept = [sink.folder / "part-00000.jsonl.gz", sink.folder / "records" / "OUTPUT"]
-    left = [sink.folder / ".part-00001.jsonl.gz.0123abcd.tmp", sink.folder / "records" / ".OUTPUT.0123abcd.tmp"]
+    left = [sink.folder / ".staging" / name for name in (".0123.0123abcd.tmp", ".4567.0123abcd.tmp")]
     for path in (*kept, *left):
         path.write_text("rows")
     sink.sweep("al-1", "another")
@@ -264,11 +269,79 @@ def test_sweep_removes_what_was_left_staged_and_nothing_else(sink):
 def test_files_are_listed_moved_and_removed(sink):
     for name in ("manifest.json", "records/OUTPUT"):
         sink.write_once(name, b"123")
-    (sink.folder / "records" / ".OUTPUT.0123abcd.tmp").write_text("staged")
+    (sink.folder / ".staging" / ".0123.0123abcd.tmp").write_text("staged")
     sink.move("records/OUTPUT", "superseded-1/records/OUTPUT")
     sink.move("records/OUTPUT", "superseded-1/records/OUTPUT")
-    assert sink.files() == {"manifest.json": 3, "superseded-1/records/OUTPUT": 3}
+    assert sorted(sink.names()) == ["manifest.json", "superseded-1/records/OUTPUT"]
+    assert sink.files_in("superseded-1/records/") == {"superseded-1/records/OUTPUT": 3}
     sink.remove("superseded-1/records/OUTPUT")
     sink.remove("superseded-1/records/OUTPUT")
-    assert sink.files() == {"manifest.json": 3}
+    assert list(sink.names()) == ["manifest.json"]
     assert not (sink.folder / "superseded-1" / "records").exists()
+
+
+@pytest.fixture(params=["local", "object"])
+def at(request, tmp_path) -> Callable[[str], Sink]:
+    """Sinks by their place in one root."""
+    store = MemoryStore()
+    if request.param == "object":
+        return lambda path: ObjectSink(f"s3://bucket/rows/{path}", store)
+    return lambda path: LocalSink(f"{tmp_path.as_uri()}/rows/{path}")
+
+
+@pytest.mark.parametrize("other", ["", "a/", "a/b/records/", "a/b/x/y/"])
+def test_no_sink_lies_in_another_ones_folder_or_around_it(at, other):
+    at("a/b/").claim("al-1", "first")
+    for refused in (lambda: at(other).claim("al-1", "second"), at(other).check):
+        with pytest.raises(SinkTakenError, match=r"overlaps with .*/rows/a/b/, which is another job's"):
+            refused()
+    assert CLAIM not in at(other).files_in("")
+    at("b/").claim("al-1", "second")
+    at("a/b-2/").claim("al-1", "third")
+
+
+def test_the_owner_of_a_folder_may_claim_it_again(at):
+    assert at("a/").claim("al-1", "first")
+    at("a/").write_once("records/OUTPUT", b"{}")
+    assert not at("a/").claim("al-1", "first")
+
+
+def test_of_two_that_claim_around_each_other_at_once_not_both_win(at, monkeypatch):
+    outer, inner = at("a/"), at("a/records/")
+    write_once, claimed = Sink.write_once, []
+
+    def write(sink: Sink, name: str, content: bytes) -> bool:
+        if name == CLAIM and not claimed:  # the other one claims between our look and our claim
+            claimed.append(name)
+            inner.claim("al-1", "inner")
+        return write_once(sink, name, content)
+
+    monkeypatch.setattr(Sink, "write_once", write)
+    with pytest.raises(SinkTakenError, match="overlaps with"):
+        outer.claim("al-1", "outer")
+    assert (CLAIM in outer.files_in(""), CLAIM in inner.files_in("")) == (False, True)
+
+
+def test_a_folder_full_of_files_is_refused_rather_than_searched_for_ever(at, monkeypatch):
+    for door in ("local", "objects"):
+        monkeypatch.setattr(f"actorline.delivery.sink.{door}.LOOK_MOST", 3)
+    for number in range(6):
+        at("a/").write_once(f"file-{number}", b"")
+    with pytest.raises(SinkError, match="holds more than"):
+        at("a/").claim("al-1", "first")
+
+
+def test_clean_up_of_one_job_leaves_what_another_one_has_staged(at):
+    """Folders that overlap are refused; those of an earlier version may do so still."""
+    with at("a/").staging("part-00000.jsonl.gz", "01") as file:
+        file.write(b"rows")
+        at("").clear_staging()
+        assert at("a/").publish(file, "part-00000.jsonl.gz")
+    assert at("a/").size("part-00000.jsonl.gz") == 4
+
+
+def test_names_of_a_local_folder_leave_out_what_another_job_has_claimed(tmp_path):
+    sink = LocalSink(tmp_path.as_uri())
+    sink.write_once("records/OUTPUT", b"{}")
+    LocalSink(f"{tmp_path.as_uri()}/attempt-2/").write_once(CLAIM, b"{}")
+    assert list(sink.names()) == ["records/OUTPUT"]

@@ -88,7 +88,9 @@ def test_rows_are_counted_again(tmp_path):
 
 
 def part(number: int, offset: int, scanned: int) -> Part:
-    return Part(name=f"part-{number}", offset=offset, limit=10, scanned=scanned, items=scanned, bytes=0, sha256="")
+    return Part(
+        name=f"part-{number:05}.jsonl", offset=offset, limit=10, scanned=scanned, items=scanned, bytes=0, sha256=""
+    )
 
 
 @pytest.mark.parametrize(

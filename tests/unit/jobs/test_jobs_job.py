@@ -45,7 +45,8 @@ def test_the_result_has_the_one_shape(make_job):
     reason = {"code": "run-failed", "message": "The run ended FAILED", "platform_type": None, "billed": True}
     job = make_job(
         order={"actor_task": "me/nightly", "key": "other"}, state="PARTIAL", reason=reason,
-        run_id="r1", dataset_id="d1", run_status="FAILED", sink="file:///x/", manifest="file:///x/manifest.json",
+        run_id="r1", dataset_id="d1", run_status="FAILED", sink="file:///x/",
+        manifest="file:///x/manifest.json", manifest_sha256="ab",
         items=3, scanned=4, bytes=5, pages=1, cost_usd=0.5,
         started_at=1001.5, run_finished_at="2026-11-23T08:15:30+00:00", delivered_at=1003,
     )  # fmt: skip
@@ -56,6 +57,7 @@ def test_the_result_has_the_one_shape(make_job):
         "items": 3, "scanned": 4, "bytes": 5, "pages": 1, "records": 0, "cost_usd": 0.5,
         "queued_at": "1970-01-01T00:16:40.000Z", "started_at": "1970-01-01T00:16:41.500Z",
         "run_finished_at": "2026-11-23T08:15:30+00:00", "delivered_at": "1970-01-01T00:16:43.000Z",
+        "manifest_sha256": "ab",
     }  # fmt: skip
 
 

@@ -75,7 +75,11 @@ def test_the_longest_order_that_is_taken_has_a_result_under_4_kb(settings, make_
     assert len(sink) == SINK_URL_MAX_CHARS
     reason = {"code": "sink-failed", "message": f"{sink} {'x' * 500}", "billed": True}
     job = make_job(
-        order={"actor": f"{'a' * 100}/{'b' * 100}"}, sink=sink, manifest=f"{sink}manifest.json", reason=reason
+        order={"actor": f"{'a' * 100}/{'b' * 100}"},
+        sink=sink,
+        manifest=f"{sink}manifest.json",
+        reason=reason,
+        manifest_sha256="0" * 64,
     )
     assert len(JobResult.of(job).model_dump_json()) < 4_000
 
@@ -87,7 +91,6 @@ def test_the_longest_order_that_is_taken_has_a_result_under_4_kb(settings, make_
         ({}, ["file:///srv/"], True),  # the operator's own default
         ({"url": "{home}/rows/other/"}, [], True),
         ({"url": "{home}/rows/../other/"}, [], False),
-        ({"url": "{home}/"}, [], False),
         ({"url": "file:///srv/x/"}, [], False),
         ({"url": "file:///srv/x/"}, ["file:///opt/", "file:///srv/"], True),
         ({"url": "file:///srv-2/x/"}, ["file:///srv/"], False),
@@ -104,6 +107,25 @@ def test_a_service_may_name_only_a_sink_below_the_roots(tmp_path, sink, roots, t
         with pytest.raises(Refused, match=r"lies outside the allowed roots. Nothing was started"):
             order(raw, settings)
     assert len(order(raw, settings, trusted=True)[1]) == 1
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize(
+    "url", ["{home}/", "{home}/rows/", "{home}/../", "file:///", "file:///srv/", "file:///srv/rows/"]
+)
+def test_a_folder_in_which_sinks_lie_is_no_sink(tmp_path, url, trusted):
+    settings = load_settings(home=tmp_path, sink_roots=["file:///srv/rows/", f"{tmp_path.as_uri()}/other/"])
+    raw = {"actor": "x", "sink": {"url": url.replace("{home}", tmp_path.as_uri())}}
+    with pytest.raises(Refused, match=r"in which all jobs' sinks lie. Nothing was started"):
+        order(raw, settings, trusted=trusted)
+
+
+def test_a_root_with_a_placeholder_opens_what_begins_with_it(tmp_path):
+    settings = load_settings(home=tmp_path, sink_url="file:///srv/rows-{key}/")
+    assert len(order({"actor": "x", "sink": {"url": "file:///srv/rows-mine/"}}, settings)[1]) == 1
+    for url in ("file:///srv/backups/", "file:///srv/rows-/", "file:///srv/rows-/../etc/"):
+        with pytest.raises(Refused, match="outside the allowed roots"):
+            order({"actor": "x", "sink": {"url": url}}, settings)
 
 
 def test_an_order_without_a_key_gets_one_of_its_own(settings):

@@ -1,0 +1,13 @@
+"""What a job in the ledger has delivered: read only if it is what the ledger knows."""
+
+from actorline.delivery.reading import Delivery, open_delivery
+from actorline.jobs.job import Job
+
+
+def open_delivered(job: Job, manifest: str) -> Delivery:
+    """Open the delivery of a job with the manifest at a URL. Raises as `open_delivery`.
+
+    A job that an earlier version ended has no sha256 of it, and may have been answered with another job's delivery.
+    """
+    has_own = job.manifest_sha256 is None and job.order.reuse_secs is None
+    return open_delivery(manifest, key=job.key if has_own else None, sha256=job.manifest_sha256)
