@@ -66,6 +66,6 @@ def _delivery(key: str) -> Delivery:
         message = f"{key} is {job.state} and has delivered nothing. Look at it: actorline show {key}"
         raise Refused(Code.UNKNOWN_KEY, message)
     try:
-        return open_delivered(job, job.manifest)
+        return open_delivered(job)
     except SinkError as error:
         raise Refused(Code.SINK_FAILED, str(error)) from error

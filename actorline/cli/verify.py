@@ -63,7 +63,7 @@ def _find(target: str) -> tuple[str, Callable[[], Delivery]]:
     if job.manifest is None:
         message = f"{target} is {job.state} and has delivered nothing. Look at it: actorline show {target}"
         raise Refused(Code.UNKNOWN_KEY, message)
-    return job.manifest, partial(open_delivered, job, job.manifest)
+    return job.manifest, partial(open_delivered, job)
 
 
 def _bar(delivery: Delivery) -> Progress:

@@ -1,13 +1,16 @@
 """What a job in the ledger has delivered: read only if it is what the ledger knows."""
 
-from actorline.delivery.reading import Delivery, open_delivery
+from actorline.delivery.reading import Delivery, NoDeliveryError, open_delivery
 from actorline.jobs.job import Job
 
 
-def open_delivered(job: Job, manifest: str) -> Delivery:
-    """Open the delivery of a job with the manifest at a URL. Raises as `open_delivery`.
+def open_delivered(job: Job) -> Delivery:
+    """Open the delivery of a job. Raises as `open_delivery`, also if the job has none.
 
     A job that an earlier version ended has no sha256 of it, and may have been answered with another job's delivery.
     """
+    if job.manifest is None:
+        message = f"The job {job.key} is {job.state} and has delivered nothing."
+        raise NoDeliveryError(message)
     has_own = job.manifest_sha256 is None and job.order.reuse_secs is None
-    return open_delivery(manifest, key=job.key if has_own else None, sha256=job.manifest_sha256)
+    return open_delivery(job.manifest, key=job.key if has_own else None, sha256=job.manifest_sha256)

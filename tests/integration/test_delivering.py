@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from actorline.delivery.reading import DamagedDeliveryError
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import LocalSink
+from actorline.delivery.verifying import verify
 from actorline.delivery.windows import Window
 from actorline.errors import Code, Reason
+from actorline.jobs.delivered import open_delivered
 from actorline.jobs.delivering import Deliverer
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job
@@ -160,3 +163,38 @@ def test_manifest_of_an_earlier_job_with_the_same_key_is_not_taken_for_this_ones
     assert json.loads(found["manifest.json"])["dataset_id"] == "d2"
     assert json.loads(found["superseded-0/manifest.json"])["dataset_id"] == "d1"
     assert {"_SUCCESS", "superseded-0/_SUCCESS"} <= set(found)
+
+
+def test_a_key_that_is_ordered_again_delivers_what_the_dataset_holds_now(ledger, collected, tmp_path):
+    """Retry, attempt, run and dataset are the same; the ledger has forgotten the first job, or was lost."""
+    assert isinstance(deliver(ledger, collected(OLDER[0])), Ended)
+    job = collected(*OLDER, queued_at=ledger.load("k").queued_at + 1)
+    assert isinstance(deliver(ledger, job), Ended)
+    found = files(tmp_path / "rows")
+    assert [json.loads(found[name])["totals"]["items"] for name in ("manifest.json", "superseded-0/manifest.json")] == [
+        2, 1,
+    ]  # fmt: skip
+    assert list(verify(open_delivered(ledger.load("k")), lambda _: None)) == []
+
+
+@pytest.mark.parametrize("other", [{"job": "k2"}, {"installation": "al-2"}, {"queued_at": None}])
+def test_a_manifest_that_somebody_planted_decides_nothing(ledger, collected, tmp_path, other):
+    job = collected(*OLDER)
+    deliver(ledger, job)
+    manifest = json.loads((tmp_path / "rows" / "manifest.json").read_text())
+    planted = manifest | {"state": "PARTIAL", "complete": False} | other
+    (tmp_path / "rows" / "manifest.json").write_text(json.dumps(planted))
+    assert isinstance(deliver(ledger, collected()), Ended)
+    assert ledger.load("k").state is State.DELIVERED
+
+
+def test_what_lies_there_afterwards_is_read_only_if_it_is_what_the_ledger_knows(ledger, collected, tmp_path):
+    deliver(ledger, collected(*OLDER))
+    path = tmp_path / "rows" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"run": None, "query": {}}))  # figures may be written again
+    assert len(list(open_delivered(ledger.load("k")).items())) == 2
+    manifest["parts"] = manifest["parts"][:1]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(DamagedDeliveryError, match="isn't the one that the job delivered"):
+        open_delivered(ledger.load("k"))

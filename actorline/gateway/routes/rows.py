@@ -109,7 +109,7 @@ def _delivery(visit: Visit, key: str) -> Delivery:
             f"The job {key} is {job.state} and has delivered nothing. GET /v1/jobs/{key}?wait=60 waits for its end."
         )
         raise Refused(Code.CONFLICT, message)
-    return open_delivered(job, job.manifest)
+    return open_delivered(job)
 
 
 def _range(delivery: Delivery, offset: int, limit: int | None) -> Iterator[bytes]:
