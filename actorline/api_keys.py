@@ -4,13 +4,14 @@ import hashlib
 import hmac
 import re
 import secrets
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from pydantic import BaseModel
 
 from actorline.errors import Code, Refused
-from actorline.jobs.ledger import Ledger
+from actorline.jobs.ledger import Client, Ledger
 
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
 PREFIX: Final = "actorline"
@@ -56,23 +57,59 @@ def create_key(ledger: Ledger, name: str, scopes: frozenset[Scope], accounts: fr
     key = ApiKey(
         name=name, sha256=digest(secret), scopes=scopes, accounts=accounts, created_at=ledger.now()
     )  # fmt: skip
-    if not ledger.redis.hsetnx(_hash(ledger), name, key.model_dump_json()):
-        message = f"There is a key {name} already. Nothing was changed. Revoke it first, or take another name."
+    with ledger.redis.pipeline() as pipe:
+        _note_first_key(pipe, ledger)
+        pipe.hsetnx(_hash(ledger), name, key.model_dump_json())
+        *_, is_new = pipe.execute()
+    if not is_new:
+        message = f"A key named {name} already exists. Nothing was changed. Revoke it first, or choose another name."
         raise Refused(Code.CONFLICT, message)
     return secret
 
 
+@dataclass(frozen=True)
+class KeyRing:
+    """All keys by name. `was_used`: whether there ever was one; then requests without a key stay refused for good."""
+
+    keys: dict[str, ApiKey]
+    was_used: bool
+
+
+def read_keys(ledger: Ledger) -> KeyRing:
+    with ledger.redis.pipeline(transaction=False) as pipe:
+        pipe.hvals(_hash(ledger))
+        pipe.exists(_mark(ledger))
+        texts, is_marked = pipe.execute()
+    keys = [ApiKey.model_validate_json(text) for text in texts]
+    return KeyRing({key.name: key for key in keys}, was_used=bool(keys or is_marked))
+
+
 def list_keys(ledger: Ledger) -> list[ApiKey]:
-    return [ApiKey.model_validate_json(text) for _, text in sorted(ledger.redis.hgetall(_hash(ledger)).items())]
+    return sorted(read_keys(ledger).keys.values(), key=lambda key: key.name)
 
 
-def revoke_key(ledger: Ledger, name: str) -> None:
-    """Take a key back. Raises Refused if there is none of this name."""
-    if not ledger.redis.hdel(_hash(ledger), name):
+def revoke_key(ledger: Ledger, name: str) -> int:
+    """Revoke a key and return how many are left. Raises Refused if no key has this name."""
+    if not ledger.redis.hexists(_hash(ledger), name):
         message = f"There is no key {name[:80]!r}. Nothing was changed. `actorline keys list` shows them."
         raise Refused(Code.UNKNOWN_KEY, message)
+    with ledger.redis.pipeline() as pipe:
+        _note_first_key(pipe, ledger)  # a key of an earlier version left no note
+        pipe.hdel(_hash(ledger), name)
+        pipe.hlen(_hash(ledger))
+        *_, left = pipe.execute()
+    return int(left)
+
+
+def _note_first_key(pipe: Client, ledger: Ledger) -> None:
+    pipe.set(_mark(ledger), 1)
 
 
 def _hash(ledger: Ledger) -> str:
     """`api_keys`: hash, name -> ApiKey (JSON)."""
     return ledger.name("api_keys")
+
+
+def _mark(ledger: Ledger) -> str:
+    """`api_keys_used`: string, there since the first key was made and never removed."""
+    return ledger.name("api_keys_used")

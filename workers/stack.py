@@ -30,6 +30,7 @@ from actorline.errors import Code, Unavailable
 from actorline.jobs.ledger import Ledger, connect
 from actorline.jobs.messages import send_line
 from actorline.jobs.unattended import describe_unfinished
+from actorline.ports import choose_port
 from actorline.schedules.schedules_file import find_schedules
 from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, find_settings_file
 from workers.parent_death import die_with_parent
@@ -112,16 +113,14 @@ class Stack:
         if find_schedules(self.settings):
             self._start(Child("beat", _ours("beat")))
 
-    def _start_flower(self, wanted_port: int) -> None:
-        port = free_port(wanted_port)
+    def _start_flower(self, port: int) -> None:
         self.flower_url = f"http://127.0.0.1:{port}"
         self._start(Child("flower", _ours("flower", "127.0.0.1", str(port))))
 
-    def _start_gateway(self, wanted_port: int) -> None:
+    def _start_gateway(self, port: int) -> None:
         if find_spec("fastapi") is None:
             self.say("No HTTP: it needs the extra `gateway` (pip install 'actorline[gateway]').")
             return
-        port = free_port(wanted_port)
         self.gateway_url = f"http://127.0.0.1:{port}"
         self._start(Child("gateway", [sys.executable, "-P", "-m", "actorline.gateway", "--port", str(port)]))
 
@@ -270,9 +269,18 @@ def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
             else:
                 return EXIT_TAKEN
         (settings.home / STATE_FILE).unlink(missing_ok=True)  # left by a supervisor that was killed
+        _choose_ports(options)
         stack = Stack(settings, say=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
         stack.run(options, is_used=lambda: options.stay or not _take(users))
     return 0
+
+
+def _choose_ports(options: argparse.Namespace) -> None:
+    """Refuse a port that is taken before anything is started. Raises SettingsError."""
+    if options.flower:
+        options.flower_port = choose_port("127.0.0.1", options.flower_port, option="--flower-port")
+    if options.gateway:
+        options.gateway_port = choose_port("127.0.0.1", options.gateway_port)
 
 
 def _take(file: IO[str] | int) -> bool:
@@ -319,17 +327,3 @@ def _listens(url: str) -> bool:
     address = urlsplit(url)
     with socket.socket() as probe:
         return probe.connect_ex((address.hostname, address.port)) == 0
-
-
-def free_port(wanted: int) -> int:
-    """`wanted` if it is free on loopback, else any other."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    message = "No free port on 127.0.0.1."
-    raise SettingsError(message)

@@ -61,13 +61,15 @@ def list_(as_json: AsJson = False) -> None:
 
 @keys.command()
 def revoke(name: Name, as_json: AsJson = False) -> None:
-    """Take an API key back; within a second it opens nothing."""
+    """Revoke an API key; within a second it opens nothing."""
     with attach(load_settings(), workers=False) as stack:
-        revoke_key(stack.ledger, name)
+        left = revoke_key(stack.ledger, name)
     if as_json:
-        print_json({"name": name, "revoked": True})
-    else:
-        say(f"{name} is revoked.")
+        print_json({"name": name, "revoked": True, "keys_left": left})
+        return
+    say(f"{name} is revoked.")
+    if not left:
+        say("It was the last key. The HTTP door stays closed: `actorline keys create NAME` makes a new one.")
 
 
 def _scope(text: str) -> Scope:

@@ -21,8 +21,8 @@ class Kind(StrEnum):
 
 
 def up(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the HTTP door; another one if it is taken")] = 8470,
-    flower_port: Annotated[int, typer.Option(min=0, max=65535)] = 5555,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the HTTP door; 0: any free one")] = 8470,
+    flower_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Flower; 0: any free one")] = 5555,
 ) -> None:
     """Bring up Valkey, workers, beat, Flower and the HTTP door, and keep them up; Ctrl-C drains them."""
     settings = load_settings()
@@ -54,7 +54,7 @@ def beat() -> None:
 
 def flower(
     address: Annotated[str, typer.Option(help="Beyond loopback, FLOWER_BASIC_AUTH must be set")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 5555,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 5555,
 ) -> None:
     """Run Flower, the dashboard."""
     _become(with_redis(), "flower", address, str(port))

@@ -152,7 +152,7 @@ def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -
 
 
 def _spawn(settings: Settings, *, workers: bool, flower: bool) -> "subprocess.Popen[bytes]":
-    options = ([] if workers else ["--only-redis"]) + (["--flower"] if flower else [])
+    options = ([] if workers else ["--only-redis"]) + (["--flower", "--flower-port", "0"] if flower else [])
     if workers:
         say("No stack is running here: bringing one up for as long as it takes.")
     with (settings.home / "logs" / "stack.log").open("ab") as log:

@@ -1,23 +1,29 @@
-"""Who is let in, and what they may do: by API key, or on loopback, while there is no key yet, any local program."""
+"""Who is let in, and what they may do: by API key; on loopback, until the first key is made, also any local program."""
 
 import asyncio
 import hmac
+import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from actorline.api_keys import ApiKey, Scope, digest, list_keys, name_in
+from actorline.api_keys import ApiKey, KeyRing, Scope, digest, name_in, read_keys
 from actorline.errors import Code, Refused
+from actorline.gateway.local_user import user_of
 from actorline.gateway.problems import Fault
 from actorline.jobs.ledger import Ledger
 
 FRESH_SECS: Final = 1.0  # a revoked key opens nothing after that; one look-up a second in the place of one a request
+CLOSED_FILE: Final = "http-needs-a-key"
+PROXY_HEADERS: Final = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
 LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -37,15 +43,21 @@ EVERYTHING: Final = Grant(frozenset(Scope))
 
 @dataclass
 class Doorkeeper:
-    """`bootstrap`: a key of the operator's own, from the settings, that may do everything."""
+    """`bootstrap`: a key of the operator's own, from the settings, that may do everything. `may_be_open`: whether local
+    programs need no key as long as none was made. `note`: a file that remembers that one was, should Redis forget it.
+    """
 
     ledger: Ledger
     bootstrap: SecretStr | None
-    is_loopback: bool
+    may_be_open: bool
+    note: Path
     clock: Callable[[], float] = time.monotonic
     _keys: dict[str, ApiKey] = field(default_factory=dict)
     _read_at: float = float("-inf")
     _reading: "asyncio.Task[None] | None" = None
+
+    def __post_init__(self) -> None:
+        self.may_be_open = self.may_be_open and self.bootstrap is None and not self.note.exists()
 
     async def admit(self, request: Request) -> Grant:
         """Raises Refused (auth, forbidden), and what Redis raises."""
@@ -61,7 +73,7 @@ class Doorkeeper:
 
     async def _admit_local(self, request: Request) -> Grant:
         await self._refresh(older_than_secs=FRESH_SECS)
-        if not self.is_loopback or self.bootstrap or self._keys:
+        if not self.may_be_open:
             message = "This needs an API key: `Authorization: Bearer ...`. `actorline keys create NAME` makes one."
             raise Refused(Code.AUTH, message)
         check_local(request)
@@ -85,10 +97,18 @@ class Doorkeeper:
     async def _read(self) -> None:
         asked_at = self.clock()
         try:
-            keys = await run_in_threadpool(list_keys, self.ledger)
+            ring = await run_in_threadpool(self._read_ring)
         finally:
             self._reading = None
-        self._keys, self._read_at = {key.name: key for key in keys}, asked_at
+        self._keys, self._read_at = ring.keys, asked_at
+
+    def _read_ring(self) -> KeyRing:
+        ring = read_keys(self.ledger)
+        if ring.was_used and self.may_be_open:
+            self.may_be_open = False
+            with suppress(OSError):  # a home that can't be written: the ledger remembers
+                self.note.touch()
+        return ring
 
 
 def bearer(request: Request) -> str | None:
@@ -103,17 +123,37 @@ def bearer(request: Request) -> str | None:
 
 
 def check_local(request: Request) -> None:
-    """Keep web pages out of a door that is open to local programs. Raises Fault.
+    """Keep everyone but this user's programs out of a door that asks for no key. Raises Fault, and Refused (auth).
 
     A page that a browser shows sends `Origin`; one whose name was bound to 127.0.0.1 afterwards (DNS rebinding) comes
     with its own name as the Host.
     """
+    if request.scope.get("http_version") == "1.0" or any(map(_is_of_proxy, request.headers)):
+        message = (
+            "A request that came through a proxy needs an API key. Nothing was done. `actorline keys create NAME`."
+        )
+        raise Refused(Code.AUTH, message)
     host = request.headers.get("host", "").lower()
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if name not in LOCAL_NAMES:
         raise Fault(403, Code.FORBIDDEN, "Without API keys the Host must be localhost, 127.0.0.1 or [::1].")
     if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") == "cross-site":
         raise Fault(403, Code.FORBIDDEN, "Web pages are not let in without an API key. Nothing was done.")
+    if _is_of_other_user(request):
+        message = "Programs of other users of this machine need an API key. Nothing was done. `actorline keys create`."
+        raise Refused(Code.AUTH, message)
+
+
+def _is_of_proxy(header: str) -> bool:
+    """Also HTTP/1.0 is a proxy's: nginx speaks it to its upstreams by default, without any of these headers."""
+    return header in PROXY_HEADERS or header.startswith("x-forwarded-")
+
+
+def _is_of_other_user(request: Request) -> bool:
+    """Loopback is shared by all users of a machine. Where the system doesn't tell whose a connection is, it passes."""
+    client, server = request.client, request.scope.get("server")
+    user = user_of((client.host, client.port), tuple(server)) if client and server else None
+    return user is not None and user not in {0, os.getuid()}
 
 
 def is_loopback(host: str) -> bool:

@@ -12,10 +12,11 @@ import structlog
 import uvicorn
 
 from actorline.api_keys import list_keys
-from actorline.gateway.admission import Doorkeeper, is_loopback
+from actorline.gateway.admission import CLOSED_FILE, Doorkeeper, is_loopback
 from actorline.gateway.app import make_app
 from actorline.gateway.connections import MOST_CONNECTIONS, BoundedConnection
 from actorline.jobs.ledger import Ledger, connect
+from actorline.ports import family_of, refusal
 from actorline.settings import Settings, SettingsError
 
 REDIS_TIMEOUT_SECS: Final = 8.0  # a client waits: longer than a write may take to be on disk (5 s), no more
@@ -40,7 +41,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
             "(actorline keys create NAME), set ACTORLINE_GATEWAY_KEY, or listen on 127.0.0.1."
         )
         raise SettingsError(message)
-    doorkeeper = Doorkeeper(ledger, key, is_loopback(host))
+    may_be_open = is_loopback(host) and settings.public_url is None
+    doorkeeper = Doorkeeper(ledger, key, may_be_open, settings.home / CLOSED_FILE)
     _allow_files()
     with listen(host, port) as listener:
         _log_as_json(settings.log_level)
@@ -60,12 +62,10 @@ def serve(settings: Settings, host: str, port: int) -> None:
 
 def listen(host: str, port: int) -> socket.socket:
     """Raises SettingsError if the address can't be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host.strip("[]"), port), family=family, backlog=BACKLOG)
+        return socket.create_server((host.strip("[]"), port), family=family_of(host), backlog=BACKLOG)
     except OSError as error:
-        message = f"{host}:{port} can't be listened on: {error.strerror}. Take another one: --host, --port."
-        raise SettingsError(message) from error
+        raise refusal(host, port, error) from error
 
 
 def url_of(listener: socket.socket, host: str) -> str:

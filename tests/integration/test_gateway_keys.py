@@ -206,13 +206,36 @@ def test_a_key_is_of_use_at_once_and_for_a_second_at_most_after_its_end(gateway,
     wait_for(lambda: gateway.http.get("/v1/jobs", headers=headers).status_code == 401, within=3, what="the key's end")
 
 
-def test_a_door_that_was_open_closes_when_the_first_key_is_made(own_line):
+def test_an_open_door_closes_for_good_with_the_first_key(own_line):
     line = own_line("gw-first-key")
+    cli = cli_of(line)
     with running_gateway(line) as gateway:
         assert gateway.http.get("/v1/jobs").status_code == 200
+        proxied = gateway.http.get("/v1/jobs", headers={"X-Forwarded-For": "198.51.100.7"})
+        assert refusal(proxied) == (401, "auth")
         secret = make_key(line, "first")
         wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=3, what="a closed door")
         assert gateway.http.get("/v1/jobs", headers={"Authorization": f"Bearer {secret}"}).status_code == 200
+        done = cli("keys", "revoke", "first")
+        assert "stays closed: `actorline keys create NAME`" in done.stderr
+    line.ledger.redis.delete(line.ledger.name("api_keys_used"))  # as FLUSHALL does
+    with running_gateway(line) as gateway:
+        assert refusal(gateway.http.get("/v1/jobs")) == (401, "auth")
+
+
+def test_a_ledger_of_an_earlier_version_closes_the_door_too(own_line):
+    """It holds keys, but no note that there ever were some; the last one is revoked while no gateway runs."""
+    line = own_line("gw-earlier")
+    make_key(line, "earlier")
+    line.ledger.redis.delete(line.ledger.name("api_keys_used"))
+    assert revoke_key(line.ledger, "earlier") == 0
+    with running_gateway(line) as gateway:
+        assert refusal(gateway.http.get("/v1/jobs")) == (401, "auth")
+
+
+def test_with_a_public_address_there_is_no_open_door(own_line):
+    with running_gateway(own_line("gw-public", public_url="https://jobs.example.com")) as gateway:
+        assert refusal(gateway.http.get("/v1/jobs")) == (401, "auth")
 
 
 def test_the_operators_own_key_may_do_everything_and_is_never_shown(own_line, tmp_path):

@@ -9,7 +9,7 @@ from real_parts import wait_for
 @pytest.fixture(scope="module")
 def up(shared_terminal):
     """`actorline up` in the home of the file."""
-    running = shared_terminal.start("up", "--flower-port", "0")
+    running = shared_terminal.start("up", "--flower-port", "0", "--port", "0")
     wait_for(lambda: "up: " in running.err, what="the stack")
     yield shared_terminal
     running.process.terminate()

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -30,7 +29,6 @@ class Up:
     command: Running
     order_line: str
     flower: str
-    taken_port: int
 
     def read(self, path: str) -> str:
         with urllib.request.urlopen(self.flower + path, timeout=10) as response:
@@ -51,7 +49,7 @@ def make_foreign_project(folder: Path) -> None:
 
 def start_up(terminal: Terminal, *options: str) -> tuple[Running, str]:
     """`actorline up` when it says that it is up, and where Flower is."""
-    command = terminal.start("up", *options)
+    command = terminal.start("up", "--port", "0", "--flower-port", "0", *options)
     flower = wait_for(
         lambda: re.search(r"^Flower: (\S+)$", command.err, re.MULTILINE), within=60, what="a stack that is up"
     )
@@ -62,15 +60,11 @@ def start_up(terminal: Terminal, *options: str) -> tuple[Running, str]:
 def up(shared_terminal: Terminal) -> Iterator[Up]:
     make_foreign_project(shared_terminal.cwd)
     shared_terminal.environment["PYTHONPATH"] = str(shared_terminal.cwd)
-    with socket.socket() as occupied:
-        occupied.bind(("127.0.0.1", 0))
-        occupied.listen()
-        port = occupied.getsockname()[1]
-        command, flower = start_up(shared_terminal, "--flower-port", str(port), "--port", "0")
-        order_line = re.search(r"orders by: (.*)$", command.err, re.MULTILINE)[1]
-        yield Up(command, order_line, flower, port)
-        command.signal(signal.SIGTERM)
-        assert command.end().code == 0
+    command, flower = start_up(shared_terminal)
+    order_line = re.search(r"orders by: (.*)$", command.err, re.MULTILINE)[1]
+    yield Up(command, order_line, flower)
+    command.signal(signal.SIGTERM)
+    assert command.end().code == 0
 
 
 def test_up_in_a_project_with_packages_of_the_same_names_runs_jobs(shared_terminal, up):
@@ -106,9 +100,26 @@ def test_order_without_waiting_is_done_by_the_stack(shared_terminal, up):
     wait_for(is_delivered, what="the job done by the stack")
 
 
-def test_flower_answers_on_another_port_if_the_wanted_one_is_taken(up):
-    assert not up.flower.endswith(f":{up.taken_port}")
+def test_flower_is_up_where_it_says(up):
     assert "Flower" in up.read("/")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("up", "--port", "{taken}", "--flower-port", "0"), ("up", "--port", "0", "--flower-port", "{taken}"),
+     ("gateway", "--port", "{taken}"), ("flower", "--port", "{taken}")],
+    ids=" ".join,
+)  # fmt: skip
+def test_port_that_is_taken_is_refused(up, shared_terminal, tmp_path, command):
+    """Services would send their keys to whatever holds it, if another one were chosen silently."""
+    home = {} if command[0] != "up" else {"ACTORLINE_HOME": str(tmp_path)}
+    taken = str(httpx.URL(up.flower).port)
+    done = shared_terminal.start(*(part.format(taken=taken) for part in command), **home).end()
+    assert (done.code, done.out) == (2, "")
+    assert f"127.0.0.1:{taken} can't be listened on" in done.err
+    assert "(pid " in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "valkey").exists()
 
 
 def test_flower_shows_each_task_by_key_and_neither_input_nor_token(shared_terminal, up):

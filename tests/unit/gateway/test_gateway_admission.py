@@ -1,14 +1,20 @@
 import asyncio
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from starlette.requests import Request
 
-from actorline.api_keys import ApiKey, Scope, digest, name_in
+from actorline.api_keys import ApiKey, KeyRing, Scope, digest, name_in
 from actorline.errors import Code, Refused
 from actorline.gateway import admission
 from actorline.gateway.admission import EVERYTHING, FRESH_SECS, Doorkeeper, Grant, is_loopback
+from actorline.gateway.local_user import user_of
 
 SECRET = "actorline_reader_" + "x" * 43
 
@@ -22,7 +28,11 @@ def request_with(**headers: str) -> Request:
 def keys(monkeypatch) -> list[ApiKey]:
     """What the ledger holds."""
     keys: list[ApiKey] = []
-    monkeypatch.setattr(admission, "list_keys", lambda _: list(keys))
+
+    def ring(_: Any) -> KeyRing:
+        return KeyRing({key.name: key for key in keys}, was_used=bool(keys))
+
+    monkeypatch.setattr(admission, "read_keys", ring)
     return keys
 
 
@@ -32,13 +42,24 @@ def clock() -> list[float]:
 
 
 @pytest.fixture
-def doorkeeper(keys, clock) -> Doorkeeper:
+def note(tmp_path) -> Path:
+    return tmp_path / "http-needs-a-key"
+
+
+@pytest.fixture
+def doorkeeper(keys, clock, note) -> Doorkeeper:
     ledger: Any = None
-    return Doorkeeper(ledger, None, is_loopback=True, clock=lambda: clock[0])
+    return Doorkeeper(ledger, None, may_be_open=True, note=note, clock=lambda: clock[0])
 
 
 def admit(doorkeeper: Doorkeeper, request: Request) -> Grant:
     return asyncio.run(doorkeeper.admit(request))
+
+
+def assert_needs_a_key(doorkeeper: Doorkeeper, request: Request) -> None:
+    with pytest.raises(Refused) as caught:
+        admit(doorkeeper, request)
+    assert caught.value.reason.code is Code.AUTH
 
 
 def reader() -> ApiKey:
@@ -72,17 +93,75 @@ def test_keys_are_looked_up_once_a_second_and_a_new_one_at_once(doorkeeper, keys
     assert caught.value.reason.code is Code.AUTH
 
 
-@pytest.mark.parametrize(("bootstrap", "loopback"), [(SecretStr("b" * 32), True), (None, False)])
-def test_without_a_key_the_door_is_open_only_on_loopback_and_while_there_is_none(keys, bootstrap, loopback):
+@pytest.mark.parametrize(("bootstrap", "may_be_open"), [(SecretStr("b" * 32), True), (None, False)])
+def test_without_a_key_only_a_door_that_may_be_open_is(keys, note, bootstrap, may_be_open):
     ledger: Any = None
-    with pytest.raises(Refused) as caught:
-        admit(Doorkeeper(ledger, bootstrap, is_loopback=loopback), request_with())
-    assert caught.value.reason.code is Code.AUTH
+    assert_needs_a_key(Doorkeeper(ledger, bootstrap, may_be_open, note), request_with())
 
 
-def test_the_operators_key_opens_everything(keys):
+def test_an_open_door_closes_for_good_with_the_first_key(doorkeeper, keys, clock, note):
     ledger: Any = None
-    doorkeeper = Doorkeeper(ledger, SecretStr("b" * 32), is_loopback=False)
+    assert admit(doorkeeper, request_with()) == EVERYTHING
+    keys.append(reader())
+    clock[0] += FRESH_SECS
+    assert_needs_a_key(doorkeeper, request_with())
+    keys.clear()  # as after FLUSHALL: not even a note of the key is left in Redis
+    clock[0] += FRESH_SECS
+    assert_needs_a_key(doorkeeper, request_with())
+    assert_needs_a_key(Doorkeeper(ledger, None, may_be_open=True, note=note), request_with())
+
+
+@pytest.mark.parametrize(
+    "header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-proto", "Via", "X-Real-IP",
+               "CF-Connecting-IP"],
+)  # fmt: skip
+def test_a_request_through_a_proxy_needs_a_key(doorkeeper, header):
+    assert_needs_a_key(doorkeeper, request_with(**{header.lower(): "anything"}))
+
+
+def test_an_old_protocol_as_proxies_speak_it_needs_a_key(doorkeeper):
+    request = request_with()
+    request.scope["http_version"] = "1.0"
+    assert_needs_a_key(doorkeeper, request)
+
+
+def test_a_program_of_another_user_needs_a_key(doorkeeper, monkeypatch):
+    request = request_with()
+    request.scope.update(client=("127.0.0.1", 1), server=("127.0.0.1", 2))
+    for user, is_let_in in ((None, True), (0, True), (1234, False)):
+        monkeypatch.setattr(admission, "user_of", lambda *_, user=user: user)
+        monkeypatch.setattr(admission.os, "getuid", lambda: 1000)
+        if is_let_in:
+            assert admit(doorkeeper, request) == EVERYTHING
+        else:
+            assert_needs_a_key(doorkeeper, request)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says whose a connection is")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_kernel_says_whose_a_connection_is(host):
+    code = (
+        "import os, socket, sys; 'x'.encode('idna'); os.setuid(int(sys.argv[3]));"
+        "socket.create_connection((sys.argv[1], int(sys.argv[2]))).recv(1)"
+    )
+    mine = os.getuid()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listener:
+        listener.settimeout(10)
+        users = [mine, 65534] if mine == 0 else [mine]
+        for user in users:
+            command = [sys.executable, "-I", "-c", code, host, str(listener.getsockname()[1]), str(user)]
+            with subprocess.Popen(command) as program:
+                connection, peer = listener.accept()
+                with connection:
+                    assert user_of(peer[:2], connection.getsockname()[:2]) == user
+                    connection.sendall(b"x")
+                assert program.wait(10) == 0
+
+
+def test_the_operators_key_opens_everything(keys, note):
+    ledger: Any = None
+    doorkeeper = Doorkeeper(ledger, SecretStr("b" * 32), may_be_open=False, note=note)
     assert admit(doorkeeper, request_with(authorization="Bearer " + "b" * 32)) == EVERYTHING
 
 
