@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
-from celery import Celery
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 from celery.result import AsyncResult, assert_will_not_block  # type: ignore[attr-defined]  # celery-types lacks it
 from kombu.exceptions import OperationalError
@@ -26,9 +25,11 @@ from redis import RedisError
 
 from actorline.delivery.reading import Delivery, NoDeliveryError, open_delivery
 from actorline.errors import Code, Refused, Unavailable
+from actorline.isolated_celery import IsolatedCelery
 from actorline.jobs.document import JobDocument, fresh_key, parse_document
 from actorline.jobs.job import JobResult
 from actorline.jobs.outcome import exception_for
+from actorline.jobs.redis_faults import describe_fault, is_tls_fault
 from actorline.jobs.states import TERMINAL
 from actorline.settings import load_settings
 
@@ -65,12 +66,15 @@ class Order:
 class Client:
     """An Actorline by its two addresses (`actorline up` prints them). Threads may share one; processes may not.
 
+    They are checked at once: ValueError says what is wrong with one. Celery's own environment variables are ignored.
+
     Every method that sends or asks raises Unavailable if Redis can't be reached; the message says what to repeat.
     """
 
     def __init__(self, broker: str, backend: str, *, queue: str = "actorline") -> None:
-        self._celery = Celery("actorline-client", broker=broker, backend=backend, set_as_current=False)
-        self._celery.conf.update(CELERY_SETTINGS)
+        self._celery = IsolatedCelery(
+            "actorline-client", broker=broker, backend=backend, settings=dict(CELERY_SETTINGS), set_as_current=False
+        )
         self._queue = queue
 
     @classmethod
@@ -220,5 +224,6 @@ def _reaching(meaning: str) -> Iterator[None]:
     try:
         yield
     except (OperationalError, RedisError, RuntimeError) as error:  # Celery's "Retry limit exceeded" is a RuntimeError
-        message = f"Redis does not answer ({type(error).__name__}). {meaning}"
+        why = describe_fault(error) if is_tls_fault(error) else type(error).__name__
+        message = f"Redis does not answer ({why}). {meaning}"
         raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error

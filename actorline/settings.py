@@ -13,7 +13,7 @@ import tempfile
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -24,6 +24,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from actorline.redis_address import checked_address, next_database, socket_address
 
 SETTINGS_FILE = "actorline.toml"
 SETTINGS_FILE_VARIABLE = "ACTORLINE_SETTINGS"
@@ -45,7 +47,12 @@ class Secret(BaseModel):
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="ACTORLINE_", env_nested_delimiter="__", extra="forbid", populate_by_name=True, frozen=True
+        env_prefix="ACTORLINE_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        populate_by_name=True,
+        frozen=True,
+        env_ignore_empty=True,
     )
 
     apify_token: SecretStr | None = Field(
@@ -165,17 +172,8 @@ class Settings(BaseSettings):
 
     @field_validator("redis_url", "results_url", "ledger_url")
     @classmethod
-    def _known_scheme(cls, url: str | None) -> str | None:
-        if url and urlsplit(url).scheme not in {"redis", "rediss", "redis+socket"}:
-            msg = "must begin with redis://, rediss:// or redis+socket://"
-            raise ValueError(msg)
-        if url:
-            try:
-                next_database(url)
-            except ValueError:
-                msg = "the database at its end must be a number"
-                raise ValueError(msg) from None
-        return url or None
+    def _known_address(cls, url: str | None) -> str | None:
+        return checked_address(url) if url else None
 
     @field_validator("api_url")
     @classmethod
@@ -232,7 +230,7 @@ class Settings(BaseSettings):
 
     @property
     def broker(self) -> str:
-        return self.redis_url or f"redis+socket://{self.socket}"
+        return self.redis_url or socket_address(self.socket)
 
     @property
     def results(self) -> str:
@@ -335,16 +333,6 @@ def default_home() -> Path:
     """`.actorline` beside the nearest `actorline.toml`, else the user's state folder."""
     file = find_settings_file(Path.cwd())
     return file.parent / ".actorline" if file else platformdirs.user_state_path("actorline")
-
-
-def next_database(url: str) -> str:
-    """The same Redis server's next database: `redis://h/0` -> `redis://h/1`."""
-    parts = urlsplit(url)
-    if parts.scheme == "redis+socket":
-        number = int(dict(item.split("=") for item in parts.query.split("&") if item).get("virtual_host", 0))
-        return f"redis+socket://{parts.path}?virtual_host={number + 1}"
-    number = int(parts.path.strip("/") or 0)
-    return urlunsplit(parts._replace(path=f"/{number + 1}"))
 
 
 def _is_this_machine(host: str | None) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from actorline.client import Client
 from actorline.jobs.ledger import Ledger, connect
-from actorline.settings import next_database
+from actorline.redis_address import next_database
 
 TOKEN: Final = "apify_api_emulator"
 START_SECS: Final = 60

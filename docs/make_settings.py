@@ -17,7 +17,21 @@ HEAD: Final = f"""<!-- Made by docs/make_settings.py from actorline/settings.py 
 
 Each setting is an environment variable, or a line of `{SETTINGS_FILE}` under the name beside it; the environment goes
 first. The file is the nearest one at or above the working directory, or the one that `{SETTINGS_FILE_VARIABLE}` names.
-A setting that is wrong, or a name in the file that isn't known, stops the process with a message that names it.
+A setting that is wrong, or a name in the file that isn't known, stops the process with a message that names it. An
+empty variable counts as unset. Celery's and Django's own variables (`CELERY_BROKER_URL`, `DJANGO_SETTINGS_MODULE` ...)
+are ignored.
+
+## Addresses of Redis
+
+`redis://HOST:6379/0`, `rediss://HOST:6379/0` over TLS, or `redis+socket:///PATH?virtual_host=0`, each with
+`USER:PASSWORD@` before the host or path where a password is wanted; percent-encode `/ ? # : @ %` in it. Over TLS the
+certificate is verified, by the system's authorities or by `?ssl_ca_certs=/path/ca.pem`; `ssl_certfile` and
+`ssl_keyfile` name a certificate of the client's own, and `ssl_cert_reqs=none` trusts any server. Paths are absolute.
+The same addresses serve `Client(...)` and, with `?ssl_cert_reqs=required`, a service's own `Celery(...)`.
+
+`actorline up` and `doctor` print addresses with `***` for a password; `actorline up --show-addresses` prints it.
+
+## All settings
 
 Requests to the platform go through the proxies that `HTTPS_PROXY` and `NO_PROXY` name, and trust the authorities in
 the file that `REQUESTS_CA_BUNDLE` (or `SSL_CERT_FILE`) names, starts and downloads alike. What an order names,

@@ -4,9 +4,10 @@ import sys
 from typing import Any, Final
 
 import structlog
-from celery import Celery, signals
+from celery import signals
 
 from actorline.errors import Unavailable
+from actorline.isolated_celery import IsolatedCelery
 from actorline.jobs.stopping import ask_to_stop
 from actorline.settings import load_settings
 from config.celery import celery_settings
@@ -21,8 +22,14 @@ from workers.upkeep_timer import UpkeepTimer
 
 EXIT_UNAVAILABLE: Final = 7
 
-app = Celery("actorline", include=list(MODULES))
-app.config_from_object(celery_settings(load_settings()))
+settings = load_settings()
+app = IsolatedCelery(
+    "actorline",
+    broker=settings.broker,
+    backend=settings.results,
+    settings=celery_settings(settings),
+    include=list(MODULES),
+)
 app.conf.worker_consumer = "workers.consumer:Consumer"
 app.steps["consumer"].update({GiveBack, Heartbeat, Presence, UpkeepTimer, RevokeMeansCancel})
 

@@ -7,15 +7,14 @@ import socket
 import sys
 from typing import Final
 
-from celery import Celery
-
+from actorline.jobs.messages import make_sender
 from actorline.settings import load_settings
 
 TIMEOUT_SECS: Final = 5.0
 
 
 def main() -> int:
-    app = Celery(broker=load_settings().broker, set_as_current=False)
+    app = make_sender(load_settings())
     mine = f"*@{socket.gethostname()}"
     return 0 if app.control.ping(timeout=TIMEOUT_SECS, limit=1, pattern=mine, matcher="glob") else 1
 

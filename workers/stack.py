@@ -31,6 +31,7 @@ from actorline.jobs.ledger import Ledger, connect
 from actorline.jobs.messages import send_line
 from actorline.jobs.unattended import describe_unfinished
 from actorline.ports import choose_port
+from actorline.private_folder import make_private
 from actorline.schedules.schedules_file import find_schedules
 from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, find_settings_file
 from workers.parent_death import die_with_parent
@@ -46,6 +47,7 @@ DRAIN_SECS: Final = 25.0
 PAGES_SECS: Final = 10.0
 BACK_OFF_MAX_SECS: Final = 30.0
 STEADY_SECS: Final = 30.0  # a process that ran so long is in health: its next death counts as the first
+UMASK: Final = 0o077  # state, logs and rows are its user's: all processes of the stack inherit it
 LOG_BYTES: Final = 20_000_000
 
 
@@ -95,7 +97,8 @@ class Stack:
             self._wait_for_pages()
             self._write_state(only_redis=options.only_redis)
             if options.stay and not options.only_redis:
-                self.say(f"A service orders by: {send_line(self.settings)}")
+                line = send_line(self.settings, show_passwords=options.show_addresses)
+                self.say(f"A service orders by: {line}")
             self.say(f"up: {', '.join(child.name for child in self.children)}")
             if self.flower_url:
                 self.say(f"Flower: {self.flower_url}")
@@ -137,15 +140,20 @@ class Stack:
 
     def _valkey_command(self) -> list[str]:
         folder = self.home / "valkey"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        self.settings.socket.parent.mkdir(mode=0o700, exist_ok=True)
-        if self.settings.socket.parent.stat().st_uid != os.getuid():
-            message = f"{self.settings.socket.parent} belongs to somebody else. Set ACTORLINE_HOME to a shorter path."
-            raise SettingsError(message)
+        make_private(folder)
+        if self.settings.socket.parent != self.home:
+            self._make_socket_folder(self.settings.socket.parent)
         configuration = Path(config.__file__).with_name("valkey.conf")
         return [
             find_valkey(), str(configuration), "--dir", str(folder), "--unixsocket", str(self.settings.socket),
         ]  # fmt: skip
+
+    def _make_socket_folder(self, folder: Path) -> None:
+        """Make the folder in the temporary one. Raises SettingsError if somebody else was there first."""
+        make_private(folder)
+        if folder.stat().st_uid != os.getuid():
+            message = f"{folder} belongs to somebody else. Set ACTORLINE_HOME to a shorter path."
+            raise SettingsError(message)
 
     def _start(self, child: Child) -> None:
         if child not in self.children:
@@ -165,7 +173,7 @@ class Stack:
 
     def _log_file(self, name: str) -> BinaryIO:
         path = self.home / "logs" / f"{name}.log"
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        make_private(path.parent)
         if path.exists() and path.stat().st_size > LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
         return path.open("ab")
@@ -217,7 +225,7 @@ class Stack:
         }
         path = self.home / STATE_FILE
         staged = path.with_suffix(".tmp")
-        staged.write_text(json.dumps(state) + "\n")
+        staged.write_text(json.dumps(state) + "\n")  # with a password of Redis; 0600 by the umask
         staged.replace(path)
 
     def _take_down(self) -> None:
@@ -256,7 +264,8 @@ def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
     One that is to stay is asked for by a person: it raises Unavailable then.
     """
     options = _parse(arguments)
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.umask(UMASK)
+    make_private(settings.home)
     lock = os.open(settings.home / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)  # let go by our exit: then we are gone
     with (settings.home / USERS_FILE).open("a") as users:
         deadline = time.monotonic() + (OTHERS_SECS if options.stay else 0)
@@ -299,6 +308,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--flower-port", type=int, default=5555)
     parser.add_argument("--gateway", action="store_true")
     parser.add_argument("--gateway-port", type=int, default=8470)
+    parser.add_argument("--show-addresses", action="store_true", help="with their passwords")
     parser.add_argument("--stay", action="store_true", help="stay up without users, until a signal")
     return parser.parse_args(arguments)
 

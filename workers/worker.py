@@ -2,11 +2,12 @@
 
 import os
 import socket
-from typing import Literal
+from typing import Final, Literal
 
 from actorline.settings import Settings
 from config.queues import queues_of
 
+APP: Final = ("--app", "workers.app")  # else Celery would take the app that a variable APP names
 Kind = Literal["control", "fetch", "all"]
 
 
@@ -17,7 +18,7 @@ def run_worker(kind: Kind, settings: Settings) -> None:
     concurrency = {"control": settings.control_concurrency, "fetch": settings.fetch_concurrency}
     threads = concurrency.get(kind, sum(concurrency.values()))
     app.worker_main([
-        "worker", "--pool", "threads", "--concurrency", str(threads), "--without-mingle", "--without-gossip",
+        *APP, "worker", "--pool", "threads", "--concurrency", str(threads), "--without-mingle", "--without-gossip",
         "--queues", ",".join(queues_of(kind, settings.namespace)), "--loglevel", settings.log_level,
         "--hostname", f"{kind}-{os.getpid()}@{socket.gethostname()}",
     ])  # fmt: skip

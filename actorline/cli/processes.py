@@ -23,6 +23,7 @@ class Kind(StrEnum):
 def up(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the HTTP door; 0: any free one")] = 8470,
     flower_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Flower; 0: any free one")] = 5555,
+    show_addresses: Annotated[bool, typer.Option("--show-addresses", help="Print Redis's passwords, too")] = False,
 ) -> None:
     """Bring up Valkey, workers, beat, Flower and the HTTP door, and keep them up; Ctrl-C drains them."""
     settings = load_settings()
@@ -33,7 +34,8 @@ def up(
         say("No token is set: jobs will be refused. Set APIFY_TOKEN.")
     say(f"Bringing Actorline up in {settings.home} (logs in {settings.home}/logs). Ctrl-C ends it.")
     ports = ["--flower-port", str(flower_port), "--gateway-port", str(port)]
-    _become(settings, "stack", "--stay", "--flower", "--gateway", *ports)
+    shown = ["--show-addresses"] if show_addresses else []
+    _become(settings, "stack", "--stay", "--flower", "--gateway", *ports, *shown)
 
 
 def worker(

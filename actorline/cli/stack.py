@@ -22,8 +22,9 @@ from actorline.errors import Code, Unavailable
 from actorline.jobs.durability import check_server
 from actorline.jobs.ledger import Ledger, connect
 from actorline.jobs.messages import make_sender
-from actorline.jobs.redis_faults import describe_fault
+from actorline.jobs.redis_faults import describe_fault, is_tls_fault
 from actorline.jobs.unattended import describe_unfinished
+from actorline.private_folder import make_private, private_opener
 from actorline.settings import Settings
 
 START_SECS: Final = 60.0  # one that is just going down drains for half a minute before
@@ -78,13 +79,13 @@ def _say_unfinished(ledger: Ledger) -> None:
 def open_home(settings: Settings) -> IO[str]:
     """Make the home if it isn't there, and open the file of the stack's users. Raises Unavailable."""
     try:
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (settings.home / "logs").mkdir(mode=0o700, exist_ok=True)
-        return (settings.home / USERS_FILE).open("a")
+        make_private(settings.home)
+        make_private(settings.home / "logs")
+        return open(settings.home / USERS_FILE, "a", opener=private_opener)
     except OSError as error:
         message = (
             f"The home {settings.home} can't be used: {error.strerror}. Nothing was started. "
-            "Set ACTORLINE_HOME to a folder that can be written."
+            "Set ACTORLINE_HOME to a folder of your own that can be written."
         )
         raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
 
@@ -97,7 +98,7 @@ def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
         if to_order:
             check_server(ledger.redis)
     except redis.RedisError as error:
-        is_reached = isinstance(error, redis.ResponseError)
+        is_reached = isinstance(error, redis.ResponseError) or is_tls_fault(error)
         where = "Is ACTORLINE_REDIS_URL right, and is Redis running? Unset it, and Actorline brings its own."
         message = (
             f"Redis can't be used: {describe_fault(error)}. Nothing was started.{'' if is_reached else ' ' + where}"
@@ -155,7 +156,7 @@ def _spawn(settings: Settings, *, workers: bool, flower: bool) -> "subprocess.Po
     options = ([] if workers else ["--only-redis"]) + (["--flower", "--flower-port", "0"] if flower else [])
     if workers:
         say("No stack is running here: bringing one up for as long as it takes.")
-    with (settings.home / "logs" / "stack.log").open("ab") as log:
+    with open(settings.home / "logs" / "stack.log", "ab", opener=private_opener) as log:
         return subprocess.Popen(  # noqa: S603 - our own command
             command_of("stack", *options),
             env=child_environment(settings),

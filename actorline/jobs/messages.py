@@ -6,26 +6,35 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from actorline.isolated_celery import IsolatedCelery
+from actorline.redis_address import masked_address
 from actorline.settings import Settings
 
 
 def make_sender(settings: Settings) -> Celery:
     """A Celery app that can only send: what any service has that knows the two addresses."""
-    app = Celery("actorline-sender", broker=settings.broker, backend=settings.results, set_as_current=False)
-    app.conf.update(
-        task_serializer="json",
-        result_serializer="json",
-        accept_content=["json"],
-        broker_transport_options={"socket_timeout": 30, "socket_connect_timeout": 5},
-        broker_connection_retry_on_startup=True,
+    return IsolatedCelery(
+        "actorline-sender",
+        broker=settings.broker,
+        backend=settings.results,
+        settings={
+            "task_serializer": "json",
+            "result_serializer": "json",
+            "accept_content": ["json"],
+            "broker_transport_options": {"socket_timeout": 30, "socket_connect_timeout": 5},
+            "broker_connection_retry_on_startup": True,
+        },
+        set_as_current=False,
     )
-    return app
 
 
-def send_line(settings: Settings) -> str:
-    """What a service writes to order a job."""
+def send_line(settings: Settings, *, show_passwords: bool = False) -> str:
+    """Return what a service writes to order a job, the addresses' passwords masked unless they are asked for."""
+    broker, backend = (
+        address if show_passwords else masked_address(address) for address in (settings.broker, settings.results)
+    )
     return (
-        f'Celery(broker="{settings.broker}", backend="{settings.results}")'
+        f'Celery(broker="{broker}", backend="{backend}")'
         f'.send_task("actorline.run", [document], queue="{settings.namespace}").get()'
     )
 

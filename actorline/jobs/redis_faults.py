@@ -1,6 +1,7 @@
 """What a fault of Redis is, in words that hold no address and no password."""
 
-from collections.abc import Mapping
+import ssl
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import redis
@@ -19,11 +20,37 @@ KINDS: Final[Mapping[type[redis.RedisError], str]] = {  # the first that fits: s
 DISK_FULL: Final = "it refuses writes, for it can't write to its own disk; make room there"
 
 
+UNTRUSTED: Final = "its certificate is not trusted ({why}); name its CA in the address: ?ssl_ca_certs=/path/ca.pem"
+NO_TLS: Final = "it does not speak TLS at that port; write redis://, or name its TLS port"
+
+
 def describe_fault(error: Exception) -> str:
     """What is wrong and, where that isn't plain, how to mend it: what ends the sentence "Redis can't be used: "."""
+    if words := _tls_fault(error):
+        return words
     if isinstance(error, OperationalError):  # what kombu makes of another one
         return describe_fault(error.__cause__) if isinstance(error.__cause__, Exception) else "no connection"
     if "MISCONF" in str(error):  # redis-py has no class for it
         return DISK_FULL
     fitting = (words for kind, words in KINDS.items() if isinstance(error, kind))
     return next(fitting, str(error)[:SERVER_WORDS_MAX_CHARS])
+
+
+def is_tls_fault(error: BaseException) -> bool:
+    """Return whether the server was reached, but TLS with it was not possible."""
+    return _tls_fault(error) is not None
+
+
+def _tls_fault(error: BaseException) -> str | None:
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return UNTRUSTED.format(why=cause.verify_message)
+        if isinstance(cause, ssl.SSLError):
+            return NO_TLS
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -142,6 +142,13 @@ def test_redis_that_is_not_there_is_told_without_its_password(shared_terminal, r
     assert "canary-password" not in done.err + done.out
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_doctor_masks_the_password_of_redis(shared_terminal, options):
+    done = shared_terminal("doctor", *options, ACTORLINE_REDIS_URL=CLOSED)
+    assert "***@" in done.out
+    assert "canary-password" not in done.err + done.out
+
+
 @pytest.fixture(params=["requirepass", "appendonly", "maxmemory-policy"])
 def unfit_redis(request: pytest.FixtureRequest, short_folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Which setting of a Redis is unfit, and the environment that leads there."""

@@ -59,6 +59,7 @@ def start_up(terminal: Terminal, *options: str) -> tuple[Running, str]:
 @pytest.fixture(scope="module")
 def up(shared_terminal: Terminal) -> Iterator[Up]:
     make_foreign_project(shared_terminal.cwd)
+    shared_terminal.home.mkdir(mode=0o755)
     shared_terminal.environment["PYTHONPATH"] = str(shared_terminal.cwd)
     command, flower = start_up(shared_terminal)
     order_line = re.search(r"orders by: (.*)$", command.err, re.MULTILINE)[1]
@@ -98,6 +99,16 @@ def test_order_without_waiting_is_done_by_the_stack(shared_terminal, up):
         return shared_terminal("show", "up-no-wait", "--json").json["state"] == "DELIVERED"
 
     wait_for(is_delivered, what="the job done by the stack")
+
+
+def test_what_the_stack_keeps_is_closed_to_other_users(shared_terminal, up):
+    actor = shared_terminal.emulator.actor("up-closed", items=10, duration_secs=0)
+    assert shared_terminal.run("--json", key="up-closed", actor=actor).end().code == 0
+    rows = shared_terminal.cwd / "rows" / "up-closed"
+    kept = [path for folder in (shared_terminal.home, rows) for path in (folder, *folder.rglob("*"))]
+    open_to_others = [str(path) for path in kept if path.stat().st_mode & 0o077]
+    assert open_to_others == []
+    assert {"stack.json", "valkey", "manifest.json"} <= {path.name for path in kept}
 
 
 def test_flower_is_up_where_it_says(up):

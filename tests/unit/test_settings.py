@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from actorline.settings import SettingsError, default_home, find_settings_file, load_settings, next_database
+from actorline.redis_address import next_database
+from actorline.settings import Settings, SettingsError, default_home, find_settings_file, load_settings
 
 HUSH = "apify_api_hush"
 
@@ -25,6 +26,18 @@ def test_without_any_setting_there_is_a_default_for_each(folder):
     assert settings.tokens == {}
     assert settings.home == default_home()
     assert folder not in settings.home.parents
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["APIFY_TOKEN", "APIFY_TOKEN_FILE", "ACTORLINE_SETTINGS", "ACTORLINE_ACCOUNTS__SHOP"]
+    + [f"ACTORLINE_{field.upper()}" for field in Settings.model_fields if not field.startswith("apify_")],
+)  # fmt: skip
+def test_an_empty_variable_counts_as_unset(monkeypatch, name):
+    unset = load_settings()
+    monkeypatch.setenv(name, "")
+    assert load_settings() == unset
+    assert load_settings().tokens == {}
 
 
 def test_the_environment_goes_before_the_file(folder, monkeypatch):

@@ -1,7 +1,9 @@
+import ssl
+
 import pytest
 from redis import exceptions
 
-from actorline.jobs.redis_faults import describe_fault
+from actorline.jobs.redis_faults import describe_fault, is_tls_fault
 
 
 @pytest.mark.parametrize(
@@ -19,6 +21,23 @@ from actorline.jobs.redis_faults import describe_fault
 def test_a_fault_is_told_in_words_that_say_what_to_mend_and_hold_no_address(fault, words):
     assert words in describe_fault(fault)
     assert "canary" not in describe_fault(fault)
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (ssl.SSLCertVerificationError(1, "x"), "its certificate is not trusted (self-signed certificate)"),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), "does not speak TLS at that port"),
+    ],
+)
+def test_a_fault_of_tls_is_no_lost_connection(cause, words):
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        cause.verify_message = "self-signed certificate"
+    fault = exceptions.ConnectionError("Error 1 connecting to canary:6379.")
+    fault.__cause__ = cause
+    assert words in describe_fault(fault)
+    assert is_tls_fault(fault)
+    assert not is_tls_fault(exceptions.ConnectionError("Connection refused"))
 
 
 def test_what_nobody_foresaw_is_told_in_the_servers_words_cut_short():

@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pytest
+from kombu.utils.url import parse_url, url_to_parts
+
+from actorline.isolated_celery import IsolatedCelery
+from actorline.jobs.ledger import connect
+from actorline.redis_address import (
+    checked_address,
+    masked_address,
+    next_database,
+    socket_address,
+    tls_parameters,
+    with_password,
+)
+
+
+@pytest.mark.parametrize("spelling", ["", "?ssl_cert_reqs=required", "?ssl_cert_reqs=CERT_REQUIRED"])
+def test_tls_verifies_the_certificate_in_a_spelling_for_all(spelling):
+    assert checked_address(f"rediss://u:p@h:1/0{spelling}") == "rediss://u:p@h:1/0?ssl_cert_reqs=required"
+
+
+def test_own_ca_is_kept_for_the_next_database_too(tmp_path):
+    (tmp_path / "ca.pem").touch()
+    address = checked_address(f"rediss://h/3?ssl_ca_certs={tmp_path}/ca.pem")
+    assert address == f"rediss://h/3?ssl_ca_certs={tmp_path}/ca.pem&ssl_cert_reqs=required"
+    assert next_database(address) == address.replace("/3?", "/4?")
+    assert tls_parameters(address) == {"ssl_ca_certs": f"{tmp_path}/ca.pem", "ssl_cert_reqs": "required"}
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("amqp://h", "must begin with redis://"),
+        ("redis://h/zero", "must be a number"),
+        ("redis://h:66000/0", "port must be a number up to 65535"),
+        ("redis://:pass/word@h/0", "must be a number"),
+        ("rediss://h/0?ssl_cert_reqs=yes", "ssl_cert_reqs must be required, optional or none"),
+        ("rediss://h/0?ssl_ca_certs=/no/such.pem", "ssl_ca_certs must be the absolute path of a file"),
+        ("rediss://h/0?ssl_ca_certs=ca.pem", "absolute path"),
+        ("redis://h/0?ssl_cert_reqs=required", "needs TLS: begin with rediss://"),
+        ("redis://h/0?timeot=3", "timeot that is not known"),
+        ("redis+socket:///s?password=hush", "password that is not known"),
+    ],
+)
+def test_nonsense_is_refused_in_words(address, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        checked_address(address)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("redis://h/0", "redis://h/0"),
+        ("redis://app:s3cret@h:6379/0", "redis://app:***@h:6379/0"),
+        ("rediss://:s3cret@h/0?ssl_cert_reqs=none", "rediss://:***@h/0?ssl_cert_reqs=none"),
+        ("redis+socket://:s3cret@/run/s?virtual_host=1", "redis+socket://:***@/run/s?virtual_host=1"),
+    ],
+)
+def test_password_is_masked_wherever_it_may_stand(address, shown):
+    assert masked_address(address) == shown
+
+
+def test_password_of_a_file_is_encoded_and_never_replaces_another():
+    assert with_password("redis://h:1/0", "a/b#c?d@e:f%") == "redis://:a%2Fb%23c%3Fd%40e%3Af%25@h:1/0"
+    assert parse_url(with_password("redis://app@h/0", "a/b@"))["password"] == "a/b@"
+    assert with_password("redis+socket:///run/s", "x") == "redis+socket://:x@/run/s"
+    assert with_password("redis://u:own@h/0", "x") == "redis://u:own@h/0"
+
+
+@pytest.mark.parametrize("name", ["plain", "ha#sh", "qu?e", "per%41cent", "sp ace+plus", "ümlaut", "a&b=c@d:e"])
+def test_any_path_of_a_socket_reaches_each_client(name):
+    path = Path("/srv") / name / "s"
+    address = next_database(socket_address(path))
+    app = IsolatedCelery("x", broker=address, backend=address, settings={}, set_as_current=False)
+    ledger = connect(address).connection_pool.connection_kwargs
+    assert (ledger["path"], ledger["db"]) == (str(path), 1)
+    assert (app.backend.connparams["path"], app.backend.connparams["db"]) == (str(path), 1)
+    assert url_to_parts(app.connection().hostname).path == str(path)[1:]
