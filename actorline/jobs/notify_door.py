@@ -9,10 +9,10 @@ import requests
 from standardwebhooks.webhooks import Webhook
 
 from actorline import __version__
+from actorline.exchange import SILENCE_SECS, TookTooLongError, UnreachableError, exchange
 from actorline.settings import Settings
-from actorline.web_address import PrivateAddressError, open_session
 
-TIMEOUT_SECS: Final = (5.0, 15.0)
+WHOLE_SECS: Final = 20.0
 
 
 class NotToldError(Exception):
@@ -22,23 +22,28 @@ class NotToldError(Exception):
 def send_notice(url: str, event: Mapping[str, Any], settings: Settings) -> None:
     """POST an event. Raises NotToldError unless the answer is 2xx."""
     body = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
-    with open_session(settings.notify_hosts) as session:
-        try:
-            with session.post(
+    try:
+        with (
+            exchange(settings.notify_hosts, within_s=WHOLE_SECS) as session,
+            session.post(
                 url,
                 data=body.encode(),
                 headers=_headers(event["id"], body, settings),
-                timeout=TIMEOUT_SECS,
+                timeout=SILENCE_SECS,
                 allow_redirects=False,
                 stream=True,  # what the receiver says beyond its status isn't read
-            ) as response:
-                status = response.status_code
-        except PrivateAddressError:
-            message = "the receiver's address is private; list its host in ACTORLINE_NOTIFY_HOSTS if that is meant"
-            raise NotToldError(message) from None
-        except (requests.RequestException, ValueError) as error:
-            message = f"the receiver can't be reached ({type(error).__name__})"
-            raise NotToldError(message) from None
+            ) as response,
+        ):
+            status = response.status_code
+    except UnreachableError as error:
+        message = f"the receiver {error}; ACTORLINE_NOTIFY_HOSTS lists hosts that may be private"
+        raise NotToldError(message) from None
+    except TookTooLongError as error:
+        message = f"the receiver {error}"
+        raise NotToldError(message) from None
+    except (requests.RequestException, ValueError) as error:
+        message = f"the receiver broke off ({type(error).__name__})"
+        raise NotToldError(message) from None
     if status // 100 != 2:  # noqa: PLR2004
         message = f"the receiver answered {status}"
         raise NotToldError(message)

@@ -147,9 +147,19 @@ def test_lost_reply_to_such_a_start_makes_no_second_run(reading_line, shelf, fau
 
 
 def test_private_address_is_never_asked_unless_its_host_is_listed(line, shelf):
-    actor, sent_order = order(line, "walls", input_url=shelf.put("/secret", b"{}").replace("127.0.0.1", "localhost"))
-    with pytest.raises(Exception, match="ACTORLINE_INPUT_HOSTS"):
-        sent_order.get(timeout=30)
+    url = shelf.put("/secret", b"{}")
+    _, plain = order(line, "plain-walls", input_url=url)
+    with pytest.raises(Exception, match="ACTORLINE_INPUT_HOSTS") as refused:
+        plain.get(timeout=30)
+    assert type(refused.value).__name__ == "JobRefused"
+    actor, hidden = order(line, "walls", input_url=url.replace("127.0.0.1", "2130706433"))  # the same, as a number
+    (waiting,) = wait_for(
+        lambda: [entry for entry in line.ledger.timeline("walls") if entry.event == "waiting"], what="a refusal"
+    )
+    assert "can't be reached, or has no public address" in waiting.data["message"]
+    line.cancel("walls")
+    with pytest.raises(Exception, match="cancelled"):
+        hidden.get(timeout=30)
     assert (shelf.asked, starts(line, actor)) == ([], 0)
 
 

@@ -1,0 +1,205 @@
+"""One exchange with a server that an order names: within a deadline as a whole, and with public addresses only.
+
+The deadline covers the look-up, the connection, TLS, head and body, and is kept by a timer that shuts the connection
+down: a server that sends one byte every few seconds outlasts every time-out of a read.
+Names are looked up here, every address is checked, and the connection is made to a checked one: a name that leads
+elsewhere the second time is not asked a second time. Whatever keeps the connection from being made reads alike, so that
+an order can't be used to find out what listens in the operator's network; the log holds the cause.
+"""
+
+import contextlib
+import functools
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any, Final
+
+import requests
+import structlog
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from actorline.authorities import VerifyingAdapter
+from actorline.public_address import is_public
+
+CONNECT_SECS: Final = 5.0
+SILENCE_SECS: Final = 15.0
+LOOK_UP_SECS: Final = 5.0
+ADDRESSES: Final = 4  # tried of a name that has many
+UNREAD_BYTES: Final = 256 * 1024  # what lies here when the connection is shut down can still be read
+_Address = tuple[socket.AddressFamily, tuple[Any, ...]]
+
+log = structlog.get_logger(__name__)
+
+
+class UnreachableError(Exception):
+    """No connection to the host, for whatever cause: the message is always the same."""
+
+    def __init__(self) -> None:
+        super().__init__("can't be reached, or has no public address")
+
+
+class TookTooLongError(Exception):
+    """The exchange wasn't over within its deadline."""
+
+    def __init__(self, within_s: float) -> None:
+        super().__init__(f"didn't finish within {within_s:.0f} s")
+
+
+@contextmanager
+def exchange(hosts: Sequence[str], *, within_s: float) -> Iterator[requests.Session]:
+    """Open a session for one request, without proxies or stored passwords; its use must end within the block.
+
+    `hosts`: those that were allowed by name, whatever their addresses; none: public addresses only. Raises
+    UnreachableError and TookTooLongError, and lets requests' errors through.
+    """
+    deadline = _Deadline(within_s)
+    connect = functools.partial(_connect, deadline=deadline, any_address=bool(hosts))
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("http://", _Adapter(connect))
+    session.mount("https://", _Adapter(connect))
+    try:
+        with session, deadline:
+            yield session
+    except Exception:
+        deadline.check()  # the error may be but the cut
+        raise
+    deadline.check()  # a body that the cut has ended looks whole where its length wasn't given
+
+
+class _Deadline:
+    """Shuts the connection down when the time is over."""
+
+    def __init__(self, within_s: float) -> None:
+        self._within_s = within_s
+        self._ends_at = time.monotonic() + within_s
+        self._timer = threading.Timer(within_s, self._cut)
+        self._timer.daemon = True
+        self._lock = threading.Lock()
+        self._connection: socket.socket | None = None
+        self._is_over = False
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            if self._connection:
+                self._connection.close()
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that are left. Raises TookTooLongError if none are."""
+        self.check()
+        return max(self._ends_at - time.monotonic(), 0.001)
+
+    def check(self) -> None:
+        if self._is_over or time.monotonic() >= self._ends_at:
+            raise TookTooLongError(self._within_s)
+
+    def watch(self, connection: socket.socket) -> None:
+        """Shut this connection down at the end, under a descriptor of its own: TLS takes the caller's over."""
+        with self._lock:
+            self._connection = connection.dup()
+        self.check()
+
+    def _cut(self) -> None:
+        with self._lock:
+            self._is_over = True
+            if self._connection:
+                with contextlib.suppress(OSError):  # the server was quicker
+                    self._connection.shutdown(socket.SHUT_RDWR)
+
+
+def _connect(host: str, port: int, options: Sequence[Any], *, deadline: _Deadline, any_address: bool) -> socket.socket:
+    """Connect to the first address that takes us. Raises UnreachableError and TookTooLongError."""
+    try:
+        addresses = _look_up(host, port, min(LOOK_UP_SECS, deadline.left_s))
+        if not any_address:
+            _refuse_private([address[0] for _, address in addresses])
+        connection = _first(addresses[:ADDRESSES], options, deadline)
+        with _closed_if_it_fails(connection):
+            deadline.watch(connection)
+            if not any_address:
+                _refuse_private([connection.getpeername()[0]])
+    except (OSError, UnicodeError) as error:
+        deadline.check()
+        log.warning("outside_host_unreachable", host=host, port=port, cause=str(error)[:300] or type(error).__name__)
+        raise UnreachableError from None
+    return connection
+
+
+@contextmanager
+def _closed_if_it_fails(connection: socket.socket) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _look_up(host: str, port: int, within_s: float) -> list[_Address]:
+    """Every address of a name. The look-up can't be interrupted, so it is left to itself when it takes too long."""
+    found: Future[list[_Address]] = Future()
+
+    def look_up() -> None:
+        try:
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.set_result([(family, address) for family, _, _, _, address in answers])
+        except (OSError, UnicodeError) as error:
+            found.set_exception(error)
+
+    threading.Thread(target=look_up, name="look-up", daemon=True).start()
+    return found.result(within_s)
+
+
+def _refuse_private(addresses: Sequence[str]) -> None:
+    if private := [address for address in addresses if not is_public(address)]:
+        message = f"not public: {', '.join(private[:ADDRESSES])}"
+        raise PermissionError(message)
+
+
+def _first(addresses: Sequence[_Address], options: Sequence[Any], deadline: _Deadline) -> socket.socket:
+    """The connection to the first address that takes us. Raises the last one's OSError."""
+    failure = OSError("the name has no address")
+    for family, address in addresses:
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            with _closed_if_it_fails(connection):
+                for option in options:
+                    connection.setsockopt(*option)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
+                connection.settimeout(min(CONNECT_SECS, deadline.left_s))
+                connection.connect(address)
+                return connection
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+class _Adapter(VerifyingAdapter):
+    """Connects by `connect`; the host's name stays what TLS and the Host header say."""
+
+    def __init__(self, connect: Any) -> None:
+        self._connect = connect
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _pool(HTTPConnectionPool, HTTPConnection, self._connect),
+            "https": _pool(HTTPSConnectionPool, HTTPSConnection, self._connect),
+        }
+
+
+def _pool(pool: Any, connection: Any, connect: Any) -> Any:
+    class Checked(connection):  # type: ignore[misc]  # its base is known at run time only
+        def _new_conn(self) -> socket.socket:
+            return connect(self._dns_host.strip("[]"), self.port, self.socket_options or ())  # type: ignore[no-any-return]
+
+    return type("CheckedPool", (pool,), {"ConnectionCls": Checked})
