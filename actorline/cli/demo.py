@@ -132,10 +132,7 @@ def _report(jobs: list[Job], stack: Attached, api_url: str) -> Exit:
     for check in checks:
         out.print(f"  {'[green]ok [/]' if check.holds else '[red]NOT[/]'}  {check.promise}")
     out.print("\nLook around in Flower while everything is up: actorline demo --keep")
-    out.print(
-        "Against the real platform:\n"
-        "  APIFY_TOKEN=... actorline run apify/web-scraper --input @input.json"
-    )  # fmt: skip
+    out.print("Against the real platform: the README's chapter 'Run an Actor'.")
     return Exit.DELIVERED if all(check.holds for check in checks) else Exit.FAILED
 
 
