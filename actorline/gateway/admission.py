@@ -29,16 +29,21 @@ LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 @dataclass(frozen=True)
 class Grant:
-    """What the sender of a request may do. `accounts`: the aliases whose jobs exist for it; None: all."""
+    """What the sender of a request may do. `accounts`: the aliases whose jobs exist for it; None: all. `holder`: the
+    API key's name, by which what it holds and orders is counted.
+    """
 
     scopes: frozenset[Scope]
     accounts: frozenset[str] | None = None
+    holder: str = "(local)"
 
     def sees(self, account: str) -> bool:
         return self.accounts is None or account.lower() in self.accounts
 
 
-EVERYTHING: Final = Grant(frozenset(Scope))
+LOCAL: Final = Grant(frozenset(Scope))
+OPERATOR: Final = Grant(frozenset(Scope), holder="(operator)")
+"""A key's name has no parentheses."""
 
 
 @dataclass
@@ -65,11 +70,11 @@ class Doorkeeper:
         if secret is None:
             return await self._admit_local(request)
         if self.bootstrap and hmac.compare_digest(digest(self.bootstrap.get_secret_value()), digest(secret)):
-            return EVERYTHING
+            return OPERATOR
         key = await self._find(name_in(secret))
         if key is None or not key.is_opened_by(secret):
             raise Refused(Code.AUTH, "The API key is not known here, or was revoked. Nothing was done.")
-        return Grant(key.scopes, frozenset(account.lower() for account in key.accounts))
+        return Grant(key.scopes, frozenset(account.lower() for account in key.accounts), key.name)
 
     async def _admit_local(self, request: Request) -> Grant:
         await self._refresh(older_than_secs=FRESH_SECS)
@@ -77,7 +82,7 @@ class Doorkeeper:
             message = "This needs an API key: `Authorization: Bearer ...`. `actorline keys create NAME` makes one."
             raise Refused(Code.AUTH, message)
         check_local(request)
-        return EVERYTHING
+        return LOCAL
 
     async def _find(self, name: str) -> ApiKey | None:
         """A key that was made just now is found at once."""

@@ -13,7 +13,8 @@ from actorline.gateway.problems import Fault
 from actorline.jobs.document import MAX_INPUT_BYTES, is_key
 
 MAX_BODY_BYTES: Final = MAX_INPUT_BYTES + 1_000_000  # an input as large as the platform takes, and the rest of an order
-MAX_HELD_BYTES: Final = 12 * MAX_BODY_BYTES  # each takes several times its size while it is parsed
+MAX_HELD_BYTES: Final = 12 * MAX_BODY_BYTES
+LARGE_BYTES: Final = 65_536  # from here on an order is checked beside the event loop, and takes its turn for that
 BODY_SECS: Final = 60.0  # the largest body at 1.4 Mbit/s
 
 
@@ -22,9 +23,10 @@ class Bodies:
 
     def __init__(self) -> None:
         self._held_bytes = 0
+        self._turn = asyncio.Lock()
 
     @asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytes]:
+    async def read(self, request: Request) -> AsyncIterator[bytearray]:
         """Raises Fault: 415 if it isn't declared as JSON, 413 as soon as it is too large, 408 if it comes too slowly,
         503 if too many come at a time.
         """
@@ -35,9 +37,18 @@ class Bodies:
         body = bytearray()
         try:
             await self._fill(body, request)
-            yield bytes(body)
+            yield body
         finally:
             self._held_bytes -= len(body)
+
+    @asynccontextmanager
+    async def turn(self, body: bytearray) -> AsyncIterator[None]:
+        """From here on an order may take up to 40 times its size: one large one does at a time, and small ones pass."""
+        if len(body) < LARGE_BYTES:
+            yield
+            return
+        async with self._turn:
+            yield
 
     async def _fill(self, body: bytearray, request: Request) -> None:
         try:
@@ -57,7 +68,7 @@ class Bodies:
             raise Fault(503, Code.CAPACITY, "Too many large orders come at a time. Nothing was started. Try again.")
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes | bytearray) -> Any:
     """Python's own parser keeps whole numbers of any size as they are. Raises Refused if it is no JSON."""
     try:
         return json.loads(body)

@@ -43,15 +43,21 @@ class Groups(Generic[T]):
         self._thread.join(CLOSE_SECS)
 
     def _run(self) -> None:
+        while self._work_on_next():
+            pass
+
+    def _work_on_next(self) -> bool:
+        """Work on the next group; False: that was all. Nothing of a group outlives the call: it may be large."""
         thing = self._things.get()
-        while thing is not None:
-            time.sleep(self._gather_s)
-            group, weight = [thing], self._weight(thing)
-            while weight < self._most and (thing := self._gathered()) is not None:
-                group.append(thing)
-                weight += self._weight(thing)
-            self._work(group)
-            thing = self._things.get()
+        if thing is None:
+            return False
+        time.sleep(self._gather_s)
+        group, weight = [thing], self._weight(thing)
+        while weight < self._most and (thing := self._gathered()) is not None:
+            group.append(thing)
+            weight += self._weight(thing)
+        self._work(group)
+        return True
 
     def _gathered(self) -> T | None:
         """What waits already; the end is left for the next look."""

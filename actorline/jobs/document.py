@@ -12,17 +12,35 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, Final, Literal, get_args
+from functools import cached_property
+from itertools import islice
+from typing import Annotated, Any, Final, Literal, Self, get_args
+from urllib.parse import urlencode
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)  # fmt: skip
+from pydantic_core import to_json
 
 from actorline.delivery.format_rules import contradiction
 from actorline.errors import Code, Refused
+from actorline.jobs.lengths import STORED, AtMost, is_stored, outgrows, size_bytes
 
 KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}$"
 KEY_RULE: Final = "1 to 200 of A-Z a-z 0-9 . _ - @ : +, the first a letter or digit"
 MAX_INPUT_BYTES: Final = 9_437_184  # fact sheet, section 2: body limit, measured decompressed
 _TASKS: Final = uuid.UUID("6f1d3c0e-2a57-5b0c-9d55-4b1c9a2f7e10")  # the namespace of keys that task ids become
+MAX_DOCUMENT_BYTES: Final = 65_536  # of an order without its input: read again at every step of its job
+MAX_QUERY_CHARS: Final = 8_000  # of `collect` in a URL: many servers take 8 kB for a request's first line
+MOST_PROBLEMS: Final = 10
 PLACEHOLDERS: Final = frozenset({"key", "date", "run_id"})
 Target = Literal["actor", "actor_task", "run_id", "dataset_id"]
 TARGETS: Final[tuple[Target, ...]] = get_args(Target)
@@ -32,7 +50,11 @@ _OWNER = r"[A-Za-z0-9_.-]{3,100}"  # accounts from before the platform's stricte
 Name = Annotated[str, Field(pattern=rf"^(({_PLAIN}|{_OWNER})[/~])?{_PLAIN}$|^~{_PLAIN}$")]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 RecordKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9!\-_.'()]{1,256}$")]  # fact sheet, section 7
-FieldName = Annotated[str, Field(min_length=1, pattern=r"^[^,]*$", description="No comma: lists are comma-joined")]
+Filled = Annotated[str, Field(min_length=1)]
+FieldName = Annotated[
+    str, Field(min_length=1, pattern=r"^[^,]*$", description="No comma: lists are comma-joined"), AtMost(500)
+]
+FieldNames = Annotated[list[FieldName], FailFast(), AtMost(1_000)]
 XmlName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
 _WORD = "[A-Za-z0-9_.+-]{1,100}"
 MEDIA_TYPE_PATTERN: Final = re.compile(rf"{_WORD}/{_WORD}( *; *{_WORD}={_WORD})*")
@@ -60,7 +82,7 @@ class Options(Section):
 
     memory_mbytes: Memory | None = None
     timeout_secs: int | None = Field(None, ge=0, description="The run's own time-out; 0: none")
-    build: str | None = Field(None, min_length=1, description="Tag or number")
+    build: Annotated[Filled, AtMost(100)] | None = Field(None, description="Tag or number")
     max_items: int | None = Field(None, ge=1, description="Caps what is charged, not what is fetched")
     max_total_charge_usd: float | None = Field(None, gt=0, allow_inf_nan=False)
     restart_on_error: bool = False
@@ -79,21 +101,21 @@ class Collect(Section):
     offset: int = Field(0, ge=0)
     desc: bool = False
     clean: bool = False
-    fields: list[FieldName] = []
-    output_fields: list[FieldName] = []
-    omit: list[FieldName] = []
-    unwind: list[FieldName] = []
-    flatten: list[FieldName] = []
-    view: str | None = None
+    fields: FieldNames = []
+    output_fields: FieldNames = []
+    omit: FieldNames = []
+    unwind: FieldNames = []
+    flatten: FieldNames = []
+    view: Annotated[str, AtMost(200)] | None = None
     skip_empty: bool = False
     skip_hidden: bool = False
     bom: bool | None = None
-    delimiter: str | None = Field(None, min_length=1)
+    delimiter: Annotated[Filled, AtMost(20)] | None = None
     skip_header_row: bool = False
     xml_root: XmlName | None = None
     xml_row: XmlName | None = None
     page_items: int | None = Field(None, ge=1, lt=250_000, description="Items a page; default: by bytes")
-    records: list[RecordKey] = ["OUTPUT"]
+    records: Annotated[list[RecordKey], FailFast(), AtMost(1_000)] = ["OUTPUT"]
     all_records: bool = False
     while_running: bool = True
 
@@ -121,9 +143,8 @@ class Collect(Section):
 
 
 class Sink(Section):
-    url: str | None = Field(
+    url: Annotated[Filled, AtMost(2_000)] | None = Field(
         None,
-        min_length=1,
         description="file:///folder/, s3://bucket/folder/, gs://, az:// or abfss://; {key}, {date} and {run_id} are "
         "filled in once",
     )
@@ -202,7 +223,7 @@ class JobDocument(Section):
     own: bool = Field(default=False, description="Whether a run that was taken over may be aborted by us")
     notify: Notify = Notify()
     priority: int = Field(5, ge=0, le=9)
-    labels: dict[Label, Annotated[str, Field(max_length=200)]] = {}
+    labels: Annotated[dict[Label, Annotated[str, Field(max_length=200)]], AtMost(64)] = {}
 
     @model_validator(mode="after")
     def _one_target(self) -> "JobDocument":
@@ -231,6 +252,18 @@ class JobDocument(Section):
             raise ValueError("input_type says what lies at input_url; input itself is JSON")
         return self
 
+    @model_validator(mode="after")
+    def _is_collected_by_a_url(self, info: ValidationInfo) -> "JobDocument":
+        """One that no server takes would be found out by the first page, with the run paid."""
+        if not is_stored(info) and (length := len(urlencode(self.collect.query()))) > MAX_QUERY_CHARS:
+            raise ValueError(f"collect makes a URL with {length:,} characters; at most {MAX_QUERY_CHARS:,} are taken")
+        return self
+
+    @classmethod
+    def read_stored(cls, raw: Any) -> Self:
+        """Read an order that is in the ledger, whatever lengths it was taken with."""
+        return cls.model_validate(raw, context=STORED)
+
     @property
     def target(self) -> tuple[Target, str]:
         """The field that names what is run or collected, and its value."""
@@ -251,18 +284,32 @@ class JobDocument(Section):
         A field that is left out and one that holds its default are the same. The defaults themselves aren't hashed, so
         that a field which a later version adds doesn't tear old orders and their repeats apart.
         """
+        return self._body_hash
+
+    @cached_property
+    def _body_hash(self) -> str:
         return self._sha256_of(set(type(self).model_fields) - {"key", "notify", "labels"})
 
     def likeness(self) -> str:
         """sha256 of what decides which rows come and where to: equal for orders whose deliveries serve each other."""
+        return self._likeness
+
+    @cached_property
+    def _likeness(self) -> str:
         return self._sha256_of(_OF_THE_ROWS)
 
     def _sha256_of(self, fields: set[str]) -> str:
-        body = self.model_dump(mode="json", include=fields, exclude_defaults=True)
+        body = self.model_dump(mode="json", include=fields - {"input"}, exclude_defaults=True)
+        if self.input is not None:
+            body["input"] = self.input  # as it is: a copy of three million values takes 240 MB
         return hashlib.sha256(_canonical(body)).hexdigest()
 
     def input_body(self) -> bytes:
         """The request body of the start. The API's document requires one, so no input is the empty object."""
+        return self._input_body
+
+    @cached_property
+    def _input_body(self) -> bytes:
         return _canonical({} if self.input is None else self.input, sort=False)
 
     def query(self) -> dict[str, str]:
@@ -353,12 +400,13 @@ def document_problems(raw: Any) -> list[str]:
 
 def _check(raw: Any) -> JobDocument | list[str]:
     """The document, or what is wrong with it."""
-    if not isinstance(raw, Mapping):
-        return [f"the document must be a JSON object, not {_json_type(raw)}"]
+    if problems := _rough_problems(raw):
+        return problems
     try:
         document = JobDocument.model_validate(dict(raw))
+        to_json(document.input)  # raises at a depth of some 250: workers walk through the input
         body = document.input_body()
-        document.body_hash()
+        document.body_hash(), document.likeness()  # both are kept: they take a second for a large input
     except ValidationError as error:
         return list(_problems(error))
     except (ValueError, TypeError, RecursionError) as error:  # NaN, lone surrogates, things that are no JSON
@@ -368,11 +416,50 @@ def _check(raw: Any) -> JobDocument | list[str]:
     return document
 
 
+def _rough_problems(raw: Any) -> list[str]:
+    """What is seen without building anything of the order: so whoever sends nonsense by the megabyte gains nothing."""
+    if not isinstance(raw, Mapping):
+        return [f"the document must be a JSON object, not {_json_type(raw)}"]
+    if problem := _too_large(raw):
+        return [problem]
+    unknown = list(islice(_unknown_fields(raw), MOST_PROBLEMS))
+    return unknown if len(unknown) == MOST_PROBLEMS else []
+
+
+def _too_large(raw: Mapping[Any, Any]) -> str | None:
+    """What is wrong with the size of all but the input, which has a bound of its own."""
+    rest = {name: value for name, value in raw.items() if name != "input"}
+    try:
+        if outgrows(rest, MAX_DOCUMENT_BYTES) or size_bytes(rest) > MAX_DOCUMENT_BYTES:
+            return f"the document has more than {MAX_DOCUMENT_BYTES:,} bytes without its input"
+    except (RecursionError, ValueError):
+        return "the document is nested too deeply"
+    return None
+
+
+def _unknown_fields(raw: Mapping[Any, Any]) -> Iterator[str]:
+    """The problems of names that no field has, one by one: of thousands only the first are wanted."""
+    for name, value in raw.items():
+        field = JobDocument.model_fields.get(name)
+        if field is None:
+            yield _unknown((name,))
+        elif isinstance(value, Mapping) and (known := _fields_of(field.annotation)):
+            yield from (_unknown((name, part)) for part in value if part not in known)
+
+
+def _unknown(location: tuple[int | str, ...]) -> str:
+    return f"{_place(location)}: is not known{_nearest(location)}"
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(_shown(part) for part in location)
+
+
 def _problems(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors(include_url=False, include_input=False)[:10]:
-        place = ".".join(_shown(part) for part in problem["loc"])
+    for problem in error.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]:
+        place = _place(problem["loc"])
         if problem["type"] == "extra_forbidden":
-            yield f"{place}: is not known{_nearest(problem['loc'])}"
+            yield _unknown(problem["loc"])
         elif problem["type"] == "string_pattern_mismatch":
             allowed = f"; take {KEY_RULE}" if place == "key" else ""
             yield f"{place}: has characters or a length that are not allowed{allowed}"

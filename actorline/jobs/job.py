@@ -111,7 +111,7 @@ class Job(BaseModel):
 
     @cached_property
     def order(self) -> JobDocument:
-        return JobDocument.model_validate(self.document)
+        return JobDocument.read_stored(self.document)
 
     @property
     def sink_url(self) -> str:

@@ -40,8 +40,8 @@ def submit(
 ) -> Submitted:
     """Take an order: a new job, or one more caller of the job that has its key.
 
-    `trusted`: the order comes from this machine's user, who may name any sink. Raises Refused (nothing is changed)
-    and Unavailable, which names the key.
+    `raw`: an order as it came, or one that `parse_document` has checked. `trusted`: it comes from this machine's user,
+    who may name any sink. Raises Refused (nothing is changed) and Unavailable, which names the key.
     """
     fallback_key = key_of_task(caller["id"]) if caller else fresh_key()
     (taken,) = _take([_check(raw, ledger, settings, fallback_key, trusted=trusted, caller=caller)], ledger)
@@ -76,7 +76,7 @@ def _check(
     trusted: bool,
     caller: Mapping[str, Any] | None = None,
 ) -> NewJob:
-    document = parse_document(raw)
+    document = raw if isinstance(raw, JobDocument) else parse_document(raw)
     check_notify(document, settings)
     check_input_url(document, settings)
     key = document.key or fallback_key

@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from actorline.errors import Code, Refused
 from actorline.gateway.admission import Grant
-from actorline.gateway.body import key_in, parse_json, with_key
+from actorline.gateway.body import LARGE_BYTES, key_in, parse_json, with_key
 from actorline.gateway.context import MayCancel, MayRead, MaySubmit, Visit
 from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, RequestKey, problems, result
+from actorline.gateway.ordering import Taken
 from actorline.gateway.problems import name_order
 from actorline.jobs.cancelling import cancel_job
-from actorline.jobs.document import fresh_key
+from actorline.jobs.document import fresh_key, parse_document
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.listing import CURSOR_PATTERN, Cursor, list_jobs
 from actorline.jobs.retrying import retry_job
@@ -24,7 +25,6 @@ from actorline.jobs.states import State
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-SMALL_BODY_BYTES: Final = 65_536
 LOOK_AGAIN_SECS: Final = 5.0  # a change that tells the timeline nothing is seen by then
 
 Label = Annotated[str, Field(json_schema_extra={"pattern": "^[^:]+:"})]
@@ -52,23 +52,31 @@ async def order(request: Request, visit: MaySubmit, idempotency_key: Idempotency
     """The same document under the same key joins the job that exists: send an order again without fear. An order
     without a key gets one; a refusal that asks for the order again names it (`key`), to be sent as Idempotency-Key.
     """
-    async with visit.context.bodies.read(request) as body:
-        raw = with_key(await _parsed(body), idempotency_key)
-        _check_account(raw, visit.grant)
-        key = key_in(raw) or fresh_key()
-        name_order(request, key)
-        try:
-            taken = await visit.context.desk.take(raw, len(body), key)
-        except Refused as refused:
-            if refused.reason.code is Code.CONFLICT:
-                await _check_conflict(raw["key"], visit)
-            raise
+    bodies = visit.context.bodies
+    async with bodies.read(request) as body, bodies.turn(body):
+        taken = await _take(request, body, idempotency_key, visit)
     return _shown(taken.job, 202 if taken.created else 200, Location=f"/v1/jobs/{quote(taken.job.key)}")
 
 
-async def _parsed(body: bytes) -> Any:
-    """A large body is parsed in a thread: it takes a tenth of a second."""
-    return parse_json(body) if len(body) < SMALL_BODY_BYTES else await run_in_threadpool(parse_json, body)
+async def _take(request: Request, body: bytearray, idempotency_key: str | None, visit: Visit) -> Taken:
+    """Check an order and have it taken. What was parsed is gone on return, so that the next large order may come."""
+    raw = await _parsed(body, idempotency_key)
+    _check_account(raw, visit.grant)
+    key = key_in(raw) or fresh_key()
+    name_order(request, key)
+    document = raw if len(body) < LARGE_BYTES else await run_in_threadpool(parse_document, raw)
+    try:
+        return await visit.context.desk.take(document, len(body), key)
+    except Refused as refused:
+        if refused.reason.code is Code.CONFLICT:
+            await _check_conflict(raw["key"], visit)
+        raise
+
+
+async def _parsed(body: bytearray, idempotency_key: str | None) -> Any:
+    """A large body is parsed in a thread, and checked there as well: that may take a second."""
+    parsed = parse_json(body) if len(body) < LARGE_BYTES else await run_in_threadpool(parse_json, body)
+    return with_key(parsed, idempotency_key)
 
 
 async def _check_conflict(key: str, visit: Visit) -> None:

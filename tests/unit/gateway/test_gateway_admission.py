@@ -13,7 +13,7 @@ from starlette.requests import Request
 from actorline.api_keys import ApiKey, KeyRing, Scope, digest, name_in
 from actorline.errors import Code, Refused
 from actorline.gateway import admission
-from actorline.gateway.admission import EVERYTHING, FRESH_SECS, Doorkeeper, Grant, is_loopback
+from actorline.gateway.admission import FRESH_SECS, LOCAL, OPERATOR, Doorkeeper, Grant, is_loopback
 from actorline.gateway.local_user import user_of
 
 SECRET = "actorline_reader_" + "x" * 43
@@ -75,12 +75,12 @@ def reader() -> ApiKey:
 def test_a_key_opens_what_it_is_for(doorkeeper, keys):
     keys.append(reader())
     grant = admit(doorkeeper, request_with(authorization=f"Bearer {SECRET}"))
-    assert grant == Grant(frozenset({Scope.READ}), frozenset({"default"}))
+    assert grant == Grant(frozenset({Scope.READ}), frozenset({"default"}), "reader")
     assert (grant.sees("DEFAULT"), grant.sees("other")) == (True, False)
 
 
 def test_keys_are_looked_up_once_a_second_and_a_new_one_at_once(doorkeeper, keys, clock):
-    assert admit(doorkeeper, request_with()) == EVERYTHING
+    assert admit(doorkeeper, request_with()) == LOCAL
     keys.append(reader())
     clock[0] += FRESH_SECS / 2
     admit(doorkeeper, request_with(authorization=f"Bearer {SECRET}"))
@@ -101,7 +101,7 @@ def test_without_a_key_only_a_door_that_may_be_open_is(keys, note, bootstrap, ma
 
 def test_an_open_door_closes_for_good_with_the_first_key(doorkeeper, keys, clock, note):
     ledger: Any = None
-    assert admit(doorkeeper, request_with()) == EVERYTHING
+    assert admit(doorkeeper, request_with()) == LOCAL
     keys.append(reader())
     clock[0] += FRESH_SECS
     assert_needs_a_key(doorkeeper, request_with())
@@ -132,7 +132,7 @@ def test_a_program_of_another_user_needs_a_key(doorkeeper, monkeypatch):
         monkeypatch.setattr(admission, "user_of", lambda *_, user=user: user)
         monkeypatch.setattr(admission.os, "getuid", lambda: 1000)
         if is_let_in:
-            assert admit(doorkeeper, request) == EVERYTHING
+            assert admit(doorkeeper, request) == LOCAL
         else:
             assert_needs_a_key(doorkeeper, request)
 
@@ -162,7 +162,7 @@ def test_the_kernel_says_whose_a_connection_is(host):
 def test_the_operators_key_opens_everything(keys, note):
     ledger: Any = None
     doorkeeper = Doorkeeper(ledger, SecretStr("b" * 32), may_be_open=False, note=note)
-    assert admit(doorkeeper, request_with(authorization="Bearer " + "b" * 32)) == EVERYTHING
+    assert admit(doorkeeper, request_with(authorization="Bearer " + "b" * 32)) == OPERATOR
 
 
 @pytest.mark.parametrize(

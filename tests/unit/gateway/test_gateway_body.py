@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from actorline.errors import Code, Refused
 from actorline.gateway import body
-from actorline.gateway.body import Bodies, parse_json, with_key
+from actorline.gateway.body import LARGE_BYTES, Bodies, parse_json, with_key
 from actorline.gateway.problems import Fault
 
 
@@ -25,8 +25,8 @@ def request_of(*blocks: bytes, endless: bool = False, content_type: str = "appli
     return Request(scope, receive)
 
 
-def read(bodies: Bodies, request: Request) -> bytes:
-    async def run() -> bytes:
+def read(bodies: Bodies, request: Request) -> bytearray:
+    async def run() -> bytearray:
         async with bodies.read(request) as found:
             return found
 
@@ -70,6 +70,23 @@ def test_all_bodies_together_have_a_bound_which_those_that_are_done_with_no_long
         await drain(bodies, request_of(b"x" * 10))
 
     asyncio.run(both())
+
+
+def test_large_orders_take_turns_and_small_ones_pass_them():
+    bodies, large = Bodies(), bytearray(LARGE_BYTES)
+
+    async def enter(body: bytearray) -> None:
+        async with bodies.turn(body):
+            pass
+
+    async def run() -> None:
+        async with bodies.turn(large):
+            second = asyncio.create_task(enter(large))
+            await asyncio.wait_for(enter(large[1:]), 5)
+            assert not second.done()
+        await asyncio.wait_for(second, 5)
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,66 @@
+"""How long an order, and a list, table or text of it, may be. A door checks that before it builds anything of them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+STORED: Final[Mapping[str, bool]] = {"is_stored": True}
+"""Context of reading what the ledger holds: an earlier version may have taken more, and its jobs have to end."""
+
+_KEYWORDS: Final[Mapping[str, str]] = {"string": "maxLength", "array": "maxItems", "object": "maxProperties"}
+
+
+def is_stored(info: ValidationInfo) -> bool:
+    return info.context is STORED
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """The most characters of a text, or entries of a list or table; it is in the JSON Schema, too."""
+
+    most: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        found = handler(schema)
+        return {**found, _KEYWORDS[found["type"]]: self.most}
+
+    def _check(self, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, str | list | dict) and len(value) > self.most and not is_stored(info):
+            unit = "characters" if isinstance(value, str) else "entries"
+            message = f"has {len(value):,} {unit}; at most {self.most:,} are taken"
+            raise PydanticCustomError("too_long", "{message}", {"message": message})
+        return value
+
+
+def outgrows(value: Any, most: int) -> bool:
+    """Whether a value surely has more than so many bytes as JSON: looks no further than that, however large it is."""
+    waiting, size = [value], 0
+    while waiting:
+        part = waiting.pop()
+        size += len(part) if isinstance(part, str | list | dict) else 1
+        if size > most:
+            return True
+        if isinstance(part, dict):
+            waiting += part.keys()
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    return False
+
+
+def size_bytes(value: Any) -> int:
+    """A value's bytes as JSON; what is no JSON counts as its text. Raises RecursionError or ValueError for a value
+    that is nested too deeply.
+    """
+    return len(_MEASURE.encode(value).encode("utf-8", "surrogatepass"))
+
+
+_MEASURE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), skipkeys=True, default=str)
