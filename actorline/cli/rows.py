@@ -40,16 +40,10 @@ def records(
 ) -> None:
     """List the delivered records, or write one to standard output."""
     delivery = _delivery(key)
-    if name is None:
-        for record in delivery.manifest.records:
-            if as_json:
-                print_json(record.model_dump(mode="json"))
-            else:
-                sys.stdout.write(f"{record.key}\t{record.content_type}\t{record.bytes}\n")
-        if not delivery.manifest.records:
-            say(f"{key} has delivered no records.")
-        return
     try:
+        if name is None:
+            _list(delivery, as_json=as_json)
+            return
         with delivery.open_record(name) as file:
             shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
@@ -57,6 +51,16 @@ def records(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except SinkError as error:
         raise Refused(Code.UNKNOWN_KEY, str(error)) from error
+
+
+def _list(delivery: Delivery, *, as_json: bool) -> None:
+    for record in delivery.records():
+        if as_json:
+            print_json(record.model_dump(mode="json"))
+        else:
+            sys.stdout.write(f"{record.key}\t{record.content_type}\t{record.bytes}\n")
+    if not delivery.manifest.totals.records:
+        say(f"{delivery.manifest.job} has delivered no records.")
 
 
 def _delivery(key: str) -> Delivery:

@@ -10,9 +10,11 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from actorline.delivery.manifest import Manifest
-from actorline.delivery.sink.names import RECORD_FILE, ROWS_FILE
+from actorline.delivery.sink.names import INDEX_FILE, RECORD_FILE, ROWS_FILE
 
-_MADE: Final = re.compile(rf"(?:attempt-([0-9]+)/)?(?:{ROWS_FILE}|{RECORD_FILE})")
+_MADE: Final = re.compile(
+    rf"(?P<folder>(?:attempt-(?P<attempt>[0-9]+)/)?)(?:{ROWS_FILE}|(?P<index>{INDEX_FILE})|(?P<record>{RECORD_FILE}))"
+)
 """Rows and records, with the attempt that made them."""
 
 
@@ -31,7 +33,20 @@ def made_anew(older: Manifest, stored: Collection[str]) -> list[str]:
 
 
 def leftovers(files: Iterable[str], manifest: Manifest) -> list[str]:
-    """Return rows and records that no reader of the manifest is to take for the job's: older ones, or never listed."""
+    """Return rows and records that no reader of the manifest is to take for the job's: older ones, or never listed.
+
+    The records of a large store, whose indexes come before them in `files`, stay: without an index nobody reads them.
+    """
     listed = {part.name for part in manifest.parts} | {record.name for record in manifest.records}
-    found = ((name, _MADE.fullmatch(name)) for name in files if name not in listed)
-    return [name for name, match in found if match and int(match[1] or 1) <= manifest.attempt]
+    listed |= {index.name for index in manifest.record_indexes}
+    large: set[str] = set()
+    found = []
+    for name in files:
+        match = _MADE.fullmatch(name)
+        if match is None or int(match["attempt"] or 1) > manifest.attempt:
+            continue
+        if match["index"]:
+            large.add(match["folder"])
+        if name not in listed and not (match["record"] and match["folder"] in large):
+            found.append(name)
+    return found

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from actorline.delivery.receipt import Receipt
-from actorline.delivery.sink.names import PartName, RecordName
+from actorline.delivery.sink.names import IndexName, PartName, RecordName
 from actorline.errors import Reason
 from actorline.platform.runs import RunStats
 
@@ -30,6 +30,19 @@ class StoredRecord(BaseModel):
     key: str
     name: RecordName
     content_type: str
+    bytes: int
+    sha256: str
+
+
+class RecordIndex(BaseModel):
+    """A file that lists records of a large store, one `StoredRecord` a line in the order of their keys, `first_key` to
+    `last_key`; `sha256` and `bytes` are the file's own.
+    """
+
+    name: IndexName
+    first_key: str
+    last_key: str
+    records: int
     bytes: int
     sha256: str
 
@@ -74,6 +87,7 @@ class Manifest(BaseModel):
     compression: str
     parts: list[Part]
     records: list[StoredRecord]
+    record_indexes: list[RecordIndex] = []
     totals: Totals
     state: str
     complete: bool
@@ -82,7 +96,7 @@ class Manifest(BaseModel):
 
 _OF_THE_JOB: Final = {
     "job", "installation", "attempt", "retries", "dataset_id", "format", "compression", "parts", "records", "totals",
-    "state", "complete",
+    "state", "complete", "record_indexes",
 }  # fmt: skip
 """Not the run's cost and stats, which are written again when they stand."""
 
@@ -105,11 +119,11 @@ def parts_of(receipts: Sequence[Receipt]) -> list[Part]:
     ]
 
 
-def totals_of(parts: Sequence[Part], records: Sequence[StoredRecord]) -> Totals:
+def totals_of(parts: Sequence[Part], records: Sequence[StoredRecord], indexes: Sequence[RecordIndex] = ()) -> Totals:
     return Totals(
         scanned=sum(part.scanned for part in parts),
         items=sum(part.items for part in parts),
         bytes=sum(part.bytes for part in parts),
         parts=len(parts),
-        records=len(records),
+        records=len(records) + sum(index.records for index in indexes),
     )

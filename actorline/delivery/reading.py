@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
@@ -14,14 +14,16 @@ from zlib_ng import gzip_ng, zlib_ng
 
 from actorline.delivery.formats import delimiter_of
 from actorline.delivery.json_lines import array_rows, parse_row
-from actorline.delivery.manifest import Manifest, Part, fingerprint
+from actorline.delivery.manifest import Manifest, Part, RecordIndex, StoredRecord, fingerprint
 from actorline.delivery.page_text import UnreadablePage
 from actorline.delivery.parquet_assembly import has_parquet
+from actorline.delivery.record_index import DamagedIndexError, indexes_with, read_index
 from actorline.delivery.rows import csv_rows, parquet_rows, text_lines
 from actorline.delivery.sink import MANIFEST, MissingFileError, Sink, SinkError, open_sink
 
 BLOCK_BYTES: Final = 256 * 1024
 BLOCK_LINES: Final = 1000
+SHOWN_RECORDS: Final = 20
 
 log = structlog.get_logger(__name__)
 
@@ -107,18 +109,40 @@ class Delivery:
         self._check_parts()
         return (block for part in self.manifest.parts for block in self._stored(part))
 
+    def records(self) -> Iterator[StoredRecord]:
+        """The records, however many there are."""
+        yield from self.manifest.records
+        for index in self.manifest.record_indexes:
+            yield from self._listed_in(index)
+
     def record_names(self) -> list[str]:
         """The records' keys in the key-value store."""
-        return [record.key for record in self.manifest.records]
+        return [record.key for record in self.records()]
+
+    def find_record(self, record_key: str) -> StoredRecord | None:
+        """What is known of a record; None if it wasn't delivered."""
+        indexes = indexes_with(self.manifest.record_indexes, record_key)
+        listed = chain(self.manifest.records, chain.from_iterable(map(self._listed_in, indexes)))
+        return next((record for record in listed if record.key == record_key), None)
 
     def open_record(self, record_key: str) -> BinaryIO:
         """A record's bytes as the platform gave them; to be closed. Raises NoDeliveryError if it wasn't delivered."""
-        for record in self.manifest.records:
-            if record.key == record_key:
-                return self._open_whole(record.name, record.bytes)
-        there = ", ".join(self.record_names()) or "none"
-        message = f"The delivery {self.sink} holds no record {record_key}. Records that it holds: {there}."
+        if record := self.find_record(record_key):
+            return self._open_whole(record.name, record.bytes)
+        there = ", ".join(record.key for record in islice(self.records(), SHOWN_RECORDS)) or "none"
+        more = self.manifest.totals.records - SHOWN_RECORDS
+        message = (
+            f"The delivery {self.sink} holds no record {record_key}. Records that it holds: {there}"
+            f"{f' and {more:,} more' if more > 0 else ''}."
+        )
         raise NoDeliveryError(message)
+
+    def _listed_in(self, index: RecordIndex) -> list[StoredRecord]:
+        try:
+            return read_index(self.sink, index)
+        except DamagedIndexError as error:
+            message = f"{self.sink.file_url(index.name)} {error}. Restore it, or order again."
+            raise DamagedDeliveryError(message) from error
 
     def _check_parts(self) -> None:
         folders = {folder_of(part.name) for part in self.manifest.parts}

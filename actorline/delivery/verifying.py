@@ -1,6 +1,6 @@
 """A delivery held against its manifest: every file is read again, every number is added up again."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO, Final, cast
@@ -10,6 +10,7 @@ from actorline.delivery.manifest import Manifest, Part, StoredRecord, totals_of
 from actorline.delivery.page_text import UnreadablePage
 from actorline.delivery.part import inspect_part
 from actorline.delivery.reading import Delivery, measure
+from actorline.delivery.record_index import DamagedIndexError, read_index
 from actorline.delivery.sink import MANIFEST, SUCCESS, Sink
 
 THREADS: Final = 4  # of two cores; beside a file that is inflated others are on their way
@@ -33,10 +34,19 @@ def verify(delivery: Delivery, progress: Callable[[int], None]) -> Iterator[Prob
     yield from contradictions(manifest)
     if sink.exists(SUCCESS) is not manifest.complete:
         yield Problem(SUCCESS, "is missing" if manifest.complete else "lies there, though rows are missing")
-    entries = [*manifest.parts, *manifest.records]
+    blocks: Iterable[Sequence[Part | StoredRecord]] = (manifest.parts, manifest.records)
     with ThreadPoolExecutor(THREADS) as threads:
-        for found in threads.map(lambda entry: _check(sink, manifest, entry, progress), entries):
-            yield from found
+        for block in blocks:
+            yield from _check_all(threads, delivery, block, progress)
+        for index in manifest.record_indexes:
+            try:
+                listed = read_index(sink, index)
+            except DamagedIndexError as error:
+                yield Problem(index.name, str(error))
+                continue
+            if len(listed) != index.records:
+                yield Problem(index.name, f"lists {len(listed):,} records, the manifest says {index.records:,}")
+            yield from _check_all(threads, delivery, listed, progress)
 
 
 def contradictions(manifest: Manifest) -> Iterator[Problem]:
@@ -46,12 +56,22 @@ def contradictions(manifest: Manifest) -> Iterator[Problem]:
         if part.offset < offset or (manifest.complete and part.offset != offset):
             yield Problem(part.name, f"begins at {part.offset:,}, the rows before it end at {offset:,}")
         offset = part.offset + part.scanned
-    sums = totals_of(manifest.parts, manifest.records).model_dump()
+    sums = totals_of(manifest.parts, manifest.records, manifest.record_indexes).model_dump()
     for name, total in manifest.totals.model_dump().items():
         if total != sums[name]:
             yield Problem(MANIFEST, f"says {total:,} {name} in all, its entries add up to {sums[name]:,}")
     if manifest.complete is not (manifest.state == "DELIVERED"):
         yield Problem(MANIFEST, f"says {manifest.state} and complete: {manifest.complete}")
+
+
+def _check_all(
+    threads: ThreadPoolExecutor,
+    delivery: Delivery,
+    entries: Sequence[Part | StoredRecord],
+    progress: Callable[[int], None],
+) -> Iterator[Problem]:
+    for found in threads.map(lambda entry: _check(delivery.sink, delivery.manifest, entry, progress), entries):
+        yield from found
 
 
 def _check(

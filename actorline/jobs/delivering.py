@@ -14,15 +14,16 @@ from pydantic import ValidationError
 from actorline.delivery.assembling import Assembler, Rows, remove_staged
 from actorline.delivery.attempts import attempt_folder, leftovers, made_anew, superseded_folder
 from actorline.delivery.formats import FORMATS
-from actorline.delivery.manifest import Manifest, RunFacts, StoredRecord, fingerprint, totals_of
+from actorline.delivery.manifest import Manifest, RunFacts, Totals, fingerprint, totals_of
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import MANIFEST, SUCCESS, MissingFileError, Sink, SinkError, open_sink
 from actorline.delivery.staged_page import AssemblyError
 from actorline.delivery.windows import Pages
 from actorline.errors import Code, Reason
-from actorline.jobs.ending import end_for_sink, end_job, judge_end
+from actorline.jobs.ending import SINK_TRIES, end_for_sink, end_job, judge_end
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.record_blocks import Records, StoreKeeper
 from actorline.jobs.recording import RecordKeeper
 from actorline.jobs.renewing import renewed
 from actorline.jobs.reusing import remember_delivery
@@ -132,11 +133,15 @@ class Deliverer:
         execution: str,
         keep_alive: Callable[[], None],
     ) -> Manifest:
-        records, failure = self._records(job, sink, failure, execution, keep_alive)
+        records = self._records(job, sink, execution, keep_alive)
+        if records.failure and failure is None:
+            message = records.failure if records.failed == 1 else f"{records.failed:,} records: {records.failure}"
+            failure = Reason(code=Code.RECORD_UNREADABLE, message=message, billed=job.run_id is not None)
         rows, failure = self._rows(job, sink, receipts, failure, execution, keep_alive)
-        counted = job.model_copy(update={"records": len(records)})
+        totals = totals_of(rows.parts, records.listed, records.indexes)
+        counted = job.model_copy(update={"records": totals.records})
         event, reason = judge_end(counted, failure=failure)
-        return self._manifest(job, rows, records, target(event), reason)
+        return self._manifest(job, rows, records, totals, target(event), reason)
 
     def _rows(
         self,
@@ -167,25 +172,28 @@ class Deliverer:
             reason = Reason(code=Code.FORMAT_FAILED, message=message, billed=job.run_id is not None)
             return assembler.leave(receipts), failure or reason
 
-    def _records(
-        self, job: Job, sink: Sink, failure: Reason | None, execution: str, keep_alive: Callable[[], None]
-    ) -> tuple[list[StoredRecord], Reason | None]:
+    def _records(self, job: Job, sink: Sink, execution: str, keep_alive: Callable[[], None]) -> Records:
         """Store the records that were ordered."""
         collect = job.order.collect
         if not job.key_value_store_id or not (collect.records or collect.all_records):
-            return [], failure
+            return Records()
         folder = attempt_folder(job.attempt)
         superseded = superseded_folder(job.retries)
-        keeper = RecordKeeper(self.platform, job.key_value_store_id, sink, folder, superseded, execution)
-        record_keys = keeper.keys(collect.records, all_of_them=collect.all_records)
-        stored, failed = keeper.store(record_keys, keep_alive)
-        if failed and failure is None:
-            message = failed[0].message if len(failed) == 1 else f"{len(failed)} records: {failed[0].message}"
-            failure = Reason(code=Code.RECORD_UNREADABLE, message=message, billed=job.run_id is not None)
-        return stored, failure
+        keeper = RecordKeeper(
+            self.platform,
+            job.key_value_store_id,
+            sink,
+            folder,
+            superseded,
+            execution,
+            gives_up=job.failures >= SINK_TRIES,
+        )
+        if collect.all_records:
+            return StoreKeeper(keeper, self.ledger, job, keep_alive).store_all()
+        return Records.of(*keeper.store(dict.fromkeys(collect.records), keep_alive))
 
     def _manifest(
-        self, job: Job, rows: Rows, records: list[StoredRecord], state: State, reason: Reason | None
+        self, job: Job, rows: Rows, records: Records, totals: Totals, state: State, reason: Reason | None
     ) -> Manifest:
         name, value = job.order.target
         query: dict[str, Any] = {**job.order.collect.query(), "offset": job.order.collect.offset}
@@ -210,8 +218,9 @@ class Deliverer:
             format=rows.format,
             compression=rows.compression,
             parts=rows.parts,
-            records=records,
-            totals=totals_of(rows.parts, records),
+            records=list(records.listed),
+            record_indexes=list(records.indexes),
+            totals=totals,
             state=state,
             complete=reason is None,
             reason=reason,

@@ -19,6 +19,7 @@ from redis.lock import Lock
 from redis.retry import Retry
 
 from actorline.delivery.receipt import Receipt
+from actorline.delivery.record_index import RecordBlock
 from actorline.delivery.windows import Window
 from actorline.errors import Code, Unavailable
 from actorline.jobs.document import JobDocument, is_key
@@ -386,6 +387,16 @@ class Ledger:
         )  # fmt: skip
         return Receipt.model_validate_json(raw)
 
+    # -- records of a large store
+
+    def record_blocks(self, key: str, attempt: int) -> dict[int, RecordBlock]:
+        """Number -> receipt of each block of records that is stored."""
+        raw = self.redis.hgetall(self.name("records", key, attempt))
+        return {int(no): RecordBlock.model_validate_json(value) for no, value in raw.items()}
+
+    def keep_record_block(self, key: str, attempt: int, block_no: int, block: RecordBlock) -> None:
+        self.redis.hset(self.name("records", key, attempt), str(block_no), block.model_dump_json())
+
     # -- callers
 
     def callers(self, key: str) -> dict[str, dict[str, Any]]:
@@ -451,7 +462,7 @@ class Ledger:
         False: it was set going again meanwhile, or a run of it is still to be aborted.
         """
         key, name = job.key, self.name
-        pages = [name("pages", key, attempt) for attempt in range(1, job.attempt + 1)]
+        pages = [name(kind, key, attempt) for kind in ("pages", "records") for attempt in range(1, job.attempt + 1)]
         keys = [name("job", key), name("state", job.state), name("due"), name("ids"), name("job_ids", key),
                 name("runs", key), name("run_keys"), name("strays"), name("markers"),
                 name("callers", key), name("events", key), name("stage_ids", key), *pages]  # fmt: skip

@@ -8,11 +8,11 @@ from typing import Final
 from actorline.delivery.gzip_members import StoredFile
 from actorline.delivery.manifest import StoredRecord
 from actorline.delivery.reading import measure
-from actorline.delivery.sink import RECORDS, Sink
+from actorline.delivery.sink import RECORDS, Sink, SinkError
 from actorline.delivery.sink.names import record_file
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
-from actorline.platform.key_value_stores import list_keys, open_record
+from actorline.platform.key_value_stores import open_record
 
 BLOCK_BYTES: Final = 256 * 1024
 THREADS: Final = 8  # a store gives 200 records/s (fact sheet, section 9); eight round trips at a time stay below
@@ -20,15 +20,17 @@ TRIES: Final = 3  # the client repeats a request until its answer begins; one th
 
 
 @dataclass(frozen=True)
-class Unreadable:
-    """A record that may exist can't be read; `message` names it and says why."""
+class Unstored:
+    """A record that exists, as far as is known, and isn't stored; `message` names it and says why."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class RecordKeeper:
-    """`folder`: where in the sink the attempt's files lie. `superseded`: where to put what an older job left there."""
+    """`folder`: where in the sink the attempt's files lie. `superseded`: where to put what an older job left there.
+    `gives_up`: a sink that refuses a record isn't waited for any longer.
+    """
 
     platform: Platform
     store_id: str
@@ -36,21 +38,18 @@ class RecordKeeper:
     folder: str
     superseded: str
     execution: str
-
-    def keys(self, wanted: Iterable[str], *, all_of_them: bool) -> list[str]:
-        """The record keys to store, each once, in order. Raises PlatformError."""
-        listed = [found.key for found in list_keys(self.platform, self.store_id)] if all_of_them else []
-        return list(dict.fromkeys([*wanted, *listed]))
+    gives_up: bool = False
 
     def store(
         self, record_keys: Iterable[str], keep_alive: Callable[[], None]
-    ) -> tuple[list[StoredRecord], list[Unreadable]]:
+    ) -> tuple[list[StoredRecord], list[Unstored]]:
         """Store those that exist; one that the run didn't write isn't missed.
 
-        `keep_alive` is called after each and may raise to stop. Raises SinkError.
+        `keep_alive` is called after each and may raise to stop. Raises SinkError if the sink takes no other files
+        either, or may take this one later.
         """
         stored: list[StoredRecord] = []
-        failed: list[Unreadable] = []
+        failed: list[Unstored] = []
         with ThreadPoolExecutor(THREADS) as threads:
             for outcome in threads.map(self._store, record_keys):
                 if isinstance(outcome, StoredRecord):
@@ -60,7 +59,16 @@ class RecordKeeper:
                 keep_alive()
         return stored, failed
 
-    def _store(self, record_key: str) -> StoredRecord | Unreadable | None:
+    def _store(self, record_key: str) -> StoredRecord | Unstored | None:
+        try:
+            return self._read(record_key)
+        except SinkError as error:
+            if not self.gives_up:
+                raise
+            self.sink.check()
+            return Unstored(f"The record {record_key} can't be stored: {error}")
+
+    def _read(self, record_key: str) -> StoredRecord | Unstored | None:
         failure: platform_errors.PlatformError | None = None
         for _ in range(TRIES):
             try:
@@ -71,7 +79,7 @@ class RecordKeeper:
                 failure = error
                 if not isinstance(error, platform_errors.PlatformUnavailable):
                     break
-        return Unreadable(f"The record {record_key} can't be read: {failure}")
+        return Unstored(f"The record {record_key} can't be read: {failure}")
 
     def _fetch(self, record_key: str) -> StoredRecord:
         name = f"{self.folder}{RECORDS}/{record_file(record_key)}"

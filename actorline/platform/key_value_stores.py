@@ -55,18 +55,22 @@ def open_record(platform: Platform, store_id: str, record_key: str) -> Record:
 
 
 def list_keys(platform: Platform, store_id: str, *, prefix: str | None = None) -> Iterator[RecordKey]:
-    """All keys of a store in UTF-8 binary order, those that begin with `prefix` if given.
+    """All keys of a store in UTF-8 binary order, those that begin with `prefix` if given."""
+    page = get_keys(platform, store_id, prefix=prefix)
+    yield from page.items
+    while page.is_truncated:
+        page = get_keys(platform, store_id, prefix=prefix, after=page.next_exclusive_start_key)
+        yield from page.items
+
+
+def get_keys(platform: Platform, store_id: str, *, prefix: str | None = None, after: str | None = None) -> KeysPage:
+    """The next keys of a store behind the key `after`; one that is truncated says where it goes on.
 
     Source: OpenAPI, /v2/key-value-stores/{storeId}/keys.
     """
-    params: dict[str, str | int] = {"limit": KEYS_LIMIT}
-    if prefix is not None:
-        params["prefix"] = prefix
-    while True:
-        page = KeysPage.from_platform(platform.get_data(f"key-value-stores/{safe_id(store_id)}/keys", params))
-        yield from page.items
-        if not page.is_truncated:
-            return
-        if page.next_exclusive_start_key in {None, params.get("exclusiveStartKey")}:
-            raise PlatformUnavailable("The list of keys says that it goes on, but not where")
-        params["exclusiveStartKey"] = str(page.next_exclusive_start_key)
+    asked = {"limit": KEYS_LIMIT, "prefix": prefix, "exclusiveStartKey": after}
+    params: dict[str, str | int] = {name: value for name, value in asked.items() if value is not None}
+    page = KeysPage.from_platform(platform.get_data(f"key-value-stores/{safe_id(store_id)}/keys", params))
+    if page.is_truncated and page.next_exclusive_start_key in {None, after}:
+        raise PlatformUnavailable("The list of keys says that it goes on, but not where")
+    return page

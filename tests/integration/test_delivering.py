@@ -5,23 +5,30 @@ import json
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
+from pydantic import SecretStr
+from real_parts import TOKEN, Emulator
 
-from actorline.delivery.reading import DamagedDeliveryError
+from actorline.delivery.reading import DamagedDeliveryError, NoDeliveryError
 from actorline.delivery.receipt import Receipt
-from actorline.delivery.sink import LocalSink
+from actorline.delivery.record_index import RecordBlock
+from actorline.delivery.sink import LocalSink, SinkError
 from actorline.delivery.verifying import verify
 from actorline.delivery.windows import Window
 from actorline.errors import Code, Reason
 from actorline.jobs.delivered import open_delivered
 from actorline.jobs.delivering import Deliverer
 from actorline.jobs.document import parse_document
+from actorline.jobs.ending import SINK_TRIES
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger, NewJob, connect
+from actorline.jobs.retrying import retry_job
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Stop
+from actorline.platform import key_value_stores
+from actorline.platform.client import Platform
 from actorline.settings import Settings
 
 
@@ -198,3 +205,101 @@ def test_what_lies_there_afterwards_is_read_only_if_it_is_what_the_ledger_knows(
     path.write_text(json.dumps(manifest))
     with pytest.raises(DamagedDeliveryError, match="isn't the one that the job delivered"):
         open_delivered(ledger.load("k"))
+
+
+# -- the records of a large store
+
+BLOCK = 20
+
+
+@pytest.fixture
+def store(ledger, emulator, tmp_path, monkeypatch) -> str:
+    """Id of a store with 50 records and an INPUT, in blocks of 20, that a job collects."""
+    monkeypatch.setattr(key_value_stores, "KEYS_LIMIT", BLOCK)
+    actor = emulator.actor(f"store-{secrets.token_hex(4)}", items=0, duration_secs=0, record_count=50)
+    run = emulator._send("POST", f"/v2/acts/{actor.replace('/', '~')}/runs", {"page": 1})["data"]
+    order = {"dataset_id": "d1", "collect": {"dataset": False, "all_records": True}}
+    ledger.register([NewJob("k", parse_document(order), fresh=False, sink=f"{tmp_path.as_uri()}/rows/", caller=None)],
+                    care_s=10)  # fmt: skip
+    ledger.change("k", states=set(State), epoch=None, to=State.COLLECTING,
+                  fields={"dataset_id": "d1", "key_value_store_id": run["defaultKeyValueStoreId"]})  # fmt: skip
+    return run["defaultKeyValueStoreId"]
+
+
+def deliver_records(ledger: Ledger, emulator: Emulator) -> Any:
+    platform = Platform(emulator.url, SecretStr(TOKEN), user_agent="x")
+    job = ledger.load("k")
+    return Deliverer(ledger, platform, Settings(), "al-1").deliver(job, {}, None, secrets.token_hex(8))
+
+
+def reads_of(emulator: Emulator, store: str) -> list[str]:
+    return [request["path"] for request in emulator.requests("GET", f"/v2/key-value-stores/{store}/records/")]
+
+
+def test_a_large_store_is_listed_in_files_of_its_own(ledger, emulator, store, tmp_path):
+    assert isinstance(deliver_records(ledger, emulator), Ended)
+    delivery = open_delivered(ledger.load("k"))
+    assert [index.records for index in delivery.manifest.record_indexes] == [20, 20, 11]
+    assert (delivery.manifest.records, delivery.manifest.totals.records, ledger.load("k").records) == ([], 51, 51)
+    assert delivery.record_names() == ["INPUT", *(f"KEY-{number:05}" for number in range(1, 51))]
+    with delivery.open_record("INPUT") as file:
+        assert json.load(file) == {"page": 1}
+    with pytest.raises(NoDeliveryError, match=r"holds no record KEY-00099.*and 31 more"):
+        delivery.open_record("KEY-00099")
+    assert list(verify(delivery, lambda _: None)) == []
+    (tmp_path / "rows" / "records-00001.jsonl").write_text("")
+    assert [(problem.file, problem.text) for problem in verify(delivery, lambda _: None)] == [
+        ("records-00001.jsonl", "isn't what the manifest says of it")
+    ]
+
+
+def test_a_stopped_execution_goes_on_behind_the_last_block(ledger, emulator, store, monkeypatch):
+    keep = Ledger.keep_record_block
+
+    def die_after_two(self: Ledger, key: str, attempt: int, block_no: int, block: RecordBlock) -> None:
+        keep(self, key, attempt, block_no, block)
+        if block_no == 1:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "keep_record_block", die_after_two)
+        with pytest.raises(Killed):
+            deliver_records(ledger, emulator)
+    assert len(reads_of(emulator, store)) == 2 * BLOCK
+    assert isinstance(deliver_records(ledger, emulator), Ended)
+    reads = reads_of(emulator, store)
+    assert len(reads) == len(set(reads)) == 51
+    assert len(open_delivered(ledger.load("k")).record_names()) == 51
+
+
+def test_a_retry_fetches_only_the_blocks_in_which_something_failed(ledger, emulator, store, faults):
+    faults({"method": "GET", "path_regex": "/records/KEY-00025$", "action": "status", "status": 400,
+            "type": "invalid-request", "message": "broken", "times": 1})  # fmt: skip
+    assert isinstance(deliver_records(ledger, emulator), Ended)
+    job = ledger.load("k")
+    assert (job.state, job.reason.code, job.records) == (State.PARTIAL, Code.RECORD_UNREADABLE, 50)
+    assert "KEY-00025" in job.reason.message
+    retry_job(ledger, "k")
+    ledger.change("k", states=set(State), epoch=None, to=State.COLLECTING)
+    assert isinstance(deliver_records(ledger, emulator), Ended)
+    assert (ledger.load("k").state, ledger.load("k").records) == (State.DELIVERED, 51)
+    assert len(reads_of(emulator, store)) == 51 + BLOCK
+    assert list(verify(open_delivered(ledger.load("k")), lambda _: None)) == []
+
+
+def test_a_record_that_no_file_system_takes_costs_no_other_one(ledger, emulator, store, monkeypatch):
+    publish = LocalSink.publish
+
+    def refuse(self: LocalSink, file: BinaryIO, name: str) -> bool:
+        if name.endswith("KEY-00007"):
+            raise SinkError("The sink refuses: File name too long.")
+        return publish(self, file, name)
+
+    monkeypatch.setattr(LocalSink, "publish", refuse)
+    with pytest.raises(SinkError):  # it is waited for
+        deliver_records(ledger, emulator)
+    ledger.change("k", states=set(State), epoch=None, fields={"failures": SINK_TRIES})
+    assert isinstance(deliver_records(ledger, emulator), Ended)
+    job = ledger.load("k")
+    assert (job.state, job.records, job.reason.code) == (State.PARTIAL, 50, Code.RECORD_UNREADABLE)
+    assert "KEY-00007 can't be stored" in job.reason.message

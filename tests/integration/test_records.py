@@ -5,10 +5,12 @@ import json
 import pytest
 from real_parts import wait_for
 
+from actorline.delivery.reading import open_delivery
+
 
 @pytest.mark.thorough
 def test_all_records_of_a_large_store_are_delivered_each_once(line):
-    actor = line.emulator.actor("archive", items=0, duration_secs=0.2, record_count=2_500)
+    actor = line.emulator.actor("archive", items=0, duration_secs=0.2, record_count=1_100)
     document = {
         "key": "archive",
         "actor": actor,
@@ -19,13 +21,12 @@ def test_all_records_of_a_large_store_are_delivered_each_once(line):
     result = line.submit(document).get(timeout=60)
 
     folder = line.home / "rows" / "archive"
-    manifest = json.loads((folder / "manifest.json").read_text())
+    delivery = open_delivery(result["manifest"], sha256=result["manifest_sha256"])
     assert result["state"] == "DELIVERED"
-    keys = [record["key"] for record in manifest["records"]]
-    assert len(keys) == len(set(keys)) == result["records"] == 2_501  # INPUT is a record too
-    assert {path.name for path in (folder / "records").iterdir()} == {
-        record["name"][8:] for record in manifest["records"]
-    }
+    assert [index.records for index in delivery.manifest.record_indexes] == [1_000, 101]
+    keys = delivery.record_names()
+    assert len(keys) == len(set(keys)) == result["records"] == 1_101  # INPUT is a record too
+    assert {path.name for path in (folder / "records").iterdir()} == {record.name[8:] for record in delivery.records()}
     assert json.loads((folder / "records" / "INPUT").read_text()) == {"page": 1}
     assert not list(folder.rglob(".*.tmp"))
 
@@ -47,3 +48,15 @@ def test_a_record_that_cannot_be_read_makes_the_job_partial_and_the_others_are_d
     assert result["reason"]["code"] == "record-unreadable"
     assert "BAD" in result["reason"]["message"]
     assert wait_for((line.home / "rows" / "half" / "records" / "GOOD").read_text) == "GOOD"
+
+
+def test_a_record_of_any_key_that_the_platform_allows_is_delivered(line):
+    keys = ["r" * 256, "r" * 255 + "s", "manifest.json", "_actorline.json", "_SUCCESS", "..", ".hid", "x'()!"]
+    actor = line.emulator.actor("names", items=3, duration_secs=0.2, records={key: {"body": key} for key in keys})
+    document = {"key": "names", "actor": actor, "poll_interval_secs": 1, "collect": {"records": keys}}
+    result = line.submit(document).get(timeout=60)
+    delivery = open_delivery(result["manifest"])
+    assert (result["items"], result["reason"], delivery.record_names()) == (3, None, keys)
+    for key in keys:
+        with delivery.open_record(key) as file:
+            assert json.load(file) == key

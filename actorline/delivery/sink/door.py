@@ -67,7 +67,7 @@ class Sink(Protocol):
     @abstractmethod
     def names(self) -> Iterator[str]:
         """The name of every file that lies here, also in folders; staged ones aside. One after the other: there may be
-        millions.
+        millions. Those of a folder come before those of the folders in it.
         """
 
     @abstractmethod

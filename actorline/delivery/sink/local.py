@@ -209,16 +209,19 @@ def _walk(folder: int, prefix: str) -> Iterator[str]:
     """Names below an open folder; not staged ones, and not what lies in a folder that another job has claimed."""
     if prefix and _is_claimed(folder):
         return
+    folders = []
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_file(follow_symlinks=False):
                 yield prefix + entry.name
             elif entry.is_dir(follow_symlinks=False) and prefix + entry.name != STAGING:
-                inner = os.open(entry.name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
-                try:
-                    yield from _walk(inner, f"{prefix}{entry.name}/")
-                finally:
-                    os.close(inner)
+                folders.append(entry.name)
+    for name in folders:
+        inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+        try:
+            yield from _walk(inner, f"{prefix}{name}/")
+        finally:
+            os.close(inner)
 
 
 def _is_claimed(folder: int) -> bool:

@@ -96,7 +96,7 @@ async def record(
 ) -> Response:
     """`collect.records` of the order says which are delivered."""
     delivery = await run_in_threadpool(_delivery, visit, key)
-    stored = next((each for each in delivery.manifest.records if each.key == name), None)
+    stored = await run_in_threadpool(delivery.find_record, name)
     headers = _record_headers(stored) if stored else {}
     return await visit.context.downloads.answer(lambda: _blocks(delivery.open_record(name)), headers)
 

@@ -34,6 +34,8 @@ SECOND = ["attempt-2/part-00000.jsonl.gz", "attempt-2/records/OUTPUT"]
         ([*TOP, *SECOND], manifest(1, TOP[:2], TOP[2:]), []),
         (["items.csv.gz", "attempt-2/items.csv.gz"], manifest(2, ["attempt-2/items.csv.gz"]), ["items.csv.gz"]),
         (["superseded-1/part-00000.jsonl.gz", "superseded-1/manifest.json"], manifest(2, []), []),
+        ([*TOP[:2], "records-00000.jsonl", *TOP[2:]], manifest(2, []), [*TOP[:2], "records-00000.jsonl"]),
+        (["superseded-1/records-00000.jsonl", *TOP], manifest(2, []), TOP),
         (["manifest.json", "_SUCCESS", "_actorline.json", "_pages/page-00000.csv", "notes.txt", "part-1.csv"],
          manifest(2, []), []),
     ],

@@ -1,4 +1,4 @@
-from actorline.delivery.manifest import Part, StoredRecord, Totals, parts_of, totals_of
+from actorline.delivery.manifest import Manifest, Part, StoredRecord, Totals, fingerprint, parts_of, totals_of
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code
 
@@ -33,3 +33,26 @@ def test_a_receipt_is_bad_if_it_says_why():
     assert good.is_good
     assert not good.model_copy(update={"error": "cut", "code": Code.PAGE_UNREADABLE}).is_good
     assert Receipt.model_validate_json(good.model_dump_json()) == good
+
+
+MADE = {
+    "version": 1, "job": "j", "installation": "al-1", "attempt": 1, "target": {"actor": "a/b"}, "dataset_id": "d1",
+    "run": {"id": "r1", "status": "SUCCEEDED", "status_message": None, "started_at": None, "finished_at": None,
+            "cost_usd": 0.1},
+    "query": {}, "format": "jsonl", "compression": "gzip",
+    "parts": [{"name": "part-00000.jsonl.gz", "offset": 0, "limit": 1, "scanned": 1, "items": 1, "bytes": 9,
+               "sha256": "ab"}],
+    "records": [], "totals": {"scanned": 1, "items": 1, "bytes": 9, "parts": 1, "records": 0},
+    "state": "DELIVERED", "complete": True, "reason": None,
+}  # fmt: skip
+
+
+def test_a_fingerprint_outlives_settled_figures_and_later_versions():
+    """Ledgers hold it: this manifest's must never change."""
+    made = Manifest.model_validate(MADE)
+    assert fingerprint(made) == "58a5e749cfa67dbd5bf1ad5d2b8b05c16fc077195346f530c6fe2b8878a4fe17"
+    settled = made.model_copy(update={"run": made.run.model_copy(update={"cost_usd": 0.2, "settled": True})})
+    assert fingerprint(settled) == fingerprint(made)
+    assert fingerprint(made.model_copy(update={"job": "k"})) != fingerprint(made)
+    part = made.parts[0].model_copy(update={"sha256": "cd"})
+    assert fingerprint(made.model_copy(update={"parts": [part]})) != fingerprint(made)

@@ -1,0 +1,96 @@
+"""All records of a store, whatever its size: block by block, each with a receipt, so that a stopped execution goes on
+where it was and nobody holds more than one block.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from actorline.delivery.manifest import RecordIndex, StoredRecord
+from actorline.delivery.record_index import RecordBlock, index_name, index_of, index_text
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.recording import RecordKeeper, Unstored
+from actorline.platform.key_value_stores import KeysPage, get_keys
+
+
+@dataclass(frozen=True)
+class Records:
+    """What is stored of a store's records: listed one by one, or in indexes. `failed`: how many that exist aren't;
+    `failure`: why the first isn't.
+    """
+
+    listed: Sequence[StoredRecord] = ()
+    indexes: Sequence[RecordIndex] = ()
+    failed: int = 0
+    failure: str | None = None
+
+    @classmethod
+    def of(cls, stored: Sequence[StoredRecord], failed: Sequence[Unstored]) -> Self:
+        return cls(listed=stored, failed=len(failed), failure=failed[0].message if failed else None)
+
+
+@dataclass(frozen=True)
+class StoreKeeper:
+    """`job` is an attempt whose run has ended: its store doesn't change any more."""
+
+    keeper: RecordKeeper
+    ledger: Ledger
+    job: Job
+    keep_alive: Callable[[], None]
+
+    def store_all(self) -> Records:
+        """Store what isn't stored yet. A store of one block is listed record by record.
+
+        Raises PlatformError if the keys can't be listed, SinkError, and what `keep_alive` raises.
+        """
+        known = self.ledger.record_blocks(self.job.key, self.job.attempt)
+        page = None if known else self._page(None)
+        if page and not page.is_truncated:
+            return Records.of(*self._store(page))
+        there = self.keeper.sink.files_in(self.keeper.folder)
+        blocks: list[RecordBlock] = []
+        while not (blocks and blocks[-1].is_last):
+            no, after = len(blocks), blocks[-1].last_key if blocks else None
+            block = known.get(no)
+            if block is None or not self._is_stored(block, after, there):
+                block = self._store_block(no, after, page or self._page(after))
+            page = None
+            blocks.append(block)
+        return Records(
+            indexes=[block.index for block in blocks if block.index],
+            failed=sum(block.failed for block in blocks),
+            failure=next((block.failure for block in blocks if block.failure), None),
+        )
+
+    def _is_stored(self, block: RecordBlock, after: str | None, there: Mapping[str, int]) -> bool:
+        lies_there = block.index is None or there.get(block.index.name) == block.index.bytes
+        return lies_there and block.is_good(after, self.job.retries)
+
+    def _store_block(self, no: int, after: str | None, page: KeysPage) -> RecordBlock:
+        stored, failed = self._store(page)
+        block = RecordBlock(
+            after=after,
+            last_key=page.next_exclusive_start_key,
+            index=self._write_index(no, sorted(stored, key=lambda record: record.key)) if stored else None,
+            failed=len(failed),
+            failure=failed[0].message if failed else None,
+            retries=self.job.retries,
+            is_last=not page.is_truncated,
+        )
+        self.ledger.keep_record_block(self.job.key, self.job.attempt, no, block)
+        return block
+
+    def _write_index(self, no: int, records: Sequence[StoredRecord]) -> RecordIndex:
+        keeper, name, text = self.keeper, index_name(self.keeper.folder, no), index_text(records)
+        with keeper.sink.staging(name, keeper.execution) as file:
+            file.write(text)
+            if not keeper.sink.publish(file, name) and keeper.sink.read(name) != text:
+                keeper.sink.publish_instead(file, name, keeper.superseded + name)
+        return index_of(name, records, text)
+
+    def _store(self, page: KeysPage) -> tuple[list[StoredRecord], list[Unstored]]:
+        return self.keeper.store([found.key for found in page.items], self.keep_alive)
+
+    def _page(self, after: str | None) -> KeysPage:
+        return get_keys(self.keeper.platform, self.keeper.store_id, after=after)
