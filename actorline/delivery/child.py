@@ -11,13 +11,10 @@ from typing import BinaryIO, Final, cast
 from actorline.delivery.gzip_members import BLOCK_BYTES
 
 LOOK_EVERY_SECS: Final = 1.0
-SECRETS: Final = (
-    "ACTORLINE_",
-    "APIFY_",
-    "AWS_",
-    "AZURE_",
-    "GOOGLE_",
-)  # what begins so is no business of a process that only converts
+PASSED_ON: Final = (
+    "PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "TZ", "TMPDIR",
+)  # fmt: skip
+"""What a process that only converts needs of the environment, in which anybody's secrets may stand."""
 
 
 class ChildFailedError(Exception):
@@ -45,7 +42,7 @@ def run_child(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={name: value for name, value in os.environ.items() if not name.startswith(SECRETS)},
+        env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
     )
     stdin, stdout, stderr = (cast("BinaryIO", pipe) for pipe in (process.stdin, process.stdout, process.stderr))
     with process, ThreadPoolExecutor(3) as threads:

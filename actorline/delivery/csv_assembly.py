@@ -13,7 +13,7 @@ from zlib_ng import zlib_ng
 
 from actorline.delivery.csv_text import BOM, read_records, record_end, whole_records, write_records
 from actorline.delivery.gzip_members import GZIP, StoredFile
-from actorline.delivery.page_text import UnreadablePage
+from actorline.delivery.page_text import ROW_BYTES_MAX, UnreadablePage, check_row_size
 from actorline.delivery.staged_page import StagedPage, plain_blocks
 
 Column = tuple[str, int]
@@ -87,11 +87,13 @@ def split_head(blocks: Iterator[bytes], *, is_gzip: bool) -> tuple[bytes, Iterat
     member = zlib_ng.decompressobj(GZIP)
     for block in blocks:
         if is_gzip:
-            head += member.decompress(block)
+            head += member.decompress(block, ROW_BYTES_MAX + 1)
+            check_row_size(len(head))
             if member.eof:
                 return head, itertools.chain([member.unused_data], blocks)
         else:
             head += block
+            check_row_size(len(head))
             if end := record_end(head):
                 return head[:end], itertools.chain([head[end:]], blocks)
     raise UnreadablePage("a stored page has no header")

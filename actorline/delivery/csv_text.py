@@ -7,18 +7,16 @@ headers become one table is decided when all of them are known (`csv_table`).
 
 import csv
 import io
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from actorline.delivery.page_text import UnreadablePage
+from actorline.delivery.page_text import ROW_BYTES_MAX, UnreadablePage
 
 BOM: Final = "\ufeff".encode()
-RECORD_BYTES_MAX: Final = 64 * 1024 * 1024  # an item has at most 9 MB (fact sheet, section 6); more is a lost quote
 WRITTEN_BYTES: Final = 1_000_000
 
-csv.field_size_limit(sys.maxsize)  # or the module refuses a field of more than 128 kB
+csv.field_size_limit(ROW_BYTES_MAX)  # or the module refuses a field of more than 128 kB
 
 
 class CsvText:
@@ -38,20 +36,16 @@ class CsvText:
         self._begin()
 
     def _begin(self) -> None:
-        self._rest = b""
+        self._cutter = RecordCutter()
         self._rows = 0
         self._in_header = True
 
     def feed(self, plain: bytes) -> bytes:
-        text = self._rest + plain
-        end = records_end(text)
-        self._rest = text[end:]
-        if len(self._rest) > RECORD_BYTES_MAX:
-            raise UnreadablePage("a quote in the CSV is never closed")
-        return self._take(text[:end])
+        return self._take(self._cutter.feed(plain))
 
     def end(self) -> tuple[bytes, int]:
-        rest = self._take(self._rest + b"\n" if self._rest else b"")
+        last = self._cutter.end()
+        rest = self._take(last + b"\n" if last else b"")
         rows = self._rows
         self._begin()
         return rest, rows
@@ -98,34 +92,67 @@ def read_records(text: bytes, delimiter: str) -> Iterator[list[str]]:
         raise UnreadablePage(message) from None
 
 
+class RecordCutter:
+    """Cuts a text that comes in blocks behind its whole records. No byte is looked at again when the next block comes:
+    of a record that is still open its blocks are kept, and whether its end is inside of quotes.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[bytes] = []
+        self._open_bytes = 0
+        self._is_inside = False
+
+    def feed(self, block: bytes) -> bytes:
+        """Return what is whole by now. Raises UnreadablePage for a record that is too large to be one."""
+        end = records_end(block, is_inside=self._is_inside)
+        self._is_inside ^= block.count(b'"') % 2 == 1
+        whole = b"".join((*self._open, block[:end])) if end else b""
+        if end:
+            self._open, self._open_bytes = [], 0
+        self._open.append(block[end:])
+        self._open_bytes += len(block) - end
+        if self._open_bytes > ROW_BYTES_MAX:
+            message = f"a record of the CSV has more than {ROW_BYTES_MAX:,} bytes, or a quote is never closed"
+            raise UnreadablePage(message)
+        return whole
+
+    def end(self) -> bytes:
+        """Return the text behind the last whole record."""
+        return b"".join(self._open)
+
+
 def record_end(text: bytes) -> int:
     """Where the first record ends: behind its newline, which is the first one outside of quotes; 0: it doesn't end."""
-    end = 0
-    while end := text.find(b"\n", end) + 1:
-        if text.count(b'"', 0, end) % 2 == 0:
+    quotes = start = 0
+    while end := text.find(b"\n", start) + 1:
+        quotes += text.count(b'"', start, end)
+        if quotes % 2 == 0:
             return end
+        start = end
     return 0
 
 
-def records_end(text: bytes) -> int:
-    """Where the last whole record ends; 0: there is none."""
+def records_end(text: bytes, *, is_inside: bool = False) -> int:
+    """Where the last whole record ends; 0: there is none. `is_inside`: the text begins inside of quotes."""
+    quotes = text.count(b'"') + is_inside
     end = len(text)
-    while (end := text.rfind(b"\n", 0, end)) >= 0:
-        if text.count(b'"', 0, end) % 2 == 0:
-            return end + 1
-        end = text.rfind(b'"', 0, end)  # the newline is inside of a field; that one begins here or before
+    while (newline := text.rfind(b"\n", 0, end)) >= 0:
+        quotes -= text.count(b'"', newline, end)
+        if quotes % 2 == 0:
+            return newline + 1
+        end = text.rfind(b'"', 0, newline)  # the newline is inside of a field, which begins at this quote or before
+        if end < 0:
+            return 0
+        quotes -= 1
     return 0
 
 
 def whole_records(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same text, cut behind records."""
-    rest = b""
+    """The same text, cut behind records. Raises UnreadablePage."""
+    cutter = RecordCutter()
     for block in blocks:
-        rest += block
-        end = records_end(rest)
-        yield rest[:end]
-        rest = rest[end:]
-    yield rest
+        yield cutter.feed(block)
+    yield cutter.end()
 
 
 def write_records(records: Iterable[list[str]], delimiter: str, line_end: str) -> Iterator[bytes]:

@@ -10,11 +10,13 @@ from typing import Any, Final
 
 import orjson
 
-from actorline.delivery.page_text import UnreadablePage
+from actorline.delivery.deep_json import is_closed, parse_deep
+from actorline.delivery.page_text import UnreadablePage, check_row_size
 
 ARRAY_HEAD: Final = b"[\n"
 ARRAY_BORDER: Final = b",\n"
 ARRAY_TAIL: Final = b"\n]\n"
+PARSED_BYTES_MAX: Final = 1024 * 1024  # as Python values a line may take thirty times its size
 
 
 class JsonLines:
@@ -33,6 +35,7 @@ class JsonLines:
     def _begin(self) -> None:
         self._count = 0
         self._last: list[bytes] = []
+        self._last_bytes = 0
         self._is_ended = True
 
     def feed(self, plain: bytes) -> bytes:
@@ -45,16 +48,16 @@ class JsonLines:
         cut = plain.rfind(b"\n", 0, end)
         if cut >= 0 or self._is_ended:
             self._last.clear()
+            self._last_bytes = 0
         self._last.append(plain[cut + 1 : end])
+        self._last_bytes += end - cut - 1
+        check_row_size(self._last_bytes)
         self._is_ended = end < len(plain)
         return plain
 
     def end(self) -> tuple[bytes, int]:
-        if self._last:
-            try:
-                parse_row(b"".join(self._last))
-            except ValueError:
-                raise UnreadablePage("the last line is cut or is not JSON") from None
+        if self._last and not is_whole(b"".join(self._last)):
+            raise UnreadablePage("the last line is cut or is not JSON")
         rest, count = b"" if self._is_ended else b"\n", self._count + (not self._is_ended)
         self._begin()
         return rest, count
@@ -125,10 +128,26 @@ def array_rows(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 def parse_row(line: bytes) -> Any:
     """One item. orjson refuses half surrogates, which JavaScript writes, and numbers beyond a double; `json` doesn't.
+    Neither goes as deep as an item may be nested.
 
     Raises ValueError.
     """
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
+        pass
+    try:
         return json.loads(line)
+    except RecursionError:
+        return parse_deep(line)
+
+
+def is_whole(line: bytes) -> bool:
+    """Return whether a line is one JSON text; of a long one, whether it is closed."""
+    if len(line) > PARSED_BYTES_MAX:
+        return is_closed(line)
+    try:
+        parse_row(line)
+    except ValueError:
+        return False
+    return True

@@ -1,6 +1,9 @@
 """What a format makes of the text of a page: which of it is stored, and how many rows it holds."""
 
-from typing import Protocol
+from typing import Final, Protocol
+
+ROW_BYTES_MAX: Final = 32 * 1024 * 1024
+"""What is held of one row: an item has at most 9 MB (fact sheet, section 6), in CSV with each quote doubled."""
 
 
 class UnreadablePage(Exception):  # noqa: N818
@@ -45,3 +48,9 @@ class PageText(Protocol):
 
     def end(self) -> tuple[bytes, int]:
         """The answer ends: what is stored of its rest, and its number of rows. Raises UnreadablePage if it is cut."""
+
+
+def check_row_size(size_bytes: int) -> None:
+    """Raise UnreadablePage for a row that is larger than any item can be: nothing is held without a bound."""
+    if size_bytes > ROW_BYTES_MAX:
+        raise UnreadablePage(f"a row has more than {ROW_BYTES_MAX:,} bytes; the platform's items have at most 9 MB")

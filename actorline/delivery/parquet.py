@@ -17,36 +17,44 @@ an error's text may hold an item.
 """
 
 import json
-import re
+import resource
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final
 
 import orjson
 
+from actorline.delivery.deep_json import parse_deep, with_whole_characters
 from actorline.delivery.gzip_members import BLOCK_BYTES, Inflate
-from actorline.delivery.shapes import NoTableError, Shape, shape_of
+from actorline.delivery.page_text import ROW_BYTES_MAX
+from actorline.delivery.shapes import DEPTH_MAX, NoTableError, Shape, shape_of
 
 NO_TABLE: Final = 3
 BATCH_BYTES: Final = 4_000_000  # of JSON text: ten times that as Python values
 ROW_GROUP_BYTES: Final = 64_000_000  # of Arrow memory: what a reader holds at least
 GZIP_MAGIC: Final = b"\x1f\x8b"
-
-_HALF_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+MEMORY_BYTES: Final = 3 * 1024**3  # Arrow reserves 1 GB; measured beside it: 0.3 GB for rows of 400 bytes or of 9 MB
+SHAPE_BYTES_MAX: Final = 64_000_000  # the worker holds the shapes of all pages
+LEVELS_MAX: Final = 10_000  # what orjson reads has 1,024; at 1,000 Python would stop writing it as JSON text
 
 Convert = Callable[[Any], Any]
 
 
 def main(command: str, rows: str = "") -> int:
     source, target = sys.stdin.buffer, sys.stdout.buffer
+    bound_memory()
+    sys.setrecursionlimit(LEVELS_MAX)
     try:
         if command == "shape":
-            target.write(orjson.dumps(shape_of(item for items in item_batches(source) for item in items).dump()))
+            target.write(shape_text(source))
         else:
             write(source, target, Shape.load(orjson.loads(source.readline())), rows=int(rows))
         target.flush()
     except NoTableError as error:
         sys.stderr.write(str(error))
+        return NO_TABLE
+    except MemoryError:
+        sys.stderr.write(f"their conversion takes more than {MEMORY_BYTES // 1024**3} GB of memory")
         return NO_TABLE
     except Exception as error:  # noqa: BLE001 - the border of the process
         sys.stderr.write(type(error).__name__)
@@ -54,13 +62,30 @@ def main(command: str, rows: str = "") -> int:
     return 0
 
 
+def bound_memory() -> None:
+    """Let this process, and nothing else on the machine, run out of memory."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def shape_text(source: BinaryIO) -> bytes:
+    """Return the shape of all items as JSON. Raises NoTableError."""
+    text = orjson.dumps(shape_of(item for items in item_batches(source) for item in items).dump())
+    if len(text) > SHAPE_BYTES_MAX:
+        raise NoTableError(f"the names of their fields take more than {SHAPE_BYTES_MAX:,} bytes")
+    return text
+
+
 def item_batches(source: BinaryIO) -> Iterator[list[dict[str, Any]]]:
-    """The items of JSON lines, some thousands at a time."""
+    """The items of JSON lines, some thousands at a time. Raises NoTableError."""
     rest = b""
     for text in _plain(source):
         rest += text
         if len(rest) > BATCH_BYTES:
             whole, _, rest = rest.rpartition(b"\n")
+            if len(rest) > ROW_BYTES_MAX:
+                raise NoTableError(f"an item has more than {ROW_BYTES_MAX:,} bytes")
             yield [_item(line) for line in whole.split(b"\n") if line]
     if rest:
         yield [_item(line) for line in rest.split(b"\n") if line]
@@ -124,7 +149,15 @@ def converter(shape: Shape) -> Convert:
         case ["array"]:
             return _list_converter(converter(shape.element or Shape()))
         case _:
-            return lambda value: None if value is None else orjson.dumps(value).decode()
+            return lambda value: None if value is None else json_text(value)
+
+
+def json_text(value: Any) -> str:
+    """The value as JSON; orjson writes at most 254 levels."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _same(value: Any) -> Any:
@@ -155,11 +188,13 @@ def _values(items: list[dict[str, Any]], name: str) -> Iterator[Any]:
 
 
 def _item(line: bytes) -> dict[str, Any]:
-    """Half surrogates, which JavaScript writes, can't be in a table's strings."""
+    """Half surrogates, which JavaScript writes, can't be in a table's strings; what is nested too deeply to be read
+    stays the text that its column holds.
+    """
     try:
         item = orjson.loads(line)
     except orjson.JSONDecodeError:
-        item = orjson.loads(_HALF_SURROGATE.sub("\ufffd", json.dumps(json.loads(line), ensure_ascii=False)))
+        item = parse_deep(with_whole_characters(line), raw_below=DEPTH_MAX)
     if not isinstance(item, dict):
         raise NoTableError("an item is not an object")
     return item

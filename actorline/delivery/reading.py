@@ -63,10 +63,10 @@ class Delivery:
         match self.manifest.format:
             case "jsonl":
                 self._check_parts()
-                return text_lines(self._text())
+                return self._lines(self._text())
             case "json":
                 self._check_parts()
-                return array_rows(text_lines(self._text()))
+                return array_rows(self._lines(self._text()))
             case _:
                 return map(orjson.dumps, self.items())
 
@@ -78,7 +78,7 @@ class Delivery:
         """
         match self.manifest.format:
             case "jsonl" | "json":
-                return map(parse_row, self.lines())
+                return self._parsed(self.lines())
             case "csv" if self.manifest.query.get("skipHeaderRow") != "true":
                 self._check_parts()
                 return self._csv_rows()
@@ -96,7 +96,7 @@ class Delivery:
             self._check_parts()
             while parts and parts[0].items <= offset:
                 offset -= parts.pop(0).items
-            lines = text_lines(self._text(parts))
+            lines = self._lines(self._text(parts))
         else:
             lines = self.lines()
         wanted = islice(lines, offset, None if limit is None else offset + limit)
@@ -149,6 +149,25 @@ class Delivery:
         there = {name: size for folder in folders for name, size in self.sink.files_in(folder).items()}
         for part in self.manifest.parts:
             self._check_size(part.name, part.bytes, there.get(part.name))
+
+    def _lines(self, text: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from text_lines(text)
+        except UnreadablePage as error:
+            message = f"The rows in {self.sink} are damaged: {error}. Restore them, or order again."
+            raise DamagedDeliveryError(message) from error
+
+    def _parsed(self, lines: Iterator[bytes]) -> Iterator[Any]:
+        for number, line in enumerate(lines):
+            try:
+                row = parse_row(line)
+            except ValueError as error:
+                message = (
+                    f"Row {number:,} (the first is 0) in {self.sink} is not JSON. `lines()` gives each row as it lies "
+                    "there; restore the delivery, or order again."
+                )
+                raise DamagedDeliveryError(message) from error
+            yield row
 
     def _csv_rows(self) -> Iterator[dict[str, str]]:
         try:

@@ -4,16 +4,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Final
 
 from actorline.delivery.csv_text import BOM, read_records, whole_records
+from actorline.delivery.page_text import check_row_size
 
 BATCH_ROWS: Final = 1000
 
 
 def text_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a text, without the newline; an empty end is none."""
+    """The lines of a text, without the newline; an empty end is none. Raises UnreadablePage."""
     begun: list[bytes] = []
     for block in blocks:
         first, *rest = block.split(b"\n")
         begun.append(first)
+        check_row_size(sum(map(len, begun)))
         if rest:
             yield b"".join(begun)
             yield from rest[:-1]

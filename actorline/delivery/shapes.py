@@ -6,6 +6,8 @@ Shapes of pages are put together into that of the whole. Pure: no I/O.
 from collections.abc import Iterable
 from typing import Any, Final, Literal, Self
 
+import orjson
+
 COLUMNS_MAX: Final = 2000  # as in the platform's own tables (OpenAPI, /v2/datasets/{datasetId}/items)
 FIELDS_MAX: Final = 200  # an object with more is a map with names for keys: its shape would grow without end
 DEPTH_MAX: Final = 12
@@ -46,6 +48,9 @@ class Shape:
             self._observe_object(value)
         elif kind is list:
             self._observe_array(value)
+        elif kind is orjson.Fragment:  # an array or object that is too deep to be read
+            self.kinds.add("unbounded")
+            self._bound()
         elif kind is int and not INT64_MIN <= value <= INT64_MAX:
             self.kinds.add("float")  # as in JavaScript, which wrote it
         elif value is not None:
@@ -82,6 +87,7 @@ class Shape:
         inner = self._forms.get(form)
         if inner is None:
             self.kinds.add("object")
+            self._bound()
             if "unbounded" in self.kinds:
                 return
             for name, one in value.items():
@@ -95,6 +101,7 @@ class Shape:
 
     def _observe_array(self, value: list[Any]) -> None:
         self.kinds.add("array")
+        self._bound()
         if "unbounded" in self.kinds:
             return
         element = self._element()
@@ -114,6 +121,7 @@ class Shape:
         return self.element
 
     def _bound(self) -> None:
+        """Give up what is too deep, before it is looked into, or has too many fields."""
         if self.depth == 0:
             if len(self.fields) > COLUMNS_MAX:
                 message = f"the items have more than {COLUMNS_MAX:,} different fields"

@@ -4,6 +4,7 @@ How the platform writes an item is its own affair, so rows are counted by the ta
 fewer than the answer names is refused, one with more is not.
 """
 
+import os
 import re
 import tempfile
 import weakref
@@ -15,6 +16,9 @@ from actorline.delivery.gzip_members import BLOCK_BYTES
 from actorline.delivery.page_text import UnreadablePage
 
 TAIL_BYTES: Final = 1024  # more than any end of a file that is looked for
+MEMBERS_MAX: Final = 10_000  # a workbook has a dozen
+INFLATED_BYTES_MAX: Final = 1024**3  # beyond that by INFLATED_RATIO_MAX: 249,999 rows may be larger, but not of nothing
+INFLATED_RATIO_MAX: Final = 100  # a table of the platform's shrinks to a tenth; a bomb to a thousandth
 
 
 class _OneAnswer:
@@ -81,11 +85,21 @@ class Workbook(_OneAnswer):
         self._has_ended = True
         try:
             with self._aside, zipfile.ZipFile(self._aside) as book:
+                _refuse_bomb(book, self._aside.seek(0, os.SEEK_END))
                 rows = sum(_rows(book, name) for name in book.namelist())
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             message = f"the XLSX is cut or corrupt: {error}"
             raise UnreadablePage(message) from None
         return b"", max(rows - 1, 0)  # the header
+
+
+def _refuse_bomb(book: zipfile.ZipFile, size_bytes: int) -> None:
+    """No member inflates to more than the directory says of it: `zipfile` reads no further."""
+    members = book.infolist()
+    inflated = sum(member.file_size for member in members)
+    if len(members) > MEMBERS_MAX or inflated > max(INFLATED_BYTES_MAX, INFLATED_RATIO_MAX * size_bytes):
+        message = f"the XLSX of {size_bytes:,} bytes has {len(members):,} members, which inflate to {inflated:,} bytes"
+        raise UnreadablePage(message)
 
 
 def _rows(book: zipfile.ZipFile, name: str) -> int:

@@ -46,3 +46,28 @@ def test_a_row_is_read_also_where_javascript_wrote_half_a_surrogate():
     assert parse_row(b'{"a":"\\ud83d"}') == {"a": "\ud83d"}
     with pytest.raises(ValueError, match="Expecting"):
         parse_row(b'{"a":')
+
+
+DEEP = b'{"t":' + b"[" * 1100 + b"]" * 1100 + b"}"
+
+
+def test_a_row_nested_over_a_thousand_levels_is_stored_as_it_came():
+    facts, stored, _ = download(Served(b'{"id":0}\n' + DEEP + b"\n", 2), expected=2, compress=False)
+    assert (facts.items, stored) == (2, b'{"id":0}\n' + DEEP + b"\n")
+    with pytest.raises(UnreadablePage, match="cut"):
+        download(Served(b'{"id":0}\n' + DEEP[:-1], 2), expected=2, compress=False)
+
+
+def test_a_long_last_line_is_looked_at_without_being_parsed(monkeypatch):
+    monkeypatch.setattr("actorline.delivery.json_lines.PARSED_BYTES_MAX", 10)
+    monkeypatch.setattr("actorline.delivery.json_lines.parse_row", None)
+    assert download(Served(b'{"id":"a long one"}', 1), expected=1)[0].items == 1
+    with pytest.raises(UnreadablePage, match="cut"):
+        download(Served(b'{"id":"a long one"', 1), expected=1)
+
+
+@pytest.mark.parametrize("line", [b'{"t":"%b"}' % (b"x" * 3000), b"x" * 3000])
+def test_no_line_is_held_without_a_bound(monkeypatch, line):
+    monkeypatch.setattr("actorline.delivery.page_text.ROW_BYTES_MAX", 2000)
+    with pytest.raises(UnreadablePage, match="more than 2,000 bytes"):
+        download(Served(line + b"\n{}\n", 2, cuts=range(0, 3000, 100)), expected=2)

@@ -2,9 +2,12 @@ import io
 import itertools
 import json
 import random
+import subprocess
+import sys
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,3 +99,32 @@ def test_shapes_are_remembered_not_looked_at_again():
     forms.observe({"a": 2**63, "b": {"c": ["x"]}})
     assert forms.dump()["fields"]["a"]["kinds"] == ["float", "int"]
     assert forms.dump()["fields"]["b"]["fields"]["c"]["element"]["kinds"] == ["int", "str"]
+
+
+@pytest.mark.parametrize("levels", [300, 1020, 5000])
+def test_what_is_nested_deeply_is_json_text_in_its_column(levels):
+    deep = "[" * levels + "]" * levels
+    row, other = convert(f'{{"id":1,"t":{deep}}}\n{{"id":2,"half":"\\ud83d"}}\n'.encode(), rows=2)
+    column, lists = row["t"], 0
+    while isinstance(column, list):
+        (column,), lists = column, lists + 1
+    assert "[" * lists + column + "]" * lists == deep
+    assert (row["id"], lists, other["half"]) == (1, DEPTH_MAX - 1, "\ufffd")
+
+
+def convert(text: bytes, *, rows: int, before: str = "pass") -> list[dict[str, Any]]:
+    """Runs both steps in processes of their own, as a job does."""
+
+    def run(source: bytes, *arguments: str) -> bytes:
+        code = f"import sys; from actorline.delivery import parquet; {before}; sys.exit(parquet.main(*sys.argv[1:]))"
+        done = subprocess.run([sys.executable, "-c", code, *arguments], input=source, capture_output=True, check=False)
+        assert done.returncode == 0, (done.returncode, done.stderr.decode())
+        return done.stdout
+
+    shape = run(text, "shape")
+    return pq.read_table(io.BytesIO(run(shape + b"\n" + text, "write", str(rows)))).to_pylist()
+
+
+def test_a_conversion_that_takes_too_much_memory_says_so():
+    with pytest.raises(AssertionError, match=r"3, .*more than 0 GB of memory"):
+        convert(b'{"a":[' + b"[]," * 3_000_000 + b"0]}\n", rows=1, before="parquet.MEMORY_BYTES = 150_000_000")

@@ -217,3 +217,27 @@ def test_parquet_without_its_library_says_what_to_install(tmp_path, monkeypatch)
 
 def test_a_row_with_half_a_surrogate_is_read(tmp_path):
     assert list(open_text(tmp_path, "jsonl", '{"a":"\\ud83d"}\n').items()) == [{"a": "\ud83d"}]
+
+
+def test_a_row_of_any_depth_is_read(tmp_path):
+    deep = b'{"t":' + b"[" * 1100 + b"]" * 1100 + b"}"
+    delivery = open_delivery(deliver(tmp_path, [b'{"n":0}\n' + deep + b"\n"], compression="none"))
+    first, row = delivery.items()
+    levels, value = 0, row["t"]
+    while value:
+        levels, (value,) = levels + 1, value
+    assert (first, levels) == ({"n": 0}, 1099)
+    assert list(delivery.lines()) == [b'{"n":0}', deep]
+
+
+def test_a_row_that_is_no_json_is_named(tmp_path):
+    delivery = open_delivery(deliver(tmp_path, [b'{"n":0}\n{"n":\n'], compression="none"))
+    with pytest.raises(DamagedDeliveryError, match=r"Row 1 .* is not JSON"):
+        list(delivery.items())
+
+
+def test_a_line_without_end_is_not_held(tmp_path, monkeypatch):
+    monkeypatch.setattr("actorline.delivery.page_text.ROW_BYTES_MAX", 1000)
+    delivery = open_delivery(deliver(tmp_path, [b"x" * 2000], compression="none"))
+    with pytest.raises(DamagedDeliveryError, match="more than 1,000 bytes"):
+        list(delivery.lines())

@@ -108,3 +108,15 @@ def test_a_zip_that_is_no_workbook_holds_no_rows():
         book.writestr("readme.txt", "<row >" * 50)
     with pytest.raises(UnreadablePage, match="holds 0 rows"):
         fetch("xlsx", file.getvalue(), 1, compress=False)
+
+
+@pytest.mark.parametrize("bomb", [{"sheet": 2_000_000}, dict.fromkeys(map(str, range(40)), 1)])
+def test_a_workbook_that_inflates_out_of_all_proportion_is_refused(monkeypatch, bomb):
+    monkeypatch.setattr("actorline.delivery.whole_file.INFLATED_BYTES_MAX", 1_000_000)
+    monkeypatch.setattr("actorline.delivery.whole_file.MEMBERS_MAX", 30)
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as book:
+        for name, size in bomb.items():
+            book.writestr(f"xl/worksheets/{name}.xml", bytes(size))
+    with pytest.raises(UnreadablePage, match="inflate to"):
+        fetch("xlsx", made.getvalue(), 1, compress=False)
