@@ -53,7 +53,7 @@ def main(command: str, rows: str = "") -> int:
     except NoTableError as error:
         sys.stderr.write(str(error))
         return NO_TABLE
-    except MemoryError:
+    except (MemoryError, SystemError):  # the second is orjson's, where there is no memory for a value
         sys.stderr.write(f"their conversion takes more than {MEMORY_BYTES // 1024**3} GB of memory")
         return NO_TABLE
     except Exception as error:  # noqa: BLE001 - the border of the process
