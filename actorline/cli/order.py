@@ -55,7 +55,7 @@ def parse_json(raw: bytes | str) -> Any:
 
 
 def parse_labels(labels: list[str]) -> dict[str, str]:
-    pairs = [label.partition("=") for label in labels]
+    pairs = [label.partition("=" if "=" in label else ":") for label in labels]
     for name, equals, _ in pairs:
         if not equals or not name:
             message = f"A label is written NAME=VALUE, not {name!r}. Nothing was started."

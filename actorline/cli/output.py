@@ -91,7 +91,7 @@ def print_jobs(results: list[JobResult]) -> None:
         table.add_row(
             escape(result.key),
             coloured(result.state),
-            escape(result.actor or ""),
+            escape(result.actor or "".join(f"{kind} {name}" for kind, name in (result.target or {}).items())),
             f"{result.items:,}",
             "" if result.cost_usd is None else f"${result.cost_usd:.4f}",
             (result.queued_at or "")[:19].replace("T", " "),

@@ -10,7 +10,7 @@ import typer
 from actorline.cli.jobs import AsJson, Key, find
 from actorline.cli.output import print_json, say
 from actorline.cli.stack import attach
-from actorline.delivery.reading import Delivery
+from actorline.delivery.reading import Delivery, UnreadableRowsError
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
 from actorline.jobs.delivered import open_delivered
@@ -27,6 +27,8 @@ def items(key: Key, as_json: AsJson = False) -> None:
         sys.stdout.buffer.flush()
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except UnreadableRowsError as error:
+        raise Refused(Code.REQUEST_INVALID, str(error)) from error
     except SinkError as error:
         raise Refused(Code.SINK_FAILED, str(error)) from error
     if not delivery.manifest.complete and delivery.manifest.reason:

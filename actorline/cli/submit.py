@@ -26,7 +26,7 @@ def submit(
 ) -> None:
     """Order many jobs, and print their keys. A refused document has its own line, and the others are ordered."""
     settings = load_settings()
-    refused = 0
+    refused = ordered = 0
     with attach(settings, workers=True) as stack:
         if stack.brought_up:
             message = "No stack is running that would do the jobs. Nothing was ordered. Start one with `actorline up`."
@@ -42,6 +42,7 @@ def submit(
                 else:
                     say(f"{place}: {error}")
                 continue
+            ordered += 1
             send(settings, submitted)
             if as_json:
                 print_json(
@@ -50,7 +51,7 @@ def submit(
             else:
                 sys.stdout.write(submitted.key + "\n")
     if refused:
-        raise typer.Exit(Exit.REFUSED)
+        raise typer.Exit(Exit.FAILED if ordered else Exit.REFUSED)
 
 
 def document_lines(files: list[str]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,12 @@ from actorline.jobs.states import State
 from actorline.jobs.tally import Tally, read_tally
 
 NANO: Final = 1_000_000_000
-FROM_ZERO: Final = frozenset({(State.DELIVERED, "none"), *product([State.FAILED], Code)})
+NO_FAILURE: Final = frozenset({
+    Code.PAUSED, Code.START_UNCLEAR, Code.UNKNOWN_KEY, Code.REQUEST_INVALID, Code.CANCELLED, Code.DEADLINE,
+})  # fmt: skip
+"""Codes of waits, of other ends, and of what is no job."""
+
+FROM_ZERO: Final = frozenset({(State.DELIVERED, "none"), *product([State.FAILED], frozenset(Code) - NO_FAILURE)})
 """Ends that are told before they have come: of a series that begins with 1 no alert sees the rise."""
 
 

@@ -162,6 +162,7 @@ class JobResult(BaseModel):
     state: State
     reason: Reason | None
     actor: str | None
+    target: dict[str, str] | None
     run_id: str | None
     run_url: str | None
     run_status: str | None
@@ -185,14 +186,15 @@ class JobResult(BaseModel):
 
     @classmethod
     def of(cls, job: Job) -> "JobResult":
-        _, target = job.order.target
+        kind, name = job.order.target
         return cls(
             **job.model_dump(
-                include=set(cls.model_fields) - {"actor", "run_url", "reason", "sink", "cost_usd", *_TIMES}
+                include=set(cls.model_fields) - {"actor", "target", "run_url", "reason", "sink", "cost_usd", *_TIMES}
             ),
             reason=job.reason,
             cost_usd=job.total_cost_usd,
-            actor=target,
+            actor=job.order.actor or job.actor_id,
+            target={kind: name},
             sink=job.sink_url or None,
             run_url=CONSOLE_RUN_URL + job.run_id if job.run_id else None,
             run_finished_at=job.run_finished_at,

@@ -106,7 +106,8 @@ def _delivery(visit: Visit, key: str) -> Delivery:
     job = visit.find_job(key)
     if job.manifest is None:
         message = (
-            f"The job {key} is {job.state} and has delivered nothing. GET /v1/jobs/{key}?wait=60 waits for its end."
+            f"The job {key} is {job.state} and has delivered nothing. "
+            f"GET /v1/jobs/{key}{' says why.' if job.is_terminal else '?wait=60 waits for its end.'}"
         )
         raise Refused(Code.CONFLICT, message)
     return open_delivered(job)

@@ -45,13 +45,14 @@ def test_the_result_has_the_one_shape(make_job):
     reason = {"code": "run-failed", "message": "The run ended FAILED", "platform_type": None, "billed": True}
     job = make_job(
         order={"actor_task": "me/nightly", "key": "other"}, state="PARTIAL", reason=reason,
-        run_id="r1", dataset_id="d1", run_status="FAILED", sink="file:///x/",
+        run_id="r1", actor_id="act1", dataset_id="d1", run_status="FAILED", sink="file:///x/",
         manifest="file:///x/manifest.json", manifest_sha256="ab",
         items=3, scanned=4, bytes=5, pages=1, cost_usd=0.5,
         started_at=1001.5, run_finished_at="2026-11-23T08:15:30+00:00", delivered_at=1003,
     )  # fmt: skip
     assert JobResult.of(job).model_dump(mode="json") == {
-        "key": "k", "state": "PARTIAL", "reason": reason, "actor": "me/nightly", "run_id": "r1",
+        "key": "k", "state": "PARTIAL", "reason": reason, "actor": "act1", "target": {"actor_task": "me/nightly"},
+        "run_id": "r1",
         "run_url": "https://console.apify.com/view/runs/r1", "run_status": "FAILED", "attempt": 1, "adopted": False,
         "dataset_id": "d1", "key_value_store_id": None, "sink": "file:///x/", "manifest": "file:///x/manifest.json",
         "items": 3, "scanned": 4, "bytes": 5, "pages": 1, "records": 0, "cost_usd": 0.5,
