@@ -7,16 +7,26 @@ nearest `actorline.toml` at or above the working directory (or the file that `AC
 import base64
 import hashlib
 import ipaddress
+import logging
 import os
 import re
 import tempfile
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -26,12 +36,17 @@ from pydantic_settings import (
 )
 
 from actorline.redis_address import checked_address, next_database, socket_address
+from actorline.trusted_file import distrust, searched_folders
 
 SETTINGS_FILE = "actorline.toml"
 SETTINGS_FILE_VARIABLE = "ACTORLINE_SETTINGS"
+API_URL_VARIABLE = "ACTORLINE_API_URL"
 API_URL = "https://api.apify.com"
 SOCKET_PATH_BYTES = 100
 GATEWAY_KEY_CHARS = 32  # as many hexadecimal digits as nobody guesses
+
+
+log = logging.getLogger(__name__)
 
 
 class SettingsError(Exception):
@@ -39,10 +54,18 @@ class SettingsError(Exception):
 
 
 class Secret(BaseModel):
-    """A value that the worker writes into an input in the place of `{"$secret": NAME}`."""
+    """A value that the worker writes into an input instead of `{"$secret": NAME}`."""
 
     value: SecretStr
-    actors: list[str] = Field(description="Actors and Actor tasks that may have it, as they are named in documents")
+    actors: list[str] = Field(default=[], description="Actors that may have it, by id or name")
+    actor_tasks: list[str] = Field(default=[], description="Actor tasks that may have it, by id or name")
+    accounts: list[str] = Field(default=["default"], description="Accounts whose jobs may have it")
+
+    @model_validator(mode="after")
+    def _has_a_holder(self) -> "Secret":
+        if not {"actors", "actor_tasks"} & self.model_fields_set:
+            raise ValueError("name in __ACTORS or __ACTOR_TASKS what may have it")
+        return self
 
 
 class Settings(BaseSettings):
@@ -94,7 +117,10 @@ class Settings(BaseSettings):
         "allows what begins with `file:///srv/rows-`; default: the default sink",
     )
     secrets: dict[str, Secret] = Field(
-        default_factory=dict, description="Secrets for inputs, each with the Actors that may have it"
+        default_factory=dict,
+        description="Secrets for inputs: the value, the Actors and Actor tasks that may have it (JSON lists of ids or "
+        "names) and the accounts whose jobs may (default: only `default`). An Actor that runs its caller's code, such "
+        "as a web scraper, can always tell its secret",
     )
     input_hosts: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
@@ -167,8 +193,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del dotenv_settings, file_secret_settings
         file = find_settings_file(Path.cwd())
-        toml = (TomlConfigSettingsSource(settings_cls, file),) if file else ()
-        return (init_settings, env_settings, *toml)
+        if file is None:
+            return (init_settings, env_settings)
+        kind = TomlConfigSettingsSource if os.environ.get(SETTINGS_FILE_VARIABLE) else _FoundFile
+        return (init_settings, env_settings, kind(settings_cls, file))
 
     @field_validator("redis_url", "results_url", "ledger_url")
     @classmethod
@@ -317,7 +345,8 @@ def _read_secret(file: Path, variable: str) -> str:
 
 
 def find_settings_file(start: Path) -> Path | None:
-    """The file that `ACTORLINE_SETTINGS` names, else the nearest `actorline.toml` at or above `start`.
+    """Return the file that `ACTORLINE_SETTINGS` names, else the nearest `actorline.toml` at or above `start`, not above
+    the user's home or a mount point; one that other users could have written is ignored, and reported.
 
     Raises SettingsError if the named one isn't there.
     """
@@ -326,7 +355,38 @@ def find_settings_file(start: Path) -> Path | None:
             message = f"{SETTINGS_FILE_VARIABLE} names {named}, which is no file."
             raise SettingsError(message)
         return Path(named).absolute()
-    return next((file for folder in (start, *start.parents) if (file := folder / SETTINGS_FILE).is_file()), None)
+    found = (file for folder in searched_folders(start) if (file := folder / SETTINGS_FILE).is_file())
+    return next((file for file in found if not _is_ignored(file)), None)
+
+
+@cache
+def _is_ignored(file: Path) -> bool:
+    """Return whether others could have written the file; said once a process, also where no log is set up yet."""
+    why = distrust(file)
+    if why:
+        log.warning("%s is ignored: %s. If it is right, name it: %s=%s", file, why, SETTINGS_FILE_VARIABLE, file)
+    return why is not None
+
+
+class _FoundFile(TomlConfigSettingsSource):
+    """A settings file that nobody named: it may have come with a project that was cloned or unpacked.
+
+    So it may lead to the platform or to this machine (an emulator), but tokens go nowhere else by its word.
+    Raises SettingsError.
+    """
+
+    def __call__(self) -> dict[str, Any]:
+        values = super().__call__()
+        host = urlsplit(str(values.get("api_url", API_URL))).hostname
+        is_known = host == urlsplit(API_URL).hostname or _is_this_machine(host)
+        if not is_known and not os.environ.get(API_URL_VARIABLE):
+            message = (
+                f"{self.toml_file_path} would send the Apify token to {host}, and was only found by its place. Nothing "
+                f"was sent. If it is yours, name it: {SETTINGS_FILE_VARIABLE}={self.toml_file_path}, "
+                f"or set {API_URL_VARIABLE}."
+            )
+            raise SettingsError(message)
+        return values
 
 
 def default_home() -> Path:

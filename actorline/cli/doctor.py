@@ -105,10 +105,10 @@ def _workers(settings: Settings, ledger: Ledger) -> Finding:
 
 
 def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
-    file = find_schedules(settings)
-    if file is None:
-        return
     try:
+        file = find_schedules(settings)
+        if file is None:
+            return
         found = {name: schedule for name, schedule in load_schedules(file).items() if schedule.enabled}
     except SchedulesError as error:
         yield Finding("schedules", is_good=False, text=str(error), fix="Mend the file, and start beat again.")

@@ -5,8 +5,10 @@ second execution, also one that judges otherwise, ends the job as the first one 
 after a SIGKILL.
 """
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -27,6 +29,7 @@ from actorline.jobs.record_blocks import Records, StoreKeeper
 from actorline.jobs.recording import RecordKeeper
 from actorline.jobs.renewing import renewed
 from actorline.jobs.reusing import remember_delivery
+from actorline.jobs.secret import withheld_records
 from actorline.jobs.states import TRANSITIONS, Event, State, target
 from actorline.jobs.step import Step, Stop
 from actorline.jobs.watch import watch_secs
@@ -187,10 +190,19 @@ class Deliverer:
             superseded,
             execution,
             gives_up=job.failures >= SINK_TRIES,
+            allowed=partial(self._without_secrets, job, json.loads(self.ledger.load_input(job.key))),
         )
         if collect.all_records:
             return StoreKeeper(keeper, self.ledger, job, keep_alive).store_all()
         return Records.of(*keeper.store(dict.fromkeys(collect.records), keep_alive))
+
+    def _without_secrets(self, job: Job, given: Any, record_keys: Iterable[str]) -> list[str]:
+        """Return what may be delivered; the timeline says what isn't: an input that holds a secret, or may hold one."""
+        asked = list(record_keys)
+        withheld = withheld_records(asked, job.order, given)
+        if withheld:
+            self.ledger.tell(job.key, "records-withheld", records=withheld, message="An input may hold a secret.")
+        return [key for key in asked if key not in withheld]
 
     def _manifest(
         self, job: Job, rows: Rows, records: Records, totals: Totals, state: State, reason: Reason | None

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from actorline.jobs.secret import hide_secrets
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.runs import get_log_tail
@@ -25,15 +26,7 @@ def read_log_end(platform: Platform, run_id: str, settings: Settings) -> list[st
     except platform_errors.PlatformError as error:
         log.warning("run_log_not_read", run_id=run_id, error=str(error))
         return []
-    hidden = [secret.value.get_secret_value() for secret in settings.secrets.values()]
-    hidden += [token.get_secret_value() for token in settings.tokens.values()]
-    return [masked(line, hidden)[:LINE_CHARS] for line in lines if line.strip()]
-
-
-def masked(line: str, hidden: Sequence[str]) -> str:
-    for secret in filter(None, hidden):
-        line = line.replace(secret, "**********")
-    return line
+    return [hide_secrets(line, settings)[:LINE_CHARS] for line in lines if line.strip()]
 
 
 def shortened(lines: Sequence[str]) -> str | None:

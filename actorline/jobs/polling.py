@@ -13,6 +13,7 @@ from actorline.jobs.job import Job, iso_time
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.log_end import read_log_end, shortened
 from actorline.jobs.resurrecting import Resurrector
+from actorline.jobs.secret import hide_secrets
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Park, Step, Stop, Wait
 from actorline.jobs.watch import watch_secs
@@ -88,7 +89,12 @@ class Poller:
             care_s=every + watch_secs(self.settings),
             tell="run-status" if changed else "",
             data={"run_status": run.status},
-            fields={"sent_at": "@now", "failures": 0, **run_fields(run), **({} if run.is_terminal else _GOES_ON)},
+            fields={
+                "sent_at": "@now",
+                "failures": 0,
+                **run_fields(run, self.settings),
+                **({} if run.is_terminal else _GOES_ON),
+            },
         )
         if won is None:
             return Stop()
@@ -136,7 +142,7 @@ class Poller:
 
     def _conclude(self, job: Job, run: Run) -> Step:
         rows_wanted = job.order.on_failure.deliver_partial or (run.status == "SUCCEEDED" and job.reason is None)
-        facts = {**run_fields(run), "run_log": self._log_of(job, run)}
+        facts = {**run_fields(run, self.settings), "run_log": self._log_of(job, run)}
         seen = job.model_copy(update={**facts, "run_status": run.status})
         self.ledger.tell(job.key, "run-ended", run_status=run.status, cost_usd=run.usage_total_usd)
         if not rows_wanted:
@@ -195,11 +201,11 @@ class Poller:
         return Stop() if won is None else Wait(every)
 
 
-def run_fields(run: Run) -> dict[str, object]:
+def run_fields(run: Run, settings: Settings) -> dict[str, object]:
     """What the ledger keeps of a run."""
     return {
         "run_status": run.status,
-        "run_message": (run.status_message or "")[:500],
+        "run_message": hide_secrets(run.status_message or "", settings)[:500],
         "actor_id": run.act_id,
         "dataset_id": run.default_dataset_id,
         "key_value_store_id": run.default_key_value_store_id,

@@ -29,7 +29,8 @@ class Unstored:
 @dataclass(frozen=True)
 class RecordKeeper:
     """`folder`: where in the sink the attempt's files lie. `superseded`: where to put what an older job left there.
-    `gives_up`: a sink that refuses a record isn't waited for any longer.
+    `gives_up`: a sink that refuses a record isn't waited for any longer. `allowed`: those of the keys that may leave the
+    platform.
     """
 
     platform: Platform
@@ -39,6 +40,7 @@ class RecordKeeper:
     superseded: str
     execution: str
     gives_up: bool = False
+    allowed: Callable[[Iterable[str]], list[str]] = list
 
     def store(
         self, record_keys: Iterable[str], keep_alive: Callable[[], None]
@@ -51,7 +53,7 @@ class RecordKeeper:
         stored: list[StoredRecord] = []
         failed: list[Unstored] = []
         with ThreadPoolExecutor(THREADS) as threads:
-            for outcome in threads.map(self._store, record_keys):
+            for outcome in threads.map(self._store, self.allowed(record_keys)):
                 if isinstance(outcome, StoredRecord):
                     stored.append(outcome)
                 elif outcome is not None:

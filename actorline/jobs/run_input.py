@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import requests
@@ -14,7 +15,10 @@ from actorline.exchange import SILENCE_SECS, TookTooLongError, UnreachableError,
 from actorline.jobs.document import MAX_INPUT_BYTES, MEDIA_TYPE_PATTERN, JobDocument
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.ledger import Ledger
-from actorline.jobs.secret import fill_secrets
+from actorline.jobs.secret import Holder, fill_secrets
+from actorline.platform.actors import get_actor, get_actor_task
+from actorline.platform.client import Platform
+from actorline.platform.errors import Forbidden, NotFound
 from actorline.settings import Settings
 from actorline.web_address import address_problem
 
@@ -53,13 +57,25 @@ def check_input_url(document: JobDocument, settings: Settings) -> None:
         raise Refused(Code.INPUT_UNREADABLE, message)
 
 
-def own_input(ledger: Ledger, job: Job, settings: Settings) -> RunInput:
-    """The document's input. Raises Refused for a secret that isn't meant for what is started."""
+def own_input(ledger: Ledger, job: Job, settings: Settings, platform: Platform) -> RunInput:
+    """Return the document's input. Raises Refused for a secret that isn't meant for what is started, PlatformError if
+    that can't be found out.
+    """
     raw = ledger.load_input(job.key)
     if b'"$secret"' not in raw:
         return RunInput(raw)
-    filled = fill_secrets(json.loads(raw), job.order.target[1], settings.secrets)
+    kind, name = job.order.target
+    holder = Holder(kind, name, job.order.account, partial(_find_id, platform, kind))
+    filled = fill_secrets(json.loads(raw), holder, settings.secrets)
     return RunInput(json.dumps(filled, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def _find_id(platform: Platform, kind: str, name: str) -> str | None:
+    find = get_actor if kind == "actor" else get_actor_task
+    try:
+        return find(platform, name).id
+    except (NotFound, Forbidden):
+        return None
 
 
 def fetch_input(order: JobDocument, settings: Settings) -> RunInput:
@@ -86,10 +102,10 @@ def fetch_input(order: JobDocument, settings: Settings) -> RunInput:
         raise InputUnreadableError(message, may_pass=True) from None
 
 
-def sent_body(ledger: Ledger, job: Job, intent: Intent, settings: Settings) -> bytes | None:
+def sent_body(ledger: Ledger, job: Job, intent: Intent, settings: Settings, platform: Platform) -> bytes | None:
     """What the start of this intent sent; None if that can't be had again: another text lies there, or none."""
     if job.order.input_url is None:
-        return own_input(ledger, job, settings).body
+        return own_input(ledger, job, settings, platform).body
     try:
         given = fetch_input(job.order, settings)
     except InputUnreadableError:

@@ -58,7 +58,7 @@ class StartSearch:
             doubtful += found.others
         if not doubtful:
             return []
-        body = sent_body(self.ledger, job, intent, self.settings)
+        body = sent_body(self.ledger, job, intent, self.settings, self.platform)
         return may_be_ours(self.ledger, self.platform, job, body, doubtful)
 
     def may_have_lost_writes(self, job: Job) -> bool:

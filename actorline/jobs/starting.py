@@ -31,6 +31,7 @@ from actorline.jobs.receiver import webhooks_query
 from actorline.jobs.refusals import refusal_reason
 from actorline.jobs.reusing import find_delivery, reuse
 from actorline.jobs.run_input import InputUnreadableError, RunInput, fetch_input, own_input
+from actorline.jobs.secret import hide_secrets
 from actorline.jobs.start_lease import LEASE_SECS, holding_on, look_secs, release
 from actorline.jobs.start_search import SKEW_SECS, StartSearch, find_runs, name_suspects
 from actorline.jobs.states import Event, sources
@@ -198,6 +199,11 @@ class Starter:
 
     # -- a paid run
 
+    def _refusal(self, error: platform_errors.PlatformError) -> Reason:
+        """Return why nothing was started; the platform's words may quote the input that it refuses."""
+        reason = refusal_reason(error)
+        return reason.model_copy(update={"message": hide_secrets(reason.message, self.settings)})
+
     def _start(self, job: Job, wanted: str | None) -> Step:
         try:
             fetched = self._fetched(job)
@@ -260,7 +266,7 @@ class Starter:
         announced: list[Intent] = []
         sha256 = fetched.digest() if fetched else None
         try:
-            given = fetched or own_input(self.ledger, job, self.settings)
+            given = fetched or own_input(self.ledger, job, self.settings, self.platform)
             with holding_on(self.ledger, job, lease):
                 run_id = self._send(job, given, send_by, lambda: announced.append(self._announce(job, lease, sha256)))
         except Refused as error:
@@ -275,14 +281,14 @@ class Starter:
             return self._hold(job, reason)
         except StartRefused as error:
             self._admission(job).leave(job)
-            return self._refuse(job, refusal_reason(error.error))
+            return self._refuse(job, self._refusal(error.error))
         except StartDeferred as error:
             if isinstance(error.error, platform_errors.CapacityExceeded):
                 return self._without_room(job, error.error)
             retry_after = (
                 error.error.retry_after_s if isinstance(error.error, platform_errors.PlatformUnavailable) else None
             )
-            return self._hold(job, refusal_reason(error.error), at_least=retry_after)
+            return self._hold(job, self._refusal(error.error), at_least=retry_after)
         except StartUnclear as error:
             return self._unclear(job, announced[0], str(error))
         step = self._keep(job, run_id, found=False)

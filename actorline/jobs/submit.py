@@ -16,6 +16,7 @@ from actorline.jobs.ledger import Ledger, NewJob, Registered
 from actorline.jobs.notifying import check_notify
 from actorline.jobs.redis_faults import describe_fault
 from actorline.jobs.run_input import check_input_url
+from actorline.jobs.secret import check_input_records
 from actorline.jobs.states import TERMINAL, State
 from actorline.settings import Settings
 
@@ -79,6 +80,7 @@ def _check(
     document = raw if isinstance(raw, JobDocument) else parse_document(raw)
     check_notify(document, settings)
     check_input_url(document, settings)
+    check_input_records(document, trusted=trusted)
     key = document.key or fallback_key
     with _reaching([key]):
         now = ledger.now() if "{date}" in (document.sink.url or settings.default_sink) else 0

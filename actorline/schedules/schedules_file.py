@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from actorline.schedules.nearest import nearest
 from actorline.schedules.schedule import NAME, Schedule
 from actorline.settings import Settings, SettingsError
+from actorline.trusted_file import distrust
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -55,11 +56,19 @@ class SchedulesError(SettingsError):
 
 
 def find_schedules(settings: Settings) -> Path | None:
-    """The file that the settings name, else the one in the home if it is there."""
+    """Return the file that the settings name, else the one in the home if it is there.
+
+    Raises SchedulesError for one in the home that other users could have written.
+    """
     if settings.schedules_file:
         return settings.schedules_file
     file = settings.home / FILE_NAME
-    return file if file.exists() else None
+    if not file.exists():
+        return None
+    if why := distrust(file):
+        text = f"{why}. If it is right, name it: ACTORLINE_SCHEDULES_FILE={file}"
+        raise SchedulesError(file, [Problem("", text)])
+    return file
 
 
 def load_schedules(file: Path) -> Mapping[str, Schedule]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from real_parts import TOKEN, Line, make_line, running_workers, wait_for
+from real_parts import TOKEN, Line, delivery_of, make_line, running_workers, wait_for
 
 from actorline.jobs.ledger import connect
 
@@ -25,6 +25,9 @@ class Watched:
 
     line: Line
     results: dict[str, Any]
+    taken_over: dict[str, Any]
+    """The result of a job that collected all records of the first one's run."""
+
     events: list[dict[str, Any]]
     commands: list[dict[str, Any]]
     """Every command that Redis got, in any database, with the bodies of Celery's messages decoded."""
@@ -89,17 +92,26 @@ def watched(valkey, emulator, tmp_path_factory) -> Watched:
         "secrecy",
         log_level="DEBUG",
         secrets__shop__value=SECRET,
+        accounts__b=TOKEN,
         secrets__shop__actors='["demo/secretive", "demo/secretive-failing"]',
     )
     actor = emulator.actor("secretive", items=500, duration_secs=1)
     other = emulator.actor("without-secrets", items=1)
-    failing = emulator.actor("secretive-failing", items=0, duration_secs=0, final_status="FAILED")
+    failing = emulator.actor(
+        "secretive-failing",
+        items=0,
+        duration_secs=0,
+        final_status="FAILED",
+        status_message=f"can't log in with {SECRET}",
+    )
     given = {"password": CANARY, "deep": [{"token": CANARY}], "shop": {"$secret": "SHOP"}}
     documents = {
-        "delivered": {"actor": actor, "input": given, "collect": {"records": ["OUTPUT", "INPUT"]}},
+        "delivered": {"actor": actor, "input": given, "collect": {"all_records": True}},
         "failed": {"actor": failing, "input": given},
         "refused-by-us": {"actor": actor, "input": given, "passwrd": CANARY, "options": {"build": {CANARY: CANARY}}},
         "refused-secret": {"actor": other, "input": given},
+        "refused-record": {"actor": actor, "input": given, "collect": {"records": ["INPUT"]}},
+        "refused-account": {"actor": actor, "input": given, "account": "b"},
         "refused-by-them": {"actor": "demo/nobody", "input": {"password": CANARY}},
     }
     with captured_commands(valkey) as commands, running_workers(line, "control", "fetch"):
@@ -109,9 +121,11 @@ def watched(valkey, emulator, tmp_path_factory) -> Watched:
                 for key, document in documents.items()
             }
             results = {key: order.get(timeout=30, propagate=False) for key, order in pending.items()}
+        again = {"key": "again", "run_id": results["delivered"]["run_id"], "collect": {"all_records": True}}
+        taken_over = line.submit(again).get(timeout=30)
         line.client.close()
     shown = [{**command, "command": decoded(command["command"])} for command in commands]
-    return Watched(line, results, events, shown)
+    return Watched(line, results, taken_over, events, shown)
 
 
 def test_input_and_secret_reach_the_platform(watched):
@@ -131,10 +145,25 @@ def test_each_other_order_ends_as_it_should(watched):
         "failed": "JobFailed",
         "refused-by-us": "JobRefused",
         "refused-secret": "JobRefused",
+        "refused-record": "JobRefused",
+        "refused-account": "JobRefused",
         "refused-by-them": "JobRefused",
     }
+    assert "is not set for demo/secretive in the account b" in str(watched.results["refused-account"])
+    assert "The record INPUT can't be delivered" in str(watched.results["refused-record"])
     assert "is not set for demo/without-secrets" in str(watched.results["refused-secret"])
     assert watched.line.emulator.starts("demo/without-secrets") == []
+
+
+def test_no_file_of_a_delivery_holds_the_secret(watched):
+    result = watched.results["delivered"]
+    delivered = delivery_of(result)
+    assert "manifest.json" in delivered.files
+    assert "records/INPUT" not in delivered.files
+    assert not [name for name in delivered.files if SECRET.encode() in (delivered.folder / name).read_bytes()]
+    assert "records-withheld" in watched.line.events("delivered")
+    taken = watched.taken_over
+    assert (taken["state"], "records/INPUT" in delivery_of(taken).files) == ("DELIVERED", False)
 
 
 @pytest.mark.parametrize("hidden", [CANARY, SECRET, TOKEN], ids=["input", "secret", "token"])
@@ -173,6 +202,7 @@ def test_only_the_orders_own_message_and_the_ledgers_input_hold_the_input(watche
         "secrecy:job:delivered",
         "secrecy:job:failed",
         "secrecy:job:refused-secret",
+        "secrecy:job:refused-account",
         "secrecy:job:refused-by-them",
     }
     assert {name for command in elsewhere for name in ledger if name in command["command"]} == ledger

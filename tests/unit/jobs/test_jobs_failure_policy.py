@@ -6,8 +6,9 @@ import pytest
 from actorline.jobs.attempts import next_attempt
 from actorline.jobs.failure_policy import Chance, next_chance
 from actorline.jobs.job import Job
-from actorline.jobs.log_end import masked, shortened
+from actorline.jobs.log_end import shortened
 from actorline.jobs.retrying import way_back
+from actorline.jobs.secret import masked
 from actorline.jobs.states import Event, State
 from actorline.platform.runs import Run
 

@@ -1,0 +1,50 @@
+"""Whether a file that was found by its place can only have been written by its reader, as ssh and git ask of theirs."""
+
+import grp
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def searched_folders(start: Path) -> Iterator[Path]:
+    """Return the folder and those above it, up to the user's home or a mount point; beyond is what users share."""
+    last = _home()
+    for folder in (start, *start.parents):
+        yield folder
+        if folder == last or folder.is_mount():
+            return
+
+
+def distrust(file: Path) -> str | None:
+    """Return why the file could be somebody else's work; None: only its reader and root can have written it."""
+    for path in dict.fromkeys((file, file.parent, file.resolve().parent)):
+        found = path.stat()
+        if found.st_uid not in {0, os.getuid()}:
+            return f"{path} belongs to another user"
+        if _is_writable_by_others(found):
+            return f"other users can write to {path}"
+    return None
+
+
+def _is_writable_by_others(found: os.stat_result) -> bool:
+    if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX:
+        return False  # nobody can replace a file of somebody else there
+    by_group = found.st_mode & stat.S_IWGRP and not _is_private_group(found.st_gid)
+    return bool(by_group or found.st_mode & stat.S_IWOTH)
+
+
+def _is_private_group(gid: int) -> bool:
+    """Return whether the group is its user's own, as most Linux systems make one for each (with umask 002)."""
+    try:
+        return grp.getgrgid(gid).gr_name == pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return False
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:  # a container's user without a home
+        return None
