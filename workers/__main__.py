@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
             case ["flower", address, port]:
                 from workers.flower import run_flower
 
-                run_flower(address, int(port))
+                run_flower(address, int(port), settings)
             case ["stack", *options]:
                 from workers.stack import run_stack
 

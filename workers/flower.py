@@ -1,12 +1,30 @@
 """Flower, the dashboard."""
 
+import os
+
+from flower.urls import handlers
+from flower.views.monitor import Metrics
+from tornado.web import authenticated
+
 from actorline.ports import choose_port
-from config.flower import flower_arguments
+from actorline.settings import Settings
+from config.flower import drop_variables, flower_arguments, set_login
 from workers.app import app
 from workers.worker import APP
 
 
-def run_flower(address: str, port: int) -> None:
-    """Run until SIGTERM. Raises SettingsError if the port is taken, and for what `config.flower` refuses."""
-    flower_arguments(address, port)  # refuses an address that others reach before it looks at the port
-    app.start([*APP, "flower", *flower_arguments(address, choose_port(address, port))])
+class ClosedMetrics(Metrics):  # type: ignore[misc]  # Flower has no types
+    """Flower's metrics name tasks and workers; Flower itself shows them to everybody, also where it has a password."""
+
+    @authenticated
+    async def get(self) -> None:
+        await super().get()
+
+
+def run_flower(address: str, port: int, settings: Settings) -> None:
+    """Run until SIGTERM. Raises SettingsError if the port is taken, or nobody's password would open it to others."""
+    set_login(address, settings, os.environ)
+    arguments = flower_arguments(address, choose_port(address, port))
+    drop_variables(arguments, os.environ)
+    handlers[handlers.index(("/metrics", Metrics))] = ("/metrics", ClosedMetrics)
+    app.start([*APP, "flower", *arguments])

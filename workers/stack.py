@@ -34,6 +34,7 @@ from actorline.ports import choose_port
 from actorline.private_folder import make_private
 from actorline.schedules.schedules_file import find_schedules
 from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, find_settings_file
+from config.flower import has_own_login, login_file
 from workers.parent_death import die_with_parent
 from workers.preflight import check_redis
 
@@ -100,15 +101,20 @@ class Stack:
                 line = send_line(self.settings, show_passwords=options.show_addresses)
                 self.say(f"A service orders by: {line}")
             self.say(f"up: {', '.join(child.name for child in self.children)}")
-            if self.flower_url:
-                self.say(f"Flower: {self.flower_url}")
-            if self.gateway_url:
-                self.say(f"HTTP: {self.gateway_url}")
+            self._say_addresses()
             while not self._stop and is_used():
                 self._look_after_children()
                 time.sleep(LOOK_SECS)
         finally:
             self._take_down()
+
+    def _say_addresses(self) -> None:
+        if self.flower_url:
+            self.say(f"Flower: {self.flower_url}")
+            if not has_own_login(os.environ):
+                self.say(f"Flower's user and password: {login_file(self.settings)}")
+        if self.gateway_url:
+            self.say(f"HTTP: {self.gateway_url}")
 
     def _start_workers(self) -> None:
         self._start(Child("control", _ours("worker", "control")))

@@ -76,7 +76,7 @@ def demo(keep: Annotated[bool, typer.Option("--keep", help="Leave everything up 
         settings = _own_settings(api_url)
         say(f"A local Apify emulator answers at {api_url}; Valkey, workers and Flower come up in {settings.home}.")
         with attach(settings, workers=True, flower=True) as stack:
-            say(f"Flower: {stack.flower}\n")
+            say(f"Flower: {stack.flower} (user and password: {settings.home}/flower.login)\n")
             jobs = _run_jobs(_documents(stamp), settings, stack, interrupts)
             if jobs is None:
                 code = Exit.INTERRUPTED

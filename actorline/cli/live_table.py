@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actorline.cli.output import COLOURS, err, pace_text
+from actorline.cli.visible import visible
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 
@@ -71,7 +72,13 @@ def table_of(jobs: Sequence[Job], now: float, *, width: int, height: int) -> Gro
         table.add_column(no_wrap=True, overflow="ellipsis", width=column)
     for job, age, text in zip(shown, ages, texts, strict=True):
         state = Text(job.state, style=COLOURS.get(job.state, "cyan"))
-        table.add_row(Text(job.key), state, Text(age, justify="right"), *([_bar(job)] if with_bar else []), Text(text))
+        table.add_row(
+            Text(visible(job.key)),
+            state,
+            Text(age, justify="right"),
+            *([_bar(job)] if with_bar else []),
+            Text(visible(text)),
+        )
     if len(jobs) <= height:
         return Group(table)
     counts = Counter(job.state for job in jobs)

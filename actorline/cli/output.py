@@ -6,17 +6,17 @@ import sys
 from typing import Any
 
 import structlog
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from actorline.cli.visible import SafeConsole, visible_json
 from actorline.errors import Reason
 from actorline.jobs.job import Job, JobResult, Pace
 from actorline.jobs.states import TERMINAL, State
 
 # a pipe has no width: a line there is never broken
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 300)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = SafeConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 300)
+err = SafeConsole(stderr=True, highlight=False, soft_wrap=True)
 
 COLOURS = {
     State.DELIVERED: "green",
@@ -41,7 +41,7 @@ def quiet_logs() -> None:
 
 def print_json(value: Any) -> None:
     """One JSON object on a line of standard output. What is no text in it (a file's name) becomes an escape."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = visible_json(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     sys.stdout.buffer.write(text.encode(errors="backslashreplace") + b"\n")
     sys.stdout.flush()
 

@@ -10,6 +10,7 @@ import typer
 from actorline.cli.jobs import AsJson, Key, find
 from actorline.cli.output import print_json, say
 from actorline.cli.stack import attach
+from actorline.cli.visible import visible
 from actorline.delivery.reading import Delivery, UnreadableRowsError
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
@@ -60,7 +61,7 @@ def _list(delivery: Delivery, *, as_json: bool) -> None:
         if as_json:
             print_json(record.model_dump(mode="json"))
         else:
-            sys.stdout.write(f"{record.key}\t{record.content_type}\t{record.bytes}\n")
+            sys.stdout.write(visible(f"{record.key}\t{record.content_type}\t{record.bytes}\n"))
     if not delivery.manifest.totals.records:
         say(f"{delivery.manifest.job} has delivered no records.")
 

@@ -12,6 +12,7 @@ from actorline.cli.jobs import AsJson
 from actorline.cli.order import read_document
 from actorline.cli.output import print_json, say
 from actorline.cli.stack import Attached, attach
+from actorline.cli.visible import visible
 from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.hook_making import HookMaker, check_template
 from actorline.jobs.hooks import Hook, Hooks
@@ -68,7 +69,7 @@ def list_(as_json: AsJson = False) -> None:
             if as_json:
                 print_json(facts)
             else:
-                sys.stdout.write("\t".join(str(value) for value in facts.values()) + "\n")
+                sys.stdout.write(visible("\t".join(str(value) for value in facts.values()) + "\n"))
     if not hooks and not as_json:
         say("There are none. `actorline webhooks add ACTOR --document FILE` makes one.")
 

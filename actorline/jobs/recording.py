@@ -29,8 +29,8 @@ class Unstored:
 @dataclass(frozen=True)
 class RecordKeeper:
     """`folder`: where in the sink the attempt's files lie. `superseded`: where to put what an older job left there.
-    `gives_up`: a sink that refuses a record isn't waited for any longer. `allowed`: those of the keys that may leave the
-    platform.
+    `gives_up`: a sink that refuses a record isn't waited for any longer. `allowed`: the keys without those whose records
+    may not be delivered.
     """
 
     platform: Platform

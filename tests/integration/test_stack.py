@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +28,13 @@ class Up:
     command: Running
     order_line: str
     flower: str
+    login: str
 
     def read(self, path: str) -> str:
-        with urllib.request.urlopen(self.flower + path, timeout=10) as response:
-            return response.read().decode()
+        return self.get(path, auth=tuple(self.login.split(":"))).raise_for_status().text
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return httpx.get(self.flower + path, timeout=10, **options)
 
     def tasks(self) -> list[dict[str, Any]]:
         """The rows of Flower's table of tasks."""
@@ -63,7 +65,8 @@ def up(shared_terminal: Terminal) -> Iterator[Up]:
     shared_terminal.environment["PYTHONPATH"] = str(shared_terminal.cwd)
     command, flower = start_up(shared_terminal)
     order_line = re.search(r"orders by: (.*)$", command.err, re.MULTILINE)[1]
-    yield Up(command, order_line, flower)
+    login = (shared_terminal.home / "flower.login").read_text().strip()
+    yield Up(command, order_line, flower, login)
     command.signal(signal.SIGTERM)
     assert command.end().code == 0
 
@@ -113,6 +116,15 @@ def test_what_the_stack_keeps_is_closed_to_other_users(shared_terminal, up):
 
 def test_flower_is_up_where_it_says(up):
     assert "Flower" in up.read("/")
+    assert "flower_events_total" in up.read("/metrics")
+
+
+@pytest.mark.parametrize("path", ["/", "/tasks", "/metrics", "/api/workers"])
+def test_flower_on_loopback_is_closed_to_who_has_no_password(up, path):
+    assert up.get(path).status_code == 401
+    assert up.get(path, headers={"Host": "evil.example"}).status_code == 401
+    assert up.get(path, auth=("actorline", "guess")).status_code == 401
+    assert up.login not in up.command.err
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""What comes from outside can't steer the terminal that it is shown in."""
+
+import json
+
+import pytest
+from rich.table import Table
+
+from actorline.cli.output import out, print_json, print_result, say
+from actorline.cli.timeline import print_timeline
+from actorline.cli.visible import visible
+from actorline.errors import Code, Reason
+from actorline.jobs.job import JobResult
+from actorline.jobs.ledger import TimelineEntry
+from actorline.jobs.states import State
+
+NASTY = "\x1b]0;pwned\x07 \x9b31m \x1b[2J \u202egnp.exe \x7f \r [bold]x[/bold]"
+SHOWN = "\\x1b]0;pwned\\x07 \\x9b31m \\x1b[2J \\u202egnp.exe \\x7f \\x0d [bold]x[/bold]"
+REASON = Reason(code=Code.RUN_FAILED, message=NASTY, billed=True)
+
+
+def shown_in_table():
+    table = Table(box=None)
+    table.add_column("x", no_wrap=True)
+    table.add_row(NASTY.replace("[", "\\["))
+    out.print(table)
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda: say(NASTY),
+        lambda: print_result(JobResult.refused("k", State.FAILED, REASON), as_json=False),
+        lambda: print_timeline([TimelineEntry(id="1", at=1.0, event="run-log", data={"lines": [NASTY]})]),
+        lambda: print_timeline([TimelineEntry(id="1", at=1.0, event="waiting", data={"message": NASTY})]),
+        lambda: print_timeline([TimelineEntry(id="1", at=1.0, event=NASTY, data={})]),
+        shown_in_table,
+    ],
+    ids=["message", "reason", "log", "timeline", "event", "table"],
+)
+def test_control_characters_are_shown_not_obeyed(capsys, show):
+    show()
+    printed = "".join(capsys.readouterr())
+    assert SHOWN in printed
+    assert not [character for character in printed if character not in "\n\t" and not character.isprintable()]
+
+
+def test_json_has_escapes_of_its_own_and_stays_the_same(capfdbinary):
+    print_json({"message": NASTY})
+    printed = capfdbinary.readouterr().out.decode()
+    assert json.loads(printed) == {"message": NASTY}
+    assert printed.removesuffix("\n").isprintable()
+
+
+def test_text_of_any_language_stays_as_it_is():
+    text = "Příliš žluťoučký שלום 👩\u200d💻\ttab\n"
+    assert visible(text) == text

@@ -1,0 +1,47 @@
+import stat
+
+import pytest
+
+from actorline.settings import SettingsError, load_settings
+from config.flower import drop_variables, flower_arguments, login_file, set_login
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return load_settings(home=tmp_path / "home")
+
+
+def login_of(address, settings, **environment):
+    set_login(address, settings, environment)
+    return environment.get("FLOWER_BASIC_AUTH")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "localhost"])
+def test_loopback_has_a_password_that_nobody_guesses_kept_in_the_home(settings, address):
+    login = login_of(address, settings)
+    user, _, password = login.partition(":")
+    assert (user, len(password)) == ("actorline", 32)
+    assert login_of(address, settings) == login
+    assert stat.S_IMODE(login_file(settings).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "10.0.0.1", "example.com"])
+def test_beyond_loopback_a_password_must_be_set(settings, address):
+    with pytest.raises(SettingsError, match="Set FLOWER_BASIC_AUTH=user:password or FLOWER_BASIC_AUTH_FILE"):
+        login_of(address, settings, FLOWER_BASIC_AUTH="")
+    assert login_of(address, settings, FLOWER_BASIC_AUTH="u:p") == "u:p"
+
+
+def test_a_password_may_lie_in_a_file(settings, tmp_path):
+    (tmp_path / "login").write_text("u:p\n")
+    assert login_of("0.0.0.0", settings, FLOWER_BASIC_AUTH_FILE=str(tmp_path / "login")) == "u:p"
+    (tmp_path / "login").write_text("hush\n")
+    with pytest.raises(SettingsError, match="must be one line, user:password") as caught:
+        login_of("0.0.0.0", settings, FLOWER_BASIC_AUTH_FILE=str(tmp_path / "login"))
+    assert "hush" not in str(caught.value)
+
+
+def test_variables_of_a_service_named_flower_change_nothing():
+    environment = {"FLOWER_PORT": "tcp://10.0.0.1:5555", "FLOWER_ADDRESS": "x", "FLOWER_CONF": "y", "FLOWER_DB": "z"}
+    drop_variables(flower_arguments("127.0.0.1", 5555), environment)
+    assert environment == {"FLOWER_DB": "z"}
