@@ -29,8 +29,8 @@ class Unstored:
 @dataclass(frozen=True)
 class RecordKeeper:
     """`folder`: where in the sink the attempt's files lie. `superseded`: where to put what an older job left there.
-    `gives_up`: a sink that refuses a record isn't waited for any longer. `allowed`: the keys without those whose records
-    may not be delivered.
+    `gives_up`: a sink that refuses a record isn't waited for any longer. `allowed`: the keys of those records that may
+    be delivered.
     """
 
     platform: Platform
