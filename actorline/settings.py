@@ -11,7 +11,9 @@ import logging
 import os
 import re
 import tempfile
+import tomllib
 from functools import cache, cached_property
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -195,13 +197,22 @@ class Settings(BaseSettings):
         file = find_settings_file(Path.cwd())
         if file is None:
             return (init_settings, env_settings)
-        kind = TomlConfigSettingsSource if os.environ.get(SETTINGS_FILE_VARIABLE) else _FoundFile
+        kind = _SettingsFile if os.environ.get(SETTINGS_FILE_VARIABLE) else _FoundFile
         return (init_settings, env_settings, kind(settings_cls, file))
 
     @field_validator("redis_url", "results_url", "ledger_url")
     @classmethod
     def _known_address(cls, url: str | None) -> str | None:
         return checked_address(url) if url else None
+
+    @field_validator("api_url")
+    @classmethod
+    def _is_base_url(cls, url: str) -> str:
+        url = url.strip()
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in url:
+            raise ValueError("must look like https://api.apify.com, without user, query or fragment")
+        return url
 
     @field_validator("api_url")
     @classmethod
@@ -312,6 +323,13 @@ class Settings(BaseSettings):
         return self.tokens.get(account.lower())
 
 
+class _SettingsFile(TomlConfigSettingsSource):
+    """The settings file, which some editors begin with a byte order mark."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        return tomllib.loads(file_path.read_bytes().decode("utf-8-sig"))
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings. Raises SettingsError that names each bad one, with its fix and without its value."""
     try:
@@ -326,6 +344,9 @@ def load_settings(**overrides: Any) -> Settings:
     except OSError as error:
         message = f"{SETTINGS_FILE} can't be read: {error}"
         raise SettingsError(message) from error
+    except RuntimeError as error:  # this user has no home folder
+        message = "No home can be found for this user. Set ACTORLINE_HOME to a folder that can be written."
+        raise SettingsError(message) from error
     except ValueError as error:  # tomllib's and the environment's JSON errors
         message = f"Settings can't be read: {error}. Mend the environment or {SETTINGS_FILE}."
         raise SettingsError(message) from error
@@ -333,7 +354,7 @@ def load_settings(**overrides: Any) -> Settings:
 
 def _read_secret(file: Path, variable: str) -> str:
     try:
-        secret = file.read_text().strip()
+        secret = file.read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         message = f"{variable} can't be read: {why}. Give a file that holds it."
@@ -368,7 +389,7 @@ def _is_ignored(file: Path) -> bool:
     return why is not None
 
 
-class _FoundFile(TomlConfigSettingsSource):
+class _FoundFile(_SettingsFile):
     """A settings file that nobody named: it may have come with a project that was cloned or unpacked.
 
     So it may lead to the platform or to this machine (an emulator), but tokens go nowhere else by its word.

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 import redis
 
 import config
+from actorline.child_path import inherited_environment
 from actorline.errors import Code, Unavailable
 from actorline.jobs.ledger import Ledger, connect
 from actorline.jobs.messages import send_line
@@ -185,7 +186,7 @@ class Stack:
         return path.open("ab")
 
     def _environment(self) -> dict[str, str]:
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        environment = inherited_environment()
         environment["ACTORLINE_HOME"] = str(self.home)
         if file := find_settings_file(Path.cwd()):
             environment[SETTINGS_FILE_VARIABLE] = str(file)

@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from actorline.child_path import inherited_environment
 from actorline.cli.output import say
 from actorline.errors import Code, Unavailable
 from actorline.jobs.durability import check_server
@@ -173,8 +174,7 @@ def command_of(*arguments: str) -> list[str]:
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return {**environment, "ACTORLINE_HOME": str(settings.home)}
+    return {**inherited_environment(), "ACTORLINE_HOME": str(settings.home)}
 
 
 def _is_running(settings: Settings) -> bool:

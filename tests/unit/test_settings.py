@@ -231,3 +231,33 @@ def test_sink_roots_are_separated_by_commas(monkeypatch):
 def test_paths_are_absolute_wherever_the_process_goes(folder, monkeypatch):
     monkeypatch.setenv("ACTORLINE_HOME", "state")
     assert load_settings().home == folder / "deep" / "state"
+
+
+@pytest.mark.parametrize("url", ["api.apify.com", "ftp://x", "https://x?y=1", "https://user:pw@x", "https://", "x\ny"])
+def test_address_of_the_platform_that_is_none_is_refused_by_name(monkeypatch, url):
+    monkeypatch.setenv("ACTORLINE_API_URL", url)
+    with pytest.raises(SettingsError, match="ACTORLINE_API_URL: must look like https:") as refused:
+        load_settings()
+    assert "pw" not in str(refused.value)
+
+
+def test_line_ends_and_byte_order_marks_around_settings_are_no_part_of_them(monkeypatch, tmp_path):
+    token, file = tmp_path / "token", tmp_path / "actorline.toml"
+    token.write_bytes(b"\xef\xbb\xbfapify_api_1\r\n")
+    file.write_bytes(b"\xef\xbb\xbfnamespace = 'marked'\n")
+    monkeypatch.setenv("APIFY_TOKEN_FILE", str(token))
+    monkeypatch.setenv("ACTORLINE_SETTINGS", str(file))
+    monkeypatch.setenv("ACTORLINE_API_URL", "http://127.0.0.1:1\n")
+    settings = load_settings()
+    assert (settings.namespace, settings.api_url) == ("marked", "http://127.0.0.1:1")
+    assert settings.tokens["default"].get_secret_value() == "apify_api_1"
+
+
+def test_user_without_a_home_is_told_to_name_one(monkeypatch, tmp_path):
+    def nowhere(*_: object) -> None:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("platformdirs.user_state_path", nowhere)
+    with pytest.raises(SettingsError, match="Set ACTORLINE_HOME"):
+        load_settings()

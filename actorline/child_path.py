@@ -1,0 +1,20 @@
+"""Where our own processes find Python packages."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+"""The folder of our packages: `actorline`, `config`, `tasks` and `workers`."""
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return the environment for a process of ours, with a `PYTHONPATH` only if that is how we were found.
+
+    Ours comes first then: a project's folder on it may hold packages named `config` or `tasks`.
+    """
+    environment = dict(os.environ)
+    folders = [folder for folder in environment.pop("PYTHONPATH", "").split(os.pathsep) if folder]
+    if ROOT in {Path(folder).resolve() for folder in folders}:
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *folders])
+    return environment
