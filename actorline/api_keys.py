@@ -4,34 +4,45 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-from pydantic import BaseModel
-
 from actorline.errors import Code, Refused
+from actorline.jobs.audit import record
 from actorline.jobs.ledger import Client, Ledger
+from actorline.jobs.rights import Rights, Scope
+from actorline.jobs.sender import Sender
 
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
 PREFIX: Final = "actorline"
+VERSION: Final = 2
 
 
-class Scope(StrEnum):
-    SUBMIT = "submit"  # order a job, or an ended one again
-    READ = "read"
-    CANCEL = "cancel"
-    METRICS = "metrics"  # the figures of all jobs, whatever accounts the key has
+EARLIER: Final[Mapping[Scope, frozenset[Scope]]] = {
+    Scope.SUBMIT: frozenset({Scope.COLLECT, Scope.RETRY_ANY, Scope.FULL_PERMISSIONS}),
+    Scope.CANCEL: frozenset({Scope.CANCEL_ANY}),
+}
+"""What scopes of keys of the first version meant beyond what they mean now."""
 
 
-class ApiKey(BaseModel):
-    """What is kept of a key. `accounts`: aliases whose jobs it may order and see. `created_at`: unix seconds."""
+class ApiKey(Rights):
+    """What is kept of a key. `created_at`: unix seconds; `version`: what its scopes mean."""
 
     name: str
     sha256: str
-    scopes: frozenset[Scope]
-    accounts: frozenset[str]
     created_at: float
+    version: int = 1
+
+    @property
+    def rights(self) -> Rights:
+        """Return what it may do; a key that an earlier version made may do what it could then."""
+        scopes = self.scopes
+        if self.version == 1:
+            scopes = scopes.union(*(EARLIER.get(scope, frozenset()) for scope in scopes))
+        accounts = None if self.accounts is None else frozenset(account.lower() for account in self.accounts)
+        limits = self.model_dump(include={"actors", "actor_tasks", "max_usd_per_run", "max_usd_per_day"})
+        return Rights(scopes=scopes, accounts=accounts, **limits)
 
     def is_opened_by(self, secret: str) -> bool:
         """Compared in constant time. A plain hash serves: 256 random bits can't be guessed from it."""
@@ -48,14 +59,14 @@ def name_in(secret: str) -> str:
     return rest.partition("_")[0] if prefix == PREFIX else ""
 
 
-def create_key(ledger: Ledger, name: str, scopes: frozenset[Scope], accounts: frozenset[str]) -> str:
-    """Make a key and answer it: the only time that it is seen. Raises Refused for a bad name, or one that is taken."""
+def create_key(ledger: Ledger, name: str, rights: Rights, sender: Sender) -> str:
+    """Make a key and return it: the only time that it is seen. Raises Refused for a bad name, or one that is taken."""
     if not re.fullmatch(NAME_PATTERN, name):
         message = f"A key's name has 1 to 63 of a-z, 0-9 and -, not {name[:80]!r}. No key was made."
         raise Refused(Code.REQUEST_INVALID, message)
     secret = f"{PREFIX}_{name}_{secrets.token_urlsafe(32)}"
     key = ApiKey(
-        name=name, sha256=digest(secret), scopes=scopes, accounts=accounts, created_at=ledger.now()
+        name=name, sha256=digest(secret), created_at=ledger.now(), version=VERSION, **rights.model_dump()
     )  # fmt: skip
     with ledger.redis.pipeline() as pipe:
         _note_first_key(pipe, ledger)
@@ -64,6 +75,7 @@ def create_key(ledger: Ledger, name: str, scopes: frozenset[Scope], accounts: fr
     if not is_new:
         message = f"A key named {name} already exists. Nothing was changed. Revoke it first, or choose another name."
         raise Refused(Code.CONFLICT, message)
+    record(ledger, "key-created", sender, key=name, **key.described())
     return secret
 
 
@@ -88,7 +100,7 @@ def list_keys(ledger: Ledger) -> list[ApiKey]:
     return sorted(read_keys(ledger).keys.values(), key=lambda key: key.name)
 
 
-def revoke_key(ledger: Ledger, name: str) -> int:
+def revoke_key(ledger: Ledger, name: str, sender: Sender) -> int:
     """Revoke a key and return how many are left. Raises Refused if no key has this name."""
     if not ledger.redis.hexists(_hash(ledger), name):
         message = f"There is no key {name[:80]!r}. Nothing was changed. `actorline keys list` shows them."
@@ -98,6 +110,7 @@ def revoke_key(ledger: Ledger, name: str) -> int:
         pipe.hdel(_hash(ledger), name)
         pipe.hlen(_hash(ledger))
         *_, left = pipe.execute()
+    record(ledger, "key-revoked", sender, key=name, left=int(left))
     return int(left)
 
 

@@ -8,6 +8,7 @@ from kombu.exceptions import OperationalError
 
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.job import JobResult
+from actorline.jobs.sender import FROM_CELERY
 from tasks.door_task import DoorTask
 from tasks.environment import ledger
 from tasks.upkeep import care_for
@@ -33,5 +34,5 @@ def cancel(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
 
 def ask_to_cancel(key: str, *, request: str | None = None) -> None:
     """Cancel the job and let it be looked after at once. `request`: see `request_field`."""
-    if cancel_job(ledger(), key, request=request):
+    if cancel_job(ledger(), key, sender=FROM_CELERY, request=request):
         care_for(key)

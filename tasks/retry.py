@@ -11,6 +11,7 @@ from actorline.jobs.document import shown_key
 from actorline.jobs.durability import NotDurableError
 from actorline.jobs.job import JobResult
 from actorline.jobs.retrying import retry_job
+from actorline.jobs.sender import FROM_CELERY
 from actorline.jobs.states import State
 from tasks.door_task import DoorTask
 from tasks.environment import ledger
@@ -27,7 +28,7 @@ def retry(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
     still running, is delivered, or isn't known.
     """
     try:
-        retry_job(ledger(), key, request=self.request.id)
+        retry_job(ledger(), key, sender=FROM_CELERY, request=self.request.id)
         care_for(key)
         job = ledger().load(key)
     except Refused as error:

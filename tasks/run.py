@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 from actorline.errors import JobRefused, Refused, Unavailable
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import JobResult
+from actorline.jobs.sender import FROM_CELERY
 from actorline.jobs.states import State
 from actorline.jobs.submit import Submitted, submit
 from actorline.jobs.upkeep import Stage
@@ -34,7 +35,12 @@ def run(self: "Task[Any, Any]", document: Any) -> None:
     """
     try:
         submitted = submit(
-            document, ledger=ledger(), settings=settings(), trusted=False, caller=keep_caller(self.request)
+            document,
+            ledger=ledger(),
+            settings=settings(),
+            trusted=False,
+            sender=FROM_CELERY,
+            caller=keep_caller(self.request),
         )
         _go_on(submitted)
     except Refused as error:

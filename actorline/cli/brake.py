@@ -7,9 +7,11 @@ import typer
 from actorline.cli.jobs import AsJson
 from actorline.cli.output import print_json, say
 from actorline.cli.stack import attach
+from actorline.jobs.audit import record
 from actorline.jobs.brake import EVERY_ACCOUNT
 from actorline.jobs.brake import pause as put_on
 from actorline.jobs.brake import resume as take_off
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.settings import load_settings
 
 Account = Annotated[str | None, typer.Option(help="Alias of the account; left out: every account")]
@@ -19,6 +21,7 @@ def pause(account: Account = None, as_json: AsJson = False) -> None:
     """Start no new paid run; running ones go on and their rows are collected."""
     with attach(load_settings(), workers=False) as stack:
         put_on(stack.ledger, account or EVERY_ACCOUNT)
+        record(stack.ledger, "paused", FROM_TERMINAL, account=account or EVERY_ACCOUNT)
     _tell("paused", account, as_json=as_json)
 
 
@@ -26,6 +29,7 @@ def resume(account: Account = None, as_json: AsJson = False) -> None:
     """Take the brake off again: what waits is started."""
     with attach(load_settings(), workers=False) as stack:
         take_off(stack.ledger, account or EVERY_ACCOUNT)
+        record(stack.ledger, "resumed", FROM_TERMINAL, account=account or EVERY_ACCOUNT)
     _tell("resumed", account, as_json=as_json)
 
 

@@ -39,6 +39,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "flower": Entry("processes", "Run Flower, the dashboard."),
     "gateway": Entry("gateway", "Run the HTTP door. It needs the extra `gateway`."),
     "emulator": Entry("processes", "Run a local Apify API to try Actorline against. It needs the extra `emulator`."),
+    "audit": Entry("audit", "List who paused and resumed, made and revoked API keys, added and removed webhooks"),
     "keys": Entry("keys", "Make, list and revoke API keys for the HTTP door."),
     "schedules": Entry("schedules", "Check schedules.toml, list its schedules and their due times."),
     "webhooks": Entry("webhooks", "Collect the runs of an Actor, whoever starts them."),

@@ -25,6 +25,7 @@ from actorline.cli.timeline import print_timeline
 from actorline.cli.watching import Interrupts, follow
 from actorline.delivery.reading import open_delivery
 from actorline.jobs.job import Job, JobResult
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.jobs.submit import submit
 from actorline.settings import SETTINGS_FILE, SETTINGS_FILE_VARIABLE, Settings, SettingsError, load_settings
@@ -110,7 +111,7 @@ def _run_jobs(
     """Order the jobs and wait for them; None: interrupted, and nothing is billing."""
     keys = []
     for document in documents:
-        submitted = submit(document, ledger=stack.ledger, settings=settings, trusted=True)
+        submitted = submit(document, ledger=stack.ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
         send(settings, submitted)
         keys.append(submitted.key)
     jobs = follow(stack.ledger, keys, interrupts, shown=True)

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from rich.markup import escape
 
 from actorline import __version__
+from actorline.api_keys import list_keys
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson
 from actorline.cli.output import out, print_json
@@ -68,6 +69,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             yield from _redis(stack.ledger)
             yield _workers(settings, stack.ledger)
             yield from _schedules(settings, stack.ledger)
+            yield from _keys(stack.ledger)
     except (Unavailable, redis.RedisError) as error:
         yield Finding("redis", is_good=False, text=str(error))
     yield from _accounts(settings)
@@ -87,6 +89,14 @@ def _redis(ledger: Ledger) -> Iterator[Finding]:
         "waits for the disk itself (WAITAOF)" if server.can_wait_for_disk else "is older than 7.2: each start waits 2 s"
     )
     yield Finding("redis", is_good=True, text=f"version {version}, append-only file on, noeviction; it {how}")
+
+
+def _keys(ledger: Ledger) -> Iterator[Finding]:
+    """Keys of the first version keep the wide rights that their scopes had then."""
+    wide = [key.name for key in list_keys(ledger) if key.version == 1]
+    if wide:
+        text = f"{', '.join(wide)}: made by an earlier version, with all rights that submit and cancel meant then"
+        yield Finding("keys", is_good=True, text=text, fix="A new key may be narrower: actorline keys create --help.")
 
 
 def _workers(settings: Settings, ledger: Ledger) -> Finding:

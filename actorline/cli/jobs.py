@@ -19,6 +19,7 @@ from actorline.jobs.job import Job, JobResult
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.listing import Cursor, list_jobs
 from actorline.jobs.messages import wake_workers
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.jobs.unattended import describe_unattended
 from actorline.settings import load_settings
@@ -76,7 +77,7 @@ def cancel(key: Key, as_json: AsJson = False) -> None:
     settings = load_settings()
     with attach(settings, workers=True, to_order=False) as stack:
         job = find(stack.ledger, key)
-        if cancel_job(stack.ledger, key):
+        if cancel_job(stack.ledger, key, sender=FROM_TERMINAL):
             wake_workers(settings, [key])
             with Interrupts() as interrupts:
                 (job,) = follow(stack.ledger, [key], interrupts, shown=not as_json)

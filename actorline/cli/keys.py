@@ -1,36 +1,74 @@
-"""`keys`: who may use the HTTP door."""
+"""`keys`: who may use the HTTP door, and what for."""
 
 import sys
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
-from actorline.api_keys import Scope, create_key, list_keys, revoke_key
+from actorline import __version__
+from actorline.api_keys import ApiKey, create_key, list_keys, revoke_key
 from actorline.cli.jobs import AsJson
-from actorline.cli.output import print_json, say
+from actorline.cli.output import out, print_json, say
 from actorline.cli.stack import attach
 from actorline.errors import Code, Refused
 from actorline.jobs.job import iso_time
-from actorline.settings import load_settings
+from actorline.jobs.rights import Rights, Scope, spelling
+from actorline.jobs.sender import FROM_TERMINAL
+from actorline.platform.actors import get_actor, get_actor_task
+from actorline.platform.client import Platform
+from actorline.platform.errors import NotFound, PlatformError
+from actorline.settings import Settings, load_settings
 
 keys = typer.Typer(help="Make, list and revoke API keys for the HTTP door.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="a-z, 0-9 and -", metavar="NAME")]
+Look = Callable[[Platform, str], Any]
 
 
 @keys.command()
 def create(
     name: Name,
     scope: Annotated[
-        str, typer.Option(help="What it may do, comma-separated; `metrics`: read /metrics")
+        str,
+        typer.Option(
+            help="What it may do, comma-separated: submit, read, cancel (what it ordered), cancel-any, retry-any, "
+            "collect (any run and dataset of the account), full-permissions, metrics"
+        ),
     ] = "submit,read,cancel",
     accounts: Annotated[str, typer.Option(help="Whose jobs it may order and see, comma-separated")] = "default",
+    actors: Annotated[
+        str | None, typer.Option(help="The only Actors that it may run, comma-separated: user/name or id")
+    ] = None,
+    actor_tasks: Annotated[
+        str | None, typer.Option(help="The only Actor tasks that it may run; with --actors alone: none")
+    ] = None,
+    max_usd_per_run: Annotated[
+        float | None, typer.Option(min=0.01, help="Highest max_total_charge_usd of an order, which must then have one")
+    ] = None,
+    max_usd_per_day: Annotated[
+        float | None, typer.Option(min=0.01, help="What all its orders of a day (UTC) may cost together")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an API key. It is shown once; kept is its hash."""
-    scopes = frozenset(map(_scope, _parts(scope)))
-    with attach(load_settings(), workers=False) as stack:
-        secret = create_key(stack.ledger, name, scopes, frozenset(_parts(accounts)))
+    """Make an API key. It is shown once; only its hash is kept."""
+    settings = load_settings()
+    aliases = frozenset(_parts(accounts))
+    is_limited = actors is not None or actor_tasks is not None
+    rights = Rights(
+        scopes=frozenset(map(_scope, _parts(scope))),
+        accounts=aliases,
+        actors=_spellings(settings, aliases, get_actor, actors) if is_limited else None,
+        actor_tasks=_spellings(settings, aliases, get_actor_task, actor_tasks) if is_limited else None,
+        max_usd_per_run=max_usd_per_run,
+        max_usd_per_day=max_usd_per_day,
+    )
+    with attach(settings, workers=False) as stack:
+        secret = create_key(stack.ledger, name, rights, FROM_TERMINAL)
+    for warning in warnings(rights, settings):
+        say(f"Note: {warning}")
     if as_json:
         print_json({"name": name, "key": secret})
         return
@@ -40,22 +78,15 @@ def create(
 
 @keys.command(name="list")
 def list_(as_json: AsJson = False) -> None:
-    """List the API keys, by name."""
+    """List the API keys and what each may do."""
     with attach(load_settings(), workers=False) as stack:
         found = list_keys(stack.ledger)
-    for key in found:
-        facts = {
-            "name": key.name,
-            "scopes": sorted(key.scopes),
-            "accounts": sorted(key.accounts),
-            "created_at": iso_time(key.created_at),
-        }
-        if as_json:
-            print_json(facts)
-        else:
-            words = (value if isinstance(value, str) else ",".join(value or ()) for value in facts.values())
-            sys.stdout.write("\t".join(words) + "\n")
-    if not found and not as_json:
+    if as_json:
+        for key in found:
+            print_json({"name": key.name, **key.rights.described(), "created_at": iso_time(key.created_at)})
+    elif found:
+        _print_table(found)
+    else:
         say("There are none. `actorline keys create NAME` makes one.")
 
 
@@ -63,13 +94,79 @@ def list_(as_json: AsJson = False) -> None:
 def revoke(name: Name, as_json: AsJson = False) -> None:
     """Revoke an API key; within a second it opens nothing."""
     with attach(load_settings(), workers=False) as stack:
-        left = revoke_key(stack.ledger, name)
+        left = revoke_key(stack.ledger, name, FROM_TERMINAL)
     if as_json:
         print_json({"name": name, "revoked": True, "keys_left": left})
         return
     say(f"{name} is revoked.")
     if not left:
         say("It was the last key. The HTTP door stays closed: `actorline keys create NAME` makes a new one.")
+
+
+def warnings(rights: Rights, settings: Settings) -> Iterator[str]:
+    """Return what a key can do that its maker may not think of."""
+    may_run = rights.has(Scope.SUBMIT)
+    if may_run and rights.actors is None:
+        yield "it may run every Actor with the account's token. --actors names those that it needs."
+    if may_run and rights.max_usd_per_run is None and rights.max_usd_per_day is None:
+        yield "its orders may cost any amount. --max-usd-per-run and --max-usd-per-day limit that."
+    if rights.has(Scope.COLLECT):
+        yield "collect reads every run, dataset and record of the account, whoever made them."
+    if rights.has(Scope.FULL_PERMISSIONS):
+        yield "full-permissions lets the Actors that it runs use the whole account."
+    for account in sorted(rights.accounts or ()):
+        if settings.token_of(account) is None:
+            yield f"no token is set here for the account {account}: is that its alias?"
+
+
+def _print_table(found: list[ApiKey]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "scopes", "accounts", "actors", "usd/run", "usd/day", "created"):
+        table.add_column(column, justify="right" if column.startswith("usd") else "left", overflow="fold")
+    for key in found:
+        rights = key.rights
+        runs = None if rights.actors is None else rights.actors | (rights.actor_tasks or frozenset())
+        table.add_row(
+            escape(key.name),
+            _joined(rights.scopes),
+            _joined(rights.accounts),
+            _joined(runs),
+            *("any" if limit is None else f"{limit:g}" for limit in (rights.max_usd_per_run, rights.max_usd_per_day)),
+            (iso_time(key.created_at) or "")[:10],
+        )
+    out.print(table)
+
+
+def _joined(names: frozenset[str] | frozenset[Scope] | None) -> str:
+    return "any" if names is None else escape(", ".join(sorted(names)) or "none")
+
+
+def _spellings(settings: Settings, accounts: frozenset[str], look: Look, names: str | None) -> frozenset[str]:
+    """Return each name in the spellings that an order may use: `user~name` and the id, as the platform has them."""
+    return frozenset(
+        each for name in _split(names or "") for each in {spelling(name), *_known(settings, accounts, look, name)}
+    )
+
+
+def _known(settings: Settings, accounts: frozenset[str], look: Look, name: str) -> set[str]:
+    """Ask the platform with the accounts' tokens. Raises Refused if none of them has such an Actor or Actor task."""
+    why = "no token is set for its accounts"
+    for account in sorted(accounts):
+        if (token := settings.token_of(account)) is None:
+            continue
+        try:
+            found = look(Platform(settings.api_url, token, user_agent=f"actorline/{__version__}"), name)
+        except NotFound:
+            why = ""
+            continue
+        except PlatformError as error:
+            why = str(error)
+            continue
+        return {found.id} | ({f"{found.username}~{found.name}"} if found.username else set())
+    if not why:
+        raise Refused(Code.ACTOR_NOT_FOUND, f"The platform knows no {name[:100]!r}. No key was made.")
+    say(f"Note: {name} couldn't be looked up ({why}): only this spelling of it is allowed.")
+    return set()
 
 
 def _scope(text: str) -> Scope:
@@ -81,7 +178,11 @@ def _scope(text: str) -> Scope:
 
 
 def _parts(text: str) -> list[str]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
+    parts = _split(text)
     if not parts:
         raise Refused(Code.REQUEST_INVALID, "Name at least one scope and one account. No key was made.")
     return parts
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

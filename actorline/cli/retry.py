@@ -8,6 +8,7 @@ from actorline.cli.stack import attach, wait_until_gone
 from actorline.cli.watching import Interrupts
 from actorline.jobs.messages import wake_workers
 from actorline.jobs.retrying import retry_job
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.settings import load_settings
 
 
@@ -16,7 +17,7 @@ def retry(key: Key, as_json: AsJson = False) -> None:
     settings = load_settings()
     with Interrupts() as interrupts:
         with attach(settings, workers=True) as stack:
-            retry_job(stack.ledger, key)
+            retry_job(stack.ledger, key, sender=FROM_TERMINAL)
             wake_workers(settings, [key])
             code = wait_for_end(key, settings, stack, interrupts, as_json=as_json)
         if stack.brought_up:

@@ -21,6 +21,7 @@ from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.messages import wake_workers
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.jobs.submit import Submitted, fill_sink, submit
 from actorline.platform.runs import TERMINAL_STATUSES
@@ -129,7 +130,7 @@ def _order_and_wait(
     order: dict[str, Any], settings: Settings, stack: Attached, interrupts: Interrupts, *,
     as_json: bool, no_wait: bool, keep: bool,
 ) -> Exit:  # fmt: skip
-    submitted = submit(order, ledger=stack.ledger, settings=settings, trusted=True)
+    submitted = submit(order, ledger=stack.ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
     send(settings, submitted)
     if not submitted.created:
         say(f"{submitted.key} exists already ({submitted.state}): joined, nothing new is started.{_way_on(submitted)}")
@@ -184,7 +185,7 @@ def interrupt_jobs(
     """
     say("Interrupted: stopping, and waiting until the platform says that nothing runs any more.")
     try:
-        wake_workers(settings, [job.key for job in jobs if cancel_job(stack.ledger, job.key)])
+        wake_workers(settings, [job.key for job in jobs if cancel_job(stack.ledger, job.key, sender=FROM_TERMINAL)])
     except redis.RedisError as error:
         raise lost_redis([job.key for job in jobs], jobs, error) from error
     told: set[str] = set()

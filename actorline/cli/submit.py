@@ -14,6 +14,7 @@ from actorline.cli.output import print_json, say
 from actorline.cli.run import send, with_default_sink
 from actorline.cli.stack import attach
 from actorline.errors import Code, Refused
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.submit import submit as order
 from actorline.settings import load_settings
 
@@ -34,7 +35,7 @@ def submit(
         for place, text in document_lines(files):
             try:
                 document = with_default_sink(_parse(text), settings)
-                submitted = order(document, ledger=stack.ledger, settings=settings, trusted=True)
+                submitted = order(document, ledger=stack.ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
             except Refused as error:
                 refused += 1
                 if as_json:

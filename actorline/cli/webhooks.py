@@ -14,9 +14,12 @@ from actorline.cli.output import print_json, say
 from actorline.cli.stack import Attached, attach
 from actorline.cli.visible import visible
 from actorline.errors import Code, Refused, Unavailable
+from actorline.jobs.audit import record
 from actorline.jobs.hook_making import HookMaker, check_template
 from actorline.jobs.hooks import Hook, Hooks
 from actorline.jobs.job import iso_time
+from actorline.jobs.receiver import GRACE_SECS, rotate_secret
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.webhooks import get_webhook
@@ -51,6 +54,7 @@ def add(
             hook = maker.add(account, "actor", actor, template)
         else:
             hook = maker.add(account, "actor_task", str(actor_task), template)
+        record(stack.ledger, "webhook-added", FROM_TERMINAL, id=hook.id, target=hook.name, account=account)
     if as_json:
         print_json(_facts(hook))
     else:
@@ -86,10 +90,32 @@ def remove(
             message = f"There is no webhook {hook_id[:40]!r} of ours. Nothing was changed. `actorline webhooks list`."
             raise Refused(Code.UNKNOWN_KEY, message)
         _maker(settings, stack, hook.account).remove(hook)
+        record(stack.ledger, "webhook-removed", FROM_TERMINAL, id=hook.id, target=hook.name, account=hook.account)
     if as_json:
         print_json({"id": hook.id, "removed": True})
     else:
         say(f"The runs of {hook.name} are not collected any more.")
+
+
+@webhooks.command()
+def rotate(
+    now: Annotated[bool, typer.Option("--now", help="Refuse the old secret at once, not after three days")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new webhook secret, and give it to the platform for each webhook of ours."""
+    settings = load_settings()
+    with attach(settings, workers=False) as stack, _platform_faults():
+        rotate_secret(stack.ledger, settings, grace_s=0 if now else GRACE_SECS)
+        record(stack.ledger, "webhooks-rotated", FROM_TERMINAL, grace_secs=0 if now else GRACE_SECS)
+        renewed = [
+            _maker(settings, stack, hook.account).add(hook.account, hook.target, hook.name, hook.template)
+            for hook in Hooks(stack.ledger).all()
+        ]
+    if as_json:
+        print_json({"rotated": True, "webhooks": [hook.id for hook in renewed]})
+    else:
+        until = "The old one is refused from now on" if now else "The old one is accepted for three more days"
+        say(f"The secret is new, also for {len(renewed)} webhooks at the platform. {until}.")
 
 
 def _maker(settings: Settings, stack: Attached, account: str) -> HookMaker:

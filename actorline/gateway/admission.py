@@ -15,11 +15,12 @@ from pydantic import SecretStr
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from actorline.api_keys import ApiKey, KeyRing, Scope, digest, name_in, read_keys
+from actorline.api_keys import ApiKey, KeyRing, digest, name_in, read_keys
 from actorline.errors import Code, Refused
 from actorline.gateway.local_user import user_of
 from actorline.gateway.problems import Fault
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.rights import EVERYTHING, Rights
 
 FRESH_SECS: Final = 1.0  # a revoked key opens nothing after that; one look-up a second in the place of one a request
 CLOSED_FILE: Final = "http-needs-a-key"
@@ -29,20 +30,19 @@ LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 @dataclass(frozen=True)
 class Grant:
-    """What the sender of a request may do. `accounts`: the aliases whose jobs exist for it; None: all. `holder`: the
-    API key's name, by which what it holds and orders is counted.
+    """What the sender of a request may do. `holder`: the API key's name, by which what it holds and orders is counted,
+    and its own jobs are known.
     """
 
-    scopes: frozenset[Scope]
-    accounts: frozenset[str] | None = None
+    rights: Rights = EVERYTHING
     holder: str = "(local)"
 
     def sees(self, account: str) -> bool:
-        return self.accounts is None or account.lower() in self.accounts
+        return self.rights.sees(account)
 
 
-LOCAL: Final = Grant(frozenset(Scope))
-OPERATOR: Final = Grant(frozenset(Scope), holder="(operator)")
+LOCAL: Final = Grant()
+OPERATOR: Final = Grant(holder="(operator)")
 """A key's name has no parentheses."""
 
 
@@ -74,7 +74,7 @@ class Doorkeeper:
         key = await self._find(name_in(secret))
         if key is None or not key.is_opened_by(secret):
             raise Refused(Code.AUTH, "The API key is not known here, or was revoked. Nothing was done.")
-        return Grant(key.scopes, frozenset(account.lower() for account in key.accounts), key.name)
+        return Grant(key.rights, key.name)
 
     async def _admit_local(self, request: Request) -> Grant:
         await self._refresh(older_than_secs=FRESH_SECS)
@@ -83,6 +83,12 @@ class Doorkeeper:
             raise Refused(Code.AUTH, message)
         check_local(request)
         return LOCAL
+
+    def known_name(self, request: Request) -> str | None:
+        """Return the name of the key that a request claims to have, if there is such a key."""
+        token = request.headers.get("authorization", "").partition(" ")[2].strip()
+        name = name_in(token)
+        return name if name in self._keys else None
 
     async def _find(self, name: str) -> ApiKey | None:
         """A key that was made just now is found at once."""

@@ -10,12 +10,14 @@ from starlette.middleware import Middleware
 
 from actorline.gateway import openapi
 from actorline.gateway.admission import Doorkeeper
+from actorline.gateway.auditing import Refusals
 from actorline.gateway.body import Bodies
 from actorline.gateway.context import Context
 from actorline.gateway.hinting import HintDesk
 from actorline.gateway.manners import Manners
 from actorline.gateway.ordering import OrderDesk
 from actorline.gateway.problems import show_problems
+from actorline.gateway.readiness import Readiness
 from actorline.gateway.routes import events, health, jobs, metrics, rows, webhooks
 from actorline.gateway.starting import Starter
 from actorline.gateway.streams import Downloads, Places
@@ -47,6 +49,8 @@ def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_s
             timelines,
             Places(MOST_STREAMS, "events"),
             Downloads(),
+            Refusals(ledger),
+            Readiness(ledger),
         )
         reading = asyncio.create_task(timelines.run())
         yield

@@ -7,18 +7,21 @@ from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
-from actorline.api_keys import Scope
 from actorline.errors import Code, Refused
 from actorline.gateway.admission import Doorkeeper, Grant
+from actorline.gateway.auditing import Refusals
 from actorline.gateway.body import Bodies
 from actorline.gateway.hinting import HintDesk
 from actorline.gateway.ordering import OrderDesk
+from actorline.gateway.readiness import Readiness
 from actorline.gateway.starting import Starter
 from actorline.gateway.streams import Downloads, Places
 from actorline.gateway.waiting import Timelines
 from actorline.jobs.document import is_key, shown_key
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.rights import Scope
+from actorline.jobs.sender import Sender
 from actorline.settings import Settings
 
 
@@ -36,6 +39,8 @@ class Context:
     timelines: Timelines
     streams: Places
     downloads: Downloads
+    refusals: Refusals
+    readiness: Readiness
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,18 @@ class Visit:
 
     context: Context
     grant: Grant
+    sender: Sender
+
+    def has(self, scope: Scope) -> bool:
+        return self.grant.rights.has(scope)
+
+    def find_own(self, key: str, *, unless: Scope) -> Job:
+        """Return the job if this sender ordered it, or may do `unless`: the same to any job. Raises Refused."""
+        job = self.find_job(key)
+        if job.ordered_by != self.grant.holder and not self.has(unless):
+            message = f"The API key did not order the job {key}: that needs the scope {unless}. Nothing was changed."
+            raise Refused(Code.FORBIDDEN, message)
+        return job
 
     def find_job(self, key: str) -> Job:
         """Raises Refused (unknown-key) as well for a job that the grant doesn't cover: for its holder there is none."""
@@ -54,27 +71,34 @@ class Visit:
 
 
 class Admitted(SecurityBase):
-    """Lets a request in, if its grant covers the scope; the OpenAPI document names it as the security of the path.
+    """Lets a request in, if its grant covers one of the scopes; the OpenAPI document names it as the security of the
+    path.
 
-    Raises what `Doorkeeper.admit` raises, and Refused for another scope.
+    Raises what `Doorkeeper.admit` raises, and Refused for other scopes.
     """
 
     scheme_name = "API key"
     model = HTTPBearer(description="`actorline keys create NAME` makes one. On loopback, while there is none: open.")
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
+    def __init__(self, *scopes: Scope) -> None:
+        self._scopes = scopes
 
     async def __call__(self, request: Request) -> Visit:
         context: Context = request.app.state.context
-        grant = await context.doorkeeper.admit(request)
-        if self._scope not in grant.scopes:
-            message = f"The API key has not the scope {self._scope}. Nothing was done."
+        try:
+            grant = await context.doorkeeper.admit(request)
+        except Refused:
+            context.refusals.note(request, context.doorkeeper.known_name(request))
+            raise
+        if not any(map(grant.rights.has, self._scopes)):
+            message = f"The API key lacks the scope {' or '.join(self._scopes)}. Nothing was done."
             raise Refused(Code.FORBIDDEN, message)
-        return Visit(context, grant)
+        address = request.client.host if request.client else None
+        return Visit(context, grant, Sender("http", grant.holder, address, grant.rights))
 
 
+MayOrder = Annotated[Visit, Depends(Admitted(Scope.SUBMIT, Scope.COLLECT))]
 MaySubmit = Annotated[Visit, Depends(Admitted(Scope.SUBMIT))]
 MayRead = Annotated[Visit, Depends(Admitted(Scope.READ))]
-MayCancel = Annotated[Visit, Depends(Admitted(Scope.CANCEL))]
+MayCancel = Annotated[Visit, Depends(Admitted(Scope.CANCEL, Scope.CANCEL_ANY))]
 MayMeasure = Annotated[Visit, Depends(Admitted(Scope.METRICS))]

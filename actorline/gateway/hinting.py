@@ -2,20 +2,22 @@
 
 import asyncio
 import hmac
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from pydantic import SecretStr
+import redis
 from starlette.concurrency import run_in_threadpool
 
 from actorline.gateway.grouping import Groups
 from actorline.gateway.starting import Starter
 from actorline.jobs.hints import Hint, HookRun, LookNow, take_hints
 from actorline.jobs.ledger import Ledger
-from actorline.jobs.receiver import webhook_secret
+from actorline.jobs.receiver import accepted_digests, digest
 from actorline.settings import Settings
 
+FRESH_SECS: Final = 1.0
 HINTS_A_GROUP: Final = 100  # a known job's costs a trip to Redis each
 
 
@@ -33,14 +35,32 @@ class HintDesk:
         self._ledger = ledger
         self._starter = starter
         self._loop = asyncio.get_running_loop()
-        self._secret: SecretStr | None = None
+        self._digests: frozenset[str] = frozenset()
+        self._read_at = float("-inf")
         self._groups: Groups[Told] = Groups("hints", self._work, most=HINTS_A_GROUP)
 
     async def is_genuine(self, secret: str) -> bool:
-        """Compared in constant time. Raises what Redis raises."""
-        if self._secret is None:
-            self._secret = await run_in_threadpool(webhook_secret, self._ledger, self._settings)
-        return hmac.compare_digest(self._secret.get_secret_value().encode(), secret.encode())
+        """Compared in constant time, with what Redis holds, so that a rotation counts at once. Raises what Redis raises
+        before it was ever read.
+        """
+        shown = digest(secret)
+        await self._refresh(older_than_secs=FRESH_SECS)
+        if not self._is_accepted(shown):  # perhaps one that was made just now
+            await self._refresh(older_than_secs=FRESH_SECS / 20)
+        return self._is_accepted(shown)
+
+    def _is_accepted(self, shown: str) -> bool:
+        return any(hmac.compare_digest(each, shown) for each in self._digests)
+
+    async def _refresh(self, *, older_than_secs: float) -> None:
+        if time.monotonic() - self._read_at < older_than_secs:
+            return
+        try:
+            self._digests = await run_in_threadpool(accepted_digests, self._ledger, self._settings)
+        except redis.RedisError:
+            if not self._digests:
+                raise
+        self._read_at = time.monotonic()
 
     async def take(self, hint: Hint) -> None:
         """Raises redis.RedisError and NotDurableError: then it has to come again."""

@@ -70,6 +70,8 @@ def standing(tally: Tally) -> Iterator[Metric]:
 def totals(tally: Tally) -> Iterator[Metric]:
     """What came of all jobs since the ledger was made, those that are forgotten by now among them."""
     yield CounterMetricFamily("actorline_jobs_queued", "Jobs that were created", tally.count("queued"))
+    help_text = "Requests that the HTTP door refused for want of a good API key or webhook secret"
+    yield CounterMetricFamily("actorline_auth_refused", help_text, tally.count("auth_refused"))
     ended = tally.counted("ended")
     help_text = "Jobs that ended, by state and reason (none: no reason); one that is retried ends again"
     ends = CounterMetricFamily("actorline_jobs_ended", help_text, labels=["state", "code"])

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from actorline.errors import Code, Refused, Unavailable
 from actorline.gateway.grouping import Groups
 from actorline.gateway.starting import Starter
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger, UnreadableJobError
-from actorline.jobs.submit import Submitted, submit_many
+from actorline.jobs.submit import Submission, Submitted, submit_many
 from actorline.settings import Settings
 
 SMALL_BYTES: Final = 10_000  # what a small order weighs in the end, with its answer
@@ -28,11 +28,10 @@ class Taken:
 
 @dataclass(frozen=True)
 class Order:
-    """A document, how large it came, the key that it gets if it names none, and where its answer is waited for."""
+    """What was sent, how large it came, and where its answer is waited for."""
 
-    raw: Any
+    submission: Submission
     size_bytes: int
-    fallback_key: str
     answer: "asyncio.Future[Taken]"
 
 
@@ -48,9 +47,9 @@ class OrderDesk:
             "orders", self._work, most=GROUP_BYTES, weight=lambda order: SMALL_BYTES + order.size_bytes
         )
 
-    async def take(self, raw: Any, size_bytes: int, fallback_key: str) -> Taken:
+    async def take(self, submission: Submission, size_bytes: int) -> Taken:
         """Raises Refused and Unavailable."""
-        order = Order(raw, size_bytes, fallback_key, self._loop.create_future())
+        order = Order(submission, size_bytes, self._loop.create_future())
         self._groups.put(order)
         try:
             async with asyncio.timeout(TAKE_SECS):
@@ -68,12 +67,12 @@ class OrderDesk:
     def _work(self, orders: list[Order]) -> None:
         answers: Sequence[Taken | Exception]
         try:
-            answers = self._take([(order.raw, order.fallback_key) for order in orders])
+            answers = self._take([order.submission for order in orders])
         except Exception as error:  # noqa: BLE001 - it is told to whoever waits for an answer
             answers = [error] * len(orders)
         self._loop.call_soon_threadsafe(_answer, orders, answers)
 
-    def _take(self, orders: Sequence[tuple[Any, str]]) -> list[Taken | Exception]:
+    def _take(self, orders: Sequence[Submission]) -> list[Taken | Exception]:
         submitted = submit_many(orders, ledger=self._ledger, settings=self._settings, trusted=False)
         taken = [each for each in submitted if isinstance(each, Submitted)]
         for each in taken:

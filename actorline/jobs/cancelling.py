@@ -2,18 +2,19 @@
 
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.requests import request_field
+from actorline.jobs.sender import Sender
 from actorline.jobs.states import LIVE
 
 
-def cancel_job(ledger: Ledger, key: str, *, request: str | None = None) -> bool:
+def cancel_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request: str | None = None) -> bool:
     """Record that the job isn't wanted any more; it is due at once. False: unknown, or it had ended already.
 
     The wish is in force before its place on Redis's disk is waited for, and also where that can't be had.
     `request`: see `request_field`; the second time it changes nothing, even if the job was retried in between.
     """
-    asked = request_field("cancel", request)
+    asked, by = request_field("cancel", request), sender.facts() if sender else {}
     won = ledger.change(
-        key, states=LIVE, epoch=None, care_s=0, tell="cancel-asked", on_disk=True, or_warn=True,
-        guards={asked: ""}, fields={"wanted": "cancel", "resume": True, asked: "@now"},
+        key, states=LIVE, epoch=None, care_s=0, tell="cancel-asked", data=by, on_disk=True,
+        or_warn=True, guards={asked: ""}, fields={"wanted": "cancel", "resume": True, asked: "@now"},
     )  # fmt: skip
     return won is not None or ledger.has_field(key, asked)

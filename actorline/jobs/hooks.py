@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.sender import Sender
 from actorline.jobs.submit import Submitted, submit
 from actorline.platform.client import Platform
 from actorline.platform.marker import read_marker
@@ -99,4 +100,4 @@ def collect_run(
     is_ours = ledger.key_of_run(run_id) is not None or (marker is not None and marker.installation == installation)
     if is_ours or not hook.fits(run):
         return None
-    return submit(hook.document(run_id), ledger=ledger, settings=settings, trusted=True)
+    return submit(hook.document(run_id), ledger=ledger, settings=settings, trusted=True, sender=Sender("hook"))

@@ -55,6 +55,7 @@ class Job(BaseModel):
     queued_at: float
     retried_at: float | None = None  # the deadline counts from the last `retry`
     wanted: str | None = None  # "cancel" or "expire": set whatever the state is, obeyed by the next stage
+    ordered_by: str | None = None  # over HTTP: who, as `Sender.holder` has it
     fresh: bool = False  # we made the key ourselves, so no earlier run can carry its marker
     intent: Json[Intent] | None = None
     looked_back_at: float = 0  # when the platform was asked for runs that a restarted Redis may have forgotten
@@ -204,6 +205,11 @@ class JobResult(BaseModel):
     @classmethod
     def refused(cls, key: str, state: State, reason: Reason) -> "JobResult":
         """The result of an order that was turned down: there is no job."""
+        return cls.bare(key, state, reason)
+
+    @classmethod
+    def bare(cls, key: str, state: State, reason: Reason | None = None) -> "JobResult":
+        """Return the shape of a result that tells nothing but this."""
         nothing = dict.fromkeys(cls.model_fields)
         counters = dict.fromkeys(("items", "scanned", "bytes", "pages", "records"), 0)
         return cls.model_validate(

@@ -22,9 +22,11 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.record_index import RecordBlock
 from actorline.delivery.windows import Window
 from actorline.errors import Code, Unavailable
+from actorline.jobs.allowance import Allowance
 from actorline.jobs.document import JobDocument, is_key
 from actorline.jobs.durability import Call, Disk
 from actorline.jobs.job import Job
+from actorline.jobs.sender import Sender
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.platform.marker import digest_of
 
@@ -39,7 +41,7 @@ _JOB_FIELDS: Final = list(Job.model_fields)
 @dataclass(frozen=True)
 class NewJob:
     """An order that was checked. `sink`: its own folder's URL; `fresh`: we made the key ourselves; `caller`: a Celery
-    task's `id` and continuation.
+    task's `id` and continuation; `allowance`: what it takes of its API key's day.
     """
 
     key: str
@@ -47,15 +49,20 @@ class NewJob:
     sink: str
     fresh: bool
     caller: Mapping[str, Any] | None = None
+    sender: Sender | None = None
+    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True)
 class Registered:
-    """What came of an order: `created`, `joined` the job that exists, or in `conflict` with it."""
+    """What came of an order: `created`, `joined` the job that exists, in `conflict` with it, or `over` its key's day:
+    then `spent_nano_usd` is what that day's orders take already.
+    """
 
     outcome: str
     existing_hash: str
     state: State
+    spent_nano_usd: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,8 +116,8 @@ class Ledger:
         self._scripts: dict[str, Script] = {
             name: client.register_script(files(__package__).joinpath(f"lua/{name}.lua").read_text())
             for name in (
-                "register", "change", "record_run", "claim_poll", "record_receipt", "plan", "name_tasks", "forget",
-                "enter_line", "call_line",
+                "register", "spend", "change", "record_run", "claim_poll", "record_receipt", "plan", "name_tasks",
+                "forget", "enter_line", "call_line",
             )
         }  # fmt: skip
 
@@ -130,14 +137,15 @@ class Ledger:
         A caller is kept either way, but in a conflict. Raises NotDurableError.
         """
         answers = self._disk.run(self._scripts["register"], [self._registration(order, care_s) for order in orders])
-        registered = [Registered(outcome, existing, _state(state)) for outcome, existing, state in answers]
+        registered = [_registered(*answer) for answer in answers]
         for order, each in zip(orders, registered, strict=True):
             if each.outcome == "created":
                 log.info("queued", job_key=order.key)
         return registered
 
     def _registration(self, order: NewJob, care_s: float) -> Call:
-        key, document, caller = order.key, order.document, order.caller
+        key, document, caller, sender = order.key, order.document, order.caller, order.sender
+        allowance = order.allowance
         fields = {
             # without defaults: a field that a newer version adds is no riddle to an older one that works beside it
             "document": document.model_dump_json(exclude={"input"}, exclude_defaults=True),
@@ -146,14 +154,26 @@ class Ledger:
             "sink": order.sink,
             "fresh": int(order.fresh),
             "likeness": document.likeness(),
+            **({"ordered_by": sender.holder} if sender and sender.holder else {}),
         }
         keys = [self.name("job", key), self.name("events", key), self.name("callers", key), self.name("ids"),
                 self.name("job_ids", key), self.name("due"), self.name("state", State.QUEUED),
-                self.name("tally")]  # fmt: skip
+                self.name("tally"), self.name("spent", allowance.holder if allowance else "")]  # fmt: skip
         args = [key, document.body_hash(), _token(), care_s, TIMELINE_ENTRIES,
                 caller["id"] if caller else "", json.dumps(caller) if caller else "",
+                json.dumps(sender.facts() if sender else {}),
+                allowance.nano_usd if allowance else 0, allowance.limit_nano_usd if allowance else "",
                 *(part for pair in fields.items() for part in pair)]  # fmt: skip
         return keys, args
+
+    def spend(self, allowance: Allowance) -> tuple[bool, int]:
+        """Take an allowance, or give it back if it is negative. Return whether the day's limit allowed it, and what
+        was taken before.
+        """
+        is_taken, spent = self._scripts["spend"](
+            keys=[self.name("spent", allowance.holder)], args=[allowance.nano_usd, allowance.limit_nano_usd]
+        )
+        return bool(is_taken), int(spent)
 
     def load(self, key: str) -> Job | None:
         """The job, without its input; None also for what can't be a key. Raises UnreadableJobError."""
@@ -500,6 +520,12 @@ def _job(key: str, values: list[str | None]) -> Job | None:
     except ValidationError as error:
         raise UnreadableJobError(key) from error
     return job
+
+
+def _registered(outcome: str, found: str, state: str) -> Registered:
+    if outcome == "over":
+        return Registered(outcome, "", State.QUEUED, int(found))
+    return Registered(outcome, found, _state(state))
 
 
 def _state(text: str) -> State:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.sender import Sender
 from actorline.jobs.start_search import SKEW_SECS, find_runs
 from actorline.jobs.states import Event, sources
 from actorline.jobs.submit import Submitted, submit
@@ -78,4 +79,4 @@ def adopt(ledger: Ledger, settings: Settings, orphan: Orphan) -> Submitted:
     Raises Refused and Unavailable.
     """
     document = {"key": f"adopted-{orphan.run.id}", "run_id": orphan.run.id, "own": True, "account": orphan.account}
-    return submit(document, ledger=ledger, settings=settings, trusted=True)
+    return submit(document, ledger=ledger, settings=settings, trusted=True, sender=Sender("upkeep"))

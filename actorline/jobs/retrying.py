@@ -3,18 +3,20 @@
 from typing import Final
 
 from actorline.errors import Code, Refused
+from actorline.jobs.allowance import Allowance, allowance_of
 from actorline.jobs.attempts import next_attempt
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.requests import request_field
+from actorline.jobs.sender import Sender
 from actorline.jobs.states import Event, State
 
 LOST_FOR_GOOD: Final = frozenset({Code.DATASET_VANISHED, Code.RUN_VANISHED})
 """The run's rows don't come back: only another run brings them."""
 
 
-def retry_job(ledger: Ledger, key: str, *, request: str | None = None) -> None:
+def retry_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request: str | None = None) -> None:
     """Set an ended job going again; it is due at once.
 
     `request`: see `request_field`; the second time it changes nothing, however the job has fared since.
@@ -27,19 +29,38 @@ def retry_job(ledger: Ledger, key: str, *, request: str | None = None) -> None:
         return
     _check_ended(job)
     event = way_back(job)
+    allowance = _check_sender(job, event, sender)
     raises_attempt = event is Event.RETRY and job.order.starts_run and bool(ledger.runs(key, job.attempt))
+    if allowance:
+        _take(ledger, allowance)
     moved = ledger.move(
         job,
         event,
         care_s=0,
         on_disk=True,
         tell="retried",
-        data={"from": job.state, "attempt": job.attempt + raises_attempt},
+        data={"from": job.state, "attempt": job.attempt + raises_attempt, **(sender.facts() if sender else {})},
         guards={asked: ""},
         fields={**_afresh(job), **(next_attempt(job) if raises_attempt else {}), asked: "@now"},
     )
+    if not moved and allowance:
+        ledger.spend(allowance.given_back())
     if not moved and not ledger.has_field(key, asked):
         raise Refused(Code.CONFLICT, f"The job {key} was retried by somebody else just now.")
+
+
+def _check_sender(job: Job, event: Event, sender: Sender | None) -> Allowance | None:
+    """Return what the retry takes of its API key's day. Raises Refused if the sender must not order such a run."""
+    if sender is None or event is not Event.RETRY:
+        return None
+    sender.rights.check(job.order)
+    return allowance_of(sender, job.order)
+
+
+def _take(ledger: Ledger, allowance: Allowance) -> None:
+    is_taken, spent = ledger.spend(allowance)
+    if not is_taken:
+        raise allowance.refused(spent)
 
 
 def _check_ended(job: Job) -> None:

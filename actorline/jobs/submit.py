@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
 from actorline.delivery.sink import SinkError, holds_root, is_below, open_sink
 from actorline.errors import Code, Refused, Unavailable
+from actorline.jobs.allowance import allowance_of
 from actorline.jobs.document import JobDocument, fresh_key, key_of_task, parse_document
 from actorline.jobs.durability import NotDurableError
 from actorline.jobs.ledger import Ledger, NewJob, Registered
@@ -17,12 +18,21 @@ from actorline.jobs.notifying import check_notify
 from actorline.jobs.redis_faults import describe_fault
 from actorline.jobs.run_input import check_input_url
 from actorline.jobs.secret import check_input_records
+from actorline.jobs.sender import Sender
 from actorline.jobs.states import TERMINAL, State
 from actorline.settings import Settings
 
 SEND_CARE_SECS = 10.0  # the message follows within milliseconds; if its sender dies, upkeep sends it
 
 SINK_URL_MAX_CHARS = 800  # it stands three times in a result, which has 4 kB
+
+
+class Submission(NamedTuple):
+    """A document, the key that was made for it in case it names none, and who sends it."""
+
+    raw: Any
+    fallback_key: str
+    sender: Sender | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,13 @@ class Submitted:
 
 
 def submit(
-    raw: Any, *, ledger: Ledger, settings: Settings, trusted: bool, caller: Mapping[str, Any] | None = None
+    raw: Any,
+    *,
+    ledger: Ledger,
+    settings: Settings,
+    trusted: bool,
+    sender: Sender | None = None,
+    caller: Mapping[str, Any] | None = None,
 ) -> Submitted:
     """Take an order: a new job, or one more caller of the job that has its key.
 
@@ -45,23 +61,24 @@ def submit(
     who may name any sink. Raises Refused (nothing is changed) and Unavailable, which names the key.
     """
     fallback_key = key_of_task(caller["id"]) if caller else fresh_key()
-    (taken,) = _take([_check(raw, ledger, settings, fallback_key, trusted=trusted, caller=caller)], ledger)
+    order = _check(raw, ledger, settings, fallback_key, trusted=trusted, sender=sender, caller=caller)
+    (taken,) = _take([order], ledger)
     if isinstance(taken, Refused):
         raise taken
     return taken
 
 
 def submit_many(
-    orders: Sequence[tuple[Any, str]], *, ledger: Ledger, settings: Settings, trusted: bool
+    orders: Sequence[Submission], *, ledger: Ledger, settings: Settings, trusted: bool
 ) -> list[Submitted | Refused]:
     """Take orders together: one wait for Redis's disk serves all. Each is taken or refused by itself.
 
-    `orders`: each document, and the key that was made for it in case it names none. Raises Unavailable.
+    Raises Unavailable.
     """
     checked: list[NewJob | Refused] = []
-    for raw, fallback_key in orders:
+    for raw, fallback_key, sender in orders:
         try:
-            checked.append(_check(raw, ledger, settings, fallback_key, trusted=trusted))
+            checked.append(_check(raw, ledger, settings, fallback_key, trusted=trusted, sender=sender))
         except Refused as refused:
             checked.append(refused)
     taken = iter(_take([order for order in checked if isinstance(order, NewJob)], ledger))
@@ -75,9 +92,12 @@ def _check(
     fallback_key: str,
     *,
     trusted: bool,
+    sender: Sender | None,
     caller: Mapping[str, Any] | None = None,
 ) -> NewJob:
     document = raw if isinstance(raw, JobDocument) else parse_document(raw)
+    if sender:
+        sender.rights.check(document)
     check_notify(document, settings)
     check_input_url(document, settings)
     check_input_records(document, trusted=trusted)
@@ -87,19 +107,23 @@ def _check(
     sink = fill_sink(document, key, now, settings)
     if document.sink.url:
         _check_roots(sink, settings, trusted=trusted)
+    allowance = allowance_of(sender, document) if sender else None
     is_fresh = document.key is None and caller is None  # a message may come again after Redis has lost its first job
-    return NewJob(key, document, sink, fresh=is_fresh, caller=caller)
+    return NewJob(key, document, sink, fresh=is_fresh, caller=caller, sender=sender, allowance=allowance)
 
 
 def _take(orders: Sequence[NewJob], ledger: Ledger) -> list[Submitted | Refused]:
     with _reaching([order.key for order in orders]):
         registered = ledger.register(orders, care_s=SEND_CARE_SECS) if orders else []
-    return [
-        _conflict(order, each)
-        if each.outcome == "conflict"
-        else Submitted(order.key, each.outcome == "created", each.state)
-        for order, each in zip(orders, registered, strict=True)
-    ]
+    return [_came_of(order, each) for order, each in zip(orders, registered, strict=True)]
+
+
+def _came_of(order: NewJob, registered: Registered) -> Submitted | Refused:
+    if registered.outcome == "conflict":
+        return _conflict(order, registered)
+    if registered.outcome == "over" and order.allowance:
+        return order.allowance.refused(registered.spent_nano_usd)
+    return Submitted(order.key, registered.outcome == "created", registered.state)
 
 
 def _conflict(order: NewJob, registered: Registered) -> Refused:

@@ -15,6 +15,7 @@ from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.redis_faults import describe_fault
+from actorline.jobs.sender import Sender
 from actorline.jobs.submit import submit
 from actorline.schedules.book import Book, Entry, Reading
 from actorline.schedules.deciding import REASON_MAX_CHARS, Cancel, Change, Fate, Order, Place, Step, decide
@@ -26,6 +27,7 @@ from actorline.settings import Settings
 LOOK_SECS: Final = 5.0  # at least so often, so that a clock that is set, or a place in the book, shows
 SOON_SECS: Final = 1.0  # where something waits: the end of a job, a Redis that is away
 _AT_ONCE_SECS: Final = 0.0
+SENDER: Final = Sender("beat")
 
 log = structlog.get_logger(__name__)
 
@@ -128,7 +130,7 @@ class Keeper:
                 self._order(name, entry, due)
             case Cancel(due=due):
                 key = due_key(name, moment(due))
-                if cancel_job(self._ledger, key):
+                if cancel_job(self._ledger, key, sender=SENDER):
                     self._wake(key)
                     log.info("schedule_cancels", schedule=name, job_key=key)
             case Change():
@@ -142,7 +144,7 @@ class Keeper:
         order = self._schedules[name].order(name, moment(due))
         key, place = order["key"], entry.place.model_copy(update={"is_ordered": True})
         try:
-            submitted = submit(order, ledger=self._ledger, settings=self._settings, trusted=True)
+            submitted = submit(order, ledger=self._ledger, settings=self._settings, trusted=True, sender=SENDER)
         except Refused as refused:
             log.error("schedule_refused", job_key=key, message=str(refused))  # noqa: TRY400 - foreseeable: no traceback
             if refused.reason.code != Code.CONFLICT:  # a job is there, which an earlier version of the file ordered

@@ -10,7 +10,7 @@ from actorline.errors import Refused
 from actorline.jobs import durability
 from actorline.jobs.durability import Disk, NotDurableError
 from actorline.jobs.ledger import Ledger, connect
-from actorline.jobs.submit import Submitted, submit_many
+from actorline.jobs.submit import Submission, Submitted, submit_many
 from actorline.settings import Settings, load_settings
 
 
@@ -78,11 +78,13 @@ def test_before_7_2_a_write_is_believed_after_two_seconds(ledger, write, monkeyp
 
 
 def test_many_orders_are_on_disk_after_one_wait(ledger, settings):
-    orders = [({"key": f"many-{number}", "actor": "x"}, "") for number in range(100)]
-    submit_many([({"actor": "x"}, "first")], ledger=ledger, settings=settings, trusted=False)  # loads the script
+    orders = [Submission({"key": f"many-{number}", "actor": "x"}, "") for number in range(100)]
+    submit_many(
+        [Submission({"actor": "x"}, "first")], ledger=ledger, settings=settings, trusted=False
+    )  # loads the script
     ledger.redis.config_resetstat()
     taken = submit_many(
-        [*orders, ({"key": "many-0", "actor": "y"}, "")], ledger=ledger, settings=settings, trusted=False
+        [*orders, Submission({"key": "many-0", "actor": "y"}, "")], ledger=ledger, settings=settings, trusted=False
     )
     assert [isinstance(each, Submitted) and each.created for each in taken] == [True] * 100 + [False]
     assert isinstance(taken[-1], Refused)

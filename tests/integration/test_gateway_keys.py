@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -11,7 +13,9 @@ from gateway_process import Gateway, refused_gateway, running_gateway
 from real_parts import Line, make_line, wait_for
 from terminal import ACTORLINE
 
-from actorline.api_keys import Scope, create_key, revoke_key
+from actorline.api_keys import create_key, revoke_key
+from actorline.jobs.rights import Rights, Scope
+from actorline.jobs.sender import FROM_TERMINAL
 
 BOOTSTRAP = "canary-bootstrap-0123456789abcdef0123456789"
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -27,8 +31,13 @@ def cli_of(line: Line) -> Cli:
     return run
 
 
-def make_key(line: Line, name: str, *, scopes: str = "submit,read,cancel", accounts: str = "default") -> str:
-    return create_key(line.ledger, name, frozenset(map(Scope, scopes.split(","))), frozenset(accounts.split(",")))
+def make_key(
+    line: Line, name: str, *, scopes: str = "submit,read,cancel", accounts: str = "default", **limits: Any
+) -> str:
+    rights = Rights(
+        scopes=frozenset(map(Scope, scopes.split(","))), accounts=frozenset(accounts.split(",")), **limits
+    )  # fmt: skip
+    return create_key(line.ledger, name, rights, FROM_TERMINAL)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +57,11 @@ def cli(line):
 def keys(line):
     """API keys by name."""
     return {
-        "all": make_key(line, "all"),
+        "all": make_key(line, "all", scopes="submit,read,cancel,cancel-any,retry-any,collect"),
+        "default": make_key(line, "default"),
+        "canceller": make_key(line, "canceller", scopes="cancel-any"),
+        "web": make_key(line, "web", actors=frozenset({"apify~web-scraper"}), actor_tasks=frozenset()),
+        "poor": make_key(line, "poor", max_usd_per_run=1, max_usd_per_day=2.5),
         "reader": make_key(line, "reader", scopes="read"),
         "orderer": make_key(line, "orderer", scopes="submit"),
         "second": make_key(line, "second", accounts="Second"),
@@ -89,7 +102,7 @@ def test_a_key_is_shown_once_and_only_its_hash_is_kept(line, cli):
     as_json = [json.loads(text) for text in cli("keys", "list", "--json").stdout.splitlines()]
     for text in (stored, listed.stdout, str(as_json)):
         assert secret.rpartition("_")[2] not in text
-    assert "shown-once\tcancel,read\tb,default\t" in listed.stdout
+    assert re.search(r"^shown-once +cancel, read +b, default +any +any +any ", listed.stdout, re.MULTILINE)
     (found,) = [key for key in as_json if key["name"] == "shown-once"]
     assert (found["scopes"], found["accounts"]) == (["cancel", "read"], ["b", "default"])
 
@@ -101,6 +114,35 @@ def test_a_name_is_taken_until_its_key_is_revoked(line, cli):
     assert "already" in done.stderr
     assert cli("keys", "revoke", "taken").returncode == 0
     assert make_key(line, "taken") != first
+
+
+def test_a_key_is_made_for_the_spellings_of_its_actors_and_what_is_wide_is_said(line, cli, emulator):
+    actor = emulator.actor("for-a-key")
+    done = cli("keys", "create", "narrow", "--actors", actor, "--max-usd-per-run", "2")
+    assert "Note:" not in done.stderr
+    (found,) = [json.loads(text) for text in cli("keys", "list", "--json").stdout.splitlines() if "narrow" in text]
+    actor_id = emulator.get(f"/v2/actors/{actor.replace('/', '~')}")["data"]["id"]
+    assert set(found["actors"]) == {actor.replace("/", "~"), actor_id}
+    assert (found["actor_tasks"], found["max_usd_per_run"], found["scopes"]) == ([], 2.0, ["cancel", "read", "submit"])
+    wide = cli("keys", "create", "wide", "--scope", "submit,collect,full-permissions", "--accounts", "nope")
+    assert wide.returncode == 0
+    for words in ("every Actor", "any amount", "collect reads every run", "full-permissions lets", "account nope"):
+        assert words in wide.stderr
+    refused = cli("keys", "create", "never", "--actors", "demo/never-heard-of")
+    assert (refused.returncode, refused.stdout) == (5, "")
+    assert "No key was made" in refused.stderr
+
+
+def test_who_changed_the_installation_is_kept(line, cli):
+    cli("keys", "create", "audited", "--scope", "read")
+    cli("keys", "revoke", "audited")
+    cli("pause", "--account", "audited")
+    cli("resume", "--account", "audited")
+    entries = [json.loads(text) for text in cli("audit", "--json").stdout.splitlines()]
+    mine = [each for each in entries if "audited" in (each.get("key"), each.get("account"))]
+    assert [each["event"] for each in mine] == ["resumed", "paused", "key-revoked", "key-created"]
+    assert {each["door"] for each in mine} == {"cli"}
+    assert "key-revoked" in cli("audit").stdout
 
 
 @pytest.mark.parametrize(
@@ -159,10 +201,99 @@ def test_a_key_may_do_what_its_scopes_say(ask):
     assert ask("reader", "GET", "/v1/jobs/scoped").status_code == 200
     for path in ("/v1/jobs", "/v1/jobs/scoped", "/v1/jobs/scoped/items", "/v1/jobs/scoped/events"):
         assert refusal(ask("orderer", "GET", path)) == (403, "forbidden")
-    for name in ("reader", "orderer"):
+    for name in ("reader", "orderer", "default"):
         assert refusal(ask(name, "POST", "/v1/jobs/scoped/cancel")) == (403, "forbidden")
     assert refusal(ask("reader", "POST", "/v1/jobs/scoped/retry")) == (403, "forbidden")
     assert ask("all", "POST", "/v1/jobs/scoped/cancel").status_code == 202
+
+
+def test_a_key_cancels_and_retries_what_it_ordered(ask, line):
+    assert ask("default", "POST", "/v1/jobs", json={"key": "mine", "actor": "x"}).status_code == 202
+    assert ask("all", "POST", "/v1/jobs", json={"key": "mine", "actor": "x"}).status_code == 200  # it joins only
+    assert ask("all", "POST", "/v1/jobs", json={"key": "not-mine", "actor": "x"}).status_code == 202
+    for step in ("cancel", "retry"):
+        refused = ask("default", "POST", f"/v1/jobs/not-mine/{step}")
+        assert refusal(refused) == (403, "forbidden")
+        assert f"{step}-any" in refused.json()["detail"]
+    assert line.events("not-mine") == ["queued"]
+    assert ask("default", "POST", "/v1/jobs/mine/cancel").status_code == 202
+    assert refusal(ask("default", "POST", "/v1/jobs/mine/retry")) == (409, "conflict")  # allowed, but still running
+    assert ask("canceller", "POST", "/v1/jobs/not-mine/cancel").status_code == 202
+
+
+def test_who_may_not_read_learns_nothing_of_the_result(ask):
+    order = {"key": "unread", "actor": "canary-actor", "sink": {"compression": "none"}}
+    told = [
+        ask("default", "POST", "/v1/jobs", json=order), ask("canceller", "POST", "/v1/jobs/unread/cancel"),
+        ask("orderer", "POST", "/v1/jobs", json=order),
+    ]  # fmt: skip
+    assert told[0].json()["actor"] == "canary-actor"
+    for answer in told[1:]:
+        facts = {name: value for name, value in answer.json().items() if value}
+        assert facts == {"key": "unread", "state": "QUEUED"}
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("default", {"run_id": "theirRun"}),
+        ("default", {"dataset_id": "theirDataset"}),
+        ("default", {"actor": "x", "options": {"force_permission_level": "FULL_PERMISSIONS"}}),
+        ("web", {"actor": "attacker/any"}),
+        ("web", {"actor_task": "apify/web-scraper"}),
+        ("poor", {"actor": "x"}),
+        ("poor", {"actor": "x", "options": {"max_total_charge_usd": 1.5}}),
+    ],
+    ids=str,
+)
+def test_a_key_orders_only_what_it_is_for(ask, line, name, document):
+    answer = ask(name, "POST", "/v1/jobs", json={"key": "beyond", **document})
+    assert refusal(answer) == (403, "forbidden")
+    assert line.state("beyond") is None
+    assert ask("web", "POST", "/v1/jobs", json={"actor": "apify/web-scraper"}).status_code == 202
+
+
+def test_orders_of_a_day_cost_no_more_than_the_key_may_spend(ask, line):
+    """Twenty orders come at once; a repeat of one that was taken costs nothing more."""
+
+    def order(number: int) -> int:
+        document = {"key": f"poor-{number}", "actor": "x", "options": {"max_total_charge_usd": 0.5}}
+        return ask("poor", "POST", "/v1/jobs", json=document).status_code
+
+    with ThreadPoolExecutor(10) as threads:
+        statuses = list(threads.map(order, range(20)))
+    assert sorted(statuses) == [202] * 5 + [403] * 15
+    assert [order(number) for number in range(20)] == [200 if status == 202 else 403 for status in statuses]
+    refused = ask("poor", "POST", "/v1/jobs", json={"actor": "x", "options": {"max_total_charge_usd": 0.01}})
+    assert "$2.5 are taken by today's orders" in refused.json()["detail"]
+    (spent,) = line.ledger.redis.hvals(line.ledger.name("spent", "poor"))
+    assert spent == "2500000000"
+
+
+def test_the_timeline_and_the_audit_log_say_who_asked(ask, gateway, line, keys):
+    ask("default", "POST", "/v1/jobs", json={"key": "traced", "actor": "x"})
+    ask("all", "POST", "/v1/jobs/traced/cancel")
+    gateway.http.get("/v1/jobs", headers={"Authorization": f"Bearer {keys['default']}x"})
+    gateway.http.post(f"/v1/webhooks/apify/{'s' * 40}", json={})
+    who = [(entry.event, entry.data) for entry in line.ledger.timeline("traced")]
+    assert who == [
+        ("queued", {"door": "http", "by": "default", "address": "127.0.0.1"}),
+        ("cancel-asked", {"door": "http", "by": "all", "address": "127.0.0.1"}),
+    ]
+    lines = [json.loads(text) for text in gateway.log.read_text().splitlines()]
+    audit = [each for each in lines if each.get("logger") == "audit"]
+    told = {(each["event"], each.get("by"), each.get("job_key")) for each in audit if each["address"] == "127.0.0.1"}
+    assert {("order", "default", "traced"), ("cancel", "all", "traced")} <= told
+    refused = [each for each in audit if each["event"] == "authentication-refused"]
+    assert {("GET", "/v1/jobs", "default"), ("POST", "/v1/webhooks/apify/{secret}", None)} <= {
+        (each["method"], each["path"], each.get("by")) for each in refused
+    }
+    for secret in (*keys.values(), "s" * 40):
+        assert secret not in gateway.log.read_text()
+    wait_for(
+        lambda: int(line.ledger.redis.hget(line.ledger.name("tally"), "auth_refused") or 0) >= len(refused),
+        within=5, what="the refusals counted",
+    )  # fmt: skip
 
 
 def test_a_key_orders_for_its_accounts_only(ask):
@@ -202,7 +333,7 @@ def test_a_key_is_of_use_at_once_and_for_a_second_at_most_after_its_end(gateway,
     secret = make_key(line, "short-lived")
     headers = {"Authorization": f"Bearer {secret}"}
     assert gateway.http.get("/v1/jobs", headers=headers).status_code == 200
-    revoke_key(line.ledger, "short-lived")
+    revoke_key(line.ledger, "short-lived", FROM_TERMINAL)
     wait_for(lambda: gateway.http.get("/v1/jobs", headers=headers).status_code == 401, within=3, what="the key's end")
 
 
@@ -228,7 +359,7 @@ def test_a_ledger_of_an_earlier_version_closes_the_door_too(own_line):
     line = own_line("gw-earlier")
     make_key(line, "earlier")
     line.ledger.redis.delete(line.ledger.name("api_keys_used"))
-    assert revoke_key(line.ledger, "earlier") == 0
+    assert revoke_key(line.ledger, "earlier", FROM_TERMINAL) == 0
     with running_gateway(line) as gateway:
         assert refusal(gateway.http.get("/v1/jobs")) == (401, "auth")
 
@@ -271,7 +402,7 @@ def test_beyond_loopback_it_listens_with_a_key(own_line):
     secret = make_key(line, "outside")
     with running_gateway(line, "--host", "0.0.0.0", token=secret) as gateway:
         assert gateway.http.get("/v1/jobs", headers={"Host": "actorline.example"}).status_code == 200
-        revoke_key(line.ledger, "outside")
+        revoke_key(line.ledger, "outside", FROM_TERMINAL)
         wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=3, what="the key's end")
         assert refusal(httpx.get(f"{gateway.url}/v1/jobs")) == (401, "auth")  # it isn't open then
 

@@ -8,7 +8,9 @@ from gateway_process import Gateway, running_gateway
 from prometheus_client.parser import text_string_to_metric_families
 from real_parts import running_line, running_workers, wait_for
 
-from actorline.api_keys import Scope, create_key
+from actorline.api_keys import create_key
+from actorline.jobs.rights import Rights, Scope
+from actorline.jobs.sender import FROM_TERMINAL
 
 pytestmark = pytest.mark.thorough
 
@@ -98,7 +100,11 @@ def test_the_brake_and_what_nobody_cares_for_are_seen_without_any_worker(own_lin
 def test_a_key_reads_metrics_by_a_scope_of_its_own(own_line):
     line = own_line("gw-metrics-keys")
     scopes = {"scraper": {Scope.METRICS}, "service": {Scope.SUBMIT, Scope.READ, Scope.CANCEL}}
-    keys = {name: create_key(line.ledger, name, frozenset(each), frozenset({"a"})) for name, each in scopes.items()}
+    accounts = frozenset({"a"})
+    keys = {
+        name: create_key(line.ledger, name, Rights(scopes=frozenset(each), accounts=accounts), FROM_TERMINAL)
+        for name, each in scopes.items()
+    }
     with running_gateway(line, "--host", "0.0.0.0", ACTORLINE_GATEWAY_KEY=BOOTSTRAP) as gateway:
 
         def ask(path: str, key: str | None) -> httpx.Response:

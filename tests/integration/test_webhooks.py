@@ -286,6 +286,32 @@ def test_hook_collects_each_run_once_and_leaves_ours_alone(gateway, template, ma
     assert cli(line, "remove", hook["id"])[0] == 5
 
 
+def test_secret_is_rotated_while_the_gateway_runs(own_line, template):
+    port = free_port()
+    line = own_line("webhooks-rotated", public_url=f"http://127.0.0.1:{port}")
+    actor = line.emulator.actor("rotated", items=1)
+    with running_gateway(line, "--port", str(port)) as gateway:
+        (hook,) = cli(line, "add", actor, "--document", str(template))[1]
+        first = line.ledger.redis.get(line.ledger.name("webhook_secret"))
+        assert cli(line, "rotate")[:2] == (0, [{"rotated": True, "webhooks": [hook["id"]]}])
+        second = line.ledger.redis.get(line.ledger.name("webhook_secret"))
+        wait_for(lambda: tell(gateway, event("any"), secret=second) == 200, within=5, what="the new secret accepted")
+        assert tell(gateway, event("any"), secret=first) == 200  # what is under way still holds it
+        (renewed,) = hooks_of(line, actor)
+        assert second in webhook_of(line, renewed["webhook_id"])["headersTemplate"]
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            webhook_of(line, hook["webhook_id"])
+        assert cli(line, "rotate", "--now")[0] == 0
+        wait_for(lambda: tell(gateway, event("any"), secret=second) == 401, within=5, what="the old secret refused")
+        assert line.ledger.redis.get(line.ledger.name("webhook_secret_before")) is None
+
+
+def test_secret_of_the_settings_is_rotated_there(gateway):
+    code, _, said = cli(gateway.line, "rotate")
+    assert code == 2
+    assert "ACTORLINE_WEBHOOK_SECRET is set" in said
+
+
 def test_hook_of_an_actor_task_leaves_other_runs_of_its_actor_alone(gateway, template):
     line = gateway.line
     actor = line.emulator.actor("of-a-task", items=3, duration_secs=0)

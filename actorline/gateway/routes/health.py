@@ -4,7 +4,6 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from actorline.gateway.openapi import problems
-from actorline.jobs.durability import check_server
 
 router = APIRouter(tags=["health"])
 
@@ -21,5 +20,5 @@ async def healthz() -> Health:
 @router.get("/readyz", summary="Could an order be taken now?", responses=problems(500, 503))
 def readyz(request: Request) -> Health:
     """Redis answers, and forgets nothing."""
-    check_server(request.app.state.context.ledger.redis)
+    request.app.state.context.readiness.check()
     return Health()

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from actorline.errors import Code, Refused
 from actorline.gateway.admission import Grant
+from actorline.gateway.auditing import note_change
 from actorline.gateway.body import LARGE_BYTES, key_in, parse_json, with_key
-from actorline.gateway.context import MayCancel, MayRead, MaySubmit, Visit
+from actorline.gateway.context import MayCancel, MayOrder, MayRead, MaySubmit, Visit
 from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, RequestKey, problems, result
 from actorline.gateway.ordering import Taken
 from actorline.gateway.problems import name_order
@@ -21,7 +22,9 @@ from actorline.jobs.document import fresh_key, parse_document
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.listing import CURSOR_PATTERN, Cursor, list_jobs
 from actorline.jobs.retrying import retry_job
+from actorline.jobs.rights import Scope
 from actorline.jobs.states import State
+from actorline.jobs.submit import Submission
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -48,14 +51,19 @@ class JobList(BaseModel):
         **problems(401, 403, 408, 409, 413, 415, 422, 500, 503),
     },
 )
-async def order(request: Request, visit: MaySubmit, idempotency_key: IdempotencyKey = None) -> Response:
+async def order(request: Request, visit: MayOrder, idempotency_key: IdempotencyKey = None) -> Response:
     """The same document under the same key joins the job that exists: send an order again without fear. An order
     without a key gets one; a refusal that asks for the order again names it (`key`), to be sent as Idempotency-Key.
     """
     bodies = visit.context.bodies
     async with bodies.read(request) as body, bodies.turn(body):
-        taken = await _take(request, body, idempotency_key, visit)
-    return _shown(taken.job, 202 if taken.created else 200, Location=f"/v1/jobs/{quote(taken.job.key)}")
+        try:
+            taken = await _take(request, body, idempotency_key, visit)
+        except Refused as refused:
+            note_change("order-refused", visit.sender, code=refused.reason.code)
+            raise
+    note_change("order", visit.sender, job_key=taken.job.key, created=taken.created)
+    return _shown(visit, taken.job, 202 if taken.created else 200, Location=f"/v1/jobs/{quote(taken.job.key)}")
 
 
 async def _take(request: Request, body: bytearray, idempotency_key: str | None, visit: Visit) -> Taken:
@@ -66,7 +74,7 @@ async def _take(request: Request, body: bytearray, idempotency_key: str | None, 
     name_order(request, key)
     document = raw if len(body) < LARGE_BYTES else await run_in_threadpool(parse_document, raw)
     try:
-        return await visit.context.desk.take(document, len(body), key)
+        return await visit.context.desk.take(Submission(document, key, visit.sender), len(body))
     except Refused as refused:
         if refused.reason.code is Code.CONFLICT:
             await _check_conflict(raw["key"], visit)
@@ -112,7 +120,7 @@ def jobs(
         after=Cursor.parse(cursor) if cursor is not None else None,
         states=state or list(State),
         labels=_labels(label),
-        accounts=visit.grant.accounts,
+        accounts=visit.grant.rights.accounts,
     )
     return JobList(
         jobs=[JobResult.of(job) for job in page.jobs], next_cursor=str(page.next) if page.next else None
@@ -143,13 +151,13 @@ async def show(
     after `wait` is no error: ask again.
     """
     if not wait:
-        return _shown(await run_in_threadpool(visit.find_job, key), 200)
+        return _shown(visit, await run_in_threadpool(visit.find_job, key), 200)
     timelines, deadline = visit.context.timelines, time.monotonic() + wait
     while True:
         job, latest = await run_in_threadpool(_look, visit, key)
         left = deadline - time.monotonic()
         if job.is_terminal or left <= 0 or timelines.is_stopping() or await request.is_disconnected():
-            return _shown(job, 200)
+            return _shown(visit, job, 200)
         await timelines.grown(key, latest, min(left, LOOK_AGAIN_SECS))
 
 
@@ -171,11 +179,12 @@ def _look(visit: Visit, key: str) -> tuple[Job, str]:
 )
 def cancel(key: JobKey, visit: MayCancel, idempotency_key: RequestKey = None) -> Response:
     """Safe to repeat. The job has ended when its `state` says so."""
-    visit.find_job(key)
-    asked = cancel_job(visit.context.ledger, key, request=idempotency_key)
+    visit.find_own(key, unless=Scope.CANCEL_ANY)
+    asked = cancel_job(visit.context.ledger, key, sender=visit.sender, request=idempotency_key)
+    note_change("cancel", visit.sender, job_key=key, is_live=asked)
     if asked:
         visit.context.starter.start(key)
-    return _shown(visit.find_job(key), 202 if asked else 200)
+    return _shown(visit, visit.find_job(key), 202 if asked else 200)
 
 
 @router.post(
@@ -191,11 +200,14 @@ def retry(key: JobKey, visit: MaySubmit, idempotency_key: RequestKey = None) -> 
     """From the cheapest point: only the rows that are missing, else another paid run. With an Idempotency-Key it is
     safe to repeat: the same one retries once, however the job has fared since.
     """
-    visit.find_job(key)
-    retry_job(visit.context.ledger, key, request=idempotency_key)
+    visit.find_own(key, unless=Scope.RETRY_ANY)
+    retry_job(visit.context.ledger, key, sender=visit.sender, request=idempotency_key)
+    note_change("retry", visit.sender, job_key=key)
     visit.context.starter.start(key)
-    return _shown(visit.find_job(key), 202, Location=f"/v1/jobs/{quote(key)}")
+    return _shown(visit, visit.find_job(key), 202, Location=f"/v1/jobs/{quote(key)}")
 
 
-def _shown(job: Job, status: int, **headers: str) -> Response:
-    return Response(JobResult.of(job).model_dump_json(), status, headers, "application/json")
+def _shown(visit: Visit, job: Job, status: int, **headers: str) -> Response:
+    """Who may not read learns the job's key and state, and nothing of its result."""
+    shown = JobResult.of(job) if visit.has(Scope.READ) else JobResult.bare(job.key, job.state)
+    return Response(shown.model_dump_json(), status, headers, "application/json")

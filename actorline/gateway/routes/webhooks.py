@@ -39,6 +39,7 @@ class FromPlatform(SecurityBase):
         context: Context = request.app.state.context
         secret = request.path_params.get("secret") or bearer(request)
         if secret is None or not await context.hints.is_genuine(secret):
+            context.refusals.note(request)
             raise Refused(Code.AUTH, "The secret of the webhook is missing or wrong. Nothing was done.")
         return context
 

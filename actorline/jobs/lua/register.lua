@@ -7,20 +7,32 @@
 --       6 due           zset    key -> unix seconds when it needs care
 --       7 state:QUEUED  zset    key -> queued_at, for listing
 --       8 tally         hash    what came of all jobs: see tally.py
+--       9 spent:{name}  hash    what the orders of the sender's API key may cost today: see spend.lua
 -- ARGV  1 key  2 body hash  3 token of this call  4 seconds until care  5 timeline entries kept
---       6 caller's task id or ""  7 continuation (JSON) or ""  8.. field, value, ... of a new job
--- Returns {"created" | "joined" | "conflict", hash of the job that exists, its state}
+--       6 caller's task id or ""  7 continuation (JSON) or ""  8 who ordered (JSON)
+--       9 nano-dollars that a new job may cost  10 nano-dollars that the key may spend a day, or ""
+--       11.. field, value, ... of a new job
+-- Returns {"created" | "joined" | "conflict", hash of the job that exists, its state}, or {"over", nano-dollars that
+-- today's orders take already, ""}
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
 local hash = redis.call('HGET', KEYS[1], 'hash')
 local outcome = 'joined'
 if not hash then
+  if ARGV[10] ~= '' then
+    local day = tostring(math.floor(now[1] / 86400))
+    local spent = tonumber(redis.call('HGET', KEYS[9], day) or 0)
+    if spent + ARGV[9] > ARGV[10] + 0 then return {'over', string.format('%.0f', spent), ''} end
+    redis.call('DEL', KEYS[9])
+    redis.call('HSET', KEYS[9], day, string.format('%.0f', spent + ARGV[9]))
+    redis.call('EXPIRE', KEYS[9], 172800)
+  end
   redis.call('HSET', KEYS[1], 'key', ARGV[1], 'hash', ARGV[2], 'last_change', ARGV[3], 'queued_at', time, 'state', 'QUEUED',
     'epoch', 1, 'attempt', 1, 'sent_at', time, 'resume', 1)
-  for i = 8, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  for i = 11, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
   redis.call('ZADD', KEYS[7], time, ARGV[1])
   redis.call('ZADD', KEYS[6], time + ARGV[4], ARGV[1])
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'at', time, 'event', 'queued', 'data', '{}')
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'at', time, 'event', 'queued', 'data', ARGV[8])
   redis.call('HINCRBY', KEYS[8], 'queued', 1)
   outcome = 'created'
 elseif hash ~= ARGV[2] then

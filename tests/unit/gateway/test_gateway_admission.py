@@ -10,11 +10,12 @@ import pytest
 from pydantic import SecretStr
 from starlette.requests import Request
 
-from actorline.api_keys import ApiKey, KeyRing, Scope, digest, name_in
+from actorline.api_keys import ApiKey, KeyRing, digest, name_in
 from actorline.errors import Code, Refused
 from actorline.gateway import admission
 from actorline.gateway.admission import FRESH_SECS, LOCAL, OPERATOR, Doorkeeper, Grant, is_loopback
 from actorline.gateway.local_user import user_of
+from actorline.jobs.rights import Rights, Scope
 
 SECRET = "actorline_reader_" + "x" * 43
 
@@ -75,7 +76,7 @@ def reader() -> ApiKey:
 def test_a_key_opens_what_it_is_for(doorkeeper, keys):
     keys.append(reader())
     grant = admit(doorkeeper, request_with(authorization=f"Bearer {SECRET}"))
-    assert grant == Grant(frozenset({Scope.READ}), frozenset({"default"}), "reader")
+    assert grant == Grant(Rights(scopes=frozenset({Scope.READ}), accounts=frozenset({"default"})), "reader")
     assert (grant.sees("DEFAULT"), grant.sees("other")) == (True, False)
 
 

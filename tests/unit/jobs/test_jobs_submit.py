@@ -10,7 +10,7 @@ from actorline.jobs.durability import NotDurableError
 from actorline.jobs.job import JobResult
 from actorline.jobs.ledger import NewJob, Registered
 from actorline.jobs.states import State
-from actorline.jobs.submit import SINK_URL_MAX_CHARS, Submitted, fill_sink, submit, submit_many
+from actorline.jobs.submit import SINK_URL_MAX_CHARS, Submission, Submitted, fill_sink, submit, submit_many
 from actorline.settings import Settings, load_settings
 
 NOON = 1_795_435_200.0  # 2026-11-23T12:00:00Z
@@ -169,7 +169,8 @@ def test_a_bad_document_does_not_reach_the_ledger(settings):
 def test_of_many_orders_each_is_taken_or_refused_by_itself(settings):
     ledger: Any = FakeLedger(Registered("created", "hash", State.QUEUED))
     first, second, third = submit_many(
-        [({"actor": "x", "key": "a"}, "made-1"), ({"actor": 5}, "made-2"), ({"actor": "x"}, "made-3")],
+        [Submission({"actor": "x", "key": "a"}, "made-1"), Submission({"actor": 5}, "made-2"),
+         Submission({"actor": "x"}, "made-3")],
         ledger=ledger, settings=settings, trusted=True,
     )  # fmt: skip
     assert [first, third] == [Submitted(key, created=True, state=State.QUEUED) for key in ("a", "made-3")]
@@ -179,7 +180,7 @@ def test_of_many_orders_each_is_taken_or_refused_by_itself(settings):
 
 def test_only_bad_orders_do_not_reach_the_ledger(settings):
     ledger: Any = FakeLedger(AssertionError("asked"))
-    taken = submit_many([({"actor": 5}, "made")], ledger=ledger, settings=settings, trusted=True)
+    taken = submit_many([Submission({"actor": 5}, "made")], ledger=ledger, settings=settings, trusted=True)
     assert [type(each) for each in taken] == [Refused]
 
 

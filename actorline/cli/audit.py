@@ -1,0 +1,29 @@
+"""`audit`: who changed the installation."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from actorline.cli.jobs import AsJson
+from actorline.cli.output import out, print_json, say
+from actorline.cli.stack import attach
+from actorline.jobs.audit import read_audit
+from actorline.jobs.job import iso_time
+from actorline.settings import load_settings
+
+
+def audit(
+    limit: Annotated[int, typer.Option(min=1, help="Most entries that are listed")] = 50, as_json: AsJson = False
+) -> None:
+    """List who paused and resumed, made and revoked API keys, added and removed webhooks; the newest first."""
+    with attach(load_settings(), workers=False) as stack:
+        entries = list(read_audit(stack.ledger, limit))
+    for entry in entries:
+        if as_json:
+            print_json({"at": iso_time(entry.at), "event": entry.event, **entry.data})
+            continue
+        facts = " ".join(f"{name}={value}" for name, value in entry.data.items() if value is not None)
+        out.print(f"{iso_time(entry.at)}  {entry.event:<15} {escape(facts)}")
+    if not entries and not as_json:
+        say("Nothing was changed so far.")

@@ -1,0 +1,46 @@
+"""The audit log: one line for each request that changes something, and for each that wasn't let in."""
+
+import asyncio
+from typing import Final
+
+import redis
+import structlog
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.sender import Sender
+
+log = structlog.get_logger("audit")
+
+TELL_SECS: Final = 1.0
+
+
+def note_change(event: str, sender: Sender, **facts: object) -> None:
+    log.info(event, logger="audit", **facts, **sender.facts())
+
+
+class Refusals:
+    """Counts refused authentications. Redis is told once a second, however many come."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._untold = 0
+        self._telling: asyncio.Task[None] | None = None
+
+    def note(self, request: Request, known_name: str | None = None) -> None:
+        """Log one. The path is shown as its pattern: the real one may hold a secret."""
+        route = getattr(request.scope.get("route"), "path", None)
+        sender = Sender("http", known_name, request.client.host if request.client else None)
+        note_change("authentication-refused", sender, method=request.method, path=route)
+        self._untold += 1
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell())
+
+    async def _tell(self) -> None:
+        await asyncio.sleep(TELL_SECS)
+        number, self._untold, self._telling = self._untold, 0, None
+        try:
+            await run_in_threadpool(self._ledger.redis.hincrby, self._ledger.name("tally"), "auth_refused", number)
+        except redis.RedisError:
+            self._untold += number

@@ -1,0 +1,40 @@
+"""What an order takes of the dollars that its API key may spend in a day (UTC): the most that its runs can cost."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from actorline.errors import Code, Refused
+from actorline.jobs.document import JobDocument
+from actorline.jobs.sender import Sender
+
+NANO: Final = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """`holder`: name of the API key; `nano_usd`: what the order may cost; `limit_nano_usd`: of all its orders a day."""
+
+    holder: str
+    nano_usd: int
+    limit_nano_usd: int
+
+    def given_back(self) -> "Allowance":
+        return replace(self, nano_usd=-self.nano_usd)
+
+    def refused(self, spent_nano_usd: int) -> Refused:
+        """Return the refusal of an order that goes beyond the day's limit."""
+        message = (
+            f"The API key may spend ${self.limit_nano_usd / NANO:g} a day. ${spent_nano_usd / NANO:g} are taken by "
+            f"today's orders, and this one may cost ${self.nano_usd / NANO:g}. Nothing was started. "
+            "The next day begins at 00:00 UTC."
+        )
+        return Refused(Code.FORBIDDEN, message)
+
+
+def allowance_of(sender: Sender, document: JobDocument) -> Allowance | None:
+    """Return what an order takes of its key's day; None: the key has no daily limit, or the order starts no run."""
+    limit, charge = sender.rights.max_usd_per_day, document.options.max_total_charge_usd
+    if sender.holder is None or limit is None or charge is None or not document.starts_run:
+        return None
+    runs = 1 + document.on_failure.new_runs
+    return Allowance(sender.holder, round(charge * runs * NANO), round(limit * NANO))

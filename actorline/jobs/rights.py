@@ -1,0 +1,95 @@
+"""What the sender of an order may do. Decisions only: who it is was decided at the door."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actorline.errors import Code, Refused
+from actorline.jobs.document import JobDocument
+
+
+class Scope(StrEnum):
+    SUBMIT = "submit"  # order jobs of Actors and Actor tasks, and retry those that it ordered
+    READ = "read"
+    CANCEL = "cancel"  # those that it ordered
+    METRICS = "metrics"  # the figures of all jobs, whatever accounts the key has
+    COLLECT = "collect"  # take over any run and read any dataset of the account
+    CANCEL_ANY = "cancel-any"  # also what others ordered
+    RETRY_ANY = "retry-any"  # also what others ordered; it may start another paid run
+    FULL_PERMISSIONS = "full-permissions"  # let a run have the platform's full permissions
+
+
+class Rights(BaseModel):
+    """The default is everything. `accounts`: aliases whose jobs exist for it; `actors` and `actor_tasks`: ids and
+    `user~name`; None: all.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    scopes: frozenset[Scope] = frozenset(Scope)
+    accounts: frozenset[str] | None = None
+    actors: frozenset[str] | None = None
+    actor_tasks: frozenset[str] | None = None
+    max_usd_per_run: float | None = Field(None, gt=0, allow_inf_nan=False)
+    max_usd_per_day: float | None = Field(None, gt=0, allow_inf_nan=False)
+
+    def sees(self, account: str) -> bool:
+        return self.accounts is None or account.lower() in self.accounts
+
+    def has(self, scope: Scope) -> bool:
+        return scope in self.scopes
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether Actors or dollars are limited."""
+        limits = (self.actors, self.actor_tasks, self.max_usd_per_run, self.max_usd_per_day)
+        return any(limit is not None for limit in limits)
+
+    def described(self) -> dict[str, object]:
+        """Return each right as lists and logs show it: names sorted, None for no limit."""
+        values = {name: getattr(self, name) for name in Rights.model_fields}
+        return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()}
+
+    def check(self, document: JobDocument) -> None:
+        """Raises Refused (forbidden) for an order that the sender must not place."""
+        self._check_target(document)
+        self._check_permissions(document)
+        if document.starts_run and (self.max_usd_per_run is not None or self.max_usd_per_day is not None):
+            self._check_charge(document.options.max_total_charge_usd)
+
+    def _check_target(self, document: JobDocument) -> None:
+        kind, name = document.target
+        if not document.starts_run:
+            if not self.has(Scope.COLLECT):
+                _refuse(f"needs the scope collect for {kind}: it may take over no run and read no other dataset")
+            return
+        allowed = self.actors if kind == "actor" else self.actor_tasks
+        if allowed is not None and spelling(name) not in allowed:
+            which = ", ".join(sorted(allowed)) or f"no {kind} at all"
+            _refuse(f"does not cover the {kind} {name[:100]}: it may run {which[:300]}")
+
+    def _check_permissions(self, document: JobDocument) -> None:
+        level = document.options.force_permission_level
+        if level == "FULL_PERMISSIONS" and not self.has(Scope.FULL_PERMISSIONS):
+            _refuse("needs the scope full-permissions for options.force_permission_level")
+        if document.own and (self.is_bounded or not self.has(Scope.CANCEL_ANY)):
+            _refuse('needs the scope cancel-any, and no limit of Actors or dollars, for "own": true')
+
+    def _check_charge(self, charge: float | None) -> None:
+        most = min(limit for limit in (self.max_usd_per_run, self.max_usd_per_day) if limit is not None)
+        if charge is None:
+            _refuse(f"needs options.max_total_charge_usd in each order: at most {most:g}")
+        elif charge > most:
+            _refuse(f"allows options.max_total_charge_usd up to {most:g}, not {charge:g}")
+
+
+EVERYTHING = Rights()
+
+
+def spelling(name: str) -> str:
+    """Return the one spelling in which names of Actors are compared: `user/name` and `user~name` are the same."""
+    return name.replace("/", "~")
+
+
+def _refuse(why: str) -> None:
+    raise Refused(Code.FORBIDDEN, f"The API key {why}. Nothing was started.")

@@ -1,0 +1,27 @@
+"""Who asked for something, through which door, and what that sender may do."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from actorline.jobs.rights import EVERYTHING, Rights
+
+Door = Literal["cli", "http", "celery", "beat", "hook", "upkeep"]
+
+
+@dataclass(frozen=True)
+class Sender:
+    """`holder`: over HTTP the API key's name, or in parentheses who needs none; `address`: where from."""
+
+    door: Door
+    holder: str | None = None
+    address: str | None = None
+    rights: Rights = EVERYTHING
+
+    def facts(self) -> dict[str, str]:
+        """Return what the timeline and the audit log say of it: never a part of a document's hash."""
+        found = {"door": self.door, "by": self.holder, "address": self.address}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+FROM_TERMINAL: Final = Sender("cli")
+FROM_CELERY: Final = Sender("celery")
