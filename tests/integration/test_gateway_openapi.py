@@ -1,19 +1,25 @@
 """The HTTP door against its own OpenAPI document: whatever fits it and whatever doesn't, schemathesis sends it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gateway_process import Gateway, running_gateway
 from real_parts import running_line
 
+from actorline.api_keys import create_key
 from actorline.errors import Code
+from actorline.jobs.rights import Rights, Scope
+from actorline.jobs.sender import FROM_TERMINAL
 
 pytestmark = pytest.mark.thorough
 
 BOOTSTRAP = "0123456789abcdef0123456789abcdef"
-SECONDS = 35
+SECONDS = 25
+SECONDS_A_KEY = 12
 SETTINGS = """
 # what a JSON Schema can't say (a power of two, the same key in header and document) is refused with 422
 [checks.positive_data_acceptance]
@@ -21,9 +27,24 @@ expected-statuses = ["2xx", "401", "403", "404", "409", "422"]
 
 # a job that has ended, so that nothing is waited for
 [parameters]
-"path.key" = "fuzzed"
-"path.name" = "OUTPUT"
+"path.key" = "{key}"
+{more}"path.name" = "OUTPUT"
 """
+CANARY_CHECK = """
+import schemathesis
+
+@schemathesis.check
+def tells_nothing_of_another_account(ctx, response, case):
+    assert b"canary" not in response.content
+"""
+KEYS = {
+    "reader": Rights(scopes=frozenset({Scope.READ}), accounts=frozenset({"default"})),
+    "service": Rights(
+        scopes=frozenset({Scope.SUBMIT, Scope.READ, Scope.CANCEL}), accounts=frozenset({"default"}),
+        actors=frozenset({"demo~gw-openapi"}), actor_tasks=frozenset(), max_usd_per_run=1, max_usd_per_day=5,
+    ),
+    "manager": Rights(scopes=frozenset(Scope) - {Scope.SUBMIT, Scope.READ}, accounts=frozenset({"default"})),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -42,18 +63,46 @@ def document(gateway: Gateway):
     return gateway.http.get("/openapi.json").json()
 
 
-@pytest.mark.timeout(180)
-def test_nothing_that_is_sent_breaks_the_document_or_the_door(gateway, tmp_path):
-    (tmp_path / "schemathesis.toml").write_text(SETTINGS)
+def start_fuzzing(gateway: Gateway, folder: Path, token: str, *, seconds: int, key: str, more: str = "") -> Any:
+    """`more`: further parameters with fixed values."""
+    folder.mkdir(exist_ok=True)
+    (folder / "schemathesis.toml").write_text(SETTINGS.format(key=key, more=more))
+    (folder / "canary_check.py").write_text(CANARY_CHECK)
     command = [
         Path(sys.executable).with_name("schemathesis"), "run", f"{gateway.url}/openapi.json", "--checks", "all",
-        "--header", f"Authorization: Bearer {BOOTSTRAP}", "--max-time", str(SECONDS), "--workers", "2", "--seed", "1",
+        "--header", f"Authorization: Bearer {token}", "--max-time", str(seconds), "--workers", "2", "--seed", "1",
         "--generation-database", "none", "--request-timeout", "30", "--warnings", "off", "--no-color",
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout[-6000:]
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "canary_check", "PYTHONPATH": str(folder)}
+    with (folder / "out").open("w") as out:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=out)
+
+
+@pytest.mark.timeout(180)
+def test_nothing_that_is_sent_breaks_the_document_or_the_door(gateway, tmp_path):
+    fuzzing = start_fuzzing(gateway, tmp_path, BOOTSTRAP, seconds=SECONDS, key="fuzzed")
+    assert fuzzing.wait(120) == 0, (tmp_path / "out").read_text()[-6000:]
     assert gateway.logged("request_failed") == []
     assert gateway.http.get("/readyz").status_code == 200
+
+
+@pytest.mark.timeout(180)
+def test_no_key_is_told_of_another_accounts_job(gateway, tmp_path):
+    """Three keys of different rights, all at once; whatever they ask for is a job of an account that they don't see."""
+    theirs = {"key": "theirs", "actor": "canary/actor", "account": "second", "labels": {"canary": "canary"}}
+    assert gateway.http.post("/v1/jobs", json=theirs).status_code == 202
+    runs = {
+        name: start_fuzzing(
+            gateway, tmp_path / name, create_key(gateway.line.ledger, name, rights, FROM_TERMINAL),
+            seconds=SECONDS_A_KEY, key="theirs", more='"header.Idempotency-Key" = "theirs"\n',
+        )
+        for name, rights in KEYS.items()
+    }  # fmt: skip
+    for name, fuzzing in runs.items():
+        assert fuzzing.wait(120) == 0, (name, (tmp_path / name / "out").read_text()[-6000:])
+    assert gateway.logged("request_failed") == []
+    whose = {entry.data.get("by") for entry in gateway.line.ledger.timeline("theirs")} - {None}
+    assert whose == {"(operator)"}
 
 
 def test_the_document_names_every_status_with_a_problem_document(document):
