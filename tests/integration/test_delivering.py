@@ -195,6 +195,19 @@ def test_a_manifest_that_somebody_planted_decides_nothing(ledger, collected, tmp
     assert ledger.load("k").state is State.DELIVERED
 
 
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "attempt-2/../../secret", "records/OUTPUT"])
+def test_a_planted_manifest_moves_no_file_that_is_none_of_the_jobs(ledger, collected, tmp_path, name):
+    (tmp_path / "secret").write_text("secret")
+    deliver(ledger, collected(*OLDER))
+    path = tmp_path / "rows" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["parts"][0]["name"] = name
+    path.write_text(json.dumps(manifest | {"retries": 7}))
+    with pytest.raises(SinkError, match="is no manifest"):
+        deliver(ledger, collected())
+    assert (tmp_path / "secret").read_text() == "secret"
+
+
 def test_what_lies_there_afterwards_is_read_only_if_it_is_what_the_ledger_knows(ledger, collected, tmp_path):
     deliver(ledger, collected(*OLDER))
     path = tmp_path / "rows" / "manifest.json"

@@ -51,7 +51,7 @@ def test_a_record_that_cannot_be_read_makes_the_job_partial_and_the_others_are_d
 
 
 def test_a_record_of_any_key_that_the_platform_allows_is_delivered(line):
-    keys = ["r" * 256, "r" * 255 + "s", "manifest.json", "_actorline.json", "_SUCCESS", "..", ".hid", "x'()!"]
+    keys = ["r" * 256, "r" * 255 + "s", "manifest.json", "_actorline.json", "_SUCCESS", "...", ".hid", "x'()!"]
     actor = line.emulator.actor("names", items=3, duration_secs=0.2, records={key: {"body": key} for key in keys})
     document = {"key": "names", "actor": actor, "poll_interval_secs": 1, "collect": {"records": keys}}
     result = line.submit(document).get(timeout=60)

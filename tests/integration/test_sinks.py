@@ -1,5 +1,6 @@
 """Sinks: rows in an object store (an S3 server) and on disks, whatever they refuse."""
 
+import contextlib
 import gzip
 import hashlib
 import json
@@ -15,7 +16,8 @@ from real_parts import ROOT, Line, delivery_of, make_line, reason_of, running_wo
 from terminal import ACTORLINE, Done
 
 from actorline.client import Client
-from actorline.delivery.sink import open_sink
+from actorline.delivery.sink import SinkError, open_sink
+from actorline.delivery.sink.names import record_file
 from actorline.delivery.sink.objects import _connect
 
 pytestmark = pytest.mark.thorough
@@ -199,6 +201,29 @@ def test_folder_of_another_job_is_refused_before_money_is_spent(store, cloud, li
     assert (first["state"], reason["name"], reason["code"]) == ("DELIVERED", "JobRefused", "sink-refused")
     assert f"taken by the job first-{kind}" in reason["message"]
     assert (reason["billed"], len(at.emulator.starts(actor))) == (False, 1)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/secret", "a/../../secret", "..", "a//b", "a\\..\\b", "%2e%2e/secret"])
+def test_no_name_leads_out_of_a_prefix_of_a_store(here, name):
+    outside, sink = open_sink("s3://bucket/around/"), open_sink("s3://bucket/around/sink/")
+    outside.write_once("secret", b"secret")
+    for use in (
+        sink.read,
+        lambda name: sink.move(name, "taken"),
+        lambda name: sink.write_once(name, b"x"),
+        sink.remove,
+    ):
+        with contextlib.suppress(SinkError):
+            assert use(name) != b"secret"
+    files = here.files("s3://bucket/around/")
+    assert {name: content for name, content in files.items() if not name.startswith("sink/")} == {"secret": b"secret"}
+
+
+def test_a_record_of_any_key_is_stored_and_read_in_a_store(here):
+    sink = open_sink("s3://bucket/names/")
+    for key in (*"!'().-_", "..", "manifest.json", "_actorline.json", "r" * 256, "../x", "%41", "ü", "a b"):
+        sink.write_once(f"records/{record_file(key)}", key.encode())
+        assert sink.read(f"records/{record_file(key)}") == key.encode()
 
 
 # -- refused before money is spent
