@@ -4,7 +4,7 @@ import structlog
 from celery import shared_task
 
 from actorline.errors import Refused, Unavailable
-from actorline.jobs.orphans import Orphan, adopt, find_orphans, look_again
+from actorline.jobs.orphans import Orphan, adopt, close_resurrection, find_orphans, look_again
 from actorline.jobs.upkeep import Stage
 from actorline.platform import errors as platform_errors
 from actorline.platform.runs import abort_run
@@ -28,15 +28,17 @@ def sweep(account: str) -> None:
 
 @shared_task(name="actorline.look_again", ignore_result=True)
 def second_look(key: str, attempt: int) -> None:
-    """Search once more for a start that was unclear; what it made unnoticed is aborted, and told."""
+    """Search once more for a start or a resurrection that was unclear; what it made unnoticed is aborted, and told."""
     try:
         found = look_again(ledger(), platform_of(key), installation(), key, attempt)
+        is_over = close_resurrection(ledger(), platform_of(key), key)
     except (platform_errors.PlatformError, Refused) as error:
         log.warning("second_look_failed", job_key=key, error=str(error))
         return
     if found:
         log.error("second_run_found", job_key=key, runs=found)
-    ledger().forget_second_look(key, attempt)
+    if is_over:
+        ledger().forget_second_look(key, attempt)
 
 
 def _treat(orphan: Orphan) -> None:

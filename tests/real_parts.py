@@ -86,6 +86,9 @@ class Emulator:
     def get(self, path: str) -> Any:
         return self._send("GET", path)
 
+    def post(self, path: str) -> Any:
+        return self._send("POST", path)
+
     def read(self, path: str) -> bytes:
         return self._answer("GET", path, None)
 

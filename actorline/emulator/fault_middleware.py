@@ -14,6 +14,7 @@ from actorline.emulator.faults import (
     DelayFault,
     Fault,
     FaultPlan,
+    LateFault,
     OtherAnswer,
     ResetAfterFault,
     ResetBeforeFault,
@@ -56,6 +57,9 @@ class FaultMiddleware:
                 await self._app(scope, receive, _Stalled(send, fault.after_bytes, fault.secs))
             case SlowWireFault():
                 await self._app(scope, receive, _Slow(send, fault.latency_secs, fault.bytes_per_sec))
+            case LateFault():
+                await asyncio.sleep(fault.secs)
+                await self._app(scope, receive, send)
             case _:
                 assert_never(fault)
 

@@ -93,6 +93,13 @@ class StallBodyFault(_Fault):
     secs: float = Field(3600, ge=0)
 
 
+class LateFault(_Fault):
+    """The request lies somewhere on its way, and is carried out late, whether its sender waits or not."""
+
+    action: Literal["late"]
+    secs: float = Field(ge=0)
+
+
 class SlowWireFault(_Fault):
     """The reply comes over a long, thin wire: late, and so many bytes a second."""
 
@@ -109,7 +116,8 @@ Fault = Annotated[
     | ResetAfterFault
     | CutBodyFault
     | StallBodyFault
-    | SlowWireFault,
+    | SlowWireFault
+    | LateFault,
     Field(discriminator="action"),
 ]
 

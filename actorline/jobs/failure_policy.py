@@ -20,13 +20,18 @@ class Chance(Enum):
     NONE = auto()
 
 
-def next_chance(job: Job, run: Run, *, now: float, settle_s: float) -> Chance:
-    """What comes after a run's end. `settle_s`: seconds after which a resurrection that isn't seen has not happened."""
+def next_chance(job: Job, run: Run, *, now: float, send_by_s: float, settle_s: float) -> Chance:
+    """Return what comes after a run's end.
+
+    `settle_s`: seconds after which a resurrection that isn't seen has not happened, counted from when it was sent at
+    the latest, which is `send_by_s` after its announcement. It is waited for although nobody wants the run any more:
+    the run would go on unseen.
+    """
+    asked = job.resurrection
+    if asked and not has_come(job, run) and now < (asked.sent_at or asked.at + send_by_s) + settle_s:
+        return Chance.LOOK_AGAIN
     if run.status not in FAILURES or job.reason or job.wanted or not job.order.may_abort:
         return Chance.NONE
-    asked = job.resurrection
-    if asked and not has_come(job, run) and now < asked.at + settle_s:
-        return Chance.LOOK_AGAIN
     policy = job.order.on_failure
     if job.resurrects < policy.resurrect:
         return Chance.RESURRECT

@@ -33,11 +33,14 @@ class Resurrection(BaseModel):
     """Written before a run is resurrected: whether that happened is read from the run, not believed of a reply.
 
     `expected`: the run's `stats.resurrectCount` once it has worked. `finished_at`: when the run had ended before.
+    `sent_at`: when a request was given up whose outcome nobody knows. It stays with the job, also after its end, until
+    the run shows it, or until it can't come any more.
     """
 
     expected: int
     at: float
     finished_at: str | None
+    sent_at: float | None = None
 
 
 class Job(BaseModel):

@@ -12,11 +12,11 @@ from typing import Final
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.sender import Sender
 from actorline.jobs.start_search import SKEW_SECS, find_runs
-from actorline.jobs.states import Event, sources
+from actorline.jobs.states import TERMINAL, Event, sources
 from actorline.jobs.submit import Submitted, submit
 from actorline.platform.client import Platform
 from actorline.platform.marker import list_going, make_marker
-from actorline.platform.runs import TERMINAL_STATUSES, RunSummary
+from actorline.platform.runs import TERMINAL_STATUSES, RunSummary, get_run
 from actorline.settings import Settings
 
 ANY_TIME: Final = datetime(2015, 1, 1, tzinfo=UTC)  # older than the platform
@@ -50,8 +50,10 @@ def _is_wanted(ledger: Ledger, key: str, attempt: int, run_id: str) -> bool:
     if job is None or job.intent is not None:
         return True  # a start is under way, and searches for its run itself
     if job.run_id == run_id:
-        if not job.is_terminal or job.run_status in TERMINAL_STATUSES or not job.order.may_abort:
-            return True  # seen ended and going again: somebody resurrected it by hand
+        if not job.is_terminal or not job.order.may_abort:
+            return True
+        if job.run_status in TERMINAL_STATUSES and job.resurrection is None:
+            return True  # seen ended and going again, and not by us: somebody resurrected it by hand
         ledger.add_stray(run_id, key)
         return False
     ledger.record_run(key, attempt, job.epoch, run_id, states=sources(Event.RUN_KNOWN), care_s=0, found=True)
@@ -71,6 +73,24 @@ def look_again(ledger: Ledger, platform: Platform, installation: str, key: str, 
     for run_id in unknown:
         _is_wanted(ledger, key, attempt, run_id)
     return unknown
+
+
+def close_resurrection(ledger: Ledger, platform: Platform, key: str) -> bool:
+    """Look once more, long after it was sent, whether the run shows a resurrection that nobody saw; if it goes on and
+    its job has ended, it is a stray. From then on one that goes on again is somebody else's.
+
+    False: the job has not ended yet, so it is to be looked at again. Raises PlatformError.
+    """
+    job = ledger.load(key)
+    if job is None or job.resurrection is None or job.run_id is None:
+        return True
+    if not job.is_terminal:
+        return False
+    if not get_run(platform, job.run_id).is_terminal:
+        ledger.add_stray(job.run_id, key)
+        ledger.tell(key, "stray-run", run_id=job.run_id, attempt=job.attempt, found=True)
+    ledger.change(key, states=TERMINAL, epoch=job.epoch, fields={"resurrection": None})
+    return True
 
 
 def adopt(ledger: Ledger, settings: Settings, orphan: Orphan) -> Submitted:

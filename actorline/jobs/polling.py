@@ -7,7 +7,7 @@ from actorline.errors import Code, Reason
 from actorline.jobs.attempts import next_attempt
 from actorline.jobs.brake import is_paused
 from actorline.jobs.ending import STOP_EVENTS, end_job, judge_end, stop_reason
-from actorline.jobs.failure_policy import FAILURES, Chance, next_chance
+from actorline.jobs.failure_policy import FAILURES, Chance, has_come, next_chance
 from actorline.jobs.fleet import Fleet
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.ledger import Ledger
@@ -114,7 +114,8 @@ class Poller:
         return job.hinted_at is not None and self.ledger.now() - job.hinted_at < HINTED_SECS
 
     def _ended(self, job: Job, run: Run) -> Step:
-        match next_chance(job, run, now=self.ledger.now(), settle_s=self.settings.start_settle_secs):
+        send_by_s, settle_s = self.settings.send_by_secs, self.settings.start_settle_secs
+        match next_chance(job, run, now=self.ledger.now(), send_by_s=send_by_s, settle_s=settle_s):
             case Chance.LOOK_AGAIN:
                 return self._goes_on(job, run)
             case Chance.RESURRECT:
@@ -142,7 +143,9 @@ class Poller:
 
     def _conclude(self, job: Job, run: Run) -> Step:
         rows_wanted = job.order.on_failure.deliver_partial or (run.status == "SUCCEEDED" and job.reason is None)
-        facts = {**run_fields(run, self.settings), "run_log": self._log_of(job, run)}
+        facts: dict[str, object] = {**run_fields(run, self.settings), "run_log": self._log_of(job, run)}
+        if has_come(job, run):  # one that hasn't stays known: the sweep aborts the run if it comes after all
+            facts |= _GOES_ON
         seen = job.model_copy(update={**facts, "run_status": run.status})
         self.ledger.tell(job.key, "run-ended", run_status=run.status, cost_usd=run.usage_total_usd)
         if not rows_wanted:

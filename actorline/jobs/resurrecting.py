@@ -1,17 +1,26 @@
-"""Resurrecting a failed run: with an intent on disk, asked for once, and judged by what the run shows afterwards."""
+"""Resurrecting a failed run, under the guards of a start: lease, intent on disk, a span within which it is sent.
+
+It is asked for once, and judged by what the run shows afterwards. One that nobody sees stays known until a later look.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from redis.exceptions import LockError
+from redis.lock import Lock
+
+from actorline.jobs.durability import NotDurableError
 from actorline.jobs.job import Job, Resurrection, iso_time
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.start_lease import LEASE_SECS, holding_on, release
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop, Wait
 from actorline.jobs.watch import watch_secs
-from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
-from actorline.platform.runs import Run, resurrect_run
+from actorline.platform.resurrection import resurrect_run
+from actorline.platform.runs import Run
+from actorline.platform.start import SendBy, StartDeferred, StartRefused, StartUnclear
 from actorline.settings import Settings
 
 CAPACITY_SECS: Final = 20.0  # capacity comes back within minutes
@@ -26,35 +35,65 @@ class Resurrector:
     def resurrect(self, job: Job, run: Run) -> Step:
         """Set the run going again. What a lost reply hides, the next poll sees: the run goes on, or counts it."""
         every = job.order.poll_interval_secs
+        send_by = SendBy(self.settings.send_by_secs)
+        lease = self.ledger.lease("start", job.key, seconds=LEASE_SECS)
+        if not lease.acquire():  # another execution is asking for it
+            return self._note(job, "", {}, seconds=every)
+        try:
+            with holding_on(self.ledger, job, lease):
+                return self._send(job, run, send_by, lease)
+        finally:
+            release(lease)
+
+    def _send(self, job: Job, run: Run, send_by: SendBy, lease: Lock) -> Step:
+        every, query = job.order.poll_interval_secs, job.order.on_failure.resurrect_query()
+        asked: list[Resurrection] = []
+        before = {"resurrection": job.resurrection, "resurrects": job.resurrects}
+        try:
+            resurrect_run(
+                self.platform, run.id, query, send_by=send_by,
+                announce=lambda: asked.append(self._announce(job, run, lease)),
+            )  # fmt: skip
+        except _OvertakenError:
+            return Stop()
+        except LockError:  # it took too long to get here; somebody else is at it
+            return Wait(every)
+        except (StartDeferred, NotDurableError) as error:  # certain not to have happened: asked for again later
+            return self._note(job, "waiting", {"message": str(error)}, seconds=CAPACITY_SECS, fields=before)
+        except StartUnclear as error:
+            sent = asked[0].model_copy(update={"sent_at": self.ledger.now()})
+            return self._note(
+                job, "resurrection-unclear", {"message": str(error)}, seconds=every, fields={"resurrection": sent}
+            )
+        except StartRefused as error:
+            given_up = {**before, "resurrects": job.order.on_failure.resurrect}
+            return self._note(job, "resurrection-refused", {"message": str(error)}, seconds=0, fields=given_up)
+        return Wait(every)
+
+    def _announce(self, job: Job, run: Run, lease: Lock) -> Resurrection:
+        """Write the intent, on disk. Raises LockError, NotDurableError and _OvertakenError; then nothing is sent."""
+        lease.reacquire()
+        now = self.ledger.load(job.key)
+        if now is None or (now.resurrection, now.resurrects) != (job.resurrection, job.resurrects):
+            raise _OvertakenError  # an execution that held the lease before has asked for it
+        self.ledger.plan_second_look(job.key, job.attempt)
         intent = Resurrection(
             expected=(run.stats.resurrect_count or 0) + 1,
             at=self.ledger.now(),
             finished_at=iso_time(run.finished_at.timestamp()) if run.finished_at else None,
         )
         number = job.resurrects + 1
-        told = {"number": number, "run_status": run.status, "cost_usd": run.usage_total_usd}
-        asked = self._note(
+        step = self._note(
             job,
             "resurrecting",
-            told,
-            seconds=every,
+            {"number": number, "run_status": run.status, "cost_usd": run.usage_total_usd},
+            seconds=job.order.poll_interval_secs,
             on_disk=True,
             fields={"resurrection": intent, "resurrects": number},
         )
-        if isinstance(asked, Stop):
-            return asked
-        try:
-            resurrect_run(self.platform, run.id, job.order.on_failure.resurrect_query())
-        except (platform_errors.CapacityExceeded, platform_errors.RateLimited) as error:
-            # certain not to have happened: the same one is asked for again later
-            back = {"resurrection": None, "resurrects": job.resurrects}
-            return self._note(job, "waiting", {"message": str(error)}, seconds=CAPACITY_SECS, fields=back)
-        except platform_errors.PlatformUnavailable as error:
-            return self._note(job, "resurrection-unclear", {"message": str(error)}, seconds=every)
-        except platform_errors.PlatformError as error:
-            given_up = {"resurrection": None, "resurrects": job.order.on_failure.resurrect}
-            return self._note(job, "resurrection-refused", {"message": str(error)}, seconds=0, fields=given_up)
-        return asked
+        if isinstance(step, Stop):
+            raise _OvertakenError
+        return intent
 
     def _note(
         self,
@@ -78,3 +117,7 @@ class Resurrector:
             fields={"sent_at": "@now", **(fields or {})},
         )
         return Stop() if won is None else Wait(seconds)
+
+
+class _OvertakenError(Exception):
+    """Somebody else changed the job, or it isn't wanted any more."""

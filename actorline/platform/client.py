@@ -50,7 +50,7 @@ class Governor(Protocol):
 class Platform:
     """One account at one API, shared by all threads of a process.
 
-    Every method raises only PlatformError and, but for `post_once`, repeats its request within the bounds of `retry`.
+    Every method raises only PlatformError, and repeats its request within the bounds of `retry`.
     """
 
     def __init__(
@@ -98,10 +98,6 @@ class Platform:
     def post_data(self, path: str, params: Params | None = None) -> Any:
         """POST without a body, for what has the same effect when it comes twice, such as an abort; returns `data`."""
         return self._call("POST", path, params, _unwrap)
-
-    def post_once(self, path: str, params: Params | None = None) -> Any:
-        """POST without a body, sent once: after PlatformUnavailable it may have been carried out. Returns `data`."""
-        return _unwrap(self._send("POST", path, params, headers=None, stream=False))
 
     def post_json(self, path: str, body: Mapping[str, Any]) -> Any:
         """POST a JSON object, for what has the same effect when it comes twice (an idempotency key); returns `data`."""

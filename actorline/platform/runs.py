@@ -1,6 +1,6 @@
 """Runs: reading, listing and aborting them, and the end of their log."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -106,15 +106,6 @@ def abort_run(platform: Platform, run_id: str, *, gracefully: bool = False) -> R
     """
     params = {"gracefully": "true"} if gracefully else None
     return Run.from_platform(platform.post_data(f"actor-runs/{safe_id(run_id)}/abort", params))
-
-
-def resurrect_run(platform: Platform, run_id: str, params: Mapping[str, str]) -> Run:
-    """Sets a run that has ended going again, with its storages; `params`: `timeout`, `memory` where they change.
-
-    Sent once: after PlatformUnavailable the run's `stats.resurrectCount` tells. Source: OpenAPI,
-    /v2/actor-runs/{runId}/resurrect.
-    """
-    return Run.from_platform(platform.post_once(f"actor-runs/{safe_id(run_id)}/resurrect", params))
 
 
 def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[str] = ()) -> Iterator[RunSummary]:

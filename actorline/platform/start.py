@@ -96,7 +96,38 @@ def post_start(
     headers: Mapping[str, str] | None = None,
     stream: bool = False,
 ) -> requests.Response:
-    """Send a request that starts a run, once, and answer whatever came back.
+    """Send a request that starts a run, once, and answer whatever came back. Raises what `post_guarded` raises."""
+    return post_guarded(
+        platform,
+        f"{order.path}/{endpoint}",
+        order.query,
+        body=order.body,
+        headers={
+            "User-Agent": order.marker,
+            "Content-Type": order.content_type,
+            "Accept": "application/json",
+            **(headers or {}),
+        },
+        send_by=send_by,
+        announce=announce,
+        silence_secs=silence_secs,
+        stream=stream,
+    )
+
+
+def post_guarded(
+    platform: Platform,
+    path: str,
+    query: Mapping[str, str],
+    *,
+    headers: Mapping[str, str],
+    send_by: SendBy,
+    announce: Callable[[], None],
+    silence_secs: float,
+    body: bytes | None = None,
+    stream: bool = False,
+) -> requests.Response:
+    """POST what costs money, once, and return whatever came back.
 
     Raises StartDeferred if it is certain that nothing arrived, StartUnclear if no answer came.
     """
@@ -105,27 +136,22 @@ def post_start(
     with session if not stream else contextlib.nullcontext():
         try:
             return session.post(
-                f"{platform.api_root}{order.path}/{endpoint}",
-                params=dict(order.query),
-                data=order.body,
-                headers={
-                    "User-Agent": order.marker,
-                    "Content-Type": order.content_type,
-                    "Accept": "application/json",
-                    **(headers or {}),
-                },
+                f"{platform.api_root}{path}",
+                params=dict(query),
+                data=body,
+                headers=dict(headers),
                 timeout=(platform.timeouts[0], silence_secs),
                 allow_redirects=False,
                 stream=stream,
             )
         except _TooLateError as error:
-            message = "the start was not sent: this process was held up for longer than a start may take"
+            message = "nothing was sent: this process was held up for longer than a start may take"
             raise StartDeferred(PlatformUnavailable(message)) from error
         except requests.RequestException as fault:
             if not guard.sent:
                 message = f"the platform can't be reached ({describe_fault(fault)})"
                 raise StartDeferred(PlatformUnavailable(message)) from fault
-            message = f"the reply to the start is lost ({describe_fault(fault)})"
+            message = f"the reply is lost ({describe_fault(fault)})"
             raise StartUnclear(message) from fault
 
 
@@ -147,19 +173,19 @@ def run_id_in(content: bytes) -> str | None:
         return None
 
 
-def refusal(platform: Platform, response: requests.Response) -> NotStarted | StartUnclear:
-    """What an answer other than 2xx says of the start."""
+def refusal(platform: Platform, response: requests.Response, *, to: str = "the start") -> NotStarted | StartUnclear:
+    """What an answer other than 2xx says of the start, or of what else was sent under its guards (`to`)."""
     status = response.status_code
     if status == 408 or status >= 500:  # noqa: PLR2004
-        return StartUnclear(f"the platform answered {status} to the start")
+        return StartUnclear(f"the platform answered {status} to {to}")
     if response.is_redirect or status < 400:  # noqa: PLR2004
-        message = f"the platform answered {status} to the start; is ACTORLINE_API_URL right?"
+        message = f"the platform answered {status} to {to}; is ACTORLINE_API_URL right?"
         return StartRefused(InvalidRequest(message, status=status))
     error = platform.error_from_response(response)
     if isinstance(error, RateLimited | CapacityExceeded):
         return StartDeferred(error)
     if isinstance(error, PlatformUnavailable):  # not the API's answer: it doesn't prove that the API got nothing
-        return StartUnclear(f"something between here and the platform answered {status} to the start")
+        return StartUnclear(f"something between here and the platform answered {status} to {to}")
     return StartRefused(error)
 
 

@@ -3,7 +3,11 @@
 from typing import Any
 
 import pytest
-from real_parts import delivery_of, reason_of, wait_for
+from pydantic import SecretStr
+from real_parts import TOKEN, delivery_of, reason_of, wait_for
+
+from actorline.jobs.orphans import find_orphans
+from actorline.platform.client import Platform
 
 QUICK = {"poll_interval_secs": 1}
 FAILING = {"items": 300, "duration_secs": 0.5, "final_status": "FAILED", "usage_usd": 0.02}
@@ -100,3 +104,44 @@ def test_cancel_after_a_resurrection_aborts_the_run(line):
     assert type(raised.value).__name__ == "JobCancelled"
     (run,) = line.emulator.runs_of(actor)
     assert run["status"] == "ABORTED"
+
+
+def test_cancel_waits_for_a_resurrection_that_is_under_way(line, faults):
+    actor = line.emulator.actor("cancelled-amid", **FAILING, resurrected={"duration_secs": 60})
+    order = line.submit({"key": "cancelled-amid", "actor": actor, "on_failure": {"resurrect": 1}, **QUICK})
+    faults({"method": "POST", "action": "late", "secs": 3, "path_regex": "/resurrect$"})
+    wait_for(lambda: "resurrecting" in line.events("cancelled-amid"), what="the resurrection")
+    line.cancel("cancelled-amid")
+    with pytest.raises(Exception) as raised:  # noqa: PT011
+        order.get(timeout=30)
+    assert type(raised.value).__name__ == "JobCancelled"
+    (run,) = line.emulator.runs_of(actor)
+    assert (run["status"], len(resurrections(line, run["id"]))) == ("ABORTED", 1)
+    assert line.ledger.load("cancelled-amid").resurrection is None
+
+
+def test_resurrection_that_comes_after_the_end_is_aborted_and_a_persons_is_not(line, faults):
+    actor = line.emulator.actor("late-revived", **FAILING, resurrected={"duration_secs": 60})
+    line.submit({"key": "late-revived", "actor": actor, "on_failure": {"resurrect": 1}, **QUICK})
+    faults({"method": "POST", "action": "late", "secs": 9, "path_regex": "/resurrect$"})  # longer than it can be unseen
+    wait_for(lambda: "resurrecting" in line.events("late-revived"), what="the resurrection")
+    line.cancel("late-revived")
+    wait_for(lambda: line.state("late-revived") == "CANCELLED", what="the job's end")
+    line.emulator.end_faults()
+    (run,) = line.emulator.runs_of(actor)
+
+    def run_is(status):
+        return wait_for(lambda: line.emulator.run(run["id"])["status"] == status, what=f"a run that is {status}")
+
+    run_is("RUNNING")
+    line.send("actorline.sweep", "default", queue="control")
+    run_is("ABORTED")
+    line.send("actorline.look_again", "late-revived", 1, queue="control")
+    wait_for(lambda: line.ledger.load("late-revived").resurrection is None, what="the second look")
+    wait_for(lambda: run["id"] not in line.ledger.strays(), what="the abort's being confirmed")
+    line.emulator.post(f"/v2/actor-runs/{run['id']}/resurrect")
+    platform = Platform(line.emulator.url, SecretStr(TOKEN), user_agent="test")
+    orphans = find_orphans(line.ledger, platform, line.ledger.installation(None), "default")
+    assert run["id"] not in [orphan.run.id for orphan in orphans]
+    assert run["id"] not in line.ledger.strays()
+    line.emulator.post(f"/v2/actor-runs/{run['id']}/abort")

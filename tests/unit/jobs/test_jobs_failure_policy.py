@@ -16,6 +16,8 @@ ENDED = datetime(2026, 11, 24, 8, tzinfo=UTC)
 LATER = datetime(2026, 11, 24, 9, tzinfo=UTC)
 BOTH = {"actor": "x", "on_failure": {"resurrect": 2, "new_runs": 1}}
 ASKED = {"expected": 1, "at": 1000.0, "finished_at": "2026-11-24T08:00:00.000Z"}
+UNCLEAR = {**ASKED, "sent_at": 1060.0}
+STOPPED = {"code": "cancelled", "message": "", "billed": True}
 
 
 def a_run(status: str, *, resurrect_count: int | None = 0, finished_at: datetime = ENDED) -> Run:
@@ -45,9 +47,14 @@ def a_run(status: str, *, resurrect_count: int | None = 0, finished_at: datetime
         ({"order": BOTH, "resurrects": 2}, a_run("FAILED"), Chance.NEW_RUN),
         ({"order": BOTH, "resurrects": 2, "new_runs": 1}, a_run("FAILED"), Chance.NONE),
         # a resurrection that was asked for and isn't to be seen yet
-        ({"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1119}, a_run("FAILED"), Chance.LOOK_AGAIN),
-        ({"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1121}, a_run("FAILED"), Chance.RESURRECT),
-        ({"order": BOTH, "resurrects": 2, "resurrection": ASKED, "now": 1121}, a_run("FAILED"), Chance.NEW_RUN),
+        ({"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1129}, a_run("FAILED"), Chance.LOOK_AGAIN),
+        ({"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1131}, a_run("FAILED"), Chance.RESURRECT),
+        ({"order": BOTH, "resurrects": 2, "resurrection": ASKED, "now": 1131}, a_run("FAILED"), Chance.NEW_RUN),
+        ({"order": BOTH, "resurrects": 2, "resurrection": UNCLEAR, "now": 1179}, a_run("FAILED"), Chance.LOOK_AGAIN),
+        # which is waited for although nobody wants the run any more
+        ({"order": BOTH, "resurrection": ASKED, "wanted": "cancel", "now": 1129}, a_run("FAILED"), Chance.LOOK_AGAIN),
+        ({"order": BOTH, "resurrection": ASKED, "reason": STOPPED, "now": 1129}, a_run("FAILED"), Chance.LOOK_AGAIN),
+        ({"order": BOTH, "resurrection": ASKED, "reason": STOPPED, "now": 1131}, a_run("FAILED"), Chance.NONE),
         # and one that has come, and failed again
         (
             {"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1001},
@@ -64,7 +71,7 @@ def a_run(status: str, *, resurrect_count: int | None = 0, finished_at: datetime
 def test_a_failed_run_is_resurrected_then_replaced_and_an_aborted_one_left_alone(make_job, job, run, chance):
     fields: dict[str, Any] = {"state": State.RUNNING, "run_id": "r1", **job}
     now = fields.pop("now", 1000.0)
-    assert next_chance(make_job(**fields), run, now=now, settle_s=120) is chance
+    assert next_chance(make_job(**fields), run, now=now, send_by_s=10, settle_s=120) is chance
 
 
 def test_the_next_attempt_keeps_nothing_of_the_last_run_but_its_cost(make_job):

@@ -1,0 +1,36 @@
+"""Resurrecting a run that has ended: it costs from then on, so it is sent as a start is, once and under its guards.
+
+Source: OpenAPI, /v2/actor-runs/{runId}/resurrect; there is no idempotency key for it.
+"""
+
+from collections.abc import Callable, Mapping
+
+from actorline.platform.client import Platform
+from actorline.platform.resource import safe_id
+from actorline.platform.start import START_TIMEOUT_SECS, SendBy, post_guarded, refusal
+
+
+def resurrect_run(
+    platform: Platform,
+    run_id: str,
+    params: Mapping[str, str],
+    *,
+    send_by: SendBy,
+    announce: Callable[[], None],
+    silence_secs: float = START_TIMEOUT_SECS,
+) -> None:
+    """Set a run that has ended going again, with its storages; `params`: `timeout`, `memory` where they change.
+
+    `announce`, and what is raised: see `start_run`. After StartUnclear the run's `stats.resurrectCount` tells.
+    """
+    with post_guarded(
+        platform,
+        f"/actor-runs/{safe_id(run_id)}/resurrect",
+        params,
+        headers={"User-Agent": platform.user_agent, "Accept": "application/json"},
+        send_by=send_by,
+        announce=announce,
+        silence_secs=silence_secs,
+    ) as response:
+        if response.status_code // 100 != 2:  # noqa: PLR2004
+            raise refusal(platform, response, to="the resurrection")
