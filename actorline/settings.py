@@ -200,6 +200,15 @@ class Settings(BaseSettings):
         kind = _SettingsFile if os.environ.get(SETTINGS_FILE_VARIABLE) else _FoundFile
         return (init_settings, env_settings, kind(settings_cls, file))
 
+    @field_validator("accounts")
+    @classmethod
+    def _one_spelling(cls, accounts: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        """An alias is written in small letters: the environment can't tell it from one with capitals."""
+        small = {alias.lower(): token for alias, token in accounts.items()}
+        if len(small) < len(accounts):
+            raise ValueError("an account is named twice: an alias's capitals are small letters")
+        return small
+
     @field_validator("redis_url", "results_url", "ledger_url")
     @classmethod
     def _known_address(cls, url: str | None) -> str | None:
@@ -298,7 +307,7 @@ class Settings(BaseSettings):
     @cached_property
     def tokens(self) -> dict[str, SecretStr]:
         """Account alias in small letters -> token. Raises SettingsError if APIFY_TOKEN_FILE can't be read."""
-        tokens = {alias.lower(): token for alias, token in self.accounts.items()}
+        tokens = dict(self.accounts)
         if self.apify_token and self.apify_token.get_secret_value().strip():
             tokens["default"] = self.apify_token
         elif self.apify_token_file:

@@ -1,6 +1,6 @@
 """The brake: no new paid run is started; running ones go on and their rows are collected."""
 
-from typing import Final
+from typing import Final, cast
 
 from actorline.jobs.ledger import Ledger
 
@@ -9,16 +9,24 @@ EVERY_ACCOUNT: Final = "*"
 
 def pause(ledger: Ledger, account: str = EVERY_ACCOUNT) -> None:
     """Start nothing for an account, or for any. Safe to repeat."""
-    ledger.redis.sadd(ledger.name("paused"), account)
+    ledger.redis.sadd(ledger.name("paused"), account.lower())
 
 
 def resume(ledger: Ledger, account: str = EVERY_ACCOUNT) -> None:
     """Take the brake off; EVERY_ACCOUNT takes all of them off."""
     if account == EVERY_ACCOUNT:
         ledger.redis.delete(ledger.name("paused"))
-    else:
-        ledger.redis.srem(ledger.name("paused"), account)
+        return
+    spellings = [each for each in _paused(ledger) if each.lower() == account.lower()]
+    if spellings:
+        ledger.redis.srem(ledger.name("paused"), *spellings)
 
 
 def is_paused(ledger: Ledger, account: str) -> bool:
-    return any(ledger.redis.smismember(ledger.name("paused"), [EVERY_ACCOUNT, account]))
+    """Return whether the brake is on for the account, or for all."""
+    return not {EVERY_ACCOUNT, account.lower()}.isdisjoint(each.lower() for each in _paused(ledger))
+
+
+def _paused(ledger: Ledger) -> set[str]:
+    """The accounts as they were written: an earlier version kept capitals."""
+    return cast("set[str]", ledger.redis.smembers(ledger.name("paused")))

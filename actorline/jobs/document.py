@@ -62,6 +62,13 @@ MediaType = Annotated[str, Field(max_length=300, pattern=f"^{MEDIA_TYPE_PATTERN.
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
+Account = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="An alias; capitals are small letters"),
+    AfterValidator(str.lower),
+]
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -209,7 +216,7 @@ class JobDocument(Section):
     mode: Literal["async", "sync"] = "async"
     collect: Collect = Collect()
     sink: Sink = Sink()
-    account: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    account: Account = "default"
     poll_interval_secs: float = Field(5, ge=1, le=3600, allow_inf_nan=False)
     deadline_secs: float | None = Field(None, gt=0, allow_inf_nan=False, description="Counted from queued_at")
     on_deadline: Literal["abort"] = "abort"
@@ -289,6 +296,10 @@ class JobDocument(Section):
     @cached_property
     def _body_hash(self) -> str:
         return self._sha256_of(set(type(self).model_fields) - {"key", "notify", "labels"})
+
+    def hash_as_spelled(self, account: str) -> str:
+        """Return the hash that an earlier version gave the order, which told the account's capitals apart."""
+        return self.model_copy(update={"account": account}).body_hash()
 
     def likeness(self) -> str:
         """sha256 of what decides which rows come and where to: equal for orders whose deliveries serve each other."""

@@ -51,6 +51,7 @@ class NewJob:
     caller: Mapping[str, Any] | None = None
     sender: Sender | None = None
     allowance: Allowance | None = None
+    earlier_hash: str | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ class Ledger:
                 caller["id"] if caller else "", json.dumps(caller) if caller else "",
                 json.dumps(sender.facts() if sender else {}),
                 allowance.nano_usd if allowance else 0, allowance.limit_nano_usd if allowance else "",
+                order.earlier_hash or "",
                 *(part for pair in fields.items() for part in pair)]  # fmt: skip
         return keys, args
 
@@ -204,7 +206,8 @@ class Ledger:
         return self._scripts[script](keys=keys, args=args)
 
     def account(self, key: str) -> str | None:
-        return cast("str | None", self.redis.hget(self.name("job", key), "account"))
+        account = cast("str | None", self.redis.hget(self.name("job", key), "account"))
+        return account.lower() if account else None  # a job of an earlier version may have capitals
 
     def load_input(self, key: str) -> bytes:
         return (self.redis.hget(self.name("job", key), "input") or "{}").encode()

@@ -109,7 +109,18 @@ def _check(
         _check_roots(sink, settings, trusted=trusted)
     allowance = allowance_of(sender, document) if sender else None
     is_fresh = document.key is None and caller is None  # a message may come again after Redis has lost its first job
-    return NewJob(key, document, sink, fresh=is_fresh, caller=caller, sender=sender, allowance=allowance)
+    spelled = raw.get("account", document.account)
+    earlier_hash = None if spelled == document.account else document.hash_as_spelled(spelled)
+    return NewJob(
+        key,
+        document,
+        sink,
+        fresh=is_fresh,
+        caller=caller,
+        sender=sender,
+        allowance=allowance,
+        earlier_hash=earlier_hash,
+    )
 
 
 def _take(orders: Sequence[NewJob], ledger: Ledger) -> list[Submitted | Refused]:

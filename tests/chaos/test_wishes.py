@@ -25,7 +25,7 @@ def struck_line(valkey, emulator, tmp_path):
         workers.append(start_faulty_worker(line, fault))
 
         def next_worker():
-            wait_for(lambda: is_struck(workers[0]), what="the blow")
+            wait_for(lambda: is_struck(workers[0]), within=90, what="the blow")
             workers.append(start_worker("all", line))
             return workers[0]
 

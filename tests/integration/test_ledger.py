@@ -9,6 +9,7 @@ import pytest
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.windows import Window
 from actorline.errors import Code, Unavailable
+from actorline.jobs.brake import is_paused, pause, resume
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.job import Job
@@ -621,3 +622,18 @@ def test_a_request_is_obeyed_once_however_the_job_has_fared_since(ledger):
     assert (job.state, job.wanted, job.retries) == (State.FAILED, None, 1)
     retry_job(ledger, "k", request="once more")
     assert loaded(ledger).retries == 2
+
+
+def test_an_account_has_one_spelling_also_in_what_an_earlier_version_wrote(ledger):
+    now, before = (parse_document({"actor": "x", "account": account}) for account in ("team", "Team"))
+    assert now == before
+    spelled = before.model_copy(update={"account": "Team"})  # as an earlier version kept it
+    register(ledger, "k", document=spelled)
+    assert (loaded(ledger).order.account, ledger.account("k")) == ("team", "team")
+    again = NewJob("k", now, "file:///rows/k/", fresh=False, earlier_hash=now.hash_as_spelled("Team"))
+    assert [each.outcome for each in ledger.register([again], care_s=10)] == ["joined"]
+    ledger.redis.sadd(ledger.name("paused"), "Team")
+    assert is_paused(ledger, "team")
+    pause(ledger, "TEAM")
+    resume(ledger, "team")
+    assert not is_paused(ledger, "Team")

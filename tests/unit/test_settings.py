@@ -166,6 +166,13 @@ def test_a_token_file_without_a_token_is_told(folder, content, told):
         _ = load_settings(apify_token_file=folder / "token").tokens
 
 
+def test_account_that_is_named_twice_with_other_capitals_is_refused(folder):
+    (folder / "actorline.toml").write_text(f'[accounts]\nTeam = "{HUSH}-1"\nTEAM = "{HUSH}-2"\n')
+    with pytest.raises(SettingsError, match="named twice") as raised:
+        load_settings()
+    assert HUSH not in str(raised.value)
+
+
 def test_the_environment_names_accounts_without_case_so_documents_may_use_any(folder, monkeypatch):
     (folder / "actorline.toml").write_text(f'[accounts]\nMy-Team = "{HUSH}-team"\n')
     monkeypatch.setenv("ACTORLINE_ACCOUNTS__SHOP", f"{HUSH}-shop ")

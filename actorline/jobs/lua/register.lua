@@ -11,7 +11,7 @@
 -- ARGV  1 key  2 body hash  3 token of this call  4 seconds until care  5 timeline entries kept
 --       6 caller's task id or ""  7 continuation (JSON) or ""  8 who ordered (JSON)
 --       9 nano-dollars that a new job may cost  10 nano-dollars that the key may spend a day, or ""
---       11.. field, value, ... of a new job
+--       11 the hash by an earlier version's rules, or ""  12.. field, value, ... of a new job
 -- Returns {"created" | "joined" | "conflict", hash of the job that exists, its state}, or {"over", nano-dollars that
 -- today's orders take already, ""}
 local now = redis.call('TIME')
@@ -29,13 +29,13 @@ if not hash then
   end
   redis.call('HSET', KEYS[1], 'key', ARGV[1], 'hash', ARGV[2], 'last_change', ARGV[3], 'queued_at', time, 'state', 'QUEUED',
     'epoch', 1, 'attempt', 1, 'sent_at', time, 'resume', 1)
-  for i = 11, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  for i = 12, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
   redis.call('ZADD', KEYS[7], time, ARGV[1])
   redis.call('ZADD', KEYS[6], time + ARGV[4], ARGV[1])
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'at', time, 'event', 'queued', 'data', ARGV[8])
   redis.call('HINCRBY', KEYS[8], 'queued', 1)
   outcome = 'created'
-elseif hash ~= ARGV[2] then
+elseif hash ~= ARGV[2] and hash ~= ARGV[11] then
   return {'conflict', hash, redis.call('HGET', KEYS[1], 'state')}
 elseif redis.call('HGET', KEYS[1], 'last_change') == ARGV[3] then
   outcome = 'created'
