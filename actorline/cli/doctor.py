@@ -74,6 +74,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         yield Finding("redis", is_good=False, text=str(error))
     yield from _accounts(settings)
     yield _sink(settings)
+    yield _notices(settings)
     yield Finding("order", is_good=True, text=send_line(settings))  # people paste this into tickets
 
 
@@ -190,3 +191,10 @@ def _sink(settings: Settings) -> Finding:
             "sink", is_good=False, text=str(error), fix="Set ACTORLINE_SINK_URL to a folder that can be written."
         )
     return Finding("sink", is_good=True, text=f"{settings.default_sink} can be written")
+
+
+def _notices(settings: Settings) -> Finding:
+    if settings.notify_secret:
+        return Finding("notices", is_good=True, text="to notify.url are signed")
+    text = "to notify.url are not signed: a receiver can't tell them from forged ones"
+    return Finding("notices", is_good=True, text=text, fix="Set ACTORLINE_NOTIFY_SECRET, and give it to the receivers.")
