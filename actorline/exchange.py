@@ -12,7 +12,7 @@ import functools
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Final
@@ -49,16 +49,23 @@ class TookTooLongError(Exception):
         super().__init__(f"didn't finish within {within_s:.0f} s")
 
 
+class ExchangeSession(requests.Session):
+    """A session for one request. `cut` ends it at once, from another thread: what waits for it raises an error."""
+
+    cut: Callable[[], None]
+
+
 @contextmanager
-def exchange(hosts: Sequence[str], *, within_s: float) -> Iterator[requests.Session]:
-    """Open a session for one request, without proxies or stored passwords; its use must end within the block.
+def exchange(hosts: Sequence[str], *, within_s: float) -> Iterator[ExchangeSession]:
+    """Open a session without proxies or stored passwords; its use must end within the block.
 
     `hosts`: those that were allowed by name, whatever their addresses; none: public addresses only. Raises
     UnreachableError and TookTooLongError, and lets requests' errors through.
     """
     deadline = _Deadline(within_s)
     connect = functools.partial(_connect, deadline=deadline, any_address=bool(hosts))
-    session = requests.Session()
+    session = ExchangeSession()
+    session.cut = deadline.cut
     session.trust_env = False
     session.mount("http://", _Adapter(connect))
     session.mount("https://", _Adapter(connect))
@@ -77,11 +84,12 @@ class _Deadline:
     def __init__(self, within_s: float) -> None:
         self._within_s = within_s
         self._ends_at = time.monotonic() + within_s
-        self._timer = threading.Timer(within_s, self._cut)
+        self._timer = threading.Timer(within_s, self._end)
         self._timer.daemon = True
         self._lock = threading.Lock()
         self._connection: socket.socket | None = None
         self._is_over = False
+        self._is_cut = False
 
     def __enter__(self) -> None:
         self._timer.start()
@@ -106,11 +114,18 @@ class _Deadline:
         """Shut this connection down at the end, under a descriptor of its own: TLS takes the caller's over."""
         with self._lock:
             self._connection = connection.dup()
+            if self._is_cut:
+                raise ConnectionAbortedError
         self.check()
 
-    def _cut(self) -> None:
+    def _end(self) -> None:
+        self._is_over = True
+        self.cut()
+
+    def cut(self) -> None:
+        """Shut the connection down, or the one that is being made."""
         with self._lock:
-            self._is_over = True
+            self._is_cut = True
             if self._connection:
                 with contextlib.suppress(OSError):  # the server was quicker
                     self._connection.shutdown(socket.SHUT_RDWR)

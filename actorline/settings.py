@@ -134,6 +134,11 @@ class Settings(BaseSettings):
         description="The only hosts that `notify.url` may name, comma-separated, also with private addresses; "
         "default: every host with a public address",
     )
+    notify_tasks: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Celery tasks that `notify.task` and `notify.queue` of services may name, as `task@queue`, "
+        "comma-separated; default: none. The command line and schedules may name any but Actorline's and Celery's own",
+    )
     notify_secret: SecretStr | None = Field(
         None, description="Signs what is sent to `notify.url` (Standard Webhooks: `whsec_` and Base64)"
     )
@@ -234,7 +239,7 @@ class Settings(BaseSettings):
             )
         return url
 
-    @field_validator("sink_roots", "input_hosts", "notify_hosts", mode="before")
+    @field_validator("sink_roots", "input_hosts", "notify_hosts", "notify_tasks", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -248,6 +253,14 @@ class Settings(BaseSettings):
     @classmethod
     def _small_letters(cls, hosts: list[str]) -> list[str]:
         return [host.lower() for host in hosts]
+
+    @field_validator("notify_tasks")
+    @classmethod
+    def _tasks_at_queues(cls, items: list[str]) -> list[str]:
+        if wrong := [item for item in items if not re.fullmatch(r"[A-Za-z_][\w.]*@[\w.\-]+", item)]:
+            message = f"each item must look like shop.job_ended@shop; {wrong[0][:100]!a} doesn't"
+            raise ValueError(message)
+        return items
 
     @field_validator("notify_secret")
     @classmethod

@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 
 from celery import current_app, shared_task
+from celery.exceptions import Reject
 
 from actorline.jobs.job import Job
 from actorline.jobs.notify_door import NotToldError, send_notice
-from actorline.jobs.notifying import DEFAULT_QUEUE, event_of, next_try, secs_until_notice, task_id_of
+from actorline.jobs.notify_task import DEFAULT_QUEUE, reserved_problem
+from actorline.jobs.notifying import event_of, next_try, secs_until_notice, task_id_of
+from actorline.jobs.outside_places import WAIT_SECS, NoPlaceError, OutsidePlaces, Place, PlaceTakenError
 from actorline.jobs.states import TERMINAL
-from tasks.environment import ledger, settings
+from actorline.jobs.stopping import GivenBackError
+from tasks.environment import ledger, new_execution, settings
+from tasks.pipeline import care_for_now
 
 
 @shared_task(name="actorline.notify", ignore_result=True)
@@ -26,13 +31,33 @@ def _send_task(job: Job, name: str) -> None:
     event = event_of(job)
     shown = f"(event={event['id']}, key={job.key})"
     queue = job.order.notify.queue or DEFAULT_QUEUE
+    if problem := reserved_problem(name, queue, settings().namespace):  # of an order that an older version took
+        _note(job, "notify-refused", message=problem, fields={"task_told": True})
+        return
     current_app.send_task(name, [event], queue=queue, task_id=task_id_of(event["id"]), argsrepr=shown)
     _note(job, "task-told", task=name, queue=queue, fields={"task_told": True})
 
 
 def _send_request(job: Job, url: str) -> None:
+    """Send the notice if no other execution is sending it, and if there is a place; if not, the job is called."""
+    places = OutsidePlaces.of(ledger(), settings(), wake=care_for_now)
     try:
-        send_notice(url, event_of(job), settings())
+        with places.held(job, url, new_execution()) as place:
+            _send_held(job.key, url, place)
+    except NoPlaceError:
+        _note(job, "", fields={"notice_at": ledger().now() + WAIT_SECS})
+    except PlaceTakenError:
+        return
+    except GivenBackError as error:
+        raise Reject(requeue=True) from error
+
+
+def _send_held(key: str, url: str, place: Place) -> None:
+    job = ledger().load(key)
+    if job is None or not job.is_terminal or job.url_told:  # told while this execution was waiting for the place
+        return
+    try:
+        send_notice(url, event_of(job), settings(), place)
     except NotToldError as error:
         wait = next_try(job.notice_failures)
         failures = {"notice_failures": job.notice_failures + 1, "notice_at": ledger().now() + wait}

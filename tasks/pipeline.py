@@ -107,6 +107,11 @@ def send_notices(job: Job) -> float | None:
     return seconds
 
 
+def care_for_now(keys: Sequence[str]) -> None:
+    """Let a worker care for jobs at once, and not at upkeep's next look."""
+    current_app.send_task("actorline.upkeep", list(keys))
+
+
 def end_for_callers(key: str) -> None:
     """The job has ended: its callers get their answers, and who wanted to be told is told."""
     send_answers(key)

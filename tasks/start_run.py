@@ -8,13 +8,14 @@ from actorline.errors import Refused
 from actorline.jobs.starting import Starter, refuse_start
 from tasks.conclude import conclude
 from tasks.environment import installation, ledger, platform_of, settings
+from tasks.pipeline import care_for_now
 from tasks.stage import StageTask
 
 
 @shared_task(bind=True, base=StageTask, name="actorline.start_run")
 def start_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
     try:
-        starter = Starter(ledger(), platform_of(key), settings(), installation())
+        starter = Starter(ledger(), platform_of(key), settings(), installation(), wake=care_for_now)
     except Refused as error:  # no token here
         conclude(self, key, refuse_start(ledger(), key, epoch, error.reason))
         return

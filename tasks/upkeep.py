@@ -13,6 +13,7 @@ from actorline.jobs.fleet import MISSED_SECS
 from actorline.jobs.hooks import Hooks
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import UnreadableJobError
+from actorline.jobs.outside_places import OutsidePlaces
 from actorline.jobs.states import TERMINAL, State
 from actorline.jobs.tally import note_lengths, note_sweep
 from actorline.jobs.upkeep import Answer, Postpone, SendAgain, decide
@@ -41,6 +42,7 @@ def upkeep(*keys: str) -> None:
     care_for_all(ledger().due(BATCH))
     for account in waiting_accounts(ledger()):
         care_for_all(Admission(ledger(), account).look())
+    OutsidePlaces.of(ledger(), settings(), wake=care_for_all).call()
     abort_strays()
     look_at_fleets()
     look_for_orphans()

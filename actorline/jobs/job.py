@@ -104,6 +104,7 @@ class Job(BaseModel):
     resume: bool = False  # a step that is planned for its `due`, not a message that may be lost
     waiting_for: str | None = None  # the code of what the job last waited for
     failures: int = 0
+    input_failures: int = 0  # tries to read what lies at `input_url`
     reason: Json[Reason] | None = None
     manifest: str | None = None
     manifest_sha256: str | None = None  # its `fingerprint`; none for a job that an earlier version ended

@@ -118,7 +118,7 @@ class Ledger:
             name: client.register_script(files(__package__).joinpath(f"lua/{name}.lua").read_text())
             for name in (
                 "register", "spend", "change", "record_run", "claim_poll", "record_receipt", "plan", "name_tasks",
-                "forget", "enter_line", "call_line",
+                "forget", "enter_line", "call_line", "outside_places",
             )
         }  # fmt: skip
 

@@ -10,6 +10,7 @@ from standardwebhooks.webhooks import Webhook
 
 from actorline import __version__
 from actorline.exchange import SILENCE_SECS, TookTooLongError, UnreachableError, exchange
+from actorline.jobs.outside_places import Place
 from actorline.settings import Settings
 
 WHOLE_SECS: Final = 20.0
@@ -19,12 +20,13 @@ class NotToldError(Exception):
     """The receiver didn't take the notice; the message says why."""
 
 
-def send_notice(url: str, event: Mapping[str, Any], settings: Settings) -> None:
-    """POST an event. Raises NotToldError unless the answer is 2xx."""
+def send_notice(url: str, event: Mapping[str, Any], settings: Settings, place: Place) -> None:
+    """POST an event. Raises NotToldError unless the answer is 2xx, or what `place` raises if it is lost."""
     body = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
     try:
         with (
             exchange(settings.notify_hosts, within_s=WHOLE_SECS) as session,
+            place.kept(session.cut),
             session.post(
                 url,
                 data=body.encode(),

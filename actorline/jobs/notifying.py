@@ -15,7 +15,6 @@ from actorline.web_address import address_problem
 
 BACK_OFF_SECS: Final = (5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
 GIVE_UP_SECS: Final = 86_400.0
-DEFAULT_QUEUE: Final = "celery"
 
 
 def event_of(job: Job) -> dict[str, Any]:

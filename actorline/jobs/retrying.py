@@ -92,7 +92,17 @@ def _afresh(job: Job) -> dict[str, object]:
         "scanned_before": job.scanned,
         "resume": True,
         **dict.fromkeys(
-            ("failures", "resurrects", "new_runs", "figures_settled", "task_told", "url_told", "notice_failures"), 0
+            (
+                "failures",
+                "input_failures",
+                "resurrects",
+                "new_runs",
+                "figures_settled",
+                "task_told",
+                "url_told",
+                "notice_failures",
+            ),
+            0,
         ),
         **dict.fromkeys(
             (

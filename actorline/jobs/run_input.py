@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -15,6 +16,7 @@ from actorline.exchange import SILENCE_SECS, TookTooLongError, UnreachableError,
 from actorline.jobs.document import MAX_INPUT_BYTES, MEDIA_TYPE_PATTERN, JobDocument
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.outside_places import Place
 from actorline.jobs.secret import Holder, fill_secrets
 from actorline.platform.actors import get_actor, get_actor_task
 from actorline.platform.client import Platform
@@ -78,18 +80,20 @@ def _find_id(platform: Platform, kind: str, name: str) -> str | None:
         return None
 
 
-def fetch_input(order: JobDocument, settings: Settings) -> RunInput:
-    """What lies at the order's `input_url` now. Raises InputUnreadableError."""
+def fetch_input(order: JobDocument, settings: Settings, place: Place) -> RunInput:
+    """What lies at the order's `input_url` now. Raises InputUnreadableError, or what `place` raises if it is lost."""
     headers = {"User-Agent": f"actorline/{__version__}", "Accept": order.input_type or "*/*"}
     try:
         with (
             exchange(settings.input_hosts, within_s=WHOLE_SECS) as session,
+            place.kept(session.cut) as check,
             session.get(
                 order.input_url or "", headers=headers, timeout=SILENCE_SECS, allow_redirects=False, stream=True
             ) as response,
         ):
             _check_status(response)
             body = _read(response)
+            check()  # a body that was cut may look whole
             return RunInput(body, order.input_type or _type_of(response))
     except UnreachableError as error:
         message = f"its host {error}; ACTORLINE_INPUT_HOSTS lists those that may be private"
@@ -102,15 +106,38 @@ def fetch_input(order: JobDocument, settings: Settings) -> RunInput:
         raise InputUnreadableError(message, may_pass=True) from None
 
 
-def sent_body(ledger: Ledger, job: Job, intent: Intent, settings: Settings, platform: Platform) -> bytes | None:
-    """What the start of this intent sent; None if that can't be had again: another text lies there, or none."""
+def input_test(
+    ledger: Ledger, job: Job, intent: Intent, settings: Settings, platform: Platform
+) -> Callable[[bytes], bool]:
+    """Return whether a run's INPUT may come from what the start of this intent sent.
+
+    What lay elsewhere isn't asked for again; its hash tells only a text that the platform adds nothing to from others.
+    """
     if job.order.input_url is None:
-        return own_input(ledger, job, settings, platform).body
+        return partial(is_alike, own_input(ledger, job, settings, platform).body)
+    return partial(_may_be, intent.input_sha256)
+
+
+def is_alike(sent: bytes, stored: bytes) -> bool:
+    """Whether an INPUT holds all that was sent: the platform adds an Actor task's values and the schema's defaults."""
+    if sent == stored:
+        return True
     try:
-        given = fetch_input(job.order, settings)
-    except InputUnreadableError:
-        return None
-    return given.body if given.digest() == intent.input_sha256 else None
+        ours, theirs = json.loads(sent), json.loads(stored)
+    except ValueError:
+        return False
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return all(name in theirs and theirs[name] == value for name, value in ours.items())
+    return bool(ours == theirs)
+
+
+def _may_be(sha256: str | None, stored: bytes) -> bool:
+    if sha256 in {None, hashlib.sha256(stored).hexdigest()}:
+        return True
+    try:
+        return isinstance(json.loads(stored), dict)
+    except ValueError:
+        return False
 
 
 def _check_status(response: requests.Response) -> None:

@@ -11,7 +11,7 @@ from actorline.jobs.durability import read_server
 from actorline.jobs.hints import hinted_run
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.ledger import Ledger
-from actorline.jobs.run_input import sent_body
+from actorline.jobs.run_input import input_test
 from actorline.jobs.unmarked import may_be_ours
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
@@ -58,8 +58,8 @@ class StartSearch:
             doubtful += found.others
         if not doubtful:
             return []
-        body = sent_body(self.ledger, job, intent, self.settings, self.platform)
-        return may_be_ours(self.ledger, self.platform, job, body, doubtful)
+        is_ours = input_test(self.ledger, job, intent, self.settings, self.platform)
+        return may_be_ours(self.ledger, self.platform, job, is_ours, doubtful)
 
     def may_have_lost_writes(self, job: Job) -> bool:
         """Whether Redis was started so lately that an intent of the job, or the whole ledger, may be lost."""

@@ -8,7 +8,7 @@ lead to another POST.
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,7 @@ from actorline.jobs.ending import STOP_EVENTS, end_job, stop_reason
 from actorline.jobs.hints import hinted_run
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.outside_places import WAIT_SECS, NoPlaceError, OutsidePlaces, PlaceTakenError
 from actorline.jobs.receiver import webhooks_query
 from actorline.jobs.refusals import refusal_reason
 from actorline.jobs.reusing import find_delivery, reuse
@@ -52,6 +53,9 @@ START_STATES: Final = sources(Event.START)
 LOOK_AGAIN_SECS: Final = 2.0  # another execution is starting the run: what came of it is known soon
 SEARCH_AGAIN_SECS: Final = 5.0
 INPUT_TRIES: Final = 8  # four minutes with HOLD_SECS between them
+INPUT_WAITS: Final = (
+    "As many inputs are being read from its host, or for its account, as may be: this one is next in turn."
+)
 NO_MEMORY: Final = "actor-memory-limit-exceeded"  # fact sheet, section 1; another run may need less
 NO_PARQUET: Final = (
     "Parquet needs pyarrow, which isn't installed where the workers run. Nothing was started. "
@@ -69,6 +73,7 @@ class Starter:
     platform: Platform
     settings: Settings
     installation: str
+    wake: Callable[[Sequence[str]], None]
 
     def advance(self, key: str, epoch: int) -> Step:
         """Take the job from QUEUED, WAITING or STARTING to its run, or to the end. Raises PlatformError and
@@ -207,7 +212,7 @@ class Starter:
     def _start(self, job: Job, wanted: str | None) -> Step:
         try:
             fetched = self._fetched(job)
-        except InputUnreadableError as error:
+        except (InputUnreadableError, NoPlaceError, PlaceTakenError) as error:
             return self._without_input(job, error)
         send_by = SendBy(self.settings.send_by_secs)
         lease = self.ledger.lease("start", job.key, seconds=LEASE_SECS)
@@ -232,13 +237,20 @@ class Starter:
         """The input that lies elsewhere, read before the span begins in which the start is sent: it may take longer."""
         if job.order.input_url is None or job.intent or self.ledger.runs(job.key, job.attempt):
             return None
-        return fetch_input(job.order, self.settings)
+        places = OutsidePlaces.of(self.ledger, self.settings, self.wake)
+        with places.held(job, job.order.input_url, secrets.token_hex(8)) as place:
+            return fetch_input(job.order, self.settings, place)
 
-    def _without_input(self, job: Job, error: InputUnreadableError) -> Step:
+    def _without_input(self, job: Job, error: InputUnreadableError | NoPlaceError | PlaceTakenError) -> Step:
+        """The input isn't there yet, or never will be: no intent is written."""
+        if isinstance(error, PlaceTakenError):
+            return Stop()
+        if isinstance(error, NoPlaceError):
+            return self._look_again(job, WAIT_SECS, tell="input-waits", message=INPUT_WAITS)
         message = f"The input can't be read: {error}. No run was started."
         reason = Reason(code=Code.INPUT_UNREADABLE, message=message, billed=False)
-        if error.may_pass and job.failures < INPUT_TRIES:
-            return self._hold(job, reason)
+        if error.may_pass and job.input_failures < INPUT_TRIES:
+            return self._hold(job, reason, input_failures=job.input_failures + 1)
         return self._refuse(job, reason)
 
     def _while_held(self, job: Job) -> Step:
@@ -354,7 +366,7 @@ class Starter:
             else:
                 return Moved() if won else Stop()
 
-    def _hold(self, job: Job, reason: Reason, *, at_least: float | None = None) -> Step:
+    def _hold(self, job: Job, reason: Reason, *, at_least: float | None = None, **fields: object) -> Step:
         wait = max(HOLD_SECS[min(job.failures, len(HOLD_SECS) - 1)], at_least or 0)
         self.ledger.move(
             job,
@@ -362,7 +374,13 @@ class Starter:
             care_s=wait,
             tell="waiting",
             data={"code": reason.code, "message": reason.message, "seconds": wait},
-            fields={"intent": "", "resume": True, "waiting_for": reason.code, "failures": job.failures + 1},
+            fields={
+                "intent": "",
+                "resume": True,
+                "waiting_for": reason.code,
+                "failures": job.failures + 1,
+                **fields,
+            },
         )
         return Stop()
 

@@ -14,6 +14,7 @@ from actorline.jobs.allowance import allowance_of
 from actorline.jobs.document import JobDocument, fresh_key, key_of_task, parse_document
 from actorline.jobs.durability import NotDurableError
 from actorline.jobs.ledger import Ledger, NewJob, Registered
+from actorline.jobs.notify_task import check_notify_task
 from actorline.jobs.notifying import check_notify
 from actorline.jobs.redis_faults import describe_fault
 from actorline.jobs.run_input import check_input_url
@@ -58,7 +59,8 @@ def submit(
     """Take an order: a new job, or one more caller of the job that has its key.
 
     `raw`: an order as it came, or one that `parse_document` has checked. `trusted`: it comes from this machine's user,
-    who may name any sink. Raises Refused (nothing is changed) and Unavailable, which names the key.
+    who may name any sink, and any task of a service. Raises Refused (nothing is changed) and Unavailable, which names
+    the key.
     """
     fallback_key = key_of_task(caller["id"]) if caller else fresh_key()
     order = _check(raw, ledger, settings, fallback_key, trusted=trusted, sender=sender, caller=caller)
@@ -99,6 +101,7 @@ def _check(
     if sender:
         sender.rights.check(document)
     check_notify(document, settings)
+    check_notify_task(document, settings, trusted=trusted)
     check_input_url(document, settings)
     check_input_records(document, trusted=trusted)
     key = document.key or fallback_key

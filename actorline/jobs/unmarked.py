@@ -1,10 +1,9 @@
 """Runs in which no marker can be read, or can't be believed: told from ours by what they run, and with which INPUT."""
 
 import contextlib
-import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
@@ -19,20 +18,17 @@ BLOCK_BYTES: Final = 256 * 1024
 
 
 def may_be_ours(
-    ledger: Ledger, platform: Platform, job: Job, body: bytes | None, runs: Iterable[RunSummary]
+    ledger: Ledger, platform: Platform, job: Job, is_ours: Callable[[bytes], bool], runs: Iterable[RunSummary]
 ) -> list[RunSummary]:
     """Those that can be the run of this job: known for no other job, of its Actor or Actor task, and with its input.
 
-    `body`: what the start sent; None: nobody knows that any more, so that no input tells a run from ours.
-    Raises PlatformUnavailable: then nothing is known.
+    `is_ours`: whether an INPUT may come from what the start sent. Raises PlatformUnavailable: then nothing is known.
     """
     target = _Target.of(platform, job)
     return [
         run
         for run in runs
-        if ledger.key_of_run(run.id) in {None, job.key}
-        and target.fits(run)
-        and (body is None or _has_input_of(platform, run, body))
+        if ledger.key_of_run(run.id) in {None, job.key} and target.fits(run) and _has_input(platform, run, is_ours)
     ]
 
 
@@ -62,9 +58,9 @@ class _Target:
         return bool(get_run(self.platform, run.id).metamorphs)  # it may have begun as a run of our Actor
 
 
-def _has_input_of(platform: Platform, run: RunSummary, body: bytes) -> bool:
-    """Whether the run's INPUT can come from this body. Each start of ours has one, and a store is read after write
-    (fact sheet, section 7): a run without INPUT is somebody else's.
+def _has_input(platform: Platform, run: RunSummary, is_ours: Callable[[bytes], bool]) -> bool:
+    """Whether the run's INPUT can be ours. Each start of ours has one, and a store is read after write (fact sheet,
+    section 7): a run without INPUT is somebody else's.
     """
     try:
         with contextlib.closing(open_record(platform, run.default_key_value_store_id, INPUT)) as record:
@@ -73,21 +69,4 @@ def _has_input_of(platform: Platform, run: RunSummary, body: bytes) -> bool:
         return False
     except platform_errors.Forbidden:
         return True
-    return is_alike(body, stored)
-
-
-def is_alike(sent: bytes, stored: bytes) -> bool:
-    """Whether an INPUT holds all that was sent: the platform adds an Actor task's values and the schema's defaults."""
-    if sent == stored:
-        return True
-    try:
-        ours, theirs = json.loads(sent), json.loads(stored)
-    except ValueError:
-        return False
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        return _is_within(ours, theirs)
-    return bool(ours == theirs)
-
-
-def _is_within(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
-    return all(name in theirs and theirs[name] == value for name, value in ours.items())
+    return is_ours(stored)

@@ -50,8 +50,12 @@ QUEUES: Final[Mapping[Stage, str]] = {Stage.START: "control", Stage.POLL: "contr
 
 
 def queue_of(job: Job, stage: Stage) -> str:
-    """`control` or `fetch`: a synchronous start holds its slot until the run has ended, the search for it doesn't."""
-    waits = stage is Stage.START and job.order.mode == "sync" and job.intent is None
+    """`control` or `fetch`: a synchronous start holds its slot until the run has ended, and one whose input lies
+    elsewhere for as long as its server takes. The search for the run, or the end of a job that has none, doesn't wait.
+    """
+    if stage is not Stage.START or job.intent:
+        return QUEUES[stage]
+    waits = job.order.mode == "sync" or (job.order.input_url is not None and not job.wanted)
     return "fetch" if waits else QUEUES[stage]
 
 

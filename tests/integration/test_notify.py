@@ -47,7 +47,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture(scope="module")
 def telling_line(valkey, emulator, tmp_path_factory):
     """A line that may tell this machine, and signs what it says."""
-    settings = {"notify_hosts": "localhost,127.0.0.1", "notify_secret": SECRET}
+    settings = {"notify_hosts": "localhost,127.0.0.1", "notify_secret": SECRET, "notify_tasks": "shop.job_ended@shop"}
     with running_line(valkey, emulator, tmp_path_factory.mktemp("telling"), "telling", **settings) as line:
         yield line
 

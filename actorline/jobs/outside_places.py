@@ -1,0 +1,108 @@
+"""Places for calls to servers that orders name, so that slow ones cost nobody but their own jobs.
+
+A call holds a slot of a fetch worker for as long as the server likes, within its deadline. So only a share of the slots
+goes to such calls, less to one account, and less still to one host; whoever finds no place waits in line without a
+slot, and is called.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.renewing import renewed
+from actorline.jobs.states import TERMINAL
+from actorline.settings import Settings
+
+HELD_SECS: Final = 15.0  # of an execution that died
+RENEW_SECS: Final = 5.0
+CALLED_SECS: Final = 60.0  # within which a job that is called begins, behind the pages in its queue
+WAIT_SECS: Final = 600.0  # after so long a job that waits asks again, should its call be lost
+
+
+class NoPlaceError(Exception):
+    """All places are taken: the job stands in line, and is called."""
+
+
+class PlaceTakenError(Exception):
+    """Another execution is making the same call."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place that one execution holds, while it calls a server."""
+
+    renew: Callable[[], None]
+
+    def kept(self, cut: Callable[[], None]) -> AbstractContextManager[Callable[[], None]]:
+        """Keep the place during the block. `cut` ends the call when the place is lost, or this process stops."""
+        return renewed(self.renew, RENEW_SECS, cut=cut)
+
+
+@dataclass(frozen=True)
+class OutsidePlaces:
+    """The ledger's `outside_places`, and the lines of those that wait for one.
+
+    `wake`: lets a worker care for jobs now; without it they are seen by upkeep's next look.
+    """
+
+    ledger: Ledger
+    in_all: int
+    wake: Callable[[Sequence[str]], None]
+
+    @classmethod
+    def of(cls, ledger: Ledger, settings: Settings, wake: Callable[[Sequence[str]], None]) -> "OutsidePlaces":
+        """A quarter of a fetch worker's slots: the other three go on with pages, whatever servers do."""
+        return cls(ledger, max(settings.fetch_concurrency // 4, 1), wake)
+
+    @contextmanager
+    def held(self, job: Job, url: str, execution: str) -> Iterator[Place]:
+        """Hold a place for one call of a job, and hand it on. Raises NoPlaceError and PlaceTakenError."""
+        names = (job.key, execution, job.order.account, urlsplit(url).hostname or "")
+
+        def renew() -> None:
+            self._take(names)
+            self.ledger.postpone(job.key, HELD_SECS)
+
+        self._take(names)
+        try:
+            yield Place(renew)
+        finally:
+            self._run("leave", 0, job.key, execution)
+            self.call()
+
+    def call(self) -> None:
+        """Give free places to jobs that wait; who needs none any more is passed over."""
+        while called := cast("list[str]", self._run("call", CALLED_SECS)):
+            jobs = self.ledger.load_many(called)
+            gone = [key for key, job in zip(called, jobs, strict=True) if job is None or not _waits(job)]
+            for key in called:
+                if key in gone:
+                    self._run("leave", 0, key, "")
+                else:
+                    self.ledger.change(key, states=TERMINAL, epoch=None, fields={"notice_at": None})
+            if waiting := [key for key in called if key not in gone]:
+                self.wake(waiting)
+
+    def _take(self, names: Sequence[str]) -> None:
+        outcome = self._run("take", HELD_SECS, *names)
+        if outcome == "wait":
+            raise NoPlaceError
+        if outcome == "held":
+            raise PlaceTakenError
+
+    def _run(self, operation: str, seconds: float, *names: str) -> object:
+        per_account, per_host = max(self.in_all - 1, 1), max(self.in_all // 2, 1)
+        keys = [self.ledger.name(part) for part in ("outside_places", "outside_lanes", "outside_line:", "due")]
+        return self.ledger.run_script(
+            "outside_places", keys, [operation, self.in_all, per_account, per_host, seconds, *names]
+        )
+
+
+def _waits(job: Job) -> bool:
+    if job.is_terminal:
+        return bool(job.order.notify.url) and not job.url_told
+    return job.intent is None and job.run_id is None and not job.wanted
