@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import redis
@@ -33,6 +34,7 @@ from actorline.jobs.refusals import refusal_reason
 from actorline.jobs.reusing import find_delivery, reuse
 from actorline.jobs.run_input import InputUnreadableError, RunInput, fetch_input, own_input
 from actorline.jobs.secret import hide_secrets
+from actorline.jobs.silent_sink import SinkSilentError, soon
 from actorline.jobs.start_lease import LEASE_SECS, holding_on, look_secs, release
 from actorline.jobs.start_search import SKEW_SECS, StartSearch, find_runs, name_suspects
 from actorline.jobs.states import Event, sources
@@ -85,10 +87,14 @@ class Starter:
         wanted = job.wanted or ("expire" if job.deadline_at and self.ledger.now() > job.deadline_at else None)
         # from an intent on nothing is refused any more: a run may be billing, and is looked for first
         may_be_running = job.intent is not None or bool(self.ledger.runs(key, job.attempt))
-        if not may_be_running and (step := self._before_start(job, wanted)):
-            return step
-        if job.order.dataset_id:
-            return self._collect(job, job.order.dataset_id)
+        try:
+            if not may_be_running and (step := self._before_start(job, wanted)):
+                return step
+            if job.order.dataset_id:
+                return self._collect(job, job.order.dataset_id)
+        except SinkSilentError as error:
+            message = f"{error} No run was started; the job tries again."
+            return self._hold(job, Reason(code=Code.SINK_FAILED, message=message, billed=False))
         if job.order.run_id:
             return self._take_over(job, job.order.run_id)
         return self._start(job, wanted)
@@ -158,9 +164,9 @@ class Starter:
         try:
             sink = open_sink(job.sink_url)
             if "{run_id}" in job.sink_url:
-                sink.check()
+                soon(job.sink_url, sink.check)
             else:
-                sink.claim(self.installation, job.key)
+                soon(job.sink_url, partial(sink.claim, self.installation, job.key))
         except SinkError as error:
             return Reason(code=Code.SINK_REFUSED, message=f"{error} Nothing was started.", billed=False)
         return None
@@ -170,7 +176,7 @@ class Starter:
     def _collect(self, job: Job, dataset_id: str) -> Step:
         try:
             dataset = get_dataset(self.platform, dataset_id)
-            open_sink(job.sink_url).claim(self.installation, job.key)
+            soon(job.sink_url, partial(open_sink(job.sink_url).claim, self.installation, job.key))
         except platform_errors.NotFound as error:
             return self._refuse(job, refusal_reason(error, Code.DATASET_NOT_FOUND))
         except (platform_errors.AuthFailed, platform_errors.Forbidden) as error:
