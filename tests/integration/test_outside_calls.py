@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from real_parts import Line, running_workers, serving, wait_for
 
+from actorline.jobs import outside_places
 from actorline.jobs.document import parse_document
 from actorline.jobs.ledger import Ledger, NewJob, connect
 from actorline.jobs.outside_places import NoPlaceError, OutsidePlaces, PlaceTakenError
@@ -182,13 +183,23 @@ def test_free_places_go_to_the_hosts_in_turn(turns):
     assert turns.woken == ["b0", "a0", "a1"]
 
 
-def test_second_execution_steps_back_and_a_dead_one_frees_its_place(turns):
-    first = turns.job("1")
+def test_second_execution_steps_back(turns):
     url = "https://a.example/"
-    with first, pytest.raises(PlaceTakenError), turns.places.held(turns.ledger.load("1"), url, execution="another"):
+    with (
+        turns.job("1"),
+        pytest.raises(PlaceTakenError),
+        turns.places.held(turns.ledger.load("1"), url, execution="another"),
+    ):
         pass
-    with turns.places.held(turns.ledger.load("1"), url, execution="another"):
-        pass
+
+
+def test_place_of_an_execution_that_died_is_free_soon(turns, monkeypatch):
+    monkeypatch.setattr(outside_places, "HELD_SECS", 2)
+    for dead in (held := [turns.job("1"), turns.job("2")]):
+        dead.__enter__()  # and never left: `held` keeps it from being collected
+    assert len(held) == 2
+    assert is_refused(turns.job("3"))
+    wait_for(lambda: not is_refused(turns.job("4")), within=10, what="a free place")
 
 
 def test_job_that_wants_no_call_any_more_is_passed_over(turns):
