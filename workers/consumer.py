@@ -10,7 +10,7 @@ from actorline.errors import Code, JobRefused, Reason
 from actorline.jobs.job import JobResult
 from actorline.jobs.states import State
 
-UNREADABLE: Final = "The message can't be read: it is not the JSON of a task. Nothing was started."
+UNREADABLE: Final = "The message can't be read: it is not the JSON of a task. Nothing was started. Send it as JSON."
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,11 @@ class Consumer(consumer.Consumer):
                 return self.on_decode_error(message, error)
 
         return handle_any
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Celery would log the body of a message in another serialization, and let its sender wait for ever."""
+        del body
+        self.on_decode_error(message, exc)
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Celery would log the body, which holds the input, and let the sender wait for ever."""

@@ -5,7 +5,9 @@ from lines: a newline is never inside of JSON, and each one becomes a comma and 
 """
 
 import json
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import orjson
@@ -16,6 +18,7 @@ from actorline.delivery.page_text import UnreadablePage, check_row_size
 ARRAY_HEAD: Final = b"[\n"
 ARRAY_BORDER: Final = b",\n"
 ARRAY_TAIL: Final = b"\n]\n"
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 PARSED_BYTES_MAX: Final = 1024 * 1024  # as Python values a line may take thirty times its size
 
 
@@ -127,15 +130,14 @@ def array_rows(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def parse_row(line: bytes) -> Any:
-    """One item. orjson refuses half surrogates, which JavaScript writes, and numbers beyond a double; `json` doesn't.
-    Neither goes as deep as an item may be nested.
+    """One item. orjson refuses half surrogates, which JavaScript writes, and numbers beyond a double, and makes floats
+    of whole numbers beyond 64 bits; `json` doesn't. Neither goes as deep as an item may be nested.
 
     Raises ValueError.
     """
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        pass
+    if not _LONG_NUMBER.search(line):
+        with suppress(orjson.JSONDecodeError):
+            return orjson.loads(line)
     try:
         return json.loads(line)
     except RecursionError:

@@ -191,6 +191,9 @@ def logs_of(line) -> str:
 def test_message_that_is_no_task_is_refused_and_the_workers_live_on(line, nothing_but_what_the_test_says):
     for name, body in UNREADABLE.items():
         assert "can't be read" in refusal(send_raw(line, body, id=name))["message"]
+    for serializer in ("pickle", "yaml"):
+        sent = line.submit({"key": f"by-{serializer}", "actor": "demo/any", "input": CANARY}, serializer=serializer)
+        assert "Send it as JSON" in refusal(sent)["message"]
     for body, headers in DISCARDED.values():
         send_raw(line, body, **headers)
     actor = line.emulator.actor("after-the-unreadable", items=10, duration_secs=0)

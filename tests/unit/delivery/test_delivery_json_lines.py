@@ -44,6 +44,9 @@ def test_an_array_that_is_cut_is_told_from_one_that_is_whole(text):
 
 def test_a_row_is_read_also_where_javascript_wrote_half_a_surrogate():
     assert parse_row(b'{"a":"\\ud83d"}') == {"a": "\ud83d"}
+    for number in (2**63 - 1, 2**64, -(2**70), 10**29 + 7):
+        (parsed,) = parse_row(b'{"a":%d}' % number).values()
+        assert (parsed, type(parsed)) == (number, int)
     with pytest.raises(ValueError, match="Expecting"):
         parse_row(b'{"a":')
 
