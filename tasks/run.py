@@ -16,6 +16,7 @@ from actorline.jobs.sender import FROM_CELERY
 from actorline.jobs.states import State
 from actorline.jobs.submit import Submitted, submit
 from actorline.jobs.upkeep import Stage
+from config.json_messages import typed_as_text
 from tasks.cancel import ask_to_cancel
 from tasks.environment import ledger, settings
 from tasks.pipeline import keep_caller, send_answers, send_pipeline
@@ -35,7 +36,7 @@ def run(self: "Task[Any, Any]", document: Any) -> None:
     """
     try:
         submitted = submit(
-            document,
+            typed_as_text(document),
             ledger=ledger(),
             settings=settings(),
             trusted=False,

@@ -11,6 +11,7 @@ from actorline.isolated_celery import IsolatedCelery
 from actorline.jobs.stopping import ask_to_stop
 from actorline.settings import load_settings
 from config.celery import celery_settings
+from config.json_messages import read_plain_json
 from config.logging import configure_logging
 from tasks import MODULES
 from workers.give_back import GiveBack
@@ -22,6 +23,7 @@ from workers.upkeep_timer import UpkeepTimer
 
 EXIT_UNAVAILABLE: Final = 7
 
+read_plain_json()
 settings = load_settings()
 app = IsolatedCelery(
     "actorline",

@@ -1,6 +1,8 @@
 """Placing orders: one key is one job, callers join it, and a bad order changes nothing."""
 
+import json
 import re
+from datetime import date
 from typing import Any
 
 import pytest
@@ -85,7 +87,7 @@ BAD = {
     "no-target": ({"actor": None}, "none is given"),
     "odd-memory": ({"options": {"memory_mbytes": 1000}}, "memory_mbytes: must be a power of 2: take 512 or 1024"),
     "sink-outside": ({"sink": {"url": "file:///tmp/elsewhere/"}}, "lies outside the allowed roots"),
-    "sink-above": ({"sink": {"url": "file:///{key}/../../tmp/"}}, "lies outside the allowed roots"),
+    "sink-above": ({"sink": {"url": "file:///{key}/../../tmp/"}}, "in which all jobs' sinks lie"),
     "sink-unknown": ({"sink": {"url": "ftp://host/rows/"}}, "not ftp"),
     "wrong-type": ({"poll_interval_secs": "5"}, "poll_interval_secs: Input should be a valid number"),
     "bad/key": ({}, "key: has characters or a length that are not allowed"),
@@ -109,3 +111,14 @@ def test_bad_order_is_refused_and_leaves_nothing_behind(line, key):
 @pytest.mark.parametrize("document", [None, "apify/web-scraper", ["actor", "demo/rows"], 7])
 def test_order_that_is_no_document_is_refused(line, document):
     assert "the document must be a JSON object" in refusal(line.submit(document))["message"]
+
+
+def test_input_of_any_shape_and_typed_values_arrive(line):
+    actor = line.emulator.actor("typed-values", items=1, duration_secs=0)
+    pointer = {"__type__": "Pointer", "__value__": "x"}
+    sent = {"since": date(2026, 11, 1), "at": pointer}
+    result = line.submit({"key": "typed-values", "actor": actor, "input": sent, "poll_interval_secs": 1}).get(
+        timeout=30
+    )
+    stored = line.emulator.read(f"/v2/key-value-stores/{result['key_value_store_id']}/records/INPUT")
+    assert json.loads(stored) == {"since": "2026-11-01", "at": pointer}
