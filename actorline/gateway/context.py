@@ -13,6 +13,7 @@ from actorline.gateway.auditing import Refusals
 from actorline.gateway.body import Bodies
 from actorline.gateway.hinting import HintDesk
 from actorline.gateway.ordering import OrderDesk
+from actorline.gateway.problems import Fault
 from actorline.gateway.readiness import Readiness
 from actorline.gateway.starting import Starter
 from actorline.gateway.streams import Downloads, Places
@@ -87,7 +88,7 @@ class Admitted(SecurityBase):
         context: Context = request.app.state.context
         try:
             grant = await context.doorkeeper.admit(request)
-        except Refused:
+        except (Refused, Fault):
             context.refusals.note(request, context.doorkeeper.known_name(request))
             raise
         if not any(map(grant.rights.has, self._scopes)):
@@ -98,7 +99,6 @@ class Admitted(SecurityBase):
 
 
 MayOrder = Annotated[Visit, Depends(Admitted(Scope.SUBMIT, Scope.COLLECT))]
-MaySubmit = Annotated[Visit, Depends(Admitted(Scope.SUBMIT))]
 MayRead = Annotated[Visit, Depends(Admitted(Scope.READ))]
 MayCancel = Annotated[Visit, Depends(Admitted(Scope.CANCEL, Scope.CANCEL_ANY))]
 MayMeasure = Annotated[Visit, Depends(Admitted(Scope.METRICS))]

@@ -63,6 +63,8 @@ class Rights(BaseModel):
             if not self.has(Scope.COLLECT):
                 _refuse(f"needs the scope collect for {kind}: it may take over no run and read no other dataset")
             return
+        if not self.has(Scope.SUBMIT):
+            _refuse("needs the scope submit to run anything")
         allowed = self.actors if kind == "actor" else self.actor_tasks
         if allowed is not None and spelling(name) not in allowed:
             which = ", ".join(sorted(allowed)) or f"no {kind} at all"

@@ -390,9 +390,8 @@ def test_beyond_loopback_it_does_not_listen_without_a_key(own_line):
     assert "Nothing listens" in done.stderr
 
 
-@pytest.mark.parametrize("key", ["", "short"])
-def test_an_operators_key_that_could_be_guessed_is_refused(own_line, key):
-    done = refused_gateway(own_line("gw-weak"), ACTORLINE_GATEWAY_KEY=key)
+def test_an_operators_key_that_could_be_guessed_is_refused(own_line):
+    done = refused_gateway(own_line("gw-weak"), ACTORLINE_GATEWAY_KEY="short")
     assert done.returncode == 2
     assert "32 characters" in done.stderr
 

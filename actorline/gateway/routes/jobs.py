@@ -13,7 +13,7 @@ from actorline.errors import Code, Refused
 from actorline.gateway.admission import Grant
 from actorline.gateway.auditing import note_change
 from actorline.gateway.body import LARGE_BYTES, key_in, parse_json, with_key
-from actorline.gateway.context import MayCancel, MayOrder, MayRead, MaySubmit, Visit
+from actorline.gateway.context import MayCancel, MayOrder, MayRead, Visit
 from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, RequestKey, problems, result
 from actorline.gateway.ordering import Taken
 from actorline.gateway.problems import name_order
@@ -196,7 +196,7 @@ def cancel(key: JobKey, visit: MayCancel, idempotency_key: RequestKey = None) ->
         **problems(401, 403, 404, 409, 422, 500, 503),
     },
 )
-def retry(key: JobKey, visit: MaySubmit, idempotency_key: RequestKey = None) -> Response:
+def retry(key: JobKey, visit: MayOrder, idempotency_key: RequestKey = None) -> Response:
     """From the cheapest point: only the rows that are missing, else another paid run. With an Idempotency-Key it is
     safe to repeat: the same one retries once, however the job has fared since.
     """

@@ -41,6 +41,7 @@ def test_order_that_the_rights_cover_is_allowed(given, document):
     [
         (rights(), {"run_id": "r"}, "scope collect"),
         (rights(), {"dataset_id": "d"}, "scope collect"),
+        (Rights(scopes=frozenset({Scope.COLLECT})), {"actor": "a/b"}, "scope submit"),
         (rights(), {"actor": "a/b", "options": FULL}, "scope full-permissions"),
         (rights(Scope.COLLECT), {"run_id": "r", "own": True}, "scope cancel-any"),
         (rights(Scope.COLLECT, Scope.CANCEL_ANY, actors=SHOP), {"run_id": "r", "own": True}, "no limit of Actors"),
