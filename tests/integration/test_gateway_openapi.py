@@ -19,7 +19,7 @@ pytestmark = pytest.mark.thorough
 
 BOOTSTRAP = "0123456789abcdef0123456789abcdef"
 SECONDS = 25
-SECONDS_A_KEY = 12
+SECONDS_A_KEY = 8
 SETTINGS = """
 # what a JSON Schema can't say (a power of two, the same key in header and document) is refused with 422
 [checks.positive_data_acceptance]
