@@ -37,6 +37,7 @@ class HintDesk:
         self._loop = asyncio.get_running_loop()
         self._digests: frozenset[str] = frozenset()
         self._read_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
         self._groups: Groups[Told] = Groups("hints", self._work, most=HINTS_A_GROUP)
 
     async def is_genuine(self, secret: str) -> bool:
@@ -53,13 +54,19 @@ class HintDesk:
         return any(hmac.compare_digest(each, shown) for each in self._digests)
 
     async def _refresh(self, *, older_than_secs: float) -> None:
-        if time.monotonic() - self._read_at < older_than_secs:
-            return
+        """One look-up serves all who ask meanwhile."""
+        if time.monotonic() - self._read_at >= older_than_secs:
+            self._reading = self._reading or asyncio.create_task(self._read())
+            await asyncio.shield(self._reading)
+
+    async def _read(self) -> None:
         try:
             self._digests = await run_in_threadpool(accepted_digests, self._ledger, self._settings)
         except redis.RedisError:
             if not self._digests:
                 raise
+        finally:
+            self._reading = None
         self._read_at = time.monotonic()
 
     async def take(self, hint: Hint) -> None:

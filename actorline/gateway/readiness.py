@@ -1,10 +1,11 @@
 """Whether an order could be taken now, as `/readyz` says it to anybody who asks."""
 
+import asyncio
 import time
-from threading import Lock
 from typing import Final
 
 import redis
+from starlette.concurrency import run_in_threadpool
 
 from actorline.errors import Unavailable
 from actorline.jobs.durability import check_server
@@ -14,26 +15,27 @@ FRESH_SECS: Final = 1.0
 
 
 class Readiness:
-    """Redis is asked once a second at most, however many unknown clients ask us."""
+    """Redis is asked once a second at most; one look serves all who ask meanwhile, also where it doesn't answer."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._lock = Lock()
-        self._checked_at = float("-inf")
-        self._fault: Exception | None = None
+        self._looked_at = float("-inf")
+        self._looking: asyncio.Task[None] | None = None
+        self._fault: redis.RedisError | Unavailable | None = None
 
-    def check(self) -> None:
-        """Raises what the check raised the last time."""
-        with self._lock:
-            if time.monotonic() - self._checked_at >= FRESH_SECS:
-                self._fault = self._caught()
-                self._checked_at = time.monotonic()
-            if self._fault:
-                raise self._fault
+    async def check(self) -> None:
+        """Raises what the last look met: redis.RedisError or Unavailable."""
+        if time.monotonic() - self._looked_at >= FRESH_SECS:
+            self._looking = self._looking or asyncio.create_task(self._look())
+            await asyncio.shield(self._looking)
+        if self._fault:
+            raise self._fault.with_traceback(None)
 
-    def _caught(self) -> Exception | None:
+    async def _look(self) -> None:
         try:
-            check_server(self._ledger.redis)
+            await run_in_threadpool(check_server, self._ledger.redis)
+            self._fault = None
         except (redis.RedisError, Unavailable) as error:
-            return error
-        return None
+            self._fault = error
+        finally:
+            self._looked_at, self._looking = time.monotonic(), None

@@ -18,7 +18,7 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", summary="Could an order be taken now?", responses=problems(500, 503))
-def readyz(request: Request) -> Health:
+async def readyz(request: Request) -> Health:
     """Redis answers, and forgets nothing."""
-    request.app.state.context.readiness.check()
+    await request.app.state.context.readiness.check()
     return Health()
