@@ -219,6 +219,13 @@ def test_no_name_leads_out_of_a_prefix_of_a_store(here, name):
     assert {name: content for name, content in files.items() if not name.startswith("sink/")} == {"secret": b"secret"}
 
 
+def test_rights_for_a_prefix_only_are_enough_to_claim_a_folder_in_it(here):
+    here.faults.append(Fault(r"^HEAD /bucket/_actorline\.json", status=403))
+    assert open_sink("s3://bucket/limited/a/").claim("al-1", "first")
+    with pytest.raises(SinkError, match="overlaps with s3://bucket/limited/a/"):
+        open_sink("s3://bucket/limited/a/records/").claim("al-1", "second")
+
+
 def test_a_record_of_any_key_is_stored_and_read_in_a_store(here):
     sink = open_sink("s3://bucket/names/")
     for key in (*"!'().-_", "..", "manifest.json", "_actorline.json", "r" * 256, "../x", "%41", "ü", "a b"):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from actorline.delivery.sink.door import LOOK_MOST, MissingFileError, Sink, SinkError, crowded, missing, outside
@@ -98,7 +98,11 @@ class ObjectSink(Sink):
                 raise MissingFileError(missing(self, name)) from None
 
     def size(self, name: str) -> int | None:
-        return self._size(self._key(name))
+        with self._refusals():
+            try:
+                return obstore.head(self._store, self._key(name))["size"]
+            except FileNotFoundError:
+                return None
 
     def files_in(self, folder: str) -> Mapping[str, int]:
         prefix = self._key(f"{folder}*").removesuffix("*")
@@ -129,7 +133,7 @@ class ObjectSink(Sink):
         folders = self._prefix.split("/")[:-1]
         above = ("".join(f"{folder}/" for folder in folders[:depth]) for depth in range(len(folders)))
         for prefix in above:
-            if self._size(prefix + CLAIM) is not None:
+            if self._is_claimed(prefix):
                 return f"{self.root}/{prefix}"
         for seen, path in enumerate(self._paths("")):
             if path.endswith(f"/{CLAIM}") and path != self._key(CLAIM):
@@ -151,12 +155,14 @@ class ObjectSink(Sink):
             raise outside(self, name)
         return self._prefix + name
 
-    def _size(self, key: str) -> int | None:
+    def _is_claimed(self, prefix: str) -> bool:
+        """Not where these credentials may not look: no job of ours has written there."""
         with self._refusals():
             try:
-                return obstore.head(self._store, key)["size"]
-            except FileNotFoundError:
-                return None
+                obstore.head(self._store, prefix + CLAIM)
+            except (FileNotFoundError, PermissionDeniedError):
+                return False
+            return True
 
     def _paths(self, folder: str) -> Iterator[str]:
         """Every object below a folder of the sink."""

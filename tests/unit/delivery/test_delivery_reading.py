@@ -241,3 +241,29 @@ def test_a_line_without_end_is_not_held(tmp_path, monkeypatch):
     delivery = open_delivery(deliver(tmp_path, [b"x" * 2000], compression="none"))
     with pytest.raises(DamagedDeliveryError, match="more than 1,000 bytes"):
         list(delivery.lines())
+
+
+def test_a_delivery_of_the_first_version_is_read_whole(tmp_path):
+    """Its manifest has no `queued_at` and no `record_indexes`, and its records lie under their keys."""
+    url = deliver(tmp_path / "d", [gzip.compress(b'{"n": 1}\n')], records={"OUTPUT": b"{}", "r" * 233: b"long"})
+    names = {"%2Ehid": b"hid", "manifest.json": b"{}", "_SUCCESS": b"", "x'()!": b"odd"}
+    manifest = json.loads((tmp_path / "d" / "manifest.json").read_text())
+    for name, content in names.items():
+        (tmp_path / "d" / "records" / name).write_bytes(content)
+        manifest["records"].append({"key": name.replace("%2E", "."), "name": f"records/{name}", "content_type": "",
+                                    "bytes": len(content), "sha256": ""})  # fmt: skip
+    manifest["totals"]["records"] += len(names)
+    del manifest["queued_at"], manifest["record_indexes"]
+    (tmp_path / "d" / "manifest.json").write_text(json.dumps(manifest))
+    delivery = open_delivery(url, key="j")
+    assert list(delivery.items()) == [{"n": 1}]
+    for key, content in {".hid": b"hid", "manifest.json": b"{}", "x'()!": b"odd", "r" * 233: b"long"}.items():
+        with delivery.open_record(key) as record:
+            assert record.read() == content
+
+
+def test_a_delivery_is_read_only_for_the_job_that_made_it(tmp_path):
+    url = deliver(tmp_path / "d", [])
+    for expected in ({"key": "other"}, {"sha256": "0" * 64}):
+        with pytest.raises(DamagedDeliveryError, match="isn't the one that the job delivered"):
+            open_delivery(url, **expected)
