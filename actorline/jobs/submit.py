@@ -11,7 +11,8 @@ import redis
 from actorline.delivery.sink import SinkError, holds_root, is_below, open_sink
 from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.allowance import allowance_of
-from actorline.jobs.document import JobDocument, fresh_key, key_of_task, parse_document
+from actorline.jobs.default_folders import is_of_another_key
+from actorline.jobs.document import SCHEDULE_KEY, JobDocument, fresh_key, key_of_task, parse_document
 from actorline.jobs.durability import NotDurableError
 from actorline.jobs.ledger import Ledger, NewJob, Registered
 from actorline.jobs.notify_task import check_notify_task
@@ -105,11 +106,15 @@ def _check(
     check_input_url(document, settings)
     check_input_records(document, trusted=trusted)
     key = document.key or fallback_key
+    if not trusted and SCHEDULE_KEY.fullmatch(key):
+        _check_schedules_job(key, ledger)
     with _reaching([key]):
         now = ledger.now() if "{date}" in (document.sink.url or settings.default_sink) else 0
     sink = fill_sink(document, key, now, settings)
     if document.sink.url:
         _check_roots(sink, settings, trusted=trusted)
+    if document.sink.url and not trusted:
+        _check_default_folders(sink, key, settings)
     allowance = allowance_of(sender, document) if sender else None
     is_fresh = document.key is None and caller is None  # a message may come again after Redis has lost its first job
     spelled = raw.get("account", document.account)
@@ -124,6 +129,28 @@ def _check(
         allowance=allowance,
         earlier_hash=earlier_hash,
     )
+
+
+def _check_schedules_job(key: str, ledger: Ledger) -> None:
+    """Refuse to make the job of a schedule's due time; one that beat has made can be joined."""
+    with _reaching([key]):
+        if ledger.account(key) is not None:
+            return
+    message = (
+        f"The key {key} has the form of a schedule's, {{schedule}}@{{due time}}: only beat makes such a job. Nothing "
+        "was started. Choose another key, or order again after the due time to join the schedule's job."
+    )
+    raise Refused(Code.DOCUMENT_INVALID, message)
+
+
+def _check_default_folders(sink: str, key: str, settings: Settings) -> None:
+    """Refuse the folder in which the rows of a job with another key lie, or would lie, by default."""
+    if is_of_another_key(sink, settings.default_sink, key):
+        message = (
+            f"The sink {sink} would take the default folder of a job with another key. Nothing was started. Put the "
+            "job's own key there ({key}), or a name that no key has, such as `_shared`, or use another root."
+        )
+        raise Refused(Code.SINK_REFUSED, message)
 
 
 def _take(orders: Sequence[NewJob], ledger: Ledger) -> list[Submitted | Refused]:

@@ -28,6 +28,7 @@ class Place(BaseModel):
     seen: int  # up to here all is decided
     started: int | None = None  # what became a job
     is_ordered: bool = True  # False: that job isn't in the ledger yet
+    order_hash: str | None = None  # of its document, as it was when it was decided on
     waiting: int | None = None  # waits for the end of that job
     skipped: int | None = None
     skips: int = 0  # in a row

@@ -12,6 +12,7 @@ import structlog
 
 from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.cancelling import cancel_job
+from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.redis_faults import describe_fault
@@ -102,7 +103,9 @@ class Keeper:
         keys = {
             name: due_key(name, moment(entry.place.started))
             for name, entry in reading.entries.items()
-            if name in self._schedules and entry.place.started is not None
+            if name in self._schedules
+            and entry.place.started is not None
+            and entry.place.started != entry.place.refused  # what has its key is not ours
         }
         found = zip(keys, self._ledger.load_many(list(keys.values())), strict=True)
         return {name: job for name, job in found if job}
@@ -134,10 +137,20 @@ class Keeper:
                     self._wake(key)
                     log.info("schedule_cancels", schedule=name, job_key=key)
             case Change():
-                if self._book.keep(name, entry, step.place):
+                if self._book.keep(name, entry, self._decided(name, step)):
                     self._tell(name, step)
             case other:
                 assert_never(other)
+
+    def _decided(self, name: str, change: Change) -> Place:
+        """The place to keep: of an order with its hash, by which beat knows it again."""
+        if change.fate is not Fate.ORDERED or change.place.started is None:
+            return change.place
+        try:
+            document = parse_document(self._schedules[name].order(name, moment(change.place.started)))
+        except Refused:  # so is the order, which tells why
+            return change.place
+        return change.place.model_copy(update={"order_hash": document.body_hash()})
 
     def _order(self, name: str, entry: Entry, due: int) -> None:
         """Safe to repeat, by any number of beats: the key is the job."""
@@ -147,7 +160,7 @@ class Keeper:
             submitted = submit(order, ledger=self._ledger, settings=self._settings, trusted=True, sender=SENDER)
         except Refused as refused:
             log.error("schedule_refused", job_key=key, message=str(refused))  # noqa: TRY400 - foreseeable: no traceback
-            if refused.reason.code != Code.CONFLICT:  # a job is there, which an earlier version of the file ordered
+            if refused.reason.code != Code.CONFLICT or not self._is_ours(key, entry.place):
                 reason = str(refused)[:REASON_MAX_CHARS]
                 place = place.model_copy(update={"refused": due, "reason": reason})
         else:
@@ -155,6 +168,19 @@ class Keeper:
             if submitted.created:
                 self._wake(key)
         self._book.keep(name, entry, place)
+
+    def _is_ours(self, key: str, place: Place) -> bool:
+        """Whether the job that is there was ordered by a beat, with the document of an earlier version of the file."""
+        job = self._ledger.load(key)
+        if job is not None and job.hash == place.order_hash:
+            return True
+        log.error(
+            "schedule_key_taken",
+            job_key=key,
+            message="A job that no beat ordered has the key of this due time. The schedule's own order was not placed: "
+            "nothing of it was started. Look who ordered it (actorline show), and order the due time by hand.",
+        )
+        return False
 
     def _tell(self, name: str, change: Change) -> None:
         due, place = moment(change.due), change.place

@@ -10,6 +10,8 @@ import pytest
 from beats import due_of, orders, running_beats
 from real_parts import Line, make_line, running_workers, wait_for
 
+from actorline.jobs.document import parse_document
+from actorline.jobs.ledger import NewJob
 from actorline.schedules.book import Book
 from actorline.schedules.deciding import Fate, Place
 from actorline.schedules.keeping import Keeper
@@ -213,6 +215,31 @@ def test_an_order_that_is_refused_holds_up_nothing_and_is_told(line):
     assert place.last == (due.timestamp(), Fate.REFUSED)
     assert "characters" in place.reason
     assert orders(line, "nightly") == {}
+
+
+def test_a_job_with_a_schedules_key_that_no_beat_ordered_is_told(line, capsys):
+    """It is no earlier order of the schedule's own, whatever its key: the night's run is not there."""
+    due, rhythm = hours_ago(line, 0.05)
+    taken = parse_document({"actor": "demo/other"})
+    line.ledger.register([NewJob(due_key("nightly", due), taken, "file:///rows/", fresh=False)], care_s=100)
+    set_back(line, "nightly", rhythm)
+    beat = Beat(line, nightly=schedule("cancel_running", **rhythm))
+    place = place_of(line, "nightly")
+    assert (beat.woken, place.last) == ([], (due.timestamp(), Fate.REFUSED))
+    assert "schedule_key_taken" in capsys.readouterr().out
+    assert line.ledger.load(due_key("nightly", due)).wanted is None
+
+
+def test_an_earlier_version_of_the_file_may_have_ordered_the_due_time(line):
+    due, rhythm = hours_ago(line, 0.05)
+    set_back(line, "nightly", rhythm)
+    earlier = Beat(line, nightly=schedule(**rhythm))
+    assert earlier.woken == [due_key("nightly", due)]
+    entry = Book(line.ledger).read().entries["nightly"]  # as if it had died before it kept that it had ordered
+    Book(line.ledger).keep("nightly", entry, entry.place.model_copy(update={"is_ordered": False}))
+    changed = Schedule(**rhythm, document={"actor": "demo/changed"})
+    assert Beat(line, nightly=changed).woken == []
+    assert place_of(line, "nightly").last == (due.timestamp(), Fate.ORDERED)
 
 
 def test_a_beat_shows_until_it_leaves(line):

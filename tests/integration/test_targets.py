@@ -174,14 +174,14 @@ def test_record_of_a_failed_run_is_delivered_as_a_partial_result(line, deliver):
 def test_sink_placeholders_are_filled_in(line, deliver):
     actor = line.emulator.actor("placed", items=5, duration_secs=0)
     root = (line.home / "rows").as_uri()
-    result = deliver(key="placed", actor=actor, sink={"url": f"{root}/by-date/{{date}}/{{key}}-{{run_id}}/"})
-    assert result["sink"] == f"{root}/by-date/{result['queued_at'][:10]}/placed-{result['run_id']}/"
+    result = deliver(key="placed", actor=actor, sink={"url": f"{root}/_by-date/{{date}}/{{key}}-{{run_id}}/"})
+    assert result["sink"] == f"{root}/_by-date/{result['queued_at'][:10]}/placed-{result['run_id']}/"
     assert delivery_of(result).manifest["totals"]["items"] == 5
 
 
 def test_sink_of_another_job_is_refused_before_money_is_spent(line, deliver):
     actor = line.emulator.actor("crowded", items=5, duration_secs=0)
-    sink = {"url": (line.home / "rows/crowded/").as_uri()}
+    sink = {"url": (line.home / "rows/_crowded/").as_uri()}
     deliver(key="crowded-1", actor=actor, sink=sink)
     with pytest.raises(Exception) as raised:  # noqa: PT011
         deliver(key="crowded-2", actor=actor, sink=sink)

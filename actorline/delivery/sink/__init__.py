@@ -8,7 +8,7 @@ from actorline.delivery.sink.names import CLAIM, MANIFEST, RECORDS, SUCCESS
 
 __all__ = [
     "CLAIM", "MANIFEST", "RECORDS", "SUCCESS", "LocalSink", "MissingFileError", "Sink", "SinkError", "SinkTakenError",
-    "folder_url", "holds_root", "is_below", "local_path", "open_sink",
+    "folder_url", "holds_root", "is_below", "local_path", "open_sink", "path_in", "split_root",
 ]  # fmt: skip
 
 
@@ -30,17 +30,17 @@ def is_below(url: str, root: str) -> bool:
 
     A root may have a placeholder: `file:///srv/rows-{key}/` holds whatever begins with `file:///srv/rows-`.
     """
-    folder, stem = _split_root(root)
-    name = (_path_in(url, folder) or "").partition("/")[0]
+    folder, stem = split_root(root)
+    name = (path_in(url, folder) or "").partition("/")[0]
     return name.startswith(stem) and name != stem
 
 
 def holds_root(url: str, root: str) -> bool:
     """Whether a sink is a root, or has one in it."""
-    return _path_in(_split_root(root)[0], url) is not None
+    return path_in(split_root(root)[0], url) is not None
 
 
-def _split_root(root: str) -> tuple[str, str]:
+def split_root(root: str) -> tuple[str, str]:
     """`file:///srv/rows-{key}/` -> the folder `file:///srv/`, and `rows-`, with which names in it begin."""
     text, placeholder, _ = root.partition("{")
     if not placeholder:
@@ -49,7 +49,7 @@ def _split_root(root: str) -> tuple[str, str]:
     return f"{folder}/", unquote(stem) if folder.startswith("file:") else stem
 
 
-def _path_in(url: str, folder: str) -> str | None:
+def path_in(url: str, folder: str) -> str | None:
     """The path of a sink from a folder on, "" if it is the folder; None if it lies elsewhere."""
     try:
         if _split(url).scheme == "file" == _split(folder).scheme:

@@ -108,8 +108,7 @@ class Sink(Protocol):
                 return True
             found = self._found_owner()
         if found != owner:
-            by = f"the job {found.get('key')}" if isinstance(found, dict) else "somebody else"
-            message = f"The sink {self} is taken by {by}. Choose another folder; {{key}} in the URL makes one a job."
+            message = f"The sink {self} is another job's. Choose another folder; {{key}} in the URL makes one a job."
             raise SinkTakenError(message)
         return False
 

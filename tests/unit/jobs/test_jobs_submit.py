@@ -13,6 +13,7 @@ from actorline.jobs.states import State
 from actorline.jobs.submit import SINK_URL_MAX_CHARS, Submission, Submitted, fill_sink, submit, submit_many
 from actorline.settings import Settings, load_settings
 
+JOB_OF_BEAT = "nightly@2026-11-23T02:00:00Z"
 NOON = 1_795_435_200.0  # 2026-11-23T12:00:00Z
 
 
@@ -30,6 +31,9 @@ class FakeLedger:
 
     def now(self) -> float:
         return NOON
+
+    def account(self, key: str) -> str | None:
+        return "default" if key == JOB_OF_BEAT else None
 
     def register(self, orders: Sequence[NewJob], **_: Any) -> list[Registered]:
         self.orders += orders
@@ -89,7 +93,7 @@ def test_the_longest_order_that_is_taken_has_a_result_under_4_kb(settings, make_
     [
         ({}, [], True),
         ({}, ["file:///srv/"], True),  # the operator's own default
-        ({"url": "{home}/rows/other/"}, [], True),
+        ({"url": "{home}/rows/_other/"}, [], True),
         ({"url": "{home}/rows/../other/"}, [], False),
         ({"url": "file:///srv/x/"}, [], False),
         ({"url": "file:///srv/x/"}, ["file:///opt/", "file:///srv/"], True),
@@ -122,10 +126,29 @@ def test_a_folder_in_which_sinks_lie_is_no_sink(tmp_path, url, trusted):
 
 def test_a_root_with_a_placeholder_opens_what_begins_with_it(tmp_path):
     settings = load_settings(home=tmp_path, sink_url="file:///srv/rows-{key}/")
-    assert len(order({"actor": "x", "sink": {"url": "file:///srv/rows-mine/"}}, settings)[1]) == 1
+    assert len(order({"actor": "x", "key": "mine", "sink": {"url": "file:///srv/rows-mine/"}}, settings)[1]) == 1
     for url in ("file:///srv/backups/", "file:///srv/rows-/", "file:///srv/rows-/../etc/"):
         with pytest.raises(Refused, match="outside the allowed roots"):
             order({"actor": "x", "sink": {"url": url}}, settings)
+
+
+def test_only_beat_makes_the_job_of_a_due_time_and_others_may_join_it(settings):
+    raw = {"actor": "x", "key": "nightly@2026-11-24T02:00:00Z"}
+    with pytest.raises(Refused, match="only beat makes such a job") as caught:
+        order(raw, settings)
+    assert caught.value.reason.code is Code.DOCUMENT_INVALID
+    assert len(order(raw, settings, trusted=True)[1]) == 1
+    assert len(order({**raw, "key": JOB_OF_BEAT}, settings)[1]) == 1
+    assert len(order({**raw, "key": "nightly@2026-11-24"}, settings)[1]) == 1
+
+
+@pytest.mark.parametrize("inner", ["other/", "other/deep/", "other/../another/", "nightly@2026-11-24T02:00:00Z/"])
+def test_a_service_takes_no_default_folder_of_another_key(settings, tmp_path, inner):
+    raw = {"actor": "x", "key": "k", "sink": {"url": f"{tmp_path.as_uri()}/rows/{inner}"}}
+    with pytest.raises(Refused, match="default folder of a job with another key") as caught:
+        order(raw, settings)
+    assert caught.value.reason.code is Code.SINK_REFUSED
+    assert len(order(raw, settings, trusted=True)[1]) == 1
 
 
 def test_an_order_without_a_key_gets_one_of_its_own(settings):
