@@ -117,7 +117,7 @@ def _check(
         _check_default_folders(sink, key, settings)
     allowance = allowance_of(sender, document) if sender else None
     is_fresh = document.key is None and caller is None  # a message may come again after Redis has lost its first job
-    spelled = raw.get("account", document.account)
+    spelled = document.account if raw is document else raw.get("account", document.account)
     earlier_hash = None if spelled == document.account else document.hash_as_spelled(spelled)
     return NewJob(
         key,
