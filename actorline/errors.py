@@ -23,6 +23,7 @@ class Code(StrEnum):
     RUN_ABORTED = "run-aborted"
     RUN_VANISHED = "run-vanished"
     DATASET_VANISHED = "dataset-vanished"
+    DATASET_GREW = "dataset-grew"
     PAGE_UNREADABLE = "page-unreadable"
     RECORD_UNREADABLE = "record-unreadable"
     FORMAT_FAILED = "format-failed"

@@ -5,8 +5,8 @@ from typing import Any
 from celery import Task, shared_task
 from celery.exceptions import Ignore
 
-from actorline.jobs.finishing import Finisher
-from actorline.jobs.step import Ended, Moved, Stop, Wait
+from actorline.jobs.finishing import Finisher, NextWave
+from actorline.jobs.step import Ended
 from tasks.environment import installation, ledger, new_execution, platform_of, settings
 from tasks.pipeline import end_for_callers, next_wave
 from tasks.progress import tell_callers
@@ -21,9 +21,7 @@ def finish_job(self: "Task[Any, Any]", key: str, epoch: int) -> None:
     match step:
         case Ended():
             end_for_callers(key)
-        case Moved():
-            raise self.replace(next_wave(key, epoch, 0))
-        case Wait(seconds=seconds):
-            raise self.replace(next_wave(key, epoch, seconds))
-        case Stop():
+        case NextWave(epoch=next_epoch, seconds=seconds):
+            raise self.replace(next_wave(key, next_epoch, seconds))
+        case _:
             raise Ignore

@@ -6,14 +6,15 @@ from typing import Any
 from celery import Task, shared_task
 
 from actorline.jobs.admission import Admission
-from actorline.jobs.ahead import look_at, may_fetch_ahead
+from actorline.jobs.ahead import LOOK_MAX_SECS, may_send
 from actorline.jobs.polling import Poller
+from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Moved, Park, Wait
 from tasks.conclude import conclude
 from tasks.environment import DEFAULT_ACCOUNT, ledger, new_execution, platform, settings
 from tasks.pipeline import send_ahead
 from tasks.stage import StageTask
-from tasks.upkeep import care_for_all
+from tasks.upkeep import care_for_all, empty_at
 
 
 @shared_task(bind=True, base=StageTask, name="actorline.poll_run")
@@ -32,7 +33,10 @@ def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
 def look_ahead(key: str, epoch: int) -> None:
     """Now and then let a fetch worker see whether there are full pages already."""
     job = ledger().load(key)
-    if job and may_fetch_ahead(job) and ledger().now() >= look_at(job):
+    if job is None or not may_send(job, now=ledger().now(), empty_at=empty_at().get("fetch", 0)):
+        return
+    fields = {"ahead_at": ledger().now() + LOOK_MAX_SECS, "ahead_sent_at": "@now"}
+    if ledger().change(key, states={State.RUNNING}, epoch=epoch, fields=fields) is not None:
         send_ahead(key, epoch)
 
 

@@ -11,10 +11,16 @@ import structlog
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
+from actorline.errors import Reason
+from actorline.jobs.ending import end_job
+from actorline.jobs.job import Job
 from actorline.jobs.ledger import UnreadableJobError
-from actorline.jobs.states import LIVE
+from actorline.jobs.stage_failure import is_hopeless, reason_of
+from actorline.jobs.states import LIVE, Event
+from actorline.jobs.step import Ended
 from actorline.jobs.stopping import GivenBackError
 from tasks.environment import ledger
+from tasks.pipeline import end_for_callers
 from tasks.stage_request import StageRequest
 
 BACK_OFF_SECS: Final = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
@@ -58,7 +64,11 @@ def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
     log.warning("stage_failed", stage=stage, error=type(error).__name__, message=str(error)[:300])
     try:
         job = ledger().load(key)
-        failures = job.failures if job else 0
+        failures, failed_as = job.failures if job else 0, f"{stage}: {type(error).__name__}"
+        alike = job.failed_alike + 1 if job and job.failed_as == failed_as else 1
+        if job and job.epoch == epoch and is_hopeless(job, error, alike):
+            end_as_failed(job, reason_of(job, stage, error, alike))
+            return
         ledger().change(
             key,
             states=LIVE,
@@ -66,7 +76,13 @@ def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
             care_s=BACK_OFF_SECS[min(failures, len(BACK_OFF_SECS) - 1)],
             tell="stage-failed",
             data={"stage": stage, "error": type(error).__name__, "message": str(error)[:300]},
-            fields={"failures": failures + 1, "resume": True},
+            fields={"failures": failures + 1, "failed_as": failed_as, "failed_alike": alike, "resume": True},
         )
     except redis.RedisError:
         log.warning("ledger_unreachable", stage=stage)
+
+
+def end_as_failed(job: Job, reason: Reason) -> None:
+    """End the job, for its callers as well."""
+    if end_job(ledger(), job, Event.FAIL, reason) == Ended():
+        end_for_callers(job.key)

@@ -62,6 +62,10 @@ class Emulator:
         path = f"/{target.replace('/', '~')}/runs"
         return [request for request in self.requests("POST") if request["path"].endswith(path)]
 
+    def start(self, actor: str) -> dict[str, Any]:
+        """A run that no job of ours asked for."""
+        return self._send("POST", f"/v2/actors/{actor.replace('/', '~')}/runs")["data"]
+
     def runs_of(self, actor: str) -> list[dict[str, Any]]:
         """The runs that an Actor has had."""
         return self.get(f"/v2/actors/{actor.replace('/', '~')}/runs")["data"]["items"]

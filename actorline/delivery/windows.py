@@ -107,6 +107,23 @@ def to_fetch(pages: Pages) -> list[Window]:
     ]
 
 
+def not_failed(pages: Pages) -> list[Window]:
+    """Windows to fetch that weren't asked for in vain: those that were come last, and keep nobody from the others."""
+    failed = {no for no, page in pages.items() if isinstance(page, Receipt) and not page.is_good}
+    return [window for window in to_fetch(pages) if window.page_no not in failed]
+
+
+def short_pages(pages: Pages) -> list[Receipt]:
+    """Stored pages that reached the dataset's end as it was when they were read."""
+    return [page for page in pages.values() if _has_rows(page) and page.scanned < page.limit]
+
+
+def has_caught_up(pages: Pages, end: int | None) -> bool:
+    """Whether a dataset that may still grow was read to its last row, which lies behind `end`."""
+    last = pages[max(pages)] if pages else None
+    return end is not None and last in short_pages(pages) and known_end(pages) >= end
+
+
 def new_windows(pages: Pages, *, start: int, total: int, stop: int | None, size: int, room: int) -> list[Window]:
     """Windows behind the planned ones up to `total`, at least one if nothing else is to be fetched.
 
@@ -146,7 +163,7 @@ def judge(pages: Pages, *, start: int, stop: int | None) -> Proof | Gap | More:
         return Gap(bad, "not stored")
     receipts = [page for _, page in sorted(pages.items()) if isinstance(page, Receipt)]
     if not receipts:
-        return More(start)
+        return More(start) if _open(start, stop) else Proof(start)
     offset = start
     for receipt in receipts:
         if receipt.offset != offset:

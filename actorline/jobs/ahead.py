@@ -60,6 +60,7 @@ class AheadPlanner:
             fields={
                 "items_total": dataset.item_count,
                 "ahead_at": self.ledger.now() + next_look(job, dataset, known, size, now=self.ledger.now()),
+                "ahead_sent_at": None,
             },
         )
         return None if won is None else Ahead(job.attempt, [page for page in fixed if isinstance(page, Window)])
@@ -75,6 +76,14 @@ def may_fetch_ahead(job: Job) -> bool:
 def look_at(job: Job) -> float:
     """When full pages are looked for next; not in the first seconds: a short run isn't worth the request."""
     return job.ahead_at or (job.started_at or job.queued_at) + LOOK_MIN_SECS
+
+
+def may_send(job: Job, *, now: float, empty_at: float) -> bool:
+    """Whether a message is to go out that lets full pages be looked for: it is time, and the last one isn't in its
+    queue any more, which was seen empty at `empty_at`.
+    """
+    is_waiting = job.ahead_sent_at is not None and empty_at <= job.ahead_sent_at
+    return may_fetch_ahead(job) and now >= look_at(job) and not is_waiting
 
 
 def next_look(job: Job, dataset: Dataset, known: Pages, size: int, *, now: float) -> float:

@@ -19,9 +19,11 @@ from actorline.delivery.windows import (
     WAVE_PAGES,
     Window,
     expected_items,
+    has_caught_up,
     item_bytes,
     known_end,
     new_windows,
+    not_failed,
     page_size,
     to_fetch,
     wave_pages,
@@ -33,10 +35,11 @@ from actorline.jobs.ledger import Ledger
 from actorline.jobs.renewing import renewed
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
+from actorline.jobs.stopping import GivenBackError
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
-from actorline.platform.datasets import ItemsPage, ItemsReader, get_dataset
+from actorline.platform.datasets import Dataset, ItemsPage, ItemsReader, get_dataset
 from actorline.settings import Settings
 
 FETCH_STATES: Final = frozenset({State.RUNNING, State.COLLECTING})
@@ -90,38 +93,38 @@ class Planner:
             care_s=watch_secs(self.settings),
             tell="fetching" if pages else "",
             data={"pages": len(pages)},
-            fields={"sent_at": "@now", "planned_at": "@now"},
+            fields={"sent_at": "@now", "planned_at": "@now", "pages_before": job.pages},
         )
         return Stop() if won is None else Wave(job.attempt, pages)
 
     def _windows(self, job: Job, dataset_id: str) -> list[tuple[Window, int]]:
         collect = job.order.collect
         known = self.ledger.pages(job.key, job.attempt)
-        is_cut = FORMATS[collect.format].is_cut
-        if not is_cut and self.ledger.now() < settled_at(job, self.settings):
+        is_settled = self.ledger.now() >= settled_at(job, self.settings)
+        if needs_settled_counters(job) and not is_settled:
             return []
-        try:
-            dataset = get_dataset(self.platform, dataset_id)
-        except platform_errors.NotFound:
-            total, each = 0, item_bytes(known, total=0, storage_bytes=None)
-        else:
-            # the counters lag, so the rows that were read already count as well
-            total = max(dataset.item_count, known_end(known))
-            each = item_bytes(known, total=total, storage_bytes=dataset.stats.storage_bytes)
-            self.ledger.change(
-                job.key,
-                states={State.COLLECTING},
-                epoch=job.epoch,
-                fields={"items_total": total},
-            )
-        stop = None if collect.limit is None else collect.offset + collect.limit
-        if not is_cut:
+        dataset = find_dataset(self.platform, dataset_id)
+        counted = dataset.item_count if dataset else 0
+        # the counters lag, so the rows that were read already count as well
+        total = max(counted, known_end(known))
+        each = item_bytes(known, total=total, storage_bytes=dataset.stats.storage_bytes if dataset else None)
+        end = job.items_end
+        if dataset:
+            end = counted if end is None and is_settled and job.order.dataset_id else end
+            fields = {"items_total": total, "items_end": end}
+            self.ledger.change(job.key, states={State.COLLECTING}, epoch=job.epoch, fields=fields)
+        if has_caught_up(known, end):
+            return []
+        stop = stop_of(job.model_copy(update={"items_end": end}))
+        total = total if end is None else max(end, known_end(known))
+        if not FORMATS[collect.format].is_cut:
             return self._whole(job, known, total, stop)
         wanted = max((total if stop is None else min(total, stop)) - collect.offset, 0)
         size = page_size(total=wanted, item_bytes=each, asked=collect.page_items)
-        room = (WAVE_PAGES if collect.page_items else wave_pages(each)) - len(to_fetch(known))
+        room = (WAVE_PAGES if collect.page_items else wave_pages(each)) - len(not_failed(known))
         self._fix(job, known, new_windows(known, start=collect.offset, total=total, stop=stop, size=size, room=room))
-        return [(window, expected_items(window, known, total)) for window in to_fetch(known)][:WAVE_PAGES]
+        windows = not_failed(known) or to_fetch(known)
+        return [(window, expected_items(window, known, total)) for window in windows][:WAVE_PAGES]
 
     def _whole(
         self, job: Job, known: dict[int, Window | Receipt], total: int, stop: int | None
@@ -140,6 +143,33 @@ class Planner:
     def _fix(self, job: Job, known: dict[int, Window | Receipt], windows: Sequence[Window]) -> None:
         for window in windows:
             known[window.page_no] = self.ledger.fix_window(job.key, job.attempt, window)
+
+
+def stop_of(job: Job) -> int | None:
+    """Where the rows end that the job reads, as far as that is fixed before they are read."""
+    collect = job.order.collect
+    ends = [] if collect.limit is None else [collect.offset + collect.limit]
+    if needs_settled_counters(job) and job.items_end is not None:
+        ends.append(job.items_end)
+    return min(ends, default=None)
+
+
+def needs_settled_counters(job: Job) -> bool:
+    """Whether no page may be read before it is known how many rows the dataset has."""
+    return not FORMATS[job.order.collect.format].is_cut or is_moving(job)
+
+
+def is_moving(job: Job) -> bool:
+    """Whether windows are counted from the last row of a dataset to which rows may still be appended."""
+    return job.order.collect.desc and job.order.dataset_id is not None
+
+
+def find_dataset(platform: Platform, dataset_id: str) -> Dataset | None:
+    """The dataset, or None if the platform says that there is none. Raises PlatformError."""
+    try:
+        return get_dataset(platform, dataset_id)
+    except platform_errors.NotFound:
+        return None
 
 
 def settled_at(job: Job, settings: Settings) -> float:
@@ -164,48 +194,66 @@ class PageFetcher:
     settings: Settings
     first: ItemsPage | None = None
 
-    def fetch(  # noqa: C901, PLR0911 - a table: each way to fail has its answer
+    def fetch(
         self, key: str, attempt: int, window: Window, *, expected: int, execution: str, tries: int
     ) -> Receipt | Held | UnreadablePage:
-        """Store one page and answer its receipt; a failure is answered while tries are left, then as a bad receipt."""
+        """Store one page and return its receipt; a failure is returned while tries are left, then as a bad receipt.
+
+        Raises only what keeps the ledger from taking a receipt, and GivenBackError.
+        """
         known = self.ledger.page(key, attempt, window.page_no)
         if isinstance(known, Receipt) and known.is_good and known.scanned:
             return known
         job = self.ledger.load(key)
         if job is None or job.state not in FETCH_STATES or job.attempt != attempt or job.wanted:
-            return _bad(window, Code.CANCELLED, "the job doesn't want this page any more")
+            return _unwanted(window)
         lease = self.ledger.lease("page", key, f"{attempt}:{window.page_no}", seconds=LEASE_SECS)
         if not lease.acquire():
             return Held()
         try:
             receipt = self._read(job, window, expected, execution, lease)
-        except (UnreadablePage, platform_errors.PlatformUnavailable) as error:
-            if tries + 1 < PAGE_TRIES:
-                return UnreadablePage(str(error))
-            receipt = _bad(window, Code.PAGE_UNREADABLE, str(error))
-        except platform_errors.NotFound as error:
-            receipt = _bad(window, Code.DATASET_VANISHED, str(error))
-        except platform_errors.PlatformError as error:
-            receipt = _bad(window, Code.PAGE_UNREADABLE, str(error))
-        except SinkError as error:
-            if tries + 1 < PAGE_TRIES:
-                return UnreadablePage(str(error))
-            receipt = _bad(window, Code.SINK_FAILED, str(error))
         except _StoppedError:
-            return _bad(window, Code.CANCELLED, "the job doesn't want this page any more")
+            return _unwanted(window)
+        except (redis.RedisError, GivenBackError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the bytes of one page break, the others go on
+            if tries + 1 < PAGE_TRIES and _may_pass(error):
+                return UnreadablePage(_words_of(error))
+            receipt = _bad(window, self._code_of(job, error), _words_of(error))
         finally:
             _release(lease)
         return self.ledger.record_receipt(key, attempt, receipt, care_s=watch_secs(self.settings))
 
+    def _code_of(self, job: Job, error: Exception) -> Code:
+        """Why a page isn't stored. That it isn't found says nothing of the dataset, which is asked for itself."""
+        match error:
+            case platform_errors.NotFound():
+                return Code.DATASET_VANISHED if self._is_gone(job.dataset_id or "") else Code.PAGE_UNREADABLE
+            case SinkError():
+                return Code.SINK_FAILED
+            case UnreadablePage() | platform_errors.PlatformError():
+                return Code.PAGE_UNREADABLE
+            case _:
+                return Code.INTERNAL
+
+    def _is_gone(self, dataset_id: str) -> bool:
+        try:
+            return find_dataset(self.platform, dataset_id) is None
+        except platform_errors.PlatformError:
+            return False  # nobody knows
+
     def _hold_on(self, lease: "redis.lock.Lock", key: str) -> None:
-        """Renew the lease, and look whether the job still wants the page."""
-        if self.ledger.redis.hget(self.ledger.name("job", key), "wanted"):
+        """Renew the lease, look whether the job still wants the page, and tell upkeep that its messages aren't lost."""
+        wanted, state = self.ledger.redis.hmget(self.ledger.name("job", key), "wanted", "state")
+        if wanted:
             raise _StoppedError
         try:
             lease.reacquire()
         except redis.exceptions.LockError:
             message = "the lease on this page was lost"
             raise UnreadablePage(message) from None
+        if state == State.COLLECTING:
+            self.ledger.postpone(key, watch_secs(self.settings))
 
     def _read(self, job: Job, window: Window, expected: int, execution: str, lease: "redis.lock.Lock") -> Receipt:
         """The page, or what lies behind the one window of a format that can't be cut."""
@@ -297,6 +345,25 @@ def _find_same(sink: Sink, name: str, ours: PartFacts, text: PageText, *, gzip: 
 
 def _bad(window: Window, code: Code, error: str) -> Receipt:
     return Receipt(**window.model_dump(), scanned=0, items=0, code=code, error=error[:500])
+
+
+def _unwanted(window: Window) -> Receipt:
+    return _bad(window, Code.CANCELLED, "the job doesn't want this page any more")
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the page is asked for again at once. What the platform refuses or doesn't find is asked for by the next
+    wave: by then some time has gone by.
+    """
+    return isinstance(error, platform_errors.PlatformUnavailable) or not isinstance(
+        error, platform_errors.PlatformError
+    )
+
+
+def _words_of(error: Exception) -> str:
+    """What may be told of an error; the text of one that nobody foresaw may hold an item."""
+    is_ours = isinstance(error, UnreadablePage | SinkError | platform_errors.PlatformError)
+    return str(error) if is_ours else f"an error of Actorline's own, {type(error).__name__}"
 
 
 class _StoppedError(Exception):

@@ -4,23 +4,33 @@ from dataclasses import dataclass
 from typing import Final
 
 from actorline.delivery.receipt import Receipt
-from actorline.delivery.windows import Gap, More, Pages, Proof, judge
+from actorline.delivery.windows import Gap, More, Pages, Proof, has_caught_up, judge, short_pages
 from actorline.errors import Code, Reason
-from actorline.jobs.collecting import settled_at
+from actorline.jobs.collecting import is_moving, settled_at, stop_of
 from actorline.jobs.delivering import Deliverer
 from actorline.jobs.ending import stop_reason
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import State
-from actorline.jobs.step import Moved, Step, Stop, Wait
+from actorline.jobs.step import Step, Stop
 from actorline.jobs.watch import watch_secs
 from actorline.platform.client import Platform
+from actorline.platform.datasets import get_dataset
 from actorline.settings import Settings
 
 WAVE_TRIES: Final = 4  # waves that bring nothing before the missing pages are given up; each page has had its own tries
-FOR_GOOD: Final = frozenset({Code.DATASET_VANISHED, Code.FORMAT_FAILED})  # no wave brings such a page
 LAG_LOOK_SECS: Final = 2.0  # counters lag for 5 to 10 s (fact sheet, section 6)
 WAVE_BACK_OFF_SECS: Final = (2.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True)
+class NextWave:
+    """More pages are needed, in so many seconds. They have an epoch of their own, which fences off what comes late or
+    twice of this wave: otherwise two of its messages would be two of the next one, and so on.
+    """
+
+    epoch: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -30,8 +40,8 @@ class Finisher:
     settings: Settings
     installation: str
 
-    def advance(self, key: str, epoch: int, execution: str) -> Step:
-        """Moved: another wave is needed now; Wait: in so many seconds; Ended: the job has its end."""
+    def advance(self, key: str, epoch: int, execution: str) -> Step | NextWave:
+        """Ended: the job has its end."""
         job = self.ledger.load(key)
         if job is None or job.epoch != epoch or job.state is not State.COLLECTING:
             return Stop()
@@ -47,22 +57,29 @@ class Finisher:
             return self._deliver(job.model_copy(update={"reason": reason}), pages, reason, execution)
         if not job.order.collect.dataset:
             return self._deliver(job, pages, None, execution)
-        start, limit = job.order.collect.offset, job.order.collect.limit
-        verdict = judge(pages, start=start, stop=None if limit is None else start + limit)
+        return self._look_at(job, pages, execution)
+
+    def _look_at(self, job: Job, pages: Pages, execution: str) -> Step | NextWave:
+        verdict = judge(pages, start=job.order.collect.offset, stop=stop_of(job))
         match verdict:
             case Proof(end=end):
                 return self._settle(job, pages, end, execution)
+            case More() if has_caught_up(pages, job.items_end):
+                return self._deliver(job, pages, None, execution)
             case More():
-                return self._again(job, 0 if pages else self._secs_to_settle(job))
+                seems_to_grow = job.order.dataset_id is not None and len(short_pages(pages)) > 1
+                return self._again(job, self._secs_to_settle(job) if seems_to_grow or not pages else 0)
             case Gap():
                 return self._mend(job, pages, verdict, execution)
 
-    def _settle(self, job: Job, pages: Pages, end: int, execution: str) -> Step:
+    def _settle(self, job: Job, pages: Pages, end: int, execution: str) -> Step | NextWave:
         """The end was read. It is believed when the platform's counter, which lags behind the items but never runs
         ahead, has reached it, or when there was time enough for it to do so.
         """
-        limit = job.order.collect.limit
-        if limit is not None and end >= job.order.collect.offset + limit:
+        stop = stop_of(job)
+        if stop is not None and end >= stop:
+            if is_moving(job):
+                return self._settle_moving(job, pages, execution)
             return self._deliver(job, pages, None, execution)
         total = _named_total(pages)
         if total > end:
@@ -73,35 +90,57 @@ class Finisher:
         remaining = self._secs_to_settle(job)
         return self._again(job, min(remaining, LAG_LOOK_SECS) if end else remaining)
 
+    def _settle_moving(self, job: Job, pages: Pages, execution: str) -> Step | NextWave:
+        """Windows that are counted from the last row move with each new one: they are believed if none came."""
+        wait = (job.stored_at or 0) + self.settings.dataset_lag_secs - self.ledger.now()
+        if wait > 0:
+            return self._again(job, wait)
+        total = get_dataset(self.platform, job.dataset_id or "").item_count
+        if total == job.items_end:
+            return self._deliver(job, pages, None, execution)
+        message = (
+            f"The dataset grew from {job.items_end:,} to {total:,} items while it was read from its end (desc). "
+            "Rows may be here twice, and others missing. Retry when nobody writes to it, or order without desc."
+        )
+        return self._deliver(job, pages, Reason(code=Code.DATASET_GREW, message=message, billed=False), execution)
+
     def _secs_to_settle(self, job: Job) -> float:
         """No page is planned before that for a format that can't be cut: its one file is asked for once."""
         return max(settled_at(job, self.settings) - self.ledger.now(), 0)
 
-    def _mend(self, job: Job, pages: Pages, gap: Gap, execution: str) -> Step:
-        """Some pages aren't stored: fetch just those again, and after some waves end without them."""
+    def _mend(self, job: Job, pages: Pages, gap: Gap, execution: str) -> Step | NextWave:
+        """Some pages aren't stored: fetch just those again, and after some waves that bring nothing end without them.
+
+        That a dataset isn't there is believed as late as everything else: it then stood for the time of all waves.
+        """
         bad = [page for page in pages.values() if isinstance(page, Receipt) and not page.is_good]
-        final = next((page for page in bad if page.code in FOR_GOOD), None)
-        if job.failures < WAVE_TRIES - 1 and final is None:
+        final = next((page for page in bad if page.code is Code.FORMAT_FAILED), None)
+        if final is None and job.pages > job.pages_before:
+            return self._again(job, WAVE_BACK_OFF_SECS[0])
+        if final is None and job.failures < WAVE_TRIES - 1:
             return self._again(job, WAVE_BACK_OFF_SECS[min(job.failures, len(WAVE_BACK_OFF_SECS) - 1)], failed=True)
         worst = final or (bad[0] if bad else None)
         code = worst.code if worst and worst.code else Code.PAGE_UNREADABLE
         said = f": {worst.error}" if worst else f" ({gap.why})"
         message = f"{len(gap.page_nos)} of {len(pages)} pages could not be stored{said}"
+        if code is Code.DATASET_VANISHED and job.order.starts_run:
+            message += (
+                ". `retry` looks for them once more; if they are still gone, the next one starts another paid run"
+            )
         if worst and code is Code.FORMAT_FAILED:
             message = worst.error or message
         return self._deliver(job, pages, Reason(code=code, message=message, billed=job.run_id is not None), execution)
 
-    def _again(self, job: Job, seconds: float, *, failed: bool = False) -> Step:
-        won = self.ledger.change(
+    def _again(self, job: Job, seconds: float, *, failed: bool = False) -> Step | NextWave:
+        epoch = self.ledger.change(
             job.key,
             states={State.COLLECTING},
             epoch=job.epoch,
+            next_epoch=True,
             care_s=seconds + watch_secs(self.settings),
-            fields={"sent_at": "@now", "failures": job.failures + 1 if failed else 0},
+            fields={"sent_at": "@now", "failures": job.failures + 1 if failed else 0, "failed_alike": 0},
         )
-        if won is None:
-            return Stop()
-        return Wait(seconds) if seconds else Moved()
+        return Stop() if epoch is None else NextWave(epoch, seconds)
 
     def _deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: str) -> Step:
         deliverer = Deliverer(self.ledger, self.platform, self.settings, self.installation)

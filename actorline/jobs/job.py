@@ -77,6 +77,7 @@ class Job(BaseModel):
     new_runs: int = 0  # started by `on_failure.new_runs`
     run_log: str | None = None  # the last lines of a failed run's log
     items_total: int | None = None
+    items_end: int | None = None  # what a dataset that may still grow held when its counters had settled
     items: int = 0
     scanned: int = 0
     bytes: int = 0
@@ -98,13 +99,18 @@ class Job(BaseModel):
     ended_at: float | None = None
     delivered_at: float | None = None
     ahead_at: float | None = None  # when full pages of the running run are looked for again
+    ahead_sent_at: float | None = None  # when a message was sent for that which isn't known to have come
     planned_at: float | None = None  # when the pages of the last wave were planned
+    pages_before: int = 0  # how many were stored then
     sent_at: float = 0  # when the job's last message was sent, as far as the ledger knows
     patience: float | None = None  # seconds that upkeep waits until it asks again whether a message is lost
+    vanished: bool = False  # the dataset was looked for once more by a retry, after it had vanished
     resume: bool = False  # a step that is planned for its `due`, not a message that may be lost
     waiting_for: str | None = None  # the code of what the job last waited for
     failures: int = 0
     input_failures: int = 0  # tries to read what lies at `input_url`
+    failed_as: str | None = None  # the stage and the error that failed last
+    failed_alike: int = 0  # how often in a row
     reason: Json[Reason] | None = None
     manifest: str | None = None
     manifest_sha256: str | None = None  # its `fingerprint`; none for a job that an earlier version ended

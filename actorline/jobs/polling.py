@@ -92,6 +92,7 @@ class Poller:
             fields={
                 "sent_at": "@now",
                 "failures": 0,
+                "poll_until": self._claimed_until(every),
                 **run_fields(run, self.settings),
                 **({} if run.is_terminal else _GOES_ON),
             },
@@ -103,6 +104,10 @@ class Poller:
             fleet.park(job, run, every)
             return Park()
         return Wait(every)
+
+    def _claimed_until(self, every: float) -> float:
+        """Until upkeep takes the next poll for lost nobody else may do this one: two of it would be two of the next."""
+        return self.ledger.now() + every + watch_secs(self.settings)
 
     def _interval(self, job: Job) -> float:
         if job.state is State.ABORTING:
@@ -199,7 +204,7 @@ class Poller:
             care_s=every + watch_secs(self.settings),
             tell="poll-failed" if job.failures in {0, 9, 99} else "",
             data={"message": str(error)},
-            fields={"sent_at": "@now", "failures": job.failures + 1},
+            fields={"sent_at": "@now", "failures": job.failures + 1, "poll_until": self._claimed_until(every)},
         )
         return Stop() if won is None else Wait(every)
 

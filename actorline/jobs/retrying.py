@@ -12,8 +12,8 @@ from actorline.jobs.requests import request_field
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import Event, State
 
-LOST_FOR_GOOD: Final = frozenset({Code.DATASET_VANISHED, Code.RUN_VANISHED})
-"""The run's rows don't come back: only another run brings them."""
+GONE: Final = frozenset({Code.DATASET_VANISHED, Code.RUN_VANISHED})
+"""Rows that weren't there: of a good run they are looked for once more, before another run is paid for."""
 
 
 def retry_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request: str | None = None) -> None:
@@ -30,7 +30,9 @@ def retry_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request
     _check_ended(job)
     event = way_back(job)
     allowance = _check_sender(job, event, sender)
-    raises_attempt = event is Event.RETRY and job.order.starts_run and bool(ledger.runs(key, job.attempt))
+    raises_attempt = event is Event.RETRY and (
+        (job.order.starts_run and bool(ledger.runs(key, job.attempt))) or _code_of(job) is Code.DATASET_GREW
+    )
     if allowance:
         _take(ledger, allowance)
     moved = ledger.move(
@@ -41,7 +43,12 @@ def retry_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request
         tell="retried",
         data={"from": job.state, "attempt": job.attempt + raises_attempt, **(sender.facts() if sender else {})},
         guards={asked: ""},
-        fields={**_afresh(job), **(next_attempt(job) if raises_attempt else {}), asked: "@now"},
+        fields={
+            **_afresh(job),
+            "vanished": event is Event.RECOLLECT and _code_of(job) in GONE,
+            **(next_attempt(job) if raises_attempt else {}),
+            asked: "@now",
+        },
     )
     if not moved and allowance:
         ledger.spend(allowance.given_back())
@@ -77,10 +84,19 @@ def _check_ended(job: Job) -> None:
 
 
 def way_back(job: Job) -> Event:
-    """To the rows if the run is done and good, or if there is only a dataset; else to a run."""
-    code = job.reason.code if job.reason else None
+    """To the rows if the run is done and good, or if there is only a dataset; else to a run.
+
+    Of a good run whose rows had vanished they are looked for again: that the platform didn't find them for some time
+    doesn't prove that they are gone. If an earlier retry has done that, only another run brings them.
+    """
+    code = _code_of(job)
     has_rows = job.run_status == "SUCCEEDED" or (job.order.dataset_id is not None and job.dataset_id is not None)
-    return Event.RECOLLECT if has_rows and code not in LOST_FOR_GOOD else Event.RETRY
+    is_lost = code is Code.DATASET_GREW or (code in GONE and job.vanished)
+    return Event.RECOLLECT if has_rows and not is_lost else Event.RETRY
+
+
+def _code_of(job: Job) -> Code | None:
+    return job.reason.code if job.reason else None
 
 
 def _afresh(job: Job) -> dict[str, object]:
@@ -95,6 +111,7 @@ def _afresh(job: Job) -> dict[str, object]:
             (
                 "failures",
                 "input_failures",
+                "failed_alike",
                 "resurrects",
                 "new_runs",
                 "figures_settled",

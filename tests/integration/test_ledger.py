@@ -2,7 +2,7 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,11 +15,20 @@ from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger, NewJob, Registered, UnreadableJobError, connect
 from actorline.jobs.listing import list_jobs
+from actorline.jobs.polling import Poller
 from actorline.jobs.retrying import retry_job
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
+from actorline.jobs.step import Stop, Wait
+from actorline.platform.errors import PlatformUnavailable
+from actorline.platform.runs import Run
+from actorline.settings import Settings
 
 ORDER = {"actor": "apify/x", "input": {"startUrls": ["é"]}, "labels": {"team": "shop"}}
 CALLER = {"id": "task-1", "chain": None}
+RUN = Run.model_validate(
+    {"id": "r1", "actId": "a", "status": "RUNNING", "startedAt": "2026-11-28T10:00:00Z", "buildId": "b",
+     "defaultDatasetId": "d", "defaultKeyValueStoreId": "s", "meta": {"origin": "API"}}
+)  # fmt: skip
 WAITS = sources(Event.RUN_KNOWN)
 
 
@@ -386,6 +395,24 @@ def test_a_poll_of_an_execution_that_died_can_be_taken_over(ledger, monkeypatch)
     monkeypatch.setattr("actorline.jobs.ledger.CLAIM_POLL_SECS", 0)
     assert ledger.claim_poll("k", 1, 0, "a")
     assert ledger.claim_poll("k", 1, 0, "b")
+
+
+def test_a_poll_that_was_made_is_nobodys_until_the_next_one_is_due(ledger, monkeypatch):
+    """However long the interval: a message that comes late must not begin a second row of polls."""
+    job = created(ledger, state=State.RUNNING, run_id="r1", started_at="@now")
+    monkeypatch.setattr("actorline.jobs.ledger.CLAIM_POLL_SECS", 0)
+    answers = iter([PlatformUnavailable("503"), RUN])
+    monkeypatch.setattr("actorline.jobs.polling.get_run", lambda *_: raised_or(next(answers)))
+    poller = Poller(ledger, cast("Any", None), Settings())
+    for number in (0, 1):
+        assert poller.advance("k", job.epoch, number, "a") == Wait(5)
+        assert poller.advance("k", job.epoch, number, "b") == Stop()
+
+
+def raised_or(answer: Any) -> Any:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def test_one_of_many_executions_gets_the_poll(ledger, valkey):

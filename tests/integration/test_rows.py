@@ -4,16 +4,16 @@ import json
 from typing import Any
 
 import pytest
-from real_parts import delivery_of
+from real_parts import delivery_of, wait_for
 
 
 @pytest.fixture
 def deliver(line):
     """Runs a job to its end and answers its result; `key` is new each time."""
 
-    def run(actor: str, collect: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    def run(actor: str, collect: dict[str, Any], *, within: float = 40, **fields: Any) -> dict[str, Any]:
         order = {"actor": actor, "poll_interval_secs": 1, "collect": {"records": [], **collect}, **fields}
-        return line.submit(order).get(timeout=40)
+        return line.submit(order).get(timeout=within)
 
     return run
 
@@ -133,17 +133,30 @@ def test_broken_answers_are_mended_without_a_wrong_row(line, deliver, faults, fa
     assert len(asked) == 4 + 1 + fault["times"]  # each page, the read of nothing that proves the end, each fault
 
 
+NOT_FOUND = {"action": "status", "status": 404, "type": "record-not-found", "path_regex": "/items$", "nth": 2}
+
+
+def test_page_that_is_not_found_once_is_asked_for_again(line, deliver, faults):
+    actor = line.emulator.actor("not-found-once", items=400, duration_secs=0)
+    faults(NOT_FOUND)
+    assert_whole(line, deliver(actor, {"page_items": 200}), 400)
+    assert len(line.emulator.runs_of(actor)) == 1
+
+
+@pytest.mark.thorough
 def test_page_that_stays_unreadable_makes_the_delivery_partial_and_says_so(line, deliver, faults):
     actor = line.emulator.actor("unreadable", items=400, duration_secs=0)
-    faults(
-        {"action": "status", "status": 404, "type": "record-not-found", "path_regex": "/items$", "nth": 2, "times": 99}
-    )
-    result = deliver(actor, {"page_items": 200})
-    assert (result["state"], result["reason"]["code"]) == ("PARTIAL", "dataset-vanished")
+    faults({**NOT_FOUND, "times": 99})
+    result = deliver(actor, {"page_items": 200}, within=80)
+    assert (result["state"], result["reason"]["code"]) == ("PARTIAL", "page-unreadable")
     delivery = delivery_of(result)
     assert (delivery.manifest["complete"], "_SUCCESS" in delivery.files) == (False, False)
     rows = [json.loads(line)["index"] for line in delivery.lines.splitlines() if line != b"{}"]
     assert len(set(rows)) == len(rows) == result["items"] == 200
+    line.emulator.end_faults()
+    line.send("actorline.retry", result["key"]).get(timeout=10)
+    job = wait_for(lambda: (job := line.ledger.load(result["key"])).state == "DELIVERED" and job, what="the rest")
+    assert (job.items, len(line.emulator.runs_of(actor))) == (400, 1)
 
 
 def test_faults_in_every_twentieth_reply_cost_little_more_than_their_own_pages(line, deliver, faults):

@@ -1,5 +1,6 @@
 -- Claims poll number n, so that a doubled message can't fork the polling. A claim holds for a while: the same number
--- can be taken over from an execution that died before it sent the next poll.
+-- can be taken over from an execution that died in it. Once the run was looked at, the poller sets `poll_until` behind
+-- the next poll, which may be an hour away.
 -- KEYS  1 job:{key}  hash  the job
 -- ARGV  1 epoch  2 number  3 token of the execution  4 seconds that the claim holds
 -- Returns 1 (claimed) or 0

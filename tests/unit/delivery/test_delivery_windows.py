@@ -22,6 +22,7 @@ from actorline.delivery.windows import (
     known_end,
     new_windows,
     next_offset,
+    not_failed,
     page_size,
     to_fetch,
     wave_pages,
@@ -228,3 +229,9 @@ def test_nothing_is_planned_behind_the_orders_own_end():
     pages = by_number(stored(0, 0, 10, 10))
     assert new_windows(pages, start=0, total=100, stop=10, size=10, room=5) == []
     assert new_windows(pages, start=0, total=100, stop=13, size=10, room=5) == [window(1, 10, 3)]
+
+
+def test_windows_that_were_asked_for_in_vain_come_last():
+    pages = by_number(stored(0, 0, 10, 10), bad(1, 10, 10), window(2, 20, 10))
+    assert not_failed(pages) == [window(2, 20, 10)]
+    assert to_fetch(pages) == [window(1, 10, 10), window(2, 20, 10)]

@@ -1,6 +1,7 @@
 import pytest
 
-from actorline.jobs.ahead import LOOK_MAX_SECS, LOOK_MIN_SECS, next_look
+from actorline.jobs.ahead import LOOK_MAX_SECS, LOOK_MIN_SECS, may_send, next_look
+from actorline.jobs.states import State
 from actorline.platform.datasets import Dataset
 
 
@@ -19,3 +20,19 @@ def test_full_pages_are_looked_for_when_one_is_likely_to_be_there(make_job, elap
     dataset = Dataset.model_validate({"id": "d", "itemCount": items})
     job = make_job(started_at=1_000.0)
     assert next_look(job, dataset, {}, 1_000, now=1_000 + elapsed) == seconds
+
+
+@pytest.mark.parametrize(
+    ("ahead", "empty_at", "sends"),
+    [
+        ({}, 0, True),  # the first look
+        ({"ahead_at": 2_001.0}, 0, False),  # not yet
+        ({"ahead_at": 1_900.0}, 0, True),
+        ({"ahead_at": 1_900.0, "ahead_sent_at": 1_800.0}, 0, False),  # it waits in its queue, however long that takes
+        ({"ahead_at": 1_900.0, "ahead_sent_at": 1_800.0}, 1_800, False),
+        ({"ahead_at": 1_900.0, "ahead_sent_at": 1_800.0}, 1_801, True),  # it was lost
+    ],
+)
+def test_a_look_for_full_pages_is_not_sent_again_past_its_queue(make_job, ahead, empty_at, sends):
+    job = make_job(state=State.RUNNING, started_at=1_000.0, **ahead)
+    assert may_send(job, now=2_000, empty_at=empty_at) is sends

@@ -2,42 +2,163 @@ from typing import Any, cast
 
 import pytest
 
-from actorline.jobs.finishing import Finisher
+from actorline.delivery.receipt import Receipt
+from actorline.delivery.windows import Pages, Window
+from actorline.errors import Code, Reason
+from actorline.jobs.finishing import WAVE_TRIES, Finisher, NextWave
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
-from actorline.jobs.step import Wait
+from actorline.jobs.step import Ended, Step, Stop
 from actorline.settings import Settings
 
 
 class LedgerOfOneJob:
-    """A job that collects, and has no page yet."""
+    """A job that collects. `changed`: the fields of each change."""
 
-    def __init__(self, job: Job, now: float) -> None:
-        self.job, self._now = job, now
+    def __init__(self, job: Job, now: float, pages: Pages | None = None) -> None:
+        self.job, self._now, self._pages = job, now, pages or {}
         self.cared_for_after: float | None = None
+        self.changed: list[Any] = []
 
     def load(self, *_: Any) -> Job:
         return self.job
 
-    def pages(self, *_: Any) -> dict[int, Any]:
-        return {}
+    def pages(self, *_: Any) -> Pages:
+        return self._pages
 
     def now(self) -> float:
         return self._now
 
-    def change(self, *_: Any, care_s: float, **__: Any) -> int:
+    def change(self, *_: Any, care_s: float, next_epoch: bool = False, fields: Any, **__: Any) -> int:
         self.cared_for_after = care_s
+        self.changed.append(fields)
+        self.job = self.job.model_copy(update={"epoch": self.job.epoch + next_epoch})
         return self.job.epoch
 
 
+class FinisherThatTells(Finisher):
+    """Ends a job without a sink; `failures`: why not everything was delivered."""
+
+    failures: list[Reason | None]
+
+    def _deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: str) -> Step:  # noqa: ARG002
+        FinisherThatTells.failures = [failure]
+        return Ended()
+
+
+def finisher(ledger: LedgerOfOneJob) -> Finisher:
+    return FinisherThatTells(cast("Any", ledger), cast("Any", None), Settings(dataset_lag_secs=10), "here")
+
+
+def receipt(page_no: int, scanned: int = 10, limit: int = 10, **more: Any) -> Receipt:
+    total = more.pop("total", 20)
+    return Receipt(
+        page_no=page_no, offset=10 * page_no, limit=limit, scanned=scanned, items=scanned, total=total, **more
+    )
+
+
+@pytest.fixture
+def collecting(make_job):
+    """A job that collects, and its ledger, as time goes by."""
+
+    def make(stored: Pages | None = None, *, now: float = 1003.0, order: Any = None, **fields: Any) -> LedgerOfOneJob:
+        given = {"state": State.COLLECTING, "collecting_at": 1000.0, "dataset_id": "d", **fields}
+        return LedgerOfOneJob(make_job(order={"actor": "apify/x"} if order is None else order, **given), now, stored)
+
+    return make
+
+
 @pytest.mark.parametrize("format_", ["xml", "xlsx"])
-def test_one_file_of_all_rows_is_waited_for_and_not_asked_for_in_a_busy_loop(make_job, format_):
-    job = make_job(
-        order={"actor": "apify/x", "collect": {"format": format_}},
-        state=State.COLLECTING, collecting_at=1000.0, dataset_id="d",
-    )  # fmt: skip
-    ledger = LedgerOfOneJob(job, now=1003.0)
-    finisher = Finisher(cast("Any", ledger), cast("Any", None), Settings(dataset_lag_secs=10), "here")
-    assert finisher.advance("k", 1, "x") == Wait(7.0)
+def test_one_file_of_all_rows_is_waited_for_and_not_asked_for_in_a_busy_loop(collecting, format_):
+    ledger = collecting(order={"actor": "apify/x", "collect": {"format": format_}})
+    assert finisher(ledger).advance("k", 1, "x") == NextWave(2, 7.0)
     assert ledger.cared_for_after is not None
     assert ledger.cared_for_after > 7.0, "upkeep sends it again while it waits"
+
+
+def test_a_finish_that_comes_twice_plans_one_next_wave(collecting):
+    ledger = collecting({0: receipt(0)})
+    assert [finisher(ledger).advance("k", 1, "x") for _ in range(2)] == [NextWave(2, 0), Stop()]
+
+
+VANISHED = {"scanned": 0, "code": Code.DATASET_VANISHED, "error": "404"}
+
+
+@pytest.mark.parametrize("code", [Code.DATASET_VANISHED, Code.PAGE_UNREADABLE, Code.INTERNAL])
+def test_a_page_that_is_not_there_is_believed_after_some_waves(collecting, code):
+    pages = {0: receipt(0), 1: receipt(1, **{**VANISHED, "code": code})}
+    waits = []
+    for failures in range(WAVE_TRIES - 1):
+        step = finisher(collecting(pages, failures=failures, pages=1, pages_before=1)).advance("k", 1, "x")
+        assert isinstance(step, NextWave)
+        waits.append(step.seconds)
+    assert sum(waits) > 40
+    ledger = collecting(pages, failures=WAVE_TRIES - 1, pages=1, pages_before=1)
+    assert finisher(ledger).advance("k", 1, "x") == Ended()
+    (failure,) = FinisherThatTells.failures
+    assert failure
+    assert failure.code is code
+
+
+def test_one_bad_page_does_not_end_the_waves_that_bring_others(collecting):
+    pages = {0: receipt(0), 1: receipt(1, **VANISHED)}
+    ledger = collecting(pages, failures=WAVE_TRIES - 1, pages=1, pages_before=0)
+    assert isinstance(finisher(ledger).advance("k", 1, "x"), NextWave)
+    assert ledger.changed[-1]["failures"] == 0
+
+
+GROWING = {"dataset_id": "d"}
+
+
+@pytest.mark.parametrize(
+    ("last", "items_end", "seconds"),
+    [
+        (receipt(1, 3, total=13), None, 0),  # the first short page may be the end
+        (receipt(1, 10), None, 0),  # a full page: more is likely behind it
+        (receipt(2, 3), None, 7.0),  # the second short one: rows come while we read
+        (receipt(2, 3), 24, 7.0),  # not all that there was
+        (receipt(2, 3), 23, None),
+        (receipt(2, 3), 5, None),
+        (receipt(2, 10, total=30), 5, 0),  # the counter was behind the rows, which go on
+    ],
+)
+def test_a_growing_dataset_is_delivered_up_to_what_it_held_at_first(collecting, last, items_end, seconds):
+    before = {0: receipt(0), 1: receipt(1, 10, limit=11)} if last.page_no == 2 else {0: receipt(0)}
+    ledger = collecting({**before, last.page_no: last}, order=GROWING, items_end=items_end)
+    expected = Ended() if seconds is None else NextWave(2, seconds)
+    assert finisher(ledger).advance("k", 1, "x") == expected
+
+
+def test_rows_from_the_end_are_read_when_the_counters_have_settled(collecting):
+    ledger = collecting(order={**GROWING, "collect": {"desc": True}})
+    assert finisher(ledger).advance("k", 1, "x") == NextWave(2, 7.0)
+
+
+@pytest.mark.parametrize(("total", "code"), [(20, None), (21, Code.DATASET_GREW)])
+def test_rows_from_the_end_are_complete_only_if_none_came(collecting, monkeypatch, total, code):
+    class Counters:
+        item_count = total
+
+    monkeypatch.setattr("actorline.jobs.finishing.get_dataset", lambda *_: Counters())
+    pages = {0: receipt(0), 1: receipt(1)}
+    order = {**GROWING, "collect": {"desc": True}}
+    early = collecting(pages, order=order, items_end=20, stored_at=1000.0)
+    assert finisher(early).advance("k", 1, "x") == NextWave(2, 7.0)
+    late = collecting(pages, order=order, items_end=20, stored_at=1000.0, now=1010.0)
+    assert finisher(late).advance("k", 1, "x") == Ended()
+    (failure,) = FinisherThatTells.failures
+    assert (failure and failure.code) == code
+
+
+@pytest.mark.parametrize("order", [{**GROWING, "collect": {"desc": True}}, {**GROWING, "collect": {"format": "xml"}}])
+def test_an_empty_dataset_has_an_end(collecting, monkeypatch, order):
+    class Counters:
+        item_count = 0
+
+    monkeypatch.setattr("actorline.jobs.finishing.get_dataset", lambda *_: Counters())
+    assert finisher(collecting(order=order, items_end=0, now=1020.0)).advance("k", 1, "x") == Ended()
+
+
+def test_windows_that_were_not_asked_for_yet_are_no_end(collecting):
+    ledger = collecting({0: Window(page_no=0, offset=0, limit=10)})
+    assert finisher(ledger).advance("k", 1, "x") == NextWave(2, 2.0)

@@ -1,0 +1,34 @@
+"""When a stage fails again and again in the same way: from then on the job ends with a reason. Pure: no I/O."""
+
+from typing import Final
+
+import redis
+from kombu.exceptions import OperationalError
+
+from actorline.delivery.sink import SinkError
+from actorline.errors import Code, Reason, Refused
+from actorline.jobs.job import Job
+from actorline.jobs.states import State
+from actorline.platform.errors import PlatformError, PlatformUnavailable
+
+ALIKE_MAX: Final = 8  # with the stages' back-off some four minutes
+OUTAGES: Final = (redis.RedisError, OperationalError, PlatformUnavailable, SinkError, OSError)
+"""What passes, however long it takes; a sink that stays away ends a job by a rule of its own."""
+
+
+def is_hopeless(job: Job, error: Exception, alike: int) -> bool:
+    """Whether a stage after the run has failed in the same way so often that it would for ever. While the run lives,
+    the job is needed to watch it.
+    """
+    return job.state is State.COLLECTING and alike >= ALIKE_MAX and not isinstance(error, OUTAGES)
+
+
+def reason_of(job: Job, stage: str, error: Exception, alike: int) -> Reason:
+    """Why the job ends. The text of an error that nobody foresaw isn't told: it may hold an item."""
+    words = str(error)[:300] if isinstance(error, PlatformError | Refused) else type(error).__name__
+    message = (
+        f"{stage} failed {alike} times in the same way: {words}. What is stored lies in the sink without a manifest. "
+        "Retry the job when that is fixed: if its run succeeded, no other one is started."
+    )
+    code = error.reason.code if isinstance(error, Refused) else Code.INTERNAL
+    return Reason(code=code, message=message, billed=job.run_id is not None)

@@ -1,0 +1,36 @@
+"""A dataset that is ordered by its id while somebody writes to it: the job ends, and says what it has."""
+
+import pytest
+from real_parts import delivery_of, wait_for
+
+
+@pytest.fixture
+def growing(line):
+    """A run that goes on for a while, and has some rows already."""
+    actor = line.emulator.actor("writes-on", items=1_500, duration_secs=15)
+    run = line.emulator.start(actor)
+    dataset = f"/v2/datasets/{run['defaultDatasetId']}"
+    wait_for(lambda: line.emulator.get(dataset)["data"]["itemCount"] >= 100, what="some rows")
+    return run
+
+
+def test_growing_dataset_is_delivered_as_it_was_in_few_pages(line, growing):
+    result = line.submit({"dataset_id": growing["defaultDatasetId"]}).get(timeout=40)
+    assert line.emulator.run(growing["id"])["status"] == "RUNNING"
+    delivery = delivery_of(result)
+    assert (result["state"], delivery.manifest["complete"]) == ("DELIVERED", True)
+    assert 100 <= result["items"] < 1_500
+    assert len(delivery.manifest["parts"]) <= 4
+    assert delivery.lines == line.emulator.item_lines(growing["defaultDatasetId"], f"limit={result['items']}")
+
+
+def test_rows_from_the_end_of_a_growing_dataset_are_not_called_complete(line, growing):
+    collect = {"desc": True, "page_items": 40}
+    result = line.submit({"dataset_id": growing["defaultDatasetId"], "collect": collect}).get(timeout=40)
+    assert (result["state"], result["reason"]["code"]) == ("PARTIAL", "dataset-grew")
+    assert not delivery_of(result).manifest["complete"]
+    wait_for(lambda: line.emulator.run(growing["id"])["status"] == "SUCCEEDED", what="the run's end")
+    line.send("actorline.retry", result["key"]).get(timeout=10)
+    job = wait_for(lambda: (job := line.ledger.load(result["key"])).state == "DELIVERED" and job, what="the rows")
+    lines = line.emulator.item_lines(growing["defaultDatasetId"], "desc=1")
+    assert (job.items, delivery_of({"sink": job.sink_url}).lines == lines) == (1_500, True)

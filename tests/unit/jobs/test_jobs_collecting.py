@@ -1,0 +1,126 @@
+from typing import Any, cast
+
+import pytest
+import redis
+
+from actorline.delivery.page_text import UnreadablePage
+from actorline.delivery.receipt import Receipt
+from actorline.delivery.sink import SinkError
+from actorline.delivery.windows import Window
+from actorline.errors import Code
+from actorline.jobs import collecting
+from actorline.jobs.collecting import PAGE_TRIES, PageFetcher
+from actorline.jobs.states import State
+from actorline.jobs.stopping import GivenBackError
+from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable
+from actorline.settings import Settings
+
+WINDOW = Window(page_no=1, offset=10, limit=10)
+HUSH = "pA55-w0rd"
+
+
+class Lease:
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+class LedgerOfOnePage:
+    """A page that isn't stored yet. `due`: what each renewal planned."""
+
+    def __init__(self, job: Any, **fields: Any) -> None:
+        self.job, self.redis, self.due = job, self, []
+        self.fields = {"wanted": None, "state": "COLLECTING", **fields}
+
+    def page(self, *_: Any) -> Window:
+        return WINDOW
+
+    def load(self, *_: Any) -> Any:
+        return self.job
+
+    def lease(self, *_: Any, seconds: float) -> Lease:  # noqa: ARG002
+        return Lease()
+
+    def record_receipt(self, _key: str, _attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:  # noqa: ARG002
+        return receipt
+
+    def name(self, *parts: str) -> str:
+        return ":".join(parts)
+
+    def hmget(self, _name: str, *fields: str) -> list[Any]:
+        return [self.fields[field] for field in fields]
+
+    def postpone(self, _key: str, seconds: float) -> None:
+        self.due.append(seconds)
+
+
+@pytest.fixture
+def fetcher(make_job):
+    job = make_job(state=State.COLLECTING, dataset_id="d")
+    return PageFetcher(cast("Any", LedgerOfOnePage(job)), cast("Any", None), Settings())
+
+
+def fetch(fetcher: PageFetcher, monkeypatch: pytest.MonkeyPatch, error: Exception, tries: int) -> Any:
+    def read(*_: Any) -> Receipt:
+        raise error
+
+    monkeypatch.setattr(PageFetcher, "_read", read)
+    return fetcher.fetch("k", 1, WINDOW, expected=10, execution="x", tries=tries)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UnreadablePage("cut"), Code.PAGE_UNREADABLE),
+        (PlatformUnavailable("503"), Code.PAGE_UNREADABLE),
+        (SinkError("full"), Code.SINK_FAILED),
+        (RecursionError(HUSH), Code.INTERNAL),
+        (MemoryError(HUSH), Code.INTERNAL),
+        (KeyError(HUSH), Code.INTERNAL),
+    ],
+)
+def test_a_page_has_a_receipt_whatever_breaks(fetcher, monkeypatch, error, code):
+    first = fetch(fetcher, monkeypatch, error, 0)
+    assert isinstance(first, UnreadablePage)
+    last = fetch(fetcher, monkeypatch, error, PAGE_TRIES - 1)
+    assert (last.code, last.is_good, last.page_no) == (code, False, 1)
+    assert HUSH not in f"{first} {last.error}"
+
+
+@pytest.mark.parametrize("error", [redis.ConnectionError(), GivenBackError()])
+def test_a_page_that_can_have_no_receipt_now_is_given_back(fetcher, monkeypatch, error):
+    with pytest.raises(type(error)):
+        fetch(fetcher, monkeypatch, error, PAGE_TRIES - 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (NotFound("404"), Code.DATASET_VANISHED),
+        (PlatformError("403"), None),
+        (object(), Code.PAGE_UNREADABLE),
+    ],
+)
+def test_a_page_that_is_not_found_says_nothing_of_its_dataset(fetcher, monkeypatch, answer, code):
+    def get_dataset(*_: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(collecting, "get_dataset", get_dataset)
+    assert fetch(fetcher, monkeypatch, NotFound("404"), 0).code == (code or Code.PAGE_UNREADABLE)
+
+
+@pytest.mark.parametrize(("state", "renewals"), [("COLLECTING", 1), ("RUNNING", 0)])
+def test_a_page_on_its_way_is_not_taken_for_lost(make_job, state, renewals):
+    """While the run lives, `due` is that of its next poll."""
+
+    class Held:
+        def reacquire(self) -> None:
+            pass
+
+    ledger = LedgerOfOnePage(make_job(state=State.COLLECTING), state=state)
+    PageFetcher(cast("Any", ledger), cast("Any", None), Settings())._hold_on(cast("Any", Held()), "k")
+    assert len(ledger.due) == renewals
