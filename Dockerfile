@@ -5,18 +5,18 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /build
 # the environment has no pip of its own: what builds stays in this stage
 RUN python3 -m venv --without-pip /opt/actorline
-# dependencies first: their layer changes with pyproject.toml only
-COPY pyproject.toml ./
-RUN python3 -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-        extras = project['optional-dependencies']; \
-        print(*project['dependencies'], *extras['emulator'], *extras['gateway'], sep='\n')" > requirements.txt \
-    && python3 -m pip --python /opt/actorline/bin/python install --requirement requirements.txt
-COPY README.md LICENSE ./
+# dependencies first: their layer changes with the lock only. Each file is known by its hash, and nothing else is taken
+COPY requirements requirements
+RUN python3 -m pip --python /opt/actorline/bin/python install --require-hashes --no-deps -r requirements/image.txt \
+    && python3 -m venv --without-pip /build/env \
+    && python3 -m pip --python /build/env/bin/python install --require-hashes --no-deps -r requirements/build.txt
+COPY pyproject.toml README.md LICENSE ./
 COPY actorline actorline
 COPY config config
 COPY tasks tasks
 COPY workers workers
-RUN python3 -m pip --python /opt/actorline/bin/python install --no-deps .
+RUN python3 -m pip --python /build/env/bin/python wheel --no-build-isolation --no-deps --wheel-dir wheels . \
+    && python3 -m pip --python /opt/actorline/bin/python install --no-index --no-deps wheels/*.whl
 
 FROM python:3.11-slim
 # a fixed uid, so that a folder of the host can be given to it; a new volume at /rows takes its owner from here

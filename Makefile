@@ -61,6 +61,16 @@ bench: .venv/.installed-dev  ## figures beside the official client and curl; Lin
 contract: .venv/.installed-dev tests/contract/node_modules/.installed  ## the platform's own OpenAPI document is kept; needs Node.js and the document
 	$(BIN)/pytest tests/contract
 
+# commit what changes: the image is built from these files and nothing else
+lock: .venv/.installed-dev  ## newest releases of what the image is made of, each file by its hash, for every platform
+	$(LOCK) --extra emulator --extra gateway pyproject.toml --output-file requirements/image.txt
+	echo hatchling | $(LOCK) - --output-file requirements/build.txt
+
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+audit: .venv/.installed-dev  ## known holes in what the image is made of; says so where it can't ask
+	$(BIN)/python requirements/audit.py
+
 docs: .venv/.installed-dev  ## what the docs take from the code
 	$(BIN)/python docs/make_schema.py
 	$(BIN)/python docs/make_settings.py
@@ -90,4 +100,4 @@ tests/contract/node_modules/.installed: tests/contract/package.json
 	@npm install --prefix tests/contract --ignore-scripts --no-package-lock --no-audit --no-fund
 	@touch $@
 
-.PHONY: all help demo install test test-all check format lint types containers contract chaos storm adversary compare bench docs
+.PHONY: all audit lock help demo install test test-all check format lint types containers contract chaos storm adversary compare bench docs

@@ -37,7 +37,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from actorline.redis_address import checked_address, next_database, socket_address
+from actorline.redis_address import checked_address, next_database, socket_address, with_password
 from actorline.trusted_file import distrust, searched_folders
 
 SETTINGS_FILE = "actorline.toml"
@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     )
     api_url: str = Field(API_URL, description="Root of the Apify API; https://, or http:// on this machine")
     redis_url: str | None = Field(None, description="Broker; unset: an embedded Valkey under the home")
+    redis_password_file: Path | None = Field(
+        None, description="File holding the password of the Redis whose address has none, for container secrets"
+    )
     results_url: str | None = Field(None, description="Celery results; default: the broker's next database")
     ledger_url: str | None = Field(None, description="The ledger; default: the database after the results'")
     namespace: str = Field("actorline", pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="Prefix of queues and keys")
@@ -244,7 +247,7 @@ class Settings(BaseSettings):
     def _comma_separated(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("home", "schedules_file", "apify_token_file", "gateway_key_file")
+    @field_validator("home", "schedules_file", "apify_token_file", "gateway_key_file", "redis_password_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else None
@@ -291,15 +294,23 @@ class Settings(BaseSettings):
 
     @property
     def broker(self) -> str:
-        return self.redis_url or socket_address(self.socket)
+        return self._with_password(self.redis_url) if self.redis_url else socket_address(self.socket)
 
     @property
     def results(self) -> str:
-        return self.results_url or next_database(self.broker)
+        return self._with_password(self.results_url) if self.results_url else next_database(self.broker)
 
     @property
     def ledger(self) -> str:
-        return self.ledger_url or next_database(self.results)
+        return self._with_password(self.ledger_url) if self.ledger_url else next_database(self.results)
+
+    def _with_password(self, address: str) -> str:
+        return with_password(address, self._redis_password) if self.redis_password_file else address
+
+    @cached_property
+    def _redis_password(self) -> str:
+        """Raises SettingsError if it can't be read."""
+        return _read_secret(self.redis_password_file or Path(), "ACTORLINE_REDIS_PASSWORD_FILE")
 
     @property
     def socket(self) -> Path:

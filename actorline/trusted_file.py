@@ -17,11 +17,11 @@ def searched_folders(start: Path) -> Iterator[Path]:
             return
 
 
-def distrust(file: Path) -> str | None:
-    """Return why the file could be somebody else's work; None: only its reader and root can have written it."""
+def distrust(file: Path, *, also: int | None = None) -> str | None:
+    """Return why the file could be somebody else's work; None: its reader, root or the user `also` wrote it."""
     for path in dict.fromkeys((file, file.parent, file.resolve().parent)):
         found = path.stat()
-        if found.st_uid not in {0, os.getuid()}:
+        if found.st_uid not in {0, os.getuid(), also}:
             return f"{path} belongs to another user"
         if _is_writable_by_others(found):
             return f"other users can write to {path}"

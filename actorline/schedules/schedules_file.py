@@ -65,7 +65,7 @@ def find_schedules(settings: Settings) -> Path | None:
     file = settings.home / FILE_NAME
     if not file.exists():
         return None
-    if why := distrust(file):
+    if why := distrust(file, also=settings.home.stat().st_uid):
         text = f"{why}. If it is right, name it: ACTORLINE_SCHEDULES_FILE={file}"
         raise SchedulesError(file, [Problem("", text)])
     return file

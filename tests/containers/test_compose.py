@@ -2,12 +2,14 @@
 
 import base64
 import json
+import os
 import secrets
 import socket
 import subprocess
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -15,17 +17,17 @@ from real_parts import TOKEN, wait_for
 
 pytestmark = pytest.mark.timeout(600)  # the first test builds the image
 
-PASSWORD = "a:password"
-GATEWAY_KEY = "0123456789abcdef0123456789abcdef"
-
 ORDER = """
 import json, celery
-app = celery.Celery(broker="redis://redis:6379/0", backend="redis://redis:6379/1")
+password = open("/run/secrets/redis_password").read()
+app = celery.Celery(broker=f"redis://:{password}@redis:6379/0", backend=f"redis://:{password}@redis:6379/1")
 print(json.dumps(app.send_task("actorline.run", [json.loads(input())], queue="actorline").get(timeout=60)))
 """
 PLACE = """
 import json, celery
-celery.Celery(broker="redis://redis:6379/0").send_task("actorline.run", [json.loads(input())], queue="actorline")
+password = open("/run/secrets/redis_password").read()
+app = celery.Celery(broker=f"redis://:{password}@redis:6379/0")
+app.send_task("actorline.run", [json.loads(input())], queue="actorline")
 """
 EXPECTED = "import urllib.request; print(urllib.request.urlopen('http://emulator:8480{}').read().decode())"
 DELIVERED = """
@@ -44,6 +46,10 @@ class Project:
     name: str
     flower_port: int
     gateway_port: int
+    secrets: Path
+
+    def secret(self, name: str) -> str:
+        return (self.secrets / name).read_text()
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> str:
         done = subprocess.run(
@@ -93,15 +99,26 @@ def compose(builder):
 
 
 @pytest.fixture(scope="module")
-def project(actorline_image, builder, compose, tmp_path_factory):
+def secret_files(tmp_path_factory):
+    """What the first line of the instructions makes."""
+    folder = tmp_path_factory.mktemp("compose") / "secrets"
+    make_secrets(folder, APIFY_TOKEN=TOKEN)
+    return folder
+
+
+def make_secrets(folder, **environment):
+    environment = {"PATH": os.environ["PATH"], "ACTORLINE_SECRETS": str(folder), **environment}
+    return subprocess.run([ROOT / "secrets.sh"], check=False, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def project(actorline_image, builder, compose, secret_files, tmp_path_factory):
     values = {
-        "APIFY_TOKEN": TOKEN,
+        "ACTORLINE_SECRETS": str(secret_files),
         "ACTORLINE_API_URL": "http://emulator:8480",
         "ACTORLINE_API_ALLOW_HTTP": "true",
         "ACTORLINE_IMAGE": actorline_image,
-        "FLOWER_BASIC_AUTH": PASSWORD,
         "FLOWER_PORT": free_port(),
-        "ACTORLINE_GATEWAY_KEY": GATEWAY_KEY,
         "GATEWAY_PORT": free_port(),
     }
     file = tmp_path_factory.mktemp("compose") / ".env"
@@ -113,6 +130,7 @@ def project(actorline_image, builder, compose, tmp_path_factory):
         name,
         values["FLOWER_PORT"],
         values["GATEWAY_PORT"],
+        secret_files,
     )
     try:
         project("up", "--detach", "--build", "--scale", "fetch=2")
@@ -172,7 +190,8 @@ def test_flower_asks_for_the_password(project):
     assert flower(project, "/") == 401
     assert flower(project, "/api/tasks") == 401
     assert flower(project, "/", "a:wrong") == 401
-    assert flower(project, "/", PASSWORD) == 200
+    assert flower(project, "/metrics") == 401
+    assert flower(project, "/", project.secret("flower_login")) == 200
 
 
 def http(project, path, *, key=None, order=None):
@@ -194,10 +213,10 @@ def http(project, path, *, key=None, order=None):
 def test_the_http_door_takes_orders_with_the_key_and_gives_the_rows(project):
     assert http(project, "/v1/jobs")[0] == 401
     order = {"key": "over-http", "actor": "demo/rows", "input": {"emulate": {"items": 500, "duration_secs": 0.5}}}
-    assert http(project, "/v1/jobs", key=GATEWAY_KEY, order=order)[0] == 202
-    _, result = http(project, "/v1/jobs/over-http?wait=60", key=GATEWAY_KEY)
+    assert http(project, "/v1/jobs", key=project.secret("gateway_key"), order=order)[0] == 202
+    _, result = http(project, "/v1/jobs/over-http?wait=60", key=project.secret("gateway_key"))
     assert json.loads(result)["state"] == "DELIVERED"
-    _, rows = http(project, "/v1/jobs/over-http/items", key=GATEWAY_KEY)
+    _, rows = http(project, "/v1/jobs/over-http/items", key=project.secret("gateway_key"))
     assert rows.count(b"\n") == 500
 
 
@@ -231,29 +250,55 @@ def test_no_service_had_to_be_started_again(project):
 
 def test_secrets_are_only_where_they_are_needed(project):
     holders = {
-        (service_of(container), name)
+        service_of(container): {Path(mount["Destination"]).name for mount in container["Mounts"]
+                                if mount["Destination"].startswith("/run/secrets/")}
         for container in project.containers()
-        for name in ("APIFY_TOKEN", "FLOWER_BASIC_AUTH", "ACTORLINE_GATEWAY_KEY")
-        if any(entry.startswith(name) for entry in container["Config"]["Env"])
-    }
+    }  # fmt: skip
+    worker = {"redis_password", "apify_token"}
     assert holders == {
-        ("control", "APIFY_TOKEN"), ("fetch", "APIFY_TOKEN"), ("flower", "FLOWER_BASIC_AUTH"),
-        ("gateway", "ACTORLINE_GATEWAY_KEY"),
+        "redis": {"redis_password"}, "control": worker, "fetch": worker, "beat": {"redis_password"},
+        "flower": {"redis_password", "flower_login"}, "gateway": {"redis_password", "gateway_key"}, "emulator": set(),
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("missing", ["APIFY_TOKEN", "FLOWER_BASIC_AUTH", "ACTORLINE_GATEWAY_KEY"])
-def test_what_must_be_set_is_asked_for_by_name(compose, builder, tmp_path, missing):
-    values = {
-        "APIFY_TOKEN": TOKEN, "FLOWER_BASIC_AUTH": PASSWORD, "ACTORLINE_GATEWAY_KEY": GATEWAY_KEY, missing: "",
-    }  # fmt: skip
-    file = tmp_path / ".env"
-    file.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-    config = subprocess.run(
-        [*compose, "--env-file", file, "config"], check=False, cwd=ROOT, env=builder, capture_output=True, text=True
-    )
-    assert config.returncode != 0
-    assert missing in config.stderr
+def test_no_secret_is_in_the_environment_a_command_or_a_process_list(project):
+    values = [file.read_text() for file in project.secrets.iterdir()]
+    assert len(values) == 4
+    shown = docker("inspect", *(each["Id"] for each in project.containers()))
+    shown += "".join(docker("top", each["Id"], "-eo", "pid,args") for each in project.containers())
+    assert [value for value in values if value.rpartition(":")[2] in shown] == []
+
+
+def test_redis_asks_for_its_password_and_is_on_a_network_of_its_own(project):
+    asked = project("exec", "-T", "redis", "redis-cli", "dbsize")
+    assert "NOAUTH" in asked
+    (redis,) = project.containers("redis")
+    assert [name.removeprefix(f"{project.name}_") for name in redis["NetworkSettings"]["Networks"]] == ["ledger"]
+    assert json.loads(docker("network", "inspect", f"{project.name}_ledger"))[0]["Internal"]
+
+
+def test_no_container_may_do_more_than_it_needs(project):
+    for container in project.containers():
+        host = container["HostConfig"]
+        assert host["ReadonlyRootfs"], service_of(container)
+        assert host["CapDrop"] == ["ALL"]
+        assert host["SecurityOpt"] == ["no-new-privileges:true"]
+        assert set(host["CapAdd"] or []) <= (
+            {"CHOWN", "SETGID", "SETUID"} if service_of(container) == "redis" else set()
+        )
+        assert service_of(container) == "emulator" or (host["PidsLimit"] and host["Memory"])
+
+
+def test_secrets_are_made_once_and_closed_to_other_users(tmp_path):
+    folder = tmp_path / "secrets"
+    assert make_secrets(folder).returncode == 2
+    assert make_secrets(folder, APIFY_TOKEN=TOKEN).returncode == 0
+    made = {file.name: file.read_text() for file in folder.iterdir()}
+    assert made["apify_token"] == TOKEN
+    assert {len(made[name]) for name in ("redis_password", "gateway_key")} == {48}
+    assert folder.stat().st_mode & 0o077 == 0
+    assert make_secrets(folder, APIFY_TOKEN="apify_api_other").returncode == 0
+    assert {file.name: file.read_text() for file in folder.iterdir()} == made
 
 
 def test_an_order_survives_a_stop_of_everything(project):

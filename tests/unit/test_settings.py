@@ -183,6 +183,15 @@ def test_the_environment_names_accounts_without_case_so_documents_may_use_any(fo
     assert settings.token_of("default") is None
 
 
+def test_the_password_of_redis_may_lie_in_a_file(folder):
+    (folder / "password").write_text("pass/word\n")
+    settings = load_settings(redis_url="redis://redis:6379/0", redis_password_file=folder / "password")
+    assert settings.broker == "redis://:pass%2Fword@redis:6379/0"
+    assert (settings.results, settings.ledger) == (f"{settings.broker[:-1]}1", f"{settings.broker[:-1]}2")
+    with pytest.raises(SettingsError, match="ACTORLINE_REDIS_PASSWORD_FILE can't be read"):
+        _ = load_settings(redis_url="redis://h", redis_password_file=folder / "none").broker
+
+
 def test_a_secret_names_its_actors(monkeypatch):
     monkeypatch.setenv("ACTORLINE_SECRETS__SHOP__VALUE", HUSH)
     monkeypatch.setenv("ACTORLINE_SECRETS__SHOP__ACTORS", '["apify/x"]')

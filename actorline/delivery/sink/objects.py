@@ -235,6 +235,8 @@ def _is_name(segment: str) -> bool:
 def _connect(root: str) -> "ObjectStore":
     """One store, with its connections and credentials, for all sinks in a bucket."""
     scheme = urlsplit(root).scheme
+    for name in [name for name, value in os.environ.items() if name.startswith(f"{_FAMILIES[scheme]}_") and not value]:
+        del os.environ[name]  # compose hands on what is unset as empty: obstore signs with it, or panics
     for name, value in _TIMEOUTS.items():  # as arguments they would undo what else the environment says (ALLOW_HTTP)
         os.environ.setdefault(f"{_FAMILIES[scheme]}_{name}", value)
     if scheme == "s3":

@@ -261,3 +261,12 @@ def test_a_refusal_says_what_to_do_and_no_secret(error, said):
     text = explain(error, "s3://bucket")
     assert said in text
     assert "HIDDEN" not in text
+
+
+def test_empty_variables_of_a_cloud_count_as_unset(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "")
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT", "")
+    objects._connect("s3://empty-variables")
+    assert not {"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID"} & os.environ.keys()
+    assert os.environ["GOOGLE_SERVICE_ACCOUNT"] == ""

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Makes what `docker compose up` needs into ./secrets: `APIFY_TOKEN=apify_api_... ./secrets.sh`. What is there already stays.
+set -eu
+folder=${ACTORLINE_SECRETS:-secrets}
+umask 077
+mkdir -p "$folder"
+chmod 700 "$folder" # this keeps other users out: the files themselves are read by a container's user, whom the host doesn't know
+
+keep() { # NAME: standard input, unless there is such a file
+    if [ -s "$folder/$1" ]; then cat >/dev/null; else cat >"$folder/$1"; fi
+    chmod 644 "$folder/$1"
+}
+random() { od -An -N 24 -t x1 /dev/urandom | tr -d ' \n'; }
+
+if [ ! -s "$folder/apify_token" ] && [ -z "${APIFY_TOKEN:-}" ]; then
+    echo 'Give your token (Apify Console, Settings, API & Integrations): APIFY_TOKEN=apify_api_... ./secrets.sh' >&2
+    exit 2
+fi
+printf '%s' "${APIFY_TOKEN:-}" | keep apify_token
+random | keep redis_password
+random | keep gateway_key
+printf 'admin:%s' "$(random)" | keep flower_login
+echo "Secrets are in $folder: apify_token, redis_password, gateway_key (the HTTP door), flower_login (Flower)."
