@@ -134,7 +134,7 @@ def project(actorline_image, builder, compose, secret_files, tmp_path_factory):
     )
     try:
         project("up", "--detach", "--build", "--scale", "fetch=2")
-        wait_for(project.is_healthy, within=90, what="a healthy project")
+        wait_for(project.is_healthy, within=240, what="a healthy project")
         yield project
     finally:
         project("down", "--volumes", "--timeout", "30")
