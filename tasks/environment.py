@@ -1,16 +1,21 @@
 """What a worker process holds for its tasks: made once, shared by its threads."""
 
 import secrets
+import time
+from contextlib import suppress
 from functools import cache
 
 from actorline import __version__
 from actorline.errors import Code, Refused
+from actorline.jobs.accounts import Owner, check_owner, read_owner
 from actorline.jobs.governor import RedisGovernor
 from actorline.jobs.ledger import Ledger, connect
 from actorline.platform.client import Platform
+from actorline.platform.errors import PlatformUnavailable
 from actorline.settings import Settings, load_settings
 
 DEFAULT_ACCOUNT = "default"
+OWNER_AGAIN_SECS = 10.0
 
 
 @cache
@@ -28,9 +33,44 @@ def installation() -> str:
     return ledger().installation(settings().installation)
 
 
-@cache
 def platform(account: str) -> Platform:
-    """The platform, with the account's token. Raises Refused if no token is set for it here."""
+    """The platform, with the account's token. Raises Refused if no token is set for it here, or another user's than the
+    one whom the account stands for.
+    """
+    found = _platform(account.lower())
+    with suppress(PlatformUnavailable):  # whatever is asked of it now will say so; a start insists on it
+        confirm_account(account)
+    return found
+
+
+def confirm_account(account: str) -> None:
+    """Raises Refused if the token set here is another user's, and PlatformUnavailable if that can't be known now."""
+    check_owner(ledger(), account.lower(), _owners.of(account.lower()))
+
+
+class _Owners:
+    """The users behind the tokens. Each is asked for once; while the platform is away, now and then."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Owner] = {}
+        self._asked_at: dict[str, float] = {}
+
+    def of(self, account: str) -> Owner:
+        """Raises PlatformUnavailable."""
+        if account not in self._known:
+            if time.monotonic() - self._asked_at.get(account, float("-inf")) < OWNER_AGAIN_SECS:
+                raise PlatformUnavailable("The platform did not say whose token it is")
+            self._asked_at[account] = time.monotonic()
+            token = settings().token_of(account)
+            self._known[account] = read_owner(settings(), token) if token else Owner()
+        return self._known[account]
+
+
+_owners = _Owners()
+
+
+@cache
+def _platform(account: str) -> Platform:
     token = settings().token_of(account)
     if token is None:
         variable = "APIFY_TOKEN" if account == "default" else f"ACTORLINE_ACCOUNTS__{account.upper()}"

@@ -21,7 +21,7 @@ from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
 from actorline.platform.runs import abort_run
 from config.queues import control_queue, door_queue, fetch_queue
-from tasks.environment import installation, ledger, platform_of, settings
+from tasks.environment import installation, ledger, platform, settings
 from tasks.pipeline import continuation, send_notices, send_pipeline
 
 BATCH = 200  # jobs a sweep: bounds how long one upkeep task holds its slot
@@ -151,15 +151,31 @@ def abort_strays() -> None:
     """Abort runs that no job wants, until the platform says that they have ended."""
     for run_id, key in ledger().strays().items():
         try:
-            ended = abort_run(platform_of(key), run_id).is_terminal
-        except platform_errors.NotFound:
-            ended = True
+            ended = _abort_stray(run_id, key)
         except (platform_errors.PlatformError, Refused) as error:  # Refused: no token for its account here
             log.warning("stray_not_aborted", run_id=run_id, error=str(error))
             continue
         if ended:
             ledger().tell(key, "stray-aborted", run_id=run_id)
             ledger().forget_stray(run_id)
+
+
+def _abort_stray(run_id: str, key: str) -> bool:
+    """Abort a stray, and return whether it has ended. Of a job that was forgotten nobody knows the account: all are
+    tried, and only where none has the run it is over.
+    """
+    account = ledger().account(key)
+    unseen: platform_errors.PlatformError | Refused | None = None
+    for each in [account] if account else settings().tokens:
+        try:
+            return abort_run(platform(each), run_id).is_terminal
+        except platform_errors.NotFound:
+            continue
+        except (platform_errors.PlatformError, Refused) as error:
+            unseen = error
+    if unseen:
+        raise unseen
+    return True
 
 
 def look_at_fleets() -> None:

@@ -16,7 +16,7 @@ from config.logging import configure_logging
 from tasks import MODULES
 from workers.give_back import GiveBack
 from workers.heartbeat import Heartbeat
-from workers.preflight import check_redis
+from workers.preflight import check_accounts, check_redis
 from workers.presence import Presence
 from workers.revoke import RevokeMeansCancel
 from workers.upkeep_timer import UpkeepTimer
@@ -46,6 +46,7 @@ def _check(**_: Any) -> None:
     """A worker that couldn't keep the promise doesn't start. Celery swallows any exception but an exit here."""
     try:
         check_redis(load_settings())
+        check_accounts(load_settings())
     except Unavailable as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_UNAVAILABLE)

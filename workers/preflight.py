@@ -5,10 +5,12 @@ from typing import Final
 
 import redis
 
-from actorline.errors import Code, Unavailable
+from actorline.errors import Code, Refused, Unavailable
+from actorline.jobs.accounts import check_owner, read_owner
 from actorline.jobs.durability import check_server
 from actorline.jobs.ledger import Ledger, connect
 from actorline.jobs.redis_faults import describe_fault
+from actorline.platform.errors import PlatformUnavailable
 from actorline.settings import Settings
 
 CLOCK_MAX_SECS: Final = 5.0
@@ -28,6 +30,21 @@ def check_clock(redis_time: float, *, before: float, after: float) -> None:
             "dead. Nothing was started. Set the clocks of both machines (NTP)."
         )
         raise Unavailable(Code.REDIS_UNAVAILABLE, message)
+
+
+def check_accounts(settings: Settings) -> None:
+    """Raises Unavailable for a token of another user than the one whom its account stands for in this ledger.
+
+    While the platform is away that is left to the account's first start.
+    """
+    ledger = Ledger(connect(settings.ledger), settings.namespace)
+    for account, token in settings.tokens.items():
+        try:
+            check_owner(ledger, account, read_owner(settings, token))
+        except PlatformUnavailable:
+            return
+        except Refused as error:
+            raise Unavailable(error.reason.code, error.reason.message) from error
 
 
 def check_redis(settings: Settings) -> None:

@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "watch": Entry("watch", "Show a job, or all unfinished ones, until they end."),
     "pause": Entry("brake", "Start no new paid run; running ones go on and their rows are collected."),
     "resume": Entry("brake", "Take the brake off again: what waits is started."),
+    "accounts": Entry("accounts", "Show which user each account alias stands for."),
     "doctor": Entry("doctor", "Check settings, Redis, tokens, quotas, clock and sink"),
     "orphans": Entry("orphans", "List our running runs that no job wants"),
     "up": Entry(

@@ -22,6 +22,7 @@ _COUNTERS: Final = (
     "vanished",
     "failures",
     "failed_alike",
+    "input_failures",
 )
 
 

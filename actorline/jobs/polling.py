@@ -6,7 +6,7 @@ from typing import Final
 from actorline.errors import Code, Reason
 from actorline.jobs.attempts import next_attempt
 from actorline.jobs.brake import is_paused
-from actorline.jobs.ending import STOP_EVENTS, end_job, judge_end, stop_reason
+from actorline.jobs.ending import STOP_CODES, STOP_EVENTS, end_job, judge_end, stop_reason
 from actorline.jobs.failure_policy import FAILURES, Chance, has_come, next_chance
 from actorline.jobs.fleet import Fleet
 from actorline.jobs.job import Job, iso_time
@@ -192,6 +192,9 @@ class Poller:
         message = (
             f"The platform doesn't know the run any more: {error}. Look at it in the console; it may have been billed."
         )
+        if job.reason and job.reason.code in STOP_CODES:  # nobody wants the run any more, and it is not there any more
+            gone = job.reason.model_copy(update={"message": f"{job.reason.message} {message}"})
+            return end_job(self.ledger, job, STOP_CODES[job.reason.code], gone)
         return end_job(self.ledger, job, Event.FAIL, Reason(code=Code.RUN_VANISHED, message=message, billed=True))
 
     def _try_again(self, job: Job, error: platform_errors.PlatformError) -> Step:

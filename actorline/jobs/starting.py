@@ -21,6 +21,7 @@ from redis.lock import Lock
 from actorline.delivery.parquet_assembly import has_parquet
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Reason, Refused
+from actorline.jobs.accounts import is_known
 from actorline.jobs.admission import Admission
 from actorline.jobs.brake import is_paused
 from actorline.jobs.durability import NotDurableError
@@ -54,6 +55,7 @@ log = structlog.get_logger(__name__)
 START_STATES: Final = sources(Event.START)
 LOOK_AGAIN_SECS: Final = 2.0  # another execution is starting the run: what came of it is known soon
 SEARCH_AGAIN_SECS: Final = 5.0
+ACCOUNT_TRIES: Final = 20  # a quarter of an hour: workers that are replaced don't all have an account's token
 INPUT_TRIES: Final = 8  # four minutes with HOLD_SECS between them
 INPUT_WAITS: Final = (
     "As many inputs are being read from its host, or for its account, as may be: this one is next in turn."
@@ -458,7 +460,10 @@ class Starter:
         """A ledger that was just restarted may have lost an intent, or itself: look for the run first."""
         since = self.ledger.now() - self.settings.start_lookback_secs
         marker = make_marker(self.installation, job.key, job.attempt)
-        found = find_runs(self.ledger, self.platform, marker, since=since)
+        try:
+            found = find_runs(self.ledger, self.platform, marker, since=since)
+        except platform_errors.AuthFailed as error:  # the start would be refused as well
+            return self._refuse(job, refusal_reason(error))
         if found.run_ids:
             return self._adopt(job, found)
         return self._look_again(job, 0, looked_back_at="@now")
@@ -469,16 +474,30 @@ class Starter:
 
 
 def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
-    """End a job that can't be started from here, unless its run may be going on already."""
+    """Leave a job that can't be started from here to a worker that can, or end it if none ever could.
+
+    Its run may be going on already: then it is left alone.
+    """
     job = ledger.load(key)
     if job is None or job.epoch != epoch or job.state not in START_STATES:
         return Stop()
-    if job.intent is None and not ledger.runs(key, job.attempt):
+    may_be_running = job.intent is not None or bool(ledger.runs(key, job.attempt))
+    if may_be_running:
+        ledger.change(
+            key, epoch=epoch, care_s=HOLD_SECS[-1], tell="start-unclear", data={"message": reason.message},
+            fields={"resume": True},
+        )  # fmt: skip
+        return Stop()
+    if not is_known(ledger, job.order.account) or job.failures >= ACCOUNT_TRIES:
         return end_job(ledger, job, Event.FAIL, reason)
-    ledger.change(
-        key, epoch=epoch, care_s=HOLD_SECS[-1], tell="start-unclear", data={"message": reason.message},
-        fields={"resume": True},
-    )  # fmt: skip
+    ledger.move(
+        job,
+        Event.HOLD,
+        care_s=HOLD_SECS[min(job.failures, len(HOLD_SECS) - 1)],
+        tell="" if job.waiting_for == reason.code else "waiting",
+        data={"code": reason.code, "message": reason.message},
+        fields={"resume": True, "waiting_for": reason.code, "failures": job.failures + 1},
+    )
     return Stop()
 
 

@@ -1,7 +1,19 @@
 """The token of a job's account, which only the workers have: wrong or missing, nothing is started and it is told."""
 
+import json
+import subprocess
+import sys
+
 import pytest
-from real_parts import reason_of, running_workers
+from pydantic import SecretStr
+from real_parts import TOKEN, WORKER, make_line, reason_of, running_emulator, running_workers
+
+from actorline.errors import Code, Reason, Refused
+from actorline.jobs.accounts import Owner, check_owner, move_account, read_owner
+from actorline.jobs.document import parse_document
+from actorline.jobs.ledger import NewJob
+from actorline.jobs.starting import ACCOUNT_TRIES, refuse_start
+from actorline.settings import load_settings
 
 pytestmark = pytest.mark.thorough
 
@@ -25,3 +37,57 @@ def test_token_that_is_wrong_or_missing_where_the_workers_run_starts_nothing(own
     assert "No run was started. Is the token of the job's account right" in reasons["shop"]["message"]
     assert TOKEN_OF_NOBODY not in str(reasons)
     assert line.emulator.runs_of(actor) == []
+
+
+# -- whose account an alias stands for
+
+
+@pytest.fixture
+def two_users(tmp_path):
+    """An emulator whose tokens are two users': of one of them there are two."""
+    profile = tmp_path / "profile.json"
+    profile.write_text(
+        json.dumps({"accounts": {TOKEN: "demo", "apify_api_rolled": "demo", "apify_api_other": "other"}})
+    )
+    with running_emulator("--profile", str(profile)) as emulator:
+        yield emulator
+
+
+def test_worker_with_another_users_token_does_not_start_and_says_what_to_do(valkey, two_users, tmp_path):
+    line = make_line(valkey, two_users, tmp_path, "two-users")
+    settings = load_settings(api_url=two_users.url)
+
+    def use(token):
+        check_owner(line.ledger, "default", read_owner(settings, SecretStr(token)))
+
+    use(TOKEN)
+    use("apify_api_rolled")  # the same user's
+    with pytest.raises(Refused, match="is that of other, but in this ledger default stands for demo"):
+        use("apify_api_other")
+    worker = [sys.executable, "-P", "-W", "ignore", *WORKER, "control"]
+    environment = {**line.environment, "APIFY_TOKEN": "apify_api_other"}
+    refused = subprocess.run(worker, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 7
+    assert "ACTORLINE_NAMESPACE" in refused.stderr
+    assert "actorline accounts --moved default" in refused.stderr
+    assert "apify_api_other" not in refused.stderr
+    move_account(line.ledger, "default", read_owner(settings, SecretStr("apify_api_other")))
+    use("apify_api_other")
+    with pytest.raises(Refused):
+        use(TOKEN)
+    line.client.close()
+
+
+def test_job_of_an_account_that_other_workers_serve_waits_for_one_of_them(own_line):
+    line = own_line("served-elsewhere")
+    reason = Reason(code=Code.AUTH, message="No token is set.", billed=False)
+    check_owner(line.ledger, "shop", Owner(id="u1", username="shop"))
+    for account in ("shop", "nobodys"):
+        document = parse_document({"actor": "x", "account": account})
+        line.ledger.register([NewJob(account, document, "file:///rows/", fresh=False)], care_s=10)
+        refuse_start(line.ledger, account, 1, reason)
+    waiting, failed = line.ledger.load("shop"), line.ledger.load("nobodys")
+    assert (waiting.state, waiting.waiting_for, failed.state) == ("WAITING", "auth", "FAILED")
+    line.ledger.change("shop", epoch=1, fields={"failures": ACCOUNT_TRIES})
+    refuse_start(line.ledger, "shop", 1, reason)
+    assert line.state("shop") == "FAILED"

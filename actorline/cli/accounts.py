@@ -1,0 +1,47 @@
+"""`accounts`: which user of the platform each alias stands for."""
+
+from typing import Annotated
+
+import typer
+
+from actorline.cli.jobs import AsJson
+from actorline.cli.output import out, print_json
+from actorline.cli.stack import attach
+from actorline.errors import Code, Refused, Unavailable
+from actorline.jobs.accounts import Owner, list_owners, move_account, read_owner
+from actorline.platform.errors import PlatformUnavailable
+from actorline.settings import Settings, load_settings
+
+
+def accounts(
+    moved: Annotated[
+        str | None, typer.Option(help="Alias that stands for the user of the token set here from now on")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which user each account alias stands for. Workers whose token is another user's don't serve it."""
+    settings = load_settings()
+    with attach(settings, workers=False) as stack:
+        if moved is not None:
+            move_account(stack.ledger, moved.lower(), _owner_here(settings, moved))
+        for alias, owner in list_owners(stack.ledger).items():
+            row = {"account": alias, "user_id": owner.id, "username": owner.username or None}
+            if as_json:
+                print_json(row)
+            else:
+                out.print(f"{alias}: {owner.username or 'not known yet'}", highlight=False, markup=False)
+
+
+def _owner_here(settings: Settings, alias: str) -> Owner:
+    """Return the user whose token is set for the alias here. Raises Refused and Unavailable."""
+    token = settings.token_of(alias)
+    if token is None:
+        raise Refused(Code.AUTH, f"No token is set for the account {alias} here. Nothing was changed.")
+    try:
+        owner = read_owner(settings, token)
+    except PlatformUnavailable as error:
+        message = f"The platform can't be asked whose token it is: {error}. Nothing was changed. Try again."
+        raise Unavailable(Code.PLATFORM_UNAVAILABLE, message) from error
+    if owner.id is None:
+        raise Refused(Code.AUTH, f"The platform doesn't say whose the token of {alias} is. Nothing was changed.")
+    return owner

@@ -1,0 +1,87 @@
+"""Whose account an alias stands for. The ledger keeps the user at the alias's first use, so that two deployments on one
+Redis, whose tokens are different users', are told apart: each would start, abort and miss the other one's runs.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import BaseModel, SecretStr
+
+from actorline import __version__
+from actorline.errors import Code, Refused
+from actorline.jobs.ledger import Ledger
+from actorline.platform.client import Platform
+from actorline.platform.errors import PlatformError, PlatformUnavailable
+from actorline.platform.users import get_me
+from actorline.settings import Settings
+
+TIMEOUT_SECS: Final = 4.0  # a worker's start doesn't wait longer for a platform that is away
+
+
+class Owner(BaseModel):
+    """The user behind a token. `id` None: a token that may not ask who it is."""
+
+    id: str | None = None
+    username: str = ""
+
+
+def read_owner(settings: Settings, token: SecretStr) -> Owner:
+    """Ask the platform once whose token it is. Raises PlatformUnavailable if it doesn't answer."""
+    user_agent = f"actorline/{__version__}"
+    platform = Platform(
+        settings.api_url, token, user_agent=user_agent, sleep=_give_up,
+        connect_timeout_s=TIMEOUT_SECS, read_timeout_s=TIMEOUT_SECS,
+    )  # fmt: skip
+    try:
+        me = get_me(platform)
+    except PlatformUnavailable:
+        raise
+    except PlatformError:  # refused, or limited: what the token is used for says so
+        return Owner()
+    finally:
+        platform.close()
+    return Owner(id=me.id, username=me.username)
+
+
+def _give_up(seconds: float) -> None:
+    message = f"The platform did not answer at once; it is asked again later, not in {seconds:g} s."
+    raise PlatformUnavailable(message)
+
+
+def check_owner(ledger: Ledger, account: str, owner: Owner) -> None:
+    """Keep the user whom the alias stands for at its first use. Raises Refused if it stands for another one."""
+    ledger.redis.hsetnx(_name(ledger), account, owner.model_dump_json())
+    first = Owner.model_validate_json(ledger.redis.hget(_name(ledger), account))
+    if owner.id is None or first.id == owner.id:
+        return
+    if first.id is None:
+        move_account(ledger, account, owner)
+        return
+    message = (
+        f"The token of the account {account} is that of {owner.username}, but in this ledger {account} stands for "
+        f"{first.username}, whose runs it would not find. Nothing was started. Is this another deployment on the same "
+        "Redis? Give it an ACTORLINE_NAMESPACE of its own, or the account another alias (ACTORLINE_ACCOUNTS__NAME). "
+        f"If the account was moved on purpose: actorline accounts --moved {account}."
+    )
+    raise Refused(Code.AUTH, message)
+
+
+def move_account(ledger: Ledger, account: str, owner: Owner) -> None:
+    """Let the alias stand for another user from here on."""
+    ledger.redis.hset(_name(ledger), account, owner.model_dump_json())
+
+
+def is_known(ledger: Ledger, account: str) -> bool:
+    """Return whether a worker ever had a token for the alias."""
+    return bool(ledger.redis.hexists(_name(ledger), account))
+
+
+def list_owners(ledger: Ledger) -> Mapping[str, Owner]:
+    """Return the user whom each alias stands for."""
+    stored = ledger.redis.hgetall(_name(ledger))
+    return {alias: Owner.model_validate_json(text) for alias, text in sorted(stored.items())}
+
+
+def _name(ledger: Ledger) -> str:
+    """`account_owners`: hash, alias -> Owner (JSON)."""
+    return ledger.name("account_owners")

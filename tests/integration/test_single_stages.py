@@ -1,0 +1,66 @@
+"""One stage of a job by hand, on a real ledger and the emulator, from a state that a whole job seldom comes to."""
+
+import pytest
+from pydantic import SecretStr
+from real_parts import TOKEN
+
+from actorline.errors import Code, Reason
+from actorline.jobs.document import parse_document
+from actorline.jobs.ledger import NewJob
+from actorline.jobs.polling import Poller
+from actorline.jobs.starting import INPUT_TRIES, Starter
+from actorline.jobs.states import State
+from actorline.platform.client import Platform
+from actorline.settings import load_settings
+from tasks import upkeep
+
+LONG_AGO = 1_000.0
+
+
+@pytest.fixture
+def line(own_line):
+    return own_line("single-stages")
+
+
+@pytest.fixture
+def platform(line):
+    return Platform(line.emulator.url, SecretStr(TOKEN), user_agent="test")
+
+
+def created(line, key, state, **fields):
+    document = parse_document({"actor": "x", **fields.pop("order", {})})
+    line.ledger.register([NewJob(key, document, f"file://{line.home}/{key}/", fresh=False)], care_s=10)
+    line.ledger.change(key, epoch=None, to=state, fields=fields)
+
+
+def test_cancelled_job_whose_run_is_not_there_any_more_ends_cancelled(line, platform):
+    reason = Reason(code=Code.CANCELLED, message="The job was cancelled.", billed=True)
+    created(line, "gone", State.ABORTING, run_id="gone", started_at=LONG_AGO, reason=reason)
+    Poller(line.ledger, platform, load_settings()).advance("gone", 1, 0, "execution")
+    job = line.ledger.load("gone")
+    assert (job.state, job.reason.code) == ("CANCELLED", "cancelled")
+    assert "doesn't know the run any more" in job.reason.message
+
+
+def test_input_has_all_its_tries_after_a_long_wait_for_room(line, platform):
+    order = {"input_url": "http://127.0.0.1:9/input.json"}  # nobody listens there
+    created(line, "waited", State.WAITING, order=order, failures=5 * INPUT_TRIES)
+    settings = load_settings(home=line.home, input_hosts=["127.0.0.1"])
+    for failed in range(INPUT_TRIES + 1):
+        assert line.ledger.load("waited").input_failures == failed
+        assert line.state("waited") == "WAITING"
+        Starter(line.ledger, platform, settings, "al-test").advance("waited", 1)
+    assert line.ledger.load("waited").reason.code == "input-unreadable"
+
+
+def test_stray_of_a_forgotten_job_is_looked_for_in_every_account(line, platform, monkeypatch):
+    elsewhere = Platform(line.emulator.url, SecretStr("apify_api_nobody"), user_agent="test")
+    monkeypatch.setattr(upkeep, "ledger", lambda: line.ledger)
+    monkeypatch.setattr(upkeep, "settings", lambda: load_settings(accounts={"shop": "s", "team": "t"}))
+    monkeypatch.setattr(upkeep, "platform", {"shop": elsewhere, "team": platform}.__getitem__)
+    actor = line.emulator.actor("stray-forgotten", items=1, duration_secs=60)
+    run = line.emulator.post(f"/v2/actors/{actor.replace('/', '~')}/runs")["data"]
+    line.ledger.add_stray(run["id"], "forgotten")
+    line.ledger.add_stray("never-was", "forgotten")
+    upkeep.abort_strays()
+    assert line.emulator.run(run["id"])["status"] in {"ABORTING", "ABORTED"}
