@@ -49,7 +49,7 @@ def test_input_has_all_its_tries_after_a_long_wait_for_room(line, platform):
     for failed in range(INPUT_TRIES + 1):
         assert line.ledger.load("waited").input_failures == failed
         assert line.state("waited") == "WAITING"
-        Starter(line.ledger, platform, settings, "al-test").advance("waited", 1)
+        Starter(line.ledger, platform, settings, "al-test", wake=lambda _: None).advance("waited", 1)
     assert line.ledger.load("waited").reason.code == "input-unreadable"
 
 
