@@ -22,6 +22,7 @@ import platformdirs
 from pydantic import (
     AliasChoices,
     BaseModel,
+    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -68,6 +69,19 @@ class Secret(BaseModel):
         if not {"actors", "actor_tasks"} & self.model_fields_set:
             raise ValueError("name in __ACTORS or __ACTOR_TASKS what may have it")
         return self
+
+
+class Quotas(BaseModel):
+    """What each API key may hold, and order. Requests that need no key count as those of one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    open_jobs: int = Field(10_000, ge=1, description="Jobs that were ordered with the key and haven't ended")
+    orders_per_minute: int = Field(6_000, ge=1, description="Orders over HTTP, at all gateways together")
+    upload_mbytes: int = Field(32, ge=11, description="Megabytes of orders under way at a gateway")
+    waits: int = Field(50, ge=1, le=500, description="Requests with `wait` at a gateway")
+    streams: int = Field(10, ge=1, le=100, description="Followed timelines at a gateway")
+    downloads: int = Field(10, ge=1, le=100, description="Downloads at a gateway")
 
 
 class Settings(BaseSettings):
@@ -181,6 +195,7 @@ class Settings(BaseSettings):
         None, description="An API key of the operator's own, which may do everything; at least 32 characters"
     )
     gateway_key_file: Path | None = Field(None, description="File holding that key, for container secrets")
+    quotas: Quotas = Field(Quotas(), description="What each API key may hold, and order, at a time")
     public_url: str | None = Field(
         None,
         description="Base URL under which the platform reaches the gateway, for webhooks; default: none, only polls",

@@ -55,6 +55,8 @@ def standing() -> Iterator[Door]:
             **{name: value for name, value in os.environ.items() if not name.startswith(("ACTORLINE_", "APIFY_"))},
             "ACTORLINE_HOME": folder,
             "ACTORLINE_REDIS_URL": broker,
+            "ACTORLINE_QUOTAS__OPEN_JOBS": "10000000",
+            "ACTORLINE_QUOTAS__ORDERS_PER_MINUTE": "10000000",
         }
         valkey_command = [find_valkey(), str(VALKEY_CONF), "--dir", folder, "--unixsocket", str(socket)]
         gateway_command = [sys.executable, "-P", "-m", "actorline.gateway", "--port", "0"]

@@ -49,9 +49,19 @@ def settings_text() -> str:
 def _rows() -> Iterator[tuple[str, str, str, str]]:
     schema = Settings.model_json_schema(by_alias=False)["properties"]
     for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _rows_of_section(name, field.annotation)
+            continue
         meaning = f"{field.description}{_bounds(schema[name])}".replace("|", "\\|")
         variables = ", ".join(f"`{variable}`" for variable in _variables(name, field))
         yield variables, f"`{name}`", _default(field), meaning
+
+
+def _rows_of_section(section: str, model: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
+    schema = model.model_json_schema()["properties"]
+    for name, field in model.model_fields.items():
+        variable = f"`ACTORLINE_{section.upper()}__{name.upper()}`"
+        yield variable, f"`{section}.{name}`", _default(field), f"{field.description}{_bounds(schema[name])}"
 
 
 def _variables(name: str, field: FieldInfo) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+import redis
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
@@ -19,14 +20,18 @@ from actorline.gateway.ordering import OrderDesk
 from actorline.gateway.problems import show_problems
 from actorline.gateway.readiness import Readiness
 from actorline.gateway.routes import events, health, jobs, metrics, rows, webhooks
+from actorline.gateway.shares import Shares
 from actorline.gateway.starting import Starter
-from actorline.gateway.streams import Downloads, Places
+from actorline.gateway.streams import Downloads
 from actorline.gateway.waiting import Timelines
+from actorline.jobs.account_index import AccountIndex
 from actorline.jobs.ledger import Ledger
 from actorline.settings import Settings
 
 ROUTERS: Final = (jobs.router, events.router, rows.router, webhooks.router, health.router, metrics.router)
 MOST_STREAMS: Final = 100  # each holds a connection while its job lasts; more watchers than that ask with `wait`
+MOST_WAITS: Final = 500  # with streams and downloads 700 of 800 connections: 100 stay free for what is soon done
+INDEX_AGAIN_SECS: Final = 5.0  # after Redis didn't answer
 
 
 def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_stopping: Callable[[], bool]) -> FastAPI:
@@ -34,6 +39,7 @@ def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_s
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        index = AccountIndex(ledger)
         timelines = Timelines(ledger, is_stopping=is_stopping)
         starter = Starter(settings)
         hints = HintDesk(settings, ledger, starter)
@@ -42,21 +48,24 @@ def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_s
             settings,
             ledger,
             doorkeeper,
-            Bodies(),
+            Bodies(settings.quotas.upload_mbytes * 1_000_000),
             desk,
             starter,
             hints,
             timelines,
-            Places(MOST_STREAMS, "events"),
-            Downloads(),
+            index,
+            Shares("streams of events", each=settings.quotas.streams, together=MOST_STREAMS),
+            Shares("requests that wait", each=settings.quotas.waits, together=MOST_WAITS),
+            Downloads(settings.quotas.downloads),
             Refusals(ledger),
             Readiness(ledger),
         )
-        reading = asyncio.create_task(timelines.run())
+        beside = [asyncio.create_task(timelines.run()), asyncio.create_task(_complete(index, is_stopping))]
         yield
-        reading.cancel()
-        with suppress(asyncio.CancelledError):
-            await reading
+        for task in beside:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         desk.close()
         hints.close()
         starter.close()
@@ -69,3 +78,14 @@ def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_s
     show_problems(app)
     openapi.describe(app)
     return app
+
+
+async def _complete(index: AccountIndex, is_stopping: Callable[[], bool]) -> None:
+    """Let the lists of single accounts be read from their own index as soon as nothing is missing in it."""
+    while not index.is_complete:
+        try:
+            await asyncio.to_thread(index.complete, is_stopping=is_stopping)
+        except redis.RedisError:
+            await asyncio.sleep(INDEX_AGAIN_SECS)
+        if is_stopping():
+            return

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from actorline.errors import Code, Refused
 from actorline.gateway.problems import Fault
+from actorline.gateway.shares import Shares
 from actorline.jobs.document import MAX_INPUT_BYTES, is_key
 
 MAX_BODY_BYTES: Final = MAX_INPUT_BYTES + 1_000_000  # an input as large as the platform takes, and the rest of an order
@@ -21,14 +22,15 @@ BODY_SECS: Final = 60.0  # the largest body at 1.4 Mbit/s
 class Bodies:
     """Reads bodies and counts them, from their first byte until their orders are taken: memory has a bound."""
 
-    def __init__(self) -> None:
-        self._held_bytes = 0
+    def __init__(self, each_bytes: int) -> None:
+        """`each_bytes`: the most that an API key may have under way."""
+        self._held = Shares("bytes of orders", each=each_bytes, together=MAX_HELD_BYTES)
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytearray]:
+    async def read(self, request: Request, holder: str) -> AsyncIterator[bytearray]:
         """Raises Fault: 415 if it isn't declared as JSON, 413 as soon as it is too large, 408 if it comes too slowly,
-        503 if too many come at a time.
+        429 or 503 if too many come at a time, from the key or from all.
         """
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Fault(415, Code.REQUEST_INVALID, "The body must be application/json. Nothing was started.")
@@ -36,10 +38,10 @@ class Bodies:
             raise _too_large()
         body = bytearray()
         try:
-            await self._fill(body, request)
+            await self._fill(body, request, holder)
             yield body
         finally:
-            self._held_bytes -= len(body)
+            self._held.give_back(holder, len(body))
 
     @asynccontextmanager
     async def turn(self, body: bytearray) -> AsyncIterator[None]:
@@ -50,22 +52,17 @@ class Bodies:
         async with self._turn:
             yield
 
-    async def _fill(self, body: bytearray, request: Request) -> None:
+    async def _fill(self, body: bytearray, request: Request, holder: str) -> None:
         try:
             async with asyncio.timeout(BODY_SECS):
                 async for block in request.stream():
+                    if len(body) + len(block) > MAX_BODY_BYTES:
+                        raise _too_large()
+                    self._held.take(holder, len(block))
                     body += block
-                    self._held_bytes += len(block)
-                    self._check(len(body))
         except TimeoutError:
             message = f"The body did not come within {BODY_SECS:g} s. Nothing was started. Send it again."
             raise Fault(408, Code.REQUEST_INVALID, message) from None
-
-    def _check(self, size_bytes: int) -> None:
-        if size_bytes > MAX_BODY_BYTES:
-            raise _too_large()
-        if self._held_bytes > MAX_HELD_BYTES:
-            raise Fault(503, Code.CAPACITY, "Too many large orders come at a time. Nothing was started. Try again.")
 
 
 def parse_json(body: bytes | bytearray) -> Any:

@@ -18,8 +18,8 @@ TAKE_SECS: Final = 60.0  # a client that reads nothing for so long holds a conne
 
 
 class BoundedConnection(H11Protocol):
-    """When all places are taken, the one that has kept us waiting longest for its request makes room: the others notice
-    nothing of slow clients, however many.
+    """When all places are taken, the one that has kept us waiting longest for its request makes room, before any that
+    was let in and sends a body: the others notice nothing of slow clients, however many.
     """
 
     waits_since: float = 0
@@ -91,7 +91,7 @@ class BoundedConnection(H11Protocol):
     def _make_room(self) -> None:
         connections = cast("set[Any]", self.connections)
         waiting = [each for each in connections if each.keeps_waiting]
-        min(waiting, key=lambda each: each.waits_since).give_up()
+        min(waiting, key=lambda each: (each.is_served, each.waits_since)).give_up()
 
     def _stop_head_clock(self) -> None:
         if self._head_clock is not None:

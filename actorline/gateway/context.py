@@ -15,9 +15,11 @@ from actorline.gateway.hinting import HintDesk
 from actorline.gateway.ordering import OrderDesk
 from actorline.gateway.problems import Fault
 from actorline.gateway.readiness import Readiness
+from actorline.gateway.shares import Shares
 from actorline.gateway.starting import Starter
-from actorline.gateway.streams import Downloads, Places
+from actorline.gateway.streams import Downloads
 from actorline.gateway.waiting import Timelines
+from actorline.jobs.account_index import AccountIndex
 from actorline.jobs.document import is_key, shown_key
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
@@ -38,7 +40,9 @@ class Context:
     starter: Starter
     hints: HintDesk
     timelines: Timelines
-    streams: Places
+    index: AccountIndex
+    streams: Shares
+    waits: Shares
     downloads: Downloads
     refusals: Refusals
     readiness: Readiness

@@ -26,6 +26,7 @@ MEANINGS: Final[Mapping[int, str]] = {
     413: "The body is too large",
     415: "The body is not application/json",
     422: "A bad document, header or parameter; nothing was started",
+    429: "More than the API key may hold, or order a minute: try again after Retry-After",
     500: "A fault of ours",
     502: "What was delivered can't be read from the sink",
     503: "Redis does not answer, or too many requests of this kind: try again after Retry-After",

@@ -1,12 +1,14 @@
 """Orders are taken in groups: while one group waits for Redis's disk, the next one gathers."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from actorline.errors import Code, Refused, Unavailable
 from actorline.gateway.grouping import Groups
+from actorline.gateway.order_rate import OrderRate
 from actorline.gateway.starting import Starter
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger, UnreadableJobError
@@ -34,6 +36,11 @@ class Order:
     size_bytes: int
     answer: "asyncio.Future[Taken]"
 
+    @property
+    def holder(self) -> str:
+        sender = self.submission.sender
+        return sender.holder or "" if sender else ""
+
 
 class OrderDesk:
     """Takes orders in a thread of its own; each is on Redis's disk before its answer."""
@@ -42,13 +49,14 @@ class OrderDesk:
         self._settings = settings
         self._ledger = ledger
         self._starter = starter
+        self._rate = OrderRate(ledger, settings.quotas.orders_per_minute)
         self._loop = asyncio.get_running_loop()
         self._groups: Groups[Order] = Groups(
             "orders", self._work, most=GROUP_BYTES, weight=lambda order: SMALL_BYTES + order.size_bytes
         )
 
     async def take(self, submission: Submission, size_bytes: int) -> Taken:
-        """Raises Refused and Unavailable."""
+        """Raises Refused, Unavailable, and Fault for more orders than the API key may place."""
         order = Order(submission, size_bytes, self._loop.create_future())
         self._groups.put(order)
         try:
@@ -67,10 +75,22 @@ class OrderDesk:
     def _work(self, orders: list[Order]) -> None:
         answers: Sequence[Taken | Exception]
         try:
-            answers = self._take([order.submission for order in orders])
+            answers = self._take_some(orders)
         except Exception as error:  # noqa: BLE001 - it is told to whoever waits for an answer
             answers = [error] * len(orders)
         self._loop.call_soon_threadsafe(_answer, orders, answers)
+
+    def _take_some(self, orders: Sequence[Order]) -> list[Taken | Exception]:
+        """Take what still belongs to each API key's minute."""
+        counts = Counter(order.holder for order in orders)
+        left = {holder: self._rate.admit(holder, count) for holder, count in counts.items()}
+        admitted: list[Order] = []
+        for order in orders:
+            if left[order.holder] > 0:
+                left[order.holder] -= 1
+                admitted.append(order)
+        taken = dict(zip(map(id, admitted), self._take([order.submission for order in admitted]), strict=True))
+        return [taken[id(order)] if id(order) in taken else self._rate.refusal(order.holder) for order in orders]
 
     def _take(self, orders: Sequence[Submission]) -> list[Taken | Exception]:
         submitted = submit_many(orders, ledger=self._ledger, settings=self._settings, trusted=False)

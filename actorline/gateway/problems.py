@@ -34,6 +34,7 @@ STATUSES: Final[Mapping[Code, int]] = {
     Code.FORBIDDEN: 403,
     Code.UNKNOWN_KEY: 404,
     Code.CONFLICT: 409,
+    Code.QUOTA: 429,
     Code.SINK_FAILED: 502,
     Code.INTERNAL: 500,
 }
@@ -81,8 +82,8 @@ def problem(
     extra = dict(headers or {})
     if status == HTTPStatus.UNAUTHORIZED:
         extra["WWW-Authenticate"] = "Bearer"
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        extra["Retry-After"] = str(RETRY_AFTER_SECS)
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
+        extra.setdefault("Retry-After", str(RETRY_AFTER_SECS))
     return Response(document.model_dump_json(exclude_none=True), status, extra, MEDIA_TYPE)
 
 

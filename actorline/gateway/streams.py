@@ -1,6 +1,7 @@
 """Answers that last: so many at a time, and blocks of deliveries read in threads of their own."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 import anyio
@@ -9,8 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from zlib_ng import zlib_ng
 
-from actorline.errors import Code
-from actorline.gateway.problems import Fault
+from actorline.gateway.shares import Shares
 
 MOST_DOWNLOADS: Final = 100  # each holds a connection and a file
 READERS: Final = 8  # threads: as many keep a disk or a store busy, and the other requests' threads stay free
@@ -18,42 +18,27 @@ GZIP: Final = 31  # zlib's window bits for a gzip header
 FASTEST: Final = 1
 
 
-class Places:
-    """So many of a kind at a time; whoever comes then gets 503, and the others aren't harmed."""
-
-    def __init__(self, most: int, kind: str) -> None:
-        self._free = self._most = most
-        self._kind = kind
-
-    def take(self) -> None:
-        """Raises Fault if all are taken."""
-        if not self._free:
-            raise Fault(503, Code.CAPACITY, f"All {self._most} places for {self._kind} are taken. Try again later.")
-        self._free -= 1
-
-    def give_back(self) -> None:
-        self._free += 1
-
-
 class Downloads:
     """Streams blocks: the next one is read when the client has taken the last."""
 
-    def __init__(self) -> None:
-        self._places = Places(MOST_DOWNLOADS, "downloads")
+    def __init__(self, each: int) -> None:
+        self._places = Shares("downloads", each=each, together=MOST_DOWNLOADS)
         self._threads = anyio.CapacityLimiter(READERS)
 
-    async def answer(self, open_blocks: Callable[[], Iterator[bytes]], headers: Mapping[str, str]) -> Response:
+    async def answer(
+        self, holder: str, open_blocks: Callable[[], Iterator[bytes]], headers: Mapping[str, str]
+    ) -> Response:
         """What can't be opened or read at all raises here, before the answer begins. Raises Fault if all places are
         taken.
         """
-        self._places.take()
+        self._places.take(holder)
         try:
             blocks = await run_sync(open_blocks, limiter=self._threads)
             first = await self._next(blocks)
         except BaseException:
-            self._places.give_back()
+            self._places.give_back(holder)
             raise
-        return Download(self._from(first, blocks), headers, self._places)
+        return Download(self._from(first, blocks), headers, partial(self._places.give_back, holder))
 
     async def _from(self, first: bytes | None, blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
         block = first
@@ -68,15 +53,15 @@ class Downloads:
 class Download(StreamingResponse):
     """Gives its place back at its end, however that comes."""
 
-    def __init__(self, blocks: AsyncIterator[bytes], headers: Mapping[str, str], places: Places) -> None:
+    def __init__(self, blocks: AsyncIterator[bytes], headers: Mapping[str, str], give_back: Callable[[], None]) -> None:
         super().__init__(blocks, headers=headers)
-        self._places = places
+        self._give_back = give_back
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._places.give_back()
+            self._give_back()
 
 
 def gzipped(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -62,6 +62,7 @@ class Job(BaseModel):
     fresh: bool = False  # we made the key ourselves, so no earlier run can carry its marker
     intent: Json[Intent] | None = None
     looked_back_at: float = 0  # when the platform was asked for runs that a restarted Redis may have forgotten
+    open_set: str | None = None  # where it is counted among its API key's open jobs
     likeness: str | None = None  # equal for jobs whose deliveries serve each other
     sink: str | None = None
     run_id: str | None = None

@@ -41,7 +41,8 @@ _JOB_FIELDS: Final = list(Job.model_fields)
 @dataclass(frozen=True)
 class NewJob:
     """An order that was checked. `sink`: its own folder's URL; `fresh`: we made the key ourselves; `caller`: a Celery
-    task's `id` and continuation; `allowance`: what it takes of its API key's day.
+    task's `id` and continuation; `allowance`: what it takes of its API key's day; `most_open`: how many open jobs its
+    API key may have.
     """
 
     key: str
@@ -52,12 +53,13 @@ class NewJob:
     sender: Sender | None = None
     allowance: Allowance | None = None
     earlier_hash: str | None = None
+    most_open: int | None = None
 
 
 @dataclass(frozen=True)
 class Registered:
-    """What came of an order: `created`, `joined` the job that exists, in `conflict` with it, or `over` its key's day:
-    then `spent_nano_usd` is what that day's orders take already.
+    """What came of an order: `created`, `joined` the job that exists, in `conflict` with it, `full` if its API key has
+    all the open jobs it may have, or `over` its key's day: then `spent_nano_usd` is what its orders take already.
     """
 
     outcome: str
@@ -159,12 +161,15 @@ class Ledger:
         }
         keys = [self.name("job", key), self.name("events", key), self.name("callers", key), self.name("ids"),
                 self.name("job_ids", key), self.name("due"), self.name("state", State.QUEUED),
-                self.name("tally"), self.name("spent", allowance.holder if allowance else "")]  # fmt: skip
+                self.name("tally"), self.name("spent", allowance.holder if allowance else ""),
+                self.name("state", State.QUEUED, document.account.lower()),
+                self.name("open", sender.holder if sender else "")]  # fmt: skip
         args = [key, document.body_hash(), _token(), care_s, TIMELINE_ENTRIES,
                 caller["id"] if caller else "", json.dumps(caller) if caller else "",
                 json.dumps(sender.facts() if sender else {}),
                 allowance.nano_usd if allowance else 0, allowance.limit_nano_usd if allowance else "",
                 order.earlier_hash or "",
+                "" if order.most_open is None else order.most_open,
                 *(part for pair in fields.items() for part in pair)]  # fmt: skip
         return keys, args
 
@@ -189,6 +194,13 @@ class Ledger:
             for key in keys:
                 pipe.hmget(self.name("job", key), _JOB_FIELDS)
             return [_job_if_readable(key, values) for key, values in zip(keys, pipe.execute(), strict=True)]
+
+    def document_bytes(self, keys: Sequence[str]) -> list[int]:
+        """The size of each job's document."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hstrlen(self.name("job", key), "document")
+            return cast("list[int]", pipe.execute())
 
     def _call(self, script: str, *, keys: list[str], args: list[Any], on_disk: bool, or_warn: bool = False) -> Any:
         if not on_disk:
@@ -489,7 +501,15 @@ class Ledger:
         keys = [name("job", key), name("state", job.state), name("due"), name("ids"), name("job_ids", key),
                 name("runs", key), name("run_keys"), name("strays"), name("markers"),
                 name("callers", key), name("events", key), name("stage_ids", key), *pages]  # fmt: skip
-        return bool(self._scripts["forget"](keys=keys, args=[key, job.state, job.ended_at or "", digest_of(key)]))
+        if not self._scripts["forget"](keys=keys, args=[key, job.state, job.ended_at or "", digest_of(key)]):
+            return False
+        with self.redis.pipeline(transaction=False) as pipe:
+            for state in State:  # an older version that worked beside this one may have left it where it was before
+                pipe.zrem(name("state", state, job.order.account.lower()), key)
+            if job.open_set:
+                pipe.srem(job.open_set, key)
+            pipe.execute()
+        return True
 
     # -- leases and the installation
 

@@ -12,6 +12,8 @@ from actorline.jobs.states import State
 
 BLOCK: Final = 100  # jobs that are looked up at once
 CURSOR_PATTERN: Final = r"^\d{1,15}(\.\d{1,9})?_"
+BLOCK_BYTES: Final = 4_000_000  # of documents: a hundred of the size that doors take, or one of an earlier version's
+MOST_BYTES: Final = 16_000_000  # a page reads hardly more
 MOST_SEEN: Final = 5_000  # a page looks at no more jobs, however few fit: about a second
 
 
@@ -51,37 +53,60 @@ def list_jobs(
     states: Collection[State] = tuple(State),
     labels: Mapping[str, str] | None = None,
     accounts: Collection[str] | None = None,
+    is_indexed: bool = False,
 ) -> Page:
-    """Jobs in one of `states` that have all `labels` and one of `accounts` (small letters; None: any)."""
+    """Jobs in one of `states` that have all `labels` and one of `accounts` (small letters; None: any).
+
+    `is_indexed`: each account has an index with all its jobs, so that no other's are looked at.
+    """
+    indexes = _indexes(ledger, states, accounts if is_indexed else None)
     found: list[Job] = []
-    seen = 0
-    while seen < MOST_SEEN:
-        block = _block(ledger, states, after)
+    seen = seen_bytes = 0
+    while seen < MOST_SEEN and seen_bytes < MOST_BYTES:
+        wanted = min(BLOCK, max(limit - len(found), seen))
+        entries = _next(ledger, indexes, after, wanted)
+        block, size = _light_part(ledger, entries)
         jobs = ledger.load_many([entry.key for entry in block])
         for entry, job in zip(block, jobs, strict=True):
             if job and _fits(job, states, labels or {}, accounts):
                 found.append(job)
                 if len(found) == limit:
                     return Page(found, entry)
-        if len(block) < BLOCK:
+        if len(entries) < wanted and len(block) == len(entries):
             return Page(found, None)
         after = block[-1]
         seen += len(block)
+        seen_bytes += size
     return Page(found, after)
 
 
-def _block(ledger: Ledger, states: Collection[State], after: Cursor | None) -> list[Cursor]:
-    """The next jobs in all states together: read at one moment, so that no job that moves is missed."""
+def _indexes(ledger: Ledger, states: Collection[State], accounts: Collection[str] | None) -> list[str]:
+    if accounts is None:
+        return [ledger.name("state", state) for state in states]
+    return [ledger.name("state", state, account) for state in states for account in accounts]
+
+
+def _light_part(ledger: Ledger, entries: list[Cursor]) -> tuple[list[Cursor], int]:
+    """The first jobs whose documents are soon read, one at least, and the bytes of these."""
+    total = 0
+    for count, size in enumerate(ledger.document_bytes([entry.key for entry in entries])):
+        if count and total + size > BLOCK_BYTES:
+            return entries[:count], total
+        total += size
+    return entries, total
+
+
+def _next(ledger: Ledger, indexes: Collection[str], after: Cursor | None, wanted: int) -> list[Cursor]:
+    """The next jobs of all indexes together: read at one moment, so that no job that moves is missed."""
     newest = "+inf" if after is None else after.queued_at
     with ledger.redis.pipeline(transaction=True) as pipe:
-        for state in states:
+        for index in indexes:
             pipe.zrange(
-                ledger.name("state", state), newest, "-inf", byscore=True, desc=True, offset=0, num=BLOCK + 1,
-                withscores=True,
+                index, newest, "-inf", byscore=True, desc=True, offset=0, num=wanted + 1, withscores=True
             )  # fmt: skip
-        entries = [Cursor(queued_at, key) for answer in pipe.execute() for key, queued_at in answer]
+        entries = {Cursor(queued_at, key) for answer in pipe.execute() for key, queued_at in answer}
     behind = [entry for entry in entries if after is None or entry < after]
-    return sorted(behind, reverse=True)[:BLOCK]
+    return sorted(behind, reverse=True)[:wanted]
 
 
 def _fits(job: Job, states: Collection[State], labels: Mapping[str, str], accounts: Collection[str] | None) -> bool:

@@ -84,8 +84,8 @@ def submit_many(
             checked.append(_check(raw, ledger, settings, fallback_key, trusted=trusted, sender=sender))
         except Refused as refused:
             checked.append(refused)
-    taken = iter(_take([order for order in checked if isinstance(order, NewJob)], ledger))
-    return [order if isinstance(order, Refused) else next(taken) for order in checked]
+    taken = iter(_take([each for each in checked if isinstance(each, NewJob)], ledger))
+    return [each if isinstance(each, Refused) else next(taken) for each in checked]
 
 
 def _check(
@@ -116,6 +116,7 @@ def _check(
     if document.sink.url and not trusted:
         _check_default_folders(sink, key, settings)
     allowance = allowance_of(sender, document) if sender else None
+    most_open = settings.quotas.open_jobs if sender and sender.holder else None
     is_fresh = document.key is None and caller is None  # a message may come again after Redis has lost its first job
     spelled = document.account if raw is document else raw.get("account", document.account)
     earlier_hash = None if spelled == document.account else document.hash_as_spelled(spelled)
@@ -128,6 +129,7 @@ def _check(
         sender=sender,
         allowance=allowance,
         earlier_hash=earlier_hash,
+        most_open=most_open,
     )
 
 
@@ -164,6 +166,12 @@ def _came_of(order: NewJob, registered: Registered) -> Submitted | Refused:
         return _conflict(order, registered)
     if registered.outcome == "over" and order.allowance:
         return order.allowance.refused(registered.spent_nano_usd)
+    if registered.outcome == "full":
+        message = (
+            f"This API key may have {order.most_open:,} open jobs, and has them. Nothing was started. Order again when "
+            "one has ended."
+        )
+        return Refused(Code.QUOTA, message)
     return Submitted(order.key, registered.outcome == "created", registered.state)
 
 

@@ -17,7 +17,7 @@ from actorline.jobs.job import JobResult
 
 @pytest.fixture(scope="module")
 def gateway(line):
-    with running_gateway(line) as gateway:
+    with running_gateway(line, ACTORLINE_QUOTAS__WAITS="200") as gateway:
         yield gateway
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from actorline.errors import Refused
 from actorline.jobs import listing
+from actorline.jobs.account_index import AccountIndex
 from actorline.jobs.document import parse_document
 from actorline.jobs.ledger import Ledger, NewJob, connect
 from actorline.jobs.listing import BLOCK, Cursor, Page, list_jobs
@@ -80,6 +81,48 @@ def test_labels_and_accounts_are_all_that_is_seen(ledger):
     assert keys_of(list_jobs(ledger, limit=9, labels={"team": "x", "tier": "1"})) == ["a"]
     assert keys_of(list_jobs(ledger, limit=9, accounts={"second"})) == ["b"]
     assert keys_of(list_jobs(ledger, limit=9, accounts=set())) == []
+
+
+def test_other_accounts_jobs_are_not_looked_at(ledger, monkeypatch):
+    order(ledger, "mine", account="Small", labels={"team": "x"})
+    order(ledger, *(f"k{number}" for number in range(3 * BLOCK)))
+    loaded, load_many = [], ledger.load_many
+    monkeypatch.setattr(ledger, "load_many", lambda keys: loaded.extend(keys) or load_many(keys))
+    listed = list_jobs(ledger, limit=1, accounts={"small"}, is_indexed=True)
+    assert (keys_of(listed), loaded) == (["mine"], ["mine"])
+    assert keys_of(list_jobs(ledger, limit=9, accounts={"small"}, labels={"team": "y"}, is_indexed=True)) == []
+
+
+def test_an_accounts_index_follows_its_jobs(ledger):
+    order(ledger, *"abc", account="Small")
+    order(ledger, "d", account="other")
+    ledger.change("b", epoch=None, to=State.DELIVERED)
+    for states, keys in (((State.QUEUED,), ["c", "a"]), ((State.DELIVERED,), ["b"]), (tuple(State), ["c", "b", "a"])):
+        assert keys_of(list_jobs(ledger, limit=9, states=states, accounts={"small"}, is_indexed=True)) == keys
+    job = ledger.load("b")
+    assert job
+    ledger.forget(job)
+    assert keys_of(list_jobs(ledger, limit=9, accounts={"small"}, is_indexed=True)) == ["c", "a"]
+    assert ledger.redis.zcard(ledger.name("state", State.DELIVERED, "small")) == 0
+
+
+def test_jobs_of_an_earlier_version_are_entered_once(ledger):
+    order(ledger, *"ab", account="Small")
+    ledger.redis.delete(ledger.name("state", State.QUEUED, "small"))
+    index = AccountIndex(ledger)
+    index.complete(is_stopping=lambda: False)
+    assert index.is_complete
+    assert keys_of(list_jobs(ledger, limit=9, accounts={"small"}, is_indexed=True)) == ["b", "a"]
+
+
+def test_a_page_reads_so_many_bytes_and_says_where_to_go_on(ledger, monkeypatch):
+    monkeypatch.setattr(listing, "BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(listing, "MOST_BYTES", 20_000)
+    labels = {f"a{number}": "x" * 200 for number in range(40)}
+    order(ledger, *(f"k{number}" for number in range(10)), labels=labels)
+    first = list_jobs(ledger, limit=10)
+    assert len(first.jobs) == 3
+    assert all_pages(ledger, 10) == [f"k{number}" for number in range(10)][::-1]
 
 
 def test_a_page_looks_at_so_many_jobs_only_and_says_where_to_go_on(ledger, monkeypatch):

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header
@@ -14,7 +15,6 @@ from starlette.types import Receive, Scope, Send
 from actorline.errors import Code, Refused
 from actorline.gateway.context import MayRead, Visit
 from actorline.gateway.openapi import JobKey, Responses, problems
-from actorline.gateway.streams import Places
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.ledger import TimelineEntry
 
@@ -35,7 +35,7 @@ EVENTS: Final[Responses] = {
         "content": {"text/event-stream": {"schema": EVENT}},
     },
     204: {"description": "The job has ended and everything was told: don't come back"},
-    **problems(401, 403, 404, 422, 500, 503),
+    **problems(401, 403, 404, 422, 429, 500, 503),
 }
 
 
@@ -56,8 +56,8 @@ async def events(
     job, entries = await run_in_threadpool(_look, visit, key, after)
     if job.is_terminal and not entries and last_event_id is not None:
         return Response(status_code=204)  # by the specification of EventSource, this ends its coming back
-    visit.context.streams.take()
-    return Stream(_told(visit, key, after), visit.context.streams)
+    visit.context.streams.take(visit.grant.holder)
+    return Stream(_told(visit, key, after), partial(visit.context.streams.give_back, visit.grant.holder))
 
 
 async def _told(visit: Visit, key: str, after: str) -> AsyncIterator[dict[str, Any]]:
@@ -101,12 +101,12 @@ def _checked(last_event_id: str | None) -> str:
 class Stream(EventSourceResponse):
     """Gives its place back at its end, however that comes."""
 
-    def __init__(self, events: AsyncIterator[dict[str, Any]], places: Places) -> None:
+    def __init__(self, events: AsyncIterator[dict[str, Any]], give_back: Callable[[], None]) -> None:
         super().__init__(events, ping=PING_SECS)
-        self._places = places
+        self._give_back = give_back
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._places.give_back()
+            self._give_back()

@@ -48,7 +48,7 @@ class JobList(BaseModel):
     responses={
         **result(202, "A new job, on Redis's disk", Location="Where it is seen"),
         **result(200, "The job that exists: the same order came before", Location="Where it is seen"),
-        **problems(401, 403, 408, 409, 413, 415, 422, 500, 503),
+        **problems(401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
     },
 )
 async def order(request: Request, visit: MayOrder, idempotency_key: IdempotencyKey = None) -> Response:
@@ -56,7 +56,7 @@ async def order(request: Request, visit: MayOrder, idempotency_key: IdempotencyK
     without a key gets one; a refusal that asks for the order again names it (`key`), to be sent as Idempotency-Key.
     """
     bodies = visit.context.bodies
-    async with bodies.read(request) as body, bodies.turn(body):
+    async with bodies.read(request, visit.grant.holder) as body, bodies.turn(body):
         try:
             taken = await _take(request, body, idempotency_key, visit)
         except Refused as refused:
@@ -121,6 +121,7 @@ def jobs(
         states=state or list(State),
         labels=_labels(label),
         accounts=visit.grant.rights.accounts,
+        is_indexed=visit.context.index.is_complete,
     )
     return JobList(
         jobs=[JobResult.of(job) for job in page.jobs], next_cursor=str(page.next) if page.next else None
@@ -137,7 +138,7 @@ def _labels(labels: list[str]) -> dict[str, str]:
 @router.get(
     "/{key}",
     summary="Look at a job",
-    responses={**result(200, "The job as far as it is known"), **problems(401, 403, 404, 422, 500, 503)},
+    responses={**result(200, "The job as far as it is known"), **problems(401, 403, 404, 422, 429, 500, 503)},
 )
 async def show(
     request: Request,
@@ -152,12 +153,18 @@ async def show(
     """
     if not wait:
         return _shown(visit, await run_in_threadpool(visit.find_job, key), 200)
+    with visit.context.waits.held(visit.grant.holder):
+        return _shown(visit, await _waited(request, key, visit, wait), 200)
+
+
+async def _waited(request: Request, key: str, visit: Visit, wait: float) -> Job:
+    """The job at its end, or as it is after `wait` seconds."""
     timelines, deadline = visit.context.timelines, time.monotonic() + wait
     while True:
         job, latest = await run_in_threadpool(_look, visit, key)
         left = deadline - time.monotonic()
         if job.is_terminal or left <= 0 or timelines.is_stopping() or await request.is_disconnected():
-            return _shown(visit, job, 200)
+            return job
         await timelines.grown(key, latest, min(left, LOOK_AGAIN_SECS))
 
 

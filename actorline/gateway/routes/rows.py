@@ -45,14 +45,14 @@ ITEMS: Final[Responses] = {
         },
         "headers": {"Actorline-Complete": {"schema": {"type": "string", "enum": ["true", "false"]}}},
     },
-    **problems(401, 403, 404, 409, 422, 500, 502, 503),
+    **problems(401, 403, 404, 409, 422, 429, 500, 502, 503),
 }
 RECORD: Final[Responses] = {
     200: {
         "description": "The record as the platform gave it",
         "content": {"*/*": {"schema": {}}},
     },
-    **problems(401, 403, 404, 409, 422, 500, 502, 503),
+    **problems(401, 403, 404, 409, 422, 429, 500, 502, 503),
 }
 
 
@@ -81,11 +81,11 @@ async def items(
     if not is_range and delivery.manifest.compression == "gzip" and _is_named(STORED, accept):
         headers["Content-Type"] = STORED
         headers["Content-Length"] = str(delivery.manifest.totals.bytes)
-        return await visit.context.downloads.answer(delivery.stored_blocks, headers)
+        return await visit.context.downloads.answer(visit.grant.holder, delivery.stored_blocks, headers)
     if _is_named("gzip", accept_encoding):
         headers["Content-Encoding"] = "gzip"
-        return await visit.context.downloads.answer(lambda: gzipped(open_blocks()), headers)
-    return await visit.context.downloads.answer(open_blocks, headers)
+        return await visit.context.downloads.answer(visit.grant.holder, lambda: gzipped(open_blocks()), headers)
+    return await visit.context.downloads.answer(visit.grant.holder, open_blocks, headers)
 
 
 @router.get("/{key}/records/{name}", summary="Read a delivered record", response_class=Response, responses=RECORD)
@@ -98,7 +98,8 @@ async def record(
     delivery = await run_in_threadpool(_delivery, visit, key)
     stored = await run_in_threadpool(delivery.find_record, name)
     headers = _record_headers(stored) if stored else {}
-    return await visit.context.downloads.answer(lambda: _blocks(delivery.open_record(name)), headers)
+    downloads, holder = visit.context.downloads, visit.grant.holder
+    return await downloads.answer(holder, lambda: _blocks(delivery.open_record(name)), headers)
 
 
 def _delivery(visit: Visit, key: str) -> Delivery:

@@ -4,6 +4,7 @@
 --       2 events:{key}  stream  its timeline
 --       3 due           zset    key -> unix seconds when it needs care
 --       4 tally         hash    what came of all jobs: see tally.py
+-- and, as the job's state changes, the zsets state:{s} and state:{s}:{account} and the set that its `open_set` names
 -- ARGV  1 key  2 token of this call  3 prefix of the state:{s} zsets
 --       4 states in which the change is legal, comma-separated  5 epoch it must have, or ""
 --       6 new state, or ""  7 "1": the epoch goes up by one  8 seconds until care, "none", or "" to leave `due`
@@ -33,8 +34,12 @@ if ARGV[7] == '1' then epoch = tostring(redis.call('HINCRBY', KEYS[1], 'epoch', 
 if ARGV[6] ~= '' and ARGV[6] ~= state then
   redis.call('HSET', KEYS[1], 'state', ARGV[6])
   local score = redis.call('ZSCORE', ARGV[3] .. state, ARGV[1]) or time
-  redis.call('ZREM', ARGV[3] .. state, ARGV[1])
-  redis.call('ZADD', ARGV[3] .. ARGV[6], score, ARGV[1])
+  local account, open_set = unpack(redis.call('HMGET', KEYS[1], 'account', 'open_set'))
+  for _, of in ipairs({'', account and ':' .. account:lower()}) do
+    redis.call('ZREM', ARGV[3] .. state .. of, ARGV[1])
+    redis.call('ZADD', ARGV[3] .. ARGV[6] .. of, score, ARGV[1])
+  end
+  if open_set then redis.call(ARGV[12] == '1' and 'SREM' or 'SADD', open_set, ARGV[1]) end
   state = ARGV[6]
   if ARGV[12] == '1' then
     local queued_at, retried_at, raw = unpack(redis.call('HMGET', KEYS[1], 'queued_at', 'retried_at', 'reason'))

@@ -33,8 +33,11 @@ if not waits or attempt ~= ARGV[2] or (run_id and run_id ~= '') then
   return {'stray', epoch or '0'}
 end
 local score = redis.call('ZSCORE', ARGV[4] .. state, ARGV[1]) or time
-redis.call('ZREM', ARGV[4] .. state, ARGV[1])
-redis.call('ZADD', ARGV[4] .. 'RUNNING', score, ARGV[1])
+local account = redis.call('HGET', KEYS[1], 'account')
+for _, of in ipairs({'', account and ':' .. account:lower()}) do
+  redis.call('ZREM', ARGV[4] .. state .. of, ARGV[1])
+  redis.call('ZADD', ARGV[4] .. 'RUNNING' .. of, score, ARGV[1])
+end
 redis.call('HSET', KEYS[1], 'state', 'RUNNING', 'run_id', ARGV[3], 'run_status', 'READY', 'started_at', time,
   'adopted', ARGV[9], 'intent', '', 'failures', 0, 'sent_at', time)
 if epoch ~= ARGV[10] or (wanted and wanted ~= '') then

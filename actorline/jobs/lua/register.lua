@@ -8,17 +8,21 @@
 --       7 state:QUEUED  zset    key -> queued_at, for listing
 --       8 tally         hash    what came of all jobs: see tally.py
 --       9 spent:{name}  hash    what the orders of the sender's API key may cost today: see spend.lua
+--       10 state:QUEUED:{account}  zset  the same as 7, of one account
+--       11 open:{name}  set     keys of the jobs that were ordered with the sender's API key and haven't ended
 -- ARGV  1 key  2 body hash  3 token of this call  4 seconds until care  5 timeline entries kept
 --       6 caller's task id or ""  7 continuation (JSON) or ""  8 who ordered (JSON)
 --       9 nano-dollars that a new job may cost  10 nano-dollars that the key may spend a day, or ""
---       11 the hash by an earlier version's rules, or ""  12.. field, value, ... of a new job
--- Returns {"created" | "joined" | "conflict", hash of the job that exists, its state}, or {"over", nano-dollars that
--- today's orders take already, ""}
+--       11 the hash by an earlier version's rules, or ""  12 open jobs that the key may have, or ""
+--       13.. field, value, ... of a new job
+-- Returns {"created" | "joined" | "conflict", hash of the job that exists, its state}, {"over", nano-dollars that today's
+-- orders take already, ""}, or {"full", "", ""} where a new job would be one too many
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
 local hash = redis.call('HGET', KEYS[1], 'hash')
 local outcome = 'joined'
 if not hash then
+  if ARGV[12] ~= '' and redis.call('SCARD', KEYS[11]) >= tonumber(ARGV[12]) then return {'full', '', ''} end
   if ARGV[10] ~= '' then
     local day = tostring(math.floor(now[1] / 86400))
     local spent = tonumber(redis.call('HGET', KEYS[9], day) or 0)
@@ -29,8 +33,13 @@ if not hash then
   end
   redis.call('HSET', KEYS[1], 'key', ARGV[1], 'hash', ARGV[2], 'last_change', ARGV[3], 'queued_at', time, 'state', 'QUEUED',
     'epoch', 1, 'attempt', 1, 'sent_at', time, 'resume', 1)
-  for i = 12, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  for i = 13, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
   redis.call('ZADD', KEYS[7], time, ARGV[1])
+  redis.call('ZADD', KEYS[10], time, ARGV[1])
+  if ARGV[12] ~= '' then
+    redis.call('SADD', KEYS[11], ARGV[1])
+    redis.call('HSET', KEYS[1], 'open_set', KEYS[11])
+  end
   redis.call('ZADD', KEYS[6], time + ARGV[4], ARGV[1])
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'at', time, 'event', 'queued', 'data', ARGV[8])
   redis.call('HINCRBY', KEYS[8], 'queued', 1)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from actorline.errors import Code, Refused
 from actorline.gateway import body
-from actorline.gateway.body import LARGE_BYTES, Bodies, parse_json, with_key
+from actorline.gateway.body import LARGE_BYTES, MAX_BODY_BYTES, Bodies, parse_json, with_key
 from actorline.gateway.problems import Fault
 
 
@@ -27,7 +27,7 @@ def request_of(*blocks: bytes, endless: bool = False, content_type: str = "appli
 
 def read(bodies: Bodies, request: Request) -> bytearray:
     async def run() -> bytearray:
-        async with bodies.read(request) as found:
+        async with bodies.read(request, "a") as found:
             return found
 
     return asyncio.run(run())
@@ -37,33 +37,33 @@ def read(bodies: Bodies, request: Request) -> bytearray:
     "content_type", ["application/json", "Application/JSON; charset=utf-8", "application/json ;x=y"]
 )
 def test_blocks_become_one_body(content_type):
-    assert read(Bodies(), request_of(b'{"a"', b": 1}", content_type=content_type)) == b'{"a": 1}'
+    assert read(Bodies(MAX_BODY_BYTES), request_of(b'{"a"', b": 1}", content_type=content_type)) == b'{"a": 1}'
 
 
 def test_a_body_that_comes_too_slowly_is_given_up(monkeypatch):
     monkeypatch.setattr(body, "BODY_SECS", 0.05)
     with pytest.raises(Fault) as caught:
-        read(Bodies(), request_of(b"{", endless=True))
+        read(Bodies(MAX_BODY_BYTES), request_of(b"{", endless=True))
     assert (caught.value.status, caught.value.reason.code) == (408, Code.REQUEST_INVALID)
 
 
 def test_a_body_is_too_large_as_soon_as_its_bytes_are(monkeypatch):
     monkeypatch.setattr(body, "MAX_BODY_BYTES", 10)
     with pytest.raises(Fault) as caught:
-        read(Bodies(), request_of(b"x" * 6, b"x" * 5, endless=True))
+        read(Bodies(MAX_BODY_BYTES), request_of(b"x" * 6, b"x" * 5, endless=True))
     assert caught.value.status == 413
 
 
 def test_all_bodies_together_have_a_bound_which_those_that_are_done_with_no_longer_count_for(monkeypatch):
     monkeypatch.setattr(body, "MAX_HELD_BYTES", 10)
-    bodies = Bodies()
+    bodies = Bodies(MAX_BODY_BYTES)
 
     async def drain(bodies: Bodies, request: Request) -> None:
-        async with bodies.read(request):
+        async with bodies.read(request, "a"):
             pass
 
     async def both() -> None:
-        async with bodies.read(request_of(b"x" * 6)):
+        async with bodies.read(request_of(b"x" * 6), "b"):
             with pytest.raises(Fault) as caught:
                 await drain(bodies, request_of(b"x" * 5))
             assert (caught.value.status, caught.value.reason.code) == (503, Code.CAPACITY)
@@ -73,7 +73,7 @@ def test_all_bodies_together_have_a_bound_which_those_that_are_done_with_no_long
 
 
 def test_large_orders_take_turns_and_small_ones_pass_them():
-    bodies, large = Bodies(), bytearray(LARGE_BYTES)
+    bodies, large = Bodies(MAX_BODY_BYTES), bytearray(LARGE_BYTES)
 
     async def enter(body: bytearray) -> None:
         async with bodies.turn(body):
@@ -87,6 +87,23 @@ def test_large_orders_take_turns_and_small_ones_pass_them():
         await asyncio.wait_for(second, 5)
 
     asyncio.run(run())
+
+
+def test_one_key_may_have_so_many_bytes_under_way():
+    bodies = Bodies(each_bytes=10)
+
+    async def both() -> None:
+        async with bodies.read(request_of(b"x" * 6), "a"):
+            with pytest.raises(Fault) as caught:
+                async with bodies.read(request_of(b"x" * 5), "a"):
+                    pass
+            assert (caught.value.status, caught.value.reason.code) == (429, Code.QUOTA)
+            async with bodies.read(request_of(b"x" * 5), "b"):
+                pass
+        async with bodies.read(request_of(b"x" * 10), "a"):
+            pass
+
+    asyncio.run(both())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from actorline.errors import Code
 from actorline.gateway.grouping import Groups
 from actorline.gateway.openapi import ORDER, RESULT
 from actorline.gateway.problems import STATUSES, Fault
-from actorline.gateway.streams import Places, gzipped
+from actorline.gateway.shares import Shares
+from actorline.gateway.streams import gzipped
 from actorline.gateway.waiting import order
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import JobResult
@@ -52,14 +53,22 @@ def test_a_heavy_thing_goes_with_what_gathered_before_it_and_no_more():
     assert groups == [[10], [1, 50], [1, 1]]
 
 
-def test_places_are_given_back():
-    places = Places(1, "x")
-    places.take()
-    with pytest.raises(Fault) as caught:
-        places.take()
-    assert (caught.value.status, caught.value.reason.code) == (503, Code.CAPACITY)
-    places.give_back()
-    places.take()
+def test_a_key_has_its_share_and_all_have_theirs():
+    shares = Shares("things", each=2, together=3)
+
+    def refusal(holder: str, amount: int = 1) -> tuple[int, Code]:
+        with pytest.raises(Fault) as caught:
+            shares.take(holder, amount)
+        return caught.value.status, caught.value.reason.code
+
+    shares.take("a", 2)
+    assert refusal("a") == (429, Code.QUOTA)
+    shares.take("b")
+    assert refusal("b") == (503, Code.CAPACITY)
+    shares.give_back("a", 2)
+    with shares.held("b"):
+        assert refusal("b") == (429, Code.QUOTA)
+    shares.take("c", 2)
 
 
 @pytest.mark.parametrize("blocks", [[], [b""], [b"a"], [random.Random(1).randbytes(300_000), b"", b"x" * 300_000]])

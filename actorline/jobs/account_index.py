@@ -1,0 +1,46 @@
+"""Each account's jobs by state, `state:{s}:{account}`: so that a list of one account's jobs looks at no other's.
+
+The ledger's scripts keep it. What an earlier version registered or moved isn't in it: each gateway looks through the
+jobs once when it starts, and lists as that version did until it has. An entry may be out of date, as a job is looked at
+before it is listed; none may be missing.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from actorline.jobs.ledger import Ledger
+from actorline.jobs.states import State
+
+BLOCK: Final = 500
+
+
+class AccountIndex:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.is_complete = False
+
+    def complete(self, *, is_stopping: Callable[[], bool]) -> None:
+        """Enter what is missing. Raises redis.RedisError; safe to repeat."""
+        for state in State:
+            block: list[tuple[str, float]] = []
+            for entry in self._ledger.list_keys(state):
+                block.append(entry)
+                if len(block) == BLOCK:
+                    self._enter(state, block)
+                    block.clear()
+                if is_stopping():
+                    return
+            self._enter(state, block)
+        self.is_complete = True
+
+    def _enter(self, state: State, block: list[tuple[str, float]]) -> None:
+        redis, name = self._ledger.redis, self._ledger.name
+        with redis.pipeline(transaction=False) as pipe:
+            for key, _ in block:
+                pipe.hget(name("job", key), "account")
+            accounts = pipe.execute()
+        with redis.pipeline(transaction=False) as pipe:
+            for (key, queued_at), account in zip(block, accounts, strict=True):
+                if account:
+                    pipe.zadd(name("state", state, account.lower()), {key: queued_at}, nx=True)
+            pipe.execute()

@@ -1,0 +1,162 @@
+"""What one API key may hold and order, and that the others, health and jobs notice nothing when it wants more."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+from gateway_process import Gateway, running_gateway
+from real_parts import Line, make_line, wait_for
+
+from actorline.api_keys import create_key
+from actorline.jobs.rights import Rights, Scope
+from actorline.jobs.sender import FROM_TERMINAL
+from actorline.jobs.states import State
+
+
+def make_key(line: Line, name: str) -> dict[str, str]:
+    """Headers with a new key."""
+    rights = Rights(scopes=frozenset(Scope), accounts=frozenset({"default"}))
+    return {"Authorization": f"Bearer {create_key(line.ledger, name, rights, FROM_TERMINAL)}"}
+
+
+@pytest.fixture(scope="module")
+def crowded(valkey, emulator, tmp_path_factory) -> Iterator[Gateway]:
+    """A door with default quotas; no worker runs."""
+    line = make_line(valkey, emulator, tmp_path_factory.mktemp("line"), "gw-quotas")
+    with running_gateway(line) as gateway:
+        yield gateway
+    line.client.close()
+
+
+def status_of(connection: socket.socket) -> int | None:
+    """The status of what has come by now; None: nothing has."""
+    connection.settimeout(0)
+    try:
+        return int(connection.recv(65536).split()[1])
+    except BlockingIOError:
+        return None
+
+
+def test_a_key_that_waits_790_times_keeps_nobody_out(crowded):
+    greedy, other = make_key(crowded.line, "greedy"), make_key(crowded.line, "other")
+    crowded.http.post("/v1/jobs", json={"key": "waited-for", "actor": "x"}, headers=other)
+    head = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "localhost", **greedy}.items())
+    request = f"GET /v1/jobs/waited-for?wait=60 HTTP/1.1\r\n{head}\r\n".encode()
+    with ExitStack() as stack:
+        waiting = []
+        for _ in range(790):
+            connection = socket.create_connection(("127.0.0.1", httpx.URL(crowded.url).port), timeout=20)
+            waiting.append(stack.enter_context(connection))
+            connection.sendall(request)
+        statuses: Counter[int | None] = Counter()
+
+        def are_refused() -> bool:
+            statuses.update(status for each in waiting if (status := status_of(each)) is not None)
+            return statuses[429] >= 740
+
+        wait_for(are_refused, within=60, what="740 refusals")
+        assert statuses == {429: 740}
+        with httpx.Client(base_url=crowded.url, timeout=10) as client:
+            for _ in range(5):
+                assert client.get("/healthz").status_code == 200
+                assert client.post("/v1/jobs", json={"actor": "x"}, headers=other).status_code == 202
+                assert client.get("/v1/jobs/waited-for?wait=0.1", headers=other).status_code == 200
+                assert client.post("/v1/webhooks/apify", json={}, headers=other).status_code == 401
+            refused = client.get("/v1/jobs/waited-for?wait=1", headers=greedy)
+    assert (refused.status_code, refused.json()["code"]) == (429, "quota")
+    assert int(refused.headers["Retry-After"]) > 0
+
+
+def test_orders_a_minute_are_counted_at_all_gateways_together(own_line):
+    line = own_line("gw-rate", quotas__orders_per_minute="5")
+    key, other = make_key(line, "busy"), make_key(line, "calm")
+    with running_gateway(line) as first, running_gateway(line) as second:
+        answers = [gateway.http.post("/v1/jobs", json={"actor": "x"}, headers=key) for gateway in [first, second] * 4]
+        assert Counter(answer.status_code for answer in answers) == {202: 5, 429: 3}
+        assert answers[-1].json()["code"] == "quota"
+        assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+        assert second.http.post("/v1/jobs", json={"actor": "x"}, headers=other).status_code == 202
+
+
+def test_a_key_has_so_many_open_jobs_until_one_ends(own_line):
+    line = own_line("gw-open", quotas__open_jobs="2")
+    key, other = make_key(line, "busy"), make_key(line, "calm")
+    with running_gateway(line) as gateway:
+
+        def order(name: str, headers: dict[str, str] = key) -> int:
+            return gateway.http.post("/v1/jobs", json={"key": name, "actor": "x"}, headers=headers).status_code
+
+        assert [order("a"), order("b"), order("c")] == [202, 202, 429]
+        assert order("a") == 200  # it is there already
+        assert order("d", other) == 202
+        line.ledger.change("a", epoch=None, to=State.FAILED)
+        assert [order("c"), order("e")] == [202, 429]
+        assert gateway.http.post("/v1/jobs/a/retry", headers=key).status_code == 202  # what was ordered goes on
+        line.ledger.change("b", epoch=None, to=State.FAILED)
+        assert order("e") == 429
+
+
+# -- hostile connections while jobs run
+
+CROWD = 300
+DRIPPING_ORDER = (
+    b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+)
+JOBS = 10
+
+
+@contextmanager
+def hostile_connections(port: int, count: int) -> Iterator[None]:
+    """Thirds that say nothing, drip a head, or drip the body of an order; each comes again when it is cut."""
+    stop = threading.Event()
+    heads = (b"", b"GET /healthz HTTP/1.1\r\n", DRIPPING_ORDER)
+
+    async def one(number: int) -> None:
+        while not stop.is_set():
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(heads[number % 3])
+                while not stop.is_set():
+                    await asyncio.sleep(0.5)
+                    writer.write((b"", b"X: y\r\n", b" ")[number % 3])
+                    await writer.drain()
+                    if writer.is_closing():
+                        break
+                writer.close()
+            except OSError:
+                await asyncio.sleep(0.1)
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*map(one, range(count)))
+
+    thread = threading.Thread(target=lambda: asyncio.run(all_of_them()))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def secs_for_jobs(gateway: Gateway, actor: str, name: str) -> float:
+    began = time.monotonic()
+    keys = [f"{name}-{number}" for number in range(JOBS)]
+    for key in keys:
+        assert gateway.order(key=key, actor=actor).status_code == 202
+    assert {gateway.ended(key)["items"] for key in keys} == {100}
+    return time.monotonic() - began
+
+
+def test_jobs_are_as_fast_beside_a_hostile_crowd(line):
+    actor = line.emulator.actor("gw-crowd", items=100, duration_secs=0.2)
+    with running_gateway(line) as gateway:
+        alone = secs_for_jobs(gateway, actor, "gw-alone")
+        with hostile_connections(httpx.URL(gateway.url).port, CROWD):
+            beside = secs_for_jobs(gateway, actor, "gw-beside")
+    assert beside < 2 * alone + 5
