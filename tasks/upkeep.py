@@ -8,6 +8,7 @@ from celery import current_app, shared_task, states
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.errors import Refused
 from actorline.jobs.admission import Admission, waiting_accounts
+from actorline.jobs.continuity import last_gap
 from actorline.jobs.figures import secs_until_settled
 from actorline.jobs.fleet import MISSED_SECS
 from actorline.jobs.hooks import Hooks
@@ -38,6 +39,7 @@ def upkeep(*keys: str) -> None:
     care_for_all(keys)
     if keys:
         return
+    last_gap(ledger(), unknown_s=settings().start_lookback_secs)
     note_queues()
     care_for_all(ledger().due(BATCH))
     for account in waiting_accounts(ledger()):

@@ -62,6 +62,11 @@ class Admission:
             [job.key, job.epoch, _place(job), self.account, job.deadline_at or "", int(was_refused), REMEMBERED_SECS],
         )
 
+    def let_in(self) -> None:
+        """What kept the account's jobs from their starts is over: its line is looked at now, whatever was refused."""
+        self.ledger.redis.delete(self._pace)
+        self.ledger.redis.zadd(self.ledger.name("lines"), {self.account: self.ledger.now()}, xx=True)
+
     def leave(self, job: Job) -> None:
         """The job has got its run, or wants none any more."""
         self.ledger.redis.zrem(self._line, job.key)

@@ -61,7 +61,6 @@ class Job(BaseModel):
     ordered_by: str | None = None  # over HTTP: who, as `Sender.holder` has it
     fresh: bool = False  # we made the key ourselves, so no earlier run can carry its marker
     intent: Json[Intent] | None = None
-    looked_back_at: float = 0  # when the platform was asked for runs that a restarted Redis may have forgotten
     open_set: str | None = None  # where it is counted among its API key's open jobs
     likeness: str | None = None  # equal for jobs whose deliveries serve each other
     sink: str | None = None

@@ -116,11 +116,13 @@ class Ledger:
         self.redis = client
         self._disk = Disk(client)
         self.namespace = namespace
+        self.last_beat = 0.0
+        """See `continuity.py`: unix seconds of the last beat that this process saw in the ledger."""
         self._scripts: dict[str, Script] = {
             name: client.register_script(files(__package__).joinpath(f"lua/{name}.lua").read_text())
             for name in (
                 "register", "spend", "change", "record_run", "claim_poll", "record_receipt", "plan", "name_tasks",
-                "forget", "enter_line", "call_line", "outside_places",
+                "forget", "enter_line", "call_line", "outside_places", "continuity",
             )
         }  # fmt: skip
 

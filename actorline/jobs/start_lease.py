@@ -21,18 +21,19 @@ log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def holding_on(ledger: Ledger, job: Job, lease: Lock) -> Iterator[None]:
-    """Keep the lease, and upkeep away, for as long as this execution lives: a reply may take a minute.
+def holding_on(ledger: Ledger, job: Job, *leases: Lock, keeps_due: bool = True) -> Iterator[None]:
+    """Keep the leases, and upkeep away, for as long as this execution lives: a reply, or a search, may take minutes.
 
-    Not away from a synchronous start, whose run is looked for while its reply is waited for.
+    Not away (`keeps_due`) from a synchronous start, whose run is looked for while its reply is waited for.
     """
     over = threading.Event()
 
     def renew() -> None:
         while not over.wait(RENEW_SECS):
             try:
-                lease.reacquire()
-                if job.order.mode == "async":
+                for lease in leases:
+                    lease.reacquire()
+                if keeps_due:
                     ledger.postpone(job.key, LEASE_SECS)
             except (LockError, redis.RedisError) as error:
                 log.warning("start_lease_not_renewed", job_key=job.key, error=type(error).__name__)

@@ -3,11 +3,11 @@
 A marker is believed only where it was seen; a run in which it can't be read is told from ours by what it runs.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from actorline.jobs.durability import read_server
 from actorline.jobs.hints import hinted_run
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.ledger import Ledger
@@ -17,12 +17,12 @@ from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.clock import moment_ago
 from actorline.platform.marker import Found, find_marked
-from actorline.platform.runs import RunSummary, get_run
+from actorline.platform.runs import get_run
 from actorline.settings import Settings
 
 SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be behind its answers
-RESTART_SECS: Final = 600  # for so long after a start of Redis its last writes are taken as possibly lost
 SUSPECTS_SHOWN: Final = 5
+REMEMBERED_SECS: Final = 30  # an unclear start is searched for again after a minute
 
 
 def find_runs(ledger: Ledger, platform: Platform, marker: str, *, since: float) -> Found:
@@ -51,25 +51,32 @@ class StartSearch:
             return False
         return marker[marker.index("(") :] in (user_agent or "")
 
-    def suspects(self, job: Job, intent: Intent, found: Found) -> list[RunSummary]:
-        """Runs that can't be told from ours. Another user agent clears a run only where ours is known to come back."""
+    def find_suspects(self, job: Job, intent: Intent, found: Found) -> list[str]:
+        """Runs that can't be told from ours. Another user agent clears a run only where ours is known to come back.
+
+        Remembered for a while: whoever follows, because a wish to stop came meanwhile, needs no search of its own.
+        """
         doubtful = [*found.unreadable]
         if not self.ledger.is_marker_proven(job.order.account):
             doubtful += found.others
-        if not doubtful:
-            return []
-        is_ours = input_test(self.ledger, job, intent, self.settings, self.platform)
-        return may_be_ours(self.ledger, self.platform, job, is_ours, doubtful)
+        suspects: list[str] = []
+        if doubtful:
+            is_ours = input_test(self.ledger, job, intent, self.settings, self.platform)
+            suspects = [run.id for run in may_be_ours(self.ledger, self.platform, job, is_ours, doubtful)]
+        searched = {"at": intent.at, "suspects": suspects}
+        self.ledger.redis.set(self._searched(job), json.dumps(searched), ex=REMEMBERED_SECS)
+        return suspects
 
-    def may_have_lost_writes(self, job: Job) -> bool:
-        """Whether Redis was started so lately that an intent of the job, or the whole ledger, may be lost."""
-        server = read_server(self.ledger.redis)
-        if server.uptime_s >= RESTART_SECS or job.looked_back_at > self.ledger.now() - server.uptime_s:
-            return False
-        return not (job.fresh and job.queued_at > self.ledger.now() - server.uptime_s)
+    def last_suspects(self, job: Job, intent: Intent) -> list[str] | None:
+        """What a search for this intent came to that ended just now without a find; None: there was none."""
+        searched = json.loads(self.ledger.redis.get(self._searched(job)) or "{}")
+        return searched["suspects"] if searched.get("at") == intent.at else None
+
+    def _searched(self, job: Job) -> str:
+        return self.ledger.name("searched", job.key)
 
 
-def name_suspects(runs: Sequence[RunSummary]) -> str:
-    shown = ", ".join(run.id for run in runs[:SUSPECTS_SHOWN])
+def name_suspects(runs: Sequence[str]) -> str:
+    shown = ", ".join(runs[:SUSPECTS_SHOWN])
     more = f" and {len(runs) - SUSPECTS_SHOWN} more" if len(runs) > SUSPECTS_SHOWN else ""
     return f"It can't be told whether one of these runs is the job's: {shown}{more}."

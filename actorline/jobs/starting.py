@@ -24,11 +24,13 @@ from actorline.errors import Code, Reason, Refused
 from actorline.jobs.accounts import is_known
 from actorline.jobs.admission import Admission
 from actorline.jobs.brake import is_paused
+from actorline.jobs.continuity import Gap, last_gap
 from actorline.jobs.durability import NotDurableError
 from actorline.jobs.ending import STOP_EVENTS, end_job, stop_reason
 from actorline.jobs.hints import hinted_run
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.ledger import Ledger
+from actorline.jobs.look_back import LookBack
 from actorline.jobs.outside_places import WAIT_SECS, NoPlaceError, OutsidePlaces, PlaceTakenError
 from actorline.jobs.receiver import webhooks_query
 from actorline.jobs.refusals import refusal_reason
@@ -46,7 +48,7 @@ from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset
 from actorline.platform.marker import Found, make_marker
-from actorline.platform.runs import RunSummary, get_run
+from actorline.platform.runs import get_run
 from actorline.platform.start import SendBy, StartDeferred, StartOrder, StartRefused, StartUnclear, start_run
 from actorline.settings import Settings
 
@@ -127,7 +129,7 @@ class Starter:
     def _admission(self, job: Job) -> Admission:
         return Admission(self.ledger, job.order.account)
 
-    def _stand_in_line(self, job: Job, code: Code, message: str) -> Step:
+    def _stand_in_line(self, job: Job, code: Code, message: str, *, was_refused: bool = False) -> Step:
         """Wait in the account's line until the job is called. Told once."""
         moved = self.ledger.move(
             job,
@@ -135,27 +137,18 @@ class Starter:
             care_s=LINE_CARE_SECS,
             tell="" if job.waiting_for == code else "waiting",
             data={"code": code, "message": message},
-            fields={"resume": True, "waiting_for": code},
+            fields={"intent": "", "resume": True, "waiting_for": code},
         )
         if moved:
-            self._admission(job).enter(job)
+            self._admission(job).enter(job, was_refused=was_refused)
         return Stop()
 
     def _without_room(self, job: Job, refused: platform_errors.CapacityExceeded) -> Step:
         reason = refusal_reason(refused)
-        moved = self.ledger.move(
-            job,
-            Event.HOLD,
-            care_s=LINE_CARE_SECS,
-            tell="" if job.waiting_for == reason.code else "waiting",
-            data={"code": reason.code, "message": reason.message},
-            fields={"intent": "", "resume": True, "waiting_for": reason.code},
-        )
-        if moved:
-            self._admission(job).enter(job, was_refused=True)
-        if moved and refused.type == NO_MEMORY:
+        step = self._stand_in_line(job, reason.code, reason.message, was_refused=True)
+        if refused.type == NO_MEMORY:
             self._admission(job).call_behind(job)
-        return Stop()
+        return step
 
     def _unfit(self, job: Job) -> Reason | None:
         """Why what the job brings can't be delivered from here."""
@@ -231,15 +224,41 @@ class Starter:
             if known:
                 return self._keep(job, known[0], found=True)
             if job.intent:
-                return self._search(job, job.intent, wanted)
+                return self._search(job, job.intent, wanted, lease)
             return self._start_anew(job, fetched, send_by, lease)
         finally:
             release(lease)
 
     def _start_anew(self, job: Job, fetched: RunInput | None, send_by: SendBy, lease: Lock) -> Step:
-        if self._searcher.may_have_lost_writes(job):
-            return self._look_back(job)
-        return self._post(job, fetched, send_by, lease)
+        gap = self._last_gap()
+        if not (job.fresh and job.queued_at > gap.seen_at):  # else no earlier run can carry its marker
+            look_back = LookBack(self.ledger, self.platform, self.installation, job.order.account)
+            if not look_back.is_done(gap) and (step := self._look_back(job, look_back, gap, lease)):
+                return step
+            if send_by.is_past():
+                return self._look_again(job, 0)
+            if lost := look_back.lost_runs(job):
+                return self._adopt(job, Found(run_ids=lost))
+        return self._post(job, fetched, send_by, lease, gap)
+
+    def _look_back(self, job: Job, look_back: LookBack, gap: Gap, lease: Lock) -> Step | None:
+        """The ledger may have lost intents, or itself: look for the account's runs first, once for all its jobs."""
+        looking = look_back.lease()
+        if not looking.acquire():
+            message = "Redis lost its history: the account's runs are searched before any is started."
+            return self._stand_in_line(job, Code.CAPACITY, message, was_refused=True)
+        try:
+            with holding_on(self.ledger, job, lease, looking):
+                look_back.run(gap)
+        except platform_errors.AuthFailed as error:  # the start would be refused as well
+            return self._refuse(job, refusal_reason(error))
+        finally:
+            release(looking)
+        self._admission(job).let_in()
+        return None
+
+    def _last_gap(self) -> Gap:
+        return last_gap(self.ledger, unknown_s=self.settings.start_lookback_secs)
 
     def _fetched(self, job: Job) -> RunInput | None:
         """The input that lies elsewhere, read before the span begins in which the start is sent: it may take longer."""
@@ -264,7 +283,14 @@ class Starter:
     def _while_held(self, job: Job) -> Step:
         """Another execution is starting the run, or died while it did: its run, if it is there, is found early."""
         if job.intent and self.ledger.now() > job.intent.at + min(look_secs(job), self.settings.send_by_secs):
-            found = find_runs(self.ledger, self.platform, job.intent.marker, since=job.intent.at - SKEW_SECS)
+            searching = self.ledger.lease("search", job.key, seconds=LEASE_SECS)
+            if not searching.acquire():
+                return self._look_again(job, SEARCH_AGAIN_SECS)
+            try:
+                with holding_on(self.ledger, job, searching):
+                    found = find_runs(self.ledger, self.platform, job.intent.marker, since=job.intent.at - SKEW_SECS)
+            finally:
+                release(searching)
             if found.run_ids:
                 return self._adopt(job, found)
         return self._look_again(job, LOOK_AGAIN_SECS)
@@ -282,13 +308,14 @@ class Starter:
         )
         return Stop()
 
-    def _post(self, job: Job, fetched: RunInput | None, send_by: SendBy, lease: Lock) -> Step:  # noqa: PLR0911 - a table: each outcome has its answer
+    def _post(self, job: Job, fetched: RunInput | None, send_by: SendBy, lease: Lock, gap: Gap) -> Step:  # noqa: PLR0911 - a table: each outcome has its answer
         announced: list[Intent] = []
         sha256 = fetched.digest() if fetched else None
         try:
             given = fetched or own_input(self.ledger, job, self.settings, self.platform)
-            with holding_on(self.ledger, job, lease):
-                run_id = self._send(job, given, send_by, lambda: announced.append(self._announce(job, lease, sha256)))
+            with holding_on(self.ledger, job, lease, keeps_due=job.order.mode == "async"):
+                announce = lambda: announced.append(self._announce(job, lease, gap, sha256))  # noqa: E731 - one line
+                run_id = self._send(job, given, send_by, announce)
         except Refused as error:
             return self._refuse(job, error.reason)
         except _OvertakenError:
@@ -332,7 +359,7 @@ class Starter:
     def _sync(self) -> SyncFlow:
         return SyncFlow(self.ledger, self.platform, self.settings)
 
-    def _announce(self, job: Job, lease: Lock, input_sha256: str | None) -> Intent:
+    def _announce(self, job: Job, lease: Lock, gap: Gap, input_sha256: str | None) -> Intent:
         """The intent, on disk: from here on a run may exist. Raises LockError, NotDurableError, _OvertakenError."""
         lease.reacquire()
         self.ledger.name_marker(job.key)
@@ -351,6 +378,8 @@ class Starter:
         )
         if not moved:
             raise _OvertakenError
+        if self._last_gap() != gap:
+            raise NotDurableError("Redis was replaced while the start was being written")
         return intent
 
     # -- what came of it
@@ -409,18 +438,32 @@ class Starter:
 
     # -- the search
 
-    def _search(self, job: Job, intent: Intent, wanted: str | None) -> Step:
+    def _search(self, job: Job, intent: Intent, wanted: str | None, lease: Lock) -> Step:
         """Look for the run of an intent whose outcome nobody knows."""
         self.ledger.plan_second_look(job.key, job.attempt)
-        began = self.ledger.now()
-        found = self._searcher.look_for(job, intent)
-        if found.run_ids:
-            return self._adopt(job, found)
-        sent_by = intent.sent_at or intent.at + self.settings.send_by_secs
-        if began < sent_by + self.settings.start_settle_secs:
-            self.ledger.move(job, Event.HOLD, care_s=SEARCH_AGAIN_SECS, fields={"resume": True})
-            return Stop()
-        suspects = self._searcher.suspects(job, intent, found)
+        suspects = self._searcher.last_suspects(job, intent)
+        if suspects is not None:
+            return self._not_found(job, suspects, wanted)
+        searching = self.ledger.lease("search", job.key, seconds=LEASE_SECS)
+        if not searching.acquire():
+            return self._look_again(job, SEARCH_AGAIN_SECS)
+        try:
+            with holding_on(self.ledger, job, lease, searching):
+                began = self.ledger.now()
+                found = self._searcher.look_for(job, intent)
+                if found.run_ids:
+                    return self._adopt(job, found)
+                sent_by = intent.sent_at or intent.at + self.settings.send_by_secs
+                if began < sent_by + self.settings.start_settle_secs:
+                    self.ledger.move(job, Event.HOLD, care_s=SEARCH_AGAIN_SECS, fields={"resume": True})
+                    return Stop()
+                suspects = self._searcher.find_suspects(job, intent, found)
+        finally:
+            release(searching)
+        return self._not_found(job, suspects, wanted)
+
+    def _not_found(self, job: Job, suspects: list[str], wanted: str | None) -> Step:
+        """A complete search that began after the settle time found no run of ours."""
         if suspects and wanted:
             reason = stop_reason(job, wanted)
             message = f"{reason.message} {name_suspects(suspects)} If one of them is, it goes on: look in the console."
@@ -434,11 +477,11 @@ class Starter:
         message = "the platform has no run with our marker; starting again"
         return self._look_again(job, 0, tell="start-not-found", message=message, intent=None)
 
-    def _stay_unclear(self, job: Job, suspects: list[RunSummary]) -> Step:
+    def _stay_unclear(self, job: Job, suspects: list[str]) -> Step:
         message = f"{name_suspects(suspects)} No second run is started; a person must look: cancel the job, or wait."
         told = job.waiting_for == Code.START_UNCLEAR
         if not told:
-            log.error("start_unclear", job_key=job.key, suspects=[run.id for run in suspects])
+            log.error("start_unclear", job_key=job.key, suspects=suspects)
         self.ledger.move(
             job,
             Event.HOLD,
@@ -455,18 +498,6 @@ class Starter:
         for other in others:
             self._keep(job, other, found=True)  # not the job's run any more: a stray, which upkeep aborts
         return step
-
-    def _look_back(self, job: Job) -> Step:
-        """A ledger that was just restarted may have lost an intent, or itself: look for the run first."""
-        since = self.ledger.now() - self.settings.start_lookback_secs
-        marker = make_marker(self.installation, job.key, job.attempt)
-        try:
-            found = find_runs(self.ledger, self.platform, marker, since=since)
-        except platform_errors.AuthFailed as error:  # the start would be refused as well
-            return self._refuse(job, refusal_reason(error))
-        if found.run_ids:
-            return self._adopt(job, found)
-        return self._look_again(job, 0, looked_back_at="@now")
 
     @property
     def _searcher(self) -> StartSearch:

@@ -6,7 +6,7 @@ Source: fact sheet, section 5, carrier A. Short printable ASCII, because the pla
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -80,11 +80,23 @@ def list_going(
     platform: Platform, installation: str, *, started_after: datetime
 ) -> Iterator[tuple[RunSummary, Marker]]:
     """The runs of an installation that haven't ended, with what their markers say. Raises PlatformError."""
-    runs = list_runs(platform, started_after=started_after, status=sorted(TRANSITIONAL_STATUSES))
+    status = sorted(TRANSITIONAL_STATUSES)
+    for run, marker in list_ours(platform, installation, started_after=started_after, status=status):
+        if marker:
+            yield run, marker
+
+
+def list_ours(
+    platform: Platform, installation: str, *, started_after: datetime, status: Sequence[str] = ()
+) -> Iterator[tuple[RunSummary, Marker | None]]:
+    """All runs that may be the API's, the oldest first, each with its marker if it is the installation's.
+
+    Raises PlatformError.
+    """
+    runs = list_runs(platform, started_after=started_after, status=status)
     for run, user_agent in _with_user_agents(platform, runs):
         marker = read_marker(user_agent)
-        if marker and marker.installation == installation:
-            yield run, marker
+        yield run, marker if marker and marker.installation == installation else None
 
 
 def _with_user_agents(platform: Platform, runs: Iterable[RunSummary]) -> Iterator[tuple[RunSummary, str | None]]:

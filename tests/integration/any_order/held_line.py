@@ -261,13 +261,15 @@ class Ground:
 
 @contextmanager
 def held_line(ground: Ground, *, is_young: bool = False) -> Iterator[HeldLine]:
-    """A line that nobody has used. `is_young`: Redis seems to have been started just now."""
+    """A line that nobody has used. `is_young`: nothing is known yet of its ledger's history."""
     settings, raw = ground.settings, ground.raw
     clock = Clock(raw, settings.namespace)
     clock.begin(BEGAN)
     client = HeldRedis(ground.pool)
-    uptime_from = BEGAN if is_young else BEGAN - 1_000_000
-    client.info = lambda: {**raw.info(), "uptime_in_seconds": int(clock.now() - uptime_from)}
+    if not is_young:
+        seen = {"run_id": raw.info("server")["run_id"], "gap": 1, "beat": BEGAN}
+        raw.hset(f"{settings.namespace}:continuity", mapping=seen)
+        raw.hset(f"{settings.namespace}:looked_back", "default", 1)
     platform = SmallPlatform(clock)
     with pytest.MonkeyPatch.context() as patch:
         for cached in (environment.settings, environment.ledger, environment.installation, environment.platform):

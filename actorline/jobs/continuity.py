@@ -1,0 +1,38 @@
+"""Whether the ledger is the one that was written last: told by the server's own id and by a beat, not by its age."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from actorline.jobs.ledger import Ledger
+
+BEAT_OLD_SECS: Final = 60.0  # upkeep beats once a second; after a minute nobody saw what happened to Redis
+GAPS_KEPT: Final = 50
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A break in the ledger's history. `id`: grows with each one; `seen_at`: unix seconds; what is written later, by
+    whoever knows of the gap, isn't lost by it.
+    """
+
+    id: str
+
+    @property
+    def seen_at(self) -> float:
+        return float(self.id)
+
+
+def last_gap(ledger: Ledger, *, unknown_s: float) -> Gap:
+    """Beat, and return the last break. A ledger without any history is one: `unknown_s` may be lost then."""
+    run_id = ledger.redis.info("server")["run_id"]
+    args = [run_id, ledger.last_beat, BEAT_OLD_SECS, unknown_s, GAPS_KEPT]
+    keys = [ledger.name("continuity"), ledger.name("gaps")]
+    gap, beat = ledger.run_script("continuity", keys, args)
+    ledger.last_beat = float(beat)
+    return Gap(gap)
+
+
+def lost_since(ledger: Ledger, after: str | None) -> float | None:
+    """Unix seconds since when writes may be lost by the gaps after one; None: there are none."""
+    gaps = ledger.redis.zrange(ledger.name("gaps"), 0, -1, withscores=True)
+    return min((since for gap, since in gaps if after is None or float(gap) > float(after)), default=None)

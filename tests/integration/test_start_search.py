@@ -1,0 +1,137 @@
+"""A search for a start whose outcome nobody knows, however long it takes; and the one look back of an account."""
+
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+from pydantic import SecretStr
+from real_parts import TOKEN, wait_for
+
+from actorline.jobs.cancelling import cancel_job
+from actorline.jobs.continuity import last_gap
+from actorline.jobs.document import parse_document
+from actorline.jobs.job import Intent
+from actorline.jobs.ledger import Ledger, NewJob, connect
+from actorline.jobs.look_back import LookBack
+from actorline.jobs.starting import Starter
+from actorline.jobs.states import State
+from actorline.platform.client import Platform
+from actorline.platform.errors import PlatformError
+from actorline.platform.marker import make_marker
+from actorline.settings import load_settings
+
+INSTALLATION = "al-search"
+
+
+@pytest.fixture
+def ledger(valkey: str) -> Iterator[Ledger]:
+    client = connect(f"{valkey}?virtual_host=3")
+    yield Ledger(client, f"s{secrets.token_hex(4)}")
+    client.close()
+
+
+@pytest.fixture
+def platform(emulator) -> Iterator[Platform]:
+    platform = Platform(emulator.url, SecretStr(TOKEN), user_agent="actorline/test", sleep=lambda _: None)
+    yield platform
+    platform.close()
+
+
+@pytest.fixture
+def starter(ledger, platform, emulator, tmp_path) -> Starter:
+    settings = load_settings(apify_token=TOKEN, api_url=emulator.url, home=tmp_path, start_settle_secs=0)
+    return Starter(ledger, platform, settings, INSTALLATION)
+
+
+def order(ledger: Ledger, starter: Starter, key: str, actor: str) -> None:
+    sink = f"{starter.settings.home.as_uri()}/rows/{key}/"
+    ledger.register([NewJob(key, parse_document({"actor": actor}), sink, fresh=False)], care_s=60)
+
+
+def lists(emulator) -> int:
+    return sum("startedAfter" in each["query"] for each in emulator.requests("GET", "/v2/actor-runs"))
+
+
+def is_due(ledger: Ledger, key: str) -> bool:
+    return key in ledger.due(10)
+
+
+def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter, emulator, faults, monkeypatch):
+    """A cancel in the middle of it sends the job on under the next epoch; nobody searches a second time."""
+    monkeypatch.setattr("actorline.jobs.start_lease.RENEW_SECS", 0.05)
+    faults({"method": "GET", "action": "delay", "secs": 1.5, "nth": 2, "path_regex": "/v2/actor-runs$"})
+    order(ledger, starter, "unclear", emulator.actor("unclear-search", items=1))
+    marker = make_marker(INSTALLATION, "unclear", 1)
+    intent = Intent(attempt=1, marker=marker, at=ledger.now() - 100)
+    ledger.change("unclear", epoch=1, to=State.STARTING, care_s=0, fields={"intent": intent})
+    ledger.note_marker("default", came_back=True)
+    searching = threading.Thread(target=starter.advance, args=("unclear", 1))
+    searching.start()
+    wait_for(lambda: not is_due(ledger, "unclear"), what="the search to hold off its watch")
+    assert cancel_job(ledger, "unclear")
+    ledger.change("unclear", epoch=1, next_epoch=True, care_s=20, fields={"resume": False})
+    searching.join(20)
+    searched = lists(emulator)
+    starter.advance("unclear", 2)
+    assert ledger.load("unclear").state is State.CANCELLED
+    assert lists(emulator) == searched
+
+
+def test_jobs_of_an_account_share_one_look_back(ledger, starter, emulator):
+    actor = emulator.actor("shared-look", items=1, duration_secs=0)
+    for n in range(5):
+        order(ledger, starter, f"shared-{n}", actor)
+    before = lists(emulator)
+    for n in range(5):
+        starter.advance(f"shared-{n}", 1)
+    assert [ledger.load(f"shared-{n}").state for n in range(5)] == [State.RUNNING] * 5
+    assert lists(emulator) - before <= 2  # one list, and a look whether there is more of it
+
+
+def test_look_back_that_fails_is_made_again_until_it_succeeds(ledger, starter, emulator, faults):
+    """Ten minutes of a platform that answers no lists must not let a start go out unlooked."""
+    actor = emulator.actor("failing-look", items=1, duration_secs=60)
+    order(ledger, starter, "failing-look", actor)
+    headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": make_marker(INSTALLATION, "failing-look", 1)}
+    url = f"{emulator.url}/v2/actors/demo~failing-look/runs"
+    run_id = requests.post(url, json={}, headers=headers, timeout=10).json()["data"]["id"]
+    faults({"method": "GET", "action": "status", "status": 503, "path_regex": "/v2/actor-runs$", "times": 1000})
+    for _ in range(2):
+        with pytest.raises(PlatformError):
+            starter.advance("failing-look", 1)
+    emulator.end_faults()
+    starter.advance("failing-look", 1)
+    assert ledger.load("failing-look").run_id == run_id
+    assert len(emulator.starts(actor)) == 1
+
+
+def test_look_back_is_resumed_where_it_was(ledger, platform, starter, emulator, monkeypatch):
+    monkeypatch.setattr("actorline.jobs.look_back.BLOCK", 1)
+    actor = emulator.actor("resumed-look", items=1, duration_secs=0)
+    url = f"{emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
+    for n in range(3):
+        headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": make_marker(INSTALLATION, f"resumed-{n}", 1)}
+        requests.post(url, json={}, headers=headers, timeout=10)
+        time.sleep(0.002)  # a list is resumed by the milliseconds of a start
+    gap = last_gap(ledger, unknown_s=60)
+    look_back = LookBack(ledger, platform, INSTALLATION, "default")
+    keep = LookBack._keep
+
+    def die(self, marked):
+        keep(self, marked)
+        if any(marker.digest for _, marker in marked):
+            raise ConnectionError("the worker died")
+
+    monkeypatch.setattr(LookBack, "_keep", die)
+    with pytest.raises(ConnectionError):
+        look_back.run(gap)
+    assert not look_back.is_done(gap)
+    monkeypatch.setattr(LookBack, "_keep", keep)
+    look_back.run(gap)
+    assert look_back.is_done(gap)
+    for n in range(3):
+        order(ledger, starter, f"resumed-{n}", actor)
+        assert len(look_back.lost_runs(ledger.load(f"resumed-{n}"))) == 1
