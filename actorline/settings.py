@@ -168,7 +168,9 @@ class Settings(BaseSettings):
     orphans: Literal["report", "abort", "adopt"] = Field(
         "report", description="What is done with running runs of ours whose jobs the ledger doesn't know"
     )
-    control_concurrency: int = Field(8, ge=1, le=64, description="Threads of a control worker")
+    control_concurrency: int = Field(
+        16, ge=1, le=64, description="Threads of a control worker; two always serve orders, half at most one account"
+    )
     fetch_concurrency: int = Field(16, ge=1, le=64, description="Threads of a fetch worker")
     countdown_polls: int = Field(
         200,

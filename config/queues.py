@@ -5,6 +5,7 @@ from typing import Final
 
 CONTROL_TASKS: Final = (
     "start_run", "poll_run", "look_at_fleet", "answer", "upkeep", "sweep", "look_again", "settle", "hook",
+    "abort_stray",
 )  # fmt: skip
 FETCH_TASKS: Final = ("fetch_ahead", "fetch_pages", "fetch_page", "finish_job", "notify")
 DOOR_TASKS: Final = ("run", "cancel", "retry", "status")

@@ -15,6 +15,7 @@ MODULES = (
     "tasks.status",
     "tasks.upkeep",
     "tasks.sweep",
+    "tasks.abort_stray",
     "tasks.settle",
     "tasks.notify",
     "tasks.hook",

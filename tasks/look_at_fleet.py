@@ -9,6 +9,7 @@ from actorline.jobs.polling import POLL_STATES
 from actorline.jobs.upkeep import Stage
 from tasks.environment import ledger, platform, settings
 from tasks.pipeline import send_pipeline
+from tasks.platform_slots import PlatformBusyError, slots
 
 log = structlog.get_logger(__name__)
 
@@ -16,7 +17,10 @@ log = structlog.get_logger(__name__)
 @shared_task(name="actorline.look_at_fleet", ignore_result=True, send_events=False)  # as upkeep
 def look_at_fleet(account: str) -> None:
     try:
-        news = Fleet(ledger(), settings()).look(account, platform(account))
+        with slots().taken(account):
+            news = Fleet(ledger(), settings()).look(account, platform(account))
+    except PlatformBusyError:
+        return  # looked at again, as if this message were lost
     except Refused as error:  # no token for the account here; another worker may have it
         log.warning("fleet_not_seen", account=account, error=str(error))
         return

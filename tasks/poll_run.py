@@ -10,18 +10,27 @@ from actorline.jobs.ahead import LOOK_MAX_SECS, may_send
 from actorline.jobs.polling import Poller
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Moved, Park, Wait
+from actorline.jobs.watch import watch_secs
 from tasks.conclude import conclude
 from tasks.environment import DEFAULT_ACCOUNT, ledger, new_execution, platform, settings
 from tasks.pipeline import send_ahead
-from tasks.stage import StageTask
+from tasks.platform_slots import PlatformBusyError, slots
+from tasks.stage import StageTask, again
 from tasks.upkeep import care_for_all, empty_at
+
+BUSY_SECS = 5.0
 
 
 @shared_task(bind=True, base=StageTask, name="actorline.poll_run")
 def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
     account = ledger().account(key) or DEFAULT_ACCOUNT
     poller = Poller(ledger(), platform(account), settings())
-    step = poller.advance(key, epoch, self.request.retries, new_execution())
+    try:
+        with slots().taken(account):
+            step = poller.advance(key, epoch, self.request.retries, new_execution())
+    except PlatformBusyError as error:
+        ledger().postpone(key, BUSY_SECS + watch_secs(settings()))
+        raise again(self, BUSY_SECS) from error
     if isinstance(step, Wait | Park):
         look_ahead(key, epoch)
     if isinstance(step, Moved | Ended):

@@ -8,6 +8,7 @@ from actorline.errors import Refused
 from actorline.jobs.figures import secs_until_settled, settle_figures
 from actorline.platform import errors as platform_errors
 from tasks.environment import ledger, platform_of
+from tasks.platform_slots import PlatformBusyError, slots
 
 log = structlog.get_logger(__name__)
 
@@ -18,6 +19,7 @@ def settle(key: str) -> None:
     if job is None or not job.is_terminal or secs_until_settled(job, ledger().now()) is None:
         return
     try:
-        settle_figures(ledger(), platform_of(key), job)
-    except (platform_errors.PlatformError, SinkError, Refused) as error:
+        with slots().taken(job.order.account):
+            settle_figures(ledger(), platform_of(key), job)
+    except (platform_errors.PlatformError, SinkError, Refused, PlatformBusyError) as error:
         log.warning("figures_not_settled", job_key=key, error=str(error))

@@ -8,8 +8,9 @@ from actorline.jobs.orphans import Orphan, adopt, close_resurrection, find_orpha
 from actorline.jobs.upkeep import Stage
 from actorline.platform import errors as platform_errors
 from actorline.platform.runs import abort_run
-from tasks.environment import installation, ledger, platform, platform_of, settings
+from tasks.environment import DEFAULT_ACCOUNT, installation, ledger, platform, settings
 from tasks.pipeline import send_pipeline
+from tasks.platform_slots import PlatformBusyError, slots
 
 log = structlog.get_logger(__name__)
 
@@ -18,11 +19,12 @@ log = structlog.get_logger(__name__)
 def sweep(account: str) -> None:
     """Find the account's orphans. Those of known jobs are aborted by upkeep; the others are treated as it is set."""
     try:
-        for orphan in find_orphans(ledger(), platform(account), installation(), account):
-            log.error("orphan_run", run_id=orphan.run.id, job_key=orphan.key, started_at=str(orphan.run.started_at))
-            if orphan.key is None:
-                _treat(orphan)
-    except (platform_errors.PlatformError, Refused) as error:
+        with slots().taken(account):
+            for orphan in find_orphans(ledger(), platform(account), installation(), account):
+                log.error("orphan_run", run_id=orphan.run.id, job_key=orphan.key, started_at=str(orphan.run.started_at))
+                if orphan.key is None:
+                    _treat(orphan)
+    except (platform_errors.PlatformError, Refused, PlatformBusyError) as error:
         log.warning("sweep_failed", account=account, error=str(error))
 
 
@@ -30,9 +32,11 @@ def sweep(account: str) -> None:
 def second_look(key: str, attempt: int) -> None:
     """Search once more for a start or a resurrection that was unclear; what it made unnoticed is aborted, and told."""
     try:
-        found = look_again(ledger(), platform_of(key), installation(), key, attempt)
-        is_over = close_resurrection(ledger(), platform_of(key), key)
-    except (platform_errors.PlatformError, Refused) as error:
+        account = ledger().account(key) or DEFAULT_ACCOUNT
+        with slots().taken(account):
+            found = look_again(ledger(), platform(account), installation(), key, attempt)
+            is_over = close_resurrection(ledger(), platform(account), key)
+    except (platform_errors.PlatformError, Refused, PlatformBusyError) as error:
         log.warning("second_look_failed", job_key=key, error=str(error))
         return
     if found:

@@ -6,7 +6,6 @@ import structlog
 from celery import current_app, shared_task, states
 
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
-from actorline.errors import Refused
 from actorline.jobs.admission import Admission, waiting_accounts
 from actorline.jobs.continuity import last_gap
 from actorline.jobs.figures import secs_until_settled
@@ -15,19 +14,20 @@ from actorline.jobs.hooks import Hooks
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import UnreadableJobError
 from actorline.jobs.outside_places import OutsidePlaces
+from actorline.jobs.start_lease import release
 from actorline.jobs.states import TERMINAL, State
 from actorline.jobs.tally import note_lengths, note_sweep
 from actorline.jobs.upkeep import Answer, Postpone, SendAgain, decide
 from actorline.jobs.watch import watch_secs
-from actorline.platform import errors as platform_errors
-from actorline.platform.runs import abort_run
 from config.queues import control_queue, door_queue, fetch_queue
-from tasks.environment import installation, ledger, platform, settings
+from tasks.environment import installation, ledger, settings
 from tasks.pipeline import continuation, send_notices, send_pipeline
 
 BATCH = 200  # jobs a sweep: bounds how long one upkeep task holds its slot
 ANSWER_AGAIN_SECS = 15.0
 SETTLE_AGAIN_SECS = 20.0
+STRAY_AGAIN_SECS = 60.0  # longer than a silent platform is waited for
+SWEEP_SECS = 5.0  # of a worker that died in the middle of a sweep
 CARE_AGAIN_SECS = 60.0
 UNREADABLE_AGAIN_SECS = 10.0  # a worker of the version that wrote it may be there, and cares for it
 
@@ -36,9 +36,19 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name="actorline.upkeep", ignore_result=True, send_events=False)  # one a second would bury the jobs
 def upkeep(*keys: str) -> None:
-    care_for_all(keys)
     if keys:
+        care_for_all(keys)
         return
+    sweeping = ledger().lease("upkeep", seconds=SWEEP_SECS)
+    if sweeping.acquire():
+        try:
+            sweep_all()
+        finally:
+            release(sweeping)
+
+
+def sweep_all() -> None:
+    """Look after everything once; several workers at it would do the same work."""
     last_gap(ledger(), unknown_s=settings().start_lookback_secs)
     note_queues()
     care_for_all(ledger().due(BATCH))
@@ -150,34 +160,8 @@ def empty_at() -> dict[str, float]:
 
 
 def abort_strays() -> None:
-    """Abort runs that no job wants, until the platform says that they have ended."""
-    for run_id, key in ledger().strays().items():
-        try:
-            ended = _abort_stray(run_id, key)
-        except (platform_errors.PlatformError, Refused) as error:  # Refused: no token for its account here
-            log.warning("stray_not_aborted", run_id=run_id, error=str(error))
-            continue
-        if ended:
-            ledger().tell(key, "stray-aborted", run_id=run_id)
-            ledger().forget_stray(run_id)
-
-
-def _abort_stray(run_id: str, key: str) -> bool:
-    """Abort a stray, and return whether it has ended. Of a job that was forgotten nobody knows the account: all are
-    tried, and only where none has the run it is over.
-    """
-    account = ledger().account(key)
-    unseen: platform_errors.PlatformError | Refused | None = None
-    for each in [account] if account else settings().tokens:
-        try:
-            return abort_run(platform(each), run_id).is_terminal
-        except platform_errors.NotFound:
-            continue
-        except (platform_errors.PlatformError, Refused) as error:
-            unseen = error
-    if unseen:
-        raise unseen
-    return True
+    for run_id in ledger().take_strays(STRAY_AGAIN_SECS):
+        current_app.send_task("actorline.abort_stray", [run_id])
 
 
 def look_at_fleets() -> None:

@@ -323,6 +323,17 @@ class Ledger:
 
     def forget_stray(self, run_id: str) -> None:
         self.redis.hdel(self.name("strays"), run_id)
+        self.redis.zrem(self.name("stray_due"), run_id)
+
+    def plan_stray(self, run_id: str, seconds: float) -> None:
+        """Let the run be looked at again after so many seconds."""
+        self.redis.zadd(self.name("stray_due"), {run_id: self.now() + seconds}, xx=True)
+
+    def take_strays(self, again_s: float) -> list[str]:
+        """Runs that are to be aborted now; each is due again later, unless `forget_stray` comes."""
+        if strays := self.redis.hkeys(self.name("strays")):
+            self.redis.zadd(self.name("stray_due"), dict.fromkeys(strays, 0), nx=True)
+        return self.take_due("stray_due", again_s=again_s)
 
     def claim_poll(self, key: str, epoch: int, number: int, execution: str) -> bool:
         args: list[Any] = [epoch, number, execution, CLAIM_POLL_SECS]

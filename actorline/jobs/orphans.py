@@ -47,6 +47,8 @@ def find_orphans(ledger: Ledger, platform: Platform, installation: str, account:
 def _is_wanted(ledger: Ledger, key: str, attempt: int, run_id: str) -> bool:
     """Whether its job wants the run; if not, it is a stray from here on, which upkeep aborts."""
     job = ledger.load(key)
+    if is_collected(ledger, run_id, unless_by=key):
+        return True
     if job is None or job.intent is not None:
         return True  # a start is under way, and searches for its run itself
     if job.run_id == run_id:
@@ -58,6 +60,13 @@ def _is_wanted(ledger: Ledger, key: str, attempt: int, run_id: str) -> bool:
         return False
     ledger.record_run(key, attempt, job.epoch, run_id, states=sources(Event.RUN_KNOWN), care_s=0, found=True)
     return run_id not in ledger.strays()
+
+
+def is_collected(ledger: Ledger, run_id: str, *, unless_by: str) -> bool:
+    """Whether another live job than that one waits for the run: a person let it be taken over."""
+    key = ledger.key_of_run(run_id)
+    job = ledger.load(key) if key and key != unless_by else None
+    return job is not None and not job.is_terminal and job.run_id == run_id
 
 
 def look_again(ledger: Ledger, platform: Platform, installation: str, key: str, attempt: int) -> list[str]:

@@ -68,6 +68,7 @@ NO_PARQUET: Final = (
     "Install actorline[parquet] there, or order another collect.format."
 )
 HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # what is in the way passes within minutes; a try costs one call
+PUT_OFF_SECS: Final = 15.0
 LINE_CARE_SECS: Final = 60.0  # until a job that its worker's death kept from the line is looked at
 
 
@@ -102,6 +103,21 @@ class Starter:
         if job.order.run_id:
             return self._take_over(job, job.order.run_id)
         return self._start(job, wanted)
+
+    def put_off(self, key: str, epoch: int) -> Step:
+        """No thread is free to wait for the platform: what needs none of it is done, the rest waits."""
+        job = self.ledger.load(key)
+        if job is None or job.epoch != epoch or job.state not in START_STATES:
+            return Stop()
+        if job.intent or self.ledger.runs(key, job.attempt):
+            return self._look_again(job, PUT_OFF_SECS)
+        wanted = job.wanted or ("expire" if job.deadline_at and self.ledger.now() > job.deadline_at else None)
+        if step := self._before_start(job, wanted):
+            return step
+        if not job.order.starts_run:
+            return self._look_again(job, PUT_OFF_SECS)
+        message = "The platform answers slowly or not at all. No run was started; it is tried again."
+        return self._stand_in_line(job, Code.PLATFORM_UNAVAILABLE, message, was_refused=True)
 
     def _before_start(self, job: Job, wanted: str | None) -> Step | None:
         """What keeps the job from its start: it needs no run, or it isn't its turn."""

@@ -1,0 +1,57 @@
+"""How many threads of a worker may wait for the platform: its doors, and other accounts, always find some free."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Final
+
+from tasks.environment import settings
+
+DOOR_THREADS: Final = 2
+WAIT_SECS: Final = 1.0  # a quick platform gives a slot back sooner
+SILENT_SECS: Final = 3.0  # a call that takes longer won't be over within that second
+
+
+class PlatformBusyError(Exception):
+    """As many threads as may wait for the platform do so already."""
+
+
+class Slots:
+    """`total`: for all accounts together; `each`: for one of them."""
+
+    def __init__(self, total: int, each: int) -> None:
+        self._total, self._each = total, each
+        self._taken: dict[object, tuple[str, float]] = {}
+        self._given_back = threading.Condition()
+
+    @contextmanager
+    def taken(self, account: str) -> Iterator[None]:
+        """Hold a slot. Raises PlatformBusyError if none is given back within a second; where calls hang, at once."""
+        slot = object()
+        with self._given_back:
+            if not self._given_back.wait_for(lambda: self._is_free(account), 0 if self._is_silent() else WAIT_SECS):
+                raise PlatformBusyError(account)
+            self._taken[slot] = (account, time.monotonic())
+        try:
+            yield
+        finally:
+            with self._given_back:
+                del self._taken[slot]
+                self._given_back.notify_all()
+
+    def _is_free(self, account: str) -> bool:
+        own = sum(holder == account for holder, _ in self._taken.values())
+        return len(self._taken) < self._total and own < self._each
+
+    def _is_silent(self) -> bool:
+        since = min((since for _, since in self._taken.values()), default=time.monotonic())
+        return time.monotonic() - since > SILENT_SECS
+
+
+@cache
+def slots() -> Slots:
+    """Those of this process's control threads."""
+    threads = settings().control_concurrency
+    return Slots(total=max(threads - DOOR_THREADS, 1), each=max(threads // 2, 1))
