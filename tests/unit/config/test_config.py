@@ -55,6 +55,7 @@ def test_the_names_of_tasks_and_queues_outlive_a_deploy():
         "actorline.look_again": "actorline.control",
         "actorline.settle": "actorline.control",
         "actorline.hook": "actorline.control",
+        "actorline.abort_stray": "actorline.control",
         "actorline.fetch_ahead": "actorline.fetch",
         "actorline.fetch_pages": "actorline.fetch",
         "actorline.fetch_page": "actorline.fetch",
