@@ -8,6 +8,7 @@ from celery import current_app, shared_task, states
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.jobs.admission import Admission, waiting_accounts
 from actorline.jobs.continuity import last_gap
+from actorline.jobs.expiring import expire_late_jobs
 from actorline.jobs.figures import secs_until_settled
 from actorline.jobs.fleet import MISSED_SECS
 from actorline.jobs.hooks import Hooks
@@ -51,6 +52,7 @@ def sweep_all() -> None:
     """Look after everything once; several workers at it would do the same work."""
     last_gap(ledger(), unknown_s=settings().start_lookback_secs)
     note_queues()
+    care_for_all(expire_late_jobs(ledger()))
     care_for_all(ledger().due(BATCH))
     for account in waiting_accounts(ledger()):
         care_for_all(Admission(ledger(), account).look())

@@ -220,7 +220,13 @@ class JobDocument(Section):
     sink: Sink = Sink()
     account: Account = "default"
     poll_interval_secs: float = Field(5, ge=1, le=3600, allow_inf_nan=False)
-    deadline_secs: float | None = Field(None, gt=0, allow_inf_nan=False, description="Counted from queued_at")
+    deadline_secs: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Counted from queued_at or the last retry: then the run is aborted, or the collecting of rows ends "
+        "with what is stored, and the job is EXPIRED. A run is given no longer time-out than that",
+    )
     on_deadline: Literal["abort"] = "abort"
     reuse_secs: float | None = Field(
         None,

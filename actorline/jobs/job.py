@@ -71,6 +71,7 @@ class Job(BaseModel):
     dataset_id: str | None = None
     key_value_store_id: str | None = None
     adopted: bool = False
+    missing_since: float | None = None  # since when the platform has said that it doesn't know the run
     hinted_at: float | None = None  # when a webhook last said that the run has ended
     resurrects: int = 0  # asked for by `on_failure.resurrect`
     resurrection: Json[Resurrection] | None = None

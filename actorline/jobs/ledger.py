@@ -165,13 +165,14 @@ class Ledger:
                 self.name("job_ids", key), self.name("due"), self.name("state", State.QUEUED),
                 self.name("tally"), self.name("spent", allowance.holder if allowance else ""),
                 self.name("state", State.QUEUED, document.account.lower()),
-                self.name("open", sender.holder if sender else "")]  # fmt: skip
+                self.name("open", sender.holder if sender else ""), self.name("deadlines")]  # fmt: skip
         args = [key, document.body_hash(), _token(), care_s, TIMELINE_ENTRIES,
                 caller["id"] if caller else "", json.dumps(caller) if caller else "",
                 json.dumps(sender.facts() if sender else {}),
                 allowance.nano_usd if allowance else 0, allowance.limit_nano_usd if allowance else "",
                 order.earlier_hash or "",
                 "" if order.most_open is None else order.most_open,
+                "" if document.deadline_secs is None else document.deadline_secs,
                 *(part for pair in fields.items() for part in pair)]  # fmt: skip
         return keys, args
 
@@ -476,6 +477,10 @@ class Ledger:
 
     def postpone(self, key: str, care_s: float) -> None:
         self.redis.zadd(self.name("due"), {key: self.now() + care_s}, xx=True)
+
+    def plan_deadline(self, key: str, at: float) -> None:
+        """Let the job expire at a time, if that is its deadline then."""
+        self.redis.zadd(self.name("deadlines"), {key: at})
 
     def make_due(self, key: str) -> None:
         self.redis.zadd(self.name("due"), {key: self.now()})

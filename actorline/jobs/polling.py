@@ -1,6 +1,7 @@
 """The stage *poll*: one GET says how the run is; one that isn't wanted any more is aborted until that is confirmed."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from actorline.errors import Code, Reason
@@ -14,17 +15,19 @@ from actorline.jobs.ledger import Ledger
 from actorline.jobs.log_end import read_log_end, shortened
 from actorline.jobs.resurrecting import Resurrector
 from actorline.jobs.secret import hide_secrets
+from actorline.jobs.start_search import SKEW_SECS
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Park, Step, Stop, Wait
 from actorline.jobs.watch import watch_secs
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.marker import digest_of
-from actorline.platform.runs import Run, abort_run, get_run
+from actorline.platform.runs import Run, abort_run, get_run, list_runs
 from actorline.settings import Settings
 
 POLL_STATES: Final = frozenset({State.RUNNING, State.ABORTING})
-NOT_YET_SECS: Final = 60.0  # a run just created may answer 404 for a moment (fact sheet, section 4)
+MISSING_SECS: Final = 40.0  # a run just created, or a replica that lags, may answer 404 (fact sheet, section 4)
+MISSING_LOOK_SECS: Final = 5.0
 HINTED_POLL_SECS: Final = 2.0
 HINTED_SECS: Final = 20.0  # for so long the GET may lag behind a webhook that tells of the run's end
 ABORT_POLL_SECS: Final = 1.0  # an abort takes a second or two, and somebody is waiting for it
@@ -187,8 +190,10 @@ class Poller:
         return shortened(lines)
 
     def _vanished(self, job: Job, error: platform_errors.PlatformError) -> Step:
-        if job.started_at is not None and self.ledger.now() - job.started_at < NOT_YET_SECS:
-            return self._try_again(job, error)
+        """The run is gone when that has been said for a while, and the list of runs says so too."""
+        now = self.ledger.now()
+        if job.missing_since is None or now - job.missing_since < MISSING_SECS or self._is_listed(job):
+            return self._try_again(job, error, missing_since=job.missing_since or now)
         message = (
             f"The platform doesn't know the run any more: {error}. Look at it in the console; it may have been billed."
         )
@@ -197,9 +202,20 @@ class Poller:
             return end_job(self.ledger, job, STOP_CODES[job.reason.code], gone)
         return end_job(self.ledger, job, Event.FAIL, Reason(code=Code.RUN_VANISHED, message=message, billed=True))
 
-    def _try_again(self, job: Job, error: platform_errors.PlatformError) -> Step:
+    def _is_listed(self, job: Job) -> bool:
+        """Whether the list of runs still shows it, or can't be read: then that isn't known."""
+        began = job.run_started_at or iso_time(job.started_at or job.queued_at)
+        since = datetime.fromisoformat(began or "") - timedelta(seconds=SKEW_SECS)
+        try:
+            return any(run.id == job.run_id for run in list_runs(self.platform, started_after=since))
+        except platform_errors.PlatformError:
+            return True
+
+    def _try_again(self, job: Job, error: platform_errors.PlatformError, *, missing_since: float | None = None) -> Step:
         """The platform doesn't answer: the run is its business meanwhile, so it is asked again as often as before."""
         every = job.order.poll_interval_secs
+        if missing_since is not None:
+            every = min(every, MISSING_LOOK_SECS)
         won = self.ledger.change(
             job.key,
             states=POLL_STATES,
@@ -207,7 +223,12 @@ class Poller:
             care_s=every + watch_secs(self.settings),
             tell="poll-failed" if job.failures in {0, 9, 99} else "",
             data={"message": str(error)},
-            fields={"sent_at": "@now", "failures": job.failures + 1, "poll_until": self._claimed_until(every)},
+            fields={
+                "sent_at": "@now",
+                "failures": job.failures + 1,
+                "missing_since": missing_since,
+                "poll_until": self._claimed_until(every),
+            },
         )
         return Stop() if won is None else Wait(every)
 
@@ -215,6 +236,7 @@ class Poller:
 def run_fields(run: Run, settings: Settings) -> dict[str, object]:
     """What the ledger keeps of a run."""
     return {
+        "missing_since": None,
         "run_status": run.status,
         "run_message": hide_secrets(run.status_message or "", settings)[:500],
         "actor_id": run.act_id,

@@ -35,6 +35,8 @@ def retry_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request
     )
     if allowance:
         _take(ledger, allowance)
+    if job.order.deadline_secs is not None:
+        ledger.plan_deadline(key, ledger.now() + job.order.deadline_secs)
     moved = ledger.move(
         job,
         event,

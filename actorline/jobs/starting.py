@@ -36,6 +36,7 @@ from actorline.jobs.receiver import webhooks_query
 from actorline.jobs.refusals import refusal_reason
 from actorline.jobs.reusing import find_delivery, reuse
 from actorline.jobs.run_input import InputUnreadableError, RunInput, fetch_input, own_input
+from actorline.jobs.run_timeout import timeout_query
 from actorline.jobs.secret import hide_secrets
 from actorline.jobs.silent_sink import SinkSilentError, soon
 from actorline.jobs.start_lease import LEASE_SECS, holding_on, look_secs, release
@@ -364,7 +365,9 @@ class Starter:
         """The one POST; answers the run's id."""
         order = job.order
         marker = make_marker(self.installation, job.key, job.attempt)
-        query = {**order.query(), **webhooks_query(self.ledger, self.settings, marker)}
+        left_s = job.deadline_at - self.ledger.now() if job.deadline_at else None
+        timeout = timeout_query(self.platform, order, left_s)
+        query = {**order.query(), **timeout, **webhooks_query(self.ledger, self.settings, marker)}
         start = StartOrder(order.actor, order.actor_task, given.body, query, marker, given.content_type)
         if order.mode == "sync":
             execution = secrets.token_hex(8)

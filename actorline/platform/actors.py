@@ -1,9 +1,17 @@
 """Actors and Actor tasks: does it exist, and what is it called."""
 
+from pydantic import Field
+
 from actorline.platform.client import Platform
 from actorline.platform.resource import Resource, safe_id
 
 __all__ = ["Actor", "ActorTask", "get_actor", "get_actor_task", "safe_id"]
+
+
+class RunDefaults(Resource):
+    """What a start doesn't say (OpenAPI, components/schemas/defaultRunOptions and TaskOptions)."""
+
+    timeout_secs: int | None = None
 
 
 class Actor(Resource):
@@ -12,6 +20,7 @@ class Actor(Resource):
     id: str
     name: str
     username: str
+    default_run_options: RunDefaults = Field(default_factory=RunDefaults)
 
 
 class ActorTask(Resource):
@@ -21,6 +30,7 @@ class ActorTask(Resource):
     act_id: str
     name: str
     username: str | None = None
+    options: RunDefaults = Field(default_factory=RunDefaults)
 
 
 def get_actor(platform: Platform, actor: str) -> Actor:

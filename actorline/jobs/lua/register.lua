@@ -10,11 +10,12 @@
 --       9 spent:{name}  hash    what the orders of the sender's API key may cost today: see spend.lua
 --       10 state:QUEUED:{account}  zset  the same as 7, of one account
 --       11 open:{name}  set     keys of the jobs that were ordered with the sender's API key and haven't ended
+--       12 deadlines    zset    key -> unix seconds at which it expires
 -- ARGV  1 key  2 body hash  3 token of this call  4 seconds until care  5 timeline entries kept
 --       6 caller's task id or ""  7 continuation (JSON) or ""  8 who ordered (JSON)
 --       9 nano-dollars that a new job may cost  10 nano-dollars that the key may spend a day, or ""
 --       11 the hash by an earlier version's rules, or ""  12 open jobs that the key may have, or ""
---       13.. field, value, ... of a new job
+--       13 seconds until its deadline, or ""  14.. field, value, ... of a new job
 -- Returns {"created" | "joined" | "conflict", hash of the job that exists, its state}, {"over", nano-dollars that today's
 -- orders take already, ""}, or {"full", "", ""} where a new job would be one too many
 local now = redis.call('TIME')
@@ -33,7 +34,7 @@ if not hash then
   end
   redis.call('HSET', KEYS[1], 'key', ARGV[1], 'hash', ARGV[2], 'last_change', ARGV[3], 'queued_at', time, 'state', 'QUEUED',
     'epoch', 1, 'attempt', 1, 'sent_at', time, 'resume', 1)
-  for i = 13, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  for i = 14, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
   redis.call('ZADD', KEYS[7], time, ARGV[1])
   redis.call('ZADD', KEYS[10], time, ARGV[1])
   if ARGV[12] ~= '' then
@@ -41,6 +42,7 @@ if not hash then
     redis.call('HSET', KEYS[1], 'open_set', KEYS[11])
   end
   redis.call('ZADD', KEYS[6], time + ARGV[4], ARGV[1])
+  if ARGV[13] ~= '' then redis.call('ZADD', KEYS[12], time + ARGV[13], ARGV[1]) end
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'at', time, 'event', 'queued', 'data', ARGV[8])
   redis.call('HINCRBY', KEYS[8], 'queued', 1)
   outcome = 'created'

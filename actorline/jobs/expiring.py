@@ -1,0 +1,37 @@
+"""Deadlines: a wish to stop that the ledger makes itself, whatever the job is doing and however seldom it is polled."""
+
+from typing import Final
+
+from actorline.jobs.job import Job
+from actorline.jobs.ledger import Ledger, UnreadableJobError
+from actorline.jobs.states import LIVE, State
+
+AGAIN_SECS: Final = 60.0  # of a job that couldn't be expired
+
+
+def expire_late_jobs(ledger: Ledger) -> list[str]:
+    """Record that jobs past their deadline aren't wanted any more; returns the keys of those, which are due now."""
+    return [key for key in ledger.take_due("deadlines", again_s=AGAIN_SECS) if _expire(ledger, key)]
+
+
+def _expire(ledger: Ledger, key: str) -> bool:
+    try:
+        job = ledger.load(key)
+    except UnreadableJobError:  # for a worker that can read it
+        return False
+    deadline_at = _deadline_of(job)
+    if deadline_at is None:
+        ledger.redis.zrem(ledger.name("deadlines"), key)
+    elif deadline_at > ledger.now():  # retried meanwhile
+        ledger.plan_deadline(key, deadline_at)
+    else:
+        # not what is being stopped already, for another reason
+        guards, fields = {"wanted": "", "reason": ""}, {"wanted": "expire", "resume": True}
+        won = ledger.change(key, states=LIVE - {State.ABORTING}, epoch=None, care_s=0, guards=guards, fields=fields)
+        ledger.redis.zrem(ledger.name("deadlines"), key)
+        return won is not None
+    return False
+
+
+def _deadline_of(job: Job | None) -> float | None:
+    return None if job is None or job.is_terminal else job.deadline_at

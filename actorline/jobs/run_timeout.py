@@ -1,0 +1,35 @@
+"""The platform's own time-out of a run, so that a deadline is kept even when no worker lives to keep it."""
+
+import math
+from typing import Final
+
+from actorline.jobs.document import JobDocument
+from actorline.platform.actors import get_actor, get_actor_task
+from actorline.platform.client import Platform
+from actorline.platform.errors import PlatformError
+
+MARGIN_SECS: Final = 15  # our own abort comes first, and says why
+
+
+def timeout_query(platform: Platform, order: JobDocument, left_s: float | None) -> dict[str, str]:
+    """The start's `timeout` where the deadline, `left_s` from now, comes before the run's own time-out."""
+    if left_s is None:
+        return {}
+    own = order.options.timeout_secs
+    if own is None:
+        own = _default_timeout(platform, order)
+    backstop = max(math.ceil(left_s), 1) + MARGIN_SECS
+    return {} if own is None or 0 < own <= backstop else {"timeout": str(backstop)}
+
+
+def _default_timeout(platform: Platform, order: JobDocument) -> int | None:
+    """Seconds that the Actor or Actor task sets, 0 for none; None if that can't be read: then it is left as it is."""
+    try:
+        if order.actor_task:
+            actor_task = get_actor_task(platform, order.actor_task)
+            if actor_task.options.timeout_secs is not None:
+                return actor_task.options.timeout_secs
+            return get_actor(platform, actor_task.act_id).default_run_options.timeout_secs
+        return get_actor(platform, order.actor or "").default_run_options.timeout_secs
+    except PlatformError:
+        return None

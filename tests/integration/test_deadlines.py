@@ -1,0 +1,41 @@
+"""A deadline is kept whatever the job is doing, and by the platform when no worker lives."""
+
+import time
+
+from real_parts import wait_for
+
+
+def test_deadline_is_kept_however_seldom_the_run_is_polled(line):
+    actor = line.emulator.actor("rare-polls", items=1, duration_secs=600)
+    line.submit({"key": "rare-polls", "actor": actor, "poll_interval_secs": 600, "deadline_secs": 6})
+    wait_for(lambda: line.state("rare-polls") == "RUNNING", what="the run")
+    wait_for(lambda: line.state("rare-polls") == "EXPIRED", what="the end by deadline")
+    job = line.ledger.load("rare-polls")
+    aborting = next(entry.at for entry in line.ledger.timeline(job.key) if entry.event == "aborting")
+    assert aborting - job.deadline_at < 4
+    assert [run["status"] for run in line.emulator.runs_of(actor)] == ["ABORTED"]
+
+
+def test_deadline_is_kept_while_rows_are_collected(line, faults):
+    actor = line.emulator.actor("slow-rows", items=100, duration_secs=0)
+    (source,) = [line.submit({"key": "slow-source", "actor": actor, "poll_interval_secs": 1}).get(timeout=30)]
+    dataset_id = source["dataset_id"]
+    faults({"method": "GET", "action": "delay", "secs": 20, "path_regex": f"{dataset_id}/items", "times": 100})
+    line.submit({"key": "slow-rows", "dataset_id": dataset_id, "deadline_secs": 3}, ignore_result=True)
+    began = time.monotonic()
+    wait_for(lambda: line.state("slow-rows") == "EXPIRED", within=15, what="the end by deadline")
+    assert time.monotonic() - began < 15
+
+
+def test_platform_gets_the_deadline_as_time_out_where_it_comes_first(line):
+    actor = line.emulator.actor("timed", items=1, duration_secs=0)
+    asked = {
+        "sooner": ({"timeout_secs": 3600}, "115"),
+        "later": ({"timeout_secs": 30}, "30"),
+        "without": ({"timeout_secs": 0}, "115"),
+    }
+    for name, (options, _) in asked.items():
+        document = {"key": f"timed-{name}", "actor": actor, "options": options, "deadline_secs": 100}
+        assert line.submit({**document, "poll_interval_secs": 1}).get(timeout=30)["state"] == "DELIVERED"
+    given = [start["query"]["timeout"] for start in line.emulator.starts(actor)]
+    assert [abs(int(is_) - int(want)) <= 10 for is_, (_, want) in zip(given, asked.values(), strict=True)] == [True] * 3

@@ -1,0 +1,104 @@
+"""One 404 is no proof that a run is gone, and a run that somebody collects is nobody's stray."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+import requests
+from pydantic import SecretStr
+from real_parts import TOKEN
+
+from actorline.jobs.document import parse_document
+from actorline.jobs.ledger import Ledger, NewJob, connect
+from actorline.jobs.orphans import find_orphans
+from actorline.jobs.polling import MISSING_SECS, Poller
+from actorline.jobs.states import State
+from actorline.jobs.step import Ended, Wait
+from actorline.platform.client import Platform
+from actorline.platform.marker import make_marker
+from actorline.settings import load_settings
+
+
+@pytest.fixture
+def ledger(valkey: str) -> Iterator[Ledger]:
+    client = connect(f"{valkey}?virtual_host=3")
+    yield Ledger(client, f"v{secrets.token_hex(4)}")
+    client.close()
+
+
+@pytest.fixture
+def platform(emulator) -> Iterator[Platform]:
+    platform = Platform(emulator.url, SecretStr(TOKEN), user_agent="actorline/test", sleep=lambda _: None)
+    yield platform
+    platform.close()
+
+
+@pytest.fixture
+def poll(ledger, platform, emulator, tmp_path):
+    """Polls a job once more; returns the step."""
+    poller = Poller(ledger, platform, load_settings(apify_token=TOKEN, api_url=emulator.url, home=tmp_path))
+    numbers = iter(range(100))
+    return lambda key: poller.advance(key, 1, next(numbers), secrets.token_hex(4))
+
+
+def add_job(ledger: Ledger, key: str, run_id: str, state: State = State.RUNNING, **fields) -> None:
+    ledger.register([NewJob(key, parse_document({"actor": "demo/any"}), "file:///rows/k/", fresh=False)], care_s=60)
+    found = {"run_id": run_id, "run_status": "RUNNING", "started_at": ledger.now() - 600, **fields}
+    ledger.change(key, epoch=1, to=state, fields=found)
+    ledger.redis.hset(ledger.name("run_keys"), run_id, key)
+    ledger.redis.hset(ledger.name("runs", key), "1", f'["{run_id}"]')
+
+
+def start_run(emulator, actor: str, marker: str) -> str:
+    headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": marker}
+    url = f"{emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
+    return requests.post(url, json={}, headers=headers, timeout=10).json()["data"]["id"]
+
+
+def let_time_pass(ledger: Ledger, key: str) -> None:
+    ledger.redis.hset(ledger.name("job", key), "missing_since", ledger.now() - MISSING_SECS - 1)
+
+
+def test_run_is_gone_when_that_is_said_for_a_while_and_by_the_list_too(ledger, poll):
+    add_job(ledger, "gone", "nosuchrun1234567x")
+    assert isinstance(poll("gone"), Wait)
+    assert ledger.load("gone").state is State.RUNNING
+    let_time_pass(ledger, "gone")
+    assert isinstance(poll("gone"), Ended)
+    job = ledger.load("gone")
+    assert (job.state, job.reason.code) == (State.FAILED, "run-vanished")
+
+
+def test_run_that_the_list_shows_is_not_gone(ledger, poll, emulator, faults):
+    actor = emulator.actor("listed", items=1, duration_secs=600)
+    run_id = start_run(emulator, actor, "somebody/1.0")
+    add_job(ledger, "listed", run_id)
+    faults({"method": "GET", "action": "status", "status": 404, "type": "record-not-found", "times": 100,
+            "path_regex": f"/v2/actor-runs/{run_id}$"})  # fmt: skip
+    for _ in range(2):
+        assert isinstance(poll("listed"), Wait)
+        let_time_pass(ledger, "listed")
+    emulator.end_faults()
+    assert isinstance(poll("listed"), Wait)
+    assert ledger.load("listed").missing_since is None
+
+
+def test_cancelled_job_whose_run_is_gone_ends_cancelled(ledger, poll):
+    reason = '{"code": "cancelled", "message": "The job was cancelled.", "platform_type": null, "billed": true}'
+    add_job(ledger, "stopped", "nosuchrun7654321x", State.ABORTING, reason=reason)
+    poll("stopped")
+    let_time_pass(ledger, "stopped")
+    assert isinstance(poll("stopped"), Ended)
+    assert ledger.load("stopped").state is State.CANCELLED
+
+
+def test_sweep_leaves_a_run_alone_that_another_live_job_collects(ledger, platform, emulator):
+    actor = emulator.actor("taken-over", items=1, duration_secs=600)
+    run_id = start_run(emulator, actor, make_marker("al-vanished", "first", 1))
+    add_job(ledger, "first", run_id, State.FAILED, run_status="RUNNING")
+    ledger.name_marker("first")
+    assert [orphan.run.id for orphan in find_orphans(ledger, platform, "al-vanished", "default")] == [run_id]
+    ledger.forget_stray(run_id)
+    add_job(ledger, "second", run_id)
+    assert list(find_orphans(ledger, platform, "al-vanished", "default")) == []
+    assert not ledger.strays()
