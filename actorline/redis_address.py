@@ -28,6 +28,8 @@ def checked_address(url: str) -> str:
     that parameter, kombu and redis-py have it as their default.
     """
     parts = urlsplit(url)
+    if "sentinel" in parts.scheme:
+        raise ValueError("Redis Sentinel isn't supported yet: name the primary's own address, redis:// or rediss://")
     if parts.scheme not in _PARAMETERS:
         raise ValueError("must begin with redis://, rediss:// or redis+socket://")
     _database(parts)

@@ -187,6 +187,13 @@ class Settings(BaseSettings):
     start_lookback_secs: float = Field(
         86_400, ge=0, description="How far a start looks back for its own run after Redis was restarted, seconds"
     )
+    durable_replicas: int = Field(
+        0,
+        ge=0,
+        le=9,
+        description="Replicas of Redis that must have an order, and a start's intent, on their disks (`WAITAOF`); 1 "
+        "where a replica may be promoted",
+    )
     dataset_lag_secs: float = Field(
         10,
         ge=0,

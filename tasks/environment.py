@@ -25,7 +25,7 @@ def settings() -> Settings:
 
 @cache
 def ledger() -> Ledger:
-    return Ledger(connect(settings().ledger), settings().namespace)
+    return Ledger(connect(settings().ledger), settings().namespace, replicas=settings().durable_replicas)
 
 
 @cache

@@ -4,16 +4,19 @@ import time
 from typing import Final
 
 import redis
+import structlog
 
 from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.accounts import check_owner, read_owner
-from actorline.jobs.durability import check_server
+from actorline.jobs.durability import check_server, read_server
 from actorline.jobs.ledger import Ledger, connect
 from actorline.jobs.redis_faults import describe_fault
 from actorline.platform.errors import PlatformUnavailable
 from actorline.settings import Settings
 
 CLOCK_MAX_SECS: Final = 5.0
+
+log = structlog.get_logger(__name__)
 
 
 def check_clock(redis_time: float, *, before: float, after: float) -> None:
@@ -52,9 +55,19 @@ def check_redis(settings: Settings) -> None:
     ledger = Ledger(connect(settings.ledger), settings.namespace)
     try:
         check_server(ledger.redis)
+        _warn_of_replicas(read_server(ledger.redis).replicas, settings)
         before = time.time()
         check_clock(ledger.now(), before=before, after=time.time())
         ledger.installation(settings.installation)
     except redis.RedisError as error:
         message = f"Redis can't be used: {describe_fault(error)}. Is ACTORLINE_REDIS_URL right, and Redis running?"
         raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
+
+
+def _warn_of_replicas(replicas: int, settings: Settings) -> None:
+    if replicas > settings.durable_replicas:
+        log.warning(
+            "redis_has_replicas",
+            replicas=replicas,
+            message="A replica that is promoted may lack the last starts: set ACTORLINE_DURABLE_REPLICAS.",
+        )

@@ -19,7 +19,7 @@ from actorline.cli.output import out, print_json
 from actorline.cli.stack import attach
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
-from actorline.jobs.durability import check_server, read_server
+from actorline.jobs.durability import Server, check_server, read_server
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.messages import send_line
 from actorline.jobs.tally import read_tally
@@ -66,7 +66,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("settings", is_good=True, text=f"home {settings.home}, platform {settings.api_url}")
     try:
         with attach(settings, workers=False) as stack:
-            yield from _redis(stack.ledger)
+            yield from _redis(stack.ledger, settings)
             yield _workers(settings, stack.ledger)
             yield from _schedules(settings, stack.ledger)
             yield from _keys(stack.ledger)
@@ -78,7 +78,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("order", is_good=True, text=send_line(settings))  # people paste this into tickets
 
 
-def _redis(ledger: Ledger) -> Iterator[Finding]:
+def _redis(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
     server = read_server(ledger.redis)
     try:
         check_server(ledger.redis)
@@ -90,6 +90,25 @@ def _redis(ledger: Ledger) -> Iterator[Finding]:
         "waits for the disk itself (WAITAOF)" if server.can_wait_for_disk else "is older than 7.2: each start waits 2 s"
     )
     yield Finding("redis", is_good=True, text=f"version {version}, append-only file on, noeviction; it {how}")
+    if server.is_nearly_full:
+        text = f"memory is nearly full ({server.used_bytes:,} of {server.max_bytes:,} bytes): new orders are refused"
+        yield Finding("redis", is_good=False, text=text, fix="Give Redis more memory: CONFIG SET maxmemory.")
+    if server.replicas:
+        yield _replicas(server, settings)
+
+
+def _replicas(server: Server, settings: Settings) -> Finding:
+    wanted = settings.durable_replicas
+    if wanted > server.replicas:
+        text = f"{server.replicas} replica(s) of the {wanted} that each start waits for: nothing is started"
+        return Finding(
+            "redis", is_good=False, text=text, fix="Start the replicas, or lower ACTORLINE_DURABLE_REPLICAS."
+        )
+    text = f"{server.replicas} replica(s), {wanted} of which have each start on disk before it is sent"
+    fix = (
+        "A replica that is promoted may lack the last seconds: set ACTORLINE_DURABLE_REPLICAS=1. " if not wanted else ""
+    )
+    return Finding("redis", is_good=True, text=text, fix=fix.strip())
 
 
 def _keys(ledger: Ledger) -> Iterator[Finding]:

@@ -93,7 +93,7 @@ def open_home(settings: Settings) -> IO[str]:
 
 def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
     """Raises Unavailable if Redis doesn't answer or, where something is to be ordered, could forget it."""
-    ledger = Ledger(connect(settings.ledger), settings.namespace)
+    ledger = Ledger(connect(settings.ledger), settings.namespace, replicas=settings.durable_replicas)
     try:
         _ping_once(settings.ledger)
         if to_order:

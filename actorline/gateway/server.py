@@ -32,7 +32,9 @@ def serve(settings: Settings, host: str, port: int) -> None:
     taken, and what Redis raises.
     """
     ledger = Ledger(
-        connect(settings.ledger, socket_timeout_s=REDIS_TIMEOUT_SECS, retries=REDIS_RETRIES), settings.namespace
+        connect(settings.ledger, socket_timeout_s=REDIS_TIMEOUT_SECS, retries=REDIS_RETRIES),
+        settings.namespace,
+        replicas=settings.durable_replicas,
     )
     key = settings.bootstrap_key
     if not is_loopback(host) and key is None and not list_keys(ledger):

@@ -14,6 +14,7 @@ from actorline.errors import Code, Unavailable
 WAIT_MS: Final = 5_000  # with `appendfsync everysec` a busy disk may take a second or two; measured: 0.4 ms
 KNOWN_SECS: Final = 5.0  # INFO takes longer than a write; whether there is a disk to wait for changes by hand only
 OLD_SERVER_WAIT_SECS: Final = 2.0  # before Redis 7.2: `appendfsync everysec` has written what is two seconds old
+FULL_SHARE: Final = 0.9  # what is left is for cancels, deadlines and the ends of jobs that are there
 OLDEST_VERSION: Final = (6, 2)  # the ledger uses ZRANGE ... REV and SMISMEMBER
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,17 @@ class Server:
     maxmemory_policy: str
     writes_its_file: bool
     """The append-only file: a full disk ends that, and then Redis takes no writes."""
+    is_replica: bool
+    is_cluster: bool
+    replicas: int
+    """Servers that follow this one, and may be promoted."""
+    used_bytes: int
+    max_bytes: int
+    """0: as much as the machine has."""
+
+    @property
+    def is_nearly_full(self) -> bool:
+        return self.max_bytes > 0 and self.used_bytes > FULL_SHARE * self.max_bytes
 
     @property
     def can_wait_for_disk(self) -> bool:
@@ -46,6 +58,18 @@ def check_server(client: Any) -> None:
     if server.version < OLDEST_VERSION:
         version, oldest = (".".join(str(part) for part in parts) for parts in (server.version, OLDEST_VERSION))
         message = f"Redis is too old: {version}. Nothing was started. Take {oldest} or newer, or Valkey."
+        raise Unavailable(Code.REDIS_UNAVAILABLE, message)
+    if server.is_cluster:
+        message = (
+            "This is a Redis Cluster, which spreads a job's keys over several servers; that isn't supported. "
+            "Nothing was started. Take a single Redis or Valkey, with replicas if you like."
+        )
+        raise Unavailable(Code.REDIS_UNAVAILABLE, message)
+    if server.is_replica:
+        message = (
+            "This Redis is a replica, which takes no writes. Nothing was started. "
+            "Set ACTORLINE_REDIS_URL to the primary."
+        )
         raise Unavailable(Code.REDIS_UNAVAILABLE, message)
     if not server.writes_its_file:
         message = (
@@ -75,6 +99,11 @@ def read_server(client: Any) -> Server:
         has_aof=bool(info.get("aof_enabled")),
         maxmemory_policy=info.get("maxmemory_policy", "noeviction"),
         writes_its_file=info.get("aof_last_write_status", "ok") == "ok",
+        is_replica=info.get("role", "master") != "master",
+        is_cluster=bool(info.get("cluster_enabled")),
+        replicas=int(info.get("connected_slaves", 0)),
+        used_bytes=int(info.get("used_memory", 0)),
+        max_bytes=int(info.get("maxmemory", 0)),
     )
 
 
@@ -85,8 +114,10 @@ Call = tuple[list[str], list[Any]]
 class Disk:
     """Runs scripts and waits until what they wrote is on Redis's disk. Threads may share one."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, *, replicas: int = 0) -> None:
+        """`replicas`: so many of them must have a write on their disks as well."""
         self._client = client
+        self._replicas = replicas
         self._server: Server | None = None
         self._read_at = 0.0
 
@@ -110,6 +141,10 @@ class Disk:
             log.warning("not_on_disk", error=f"{error}. What was asked is done; a crash of Redis could undo it.")
             return [script(keys=keys, args=args) for keys, args in calls]
 
+    def is_nearly_full(self) -> bool:
+        """Whether little is left of Redis's memory, as far as was known a few seconds ago."""
+        return self._known_server().is_nearly_full
+
     def _known_server(self) -> Server:
         """What is known of the server refuses in time, and proves nothing: that is what WAITAOF's own answer does."""
         server = self._server
@@ -123,7 +158,7 @@ class Disk:
         with self._client.pipeline(transaction=False) as pipe:
             for keys, args in calls:
                 pipe.evalsha(script.sha, len(keys), *keys, *args)
-            pipe.execute_command("WAITAOF", 1, 0, WAIT_MS)
+            pipe.execute_command("WAITAOF", 1, self._replicas, WAIT_MS)
             answers: list[Any] = pipe.execute(raise_on_error=False)
         waited = answers.pop()
         failed = next((answer for answer in answers if isinstance(answer, Exception)), None)
@@ -137,6 +172,9 @@ class Disk:
             raise NotDurableError(message)
         if waited[0] != 1:
             raise NotDurableError("Redis did not get a write onto its disk in time")
+        if waited[1] < self._replicas:
+            message = f"Of Redis's replicas {waited[1]} of {self._replicas} got a write onto their disks in time"
+            raise NotDurableError(message)
         return answers
 
     def _run_old(self, script: Script, calls: Sequence[Call]) -> list[Any]:

@@ -112,9 +112,10 @@ class UnreadableJobError(Unavailable):
 
 
 class Ledger:
-    def __init__(self, client: Client, namespace: str) -> None:
+    def __init__(self, client: Client, namespace: str, *, replicas: int = 0) -> None:
+        """`replicas`: see `Disk`."""
         self.redis = client
-        self._disk = Disk(client)
+        self._disk = Disk(client, replicas=replicas)
         self.namespace = namespace
         self.last_beat = 0.0
         """See `continuity.py`: unix seconds of the last beat that this process saw in the ledger."""
@@ -139,8 +140,15 @@ class Ledger:
     def register(self, orders: Sequence[NewJob], *, care_s: float) -> list[Registered]:
         """Create each job or join the one that exists, and return when all that is on Redis's disk.
 
-        A caller is kept either way, but in a conflict. Raises NotDurableError.
+        A caller is kept either way, but in a conflict. Raises NotDurableError, and Unavailable
+        where memory is short.
         """
+        if self._disk.is_nearly_full():
+            message = (
+                "Redis's memory is nearly full. Nothing was started: what is left of it is for cancels, deadlines and "
+                "the jobs that are there. Give it more (maxmemory), or send the order again later."
+            )
+            raise Unavailable(Code.REDIS_UNAVAILABLE, message)
         answers = self._disk.run(self._scripts["register"], [self._registration(order, care_s) for order in orders])
         registered = [_registered(*answer) for answer in answers]
         for order, each in zip(orders, registered, strict=True):

@@ -32,6 +32,7 @@ def test_own_ca_is_kept_for_the_next_database_too(tmp_path):
     ("address", "words"),
     [
         ("amqp://h", "must begin with redis://"),
+        ("sentinel://h:26379/0", "Sentinel isn.t supported yet"),
         ("redis://h/zero", "must be a number"),
         ("redis://h:66000/0", "port must be a number up to 65535"),
         ("redis://:pass/word@h/0", "must be a number"),

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from actorline.errors import Unavailable
-from actorline.jobs.durability import check_server
+from actorline.jobs.durability import check_server, read_server
 
 
 class FakeRedis:
@@ -23,6 +23,8 @@ class FakeRedis:
         ({"redis_version": "5.0"}, ("too old: 5.0",)),
         ({"aof_enabled": 0}, ("append-only file", "CONFIG SET appendonly yes")),
         ({"aof_last_write_status": "err"}, ("can't write its append-only file", "Make room")),
+        ({"cluster_enabled": 1}, ("Redis Cluster", "Take a single Redis")),
+        ({"role": "slave"}, ("is a replica", "ACTORLINE_REDIS_URL to the primary")),
         ({"maxmemory_policy": "allkeys-lru"}, ("maxmemory-policy allkeys-lru", "CONFIG SET maxmemory-policy")),
     ],
 )
@@ -39,3 +41,8 @@ def test_a_server_that_may_forget_an_order_is_refused_and_it_says_what_to_mend(i
 )
 def test_a_server_that_keeps_what_it_is_told_is_taken(info):
     check_server(FakeRedis(**info))
+
+
+@pytest.mark.parametrize(("used", "most", "is_full"), [(95, 100, True), (89, 100, False), (95, 0, False)])
+def test_the_last_tenth_of_memory_is_not_for_new_orders(used, most, is_full):
+    assert read_server(FakeRedis(used_memory=used, maxmemory=most)).is_nearly_full is is_full

@@ -1,0 +1,46 @@
+"""Writes that a replica of Redis has to have on its disk as well."""
+
+import secrets
+
+import pytest
+from real_parts import wait_for
+from terminal import running_valkey
+
+from actorline.errors import Unavailable
+from actorline.jobs.document import parse_document
+from actorline.jobs.durability import NotDurableError
+from actorline.jobs.ledger import Ledger, NewJob, connect
+
+
+def register(ledger: Ledger, key: str) -> None:
+    ledger.register([NewJob(key, parse_document({"actor": "x/y"}), "file:///rows/k/", fresh=False)], care_s=10)
+
+
+def test_order_waits_until_a_replica_has_it_on_disk(short_folder):
+    port = 20_000 + secrets.randbelow(20_000)
+    (short_folder / "r").mkdir()
+    with running_valkey(short_folder, "--port", str(port), "--bind", "127.0.0.1"):
+        client = connect(f"redis+socket://{short_folder}/s")
+        ledger = Ledger(client, "replicated", replicas=1)
+        with pytest.raises(NotDurableError, match="0 of 1"):
+            register(ledger, "alone")
+        with running_valkey(short_folder / "r", "--replicaof", f"127.0.0.1 {port}"):
+            wait_for(lambda: client.info("replication")["connected_slaves"] == 1, what="the replica")
+            replica = connect(f"redis+socket://{short_folder}/r/s")
+            wait_for(lambda: replica.info("replication")["master_link_status"] == "up", what="the link")
+            register(ledger, "followed")
+            assert Ledger(replica, "replicated").load("followed")
+            replica.close()
+        client.close()
+
+
+def test_nearly_full_redis_takes_no_new_order_and_every_cancel(short_folder):
+    with running_valkey(short_folder):
+        client = connect(f"redis+socket://{short_folder}/s")
+        ledger = Ledger(client, "full")
+        register(ledger, "there")
+        client.config_set("maxmemory", int(client.info("memory")["used_memory"] * 1.05))
+        with pytest.raises(Unavailable, match="memory is nearly full"):
+            register(Ledger(client, "full"), "new")
+        assert ledger.change("there", epoch=None, fields={"wanted": "cancel"})
+        client.close()
