@@ -43,7 +43,7 @@ def platform(emulator) -> Iterator[Platform]:
 @pytest.fixture
 def starter(ledger, platform, emulator, tmp_path) -> Starter:
     settings = load_settings(apify_token=TOKEN, api_url=emulator.url, home=tmp_path, start_settle_secs=0)
-    return Starter(ledger, platform, settings, INSTALLATION)
+    return Starter(ledger, platform, settings, INSTALLATION, wake=lambda _: None)
 
 
 def order(ledger: Ledger, starter: Starter, key: str, actor: str) -> None:
