@@ -39,7 +39,8 @@ def orders(line) -> Any:
 def make_the_run_of(line, name: str) -> None:
     """The platform made the run before it answered 500: no fault does that, so the run is made here, as ours."""
     job = wait_for(
-        lambda: (job := line.ledger.load(f"start-{name}")) and job.state == "WAITING" and job, what="the 500"
+        lambda: (job := line.ledger.load(f"start-{name}")) and job.state == "WAITING" and job.intent and job,
+        what="the 500",
     )
     headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": job.intent.marker}
     requests.post(f"{line.emulator.url}/v2/actors/demo~{name}/runs", json={}, headers=headers, timeout=10)
@@ -100,7 +101,7 @@ def test_cancel_while_the_start_is_unclear_finds_and_aborts_the_run(line, faults
     actor = line.emulator.actor("unclear-and-cancelled", items=300, duration_secs=60)
     faults({**POST, "action": "reset_after", "path_regex": "unclear-and-cancelled/runs$"})
     order = line.submit({"key": "unclear-and-cancelled", "actor": actor, "poll_interval_secs": 1})
-    wait_for(lambda: line.state("unclear-and-cancelled") == "WAITING", what="the unclear start")
+    wait_for(lambda: "start-unclear" in line.events("unclear-and-cancelled"), what="the unclear start")
     line.cancel("unclear-and-cancelled")
     with pytest.raises(Exception) as raised:  # noqa: PT011
         order.get(timeout=30)
