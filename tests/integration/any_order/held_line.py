@@ -272,11 +272,12 @@ def held_line(ground: Ground, *, is_young: bool = False) -> Iterator[HeldLine]:
         raw.hset(f"{settings.namespace}:looked_back", "default", 1)
     platform = SmallPlatform(clock)
     with pytest.MonkeyPatch.context() as patch:
-        for cached in (environment.settings, environment.ledger, environment.installation, environment.platform):
+        for cached in (environment.settings, environment.ledger, environment.installation, environment._platform):
             cached.cache_clear()
+        patch.setattr("tasks.start_run.confirm_account", lambda _: None)  # who the account is isn't asked here
         patch.setattr(environment, "load_settings", lambda: settings)
         patch.setattr(environment, "connect", lambda _: client)
-        patch.setattr(environment, "Ledger", lambda *args: ClockedLedger(clock, *args))
+        patch.setattr(environment, "Ledger", lambda *args, **_: ClockedLedger(clock, *args))
         patch.setattr(environment, "RedisGovernor", lambda _: None)
         patch.setattr(environment, "Platform", lambda *args, **options: _platform(platform, clock, *args, **options))
         patch.setattr("actorline.platform.start._GuardedAdapter", platform.start_adapter)
