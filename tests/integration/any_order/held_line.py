@@ -285,7 +285,8 @@ def held_line(ground: Ground, *, is_young: bool = False) -> Iterator[HeldLine]:
         patch.setattr("actorline.platform.clock.datetime", virtual_datetime(clock))
         patch.setattr("actorline.jobs.starting.time", VirtualTime(clock))
         patch.setattr("actorline.jobs.starting.soon", lambda _, call: call())  # in the execution that is held
-        patch.setattr("actorline.jobs.starting.SendBy", lambda span_s: SendBy(span_s, wall=clock.now()))
+        for sender in ("starting", "resurrecting"):
+            patch.setattr(f"actorline.jobs.{sender}.SendBy", lambda span_s: SendBy(span_s, wall=clock.now()))
         for constant in ("start_lease.RENEW_SECS", "collecting.RENEW_SECS", "delivering.KEEP_ALIVE_SECS"):
             patch.setattr(f"actorline.jobs.{constant}", 3600)  # a frozen process renews nothing
         for call in ("publish", "move"):
