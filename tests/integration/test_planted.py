@@ -11,7 +11,9 @@ from gateway_process import Gateway, running_gateway
 from real_parts import TOKEN, Line, delivery_of, make_line, running_workers
 from terminal import ACTORLINE, Done
 
-from actorline.api_keys import Scope, create_key
+from actorline.api_keys import create_key
+from actorline.jobs.rights import Rights, Scope
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.client import Client
 from actorline.delivery.reading import DamagedDeliveryError
 
@@ -30,7 +32,7 @@ def line(valkey, emulator, tmp_path_factory) -> Iterator[Line]:
 def gateway(line: Line) -> Iterator[Gateway]:
     """The client sends the attacker's key, which is good for one account."""
     scopes = frozenset(map(Scope, ("submit", "read", "cancel")))
-    with running_gateway(line, token=create_key(line.ledger, "attacker", scopes, frozenset({"default"}))) as gateway:
+    with running_gateway(line, token=create_key(line.ledger, "attacker", rights, FROM_TERMINAL)) as gateway:
         yield gateway
 
 
