@@ -37,15 +37,11 @@ def platform(account: str) -> Platform:
     """The platform, with the account's token. Raises Refused if no token is set for it here, or another user's than the
     one whom the account stands for.
     """
-    found = _platform(account.lower())
-    with suppress(PlatformUnavailable):  # whatever is asked of it now will say so; a start insists on it
-        confirm_account(account)
+    alias = account.lower()
+    found = _platform(alias)
+    with suppress(PlatformUnavailable):  # asked again later: a platform that can't say who we are stops no job
+        check_owner(ledger(), alias, _owners.of(alias))
     return found
-
-
-def confirm_account(account: str) -> None:
-    """Raises Refused if the token set here is another user's, and PlatformUnavailable if that can't be known now."""
-    check_owner(ledger(), account.lower(), _owners.of(account.lower()))
 
 
 class _Owners:

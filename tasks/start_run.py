@@ -8,7 +8,7 @@ from actorline.errors import Refused
 from actorline.jobs.starting import Starter, refuse_start
 from actorline.jobs.step import Step
 from tasks.conclude import conclude
-from tasks.environment import DEFAULT_ACCOUNT, confirm_account, installation, ledger, platform, settings
+from tasks.environment import DEFAULT_ACCOUNT, installation, ledger, platform, settings
 from tasks.pipeline import care_for_now
 from tasks.platform_slots import PlatformBusyError, slots
 from tasks.stage import StageTask
@@ -19,7 +19,6 @@ def start_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
     try:
         account = ledger().account(key) or DEFAULT_ACCOUNT
         starter = Starter(ledger(), platform(account), settings(), installation(), wake=care_for_now)
-        confirm_account(account)
     except Refused as error:  # no token here, or another user's
         conclude(self, key, refuse_start(ledger(), key, epoch, error.reason))
         return

@@ -153,6 +153,9 @@ class Account:
 
     # -- Actors and runs
 
+    def _me(self, _: Request) -> Answer:
+        return data({"id": f"user-{self.name}", "username": self.name})
+
     def _actor(self, _: Request, name: str) -> Answer:
         if name != self.actor.replace("/", "~"):
             return error(404, "actor-not-found")

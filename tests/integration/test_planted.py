@@ -12,10 +12,10 @@ from real_parts import TOKEN, Line, delivery_of, make_line, running_workers
 from terminal import ACTORLINE, Done
 
 from actorline.api_keys import create_key
-from actorline.jobs.rights import Rights, Scope
-from actorline.jobs.sender import FROM_TERMINAL
 from actorline.client import Client
 from actorline.delivery.reading import DamagedDeliveryError
+from actorline.jobs.rights import Rights, Scope
+from actorline.jobs.sender import FROM_TERMINAL
 
 QUICK = {"poll_interval_secs": 1}
 
@@ -31,7 +31,7 @@ def line(valkey, emulator, tmp_path_factory) -> Iterator[Line]:
 @pytest.fixture(scope="module")
 def gateway(line: Line) -> Iterator[Gateway]:
     """The client sends the attacker's key, which is good for one account."""
-    scopes = frozenset(map(Scope, ("submit", "read", "cancel")))
+    rights = Rights(scopes=frozenset(map(Scope, ("submit", "read", "cancel"))), accounts=frozenset({"default"}))
     with running_gateway(line, token=create_key(line.ledger, "attacker", rights, FROM_TERMINAL)) as gateway:
         yield gateway
 
