@@ -136,7 +136,8 @@ class _Door(BaseHTTPRequestHandler):
                 self.close_connection = True
                 return
             if fault.status:
-                self._answer(fault.status, [], b"<Error><Code>SlowDown</Code></Error>")
+                error = b"" if self.command == "HEAD" else b"<Error><Code>SlowDown</Code></Error>"
+                self._answer(fault.status, [], error)
                 return
         inner = http.client.HTTPConnection(urlsplit(store.server).netloc, timeout=30)
         inner.request(self.command, self.path, body, dict(self.headers))

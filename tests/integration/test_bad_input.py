@@ -59,7 +59,7 @@ BIG = {
         {"input": "x" * (MAX_INPUT_BYTES - 1)},
         "input: has 9,437,185 bytes; the platform takes at most 9,437,184",
     ),
-    "labels": ({"labels": {"shop": "x" * 10_000_000}}, "labels.shop: "),
+    "labels": ({"labels": {"shop": "x" * 10_000_000}}, "the document has more than 65,536 bytes without its input"),
     "key": ({"key": "x" * 10_000}, "key: has characters or a length that are not allowed"),
 }
 

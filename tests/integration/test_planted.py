@@ -88,8 +88,12 @@ def test_no_sink_lies_in_a_folder_that_a_job_has_claimed(line, gateway, thief, f
     before = delivery_of(line.ledger.load("victim").model_dump()).files
     key = folder.replace("/", "-") + "sink"
     actor = line.emulator.actor(f"in-{key}", items=3, duration_secs=0)
-    result = gateway.delivered(key, actor=actor, sink={"url": f"{(line.home / 'rows').as_uri()}/{folder}"})
-    assert (result["state"], result["reason"]["code"], result["reason"]["billed"]) == ("FAILED", "sink-refused", False)
+    document = {"key": key, "actor": actor, "sink": {"url": f"{(line.home / 'rows').as_uri()}/{folder}"}, **QUICK}
+    answer = gateway.order(**document)
+    assert (answer.status_code, answer.json()["code"]) == (422, "sink-refused")
+    (line.home / "order.json").write_text(json.dumps(document))
+    done = actorline(line, "run", "--json", "--document", "order.json")  # whom the door trusts meets the claim
+    assert done.json["reason"]["code"] == "sink-refused", done.err
     assert line.emulator.starts(actor) == []
     assert delivery_of(line.ledger.load("victim").model_dump()).files == before
 

@@ -194,7 +194,7 @@ def test_of_many_writers_of_one_name_one_wins_and_the_others_are_told(here):
 @pytest.mark.parametrize("kind", ["s3", "file"])
 def test_folder_of_another_job_is_refused_before_money_is_spent(store, cloud, line, kind, tmp_path):
     at = cloud if kind == "s3" else line
-    url = f"s3://bucket/one-for-two-{kind}/" if kind == "s3" else f"{(at.home / 'rows' / 'one-for-two').as_uri()}/"
+    url = f"s3://bucket/one-for-two-{kind}/" if kind == "s3" else f"{(at.home / 'rows' / '_one-for-two').as_uri()}/"
     actor = at.emulator.actor(f"one-for-two-{kind}", items=10, duration_secs=0)
     first = at.submit({"key": f"first-{kind}", "actor": actor, "sink": {"url": url}, **QUICK}).get(timeout=40)
     reason = refused(at.submit({"key": f"second-{kind}", "actor": actor, "sink": {"url": url}, **QUICK}))
