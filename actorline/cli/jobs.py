@@ -25,6 +25,7 @@ from actorline.jobs.unattended import describe_unattended
 from actorline.settings import load_settings
 
 Key = Annotated[str, typer.Argument(help="The job's key", metavar="KEY")]
+Keys = Annotated[list[str], typer.Argument(help="The jobs' keys", metavar="KEY...")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line")]
 
 
@@ -72,23 +73,25 @@ def show(key: Key, as_json: AsJson = False) -> None:
     print_timeline(timeline)
 
 
-def cancel(key: Key, as_json: AsJson = False) -> None:
-    """Stop a job: its run is aborted, and that is waited for."""
+def cancel(keys: Keys, as_json: AsJson = False) -> None:
+    """Stop jobs: their runs are aborted, and that is waited for."""
     settings = load_settings()
     with attach(settings, workers=True, to_order=False) as stack:
-        job = find(stack.ledger, key)
-        if cancel_job(stack.ledger, key, sender=FROM_TERMINAL):
-            wake_workers(settings, [key])
-            with Interrupts() as interrupts:
-                (job,) = follow(stack.ledger, [key], interrupts, shown=not as_json)
-            if not job.is_terminal:
-                say(f"Not waited for: the job is being stopped. Come back: actorline show {key}")
-                raise typer.Exit(Exit.INTERRUPTED)
-        else:
-            say(f"{key} has ended already: nothing was stopped.")
+        jobs = [find(stack.ledger, key) for key in keys]
+        stopped = [job.key for job in jobs if cancel_job(stack.ledger, job.key, sender=FROM_TERMINAL)]
+        for job in jobs:
+            if job.key not in stopped:
+                say(f"{job.key} has ended already: nothing was stopped.")
+        wake_workers(settings, stopped)
+        with Interrupts() as interrupts:
+            jobs = follow(stack.ledger, keys, interrupts, shown=not as_json)
+        if left := [job.key for job in jobs if not job.is_terminal]:
+            say(f"Not waited for: {', '.join(left)}: being stopped. Come back: actorline show {left[0]}")
+            raise typer.Exit(Exit.INTERRUPTED)
     if stack.brought_up:
         wait_until_gone(settings)
-    print_result(JobResult.of(job), as_json=as_json)
+    for job in jobs:
+        print_result(JobResult.of(job), as_json=as_json)
 
 
 def find(ledger: Ledger, key: str) -> Job:

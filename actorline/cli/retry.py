@@ -1,25 +1,49 @@
-"""`retry`: an ended job once more."""
+"""`retry`: ended jobs once more."""
+
+from typing import Annotated
 
 import typer
 
-from actorline.cli.jobs import AsJson, Key
+from actorline.cli.exits import Exit
+from actorline.cli.jobs import AsJson, Keys, find
+from actorline.cli.output import print_json, say
 from actorline.cli.run import wait_for_end
 from actorline.cli.stack import attach, wait_until_gone
 from actorline.cli.watching import Interrupts
+from actorline.errors import Code, Refused
 from actorline.jobs.messages import wake_workers
-from actorline.jobs.retrying import retry_job
+from actorline.jobs.retrying import plan_retry, retry_job
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.settings import load_settings
 
 
-def retry(key: Key, as_json: AsJson = False) -> None:
-    """Try an ended job again from the cheapest point: only the rows that are missing, else another paid run."""
+def retry(
+    keys: Keys,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do, and whether it pays")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return when the jobs are due again")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Try ended jobs again from the cheapest point: only the rows that are missing, else another paid run."""
     settings = load_settings()
     with Interrupts() as interrupts:
-        with attach(settings, workers=True) as stack:
-            retry_job(stack.ledger, key, sender=FROM_TERMINAL)
-            wake_workers(settings, [key])
-            code = wait_for_end(key, settings, stack, interrupts, as_json=as_json)
+        with attach(settings, workers=not dry_run) as stack:
+            plans = {key: plan_retry(find(stack.ledger, key)) for key in keys}
+            for key, plan in plans.items():
+                if as_json and dry_run:
+                    print_json({"key": key, "pays": plan.pays, "plan": plan.text})
+                else:
+                    say(f"{key}: {plan.text}")
+            if dry_run:
+                return
+            if no_wait and stack.brought_up:
+                message = "No stack is running that would do the jobs. Nothing was started. Start one: actorline up."
+                raise Refused(Code.REDIS_UNAVAILABLE, message)
+            for key in keys:
+                retry_job(stack.ledger, key, sender=FROM_TERMINAL)
+            wake_workers(settings, keys)
+            if no_wait:
+                return
+            codes = [wait_for_end(key, settings, stack, interrupts, as_json=as_json) for key in keys]
         if stack.brought_up:
             wait_until_gone(settings)
-    raise typer.Exit(code)
+    raise typer.Exit(next((code for code in codes if code), Exit.DELIVERED))

@@ -1,5 +1,6 @@
 """`retry`: an ended job once more, from the cheapest point at which what it lacks can still come."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from actorline.errors import Code, Refused
@@ -56,6 +57,25 @@ def retry_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request
         ledger.spend(allowance.given_back())
     if not moved and not ledger.has_field(key, asked):
         raise Refused(Code.CONFLICT, f"The job {key} was retried by somebody else just now.")
+
+
+@dataclass(frozen=True)
+class RetryPlan:
+    """What a retry would do, in words, and whether it starts another paid run."""
+
+    pays: bool
+    text: str
+
+
+def plan_retry(job: Job) -> RetryPlan:
+    """Return what `retry_job` would do. Raises Refused for a job that it would refuse."""
+    _check_ended(job)
+    if way_back(job) is Event.RECOLLECT:
+        return RetryPlan(pays=False, text="what is missing is fetched again, which costs nothing more.")
+    if not job.order.starts_run:
+        return RetryPlan(pays=False, text="it is tried again from the start; it pays for no run.")
+    cost = "" if job.total_cost_usd is None else f" So far it has cost ${job.total_cost_usd:.4f}."
+    return RetryPlan(pays=True, text=f"another run is started, and paid for.{cost}")
 
 
 def _check_sender(job: Job, event: Event, sender: Sender | None) -> Allowance | None:

@@ -80,6 +80,9 @@ def test_retry_on_the_command_line_waits_for_the_end_and_shows_it(shared_termina
     actor = emulator.actor("retried-by-hand", items=0, duration_secs=0.3, final_status="FAILED")
     assert shared_terminal("run", actor, "--key", "by-hand").code == 1
     emulator.actor("retried-by-hand", items=20, duration_secs=0.3)
+    planned = shared_terminal("retry", "by-hand", "--dry-run", "--json")
+    assert (planned.code, planned.json["pays"], len(emulator.starts(actor))) == (0, True, 1)
     done = shared_terminal("retry", "by-hand", "--json")
+    assert "another run is started, and paid for" in done.err
     assert (done.code, done.json["state"], done.json["attempt"]) == (0, "DELIVERED", 2)
     assert shared_terminal("retry", "by-hand").code == 5

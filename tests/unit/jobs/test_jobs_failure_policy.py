@@ -3,11 +3,12 @@ from typing import Any
 
 import pytest
 
+from actorline.errors import Refused
 from actorline.jobs.attempts import next_attempt
 from actorline.jobs.failure_policy import Chance, next_chance
 from actorline.jobs.job import Job
 from actorline.jobs.log_end import shortened
-from actorline.jobs.retrying import way_back
+from actorline.jobs.retrying import plan_retry, way_back
 from actorline.jobs.secret import masked
 from actorline.jobs.states import Event, State
 from actorline.platform.runs import Run
@@ -127,3 +128,24 @@ def test_a_token_in_a_log_line_is_masked():
         masked("GET https://x/?token=apify_api_1 failed", ["", "apify_api_1"])
         == "GET https://x/?token=********** failed"
     )
+
+
+@pytest.mark.parametrize(
+    ("order", "fields", "pays"),
+    [
+        ({"actor": "a/b"}, {"run_status": "SUCCEEDED", "dataset_id": "d"}, False),
+        ({"actor": "a/b"}, {"run_status": "FAILED", "cost_usd": 0.01}, True),
+        ({"run_id": "r"}, {"run_status": None}, False),
+        ({"dataset_id": "d"}, {"dataset_id": "d"}, False),
+    ],
+)
+def test_plan_of_a_retry_says_whether_it_pays(make_job, order, fields, pays):
+    plan = plan_retry(make_job(state=State.FAILED, order=order, **fields))
+    assert plan.pays is pays
+    assert ("paid for" in plan.text) is pays
+
+
+@pytest.mark.parametrize("state", [State.DELIVERED, State.RUNNING])
+def test_job_that_cannot_be_retried_has_no_plan(make_job, state):
+    with pytest.raises(Refused):
+        plan_retry(make_job(state=state))
