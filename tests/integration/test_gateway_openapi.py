@@ -121,7 +121,9 @@ def test_the_document_holds_the_job_document_the_result_and_the_codes(document):
     order = document["paths"]["/v1/jobs"]["post"]
     assert order["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/JobDocument"}
     assert set(schemas["Code"]["enum"]) == set(Code)
-    assert {"200", "202", "401", "403", "408", "409", "413", "415", "422", "500", "503"} == set(order["responses"])
+    assert {"200", "202", "401", "403", "408", "409", "413", "415", "422", "429", "500", "503"} == set(
+        order["responses"]
+    )
 
 
 def test_the_documents_examples_are_taken(gateway, document):

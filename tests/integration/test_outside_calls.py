@@ -105,7 +105,7 @@ def test_dripping_inputs_cost_neither_other_jobs_nor_other_inputs(own_line, drip
     server = dripping(BODY)
     with running_workers(line, "control", "fetch"):
         slow = [order(line, f"slow-{n}", input_url=server.url, labels={"n": str(n)}) for n in range(10)]
-        wait_for(lambda: server.open == 2, what="the places of one host")
+        wait_for(lambda: server.open == 2, within=60, what="the places of one host")
         plain = [order(line, f"plain-{n}") for n in range(3)]
         good = order(line, "good", input_url=good_input)
         assert [each.get(timeout=40)["items"] for each in (*plain, good)] == [3] * 4

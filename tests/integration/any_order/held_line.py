@@ -274,7 +274,8 @@ def held_line(ground: Ground, *, is_young: bool = False) -> Iterator[HeldLine]:
     with pytest.MonkeyPatch.context() as patch:
         for cached in (environment.settings, environment.ledger, environment.installation, environment._platform):
             cached.cache_clear()
-        patch.setattr("tasks.start_run.confirm_account", lambda _: None)  # who the account is isn't asked here
+        patch.setattr(environment._owners, "of", lambda _: None)  # who the account is isn't asked here
+        patch.setattr(environment, "check_owner", lambda *_: None)
         patch.setattr(environment, "load_settings", lambda: settings)
         patch.setattr(environment, "connect", lambda _: client)
         patch.setattr(environment, "Ledger", lambda *args, **_: ClockedLedger(clock, *args))
