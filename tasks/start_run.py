@@ -1,5 +1,6 @@
 """`actorline.start_run(key, epoch)`: one paid run for the job."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from celery import Task, shared_task
@@ -7,6 +8,7 @@ from celery import Task, shared_task
 from actorline.errors import Refused
 from actorline.jobs.starting import Starter, refuse_start
 from actorline.jobs.step import Step
+from config.queues import fetch_queue
 from tasks.conclude import conclude
 from tasks.environment import DEFAULT_ACCOUNT, installation, ledger, platform, settings
 from tasks.pipeline import care_for_now
@@ -22,12 +24,14 @@ def start_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
     except Refused as error:  # no token here, or another user's
         conclude(self, key, refuse_start(ledger(), key, epoch, error.reason))
         return
-    conclude(self, key, advance(starter, account, key, epoch))
+    is_from_fetch_queue = (self.request.delivery_info or {}).get("routing_key") == fetch_queue(settings().namespace)
+    conclude(self, key, advance(starter, account, key, epoch, with_slot=not is_from_fetch_queue))
 
 
-def advance(starter: Starter, account: str, key: str, epoch: int) -> Step:
+def advance(starter: Starter, account: str, key: str, epoch: int, *, with_slot: bool) -> Step:
+    """`with_slot`: the start runs where doors wait for threads. One that reads its input elsewhere first does not."""
     try:
-        with slots().taken(account):
+        with slots().taken(account) if with_slot else nullcontext():
             return starter.advance(key, epoch)
     except PlatformBusyError:
         return starter.put_off(key, epoch)
