@@ -7,6 +7,7 @@ import typer
 from actorline.cli.jobs import AsJson
 from actorline.cli.output import print_json, say
 from actorline.cli.stack import attach
+from actorline.jobs.accounts import list_owners
 from actorline.jobs.audit import record
 from actorline.jobs.brake import EVERY_ACCOUNT
 from actorline.jobs.brake import pause as put_on
@@ -19,10 +20,14 @@ Account = Annotated[str | None, typer.Option(help="Alias of the account; left ou
 
 def pause(account: Account = None, as_json: AsJson = False) -> None:
     """Start no new paid run; running ones go on and their rows are collected."""
-    with attach(load_settings(), workers=False) as stack:
+    settings = load_settings()
+    with attach(settings, workers=False) as stack:
         put_on(stack.ledger, account or EVERY_ACCOUNT)
+        known = {*settings.tokens, *list_owners(stack.ledger)}
         record(stack.ledger, "paused", FROM_TERMINAL, account=account or EVERY_ACCOUNT)
     _tell("paused", account, as_json=as_json)
+    if account and account.lower() not in known:
+        say(f"No worker has had a token for the account {account}. Known: {', '.join(sorted(known)) or 'none'}.")
 
 
 def resume(account: Account = None, as_json: AsJson = False) -> None:

@@ -19,6 +19,7 @@ from actorline.cli.output import out, print_json
 from actorline.cli.stack import attach
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
+from actorline.jobs.brake import EVERY_ACCOUNT, paused_accounts
 from actorline.jobs.durability import Server, check_server, read_server
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.messages import send_line
@@ -68,6 +69,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         with attach(settings, workers=False) as stack:
             yield from _redis(stack.ledger, settings)
             yield _workers(settings, stack.ledger)
+            yield from _brake(stack.ledger)
             yield from _schedules(settings, stack.ledger)
             yield from _keys(stack.ledger)
     except (Unavailable, redis.RedisError) as error:
@@ -95,6 +97,13 @@ def _redis(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
         yield Finding("redis", is_good=False, text=text, fix="Give Redis more memory: CONFIG SET maxmemory.")
     if server.replicas:
         yield _replicas(server, settings)
+
+
+def _brake(ledger: Ledger) -> Iterator[Finding]:
+    if paused := paused_accounts(ledger):
+        whose = "every account" if EVERY_ACCOUNT in paused else ", ".join(sorted(paused))
+        text = f"on for {whose}: no paid run is started"
+        yield Finding("brake", is_good=False, text=text, fix="actorline resume takes it off.")
 
 
 def _replicas(server: Server, settings: Settings) -> Finding:

@@ -17,16 +17,16 @@ def resume(ledger: Ledger, account: str = EVERY_ACCOUNT) -> None:
     if account == EVERY_ACCOUNT:
         ledger.redis.delete(ledger.name("paused"))
         return
-    spellings = [each for each in _paused(ledger) if each.lower() == account.lower()]
+    spellings = [each for each in paused_accounts(ledger) if each.lower() == account.lower()]
     if spellings:
         ledger.redis.srem(ledger.name("paused"), *spellings)
 
 
 def is_paused(ledger: Ledger, account: str) -> bool:
     """Return whether the brake is on for the account, or for all."""
-    return not {EVERY_ACCOUNT, account.lower()}.isdisjoint(each.lower() for each in _paused(ledger))
+    return not {EVERY_ACCOUNT, account.lower()}.isdisjoint(each.lower() for each in paused_accounts(ledger))
 
 
-def _paused(ledger: Ledger) -> set[str]:
+def paused_accounts(ledger: Ledger) -> set[str]:
     """The accounts as they were written: an earlier version kept capitals."""
     return cast("set[str]", ledger.redis.smembers(ledger.name("paused")))

@@ -23,6 +23,8 @@ def check_notify_task(document: JobDocument, settings: Settings, *, trusted: boo
     """Raises Refused for a task or queue that no notice may go to, or that the operator hasn't listed for services."""
     task, queue = document.notify.task, document.notify.queue or DEFAULT_QUEUE
     if task is None:
+        if document.notify.queue is not None:
+            raise Refused(Code.NOTIFY_REFUSED, "notify.queue is the queue of notify.task, which is missing.")
         return
     if problem := reserved_problem(task, queue, settings.namespace):
         raise Refused(Code.NOTIFY_REFUSED, f"{problem} Nothing was started.")

@@ -49,6 +49,8 @@ def test_the_brake_starts_no_paid_run_and_resume_starts_what_waits(up):
     actor = up.emulator.actor("braked", items=2, duration_secs=0.2)
     (up.cwd / "braked.jsonl").write_text(json.dumps({"key": "braked", "actor": actor, "poll_interval_secs": 1}))
     assert up("pause").code == 0
+    (bad,) = [finding for finding in up("doctor", "--json").lines if not finding["is_good"]]
+    assert (bad["subject"], "resume" in bad["fix"]) == ("brake", True)
 
     refused = up("run", actor, "--json")
     assert (refused.code, refused.json["reason"]["code"], refused.json["reason"]["billed"]) == (5, "paused", False)

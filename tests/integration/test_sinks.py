@@ -222,7 +222,7 @@ def test_no_name_leads_out_of_a_prefix_of_a_store(here, name):
 def test_rights_for_a_prefix_only_are_enough_to_claim_a_folder_in_it(here):
     here.faults.append(Fault(r"^HEAD /bucket/_actorline\.json", status=403))
     assert open_sink("s3://bucket/limited/a/").claim("al-1", "first")
-    with pytest.raises(SinkError, match="overlaps with s3://bucket/limited/a/"):
+    with pytest.raises(SinkError, match="overlaps with the folder of another job"):
         open_sink("s3://bucket/limited/a/records/").claim("al-1", "second")
 
 

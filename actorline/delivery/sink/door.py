@@ -11,7 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Final, Protocol
 
+import structlog
+
 from actorline.delivery.sink.names import CLAIM
+
+log = structlog.get_logger(__name__)
 
 LOOK_MOST: Final = 100_000  # files in a folder that is claimed; a job's own folder is empty then
 
@@ -115,7 +119,8 @@ class Sink(Protocol):
     def refuse_overlap(self) -> None:
         """Raise SinkTakenError if the folder lies in a claimed one, or has one in it."""
         if other := self.overlapping_claim():
-            message = f"The sink {self} overlaps with {other}, which is another job's. Choose a folder beside it."
+            log.warning("sink_overlaps", sink=str(self), with_sink=other)  # whose it is concerns no other account
+            message = f"The sink {self} overlaps with the folder of another job. Choose a folder beside it."
             raise SinkTakenError(message)
 
     def sweep(self, installation: str, key: str) -> None:

@@ -293,7 +293,7 @@ def at(request, tmp_path) -> Callable[[str], Sink]:
 def test_no_sink_lies_in_another_ones_folder_or_around_it(at, other):
     at("a/b/").claim("al-1", "first")
     for refused in (lambda: at(other).claim("al-1", "second"), at(other).check):
-        with pytest.raises(SinkTakenError, match=r"overlaps with .*/rows/a/b/, which is another job's"):
+        with pytest.raises(SinkTakenError, match="overlaps with the folder of another job"):
             refused()
     assert CLAIM not in at(other).files_in("")
     at("b/").claim("al-1", "second")

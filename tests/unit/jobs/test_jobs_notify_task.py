@@ -74,3 +74,10 @@ def test_queue_of_another_namespace_is_refused():
 def test_priority_steps_and_fanout_channels_are_no_queue_names(queue):
     with pytest.raises(Refused, match=r"notify\.queue"):
         check("shop.x", queue, trusted=True)
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_queue_without_a_task_is_refused(trusted):
+    document = parse_document({"actor": "a/b", "notify": {"queue": "actorline.unacked_mutex"}})
+    with pytest.raises(Refused, match=r"notify\.task, which is missing"):
+        check_notify_task(document, LISTED, trusted=trusted)
