@@ -133,7 +133,8 @@ class Settings(BaseSettings):
     sink_roots: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description="Sink URLs from services must lie under one of these, comma-separated; `file:///srv/rows-{key}/` "
-        "allows what begins with `file:///srv/rows-`; default: the default sink",
+        "allows what begins with `file:///srv/rows-`, `s3://rows/{account}/` gives each account a root of its own; "
+        "default: the default sink",
     )
     secrets: dict[str, Secret] = Field(
         default_factory=dict,

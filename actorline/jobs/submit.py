@@ -112,7 +112,7 @@ def _check(
         now = ledger.now() if "{date}" in (document.sink.url or settings.default_sink) else 0
     sink = fill_sink(document, key, now, settings)
     if document.sink.url:
-        _check_roots(sink, settings, trusted=trusted)
+        _check_roots(sink, document.account, settings, trusted=trusted)
     if document.sink.url and not trusted:
         _check_default_folders(sink, key, settings)
     allowance = allowance_of(sender, document) if sender else None
@@ -217,9 +217,9 @@ def fill_sink(document: JobDocument, key: str, now: float, settings: Settings) -
     return sink
 
 
-def _check_roots(sink: str, settings: Settings, *, trusted: bool) -> None:
-    """Refuse a sink that holds other jobs' folders, and one of a service's that lies outside the allowed roots."""
-    roots = settings.sink_roots or [settings.default_sink]
+def _check_roots(sink: str, account: str, settings: Settings, *, trusted: bool) -> None:
+    """Refuse a sink that holds other jobs' folders, and one of a service's that lies outside its account's roots."""
+    roots = [root.replace("{account}", account) for root in settings.sink_roots or [settings.default_sink]]
     if any(holds_root(sink, root) for root in (*roots, settings.default_sink)):
         message = f"The sink {sink} is a folder in which all jobs' sinks lie. Nothing was started. Choose one below it."
         raise Refused(Code.SINK_REFUSED, message)

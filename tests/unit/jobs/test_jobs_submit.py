@@ -132,6 +132,19 @@ def test_a_root_with_a_placeholder_opens_what_begins_with_it(tmp_path):
             order({"actor": "x", "sink": {"url": url}}, settings)
 
 
+def test_each_account_has_a_root_of_its_own(tmp_path):
+    settings = load_settings(home=tmp_path, sink_roots=["s3://rows/{account}/"])
+
+    def sink(url: str, account: str) -> dict[str, object]:
+        return {"actor": "x", "account": account, "sink": {"url": url}}
+
+    assert len(order(sink("s3://rows/team-b/daily/", "team-b"), settings)[1]) == 1
+    for url, account in [("s3://rows/team-b/x/", "default"), ("s3://rows/team-b/", "team-b"), ("s3://rows/", "team-b")]:
+        with pytest.raises(Refused) as caught:
+            order(sink(url, account), settings)
+        assert caught.value.reason.code is Code.SINK_REFUSED
+
+
 def test_only_beat_makes_the_job_of_a_due_time_and_others_may_join_it(settings):
     raw = {"actor": "x", "key": "nightly@2026-11-24T02:00:00Z"}
     with pytest.raises(Refused, match="only beat makes such a job") as caught:
