@@ -34,6 +34,11 @@ class Bodies:
         """
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Fault(415, Code.REQUEST_INVALID, "The body must be application/json. Nothing was started.")
+        if (encoding := request.headers.get("content-encoding", "identity").strip().lower()) != "identity":
+            message = (
+                f"The body must not be compressed; its Content-Encoding is {encoding[:20]!r}. Nothing was started."
+            )
+            raise Fault(415, Code.REQUEST_INVALID, message)
         if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:
             raise _too_large()
         body = bytearray()

@@ -1,5 +1,6 @@
 """What the HTTP door turns down, and how it stays well meanwhile. No worker runs: nothing here gets that far."""
 
+import gzip
 import json
 import socket
 import threading
@@ -79,6 +80,15 @@ def test_a_body_that_is_not_declared_as_json_is_refused(gateway, content_type):
     headers = {} if content_type is None else {"Content-Type": content_type}
     answer = gateway.http.post("/v1/jobs", content=b'{"actor": "x"}', headers=headers)
     assert_problem(answer, 415, "request-invalid", "application/json", "Nothing was started")
+
+
+def test_compressed_body_is_refused_by_name(gateway):
+    answer = gateway.http.post(
+        "/v1/jobs",
+        content=gzip.compress(b"{}"),
+        headers={"Content-Type": "application/json", "Content-Encoding": "gzip"},
+    )
+    assert_problem(answer, 415, "request-invalid", "must not be compressed", "'gzip'", "Nothing was started")
 
 
 @pytest.mark.parametrize(
