@@ -20,7 +20,7 @@ def test_demo_does_the_main_job_and_checks_it(terminal):
     ]
     assert done.code == 0
     assert "Flower: http://127.0.0.1:" in done.err
-    assert "APIFY_TOKEN=... actorline run apify/web-scraper --input @input.json" in done.out
+    assert "Against the real platform: the README's chapter 'Run an Actor'." in done.out
     states = {line.split()[1].rstrip(":").rpartition("-")[2]: line.split()[0] for line in done.out.splitlines()[1:9]
               if line.split()[0] in {"DELIVERED", "PARTIAL"}}  # fmt: skip
     assert states == {"catalog": "DELIVERED", "prices": "PARTIAL", "report": "DELIVERED"}
