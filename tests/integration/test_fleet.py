@@ -85,7 +85,7 @@ def test_parked_jobs_are_cancelled_and_expire_at_once(crowd):
 def test_parked_jobs_wait_for_a_platform_that_does_not_answer_and_outlive_their_workers(crowd, faults):
     line = crowd("crowd-alone")
     with running_workers(line, "control", "fetch") as workers:
-        actor, orders = order_many(line, "crowd-alone", items=100, duration_secs=4)
+        actor, orders = order_many(line, "crowd-alone", items=100, duration_secs=15)
         faults({"method": "GET", "path_regex": "/v2/actor-runs$", "action": "status", "status": 503, "times": 1000})
         for worker in workers:
             worker.kill()
