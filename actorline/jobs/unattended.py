@@ -3,6 +3,7 @@
 from itertools import islice
 from typing import Final
 
+from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import LIVE, State
 from actorline.jobs.tally import Tally, read_tally
@@ -32,8 +33,8 @@ def describe_missing(missing: dict[str, float | None]) -> list[str]:
 def describe_unattended(ledger: Ledger) -> str | None:
     """Say which live jobs no worker looks after; None: there are none, or workers are there."""
     missing = missing_workers(read_tally(ledger))
-    unfinished = describe_unfinished(ledger)
-    if not missing or not unfinished:
+    unfinished = describe_unfinished(ledger) if missing else None
+    if unfinished is None:
         return None
     return f"No {' and no '.join(describe_missing(missing))}. {unfinished}"
 
@@ -44,8 +45,8 @@ def describe_unfinished(ledger: Ledger) -> str | None:
     number = sum(jobs[state] for state in LIVE)
     if not number:
         return None
-    keys = (key for state in BILLING_FIRST for key, _ in ledger.list_keys(state))
-    named = [_describe(ledger, key) for key in islice(keys, NAMED_JOBS)]
+    keys = list(islice((key for state in BILLING_FIRST for key, _ in ledger.list_keys(state)), NAMED_JOBS))
+    named = [_describe(key, job) for key, job in zip(keys, ledger.load_many(keys), strict=True)]
     more = [f"{number - len(named):,} more"] if number > len(named) else []
     them = "it" if number == 1 else "them"
     return (
@@ -54,8 +55,10 @@ def describe_unfinished(ledger: Ledger) -> str | None:
     )
 
 
-def _describe(ledger: Ledger, key: str) -> str:
-    job = ledger.load(key)
-    if job is None or job.run_id is None or job.run_status in TERMINAL_STATUSES:
-        return f"{key} ({job.state})" if job else key
+def _describe(key: str, job: Job | None) -> str:
+    """`job` None: it has ended meanwhile, or this version can't read it."""
+    if job is None:
+        return key
+    if job.run_id is None or job.run_status in TERMINAL_STATUSES:
+        return f"{key} ({job.state})"
     return f"{key} ({job.state}, its run {job.run_id} may be billing)"
