@@ -1,4 +1,4 @@
-"""Terminals: homes of their own, in which nothing may be left running."""
+"""Terminals: homes of their own, in which nothing may be left running. A client of the emulator."""
 
 import shutil
 import tempfile
@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from real_parts import Emulator
+from pydantic import SecretStr
+from real_parts import TOKEN, Emulator
 from terminal import Terminal
+
+from actorline.platform.client import Platform
 
 
 @contextmanager
@@ -34,6 +37,13 @@ def shared_terminal(emulator: Emulator) -> Iterator[Terminal]:
     """One home for all tests of a file that don't break it."""
     with _opened(emulator) as terminal:
         yield terminal
+
+
+@pytest.fixture
+def platform(emulator) -> Iterator[Platform]:
+    platform = Platform(emulator.url, SecretStr(TOKEN), user_agent="actorline/test", sleep=lambda _: None)
+    yield platform
+    platform.close()
 
 
 @pytest.fixture

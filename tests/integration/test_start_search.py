@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from pydantic import SecretStr
 from real_parts import TOKEN, wait_for
 
 from actorline.jobs.cancelling import cancel_job
@@ -18,7 +17,6 @@ from actorline.jobs.ledger import Ledger, NewJob, connect
 from actorline.jobs.look_back import LookBack
 from actorline.jobs.starting import Starter
 from actorline.jobs.states import State
-from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
 from actorline.platform.marker import make_marker
 from actorline.settings import load_settings
@@ -31,13 +29,6 @@ def ledger(valkey: str) -> Iterator[Ledger]:
     client = connect(f"{valkey}?virtual_host=3")
     yield Ledger(client, f"s{secrets.token_hex(4)}")
     client.close()
-
-
-@pytest.fixture
-def platform(emulator) -> Iterator[Platform]:
-    platform = Platform(emulator.url, SecretStr(TOKEN), user_agent="actorline/test", sleep=lambda _: None)
-    yield platform
-    platform.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from pydantic import SecretStr
 from real_parts import TOKEN
 
 from actorline.jobs.document import parse_document
@@ -14,7 +13,6 @@ from actorline.jobs.orphans import find_orphans
 from actorline.jobs.polling import MISSING_SECS, Poller
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Wait
-from actorline.platform.client import Platform
 from actorline.platform.marker import make_marker
 from actorline.settings import load_settings
 
@@ -24,13 +22,6 @@ def ledger(valkey: str) -> Iterator[Ledger]:
     client = connect(f"{valkey}?virtual_host=3")
     yield Ledger(client, f"v{secrets.token_hex(4)}")
     client.close()
-
-
-@pytest.fixture
-def platform(emulator) -> Iterator[Platform]:
-    platform = Platform(emulator.url, SecretStr(TOKEN), user_agent="actorline/test", sleep=lambda _: None)
-    yield platform
-    platform.close()
 
 
 @pytest.fixture
