@@ -12,7 +12,8 @@ from actorline.jobs.starting import INPUT_TRIES, Starter
 from actorline.jobs.states import State
 from actorline.platform.client import Platform
 from actorline.settings import load_settings
-from tasks import upkeep
+from tasks import abort_stray as aborting
+from tasks.platform_slots import Slots
 
 LONG_AGO = 1_000.0
 
@@ -35,7 +36,7 @@ def created(line, key, state, **fields):
 
 def test_cancelled_job_whose_run_is_not_there_any_more_ends_cancelled(line, platform):
     reason = Reason(code=Code.CANCELLED, message="The job was cancelled.", billed=True)
-    created(line, "gone", State.ABORTING, run_id="gone", started_at=LONG_AGO, reason=reason)
+    created(line, "gone", State.ABORTING, run_id="gone", started_at=LONG_AGO, missing_since=LONG_AGO, reason=reason)
     Poller(line.ledger, platform, load_settings()).advance("gone", 1, 0, "execution")
     job = line.ledger.load("gone")
     assert (job.state, job.reason.code) == ("CANCELLED", "cancelled")
@@ -55,12 +56,16 @@ def test_input_has_all_its_tries_after_a_long_wait_for_room(line, platform):
 
 def test_stray_of_a_forgotten_job_is_looked_for_in_every_account(line, platform, monkeypatch):
     elsewhere = Platform(line.emulator.url, SecretStr("apify_api_nobody"), user_agent="test")
-    monkeypatch.setattr(upkeep, "ledger", lambda: line.ledger)
-    monkeypatch.setattr(upkeep, "settings", lambda: load_settings(accounts={"shop": "s", "team": "t"}))
-    monkeypatch.setattr(upkeep, "platform", {"shop": elsewhere, "team": platform}.__getitem__)
+    tokens = {"shop": "s", "team": "t"}
+    monkeypatch.setattr(aborting, "ledger", lambda: line.ledger)
+    monkeypatch.setattr(aborting, "settings", lambda: load_settings(accounts=tokens))
+    monkeypatch.setattr(aborting, "platform", {"shop": elsewhere, "team": platform}.__getitem__)
+    monkeypatch.setattr(aborting, "slots", lambda: Slots(total=2, each=1))
     actor = line.emulator.actor("stray-forgotten", items=1, duration_secs=60)
     run = line.emulator.post(f"/v2/actors/{actor.replace('/', '~')}/runs")["data"]
     line.ledger.add_stray(run["id"], "forgotten")
     line.ledger.add_stray("never-was", "forgotten")
-    upkeep.abort_strays()
+    aborting.abort_stray(run["id"])
     assert line.emulator.run(run["id"])["status"] in {"ABORTING", "ABORTED"}
+    aborting.abort_stray("never-was")
+    assert "never-was" in line.ledger.strays()  # one of the accounts could not be asked
