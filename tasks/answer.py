@@ -25,7 +25,7 @@ class AnswerTask(Task):  # type: ignore[type-arg]  # see tasks/stage.py
 
 @shared_task(bind=True, base=AnswerTask, name="actorline.answer")
 def answer(self: "Task[Any, Any]", key: str) -> dict[str, Any]:
-    """The job's result, returned or raised: see DESIGN, section 5. An answer whose id has ended does nothing."""
+    """Return or raise the job's result to its caller. An answer whose id has ended does nothing."""
     try:
         job = _unanswered(key, str(self.request.id), self.backend)
     except redis.RedisError as error:  # a caller must not take it for its job's end; upkeep sends the answer again

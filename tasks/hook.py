@@ -12,7 +12,7 @@ from actorline.platform import errors as platform_errors
 from tasks.environment import installation, ledger, platform, settings
 from tasks.pipeline import send_pipeline
 
-NOT_YET_SECS = 10  # a run just created may answer 404 for a moment (fact sheet, section 4)
+NOT_YET_SECS = 10  # docs/platform-facts.md#replica-lag
 NOT_YET_TRIES = 3
 
 log = structlog.get_logger(__name__)

@@ -11,6 +11,6 @@ from tasks.environment import ledger
 
 @shared_task(base=DoorTask, name="actorline.status")
 def status(key: str) -> dict[str, Any] | None:
-    """The one shape of DESIGN section 4; None: unknown key."""
+    """Return the job's result as it is now; None: unknown key."""
     job = ledger().load(key)
     return JobResult.of(job).model_dump(mode="json") if job else None

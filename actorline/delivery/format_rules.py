@@ -1,4 +1,4 @@
-"""Which parameters go with which format (fact sheet, section 6): what contradicts itself is told, with the reason."""
+"""Which parameters go with which format (`docs/platform-facts.md#item-parameters`): contradictions are refused."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -9,7 +9,7 @@ from zlib_ng import zlib_ng
 
 from actorline.delivery.page_text import UnreadablePage
 
-BLOCK_BYTES: Final = 256 * 1024  # measured: larger blocks gain nothing (DESIGN, section 8)
+BLOCK_BYTES: Final = 256 * 1024  # measured: larger blocks gain nothing
 INFLATED_BYTES: Final = 1024 * 1024  # bounds memory whatever the ratio of compression
 COMPRESSION_LEVEL: Final = 1  # speed counts: the text is on its way from a fast wire, or through many hands
 GZIP: Final = 31  # wbits: gzip header and trailer with CRC

@@ -3,7 +3,7 @@
 from typing import Final, Protocol
 
 ROW_BYTES_MAX: Final = 32 * 1024 * 1024
-"""What is held of one row: an item has at most 9 MB (fact sheet, section 6), in CSV with each quote doubled."""
+"""What is held of one row. In CSV each quote of an item is doubled; its size: `docs/platform-facts.md#item-size`."""
 
 
 class UnreadablePage(Exception):  # noqa: N818

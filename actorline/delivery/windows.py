@@ -1,7 +1,7 @@
 """The page plan: which windows of a dataset are fetched, and when the whole is proven.
 
 A window is `[offset, offset + limit)` over *scanned* items. It is fixed before it is first fetched and never changes.
-Filters act after the window, so a short page is not the end (fact sheet, section 6). Pure: no I/O.
+Filters act after the window, so a short page is not the end (`docs/platform-facts.md#windows`). Pure: no I/O.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from actorline.delivery.receipt import Receipt
 
 PAGE_BYTES: Final = 16_000_000  # between 8 and 32 MB on the wire: an ack costs 3 ms, a lost page is cheap to repeat
-PAGE_ITEMS_MAX: Final = 249_999  # an older edition of the reference names 250,000 a request (fact sheet, section 6)
+PAGE_ITEMS_MAX: Final = 249_999  # docs/platform-facts.md#page-size
 PAGE_ITEMS_MIN: Final = 1_000  # the official client's page
 PARALLEL_PAGES: Final = 16  # as many as a worker fetches at a time
 WAVE_PAGES: Final = 256  # pages in one chord: bounds the size of a message and the work that one plan decides

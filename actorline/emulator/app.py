@@ -24,7 +24,7 @@ from actorline.emulator.world import World
 CONTROL_PREFIX: Final = "/emulator/"
 
 _RATES: Final = {"default": 60, "records": 200, "starts": 400}
-"""Requests a second for one resource (fact sheet 9, "Rate limits")."""
+"""Requests a second for one resource (`docs/platform-facts.md#rate-limits`)."""
 
 
 def make_app(profile: Profile) -> ASGIApp:

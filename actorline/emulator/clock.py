@@ -22,7 +22,7 @@ def whole_millis(at: float) -> float:
 
 
 def iso(at: float) -> str:
-    """The platform's form of a time: UTC, milliseconds, `Z` (fact sheet 1, "Basics")."""
+    """The platform's form of a time: UTC, milliseconds, `Z` (`docs/platform-facts.md#query-parameters`)."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

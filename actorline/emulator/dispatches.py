@@ -1,6 +1,6 @@
 """Dispatches: an event of a run becomes a request to each webhook that is for it, repeated until it is taken.
 
-Fact sheet 8: 2xx within 2 minutes is success; else 11 more tries, about 1, 2, 4, ... minutes apart.
+When one counts as taken, and how often it is repeated: `docs/platform-facts.md#dispatches`.
 """
 
 import asyncio

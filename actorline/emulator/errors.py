@@ -1,6 +1,6 @@
 """What the platform answers when it refuses: `{"error": {"type", "message"}}` with a status.
 
-Types and statuses: fact sheet 1, "Errors", and the table error-types.json beside the OpenAPI document.
+Types and statuses: `docs/platform-facts.md#errors`.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The formats in which items come, by the name that `format` gives them (fact sheet, section 6)."""
+"""The formats in which items come, by the name that `format` gives them (`docs/platform-facts.md#formats`)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """A run's life as a function of time: no timers, the state is worked out whenever it is asked for.
 
-Statuses and what an abort acts on: fact sheet 2, "The Run object", and 4, "Acting on a run".
+Statuses and what an abort acts on: `docs/platform-facts.md#statuses`, `docs/platform-facts.md#abort`.
 """
 
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ class Life:
         return stored + int(max(self.script.items - stored, 0) * self._share(worked, now))
 
     def reported_items(self, now: float) -> int:
-        """How many items the counters admit: they lag (fact sheet 6, "Counters lag")."""
+        """How many items the counters admit: they lag (`docs/platform-facts.md#counters-lag`)."""
         lag = self.script.counter_lag_secs
         if self.script.initial_total is not None and now < self.finished_at + lag:
             return min(self.script.initial_total, self.items(now))

@@ -1,4 +1,4 @@
-"""Query parameters as the platform reads them (fact sheet 1, "Basics"); what cannot be read is 400 invalid-value."""
+"""Query parameters as the platform reads them (`docs/platform-facts.md#query-parameters`); others are 400."""
 
 import math
 from collections.abc import Collection, Mapping

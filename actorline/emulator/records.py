@@ -1,6 +1,6 @@
 """A run's key-value store: what was put there, and what its script leaves at the run's end.
 
-Keys and their order: fact sheet 7.
+Keys and their order: `docs/platform-facts.md#record-keys`.
 """
 
 import re

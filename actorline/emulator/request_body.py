@@ -1,6 +1,6 @@
 """A request's body: read in bounded memory, and decompressed.
 
-Limit: fact sheet 2, "Size". Brotli, which the platform takes as well, is answered with 415 here.
+Limit: `docs/platform-facts.md#body-size`. Brotli, which the platform takes as well, is answered with 415 here.
 """
 
 import zlib

@@ -18,7 +18,7 @@ ORIGIN: Final = "API"
 
 @dataclass(frozen=True)
 class RunOptions:
-    """The options as really used (fact sheet 2, "The Run object")."""
+    """The options as really used (`docs/platform-facts.md#run-object`)."""
 
     build: str
     build_number: str
@@ -49,13 +49,13 @@ class Run:
         return ItemSource.of(self.life.script)
 
     def abort(self, now: float) -> None:
-        """Stops a run that can be stopped, and leaves any other as it is (fact sheet 4, "Acting on a run")."""
+        """Stops a run that can be stopped, and leaves any other as it is: `docs/platform-facts.md#abort`."""
         if self.life.status(now) in ABORTABLE:
             self.life = replace(self.life, aborted_at=now)
             self._aborted.set()
 
     def resurrect(self, now: float, timeout_secs: int | None) -> bool:
-        """Sets a run that has ended going again (fact sheet 4, "Acting on a run"). False: it hasn't ended."""
+        """Sets a run that has ended going again (`docs/platform-facts.md#resurrect`). False: it hasn't ended."""
         if not self.life.is_finished(now):
             return False
         self.life = self.life.resurrected(now, timeout_secs)
@@ -89,7 +89,7 @@ class RunBook:
         return sum(run.username == username and not run.life.is_finished(now) for run in self._by_id.values())
 
     def by_id(self, run_id: str, username: str, now: float) -> Run | None:
-        """The run, once the replica that answers has heard of it (fact sheet 4, "Replica lag")."""
+        """The run, once the replica that answers has heard of it: `docs/platform-facts.md#replica-lag`."""
         run = self._by_id.get(run_id)
         if run is None or now < run.life.created_at + run.life.script.get_lag_secs:
             return None

@@ -1,6 +1,6 @@
 """The start of a run: its options from the query, its input from the body, and what the platform refuses.
 
-Parameters, input and refusals: fact sheet 2.
+Source: `docs/platform-facts.md#start-parameters`, `docs/platform-facts.md#input`, `docs/platform-facts.md#errors`.
 """
 
 from dataclasses import dataclass

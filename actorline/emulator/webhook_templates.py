@@ -1,4 +1,4 @@
-"""The templates of a webhook: JSON with variables, bare or, if that is asked for, inside strings (fact sheet 8)."""
+"""The templates of a webhook: JSON with variables in it (`docs/platform-facts.md#webhook-templates`)."""
 
 import re
 from collections.abc import Mapping

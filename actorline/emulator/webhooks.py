@@ -1,6 +1,6 @@
 """Webhooks as they are made: ad hoc with a start, or for an Actor, an Actor task or a run, and what is refused.
 
-Fact sheet 8; OpenAPI `WebhookRepresentation`, `WebhookCreate`, `Webhook`.
+Source: `docs/platform-facts.md#ad-hoc-webhooks`, `docs/platform-facts.md#lasting-webhooks`.
 """
 
 import base64
@@ -22,7 +22,7 @@ from actorline.emulator.runs import Run
 from actorline.emulator.webhook_templates import check_headers, check_payload
 
 MAX_WEBHOOKS: Final = 100
-"""Of one user, without the ad-hoc ones (fact sheet 9)."""
+"""Of one user, without the ad-hoc ones: `docs/platform-facts.md#webhook-limit`."""
 
 EventType = Literal[
     "ACTOR.BUILD.ABORTED", "ACTOR.BUILD.CREATED", "ACTOR.BUILD.FAILED", "ACTOR.BUILD.SUCCEEDED",

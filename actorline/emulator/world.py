@@ -35,7 +35,7 @@ class World:
         self._actor_tasks[actor_task.full_name] = actor_task
 
     def actor(self, reference: str, username: str) -> Actor | None:
-        """By id, `username~name` or `~name` (fact sheet 1, "A resource is referred to by")."""
+        """By id, `username~name` or `~name`: `docs/platform-facts.md#names`."""
         return _referred(self._actors, reference, username)
 
     def actor_task(self, reference: str, username: str) -> ActorTask | None:
@@ -49,7 +49,7 @@ class World:
 
 
 def token_of(scope: Scope) -> str | None:
-    """The token of a request: `Authorization: Bearer`, or the parameter `token` (fact sheet 1, "Auth")."""
+    """The token of a request: `Authorization: Bearer`, or the parameter `token`: `docs/platform-facts.md#token`."""
     scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()

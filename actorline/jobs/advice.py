@@ -1,4 +1,4 @@
-"""What a person can do about a start that the platform refuses, by its error type (fact sheet, section 1, "Errors")."""
+"""What a person can do about a start that the platform refuses, by its error type: `docs/platform-facts.md#errors`."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,7 +1,7 @@
 """The job document, version 1: one order, as every door takes it.
 
 Unknown fields, two targets, bad names and oversized inputs are refused with the field, the reason and the nearest
-name. Facts about parameters: fact sheet sections 2 and 6.
+name. Parameters: `docs/platform-facts.md#start-parameters`, `docs/platform-facts.md#item-parameters`.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}$"
 KEY_RULE: Final = "1 to 200 of A-Z a-z 0-9 . _ - @ : +, the first a letter or digit"
 SCHEDULE_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*@\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 """`nightly@2026-11-23T03:00:00Z`: only beat makes jobs with such keys, which anybody could foretell."""
-MAX_INPUT_BYTES: Final = 9_437_184  # fact sheet, section 2: body limit, measured decompressed
+MAX_INPUT_BYTES: Final = 9_437_184  # docs/platform-facts.md#body-size
 _TASKS: Final = uuid.UUID("6f1d3c0e-2a57-5b0c-9d55-4b1c9a2f7e10")  # the namespace of keys that task ids become
 MAX_DOCUMENT_BYTES: Final = 65_536  # of an order without its input: read again at every step of its job
 MAX_QUERY_CHARS: Final = 8_000  # of `collect` in a URL: many servers take 8 kB for a request's first line
@@ -51,7 +51,7 @@ _PLAIN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 _OWNER = r"[A-Za-z0-9_.-]{3,100}"  # accounts from before the platform's stricter rule begin with any of these
 Name = Annotated[str, Field(pattern=rf"^(({_PLAIN}|{_OWNER})[/~])?{_PLAIN}$|^~{_PLAIN}$")]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
-RecordKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9!\-_.'()]{1,256}$")]  # fact sheet, section 7
+RecordKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9!\-_.'()]{1,256}$")]  # docs/platform-facts.md#record-keys
 Filled = Annotated[str, Field(min_length=1)]
 FieldName = Annotated[
     str, Field(min_length=1, pattern=r"^[^,]*$", description="No comma: lists are comma-joined"), AtMost(500)
@@ -524,7 +524,7 @@ def _query(section: Section, parameters: Mapping[str, str]) -> dict[str, str]:
 
 
 def _parameter(value: Any) -> str:
-    """As the API wants it: fact sheet, section 1 (booleans, comma-joined lists)."""
+    """Return a value as a query has it: `docs/platform-facts.md#query-parameters`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return ",".join(value) if isinstance(value, list) else str(value)

@@ -1,4 +1,4 @@
-"""Writes that are on Redis's disk before anything is paid for (DESIGN, section 6, step 1)."""
+"""Writes that are on Redis's disk before anything is paid for."""
 
 import time
 from collections.abc import Sequence

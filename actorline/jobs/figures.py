@@ -1,6 +1,6 @@
 """A run's figures settle some seconds after its end: cost and stats are read once more, and kept.
 
-"The first response after completion can still show preliminary" ones: fact sheet, section 2, "Finished figures lag".
+The first response after the end may hold preliminary ones: `docs/platform-facts.md#final-figures`.
 """
 
 from typing import Final

@@ -19,7 +19,7 @@ from actorline.platform.datasets import get_dataset
 from actorline.settings import Settings
 
 WAVE_TRIES: Final = 4  # waves that bring nothing before the missing pages are given up; each page has had its own tries
-LAG_LOOK_SECS: Final = 2.0  # counters lag for 5 to 10 s (fact sheet, section 6)
+LAG_LOOK_SECS: Final = 2.0  # docs/platform-facts.md#counters-lag
 WAVE_BACK_OFF_SECS: Final = (2.0, 10.0, 30.0)
 
 

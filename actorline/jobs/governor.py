@@ -18,10 +18,10 @@ from actorline.platform.client import Answered
 
 log = structlog.get_logger(__name__)
 
-# Requests a second (fact sheet, section 9): 60 for each resource, 200 for the records of a store.
+# Requests a second: docs/platform-facts.md#rate-limits
 PER_SECOND: Final = {"datasets": 60, "key-value-stores": 60, "records": 200}
 LEARNED_SECS: Final = 3600
-HOLD_SECS: Final = 0.5  # "DELAY = 500 ms" after a 429 that names no other (section 9)
+HOLD_SECS: Final = 0.5  # after a 429 that names no other: docs/platform-facts.md#back-off
 WAIT_MAX_SECS: Final = 30.0  # longer than that is no rate limit but a fault, which the caller's own retries meet
 
 

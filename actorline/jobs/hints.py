@@ -11,7 +11,7 @@ from actorline.jobs.states import State
 from actorline.platform.marker import read_marker
 from actorline.platform.webhooks import RUN_CREATED, RUN_ENDED, RunEvent
 
-DISPATCH_SECS: Final = 3 * 86_400  # the platform repeats a dispatch for about 32 hours (fact sheet, section 8)
+DISPATCH_SECS: Final = 3 * 86_400  # longer than the platform repeats one: docs/platform-facts.md#dispatches
 HINTED_SECS: Final = 86_400  # an unclear start is settled within minutes
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

@@ -43,7 +43,7 @@ class Hook(BaseModel):
         return {"actorId" if self.target == "actor" else "actorTaskId": self.target_id}
 
     def fits(self, run: Run) -> bool:
-        """Whether it is a run of the target. A metamorph changes a run's Actor (fact sheet, section 4)."""
+        """Whether it is a run of the target. A metamorph changes a run's Actor: `docs/platform-facts.md#metamorph`."""
         if self.target == "actor_task":
             return run.actor_task_id == self.target_id
         return run.act_id == self.target_id or bool(run.metamorphs)

@@ -26,7 +26,7 @@ from actorline.platform.runs import Run, abort_run, get_run, list_runs
 from actorline.settings import Settings
 
 POLL_STATES: Final = frozenset({State.RUNNING, State.ABORTING})
-MISSING_SECS: Final = 40.0  # a run just created, or a replica that lags, may answer 404 (fact sheet, section 4)
+MISSING_SECS: Final = 40.0  # a run that exists may be 404 for a while: docs/platform-facts.md#replica-lag
 MISSING_LOOK_SECS: Final = 5.0
 HINTED_POLL_SECS: Final = 2.0
 HINTED_SECS: Final = 20.0  # for so long the GET may lag behind a webhook that tells of the run's end

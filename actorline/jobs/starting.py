@@ -1,4 +1,4 @@
-"""The stage *start*: one job, one paid run, whatever dies on the way (DESIGN, section 6).
+"""The stage *start*: one job, one paid run, whatever dies on the way.
 
 An intent is on Redis's disk before the POST goes out. What becomes of the POST is one of four: a run; certainly none,
 for good; certainly none, for now; or unclear. An unclear one, and an intent that an execution which died left behind,
@@ -63,7 +63,7 @@ INPUT_TRIES: Final = 8  # four minutes with HOLD_SECS between them
 INPUT_WAITS: Final = (
     "As many inputs are being read from its host, or for its account, as may be: this one is next in turn."
 )
-NO_MEMORY: Final = "actor-memory-limit-exceeded"  # fact sheet, section 1; another run may need less
+NO_MEMORY: Final = "actor-memory-limit-exceeded"  # another run may need less: docs/platform-facts.md#errors
 NO_PARQUET: Final = (
     "Parquet needs pyarrow, which isn't installed where the workers run. Nothing was started. "
     "Install actorline[parquet] there, or order another collect.format."

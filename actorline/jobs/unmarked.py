@@ -13,7 +13,7 @@ from actorline.platform.client import Platform
 from actorline.platform.key_value_stores import open_record
 from actorline.platform.runs import RunSummary, get_run
 
-INPUT: Final = "INPUT"  # the record that holds a run's input (fact sheet, section 2)
+INPUT: Final = "INPUT"  # docs/platform-facts.md#input
 BLOCK_BYTES: Final = 256 * 1024
 
 
@@ -59,8 +59,8 @@ class _Target:
 
 
 def _has_input(platform: Platform, run: RunSummary, is_ours: Callable[[bytes], bool]) -> bool:
-    """Whether the run's INPUT can be ours. Each start of ours has one, and a store is read after write (fact sheet,
-    section 7): a run without INPUT is somebody else's.
+    """Whether the run's INPUT can be ours. Each start of ours has one, and a record can be read as soon as it
+    was written (`docs/platform-facts.md#records`): a run without INPUT is somebody else's.
     """
     try:
         with contextlib.closing(open_record(platform, run.default_key_value_store_id, INPUT)) as record:

@@ -208,7 +208,7 @@ def _open_pool(token: SecretStr, user_agent: str) -> requests.Session:
 
 
 def _answered(response: requests.Response) -> Answered:
-    """`X-RateLimit-Limit` stands in each answer (fact sheet, section 9)."""
+    """Return what a response says of the rate: `docs/platform-facts.md#rate-limits`."""
     return Answered(
         rate_limit=int_header(response, "X-RateLimit-Limit"),
         is_refused=response.status_code == HTTPStatus.TOO_MANY_REQUESTS,
@@ -233,7 +233,7 @@ def _checked(token: SecretStr) -> SecretStr:
 
 
 def _unwrap(response: requests.Response) -> Any:
-    """What stands in `data` (fact sheet, section 1); a page of HTML with status 200 is a proxy's, not the API's."""
+    """Return what stands in `data`: `docs/platform-facts.md#envelope`."""
     try:
         body = orjson.loads(response.content)
     except ValueError:

@@ -29,7 +29,7 @@ class Dataset(Resource):
     name: str | None = None
     act_run_id: str | None = None
     item_count: int
-    """Lags by 5 to 10 s (fact sheet, section 6): never a reason to stop reading."""
+    """Lags (`docs/platform-facts.md#counters-lag`): never a reason to stop reading."""
     clean_item_count: int | None = None
     created_at: datetime | None = None
     modified_at: datetime | None = None
@@ -37,7 +37,7 @@ class Dataset(Resource):
 
 
 class ItemsPage(Body):
-    """One window of a dataset, open for reading: raw bytes in the format asked for (fact sheet, section 6)."""
+    """One window of a dataset, open for reading, in the format asked for (`docs/platform-facts.md#windows`)."""
 
     scanned: int | None
     """How many stored items the window covered, also those a filter dropped; 0 is the dataset's end."""

@@ -88,8 +88,8 @@ class NotFound(PlatformError): ...
 class InvalidRequest(PlatformError): ...
 
 
-# Sources disagree about the status of these: `invalid-token` comes with 400 or 401, the capacity types with 402 or 403
-# (fact sheet, section 1, "Errors"). So the type decides.
+# Sources disagree about the status of these: `invalid-token` comes with 400 or 401, the capacity types with 402 or 403.
+# So the type decides: docs/platform-facts.md#errors
 BY_TYPE: Final[Mapping[str, type[PlatformError]]] = MappingProxyType(
     {
         "actor-memory-limit-exceeded": CapacityExceeded,
@@ -101,7 +101,7 @@ BY_TYPE: Final[Mapping[str, type[PlatformError]]] = MappingProxyType(
 )
 
 # 408 covers the transient `operation-timed-out`, `socket-closed` and `socket-destroyed`, and the synchronous endpoints'
-# `run-timeout-exceeded`, after which the run goes on (section 3): none of them is a refusal. A 501 is one: the server
+# `run-timeout-exceeded`, after which the run goes on: none of them is a refusal. A 501 is one: the server
 # lacks the call, and no repetition brings it (RFC 9110, section 15.6.2).
 BY_STATUS: Final[Mapping[int, type[PlatformError]]] = MappingProxyType(
     {

@@ -63,7 +63,7 @@ def error_from_fault(error: requests.RequestException, *, method: str, url: str)
 
 
 def _error_detail(response: requests.Response) -> dict[str, Any]:
-    """What stands under `error` (fact sheet, section 1, "Errors"), or {} if the body isn't the API's."""
+    """Return what stands under `error` (`docs/platform-facts.md#errors`), or {} if the body isn't the API's."""
     try:
         body = orjson.loads(next(response.iter_content(ERROR_BODY_MAX_BYTES), b""))
     except (requests.RequestException, ValueError):

@@ -1,4 +1,4 @@
-"""Key-value stores: their keys, and one record (fact sheet, section 7)."""
+"""Key-value stores: their keys, and one record (`docs/platform-facts.md#key-value-stores`)."""
 
 from collections.abc import Iterator
 from typing import ClassVar, Final

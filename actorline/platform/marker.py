@@ -1,6 +1,6 @@
 """The marker that tells our own runs: it goes out in the start's `User-Agent` and comes back in `meta.userAgent`.
 
-Source: fact sheet, section 5, carrier A. Short printable ASCII, because the platform's length limit is not known.
+Source: `docs/platform-facts.md#marker`. Short printable ASCII, because the platform's length limit is not known.
 """
 
 import contextlib
@@ -100,8 +100,8 @@ def list_ours(
 
 
 def _with_user_agents(platform: Platform, runs: Iterable[RunSummary]) -> Iterator[tuple[RunSummary, str | None]]:
-    """Each run that may have been started through the API, with its user agent, which list items may lack
-    (fact sheet, section 4).
+    """Each run that may have been started through the API, with its user agent, which list items may lack:
+    `docs/platform-facts.md#marker`.
     """
     for run in runs:
         user_agent = run.meta.user_agent

@@ -64,5 +64,5 @@ def path_segment(name: str) -> str:
 
 
 def safe_id(name_or_id: str) -> str:
-    """The path segment of an id, `user/name` or `user~name`; a `/` is sent as `~` (fact sheet, section 1)."""
+    """The path segment of an id, `user/name` or `user~name`; a `/` is sent as `~`: `docs/platform-facts.md#names`."""
     return path_segment(name_or_id.replace("/", "~"))

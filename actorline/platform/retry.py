@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-# "DELAY = 500 ms; wait a random time in [DELAY, 2*DELAY]; double DELAY; repeat" (fact sheet, section 9).
+# docs/platform-facts.md#back-off
 FIRST_DELAY_S: Final = 0.5
 # Four waits are 7.5 to 15 s in all: the official client's number, and long enough for a gateway to restart.
 MAX_ATTEMPTS: Final = 5
 # No attempt begins later than this after the first: the caller is a task that holds a worker's slot, and can come back.
 RETRY_SPAN_S: Final = 20.0
-# No `Retry-After` is documented (section 9), so a long one is more likely a mistake than a promise.
+# No `Retry-After` is documented, so a long one is more likely a mistake than a promise.
 MAX_RETRY_AFTER_S: Final = 60.0
 
 

@@ -11,7 +11,7 @@ from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.resource import Resource, safe_id
 
-# Fact sheet, section 2, table of statuses. Any other, also one the platform adds tomorrow, counts as still running.
+# docs/platform-facts.md#statuses. Any other, also one the platform adds tomorrow, counts as still running.
 TERMINAL_STATUSES: Final = frozenset({"SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"})
 
 TRANSITIONAL_STATUSES: Final = frozenset({"READY", "RUNNING", "TIMING-OUT", "ABORTING"})
@@ -19,7 +19,7 @@ TRANSITIONAL_STATUSES: Final = frozenset({"READY", "RUNNING", "TIMING-OUT", "ABO
 # "The default value as well as the maximum is 1000" (OpenAPI, components/parameters/limit).
 LIST_LIMIT: Final = 1000
 
-# A log has at most 10,485,760 characters (fact sheet, section 4) of up to 4 bytes.
+# A log has at most 10,485,760 characters of up to 4 bytes: docs/platform-facts.md#log
 LOG_MAX_BYTES: Final = 4 * 10_485_760
 LOG_TAIL_BYTES: Final = 65_536
 
@@ -88,19 +88,19 @@ class Run(RunSummary):
 
 
 def get_run(platform: Platform, run_id: str) -> Run:
-    """The run as it is now. Raises NotFound also in the first seconds after a start (fact sheet, section 4)."""
+    """The run as it is now. Raises NotFound also just after a start: `docs/platform-facts.md#replica-lag`."""
     return Run.from_platform(platform.get_data(f"actor-runs/{safe_id(run_id)}"))
 
 
 def wait_for_run(platform: Platform, run_id: str, seconds: int) -> Run:
-    """The run as soon as it has ended, or as it is after `seconds` (at most 60: fact sheet, section 4). The platform's
-    read time-out must be longer.
+    """The run as soon as it has ended, or as it is after `seconds` (at most 60: `docs/platform-facts.md#waiting`).
+    The platform's read time-out must be longer.
     """
     return Run.from_platform(platform.get_data(f"actor-runs/{safe_id(run_id)}", {"waitForFinish": seconds}))
 
 
 def abort_run(platform: Platform, run_id: str, *, gracefully: bool = False) -> Run:
-    """Asks for an end; does nothing to a run that has ended, so it is safe to repeat (fact sheet, section 4).
+    """Asks for an end; does nothing to a run that has ended, so it is safe to repeat: `docs/platform-facts.md#abort`.
 
     The status goes ABORTING, then ABORTED, after up to 30 s if `gracefully`: go on polling until it is terminal.
     """
@@ -112,9 +112,9 @@ def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[s
     """All runs of the account started at or after `started_after` (aware), oldest first, each once.
 
     No run that was in the list when the listing began, and still is, is missed: each page begins at the time the last
-    one ended with (`startedAfter` is inclusive: fact sheet, section 4), not at an offset, since offsets shift when
-    runs are deleted or leave the `status` asked for. Neither `total` nor `limit` is believed ("you should never rely
-    on a specific value": fact sheet, section 1): the end is where nothing new lies behind an offset.
+    one ended with (`startedAfter` is inclusive: `docs/platform-facts.md#run-lists`), not at an offset, since offsets
+    shift when runs are deleted or leave the `status` asked for. Neither `total` nor `limit` is believed
+    (`docs/platform-facts.md#lists`): the end is where nothing new lies behind an offset.
     """
     if started_after.tzinfo is None:
         raise ValueError("started_after needs a time zone")
@@ -138,7 +138,7 @@ def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[s
 def get_log_tail(platform: Platform, run_id: str, lines: int = 20) -> list[str]:
     """The last `lines` lines of the log, out of its last 64 kB; the log is read through, but never held.
 
-    Source: fact sheet, section 4, `GET /v2/logs/{runId}`; there is no way to ask for the end only.
+    There is no way to ask for the end only: `docs/platform-facts.md#log`.
     """
     tail, size_bytes = bytearray(), 0
     with Body(platform.stream(f"logs/{safe_id(run_id)}", headers={"Accept-Encoding": "gzip"})) as log:

@@ -15,7 +15,7 @@ from requests.auth import AuthBase
 
 from actorline.authorities import VerifyingAdapter, authorities_context
 
-# A record is redirected once, to the storage (fact sheet, section 7).
+# A record is redirected once, to the storage: docs/platform-facts.md#records
 MAX_REDIRECTS: Final = 5
 
 

@@ -1,6 +1,6 @@
 """The start of a run: one POST that is never repeated blindly, because there is no idempotency key for it.
 
-Source: fact sheet, sections 2 and 5; OpenAPI paths /v2/actors/{actorId}/runs and /v2/actor-tasks/{actorTaskId}/runs.
+Source: `docs/platform-facts.md#start-parameters`, `docs/platform-facts.md#no-idempotency-key`.
 """
 
 import contextlib

@@ -1,7 +1,6 @@
 """The synchronous endpoints: one POST that starts a run and is answered with what it left, within 300 s.
 
-Its body has no run id, so who sends it finds the run by the marker. Source: fact sheet, section 3; OpenAPI paths
-/v2/actors/{actorId}/run-sync and /run-sync-get-dataset-items, and those of Actor tasks.
+Its body has no run id, so who sends it finds the run by the marker: `docs/platform-facts.md#synchronous-endpoints`.
 """
 
 import re
@@ -42,7 +41,7 @@ def run_sync(
         with response:
             return _run_of(platform, response)
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if wants_items and media_type == "application/json":  # older servers: the run, still RUNNING (section 3)
+    if wants_items and media_type == "application/json":  # older servers: the run, still RUNNING
         with response:
             return _told_run(response)
     if not wants_items:

@@ -1,6 +1,6 @@
 """Webhooks: what the platform sends us when a run begins or ends, for one run (ad hoc) or for all of an Actor.
 
-Source: fact sheet, section 8; OpenAPI /v2/webhooks, /v2/webhooks/{webhookId}, schema WebhookRepresentation.
+Source: `docs/platform-facts.md#ad-hoc-webhooks`, `docs/platform-facts.md#lasting-webhooks`.
 """
 
 import base64
@@ -88,7 +88,7 @@ def create_webhook(
 ) -> Webhook:
     """Makes the webhook, or answers the one that has the key already. `condition`: `actorId` or `actorTaskId`.
 
-    Raises Forbidden, type `too-many-webhooks`, where the account has its 100 (fact sheet, section 9).
+    Raises Forbidden, type `too-many-webhooks`, where the account has its 100: `docs/platform-facts.md#webhook-limit`.
     """
     body = {**receiver.described(events, idempotency_key), "condition": dict(condition)}
     return Webhook.from_platform(platform.post_json("webhooks", body))

@@ -2,7 +2,7 @@
 
 What is kept from Prism, and why: binary records, since it takes every body for text (tests/integration/test_targets.py
 delivers them); answers 5xx, which the document doesn't describe; input for an Actor that is JSON but no object, which
-the document refuses and the platform takes ("any content type": fact sheet, section 2).
+the document refuses and the platform takes (`docs/platform-facts.md#input`).
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """The official client, through Prism: what it reads is what the emulator generated, and in the document's form.
 
-One exception to the document: without an input the client starts an Actor with `null` (fact sheet, section 2), where
-the document asks for an object; so an input is always given here.
+One exception to the document: without an input the client starts an Actor with `null`
+(`docs/platform-facts.md#input`), where the document asks for an object; so an input is always given here.
 """
 
 import json

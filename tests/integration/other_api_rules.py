@@ -1,6 +1,6 @@
 """What the platform's reference allows in a request to the second API, and what of it a request breaks.
 
-Sources: fact sheet, sections 1, 2, 4, 6 and 7; OpenAPI, the paths named in `ENDPOINTS`.
+Sources: `docs/platform-facts.md`; OpenAPI, the paths named in `ENDPOINTS`.
 """
 
 import json

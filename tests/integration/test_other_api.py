@@ -455,7 +455,7 @@ class OpenApi:
         return part
 
     def _fits(self, value: str, schema: dict[str, Any]) -> bool:
-        """A value in a query against a simple schema; booleans and lists are written as section 1 of the facts says."""
+        """A value in a query against a simple schema; written as `docs/platform-facts.md#query-parameters` says."""
         pattern = {"number": r"-?\d+(\.\d+)?", "integer": r"-?\d+", "boolean": "true|false|1|0"}.get(schema["type"])
         number_fits = "minimum" not in schema or schema["minimum"] <= float(value) <= schema["maximum"]
         return (

@@ -18,7 +18,7 @@ from actorline.emulator.starts import StartOrder, start_run
 from actorline.emulator.webhooks import parse_ad_hoc
 
 ACTOR_PREFIXES: Final = ("/v2/actors/{actor}", "/v2/acts/{actor}")
-"""The second one is deprecated and works (fact sheet 1, "Canonical Actor prefix")."""
+"""The second one is deprecated and works (`docs/platform-facts.md#addresses`)."""
 
 ACTOR_TASK_PREFIX: Final = "/v2/actor-tasks/{actor_task}"
 

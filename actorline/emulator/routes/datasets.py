@@ -21,7 +21,7 @@ from actorline.emulator.runs import Run
 from actorline.emulator.transforms import Transform
 
 NO_LIMIT: Final = 999_999_999_999
-"""X-Apify-Pagination-Limit of a request without one (fact sheet 6, "Response headers")."""
+"""X-Apify-Pagination-Limit of a request without one (`docs/platform-facts.md#pagination-headers`)."""
 
 
 @dataclass(frozen=True)

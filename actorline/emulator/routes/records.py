@@ -87,7 +87,7 @@ async def _put_record(call: Call) -> Response:
 
 
 def _record_answer(call: Call, key: str, found: Record) -> Response:
-    """As stored, or decompressed for a client that doesn't accept the encoding (fact sheet 7)."""
+    """As stored, or decompressed for a client that doesn't accept the encoding (`docs/platform-facts.md#records`)."""
     headers = {"Content-Type": found.content_type, "Vary": "Accept-Encoding"}
     if call.params.flag("attachment"):
         headers["Content-Disposition"] = f'attachment; filename="{key}"'

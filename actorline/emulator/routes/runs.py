@@ -18,7 +18,7 @@ from actorline.emulator.runs import ORIGIN, Run
 
 MAX_LISTED_RUNS: Final = 1000
 MAX_WAIT_SECS: Final = 60.0
-"""A longer wait is clamped, not refused (fact sheet 4, "waitForFinish maximum")."""
+"""A longer wait is clamped, not refused (`docs/platform-facts.md#waiting`)."""
 
 LAST_RUN_PREFIXES: Final = (
     "/v2/actors/{actor}/runs/last",

@@ -1,4 +1,4 @@
-"""The synchronous endpoints: a start that is answered with what the run left (fact sheet 3)."""
+"""The synchronous endpoints, which return what the run left: `docs/platform-facts.md#synchronous-endpoints`."""
 
 from typing import Final
 

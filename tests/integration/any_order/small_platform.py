@@ -1,6 +1,6 @@
 """A platform in memory, as requests sees it: runs that come late and show late, counters that lag, odd answers.
 
-It keeps what the platform promises (fact sheet, sections 2, 4 to 6) and does what it may do; nothing here is taken from
+It keeps what the platform promises (`docs/platform-facts.md`) and does what it may do; nothing here is taken from
 the emulator.
 """
 

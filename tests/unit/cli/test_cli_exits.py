@@ -1,4 +1,4 @@
-"""The table of exit codes (DESIGN, section 9)."""
+"""The table of exit codes."""
 
 import pytest
 
