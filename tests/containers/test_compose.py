@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
-from real_parts import TOKEN, wait_for
+from real_parts import ROOT, TOKEN, wait_for
 
 pytestmark = pytest.mark.timeout(600)  # the first test builds the image
 
