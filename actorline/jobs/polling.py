@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from actorline.errors import Code, Reason
-from actorline.jobs.attempts import next_attempt
+from actorline.jobs.attempt import next_attempt
 from actorline.jobs.brake import is_paused
 from actorline.jobs.ending import STOP_CODES, STOP_EVENTS, end_job, judge_end, stop_reason
 from actorline.jobs.failure_policy import FAILURES, Chance, has_come, next_chance

@@ -5,7 +5,7 @@ from typing import Final
 
 from actorline.errors import Code, Refused
 from actorline.jobs.allowance import Allowance, allowance_of
-from actorline.jobs.attempts import next_attempt
+from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job
 from actorline.jobs.ledger import Ledger

@@ -1,4 +1,31 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 from hypothesis import settings
+
+from actorline.jobs.document import parse_document
+from actorline.jobs.job import Job
+from actorline.jobs.states import State
 
 settings.register_profile("unit", deadline=None)  # a machine that is busy is no bug
 settings.load_profile("unit")
+
+
+@pytest.fixture
+def make_job() -> Callable[..., Job]:
+    """A job as the ledger would load it; `order` are fields of its document."""
+
+    def make(*, order: dict[str, Any] | None = None, **fields: Any) -> Job:
+        document = parse_document(order or {"actor": "apify/x"})
+        known = {"key": "k", "hash": document.body_hash(), "state": State.QUEUED, "epoch": 1, "attempt": 1}
+        stored = {
+            name: json.dumps(value) if name in {"reason", "intent", "resurrection"} else value
+            for name, value in fields.items()
+        }
+        return Job.model_validate(
+            {**known, "queued_at": 1000.0, "document": document.model_dump_json(exclude={"input"}), **stored}
+        )
+
+    return make

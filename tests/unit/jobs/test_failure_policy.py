@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from actorline.errors import Refused
-from actorline.jobs.attempts import next_attempt
+from actorline.jobs.attempt import next_attempt
 from actorline.jobs.failure_policy import Chance, next_chance
 from actorline.jobs.job import Job
 from actorline.jobs.log_end import shortened
