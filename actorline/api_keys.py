@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from actorline.errors import Code, Refused
-from actorline.jobs.audit import record
-from actorline.jobs.ledger import Client, Ledger
 from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import Sender
+from actorline.ledger.audit import record
+from actorline.ledger.ledger import Client, Ledger
 
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
 PREFIX: Final = "actorline"

@@ -29,8 +29,8 @@ from actorline.isolated_celery import IsolatedCelery
 from actorline.jobs.document import JobDocument, fresh_key, parse_document
 from actorline.jobs.job import JobResult
 from actorline.jobs.outcome import exception_for
-from actorline.jobs.redis_faults import describe_fault, is_tls_fault
 from actorline.jobs.states import TERMINAL
+from actorline.ledger.faults import describe_fault, is_tls_fault
 from actorline.settings import load_settings
 
 STATUS_EVERY_SECS: Final = 1.0

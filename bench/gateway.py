@@ -21,7 +21,7 @@ from typing import Final, cast
 
 from stand import LOOK_SECS, START_SECS, Meter
 
-from actorline.jobs.ledger import Ledger, connect
+from actorline.ledger.ledger import Ledger, connect
 from workers.stack import find_valkey
 
 GATEWAY_CORE: Final = {0}

@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any, Final
 
 from actorline.client import Client
-from actorline.jobs.ledger import Ledger, connect
+from actorline.ledger.ledger import Ledger, connect
 from actorline.redis_address import next_database
 
 TOKEN: Final = "apify_api_emulator"

@@ -9,9 +9,9 @@ from actorline.jobs.job import Job
 from actorline.jobs.notify_door import NotToldError, send_notice
 from actorline.jobs.notify_task import DEFAULT_QUEUE, reserved_problem
 from actorline.jobs.notifying import event_of, next_try, secs_until_notice, task_id_of
-from actorline.jobs.outside_places import WAIT_SECS, NoPlaceError, OutsidePlaces, Place, PlaceTakenError
 from actorline.jobs.states import TERMINAL
 from actorline.jobs.stopping import GivenBackError
+from actorline.ledger.outside_places import WAIT_SECS, NoPlaceError, OutsidePlaces, Place, PlaceTakenError
 from tasks.environment import ledger, new_execution, settings
 from tasks.pipeline import care_for_now
 

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from celery import Celery
 
-from actorline.jobs.ledger import Ledger, connect
+from actorline.ledger.ledger import Ledger, connect
 
 TOKEN = "apify_api_emulator"
 ROOT = Path(__file__).parents[1]

@@ -7,10 +7,10 @@ import redis
 import structlog
 
 from actorline.errors import Code, Refused, Unavailable
-from actorline.jobs.accounts import check_owner, read_owner
-from actorline.jobs.durability import check_server, read_server
-from actorline.jobs.ledger import Ledger, connect
-from actorline.jobs.redis_faults import describe_fault
+from actorline.ledger.accounts import check_owner, read_owner
+from actorline.ledger.durability import check_server, read_server
+from actorline.ledger.faults import describe_fault
+from actorline.ledger.ledger import Ledger, connect
 from actorline.platform.errors import PlatformUnavailable
 from actorline.settings import Settings
 

@@ -5,7 +5,7 @@ from typing import Any
 import redis
 import structlog
 
-from actorline.jobs.tally import note_worker
+from actorline.ledger.tally import note_worker
 from actorline.settings import load_settings
 from config.queues import kinds_of
 from tasks.environment import ledger

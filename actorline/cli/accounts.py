@@ -8,7 +8,7 @@ from actorline.cli.jobs import AsJson
 from actorline.cli.output import out, print_json
 from actorline.cli.stack import attach
 from actorline.errors import Code, Refused, Unavailable
-from actorline.jobs.accounts import Owner, list_owners, move_account, read_owner
+from actorline.ledger.accounts import Owner, list_owners, move_account, read_owner
 from actorline.platform.errors import PlatformUnavailable
 from actorline.settings import Settings, load_settings
 

@@ -8,8 +8,8 @@ from rich.markup import escape
 from actorline.cli.jobs import AsJson
 from actorline.cli.output import out, print_json, say
 from actorline.cli.stack import attach
-from actorline.jobs.audit import read_audit
 from actorline.jobs.job import iso_time
+from actorline.ledger.audit import read_audit
 from actorline.settings import load_settings
 
 

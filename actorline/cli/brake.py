@@ -7,12 +7,12 @@ import typer
 from actorline.cli.jobs import AsJson
 from actorline.cli.output import print_json, say
 from actorline.cli.stack import attach
-from actorline.jobs.accounts import list_owners
-from actorline.jobs.audit import record
-from actorline.jobs.brake import EVERY_ACCOUNT
-from actorline.jobs.brake import pause as put_on
-from actorline.jobs.brake import resume as take_off
 from actorline.jobs.sender import FROM_TERMINAL
+from actorline.ledger.accounts import list_owners
+from actorline.ledger.audit import record
+from actorline.ledger.pause import EVERY_ACCOUNT
+from actorline.ledger.pause import pause as put_on
+from actorline.ledger.pause import resume as take_off
 from actorline.settings import load_settings
 
 Account = Annotated[str | None, typer.Option(help="Alias of the account; left out: every account")]

@@ -6,8 +6,8 @@ from kombu.exceptions import OperationalError
 from actorline.cli.exits import Exit, exit_of_reason
 from actorline.cli.output import print_refusal, say
 from actorline.errors import Code, Reason, Refused, Unavailable
-from actorline.jobs.durability import NotDurableError
-from actorline.jobs.redis_faults import describe_fault
+from actorline.ledger.durability import NotDurableError
+from actorline.ledger.faults import describe_fault
 from actorline.settings import SettingsError
 
 

@@ -16,12 +16,12 @@ from actorline.errors import Code, Refused
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job, JobResult
-from actorline.jobs.ledger import Ledger
-from actorline.jobs.listing import Cursor, list_jobs
 from actorline.jobs.messages import wake_workers
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.jobs.unattended import describe_unattended
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.listing import Cursor, list_jobs
 from actorline.settings import load_settings
 
 Key = Annotated[str, typer.Argument(help="The job's key", metavar="KEY")]

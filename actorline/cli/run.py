@@ -16,7 +16,6 @@ from actorline.cli.watching import Interrupts, follow, lost_redis
 from actorline.delivery.formats import FORMATS
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
-from actorline.jobs.brake import is_paused
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job, JobResult
@@ -24,6 +23,7 @@ from actorline.jobs.messages import wake_workers
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.jobs.submit import Submitted, fill_sink, submit
+from actorline.ledger.pause import is_paused
 from actorline.platform.runs import TERMINAL_STATUSES
 from actorline.settings import Settings, load_settings
 

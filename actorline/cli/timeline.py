@@ -7,7 +7,7 @@ from typing import Any
 
 from actorline.cli.output import out
 from actorline.jobs.job import iso_time
-from actorline.jobs.ledger import TimelineEntry
+from actorline.ledger.ledger import TimelineEntry
 
 
 def print_timeline(entries: list[TimelineEntry]) -> None:

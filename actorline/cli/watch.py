@@ -12,8 +12,8 @@ from actorline.cli.output import print_json, print_result, say
 from actorline.cli.stack import attach
 from actorline.cli.watching import Interrupts, follow
 from actorline.jobs.job import Job, JobResult, Progress
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import LIVE
+from actorline.ledger.ledger import Ledger
 from actorline.settings import load_settings
 
 MOST_OF_A_STATE: Final = 200

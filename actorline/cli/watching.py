@@ -12,10 +12,10 @@ import redis
 from actorline.cli.live_table import live_table
 from actorline.cli.output import say
 from actorline.errors import Code, Unavailable
-from actorline.jobs.durability import read_server
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
-from actorline.jobs.redis_faults import DISK_FULL, describe_fault
+from actorline.ledger.durability import read_server
+from actorline.ledger.faults import DISK_FULL, describe_fault
+from actorline.ledger.ledger import Ledger
 from actorline.platform.runs import TERMINAL_STATUSES
 
 LOOK_SECS: Final = 0.25

@@ -32,7 +32,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return EXIT_UNAVAILABLE
     except redis.RedisError as error:
-        from actorline.jobs.redis_faults import describe_fault
+        from actorline.ledger.faults import describe_fault
 
         sys.stderr.write(f"Redis can't be used: {describe_fault(error)}. Nothing listens.\n")
         return EXIT_UNAVAILABLE

@@ -19,8 +19,8 @@ from actorline.api_keys import ApiKey, KeyRing, digest, name_in, read_keys
 from actorline.errors import Code, Refused
 from actorline.gateway.local_user import user_of
 from actorline.gateway.problems import Fault
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.rights import EVERYTHING, Rights
+from actorline.ledger.ledger import Ledger
 
 FRESH_SECS: Final = 1.0  # a revoked key opens nothing after that; one look-up a second in the place of one a request
 CLOSED_FILE: Final = "http-needs-a-key"

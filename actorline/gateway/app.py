@@ -24,8 +24,8 @@ from actorline.gateway.shares import Shares
 from actorline.gateway.starting import Starter
 from actorline.gateway.streams import Downloads
 from actorline.gateway.waiting import Timelines
-from actorline.jobs.account_index import AccountIndex
-from actorline.jobs.ledger import Ledger
+from actorline.ledger.account_index import AccountIndex
+from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 
 ROUTERS: Final = (jobs.router, events.router, rows.router, webhooks.router, health.router, metrics.router)

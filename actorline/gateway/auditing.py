@@ -8,8 +8,8 @@ import structlog
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.sender import Sender
+from actorline.ledger.ledger import Ledger
 
 log = structlog.get_logger("audit")
 

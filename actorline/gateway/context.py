@@ -19,12 +19,12 @@ from actorline.gateway.shares import Shares
 from actorline.gateway.starting import Starter
 from actorline.gateway.streams import Downloads
 from actorline.gateway.waiting import Timelines
-from actorline.jobs.account_index import AccountIndex
 from actorline.jobs.document import is_key, shown_key
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.rights import Scope
 from actorline.jobs.sender import Sender
+from actorline.ledger.account_index import AccountIndex
+from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 
 

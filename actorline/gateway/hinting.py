@@ -13,8 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from actorline.gateway.grouping import Groups
 from actorline.gateway.starting import Starter
 from actorline.jobs.hints import Hint, HookRun, LookNow, take_hints
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.receiver import accepted_digests, digest
+from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 
 FRESH_SECS: Final = 1.0

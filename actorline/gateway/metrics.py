@@ -9,9 +9,9 @@ from prometheus_client.registry import Collector
 
 from actorline import __version__
 from actorline.errors import Code
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import State
-from actorline.jobs.tally import Tally, read_tally
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.tally import Tally, read_tally
 
 NANO: Final = 1_000_000_000
 NO_FAILURE: Final = frozenset({

@@ -8,7 +8,7 @@ from limits.storage import RedisStorage
 
 from actorline.errors import Code
 from actorline.gateway.problems import Fault
-from actorline.jobs.ledger import Ledger
+from actorline.ledger.ledger import Ledger
 
 MINUTE_SECS: Final = 60
 

@@ -18,8 +18,8 @@ from starlette.routing import compile_path
 from actorline.delivery.reading import NoDeliveryError
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Reason, Refused, Unavailable
-from actorline.jobs.durability import NotDurableError
-from actorline.jobs.redis_faults import describe_fault
+from actorline.ledger.durability import NotDurableError
+from actorline.ledger.faults import describe_fault
 
 log = structlog.get_logger(__name__)
 

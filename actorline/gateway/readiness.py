@@ -8,8 +8,8 @@ import redis
 from starlette.concurrency import run_in_threadpool
 
 from actorline.errors import Unavailable
-from actorline.jobs.durability import check_server
-from actorline.jobs.ledger import Ledger
+from actorline.ledger.durability import check_server
+from actorline.ledger.ledger import Ledger
 
 FRESH_SECS: Final = 1.0
 

@@ -8,7 +8,7 @@ from typing import Final
 import redis
 import structlog
 
-from actorline.jobs.ledger import Ledger
+from actorline.ledger.ledger import Ledger
 
 BLOCK_MS: Final = 200  # how long a new request may wait until it is part of the read
 PAUSE_SECS: Final = 1.0  # after Redis didn't answer

@@ -10,8 +10,8 @@ from actorline.delivery.formats import FORMATS
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.delivery.windows import Pages, Window, full_page, full_windows, item_bytes, next_offset
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import State
+from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.datasets import Dataset, get_dataset

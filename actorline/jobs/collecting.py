@@ -31,12 +31,12 @@ from actorline.delivery.windows import (
 from actorline.errors import Code
 from actorline.jobs.ending import end_for_sink
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.renewing import renewed
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
 from actorline.jobs.stopping import GivenBackError
 from actorline.jobs.watch import watch_secs
+from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.datasets import Dataset, ItemsPage, ItemsReader, get_dataset

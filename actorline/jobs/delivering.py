@@ -24,7 +24,6 @@ from actorline.delivery.windows import Pages
 from actorline.errors import Code, Reason
 from actorline.jobs.ending import SINK_TRIES, end_for_sink, end_job, judge_end
 from actorline.jobs.job import Job, iso_time
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.record_blocks import Records, StoreKeeper
 from actorline.jobs.recording import RecordKeeper
 from actorline.jobs.renewing import renewed
@@ -33,6 +32,7 @@ from actorline.jobs.secret import withheld_records
 from actorline.jobs.states import TRANSITIONS, Event, State, target
 from actorline.jobs.step import Step, Stop
 from actorline.jobs.watch import watch_secs
+from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.settings import Settings
 

@@ -6,9 +6,9 @@ from typing import Final
 from actorline.delivery.sink import SinkError, SinkTakenError
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import Event, target
 from actorline.jobs.step import Ended, Step, Stop
+from actorline.ledger.ledger import Ledger
 
 ANSWER_CARE_SECS: Final = 5.0
 """Upkeep looks so soon whether each caller of an ended job has its answer."""

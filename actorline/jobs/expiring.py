@@ -3,8 +3,8 @@
 from typing import Final
 
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger, UnreadableJobError
 from actorline.jobs.states import LIVE, State
+from actorline.ledger.ledger import Ledger, UnreadableJobError
 
 AGAIN_SECS: Final = 60.0  # of a job that couldn't be expired
 

@@ -8,8 +8,8 @@ from typing import Final
 from actorline.delivery.manifest import Manifest, fingerprint
 from actorline.delivery.sink import MANIFEST, SinkError, open_sink
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import TERMINAL
+from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.runs import Run, get_run
 

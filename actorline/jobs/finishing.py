@@ -10,10 +10,10 @@ from actorline.jobs.collecting import is_moving, settled_at, stop_of
 from actorline.jobs.delivering import Deliverer
 from actorline.jobs.ending import stop_reason
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
 from actorline.jobs.watch import watch_secs
+from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset
 from actorline.settings import Settings

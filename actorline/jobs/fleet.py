@@ -14,9 +14,9 @@ import structlog
 from pydantic import BaseModel, ConfigDict
 
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import State
 from actorline.jobs.watch import watch_secs
+from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.runs import TRANSITIONAL_STATUSES, Run, list_runs

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from actorline.jobs.hooks import Hooks
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import State
+from actorline.ledger.ledger import Ledger
 from actorline.platform.marker import read_marker
 from actorline.platform.webhooks import RUN_CREATED, RUN_ENDED, RunEvent
 

@@ -12,9 +12,9 @@ from typing import Final
 
 from redis.lock import Lock
 
-from actorline.jobs.continuity import Gap, lost_since
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
+from actorline.ledger.continuity import Gap, lost_since
+from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.clock import moment_ago
 from actorline.platform.marker import Marker, digest_of, list_ours

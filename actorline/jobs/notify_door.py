@@ -10,7 +10,7 @@ from standardwebhooks.webhooks import Webhook
 
 from actorline import __version__
 from actorline.exchange import SILENCE_SECS, TookTooLongError, UnreachableError, exchange
-from actorline.jobs.outside_places import Place
+from actorline.ledger.outside_places import Place
 from actorline.settings import Settings
 
 WHOLE_SECS: Final = 20.0

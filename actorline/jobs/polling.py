@@ -6,12 +6,10 @@ from typing import Final
 
 from actorline.errors import Code, Reason
 from actorline.jobs.attempt import next_attempt
-from actorline.jobs.brake import is_paused
 from actorline.jobs.ending import STOP_CODES, STOP_EVENTS, end_job, judge_end, stop_reason
 from actorline.jobs.failure_policy import FAILURES, Chance, has_come, next_chance
 from actorline.jobs.fleet import Fleet
 from actorline.jobs.job import Job, iso_time
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.log_end import read_log_end, shortened
 from actorline.jobs.resurrecting import Resurrector
 from actorline.jobs.secret import hide_secrets
@@ -19,6 +17,8 @@ from actorline.jobs.start_search import SKEW_SECS
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Park, Step, Stop, Wait
 from actorline.jobs.watch import watch_secs
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.pause import is_paused
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.marker import digest_of

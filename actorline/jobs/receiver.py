@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from actorline.jobs.ledger import Ledger
+from actorline.ledger.ledger import Ledger
 from actorline.platform.webhooks import Receiver, adhoc_query
 from actorline.settings import Settings, SettingsError
 

@@ -10,13 +10,13 @@ from typing import Final
 from redis.exceptions import LockError
 from redis.lock import Lock
 
-from actorline.jobs.durability import NotDurableError
 from actorline.jobs.job import Job, Resurrection, iso_time
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.start_lease import LEASE_SECS, holding_on, release
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop, Wait
 from actorline.jobs.watch import watch_secs
+from actorline.ledger.durability import NotDurableError
+from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.resurrection import resurrect_run
 from actorline.platform.runs import Run

@@ -7,9 +7,9 @@ import structlog
 from actorline.delivery.sink import SUCCESS, SinkError, open_sink
 from actorline.jobs.ending import end_job
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Step
+from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 
 _OF_THE_DELIVERY: Final = (

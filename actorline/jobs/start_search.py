@@ -10,9 +10,9 @@ from typing import Final
 
 from actorline.jobs.hints import hinted_run
 from actorline.jobs.job import Intent, Job
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.run_input import input_test
 from actorline.jobs.unmarked import may_be_ours
+from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.clock import moment_ago

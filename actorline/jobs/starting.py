@@ -21,17 +21,10 @@ from redis.lock import Lock
 from actorline.delivery.parquet_assembly import has_parquet
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Reason, Refused
-from actorline.jobs.accounts import is_known
-from actorline.jobs.admission import Admission
-from actorline.jobs.brake import is_paused
-from actorline.jobs.continuity import Gap, last_gap
-from actorline.jobs.durability import NotDurableError
 from actorline.jobs.ending import STOP_EVENTS, end_job, stop_reason
 from actorline.jobs.hints import hinted_run
 from actorline.jobs.job import Intent, Job
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.look_back import LookBack
-from actorline.jobs.outside_places import WAIT_SECS, NoPlaceError, OutsidePlaces, PlaceTakenError
 from actorline.jobs.receiver import webhooks_query
 from actorline.jobs.refusals import refusal_reason
 from actorline.jobs.reusing import find_delivery, reuse
@@ -45,6 +38,13 @@ from actorline.jobs.states import Event, sources
 from actorline.jobs.step import Moved, Step, Stop
 from actorline.jobs.synchronous import SyncFlow
 from actorline.jobs.watch import watch_secs
+from actorline.ledger.accounts import is_known
+from actorline.ledger.capacity_line import Admission
+from actorline.ledger.continuity import Gap, last_gap
+from actorline.ledger.durability import NotDurableError
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.outside_places import WAIT_SECS, NoPlaceError, OutsidePlaces, PlaceTakenError
+from actorline.ledger.pause import is_paused
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset

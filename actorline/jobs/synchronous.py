@@ -14,11 +14,11 @@ from actorline.delivery.formats import FORMATS
 from actorline.delivery.windows import PAGE_ITEMS_MAX, Window
 from actorline.jobs.collecting import PageFetcher
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.start_search import SKEW_SECS, find_runs
 from actorline.jobs.states import Event, State, sources
 from actorline.jobs.stopping import GivenBackError
 from actorline.jobs.watch import watch_secs
+from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.datasets import ItemsPage

@@ -4,9 +4,9 @@ from itertools import islice
 from typing import Final
 
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import LIVE, State
-from actorline.jobs.tally import Tally, read_tally
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.tally import Tally, read_tally
 from actorline.platform.runs import TERMINAL_STATUSES
 
 UNSEEN_SECS: Final = 20.0  # a worker notes every 5 s that it is there

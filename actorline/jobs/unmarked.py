@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
+from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.actors import get_actor, get_actor_task
 from actorline.platform.client import Platform

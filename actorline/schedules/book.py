@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
-from actorline.jobs.ledger import Ledger
+from actorline.ledger.ledger import Ledger
 from actorline.schedules.deciding import Place
 
 BEAT_SECS: Final = 30.0  # a beat that hasn't looked for so long isn't there any more; it looks every few seconds

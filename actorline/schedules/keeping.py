@@ -14,10 +14,10 @@ from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
-from actorline.jobs.redis_faults import describe_fault
 from actorline.jobs.sender import Sender
 from actorline.jobs.submit import submit
+from actorline.ledger.faults import describe_fault
+from actorline.ledger.ledger import Ledger
 from actorline.schedules.book import Book, Entry, Reading
 from actorline.schedules.deciding import REASON_MAX_CHARS, Cancel, Change, Fate, Order, Place, Step, decide
 from actorline.schedules.rhythm import moment

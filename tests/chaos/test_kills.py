@@ -29,7 +29,7 @@ ONE_OF_TWO = [
     for name, (request, nth) in REQUESTS.items()
 ]
 
-LEDGER = "actorline.jobs.ledger:Ledger"
+LEDGER = "actorline.ledger.ledger:Ledger"
 STEPS = {  # where -> how often the job comes by
     f"{LEDGER}.register": 1,
     f"{LEDGER}.change": 11,

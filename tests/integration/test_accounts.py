@@ -9,10 +9,10 @@ from pydantic import SecretStr
 from real_parts import TOKEN, WORKER, make_line, reason_of, running_emulator, running_workers
 
 from actorline.errors import Code, Reason, Refused
-from actorline.jobs.accounts import Owner, check_owner, move_account, read_owner
 from actorline.jobs.document import parse_document
-from actorline.jobs.ledger import NewJob
 from actorline.jobs.starting import ACCOUNT_TRIES, refuse_start
+from actorline.ledger.accounts import Owner, check_owner, move_account, read_owner
+from actorline.ledger.ledger import NewJob
 from actorline.settings import load_settings
 
 pytestmark = pytest.mark.thorough

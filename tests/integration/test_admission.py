@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from real_parts import Emulator, Line, make_line, running_emulator, running_line, running_workers, wait_for
 
-from actorline.jobs.admission import TRYING
-from actorline.jobs.brake import pause, resume
+from actorline.ledger.capacity_line import TRYING
+from actorline.ledger.pause import pause, resume
 
 pytestmark = pytest.mark.thorough
 

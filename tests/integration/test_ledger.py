@@ -9,16 +9,16 @@ import pytest
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.windows import Window
 from actorline.errors import Code, Unavailable
-from actorline.jobs.brake import is_paused, pause, resume
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger, NewJob, Registered, UnreadableJobError, connect
-from actorline.jobs.listing import list_jobs
 from actorline.jobs.polling import Poller
 from actorline.jobs.retrying import retry_job
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 from actorline.jobs.step import Stop, Wait
+from actorline.ledger.ledger import Ledger, NewJob, Registered, UnreadableJobError, connect
+from actorline.ledger.listing import list_jobs
+from actorline.ledger.pause import is_paused, pause, resume
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.runs import Run
 from actorline.settings import Settings
@@ -84,7 +84,7 @@ def due_in(ledger: Ledger, key: str = "k") -> float | None:
 @pytest.fixture
 def same_token(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call is the repeat of the one before, as after a lost reply."""
-    monkeypatch.setattr("actorline.jobs.ledger._token", lambda: "the-same")
+    monkeypatch.setattr("actorline.ledger.ledger._token", lambda: "the-same")
 
 
 # -- register
@@ -392,7 +392,7 @@ def test_a_poll_number_is_one_executions(ledger):
 
 def test_a_poll_of_an_execution_that_died_can_be_taken_over(ledger, monkeypatch):
     created(ledger, state=State.RUNNING)
-    monkeypatch.setattr("actorline.jobs.ledger.CLAIM_POLL_SECS", 0)
+    monkeypatch.setattr("actorline.ledger.ledger.CLAIM_POLL_SECS", 0)
     assert ledger.claim_poll("k", 1, 0, "a")
     assert ledger.claim_poll("k", 1, 0, "b")
 
@@ -400,7 +400,7 @@ def test_a_poll_of_an_execution_that_died_can_be_taken_over(ledger, monkeypatch)
 def test_a_poll_that_was_made_is_nobodys_until_the_next_one_is_due(ledger, monkeypatch):
     """However long the interval: a message that comes late must not begin a second row of polls."""
     job = created(ledger, state=State.RUNNING, run_id="r1", started_at="@now")
-    monkeypatch.setattr("actorline.jobs.ledger.CLAIM_POLL_SECS", 0)
+    monkeypatch.setattr("actorline.ledger.ledger.CLAIM_POLL_SECS", 0)
     answers = iter([PlatformUnavailable("503"), RUN])
     monkeypatch.setattr("actorline.jobs.polling.get_run", lambda *_: raised_or(next(answers)))
     poller = Poller(ledger, cast("Any", None), Settings())
@@ -594,7 +594,7 @@ def test_a_forgotten_job_gets_no_new_timeline(ledger):
 
 
 def test_the_timeline_is_kept_short(ledger, monkeypatch):
-    monkeypatch.setattr("actorline.jobs.ledger.TIMELINE_ENTRIES", 200)
+    monkeypatch.setattr("actorline.ledger.ledger.TIMELINE_ENTRIES", 200)
     created(ledger)
     for number in range(700):
         ledger.tell("k", "told", number=number)

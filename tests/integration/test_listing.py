@@ -3,12 +3,12 @@
 import pytest
 
 from actorline.errors import Refused
-from actorline.jobs import listing
-from actorline.jobs.account_index import AccountIndex
 from actorline.jobs.document import parse_document
-from actorline.jobs.ledger import Ledger, NewJob, connect
-from actorline.jobs.listing import BLOCK, Cursor, Page, list_jobs
 from actorline.jobs.states import State
+from actorline.ledger import listing
+from actorline.ledger.account_index import AccountIndex
+from actorline.ledger.ledger import Ledger, NewJob, connect
+from actorline.ledger.listing import BLOCK, Cursor, Page, list_jobs
 
 FINAL = (State.DELIVERED, State.FAILED, State.CANCELLED)
 

@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from real_parts import Line, running_workers, serving, wait_for
 
-from actorline.jobs import outside_places
 from actorline.jobs.document import parse_document
-from actorline.jobs.ledger import Ledger, NewJob, connect
-from actorline.jobs.outside_places import NoPlaceError, OutsidePlaces, PlaceTakenError
+from actorline.ledger import outside_places
+from actorline.ledger.ledger import Ledger, NewJob, connect
+from actorline.ledger.outside_places import NoPlaceError, OutsidePlaces, PlaceTakenError
 
 QUICK = {"poll_interval_secs": 1}
 

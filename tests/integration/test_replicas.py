@@ -8,8 +8,8 @@ from terminal import running_valkey
 
 from actorline.errors import Unavailable
 from actorline.jobs.document import parse_document
-from actorline.jobs.durability import NotDurableError
-from actorline.jobs.ledger import Ledger, NewJob, connect
+from actorline.ledger.durability import NotDurableError
+from actorline.ledger.ledger import Ledger, NewJob, connect
 
 
 def register(ledger: Ledger, key: str) -> None:

@@ -11,7 +11,7 @@ from beats import due_of, orders, running_beats
 from real_parts import Line, make_line, running_workers, wait_for
 
 from actorline.jobs.document import parse_document
-from actorline.jobs.ledger import NewJob
+from actorline.ledger.ledger import NewJob
 from actorline.schedules.book import Book
 from actorline.schedules.deciding import Fate, Place
 from actorline.schedules.keeping import Keeper

@@ -6,10 +6,10 @@ from real_parts import TOKEN
 
 from actorline.errors import Code, Reason
 from actorline.jobs.document import parse_document
-from actorline.jobs.ledger import NewJob
 from actorline.jobs.polling import Poller
 from actorline.jobs.starting import INPUT_TRIES, Starter
 from actorline.jobs.states import State
+from actorline.ledger.ledger import NewJob
 from actorline.platform.client import Platform
 from actorline.settings import load_settings
 from tasks import abort_stray as aborting

@@ -10,13 +10,13 @@ import requests
 from real_parts import TOKEN, wait_for
 
 from actorline.jobs.cancelling import cancel_job
-from actorline.jobs.continuity import last_gap
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Intent
-from actorline.jobs.ledger import Ledger, NewJob, connect
 from actorline.jobs.look_back import LookBack
 from actorline.jobs.starting import Starter
 from actorline.jobs.states import State
+from actorline.ledger.continuity import last_gap
+from actorline.ledger.ledger import Ledger, NewJob, connect
 from actorline.platform.errors import PlatformError
 from actorline.platform.marker import make_marker
 from actorline.settings import load_settings

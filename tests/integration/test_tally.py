@@ -8,14 +8,14 @@ import pytest
 
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Reason
-from actorline.jobs.brake import pause
 from actorline.jobs.document import parse_document
 from actorline.jobs.ending import end_job
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger, NewJob, connect
 from actorline.jobs.retrying import retry_job
 from actorline.jobs.states import TERMINAL, Event, State
-from actorline.jobs.tally import note_lengths, note_sweep, read_tally
+from actorline.ledger.ledger import Ledger, NewJob, connect
+from actorline.ledger.pause import pause
+from actorline.ledger.tally import note_lengths, note_sweep, read_tally
 
 FAILURE = Reason(code=Code.RUN_FAILED, message='It said "code":"auth".', billed=True)
 
@@ -87,7 +87,7 @@ def test_a_job_is_tallied_from_its_order_to_its_end(ledger):
 
 def test_what_is_repeated_for_a_lost_reply_is_tallied_once(ledger, monkeypatch):
     tokens = iter(f"{number // 2}" for number in range(100))  # each call comes twice
-    monkeypatch.setattr("actorline.jobs.ledger._token", lambda: next(tokens))
+    monkeypatch.setattr("actorline.ledger.ledger._token", lambda: next(tokens))
     for _ in range(2):
         order(ledger)
     for _ in range(2):

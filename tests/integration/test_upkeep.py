@@ -6,8 +6,8 @@ import pytest
 from real_parts import running_workers, wait_for
 
 from actorline.jobs.document import parse_document
-from actorline.jobs.ledger import NewJob
 from actorline.jobs.states import State
+from actorline.ledger.ledger import NewJob
 
 DAY_SECS = 86_400
 

@@ -16,7 +16,7 @@ from actorline.errors import Code, Refused
 from actorline.gateway.context import MayRead, Visit
 from actorline.gateway.openapi import JobKey, Responses, problems
 from actorline.jobs.job import Job, JobResult
-from actorline.jobs.ledger import TimelineEntry
+from actorline.ledger.ledger import TimelineEntry
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

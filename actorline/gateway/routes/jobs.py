@@ -20,11 +20,11 @@ from actorline.gateway.problems import name_order
 from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import fresh_key, parse_document
 from actorline.jobs.job import Job, JobResult
-from actorline.jobs.listing import CURSOR_PATTERN, Cursor, list_jobs
 from actorline.jobs.retrying import retry_job
 from actorline.jobs.rights import Scope
 from actorline.jobs.states import State
 from actorline.jobs.submit import Submission
+from actorline.ledger.listing import CURSOR_PATTERN, Cursor, list_jobs
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

@@ -26,7 +26,7 @@ from virtual_clock import Clock, VirtualTime, virtual_datetime
 
 from actorline.delivery.sink.door import SinkError
 from actorline.delivery.sink.local import LocalSink
-from actorline.jobs.ledger import Ledger
+from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.start import SendBy
 from actorline.settings import Settings

@@ -8,8 +8,8 @@ from actorline.cli.output import coloured, cost_text
 from actorline.cli.timeline import print_timeline
 from actorline.errors import Code, Reason
 from actorline.jobs.job import JobResult
-from actorline.jobs.ledger import TimelineEntry
 from actorline.jobs.states import State
+from actorline.ledger.ledger import TimelineEntry
 
 
 @pytest.mark.parametrize(

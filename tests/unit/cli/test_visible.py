@@ -10,8 +10,8 @@ from actorline.cli.timeline import print_timeline
 from actorline.cli.visible import visible
 from actorline.errors import Code, Reason
 from actorline.jobs.job import JobResult
-from actorline.jobs.ledger import TimelineEntry
 from actorline.jobs.states import State
+from actorline.ledger.ledger import TimelineEntry
 
 NASTY = "\x1b]0;pwned\x07 \x9b31m \x1b[2J \u202egnp.exe \x7f \r [bold]x[/bold]"
 SHOWN = "\\x1b]0;pwned\\x07 \\x9b31m \\x1b[2J \\u202egnp.exe \\x7f \\x0d [bold]x[/bold]"

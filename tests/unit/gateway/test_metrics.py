@@ -13,7 +13,7 @@ from prometheus_client.samples import Sample
 from actorline import __version__
 from actorline.gateway.metrics import LedgerMetrics
 from actorline.jobs.states import State
-from actorline.jobs.tally import Tally
+from actorline.ledger.tally import Tally
 
 CONFIG = Path(__file__).parents[3] / "config"
 NOTHING = Tally(

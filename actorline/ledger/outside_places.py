@@ -12,9 +12,9 @@ from typing import Final, cast
 from urllib.parse import urlsplit
 
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.renewing import renewed
 from actorline.jobs.states import TERMINAL
+from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 
 HELD_SECS: Final = 15.0  # of an execution that died

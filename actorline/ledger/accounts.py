@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 from actorline import __version__
 from actorline.errors import Code, Refused
-from actorline.jobs.ledger import Ledger
+from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError, PlatformUnavailable
 from actorline.platform.users import get_me

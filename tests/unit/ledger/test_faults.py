@@ -3,7 +3,7 @@ import ssl
 import pytest
 from redis import exceptions
 
-from actorline.jobs.redis_faults import describe_fault, is_tls_fault
+from actorline.ledger.faults import describe_fault, is_tls_fault
 
 
 @pytest.mark.parametrize(

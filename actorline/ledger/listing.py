@@ -7,8 +7,8 @@ from typing import Final, Self
 
 from actorline.errors import Code, Refused
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import State
+from actorline.ledger.ledger import Ledger
 
 BLOCK: Final = 100  # jobs that are looked up at once
 CURSOR_PATTERN: Final = r"^\d{1,15}(\.\d{1,9})?_"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from actorline.jobs.ledger import Ledger
+from actorline.ledger.ledger import Ledger
 
 BEAT_OLD_SECS: Final = 60.0  # upkeep beats once a second; after a minute nobody saw what happened to Redis
 GAPS_KEPT: Final = 50

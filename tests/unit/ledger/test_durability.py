@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from actorline.errors import Unavailable
-from actorline.jobs.durability import check_server, read_server
+from actorline.ledger.durability import check_server, read_server
 
 
 class FakeRedis:

@@ -1,4 +1,4 @@
-from actorline.jobs.admission import CALLS_MAX, WAIT_MAX_SECS, Pace, next_pace
+from actorline.ledger.capacity_line import CALLS_MAX, WAIT_MAX_SECS, Pace, next_pace
 
 
 def paces(looks: str) -> list[tuple[int, float]]:

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import structlog
 
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.sender import Sender
+from actorline.ledger.ledger import Ledger
 
 log = structlog.get_logger("audit")
 

@@ -8,8 +8,8 @@ before it is listed; none may be missing.
 from collections.abc import Callable
 from typing import Final
 
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import State
+from actorline.ledger.ledger import Ledger
 
 BLOCK: Final = 500
 

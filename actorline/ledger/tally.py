@@ -9,8 +9,8 @@ billionths of a dollar: `nano_usd`, and the most that this ever was, `most_nano_
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from actorline.jobs.ledger import Ledger
 from actorline.jobs.states import State
+from actorline.ledger.ledger import Ledger
 
 
 @dataclass(frozen=True)

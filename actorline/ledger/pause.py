@@ -2,7 +2,7 @@
 
 from typing import Final, cast
 
-from actorline.jobs.ledger import Ledger
+from actorline.ledger.ledger import Ledger
 
 EVERY_ACCOUNT: Final = "*"
 

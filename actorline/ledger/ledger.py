@@ -24,10 +24,10 @@ from actorline.delivery.windows import Window
 from actorline.errors import Code, Unavailable
 from actorline.jobs.allowance import Allowance
 from actorline.jobs.document import JobDocument, is_key
-from actorline.jobs.durability import Call, Disk
 from actorline.jobs.job import Job
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
+from actorline.ledger.durability import Call, Disk
 from actorline.platform.marker import digest_of
 
 log = structlog.get_logger(__name__)

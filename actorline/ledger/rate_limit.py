@@ -13,7 +13,7 @@ from limits import RateLimitItemPerSecond
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from actorline.jobs.ledger import Ledger
+from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Answered
 
 log = structlog.get_logger(__name__)

@@ -8,9 +8,9 @@ line is empty, and costs one look, as long as the platform lets everybody in.
 from dataclasses import dataclass
 from typing import Final, cast
 
-from actorline.jobs.brake import is_paused
 from actorline.jobs.job import Job
-from actorline.jobs.ledger import Ledger
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.pause import is_paused
 
 TRYING: Final = 3  # more than one: a job that wants more memory than there is must not hold up all others
 LOOK_SECS: Final = 1.0
