@@ -6,9 +6,9 @@ import redis
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
-from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.job import JobResult
 from actorline.jobs.sender import FROM_CELERY
+from actorline.orders.cancel import cancel_job
 from tasks.door_task import DoorTask
 from tasks.environment import ledger
 from tasks.upkeep import care_for

@@ -9,10 +9,10 @@ from kombu.exceptions import OperationalError
 from actorline.errors import JobRefused, Refused
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import JobResult
-from actorline.jobs.retrying import retry_job
 from actorline.jobs.sender import FROM_CELERY
 from actorline.jobs.states import State
 from actorline.ledger.durability import NotDurableError
+from actorline.orders.retry import retry_job
 from tasks.door_task import DoorTask
 from tasks.environment import ledger
 from tasks.upkeep import care_for

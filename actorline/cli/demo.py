@@ -27,7 +27,7 @@ from actorline.delivery.reading import open_delivery
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
-from actorline.jobs.submit import submit
+from actorline.orders.submit import submit
 from actorline.settings import SETTINGS_FILE, SETTINGS_FILE_VARIABLE, Settings, SettingsError, load_settings
 
 TOKEN: Final = "apify_api_emulator"  # noqa: S105 - the emulator's own

@@ -13,7 +13,6 @@ from actorline.cli.stack import attach, wait_until_gone
 from actorline.cli.timeline import print_timeline
 from actorline.cli.watching import Interrupts, follow
 from actorline.errors import Code, Refused
-from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.messages import wake_workers
@@ -22,6 +21,7 @@ from actorline.jobs.states import State
 from actorline.jobs.unattended import describe_unattended
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.listing import Cursor, list_jobs
+from actorline.orders.cancel import cancel_job
 from actorline.settings import load_settings
 
 Key = Annotated[str, typer.Argument(help="The job's key", metavar="KEY")]

@@ -12,8 +12,8 @@ from actorline.cli.stack import attach, wait_until_gone
 from actorline.cli.watching import Interrupts
 from actorline.errors import Code, Refused
 from actorline.jobs.messages import wake_workers
-from actorline.jobs.retrying import plan_retry, retry_job
 from actorline.jobs.sender import FROM_TERMINAL
+from actorline.orders.retry import plan_retry, retry_job
 from actorline.settings import load_settings
 
 

@@ -16,14 +16,14 @@ from actorline.cli.watching import Interrupts, follow, lost_redis
 from actorline.delivery.formats import FORMATS
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
-from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.messages import wake_workers
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
-from actorline.jobs.submit import Submitted, fill_sink, submit
 from actorline.ledger.pause import is_paused
+from actorline.orders.cancel import cancel_job
+from actorline.orders.submit import Submitted, fill_sink, submit
 from actorline.platform.runs import TERMINAL_STATUSES
 from actorline.settings import Settings, load_settings
 

@@ -15,7 +15,7 @@ from actorline.cli.run import send, with_default_sink
 from actorline.cli.stack import attach
 from actorline.errors import Code, Refused
 from actorline.jobs.sender import FROM_TERMINAL
-from actorline.jobs.submit import submit as order
+from actorline.orders.submit import submit as order
 from actorline.settings import load_settings
 
 

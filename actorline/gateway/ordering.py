@@ -11,8 +11,8 @@ from actorline.gateway.grouping import Groups
 from actorline.gateway.order_rate import OrderRate
 from actorline.gateway.starting import Starter
 from actorline.jobs.job import Job
-from actorline.jobs.submit import Submission, Submitted, submit_many
 from actorline.ledger.ledger import Ledger, UnreadableJobError
+from actorline.orders.submit import Submission, Submitted, submit_many
 from actorline.settings import Settings
 
 SMALL_BYTES: Final = 10_000  # what a small order weighs in the end, with its answer

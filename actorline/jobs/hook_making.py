@@ -12,8 +12,8 @@ from actorline.jobs.document import parse_document
 from actorline.jobs.hooks import Hook, Hooks, Target
 from actorline.jobs.notifying import check_notify
 from actorline.jobs.receiver import receiver
-from actorline.jobs.submit import fill_sink
 from actorline.ledger.ledger import Ledger
+from actorline.orders.submit import fill_sink
 from actorline.platform.actors import get_actor, get_actor_task
 from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable

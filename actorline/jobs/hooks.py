@@ -10,8 +10,8 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 
 from actorline.jobs.sender import Sender
-from actorline.jobs.submit import Submitted, submit
 from actorline.ledger.ledger import Ledger
+from actorline.orders.submit import Submitted, submit
 from actorline.platform.client import Platform
 from actorline.platform.marker import read_marker
 from actorline.platform.runs import Run, get_run

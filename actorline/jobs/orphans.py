@@ -12,8 +12,8 @@ from typing import Final
 from actorline.jobs.sender import Sender
 from actorline.jobs.start_search import SKEW_SECS, find_runs
 from actorline.jobs.states import TERMINAL, Event, sources
-from actorline.jobs.submit import Submitted, submit
 from actorline.ledger.ledger import Ledger
+from actorline.orders.submit import Submitted, submit
 from actorline.platform.client import Platform
 from actorline.platform.marker import list_going, make_marker
 from actorline.platform.runs import TERMINAL_STATUSES, RunSummary, get_run

@@ -11,13 +11,13 @@ import redis
 import structlog
 
 from actorline.errors import Code, Refused, Unavailable
-from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.sender import Sender
-from actorline.jobs.submit import submit
 from actorline.ledger.faults import describe_fault
 from actorline.ledger.ledger import Ledger
+from actorline.orders.cancel import cancel_job
+from actorline.orders.submit import submit
 from actorline.schedules.book import Book, Entry, Reading
 from actorline.schedules.deciding import REASON_MAX_CHARS, Cancel, Change, Fate, Order, Place, Step, decide
 from actorline.schedules.rhythm import moment

@@ -7,7 +7,7 @@ import pytest
 from cases import is_struck, start_faulty_worker
 from real_parts import make_line, start_worker, wait_for
 
-from actorline.jobs.cancelling import cancel_job
+from actorline.orders.cancel import cancel_job
 
 pytestmark = pytest.mark.timeout(200)
 

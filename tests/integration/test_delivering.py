@@ -23,10 +23,10 @@ from actorline.jobs.delivering import Deliverer
 from actorline.jobs.document import parse_document
 from actorline.jobs.ending import SINK_TRIES
 from actorline.jobs.job import Job
-from actorline.jobs.retrying import retry_job
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Stop
 from actorline.ledger.ledger import Ledger, NewJob, connect
+from actorline.orders.retry import retry_job
 from actorline.platform import key_value_stores
 from actorline.platform.client import Platform
 from actorline.settings import Settings

@@ -7,10 +7,10 @@ import pytest
 from terminal import running_valkey
 
 from actorline.errors import Refused
-from actorline.jobs.submit import Submission, Submitted, submit_many
 from actorline.ledger import durability
 from actorline.ledger.durability import Disk, NotDurableError
 from actorline.ledger.ledger import Ledger, connect
+from actorline.orders.submit import Submission, Submitted, submit_many
 from actorline.settings import Settings, load_settings
 
 

@@ -9,16 +9,16 @@ import pytest
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.windows import Window
 from actorline.errors import Code, Unavailable
-from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.polling import Poller
-from actorline.jobs.retrying import retry_job
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 from actorline.jobs.step import Stop, Wait
 from actorline.ledger.ledger import Ledger, NewJob, Registered, UnreadableJobError, connect
 from actorline.ledger.listing import list_jobs
 from actorline.ledger.pause import is_paused, pause, resume
+from actorline.orders.cancel import cancel_job
+from actorline.orders.retry import retry_job
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.runs import Run
 from actorline.settings import Settings

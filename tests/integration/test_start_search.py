@@ -9,7 +9,6 @@ import pytest
 import requests
 from real_parts import TOKEN, wait_for
 
-from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Intent
 from actorline.jobs.look_back import LookBack
@@ -17,6 +16,7 @@ from actorline.jobs.starting import Starter
 from actorline.jobs.states import State
 from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import Ledger, NewJob, connect
+from actorline.orders.cancel import cancel_job
 from actorline.platform.errors import PlatformError
 from actorline.platform.marker import make_marker
 from actorline.settings import load_settings

@@ -17,14 +17,14 @@ from actorline.gateway.context import MayCancel, MayOrder, MayRead, Visit
 from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, RequestKey, problems, result
 from actorline.gateway.ordering import Taken
 from actorline.gateway.problems import name_order
-from actorline.jobs.cancelling import cancel_job
 from actorline.jobs.document import fresh_key, parse_document
 from actorline.jobs.job import Job, JobResult
-from actorline.jobs.retrying import retry_job
 from actorline.jobs.rights import Scope
 from actorline.jobs.states import State
-from actorline.jobs.submit import Submission
 from actorline.ledger.listing import CURSOR_PATTERN, Cursor, list_jobs
+from actorline.orders.cancel import cancel_job
+from actorline.orders.retry import retry_job
+from actorline.orders.submit import Submission
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

@@ -8,9 +8,9 @@ from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import JobResult
 from actorline.jobs.states import State
-from actorline.jobs.submit import SINK_URL_MAX_CHARS, Submission, Submitted, fill_sink, submit, submit_many
 from actorline.ledger.durability import NotDurableError
 from actorline.ledger.ledger import NewJob, Registered
+from actorline.orders.submit import SINK_URL_MAX_CHARS, Submission, Submitted, fill_sink, submit, submit_many
 from actorline.settings import Settings, load_settings
 
 JOB_OF_BEAT = "nightly@2026-11-23T02:00:00Z"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actorline.jobs.default_folders import is_of_another_key
+from actorline.orders.default_folders import is_of_another_key
 
 PLAIN = "file:///srv/rows/{key}/"
 DATED = "s3://bucket/rows/{date}/{key}/data/"

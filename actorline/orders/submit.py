@@ -11,7 +11,6 @@ import redis
 from actorline.delivery.sink import SinkError, holds_root, is_below, open_sink
 from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.allowance import allowance_of
-from actorline.jobs.default_folders import is_of_another_key
 from actorline.jobs.document import SCHEDULE_KEY, JobDocument, fresh_key, key_of_task, parse_document
 from actorline.jobs.notify_task import check_notify_task
 from actorline.jobs.notifying import check_notify
@@ -22,6 +21,7 @@ from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.durability import NotDurableError
 from actorline.ledger.faults import describe_fault
 from actorline.ledger.ledger import Ledger, NewJob, Registered
+from actorline.orders.default_folders import is_of_another_key
 from actorline.settings import Settings
 
 SEND_CARE_SECS = 10.0  # the message follows within milliseconds; if its sender dies, upkeep sends it

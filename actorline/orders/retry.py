@@ -8,10 +8,10 @@ from actorline.jobs.allowance import Allowance, allowance_of
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job
-from actorline.jobs.requests import request_field
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import Event, State
 from actorline.ledger.ledger import Ledger
+from actorline.orders.request_field import request_field
 
 GONE: Final = frozenset({Code.DATASET_VANISHED, Code.RUN_VANISHED})
 """Rows that weren't there: of a good run they are looked for once more, before another run is paid for."""

@@ -1,9 +1,9 @@
 """Cancelling is a wish in the ledger, set whatever the job's state is: it never loses a race, and is never refused."""
 
-from actorline.jobs.requests import request_field
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import LIVE
 from actorline.ledger.ledger import Ledger
+from actorline.orders.request_field import request_field
 
 
 def cancel_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request: str | None = None) -> bool:

@@ -1,0 +1,1 @@
+"""How does an order come in, and how is its course changed?"""
