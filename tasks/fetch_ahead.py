@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from actorline.jobs.ahead import AheadPlanner
+from actorline.stages.collect.fetch_ahead import AheadPlanner
 from tasks.environment import installation, ledger, platform_of
 from tasks.pipeline import send_pages
 from tasks.stage import StageTask

@@ -6,7 +6,7 @@ from celery import Task, shared_task
 
 from actorline.delivery.page_text import UnreadablePage
 from actorline.delivery.windows import Window
-from actorline.jobs.collecting import HELD_SECS, Held, PageFetcher
+from actorline.stages.collect.fetch_pages import HELD_SECS, Held, PageFetcher
 from tasks.environment import ledger, new_execution, platform_of, settings
 from tasks.pipeline import page_args
 from tasks.progress import report_page

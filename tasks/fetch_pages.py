@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import Task, shared_task
 
-from actorline.jobs.collecting import Planner, Wave
+from actorline.stages.collect.fetch_pages import Planner, Wave
 from tasks.conclude import conclude
 from tasks.environment import installation, ledger, platform_of, settings
 from tasks.pipeline import wave_canvas

@@ -5,8 +5,8 @@ from typing import Any
 from celery import Task, shared_task
 from celery.exceptions import Ignore
 
-from actorline.jobs.finishing import Finisher, NextWave
 from actorline.jobs.step import Ended
+from actorline.stages.collect.finish_job import Finisher, NextWave
 from tasks.environment import installation, ledger, new_execution, platform_of, settings
 from tasks.pipeline import end_for_callers, next_wave
 from tasks.progress import tell_callers

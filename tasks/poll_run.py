@@ -5,12 +5,12 @@ from typing import Any
 
 from celery import Task, shared_task
 
-from actorline.jobs.ahead import LOOK_MAX_SECS, may_send
-from actorline.jobs.polling import Poller
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Moved, Park, Wait
 from actorline.jobs.watch import watch_secs
 from actorline.ledger.capacity_line import Admission
+from actorline.stages.collect.fetch_ahead import LOOK_MAX_SECS, may_send
+from actorline.stages.watch.poll_run import Poller
 from tasks.conclude import conclude
 from tasks.environment import DEFAULT_ACCOUNT, ledger, new_execution, platform, settings
 from tasks.pipeline import send_ahead

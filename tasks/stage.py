@@ -12,13 +12,13 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
 from actorline.errors import Reason
-from actorline.jobs.ending import end_job
 from actorline.jobs.job import Job
-from actorline.jobs.stage_failure import is_hopeless, reason_of
 from actorline.jobs.states import LIVE, Event
 from actorline.jobs.step import Ended
 from actorline.jobs.stopping import GivenBackError
 from actorline.ledger.ledger import UnreadableJobError
+from actorline.stages.ending import end_job
+from actorline.stages.failure import is_hopeless, reason_of
 from tasks.environment import ledger
 from tasks.pipeline import end_for_callers
 from tasks.stage_request import StageRequest

@@ -6,8 +6,8 @@ from typing import Any
 from celery import Task, shared_task
 
 from actorline.errors import Refused
-from actorline.jobs.starting import Starter, refuse_start
 from actorline.jobs.step import Step
+from actorline.stages.start.start_run import Starter, refuse_start
 from config.queues import fetch_queue
 from tasks.conclude import conclude
 from tasks.environment import DEFAULT_ACCOUNT, installation, ledger, platform, settings

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from actorline.jobs.sender import Sender
-from actorline.jobs.start_search import SKEW_SECS, find_runs
 from actorline.jobs.states import TERMINAL, Event, sources
 from actorline.ledger.ledger import Ledger
 from actorline.orders.submit import Submitted, submit
@@ -18,6 +17,7 @@ from actorline.platform.client import Platform
 from actorline.platform.marker import list_going, make_marker
 from actorline.platform.runs import TERMINAL_STATUSES, RunSummary, get_run
 from actorline.settings import Settings
+from actorline.stages.start.search import SKEW_SECS, find_runs
 
 ANY_TIME: Final = datetime(2015, 1, 1, tzinfo=UTC)  # older than the platform
 

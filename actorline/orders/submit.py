@@ -14,7 +14,6 @@ from actorline.jobs.allowance import allowance_of
 from actorline.jobs.document import SCHEDULE_KEY, JobDocument, fresh_key, key_of_task, parse_document
 from actorline.jobs.notify_task import check_notify_task
 from actorline.jobs.notifying import check_notify
-from actorline.jobs.run_input import check_input_url
 from actorline.jobs.secret import check_input_records
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import TERMINAL, State
@@ -23,6 +22,7 @@ from actorline.ledger.faults import describe_fault
 from actorline.ledger.ledger import Ledger, NewJob, Registered
 from actorline.orders.default_folders import is_of_another_key
 from actorline.settings import Settings
+from actorline.stages.start.run_input import check_input_url
 
 SEND_CARE_SECS = 10.0  # the message follows within milliseconds; if its sender dies, upkeep sends it
 

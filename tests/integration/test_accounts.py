@@ -10,10 +10,10 @@ from real_parts import TOKEN, WORKER, make_line, reason_of, running_emulator, ru
 
 from actorline.errors import Code, Reason, Refused
 from actorline.jobs.document import parse_document
-from actorline.jobs.starting import ACCOUNT_TRIES, refuse_start
 from actorline.ledger.accounts import Owner, check_owner, move_account, read_owner
 from actorline.ledger.ledger import NewJob
 from actorline.settings import load_settings
+from actorline.stages.start.start_run import ACCOUNT_TRIES, refuse_start
 
 pytestmark = pytest.mark.thorough
 

@@ -19,9 +19,7 @@ from actorline.delivery.verifying import verify
 from actorline.delivery.windows import Window
 from actorline.errors import Code, Reason
 from actorline.jobs.delivered import open_delivered
-from actorline.jobs.delivering import Deliverer
 from actorline.jobs.document import parse_document
-from actorline.jobs.ending import SINK_TRIES
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Stop
@@ -30,6 +28,8 @@ from actorline.orders.retry import retry_job
 from actorline.platform import key_value_stores
 from actorline.platform.client import Platform
 from actorline.settings import Settings
+from actorline.stages.collect.deliver import Deliverer
+from actorline.stages.ending import SINK_TRIES
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from actorline.delivery.windows import Window
 from actorline.errors import Code, Unavailable
 from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.job import Job
-from actorline.jobs.polling import Poller
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 from actorline.jobs.step import Stop, Wait
 from actorline.ledger.ledger import Ledger, NewJob, Registered, UnreadableJobError, connect
@@ -22,6 +21,7 @@ from actorline.orders.retry import retry_job
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.runs import Run
 from actorline.settings import Settings
+from actorline.stages.watch.poll_run import Poller
 
 ORDER = {"actor": "apify/x", "input": {"startUrls": ["é"]}, "labels": {"team": "shop"}}
 CALLER = {"id": "task-1", "chain": None}
@@ -402,7 +402,7 @@ def test_a_poll_that_was_made_is_nobodys_until_the_next_one_is_due(ledger, monke
     job = created(ledger, state=State.RUNNING, run_id="r1", started_at="@now")
     monkeypatch.setattr("actorline.ledger.ledger.CLAIM_POLL_SECS", 0)
     answers = iter([PlatformUnavailable("503"), RUN])
-    monkeypatch.setattr("actorline.jobs.polling.get_run", lambda *_: raised_or(next(answers)))
+    monkeypatch.setattr("actorline.stages.watch.poll_run.get_run", lambda *_: raised_or(next(answers)))
     poller = Poller(ledger, cast("Any", None), Settings())
     for number in (0, 1):
         assert poller.advance("k", job.epoch, number, "a") == Wait(5)

@@ -6,12 +6,12 @@ from real_parts import TOKEN
 
 from actorline.errors import Code, Reason
 from actorline.jobs.document import parse_document
-from actorline.jobs.polling import Poller
-from actorline.jobs.starting import INPUT_TRIES, Starter
 from actorline.jobs.states import State
 from actorline.ledger.ledger import NewJob
 from actorline.platform.client import Platform
 from actorline.settings import load_settings
+from actorline.stages.start.start_run import INPUT_TRIES, Starter
+from actorline.stages.watch.poll_run import Poller
 from tasks import abort_stray as aborting
 from tasks.platform_slots import Slots
 

@@ -11,8 +11,6 @@ from real_parts import TOKEN, wait_for
 
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Intent
-from actorline.jobs.look_back import LookBack
-from actorline.jobs.starting import Starter
 from actorline.jobs.states import State
 from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import Ledger, NewJob, connect
@@ -20,6 +18,8 @@ from actorline.orders.cancel import cancel_job
 from actorline.platform.errors import PlatformError
 from actorline.platform.marker import make_marker
 from actorline.settings import load_settings
+from actorline.stages.start.look_back import LookBack
+from actorline.stages.start.start_run import Starter
 
 INSTALLATION = "al-search"
 
@@ -52,7 +52,7 @@ def is_due(ledger: Ledger, key: str) -> bool:
 
 def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter, emulator, faults, monkeypatch):
     """A cancel in the middle of it sends the job on under the next epoch; nobody searches a second time."""
-    monkeypatch.setattr("actorline.jobs.start_lease.RENEW_SECS", 0.05)
+    monkeypatch.setattr("actorline.stages.start_lease.RENEW_SECS", 0.05)
     faults({"method": "GET", "action": "delay", "secs": 1.5, "nth": 2, "path_regex": "/v2/actor-runs$"})
     order(ledger, starter, "unclear", emulator.actor("unclear-search", items=1))
     marker = make_marker(INSTALLATION, "unclear", 1)
@@ -100,7 +100,7 @@ def test_look_back_that_fails_is_made_again_until_it_succeeds(ledger, starter, e
 
 
 def test_look_back_is_resumed_where_it_was(ledger, platform, starter, emulator, monkeypatch):
-    monkeypatch.setattr("actorline.jobs.look_back.BLOCK", 1)
+    monkeypatch.setattr("actorline.stages.start.look_back.BLOCK", 1)
     actor = emulator.actor("resumed-look", items=1, duration_secs=0)
     url = f"{emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
     for n in range(3):

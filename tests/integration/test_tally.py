@@ -9,13 +9,13 @@ import pytest
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Reason
 from actorline.jobs.document import parse_document
-from actorline.jobs.ending import end_job
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.ledger import Ledger, NewJob, connect
 from actorline.ledger.pause import pause
 from actorline.ledger.tally import note_lengths, note_sweep, read_tally
 from actorline.orders.retry import retry_job
+from actorline.stages.ending import end_job
 
 FAILURE = Reason(code=Code.RUN_FAILED, message='It said "code":"auth".', billed=True)
 

@@ -284,8 +284,8 @@ def held_line(ground: Ground, *, is_young: bool = False) -> Iterator[HeldLine]:
         patch.setattr("actorline.platform.start._GuardedAdapter", platform.start_adapter)
         patch.setattr("actorline.platform.start.time", VirtualTime(clock))
         patch.setattr("actorline.platform.clock.datetime", virtual_datetime(clock))
-        patch.setattr("actorline.jobs.starting.time", VirtualTime(clock))
-        patch.setattr("actorline.jobs.starting.soon", lambda _, call: call())  # in the execution that is held
+        patch.setattr("actorline.stages.start.start_run.time", VirtualTime(clock))
+        patch.setattr("actorline.stages.start.start_run.soon", lambda _, call: call())  # in the execution that is held
         for sender in ("starting", "resurrecting"):
             patch.setattr(f"actorline.jobs.{sender}.SendBy", lambda span_s: SendBy(span_s, wall=clock.now()))
         for constant in ("start_lease.RENEW_SECS", "collecting.RENEW_SECS", "delivering.KEEP_ALIVE_SECS"):

@@ -7,11 +7,11 @@ from actorline.errors import Refused
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.failure_policy import Chance, next_chance
 from actorline.jobs.job import Job
-from actorline.jobs.log_end import shortened
 from actorline.jobs.secret import masked
 from actorline.jobs.states import Event, State
 from actorline.orders.retry import plan_retry, way_back
 from actorline.platform.runs import Run
+from actorline.stages.watch.log_tail import shortened
 
 ENDED = datetime(2026, 11, 24, 8, tzinfo=UTC)
 LATER = datetime(2026, 11, 24, 9, tzinfo=UTC)

@@ -21,22 +21,12 @@ from redis.lock import Lock
 from actorline.delivery.parquet_assembly import has_parquet
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Reason, Refused
-from actorline.jobs.ending import STOP_EVENTS, end_job, stop_reason
 from actorline.jobs.hints import hinted_run
 from actorline.jobs.job import Intent, Job
-from actorline.jobs.look_back import LookBack
 from actorline.jobs.receiver import webhooks_query
-from actorline.jobs.refusals import refusal_reason
-from actorline.jobs.reusing import find_delivery, reuse
-from actorline.jobs.run_input import InputUnreadableError, RunInput, fetch_input, own_input
-from actorline.jobs.run_timeout import timeout_query
 from actorline.jobs.secret import hide_secrets
-from actorline.jobs.silent_sink import SinkSilentError, soon
-from actorline.jobs.start_lease import LEASE_SECS, holding_on, look_secs, release
-from actorline.jobs.start_search import SKEW_SECS, StartSearch, find_runs, name_suspects
 from actorline.jobs.states import Event, sources
 from actorline.jobs.step import Moved, Step, Stop
-from actorline.jobs.synchronous import SyncFlow
 from actorline.jobs.watch import watch_secs
 from actorline.ledger.accounts import is_known
 from actorline.ledger.capacity_line import Admission
@@ -52,6 +42,16 @@ from actorline.platform.marker import Found, make_marker
 from actorline.platform.runs import get_run
 from actorline.platform.start import SendBy, StartDeferred, StartOrder, StartRefused, StartUnclear, start_run
 from actorline.settings import Settings
+from actorline.stages.ending import STOP_EVENTS, end_job, stop_reason
+from actorline.stages.reuse import find_delivery, reuse
+from actorline.stages.silent_sink import SinkSilentError, soon
+from actorline.stages.start.look_back import LookBack
+from actorline.stages.start.refusal import refusal_reason
+from actorline.stages.start.run_input import InputUnreadableError, RunInput, fetch_input, own_input
+from actorline.stages.start.run_timeout import timeout_query
+from actorline.stages.start.search import SKEW_SECS, StartSearch, find_runs, name_suspects
+from actorline.stages.start.sync import SyncFlow
+from actorline.stages.start_lease import LEASE_SECS, holding_on, look_secs, release
 
 log = structlog.get_logger(__name__)
 

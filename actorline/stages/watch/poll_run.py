@@ -6,14 +6,9 @@ from typing import Final
 
 from actorline.errors import Code, Reason
 from actorline.jobs.attempt import next_attempt
-from actorline.jobs.ending import STOP_CODES, STOP_EVENTS, end_job, judge_end, stop_reason
 from actorline.jobs.failure_policy import FAILURES, Chance, has_come, next_chance
-from actorline.jobs.fleet import Fleet
 from actorline.jobs.job import Job, iso_time
-from actorline.jobs.log_end import read_log_end, shortened
-from actorline.jobs.resurrecting import Resurrector
 from actorline.jobs.secret import hide_secrets
-from actorline.jobs.start_search import SKEW_SECS
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Park, Step, Stop, Wait
 from actorline.jobs.watch import watch_secs
@@ -24,6 +19,11 @@ from actorline.platform.client import Platform
 from actorline.platform.marker import digest_of
 from actorline.platform.runs import Run, abort_run, get_run, list_runs
 from actorline.settings import Settings
+from actorline.stages.ending import STOP_CODES, STOP_EVENTS, end_job, judge_end, stop_reason
+from actorline.stages.start.search import SKEW_SECS
+from actorline.stages.watch.fleet import Fleet
+from actorline.stages.watch.log_tail import read_log_end, shortened
+from actorline.stages.watch.resurrection import Resurrector
 
 POLL_STATES: Final = frozenset({State.RUNNING, State.ABORTING})
 MISSING_SECS: Final = 40.0  # a run that exists may be 404 for a while: docs/platform-facts.md#replica-lag

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from actorline.errors import Code, Reason
-from actorline.jobs.advice import advise
 from actorline.platform import errors as platform_errors
+from actorline.stages.start.advice import advise
 
 _CODES: Final[Mapping[type[platform_errors.PlatformError], Code]] = {
     platform_errors.AuthFailed: Code.AUTH,

@@ -11,8 +11,8 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from actorline.jobs.job import Job
-from actorline.jobs.synchronous import LOOK_SECS
 from actorline.ledger.ledger import Ledger
+from actorline.stages.start.sync import LOOK_SECS
 
 LEASE_SECS: Final = 15.0  # longer than the span within which a start is sent; renewed while its reply is waited for
 RENEW_SECS: Final = 5.0

@@ -22,12 +22,8 @@ from actorline.delivery.sink import MANIFEST, SUCCESS, MissingFileError, Sink, S
 from actorline.delivery.staged_page import AssemblyError
 from actorline.delivery.windows import Pages
 from actorline.errors import Code, Reason
-from actorline.jobs.ending import SINK_TRIES, end_for_sink, end_job, judge_end
 from actorline.jobs.job import Job, iso_time
-from actorline.jobs.record_blocks import Records, StoreKeeper
-from actorline.jobs.recording import RecordKeeper
 from actorline.jobs.renewing import renewed
-from actorline.jobs.reusing import remember_delivery
 from actorline.jobs.secret import withheld_records
 from actorline.jobs.states import TRANSITIONS, Event, State, target
 from actorline.jobs.step import Step, Stop
@@ -35,6 +31,10 @@ from actorline.jobs.watch import watch_secs
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.settings import Settings
+from actorline.stages.collect.record_blocks import Records, StoreKeeper
+from actorline.stages.collect.records import RecordKeeper
+from actorline.stages.ending import SINK_TRIES, end_for_sink, end_job, judge_end
+from actorline.stages.reuse import remember_delivery
 
 KEEP_ALIVE_SECS: Final = 5.0
 PUBLISH_TRIES: Final = 3  # each is lost to an execution of an older end that publishes at this very moment

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from actorline.jobs.silent_sink import SinkSilentError, _place, soon
+from actorline.stages.silent_sink import SinkSilentError, _place, soon
 
 QUICK_S = 0.05
 

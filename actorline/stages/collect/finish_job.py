@@ -6,9 +6,6 @@ from typing import Final
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.windows import Gap, More, Pages, Proof, has_caught_up, judge, short_pages
 from actorline.errors import Code, Reason
-from actorline.jobs.collecting import is_moving, settled_at, stop_of
-from actorline.jobs.delivering import Deliverer
-from actorline.jobs.ending import stop_reason
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
@@ -17,6 +14,9 @@ from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset
 from actorline.settings import Settings
+from actorline.stages.collect.deliver import Deliverer
+from actorline.stages.collect.fetch_pages import is_moving, settled_at, stop_of
+from actorline.stages.ending import stop_reason
 
 WAVE_TRIES: Final = 4  # waves that bring nothing before the missing pages are given up; each page has had its own tries
 LAG_LOOK_SECS: Final = 2.0  # docs/platform-facts.md#counters-lag

@@ -5,11 +5,11 @@ import pytest
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.windows import Pages, Window
 from actorline.errors import Code, Reason
-from actorline.jobs.finishing import WAVE_TRIES, Finisher, NextWave
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Step, Stop
 from actorline.settings import Settings
+from actorline.stages.collect.finish_job import WAVE_TRIES, Finisher, NextWave
 
 
 class LedgerOfOneJob:
@@ -139,7 +139,7 @@ def test_rows_from_the_end_are_complete_only_if_none_came(collecting, monkeypatc
     class Counters:
         item_count = total
 
-    monkeypatch.setattr("actorline.jobs.finishing.get_dataset", lambda *_: Counters())
+    monkeypatch.setattr("actorline.stages.collect.finish_job.get_dataset", lambda *_: Counters())
     pages = {0: receipt(0), 1: receipt(1)}
     order = {**GROWING, "collect": {"desc": True}}
     early = collecting(pages, order=order, items_end=20, stored_at=1000.0)
@@ -155,7 +155,7 @@ def test_an_empty_dataset_has_an_end(collecting, monkeypatch, order):
     class Counters:
         item_count = 0
 
-    monkeypatch.setattr("actorline.jobs.finishing.get_dataset", lambda *_: Counters())
+    monkeypatch.setattr("actorline.stages.collect.finish_job.get_dataset", lambda *_: Counters())
     assert finisher(collecting(order=order, items_end=0, now=1020.0)).advance("k", 1, "x") == Ended()
 
 

@@ -3,9 +3,9 @@ import redis
 
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
-from actorline.jobs.stage_failure import ALIKE_MAX, is_hopeless, reason_of
 from actorline.jobs.states import LIVE, State
 from actorline.platform.errors import PlatformError, PlatformUnavailable
+from actorline.stages.failure import ALIKE_MAX, is_hopeless, reason_of
 
 OURS = RecursionError("our fault")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from actorline.jobs.fleet import Parked
+from actorline.stages.watch.fleet import Parked
 
 NOW = 1_000.0
 PARKED = Parked(

@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from actorline.errors import Code, Reason
-from actorline.jobs.ending import end_job, judge_end, run_reason, stop_reason
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.jobs.step import Ended, Stop
+from actorline.stages.ending import end_job, judge_end, run_reason, stop_reason
 
 CANCELLED = {"code": "cancelled", "message": "The job was cancelled.", "billed": True}
 DEADLINE = {"code": "deadline", "message": "The deadline has passed.", "billed": True}

@@ -9,9 +9,9 @@ from typing import Self
 from actorline.delivery.manifest import RecordIndex, StoredRecord
 from actorline.delivery.record_index import RecordBlock, index_name, index_of, index_text
 from actorline.jobs.job import Job
-from actorline.jobs.recording import RecordKeeper, Unstored
 from actorline.ledger.ledger import Ledger
 from actorline.platform.key_value_stores import KeysPage, get_keys
+from actorline.stages.collect.records import RecordKeeper, Unstored
 
 
 @dataclass(frozen=True)

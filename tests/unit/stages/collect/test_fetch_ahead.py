@@ -1,8 +1,8 @@
 import pytest
 
-from actorline.jobs.ahead import LOOK_MAX_SECS, LOOK_MIN_SECS, may_send, next_look
 from actorline.jobs.states import State
 from actorline.platform.datasets import Dataset
+from actorline.stages.collect.fetch_ahead import LOOK_MAX_SECS, LOOK_MIN_SECS, may_send, next_look
 
 
 @pytest.mark.parametrize(

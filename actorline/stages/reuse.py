@@ -5,12 +5,12 @@ from typing import Final
 import structlog
 
 from actorline.delivery.sink import SUCCESS, SinkError, open_sink
-from actorline.jobs.ending import end_job
 from actorline.jobs.job import Job
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Step
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
+from actorline.stages.ending import end_job
 
 _OF_THE_DELIVERY: Final = (
     "sink", "manifest", "manifest_sha256", "run_id", "run_status", "actor_id", "dataset_id", "key_value_store_id",

@@ -1,6 +1,6 @@
 import pytest
 
-from actorline.jobs.run_input import is_alike
+from actorline.stages.start.run_input import is_alike
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,7 @@ import structlog
 
 from actorline.delivery.formats import FORMATS
 from actorline.delivery.windows import PAGE_ITEMS_MAX, Window
-from actorline.jobs.collecting import PageFetcher
 from actorline.jobs.job import Job
-from actorline.jobs.start_search import SKEW_SECS, find_runs
 from actorline.jobs.states import Event, State, sources
 from actorline.jobs.stopping import GivenBackError
 from actorline.jobs.watch import watch_secs
@@ -25,6 +23,8 @@ from actorline.platform.datasets import ItemsPage
 from actorline.platform.start import SendBy, StartOrder, StartUnclear
 from actorline.platform.sync import run_sync
 from actorline.settings import Settings
+from actorline.stages.collect.fetch_pages import PageFetcher
+from actorline.stages.start.search import SKEW_SECS, find_runs
 
 LOOK_SECS: Final = 2.0  # after so long the job looks for its run; one that is quicker is known by its reply
 

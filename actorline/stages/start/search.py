@@ -10,8 +10,6 @@ from typing import Final
 
 from actorline.jobs.hints import hinted_run
 from actorline.jobs.job import Intent, Job
-from actorline.jobs.run_input import input_test
-from actorline.jobs.unmarked import may_be_ours
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
@@ -19,6 +17,8 @@ from actorline.platform.clock import moment_ago
 from actorline.platform.marker import Found, find_marked
 from actorline.platform.runs import get_run
 from actorline.settings import Settings
+from actorline.stages.start.run_input import input_test
+from actorline.stages.start.suspects import may_be_ours
 
 SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be behind its answers
 SUSPECTS_SHOWN: Final = 5

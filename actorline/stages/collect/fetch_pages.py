@@ -29,7 +29,6 @@ from actorline.delivery.windows import (
     wave_pages,
 )
 from actorline.errors import Code
-from actorline.jobs.ending import end_for_sink
 from actorline.jobs.job import Job
 from actorline.jobs.renewing import renewed
 from actorline.jobs.states import State
@@ -41,6 +40,7 @@ from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.datasets import Dataset, ItemsPage, ItemsReader, get_dataset
 from actorline.settings import Settings
+from actorline.stages.ending import end_for_sink
 
 FETCH_STATES: Final = frozenset({State.RUNNING, State.COLLECTING})
 PAGE_TRIES: Final = 6  # with doubling back-off about 30 s: longer outages are the next wave's

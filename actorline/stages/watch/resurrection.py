@@ -11,7 +11,6 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from actorline.jobs.job import Job, Resurrection, iso_time
-from actorline.jobs.start_lease import LEASE_SECS, holding_on, release
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop, Wait
 from actorline.jobs.watch import watch_secs
@@ -22,6 +21,7 @@ from actorline.platform.resurrection import resurrect_run
 from actorline.platform.runs import Run
 from actorline.platform.start import SendBy, StartDeferred, StartRefused, StartUnclear
 from actorline.settings import Settings
+from actorline.stages.start_lease import LEASE_SECS, holding_on, release
 
 CAPACITY_SECS: Final = 20.0  # capacity comes back within minutes
 

@@ -8,12 +8,12 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import SinkError
 from actorline.delivery.windows import Window
 from actorline.errors import Code
-from actorline.jobs import collecting
-from actorline.jobs.collecting import PAGE_TRIES, PageFetcher
 from actorline.jobs.states import State
 from actorline.jobs.stopping import GivenBackError
 from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable
 from actorline.settings import Settings
+from actorline.stages.collect import fetch_pages as collecting
+from actorline.stages.collect.fetch_pages import PAGE_TRIES, PageFetcher
 
 WINDOW = Window(page_no=1, offset=10, limit=10)
 HUSH = "pA55-w0rd"
