@@ -4,9 +4,9 @@ import structlog
 from celery import shared_task
 
 from actorline.errors import Refused
-from actorline.jobs.orphans import is_collected
 from actorline.platform import errors as platform_errors
 from actorline.platform.runs import abort_run
+from actorline.upkeep.orphans import is_collected
 from tasks.environment import ledger, platform, settings
 from tasks.platform_slots import PlatformBusyError, slots
 

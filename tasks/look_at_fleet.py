@@ -4,9 +4,9 @@ import structlog
 from celery import shared_task
 
 from actorline.errors import Refused
-from actorline.jobs.upkeep import Stage
 from actorline.stages.watch.fleet import Fleet, unpark
 from actorline.stages.watch.poll_run import POLL_STATES
+from actorline.upkeep.decision import Stage
 from tasks.environment import ledger, platform, settings
 from tasks.pipeline import send_pipeline
 from tasks.platform_slots import PlatformBusyError, slots

@@ -14,10 +14,10 @@ from actorline.delivery.windows import Window
 from actorline.jobs.job import Job
 from actorline.jobs.notifying import secs_until_notice
 from actorline.jobs.states import LIVE
-from actorline.jobs.upkeep import Stage, queue_of
 from actorline.jobs.watch import watch_secs
 from actorline.stages.collect.fetch_pages import Wave
 from actorline.stages.watch.fleet import unpark
+from actorline.upkeep.decision import Stage, queue_of
 from tasks.environment import ledger, settings
 
 NOTICE_AGAIN_SECS = 40.0  # a notice takes 20 s at most, and may wait in its queue

@@ -14,8 +14,8 @@ from actorline.jobs.document import shown_key
 from actorline.jobs.job import JobResult
 from actorline.jobs.sender import FROM_CELERY
 from actorline.jobs.states import State
-from actorline.jobs.upkeep import Stage
 from actorline.orders.submit import Submitted, submit
+from actorline.upkeep.decision import Stage
 from config.json_messages import typed_as_text
 from tasks.cancel import ask_to_cancel
 from tasks.environment import ledger, settings

@@ -5,8 +5,8 @@ from celery import shared_task
 
 from actorline.delivery.sink import SinkError
 from actorline.errors import Refused
-from actorline.jobs.figures import secs_until_settled, settle_figures
 from actorline.platform import errors as platform_errors
+from actorline.upkeep.settled_figures import secs_until_settled, settle_figures
 from tasks.environment import ledger, platform_of
 from tasks.platform_slots import PlatformBusyError, slots
 

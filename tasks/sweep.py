@@ -4,10 +4,10 @@ import structlog
 from celery import shared_task
 
 from actorline.errors import Refused, Unavailable
-from actorline.jobs.orphans import Orphan, adopt, close_resurrection, find_orphans, look_again
-from actorline.jobs.upkeep import Stage
 from actorline.platform import errors as platform_errors
 from actorline.platform.runs import abort_run
+from actorline.upkeep.decision import Stage
+from actorline.upkeep.orphans import Orphan, adopt, close_resurrection, find_orphans, look_again
 from tasks.environment import DEFAULT_ACCOUNT, installation, ledger, platform, settings
 from tasks.pipeline import send_pipeline
 from tasks.platform_slots import PlatformBusyError, slots

@@ -6,12 +6,9 @@ import structlog
 from celery import current_app, shared_task, states
 
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
-from actorline.jobs.expiring import expire_late_jobs
-from actorline.jobs.figures import secs_until_settled
 from actorline.jobs.hooks import Hooks
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, State
-from actorline.jobs.upkeep import Answer, Postpone, SendAgain, decide
 from actorline.jobs.watch import watch_secs
 from actorline.ledger.capacity_line import Admission, waiting_accounts
 from actorline.ledger.continuity import last_gap
@@ -20,6 +17,9 @@ from actorline.ledger.outside_places import OutsidePlaces
 from actorline.ledger.tally import note_lengths, note_sweep
 from actorline.stages.start_lease import release
 from actorline.stages.watch.fleet import MISSED_SECS
+from actorline.upkeep.deadlines import expire_late_jobs
+from actorline.upkeep.decision import Answer, Postpone, SendAgain, decide
+from actorline.upkeep.settled_figures import secs_until_settled
 from config.queues import control_queue, door_queue, fetch_queue
 from tasks.environment import installation, ledger, settings
 from tasks.pipeline import continuation, send_notices, send_pipeline

@@ -29,12 +29,12 @@ import config
 from actorline.child_path import inherited_environment
 from actorline.errors import Code, Unavailable
 from actorline.jobs.messages import send_line
-from actorline.jobs.unattended import describe_unfinished
 from actorline.ledger.ledger import Ledger, connect
 from actorline.ports import choose_port
 from actorline.private_folder import make_private
 from actorline.schedules.schedules_file import find_schedules
 from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, find_settings_file
+from actorline.upkeep.unattended import describe_unfinished
 from config.flower import has_own_login, login_file
 from workers.parent_death import die_with_parent
 from workers.preflight import check_redis

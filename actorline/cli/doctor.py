@@ -20,7 +20,6 @@ from actorline.cli.stack import attach
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
 from actorline.jobs.messages import send_line
-from actorline.jobs.unattended import describe_missing, describe_unattended, missing_workers
 from actorline.ledger.durability import Server, check_server, read_server
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.pause import EVERY_ACCOUNT, paused_accounts
@@ -33,6 +32,7 @@ from actorline.schedules.book import Book
 from actorline.schedules.deciding import Fate, is_late
 from actorline.schedules.schedules_file import SchedulesError, find_schedules, load_schedules
 from actorline.settings import Settings, load_settings
+from actorline.upkeep.unattended import describe_missing, describe_unattended, missing_workers
 
 MAX_SKEW_SECS: Final = 30.0  # half of the margin that the search for a lost start allows for
 

@@ -18,11 +18,11 @@ from actorline.jobs.job import Job, JobResult
 from actorline.jobs.messages import wake_workers
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
-from actorline.jobs.unattended import describe_unattended
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.listing import Cursor, list_jobs
 from actorline.orders.cancel import cancel_job
 from actorline.settings import load_settings
+from actorline.upkeep.unattended import describe_unattended
 
 Key = Annotated[str, typer.Argument(help="The job's key", metavar="KEY")]
 Keys = Annotated[list[str], typer.Argument(help="The jobs' keys", metavar="KEY...")]

@@ -12,12 +12,12 @@ from actorline.cli.run import send
 from actorline.cli.stack import Attached, attach
 from actorline.errors import Code, Unavailable
 from actorline.jobs.job import iso_time
-from actorline.jobs.orphans import Orphan, find_orphans
-from actorline.jobs.orphans import adopt as make_job_of
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
 from actorline.platform.runs import abort_run
 from actorline.settings import Settings, load_settings
+from actorline.upkeep.orphans import Orphan, find_orphans
+from actorline.upkeep.orphans import adopt as make_job_of
 
 
 def orphans(

@@ -21,12 +21,12 @@ from actorline.child_path import inherited_environment
 from actorline.cli.output import say
 from actorline.errors import Code, Unavailable
 from actorline.jobs.messages import make_sender
-from actorline.jobs.unattended import describe_unfinished
 from actorline.ledger.durability import check_server
 from actorline.ledger.faults import describe_fault, is_tls_fault
 from actorline.ledger.ledger import Ledger, connect
 from actorline.private_folder import make_private, private_opener
 from actorline.settings import Settings
+from actorline.upkeep.unattended import describe_unfinished
 
 START_SECS: Final = 60.0  # one that is just going down drains for half a minute before
 LOOK_SECS: Final = 0.1

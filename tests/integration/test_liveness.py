@@ -26,8 +26,8 @@ from real_parts import (
 )
 from terminal import running_valkey
 
-from actorline.jobs.unattended import missing_workers
 from actorline.ledger.tally import read_tally
+from actorline.upkeep.unattended import missing_workers
 
 pytestmark = pytest.mark.thorough
 

@@ -8,13 +8,13 @@ import requests
 from real_parts import TOKEN
 
 from actorline.jobs.document import parse_document
-from actorline.jobs.orphans import find_orphans
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Wait
 from actorline.ledger.ledger import Ledger, NewJob, connect
 from actorline.platform.marker import make_marker
 from actorline.settings import load_settings
 from actorline.stages.watch.poll_run import MISSING_SECS, Poller
+from actorline.upkeep.orphans import find_orphans
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
 from actorline.jobs.states import LIVE, TERMINAL, State
-from actorline.jobs.upkeep import PATIENCE_MAX_SECS, QUEUES, STAGES, Answer, Postpone, SendAgain, Stage, decide
+from actorline.upkeep.decision import PATIENCE_MAX_SECS, QUEUES, STAGES, Answer, Postpone, SendAgain, Stage, decide
 
 WATCH = 40.0
 SENT = 1_000.0

@@ -3,8 +3,8 @@
 import pytest
 
 from actorline.jobs.states import LIVE
-from actorline.jobs.unattended import BILLING_FIRST, describe_missing, missing_workers
 from actorline.ledger.tally import Tally
+from actorline.upkeep.unattended import BILLING_FIRST, describe_missing, missing_workers
 
 
 def tally(**unseen_s: float) -> Tally:

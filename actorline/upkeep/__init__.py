@@ -1,0 +1,1 @@
+"""What happens to a job when nobody is waiting for it?"""
