@@ -15,9 +15,9 @@ from typing import Final
 import gateway
 from stand import Stand, spread, standing
 
-from actorline.jobs.hooks import Hook, Hooks
-from actorline.jobs.receiver import webhook_secret
 from actorline.settings import load_settings
+from actorline.webhooks.hooks import Hook, Hooks
+from actorline.webhooks.receiver import webhook_secret
 
 HOOK: Final = Hook(
     id="bench", account="default", target="actor", name="demo/told", target_id="t", template={}, serial="s", added_at=0

@@ -6,9 +6,9 @@ import structlog
 from celery import Task, shared_task
 
 from actorline.errors import Refused, Unavailable
-from actorline.jobs.hooks import Hooks, collect_run
 from actorline.platform import errors as platform_errors
 from actorline.upkeep.decision import Stage
+from actorline.webhooks.hooks import Hooks, collect_run
 from tasks.environment import installation, ledger, platform, settings
 from tasks.pipeline import send_pipeline
 

@@ -6,7 +6,6 @@ import structlog
 from celery import current_app, shared_task, states
 
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
-from actorline.jobs.hooks import Hooks
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, State
 from actorline.jobs.watch import watch_secs
@@ -20,6 +19,7 @@ from actorline.stages.watch.fleet import MISSED_SECS
 from actorline.upkeep.deadlines import expire_late_jobs
 from actorline.upkeep.decision import Answer, Postpone, SendAgain, decide
 from actorline.upkeep.settled_figures import secs_until_settled
+from actorline.webhooks.hooks import Hooks
 from config.queues import control_queue, door_queue, fetch_queue
 from tasks.environment import installation, ledger, settings
 from tasks.pipeline import continuation, send_notices, send_pipeline

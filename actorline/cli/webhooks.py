@@ -14,16 +14,16 @@ from actorline.cli.output import print_json, say
 from actorline.cli.stack import Attached, attach
 from actorline.cli.visible import visible
 from actorline.errors import Code, Refused, Unavailable
-from actorline.jobs.hook_making import HookMaker, check_template
-from actorline.jobs.hooks import Hook, Hooks
 from actorline.jobs.job import iso_time
-from actorline.jobs.receiver import GRACE_SECS, rotate_secret
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.ledger.audit import record
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.webhooks import get_webhook
 from actorline.settings import Settings, SettingsError, load_settings
+from actorline.webhooks.hooks import Hook, Hooks
+from actorline.webhooks.receiver import GRACE_SECS, rotate_secret
+from actorline.webhooks.registration import HookMaker, check_template
 
 webhooks = typer.Typer(help="Collect the runs of an Actor, whoever starts them.", no_args_is_help=True)
 

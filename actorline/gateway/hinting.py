@@ -12,10 +12,10 @@ from starlette.concurrency import run_in_threadpool
 
 from actorline.gateway.grouping import Groups
 from actorline.gateway.starting import Starter
-from actorline.jobs.hints import Hint, HookRun, LookNow, take_hints
-from actorline.jobs.receiver import accepted_digests, digest
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
+from actorline.webhooks.events import Hint, HookRun, LookNow, take_hints
+from actorline.webhooks.receiver import accepted_digests, digest
 
 FRESH_SECS: Final = 1.0
 HINTS_A_GROUP: Final = 100  # a known job's costs a trip to Redis each

@@ -5,9 +5,9 @@ from typing import Final
 import structlog
 
 from actorline.gateway.grouping import Groups
-from actorline.jobs.hints import HookRun
 from actorline.jobs.messages import make_sender, send_hook, send_upkeep
 from actorline.settings import Settings
+from actorline.webhooks.events import HookRun
 
 JOBS_A_MESSAGE: Final = 10  # each holds the worker's slot for some milliseconds
 GATHER_SECS: Final = 0.03  # a message takes as long to make as an order to take; a job takes seconds anyway

@@ -14,8 +14,8 @@ from actorline.gateway.admission import bearer
 from actorline.gateway.context import Context
 from actorline.gateway.openapi import problems
 from actorline.gateway.problems import Fault
-from actorline.jobs.hints import Hint
 from actorline.platform.webhooks import DISPATCH_HEADER, RunEvent
+from actorline.webhooks.events import Hint
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 

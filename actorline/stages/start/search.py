@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from actorline.jobs.hints import hinted_run
 from actorline.jobs.job import Intent, Job
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
@@ -19,6 +18,7 @@ from actorline.platform.runs import get_run
 from actorline.settings import Settings
 from actorline.stages.start.run_input import input_test
 from actorline.stages.start.suspects import may_be_ours
+from actorline.webhooks.events import hinted_run
 
 SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be behind its answers
 SUSPECTS_SHOWN: Final = 5

@@ -21,9 +21,7 @@ from redis.lock import Lock
 from actorline.delivery.parquet_assembly import has_parquet
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Reason, Refused
-from actorline.jobs.hints import hinted_run
 from actorline.jobs.job import Intent, Job
-from actorline.jobs.receiver import webhooks_query
 from actorline.jobs.secret import hide_secrets
 from actorline.jobs.states import Event, sources
 from actorline.jobs.step import Moved, Step, Stop
@@ -52,6 +50,8 @@ from actorline.stages.start.run_timeout import timeout_query
 from actorline.stages.start.search import SKEW_SECS, StartSearch, find_runs, name_suspects
 from actorline.stages.start.sync import SyncFlow
 from actorline.stages.start_lease import LEASE_SECS, holding_on, look_secs, release
+from actorline.webhooks.events import hinted_run
+from actorline.webhooks.receiver import webhooks_query
 
 log = structlog.get_logger(__name__)
 

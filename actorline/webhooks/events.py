@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from actorline.jobs.hooks import Hooks
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.platform.marker import read_marker
 from actorline.platform.webhooks import RUN_CREATED, RUN_ENDED, RunEvent
+from actorline.webhooks.hooks import Hooks
 
 DISPATCH_SECS: Final = 3 * 86_400  # longer than the platform repeats one: docs/platform-facts.md#dispatches
 HINTED_SECS: Final = 86_400  # an unclear start is settled within minutes

@@ -9,9 +9,7 @@ from typing import Any, Final
 
 from actorline.errors import Code, Refused
 from actorline.jobs.document import parse_document
-from actorline.jobs.hooks import Hook, Hooks, Target
 from actorline.jobs.notifying import check_notify
-from actorline.jobs.receiver import receiver
 from actorline.ledger.ledger import Ledger
 from actorline.orders.submit import fill_sink
 from actorline.platform.actors import get_actor, get_actor_task
@@ -19,6 +17,8 @@ from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable
 from actorline.platform.webhooks import RUN_ENDED, Receiver, create_webhook, delete_webhook, get_webhook
 from actorline.settings import Settings, SettingsError
+from actorline.webhooks.hooks import Hook, Hooks, Target
+from actorline.webhooks.receiver import receiver
 
 SET_PER_RUN: Final = ("key", "actor", "actor_task", "run_id", "dataset_id", "own")
 

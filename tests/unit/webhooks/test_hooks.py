@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from actorline.errors import Refused
-from actorline.jobs.hook_making import check_template
-from actorline.jobs.hooks import Hook
 from actorline.platform.runs import Run
 from actorline.settings import load_settings
+from actorline.webhooks.hooks import Hook
+from actorline.webhooks.registration import check_template
 
 
 def make_hook(target: str = "actor", **fields: Any) -> Hook:
