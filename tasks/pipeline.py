@@ -12,9 +12,9 @@ from celery.utils import uuid
 
 from actorline.delivery.windows import Window
 from actorline.jobs.job import Job
-from actorline.jobs.notifying import secs_until_notice
 from actorline.jobs.states import LIVE
 from actorline.jobs.watch import watch_secs
+from actorline.notify.notice import secs_until_notice
 from actorline.stages.collect.fetch_pages import Wave
 from actorline.stages.watch.fleet import unpark
 from actorline.upkeep.decision import Stage, queue_of

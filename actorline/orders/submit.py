@@ -12,14 +12,14 @@ from actorline.delivery.sink import SinkError, holds_root, is_below, open_sink
 from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.allowance import allowance_of
 from actorline.jobs.document import SCHEDULE_KEY, JobDocument, fresh_key, key_of_task, parse_document
-from actorline.jobs.notify_task import check_notify_task
-from actorline.jobs.notifying import check_notify
 from actorline.jobs.secret import check_input_records
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.durability import NotDurableError
 from actorline.ledger.faults import describe_fault
 from actorline.ledger.ledger import Ledger, NewJob, Registered
+from actorline.notify.allowed_tasks import check_notify_task
+from actorline.notify.notice import check_notify
 from actorline.orders.default_folders import is_of_another_key
 from actorline.settings import Settings
 from actorline.stages.start.run_input import check_input_url

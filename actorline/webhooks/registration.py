@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from actorline.errors import Code, Refused
 from actorline.jobs.document import parse_document
-from actorline.jobs.notifying import check_notify
 from actorline.ledger.ledger import Ledger
+from actorline.notify.notice import check_notify
 from actorline.orders.submit import fill_sink
 from actorline.platform.actors import get_actor, get_actor_task
 from actorline.platform.client import Platform

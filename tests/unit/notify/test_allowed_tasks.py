@@ -2,7 +2,7 @@ import pytest
 
 from actorline.errors import Code, Refused
 from actorline.jobs.document import parse_document
-from actorline.jobs.notify_task import check_notify_task
+from actorline.notify.allowed_tasks import check_notify_task
 from actorline.settings import Settings
 
 LISTED = Settings(notify_tasks="shop.job_ended@shop, other.told@celery")
