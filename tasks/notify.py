@@ -7,11 +7,11 @@ from celery.exceptions import Reject
 
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
-from actorline.jobs.stopping import GivenBackError
 from actorline.ledger.outside_places import WAIT_SECS, NoPlaceError, OutsidePlaces, Place, PlaceTakenError
 from actorline.notify.allowed_tasks import DEFAULT_QUEUE, reserved_problem
 from actorline.notify.notice import event_of, next_try, secs_until_notice, task_id_of
 from actorline.notify.sender import NotToldError, send_notice
+from actorline.shutdown import GivenBackError
 from tasks.environment import ledger, new_execution, settings
 from tasks.pipeline import care_for_now
 

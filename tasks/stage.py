@@ -15,8 +15,8 @@ from actorline.errors import Reason
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, Event
 from actorline.jobs.step import Ended
-from actorline.jobs.stopping import GivenBackError
 from actorline.ledger.ledger import UnreadableJobError
+from actorline.shutdown import GivenBackError
 from actorline.stages.ending import end_job
 from actorline.stages.failure import is_hopeless, reason_of
 from tasks.environment import ledger

@@ -8,8 +8,8 @@ from celery import signals
 
 from actorline.errors import Unavailable
 from actorline.isolated_celery import IsolatedCelery
-from actorline.jobs.stopping import ask_to_stop
 from actorline.settings import load_settings
+from actorline.shutdown import ask_to_stop
 from config.celery import celery_settings
 from config.json_messages import read_plain_json
 from config.logging import configure_logging

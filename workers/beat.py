@@ -13,7 +13,7 @@ from celery.apps.beat import Beat
 from celery.beat import Scheduler
 from kombu.exceptions import OperationalError
 
-from actorline.jobs.messages import send_upkeep
+from actorline.messages import send_upkeep
 from actorline.schedules.keeping import Keeper
 from actorline.schedules.schedule import Schedule
 from actorline.schedules.schedules_file import find_schedules, load_schedules

@@ -12,7 +12,7 @@ import structlog
 from celery import bootsteps
 from celery.worker import state
 
-from actorline.jobs.stopping import is_stopping
+from actorline.shutdown import is_stopping
 
 LEASED: Final = frozenset({"actorline.fetch_page"})
 

@@ -7,7 +7,7 @@ import socket
 import sys
 from typing import Final
 
-from actorline.jobs.messages import make_sender
+from actorline.messages import make_sender
 from actorline.settings import load_settings
 
 TIMEOUT_SECS: Final = 5.0

@@ -19,11 +19,11 @@ from actorline.cli.output import out, print_json
 from actorline.cli.stack import attach
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
-from actorline.jobs.messages import send_line
 from actorline.ledger.durability import Server, check_server, read_server
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.pause import EVERY_ACCOUNT, paused_accounts
 from actorline.ledger.tally import read_tally
+from actorline.messages import send_line
 from actorline.platform.client import Platform
 from actorline.platform.clock import platform_time
 from actorline.platform.errors import PlatformError

@@ -9,9 +9,9 @@ import redis
 
 from actorline import __version__
 from actorline.cli.stack import Attached
-from actorline.jobs.messages import wake_workers
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger
+from actorline.messages import wake_workers
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.runs import wait_for_run

@@ -15,11 +15,11 @@ from actorline.cli.watching import Interrupts, follow
 from actorline.errors import Code, Refused
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job, JobResult
-from actorline.jobs.messages import wake_workers
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.listing import Cursor, list_jobs
+from actorline.messages import wake_workers
 from actorline.orders.cancel import cancel_job
 from actorline.settings import load_settings
 from actorline.upkeep.unattended import describe_unattended

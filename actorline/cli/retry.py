@@ -11,8 +11,8 @@ from actorline.cli.run import wait_for_end
 from actorline.cli.stack import attach, wait_until_gone
 from actorline.cli.watching import Interrupts
 from actorline.errors import Code, Refused
-from actorline.jobs.messages import wake_workers
 from actorline.jobs.sender import FROM_TERMINAL
+from actorline.messages import wake_workers
 from actorline.orders.retry import plan_retry, retry_job
 from actorline.settings import load_settings
 

@@ -18,10 +18,10 @@ from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job, JobResult
-from actorline.jobs.messages import wake_workers
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.ledger.pause import is_paused
+from actorline.messages import wake_workers
 from actorline.orders.cancel import cancel_job
 from actorline.orders.submit import Submitted, fill_sink, submit
 from actorline.platform.runs import TERMINAL_STATUSES

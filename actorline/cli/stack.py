@@ -20,10 +20,10 @@ from redis.retry import Retry
 from actorline.child_path import inherited_environment
 from actorline.cli.output import say
 from actorline.errors import Code, Unavailable
-from actorline.jobs.messages import make_sender
 from actorline.ledger.durability import check_server
 from actorline.ledger.faults import describe_fault, is_tls_fault
 from actorline.ledger.ledger import Ledger, connect
+from actorline.messages import make_sender
 from actorline.private_folder import make_private, private_opener
 from actorline.settings import Settings
 from actorline.upkeep.unattended import describe_unfinished

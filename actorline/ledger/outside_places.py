@@ -12,8 +12,8 @@ from typing import Final, cast
 from urllib.parse import urlsplit
 
 from actorline.jobs.job import Job
-from actorline.jobs.renewing import renewed
 from actorline.jobs.states import TERMINAL
+from actorline.keep_alive import renewed
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 

@@ -23,11 +23,11 @@ from actorline.delivery.staged_page import AssemblyError
 from actorline.delivery.windows import Pages
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Job, iso_time
-from actorline.jobs.renewing import renewed
 from actorline.jobs.secret import withheld_records
 from actorline.jobs.states import TRANSITIONS, Event, State, target
 from actorline.jobs.step import Step, Stop
 from actorline.jobs.watch import watch_secs
+from actorline.keep_alive import renewed
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.settings import Settings

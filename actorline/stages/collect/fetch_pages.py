@@ -30,16 +30,16 @@ from actorline.delivery.windows import (
 )
 from actorline.errors import Code
 from actorline.jobs.job import Job
-from actorline.jobs.renewing import renewed
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
-from actorline.jobs.stopping import GivenBackError
 from actorline.jobs.watch import watch_secs
+from actorline.keep_alive import renewed
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.datasets import Dataset, ItemsPage, ItemsReader, get_dataset
 from actorline.settings import Settings
+from actorline.shutdown import GivenBackError
 from actorline.stages.ending import end_for_sink
 
 FETCH_STATES: Final = frozenset({State.RUNNING, State.COLLECTING})

@@ -14,7 +14,6 @@ from actorline.delivery.formats import FORMATS
 from actorline.delivery.windows import PAGE_ITEMS_MAX, Window
 from actorline.jobs.job import Job
 from actorline.jobs.states import Event, State, sources
-from actorline.jobs.stopping import GivenBackError
 from actorline.jobs.watch import watch_secs
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
@@ -23,6 +22,7 @@ from actorline.platform.datasets import ItemsPage
 from actorline.platform.start import SendBy, StartOrder, StartUnclear
 from actorline.platform.sync import run_sync
 from actorline.settings import Settings
+from actorline.shutdown import GivenBackError
 from actorline.stages.collect.fetch_pages import PageFetcher
 from actorline.stages.start.search import SKEW_SECS, find_runs
 

@@ -9,9 +9,9 @@ from actorline.delivery.sink import SinkError
 from actorline.delivery.windows import Window
 from actorline.errors import Code
 from actorline.jobs.states import State
-from actorline.jobs.stopping import GivenBackError
 from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable
 from actorline.settings import Settings
+from actorline.shutdown import GivenBackError
 from actorline.stages.collect import fetch_pages as collecting
 from actorline.stages.collect.fetch_pages import PAGE_TRIES, PageFetcher
 

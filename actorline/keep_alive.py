@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from actorline.jobs.stopping import give_back_if_stopping
+from actorline.shutdown import give_back_if_stopping
 
 
 @contextmanager

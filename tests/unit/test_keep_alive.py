@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from actorline.jobs import stopping
-from actorline.jobs.renewing import renewed
+from actorline import shutdown as stopping
+from actorline.keep_alive import renewed
 
 SOON = 0.01
 

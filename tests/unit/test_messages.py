@@ -1,4 +1,4 @@
-from actorline.jobs.messages import send_line
+from actorline.messages import send_line
 from actorline.settings import load_settings
 
 
