@@ -23,7 +23,7 @@ from kombu.exceptions import OperationalError
 from pydantic import ValidationError
 from redis import RedisError
 
-from actorline.delivery.reading import Delivery, NoDeliveryError, open_delivery
+from actorline.delivery.read_back import Delivery, NoDeliveryError, open_delivery
 from actorline.errors import Code, Refused, Unavailable
 from actorline.isolated_celery import IsolatedCelery
 from actorline.jobs.document import JobDocument, fresh_key, parse_document

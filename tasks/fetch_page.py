@@ -4,8 +4,8 @@ from typing import Any
 
 from celery import Task, shared_task
 
-from actorline.delivery.page_text import UnreadablePage
-from actorline.delivery.windows import Window
+from actorline.delivery.formats.text import UnreadablePage
+from actorline.delivery.page_plan import Window
 from actorline.stages.collect.fetch_pages import HELD_SECS, Held, PageFetcher
 from tasks.environment import ledger, new_execution, platform_of, settings
 from tasks.pipeline import page_args

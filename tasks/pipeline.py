@@ -10,7 +10,7 @@ from celery import chain, chord, current_app, signature
 from celery.canvas import Signature
 from celery.utils import uuid
 
-from actorline.delivery.windows import Window
+from actorline.delivery.page_plan import Window
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE
 from actorline.jobs.watch import watch_secs

@@ -23,7 +23,7 @@ from actorline.cli.run import interrupt_jobs, send
 from actorline.cli.stack import Attached, attach, wait_until_gone
 from actorline.cli.timeline import print_timeline
 from actorline.cli.watching import Interrupts, follow
-from actorline.delivery.reading import open_delivery
+from actorline.delivery.read_back import open_delivery
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State

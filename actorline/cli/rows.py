@@ -11,7 +11,7 @@ from actorline.cli.jobs import AsJson, Key, find
 from actorline.cli.output import print_json, say
 from actorline.cli.stack import attach
 from actorline.cli.visible import visible
-from actorline.delivery.reading import Delivery, UnreadableRowsError
+from actorline.delivery.read_back import Delivery, UnreadableRowsError
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
 from actorline.jobs.delivered import open_delivered

@@ -13,7 +13,7 @@ from actorline.cli.output import print_json, print_result, say
 from actorline.cli.preflight import check_order
 from actorline.cli.stack import Attached, attach, wait_until_gone
 from actorline.cli.watching import Interrupts, follow, lost_redis
-from actorline.delivery.formats import FORMATS
+from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
 from actorline.jobs.document import parse_document

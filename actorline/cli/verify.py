@@ -15,10 +15,10 @@ from actorline.cli.jobs import AsJson, find
 from actorline.cli.output import counted, err, out, print_json
 from actorline.cli.stack import attach
 from actorline.delivery.manifest import Manifest
-from actorline.delivery.reading import DamagedDeliveryError, Delivery, NoDeliveryError, open_delivery
+from actorline.delivery.read_back import DamagedDeliveryError, Delivery, NoDeliveryError, open_delivery
 from actorline.delivery.sink import MANIFEST, SinkError
-from actorline.delivery.verifying import Problem
-from actorline.delivery.verifying import verify as verify_delivery
+from actorline.delivery.verify import Problem
+from actorline.delivery.verify import verify as verify_delivery
 from actorline.errors import Code, Refused
 from actorline.jobs.delivered import open_delivered
 from actorline.settings import load_settings

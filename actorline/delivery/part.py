@@ -11,9 +11,9 @@ from typing import BinaryIO, Protocol
 
 from zlib_ng import zlib_ng
 
-from actorline.delivery.gzip_members import BLOCK_BYTES, Inflate, StoredFile
-from actorline.delivery.page_text import PageText, UnreadablePage
-from actorline.delivery.windows import Window
+from actorline.delivery.formats.gzip_members import BLOCK_BYTES, Inflate, StoredFile
+from actorline.delivery.formats.text import PageText, UnreadablePage
+from actorline.delivery.page_plan import Window
 
 
 class Answer(Protocol):

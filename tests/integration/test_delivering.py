@@ -11,12 +11,12 @@ import pytest
 from pydantic import SecretStr
 from real_parts import TOKEN, Emulator
 
-from actorline.delivery.reading import DamagedDeliveryError, NoDeliveryError
+from actorline.delivery.page_plan import Window
+from actorline.delivery.read_back import DamagedDeliveryError, NoDeliveryError
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.record_index import RecordBlock
 from actorline.delivery.sink import LocalSink, SinkError
-from actorline.delivery.verifying import verify
-from actorline.delivery.windows import Window
+from actorline.delivery.verify import verify
 from actorline.errors import Code, Reason
 from actorline.jobs.delivered import open_delivered
 from actorline.jobs.document import parse_document

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from real_parts import Delivery, delivery_of, reason_of, running_workers, wait_for
 
-from actorline.delivery.reading import open_delivery
+from actorline.delivery.read_back import open_delivery
 
 Deliver = Callable[..., tuple[dict[str, Any], Delivery]]
 FAULTS = [

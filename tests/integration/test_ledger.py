@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
+from actorline.delivery.page_plan import Window
 from actorline.delivery.receipt import Receipt
-from actorline.delivery.windows import Window
 from actorline.errors import Code, Unavailable
 from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.job import Job

@@ -13,7 +13,7 @@ from terminal import ACTORLINE, Done
 
 from actorline.api_keys import create_key
 from actorline.client import Client
-from actorline.delivery.reading import DamagedDeliveryError
+from actorline.delivery.read_back import DamagedDeliveryError
 from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import FROM_TERMINAL
 

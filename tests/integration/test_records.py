@@ -5,7 +5,7 @@ import json
 import pytest
 from real_parts import wait_for
 
-from actorline.delivery.reading import open_delivery
+from actorline.delivery.read_back import open_delivery
 
 
 @pytest.mark.thorough

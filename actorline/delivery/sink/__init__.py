@@ -2,9 +2,9 @@
 
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from actorline.delivery.sink.door import MissingFileError, Sink, SinkError, SinkTakenError
 from actorline.delivery.sink.local import LocalSink, folder_url, local_path
 from actorline.delivery.sink.names import CLAIM, MANIFEST, RECORDS, SUCCESS
+from actorline.delivery.sink.protocol import MissingFileError, Sink, SinkError, SinkTakenError
 
 __all__ = [
     "CLAIM", "MANIFEST", "RECORDS", "SUCCESS", "LocalSink", "MissingFileError", "Sink", "SinkError", "SinkTakenError",

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 from urllib.parse import unquote, urlsplit
 
-from actorline.delivery.sink.door import LOOK_MOST, MissingFileError, Sink, SinkError, crowded, missing, outside
 from actorline.delivery.sink.names import CLAIM, STAGING, is_name
+from actorline.delivery.sink.protocol import LOOK_MOST, MissingFileError, Sink, SinkError, crowded, missing, outside
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe that somebody planted must not block

@@ -23,9 +23,9 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from actorline.delivery.sink.door import LOOK_MOST, MissingFileError, Sink, SinkError, crowded, missing, outside
 from actorline.delivery.sink.names import CLAIM, STAGING, is_name
 from actorline.delivery.sink.object_file import READ_BYTES, ObjectReader, ObjectUpload, open_writer
+from actorline.delivery.sink.protocol import LOOK_MOST, MissingFileError, Sink, SinkError, crowded, missing, outside
 from actorline.delivery.sink.refusal import explain
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from actorline.delivery.manifest import StoredRecord
-from actorline.delivery.reading import BLOCK_BYTES, Delivery, UnreadableRowsError
+from actorline.delivery.read_back import BLOCK_BYTES, Delivery, UnreadableRowsError
 from actorline.errors import Code, Refused
 from actorline.gateway.context import MayRead, Visit
 from actorline.gateway.openapi import JobKey, Responses, problems

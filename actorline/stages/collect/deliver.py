@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from actorline.delivery.assembling import Assembler, Rows, remove_staged
-from actorline.delivery.attempts import attempt_folder, leftovers, made_anew, superseded_folder
-from actorline.delivery.formats import FORMATS
+from actorline.delivery.assembler import Assembler, Rows, remove_staged
+from actorline.delivery.folder import attempt_folder, leftovers, made_anew, superseded_folder
+from actorline.delivery.formats.staged_page import AssemblyError
+from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.manifest import Manifest, RunFacts, Totals, fingerprint, totals_of
+from actorline.delivery.page_plan import Pages
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import MANIFEST, SUCCESS, MissingFileError, Sink, SinkError, open_sink
-from actorline.delivery.staged_page import AssemblyError
-from actorline.delivery.windows import Pages
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.secret import withheld_records

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from actorline.delivery.formats import FORMATS
+from actorline.delivery.formats.table import FORMATS
+from actorline.delivery.page_plan import Pages, Window, full_page, full_windows, item_bytes, next_offset
 from actorline.delivery.sink import SinkError, open_sink
-from actorline.delivery.windows import Pages, Window, full_page, full_windows, item_bytes, next_offset
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger

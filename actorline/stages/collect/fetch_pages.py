@@ -7,14 +7,11 @@ from typing import Final
 
 import redis
 
-from actorline.delivery.attempts import attempt_folder, superseded_folder
-from actorline.delivery.formats import FORMATS
-from actorline.delivery.json_lines import JsonLines
-from actorline.delivery.page_text import PageText, UnreadablePage
-from actorline.delivery.part import PartFacts, download_window, inspect_part
-from actorline.delivery.receipt import Receipt
-from actorline.delivery.sink import Sink, SinkError, open_sink
-from actorline.delivery.windows import (
+from actorline.delivery.folder import attempt_folder, superseded_folder
+from actorline.delivery.formats.json_lines import JsonLines
+from actorline.delivery.formats.table import FORMATS
+from actorline.delivery.formats.text import PageText, UnreadablePage
+from actorline.delivery.page_plan import (
     PAGE_ITEMS_MAX,
     WAVE_PAGES,
     Window,
@@ -28,6 +25,9 @@ from actorline.delivery.windows import (
     to_fetch,
     wave_pages,
 )
+from actorline.delivery.part import PartFacts, download_window, inspect_part
+from actorline.delivery.receipt import Receipt
+from actorline.delivery.sink import Sink, SinkError, open_sink
 from actorline.errors import Code
 from actorline.jobs.job import Job
 from actorline.jobs.states import State

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from actorline.delivery.page_plan import Gap, More, Pages, Proof, has_caught_up, judge, short_pages
 from actorline.delivery.receipt import Receipt
-from actorline.delivery.windows import Gap, More, Pages, Proof, has_caught_up, judge, short_pages
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Job
 from actorline.jobs.states import State

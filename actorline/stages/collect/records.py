@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from actorline.delivery.gzip_members import StoredFile
+from actorline.delivery.formats.gzip_members import StoredFile
 from actorline.delivery.manifest import StoredRecord
-from actorline.delivery.reading import measure
+from actorline.delivery.read_back import measure
 from actorline.delivery.sink import RECORDS, Sink, SinkError
 from actorline.delivery.sink.names import record_file
 from actorline.platform import errors as platform_errors

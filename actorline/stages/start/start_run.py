@@ -18,7 +18,7 @@ import structlog
 from redis.exceptions import LockError
 from redis.lock import Lock
 
-from actorline.delivery.parquet_assembly import has_parquet
+from actorline.delivery.formats.parquet_assembly import has_parquet
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Reason, Refused
 from actorline.jobs.job import Intent, Job

@@ -10,8 +10,8 @@ from typing import Final
 
 import structlog
 
-from actorline.delivery.formats import FORMATS
-from actorline.delivery.windows import PAGE_ITEMS_MAX, Window
+from actorline.delivery.formats.table import FORMATS
+from actorline.delivery.page_plan import PAGE_ITEMS_MAX, Window
 from actorline.jobs.job import Job
 from actorline.jobs.states import Event, State, sources
 from actorline.jobs.watch import watch_secs

@@ -24,8 +24,8 @@ from redis.client import Pipeline
 from small_platform import SmallPlatform
 from virtual_clock import Clock, VirtualTime, virtual_datetime
 
-from actorline.delivery.sink.door import SinkError
 from actorline.delivery.sink.local import LocalSink
+from actorline.delivery.sink.protocol import SinkError
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.start import SendBy

@@ -10,9 +10,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from actorline.delivery.json_lines import JsonLines
+from actorline.delivery.formats.json_lines import JsonLines
+from actorline.delivery.page_plan import Window
 from actorline.delivery.part import PartFacts, download_window
-from actorline.delivery.windows import Window
 
 JSON_LINES = "application/jsonl; charset=utf-8"
 

@@ -3,10 +3,10 @@ from typing import Any, cast
 import pytest
 import redis
 
-from actorline.delivery.page_text import UnreadablePage
+from actorline.delivery.formats.text import UnreadablePage
+from actorline.delivery.page_plan import Window
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import SinkError
-from actorline.delivery.windows import Window
 from actorline.errors import Code
 from actorline.jobs.states import State
 from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable

@@ -2,8 +2,8 @@ from typing import Any, cast
 
 import pytest
 
+from actorline.delivery.page_plan import Pages, Window
 from actorline.delivery.receipt import Receipt
-from actorline.delivery.windows import Pages, Window
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Job
 from actorline.jobs.states import State

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Final
 
-from actorline.delivery.csv_text import BOM, read_records, whole_records
-from actorline.delivery.page_text import check_row_size
+from actorline.delivery.formats.csv_text import BOM, read_records, whole_records
+from actorline.delivery.formats.text import check_row_size
 
 BATCH_ROWS: Final = 1000
 

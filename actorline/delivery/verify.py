@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO, Final, cast
 
-from actorline.delivery.formats import FORMATS
+from actorline.delivery.formats.table import FORMATS
+from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.manifest import Manifest, Part, StoredRecord, totals_of
-from actorline.delivery.page_text import UnreadablePage
 from actorline.delivery.part import inspect_part
-from actorline.delivery.reading import Delivery, measure
+from actorline.delivery.read_back import Delivery, measure
 from actorline.delivery.record_index import DamagedIndexError, read_index
 from actorline.delivery.sink import MANIFEST, SUCCESS, Sink
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorline.delivery.receipt import Receipt
-from actorline.delivery.windows import (
+from actorline.delivery.page_plan import (
     PAGE_BYTES,
     PAGE_ITEMS_MAX,
     PAGE_ITEMS_MIN,
@@ -27,6 +26,7 @@ from actorline.delivery.windows import (
     to_fetch,
     wave_pages,
 )
+from actorline.delivery.receipt import Receipt
 from actorline.errors import Code
 
 

@@ -12,13 +12,13 @@ import structlog
 from pydantic import ValidationError
 from zlib_ng import gzip_ng, zlib_ng
 
-from actorline.delivery.formats import delimiter_of
-from actorline.delivery.json_lines import array_rows, parse_row
+from actorline.delivery.formats.json_lines import array_rows, parse_row
+from actorline.delivery.formats.parquet_assembly import has_parquet
+from actorline.delivery.formats.rows import csv_rows, parquet_rows, text_lines
+from actorline.delivery.formats.table import delimiter_of
+from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.manifest import Manifest, Part, RecordIndex, StoredRecord, fingerprint
-from actorline.delivery.page_text import UnreadablePage
-from actorline.delivery.parquet_assembly import has_parquet
 from actorline.delivery.record_index import DamagedIndexError, indexes_with, read_index
-from actorline.delivery.rows import csv_rows, parquet_rows, text_lines
 from actorline.delivery.sink import MANIFEST, MissingFileError, Sink, SinkError, open_sink
 
 BLOCK_BYTES: Final = 256 * 1024

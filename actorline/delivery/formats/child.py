@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import BinaryIO, Final, cast
 
-from actorline.delivery.gzip_members import BLOCK_BYTES
+from actorline.delivery.formats.gzip_members import BLOCK_BYTES
 
 LOOK_EVERY_SECS: Final = 1.0
 PASSED_ON: Final = (

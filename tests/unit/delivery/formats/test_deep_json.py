@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorline.delivery import deep_json
-from actorline.delivery.deep_json import is_closed, parse_deep, with_whole_characters
+from actorline.delivery.formats import deep_json
+from actorline.delivery.formats.deep_json import is_closed, parse_deep, with_whole_characters
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

@@ -1,6 +1,6 @@
 """Parquet with one schema: the shape of every page is taken first, then all rows are written by that of the whole.
 
-The work is done in processes of their own (`actorline.delivery.parquet`), one a core for the shapes.
+The work is done in processes of their own (`actorline.delivery.formats.parquet`), one a core for the shapes.
 """
 
 import os
@@ -13,13 +13,13 @@ from typing import Final
 
 import orjson
 
-from actorline.delivery.child import ChildFailedError, run_child
-from actorline.delivery.gzip_members import StoredFile
-from actorline.delivery.parquet import NO_TABLE
-from actorline.delivery.shapes import NoTableError, Shape
-from actorline.delivery.staged_page import AssemblyError, StagedPage
+from actorline.delivery.formats.child import ChildFailedError, run_child
+from actorline.delivery.formats.gzip_members import StoredFile
+from actorline.delivery.formats.parquet import NO_TABLE
+from actorline.delivery.formats.shapes import NoTableError, Shape
+from actorline.delivery.formats.staged_page import AssemblyError, StagedPage
 
-MODULE: Final = "actorline.delivery.parquet"
+MODULE: Final = "actorline.delivery.formats.parquet"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from actorline.delivery.formats import FORMATS
+from actorline.delivery.formats.table import FORMATS
 
 ONLY_FOR: Final[Mapping[str, frozenset[str]]] = {
     "delimiter": frozenset({"csv"}),

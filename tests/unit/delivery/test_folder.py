@@ -1,6 +1,6 @@
 import pytest
 
-from actorline.delivery.attempts import attempt_folder, leftovers, made_anew, superseded_folder
+from actorline.delivery.folder import attempt_folder, leftovers, made_anew, superseded_folder
 from actorline.delivery.manifest import Manifest, Part, StoredRecord, totals_of
 
 

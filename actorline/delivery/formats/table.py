@@ -16,11 +16,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from actorline.delivery.csv_text import CsvText
-from actorline.delivery.json_lines import JsonArray, JsonLines, StoredArray
-from actorline.delivery.page_text import PageText
+from actorline.delivery.formats.csv_text import CsvText
+from actorline.delivery.formats.json_lines import JsonArray, JsonLines, StoredArray
+from actorline.delivery.formats.text import PageText
+from actorline.delivery.formats.whole_file import Markup, Workbook
 from actorline.delivery.sink.names import STAGED_PAGES
-from actorline.delivery.whole_file import Markup, Workbook
 
 Query = Mapping[str, str]
 """The platform's query parameters, as the order has them."""

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorline.delivery import parquet
-from actorline.delivery.parquet import item_batches, write
-from actorline.delivery.shapes import DEPTH_MAX, FIELDS_MAX, Shape, shape_of
+from actorline.delivery.formats import parquet
+from actorline.delivery.formats.parquet import item_batches, write
+from actorline.delivery.formats.shapes import DEPTH_MAX, FIELDS_MAX, Shape, shape_of
 
 names = st.sampled_from(["a", "b", "c", "", "a.b", "é"])
 values = st.recursive(

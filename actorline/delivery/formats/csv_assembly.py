@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from zlib_ng import zlib_ng
 
-from actorline.delivery.csv_text import BOM, read_records, record_end, whole_records, write_records
-from actorline.delivery.gzip_members import GZIP, StoredFile
-from actorline.delivery.page_text import ROW_BYTES_MAX, UnreadablePage, check_row_size
-from actorline.delivery.staged_page import StagedPage, plain_blocks
+from actorline.delivery.formats.csv_text import BOM, read_records, record_end, whole_records, write_records
+from actorline.delivery.formats.gzip_members import GZIP, StoredFile
+from actorline.delivery.formats.staged_page import StagedPage, plain_blocks
+from actorline.delivery.formats.text import ROW_BYTES_MAX, UnreadablePage, check_row_size
 
 Column = tuple[str, int]
 """A name, and the how-manieth column of this name in its header it is."""

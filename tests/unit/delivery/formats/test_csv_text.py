@@ -10,8 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from served import Served, download
 
-from actorline.delivery.csv_text import CsvText, read_records, record_end, records_end, whole_records, write_records
-from actorline.delivery.page_text import UnreadablePage
+from actorline.delivery.formats.csv_text import (
+    CsvText,
+    read_records,
+    record_end,
+    records_end,
+    whole_records,
+    write_records,
+)
+from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.part import inspect_part
 
 CSV = "text/csv; charset=utf-8"
@@ -145,6 +152,6 @@ def test_records_are_cut_where_they_end_however_the_text_comes(cells, size):
 
 
 def test_a_quote_that_is_never_closed_is_given_up_before_it_fills_the_memory(monkeypatch):
-    monkeypatch.setattr("actorline.delivery.csv_text.ROW_BYTES_MAX", 1_000_000)
+    monkeypatch.setattr("actorline.delivery.formats.csv_text.ROW_BYTES_MAX", 1_000_000)
     with pytest.raises(UnreadablePage, match="never closed"):
         page(b'a\n"' + b"x\n" * 2_000_000, scanned=[1])

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from served import Served, download, rows_of, served
 
-from actorline.delivery.json_lines import JsonArray, StoredArray, array_rows, parse_row
-from actorline.delivery.page_text import UnreadablePage
+from actorline.delivery.formats.json_lines import JsonArray, StoredArray, array_rows, parse_row
+from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.part import inspect_part
 
 
@@ -62,8 +62,8 @@ def test_a_row_nested_over_a_thousand_levels_is_stored_as_it_came():
 
 
 def test_a_long_last_line_is_looked_at_without_being_parsed(monkeypatch):
-    monkeypatch.setattr("actorline.delivery.json_lines.PARSED_BYTES_MAX", 10)
-    monkeypatch.setattr("actorline.delivery.json_lines.parse_row", None)
+    monkeypatch.setattr("actorline.delivery.formats.json_lines.PARSED_BYTES_MAX", 10)
+    monkeypatch.setattr("actorline.delivery.formats.json_lines.parse_row", None)
     assert download(Served(b'{"id":"a long one"}', 1), expected=1)[0].items == 1
     with pytest.raises(UnreadablePage, match="cut"):
         download(Served(b'{"id":"a long one"', 1), expected=1)
@@ -71,6 +71,6 @@ def test_a_long_last_line_is_looked_at_without_being_parsed(monkeypatch):
 
 @pytest.mark.parametrize("line", [b'{"t":"%b"}' % (b"x" * 3000), b"x" * 3000])
 def test_no_line_is_held_without_a_bound(monkeypatch, line):
-    monkeypatch.setattr("actorline.delivery.page_text.ROW_BYTES_MAX", 2000)
+    monkeypatch.setattr("actorline.delivery.formats.text.ROW_BYTES_MAX", 2000)
     with pytest.raises(UnreadablePage, match="more than 2,000 bytes"):
         download(Served(line + b"\n{}\n", 2, cuts=range(0, 3000, 100)), expected=2)

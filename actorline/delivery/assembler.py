@@ -6,18 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from actorline.delivery.csv_assembly import CsvAssembly
-from actorline.delivery.formats import Format, Query, delimiter_of
-from actorline.delivery.gzip_members import StoredFile
-from actorline.delivery.json_assembly import ArrayAssembly, LinesAssembly
+from actorline.delivery.formats.csv_assembly import CsvAssembly
+from actorline.delivery.formats.gzip_members import StoredFile
+from actorline.delivery.formats.json_assembly import ArrayAssembly, LinesAssembly
+from actorline.delivery.formats.parquet_assembly import ParquetAssembly
+from actorline.delivery.formats.staged_page import Assembly, StagedPage
+from actorline.delivery.formats.table import Format, Query, delimiter_of
+from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.manifest import Part, parts_of
-from actorline.delivery.page_text import UnreadablePage
-from actorline.delivery.parquet_assembly import ParquetAssembly
-from actorline.delivery.reading import measure
+from actorline.delivery.read_back import measure
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink, SinkError
 from actorline.delivery.sink.names import STAGED_PAGES
-from actorline.delivery.staged_page import Assembly, StagedPage
 
 REMOVALS_AT_ONCE: Final = 8  # each is a round trip to an object store
 

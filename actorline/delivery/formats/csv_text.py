@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from actorline.delivery.page_text import ROW_BYTES_MAX, UnreadablePage
+from actorline.delivery.formats.text import ROW_BYTES_MAX, UnreadablePage
 
 BOM: Final = "\ufeff".encode()
 WRITTEN_BYTES: Final = 1_000_000

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from actorline.delivery.manifest import Manifest, Part, StoredRecord, totals_of
-from actorline.delivery.reading import open_delivery
-from actorline.delivery.verifying import contradictions, verify
+from actorline.delivery.read_back import open_delivery
+from actorline.delivery.verify import contradictions, verify
 from actorline.errors import Code, Reason
 
 ROWS = [b'{"n": 0}\n{"n": 1}\n', b'{"n": 2}\n']

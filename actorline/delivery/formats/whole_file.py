@@ -12,8 +12,8 @@ import zipfile
 import zlib
 from typing import IO, Final
 
-from actorline.delivery.gzip_members import BLOCK_BYTES
-from actorline.delivery.page_text import UnreadablePage
+from actorline.delivery.formats.gzip_members import BLOCK_BYTES
+from actorline.delivery.formats.text import UnreadablePage
 
 TAIL_BYTES: Final = 1024  # more than any end of a file that is looked for
 MEMBERS_MAX: Final = 10_000  # a workbook has a dozen

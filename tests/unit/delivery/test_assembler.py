@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from served import Served
 
-from actorline.delivery.assembling import Assembler, remove_staged
-from actorline.delivery.formats import FORMATS
+from actorline.delivery.assembler import Assembler, remove_staged
+from actorline.delivery.formats.staged_page import AssemblyError
+from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.manifest import Part
+from actorline.delivery.page_plan import Window
 from actorline.delivery.part import download_window
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.delivery.sink.names import STAGED_PAGES, STAGING
-from actorline.delivery.staged_page import AssemblyError
-from actorline.delivery.windows import Window
 from actorline.emulator.formats import FORMATS as WRITTEN
 from actorline.emulator.params import Params
 from actorline.emulator.tables import flattened

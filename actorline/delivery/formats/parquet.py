@@ -1,7 +1,7 @@
 """JSON lines become Parquet: a process of its own, for building Python values out of JSON holds the interpreter.
 
-    python -m actorline.delivery.parquet shape            < page > shape (JSON)
-    python -m actorline.delivery.parquet write ROWS       < shape, newline, pages > file
+    python -m actorline.delivery.formats.parquet shape            < page > shape (JSON)
+    python -m actorline.delivery.formats.parquet write ROWS       < shape, newline, pages > file
 
 A page is JSON lines, as gzip or plain. Columns are the fields of all items, in the order in which they first come:
 
@@ -24,10 +24,10 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-from actorline.delivery.deep_json import parse_deep, with_whole_characters
-from actorline.delivery.gzip_members import BLOCK_BYTES, Inflate
-from actorline.delivery.page_text import ROW_BYTES_MAX
-from actorline.delivery.shapes import DEPTH_MAX, NoTableError, Shape, shape_of
+from actorline.delivery.formats.deep_json import parse_deep, with_whole_characters
+from actorline.delivery.formats.gzip_members import BLOCK_BYTES, Inflate
+from actorline.delivery.formats.shapes import DEPTH_MAX, NoTableError, Shape, shape_of
+from actorline.delivery.formats.text import ROW_BYTES_MAX
 
 NO_TABLE: Final = 3
 BATCH_BYTES: Final = 4_000_000  # of JSON text: ten times that as Python values

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import orjson
 
-from actorline.delivery.deep_json import is_closed, parse_deep
-from actorline.delivery.page_text import UnreadablePage, check_row_size
+from actorline.delivery.formats.deep_json import is_closed, parse_deep
+from actorline.delivery.formats.text import UnreadablePage, check_row_size
 
 ARRAY_HEAD: Final = b"[\n"
 ARRAY_BORDER: Final = b",\n"

@@ -5,8 +5,8 @@ import zipfile
 import pytest
 from served import Served, download
 
-from actorline.delivery.formats import FORMATS
-from actorline.delivery.page_text import UnreadablePage
+from actorline.delivery.formats.table import FORMATS
+from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.part import inspect_part
 from actorline.emulator.formats import FORMATS as WRITTEN
 from actorline.emulator.items import ItemSource
@@ -112,8 +112,8 @@ def test_a_zip_that_is_no_workbook_holds_no_rows():
 
 @pytest.mark.parametrize("bomb", [{"sheet": 2_000_000}, dict.fromkeys(map(str, range(40)), 1)])
 def test_a_workbook_that_inflates_out_of_all_proportion_is_refused(monkeypatch, bomb):
-    monkeypatch.setattr("actorline.delivery.whole_file.INFLATED_BYTES_MAX", 1_000_000)
-    monkeypatch.setattr("actorline.delivery.whole_file.MEMBERS_MAX", 30)
+    monkeypatch.setattr("actorline.delivery.formats.whole_file.INFLATED_BYTES_MAX", 1_000_000)
+    monkeypatch.setattr("actorline.delivery.formats.whole_file.MEMBERS_MAX", 30)
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as book:
         for name, size in bomb.items():

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from actorline.delivery.manifest import Manifest, Part, StoredRecord, totals_of
-from actorline.delivery.reading import (
+from actorline.delivery.read_back import (
     BLOCK_BYTES,
     DamagedDeliveryError,
     Delivery,
@@ -210,7 +210,7 @@ def test_rows_that_are_read_by_file_say_so_and_name_the_file(tmp_path, format_, 
 
 
 def test_parquet_without_its_library_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr("actorline.delivery.reading.has_parquet", lambda: False)
+    monkeypatch.setattr("actorline.delivery.read_back.has_parquet", lambda: False)
     with pytest.raises(UnreadableRowsError, match=r"install actorline\[parquet\]"):
         open_text(tmp_path, "parquet", "").items()
 
@@ -237,7 +237,7 @@ def test_a_row_that_is_no_json_is_named(tmp_path):
 
 
 def test_a_line_without_end_is_not_held(tmp_path, monkeypatch):
-    monkeypatch.setattr("actorline.delivery.page_text.ROW_BYTES_MAX", 1000)
+    monkeypatch.setattr("actorline.delivery.formats.text.ROW_BYTES_MAX", 1000)
     delivery = open_delivery(deliver(tmp_path, [b"x" * 2000], compression="none"))
     with pytest.raises(DamagedDeliveryError, match="more than 1,000 bytes"):
         list(delivery.lines())

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from actorline.delivery.child import ChildFailedError, run_child
+from actorline.delivery.formats.child import ChildFailedError, run_child
 
 
 def no_one() -> None:
@@ -51,7 +51,7 @@ def test_keep_alive_stops_a_process_that_works_on(monkeypatch, command):
         if time.monotonic() - began > 0.2:
             raise Stopped
 
-    monkeypatch.setattr("actorline.delivery.child.LOOK_EVERY_SECS", 0.05)
+    monkeypatch.setattr("actorline.delivery.formats.child.LOOK_EVERY_SECS", 0.05)
     arguments = [] if command == "json.tool" else ["--bind", "127.0.0.1", "0"]
     with pytest.raises(Stopped):
         run_child(command, *arguments, source=iter(lambda: b"[", b"x"), take=bytes.hex, keep_alive=stop_soon)

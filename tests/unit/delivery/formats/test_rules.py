@@ -1,7 +1,7 @@
 import pytest
 
-from actorline.delivery.format_rules import contradiction
-from actorline.delivery.formats import FORMATS
+from actorline.delivery.formats.rules import contradiction
+from actorline.delivery.formats.table import FORMATS
 
 
 @pytest.mark.parametrize(

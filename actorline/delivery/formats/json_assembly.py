@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from actorline.delivery.gzip_members import StoredFile, stored_apart
-from actorline.delivery.json_lines import ARRAY_BORDER, ARRAY_HEAD, ARRAY_TAIL
-from actorline.delivery.staged_page import StagedPage
+from actorline.delivery.formats.gzip_members import StoredFile, stored_apart
+from actorline.delivery.formats.json_lines import ARRAY_BORDER, ARRAY_HEAD, ARRAY_TAIL
+from actorline.delivery.formats.staged_page import StagedPage
 
 
 class LinesAssembly:

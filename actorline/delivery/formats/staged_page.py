@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from actorline.delivery.gzip_members import BLOCK_BYTES, Inflate, StoredFile
-from actorline.delivery.page_text import UnreadablePage
+from actorline.delivery.formats.gzip_members import BLOCK_BYTES, Inflate, StoredFile
+from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink
 

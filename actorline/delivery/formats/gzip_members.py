@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, Final
 
 from zlib_ng import zlib_ng
 
-from actorline.delivery.page_text import UnreadablePage
+from actorline.delivery.formats.text import UnreadablePage
 
 BLOCK_BYTES: Final = 256 * 1024  # measured: larger blocks gain nothing
 INFLATED_BYTES: Final = 1024 * 1024  # bounds memory whatever the ratio of compression
