@@ -14,7 +14,7 @@ from celery.beat import Scheduler
 from kombu.exceptions import OperationalError
 
 from actorline.messages import send_upkeep
-from actorline.schedules.keeping import Keeper
+from actorline.schedules.keeper import Keeper
 from actorline.schedules.schedule import Schedule
 from actorline.schedules.schedules_file import find_schedules, load_schedules
 from actorline.settings import Settings

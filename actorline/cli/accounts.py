@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from actorline.cli.attach import attach
 from actorline.cli.jobs import AsJson
-from actorline.cli.output import out, print_json
-from actorline.cli.stack import attach
+from actorline.cli.terminal.output import out, print_json
 from actorline.errors import Code, Refused, Unavailable
 from actorline.ledger.accounts import Owner, list_owners, move_account, read_owner
 from actorline.platform.errors import PlatformUnavailable

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from actorline.cli.attach import attach
 from actorline.cli.jobs import AsJson
-from actorline.cli.output import out, print_json, say
-from actorline.cli.stack import attach
+from actorline.cli.terminal.output import out, print_json, say
 from actorline.jobs.job import iso_time
 from actorline.ledger.audit import read_audit
 from actorline.settings import load_settings

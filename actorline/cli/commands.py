@@ -27,8 +27,8 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "verify": Entry("verify", "Read a delivery again and hold it against its manifest"),
     "submit": Entry("submit", "Order many jobs, and print their keys."),
     "watch": Entry("watch", "Show a job, or all unfinished ones, until they end."),
-    "pause": Entry("brake", "Start no new paid run; running ones go on and their rows are collected."),
-    "resume": Entry("brake", "Take the brake off again: what waits is started."),
+    "pause": Entry("pause", "Start no new paid run; running ones go on and their rows are collected."),
+    "resume": Entry("pause", "Take the brake off again: what waits is started."),
     "accounts": Entry("accounts", "Show which user each account alias stands for."),
     "doctor": Entry("doctor", "Check settings, Redis, tokens, quotas, clock and sink"),
     "orphans": Entry("orphans", "List our running runs that no job wants"),
@@ -56,7 +56,7 @@ class DeferredCommand(TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Read the arguments of the command itself, whose context then carries it on."""
-        from actorline.cli.output import quiet_logs
+        from actorline.cli.terminal.output import quiet_logs
 
         quiet_logs()
         return self.load().make_context(info_name, args, parent=parent, **extra)

@@ -16,13 +16,13 @@ from typing import Annotated, Any, Final
 import requests
 import typer
 
+from actorline.cli.attach import Attached, attach, wait_until_gone
 from actorline.cli.exits import Exit
 from actorline.cli.order import sink_url
-from actorline.cli.output import out, print_result, say
 from actorline.cli.run import interrupt_jobs, send
-from actorline.cli.stack import Attached, attach, wait_until_gone
-from actorline.cli.timeline import print_timeline
-from actorline.cli.watching import Interrupts, follow
+from actorline.cli.terminal.output import out, print_result, say
+from actorline.cli.terminal.progress import Interrupts, follow
+from actorline.cli.terminal.timeline import print_timeline
 from actorline.delivery.read_back import open_delivery
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.sender import FROM_TERMINAL

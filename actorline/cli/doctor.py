@@ -13,10 +13,10 @@ from rich.markup import escape
 
 from actorline import __version__
 from actorline.api_keys import list_keys
+from actorline.cli.attach import attach
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson
-from actorline.cli.output import out, print_json
-from actorline.cli.stack import attach
+from actorline.cli.terminal.output import out, print_json
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
 from actorline.ledger.durability import Server, check_server, read_server
@@ -29,7 +29,7 @@ from actorline.platform.clock import platform_time
 from actorline.platform.errors import PlatformError
 from actorline.platform.users import get_limits, get_me
 from actorline.schedules.book import Book
-from actorline.schedules.deciding import Fate, is_late
+from actorline.schedules.decision import Fate, is_late
 from actorline.schedules.schedules_file import SchedulesError, find_schedules, load_schedules
 from actorline.settings import Settings, load_settings
 from actorline.upkeep.unattended import describe_missing, describe_unattended, missing_workers

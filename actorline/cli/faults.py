@@ -4,7 +4,7 @@ import redis
 from kombu.exceptions import OperationalError
 
 from actorline.cli.exits import Exit, exit_of_reason
-from actorline.cli.output import print_refusal, say
+from actorline.cli.terminal.output import print_refusal, say
 from actorline.errors import Code, Reason, Refused, Unavailable
 from actorline.ledger.durability import NotDurableError
 from actorline.ledger.faults import describe_fault

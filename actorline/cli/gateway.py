@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from actorline.cli.attach import child_environment
 from actorline.cli.processes import with_redis
-from actorline.cli.stack import child_environment
 
 
 def gateway(

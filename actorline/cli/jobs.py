@@ -6,12 +6,12 @@ from typing import Annotated, Final
 
 import typer
 
+from actorline.cli.attach import attach, wait_until_gone
 from actorline.cli.exits import Exit
 from actorline.cli.order import parse_labels
-from actorline.cli.output import out, pace_text, print_jobs, print_json, print_result, say
-from actorline.cli.stack import attach, wait_until_gone
-from actorline.cli.timeline import print_timeline
-from actorline.cli.watching import Interrupts, follow
+from actorline.cli.terminal.output import out, pace_text, print_jobs, print_json, print_result, say
+from actorline.cli.terminal.progress import Interrupts, follow
+from actorline.cli.terminal.timeline import print_timeline
 from actorline.errors import Code, Refused
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job, JobResult

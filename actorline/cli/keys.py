@@ -10,9 +10,9 @@ from rich.table import Table
 
 from actorline import __version__
 from actorline.api_keys import ApiKey, create_key, list_keys, revoke_key
+from actorline.cli.attach import attach
 from actorline.cli.jobs import AsJson
-from actorline.cli.output import out, print_json, say
-from actorline.cli.stack import attach
+from actorline.cli.terminal.output import out, print_json, say
 from actorline.errors import Code, Refused
 from actorline.jobs.job import iso_time
 from actorline.jobs.rights import Rights, Scope, spelling

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from actorline import __version__
+from actorline.cli.attach import Attached, attach
 from actorline.cli.jobs import AsJson
-from actorline.cli.output import out, print_json, say
 from actorline.cli.run import send
-from actorline.cli.stack import Attached, attach
+from actorline.cli.terminal.output import out, print_json, say
 from actorline.errors import Code, Unavailable
 from actorline.jobs.job import iso_time
 from actorline.platform.client import Platform

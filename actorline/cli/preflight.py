@@ -1,7 +1,7 @@
 """What is asked of the platform before an order goes into the ledger: a wrong token or name costs nothing then."""
 
 from actorline import __version__
-from actorline.cli.output import say
+from actorline.cli.terminal.output import say
 from actorline.errors import Code, Refused
 from actorline.jobs.document import JobDocument
 from actorline.platform import errors as platform_errors

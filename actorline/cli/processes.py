@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from actorline.cli.output import say
-from actorline.cli.stack import child_environment, command_of, open_home
+from actorline.cli.attach import child_environment, command_of, open_home
+from actorline.cli.terminal.output import say
 from actorline.errors import Code, Unavailable
 from actorline.schedules.schedules_file import find_schedules, load_schedules
 from actorline.settings import Settings, load_settings

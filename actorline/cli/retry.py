@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
+from actorline.cli.attach import attach, wait_until_gone
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson, Keys, find
-from actorline.cli.output import print_json, say
 from actorline.cli.run import wait_for_end
-from actorline.cli.stack import attach, wait_until_gone
-from actorline.cli.watching import Interrupts
+from actorline.cli.terminal.output import print_json, say
+from actorline.cli.terminal.progress import Interrupts
 from actorline.errors import Code, Refused
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.messages import wake_workers

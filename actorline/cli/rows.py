@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from actorline.cli.attach import attach
 from actorline.cli.jobs import AsJson, Key, find
-from actorline.cli.output import print_json, say
-from actorline.cli.stack import attach
-from actorline.cli.visible import visible
+from actorline.cli.terminal.output import print_json, say
+from actorline.cli.terminal.visible import visible
 from actorline.delivery.read_back import Delivery, UnreadableRowsError
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 import redis
 import typer
 
+from actorline.cli.attach import Attached, attach, wait_until_gone
 from actorline.cli.exits import Exit, exit_of_result
-from actorline.cli.hastening import hastened
 from actorline.cli.jobs import find
+from actorline.cli.long_poll import hastened
 from actorline.cli.order import merge, parse_labels, read_document, read_input, sink_url
-from actorline.cli.output import print_json, print_result, say
 from actorline.cli.preflight import check_order
-from actorline.cli.stack import Attached, attach, wait_until_gone
-from actorline.cli.watching import Interrupts, follow, lost_redis
+from actorline.cli.terminal.output import print_json, print_result, say
+from actorline.cli.terminal.progress import Interrupts, follow, lost_redis
 from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused

@@ -11,14 +11,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from actorline.cli.attach import attach
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson
-from actorline.cli.output import coloured, out, print_json, say
-from actorline.cli.stack import attach
+from actorline.cli.terminal.output import coloured, out, print_json, say
 from actorline.errors import Code, Refused
 from actorline.jobs.job import Job
 from actorline.schedules.book import Book
-from actorline.schedules.deciding import Fate, Place
+from actorline.schedules.decision import Fate, Place
 from actorline.schedules.nearest import nearest
 from actorline.schedules.rhythm import due_times, moment
 from actorline.schedules.schedule import Schedule, due_key

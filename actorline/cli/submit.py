@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from actorline.cli.attach import attach
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson
 from actorline.cli.order import parse_object
-from actorline.cli.output import print_json, say
 from actorline.cli.run import send, with_default_sink
-from actorline.cli.stack import attach
+from actorline.cli.terminal.output import print_json, say
 from actorline.errors import Code, Refused
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.orders.submit import submit as order

@@ -10,10 +10,10 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
+from actorline.cli.attach import attach
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson, find
-from actorline.cli.output import counted, err, out, print_json
-from actorline.cli.stack import attach
+from actorline.cli.terminal.output import counted, err, out, print_json
 from actorline.delivery.manifest import Manifest
 from actorline.delivery.read_back import DamagedDeliveryError, Delivery, NoDeliveryError, open_delivery
 from actorline.delivery.sink import MANIFEST, SinkError

@@ -6,11 +6,11 @@ from typing import Annotated, Final
 
 import typer
 
+from actorline.cli.attach import attach
 from actorline.cli.exits import Exit, exit_of_result
 from actorline.cli.jobs import AsJson, find
-from actorline.cli.output import print_json, print_result, say
-from actorline.cli.stack import attach
-from actorline.cli.watching import Interrupts, follow
+from actorline.cli.terminal.output import print_json, print_result, say
+from actorline.cli.terminal.progress import Interrupts, follow
 from actorline.jobs.job import Job, JobResult, Progress
 from actorline.jobs.states import LIVE
 from actorline.ledger.ledger import Ledger

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final
 import typer
 
 from actorline import __version__
+from actorline.cli.attach import Attached, attach
 from actorline.cli.jobs import AsJson
 from actorline.cli.order import read_document
-from actorline.cli.output import print_json, say
-from actorline.cli.stack import Attached, attach
-from actorline.cli.visible import visible
+from actorline.cli.terminal.output import print_json, say
+from actorline.cli.terminal.visible import visible
 from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.job import iso_time
 from actorline.jobs.sender import FROM_TERMINAL

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from actorline.emulator.dataset.items import ItemSource
 from actorline.emulator.ids import random_id
-from actorline.emulator.items import ItemSource
 from actorline.emulator.life import ABORTABLE, Life
 from actorline.emulator.profile import Actor, ActorTask
 from actorline.emulator.records import RecordStore

@@ -10,20 +10,20 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from actorline.gateway import openapi
-from actorline.gateway.admission import Doorkeeper
 from actorline.gateway.auditing import Refusals
+from actorline.gateway.authentication import Doorkeeper
 from actorline.gateway.body import Bodies
 from actorline.gateway.context import Context
-from actorline.gateway.hinting import HintDesk
-from actorline.gateway.manners import Manners
-from actorline.gateway.ordering import OrderDesk
+from actorline.gateway.default_headers import Manners
+from actorline.gateway.order_intake import OrderDesk
 from actorline.gateway.problems import show_problems
 from actorline.gateway.readiness import Readiness
 from actorline.gateway.routes import events, health, jobs, metrics, rows, webhooks
 from actorline.gateway.shares import Shares
-from actorline.gateway.starting import Starter
 from actorline.gateway.streams import Downloads
-from actorline.gateway.waiting import Timelines
+from actorline.gateway.timelines import Timelines
+from actorline.gateway.wake_ups import Starter
+from actorline.gateway.webhook_intake import HintDesk
 from actorline.ledger.account_index import AccountIndex
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings

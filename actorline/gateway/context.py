@@ -8,17 +8,17 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
 from actorline.errors import Code, Refused
-from actorline.gateway.admission import Doorkeeper, Grant
 from actorline.gateway.auditing import Refusals
+from actorline.gateway.authentication import Doorkeeper, Grant
 from actorline.gateway.body import Bodies
-from actorline.gateway.hinting import HintDesk
-from actorline.gateway.ordering import OrderDesk
+from actorline.gateway.order_intake import OrderDesk
 from actorline.gateway.problems import Fault
 from actorline.gateway.readiness import Readiness
 from actorline.gateway.shares import Shares
-from actorline.gateway.starting import Starter
 from actorline.gateway.streams import Downloads
-from actorline.gateway.waiting import Timelines
+from actorline.gateway.timelines import Timelines
+from actorline.gateway.wake_ups import Starter
+from actorline.gateway.webhook_intake import HintDesk
 from actorline.jobs.document import is_key, shown_key
 from actorline.jobs.job import Job
 from actorline.jobs.rights import Scope

@@ -12,8 +12,8 @@ import structlog
 import uvicorn
 
 from actorline.api_keys import list_keys
-from actorline.gateway.admission import CLOSED_FILE, Doorkeeper, is_loopback
 from actorline.gateway.app import make_app
+from actorline.gateway.authentication import CLOSED_FILE, Doorkeeper, is_loopback
 from actorline.gateway.connections import MOST_CONNECTIONS, BoundedConnection
 from actorline.ledger.ledger import Ledger, connect
 from actorline.ports import family_of, refusal

@@ -8,8 +8,8 @@ from typing import ClassVar, Self
 import requests
 import urllib3
 
+from actorline.platform.error_mapping import describe_fault, describe_request
 from actorline.platform.errors import PlatformUnavailable
-from actorline.platform.faults import describe_fault, describe_request
 from actorline.platform.headers import int_header
 
 

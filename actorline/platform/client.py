@@ -14,8 +14,8 @@ import orjson
 import requests
 from pydantic import SecretStr
 
+from actorline.platform.error_mapping import describe_request, error_from_fault, error_from_response
 from actorline.platform.errors import PlatformError, PlatformUnavailable
-from actorline.platform.faults import describe_request, error_from_fault, error_from_response
 from actorline.platform.headers import int_header
 from actorline.platform.retry import next_wait, parse_retry_after
 from actorline.platform.session import PlatformAdapter, open_session

@@ -15,8 +15,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from actorline.platform.actors import safe_id
 from actorline.platform.client import Platform
+from actorline.platform.error_mapping import describe_fault
 from actorline.platform.errors import CapacityExceeded, InvalidRequest, PlatformError, PlatformUnavailable, RateLimited
-from actorline.platform.faults import describe_fault
 from actorline.platform.session import PlatformAdapter
 
 START_TIMEOUT_SECS: Final = 60.0  # the platform answers within seconds; longer means that the reply is lost

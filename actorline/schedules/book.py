@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Final
 
 from actorline.ledger.ledger import Ledger
-from actorline.schedules.deciding import Place
+from actorline.schedules.decision import Place
 
 BEAT_SECS: Final = 30.0  # a beat that hasn't looked for so long isn't there any more; it looks every few seconds
 

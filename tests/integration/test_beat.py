@@ -8,7 +8,7 @@ from real_parts import Line, make_line, running_workers, wait_for
 from terminal import running_valkey
 
 from actorline.schedules.book import Book
-from actorline.schedules.deciding import Place
+from actorline.schedules.decision import Place
 from actorline.schedules.schedules_file import load_schedules
 
 pytestmark = pytest.mark.thorough

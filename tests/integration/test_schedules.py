@@ -13,8 +13,8 @@ from real_parts import Line, make_line, running_workers, wait_for
 from actorline.jobs.document import parse_document
 from actorline.ledger.ledger import NewJob
 from actorline.schedules.book import Book
-from actorline.schedules.deciding import Fate, Place
-from actorline.schedules.keeping import Keeper
+from actorline.schedules.decision import Fate, Place
+from actorline.schedules.keeper import Keeper
 from actorline.schedules.schedule import Schedule, due_key
 from actorline.settings import load_settings
 

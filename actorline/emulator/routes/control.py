@@ -11,13 +11,13 @@ from starlette.routing import Route
 
 from actorline.emulator.answers import error_answer, json_answer
 from actorline.emulator.clock import now
+from actorline.emulator.dataset.transforms import Transform
 from actorline.emulator.errors import ApiError, invalid_value, record_not_found
 from actorline.emulator.faults import FAULTS, FaultPlan
 from actorline.emulator.params import Params
 from actorline.emulator.profile import Actor, ActorTask, mistakes
 from actorline.emulator.request_log import RequestLog
 from actorline.emulator.routes.datasets import Window, item_lines
-from actorline.emulator.transforms import Transform
 from actorline.emulator.world import World
 
 Named = TypeVar("Named", Actor, ActorTask)

@@ -11,14 +11,14 @@ from starlette.routing import Route
 from actorline.emulator.answers import StreamedAnswer, data_answer
 from actorline.emulator.call import Call, endpoint
 from actorline.emulator.clock import now
+from actorline.emulator.dataset.formats import FORMATS
+from actorline.emulator.dataset.transforms import Transform
 from actorline.emulator.documents import dataset_document
 from actorline.emulator.errors import ApiError, invalid_value, record_not_found
-from actorline.emulator.formats import FORMATS
 from actorline.emulator.params import Params
 from actorline.emulator.profile import View
 from actorline.emulator.routes.runs import RUN_PREFIXES, called_run
 from actorline.emulator.runs import Run
-from actorline.emulator.transforms import Transform
 
 NO_LIMIT: Final = 999_999_999_999
 """X-Apify-Pagination-Limit of a request without one (`docs/platform-facts.md#pagination-headers`)."""

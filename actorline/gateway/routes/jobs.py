@@ -10,12 +10,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from actorline.errors import Code, Refused
-from actorline.gateway.admission import Grant
 from actorline.gateway.auditing import note_change
+from actorline.gateway.authentication import Grant
 from actorline.gateway.body import LARGE_BYTES, key_in, parse_json, with_key
 from actorline.gateway.context import MayCancel, MayOrder, MayRead, Visit
 from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, RequestKey, problems, result
-from actorline.gateway.ordering import Taken
+from actorline.gateway.order_intake import Taken
 from actorline.gateway.problems import name_order
 from actorline.jobs.document import fresh_key, parse_document
 from actorline.jobs.job import Job, JobResult

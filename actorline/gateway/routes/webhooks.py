@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from actorline.errors import Code, Refused
-from actorline.gateway.admission import bearer
+from actorline.gateway.authentication import bearer
 from actorline.gateway.context import Context
 from actorline.gateway.openapi import problems
 from actorline.gateway.problems import Fault

@@ -22,9 +22,9 @@ from actorline.delivery.part import download_window
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.delivery.sink.names import STAGED_PAGES, STAGING
-from actorline.emulator.formats import FORMATS as WRITTEN
+from actorline.emulator.dataset.formats import FORMATS as WRITTEN
+from actorline.emulator.dataset.tables import flattened
 from actorline.emulator.params import Params
-from actorline.emulator.tables import flattened
 
 Items = list[dict[str, Any]]
 

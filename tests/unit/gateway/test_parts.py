@@ -8,12 +8,12 @@ import zlib
 import pytest
 
 from actorline.errors import Code
-from actorline.gateway.grouping import Groups
+from actorline.gateway.batching import Groups
 from actorline.gateway.openapi import ORDER, RESULT
 from actorline.gateway.problems import STATUSES, Fault
 from actorline.gateway.shares import Shares
 from actorline.gateway.streams import gzipped
-from actorline.gateway.waiting import order
+from actorline.gateway.timelines import order
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import JobResult
 

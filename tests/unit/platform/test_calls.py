@@ -3,6 +3,7 @@ import requests
 from pydantic import SecretStr
 
 from actorline.platform.client import Platform
+from actorline.platform.error_mapping import bare_url
 from actorline.platform.errors import (
     AuthFailed,
     CapacityExceeded,
@@ -11,7 +12,6 @@ from actorline.platform.errors import (
     PlatformUnavailable,
     RateLimited,
 )
-from actorline.platform.faults import bare_url
 
 API = "https://api.example.test/v2"
 TOKEN = "apify_api_wJ8kZ2"

@@ -8,8 +8,8 @@ from served import Served, download
 from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.part import inspect_part
-from actorline.emulator.formats import FORMATS as WRITTEN
-from actorline.emulator.items import ItemSource
+from actorline.emulator.dataset.formats import FORMATS as WRITTEN
+from actorline.emulator.dataset.items import ItemSource
 from actorline.emulator.params import Params
 
 SOURCE = ItemSource("nasty", 300, 3)

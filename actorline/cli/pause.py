@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from actorline.cli.attach import attach
 from actorline.cli.jobs import AsJson
-from actorline.cli.output import print_json, say
-from actorline.cli.stack import attach
+from actorline.cli.terminal.output import print_json, say
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.ledger.accounts import list_owners
 from actorline.ledger.audit import record

@@ -5,9 +5,9 @@ import json
 import pytest
 from rich.table import Table
 
-from actorline.cli.output import out, print_json, print_result, say
-from actorline.cli.timeline import print_timeline
-from actorline.cli.visible import visible
+from actorline.cli.terminal.output import out, print_json, print_result, say
+from actorline.cli.terminal.timeline import print_timeline
+from actorline.cli.terminal.visible import visible
 from actorline.errors import Code, Reason
 from actorline.jobs.job import JobResult
 from actorline.jobs.states import State

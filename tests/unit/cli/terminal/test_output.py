@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from actorline.cli.output import coloured, cost_text
-from actorline.cli.timeline import print_timeline
+from actorline.cli.terminal.output import coloured, cost_text
+from actorline.cli.terminal.timeline import print_timeline
 from actorline.errors import Code, Reason
 from actorline.jobs.job import JobResult
 from actorline.jobs.states import State

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from actorline.cli.output import out
+from actorline.cli.terminal.output import out
 from actorline.jobs.job import iso_time
 from actorline.ledger.ledger import TimelineEntry
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import structlog
 
-from actorline.gateway.grouping import Groups
+from actorline.gateway.batching import Groups
 from actorline.messages import make_sender, send_hook, send_upkeep
 from actorline.settings import Settings
 from actorline.webhooks.events import HookRun

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from actorline.emulator.item_lines import EMPTY_EVERY
-from actorline.emulator.items import BLOCK_ITEMS, ItemSource
+from actorline.emulator.dataset.item_lines import EMPTY_EVERY
+from actorline.emulator.dataset.items import BLOCK_ITEMS, ItemSource
 
 NASTY = ItemSource("nasty", 300, seed=1)
 KINDS = [NASTY, ItemSource("plain", 300, seed=1), ItemSource("tiny", 300, seed=1)]

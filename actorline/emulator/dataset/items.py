@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from actorline.emulator.item_lines import EMPTY_EVERY, line_maker
+from actorline.emulator.dataset.item_lines import EMPTY_EVERY, line_maker
 from actorline.emulator.profile import ItemKind, Script
 
 BLOCK_ITEMS: Final = 512

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from actorline.emulator.transforms import Transform
+from actorline.emulator.dataset.transforms import Transform
 
 ITEM = {"a": 1, "b": {"c": {"d": 2}, "e": []}, "#h": 3, "list": [{"x": 1}, {"x": 2, "a": 9}], "words": ["u", "v"]}
 

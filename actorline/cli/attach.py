@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from actorline.child_path import inherited_environment
-from actorline.cli.output import say
+from actorline.cli.terminal.output import say
 from actorline.errors import Code, Unavailable
 from actorline.ledger.durability import check_server
 from actorline.ledger.faults import describe_fault, is_tls_fault

@@ -10,8 +10,8 @@ from typing import Final
 import redis
 from starlette.concurrency import run_in_threadpool
 
-from actorline.gateway.grouping import Groups
-from actorline.gateway.starting import Starter
+from actorline.gateway.batching import Groups
+from actorline.gateway.wake_ups import Starter
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 from actorline.webhooks.events import Hint, HookRun, LookNow, take_hints

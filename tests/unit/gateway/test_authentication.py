@@ -12,8 +12,8 @@ from starlette.requests import Request
 
 from actorline.api_keys import ApiKey, KeyRing, digest, name_in
 from actorline.errors import Code, Refused
-from actorline.gateway import admission
-from actorline.gateway.admission import FRESH_SECS, LOCAL, OPERATOR, Doorkeeper, Grant, is_loopback
+from actorline.gateway import authentication as admission
+from actorline.gateway.authentication import FRESH_SECS, LOCAL, OPERATOR, Doorkeeper, Grant, is_loopback
 from actorline.gateway.local_user import user_of
 from actorline.jobs.rights import Rights, Scope
 

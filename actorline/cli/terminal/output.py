@@ -9,7 +9,7 @@ import structlog
 from rich.markup import escape
 from rich.table import Table
 
-from actorline.cli.visible import SafeConsole, visible_json
+from actorline.cli.terminal.visible import SafeConsole, visible_json
 from actorline.errors import Reason
 from actorline.jobs.job import Job, JobResult, Pace
 from actorline.jobs.states import TERMINAL, State

@@ -5,7 +5,7 @@ import json
 import pytest
 from rich.console import Console
 
-from actorline.cli.live_table import duration_text, progress_text, table_of
+from actorline.cli.terminal.live_table import duration_text, progress_text, table_of
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
+from actorline.emulator.dataset.markup import rss_text, xml_text
+from actorline.emulator.dataset.tables import ReadBlocks, csv_text, html_text, xlsx_file
 from actorline.emulator.errors import invalid_value
-from actorline.emulator.markup import rss_text, xml_text
 from actorline.emulator.params import Params
 from actorline.emulator.profile import JSON_TYPE
-from actorline.emulator.tables import ReadBlocks, csv_text, html_text, xlsx_file
 
 BOM: Final = "\ufeff".encode()
 

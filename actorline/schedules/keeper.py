@@ -19,7 +19,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.orders.cancel import cancel_job
 from actorline.orders.submit import submit
 from actorline.schedules.book import Book, Entry, Reading
-from actorline.schedules.deciding import REASON_MAX_CHARS, Cancel, Change, Fate, Order, Place, Step, decide
+from actorline.schedules.decision import REASON_MAX_CHARS, Cancel, Change, Fate, Order, Place, Step, decide
 from actorline.schedules.rhythm import moment
 from actorline.schedules.schedule import Schedule, due_key
 from actorline.schedules.template import iso_utc

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from actorline.errors import Code, Refused, Unavailable
-from actorline.gateway.grouping import Groups
+from actorline.gateway.batching import Groups
 from actorline.gateway.order_rate import OrderRate
-from actorline.gateway.starting import Starter
+from actorline.gateway.wake_ups import Starter
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger, UnreadableJobError
 from actorline.orders.submit import Submission, Submitted, submit_many

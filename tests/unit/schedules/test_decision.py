@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorline.schedules.deciding import ON_TIME_SECS, Cancel, Change, Fate, Order, Place, decide
+from actorline.schedules.decision import ON_TIME_SECS, Cancel, Change, Fate, Order, Place, decide
 from actorline.schedules.schedule import Schedule
 
 HOUR = 3600

@@ -6,12 +6,12 @@ from xml.etree import ElementTree as ET
 import orjson
 import pytest
 
+from actorline.emulator.dataset.formats import BOM, FORMATS
+from actorline.emulator.dataset.items import ItemSource
+from actorline.emulator.dataset.markup import element
+from actorline.emulator.dataset.tables import COLUMNS_MAX, flattened
 from actorline.emulator.errors import ApiError
-from actorline.emulator.formats import BOM, FORMATS
-from actorline.emulator.items import ItemSource
-from actorline.emulator.markup import element
 from actorline.emulator.params import Params
-from actorline.emulator.tables import COLUMNS_MAX, flattened
 
 NASTY = ItemSource("nasty", 300, 7)
 ITEMS = [orjson.loads(NASTY.line(index)) for index in range(1000)]

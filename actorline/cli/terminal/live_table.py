@@ -11,8 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from actorline.cli.output import COLOURS, err, pace_text
-from actorline.cli.visible import visible
+from actorline.cli.terminal.output import COLOURS, err, pace_text
+from actorline.cli.terminal.visible import visible
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 

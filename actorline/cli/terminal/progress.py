@@ -9,8 +9,8 @@ from typing import Final, Self
 
 import redis
 
-from actorline.cli.live_table import live_table
-from actorline.cli.output import say
+from actorline.cli.terminal.live_table import live_table
+from actorline.cli.terminal.output import say
 from actorline.errors import Code, Unavailable
 from actorline.jobs.job import Job
 from actorline.ledger.durability import read_server

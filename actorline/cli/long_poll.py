@@ -8,7 +8,7 @@ from typing import Final
 import redis
 
 from actorline import __version__
-from actorline.cli.stack import Attached
+from actorline.cli.attach import Attached
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger
 from actorline.messages import wake_workers

@@ -3,12 +3,12 @@
 import os
 import signal
 
-from actorline.cli.watching import ONE_WISH_SECS, Interrupts
+from actorline.cli.terminal.progress import ONE_WISH_SECS, Interrupts
 
 
 def test_signals_at_once_are_one_wish_and_a_later_one_is_the_second(monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr("actorline.cli.watching.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("actorline.cli.terminal.progress.time.monotonic", lambda: clock[0])
     with Interrupts() as interrupts:
         assert interrupts.count == 0
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
