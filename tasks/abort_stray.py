@@ -7,8 +7,8 @@ from actorline.errors import Refused
 from actorline.platform import errors as platform_errors
 from actorline.platform.runs import abort_run
 from actorline.upkeep.orphans import is_collected
-from tasks.environment import ledger, platform, settings
-from tasks.platform_slots import PlatformBusyError, slots
+from tasks.shell.environment import ledger, platform, settings
+from tasks.shell.platform_slots import PlatformBusyError, slots
 
 STRAY_LOOK_SECS = 2.0  # an abort takes a second or two
 

@@ -9,10 +9,10 @@ from celery.exceptions import Ignore
 from actorline.errors import JobEnded
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.outcome import exception_for
-from tasks.environment import ledger
+from tasks.shell.environment import ledger
 
 
-class AnswerTask(Task):  # type: ignore[type-arg]  # see tasks/stage.py
+class AnswerTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
     abstract = True
     throws = (JobEnded,)
 

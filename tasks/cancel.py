@@ -9,8 +9,8 @@ from kombu.exceptions import OperationalError
 from actorline.jobs.job import JobResult
 from actorline.jobs.sender import FROM_CELERY
 from actorline.orders.cancel import cancel_job
-from tasks.door_task import DoorTask
-from tasks.environment import ledger
+from tasks.shell.door_task import DoorTask
+from tasks.shell.environment import ledger
 from tasks.upkeep import care_for
 
 TRY_AGAIN_SECS = 5.0

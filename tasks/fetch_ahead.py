@@ -3,9 +3,9 @@
 from celery import shared_task
 
 from actorline.stages.collect.fetch_ahead import AheadPlanner
-from tasks.environment import installation, ledger, platform_of
-from tasks.pipeline import send_pages
-from tasks.stage import StageTask
+from tasks.shell.canvas import send_pages
+from tasks.shell.environment import installation, ledger, platform_of
+from tasks.shell.stage import StageTask
 
 
 @shared_task(base=StageTask, name="actorline.fetch_ahead")

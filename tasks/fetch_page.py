@@ -7,10 +7,10 @@ from celery import Task, shared_task
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.page_plan import Window
 from actorline.stages.collect.fetch_pages import HELD_SECS, Held, PageFetcher
-from tasks.environment import ledger, new_execution, platform_of, settings
-from tasks.pipeline import page_args
-from tasks.progress import report_page
-from tasks.stage import StageTask, again
+from tasks.shell.canvas import page_args
+from tasks.shell.environment import ledger, new_execution, platform_of, settings
+from tasks.shell.progress import report_page
+from tasks.shell.stage import StageTask, again
 
 BACK_OFF_SECS = (0.5, 1.0, 2.0, 4.0, 8.0)
 

@@ -5,10 +5,10 @@ from typing import Any
 from celery import Task, shared_task
 
 from actorline.stages.collect.fetch_pages import Planner, Wave
-from tasks.conclude import conclude
-from tasks.environment import installation, ledger, platform_of, settings
-from tasks.pipeline import wave_canvas
-from tasks.stage import StageTask
+from tasks.shell.canvas import wave_canvas
+from tasks.shell.conclude import conclude
+from tasks.shell.environment import installation, ledger, platform_of, settings
+from tasks.shell.stage import StageTask
 
 
 @shared_task(bind=True, base=StageTask, name="actorline.fetch_pages")

@@ -7,10 +7,10 @@ from celery.exceptions import Ignore
 
 from actorline.jobs.step import Ended
 from actorline.stages.collect.finish_job import Finisher, NextWave
-from tasks.environment import installation, ledger, new_execution, platform_of, settings
-from tasks.pipeline import end_for_callers, next_wave
-from tasks.progress import tell_callers
-from tasks.stage import StageTask
+from tasks.shell.canvas import end_for_callers, next_wave
+from tasks.shell.environment import installation, ledger, new_execution, platform_of, settings
+from tasks.shell.progress import tell_callers
+from tasks.shell.stage import StageTask
 
 
 @shared_task(bind=True, base=StageTask, name="actorline.finish_job")

@@ -9,8 +9,8 @@ from actorline.errors import Refused, Unavailable
 from actorline.platform import errors as platform_errors
 from actorline.upkeep.decision import Stage
 from actorline.webhooks.hooks import Hooks, collect_run
-from tasks.environment import installation, ledger, platform, settings
-from tasks.pipeline import send_pipeline
+from tasks.shell.canvas import send_pipeline
+from tasks.shell.environment import installation, ledger, platform, settings
 
 NOT_YET_SECS = 10  # docs/platform-facts.md#replica-lag
 NOT_YET_TRIES = 3

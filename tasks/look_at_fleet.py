@@ -7,9 +7,9 @@ from actorline.errors import Refused
 from actorline.stages.watch.fleet import Fleet, unpark
 from actorline.stages.watch.poll_run import POLL_STATES
 from actorline.upkeep.decision import Stage
-from tasks.environment import ledger, platform, settings
-from tasks.pipeline import send_pipeline
-from tasks.platform_slots import PlatformBusyError, slots
+from tasks.shell.canvas import send_pipeline
+from tasks.shell.environment import ledger, platform, settings
+from tasks.shell.platform_slots import PlatformBusyError, slots
 
 log = structlog.get_logger(__name__)
 

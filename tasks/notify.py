@@ -12,8 +12,8 @@ from actorline.notify.allowed_tasks import DEFAULT_QUEUE, reserved_problem
 from actorline.notify.notice import event_of, next_try, secs_until_notice, task_id_of
 from actorline.notify.sender import NotToldError, send_notice
 from actorline.shutdown import GivenBackError
-from tasks.environment import ledger, new_execution, settings
-from tasks.pipeline import care_for_now
+from tasks.shell.canvas import care_for_now
+from tasks.shell.environment import ledger, new_execution, settings
 
 
 @shared_task(name="actorline.notify", ignore_result=True)

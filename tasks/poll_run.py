@@ -11,11 +11,11 @@ from actorline.jobs.watch import watch_secs
 from actorline.ledger.capacity_line import Admission
 from actorline.stages.collect.fetch_ahead import LOOK_MAX_SECS, may_send
 from actorline.stages.watch.poll_run import Poller
-from tasks.conclude import conclude
-from tasks.environment import DEFAULT_ACCOUNT, ledger, new_execution, platform, settings
-from tasks.pipeline import send_ahead
-from tasks.platform_slots import PlatformBusyError, slots
-from tasks.stage import StageTask, again
+from tasks.shell.canvas import send_ahead
+from tasks.shell.conclude import conclude
+from tasks.shell.environment import DEFAULT_ACCOUNT, ledger, new_execution, platform, settings
+from tasks.shell.platform_slots import PlatformBusyError, slots
+from tasks.shell.stage import StageTask, again
 from tasks.upkeep import care_for_all, empty_at
 
 BUSY_SECS = 5.0

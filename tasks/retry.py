@@ -13,8 +13,8 @@ from actorline.jobs.sender import FROM_CELERY
 from actorline.jobs.states import State
 from actorline.ledger.durability import NotDurableError
 from actorline.orders.retry import retry_job
-from tasks.door_task import DoorTask
-from tasks.environment import ledger
+from tasks.shell.door_task import DoorTask
+from tasks.shell.environment import ledger
 from tasks.upkeep import care_for
 
 TRY_AGAIN_SECS = 5.0

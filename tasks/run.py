@@ -18,10 +18,10 @@ from actorline.orders.submit import Submitted, submit
 from actorline.upkeep.decision import Stage
 from config.json_messages import typed_as_text
 from tasks.cancel import ask_to_cancel
-from tasks.environment import ledger, settings
-from tasks.pipeline import keep_caller, send_answers, send_pipeline
-from tasks.progress import report_progress
-from tasks.quiet import QuietTask
+from tasks.shell.canvas import keep_caller, send_answers, send_pipeline
+from tasks.shell.environment import ledger, settings
+from tasks.shell.order_request import QuietTask
+from tasks.shell.progress import report_progress
 
 TRY_AGAIN_SECS = 5.0
 

@@ -7,8 +7,8 @@ from actorline.delivery.sink import SinkError
 from actorline.errors import Refused
 from actorline.platform import errors as platform_errors
 from actorline.upkeep.settled_figures import secs_until_settled, settle_figures
-from tasks.environment import ledger, platform_of
-from tasks.platform_slots import PlatformBusyError, slots
+from tasks.shell.environment import ledger, platform_of
+from tasks.shell.platform_slots import PlatformBusyError, slots
 
 log = structlog.get_logger(__name__)
 

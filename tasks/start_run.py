@@ -9,11 +9,11 @@ from actorline.errors import Refused
 from actorline.jobs.step import Step
 from actorline.stages.start.start_run import Starter, refuse_start
 from config.queues import fetch_queue
-from tasks.conclude import conclude
-from tasks.environment import DEFAULT_ACCOUNT, installation, ledger, platform, settings
-from tasks.pipeline import care_for_now
-from tasks.platform_slots import PlatformBusyError, slots
-from tasks.stage import StageTask
+from tasks.shell.canvas import care_for_now
+from tasks.shell.conclude import conclude
+from tasks.shell.environment import DEFAULT_ACCOUNT, installation, ledger, platform, settings
+from tasks.shell.platform_slots import PlatformBusyError, slots
+from tasks.shell.stage import StageTask
 
 
 @shared_task(bind=True, base=StageTask, name="actorline.start_run")

@@ -5,8 +5,8 @@ from typing import Any
 from celery import shared_task
 
 from actorline.jobs.job import JobResult
-from tasks.door_task import DoorTask
-from tasks.environment import ledger
+from tasks.shell.door_task import DoorTask
+from tasks.shell.environment import ledger
 
 
 @shared_task(base=DoorTask, name="actorline.status")

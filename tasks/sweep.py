@@ -8,9 +8,9 @@ from actorline.platform import errors as platform_errors
 from actorline.platform.runs import abort_run
 from actorline.upkeep.decision import Stage
 from actorline.upkeep.orphans import Orphan, adopt, close_resurrection, find_orphans, look_again
-from tasks.environment import DEFAULT_ACCOUNT, installation, ledger, platform, settings
-from tasks.pipeline import send_pipeline
-from tasks.platform_slots import PlatformBusyError, slots
+from tasks.shell.canvas import send_pipeline
+from tasks.shell.environment import DEFAULT_ACCOUNT, installation, ledger, platform, settings
+from tasks.shell.platform_slots import PlatformBusyError, slots
 
 log = structlog.get_logger(__name__)
 

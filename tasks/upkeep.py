@@ -21,8 +21,8 @@ from actorline.upkeep.decision import Answer, Postpone, SendAgain, decide
 from actorline.upkeep.settled_figures import secs_until_settled
 from actorline.webhooks.hooks import Hooks
 from config.queues import control_queue, door_queue, fetch_queue
-from tasks.environment import installation, ledger, settings
-from tasks.pipeline import continuation, send_notices, send_pipeline
+from tasks.shell.canvas import continuation, send_notices, send_pipeline
+from tasks.shell.environment import installation, ledger, settings
 
 BATCH = 200  # jobs a sweep: bounds how long one upkeep task holds its slot
 ANSWER_AGAIN_SECS = 15.0

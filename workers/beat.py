@@ -18,7 +18,7 @@ from actorline.schedules.keeper import Keeper
 from actorline.schedules.schedule import Schedule
 from actorline.schedules.schedules_file import find_schedules, load_schedules
 from actorline.settings import Settings
-from tasks.environment import ledger, settings
+from tasks.shell.environment import ledger, settings
 from workers.app import app
 
 log = structlog.get_logger(__name__)

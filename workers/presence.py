@@ -8,7 +8,7 @@ import structlog
 from actorline.ledger.tally import note_worker
 from actorline.settings import load_settings
 from config.queues import kinds_of
-from tasks.environment import ledger
+from tasks.shell.environment import ledger
 from workers.timer_step import TimerStep
 
 log = structlog.get_logger(__name__)

@@ -12,7 +12,7 @@ from celery.utils.functional import maybe_list
 from celery.worker.control import Panel
 
 from tasks.cancel import ask_to_cancel
-from tasks.environment import ledger
+from tasks.shell.environment import ledger
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ import redis
 import structlog
 from kombu.exceptions import OperationalError
 
-from tasks.environment import ledger
+from tasks.shell.environment import ledger
 from workers.timer_step import TimerStep
 
 EXPIRES_SECS: Final = 10.0  # an upkeep that waited longer in the queue has been followed by others

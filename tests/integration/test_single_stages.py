@@ -13,7 +13,7 @@ from actorline.settings import load_settings
 from actorline.stages.start.start_run import INPUT_TRIES, Starter
 from actorline.stages.watch.poll_run import Poller
 from tasks import abort_stray as aborting
-from tasks.platform_slots import Slots
+from tasks.shell.platform_slots import Slots
 
 LONG_AGO = 1_000.0
 

@@ -31,7 +31,8 @@ from actorline.platform.client import Platform
 from actorline.platform.start import SendBy
 from actorline.settings import Settings
 from config.celery import celery_settings
-from tasks import MODULES, environment
+from tasks import MODULES
+from tasks.shell import environment
 
 BEGAN: Final = 1_800_000_000.0  # unix seconds
 TOKEN: Final = "apify_api_of_nobody"

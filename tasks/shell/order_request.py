@@ -26,7 +26,7 @@ class QuietRequest(Request):
         return f"<actorline.run {self.id} {self._argsrepr}>"
 
 
-class QuietTask(Task):  # type: ignore[type-arg]  # see tasks/stage.py
+class QuietTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
     abstract = True
     Request = QuietRequest  # type: ignore[assignment]  # celery-types knows the dotted name only
 

@@ -5,7 +5,7 @@ from typing import Any
 from celery import current_app, states
 
 from actorline.jobs.job import Job, Progress
-from tasks.environment import ledger
+from tasks.shell.environment import ledger
 
 EVERY_SECS = 1
 

@@ -7,7 +7,7 @@ from celery import Celery
 from celery.utils.imports import symbol_by_name
 from celery.worker.request import Request
 
-from tasks.quiet import QuietRequest, describe_order
+from tasks.shell.order_request import QuietRequest, describe_order
 
 HUSH = "pA55-w0rd"
 

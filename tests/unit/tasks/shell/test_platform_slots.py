@@ -3,8 +3,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tasks import platform_slots
-from tasks.platform_slots import PlatformBusyError, Slots
+from tasks.shell import platform_slots
+from tasks.shell.platform_slots import PlatformBusyError, Slots
 
 
 @pytest.fixture(autouse=True)

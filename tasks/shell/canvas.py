@@ -18,7 +18,7 @@ from actorline.notify.notice import secs_until_notice
 from actorline.stages.collect.fetch_pages import Wave
 from actorline.stages.watch.fleet import unpark
 from actorline.upkeep.decision import Stage, queue_of
-from tasks.environment import ledger, settings
+from tasks.shell.environment import ledger, settings
 
 NOTICE_AGAIN_SECS = 40.0  # a notice takes 20 s at most, and may wait in its queue
 

@@ -6,9 +6,9 @@ from celery import Task
 from celery.exceptions import Ignore
 
 from actorline.jobs.step import Ended, Moved, Park, Step, Stop, Wait
-from tasks.pipeline import end_for_callers
-from tasks.progress import tell_callers
-from tasks.stage import again
+from tasks.shell.canvas import end_for_callers
+from tasks.shell.progress import tell_callers
+from tasks.shell.stage import again
 
 MIN_COUNTDOWN_SECS = 0.5
 

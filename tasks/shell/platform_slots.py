@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Final
 
-from tasks.environment import settings
+from tasks.shell.environment import settings
 
 DOOR_THREADS: Final = 2
 WAIT_SECS: Final = 1.0  # a quick platform gives a slot back sooner

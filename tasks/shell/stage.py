@@ -19,9 +19,9 @@ from actorline.ledger.ledger import UnreadableJobError
 from actorline.shutdown import GivenBackError
 from actorline.stages.ending import end_job
 from actorline.stages.failure import is_hopeless, reason_of
-from tasks.environment import ledger
-from tasks.pipeline import end_for_callers
-from tasks.stage_request import StageRequest
+from tasks.shell.canvas import end_for_callers
+from tasks.shell.environment import ledger
+from tasks.shell.stage_request import StageRequest
 
 BACK_OFF_SECS: Final = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 

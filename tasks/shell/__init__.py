@@ -1,0 +1,1 @@
+"""What the tasks share: the wrapper round a stage, the canvas, what Flower shows."""
