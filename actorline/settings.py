@@ -350,6 +350,14 @@ class Settings(BaseSettings):
         return Path(tempfile.gettempdir()) / f"actorline-{os.getuid()}" / f"{digest}.sock"
 
     @property
+    def lost_message_secs(self) -> float:
+        """Return for how long upkeep leaves a job alone before it asks whether its message is lost.
+
+        Twice the visibility timeout and a margin: by then a dead worker's messages have been delivered again.
+        """
+        return 2 * self.visibility_timeout_secs + 10.0
+
+    @property
     def default_sink(self) -> str:
         return self.sink_url or f"{self.home.as_uri()}/rows/{{key}}/"
 

@@ -7,7 +7,6 @@ from celery import Task, shared_task
 
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Moved, Park, Wait
-from actorline.jobs.watch import watch_secs
 from actorline.ledger.capacity_line import Admission
 from actorline.stages.collect.fetch_ahead import LOOK_MAX_SECS, may_send
 from actorline.stages.watch.poll_run import Poller
@@ -29,7 +28,7 @@ def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
         with slots().taken(account):
             step = poller.advance(key, epoch, self.request.retries, new_execution())
     except PlatformBusyError as error:
-        ledger().postpone(key, BUSY_SECS + watch_secs(settings()))
+        ledger().postpone(key, BUSY_SECS + settings().lost_message_secs)
         raise again(self, BUSY_SECS) from error
     if isinstance(step, Wait | Park):
         look_ahead(key, epoch)

@@ -8,7 +8,6 @@ from celery import current_app, shared_task, states
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, State
-from actorline.jobs.watch import watch_secs
 from actorline.ledger.capacity_line import Admission, waiting_accounts
 from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import UnreadableJobError
@@ -83,7 +82,7 @@ def care_for(key: str) -> None:
     if job is None:
         ledger().redis.zrem(ledger().name("due"), key)
         return
-    need = decide(job, now=ledger().now(), empty_at=empty_at(), watch_s=watch_secs(settings()))
+    need = decide(job, now=ledger().now(), empty_at=empty_at(), watch_s=settings().lost_message_secs)
     match need:
         case SendAgain(stage=stage):
             send_pipeline(job, stage)

@@ -21,8 +21,8 @@ from actorline.ledger.ledger import Ledger, NewJob, Registered
 from actorline.notify.allowed_tasks import check_notify_task
 from actorline.notify.notice import check_notify
 from actorline.orders.default_folders import is_of_another_key
+from actorline.orders.input_url import check_input_url
 from actorline.settings import Settings
-from actorline.stages.start.run_input import check_input_url
 
 SEND_CARE_SECS = 10.0  # the message follows within milliseconds; if its sender dies, upkeep sends it
 

@@ -2,8 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 from actorline.platform.client import Platform
+
+SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be behind its answers
 
 
 def platform_time(platform: Platform) -> datetime | None:

@@ -12,10 +12,10 @@ from redis.lock import Lock
 
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger
-from actorline.stages.start.sync import LOOK_SECS
 
 LEASE_SECS: Final = 15.0  # longer than the span within which a start is sent; renewed while its reply is waited for
 RENEW_SECS: Final = 5.0
+SYNC_LOOK_SECS: Final = 2.0  # a synchronous run that is quicker is known by its reply
 
 log = structlog.get_logger(__name__)
 
@@ -56,4 +56,4 @@ def release(lease: Lock) -> None:
 
 def look_secs(job: Job) -> float:
     """Seconds after the announcement until somebody else looks for the run, though its start is still waited for."""
-    return LOOK_SECS if job.order.mode == "sync" else LEASE_SECS
+    return SYNC_LOOK_SECS if job.order.mode == "sync" else LEASE_SECS

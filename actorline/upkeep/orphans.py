@@ -14,10 +14,11 @@ from actorline.jobs.states import TERMINAL, Event, sources
 from actorline.ledger.ledger import Ledger
 from actorline.orders.submit import Submitted, submit
 from actorline.platform.client import Platform
+from actorline.platform.clock import SKEW_SECS
 from actorline.platform.marker import list_going, make_marker
 from actorline.platform.runs import TERMINAL_STATUSES, RunSummary, get_run
 from actorline.settings import Settings
-from actorline.stages.start.search import SKEW_SECS, find_runs
+from actorline.stages.start.search import find_runs
 
 ANY_TIME: Final = datetime(2015, 1, 1, tzinfo=UTC)  # older than the platform
 

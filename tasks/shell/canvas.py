@@ -13,7 +13,6 @@ from celery.utils import uuid
 from actorline.delivery.page_plan import Window
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE
-from actorline.jobs.watch import watch_secs
 from actorline.notify.notice import secs_until_notice
 from actorline.stages.collect.fetch_pages import Wave
 from actorline.stages.watch.fleet import unpark
@@ -33,7 +32,7 @@ def stages_from(job: Job, first: Stage) -> list[Stage]:
 
 def send_pipeline(job: Job, first: Stage) -> bool:
     """Send the job's stages from `first` on under the next epoch. False: somebody else changed the job meanwhile."""
-    watch = watch_secs(settings())
+    watch = settings().lost_message_secs
     epoch = ledger().change(
         job.key,
         states={job.state} & LIVE,

@@ -26,7 +26,6 @@ from actorline.jobs.job import Job, iso_time
 from actorline.jobs.secret import withheld_records
 from actorline.jobs.states import TRANSITIONS, Event, State, target
 from actorline.jobs.step import Step, Stop
-from actorline.jobs.watch import watch_secs
 from actorline.keep_alive import renewed
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
@@ -245,7 +244,7 @@ class Deliverer:
             states={State.COLLECTING},
             epoch=job.epoch,
             guards={"wanted": ""},
-            care_s=watch_secs(self.settings),
+            care_s=self.settings.lost_message_secs,
             fields={"sent_at": "@now"},
         )
         if won is None:

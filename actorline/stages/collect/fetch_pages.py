@@ -32,7 +32,6 @@ from actorline.errors import Code
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
-from actorline.jobs.watch import watch_secs
 from actorline.keep_alive import renewed
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
@@ -90,7 +89,7 @@ class Planner:
             key,
             states={State.COLLECTING},
             epoch=epoch,
-            care_s=watch_secs(self.settings),
+            care_s=self.settings.lost_message_secs,
             tell="fetching" if pages else "",
             data={"pages": len(pages)},
             fields={"sent_at": "@now", "planned_at": "@now", "pages_before": job.pages},
@@ -136,7 +135,7 @@ class Planner:
         wanted = (total if stop is None else min(total, stop)) - start
         if pages and wanted > WHOLE_ITEMS_MAX:
             unfit = _bad(pages[0][0], Code.FORMAT_FAILED, too_large(job))
-            self.ledger.record_receipt(job.key, job.attempt, unfit, care_s=watch_secs(self.settings))
+            self.ledger.record_receipt(job.key, job.attempt, unfit, care_s=self.settings.lost_message_secs)
             return []
         return pages
 
@@ -222,7 +221,7 @@ class PageFetcher:
             receipt = _bad(window, self._code_of(job, error), _words_of(error))
         finally:
             _release(lease)
-        return self.ledger.record_receipt(key, attempt, receipt, care_s=watch_secs(self.settings))
+        return self.ledger.record_receipt(key, attempt, receipt, care_s=self.settings.lost_message_secs)
 
     def _code_of(self, job: Job, error: Exception) -> Code:
         """Why a page isn't stored. That it isn't found says nothing of the dataset, which is asked for itself."""
@@ -253,7 +252,7 @@ class PageFetcher:
             message = "the lease on this page was lost"
             raise UnreadablePage(message) from None
         if state == State.COLLECTING:
-            self.ledger.postpone(key, watch_secs(self.settings))
+            self.ledger.postpone(key, self.settings.lost_message_secs)
 
     def _read(self, job: Job, window: Window, expected: int, execution: str, lease: "redis.lock.Lock") -> Receipt:
         """The page, or what lies behind the one window of a format that can't be cut."""

@@ -9,7 +9,6 @@ from actorline.errors import Code, Reason
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
-from actorline.jobs.watch import watch_secs
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset
@@ -137,7 +136,7 @@ class Finisher:
             states={State.COLLECTING},
             epoch=job.epoch,
             next_epoch=True,
-            care_s=seconds + watch_secs(self.settings),
+            care_s=seconds + self.settings.lost_message_secs,
             fields={"sent_at": "@now", "failures": job.failures + 1 if failed else 0, "failed_alike": 0},
         )
         return Stop() if epoch is None else NextWave(epoch, seconds)

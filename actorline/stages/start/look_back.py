@@ -16,14 +16,13 @@ from actorline.jobs.job import Job
 from actorline.ledger.continuity import Gap, lost_since
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
-from actorline.platform.clock import moment_ago
+from actorline.platform.clock import SKEW_SECS, moment_ago
 from actorline.platform.marker import Marker, digest_of, list_ours
 from actorline.platform.runs import RunSummary
 
 LEASE_SECS: Final = 15.0
 BLOCK: Final = 200  # runs between two notes of how far it has come; each may need a request of its own
 KEPT_SECS: Final = 30 * 86_400  # who orders a lost job again does so within days
-SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be behind its answers
 
 
 @dataclass(frozen=True)

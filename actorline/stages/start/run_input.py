@@ -11,7 +11,6 @@ import requests
 import urllib3
 
 from actorline import __version__
-from actorline.errors import Code, Refused
 from actorline.exchange import SILENCE_SECS, TookTooLongError, UnreachableError, exchange
 from actorline.jobs.document import MAX_INPUT_BYTES, MEDIA_TYPE_PATTERN, JobDocument
 from actorline.jobs.job import Intent, Job
@@ -22,7 +21,6 @@ from actorline.platform.actors import get_actor, get_actor_task
 from actorline.platform.client import Platform
 from actorline.platform.errors import Forbidden, NotFound
 from actorline.settings import Settings
-from actorline.web_address import address_problem
 
 JSON: Final = "application/json"
 UNKNOWN_TYPE: Final = "application/octet-stream"
@@ -49,14 +47,6 @@ class InputUnreadableError(Exception):
     def __init__(self, message: str, *, may_pass: bool) -> None:
         super().__init__(message)
         self.may_pass = may_pass
-
-
-def check_input_url(document: JobDocument, settings: Settings) -> None:
-    """Raises Refused for a URL from which no input may be read. Where its name leads is checked when it is read."""
-    problem = address_problem(document.input_url, settings.input_hosts) if document.input_url else None
-    if problem:
-        message = f"input_url {problem}. Nothing was started. ACTORLINE_INPUT_HOSTS lists the hosts that may be read."
-        raise Refused(Code.INPUT_UNREADABLE, message)
 
 
 def own_input(ledger: Ledger, job: Job, settings: Settings, platform: Platform) -> RunInput:

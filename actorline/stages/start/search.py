@@ -12,7 +12,7 @@ from actorline.jobs.job import Intent, Job
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
-from actorline.platform.clock import moment_ago
+from actorline.platform.clock import SKEW_SECS, moment_ago
 from actorline.platform.marker import Found, find_marked
 from actorline.platform.runs import get_run
 from actorline.settings import Settings
@@ -20,7 +20,6 @@ from actorline.stages.start.run_input import input_test
 from actorline.stages.start.suspects import may_be_ours
 from actorline.webhooks.events import hinted_run
 
-SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be behind its answers
 SUSPECTS_SHOWN: Final = 5
 REMEMBERED_SECS: Final = 30  # an unclear start is searched for again after a minute
 

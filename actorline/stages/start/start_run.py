@@ -25,7 +25,6 @@ from actorline.jobs.job import Intent, Job
 from actorline.jobs.secret import hide_secrets
 from actorline.jobs.states import Event, sources
 from actorline.jobs.step import Moved, Step, Stop
-from actorline.jobs.watch import watch_secs
 from actorline.ledger.accounts import is_known
 from actorline.ledger.capacity_line import Admission
 from actorline.ledger.continuity import Gap, last_gap
@@ -35,6 +34,7 @@ from actorline.ledger.outside_places import WAIT_SECS, NoPlaceError, OutsidePlac
 from actorline.ledger.pause import is_paused
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
+from actorline.platform.clock import SKEW_SECS
 from actorline.platform.datasets import get_dataset
 from actorline.platform.marker import Found, make_marker
 from actorline.platform.runs import get_run
@@ -47,7 +47,7 @@ from actorline.stages.start.look_back import LookBack
 from actorline.stages.start.refusal import refusal_reason
 from actorline.stages.start.run_input import InputUnreadableError, RunInput, fetch_input, own_input
 from actorline.stages.start.run_timeout import timeout_query
-from actorline.stages.start.search import SKEW_SECS, StartSearch, find_runs, name_suspects
+from actorline.stages.start.search import StartSearch, find_runs, name_suspects
 from actorline.stages.start.sync import SyncFlow
 from actorline.stages.start_lease import LEASE_SECS, holding_on, look_secs, release
 from actorline.webhooks.events import hinted_run
@@ -198,7 +198,7 @@ class Starter:
         moved = self.ledger.move(
             job,
             Event.COLLECT,
-            care_s=watch_secs(self.settings),
+            care_s=self.settings.lost_message_secs,
             tell="collecting",
             data={"dataset_id": dataset.id},
             fields={
@@ -413,7 +413,7 @@ class Starter:
                     job.epoch,
                     run_id,
                     states=sources(Event.RUN_KNOWN),
-                    care_s=watch_secs(self.settings),
+                    care_s=self.settings.lost_message_secs,
                     found=found,
                 )
             except redis.RedisError as error:

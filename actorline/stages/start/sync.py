@@ -6,7 +6,6 @@ cancelled, and is adopted if the 300 s pass or the connection breaks. Nothing re
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
 
 import structlog
 
@@ -14,19 +13,17 @@ from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.page_plan import PAGE_ITEMS_MAX, Window
 from actorline.jobs.job import Job
 from actorline.jobs.states import Event, State, sources
-from actorline.jobs.watch import watch_secs
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
+from actorline.platform.clock import SKEW_SECS
 from actorline.platform.datasets import ItemsPage
 from actorline.platform.start import SendBy, StartOrder, StartUnclear
 from actorline.platform.sync import run_sync
 from actorline.settings import Settings
 from actorline.shutdown import GivenBackError
 from actorline.stages.collect.fetch_pages import PageFetcher
-from actorline.stages.start.search import SKEW_SECS, find_runs
-
-LOOK_SECS: Final = 2.0  # after so long the job looks for its run; one that is quicker is known by its reply
+from actorline.stages.start.search import find_runs
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +73,7 @@ class SyncFlow:
         """Store the items as the first page; what goes wrong with them is fetched again like any page."""
         self.ledger.record_run(
             job.key, job.attempt, job.epoch, run_id,
-            states=sources(Event.RUN_KNOWN), care_s=watch_secs(self.settings), found=False,
+            states=sources(Event.RUN_KNOWN), care_s=self.settings.lost_message_secs, found=False,
         )  # fmt: skip
         window = first_window(job)
         if self.ledger.fix_window(job.key, job.attempt, window) != window:

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict
 
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
-from actorline.jobs.watch import watch_secs
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
@@ -113,7 +112,7 @@ class Fleet:
 
     def _leave(self, keys: "set[str]", every_s: float) -> None:
         if keys:
-            care_at = self.ledger.now() + every_s + watch_secs(self.settings)
+            care_at = self.ledger.now() + every_s + self.settings.lost_message_secs
             self.ledger.redis.zadd(self.ledger.name("due"), dict.fromkeys(keys, care_at), xx=True)
 
 

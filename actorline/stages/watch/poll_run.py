@@ -11,16 +11,15 @@ from actorline.jobs.job import Job, iso_time
 from actorline.jobs.secret import hide_secrets
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Park, Step, Stop, Wait
-from actorline.jobs.watch import watch_secs
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.pause import is_paused
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
+from actorline.platform.clock import SKEW_SECS
 from actorline.platform.marker import digest_of
 from actorline.platform.runs import Run, abort_run, get_run, list_runs
 from actorline.settings import Settings
 from actorline.stages.ending import STOP_CODES, STOP_EVENTS, end_job, judge_end, stop_reason
-from actorline.stages.start.search import SKEW_SECS
 from actorline.stages.watch.fleet import Fleet
 from actorline.stages.watch.log_tail import read_log_end, shortened
 from actorline.stages.watch.resurrection import Resurrector
@@ -69,7 +68,7 @@ class Poller:
         moved = self.ledger.move(
             job,
             Event.ABORT,
-            care_s=watch_secs(self.settings),
+            care_s=self.settings.lost_message_secs,
             tell="aborting",
             data={"wanted": wanted},
             fields={"wanted": "", "reason": stop_reason(job, wanted)},
@@ -89,7 +88,7 @@ class Poller:
             job.key,
             states=POLL_STATES,
             epoch=job.epoch,
-            care_s=every + watch_secs(self.settings),
+            care_s=every + self.settings.lost_message_secs,
             tell="run-status" if changed else "",
             data={"run_status": run.status},
             fields={
@@ -110,7 +109,7 @@ class Poller:
 
     def _claimed_until(self, every: float) -> float:
         """Until upkeep takes the next poll for lost nobody else may do this one: two of it would be two of the next."""
-        return self.ledger.now() + every + watch_secs(self.settings)
+        return self.ledger.now() + every + self.settings.lost_message_secs
 
     def _interval(self, job: Job) -> float:
         if job.state is State.ABORTING:
@@ -168,7 +167,7 @@ class Poller:
         moved = self.ledger.move(
             job,
             Event.COLLECT,
-            care_s=watch_secs(self.settings),
+            care_s=self.settings.lost_message_secs,
             tell="collecting",
             fields={
                 "collecting_at": "@now",
@@ -220,7 +219,7 @@ class Poller:
             job.key,
             states=POLL_STATES,
             epoch=job.epoch,
-            care_s=every + watch_secs(self.settings),
+            care_s=every + self.settings.lost_message_secs,
             tell="poll-failed" if job.failures in {0, 9, 99} else "",
             data={"message": str(error)},
             fields={

@@ -13,7 +13,6 @@ from redis.lock import Lock
 from actorline.jobs.job import Job, Resurrection, iso_time
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop, Wait
-from actorline.jobs.watch import watch_secs
 from actorline.ledger.durability import NotDurableError
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
@@ -110,7 +109,7 @@ class Resurrector:
             states={State.RUNNING},
             epoch=job.epoch,
             guards={"wanted": ""},
-            care_s=seconds + watch_secs(self.settings),
+            care_s=seconds + self.settings.lost_message_secs,
             tell=tell,
             data=data,
             on_disk=on_disk,

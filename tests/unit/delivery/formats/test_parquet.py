@@ -116,7 +116,8 @@ def convert(text: bytes, *, rows: int, before: str = "pass") -> list[dict[str, A
     """Runs both steps in processes of their own, as a job does."""
 
     def run(source: bytes, *arguments: str) -> bytes:
-        code = f"import sys; from actorline.delivery.formats import parquet; {before}; sys.exit(parquet.main(*sys.argv[1:]))"
+        imports = "import sys; from actorline.delivery.formats import parquet"
+        code = f"{imports}; {before}; sys.exit(parquet.main(*sys.argv[1:]))"
         done = subprocess.run([sys.executable, "-c", code, *arguments], input=source, capture_output=True, check=False)
         assert done.returncode == 0, (done.returncode, done.stderr.decode())
         return done.stdout
