@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import requests
-import structlog
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from actorline.authorities import VerifyingAdapter
+from actorline.logs import Logger
 from actorline.public_address import is_public
 
 CONNECT_SECS: Final = 5.0
@@ -32,7 +32,7 @@ ADDRESSES: Final = 4  # tried of a name that has many
 UNREAD_BYTES: Final = 256 * 1024  # what lies here when the connection is shut down can still be read
 _Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class UnreachableError(Exception):

@@ -1,18 +1,23 @@
 """The message that makes a worker look at a job. The ledger says what the job needs, so the message is its key only."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import redis
-from celery import Celery
-from kombu.exceptions import OperationalError
 
-from actorline.isolated_celery import IsolatedCelery
 from actorline.redis_address import masked_address
 from actorline.settings import Settings
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 
 def make_sender(settings: Settings) -> Celery:
     """A Celery app that can only send: what any service has that knows the two addresses."""
+    from actorline.isolated_celery import IsolatedCelery
+
     return IsolatedCelery(
         "actorline-sender",
         broker=settings.broker,
@@ -51,6 +56,8 @@ def send_hook(app: Celery, namespace: str, hook_id: str, run_id: str) -> None:
 
 def wake_workers(settings: Settings, keys: Iterable[str]) -> bool:
     """Let workers look at jobs now. False: the broker takes no message; upkeep finds the jobs all the same."""
+    from kombu.exceptions import OperationalError
+
     app = make_sender(settings)
     try:
         send_upkeep(app, settings.namespace, *keys)

@@ -7,14 +7,9 @@ from typing import Annotated
 import typer
 
 from actorline import __version__
-from actorline.cli.commands import CommandTable
+from actorline.cli.commands import CommandTable, make_app
 
-app = typer.Typer(
-    cls=CommandTable,
-    help="Runs Apify Actors as Celery jobs: paid once, every row once.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+app = make_app("Runs Apify Actors as Celery jobs: paid once, every row once.", cls=CommandTable)
 
 
 def _print_version(asked: bool) -> None:

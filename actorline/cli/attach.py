@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import IO, Any, Final
 
 import redis
-from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -205,6 +204,8 @@ def read_state(settings: Settings) -> dict[str, Any] | None:
 
 def has_workers(settings: Settings) -> bool:
     """Whether a worker takes our control queue at this Redis. Raises Unavailable if the broker doesn't answer."""
+    from kombu.exceptions import OperationalError
+
     sender = make_sender(settings)
     try:
         answers = sender.control.inspect(timeout=1.0).active_queues() or {}

@@ -47,6 +47,19 @@ COMMANDS: Final[Mapping[str, Entry]] = {
 }
 
 
+def make_app(text: str | None = None, **options: Any) -> typer.Typer:
+    """Return an app whose help is plain text: Rich takes longer to load than all of a command's help to write."""
+    return typer.Typer(
+        help=text,
+        no_args_is_help=text is not None,
+        add_completion=bool(options),
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        **options,
+    )
+
+
 class DeferredCommand(TyperCommand):
     """Stand in for a command in lists; the command itself is loaded when its arguments are read."""
 
@@ -68,7 +81,7 @@ class DeferredCommand(TyperCommand):
             group = typer.main.get_group(target)
             group.name = self._name
             return group
-        single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        single = make_app()
         single.command(self._name)(target)
         return typer.main.get_command(single)
 

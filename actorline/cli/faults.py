@@ -1,7 +1,6 @@
 """What a person sees of a fault that leaves a command, and the exit code that it gets."""
 
 import redis
-from kombu.exceptions import OperationalError
 
 from actorline.cli.exits import Exit, exit_of_reason
 from actorline.cli.terminal.output import print_refusal, say
@@ -13,6 +12,8 @@ from actorline.settings import SettingsError
 
 def exit_code_of(error: Exception, *, as_json: bool) -> Exit | None:
     """Print what the fault means and return its exit code; None: it isn't foreseeable, and nothing was printed."""
+    from kombu.exceptions import OperationalError
+
     match error:
         case SettingsError():
             say(str(error))

@@ -11,6 +11,7 @@ from rich.table import Table
 from actorline import __version__
 from actorline.api_keys import ApiKey, create_key, list_keys, revoke_key
 from actorline.cli.attach import attach
+from actorline.cli.commands import make_app
 from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.errors import Code, Refused
@@ -22,7 +23,7 @@ from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError
 from actorline.settings import Settings, load_settings
 
-keys = typer.Typer(help="Make, list and revoke API keys for the HTTP door.", no_args_is_help=True)
+keys = make_app("Make, list and revoke API keys for the HTTP door.")
 
 Name = Annotated[str, typer.Argument(help="a-z, 0-9 and -", metavar="NAME")]
 Look = Callable[[Platform, str], Any]

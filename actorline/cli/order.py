@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from actorline.delivery.sink import folder_url
 from actorline.errors import Code, Refused
 
 DEFAULT_SINK: Final = "rows/{key}"
@@ -67,6 +66,8 @@ def sink_url(out: str | None) -> str:
     """`--out` as a URL or a folder; by default `./rows/{key}/`. Absolute, so that workers elsewhere mean the same."""
     if out and "://" in out:
         return out
+    from actorline.delivery.sink import folder_url
+
     path = Path(out or DEFAULT_SINK).expanduser().absolute()
     return folder_url(path).replace("%7B", "{").replace("%7D", "}")
 

@@ -7,7 +7,6 @@ import typer
 from actorline.cli.attach import attach, wait_until_gone
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson, Keys, find
-from actorline.cli.run import wait_for_end
 from actorline.cli.terminal.output import print_json, say
 from actorline.cli.terminal.progress import Interrupts
 from actorline.errors import Code, Refused
@@ -24,6 +23,8 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     """Try ended jobs again from the cheapest point: only the rows that are missing, else another paid run."""
+    from actorline.cli.run import wait_for_end
+
     settings = load_settings()
     with Interrupts() as interrupts:
         with attach(settings, workers=not dry_run) as stack:

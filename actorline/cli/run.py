@@ -24,7 +24,7 @@ from actorline.ledger.pause import is_paused
 from actorline.messages import wake_workers
 from actorline.orders.cancel import cancel_job
 from actorline.orders.submit import Submitted, fill_sink, submit
-from actorline.platform.runs import TERMINAL_STATUSES
+from actorline.platform.statuses import TERMINAL_STATUSES
 from actorline.settings import Settings, load_settings
 
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from actorline.cli.attach import attach
+from actorline.cli.commands import make_app
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import coloured, out, print_json, say
@@ -26,7 +27,7 @@ from actorline.schedules.schedules_file import FILE_NAME, SchedulesError, find_s
 from actorline.schedules.template import iso_utc
 from actorline.settings import Settings, SettingsError, load_settings
 
-schedules = typer.Typer(help="Check schedules.toml, list its schedules and their due times.", no_args_is_help=True)
+schedules = make_app("Check schedules.toml, list its schedules and their due times.")
 
 
 @schedules.command()

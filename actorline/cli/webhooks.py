@@ -9,6 +9,7 @@ import typer
 
 from actorline import __version__
 from actorline.cli.attach import Attached, attach
+from actorline.cli.commands import make_app
 from actorline.cli.jobs import AsJson
 from actorline.cli.order import read_document
 from actorline.cli.terminal.output import print_json, say
@@ -25,7 +26,7 @@ from actorline.webhooks.hooks import Hook, Hooks
 from actorline.webhooks.receiver import GRACE_SECS, rotate_secret
 from actorline.webhooks.registration import HookMaker, check_template
 
-webhooks = typer.Typer(help="Collect the runs of an Actor, whoever starts them.", no_args_is_help=True)
+webhooks = make_app("Collect the runs of an Actor, whoever starts them.")
 
 REFUSALS: Final = (
     (platform_errors.AuthFailed, Code.AUTH),

@@ -8,7 +8,6 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
 import orjson
-import structlog
 from pydantic import ValidationError
 from zlib_ng import gzip_ng, zlib_ng
 
@@ -20,12 +19,13 @@ from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.manifest import Manifest, Part, RecordIndex, StoredRecord, fingerprint
 from actorline.delivery.record_index import DamagedIndexError, indexes_with, read_index
 from actorline.delivery.sink import MANIFEST, MissingFileError, Sink, SinkError, open_sink
+from actorline.logs import Logger
 
 BLOCK_BYTES: Final = 256 * 1024
 BLOCK_LINES: Final = 1000
 SHOWN_RECORDS: Final = 20
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class NoDeliveryError(SinkError):

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from actorline.delivery.manifest import RecordIndex, StoredRecord
-from actorline.delivery.sink import RECORDS, MissingFileError, Sink
+from actorline.delivery.sink.names import RECORDS
+from actorline.delivery.sink.protocol import MissingFileError, Sink
 
 
 class RecordBlock(BaseModel):

@@ -10,9 +10,7 @@ from pydantic import BaseModel, SecretStr
 from actorline import __version__
 from actorline.errors import Code, Refused
 from actorline.ledger.ledger import Ledger
-from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError, PlatformUnavailable
-from actorline.platform.users import get_me
 from actorline.settings import Settings
 
 TIMEOUT_SECS: Final = 4.0  # a worker's start doesn't wait longer for a platform that is away
@@ -27,6 +25,9 @@ class Owner(BaseModel):
 
 def read_owner(settings: Settings, token: SecretStr) -> Owner:
     """Ask the platform once whose token it is. Raises PlatformUnavailable if it doesn't answer."""
+    from actorline.platform.client import Platform
+    from actorline.platform.users import get_me
+
     user_agent = f"actorline/{__version__}"
     platform = Platform(
         settings.api_url, token, user_agent=user_agent, sleep=_give_up,

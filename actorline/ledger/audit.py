@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import structlog
-
 from actorline.jobs.sender import Sender
 from actorline.ledger.ledger import Ledger
+from actorline.logs import Logger
 
-log = structlog.get_logger("audit")
+log = Logger("audit")
 
 ENTRIES: Final = 10_000
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import structlog
 from redis.commands.core import Script
 from redis.exceptions import NoScriptError, ResponseError
 
 from actorline.errors import Code, Unavailable
+from actorline.logs import Logger
 
 WAIT_MS: Final = 5_000  # with `appendfsync everysec` a busy disk may take a second or two; measured: 0.4 ms
 KNOWN_SECS: Final = 5.0  # INFO takes longer than a write; whether there is a disk to wait for changes by hand only
@@ -17,7 +17,7 @@ OLD_SERVER_WAIT_SECS: Final = 2.0  # before Redis 7.2: `appendfsync everysec` ha
 FULL_SHARE: Final = 0.9  # what is left is for cancels, deadlines and the ends of jobs that are there
 OLDEST_VERSION: Final = (6, 2)  # the ledger uses ZRANGE ... REV and SMISMEMBER
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class NotDurableError(Exception):

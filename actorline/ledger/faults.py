@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 import redis
-from kombu.exceptions import OperationalError
 from redis import exceptions
 
 SERVER_WORDS_MAX_CHARS: Final = 200
@@ -26,6 +25,8 @@ NO_TLS: Final = "it does not speak TLS at that port; write redis://, or name its
 
 def describe_fault(error: Exception) -> str:
     """What is wrong and, where that isn't plain, how to mend it: what ends the sentence "Redis can't be used: "."""
+    from kombu.exceptions import OperationalError
+
     if words := _tls_fault(error):
         return words
     if isinstance(error, OperationalError):  # what kombu makes of another one

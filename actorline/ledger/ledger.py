@@ -3,34 +3,38 @@
 Times are unix seconds by Redis `TIME`. Every script is safe to repeat: redis-py repeats one whose reply was lost.
 """
 
+from __future__ import annotations
+
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import redis
-import structlog
 from pydantic import BaseModel, ValidationError
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.commands.core import Script
 from redis.lock import Lock
 from redis.retry import Retry
 
-from actorline.delivery.page_plan import Window
-from actorline.delivery.receipt import Receipt
-from actorline.delivery.record_index import RecordBlock
 from actorline.errors import Code, Unavailable
-from actorline.jobs.allowance import Allowance
 from actorline.jobs.document import JobDocument, is_key
 from actorline.jobs.job import Job
-from actorline.jobs.sender import Sender
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.ledger.durability import Call, Disk
+from actorline.logs import Logger
 from actorline.platform.marker import digest_of
 
-log = structlog.get_logger(__name__)
+if TYPE_CHECKING:  # who only looks at jobs doesn't wait for what their pages are made of
+    from actorline.delivery.page_plan import Window
+    from actorline.delivery.receipt import Receipt
+    from actorline.delivery.record_index import RecordBlock
+    from actorline.jobs.allowance import Allowance
+    from actorline.jobs.sender import Sender
+
+log = Logger(__name__)
 
 TIMELINE_ENTRIES: Final = 500  # a job tells about ten lines; a long outage must not grow the stream for ever
 LATER_LOOK_SECS: Final = 300.0  # a list shows a run within seconds; a request that is still under way is cut by then
@@ -436,6 +440,8 @@ class Ledger:
 
     def record_receipt(self, key: str, attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:
         """Keep the proof that a page is stored; the first one stands and is answered."""
+        from actorline.delivery.receipt import Receipt
+
         keys = [self.name("pages", key, attempt), self.name("job", key), self.name("due"), self.name("tally")]
         raw = self._scripts["record_receipt"](
             keys=keys,
@@ -448,6 +454,8 @@ class Ledger:
 
     def record_blocks(self, key: str, attempt: int) -> dict[int, RecordBlock]:
         """Number -> receipt of each block of records that is stored."""
+        from actorline.delivery.record_index import RecordBlock
+
         raw = self.redis.hgetall(self.name("records", key, attempt))
         return {int(no): RecordBlock.model_validate_json(value) for no, value in raw.items()}
 
@@ -595,6 +603,9 @@ def _entries(raw: list[tuple[str, dict[str, str]]]) -> list[TimelineEntry]:
 
 
 def _page(raw: str) -> Window | Receipt:
+    from actorline.delivery.page_plan import Window
+    from actorline.delivery.receipt import Receipt
+
     data = json.loads(raw)
     return Receipt.model_validate(data) if "scanned" in data else Window.model_validate(data)
 

@@ -8,15 +8,15 @@ import time
 from typing import Final
 
 import redis
-import structlog
 from limits import RateLimitItemPerSecond
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from actorline.ledger.ledger import Ledger
+from actorline.logs import Logger
 from actorline.platform.client import Answered
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 # Requests a second: docs/platform-facts.md#rate-limits
 PER_SECOND: Final = {"datasets": 60, "key-value-stores": 60, "records": 200}

@@ -3,18 +3,22 @@
 Source: `docs/platform-facts.md#marker`. Short printable ASCII, because the platform's length limit is not known.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from actorline import __version__
-from actorline.platform.client import Platform
-from actorline.platform.errors import NotFound
-from actorline.platform.runs import TRANSITIONAL_STATUSES, RunSummary, get_run, list_runs
+from actorline.platform.statuses import TRANSITIONAL_STATUSES
+
+if TYPE_CHECKING:  # a digest is wanted also where nothing is read from the platform
+    from actorline.platform.client import Platform
+    from actorline.platform.runs import RunSummary
 
 _MARKER: Final = re.compile(r"\((?P<installation>[A-Za-z0-9_-]+)/(?P<digest>[0-9a-f]{16})\.(?P<attempt>[0-9]+)\)")
 
@@ -62,6 +66,8 @@ def find_marked(platform: Platform, marker: str, *, started_after: datetime) -> 
 
     Raises PlatformError if the listing can't be read to its end: then nothing is known.
     """
+    from actorline.platform.runs import list_runs
+
     tag = marker[marker.index("(") :]
     found = Found()
     marked: list[RunSummary] = []
@@ -93,6 +99,8 @@ def list_ours(
 
     Raises PlatformError.
     """
+    from actorline.platform.runs import list_runs
+
     runs = list_runs(platform, started_after=started_after, status=status)
     for run, user_agent in _with_user_agents(platform, runs):
         marker = read_marker(user_agent)
@@ -103,6 +111,9 @@ def _with_user_agents(platform: Platform, runs: Iterable[RunSummary]) -> Iterato
     """Each run that may have been started through the API, with its user agent, which list items may lack:
     `docs/platform-facts.md#marker`.
     """
+    from actorline.platform.errors import NotFound
+    from actorline.platform.runs import get_run
+
     for run in runs:
         user_agent = run.meta.user_agent
         if user_agent is None and run.meta.origin in {None, "API", "ACTOR"}:  # ACTOR: we may run in one ourselves

@@ -1,20 +1,19 @@
 """Runs: reading, listing and aborting them, and the end of their log."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
-from actorline.platform.body import Body
-from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.resource import Resource, safe_id
+from actorline.platform.statuses import TERMINAL_STATUSES
 
-# docs/platform-facts.md#statuses. Any other, also one the platform adds tomorrow, counts as still running.
-TERMINAL_STATUSES: Final = frozenset({"SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"})
-
-TRANSITIONAL_STATUSES: Final = frozenset({"READY", "RUNNING", "TIMING-OUT", "ABORTING"})
+if TYPE_CHECKING:  # who only reads the ledger has no use for an HTTP client
+    from actorline.platform.client import Platform
 
 # "The default value as well as the maximum is 1000" (OpenAPI, components/parameters/limit).
 LIST_LIMIT: Final = 1000
@@ -140,6 +139,8 @@ def get_log_tail(platform: Platform, run_id: str, lines: int = 20) -> list[str]:
 
     There is no way to ask for the end only: `docs/platform-facts.md#log`.
     """
+    from actorline.platform.body import Body
+
     tail, size_bytes = bytearray(), 0
     with Body(platform.stream(f"logs/{safe_id(run_id)}", headers={"Accept-Encoding": "gzip"})) as log:
         for block in log.decoded_blocks(LOG_TAIL_BYTES):

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Final, assert_never
 
 import redis
-import structlog
 
 from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.document import parse_document
@@ -16,6 +15,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.sender import Sender
 from actorline.ledger.faults import describe_fault
 from actorline.ledger.ledger import Ledger
+from actorline.logs import Logger
 from actorline.orders.cancel import cancel_job
 from actorline.orders.submit import submit
 from actorline.schedules.book import Book, Entry, Reading
@@ -30,7 +30,7 @@ SOON_SECS: Final = 1.0  # where something waits: the end of a job, a Redis that 
 _AT_ONCE_SECS: Final = 0.0
 SENDER: Final = Sender("beat")
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Keeper:

@@ -2,13 +2,12 @@
 
 from typing import Final
 
-import structlog
-
 from actorline.delivery.sink import SUCCESS, SinkError, open_sink
 from actorline.jobs.job import Job
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Step
 from actorline.ledger.ledger import Ledger
+from actorline.logs import Logger
 from actorline.settings import Settings
 from actorline.stages.ending import end_job
 
@@ -17,7 +16,7 @@ _OF_THE_DELIVERY: Final = (
     "run_started_at", "run_finished_at", "items_total", "items", "scanned", "bytes", "pages", "records", "delivered_at",
 )  # fmt: skip
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 def remember_delivery(ledger: Ledger, settings: Settings, job: Job) -> None:

@@ -6,18 +6,18 @@ from contextlib import contextmanager
 from typing import Final
 
 import redis
-import structlog
 from redis.exceptions import LockError
 from redis.lock import Lock
 
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger
+from actorline.logs import Logger
 
 LEASE_SECS: Final = 15.0  # longer than the span within which a start is sent; renewed while its reply is waited for
 RENEW_SECS: Final = 5.0
 SYNC_LOOK_SECS: Final = 2.0  # a synchronous run that is quicker is known by its reply
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @contextmanager

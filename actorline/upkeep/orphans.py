@@ -16,7 +16,8 @@ from actorline.orders.submit import Submitted, submit
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
 from actorline.platform.marker import list_going, make_marker
-from actorline.platform.runs import TERMINAL_STATUSES, RunSummary, get_run
+from actorline.platform.runs import RunSummary, get_run
+from actorline.platform.statuses import TERMINAL_STATUSES
 from actorline.settings import Settings
 from actorline.stages.start.search import find_runs
 

@@ -7,7 +7,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.tally import Tally, read_tally
-from actorline.platform.runs import TERMINAL_STATUSES
+from actorline.platform.statuses import TERMINAL_STATUSES
 
 UNSEEN_SECS: Final = 20.0  # a worker notes every 5 s that it is there
 NAMED_JOBS: Final = 3

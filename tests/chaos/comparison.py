@@ -16,7 +16,7 @@ import pytest
 from real_parts import Emulator, make_line, running_workers, wait_for
 from ways import Batch, Way, WithActorline, WithOfficialClient, running_chain
 
-from actorline.platform.runs import TERMINAL_STATUSES
+from actorline.platform.statuses import TERMINAL_STATUSES
 
 JOBS: Final = int(os.environ.get("JOBS") or 5)
 ITEMS: Final = 100

@@ -5,7 +5,6 @@ import logging
 import sys
 from typing import Any
 
-import structlog
 from rich.markup import escape
 from rich.table import Table
 
@@ -13,6 +12,7 @@ from actorline.cli.terminal.visible import SafeConsole, visible_json
 from actorline.errors import Reason
 from actorline.jobs.job import Job, JobResult, Pace
 from actorline.jobs.states import TERMINAL, State
+from actorline.logs import before_the_first_line
 
 # a pipe has no width: a line there is never broken
 out = SafeConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 300)
@@ -33,6 +33,12 @@ def quiet_logs() -> None:
     That a call to the platform was repeated is none for a person: what came of it is said.
     """
     logging.getLogger("actorline.platform.client").setLevel(logging.ERROR)
+    before_the_first_line(_log_warnings)
+
+
+def _log_warnings() -> None:
+    import structlog
+
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -9,14 +9,13 @@ from typing import Final, Self
 
 import redis
 
-from actorline.cli.terminal.live_table import live_table
 from actorline.cli.terminal.output import say
 from actorline.errors import Code, Unavailable
 from actorline.jobs.job import Job
 from actorline.ledger.durability import read_server
 from actorline.ledger.faults import DISK_FULL, describe_fault
 from actorline.ledger.ledger import Ledger
-from actorline.platform.runs import TERMINAL_STATUSES
+from actorline.platform.statuses import TERMINAL_STATUSES
 
 LOOK_SECS: Final = 0.25
 DISK_EVERY_SECS: Final = 5.0
@@ -69,6 +68,8 @@ def follow(
     Several times a second `look` is called with them, and `newcomers` for the keys of jobs to follow as well.
     Raises Unavailable if Redis is lost meanwhile.
     """
+    from actorline.cli.terminal.live_table import live_table
+
     jobs: list[Job] = []
     followed = dict.fromkeys(keys)
     disk = _Disk(ledger)

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from actorline.delivery.formats.table import FORMATS
-
 ONLY_FOR: Final[Mapping[str, frozenset[str]]] = {
     "delimiter": frozenset({"csv"}),
     "skip_header_row": frozenset({"csv"}),
@@ -12,6 +10,10 @@ ONLY_FOR: Final[Mapping[str, frozenset[str]]] = {
     "xml_row": frozenset({"xml"}),
 }
 MARKED: Final = frozenset({"csv", "xml", "html", "rss"})
+TEXT: Final = MARKED | {"jsonl", "json"}
+"""Formats that may be gzipped, and begin with a byte order mark."""
+CUT: Final = frozenset({"jsonl", "json", "csv", "parquet"})
+"""Formats that come in pages."""
 
 
 def contradiction(format_name: str, given: Mapping[str, Any]) -> str | None:
@@ -20,12 +22,12 @@ def contradiction(format_name: str, given: Mapping[str, Any]) -> str | None:
         if name in given and format_name not in formats:
             return f"{name} is for {' and '.join(formats)} only, and the format is {format_name}"
     bom, delimiter = given.get("bom"), given.get("delimiter", ",")
-    if bom is not None and not FORMATS[format_name].is_text:
+    if bom is not None and format_name not in TEXT:
         return f"bom is for text, and {format_name} is none"
     if bom and format_name not in MARKED:
         return f"bom puts a byte order mark in front, which makes readers of {format_name} fail"
     if len(delimiter) != 1 or delimiter in '"\r\n':
         return "delimiter is one character, no quote and no line end"
-    if "page_items" in given and not FORMATS[format_name].is_cut:
+    if "page_items" in given and format_name not in CUT:
         return f"page_items can't be given: {format_name} comes in one answer, not in pages"
     return None

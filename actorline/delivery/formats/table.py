@@ -18,6 +18,7 @@ from typing import Final
 
 from actorline.delivery.formats.csv_text import CsvText
 from actorline.delivery.formats.json_lines import JsonArray, JsonLines, StoredArray
+from actorline.delivery.formats.rules import CUT, TEXT
 from actorline.delivery.formats.text import PageText
 from actorline.delivery.formats.whole_file import Markup, Workbook
 from actorline.delivery.sink.names import STAGED_PAGES
@@ -30,17 +31,24 @@ ReadText = Callable[[Query], PageText]
 @dataclass(frozen=True)
 class Format:
     """`asks`: query parameters of its pages in the place of the order's. `reads`: an answer; `rereads`: a stored page,
-    where that is different. `is_cut`: whether it comes in pages. `is_text`: whether it may be gzipped. `is_made`:
-    whether what is delivered is made from all pages.
+    where that is different. `is_made`: whether what is delivered is made from all pages.
     """
 
     name: str
     reads: ReadText
     asks: Query
     rereads: ReadText | None = None
-    is_cut: bool = True
-    is_text: bool = True
     is_made: bool = False
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it comes in pages."""
+        return self.name in CUT
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it may be gzipped."""
+        return self.name in TEXT
 
     def is_staged(self, *, single_file: bool) -> bool:
         """Whether pages are no parts yet."""
@@ -105,16 +113,11 @@ FORMATS: Final[Mapping[str, Format]] = {
             {"format": "csv", "bom": "false", "skipHeaderRow": "false"},
             is_made=True,
         ),
-        Format("parquet", _lines, {"format": "jsonl"}, is_text=False, is_made=True),
-        Format("xml", _xml, {"format": "xml"}, is_cut=False),
-        Format(
-            "html",
-            _markup("HTML", "html", row="tr", ends=("</table>", "</html>"), headers=1),
-            {"format": "html"},
-            is_cut=False,
-        ),
-        Format("rss", _markup("RSS", "rss", "xml", row="item", ends=("</rss>",)), {"format": "rss"}, is_cut=False),
-        Format("xlsx", lambda _query: Workbook(), {"format": "xlsx"}, is_cut=False, is_text=False),
+        Format("parquet", _lines, {"format": "jsonl"}, is_made=True),
+        Format("xml", _xml, {"format": "xml"}),
+        Format("html", _markup("HTML", "html", row="tr", ends=("</table>", "</html>"), headers=1), {"format": "html"}),
+        Format("rss", _markup("RSS", "rss", "xml", row="item", ends=("</rss>",)), {"format": "rss"}),
+        Format("xlsx", lambda _query: Workbook(), {"format": "xlsx"}),
     )
 }
 """By the name that `collect.format` gives them."""

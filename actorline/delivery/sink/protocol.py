@@ -11,11 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Final, Protocol
 
-import structlog
-
 from actorline.delivery.sink.names import CLAIM
+from actorline.logs import Logger
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 LOOK_MOST: Final = 100_000  # files in a folder that is claimed; a job's own folder is empty then
 

@@ -14,7 +14,6 @@ from functools import partial
 from typing import Final
 
 import redis
-import structlog
 from redis.exceptions import LockError
 from redis.lock import Lock
 
@@ -32,6 +31,7 @@ from actorline.ledger.durability import NotDurableError
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.outside_places import WAIT_SECS, NoPlaceError, OutsidePlaces, PlaceTakenError
 from actorline.ledger.pause import is_paused
+from actorline.logs import Logger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
@@ -53,7 +53,7 @@ from actorline.stages.start_lease import LEASE_SECS, holding_on, look_secs, rele
 from actorline.webhooks.events import hinted_run
 from actorline.webhooks.receiver import webhooks_query
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 START_STATES: Final = sources(Event.START)
 LOOK_AGAIN_SECS: Final = 2.0  # another execution is starting the run: what came of it is known soon

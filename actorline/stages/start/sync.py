@@ -7,13 +7,12 @@ cancelled, and is adopted if the 300 s pass or the connection breaks. Nothing re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import structlog
-
 from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.page_plan import PAGE_ITEMS_MAX, Window
 from actorline.jobs.job import Job
 from actorline.jobs.states import Event, State, sources
 from actorline.ledger.ledger import Ledger
+from actorline.logs import Logger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
@@ -25,7 +24,7 @@ from actorline.shutdown import GivenBackError
 from actorline.stages.collect.fetch_pages import PageFetcher
 from actorline.stages.start.search import find_runs
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -10,21 +10,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-import structlog
 from pydantic import BaseModel, ConfigDict
 
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
+from actorline.logs import Logger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
-from actorline.platform.runs import TRANSITIONAL_STATUSES, Run, list_runs
+from actorline.platform.runs import Run, list_runs
+from actorline.platform.statuses import TRANSITIONAL_STATUSES
 from actorline.settings import Settings
 
 WAKES_MAX: Final = 200  # jobs polled after one look: when all runs end together, the rest waits for the next
 MISSED_SECS: Final = 30.0  # a look whose message is lost is followed by another after so long
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Parked(BaseModel):

@@ -4,9 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-import structlog
-
 from actorline.jobs.secret import hide_secrets
+from actorline.logs import Logger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.runs import get_log_tail
@@ -16,7 +15,7 @@ LINES: Final = 20
 LINE_CHARS: Final = 300
 REASON_BYTES: Final = 600  # of a result that has 4 kB, three sink URLs among them
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 def read_log_end(platform: Platform, run_id: str, settings: Settings) -> list[str]:

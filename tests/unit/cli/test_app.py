@@ -41,7 +41,7 @@ def test_listed_help_is_the_commands_own(name):
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"]])
 def test_what_needs_no_command_loads_none(arguments):
-    heavy = {"redis", "celery", "kombu", "pydantic", "requests", "structlog"}
+    heavy = {"redis", "celery", "kombu", "pydantic", "requests", "structlog", "rich"}
     loaded = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", "from actorline.cli import main; main()", *arguments],
         capture_output=True,
@@ -49,6 +49,16 @@ def test_what_needs_no_command_loads_none(arguments):
         check=True,
     ).stderr.splitlines()
     assert heavy.isdisjoint(line.rpartition("|")[2].strip() for line in loaded)
+
+
+@pytest.mark.parametrize("name", ["jobs", "show", "cancel", "watch", "retry", "pause", "audit", "accounts"])
+def test_commands_of_the_ledger_load_no_clients(name):
+    heavy = {"celery", "kombu", "requests", "urllib3", "structlog", "obstore", "pyarrow", "zlib_ng", "rich.live"}
+    script = f"import sys; from actorline.cli.commands import *; DeferredCommand({name!r}, COMMANDS[{name!r}]).load()"
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"{script}; print(*sys.modules)"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert heavy.isdisjoint(loaded)
 
 
 def test_tab_completes_commands_and_options(monkeypatch, capsys):
