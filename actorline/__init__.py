@@ -1,7 +1,7 @@
 """Actorline runs Apify Actors as Celery jobs for other services.
 
-Paid once; you stop paying when you stop caring; every row once. A *job* is one order placed with us, a *run* is one
-paid execution on the platform.
+Paid once; you stop paying when you stop caring; every row once. The words are those of
+`docs/glossary.md`, the folders those of `docs/architecture.md#the-house`.
 """
 
 __version__ = "0.1.0"

@@ -1,1 +1,1 @@
-"""The job: its document, its states, the ledger that holds it, and the stages that move it."""
+"""What is a job? Its document, its states, and what is decided about it. No Redis, no network."""

@@ -11,6 +11,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "invalid-token": IS_IT_RIGHT,
     "insufficient-permissions": "Give the token the right to run it, in the console under Settings.",
     "actor-is-not-rented": "Rent the Actor in the console.",
+    "actor-disabled": "Its owner has switched the Actor off: ask them, or order another one.",
     "apify-plan-required-to-use-paid-actor": "The account needs a paid plan for this Actor.",
     "not-enough-usage-to-run-paid-actor": "Raise the account's limit in the console under Billing.",
     "monthly-usage-limit-too-low": "Raise the account's limit in the console under Billing.",

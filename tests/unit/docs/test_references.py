@@ -13,6 +13,7 @@ TEXTS = {".lua", ".md", ".mjs", ".py", ".sh", ".toml", ".yml"}
 DOCUMENT = re.compile(r"\bdocs/([a-z-]+\.md)(?:#([\w-]+))?")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 LABEL = re.compile(r"\]\[([^\]]+)\]")
+PATH = re.compile(r"`((?:actorline|bench|config|docs|examples|tasks|tests|workers)/[\w./-]*)(?::(\w+))?`")
 TEST_FILE = re.compile(r"\btest_\w+\.py\b")
 FENCED = r"(?ms)^```.*?^```"
 NOWHERE = re.compile(r"[Ff]act sheet|\bDESIGN\b|(?<!RFC \d{4}, )\b[Ss]ections? \d")
@@ -42,6 +43,11 @@ def test_links_between_documents_lead_somewhere():
     assert wrong == []
 
 
+def test_files_and_names_in_documents_exist():
+    named = {(shown(path), *found) for path in markdown() for found in PATH.findall(path.read_text())}
+    assert sorted(each for each in named if not has_name(ROOT / each[1], each[2])) == []
+
+
 def test_tests_that_are_named_exist():
     known = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
     named = {(shown(path), name) for path in texts() for name in TEST_FILE.findall(path.read_text())}
@@ -69,6 +75,11 @@ def anchors(document: Path) -> set[str]:
     """The anchors that GitHub gives the headings of a document: lower case, hyphens for spaces, no punctuation."""
     headings = re.findall(r"(?m)^#+ (.+)$", re.sub(FENCED, "", document.read_text()))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def has_name(file: Path, name: str) -> bool:
+    """Whether the file exists and, unless it is empty, defines the name."""
+    return file.exists() and (not name or re.search(rf"\b(def|class) {name}\b", file.read_text()) is not None)
 
 
 def without_code(text: str) -> str:
