@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from actorline.cli.attach import attach
+from actorline.cli.completion import complete_account
 from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import out, print_json
 from actorline.errors import Code, Refused, Unavailable
@@ -15,7 +16,10 @@ from actorline.settings import Settings, load_settings
 
 def accounts(
     moved: Annotated[
-        str | None, typer.Option(help="Alias that stands for the user of the token set here from now on")
+        str | None,
+        typer.Option(
+            help="Alias that stands for the user of the token set here from now on", autocompletion=complete_account
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

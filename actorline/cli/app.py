@@ -1,13 +1,18 @@
 """The command line's entry: what to run, and what a person sees of a fault."""
 
+import logging
+import os
 import sys
 from io import TextIOWrapper
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from actorline import __version__
+from actorline.cli.bash_words import complete_whole_words
 from actorline.cli.commands import CommandTable, make_app
+
+COMPLETION_VARIABLE: Final = "_ACTORLINE_COMPLETE"
 
 app = make_app("Runs Apify Actors as Celery jobs: paid once, every row once.", cls=CommandTable)
 
@@ -27,11 +32,24 @@ def _options(
     del version
 
 
+def complete() -> None:
+    """Print what Tab offers, and exit. Whatever fails offers nothing: a message would land in the line being typed."""
+    logging.disable()
+    try:
+        if os.environ[COMPLETION_VARIABLE] == "complete_bash":
+            complete_whole_words(app)
+        app()
+    except Exception:  # noqa: BLE001 - a line that is being typed is no place for it
+        sys.exit(1)
+
+
 def run_command() -> None:
     """Run what the command line says. No foreseeable fault shows a traceback; each has its exit code (cli/exits.py)."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a locale without UTF-8 shows escapes, and fails nothing
             stream.reconfigure(errors="backslashreplace")
+    if COMPLETION_VARIABLE in os.environ:
+        complete()
     try:
         app()
     except Exception as error:

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from actorline.cli.attach import attach, wait_until_gone
+from actorline.cli.completion import complete_key
 from actorline.cli.exits import Exit
 from actorline.cli.order import parse_labels
 from actorline.cli.terminal.output import out, pace_text, print_jobs, print_json, print_result, say
@@ -16,7 +17,7 @@ from actorline.errors import Code, Refused
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.sender import FROM_TERMINAL
-from actorline.jobs.states import State
+from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.listing import Cursor, list_jobs
 from actorline.messages import wake_workers
@@ -24,19 +25,23 @@ from actorline.orders.cancel import cancel_job
 from actorline.settings import load_settings
 from actorline.upkeep.unattended import describe_unattended
 
-Key = Annotated[str, typer.Argument(help="The job's key", metavar="KEY")]
-Keys = Annotated[list[str], typer.Argument(help="The jobs' keys", metavar="KEY...")]
+Key = Annotated[str, typer.Argument(help="The job's key", metavar="KEY", autocompletion=complete_key())]
+LiveKeys = Annotated[
+    list[str], typer.Argument(help="The jobs' keys", metavar="KEY...", autocompletion=complete_key(*LIVE))
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line")]
-
 
 PAGE_JOBS: Final = 100
 
 
 def jobs(
     state: Annotated[
-        list[State] | None, typer.Option(help="Only jobs in this state; repeat it for more", case_sensitive=False)
+        list[State] | None,
+        typer.Option(help="Only jobs in this state; repeat it for more", case_sensitive=False, metavar="STATE"),
     ] = None,
-    label: Annotated[list[str] | None, typer.Option(help="Only jobs with this NAME=VALUE")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Only jobs with this label; repeat it for more", metavar="NAME=VALUE")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most jobs that are listed")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -73,7 +78,7 @@ def show(key: Key, as_json: AsJson = False) -> None:
     print_timeline(timeline)
 
 
-def cancel(keys: Keys, as_json: AsJson = False) -> None:
+def cancel(keys: LiveKeys, as_json: AsJson = False) -> None:
     """Stop jobs: their runs are aborted, and that is waited for."""
     settings = load_settings()
     with attach(settings, workers=True, to_order=False) as stack:

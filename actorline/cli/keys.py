@@ -12,6 +12,7 @@ from actorline import __version__
 from actorline.api_keys import ApiKey, create_key, list_keys, revoke_key
 from actorline.cli.attach import attach
 from actorline.cli.commands import make_app
+from actorline.cli.completion import complete_account, complete_api_key
 from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.errors import Code, Refused
@@ -39,7 +40,9 @@ def create(
             "collect (any run and dataset of the account), full-permissions, metrics"
         ),
     ] = "submit,read,cancel",
-    accounts: Annotated[str, typer.Option(help="Whose jobs it may order and see, comma-separated")] = "default",
+    accounts: Annotated[
+        str, typer.Option(help="Whose jobs it may order and see, comma-separated", autocompletion=complete_account)
+    ] = "default",
     actors: Annotated[
         str | None, typer.Option(help="The only Actors that it may run, comma-separated: user/name or id")
     ] = None,
@@ -92,7 +95,10 @@ def list_(as_json: AsJson = False) -> None:
 
 
 @keys.command()
-def revoke(name: Name, as_json: AsJson = False) -> None:
+def revoke(
+    name: Annotated[str, typer.Argument(help="As `list` shows it", metavar="NAME", autocompletion=complete_api_key)],
+    as_json: AsJson = False,
+) -> None:
     """Revoke an API key; within a second it opens nothing."""
     with attach(load_settings(), workers=False) as stack:
         left = revoke_key(stack.ledger, name, FROM_TERMINAL)

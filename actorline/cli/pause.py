@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from actorline.cli.attach import attach
+from actorline.cli.completion import complete_account
 from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import print_json, say
 from actorline.jobs.sender import FROM_TERMINAL
@@ -15,7 +16,9 @@ from actorline.ledger.pause import pause as put_on
 from actorline.ledger.pause import resume as take_off
 from actorline.settings import load_settings
 
-Account = Annotated[str | None, typer.Option(help="Alias of the account; left out: every account")]
+Account = Annotated[
+    str | None, typer.Option(help="Alias of the account; left out: every account", autocompletion=complete_account)
+]
 
 
 def pause(account: Account = None, as_json: AsJson = False) -> None:

@@ -5,19 +5,26 @@ from typing import Annotated
 import typer
 
 from actorline.cli.attach import attach, wait_until_gone
+from actorline.cli.completion import complete_key
 from actorline.cli.exits import Exit
-from actorline.cli.jobs import AsJson, Keys, find
+from actorline.cli.jobs import AsJson, find
 from actorline.cli.terminal.output import print_json, say
 from actorline.cli.terminal.progress import Interrupts
 from actorline.errors import Code, Refused
 from actorline.jobs.sender import FROM_TERMINAL
+from actorline.jobs.states import TERMINAL, State
 from actorline.messages import wake_workers
 from actorline.orders.retry import plan_retry, retry_job
 from actorline.settings import load_settings
 
 
 def retry(
-    keys: Keys,
+    keys: Annotated[
+        list[str],
+        typer.Argument(
+            help="The jobs' keys", metavar="KEY...", autocompletion=complete_key(*(TERMINAL - {State.DELIVERED}))
+        ),
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do, and whether it pays")] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Return when the jobs are due again")] = False,
     as_json: AsJson = False,

@@ -8,14 +8,23 @@ from typing import Annotated
 import typer
 
 from actorline.cli.attach import attach
-from actorline.cli.jobs import AsJson, Key, find
+from actorline.cli.completion import complete_key
+from actorline.cli.jobs import AsJson, find
 from actorline.cli.terminal.output import print_json, say
 from actorline.cli.terminal.visible import visible
 from actorline.delivery.read_back import Delivery, UnreadableRowsError
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
 from actorline.jobs.delivered import open_delivered
+from actorline.jobs.states import State
 from actorline.settings import load_settings
+
+Key = Annotated[
+    str,
+    typer.Argument(
+        help="The job's key", metavar="KEY", autocompletion=complete_key(State.DELIVERED, State.PARTIAL, State.EXPIRED)
+    ),
+]
 
 
 def items(key: Key, as_json: AsJson = False) -> None:

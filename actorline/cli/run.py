@@ -6,6 +6,7 @@ import redis
 import typer
 
 from actorline.cli.attach import Attached, attach, wait_until_gone
+from actorline.cli.completion import complete_account, complete_format
 from actorline.cli.exits import Exit, exit_of_result
 from actorline.cli.jobs import find
 from actorline.cli.long_poll import hastened
@@ -13,7 +14,7 @@ from actorline.cli.order import merge, parse_labels, read_document, read_input, 
 from actorline.cli.preflight import check_order
 from actorline.cli.terminal.output import print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, follow, lost_redis
-from actorline.delivery.formats.table import FORMATS
+from actorline.delivery.formats.rules import FORMAT_NAMES
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
 from actorline.jobs.document import parse_document
@@ -39,13 +40,24 @@ def run(
     build: Annotated[str | None, typer.Option("-b", "--build", help="Tag or number")] = None,
     max_items: Annotated[int | None, typer.Option(help="Most items that are charged")] = None,
     max_usd: Annotated[float | None, typer.Option(help="Most that the run may cost")] = None,
-    format: Annotated[str | None, typer.Option(help=f"{', '.join(FORMATS)}; default jsonl")] = None,  # noqa: A002
+    format: Annotated[  # noqa: A002
+        str | None, typer.Option(help=f"{', '.join(FORMAT_NAMES)}; default jsonl", autocompletion=complete_format)
+    ] = None,
     out: Annotated[str | None, typer.Option("-o", "--out", help="Folder or URL; default ./rows/{key}/")] = None,
-    records: Annotated[list[str] | None, typer.Option(help="Record to deliver; repeat it for more")] = None,
+    records: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--record", "--records", help="Deliver this record, not OUTPUT; repeat it for more", metavar="NAME"
+        ),
+    ] = None,
     key: Annotated[str | None, typer.Option(help="The same key and order: the same job")] = None,
-    label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; repeat it for more")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="A label of the job; repeat it for more", metavar="NAME=VALUE")
+    ] = None,
     priority: Annotated[int | None, typer.Option(help="0 (first) to 9")] = None,
-    account: Annotated[str | None, typer.Option(help="Alias of the account that pays")] = None,
+    account: Annotated[
+        str | None, typer.Option(help="Alias of the account that pays", autocompletion=complete_account)
+    ] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds until the job is stopped")] = None,
     sync: Annotated[bool, typer.Option("--sync", help="Use the synchronous endpoints")] = False,
     document: Annotated[str | None, typer.Option(help="Job document: FILE or -")] = None,

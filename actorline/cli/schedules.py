@@ -13,6 +13,7 @@ from rich.table import Table
 
 from actorline.cli.attach import attach
 from actorline.cli.commands import make_app
+from actorline.cli.completion import complete_schedule
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import coloured, out, print_json, say
@@ -75,7 +76,10 @@ def list_(as_json: AsJson = False) -> None:
 
 @schedules.command(name="next")
 def next_(
-    name: Annotated[str | None, typer.Argument(help="Left out: all that are switched on", metavar="[NAME]")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Left out: all that are switched on", metavar="[NAME]", autocompletion=complete_schedule),
+    ] = None,
     count: Annotated[int, typer.Option(min=1, max=10_000, help="How many due times")] = 5,
     as_json: AsJson = False,
 ) -> None:

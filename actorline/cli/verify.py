@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from actorline.cli.attach import attach
+from actorline.cli.completion import complete_key
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson, find
 from actorline.cli.terminal.output import counted, err, out, print_json
@@ -21,10 +22,16 @@ from actorline.delivery.verify import Problem
 from actorline.delivery.verify import verify as verify_delivery
 from actorline.errors import Code, Refused
 from actorline.jobs.delivered import open_delivered
+from actorline.jobs.states import State
 from actorline.settings import load_settings
 
 Target = Annotated[
-    str, typer.Argument(help="A job's key, or a delivery's folder or manifest by URL or path", metavar="KEY|URL")
+    str,
+    typer.Argument(
+        help="A job's key, or a delivery's folder or manifest by URL or path",
+        metavar="KEY|URL",
+        autocompletion=complete_key(State.DELIVERED, State.PARTIAL, State.EXPIRED),
+    ),
 ]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from actorline.cli.attach import attach
+from actorline.cli.completion import complete_key
 from actorline.cli.exits import Exit, exit_of_result
 from actorline.cli.jobs import AsJson, find
 from actorline.cli.terminal.output import print_json, print_result, say
@@ -21,7 +22,10 @@ MOST_OF_A_STATE: Final = 200
 
 def watch(
     key: Annotated[
-        str | None, typer.Argument(help="Key of a job; left out: all that are unfinished", metavar="KEY")
+        str | None,
+        typer.Argument(
+            help="Key of a job; left out: all that are unfinished", metavar="[KEY]", autocompletion=complete_key(*LIVE)
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

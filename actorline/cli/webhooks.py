@@ -10,6 +10,7 @@ import typer
 from actorline import __version__
 from actorline.cli.attach import Attached, attach
 from actorline.cli.commands import make_app
+from actorline.cli.completion import complete_webhook
 from actorline.cli.jobs import AsJson
 from actorline.cli.order import read_document
 from actorline.cli.terminal.output import print_json, say
@@ -81,7 +82,8 @@ def list_(as_json: AsJson = False) -> None:
 
 @webhooks.command()
 def remove(
-    hook_id: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it")], as_json: AsJson = False
+    hook_id: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it", autocompletion=complete_webhook)],
+    as_json: AsJson = False,
 ) -> None:
     """Remove one, here and at the platform; what it has collected stays."""
     settings = load_settings()

@@ -97,7 +97,7 @@ def connect(url: str, *, socket_timeout_s: float = 30, retries: int = 6) -> Clie
     }
     if url.startswith("redis+socket://"):
         return redis.Redis.from_url(_unix_url(url), **options)
-    return redis.Redis.from_url(url, socket_connect_timeout=5, **options)
+    return redis.Redis.from_url(url, socket_connect_timeout=min(5, socket_timeout_s), **options)
 
 
 def _unix_url(url: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+FORMAT_NAMES: Final = ("jsonl", "json", "csv", "parquet", "xml", "html", "rss", "xlsx")
 ONLY_FOR: Final[Mapping[str, frozenset[str]]] = {
     "delimiter": frozenset({"csv"}),
     "skip_header_row": frozenset({"csv"}),

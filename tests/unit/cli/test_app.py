@@ -64,7 +64,7 @@ def test_commands_of_the_ledger_load_no_clients(name):
 def test_tab_completes_commands_and_options(monkeypatch, capsys):
     def completed(words: str, position: int) -> list[str]:
         monkeypatch.setenv("_ACTORLINE_COMPLETE", "complete_bash")
-        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_WORDS", words.replace(" ", "\n"))
         monkeypatch.setenv("COMP_CWORD", str(position))
         monkeypatch.setattr(sys, "argv", ["actorline"])
         with pytest.raises(SystemExit):

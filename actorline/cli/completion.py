@@ -1,0 +1,104 @@
+"""What Tab offers for a value: keys of jobs, accounts, schedules, API keys, webhooks.
+
+Whatever can't be read offers nothing, whatever the reason: a traceback would be written into the line that is being
+typed. Tab waits for no silent server, and starts nothing.
+"""
+
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from actorline.jobs.states import LIVE, TERMINAL, State
+
+if TYPE_CHECKING:
+    from actorline.ledger.ledger import Ledger
+
+Complete = Callable[[Any, str], list[str]]
+"""Typer goes by the names of its parameters: `ctx` and `incomplete`, what was typed of the value."""
+MOST_OFFERED: Final = 100
+MOST_SEEN: Final = 1_000  # of each state: the newest
+PATIENCE_SECS: Final = 1.0
+
+
+def complete_key(*states: State) -> Complete:
+    """Offer keys of jobs: of unfinished ones first, and the newest first. `states`: the only ones that make sense."""
+
+    def complete(ctx: Any, incomplete: str) -> list[str]:
+        given = {word for value in ctx.params.values() if isinstance(value, list | tuple) for word in value}
+        with suppress(Exception), _ledger() as ledger:
+            groups = [[state for state in states or State if state in group] for group in (LIVE, TERMINAL)]
+            keys = (key for group in groups for key in _newest(ledger, group))
+            return list(islice((key for key in keys if key.startswith(incomplete) and key not in given), MOST_OFFERED))
+        return []
+
+    return complete
+
+
+def complete_account(incomplete: str) -> list[str]:
+    """Offer the aliases that have a token here or in the ledger, also behind a comma."""
+    from actorline.settings import load_settings
+
+    known: set[str] = set()
+    with suppress(Exception):
+        known |= set(load_settings().tokens)
+        with _ledger() as ledger:
+            known |= set(ledger.redis.hkeys(ledger.name("account_owners")))
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{alias}" for alias in sorted(known) if alias.startswith(last)]
+
+
+def complete_schedule(incomplete: str) -> list[str]:
+    """Offer the names in schedules.toml, also while the file has mistakes."""
+    from actorline.settings import load_settings
+
+    with suppress(Exception):
+        settings = load_settings()
+        file = settings.schedules_file or settings.home / "schedules.toml"
+        return [name for name in tomllib.loads(file.read_text("utf-8-sig"))["schedules"] if name.startswith(incomplete)]
+    return []
+
+
+def complete_api_key(incomplete: str) -> list[str]:
+    """Offer the names of API keys."""
+    with suppress(Exception), _ledger() as ledger:
+        from actorline.api_keys import list_keys
+
+        return [key.name for key in list_keys(ledger) if key.name.startswith(incomplete)]
+    return []
+
+
+def complete_webhook(incomplete: str) -> list[str]:
+    """Offer the ids of webhooks."""
+    with suppress(Exception), _ledger() as ledger:
+        from actorline.webhooks.hooks import Hooks
+
+        return [hook.id for hook in Hooks(ledger).all() if hook.id.startswith(incomplete)]
+    return []
+
+
+def complete_format(incomplete: str) -> list[str]:
+    """Offer the formats of rows."""
+    from actorline.delivery.formats.rules import FORMAT_NAMES
+
+    return [name for name in FORMAT_NAMES if name.startswith(incomplete)]
+
+
+@contextmanager
+def _ledger() -> Iterator["Ledger"]:
+    """Open the ledger without bringing up, or waiting for, anything."""
+    from actorline.ledger.ledger import Ledger, connect
+    from actorline.settings import load_settings
+
+    settings = load_settings()
+    with connect(settings.ledger, socket_timeout_s=PATIENCE_SECS, retries=0) as client:
+        yield Ledger(client, settings.namespace)
+
+
+def _newest(ledger: "Ledger", states: list[State]) -> list[str]:
+    with ledger.redis.pipeline(transaction=False) as pipe:
+        for state in states:
+            pipe.zrange(ledger.name("state", state), 0, MOST_SEEN - 1, desc=True, withscores=True)
+        entries = [entry for found in pipe.execute() for entry in found]
+    return [key for key, _ in sorted(entries, key=lambda entry: -entry[1])]
