@@ -34,7 +34,7 @@ class Disk:
 @pytest.fixture
 def disk(short_folder: Path) -> Iterator[Disk]:
     with running_valkey(short_folder) as valkey:
-        wait_for((short_folder / "appendonlydir").exists, what="the append-only file")
+        wait_for(lambda: list(short_folder.glob("appendonlydir/*.manifest")), what="the append-only file")
         yield Disk(short_folder, valkey.pid)
 
 
