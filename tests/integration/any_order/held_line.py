@@ -287,10 +287,10 @@ def held_line(ground: Ground, *, is_young: bool = False) -> Iterator[HeldLine]:
         patch.setattr("actorline.platform.clock.datetime", virtual_datetime(clock))
         patch.setattr("actorline.stages.start.start_run.time", VirtualTime(clock))
         patch.setattr("actorline.stages.start.start_run.soon", lambda _, call: call())  # in the execution that is held
-        for sender in ("starting", "resurrecting"):
-            patch.setattr(f"actorline.jobs.{sender}.SendBy", lambda span_s: SendBy(span_s, wall=clock.now()))
-        for constant in ("start_lease.RENEW_SECS", "collecting.RENEW_SECS", "delivering.KEEP_ALIVE_SECS"):
-            patch.setattr(f"actorline.jobs.{constant}", 3600)  # a frozen process renews nothing
+        for sender in ("start.start_run", "watch.resurrection"):
+            patch.setattr(f"actorline.stages.{sender}.SendBy", lambda span_s: SendBy(span_s, wall=clock.now()))
+        for constant in ("start_lease.RENEW_SECS", "collect.fetch_pages.RENEW_SECS", "collect.deliver.KEEP_ALIVE_SECS"):
+            patch.setattr(f"actorline.stages.{constant}", 3600)  # a frozen process renews nothing
         for call in ("publish", "move"):
             patch.setattr(LocalSink, call, _held(getattr(LocalSink, call)))
         line = HeldLine(settings, ground.app, environment.ledger(), clock, platform, raw)
