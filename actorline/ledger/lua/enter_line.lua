@@ -3,7 +3,7 @@
 --       2 due             zset  key -> unix seconds when it needs care
 --       3 line:{account}  zset  key -> its place
 --       4 lines           zset  account -> unix seconds when its line is looked at
---       5 pace:{account}  hash  how many are called at a time: see admission.py
+--       5 pace:{account}  hash  how many are called at a time: see capacity_line.py
 -- ARGV  1 key  2 epoch that it must have  3 its place  4 account  5 unix seconds of its deadline, or ""
 --       6 "1": a start of it was refused just now  7 seconds for which a pace is remembered
 -- Returns 1, or 0 if the job waits no more, or isn't wanted any more

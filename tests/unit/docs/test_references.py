@@ -1,4 +1,4 @@
-"""What code and documents refer to is in the repository: documents, headings, files, tests."""
+"""What code and documents refer to is in the repository: documents, headings, files, names, tests."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ DOCUMENT = re.compile(r"\bdocs/([a-z-]+\.md)(?:#([\w-]+))?")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 LABEL = re.compile(r"\]\[([^\]]+)\]")
 PATH = re.compile(r"`((?:actorline|bench|config|docs|examples|tasks|tests|workers)/[\w./-]*)(?::(\w+))?`")
-TEST_FILE = re.compile(r"\btest_\w+\.py\b")
+OTHER_FILE = re.compile(r"\b(test_\w+\.py)\b|\b[Ss]ee `?([\w/]+\.(?:py|lua|md))\b")
 FENCED = r"(?ms)^```.*?^```"
 NOWHERE = re.compile(r"[Ff]act sheet|\bDESIGN\b|(?<!RFC \d{4}, )\b[Ss]ections? \d")
 """What isn't in the repository, and sections known by a number only, which the next edition changes."""
@@ -48,10 +48,10 @@ def test_files_and_names_in_documents_exist():
     assert sorted(each for each in named if not has_name(ROOT / each[1], each[2])) == []
 
 
-def test_tests_that_are_named_exist():
-    known = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
-    named = {(shown(path), name) for path in texts() for name in TEST_FILE.findall(path.read_text())}
-    assert sorted((path, name) for path, name in named if name not in known) == []
+def test_tests_and_modules_that_are_named_exist():
+    known = [f"/{shown(path)}" for path in texts()]
+    named = {(shown(path), name or see) for path in texts() for name, see in OTHER_FILE.findall(path.read_text())}
+    assert sorted(each for each in named if not any(path.endswith(f"/{each[1]}") for path in known)) == []
 
 
 def test_nothing_outside_the_repository_is_cited():
