@@ -31,3 +31,7 @@ class Ended:
 
 
 Step = Moved | Wait | Park | Stop | Ended
+
+
+class LostJobError(Exception):
+    """Another execution has the job, or it isn't wanted any more: this execution must not act for it."""

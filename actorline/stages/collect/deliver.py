@@ -25,7 +25,7 @@ from actorline.errors import Code, Reason
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.secret import withheld_records
 from actorline.jobs.states import TRANSITIONS, Event, State, target
-from actorline.jobs.step import Step, Stop
+from actorline.jobs.step import LostJobError, Step, Stop
 from actorline.keep_alive import renewed
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
@@ -66,7 +66,7 @@ class Deliverer:
                     if FORMATS[job.order.collect.format].is_staged(single_file=job.order.sink.single_file):
                         remove_staged(sink, attempt_folder(job.attempt))
                 sink.clear_staging()
-        except _SupersededError:
+        except LostJobError:
             return Stop()
         except SinkError as error:
             return end_for_sink(self.ledger, job, error, failure)
@@ -95,7 +95,7 @@ class Deliverer:
 
     def _clear_the_way(self, sink: Sink, job: Job, receipts: Sequence[Receipt]) -> Manifest | None:
         """Answer the manifest if this end has one already. An older end's is set aside, with the files in whose place
-        others may be made. Raises _SupersededError.
+        others may be made. Raises LostJobError.
         """
         found = _find_manifest(sink)
         if found is None or self._is_of_this_end(found, job):
@@ -248,11 +248,7 @@ class Deliverer:
             fields={"sent_at": "@now"},
         )
         if won is None:
-            raise _SupersededError
-
-
-class _SupersededError(Exception):
-    """The job is in other hands by now, or isn't wanted any more."""
+            raise LostJobError
 
 
 def _find_manifest(sink: Sink) -> Manifest | None:

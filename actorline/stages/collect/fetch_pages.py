@@ -31,7 +31,7 @@ from actorline.delivery.sink import Sink, SinkError, open_sink
 from actorline.errors import Code
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
-from actorline.jobs.step import Step, Stop
+from actorline.jobs.step import LostJobError, Step, Stop
 from actorline.keep_alive import renewed
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
@@ -211,7 +211,7 @@ class PageFetcher:
             return Held()
         try:
             receipt = self._read(job, window, expected, execution, lease)
-        except _StoppedError:
+        except LostJobError:
             return _unwanted(window)
         except (redis.RedisError, GivenBackError):
             raise
@@ -245,7 +245,7 @@ class PageFetcher:
         """Renew the lease, look whether the job still wants the page, and tell upkeep that its messages aren't lost."""
         wanted, state = self.ledger.redis.hmget(self.ledger.name("job", key), "wanted", "state")
         if wanted:
-            raise _StoppedError
+            raise LostJobError
         try:
             lease.reacquire()
         except redis.exceptions.LockError:
@@ -363,10 +363,6 @@ def _words_of(error: Exception) -> str:
     """What may be told of an error; the text of one that nobody foresaw may hold an item."""
     is_ours = isinstance(error, UnreadablePage | SinkError | platform_errors.PlatformError)
     return str(error) if is_ours else f"an error of Actorline's own, {type(error).__name__}"
-
-
-class _StoppedError(Exception):
-    pass
 
 
 def _release(lease: "redis.lock.Lock") -> None:

@@ -23,7 +23,7 @@ from actorline.errors import Code, Reason, Refused
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.secret import hide_secrets
 from actorline.jobs.states import Event, sources
-from actorline.jobs.step import Moved, Step, Stop
+from actorline.jobs.step import LostJobError, Moved, Step, Stop
 from actorline.ledger.accounts import is_known
 from actorline.ledger.capacity_line import Admission
 from actorline.ledger.continuity import Gap, last_gap
@@ -335,7 +335,7 @@ class Starter:
                 run_id = self._send(job, given, send_by, announce)
         except Refused as error:
             return self._refuse(job, error.reason)
-        except _OvertakenError:
+        except LostJobError:
             return Stop()
         except LockError:  # it took too long to get here; somebody else is at it
             return self._look_again(job, LOOK_AGAIN_SECS)
@@ -379,7 +379,7 @@ class Starter:
         return SyncFlow(self.ledger, self.platform, self.settings)
 
     def _announce(self, job: Job, lease: Lock, gap: Gap, input_sha256: str | None) -> Intent:
-        """The intent, on disk: from here on a run may exist. Raises LockError, NotDurableError, _OvertakenError."""
+        """The intent, on disk: from here on a run may exist. Raises LockError, NotDurableError, LostJobError."""
         lease.reacquire()
         self.ledger.name_marker(job.key)
         self.ledger.plan_sweep(job.order.account)
@@ -396,7 +396,7 @@ class Starter:
             fields={"intent": intent, "resume": job.order.mode == "sync"},
         )
         if not moved:
-            raise _OvertakenError
+            raise LostJobError
         if self._last_gap() != gap:
             raise NotDurableError("Redis was replaced while the start was being written")
         return intent
@@ -549,7 +549,3 @@ def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
         fields={"resume": True, "waiting_for": reason.code, "failures": job.failures + 1},
     )
     return Stop()
-
-
-class _OvertakenError(Exception):
-    """Somebody else changed the job, or it isn't wanted any more."""

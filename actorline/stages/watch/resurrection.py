@@ -12,7 +12,7 @@ from redis.lock import Lock
 
 from actorline.jobs.job import Job, Resurrection, iso_time
 from actorline.jobs.states import State
-from actorline.jobs.step import Step, Stop, Wait
+from actorline.jobs.step import LostJobError, Step, Stop, Wait
 from actorline.ledger.durability import NotDurableError
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
@@ -53,7 +53,7 @@ class Resurrector:
                 self.platform, run.id, query, send_by=send_by,
                 announce=lambda: asked.append(self._announce(job, run, lease)),
             )  # fmt: skip
-        except _OvertakenError:
+        except LostJobError:
             return Stop()
         except LockError:  # it took too long to get here; somebody else is at it
             return Wait(every)
@@ -70,11 +70,11 @@ class Resurrector:
         return Wait(every)
 
     def _announce(self, job: Job, run: Run, lease: Lock) -> Resurrection:
-        """Write the intent, on disk. Raises LockError, NotDurableError and _OvertakenError; then nothing is sent."""
+        """Write the intent, on disk. Raises LockError, NotDurableError and LostJobError; then nothing is sent."""
         lease.reacquire()
         now = self.ledger.load(job.key)
         if now is None or (now.resurrection, now.resurrects) != (job.resurrection, job.resurrects):
-            raise _OvertakenError  # an execution that held the lease before has asked for it
+            raise LostJobError  # an execution that held the lease before has asked for it
         self.ledger.plan_second_look(job.key, job.attempt)
         intent = Resurrection(
             expected=(run.stats.resurrect_count or 0) + 1,
@@ -91,7 +91,7 @@ class Resurrector:
             fields={"resurrection": intent, "resurrects": number},
         )
         if isinstance(step, Stop):
-            raise _OvertakenError
+            raise LostJobError
         return intent
 
     def _note(
@@ -116,7 +116,3 @@ class Resurrector:
             fields={"sent_at": "@now", **(fields or {})},
         )
         return Stop() if won is None else Wait(seconds)
-
-
-class _OvertakenError(Exception):
-    """Somebody else changed the job, or it isn't wanted any more."""
