@@ -139,6 +139,12 @@ class Job(BaseModel):
         seconds = self.order.deadline_secs
         return None if seconds is None else (self.retried_at or self.queued_at) + seconds
 
+    def stop_wish_at(self, now: float) -> str | None:
+        """Return "cancel" or "expire" if the job isn't wanted any more at a time; None while it is."""
+        if self.wanted is None and self.deadline_at is not None and now > self.deadline_at:
+            return "expire"
+        return self.wanted
+
     @property
     def total_cost_usd(self) -> float | None:
         """What all runs of the job cost; None while nothing is known."""

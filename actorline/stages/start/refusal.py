@@ -1,11 +1,10 @@
-"""What the platform's refusal of a start becomes: a reason, in its own words, with what a person can do about it."""
+"""The reason that a start's refusal becomes: in the platform's own words, with what a person can do about it."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from actorline.errors import Code, Reason
 from actorline.platform import errors as platform_errors
-from actorline.stages.start.advice import advise
 
 _CODES: Final[Mapping[type[platform_errors.PlatformError], Code]] = {
     platform_errors.AuthFailed: Code.AUTH,
@@ -16,9 +15,28 @@ _CODES: Final[Mapping[type[platform_errors.PlatformError], Code]] = {
     platform_errors.PlatformUnavailable: Code.PLATFORM_UNAVAILABLE,
 }
 
+_IS_IT_RIGHT: Final = "Is the token of the job's account right where the workers run?"
+_ADVICE: Final[Mapping[str, str]] = {
+    "full-permission-actor-not-approved": "Approve the Actor's permissions in the console, once, or order it with "
+    '"force_permission_level": "LIMITED_PERMISSIONS" among its options if it can do with less.',
+    "user-or-token-not-found": _IS_IT_RIGHT,
+    "invalid-token": _IS_IT_RIGHT,
+    "insufficient-permissions": "Give the token the right to run it, in the console under Settings.",
+    "actor-is-not-rented": "Rent the Actor in the console.",
+    "actor-disabled": "Its owner has switched the Actor off: ask them, or order another one.",
+    "apify-plan-required-to-use-paid-actor": "The account needs a paid plan for this Actor.",
+    "not-enough-usage-to-run-paid-actor": "Raise the account's limit in the console under Billing.",
+    "monthly-usage-limit-too-low": "Raise the account's limit in the console under Billing.",
+    "platform-feature-disabled": "Look at the account's limits in the console under Billing.",
+    "build-not-found": "Look at the Actor's builds in the console: options.build names one by its tag or number.",
+    "unknown-build-tag": "Look at the Actor's builds in the console: options.build names one by its tag or number.",
+}
+"""What a person can do, by the platform's error type: `docs/platform-facts.md#errors`."""
+
 
 def refusal_reason(error: platform_errors.PlatformError, code: Code | None = None) -> Reason:
-    """`code`: what it means here, where that isn't told by the kind of the error."""
-    message = f"{error}. No run was started.{advise(error.type)}"
+    """Return why no run was started. `code`: what the error means here, where its kind doesn't say it."""
+    advice = _ADVICE.get(error.type or "")
+    message = f"{error}. No run was started." + (f" {advice}" if advice else "")
     found = code or _CODES.get(type(error), Code.INPUT_INVALID)
     return Reason(code=found, message=message, platform_type=error.type, billed=False)

@@ -90,7 +90,7 @@ class Starter:
         job = self.ledger.load(key)
         if job is None or job.epoch != epoch or job.state not in START_STATES:
             return Stop()
-        wanted = job.wanted or ("expire" if job.deadline_at and self.ledger.now() > job.deadline_at else None)
+        wanted = job.stop_wish_at(self.ledger.now())
         # from an intent on nothing is refused any more: a run may be billing, and is looked for first
         may_be_running = job.intent is not None or bool(self.ledger.runs(key, job.attempt))
         try:
@@ -112,7 +112,7 @@ class Starter:
             return Stop()
         if job.intent or self.ledger.runs(key, job.attempt):
             return self._look_again(job, PUT_OFF_SECS)
-        wanted = job.wanted or ("expire" if job.deadline_at and self.ledger.now() > job.deadline_at else None)
+        wanted = job.stop_wish_at(self.ledger.now())
         if step := self._before_start(job, wanted):
             return step
         if not job.order.starts_run:

@@ -53,7 +53,7 @@ class Poller:
             return self._try_again(job, error)
 
     def _look(self, job: Job, run_id: str) -> Step:
-        wanted = job.wanted or ("expire" if job.deadline_at and self.ledger.now() > job.deadline_at else None)
+        wanted = job.stop_wish_at(self.ledger.now())
         if wanted and job.state is State.RUNNING:
             if not job.order.may_abort:
                 return end_job(self.ledger, job, STOP_EVENTS[wanted], _left_alone(stop_reason(job, wanted)))

@@ -36,6 +36,22 @@ def test_the_deadline_counts_from_queued_at(make_job):
     assert make_job().deadline_at is None
 
 
+@pytest.mark.parametrize(
+    ("wanted", "deadline_secs", "now", "wish"),
+    [
+        ("", None, 9_999_999, None),
+        ("", 90, 1_090, None),
+        ("", 90, 1_090.1, "expire"),
+        ("cancel", 90, 1_001, "cancel"),
+        ("cancel", 90, 2_000, "cancel"),  # what somebody asked for explains the end better than the clock
+        ("expire", 90, 1_001, "expire"),
+    ],
+)
+def test_job_isnt_wanted_after_a_wish_or_its_deadline(make_job, wanted, deadline_secs, now, wish):
+    job = make_job(wanted=wanted, order={"actor": "x", "deadline_secs": deadline_secs})
+    assert job.stop_wish_at(now) == wish
+
+
 def test_the_runs_folder_is_known_with_the_run(make_job):
     assert make_job(sink="file:///x/{run_id}/").sink_url == "file:///x/{run_id}/"
     assert make_job(sink="file:///x/{run_id}/", run_id="r1").sink_url == "file:///x/r1/"
