@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, Final
 
 import redis
@@ -25,7 +26,7 @@ from actorline.ledger.ledger import Ledger, connect
 from actorline.messages import make_sender
 from actorline.private_folder import make_private, private_opener
 from actorline.settings import Settings
-from actorline.upkeep.unattended import describe_unfinished
+from actorline.upkeep.unattended import COMMAND, describe_unfinished
 
 START_SECS: Final = 60.0  # one that is just going down drains for half a minute before
 LOOK_SECS: Final = 0.1
@@ -37,16 +38,19 @@ USERS_FILE: Final = "stack.users"
 
 @dataclass(frozen=True)
 class Attached:
-    """A ledger to work with; `brought_up`: the stack is ours and ends with this command."""
+    """A ledger to work with; `brought_up`: the stack is ours and ends with this command. `command`: what a person types
+    to get to it again.
+    """
 
     ledger: Ledger
     brought_up: bool
     flower: str | None = None
+    command: str = COMMAND
 
 
 @contextmanager
 def attach(
-    settings: Settings, *, workers: bool, flower: bool = False, to_order: bool | None = None
+    settings: Settings, *, workers: bool, flower: bool = False, to_order: bool | None = None, command: str = COMMAND
 ) -> Iterator[Attached]:
     """Use the stack at this Redis; bring up what is missing (`workers`: somebody has to do jobs).
 
@@ -63,16 +67,16 @@ def attach(
         state, ours = _stack(settings, users, workers=workers, flower=flower)
         ledger = open_ledger(settings, to_order=to_order)
         try:
-            yield Attached(ledger, brought_up=ours, flower=state.get("flower"))
+            yield Attached(ledger, brought_up=ours, flower=state.get("flower"), command=command)
         finally:
             if ours and workers and _lock(users, fcntl.LOCK_EX):  # nobody else uses it: it ends with us
-                _say_unfinished(ledger)
+                _say_unfinished(ledger, command)
 
 
-def _say_unfinished(ledger: Ledger) -> None:
+def _say_unfinished(ledger: Ledger, command: str) -> None:
     """Whoever takes the workers away says what they leave behind."""
     with suppress(redis.RedisError):
-        if text := describe_unfinished(ledger):
+        if text := describe_unfinished(ledger, command=command):
             say(text)
 
 
@@ -191,6 +195,12 @@ def _lock(file: IO[str], kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def logs_of_running(settings: Settings) -> Path | None:
+    """Return the folder with the logs of the workers that run in this home; None: none were brought up."""
+    state = read_state(settings) if _is_running(settings) else None
+    return settings.home / "logs" if state and state["workers"] else None
 
 
 def read_state(settings: Settings) -> dict[str, Any] | None:

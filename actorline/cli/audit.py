@@ -8,6 +8,7 @@ from rich.markup import escape
 from actorline.cli.attach import attach
 from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import out, print_json, say
+from actorline.cli.terminal.times import short_time
 from actorline.jobs.job import iso_time
 from actorline.ledger.audit import read_audit
 from actorline.settings import load_settings
@@ -16,7 +17,7 @@ from actorline.settings import load_settings
 def audit(
     limit: Annotated[int, typer.Option(min=1, help="Most entries that are listed")] = 50, as_json: AsJson = False
 ) -> None:
-    """List who paused and resumed, made and revoked API keys, added and removed webhooks; the newest first."""
+    """List who paused, resumed, changed API keys and webhooks; the newest first."""
     with attach(load_settings(), workers=False) as stack:
         entries = list(read_audit(stack.ledger, limit))
     for entry in entries:
@@ -24,6 +25,6 @@ def audit(
             print_json({"at": iso_time(entry.at), "event": entry.event, **entry.data})
             continue
         facts = " ".join(f"{name}={value}" for name, value in entry.data.items() if value is not None)
-        out.print(f"{iso_time(entry.at)}  {entry.event:<15} {escape(facts)}")
+        out.print(f"{short_time(entry.at):<16}  {entry.event:<16}  {escape(facts)}")
     if not entries and not as_json:
         say("Nothing was changed so far.")

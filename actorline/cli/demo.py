@@ -4,10 +4,11 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,12 @@ from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.orders.submit import submit
 from actorline.settings import SETTINGS_FILE, SETTINGS_FILE_VARIABLE, Settings, SettingsError, load_settings
+from actorline.upkeep.unattended import COMMAND
 
 TOKEN: Final = "apify_api_emulator"  # noqa: S105 - the emulator's own
+ADDRESS_VARIABLES: Final = (
+    "ACTORLINE_REDIS_URL", "ACTORLINE_RESULTS_URL", "ACTORLINE_LEDGER_URL", "ACTORLINE_NAMESPACE",
+)  # fmt: skip
 ITEMS: Final = 250_000
 FAILED_ITEMS: Final = 1_200
 REPORT: Final = {"title": "Prices of today", "mean": 12.5, "currency": "EUR", "note": "caf\u00e9, \u4ef7\u683c"}
@@ -71,12 +76,13 @@ class Check:
 
 
 def demo(keep: Annotated[bool, typer.Option("--keep", help="Leave everything up until Ctrl-C")] = False) -> None:
-    """Run three jobs against a local emulator, and check what was delivered."""
+    """Run three jobs against a local emulator, and check the results."""
     stamp = time.strftime("%H%M%S")
     with Interrupts() as interrupts, _emulator() as api_url:
+        outside = set(os.environ)
         settings = _own_settings(api_url)
         say(f"A local Apify emulator answers at {api_url}; Valkey, workers and Flower come up in {settings.home}.")
-        with attach(settings, workers=True, flower=True) as stack:
+        with attach(settings, workers=True, flower=True, command=_command(settings, outside)) as stack:
             say(f"Flower: {stack.flower} (user and password: {settings.home}/flower.login)\n")
             jobs = _run_jobs(_documents(stamp), settings, stack, interrupts)
             if jobs is None:
@@ -114,7 +120,7 @@ def _run_jobs(
         submitted = submit(document, ledger=stack.ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
         send(settings, submitted)
         keys.append(submitted.key)
-    jobs = follow(stack.ledger, keys, interrupts, shown=True)
+    jobs = follow(stack.ledger, keys, interrupts, shown=True, command=stack.command)
     if all(job.is_terminal for job in jobs):
         return jobs
     interrupt_jobs(jobs, settings, stack, interrupts, as_json=False)
@@ -202,6 +208,13 @@ def _emulator() -> Iterator[str]:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(10)
             process.kill()
+
+
+def _command(settings: Settings, outside: Iterable[str]) -> str:
+    """Return what gets to the demo's jobs from a shell with these variables; an empty one counts as unset."""
+    home, file = (shlex.quote(str(path)) for path in (settings.home, settings.home / SETTINGS_FILE))
+    elsewhere = [f"{name}=" for name in ADDRESS_VARIABLES if name in outside]
+    return " ".join([f"{SETTINGS_FILE_VARIABLE}={file}", f"ACTORLINE_HOME={home}", *elsewhere, COMMAND])
 
 
 def _own_settings(api_url: str) -> Settings:

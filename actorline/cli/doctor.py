@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from actorline import __version__
 from actorline.api_keys import list_keys
-from actorline.cli.attach import attach
+from actorline.cli.attach import attach, logs_of_running
 from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import out, print_json
@@ -57,9 +57,9 @@ def doctor(as_json: AsJson = False) -> None:
             print_json(asdict(finding))
             continue
         mark = "[green]ok [/]" if finding.is_good else "[red]NOT[/]"
-        out.print(f"{mark}  {finding.subject:<9} {escape(finding.text)}")
+        out.print(f"{mark}  {finding.subject:<9}  {escape(finding.text)}")
         if finding.fix:
-            out.print(f"     {'':<9} {escape(finding.fix)}")
+            out.print(f"     {'':<9}  {escape(finding.fix)}")
     raise typer.Exit(Exit.DELIVERED if is_good else Exit.FAILED)
 
 
@@ -129,8 +129,9 @@ def _keys(ledger: Ledger) -> Iterator[Finding]:
 
 
 def _workers(settings: Settings, ledger: Ledger) -> Finding:
-    if unattended := describe_unattended(ledger):
-        return Finding("workers", is_good=False, text=unattended, fix="Start them, or see their logs: they may hang.")
+    if unattended := describe_unattended(ledger, logs=(logs := logs_of_running(settings))):
+        fix = "" if logs else "Start them, or see their logs: they may hang."
+        return Finding("workers", is_good=False, text=unattended, fix=fix)
     missing = missing_workers(read_tally(ledger))
     if not missing:
         return Finding("workers", is_good=True, text="of each kind are running")

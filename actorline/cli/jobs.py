@@ -6,12 +6,12 @@ from typing import Annotated, Final
 
 import typer
 
-from actorline.cli.attach import attach, wait_until_gone
+from actorline.cli.attach import attach, logs_of_running, wait_until_gone
 from actorline.cli.completion import complete_key
 from actorline.cli.exits import Exit
 from actorline.cli.order import parse_labels
 from actorline.cli.terminal.output import out, pace_text, print_jobs, print_json, print_result, say
-from actorline.cli.terminal.progress import Interrupts, follow
+from actorline.cli.terminal.progress import Interrupts, come_back, follow
 from actorline.cli.terminal.timeline import print_timeline
 from actorline.errors import Code, Refused
 from actorline.jobs.document import shown_key
@@ -47,9 +47,10 @@ def jobs(
 ) -> None:
     """List jobs, the newest first."""
     wanted = parse_labels(label or [])
-    with attach(load_settings(), workers=False) as stack:
+    settings = load_settings()
+    with attach(settings, workers=False) as stack:
         results = [JobResult.of(job) for job in islice(_newest(stack.ledger, state or list(State), wanted), limit)]
-        unattended = describe_unattended(stack.ledger)
+        unattended = describe_unattended(stack.ledger, logs=logs_of_running(settings))
     if as_json:
         for result in results:
             print_json(result.model_dump(mode="json"))
@@ -91,7 +92,7 @@ def cancel(keys: LiveKeys, as_json: AsJson = False) -> None:
         with Interrupts() as interrupts:
             jobs = follow(stack.ledger, keys, interrupts, shown=not as_json)
         if left := [job.key for job in jobs if not job.is_terminal]:
-            say(f"Not waited for: {', '.join(left)}: being stopped. Come back: actorline show {left[0]}")
+            say(f"Not waited for: {', '.join(left)}: being stopped. {come_back(left[0])}")
             raise typer.Exit(Exit.INTERRUPTED)
     if stack.brought_up:
         wait_until_gone(settings)

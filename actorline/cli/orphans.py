@@ -10,6 +10,7 @@ from actorline.cli.attach import Attached, attach
 from actorline.cli.jobs import AsJson
 from actorline.cli.run import send
 from actorline.cli.terminal.output import out, print_json, say
+from actorline.cli.terminal.times import short_time
 from actorline.errors import Code, Unavailable
 from actorline.jobs.job import iso_time
 from actorline.platform.client import Platform
@@ -76,4 +77,4 @@ def _tell(orphan: Orphan, done: str, *, as_json: bool) -> None:
         print_json(facts)
         return
     whose = f"of the job {orphan.key}, which doesn't want it" if orphan.key else "ours, of a job that isn't known here"
-    out.print(f"{run.id}  {run.status}  since {facts['started_at']}: {whose}; {done}")
+    out.print(f"{run.id}  {run.status}  since {short_time(run.started_at.timestamp())}: {whose}; {done}")

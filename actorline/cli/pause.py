@@ -22,7 +22,7 @@ Account = Annotated[
 
 
 def pause(account: Account = None, as_json: AsJson = False) -> None:
-    """Start no new paid run; running ones go on and their rows are collected."""
+    """Start no new paid run; running ones continue. Their rows are collected."""
     settings = load_settings()
     with attach(settings, workers=False) as stack:
         put_on(stack.ledger, account or EVERY_ACCOUNT)

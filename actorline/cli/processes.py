@@ -25,7 +25,7 @@ def up(
     flower_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Flower; 0: any free one")] = 5555,
     show_addresses: Annotated[bool, typer.Option("--show-addresses", help="Print Redis's passwords, too")] = False,
 ) -> None:
-    """Bring up Valkey, workers, beat, Flower and the HTTP door, and keep them up; Ctrl-C drains them."""
+    """Run Valkey, workers, beat, Flower and the HTTP door, and keep them up; Ctrl-C drains them."""
     settings = load_settings()
     open_home(settings).close()
     if file := find_schedules(settings):
@@ -63,8 +63,8 @@ def flower(
 
 
 def emulator(
-    host: Annotated[str, typer.Option()] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8480,
+    host: Annotated[str, typer.Option(help="Address to listen at")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8480,
     profile: Annotated[str | None, typer.Option(help="JSON file that says what its Actors do")] = None,
 ) -> None:
     """Run a local Apify API to try Actorline against. It needs the extra `emulator`."""

@@ -13,7 +13,7 @@ from actorline.cli.long_poll import hastened
 from actorline.cli.order import merge, parse_labels, read_document, read_input, sink_url
 from actorline.cli.preflight import check_order
 from actorline.cli.terminal.output import print_json, print_result, say
-from actorline.cli.terminal.progress import Interrupts, follow, lost_redis
+from actorline.cli.terminal.progress import Interrupts, come_back, follow, lost_redis
 from actorline.delivery.formats.rules import FORMAT_NAMES
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
@@ -181,7 +181,8 @@ def _interrupted(
 ) -> Exit:
     if keep:
         where = "It goes on when `actorline up` runs" if stack.brought_up else "It goes on"
-        say(f"Interrupted. The job was not stopped, and its run may be billing. {where}. {_come_back(job)}")
+        again = come_back(job.key, stack.command)
+        say(f"Interrupted. The job was not stopped, and its run may be billing. {where}. {again}")
         return Exit.INTERRUPTED
     for ended in interrupt_jobs([job], settings, stack, interrupts, as_json=as_json):
         print_result(JobResult.of(ended), as_json=as_json)
@@ -199,27 +200,25 @@ def interrupt_jobs(
     try:
         wake_workers(settings, [job.key for job in jobs if cancel_job(stack.ledger, job.key, sender=FROM_TERMINAL)])
     except redis.RedisError as error:
-        raise lost_redis([job.key for job in jobs], jobs, error) from error
+        raise lost_redis([job.key for job in jobs], jobs, error, stack.command) from error
     told: set[str] = set()
 
     def tell_when_over(jobs: list[Job]) -> None:
         for job in jobs:
             if job.key not in told and (job.is_terminal or job.run_status in TERMINAL_STATUSES):
                 told.add(job.key)
-                say(f"{_run_text(job)}. {_come_back(job)}")
+                say(f"{_run_text(job)}. {come_back(job.key, stack.command)}")
 
     keys = [job.key for job in jobs]
-    jobs = follow(stack.ledger, keys, interrupts, shown=not as_json, until=2, look=tell_when_over)
+    jobs = follow(
+        stack.ledger, keys, interrupts, shown=not as_json, until=2, look=tell_when_over, command=stack.command
+    )
     for job in jobs:
         if not job.is_terminal:
             billing = "" if job.run_status in TERMINAL_STATUSES else ", and may be billing"
-            say(f"Not waited for: {_run_text(job)}{billing}. {_come_back(job)}")
+            say(f"Not waited for: {_run_text(job)}{billing}. {come_back(job.key, stack.command)}")
     return [job for job in jobs if job.is_terminal]
 
 
 def _run_text(job: Job) -> str:
     return f"{job.key}: the run {job.run_id} is {job.run_status}" if job.run_id else f"{job.key}: no run was started"
-
-
-def _come_back(job: Job) -> str:
-    return f"Come back: actorline show {job.key}"

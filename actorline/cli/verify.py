@@ -36,7 +36,7 @@ Target = Annotated[
 
 
 def verify(target: Target, as_json: AsJson = False) -> None:
-    """Read a delivery again and hold it against its manifest: files, sizes, hashes, rows, offsets, sums."""
+    """Read a delivery again and check it against its manifest: files, sizes, hashes, rows, offsets, sums."""
     url, open_it = _find(target)
     delivery: Delivery | None = None
     problems = []

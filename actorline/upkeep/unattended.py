@@ -1,6 +1,7 @@
 """Jobs that nobody works on: said by whoever leaves them, and by whoever looks."""
 
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from actorline.jobs.job import Job
@@ -11,6 +12,7 @@ from actorline.platform.statuses import TERMINAL_STATUSES
 
 UNSEEN_SECS: Final = 20.0  # a worker notes every 5 s that it is there
 NAMED_JOBS: Final = 3
+COMMAND: Final = "actorline"
 BILLING_FIRST: Final = (
     State.RUNNING, State.ABORTING, State.STARTING, State.COLLECTING, State.WAITING, State.QUEUED,
 )  # fmt: skip
@@ -30,17 +32,23 @@ def describe_missing(missing: dict[str, float | None]) -> list[str]:
     ]
 
 
-def describe_unattended(ledger: Ledger) -> str | None:
-    """Say which live jobs no worker looks after; None: there are none, or workers are there."""
+def describe_unattended(ledger: Ledger, *, logs: Path | None = None) -> str | None:
+    """Say which live jobs no worker looks after; None: there are none, or workers are there.
+
+    `logs`: those of a stack that is up, so that its workers hang.
+    """
     missing = missing_workers(read_tally(ledger))
-    unfinished = describe_unfinished(ledger) if missing else None
+    unfinished = describe_unfinished(ledger, logs=logs) if missing else None
     if unfinished is None:
         return None
     return f"No {' and no '.join(describe_missing(missing))}. {unfinished}"
 
 
-def describe_unfinished(ledger: Ledger) -> str | None:
-    """Name the live jobs, which a stack that goes down leaves behind, and how to go on; None: there are none."""
+def describe_unfinished(ledger: Ledger, *, logs: Path | None = None, command: str = COMMAND) -> str | None:
+    """Name the live jobs, which a stack that goes down leaves behind, and how to go on; None: there are none.
+
+    `logs`: see `describe_unattended`. `command`: what a person types to get to this ledger.
+    """
     jobs = read_tally(ledger).jobs
     number = sum(jobs[state] for state in LIVE)
     if not number:
@@ -49,9 +57,12 @@ def describe_unfinished(ledger: Ledger) -> str | None:
     named = [_describe(key, job) for key, job in zip(keys, ledger.load_many(keys), strict=True)]
     more = [f"{number - len(named):,} more"] if number > len(named) else []
     them = "it" if number == 1 else "them"
+    way_on = f"`{command} up` continues {them}"
+    if logs is not None:
+        way_on = f"The stack is up, so its workers hang: see {logs}. End `actorline up` and start it again"
     return (
         f"{number:,} job{' is' if number == 1 else 's are'} unfinished: {', '.join([*named, *more])}. "
-        f"`actorline up` continues {them}; `actorline cancel KEY` stops one."
+        f"{way_on}; `{command} cancel KEY` stops one."
     )
 
 

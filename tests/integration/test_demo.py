@@ -2,9 +2,11 @@
 
 import re
 import signal
+import subprocess
 
 import pytest
 from real_parts import wait_for
+from terminal import ACTORLINE
 
 pytestmark = pytest.mark.thorough
 
@@ -40,4 +42,10 @@ def test_interrupted_demo_stops_its_runs_and_leaves_no_process(terminal):
     assert {name for name, _ in ends} == {"catalog", "prices", "report"}
     assert ("catalog", "ABORTED") in ends
     assert "ok" not in done.out
-    assert not terminal.processes()
+    come_back = re.search(r"Come back: (.* show demo-\d+-catalog)", done.err)[1]
+    own = {**terminal.environment, "PATH": f"{ACTORLINE.parent}:{terminal.environment['PATH']}"}
+    shown = subprocess.run(
+        ["sh", "-c", come_back], check=True, cwd=terminal.cwd, env=own, capture_output=True, text=True
+    )
+    assert shown.stdout.startswith("CANCELLED demo-")
+    terminal.wait_until_empty()

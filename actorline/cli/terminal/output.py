@@ -3,11 +3,13 @@
 import json
 import logging
 import sys
+from datetime import datetime
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
+from actorline.cli.terminal.times import short_time
 from actorline.cli.terminal.visible import SafeConsole, visible_json
 from actorline.errors import Reason
 from actorline.jobs.job import Job, JobResult, Pace
@@ -100,7 +102,7 @@ def print_jobs(results: list[JobResult]) -> None:
             escape(result.actor or "".join(f"{kind} {name}" for kind, name in (result.target or {}).items())),
             f"{result.items:,}",
             "" if result.cost_usd is None else f"${result.cost_usd:.4f}",
-            (result.queued_at or "")[:19].replace("T", " "),
+            short_time(datetime.fromisoformat(result.queued_at).timestamp()) if result.queued_at else "",
         )
     out.print(table)
 

@@ -16,6 +16,7 @@ from actorline.ledger.durability import read_server
 from actorline.ledger.faults import DISK_FULL, describe_fault
 from actorline.ledger.ledger import Ledger
 from actorline.platform.statuses import TERMINAL_STATUSES
+from actorline.upkeep.unattended import COMMAND
 
 LOOK_SECS: Final = 0.25
 DISK_EVERY_SECS: Final = 5.0
@@ -62,6 +63,7 @@ def follow(
     until: int = 1,
     look: Callable[[list[Job]], None] | None = None,
     newcomers: Callable[[], Iterable[str]] = tuple,
+    command: str = COMMAND,
 ) -> list[Job]:
     """Show jobs until all have ended, or until interrupt number `until`; returns them as they are then.
 
@@ -81,7 +83,7 @@ def follow(
                 table.update(jobs, ledger.now())
                 disk.look()
             except redis.RedisError as error:
-                raise lost_redis(keys, jobs, error) from error
+                raise lost_redis(keys, jobs, error, command) from error
             if look:
                 look(jobs)
             if all(job.is_terminal for job in jobs) or interrupts.count >= until:
@@ -106,13 +108,20 @@ class _Disk:
             say(f"Redis can't be used: {DISK_FULL}. What was ordered waits for that, and goes on by itself.")
 
 
-def lost_redis(keys: Sequence[str], jobs: Sequence[Job], error: redis.RedisError) -> Unavailable:
+def come_back(key: str | None, command: str = COMMAND) -> str:
+    """Return how to look at the job again; `key` None: at all of them."""
+    return f"Come back: {command} {f'show {key}' if key else 'jobs'}"
+
+
+def lost_redis(
+    keys: Sequence[str], jobs: Sequence[Job], error: redis.RedisError, command: str = COMMAND
+) -> Unavailable:
     """What is to be said when Redis fails meanwhile; `jobs`: as they were seen last."""
     live = [job for job in jobs if not job.is_terminal]
     billing = [job.run_id for job in live if job.run_id and job.run_status not in TERMINAL_STATUSES]
     runs = f" Meanwhile {', '.join(billing)} may be billing: look in the console." if billing else ""
     message = (
         f"Redis was lost: {describe_fault(error)}. What was ordered goes on when it is back.{runs} "
-        f"Come back: actorline show {keys[0]}"
+        f"{come_back(next(iter(keys), None), command)}"
     )
     return Unavailable(Code.REDIS_UNAVAILABLE, message, billed=bool(billing))

@@ -2,24 +2,29 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from actorline.cli.terminal.output import out
-from actorline.jobs.job import iso_time
+from actorline.cli.terminal.times import CLOCK, DAY, local_time
 from actorline.ledger.ledger import TimelineEntry
 
 
 def print_timeline(entries: list[TimelineEntry]) -> None:
-    """Print entries of any content, also those that a newer version wrote."""
+    """Print entries of any content, also those that a newer version wrote; before those of another day, the day."""
+    day = f"{datetime.now():{DAY}}"  # noqa: DTZ005 - the person's own clock
     for entry in _folded(entries):
+        at = local_time(entry.at)
+        if day != (day := f"{at:{DAY}}"):
+            out.print(f"  {day}")
         below = {name: value for name, value in entry.data.items() if isinstance(value, list)}
         facts = (
             f"{name}={_short(value)}"
             for name, value in entry.data.items()
             if name not in below and value is not None and value != ""
         )
-        out.print(f"  {iso_time(entry.at)}  {entry.event:<15} {' '.join(facts)}".rstrip(), markup=False)
+        out.print(f"  {at:{CLOCK}}  {entry.event:<15}  {' '.join(facts)}".rstrip(), markup=False)
         for line in (line for lines in below.values() for line in lines):
             out.print(f"      {line}", markup=False)
 
@@ -36,7 +41,12 @@ def _folded(entries: list[TimelineEntry]) -> Iterator[TimelineEntry]:
             yield first
             continue
         pages = {entry.data.get("page_no") for entry in (first, *rest)}
-        told = {"times": len(rest) + 1, "pages": len(pages), "until": iso_time(rest[-1].at), "message": message}
+        told = {
+            "times": len(rest) + 1,
+            "pages": len(pages),
+            "until": f"{local_time(rest[-1].at):{CLOCK}}",
+            "message": message,
+        }
         yield replace(first, data=told)
 
 

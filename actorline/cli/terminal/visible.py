@@ -1,12 +1,16 @@
 """Text from outside in a terminal: what would steer it is shown instead of obeyed."""
 
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+_COLUMN: Final = re.compile(r"\s\s+(?=\S)|^\s+")
+_WORD: Final = re.compile(r"\S+\s*")
 _KEPT: Final = "\t\n"
 _STEERING: Final = frozenset({"Cc", "Zl", "Zp"})  # C0, C1 and DEL; separators of lines and paragraphs
 _BIDI: Final = frozenset({0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)})
@@ -33,7 +37,34 @@ def visible_json(text: str) -> str:
 
 
 class SafeConsole(Console):
-    """A console that writes no control characters but its own."""
+    """A console that writes no control characters but its own, and on a terminal breaks lines between words only."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        return super().render_str(visible(text), **options)
+        shown = super().render_str(visible(text), **options)
+        return broken_between_words(shown, self.width) if self.is_terminal else shown
+
+
+def broken_between_words(text: Text, width: int) -> Text:
+    """Return the text with line breaks where it would be wider. A longer word, such as a URL, stays whole.
+
+    What is continued begins below the last column of its line: behind the last two spaces in the left half.
+    """
+    return Text("\n").join(piece for line in text.split("\n", allow_blank=True) for piece in _pieces(line, width))
+
+
+def _pieces(line: Text, width: int) -> Iterator[Text]:
+    column = max((found.end() for found in _COLUMN.finditer(line.plain) if found.end() <= width // 2), default=0)
+    start, used = 0, len(line.plain) - len(line.plain.lstrip())
+    for word in _WORD.finditer(line.plain):
+        size = cell_len(word[0])
+        if used + cell_len(word[0].rstrip()) > width and word.start() > max(start, column if not start else 0):
+            yield _piece(line, start, word.start(), column)
+            start, used = word.start(), column
+        used += size
+    yield _piece(line, start, len(line.plain), column)
+
+
+def _piece(line: Text, start: int, end: int, column: int) -> Text:
+    piece = line[start:end]
+    piece.rstrip()
+    return Text(" " * column).append_text(piece) if start else piece

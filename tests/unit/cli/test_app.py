@@ -39,6 +39,23 @@ def test_listed_help_is_the_commands_own(name):
     assert command.help.replace("\n", " ").startswith(COMMANDS[name].help)
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_option_and_argument_has_a_help(name):
+    command = DeferredCommand(name, COMMANDS[name]).load()
+    for each in (command, *getattr(command, "commands", {}).values()):
+        assert {parameter.name for parameter in each.params if not parameter.help} == set(), each.name
+
+
+def test_help_is_whole_at_80_columns(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "argv", ["actorline", "-h"])
+    with pytest.raises(SystemExit):
+        main()
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if line.endswith("...") and "Usage:" not in line]
+
+
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"]])
 def test_what_needs_no_command_loads_none(arguments):
     heavy = {"redis", "celery", "kombu", "pydantic", "requests", "structlog", "rich"}

@@ -3,7 +3,10 @@
 import os
 import signal
 
-from actorline.cli.terminal.progress import ONE_WISH_SECS, Interrupts
+import pytest
+import redis
+
+from actorline.cli.terminal.progress import ONE_WISH_SECS, Interrupts, lost_redis
 
 
 def test_signals_at_once_are_one_wish_and_a_later_one_is_the_second(monkeypatch):
@@ -24,3 +27,15 @@ def test_what_a_signal_meant_before_is_restored():
     with Interrupts():
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize(
+    ("keys", "command", "way"),
+    [
+        (["nightly"], "actorline", "Come back: actorline show nightly"),
+        ([], "actorline", "Come back: actorline jobs"),
+        (["demo-1"], "ACTORLINE_HOME=/h/demo actorline", "Come back: ACTORLINE_HOME=/h/demo actorline show demo-1"),
+    ],
+)
+def test_lost_redis_says_a_command_that_leads_back(keys, command, way):
+    assert str(lost_redis(keys, [], redis.ConnectionError(), command)).endswith(way)

@@ -4,10 +4,11 @@ import json
 
 import pytest
 from rich.table import Table
+from rich.text import Text
 
 from actorline.cli.terminal.output import out, print_json, print_result, say
 from actorline.cli.terminal.timeline import print_timeline
-from actorline.cli.terminal.visible import visible
+from actorline.cli.terminal.visible import broken_between_words, visible
 from actorline.errors import Code, Reason
 from actorline.jobs.job import JobResult
 from actorline.jobs.states import State
@@ -54,3 +55,24 @@ def test_json_has_escapes_of_its_own_and_stays_the_same(capfdbinary):
 def test_text_of_any_language_stays_as_it_is():
     text = "Příliš žluťoučký שלום 👩\u200d💻\ttab\n"
     assert visible(text) == text
+
+
+URL = "https://console.apify.com/view/runs/QQJA5d4DMfR3awphu"
+
+
+@pytest.mark.parametrize(
+    ("line", "broken"),
+    [
+        ("short", ["short"]),
+        ("Valkey, workers and Flower come up", ["Valkey, workers and", "Flower come up"]),
+        (f"  run: {URL}", ["  run:", f"  {URL}"]),
+        (f"see {URL} for more", ["see", URL, "for more"]),
+        ("ok   redis  it waits for its disk", ["ok   redis  it waits for", "            its disk"]),
+        ("a\nb", ["a", "b"]),
+        ("价格 价格 价格 价格 价格 价格", ["价格 价格 价格 价格", "价格 价格"]),
+        ("", [""]),
+    ],
+)
+def test_lines_break_between_words_below_their_last_column(line, broken):
+    width = 25 if line.startswith("ok") else 20
+    assert broken_between_words(Text(line), width).plain.split("\n") == broken
