@@ -7,6 +7,7 @@ nearest `actorline.toml` at or above the working directory (or the file that `AC
 import base64
 import hashlib
 import ipaddress
+import json
 import logging
 import os
 import re
@@ -63,6 +64,13 @@ class Secret(BaseModel):
     actors: list[str] = Field(default=[], description="Actors that may have it, by id or name")
     actor_tasks: list[str] = Field(default=[], description="Actor tasks that may have it, by id or name")
     accounts: list[str] = Field(default=["default"], description="Accounts whose jobs may have it")
+
+    @field_validator("actors", "actor_tasks", "accounts", mode="before")
+    @classmethod
+    def _is_list(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f'must be a JSON list: ["{value[:60]}"] for one name')  # noqa: TRY004 - pydantic's way
+        return value
 
     @model_validator(mode="after")
     def _has_a_holder(self) -> "Secret":
@@ -414,8 +422,19 @@ def load_settings(**overrides: Any) -> Settings:
         message = "No home can be found for this user. Set ACTORLINE_HOME to a folder that can be written."
         raise SettingsError(message) from error
     except ValueError as error:  # tomllib's and the environment's JSON errors
+        if variable := _undecoded(error):
+            message = f'{variable} must be JSON, such as ["a", "b"] for a list. Fix the environment.'
+            raise SettingsError(message) from None
         message = f"Settings can't be read: {error}. Mend the environment or {SETTINGS_FILE}."
         raise SettingsError(message) from error
+
+
+def _undecoded(error: ValueError) -> str | None:
+    """Return the variable whose text could not be decoded: of its value nothing is told, which may be a secret."""
+    if not isinstance(error.__cause__, json.JSONDecodeError):
+        return None
+    text = error.__cause__.doc
+    return next((name for name, value in os.environ.items() if value == text and name.startswith("ACTORLINE_")), None)
 
 
 def _read_secret(file: Path, variable: str) -> str:

@@ -32,6 +32,7 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.captureWarnings(capture=True)
     logging.getLogger("celery.worker.consumer.consumer").addFilter(hide_body)
     for noisy in ("celery.worker.strategy", "celery.app.trace", "kombu", "amqp", "urllib3"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))

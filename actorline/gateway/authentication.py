@@ -157,7 +157,7 @@ def check_local(request: Request) -> None:
 
 def _is_of_proxy(header: str) -> bool:
     """Also HTTP/1.0 is a proxy's: nginx speaks it to its upstreams by default, without any of these headers."""
-    return header in PROXY_HEADERS or header.startswith("x-forwarded-")
+    return header in PROXY_HEADERS or header.startswith(("x-forwarded-", "x-original-forwarded-"))
 
 
 def _is_of_other_user(request: Request) -> bool:

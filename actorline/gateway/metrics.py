@@ -19,7 +19,20 @@ NO_FAILURE: Final = frozenset({
 })  # fmt: skip
 """Codes of waits, of other ends, and of what is no job."""
 
-FROM_ZERO: Final = frozenset({(State.DELIVERED, "none"), *product([State.FAILED], frozenset(Code) - NO_FAILURE)})
+LOSSES: Final = (
+    Code.RUN_FAILED, Code.RUN_TIMED_OUT, Code.RUN_ABORTED, Code.DATASET_VANISHED, Code.DATASET_GREW,
+    Code.PAGE_UNREADABLE, Code.RECORD_UNREADABLE, Code.FORMAT_FAILED, Code.SINK_FAILED, Code.INTERNAL,
+)  # fmt: skip
+"""Why a part of the rows may be missing."""
+
+FROM_ZERO: Final = frozenset(
+    {
+        (State.DELIVERED, "none"),
+        (State.EXPIRED, Code.DEADLINE),
+        *product([State.PARTIAL], LOSSES),
+        *product([State.FAILED], frozenset(Code) - NO_FAILURE),
+    }
+)
 """Ends that are told before they have come: of a series that begins with 1 no alert sees the rise."""
 
 

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from actorline import __version__
 from actorline.gateway.problems import MEDIA_TYPE, Problem
 from actorline.jobs.document import KEY_PATTERN, JobDocument
-from actorline.jobs.job import JobResult
+from actorline.jobs.job import Glimpse, JobResult
 
 REFERENCE: Final = "#/components/schemas/{model}"
 DESCRIPTION: Final = (
@@ -76,10 +76,12 @@ Responses = dict[int | str, dict[str, Any]]
 
 
 def result(status: int, description: str, **headers: str) -> Responses:
-    """A response that holds a job's result."""
+    """A response that holds a job's result, or for a key without the scope `read` a glimpse of it."""
     described = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
     content = {"application/json": {"example": RESULT}}
-    return {status: {"model": JobResult, "description": description, "content": content, "headers": described}}
+    return {
+        status: {"model": JobResult | Glimpse, "description": description, "content": content, "headers": described}
+    }
 
 
 def problems(*statuses: int) -> Responses:

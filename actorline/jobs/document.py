@@ -32,6 +32,7 @@ from pydantic_core import to_json
 
 from actorline.delivery.formats.rules import contradiction
 from actorline.errors import Code, Refused
+from actorline.jobs.json_faults import find_fault
 from actorline.jobs.lengths import STORED, AtMost, is_stored, outgrows, size_bytes
 
 KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}$"
@@ -431,8 +432,8 @@ def _check(raw: Any) -> JobDocument | list[str]:
         document.body_hash(), document.likeness()  # both are kept: they take a second for a large input
     except ValidationError as error:
         return list(_problems(error))
-    except (ValueError, TypeError, RecursionError) as error:  # NaN, lone surrogates, things that are no JSON
-        return [f"input: is not JSON, or nested too deeply ({type(error).__name__})"]
+    except (ValueError, TypeError, RecursionError):  # NaN, half surrogates, things that are no JSON
+        return [find_fault(raw["input"], "input") or "input: is nested too deeply"]
     if len(body) > MAX_INPUT_BYTES:
         return [f"input: has {len(body):,} bytes; the platform takes at most {MAX_INPUT_BYTES:,}"]
     return document
@@ -442,7 +443,7 @@ def _rough_problems(raw: Any) -> list[str]:
     """What is seen without building anything of the order: so whoever sends nonsense by the megabyte gains nothing."""
     if not isinstance(raw, Mapping):
         return [f"the document must be a JSON object, not {_json_type(raw)}"]
-    if problem := _too_large(raw):
+    if problem := _too_large(raw) or find_fault(_without_input(raw), "").removeprefix("."):
         return [problem]
     unknown = list(islice(_unknown_fields(raw), MOST_PROBLEMS))
     return unknown if len(unknown) == MOST_PROBLEMS else []
@@ -450,13 +451,17 @@ def _rough_problems(raw: Any) -> list[str]:
 
 def _too_large(raw: Mapping[Any, Any]) -> str | None:
     """What is wrong with the size of all but the input, which has a bound of its own."""
-    rest = {name: value for name, value in raw.items() if name != "input"}
+    rest = _without_input(raw)
     try:
         if outgrows(rest, MAX_DOCUMENT_BYTES) or size_bytes(rest) > MAX_DOCUMENT_BYTES:
             return f"the document has more than {MAX_DOCUMENT_BYTES:,} bytes without its input"
     except (RecursionError, ValueError):
         return "the document is nested too deeply"
     return None
+
+
+def _without_input(raw: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {name: value for name, value in raw.items() if name != "input"}
 
 
 def _unknown_fields(raw: Mapping[Any, Any]) -> Iterator[str]:

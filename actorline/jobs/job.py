@@ -86,6 +86,8 @@ class Job(BaseModel):
     records: int = 0
     scanned_before: int = 0  # what of it was fetched ahead, while the run went on
     stored_at: float | None = None  # when the last page was stored
+    failing_pages: int = 0  # that failed when they were tried last
+    page_error: str | None = None  # why the last one of them did
     cost_usd: float | None = None
     task_told: bool = False  # `notify.task` was sent
     url_told: bool = False  # `notify.url` has answered 2xx
@@ -93,7 +95,7 @@ class Job(BaseModel):
     notice_at: float | None = None  # when `notify.url` is told again
     figures_settled: bool = False  # cost and stats were read again some time after the end
     spent_usd: float = 0  # by the runs of earlier attempts
-    started_at: float | None = None
+    started_at: float | None = None  # when we knew of the run, which may have begun long before
     run_started_at: str | None = None
     run_finished_at: str | None = None
     collecting_at: float | None = None
@@ -215,23 +217,26 @@ class JobResult(BaseModel):
             target={kind: name},
             sink=job.sink_url or None,
             run_url=CONSOLE_RUN_URL + job.run_id if job.run_id else None,
+            started_at=job.run_started_at or iso_time(job.started_at),
             run_finished_at=job.run_finished_at,
-            **{name: iso_time(getattr(job, name)) for name in ("queued_at", "started_at", "delivered_at")},
+            **{name: iso_time(getattr(job, name)) for name in ("queued_at", "delivered_at")},
         )
 
     @classmethod
     def refused(cls, key: str, state: State, reason: Reason) -> "JobResult":
         """The result of an order that was turned down: there is no job."""
-        return cls.bare(key, state, reason)
-
-    @classmethod
-    def bare(cls, key: str, state: State, reason: Reason | None = None) -> "JobResult":
-        """Return the shape of a result that tells nothing but this."""
         nothing = dict.fromkeys(cls.model_fields)
         counters = dict.fromkeys(("items", "scanned", "bytes", "pages", "records"), 0)
         return cls.model_validate(
             {**nothing, **counters, "key": key, "state": state, "reason": reason, "attempt": 0, "adopted": False}
         )
+
+
+class Glimpse(BaseModel):
+    """All that is shown of a job to an API key without the scope `read`."""
+
+    key: str
+    state: State
 
 
 class Progress(BaseModel):

@@ -1,5 +1,8 @@
 """Who asked for something, through which door, and what that sender may do."""
 
+import os
+import pwd
+import socket
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -20,8 +23,18 @@ class Sender:
     def facts(self) -> dict[str, str]:
         """Return what the timeline and the audit log say of it: never a part of a document's hash."""
         found = {"door": self.door, "by": self.holder, "address": self.address}
+        if self.door == "cli":
+            found |= {"user": _user(), "host": socket.gethostname()}
         return {name: value for name, value in found.items() if value is not None}
 
 
 FROM_TERMINAL: Final = Sender("cli")
 FROM_CELERY: Final = Sender("celery")
+
+
+def _user() -> str:
+    """Return the name of this process's user, by the system and not by variables that anybody sets."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without an entry
+        return str(os.getuid())

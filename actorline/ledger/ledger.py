@@ -6,6 +6,7 @@ Times are unix seconds by Redis `TIME`. Every script is safe to repeat: redis-py
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from actorline.jobs.document import JobDocument, is_key
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.ledger.durability import Call, Disk
+from actorline.ledger.log_level import level_of
 from actorline.logs import Logger
 from actorline.platform.marker import digest_of
 
@@ -126,8 +128,8 @@ class Ledger:
         self._scripts: dict[str, Script] = {
             name: client.register_script(files(__package__).joinpath(f"lua/{name}.lua").read_text())
             for name in (
-                "register", "spend", "change", "record_run", "claim_poll", "record_receipt", "plan", "name_tasks",
-                "forget", "enter_line", "call_line", "outside_places", "continuity",
+                "register", "spend", "change", "record_run", "claim_poll", "record_receipt", "page_failed", "plan",
+                "name_tasks", "forget", "enter_line", "call_line", "outside_places", "continuity",
             )
         }  # fmt: skip
 
@@ -277,7 +279,7 @@ class Ledger:
         if outcome != "won":
             return None
         if tell:
-            log.info(tell, job_key=key, **(data or {}))
+            log.log(level_of(tell, data or {}), tell, job_key=key, **(data or {}))
         return int(now_epoch)
 
     def move(
@@ -446,9 +448,16 @@ class Ledger:
         raw = self._scripts["record_receipt"](
             keys=keys,
             args=[receipt.page_no, receipt.model_dump_json(), attempt, key, care_s, receipt.items, receipt.scanned,
-                  receipt.bytes],
+                  receipt.bytes, int(receipt.is_good)],
         )  # fmt: skip
         return Receipt.model_validate_json(raw)
+
+    def note_failed_page(self, key: str, attempt: int, page_no: int, why: str) -> None:
+        """Count a page that fails into its job; the log says so once for a cause, however many pages it hits."""
+        kind = re.sub(r"\d+", "#", why)[:200]  # what differs from page to page
+        args: list[Any] = [attempt, page_no, why[:300], kind]
+        if self._scripts["page_failed"](keys=[self.name("job", key)], args=args):
+            log.warning("page-failed", job_key=key, page_no=page_no, message=why[:300])
 
     # -- records of a large store
 

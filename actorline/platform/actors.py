@@ -12,6 +12,7 @@ class RunDefaults(Resource):
     """What a start doesn't say (OpenAPI, components/schemas/defaultRunOptions and TaskOptions)."""
 
     timeout_secs: int | None = None
+    memory_mbytes: int | None = None
 
 
 class Actor(Resource):

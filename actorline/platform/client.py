@@ -10,13 +10,13 @@ from http import HTTPStatus
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-import orjson
 import requests
 from pydantic import SecretStr
 
 from actorline.platform.error_mapping import describe_request, error_from_fault, error_from_response
 from actorline.platform.errors import PlatformError, PlatformUnavailable
 from actorline.platform.headers import int_header
+from actorline.platform.json_text import parse_json
 from actorline.platform.retry import next_wait, parse_retry_after
 from actorline.platform.session import PlatformAdapter, open_session
 
@@ -234,10 +234,7 @@ def _checked(token: SecretStr) -> SecretStr:
 
 def _unwrap(response: requests.Response) -> Any:
     """Return what stands in `data`: `docs/platform-facts.md#envelope`."""
-    try:
-        body = orjson.loads(response.content)
-    except ValueError:
-        body = None
+    body = parse_json(response.content)
     if isinstance(body, dict) and "data" in body:
         return body["data"]
     message = "The answer is not the API's: no `data` in it"

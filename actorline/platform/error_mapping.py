@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import orjson
 import requests
 import urllib3
 
 from actorline.platform.errors import PlatformError, PlatformUnavailable, classify
+from actorline.platform.json_text import parse_json
 from actorline.platform.retry import parse_retry_after
 
 # An error of the API is a few hundred bytes; an error page of a proxy may be any size.
@@ -65,8 +65,8 @@ def error_from_fault(error: requests.RequestException, *, method: str, url: str)
 def _error_detail(response: requests.Response) -> dict[str, Any]:
     """Return what stands under `error` (`docs/platform-facts.md#errors`), or {} if the body isn't the API's."""
     try:
-        body = orjson.loads(next(response.iter_content(ERROR_BODY_MAX_BYTES), b""))
-    except (requests.RequestException, ValueError):
+        body = parse_json(next(response.iter_content(ERROR_BODY_MAX_BYTES), b""))
+    except requests.RequestException:
         return {}
     detail = body.get("error") if isinstance(body, dict) else None
     return detail if isinstance(detail, dict) else {}

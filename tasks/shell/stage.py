@@ -61,7 +61,7 @@ def again(task: "Task[Any, Any]", seconds: float, args: tuple[Any, ...] | None =
 
 def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
     """Plan the stage again. If even the ledger is out of reach, the `due` that it holds already brings the job back."""
-    log.warning("stage_failed", stage=stage, error=type(error).__name__, message=str(error)[:300])
+    failed = {"stage": stage, "error": type(error).__name__, "message": str(error)[:300]}
     try:
         job = ledger().load(key)
         failures, failed_as = job.failures if job else 0, f"{stage}: {type(error).__name__}"
@@ -69,17 +69,20 @@ def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
         if job and job.epoch == epoch and is_hopeless(job, error, alike):
             end_as_failed(job, reason_of(job, stage, error, alike))
             return
-        ledger().change(
+        told = ledger().change(
             key,
             states=LIVE,
             epoch=epoch,
             care_s=BACK_OFF_SECS[min(failures, len(BACK_OFF_SECS) - 1)],
             tell="stage-failed",
-            data={"stage": stage, "error": type(error).__name__, "message": str(error)[:300]},
+            data=failed,
             fields={"failures": failures + 1, "failed_as": failed_as, "failed_alike": alike, "resume": True},
         )
     except redis.RedisError:
-        log.warning("ledger_unreachable", stage=stage)
+        log.warning("ledger_unreachable", **failed)
+        return
+    if told is None:  # the job has ended, or is in other hands: its timeline doesn't tell of it
+        log.warning("stage-failed", **failed)
 
 
 def end_as_failed(job: Job, reason: Reason) -> None:

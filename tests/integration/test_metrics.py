@@ -1,5 +1,6 @@
 """`/metrics` of a real line: what happened, exactly, and who may read it."""
 
+import json
 from itertools import chain
 
 import httpx
@@ -55,6 +56,9 @@ def test_what_happened_is_told_exactly(gateway):
         wait_for(lambda key=key: ledger.load(key).figures_settled, what="the settled figures")
     results = [gateway.http.get(f"/v1/jobs/{key}").json() for key in ("good", "bad")]
     assert [result["cost_usd"] for result in results] == [0.5, 0.25]
+    logs = list(chain.from_iterable(log.read_text().splitlines() for log in gateway.line.home.glob("*.log")))
+    ends = [line for line in map(json.loads, logs) if line["event"] == "ended"]
+    assert {line["job_key"]: line["level"] for line in ends} == {"good": "info", "bad": "warning"}
 
     metrics = scraped(gateway)
     assert {name: number for name, number in metrics.items() if name.startswith("jobs_ended") and number} == {

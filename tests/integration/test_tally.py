@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Reason
+from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, Event, State
@@ -198,6 +200,36 @@ def test_a_run_that_two_jobs_know_is_one_run(ledger):
         order(ledger, key)
         ledger.record_run(key, 1, 1, "r1", states={State.QUEUED}, care_s=5, found=True)
     assert counts(ledger, "queued") == {"runs:found": 1}
+
+
+def test_a_run_that_two_jobs_collect_costs_once(ledger):
+    for key, cost in (("k", 0.25), ("other", 0.25)):
+        order(ledger, key)
+        ledger.record_run(key, 1, 1, "r1", states={State.QUEUED}, care_s=5, found=True)
+        ledger.change(key, epoch=1, fields={"cost_usd": cost})
+        fail(ledger, key)
+        set_fields(ledger, key, cost_usd=cost + 0.01)  # as it is when it has settled
+    assert cost_usd(ledger) == (0.26, 0.26)
+    set_fields(ledger, "other", **next_attempt(loaded(ledger, "other")))
+    ledger.record_run("other", 2, 1, "r2", states=set(State), care_s=5, found=False)
+    set_fields(ledger, "other", cost_usd=0.5)
+    assert loaded(ledger, "other").total_cost_usd == 0.76
+    assert cost_usd(ledger) == (0.76, 0.76)
+
+
+def test_a_page_that_fails_is_counted_until_it_is_stored(ledger):
+    order(ledger)
+    causes = ["the disk is full", "the disk is full", "line 17 is cut", "line 4 is cut"]
+    with structlog.testing.capture_logs() as logged:
+        for page_no, why in enumerate(causes):
+            ledger.note_failed_page("k", 1, page_no, why)
+            ledger.note_failed_page("k", 1, page_no, why)
+    assert [line["message"] for line in logged] == ["the disk is full", "line 17 is cut"]
+    assert (loaded(ledger).failing_pages, loaded(ledger).page_error) == (4, "line 4 is cut")
+    ledger.record_receipt("k", 1, receipt(0), care_s=5)
+    ledger.record_receipt("k", 1, receipt(0), care_s=5)
+    ledger.record_receipt("k", 1, receipt(1, items=0, scanned=0, code=Code.SINK_FAILED, error="full"), care_s=5)
+    assert loaded(ledger).failing_pages == 3
 
 
 def test_what_is_overdue_stray_parked_and_paused_is_seen(ledger):

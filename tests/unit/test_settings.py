@@ -89,7 +89,7 @@ def test_a_named_file_counts_wherever_it_lies(folder, monkeypatch):
             "ACTORLINE_LEDGER_URL: the data",
         ),
         ("ACTORLINE_SECRETS__SHOP__VALUE", HUSH, "ACTORLINE_SECRETS__SHOP: name in __ACTORS or"),
-        ("ACTORLINE_ACCOUNTS", HUSH, "accounts"),
+        ("ACTORLINE_ACCOUNTS", HUSH, "ACTORLINE_ACCOUNTS must be JSON"),
         ("ACTORLINE_PUBLIC_URL", f"https://user:{HUSH}@host", "ACTORLINE_PUBLIC_URL: must look like"),
         ("ACTORLINE_API_URL", "http://proxy.example", "ACTORLINE_API_URL: is http:// beyond this machine"),
         ("ACTORLINE_NOTIFY_TASKS", "shop.job_ended", "ACTORLINE_NOTIFY_TASKS: each item must look like"),
@@ -197,6 +197,16 @@ def test_a_secret_names_its_actors(monkeypatch):
     monkeypatch.setenv("ACTORLINE_SECRETS__SHOP__ACTORS", '["apify/x"]')
     (secret,) = load_settings().secrets.values()
     assert (secret.value.get_secret_value(), secret.actors) == (HUSH, ["apify/x"])
+
+
+@pytest.mark.parametrize(("value", "said"), [("a/b", "must be JSON"), ('"a/b"', "must be a JSON list")])
+def test_a_list_that_is_no_json_is_named_with_its_form(monkeypatch, value, said):
+    monkeypatch.setenv("ACTORLINE_SECRETS__SHOP__VALUE", HUSH)
+    monkeypatch.setenv("ACTORLINE_SECRETS__SHOP__ACTORS", value)
+    with pytest.raises(SettingsError, match=f"ACTORLINE_SECRETS__SHOP__ACTORS:? {said}") as refused:
+        load_settings()
+    assert '["a' in str(refused.value)
+    assert HUSH not in str(refused.value)
 
 
 def test_no_secret_is_shown(folder, monkeypatch):

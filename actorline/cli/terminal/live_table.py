@@ -92,13 +92,20 @@ def progress_text(job: Job, now: float) -> str:
         return f"waits: {job.waiting_for}"
     if job.state is State.COLLECTING:
         total = f" of {job.items_total:,}" if job.items_total else ""
-        return f"{job.items:,}{total} items{pace_text(job)}"
+        return f"{job.items:,}{total} items{pace_text(job)}{_failing_text(job)}"
     if job.is_terminal:
         return f"{job.items:,} items{cost}"
     if job.started_at is None:
         return ""
     made = f", {job.items_total:,} items so far" if job.items_total else ""
     return f"{(job.run_status or job.state).lower()} {duration_text(now - job.started_at)}{made}{cost}"
+
+
+def _failing_text(job: Job) -> str:
+    if not job.failing_pages:
+        return ""
+    verb = "page fails" if job.failing_pages == 1 else "pages fail"
+    return f"; {job.failing_pages:,} {verb}: {job.page_error}"
 
 
 def age_text(job: Job, now: float) -> str:

@@ -204,8 +204,11 @@ class ObjectSink(Sink):
         try:
             yield
         except (BaseError, OSError, NotImplementedError, ValueError) as error:  # ValueError: a path it doesn't take
-            message = f"The sink {self} {explain(error, self.root)} What is stored stays."
-            raise SinkError(message) from None  # the library's text holds access keys and signed requests
+            said = explain(error, self.root)
+            why = f"the store {said.partition('. ')[0].rstrip('.')}"
+            raise SinkError(
+                f"The sink {self} {said} What is stored stays.", why=why
+            ) from None  # the library's text holds access keys and signed requests
 
 
 def split_object_url(url: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import Any, BinaryIO, Final, Protocol
 
 from actorline.delivery.sink.names import CLAIM
@@ -20,7 +21,11 @@ LOOK_MOST: Final = 100_000  # files in a folder that is claimed; a job's own fol
 
 
 class SinkError(Exception):
-    """The sink can't be used; the message says why and what to do."""
+    """The sink can't be used; the message says why and what to do. `why`: the cause alone, in a few words."""
+
+    def __init__(self, message: str, *, why: str = "") -> None:
+        super().__init__(message)
+        self.why = why or message
 
 
 class SinkTakenError(SinkError):
@@ -123,9 +128,20 @@ class Sink(Protocol):
             raise SinkTakenError(message)
 
     def sweep(self, installation: str, key: str) -> None:
-        """Clear the staging of an ended job. Another job's folder is left alone."""
-        if self.exists(CLAIM) and self._found_owner() == _owner(installation, key):
+        """Clear the staging of an ended job, and give the folder back if nothing was stored in it. Another job's folder
+        is left alone.
+        """
+        if self._is_of(installation, key):
             self.clear_staging()
+            self.release(installation, key)
+
+    def release(self, installation: str, key: str) -> None:
+        """Take an ended job's claim back if nothing else is in its folder, so that another job may have it."""
+        if self._is_of(installation, key) and set(islice(self.names(), 2)) == {CLAIM}:
+            self.remove(CLAIM)
+
+    def _is_of(self, installation: str, key: str) -> bool:
+        return self.exists(CLAIM) and self._found_owner() == _owner(installation, key)
 
     def write_once(self, name: str, content: bytes) -> bool:
         """Create a small file whole. False: it was there already, and stays."""

@@ -42,6 +42,6 @@ def explain(error: Exception, root: str) -> str:  # noqa: PLR0911 - a table: eac
             "can't be used: its endpoint is plain http. Set AWS_ALLOW_HTTP=true where the workers run, if it is yours."
         )
     if answer:
-        return f"refuses ({answer}). Mend it, or choose another."
+        return f"refuses ({answer}). See what that means to the store, or choose another sink."
     endpoint = f", and {_ENDPOINTS[scheme]} right" if scheme in _ENDPOINTS else ""
     return f"can't be reached. Is the network up{endpoint}?"

@@ -18,7 +18,7 @@ from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, Req
 from actorline.gateway.order_intake import Taken
 from actorline.gateway.problems import name_order
 from actorline.jobs.document import fresh_key, parse_document
-from actorline.jobs.job import Job, JobResult
+from actorline.jobs.job import Glimpse, Job, JobResult
 from actorline.jobs.rights import Scope
 from actorline.jobs.states import State
 from actorline.ledger.listing import CURSOR_PATTERN, Cursor, list_jobs
@@ -216,5 +216,5 @@ def retry(key: JobKey, visit: MayOrder, idempotency_key: RequestKey = None) -> R
 
 def _shown(visit: Visit, job: Job, status: int, **headers: str) -> Response:
     """Who may not read learns the job's key and state, and nothing of its result."""
-    shown = JobResult.of(job) if visit.has(Scope.READ) else JobResult.bare(job.key, job.state)
+    shown = JobResult.of(job) if visit.has(Scope.READ) else Glimpse(key=job.key, state=job.state)
     return Response(shown.model_dump_json(), status, headers, "application/json")

@@ -49,13 +49,19 @@ if ARGV[6] ~= '' and ARGV[6] ~= state then
     redis.call('HINCRBY', KEYS[4], 'ended_ms:' .. state, string.format('%.0f', math.max(time - since, 0) * 1000))
   end
 end
-local waits_for, cost, spent, tallied =
-  unpack(redis.call('HMGET', KEYS[1], 'waiting_for', 'cost_usd', 'spent_usd', 'tallied_nano_usd'))
+local waits_for, cost, spent, tallied, run_id, shared_run, shared =
+  unpack(redis.call('HMGET', KEYS[1], 'waiting_for', 'cost_usd', 'spent_usd', 'tallied_nano_usd', 'run_id',
+    'shared_run', 'shared_usd'))
 if waits_for and waits_for ~= '' and waits_for ~= waited_for then
   redis.call('HINCRBY', KEYS[4], 'waits:' .. waits_for, 1)
 end
+if shared_run and shared_run == run_id and cost ~= shared then  -- its cost is tallied by the job that had it first
+  shared = cost
+  redis.call('HSET', KEYS[1], 'shared_usd', shared or '')
+end
 -- whole numbers: a sum of many floats would drift away from what the jobs say
-local nano_usd = math.floor(((tonumber(cost or '') or 0) + (tonumber(spent or '') or 0)) * 1e9 + 0.5)
+local own_usd = (tonumber(cost or '') or 0) + (tonumber(spent or '') or 0) - (tonumber(shared or '') or 0)
+local nano_usd = math.floor(own_usd * 1e9 + 0.5)
 local risen = nano_usd - (tonumber(tallied or '') or 0)
 if risen ~= 0 then
   redis.call('HSET', KEYS[1], 'tallied_nano_usd', string.format('%.0f', nano_usd))

@@ -5,12 +5,16 @@
 --       3 due                    zset  key -> unix seconds when it needs care
 --       4 tally                  hash  what came of all jobs: see tally.py
 -- ARGV  1 page number  2 receipt (JSON)  3 attempt  4 key  5 seconds until care  6 items  7 scanned  8 bytes
+--       9 "1" if it is a good one
 -- Returns the receipt that stands (JSON)
 local old = redis.call('HGET', KEYS[1], ARGV[1])
 local stored = old and cjson.decode(old) or {}
 if stored.scanned and stored.scanned > 0 then return old end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 if redis.call('HGET', KEYS[2], 'attempt') == ARGV[3] then
+  if ARGV[9] == '1' and redis.call('HDEL', KEYS[2], 'failing:' .. ARGV[3] .. ':' .. ARGV[1]) == 1 then
+    redis.call('HINCRBY', KEYS[2], 'failing_pages', -1)
+  end
   if tonumber(ARGV[7]) > 0 then
     redis.call('HINCRBY', KEYS[2], 'scanned', ARGV[7])
     for _, name in ipairs({KEYS[2], KEYS[4]}) do

@@ -1,5 +1,6 @@
 -- Keeps a run id, whatever the job's state: a run id is never refused. If the job is waiting for it, it becomes the
--- job's run; otherwise it is a stray, which upkeep aborts. Safe to repeat.
+-- job's run; otherwise it is a stray, which upkeep aborts. Safe to repeat. A run that another job had before is named in
+-- the job as `shared_run`: its cost is tallied there already.
 -- KEYS  1 job:{key}        hash    the job
 --       2 events:{key}     stream  its timeline
 --       3 due              zset    key -> unix seconds when it needs care
@@ -21,6 +22,8 @@ if not known then
   redis.call('HSET', KEYS[4], ARGV[2], cjson.encode(seen))
   if redis.call('HSET', KEYS[6], ARGV[3], ARGV[1]) == 1 then
     redis.call('HINCRBY', KEYS[7], ARGV[9] == '1' and 'runs:found' or 'runs:started', 1)
+  else
+    redis.call('HSET', KEYS[1], 'shared_run', ARGV[3])
   end
 end
 local state, epoch, attempt, run_id, wanted =

@@ -216,6 +216,7 @@ class PageFetcher:
         except (redis.RedisError, GivenBackError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever the bytes of one page break, the others go on
+            self.ledger.note_failed_page(key, attempt, window.page_no, _cause_of(error))
             if tries + 1 < PAGE_TRIES and _may_pass(error):
                 return UnreadablePage(_words_of(error))
             receipt = _bad(window, self._code_of(job, error), _words_of(error))
@@ -363,6 +364,11 @@ def _words_of(error: Exception) -> str:
     """What may be told of an error; the text of one that nobody foresaw may hold an item."""
     is_ours = isinstance(error, UnreadablePage | SinkError | platform_errors.PlatformError)
     return str(error) if is_ours else f"an error of Actorline's own, {type(error).__name__}"
+
+
+def _cause_of(error: Exception) -> str:
+    """The same in a few words, for a line on the screen."""
+    return error.why if isinstance(error, SinkError) else _words_of(error)
 
 
 def _release(lease: "redis.lock.Lock") -> None:

@@ -4,9 +4,9 @@ import math
 from typing import Final
 
 from actorline.jobs.document import JobDocument
-from actorline.platform.actors import get_actor, get_actor_task
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
+from actorline.stages.start.run_defaults import run_defaults
 
 MARGIN_SECS: Final = 15  # our own abort comes first, and says why
 
@@ -25,11 +25,6 @@ def timeout_query(platform: Platform, order: JobDocument, left_s: float | None) 
 def _default_timeout(platform: Platform, order: JobDocument) -> int | None:
     """Seconds that the Actor or Actor task sets, 0 for none; None if that can't be read: then it is left as it is."""
     try:
-        if order.actor_task:
-            actor_task = get_actor_task(platform, order.actor_task)
-            if actor_task.options.timeout_secs is not None:
-                return actor_task.options.timeout_secs
-            return get_actor(platform, actor_task.act_id).default_run_options.timeout_secs
-        return get_actor(platform, order.actor or "").default_run_options.timeout_secs
+        return run_defaults(platform, order).timeout_secs
     except PlatformError:
         return None

@@ -9,6 +9,7 @@ lead to another POST.
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -23,7 +24,7 @@ from actorline.errors import Code, Reason, Refused
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.secret import hide_secrets
 from actorline.jobs.states import Event, sources
-from actorline.jobs.step import LostJobError, Moved, Step, Stop
+from actorline.jobs.step import Ended, LostJobError, Moved, Step, Stop
 from actorline.ledger.accounts import is_known
 from actorline.ledger.capacity_line import Admission
 from actorline.ledger.continuity import Gap, last_gap
@@ -44,6 +45,7 @@ from actorline.stages.ending import STOP_EVENTS, end_job, stop_reason
 from actorline.stages.reuse import find_delivery, reuse
 from actorline.stages.silent_sink import SinkSilentError, soon
 from actorline.stages.start.look_back import LookBack
+from actorline.stages.start.memory_limit import beyond_the_account
 from actorline.stages.start.refusal import refusal_reason
 from actorline.stages.start.run_input import InputUnreadableError, RunInput, fetch_input, own_input
 from actorline.stages.start.run_timeout import timeout_query
@@ -137,7 +139,7 @@ class Starter:
     def _end_without_run(self, job: Job, wanted: str | None) -> Step | None:
         """End a job that nobody wants any more, that was delivered before, or that can't be delivered."""
         if wanted:
-            return end_job(self.ledger, job, STOP_EVENTS[wanted], stop_reason(job, wanted))
+            return self._end(job, STOP_EVENTS[wanted], stop_reason(job, wanted))
         if earlier := find_delivery(self.ledger, job):
             return reuse(self.ledger, job, earlier)
         refusal = self._unfit(job)
@@ -161,9 +163,13 @@ class Starter:
         return Stop()
 
     def _without_room(self, job: Job, refused: platform_errors.CapacityExceeded) -> Step:
+        is_memory = refused.type == NO_MEMORY
+        if is_memory and (never := beyond_the_account(self.platform, job.order, refused)):
+            self._admission(job).leave(job)
+            return self._refuse(job, never)
         reason = refusal_reason(refused)
         step = self._stand_in_line(job, reason.code, reason.message, was_refused=True)
-        if refused.type == NO_MEMORY:
+        if is_memory:
             self._admission(job).call_behind(job)
         return step
 
@@ -308,8 +314,8 @@ class Starter:
                     found = find_runs(self.ledger, self.platform, job.intent.marker, since=job.intent.at - SKEW_SECS)
             finally:
                 release(searching)
-            if found.run_ids:
-                return self._adopt(job, found)
+            if found.run_ids:  # of a synchronous start that goes on this is how its run becomes known
+                return self._adopt(job, found, is_lost=job.order.mode == "async")
         return self._look_again(job, LOOK_AGAIN_SECS)
 
     def _look_again(self, job: Job, seconds: float, *, tell: str = "", message: str = "", **fields: object) -> Step:
@@ -453,7 +459,15 @@ class Starter:
         return Stop()
 
     def _refuse(self, job: Job, reason: Reason) -> Step:
-        return end_job(self.ledger, job, Event.FAIL, reason)
+        return self._end(job, Event.FAIL, reason)
+
+    def _end(self, job: Job, event: Event, reason: Reason) -> Step:
+        """End a job that has no run, and give back the folder that it has claimed."""
+        step = end_job(self.ledger, job, event, reason)
+        if isinstance(step, Ended):
+            with suppress(SinkError, SinkSilentError):  # then it stays: the end doesn't wait for it
+                soon(job.sink_url, partial(open_sink(job.sink_url).release, self.installation, job.key))
+        return step
 
     # -- the search
 
@@ -492,7 +506,7 @@ class Starter:
         if suspects:
             return self._stay_unclear(job, suspects)
         if wanted:
-            return end_job(self.ledger, job, STOP_EVENTS[wanted], stop_reason(job, wanted))
+            return self._end(job, STOP_EVENTS[wanted], stop_reason(job, wanted))
         message = "the platform has no run with our marker; starting again"
         return self._look_again(job, 0, tell="start-not-found", message=message, intent=None)
 
@@ -511,9 +525,9 @@ class Starter:
         )
         return Stop()
 
-    def _adopt(self, job: Job, found: Found) -> Step:
+    def _adopt(self, job: Job, found: Found, *, is_lost: bool = True) -> Step:
         first, *others = found.run_ids
-        step = self._keep(job, first, found=True)
+        step = self._keep(job, first, found=is_lost)
         for other in others:
             self._keep(job, other, found=True)  # not the job's run any more: a stray, which upkeep aborts
         return step

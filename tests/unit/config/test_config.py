@@ -1,5 +1,6 @@
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -111,6 +112,7 @@ def _logging_as_before() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging.captureWarnings(capture=False)
     structlog.reset_defaults()
 
 
@@ -128,6 +130,16 @@ def test_a_log_line_is_one_json_object_on_standard_error_with_the_job_on_it(caps
     assert (plain["event"], plain["level"], plain["logger"]) == ("plain words", "warning", "tests.plain")
     assert all((line["job_key"], line["epoch"]) == ("nightly", 2) for line in (ours, plain))
     assert all("timestamp" in line for line in (ours, plain))
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+@pytest.mark.filterwarnings("default")
+def test_a_warning_of_a_library_is_a_line_of_the_log(capsys):
+    with warnings.catch_warnings():  # without pytest's own recording, which would take it first
+        configure_logging("INFO")
+        warnings.warn("You're running the worker\nwith superuser privileges", stacklevel=1)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "superuser privileges" in json.loads(line)["event"]
 
 
 @pytest.mark.usefixtures("_logging_as_before")

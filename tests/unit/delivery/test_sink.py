@@ -306,6 +306,20 @@ def test_the_owner_of_a_folder_may_claim_it_again(at):
     assert not at("a/").claim("al-1", "first")
 
 
+def test_a_folder_in_which_nothing_was_stored_is_given_back(at):
+    sink = at("a/")
+    sink.claim("al-1", "first")
+    sink.sweep("al-1", "second")
+    with pytest.raises(SinkTakenError):
+        at("a/").claim("al-1", "second")
+    sink.sweep("al-1", "first")
+    sink.sweep("al-1", "first")
+    assert at("a/").claim("al-1", "second")
+    sink.write_once("superseded-1/part-00000.jsonl.gz", b"rows")
+    sink.sweep("al-1", "second")
+    assert CLAIM in sink.files_in("")
+
+
 def test_of_two_that_claim_around_each_other_at_once_not_both_win(at, monkeypatch):
     outer, inner = at("a/"), at("a/records/")
     write_once, claimed = Sink.write_once, []

@@ -114,7 +114,7 @@ def test_an_open_door_closes_for_good_with_the_first_key(doorkeeper, keys, clock
 
 @pytest.mark.parametrize(
     "header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-proto", "Via", "X-Real-IP",
-               "CF-Connecting-IP"],
+               "CF-Connecting-IP", "X-Original-Forwarded-For"],
 )  # fmt: skip
 def test_a_request_through_a_proxy_needs_a_key(doorkeeper, header):
     assert_needs_a_key(doorkeeper, request_with(**{header.lower(): "anything"}))

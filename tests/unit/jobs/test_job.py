@@ -78,6 +78,13 @@ def test_the_result_has_the_one_shape(make_job):
     }  # fmt: skip
 
 
+def test_a_run_has_started_when_the_platform_says_so(make_job):
+    seen = {"run_id": "r1", "started_at": 2000.0, "run_finished_at": "1970-01-01T00:16:40.000Z"}
+    assert JobResult.of(make_job(**seen)).started_at == "1970-01-01T00:33:20.000Z"
+    taken_over = make_job(**seen, run_started_at="1970-01-01T00:16:39.000Z")
+    assert JobResult.of(taken_over).started_at == "1970-01-01T00:16:39.000Z"
+
+
 def test_a_refused_order_has_a_result_of_the_same_shape(make_job):
     reason = Reason(
         code=Code.DOCUMENT_INVALID, message="The job document is refused. Nothing was started.", billed=False

@@ -52,6 +52,12 @@ def test_the_token_is_a_header_only_and_never_in_repr(platform, api):
     assert TOKEN not in repr(vars(platform))
 
 
+def test_a_text_that_javascript_has_cut_in_a_character_is_read(platform, api):
+    body = rb'{"data": {"statusMessage": "Done \ud83d", "name": "\ud83d\ude00"}}'
+    api.get(f"{API}/actor-runs/r1", body=body, content_type="application/json")
+    assert platform.get_data("actor-runs/r1") == {"statusMessage": "Done ?", "name": "\U0001f600"}
+
+
 def test_only_encodings_that_every_installation_can_undo_are_asked_for(api, monkeypatch):
     monkeypatch.setattr(requests.utils, "DEFAULT_ACCEPT_ENCODING", "gzip, deflate, br, zstd")
     api.get(f"{API}/x", json={"data": 1})

@@ -53,7 +53,7 @@ def test_a_wrong_schedule_is_refused_with_its_place_and_the_nearest_name(tmp_pat
         ('actor = "demo/rows"\nsink = {url = "file:///rows/{when}/"}', "{when} is not known"),
         ('actor = "demo/rows"\nsink = {url = "file:///rows/"}', "two due times would have the same folder"),
         ('actor = "demo/rows"\nsink = {url = "file:///rows/{date}/"}', "two due times would have the same folder"),
-        ('actor = "demo/rows"\ninput = {since = 2026-01-01}', "input: is not JSON"),
+        ('actor = "demo/rows"\ninput = {since = 2026-01-01}', "input.since: is a date, which is no JSON"),
     ],
 )
 def test_a_document_that_would_be_refused_at_its_due_time_is_refused_at_once(tmp_path, document, words):

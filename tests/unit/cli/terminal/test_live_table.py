@@ -34,6 +34,8 @@ def lines(jobs: list[Job], width: int = 80, height: int = 20) -> list[str]:
          "running 0:25, 48,000 items so far, $0.0090"),
         ({"started_at": 975.0, "run_status": "READY"}, "ready 0:25"),
         ({"state": State.COLLECTING, "items": 500, "items_total": 2_000}, "500 of 2,000 items"),
+        ({"state": State.COLLECTING, "items": 500, "failing_pages": 12, "page_error": "No space left on device"},
+         "500 items; 12 pages fail: No space left on device"),
         ({"state": State.DELIVERED, "items": 7, "cost_usd": 0.01}, "7 items, $0.0100"),
     ],
 )  # fmt: skip

@@ -32,6 +32,7 @@ class LedgerOfOnePage:
 
     def __init__(self, job: Any, **fields: Any) -> None:
         self.job, self.redis, self.due = job, self, []
+        self.failed: list[tuple[int, str]] = []
         self.fields = {"wanted": None, "state": "COLLECTING", **fields}
 
     def page(self, *_: Any) -> Window:
@@ -45,6 +46,9 @@ class LedgerOfOnePage:
 
     def record_receipt(self, _key: str, _attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:  # noqa: ARG002
         return receipt
+
+    def note_failed_page(self, _key: str, _attempt: int, page_no: int, why: str) -> None:
+        self.failed.append((page_no, why))
 
     def name(self, *parts: str) -> str:
         return ":".join(parts)

@@ -1,0 +1,52 @@
+"""Why a value can't be sent as JSON, and where in it: what a refusal names."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, Final
+
+DEPTH_MAX: Final = 200  # what can't be sent below that is named by its depth
+_HALF: Final = range(0xD800, 0xE000)
+
+
+def find_fault(value: Any, place: str) -> str:
+    """Return what is wrong with the first part that no JSON text in UTF-8 can hold, after its place.
+
+    "" if nothing is, as far as it isn't nested too deeply.
+    """
+    waiting: list[tuple[Any, str, int]] = [(value, place, 0)]
+    while waiting:
+        part, at, depth = waiting.pop()
+        if fault := _fault_of(part):
+            return f"{at}: {fault}"
+        if depth < DEPTH_MAX:
+            waiting += reversed([(inner, f"{at}{step}", depth + 1) for step, inner in _parts(part)])
+    return ""
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    """Return the names and values in an object, and the values in a list, each with the step that leads there."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            step = f".{_shown(name)}"
+            yield from ((step, name), (step, inner))
+    elif isinstance(value, list | tuple):
+        yield from ((f"[{number}]", inner) for number, inner in enumerate(value))
+
+
+def _fault_of(value: Any) -> str:
+    match value:
+        case str():
+            half = next((character for character in value if ord(character) in _HALF), None)
+            if half is None:
+                return ""
+            return f"has half of a character (\\u{ord(half):04x}, one of a surrogate pair), which no text can hold"
+        case float() if not math.isfinite(value):
+            return "is NaN or infinite, which is no JSON"
+        case None | bool() | int() | float() | dict() | list() | tuple():
+            return ""
+        case _:
+            return f"is a {type(value).__name__}, which is no JSON; give its text"
+
+
+def _shown(name: Any) -> str:
+    return str(name)[:60].encode("ascii", "backslashreplace").decode()
