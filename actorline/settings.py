@@ -366,6 +366,11 @@ class Settings(BaseSettings):
         return 2 * self.visibility_timeout_secs + 10.0
 
     @property
+    def has_console(self) -> bool:
+        """Return whether runs can be looked at in Apify's console: not those of an emulator."""
+        return urlsplit(self.api_url).hostname == urlsplit(API_URL).hostname
+
+    @property
     def default_sink(self) -> str:
         return self.sink_url or f"{self.home.as_uri()}/rows/{{key}}/"
 

@@ -29,6 +29,7 @@ def pause(account: Account = None, as_json: AsJson = False) -> None:
         known = {*settings.tokens, *list_owners(stack.ledger)}
         record(stack.ledger, "paused", FROM_TERMINAL, account=account or EVERY_ACCOUNT)
     _tell("paused", account, as_json=as_json)
+    say("`run` is refused meanwhile. `submit`, HTTP, Celery and schedules order as ever, and their jobs wait.")
     if account and account.lower() not in known:
         say(f"No worker has had a token for the account {account}. Known: {', '.join(sorted(known)) or 'none'}.")
 

@@ -24,6 +24,7 @@ from actorline.jobs.states import State
 from actorline.ledger.pause import is_paused
 from actorline.messages import wake_workers
 from actorline.orders.cancel import cancel_job
+from actorline.orders.parquet import check_parquet
 from actorline.orders.submit import Submitted, fill_sink, submit
 from actorline.platform.statuses import TERMINAL_STATUSES
 from actorline.settings import Settings, load_settings
@@ -83,6 +84,7 @@ def run(
     )  # fmt: skip
     order = with_default_sink(order, settings)
     parsed = parse_document(order)
+    check_parquet(parsed, settings, FROM_TERMINAL)
     _check_sink(order, settings)
     if dry_run:
         print_json(parsed.model_dump(mode="json"))
@@ -134,7 +136,10 @@ def _run(order: dict[str, Any], settings: Settings, *, as_json: bool, no_wait: b
 def _check_brake(order: dict[str, Any], stack: Attached) -> None:
     document = parse_document(order)
     if document.starts_run and is_paused(stack.ledger, document.account):
-        message = "The brake is on, so no paid run is started. Nothing was ordered. `actorline resume` takes it off."
+        message = (
+            "The brake is on, so no paid run is started. Nothing was ordered. `actorline resume` takes it off; "
+            "`actorline submit` and services order meanwhile, and their jobs wait for that."
+        )
         raise Refused(Code.PAUSED, message)
 
 

@@ -15,6 +15,7 @@ from actorline.cli.run import send, with_default_sink
 from actorline.cli.terminal.output import print_json, say
 from actorline.errors import Code, Refused
 from actorline.jobs.sender import FROM_TERMINAL
+from actorline.ledger.pause import is_paused
 from actorline.orders.submit import submit as order
 from actorline.settings import load_settings
 
@@ -28,6 +29,7 @@ def submit(
     """Order many jobs, and print their keys. A refused document has its own line, and the others are ordered."""
     settings = load_settings()
     refused = ordered = 0
+    waits = False
     with attach(settings, workers=True) as stack:
         if stack.brought_up:
             message = "No stack is running that would do the jobs. Nothing was ordered. Start one with `actorline up`."
@@ -44,6 +46,7 @@ def submit(
                     say(f"{place}: {error}")
                 continue
             ordered += 1
+            waits = waits or is_paused(stack.ledger, str(document.get("account", "default")))
             send(settings, submitted)
             if as_json:
                 print_json(
@@ -51,6 +54,8 @@ def submit(
                 )
             else:
                 sys.stdout.write(submitted.key + "\n")
+    if waits:
+        say("The brake is on: jobs that start a run wait until `actorline resume`.")
     if refused:
         raise typer.Exit(Exit.FAILED if ordered else Exit.REFUSED)
 

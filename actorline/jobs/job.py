@@ -65,6 +65,7 @@ class Job(BaseModel):
     likeness: str | None = None  # equal for jobs whose deliveries serve each other
     sink: str | None = None
     run_id: str | None = None
+    no_console: bool = False  # its runs are an emulator's, and there is no page of them
     run_status: str | None = None
     run_message: str | None = None
     actor_id: str | None = None
@@ -216,7 +217,7 @@ class JobResult(BaseModel):
             actor=job.order.actor or job.actor_id,
             target={kind: name},
             sink=job.sink_url or None,
-            run_url=CONSOLE_RUN_URL + job.run_id if job.run_id else None,
+            run_url=CONSOLE_RUN_URL + job.run_id if job.run_id and not job.no_console else None,
             started_at=job.run_started_at or iso_time(job.started_at),
             run_finished_at=job.run_finished_at,
             **{name: iso_time(getattr(job, name)) for name in ("queued_at", "delivered_at")},

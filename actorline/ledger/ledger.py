@@ -60,6 +60,7 @@ class NewJob:
     allowance: Allowance | None = None
     earlier_hash: str | None = None
     most_open: int | None = None
+    has_console: bool = True
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ class Ledger:
             "sink": order.sink,
             "fresh": int(order.fresh),
             "likeness": document.likeness(),
+            **({} if order.has_console else {"no_console": 1}),
             **({"ordered_by": sender.holder} if sender and sender.holder else {}),
         }
         keys = [self.name("job", key), self.name("events", key), self.name("callers", key), self.name("ids"),

@@ -22,6 +22,7 @@ from actorline.notify.allowed_tasks import check_notify_task
 from actorline.notify.notice import check_notify
 from actorline.orders.default_folders import is_of_another_key
 from actorline.orders.input_url import check_input_url
+from actorline.orders.parquet import check_parquet
 from actorline.settings import Settings
 
 SEND_CARE_SECS = 10.0  # the message follows within milliseconds; if its sender dies, upkeep sends it
@@ -104,6 +105,7 @@ def _check(
     check_notify(document, settings)
     check_notify_task(document, settings, trusted=trusted)
     check_input_url(document, settings)
+    check_parquet(document, settings, sender)
     check_input_records(document, trusted=trusted)
     key = document.key or fallback_key
     if not trusted and SCHEDULE_KEY.fullmatch(key):
@@ -130,6 +132,7 @@ def _check(
         allowance=allowance,
         earlier_hash=earlier_hash,
         most_open=most_open,
+        has_console=settings.has_console,
     )
 
 

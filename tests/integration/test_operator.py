@@ -48,13 +48,15 @@ def test_submit_without_a_stack_orders_nothing(terminal):
 def test_the_brake_starts_no_paid_run_and_resume_starts_what_waits(up):
     actor = up.emulator.actor("braked", items=2, duration_secs=0.2)
     (up.cwd / "braked.jsonl").write_text(json.dumps({"key": "braked", "actor": actor, "poll_interval_secs": 1}))
-    assert up("pause").code == 0
+    assert "`run` is refused meanwhile. `submit`, HTTP, Celery and schedules order as ever" in up("pause").err
     (bad,) = [finding for finding in up("doctor", "--json").lines if not finding["is_good"]]
     assert (bad["subject"], "resume" in bad["fix"]) == ("brake", True)
 
     refused = up("run", actor, "--json")
     assert (refused.code, refused.json["reason"]["code"], refused.json["reason"]["billed"]) == (5, "paused", False)
-    assert up("submit", "braked.jsonl").code == 0
+    assert "actorline submit" in refused.json["reason"]["message"]
+    submitted = up("submit", "braked.jsonl")
+    assert (submitted.code, "wait until `actorline resume`" in submitted.err) == (0, True)
     wait_for(lambda: up("show", "braked", "--json").json["state"] == "WAITING", what="the job to wait")
     assert up.emulator.runs_of(actor) == []
 

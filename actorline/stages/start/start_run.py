@@ -18,7 +18,6 @@ import redis
 from redis.exceptions import LockError
 from redis.lock import Lock
 
-from actorline.delivery.formats.parquet_assembly import has_parquet
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Reason, Refused
 from actorline.jobs.job import Intent, Job
@@ -33,6 +32,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.outside_places import WAIT_SECS, NoPlaceError, OutsidePlaces, PlaceTakenError
 from actorline.ledger.pause import is_paused
 from actorline.logs import Logger
+from actorline.orders.parquet import lacks_parquet
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
@@ -66,10 +66,6 @@ INPUT_WAITS: Final = (
     "As many inputs are being read from its host, or for its account, as may be: this one is next in turn."
 )
 NO_MEMORY: Final = "actor-memory-limit-exceeded"  # another run may need less: docs/platform-facts.md#errors
-NO_PARQUET: Final = (
-    "Parquet needs pyarrow, which isn't installed where the workers run. Nothing was started. "
-    "Install actorline[parquet] there, or order another collect.format."
-)
 HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # what is in the way passes within minutes; a try costs one call
 PUT_OFF_SECS: Final = 15.0
 LINE_CARE_SECS: Final = 60.0  # until a job that its worker's death kept from the line is looked at
@@ -175,8 +171,8 @@ class Starter:
 
     def _unfit(self, job: Job) -> Reason | None:
         """Why what the job brings can't be delivered from here."""
-        if job.order.collect.dataset and job.order.collect.format == "parquet" and not has_parquet():
-            return Reason(code=Code.FORMAT_REFUSED, message=NO_PARQUET, billed=False)
+        if refusal := lacks_parquet(job.order):
+            return refusal
         if job.order.dataset_id:
             return None  # the sink is claimed when the dataset is known to exist
         try:

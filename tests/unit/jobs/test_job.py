@@ -78,6 +78,11 @@ def test_the_result_has_the_one_shape(make_job):
     }  # fmt: skip
 
 
+def test_a_run_of_an_emulator_has_no_page_in_the_console(make_job):
+    assert JobResult.of(make_job(run_id="r1", no_console="1")).run_url is None
+    assert JobResult.of(make_job(run_id="r1")).run_url == "https://console.apify.com/view/runs/r1"
+
+
 def test_a_run_has_started_when_the_platform_says_so(make_job):
     seen = {"run_id": "r1", "started_at": 2000.0, "run_finished_at": "1970-01-01T00:16:40.000Z"}
     assert JobResult.of(make_job(**seen)).started_at == "1970-01-01T00:33:20.000Z"

@@ -7,6 +7,7 @@ import pytest
 from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import JobResult
+from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
 from actorline.ledger.durability import NotDurableError
 from actorline.ledger.ledger import NewJob, Registered
@@ -234,3 +235,28 @@ def test_refusal_that_asks_for_the_order_again_names_the_key_made_for_it(setting
     with pytest.raises(Unavailable) as raised:
         submit({"actor": "x"}, ledger=ledger, settings=settings, trusted=True)
     assert ledger.orders[0].key in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "door", "is_refused"),
+    [(None, "cli", True), (None, "http", True), ("redis://host/0", "celery", True), ("redis://host/0", "http", False)],
+)
+def test_parquet_without_its_library_is_no_job(settings, monkeypatch, redis_url, door, is_refused):
+    monkeypatch.setattr("actorline.orders.parquet.has_parquet", lambda: False)
+    there = settings.model_copy(update={"redis_url": redis_url})
+    ledger: Any = FakeLedger(Registered("created", "hash", State.QUEUED))
+    raw = {"actor": "x", "collect": {"format": "parquet"}}
+    if not is_refused:
+        submit(raw, ledger=ledger, settings=there, trusted=True, sender=Sender(door))
+        return
+    with pytest.raises(Refused, match="Install actorline\\[parquet\\]") as refused:
+        submit(raw, ledger=ledger, settings=there, trusted=True, sender=Sender(door))
+    assert (refused.value.reason.code, ledger.orders) == (Code.FORMAT_REFUSED, [])
+
+
+@pytest.mark.parametrize(
+    ("api_url", "has_console"), [("https://api.apify.com", True), ("http://127.0.0.1:8480", False)]
+)
+def test_a_job_knows_whether_its_runs_are_in_the_console(settings, api_url, has_console):
+    _, orders = order({"actor": "x"}, settings.model_copy(update={"api_url": api_url}))
+    assert orders[0].has_console is has_console
