@@ -23,6 +23,7 @@ KEY_WIDTH: Final = 16
 GAP: Final = 2
 MINUTE_SECS: Final = 60
 HOUR_SECS: Final = 3600
+USUAL_START_SECS: Final = 10.0
 
 
 @contextmanager
@@ -96,9 +97,18 @@ def progress_text(job: Job, now: float) -> str:
     if job.is_terminal:
         return f"{job.items:,} items{cost}"
     if job.started_at is None:
-        return ""
+        return _not_begun_text(job, now)
     made = f", {job.items_total:,} items so far" if job.items_total else ""
     return f"{(job.run_status or job.state).lower()} {duration_text(now - job.started_at)}{made}{cost}"
+
+
+def _not_begun_text(job: Job, now: float) -> str:
+    """Say what a job waits for that has no run yet, where that takes longer than usual."""
+    if now - (job.retried_at or job.queued_at) < USUAL_START_SECS:
+        return ""
+    if job.intent:
+        return "a start was sent; the platform hasn't replied yet"
+    return "hasn't begun: the platform doesn't reply, or the workers are busy"
 
 
 def _failing_text(job: Job) -> str:

@@ -28,7 +28,11 @@ def lines(jobs: list[Job], width: int = 80, height: int = 20) -> list[str]:
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"state": State.QUEUED}, ""),
+        ({"state": State.QUEUED, "queued_at": 991.0}, ""),
+        ({"state": State.QUEUED, "queued_at": 980.0},
+         "hasn't begun: the platform doesn't reply, or the workers are busy"),
+        ({"state": State.STARTING, "queued_at": 980.0, "intent": '{"attempt": 1, "marker": "m", "at": 981.0}'},
+         "a start was sent; the platform hasn't replied yet"),
         ({"state": State.WAITING, "waiting_for": "capacity"}, "waits: capacity"),
         ({"started_at": 975.0, "run_status": "RUNNING", "items_total": 48_000, "cost_usd": 0.009},
          "running 0:25, 48,000 items so far, $0.0090"),
