@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 from real_parts import delivery_of
 from terminal import ACTORLINE, Done, Terminal
+
+TIMED = re.compile(r"  \d\d:\d\d:\d\d  ")
 
 FAILING: dict[str, Any] = {
     "duration_secs": 0.5, "final_status": "FAILED", "status_message": "The shop blocks us \u2717",
@@ -149,7 +152,7 @@ def test_show_tells_what_happened_in_order(shared_terminal, ended, redis_only):
     assert [entry["at"] for entry in timeline] == sorted(entry["at"] for entry in timeline)
     printed = shared_terminal("show", "delivered").out.splitlines()
     assert printed[0] == ended["delivered"].out.splitlines()[0]
-    assert [line.split()[1] for line in printed if line.startswith("  20")] == events
+    assert [line.split()[1] for line in printed if TIMED.match(line)] == events
 
 
 @pytest.mark.parametrize("name", ["partial", "failed", "expired", "cancelled"])
@@ -157,7 +160,7 @@ def test_show_prints_the_whole_timeline_of_each_end(shared_terminal, ended, redi
     timeline = shared_terminal("show", name, "--json").json["timeline"]
     done = shared_terminal("show", name, PYTHONIOENCODING="ascii")
     assert (done.code, done.err) == (0, "")
-    assert [line.split()[1] for line in done.out.splitlines() if line.startswith("  20")] == [
+    assert [line.split()[1] for line in done.out.splitlines() if TIMED.match(line)] == [
         entry["event"] for entry in timeline
     ]
 
