@@ -10,7 +10,7 @@ import typer
 from actorline.cli.attach import attach
 from actorline.cli.completion import complete_key
 from actorline.cli.jobs import AsJson, find
-from actorline.cli.terminal.output import print_json, say
+from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.visible import visible
 from actorline.delivery.read_back import Delivery, UnreadableRowsError
 from actorline.delivery.sink import SinkError
@@ -66,11 +66,17 @@ def records(
 
 
 def _list(delivery: Delivery, *, as_json: bool) -> None:
+    """Print a line a record as it is read: a store may have millions. A person gets columns, a pipe gets tabs."""
+    line = "{:<32}  {:>12}  {}\n" if out.is_terminal else "{}\t{}\t{}\n"
+    if out.is_terminal and not as_json and delivery.manifest.totals.records:
+        sys.stdout.write(line.format("key", "bytes", "type"))
     for record in delivery.records():
         if as_json:
             print_json(record.model_dump(mode="json"))
+        elif out.is_terminal:
+            sys.stdout.write(visible(line.format(record.key, f"{record.bytes:,}", record.content_type)))
         else:
-            sys.stdout.write(visible(f"{record.key}\t{record.content_type}\t{record.bytes}\n"))
+            sys.stdout.write(visible(line.format(record.key, record.content_type, record.bytes)))
     if not delivery.manifest.totals.records:
         say(f"{delivery.manifest.job} has delivered no records.")
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import Annotated, Any, Final
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
 from actorline import __version__
 from actorline.cli.attach import Attached, attach
@@ -13,8 +15,8 @@ from actorline.cli.commands import make_app
 from actorline.cli.completion import complete_webhook
 from actorline.cli.jobs import AsJson
 from actorline.cli.order import read_document
-from actorline.cli.terminal.output import print_json, say
-from actorline.cli.terminal.visible import visible
+from actorline.cli.terminal.output import out, print_json, say
+from actorline.cli.terminal.times import short_time
 from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.job import iso_time
 from actorline.jobs.sender import FROM_TERMINAL
@@ -70,13 +72,12 @@ def list_(as_json: AsJson = False) -> None:
     settings = load_settings()
     with attach(settings, workers=False) as stack:
         hooks = Hooks(stack.ledger).all()
+    if as_json:
         for hook in hooks:
-            facts = {**_facts(hook), "last_dispatch": _last_dispatch(settings, hook)}
-            if as_json:
-                print_json(facts)
-            else:
-                sys.stdout.write(visible("\t".join(str(value) for value in facts.values()) + "\n"))
-    if not hooks and not as_json:
+            print_json({**_facts(hook), "last_dispatch": _last_dispatch(settings, hook)})
+    elif hooks:
+        _print_table(settings, hooks)
+    else:
         say("There are none. `actorline webhooks add ACTOR --document FILE` makes one.")
 
 
@@ -148,6 +149,16 @@ def _platform_faults() -> Iterator[None]:
         advice = " Remove some, here or in the platform's console." if error.type == TOO_MANY else ""
         message = f"The platform refuses: {error}. Nothing was changed.{advice}"
         raise Refused(code, message, platform_type=error.type) from error
+
+
+def _print_table(settings: Settings, hooks: list[Hook]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("id", "collects", "account", "added", "last event"):
+        table.add_column(column, overflow="fold")
+    for hook in hooks:
+        last = _last_dispatch(settings, hook)
+        table.add_row(escape(hook.id), escape(hook.name), hook.account, short_time(hook.added_at), escape(last))
+    out.print(table)
 
 
 def _facts(hook: Hook) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """Who is missing, and what is said of the jobs that are left behind."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
-from actorline.jobs.states import LIVE
+from actorline.jobs.states import LIVE, State
 from actorline.ledger.tally import Tally
-from actorline.upkeep.unattended import BILLING_FIRST, describe_missing, missing_workers
+from actorline.upkeep.unattended import BILLING_FIRST, describe_missing, describe_unfinished, missing_workers
 
 
 def tally(**unseen_s: float) -> Tally:
@@ -33,3 +36,21 @@ def test_missing_workers_are_named_with_their_age():
 
 def test_every_live_state_is_described():
     assert set(BILLING_FIRST) == LIVE
+
+
+@pytest.mark.parametrize(
+    ("logs", "way_on"),
+    [
+        (None, "`actorline up` continues it"),
+        (Path("/h/logs"), "The stack is up, so its workers hang: see /h/logs. End `actorline up` and start it again"),
+    ],
+)
+def test_way_on_depends_on_whether_a_stack_is_up(monkeypatch, logs, way_on):
+    jobs = {**dict.fromkeys(LIVE, 0), State.QUEUED: 1}
+    monkeypatch.setattr("actorline.upkeep.unattended.read_tally", lambda _ledger: SimpleNamespace(jobs=jobs))
+    ledger = SimpleNamespace(
+        list_keys=lambda state: iter([("k", 0.0)] if state is State.QUEUED else []), load_many=lambda _keys: [None]
+    )
+    assert (
+        describe_unfinished(ledger, logs=logs) == f"1 job is unfinished: k. {way_on}; `actorline cancel KEY` stops one."
+    )
