@@ -20,7 +20,7 @@ from actorline.upkeep.decision import Answer, Postpone, SendAgain, decide
 from actorline.upkeep.settled_figures import secs_until_settled
 from actorline.webhooks.hooks import Hooks
 from config.queues import control_queue, door_queue, fetch_queue
-from tasks.shell.canvas import continuation, send_notices, send_pipeline
+from tasks.shell.canvas import send_answer, send_notices, send_pipeline
 from tasks.shell.environment import installation, ledger, settings
 
 BATCH = 200  # jobs a sweep: bounds how long one upkeep task holds its slot
@@ -106,7 +106,7 @@ def answer_callers(job: Job) -> float | None:
             ledger().forget_caller(job.key, task_id)
             continue
         open_callers += 1
-        current_app.send_task("actorline.answer", [job.key], task_id=task_id, **continuation(caller))
+        send_answer(job.key, task_id, caller)
     return ANSWER_AGAIN_SECS if open_callers else None
 
 

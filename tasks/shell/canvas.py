@@ -93,8 +93,14 @@ def send_answers(key: str) -> int:
     """Send each caller its answer, under the caller's own task id and with its own continuation."""
     callers = ledger().callers(key)
     for task_id, caller in callers.items():
-        current_app.send_task("actorline.answer", [key], task_id=task_id, **continuation(caller))
+        send_answer(key, task_id, caller)
     return len(callers)
+
+
+def send_answer(key: str, task_id: str, caller: dict[str, Any]) -> None:
+    """Send one caller its answer, whose arguments Flower shows as those of the job's other tasks."""
+    options = {**continuation(caller), "argsrepr": f"(key={key})"}
+    current_app.send_task("actorline.answer", [key], task_id=task_id, **options)
 
 
 def send_notices(job: Job) -> float | None:

@@ -19,6 +19,7 @@ def starts(line, actor):
 
 def assert_every_row_of_one_run(line, result, actor, items):
     assert (result["state"], result["items"]) == ("DELIVERED", items)
+    assert result["started_at"] <= result["run_finished_at"]
     (run,) = line.emulator.runs_of(actor)
     assert result["run_id"] == run["id"]
     assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
@@ -32,6 +33,7 @@ def test_rows_come_with_the_answer_to_the_start(line, secs):
     document = {"key": key, "actor": actor, "options": {"memory_mbytes": 512}, **QUICK}
     result = line.submit(document).get(timeout=40)
     assert_every_row_of_one_run(line, result, actor, 700)
+    assert result["adopted"] is False  # it is our own start, whatever its run was known by
     (start,) = starts(line, actor)
     assert (start["query"]["memory"], start["query"]["format"]) == ("512", "jsonl")
     # no row is asked for twice: only what comes behind them is looked at

@@ -90,6 +90,7 @@ def test_a_page_has_a_receipt_whatever_breaks(fetcher, monkeypatch, error, code)
     assert isinstance(first, UnreadablePage)
     last = fetch(fetcher, monkeypatch, error, PAGE_TRIES - 1)
     assert (last.code, last.is_good, last.page_no) == (code, False, 1)
+    assert [page_no for page_no, _ in cast("Any", fetcher.ledger).failed] == [1, 1]
     assert HUSH not in f"{first} {last.error}"
 
 
