@@ -93,7 +93,7 @@ def progress_text(job: Job, now: float) -> str:
         return f"waits: {job.waiting_for}"
     if job.state is State.COLLECTING:
         total = f" of {job.items_total:,}" if job.items_total else ""
-        return f"{job.items:,}{total} items{pace_text(job)}{_failing_text(job)}"
+        return f"{job.items:,}{total} items{_failing_text(job) or pace_text(job)}"
     if job.is_terminal:
         return f"{job.items:,} items{cost}"
     if job.started_at is None:
