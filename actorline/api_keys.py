@@ -12,7 +12,8 @@ from actorline.errors import Code, Refused
 from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import Sender
 from actorline.ledger.audit import record
-from actorline.ledger.ledger import Client, Ledger
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.store import Client
 
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
 PREFIX: Final = "actorline"

@@ -21,7 +21,8 @@ from typing import Final, cast
 
 from stand import LOOK_SECS, START_SECS, Meter
 
-from actorline.ledger.ledger import Ledger, connect
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.store import connect
 from workers.stack import find_valkey
 
 GATEWAY_CORE: Final = {0}

@@ -51,7 +51,7 @@ def actorline(stand: Stand, actor: str, count: int) -> tuple[str, Windows, dict[
 
 
 def collecting_at(stand: Stand, key: str) -> float:
-    return next(entry.at for entry in stand.ledger.timeline(key) if entry.event == "collecting")
+    return next(entry.at for entry in stand.ledger.timeline.entries(key) if entry.event == "collecting")
 
 
 def others(stand: Stand, dataset: str, windows: Windows, count: int) -> Iterator[tuple[str, Callable[[], Finished]]]:

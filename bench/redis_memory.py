@@ -17,7 +17,7 @@ def measure(stand: Stand, pages: int) -> dict[str, float]:
     before = used_bytes(stand)
     collect = {"page_items": 10, "records": []}
     order = stand.client.submit({"key": "paged", "actor": actor, "poll_interval_secs": 1, "collect": collect})
-    while len(stand.ledger.pages("paged", 1)) < pages:
+    while len(stand.ledger.pages.all("paged", 1)) < pages:
         time.sleep(0.02)
     time.sleep(1)
     waiting = used_bytes(stand)

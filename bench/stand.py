@@ -16,7 +16,8 @@ from statistics import median
 from typing import Any, Final
 
 from actorline.client import Client
-from actorline.ledger.ledger import Ledger, connect
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.store import connect
 from actorline.redis_address import next_database
 
 TOKEN: Final = "apify_api_emulator"

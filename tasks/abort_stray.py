@@ -17,11 +17,11 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name="actorline.abort_stray", ignore_result=True)
 def abort_stray(run_id: str) -> None:
-    key = ledger().strays().get(run_id)
+    key = ledger().runs.strays().get(run_id)
     if key is None:
         return
     if is_collected(ledger(), run_id, unless_by=key):
-        ledger().forget_stray(run_id)
+        ledger().runs.forget_stray(run_id)
         return
     try:
         has_ended = _abort(run_id, ledger().account(key))
@@ -29,10 +29,10 @@ def abort_stray(run_id: str) -> None:
         log.warning("stray_not_aborted", run_id=run_id, error=str(error))
         return
     if has_ended:
-        ledger().tell(key, "stray-aborted", run_id=run_id)
-        ledger().forget_stray(run_id)
+        ledger().timeline.add(key, "stray-aborted", run_id=run_id)
+        ledger().runs.forget_stray(run_id)
     else:
-        ledger().plan_stray(run_id, STRAY_LOOK_SECS)
+        ledger().runs.plan_stray(run_id, STRAY_LOOK_SECS)
 
 
 def _abort(run_id: str, account: str | None) -> bool:

@@ -20,7 +20,7 @@ class AnswerTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
         """A caller that ignores its result is done; of the others upkeep makes sure that the result is there."""
         del retval, kwargs, einfo
         if status in states.READY_STATES and self.request.ignore_result:
-            ledger().forget_caller(args[0], task_id)
+            ledger().callers.forget(args[0], task_id)
 
 
 @shared_task(bind=True, base=AnswerTask, name="actorline.answer")
@@ -45,6 +45,6 @@ def _unanswered(key: str, task_id: str, backend: Any) -> Job | None:
     if job is None or not job.is_terminal:
         return None
     if backend.get_state(task_id) in states.READY_STATES:
-        ledger().forget_caller(key, task_id)
+        ledger().callers.forget(key, task_id)
         return None
     return job

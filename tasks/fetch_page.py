@@ -37,7 +37,7 @@ def fetch_page(
     if isinstance(outcome, Held):
         raise again(self, HELD_SECS)
     if isinstance(outcome, UnreadablePage):
-        ledger().tell(key, "page-failed", page_no=page_no, tries=tries + 1, message=str(outcome))
+        ledger().timeline.add(key, "page-failed", page_no=page_no, tries=tries + 1, message=str(outcome))
         args = page_args(key, epoch, attempt, window, expected, tries + 1)
         raise again(self, BACK_OFF_SECS[min(tries, len(BACK_OFF_SECS) - 1)], args)
     report_page(key)

@@ -28,7 +28,7 @@ def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
         with slots().taken(account):
             step = poller.advance(key, epoch, self.request.retries, new_execution())
     except PlatformBusyError as error:
-        ledger().postpone(key, BUSY_SECS + settings().lost_message_secs)
+        ledger().agenda.postpone(key, BUSY_SECS + settings().lost_message_secs)
         raise again(self, BUSY_SECS) from error
     if isinstance(step, Wait | Park):
         look_ahead(key, epoch)

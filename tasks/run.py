@@ -57,7 +57,7 @@ def run(self: "Task[Any, Any]", document: Any) -> None:
 def _go_on(submitted: Submitted) -> None:
     job = ledger().load(submitted.key)
     if submitted.has_ended:
-        ledger().make_due(submitted.key)
+        ledger().agenda.make_due(submitted.key)
         send_answers(submitted.key)
     elif submitted.created and job:
         send_pipeline(job, Stage.START)

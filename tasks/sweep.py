@@ -42,7 +42,7 @@ def second_look(key: str, attempt: int) -> None:
     if found:
         log.error("second_run_found", job_key=key, runs=found)
     if is_over:
-        ledger().forget_second_look(key, attempt)
+        ledger().agenda.forget_second_search(key, attempt)
 
 
 def _treat(orphan: Orphan) -> None:

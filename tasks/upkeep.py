@@ -52,7 +52,7 @@ def sweep_all() -> None:
     last_gap(ledger(), unknown_s=settings().start_lookback_secs)
     note_queues()
     care_for_all(expire_late_jobs(ledger()))
-    care_for_all(ledger().due(BATCH))
+    care_for_all(ledger().agenda.due(BATCH))
     for account in waiting_accounts(ledger()):
         care_for_all(Admission(ledger(), account).look())
     OutsidePlaces.of(ledger(), settings(), wake=care_for_all).call()
@@ -70,17 +70,17 @@ def care_for_all(keys: Iterable[str]) -> None:
             care_for(key)
         except UnreadableJobError as error:
             log.error("job_unreadable", job_key=key, message=str(error))  # noqa: TRY400 - foreseeable: no traceback
-            ledger().postpone(key, UNREADABLE_AGAIN_SECS)
+            ledger().agenda.postpone(key, UNREADABLE_AGAIN_SECS)
         except Exception:
             log.exception("job_not_cared_for", job_key=key)
-            ledger().postpone(key, CARE_AGAIN_SECS)
+            ledger().agenda.postpone(key, CARE_AGAIN_SECS)
 
 
 def care_for(key: str) -> None:
     """Do what the job needs now."""
     job = ledger().load(key)
     if job is None:
-        ledger().redis.zrem(ledger().name("due"), key)
+        ledger().agenda.drop("due", key)
         return
     need = decide(job, now=ledger().now(), empty_at=empty_at(), watch_s=settings().lost_message_secs)
     match need:
@@ -101,9 +101,9 @@ def answer_callers(job: Job) -> float | None:
     Answers after how many seconds that is to be looked at again.
     """
     open_callers = 0
-    for task_id, caller in ledger().callers(job.key).items():
+    for task_id, caller in ledger().callers.of(job.key).items():
         if current_app.backend.get_state(task_id) in states.READY_STATES:
-            ledger().forget_caller(job.key, task_id)
+            ledger().callers.forget(job.key, task_id)
             continue
         open_callers += 1
         send_answer(job.key, task_id, caller)
@@ -134,9 +134,9 @@ def sweep_sink(job: Job) -> None:
 
 def drop_what_is_over(job: Job) -> None:
     """Drop what an ended job needs no more: the ids of its stages, and an input that no retry can start again."""
-    ledger().name_tasks(job.key, [], drop_stale=True)
+    ledger().callers.name_tasks(job.key, [], drop_stale=True)
     if job.state is State.DELIVERED:
-        ledger().forget_input(job.key)
+        ledger().retention.forget_input(job.key)
 
 
 def note_queues() -> None:
@@ -161,20 +161,20 @@ def empty_at() -> dict[str, float]:
 
 
 def abort_strays() -> None:
-    for run_id in ledger().take_strays(STRAY_AGAIN_SECS):
+    for run_id in ledger().runs.take_strays(STRAY_AGAIN_SECS):
         current_app.send_task("actorline.abort_stray", [run_id])
 
 
 def look_at_fleets() -> None:
-    for account in ledger().take_due("fleets", again_s=MISSED_SECS):
+    for account in ledger().agenda.take("fleets", again_s=MISSED_SECS):
         current_app.send_task("actorline.look_at_fleet", [account])
 
 
 def look_for_orphans() -> None:
     """Send what is to look at the platform's lists by now; a lost message is followed by another some minutes later."""
-    for account in ledger().take_sweeps():
+    for account in ledger().agenda.take_sweeps():
         current_app.send_task("actorline.sweep", [account])
-    for key, attempt in ledger().take_second_looks():
+    for key, attempt in ledger().agenda.take_second_searches():
         current_app.send_task("actorline.look_again", [key, attempt])
     for hook_id, run_id in Hooks(ledger()).take_runs():
         current_app.send_task("actorline.hook", [hook_id, run_id])
@@ -184,12 +184,11 @@ def forget_old_jobs() -> None:
     """Drop jobs from the ledger that ended longer ago than the retention; what they delivered stays."""
     before = ledger().now() - settings().retention_days * 86_400
     for state in TERMINAL:
-        place = f"forget_from:{state}"
-        offset = int(ledger().redis.get(ledger().name(place)) or 0)
-        keys = ledger().queued_before(state, before, BATCH, offset=offset)
-        jobs = ledger().load_many(ledger().ended_before(keys, before))
-        forgotten = sum(ledger().forget(job) for job in jobs if job)
+        offset = ledger().retention.place(state)
+        keys = ledger().retention.queued_before(state, before, BATCH, offset=offset)
+        jobs = ledger().load_many(ledger().retention.ended_before(keys, before))
+        forgotten = sum(ledger().retention.forget(job) for job in jobs if job)
         # who was ordered long ago and ended lately is passed over, so that those behind are reached
         following = offset + len(keys) - forgotten if len(keys) == BATCH else 0
         if following != offset:
-            ledger().redis.set(ledger().name(place), following)
+            ledger().retention.keep_place(state, following)

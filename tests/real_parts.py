@@ -21,7 +21,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from celery import Celery
 
-from actorline.ledger.ledger import Ledger, connect
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.store import connect
 
 TOKEN = "apify_api_emulator"
 ROOT = Path(__file__).parents[1]
@@ -155,7 +156,7 @@ class Line:
         return job.state if job else None
 
     def events(self, key: str) -> list[str]:
-        return [entry.event for entry in self.ledger.timeline(key)]
+        return [entry.event for entry in self.ledger.timeline.entries(key)]
 
 
 WORKER = ("-m", "workers", "worker")

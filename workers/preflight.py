@@ -10,7 +10,8 @@ from actorline.errors import Code, Refused, Unavailable
 from actorline.ledger.accounts import check_owner, read_owner
 from actorline.ledger.durability import check_server, read_server
 from actorline.ledger.faults import describe_fault
-from actorline.ledger.ledger import Ledger, connect
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.store import connect
 from actorline.platform.errors import PlatformUnavailable
 from actorline.settings import Settings
 

@@ -33,7 +33,7 @@ _celery_revoke = Panel.data["revoke"]
 def revoke(state: Any, task_id: str | Iterable[str], **options: Any) -> Any:
     """Cancel the jobs that the ids belong to, and let Celery revoke the others."""
     ids = set(maybe_list(task_id) or [])
-    keys = {each: key for each in ids if (key := ledger().key_of_task(each))}
+    keys = {each: key for each in ids if (key := ledger().callers.key_of(each))}
     for key in set(keys.values()):
         log.info("revoke_cancels", job_key=key)
         ask_to_cancel(key)

@@ -28,7 +28,8 @@ import redis
 import config
 from actorline.child_path import inherited_environment
 from actorline.errors import Code, Unavailable
-from actorline.ledger.ledger import Ledger, connect
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.store import connect
 from actorline.messages import send_line
 from actorline.ports import choose_port
 from actorline.private_folder import make_private

@@ -22,7 +22,8 @@ from actorline.cli.terminal.output import say
 from actorline.errors import Code, Unavailable
 from actorline.ledger.durability import check_server
 from actorline.ledger.faults import describe_fault, is_tls_fault
-from actorline.ledger.ledger import Ledger, connect
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.store import connect
 from actorline.messages import make_sender
 from actorline.private_folder import make_private, private_opener
 from actorline.settings import Settings

@@ -88,7 +88,8 @@ def complete_format(incomplete: str) -> list[str]:
 @contextmanager
 def _ledger() -> Iterator["Ledger"]:
     """Open the ledger without bringing up, or waiting for, anything."""
-    from actorline.ledger.ledger import Ledger, connect
+    from actorline.ledger.ledger import Ledger
+    from actorline.ledger.store import connect
     from actorline.settings import load_settings
 
     settings = load_settings()

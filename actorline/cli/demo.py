@@ -134,7 +134,7 @@ def _report(jobs: list[Job], stack: Attached, api_url: str) -> Exit:
     for job in jobs:
         print_result(JobResult.of(job), as_json=False)
     out.print("\nWhat happened to the first one:")
-    print_timeline(stack.ledger.timeline(jobs[0].key))
+    print_timeline(stack.ledger.timeline.entries(jobs[0].key))
     out.print("\nChecked against what the emulator made:")
     for check in checks:
         out.print(f"  {'[green]ok [/]' if check.holds else '[red]NOT[/]'}  {check.promise}")

@@ -66,7 +66,7 @@ def show(key: Key, as_json: AsJson = False) -> None:
     """Show a job: its result so far, its timeline and its cost."""
     with attach(load_settings(), workers=False) as stack:
         job = find(stack.ledger, key)
-        timeline = stack.ledger.timeline(key)
+        timeline = stack.ledger.timeline.entries(key)
     result = JobResult.of(job)
     if as_json:
         entries = [{"at": entry.at, "event": entry.event, **entry.data} for entry in timeline]

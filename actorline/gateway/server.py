@@ -15,7 +15,8 @@ from actorline.api_keys import list_keys
 from actorline.gateway.app import make_app
 from actorline.gateway.authentication import CLOSED_FILE, Doorkeeper, is_loopback
 from actorline.gateway.connections import MOST_CONNECTIONS, BoundedConnection
-from actorline.ledger.ledger import Ledger, connect
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.store import connect
 from actorline.ports import family_of, refusal
 from actorline.settings import Settings, SettingsError
 

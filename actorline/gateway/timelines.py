@@ -29,7 +29,7 @@ class Timelines:
 
     async def grown(self, key: str, after: str, within_s: float) -> None:
         """Return when the job's timeline has an entry behind the id `after`, after `within_s`, or when we stop."""
-        stream, event = self._ledger.name("events", key), asyncio.Event()
+        stream, event = self._ledger.timeline.stream(key), asyncio.Event()
         self._waiting[stream][event] = after
         self._somebody.set()
         try:
@@ -61,7 +61,7 @@ class Timelines:
 
     def _read(self, after: dict[str, str]) -> set[str]:
         """The streams that have an entry behind their id."""
-        return set(dict(self._ledger.redis.xread(after, count=1, block=BLOCK_MS)))
+        return self._ledger.timeline.grown(after, within_ms=BLOCK_MS)
 
 
 def order(entry_id: str) -> tuple[int, ...]:

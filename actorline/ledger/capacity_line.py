@@ -94,7 +94,7 @@ class Admission:
         if place is None or place >= TRYING - 1:
             return
         for key in self.ledger.redis.zrange(self._line, place + 1, place + 1):
-            self.ledger.make_due(key)
+            self.ledger.agenda.make_due(key)
             self.ledger.redis.zrem(self._line, key)
 
     def _call(self, most: int, *, again_s: float, sooner: bool = False) -> list[str]:
@@ -119,7 +119,7 @@ class Admission:
 
 def waiting_accounts(ledger: Ledger) -> list[str]:
     """The accounts whose lines are to be looked at now; one whose look is lost is looked at again soon."""
-    return ledger.take_due("lines", again_s=LOOK_SECS)
+    return ledger.agenda.take("lines", again_s=LOOK_SECS)
 
 
 def _place(job: Job) -> float:

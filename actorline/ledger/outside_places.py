@@ -65,7 +65,7 @@ class OutsidePlaces:
 
         def renew() -> None:
             self._take(names)
-            self.ledger.postpone(job.key, HELD_SECS)
+            self.ledger.agenda.postpone(job.key, HELD_SECS)
 
         self._take(names)
         try:
@@ -96,7 +96,8 @@ class OutsidePlaces:
 
     def _run(self, operation: str, seconds: float, *names: str) -> object:
         per_account, per_host = max(self.in_all - 1, 1), max(self.in_all // 2, 1)
-        keys = [self.ledger.name(part) for part in ("outside_places", "outside_lanes", "outside_line:", "due")]
+        name = self.ledger.name
+        keys = [name("outside_places"), name("outside_lanes"), name("outside_line", ""), name("due")]
         return self.ledger.run_script(
             "outside_places", keys, [operation, self.in_all, per_account, per_host, seconds, *names]
         )

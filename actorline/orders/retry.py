@@ -32,12 +32,12 @@ def retry_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request
     event = way_back(job)
     allowance = _check_sender(job, event, sender)
     raises_attempt = event is Event.RETRY and (
-        (job.order.starts_run and bool(ledger.runs(key, job.attempt))) or _code_of(job) is Code.DATASET_GREW
+        (job.order.starts_run and bool(ledger.runs.of(key, job.attempt))) or _code_of(job) is Code.DATASET_GREW
     )
     if allowance:
         _take(ledger, allowance)
     if job.order.deadline_secs is not None:
-        ledger.plan_deadline(key, ledger.now() + job.order.deadline_secs)
+        ledger.agenda.plan_deadline(key, ledger.now() + job.order.deadline_secs)
     moved = ledger.move(
         job,
         event,

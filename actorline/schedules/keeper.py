@@ -189,4 +189,4 @@ class Keeper:
         log.info("schedule_decided", schedule=name, due=iso_utc(due), fate=change.fate)
         if change.fate is Fate.SKIPPED and place.skips == 1 and place.started is not None:
             goes_on = due_key(name, moment(place.started))
-            self._ledger.tell(goes_on, "schedule-skips", due=due_key(name, due))
+            self._ledger.timeline.add(goes_on, "schedule-skips", due=due_key(name, due))

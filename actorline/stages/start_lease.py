@@ -34,7 +34,7 @@ def holding_on(ledger: Ledger, job: Job, *leases: Lock, keeps_due: bool = True) 
                 for lease in leases:
                     lease.reacquire()
                 if keeps_due:
-                    ledger.postpone(job.key, LEASE_SECS)
+                    ledger.agenda.postpone(job.key, LEASE_SECS)
             except (LockError, redis.RedisError) as error:
                 log.warning("start_lease_not_renewed", job_key=job.key, error=type(error).__name__)
 

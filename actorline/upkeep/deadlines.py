@@ -11,7 +11,7 @@ AGAIN_SECS: Final = 60.0  # of a job that couldn't be expired
 
 def expire_late_jobs(ledger: Ledger) -> list[str]:
     """Record that jobs past their deadline aren't wanted any more; returns the keys of those, which are due now."""
-    return [key for key in ledger.take_due("deadlines", again_s=AGAIN_SECS) if _expire(ledger, key)]
+    return [key for key in ledger.agenda.take("deadlines", again_s=AGAIN_SECS) if _expire(ledger, key)]
 
 
 def _expire(ledger: Ledger, key: str) -> bool:
@@ -21,14 +21,14 @@ def _expire(ledger: Ledger, key: str) -> bool:
         return False
     deadline_at = _deadline_of(job)
     if deadline_at is None:
-        ledger.redis.zrem(ledger.name("deadlines"), key)
+        ledger.agenda.drop("deadlines", key)
     elif deadline_at > ledger.now():  # retried meanwhile
-        ledger.plan_deadline(key, deadline_at)
+        ledger.agenda.plan_deadline(key, deadline_at)
     else:
         # not what is being stopped already, for another reason
         guards, fields = {"wanted": "", "reason": ""}, {"wanted": "expire", "resume": True}
         won = ledger.change(key, states=LIVE - {State.ABORTING}, epoch=None, care_s=0, guards=guards, fields=fields)
-        ledger.redis.zrem(ledger.name("deadlines"), key)
+        ledger.agenda.drop("deadlines", key)
         return won is not None
     return False
 

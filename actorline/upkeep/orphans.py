@@ -39,7 +39,7 @@ def find_orphans(ledger: Ledger, platform: Platform, installation: str, account:
     A run that its job still waits for becomes the job's run on the way.
     """
     for run, marker in list_going(platform, installation, started_after=ANY_TIME):
-        key = ledger.key_of_marker(marker.digest)
+        key = ledger.runs.key_of_marker(marker.digest)
         if key is None or ledger.load(key) is None:
             yield Orphan(account, run, None)
         elif not _is_wanted(ledger, key, marker.attempt, run.id):
@@ -58,15 +58,15 @@ def _is_wanted(ledger: Ledger, key: str, attempt: int, run_id: str) -> bool:
             return True
         if job.run_status in TERMINAL_STATUSES and job.resurrection is None:
             return True  # seen ended and going again, and not by us: somebody resurrected it by hand
-        ledger.add_stray(run_id, key)
+        ledger.runs.add_stray(run_id, key)
         return False
-    ledger.record_run(key, attempt, job.epoch, run_id, states=sources(Event.RUN_KNOWN), care_s=0, found=True)
-    return run_id not in ledger.strays()
+    ledger.runs.record(key, attempt, job.epoch, run_id, states=sources(Event.RUN_KNOWN), care_s=0, found=True)
+    return run_id not in ledger.runs.strays()
 
 
 def is_collected(ledger: Ledger, run_id: str, *, unless_by: str) -> bool:
     """Whether another live job than that one waits for the run: a person let it be taken over."""
-    key = ledger.key_of_run(run_id)
+    key = ledger.runs.key_of(run_id)
     job = ledger.load(key) if key and key != unless_by else None
     return job is not None and not job.is_terminal and job.run_id == run_id
 
@@ -80,7 +80,7 @@ def look_again(ledger: Ledger, platform: Platform, installation: str, key: str, 
     if job is None:
         return []
     found = find_runs(ledger, platform, make_marker(installation, key, attempt), since=job.queued_at - SKEW_SECS)
-    unknown = [run_id for run_id in found.run_ids if ledger.key_of_run(run_id) is None]
+    unknown = [run_id for run_id in found.run_ids if ledger.runs.key_of(run_id) is None]
     for run_id in unknown:
         _is_wanted(ledger, key, attempt, run_id)
     return unknown
@@ -98,8 +98,8 @@ def close_resurrection(ledger: Ledger, platform: Platform, key: str) -> bool:
     if not job.is_terminal:
         return False
     if not get_run(platform, job.run_id).is_terminal:
-        ledger.add_stray(job.run_id, key)
-        ledger.tell(key, "stray-run", run_id=job.run_id, attempt=job.attempt, found=True)
+        ledger.runs.add_stray(job.run_id, key)
+        ledger.timeline.add(key, "stray-run", run_id=job.run_id, attempt=job.attempt, found=True)
     ledger.change(key, states=TERMINAL, epoch=job.epoch, fields={"resurrection": None})
     return True
 

@@ -101,7 +101,7 @@ def _take(ledger: Ledger, installation: str, hint: Hint, known: Known) -> LookNo
         return None if hint.event_type == RUN_CREATED else _look_at_run(ledger, known.key, hint.event_type)
     marker = read_marker(hint.user_agent)
     if marker and marker.installation == installation:
-        key = ledger.key_of_marker(marker.digest)
+        key = ledger.runs.key_of_marker(marker.digest)
         return None if key is None else _look_for_run(ledger, key, marker.attempt, hint.run_id)
     return HookRun(hint.hook_id, hint.run_id) if hint.hook_id and known.has_hook else None
 

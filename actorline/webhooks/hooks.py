@@ -77,11 +77,11 @@ class Hooks:
 
     def plan_runs(self, runs: Sequence[tuple[str, str]]) -> None:
         """Note on disk which hook is to look at which run: the platform tells it once. Raises NotDurableError."""
-        self._ledger.plan(RUNS, [f"{hook_id}:{run_id}" for hook_id, run_id in runs], AGAIN_SECS)
+        self._ledger.agenda.plan(RUNS, [f"{hook_id}:{run_id}" for hook_id, run_id in runs], AGAIN_SECS)
 
     def take_runs(self) -> list[tuple[str, str]]:
         """Hook and run ids whose look is overdue; each is due again later, unless `forget_run` comes."""
-        members = [member.partition(":") for member in self._ledger.take_due(RUNS)]
+        members = [member.partition(":") for member in self._ledger.agenda.take(RUNS)]
         return [(hook_id, run_id) for hook_id, _, run_id in members]
 
     def forget_run(self, hook_id: str, run_id: str) -> None:
@@ -97,7 +97,7 @@ def collect_run(
     """
     run = get_run(platform, run_id)
     marker = read_marker(run.meta.user_agent)
-    is_ours = ledger.key_of_run(run_id) is not None or (marker is not None and marker.installation == installation)
+    is_ours = ledger.runs.key_of(run_id) is not None or (marker is not None and marker.installation == installation)
     if is_ours or not hook.fits(run):
         return None
     return submit(hook.document(run_id), ledger=ledger, settings=settings, trusted=True, sender=Sender("hook"))

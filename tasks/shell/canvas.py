@@ -48,7 +48,7 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     signatures[0].set(queue=f"{settings().namespace}.{queue_of(job, first)}")
     if first is Stage.START:  # among the starts that wait; what has begun goes before all of them
         signatures[0].set(priority=job.order.priority)
-    ledger().name_tasks(job.key, [step.options["task_id"] for step in signatures], drop_stale=True)
+    ledger().callers.name_tasks(job.key, [step.options["task_id"] for step in signatures], drop_stale=True)
     chain(*signatures).apply_async()
     return True
 
@@ -59,7 +59,7 @@ def wave_canvas(key: str, epoch: int, wave: Wave) -> Signature[Any]:
     if not wave.pages:
         return finish
     pages = [_page(key, epoch, wave.attempt, window, expected) for window, expected in wave.pages]
-    ledger().name_tasks(key, [step.options["task_id"] for step in (*pages, finish)])
+    ledger().callers.name_tasks(key, [step.options["task_id"] for step in (*pages, finish)])
     return chord(pages, finish)
 
 
@@ -67,7 +67,7 @@ def send_pages(key: str, epoch: int, attempt: int, pages: Sequence[Window]) -> N
     """Full pages of a run that goes on, each by itself: what is lost on the way is fetched when the run has ended."""
     signatures = [_page(key, epoch, attempt, window, window.limit) for window in pages]
     if signatures:
-        ledger().name_tasks(key, [step.options["task_id"] for step in signatures])
+        ledger().callers.name_tasks(key, [step.options["task_id"] for step in signatures])
     for step in signatures:
         step.apply_async()
 
@@ -75,13 +75,13 @@ def send_pages(key: str, epoch: int, attempt: int, pages: Sequence[Window]) -> N
 def send_ahead(key: str, epoch: int) -> None:
     """Look for full pages that a running run has left already."""
     step = _named("fetch_ahead", key, epoch)
-    ledger().name_tasks(key, [step.options["task_id"]])
+    ledger().callers.name_tasks(key, [step.options["task_id"]])
     step.apply_async()
 
 
 def next_wave(key: str, epoch: int, seconds: float) -> Signature[Any]:
     step = _named(Stage.COLLECT, key, epoch)
-    ledger().name_tasks(key, [step.options["task_id"]])
+    ledger().callers.name_tasks(key, [step.options["task_id"]])
     return step.set(countdown=seconds) if seconds else step
 
 
@@ -91,7 +91,7 @@ def page_args(key: str, epoch: int, attempt: int, window: Window, expected: int,
 
 def send_answers(key: str) -> int:
     """Send each caller its answer, under the caller's own task id and with its own continuation."""
-    callers = ledger().callers(key)
+    callers = ledger().callers.of(key)
     for task_id, caller in callers.items():
         send_answer(key, task_id, caller)
     return len(callers)

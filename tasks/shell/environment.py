@@ -8,8 +8,9 @@ from functools import cache
 from actorline import __version__
 from actorline.errors import Code, Refused
 from actorline.ledger.accounts import Owner, check_owner, read_owner
-from actorline.ledger.ledger import Ledger, connect
+from actorline.ledger.ledger import Ledger
 from actorline.ledger.rate_limit import RedisGovernor
+from actorline.ledger.store import connect
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
 from actorline.settings import Settings, load_settings

@@ -15,7 +15,7 @@ def report_progress(job: Job) -> None:
     if job.is_terminal:
         return
     progress = Progress.of(job).model_dump(mode="json")
-    for task_id in ledger().callers(job.key):
+    for task_id in ledger().callers.of(job.key):
         _store_unless_ended(task_id, progress)
 
 

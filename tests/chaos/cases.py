@@ -132,7 +132,7 @@ def _strike(case: Case, line: Line, gate: TollGate, workers: list[subprocess.Pop
     outcome.served = sum(is_served(caller, outcome.result) for caller in callers)
     _look_at_the_job(line, actor, key, outcome)
     if struck_at is not None:
-        steps = [*(entry.at for entry in line.ledger.timeline(key)), *(at for at, _ in gate.passed)]
+        steps = [*(entry.at for entry in line.ledger.timeline.entries(key)), *(at for at, _ in gate.passed)]
         outcome.take_over_s = min((at - struck_at for at in steps if at > struck_at), default=None)
     for worker in frozen:
         outcome.late_writes += let_go_on(worker, line, key)

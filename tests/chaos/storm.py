@@ -179,7 +179,7 @@ def steps_of(line: Line, order: Order) -> list[Step]:
     paths = [f"/v2/{kind}/{each}" for each in ids for kind in ("actor-runs", "datasets")]
     requests = [request for path in paths for request in line.emulator.requests(path_prefix=path)]
     steps = [
-        *((entry.at, entry.event) for entry in line.ledger.timeline(order.key)),
+        *((entry.at, entry.event) for entry in line.ledger.timeline.entries(order.key)),
         *((request["at"], f"{request['method']} {request['path']}") for request in requests),
     ]
     return [step for step in steps if step[0] <= (job.ended_at or 0)]  # some are looked at once more later

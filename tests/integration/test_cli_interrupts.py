@@ -9,7 +9,7 @@ import pytest
 from real_parts import wait_for
 from terminal import Running, Terminal
 
-from actorline.ledger.ledger import connect
+from actorline.ledger.store import connect
 
 LONG = {"duration_secs": 600, "items": 6000}
 

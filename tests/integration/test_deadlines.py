@@ -11,7 +11,7 @@ def test_deadline_is_kept_however_seldom_the_run_is_polled(line):
     wait_for(lambda: line.state("rare-polls") == "RUNNING", what="the run")
     wait_for(lambda: line.state("rare-polls") == "EXPIRED", what="the end by deadline")
     job = line.ledger.load("rare-polls")
-    aborting = next(entry.at for entry in line.ledger.timeline(job.key) if entry.event == "aborting")
+    aborting = next(entry.at for entry in line.ledger.timeline.entries(job.key) if entry.event == "aborting")
     assert aborting - job.deadline_at < 4
     assert [run["status"] for run in line.emulator.runs_of(actor)] == ["ABORTED"]
 

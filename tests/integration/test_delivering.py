@@ -23,7 +23,8 @@ from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Stop
-from actorline.ledger.ledger import Ledger, NewJob, connect
+from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.store import connect
 from actorline.orders.retry import retry_job
 from actorline.platform import key_value_stores
 from actorline.platform.client import Platform
@@ -53,10 +54,10 @@ def collected(ledger: Ledger, tmp_path: Path) -> Callable[..., Job]:
         job = ledger.load("k")
         for number, name in enumerate(names):
             sink.write_once(name, row(number))
-            ledger.fix_window("k", job.attempt, Window(page_no=number, offset=number, limit=1))
+            ledger.pages.fix("k", job.attempt, Window(page_no=number, offset=number, limit=1))
             stored = {"bytes": len(row(number)), "sha256": hashlib.sha256(row(number)).hexdigest(), "part": name}
             receipt = Receipt(page_no=number, offset=number, limit=1, scanned=1, items=1, **stored)
-            ledger.record_receipt("k", job.attempt, receipt, care_s=10)
+            ledger.pages.record("k", job.attempt, receipt, care_s=10)
         return ledger.load("k")
 
     return make
@@ -71,7 +72,7 @@ MISSING = Reason(code=Code.PAGE_UNREADABLE, message="a page is missing", billed=
 
 def deliver(ledger: Ledger, job: Job, failure: Reason | None = None) -> Any:
     deliverer = Deliverer(ledger, None, Settings(), "al-1")  # type: ignore[arg-type]  # a dataset's job has no records
-    return deliverer.deliver(job, ledger.pages(job.key, job.attempt), failure, secrets.token_hex(8))
+    return deliverer.deliver(job, ledger.pages.all(job.key, job.attempt), failure, secrets.token_hex(8))
 
 
 def files(folder: Path) -> dict[str, str]:

@@ -87,12 +87,12 @@ def test_answer_that_comes_twice_sends_the_callers_next_task_once(line):
     actor = line.emulator.actor("answer-doubled", items=10, duration_secs=0)
     pending = line.submit({"key": "answer-doubled", "actor": actor, "poll_interval_secs": 1})
     result = pending.get(timeout=30)
-    wait_for(lambda: not line.ledger.callers("answer-doubled"), what="the caller's being known as answered")
+    wait_for(lambda: not line.ledger.callers.of("answer-doubled"), what="the caller's being known as answered")
     line.ledger.redis.hset(line.ledger.name("callers", "answer-doubled"), pending.id, "{}")
     following = line.client.signature("actorline.status", args=["nobody"], queue=line.namespace, task_id=uuid())
     queue = f"{line.namespace}.control"
     line.client.send_task("actorline.answer", ["answer-doubled"], queue=queue, task_id=pending.id, link=following)
-    wait_for(lambda: not line.ledger.callers("answer-doubled"), what="the doubled answer's finding that it is one")
+    wait_for(lambda: not line.ledger.callers.of("answer-doubled"), what="the doubled answer's finding that it is one")
     assert line.client.AsyncResult(following.options["task_id"]).state == "PENDING"
     assert pending.get(timeout=1) == result
 

@@ -9,7 +9,8 @@ from terminal import running_valkey
 from actorline.errors import Refused
 from actorline.ledger import durability
 from actorline.ledger.durability import Disk, NotDurableError
-from actorline.ledger.ledger import Ledger, connect
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.store import connect
 from actorline.orders.submit import Submission, Submitted, submit_many
 from actorline.settings import Settings, load_settings
 

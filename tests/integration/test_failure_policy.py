@@ -138,10 +138,10 @@ def test_resurrection_that_comes_after_the_end_is_aborted_and_a_persons_is_not(l
     run_is("ABORTED")
     line.send("actorline.look_again", "late-revived", 1, queue="control")
     wait_for(lambda: line.ledger.load("late-revived").resurrection is None, what="the second look")
-    wait_for(lambda: run["id"] not in line.ledger.strays(), what="the abort's being confirmed")
+    wait_for(lambda: run["id"] not in line.ledger.runs.strays(), what="the abort's being confirmed")
     line.emulator.post(f"/v2/actor-runs/{run['id']}/resurrect")
     platform = Platform(line.emulator.url, SecretStr(TOKEN), user_agent="test")
     orphans = find_orphans(line.ledger, platform, line.ledger.installation(None), "default")
     assert run["id"] not in [orphan.run.id for orphan in orphans]
-    assert run["id"] not in line.ledger.strays()
+    assert run["id"] not in line.ledger.runs.strays()
     line.emulator.post(f"/v2/actor-runs/{run['id']}/abort")

@@ -279,7 +279,7 @@ def test_the_timeline_and_the_audit_log_say_who_asked(ask, gateway, line, keys):
     ask("all", "POST", "/v1/jobs/traced/cancel")
     gateway.http.get("/v1/jobs", headers={"Authorization": f"Bearer {keys['default']}x"})
     gateway.http.post(f"/v1/webhooks/apify/{'s' * 40}", json={})
-    who = [(entry.event, entry.data) for entry in line.ledger.timeline("traced")]
+    who = [(entry.event, entry.data) for entry in line.ledger.timeline.entries("traced")]
     assert who == [
         ("queued", {"door": "http", "by": "default", "address": "127.0.0.1"}),
         ("cancel-asked", {"door": "http", "by": "all", "address": "127.0.0.1"}),

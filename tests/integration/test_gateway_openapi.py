@@ -101,7 +101,7 @@ def test_no_key_is_told_of_another_accounts_job(gateway, tmp_path):
     for name, fuzzing in runs.items():
         assert fuzzing.wait(120) == 0, (name, (tmp_path / name / "out").read_text()[-6000:])
     assert gateway.logged("request_failed") == []
-    whose = {entry.data.get("by") for entry in gateway.line.ledger.timeline("theirs")} - {None}
+    whose = {entry.data.get("by") for entry in gateway.line.ledger.timeline.entries("theirs")} - {None}
     assert whose == {"(operator)"}
 
 

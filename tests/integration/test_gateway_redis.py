@@ -10,7 +10,7 @@ from gateway_process import running_gateway
 from real_parts import make_line, wait_for
 from terminal import running_valkey
 
-from actorline.ledger.ledger import connect
+from actorline.ledger.store import connect
 
 pytestmark = pytest.mark.thorough
 

@@ -91,7 +91,7 @@ def test_run_gets_the_bytes_that_lie_there_under_their_type(reading_line, shelf,
     result = order(reading_line, key, **document)[1].get(timeout=30)
     assert (result["state"], result["items"]) == ("DELIVERED", 3)
     assert input_record(reading_line, result) == (CSV, sent)
-    assert "sesame" not in json.dumps([result, [entry.data for entry in reading_line.ledger.timeline(key)]])
+    assert "sesame" not in json.dumps([result, [entry.data for entry in reading_line.ledger.timeline.entries(key)]])
 
 
 def test_packed_answer_is_sent_unpacked_and_counted_unpacked(reading_line, shelf):
@@ -154,7 +154,7 @@ def test_private_address_is_never_asked_unless_its_host_is_listed(line, shelf):
     assert type(refused.value).__name__ == "JobRefused"
     actor, hidden = order(line, "walls", input_url=url.replace("127.0.0.1", "2130706433"))  # the same, as a number
     (waiting,) = wait_for(
-        lambda: [entry for entry in line.ledger.timeline("walls") if entry.event == "waiting"], what="a refusal"
+        lambda: [entry for entry in line.ledger.timeline.entries("walls") if entry.event == "waiting"], what="a refusal"
     )
     assert "can't be reached, or has no public address" in waiting.data["message"]
     line.cancel("walls")

@@ -13,9 +13,10 @@ from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 from actorline.jobs.step import Stop, Wait
-from actorline.ledger.ledger import Ledger, NewJob, Registered, UnreadableJobError, connect
+from actorline.ledger.ledger import Ledger, NewJob, Registered, UnreadableJobError
 from actorline.ledger.listing import list_jobs
 from actorline.ledger.pause import is_paused, pause, resume
+from actorline.ledger.store import connect
 from actorline.orders.cancel import cancel_job
 from actorline.orders.retry import retry_job
 from actorline.platform.errors import PlatformUnavailable
@@ -73,7 +74,7 @@ def loaded(ledger: Ledger, key: str = "k") -> Job:
 
 
 def events(ledger: Ledger, key: str = "k") -> list[str]:
-    return [entry.event for entry in ledger.timeline(key)]
+    return [entry.event for entry in ledger.timeline.entries(key)]
 
 
 def due_in(ledger: Ledger, key: str = "k") -> float | None:
@@ -103,8 +104,8 @@ def test_an_order_becomes_a_job_with_its_input_apart(ledger):
     assert events(ledger) == ["queued"]
     assert 9 < due_in(ledger) <= 10
     assert [key for key, _ in ledger.list_keys(State.QUEUED)] == ["k"]
-    assert ledger.callers("k") == {"task-1": CALLER}
-    assert ledger.key_of_task("task-1") == "k"
+    assert ledger.callers.of("k") == {"task-1": CALLER}
+    assert ledger.callers.key_of("task-1") == "k"
 
 
 def test_only_what_was_ordered_is_kept_of_a_document(ledger):
@@ -122,8 +123,8 @@ def test_the_same_order_joins_and_changes_nothing_but_its_callers(ledger):
     joined = register(ledger, document=document, fresh=True, sink="file:///other/", caller={"id": "task-2"})
     assert joined == Registered("joined", document.body_hash(), State.STARTING)
     after = contents(ledger)
-    assert ledger.callers("k") == {"task-1": CALLER, "task-2": {"id": "task-2"}}
-    assert ledger.key_of_task("task-2") == "k"
+    assert ledger.callers.of("k") == {"task-1": CALLER, "task-2": {"id": "task-2"}}
+    assert ledger.callers.key_of("task-2") == "k"
     for part in ("job:k", "events:k", "due", "state:STARTING"):
         assert after[ledger.name(part)] == before[ledger.name(part)]
 
@@ -146,7 +147,7 @@ def test_an_order_whose_reply_was_lost_is_created_once(ledger, same_token):
 def test_of_two_orders_at_once_one_creates_the_job(ledger, valkey):
     outcomes = race(valkey, ledger, lambda own, number: register(own, caller={"id": f"task-{number}"}).outcome)
     assert sorted(outcomes) == ["created"] + ["joined"] * 7
-    assert len(ledger.callers("k")) == 8
+    assert len(ledger.callers.of("k")) == 8
     assert events(ledger) == ["queued"]
 
 
@@ -154,7 +155,7 @@ def test_an_unknown_key_is_no_job(ledger):
     assert ledger.load("nobody") is None
     assert ledger.account("nobody") is None
     assert ledger.load_input("nobody") == b"{}"
-    assert ledger.key_of_task("nobody") is None
+    assert ledger.callers.key_of("nobody") is None
 
 
 # -- change
@@ -173,7 +174,7 @@ def test_a_change_moves_the_job_its_due_and_its_timeline_at_once(ledger):
     assert job.started_at
     assert abs(job.started_at - ledger.now()) < 5
     assert 99 < due_in(ledger) <= 100
-    entry = ledger.timeline("k")[-1]
+    entry = ledger.timeline.entries("k")[-1]
     assert (entry.event, entry.data) == ("starting", {"attempt": 1})
     assert list(ledger.list_keys(State.QUEUED)) == []
     assert list(ledger.list_keys(State.STARTING)) == [("k", pytest.approx(job.queued_at, abs=0.001))]
@@ -293,7 +294,7 @@ def test_a_cancel_is_taken_in_every_state_but_the_ends(ledger, state):
 
 
 def record(ledger: Ledger, run_id: str = "r1", *, attempt: int = 1, epoch: int = 1, found: bool = False) -> bool:
-    return ledger.record_run("k", attempt, epoch, run_id, states=WAITS, care_s=50, found=found)
+    return ledger.runs.record("k", attempt, epoch, run_id, states=WAITS, care_s=50, found=found)
 
 
 @pytest.mark.parametrize("state", sorted(WAITS))
@@ -305,11 +306,11 @@ def test_a_job_that_waits_for_its_run_gets_it(ledger, state, found):
     assert (job.state, job.run_id, job.run_status, job.adopted) == (State.RUNNING, "r1", "READY", found)
     assert (job.intent, job.failures, job.resume) == (None, 0, False)
     assert 49 < due_in(ledger) <= 50
-    assert ledger.runs("k", 1) == ["r1"]
-    assert ledger.strays() == {}
+    assert ledger.runs.of("k", 1) == ["r1"]
+    assert ledger.runs.strays() == {}
     assert [key for key, _ in ledger.list_keys(State.RUNNING)] == ["k"]
     assert list(ledger.list_keys(state)) == []
-    assert ledger.timeline("k")[-1].data == {"run_id": "r1", "attempt": 1, "found": found}
+    assert ledger.timeline.entries("k")[-1].data == {"run_id": "r1", "attempt": 1, "found": found}
 
 
 @pytest.mark.parametrize("state", sorted(set(State) - WAITS))
@@ -317,13 +318,13 @@ def test_a_run_that_no_job_waits_for_is_kept_as_a_stray(ledger, state):
     created(ledger, state=state)
     before = loaded(ledger)
     assert record(ledger) is False
-    assert ledger.runs("k", 1) == ["r1"]
-    assert ledger.strays() == {"r1": "k"}
+    assert ledger.runs.of("k", 1) == ["r1"]
+    assert ledger.runs.strays() == {"r1": "k"}
     assert loaded(ledger) == before
     assert events(ledger)[-1] == "stray-run"
-    ledger.forget_stray("r1")
-    assert ledger.strays() == {}
-    assert ledger.runs("k", 1) == ["r1"]
+    ledger.runs.forget_stray("r1")
+    assert ledger.runs.strays() == {}
+    assert ledger.runs.of("k", 1) == ["r1"]
 
 
 def test_a_second_run_of_the_job_is_a_stray_and_the_first_stays(ledger):
@@ -331,21 +332,21 @@ def test_a_second_run_of_the_job_is_a_stray_and_the_first_stays(ledger):
     assert record(ledger, "r1")
     assert not record(ledger, "r2")
     assert loaded(ledger).run_id == "r1"
-    assert ledger.runs("k", 1) == ["r1", "r2"]
-    assert ledger.strays() == {"r2": "k"}
+    assert ledger.runs.of("k", 1) == ["r1", "r2"]
+    assert ledger.runs.strays() == {"r2": "k"}
 
 
 def test_a_run_of_another_attempt_is_a_stray(ledger):
     created(ledger, state=State.STARTING, attempt=2)
     assert not record(ledger, attempt=1)
-    assert (ledger.runs("k", 1), ledger.runs("k", 2)) == (["r1"], [])
-    assert ledger.strays() == {"r1": "k"}
+    assert (ledger.runs.of("k", 1), ledger.runs.of("k", 2)) == (["r1"], [])
+    assert ledger.runs.strays() == {"r1": "k"}
     assert loaded(ledger).run_id is None
 
 
 def test_a_run_of_a_job_that_is_forgotten_is_a_stray(ledger):
     assert not record(ledger)
-    assert ledger.strays() == {"r1": "k"}
+    assert ledger.runs.strays() == {"r1": "k"}
     assert ledger.load("k") is None
 
 
@@ -356,7 +357,7 @@ def test_a_run_of_a_stale_execution_is_the_jobs_but_not_that_executions_to_poll(
     job = loaded(ledger)
     assert (job.state, job.run_id, job.resume) == (State.RUNNING, "r1", True)
     assert due_in(ledger) < 1
-    assert ledger.strays() == {}
+    assert ledger.runs.strays() == {}
 
 
 def test_a_run_of_a_job_that_was_cancelled_meanwhile_is_due_at_once(ledger):
@@ -436,35 +437,35 @@ def counts(ledger: Ledger) -> tuple[int, int, int, int]:
 def test_a_window_never_changes(ledger):
     created(ledger)
     first = Window(page_no=3, offset=30, limit=10)
-    assert ledger.fix_window("k", 1, first) == first
-    assert ledger.fix_window("k", 1, Window(page_no=3, offset=30, limit=20)) == first
-    assert ledger.page("k", 1, 3) == first
-    assert ledger.page("k", 1, 4) is None
-    assert ledger.page("k", 2, 3) is None
+    assert ledger.pages.fix("k", 1, first) == first
+    assert ledger.pages.fix("k", 1, Window(page_no=3, offset=30, limit=20)) == first
+    assert ledger.pages.get("k", 1, 3) == first
+    assert ledger.pages.get("k", 1, 4) is None
+    assert ledger.pages.get("k", 2, 3) is None
 
 
 def test_pages_come_in_the_order_of_their_numbers(ledger):
     created(ledger)
     for page_no in (10, 2, 1):
-        ledger.fix_window("k", 1, Window(page_no=page_no, offset=page_no * 10, limit=10))
-    ledger.record_receipt("k", 1, receipt(2), care_s=5)
-    assert list(ledger.pages("k", 1)) == [1, 2, 10]
-    assert ledger.pages("k", 1)[2] == receipt(2)
+        ledger.pages.fix("k", 1, Window(page_no=page_no, offset=page_no * 10, limit=10))
+    ledger.pages.record("k", 1, receipt(2), care_s=5)
+    assert list(ledger.pages.all("k", 1)) == [1, 2, 10]
+    assert ledger.pages.all("k", 1)[2] == receipt(2)
 
 
 def test_a_page_is_counted_once_and_its_first_receipt_stands(ledger):
     created(ledger, state=State.COLLECTING)
     first, second = receipt(sha256="first"), receipt(sha256="second", scanned=9)
-    assert ledger.record_receipt("k", 1, first, care_s=50) == first
-    assert ledger.record_receipt("k", 1, first, care_s=50) == first
-    assert ledger.record_receipt("k", 1, second, care_s=50) == first
+    assert ledger.pages.record("k", 1, first, care_s=50) == first
+    assert ledger.pages.record("k", 1, first, care_s=50) == first
+    assert ledger.pages.record("k", 1, second, care_s=50) == first
     assert counts(ledger) == (10, 10, 70, 1)
     assert 49 < due_in(ledger) <= 50
 
 
 def test_one_of_many_receipts_counts(ledger, valkey):
     created(ledger, state=State.COLLECTING)
-    stand = race(valkey, ledger, lambda own, number: own.record_receipt("k", 1, receipt(sha256=str(number)), care_s=5))
+    stand = race(valkey, ledger, lambda own, number: own.pages.record("k", 1, receipt(sha256=str(number)), care_s=5))
     assert len({each.sha256 for each in stand}) == 1
     assert counts(ledger) == (10, 10, 70, 1)
 
@@ -473,25 +474,25 @@ def test_a_bad_receipt_and_an_empty_end_count_nothing_and_are_replaced(ledger):
     created(ledger, state=State.COLLECTING)
     bad = receipt(scanned=0, part=None, error="cut", code=Code.PAGE_UNREADABLE)
     empty = receipt(scanned=0, part=None)
-    assert ledger.record_receipt("k", 1, bad, care_s=5) == bad
-    assert ledger.record_receipt("k", 1, empty, care_s=5) == empty
+    assert ledger.pages.record("k", 1, bad, care_s=5) == bad
+    assert ledger.pages.record("k", 1, empty, care_s=5) == empty
     assert counts(ledger) == (0, 0, 0, 0)
-    assert ledger.record_receipt("k", 1, receipt(), care_s=5) == receipt()
-    assert ledger.record_receipt("k", 1, bad, care_s=5) == receipt()
+    assert ledger.pages.record("k", 1, receipt(), care_s=5) == receipt()
+    assert ledger.pages.record("k", 1, bad, care_s=5) == receipt()
     assert counts(ledger) == (10, 10, 70, 1)
 
 
 def test_a_page_of_another_attempt_is_kept_and_not_counted(ledger):
     created(ledger, state=State.COLLECTING, attempt=2)
-    assert ledger.record_receipt("k", 1, receipt(), care_s=5) == receipt()
-    assert ledger.page("k", 1, 0) == receipt()
+    assert ledger.pages.record("k", 1, receipt(), care_s=5) == receipt()
+    assert ledger.pages.get("k", 1, 0) == receipt()
     assert counts(ledger) == (0, 0, 0, 0)
 
 
 def test_a_receipt_wakes_no_job_that_needs_no_care(ledger):
     created(ledger, state=State.DELIVERED)
     ledger.change("k", states=TERMINAL, epoch=None, care_s=None)
-    ledger.record_receipt("k", 1, receipt(), care_s=5)
+    ledger.pages.record("k", 1, receipt(), care_s=5)
     assert due_in(ledger) is None
 
 
@@ -502,13 +503,13 @@ def test_the_longest_overdue_job_is_cared_for_first(ledger):
     for key, care_s in {"late": -20, "later": -30, "soon": 60}.items():
         created(ledger, key)
         ledger.change(key, epoch=1, care_s=care_s)
-    assert ledger.due(10) == ["later", "late"]
-    assert ledger.due(1) == ["later"]
-    ledger.postpone("later", 60)
-    ledger.make_due("soon")
-    assert ledger.due(10) == ["late", "soon"]
-    ledger.postpone("nobody", 0)
-    assert "nobody" not in ledger.due(10)
+    assert ledger.agenda.due(10) == ["later", "late"]
+    assert ledger.agenda.due(1) == ["later"]
+    ledger.agenda.postpone("later", 60)
+    ledger.agenda.make_due("soon")
+    assert ledger.agenda.due(10) == ["late", "soon"]
+    ledger.agenda.postpone("nobody", 0)
+    assert "nobody" not in ledger.agenda.due(10)
 
 
 def test_jobs_are_listed_the_newest_first_and_found_by_their_age(ledger):
@@ -516,36 +517,36 @@ def test_jobs_are_listed_the_newest_first_and_found_by_their_age(ledger):
         created(ledger, key)
     assert [key for key, _ in ledger.list_keys(State.QUEUED)] == ["c", "b", "a"]
     oldest = loaded(ledger, "a").queued_at
-    assert ledger.queued_before(State.QUEUED, oldest + 0.000_001, 5) == ["a"]
-    assert ledger.queued_before(State.QUEUED, oldest - 1, 5) == []
+    assert ledger.retention.queued_before(State.QUEUED, oldest + 0.000_001, 5) == ["a"]
+    assert ledger.retention.queued_before(State.QUEUED, oldest - 1, 5) == []
 
 
 def test_a_caller_that_is_answered_is_forgotten(ledger):
     register(ledger)
     register(ledger, caller={"id": "task-2"})
-    ledger.forget_caller("k", "task-1")
-    assert ledger.callers("k") == {"task-2": {"id": "task-2"}}
+    ledger.callers.forget("k", "task-1")
+    assert ledger.callers.of("k") == {"task-2": {"id": "task-2"}}
 
 
 def test_every_task_of_a_job_leads_to_it(ledger):
     register(ledger)
-    ledger.name_tasks("k", ["stage-1", "stage-2"])
-    assert [ledger.key_of_task(task) for task in ("task-1", "stage-1", "stage-2")] == ["k", "k", "k"]
+    ledger.callers.name_tasks("k", ["stage-1", "stage-2"])
+    assert [ledger.callers.key_of(task) for task in ("task-1", "stage-1", "stage-2")] == ["k", "k", "k"]
 
 
 def test_a_job_that_is_forgotten_leaves_nothing_and_takes_nothing_with_it(ledger):
     register(ledger, "other", caller={"id": "task-9"})
-    ledger.name_tasks("other", ["stage-9"])
-    ledger.fix_window("other", 1, Window(page_no=0, offset=0, limit=10))
+    ledger.callers.name_tasks("other", ["stage-9"])
+    ledger.pages.fix("other", 1, Window(page_no=0, offset=0, limit=10))
     before = contents(ledger)
     created(ledger, "k", state=State.STARTING)
     record(ledger)
-    ledger.name_tasks("k", ["stage-1"])
+    ledger.callers.name_tasks("k", ["stage-1"])
     for attempt in (1, 2):
-        ledger.fix_window("k", attempt, Window(page_no=0, offset=0, limit=10))
-    ledger.tell("k", "told", why="because")
+        ledger.pages.fix("k", attempt, Window(page_no=0, offset=0, limit=10))
+    ledger.timeline.add("k", "told", why="because")
     ledger.change("k", epoch=1, to=State.DELIVERED, care_s=60, fields={"attempt": 2})
-    ledger.forget(loaded(ledger))
+    ledger.retention.forget(loaded(ledger))
     tally = ledger.name("tally")  # what came of all jobs, of those that are forgotten as well
     assert {**contents(ledger), tally: None} == {**before, tally: None}
 
@@ -554,25 +555,25 @@ def test_a_job_set_going_again_meanwhile_is_not_forgotten(ledger):
     created(ledger, state=State.FAILED, ended_at="@now")
     ended = loaded(ledger)
     ledger.change("k", states=TERMINAL, epoch=None, to=State.QUEUED, fields={"ended_at": None})
-    assert not ledger.forget(ended)
+    assert not ledger.retention.forget(ended)
     assert loaded(ledger).state is State.QUEUED
-    assert ledger.key_of_task("task-1") == "k"
+    assert ledger.callers.key_of("task-1") == "k"
 
 
 def test_a_job_with_a_run_that_is_still_to_be_aborted_stays(ledger):
     created(ledger, state=State.STARTING)
     record(ledger)
     ledger.change("k", epoch=1, to=State.FAILED)
-    ledger.add_stray("r1", "k")
-    assert not ledger.forget(loaded(ledger))
-    ledger.forget_stray("r1")
-    assert ledger.forget(loaded(ledger))
+    ledger.runs.add_stray("r1", "k")
+    assert not ledger.retention.forget(loaded(ledger))
+    ledger.runs.forget_stray("r1")
+    assert ledger.retention.forget(loaded(ledger))
 
 
 def test_the_next_epoch_forgets_the_tasks_of_the_last_one_but_no_caller(ledger):
     register(ledger)
     for number in range(50):
-        ledger.name_tasks("k", [f"stage-{number}"], drop_stale=True)
+        ledger.callers.name_tasks("k", [f"stage-{number}"], drop_stale=True)
     assert ledger.redis.hkeys(ledger.name("ids")) == ["task-1", "stage-49"]
     assert ledger.redis.smembers(ledger.name("job_ids", "k")) == {"task-1", "stage-49"}
 
@@ -589,16 +590,16 @@ def test_a_job_of_another_version_is_told_and_hides_no_other(ledger):
 
 
 def test_a_forgotten_job_gets_no_new_timeline(ledger):
-    ledger.tell("gone", "stray-aborted")
+    ledger.timeline.add("gone", "stray-aborted")
     assert not ledger.redis.exists(ledger.name("events", "gone"))
 
 
 def test_the_timeline_is_kept_short(ledger, monkeypatch):
-    monkeypatch.setattr("actorline.ledger.ledger.TIMELINE_ENTRIES", 200)
+    monkeypatch.setattr("actorline.ledger.timeline.ENTRIES_MAX", 200)
     created(ledger)
     for number in range(700):
-        ledger.tell("k", "told", number=number)
-    entries = ledger.timeline("k")
+        ledger.timeline.add("k", "told", number=number)
+    entries = ledger.timeline.entries("k")
     assert 200 <= len(entries) < 500
     assert entries[-1].data == {"number": 699}
 

@@ -7,8 +7,9 @@ from actorline.jobs.document import parse_document
 from actorline.jobs.states import State
 from actorline.ledger import listing
 from actorline.ledger.account_index import AccountIndex
-from actorline.ledger.ledger import Ledger, NewJob, connect
+from actorline.ledger.ledger import Ledger, NewJob
 from actorline.ledger.listing import BLOCK, Cursor, Page, list_jobs
+from actorline.ledger.store import connect
 
 FINAL = (State.DELIVERED, State.FAILED, State.CANCELLED)
 
@@ -69,7 +70,7 @@ def test_a_job_that_is_forgotten_between_pages_is_missed_and_no_other(ledger):
     for key in "cb":
         job = ledger.load(key)
         assert job
-        ledger.forget(job)
+        ledger.retention.forget(job)
     assert keys_of(list_jobs(ledger, limit=10, after=first.next)) == ["a"]
 
 
@@ -101,7 +102,7 @@ def test_an_accounts_index_follows_its_jobs(ledger):
         assert keys_of(list_jobs(ledger, limit=9, states=states, accounts={"small"}, is_indexed=True)) == keys
     job = ledger.load("b")
     assert job
-    ledger.forget(job)
+    ledger.retention.forget(job)
     assert keys_of(list_jobs(ledger, limit=9, accounts={"small"}, is_indexed=True)) == ["c", "a"]
     assert ledger.redis.zcard(ledger.name("state", State.DELIVERED, "small")) == 0
 

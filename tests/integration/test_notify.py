@@ -76,7 +76,9 @@ def test_notice_that_is_not_taken_comes_again_with_the_same_id(telling_line, rec
     wait_for(lambda: len(receiver.got) == 3, within=60, what="the third notice")
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
     assert wait_for(lambda: telling_line.ledger.load("told-again").url_told, what="the end of the telling")
-    told = [entry.data["message"] for entry in telling_line.ledger.timeline("told-again") if "notify" in entry.event]
+    told = [
+        entry.data["message"] for entry in telling_line.ledger.timeline.entries("told-again") if "notify" in entry.event
+    ]
     assert told == ["the receiver answered 500", "the receiver answered 302"]
 
 
@@ -84,7 +86,7 @@ def test_private_address_is_never_called_unless_its_host_is_listed(line, receive
     port = receiver.server.server_port
     ordered(line, "not-told", notify={"url": f"http://2130706433:{port}/hook"})(timeout=30)  # 127.0.0.1 as a number
     (told,) = wait_for(
-        lambda: [entry for entry in line.ledger.timeline("not-told") if entry.event == "notify-failed"],
+        lambda: [entry for entry in line.ledger.timeline.entries("not-told") if entry.event == "notify-failed"],
         what="the failed notice",
     )
     assert "ACTORLINE_NOTIFY_HOSTS" in told.data["message"]

@@ -62,7 +62,7 @@ def test_order_without_a_key_is_a_job_of_its_own(line):
 def test_other_body_under_a_taken_key_is_refused_with_both_hashes_and_changes_nothing(line):
     actor = line.emulator.actor("conflict", items=10, duration_secs=0)
     line.submit({"key": "conflict", "actor": actor, "poll_interval_secs": 1}).get(timeout=30)
-    wait_for(lambda: not line.ledger.callers("conflict"), what="the first caller's being answered")
+    wait_for(lambda: not line.ledger.callers.of("conflict"), what="the first caller's being answered")
     before, events = kept(line, "conflict"), line.events("conflict")
     reason = refusal(line.submit({"key": "conflict", "actor": actor, "poll_interval_secs": 2}))
     assert (reason["code"], reason["billed"]) == ("conflict", False)
@@ -70,7 +70,7 @@ def test_other_body_under_a_taken_key_is_refused_with_both_hashes_and_changes_no
     assert existing == before["hash"] != ordered
     assert kept(line, "conflict") == before
     assert line.events("conflict") == events
-    assert line.ledger.callers("conflict") == {}
+    assert line.ledger.callers.of("conflict") == {}
     assert len(line.emulator.starts(actor)) == 1
 
 

@@ -102,7 +102,9 @@ def test_start_that_cannot_be_told_from_a_run_with_the_same_input_waits_for_a_pe
             lambda: (j := line.ledger.load("untold")) and j.waiting_for == "start-unclear" and j, what="the alert"
         )
         (run,) = line.emulator.runs_of(actor)
-        (told,) = [entry.data for entry in line.ledger.timeline(job.key) if entry.data.get("code") == "start-unclear"]
+        (told,) = [
+            entry.data for entry in line.ledger.timeline.entries(job.key) if entry.data.get("code") == "start-unclear"
+        ]
         assert run["id"] in told["message"]
         line.cancel("untold")
         with pytest.raises(Exception) as raised:  # noqa: PT011 - a service can't import our classes

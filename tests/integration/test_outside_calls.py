@@ -11,8 +11,9 @@ from real_parts import Line, running_workers, serving, wait_for
 
 from actorline.jobs.document import parse_document
 from actorline.ledger import outside_places
-from actorline.ledger.ledger import Ledger, NewJob, connect
+from actorline.ledger.ledger import Ledger, NewJob
 from actorline.ledger.outside_places import NoPlaceError, OutsidePlaces, PlaceTakenError
+from actorline.ledger.store import connect
 
 QUICK = {"poll_interval_secs": 1}
 

@@ -76,7 +76,7 @@ def test_start_that_never_arrived_is_sent_again_only_after_the_settle_time(line,
 def test_start_without_room_waits_and_starts_later(line, orders, name):
     result = orders[name].get(timeout=40)
     assert_one_run_with_every_row(line, result, f"demo/{name}")
-    (waited,) = [entry for entry in line.ledger.timeline(f"start-{name}") if entry.event == "waiting"]
+    (waited,) = [entry for entry in line.ledger.timeline.entries(f"start-{name}") if entry.event == "waiting"]
     assert waited.data["code"] == "capacity"
     first, second = line.emulator.starts(f"demo/{name}")
     if name == "rate-429":  # room may come at any time, a rate doesn't

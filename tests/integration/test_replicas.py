@@ -9,7 +9,8 @@ from terminal import running_valkey
 from actorline.errors import Unavailable
 from actorline.jobs.document import parse_document
 from actorline.ledger.durability import NotDurableError
-from actorline.ledger.ledger import Ledger, NewJob, connect
+from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.store import connect
 
 
 def register(ledger: Ledger, key: str) -> None:

@@ -24,7 +24,7 @@ def test_job_whose_worker_dies_near_the_end_fetches_only_what_is_missing(own_lin
         wait_for(lambda: (job := line.ledger.load("resumed")) and job.pages >= 17, what="most of the pages")
         workers[1].kill()
         workers[1].wait()
-        pages = line.ledger.pages("resumed", 1).values()
+        pages = line.ledger.pages.all("resumed", 1).values()
         stored = {page.offset for page in pages if isinstance(page, Receipt) and page.scanned}
         workers.append(start_worker("fetch", line))
         result = order.get(timeout=60)

@@ -30,7 +30,7 @@ def test_delivery_answers_a_later_order_like_it_without_a_run(line, deliver):
     assert [second[name] for name in OF_THE_DELIVERY] == [first[name] for name in OF_THE_DELIVERY]
     assert (second["key"], second["cost_usd"], second["items"]) == ("reused-2", 0, 7)
     assert runs_paid(line, actor) == 1
-    (end,) = [entry for entry in line.ledger.timeline("reused-2") if entry.event == "ended"]
+    (end,) = [entry for entry in line.ledger.timeline.entries("reused-2") if entry.event == "ended"]
     assert end.data["reused"] == "reused-1"
     third = deliver("reused-3", **like, reuse_secs=3600)  # of the first one, which the second only names
     assert (third["run_id"], runs_paid(line, actor)) == (first["run_id"], 1)

@@ -13,7 +13,7 @@ def order(line):
         actor = line.emulator.actor("revoked", items=600, duration_secs=60)
         pending = line.submit({"key": key, "actor": actor, "poll_interval_secs": 2})
         wait_for(lambda: "run-status" in line.events(key), what="the first poll")
-        wait_for(lambda: pending.id in line.ledger.callers(key), what="the caller's being known")
+        wait_for(lambda: pending.id in line.ledger.callers.of(key), what="the caller's being known")
         return pending
 
     return place

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from real_parts import TOKEN, Line, delivery_of, make_line, running_workers, wait_for
 
-from actorline.ledger.ledger import connect
+from actorline.ledger.store import connect
 
 CANARY = "apify_api_CanaryInTheInput"
 SECRET = "canary-in-a-setting"

@@ -17,7 +17,7 @@ def test_doors_answer_while_all_polls_and_aborts_hang(own_line, faults):
             line.submit(document, ignore_result=True)
         wait_for(lambda: all(line.state(key) == "RUNNING" for key in keys), what="runs that go on")
         for n in range(3):
-            line.ledger.add_stray(f"stray{n}", keys[0])
+            line.ledger.runs.add_stray(f"stray{n}", keys[0])
         faults({"action": "delay", "secs": 8, "times": 10_000, "path_regex": "/v2/actor-runs/"})
         began, longest = time.monotonic(), 0.0
         while time.monotonic() < began + 8:

@@ -63,9 +63,9 @@ def test_stray_of_a_forgotten_job_is_looked_for_in_every_account(line, platform,
     monkeypatch.setattr(aborting, "slots", lambda: Slots(total=2, each=1))
     actor = line.emulator.actor("stray-forgotten", items=1, duration_secs=60)
     run = line.emulator.post(f"/v2/actors/{actor.replace('/', '~')}/runs")["data"]
-    line.ledger.add_stray(run["id"], "forgotten")
-    line.ledger.add_stray("never-was", "forgotten")
+    line.ledger.runs.add_stray(run["id"], "forgotten")
+    line.ledger.runs.add_stray("never-was", "forgotten")
     aborting.abort_stray(run["id"])
     assert line.emulator.run(run["id"])["status"] in {"ABORTING", "ABORTED"}
     aborting.abort_stray("never-was")
-    assert "never-was" in line.ledger.strays()  # one of the accounts could not be asked
+    assert "never-was" in line.ledger.runs.strays()  # one of the accounts could not be asked

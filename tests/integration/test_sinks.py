@@ -144,7 +144,7 @@ def test_verify_finds_a_whole_delivery_whole(store, cloud, delivered, target):
 def test_no_key_of_the_store_is_in_what_workers_and_redis_keep(store, cloud, delivered):
     logs = b"".join(path.read_bytes() for path in cloud.home.glob("*.log"))
     kept = json.dumps([cloud.ledger.redis.hgetall(cloud.ledger.name("job", "to-s3")),
-                       [entry.data for entry in cloud.ledger.timeline("to-s3")]])  # fmt: skip
+                       [entry.data for entry in cloud.ledger.timeline.entries("to-s3")]])  # fmt: skip
     assert b"hidden-in-the-environment" not in logs
     assert "hidden-in-the-environment" not in kept
 
@@ -394,7 +394,7 @@ def test_rows_of_an_earlier_job_with_the_same_key_are_set_aside_not_taken_for_th
         actor = at.emulator.actor(f"{key}-{seed}", items=300, duration_secs=0, seed=seed)
         datasets.append(at.submit({"actor": actor, **QUICK}).get(timeout=40)["dataset_id"])
     at.submit({"key": key, "dataset_id": datasets[0]}).get(timeout=40)
-    at.ledger.forget(at.ledger.load(key))
+    at.ledger.retention.forget(at.ledger.load(key))
     result = at.submit({"key": key, "dataset_id": datasets[1]}).get(timeout=40)
     assert (result["state"], result["items"]) == ("DELIVERED", 300)
     assert actorline(at, "items", key).out.encode() == at.emulator.item_lines(datasets[1])

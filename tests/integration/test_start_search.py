@@ -13,7 +13,8 @@ from actorline.jobs.document import parse_document
 from actorline.jobs.job import Intent
 from actorline.jobs.states import State
 from actorline.ledger.continuity import last_gap
-from actorline.ledger.ledger import Ledger, NewJob, connect
+from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.store import connect
 from actorline.orders.cancel import cancel_job
 from actorline.platform.errors import PlatformError
 from actorline.platform.marker import make_marker
@@ -47,7 +48,7 @@ def lists(emulator) -> int:
 
 
 def is_due(ledger: Ledger, key: str) -> bool:
-    return key in ledger.due(10)
+    return key in ledger.agenda.due(10)
 
 
 def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter, emulator, faults, monkeypatch):
@@ -58,7 +59,7 @@ def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter
     marker = make_marker(INSTALLATION, "unclear", 1)
     intent = Intent(attempt=1, marker=marker, at=ledger.now() - 100)
     ledger.change("unclear", epoch=1, to=State.STARTING, care_s=0, fields={"intent": intent})
-    ledger.note_marker("default", came_back=True)
+    ledger.runs.note_marker("default", came_back=True)
     searching = threading.Thread(target=starter.advance, args=("unclear", 1))
     searching.start()
     wait_for(lambda: not is_due(ledger, "unclear"), what="the search to hold off its watch")

@@ -13,8 +13,9 @@ from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, Event, State
-from actorline.ledger.ledger import Ledger, NewJob, connect
+from actorline.ledger.ledger import Ledger, NewJob
 from actorline.ledger.pause import pause
+from actorline.ledger.store import connect
 from actorline.ledger.tally import note_lengths, note_sweep, read_tally
 from actorline.orders.retry import retry_job
 from actorline.stages.ending import end_job
@@ -75,14 +76,14 @@ def test_a_job_is_tallied_from_its_order_to_its_end(ledger):
     order(ledger)
     order(ledger)
     assert counts(ledger) == {"queued": 1}
-    ledger.record_run("k", 1, 1, "r1", states={State.QUEUED}, care_s=5, found=False)
+    ledger.runs.record("k", 1, 1, "r1", states={State.QUEUED}, care_s=5, found=False)
     ledger.change("k", epoch=1, to=State.COLLECTING)
-    ledger.record_receipt("k", 1, receipt(0), care_s=5)
-    ledger.record_receipt("k", 1, receipt(1, offset=10), care_s=5)
+    ledger.pages.record("k", 1, receipt(0), care_s=5)
+    ledger.pages.record("k", 1, receipt(1, offset=10), care_s=5)
     end_job(ledger, loaded(ledger), Event.DELIVER, None)
     expected = {"queued": 1, "runs:started": 1, "items": 18, "bytes": 140, "pages": 2, "ended:DELIVERED:none": 1}
     assert counts(ledger) == expected
-    ledger.forget(loaded(ledger))
+    ledger.retention.forget(loaded(ledger))
     assert counts(ledger) == expected
     assert sum(read_tally(ledger).jobs.values()) == 0
 
@@ -95,9 +96,9 @@ def test_what_is_repeated_for_a_lost_reply_is_tallied_once(ledger, monkeypatch):
     for _ in range(2):
         ledger.change("k", epoch=1, to=State.WAITING, fields={"waiting_for": Code.CAPACITY})
     for _ in range(2):
-        ledger.record_run("k", 1, 1, "r1", states={State.WAITING}, care_s=5, found=True)
+        ledger.runs.record("k", 1, 1, "r1", states={State.WAITING}, care_s=5, found=True)
     for _ in range(2):
-        ledger.record_receipt("k", 1, receipt(), care_s=5)
+        ledger.pages.record("k", 1, receipt(), care_s=5)
     job = loaded(ledger)
     for _ in range(2):
         end_job(ledger, job, Event.FAIL, FAILURE, fields={"cost_usd": 0.25})
@@ -158,7 +159,7 @@ def test_the_cost_of_all_attempts_is_the_jobs_own(ledger):
     set_fields(ledger, cost_usd=0.1)
     set_fields(ledger, cost_usd=0.3)
     set_fields(ledger, "other", cost_usd=1.5)
-    ledger.record_run("k", 1, 1, "r1", states={State.QUEUED}, care_s=5, found=False)
+    ledger.runs.record("k", 1, 1, "r1", states={State.QUEUED}, care_s=5, found=False)
     fail(ledger)
     retry_job(ledger, "k")
     assert (loaded(ledger).attempt, loaded(ledger).total_cost_usd) == (2, 0.3)
@@ -198,20 +199,20 @@ def test_going_on_waiting_for_the_same_is_one_wait(ledger):
 def test_a_run_that_two_jobs_know_is_one_run(ledger):
     for key in ("k", "other"):
         order(ledger, key)
-        ledger.record_run(key, 1, 1, "r1", states={State.QUEUED}, care_s=5, found=True)
+        ledger.runs.record(key, 1, 1, "r1", states={State.QUEUED}, care_s=5, found=True)
     assert counts(ledger, "queued") == {"runs:found": 1}
 
 
 def test_a_run_that_two_jobs_collect_costs_once(ledger):
     for key, cost in (("k", 0.25), ("other", 0.25)):
         order(ledger, key)
-        ledger.record_run(key, 1, 1, "r1", states={State.QUEUED}, care_s=5, found=True)
+        ledger.runs.record(key, 1, 1, "r1", states={State.QUEUED}, care_s=5, found=True)
         ledger.change(key, epoch=1, fields={"cost_usd": cost})
         fail(ledger, key)
         set_fields(ledger, key, cost_usd=cost + 0.01)  # as it is when it has settled
     assert cost_usd(ledger) == (0.26, 0.26)
     set_fields(ledger, "other", **next_attempt(loaded(ledger, "other")))
-    ledger.record_run("other", 2, 1, "r2", states=set(State), care_s=5, found=False)
+    ledger.runs.record("other", 2, 1, "r2", states=set(State), care_s=5, found=False)
     set_fields(ledger, "other", cost_usd=0.5)
     assert loaded(ledger, "other").total_cost_usd == 0.76
     assert cost_usd(ledger) == (0.76, 0.76)
@@ -222,13 +223,13 @@ def test_a_page_that_fails_is_counted_until_it_is_stored(ledger):
     causes = ["the disk is full", "the disk is full", "line 17 is cut", "line 4 is cut"]
     with structlog.testing.capture_logs() as logged:
         for page_no, why in enumerate(causes):
-            ledger.note_failed_page("k", 1, page_no, why)
-            ledger.note_failed_page("k", 1, page_no, why)
+            ledger.pages.note_failed("k", 1, page_no, why)
+            ledger.pages.note_failed("k", 1, page_no, why)
     assert [line["message"] for line in logged] == ["the disk is full", "line 17 is cut"]
     assert (loaded(ledger).failing_pages, loaded(ledger).page_error) == (4, "line 4 is cut")
-    ledger.record_receipt("k", 1, receipt(0), care_s=5)
-    ledger.record_receipt("k", 1, receipt(0), care_s=5)
-    ledger.record_receipt("k", 1, receipt(1, items=0, scanned=0, code=Code.SINK_FAILED, error="full"), care_s=5)
+    ledger.pages.record("k", 1, receipt(0), care_s=5)
+    ledger.pages.record("k", 1, receipt(0), care_s=5)
+    ledger.pages.record("k", 1, receipt(1, items=0, scanned=0, code=Code.SINK_FAILED, error="full"), care_s=5)
     assert loaded(ledger).failing_pages == 3
 
 
@@ -237,7 +238,7 @@ def test_what_is_overdue_stray_parked_and_paused_is_seen(ledger):
         order(ledger, key)
     assert read_tally(ledger).overdue_s == 0
     ledger.redis.zincrby(ledger.name("due"), -110, "other")
-    ledger.add_stray("r1", "k")
+    ledger.runs.add_stray("r1", "k")
     ledger.redis.hset(ledger.name("parked"), "k", "{}")
     pause(ledger)
     pause(ledger, "second")

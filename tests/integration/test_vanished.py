@@ -10,7 +10,8 @@ from real_parts import TOKEN
 from actorline.jobs.document import parse_document
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Wait
-from actorline.ledger.ledger import Ledger, NewJob, connect
+from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.store import connect
 from actorline.platform.marker import make_marker
 from actorline.settings import load_settings
 from actorline.stages.watch.poll_run import MISSING_SECS, Poller
@@ -87,9 +88,9 @@ def test_sweep_leaves_a_run_alone_that_another_live_job_collects(ledger, platfor
     actor = emulator.actor("taken-over", items=1, duration_secs=600)
     run_id = start_run(emulator, actor, make_marker("al-vanished", "first", 1))
     add_job(ledger, "first", run_id, State.FAILED, run_status="RUNNING")
-    ledger.name_marker("first")
+    ledger.runs.name_marker("first")
     assert [orphan.run.id for orphan in find_orphans(ledger, platform, "al-vanished", "default")] == [run_id]
-    ledger.forget_stray(run_id)
+    ledger.runs.forget_stray(run_id)
     add_job(ledger, "second", run_id)
     assert list(find_orphans(ledger, platform, "al-vanished", "default")) == []
-    assert not ledger.strays()
+    assert not ledger.runs.strays()

@@ -4,7 +4,7 @@ import pytest
 from kombu.utils.url import parse_url, url_to_parts
 
 from actorline.isolated_celery import IsolatedCelery
-from actorline.ledger.ledger import connect
+from actorline.ledger.store import connect
 from actorline.redis_address import (
     checked_address,
     masked_address,

@@ -8,7 +8,7 @@ from typing import Any
 
 from actorline.cli.terminal.output import out
 from actorline.cli.terminal.times import CLOCK, DAY, local_time
-from actorline.ledger.ledger import TimelineEntry
+from actorline.ledger.timeline import TimelineEntry
 
 
 def print_timeline(entries: list[TimelineEntry]) -> None:

@@ -16,7 +16,7 @@ from actorline.errors import Code, Refused
 from actorline.gateway.context import MayRead, Visit
 from actorline.gateway.openapi import JobKey, Responses, problems
 from actorline.jobs.job import Job, JobResult
-from actorline.ledger.ledger import TimelineEntry
+from actorline.ledger.timeline import TimelineEntry
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -78,7 +78,7 @@ async def _told(visit: Visit, key: str, after: str) -> AsyncIterator[dict[str, A
 
 def _look(visit: Visit, key: str, after: str) -> tuple[Job, list[TimelineEntry]]:
     """The job, and then what its timeline holds behind `after`: of a job that has ended that is all."""
-    return visit.find_job(key), visit.context.ledger.timeline_after(key, after)
+    return visit.find_job(key), visit.context.ledger.timeline.after(key, after)
 
 
 def _event(entry: TimelineEntry) -> dict[str, Any]:

@@ -170,7 +170,7 @@ async def _waited(request: Request, key: str, visit: Visit, wait: float) -> Job:
 
 def _look(visit: Visit, key: str) -> tuple[Job, str]:
     """The job, and the id of the latest entry of its timeline, which is not newer."""
-    latest = visit.context.ledger.latest_entry(key)
+    latest = visit.context.ledger.timeline.latest_id(key)
     return visit.find_job(key), latest
 
 

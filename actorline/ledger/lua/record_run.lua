@@ -11,6 +11,7 @@
 -- ARGV  1 key  2 attempt  3 run id  4 prefix of the state:{s} zsets  5 states that wait for a run, comma-separated
 --       6 seconds until care  7 timeline entries kept  8 event data (JSON)  9 "1" if the run was found, not started
 --       10 epoch of the execution; if the job has another one by now, or isn't wanted any more, it is due at once
+--       11 state of a job whose run is known
 -- Returns {"won" | "stray", epoch}
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
@@ -39,9 +40,9 @@ local score = redis.call('ZSCORE', ARGV[4] .. state, ARGV[1]) or time
 local account = redis.call('HGET', KEYS[1], 'account')
 for _, of in ipairs({'', account and ':' .. account:lower()}) do
   redis.call('ZREM', ARGV[4] .. state .. of, ARGV[1])
-  redis.call('ZADD', ARGV[4] .. 'RUNNING' .. of, score, ARGV[1])
+  redis.call('ZADD', ARGV[4] .. ARGV[11] .. of, score, ARGV[1])
 end
-redis.call('HSET', KEYS[1], 'state', 'RUNNING', 'run_id', ARGV[3], 'run_status', 'READY', 'started_at', time,
+redis.call('HSET', KEYS[1], 'state', ARGV[11], 'run_id', ARGV[3], 'run_status', 'READY', 'started_at', time,
   'adopted', ARGV[9], 'intent', '', 'failures', 0, 'sent_at', time)
 if epoch ~= ARGV[10] or (wanted and wanted ~= '') then
   redis.call('HSET', KEYS[1], 'resume', 1)

@@ -200,7 +200,9 @@ class Deliverer:
         asked = list(record_keys)
         withheld = withheld_records(asked, job.order, given)
         if withheld:
-            self.ledger.tell(job.key, "records-withheld", records=withheld, message="An input may hold a secret.")
+            self.ledger.timeline.add(
+                job.key, "records-withheld", records=withheld, message="An input may hold a secret."
+            )
         return [key for key in asked if key not in withheld]
 
     def _manifest(

@@ -98,7 +98,7 @@ class Planner:
 
     def _windows(self, job: Job, dataset_id: str) -> list[tuple[Window, int]]:
         collect = job.order.collect
-        known = self.ledger.pages(job.key, job.attempt)
+        known = self.ledger.pages.all(job.key, job.attempt)
         is_settled = self.ledger.now() >= settled_at(job, self.settings)
         if needs_settled_counters(job) and not is_settled:
             return []
@@ -135,13 +135,13 @@ class Planner:
         wanted = (total if stop is None else min(total, stop)) - start
         if pages and wanted > WHOLE_ITEMS_MAX:
             unfit = _bad(pages[0][0], Code.FORMAT_FAILED, too_large(job))
-            self.ledger.record_receipt(job.key, job.attempt, unfit, care_s=self.settings.lost_message_secs)
+            self.ledger.pages.record(job.key, job.attempt, unfit, care_s=self.settings.lost_message_secs)
             return []
         return pages
 
     def _fix(self, job: Job, known: dict[int, Window | Receipt], windows: Sequence[Window]) -> None:
         for window in windows:
-            known[window.page_no] = self.ledger.fix_window(job.key, job.attempt, window)
+            known[window.page_no] = self.ledger.pages.fix(job.key, job.attempt, window)
 
 
 def stop_of(job: Job) -> int | None:
@@ -200,7 +200,7 @@ class PageFetcher:
 
         Raises only what keeps the ledger from taking a receipt, and GivenBackError.
         """
-        known = self.ledger.page(key, attempt, window.page_no)
+        known = self.ledger.pages.get(key, attempt, window.page_no)
         if isinstance(known, Receipt) and known.is_good and known.scanned:
             return known
         job = self.ledger.load(key)
@@ -216,13 +216,13 @@ class PageFetcher:
         except (redis.RedisError, GivenBackError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever the bytes of one page break, the others go on
-            self.ledger.note_failed_page(key, attempt, window.page_no, _cause_of(error))
+            self.ledger.pages.note_failed(key, attempt, window.page_no, _cause_of(error))
             if tries + 1 < PAGE_TRIES and _may_pass(error):
                 return UnreadablePage(_words_of(error))
             receipt = _bad(window, self._code_of(job, error), _words_of(error))
         finally:
             _release(lease)
-        return self.ledger.record_receipt(key, attempt, receipt, care_s=self.settings.lost_message_secs)
+        return self.ledger.pages.record(key, attempt, receipt, care_s=self.settings.lost_message_secs)
 
     def _code_of(self, job: Job, error: Exception) -> Code:
         """Why a page isn't stored. That it isn't found says nothing of the dataset, which is asked for itself."""
@@ -253,7 +253,7 @@ class PageFetcher:
             message = "the lease on this page was lost"
             raise UnreadablePage(message) from None
         if state == State.COLLECTING:
-            self.ledger.postpone(key, self.settings.lost_message_secs)
+            self.ledger.agenda.postpone(key, self.settings.lost_message_secs)
 
     def _read(self, job: Job, window: Window, expected: int, execution: str, lease: "redis.lock.Lock") -> Receipt:
         """The page, or what lies behind the one window of a format that can't be cut."""

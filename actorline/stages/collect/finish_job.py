@@ -44,7 +44,7 @@ class Finisher:
         job = self.ledger.load(key)
         if job is None or job.epoch != epoch or job.state is not State.COLLECTING:
             return Stop()
-        pages = self.ledger.pages(key, job.attempt)
+        pages = self.ledger.pages.all(key, job.attempt)
         if job.wanted:
             reason = stop_reason(job, job.wanted)
             self.ledger.change(

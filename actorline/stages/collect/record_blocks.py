@@ -44,7 +44,7 @@ class StoreKeeper:
 
         Raises PlatformError if the keys can't be listed, SinkError, and what `keep_alive` raises.
         """
-        known = self.ledger.record_blocks(self.job.key, self.job.attempt)
+        known = self.ledger.pages.record_blocks(self.job.key, self.job.attempt)
         page = None if known else self._page(None)
         if page and not page.is_truncated:
             return Records.of(*self._store(page))
@@ -78,7 +78,7 @@ class StoreKeeper:
             retries=self.job.retries,
             is_last=not page.is_truncated,
         )
-        self.ledger.keep_record_block(self.job.key, self.job.attempt, no, block)
+        self.ledger.pages.keep_record_block(self.job.key, self.job.attempt, no, block)
         return block
 
     def _write_index(self, no: int, records: Sequence[StoredRecord]) -> RecordIndex:

@@ -90,7 +90,7 @@ class Starter:
             return Stop()
         wanted = job.stop_wish_at(self.ledger.now())
         # from an intent on nothing is refused any more: a run may be billing, and is looked for first
-        may_be_running = job.intent is not None or bool(self.ledger.runs(key, job.attempt))
+        may_be_running = job.intent is not None or bool(self.ledger.runs.of(key, job.attempt))
         try:
             if not may_be_running and (step := self._before_start(job, wanted)):
                 return step
@@ -108,7 +108,7 @@ class Starter:
         job = self.ledger.load(key)
         if job is None or job.epoch != epoch or job.state not in START_STATES:
             return Stop()
-        if job.intent or self.ledger.runs(key, job.attempt):
+        if job.intent or self.ledger.runs.of(key, job.attempt):
             return self._look_again(job, PUT_OFF_SECS)
         wanted = job.stop_wish_at(self.ledger.now())
         if step := self._before_start(job, wanted):
@@ -239,7 +239,7 @@ class Starter:
         if not lease.acquire():
             return self._while_held(job)
         try:
-            known = self.ledger.runs(job.key, job.attempt)
+            known = self.ledger.runs.of(job.key, job.attempt)
             if known:
                 return self._keep(job, known[0], found=True)
             if job.intent:
@@ -281,7 +281,7 @@ class Starter:
 
     def _fetched(self, job: Job) -> RunInput | None:
         """The input that lies elsewhere, read before the span begins in which the start is sent: it may take longer."""
-        if job.order.input_url is None or job.intent or self.ledger.runs(job.key, job.attempt):
+        if job.order.input_url is None or job.intent or self.ledger.runs.of(job.key, job.attempt):
             return None
         places = OutsidePlaces.of(self.ledger, self.settings, self.wake)
         with places.held(job, job.order.input_url, secrets.token_hex(8)) as place:
@@ -383,8 +383,8 @@ class Starter:
     def _announce(self, job: Job, lease: Lock, gap: Gap, input_sha256: str | None) -> Intent:
         """The intent, on disk: from here on a run may exist. Raises LockError, NotDurableError, LostJobError."""
         lease.reacquire()
-        self.ledger.name_marker(job.key)
-        self.ledger.plan_sweep(job.order.account)
+        self.ledger.runs.name_marker(job.key)
+        self.ledger.agenda.plan_sweep(job.order.account)
         marker = make_marker(self.installation, job.key, job.attempt)
         intent = Intent(attempt=job.attempt, marker=marker, at=self.ledger.now(), input_sha256=input_sha256)
         moved = self.ledger.move(
@@ -409,7 +409,7 @@ class Starter:
         """Write the run id until it is written: it is the only handle on something that costs money."""
         while True:
             try:
-                won = self.ledger.record_run(
+                won = self.ledger.runs.record(
                     job.key,
                     job.attempt,
                     job.epoch,
@@ -469,7 +469,7 @@ class Starter:
 
     def _search(self, job: Job, intent: Intent, wanted: str | None, lease: Lock) -> Step:
         """Look for the run of an intent whose outcome nobody knows."""
-        self.ledger.plan_second_look(job.key, job.attempt)
+        self.ledger.agenda.plan_second_search(job.key, job.attempt)
         suspects = self._searcher.last_suspects(job, intent)
         if suspects is not None:
             return self._not_found(job, suspects, wanted)
@@ -541,7 +541,7 @@ def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
     job = ledger.load(key)
     if job is None or job.epoch != epoch or job.state not in START_STATES:
         return Stop()
-    may_be_running = job.intent is not None or bool(ledger.runs(key, job.attempt))
+    may_be_running = job.intent is not None or bool(ledger.runs.of(key, job.attempt))
     if may_be_running:
         ledger.change(
             key, epoch=epoch, care_s=HOLD_SECS[-1], tell="start-unclear", data={"message": reason.message},

@@ -28,7 +28,7 @@ def may_be_ours(
     return [
         run
         for run in runs
-        if ledger.key_of_run(run.id) in {None, job.key} and target.fits(run) and _has_input(platform, run, is_ours)
+        if ledger.runs.key_of(run.id) in {None, job.key} and target.fits(run) and _has_input(platform, run, is_ours)
     ]
 
 

@@ -56,7 +56,7 @@ class SyncFlow:
 
     def _own_run(self, job: Job, marker: str) -> str:
         """The run that has just ended: the ledger knows it by now, or the platform's list does."""
-        known = self.ledger.runs(job.key, job.attempt)
+        known = self.ledger.runs.of(job.key, job.attempt)
         if known:
             return known[0]
         try:
@@ -70,12 +70,12 @@ class SyncFlow:
 
     def _keep_page(self, job: Job, run_id: str, page: ItemsPage, execution: str) -> None:
         """Store the items as the first page; what goes wrong with them is fetched again like any page."""
-        self.ledger.record_run(
+        self.ledger.runs.record(
             job.key, job.attempt, job.epoch, run_id,
             states=sources(Event.RUN_KNOWN), care_s=self.settings.lost_message_secs, found=False,
         )  # fmt: skip
         window = first_window(job)
-        if self.ledger.fix_window(job.key, job.attempt, window) != window:
+        if self.ledger.pages.fix(job.key, job.attempt, window) != window:
             return
         fetcher = PageFetcher(self.ledger, self.platform, self.settings, first=page)
         try:

@@ -61,7 +61,7 @@ class Poller:
         run = abort_run(self.platform, run_id) if job.state is State.ABORTING else get_run(self.platform, run_id)
         if job.run_status == "READY" and job.order.starts_run:  # as a start leaves it: the first look, or an early one
             came_back = f"/{digest_of(job.key)}.{job.attempt})" in (run.meta.user_agent or "")
-            self.ledger.note_marker(job.order.account, came_back=came_back)
+            self.ledger.runs.note_marker(job.order.account, came_back=came_back)
         return self._ended(job, run) if run.is_terminal else self._goes_on(job, run)
 
     def _abort(self, job: Job, run_id: str, wanted: str) -> Step:
@@ -154,7 +154,7 @@ class Poller:
         if has_come(job, run):  # one that hasn't stays known: the sweep aborts the run if it comes after all
             facts |= _GOES_ON
         seen = job.model_copy(update={**facts, "run_status": run.status})
-        self.ledger.tell(job.key, "run-ended", run_status=run.status, cost_usd=run.usage_total_usd)
+        self.ledger.timeline.add(job.key, "run-ended", run_status=run.status, cost_usd=run.usage_total_usd)
         if not rows_wanted:
             event, reason = judge_end(seen, failure=None)
             return end_job(
@@ -185,7 +185,7 @@ class Poller:
             return None
         lines = read_log_end(self.platform, run.id, self.settings)
         if lines:
-            self.ledger.tell(job.key, "run-log", lines=lines)
+            self.ledger.timeline.add(job.key, "run-log", lines=lines)
         return shortened(lines)
 
     def _vanished(self, job: Job, error: platform_errors.PlatformError) -> Step:

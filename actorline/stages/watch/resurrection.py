@@ -75,7 +75,7 @@ class Resurrector:
         now = self.ledger.load(job.key)
         if now is None or (now.resurrection, now.resurrects) != (job.resurrection, job.resurrects):
             raise LostJobError  # an execution that held the lease before has asked for it
-        self.ledger.plan_second_look(job.key, job.attempt)
+        self.ledger.agenda.plan_second_search(job.key, job.attempt)
         intent = Resurrection(
             expected=(run.stats.resurrect_count or 0) + 1,
             at=self.ledger.now(),

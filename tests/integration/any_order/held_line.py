@@ -108,13 +108,11 @@ class ClockedLedger(Ledger):
 
     def __init__(self, clock: Clock, client: Any, namespace: str) -> None:
         super().__init__(client, namespace)
-        self._clock = clock
-        self._scripts = {
-            name: client.register_script(clock.in_lua(script.script)) for name, script in self._scripts.items()
+        store: Any = self._store
+        store.now = clock.now
+        store.scripts = {
+            name: client.register_script(clock.in_lua(script.script)) for name, script in store.scripts.items()
         }
-
-    def now(self) -> float:
-        return self._clock.now()
 
 
 class _HeldBackend(RedisBackend):

@@ -108,7 +108,7 @@ class Promises:
             )
 
     def _check_counters(self, job: Job) -> None:
-        pages = self.line.ledger.pages(job.key, job.attempt).values()
+        pages = self.line.ledger.pages.all(job.key, job.attempt).values()
         receipts = [page for page in pages if isinstance(page, Receipt) and page.scanned]
         counted = (job.items, job.scanned, job.bytes, job.pages)
         assert counted == (
@@ -121,7 +121,7 @@ class Promises:
     def _check_tally(self) -> None:
         """Each thing is tallied once, however often its message came, and its script was repeated."""
         jobs, tally = list(self.jobs()), read_tally(self.line.ledger)
-        told = [entry.event for job in jobs for entry in self.line.ledger.timeline(job.key)]
+        told = [entry.event for job in jobs for entry in self.line.ledger.timeline.entries(job.key)]
         runs = self.line.raw.hlen(self.line.ledger.name("run_keys"))
         assert tally.count("queued") == len(jobs)
         assert sum(tally.counted("ended").values()) == told.count("ended")
@@ -166,7 +166,7 @@ class Promises:
             not self.line.bag
             and all(job.is_terminal for job in self.jobs())
             and all(run.is_terminal(now) for run in runs)
-            and not self.line.ledger.strays()
+            and not self.line.ledger.runs.strays()
             and not self.line.raw.keys(self.line.ledger.name("callers", "*"))
         )
 
@@ -174,10 +174,10 @@ class Promises:
         now = self.line.clock.now()
         going = [run.id for runs in self.line.platform.paid().values() for run in runs if not run.is_terminal(now)]
         assert not going, f"{going} are billing, and nobody aborts them"
-        assert not self.line.ledger.strays()
+        assert not self.line.ledger.runs.strays()
 
     def _check_answered(self) -> None:
-        for task_id in filter(self.line.ledger.key_of_task, self.line.callers):
+        for task_id in filter(self.line.ledger.callers.key_of, self.line.callers):
             status = self.line.app.backend.get_state(task_id)
             assert status in states.READY_STATES, f"a caller waits for ever in {status}"
 
@@ -212,7 +212,7 @@ class Promises:
         return filter(None, map(self.line.ledger.load, self.keys))
 
     def story(self, job: Job) -> list[Any]:
-        return [(entry.event, entry.data) for entry in self.line.ledger.timeline(job.key)][-8:]
+        return [(entry.event, entry.data) for entry in self.line.ledger.timeline.entries(job.key)][-8:]
 
 
 def check_move(key: str, before: Seen, now: Seen) -> None:

@@ -15,6 +15,7 @@ DOCS = Path(__file__).parents[3] / "docs"
     [
         ("make_schema.py", "schema_text", "job-document.schema.json"),
         ("make_settings.py", "settings_text", "settings.md"),
+        ("make_redis.py", "redis_text", "redis.md"),
     ],
 )
 def test_what_is_published_is_what_the_code_says(maker, function, made):

@@ -10,7 +10,7 @@ from actorline.cli.terminal.times import short_time
 from actorline.errors import Code, Reason
 from actorline.jobs.job import JobResult
 from actorline.jobs.states import State
-from actorline.ledger.ledger import TimelineEntry
+from actorline.ledger.timeline import TimelineEntry
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from actorline.cli.terminal.timeline import print_timeline
 from actorline.cli.terminal.times import short_time
-from actorline.ledger.ledger import TimelineEntry
+from actorline.ledger.timeline import TimelineEntry
 
 
 @pytest.fixture(params=["UTC", "Asia/Tokyo"], autouse=True)

@@ -12,7 +12,7 @@ from actorline.cli.terminal.visible import broken_between_words, visible
 from actorline.errors import Code, Reason
 from actorline.jobs.job import JobResult
 from actorline.jobs.states import State
-from actorline.ledger.ledger import TimelineEntry
+from actorline.ledger.timeline import TimelineEntry
 
 NASTY = "\x1b]0;pwned\x07 \x9b31m \x1b[2J \u202egnp.exe \x7f \r [bold]x[/bold]"
 SHOWN = "\\x1b]0;pwned\\x07 \\x9b31m \\x1b[2J \\u202egnp.exe \\x7f \\x0d [bold]x[/bold]"

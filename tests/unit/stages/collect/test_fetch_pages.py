@@ -33,9 +33,10 @@ class LedgerOfOnePage:
     def __init__(self, job: Any, **fields: Any) -> None:
         self.job, self.redis, self.due = job, self, []
         self.failed: list[tuple[int, str]] = []
+        self.pages = self.agenda = self
         self.fields = {"wanted": None, "state": "COLLECTING", **fields}
 
-    def page(self, *_: Any) -> Window:
+    def get(self, *_: Any) -> Window:
         return WINDOW
 
     def load(self, *_: Any) -> Any:
@@ -44,10 +45,10 @@ class LedgerOfOnePage:
     def lease(self, *_: Any, seconds: float) -> Lease:  # noqa: ARG002
         return Lease()
 
-    def record_receipt(self, _key: str, _attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:  # noqa: ARG002
+    def record(self, _key: str, _attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:  # noqa: ARG002
         return receipt
 
-    def note_failed_page(self, _key: str, _attempt: int, page_no: int, why: str) -> None:
+    def note_failed(self, _key: str, _attempt: int, page_no: int, why: str) -> None:
         self.failed.append((page_no, why))
 
     def name(self, *parts: str) -> str:
@@ -128,4 +129,4 @@ def test_a_page_on_its_way_is_not_taken_for_lost(make_job, state, renewals):
 
     ledger = LedgerOfOnePage(make_job(state=State.COLLECTING), state=state)
     PageFetcher(cast("Any", ledger), cast("Any", None), Settings())._hold_on(cast("Any", Held()), "k")
-    assert len(ledger.due) == renewals
+    assert len(ledger.agenda.due) == renewals

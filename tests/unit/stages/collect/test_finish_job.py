@@ -16,15 +16,16 @@ class LedgerOfOneJob:
     """A job that collects. `changed`: the fields of each change."""
 
     def __init__(self, job: Job, now: float, pages: Pages | None = None) -> None:
-        self.job, self._now, self._pages = job, now, pages or {}
+        self.job, self._now, self._stored = job, now, pages or {}
+        self.pages = self
         self.cared_for_after: float | None = None
         self.changed: list[Any] = []
 
     def load(self, *_: Any) -> Job:
         return self.job
 
-    def pages(self, *_: Any) -> Pages:
-        return self._pages
+    def all(self, *_: Any) -> Pages:
+        return self._stored
 
     def now(self) -> float:
         return self._now

@@ -1,0 +1,78 @@
+"""What is to be done when: sorted sets of unix seconds by Redis, each member due at its score."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, cast
+
+from actorline.ledger.store import Store
+
+LATER_SEARCH_SECS: Final = 300.0  # a list shows a run within seconds; a request that is under way is cut by then
+TAKEN_MAX: Final = 100
+
+
+class Agenda:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def due(self, limit: int) -> list[str]:
+        """Return the keys of jobs that need care by now, the longest overdue first."""
+        return self._due("due", self._store.now(), limit)
+
+    def postpone(self, key: str, care_s: float) -> None:
+        """Let upkeep look after the job in so many seconds, if it looks after it at all."""
+        self.move("due", [key], self._store.now() + care_s)
+
+    def make_due(self, key: str) -> None:
+        """Let upkeep look after the job now."""
+        self._store.redis.zadd(self._store.name("due"), {key: self._store.now()})
+
+    def plan_deadline(self, key: str, at: float) -> None:
+        """Let the job expire at a time, if that is its deadline then."""
+        self._store.redis.zadd(self._store.name("deadlines"), {key: at})
+
+    def plan_sweep(self, account: str) -> None:
+        """Sweep an account that starts runs for orphans some time after."""
+        later = self._store.now() + LATER_SEARCH_SECS
+        self._store.redis.zadd(self._store.name("sweeps"), {account: later}, nx=True)
+
+    def take_sweeps(self) -> list[str]:
+        """Return the accounts to be swept now; each is due again later."""
+        return self.take("sweeps")
+
+    def plan_second_search(self, key: str, attempt: int) -> None:
+        """Search for an unclear start once more, long after whatever it made must show in the lists."""
+        later = self._store.now() + LATER_SEARCH_SECS
+        self._store.redis.zadd(self._store.name("second_looks"), {f"{attempt}:{key}": later})
+
+    def take_second_searches(self) -> list[tuple[str, int]]:
+        """Return keys and attempts to be searched for now; each is due again later, unless it is forgotten."""
+        pairs = [member.partition(":") for member in self.take("second_looks")]
+        return [(key, int(attempt)) for attempt, _, key in pairs]
+
+    def forget_second_search(self, key: str, attempt: int) -> None:
+        """Forget a search that has come to its end."""
+        self.drop("second_looks", f"{attempt}:{key}")
+
+    def plan(self, kind: str, members: Sequence[str], seconds: float) -> None:
+        """Plan members of a set, and return when they are on Redis's disk. Raises NotDurableError."""
+        if members:
+            self._store.run_on_disk("plan", [self._store.name(kind)], [seconds, *members])
+
+    def take(self, kind: str, again_s: float = LATER_SEARCH_SECS) -> list[str]:
+        """Return members of a set that are due by now; each is due again later."""
+        now = self._store.now()
+        due = self._due(kind, now, TAKEN_MAX)
+        self.move(kind, due, now + again_s)
+        return due
+
+    def move(self, kind: str, members: Iterable[str], at: float) -> None:
+        """Let those of the members that are in the set be due at another time."""
+        if times := dict.fromkeys(members, at):
+            self._store.redis.zadd(self._store.name(kind), times, xx=True)
+
+    def drop(self, kind: str, member: str) -> None:
+        """Take a member out of a set."""
+        self._store.redis.zrem(self._store.name(kind), member)
+
+    def _due(self, kind: str, now: float, limit: int) -> list[str]:
+        found = self._store.redis.zrangebyscore(self._store.name(kind), "-inf", now, start=0, num=limit)
+        return cast("list[str]", found)

@@ -1,0 +1,33 @@
+"""The Celery callers that wait for a job's end, and the Celery tasks that serve it."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, cast
+
+from actorline.ledger.store import Store
+
+
+class Callers:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def of(self, key: str) -> dict[str, dict[str, Any]]:
+        """Return task id -> continuation of each caller that isn't known to be answered."""
+        raw = self._store.redis.hgetall(self._store.name("callers", key))
+        return {task_id: json.loads(caller) for task_id, caller in raw.items()}
+
+    def forget(self, key: str, task_id: str) -> None:
+        """Forget a caller that has its answer."""
+        self._store.redis.hdel(self._store.name("callers", key), task_id)
+
+    def name_tasks(self, key: str, task_ids: Iterable[str], *, drop_stale: bool = False) -> None:
+        """Remember which Celery tasks serve the job, so that a revoke of any of them means the job.
+
+        `drop_stale`: the stages named so far are of an epoch that is over, and are forgotten; callers never are.
+        """
+        keys = [self._store.name("ids"), self._store.name("job_ids", key), self._store.name("stage_ids", key)]
+        self._store.run("name_tasks", keys, [key, int(drop_stale), *task_ids])
+
+    def key_of(self, task_id: str) -> str | None:
+        """Return the key of the job that a Celery task serves or waits for."""
+        return cast("str | None", self._store.redis.hget(self._store.name("ids"), task_id))

@@ -1,0 +1,104 @@
+"""Every Redis key of Actorline's own: its type, what it holds and how long it lives. Makes `docs/redis.md`.
+
+Celery's keys, for queues and results, are not among them. All keys begin with the namespace, `actorline` by default.
+"""
+
+from typing import Final, Literal, NamedTuple
+
+RedisType = Literal["hash", "list", "set", "sorted set", "stream", "string"]
+
+JOB: Final = "as long as the job is in the ledger"
+ALWAYS: Final = "always"
+
+
+class RedisKey(NamedTuple):
+    """`pattern`: without the namespace; `holds`: for a hash or set, what each member is."""
+
+    pattern: str
+    type: RedisType
+    holds: str
+    life: str
+
+
+GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
+    "Jobs": (
+        RedisKey("job:{key}", "hash", "the job: fields of `jobs/job.py`, its input, tokens of changes", JOB),
+        RedisKey("events:{key}", "stream", "the job's timeline, the newest 500 entries", JOB),
+        RedisKey("runs:{key}", "hash", "attempt -> every run id ever seen for it (JSON list)", JOB),
+        RedisKey("pages:{key}:{attempt}", "hash", "page number -> its window, then its receipt", JOB),
+        RedisKey("records:{key}:{attempt}", "hash", "number -> receipt of a block of records", JOB),
+        RedisKey("callers:{key}", "hash", "Celery task id -> continuation of a caller", JOB),
+        RedisKey("job_ids:{key}", "set", "the ids of the job in `ids`", JOB),
+        RedisKey("stage_ids:{key}", "set", "those of them that belong to stages", JOB),
+        RedisKey("searched:{key}", "string", "what a search for an unclear start came to", "30 s"),
+        RedisKey("hinted_run:{key}", "string", "the run that a webhook named for the job", "1 day"),
+        RedisKey("progress:{key}", "string", "there while PROGRESS was reported a moment ago", "1 s"),
+        RedisKey("lease:{...}", "string", "who holds a lease: of a start, a page, a sweep", "seconds; renewed"),
+    ),
+    "All jobs": (
+        RedisKey("state:{state}", "sorted set", "key of each job in the state -> queued_at", ALWAYS),
+        RedisKey("state:{state}:{account}", "sorted set", "the same, of one account", ALWAYS),
+        RedisKey("ids", "hash", "Celery task id -> key of the job that it serves or waits for", "as long as its job"),
+        RedisKey("run_keys", "hash", "run id -> key, of every run ever seen", "as long as its job"),
+        RedisKey("markers", "hash", "digest of a marker -> key of the job whose runs bear it", "as long as its job"),
+        RedisKey("strays", "hash", "run id -> key, of runs that no job wants", "until the run's end is confirmed"),
+        RedisKey("like:{likeness}", "string", "key of the latest delivery of jobs that are alike", "the retention"),
+        RedisKey("parked", "hash", "key of each job whose run is watched with others -> what is known of it", ALWAYS),
+        RedisKey("forget_from:{state}", "string", "how many of the oldest jobs forgetting has passed over", ALWAYS),
+    ),
+    "What is due when: members -> unix seconds": (
+        RedisKey("due", "sorted set", "key of each job that upkeep looks after", ALWAYS),
+        RedisKey("deadlines", "sorted set", "key of each job that has a deadline", ALWAYS),
+        RedisKey("stray_due", "sorted set", "run id of each stray", ALWAYS),
+        RedisKey("sweeps", "sorted set", "account whose runs are swept for orphans", ALWAYS),
+        RedisKey("second_looks", "sorted set", "attempt and key of each start to search for again", ALWAYS),
+        RedisKey("fleets", "sorted set", "account whose parked jobs' runs are listed", ALWAYS),
+        RedisKey("lines", "sorted set", "account whose waiting jobs are called", ALWAYS),
+        RedisKey("hook_runs", "sorted set", "hook and run id of each run that a hook hasn't seen to", ALWAYS),
+        RedisKey("upkeep", "string", "there while a worker's timer has sent an upkeep a moment ago", "1 s"),
+    ),
+    "Accounts of the platform": (
+        RedisKey("account_owners", "hash", "alias -> the user that it stands for", ALWAYS),
+        RedisKey("paused", "set", "accounts whose starts are paused, or `*`", ALWAYS),
+        RedisKey("line:{account}", "sorted set", "key of each job that waits for room -> its place", ALWAYS),
+        RedisKey("pace:{account}", "hash", "how many of them are called at a time", "seconds"),
+        RedisKey("marker_seen", "hash", "account -> 1 if our marker came back in a run, 0 if not", ALWAYS),
+        RedisKey("looked_back", "hash", "account -> the gap in the ledger's history that was searched", ALWAYS),
+        RedisKey("look_back:{account}", "hash", "the gap that is being searched, and how far", "until it is searched"),
+        RedisKey("lost_runs:{account}", "hash", "marker -> run ids that the ledger had forgotten", "30 days"),
+        RedisKey("rate:{kind}", "string", "requests a second that the platform named for a resource", "1 h"),
+        RedisKey("hold:{kind}:{id}", "string", "there while the platform asked for a pause", "seconds"),
+        RedisKey("rates:{...}", "string", "requests of this second, kept by `limits`", "seconds"),
+    ),
+    "Services that order": (
+        RedisKey("api_keys", "hash", "name -> API key (JSON; its hash, never the key)", ALWAYS),
+        RedisKey("api_keys_used", "string", "there since the first API key was made", ALWAYS),
+        RedisKey("open:{api key}", "set", "keys of its jobs that haven't ended", ALWAYS),
+        RedisKey("spent:{api key}", "hash", "day -> nano-dollars that its orders may cost", "a day"),
+        RedisKey("orders:{...}", "string", "its orders of this minute, kept by `limits`", "1 minute"),
+        RedisKey("outside_places", "hash", "key of each job that calls a server -> until when", ALWAYS),
+        RedisKey("outside_lanes", "sorted set", "account and host -> when it last had its turn", ALWAYS),
+        RedisKey("outside_line:{lane}", "sorted set", "key of each job that waits for a call -> since when", ALWAYS),
+        RedisKey("audit", "stream", "who changed the installation, the newest entries", ALWAYS),
+    ),
+    "Webhooks and schedules": (
+        RedisKey("webhook_secret", "string", "what proves that the platform sent a webhook", ALWAYS),
+        RedisKey("webhook_secret_before", "string", "sha256 of the secret before", "its grace"),
+        RedisKey("hooks", "hash", "id -> hook (JSON)", ALWAYS),
+        RedisKey("dispatch:{id}", "string", "there for each webhook that was taken", "1 day"),
+        RedisKey("schedules", "hash", "name -> how far the schedule has come (JSON)", ALWAYS),
+        RedisKey("beats", "sorted set", "each beat -> when it last looked", ALWAYS),
+    ),
+    "The installation": (
+        RedisKey("installation", "string", "the name that marks our runs", ALWAYS),
+        RedisKey("continuity", "hash", "the server's run id, the last break of the history, the last beat", ALWAYS),
+        RedisKey("gaps", "sorted set", "each break of the history -> since when writes may be lost", ALWAYS),
+        RedisKey("tally", "hash", "what came of all jobs, counted: see `ledger/tally.py`", ALWAYS),
+        RedisKey("queues", "hash", "kind of queue -> messages in it, and since when it isn't empty", ALWAYS),
+        RedisKey("empty", "hash", "kind of queue -> when it was last seen empty", ALWAYS),
+        RedisKey("workers", "hash", "kind of worker -> when one was last there", ALWAYS),
+        RedisKey("swept_at", "string", "when upkeep last looked after all jobs", ALWAYS),
+    ),
+}
+
+KINDS: Final = frozenset(key.pattern.partition(":")[0] for group in GROUPS.values() for key in group)

@@ -1,0 +1,76 @@
+"""The pages of a job's dataset and the blocks of its records: planned, then proven by a receipt each."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, cast
+
+from actorline.logs import Logger
+
+if TYPE_CHECKING:  # who only looks at jobs doesn't wait for what their pages are made of
+    from actorline.delivery.page_plan import Window
+    from actorline.delivery.receipt import Receipt
+    from actorline.delivery.record_index import RecordBlock
+    from actorline.ledger.store import Store
+
+log = Logger(__name__)
+
+
+class Pages:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def all(self, key: str, attempt: int) -> dict[int, Window | Receipt]:
+        """Return page number -> its window, or the receipt once it is stored."""
+        raw = self._store.redis.hgetall(self._store.name("pages", key, attempt))
+        return {int(no): _page(value) for no, value in sorted(raw.items(), key=lambda item: int(item[0]))}
+
+    def fix(self, key: str, attempt: int, window: Window) -> Window | Receipt:
+        """Fix a page's window before it is first fetched; return the one that was fixed first: it never changes."""
+        name = self._store.name("pages", key, attempt)
+        if self._store.redis.hsetnx(name, str(window.page_no), window.model_dump_json()):
+            return window
+        return _page(cast("str", self._store.redis.hget(name, str(window.page_no))))
+
+    def get(self, key: str, attempt: int, page_no: int) -> Window | Receipt | None:
+        """Return a page's window or receipt; None while it isn't planned."""
+        raw = self._store.redis.hget(self._store.name("pages", key, attempt), str(page_no))
+        return _page(raw) if raw else None
+
+    def record(self, key: str, attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:
+        """Record the proof that a page is stored; return the first one, which counts."""
+        from actorline.delivery.receipt import Receipt
+
+        name = self._store.name
+        keys = [name("pages", key, attempt), name("job", key), name("due"), name("tally")]
+        args = [receipt.page_no, receipt.model_dump_json(), attempt, key, care_s, receipt.items, receipt.scanned,
+                receipt.bytes, int(receipt.is_good)]  # fmt: skip
+        return Receipt.model_validate_json(self._store.run("record_receipt", keys, args))
+
+    def note_failed(self, key: str, attempt: int, page_no: int, why: str) -> None:
+        """Count a page that fails into its job; the log says so once for a cause, however many pages it hits."""
+        kind = re.sub(r"\d+", "#", why)[:200]  # what differs from page to page
+        args = [attempt, page_no, why[:300], kind]
+        if self._store.run("page_failed", [self._store.name("job", key)], args):
+            log.warning("page-failed", job_key=key, page_no=page_no, message=why[:300])
+
+    def record_blocks(self, key: str, attempt: int) -> dict[int, RecordBlock]:
+        """Return number -> receipt of each block of records that is stored."""
+        from actorline.delivery.record_index import RecordBlock
+
+        raw = self._store.redis.hgetall(self._store.name("records", key, attempt))
+        return {int(no): RecordBlock.model_validate_json(value) for no, value in raw.items()}
+
+    def keep_record_block(self, key: str, attempt: int, block_no: int, block: RecordBlock) -> None:
+        """Record the proof that a block of records is stored."""
+        name = self._store.name("records", key, attempt)
+        self._store.redis.hset(name, str(block_no), block.model_dump_json())
+
+
+def _page(raw: str) -> Window | Receipt:
+    from actorline.delivery.page_plan import Window
+    from actorline.delivery.receipt import Receipt
+
+    data = json.loads(raw)
+    return Receipt.model_validate(data) if "scanned" in data else Window.model_validate(data)

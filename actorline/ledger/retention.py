@@ -1,0 +1,59 @@
+"""Forgetting jobs that ended long ago; what they delivered stays where it is."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from actorline.jobs.job import Job
+from actorline.jobs.states import State
+from actorline.ledger.store import Store
+from actorline.platform.marker import digest_of
+
+
+class Retention:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def queued_before(self, state: State, before: float, limit: int, *, offset: int = 0) -> list[str]:
+        """Return keys of jobs in a state that were queued before a time, the oldest first, from the `offset`th on."""
+        name = self._store.name("state", state)
+        return cast("list[str]", self._store.redis.zrangebyscore(name, "-inf", before, start=offset, num=limit))
+
+    def ended_before(self, keys: Sequence[str], before: float) -> list[str]:
+        """Return those of the jobs that ended before a time."""
+        with self._store.redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hget(self._store.name("job", key), "ended_at")
+            ends = pipe.execute()
+        return [key for key, ended_at in zip(keys, ends, strict=True) if float(ended_at or 0) < before]
+
+    def place(self, state: State) -> int:
+        """Return how many of the oldest jobs in a state were passed over, because they ended lately."""
+        return int(self._store.redis.get(self._store.name("forget_from", state)) or 0)
+
+    def keep_place(self, state: State, offset: int) -> None:
+        """Remember it for the next sweep."""
+        self._store.redis.set(self._store.name("forget_from", state), offset)
+
+    def forget_input(self, key: str) -> None:
+        """Drop the input of a job that no retry can start again."""
+        self._store.redis.hdel(self._store.name("job", key), "input")
+
+    def forget(self, job: Job) -> bool:
+        """Remove an ended job from the ledger. Return whether it was.
+
+        False: it was set going again meanwhile, or a run of it is still to be aborted.
+        """
+        key, name = job.key, self._store.name
+        pages = [name(kind, key, attempt) for kind in ("pages", "records") for attempt in range(1, job.attempt + 1)]
+        keys = [name("job", key), name("state", job.state), name("due"), name("ids"), name("job_ids", key),
+                name("runs", key), name("run_keys"), name("strays"), name("markers"),
+                name("callers", key), name("events", key), name("stage_ids", key), *pages]  # fmt: skip
+        if not self._store.run("forget", keys, [key, job.state, job.ended_at or "", digest_of(key)]):
+            return False
+        with self._store.redis.pipeline(transaction=False) as pipe:
+            for state in State:  # an older version that worked beside this one may have left it where it was before
+                pipe.zrem(name("state", state, job.order.account.lower()), key)
+            if job.open_set:
+                pipe.srem(job.open_set, key)
+            pipe.execute()
+        return True

@@ -1,0 +1,92 @@
+"""The runs that jobs started or took over, those that no job wants, and whose marker is whose."""
+
+import json
+from collections.abc import Iterable
+from typing import cast
+
+from actorline.jobs.states import Event, State, target
+from actorline.ledger.agenda import Agenda
+from actorline.ledger.store import Store
+from actorline.ledger.timeline import ENTRIES_MAX
+from actorline.logs import Logger
+from actorline.platform.marker import digest_of
+
+log = Logger(__name__)
+
+
+class Runs:
+    """A run id is never refused, whatever the job's state: what isn't the job's run is a stray, to be aborted."""
+
+    def __init__(self, store: Store, agenda: Agenda) -> None:
+        self._store = store
+        self._agenda = agenda
+
+    def record(
+        self, key: str, attempt: int, epoch: int, run_id: str, *, states: Iterable[State], care_s: float, found: bool
+    ) -> bool:
+        """Record a run id. Return whether it is the job's run and the job is still in this execution's hands.
+
+        False: the job didn't wait for it and it is a stray to abort, or another execution has the job by now, and
+        finds the run in the ledger.
+        """
+        name = self._store.name
+        keys = [name("job", key), name("events", key), name("due"), name("runs", key), name("strays"),
+                name("run_keys"), name("tally")]  # fmt: skip
+        data = {"run_id": run_id, "attempt": attempt, "found": found}
+        args = [key, attempt, run_id, name("state") + ":", ",".join(states), care_s, ENTRIES_MAX, json.dumps(data),
+                int(found), epoch, target(Event.RUN_KNOWN)]  # fmt: skip
+        outcome, now_epoch = self._store.run("record_run", keys, args)
+        log.info("run-known" if outcome == "won" else "stray-run", job_key=key, **data)
+        return bool(outcome == "won" and int(now_epoch) == epoch)
+
+    def of(self, key: str, attempt: int) -> list[str]:
+        """Return every run id ever seen for an attempt of the job, the first one first."""
+        stored = self._store.redis.hget(self._store.name("runs", key), str(attempt))
+        return cast("list[str]", json.loads(stored or "[]"))
+
+    def key_of(self, run_id: str) -> str | None:
+        """Return the key of the job that a run belongs to, also past runs."""
+        return cast("str | None", self._store.redis.hget(self._store.name("run_keys"), run_id))
+
+    def keys_of(self, run_ids: Iterable[str]) -> list[str | None]:
+        """Return the same for many runs, in their order."""
+        return cast("list[str | None]", self._store.redis.hmget(self._store.name("run_keys"), list(run_ids)))
+
+    def strays(self) -> dict[str, str]:
+        """Return run id -> key of every run that no job wants and whose end isn't confirmed."""
+        return cast("dict[str, str]", self._store.redis.hgetall(self._store.name("strays")))
+
+    def add_stray(self, run_id: str, key: str) -> None:
+        """Let upkeep abort a run that its job doesn't want."""
+        self._store.redis.hset(self._store.name("strays"), run_id, key)
+
+    def forget_stray(self, run_id: str) -> None:
+        """Forget a stray whose end is confirmed, or that a job wants after all."""
+        self._store.redis.hdel(self._store.name("strays"), run_id)
+        self._agenda.drop("stray_due", run_id)
+
+    def plan_stray(self, run_id: str, seconds: float) -> None:
+        """Check the stray again in so many seconds."""
+        self._agenda.move("stray_due", [run_id], self._store.now() + seconds)
+
+    def take_strays(self, again_s: float) -> list[str]:
+        """Return the runs that are to be aborted now; each is due again later, unless `forget_stray` comes."""
+        if strays := self._store.redis.hkeys(self._store.name("strays")):
+            self._store.redis.zadd(self._store.name("stray_due"), dict.fromkeys(strays, 0), nx=True)
+        return self._agenda.take("stray_due", again_s=again_s)
+
+    def name_marker(self, key: str) -> None:
+        """Remember whose marker it is that a start is about to send out."""
+        self._store.redis.hset(self._store.name("markers"), digest_of(key), key)
+
+    def key_of_marker(self, digest: str) -> str | None:
+        """Return the key of the job whose runs bear the marker."""
+        return cast("str | None", self._store.redis.hget(self._store.name("markers"), digest))
+
+    def note_marker(self, account: str, *, came_back: bool) -> None:
+        """Remember whether the marker of a run that we started was seen in the run itself, the last time we looked."""
+        self._store.redis.hset(self._store.name("marker_seen"), account, int(came_back))
+
+    def is_marker_proven(self, account: str) -> bool:
+        """Return whether markers are known to come back in this account."""
+        return bool(self._store.redis.hget(self._store.name("marker_seen"), account) == "1")

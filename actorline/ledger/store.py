@@ -1,0 +1,78 @@
+"""The Redis that the ledger is in: its connection, its keys' names, its clock and its scripts."""
+
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import Any, Final
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.commands.core import Script
+from redis.retry import Retry
+
+from actorline.ledger.durability import Disk
+from actorline.ledger.keys import KINDS
+
+Client = Any
+"""A `redis.Redis` that decodes replies; its stubs answer `bytes | str` for everything."""
+
+SCRIPTS: Final = (
+    "register", "spend", "change", "record_run", "claim_poll", "record_receipt", "page_failed", "plan", "name_tasks",
+    "forget", "enter_line", "call_line", "outside_places", "continuity",
+)  # fmt: skip
+
+
+def connect(url: str, *, socket_timeout_s: float = 30, retries: int = 6) -> Client:
+    """Return a client of the Redis at `url` (`redis://`, `rediss://` or Celery's `redis+socket://`).
+
+    The defaults see a job through a restart of Redis; whoever has somebody waiting takes less.
+    """
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "socket_timeout": socket_timeout_s,
+        "health_check_interval": 25,
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), retries),
+    }
+    if url.startswith("redis+socket://"):
+        return redis.Redis.from_url(_unix_url(url), **options)
+    return redis.Redis.from_url(url, socket_connect_timeout=min(5, socket_timeout_s), **options)
+
+
+def _unix_url(url: str) -> str:
+    return url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
+
+
+class Store:
+    """What the parts of the ledger work with."""
+
+    def __init__(self, client: Client, namespace: str, *, replicas: int = 0) -> None:
+        """`replicas`: see `Disk`."""
+        self.redis = client
+        self.namespace = namespace
+        self.disk = Disk(client, replicas=replicas)
+        self.scripts: dict[str, Script] = {
+            name: client.register_script(files(__package__).joinpath(f"lua/{name}.lua").read_text()) for name in SCRIPTS
+        }
+
+    def name(self, kind: str, *parts: object) -> str:
+        """Return the Redis key of something of ours: `actorline:job:{key}`. Each `kind` is listed in `keys.py`."""
+        if kind.partition(":")[0] not in KINDS:
+            raise KeyError(kind)
+        return ":".join(str(part) for part in (self.namespace, kind, *parts))
+
+    def now(self) -> float:
+        """Return unix seconds by Redis's clock."""
+        seconds, microseconds = self.redis.time()
+        return float(seconds + microseconds / 1_000_000)
+
+    def run(self, script: str, keys: list[str], args: Iterable[Any]) -> Any:
+        """Run one of the scripts in `lua/`, whose heads say what they do."""
+        return self.scripts[script](keys=keys, args=list(args))
+
+    def run_on_disk(self, script: str, keys: list[str], args: Iterable[Any], *, or_warn: bool = False) -> Any:
+        """Run a script and return when what it wrote is on Redis's disk.
+
+        Raises NotDurableError if that can't be had; with `or_warn` a warning is logged instead.
+        """
+        run = self.disk.run_or_warn if or_warn else self.disk.run
+        (reply,) = run(self.scripts[script], [(keys, list(args))])
+        return reply
