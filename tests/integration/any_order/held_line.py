@@ -39,6 +39,13 @@ TOKEN: Final = "apify_api_of_nobody"
 DATABASE: Final = 7  # of the tests' Valkey; nobody else uses it
 STAGES: Final = frozenset({"start_run", "poll_run", "fetch_ahead", "fetch_pages", "fetch_page", "finish_job"})
 EPOCH_AT: Final = 1  # its place in a stage's arguments
+READS: Final = frozenset(
+    {
+        "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "HVALS", "MGET", "SMEMBERS", "TIME",
+        "XRANGE", "XREVRANGE", "ZCARD", "ZRANGE", "ZRANGEBYSCORE", "ZSCORE",
+    }
+)  # fmt: skip
+"""Commands after which everything is as before."""
 
 
 @dataclass
@@ -61,7 +68,7 @@ class Message:
 
 
 class HeldRedis(redis.Redis):
-    """A client of an execution: each round trip is held, and `seen` is called after it."""
+    """A client of an execution: each round trip is held, and `seen` is called after those that may change something."""
 
     def __init__(self, pool: Any, possible: frozenset[Fate] = ANY) -> None:
         super().__init__(connection_pool=pool)
@@ -69,17 +76,18 @@ class HeldRedis(redis.Redis):
         self._possible = possible
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        return self._leave(lambda: redis.Redis.execute_command(self, *args, **options))
+        return self._leave(lambda: redis.Redis.execute_command(self, *args, **options), [args])
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
         pipe = _HeldPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
         pipe.leave = self._leave
         return pipe
 
-    def _leave(self, call: Callable[[], Any], *, is_transaction: bool = False) -> Any:
+    def _leave(self, call: Callable[[], Any], commands: list[Any], *, is_transaction: bool = False) -> Any:
         def seen_call() -> Any:
             answer = call()
-            self.seen()
+            if not all(command[0] in READS for command in commands):
+                self.seen()
             return answer
 
         possible = self._possible & SENT_ONCE if is_transaction else self._possible
@@ -91,7 +99,9 @@ class _HeldPipeline(Pipeline):
 
     def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         """A command of a transaction that watches keys; such a one is never repeated by redis-py."""
-        return self.leave(lambda: Pipeline.immediate_execute_command(self, *args, **options), is_transaction=True)
+        return self.leave(
+            lambda: Pipeline.immediate_execute_command(self, *args, **options), [args], is_transaction=True
+        )
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         stack = list(self.command_stack)
@@ -100,7 +110,7 @@ class _HeldPipeline(Pipeline):
             self.command_stack = list(stack)
             return Pipeline.execute(self, raise_on_error)
 
-        return self.leave(call, is_transaction=self.watching)
+        return self.leave(call, [command for command, _ in stack], is_transaction=self.watching)
 
 
 class ClockedLedger(Ledger):
