@@ -55,6 +55,6 @@ def _look(settings: Settings, ledger: Ledger, platform: Platform, key: str) -> f
         return None
     if job.run_id is None or not wait_for_run(platform, job.run_id, HELD_SECS).is_terminal:
         return LOOK_SECS
-    ledger.change(key, states={State.RUNNING}, epoch=None, care_s=0, fields={"resume": True})
+    ledger.change(key, states={State.RUNNING}, epoch=None, care_s=0, fields={"is_planned": True})
     wake_workers(settings, [key])
     return AGAIN_SECS

@@ -35,5 +35,5 @@ def next_attempt(job: Job) -> dict[str, object]:
         **dict.fromkeys(_COUNTERS, 0),
         "attempt": job.attempt + 1,
         "spent_usd": job.spent_usd + (job.cost_usd or 0),
-        "resume": True,
+        "is_planned": True,
     }

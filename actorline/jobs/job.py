@@ -2,16 +2,24 @@
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Json, field_validator
+from pydantic import BaseModel, ConfigDict, Field, Json, field_validator
 
 from actorline.errors import Reason
 from actorline.jobs.document import JobDocument
 from actorline.jobs.states import TERMINAL, State
 
 CONSOLE_RUN_URL = "https://console.apify.com/view/runs/"
+
+
+class StopWish(StrEnum):
+    """Why a job is to stop: somebody cancelled it, or its deadline has passed."""
+
+    CANCEL = "cancel"
+    EXPIRE = "expire"
 
 
 class Intent(BaseModel):
@@ -46,7 +54,7 @@ class Resurrection(BaseModel):
 class Job(BaseModel):
     """The hash `job:{key}`; times are unix seconds by Redis."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True)
 
     key: str
     document: Json[Any]
@@ -57,7 +65,7 @@ class Job(BaseModel):
     retries: int = 0  # deliberate ones, by `retry`: each may end in a manifest of its own
     queued_at: float
     retried_at: float | None = None  # the deadline counts from the last `retry`
-    wanted: str | None = None  # "cancel" or "expire": set whatever the state is, obeyed by the next stage
+    stop_wish: StopWish | None = Field(default=None, alias="wanted")  # set in any state, obeyed by the next stage
     ordered_by: str | None = None  # over HTTP: who, as `Sender.holder` has it
     fresh: bool = False  # we made the key ourselves, so no earlier run can carry its marker
     intent: Json[Intent] | None = None
@@ -109,7 +117,7 @@ class Job(BaseModel):
     sent_at: float = 0  # when the job's last message was sent, as far as the ledger knows
     patience: float | None = None  # seconds that upkeep waits until it asks again whether a message is lost
     vanished: bool = False  # the dataset was looked for once more by a retry, after it had vanished
-    resume: bool = False  # a step that is planned for its `due`, not a message that may be lost
+    is_planned: bool = Field(default=False, alias="resume")  # its next step is planned for `due`: no message is lost
     waiting_for: str | None = None  # the code of what the job last waited for
     failures: int = 0
     input_failures: int = 0  # tries to read what lies at `input_url`
@@ -142,11 +150,11 @@ class Job(BaseModel):
         seconds = self.order.deadline_secs
         return None if seconds is None else (self.retried_at or self.queued_at) + seconds
 
-    def stop_wish_at(self, now: float) -> str | None:
-        """Return "cancel" or "expire" if the job isn't wanted any more at a time; None while it is."""
-        if self.wanted is None and self.deadline_at is not None and now > self.deadline_at:
-            return "expire"
-        return self.wanted
+    def stop_wish_at(self, now: float) -> StopWish | None:
+        """Return why the job is to stop at a time; None while it isn't."""
+        if self.stop_wish is None and self.deadline_at is not None and now > self.deadline_at:
+            return StopWish.EXPIRE
+        return self.stop_wish
 
     @property
     def total_cost_usd(self) -> float | None:
@@ -169,10 +177,10 @@ class Pace:
         if elapsed <= 0 or scanned <= 0:
             return cls()
         rate = scanned / elapsed
-        wanted = max((job.items_total or 0) - job.order.collect.offset, 0)
+        ordered = max((job.items_total or 0) - job.order.collect.offset, 0)
         if job.order.collect.limit:
-            wanted = min(wanted, job.order.collect.limit)
-        left = max(wanted - job.scanned, 0) / rate if job.items_total is not None else None
+            ordered = min(ordered, job.order.collect.limit)
+        left = max(ordered - job.scanned, 0) / rate if job.items_total is not None else None
         return cls(round(rate, 1), None if left is None else round(left, 1))
 
 

@@ -16,7 +16,7 @@ from redis.lock import Lock
 
 from actorline.errors import Code, Unavailable
 from actorline.jobs.document import JobDocument, is_key
-from actorline.jobs.job import Job
+from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.ledger.agenda import Agenda
 from actorline.ledger.callers import Callers
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 log = Logger(__name__)
 
 CLAIM_POLL_SECS: Final = 10  # a poll is one GET of at most that long
-_JOB_FIELDS: Final = list(Job.model_fields)
+STORED_AS: Final = {name: field.alias or name for name, field in Job.model_fields.items()}
+"""Field of a job -> field of its hash: names on the wire stay when a word changes."""
 
 
 @dataclass(frozen=True)
@@ -168,13 +169,13 @@ class Ledger:
         """The job, without its input; None also for what can't be a key. Raises UnreadableJobError."""
         if not is_key(key):
             return None
-        return _job(key, self.redis.hmget(self.name("job", key), _JOB_FIELDS))
+        return _job(key, self.redis.hmget(self.name("job", key), list(STORED_AS.values())))
 
     def load_many(self, keys: Sequence[str]) -> list[Job | None]:
         """The jobs, in one round trip. One that can't be read is logged and None: it must not hide the others."""
         with self.redis.pipeline(transaction=False) as pipe:
             for key in keys:
-                pipe.hmget(self.name("job", key), _JOB_FIELDS)
+                pipe.hmget(self.name("job", key), list(STORED_AS.values()))
             return [_job_if_readable(key, values) for key, values in zip(keys, pipe.execute(), strict=True)]
 
     def document_bytes(self, keys: Sequence[str]) -> list[int]:
@@ -187,6 +188,11 @@ class Ledger:
     def has_field(self, key: str, name: str) -> bool:
         """Return whether the job's hash holds the field."""
         return bool(self.redis.hexists(self.name("job", key), name))
+
+    def stop_wish_and_state(self, key: str) -> tuple[StopWish | None, State | None]:
+        """Return what a page being fetched has to know of its job, in one short trip."""
+        wish, state = self.redis.hmget(self.name("job", key), STORED_AS["stop_wish"], STORED_AS["state"])
+        return StopWish(wish) if wish else None, _state(state) if state else None
 
     def account(self, key: str) -> str | None:
         account = cast("str | None", self.redis.hget(self.name("job", key), "account"))
@@ -292,7 +298,7 @@ class Ledger:
 
 
 def _job(key: str, values: list[str | None]) -> Job | None:
-    found = {name: value for name, value in zip(_JOB_FIELDS, values, strict=True) if value is not None}
+    found = {name: value for name, value in zip(STORED_AS.values(), values, strict=True) if value is not None}
     if "state" not in found:
         return None
     try:
@@ -323,7 +329,7 @@ def _job_if_readable(key: str, values: list[str | None]) -> Job | None:
 
 
 def _flat(pairs: Mapping[str, object]) -> list[Any]:
-    return [part for name, value in pairs.items() for part in (name, _stored(value))]
+    return [part for name, value in pairs.items() for part in (STORED_AS.get(name, name), _stored(value))]
 
 
 def _stored(value: object) -> Any:

@@ -106,4 +106,4 @@ class OutsidePlaces:
 def _waits(job: Job) -> bool:
     if job.is_terminal:
         return bool(job.order.notify.url) and not job.url_told
-    return job.intent is None and job.run_id is None and not job.wanted
+    return job.intent is None and job.run_id is None and not job.stop_wish

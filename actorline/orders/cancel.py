@@ -1,5 +1,6 @@
 """Cancelling is a wish in the ledger, set whatever the job's state is: it never loses a race, and is never refused."""
 
+from actorline.jobs.job import StopWish
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import LIVE
 from actorline.ledger.ledger import Ledger
@@ -15,6 +16,6 @@ def cancel_job(ledger: Ledger, key: str, *, sender: Sender | None = None, reques
     asked, by = request_field("cancel", request), sender.facts() if sender else {}
     won = ledger.change(
         key, states=LIVE, epoch=None, care_s=0, tell="cancel-asked", data=by, on_disk=True,
-        or_warn=True, guards={asked: ""}, fields={"wanted": "cancel", "resume": True, asked: "@now"},
+        or_warn=True, guards={asked: ""}, fields={"stop_wish": StopWish.CANCEL, "is_planned": True, asked: "@now"},
     )  # fmt: skip
     return won is not None or ledger.has_field(key, asked)

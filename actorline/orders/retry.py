@@ -128,7 +128,7 @@ def _afresh(job: Job) -> dict[str, object]:
         "retried_at": "@now",
         "collecting_at": "@now",
         "scanned_before": job.scanned,
-        "resume": True,
+        "is_planned": True,
         **dict.fromkeys(
             (
                 "failures",
@@ -145,7 +145,7 @@ def _afresh(job: Job) -> dict[str, object]:
         ),
         **dict.fromkeys(
             (
-                "wanted",
+                "stop_wish",
                 "reason",
                 "run_log",
                 "manifest",

@@ -117,7 +117,7 @@ class Keeper:
             self._book.keep(name, None, Place.begin(schedule, reading.now))
             return _AT_ONCE_SECS
         goes_on = job is not None and not job.is_terminal
-        is_stopping = job is not None and job.wanted is not None
+        is_stopping = job is not None and job.stop_wish is not None
         step = decide(schedule, entry.place, reading.now, goes_on=goes_on, is_stopping=is_stopping)
         if step is not None:
             self._take(name, entry, step)

@@ -5,7 +5,7 @@ from typing import Final
 
 from actorline.delivery.sink import SinkError, SinkTakenError
 from actorline.errors import Code, Reason
-from actorline.jobs.job import Job
+from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import Event, target
 from actorline.jobs.step import Ended, Step, Stop
 from actorline.ledger.ledger import Ledger
@@ -20,14 +20,14 @@ RUN_REASONS: Final[Mapping[str, Code]] = {
     "TIMED-OUT": Code.RUN_TIMED_OUT,
     "ABORTED": Code.RUN_ABORTED,
 }
-STOP_EVENTS: Final[Mapping[str, Event]] = {"cancel": Event.CANCEL, "expire": Event.EXPIRE}
+STOP_EVENTS: Final[Mapping[StopWish, Event]] = {StopWish.CANCEL: Event.CANCEL, StopWish.EXPIRE: Event.EXPIRE}
 STOP_CODES: Final[Mapping[Code, Event]] = {Code.CANCELLED: Event.CANCEL, Code.DEADLINE: Event.EXPIRE}
 
 
-def stop_reason(job: Job, wanted: str) -> Reason:
+def stop_reason(job: Job, stop_wish: StopWish) -> Reason:
     """Why a job that isn't wanted any more ends."""
     billed = job.run_id is not None
-    if wanted == "cancel":
+    if stop_wish is StopWish.CANCEL:
         message = "The job was cancelled." + ("" if billed else " No run was started.")
         return Reason(code=Code.CANCELLED, message=message, billed=billed)
     message = f"The deadline of {job.order.deadline_secs:g} s has passed." + ("" if billed else " No run was started.")

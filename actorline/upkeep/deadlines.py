@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from actorline.jobs.job import Job
+from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger, UnreadableJobError
 
@@ -26,7 +26,7 @@ def _expire(ledger: Ledger, key: str) -> bool:
         ledger.agenda.plan_deadline(key, deadline_at)
     else:
         # not what is being stopped already, for another reason
-        guards, fields = {"wanted": "", "reason": ""}, {"wanted": "expire", "resume": True}
+        guards, fields = {"stop_wish": "", "reason": ""}, {"stop_wish": StopWish.EXPIRE, "is_planned": True}
         won = ledger.change(key, states=LIVE - {State.ABORTING}, epoch=None, care_s=0, guards=guards, fields=fields)
         ledger.agenda.drop("deadlines", key)
         return won is not None

@@ -55,7 +55,7 @@ def queue_of(job: Job, stage: Stage) -> str:
     """
     if stage is not Stage.START or job.intent:
         return QUEUES[stage]
-    waits = job.order.mode == "sync" or (job.order.input_url is not None and not job.wanted)
+    waits = job.order.mode == "sync" or (job.order.input_url is not None and not job.stop_wish)
     return "fetch" if waits else QUEUES[stage]
 
 
@@ -69,7 +69,7 @@ def decide(job: Job, *, now: float, empty_at: Mapping[str, float], watch_s: floa
     if job.is_terminal:
         return Answer()
     stage = STAGES[job.state]
-    if job.resume:
+    if job.is_planned:
         return SendAgain(stage)
     if empty_at.get(queue_of(job, stage), 0) > job.sent_at and now - job.sent_at >= watch_s:
         return SendAgain(stage)

@@ -107,7 +107,7 @@ def _take(ledger: Ledger, installation: str, hint: Hint, known: Known) -> LookNo
 
 
 def _look_at_run(ledger: Ledger, key: str, event_type: str) -> LookNow | None:
-    fields = {"resume": True, **({"hinted_at": "@now"} if event_type in RUN_ENDED else {})}
+    fields = {"is_planned": True, **({"hinted_at": "@now"} if event_type in RUN_ENDED else {})}
     epoch = ledger.change(key, states={State.RUNNING, State.ABORTING}, epoch=None, care_s=0, fields=fields)
     return None if epoch is None else LookNow(key)
 
@@ -120,7 +120,7 @@ def _look_for_run(ledger: Ledger, key: str, attempt: int, run_id: str) -> LookNo
     ledger.redis.set(ledger.name("hinted_run", key), run_id, ex=HINTED_SECS)
     if job.state is not State.WAITING:  # somebody waits for the reply: left alone
         return None
-    epoch = ledger.change(key, states={State.WAITING}, epoch=job.epoch, care_s=0, fields={"resume": True})
+    epoch = ledger.change(key, states={State.WAITING}, epoch=job.epoch, care_s=0, fields={"is_planned": True})
     return None if epoch is None else LookNow(key)
 
 

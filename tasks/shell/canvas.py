@@ -39,7 +39,7 @@ def send_pipeline(job: Job, first: Stage) -> bool:
         epoch=job.epoch,
         next_epoch=True,
         care_s=watch,
-        fields={"sent_at": "@now", "resume": False, "patience": watch, "poll_no": None, "poll_by": None},
+        fields={"sent_at": "@now", "is_planned": False, "patience": watch, "poll_no": None, "poll_by": None},
     )
     if epoch is None:
         return False

@@ -76,7 +76,7 @@ def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
             care_s=BACK_OFF_SECS[min(failures, len(BACK_OFF_SECS) - 1)],
             tell="stage-failed",
             data=failed,
-            fields={"failures": failures + 1, "failed_as": failed_as, "failed_alike": alike, "resume": True},
+            fields={"failures": failures + 1, "failed_as": failed_as, "failed_alike": alike, "is_planned": True},
         )
     except redis.RedisError:
         log.warning("ledger_unreachable", **failed)

@@ -69,7 +69,7 @@ def test_worker_killed_after_a_cancel_stops_no_later_retry(struck_line):
     line.client.send_task("actorline.cancel", ["k"], queue=line.namespace, task_id=answer.id)
     line.send("actorline.status", "k").get(timeout=20)
     assert wait_for(lambda: line.state("k") == "RUNNING", what="the retried run")
-    assert line.ledger.load("k").wanted is None
+    assert line.ledger.load("k").stop_wish is None
     line.cancel("k").get(timeout=20)
     wait_for(lambda: line.state("k") == "CANCELLED", what="the end of the retried job")
 

@@ -141,7 +141,7 @@ def test_cancel_that_comes_again_after_a_retry_stops_nothing(line):
     assert ended(line, "cancel-doubled").state == "CANCELLED"
     line.send("actorline.retry", "cancel-doubled").get(timeout=10)
     cancel()
-    assert line.ledger.load("cancel-doubled").wanted is None
+    assert line.ledger.load("cancel-doubled").stop_wish is None
     assert "cancel-asked" not in line.events("cancel-doubled")[line.events("cancel-doubled").index("retried") :]
     line.cancel("cancel-doubled").get(timeout=10)
     assert ended(line, "cancel-doubled", attempt=2).state == "CANCELLED"

@@ -99,4 +99,4 @@ def test_cancel_is_taken_where_nothing_can_be_promised_of_the_disk(gateway, shor
         with connect(f"redis+socket://{short_folder}/s") as redis:
             redis.config_set("appendonly", "no")
         assert gateway.http.post("/v1/jobs/k/cancel").status_code == 202
-        assert gateway.line.ledger.load("k").wanted == "cancel"
+        assert gateway.line.ledger.load("k").stop_wish == "cancel"

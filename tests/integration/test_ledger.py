@@ -188,7 +188,7 @@ def test_a_change_moves_the_job_its_due_and_its_timeline_at_once(ledger):
         {"epoch": 2},
         {"epoch": 0},
         {"guards": {"run_id": "other"}},
-        {"guards": {"run_id": "r1", "wanted": "cancel"}},
+        {"guards": {"run_id": "r1", "stop_wish": "cancel"}},
         {"guards": {"run_id": None}},
     ],
 )
@@ -208,7 +208,7 @@ def test_a_change_of_nobody_is_refused(ledger):
     assert not [key for key in contents(ledger) if key.startswith(ledger.namespace)]
 
 
-@pytest.mark.parametrize("guards", [{"run_id": "r1"}, {"run_id": "r1", "wanted": None}, {}])
+@pytest.mark.parametrize("guards", [{"run_id": "r1"}, {"run_id": "r1", "stop_wish": None}, {}])
 def test_a_change_whose_guards_hold_goes_through(ledger, guards):
     created(ledger, run_id="r1")
     assert ledger.change("k", epoch=1, guards=guards, fields={"failures": 3}) == 1
@@ -285,7 +285,7 @@ def test_a_cancel_is_taken_in_every_state_but_the_ends(ledger, state):
     created(ledger, state=state)
     assert cancel_job(ledger, "k") is (state in LIVE)
     job = loaded(ledger)
-    assert (job.wanted, job.state) == ("cancel" if state in LIVE else None, state)
+    assert (job.stop_wish, job.state) == ("cancel" if state in LIVE else None, state)
     assert (due_in(ledger) < 1) is (state in LIVE)
     assert cancel_job(ledger, "nobody") is False
 
@@ -300,11 +300,11 @@ def record(ledger: Ledger, run_id: str = "r1", *, attempt: int = 1, epoch: int =
 @pytest.mark.parametrize("state", sorted(WAITS))
 @pytest.mark.parametrize("found", [False, True])
 def test_a_job_that_waits_for_its_run_gets_it(ledger, state, found):
-    created(ledger, state=state, intent='{"attempt":1,"marker":"m","at":1}', failures=2, resume=False)
+    created(ledger, state=state, intent='{"attempt":1,"marker":"m","at":1}', failures=2, is_planned=False)
     assert record(ledger, found=found) is True
     job = loaded(ledger)
     assert (job.state, job.run_id, job.run_status, job.adopted) == (State.RUNNING, "r1", "READY", found)
-    assert (job.intent, job.failures, job.resume) == (None, 0, False)
+    assert (job.intent, job.failures, job.is_planned) == (None, 0, False)
     assert 49 < due_in(ledger) <= 50
     assert ledger.runs.of("k", 1) == ["r1"]
     assert ledger.runs.strays() == {}
@@ -355,7 +355,7 @@ def test_a_run_of_a_stale_execution_is_the_jobs_but_not_that_executions_to_poll(
     ledger.change("k", epoch=1, next_epoch=True)
     assert record(ledger, epoch=1) is False
     job = loaded(ledger)
-    assert (job.state, job.run_id, job.resume) == (State.RUNNING, "r1", True)
+    assert (job.state, job.run_id, job.is_planned) == (State.RUNNING, "r1", True)
     assert due_in(ledger) < 1
     assert ledger.runs.strays() == {}
 
@@ -365,7 +365,7 @@ def test_a_run_of_a_job_that_was_cancelled_meanwhile_is_due_at_once(ledger):
     cancel_job(ledger, "k")
     assert record(ledger) is True
     job = loaded(ledger)
-    assert (job.state, job.run_id, job.wanted, job.resume) == (State.RUNNING, "r1", "cancel", True)
+    assert (job.state, job.run_id, job.stop_wish, job.is_planned) == (State.RUNNING, "r1", "cancel", True)
     assert due_in(ledger) < 1
 
 
@@ -641,13 +641,13 @@ def test_a_document_survives_the_ledger(ledger):
 def test_a_request_is_obeyed_once_however_the_job_has_fared_since(ledger):
     created(ledger, state=State.RUNNING)
     assert cancel_job(ledger, "k", request="first")
-    ledger.change("k", epoch=1, to=State.CANCELLED, fields={"wanted": None})
+    ledger.change("k", epoch=1, to=State.CANCELLED, fields={"stop_wish": None})
     retry_job(ledger, "k", request="again")
     ledger.change("k", epoch=1, to=State.FAILED)
     assert cancel_job(ledger, "k", request="first")
     retry_job(ledger, "k", request="again")
     job = loaded(ledger)
-    assert (job.state, job.wanted, job.retries) == (State.FAILED, None, 1)
+    assert (job.state, job.stop_wish, job.retries) == (State.FAILED, None, 1)
     retry_job(ledger, "k", request="once more")
     assert loaded(ledger).retries == 2
 

@@ -206,5 +206,5 @@ def test_job_that_wants_no_call_any_more_is_passed_over(turns):
     with turns.job("1"), turns.job("2"):
         assert is_refused(turns.job("gone"))
         assert is_refused(turns.job("next"))
-        turns.ledger.change("gone", epoch=None, fields={"wanted": "cancel"})
+        turns.ledger.change("gone", epoch=None, fields={"stop_wish": "cancel"})
     assert turns.woken == ["next"]

@@ -43,5 +43,5 @@ def test_nearly_full_redis_takes_no_new_order_and_every_cancel(short_folder):
         client.config_set("maxmemory", int(client.info("memory")["used_memory"] * 1.05))
         with pytest.raises(Unavailable, match="memory is nearly full"):
             register(Ledger(client, "full"), "new")
-        assert ledger.change("there", epoch=None, fields={"wanted": "cancel"})
+        assert ledger.change("there", epoch=None, fields={"stop_wish": "cancel"})
         client.close()

@@ -227,7 +227,7 @@ def test_a_job_with_a_schedules_key_that_no_beat_ordered_is_told(line, capsys):
     place = place_of(line, "nightly")
     assert (beat.woken, place.last) == ([], (due.timestamp(), Fate.REFUSED))
     assert "schedule_key_taken" in capsys.readouterr().out
-    assert line.ledger.load(due_key("nightly", due)).wanted is None
+    assert line.ledger.load(due_key("nightly", due)).stop_wish is None
 
 
 def test_an_earlier_version_of_the_file_may_have_ordered_the_due_time(line):

@@ -64,7 +64,7 @@ def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter
     searching.start()
     wait_for(lambda: not is_due(ledger, "unclear"), what="the search to hold off its watch")
     assert cancel_job(ledger, "unclear")
-    ledger.change("unclear", epoch=1, next_epoch=True, care_s=20, fields={"resume": False})
+    ledger.change("unclear", epoch=1, next_epoch=True, care_s=20, fields={"is_planned": False})
     searching.join(20)
     searched = lists(emulator)
     starter.advance("unclear", 2)

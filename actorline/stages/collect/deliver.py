@@ -245,7 +245,7 @@ class Deliverer:
             job.key,
             states={State.COLLECTING},
             epoch=job.epoch,
-            guards={"wanted": ""},
+            guards={"stop_wish": ""},
             care_s=self.settings.lost_message_secs,
             fields={"sent_at": "@now"},
         )

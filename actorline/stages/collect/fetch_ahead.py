@@ -70,7 +70,7 @@ def may_fetch_ahead(job: Job) -> bool:
     """Not with `desc`, whose windows move while rows come, nor where all rows come in one answer."""
     collect = job.order.collect
     wanted = collect.dataset and collect.while_running and not collect.desc
-    return wanted and FORMATS[collect.format].is_cut and job.state is State.RUNNING and not job.wanted
+    return wanted and FORMATS[collect.format].is_cut and job.state is State.RUNNING and not job.stop_wish
 
 
 def look_at(job: Job) -> float:

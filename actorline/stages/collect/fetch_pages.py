@@ -83,7 +83,7 @@ class Planner:
         except SinkError as error:
             return end_for_sink(self.ledger, job, error)
         pages: list[tuple[Window, int]] = []
-        if job.order.collect.dataset and job.dataset_id and not job.wanted:
+        if job.order.collect.dataset and job.dataset_id and not job.stop_wish:
             pages = self._windows(job, job.dataset_id)
         won = self.ledger.change(
             key,
@@ -204,7 +204,7 @@ class PageFetcher:
         if isinstance(known, Receipt) and known.is_good and known.scanned:
             return known
         job = self.ledger.load(key)
-        if job is None or job.state not in FETCH_STATES or job.attempt != attempt or job.wanted:
+        if job is None or job.state not in FETCH_STATES or job.attempt != attempt or job.stop_wish:
             return _unwanted(window)
         lease = self.ledger.lease("page", key, f"{attempt}:{window.page_no}", seconds=LEASE_SECS)
         if not lease.acquire():
@@ -244,8 +244,8 @@ class PageFetcher:
 
     def _hold_on(self, lease: "redis.lock.Lock", key: str) -> None:
         """Renew the lease, look whether the job still wants the page, and tell upkeep that its messages aren't lost."""
-        wanted, state = self.ledger.redis.hmget(self.ledger.name("job", key), "wanted", "state")
-        if wanted:
+        stop_wish, state = self.ledger.stop_wish_and_state(key)
+        if stop_wish:
             raise LostJobError
         try:
             lease.reacquire()

@@ -45,13 +45,13 @@ class Finisher:
         if job is None or job.epoch != epoch or job.state is not State.COLLECTING:
             return Stop()
         pages = self.ledger.pages.all(key, job.attempt)
-        if job.wanted:
-            reason = stop_reason(job, job.wanted)
+        if job.stop_wish:
+            reason = stop_reason(job, job.stop_wish)
             self.ledger.change(
                 key,
                 states={State.COLLECTING},
                 epoch=epoch,
-                fields={"wanted": "", "reason": reason},
+                fields={"stop_wish": "", "reason": reason},
             )
             return self._deliver(job.model_copy(update={"reason": reason}), pages, reason, execution)
         if not job.order.collect.dataset:

@@ -20,7 +20,7 @@ from redis.lock import Lock
 
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Reason, Refused
-from actorline.jobs.job import Intent, Job
+from actorline.jobs.job import Intent, Job, StopWish
 from actorline.jobs.secret import hide_secrets
 from actorline.jobs.states import Event, sources
 from actorline.jobs.step import Ended, LostJobError, Moved, Step, Stop
@@ -88,11 +88,11 @@ class Starter:
         job = self.ledger.load(key)
         if job is None or job.epoch != epoch or job.state not in START_STATES:
             return Stop()
-        wanted = job.stop_wish_at(self.ledger.now())
+        stop_wish = job.stop_wish_at(self.ledger.now())
         # from an intent on nothing is refused any more: a run may be billing, and is looked for first
         may_be_running = job.intent is not None or bool(self.ledger.runs.of(key, job.attempt))
         try:
-            if not may_be_running and (step := self._before_start(job, wanted)):
+            if not may_be_running and (step := self._before_start(job, stop_wish)):
                 return step
             if job.order.dataset_id:
                 return self._collect(job, job.order.dataset_id)
@@ -101,7 +101,7 @@ class Starter:
             return self._hold(job, Reason(code=Code.SINK_FAILED, message=message, billed=False))
         if job.order.run_id:
             return self._take_over(job, job.order.run_id)
-        return self._start(job, wanted)
+        return self._start(job, stop_wish)
 
     def put_off(self, key: str, epoch: int) -> Step:
         """No thread is free to wait for the platform: what needs none of it is done, the rest waits."""
@@ -110,17 +110,17 @@ class Starter:
             return Stop()
         if job.intent or self.ledger.runs.of(key, job.attempt):
             return self._look_again(job, PUT_OFF_SECS)
-        wanted = job.stop_wish_at(self.ledger.now())
-        if step := self._before_start(job, wanted):
+        stop_wish = job.stop_wish_at(self.ledger.now())
+        if step := self._before_start(job, stop_wish):
             return step
         if not job.order.starts_run:
             return self._look_again(job, PUT_OFF_SECS)
         message = "The platform answers slowly or not at all. No run was started; it is tried again."
         return self._stand_in_line(job, Code.PLATFORM_UNAVAILABLE, message, was_refused=True)
 
-    def _before_start(self, job: Job, wanted: str | None) -> Step | None:
+    def _before_start(self, job: Job, stop_wish: StopWish | None) -> Step | None:
         """What keeps the job from its start: it needs no run, or it isn't its turn."""
-        end = self._end_without_run(job, wanted)
+        end = self._end_without_run(job, stop_wish)
         if end:
             self._admission(job).leave(job)
         if end or not job.order.starts_run:
@@ -132,10 +132,10 @@ class Starter:
             return self._stand_in_line(job, Code.CAPACITY, message)
         return None
 
-    def _end_without_run(self, job: Job, wanted: str | None) -> Step | None:
+    def _end_without_run(self, job: Job, stop_wish: StopWish | None) -> Step | None:
         """End a job that nobody wants any more, that was delivered before, or that can't be delivered."""
-        if wanted:
-            return self._end(job, STOP_EVENTS[wanted], stop_reason(job, wanted))
+        if stop_wish:
+            return self._end(job, STOP_EVENTS[stop_wish], stop_reason(job, stop_wish))
         if earlier := find_delivery(self.ledger, job):
             return reuse(self.ledger, job, earlier)
         refusal = self._unfit(job)
@@ -152,7 +152,7 @@ class Starter:
             care_s=LINE_CARE_SECS,
             tell="" if job.waiting_for == code else "waiting",
             data={"code": code, "message": message},
-            fields={"intent": "", "resume": True, "waiting_for": code},
+            fields={"intent": "", "is_planned": True, "waiting_for": code},
         )
         if moved:
             self._admission(job).enter(job, was_refused=was_refused)
@@ -229,7 +229,7 @@ class Starter:
         reason = refusal_reason(error)
         return reason.model_copy(update={"message": hide_secrets(reason.message, self.settings)})
 
-    def _start(self, job: Job, wanted: str | None) -> Step:
+    def _start(self, job: Job, stop_wish: StopWish | None) -> Step:
         try:
             fetched = self._fetched(job)
         except (InputUnreadableError, NoPlaceError, PlaceTakenError) as error:
@@ -243,7 +243,7 @@ class Starter:
             if known:
                 return self._keep(job, known[0], found=True)
             if job.intent:
-                return self._search(job, job.intent, wanted, lease)
+                return self._search(job, job.intent, stop_wish, lease)
             return self._start_anew(job, fetched, send_by, lease)
         finally:
             release(lease)
@@ -323,7 +323,7 @@ class Starter:
             care_s=seconds,
             tell=tell,
             data={"message": message} if message else None,
-            fields={"resume": True, **fields},
+            fields={"is_planned": True, **fields},
         )
         return Stop()
 
@@ -391,11 +391,11 @@ class Starter:
             job,
             Event.START,
             care_s=look_secs(job),
-            guards={"intent": "", "wanted": ""},
+            guards={"intent": "", "stop_wish": ""},
             on_disk=True,
             tell="starting",
             data={"attempt": job.attempt},
-            fields={"intent": intent, "resume": job.order.mode == "sync"},
+            fields={"intent": intent, "is_planned": job.order.mode == "sync"},
         )
         if not moved:
             raise LostJobError
@@ -434,7 +434,7 @@ class Starter:
             data={"code": reason.code, "message": reason.message, "seconds": wait},
             fields={
                 "intent": "",
-                "resume": True,
+                "is_planned": True,
                 "waiting_for": reason.code,
                 "failures": job.failures + 1,
                 **fields,
@@ -450,7 +450,7 @@ class Starter:
             care_s=0 if hinted_run(self.ledger, job.key) else SEARCH_AGAIN_SECS,
             tell="start-unclear",
             data={"message": f"{why}; searching for the run"},
-            fields={"resume": True, "intent": sent},
+            fields={"is_planned": True, "intent": sent},
         )
         return Stop()
 
@@ -467,12 +467,12 @@ class Starter:
 
     # -- the search
 
-    def _search(self, job: Job, intent: Intent, wanted: str | None, lease: Lock) -> Step:
+    def _search(self, job: Job, intent: Intent, stop_wish: StopWish | None, lease: Lock) -> Step:
         """Look for the run of an intent whose outcome nobody knows."""
         self.ledger.agenda.plan_second_search(job.key, job.attempt)
         suspects = self._searcher.last_suspects(job, intent)
         if suspects is not None:
-            return self._not_found(job, suspects, wanted)
+            return self._not_found(job, suspects, stop_wish)
         searching = self.ledger.lease("search", job.key, seconds=LEASE_SECS)
         if not searching.acquire():
             return self._look_again(job, SEARCH_AGAIN_SECS)
@@ -484,25 +484,25 @@ class Starter:
                     return self._adopt(job, found)
                 sent_by = intent.sent_at or intent.at + self.settings.send_by_secs
                 if began < sent_by + self.settings.start_settle_secs:
-                    self.ledger.move(job, Event.HOLD, care_s=SEARCH_AGAIN_SECS, fields={"resume": True})
+                    self.ledger.move(job, Event.HOLD, care_s=SEARCH_AGAIN_SECS, fields={"is_planned": True})
                     return Stop()
                 suspects = self._searcher.find_suspects(job, intent, found)
         finally:
             release(searching)
-        return self._not_found(job, suspects, wanted)
+        return self._not_found(job, suspects, stop_wish)
 
-    def _not_found(self, job: Job, suspects: list[str], wanted: str | None) -> Step:
+    def _not_found(self, job: Job, suspects: list[str], stop_wish: StopWish | None) -> Step:
         """A complete search that began after the settle time found no run of ours."""
-        if suspects and wanted:
-            reason = stop_reason(job, wanted)
+        if suspects and stop_wish:
+            reason = stop_reason(job, stop_wish)
             message = f"{reason.message} {name_suspects(suspects)} If one of them is, it goes on: look in the console."
             return end_job(
-                self.ledger, job, STOP_EVENTS[wanted], Reason(code=reason.code, message=message, billed=True)
+                self.ledger, job, STOP_EVENTS[stop_wish], Reason(code=reason.code, message=message, billed=True)
             )
         if suspects:
             return self._stay_unclear(job, suspects)
-        if wanted:
-            return self._end(job, STOP_EVENTS[wanted], stop_reason(job, wanted))
+        if stop_wish:
+            return self._end(job, STOP_EVENTS[stop_wish], stop_reason(job, stop_wish))
         message = "the platform has no run with our marker; starting again"
         return self._look_again(job, 0, tell="start-not-found", message=message, intent=None)
 
@@ -517,7 +517,7 @@ class Starter:
             care_s=HOLD_SECS[-1],
             tell="" if told else "start-unclear",
             data={"code": Code.START_UNCLEAR, "message": message},
-            fields={"resume": True, "waiting_for": Code.START_UNCLEAR},
+            fields={"is_planned": True, "waiting_for": Code.START_UNCLEAR},
         )
         return Stop()
 
@@ -545,7 +545,7 @@ def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
     if may_be_running:
         ledger.change(
             key, epoch=epoch, care_s=HOLD_SECS[-1], tell="start-unclear", data={"message": reason.message},
-            fields={"resume": True},
+            fields={"is_planned": True},
         )  # fmt: skip
         return Stop()
     if not is_known(ledger, job.order.account) or job.failures >= ACCOUNT_TRIES:
@@ -556,6 +556,6 @@ def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
         care_s=HOLD_SECS[min(job.failures, len(HOLD_SECS) - 1)],
         tell="" if job.waiting_for == reason.code else "waiting",
         data={"code": reason.code, "message": reason.message},
-        fields={"resume": True, "waiting_for": reason.code, "failures": job.failures + 1},
+        fields={"is_planned": True, "waiting_for": reason.code, "failures": job.failures + 1},
     )
     return Stop()

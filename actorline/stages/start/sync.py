@@ -86,7 +86,7 @@ class SyncFlow:
 
     def poll_now(self, job: Job) -> None:
         """The run has ended: let upkeep look at it at once, whoever waits for it."""
-        self.ledger.change(job.key, states={State.RUNNING}, epoch=None, care_s=0, fields={"resume": True})
+        self.ledger.change(job.key, states={State.RUNNING}, epoch=None, care_s=0, fields={"is_planned": True})
 
 
 def wants_items(job: Job) -> bool:

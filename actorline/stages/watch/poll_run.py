@@ -7,7 +7,7 @@ from typing import Final
 from actorline.errors import Code, Reason
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.failure_policy import FAILURES, Chance, has_come, next_chance
-from actorline.jobs.job import Job, iso_time
+from actorline.jobs.job import Job, StopWish, iso_time
 from actorline.jobs.secret import hide_secrets
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Park, Step, Stop, Wait
@@ -53,25 +53,25 @@ class Poller:
             return self._try_again(job, error)
 
     def _look(self, job: Job, run_id: str) -> Step:
-        wanted = job.stop_wish_at(self.ledger.now())
-        if wanted and job.state is State.RUNNING:
+        stop_wish = job.stop_wish_at(self.ledger.now())
+        if stop_wish and job.state is State.RUNNING:
             if not job.order.may_abort:
-                return end_job(self.ledger, job, STOP_EVENTS[wanted], _left_alone(stop_reason(job, wanted)))
-            return self._abort(job, run_id, wanted)
+                return end_job(self.ledger, job, STOP_EVENTS[stop_wish], _left_alone(stop_reason(job, stop_wish)))
+            return self._abort(job, run_id, stop_wish)
         run = abort_run(self.platform, run_id) if job.state is State.ABORTING else get_run(self.platform, run_id)
         if job.run_status == "READY" and job.order.starts_run:  # as a start leaves it: the first look, or an early one
             came_back = f"/{digest_of(job.key)}.{job.attempt})" in (run.meta.user_agent or "")
             self.ledger.runs.note_marker(job.order.account, came_back=came_back)
         return self._ended(job, run) if run.is_terminal else self._goes_on(job, run)
 
-    def _abort(self, job: Job, run_id: str, wanted: str) -> Step:
+    def _abort(self, job: Job, run_id: str, stop_wish: StopWish) -> Step:
         moved = self.ledger.move(
             job,
             Event.ABORT,
             care_s=self.settings.lost_message_secs,
             tell="aborting",
-            data={"wanted": wanted},
-            fields={"wanted": "", "reason": stop_reason(job, wanted)},
+            data={"wanted": stop_wish},
+            fields={"stop_wish": "", "reason": stop_reason(job, stop_wish)},
         )
         if not moved:
             return Stop()
@@ -141,7 +141,7 @@ class Poller:
             job,
             Event.NEW_RUN,
             care_s=0,
-            guards={"wanted": ""},
+            guards={"stop_wish": ""},
             tell="new-run",
             data={"attempt": job.attempt + 1, "run_status": run.status, "cost_usd": run.usage_total_usd},
             fields={**next_attempt(seen), "new_runs": job.new_runs + 1},

@@ -108,7 +108,7 @@ class Resurrector:
             job.key,
             states={State.RUNNING},
             epoch=job.epoch,
-            guards={"wanted": ""},
+            guards={"stop_wish": ""},
             care_s=seconds + self.settings.lost_message_secs,
             tell=tell,
             data=data,

@@ -36,7 +36,7 @@ def a_run(status: str, *, resurrect_count: int | None = 0, finished_at: datetime
         ({"order": BOTH}, a_run("ABORTED"), Chance.NONE),
         ({"order": BOTH}, a_run("FAILED"), Chance.RESURRECT),
         ({"order": BOTH}, a_run("TIMED-OUT"), Chance.RESURRECT),
-        ({"order": BOTH, "wanted": "cancel"}, a_run("FAILED"), Chance.NONE),
+        ({"order": BOTH, "stop_wish": "cancel"}, a_run("FAILED"), Chance.NONE),
         ({"order": BOTH, "reason": {"code": "deadline", "message": "", "billed": True}}, a_run("FAILED"), Chance.NONE),
         ({"order": {**BOTH, "actor": None, "run_id": "r1"}}, a_run("FAILED"), Chance.NONE),
         ({"order": {**BOTH, "actor": None, "run_id": "r1", "own": True}}, a_run("FAILED"), Chance.RESURRECT),
@@ -53,7 +53,11 @@ def a_run(status: str, *, resurrect_count: int | None = 0, finished_at: datetime
         ({"order": BOTH, "resurrects": 2, "resurrection": ASKED, "now": 1131}, a_run("FAILED"), Chance.NEW_RUN),
         ({"order": BOTH, "resurrects": 2, "resurrection": UNCLEAR, "now": 1179}, a_run("FAILED"), Chance.LOOK_AGAIN),
         # which is waited for although nobody wants the run any more
-        ({"order": BOTH, "resurrection": ASKED, "wanted": "cancel", "now": 1129}, a_run("FAILED"), Chance.LOOK_AGAIN),
+        (
+            {"order": BOTH, "resurrection": ASKED, "stop_wish": "cancel", "now": 1129},
+            a_run("FAILED"),
+            Chance.LOOK_AGAIN,
+        ),
         ({"order": BOTH, "resurrection": ASKED, "reason": STOPPED, "now": 1129}, a_run("FAILED"), Chance.LOOK_AGAIN),
         ({"order": BOTH, "resurrection": ASKED, "reason": STOPPED, "now": 1131}, a_run("FAILED"), Chance.NONE),
         # and one that has come, and failed again

@@ -8,8 +8,8 @@ PACED = ("state", "scanned", "scanned_before", "collecting_at", "stored_at", "it
 
 
 def test_an_empty_field_of_the_ledger_is_none(make_job):
-    job = make_job(run_id="", wanted="", sink="", patience="")
-    assert (job.run_id, job.wanted, job.sink, job.patience) == (None, None, None, None)
+    job = make_job(run_id="", stop_wish="", sink="", patience="")
+    assert (job.run_id, job.stop_wish, job.sink, job.patience) == (None, None, None, None)
 
 
 def test_text_of_the_ledger_becomes_what_it_means(make_job):
@@ -48,7 +48,7 @@ def test_the_deadline_counts_from_queued_at(make_job):
     ],
 )
 def test_job_isnt_wanted_after_a_wish_or_its_deadline(make_job, wanted, deadline_secs, now, wish):
-    job = make_job(wanted=wanted, order={"actor": "x", "deadline_secs": deadline_secs})
+    job = make_job(stop_wish=wanted, order={"actor": "x", "deadline_secs": deadline_secs})
     assert job.stop_wish_at(now) == wish
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from actorline.errors import Code, Reason
-from actorline.jobs.job import Job
+from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.jobs.step import Ended, Stop
 from actorline.stages.ending import end_job, judge_end, run_reason, stop_reason
@@ -49,18 +49,18 @@ def test_a_failed_run_is_told_in_the_platforms_words(make_job):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "run_id", "code", "message"),
+    ("wish", "run_id", "code", "message"),
     [
-        ("cancel", None, Code.CANCELLED, "The job was cancelled. No run was started."),
-        ("cancel", "r1", Code.CANCELLED, "The job was cancelled."),
-        ("expire", None, Code.DEADLINE, "The deadline of 90 s has passed. No run was started."),
-        ("expire", "r1", Code.DEADLINE, "The deadline of 90 s has passed."),
+        (StopWish.CANCEL, None, Code.CANCELLED, "The job was cancelled. No run was started."),
+        (StopWish.CANCEL, "r1", Code.CANCELLED, "The job was cancelled."),
+        (StopWish.EXPIRE, None, Code.DEADLINE, "The deadline of 90 s has passed. No run was started."),
+        (StopWish.EXPIRE, "r1", Code.DEADLINE, "The deadline of 90 s has passed."),
     ],
 )
-def test_a_stop_says_whether_a_run_was_started(make_job, wanted, run_id, code, message):
+def test_a_stop_says_whether_a_run_was_started(make_job, wish, run_id, code, message):
     job = make_job(order={"actor": "x", "deadline_secs": 90}, run_id=run_id)
     expected = Reason(code=code, message=message, billed=run_id is not None)
-    assert stop_reason(job, wanted) == expected
+    assert stop_reason(job, wish) == expected
 
 
 class FakeLedger:

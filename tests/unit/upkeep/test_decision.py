@@ -14,7 +14,7 @@ def test_every_live_state_has_the_stage_where_it_begins_again():
 
 @pytest.mark.parametrize("state", sorted(TERMINAL))
 def test_a_job_that_has_ended_owes_only_answers(make_job, state):
-    job = make_job(state=state, resume=True, wanted="cancel")
+    job = make_job(state=state, is_planned=True, stop_wish="cancel")
     assert decide(job, now=9e9, empty_at={"control": 8e9, "fetch": 8e9}, watch_s=WATCH) == Answer()
 
 
@@ -30,7 +30,7 @@ def test_a_job_that_has_ended_owes_only_answers(make_job, state):
     ],
 )
 def test_a_planned_step_does_not_wait_for_the_queue(make_job, state, stage):
-    job = make_job(state=state, sent_at=SENT, resume=True)
+    job = make_job(state=state, sent_at=SENT, is_planned=True)
     assert decide(job, now=SENT, empty_at={}, watch_s=WATCH) == SendAgain(stage)
 
 
@@ -53,7 +53,7 @@ def test_a_message_is_lost_only_if_its_queue_ran_empty_and_its_worker_had_time(m
 @pytest.mark.parametrize("wanted", ["cancel", "expire"])
 def test_a_stop_that_was_sent_is_not_sent_again_past_its_queue(make_job, wanted):
     """The message at the head of a queue that is steadily longer than the watch would be stale for ever."""
-    job = make_job(state=State.RUNNING, sent_at=SENT, wanted=wanted)
+    job = make_job(state=State.RUNNING, sent_at=SENT, stop_wish=wanted)
     assert decide(job, now=SENT + 10 * WATCH, empty_at={"control": SENT - 1}, watch_s=WATCH) == Postpone(WATCH)
 
 

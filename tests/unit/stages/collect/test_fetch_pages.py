@@ -34,7 +34,7 @@ class LedgerOfOnePage:
         self.job, self.redis, self.due = job, self, []
         self.failed: list[tuple[int, str]] = []
         self.pages = self.agenda = self
-        self.fields = {"wanted": None, "state": "COLLECTING", **fields}
+        self.fields = {"stop_wish": None, "state": "COLLECTING", **fields}
 
     def get(self, *_: Any) -> Window:
         return WINDOW
@@ -54,8 +54,8 @@ class LedgerOfOnePage:
     def name(self, *parts: str) -> str:
         return ":".join(parts)
 
-    def hmget(self, _name: str, *fields: str) -> list[Any]:
-        return [self.fields[field] for field in fields]
+    def stop_wish_and_state(self, _key: str) -> tuple[Any, Any]:
+        return self.fields["stop_wish"], self.fields["state"]
 
     def postpone(self, _key: str, seconds: float) -> None:
         self.due.append(seconds)
