@@ -21,16 +21,16 @@ def notify(key: str) -> None:
     job = ledger().load(key)
     if job is None or not job.is_terminal or secs_until_notice(job, ledger().now()) != 0:
         return
-    if job.order.notify.task and not job.task_told:
-        _send_task(job, job.order.notify.task)
-    if job.order.notify.url and not job.url_told:
-        _send_request(job, job.order.notify.url)
+    if job.document.notify.task and not job.task_told:
+        _send_task(job, job.document.notify.task)
+    if job.document.notify.url and not job.url_told:
+        _send_request(job, job.document.notify.url)
 
 
 def _send_task(job: Job, name: str) -> None:
     event = event_of(job)
     shown = f"(event={event['id']}, key={job.key})"
-    queue = job.order.notify.queue or DEFAULT_QUEUE
+    queue = job.document.notify.queue or DEFAULT_QUEUE
     if problem := reserved_problem(name, queue, settings().namespace):  # of an order that an older version took
         _note(job, "notify-refused", message=problem, fields={"task_told": True})
         return

@@ -19,7 +19,7 @@ def settle(key: str) -> None:
     if job is None or not job.is_terminal or secs_until_settled(job, ledger().now()) is None:
         return
     try:
-        with slots().taken(job.order.account):
+        with slots().taken(job.document.account):
             settle_figures(ledger(), platform_of(key), job)
     except (platform_errors.PlatformError, SinkError, Refused, PlatformBusyError) as error:
         log.warning("figures_not_settled", job_key=key, error=str(error))

@@ -36,7 +36,7 @@ def hastened(settings: Settings, stack: Attached, key: str) -> Iterator[None]:
 
 def _hasten(settings: Settings, ledger: Ledger, key: str, over: threading.Event) -> None:
     job = ledger.load(key)
-    token = settings.token_of(job.order.account) if job else None
+    token = settings.token_of(job.document.account) if job else None
     if token is None:
         return
     platform = Platform(settings.api_url, token, user_agent=f"actorline/{__version__}", read_timeout_s=HELD_SECS + 10)

@@ -70,7 +70,7 @@ class Visit:
     def find_job(self, key: str) -> Job:
         """Raises Refused (unknown-key) as well for a job that the grant doesn't cover: for its holder there is none."""
         job = self.context.ledger.load(key) if is_key(key) else None
-        if job is None or not self.grant.sees(job.order.account):
+        if job is None or not self.grant.sees(job.document.account):
             raise Refused(Code.UNKNOWN_KEY, f"There is no job with the key {shown_key(key)!r}. Nothing was changed.")
         return job
 

@@ -12,5 +12,5 @@ def open_delivered(job: Job) -> Delivery:
     if job.manifest is None:
         message = f"The job {job.key} is {job.state} and has delivered nothing."
         raise NoDeliveryError(message)
-    has_own = job.manifest_sha256 is None and job.order.reuse_secs is None
+    has_own = job.manifest_sha256 is None and job.document.reuse_secs is None
     return open_delivery(job.manifest, key=job.key if has_own else None, sha256=job.manifest_sha256)

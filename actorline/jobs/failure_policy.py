@@ -30,12 +30,12 @@ def next_chance(job: Job, run: Run, *, now: float, send_by_s: float, settle_s: f
     asked = job.resurrection
     if asked and not has_come(job, run) and now < (asked.sent_at or asked.at + send_by_s) + settle_s:
         return Chance.LOOK_AGAIN
-    if run.status not in FAILURES or job.reason or job.stop_wish or not job.order.may_abort:
+    if run.status not in FAILURES or job.reason or job.stop_wish or not job.document.may_abort:
         return Chance.NONE
-    policy = job.order.on_failure
+    policy = job.document.on_failure
     if job.resurrects < policy.resurrect:
         return Chance.RESURRECT
-    if job.new_runs < policy.new_runs and job.order.starts_run:
+    if job.new_runs < policy.new_runs and job.document.starts_run:
         return Chance.NEW_RUN
     return Chance.NONE
 

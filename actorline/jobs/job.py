@@ -57,7 +57,7 @@ class Job(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True)
 
     key: str
-    document: Json[Any]
+    stored_document: Json[Any] = Field(alias="document")
     hash: str
     state: State
     epoch: int
@@ -133,8 +133,8 @@ class Job(BaseModel):
         return None if value == "" else value
 
     @cached_property
-    def order(self) -> JobDocument:
-        return JobDocument.read_stored(self.document)
+    def document(self) -> JobDocument:
+        return JobDocument.read_stored(self.stored_document)
 
     @property
     def sink_url(self) -> str:
@@ -147,7 +147,7 @@ class Job(BaseModel):
 
     @property
     def deadline_at(self) -> float | None:
-        seconds = self.order.deadline_secs
+        seconds = self.document.deadline_secs
         return None if seconds is None else (self.retried_at or self.queued_at) + seconds
 
     def stop_wish_at(self, now: float) -> StopWish | None:
@@ -177,9 +177,9 @@ class Pace:
         if elapsed <= 0 or scanned <= 0:
             return cls()
         rate = scanned / elapsed
-        ordered = max((job.items_total or 0) - job.order.collect.offset, 0)
-        if job.order.collect.limit:
-            ordered = min(ordered, job.order.collect.limit)
+        ordered = max((job.items_total or 0) - job.document.collect.offset, 0)
+        if job.document.collect.limit:
+            ordered = min(ordered, job.document.collect.limit)
         left = max(ordered - job.scanned, 0) / rate if job.items_total is not None else None
         return cls(round(rate, 1), None if left is None else round(left, 1))
 
@@ -215,14 +215,14 @@ class JobResult(BaseModel):
 
     @classmethod
     def of(cls, job: Job) -> "JobResult":
-        kind, name = job.order.target
+        kind, name = job.document.target
         return cls(
             **job.model_dump(
                 include=set(cls.model_fields) - {"actor", "target", "run_url", "reason", "sink", "cost_usd", *_TIMES}
             ),
             reason=job.reason,
             cost_usd=job.total_cost_usd,
-            actor=job.order.actor or job.actor_id,
+            actor=job.document.actor or job.actor_id,
             target={kind: name},
             sink=job.sink_url or None,
             run_url=CONSOLE_RUN_URL + job.run_id if job.run_id and not job.no_console else None,

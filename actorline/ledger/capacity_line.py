@@ -123,4 +123,4 @@ def waiting_accounts(ledger: Ledger) -> list[str]:
 
 
 def _place(job: Job) -> float:
-    return job.order.priority * _PRIORITY + job.queued_at
+    return job.document.priority * _PRIORITY + job.queued_at

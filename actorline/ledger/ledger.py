@@ -303,7 +303,7 @@ def _job(key: str, values: list[str | None]) -> Job | None:
         return None
     try:
         job = Job.model_validate(found)
-        job.order  # noqa: B018 - the document is parsed here, not where the job is used
+        job.document  # noqa: B018 - the document is parsed here, not where the job is used
     except ValidationError as error:
         raise UnreadableJobError(key) from error
     return job

@@ -112,6 +112,6 @@ def _next(ledger: Ledger, indexes: Collection[str], after: Cursor | None, wanted
 def _fits(job: Job, states: Collection[State], labels: Mapping[str, str], accounts: Collection[str] | None) -> bool:
     return (
         job.state in states
-        and labels.items() <= job.order.labels.items()
-        and (accounts is None or job.order.account.lower() in accounts)
+        and labels.items() <= job.document.labels.items()
+        and (accounts is None or job.document.account.lower() in accounts)
     )

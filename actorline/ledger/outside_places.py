@@ -61,7 +61,7 @@ class OutsidePlaces:
     @contextmanager
     def held(self, job: Job, url: str, execution: str) -> Iterator[Place]:
         """Hold a place for one call of a job, and hand it on. Raises NoPlaceError and PlaceTakenError."""
-        names = (job.key, execution, job.order.account, urlsplit(url).hostname or "")
+        names = (job.key, execution, job.document.account, urlsplit(url).hostname or "")
 
         def renew() -> None:
             self._take(names)
@@ -105,5 +105,5 @@ class OutsidePlaces:
 
 def _waits(job: Job) -> bool:
     if job.is_terminal:
-        return bool(job.order.notify.url) and not job.url_told
+        return bool(job.document.notify.url) and not job.url_told
     return job.intent is None and job.run_id is None and not job.stop_wish

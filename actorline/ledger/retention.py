@@ -52,7 +52,7 @@ class Retention:
             return False
         with self._store.redis.pipeline(transaction=False) as pipe:
             for state in State:  # an older version that worked beside this one may have left it where it was before
-                pipe.zrem(name("state", state, job.order.account.lower()), key)
+                pipe.zrem(name("state", state, job.document.account.lower()), key)
             if job.open_set:
                 pipe.srem(job.open_set, key)
             pipe.execute()

@@ -40,7 +40,7 @@ def task_id_of(event_id: str) -> str:
 
 def secs_until_notice(job: Job, now: float) -> float | None:
     """Seconds until somebody is to be told of the end; None: nobody, or not any more."""
-    wanted = job.order.notify
+    wanted = job.document.notify
     if wanted.task and not job.task_told:
         return 0.0
     if wanted.url and not job.url_told and now < (job.ended_at or now) + GIVE_UP_SECS:

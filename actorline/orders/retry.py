@@ -32,12 +32,12 @@ def retry_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request
     event = way_back(job)
     allowance = _check_sender(job, event, sender)
     raises_attempt = event is Event.RETRY and (
-        (job.order.starts_run and bool(ledger.runs.of(key, job.attempt))) or _code_of(job) is Code.DATASET_GREW
+        (job.document.starts_run and bool(ledger.runs.of(key, job.attempt))) or _code_of(job) is Code.DATASET_GREW
     )
     if allowance:
         _take(ledger, allowance)
-    if job.order.deadline_secs is not None:
-        ledger.agenda.plan_deadline(key, ledger.now() + job.order.deadline_secs)
+    if job.document.deadline_secs is not None:
+        ledger.agenda.plan_deadline(key, ledger.now() + job.document.deadline_secs)
     moved = ledger.move(
         job,
         event,
@@ -72,7 +72,7 @@ def plan_retry(job: Job) -> RetryPlan:
     _check_ended(job)
     if way_back(job) is Event.RECOLLECT:
         return RetryPlan(pays=False, text="what is missing is fetched again, which costs nothing more.")
-    if not job.order.starts_run:
+    if not job.document.starts_run:
         return RetryPlan(pays=False, text="it is tried again from the start; it pays for no run.")
     cost = "" if job.total_cost_usd is None else f" So far it has cost ${job.total_cost_usd:.4f}."
     return RetryPlan(pays=True, text=f"another run is started, and paid for.{cost}")
@@ -82,8 +82,8 @@ def _check_sender(job: Job, event: Event, sender: Sender | None) -> Allowance | 
     """Return what the retry takes of its API key's day. Raises Refused if the sender must not order such a run."""
     if sender is None or event is not Event.RETRY:
         return None
-    sender.rights.check(job.order)
-    return allowance_of(sender, job.order)
+    sender.rights.check(job.document)
+    return allowance_of(sender, job.document)
 
 
 def _take(ledger: Ledger, allowance: Allowance) -> None:
@@ -112,7 +112,7 @@ def way_back(job: Job) -> Event:
     doesn't prove that they are gone. If an earlier retry has done that, only another run brings them.
     """
     code = _code_of(job)
-    has_rows = job.run_status == "SUCCEEDED" or (job.order.dataset_id is not None and job.dataset_id is not None)
+    has_rows = job.run_status == "SUCCEEDED" or (job.document.dataset_id is not None and job.dataset_id is not None)
     is_lost = code is Code.DATASET_GREW or (code in GONE and job.vanished)
     return Event.RECOLLECT if has_rows and not is_lost else Event.RETRY
 

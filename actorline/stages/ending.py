@@ -30,7 +30,9 @@ def stop_reason(job: Job, stop_wish: StopWish) -> Reason:
     if stop_wish is StopWish.CANCEL:
         message = "The job was cancelled." + ("" if billed else " No run was started.")
         return Reason(code=Code.CANCELLED, message=message, billed=billed)
-    message = f"The deadline of {job.order.deadline_secs:g} s has passed." + ("" if billed else " No run was started.")
+    message = f"The deadline of {job.document.deadline_secs:g} s has passed." + (
+        "" if billed else " No run was started."
+    )
     return Reason(code=Code.DEADLINE, message=message, billed=billed)
 
 
@@ -54,7 +56,7 @@ def judge_end(job: Job, *, failure: Reason | None) -> tuple[Event, Reason | None
         return Event.DELIVER, None
     if reason.code in STOP_CODES:
         return STOP_CODES[reason.code], reason
-    if job.order.on_failure.deliver_partial and (job.items or job.records):
+    if job.document.on_failure.deliver_partial and (job.items or job.records):
         return Event.DELIVER_PARTIAL, reason
     return Event.FAIL, reason
 

@@ -27,13 +27,13 @@ def remember_delivery(ledger: Ledger, settings: Settings, job: Job) -> None:
 
 def find_delivery(ledger: Ledger, job: Job) -> Job | None:
     """The latest delivery of a job like this one, if it is young enough and still lies where it was put."""
-    if job.order.reuse_secs is None or job.likeness is None:
+    if job.document.reuse_secs is None or job.likeness is None:
         return None
     key = ledger.redis.get(ledger.name("like", job.likeness))
     earlier = ledger.load(key) if key else None
     if earlier is None or earlier.state is not State.DELIVERED:
         return None
-    is_young = (earlier.delivered_at or 0) >= ledger.now() - job.order.reuse_secs
+    is_young = (earlier.delivered_at or 0) >= ledger.now() - job.document.reuse_secs
     return earlier if is_young and _lies_there(earlier) else None
 
 

@@ -55,7 +55,7 @@ def queue_of(job: Job, stage: Stage) -> str:
     """
     if stage is not Stage.START or job.intent:
         return QUEUES[stage]
-    waits = job.order.mode == "sync" or (job.order.input_url is not None and not job.stop_wish)
+    waits = job.document.mode == "sync" or (job.document.input_url is not None and not job.stop_wish)
     return "fetch" if waits else QUEUES[stage]
 
 

@@ -54,7 +54,7 @@ def _is_wanted(ledger: Ledger, key: str, attempt: int, run_id: str) -> bool:
     if job is None or job.intent is not None:
         return True  # a start is under way, and searches for its run itself
     if job.run_id == run_id:
-        if not job.is_terminal or not job.order.may_abort:
+        if not job.is_terminal or not job.document.may_abort:
             return True
         if job.run_status in TERMINAL_STATUSES and job.resurrection is None:
             return True  # seen ended and going again, and not by us: somebody resurrected it by hand

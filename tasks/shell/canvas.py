@@ -25,7 +25,7 @@ NOTICE_AGAIN_SECS = 40.0  # a notice takes 20 s at most, and may wait in its que
 def stages_from(job: Job, first: Stage) -> list[Stage]:
     """The stages of a job from `first` on; a dataset that exists needs no polling."""
     order = [Stage.START, Stage.POLL, Stage.COLLECT]
-    if job.order.dataset_id:
+    if job.document.dataset_id:
         order.remove(Stage.POLL)
     return order[order.index(first) :]
 
@@ -47,7 +47,7 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     signatures = [_named(stage, job.key, epoch) for stage in stages_from(job, first)]
     signatures[0].set(queue=f"{settings().namespace}.{queue_of(job, first)}")
     if first is Stage.START:  # among the starts that wait; what has begun goes before all of them
-        signatures[0].set(priority=job.order.priority)
+        signatures[0].set(priority=job.document.priority)
     ledger().callers.name_tasks(job.key, [step.options["task_id"] for step in signatures], drop_stale=True)
     chain(*signatures).apply_async()
     return True

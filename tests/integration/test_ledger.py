@@ -98,7 +98,7 @@ def test_an_order_becomes_a_job_with_its_input_apart(ledger):
     assert (job.key, job.state, job.epoch, job.attempt, job.fresh) == ("k", State.QUEUED, 1, 1, True)
     assert (job.sink, job.hash) == ("file:///rows/k/", registered.existing_hash)
     assert abs(job.queued_at - ledger.now()) < 5
-    assert job.order == parse_document({**ORDER, "input": None})
+    assert job.document == parse_document({**ORDER, "input": None})
     assert ledger.load_input("k") == '{"startUrls":["é"]}'.encode()
     assert ledger.account("k") == "default"
     assert events(ledger) == ["queued"]
@@ -634,8 +634,8 @@ def test_a_document_survives_the_ledger(ledger):
     raw = {"dataset_id": "d1", "collect": {"limit": 5, "fields": ["a"]}, "deadline_secs": 60, "labels": {"a": "ü"}}
     document: JobDocument = parse_document(raw)
     register(ledger, document=document)
-    assert loaded(ledger).order == document
-    assert loaded(ledger).order.body_hash() == document.body_hash()
+    assert loaded(ledger).document == document
+    assert loaded(ledger).document.body_hash() == document.body_hash()
 
 
 def test_a_request_is_obeyed_once_however_the_job_has_fared_since(ledger):
@@ -657,7 +657,7 @@ def test_an_account_has_one_spelling_also_in_what_an_earlier_version_wrote(ledge
     assert now == before
     spelled = before.model_copy(update={"account": "Team"})  # as an earlier version kept it
     register(ledger, "k", document=spelled)
-    assert (loaded(ledger).order.account, ledger.account("k")) == ("team", "team")
+    assert (loaded(ledger).document.account, ledger.account("k")) == ("team", "team")
     again = NewJob("k", now, "file:///rows/k/", fresh=False, earlier_hash=now.hash_as_spelled("Team"))
     assert [each.outcome for each in ledger.register([again], care_s=10)] == ["joined"]
     ledger.redis.sadd(ledger.name("paused"), "Team")

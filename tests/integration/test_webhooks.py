@@ -265,7 +265,7 @@ def test_hook_collects_each_run_once_and_leaves_ours_alone(gateway, template, ma
     run_id = start_elsewhere(line, actor)
     wait_for(lambda: line.state(run_id) == "DELIVERED", what="the delivery of a run that somebody else started")
     job = line.ledger.load(run_id)
-    assert (job.items, job.order.labels, job.order.may_abort) == (30, {"team": "prices"}, False)
+    assert (job.items, job.document.labels, job.document.may_abort) == (30, {"team": "prices"}, False)
     our_run = ours.get(timeout=20)["run_id"]
     wait_for(
         lambda: (

@@ -63,7 +63,7 @@ class Deliverer:
                     _set_aside(sink, leftovers(sink.names(), manifest), job.retries)
                 if manifest.complete:
                     sink.write_once(SUCCESS, b"")
-                    if FORMATS[job.order.collect.format].is_staged(single_file=job.order.sink.single_file):
+                    if FORMATS[job.document.collect.format].is_staged(single_file=job.document.sink.single_file):
                         remove_staged(sink, attempt_folder(job.attempt))
                 sink.clear_staging()
         except LostJobError:
@@ -155,7 +155,7 @@ class Deliverer:
         keep_alive: Callable[[], None],
     ) -> tuple[Rows, Reason | None]:
         """Put staged pages together. Pages that can't become what was ordered are delivered as they are."""
-        order = job.order
+        order = job.document
         assembler = Assembler(
             sink=sink,
             folder=attempt_folder(job.attempt),
@@ -176,7 +176,7 @@ class Deliverer:
 
     def _records(self, job: Job, sink: Sink, execution: str, keep_alive: Callable[[], None]) -> Records:
         """Store the records that were ordered."""
-        collect = job.order.collect
+        collect = job.document.collect
         if not job.key_value_store_id or not (collect.records or collect.all_records):
             return Records()
         folder = attempt_folder(job.attempt)
@@ -198,7 +198,7 @@ class Deliverer:
     def _without_secrets(self, job: Job, given: Any, record_keys: Iterable[str]) -> list[str]:
         """Return what may be delivered; the timeline says what isn't: an input that holds a secret, or may hold one."""
         asked = list(record_keys)
-        withheld = withheld_records(asked, job.order, given)
+        withheld = withheld_records(asked, job.document, given)
         if withheld:
             self.ledger.timeline.add(
                 job.key, "records-withheld", records=withheld, message="An input may hold a secret."
@@ -208,8 +208,8 @@ class Deliverer:
     def _manifest(
         self, job: Job, rows: Rows, records: Records, totals: Totals, state: State, reason: Reason | None
     ) -> Manifest:
-        name, value = job.order.target
-        query: dict[str, Any] = {**job.order.collect.query(), "offset": job.order.collect.offset}
+        name, value = job.document.target
+        query: dict[str, Any] = {**job.document.collect.query(), "offset": job.document.collect.offset}
         run = RunFacts(
             id=job.run_id,
             status=job.run_status,
@@ -227,7 +227,7 @@ class Deliverer:
             target={name: value},
             run=run if job.run_id else None,
             dataset_id=job.dataset_id,
-            query=query | {"limit": job.order.collect.limit},
+            query=query | {"limit": job.document.collect.limit},
             format=rows.format,
             compression=rows.compression,
             parts=rows.parts,

@@ -44,7 +44,7 @@ class AheadPlanner:
             dataset = get_dataset(self.platform, job.dataset_id)
         except (SinkError, platform_errors.NotFound):
             return None  # the stage that collects says what it means
-        collect = job.order.collect
+        collect = job.document.collect
         known = self.ledger.pages.all(key, job.attempt)
         each = item_bytes(known, total=dataset.item_count, storage_bytes=dataset.stats.storage_bytes)
         size = collect.page_items or full_page(each)
@@ -68,7 +68,7 @@ class AheadPlanner:
 
 def may_fetch_ahead(job: Job) -> bool:
     """Not with `desc`, whose windows move while rows come, nor where all rows come in one answer."""
-    collect = job.order.collect
+    collect = job.document.collect
     wanted = collect.dataset and collect.while_running and not collect.desc
     return wanted and FORMATS[collect.format].is_cut and job.state is State.RUNNING and not job.stop_wish
 
@@ -91,6 +91,6 @@ def next_look(job: Job, dataset: Dataset, known: Pages, size: int, *, now: float
     long as the run has gone on.
     """
     elapsed = max(now - (job.started_at or job.queued_at), 1)
-    missing = next_offset(known, job.order.collect.offset) + size - dataset.item_count
+    missing = next_offset(known, job.document.collect.offset) + size - dataset.item_count
     wait = missing * elapsed / dataset.item_count if dataset.item_count else elapsed
     return min(max(wait, LOOK_MIN_SECS), LOOK_MAX_SECS)

@@ -83,7 +83,7 @@ class Planner:
         except SinkError as error:
             return end_for_sink(self.ledger, job, error)
         pages: list[tuple[Window, int]] = []
-        if job.order.collect.dataset and job.dataset_id and not job.stop_wish:
+        if job.document.collect.dataset and job.dataset_id and not job.stop_wish:
             pages = self._windows(job, job.dataset_id)
         won = self.ledger.change(
             key,
@@ -97,7 +97,7 @@ class Planner:
         return Stop() if won is None else Wave(job.attempt, pages)
 
     def _windows(self, job: Job, dataset_id: str) -> list[tuple[Window, int]]:
-        collect = job.order.collect
+        collect = job.document.collect
         known = self.ledger.pages.all(job.key, job.attempt)
         is_settled = self.ledger.now() >= settled_at(job, self.settings)
         if needs_settled_counters(job) and not is_settled:
@@ -109,7 +109,7 @@ class Planner:
         each = item_bytes(known, total=total, storage_bytes=dataset.stats.storage_bytes if dataset else None)
         end = job.items_end
         if dataset:
-            end = counted if end is None and is_settled and job.order.dataset_id else end
+            end = counted if end is None and is_settled and job.document.dataset_id else end
             fields = {"items_total": total, "items_end": end}
             self.ledger.change(job.key, states={State.COLLECTING}, epoch=job.epoch, fields=fields)
         if has_caught_up(known, end):
@@ -129,7 +129,7 @@ class Planner:
         self, job: Job, known: dict[int, Window | Receipt], total: int, stop: int | None
     ) -> list[tuple[Window, int]]:
         """The one window of a format that can't be cut; then one item behind it, where nothing more must be."""
-        start, size, room = job.order.collect.offset, 1 if known else WHOLE_ITEMS_MAX, 1 - len(to_fetch(known))
+        start, size, room = job.document.collect.offset, 1 if known else WHOLE_ITEMS_MAX, 1 - len(to_fetch(known))
         self._fix(job, known, new_windows(known, start=start, total=total, stop=stop, size=size, room=room))
         pages = [(window, expected_items(window, known, total)) for window in to_fetch(known)]
         wanted = (total if stop is None else min(total, stop)) - start
@@ -146,7 +146,7 @@ class Planner:
 
 def stop_of(job: Job) -> int | None:
     """Where the rows end that the job reads, as far as that is fixed before they are read."""
-    collect = job.order.collect
+    collect = job.document.collect
     ends = [] if collect.limit is None else [collect.offset + collect.limit]
     if needs_settled_counters(job) and job.items_end is not None:
         ends.append(job.items_end)
@@ -155,12 +155,12 @@ def stop_of(job: Job) -> int | None:
 
 def needs_settled_counters(job: Job) -> bool:
     """Whether no page may be read before it is known how many rows the dataset has."""
-    return not FORMATS[job.order.collect.format].is_cut or is_moving(job)
+    return not FORMATS[job.document.collect.format].is_cut or is_moving(job)
 
 
 def is_moving(job: Job) -> bool:
     """Whether windows are counted from the last row of a dataset to which rows may still be appended."""
-    return job.order.collect.desc and job.order.dataset_id is not None
+    return job.document.collect.desc and job.document.dataset_id is not None
 
 
 def find_dataset(platform: Platform, dataset_id: str) -> Dataset | None:
@@ -179,7 +179,7 @@ def settled_at(job: Job, settings: Settings) -> float:
 def too_large(job: Job) -> str:
     """Why a dataset isn't delivered in a format that can't be cut into pages."""
     return (
-        f"The dataset holds more than the {WHOLE_ITEMS_MAX:,} items that one {job.order.collect.format} file is made "
+        f"The dataset holds more than the {WHOLE_ITEMS_MAX:,} items that one {job.document.collect.format} file is made "
         f"of. No row is lost: order dataset_id {job.dataset_id} as jsonl, json, csv or parquet, or with collect.limit."
     )
 
@@ -257,9 +257,9 @@ class PageFetcher:
 
     def _read(self, job: Job, window: Window, expected: int, execution: str, lease: "redis.lock.Lock") -> Receipt:
         """The page, or what lies behind the one window of a format that can't be cut."""
-        format_ = FORMATS[job.order.collect.format]
+        format_ = FORMATS[job.document.collect.format]
         is_behind = window.page_no > 0 and not format_.is_cut
-        params = {"format": "jsonl"} if is_behind else format_.query(job.order.collect.query())
+        params = {"format": "jsonl"} if is_behind else format_.query(job.document.collect.query())
         silence_s = None if format_.is_cut else WHOLE_SILENCE_SECS
         reader = ItemsReader(self.platform, job.dataset_id or "", params, self.first, silence_s)
         with renewed(lambda: self._hold_on(lease, job.key), RENEW_SECS, cut=reader.cut) as keep_alive:
@@ -293,7 +293,7 @@ class PageFetcher:
         reader: ItemsReader,
         keep_alive: Callable[[], None],
     ) -> Receipt:
-        collect, order = job.order.collect, job.order.sink
+        collect, order = job.document.collect, job.document.sink
         format_, query = FORMATS[collect.format], collect.query()
         page_name = format_.page_name(window.page_no, order.compression, single_file=order.single_file)
         name = attempt_folder(job.attempt) + page_name

@@ -54,19 +54,19 @@ class Finisher:
                 fields={"stop_wish": "", "reason": reason},
             )
             return self._deliver(job.model_copy(update={"reason": reason}), pages, reason, execution)
-        if not job.order.collect.dataset:
+        if not job.document.collect.dataset:
             return self._deliver(job, pages, None, execution)
         return self._look_at(job, pages, execution)
 
     def _look_at(self, job: Job, pages: Pages, execution: str) -> Step | NextWave:
-        verdict = judge(pages, start=job.order.collect.offset, stop=stop_of(job))
+        verdict = judge(pages, start=job.document.collect.offset, stop=stop_of(job))
         match verdict:
             case Proof(end=end):
                 return self._settle(job, pages, end, execution)
             case More() if has_caught_up(pages, job.items_end):
                 return self._deliver(job, pages, None, execution)
             case More():
-                seems_to_grow = job.order.dataset_id is not None and len(short_pages(pages)) > 1
+                seems_to_grow = job.document.dataset_id is not None and len(short_pages(pages)) > 1
                 return self._again(job, self._secs_to_settle(job) if seems_to_grow or not pages else 0)
             case Gap():
                 return self._mend(job, pages, verdict, execution)
@@ -122,7 +122,7 @@ class Finisher:
         code = worst.code if worst and worst.code else Code.PAGE_UNREADABLE
         said = f": {worst.error}" if worst else f" ({gap.why})"
         message = f"{len(gap.page_nos)} of {len(pages)} pages could not be stored{said}"
-        if code is Code.DATASET_VANISHED and job.order.starts_run:
+        if code is Code.DATASET_VANISHED and job.document.starts_run:
             message += (
                 ". `retry` looks for them once more; if they are still gone, the next one starts another paid run"
             )

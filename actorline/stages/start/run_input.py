@@ -56,8 +56,8 @@ def own_input(ledger: Ledger, job: Job, settings: Settings, platform: Platform) 
     raw = ledger.load_input(job.key)
     if b'"$secret"' not in raw:
         return RunInput(raw)
-    kind, name = job.order.target
-    holder = Holder(kind, name, job.order.account, partial(_find_id, platform, kind))
+    kind, name = job.document.target
+    holder = Holder(kind, name, job.document.account, partial(_find_id, platform, kind))
     filled = fill_secrets(json.loads(raw), holder, settings.secrets)
     return RunInput(json.dumps(filled, separators=(",", ":"), ensure_ascii=False).encode())
 
@@ -103,7 +103,7 @@ def input_test(
 
     What lay elsewhere isn't asked for again; its hash tells only a text that the platform adds nothing to from others.
     """
-    if job.order.input_url is None:
+    if job.document.input_url is None:
         return partial(is_alike, own_input(ledger, job, settings, platform).body)
     return partial(_may_be, intent.input_sha256)
 

@@ -56,7 +56,7 @@ class StartSearch:
         Remembered for a while: whoever follows, because a wish to stop came meanwhile, needs no search of its own.
         """
         doubtful = [*found.unreadable]
-        if not self.ledger.runs.is_marker_proven(job.order.account):
+        if not self.ledger.runs.is_marker_proven(job.document.account):
             doubtful += found.others
         suspects: list[str] = []
         if doubtful:

@@ -94,13 +94,13 @@ class Starter:
         try:
             if not may_be_running and (step := self._before_start(job, stop_wish)):
                 return step
-            if job.order.dataset_id:
-                return self._collect(job, job.order.dataset_id)
+            if job.document.dataset_id:
+                return self._collect(job, job.document.dataset_id)
         except SinkSilentError as error:
             message = f"{error} No run was started; the job tries again."
             return self._hold(job, Reason(code=Code.SINK_FAILED, message=message, billed=False))
-        if job.order.run_id:
-            return self._take_over(job, job.order.run_id)
+        if job.document.run_id:
+            return self._take_over(job, job.document.run_id)
         return self._start(job, stop_wish)
 
     def put_off(self, key: str, epoch: int) -> Step:
@@ -113,7 +113,7 @@ class Starter:
         stop_wish = job.stop_wish_at(self.ledger.now())
         if step := self._before_start(job, stop_wish):
             return step
-        if not job.order.starts_run:
+        if not job.document.starts_run:
             return self._look_again(job, PUT_OFF_SECS)
         message = "The platform answers slowly or not at all. No run was started; it is tried again."
         return self._stand_in_line(job, Code.PLATFORM_UNAVAILABLE, message, was_refused=True)
@@ -123,9 +123,9 @@ class Starter:
         end = self._end_without_run(job, stop_wish)
         if end:
             self._admission(job).leave(job)
-        if end or not job.order.starts_run:
+        if end or not job.document.starts_run:
             return end
-        if is_paused(self.ledger, job.order.account):
+        if is_paused(self.ledger, job.document.account):
             return self._stand_in_line(job, Code.PAUSED, "The brake is on: actorline resume takes it off.")
         if not self._admission(job).may_try(job):
             message = "The account has no room for another run, and other jobs come first."
@@ -142,7 +142,7 @@ class Starter:
         return self._refuse(job, refusal) if refusal else None
 
     def _admission(self, job: Job) -> Admission:
-        return Admission(self.ledger, job.order.account)
+        return Admission(self.ledger, job.document.account)
 
     def _stand_in_line(self, job: Job, code: Code, message: str, *, was_refused: bool = False) -> Step:
         """Wait in the account's line until the job is called. Told once."""
@@ -160,7 +160,7 @@ class Starter:
 
     def _without_room(self, job: Job, refused: platform_errors.CapacityExceeded) -> Step:
         is_memory = refused.type == NO_MEMORY
-        if is_memory and (never := beyond_the_account(self.platform, job.order, refused)):
+        if is_memory and (never := beyond_the_account(self.platform, job.document, refused)):
             self._admission(job).leave(job)
             return self._refuse(job, never)
         reason = refusal_reason(refused)
@@ -171,9 +171,9 @@ class Starter:
 
     def _unfit(self, job: Job) -> Reason | None:
         """Why what the job brings can't be delivered from here."""
-        if refusal := lacks_parquet(job.order):
+        if refusal := lacks_parquet(job.document):
             return refusal
-        if job.order.dataset_id:
+        if job.document.dataset_id:
             return None  # the sink is claimed when the dataset is known to exist
         try:
             sink = open_sink(job.sink_url)
@@ -251,7 +251,7 @@ class Starter:
     def _start_anew(self, job: Job, fetched: RunInput | None, send_by: SendBy, lease: Lock) -> Step:
         gap = self._last_gap()
         if not (job.fresh and job.queued_at > gap.seen_at):  # else no earlier run can carry its marker
-            look_back = LookBack(self.ledger, self.platform, self.installation, job.order.account)
+            look_back = LookBack(self.ledger, self.platform, self.installation, job.document.account)
             if not look_back.is_done(gap) and (step := self._look_back(job, look_back, gap, lease)):
                 return step
             if send_by.is_past():
@@ -281,11 +281,11 @@ class Starter:
 
     def _fetched(self, job: Job) -> RunInput | None:
         """The input that lies elsewhere, read before the span begins in which the start is sent: it may take longer."""
-        if job.order.input_url is None or job.intent or self.ledger.runs.of(job.key, job.attempt):
+        if job.document.input_url is None or job.intent or self.ledger.runs.of(job.key, job.attempt):
             return None
         places = OutsidePlaces.of(self.ledger, self.settings, self.wake)
-        with places.held(job, job.order.input_url, secrets.token_hex(8)) as place:
-            return fetch_input(job.order, self.settings, place)
+        with places.held(job, job.document.input_url, secrets.token_hex(8)) as place:
+            return fetch_input(job.document, self.settings, place)
 
     def _without_input(self, job: Job, error: InputUnreadableError | NoPlaceError | PlaceTakenError) -> Step:
         """The input isn't there yet, or never will be: no intent is written."""
@@ -311,7 +311,7 @@ class Starter:
             finally:
                 release(searching)
             if found.run_ids:  # of a synchronous start that goes on this is how its run becomes known
-                return self._adopt(job, found, is_lost=job.order.mode == "async")
+                return self._adopt(job, found, is_lost=job.document.mode == "async")
         return self._look_again(job, LOOK_AGAIN_SECS)
 
     def _look_again(self, job: Job, seconds: float, *, tell: str = "", message: str = "", **fields: object) -> Step:
@@ -332,7 +332,7 @@ class Starter:
         sha256 = fetched.digest() if fetched else None
         try:
             given = fetched or own_input(self.ledger, job, self.settings, self.platform)
-            with holding_on(self.ledger, job, lease, keeps_due=job.order.mode == "async"):
+            with holding_on(self.ledger, job, lease, keeps_due=job.document.mode == "async"):
                 announce = lambda: announced.append(self._announce(job, lease, gap, sha256))  # noqa: E731 - one line
                 run_id = self._send(job, given, send_by, announce)
         except Refused as error:
@@ -359,13 +359,13 @@ class Starter:
             return self._unclear(job, announced[0], str(error))
         step = self._keep(job, run_id, found=False)
         self._admission(job).leave(job)
-        if isinstance(step, Stop) and job.order.mode == "sync":
+        if isinstance(step, Stop) and job.document.mode == "sync":
             self._sync.poll_now(job)
         return step
 
     def _send(self, job: Job, given: RunInput, send_by: SendBy, announce: Callable[[], None]) -> str:
         """The one POST; answers the run's id."""
-        order = job.order
+        order = job.document
         marker = make_marker(self.installation, job.key, job.attempt)
         left_s = job.deadline_at - self.ledger.now() if job.deadline_at else None
         timeout = timeout_query(self.platform, order, left_s)
@@ -384,7 +384,7 @@ class Starter:
         """The intent, on disk: from here on a run may exist. Raises LockError, NotDurableError, LostJobError."""
         lease.reacquire()
         self.ledger.runs.name_marker(job.key)
-        self.ledger.agenda.plan_sweep(job.order.account)
+        self.ledger.agenda.plan_sweep(job.document.account)
         marker = make_marker(self.installation, job.key, job.attempt)
         intent = Intent(attempt=job.attempt, marker=marker, at=self.ledger.now(), input_sha256=input_sha256)
         moved = self.ledger.move(
@@ -395,7 +395,7 @@ class Starter:
             on_disk=True,
             tell="starting",
             data={"attempt": job.attempt},
-            fields={"intent": intent, "is_planned": job.order.mode == "sync"},
+            fields={"intent": intent, "is_planned": job.document.mode == "sync"},
         )
         if not moved:
             raise LostJobError
@@ -548,7 +548,7 @@ def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
             fields={"is_planned": True},
         )  # fmt: skip
         return Stop()
-    if not is_known(ledger, job.order.account) or job.failures >= ACCOUNT_TRIES:
+    if not is_known(ledger, job.document.account) or job.failures >= ACCOUNT_TRIES:
         return end_job(ledger, job, Event.FAIL, reason)
     ledger.move(
         job,

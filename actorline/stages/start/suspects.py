@@ -43,10 +43,10 @@ class _Target:
     @classmethod
     def of(cls, platform: Platform, job: Job) -> "_Target":
         try:
-            if job.order.actor_task:
-                actor_task = get_actor_task(platform, job.order.actor_task)
+            if job.document.actor_task:
+                actor_task = get_actor_task(platform, job.document.actor_task)
                 return cls(platform, actor_task.act_id, actor_task.id)
-            return cls(platform, get_actor(platform, job.order.actor or "").id, None)
+            return cls(platform, get_actor(platform, job.document.actor or "").id, None)
         except (platform_errors.NotFound, platform_errors.Forbidden):
             return cls(platform, None, None)
 

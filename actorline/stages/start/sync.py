@@ -50,7 +50,7 @@ class SyncFlow:
         """What is asked of the items."""
         if not wants_items(job):
             return {}
-        collect, window = job.order.collect, first_window(job)
+        collect, window = job.document.collect, first_window(job)
         asked = FORMATS[collect.format].query(collect.query())
         return {**asked, "offset": str(window.offset), "limit": str(window.limit)}
 
@@ -91,10 +91,10 @@ class SyncFlow:
 
 def wants_items(job: Job) -> bool:
     """Whether the reply is read as rows. A format that can't be cut waits for the counters, so it is fetched later."""
-    return job.order.collect.dataset and FORMATS[job.order.collect.format].is_cut
+    return job.document.collect.dataset and FORMATS[job.document.collect.format].is_cut
 
 
 def first_window(job: Job) -> Window:
-    collect = job.order.collect
+    collect = job.document.collect
     limit = min(collect.limit or PAGE_ITEMS_MAX, collect.page_items or PAGE_ITEMS_MAX)
     return Window(page_no=0, offset=collect.offset, limit=limit)

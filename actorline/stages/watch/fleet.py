@@ -65,7 +65,7 @@ class Fleet:
     def park(self, job: Job, run: Run, every_s: float) -> None:
         """Leave the job, whose `due` must lie behind the next looks, to the fleet."""
         parked = Parked(
-            account=job.order.account,
+            account=job.document.account,
             epoch=job.epoch,
             run_id=run.id,
             run_status=run.status,

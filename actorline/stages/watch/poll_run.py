@@ -55,13 +55,15 @@ class Poller:
     def _look(self, job: Job, run_id: str) -> Step:
         stop_wish = job.stop_wish_at(self.ledger.now())
         if stop_wish and job.state is State.RUNNING:
-            if not job.order.may_abort:
+            if not job.document.may_abort:
                 return end_job(self.ledger, job, STOP_EVENTS[stop_wish], _left_alone(stop_reason(job, stop_wish)))
             return self._abort(job, run_id, stop_wish)
         run = abort_run(self.platform, run_id) if job.state is State.ABORTING else get_run(self.platform, run_id)
-        if job.run_status == "READY" and job.order.starts_run:  # as a start leaves it: the first look, or an early one
+        if (
+            job.run_status == "READY" and job.document.starts_run
+        ):  # as a start leaves it: the first look, or an early one
             came_back = f"/{digest_of(job.key)}.{job.attempt})" in (run.meta.user_agent or "")
-            self.ledger.runs.note_marker(job.order.account, came_back=came_back)
+            self.ledger.runs.note_marker(job.document.account, came_back=came_back)
         return self._ended(job, run) if run.is_terminal else self._goes_on(job, run)
 
     def _abort(self, job: Job, run_id: str, stop_wish: StopWish) -> Step:
@@ -114,7 +116,7 @@ class Poller:
     def _interval(self, job: Job) -> float:
         if job.state is State.ABORTING:
             return ABORT_POLL_SECS
-        every = job.order.poll_interval_secs
+        every = job.document.poll_interval_secs
         return min(every, HINTED_POLL_SECS) if self._is_hinted(job) else every
 
     def _is_hinted(self, job: Job) -> bool:
@@ -126,7 +128,7 @@ class Poller:
             case Chance.LOOK_AGAIN:
                 return self._goes_on(job, run)
             case Chance.RESURRECT:
-                if is_paused(self.ledger, job.order.account):
+                if is_paused(self.ledger, job.document.account):
                     return self._goes_on(job, run)
                 return Resurrector(self.ledger, self.platform, self.settings).resurrect(job, run)
             case Chance.NEW_RUN:
@@ -149,7 +151,7 @@ class Poller:
         return Stop()
 
     def _conclude(self, job: Job, run: Run) -> Step:
-        rows_wanted = job.order.on_failure.deliver_partial or (run.status == "SUCCEEDED" and job.reason is None)
+        rows_wanted = job.document.on_failure.deliver_partial or (run.status == "SUCCEEDED" and job.reason is None)
         facts: dict[str, object] = {**run_fields(run, self.settings), "run_log": self._log_of(job, run)}
         if has_come(job, run):  # one that hasn't stays known: the sweep aborts the run if it comes after all
             facts |= _GOES_ON
@@ -212,7 +214,7 @@ class Poller:
 
     def _try_again(self, job: Job, error: platform_errors.PlatformError, *, missing_since: float | None = None) -> Step:
         """The platform doesn't answer: the run is its business meanwhile, so it is asked again as often as before."""
-        every = job.order.poll_interval_secs
+        every = job.document.poll_interval_secs
         if missing_since is not None:
             every = min(every, MISSING_LOOK_SECS)
         won = self.ledger.change(

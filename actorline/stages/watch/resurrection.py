@@ -33,7 +33,7 @@ class Resurrector:
 
     def resurrect(self, job: Job, run: Run) -> Step:
         """Set the run going again. What a lost reply hides, the next poll sees: the run goes on, or counts it."""
-        every = job.order.poll_interval_secs
+        every = job.document.poll_interval_secs
         send_by = SendBy(self.settings.send_by_secs)
         lease = self.ledger.lease("start", job.key, seconds=LEASE_SECS)
         if not lease.acquire():  # another execution is asking for it
@@ -45,7 +45,7 @@ class Resurrector:
             release(lease)
 
     def _send(self, job: Job, run: Run, send_by: SendBy, lease: Lock) -> Step:
-        every, query = job.order.poll_interval_secs, job.order.on_failure.resurrect_query()
+        every, query = job.document.poll_interval_secs, job.document.on_failure.resurrect_query()
         asked: list[Resurrection] = []
         before = {"resurrection": job.resurrection, "resurrects": job.resurrects}
         try:
@@ -65,7 +65,7 @@ class Resurrector:
                 job, "resurrection-unclear", {"message": str(error)}, seconds=every, fields={"resurrection": sent}
             )
         except StartRefused as error:
-            given_up = {**before, "resurrects": job.order.on_failure.resurrect}
+            given_up = {**before, "resurrects": job.document.on_failure.resurrect}
             return self._note(job, "resurrection-refused", {"message": str(error)}, seconds=0, fields=given_up)
         return Wait(every)
 
@@ -86,7 +86,7 @@ class Resurrector:
             job,
             "resurrecting",
             {"number": number, "run_status": run.status, "cost_usd": run.usage_total_usd},
-            seconds=job.order.poll_interval_secs,
+            seconds=job.document.poll_interval_secs,
             on_disk=True,
             fields={"resurrection": intent, "resurrects": number},
         )
