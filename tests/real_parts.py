@@ -28,7 +28,7 @@ TOKEN = "apify_api_emulator"
 ROOT = Path(__file__).parents[1]
 
 
-def wait_for(condition: Callable[[], Any], *, within: float = 30, what: str = "the condition") -> Any:
+def wait_for(condition: Callable[[], Any], *, within: float = 60, what: str = "the condition") -> Any:
     """Look until the condition holds and answer what it gave; fail when the deadline passes."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:

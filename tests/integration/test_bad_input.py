@@ -129,15 +129,15 @@ def test_hostile_key_is_refused_by_the_workers_and_opens_nothing(line, name):
     reason = refusal(line.submit({"key": key, "actor": "demo/hostile"}))
     assert reason["code"] == "document-invalid"
     assert reason["message"].startswith("The job document is refused: key: ")
-    assert line.send("actorline.status", key).get(timeout=10) is None
-    assert line.cancel(key).get(timeout=10) is None
+    assert line.send("actorline.status", key).get(timeout=30) is None
+    assert line.cancel(key).get(timeout=30) is None
     assert refusal(line.send("actorline.retry", key))["code"] == "unknown-key"
 
 
 @pytest.mark.parametrize("key", [None, 5, ["key"], {"password": CANARY}])
 def test_key_of_another_kind_is_unknown_to_the_workers(line, key):
-    assert line.send("actorline.status", key).get(timeout=10) is None
-    assert line.cancel(key).get(timeout=10) is None
+    assert line.send("actorline.status", key).get(timeout=30) is None
+    assert line.cancel(key).get(timeout=30) is None
     reason = refusal(line.send("actorline.retry", key))
     assert reason["code"] == "unknown-key"
     assert CANARY not in reason["message"]

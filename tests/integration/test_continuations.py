@@ -75,7 +75,7 @@ def test_link_error_of_a_refused_order_runs(line, order, own):
 def test_chain_goes_on_with_the_result(line, order, own, actor, state):
     pending = chain(order(actor), own("items"), own("echo")).apply_async()
     assert pending.get(timeout=30) == [300]
-    assert pending.parent.parent.get(timeout=10)["state"] == state
+    assert pending.parent.parent.get(timeout=30)["state"] == state
 
 
 def test_chain_ends_with_the_exception_of_the_job(line, order, own):
@@ -108,7 +108,7 @@ def test_chord_with_a_failed_order_never_runs_its_body(line, order, own):
         body.get(timeout=30)
     assert type(raised.value).__name__ == "JobFailed"
     with pytest.raises(ChordError, match="JobFailed"):
-        line.client.AsyncResult(body.id).get(timeout=10)
+        line.client.AsyncResult(body.id).get(timeout=30)
 
 
 def test_two_members_of_a_group_with_one_key_share_one_run(line, order, own):
@@ -119,4 +119,4 @@ def test_two_members_of_a_group_with_one_key_share_one_run(line, order, own):
 
 def test_chain_on_a_job_that_has_ended_goes_on_at_once(line, order, own):
     order("good", key="ended-already").apply_async().get(timeout=30)
-    assert chain(order("good", key="ended-already"), own("items")).apply_async().get(timeout=10) == 300
+    assert chain(order("good", key="ended-already"), own("items")).apply_async().get(timeout=30) == 300

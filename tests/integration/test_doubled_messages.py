@@ -109,8 +109,8 @@ def test_order_without_a_key_that_comes_twice_is_one_paid_run(line):
     orders = [line.submit({"actor": actor, "poll_interval_secs": 1}, task_id=task_id) for _ in range(2)]
     results = [order.get(timeout=40) for order in orders]
     late = line.submit({"actor": actor, "poll_interval_secs": 1}, task_id=task_id)
-    line.send("actorline.status", "nobody").get(timeout=10)  # it lies behind the late one in the queue
-    assert results[0] == results[1] == late.get(timeout=10)
+    line.send("actorline.status", "nobody").get(timeout=30)  # it lies behind the late one in the queue
+    assert results[0] == results[1] == late.get(timeout=30)
     assert len(line.emulator.starts(actor)) == 1
 
 
@@ -122,7 +122,7 @@ def test_retry_that_comes_twice_pays_for_one_more_run(line):
     for _ in range(2):
         line.client.send_task("actorline.retry", ["retry-doubled"], queue=line.namespace, task_id=task_id)
         ended(line, "retry-doubled", attempt=2)
-    line.send("actorline.status", "nobody").get(timeout=10)
+    line.send("actorline.status", "nobody").get(timeout=30)
     assert ended(line, "retry-doubled", attempt=2).retries == 1
     assert len(line.emulator.starts(actor)) == 2
 
@@ -135,13 +135,13 @@ def test_cancel_that_comes_again_after_a_retry_stops_nothing(line):
 
     def cancel():
         line.client.send_task("actorline.cancel", ["cancel-doubled"], queue=line.namespace, task_id=task_id)
-        line.send("actorline.status", "nobody").get(timeout=10)
+        line.send("actorline.status", "nobody").get(timeout=30)
 
     cancel()
     assert ended(line, "cancel-doubled").state == "CANCELLED"
-    line.send("actorline.retry", "cancel-doubled").get(timeout=10)
+    line.send("actorline.retry", "cancel-doubled").get(timeout=30)
     cancel()
     assert line.ledger.load("cancel-doubled").stop_wish is None
     assert "cancel-asked" not in line.events("cancel-doubled")[line.events("cancel-doubled").index("retried") :]
-    line.cancel("cancel-doubled").get(timeout=10)
+    line.cancel("cancel-doubled").get(timeout=30)
     assert ended(line, "cancel-doubled", attempt=2).state == "CANCELLED"

@@ -146,18 +146,18 @@ def test_expired_job_raises_job_expired_once_the_platform_has_aborted_the_run(li
 def test_cancel_of_a_job_that_has_ended_changes_nothing(line, orders):
     result = orders["delivered"].get(timeout=30)
     before = line.events("ends-delivered")
-    assert line.cancel("ends-delivered").get(timeout=10) == result
+    assert line.cancel("ends-delivered").get(timeout=30) == result
     assert line.events("ends-delivered") == before
 
 
 def test_status_and_cancel_of_an_unknown_key_answer_null(line):
-    assert line.send("actorline.status", "nobody").get(timeout=10) is None
-    assert line.cancel("nobody").get(timeout=10) is None
+    assert line.send("actorline.status", "nobody").get(timeout=30) is None
+    assert line.cancel("nobody").get(timeout=30) is None
 
 
 def test_status_shows_the_same_result_as_the_caller_gets(line, orders):
     result = orders["partial"].get(timeout=30)
-    assert line.send("actorline.status", "ends-partial").get(timeout=10) == result
+    assert line.send("actorline.status", "ends-partial").get(timeout=30) == result
 
 
 CALLER = """

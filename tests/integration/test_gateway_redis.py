@@ -57,7 +57,7 @@ def test_who_waits_for_a_frozen_redis_holds_up_no_sign_of_life(gateway, short_fo
             with httpx.Client(base_url=gateway.url, timeout=60) as http:
                 began = time.monotonic()
                 assert http.get("/healthz").status_code == 200
-                assert time.monotonic() - began < 2
+                assert time.monotonic() - began < 5
                 assert_unavailable(http.get("/v1/jobs/k"), "redis-unavailable", "in time")
                 assert time.monotonic() - began < 30
         finally:

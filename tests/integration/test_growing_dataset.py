@@ -30,7 +30,7 @@ def test_rows_from_the_end_of_a_growing_dataset_are_not_called_complete(line, gr
     assert (result["state"], result["reason"]["code"]) == ("PARTIAL", "dataset-grew")
     assert not delivery_of(result).manifest["complete"]
     wait_for(lambda: line.emulator.run(growing["id"])["status"] == "SUCCEEDED", what="the run's end")
-    line.send("actorline.retry", result["key"]).get(timeout=10)
+    line.send("actorline.retry", result["key"]).get(timeout=30)
     job = wait_for(lambda: (job := line.ledger.load(result["key"])).state == "DELIVERED" and job, what="the rows")
     lines = line.emulator.item_lines(growing["defaultDatasetId"], "desc=1")
     assert (job.items, delivery_of({"sink": job.sink_url}).lines == lines) == (1_500, True)

@@ -177,7 +177,7 @@ def test_private_address_is_never_asked_unless_its_host_is_listed(line, shelf):
 def test_bad_input_url_is_refused_at_the_door(reading_line, document, problem):
     actor, sent_order = order(reading_line, "refused", **document)
     with pytest.raises(Exception, match=problem) as raised:
-        sent_order.get(timeout=10)
+        sent_order.get(timeout=30)
     assert type(raised.value).__name__ == "JobRefused"
     assert "sesame" not in raised.value.args[0]
     assert reading_line.ledger.load("refused") is None

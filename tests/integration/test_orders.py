@@ -41,7 +41,7 @@ def test_caller_after_the_end_gets_the_result_at_once(line):
     actor = line.emulator.actor("late", items=300, duration_secs=0)
     document = {"key": "late", "actor": actor, "poll_interval_secs": 1}
     result = line.submit(document).get(timeout=30)
-    assert line.submit(document).get(timeout=3) == result
+    assert line.submit(document).get(timeout=8) == result
     assert len(line.emulator.starts(actor)) == 1
 
 

@@ -117,7 +117,7 @@ def test_cancel_while_waiting_for_room_starts_nothing(line, faults):
     wait_for(lambda: line.state("no-room-and-cancelled") == "WAITING", what="the wait for room")
     line.cancel("no-room-and-cancelled")
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        order.get(timeout=5)
+        order.get(timeout=20)
     assert reason_of(raised.value) == {
         "code": "cancelled",
         "message": "The job was cancelled. No run was started.",

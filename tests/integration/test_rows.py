@@ -154,7 +154,7 @@ def test_page_that_stays_unreadable_makes_the_delivery_partial_and_says_so(line,
     rows = [json.loads(line)["index"] for line in delivery.lines.splitlines() if line != b"{}"]
     assert len(set(rows)) == len(rows) == result["items"] == 200
     line.emulator.end_faults()
-    line.send("actorline.retry", result["key"]).get(timeout=10)
+    line.send("actorline.retry", result["key"]).get(timeout=30)
     job = wait_for(lambda: (job := line.ledger.load(result["key"])).state == "DELIVERED" and job, what="the rest")
     assert (job.items, len(line.emulator.runs_of(actor))) == (400, 1)
 

@@ -24,8 +24,8 @@ def test_doors_answer_while_all_polls_and_aborts_hang(own_line, faults):
             asked = time.monotonic()
             line.send("actorline.status", keys[0]).get(timeout=30)
             longest = max(longest, time.monotonic() - asked)
-        assert longest < 4
-        line.cancel(keys[0]).get(timeout=4)
+        assert longest < 7
+        line.cancel(keys[0]).get(timeout=7)
         line.emulator.end_faults()
         for key in keys:
             line.cancel(key)

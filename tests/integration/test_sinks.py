@@ -328,7 +328,7 @@ def test_store_that_is_gone_midway_ends_the_job_and_retry_brings_all_rows_withou
     assert "s3://bucket/gone/ refuses (503 SlowDown)" in reason["message"]
     store.faults.clear()
     assert sorted(store.files("s3://bucket/gone/")) == ["_actorline.json"]
-    line.send("actorline.retry", "store-gone").get(timeout=10)
+    line.send("actorline.retry", "store-gone").get(timeout=30)
     job = wait_for(
         lambda: (job := line.ledger.load("store-gone")) and job.state == "DELIVERED" and job, what="the rows"
     )
@@ -353,7 +353,7 @@ def test_disk_that_takes_no_more_ends_the_job_keeps_what_is_stored_and_retry_goe
     stored = {path.name for path in folder.rglob("*")}
     assert stored == {"_actorline.json", "manifest.json", "part-00001.jsonl"}
     before = (folder / "part-00001.jsonl").stat()
-    line.send("actorline.retry", "disk-full").get(timeout=10)
+    line.send("actorline.retry", "disk-full").get(timeout=30)
     job = wait_for(lambda: (job := line.ledger.load("disk-full")) and job.state == "DELIVERED" and job, what="the rows")
     assert (folder / "part-00001.jsonl").stat().st_mtime_ns == before.st_mtime_ns
     assert delivery_of({"sink": job.sink_url}).lines == line.emulator.item_lines(job.dataset_id)
@@ -373,7 +373,7 @@ def test_second_attempt_lies_apart_and_the_first_is_set_aside_whole(store, cloud
     actor = at.emulator.actor(key, items=300, final_status="FAILED", **script)
     assert at.submit({"key": key, "actor": actor, **QUICK}).get(timeout=40)["state"] == "PARTIAL"
     at.emulator.actor(key, items=200, seed=3, **script)
-    at.send("actorline.retry", key).get(timeout=10)
+    at.send("actorline.retry", key).get(timeout=30)
     job = wait_for(lambda: (job := at.ledger.load(key)) and job.state == "DELIVERED" and job, what="the second rows")
     url = job.sink_url
     files = sorted(store.files(url)) if kind == "s3" else sorted(delivery_of({"sink": url}).files)

@@ -115,5 +115,5 @@ def test_worker_killed_while_it_waits_for_the_answer_is_followed_by_another(own_
 )
 def test_what_the_synchronous_endpoints_cannot_do_is_refused_at_the_door(line, document):
     with pytest.raises(Exception, match="sync") as raised:
-        line.submit({"mode": "sync", **document}).get(timeout=10)
+        line.submit({"mode": "sync", **document}).get(timeout=30)
     assert type(raised.value).__name__ == "JobRefused"
