@@ -13,8 +13,8 @@ demo: .venv/.installed  ## the main job against a local Apify: no account, nothi
 
 install: .venv/.installed-test  ## .venv with what `make test` needs; every other target adds what it needs
 
-# five files at a time on two cores: they wait more than they compute
-PYTEST := $(BIN)/pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder tests/integration tests/unit
+# four files at a time on two cores: they wait more than they compute
+PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder tests/integration tests/unit
 
 test: .venv/.installed-test  ## all unit tests, and each promise and each door on real parts; under 5 minutes
 	$(PYTEST) -m 'not thorough'
