@@ -209,7 +209,7 @@ def running_workers(
         for worker in workers:
             worker.terminate()
         for worker in workers:
-            worker.wait(20)
+            worker.wait(60)
 
 
 @contextmanager
@@ -292,7 +292,7 @@ def running_service(line: Line, folder: Path) -> Iterator[None]:
         yield
     finally:
         worker.terminate()
-        worker.wait(20)
+        worker.wait(60)
 
 
 @dataclass(frozen=True)
