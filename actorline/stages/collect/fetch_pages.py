@@ -180,7 +180,8 @@ def too_large(job: Job) -> str:
     """Why a dataset isn't delivered in a format that can't be cut into pages."""
     return (
         f"The dataset holds more than the {WHOLE_ITEMS_MAX:,} items that one {job.document.collect.format} file is "
-        f"made of. No row is lost: order dataset_id {job.dataset_id} as jsonl, json, csv or parquet, or with collect.limit."
+        f"made of. No row is lost: order dataset_id {job.dataset_id} as jsonl, json, csv or parquet, or with "
+        "collect.limit."
     )
 
 
