@@ -7,7 +7,8 @@ from celery import Task, shared_task
 
 from actorline.errors import Refused
 from actorline.jobs.step import Step
-from actorline.stages.start.start_run import Starter, refuse_start
+from actorline.stages.start.no_account import refuse_start
+from actorline.stages.start.start_run import Starter
 from config.queues import fetch_queue
 from tasks.shell.canvas import care_for_now
 from tasks.shell.conclude import conclude

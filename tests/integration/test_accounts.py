@@ -13,7 +13,7 @@ from actorline.jobs.document import parse_document
 from actorline.ledger.accounts import Owner, check_owner, move_account, read_owner
 from actorline.ledger.ledger import NewJob
 from actorline.settings import load_settings
-from actorline.stages.start.start_run import ACCOUNT_TRIES, refuse_start
+from actorline.stages.start.no_account import ACCOUNT_TRIES, refuse_start
 
 pytestmark = pytest.mark.thorough
 

@@ -10,7 +10,8 @@ from actorline.jobs.states import State
 from actorline.ledger.ledger import NewJob
 from actorline.platform.client import Platform
 from actorline.settings import load_settings
-from actorline.stages.start.start_run import INPUT_TRIES, Starter
+from actorline.stages.start.outside_input import INPUT_TRIES
+from actorline.stages.start.start_run import Starter
 from actorline.stages.watch.poll_run import Poller
 from tasks import abort_stray as aborting
 from tasks.shell.platform_slots import Slots

@@ -34,7 +34,7 @@ class SyncFlow:
     settings: Settings
 
     def run(self, job: Job, start: StartOrder, *, send_by: SendBy, announce: Callable[[], None], execution: str) -> str:
-        """Run the Actor to its end, and answer the run's id. Raises what `start_run` raises."""
+        """Run the Actor to its end, and return the run's id. Raises what `start_run` raises."""
         asked = replace(start, query={**start.query, **self._query(job)})
         answer = run_sync(self.platform, asked, wants_items=wants_items(job), send_by=send_by, announce=announce)
         if isinstance(answer, str):
@@ -84,9 +84,10 @@ class SyncFlow:
             return
         log.info("sync_page", job_key=job.key, outcome=type(outcome).__name__)
 
-    def poll_now(self, job: Job) -> None:
-        """The run has ended: let upkeep look at it at once, whoever waits for it."""
-        self.ledger.change(job.key, states={State.RUNNING}, epoch=None, care_s=0, fields={"is_planned": True})
+
+def poll_now(ledger: Ledger, job: Job) -> None:
+    """Let upkeep look at the run, which has ended, at once, whoever is waiting for it."""
+    ledger.change(job.key, states={State.RUNNING}, epoch=None, care_s=0, fields={"is_planned": True})
 
 
 def wants_items(job: Job) -> bool:

@@ -293,8 +293,8 @@ def held_line(ground: Ground, *, is_young: bool = False) -> Iterator[HeldLine]:
         patch.setattr("actorline.platform.start._GuardedAdapter", platform.start_adapter)
         patch.setattr("actorline.platform.start.time", VirtualTime(clock))
         patch.setattr("actorline.platform.clock.datetime", virtual_datetime(clock))
-        patch.setattr("actorline.stages.start.start_run.time", VirtualTime(clock))
-        patch.setattr("actorline.stages.start.start_run.soon", lambda _, call: call())  # in the execution that is held
+        patch.setattr("actorline.stages.start.moves.time", VirtualTime(clock))
+        patch.setattr("actorline.stages.start.sink_claim.soon", lambda _, call: call())  # in the execution that is held
         for sender in ("start.start_run", "watch.resurrection"):
             patch.setattr(f"actorline.stages.{sender}.SendBy", lambda span_s: SendBy(span_s, wall=clock.now()))
         for constant in ("start_lease.RENEW_SECS", "collect.fetch_pages.RENEW_SECS", "collect.deliver.KEEP_ALIVE_SECS"):

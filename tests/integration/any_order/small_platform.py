@@ -225,6 +225,7 @@ class SmallPlatform:
             ("GET", r"/v2/datasets/(\w+)/items", self._items),
             ("GET", r"/v2/logs/(\w+)", self._log),
             ("GET", r"/v2/actors/([\w~]+)", self._actor),
+            ("GET", r"/v2/users/me/limits", self._limits),
             ("GET", r"/v2/key-value-stores/(\w+)/records/INPUT", self._input),
         ):
             found = re.fullmatch(pattern, url.path)
@@ -285,6 +286,9 @@ class SmallPlatform:
 
     def _actor(self, _: dict[str, str], actor: str) -> urllib3.HTTPResponse:
         return data({"id": actor.replace("~", "Id"), "name": "actor", "username": "any"})
+
+    def _limits(self, _: dict[str, str]) -> urllib3.HTTPResponse:
+        return data({"limits": {}, "current": {}})
 
     def _input(self, _: dict[str, str], store_id: str) -> urllib3.HTTPResponse:
         return answer(200, self.runs[store_id.removeprefix("Store")].body)

@@ -1,0 +1,239 @@
+"""The moves of a start, carried out: the ledger's changes with which an execution leaves the job."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+import redis
+
+from actorline.errors import Code, Reason
+from actorline.jobs.job import Job
+from actorline.jobs.states import Event, sources
+from actorline.jobs.step import Ended, Moved, Step, Stop
+from actorline.ledger.capacity_line import Admission
+from actorline.ledger.ledger import Ledger
+from actorline.logs import Logger
+from actorline.platform.datasets import Dataset
+from actorline.settings import Settings
+from actorline.stages.ending import STOP_EVENTS, end_job, stop_reason
+from actorline.stages.reuse import reuse
+from actorline.stages.start.decision import SEARCH_AGAIN_SECS, START_STATES
+from actorline.stages.start.search import name_suspects
+from actorline.stages.start.sink_claim import release_sink
+from actorline.stages.start.steps import (
+    Adopt,
+    AskPerson,
+    Collect,
+    End,
+    Move,
+    ObeyStopWish,
+    PlanAgain,
+    Refuse,
+    Reuse,
+    SearchAgain,
+    StartAgain,
+    Started,
+    StepBack,
+    TryLater,
+    Unclear,
+    Wait,
+    WaitTurn,
+)
+from actorline.stages.start.sync import poll_now
+from actorline.webhooks.events import hinted_run
+
+log = Logger(__name__)
+
+HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # what is in the way passes within minutes; a try costs one call
+LINE_CARE_SECS: Final = 60.0  # until a job that its worker's death kept from the line is looked at
+
+
+def back_off_s(failures: int) -> float:
+    return HOLD_SECS[min(failures, len(HOLD_SECS) - 1)]
+
+
+@dataclass(frozen=True)
+class StartMoves:
+    ledger: Ledger
+    settings: Settings
+    installation: str
+
+    def make(self, job: Job, move: Move) -> Step:
+        if isinstance(move, Wait):
+            self._wait(job, move)
+            return Stop()
+        if isinstance(move, End):
+            step = self._end(job, move)
+            self._line(job).leave(job)
+            return step
+        match move:
+            case Started():
+                return self._begin(job, move.run_id)
+            case Adopt():
+                return self._adopt(job, move)
+            case Collect():
+                return self._collect(job, move.dataset)
+            case StepBack():
+                return Stop()
+            case _:
+                assert_never(move)
+
+    # -- the job ends
+
+    def _end(self, job: Job, end: End) -> Step:
+        match end:
+            case Reuse():
+                return reuse(self.ledger, job, end.earlier)
+            case Refuse():
+                return self._end_without_run(job, Event.FAIL, end.reason)
+            case ObeyStopWish(suspects=[]):
+                return self._end_without_run(job, STOP_EVENTS[end.stop_wish], stop_reason(job, end.stop_wish))
+            case ObeyStopWish():
+                return end_job(self.ledger, job, STOP_EVENTS[end.stop_wish], _unsure_reason(job, end))
+            case _:
+                assert_never(end)
+
+    def _end_without_run(self, job: Job, event: Event, reason: Reason) -> Step:
+        """End a job that has no run, and give back the folder that it has claimed."""
+        step = end_job(self.ledger, job, event, reason)
+        if isinstance(step, Ended):
+            release_sink(job, self.installation)
+        return step
+
+    # -- it has what the next stage needs
+
+    def _begin(self, job: Job, run_id: str) -> Step:
+        step = self._keep(job, run_id, found=False)
+        self._line(job).leave(job)
+        if isinstance(step, Stop) and job.document.mode == "sync":
+            poll_now(self.ledger, job)
+        return step
+
+    def _adopt(self, job: Job, move: Adopt) -> Step:
+        first, *others = move.run_ids
+        step = self._keep(job, first, found=move.is_lost)
+        for other in others:
+            self._keep(job, other, found=True)  # not the job's run any more: a stray, which upkeep aborts
+        return step
+
+    def _keep(self, job: Job, run_id: str, *, found: bool) -> Step:
+        """Write the run id until it is written: it is the only handle on something that costs money."""
+        while True:
+            try:
+                won = self.ledger.runs.record(
+                    job.key,
+                    job.attempt,
+                    job.epoch,
+                    run_id,
+                    states=sources(Event.RUN_KNOWN),
+                    care_s=self.settings.lost_message_secs,
+                    found=found,
+                )
+            except redis.RedisError as error:
+                log.warning("run_id_not_written", run_id=run_id, error=type(error).__name__)
+                time.sleep(1)
+            else:
+                return Moved() if won else Stop()
+
+    def _collect(self, job: Job, dataset: Dataset) -> Step:
+        moved = self.ledger.move(
+            job,
+            Event.COLLECT,
+            care_s=self.settings.lost_message_secs,
+            tell="collecting",
+            data={"dataset_id": dataset.id},
+            fields={
+                "dataset_id": dataset.id,
+                "items_total": dataset.item_count,
+                "collecting_at": "@now",
+                "sent_at": "@now",
+                "failures": 0,
+            },
+        )
+        return Moved() if moved else Stop()
+
+    # -- it waits
+
+    def _wait(self, job: Job, wait: Wait) -> None:
+        match wait:
+            case WaitTurn():
+                self._stand_in_line(job, wait)
+            case TryLater():
+                self._try_later(job, wait)
+            case PlanAgain():
+                self._plan(job, wait.seconds, wait.event, wait.message)
+            case StartAgain():
+                message = "the platform has no run with our marker; starting again"
+                self._plan(job, 0, "start-not-found", message, intent=None)
+            case Unclear():
+                sent = wait.intent.model_copy(update={"sent_at": self.ledger.now()})
+                seconds = 0 if hinted_run(self.ledger, job.key) else SEARCH_AGAIN_SECS
+                data = {"message": f"{wait.why}; searching for the run"}
+                self._hold(job, seconds, "start-unclear", data, intent=sent)
+            case SearchAgain():
+                self._hold(job, SEARCH_AGAIN_SECS)
+            case AskPerson():
+                self._ask_person(job, wait.suspects)
+            case _:
+                assert_never(wait)
+
+    def _stand_in_line(self, job: Job, wait: WaitTurn) -> None:
+        """Wait in the account's line until the job is called. Told once."""
+        event = "" if job.waiting_for == wait.code else "waiting"
+        data = {"code": wait.code, "message": wait.message}
+        if self._hold(job, LINE_CARE_SECS, event, data, intent="", waiting_for=wait.code):
+            self._line(job).enter(job, was_refused=wait.was_refused)
+        if wait.needs_less:
+            self._line(job).call_behind(job)
+
+    def _try_later(self, job: Job, wait: TryLater) -> None:
+        seconds = max(back_off_s(job.failures), wait.at_least_s or 0)
+        self._hold(
+            job,
+            seconds,
+            "waiting",
+            {"code": wait.reason.code, "message": wait.reason.message, "seconds": seconds},
+            intent="",
+            waiting_for=wait.reason.code,
+            failures=job.failures + 1,
+            **({"input_failures": job.input_failures + 1} if wait.input_failed else {}),
+        )
+
+    def _ask_person(self, job: Job, suspects: Sequence[str]) -> None:
+        """Told once."""
+        message = f"{name_suspects(suspects)} No second run is started; a person must look: cancel the job, or wait."
+        is_told = job.waiting_for == Code.START_UNCLEAR
+        if not is_told:
+            log.error("start_unclear", job_key=job.key, suspects=suspects)
+        data = {"code": Code.START_UNCLEAR, "message": message}
+        event = "" if is_told else "start-unclear"
+        self._hold(job, HOLD_SECS[-1], event, data, waiting_for=Code.START_UNCLEAR)
+
+    def _hold(
+        self, job: Job, seconds: float, event: str = "", data: Mapping[str, object] | None = None, **fields: object
+    ) -> bool:
+        """Make the job WAITING, and due after some seconds."""
+        fields = {"is_planned": True, **fields}
+        return self.ledger.move(job, Event.HOLD, care_s=seconds, tell=event, data=data, fields=fields)
+
+    def _plan(self, job: Job, seconds: float, event: str, message: str, **fields: object) -> None:
+        """Let the stage begin again with a lease of its own and time to send, in whatever state the job is."""
+        self.ledger.change(
+            job.key,
+            states=START_STATES,
+            epoch=job.epoch,
+            care_s=seconds,
+            tell=event,
+            data={"message": message} if message else None,
+            fields={"is_planned": True, **fields},
+        )
+
+    def _line(self, job: Job) -> Admission:
+        return Admission(self.ledger, job.document.account)
+
+
+def _unsure_reason(job: Job, end: ObeyStopWish) -> Reason:
+    reason = stop_reason(job, end.stop_wish)
+    message = f"{reason.message} {name_suspects(end.suspects)} If one of them is, it goes on: look in the console."
+    return Reason(code=reason.code, message=message, billed=True)

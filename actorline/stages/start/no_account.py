@@ -1,0 +1,42 @@
+"""A start on a worker that can't use the account of the job: it has no token of it, or another user's."""
+
+from typing import Final
+
+from actorline.errors import Reason
+from actorline.jobs.states import Event
+from actorline.jobs.step import Step, Stop
+from actorline.ledger.accounts import is_known
+from actorline.ledger.ledger import Ledger
+from actorline.stages.ending import end_job
+from actorline.stages.start.moves import HOLD_SECS, back_off_s
+from actorline.stages.start.start_run import load_startable
+
+ACCOUNT_TRIES: Final = 20  # a quarter of an hour: workers that are replaced don't all have an account's token
+
+
+def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
+    """Leave a job that can't be started from here to a worker that can, or end it if none ever could.
+
+    Its run may be running already: then the job is left alone.
+    """
+    job = load_startable(ledger, key, epoch)
+    if job is None:
+        return Stop()
+    may_be_running = job.intent is not None or bool(ledger.runs.of(key, job.attempt))
+    if may_be_running:
+        ledger.change(
+            key, epoch=epoch, care_s=HOLD_SECS[-1], tell="start-unclear", data={"message": reason.message},
+            fields={"is_planned": True},
+        )  # fmt: skip
+        return Stop()
+    if not is_known(ledger, job.document.account) or job.failures >= ACCOUNT_TRIES:
+        return end_job(ledger, job, Event.FAIL, reason)
+    ledger.move(
+        job,
+        Event.HOLD,
+        care_s=back_off_s(job.failures),
+        tell="" if job.waiting_for == reason.code else "waiting",
+        data={"code": reason.code, "message": reason.message},
+        fields={"is_planned": True, "waiting_for": reason.code, "failures": job.failures + 1},
+    )
+    return Stop()

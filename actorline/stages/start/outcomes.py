@@ -1,0 +1,61 @@
+"""What becomes of a start that made no run, or perhaps none: of the platform's refusal, its silence, and our own doubt.
+
+Pure. Only what makes it certain that no run was made lets the job start again without a search.
+"""
+
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+from redis.exceptions import LockError
+
+from actorline.errors import Code, Reason, Refused
+from actorline.jobs.job import Intent
+from actorline.jobs.secret import hide_secrets
+from actorline.jobs.step import LostJobError
+from actorline.ledger.durability import NotDurableError
+from actorline.platform.errors import CapacityExceeded, PlatformUnavailable
+from actorline.platform.start import StartDeferred, StartRefused, StartUnclear
+from actorline.settings import Settings
+from actorline.stages.start.decision import LOOK_AGAIN_SECS
+from actorline.stages.start.refusal import refusal_reason
+from actorline.stages.start.steps import Move, PlanAgain, Refuse, StepBack, TryLater, Unclear, WaitTurn
+
+Failure = Refused | LostJobError | LockError | NotDurableError | StartRefused | StartDeferred | StartUnclear
+FAILURES: Final = (Refused, LostJobError, LockError, NotDurableError, StartRefused, StartDeferred, StartUnclear)
+NO_MEMORY: Final = "actor-memory-limit-exceeded"  # another run may need less: docs/platform-facts.md#errors
+
+
+def move_after(failure: Failure, announced: Sequence[Intent], settings: Settings) -> Move:
+    """Return what the job does next. `announced`: the intent, if it was written before the start failed."""
+    match failure:
+        case StartUnclear():
+            return Unclear(announced[0], str(failure))
+        case StartRefused() | StartDeferred():
+            return _not_started(failure, settings)
+        case NotDurableError():  # the intent may be written: it is taken back, for nothing was sent
+            message = f"{failure}; no paid run is started."
+            return TryLater(Reason(code=Code.LEDGER_NOT_DURABLE, message=message, billed=False))
+        case Refused():
+            return Refuse(failure.reason)
+        case LostJobError():
+            return StepBack()
+        case LockError():  # it took too long to get here; another execution is at it
+            return PlanAgain(LOOK_AGAIN_SECS)
+        case _:
+            assert_never(failure)
+
+
+def _not_started(failure: StartRefused | StartDeferred, settings: Settings) -> Move:
+    error = failure.error
+    reason = refusal_reason(error)
+    # the platform's words may quote the input that it refuses
+    told = reason.model_copy(update={"message": hide_secrets(reason.message, settings)})
+    if isinstance(failure, StartRefused):
+        return Refuse(told)
+    match error:
+        case CapacityExceeded():
+            return WaitTurn(told.code, told.message, was_refused=True, needs_less=error.type == NO_MEMORY)
+        case PlatformUnavailable():
+            return TryLater(told, at_least_s=error.retry_after_s)
+        case _:
+            return TryLater(told)

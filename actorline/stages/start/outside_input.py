@@ -1,0 +1,37 @@
+"""An input that lies elsewhere, read in one of the places for calls to servers that orders name."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from actorline.errors import Code, Reason
+from actorline.jobs.job import Job
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.outside_places import WAIT_SECS, NoPlaceError, OutsidePlaces, PlaceTakenError
+from actorline.settings import Settings
+from actorline.stages.start.run_input import InputUnreadableError, RunInput, fetch_input
+from actorline.stages.start.steps import PlanAgain, Refuse, StepBack, TryLater
+
+INPUT_TRIES: Final = 8  # four minutes with the stage's back-off between them
+INPUT_WAITS: Final = (
+    "As many inputs are being read from its host, or for its account, as may be: this one is next in turn."
+)
+
+
+def read_input(
+    ledger: Ledger, settings: Settings, job: Job, url: str, *, wake: Callable[[Sequence[str]], None]
+) -> RunInput | Refuse | TryLater | PlanAgain | StepBack:
+    """Return the input; or, if it isn't there yet or never will be, what the job does instead."""
+    try:
+        with OutsidePlaces.of(ledger, settings, wake).held(job, url, secrets.token_hex(8)) as place:
+            return fetch_input(job.document, settings, place)
+    except PlaceTakenError:
+        return StepBack()
+    except NoPlaceError:
+        return PlanAgain(WAIT_SECS, event="input-waits", message=INPUT_WAITS)
+    except InputUnreadableError as error:
+        message = f"The input can't be read: {error}. No run was started."
+        reason = Reason(code=Code.INPUT_UNREADABLE, message=message, billed=False)
+        if error.may_pass and job.input_failures < INPUT_TRIES:
+            return TryLater(reason, input_failed=True)
+        return Refuse(reason)

@@ -1,0 +1,100 @@
+"""The one POST of a start: its intent on Redis's disk first, then the request, then what became of it."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from actorline.jobs.job import Intent, Job
+from actorline.jobs.states import Event
+from actorline.jobs.step import LostJobError
+from actorline.ledger.continuity import Gap, last_gap
+from actorline.ledger.durability import NotDurableError
+from actorline.ledger.ledger import Ledger
+from actorline.platform.client import Platform
+from actorline.platform.errors import CapacityExceeded
+from actorline.platform.marker import make_marker
+from actorline.platform.start import StartDeferred, StartOrder, start_run
+from actorline.settings import Settings
+from actorline.stages.start.memory_limit import beyond_the_account
+from actorline.stages.start.outcomes import FAILURES, NO_MEMORY, Failure, move_after
+from actorline.stages.start.permit import Permit
+from actorline.stages.start.run_input import RunInput, own_input
+from actorline.stages.start.run_timeout import timeout_query
+from actorline.stages.start.steps import Announce, Move, Refuse, Started
+from actorline.stages.start.sync import SyncFlow
+from actorline.stages.start_lease import holding_on, look_secs
+from actorline.webhooks.receiver import webhooks_query
+
+
+@dataclass(frozen=True)
+class Post:
+    ledger: Ledger
+    platform: Platform
+    settings: Settings
+    installation: str
+
+    def send(self, job: Job, step: Announce) -> Move:
+        """Send the start, once, and return what the job does next. Raises PlatformError and redis.RedisError before
+        anything is sent.
+        """
+        permit, announced = step.permit, list[Intent]()
+        sha256 = step.given.digest() if step.given else None
+
+        def announce() -> None:
+            announced.append(self._announce(job, permit, sha256))
+
+        try:
+            given = step.given or own_input(self.ledger, job, self.settings, self.platform)
+            with holding_on(self.ledger, job, permit.lease, keeps_due=job.document.mode == "async"):
+                run_id = self._send(job, given, permit, announce)
+        except FAILURES as failure:
+            return self._hopeless(job, failure) or move_after(failure, announced, self.settings)
+        return Started(run_id)
+
+    def _hopeless(self, job: Job, failure: Failure) -> Refuse | None:
+        """Return the end of a job whose run wants more memory than its account may ever use."""
+        refused = failure.error if isinstance(failure, StartDeferred) else None
+        if not isinstance(refused, CapacityExceeded) or refused.type != NO_MEMORY:
+            return None
+        reason = beyond_the_account(self.platform, job.document, refused)
+        return Refuse(reason) if reason else None
+
+    def last_gap(self) -> Gap:
+        return last_gap(self.ledger, unknown_s=self.settings.start_lookback_secs)
+
+    def _send(self, job: Job, given: RunInput, permit: Permit, announce: Callable[[], None]) -> str:
+        """Return the run's id."""
+        order, marker = job.document, self._marker(job)
+        left_s = job.deadline_at - self.ledger.now() if job.deadline_at else None
+        timeout = timeout_query(self.platform, order, left_s)
+        query = {**order.query(), **timeout, **webhooks_query(self.ledger, self.settings, marker)}
+        start = StartOrder(order.actor, order.actor_task, given.body, query, marker, given.content_type)
+        if order.mode == "sync":
+            flow, execution = SyncFlow(self.ledger, self.platform, self.settings), secrets.token_hex(8)
+            return flow.run(job, start, send_by=permit.send_by, announce=announce, execution=execution)
+        return start_run(self.platform, start, send_by=permit.send_by, announce=announce)
+
+    def _announce(self, job: Job, permit: Permit, input_sha256: str | None) -> Intent:
+        """Write the intent, on disk: from here on a run may exist. Raises LockError, NotDurableError, LostJobError."""
+        permit.lease.reacquire()
+        self.ledger.runs.name_marker(job.key)
+        self.ledger.agenda.plan_sweep(job.document.account)
+        intent = Intent(attempt=job.attempt, marker=self._marker(job), at=self.ledger.now(), input_sha256=input_sha256)
+        moved = self.ledger.move(
+            job,
+            Event.START,
+            care_s=look_secs(job),
+            guards={"intent": "", "stop_wish": ""},
+            on_disk=True,
+            tell="starting",
+            data={"attempt": job.attempt},
+            fields={"intent": intent, "is_planned": job.document.mode == "sync"},
+        )
+        if not moved:
+            raise LostJobError
+        if self.last_gap() != permit.gap:
+            raise NotDurableError("Redis was replaced while the start was being written")
+        return intent
+
+    def _marker(self, job: Job) -> str:
+        return make_marker(self.installation, job.key, job.attempt)

@@ -1,0 +1,216 @@
+"""The steps of a start: something to find out, the one POST, or a move that ends this execution's part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from actorline.errors import Code, Reason
+from actorline.jobs.job import Intent, Job, StopWish
+from actorline.platform.datasets import Dataset
+from actorline.stages.start.permit import Permit
+from actorline.stages.start.run_input import RunInput
+
+# -- to find out
+
+
+@dataclass(frozen=True)
+class FindDelivery:
+    """Is there an earlier delivery that serves the order?"""
+
+
+@dataclass(frozen=True)
+class CheckSink:
+    """Can the rows be delivered from here?"""
+
+
+@dataclass(frozen=True)
+class AskForTurn:
+    """Is the account paused, and do other jobs come first?"""
+
+
+@dataclass(frozen=True)
+class FindDataset:
+    """Does the dataset exist that the order names?"""
+
+    dataset_id: str
+
+
+@dataclass(frozen=True)
+class FindRun:
+    """Does the run exist that the order names?"""
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class ReadInput:
+    """What is at the order's `input_url`?"""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class TakeLease:
+    """May this execution start the run? From here on the time to send it is running."""
+
+
+@dataclass(frozen=True)
+class FindLostRuns:
+    """Has the attempt a run that the ledger forgot?"""
+
+    permit: Permit
+
+
+@dataclass(frozen=True)
+class SearchEarly:
+    """Is the run there whose start another execution sends, or sent before it died?"""
+
+    intent: Intent
+
+
+@dataclass(frozen=True)
+class Search:
+    """What became of a start whose outcome nobody knows?"""
+
+    intent: Intent
+    permit: Permit
+
+
+Inquiry = (
+    FindDelivery
+    | CheckSink
+    | AskForTurn
+    | FindDataset
+    | FindRun
+    | ReadInput
+    | TakeLease
+    | FindLostRuns
+    | SearchEarly
+    | Search
+)
+
+# -- the POST
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Write the intent, on disk, and send the start. `given`: an input that was read from elsewhere."""
+
+    permit: Permit
+    given: RunInput | None
+
+
+# -- moves that end the job
+
+
+@dataclass(frozen=True)
+class ObeyStopWish:
+    """End the job as somebody wished. `suspects`: runs that may be the job's, and are still running."""
+
+    stop_wish: StopWish
+    suspects: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Reuse:
+    earlier: Job
+
+
+@dataclass(frozen=True)
+class Refuse:
+    reason: Reason
+
+
+End = ObeyStopWish | Reuse | Refuse
+
+# -- moves to the next stage
+
+
+@dataclass(frozen=True)
+class Started:
+    """The POST was answered with a run."""
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """The first run becomes the job's; further ones are strays. `is_lost`: False while its start is still waited for,
+    for that is how the run of a synchronous start becomes known.
+    """
+
+    run_ids: Sequence[str]
+    is_lost: bool = True
+
+
+@dataclass(frozen=True)
+class Collect:
+    dataset: Dataset
+
+
+# -- moves that make the job wait
+
+
+@dataclass(frozen=True)
+class WaitTurn:
+    """Stand in the account's line until called. `was_refused`: by the platform, so the line moves more slowly.
+    `needs_less`: the next one in line may need less memory, and is called.
+    """
+
+    code: Code
+    message: str
+    was_refused: bool = False
+    needs_less: bool = False
+
+
+@dataclass(frozen=True)
+class TryLater:
+    """It is certain that no run was made; try again, with back-off, after `at_least_s` or more."""
+
+    reason: Reason
+    at_least_s: float | None = None
+    input_failed: bool = False
+
+
+@dataclass(frozen=True)
+class PlanAgain:
+    """Begin this stage again after some seconds. `event`: recorded in the timeline, with the message."""
+
+    seconds: float
+    event: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Unclear:
+    """A run may have been made: keep the intent, with the time at which the request was given up, and search."""
+
+    intent: Intent
+    why: str
+
+
+@dataclass(frozen=True)
+class SearchAgain:
+    """No run was found, too early for that to count."""
+
+
+@dataclass(frozen=True)
+class AskPerson:
+    """It can't be told whether one of these runs is the job's: a person must look."""
+
+    suspects: Sequence[str]
+
+
+@dataclass(frozen=True)
+class StartAgain:
+    """The search came to its end and found no run: remove the intent, so that another start may be sent."""
+
+
+@dataclass(frozen=True)
+class StepBack:
+    """Another execution has the job."""
+
+
+Wait = WaitTurn | TryLater | PlanAgain | Unclear | SearchAgain | AskPerson | StartAgain
+
+Move = End | Started | Adopt | Collect | Wait | StepBack
+StartStep = Inquiry | Announce | Move

@@ -1,0 +1,72 @@
+"""What a start that failed becomes: only what surely made no run lets another one go out without a search."""
+
+from typing import get_args
+
+import pytest
+from pydantic import SecretStr
+from redis.exceptions import LockError
+
+from actorline.errors import Code, Refused
+from actorline.jobs.job import Intent
+from actorline.jobs.step import LostJobError
+from actorline.ledger.durability import NotDurableError
+from actorline.platform import errors
+from actorline.platform.start import StartDeferred, StartRefused, StartUnclear
+from actorline.settings import load_settings
+from actorline.stages.start.decision import LOOK_AGAIN_SECS
+from actorline.stages.start.outcomes import FAILURES, NO_MEMORY, Failure, move_after
+from actorline.stages.start.refusal import refusal_reason
+from actorline.stages.start.steps import PlanAgain, Refuse, StepBack, TryLater, Unclear, WaitTurn
+
+INTENT = Intent(attempt=1, marker="m", at=1_000)
+SECRETIVE = errors.InvalidRequest("input.password is s3cret-of-ours", status=400, type="invalid-input")
+NO_ROOM = errors.CapacityExceeded("no room", status=402, type="concurrent-runs-limit-exceeded")
+TOO_LARGE = errors.CapacityExceeded("too large", status=402, type=NO_MEMORY)
+SLOWER = errors.RateLimited("slower", status=429, retry_after_s=30)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return load_settings(home=tmp_path, apify_token=SecretStr("s3cret-of-ours"))
+
+
+def waits(error, *, needs_less):
+    reason = refusal_reason(error)
+    return WaitTurn(reason.code, reason.message, was_refused=True, needs_less=needs_less)
+
+
+@pytest.mark.parametrize(
+    ("failure", "move"),
+    [
+        (StartUnclear("the reply is lost"), Unclear(INTENT, "the reply is lost")),
+        (StartDeferred(NO_ROOM), waits(NO_ROOM, needs_less=False)),
+        (StartDeferred(TOO_LARGE), waits(TOO_LARGE, needs_less=True)),
+        (StartDeferred(SLOWER), TryLater(refusal_reason(SLOWER), at_least_s=30)),
+        (StartDeferred(errors.NotFound("?")), TryLater(refusal_reason(errors.NotFound("?")))),
+        (LostJobError(), StepBack()),
+        (LockError("gone"), PlanAgain(LOOK_AGAIN_SECS)),
+    ],
+)
+def test_failure_of_a_start_becomes_a_move(settings, failure, move):
+    assert move_after(failure, [INTENT], settings) == move
+
+
+def test_refusal_ends_the_job_without_the_secrets_that_it_quotes(settings):
+    refused = move_after(StartRefused(SECRETIVE), [INTENT], settings)
+    assert isinstance(refused, Refuse)
+    assert refused.reason.code == Code.INPUT_INVALID
+    assert "input.password is" in refused.reason.message
+    assert "s3cret" not in refused.reason.message
+
+
+def test_refused_secret_ends_the_job_before_an_intent(settings):
+    assert move_after(Refused(Code.SECRET_REFUSED, "no"), [], settings).reason.code == Code.SECRET_REFUSED
+
+
+def test_start_that_is_not_on_disk_is_tried_later(settings):
+    later = move_after(NotDurableError("no disk"), [], settings)
+    assert (later.reason.code, later.reason.message) == ("ledger-not-durable", "no disk; no paid run is started.")
+
+
+def test_each_failure_is_caught():
+    assert set(FAILURES) == set(get_args(Failure))
