@@ -1,12 +1,12 @@
 """`actorline.notify(key)`: tell the service that the job has ended, by a Celery task of its own or over HTTP."""
 
-from collections.abc import Mapping
-
 from celery import current_app, shared_task
 from celery.exceptions import Reject
 
+from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
+from actorline.ledger.change import Change
 from actorline.ledger.outside_places import WAIT_SECS, NoPlaceError, OutsidePlaces, Place, PlaceTakenError
 from actorline.notify.allowed_tasks import DEFAULT_QUEUE, reserved_problem
 from actorline.notify.notice import event_of, next_try, secs_until_notice, task_id_of
@@ -60,11 +60,11 @@ def _send_held(key: str, url: str, place: Place) -> None:
         send_notice(url, event_of(job), settings(), place)
     except NotToldError as error:
         wait = next_try(job.notice_failures)
-        failures = {"notice_failures": job.notice_failures + 1, "notice_at": ledger().now() + wait}
+        failures: JobFields = {"notice_failures": job.notice_failures + 1, "notice_at": ledger().now() + wait}
         _note(job, "notify-failed", message=str(error), again_in_secs=wait, fields=failures)
     else:
         _note(job, "url-told", fields={"url_told": True})
 
 
-def _note(job: Job, event: str, *, fields: Mapping[str, object], **data: object) -> None:
-    ledger().change(job.key, states=TERMINAL, epoch=job.epoch, tell=event, data=data, fields=fields)
+def _note(job: Job, event: str, *, fields: JobFields, **data: object) -> None:
+    ledger().change(job.key, Change(event=event, data=data, fields=fields), states=TERMINAL, epoch=job.epoch)

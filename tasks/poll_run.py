@@ -8,6 +8,7 @@ from celery import Task, shared_task
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Moved, Park, Wait
 from actorline.ledger.capacity_line import Admission
+from actorline.ledger.change import Change
 from actorline.stages.collect.fetch_ahead import LOOK_MAX_SECS, may_send
 from actorline.stages.watch.poll_run import Poller
 from tasks.shell.canvas import send_ahead
@@ -43,8 +44,8 @@ def look_ahead(key: str, epoch: int) -> None:
     job = ledger().load(key)
     if job is None or not may_send(job, now=ledger().now(), empty_at=empty_at().get("fetch", 0)):
         return
-    fields = {"ahead_at": ledger().now() + LOOK_MAX_SECS, "ahead_sent_at": "@now"}
-    if ledger().change(key, states={State.RUNNING}, epoch=epoch, fields=fields) is not None:
+    looked = Change(fields={"ahead_at": ledger().now() + LOOK_MAX_SECS, "ahead_sent_at": "@now"})
+    if ledger().change(key, looked, states={State.RUNNING}, epoch=epoch) is not None:
         send_ahead(key, epoch)
 
 

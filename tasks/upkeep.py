@@ -9,6 +9,7 @@ from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.capacity_line import Admission, waiting_accounts
+from actorline.ledger.change import Change
 from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import UnreadableJobError
 from actorline.ledger.outside_places import OutsidePlaces
@@ -87,12 +88,12 @@ def care_for(key: str) -> None:
         case SendAgain(stage=stage):
             send_pipeline(job, stage)
         case Postpone(seconds=seconds):
-            ledger().change(key, epoch=job.epoch, care_s=seconds, fields={"patience": seconds})
+            ledger().change(key, Change(due_in_s=seconds, fields={"patience": seconds}), epoch=job.epoch)
         case Answer():
             sweep_sink(job)
             drop_what_is_over(job)
             looks = [look for look in (answer_callers(job), settle_figures(job), send_notices(job)) if look is not None]
-            ledger().change(key, states=TERMINAL, epoch=None, care_s=min(looks, default=None))
+            ledger().change(key, Change(due_in_s=min(looks, default=None)), states=TERMINAL, epoch=None)
 
 
 def answer_callers(job: Job) -> float | None:

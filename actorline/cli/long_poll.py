@@ -10,6 +10,7 @@ import redis
 from actorline import __version__
 from actorline.cli.attach import Attached
 from actorline.jobs.states import LIVE, State
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.messages import wake_workers
 from actorline.platform import errors as platform_errors
@@ -55,6 +56,6 @@ def _look(settings: Settings, ledger: Ledger, platform: Platform, key: str) -> f
         return None
     if job.run_id is None or not wait_for_run(platform, job.run_id, HELD_SECS).is_terminal:
         return LOOK_SECS
-    ledger.change(key, states={State.RUNNING}, epoch=None, care_s=0, fields={"is_planned": True})
+    ledger.change(key, Change(due_in_s=0, fields={"is_planned": True}), states={State.RUNNING}, epoch=None)
     wake_workers(settings, [key])
     return AGAIN_SECS

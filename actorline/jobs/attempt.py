@@ -1,7 +1,8 @@
 """A further attempt: the next paid run of a job, with nothing left of the last one but what it cost."""
 
-from typing import Final
+from typing import Final, cast
 
+from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 
 _OF_A_RUN: Final = (
@@ -28,11 +29,10 @@ _COUNTERS: Final = (
 )
 
 
-def next_attempt(job: Job) -> dict[str, object]:
-    """The ledger fields with which a job goes back to its start for another run; upkeep sends it on its way."""
-    return {
-        **dict.fromkeys(_OF_A_RUN),
-        **dict.fromkeys(_COUNTERS, 0),
+def next_attempt(job: Job) -> JobFields:
+    """Return the fields with which a job goes back to its start for another run; upkeep sends it on its way."""
+    fresh = cast("JobFields", dict.fromkeys(_OF_A_RUN) | dict.fromkeys(_COUNTERS, 0))
+    return fresh | {
         "attempt": job.attempt + 1,
         "spent_usd": job.spent_usd + (job.cost_usd or 0),
         "is_planned": True,

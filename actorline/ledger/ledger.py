@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import BaseModel, ValidationError
@@ -16,10 +16,12 @@ from redis.lock import Lock
 
 from actorline.errors import Code, Unavailable
 from actorline.jobs.document import JobDocument, is_key
+from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.ledger.agenda import Agenda
 from actorline.ledger.callers import Callers
+from actorline.ledger.change import UNCHANGED, Change, Due
 from actorline.ledger.durability import Call
 from actorline.ledger.log_level import level_of
 from actorline.ledger.pages import Pages
@@ -201,68 +203,33 @@ class Ledger:
     def load_input(self, key: str) -> bytes:
         return (self.redis.hget(self.name("job", key), "input") or "{}").encode()
 
-    def change(
-        self,
-        key: str,
-        *,
-        states: Iterable[State] = LIVE,
-        epoch: int | None,
-        to: State | None = None,
-        next_epoch: bool = False,
-        care_s: float | str | None = "",
-        tell: str = "",
-        data: Mapping[str, Any] | None = None,
-        guards: Mapping[str, object] | None = None,
-        on_disk: bool = False,
-        or_warn: bool = False,
-        fields: Mapping[str, object] | None = None,
-    ) -> int | None:
+    def change(self, key: str, change: Change, *, epoch: int | None, states: Iterable[State] = LIVE) -> int | None:
         """Change the job if it is in one of `states`, has `epoch` (None: any) and every guard's value.
 
-        `care_s`: seconds until upkeep looks after the job, None for never, "" to leave that as it is.
-        `fields`: what else the job's hash shall hold; None empties a field, "@now" stands for Redis's time.
-        `tell`: an entry for the timeline, with `data`.
-        `on_disk`: return only when the change is on Redis's disk; raises NotDurableError if that can't be had, or with
-        `or_warn` logs a warning, and the change stands.
-        Answers the epoch that the job has now, or None if the change was refused: somebody else was first.
+        Return the epoch that the job has now, or None if the change was refused: another execution was first.
+        Raises NotDurableError for a change that must be `on_disk`, and can't be.
         """
-        guards = guards or {}
+        guards = {**change.guards, **({change.once: ""} if change.once else {})}
+        fields = {**change.fields, **({change.once: NOW} if change.once else {})}
         keys = [self.name("job", key), self.name("events", key), self.name("due"), self.name("tally")]
         args = [key, _token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
-                  to or "", int(next_epoch), "none" if care_s is None else care_s,
-                  tell, json.dumps(data or {}), ENTRIES_MAX, int(to in TERMINAL),
-                  len(guards), *_flat(guards), *_flat(fields or {})]  # fmt: skip
-        if on_disk:
-            outcome, now_epoch, _, _ = self._store.run_on_disk("change", keys, args, or_warn=or_warn)
+                change.to or "", int(change.next_epoch), _due(change.due_in_s),
+                change.event, json.dumps(change.data), ENTRIES_MAX, int(change.to in TERMINAL),
+                len(guards), *_flat(guards), *_flat(fields)]  # fmt: skip
+        if change.on_disk:
+            outcome, now_epoch, _, _ = self._store.run_on_disk("change", keys, args, or_warn=change.or_warn)
         else:
             outcome, now_epoch, _, _ = self._store.run("change", keys, args)
         if outcome != "won":
             return None
-        if tell:
-            log.log(level_of(tell, data or {}), tell, job_key=key, **(data or {}))
+        if change.event:
+            log.log(level_of(change.event, change.data), change.event, job_key=key, **change.data)
         return int(now_epoch)
 
-    def move(
-        self,
-        job: Job,
-        event: Event,
-        *,
-        care_s: float,
-        tell: str = "",
-        data: Mapping[str, Any] | None = None,
-        guards: Mapping[str, object] | None = None,
-        on_disk: bool = False,
-        fields: Mapping[str, object] | None = None,
-    ) -> bool:
-        """Take the job, as it was loaded, along the state table. False: somebody else changed it meanwhile.
-
-        For the parameters see `change`.
-        """
-        epoch = self.change(
-            job.key, states=sources(event), epoch=job.epoch, to=target(event), care_s=care_s, tell=tell, data=data,
-            guards=guards, on_disk=on_disk, fields=fields,
-        )  # fmt: skip
-        return epoch is not None
+    def move(self, job: Job, event: Event, change: Change) -> bool:
+        """Take the job, as it was loaded, along the state table. False: another execution changed it meanwhile."""
+        moved = replace(change, to=target(event))
+        return self.change(job.key, moved, states=sources(event), epoch=job.epoch) is not None
 
     def claim_poll(self, key: str, epoch: int, number: int, execution: str) -> bool:
         args: list[Any] = [epoch, number, execution, CLAIM_POLL_SECS]
@@ -326,6 +293,12 @@ def _job_if_readable(key: str, values: list[str | None]) -> Job | None:
     except UnreadableJobError:
         log.warning("job_unreadable", job_key=key)
         return None
+
+
+def _due(due_in_s: Due) -> float | str:
+    if due_in_s is None:
+        return "none"
+    return "" if due_in_s == UNCHANGED else due_in_s
 
 
 def _flat(pairs: Mapping[str, object]) -> list[Any]:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.keep_alive import renewed
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 
@@ -83,7 +84,7 @@ class OutsidePlaces:
                 if key in gone:
                     self._run("leave", 0, key, "")
                 else:
-                    self.ledger.change(key, states=TERMINAL, epoch=None, fields={"notice_at": None})
+                    self.ledger.change(key, Change(fields={"notice_at": None}), states=TERMINAL, epoch=None)
             if waiting := [key for key in called if key not in gone]:
                 self.wake(waiting)
 

@@ -3,6 +3,7 @@
 from actorline.jobs.job import StopWish
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import LIVE
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.orders.request_field import request_field
 
@@ -15,7 +16,17 @@ def cancel_job(ledger: Ledger, key: str, *, sender: Sender | None = None, reques
     """
     asked, by = request_field("cancel", request), sender.facts() if sender else {}
     won = ledger.change(
-        key, states=LIVE, epoch=None, care_s=0, tell="cancel-asked", data=by, on_disk=True,
-        or_warn=True, guards={asked: ""}, fields={"stop_wish": StopWish.CANCEL, "is_planned": True, asked: "@now"},
-    )  # fmt: skip
+        key,
+        Change(
+            due_in_s=0,
+            event="cancel-asked",
+            data=by,
+            on_disk=True,
+            or_warn=True,
+            once=asked,
+            fields={"stop_wish": StopWish.CANCEL, "is_planned": True},
+        ),
+        states=LIVE,
+        epoch=None,
+    )
     return won is not None or ledger.has_field(key, asked)

@@ -1,15 +1,17 @@
 """`retry`: an ended job once more, from the cheapest point at which what it lacks can still come."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from actorline.errors import Code, Refused
 from actorline.jobs.allowance import Allowance, allowance_of
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document import shown_key
+from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import Event, State
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.orders.request_field import request_field
 
@@ -41,17 +43,18 @@ def retry_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request
     moved = ledger.move(
         job,
         event,
-        care_s=0,
-        on_disk=True,
-        tell="retried",
-        data={"from": job.state, "attempt": job.attempt + raises_attempt, **(sender.facts() if sender else {})},
-        guards={asked: ""},
-        fields={
-            **_afresh(job),
-            "vanished": event is Event.RECOLLECT and _code_of(job) in GONE,
-            **(next_attempt(job) if raises_attempt else {}),
-            asked: "@now",
-        },
+        Change(
+            due_in_s=0,
+            on_disk=True,
+            event="retried",
+            data={"from": job.state, "attempt": job.attempt + raises_attempt, **(sender.facts() if sender else {})},
+            once=asked,
+            fields={
+                **_afresh(job),
+                "vanished": event is Event.RECOLLECT and _code_of(job) in GONE,
+                **(next_attempt(job) if raises_attempt else {}),
+            },
+        ),
     )
     if not moved and allowance:
         ledger.spend(allowance.given_back())
@@ -121,39 +124,23 @@ def _code_of(job: Job) -> Code | None:
     return job.reason.code if job.reason else None
 
 
-def _afresh(job: Job) -> dict[str, object]:
-    """What no retry inherits: the end, the wish that led to it, and what the failure policy has used up."""
-    return {
+_COUNTERS: Final = (
+    "failures", "input_failures", "failed_alike", "resurrects", "new_runs", "figures_settled", "task_told", "url_told",
+    "notice_failures",
+)  # fmt: skip
+_OF_AN_END: Final = (
+    "stop_wish", "reason", "run_log", "manifest", "manifest_sha256", "ended_at", "delivered_at", "resurrection",
+    "notice_at",
+)  # fmt: skip
+
+
+def _afresh(job: Job) -> JobFields:
+    """Return what no retry inherits: the end, the wish that led to it, and what the failure policy has used up."""
+    nothing = cast("JobFields", dict.fromkeys(_COUNTERS, 0) | dict.fromkeys(_OF_AN_END))
+    return nothing | {
         "retries": job.retries + 1,
         "retried_at": "@now",
         "collecting_at": "@now",
         "scanned_before": job.scanned,
         "is_planned": True,
-        **dict.fromkeys(
-            (
-                "failures",
-                "input_failures",
-                "failed_alike",
-                "resurrects",
-                "new_runs",
-                "figures_settled",
-                "task_told",
-                "url_told",
-                "notice_failures",
-            ),
-            0,
-        ),
-        **dict.fromkeys(
-            (
-                "stop_wish",
-                "reason",
-                "run_log",
-                "manifest",
-                "manifest_sha256",
-                "ended_at",
-                "delivered_at",
-                "resurrection",
-                "notice_at",
-            )
-        ),
     }

@@ -5,9 +5,11 @@ from typing import Final
 
 from actorline.delivery.sink import SinkError, SinkTakenError
 from actorline.errors import Code, Reason
+from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import Event, target
 from actorline.jobs.step import Ended, Step, Stop
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 
 ANSWER_CARE_SECS: Final = 5.0
@@ -80,21 +82,23 @@ def end_job(
     event: Event,
     reason: Reason | None,
     *,
-    fields: Mapping[str, object] | None = None,
+    fields: JobFields | None = None,
     data: Mapping[str, object] | None = None,
 ) -> Step:
     """End the job. Its callers are answered by the next stage, and by upkeep until each of them is.
 
-    `fields`: see `Ledger.change`; `data`: what else the timeline tells of the end.
+    `fields`: see `Change`; `data`: what else the timeline tells of the end.
     """
     to = target(event)
     told = {"state": to, **({"code": reason.code, "message": reason.message} if reason else {}), **(data or {})}
     moved = ledger.move(
         job,
         event,
-        care_s=ANSWER_CARE_SECS,
-        tell="ended",
-        data=told,
-        fields={"ended_at": "@now", "intent": "", "failures": 0, "reason": reason, **(fields or {})},
+        Change(
+            due_in_s=ANSWER_CARE_SECS,
+            event="ended",
+            data=told,
+            fields={"ended_at": "@now", "intent": "", "failures": 0, "reason": reason, **(fields or {})},
+        ),
     )
     return Ended() if moved else Stop()

@@ -1,8 +1,9 @@
 """An earlier delivery answers an order that is like it: nothing is started, nothing is billed (`reuse_secs`)."""
 
-from typing import Final
+from typing import Final, cast
 
 from actorline.delivery.sink import SUCCESS, SinkError, open_sink
+from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Step
@@ -39,7 +40,7 @@ def find_delivery(ledger: Ledger, job: Job) -> Job | None:
 
 def reuse(ledger: Ledger, job: Job, earlier: Job) -> Step:
     """End the job with what was delivered before: rows, run and age are the earlier job's, and it costs nothing."""
-    facts = earlier.model_dump(include=set(_OF_THE_DELIVERY))
+    facts = cast("JobFields", earlier.model_dump(include=set(_OF_THE_DELIVERY)))
     facts |= {"sink": earlier.sink_url, "cost_usd": 0, "figures_settled": True}
     return end_job(ledger, job, Event.REUSE, None, fields=facts, data={"reused": earlier.key})
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import LIVE, State
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, UnreadableJobError
 
 AGAIN_SECS: Final = 60.0  # of a job that couldn't be expired
@@ -26,8 +27,12 @@ def _expire(ledger: Ledger, key: str) -> bool:
         ledger.agenda.plan_deadline(key, deadline_at)
     else:
         # not what is being stopped already, for another reason
-        guards, fields = {"stop_wish": "", "reason": ""}, {"stop_wish": StopWish.EXPIRE, "is_planned": True}
-        won = ledger.change(key, states=LIVE - {State.ABORTING}, epoch=None, care_s=0, guards=guards, fields=fields)
+        expired = Change(
+            due_in_s=0,
+            guards={"stop_wish": "", "reason": ""},
+            fields={"stop_wish": StopWish.EXPIRE, "is_planned": True},
+        )
+        won = ledger.change(key, expired, states=LIVE - {State.ABORTING}, epoch=None)
         ledger.agenda.drop("deadlines", key)
         return won is not None
     return False

@@ -11,6 +11,7 @@ from typing import Final
 
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import TERMINAL, Event, sources
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.orders.submit import Submitted, submit
 from actorline.platform.client import Platform
@@ -100,7 +101,7 @@ def close_resurrection(ledger: Ledger, platform: Platform, key: str) -> bool:
     if not get_run(platform, job.run_id).is_terminal:
         ledger.runs.add_stray(job.run_id, key)
         ledger.timeline.add(key, "stray-run", run_id=job.run_id, attempt=job.attempt, found=True)
-    ledger.change(key, states=TERMINAL, epoch=job.epoch, fields={"resurrection": None})
+    ledger.change(key, Change(fields={"resurrection": None}), states=TERMINAL, epoch=job.epoch)
     return True
 
 

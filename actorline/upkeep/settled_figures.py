@@ -7,8 +7,10 @@ from typing import Final
 
 from actorline.delivery.manifest import Manifest, fingerprint
 from actorline.delivery.sink import MANIFEST, SinkError, open_sink
+from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.runs import Run, get_run
@@ -36,16 +38,18 @@ def settle_figures(ledger: Ledger, platform: Platform, job: Job) -> None:
     return _note(ledger, job, {"cost_usd": run.usage_total_usd})
 
 
-def _note(ledger: Ledger, job: Job, fields: dict[str, object]) -> None:
+def _note(ledger: Ledger, job: Job, fields: JobFields) -> None:
     told = fields.get("cost_usd") not in {None, job.cost_usd}
     ledger.change(
         job.key,
+        Change(
+            guards={"run_id": job.run_id},
+            event="figures-settled" if told else "",
+            data=fields,
+            fields={**fields, "figures_settled": True},
+        ),
         states=TERMINAL,
         epoch=job.epoch,
-        guards={"run_id": job.run_id},
-        tell="figures-settled" if told else "",
-        data=fields,
-        fields={**fields, "figures_settled": True},
     )
 
 

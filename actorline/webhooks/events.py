@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
+from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.states import State
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform.marker import read_marker
 from actorline.platform.webhooks import RUN_CREATED, RUN_ENDED, RunEvent
@@ -107,8 +109,10 @@ def _take(ledger: Ledger, installation: str, hint: Hint, known: Known) -> LookNo
 
 
 def _look_at_run(ledger: Ledger, key: str, event_type: str) -> LookNow | None:
-    fields = {"is_planned": True, **({"hinted_at": "@now"} if event_type in RUN_ENDED else {})}
-    epoch = ledger.change(key, states={State.RUNNING, State.ABORTING}, epoch=None, care_s=0, fields=fields)
+    fields: JobFields = {"is_planned": True}
+    if event_type in RUN_ENDED:
+        fields["hinted_at"] = NOW
+    epoch = ledger.change(key, Change(due_in_s=0, fields=fields), states={State.RUNNING, State.ABORTING}, epoch=None)
     return None if epoch is None else LookNow(key)
 
 
@@ -120,7 +124,7 @@ def _look_for_run(ledger: Ledger, key: str, attempt: int, run_id: str) -> LookNo
     ledger.redis.set(ledger.name("hinted_run", key), run_id, ex=HINTED_SECS)
     if job.state is not State.WAITING:  # somebody waits for the reply: left alone
         return None
-    epoch = ledger.change(key, states={State.WAITING}, epoch=job.epoch, care_s=0, fields={"is_planned": True})
+    epoch = ledger.change(key, Change(due_in_s=0, fields={"is_planned": True}), states={State.WAITING}, epoch=job.epoch)
     return None if epoch is None else LookNow(key)
 
 

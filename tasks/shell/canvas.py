@@ -13,6 +13,7 @@ from celery.utils import uuid
 from actorline.delivery.page_plan import Window
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE
+from actorline.ledger.change import Change
 from actorline.notify.notice import secs_until_notice
 from actorline.stages.collect.fetch_pages import Wave
 from actorline.stages.watch.fleet import unpark
@@ -35,11 +36,13 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     watch = settings().lost_message_secs
     epoch = ledger().change(
         job.key,
+        Change(
+            next_epoch=True,
+            due_in_s=watch,
+            fields={"sent_at": "@now", "is_planned": False, "patience": watch, "poll_no": None, "poll_by": None},
+        ),
         states={job.state} & LIVE,
         epoch=job.epoch,
-        next_epoch=True,
-        care_s=watch,
-        fields={"sent_at": "@now", "is_planned": False, "patience": watch, "poll_no": None, "poll_by": None},
     )
     if epoch is None:
         return False

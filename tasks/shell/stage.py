@@ -15,6 +15,7 @@ from actorline.errors import Reason
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, Event
 from actorline.jobs.step import Ended
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import UnreadableJobError
 from actorline.shutdown import GivenBackError
 from actorline.stages.ending import end_job
@@ -71,12 +72,14 @@ def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
             return
         told = ledger().change(
             key,
+            Change(
+                due_in_s=BACK_OFF_SECS[min(failures, len(BACK_OFF_SECS) - 1)],
+                event="stage-failed",
+                data=failed,
+                fields={"failures": failures + 1, "failed_as": failed_as, "failed_alike": alike, "is_planned": True},
+            ),
             states=LIVE,
             epoch=epoch,
-            care_s=BACK_OFF_SECS[min(failures, len(BACK_OFF_SECS) - 1)],
-            tell="stage-failed",
-            data=failed,
-            fields={"failures": failures + 1, "failed_as": failed_as, "failed_alike": alike, "is_planned": True},
         )
     except redis.RedisError:
         log.warning("ledger_unreachable", **failed)

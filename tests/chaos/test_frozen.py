@@ -9,12 +9,12 @@ pytestmark = pytest.mark.timeout(400)  # a case may queue behind others
 
 POINTS = {
     "between-intent-and-post": "actorline.platform.start:SendBy.is_past 1 before",
-    "between-post-and-run-id": "actorline.ledger.ledger:Ledger.record_run 1 before",
+    "between-post-and-run-id": "actorline.ledger.runs:Runs.record 1 before",
     "in-a-poll": "actorline.stages.watch.poll_run:get_run 1 after",
-    "while-planning": "actorline.ledger.ledger:Ledger.fix_window 1 before",
+    "while-planning": "actorline.ledger.pages:Pages.fix 1 before",
     "in-a-download": "actorline.platform.body:Body._read 1 after",
     "before-a-part": "actorline.delivery.sink:LocalSink.publish 3 before",
-    "before-a-receipt": "actorline.ledger.ledger:Ledger.record_receipt 1 before",
+    "before-a-receipt": "actorline.ledger.pages:Pages.record 1 before",
     "before-the-manifest": "actorline.stages.collect.deliver:Deliverer._publish 1 before",
     "before-the-end": "actorline.stages.collect.deliver:end_job 1 before",
 }

@@ -11,6 +11,7 @@ from real_parts import TOKEN, WORKER, make_line, reason_of, running_emulator, ru
 from actorline.errors import Code, Reason, Refused
 from actorline.jobs.document import parse_document
 from actorline.ledger.accounts import Owner, check_owner, move_account, read_owner
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import NewJob
 from actorline.settings import load_settings
 from actorline.stages.start.no_account import ACCOUNT_TRIES, refuse_start
@@ -88,6 +89,6 @@ def test_job_of_an_account_that_other_workers_serve_waits_for_one_of_them(own_li
         refuse_start(line.ledger, account, 1, reason)
     waiting, failed = line.ledger.load("shop"), line.ledger.load("nobodys")
     assert (waiting.state, waiting.waiting_for, failed.state) == ("WAITING", "auth", "FAILED")
-    line.ledger.change("shop", epoch=1, fields={"failures": ACCOUNT_TRIES})
+    line.ledger.change("shop", Change(fields={"failures": ACCOUNT_TRIES}), epoch=1)
     refuse_start(line.ledger, "shop", 1, reason)
     assert line.state("shop") == "FAILED"

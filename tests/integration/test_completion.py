@@ -12,6 +12,7 @@ from actorline.jobs.document import parse_document
 from actorline.jobs.rights import Rights
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import Event
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import NewJob
 
 BY_SCHEDULE = "nightly@2026-11-23T03:00:00Z"
@@ -27,7 +28,7 @@ def tab(monkeypatch, capsys, own_line, tmp_path):
         document = parse_document({"key": key, "actor": "demo/rows"})
         ledger.register([NewJob(key=key, document=document, sink="file:///tmp/x/", fresh=False)], care_s=60)
     failed = ledger.load("failed-1")
-    assert ledger.move(failed, Event.FAIL, care_s=60)
+    assert ledger.move(failed, Event.FAIL, Change(due_in_s=60))
     create_key(ledger, "billing", Rights(), FROM_TERMINAL)
     (line.home / "schedules.toml").write_text('[schedules.nightly]\ncron = "wrong"\n[schedules.hourly]\n')
     for name, value in {**line.environment, "ACTORLINE_ACCOUNTS__SHOP": "a-token"}.items():

@@ -23,7 +23,9 @@ from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Stop
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.pages import Pages
 from actorline.ledger.store import connect
 from actorline.orders.retry import retry_job
 from actorline.platform import key_value_stores
@@ -49,7 +51,7 @@ def collected(ledger: Ledger, tmp_path: Path) -> Callable[..., Job]:
 
     def make(*names: str, state: State = State.COLLECTING, **fields: Any) -> Job:
         ledger.change(
-            "k", states=set(State), epoch=None, to=state, fields={"dataset_id": "d1", "reason": None, **fields}
+            "k", Change(to=state, fields={"dataset_id": "d1", "reason": None, **fields}), states=set(State), epoch=None
         )
         job = ledger.load("k")
         for number, name in enumerate(names):
@@ -144,7 +146,7 @@ def test_second_execution_of_an_end_takes_the_manifest_that_lies_there(ledger, c
 def test_execution_of_an_older_end_touches_nothing_that_a_later_one_delivered(ledger, collected, tmp_path):
     stale = collected(*OLDER)
     later = collected(*SECOND, attempt=2, retries=1)
-    ledger.change("k", states=set(State), epoch=None, next_epoch=True)
+    ledger.change("k", Change(next_epoch=True), states=set(State), epoch=None)
     assert isinstance(deliver(ledger, ledger.load("k")), Ended)
     before = files(tmp_path / "rows")
     assert isinstance(deliver(ledger, stale), Stop)
@@ -235,8 +237,12 @@ def store(ledger, emulator, tmp_path, monkeypatch) -> str:
     order = {"dataset_id": "d1", "collect": {"dataset": False, "all_records": True}}
     ledger.register([NewJob("k", parse_document(order), fresh=False, sink=f"{tmp_path.as_uri()}/rows/", caller=None)],
                     care_s=10)  # fmt: skip
-    ledger.change("k", states=set(State), epoch=None, to=State.COLLECTING,
-                  fields={"dataset_id": "d1", "key_value_store_id": run["defaultKeyValueStoreId"]})  # fmt: skip
+    ledger.change(
+        "k",
+        Change(to=State.COLLECTING, fields={"dataset_id": "d1", "key_value_store_id": run["defaultKeyValueStoreId"]}),
+        states=set(State),
+        epoch=None,
+    )
     return run["defaultKeyValueStoreId"]
 
 
@@ -268,15 +274,15 @@ def test_a_large_store_is_listed_in_files_of_its_own(ledger, emulator, store, tm
 
 
 def test_a_stopped_execution_goes_on_behind_the_last_block(ledger, emulator, store, monkeypatch):
-    keep = Ledger.keep_record_block
+    keep = Pages.keep_record_block
 
-    def die_after_two(self: Ledger, key: str, attempt: int, block_no: int, block: RecordBlock) -> None:
+    def die_after_two(self: Pages, key: str, attempt: int, block_no: int, block: RecordBlock) -> None:
         keep(self, key, attempt, block_no, block)
         if block_no == 1:
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "keep_record_block", die_after_two)
+        patch.setattr(Pages, "keep_record_block", die_after_two)
         with pytest.raises(Killed):
             deliver_records(ledger, emulator)
     assert len(reads_of(emulator, store)) == 2 * BLOCK
@@ -294,7 +300,7 @@ def test_a_retry_fetches_only_the_blocks_in_which_something_failed(ledger, emula
     assert (job.state, job.reason.code, job.records) == (State.PARTIAL, Code.RECORD_UNREADABLE, 50)
     assert "KEY-00025" in job.reason.message
     retry_job(ledger, "k")
-    ledger.change("k", states=set(State), epoch=None, to=State.COLLECTING)
+    ledger.change("k", Change(to=State.COLLECTING), states=set(State), epoch=None)
     assert isinstance(deliver_records(ledger, emulator), Ended)
     assert (ledger.load("k").state, ledger.load("k").records) == (State.DELIVERED, 51)
     assert len(reads_of(emulator, store)) == 51 + BLOCK
@@ -312,7 +318,7 @@ def test_a_record_that_no_file_system_takes_costs_no_other_one(ledger, emulator,
     monkeypatch.setattr(LocalSink, "publish", refuse)
     with pytest.raises(SinkError):  # it is waited for
         deliver_records(ledger, emulator)
-    ledger.change("k", states=set(State), epoch=None, fields={"failures": SINK_TRIES})
+    ledger.change("k", Change(fields={"failures": SINK_TRIES}), states=set(State), epoch=None)
     assert isinstance(deliver_records(ledger, emulator), Ended)
     job = ledger.load("k")
     assert (job.state, job.records, job.reason.code) == (State.PARTIAL, 50, Code.RECORD_UNREADABLE)

@@ -17,6 +17,7 @@ from actorline.api_keys import create_key
 from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
+from actorline.ledger.change import Change
 
 
 def make_key(line: Line, name: str) -> dict[str, str]:
@@ -93,10 +94,10 @@ def test_a_key_has_so_many_open_jobs_until_one_ends(own_line):
         assert [order("a"), order("b"), order("c")] == [202, 202, 429]
         assert order("a") == 200  # it is there already
         assert order("d", other) == 202
-        line.ledger.change("a", epoch=None, to=State.FAILED)
+        line.ledger.change("a", Change(to=State.FAILED), epoch=None)
         assert [order("c"), order("e")] == [202, 429]
         assert gateway.http.post("/v1/jobs/a/retry", headers=key).status_code == 202  # what was ordered goes on
-        line.ledger.change("b", epoch=None, to=State.FAILED)
+        line.ledger.change("b", Change(to=State.FAILED), epoch=None)
         assert order("e") == 429
 
 

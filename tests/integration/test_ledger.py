@@ -13,6 +13,7 @@ from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 from actorline.jobs.step import Stop, Wait
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob, Registered, UnreadableJobError
 from actorline.ledger.listing import list_jobs
 from actorline.ledger.pause import is_paused, pause, resume
@@ -63,7 +64,7 @@ def created(ledger: Ledger, key: str = "k", *, state: State = State.QUEUED, **fi
     """A job in any state."""
     register(ledger, key)
     if state is not State.QUEUED or fields:
-        ledger.change(key, epoch=None, to=state, fields=fields)
+        ledger.change(key, Change(to=state, fields=fields), epoch=None)
     return loaded(ledger, key)
 
 
@@ -117,7 +118,7 @@ def test_only_what_was_ordered_is_kept_of_a_document(ledger):
 
 def test_the_same_order_joins_and_changes_nothing_but_its_callers(ledger):
     register(ledger)
-    ledger.change("k", epoch=1, to=State.STARTING, next_epoch=True)
+    ledger.change("k", Change(to=State.STARTING, next_epoch=True), epoch=1)
     before = contents(ledger)
     document = parse_document({**ORDER, "key": "k", "labels": {}, "notify": {}})
     joined = register(ledger, document=document, fresh=True, sink="file:///other/", caller={"id": "task-2"})
@@ -164,10 +165,19 @@ def test_an_unknown_key_is_no_job(ledger):
 def test_a_change_moves_the_job_its_due_and_its_timeline_at_once(ledger):
     created(ledger)
     epoch = ledger.change(
-        "k", states={State.QUEUED}, epoch=1, to=State.STARTING, next_epoch=True, care_s=100, tell="starting",
-        data={"attempt": 1}, on_disk=True,
-        fields={"run_id": "r1", "adopted": True, "started_at": "@now", "sink": None},
-    )  # fmt: skip
+        "k",
+        Change(
+            to=State.STARTING,
+            next_epoch=True,
+            due_in_s=100,
+            event="starting",
+            data={"attempt": 1},
+            on_disk=True,
+            fields={"run_id": "r1", "adopted": True, "started_at": "@now", "sink": None},
+        ),
+        states={State.QUEUED},
+        epoch=1,
+    )
     job = loaded(ledger)
     assert epoch == job.epoch == 2
     assert (job.state, job.run_id, job.adopted, job.sink) == (State.STARTING, "r1", True, None)
@@ -195,23 +205,24 @@ def test_a_change_moves_the_job_its_due_and_its_timeline_at_once(ledger):
 def test_a_change_that_is_too_late_is_told_so_and_changes_nothing(ledger, wrong):
     created(ledger, run_id="r1")
     before = contents(ledger)
-    change = {"states": {State.QUEUED}, "epoch": 1, "guards": {"run_id": "r1"}, **wrong}
-    answer = ledger.change(
-        "k", to=State.STARTING, next_epoch=True, care_s=1, tell="starting", fields={"failures": 3}, **change
+    where = {"states": {State.QUEUED}, "epoch": 1, "guards": {"run_id": "r1"}, **wrong}
+    guards = where.pop("guards")
+    change = Change(
+        to=State.STARTING, next_epoch=True, due_in_s=1, event="starting", fields={"failures": 3}, guards=guards
     )
-    assert answer is None
+    assert ledger.change("k", change, **where) is None
     assert contents(ledger) == before
 
 
 def test_a_change_of_nobody_is_refused(ledger):
-    assert ledger.change("nobody", epoch=None, to=State.FAILED, care_s=5, tell="x", fields={"a": 1}) is None
+    assert ledger.change("nobody", Change(to=State.FAILED, due_in_s=5, event="x", fields={"a": 1}), epoch=None) is None
     assert not [key for key in contents(ledger) if key.startswith(ledger.namespace)]
 
 
 @pytest.mark.parametrize("guards", [{"run_id": "r1"}, {"run_id": "r1", "stop_wish": None}, {}])
 def test_a_change_whose_guards_hold_goes_through(ledger, guards):
     created(ledger, run_id="r1")
-    assert ledger.change("k", epoch=1, guards=guards, fields={"failures": 3}) == 1
+    assert ledger.change("k", Change(guards=guards, fields={"failures": 3}), epoch=1) == 1
     assert loaded(ledger).failures == 3
 
 
@@ -220,7 +231,10 @@ def test_a_change_whose_reply_was_lost_is_won_again_and_done_once(ledger, same_t
 
     def start() -> int | None:
         return ledger.change(
-            "k", states={State.QUEUED}, epoch=1, to=State.STARTING, next_epoch=True, tell="starting", care_s=5
+            "k",
+            Change(to=State.STARTING, next_epoch=True, event="starting", due_in_s=5),
+            states={State.QUEUED},
+            epoch=1,
         )
 
     ledger.redis.hset(ledger.name("job", "k"), "last_change", "an-earlier-one")
@@ -233,14 +247,14 @@ def test_a_change_whose_reply_was_lost_is_won_again_and_done_once(ledger, same_t
 @pytest.mark.parametrize(("care_s", "due"), [("", 10), (None, None), (0, 0), (2.5, 2.5)])
 def test_a_change_sets_clears_or_leaves_the_due(ledger, care_s, due):
     created(ledger)
-    ledger.change("k", epoch=1, care_s=care_s)
+    ledger.change("k", Change(due_in_s=care_s), epoch=1)
     assert due_in(ledger) == (due if due is None else pytest.approx(due, abs=1))
 
 
 def test_the_same_state_again_keeps_its_place_in_the_listing(ledger):
     created(ledger)
     before = list(ledger.list_keys(State.QUEUED))
-    ledger.change("k", epoch=1, to=State.QUEUED)
+    ledger.change("k", Change(to=State.QUEUED), epoch=1)
     assert list(ledger.list_keys(State.QUEUED)) == before
 
 
@@ -272,7 +286,7 @@ def test_of_many_changes_at_once_one_wins(ledger, valkey):
         valkey,
         ledger,
         lambda own, number: own.change(
-            "k", states={State.QUEUED}, epoch=1, to=State.STARTING, next_epoch=True, tell=f"starting-{number}"
+            "k", Change(to=State.STARTING, next_epoch=True, event=f"starting-{number}"), states={State.QUEUED}, epoch=1
         ),
     )
     assert sorted(epochs, key=str) == [2] + [None] * 7
@@ -352,7 +366,7 @@ def test_a_run_of_a_job_that_is_forgotten_is_a_stray(ledger):
 
 def test_a_run_of_a_stale_execution_is_the_jobs_but_not_that_executions_to_poll(ledger):
     created(ledger, state=State.STARTING)
-    ledger.change("k", epoch=1, next_epoch=True)
+    ledger.change("k", Change(next_epoch=True), epoch=1)
     assert record(ledger, epoch=1) is False
     job = loaded(ledger)
     assert (job.state, job.run_id, job.is_planned) == (State.RUNNING, "r1", True)
@@ -491,7 +505,7 @@ def test_a_page_of_another_attempt_is_kept_and_not_counted(ledger):
 
 def test_a_receipt_wakes_no_job_that_needs_no_care(ledger):
     created(ledger, state=State.DELIVERED)
-    ledger.change("k", states=TERMINAL, epoch=None, care_s=None)
+    ledger.change("k", Change(due_in_s=None), states=TERMINAL, epoch=None)
     ledger.pages.record("k", 1, receipt(), care_s=5)
     assert due_in(ledger) is None
 
@@ -502,7 +516,7 @@ def test_a_receipt_wakes_no_job_that_needs_no_care(ledger):
 def test_the_longest_overdue_job_is_cared_for_first(ledger):
     for key, care_s in {"late": -20, "later": -30, "soon": 60}.items():
         created(ledger, key)
-        ledger.change(key, epoch=1, care_s=care_s)
+        ledger.change(key, Change(due_in_s=care_s), epoch=1)
     assert ledger.agenda.due(10) == ["later", "late"]
     assert ledger.agenda.due(1) == ["later"]
     ledger.agenda.postpone("later", 60)
@@ -545,7 +559,7 @@ def test_a_job_that_is_forgotten_leaves_nothing_and_takes_nothing_with_it(ledger
     for attempt in (1, 2):
         ledger.pages.fix("k", attempt, Window(page_no=0, offset=0, limit=10))
     ledger.timeline.add("k", "told", why="because")
-    ledger.change("k", epoch=1, to=State.DELIVERED, care_s=60, fields={"attempt": 2})
+    ledger.change("k", Change(to=State.DELIVERED, due_in_s=60, fields={"attempt": 2}), epoch=1)
     ledger.retention.forget(loaded(ledger))
     tally = ledger.name("tally")  # what came of all jobs, of those that are forgotten as well
     assert {**contents(ledger), tally: None} == {**before, tally: None}
@@ -554,7 +568,7 @@ def test_a_job_that_is_forgotten_leaves_nothing_and_takes_nothing_with_it(ledger
 def test_a_job_set_going_again_meanwhile_is_not_forgotten(ledger):
     created(ledger, state=State.FAILED, ended_at="@now")
     ended = loaded(ledger)
-    ledger.change("k", states=TERMINAL, epoch=None, to=State.QUEUED, fields={"ended_at": None})
+    ledger.change("k", Change(to=State.QUEUED, fields={"ended_at": None}), states=TERMINAL, epoch=None)
     assert not ledger.retention.forget(ended)
     assert loaded(ledger).state is State.QUEUED
     assert ledger.callers.key_of("task-1") == "k"
@@ -563,7 +577,7 @@ def test_a_job_set_going_again_meanwhile_is_not_forgotten(ledger):
 def test_a_job_with_a_run_that_is_still_to_be_aborted_stays(ledger):
     created(ledger, state=State.STARTING)
     record(ledger)
-    ledger.change("k", epoch=1, to=State.FAILED)
+    ledger.change("k", Change(to=State.FAILED), epoch=1)
     ledger.runs.add_stray("r1", "k")
     assert not ledger.retention.forget(loaded(ledger))
     ledger.runs.forget_stray("r1")
@@ -641,9 +655,9 @@ def test_a_document_survives_the_ledger(ledger):
 def test_a_request_is_obeyed_once_however_the_job_has_fared_since(ledger):
     created(ledger, state=State.RUNNING)
     assert cancel_job(ledger, "k", request="first")
-    ledger.change("k", epoch=1, to=State.CANCELLED, fields={"stop_wish": None})
+    ledger.change("k", Change(to=State.CANCELLED, fields={"stop_wish": None}), epoch=1)
     retry_job(ledger, "k", request="again")
-    ledger.change("k", epoch=1, to=State.FAILED)
+    ledger.change("k", Change(to=State.FAILED), epoch=1)
     assert cancel_job(ledger, "k", request="first")
     retry_job(ledger, "k", request="again")
     job = loaded(ledger)

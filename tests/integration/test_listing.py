@@ -7,6 +7,7 @@ from actorline.jobs.document import parse_document
 from actorline.jobs.states import State
 from actorline.ledger import listing
 from actorline.ledger.account_index import AccountIndex
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
 from actorline.ledger.listing import BLOCK, Cursor, Page, list_jobs
 from actorline.ledger.store import connect
@@ -48,7 +49,7 @@ def test_pages_hold_every_job_once_over_all_states(ledger, limit):
     order(ledger, *keys)
     for number, key in enumerate(keys):
         if number % 3:
-            ledger.change(key, epoch=None, to=FINAL[number % 3])
+            ledger.change(key, Change(to=FINAL[number % 3]), epoch=None)
     assert all_pages(ledger, limit) == keys[::-1]
     assert all_pages(ledger, limit, states=[State.QUEUED]) == keys[::-3]
 
@@ -58,8 +59,8 @@ def test_jobs_that_are_added_or_change_between_pages_move_nothing(ledger):
     first = list_jobs(ledger, limit=2)
     assert first.next
     order(ledger, "g")
-    ledger.change("c", epoch=None, to=State.FAILED)
-    ledger.change("f", epoch=None, to=State.FAILED)
+    ledger.change("c", Change(to=State.FAILED), epoch=None)
+    ledger.change("f", Change(to=State.FAILED), epoch=None)
     second = list_jobs(ledger, limit=10, after=first.next)
     assert (keys_of(first), keys_of(second)) == (["f", "e"], ["d", "c", "b", "a"])
 
@@ -97,7 +98,7 @@ def test_other_accounts_jobs_are_not_looked_at(ledger, monkeypatch):
 def test_an_accounts_index_follows_its_jobs(ledger):
     order(ledger, *"abc", account="Small")
     order(ledger, "d", account="other")
-    ledger.change("b", epoch=None, to=State.DELIVERED)
+    ledger.change("b", Change(to=State.DELIVERED), epoch=None)
     for states, keys in (((State.QUEUED,), ["c", "a"]), ((State.DELIVERED,), ["b"]), (tuple(State), ["c", "b", "a"])):
         assert keys_of(list_jobs(ledger, limit=9, states=states, accounts={"small"}, is_indexed=True)) == keys
     job = ledger.load("b")

@@ -11,6 +11,7 @@ from real_parts import Line, running_workers, serving, wait_for
 
 from actorline.jobs.document import parse_document
 from actorline.ledger import outside_places
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
 from actorline.ledger.outside_places import NoPlaceError, OutsidePlaces, PlaceTakenError
 from actorline.ledger.store import connect
@@ -206,5 +207,5 @@ def test_job_that_wants_no_call_any_more_is_passed_over(turns):
     with turns.job("1"), turns.job("2"):
         assert is_refused(turns.job("gone"))
         assert is_refused(turns.job("next"))
-        turns.ledger.change("gone", epoch=None, fields={"stop_wish": "cancel"})
+        turns.ledger.change("gone", Change(fields={"stop_wish": "cancel"}), epoch=None)
     assert turns.woken == ["next"]

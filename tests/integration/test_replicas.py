@@ -8,6 +8,7 @@ from terminal import running_valkey
 
 from actorline.errors import Unavailable
 from actorline.jobs.document import parse_document
+from actorline.ledger.change import Change
 from actorline.ledger.durability import NotDurableError
 from actorline.ledger.ledger import Ledger, NewJob
 from actorline.ledger.store import connect
@@ -43,5 +44,5 @@ def test_nearly_full_redis_takes_no_new_order_and_every_cancel(short_folder):
         client.config_set("maxmemory", int(client.info("memory")["used_memory"] * 1.05))
         with pytest.raises(Unavailable, match="memory is nearly full"):
             register(Ledger(client, "full"), "new")
-        assert ledger.change("there", epoch=None, fields={"stop_wish": "cancel"})
+        assert ledger.change("there", Change(fields={"stop_wish": "cancel"}), epoch=None)
         client.close()

@@ -7,6 +7,7 @@ from real_parts import TOKEN
 from actorline.errors import Code, Reason
 from actorline.jobs.document import parse_document
 from actorline.jobs.states import State
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import NewJob
 from actorline.platform.client import Platform
 from actorline.settings import load_settings
@@ -32,7 +33,7 @@ def platform(line):
 def created(line, key, state, **fields):
     document = parse_document({"actor": "x", **fields.pop("order", {})})
     line.ledger.register([NewJob(key, document, f"file://{line.home}/{key}/", fresh=False)], care_s=10)
-    line.ledger.change(key, epoch=None, to=state, fields=fields)
+    line.ledger.change(key, Change(to=state, fields=fields), epoch=None)
 
 
 def test_cancelled_job_whose_run_is_not_there_any_more_ends_cancelled(line, platform):

@@ -12,6 +12,7 @@ from real_parts import TOKEN, wait_for
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Intent
 from actorline.jobs.states import State
+from actorline.ledger.change import Change
 from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import Ledger, NewJob
 from actorline.ledger.store import connect
@@ -58,13 +59,13 @@ def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter
     order(ledger, starter, "unclear", emulator.actor("unclear-search", items=1))
     marker = make_marker(INSTALLATION, "unclear", 1)
     intent = Intent(attempt=1, marker=marker, at=ledger.now() - 100)
-    ledger.change("unclear", epoch=1, to=State.STARTING, care_s=0, fields={"intent": intent})
+    ledger.change("unclear", Change(to=State.STARTING, due_in_s=0, fields={"intent": intent}), epoch=1)
     ledger.runs.note_marker("default", came_back=True)
     searching = threading.Thread(target=starter.advance, args=("unclear", 1))
     searching.start()
     wait_for(lambda: not is_due(ledger, "unclear"), what="the search to hold off its watch")
     assert cancel_job(ledger, "unclear")
-    ledger.change("unclear", epoch=1, next_epoch=True, care_s=20, fields={"is_planned": False})
+    ledger.change("unclear", Change(next_epoch=True, due_in_s=20, fields={"is_planned": False}), epoch=1)
     searching.join(20)
     searched = lists(emulator)
     starter.advance("unclear", 2)

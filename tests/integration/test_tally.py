@@ -13,6 +13,7 @@ from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, Event, State
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
 from actorline.ledger.pause import pause
 from actorline.ledger.store import connect
@@ -46,7 +47,7 @@ def fail(ledger: Ledger, key: str = "k", reason: Reason | None = FAILURE) -> Non
 
 
 def set_fields(ledger: Ledger, key: str = "k", **fields: object) -> None:
-    assert ledger.change(key, states=State, epoch=None, fields=fields)
+    assert ledger.change(key, Change(fields=fields), states=State, epoch=None)
 
 
 def counts(ledger: Ledger, *without: str) -> dict[str, int]:
@@ -77,7 +78,7 @@ def test_a_job_is_tallied_from_its_order_to_its_end(ledger):
     order(ledger)
     assert counts(ledger) == {"queued": 1}
     ledger.runs.record("k", 1, 1, "r1", states={State.QUEUED}, care_s=5, found=False)
-    ledger.change("k", epoch=1, to=State.COLLECTING)
+    ledger.change("k", Change(to=State.COLLECTING), epoch=1)
     ledger.pages.record("k", 1, receipt(0), care_s=5)
     ledger.pages.record("k", 1, receipt(1, offset=10), care_s=5)
     end_job(ledger, loaded(ledger), Event.DELIVER, None)
@@ -94,7 +95,7 @@ def test_what_is_repeated_for_a_lost_reply_is_tallied_once(ledger, monkeypatch):
     for _ in range(2):
         order(ledger)
     for _ in range(2):
-        ledger.change("k", epoch=1, to=State.WAITING, fields={"waiting_for": Code.CAPACITY})
+        ledger.change("k", Change(to=State.WAITING, fields={"waiting_for": Code.CAPACITY}), epoch=1)
     for _ in range(2):
         ledger.runs.record("k", 1, 1, "r1", states={State.WAITING}, care_s=5, found=True)
     for _ in range(2):
@@ -112,8 +113,8 @@ def test_a_change_that_is_refused_tallies_nothing(ledger):
     order(ledger)
     before = counts(ledger)
     late = {"cost_usd": 1, "waiting_for": Code.CAPACITY}
-    assert ledger.change("k", epoch=7, to=State.FAILED, fields=late) is None
-    assert ledger.change("k", epoch=1, to=State.FAILED, guards={"run_id": "other"}, fields=late) is None
+    assert ledger.change("k", Change(to=State.FAILED, fields=late), epoch=7) is None
+    assert ledger.change("k", Change(to=State.FAILED, guards={"run_id": "other"}, fields=late), epoch=1) is None
     assert counts(ledger) == before
 
 
@@ -149,7 +150,7 @@ def test_a_change_of_an_ended_job_is_no_further_end(ledger):
     order(ledger)
     fail(ledger)
     before = counts(ledger)
-    ledger.change("k", states=TERMINAL, epoch=None, care_s=None, fields={"figures_settled": True})
+    ledger.change("k", Change(due_in_s=None, fields={"figures_settled": True}), states=TERMINAL, epoch=None)
     assert counts(ledger) == before
 
 
@@ -191,8 +192,8 @@ def test_many_small_costs_add_up_to_the_last_billionth(ledger):
 def test_going_on_waiting_for_the_same_is_one_wait(ledger):
     order(ledger)
     for code in (Code.START_UNCLEAR, Code.START_UNCLEAR, Code.CAPACITY, Code.START_UNCLEAR):
-        ledger.change("k", epoch=1, to=State.WAITING, fields={"waiting_for": code})
-        ledger.change("k", epoch=1, to=State.STARTING)
+        ledger.change("k", Change(to=State.WAITING, fields={"waiting_for": code}), epoch=1)
+        ledger.change("k", Change(to=State.STARTING), epoch=1)
     assert counts(ledger, "queued") == {"waits:start-unclear": 2, "waits:capacity": 1}
 
 
@@ -207,7 +208,7 @@ def test_a_run_that_two_jobs_collect_costs_once(ledger):
     for key, cost in (("k", 0.25), ("other", 0.25)):
         order(ledger, key)
         ledger.runs.record(key, 1, 1, "r1", states={State.QUEUED}, care_s=5, found=True)
-        ledger.change(key, epoch=1, fields={"cost_usd": cost})
+        ledger.change(key, Change(fields={"cost_usd": cost}), epoch=1)
         fail(ledger, key)
         set_fields(ledger, key, cost_usd=cost + 0.01)  # as it is when it has settled
     assert cost_usd(ledger) == (0.26, 0.26)

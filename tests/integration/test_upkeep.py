@@ -7,6 +7,7 @@ from real_parts import running_workers, wait_for
 
 from actorline.jobs.document import parse_document
 from actorline.jobs.states import State
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import NewJob
 
 DAY_SECS = 86_400
@@ -17,7 +18,7 @@ def add_ended(line, keys, *, queued_at: float, ended_at: float) -> None:
     line.ledger.register([NewJob(key, document, sink="file:///rows/k/", fresh=False) for key in keys], care_s=600)
     for key in keys:
         fields = {"ended_at": ended_at, "queued_at": queued_at}
-        line.ledger.change(key, epoch=None, to=State.FAILED, care_s=None, fields=fields)
+        line.ledger.change(key, Change(to=State.FAILED, due_in_s=None, fields=fields), epoch=None)
     line.ledger.redis.zadd(line.ledger.name("state", State.FAILED), dict.fromkeys(keys, queued_at), xx=True)
 
 

@@ -10,6 +10,7 @@ from real_parts import TOKEN
 from actorline.jobs.document import parse_document
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Wait
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
 from actorline.ledger.store import connect
 from actorline.platform.marker import make_marker
@@ -36,7 +37,7 @@ def poll(ledger, platform, emulator, tmp_path):
 def add_job(ledger: Ledger, key: str, run_id: str, state: State = State.RUNNING, **fields) -> None:
     ledger.register([NewJob(key, parse_document({"actor": "demo/any"}), "file:///rows/k/", fresh=False)], care_s=60)
     found = {"run_id": run_id, "run_status": "RUNNING", "started_at": ledger.now() - 600, **fields}
-    ledger.change(key, epoch=1, to=state, fields=found)
+    ledger.change(key, Change(to=state, fields=found), epoch=1)
     ledger.redis.hset(ledger.name("run_keys"), run_id, key)
     ledger.redis.hset(ledger.name("runs", key), "1", f'["{run_id}"]')
 

@@ -27,6 +27,7 @@ from actorline.jobs.secret import withheld_records
 from actorline.jobs.states import TRANSITIONS, Event, State, target
 from actorline.jobs.step import LostJobError, Step, Stop
 from actorline.keep_alive import renewed
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.settings import Settings
@@ -243,11 +244,9 @@ class Deliverer:
         """A large delivery takes a while: tell upkeep that this execution lives; stop if it lost the job."""
         won = self.ledger.change(
             job.key,
+            Change(guards={"stop_wish": ""}, due_in_s=self.settings.lost_message_secs, fields={"sent_at": "@now"}),
             states={State.COLLECTING},
             epoch=job.epoch,
-            guards={"stop_wish": ""},
-            care_s=self.settings.lost_message_secs,
-            fields={"sent_at": "@now"},
         )
         if won is None:
             raise LostJobError

@@ -11,6 +11,7 @@ from actorline.delivery.page_plan import Pages, Window, full_page, full_windows,
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
@@ -53,15 +54,17 @@ class AheadPlanner:
         fixed = [self.ledger.pages.fix(key, job.attempt, window) for window in windows]
         won = self.ledger.change(
             key,
+            Change(
+                event="fetching-ahead" if fixed else "",
+                data={"pages": len(fixed), "items_total": dataset.item_count},
+                fields={
+                    "items_total": dataset.item_count,
+                    "ahead_at": self.ledger.now() + next_look(job, dataset, known, size, now=self.ledger.now()),
+                    "ahead_sent_at": None,
+                },
+            ),
             states={State.RUNNING},
             epoch=epoch,
-            tell="fetching-ahead" if fixed else "",
-            data={"pages": len(fixed), "items_total": dataset.item_count},
-            fields={
-                "items_total": dataset.item_count,
-                "ahead_at": self.ledger.now() + next_look(job, dataset, known, size, now=self.ledger.now()),
-                "ahead_sent_at": None,
-            },
         )
         return None if won is None else Ahead(job.attempt, [page for page in fixed if isinstance(page, Window)])
 

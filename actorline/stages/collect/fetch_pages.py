@@ -33,6 +33,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import LostJobError, Step, Stop
 from actorline.keep_alive import renewed
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
@@ -87,12 +88,14 @@ class Planner:
             pages = self._windows(job, job.dataset_id)
         won = self.ledger.change(
             key,
+            Change(
+                due_in_s=self.settings.lost_message_secs,
+                event="fetching" if pages else "",
+                data={"pages": len(pages)},
+                fields={"sent_at": "@now", "planned_at": "@now", "pages_before": job.pages},
+            ),
             states={State.COLLECTING},
             epoch=epoch,
-            care_s=self.settings.lost_message_secs,
-            tell="fetching" if pages else "",
-            data={"pages": len(pages)},
-            fields={"sent_at": "@now", "planned_at": "@now", "pages_before": job.pages},
         )
         return Stop() if won is None else Wave(job.attempt, pages)
 
@@ -110,8 +113,8 @@ class Planner:
         end = job.items_end
         if dataset:
             end = counted if end is None and is_settled and job.document.dataset_id else end
-            fields = {"items_total": total, "items_end": end}
-            self.ledger.change(job.key, states={State.COLLECTING}, epoch=job.epoch, fields=fields)
+            counters = Change(fields={"items_total": total, "items_end": end})
+            self.ledger.change(job.key, counters, states={State.COLLECTING}, epoch=job.epoch)
         if has_caught_up(known, end):
             return []
         stop = stop_of(job.model_copy(update={"items_end": end}))

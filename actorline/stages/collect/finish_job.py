@@ -9,6 +9,7 @@ from actorline.errors import Code, Reason
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset
@@ -48,10 +49,7 @@ class Finisher:
         if job.stop_wish:
             reason = stop_reason(job, job.stop_wish)
             self.ledger.change(
-                key,
-                states={State.COLLECTING},
-                epoch=epoch,
-                fields={"stop_wish": "", "reason": reason},
+                key, Change(fields={"stop_wish": "", "reason": reason}), states={State.COLLECTING}, epoch=epoch
             )
             return self._deliver(job.model_copy(update={"reason": reason}), pages, reason, execution)
         if not job.document.collect.dataset:
@@ -133,11 +131,13 @@ class Finisher:
     def _again(self, job: Job, seconds: float, *, failed: bool = False) -> Step | NextWave:
         epoch = self.ledger.change(
             job.key,
+            Change(
+                next_epoch=True,
+                due_in_s=seconds + self.settings.lost_message_secs,
+                fields={"sent_at": "@now", "failures": job.failures + 1 if failed else 0, "failed_alike": 0},
+            ),
             states={State.COLLECTING},
             epoch=job.epoch,
-            next_epoch=True,
-            care_s=seconds + self.settings.lost_message_secs,
-            fields={"sent_at": "@now", "failures": job.failures + 1 if failed else 0, "failed_alike": 0},
         )
         return Stop() if epoch is None else NextWave(epoch, seconds)
 

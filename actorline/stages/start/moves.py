@@ -8,10 +8,12 @@ from typing import Final, assert_never
 import redis
 
 from actorline.errors import Code, Reason
+from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import Event, sources
 from actorline.jobs.step import Ended, Moved, Step, Stop
 from actorline.ledger.capacity_line import Admission
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.platform.datasets import Dataset
@@ -140,16 +142,18 @@ class StartMoves:
         moved = self.ledger.move(
             job,
             Event.COLLECT,
-            care_s=self.settings.lost_message_secs,
-            tell="collecting",
-            data={"dataset_id": dataset.id},
-            fields={
-                "dataset_id": dataset.id,
-                "items_total": dataset.item_count,
-                "collecting_at": "@now",
-                "sent_at": "@now",
-                "failures": 0,
-            },
+            Change(
+                due_in_s=self.settings.lost_message_secs,
+                event="collecting",
+                data={"dataset_id": dataset.id},
+                fields={
+                    "dataset_id": dataset.id,
+                    "items_total": dataset.item_count,
+                    "collecting_at": "@now",
+                    "sent_at": "@now",
+                    "failures": 0,
+                },
+            ),
         )
         return Moved() if moved else Stop()
 
@@ -165,12 +169,12 @@ class StartMoves:
                 self._plan(job, wait.seconds, wait.event, wait.message)
             case StartAgain():
                 message = "the platform has no run with our marker; starting again"
-                self._plan(job, 0, "start-not-found", message, intent=None)
+                self._plan(job, 0, "start-not-found", message, {"intent": None})
             case Unclear():
                 sent = wait.intent.model_copy(update={"sent_at": self.ledger.now()})
                 seconds = 0 if hinted_run(self.ledger, job.key) else SEARCH_AGAIN_SECS
                 data = {"message": f"{wait.why}; searching for the run"}
-                self._hold(job, seconds, "start-unclear", data, intent=sent)
+                self._hold(job, seconds, "start-unclear", data, {"intent": sent})
             case SearchAgain():
                 self._hold(job, SEARCH_AGAIN_SECS)
             case AskPerson():
@@ -182,23 +186,18 @@ class StartMoves:
         """Wait in the account's line until the job is called. Told once."""
         event = "" if job.waiting_for == wait.code else "waiting"
         data = {"code": wait.code, "message": wait.message}
-        if self._hold(job, LINE_CARE_SECS, event, data, intent="", waiting_for=wait.code):
+        if self._hold(job, LINE_CARE_SECS, event, data, {"intent": "", "waiting_for": wait.code}):
             self._line(job).enter(job, was_refused=wait.was_refused)
         if wait.needs_less:
             self._line(job).call_behind(job)
 
     def _try_later(self, job: Job, wait: TryLater) -> None:
         seconds = max(back_off_s(job.failures), wait.at_least_s or 0)
-        self._hold(
-            job,
-            seconds,
-            "waiting",
-            {"code": wait.reason.code, "message": wait.reason.message, "seconds": seconds},
-            intent="",
-            waiting_for=wait.reason.code,
-            failures=job.failures + 1,
-            **({"input_failures": job.input_failures + 1} if wait.input_failed else {}),
-        )
+        fields: JobFields = {"intent": "", "waiting_for": wait.reason.code, "failures": job.failures + 1}
+        if wait.input_failed:
+            fields["input_failures"] = job.input_failures + 1
+        data = {"code": wait.reason.code, "message": wait.reason.message, "seconds": seconds}
+        self._hold(job, seconds, "waiting", data, fields)
 
     def _ask_person(self, job: Job, suspects: Sequence[str]) -> None:
         """Told once."""
@@ -208,25 +207,32 @@ class StartMoves:
             log.error("start_unclear", job_key=job.key, suspects=suspects)
         data = {"code": Code.START_UNCLEAR, "message": message}
         event = "" if is_told else "start-unclear"
-        self._hold(job, HOLD_SECS[-1], event, data, waiting_for=Code.START_UNCLEAR)
+        self._hold(job, HOLD_SECS[-1], event, data, {"waiting_for": Code.START_UNCLEAR})
 
     def _hold(
-        self, job: Job, seconds: float, event: str = "", data: Mapping[str, object] | None = None, **fields: object
+        self,
+        job: Job,
+        seconds: float,
+        event: str = "",
+        data: Mapping[str, object] | None = None,
+        fields: JobFields | None = None,
     ) -> bool:
         """Make the job WAITING, and due after some seconds."""
-        fields = {"is_planned": True, **fields}
-        return self.ledger.move(job, Event.HOLD, care_s=seconds, tell=event, data=data, fields=fields)
+        held = Change(due_in_s=seconds, event=event, data=data or {}, fields={"is_planned": True, **(fields or {})})
+        return self.ledger.move(job, Event.HOLD, held)
 
-    def _plan(self, job: Job, seconds: float, event: str, message: str, **fields: object) -> None:
+    def _plan(self, job: Job, seconds: float, event: str, message: str, fields: JobFields | None = None) -> None:
         """Let the stage begin again with a lease of its own and time to send, in whatever state the job is."""
         self.ledger.change(
             job.key,
+            Change(
+                due_in_s=seconds,
+                event=event,
+                data={"message": message} if message else {},
+                fields={"is_planned": True, **(fields or {})},
+            ),
             states=START_STATES,
             epoch=job.epoch,
-            care_s=seconds,
-            tell=event,
-            data={"message": message} if message else None,
-            fields={"is_planned": True, **fields},
         )
 
     def _line(self, job: Job) -> Admission:

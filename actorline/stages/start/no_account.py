@@ -6,6 +6,7 @@ from actorline.errors import Reason
 from actorline.jobs.states import Event
 from actorline.jobs.step import Step, Stop
 from actorline.ledger.accounts import is_known
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.stages.ending import end_job
 from actorline.stages.start.moves import HOLD_SECS, back_off_s
@@ -25,18 +26,26 @@ def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
     may_be_running = job.intent is not None or bool(ledger.runs.of(key, job.attempt))
     if may_be_running:
         ledger.change(
-            key, epoch=epoch, care_s=HOLD_SECS[-1], tell="start-unclear", data={"message": reason.message},
-            fields={"is_planned": True},
-        )  # fmt: skip
+            key,
+            Change(
+                due_in_s=HOLD_SECS[-1],
+                event="start-unclear",
+                data={"message": reason.message},
+                fields={"is_planned": True},
+            ),
+            epoch=epoch,
+        )
         return Stop()
     if not is_known(ledger, job.document.account) or job.failures >= ACCOUNT_TRIES:
         return end_job(ledger, job, Event.FAIL, reason)
     ledger.move(
         job,
         Event.HOLD,
-        care_s=back_off_s(job.failures),
-        tell="" if job.waiting_for == reason.code else "waiting",
-        data={"code": reason.code, "message": reason.message},
-        fields={"is_planned": True, "waiting_for": reason.code, "failures": job.failures + 1},
+        Change(
+            due_in_s=back_off_s(job.failures),
+            event="" if job.waiting_for == reason.code else "waiting",
+            data={"code": reason.code, "message": reason.message},
+            fields={"is_planned": True, "waiting_for": reason.code, "failures": job.failures + 1},
+        ),
     )
     return Stop()

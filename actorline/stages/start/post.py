@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.states import Event
 from actorline.jobs.step import LostJobError
+from actorline.ledger.change import Change
 from actorline.ledger.continuity import Gap, last_gap
 from actorline.ledger.durability import NotDurableError
 from actorline.ledger.ledger import Ledger
@@ -83,12 +84,14 @@ class Post:
         moved = self.ledger.move(
             job,
             Event.START,
-            care_s=look_secs(job),
-            guards={"intent": "", "stop_wish": ""},
-            on_disk=True,
-            tell="starting",
-            data={"attempt": job.attempt},
-            fields={"intent": intent, "is_planned": job.document.mode == "sync"},
+            Change(
+                due_in_s=look_secs(job),
+                guards={"intent": "", "stop_wish": ""},
+                on_disk=True,
+                event="starting",
+                data={"attempt": job.attempt},
+                fields={"intent": intent, "is_planned": job.document.mode == "sync"},
+            ),
         )
         if not moved:
             raise LostJobError

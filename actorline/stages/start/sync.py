@@ -11,6 +11,7 @@ from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.page_plan import PAGE_ITEMS_MAX, Window
 from actorline.jobs.job import Job
 from actorline.jobs.states import Event, State, sources
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.platform import errors as platform_errors
@@ -87,7 +88,7 @@ class SyncFlow:
 
 def poll_now(ledger: Ledger, job: Job) -> None:
     """Let upkeep look at the run, which has ended, at once, whoever is waiting for it."""
-    ledger.change(job.key, states={State.RUNNING}, epoch=None, care_s=0, fields={"is_planned": True})
+    ledger.change(job.key, Change(due_in_s=0, fields={"is_planned": True}), states={State.RUNNING}, epoch=None)
 
 
 def wants_items(job: Job) -> bool:

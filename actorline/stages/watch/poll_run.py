@@ -7,10 +7,12 @@ from typing import Final
 from actorline.errors import Code, Reason
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.failure_policy import FAILURES, Chance, has_come, next_chance
+from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job, StopWish, iso_time
 from actorline.jobs.secret import hide_secrets
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Park, Step, Stop, Wait
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.pause import is_paused
 from actorline.platform import errors as platform_errors
@@ -70,10 +72,12 @@ class Poller:
         moved = self.ledger.move(
             job,
             Event.ABORT,
-            care_s=self.settings.lost_message_secs,
-            tell="aborting",
-            data={"wanted": stop_wish},
-            fields={"stop_wish": "", "reason": stop_reason(job, stop_wish)},
+            Change(
+                due_in_s=self.settings.lost_message_secs,
+                event="aborting",
+                data={"wanted": stop_wish},
+                fields={"stop_wish": "", "reason": stop_reason(job, stop_wish)},
+            ),
         )
         if not moved:
             return Stop()
@@ -88,18 +92,20 @@ class Poller:
         changed = run.status != job.run_status
         won = self.ledger.change(
             job.key,
+            Change(
+                due_in_s=every + self.settings.lost_message_secs,
+                event="run-status" if changed else "",
+                data={"run_status": run.status},
+                fields={
+                    "sent_at": "@now",
+                    "failures": 0,
+                    "poll_until": self._claimed_until(every),
+                    **run_fields(run, self.settings),
+                    **({} if run.is_terminal else _GOES_ON),
+                },
+            ),
             states=POLL_STATES,
             epoch=job.epoch,
-            care_s=every + self.settings.lost_message_secs,
-            tell="run-status" if changed else "",
-            data={"run_status": run.status},
-            fields={
-                "sent_at": "@now",
-                "failures": 0,
-                "poll_until": self._claimed_until(every),
-                **run_fields(run, self.settings),
-                **({} if run.is_terminal else _GOES_ON),
-            },
         )
         if won is None:
             return Stop()
@@ -142,19 +148,21 @@ class Poller:
         self.ledger.move(
             job,
             Event.NEW_RUN,
-            care_s=0,
-            guards={"stop_wish": ""},
-            tell="new-run",
-            data={"attempt": job.attempt + 1, "run_status": run.status, "cost_usd": run.usage_total_usd},
-            fields={**next_attempt(seen), "new_runs": job.new_runs + 1},
+            Change(
+                due_in_s=0,
+                guards={"stop_wish": ""},
+                event="new-run",
+                data={"attempt": job.attempt + 1, "run_status": run.status, "cost_usd": run.usage_total_usd},
+                fields={**next_attempt(seen), "new_runs": job.new_runs + 1},
+            ),
         )
         return Stop()
 
     def _conclude(self, job: Job, run: Run) -> Step:
         rows_wanted = job.document.on_failure.deliver_partial or (run.status == "SUCCEEDED" and job.reason is None)
-        facts: dict[str, object] = {**run_fields(run, self.settings), "run_log": self._log_of(job, run)}
+        facts: JobFields = {**run_fields(run, self.settings), "run_log": self._log_of(job, run)}
         if has_come(job, run):  # one that hasn't stays known: the sweep aborts the run if it comes after all
-            facts |= _GOES_ON
+            facts.update(_GOES_ON)
         seen = job.model_copy(update={**facts, "run_status": run.status})
         self.ledger.timeline.add(job.key, "run-ended", run_status=run.status, cost_usd=run.usage_total_usd)
         if not rows_wanted:
@@ -169,15 +177,17 @@ class Poller:
         moved = self.ledger.move(
             job,
             Event.COLLECT,
-            care_s=self.settings.lost_message_secs,
-            tell="collecting",
-            fields={
-                "collecting_at": "@now",
-                "sent_at": "@now",
-                "failures": 0,
-                "scanned_before": job.scanned,
-                **facts,
-            },
+            Change(
+                due_in_s=self.settings.lost_message_secs,
+                event="collecting",
+                fields={
+                    "collecting_at": "@now",
+                    "sent_at": "@now",
+                    "failures": 0,
+                    "scanned_before": job.scanned,
+                    **facts,
+                },
+            ),
         )
         return Moved() if moved else Stop()
 
@@ -219,23 +229,25 @@ class Poller:
             every = min(every, MISSING_LOOK_SECS)
         won = self.ledger.change(
             job.key,
+            Change(
+                due_in_s=every + self.settings.lost_message_secs,
+                event="poll-failed" if job.failures in {0, 9, 99} else "",
+                data={"message": str(error)},
+                fields={
+                    "sent_at": "@now",
+                    "failures": job.failures + 1,
+                    "missing_since": missing_since,
+                    "poll_until": self._claimed_until(every),
+                },
+            ),
             states=POLL_STATES,
             epoch=job.epoch,
-            care_s=every + self.settings.lost_message_secs,
-            tell="poll-failed" if job.failures in {0, 9, 99} else "",
-            data={"message": str(error)},
-            fields={
-                "sent_at": "@now",
-                "failures": job.failures + 1,
-                "missing_since": missing_since,
-                "poll_until": self._claimed_until(every),
-            },
         )
         return Stop() if won is None else Wait(every)
 
 
-def run_fields(run: Run, settings: Settings) -> dict[str, object]:
-    """What the ledger keeps of a run."""
+def run_fields(run: Run, settings: Settings) -> JobFields:
+    """Return what the ledger keeps of a run."""
     return {
         "missing_since": None,
         "run_status": run.status,
@@ -249,7 +261,7 @@ def run_fields(run: Run, settings: Settings) -> dict[str, object]:
     }
 
 
-_GOES_ON: Final = {"resurrection": None}  # a run that goes on has been resurrected, if that was asked for
+_GOES_ON: Final[JobFields] = {"resurrection": None}  # a run that goes on has been resurrected, if that was asked for
 
 
 def _left_alone(reason: Reason) -> Reason:

@@ -10,9 +10,11 @@ from typing import Final
 from redis.exceptions import LockError
 from redis.lock import Lock
 
+from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job, Resurrection, iso_time
 from actorline.jobs.states import State
 from actorline.jobs.step import LostJobError, Step, Stop, Wait
+from actorline.ledger.change import Change
 from actorline.ledger.durability import NotDurableError
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
@@ -47,7 +49,7 @@ class Resurrector:
     def _send(self, job: Job, run: Run, send_by: SendBy, lease: Lock) -> Step:
         every, query = job.document.poll_interval_secs, job.document.on_failure.resurrect_query()
         asked: list[Resurrection] = []
-        before = {"resurrection": job.resurrection, "resurrects": job.resurrects}
+        before: JobFields = {"resurrection": job.resurrection, "resurrects": job.resurrects}
         try:
             resurrect_run(
                 self.platform, run.id, query, send_by=send_by,
@@ -65,7 +67,7 @@ class Resurrector:
                 job, "resurrection-unclear", {"message": str(error)}, seconds=every, fields={"resurrection": sent}
             )
         except StartRefused as error:
-            given_up = {**before, "resurrects": job.document.on_failure.resurrect}
+            given_up: JobFields = {**before, "resurrects": job.document.on_failure.resurrect}
             return self._note(job, "resurrection-refused", {"message": str(error)}, seconds=0, fields=given_up)
         return Wait(every)
 
@@ -102,17 +104,19 @@ class Resurrector:
         *,
         seconds: float,
         on_disk: bool = False,
-        fields: Mapping[str, object] | None = None,
+        fields: JobFields | None = None,
     ) -> Step:
         won = self.ledger.change(
             job.key,
+            Change(
+                guards={"stop_wish": ""},
+                due_in_s=seconds + self.settings.lost_message_secs,
+                event=tell,
+                data=data,
+                on_disk=on_disk,
+                fields={"sent_at": "@now", **(fields or {})},
+            ),
             states={State.RUNNING},
             epoch=job.epoch,
-            guards={"stop_wish": ""},
-            care_s=seconds + self.settings.lost_message_secs,
-            tell=tell,
-            data=data,
-            on_disk=on_disk,
-            fields={"sent_at": "@now", **(fields or {})},
         )
         return Stop() if won is None else Wait(seconds)

@@ -6,6 +6,7 @@ from actorline.errors import Code, Reason
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.jobs.step import Ended, Stop
+from actorline.ledger.change import Change
 from actorline.stages.ending import end_job, judge_end, run_reason, stop_reason
 
 CANCELLED = {"code": "cancelled", "message": "The job was cancelled.", "billed": True}
@@ -66,10 +67,10 @@ def test_a_stop_says_whether_a_run_was_started(make_job, wish, run_id, code, mes
 class FakeLedger:
     def __init__(self, *, moves: bool) -> None:
         self.moves = moves
-        self.asked: list[dict[str, Any]] = []
+        self.asked: list[tuple[Job, Event, Change]] = []
 
-    def move(self, job: Job, event: Event, **change: Any) -> bool:
-        self.asked.append({"job": job, "event": event, **change})
+    def move(self, job: Job, event: Event, change: Change) -> bool:
+        self.asked.append((job, event, change))
         return self.moves
 
 
@@ -79,11 +80,11 @@ def test_a_job_is_ended_by_one_change_with_or_without_more_fields(make_job, even
         ledger: Any = FakeLedger(moves=True)
         job = make_job(epoch=7)
         assert end_job(ledger, job, event, None, fields=fields) == Ended()
-        (change,) = ledger.asked
-        assert (change["job"], change["event"]) == (job, event)
-        assert change["data"]["state"] in TERMINAL
-        assert change["care_s"] is not None  # upkeep looks after the callers
-        assert change["fields"] == {"ended_at": "@now", "intent": "", "failures": 0, "reason": None, **(fields or {})}
+        ((moved, by, change),) = ledger.asked
+        assert (moved, by) == (job, event)
+        assert change.data["state"] in TERMINAL
+        assert isinstance(change.due_in_s, float)  # upkeep looks after the callers
+        assert change.fields == {"ended_at": "@now", "intent": "", "failures": 0, "reason": None, **(fields or {})}
 
 
 def test_who_loses_the_end_does_not_answer_the_callers(make_job):

@@ -8,6 +8,7 @@ from actorline.errors import Code, Reason
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Step, Stop
+from actorline.ledger.change import Change
 from actorline.settings import Settings
 from actorline.stages.collect.finish_job import WAVE_TRIES, Finisher, NextWave
 
@@ -30,10 +31,10 @@ class LedgerOfOneJob:
     def now(self) -> float:
         return self._now
 
-    def change(self, *_: Any, care_s: float, next_epoch: bool = False, fields: Any, **__: Any) -> int:
-        self.cared_for_after = care_s
-        self.changed.append(fields)
-        self.job = self.job.model_copy(update={"epoch": self.job.epoch + next_epoch})
+    def change(self, _key: str, change: Change, **_: Any) -> int:
+        self.cared_for_after = cast("float", change.due_in_s)
+        self.changed.append(change.fields)
+        self.job = self.job.model_copy(update={"epoch": self.job.epoch + change.next_epoch})
         return self.job.epoch
 
 

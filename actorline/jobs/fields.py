@@ -1,0 +1,81 @@
+"""The fields that a change writes into a job, by name and type: a name that no job has is a type error."""
+
+from typing import Final, Literal, TypedDict
+
+from actorline.errors import Reason
+from actorline.jobs.job import Intent, Resurrection, StopWish
+from actorline.jobs.states import State
+
+NOW: Final = "@now"
+"""Stands for the moment of the change, by Redis's clock."""
+
+Empty = Literal[""] | None
+Moment = float | Literal["@now"] | Empty
+
+
+class JobFields(TypedDict, total=False):
+    """Each as in `Job`; None empties a field."""
+
+    state: State
+    epoch: int | None
+    attempt: int | None
+    retries: int | None
+    retried_at: Moment
+    stop_wish: StopWish | Empty
+    intent: Intent | Empty
+    sink: str | None
+    run_id: str | None
+    run_status: str | None
+    run_message: str | None
+    actor_id: str | None
+    dataset_id: str | None
+    key_value_store_id: str | None
+    adopted: bool | int | None
+    missing_since: Moment
+    hinted_at: Moment
+    resurrects: int | None
+    resurrection: Resurrection | Empty
+    new_runs: int | None
+    run_log: str | None
+    items_total: int | None
+    items_end: int | None
+    items: int | None
+    scanned: int | None
+    bytes: int | None
+    pages: int | None
+    records: int | None
+    scanned_before: int | None
+    stored_at: Moment
+    failing_pages: int | None
+    cost_usd: float | None
+    task_told: bool | int | None
+    url_told: bool | int | None
+    notice_failures: int | None
+    notice_at: Moment
+    figures_settled: bool | int | None
+    spent_usd: float | None
+    started_at: Moment
+    run_started_at: str | None
+    run_finished_at: str | None
+    collecting_at: Moment
+    ended_at: Moment
+    delivered_at: Moment
+    ahead_at: Moment
+    ahead_sent_at: Moment
+    planned_at: Moment
+    pages_before: int | None
+    sent_at: Moment
+    patience: float | None
+    vanished: bool | int | None
+    is_planned: bool | int | None
+    waiting_for: str | None
+    failures: int | None
+    input_failures: int | None
+    failed_as: str | None
+    failed_alike: int | None
+    reason: Reason | Empty
+    manifest: str | None
+    manifest_sha256: str | None
+    poll_no: int | None
+    poll_by: str | None
+    poll_until: Moment
