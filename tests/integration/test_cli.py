@@ -39,7 +39,7 @@ def ended(shared_terminal: Terminal) -> dict[str, Done]:
         ),
         "partial": run("--json", "--label", "shop=two", key="partial", actor=actors["partial"]),
         "failed": run("--json", key="failed", actor=actors["failed"]),
-        "expired": run("--json", key="expired", actor=actors["expired"], deadline_secs=8),
+        "expired": run("--json", key="expired", actor=actors["expired"], deadline_secs=12),
         "cancelled": run("--json", key="cancelled", actor=actors["cancelled"]),
     }  # fmt: skip
     first = commands["failed"].end(50)

@@ -45,6 +45,16 @@ def shop(terminal: Terminal, disk: Disk, short_folder: Path) -> Terminal:
     return terminal
 
 
+@pytest.fixture
+def workers(shop: Terminal) -> Iterator[None]:
+    """Somebody who does the jobs, so that no command brings up a stack for as long as it takes."""
+    worker = shop.start("worker")
+    wait_for(lambda: "worker_ready" in worker.out_file.read_text() + worker.err, what="the worker")
+    yield
+    worker.process.terminate()
+    worker.end()
+
+
 def test_full_disk_starts_nothing_and_says_what_to_do(shop, disk):
     actor = shop.emulator.actor("no-room", items=1)
     disk.fill()
@@ -72,7 +82,7 @@ def test_job_waits_while_the_disk_is_full_says_so_and_goes_on_when_there_is_room
     assert len(shop.emulator.starts(actor)) == 1
 
 
-def test_interrupt_that_cannot_be_written_says_which_run_may_be_billing(shop, disk):
+def test_interrupt_that_cannot_be_written_says_which_run_may_be_billing(shop, disk, workers):
     actor = shop.emulator.actor("no-room-to-stop", items=1, duration_secs=60)
     running = shop.run("--json", key="no-room-to-stop", actor=actor)
     (run,) = wait_for(lambda: shop.emulator.runs_of(actor), what="the run")
