@@ -29,18 +29,20 @@ ONE_OF_TWO = [
     for name, (request, nth) in REQUESTS.items()
 ]
 
-LEDGER = "actorline.ledger.ledger:Ledger"
 STEPS = {  # where -> how often the job comes by
-    f"{LEDGER}.register": 1,
-    f"{LEDGER}.change": 11,
-    f"{LEDGER}.record_run": 1,
-    f"{LEDGER}.fix_window": 3,
-    f"{LEDGER}.record_receipt": 3,
+    "actorline.ledger.ledger:Ledger.register": 1,
+    "actorline.ledger.ledger:Ledger.change": 11,
+    "actorline.ledger.runs:Runs.record": 1,
+    "actorline.ledger.pages:Pages.fix": 3,
+    "actorline.ledger.pages:Pages.record": 3,
     "actorline.delivery.sink:LocalSink.publish": 9,
     "celery.app.base:Celery.send_task": 11,
 }
 AT_STEPS = [
-    Case(f"{place.rpartition('.')[2]}-{nth}-{moment}", worker={"CHAOS_DIE": f"{place} {nth} {moment}"})
+    Case(
+        f"{place.rpartition(':')[2].lower().replace('.', '-')}-{nth}-{moment}",
+        worker={"CHAOS_DIE": f"{place} {nth} {moment}"},
+    )
     for place, times in STEPS.items()
     for nth in range(1, times + 1)
     for moment in ("before", "after")
