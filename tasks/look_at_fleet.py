@@ -4,7 +4,8 @@ import structlog
 from celery import shared_task
 
 from actorline.errors import Refused
-from actorline.stages.watch.fleet import Fleet, unpark
+from actorline.ledger.parking import Parking
+from actorline.stages.watch.fleet import Fleet
 from actorline.stages.watch.poll_run import POLL_STATES
 from actorline.upkeep.decision import Stage
 from tasks.shell.canvas import send_pipeline
@@ -31,4 +32,4 @@ def look_at_fleet(account: str) -> None:
 def wake(key: str, epoch: int) -> None:
     job = ledger().load(key)
     if job is None or job.epoch != epoch or job.state not in POLL_STATES or not send_pipeline(job, Stage.POLL):
-        unpark(ledger(), key)  # it is in other hands by now
+        Parking(ledger()).unpark(key)  # it is in other hands by now

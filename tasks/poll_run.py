@@ -9,6 +9,7 @@ from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Moved, Park, Wait
 from actorline.ledger.capacity_line import Admission
 from actorline.ledger.change import Change
+from actorline.ledger.tally import empty_at
 from actorline.stages.collect.fetch_ahead import LOOK_MAX_SECS, may_send
 from actorline.stages.watch.poll_run import Poller
 from tasks.shell.canvas import send_ahead
@@ -16,7 +17,7 @@ from tasks.shell.conclude import conclude
 from tasks.shell.environment import DEFAULT_ACCOUNT, ledger, new_execution, platform, settings
 from tasks.shell.platform_slots import PlatformBusyError, slots
 from tasks.shell.stage import StageTask, again
-from tasks.upkeep import care_for_all, empty_at
+from tasks.upkeep import care_for_all
 
 BUSY_SECS = 5.0
 
@@ -42,7 +43,7 @@ def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
 def look_ahead(key: str, epoch: int) -> None:
     """Now and then let a fetch worker see whether there are full pages already."""
     job = ledger().load(key)
-    if job is None or not may_send(job, now=ledger().now(), empty_at=empty_at().get("fetch", 0)):
+    if job is None or not may_send(job, now=ledger().now(), empty_at=empty_at(ledger()).get("fetch", 0)):
         return
     looked = Change(fields={"ahead_at": ledger().now() + LOOK_MAX_SECS, "ahead_sent_at": "@now"})
     if ledger().change(key, looked, states={State.RUNNING}, epoch=epoch) is not None:

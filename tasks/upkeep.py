@@ -13,7 +13,7 @@ from actorline.ledger.change import Change
 from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import UnreadableJobError
 from actorline.ledger.outside_places import OutsidePlaces
-from actorline.ledger.tally import note_lengths, note_sweep
+from actorline.ledger.tally import empty_at, note_empty, note_lengths, note_sweep
 from actorline.stages.start_lease import release
 from actorline.stages.watch.fleet import MISSED_SECS
 from actorline.upkeep.deadlines import expire_late_jobs
@@ -83,7 +83,7 @@ def care_for(key: str) -> None:
     if job is None:
         ledger().agenda.drop("due", key)
         return
-    need = decide(job, now=ledger().now(), empty_at=empty_at(), watch_s=settings().lost_message_secs)
+    need = decide(job, now=ledger().now(), empty_at=empty_at(ledger()), watch_s=settings().lost_message_secs)
     match need:
         case SendAgain(stage=stage):
             send_pipeline(job, stage)
@@ -152,13 +152,7 @@ def note_queues() -> None:
         channel = connection.default_channel  # it adds up the lists that a queue has, one for each priority
         lengths = {kind: channel.queue_declare(queue).message_count for kind, queue in queues.items()}
     note_lengths(ledger(), lengths)
-    empty = [kind for kind, length in lengths.items() if length == 0]
-    if empty:
-        ledger().redis.hset(ledger().name("empty"), mapping=dict.fromkeys(empty, ledger().now()))
-
-
-def empty_at() -> dict[str, float]:
-    return {kind: float(at) for kind, at in ledger().redis.hgetall(ledger().name("empty")).items()}
+    note_empty(ledger(), [kind for kind, length in lengths.items() if length == 0])
 
 
 def abort_strays() -> None:

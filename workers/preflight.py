@@ -8,7 +8,6 @@ import structlog
 
 from actorline.errors import Code, Refused, Unavailable
 from actorline.ledger.accounts import check_owner, read_owner
-from actorline.ledger.durability import check_server, read_server
 from actorline.ledger.faults import describe_fault
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
@@ -55,8 +54,8 @@ def check_redis(settings: Settings) -> None:
     """Raises Unavailable for a ledger that can't keep the promise, or is another installation's, and a wrong clock."""
     ledger = Ledger(connect(settings.ledger), settings.namespace)
     try:
-        check_server(ledger.redis)
-        _warn_of_replicas(read_server(ledger.redis).replicas, settings)
+        ledger.check_server()
+        _warn_of_replicas(ledger.server().replicas, settings)
         before = time.time()
         check_clock(ledger.now(), before=before, after=time.time())
         ledger.installation(settings.installation)

@@ -21,7 +21,7 @@ class UpkeepTimer(TimerStep):
 
     def tick(self, consumer: Any) -> None:
         try:
-            if ledger().redis.set(ledger().name("upkeep"), 1, nx=True, px=int(self.every_s * 900)):
+            if ledger().agenda.claim_upkeep(int(self.every_s * 900)):
                 consumer.app.send_task("actorline.upkeep", expires=EXPIRES_SECS, retry=False)
         except (redis.RedisError, OperationalError) as error:
             log.warning("upkeep_not_sent", error=type(error).__name__)

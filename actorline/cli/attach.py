@@ -20,7 +20,6 @@ from redis.retry import Retry
 from actorline.child_path import inherited_environment
 from actorline.cli.terminal.output import say
 from actorline.errors import Code, Unavailable
-from actorline.ledger.durability import check_server
 from actorline.ledger.faults import describe_fault, is_tls_fault
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
@@ -101,7 +100,7 @@ def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
     try:
         _ping_once(settings.ledger)
         if to_order:
-            check_server(ledger.redis)
+            ledger.check_server()
     except redis.RedisError as error:
         is_reached = isinstance(error, redis.ResponseError) or is_tls_fault(error)
         where = "Is ACTORLINE_REDIS_URL right, and is Redis running? Unset it, and Actorline brings its own."

@@ -29,7 +29,7 @@ def complete_key(*states: State) -> Complete:
         given = {word for value in ctx.params.values() if isinstance(value, list | tuple) for word in value}
         with suppress(Exception), _ledger() as ledger:
             groups = [[state for state in states or State if state in group] for group in (LIVE, TERMINAL)]
-            keys = (key for group in groups for key in _newest(ledger, group))
+            keys = (key for group in groups for key in ledger.newest_keys(group, MOST_SEEN))
             return list(islice((key for key in keys if key.startswith(incomplete) and key not in given), MOST_OFFERED))
         return []
 
@@ -44,7 +44,7 @@ def complete_account(incomplete: str) -> list[str]:
     with suppress(Exception):
         known |= set(load_settings().tokens)
         with _ledger() as ledger:
-            known |= set(ledger.redis.hkeys(ledger.name("account_owners")))
+            known |= set(ledger.aliases())
     before, comma, last = incomplete.rpartition(",")
     return [f"{before}{comma}{alias}" for alias in sorted(known) if alias.startswith(last)]
 
@@ -95,11 +95,3 @@ def _ledger() -> Iterator["Ledger"]:
     settings = load_settings()
     with connect(settings.ledger, socket_timeout_s=PATIENCE_SECS, retries=0) as client:
         yield Ledger(client, settings.namespace)
-
-
-def _newest(ledger: "Ledger", states: list[State]) -> list[str]:
-    with ledger.redis.pipeline(transaction=False) as pipe:
-        for state in states:
-            pipe.zrange(ledger.name("state", state), 0, MOST_SEEN - 1, desc=True, withscores=True)
-        entries = [entry for found in pipe.execute() for entry in found]
-    return [key for key, _ in sorted(entries, key=lambda entry: -entry[1])]

@@ -19,7 +19,7 @@ from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import out, print_json
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
-from actorline.ledger.durability import Server, check_server, read_server
+from actorline.ledger.durability import Server
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.pause import EVERY_ACCOUNT, paused_accounts
 from actorline.ledger.tally import read_tally
@@ -81,9 +81,9 @@ def _findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _redis(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
-    server = read_server(ledger.redis)
+    server = ledger.server()
     try:
-        check_server(ledger.redis)
+        ledger.check_server()
     except Unavailable as error:
         yield Finding("redis", is_good=False, text=str(error))
         return

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from actorline.jobs.sender import Sender
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.tally import note_refused
 
 log = structlog.get_logger("audit")
 
@@ -41,6 +42,6 @@ class Refusals:
         await asyncio.sleep(TELL_SECS)
         number, self._untold, self._telling = self._untold, 0, None
         try:
-            await run_in_threadpool(self._ledger.redis.hincrby, self._ledger.name("tally"), "auth_refused", number)
+            await run_in_threadpool(note_refused, self._ledger, number)
         except redis.RedisError:
             self._untold += number

@@ -8,7 +8,6 @@ import redis
 from starlette.concurrency import run_in_threadpool
 
 from actorline.errors import Unavailable
-from actorline.ledger.durability import check_server
 from actorline.ledger.ledger import Ledger
 
 FRESH_SECS: Final = 1.0
@@ -33,7 +32,7 @@ class Readiness:
 
     async def _look(self) -> None:
         try:
-            await run_in_threadpool(check_server, self._ledger.redis)
+            await run_in_threadpool(self._ledger.check_server)
             self._fault = None
         except (redis.RedisError, Unavailable) as error:
             self._fault = error

@@ -13,6 +13,10 @@ class Agenda:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def claim_upkeep(self, for_ms: int) -> bool:
+        """Return whether this caller may send the next upkeep; for some milliseconds nobody else may."""
+        return bool(self._store.redis.set(self._store.name("upkeep"), 1, nx=True, px=for_ms))
+
     def due(self, limit: int) -> list[str]:
         """Return the keys of jobs that need care by now, the longest overdue first."""
         return self._due("due", self._store.now(), limit)

@@ -22,7 +22,7 @@ from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.ledger.agenda import Agenda
 from actorline.ledger.callers import Callers
 from actorline.ledger.change import UNCHANGED, Change, Due
-from actorline.ledger.durability import Call
+from actorline.ledger.durability import Call, Server, check_server, read_server
 from actorline.ledger.log_level import level_of
 from actorline.ledger.pages import Pages
 from actorline.ledger.retention import Retention
@@ -104,6 +104,18 @@ class Ledger:
         self.run_script = self._store.run
         self.last_beat = 0.0
         """See `continuity.py`: unix seconds of the last beat that this process saw in the ledger."""
+
+    def server(self) -> Server:
+        """Return what Redis says of itself."""
+        return read_server(self.redis)
+
+    def check_server(self) -> None:
+        """Raise Unavailable if Redis may lose what it is told: a job's start would be paid for twice."""
+        check_server(self.redis)
+
+    def aliases(self) -> list[str]:
+        """Return the accounts that were ever used."""
+        return cast("list[str]", self.redis.hkeys(self.name("account_owners")))
 
     def now(self) -> float:
         """Return unix seconds by Redis's clock."""
@@ -196,6 +208,14 @@ class Ledger:
         wish, state = self.redis.hmget(self.name("job", key), STORED_AS["stop_wish"], STORED_AS["state"])
         return StopWish(wish) if wish else None, _state(state) if state else None
 
+    def remember_delivery(self, likeness: str, key: str, seconds: int) -> None:
+        """Remember the latest delivery among jobs that are alike."""
+        self.redis.set(self.name("like", likeness), key, ex=seconds)
+
+    def last_delivery(self, likeness: str) -> str | None:
+        """Return the key of it."""
+        return cast("str | None", self.redis.get(self.name("like", likeness)))
+
     def account(self, key: str) -> str | None:
         account = cast("str | None", self.redis.hget(self.name("job", key), "account"))
         return account.lower() if account else None  # a job of an earlier version may have capitals
@@ -234,6 +254,14 @@ class Ledger:
     def claim_poll(self, key: str, epoch: int, number: int, execution: str) -> bool:
         args: list[Any] = [epoch, number, execution, CLAIM_POLL_SECS]
         return bool(self._store.run("claim_poll", [self.name("job", key)], args))
+
+    def newest_keys(self, states: Iterable[State], limit: int) -> list[str]:
+        """Return the newest jobs in some states, the newest first; at most `limit` of each state."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for state in states:
+                pipe.zrange(self.name("state", state), 0, limit - 1, desc=True, withscores=True)
+            entries = [entry for found in pipe.execute() for entry in found]
+        return [key for key, _ in sorted(entries, key=lambda entry: -entry[1])]
 
     def list_keys(self, state: State) -> Iterator[tuple[str, float]]:
         """Keys and queued_at of the jobs in a state, the newest first."""

@@ -8,7 +8,7 @@ import time
 from typing import Final
 
 import redis
-from limits import RateLimitItemPerSecond
+from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
@@ -21,6 +21,7 @@ log = Logger(__name__)
 # Requests a second: docs/platform-facts.md#rate-limits
 PER_SECOND: Final = {"datasets": 60, "key-value-stores": 60, "records": 200}
 LEARNED_SECS: Final = 3600
+MINUTE_SECS: Final = 60
 HOLD_SECS: Final = 0.5  # after a 429 that names no other: docs/platform-facts.md#back-off
 WAIT_MAX_SECS: Final = 30.0  # longer than that is no rate limit but a fault, which the caller's own retries meet
 
@@ -79,3 +80,21 @@ def resource_of(path: str) -> tuple[str, str] | None:
     name, _, below = rest.partition("/")
     kind = "records" if kind == "key-value-stores" and below.startswith("records/") else kind
     return (kind, name) if kind in PER_SECOND else None
+
+
+class MinuteCounter:
+    """Counts by name within a minute, which begins with the first; all processes together."""
+
+    def __init__(self, ledger: Ledger, kind: str) -> None:
+        self._item = RateLimitItemPerMinute(1)
+        self._storage = RedisStorage(
+            "redis://", connection_pool=ledger.redis.connection_pool, key_prefix=ledger.name(kind)
+        )
+
+    def add(self, name: str, number: int) -> int:
+        """Count some more, and return how many that makes in this minute: one trip, however many they are."""
+        return int(self._storage.incr(self._item.key_for(name), MINUTE_SECS, amount=number))
+
+    def ends_at(self, name: str) -> float:
+        """Return the unix seconds at which the minute is over."""
+        return float(self._storage.get_expiry(self._item.key_for(name)))

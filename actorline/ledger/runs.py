@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import cast
+from typing import Final, cast
 
 from actorline.jobs.states import Event, State, target
 from actorline.ledger.agenda import Agenda
@@ -10,6 +10,8 @@ from actorline.ledger.store import Store
 from actorline.ledger.timeline import ENTRIES_MAX
 from actorline.logs import Logger
 from actorline.platform.marker import digest_of
+
+REMEMBERED_SECS: Final = 30  # an unclear start is searched for again after a minute
 
 log = Logger(__name__)
 
@@ -74,6 +76,16 @@ class Runs:
         if strays := self._store.redis.hkeys(self._store.name("strays")):
             self._store.redis.zadd(self._store.name("stray_due"), dict.fromkeys(strays, 0), nx=True)
         return self._agenda.take("stray_due", again_s=again_s)
+
+    def remember_suspects(self, key: str, at: float, run_ids: list[str]) -> None:
+        """Remember for a while what a search for the start announced `at` came to."""
+        searched = json.dumps({"at": at, "suspects": run_ids})
+        self._store.redis.set(self._store.name("searched", key), searched, ex=REMEMBERED_SECS)
+
+    def last_suspects(self, key: str, at: float) -> list[str] | None:
+        """Return it; None if there was no such search just now."""
+        searched = json.loads(self._store.redis.get(self._store.name("searched", key)) or "{}")
+        return cast("list[str]", searched["suspects"]) if searched.get("at") == at else None
 
     def name_marker(self, key: str) -> None:
         """Remember whose marker it is that a start is about to send out."""

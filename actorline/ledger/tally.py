@@ -89,3 +89,19 @@ def note_sweep(ledger: Ledger) -> None:
 
 def _numbers(stored: Mapping[str, str]) -> dict[str, int]:
     return {name: int(value) for name, value in stored.items()}
+
+
+def note_refused(ledger: Ledger, number: int) -> None:
+    """Count requests whose sender wasn't let in."""
+    ledger.redis.hincrby(ledger.name("tally"), "auth_refused", number)
+
+
+def note_empty(ledger: Ledger, kinds: Sequence[str]) -> None:
+    """Remember that these kinds of queue are empty now."""
+    if kinds:
+        ledger.redis.hset(ledger.name("empty"), mapping=dict.fromkeys(kinds, ledger.now()))
+
+
+def empty_at(ledger: Ledger) -> dict[str, float]:
+    """Return kind of queue -> unix seconds when it was last seen empty: a message sent before isn't there now."""
+    return {kind: float(at) for kind, at in ledger.redis.hgetall(ledger.name("empty")).items()}

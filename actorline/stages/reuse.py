@@ -23,14 +23,14 @@ log = Logger(__name__)
 def remember_delivery(ledger: Ledger, settings: Settings, job: Job) -> None:
     """Let the job, which is about to be DELIVERED, serve later orders that are like it."""
     if job.likeness:
-        ledger.redis.set(ledger.name("like", job.likeness), job.key, ex=settings.retention_days * 86_400)
+        ledger.remember_delivery(job.likeness, job.key, settings.retention_days * 86_400)
 
 
 def find_delivery(ledger: Ledger, job: Job) -> Job | None:
     """The latest delivery of a job like this one, if it is young enough and still lies where it was put."""
     if job.document.reuse_secs is None or job.likeness is None:
         return None
-    key = ledger.redis.get(ledger.name("like", job.likeness))
+    key = ledger.last_delivery(job.likeness)
     earlier = ledger.load(key) if key else None
     if earlier is None or earlier.state is not State.DELIVERED:
         return None

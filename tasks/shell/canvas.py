@@ -14,9 +14,9 @@ from actorline.delivery.page_plan import Window
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE
 from actorline.ledger.change import Change
+from actorline.ledger.parking import Parking
 from actorline.notify.notice import secs_until_notice
 from actorline.stages.collect.fetch_pages import Wave
-from actorline.stages.watch.fleet import unpark
 from actorline.upkeep.decision import Stage, queue_of
 from tasks.shell.environment import ledger, settings
 
@@ -46,7 +46,7 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     )
     if epoch is None:
         return False
-    unpark(ledger(), job.key)
+    Parking(ledger()).unpark(job.key)
     signatures = [_named(stage, job.key, epoch) for stage in stages_from(job, first)]
     signatures[0].set(queue=f"{settings().namespace}.{queue_of(job, first)}")
     if first is Stage.START:  # among the starts that wait; what has begun goes before all of them

@@ -12,7 +12,6 @@ import redis
 from actorline.cli.terminal.output import say
 from actorline.errors import Code, Unavailable
 from actorline.jobs.job import Job
-from actorline.ledger.durability import read_server
 from actorline.ledger.faults import DISK_FULL, describe_fault
 from actorline.ledger.ledger import Ledger
 from actorline.platform.statuses import TERMINAL_STATUSES
@@ -103,7 +102,7 @@ class _Disk:
         if self._is_told or time.monotonic() < self._next_at:
             return
         self._next_at = time.monotonic() + DISK_EVERY_SECS
-        if not read_server(self._ledger.redis).writes_its_file:
+        if not self._ledger.server().writes_its_file:
             self._is_told = True
             say(f"Redis can't be used: {DISK_FULL}. What was ordered waits for that, and goes on by itself.")
 

@@ -3,7 +3,6 @@
 A marker is believed only where it was seen; a run in which it can't be read is told from ours by what it runs.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +20,6 @@ from actorline.stages.start.suspects import may_be_ours
 from actorline.webhooks.events import hinted_run
 
 SUSPECTS_SHOWN: Final = 5
-REMEMBERED_SECS: Final = 30  # an unclear start is searched for again after a minute
 
 
 def find_runs(ledger: Ledger, platform: Platform, marker: str, *, since: float) -> Found:
@@ -62,17 +60,12 @@ class StartSearch:
         if doubtful:
             is_ours = input_test(self.ledger, job, intent, self.settings, self.platform)
             suspects = [run.id for run in may_be_ours(self.ledger, self.platform, job, is_ours, doubtful)]
-        searched = {"at": intent.at, "suspects": suspects}
-        self.ledger.redis.set(self._searched(job), json.dumps(searched), ex=REMEMBERED_SECS)
+        self.ledger.runs.remember_suspects(job.key, intent.at, suspects)
         return suspects
 
     def last_suspects(self, job: Job, intent: Intent) -> list[str] | None:
         """What a search for this intent came to that ended just now without a find; None: there was none."""
-        searched = json.loads(self.ledger.redis.get(self._searched(job)) or "{}")
-        return searched["suspects"] if searched.get("at") == intent.at else None
-
-    def _searched(self, job: Job) -> str:
-        return self.ledger.name("searched", job.key)
+        return self.ledger.runs.last_suspects(job.key, intent.at)
 
 
 def name_suspects(runs: Sequence[str]) -> str:

@@ -1,5 +1,5 @@
 import asyncio
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 import redis
@@ -9,13 +9,16 @@ from actorline.gateway.readiness import FRESH_SECS, Readiness
 
 
 class Ledger:
-    redis = None
+    """`check`: what comes of a look at Redis."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        self.check_server = check
 
 
 def test_redis_is_asked_once_a_second_however_many_ask_us(monkeypatch):
-    asked, clock, ledger = [], [100.0], Ledger()
+    asked, clock = [], [100.0]
 
-    def check(_: Any) -> None:
+    def check() -> None:
         asked.append(clock[0])
         if len(asked) == 2:
             raise redis.ConnectionError("gone")
@@ -26,22 +29,20 @@ def test_redis_is_asked_once_a_second_however_many_ask_us(monkeypatch):
         }
 
     async def ask_for_three_seconds() -> list[set[type]]:
-        ready, told = Readiness(ledger), []  # type: ignore[arg-type]
+        ready, told = Readiness(Ledger(check)), []  # type: ignore[arg-type]
         for _ in range(3):
             told.append(await ask_often(ready) | await ask_often(ready))
             clock[0] += FRESH_SECS
         return told
 
-    monkeypatch.setattr(readiness, "check_server", check)
     monkeypatch.setattr(readiness.time, "monotonic", lambda: clock[0])
     assert asyncio.run(ask_for_three_seconds()) == [{type(None)}, {redis.ConnectionError}, {type(None)}]
     assert asked == [100.0, 101.0, 102.0]
 
 
 def test_a_look_that_fails_otherwise_is_no_answer_for_the_next(monkeypatch):
-    def check(_: Any) -> None:
+    def check() -> None:
         raise LookupError
 
-    monkeypatch.setattr(readiness, "check_server", check)
     with pytest.raises(LookupError):
-        asyncio.run(Readiness(Ledger()).check())  # type: ignore[arg-type]
+        asyncio.run(Readiness(Ledger(check)).check())  # type: ignore[arg-type]

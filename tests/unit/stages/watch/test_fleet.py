@@ -1,6 +1,6 @@
 import pytest
 
-from actorline.stages.watch.fleet import Parked
+from actorline.ledger.parking import Parked
 
 NOW = 1_000.0
 PARKED = Parked(

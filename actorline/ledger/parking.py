@@ -1,0 +1,73 @@
+"""Jobs that are parked: the runs of all of an account's are watched by one list, instead of a poll for each."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from actorline.jobs.states import State
+from actorline.ledger.ledger import Ledger
+
+
+class Parked(BaseModel):
+    """A job that waits for news of its run. `every_s`: its poll interval; `deadline_at`, `started_at`: unix seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    account: str
+    epoch: int
+    run_id: str
+    run_status: str
+    started_at: float
+    every_s: float
+    deadline_at: float | None
+
+    def has_news(self, statuses: Mapping[str, str], now: float) -> bool:
+        """Return whether it needs a poll of its own, after a list that found the `statuses` of the runs that go on."""
+        is_late = self.deadline_at is not None and now > self.deadline_at
+        return is_late or statuses.get(self.run_id) != self.run_status
+
+
+@dataclass(frozen=True)
+class Parking:
+    """`parked` (key -> Parked) and `fleets` (account -> when its runs are listed)."""
+
+    ledger: Ledger
+
+    def polled_jobs(self) -> int:
+        """Return how many running jobs aren't parked: each of them has a poll of its own."""
+        with self.ledger.redis.pipeline(transaction=False) as pipe:
+            pipe.zcard(self.ledger.name("state", State.RUNNING))
+            pipe.hlen(self.ledger.name("parked"))
+            running, parked = pipe.execute()
+        return int(running - parked)
+
+    def park(self, key: str, parked: Parked) -> None:
+        """Park a job; its account's runs are listed after its poll interval at the latest."""
+        next_list = {parked.account: self.ledger.now() + parked.every_s}
+        with self.ledger.redis.pipeline() as pipe:
+            pipe.hset(self.ledger.name("parked"), key, parked.model_dump_json())
+            pipe.zadd(self.ledger.name("fleets"), next_list, lt=True)
+            pipe.execute()
+
+    def unpark(self, key: str) -> None:
+        """Let the job be polled by itself from here on."""
+        self.ledger.redis.hdel(self.ledger.name("parked"), key)
+
+    def of(self, account: str) -> dict[str, Parked]:
+        """Return key -> Parked of an account's jobs."""
+        stored = self.ledger.redis.hgetall(self.ledger.name("parked"))
+        found = {key: Parked.model_validate_json(each) for key, each in stored.items()}
+        return {key: each for key, each in found.items() if each.account == account}
+
+    def plan_list(self, account: str, at: float) -> None:
+        """List the account's runs at a time."""
+        self.ledger.redis.zadd(self.ledger.name("fleets"), {account: at})
+
+    def forget(self, account: str) -> None:
+        """List the account's runs no more."""
+        self.ledger.agenda.drop("fleets", account)
+
+    def put_off(self, keys: Iterable[str], care_at: float) -> None:
+        """Let upkeep look after the jobs at a time, and not before."""
+        self.ledger.agenda.move("due", keys, care_at)
