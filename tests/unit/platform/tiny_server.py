@@ -63,7 +63,7 @@ def tiny_server(answer: Callable[[Request], Answer]) -> Iterator[TinyServer]:
 def _read(connection: socket.socket) -> Request | None:
     with connection.makefile("rb") as file:
         first = file.readline().decode("latin-1").split()
-        if not first:
+        if len(first) != 3 or not first[2].startswith("HTTP/"):  # nothing, or a client that speaks TLS
             return None
         lines = iter(lambda: file.readline().decode("latin-1").strip(), "")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
