@@ -6,7 +6,7 @@ from celery import Task, shared_task
 
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.page_plan import Window
-from actorline.stages.collect.fetch_pages import HELD_SECS, Held, PageFetcher
+from actorline.stages.collect.fetch_page import HELD_SECS, Held, PageFetcher
 from tasks.shell.canvas import page_args
 from tasks.shell.environment import ledger, new_execution, platform_of, settings
 from tasks.shell.progress import report_page

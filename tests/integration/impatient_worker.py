@@ -8,11 +8,11 @@ LEASE_SECS = 4.0
 def lose_patience() -> None:
     import tasks.fetch_page
     import tasks.shell.stage
-    from actorline.stages.collect import fetch_pages as collecting
+    from actorline.stages.collect import fetch_page as fetching
     from actorline.stages.collect import finish_job as finishing
 
     tasks.fetch_page.BACK_OFF_SECS = tasks.shell.stage.BACK_OFF_SECS = finishing.WAVE_BACK_OFF_SECS = (0.05,)
-    collecting.LEASE_SECS, collecting.RENEW_SECS = LEASE_SECS, 0.5
+    fetching.PAGE_LEASE_SECS, fetching.RENEW_SECS = LEASE_SECS, 0.5
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from actorline.platform.start import SendBy, StartOrder, StartUnclear
 from actorline.platform.sync import run_sync
 from actorline.settings import Settings
 from actorline.shutdown import GivenBackError
-from actorline.stages.collect.fetch_pages import PageFetcher
+from actorline.stages.collect.fetch_page import PageFetcher
 from actorline.stages.start.search import find_runs
 
 log = Logger(__name__)

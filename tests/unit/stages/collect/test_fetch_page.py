@@ -12,8 +12,8 @@ from actorline.jobs.states import State
 from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable
 from actorline.settings import Settings
 from actorline.shutdown import GivenBackError
-from actorline.stages.collect import fetch_pages as collecting
-from actorline.stages.collect.fetch_pages import PAGE_TRIES, PageFetcher
+from actorline.stages.collect import fetch_pages
+from actorline.stages.collect.fetch_page import PAGE_TRIES, PageFetcher
 
 WINDOW = Window(page_no=1, offset=10, limit=10)
 HUSH = "pA55-w0rd"
@@ -115,7 +115,7 @@ def test_a_page_that_is_not_found_says_nothing_of_its_dataset(fetcher, monkeypat
             raise answer
         return answer
 
-    monkeypatch.setattr(collecting, "get_dataset", get_dataset)
+    monkeypatch.setattr(fetch_pages, "get_dataset", get_dataset)
     assert fetch(fetcher, monkeypatch, NotFound("404"), 0).code == (code or Code.PAGE_UNREADABLE)
 
 
