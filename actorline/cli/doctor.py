@@ -29,7 +29,7 @@ from actorline.platform.clock import platform_time
 from actorline.platform.errors import PlatformError
 from actorline.platform.users import get_limits, get_me
 from actorline.schedules.book import Book
-from actorline.schedules.decision import Fate, is_late
+from actorline.schedules.decision import Outcome, is_late
 from actorline.schedules.schedules_file import SchedulesError, find_schedules, load_schedules
 from actorline.settings import Settings, load_settings
 from actorline.upkeep.unattended import describe_missing, describe_unattended, missing_workers
@@ -162,7 +162,7 @@ def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
     wrong = {
         **{name: "not seen by any beat" for name in found if name not in places},
         **{name: "late" for name, place in places.items() if is_late(found[name], place, reading.now)},
-        **{name: "refused" for name, place in places.items() if place.last and place.last[1] is Fate.REFUSED},
+        **{name: "refused" for name, place in places.items() if place.last and place.last[1] is Outcome.REFUSED},
     }
     if wrong:
         text = ", ".join(f"{name} ({why})" for name, why in wrong.items())

@@ -20,7 +20,7 @@ from actorline.cli.terminal.output import coloured, out, print_json, say
 from actorline.errors import Code, Refused
 from actorline.jobs.job import Job
 from actorline.schedules.book import Book
-from actorline.schedules.decision import Fate, Place
+from actorline.schedules.decision import Outcome, Place
 from actorline.schedules.nearest import nearest
 from actorline.schedules.rhythm import due_times, moment
 from actorline.schedules.schedule import Schedule, due_key
@@ -173,7 +173,7 @@ def _print_table(found: Mapping[str, Schedule], lines: list[dict[str, Any]]) -> 
 
 
 def _fate_text(line: Mapping[str, Any]) -> str:
-    if line["last_fate"] == Fate.SKIPPED and line["skips"] > 1:
+    if line["last_fate"] == Outcome.SKIPPED and line["skips"] > 1:
         return f"skipped ({line['skips']} in a row)"
     return line["last_fate"] or ""
 

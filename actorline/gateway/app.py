@@ -11,11 +11,11 @@ from starlette.middleware import Middleware
 
 from actorline.gateway import openapi
 from actorline.gateway.auditing import Refusals
-from actorline.gateway.authentication import Doorkeeper
+from actorline.gateway.authentication import Authenticator
 from actorline.gateway.body import Bodies
 from actorline.gateway.context import Context
-from actorline.gateway.default_headers import Manners
-from actorline.gateway.order_intake import OrderDesk
+from actorline.gateway.default_headers import DefaultHeaders
+from actorline.gateway.order_intake import OrderIntake
 from actorline.gateway.problems import show_problems
 from actorline.gateway.readiness import Readiness
 from actorline.gateway.routes import events, health, jobs, metrics, rows, webhooks
@@ -23,7 +23,7 @@ from actorline.gateway.shares import Shares
 from actorline.gateway.streams import Downloads
 from actorline.gateway.timelines import Timelines
 from actorline.gateway.wake_ups import Starter
-from actorline.gateway.webhook_intake import HintDesk
+from actorline.gateway.webhook_intake import WebhookIntake
 from actorline.ledger.account_index import AccountIndex
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
@@ -34,7 +34,9 @@ MOST_WAITS: Final = 500  # with streams and downloads 700 of 800 connections: 10
 INDEX_AGAIN_SECS: Final = 5.0  # after Redis didn't answer
 
 
-def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_stopping: Callable[[], bool]) -> FastAPI:
+def make_app(
+    settings: Settings, ledger: Ledger, authenticator: Authenticator, *, is_stopping: Callable[[], bool]
+) -> FastAPI:
     """`is_stopping`: whether the process is to end, so that nobody waits any longer."""
 
     @asynccontextmanager
@@ -42,14 +44,14 @@ def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_s
         index = AccountIndex(ledger)
         timelines = Timelines(ledger, is_stopping=is_stopping)
         starter = Starter(settings)
-        hints = HintDesk(settings, ledger, starter)
-        desk = OrderDesk(settings, ledger, starter)
+        hints = WebhookIntake(settings, ledger, starter)
+        order_intake = OrderIntake(settings, ledger, starter)
         app.state.context = Context(
             settings,
             ledger,
-            doorkeeper,
+            authenticator,
             Bodies(settings.quotas.upload_mbytes * 1_000_000),
-            desk,
+            order_intake,
             starter,
             hints,
             timelines,
@@ -66,12 +68,16 @@ def make_app(settings: Settings, ledger: Ledger, doorkeeper: Doorkeeper, *, is_s
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        desk.close()
+        order_intake.close()
         hints.close()
         starter.close()
 
     app = FastAPI(
-        lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False, middleware=[Middleware(Manners)]
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(DefaultHeaders)],
     )
     for router in ROUTERS:
         app.include_router(router)

@@ -47,7 +47,7 @@ OPERATOR: Final = Grant(holder="(operator)")
 
 
 @dataclass
-class Doorkeeper:
+class Authenticator:
     """`bootstrap`: a key of the operator's own, from the settings, that may do everything. `may_be_open`: whether local
     programs need no key as long as none was made. `note`: a file that remembers that one was, should Redis forget it.
     """

@@ -11,7 +11,7 @@ T = TypeVar("T")
 CLOSE_SECS: Final = 5.0
 
 
-class Groups(Generic[T]):
+class Batcher(Generic[T]):
     """`work` gets things until they weigh `most` together, and one at least. It must not raise.
 
     `gather_s`: how long the first of a group waits for others.

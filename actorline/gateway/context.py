@@ -9,16 +9,16 @@ from fastapi.security.base import SecurityBase
 
 from actorline.errors import Code, Refused
 from actorline.gateway.auditing import Refusals
-from actorline.gateway.authentication import Doorkeeper, Grant
+from actorline.gateway.authentication import Authenticator, Grant
 from actorline.gateway.body import Bodies
-from actorline.gateway.order_intake import OrderDesk
+from actorline.gateway.order_intake import OrderIntake
 from actorline.gateway.problems import Fault
 from actorline.gateway.readiness import Readiness
 from actorline.gateway.shares import Shares
 from actorline.gateway.streams import Downloads
 from actorline.gateway.timelines import Timelines
 from actorline.gateway.wake_ups import Starter
-from actorline.gateway.webhook_intake import HintDesk
+from actorline.gateway.webhook_intake import WebhookIntake
 from actorline.jobs.document import is_key, shown_key
 from actorline.jobs.job import Job
 from actorline.jobs.rights import Scope
@@ -34,11 +34,11 @@ class Context:
 
     settings: Settings
     ledger: Ledger
-    doorkeeper: Doorkeeper
+    authenticator: Authenticator
     bodies: Bodies
-    desk: OrderDesk
+    order_intake: OrderIntake
     starter: Starter
-    hints: HintDesk
+    hints: WebhookIntake
     timelines: Timelines
     index: AccountIndex
     streams: Shares
@@ -49,7 +49,7 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Visit:
+class AuthorizedRequest:
     """A request that was let in."""
 
     context: Context
@@ -79,7 +79,7 @@ class Admitted(SecurityBase):
     """Lets a request in, if its grant covers one of the scopes; the OpenAPI document names it as the security of the
     path.
 
-    Raises what `Doorkeeper.admit` raises, and Refused for other scopes.
+    Raises what `Authenticator.admit` raises, and Refused for other scopes.
     """
 
     scheme_name = "API key"
@@ -88,21 +88,21 @@ class Admitted(SecurityBase):
     def __init__(self, *scopes: Scope) -> None:
         self._scopes = scopes
 
-    async def __call__(self, request: Request) -> Visit:
+    async def __call__(self, request: Request) -> AuthorizedRequest:
         context: Context = request.app.state.context
         try:
-            grant = await context.doorkeeper.admit(request)
+            grant = await context.authenticator.admit(request)
         except (Refused, Fault):
-            context.refusals.note(request, context.doorkeeper.known_name(request))
+            context.refusals.note(request, context.authenticator.known_name(request))
             raise
         if not any(map(grant.rights.has, self._scopes)):
             message = f"The API key lacks the scope {' or '.join(self._scopes)}. Nothing was done."
             raise Refused(Code.FORBIDDEN, message)
         address = request.client.host if request.client else None
-        return Visit(context, grant, Sender("http", grant.holder, address, grant.rights))
+        return AuthorizedRequest(context, grant, Sender("http", grant.holder, address, grant.rights))
 
 
-MayOrder = Annotated[Visit, Depends(Admitted(Scope.SUBMIT, Scope.COLLECT))]
-MayRead = Annotated[Visit, Depends(Admitted(Scope.READ))]
-MayCancel = Annotated[Visit, Depends(Admitted(Scope.CANCEL, Scope.CANCEL_ANY))]
-MayMeasure = Annotated[Visit, Depends(Admitted(Scope.METRICS))]
+MayOrder = Annotated[AuthorizedRequest, Depends(Admitted(Scope.SUBMIT, Scope.COLLECT))]
+MayRead = Annotated[AuthorizedRequest, Depends(Admitted(Scope.READ))]
+MayCancel = Annotated[AuthorizedRequest, Depends(Admitted(Scope.CANCEL, Scope.CANCEL_ANY))]
+MayMeasure = Annotated[AuthorizedRequest, Depends(Admitted(Scope.METRICS))]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from actorline.errors import Code, Refused, Unavailable
-from actorline.gateway.batching import Groups
+from actorline.gateway.batching import Batcher
 from actorline.gateway.order_rate import OrderRate
 from actorline.gateway.wake_ups import Starter
 from actorline.jobs.job import Job
@@ -42,7 +42,7 @@ class Order:
         return sender.holder or "" if sender else ""
 
 
-class OrderDesk:
+class OrderIntake:
     """Takes orders in a thread of its own; each is on Redis's disk before its answer."""
 
     def __init__(self, settings: Settings, ledger: Ledger, starter: Starter) -> None:
@@ -51,7 +51,7 @@ class OrderDesk:
         self._starter = starter
         self._rate = OrderRate(ledger, settings.quotas.orders_per_minute)
         self._loop = asyncio.get_running_loop()
-        self._groups: Groups[Order] = Groups(
+        self._groups: Batcher[Order] = Batcher(
             "orders", self._work, most=GROUP_BYTES, weight=lambda order: SMALL_BYTES + order.size_bytes
         )
 

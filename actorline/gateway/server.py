@@ -13,7 +13,7 @@ import uvicorn
 
 from actorline.api_keys import list_keys
 from actorline.gateway.app import make_app
-from actorline.gateway.authentication import CLOSED_FILE, Doorkeeper, is_loopback
+from actorline.gateway.authentication import CLOSED_FILE, Authenticator, is_loopback
 from actorline.gateway.connections import MOST_CONNECTIONS, BoundedConnection
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
@@ -45,11 +45,11 @@ def serve(settings: Settings, host: str, port: int) -> None:
         )
         raise SettingsError(message)
     may_be_open = is_loopback(host) and settings.public_url is None
-    doorkeeper = Doorkeeper(ledger, key, may_be_open, settings.home / CLOSED_FILE)
+    authenticator = Authenticator(ledger, key, may_be_open, settings.home / CLOSED_FILE)
     _allow_files()
     with listen(host, port) as listener:
         _log_as_json(settings.log_level)
-        app = make_app(settings, ledger, doorkeeper, is_stopping=lambda: server.should_exit)
+        app = make_app(settings, ledger, authenticator, is_stopping=lambda: server.should_exit)
         config = uvicorn.Config(
             app, http=BoundedConnection, ws="none", loop="uvloop", lifespan="on", log_config=None, access_log=False,
             proxy_headers=False, server_header=False, h11_max_incomplete_event_size=HEAD_BYTES,

@@ -4,7 +4,7 @@ from typing import Final
 
 import structlog
 
-from actorline.gateway.batching import Groups
+from actorline.gateway.batching import Batcher
 from actorline.messages import make_sender, send_hook, send_upkeep
 from actorline.settings import Settings
 from actorline.webhooks.events import HookRun
@@ -21,7 +21,7 @@ class Starter:
     def __init__(self, settings: Settings) -> None:
         self._namespace = settings.namespace
         self._sender = make_sender(settings)
-        self._groups: Groups[str | HookRun] = Groups("starter", self._send, most=JOBS_A_MESSAGE, gather_s=GATHER_SECS)
+        self._groups: Batcher[str | HookRun] = Batcher("starter", self._send, most=JOBS_A_MESSAGE, gather_s=GATHER_SECS)
 
     def start(self, key: str) -> None:
         """Let a worker look at the job now."""

@@ -10,7 +10,7 @@ from typing import Final
 import redis
 from starlette.concurrency import run_in_threadpool
 
-from actorline.gateway.batching import Groups
+from actorline.gateway.batching import Batcher
 from actorline.gateway.wake_ups import Starter
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
@@ -27,7 +27,7 @@ class Told:
     answer: "asyncio.Future[None]"
 
 
-class HintDesk:
+class WebhookIntake:
     """Takes hints in a thread of its own: while one group is noted, the next one gathers."""
 
     def __init__(self, settings: Settings, ledger: Ledger, starter: Starter) -> None:
@@ -38,7 +38,7 @@ class HintDesk:
         self._digests: frozenset[str] = frozenset()
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
-        self._groups: Groups[Told] = Groups("hints", self._work, most=HINTS_A_GROUP)
+        self._groups: Batcher[Told] = Batcher("hints", self._work, most=HINTS_A_GROUP)
 
     async def is_genuine(self, secret: str) -> bool:
         """Compared in constant time, with what Redis holds, so that a rotation counts at once. Raises what Redis raises

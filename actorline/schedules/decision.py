@@ -49,20 +49,20 @@ class Place(BaseModel):
         return self.model_copy(update={"rhythm": "", "waiting": None})
 
     @property
-    def last(self) -> tuple[int, "Fate"] | None:
+    def last(self) -> tuple[int, "Outcome"] | None:
         """The last due time that was decided, and what became of it."""
         fates = {
-            Fate.ORDERED: self.started,
-            Fate.REFUSED: self.refused,
-            Fate.WAITING: self.waiting,
-            Fate.SKIPPED: self.skipped,
-            Fate.MISSED: self.missed,
+            Outcome.ORDERED: self.started,
+            Outcome.REFUSED: self.refused,
+            Outcome.WAITING: self.waiting,
+            Outcome.SKIPPED: self.skipped,
+            Outcome.MISSED: self.missed,
         }
         known = [(due, fate) for fate, due in fates.items() if due is not None]
-        return max(known, key=lambda pair: (pair[0], pair[1] is Fate.REFUSED), default=None)
+        return max(known, key=lambda pair: (pair[0], pair[1] is Outcome.REFUSED), default=None)
 
 
-class Fate(StrEnum):
+class Outcome(StrEnum):
     """What becomes of a due time."""
 
     ORDERED = "ordered"
@@ -92,7 +92,7 @@ class Change:
 
     place: Place
     due: int
-    fate: Fate
+    fate: Outcome
 
 
 Step = Order | Cancel | Change
@@ -105,7 +105,7 @@ def decide(schedule: Schedule, place: Place, now: float, *, goes_on: bool, is_st
     if place.started is not None and not place.is_ordered:
         return Order(place.started)
     if place.waiting is not None and not goes_on:
-        return Change(_start(place, place.waiting, waiting=None), place.waiting, Fate.ORDERED)
+        return Change(_start(place, place.waiting, waiting=None), place.waiting, Outcome.ORDERED)
     due = schedule.rhythm.latest_due(moment(place.seen), moment(now))
     if due is not None:
         return _decide_due(schedule, place, due, now, goes_on=goes_on)
@@ -126,17 +126,17 @@ def _decide_due(schedule: Schedule, before: Place, due: datetime, now: float, *,
     if earlier := passed_over(schedule.rhythm, moment(before.seen), due):
         place = place.model_copy(update={"missed": int(earlier.timestamp())})
     if now - at > ON_TIME_SECS and schedule.catch_up == "none":
-        return Change(place.model_copy(update={"missed": at}), at, Fate.MISSED)
+        return Change(place.model_copy(update={"missed": at}), at, Outcome.MISSED)
     if not goes_on:
-        return Change(_start(place, at), at, Fate.ORDERED)
+        return Change(_start(place, at), at, Outcome.ORDERED)
     match schedule.overlap:
         case "allow":
-            return Change(_start(place, at), at, Fate.ORDERED)
+            return Change(_start(place, at), at, Outcome.ORDERED)
         case "skip":
-            return Change(_skip(place, at), at, Fate.SKIPPED)
+            return Change(_skip(place, at), at, Outcome.SKIPPED)
         case "queue" | "cancel_running":
             kept = _skip(place, place.waiting) if place.waiting is not None else place
-            return Change(kept.model_copy(update={"waiting": at}), at, Fate.WAITING)
+            return Change(kept.model_copy(update={"waiting": at}), at, Outcome.WAITING)
         case other:
             assert_never(other)
 

@@ -19,7 +19,7 @@ from actorline.logs import Logger
 from actorline.orders.cancel import cancel_job
 from actorline.orders.submit import submit
 from actorline.schedules.book import Book, Entry, Reading
-from actorline.schedules.decision import REASON_MAX_CHARS, Cancel, Change, Fate, Order, Place, Step, decide
+from actorline.schedules.decision import REASON_MAX_CHARS, Cancel, Change, Order, Outcome, Place, Step, decide
 from actorline.schedules.rhythm import moment
 from actorline.schedules.schedule import Schedule, due_key
 from actorline.schedules.template import iso_utc
@@ -144,7 +144,7 @@ class Keeper:
 
     def _decided(self, name: str, change: Change) -> Place:
         """The place to keep: of an order with its hash, by which beat knows it again."""
-        if change.fate is not Fate.ORDERED or change.place.started is None:
+        if change.fate is not Outcome.ORDERED or change.place.started is None:
             return change.place
         try:
             document = parse_document(self._schedules[name].order(name, moment(change.place.started)))
@@ -184,9 +184,9 @@ class Keeper:
 
     def _tell(self, name: str, change: Change) -> None:
         due, place = moment(change.due), change.place
-        if change.fate is Fate.ORDERED:
+        if change.fate is Outcome.ORDERED:
             return  # said when it is in the ledger
         log.info("schedule_decided", schedule=name, due=iso_utc(due), fate=change.fate)
-        if change.fate is Fate.SKIPPED and place.skips == 1 and place.started is not None:
+        if change.fate is Outcome.SKIPPED and place.skips == 1 and place.started is not None:
             goes_on = due_key(name, moment(place.started))
             self._ledger.timeline.add(goes_on, "schedule-skips", due=due_key(name, due))

@@ -13,7 +13,7 @@ from real_parts import Line, make_line, running_workers, wait_for
 from actorline.jobs.document import parse_document
 from actorline.ledger.ledger import NewJob
 from actorline.schedules.book import Book
-from actorline.schedules.decision import Fate, Place
+from actorline.schedules.decision import Outcome, Place
 from actorline.schedules.keeper import Keeper
 from actorline.schedules.schedule import Schedule, due_key
 from actorline.settings import load_settings
@@ -173,7 +173,7 @@ def test_due_times_that_no_beat_was_there_for_are_dropped_and_kept_in_the_book(l
     due, rhythm = hours_ago(line, 1)
     set_back(line, "nightly", rhythm)
     assert Beat(line, nightly=schedule(**rhythm)).woken == []
-    assert place_of(line, "nightly").last == (due.timestamp(), Fate.MISSED)
+    assert place_of(line, "nightly").last == (due.timestamp(), Outcome.MISSED)
 
 
 def test_the_last_due_time_that_was_missed_is_ordered_once_if_that_is_wanted(line):
@@ -212,7 +212,7 @@ def test_an_order_that_is_refused_holds_up_nothing_and_is_told(line):
     beat = Beat(line, nightly=bad, often=schedule())
     wait_for(lambda: beat.look() and beat.woken, within=30, what="the other schedule's order")
     place = place_of(line, "nightly")
-    assert place.last == (due.timestamp(), Fate.REFUSED)
+    assert place.last == (due.timestamp(), Outcome.REFUSED)
     assert "characters" in place.reason
     assert orders(line, "nightly") == {}
 
@@ -225,7 +225,7 @@ def test_a_job_with_a_schedules_key_that_no_beat_ordered_is_told(line, capsys):
     set_back(line, "nightly", rhythm)
     beat = Beat(line, nightly=schedule("cancel_running", **rhythm))
     place = place_of(line, "nightly")
-    assert (beat.woken, place.last) == ([], (due.timestamp(), Fate.REFUSED))
+    assert (beat.woken, place.last) == ([], (due.timestamp(), Outcome.REFUSED))
     assert "schedule_key_taken" in capsys.readouterr().out
     assert line.ledger.load(due_key("nightly", due)).stop_wish is None
 
@@ -239,7 +239,7 @@ def test_an_earlier_version_of_the_file_may_have_ordered_the_due_time(line):
     Book(line.ledger).keep("nightly", entry, entry.place.model_copy(update={"is_ordered": False}))
     changed = Schedule(**rhythm, document={"actor": "demo/changed"})
     assert Beat(line, nightly=changed).woken == []
-    assert place_of(line, "nightly").last == (due.timestamp(), Fate.ORDERED)
+    assert place_of(line, "nightly").last == (due.timestamp(), Outcome.ORDERED)
 
 
 def test_a_beat_shows_until_it_leaves(line):

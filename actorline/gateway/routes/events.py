@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from actorline.errors import Code, Refused
-from actorline.gateway.context import MayRead, Visit
+from actorline.gateway.context import AuthorizedRequest, MayRead
 from actorline.gateway.openapi import JobKey, Responses, problems
 from actorline.jobs.job import Job, JobResult
 from actorline.ledger.timeline import TimelineEntry
@@ -42,7 +42,7 @@ EVENTS: Final[Responses] = {
 @router.get("/{key}/events", summary="Follow a job", response_class=Response, responses=EVENTS)
 async def events(
     key: JobKey,
-    visit: MayRead,
+    authorized: MayRead,
     last_event_id: Annotated[
         str | None,
         Header(
@@ -53,18 +53,18 @@ async def events(
 ) -> Response:
     """Each event has the timeline entry's id, its name, and as data `{"at": unix seconds, "event": name, ...}`."""
     after = _checked(last_event_id)
-    job, entries = await run_in_threadpool(_look, visit, key, after)
+    job, entries = await run_in_threadpool(_look, authorized, key, after)
     if job.is_terminal and not entries and last_event_id is not None:
         return Response(status_code=204)  # by the specification of EventSource, this ends its coming back
-    visit.context.streams.take(visit.grant.holder)
-    return Stream(_told(visit, key, after), partial(visit.context.streams.give_back, visit.grant.holder))
+    authorized.context.streams.take(authorized.grant.holder)
+    return Stream(_told(authorized, key, after), partial(authorized.context.streams.give_back, authorized.grant.holder))
 
 
-async def _told(visit: Visit, key: str, after: str) -> AsyncIterator[dict[str, Any]]:
-    timelines = visit.context.timelines
+async def _told(authorized: AuthorizedRequest, key: str, after: str) -> AsyncIterator[dict[str, Any]]:
+    timelines = authorized.context.timelines
     while not timelines.is_stopping():
         try:
-            job, entries = await run_in_threadpool(_look, visit, key, after)
+            job, entries = await run_in_threadpool(_look, authorized, key, after)
         except Refused:  # its retention is over
             return
         for entry in entries:
@@ -76,9 +76,9 @@ async def _told(visit: Visit, key: str, after: str) -> AsyncIterator[dict[str, A
         await timelines.grown(key, after, LOOK_AGAIN_SECS)
 
 
-def _look(visit: Visit, key: str, after: str) -> tuple[Job, list[TimelineEntry]]:
+def _look(authorized: AuthorizedRequest, key: str, after: str) -> tuple[Job, list[TimelineEntry]]:
     """The job, and then what its timeline holds behind `after`: of a job that has ended that is all."""
-    return visit.find_job(key), visit.context.ledger.timeline.after(key, after)
+    return authorized.find_job(key), authorized.context.ledger.timeline.after(key, after)
 
 
 def _event(entry: TimelineEntry) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
 from actorline.gateway.authentication import Grant
 from actorline.gateway.body import LARGE_BYTES, key_in, parse_json, with_key
-from actorline.gateway.context import MayCancel, MayOrder, MayRead, Visit
+from actorline.gateway.context import AuthorizedRequest, MayCancel, MayOrder, MayRead
 from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, RequestKey, problems, result
 from actorline.gateway.order_intake import Taken
 from actorline.gateway.problems import name_order
@@ -51,33 +51,33 @@ class JobList(BaseModel):
         **problems(401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
     },
 )
-async def order(request: Request, visit: MayOrder, idempotency_key: IdempotencyKey = None) -> Response:
+async def order(request: Request, authorized: MayOrder, idempotency_key: IdempotencyKey = None) -> Response:
     """The same document under the same key joins the job that exists: send an order again without fear. An order
     without a key gets one; a refusal that asks for the order again names it (`key`), to be sent as Idempotency-Key.
     """
-    bodies = visit.context.bodies
-    async with bodies.read(request, visit.grant.holder) as body, bodies.turn(body):
+    bodies = authorized.context.bodies
+    async with bodies.read(request, authorized.grant.holder) as body, bodies.turn(body):
         try:
-            taken = await _take(request, body, idempotency_key, visit)
+            taken = await _take(request, body, idempotency_key, authorized)
         except Refused as refused:
-            note_change("order-refused", visit.sender, code=refused.reason.code)
+            note_change("order-refused", authorized.sender, code=refused.reason.code)
             raise
-    note_change("order", visit.sender, job_key=taken.job.key, created=taken.created)
-    return _shown(visit, taken.job, 202 if taken.created else 200, Location=f"/v1/jobs/{quote(taken.job.key)}")
+    note_change("order", authorized.sender, job_key=taken.job.key, created=taken.created)
+    return _shown(authorized, taken.job, 202 if taken.created else 200, Location=f"/v1/jobs/{quote(taken.job.key)}")
 
 
-async def _take(request: Request, body: bytearray, idempotency_key: str | None, visit: Visit) -> Taken:
+async def _take(request: Request, body: bytearray, idempotency_key: str | None, authorized: AuthorizedRequest) -> Taken:
     """Check an order and have it taken. What was parsed is gone on return, so that the next large order may come."""
     raw = await _parsed(body, idempotency_key)
-    _check_account(raw, visit.grant)
+    _check_account(raw, authorized.grant)
     key = key_in(raw) or fresh_key()
     name_order(request, key)
     document = raw if len(body) < LARGE_BYTES else await run_in_threadpool(parse_document, raw)
     try:
-        return await visit.context.desk.take(Submission(document, key, visit.sender), len(body))
+        return await authorized.context.order_intake.take(Submission(document, key, authorized.sender), len(body))
     except Refused as refused:
         if refused.reason.code is Code.CONFLICT:
-            await _check_conflict(raw["key"], visit)
+            await _check_conflict(raw["key"], authorized)
         raise
 
 
@@ -87,10 +87,10 @@ async def _parsed(body: bytearray, idempotency_key: str | None) -> Any:
     return with_key(parsed, idempotency_key)
 
 
-async def _check_conflict(key: str, visit: Visit) -> None:
+async def _check_conflict(key: str, authorized: AuthorizedRequest) -> None:
     """Raises a Refused that tells nothing of a job that the grant doesn't cover."""
-    account = await run_in_threadpool(visit.context.ledger.account, key)
-    if account is not None and not visit.grant.sees(account):
+    account = await run_in_threadpool(authorized.context.ledger.account, key)
+    if account is not None and not authorized.grant.sees(account):
         raise Refused(Code.CONFLICT, "The key is taken. Nothing was changed. Take a new key.")
 
 
@@ -104,7 +104,7 @@ def _check_account(raw: Any, grant: Grant) -> None:
 
 @router.get("", summary="List jobs", responses=problems(401, 403, 422, 500, 503))
 def jobs(
-    visit: MayRead,
+    authorized: MayRead,
     state: Annotated[list[State], Query(description="Only jobs in this state; repeat it for more")] = [],  # noqa: B006
     label: Annotated[list[Label], Query(description="Only jobs with this name:value; repeat it for more")] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
@@ -115,13 +115,13 @@ def jobs(
 ) -> JobList:
     """The newest first. New jobs don't move what a cursor has still to come."""
     page = list_jobs(
-        visit.context.ledger,
+        authorized.context.ledger,
         limit=limit,
         after=Cursor.parse(cursor) if cursor is not None else None,
         states=state or list(State),
         labels=_labels(label),
-        accounts=visit.grant.rights.accounts,
-        is_indexed=visit.context.index.is_complete,
+        accounts=authorized.grant.rights.accounts,
+        is_indexed=authorized.context.index.is_complete,
     )
     return JobList(
         jobs=[JobResult.of(job) for job in page.jobs], next_cursor=str(page.next) if page.next else None
@@ -143,7 +143,7 @@ def _labels(labels: list[str]) -> dict[str, str]:
 async def show(
     request: Request,
     key: JobKey,
-    visit: MayRead,
+    authorized: MayRead,
     wait: Annotated[
         float, Query(ge=0, le=60, description="Seconds to wait for the job's end; the answer comes at the end, or then")
     ] = 0,
@@ -152,26 +152,26 @@ async def show(
     after `wait` is no error: ask again.
     """
     if not wait:
-        return _shown(visit, await run_in_threadpool(visit.find_job, key), 200)
-    with visit.context.waits.held(visit.grant.holder):
-        return _shown(visit, await _waited(request, key, visit, wait), 200)
+        return _shown(authorized, await run_in_threadpool(authorized.find_job, key), 200)
+    with authorized.context.waits.held(authorized.grant.holder):
+        return _shown(authorized, await _waited(request, key, authorized, wait), 200)
 
 
-async def _waited(request: Request, key: str, visit: Visit, wait: float) -> Job:
+async def _waited(request: Request, key: str, authorized: AuthorizedRequest, wait: float) -> Job:
     """The job at its end, or as it is after `wait` seconds."""
-    timelines, deadline = visit.context.timelines, time.monotonic() + wait
+    timelines, deadline = authorized.context.timelines, time.monotonic() + wait
     while True:
-        job, latest = await run_in_threadpool(_look, visit, key)
+        job, latest = await run_in_threadpool(_look, authorized, key)
         left = deadline - time.monotonic()
         if job.is_terminal or left <= 0 or timelines.is_stopping() or await request.is_disconnected():
             return job
         await timelines.grown(key, latest, min(left, LOOK_AGAIN_SECS))
 
 
-def _look(visit: Visit, key: str) -> tuple[Job, str]:
+def _look(authorized: AuthorizedRequest, key: str) -> tuple[Job, str]:
     """The job, and the id of the latest entry of its timeline, which is not newer."""
-    latest = visit.context.ledger.timeline.latest_id(key)
-    return visit.find_job(key), latest
+    latest = authorized.context.ledger.timeline.latest_id(key)
+    return authorized.find_job(key), latest
 
 
 @router.post(
@@ -184,14 +184,14 @@ def _look(visit: Visit, key: str) -> tuple[Job, str]:
         **problems(401, 403, 404, 422, 500, 503),
     },
 )
-def cancel(key: JobKey, visit: MayCancel, idempotency_key: RequestKey = None) -> Response:
+def cancel(key: JobKey, authorized: MayCancel, idempotency_key: RequestKey = None) -> Response:
     """Safe to repeat. The job has ended when its `state` says so."""
-    visit.find_own(key, unless=Scope.CANCEL_ANY)
-    asked = cancel_job(visit.context.ledger, key, sender=visit.sender, request=idempotency_key)
-    note_change("cancel", visit.sender, job_key=key, is_live=asked)
+    authorized.find_own(key, unless=Scope.CANCEL_ANY)
+    asked = cancel_job(authorized.context.ledger, key, sender=authorized.sender, request=idempotency_key)
+    note_change("cancel", authorized.sender, job_key=key, is_live=asked)
     if asked:
-        visit.context.starter.start(key)
-    return _shown(visit, visit.find_job(key), 202 if asked else 200)
+        authorized.context.starter.start(key)
+    return _shown(authorized, authorized.find_job(key), 202 if asked else 200)
 
 
 @router.post(
@@ -203,18 +203,18 @@ def cancel(key: JobKey, visit: MayCancel, idempotency_key: RequestKey = None) ->
         **problems(401, 403, 404, 409, 422, 500, 503),
     },
 )
-def retry(key: JobKey, visit: MayOrder, idempotency_key: RequestKey = None) -> Response:
+def retry(key: JobKey, authorized: MayOrder, idempotency_key: RequestKey = None) -> Response:
     """From the cheapest point: only the rows that are missing, else another paid run. With an Idempotency-Key it is
     safe to repeat: the same one retries once, however the job has fared since.
     """
-    visit.find_own(key, unless=Scope.RETRY_ANY)
-    retry_job(visit.context.ledger, key, sender=visit.sender, request=idempotency_key)
-    note_change("retry", visit.sender, job_key=key)
-    visit.context.starter.start(key)
-    return _shown(visit, visit.find_job(key), 202, Location=f"/v1/jobs/{quote(key)}")
+    authorized.find_own(key, unless=Scope.RETRY_ANY)
+    retry_job(authorized.context.ledger, key, sender=authorized.sender, request=idempotency_key)
+    note_change("retry", authorized.sender, job_key=key)
+    authorized.context.starter.start(key)
+    return _shown(authorized, authorized.find_job(key), 202, Location=f"/v1/jobs/{quote(key)}")
 
 
-def _shown(visit: Visit, job: Job, status: int, **headers: str) -> Response:
+def _shown(authorized: AuthorizedRequest, job: Job, status: int, **headers: str) -> Response:
     """Who may not read learns the job's key and state, and nothing of its result."""
-    shown = JobResult.of(job) if visit.has(Scope.READ) else Glimpse(key=job.key, state=job.state)
+    shown = JobResult.of(job) if authorized.has(Scope.READ) else Glimpse(key=job.key, state=job.state)
     return Response(shown.model_dump_json(), status, headers, "application/json")

@@ -22,8 +22,8 @@ RESPONSES: Final[Responses] = {
 
 
 @router.get("/metrics", summary="Read the figures of all jobs", response_class=Response, responses=RESPONSES)
-def metrics(visit: MayMeasure) -> Response:
+def metrics(authorized: MayMeasure) -> Response:
     """Of all accounts together, whatever accounts the API key has, so that needs a scope of its own: `metrics`."""
     registry = CollectorRegistry()
-    registry.register(LedgerMetrics(visit.context.ledger))
+    registry.register(LedgerMetrics(authorized.context.ledger))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from actorline.delivery.manifest import StoredRecord
 from actorline.delivery.read_back import BLOCK_BYTES, Delivery, UnreadableRowsError
 from actorline.errors import Code, Refused
-from actorline.gateway.context import MayRead, Visit
+from actorline.gateway.context import AuthorizedRequest, MayRead
 from actorline.gateway.openapi import JobKey, Responses, problems
 from actorline.gateway.streams import gzipped
 from actorline.jobs.delivered import open_delivered
@@ -59,7 +59,7 @@ RECORD: Final[Responses] = {
 @router.get("/{key}/items", summary="Read the delivered rows", response_class=Response, responses=ITEMS)
 async def items(
     key: JobKey,
-    visit: MayRead,
+    authorized: MayRead,
     offset: Annotated[int, Query(ge=0, le=MOST, description="Rows that are left out at the beginning")] = 0,
     limit: Annotated[int | None, Query(ge=1, le=MOST, description="Most rows that are given")] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
@@ -69,7 +69,7 @@ async def items(
     `limit`) is always JSON lines. With `Accept: application/gzip` the parts come as they are stored, as one .gz file,
     which costs the server least. A connection that breaks off, rather than ends, has not given all.
     """
-    delivery = await run_in_threadpool(_delivery, visit, key)
+    delivery = await run_in_threadpool(_delivery, authorized, key)
     is_range = offset > 0 or limit is not None
     headers = {
         "Content-Type": NDJSON if is_range else MEDIA_TYPES[delivery.manifest.format],
@@ -81,30 +81,32 @@ async def items(
     if not is_range and delivery.manifest.compression == "gzip" and _is_named(STORED, accept):
         headers["Content-Type"] = STORED
         headers["Content-Length"] = str(delivery.manifest.totals.bytes)
-        return await visit.context.downloads.answer(visit.grant.holder, delivery.stored_blocks, headers)
+        return await authorized.context.downloads.answer(authorized.grant.holder, delivery.stored_blocks, headers)
     if _is_named("gzip", accept_encoding):
         headers["Content-Encoding"] = "gzip"
-        return await visit.context.downloads.answer(visit.grant.holder, lambda: gzipped(open_blocks()), headers)
-    return await visit.context.downloads.answer(visit.grant.holder, open_blocks, headers)
+        return await authorized.context.downloads.answer(
+            authorized.grant.holder, lambda: gzipped(open_blocks()), headers
+        )
+    return await authorized.context.downloads.answer(authorized.grant.holder, open_blocks, headers)
 
 
 @router.get("/{key}/records/{name}", summary="Read a delivered record", response_class=Response, responses=RECORD)
 async def record(
     key: JobKey,
     name: Annotated[str, Path(description="Its key in the run's key-value store", max_length=256)],
-    visit: MayRead,
+    authorized: MayRead,
 ) -> Response:
     """`collect.records` of the order says which are delivered."""
-    delivery = await run_in_threadpool(_delivery, visit, key)
+    delivery = await run_in_threadpool(_delivery, authorized, key)
     stored = await run_in_threadpool(delivery.find_record, name)
     headers = _record_headers(stored) if stored else {}
-    downloads, holder = visit.context.downloads, visit.grant.holder
+    downloads, holder = authorized.context.downloads, authorized.grant.holder
     return await downloads.answer(holder, lambda: _blocks(delivery.open_record(name)), headers)
 
 
-def _delivery(visit: Visit, key: str) -> Delivery:
+def _delivery(authorized: AuthorizedRequest, key: str) -> Delivery:
     """Raises Refused if the job has delivered nothing, and SinkError."""
-    job = visit.find_job(key)
+    job = authorized.find_job(key)
     if job.manifest is None:
         message = (
             f"The job {key} is {job.state} and has delivered nothing. "

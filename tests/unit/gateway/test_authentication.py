@@ -13,7 +13,7 @@ from starlette.requests import Request
 from actorline.api_keys import ApiKey, KeyRing, digest, name_in
 from actorline.errors import Code, Refused
 from actorline.gateway import authentication as admission
-from actorline.gateway.authentication import FRESH_SECS, LOCAL, OPERATOR, Doorkeeper, Grant, is_loopback
+from actorline.gateway.authentication import FRESH_SECS, LOCAL, OPERATOR, Authenticator, Grant, is_loopback
 from actorline.gateway.local_user import user_of
 from actorline.jobs.rights import Rights, Scope
 
@@ -48,18 +48,18 @@ def note(tmp_path) -> Path:
 
 
 @pytest.fixture
-def doorkeeper(keys, clock, note) -> Doorkeeper:
+def authenticator(keys, clock, note) -> Authenticator:
     ledger: Any = None
-    return Doorkeeper(ledger, None, may_be_open=True, note=note, clock=lambda: clock[0])
+    return Authenticator(ledger, None, may_be_open=True, note=note, clock=lambda: clock[0])
 
 
-def admit(doorkeeper: Doorkeeper, request: Request) -> Grant:
-    return asyncio.run(doorkeeper.admit(request))
+def admit(authenticator: Authenticator, request: Request) -> Grant:
+    return asyncio.run(authenticator.admit(request))
 
 
-def assert_needs_a_key(doorkeeper: Doorkeeper, request: Request) -> None:
+def assert_needs_a_key(authenticator: Authenticator, request: Request) -> None:
     with pytest.raises(Refused) as caught:
-        admit(doorkeeper, request)
+        admit(authenticator, request)
     assert caught.value.reason.code is Code.AUTH
 
 
@@ -73,69 +73,69 @@ def reader() -> ApiKey:
     )
 
 
-def test_a_key_opens_what_it_is_for(doorkeeper, keys):
+def test_a_key_opens_what_it_is_for(authenticator, keys):
     keys.append(reader())
-    grant = admit(doorkeeper, request_with(authorization=f"Bearer {SECRET}"))
+    grant = admit(authenticator, request_with(authorization=f"Bearer {SECRET}"))
     assert grant == Grant(Rights(scopes=frozenset({Scope.READ}), accounts=frozenset({"default"})), "reader")
     assert (grant.sees("DEFAULT"), grant.sees("other")) == (True, False)
 
 
-def test_keys_are_looked_up_once_a_second_and_a_new_one_at_once(doorkeeper, keys, clock):
-    assert admit(doorkeeper, request_with()) == LOCAL
+def test_keys_are_looked_up_once_a_second_and_a_new_one_at_once(authenticator, keys, clock):
+    assert admit(authenticator, request_with()) == LOCAL
     keys.append(reader())
     clock[0] += FRESH_SECS / 2
-    admit(doorkeeper, request_with(authorization=f"Bearer {SECRET}"))
+    admit(authenticator, request_with(authorization=f"Bearer {SECRET}"))
     keys.clear()
     clock[0] += FRESH_SECS / 2
-    admit(doorkeeper, request_with(authorization=f"Bearer {SECRET}"))  # not yet known to be revoked
+    admit(authenticator, request_with(authorization=f"Bearer {SECRET}"))  # not yet known to be revoked
     clock[0] += FRESH_SECS / 2
     with pytest.raises(Refused) as caught:
-        admit(doorkeeper, request_with(authorization=f"Bearer {SECRET}"))
+        admit(authenticator, request_with(authorization=f"Bearer {SECRET}"))
     assert caught.value.reason.code is Code.AUTH
 
 
 @pytest.mark.parametrize(("bootstrap", "may_be_open"), [(SecretStr("b" * 32), True), (None, False)])
 def test_without_a_key_only_a_door_that_may_be_open_is(keys, note, bootstrap, may_be_open):
     ledger: Any = None
-    assert_needs_a_key(Doorkeeper(ledger, bootstrap, may_be_open, note), request_with())
+    assert_needs_a_key(Authenticator(ledger, bootstrap, may_be_open, note), request_with())
 
 
-def test_an_open_door_closes_for_good_with_the_first_key(doorkeeper, keys, clock, note):
+def test_an_open_door_closes_for_good_with_the_first_key(authenticator, keys, clock, note):
     ledger: Any = None
-    assert admit(doorkeeper, request_with()) == LOCAL
+    assert admit(authenticator, request_with()) == LOCAL
     keys.append(reader())
     clock[0] += FRESH_SECS
-    assert_needs_a_key(doorkeeper, request_with())
+    assert_needs_a_key(authenticator, request_with())
     keys.clear()  # as after FLUSHALL: not even a note of the key is left in Redis
     clock[0] += FRESH_SECS
-    assert_needs_a_key(doorkeeper, request_with())
-    assert_needs_a_key(Doorkeeper(ledger, None, may_be_open=True, note=note), request_with())
+    assert_needs_a_key(authenticator, request_with())
+    assert_needs_a_key(Authenticator(ledger, None, may_be_open=True, note=note), request_with())
 
 
 @pytest.mark.parametrize(
     "header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-proto", "Via", "X-Real-IP",
                "CF-Connecting-IP", "X-Original-Forwarded-For"],
 )  # fmt: skip
-def test_a_request_through_a_proxy_needs_a_key(doorkeeper, header):
-    assert_needs_a_key(doorkeeper, request_with(**{header.lower(): "anything"}))
+def test_a_request_through_a_proxy_needs_a_key(authenticator, header):
+    assert_needs_a_key(authenticator, request_with(**{header.lower(): "anything"}))
 
 
-def test_an_old_protocol_as_proxies_speak_it_needs_a_key(doorkeeper):
+def test_an_old_protocol_as_proxies_speak_it_needs_a_key(authenticator):
     request = request_with()
     request.scope["http_version"] = "1.0"
-    assert_needs_a_key(doorkeeper, request)
+    assert_needs_a_key(authenticator, request)
 
 
-def test_a_program_of_another_user_needs_a_key(doorkeeper, monkeypatch):
+def test_a_program_of_another_user_needs_a_key(authenticator, monkeypatch):
     request = request_with()
     request.scope.update(client=("127.0.0.1", 1), server=("127.0.0.1", 2))
     for user, is_let_in in ((None, True), (0, True), (1234, False)):
         monkeypatch.setattr(admission, "user_of", lambda *_, user=user: user)
         monkeypatch.setattr(admission.os, "getuid", lambda: 1000)
         if is_let_in:
-            assert admit(doorkeeper, request) == LOCAL
+            assert admit(authenticator, request) == LOCAL
         else:
-            assert_needs_a_key(doorkeeper, request)
+            assert_needs_a_key(authenticator, request)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux says whose a connection is")
@@ -162,8 +162,8 @@ def test_the_kernel_says_whose_a_connection_is(host):
 
 def test_the_operators_key_opens_everything(keys, note):
     ledger: Any = None
-    doorkeeper = Doorkeeper(ledger, SecretStr("b" * 32), may_be_open=False, note=note)
-    assert admit(doorkeeper, request_with(authorization="Bearer " + "b" * 32)) == OPERATOR
+    authenticator = Authenticator(ledger, SecretStr("b" * 32), may_be_open=False, note=note)
+    assert admit(authenticator, request_with(authorization="Bearer " + "b" * 32)) == OPERATOR
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from actorline.errors import Code
-from actorline.gateway.batching import Groups
+from actorline.gateway.batching import Batcher
 from actorline.gateway.openapi import ORDER, RESULT
 from actorline.gateway.problems import STATUSES, Fault
 from actorline.gateway.shares import Shares
@@ -27,7 +27,7 @@ def test_what_gathers_while_a_group_is_at_work_is_the_next_group():
         at_work.set()
         assert go_on.wait(10)
 
-    worker = Groups("test", work, most=3)
+    worker = Batcher("test", work, most=3)
     worker.put(0)
     assert at_work.wait(10)
     for number in range(1, 6):
@@ -45,7 +45,7 @@ def test_a_heavy_thing_goes_with_what_gathered_before_it_and_no_more():
         assert go_on.wait(10)
         groups.append(group)
 
-    worker = Groups("test", work, most=10, weight=lambda thing: thing)
+    worker = Batcher("test", work, most=10, weight=lambda thing: thing)
     for weight in (10, 1, 50, 1, 1):
         worker.put(weight)
     go_on.set()

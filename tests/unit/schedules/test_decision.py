@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorline.schedules.decision import ON_TIME_SECS, Cancel, Change, Fate, Order, Place, decide
+from actorline.schedules.decision import ON_TIME_SECS, Cancel, Change, Order, Outcome, Place, decide
 from actorline.schedules.schedule import Schedule
 
 HOUR = 3600
@@ -31,7 +31,7 @@ def step(schedule, before, now=NOW, *, goes_on=False, is_stopping=False):
 @pytest.mark.parametrize("overlap", OVERLAPS)
 def test_a_due_time_is_ordered_once_when_the_last_job_has_ended(overlap):
     change = step(hourly(overlap), place(skips=3))
-    assert (change.due, change.fate) == (DUE, Fate.ORDERED)
+    assert (change.due, change.fate) == (DUE, Outcome.ORDERED)
     assert change.place == place(seen=DUE, started=DUE, is_ordered=False)
     assert step(hourly(overlap), change.place) == Order(DUE)
     assert step(hourly(overlap), change.place.model_copy(update={"is_ordered": True})) is None
@@ -45,10 +45,10 @@ def test_nothing_is_done_before_the_due_time(overlap):
 @pytest.mark.parametrize(
     ("overlap", "fate", "after"),
     [
-        ("skip", Fate.SKIPPED, place(seen=DUE, skipped=DUE, skips=1)),
-        ("queue", Fate.WAITING, place(seen=DUE, waiting=DUE)),
-        ("cancel_running", Fate.WAITING, place(seen=DUE, waiting=DUE)),
-        ("allow", Fate.ORDERED, place(seen=DUE, started=DUE, is_ordered=False)),
+        ("skip", Outcome.SKIPPED, place(seen=DUE, skipped=DUE, skips=1)),
+        ("queue", Outcome.WAITING, place(seen=DUE, waiting=DUE)),
+        ("cancel_running", Outcome.WAITING, place(seen=DUE, waiting=DUE)),
+        ("allow", Outcome.ORDERED, place(seen=DUE, started=DUE, is_ordered=False)),
     ],
 )
 def test_what_becomes_of_a_due_time_while_the_last_job_goes_on(overlap, fate, after):
@@ -64,14 +64,14 @@ def test_skipped_due_times_are_counted_until_one_is_ordered():
 @pytest.mark.parametrize("overlap", ["queue", "cancel_running"])
 def test_one_due_time_waits_and_a_newer_one_takes_its_place(overlap):
     change = step(hourly(overlap), place(seen=DUE, waiting=DUE), NEXT, goes_on=True)
-    assert change == Change(place(seen=NEXT, waiting=NEXT, skipped=DUE, skips=1), NEXT, Fate.WAITING)
+    assert change == Change(place(seen=NEXT, waiting=NEXT, skipped=DUE, skips=1), NEXT, Outcome.WAITING)
 
 
 @pytest.mark.parametrize("overlap", ["queue", "cancel_running"])
 def test_what_waits_is_ordered_when_the_last_job_has_ended_however_late_that_is(overlap):
     waiting = place(seen=DUE, waiting=DUE)
     change = step(hourly(overlap), waiting, DUE + HOUR - 1)
-    assert change == Change(place(seen=DUE, started=DUE, is_ordered=False), DUE, Fate.ORDERED)
+    assert change == Change(place(seen=DUE, started=DUE, is_ordered=False), DUE, Outcome.ORDERED)
 
 
 def test_what_waits_comes_before_a_due_time_that_has_just_come():
@@ -95,17 +95,17 @@ def test_an_order_that_was_decided_goes_into_the_ledger_before_anything_else_is_
 @pytest.mark.parametrize("catch_up", ["none", "last"])
 def test_a_due_time_within_ten_minutes_is_on_time(catch_up):
     change = step(hourly(catch_up=catch_up), place(), DUE + ON_TIME_SECS)
-    assert (change.due, change.fate) == (DUE, Fate.ORDERED)
+    assert (change.due, change.fate) == (DUE, Outcome.ORDERED)
 
 
 def test_due_times_that_no_beat_was_there_for_are_dropped_and_told():
     change = step(hourly(), place(), DUE + 5 * HOUR + ON_TIME_SECS + 1)
-    assert change == Change(place(seen=DUE + 5 * HOUR, missed=DUE + 5 * HOUR), DUE + 5 * HOUR, Fate.MISSED)
+    assert change == Change(place(seen=DUE + 5 * HOUR, missed=DUE + 5 * HOUR), DUE + 5 * HOUR, Outcome.MISSED)
 
 
 def test_the_last_of_the_due_times_that_were_missed_runs_once_if_that_is_wanted():
     change = step(hourly(catch_up="last"), place(), DUE + 5 * HOUR + ON_TIME_SECS + 1)
-    assert change.fate is Fate.ORDERED
+    assert change.fate is Outcome.ORDERED
     assert change.place == place(
         seen=DUE + 5 * HOUR, started=DUE + 5 * HOUR, is_ordered=False, missed=DUE + 4 * HOUR
     )  # fmt: skip
@@ -116,7 +116,7 @@ def test_the_last_of_the_due_times_that_were_missed_runs_once_if_that_is_wanted(
 def test_a_beat_that_was_late_makes_no_burst():
     often = Schedule(every_secs=2, overlap="allow", document={"actor": "demo/rows"})
     change = decide(often, place(seen=1000), 1061, goes_on=True, is_stopping=False)
-    assert change == Change(place(seen=1060, started=1060, is_ordered=False, missed=1058), 1060, Fate.ORDERED)
+    assert change == Change(place(seen=1060, started=1060, is_ordered=False, missed=1058), 1060, Outcome.ORDERED)
 
 
 def test_nothing_due_before_a_beat_has_seen_the_schedule_is_run():
@@ -138,12 +138,12 @@ def test_a_schedule_that_is_switched_off_forgets_what_waits():
     ("fields", "last"),
     [
         ({"started": None}, None),
-        ({}, (LAST, Fate.ORDERED)),
-        ({"skipped": DUE}, (DUE, Fate.SKIPPED)),
-        ({"waiting": DUE, "skipped": LAST}, (DUE, Fate.WAITING)),
-        ({"missed": DUE}, (DUE, Fate.MISSED)),
-        ({"refused": LAST}, (LAST, Fate.REFUSED)),
-        ({"started": DUE, "missed": LAST, "skipped": LAST}, (DUE, Fate.ORDERED)),
+        ({}, (LAST, Outcome.ORDERED)),
+        ({"skipped": DUE}, (DUE, Outcome.SKIPPED)),
+        ({"waiting": DUE, "skipped": LAST}, (DUE, Outcome.WAITING)),
+        ({"missed": DUE}, (DUE, Outcome.MISSED)),
+        ({"refused": LAST}, (LAST, Outcome.REFUSED)),
+        ({"started": DUE, "missed": LAST, "skipped": LAST}, (DUE, Outcome.ORDERED)),
     ],
 )
 def test_the_last_due_time_and_what_became_of_it(fields, last):
@@ -162,7 +162,7 @@ def test_whatever_comes_each_due_time_is_decided_at_most_once_and_in_order(overl
         now += -wait if back else wait
         match decide(schedule, at, now, goes_on=goes_on, is_stopping=False):
             case Change(place=place, due=due, fate=fate):
-                decided += [due] if fate is not Fate.ORDERED or at.waiting != due else []
+                decided += [due] if fate is not Outcome.ORDERED or at.waiting != due else []
                 at = place
             case Order(due=due):
                 ordered.append(due)
