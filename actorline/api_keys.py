@@ -63,7 +63,7 @@ def name_in(secret: str) -> str:
 def create_key(ledger: Ledger, name: str, rights: Rights, sender: Sender) -> str:
     """Make a key and return it: the only time that it is seen. Raises Refused for a bad name, or one that is taken."""
     if not re.fullmatch(NAME_PATTERN, name):
-        message = f"A key's name has 1 to 63 of a-z, 0-9 and -, not {name[:80]!r}. No key was made."
+        message = f"A key's name has 1 to 63 of a-z, 0-9 and -, not {name[:80]!r}. No key was created."
         raise Refused(Code.REQUEST_INVALID, message)
     secret = f"{PREFIX}_{name}_{secrets.token_urlsafe(32)}"
     key = ApiKey(

@@ -2,11 +2,11 @@
 
 import sys
 
-INTERRUPTED = 130  # as in cli/exits.py, which is part of what takes a second to load
+INTERRUPTED = 130  # as in cli/exits.py, whose imports take a second
 
 
 def main() -> None:
-    """The console script. Ctrl-C shows no traceback, also while everything is still being loaded."""
+    """Run the console script. Ctrl-C shows no traceback, not even while modules are being loaded."""
     try:
         from actorline.cli.app import run_command
 

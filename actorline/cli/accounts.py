@@ -1,4 +1,4 @@
-"""`accounts`: which user of the platform each alias stands for."""
+"""`accounts`: the user of the platform that each alias belongs to."""
 
 from typing import Annotated
 
@@ -18,12 +18,12 @@ def accounts(
     moved: Annotated[
         str | None,
         typer.Option(
-            help="Alias that stands for the user of the token set here from now on", autocompletion=complete_account
+            help="Assign this alias to the user of the token that is set here", autocompletion=complete_account
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show which user each account alias stands for. Workers whose token is another user's don't serve it."""
+    """Show which user each account alias belongs to. Workers whose token is another user's don't serve it."""
     settings = load_settings()
     with attach(settings, workers=False) as stack:
         if moved is not None:
@@ -44,8 +44,8 @@ def _owner_here(settings: Settings, alias: str) -> Owner:
     try:
         owner = read_owner(settings, token)
     except PlatformUnavailable as error:
-        message = f"The platform can't be asked whose token it is: {error}. Nothing was changed. Try again."
+        message = f"The token's user can't be read from the platform: {error}. Nothing was changed. Try again."
         raise Unavailable(Code.PLATFORM_UNAVAILABLE, message) from error
     if owner.id is None:
-        raise Refused(Code.AUTH, f"The platform doesn't say whose the token of {alias} is. Nothing was changed.")
+        raise Refused(Code.AUTH, f"The platform does not report the user of {alias}'s token. Nothing was changed.")
     return owner

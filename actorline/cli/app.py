@@ -1,4 +1,4 @@
-"""The command line's entry: what to run, and what a person sees of a fault."""
+"""The command line's entry point: which command to run, and how faults are shown."""
 
 import logging
 import os
@@ -33,20 +33,20 @@ def _options(
 
 
 def complete() -> None:
-    """Print what Tab offers, and exit. Whatever fails offers nothing: a message would land in the line being typed."""
+    """Print what Tab offers, and exit. A failure offers nothing: a message would land in the line being typed."""
     logging.disable()
     try:
         if os.environ[COMPLETION_VARIABLE] == "complete_bash":
             complete_whole_words(app)
         app()
-    except Exception:  # noqa: BLE001 - a line that is being typed is no place for it
+    except Exception:  # noqa: BLE001 - it would land in the line being typed
         sys.exit(1)
 
 
 def run_command() -> None:
-    """Run what the command line says. No foreseeable fault shows a traceback; each has its exit code (cli/exits.py)."""
+    """Run the command. Foreseeable faults show no traceback, and each has its exit code (cli/exits.py)."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a locale without UTF-8 shows escapes, and fails nothing
+        if isinstance(stream, TextIOWrapper):  # a locale without UTF-8 shows escapes instead of failing
             stream.reconfigure(errors="backslashreplace")
     if COMPLETION_VARIABLE in os.environ:
         complete()

@@ -1,4 +1,4 @@
-"""The stack that a command works with: the one that runs at this Redis, or its own for as long as it takes."""
+"""The stack that a command works with: the one that is running on this Redis, or its own until it ends."""
 
 import fcntl
 import json
@@ -28,7 +28,7 @@ from actorline.private_folder import make_private, private_opener
 from actorline.settings import Settings
 from actorline.upkeep.unattended import COMMAND, describe_unfinished
 
-START_SECS: Final = 60.0  # one that is just going down drains for half a minute before
+START_SECS: Final = 60.0  # a stack that is shutting down drains for half a minute first
 LOOK_SECS: Final = 0.1
 FULL_BYTES: Final = 1_000_000
 STATE_FILE: Final = "stack.json"
@@ -38,8 +38,8 @@ USERS_FILE: Final = "stack.users"
 
 @dataclass(frozen=True)
 class Attached:
-    """A ledger to work with; `brought_up`: the stack is ours and ends with this command. `command`: what a person types
-    to get to it again.
+    """A ledger to work with. `brought_up`: this command started the stack, which ends with it. `command`: how to reach
+    its jobs again.
     """
 
     ledger: Ledger
@@ -52,10 +52,10 @@ class Attached:
 def attach(
     settings: Settings, *, workers: bool, flower: bool = False, to_order: bool | None = None, command: str = COMMAND
 ) -> Iterator[Attached]:
-    """Use the stack at this Redis; bring up what is missing (`workers`: somebody has to do jobs).
+    """Use the stack on this Redis, and start what is missing (`workers`: jobs have to be run).
 
-    `to_order`: something may be started, so Redis must not forget it; default: where workers are needed. Raises
-    Unavailable if Redis can't be reached, or could forget what is ordered.
+    `to_order`: something may be ordered, so Redis must persist it; default: where workers are needed. Raises
+    Unavailable if Redis can't be reached, or could lose what is ordered.
     """
     to_order = workers if to_order is None else to_order
     if settings.redis_url is not None:
@@ -69,19 +69,19 @@ def attach(
         try:
             yield Attached(ledger, brought_up=ours, flower=state.get("flower"), command=command)
         finally:
-            if ours and workers and _lock(users, fcntl.LOCK_EX):  # nobody else uses it: it ends with us
+            if ours and workers and _lock(users, fcntl.LOCK_EX):  # no other command uses it: it ends with this one
                 _say_unfinished(ledger, command)
 
 
 def _say_unfinished(ledger: Ledger, command: str) -> None:
-    """Whoever takes the workers away says what they leave behind."""
+    """Report jobs that are unfinished when this command stops the workers."""
     with suppress(redis.RedisError):
         if text := describe_unfinished(ledger, command=command):
             say(text)
 
 
 def open_home(settings: Settings) -> IO[str]:
-    """Make the home if it isn't there, and open the file of the stack's users. Raises Unavailable."""
+    """Create the home if it doesn't exist, and open the file of the stack's users. Raises Unavailable."""
     try:
         make_private(settings.home)
         make_private(settings.home / "logs")
@@ -89,13 +89,13 @@ def open_home(settings: Settings) -> IO[str]:
     except OSError as error:
         message = (
             f"The home {settings.home} can't be used: {error.strerror}. Nothing was started. "
-            "Set ACTORLINE_HOME to a folder of your own that can be written."
+            "Set ACTORLINE_HOME to a writable folder of your own."
         )
         raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
 
 
 def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
-    """Raises Unavailable if Redis doesn't answer or, where something is to be ordered, could forget it."""
+    """Open the ledger. Raises Unavailable if Redis doesn't respond or, with `to_order`, could lose orders."""
     ledger = Ledger(connect(settings.ledger), settings.namespace, replicas=settings.durable_replicas)
     try:
         _ping_once(settings.ledger)
@@ -103,7 +103,7 @@ def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
             ledger.check_server()
     except redis.RedisError as error:
         is_reached = isinstance(error, redis.ResponseError) or is_tls_fault(error)
-        where = "Is ACTORLINE_REDIS_URL right, and is Redis running? Unset it, and Actorline brings its own."
+        where = "Is ACTORLINE_REDIS_URL right, and is Redis running? If it is unset, Actorline starts its own."
         message = (
             f"Redis can't be used: {describe_fault(error)}. Nothing was started.{'' if is_reached else ' ' + where}"
         )
@@ -112,7 +112,7 @@ def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
 
 
 def _ping_once(url: str) -> None:
-    """Without the repetitions that see a job through a restart of Redis: a person waits for the answer."""
+    """Ping without the retries that carry jobs over a restart of Redis: a user is waiting."""
     client = connect(url)
     client.set_retry(Retry(NoBackoff(), 0))
     with client:
@@ -120,30 +120,30 @@ def _ping_once(url: str) -> None:
 
 
 def wait_until_gone(settings: Settings) -> None:
-    """Wait until a stack that this command brought up has taken down its processes, unless others use it by now."""
+    """Wait until the stack that this command started has stopped its processes, unless others use it by now."""
     with (settings.home / LOCK_FILE).open("a") as stack, (settings.home / USERS_FILE).open("a") as users:
         deadline = time.monotonic() + START_SECS
         while time.monotonic() < deadline:
             if _lock(stack, fcntl.LOCK_EX):
                 return
-            if _lock(users, fcntl.LOCK_EX):  # nobody uses it, which it will notice
+            if _lock(users, fcntl.LOCK_EX):  # no command uses it, which it will notice
                 fcntl.flock(users, fcntl.LOCK_UN)
-            elif _lock(users, fcntl.LOCK_SH):  # it isn't going down, so somebody uses it
+            elif _lock(users, fcntl.LOCK_SH):  # it isn't shutting down, so another command uses it
                 return
             time.sleep(LOOK_SECS)
 
 
 def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -> tuple[dict[str, Any], bool]:
-    """The state of the stack in this home, and whether we brought it up. From then on we are among its users."""
+    """Return the state of this home's stack, and whether we started it. From then on we are among its users."""
     deadline = time.monotonic() + START_SECS
     started: subprocess.Popen[bytes] | None = None
     while time.monotonic() < deadline:
-        fcntl.flock(users, fcntl.LOCK_SH)  # waits for a stack that is just going down
+        fcntl.flock(users, fcntl.LOCK_SH)  # waits for a stack that is shutting down
         if _is_running(settings):
             state = read_state(settings)
             if state and (state["workers"] or not workers):
                 return state, started is not None
-            if state:  # it was brought up to read only; it ends with its readers, so we must not hold it
+            if state:  # started without workers; it ends with its readers, so we must not hold it
                 fcntl.flock(users, fcntl.LOCK_UN)
         elif started is None or started.poll() is not None:
             if started is not None and started.returncode not in {0, os.EX_TEMPFAIL}:
@@ -151,7 +151,7 @@ def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -
             started = _spawn(settings, workers=workers, flower=flower)
         time.sleep(LOOK_SECS)
     is_full = shutil.disk_usage(settings.home).free < FULL_BYTES
-    why = "for its disk is full: make room there" if is_full else f"see {settings.home}/logs/"
+    why = "because its disk is full: free some space there" if is_full else f"see {settings.home}/logs/"
     message = f"The embedded stack did not start, {why}. Nothing was started or billed."
     raise Unavailable(Code.REDIS_UNAVAILABLE, message)
 
@@ -159,7 +159,7 @@ def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -
 def _spawn(settings: Settings, *, workers: bool, flower: bool) -> "subprocess.Popen[bytes]":
     options = ([] if workers else ["--only-redis"]) + (["--flower", "--flower-port", "0"] if flower else [])
     if workers:
-        say("No stack is running here: bringing one up for as long as it takes.")
+        say("No stack is running here: starting one until this command ends.")
     with open(settings.home / "logs" / "stack.log", "ab", opener=private_opener) as log:
         return subprocess.Popen(  # noqa: S603 - our own command
             command_of("stack", *options),
@@ -172,7 +172,7 @@ def _spawn(settings: Settings, *, workers: bool, flower: bool) -> "subprocess.Po
 
 
 def command_of(*arguments: str) -> list[str]:
-    """One of our processes, by command. `-P`: the working directory may hold a foreign `config` or `tasks`."""
+    """Return one of our processes' command. `-P`: the working directory may have its own `config` or `tasks`."""
     return [sys.executable, "-P", "-m", "workers", *arguments]
 
 
@@ -189,7 +189,7 @@ def _is_running(settings: Settings) -> bool:
 
 
 def _lock(file: IO[str], kind: int) -> bool:
-    """Take a lock without waiting; False: somebody holds one that excludes it."""
+    """Take a lock without waiting; return False if another process holds one that excludes it."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -198,13 +198,13 @@ def _lock(file: IO[str], kind: int) -> bool:
 
 
 def logs_of_running(settings: Settings) -> Path | None:
-    """Return the folder with the logs of the workers that run in this home; None: none were brought up."""
+    """Return the folder with the logs of the workers that run in this home; None: there are none."""
     state = read_state(settings) if _is_running(settings) else None
     return settings.home / "logs" if state and state["workers"] else None
 
 
 def read_state(settings: Settings) -> dict[str, Any] | None:
-    """What the stack that runs in this home says of itself; None: there is none that is up."""
+    """Return the state that this home's running stack has written; None: none is running."""
     try:
         state: dict[str, Any] = json.loads((settings.home / STATE_FILE).read_text())
     except (OSError, ValueError):
@@ -213,7 +213,7 @@ def read_state(settings: Settings) -> dict[str, Any] | None:
 
 
 def has_workers(settings: Settings) -> bool:
-    """Whether a worker takes our control queue at this Redis. Raises Unavailable if the broker doesn't answer."""
+    """Return whether a worker serves our control queue on this Redis. Raises Unavailable if the broker is down."""
     from kombu.exceptions import OperationalError
 
     sender = make_sender(settings)

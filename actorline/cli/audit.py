@@ -1,4 +1,4 @@
-"""`audit`: who changed the installation."""
+"""`audit`: changes to the installation, and who made them."""
 
 from typing import Annotated
 
@@ -15,9 +15,9 @@ from actorline.settings import load_settings
 
 
 def audit(
-    limit: Annotated[int, typer.Option(min=1, help="Most entries that are listed")] = 50, as_json: AsJson = False
+    limit: Annotated[int, typer.Option(min=1, help="Most entries to list")] = 50, as_json: AsJson = False
 ) -> None:
-    """List who paused, resumed, changed API keys and webhooks; the newest first."""
+    """List who paused, resumed, changed API keys and webhooks; newest first."""
     with attach(load_settings(), workers=False) as stack:
         entries = list(read_audit(stack.ledger, limit))
     for entry in entries:
@@ -27,4 +27,4 @@ def audit(
         facts = " ".join(f"{name}={value}" for name, value in entry.data.items() if value is not None)
         out.print(f"{short_time(entry.at):<16}  {entry.event:<16}  {escape(facts)}")
     if not entries and not as_json:
-        say("Nothing was changed so far.")
+        say("Nothing has been changed so far.")

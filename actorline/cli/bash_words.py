@@ -1,4 +1,4 @@
-"""Completion in bash, which cuts the words of a line also at `@`, `:` and `=`: a schedule's key becomes seven."""
+"""Completion in bash, which also splits words at `@`, `:` and `=`: a schedule's key becomes seven."""
 
 import io
 import os
@@ -13,7 +13,7 @@ INDEX: Final = "COMP_CWORD"
 
 
 def complete_whole_words(complete: Callable[[], None]) -> None:
-    """Let words be completed as they were typed, and print of each what bash puts behind its last cut."""
+    """Complete words as they were typed, and print the part of each that bash appends after its last split."""
     words = whole_words(os.environ[WORDS].split("\n")[: int(os.environ[INDEX]) + 1])
     os.environ.update({WORDS: "\n".join(words), INDEX: str(len(words) - 1)})
     typed = words[-1]
@@ -26,7 +26,7 @@ def complete_whole_words(complete: Callable[[], None]) -> None:
 
 
 def whole_words(cut: Sequence[str]) -> list[str]:
-    """Return the words as they were typed, from those that bash has cut."""
+    """Return the words as they were typed, from those that bash has split."""
     words: list[str] = []
     for number, word in enumerate(cut):
         is_cut = bool(word) and CUTS.issuperset(word)

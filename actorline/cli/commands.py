@@ -1,4 +1,4 @@
-"""The commands by name. Each is imported when it is called: help, version and Tab don't wait for all of them."""
+"""The commands by name. Each is imported when it is called, so that help, version and Tab don't load them all."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 
 class Entry(NamedTuple):
-    """The module below `actorline.cli` that holds a command, and how the command's help begins."""
+    """The module in `actorline.cli` that has a command, and the beginning of its help."""
 
     module: str
     help: str
@@ -18,18 +18,18 @@ class Entry(NamedTuple):
 COMMANDS: Final[Mapping[str, Entry]] = {
     "demo": Entry("demo", "Run three jobs against a local emulator, and check the results."),
     "run": Entry("run", "Run an Actor, wait for it, and deliver its rows and records."),
-    "jobs": Entry("jobs", "List jobs, the newest first."),
+    "jobs": Entry("jobs", "List jobs, newest first."),
     "show": Entry("jobs", "Show a job: its result so far, its timeline and its cost."),
-    "cancel": Entry("jobs", "Stop jobs: their runs are aborted, and that is waited for."),
-    "retry": Entry("retry", "Try ended jobs again from the cheapest point"),
+    "cancel": Entry("jobs", "Stop jobs: abort their runs, and wait until that is done."),
+    "retry": Entry("retry", "Retry ended jobs from the cheapest stage"),
     "items": Entry("rows", "Write the delivered rows to standard output"),
     "records": Entry("rows", "List the delivered records, or write one to standard output."),
     "verify": Entry("verify", "Read a delivery again and check it against its manifest"),
     "submit": Entry("submit", "Order many jobs, and print their keys."),
     "watch": Entry("watch", "Show a job, or all unfinished ones, until they end."),
-    "pause": Entry("pause", "Start no new paid run; running ones continue."),
-    "resume": Entry("pause", "Take the brake off again: what waits is started."),
-    "accounts": Entry("accounts", "Show which user each account alias stands for."),
+    "pause": Entry("pause", "Start no new paid runs; running ones continue."),
+    "resume": Entry("pause", "Start paid runs again; waiting jobs begin."),
+    "accounts": Entry("accounts", "Show which user each account alias belongs to."),
     "doctor": Entry("doctor", "Check settings, Redis, tokens, quotas, clock and sink"),
     "orphans": Entry("orphans", "List our running runs that no job wants"),
     "up": Entry("processes", "Run Valkey, workers, beat, Flower and the HTTP door"),
@@ -39,14 +39,14 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "gateway": Entry("gateway", "Run the HTTP door. It needs the extra `gateway`."),
     "emulator": Entry("processes", "Run a local Apify API to try Actorline against. It needs the extra `emulator`."),
     "audit": Entry("audit", "List who paused, resumed, changed API keys and webhooks"),
-    "keys": Entry("keys", "Make, list and revoke API keys for the HTTP door."),
+    "keys": Entry("keys", "Create, list and revoke API keys for the HTTP door."),
     "schedules": Entry("schedules", "Check schedules.toml, list its schedules and their due times."),
     "webhooks": Entry("webhooks", "Collect the runs of an Actor, whoever starts them."),
 }
 
 
 def make_app(text: str | None = None, **options: Any) -> typer.Typer:
-    """Return an app whose help is plain text: Rich takes longer to load than all of a command's help to write."""
+    """Return an app whose help is plain text: loading Rich would take longer than the rest of `--help`."""
     return typer.Typer(
         help=text,
         no_args_is_help=text is not None,
@@ -59,14 +59,14 @@ def make_app(text: str | None = None, **options: Any) -> typer.Typer:
 
 
 class DeferredCommand(TyperCommand):
-    """Stand in for a command in lists; the command itself is loaded when its arguments are read."""
+    """A command's entry in lists; the command itself is loaded when its arguments are read."""
 
     def __init__(self, name: str, entry: Entry) -> None:
         super().__init__(name, help=entry.help)
         self._name, self._module = name, entry.module
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """Read the arguments of the command itself, whose context then carries it on."""
+        """Return the context of the loaded command with its arguments."""
         from actorline.cli.terminal.output import quiet_logs
 
         quiet_logs()
@@ -85,7 +85,7 @@ class DeferredCommand(TyperCommand):
 
 
 class CommandTable(TyperGroup):
-    """The group `actorline`, whose commands are those of the table."""
+    """The group `actorline` with the commands of the table."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)

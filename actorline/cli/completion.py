@@ -1,7 +1,7 @@
 """What Tab offers for a value: keys of jobs, accounts, schedules, API keys, webhooks.
 
-Whatever can't be read offers nothing, whatever the reason: a traceback would be written into the line that is being
-typed. Tab waits for no silent server, and starts nothing.
+What can't be read offers nothing, whatever the reason: a traceback would be written into the line being typed. Tab
+doesn't wait for a silent server, and starts nothing.
 """
 
 import tomllib
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from actorline.ledger.ledger import Ledger
 
 Complete = Callable[[Any, str], list[str]]
-"""Typer goes by the names of its parameters: `ctx` and `incomplete`, what was typed of the value."""
+"""Typer passes parameters by name: `ctx`, and `incomplete`, what was typed of the value."""
 MOST_OFFERED: Final = 100
 MOST_SEEN: Final = 1_000  # of each state: the newest
 PATIENCE_SECS: Final = 1.0
 
 
 def complete_key(*states: State) -> Complete:
-    """Offer keys of jobs: of unfinished ones first, and the newest first. `states`: the only ones that make sense."""
+    """Offer keys of jobs in these states (default: all): unfinished ones first, newest first."""
 
     def complete(ctx: Any, incomplete: str) -> list[str]:
         given = {word for value in ctx.params.values() if isinstance(value, list | tuple) for word in value}
@@ -37,7 +37,7 @@ def complete_key(*states: State) -> Complete:
 
 
 def complete_account(incomplete: str) -> list[str]:
-    """Offer the aliases that have a token here or in the ledger, also behind a comma."""
+    """Offer the aliases with a token here or an entry in the ledger, also after a comma."""
     from actorline.settings import load_settings
 
     known: set[str] = set()
@@ -50,7 +50,7 @@ def complete_account(incomplete: str) -> list[str]:
 
 
 def complete_schedule(incomplete: str) -> list[str]:
-    """Offer the names in schedules.toml, also while the file has mistakes."""
+    """Offer the names in schedules.toml, even if the file has mistakes."""
     from actorline.settings import load_settings
 
     with suppress(Exception):
@@ -87,7 +87,7 @@ def complete_format(incomplete: str) -> list[str]:
 
 @contextmanager
 def _ledger() -> Iterator["Ledger"]:
-    """Open the ledger without bringing up, or waiting for, anything."""
+    """Open the ledger without starting, or waiting for, anything."""
     from actorline.ledger.ledger import Ledger
     from actorline.ledger.store import connect
     from actorline.settings import load_settings

@@ -1,4 +1,4 @@
-"""`actorline demo`: the main job, shown from end to end against the local emulator."""
+"""`actorline demo`: three jobs from end to end against the local emulator."""
 
 import contextlib
 import hashlib
@@ -69,19 +69,19 @@ PROFILE: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was promised, and whether it is so."""
+    """A promise, and whether it holds."""
 
     promise: str
     holds: bool
 
 
-def demo(keep: Annotated[bool, typer.Option("--keep", help="Leave everything up until Ctrl-C")] = False) -> None:
+def demo(keep: Annotated[bool, typer.Option("--keep", help="Keep everything running until Ctrl-C")] = False) -> None:
     """Run three jobs against a local emulator, and check the results."""
     stamp = time.strftime("%H%M%S")
     with Interrupts() as interrupts, _emulator() as api_url:
         outside = set(os.environ)
         settings = _own_settings(api_url)
-        say(f"A local Apify emulator answers at {api_url}; Valkey, workers and Flower come up in {settings.home}.")
+        say(f"A local Apify emulator runs at {api_url}; Valkey, workers and Flower are starting in {settings.home}.")
         with attach(settings, workers=True, flower=True, command=_command(settings, outside)) as stack:
             say(f"Flower: {stack.flower} (user and password: {settings.home}/flower.login)\n")
             jobs = _run_jobs(_documents(stamp), settings, stack, interrupts)
@@ -90,7 +90,7 @@ def demo(keep: Annotated[bool, typer.Option("--keep", help="Leave everything up 
             else:
                 code = _report(jobs, stack, api_url)
                 if keep:
-                    say(f"\nStill up: Flower {stack.flower}, emulator {api_url}. Ctrl-C ends it.")
+                    say(f"\nStill running: Flower {stack.flower}, emulator {api_url}. Press Ctrl-C to stop.")
                     while not interrupts.count:
                         interrupts.sleep(1)
         wait_until_gone(settings)
@@ -114,7 +114,7 @@ def _documents(stamp: str) -> list[dict[str, Any]]:
 def _run_jobs(
     documents: list[dict[str, Any]], settings: Settings, stack: Attached, interrupts: Interrupts
 ) -> list[Job] | None:
-    """Order the jobs and wait for them; None: interrupted, and nothing is billing."""
+    """Order the jobs and wait for them; return None if interrupted, when nothing is billing any more."""
     keys = []
     for document in documents:
         submitted = submit(document, ledger=stack.ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
@@ -138,7 +138,7 @@ def _report(jobs: list[Job], stack: Attached, api_url: str) -> Exit:
     out.print("\nChecked against what the emulator made:")
     for check in checks:
         out.print(f"  {'[green]ok [/]' if check.holds else '[red]NOT[/]'}  {check.promise}")
-    out.print("\nLook around in Flower while everything is up: actorline demo --keep")
+    out.print("\nTo look around in Flower while everything is running: actorline demo --keep")
     out.print("Against the real platform: the README's chapter 'Run an Actor'.")
     return Exit.DELIVERED if all(check.holds for check in checks) else Exit.FAILED
 
@@ -176,7 +176,7 @@ class _Emulator:
     url: str
 
     def expected(self, dataset_id: str) -> dict[str, Any]:
-        """Count and sha256 of the plain lines that the dataset holds."""
+        """Return count and sha256 of the dataset's plain lines."""
         answer: dict[str, Any] = requests.get(f"{self.url}/emulator/datasets/{dataset_id}/expected", timeout=30).json()
         return answer
 
@@ -187,7 +187,7 @@ class _Emulator:
 
 @contextmanager
 def _emulator() -> Iterator[str]:
-    """The emulator in its own process; it ends with us, whatever happens to us."""
+    """Run the emulator in its own process, which ends with this one, however this one ends."""
     profile = Path(load_settings().home) / "demo" / "profile.json"
     profile.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     profile.write_text(json.dumps(PROFILE))
@@ -211,14 +211,14 @@ def _emulator() -> Iterator[str]:
 
 
 def _command(settings: Settings, outside: Iterable[str]) -> str:
-    """Return what gets to the demo's jobs from a shell with these variables; an empty one counts as unset."""
+    """Return a command that reaches the demo's jobs from a shell with these variables; an empty one counts as unset."""
     home, file = (shlex.quote(str(path)) for path in (settings.home, settings.home / SETTINGS_FILE))
     elsewhere = [f"{name}=" for name in ADDRESS_VARIABLES if name in outside]
     return " ".join([f"{SETTINGS_FILE_VARIABLE}={file}", f"ACTORLINE_HOME={home}", *elsewhere, COMMAND])
 
 
 def _own_settings(api_url: str) -> Settings:
-    """The demo keeps apart from what is configured here: its own home, its own Redis, the emulator's token."""
+    """Return settings apart from those configured here: the demo's own home and Redis, and the emulator's token."""
     home = load_settings().home / "demo"
     empty = home / SETTINGS_FILE
     empty.touch()

@@ -1,4 +1,4 @@
-"""`doctor`: is everything as it must be, and if not, how is it mended?"""
+"""`doctor`: checks the installation and suggests fixes."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -39,7 +39,7 @@ MAX_SKEW_SECS: Final = 30.0  # half of the margin that the search for a lost sta
 
 @dataclass(frozen=True)
 class Finding:
-    """`fix` says how to mend what isn't as it must be."""
+    """The result of one check; `fix` says what to do about a fault."""
 
     subject: str
     is_good: bool
@@ -48,7 +48,7 @@ class Finding:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check settings, Redis, tokens, quotas, clock and sink, and say how to mend what is wrong."""
+    """Check settings, Redis, tokens, quotas, clock and sink, and say how to fix what is wrong."""
     settings = load_settings()
     is_good = True
     for finding in _findings(settings):
@@ -77,7 +77,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield from _accounts(settings)
     yield _sink(settings)
     yield _notices(settings)
-    yield Finding("order", is_good=True, text=send_line(settings))  # people paste this into tickets
+    yield Finding("order", is_good=True, text=send_line(settings))  # users paste this into tickets
 
 
 def _redis(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
@@ -89,7 +89,9 @@ def _redis(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
         return
     version = ".".join(str(part) for part in server.version)
     how = (
-        "waits for the disk itself (WAITAOF)" if server.can_wait_for_disk else "is older than 7.2: each start waits 2 s"
+        "waits for the disk itself (WAITAOF)"
+        if server.can_wait_for_disk
+        else "is older than 7.2, so each start waits 2 s"
     )
     yield Finding("redis", is_good=True, text=f"version {version}, append-only file on, noeviction; it {how}")
     if server.is_nearly_full:
@@ -102,41 +104,41 @@ def _redis(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
 def _brake(ledger: Ledger) -> Iterator[Finding]:
     if paused := paused_accounts(ledger):
         whose = "every account" if EVERY_ACCOUNT in paused else ", ".join(sorted(paused))
-        text = f"on for {whose}: no paid run is started"
-        yield Finding("brake", is_good=False, text=text, fix="actorline resume takes it off.")
+        text = f"on for {whose}: no paid runs are started"
+        yield Finding("brake", is_good=False, text=text, fix="To start them again: actorline resume.")
 
 
 def _replicas(server: Server, settings: Settings) -> Finding:
     wanted = settings.durable_replicas
     if wanted > server.replicas:
-        text = f"{server.replicas} replica(s) of the {wanted} that each start waits for: nothing is started"
+        text = f"{server.replicas} replica(s), but each start waits for {wanted}: nothing is started"
         return Finding(
             "redis", is_good=False, text=text, fix="Start the replicas, or lower ACTORLINE_DURABLE_REPLICAS."
         )
-    text = f"{server.replicas} replica(s), {wanted} of which have each start on disk before it is sent"
-    fix = (
-        "A replica that is promoted may lack the last seconds: set ACTORLINE_DURABLE_REPLICAS=1. " if not wanted else ""
-    )
+    text = f"{server.replicas} replica(s); each start is on disk at {wanted} of them before it is sent"
+    fix = "A promoted replica may lack the last seconds: set ACTORLINE_DURABLE_REPLICAS=1. " if not wanted else ""
     return Finding("redis", is_good=True, text=text, fix=fix.strip())
 
 
 def _keys(ledger: Ledger) -> Iterator[Finding]:
-    """Keys of the first version keep the wide rights that their scopes had then."""
+    """Report keys of the first version, which keep the wide rights that their scopes had then."""
     wide = [key.name for key in list_keys(ledger) if key.version == 1]
     if wide:
-        text = f"{', '.join(wide)}: made by an earlier version, with all rights that submit and cancel meant then"
-        yield Finding("keys", is_good=True, text=text, fix="A new key may be narrower: actorline keys create --help.")
+        text = f"{', '.join(wide)}: made by an earlier version, with all rights that submit and cancel had then"
+        yield Finding(
+            "keys", is_good=True, text=text, fix="A new key can have fewer rights: actorline keys create --help."
+        )
 
 
 def _workers(settings: Settings, ledger: Ledger) -> Finding:
     if unattended := describe_unattended(ledger, logs=(logs := logs_of_running(settings))):
-        fix = "" if logs else "Start them, or see their logs: they may hang."
+        fix = "" if logs else "Start them, or check their logs: they may hang."
         return Finding("workers", is_good=False, text=unattended, fix=fix)
     missing = missing_workers(read_tally(ledger))
     if not missing:
         return Finding("workers", is_good=True, text="of each kind are running")
     if settings.redis_url is None:
-        text = "brought up by the command that needs them, or by `actorline up`"
+        text = "started by the command that needs them, or by `actorline up`"
         return Finding("workers", is_good=True, text=text)
     return Finding(
         "workers", is_good=False, text=f"no {' and no '.join(describe_missing(missing))}",
@@ -151,7 +153,7 @@ def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
             return
         found = {name: schedule for name, schedule in load_schedules(file).items() if schedule.enabled}
     except SchedulesError as error:
-        yield Finding("schedules", is_good=False, text=str(error), fix="Mend the file, and start beat again.")
+        yield Finding("schedules", is_good=False, text=str(error), fix="Fix the file, and restart beat.")
         return
     reading = Book(ledger).read()
     if found and not reading.beats:
@@ -166,7 +168,7 @@ def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
     }
     if wrong:
         text = ", ".join(f"{name} ({why})" for name, why in wrong.items())
-        fix = "actorline schedules list says more. Beat reads the file at its start only: start it again."
+        fix = "Details: actorline schedules list. Beat reads the file only at its start: restart it."
         yield Finding("schedules", is_good=False, text=text, fix=fix)
         return
     text = f"{len(found)} in {file}, {len(reading.beats)} beat(s)"
@@ -216,10 +218,8 @@ def _sink(settings: Settings) -> Finding:
     try:
         open_sink(url).check()
     except SinkError as error:
-        return Finding(
-            "sink", is_good=False, text=str(error), fix="Set ACTORLINE_SINK_URL to a folder that can be written."
-        )
-    return Finding("sink", is_good=True, text=f"{settings.default_sink} can be written")
+        return Finding("sink", is_good=False, text=str(error), fix="Set ACTORLINE_SINK_URL to a writable folder.")
+    return Finding("sink", is_good=True, text=f"{settings.default_sink} is writable")
 
 
 def _notices(settings: Settings) -> Finding:

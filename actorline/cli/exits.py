@@ -1,4 +1,4 @@
-"""Exit codes, and how a job's end becomes one."""
+"""Exit codes, and the one for each end of a job."""
 
 from enum import IntEnum
 
@@ -14,7 +14,7 @@ class Exit(IntEnum):
     EXPIRED = 3
     CANCELLED = 4
     REFUSED = 5  # nothing started or billed
-    PARTIAL = 6  # rows are there
+    PARTIAL = 6  # some rows were delivered
     UNAVAILABLE = 7
     OUR_FAULT = 70
     INTERRUPTED = 130

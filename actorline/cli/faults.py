@@ -1,4 +1,4 @@
-"""What a person sees of a fault that leaves a command, and the exit code that it gets."""
+"""How a fault that ends a command is shown, and its exit code."""
 
 import redis
 
@@ -11,7 +11,7 @@ from actorline.settings import SettingsError
 
 
 def exit_code_of(error: Exception, *, as_json: bool) -> Exit | None:
-    """Print what the fault means and return its exit code; None: it isn't foreseeable, and nothing was printed."""
+    """Print what the fault means and return its exit code; None, and print nothing, if it isn't a foreseeable one."""
     from kombu.exceptions import OperationalError
 
     match error:
@@ -27,8 +27,8 @@ def exit_code_of(error: Exception, *, as_json: bool) -> Exit | None:
             return Exit.UNAVAILABLE
         case NotDurableError():
             message = (
-                f"{error}. What was asked may have been done, and may be forgotten again: look with `actorline jobs`. "
-                "`actorline doctor` says what to mend."
+                f"{error}. The command may have been carried out, and may be lost again: check with `actorline jobs`. "
+                "`actorline doctor` says what to fix."
             )
             print_refusal(Reason(code=Code.LEDGER_NOT_DURABLE, message=message, billed=False), as_json=as_json)
             return Exit.UNAVAILABLE

@@ -1,4 +1,4 @@
-"""`gateway`: the HTTP door, as a process of its own."""
+"""`gateway`: the HTTP door as its own process."""
 
 import os
 import sys
@@ -11,10 +11,10 @@ from actorline.cli.processes import with_redis
 
 
 def gateway(
-    host: Annotated[str, typer.Option(help="Beyond loopback there must be an API key: `actorline keys create`")] = (
+    host: Annotated[str, typer.Option(help="Other than loopback, it needs an API key: `actorline keys create`")] = (
         "127.0.0.1"
     ),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8470,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8470,
 ) -> None:
     """Run the HTTP door. It needs the extra `gateway`."""
     settings = with_redis()

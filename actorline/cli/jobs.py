@@ -1,4 +1,4 @@
-"""`jobs`, `show`, `cancel`: what is in the ledger, and how to stop it."""
+"""`jobs`, `show`, `cancel`: list, show and stop jobs."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -42,10 +42,10 @@ def jobs(
     label: Annotated[
         list[str] | None, typer.Option(help="Only jobs with this label; repeat it for more", metavar="NAME=VALUE")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Most jobs that are listed")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Most jobs to list")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List jobs, the newest first."""
+    """List jobs, newest first."""
     wanted = parse_labels(label or [])
     settings = load_settings()
     with attach(settings, workers=False) as stack:
@@ -80,19 +80,19 @@ def show(key: Key, as_json: AsJson = False) -> None:
 
 
 def cancel(keys: LiveKeys, as_json: AsJson = False) -> None:
-    """Stop jobs: their runs are aborted, and that is waited for."""
+    """Stop jobs: abort their runs, and wait until that is done."""
     settings = load_settings()
     with attach(settings, workers=True, to_order=False) as stack:
         jobs = [find(stack.ledger, key) for key in keys]
         stopped = [job.key for job in jobs if cancel_job(stack.ledger, job.key, sender=FROM_TERMINAL)]
         for job in jobs:
             if job.key not in stopped:
-                say(f"{job.key} has ended already: nothing was stopped.")
+                say(f"{job.key} has already ended: nothing was stopped.")
         wake_workers(settings, stopped)
         with Interrupts() as interrupts:
             jobs = follow(stack.ledger, keys, interrupts, shown=not as_json)
         if left := [job.key for job in jobs if not job.is_terminal]:
-            say(f"Not waited for: {', '.join(left)}: being stopped. {come_back(left[0])}")
+            say(f"Still being stopped: {', '.join(left)}. {come_back(left[0])}")
             raise typer.Exit(Exit.INTERRUPTED)
     if stack.brought_up:
         wait_until_gone(settings)
@@ -103,7 +103,7 @@ def cancel(keys: LiveKeys, as_json: AsJson = False) -> None:
 def find(ledger: Ledger, key: str) -> Job:
     job = ledger.load(key)
     if job is None:
-        message = f"No job has the key {shown_key(key)!r}. `actorline jobs` lists those that are known here."
+        message = f"No job has the key {shown_key(key)!r}. `actorline jobs` lists the jobs."
         raise Refused(Code.UNKNOWN_KEY, message)
     return job
 

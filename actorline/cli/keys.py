@@ -1,4 +1,4 @@
-"""`keys`: who may use the HTTP door, and what for."""
+"""`keys`: API keys for the HTTP door and their rights."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError
 from actorline.settings import Settings, load_settings
 
-keys = make_app("Make, list and revoke API keys for the HTTP door.")
+keys = make_app("Create, list and revoke API keys for the HTTP door.")
 
 Name = Annotated[str, typer.Argument(help="a-z, 0-9 and -", metavar="NAME")]
 Look = Callable[[Platform, str], Any]
@@ -50,14 +50,14 @@ def create(
         str | None, typer.Option(help="The only Actor tasks that it may run; with --actors alone: none")
     ] = None,
     max_usd_per_run: Annotated[
-        float | None, typer.Option(min=0.01, help="Highest max_total_charge_usd of an order, which must then have one")
+        float | None, typer.Option(min=0.01, help="Highest max_total_charge_usd of an order, then required")
     ] = None,
     max_usd_per_day: Annotated[
         float | None, typer.Option(min=0.01, help="What all its orders of a day (UTC) may cost together")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an API key. It is shown once; only its hash is kept."""
+    """Create an API key. It is shown once; only its hash is stored."""
     settings = load_settings()
     aliases = frozenset(_parts(accounts))
     is_limited = actors is not None or actor_tasks is not None
@@ -76,7 +76,7 @@ def create(
     if as_json:
         print_json({"name": name, "key": secret})
         return
-    say("It is shown this once: keep it. A service sends it as `Authorization: Bearer ...`.")
+    say("It is shown only once: store it now. A service sends it as `Authorization: Bearer ...`.")
     sys.stdout.write(f"{secret}\n")
 
 
@@ -91,7 +91,7 @@ def list_(as_json: AsJson = False) -> None:
     elif found:
         _print_table(found)
     else:
-        say("There are none. `actorline keys create NAME` makes one.")
+        say("There are no API keys. Create one: actorline keys create NAME")
 
 
 @keys.command()
@@ -99,7 +99,7 @@ def revoke(
     name: Annotated[str, typer.Argument(help="As `list` shows it", metavar="NAME", autocompletion=complete_api_key)],
     as_json: AsJson = False,
 ) -> None:
-    """Revoke an API key; within a second it opens nothing."""
+    """Revoke an API key; it is refused within a second."""
     with attach(load_settings(), workers=False) as stack:
         left = revoke_key(stack.ledger, name, FROM_TERMINAL)
     if as_json:
@@ -107,23 +107,23 @@ def revoke(
         return
     say(f"{name} is revoked.")
     if not left:
-        say("It was the last key. The HTTP door stays closed: `actorline keys create NAME` makes a new one.")
+        say("It was the last key. The HTTP door stays closed until there is a new one: actorline keys create NAME")
 
 
 def warnings(rights: Rights, settings: Settings) -> Iterator[str]:
-    """Return what a key can do that its maker may not think of."""
+    """Return what a key may do beyond what its creator may expect."""
     may_run = rights.has(Scope.SUBMIT)
     if may_run and rights.actors is None:
-        yield "it may run every Actor with the account's token. --actors names those that it needs."
+        yield "it may run every Actor with the account's token. --actors limits it to those that it needs."
     if may_run and rights.max_usd_per_run is None and rights.max_usd_per_day is None:
         yield "its orders may cost any amount. --max-usd-per-run and --max-usd-per-day limit that."
     if rights.has(Scope.COLLECT):
         yield "collect reads every run, dataset and record of the account, whoever made them."
     if rights.has(Scope.FULL_PERMISSIONS):
-        yield "full-permissions lets the Actors that it runs use the whole account."
+        yield "full-permissions gives the Actors that it runs access to the whole account."
     for account in sorted(rights.accounts or ()):
         if settings.token_of(account) is None:
-            yield f"no token is set here for the account {account}: is that its alias?"
+            yield f"no token is set here for the account {account}: is the alias right?"
 
 
 def _print_table(found: list[ApiKey]) -> None:
@@ -149,14 +149,14 @@ def _joined(names: frozenset[str] | frozenset[Scope] | None) -> str:
 
 
 def _spellings(settings: Settings, accounts: frozenset[str], look: Look, names: str | None) -> frozenset[str]:
-    """Return each name in the spellings that an order may use: `user~name` and the id, as the platform has them."""
+    """Return the spellings of each name that an order may use: `user~name` and the id, as on the platform."""
     return frozenset(
         each for name in _split(names or "") for each in {spelling(name), *_known(settings, accounts, look, name)}
     )
 
 
 def _known(settings: Settings, accounts: frozenset[str], look: Look, name: str) -> set[str]:
-    """Ask the platform with the accounts' tokens. Raises Refused if none of them has such an Actor or Actor task."""
+    """Look the name up with the accounts' tokens. Raises Refused if none of them has such an Actor or Actor task."""
     why = "no token is set for its accounts"
     for account in sorted(accounts):
         if (token := settings.token_of(account)) is None:
@@ -171,7 +171,7 @@ def _known(settings: Settings, accounts: frozenset[str], look: Look, name: str) 
             continue
         return {found.id} | ({f"{found.username}~{found.name}"} if found.username else set())
     if not why:
-        raise Refused(Code.ACTOR_NOT_FOUND, f"The platform knows no {name[:100]!r}. No key was made.")
+        raise Refused(Code.ACTOR_NOT_FOUND, f"The platform has no {name[:100]!r}. No key was created.")
     say(f"Note: {name} couldn't be looked up ({why}): only this spelling of it is allowed.")
     return set()
 
@@ -180,14 +180,14 @@ def _scope(text: str) -> Scope:
     try:
         return Scope(text)
     except ValueError:
-        message = f"{text[:40]!r} is no scope: there are {', '.join(Scope)}. No key was made."
+        message = f"{text[:40]!r} is not a scope: there are {', '.join(Scope)}. No key was created."
         raise Refused(Code.REQUEST_INVALID, message) from None
 
 
 def _parts(text: str) -> list[str]:
     parts = _split(text)
     if not parts:
-        raise Refused(Code.REQUEST_INVALID, "Name at least one scope and one account. No key was made.")
+        raise Refused(Code.REQUEST_INVALID, "Name at least one scope and one account. No key was created.")
     return parts
 
 

@@ -1,4 +1,4 @@
-"""A person waits: the end of a run is asked for by long-polling, from the terminal: it holds no worker's slot."""
+"""Long-polling for the end of a run from the terminal, while a user waits: it takes no worker's slot."""
 
 import threading
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ from actorline.platform.runs import wait_for_run
 from actorline.settings import Settings
 
 LOOK_SECS: Final = 0.2
-HELD_SECS: Final = 20  # the platform holds an answer for up to 60 s; less lets Ctrl-C end the thread
+HELD_SECS: Final = 20  # the platform holds a response for up to 60 s; less lets Ctrl-C end the thread
 AGAIN_SECS: Final = 5.0
 
 
 @contextmanager
 def hastened(settings: Settings, stack: Attached, key: str) -> Iterator[None]:
-    """Have the job looked at as soon as its run has ended. A help, not a need: whatever fails here, the poll comes."""
+    """Have the job checked as soon as its run has ended. Optional: if it fails, the worker's poll still comes."""
     over = threading.Event()
     thread = threading.Thread(target=_hasten, args=(settings, stack.ledger, key, over), name="long-poll", daemon=True)
     thread.start()
@@ -50,7 +50,7 @@ def _hasten(settings: Settings, ledger: Ledger, key: str, over: threading.Event)
 
 
 def _look(settings: Settings, ledger: Ledger, platform: Platform, key: str) -> float | None:
-    """Seconds until the next look; None: there is nothing to wait for."""
+    """Return seconds until the next check; None: there is nothing to wait for."""
     job = ledger.load(key)
     if job is None or job.state not in LIVE or job.state is State.COLLECTING:
         return None

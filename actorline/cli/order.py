@@ -11,7 +11,7 @@ DEFAULT_SINK: Final = "rows/{key}"
 
 
 def read_input(text: str | None) -> Any:
-    """`-i` as JSON, `@FILE` or `-`. Raises Refused if it is no JSON."""
+    """Return the value of `-i`: JSON, `@FILE` or `-`. Raises Refused if it isn't JSON."""
     if text is None:
         return None
     source, raw = _read(text)
@@ -22,7 +22,7 @@ def read_input(text: str | None) -> Any:
 
 
 def read_document(path: str) -> dict[str, Any]:
-    """A job document from a file or `-`. Raises Refused if it is no JSON object."""
+    """Return the job document from a file or `-`. Raises Refused if it isn't a JSON object."""
     source, raw = _read(path if path == "-" else f"@{path}")
     try:
         return parse_object(raw)
@@ -31,15 +31,15 @@ def read_document(path: str) -> dict[str, Any]:
 
 
 def parse_object(raw: bytes | str) -> dict[str, Any]:
-    """Raises ValueError that says what the text is in the place of a JSON object."""
+    """Parse a JSON object. Raises ValueError that says what the text is instead."""
     value = parse_json(raw)
     if not isinstance(value, dict):
-        raise ValueError("is no JSON object")  # noqa: TRY004 - a text of the wrong kind, not a mistake of the caller
+        raise ValueError("is not a JSON object")  # noqa: TRY004 - a text of the wrong kind, not a mistake of the caller
     return value
 
 
 def parse_json(raw: bytes | str) -> Any:
-    """Raises ValueError that says what is wrong with the text, and where, but holds nothing of it."""
+    """Parse JSON. Raises ValueError that says what is wrong with the text, and where, without quoting it."""
     try:
         return json.loads(raw)
     except json.JSONDecodeError as error:
@@ -49,21 +49,21 @@ def parse_json(raw: bytes | str) -> Any:
         raise ValueError("is not JSON: it isn't text in UTF-8") from None
     except RecursionError:
         raise ValueError("is nested too deeply") from None
-    except ValueError:  # Python reads no integer of more than 4,300 digits
-        raise ValueError("holds a number that is too long") from None
+    except ValueError:  # Python refuses integers of more than 4,300 digits
+        raise ValueError("has a number that is too long") from None
 
 
 def parse_labels(labels: list[str]) -> dict[str, str]:
     pairs = [label.partition("=" if "=" in label else ":") for label in labels]
     for name, equals, _ in pairs:
         if not equals or not name:
-            message = f"A label is written NAME=VALUE, not {name!r}. Nothing was started."
+            message = f"A label must be NAME=VALUE, not {name!r}. Nothing was started."
             raise Refused(Code.DOCUMENT_INVALID, message)
     return {name: value for name, _, value in pairs}
 
 
 def sink_url(out: str | None) -> str:
-    """`--out` as a URL or a folder; by default `./rows/{key}/`. Absolute, so that workers elsewhere mean the same."""
+    """Return the URL of `--out`, default `./rows/{key}/`; absolute, as workers have other working directories."""
     if out and "://" in out:
         return out
     from actorline.delivery.sink import folder_url
@@ -73,7 +73,7 @@ def sink_url(out: str | None) -> str:
 
 
 def merge(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The document with the options that were given; an option that wasn't leaves it as it is."""
+    """Return the document with the options that were given; the others leave it as it is."""
     merged = dict(document)
     for name, value in changes.items():
         if isinstance(value, dict):

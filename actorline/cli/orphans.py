@@ -1,4 +1,4 @@
-"""`orphans`: runs of ours that go on and that no job wants."""
+"""`orphans`: our running runs that no job wants."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -22,8 +22,8 @@ from actorline.upkeep.orphans import adopt as make_job_of
 
 
 def orphans(
-    abort: Annotated[bool, typer.Option("--abort", help="Abort those whose job isn't known here")] = False,
-    adopt: Annotated[bool, typer.Option("--adopt", help="Make jobs of them, which collect their rows")] = False,
+    abort: Annotated[bool, typer.Option("--abort", help="Abort those whose job is unknown here")] = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Create jobs that collect their rows")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List our running runs that no job wants; those of known jobs are aborted in any case."""
@@ -43,9 +43,9 @@ def orphans(
     if not found:
         say("No orphans: every running run of ours has a job that wants it.")
     elif adopt:
-        say("They are collected while `actorline up` or workers run: actorline jobs")
+        say("They are collected while `actorline up` or workers run. See them: actorline jobs")
     elif not abort:
-        say("Those left alone go on billing: `actorline orphans --abort` or `--adopt`.")
+        say("Those left alone are still billing: `actorline orphans --abort` or `--adopt`.")
 
 
 def _find(settings: Settings, stack: Attached) -> Iterator[tuple[Orphan, Platform]]:
@@ -56,7 +56,7 @@ def _find(settings: Settings, stack: Attached) -> Iterator[tuple[Orphan, Platfor
             for orphan in find_orphans(stack.ledger, platform, installation, account):
                 yield orphan, platform
         except PlatformError as error:
-            message = f"The account {account} can't be looked at: {error}. What runs there isn't known."
+            message = f"The runs of the account {account} can't be read: {error}. Some may be billing."
             raise Unavailable(Code.PLATFORM_UNAVAILABLE, message) from error
 
 
@@ -76,5 +76,5 @@ def _tell(orphan: Orphan, done: str, *, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
-    whose = f"of the job {orphan.key}, which doesn't want it" if orphan.key else "ours, of a job that isn't known here"
+    whose = f"of the job {orphan.key}, which doesn't want it" if orphan.key else "ours, of a job that is unknown here"
     out.print(f"{run.id}  {run.status}  since {short_time(run.started_at.timestamp())}: {whose}; {done}")

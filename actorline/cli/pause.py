@@ -1,4 +1,4 @@
-"""`pause` and `resume`: the brake."""
+"""`pause` and `resume`: whether new paid runs are started."""
 
 from typing import Annotated
 
@@ -17,25 +17,27 @@ from actorline.ledger.pause import resume as take_off
 from actorline.settings import load_settings
 
 Account = Annotated[
-    str | None, typer.Option(help="Alias of the account; left out: every account", autocompletion=complete_account)
+    str | None, typer.Option(help="Alias of the account; default: every account", autocompletion=complete_account)
 ]
 
 
 def pause(account: Account = None, as_json: AsJson = False) -> None:
-    """Start no new paid run; running ones continue. Their rows are collected."""
+    """Start no new paid runs; running ones continue. Their rows are collected."""
     settings = load_settings()
     with attach(settings, workers=False) as stack:
         put_on(stack.ledger, account or EVERY_ACCOUNT)
         known = {*settings.tokens, *list_owners(stack.ledger)}
         record(stack.ledger, "paused", FROM_TERMINAL, account=account or EVERY_ACCOUNT)
     _tell("paused", account, as_json=as_json)
-    say("`run` is refused meanwhile. `submit`, HTTP, Celery and schedules order as ever, and their jobs wait.")
+    say(
+        "Until `actorline resume`, `run` is refused. `submit`, HTTP, Celery and schedules still order; their jobs wait."
+    )
     if account and account.lower() not in known:
         say(f"No worker has had a token for the account {account}. Known: {', '.join(sorted(known)) or 'none'}.")
 
 
 def resume(account: Account = None, as_json: AsJson = False) -> None:
-    """Take the brake off again: what waits is started."""
+    """Start paid runs again; waiting jobs begin."""
     with attach(load_settings(), workers=False) as stack:
         take_off(stack.ledger, account or EVERY_ACCOUNT)
         record(stack.ledger, "resumed", FROM_TERMINAL, account=account or EVERY_ACCOUNT)

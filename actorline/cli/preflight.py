@@ -1,4 +1,4 @@
-"""What is asked of the platform before an order goes into the ledger: a wrong token or name costs nothing then."""
+"""Checks with the platform before an order is stored, while a wrong token or name costs nothing."""
 
 from actorline import __version__
 from actorline.cli.terminal.output import say
@@ -11,7 +11,7 @@ from actorline.platform.datasets import get_dataset
 from actorline.platform.runs import get_run
 from actorline.settings import Settings
 
-SILENT_SECS = 8.0  # somebody is watching; the job itself waits longer
+SILENT_SECS = 8.0  # a user is waiting; the job itself waits longer
 NOT_FOUND_CODES = {
     "actor": Code.ACTOR_NOT_FOUND,
     "actor_task": Code.ACTOR_NOT_FOUND,
@@ -22,8 +22,8 @@ NOT_FOUND_TYPES = {"record-not-found", "record-or-token-not-found", "actor-not-f
 
 
 def check_order(document: JobDocument, settings: Settings) -> None:
-    """Raises Refused for a token that is missing or wrong and a target that doesn't exist. Any other answer is left
-    to the start itself: a scoped token may run what it can't read.
+    """Refuse a missing or wrong token and a target that doesn't exist. Any other response is left to the start itself:
+    a scoped token may run what it can't read.
     """
     token = settings.token_of(document.account)
     if token is None:
@@ -48,6 +48,6 @@ def check_order(document: JobDocument, settings: Settings) -> None:
             message = f"The platform has no {name} {value}: {error}. Nothing was started. Is the name right?"
             raise Refused(NOT_FOUND_CODES[name], message, platform_type=error.type) from error
     except platform_errors.PlatformUnavailable as error:
-        say(f"The platform can't be reached: {error}. The job is ordered all the same, and waits for it.")
+        say(f"The platform can't be reached: {error}. The job is ordered anyway, and waits for it.")
     except platform_errors.PlatformError:
         return

@@ -23,16 +23,16 @@ class Kind(StrEnum):
 def up(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the HTTP door; 0: any free one")] = 8470,
     flower_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Flower; 0: any free one")] = 5555,
-    show_addresses: Annotated[bool, typer.Option("--show-addresses", help="Print Redis's passwords, too")] = False,
+    show_addresses: Annotated[bool, typer.Option("--show-addresses", help="Also print Redis's passwords")] = False,
 ) -> None:
-    """Run Valkey, workers, beat, Flower and the HTTP door, and keep them up; Ctrl-C drains them."""
+    """Run Valkey, workers, beat, Flower and the HTTP door, and keep them running; Ctrl-C drains them."""
     settings = load_settings()
     open_home(settings).close()
     if file := find_schedules(settings):
-        load_schedules(file)  # a mistake is said here, not in beat's log
+        load_schedules(file)  # a mistake is reported here, not in beat's log
     if not settings.tokens:
         say("No token is set: jobs will be refused. Set APIFY_TOKEN.")
-    say(f"Bringing Actorline up in {settings.home} (logs in {settings.home}/logs). Ctrl-C ends it.")
+    say(f"Starting Actorline in {settings.home} (logs in {settings.home}/logs). Press Ctrl-C to stop.")
     ports = ["--flower-port", str(flower_port), "--gateway-port", str(port)]
     shown = ["--show-addresses"] if show_addresses else []
     _become(settings, "stack", "--stay", "--flower", "--gateway", *ports, *shown)
@@ -55,7 +55,7 @@ def beat() -> None:
 
 
 def flower(
-    address: Annotated[str, typer.Option(help="Beyond loopback, FLOWER_BASIC_AUTH must be set")] = "127.0.0.1",
+    address: Annotated[str, typer.Option(help="Other than loopback, it needs FLOWER_BASIC_AUTH")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 5555,
 ) -> None:
     """Run Flower, the dashboard."""
@@ -63,9 +63,9 @@ def flower(
 
 
 def emulator(
-    host: Annotated[str, typer.Option(help="Address to listen at")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8480,
-    profile: Annotated[str | None, typer.Option(help="JSON file that says what its Actors do")] = None,
+    profile: Annotated[str | None, typer.Option(help="JSON file that describes its Actors")] = None,
 ) -> None:
     """Run a local Apify API to try Actorline against. It needs the extra `emulator`."""
     options = ["--host", host, "--port", str(port), *(["--profile", profile] if profile else [])]
@@ -75,18 +75,18 @@ def emulator(
 
 
 def with_redis() -> Settings:
-    """The settings of a process that is no use without Redis. Raises Unavailable."""
+    """Return the settings of a process that needs Redis. Raises Unavailable if there is none."""
     settings = load_settings()
     if settings.redis_url is None and not settings.socket.exists():
         message = (
             "No Redis is configured, and no embedded one runs here. "
-            "Set ACTORLINE_REDIS_URL, or run `actorline up`, which brings its own."
+            "Set ACTORLINE_REDIS_URL, or run `actorline up`, which starts its own."
         )
         raise Unavailable(Code.REDIS_UNAVAILABLE, message)
     return settings
 
 
 def _become(settings: Settings, *arguments: str) -> None:
-    """Turn into the process, so that signals reach it."""
+    """Become the process, so that signals reach it."""
     command = command_of(*arguments)
     os.execve(command[0], command, child_environment(settings))  # noqa: S606 - our own command

@@ -1,4 +1,4 @@
-"""`retry`: ended jobs once more."""
+"""`retry`: retries ended jobs."""
 
 from typing import Annotated
 
@@ -25,11 +25,13 @@ def retry(
             help="The jobs' keys", metavar="KEY...", autocompletion=complete_key(*(TERMINAL - {State.DELIVERED}))
         ),
     ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do, and whether it pays")] = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return when the jobs are due again")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would do, and whether that costs a run")
+    ] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return as soon as the jobs are due again")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Try ended jobs again from the cheapest point: only the rows that are missing, else another paid run."""
+    """Retry ended jobs from the cheapest stage: only the missing rows if possible, otherwise another paid run."""
     from actorline.cli.run import wait_for_end
 
     settings = load_settings()
@@ -44,7 +46,7 @@ def retry(
             if dry_run:
                 return
             if no_wait and stack.brought_up:
-                message = "No stack is running that would do the jobs. Nothing was started. Start one: actorline up."
+                message = "No stack is running that would run the jobs. Nothing was started. Start one: actorline up."
                 raise Refused(Code.REDIS_UNAVAILABLE, message)
             for key in keys:
                 retry_job(stack.ledger, key, sender=FROM_TERMINAL)

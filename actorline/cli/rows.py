@@ -1,4 +1,4 @@
-"""`items` and `records`: what was delivered, to standard output."""
+"""`items` and `records`: write a delivery to standard output."""
 
 import os
 import shutil
@@ -42,12 +42,12 @@ def items(key: Key, as_json: AsJson = False) -> None:
     except SinkError as error:
         raise Refused(Code.SINK_FAILED, str(error)) from error
     if not delivery.manifest.complete and delivery.manifest.reason:
-        say(f"This delivery is not all that was ordered: {delivery.manifest.reason.message}")
+        say(f"This delivery is not complete: {delivery.manifest.reason.message}")
 
 
 def records(
     key: Key,
-    name: Annotated[str | None, typer.Argument(help="The record; left out: list them", metavar="NAME")] = None,
+    name: Annotated[str | None, typer.Argument(help="The record; default: list them", metavar="NAME")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the delivered records, or write one to standard output."""
@@ -66,7 +66,7 @@ def records(
 
 
 def _list(delivery: Delivery, *, as_json: bool) -> None:
-    """Print a line a record as it is read: a store may have millions. A person gets columns, a pipe gets tabs."""
+    """Print each record as it is read: a store may have millions. A terminal gets columns, a pipe gets tabs."""
     line = "{:<32}  {:>12}  {}\n" if out.is_terminal else "{}\t{}\t{}\n"
     if out.is_terminal and not as_json and delivery.manifest.totals.records:
         sys.stdout.write(line.format("key", "bytes", "type"))
@@ -85,7 +85,7 @@ def _delivery(key: str) -> Delivery:
     with attach(load_settings(), workers=False) as stack:
         job = find(stack.ledger, key)
     if job.manifest is None:
-        message = f"{key} is {job.state} and has delivered nothing. Look at it: actorline show {key}"
+        message = f"{key} is {job.state} and has delivered nothing. See why: actorline show {key}"
         raise Refused(Code.UNKNOWN_KEY, message)
     try:
         return open_delivered(job)

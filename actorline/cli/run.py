@@ -32,15 +32,15 @@ from actorline.settings import Settings, load_settings
 
 def run(
     actor: Annotated[str | None, typer.Argument(help="Actor: user/name, user~name or ID", metavar="ACTOR")] = None,
-    actor_task: Annotated[str | None, typer.Option(help="Actor task, in the place of an Actor")] = None,
-    run_id: Annotated[str | None, typer.Option(help="Take over a run that exists")] = None,
-    dataset_id: Annotated[str | None, typer.Option(help="Only collect a dataset that exists")] = None,
+    actor_task: Annotated[str | None, typer.Option(help="Actor task, instead of an Actor")] = None,
+    run_id: Annotated[str | None, typer.Option(help="Take over an existing run")] = None,
+    dataset_id: Annotated[str | None, typer.Option(help="Only collect an existing dataset")] = None,
     input: Annotated[str | None, typer.Option("-i", "--input", help="JSON, @FILE or - (standard input)")] = None,  # noqa: A002
     memory: Annotated[int | None, typer.Option("-m", "--memory", help="MB, a power of 2")] = None,
     timeout: Annotated[int | None, typer.Option("-t", "--timeout", help="The run's time-out in seconds")] = None,
     build: Annotated[str | None, typer.Option("-b", "--build", help="Tag or number")] = None,
-    max_items: Annotated[int | None, typer.Option(help="Most items that are charged")] = None,
-    max_usd: Annotated[float | None, typer.Option(help="Most that the run may cost")] = None,
+    max_items: Annotated[int | None, typer.Option(help="Most items to be charged")] = None,
+    max_usd: Annotated[float | None, typer.Option(help="Most that the run may cost, in USD")] = None,
     format: Annotated[  # noqa: A002
         str | None, typer.Option(help=f"{', '.join(FORMAT_NAMES)}; default jsonl", autocompletion=complete_format)
     ] = None,
@@ -51,7 +51,7 @@ def run(
             "--record", "--records", help="Deliver this record, not OUTPUT; repeat it for more", metavar="NAME"
         ),
     ] = None,
-    key: Annotated[str | None, typer.Option(help="The same key and order: the same job")] = None,
+    key: Annotated[str | None, typer.Option(help="The same key and document join the same job")] = None,
     label: Annotated[
         list[str] | None, typer.Option(help="A label of the job; repeat it for more", metavar="NAME=VALUE")
     ] = None,
@@ -64,8 +64,10 @@ def run(
     document: Annotated[str | None, typer.Option(help="Job document: FILE or -")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and print the document; start nothing")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line")] = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return when the order is in the ledger")] = False,
-    keep_on_interrupt: Annotated[bool, typer.Option("--keep-on-interrupt", help="Ctrl-C lets the job go on")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return as soon as the order is in the ledger")] = False,
+    keep_on_interrupt: Annotated[
+        bool, typer.Option("--keep-on-interrupt", help="Let the job continue after Ctrl-C")
+    ] = False,
 ) -> None:
     """Run an Actor, wait for it, and deliver its rows and records."""
     settings = load_settings()
@@ -95,7 +97,7 @@ def run(
 
 
 def with_default_sink(order: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """The command line's own default, `./rows/{key}/`, unless the settings or the order name a sink."""
+    """Add the command line's default, `./rows/{key}/`, unless the settings or the document name a sink."""
     sink = order.get("sink") or {}
     if settings.sink_url or not isinstance(sink, dict) or sink.get("url"):
         return order
@@ -103,7 +105,7 @@ def with_default_sink(order: dict[str, Any], settings: Settings) -> dict[str, An
 
 
 def _check_sink(order: dict[str, Any], settings: Settings) -> None:
-    """A sink that can't be written is refused before anything is in the ledger."""
+    """Refuse a sink that can't be written before anything is in the ledger."""
     document = parse_document(order)
     url = fill_sink(document, document.key or "key", 0, settings)
     if settings.redis_url is not None and not url.startswith("file:"):
@@ -120,7 +122,7 @@ def _run(order: dict[str, Any], settings: Settings, *, as_json: bool, no_wait: b
         with attach(settings, workers=True) as stack:
             if no_wait and stack.brought_up:
                 message = (
-                    "No stack is running that would do the job after this command. Nothing was started. "
+                    "No stack is running that would run the job after this command. Nothing was started. "
                     "Start one with `actorline up`, or leave out --no-wait."
                 )
                 raise Refused(Code.REDIS_UNAVAILABLE, message)
@@ -137,8 +139,8 @@ def _check_brake(order: dict[str, Any], stack: Attached) -> None:
     document = parse_document(order)
     if document.starts_run and is_paused(stack.ledger, document.account):
         message = (
-            "The brake is on, so no paid run is started. Nothing was ordered. `actorline resume` takes it off; "
-            "`actorline submit` and services order meanwhile, and their jobs wait for that."
+            "Paid runs are paused. Nothing was ordered. Start them again with `actorline resume`; until then "
+            "`actorline submit` and services can still order, and their jobs wait."
         )
         raise Refused(Code.PAUSED, message)
 
@@ -150,7 +152,7 @@ def _order_and_wait(
     submitted = submit(order, ledger=stack.ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
     send(settings, submitted)
     if not submitted.created:
-        say(f"{submitted.key} exists already ({submitted.state}): joined, nothing new is started.{_way_on(submitted)}")
+        say(f"{submitted.key} already exists ({submitted.state}): joined, nothing new is started.{_way_on(submitted)}")
     if no_wait:
         print_result(JobResult.of(find(stack.ledger, submitted.key)), as_json=as_json)
         return Exit.DELIVERED
@@ -176,16 +178,16 @@ def wait_for_end(
 
 
 def send(settings: Settings, submitted: Submitted) -> None:
-    """Let a worker begin."""
+    """Have a worker begin."""
     if submitted.created and not wake_workers(settings, [submitted.key]):
-        say("The broker did not take the message; the order is in the ledger and begins within seconds.")
+        say("The broker did not accept the message; the order is in the ledger and starts within seconds.")
 
 
 def _interrupted(
     job: Job, settings: Settings, stack: Attached, interrupts: Interrupts, *, as_json: bool, keep: bool
 ) -> Exit:
     if keep:
-        where = "It goes on when `actorline up` runs" if stack.brought_up else "It goes on"
+        where = "It continues when `actorline up` runs" if stack.brought_up else "It continues"
         again = come_back(job.key, stack.command)
         say(f"Interrupted. The job was not stopped, and its run may be billing. {where}. {again}")
         return Exit.INTERRUPTED
@@ -197,11 +199,11 @@ def _interrupted(
 def interrupt_jobs(
     jobs: list[Job], settings: Settings, stack: Attached, interrupts: Interrupts, *, as_json: bool
 ) -> list[Job]:
-    """Stop jobs after Ctrl-C and wait until the platform says that their runs are over; a second Ctrl-C doesn't wait.
+    """Stop jobs after Ctrl-C and wait until the platform reports that their runs have ended, or for a second Ctrl-C.
 
-    Answers the jobs that were waited for.
+    Return the jobs that have ended.
     """
-    say("Interrupted: stopping, and waiting until the platform says that nothing runs any more.")
+    say("Interrupted: stopping, and waiting until the platform reports that nothing is running.")
     try:
         wake_workers(settings, [job.key for job in jobs if cancel_job(stack.ledger, job.key, sender=FROM_TERMINAL)])
     except redis.RedisError as error:
@@ -221,7 +223,7 @@ def interrupt_jobs(
     for job in jobs:
         if not job.is_terminal:
             billing = "" if job.run_status in TERMINAL_STATUSES else ", and may be billing"
-            say(f"Not waited for: {_run_text(job)}{billing}. {come_back(job.key, stack.command)}")
+            say(f"Still being stopped: {_run_text(job)}{billing}. {come_back(job.key, stack.command)}")
     return [job for job in jobs if job.is_terminal]
 
 

@@ -1,4 +1,4 @@
-"""`schedules`: is the file right, what became of the last due times, and when are the next ones?"""
+"""`schedules`: checks the file, and shows the last due times with their outcome, and the next ones."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ schedules = make_app("Check schedules.toml, list its schedules and their due tim
 
 @schedules.command()
 def check(
-    file: Annotated[Path | None, typer.Argument(help="Default: the file that beat takes", show_default=False)] = None,
+    file: Annotated[Path | None, typer.Argument(help="Default: the file that beat reads", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check the file as beat does at its start, and name each mistake. Exit code 2 if there is one."""
@@ -54,7 +54,7 @@ def check(
 
 @schedules.command(name="list")
 def list_(as_json: AsJson = False) -> None:
-    """List the schedules: the last due time and what became of it, the state of the last job, the next due time."""
+    """List the schedules: the last due time and its outcome, the state of the last job, the next due time."""
     settings = load_settings()
     found = load_schedules(_file(settings))
     with attach(settings, workers=False) as stack:
@@ -71,14 +71,14 @@ def list_(as_json: AsJson = False) -> None:
         return
     _print_table(found, lines)
     if lines and not reading.beats:
-        say("No beat runs here: nothing is ordered. Run `actorline up`, or `actorline beat`.")
+        say("No beat is running: nothing is ordered. Run `actorline up`, or `actorline beat`.")
 
 
 @schedules.command(name="next")
 def next_(
     name: Annotated[
         str | None,
-        typer.Argument(help="Left out: all that are switched on", metavar="[NAME]", autocompletion=complete_schedule),
+        typer.Argument(help="Default: all that are enabled", metavar="[NAME]", autocompletion=complete_schedule),
     ] = None,
     count: Annotated[int, typer.Option(min=1, max=10_000, help="How many due times")] = 5,
     as_json: AsJson = False,
@@ -94,7 +94,7 @@ def next_(
         else:
             out.print(f"{local:%a %Y-%m-%d %H:%M:%S} {found[each].timezone}  {iso_utc(due)}  {escape(each)}")
     if name is not None and not found[name].enabled:
-        say(f"{name} is switched off (enabled = false): none of these is ordered.")
+        say(f"{name} is disabled (enabled = false): none of these is ordered.")
 
 
 def _file(settings: Settings) -> Path:
@@ -164,7 +164,7 @@ def _print_table(found: Mapping[str, Schedule], lines: list[dict[str, Any]]) -> 
             _local(line["last_due"], schedule),
             _fate_text(line),
             coloured(job["state"]) if job and job["state"] else "",
-            _local(line["next_due"], schedule) if schedule.enabled else "switched off",
+            _local(line["next_due"], schedule) if schedule.enabled else "disabled",
         )
     out.print(table)
     for line in lines:

@@ -1,4 +1,4 @@
-"""`submit`: many jobs from files of job documents."""
+"""`submit`: orders many jobs from files of job documents."""
 
 import sys
 from collections.abc import Iterator
@@ -26,13 +26,13 @@ def submit(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Order many jobs, and print their keys. A refused document has its own line, and the others are ordered."""
+    """Order many jobs, and print their keys. A refused document is reported, and the others are ordered."""
     settings = load_settings()
     refused = ordered = 0
     waits = False
     with attach(settings, workers=True) as stack:
         if stack.brought_up:
-            message = "No stack is running that would do the jobs. Nothing was ordered. Start one with `actorline up`."
+            message = "No stack is running that would run the jobs. Nothing was ordered. Start one with `actorline up`."
             raise Refused(Code.REDIS_UNAVAILABLE, message)
         for place, text in document_lines(files):
             try:
@@ -55,13 +55,13 @@ def submit(
             else:
                 sys.stdout.write(submitted.key + "\n")
     if waits:
-        say("The brake is on: jobs that start a run wait until `actorline resume`.")
+        say("Paid runs are paused: jobs that start a run wait until `actorline resume`.")
     if refused:
         raise typer.Exit(Exit.FAILED if ordered else Exit.REFUSED)
 
 
 def document_lines(files: list[str]) -> Iterator[tuple[str, str]]:
-    """(`file:line`, text) of each line that isn't empty. Raises Refused for a file that can't be read."""
+    """Yield (`file:line`, text) for each line that isn't empty. Raises Refused for a file that can't be read."""
     for name in files:
         try:
             raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
@@ -69,7 +69,7 @@ def document_lines(files: list[str]) -> Iterator[tuple[str, str]]:
         except (OSError, UnicodeDecodeError) as error:
             message = f"{name} can't be read: {error}. Documents of earlier files were ordered."
             raise Refused(Code.DOCUMENT_INVALID, message) from error
-        for number, line in enumerate(text.split("\n"), 1):  # a JSON string may hold any other line break as it is
+        for number, line in enumerate(text.split("\n"), 1):  # any other line break may be part of a JSON string
             if line.strip():
                 yield f"{name}:{number}", line
 

@@ -1,4 +1,4 @@
-"""`verify`: is a delivery what its manifest says?"""
+"""`verify`: checks a delivery against its manifest."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -58,9 +58,9 @@ def verify(target: Target, as_json: AsJson = False) -> None:
 
 
 def _find(target: str) -> tuple[str, Callable[[], Delivery]]:
-    """Return the URL of a delivery, and what opens it. Keys have no slash.
+    """Return the URL of a delivery, and a function that opens it. Keys have no slash.
 
-    Raises Refused for a key that isn't known or has delivered nothing.
+    Raises Refused for a key that is unknown or has delivered nothing.
     """
     if "/" in target:
         url = target if "://" in target else Path(target).expanduser().absolute().as_uri()
@@ -68,7 +68,7 @@ def _find(target: str) -> tuple[str, Callable[[], Delivery]]:
     with attach(load_settings(), workers=False) as stack:
         job = find(stack.ledger, target)
     if job.manifest is None:
-        message = f"{target} is {job.state} and has delivered nothing. Look at it: actorline show {target}"
+        message = f"{target} is {job.state} and has delivered nothing. See why: actorline show {target}"
         raise Refused(Code.UNKNOWN_KEY, message)
     return job.manifest, partial(open_delivered, job)
 
@@ -108,7 +108,7 @@ def _conclude(url: str, delivery: Delivery | None, problems: int, *, as_json: bo
         out.print(f"  {escape(manifest.reason.message)}")
     if problems and manifest and manifest.dataset_id:
         again = f"actorline run --dataset-id {manifest.dataset_id}"
-        out.print(f"  While the platform keeps them, its rows can be fetched again without another run: {again}")
+        out.print(f"  While the platform still has them, the rows can be fetched again without another run: {again}")
     return code
 
 
@@ -117,4 +117,4 @@ def _summary(manifest: Manifest | None, problems: int) -> str:
         return counted(problems, "problem")
     totals = manifest.totals
     said = f"{counted(totals.items, 'row')} in {counted(totals.parts, 'file')}, {counted(totals.records, 'record')}"
-    return said if manifest.complete else f"{said}; all that is listed is there, but the delivery itself isn't complete"
+    return said if manifest.complete else f"{said}; all listed files are intact, but the delivery is incomplete"

@@ -1,4 +1,4 @@
-"""`watch`: jobs as they go on."""
+"""`watch`: shows jobs while they run."""
 
 from functools import partial
 from itertools import islice
@@ -24,12 +24,12 @@ def watch(
     key: Annotated[
         str | None,
         typer.Argument(
-            help="Key of a job; left out: all that are unfinished", metavar="[KEY]", autocompletion=complete_key(*LIVE)
+            help="Key of a job; default: all that are unfinished", metavar="[KEY]", autocompletion=complete_key(*LIVE)
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a job, or all unfinished ones, until they end. Ctrl-C only stops watching. With --json: a line a change."""
+    """Show a job, or all unfinished ones, until they end. Ctrl-C only stops watching. --json: a line per change."""
     with attach(load_settings(), workers=False) as stack, Interrupts() as interrupts:
         changes = _Changes() if as_json else None
         if key is not None:
@@ -51,12 +51,12 @@ def watch(
 
 
 def live_keys(ledger: Ledger) -> list[str]:
-    """Return the keys of the jobs that haven't ended, at most as many of each state as a terminal can follow."""
+    """Return the keys of the jobs that haven't ended, at most 200 of each state."""
     return [key for state in LIVE for key, _ in islice(ledger.list_keys(state), MOST_OF_A_STATE)]
 
 
 class _Changes:
-    """Prints a job's progress whenever it is another than before."""
+    """Prints a job's progress whenever it has changed."""
 
     def __init__(self) -> None:
         self._last: dict[str, Progress] = {}

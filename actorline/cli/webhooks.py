@@ -44,12 +44,12 @@ TOO_MANY: Final = "too-many-webhooks"
 def add(
     document: Annotated[str, typer.Option(help="Job document without a target, for each run; - is standard input")],
     actor: Annotated[str | None, typer.Argument(help="user/name or id", metavar="[ACTOR]", show_default=False)] = None,
-    actor_task: Annotated[str | None, typer.Option(metavar="ID", help="An Actor task in its place")] = None,
+    actor_task: Annotated[str | None, typer.Option(metavar="ID", help="An Actor task instead")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let the platform tell of each end of a run, and collect it. The same again changes the document."""
+    """Register a webhook for the ends of an Actor's runs, and collect them. Repeat it to change the document."""
     if (actor is None) == (actor_task is None):
-        raise typer.BadParameter("give an ACTOR or --actor-task, one of them")
+        raise typer.BadParameter("give either an ACTOR or --actor-task")
     settings, template = load_settings(), read_document(document)
     account = check_template(template, settings)
     with attach(settings, workers=False) as stack, _platform_faults():
@@ -62,13 +62,13 @@ def add(
     if as_json:
         print_json(_facts(hook))
     else:
-        say(f"{hook.name}: from now on each of its runs is collected, as a job with the run's id for its key.")
+        say(f"{hook.name}: from now on each of its runs is collected, as a job with the run's id as its key.")
         sys.stdout.write(f"{hook.id}\n")
 
 
 @webhooks.command(name="list")
 def list_(as_json: AsJson = False) -> None:
-    """List ours, with what became of the last event."""
+    """List our webhooks, with the outcome of the last event."""
     settings = load_settings()
     with attach(settings, workers=False) as stack:
         hooks = Hooks(stack.ledger).all()
@@ -78,7 +78,7 @@ def list_(as_json: AsJson = False) -> None:
     elif hooks:
         _print_table(settings, hooks)
     else:
-        say("There are none. `actorline webhooks add ACTOR --document FILE` makes one.")
+        say("There are no webhooks. Add one: actorline webhooks add ACTOR --document FILE")
 
 
 @webhooks.command()
@@ -86,19 +86,19 @@ def remove(
     hook_id: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it", autocompletion=complete_webhook)],
     as_json: AsJson = False,
 ) -> None:
-    """Remove one, here and at the platform; what it has collected stays."""
+    """Remove a webhook, here and on the platform; what it has collected stays."""
     settings = load_settings()
     with attach(settings, workers=False) as stack, _platform_faults():
         hook = Hooks(stack.ledger).find(hook_id)
         if hook is None:
-            message = f"There is no webhook {hook_id[:40]!r} of ours. Nothing was changed. `actorline webhooks list`."
+            message = f"We have no webhook {hook_id[:40]!r}. Nothing was changed. See `actorline webhooks list`."
             raise Refused(Code.UNKNOWN_KEY, message)
         _maker(settings, stack, hook.account).remove(hook)
         record(stack.ledger, "webhook-removed", FROM_TERMINAL, id=hook.id, target=hook.name, account=hook.account)
     if as_json:
         print_json({"id": hook.id, "removed": True})
     else:
-        say(f"The runs of {hook.name} are not collected any more.")
+        say(f"The runs of {hook.name} are no longer collected.")
 
 
 @webhooks.command()
@@ -106,7 +106,7 @@ def rotate(
     now: Annotated[bool, typer.Option("--now", help="Refuse the old secret at once, not after three days")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new webhook secret, and give it to the platform for each webhook of ours."""
+    """Create a new webhook secret, and give it to the platform for each of our webhooks."""
     settings = load_settings()
     with attach(settings, workers=False) as stack, _platform_faults():
         rotate_secret(stack.ledger, settings, grace_s=0 if now else GRACE_SECS)
@@ -119,7 +119,7 @@ def rotate(
         print_json({"rotated": True, "webhooks": [hook.id for hook in renewed]})
     else:
         until = "The old one is refused from now on" if now else "The old one is accepted for three more days"
-        say(f"The secret is new, also for {len(renewed)} webhooks at the platform. {until}.")
+        say(f"The secret was changed, also for {len(renewed)} webhooks on the platform. {until}.")
 
 
 def _maker(settings: Settings, stack: Attached, account: str) -> HookMaker:
@@ -138,13 +138,13 @@ def _platform(settings: Settings, account: str) -> Platform:
 
 @contextmanager
 def _platform_faults() -> Iterator[None]:
-    """Raises Refused or Unavailable in the place of what the platform says."""
+    """Translate errors of the platform to Refused or Unavailable."""
     try:
         yield
     except platform_errors.PlatformError as error:
         code = next((code for kind, code in REFUSALS if isinstance(error, kind)), None)
         if code is None:
-            message = f"{error}. It isn't known whether it was done. The same command again is safe."
+            message = f"{error}. It may or may not have been done. Running the command again is safe."
             raise Unavailable(Code.PLATFORM_UNAVAILABLE, message) from error
         advice = " Remove some, here or in the platform's console." if error.type == TOO_MANY else ""
         message = f"The platform refuses: {error}. Nothing was changed.{advice}"
@@ -172,7 +172,7 @@ def _facts(hook: Hook) -> dict[str, Any]:
 
 
 def _last_dispatch(settings: Settings, hook: Hook) -> str:
-    """ACTIVE, SUCCEEDED or FAILED, as the platform has it; or in words why that isn't known."""
+    """Return ACTIVE, SUCCEEDED or FAILED, as on the platform, or in words why that is unknown."""
     if hook.webhook_id is None:
         return "not registered: add it again"
     try:
@@ -180,5 +180,5 @@ def _last_dispatch(settings: Settings, hook: Hook) -> str:
     except platform_errors.NotFound:
         return "gone from the platform: add it again, or remove it"
     except (platform_errors.PlatformError, SettingsError) as error:
-        return f"not known: {error}"
+        return f"unknown: {error}"
     return dispatch.status if dispatch else "none yet"

@@ -1,4 +1,4 @@
-"""`python -P -m actorline.gateway [--host HOST] [--port PORT]`: how doors and the stack start the HTTP door."""
+"""`python -P -m actorline.gateway [--host HOST] [--port PORT]`: how commands and the stack start the gateway."""
 
 import argparse
 import sys
@@ -34,7 +34,7 @@ def main() -> int:
     except redis.RedisError as error:
         from actorline.ledger.faults import describe_fault
 
-        sys.stderr.write(f"Redis can't be used: {describe_fault(error)}. Nothing listens.\n")
+        sys.stderr.write(f"Redis can't be used: {describe_fault(error)}. The gateway was not started.\n")
         return EXIT_UNAVAILABLE
     return 0
 

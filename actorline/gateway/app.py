@@ -1,4 +1,4 @@
-"""The application: routes, problem documents, and what runs behind them."""
+"""The application: routes, problem documents, and background work."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -29,15 +29,15 @@ from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 
 ROUTERS: Final = (jobs.router, events.router, rows.router, webhooks.router, health.router, metrics.router)
-MOST_STREAMS: Final = 100  # each holds a connection while its job lasts; more watchers than that ask with `wait`
-MOST_WAITS: Final = 500  # with streams and downloads 700 of 800 connections: 100 stay free for what is soon done
-INDEX_AGAIN_SECS: Final = 5.0  # after Redis didn't answer
+MOST_STREAMS: Final = 100  # each holds a connection while its job runs; further watchers poll with `wait`
+MOST_WAITS: Final = 500  # with streams and downloads 700 of 800 connections: 100 stay free for short requests
+INDEX_AGAIN_SECS: Final = 5.0  # after Redis didn't respond
 
 
 def make_app(
     settings: Settings, ledger: Ledger, authenticator: Authenticator, *, is_stopping: Callable[[], bool]
 ) -> FastAPI:
-    """`is_stopping`: whether the process is to end, so that nobody waits any longer."""
+    """Return the gateway's application. `is_stopping`: whether the process is shutting down, so that waits end."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -87,7 +87,7 @@ def make_app(
 
 
 async def _complete(index: AccountIndex, is_stopping: Callable[[], bool]) -> None:
-    """Let the lists of single accounts be read from their own index as soon as nothing is missing in it."""
+    """Complete the index by account; from then on lists of single accounts are read from it."""
     while not index.is_complete:
         try:
             await asyncio.to_thread(index.complete, is_stopping=is_stopping)

@@ -1,4 +1,4 @@
-"""The audit log: one line for each request that changes something, and for each that wasn't let in."""
+"""The audit log: one line for each request that changes something, and for each that was refused."""
 
 import asyncio
 from typing import Final
@@ -22,7 +22,7 @@ def note_change(event: str, sender: Sender, **facts: object) -> None:
 
 
 class Refusals:
-    """Counts refused authentications. Redis is told once a second, however many come."""
+    """Counts refused authentications and writes their number to Redis once a second, however many there are."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -30,7 +30,7 @@ class Refusals:
         self._telling: asyncio.Task[None] | None = None
 
     def note(self, request: Request, known_name: str | None = None) -> None:
-        """Log one. The path is shown as its pattern: the real one may hold a secret."""
+        """Log and count one. The path is logged as its pattern: the real one may hold a secret."""
         route = getattr(request.scope.get("route"), "path", None)
         sender = Sender("http", known_name, request.client.host if request.client else None)
         note_change("authentication-refused", sender, method=request.method, path=route)

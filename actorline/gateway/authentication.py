@@ -1,4 +1,4 @@
-"""Who is let in, and what they may do: by API key; on loopback, until the first key is made, also any local program."""
+"""Authentication by API key, and what a key may do; on loopback local programs need none until the first is made."""
 
 import asyncio
 import hmac
@@ -22,7 +22,7 @@ from actorline.gateway.problems import Fault
 from actorline.jobs.rights import EVERYTHING, Rights
 from actorline.ledger.ledger import Ledger
 
-FRESH_SECS: Final = 1.0  # a revoked key opens nothing after that; one look-up a second in the place of one a request
+FRESH_SECS: Final = 1.0  # a revoked key is refused after that; one look-up a second instead of one a request
 CLOSED_FILE: Final = "http-needs-a-key"
 PROXY_HEADERS: Final = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
 LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -30,9 +30,7 @@ LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 @dataclass(frozen=True)
 class Grant:
-    """What the sender of a request may do. `holder`: the API key's name, by which what it holds and orders is counted,
-    and its own jobs are known.
-    """
+    """What the sender of a request may do. `holder`: the API key's name; quotas and the ownership of jobs go by it."""
 
     rights: Rights = EVERYTHING
     holder: str = "(local)"
@@ -48,8 +46,8 @@ OPERATOR: Final = Grant(holder="(operator)")
 
 @dataclass
 class Authenticator:
-    """`bootstrap`: a key of the operator's own, from the settings, that may do everything. `may_be_open`: whether local
-    programs need no key as long as none was made. `note`: a file that remembers that one was, should Redis forget it.
+    """`bootstrap`: the operator's own key from the settings, with all rights. `may_be_open`: whether local programs
+    need no key until the first one is made. `note`: a file that records that one was made, in case Redis loses it.
     """
 
     ledger: Ledger
@@ -65,7 +63,7 @@ class Authenticator:
         self.may_be_open = self.may_be_open and self.bootstrap is None and not self.note.exists()
 
     async def admit(self, request: Request) -> Grant:
-        """Raises Refused (auth, forbidden), and what Redis raises."""
+        """Return what the request may do. Raises Refused (auth, forbidden) and redis.RedisError."""
         secret = bearer(request)
         if secret is None:
             return await self._admit_local(request)
@@ -73,13 +71,15 @@ class Authenticator:
             return OPERATOR
         key = await self._find(name_in(secret))
         if key is None or not key.is_opened_by(secret):
-            raise Refused(Code.AUTH, "The API key is not known here, or was revoked. Nothing was done.")
+            raise Refused(Code.AUTH, "The API key is unknown or was revoked. Nothing was done.")
         return Grant(key.rights, key.name)
 
     async def _admit_local(self, request: Request) -> Grant:
         await self._refresh(older_than_secs=FRESH_SECS)
         if not self.may_be_open:
-            message = "This needs an API key: `Authorization: Bearer ...`. `actorline keys create NAME` makes one."
+            message = (
+                "This needs an API key: `Authorization: Bearer ...`. Create one with `actorline keys create NAME`."
+            )
             raise Refused(Code.AUTH, message)
         check_local(request)
         return LOCAL
@@ -91,14 +91,14 @@ class Authenticator:
         return name if name in self._keys else None
 
     async def _find(self, name: str) -> ApiKey | None:
-        """A key that was made just now is found at once."""
+        """Return the key of that name; a key that was just made is found at once."""
         await self._refresh(older_than_secs=FRESH_SECS)
         if name and name not in self._keys:
             await self._refresh(older_than_secs=FRESH_SECS / 20)
         return self._keys.get(name)
 
     async def _refresh(self, *, older_than_secs: float) -> None:
-        """One look-up serves all who ask meanwhile, also where Redis doesn't answer."""
+        """Read the keys again if they are older. Concurrent requests share one look-up, even a failing one."""
         if self.clock() - self._read_at < older_than_secs:
             return
         if self._reading is None:
@@ -117,51 +117,53 @@ class Authenticator:
         ring = read_keys(self.ledger)
         if ring.was_used and self.may_be_open:
             self.may_be_open = False
-            with suppress(OSError):  # a home that can't be written: the ledger remembers
+            with suppress(OSError):  # the home can't be written: the ledger has it
                 self.note.touch()
         return ring
 
 
 def bearer(request: Request) -> str | None:
-    """The token of `Authorization: Bearer ...`. Raises Refused for another kind."""
+    """Return the token of `Authorization: Bearer ...`, if any. Raises Refused for another scheme."""
     header = request.headers.get("authorization")
     if header is None:
         return None
     kind, _, token = header.partition(" ")
     if kind.lower() != "bearer" or not token.strip():
-        raise Refused(Code.AUTH, "Authorization must be `Bearer` and an API key. Nothing was done.")
+        raise Refused(Code.AUTH, "The Authorization header must be `Bearer` and an API key. Nothing was done.")
     return token.strip()
 
 
 def check_local(request: Request) -> None:
-    """Keep everyone but this user's programs out of a door that asks for no key. Raises Fault, and Refused (auth).
+    """Refuse all but this user's programs while no key is needed. Raises Fault, and Refused (auth).
 
-    A page that a browser shows sends `Origin`; one whose name was bound to 127.0.0.1 afterwards (DNS rebinding) comes
-    with its own name as the Host.
+    A web page sends `Origin`; one that uses DNS rebinding to reach 127.0.0.1 sends its own name as the Host.
     """
     if request.scope.get("http_version") == "1.0" or any(map(_is_of_proxy, request.headers)):
         message = (
-            "A request that came through a proxy needs an API key. Nothing was done. `actorline keys create NAME`."
+            "A request through a proxy needs an API key. Nothing was done. Create one: `actorline keys create NAME`."
         )
         raise Refused(Code.AUTH, message)
     host = request.headers.get("host", "").lower()
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if name not in LOCAL_NAMES:
-        raise Fault(403, Code.FORBIDDEN, "Without API keys the Host must be localhost, 127.0.0.1 or [::1].")
+        raise Fault(403, Code.FORBIDDEN, "Without an API key the Host must be localhost, 127.0.0.1 or [::1].")
     if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") == "cross-site":
-        raise Fault(403, Code.FORBIDDEN, "Web pages are not let in without an API key. Nothing was done.")
+        raise Fault(403, Code.FORBIDDEN, "Requests from web pages need an API key. Nothing was done.")
     if _is_of_other_user(request):
-        message = "Programs of other users of this machine need an API key. Nothing was done. `actorline keys create`."
+        message = (
+            "Programs of other users of this machine need an API key. Nothing was done. "
+            "Create one: `actorline keys create NAME`."
+        )
         raise Refused(Code.AUTH, message)
 
 
 def _is_of_proxy(header: str) -> bool:
-    """Also HTTP/1.0 is a proxy's: nginx speaks it to its upstreams by default, without any of these headers."""
+    """Return whether a proxy set the header. (nginx sends HTTP/1.0 upstream by default, without any of these.)"""
     return header in PROXY_HEADERS or header.startswith(("x-forwarded-", "x-original-forwarded-"))
 
 
 def _is_of_other_user(request: Request) -> bool:
-    """Loopback is shared by all users of a machine. Where the system doesn't tell whose a connection is, it passes."""
+    """Return whether another user of this machine connected; False where the system doesn't report the owner."""
     client, server = request.client, request.scope.get("server")
     user = user_of((client.host, client.port), tuple(server)) if client and server else None
     return user is not None and user not in {0, os.getuid()}

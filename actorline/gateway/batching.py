@@ -1,4 +1,4 @@
-"""A thread that works on all that has gathered while it was at work: many small things cost one trip together."""
+"""A thread that works on everything queued since its last turn: many small things share one round trip."""
 
 import queue
 import threading
@@ -12,7 +12,7 @@ CLOSE_SECS: Final = 5.0
 
 
 class Batcher(Generic[T]):
-    """`work` gets things until they weigh `most` together, and one at least. It must not raise.
+    """`work` gets at least one thing, and more until they weigh `most` together. It must not raise.
 
     `gather_s`: how long the first of a group waits for others.
     """
@@ -38,7 +38,7 @@ class Batcher(Generic[T]):
         self._things.put(thing)
 
     def close(self) -> None:
-        """Let it do what is left, for some seconds at most."""
+        """Finish what is queued, within 5 s."""
         self._things.put(None)
         self._thread.join(CLOSE_SECS)
 
@@ -47,7 +47,7 @@ class Batcher(Generic[T]):
             pass
 
     def _work_on_next(self) -> bool:
-        """Work on the next group; False: that was all. Nothing of a group outlives the call: it may be large."""
+        """Work on the next group; return False after the last. No reference outlives the call: a group may be large."""
         thing = self._things.get()
         if thing is None:
             return False
@@ -60,7 +60,7 @@ class Batcher(Generic[T]):
         return True
 
     def _gathered(self) -> T | None:
-        """What waits already; the end is left for the next look."""
+        """Return the next queued thing, if any; the end marker stays for the next call."""
         try:
             thing = self._things.get_nowait()
         except queue.Empty:

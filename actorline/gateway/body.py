@@ -13,24 +13,26 @@ from actorline.gateway.problems import Fault
 from actorline.gateway.shares import Shares
 from actorline.jobs.document import MAX_INPUT_BYTES, is_key
 
-MAX_BODY_BYTES: Final = MAX_INPUT_BYTES + 1_000_000  # an input as large as the platform takes, and the rest of an order
+MAX_BODY_BYTES: Final = (
+    MAX_INPUT_BYTES + 1_000_000
+)  # the largest input that the platform accepts, and the rest of the document
 MAX_HELD_BYTES: Final = 12 * MAX_BODY_BYTES
-LARGE_BYTES: Final = 65_536  # from here on an order is checked beside the event loop, and takes its turn for that
+LARGE_BYTES: Final = 65_536  # from this size documents are checked in a thread, one at a time
 BODY_SECS: Final = 60.0  # the largest body at 1.4 Mbit/s
 
 
 class Bodies:
-    """Reads bodies and counts them, from their first byte until their orders are taken: memory has a bound."""
+    """Reads bodies and counts their bytes until their orders are accepted, so that memory is bounded."""
 
     def __init__(self, each_bytes: int) -> None:
-        """`each_bytes`: the most that an API key may have under way."""
+        """Limit each API key to `each_bytes` at a time."""
         self._held = Shares("bytes of orders", each=each_bytes, together=MAX_HELD_BYTES)
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def read(self, request: Request, holder: str) -> AsyncIterator[bytearray]:
-        """Raises Fault: 415 if it isn't declared as JSON, 413 as soon as it is too large, 408 if it comes too slowly,
-        429 or 503 if too many come at a time, from the key or from all.
+        """Read the body of an order. Raises Fault: 415 if it isn't declared as JSON, 413 as soon as it is too large,
+        408 if it arrives too slowly, 429 or 503 if the key, or all keys together, send too much at a time.
         """
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Fault(415, Code.REQUEST_INVALID, "The body must be application/json. Nothing was started.")
@@ -50,7 +52,7 @@ class Bodies:
 
     @asynccontextmanager
     async def turn(self, body: bytearray) -> AsyncIterator[None]:
-        """From here on an order may take up to 40 times its size: one large one does at a time, and small ones pass."""
+        """Let one large body through at a time, as parsing takes up to 40 times its size; small ones don't wait."""
         if len(body) < LARGE_BYTES:
             yield
             return
@@ -66,12 +68,12 @@ class Bodies:
                     self._held.take(holder, len(block))
                     body += block
         except TimeoutError:
-            message = f"The body did not come within {BODY_SECS:g} s. Nothing was started. Send it again."
+            message = f"The body did not arrive within {BODY_SECS:g} s. Nothing was started. Send it again."
             raise Fault(408, Code.REQUEST_INVALID, message) from None
 
 
 def parse_json(body: bytes | bytearray) -> Any:
-    """Python's own parser keeps whole numbers of any size as they are. Raises Refused if it is no JSON."""
+    """Parse with Python's own parser, which keeps integers of any size exact. Raises Refused if it isn't JSON."""
     try:
         return json.loads(body)
     except RecursionError:
@@ -84,9 +86,9 @@ def parse_json(body: bytes | bytearray) -> Any:
 
 
 def with_key(raw: Any, idempotency_key: str | None) -> Any:
-    """The document with the key of the header. Raises Refused if it has another one.
+    """Return the document with the key of the header. Raises Refused if it has another one.
 
-    A quoted header (a structured field, as the IETF's draft has it) and a plain one mean the same.
+    A quoted header (a structured field, as in the IETF draft) and a plain one mean the same.
     """
     if idempotency_key is None or not isinstance(raw, dict):
         return raw
@@ -95,13 +97,13 @@ def with_key(raw: Any, idempotency_key: str | None) -> Any:
         key = key[1:-1]
     given = raw.get("key")
     if given is not None and given != key:
-        message = "The document's key is not that of the Idempotency-Key header. Nothing was started. Give one of them."
+        message = "The document's key differs from the Idempotency-Key header. Nothing was started. Send only one."
         raise Refused(Code.DOCUMENT_INVALID, message)
     return {**raw, "key": key}
 
 
 def key_in(raw: Any) -> str | None:
-    """Return the key that an order names; None: it names none, or what can't be one."""
+    """Return the document's key; None if it has none or an invalid one."""
     key = raw.get("key") if isinstance(raw, dict) else None
     return key if is_key(key) else None
 

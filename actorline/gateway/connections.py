@@ -1,4 +1,4 @@
-"""Connections within bounds: how many, and how long a client may take to send its request or to take its answer."""
+"""Bounded connections: how many, and how long a client may take to send a request or to read its response."""
 
 import asyncio
 from typing import Any, Final, cast
@@ -11,15 +11,15 @@ from actorline.gateway.problems import problem
 
 MOST_CONNECTIONS: Final = 800  # a process has 1,024 files by default; Redis and deliveries need some
 NOT_HTTP: Final = "This is not HTTP, or its headers have more than 16 kB. Nothing was done."
-HEAD_SECS: Final = 10.0  # from the connection's making, or the first byte of a further request, to its last header
+HEAD_SECS: Final = 10.0  # from the connection, or the first byte of a further request, to its last header
 
 
-TAKE_SECS: Final = 60.0  # a client that reads nothing for so long holds a connection, and perhaps a file, for nothing
+TAKE_SECS: Final = 60.0  # a client that reads nothing for this long is cut off: it holds a connection, perhaps a file
 
 
 class BoundedConnection(H11Protocol):
-    """When all places are taken, the one that has kept us waiting longest for its request makes room, before any that
-    was let in and sends a body: the others notice nothing of slow clients, however many.
+    """When all connections are in use, the one whose request has been awaited longest is closed, before any that is
+    sending a body: slow clients, however many, don't affect the others.
     """
 
     waits_since: float = 0
@@ -46,7 +46,7 @@ class BoundedConnection(H11Protocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The client doesn't take what was sent."""
+        """Start the clock: the client isn't reading."""
         super().pause_writing()
         self._take_clock = self.loop.call_later(TAKE_SECS, self.give_up)
 
@@ -59,9 +59,9 @@ class BoundedConnection(H11Protocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """What isn't HTTP, or has headers without end, gets a problem document too."""
+        """Send a problem document for what isn't HTTP or has endless headers."""
         del msg
-        if self.is_served:  # an answer is under way: nothing can be said any more
+        if self.is_served:  # a response is being sent: it is too late for another
             self.give_up()
             return
         answer = problem(400, Reason(code=Code.REQUEST_INVALID, message=NOT_HTTP, billed=False))
@@ -76,13 +76,13 @@ class BoundedConnection(H11Protocol):
 
     @property
     def is_served(self) -> bool:
-        """A whole head has come, and its answer isn't complete."""
-        cycle: RequestResponseCycle | None = self.cycle  # None until the first request: it is not typed so
+        """Return whether all headers have arrived and the response isn't complete."""
+        cycle: RequestResponseCycle | None = self.cycle  # None until the first request, whatever its type says
         return cycle is not None and not cycle.response_complete
 
     @property
     def keeps_waiting(self) -> bool:
-        """The client has yet to send: its request, or the rest of a body."""
+        """Return whether the client has yet to send its request, or the rest of a body."""
         return not self.is_served or self.cycle.more_body
 
     def give_up(self) -> None:

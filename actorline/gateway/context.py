@@ -1,4 +1,4 @@
-"""What the routes work with, and the one dependency through which they get it: who asks, and what that one may do."""
+"""What the routes work with, and the one dependency that provides it: the sender and what it may do."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -30,7 +30,7 @@ from actorline.settings import Settings
 
 @dataclass(frozen=True)
 class Context:
-    """The parts of the door, one set a process."""
+    """The parts of the gateway, one set per process."""
 
     settings: Settings
     ledger: Ledger
@@ -50,7 +50,7 @@ class Context:
 
 @dataclass(frozen=True)
 class AuthorizedRequest:
-    """A request that was let in."""
+    """A request that passed authentication."""
 
     context: Context
     grant: Grant
@@ -60,15 +60,15 @@ class AuthorizedRequest:
         return self.grant.rights.has(scope)
 
     def find_own(self, key: str, *, unless: Scope) -> Job:
-        """Return the job if this sender ordered it, or may do `unless`: the same to any job. Raises Refused."""
+        """Return the job if this sender ordered it or has the scope `unless`, which covers any job. Raises Refused."""
         job = self.find_job(key)
         if job.ordered_by != self.grant.holder and not self.has(unless):
-            message = f"The API key did not order the job {key}: that needs the scope {unless}. Nothing was changed."
+            message = f"Another API key ordered the job {key}; that needs the scope {unless}. Nothing was changed."
             raise Refused(Code.FORBIDDEN, message)
         return job
 
     def find_job(self, key: str) -> Job:
-        """Raises Refused (unknown-key) as well for a job that the grant doesn't cover: for its holder there is none."""
+        """Return the job. Raises Refused (unknown-key), also for one that the grant doesn't cover."""
         job = self.context.ledger.load(key) if is_key(key) else None
         if job is None or not self.grant.sees(job.document.account):
             raise Refused(Code.UNKNOWN_KEY, f"There is no job with the key {shown_key(key)!r}. Nothing was changed.")
@@ -76,14 +76,15 @@ class AuthorizedRequest:
 
 
 class Admitted(SecurityBase):
-    """Lets a request in, if its grant covers one of the scopes; the OpenAPI document names it as the security of the
-    path.
+    """Admits a request whose grant covers one of the scopes; the OpenAPI document shows it as the path's security.
 
     Raises what `Authenticator.admit` raises, and Refused for other scopes.
     """
 
     scheme_name = "API key"
-    model = HTTPBearer(description="`actorline keys create NAME` makes one. On loopback, while there is none: open.")
+    model = HTTPBearer(
+        description="Create one with `actorline keys create NAME`. On loopback none is needed until the first exists."
+    )
 
     def __init__(self, *scopes: Scope) -> None:
         self._scopes = scopes

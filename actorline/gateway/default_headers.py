@@ -1,4 +1,4 @@
-"""What holds for every answer: nobody caches it, and nobody guesses its type."""
+"""Headers of every response: it is not cached and not sniffed."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Which user of this machine a connection over loopback belongs to, as Linux knows it (sock_diag(7))."""
+"""The user who owns a loopback connection, as Linux reports it (sock_diag(7))."""
 
 import socket
 import struct
@@ -17,7 +17,7 @@ Address = tuple[str, int]
 
 
 def user_of(client: Address, server: Address) -> int | None:
-    """Return the uid of the process that connected from `client` to us; None where the system doesn't tell."""
+    """Return the uid of the process that connected from `client` to us; None if the system doesn't report it."""
     family = socket.AF_INET6 if ":" in client[0] else socket.AF_INET
     hosts = [socket.inet_pton(family, host).ljust(16, b"\0") for host, _ in (client, server)]
     body = REQUEST.pack(family, socket.IPPROTO_TCP, 0, ANY_STATE)

@@ -1,4 +1,4 @@
-"""The metrics: the tally in Prometheus's words. Nothing is counted here, so all gateways tell the same."""
+"""The tally as Prometheus metrics. Nothing is counted here, so all gateways report the same."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -17,7 +17,7 @@ NANO: Final = 1_000_000_000
 NO_FAILURE: Final = frozenset({
     Code.PAUSED, Code.START_UNCLEAR, Code.UNKNOWN_KEY, Code.REQUEST_INVALID, Code.CANCELLED, Code.DEADLINE,
 })  # fmt: skip
-"""Codes of waits, of other ends, and of what is no job."""
+"""Codes of waits, of other ends, and of requests that concern no job."""
 
 LOSSES: Final = (
     Code.RUN_FAILED, Code.RUN_TIMED_OUT, Code.RUN_ABORTED, Code.DATASET_VANISHED, Code.DATASET_GREW,
@@ -33,11 +33,11 @@ FROM_ZERO: Final = frozenset(
         *product([State.FAILED], frozenset(Code) - NO_FAILURE),
     }
 )
-"""Ends that are told before they have come: of a series that begins with 1 no alert sees the rise."""
+"""Ends that are exposed as 0 from the start: in a series that begins at 1 no alert sees the increase."""
 
 
 class LedgerMetrics(Collector):
-    """Reads the ledger once each time it is collected. Raises what Redis raises."""
+    """Reads the ledger once for each collection. Raises redis.RedisError."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -50,43 +50,43 @@ class LedgerMetrics(Collector):
 
 
 def standing(tally: Tally) -> Iterator[Metric]:
-    """How things are now."""
+    """Return gauges: how things are now."""
     jobs = GaugeMetricFamily("actorline_jobs", "Jobs that are kept, by state", labels=["state"])
     for state, number in tally.jobs.items():
         jobs.add_metric([state], number)
     yield jobs
     yield GaugeMetricFamily("actorline_parked_jobs", "Running jobs that one list of runs polls together", tally.parked)
-    help_text = "Runs that no job wants and whose end isn't confirmed: they may be billing"
+    help_text = "Runs that no job wants and that aren't confirmed to have ended: they may be billing"
     yield GaugeMetricFamily("actorline_stray_runs", help_text, tally.strays)
-    help_text = "Seconds by which the job is overdue that has waited longest for care; 0 if none has"
+    help_text = "Seconds by which the most overdue job is late for upkeep; 0 if none is"
     yield GaugeMetricFamily("actorline_overdue_seconds", help_text, tally.overdue_s)
-    help_text = "1 for each account that the brake is on for; * for all accounts"
+    help_text = "1 for each account that is paused; * for all accounts"
     paused = GaugeMetricFamily("actorline_paused", help_text, labels=["account"])
     for account in sorted(tally.paused):
         paused.add_metric([account], 1)
     yield paused
-    help_text = "Messages that wait in the broker, when upkeep last looked"
+    help_text = "Messages waiting in the broker at upkeep's last check"
     queues = GaugeMetricFamily("actorline_queue_messages", help_text, labels=["queue"])
     for queue, number in tally.queues.items():
         queues.add_metric([queue], number)
     yield queues
-    help_text = "Seconds since a worker that takes messages of this kind was last seen; alive it is seen every 5 s"
+    help_text = "Seconds since a worker that serves this queue was last seen; a live one is seen every 5 s"
     unseen = GaugeMetricFamily("actorline_worker_unseen_seconds", help_text, labels=["queue"])
     for queue, seconds in tally.unseen_s.items():
         unseen.add_metric([queue], seconds)
     yield unseen
     if tally.sweep_age_s is not None:
-        help_text = "Seconds since upkeep last looked after all that is due; workers start it about every second"
+        help_text = "Seconds since upkeep last checked all that is due; workers start it about every second"
         yield GaugeMetricFamily("actorline_upkeep_age_seconds", help_text, tally.sweep_age_s)
 
 
 def totals(tally: Tally) -> Iterator[Metric]:
-    """What came of all jobs since the ledger was made, those that are forgotten by now among them."""
+    """Return counters over all jobs since the ledger was created, purged ones included."""
     yield CounterMetricFamily("actorline_jobs_queued", "Jobs that were created", tally.count("queued"))
-    help_text = "Requests that the HTTP door refused for want of a good API key or webhook secret"
+    help_text = "Requests that the gateway refused because of a missing or wrong API key or webhook secret"
     yield CounterMetricFamily("actorline_auth_refused", help_text, tally.count("auth_refused"))
     ended = tally.counted("ended")
-    help_text = "Jobs that ended, by state and reason (none: no reason); one that is retried ends again"
+    help_text = "Jobs that ended, by state and reason (none: no reason); a retried job ends again"
     ends = CounterMetricFamily("actorline_jobs_ended", help_text, labels=["state", "code"])
     for labels in sorted(FROM_ZERO | ended.keys()):
         ends.add_metric(labels, ended.get(labels, 0))
@@ -98,21 +98,21 @@ def totals(tally: Tally) -> Iterator[Metric]:
         seconds.add_metric([state], number, milliseconds / 1000)
     yield seconds
     begun = tally.counted("waits")
-    help_text = "Waits that jobs began, by what for; going on waiting for the same is one wait"
+    help_text = "Waits that jobs began, by reason; an uninterrupted wait for one reason counts once"
     waits = CounterMetricFamily("actorline_waits", help_text, labels=["code"])
     for labels in sorted({(Code.START_UNCLEAR.value,)} | begun.keys()):
         waits.add_metric(labels, begun.get(labels, 0))
     yield waits
-    help_text = "Runs of our jobs, each once: started by us, or found (a lost start, or one that was to be taken over)"
+    help_text = "Runs of our jobs, each once: started by us, or found (a lost start, or a run taken over)"
     runs = CounterMetricFamily("actorline_runs", help_text, labels=["how"])
     for how in ("started", "found"):
         runs.add_metric([how], tally.count(f"runs:{how}"))
     yield runs
     yield CounterMetricFamily("actorline_items", "Items that were stored", tally.count("items"))
     yield CounterMetricFamily("actorline_pages", "Pages that were stored", tally.count("pages"))
-    yield CounterMetricFamily("actorline_bytes", "Bytes of stored pages, as they lie in the sink", tally.count("bytes"))
+    yield CounterMetricFamily("actorline_bytes", "Bytes of stored pages, as stored in the sink", tally.count("bytes"))
     help_text = (
-        "What the jobs' runs cost, as far as it is known; it grows while they run. "
-        "A later correction downwards is taken from what comes next"
+        "Cost of the jobs' runs as far as it is known; it grows while they run. "
+        "A later correction downwards is subtracted from what follows"
     )
     yield CounterMetricFamily("actorline_cost_usd", help_text, tally.count("most_nano_usd") / NANO)

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond the routes' own signatures: the job document, problems, examples."""
+"""The parts of the OpenAPI document that no route's signature has: the job document, problems, examples."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -13,23 +13,23 @@ from actorline.jobs.job import Glimpse, JobResult
 
 REFERENCE: Final = "#/components/schemas/{model}"
 DESCRIPTION: Final = (
-    "Runs Apify Actors as jobs: one order is one paid run. The key is the job: the same order under the same key joins "
-    "the job that exists, so that a request whose answer was lost is safe to repeat."
+    "Runs Apify Actors as jobs: one order is one paid run. The key identifies the job: the same order under the same "
+    "key joins the existing job, so a request whose response was lost is safe to repeat."
 )
 MEANINGS: Final[Mapping[int, str]] = {
-    400: "The body is not what it should be",
-    401: "No API key, or one that is not known",
-    403: "The API key does not cover this, or a web page asks",
-    404: "No such job, or not for this API key",
-    408: "The body came too slowly",
-    409: "In conflict with the job as it is; nothing was changed",
+    400: "The body is malformed",
+    401: "No API key, or an unknown one",
+    403: "The API key does not cover this, or the request comes from a web page",
+    404: "No such job, or not visible to this API key",
+    408: "The body arrived too slowly",
+    409: "Conflicts with the job's current state; nothing was changed",
     413: "The body is too large",
     415: "The body is not application/json",
     422: "A bad document, header or parameter; nothing was started",
-    429: "More than the API key may hold, or order a minute: try again after Retry-After",
-    500: "A fault of ours",
-    502: "What was delivered can't be read from the sink",
-    503: "Redis does not answer, or too many requests of this kind: try again after Retry-After",
+    429: "Over the API key's quota or its orders per minute: try again after Retry-After",
+    500: "Internal error",
+    502: "The delivery can't be read from the sink",
+    503: "Redis does not respond, or too many requests of this kind: try again after Retry-After",
 }
 
 ORDER: Final[Mapping[str, Any]] = {
@@ -52,7 +52,7 @@ RESULT: Final[Mapping[str, Any]] = {
 JobKey = Annotated[str, Path(description="The job's key", json_schema_extra={"pattern": KEY_PATTERN})]
 IdempotencyKey = Annotated[
     str | None,
-    Header(description="The job's key, if the document doesn't hold it", json_schema_extra={"pattern": KEY_PATTERN}),
+    Header(description="The job's key, if the document has none", json_schema_extra={"pattern": KEY_PATTERN}),
 ]
 RequestKey = Annotated[
     str | None,
@@ -60,7 +60,7 @@ RequestKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=200,
-        description="Of this request, new for each wish: the same one a second time changes nothing",
+        description="Identifies this request; a repetition with the same value changes nothing",
     ),
 ]
 DOCUMENT_BODY: Final[Mapping[str, Any]] = {
@@ -76,7 +76,7 @@ Responses = dict[int | str, dict[str, Any]]
 
 
 def result(status: int, description: str, **headers: str) -> Responses:
-    """A response that holds a job's result, or for a key without the scope `read` a glimpse of it."""
+    """Describe a response with a job's result, or with key and state only for an API key without the scope `read`."""
     described = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
     content = {"application/json": {"example": RESULT}}
     return {
@@ -85,13 +85,13 @@ def result(status: int, description: str, **headers: str) -> Responses:
 
 
 def problems(*statuses: int) -> Responses:
-    """Responses that hold a problem document."""
+    """Describe responses with a problem document."""
     content = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}}
     return {status: {"description": MEANINGS[status], "content": content} for status in statuses}
 
 
 def describe(app: FastAPI) -> None:
-    """Let `/openapi.json` hold the models that no signature names."""
+    """Add the models that no signature names to `/openapi.json`."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

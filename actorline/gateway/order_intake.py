@@ -1,4 +1,4 @@
-"""Orders are taken in groups: while one group waits for Redis's disk, the next one gathers."""
+"""Orders are written in groups: while one group waits for Redis's disk, the next one fills."""
 
 import asyncio
 from collections import Counter
@@ -15,11 +15,11 @@ from actorline.ledger.ledger import Ledger, UnreadableJobError
 from actorline.orders.submit import Submission, Submitted, submit_many
 from actorline.settings import Settings
 
-SMALL_BYTES: Final = 10_000  # what a small order weighs in the end, with its answer
+SMALL_BYTES: Final = 10_000  # what a small order takes in memory, with its response
 TAKE_SECS: Final = (
-    9.0  # longer than a write may take to be on disk; shorter than the drain, so that a stop cuts nobody off
+    9.0  # longer than a write may take to be on disk; shorter than the drain, so that a stop cuts no request off
 )
-GROUP_BYTES: Final = 1_000_000  # a hundred small orders; a large one keeps few waiting
+GROUP_BYTES: Final = 1_000_000  # a hundred small orders; few wait with a large one
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class Order:
-    """What was sent, how large it came, and where its answer is waited for."""
+    """What was sent, its size, and the future that the request waits for."""
 
     submission: Submission
     size_bytes: int
@@ -43,7 +43,7 @@ class Order:
 
 
 class OrderIntake:
-    """Takes orders in a thread of its own; each is on Redis's disk before its answer."""
+    """Writes orders in its own thread; each is on Redis's disk before its response."""
 
     def __init__(self, settings: Settings, ledger: Ledger, starter: Starter) -> None:
         self._settings = settings
@@ -56,7 +56,7 @@ class OrderIntake:
         )
 
     async def take(self, submission: Submission, size_bytes: int) -> Taken:
-        """Raises Refused, Unavailable, and Fault for more orders than the API key may place."""
+        """Put the order into the ledger. Raises Refused, Unavailable, and Fault above the API key's rate."""
         order = Order(submission, size_bytes, self._loop.create_future())
         self._groups.put(order)
         try:
@@ -64,7 +64,7 @@ class OrderIntake:
                 return await order.answer
         except TimeoutError:
             message = (
-                f"Redis did not take the order within {TAKE_SECS:g} s. It may be kept all the same, and begin later: "
+                f"Redis did not accept the order within {TAKE_SECS:g} s. It may have been stored and start later: "
                 "send it again with the same key, or cancel it."
             )
             raise Unavailable(Code.REDIS_UNAVAILABLE, message) from None
@@ -76,12 +76,12 @@ class OrderIntake:
         answers: Sequence[Taken | Exception]
         try:
             answers = self._take_some(orders)
-        except Exception as error:  # noqa: BLE001 - it is told to whoever waits for an answer
+        except Exception as error:  # noqa: BLE001 - passed to the waiting requests
             answers = [error] * len(orders)
         self._loop.call_soon_threadsafe(_answer, orders, answers)
 
     def _take_some(self, orders: Sequence[Order]) -> list[Taken | Exception]:
-        """Take what still belongs to each API key's minute."""
+        """Accept as many as each API key has left in this minute."""
         counts = Counter(order.holder for order in orders)
         left = {holder: self._rate.admit(holder, count) for holder, count in counts.items()}
         admitted: list[Order] = []
@@ -103,13 +103,13 @@ class OrderIntake:
 
 
 def _taken(submitted: Submitted, job: Job | None) -> Taken | Exception:
-    """One job that can't be read must not fail the orders that came with it."""
+    """Return the outcome; one job that can't be read must not fail the other orders of its group."""
     return UnreadableJobError(submitted.key) if job is None else Taken(submitted.created, job)
 
 
 def _answer(orders: Sequence[Order], answers: Sequence[Taken | Exception]) -> None:
     for order, answer in zip(orders, answers, strict=True):
-        if order.answer.done():  # nobody waits any more
+        if order.answer.done():  # the request is gone
             continue
         if isinstance(answer, Taken):
             order.answer.set_result(answer)

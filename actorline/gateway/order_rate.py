@@ -1,4 +1,4 @@
-"""Orders a minute by API key, counted in Redis: so many over all gateways together."""
+"""Orders per minute and API key, counted in Redis over all gateways."""
 
 import time
 
@@ -14,15 +14,15 @@ class OrderRate:
         self._counter = MinuteCounter(ledger, "orders")
 
     def admit(self, holder: str, orders: int) -> int:
-        """Count orders, and return how many of them still belong to this minute: one trip, however many they are."""
+        """Count orders in one round trip, and return how many of them this minute still allows."""
         counted = self._counter.add(holder, orders)
         return max(0, min(orders, self._per_minute - (counted - orders)))
 
     def refusal(self, holder: str) -> Fault:
-        """What those are told that don't."""
+        """Return the fault for an order above the rate."""
         seconds = max(1, round(self._counter.ends_at(holder) - time.time()))
         message = (
-            f"This API key may place {self._per_minute:,} orders a minute. Nothing was started. "
+            f"This API key may place {self._per_minute:,} orders per minute. Nothing was started. "
             f"Send the order again in {seconds} s."
         )
         return Fault(429, Code.QUOTA, message, **{"Retry-After": str(seconds)})

@@ -38,7 +38,7 @@ STATUSES: Final[Mapping[Code, int]] = {
     Code.SINK_FAILED: 502,
     Code.INTERNAL: 500,
 }
-"""The status of each code; what isn't here is a bad order: 422."""
+"""The status of each code; all others are bad orders: 422."""
 
 
 class Problem(BaseModel):
@@ -49,12 +49,14 @@ class Problem(BaseModel):
     status: int
     detail: str
     code: Code
-    billed: bool = Field(default=False, description="Whether a run was started that the account pays for")
-    key: str | None = Field(None, description="Send the order again with this Idempotency-Key: then it is taken once")
+    billed: bool = Field(default=False, description="Whether a run was started that the account is billed for")
+    key: str | None = Field(
+        None, description="Send the order again with this Idempotency-Key, so that it is accepted only once"
+    )
 
 
 class Fault(Exception):  # noqa: N818
-    """A request that is turned down for how it was made: a status and headers of its own."""
+    """A malformed or disallowed request, with its own status and headers."""
 
     def __init__(self, status: int, code: Code, detail: str, **headers: str) -> None:
         super().__init__(detail)
@@ -64,7 +66,7 @@ class Fault(Exception):  # noqa: N818
 
 
 def name_order(request: Request, key: str) -> None:
-    """Let a refusal that asks for the order again name its key, which the sender may not know."""
+    """Remember the order's key for refusals that ask to send it again: the sender may not know the key."""
     request.state.order_key = key
 
 
@@ -88,7 +90,7 @@ def problem(
 
 
 def show_problems(app: FastAPI) -> None:
-    """Answer every exception with a problem document."""
+    """Respond to every exception with a problem document."""
     for kind, handler in {
         Fault: _fault, Refused: _refused, Unavailable: _refused, redis.RedisError: _redis,
         NotDurableError: _not_durable,
@@ -110,8 +112,8 @@ async def _redis(request: Request, error: Any) -> Response:
     fault = describe_fault(error)
     log.warning("redis_unavailable", error=fault)
     message = (
-        f"Redis can't be used: {fault}. What was asked may have been done; no run was started by it. "
-        "Send the request again, an order with the same key."
+        f"Redis can't be used: {fault}. The request may have been carried out; it started no run. "
+        "Send it again, an order with the same key."
     )
     return problem(503, Reason(code=Code.REDIS_UNAVAILABLE, message=message, billed=False), request=request)
 
@@ -132,14 +134,14 @@ async def _sink(_: Request, error: Exception) -> Response:
 
 
 async def _parameters(_: Request, error: Any) -> Response:
-    """A parameter that FastAPI turned down: which, and why; its value isn't repeated."""
+    """Name each parameter that FastAPI refused, and why, without its value."""
     found = [f"{'.'.join(str(part) for part in each['loc'][1:])}: {each['msg']}" for each in error.errors()]
     message = f"The request is refused: {'; '.join(found)}. Nothing was done."
     return problem(422, Reason(code=Code.REQUEST_INVALID, message=message, billed=False))
 
 
 async def _http(request: Request, error: Any) -> Response:
-    """No such path, or not with this method."""
+    """Respond to an unknown path or method."""
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods_at(request))
@@ -148,21 +150,21 @@ async def _http(request: Request, error: Any) -> Response:
 
 
 def _methods_at(request: Request) -> list[str]:
-    """All methods of the path; the framework names those of its first route only."""
+    """Return all methods of the path; the framework names only those of its first route."""
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
     found = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.scope["path"])]
     return sorted({method.upper() for methods in found for method in methods})
 
 
 async def _gone(_: Request, __: Exception) -> Response:
-    return Response(status_code=400)  # nobody reads it
+    return Response(status_code=400)  # the client is gone
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    """Where it happened is logged, but not the exception's message: it may quote an input."""
+    """Log where it happened, but not the exception's message: it may quote an input."""
     places = [
         f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-8:]
     ]
     log.error("request_failed", method=request.method, error=type(error).__name__, traceback=places)
-    message = "A fault of Actorline's; its log says where. An order may have been taken: look, or send it again."
+    message = "Internal error; see the gateway's log. An order may have been accepted: check, or send it again."
     return problem(500, Reason(code=Code.INTERNAL, message=message, billed=False), request=request)

@@ -1,4 +1,4 @@
-"""Whether an order could be taken now, as `/readyz` says it to anybody who asks."""
+"""Whether an order could be accepted now, as `/readyz` reports it."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ FRESH_SECS: Final = 1.0
 
 
 class Readiness:
-    """Redis is asked once a second at most; one look serves all who ask meanwhile, also where it doesn't answer."""
+    """Checks Redis at most once a second; concurrent requests share one check, even if it doesn't respond."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -23,7 +23,7 @@ class Readiness:
         self._fault: redis.RedisError | Unavailable | None = None
 
     async def check(self) -> None:
-        """Raises what the last look met: redis.RedisError or Unavailable."""
+        """Check Redis. Raises redis.RedisError or Unavailable as the last check did."""
         if time.monotonic() - self._looked_at >= FRESH_SECS:
             self._looking = self._looking or asyncio.create_task(self._look())
             await asyncio.shield(self._looking)

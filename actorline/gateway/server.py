@@ -1,4 +1,4 @@
-"""The process: checks who could reach it, listens, serves until SIGTERM, and lets go of whoever waits then."""
+"""The process: checks who could reach it, listens, serves until SIGTERM, and then ends the waiting requests."""
 
 import gc
 import logging
@@ -20,17 +20,17 @@ from actorline.ledger.store import connect
 from actorline.ports import family_of, refusal
 from actorline.settings import Settings, SettingsError
 
-REDIS_TIMEOUT_SECS: Final = 8.0  # a client waits: longer than a write may take to be on disk (5 s), no more
+REDIS_TIMEOUT_SECS: Final = 8.0  # just longer than a write may take to be on disk (5 s): a client waits
 REDIS_RETRIES: Final = 1
 HEAD_BYTES: Final = 16_384  # a request's line and headers
 KEEP_ALIVE_SECS: Final = 30  # above the idle time of usual clients' pools, so that they close first
-DRAIN_SECS: Final = 10  # for answers under way at SIGTERM; the stack allows 25
+DRAIN_SECS: Final = 10  # for responses that are being sent at SIGTERM; the stack allows 25
 BACKLOG: Final = 512
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
-    """Run until SIGTERM or SIGINT. Raises SettingsError if it could be reached by whom it shouldn't, or the address is
-    taken, and what Redis raises.
+    """Run until SIGTERM or SIGINT. Raises SettingsError if it would be reachable from outside without a key or the
+    address is in use, and redis.RedisError.
     """
     ledger = Ledger(
         connect(settings.ledger, socket_timeout_s=REDIS_TIMEOUT_SECS, retries=REDIS_RETRIES),
@@ -40,7 +40,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
     key = settings.bootstrap_key
     if not is_loopback(host) and key is None and not list_keys(ledger):
         message = (
-            f"{host} can be reached from outside and there is no API key. Nothing listens. Make one "
+            f"{host} can be reached from outside and there is no API key. The gateway was not started. Create a key "
             "(actorline keys create NAME), set ACTORLINE_GATEWAY_KEY, or listen on 127.0.0.1."
         )
         raise SettingsError(message)
@@ -59,12 +59,12 @@ def serve(settings: Settings, host: str, port: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sys.exit(0))  # the server drains, and then passes the signal on
         structlog.get_logger(__name__).info("listening", url=url_of(listener, host))
-        gc.freeze()  # what stands by now stands for good: a full collection need not walk over it
+        gc.freeze()  # what exists by now is never freed: full collections skip it
         server.run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Raises SettingsError if the address can't be had."""
+    """Listen on the address. Raises SettingsError if that isn't possible."""
     try:
         return socket.create_server((host.strip("[]"), port), family=family_of(host), backlog=BACKLOG)
     except OSError as error:
@@ -77,7 +77,7 @@ def url_of(listener: socket.socket, host: str) -> str:
 
 
 def _allow_files() -> None:
-    """Room for all connections; a Mac gives a process 256 files."""
+    """Raise the limit of open files to fit all connections; macOS allows a process 256."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * MOST_CONNECTIONS if hard == resource.RLIM_INFINITY else min(2 * MOST_CONNECTIONS, hard)
     if soft < wanted:

@@ -1,4 +1,4 @@
-"""What an API key may hold at a time: so many of a kind for each key, and so many for all together."""
+"""Limits on what may be held at a time: for each API key, and for all together."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ RETRY_AFTER_SECS: Final = 5
 
 
 class Shares:
-    """Who wants more than the own share is refused (429), as is who comes when all are taken (503); the others aren't
-    harmed. `holder`: an API key's name.
+    """Refuses a key more than its share (429), and any key when all are in use (503), so that no key starves the
+    others. `holder`: an API key's name.
     """
 
     def __init__(self, kind: str, *, each: int, together: int) -> None:
@@ -23,12 +23,12 @@ class Shares:
         self._held: Counter[str] = Counter()
 
     def take(self, holder: str, amount: int = 1) -> None:
-        """Raises Fault if there is no room."""
+        """Take an amount for the holder. Raises Fault if its share, or the total, is used up."""
         if self._held[holder] + amount > self._each:
-            message = f"This API key may have {self._each:,} {self._kind} at a time. Wait until one ends."
+            message = f"This API key may have {self._each:,} {self._kind} at a time. Wait until one has ended."
             raise Fault(429, Code.QUOTA, message, **{"Retry-After": str(RETRY_AFTER_SECS)})
         if self._held.total() + amount > self._together:
-            message = f"All {self._together:,} places for {self._kind} are taken. Try again later."
+            message = f"All {self._together:,} {self._kind} are in use. Try again later."
             raise Fault(503, Code.CAPACITY, message)
         self._held[holder] += amount
 
@@ -39,7 +39,7 @@ class Shares:
 
     @contextmanager
     def held(self, holder: str) -> Iterator[None]:
-        """One, for as long as the block lasts."""
+        """Hold one while the block runs."""
         self.take(holder)
         try:
             yield

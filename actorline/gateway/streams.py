@@ -1,4 +1,4 @@
-"""Answers that last: so many at a time, and blocks of deliveries read in threads of their own."""
+"""Long responses: a limited number at a time; blocks of deliveries are read in their own threads."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
@@ -13,13 +13,13 @@ from zlib_ng import zlib_ng
 from actorline.gateway.shares import Shares
 
 MOST_DOWNLOADS: Final = 100  # each holds a connection and a file
-READERS: Final = 8  # threads: as many keep a disk or a store busy, and the other requests' threads stay free
+READERS: Final = 8  # threads: enough to keep a disk or a store busy; those of other requests stay free
 GZIP: Final = 31  # zlib's window bits for a gzip header
 FASTEST: Final = 1
 
 
 class Downloads:
-    """Streams blocks: the next one is read when the client has taken the last."""
+    """Streams blocks: the next is read when the client has taken the last."""
 
     def __init__(self, each: int) -> None:
         self._places = Shares("downloads", each=each, together=MOST_DOWNLOADS)
@@ -28,8 +28,8 @@ class Downloads:
     async def answer(
         self, holder: str, open_blocks: Callable[[], Iterator[bytes]], headers: Mapping[str, str]
     ) -> Response:
-        """What can't be opened or read at all raises here, before the answer begins. Raises Fault if all places are
-        taken.
+        """Return a response that streams the blocks. Raises Fault if no slot is free, and what opening and the first
+        read raise, before the response begins.
         """
         self._places.take(holder)
         try:
@@ -51,7 +51,7 @@ class Downloads:
 
 
 class Download(StreamingResponse):
-    """Gives its place back at its end, however that comes."""
+    """Releases its slot at its end, whatever the cause."""
 
     def __init__(self, blocks: AsyncIterator[bytes], headers: Mapping[str, str], give_back: Callable[[], None]) -> None:
         super().__init__(blocks, headers=headers)
@@ -65,8 +65,8 @@ class Download(StreamingResponse):
 
 
 def gzipped(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """One gzip member. Stored parts are several: of those httpx and wget unpack the first and drop the rest without a
-    word, and curl fails (tried).
+    """Compress to one gzip member. Stored parts are several members: httpx and wget silently unpack only the first, and
+    curl fails (tried).
     """
     packer = zlib_ng.compressobj(FASTEST, zlib_ng.DEFLATED, GZIP)
     for block in blocks:

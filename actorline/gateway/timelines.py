@@ -1,4 +1,4 @@
-"""Waiting for jobs to change: one read of Redis for all requests that wait, and no thread held by any of them."""
+"""Waiting for jobs to change: one read of Redis for all waiting requests, none of which holds a thread."""
 
 import asyncio
 from collections import defaultdict
@@ -10,14 +10,14 @@ import structlog
 
 from actorline.ledger.ledger import Ledger
 
-BLOCK_MS: Final = 200  # how long a new request may wait until it is part of the read
-PAUSE_SECS: Final = 1.0  # after Redis didn't answer
+BLOCK_MS: Final = 200  # how long a new request may wait to be part of the read
+PAUSE_SECS: Final = 1.0  # after Redis didn't respond
 
 log = structlog.get_logger(__name__)
 
 
 class Timelines:
-    """`run` reads until it is cancelled; meanwhile `grown` answers."""
+    """Reads timelines in `run` until it is cancelled; requests wait in `grown`."""
 
     def __init__(self, ledger: Ledger, *, is_stopping: Callable[[], bool]) -> None:
         self._ledger = ledger
@@ -28,7 +28,7 @@ class Timelines:
         self._somebody = asyncio.Event()
 
     async def grown(self, key: str, after: str, within_s: float) -> None:
-        """Return when the job's timeline has an entry behind the id `after`, after `within_s`, or when we stop."""
+        """Return when the job's timeline has an entry after the id `after`, after `within_s`, or at shutdown."""
         stream, event = self._ledger.timeline.stream(key), asyncio.Event()
         self._waiting[stream][event] = after
         self._somebody.set()
@@ -60,10 +60,10 @@ class Timelines:
                     event.set()
 
     def _read(self, after: dict[str, str]) -> set[str]:
-        """The streams that have an entry behind their id."""
+        """Return the streams that have an entry after their id."""
         return self._ledger.timeline.grown(after, within_ms=BLOCK_MS)
 
 
 def order(entry_id: str) -> tuple[int, ...]:
-    """Ids of a stream are two numbers: `1763900000000-0`."""
+    """Return a sort key: ids of a stream are two numbers, `1763900000000-0`."""
     return tuple(map(int, entry_id.split("-")))

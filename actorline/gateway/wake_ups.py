@@ -1,4 +1,4 @@
-"""Tells the workers what needs care by now, behind the requests: nobody who orders waits for that."""
+"""Sends workers the keys of jobs that are due, in the background: no request waits for that."""
 
 from typing import Final
 
@@ -9,14 +9,14 @@ from actorline.messages import make_sender, send_hook, send_upkeep
 from actorline.settings import Settings
 from actorline.webhooks.events import HookRun
 
-JOBS_A_MESSAGE: Final = 10  # each holds the worker's slot for some milliseconds
-GATHER_SECS: Final = 0.03  # a message takes as long to make as an order to take; a job takes seconds anyway
+JOBS_A_MESSAGE: Final = 10  # each takes a worker's slot for some milliseconds
+GATHER_SECS: Final = 0.03  # sending a message takes as long as storing an order; a job takes seconds anyway
 
 log = structlog.get_logger(__name__)
 
 
 class Starter:
-    """Sends in its own thread. A message that is lost costs seconds: upkeep finds what is in the ledger."""
+    """Sends in its own thread. A lost message costs seconds: upkeep finds the job in the ledger."""
 
     def __init__(self, settings: Settings) -> None:
         self._namespace = settings.namespace
@@ -24,11 +24,11 @@ class Starter:
         self._groups: Batcher[str | HookRun] = Batcher("starter", self._send, most=JOBS_A_MESSAGE, gather_s=GATHER_SECS)
 
     def start(self, key: str) -> None:
-        """Let a worker look at the job now."""
+        """Have a worker check the job now."""
         self._groups.put(key)
 
     def look_at(self, run: HookRun) -> None:
-        """Let a worker see whether the run is to be collected."""
+        """Have a worker decide whether the run is to be collected."""
         self._groups.put(run)
 
     def close(self) -> None:
@@ -43,5 +43,5 @@ class Starter:
             for run in things:
                 if isinstance(run, HookRun):
                     send_hook(self._sender, self._namespace, run.hook_id, run.run_id)
-        except Exception as error:  # noqa: BLE001 - whatever it is, upkeep finds them, and the thread must live
+        except Exception as error:  # noqa: BLE001 - whatever it is, upkeep finds them, and the thread must survive
             log.warning("message_not_sent", about=[str(thing) for thing in things], error=type(error).__name__)

@@ -1,4 +1,4 @@
-"""What the platform's webhooks come to: the proof of who sends, and a note in the ledger before they are answered."""
+"""Events of the platform's webhooks: authenticated, and noted in the ledger before the response."""
 
 import asyncio
 import hmac
@@ -18,7 +18,7 @@ from actorline.webhooks.events import Hint, HookRun, LookNow, take_hints
 from actorline.webhooks.receiver import accepted_digests, digest
 
 FRESH_SECS: Final = 1.0
-HINTS_A_GROUP: Final = 100  # a known job's costs a trip to Redis each
+HINTS_A_GROUP: Final = 100  # each for a known job costs a round trip to Redis
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Told:
 
 
 class WebhookIntake:
-    """Takes hints in a thread of its own: while one group is noted, the next one gathers."""
+    """Writes hints in its own thread: while one group is written, the next one fills."""
 
     def __init__(self, settings: Settings, ledger: Ledger, starter: Starter) -> None:
         self._settings = settings
@@ -41,12 +41,12 @@ class WebhookIntake:
         self._groups: Batcher[Told] = Batcher("hints", self._work, most=HINTS_A_GROUP)
 
     async def is_genuine(self, secret: str) -> bool:
-        """Compared in constant time, with what Redis holds, so that a rotation counts at once. Raises what Redis raises
-        before it was ever read.
+        """Return whether the secret is one in Redis, compared in constant time, so that a rotation has effect at once.
+        Raises redis.RedisError if they could never be read.
         """
         shown = digest(secret)
         await self._refresh(older_than_secs=FRESH_SECS)
-        if not self._is_accepted(shown):  # perhaps one that was made just now
+        if not self._is_accepted(shown):  # perhaps one that was just made
             await self._refresh(older_than_secs=FRESH_SECS / 20)
         return self._is_accepted(shown)
 
@@ -54,7 +54,7 @@ class WebhookIntake:
         return any(hmac.compare_digest(each, shown) for each in self._digests)
 
     async def _refresh(self, *, older_than_secs: float) -> None:
-        """One look-up serves all who ask meanwhile."""
+        """Read the secrets again if they are older; concurrent requests share one look-up."""
         if time.monotonic() - self._read_at >= older_than_secs:
             self._reading = self._reading or asyncio.create_task(self._read())
             await asyncio.shield(self._reading)
@@ -70,7 +70,7 @@ class WebhookIntake:
         self._read_at = time.monotonic()
 
     async def take(self, hint: Hint) -> None:
-        """Raises redis.RedisError and NotDurableError: then it has to come again."""
+        """Put the hint into the ledger. Raises redis.RedisError and NotDurableError: then it must be sent again."""
         told = Told(hint, self._loop.create_future())
         self._groups.put(told)
         await told.answer
@@ -85,7 +85,7 @@ class WebhookIntake:
     def _work(self, group: list[Told]) -> None:
         try:
             taken = take_hints(self._ledger, self._installation, [told.hint for told in group])
-        except Exception as error:  # noqa: BLE001 - it is told to whoever waits for an answer
+        except Exception as error:  # noqa: BLE001 - passed to the waiting requests
             self._loop.call_soon_threadsafe(_answer, group, error)
             return
         self._loop.call_soon_threadsafe(_answer, group, None)
@@ -98,7 +98,7 @@ class WebhookIntake:
 
 def _answer(group: list[Told], error: Exception | None) -> None:
     for told in group:
-        if told.answer.done():  # nobody waits any more
+        if told.answer.done():  # the request is gone
             continue
         if error is None:
             told.answer.set_result(None)

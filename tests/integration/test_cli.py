@@ -99,7 +99,7 @@ def test_cancel_waits_until_the_run_is_aborted(ended):
 def test_cancel_of_an_ended_or_unknown_job_stops_nothing_and_says_so(shared_terminal, ended):
     done = shared_terminal("cancel", "partial", "--json")
     assert (done.code, done.json["state"]) == (0, "PARTIAL")
-    assert "has ended already" in done.err
+    assert "has already ended" in done.err
     unknown = shared_terminal("cancel", "nobody", "--json")
     assert (unknown.code, unknown.json["reason"]["code"]) == (5, "unknown-key")
 

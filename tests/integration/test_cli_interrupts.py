@@ -37,7 +37,7 @@ def test_interrupt_aborts_the_run_says_so_and_leaves_no_process(terminal, number
     done = command.end()
     assert (done.code, done.json["state"], done.json["run_status"]) == (130, "CANCELLED", "ABORTED")
     assert terminal.emulator.run(run["id"])["status"] == "ABORTED"
-    assert f"the run {run['id']} is ABORTED. Come back: actorline show {done.json['key']}" in done.err
+    assert f"the run {run['id']} is ABORTED. See it again: actorline show {done.json['key']}" in done.err
     assert not terminal.processes()
 
 
@@ -48,10 +48,10 @@ def test_second_interrupt_does_not_wait_and_says_what_may_be_billing(terminal, f
     command.signal(signal.SIGINT)
     wait_for(lambda: "Interrupted" in command.err, what="the first interrupt seen")
     assert command.process.poll() is None
-    wait_for(lambda: "Not waited for" in command.err or command.signal(signal.SIGINT), what="the end of the wait")
+    wait_for(lambda: "Still being stopped" in command.err or command.signal(signal.SIGINT), what="the end of the wait")
     done = command.end()
     assert (done.code, done.out) == (130, "")
-    assert f"Not waited for: twice: the run {run['id']} is RUNNING, and may be billing" in done.err
+    assert f"Still being stopped: twice: the run {run['id']} is RUNNING, and may be billing" in done.err
     assert "actorline show twice" in done.err
     terminal.wait_until_empty()
 
@@ -85,7 +85,7 @@ def test_killed_command_leaves_no_process_and_the_next_one_goes_on_with_its_run(
     terminal.wait_until_empty()
     done = terminal.run("--json", key="killed", actor=actor).end(90)
     assert (done.code, done.json["state"], done.json["run_id"]) == (0, "DELIVERED", run["id"])
-    assert "killed exists already" in done.err
+    assert "killed already exists" in done.err
     assert len(terminal.emulator.starts(actor)) == 1
 
 

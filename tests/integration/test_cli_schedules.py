@@ -59,7 +59,7 @@ def test_up_runs_the_schedules_and_list_and_doctor_tell_of_them(scheduled):
     table = scheduled("schedules", "list")
     assert (table.code, table.err) == (0, "")
     assert "30 2 * * * Europe/Prague" in table.out
-    assert "switched off" in table.out
+    assert "disabled" in table.out
 
     (finding,) = [line for line in scheduled("doctor", "--json").lines if line["subject"] == "schedules"]
     assert finding["is_good"]
@@ -69,7 +69,7 @@ def test_up_runs_the_schedules_and_list_and_doctor_tell_of_them(scheduled):
 
 
 def test_schedules_without_a_beat_are_said_to_order_nothing(scheduled):
-    assert "No beat runs here: nothing is ordered." in scheduled("schedules", "list").err
+    assert "No beat is running: nothing is ordered." in scheduled("schedules", "list").err
     (finding,) = [line for line in scheduled("doctor", "--json").lines if line["subject"] == "schedules"]
     assert not finding["is_good"]
     assert "2 in" in finding["text"]
@@ -124,7 +124,7 @@ def test_next_of_all_is_one_list_in_the_order_of_time_without_what_is_switched_o
     lines = scheduled("schedules", "next", "--json").lines
     assert [line["name"] for line in lines] == ["often"] * 5
     assert [line["due"] for line in lines] == sorted(line["due"] for line in lines)
-    assert "is switched off" in scheduled("schedules", "next", "resting").err
+    assert "is disabled" in scheduled("schedules", "next", "resting").err
 
 
 def test_a_name_that_no_schedule_has_is_refused_with_the_nearest(scheduled):

@@ -42,7 +42,7 @@ def test_interrupted_demo_stops_its_runs_and_leaves_no_process(terminal):
     assert {name for name, _ in ends} == {"catalog", "prices", "report"}
     assert ("catalog", "ABORTED") in ends
     assert "ok" not in done.out
-    come_back = re.search(r"Come back: (.* show demo-\d+-catalog)", done.err)[1]
+    come_back = re.search(r"See it again: (.* show demo-\d+-catalog)", done.err)[1]
     own = {**terminal.environment, "PATH": f"{ACTORLINE.parent}:{terminal.environment['PATH']}"}
     shown = subprocess.run(
         ["sh", "-c", come_back], check=True, cwd=terminal.cwd, env=own, capture_output=True, text=True

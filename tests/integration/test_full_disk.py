@@ -76,7 +76,7 @@ def test_job_waits_while_the_disk_is_full_says_so_and_goes_on_when_there_is_room
     wait_for(lambda: shop.emulator.runs_of(actor), what="the run")
     disk.fill()
     wait_for(lambda: "it refuses writes" in running.err, what="a word to the user")
-    assert "What was ordered waits for that, and goes on by itself" in " ".join(running.err.split())
+    assert "Jobs wait for that, and continue by themselves" in " ".join(running.err.split())
     disk.clear()
     assert running.end().code == 0
     assert len(shop.emulator.starts(actor)) == 1
@@ -93,8 +93,8 @@ def test_interrupt_that_cannot_be_written_says_which_run_may_be_billing(shop, di
     done = running.end()
     assert done.code == 7
     assert done.json["reason"]["billed"] is True
-    assert f"Meanwhile {run['id']} may be billing: look in the console." in done.json["reason"]["message"]
-    assert "Come back: actorline show no-room-to-stop" in done.json["reason"]["message"]
+    assert f"Meanwhile {run['id']} may be billing: check in the platform's console." in done.json["reason"]["message"]
+    assert "See it again: actorline show no-room-to-stop" in done.json["reason"]["message"]
     disk.clear()
     assert shop("cancel", "no-room-to-stop", "--json").json["state"] == "CANCELLED"
     assert shop.emulator.run(run["id"])["status"] == "ABORTED"

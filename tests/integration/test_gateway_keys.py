@@ -133,7 +133,7 @@ def test_a_key_is_made_for_the_spellings_of_its_actors_and_what_is_wide_is_said(
         assert words in wide.stderr
     refused = cli("keys", "create", "never", "--actors", "demo/never-heard-of")
     assert (refused.returncode, refused.stdout) == (5, "")
-    assert "No key was made" in refused.stderr
+    assert "No key was created" in refused.stderr
 
 
 def test_who_changed_the_installation_is_kept(line, cli):
@@ -391,7 +391,7 @@ def test_beyond_loopback_it_does_not_listen_without_a_key(own_line):
     done = cli_of(own_line("gw-none"))("gateway", "--host", "0.0.0.0", "--port", "0")
     assert done.returncode == 2
     assert "actorline keys create NAME" in done.stderr
-    assert "Nothing listens" in done.stderr
+    assert "The gateway was not started" in done.stderr
 
 
 def test_an_operators_key_that_could_be_guessed_is_refused(own_line):
@@ -421,4 +421,4 @@ def test_a_port_that_is_taken_is_said(gateway, line):
 def test_without_redis_it_says_so(line):
     done = refused_gateway(line, "--host", "0.0.0.0", ACTORLINE_REDIS_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 7
-    assert "Redis can't be used: no connection. Nothing listens." in done.stderr
+    assert "Redis can't be used: no connection. The gateway was not started." in done.stderr

@@ -48,7 +48,7 @@ def test_submit_without_a_stack_orders_nothing(terminal):
 def test_the_brake_starts_no_paid_run_and_resume_starts_what_waits(up):
     actor = up.emulator.actor("braked", items=2, duration_secs=0.2)
     (up.cwd / "braked.jsonl").write_text(json.dumps({"key": "braked", "actor": actor, "poll_interval_secs": 1}))
-    assert "`run` is refused meanwhile. `submit`, HTTP, Celery and schedules order as ever" in up("pause").err
+    assert "`run` is refused. `submit`, HTTP, Celery and schedules still order" in up("pause").err
     (bad,) = [finding for finding in up("doctor", "--json").lines if not finding["is_good"]]
     assert (bad["subject"], "resume" in bad["fix"]) == ("brake", True)
 

@@ -439,4 +439,4 @@ def test_run_with_out_takes_the_stack_it_brings_up_to_the_store(store, terminal)
         for told in terminal("doctor", "--json", **store.environment(), **default).lines
         if told["subject"] == "sink"
     ]
-    assert (finding["is_good"], finding["text"]) == (True, "s3://bucket/rows/{key}/ can be written")
+    assert (finding["is_good"], finding["text"]) == (True, "s3://bucket/rows/{key}/ is writable")

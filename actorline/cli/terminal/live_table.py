@@ -1,4 +1,4 @@
-"""Jobs as a live table: one line a job that fits the terminal, and what doesn't fit counted."""
+"""Jobs as a live table: a line for each job that fits the terminal, and a count of the others."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from actorline.cli.terminal.visible import visible
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 
-FRAME_LINES: Final = 2  # the summary, and the line on which the cursor stands
+FRAME_LINES: Final = 2  # the summary, and the cursor's line
 WIDTH_WITH_BAR: Final = 100
 BAR_WIDTH: Final = 20
 KEY_WIDTH: Final = 16
@@ -40,7 +40,7 @@ def _nothing() -> Iterator[None]:
 
 
 class LiveTable:
-    """What was seen of the jobs last; `render` makes it a table as wide and high as the terminal is now."""
+    """The jobs as last seen; `render` makes a table of the terminal's current size."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -57,9 +57,9 @@ class LiveTable:
 
 
 def table_of(jobs: Sequence[Job], now: float, *, width: int, height: int) -> Group:
-    """Return a line for each of at most `height` jobs, unfinished ones first, and one that counts what is left out.
+    """Return a line for each of at most `height` jobs, unfinished ones first, and one with counts if some are left out.
 
-    State and age are never cut; the key is, where a line is too long, down to 16 characters, and then the rest.
+    State and age are never cut. A line that is too long cuts the key, down to 16 characters, and then the rest.
     """
     shown = sorted(jobs, key=lambda job: job.is_terminal)[:height]
     ages = [age_text(job, now) for job in shown]
@@ -87,7 +87,7 @@ def table_of(jobs: Sequence[Job], now: float, *, width: int, height: int) -> Gro
 
 
 def progress_text(job: Job, now: float) -> str:
-    """Say in a few words what the job does: what it waits for, what its run has made so far, or what was fetched."""
+    """Return in a few words what the job does: what it waits for, what its run has made, or what was fetched."""
     cost = "" if job.total_cost_usd is None else f", ${job.total_cost_usd:.4f}"
     if job.state is State.WAITING:
         return f"waits: {job.waiting_for}"
@@ -103,7 +103,7 @@ def progress_text(job: Job, now: float) -> str:
 
 
 def _not_begun_text(job: Job, now: float) -> str:
-    """Say what a job waits for that has no run yet, where that takes longer than usual."""
+    """Return what a job without a run waits for, if that takes longer than usual."""
     if now - (job.retried_at or job.queued_at) < USUAL_START_SECS:
         return ""
     if job.intent:
@@ -119,7 +119,7 @@ def _failing_text(job: Job) -> str:
 
 
 def age_text(job: Job, now: float) -> str:
-    """Return how long the job has been there, or took until its end."""
+    """Return the job's age, or how long it took until its end."""
     return duration_text((job.ended_at or now) - (job.retried_at or job.queued_at))
 
 

@@ -1,4 +1,4 @@
-"""What is printed where: results and rows to standard output, everything else to standard error."""
+"""Printing: results and rows to standard output, everything else to standard error."""
 
 import json
 import logging
@@ -30,9 +30,9 @@ COLOURS = {
 
 
 def quiet_logs() -> None:
-    """The terminal shows what a person asked for; of the log only warnings, on standard error.
+    """Show only warnings of the log, on standard error.
 
-    That a call to the platform was repeated is none for a person: what came of it is said.
+    Retries of platform calls are not shown; their outcome is.
     """
     logging.getLogger("actorline.platform.client").setLevel(logging.ERROR)
     before_the_first_line(_log_warnings)
@@ -48,14 +48,14 @@ def _log_warnings() -> None:
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on a line of standard output. What is no text in it (a file's name) becomes an escape."""
+    """Print one JSON object as a line of standard output. What isn't text in it (a file's name) is escaped."""
     text = visible_json(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     sys.stdout.buffer.write(text.encode(errors="backslashreplace") + b"\n")
     sys.stdout.flush()
 
 
 def say(text: str) -> None:
-    """A message for a person."""
+    """Print a message for the user to standard error."""
     err.print(escape(text))
 
 
@@ -85,7 +85,7 @@ def print_result(result: JobResult, *, as_json: bool) -> None:
 
 
 def pace_text(job: Job) -> str:
-    """`, 120,000/s, 8 s left` while a job collects."""
+    """Return `, 120,000/s, 8 s left` while a job collects."""
     pace = Pace.of(job)
     rate = f", {pace.items_per_sec:,.0f}/s" if pace.items_per_sec else ""
     return rate + (f", {pace.eta_secs:,.0f} s left" if pace.eta_secs else "")
@@ -111,9 +111,9 @@ def cost_text(result: JobResult) -> str:
     if result.cost_usd is not None:
         return f"${result.cost_usd:.4f}"
     is_free = result.state in TERMINAL and result.run_id is None and not (result.reason and result.reason.billed)
-    return "nothing billed" if is_free else "cost not known"
+    return "nothing billed" if is_free else "cost unknown"
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 file`, `1,200 files`"""
+    """Return `1 file`, `1,200 files`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Waiting for jobs in the terminal: what is shown meanwhile, and what Ctrl-C means."""
+"""Waiting for jobs in the terminal: the display, and Ctrl-C."""
 
 import signal
 import threading
@@ -19,12 +19,14 @@ from actorline.upkeep.unattended import COMMAND
 
 LOOK_SECS: Final = 0.25
 DISK_EVERY_SECS: Final = 5.0
-ONE_WISH_SECS: Final = 0.3  # a wrapper that passes a signal on doubles what the terminal sends to the whole group
+ONE_WISH_SECS: Final = (
+    0.3  # a wrapper that forwards a signal doubles the one that the terminal sends to the whole group
+)
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """Counts Ctrl-C, SIGTERM and SIGHUP instead of dying of them: something may be billing."""
+    """Counts Ctrl-C, SIGTERM and SIGHUP instead of exiting: something may be billing."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -48,7 +50,7 @@ class Interrupts:
             self._event.set()
 
     def sleep(self, seconds: float) -> None:
-        """Wait, but not past an interrupt that wasn't seen yet."""
+        """Wait, but return at once on an interrupt, also one since the last wait."""
         self._event.wait(seconds)
         self._event.clear()
 
@@ -64,9 +66,9 @@ def follow(
     newcomers: Callable[[], Iterable[str]] = tuple,
     command: str = COMMAND,
 ) -> list[Job]:
-    """Show jobs until all have ended, or until interrupt number `until`; returns them as they are then.
+    """Show jobs until all have ended, or until interrupt number `until`, and return them as they are then.
 
-    Several times a second `look` is called with them, and `newcomers` for the keys of jobs to follow as well.
+    Several times a second `look` is called with them, and `newcomers` for the keys of further jobs to follow.
     Raises Unavailable if Redis is lost meanwhile.
     """
     from actorline.cli.terminal.live_table import live_table
@@ -91,7 +93,7 @@ def follow(
 
 
 class _Disk:
-    """Redis's disk: when it is full no job goes on, and nobody would know why."""
+    """Watches Redis's disk: when it is full all jobs stop, and the user must know why."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -104,23 +106,23 @@ class _Disk:
         self._next_at = time.monotonic() + DISK_EVERY_SECS
         if not self._ledger.server().writes_its_file:
             self._is_told = True
-            say(f"Redis can't be used: {DISK_FULL}. What was ordered waits for that, and goes on by itself.")
+            say(f"Redis can't be used: {DISK_FULL}. Jobs wait for that, and continue by themselves.")
 
 
 def come_back(key: str | None, command: str = COMMAND) -> str:
-    """Return how to look at the job again; `key` None: at all of them."""
-    return f"Come back: {command} {f'show {key}' if key else 'jobs'}"
+    """Return how to see the job again; `key` None: all jobs."""
+    return f"See it again: {command} {f'show {key}' if key else 'jobs'}"
 
 
 def lost_redis(
     keys: Sequence[str], jobs: Sequence[Job], error: redis.RedisError, command: str = COMMAND
 ) -> Unavailable:
-    """What is to be said when Redis fails meanwhile; `jobs`: as they were seen last."""
+    """Return the error to raise when Redis fails meanwhile; `jobs`: as last seen."""
     live = [job for job in jobs if not job.is_terminal]
     billing = [job.run_id for job in live if job.run_id and job.run_status not in TERMINAL_STATUSES]
-    runs = f" Meanwhile {', '.join(billing)} may be billing: look in the console." if billing else ""
+    runs = f" Meanwhile {', '.join(billing)} may be billing: check in the platform's console." if billing else ""
     message = (
-        f"Redis was lost: {describe_fault(error)}. What was ordered goes on when it is back.{runs} "
+        f"The connection to Redis was lost: {describe_fault(error)}. Jobs continue when it is back.{runs} "
         f"{come_back(next(iter(keys), None), command)}"
     )
     return Unavailable(Code.REDIS_UNAVAILABLE, message, billed=bool(billing))

@@ -1,4 +1,4 @@
-"""A job's timeline as a person reads it: a line an entry, and what has lines of its own indented below."""
+"""A job's timeline for the terminal: a line per entry, with lists of lines indented below it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +12,7 @@ from actorline.ledger.timeline import TimelineEntry
 
 
 def print_timeline(entries: list[TimelineEntry]) -> None:
-    """Print entries of any content, also those that a newer version wrote; before those of another day, the day."""
+    """Print entries, also those that a newer version wrote; the date precedes those of another day."""
     day = f"{datetime.now():{DAY}}"  # noqa: DTZ005 - the person's own clock
     for entry in _folded(entries):
         at = local_time(entry.at)
@@ -30,7 +30,7 @@ def print_timeline(entries: list[TimelineEntry]) -> None:
 
 
 def _folded(entries: list[TimelineEntry]) -> Iterator[TimelineEntry]:
-    """A sink that is full fails each page six times for the same reason: one entry says so."""
+    """Merge failures of pages with the same reason: a full sink fails each page six times."""
 
     def what(entry: TimelineEntry) -> tuple[str, Any]:
         return entry.event, entry.data.get("message") if entry.event == "page-failed" else id(entry)

@@ -1,4 +1,4 @@
-"""Times as a person reads them: this machine's, without the date where it is today's. `--json` keeps ISO 8601."""
+"""Times for the terminal: local, without the date if it is today's. `--json` has ISO 8601."""
 
 from datetime import datetime
 from typing import Final

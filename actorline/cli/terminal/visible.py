@@ -1,4 +1,4 @@
-"""Text from outside in a terminal: what would steer it is shown instead of obeyed."""
+"""Untrusted text in a terminal: control characters are shown instead of executed."""
 
 import re
 import unicodedata
@@ -32,12 +32,12 @@ def visible(text: str) -> str:
 
 
 def visible_json(text: str) -> str:
-    """Return the same JSON with such characters as JSON's own escapes; outside of strings it has none."""
+    """Return the same JSON with those characters as JSON escapes; outside strings there are none."""
     return text.translate(_JSON)
 
 
 class SafeConsole(Console):
-    """A console that writes no control characters but its own, and on a terminal breaks lines between words only."""
+    """A console that writes only its own control characters, and on a terminal breaks lines only between words."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         shown = super().render_str(visible(text), **options)
@@ -45,9 +45,9 @@ class SafeConsole(Console):
 
 
 def broken_between_words(text: Text, width: int) -> Text:
-    """Return the text with line breaks where it would be wider. A longer word, such as a URL, stays whole.
+    """Return the text with line breaks to fit the width. A longer word, such as a URL, stays whole.
 
-    What is continued begins below the last column of its line: behind the last two spaces in the left half.
+    A continuation is aligned with the last column of its line: after the last two spaces in the left half.
     """
     return Text("\n").join(piece for line in text.split("\n", allow_blank=True) for piece in _pieces(line, width))
 

@@ -20,9 +20,9 @@ from actorline.ledger.timeline import TimelineEntry
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-ID_PATTERN: Final = r"^\d{1,19}-\d{1,19}$"  # two numbers of 64 bits, as Redis has them
+ID_PATTERN: Final = r"^\d{1,19}-\d{1,19}$"  # two 64-bit numbers, as in Redis
 PING_SECS: Final = 15
-LOOK_AGAIN_SECS: Final = 5.0  # a job that is forgotten meanwhile tells its timeline nothing
+LOOK_AGAIN_SECS: Final = 5.0  # a job that is purged meanwhile adds nothing to its timeline
 
 EVENT: Final = {
     "type": "object",
@@ -31,10 +31,10 @@ EVENT: Final = {
 }
 EVENTS: Final[Responses] = {
     200: {
-        "description": "Entries of the timeline; at the job's end an event `result` with its result, and the end",
+        "description": "Entries of the timeline; at the job's end an event `result`, then the stream ends",
         "content": {"text/event-stream": {"schema": EVENT}},
     },
-    204: {"description": "The job has ended and everything was told: don't come back"},
+    204: {"description": "The job has ended and everything was sent: don't reconnect"},
     **problems(401, 403, 404, 422, 429, 500, 503),
 }
 
@@ -46,16 +46,16 @@ async def events(
     last_event_id: Annotated[
         str | None,
         Header(
-            description="The last event that was received: it goes on behind it",
+            description="The last event received; the stream continues after it",
             json_schema_extra={"pattern": ID_PATTERN},
         ),
     ] = None,
 ) -> Response:
-    """Each event has the timeline entry's id, its name, and as data `{"at": unix seconds, "event": name, ...}`."""
+    """Stream the timeline: each event has an entry's id, its name, and `{"at": unix seconds, "event": name, ...}`."""
     after = _checked(last_event_id)
     job, entries = await run_in_threadpool(_look, authorized, key, after)
     if job.is_terminal and not entries and last_event_id is not None:
-        return Response(status_code=204)  # by the specification of EventSource, this ends its coming back
+        return Response(status_code=204)  # by the EventSource specification this stops reconnects
     authorized.context.streams.take(authorized.grant.holder)
     return Stream(_told(authorized, key, after), partial(authorized.context.streams.give_back, authorized.grant.holder))
 
@@ -77,7 +77,7 @@ async def _told(authorized: AuthorizedRequest, key: str, after: str) -> AsyncIte
 
 
 def _look(authorized: AuthorizedRequest, key: str, after: str) -> tuple[Job, list[TimelineEntry]]:
-    """The job, and then what its timeline holds behind `after`: of a job that has ended that is all."""
+    """Return the job, and then its timeline's entries after `after`: all of them if the job has ended."""
     return authorized.find_job(key), authorized.context.ledger.timeline.after(key, after)
 
 
@@ -90,16 +90,16 @@ def _event(entry: TimelineEntry) -> dict[str, Any]:
 
 
 def _checked(last_event_id: str | None) -> str:
-    """An id of a Redis stream. Raises Refused."""
+    """Return a valid id of a Redis stream. Raises Refused."""
     if last_event_id is None:
         return "0-0"
     if not re.fullmatch(ID_PATTERN, last_event_id, re.ASCII):
-        raise Refused(Code.REQUEST_INVALID, "Last-Event-ID is none that a stream of events gave. Leave it out.")
+        raise Refused(Code.REQUEST_INVALID, "Unknown Last-Event-ID. Leave it out.")
     return last_event_id
 
 
 class Stream(EventSourceResponse):
-    """Gives its place back at its end, however that comes."""
+    """Releases its slot at its end, whatever the cause."""
 
     def __init__(self, events: AsyncIterator[dict[str, Any]], give_back: Callable[[], None]) -> None:
         super().__init__(events, ping=PING_SECS)

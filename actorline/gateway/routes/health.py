@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: for whoever starts and watches the process."""
+"""`/healthz` and `/readyz`: for the supervisor of the process."""
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -12,13 +12,13 @@ class Health(BaseModel):
     status: str = "ok"
 
 
-@router.get("/healthz", summary="Does the process live?")
+@router.get("/healthz", summary="Is the process alive?")
 async def healthz() -> Health:
     return Health()
 
 
-@router.get("/readyz", summary="Could an order be taken now?", responses=problems(500, 503))
+@router.get("/readyz", summary="Could an order be accepted now?", responses=problems(500, 503))
 async def readyz(request: Request) -> Health:
-    """Redis answers, and forgets nothing."""
+    """Check that Redis responds and persists what it accepts."""
     await request.app.state.context.readiness.check()
     return Health()

@@ -1,4 +1,4 @@
-"""`/v1/jobs`: order, look, list, cancel, retry."""
+"""`/v1/jobs`: order, show, list, cancel, retry."""
 
 import time
 from typing import Annotated, Any, Final
@@ -28,16 +28,16 @@ from actorline.orders.submit import Submission
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-LOOK_AGAIN_SECS: Final = 5.0  # a change that tells the timeline nothing is seen by then
+LOOK_AGAIN_SECS: Final = 5.0  # a change without a timeline entry is seen by then
 
 Label = Annotated[str, Field(json_schema_extra={"pattern": "^[^:]+:"})]
 
 
 class JobList(BaseModel):
-    """Jobs, the newest first. A page may hold fewer than asked for, also none, while `next_cursor` leads on."""
+    """Jobs, newest first. A list may hold fewer than `limit`, even none, although `next_cursor` has more."""
 
     jobs: list[JobResult]
-    next_cursor: str | None = Field(description="Where the list goes on; null: that was all")
+    next_cursor: str | None = Field(description="Cursor of the rest of the list; null: this was all")
 
 
 @router.post(
@@ -46,14 +46,14 @@ class JobList(BaseModel):
     summary="Order a job",
     openapi_extra=dict(DOCUMENT_BODY),
     responses={
-        **result(202, "A new job, on Redis's disk", Location="Where it is seen"),
-        **result(200, "The job that exists: the same order came before", Location="Where it is seen"),
+        **result(202, "A new job, stored on Redis's disk", Location="The job's URL"),
+        **result(200, "The existing job: the same order was sent before", Location="The job's URL"),
         **problems(401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
     },
 )
 async def order(request: Request, authorized: MayOrder, idempotency_key: IdempotencyKey = None) -> Response:
-    """The same document under the same key joins the job that exists: send an order again without fear. An order
-    without a key gets one; a refusal that asks for the order again names it (`key`), to be sent as Idempotency-Key.
+    """Order a job. The same document under the same key joins the existing job, so an order is safe to repeat. An order
+    without a key gets one; a refusal that asks to send it again names it (`key`): send it as Idempotency-Key.
     """
     bodies = authorized.context.bodies
     async with bodies.read(request, authorized.grant.holder) as body, bodies.turn(body):
@@ -67,7 +67,7 @@ async def order(request: Request, authorized: MayOrder, idempotency_key: Idempot
 
 
 async def _take(request: Request, body: bytearray, idempotency_key: str | None, authorized: AuthorizedRequest) -> Taken:
-    """Check an order and have it taken. What was parsed is gone on return, so that the next large order may come."""
+    """Check an order and store it. The parsed document is freed on return, before the next large order is read."""
     raw = await _parsed(body, idempotency_key)
     _check_account(raw, authorized.grant)
     key = key_in(raw) or fresh_key()
@@ -82,20 +82,20 @@ async def _take(request: Request, body: bytearray, idempotency_key: str | None, 
 
 
 async def _parsed(body: bytearray, idempotency_key: str | None) -> Any:
-    """A large body is parsed in a thread, and checked there as well: that may take a second."""
+    """Parse the body; a large one in a thread, as that may take a second."""
     parsed = parse_json(body) if len(body) < LARGE_BYTES else await run_in_threadpool(parse_json, body)
     return with_key(parsed, idempotency_key)
 
 
 async def _check_conflict(key: str, authorized: AuthorizedRequest) -> None:
-    """Raises a Refused that tells nothing of a job that the grant doesn't cover."""
+    """Refuse without a word about the job if the grant doesn't cover it."""
     account = await run_in_threadpool(authorized.context.ledger.account, key)
     if account is not None and not authorized.grant.sees(account):
-        raise Refused(Code.CONFLICT, "The key is taken. Nothing was changed. Take a new key.")
+        raise Refused(Code.CONFLICT, "The key is already in use. Nothing was changed. Use a new key.")
 
 
 def _check_account(raw: Any, grant: Grant) -> None:
-    """Raises Refused. What is no account at all is left to the document's own check."""
+    """Refuse an account that the grant doesn't cover; an invalid one is left to the check of the document."""
     account = raw.get("account", "default") if isinstance(raw, dict) else None
     if isinstance(account, str) and not grant.sees(account):
         message = f"The API key does not cover the account {account[:64]!r}. Nothing was started."
@@ -110,10 +110,10 @@ def jobs(
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Annotated[
         str | None,
-        Query(description="`next_cursor` of the page before", json_schema_extra={"pattern": CURSOR_PATTERN}),
+        Query(description="`next_cursor` of the previous list", json_schema_extra={"pattern": CURSOR_PATTERN}),
     ] = None,
 ) -> JobList:
-    """The newest first. New jobs don't move what a cursor has still to come."""
+    """List jobs, newest first. New jobs don't shift the entries that follow a cursor."""
     page = list_jobs(
         authorized.context.ledger,
         limit=limit,
@@ -137,19 +137,17 @@ def _labels(labels: list[str]) -> dict[str, str]:
 
 @router.get(
     "/{key}",
-    summary="Look at a job",
+    summary="Show a job",
     responses={**result(200, "The job as far as it is known"), **problems(401, 403, 404, 422, 429, 500, 503)},
 )
 async def show(
     request: Request,
     key: JobKey,
     authorized: MayRead,
-    wait: Annotated[
-        float, Query(ge=0, le=60, description="Seconds to wait for the job's end; the answer comes at the end, or then")
-    ] = 0,
+    wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the job's end before responding")] = 0,
 ) -> Response:
-    """`state` says whether the job has ended: DELIVERED, PARTIAL, FAILED, CANCELLED or EXPIRED. A job that hasn't ended
-    after `wait` is no error: ask again.
+    """Show the job. It has ended if `state` is DELIVERED, PARTIAL, FAILED, CANCELLED or EXPIRED. A job that hasn't
+    ended after `wait` is no error: ask again.
     """
     if not wait:
         return _shown(authorized, await run_in_threadpool(authorized.find_job, key), 200)
@@ -158,7 +156,7 @@ async def show(
 
 
 async def _waited(request: Request, key: str, authorized: AuthorizedRequest, wait: float) -> Job:
-    """The job at its end, or as it is after `wait` seconds."""
+    """Return the job at its end, or as it is after `wait` seconds."""
     timelines, deadline = authorized.context.timelines, time.monotonic() + wait
     while True:
         job, latest = await run_in_threadpool(_look, authorized, key)
@@ -169,7 +167,7 @@ async def _waited(request: Request, key: str, authorized: AuthorizedRequest, wai
 
 
 def _look(authorized: AuthorizedRequest, key: str) -> tuple[Job, str]:
-    """The job, and the id of the latest entry of its timeline, which is not newer."""
+    """Return the job and the id of the latest entry of its timeline, read before the job."""
     latest = authorized.context.ledger.timeline.latest_id(key)
     return authorized.find_job(key), latest
 
@@ -180,12 +178,12 @@ def _look(authorized: AuthorizedRequest, key: str) -> tuple[Job, str]:
     summary="Stop a job",
     responses={
         **result(202, "It is being stopped, and its run aborted"),
-        **result(200, "It had ended already; nothing was stopped"),
+        **result(200, "It had already ended; nothing was stopped"),
         **problems(401, 403, 404, 422, 500, 503),
     },
 )
 def cancel(key: JobKey, authorized: MayCancel, idempotency_key: RequestKey = None) -> Response:
-    """Safe to repeat. The job has ended when its `state` says so."""
+    """Cancel the job. Safe to repeat. The job has ended when its `state` says so."""
     authorized.find_own(key, unless=Scope.CANCEL_ANY)
     asked = cancel_job(authorized.context.ledger, key, sender=authorized.sender, request=idempotency_key)
     note_change("cancel", authorized.sender, job_key=key, is_live=asked)
@@ -197,15 +195,15 @@ def cancel(key: JobKey, authorized: MayCancel, idempotency_key: RequestKey = Non
 @router.post(
     "/{key}/retry",
     status_code=202,
-    summary="Try an ended job again",
+    summary="Retry an ended job",
     responses={
-        **result(202, "It goes on", Location="Where it is seen"),
+        **result(202, "It continues", Location="The job's URL"),
         **problems(401, 403, 404, 409, 422, 500, 503),
     },
 )
 def retry(key: JobKey, authorized: MayOrder, idempotency_key: RequestKey = None) -> Response:
-    """From the cheapest point: only the rows that are missing, else another paid run. With an Idempotency-Key it is
-    safe to repeat: the same one retries once, however the job has fared since.
+    """Retry from the cheapest stage: only the missing rows if possible, otherwise another paid run. Safe to repeat with
+    an Idempotency-Key: the same one retries once, whatever has happened to the job since.
     """
     authorized.find_own(key, unless=Scope.RETRY_ANY)
     retry_job(authorized.context.ledger, key, sender=authorized.sender, request=idempotency_key)
@@ -215,6 +213,6 @@ def retry(key: JobKey, authorized: MayOrder, idempotency_key: RequestKey = None)
 
 
 def _shown(authorized: AuthorizedRequest, job: Job, status: int, **headers: str) -> Response:
-    """Who may not read learns the job's key and state, and nothing of its result."""
+    """Respond with the job's result; without the scope `read` only with its key and state."""
     shown = JobResult.of(job) if authorized.has(Scope.READ) else Glimpse(key=job.key, state=job.state)
     return Response(shown.model_dump_json(), status, headers, "application/json")

@@ -1,4 +1,4 @@
-"""`/metrics`: for Prometheus, or whatever reads its text."""
+"""`/metrics`: for Prometheus, or other readers of its text format."""
 
 from typing import Final
 
@@ -23,7 +23,7 @@ RESPONSES: Final[Responses] = {
 
 @router.get("/metrics", summary="Read the figures of all jobs", response_class=Response, responses=RESPONSES)
 def metrics(authorized: MayMeasure) -> Response:
-    """Of all accounts together, whatever accounts the API key has, so that needs a scope of its own: `metrics`."""
+    """Return figures of all accounts, whatever accounts the API key covers; this needs its own scope, `metrics`."""
     registry = CollectorRegistry()
     registry.register(LedgerMetrics(authorized.context.ledger))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""`/v1/jobs/{key}/items` and `/records/{name}`: what was delivered, in blocks, from any sink."""
+"""`/v1/jobs/{key}/items` and `/records/{name}`: the delivery, in blocks, from any sink."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -31,14 +31,14 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
     "rss": "application/rss+xml",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-"""What a delivery of each format is shown as."""
+"""The media type of a delivery in each format."""
 FOREIGN: Final = {"Content-Security-Policy": "sandbox", "Content-Disposition": "attachment"}
-"""What an Actor wrote must not run as a page of this address."""
-MOST: Final = 2**53  # whole numbers in JSON are exact up to here
+"""An Actor's output must not run as a web page of this origin."""
+MOST: Final = 2**53  # integers in JSON are exact up to here
 
 ITEMS: Final[Responses] = {
     200: {
-        "description": "The rows. `Actorline-Complete: false`: the job ended before it had all.",
+        "description": "The rows. `Actorline-Complete: false`: the job ended before it had all rows.",
         "content": {
             **{media_type.partition(";")[0]: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES.values()},
             STORED: {"schema": {"type": "string", "format": "binary"}},
@@ -49,7 +49,7 @@ ITEMS: Final[Responses] = {
 }
 RECORD: Final[Responses] = {
     200: {
-        "description": "The record as the platform gave it",
+        "description": "The record as it was stored on the platform",
         "content": {"*/*": {"schema": {}}},
     },
     **problems(401, 403, 404, 409, 422, 429, 500, 502, 503),
@@ -60,14 +60,14 @@ RECORD: Final[Responses] = {
 async def items(
     key: JobKey,
     authorized: MayRead,
-    offset: Annotated[int, Query(ge=0, le=MOST, description="Rows that are left out at the beginning")] = 0,
-    limit: Annotated[int | None, Query(ge=1, le=MOST, description="Most rows that are given")] = None,
+    offset: Annotated[int, Query(ge=0, le=MOST, description="Rows to skip at the beginning")] = 0,
+    limit: Annotated[int | None, Query(ge=1, le=MOST, description="Most rows to return")] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
     accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
-    """JSON lines where the format allows it, otherwise the text or file as it was delivered; a range (`offset`,
-    `limit`) is always JSON lines. With `Accept: application/gzip` the parts come as they are stored, as one .gz file,
-    which costs the server least. A connection that breaks off, rather than ends, has not given all.
+    """Return JSON lines where the format allows it, otherwise the text or file as delivered; a range (`offset`,
+    `limit`) is always JSON lines. With `Accept: application/gzip` the parts are sent as stored, as one .gz file,
+    which costs the server least. If the connection breaks before the response ends, rows are missing.
     """
     delivery = await run_in_threadpool(_delivery, authorized, key)
     is_range = offset > 0 or limit is not None
@@ -96,7 +96,7 @@ async def record(
     name: Annotated[str, Path(description="Its key in the run's key-value store", max_length=256)],
     authorized: MayRead,
 ) -> Response:
-    """`collect.records` of the order says which are delivered."""
+    """Return a record; `collect.records` of the document says which are delivered."""
     delivery = await run_in_threadpool(_delivery, authorized, key)
     stored = await run_in_threadpool(delivery.find_record, name)
     headers = _record_headers(stored) if stored else {}
@@ -105,7 +105,7 @@ async def record(
 
 
 def _delivery(authorized: AuthorizedRequest, key: str) -> Delivery:
-    """Raises Refused if the job has delivered nothing, and SinkError."""
+    """Open the job's delivery. Raises Refused if it has delivered nothing, and SinkError."""
     job = authorized.find_job(key)
     if job.manifest is None:
         message = (
@@ -136,7 +136,7 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _is_named(wanted: str, header: str) -> bool:
-    """Whether an Accept header names a value, and not to refuse it (`q=0`)."""
+    """Return whether an Accept header accepts a value, i.e. names it without `q=0`."""
     for part in header.lower().split(","):
         name, _, parameters = part.partition(";")
         if name.strip() == wanted:

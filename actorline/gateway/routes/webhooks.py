@@ -1,4 +1,4 @@
-"""`/v1/webhooks/apify`: what the platform tells of runs. API keys don't count here; the webhooks' own secret does."""
+"""`/v1/webhooks/apify`: the platform's events. Webhooks authenticate with their own secret, not with an API key."""
 
 import asyncio
 from typing import Annotated, Final
@@ -19,38 +19,40 @@ from actorline.webhooks.events import Hint
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
-MAX_BODY_BYTES: Final = 1_000_000  # a payload is a run's description: some kilobytes
+MAX_BODY_BYTES: Final = 1_000_000  # a payload describes a run: a few kilobytes
 BODY_SECS: Final = 10.0
 
 DispatchId = Annotated[str | None, Header(alias=DISPATCH_HEADER, description="The same on each repetition")]
-HookId = Annotated[str | None, Query(description="The hook that the webhook belongs to: `actorline webhooks add`")]
+HookId = Annotated[
+    str | None, Query(description="The hook that the webhook belongs to, made by `actorline webhooks add`")
+]
 
 
 class FromPlatform(SecurityBase):
-    """Lets a request in that shows the webhooks' secret, as a bearer token or as the last part of the path.
+    """Admits a request with the webhooks' secret, as a bearer token or as the last part of the path.
 
-    Raises Refused before anything of the body is read.
+    Raises Refused before the body is read.
     """
 
     scheme_name = "Webhook secret"
-    model = HTTPBearer(description="Given to the platform with each webhook of ours; not an API key.")
+    model = HTTPBearer(description="Given to the platform with each of our webhooks; not an API key.")
 
     async def __call__(self, request: Request) -> Context:
         context: Context = request.app.state.context
         secret = request.path_params.get("secret") or bearer(request)
         if secret is None or not await context.hints.is_genuine(secret):
             context.refusals.note(request)
-            raise Refused(Code.AUTH, "The secret of the webhook is missing or wrong. Nothing was done.")
+            raise Refused(Code.AUTH, "The webhook secret is missing or wrong. Nothing was done.")
         return context
 
 
 Genuine = Annotated[Context, Depends(FromPlatform())]
-RESPONSES: Final = {200: {"description": "Taken, or of no use"}, **problems(400, 401, 408, 413, 422, 500, 503)}
+RESPONSES: Final = {200: {"description": "Accepted or ignored"}, **problems(400, 401, 408, 413, 422, 500, 503)}
 
 
-@router.post("/apify", summary="Be told of a run by the platform", response_class=Response, responses=RESPONSES)
+@router.post("/apify", summary="Receive an event from the platform", response_class=Response, responses=RESPONSES)
 async def take(request: Request, context: Genuine, dispatch_id: DispatchId = None, hook: HookId = None) -> Response:
-    """A hint: the job is looked at now, and what the payload says is not believed. Safe to repeat, in any order."""
+    """Take a hint: the job is checked now; the payload is not trusted. Safe to repeat, in any order."""
     hint = Hint.of(_parsed(await _read(request)), dispatch_id, hook)
     if hint:
         await context.hints.take(hint)
@@ -70,13 +72,13 @@ async def take_with_secret_in_path(
     dispatch_id: DispatchId = None,
     hook: HookId = None,
 ) -> Response:
-    """For webhooks that somebody makes by hand in the platform's console."""
+    """Take a hint of a webhook that was made by hand in the platform's console."""
     del secret  # FromPlatform has compared it
     return await take(request, context, dispatch_id, hook)
 
 
 async def _read(request: Request) -> bytes:
-    """Raises Fault: 413 as soon as it is too large, 408 if it comes too slowly."""
+    """Read the body. Raises Fault: 413 as soon as it is too large, 408 if it arrives too slowly."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECS):
@@ -86,15 +88,15 @@ async def _read(request: Request) -> bytes:
                     message = f"The payload has more than {MAX_BODY_BYTES:,} bytes. Nothing was done."
                     raise Fault(413, Code.REQUEST_INVALID, message)
     except TimeoutError:
-        message = f"The payload did not come within {BODY_SECS:g} s. Nothing was done. Send it again."
+        message = f"The payload did not arrive within {BODY_SECS:g} s. Nothing was done. Send it again."
         raise Fault(408, Code.REQUEST_INVALID, message) from None
     return bytes(body)
 
 
 def _parsed(body: bytes) -> RunEvent:
-    """Raises Fault (400) if it is no event."""
+    """Parse the event. Raises Fault (400) if it isn't one."""
     try:
         return RunEvent.model_validate_json(body)
     except ValidationError:
-        message = "The body is not the platform's default payload, in JSON. Nothing was done."
+        message = "The body is not the platform's default JSON payload. Nothing was done."
         raise Fault(400, Code.REQUEST_INVALID, message) from None

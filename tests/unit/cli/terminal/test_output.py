@@ -17,11 +17,11 @@ from actorline.ledger.timeline import TimelineEntry
     ("fields", "text"),
     [
         ({"cost_usd": 0.42, "run_id": "r"}, "$0.4200"),
-        ({"run_id": "r"}, "cost not known"),
+        ({"run_id": "r"}, "cost unknown"),
         ({}, "nothing billed"),
-        ({"state": State.QUEUED}, "cost not known"),
+        ({"state": State.QUEUED}, "cost unknown"),
         ({"state": State.FAILED, "reason": Reason(code=Code.CONFLICT, message="", billed=False)}, "nothing billed"),
-        ({"state": State.FAILED, "reason": Reason(code=Code.START_UNCLEAR, message="", billed=True)}, "cost not known"),
+        ({"state": State.FAILED, "reason": Reason(code=Code.START_UNCLEAR, message="", billed=True)}, "cost unknown"),
     ],
 )
 def test_cost_is_told_as_it_is_known(fields: dict[str, Any], text):

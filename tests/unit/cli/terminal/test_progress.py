@@ -32,9 +32,9 @@ def test_what_a_signal_meant_before_is_restored():
 @pytest.mark.parametrize(
     ("keys", "command", "way"),
     [
-        (["nightly"], "actorline", "Come back: actorline show nightly"),
-        ([], "actorline", "Come back: actorline jobs"),
-        (["demo-1"], "ACTORLINE_HOME=/h/demo actorline", "Come back: ACTORLINE_HOME=/h/demo actorline show demo-1"),
+        (["nightly"], "actorline", "See it again: actorline show nightly"),
+        ([], "actorline", "See it again: actorline jobs"),
+        (["demo-1"], "ACTORLINE_HOME=/h/demo actorline", "See it again: ACTORLINE_HOME=/h/demo actorline show demo-1"),
     ],
 )
 def test_lost_redis_says_a_command_that_leads_back(keys, command, way):
