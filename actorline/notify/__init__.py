@@ -1,1 +1,1 @@
-"""What we tell others."""
+"""Notices to services about the ends of jobs."""

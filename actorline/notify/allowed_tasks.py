@@ -1,7 +1,7 @@
-"""Which Celery tasks a notice may be: those that the operator lists, and never one of ours or Celery's.
+"""Which Celery tasks a notice may use: those that the operator lists, and never Actorline's or Celery's own.
 
 A queue is a key in the broker's Redis. Under a name that kombu, Celery or we use for something else, its first message
-breaks that: a binding that became a list stops every producer and worker of its queue until somebody deletes it.
+breaks that: a binding that became a list stops every producer and worker of its queue until it is deleted by hand.
 """
 
 from typing import Final
@@ -20,7 +20,7 @@ RESERVED_WORDS: Final = ("pidbox", "celeryev")  # remote control and events
 
 
 def check_notify_task(document: JobDocument, settings: Settings, *, trusted: bool) -> None:
-    """Raises Refused for a task or queue that no notice may go to, or that the operator hasn't listed for services."""
+    """Refuse a task or queue that no notice may use, or that the operator hasn't listed for services."""
     task, queue = document.notify.task, document.notify.queue or DEFAULT_QUEUE
     if task is None:
         if document.notify.queue is not None:
@@ -37,13 +37,13 @@ def check_notify_task(document: JobDocument, settings: Settings, *, trusted: boo
 
 
 def reserved_problem(task: str, queue: str, namespace: str) -> str | None:
-    """Why nobody may have this task sent to this queue; None: that is up to the operator."""
+    """Return why no sender may have this task sent to this queue; None: the operator decides."""
     if task.lower().startswith(RESERVED_TASKS):
-        return f"notify.task names {task}, which is Actorline's or Celery's own. Take a task of your own."
+        return f"notify.task names {task}, which is Actorline's or Celery's own. Use a task of your own."
     name = queue.lower()
     if name.startswith((*RESERVED_QUEUES, namespace)) or any(word in name for word in RESERVED_WORDS):
         return (
             f"notify.queue names {queue}, which is or may be a key of Celery's or of Actorline in Redis. "
-            "Take a queue of your own."
+            "Use a queue of your own."
         )
     return None

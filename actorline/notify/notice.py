@@ -1,6 +1,6 @@
-"""Telling a service that its job has ended: the event, and when it is sent (again).
+"""Notices that a job has ended: the event, and when it is sent (again).
 
-At least once, always with the same id: a receiver that keeps ids takes each end once.
+Each is sent at least once, always with the same id: a receiver that stores ids handles each end once.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ GIVE_UP_SECS: Final = 86_400.0
 
 
 def event_of(job: Job) -> dict[str, Any]:
-    """`{"id", "type": "job.delivered", "timestamp", "data": result}`, as Standard Webhooks has it."""
+    """Return `{"id", "type": "job.delivered", "timestamp", "data": result}`, as in Standard Webhooks."""
     return {
         "id": event_id(job),
         "type": f"job.{job.state.lower()}",
@@ -28,18 +28,18 @@ def event_of(job: Job) -> dict[str, Any]:
 
 
 def event_id(job: Job) -> str:
-    """One id for one end of a job; another end, after a `retry`, has another one."""
+    """Return the id of this end of the job; another end, after a `retry`, has another one."""
     text = f"{job.key}\n{job.attempt}\n{job.retries}\n{job.state}"
     return f"evt_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
 def task_id_of(event_id: str) -> str:
-    """The Celery task id of an event: the same however often it is sent."""
+    """Return the Celery task id of an event: the same however often it is sent."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, event_id))
 
 
 def secs_until_notice(job: Job, now: float) -> float | None:
-    """Seconds until somebody is to be told of the end; None: nobody, or not any more."""
+    """Return seconds until a notice of the end is due; None: no notice, or no longer."""
     wanted = job.document.notify
     if wanted.task and not job.task_told:
         return 0.0
@@ -49,13 +49,13 @@ def secs_until_notice(job: Job, now: float) -> float | None:
 
 
 def next_try(failures: int) -> float:
-    """Seconds until a notice that failed so often is sent again."""
+    """Return seconds until a notice that failed this often is sent again."""
     return BACK_OFF_SECS[min(failures, len(BACK_OFF_SECS) - 1)]
 
 
 def check_notify(document: JobDocument, settings: Settings) -> None:
-    """Raises Refused for a URL that no notice may be sent to. Where its name leads is looked at when it is sent."""
+    """Refuse a URL that no notice may be sent to. The addresses of its host are checked when it is sent."""
     problem = address_problem(document.notify.url, settings.notify_hosts) if document.notify.url else None
     if problem:
-        message = f"notify.url {problem}. Nothing was started. ACTORLINE_NOTIFY_HOSTS lists the hosts that may be told."
+        message = f"notify.url {problem}. Nothing was started. ACTORLINE_NOTIFY_HOSTS lists the allowed hosts."
         raise Refused(Code.NOTIFY_REFUSED, message)

@@ -1,4 +1,4 @@
-"""The way out for notices: signed, bounded, and never to an address behind our own walls. No redirect is followed."""
+"""Sends notices: signed, bounded in time, and never to a private address. Redirects are not followed."""
 
 import json
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ WHOLE_SECS: Final = 20.0
 
 
 class NotToldError(Exception):
-    """The receiver didn't take the notice; the message says why."""
+    """The receiver didn't accept the notice; the message says why."""
 
 
 def send_notice(url: str, event: Mapping[str, Any], settings: Settings, place: Place) -> None:
-    """POST an event. Raises NotToldError unless the answer is 2xx, or what `place` raises if it is lost."""
+    """POST an event. Raises NotToldError unless the response is 2xx, or what `place` raises if it is lost."""
     body = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
     try:
         with (
@@ -33,7 +33,7 @@ def send_notice(url: str, event: Mapping[str, Any], settings: Settings, place: P
                 headers=_headers(event["id"], body, settings),
                 timeout=SILENCE_SECS,
                 allow_redirects=False,
-                stream=True,  # what the receiver says beyond its status isn't read
+                stream=True,  # the response's body isn't read
             ) as response,
         ):
             status = response.status_code
@@ -52,7 +52,7 @@ def send_notice(url: str, event: Mapping[str, Any], settings: Settings, place: P
 
 
 def _headers(event_id: str, body: str, settings: Settings) -> dict[str, str]:
-    """Standard Webhooks' headers; the signature if there is a secret to sign with."""
+    """Return Standard Webhooks' headers, with a signature if a secret is set."""
     now = datetime.now(UTC)
     headers = {
         "Content-Type": "application/json",

@@ -1,1 +1,1 @@
-"""How does an order come in, and how is its course changed?"""
+"""Orders: how they are submitted, cancelled and retried."""

@@ -1,4 +1,4 @@
-"""Cancelling is a wish in the ledger, set whatever the job's state is: it never loses a race, and is never refused."""
+"""Cancelling sets a stop wish in the ledger, in whatever state the job is: it loses no race and is never refused."""
 
 from actorline.jobs.job import StopWish
 from actorline.jobs.sender import Sender
@@ -9,9 +9,9 @@ from actorline.orders.request_field import request_field
 
 
 def cancel_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request: str | None = None) -> bool:
-    """Record that the job isn't wanted any more; it is due at once. False: unknown, or it had ended already.
+    """Record that the job is no longer wanted; it is due at once. Return False if it is unknown or has ended.
 
-    The wish is in force before its place on Redis's disk is waited for, and also where that can't be had.
+    The wish takes effect before it is on Redis's disk, and even if it can't be written there.
     `request`: see `request_field`; the second time it changes nothing, even if the job was retried in between.
     """
     asked, by = request_field("cancel", request), sender.facts() if sender else {}

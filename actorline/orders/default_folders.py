@@ -1,5 +1,5 @@
-"""The default sink's folders bear the keys of their jobs: an order of a service may take its own one only, so that
-nobody takes the folder of a job that is yet to come.
+"""The default sink's folders are named by the keys of their jobs: an order of a service may use only its own, so that
+it can't take the folder of a future job.
 """
 
 import re
@@ -16,7 +16,7 @@ _NAMES: Final[Mapping[str, str]] = {
 
 
 def is_of_another_key(sink: str, template: str, key: str) -> bool:
-    """Whether a sink is, holds or lies in the folder that the default sink `template` gives a job with another key."""
+    """Return whether a sink overlaps the folder that the default sink `template` gives a job with another key."""
     root, _ = split_root(template)
     inner = path_in(sink, root)
     if inner is None or "{key}" not in template:

@@ -1,4 +1,4 @@
-"""Whether an order may name the URL that its input comes from."""
+"""The check of the URL that an order's input comes from."""
 
 from actorline.errors import Code, Refused
 from actorline.jobs.document import JobDocument
@@ -7,8 +7,8 @@ from actorline.web_address import address_problem
 
 
 def check_input_url(document: JobDocument, settings: Settings) -> None:
-    """Raises Refused for a URL from which no input may be read. Where its name leads is checked when it is read."""
+    """Refuse a URL from which no input may be read. The addresses of its host are checked when it is read."""
     problem = address_problem(document.input_url, settings.input_hosts) if document.input_url else None
     if problem:
-        message = f"input_url {problem}. Nothing was started. ACTORLINE_INPUT_HOSTS lists the hosts that may be read."
+        message = f"input_url {problem}. Nothing was started. ACTORLINE_INPUT_HOSTS lists the allowed hosts."
         raise Refused(Code.INPUT_UNREADABLE, message)

@@ -1,4 +1,4 @@
-"""Parquet is written by a library that not every installation has: refused before anything is in the ledger."""
+"""Parquet needs a library that not every installation has: it is refused before anything is in the ledger."""
 
 from typing import Final
 
@@ -24,8 +24,8 @@ def lacks_parquet(document: JobDocument) -> Reason | None:
 
 
 def check_parquet(document: JobDocument, settings: Settings, sender: Sender | None) -> None:
-    """Refuse Parquet where this process has what the workers have: beside an embedded Redis, and in a worker itself.
-    Elsewhere the workers know. Raises Refused.
+    """Refuse Parquet where this process has the workers' packages: with an embedded Redis, and in a worker itself.
+    Elsewhere the workers decide.
     """
     is_like_the_workers = settings.redis_url is None or (sender is not None and sender.door == "celery")
     if is_like_the_workers and (reason := lacks_parquet(document)):

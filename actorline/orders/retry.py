@@ -1,4 +1,4 @@
-"""`retry`: an ended job once more, from the cheapest point at which what it lacks can still come."""
+"""Retry an ended job from the cheapest stage that can still deliver the missing rows."""
 
 from dataclasses import dataclass
 from typing import Final, cast
@@ -16,14 +16,14 @@ from actorline.ledger.ledger import Ledger
 from actorline.orders.request_field import request_field
 
 GONE: Final = frozenset({Code.DATASET_VANISHED, Code.RUN_VANISHED})
-"""Rows that weren't there: of a good run they are looked for once more, before another run is paid for."""
+"""Rows that weren't found: those of a good run are searched for again before another run is paid for."""
 
 
 def retry_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request: str | None = None) -> None:
-    """Set an ended job going again; it is due at once.
+    """Retry an ended job; it is due at once.
 
-    `request`: see `request_field`; the second time it changes nothing, however the job has fared since.
-    Raises Refused, with nothing changed, for a job that isn't known, goes on, or is delivered.
+    `request`: see `request_field`; the second time it changes nothing, whatever has happened to the job since.
+    Raises Refused, with nothing changed, for a job that is unknown, still running, or delivered.
     """
     job, asked = ledger.load(key), request_field("retry", request)
     if job is None:
@@ -59,7 +59,7 @@ def retry_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request
     if not moved and allowance:
         ledger.spend(allowance.given_back())
     if not moved and not ledger.has_field(key, asked):
-        raise Refused(Code.CONFLICT, f"The job {key} was retried by somebody else just now.")
+        raise Refused(Code.CONFLICT, f"The job {key} was just retried by another request. Nothing was changed.")
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,11 @@ def plan_retry(job: Job) -> RetryPlan:
     """Return what `retry_job` would do. Raises Refused for a job that it would refuse."""
     _check_ended(job)
     if way_back(job) is Event.RECOLLECT:
-        return RetryPlan(pays=False, text="what is missing is fetched again, which costs nothing more.")
+        return RetryPlan(pays=False, text="the missing rows are fetched again, at no further cost.")
     if not job.document.starts_run:
-        return RetryPlan(pays=False, text="it is tried again from the start; it pays for no run.")
+        return RetryPlan(pays=False, text="it is retried from the start; that costs no run.")
     cost = "" if job.total_cost_usd is None else f" So far it has cost ${job.total_cost_usd:.4f}."
-    return RetryPlan(pays=True, text=f"another run is started, and paid for.{cost}")
+    return RetryPlan(pays=True, text=f"another run is started and billed.{cost}")
 
 
 def _check_sender(job: Job, event: Event, sender: Sender | None) -> Allowance | None:
@@ -109,10 +109,10 @@ def _check_ended(job: Job) -> None:
 
 
 def way_back(job: Job) -> Event:
-    """To the rows if the run is done and good, or if there is only a dataset; else to a run.
+    """Return the event that retries the job: fetch rows of a good run, or of a dataset; otherwise start a run.
 
-    Of a good run whose rows had vanished they are looked for again: that the platform didn't find them for some time
-    doesn't prove that they are gone. If an earlier retry has done that, only another run brings them.
+    Vanished rows of a good run are searched for again: that the platform didn't find them for some time doesn't prove
+    that they are gone. If an earlier retry has done that, only another run can deliver them.
     """
     code = _code_of(job)
     has_rows = job.run_status == "SUCCEEDED" or (job.document.dataset_id is not None and job.dataset_id is not None)

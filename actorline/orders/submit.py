@@ -1,4 +1,4 @@
-"""One way in for every order: checked, registered in the ledger, on disk. The message that starts it comes after."""
+"""Every order comes this way: it is checked, then registered in the ledger, on disk. Its message is sent afterwards."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,11 +27,11 @@ from actorline.settings import Settings
 
 SEND_CARE_SECS = 10.0  # the message follows within milliseconds; if its sender dies, upkeep sends it
 
-SINK_URL_MAX_CHARS = 800  # it stands three times in a result, which has 4 kB
+SINK_URL_MAX_CHARS = 800  # a result has it three times, in 4 kB
 
 
 class Submission(NamedTuple):
-    """A document, the key that was made for it in case it names none, and who sends it."""
+    """A document, its key in case it names none, and its sender."""
 
     raw: Any
     fallback_key: str
@@ -58,11 +58,11 @@ def submit(
     sender: Sender | None = None,
     caller: Mapping[str, Any] | None = None,
 ) -> Submitted:
-    """Take an order: a new job, or one more caller of the job that has its key.
+    """Register an order: a new job, or a further caller of the job with its key.
 
-    `raw`: an order as it came, or one that `parse_document` has checked. `trusted`: it comes from this machine's user,
-    who may name any sink, and any task of a service. Raises Refused (nothing is changed) and Unavailable, which names
-    the key.
+    `raw`: an order as sent, or one that `parse_document` has checked. `trusted`: it comes from this machine's user, who
+    may name any sink, and any task of a service. Raises Refused (nothing is changed) and Unavailable, which names the
+    key.
     """
     fallback_key = key_of_task(caller["id"]) if caller else fresh_key()
     order = _check(raw, ledger, settings, fallback_key, trusted=trusted, sender=sender, caller=caller)
@@ -75,7 +75,7 @@ def submit(
 def submit_many(
     orders: Sequence[Submission], *, ledger: Ledger, settings: Settings, trusted: bool
 ) -> list[Submitted | Refused]:
-    """Take orders together: one wait for Redis's disk serves all. Each is taken or refused by itself.
+    """Register orders with one wait for Redis's disk. Each is accepted or refused by itself.
 
     Raises Unavailable.
     """
@@ -119,7 +119,7 @@ def _check(
         _check_default_folders(sink, key, settings)
     allowance = allowance_of(sender, document) if sender else None
     most_open = settings.quotas.open_jobs if sender and sender.holder else None
-    is_fresh = document.key is None and caller is None  # a message may come again after Redis has lost its first job
+    is_fresh = document.key is None and caller is None  # a message may be redelivered after Redis has lost its job
     spelled = document.account if raw is document else raw.get("account", document.account)
     earlier_hash = None if spelled == document.account else document.hash_as_spelled(spelled)
     return NewJob(
@@ -137,19 +137,19 @@ def _check(
 
 
 def _check_schedules_job(key: str, ledger: Ledger) -> None:
-    """Refuse to make the job of a schedule's due time; one that beat has made can be joined."""
+    """Refuse to create the job of a schedule's due time; one that beat has created can be joined."""
     with _reaching([key]):
         if ledger.account(key) is not None:
             return
     message = (
-        f"The key {key} has the form of a schedule's, {{schedule}}@{{due time}}: only beat makes such a job. Nothing "
+        f"The key {key} has the form of a schedule's, {{schedule}}@{{due time}}: only beat creates such a job. Nothing "
         "was started. Choose another key, or order again after the due time to join the schedule's job."
     )
     raise Refused(Code.DOCUMENT_INVALID, message)
 
 
 def _check_default_folders(sink: str, key: str, settings: Settings) -> None:
-    """Refuse the folder in which the rows of a job with another key lie, or would lie, by default."""
+    """Refuse the default folder of a job with another key."""
     if is_of_another_key(sink, settings.default_sink, key):
         message = (
             f"The sink {sink} would take the default folder of a job with another key. Nothing was started. Put the "
@@ -171,7 +171,7 @@ def _came_of(order: NewJob, registered: Registered) -> Submitted | Refused:
         return order.allowance.refused(registered.spent_nano_usd)
     if registered.outcome == "full":
         message = (
-            f"This API key may have {order.most_open:,} open jobs, and has them. Nothing was started. Order again when "
+            f"This API key already has {order.most_open:,} open jobs, its limit. Nothing was started. Order again when "
             "one has ended."
         )
         return Refused(Code.QUOTA, message)
@@ -180,8 +180,8 @@ def _came_of(order: NewJob, registered: Registered) -> Submitted | Refused:
 
 def _conflict(order: NewJob, registered: Registered) -> Refused:
     message = (
-        f"The key {order.key} is taken by another order: its hash is {registered.existing_hash}, this one's "
-        f"{order.document.body_hash()}. Nothing was changed. Take a new key, or send the same document."
+        f"The key {order.key} is already used by another order: its hash is {registered.existing_hash}, this one's "
+        f"{order.document.body_hash()}. Nothing was changed. Use a new key, or send the same document."
     )
     return Refused(Code.CONFLICT, message)
 
@@ -193,8 +193,8 @@ def _reaching(keys: Sequence[str]) -> Iterator[None]:
         yield
     except NotDurableError as error:
         message = (
-            f"{error}. No run was started, but the order may be kept, and begin later: {again}, or cancel it. "
-            "Has Redis an append-only file (appendonly yes), and room on its disk?"
+            f"{error}. No run was started, but the order may have been stored and start later: {again}, or cancel it. "
+            "Does Redis have an append-only file (appendonly yes), and space on its disk?"
         )
         raise Unavailable(Code.LEDGER_NOT_DURABLE, message) from error
     except redis.RedisError as error:
@@ -206,7 +206,7 @@ def _reaching(keys: Sequence[str]) -> Iterator[None]:
 
 
 def fill_sink(document: JobDocument, key: str, now: float, settings: Settings) -> str:
-    """The job's own folder URL; `{run_id}` stays until the run is known. Raises Refused if it is no sink of ours."""
+    """Return the job's own folder URL, with `{run_id}` until the run is known. Raises Refused for an invalid sink."""
     date = datetime.fromtimestamp(now, UTC).date().isoformat()
     url = (document.sink.url or settings.default_sink).replace("{key}", key).replace("{date}", date)
     try:
@@ -221,15 +221,15 @@ def fill_sink(document: JobDocument, key: str, now: float, settings: Settings) -
 
 
 def _check_roots(sink: str, account: str, settings: Settings, *, trusted: bool) -> None:
-    """Refuse a sink that holds other jobs' folders, and one of a service's that lies outside its account's roots."""
+    """Refuse a sink that contains other jobs' folders, and a service's sink outside its account's roots."""
     roots = [root.replace("{account}", account) for root in settings.sink_roots or [settings.default_sink]]
     if any(holds_root(sink, root) for root in (*roots, settings.default_sink)):
-        message = f"The sink {sink} is a folder in which all jobs' sinks lie. Nothing was started. Choose one below it."
+        message = f"The sink {sink} is the folder of all jobs' sinks. Nothing was started. Choose a folder inside it."
         raise Refused(Code.SINK_REFUSED, message)
     if not (trusted or any(is_below(sink, root) for root in roots)):
         named = " or ".join(root.partition("{")[0] for root in roots)
         message = (
-            f"The sink {sink} lies outside the allowed roots. Nothing was started. Choose a URL below {named}, or let "
+            f"The sink {sink} is outside the allowed roots. Nothing was started. Choose a URL below {named}, or have "
             "the operator add a root to ACTORLINE_SINK_ROOTS."
         )
         raise Refused(Code.SINK_REFUSED, message)

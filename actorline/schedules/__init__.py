@@ -1,1 +1,1 @@
-"""Schedules: which due times a schedule has, what is ordered for each, and what is done while the last job goes on."""
+"""Schedules: their due times, what is ordered for each, and what happens while the last job is still running."""

@@ -1,4 +1,4 @@
-"""The book of schedules in Redis: how far each has come, and which beats are there. All beats share it."""
+"""The book of schedules in Redis: how far each has come, and which beats are running. All beats share it."""
 
 import json
 import secrets
@@ -10,12 +10,12 @@ from typing import Final
 from actorline.ledger.ledger import Ledger
 from actorline.schedules.decision import Place
 
-BEAT_SECS: Final = 30.0  # a beat that hasn't looked for so long isn't there any more; it looks every few seconds
+BEAT_SECS: Final = 30.0  # a beat that hasn't checked for this long has stopped; it checks every few seconds
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A schedule's place, and the text in which it was read: what a change has to find."""
+    """A schedule's place, and its text in Redis, which a change must still find."""
 
     place: Place
     text: str
@@ -23,7 +23,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Reading:
-    """The book at one moment: unix seconds by Redis, name -> entry, and the beats that are there."""
+    """The book at one moment: unix seconds by Redis, name -> entry, and the running beats."""
 
     now: float
     entries: Mapping[str, Entry]
@@ -48,12 +48,12 @@ class Book:
         return Reading(now, entries, [beat for beat, looked_at in beats if looked_at > now - BEAT_SECS])
 
     def keep(self, name: str, before: Entry | None, place: Place) -> bool:
-        """Change a schedule's place. False: another beat has decided since it was read."""
+        """Change a schedule's place; return False if another beat has changed it since it was read."""
         text = json.dumps({**place.model_dump(exclude_defaults=True), "by": secrets.token_hex(8)})
         return bool(self._keep_place(keys=[self._schedules], args=[name, before.text if before else "", text]))
 
     def note_beat(self, beat: str, now: float) -> None:
-        """Say that a beat is there, and forget those that are not."""
+        """Record that a beat is running, and remove those that aren't."""
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.zadd(self._beats, {beat: now})
             pipe.zremrangebyscore(self._beats, "-inf", now - BEAT_SECS)

@@ -1,7 +1,7 @@
-"""What is done for a schedule next: a pure decision on how far it has come, the time, and whether its last job goes on.
+"""The next step of a schedule: a pure decision on its place, the time, and whether its last job is still running.
 
-Whoever decides first, decides: the answer is kept by a compare-and-set, so any number of beats make one decision a due
-time. An order is decided first and placed then; a beat that dies in between leaves it to the next look of any other.
+The first decision counts: it is stored by compare-and-set, so any number of beats make one decision per due time. An
+order is decided first and placed afterwards; if a beat dies in between, the next check of any other places it.
 """
 
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from pydantic import BaseModel, ConfigDict
 from actorline.schedules.rhythm import moment, passed_over
 from actorline.schedules.schedule import Schedule
 
-ON_TIME_SECS: Final = 600  # beat was started again, a Redis failed over: what is later than that is a due time missed
+ON_TIME_SECS: Final = 600  # for a restart of beat or a failover of Redis; later than that, the due time is missed
 LATE_SECS: Final = 60
 REASON_MAX_CHARS: Final = 300
 
 
 class Place(BaseModel):
-    """How far a schedule has come. Due times are unix seconds; `started` to `missed` hold the last of their kind."""
+    """How far a schedule has come. Due times are unix seconds; `started` to `missed` are the last of their kind."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    rhythm: str  # of the schedule that was decided by; "": it is switched off
-    seen: int  # up to here all is decided
+    rhythm: str  # of the schedule at the last decision; "": it is disabled
+    seen: int  # all due times up to here are decided
     started: int | None = None  # what became a job
     is_ordered: bool = True  # False: that job isn't in the ledger yet
     order_hash: str | None = None  # of its document, as it was when it was decided on
@@ -38,11 +38,11 @@ class Place(BaseModel):
 
     @classmethod
     def begin(cls, schedule: Schedule, now: float) -> "Place":
-        """Nothing that was due before a beat has seen the schedule is ever run."""
+        """Return the place of a new schedule: due times before a beat first saw it are never run."""
         return cls(rhythm=schedule.rhythm_text, seen=int(now))
 
     def begin_anew(self, schedule: Schedule, now: float) -> "Place":
-        """The same for a schedule that has become another one; its job, and what waits for that, stay."""
+        """Return the place of a changed schedule; its job, and the due time that waits for it, stay."""
         return self.model_copy(update={"rhythm": schedule.rhythm_text, "seen": int(now)})
 
     def switch_off(self) -> "Place":
@@ -50,7 +50,7 @@ class Place(BaseModel):
 
     @property
     def last(self) -> tuple[int, "Outcome"] | None:
-        """The last due time that was decided, and what became of it."""
+        """Return the last decided due time, and its outcome."""
         fates = {
             Outcome.ORDERED: self.started,
             Outcome.REFUSED: self.refused,
@@ -63,11 +63,11 @@ class Place(BaseModel):
 
 
 class Outcome(StrEnum):
-    """What becomes of a due time."""
+    """The outcome of a due time."""
 
     ORDERED = "ordered"
     WAITING = "waiting"  # for the end of the last job
-    SKIPPED = "skipped"  # the last job went on, or a newer due time took the place in the queue
+    SKIPPED = "skipped"  # the last job was still running, or a newer due time replaced this one in the queue
     MISSED = "missed"  # no beat could order it in time
     REFUSED = "refused"
 
@@ -81,14 +81,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Cancel the job of `started`, which the due time that waits may not have to wait for."""
+    """Cancel the job of `started`, so that the waiting due time can start."""
 
     due: int
 
 
 @dataclass(frozen=True)
 class Change:
-    """Keep the decision on a due time."""
+    """Store the decision on a due time."""
 
     place: Place
     due: int
@@ -99,8 +99,8 @@ Step = Order | Cancel | Change
 
 
 def decide(schedule: Schedule, place: Place, now: float, *, goes_on: bool, is_stopping: bool) -> Step | None:
-    """The next step; None: nothing to do yet. `goes_on`: the job of `started` hasn't ended; `is_stopping`: and isn't
-    wanted any more.
+    """Return the next step; None: nothing to do yet. `goes_on`: the job of `started` hasn't ended; `is_stopping`: it is
+    being stopped.
     """
     if place.started is not None and not place.is_ordered:
         return Order(place.started)
@@ -115,12 +115,12 @@ def decide(schedule: Schedule, place: Place, now: float, *, goes_on: bool, is_st
 
 
 def is_late(schedule: Schedule, place: Place, now: float) -> bool:
-    """Whether a due time has passed a minute ago and nothing is decided on it: no beat looks after the schedule."""
+    """Return whether a due time passed a minute ago without a decision: no beat is handling the schedule."""
     return schedule.rhythm.latest_due(moment(place.seen), moment(now - LATE_SECS)) is not None
 
 
 def _decide_due(schedule: Schedule, before: Place, due: datetime, now: float, *, goes_on: bool) -> Change:
-    """On the last due time of several that have passed: a beat that was late makes no burst of them."""
+    """Decide on the last of the due times that have passed: a late beat doesn't order them all at once."""
     at = int(due.timestamp())
     place = before.model_copy(update={"seen": at})
     if earlier := passed_over(schedule.rhythm, moment(before.seen), due):

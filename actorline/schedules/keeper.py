@@ -1,7 +1,7 @@
-"""Keeps the schedules: looks at the book, takes each schedule's next step, and says when to look again.
+"""Runs the schedules: reads the book, takes each schedule's next step, and says when to check again.
 
-The step's order goes into the ledger first; a worker is told then. At each line the process may die: what was decided
-stands in the book, and the next look, of this beat or another, goes on from there.
+A step's order goes into the ledger first; then a worker is notified. The process may die at any line: decisions are in
+the book, and the next check, by this beat or another, continues from there.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,8 +25,8 @@ from actorline.schedules.schedule import Schedule, due_key
 from actorline.schedules.template import iso_utc
 from actorline.settings import Settings
 
-LOOK_SECS: Final = 5.0  # at least so often, so that a clock that is set, or a place in the book, shows
-SOON_SECS: Final = 1.0  # where something waits: the end of a job, a Redis that is away
+LOOK_SECS: Final = 5.0  # at least this often, to notice a clock that was set, or a changed place in the book
+SOON_SECS: Final = 1.0  # while waiting for the end of a job, or for Redis
 _AT_ONCE_SECS: Final = 0.0
 SENDER: Final = Sender("beat")
 
@@ -34,7 +34,7 @@ log = Logger(__name__)
 
 
 class Keeper:
-    """One beat's view of the schedules. `beat`: its name; `wake`: lets a worker look at the job of a key."""
+    """One beat's view of the schedules. `beat`: its name; `wake`: has a worker check the job of a key."""
 
     def __init__(
         self, schedules: Mapping[str, Schedule], ledger: Ledger, settings: Settings, *,
@@ -45,10 +45,10 @@ class Keeper:
         self._book = Book(ledger)
         self._beat, self._wake = beat, wake
         self._has_begun = False
-        self._is_waiting = False  # for Redis, which was said
+        self._is_waiting = False  # for Redis, which was logged
 
     def look(self) -> float:
-        """Take every schedule's next step; answers after how many seconds to look again."""
+        """Take every schedule's next step, and return seconds until the next check."""
         try:
             reading = self._book.read()
             self._book.note_beat(self._beat, reading.now)
@@ -67,14 +67,14 @@ class Keeper:
         return wait
 
     def leave(self) -> None:
-        """Say that this beat is gone; if Redis doesn't hear it, that shows in half a minute."""
+        """Record that this beat has stopped; if Redis is down, that shows after half a minute."""
         try:
             self._book.forget_beat(self._beat)
         except redis.RedisError as error:
             log.warning("beat_not_forgotten", message=describe_fault(error))
 
     def _begin(self, reading: Reading) -> None:
-        """See what is new in the file, has another rhythm, or is switched off, against the book."""
+        """Update the book with schedules that are new, have another rhythm, or are disabled."""
         for name, schedule in self._schedules.items():
             entry = reading.entries.get(name)
             if entry is None:
@@ -95,7 +95,7 @@ class Keeper:
             return self._look_after(name, reading, job)
         except (redis.RedisError, Unavailable):
             raise
-        except Exception:  # one schedule that can't be looked after must not keep the others from it
+        except Exception:  # one failing schedule must not stop the others
             log.exception("schedule_not_looked_after", schedule=name)
             return LOOK_SECS
 
@@ -105,15 +105,15 @@ class Keeper:
             for name, entry in reading.entries.items()
             if name in self._schedules
             and entry.place.started is not None
-            and entry.place.started != entry.place.refused  # what has its key is not ours
+            and entry.place.started != entry.place.refused  # the job with its key is not ours
         }
         found = zip(keys, self._ledger.load_many(list(keys.values())), strict=True)
         return {name: job for name, job in found if job}
 
     def _look_after(self, name: str, reading: Reading, job: Job | None) -> float:
-        """Take one schedule's next step; answers after how many seconds to look at it again."""
+        """Take one schedule's next step, and return seconds until its next check."""
         schedule, entry = self._schedules[name], reading.entries.get(name)
-        if entry is None:  # the book was lost since this beat was started
+        if entry is None:  # the book was lost since this beat started
             self._book.keep(name, None, Place.begin(schedule, reading.now))
             return _AT_ONCE_SECS
         goes_on = job is not None and not job.is_terminal
@@ -143,17 +143,17 @@ class Keeper:
                 assert_never(other)
 
     def _decided(self, name: str, change: Change) -> Place:
-        """The place to keep: of an order with its hash, by which beat knows it again."""
+        """Return the place to store; an order's has its document's hash, by which beat recognizes the job."""
         if change.fate is not Outcome.ORDERED or change.place.started is None:
             return change.place
         try:
             document = parse_document(self._schedules[name].order(name, moment(change.place.started)))
-        except Refused:  # so is the order, which tells why
+        except Refused:  # the order will be refused too, with its reason
             return change.place
         return change.place.model_copy(update={"order_hash": document.body_hash()})
 
     def _order(self, name: str, entry: Entry, due: int) -> None:
-        """Safe to repeat, by any number of beats: the key is the job."""
+        """Place the order. Safe to repeat, by any number of beats: the key is the job."""
         order = self._schedules[name].order(name, moment(due))
         key, place = order["key"], entry.place.model_copy(update={"is_ordered": True})
         try:
@@ -170,22 +170,22 @@ class Keeper:
         self._book.keep(name, entry, place)
 
     def _is_ours(self, key: str, place: Place) -> bool:
-        """Whether the job that is there was ordered by a beat, with the document of an earlier version of the file."""
+        """Return whether a beat ordered the existing job, with the document of an earlier version of the file."""
         job = self._ledger.load(key)
         if job is not None and job.hash == place.order_hash:
             return True
         log.error(
             "schedule_key_taken",
             job_key=key,
-            message="A job that no beat ordered has the key of this due time. The schedule's own order was not placed: "
-            "nothing of it was started. Look who ordered it (actorline show), and order the due time by hand.",
+            message="A job that no beat ordered has the key of this due time. The schedule's own order was not placed; "
+            "nothing was started for it. See who ordered the job (actorline show), and order the due time by hand.",
         )
         return False
 
     def _tell(self, name: str, change: Change) -> None:
         due, place = moment(change.due), change.place
         if change.fate is Outcome.ORDERED:
-            return  # said when it is in the ledger
+            return  # logged when it is in the ledger
         log.info("schedule_decided", schedule=name, due=iso_utc(due), fate=change.fate)
         if change.fate is Outcome.SKIPPED and place.skips == 1 and place.started is not None:
             goes_on = due_key(name, moment(place.started))

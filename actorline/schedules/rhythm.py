@@ -1,8 +1,8 @@
-"""When a schedule is due: at an interval, or by the clock on the wall of a time zone.
+"""When a schedule is due: at an interval, or by the local time of a time zone.
 
-Due times are whole seconds in UTC and follow from the schedule alone, so any number of beats agree on them. Where
-clocks are changed, each time of day is due once a day: one that the clock leaps over is due right after the leap, and
-one that comes twice is due the first time. A cron whose hour is `*` counts hours as they pass: none goes without.
+Due times are whole seconds in UTC and follow from the schedule alone, so any number of beats agree on them. When
+clocks change, each time of day is due once a day: one that the clock skips is due right after the skip, and one that
+comes twice is due the first time. A cron whose hour is `*` is due in every hour that passes.
 """
 
 import re
@@ -40,15 +40,15 @@ def moment(unix_seconds: float) -> datetime:
 
 class Rhythm(Protocol):
     def next_due(self, after: datetime) -> datetime | None:
-        """The first due time later than `after`; None: there is none in the next years."""
+        """Return the first due time later than `after`; None: there is none in the next years."""
 
     def latest_due(self, after: datetime, until: datetime) -> datetime | None:
-        """The last due time in `(after, until]`."""
+        """Return the last due time in `(after, until]`."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Due at the multiples of so many seconds since 1970."""
+    """Due at the multiples of `every_secs` since 1970."""
 
     every_secs: int
 
@@ -63,7 +63,7 @@ class Interval:
 @dataclass(frozen=True)
 class WallClock:
     """Due at the minutes that match a cron expression in a time zone. Day of month and day of week must both match, as
-    in Celery. Raises ValueError for an expression that is none.
+    in Celery. Raises ValueError for an invalid expression.
     """
 
     cron: str
@@ -73,7 +73,7 @@ class WallClock:
         _fields(self.cron)
 
     def next_due(self, after: datetime) -> datetime | None:
-        day = after.astimezone(self.zone).date() - _DAY  # its clock may be put back over midnight
+        day = after.astimezone(self.zone).date() - _DAY  # its clock may be set back across midnight
         for _ in range(_DAYS_AHEAD):
             later = [due for due in self._around(day) if due > after]
             if later:
@@ -91,12 +91,12 @@ class WallClock:
         return None
 
     def _around(self, day: date) -> tuple[datetime, ...]:
-        """The due times of a day and the next, which mix where a clock is put back over midnight."""
+        """Return the due times of a day and the next, which interleave if the clock is set back across midnight."""
         return _due_on(self.cron, self.zone, day) + _due_on(self.cron, self.zone, day + _DAY)
 
 
 def due_times(rhythm: Rhythm, after: datetime) -> Iterator[datetime]:
-    """The due times later than `after`, as far as they are known."""
+    """Return the due times later than `after`, as far as they are known."""
     due = rhythm.next_due(after)
     while due is not None:
         yield due
@@ -104,7 +104,7 @@ def due_times(rhythm: Rhythm, after: datetime) -> Iterator[datetime]:
 
 
 def passed_over(rhythm: Rhythm, after: datetime, due: datetime) -> datetime | None:
-    """The last due time between two others."""
+    """Return the last due time between two others."""
     return rhythm.latest_due(after, due - _SECOND)
 
 
@@ -127,7 +127,7 @@ def _due_on(cron: str, zone: ZoneInfo, day: date) -> tuple[datetime, ...]:
 
 
 def _moments(wall: datetime, *, every_pass: bool) -> Iterator[datetime]:
-    """When a clock on the wall shows this time. PEP 495: fold 0 takes the offset before a change, fold 1 that after."""
+    """Return the moments of a local time. PEP 495: fold 0 uses the offset before a change, fold 1 the one after."""
     first, second = wall.replace(fold=0), wall.replace(fold=1)
     before, after = first.utcoffset(), second.utcoffset()
     if before is not None and after is not None and before < after:
@@ -139,8 +139,8 @@ def _moments(wall: datetime, *, every_pass: bool) -> Iterator[datetime]:
 
 
 def _end_of_leap(wall: datetime, after: datetime) -> datetime:
-    """The moment at which the clock leaps over a time of day: read with the offset before, that time lies behind the
-    leap, and read with the offset after in front of it.
+    """Return the moment at which the clock skips a time of day: with the offset before the change, that time is after
+    the skip, and with the offset after it, before.
     """
     seconds = range(int(after.timestamp()), int(wall.timestamp()) + 1)
     leapt = bisect_left(
@@ -154,7 +154,7 @@ def _fields(cron: str) -> Any:
     """Return Celery's crontab (its stubs lack the fields), which knows neither `@daily` nor 7 for Sunday."""
     parts = _NAMED_CRONS.get(cron.strip(), cron).split()
     if len(parts) != _CRON_FIELDS:
-        message = f"found {len(parts)}, wanted minute, hour, day of month, month, day of week"
+        message = f"found {len(parts)}, expected minute, hour, day of month, month, day of week"
         raise ValueError(message)
     *others, weekdays = parts
     return crontab.from_string(" ".join([*others, ",".join(map(_from_sunday_0, weekdays.split(",")))]))

@@ -1,4 +1,4 @@
-"""A schedule: when what is ordered, and what becomes of a due time that finds the last job still going on."""
+"""A schedule: what is ordered when, and what happens at a due time while the last job is still running."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from actorline.schedules.rhythm import Interval, Rhythm, WallClock, due_times
 from actorline.schedules.template import fill_document, iso_utc
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")  # a key has 200 characters, the due time takes 21
-SAMPLES: Final = 12  # orders that are tried out
+SAMPLES: Final = 12  # orders to check
 _ANY_TIME: Final = datetime(2026, 11, 23, 2, tzinfo=UTC)
 
 Overlap = Literal["skip", "queue", "cancel_running", "allow"]
@@ -28,8 +28,8 @@ CatchUp = Literal["none", "last"]
 class Schedule(BaseModel):
     """Due by `cron` in `timezone`, or at the multiples of `every_secs` since 1970.
 
-    `overlap`: a due time while the last job goes on is skipped, waits for its end (one at most, the newest), has that
-    job cancelled first, or runs beside it. `catch_up`: of due times that no beat was there for, none or the last runs.
+    `overlap`: a due time while the last job is running is skipped, waits for its end (only the newest), cancels that
+    job first, or runs in parallel. `catch_up`: of due times while no beat was running, none or the last one runs.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -49,7 +49,7 @@ class Schedule(BaseModel):
             try:
                 WallClock(text, ZoneInfo("UTC"))
             except (ParseException, ValueError) as error:
-                message = f"is no cron expression of five fields: {error}"
+                message = f"is not a cron expression of five fields: {error}"
                 raise ValueError(message) from error
         return text
 
@@ -59,8 +59,8 @@ class Schedule(BaseModel):
         try:
             ZoneInfo(name)
         except (OSError, ValueError, KeyError) as error:
-            hint = nearest(name, available_timezones()) or "; take a name such as Europe/Prague"
-            message = f"{name!r} is no time zone{hint}"
+            hint = nearest(name, available_timezones()) or "; use a name such as Europe/Prague"
+            message = f"{name!r} is not a time zone{hint}"
             raise ValueError(message) from error
         return name
 
@@ -85,11 +85,11 @@ class Schedule(BaseModel):
         return f"{self.cron} {self.timezone}" if self.cron else f"every {self.every_secs} s"
 
     def order(self, name: str, due: datetime) -> dict[str, Any]:
-        """The job document of a due time."""
+        """Return the job document of a due time."""
         return {**fill_document(self.document, due, self.zone), "key": due_key(name, due)}
 
     def document_problems(self) -> list[str]:
-        """What the orders would be refused for."""
+        """Return what the orders would be refused for."""
         if "key" in self.document:
             return ["key: a schedule makes its own, {schedule}@{due time}; leave it out"]
         dues = list(islice(due_times(self.rhythm, _ANY_TIME), SAMPLES)) or [_ANY_TIME]
@@ -99,7 +99,7 @@ class Schedule(BaseModel):
 
 
 def due_key(name: str, due: datetime) -> str:
-    """`nightly@2026-11-23T03:00:00Z`: whoever orders this due time orders the same job."""
+    """Return `nightly@2026-11-23T03:00:00Z`: all orders of this due time are the same job."""
     return f"{name}@{iso_utc(due)}"
 
 
@@ -112,7 +112,7 @@ def _sink_problems(order: Mapping[str, Any]) -> list[str]:
 
 
 def _folder_problems(orders: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A folder belongs to the one job that claimed it: whoever comes second is refused."""
+    """Check that each order has its own folder: a folder belongs to the job that claimed it; a second is refused."""
     folders = [folder for order in orders if (folder := _folder(order)) and "run_id" not in folder]
     if len(set(folders)) == len(folders):
         return []
@@ -120,6 +120,6 @@ def _folder_problems(orders: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _folder(order: Mapping[str, Any]) -> str | None:
-    """The sink's folder, as far as it is known before the job is; None: the default one, which holds the key."""
+    """Return the sink's folder as far as it is known before the job; None: the default one, which has the key."""
     url = order.get("sink", {}).get("url")
     return None if url is None else open_sink(url.replace("{key}", order["key"])).url

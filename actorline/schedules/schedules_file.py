@@ -1,10 +1,10 @@
-"""`schedules.toml`: read and checked as a whole; with one mistake in it nothing is scheduled.
+"""`schedules.toml`: read and checked as a whole; if it has one mistake, nothing is scheduled.
 
 [schedules.nightly]
 cron = "0 3 * * *"             # or every_secs = 3600
 timezone = "Europe/Prague"     # default UTC
-overlap = "skip"               # while the last job goes on: skip, queue, cancel_running, allow
-catch_up = "none"              # of due times that no beat was there for: none, last
+overlap = "skip"               # while the last job is running: skip, queue, cancel_running, allow
+catch_up = "none"              # of due times while no beat was running: none, last
 enabled = true
 [schedules.nightly.document]   # a job document without key; {due} and {date} in it are filled in
 actor = "apify/web-scraper"
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "schedules.toml"
 _DAY_SECS: Final = 86_400
-_GOOD: Final = {"actor": "any"}  # stands in for a document that isn't there: that is said elsewhere
+_GOOD: Final = {"actor": "any"}  # replaces a missing document, which is reported elsewhere
 _OTHER_WORDS: Final[Mapping[str, str]] = {
     "schedule": "cron", "crontab": "cron", "interval": "every_secs", "every": "every_secs", "tz": "timezone",
     "catchup": "catch_up", "disabled": "enabled", "job": "document",
@@ -47,16 +47,16 @@ class Problem:
 
 
 class SchedulesError(SettingsError):
-    """The file can't be scheduled by; `problems` are all that was found."""
+    """The file can't be used; `problems` are all that were found."""
 
     def __init__(self, file: Path, problems: list[Problem]) -> None:
         self.file, self.problems = file, problems
         lines = "".join(f"\n  {problem}" for problem in problems)
-        super().__init__(f"{file} is wrong; nothing is scheduled:{lines}")
+        super().__init__(f"{file} is invalid; nothing is scheduled:{lines}")
 
 
 def find_schedules(settings: Settings) -> Path | None:
-    """Return the file that the settings name, else the one in the home if it is there.
+    """Return the file that the settings name, else the one in the home if it exists.
 
     Raises SchedulesError for one in the home that other users could have written.
     """
@@ -78,11 +78,11 @@ def load_schedules(file: Path) -> Mapping[str, Schedule]:
     except OSError as error:
         raise SchedulesError(file, [Problem("", f"it can't be read: {error.strerror}")]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SchedulesError(file, [Problem("", f"it is no TOML: {error}")]) from error
+        raise SchedulesError(file, [Problem("", f"it is not TOML: {error}")]) from error
     sections = raw.pop("schedules", {})
     problems = [Problem(name, f"is not known{nearest(name, ['schedules'])}") for name in raw]
     if not isinstance(sections, dict):
-        raise SchedulesError(file, [*problems, Problem("schedules", "is no table of schedules")])
+        raise SchedulesError(file, [*problems, Problem("schedules", "is not a table of schedules")])
     schedules: dict[str, Schedule] = {}
     for name, section in sections.items():
         checked = _check(name, section)

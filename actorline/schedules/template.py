@@ -1,4 +1,4 @@
-"""A schedule's document is a template: `{due}` and `{date}` in it are those of the due time."""
+"""A schedule's document is a template: `{due}` and `{date}` are replaced by those of the due time."""
 
 import re
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ _PLACEHOLDER: Final = re.compile(r"{{(due|date)}}|{(due|date)}")
 
 
 def fill_document(document: Mapping[str, Any], due: datetime, zone: ZoneInfo) -> dict[str, Any]:
-    """The document with the placeholders filled in, in the texts of its input and labels and in its sink's URL.
+    """Return the document with the placeholders of its input, its labels and its sink's URL filled in.
 
     `{due}` becomes the due time in UTC (`2026-11-23T02:00:00Z`), `{date}` its date in `zone` (`2026-11-23`). Doubled
-    braces stay, as single ones: `{{date}}` becomes `{date}`, which in the sink's URL is the UTC date of queued_at then.
-    Other braces are left alone, so code in an input needs no care but for these two names.
+    braces become single ones: `{{date}}` becomes `{date}`, which the sink's URL replaces by the UTC date of queued_at.
+    Other braces stay as they are, so code in an input is safe except for these two names.
     """
     values = {"due": iso_utc(due), "date": due.astimezone(zone).date().isoformat()}
     filled = dict(document)
@@ -28,12 +28,12 @@ def fill_document(document: Mapping[str, Any], due: datetime, zone: ZoneInfo) ->
 
 
 def iso_utc(due: datetime) -> str:
-    """`2026-11-23T02:00:00Z`: due times are whole seconds."""
+    """Return `2026-11-23T02:00:00Z`: due times are whole seconds."""
     return due.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _fill(value: Any, values: Mapping[str, str]) -> Any:
-    """The value with every text in it filled; the names of fields stay as they are."""
+    """Return the value with the placeholders of every text filled in; names of fields stay as they are."""
     if isinstance(value, str):
         return _PLACEHOLDER.sub(lambda found: f"{{{found[1]}}}" if found[1] else values[found[2]], value)
     if isinstance(value, Mapping):

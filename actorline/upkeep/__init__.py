@@ -1,1 +1,1 @@
-"""What happens to a job when nobody is waiting for it?"""
+"""Upkeep: what a job needs when no message is on its way."""

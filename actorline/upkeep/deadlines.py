@@ -1,4 +1,4 @@
-"""Deadlines: a wish to stop that the ledger makes itself, whatever the job is doing and however seldom it is polled."""
+"""Deadlines: a stop wish that upkeep sets, whatever the job is doing and however rarely it is polled."""
 
 from typing import Final
 
@@ -11,14 +11,14 @@ AGAIN_SECS: Final = 60.0  # of a job that couldn't be expired
 
 
 def expire_late_jobs(ledger: Ledger) -> list[str]:
-    """Record that jobs past their deadline aren't wanted any more; returns the keys of those, which are due now."""
+    """Record that jobs past their deadline are no longer wanted, and return their keys; they are due now."""
     return [key for key in ledger.agenda.take("deadlines", again_s=AGAIN_SECS) if _expire(ledger, key)]
 
 
 def _expire(ledger: Ledger, key: str) -> bool:
     try:
         job = ledger.load(key)
-    except UnreadableJobError:  # for a worker that can read it
+    except UnreadableJobError:  # left to a worker that can read it
         return False
     deadline_at = _deadline_of(job)
     if deadline_at is None:
@@ -26,7 +26,7 @@ def _expire(ledger: Ledger, key: str) -> bool:
     elif deadline_at > ledger.now():  # retried meanwhile
         ledger.agenda.plan_deadline(key, deadline_at)
     else:
-        # not what is being stopped already, for another reason
+        # not a job that is already being stopped for another reason
         expired = Change(
             due_in_s=0,
             guards={"stop_wish": "", "reason": ""},

@@ -1,7 +1,7 @@
-"""Upkeep: what a job needs that is past its `due`. One mechanism for planned, lost and overdue steps.
+"""What a job past its `due` needs. One mechanism covers planned, lost and overdue steps.
 
-The ledger is the truth and messages are transport, so a step is simply sent again, with new ids and the next epoch,
-which fences off whoever still has the old message.
+The ledger is the truth and messages are only transport, so a step is simply sent again, with new ids and the next
+epoch, which makes the old message, if it still exists, do nothing.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ PATIENCE_MAX_SECS: Final = 600.0
 
 
 class Stage(StrEnum):
-    """Where the pipeline of a job begins again."""
+    """The stage at which a job's pipeline starts again."""
 
     START = "start_run"
     POLL = "poll_run"
@@ -35,7 +35,7 @@ class Postpone:
 
 @dataclass(frozen=True)
 class Answer:
-    """The job has ended: its callers are to have their answers."""
+    """The job has ended: its callers need their answers."""
 
 
 STAGES: Final[Mapping[State, Stage]] = {
@@ -50,8 +50,8 @@ QUEUES: Final[Mapping[Stage, str]] = {Stage.START: "control", Stage.POLL: "contr
 
 
 def queue_of(job: Job, stage: Stage) -> str:
-    """`control` or `fetch`: a synchronous start holds its slot until the run has ended, and one whose input lies
-    elsewhere for as long as its server takes. The search for the run, or the end of a job that has none, doesn't wait.
+    """Return `control` or `fetch`. A synchronous start holds its slot until the run has ended, and one with `input_url`
+    until its server has responded. The search for the run, or the end of a job without one, doesn't wait.
     """
     if stage is not Stage.START or job.intent:
         return QUEUES[stage]
@@ -60,11 +60,11 @@ def queue_of(job: Job, stage: Stage) -> str:
 
 
 def decide(job: Job, *, now: float, empty_at: Mapping[str, float], watch_s: float) -> SendAgain | Postpone | Answer:
-    """What an overdue job needs.
+    """Return what an overdue job needs.
 
     `empty_at`: when each queue (`control`, `fetch`) was last seen empty. A message counts as lost only if its queue
-    was seen empty since it was sent and `watch_s` has passed; until then the job is left alone, twice as long each
-    time: a long queue is no reason to make it longer.
+    was seen empty since it was sent and `watch_s` has passed; until then the job is postponed, twice as long each
+    time: a long queue must not be made longer.
     """
     if job.is_terminal:
         return Answer()

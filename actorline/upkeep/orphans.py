@@ -1,7 +1,7 @@
-"""Orphans: runs with our installation's marker that go on and that no job wants.
+"""Orphans: running runs with our installation's marker that no job wants.
 
-Those whose job is in this ledger are ours beyond doubt and are aborted. Those whose job isn't (the ledger was lost) are
-reported, aborted or adopted, as the installation is set. A run without our marker is never touched.
+Those whose job is in this ledger are certainly ours and are aborted. The others (the ledger was lost) are reported,
+aborted or adopted, as configured. A run without our marker is never touched.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ ANY_TIME: Final = datetime(2015, 1, 1, tzinfo=UTC)  # older than the platform
 
 @dataclass(frozen=True)
 class Orphan:
-    """A run that goes on without a job that wants it; `key`: the job that it was started for, if that is known."""
+    """A running run that no job wants; `key`: the job that it was started for, if known."""
 
     account: str
     run: RunSummary
@@ -35,9 +35,9 @@ class Orphan:
 
 
 def find_orphans(ledger: Ledger, platform: Platform, installation: str, account: str) -> Iterator[Orphan]:
-    """Look at every run of the installation that goes on. Raises PlatformError; safe to repeat.
+    """Yield the orphans among the installation's running runs. Raises PlatformError; safe to repeat.
 
-    A run that its job still waits for becomes the job's run on the way.
+    A run that its job still waits for becomes the job's run.
     """
     for run, marker in list_going(platform, installation, started_after=ANY_TIME):
         key = ledger.runs.key_of_marker(marker.digest)
@@ -48,17 +48,17 @@ def find_orphans(ledger: Ledger, platform: Platform, installation: str, account:
 
 
 def _is_wanted(ledger: Ledger, key: str, attempt: int, run_id: str) -> bool:
-    """Whether its job wants the run; if not, it is a stray from here on, which upkeep aborts."""
+    """Return whether its job wants the run; if not, record it as a stray, which upkeep aborts."""
     job = ledger.load(key)
     if is_collected(ledger, run_id, unless_by=key):
         return True
     if job is None or job.intent is not None:
-        return True  # a start is under way, and searches for its run itself
+        return True  # a start is in progress, and searches for its run itself
     if job.run_id == run_id:
         if not job.is_terminal or not job.document.may_abort:
             return True
         if job.run_status in TERMINAL_STATUSES and job.resurrection is None:
-            return True  # seen ended and going again, and not by us: somebody resurrected it by hand
+            return True  # it had ended and runs again, but not because of us: it was resurrected by hand
         ledger.runs.add_stray(run_id, key)
         return False
     ledger.runs.record(key, attempt, job.epoch, run_id, states=sources(Event.RUN_KNOWN), care_s=0, found=True)
@@ -66,16 +66,16 @@ def _is_wanted(ledger: Ledger, key: str, attempt: int, run_id: str) -> bool:
 
 
 def is_collected(ledger: Ledger, run_id: str, *, unless_by: str) -> bool:
-    """Whether another live job than that one waits for the run: a person let it be taken over."""
+    """Return whether a live job other than `unless_by` waits for the run: it was taken over by an order."""
     key = ledger.runs.key_of(run_id)
     job = ledger.load(key) if key and key != unless_by else None
     return job is not None and not job.is_terminal and job.run_id == run_id
 
 
 def look_again(ledger: Ledger, platform: Platform, installation: str, key: str, attempt: int) -> list[str]:
-    """Search once more for what an unclear start may have made after all; answers runs that nobody knew of.
+    """Search again for runs that an unclear start may have made after all, and return those that were unknown.
 
-    Raises PlatformError: then it is to be done again.
+    Raises PlatformError: then it must be repeated.
     """
     job = ledger.load(key)
     if job is None:
@@ -88,10 +88,10 @@ def look_again(ledger: Ledger, platform: Platform, installation: str, key: str, 
 
 
 def close_resurrection(ledger: Ledger, platform: Platform, key: str) -> bool:
-    """Look once more, long after it was sent, whether the run shows a resurrection that nobody saw; if it goes on and
-    its job has ended, it is a stray. From then on one that goes on again is somebody else's.
+    """Check again, long after it was sent, whether an unnoticed resurrection happened: if the run is running and its
+    job has ended, it is a stray. A later resurrection is not ours.
 
-    False: the job has not ended yet, so it is to be looked at again. Raises PlatformError.
+    Return False if the job has not ended yet and must be checked again. Raises PlatformError.
     """
     job = ledger.load(key)
     if job is None or job.resurrection is None or job.run_id is None:
@@ -106,7 +106,7 @@ def close_resurrection(ledger: Ledger, platform: Platform, key: str) -> bool:
 
 
 def adopt(ledger: Ledger, settings: Settings, orphan: Orphan) -> Submitted:
-    """Rebuild a job round a run whose own job is lost: it is collected, and ours to abort.
+    """Create a job for a run whose own job is lost: it collects the rows, and may abort the run.
 
     Raises Refused and Unavailable.
     """

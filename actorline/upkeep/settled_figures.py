@@ -1,6 +1,6 @@
-"""A run's figures settle some seconds after its end: cost and stats are read once more, and kept.
+"""A run's figures settle some seconds after its end: the final cost and stats are read again and stored.
 
-The first response after the end may hold preliminary ones: `docs/platform-facts.md#final-figures`.
+The first response after the end may have preliminary ones: `docs/platform-facts.md#final-figures`.
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ SETTLED: Final = "manifest.settled.json"
 
 
 def secs_until_settled(job: Job, now: float) -> float | None:
-    """Seconds until the figures of an ended job may be read again; 0: now; None: there is nothing to read."""
+    """Return seconds until the figures of an ended job may be read again; 0: now; None: there is nothing to read."""
     ended_at = job.collecting_at or job.ended_at
     if job.run_id is None or job.figures_settled or ended_at is None or now > ended_at + GIVE_UP_SECS:
         return None
@@ -29,9 +29,9 @@ def secs_until_settled(job: Job, now: float) -> float | None:
 
 
 def settle_figures(ledger: Ledger, platform: Platform, job: Job) -> None:
-    """Read the run once more. Safe to repeat. Raises PlatformError and SinkError: then it is to be done again."""
+    """Read the run again. Safe to repeat. Raises PlatformError and SinkError: then it must be repeated."""
     run = get_run(platform, job.run_id or "")
-    if not run.is_terminal:  # somebody resurrected it after the job's end: these aren't the job's figures
+    if not run.is_terminal:  # it was resurrected by others after the job's end: these aren't the job's figures
         return _note(ledger, job, {})
     if job.manifest:
         _rewrite(job, run)
@@ -54,7 +54,7 @@ def _note(ledger: Ledger, job: Job, fields: JobFields) -> None:
 
 
 def _rewrite(job: Job, run: Run) -> None:
-    """Put the settled figures into the manifest, which is replaced as a whole."""
+    """Write the settled figures to the manifest, which is replaced as a whole."""
     sink = open_sink(job.sink_url)
     manifest = Manifest.model_validate_json(sink.read(MANIFEST))
     if manifest.run is None or (manifest.run.id, manifest.retries) != (run.id, job.retries):
@@ -65,6 +65,6 @@ def _rewrite(job: Job, run: Run) -> None:
     text = manifest.model_copy(update={"run": facts}).model_dump_json(indent=2).encode() + b"\n"
     sink.remove(SETTLED)
     if not sink.write_once(SETTLED, text):
-        message = f"{sink.file_url(SETTLED)} is being written by somebody else."
+        message = f"{sink.file_url(SETTLED)} is being written by another process."
         raise SinkError(message)
     sink.move(SETTLED, MANIFEST)

@@ -1,4 +1,4 @@
-"""Jobs that nobody works on: said by whoever leaves them, and by whoever looks."""
+"""Jobs without workers: how commands report them."""
 
 from itertools import islice
 from pathlib import Path
@@ -10,7 +10,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.tally import Tally, read_tally
 from actorline.platform.statuses import TERMINAL_STATUSES
 
-UNSEEN_SECS: Final = 20.0  # a worker notes every 5 s that it is there
+UNSEEN_SECS: Final = 20.0  # a worker records its presence every 5 s
 NAMED_JOBS: Final = 3
 COMMAND: Final = "actorline"
 BILLING_FIRST: Final = (
@@ -19,7 +19,7 @@ BILLING_FIRST: Final = (
 
 
 def missing_workers(tally: Tally) -> dict[str, float | None]:
-    """Return the kinds of worker that jobs need and that aren't there: seconds since one was seen, None for never."""
+    """Return the kinds of worker that are missing: seconds since one was seen, None for never."""
     unseen = {kind: tally.unseen_s.get(kind) for kind in ("control", "fetch")}
     return {kind: seconds for kind, seconds in unseen.items() if seconds is None or seconds > UNSEEN_SECS}
 
@@ -27,15 +27,15 @@ def missing_workers(tally: Tally) -> dict[str, float | None]:
 def describe_missing(missing: dict[str, float | None]) -> list[str]:
     """Return `fetch worker runs (last seen 360 s ago)` for each missing kind."""
     return [
-        f"{kind} worker runs ({'none was ever seen' if seconds is None else f'last seen {seconds:,.0f} s ago'})"
+        f"{kind} worker runs ({'never seen' if seconds is None else f'last seen {seconds:,.0f} s ago'})"
         for kind, seconds in missing.items()
     ]
 
 
 def describe_unattended(ledger: Ledger, *, logs: Path | None = None) -> str | None:
-    """Say which live jobs no worker looks after; None: there are none, or workers are there.
+    """Return which live jobs have no worker; None: there are none, or workers are running.
 
-    `logs`: those of a stack that is up, so that its workers hang.
+    `logs`: those of a running stack, whose workers must hang.
     """
     missing = missing_workers(read_tally(ledger))
     unfinished = describe_unfinished(ledger, logs=logs) if missing else None
@@ -45,9 +45,9 @@ def describe_unattended(ledger: Ledger, *, logs: Path | None = None) -> str | No
 
 
 def describe_unfinished(ledger: Ledger, *, logs: Path | None = None, command: str = COMMAND) -> str | None:
-    """Name the live jobs, which a stack that goes down leaves behind, and how to go on; None: there are none.
+    """Return the live jobs, which a stopping stack leaves unfinished, and how to continue; None: there are none.
 
-    `logs`: see `describe_unattended`. `command`: what a person types to get to this ledger.
+    `logs`: see `describe_unattended`. `command`: the command that reaches this ledger.
     """
     jobs = read_tally(ledger).jobs
     number = sum(jobs[state] for state in LIVE)
@@ -59,7 +59,7 @@ def describe_unfinished(ledger: Ledger, *, logs: Path | None = None, command: st
     them = "it" if number == 1 else "them"
     way_on = f"`{command} up` continues {them}"
     if logs is not None:
-        way_on = f"The stack is up, so its workers hang: see {logs}. End `actorline up` and start it again"
+        way_on = f"The stack is running, so its workers hang: see {logs}. Restart `actorline up`"
     return (
         f"{number:,} job{' is' if number == 1 else 's are'} unfinished: {', '.join([*named, *more])}. "
         f"{way_on}; `{command} cancel KEY` stops one."
@@ -67,7 +67,7 @@ def describe_unfinished(ledger: Ledger, *, logs: Path | None = None, command: st
 
 
 def _describe(key: str, job: Job | None) -> str:
-    """`job` None: it has ended meanwhile, or this version can't read it."""
+    """Return the key, state and run. `job` None: it has ended meanwhile, or this version can't read it."""
     if job is None:
         return key
     if job.run_id is None or job.run_status in TERMINAL_STATUSES:

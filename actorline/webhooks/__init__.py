@@ -1,1 +1,1 @@
-"""What the platform tells us."""
+"""Webhooks: events from the platform."""

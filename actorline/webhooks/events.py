@@ -1,4 +1,4 @@
-"""A webhook's event is a hint: it says which job to look at now, and is never believed. The platform's GET decides."""
+"""A webhook's event is a hint: it says which job to check now, and is never trusted. The platform's GET decides."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True)
 class Hint:
-    """What is used of an event. `dispatch_id`: the same on each repetition; `hook_id`: of a hook's webhook."""
+    """The used parts of an event. `dispatch_id`: the same on each repetition; `hook_id`: of a hook's webhook."""
 
     event_type: str
     run_id: str
@@ -30,7 +30,7 @@ class Hint:
 
     @classmethod
     def of(cls, event: RunEvent, dispatch_id: str | None, hook_id: str | None) -> "Hint | None":
-        """None: the event is about no run."""
+        """Return the hint of an event; None: it is not about a run."""
         run_id = _as_id(event.event_data.actor_run_id)
         if run_id is None:
             return None
@@ -39,14 +39,14 @@ class Hint:
 
 @dataclass(frozen=True)
 class LookNow:
-    """The job is due now: a worker should be told."""
+    """The job is due now: a worker should be notified."""
 
     key: str
 
 
 @dataclass(frozen=True)
 class HookRun:
-    """A run that somebody else started, which a hook may be there to collect; noted in the ledger."""
+    """A run that others started and that a hook may have to collect; noted in the ledger."""
 
     hook_id: str
     run_id: str
@@ -54,7 +54,7 @@ class HookRun:
 
 @dataclass(frozen=True)
 class Known:
-    """What the ledger knows of a hint beforehand."""
+    """What the ledger already knows about a hint."""
 
     is_taken: bool
     key: str | None
@@ -62,9 +62,9 @@ class Known:
 
 
 def take_hints(ledger: Ledger, installation: str, hints: Sequence[Hint]) -> list[LookNow | HookRun | None]:
-    """Note in the ledger what each hint means; None: nothing, or it was taken before.
+    """Note each hint in the ledger and return what it means; None: nothing, or it was already handled.
 
-    Safe to repeat. A dispatch is remembered after it was taken, so that one that fails is taken when it comes again.
+    Safe to repeat. A dispatch is remembered only after it was handled, so one that fails is handled when repeated.
     Raises redis.RedisError and NotDurableError.
     """
     taken = [
@@ -80,7 +80,7 @@ def take_hints(ledger: Ledger, installation: str, hints: Sequence[Hint]) -> list
 
 
 def _look_up(ledger: Ledger, hints: Sequence[Hint]) -> Iterator[Known]:
-    """In one round trip."""
+    """Look up all hints in one round trip."""
     with ledger.redis.pipeline(transaction=False) as pipe:
         for hint in hints:
             pipe.exists(ledger.name("dispatch", hint.dispatch_id or ""))
@@ -92,7 +92,7 @@ def _look_up(ledger: Ledger, hints: Sequence[Hint]) -> Iterator[Known]:
 
 
 def hinted_run(ledger: Ledger, key: str) -> str | None:
-    """The run that an event named as the job's, while the job had a start of which nobody knew what came of it."""
+    """Return the run that an event named as the job's while its start was unclear."""
     return cast("str | None", ledger.redis.get(ledger.name("hinted_run", key)))
 
 
@@ -117,17 +117,17 @@ def _look_at_run(ledger: Ledger, key: str, event_type: str) -> LookNow | None:
 
 
 def _look_for_run(ledger: Ledger, key: str, attempt: int, run_id: str) -> LookNow | None:
-    """The start's reply is under way still, or lost: then the search may end at once."""
+    """Note the run for a start whose reply is still missing; if it is lost, the search can end at once."""
     job = ledger.load(key)
     if job is None or job.is_terminal or job.intent is None or job.intent.attempt != attempt:
         return None
     ledger.redis.set(ledger.name("hinted_run", key), run_id, ex=HINTED_SECS)
-    if job.state is not State.WAITING:  # somebody waits for the reply: left alone
+    if job.state is not State.WAITING:  # an execution is waiting for the reply
         return None
     epoch = ledger.change(key, Change(due_in_s=0, fields={"is_planned": True}), states={State.WAITING}, epoch=job.epoch)
     return None if epoch is None else LookNow(key)
 
 
 def _as_id(text: str | None) -> str | None:
-    """What comes from outside becomes a part of names in Redis only if it looks like an id."""
+    """Return the text if it looks like an id; only then may it become part of a name in Redis."""
     return text if text is not None and _ID.fullmatch(text) else None

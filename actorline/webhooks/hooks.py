@@ -1,7 +1,6 @@
-"""Hooks: persistent webhooks of ours, which let each run of an Actor or Actor task be collected, whoever started it.
+"""Hooks: our persistent webhooks, which have each run of an Actor or Actor task collected, whoever started it.
 
-A hook waits for the runs' ends: by then a run of our own is known as ours, and one that somebody else started can be
-collected at once.
+A hook waits for the runs' ends: by then our own runs are known as ours, and others can be collected at once.
 """
 
 from collections.abc import Sequence
@@ -19,13 +18,13 @@ from actorline.settings import Settings
 
 Target = Literal["actor", "actor_task"]
 
-RUNS: Final = "hook_runs"  # sorted set: hook and run id -> when it is looked at again
-AGAIN_SECS: Final = 15.0  # a message that was lost, or a platform that didn't answer: upkeep sends it again
+RUNS: Final = "hook_runs"  # sorted set: hook and run id -> when it is checked again
+AGAIN_SECS: Final = 15.0  # after a lost message or an unavailable platform upkeep sends it again
 
 
 class Hook(BaseModel):
-    """What is kept of a hook. `target_id`: the platform's id of the Actor or Actor task. `serial`: random, a part
-    of its webhook's idempotency key. `webhook_id`: None until the platform has answered.
+    """A hook as stored. `target_id`: the platform's id of the Actor or Actor task. `serial`: random, a part of its
+    webhook's idempotency key. `webhook_id`: None until the platform has responded.
     """
 
     id: str
@@ -43,18 +42,18 @@ class Hook(BaseModel):
         return {"actorId" if self.target == "actor" else "actorTaskId": self.target_id}
 
     def fits(self, run: Run) -> bool:
-        """Whether it is a run of the target. A metamorph changes a run's Actor: `docs/platform-facts.md#metamorph`."""
+        """Return whether the run is the target's. A metamorph changes its Actor: `docs/platform-facts.md#metamorph`."""
         if self.target == "actor_task":
             return run.actor_task_id == self.target_id
         return run.act_id == self.target_id or bool(run.metamorphs)
 
     def document(self, run_id: str) -> dict[str, Any]:
-        """The order that collects a run. Its key is the run's id, so that each run is collected once."""
+        """Return the order that collects a run. Its key is the run's id, so that each run is collected once."""
         return {**self.template, "run_id": run_id, "key": run_id}
 
 
 class Hooks:
-    """The hooks in the ledger's Redis, and the runs that they have still to look at."""
+    """The hooks in the ledger's Redis, and the runs that they still have to check."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -76,11 +75,11 @@ class Hooks:
         self._redis.hdel(self._hooks, hook_id)
 
     def plan_runs(self, runs: Sequence[tuple[str, str]]) -> None:
-        """Note on disk which hook is to look at which run: the platform tells it once. Raises NotDurableError."""
+        """Note on disk which hook has to check which run: the platform reports it once. Raises NotDurableError."""
         self._ledger.agenda.plan(RUNS, [f"{hook_id}:{run_id}" for hook_id, run_id in runs], AGAIN_SECS)
 
     def take_runs(self) -> list[tuple[str, str]]:
-        """Hook and run ids whose look is overdue; each is due again later, unless `forget_run` comes."""
+        """Return overdue hook and run ids; each is due again later, unless `forget_run` is called."""
         members = [member.partition(":") for member in self._ledger.agenda.take(RUNS)]
         return [(hook_id, run_id) for hook_id, _, run_id in members]
 
@@ -91,7 +90,7 @@ class Hooks:
 def collect_run(
     ledger: Ledger, platform: Platform, settings: Settings, installation: str, hook: Hook, run_id: str
 ) -> Submitted | None:
-    """Order the job that collects a run; None: it isn't the hook's, or is one of ours.
+    """Order the job that collects a run; return None if it isn't the hook's, or is our own.
 
     Raises PlatformError, Refused and Unavailable.
     """

@@ -1,4 +1,4 @@
-"""Where the platform's webhooks reach us: the gateway's public address, and the secret that proves who sends."""
+"""Where the platform's webhooks reach us: the gateway's public address, and the secret that authenticates them."""
 
 import hashlib
 import secrets
@@ -12,13 +12,13 @@ from actorline.platform.webhooks import Receiver, adhoc_query
 from actorline.settings import Settings, SettingsError
 
 PATH: Final = "/v1/webhooks/apify"
-BEFORE: Final = "webhook_secret_before"  # string: sha256 of the secret before, until its grace is over
+BEFORE: Final = "webhook_secret_before"  # string: sha256 of the previous secret, until its grace period is over
 SECRET_BYTES: Final = 32
 GRACE_SECS: Final = 3 * 86_400  # the platform repeats a dispatch for about 32 hours; runs that last longer are polled
 
 
 def webhook_secret(ledger: Ledger, settings: Settings) -> SecretStr:
-    """The configured secret, else the ledger's, which is made once."""
+    """Return the configured secret, else the ledger's, which is created once."""
     if settings.webhook_secret:
         return settings.webhook_secret
     name = ledger.name("webhook_secret")
@@ -30,12 +30,12 @@ def webhook_secret(ledger: Ledger, settings: Settings) -> SecretStr:
 
 
 def rotate_secret(ledger: Ledger, settings: Settings, *, grace_s: int = GRACE_SECS) -> None:
-    """Make a new secret; the one before is accepted until the grace is over. Raises SettingsError if it is configured.
+    """Create a new secret; the previous one is accepted for `grace_s`. Raises SettingsError if it is configured.
 
-    Workers and gateways read it again by themselves, within a second.
+    Workers and gateways pick it up by themselves, within a second.
     """
     if settings.webhook_secret:
-        message = "ACTORLINE_WEBHOOK_SECRET is set: change it there and start gateway and workers again."
+        message = "ACTORLINE_WEBHOOK_SECRET is set: change it there and restart gateway and workers."
         raise SettingsError(message)
     before = digest(webhook_secret(ledger, settings).get_secret_value())
     with ledger.redis.pipeline() as pipe:
@@ -47,19 +47,19 @@ def rotate_secret(ledger: Ledger, settings: Settings, *, grace_s: int = GRACE_SE
 
 
 def accepted_digests(ledger: Ledger, settings: Settings) -> frozenset[str]:
-    """Return the sha256 of each secret that proves a webhook to be the platform's now."""
+    """Return the sha256 of each secret that authenticates a webhook now."""
     current = digest(webhook_secret(ledger, settings).get_secret_value())
     before = None if settings.webhook_secret else ledger.redis.get(ledger.name(BEFORE))
     return frozenset({current, before} if before else {current})
 
 
 def digest(secret: str) -> str:
-    """A plain hash serves: 256 random bits can't be guessed from it."""
+    """Return a plain hash, which is enough: 256 random bits can't be guessed from it."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def receiver(ledger: Ledger, settings: Settings, hook_id: str | None = None) -> Receiver | None:
-    """The gateway as the platform sees it; None without a public address: then everything works by polling."""
+    """Return the gateway as the platform reaches it; None without a public address: then all jobs are polled."""
     if settings.public_url is None:
         return None
     query = f"?{urlencode({'hook': hook_id})}" if hook_id else ""
@@ -67,9 +67,9 @@ def receiver(ledger: Ledger, settings: Settings, hook_id: str | None = None) -> 
 
 
 def webhooks_query(ledger: Ledger, settings: Settings, marker: str) -> dict[str, str]:
-    """What a start carries so that the platform tells us of its run; {} without a public address.
+    """Return the parameters of a start that register its webhook; {} without a public address.
 
-    The marker names installation, job and attempt, and so the webhook: a start that a proxy repeats makes no second.
+    The marker names installation, job and attempt, and so the webhook: a start repeated by a proxy makes no second one.
     """
     found = receiver(ledger, settings)
     return {} if found is None else adhoc_query(found, marker[marker.index("(") + 1 : -1])

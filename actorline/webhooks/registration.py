@@ -1,4 +1,4 @@
-"""How hooks come and go: in the ledger, and as webhooks at the platform."""
+"""Adding and removing hooks: in the ledger, and as webhooks on the platform."""
 
 import contextlib
 import hashlib
@@ -25,7 +25,7 @@ SET_PER_RUN: Final = ("key", "actor", "actor_task", "run_id", "dataset_id", "own
 
 @dataclass(frozen=True)
 class HookMaker:
-    """Its methods raise PlatformError and redis.RedisError; all are safe to repeat."""
+    """Adds and removes hooks. Its methods raise PlatformError and redis.RedisError; all are safe to repeat."""
 
     ledger: Ledger
     platform: Platform
@@ -33,15 +33,15 @@ class HookMaker:
     installation: str
 
     def add(self, account: str, target: Target, name: str, template: Mapping[str, Any]) -> Hook:
-        """Let each run of an Actor or Actor task be collected with the template, from its next end on.
+        """Have each run of an Actor or Actor task collected with the template, from the next end of one on.
 
-        There is one hook for each target: the same again changes its template, its address and its secret. Raises
+        There is one hook per target: adding it again changes its template, its address and its secret. Raises
         SettingsError without a public address, and NotFound if the platform has no such target.
         """
         if self.settings.public_url is None:
             message = (
                 "ACTORLINE_PUBLIC_URL is not set, so the platform can't reach the gateway. Nothing was registered. "
-                "Set it where the gateway and the workers run, too."
+                "Set it, also where the gateway and the workers run."
             )
             raise SettingsError(message)
         look_up = get_actor if target == "actor" else get_actor_task
@@ -70,9 +70,9 @@ class HookMaker:
         Hooks(self.ledger).forget(hook.id)
 
     def _register(self, hook: Hook, before: Hook | None, to: Receiver) -> Hook:
-        """The idempotency key is kept here before the platform is asked, so that a repeat makes no second webhook.
+        """Register the hook. Its idempotency key is stored before the request, so a repeat makes no second webhook.
 
-        It holds a digest of address and secret: when they change, it is another webhook, and the earlier one goes.
+        The key has a digest of address and secret: when they change, a new webhook replaces the old one.
         """
         hooks = Hooks(self.ledger)
         hooks.put(hook)
@@ -80,7 +80,7 @@ class HookMaker:
         try:
             webhook = create_webhook(self.platform, to, condition=hook.condition, events=RUN_ENDED, idempotency_key=key)
         except PlatformError as error:
-            if not isinstance(error, PlatformUnavailable):  # it is certain that none was made
+            if not isinstance(error, PlatformUnavailable):  # certainly none was made
                 hooks.put(before) if before else hooks.forget(hook.id)
             raise
         if hook.webhook_id and hook.webhook_id != webhook.id:
@@ -102,10 +102,10 @@ class HookMaker:
 
 
 def check_template(template: Mapping[str, Any], settings: Settings) -> str:
-    """The account that the template names. Raises Refused if a run couldn't be ordered with it."""
+    """Return the account that the template names. Raises Refused if a run couldn't be ordered with it."""
     given = [name for name in SET_PER_RUN if name in template]
     if given:
-        message = f"The template must not hold {', '.join(given)}: that is set for each run. Nothing was registered."
+        message = f"The template must not have {', '.join(given)}: that is set for each run. Nothing was registered."
         raise Refused(Code.DOCUMENT_INVALID, message)
     first, second = (parse_document({**template, "run_id": run_id, "key": run_id}) for run_id in ("run1", "run2"))
     check_notify(first, settings)

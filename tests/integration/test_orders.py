@@ -86,7 +86,7 @@ BAD = {
     "two-targets": ({"run_id": "abc"}, "give exactly one of actor, actor_task, run_id, dataset_id; actor and run_id"),
     "no-target": ({"actor": None}, "none is given"),
     "odd-memory": ({"options": {"memory_mbytes": 1000}}, "memory_mbytes: must be a power of 2: take 512 or 1024"),
-    "sink-outside": ({"sink": {"url": "file:///tmp/elsewhere/"}}, "lies outside the allowed roots"),
+    "sink-outside": ({"sink": {"url": "file:///tmp/elsewhere/"}}, "is outside the allowed roots"),
     "sink-above": ({"sink": {"url": "file:///{key}/../../tmp/"}}, "in which all jobs' sinks lie"),
     "sink-unknown": ({"sink": {"url": "ftp://host/rows/"}}, "not ftp"),
     "wrong-type": ({"poll_interval_secs": "5"}, "poll_interval_secs: Input should be a valid number"),

@@ -83,6 +83,6 @@ def test_retry_on_the_command_line_waits_for_the_end_and_shows_it(shared_termina
     planned = shared_terminal("retry", "by-hand", "--dry-run", "--json")
     assert (planned.code, planned.json["pays"], len(emulator.starts(actor))) == (0, True, 1)
     done = shared_terminal("retry", "by-hand", "--json")
-    assert "another run is started, and paid for" in done.err
+    assert "another run is started and billed" in done.err
     assert (done.code, done.json["state"], done.json["attempt"]) == (0, "DELIVERED", 2)
     assert shared_terminal("retry", "by-hand").code == 5

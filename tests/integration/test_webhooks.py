@@ -333,7 +333,7 @@ def test_template_that_no_run_could_be_ordered_with_is_refused(gateway, tmp_path
     path.write_text(json.dumps({"key": "mine"}))
     code, (told,), _ = cli(gateway.line, "add", "demo/rows", "--document", str(path))
     assert code == 5
-    assert "must not hold key" in told["reason"]["message"]
+    assert "must not have key" in told["reason"]["message"]
     assert hooks_of(gateway.line, "demo/rows") == []
 
 

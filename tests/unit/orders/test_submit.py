@@ -109,7 +109,7 @@ def test_a_service_may_name_only_a_sink_below_the_roots(tmp_path, sink, roots, t
     if taken:
         assert len(order(raw, settings)[1]) == 1
     else:
-        with pytest.raises(Refused, match=r"lies outside the allowed roots. Nothing was started"):
+        with pytest.raises(Refused, match=r"is outside the allowed roots. Nothing was started"):
             order(raw, settings)
     assert len(order(raw, settings, trusted=True)[1]) == 1
 
@@ -148,7 +148,7 @@ def test_each_account_has_a_root_of_its_own(tmp_path):
 
 def test_only_beat_makes_the_job_of_a_due_time_and_others_may_join_it(settings):
     raw = {"actor": "x", "key": "nightly@2026-11-24T02:00:00Z"}
-    with pytest.raises(Refused, match="only beat makes such a job") as caught:
+    with pytest.raises(Refused, match="only beat creates such a job") as caught:
         order(raw, settings)
     assert caught.value.reason.code is Code.DOCUMENT_INVALID
     assert len(order(raw, settings, trusted=True)[1]) == 1

@@ -13,22 +13,25 @@ def problems_of(tmp_path, text):
     file.write_text(text)
     with pytest.raises(SchedulesError) as raised:
         load_schedules(file)
-    assert str(raised.value).startswith(f"{file} is wrong; nothing is scheduled:\n")
+    assert str(raised.value).startswith(f"{file} is invalid; nothing is scheduled:\n")
     return [str(problem) for problem in raised.value.problems]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('cron = "0 3 * *"', "schedules.one.cron: is no cron expression of five fields: found 4"),
-        ('cron = "@often"', "schedules.one.cron: is no cron expression of five fields: found 1, wanted minute, hour"),
-        ('cron = "0 24 * * *"', "schedules.one.cron: is no cron expression of five fields"),
+        ('cron = "0 3 * *"', "schedules.one.cron: is not a cron expression of five fields: found 4"),
+        (
+            'cron = "@often"',
+            "schedules.one.cron: is not a cron expression of five fields: found 1, expected minute, hour",
+        ),
+        ('cron = "0 24 * * *"', "schedules.one.cron: is not a cron expression of five fields"),
         ('cron = "0 0 30 2 *"', "never occurs"),
         ("every_secs = 0", "schedules.one.every_secs: Input should be greater than or equal to 1"),
         ('every_secs = "5"', "schedules.one.every_secs: Input should be a valid integer"),
         ("", "schedules.one: give exactly one of cron and every_secs"),
         ('cron = "0 3 * * *"\nevery_secs = 5', "schedules.one: give exactly one of cron and every_secs"),
-        ('every_secs = 5\ntimezone = "Mars"', "schedules.one.timezone: 'Mars' is no time zone"),
+        ('every_secs = 5\ntimezone = "Mars"', "schedules.one.timezone: 'Mars' is not a time zone"),
         ('every_secs = 5\ntimezone = "europe/prag"', 'did you mean "Europe/Prague"?'),
         ('every_secs = 5\noverlap = "wait"', "must be 'skip', 'queue', 'cancel_running' or 'allow'"),
         ('every_secs = 5\ncatch_up = "all"', "must be 'none' or 'last'"),
@@ -84,8 +87,8 @@ def test_a_sink_is_taken_if_each_due_time_has_a_folder_of_its_own(tmp_path, rhyt
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[schedules.one\n", "it is no TOML"),
-        ("schedules = 5\n", "schedules: is no table of schedules"),
+        ("[schedules.one\n", "it is not TOML"),
+        ("schedules = 5\n", "schedules: is not a table of schedules"),
         ("[schedules]\none = 5\n", "schedules.one: Input should be a valid dictionary"),
         ("[schedules.one]\nevery_secs = 5\n", "schedules.one.document: is missing"),
         (f'[schedules."a b"]\n{GOOD}', "schedules.a b: the name must be"),
@@ -124,7 +127,7 @@ def test_the_defaults_spend_no_money_twice(tmp_path):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(SettingsError, match=r"gone\.toml is wrong; nothing is scheduled:\n  it can't be read: No such"):
+    with pytest.raises(SettingsError, match=r"gone\.toml is invalid; nothing is scheduled:\n  it can't be read: No such"):
         load_schedules(tmp_path / "gone.toml")
 
 
@@ -137,4 +140,4 @@ def test_the_file_is_the_one_that_is_named_else_that_in_the_home(tmp_path):
 
 
 def test_a_problem_of_the_whole_file_has_no_place():
-    assert str(Problem("", "it is no TOML")) == "it is no TOML"
+    assert str(Problem("", "it is not TOML")) == "it is not TOML"

@@ -29,7 +29,7 @@ def test_worker_that_was_not_seen_for_long_is_missing(unseen_s, missing):
 
 def test_missing_workers_are_named_with_their_age():
     assert describe_missing({"control": None, "fetch": 3600}) == [
-        "control worker runs (none was ever seen)",
+        "control worker runs (never seen)",
         "fetch worker runs (last seen 3,600 s ago)",
     ]
 
@@ -42,7 +42,7 @@ def test_every_live_state_is_described():
     ("logs", "way_on"),
     [
         (None, "`actorline up` continues it"),
-        (Path("/h/logs"), "The stack is up, so its workers hang: see /h/logs. End `actorline up` and start it again"),
+        (Path("/h/logs"), "The stack is running, so its workers hang: see /h/logs. Restart `actorline up`"),
     ],
 )
 def test_way_on_depends_on_whether_a_stack_is_up(monkeypatch, logs, way_on):

@@ -55,8 +55,8 @@ def test_template_names_the_account(settings):
 @pytest.mark.parametrize(
     ("template", "words"),
     [
-        ({"run_id": "r1"}, "must not hold run_id"),
-        ({"dataset_id": "d", "own": False}, "must not hold dataset_id, own"),
+        ({"run_id": "r1"}, "must not have run_id"),
+        ({"dataset_id": "d", "own": False}, "must not have dataset_id, own"),
         ({"sink": {"url": "file:///srv/rows/"}}, "same for every run"),
         ({"labls": {}}, "labels"),
         ({"mode": "sync"}, "sync"),
