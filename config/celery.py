@@ -15,12 +15,12 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "result_backend": settings.results,
         "broker_connection_retry_on_startup": True,
         "broker_transport_options": {
-            # under names of our own: the default names are one per database, and our quick sweep would run the
-            # tasks of every other Celery app on it a second time
+            # our own names: the defaults are shared by all Celery apps of a database, whose tasks our quick sweep
+            # would run a second time
             "unacked_key": f"{namespace}.unacked",
             "unacked_index_key": f"{namespace}.unacked_index",
             "unacked_mutex_key": f"{namespace}.unacked_mutex",
-            # short only because workers/heartbeat.py renews what a living worker holds
+            # short because workers/heartbeat.py renews what a live worker holds
             "visibility_timeout": settings.visibility_timeout_secs,
             "unacked_restore_interval": 2,
             "unacked_restore_throttle": 1,
@@ -32,7 +32,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "accept_content": ["json"],
         "task_serializer": "json",
         "result_serializer": "json",
-        "result_extended": False,  # arguments don't belong into results
+        "result_extended": False,  # arguments don't belong in results
         "result_expires": RESULT_DAYS * 86_400,
         "result_chord_join_timeout": 3.0,
         "task_routes": routes(namespace),

@@ -1,7 +1,7 @@
-"""Flower: what it shows, and to whom. A password never stands on the command line, where other users could read it.
+"""Flower: what it shows, and to whom. A password is never on the command line, where other users could read it.
 
 It is `FLOWER_BASIC_AUTH=user:password`, or the content of the file that `FLOWER_BASIC_AUTH_FILE` names. On loopback,
-where every user and every page in a browser could reach it, one is made if none is set, and kept in the home.
+which every local user and every page in a browser can reach, one is created if none is set, and stored in the home.
 """
 
 import ipaddress
@@ -26,7 +26,7 @@ def flower_arguments(address: str, port: int) -> list[str]:
     return [
         f"--address={address}",
         f"--port={port}",
-        f"--conf={os.devnull}",  # else it would run a flowerconfig.py of the working directory
+        f"--conf={os.devnull}",  # otherwise it would run a flowerconfig.py in the working directory
         f"--tasks_columns={COLUMNS}",
         f"--max_tasks={MAX_TASKS}",
         "--natural_time=true",
@@ -35,7 +35,7 @@ def flower_arguments(address: str, port: int) -> list[str]:
 
 
 def set_login(address: str, settings: Settings, environment: MutableMapping[str, str]) -> None:
-    """Give Flower its password by the environment. Raises SettingsError if it would be open to others without one."""
+    """Pass Flower its password in the environment. Raises SettingsError if it would be open to others without one."""
     if environment.get(LOGIN) or environment.get(OAUTH):
         return
     if file := environment.get(LOGIN_FILE):
@@ -44,14 +44,14 @@ def set_login(address: str, settings: Settings, environment: MutableMapping[str,
         environment[LOGIN] = _kept_login(login_file(settings))
     else:
         message = (
-            f"Flower would be open to everybody at {address}. Set {LOGIN}=user:password or {LOGIN_FILE}, "
-            "or let it listen on 127.0.0.1."
+            f"Flower would be open to everyone at {address}. Nothing was started. Set {LOGIN}=user:password or "
+            f"{LOGIN_FILE}, or let it listen on 127.0.0.1."
         )
         raise SettingsError(message)
 
 
 def drop_variables(arguments: list[str], environment: MutableMapping[str, str]) -> None:
-    """Remove Flower's variables for what our arguments say: Kubernetes sets FLOWER_PORT for a service named flower."""
+    """Remove variables that our arguments override: Kubernetes sets FLOWER_PORT for a service named flower."""
     for argument in arguments:
         environment.pop(f"FLOWER_{argument.lstrip('-').partition('=')[0].upper()}", None)
 
@@ -61,12 +61,12 @@ def login_file(settings: Settings) -> Path:
 
 
 def has_own_login(environment: MutableMapping[str, str]) -> bool:
-    """Return whether the operator chose who may see Flower."""
+    """Return whether the operator has configured Flower's login."""
     return any(environment.get(name) for name in (LOGIN, LOGIN_FILE, OAUTH))
 
 
 def _kept_login(file: Path) -> str:
-    """Return the login in the file, which is made once."""
+    """Return the login in the file, which is created once."""
     try:
         make_private(file.parent)
         if not file.exists():
@@ -75,7 +75,7 @@ def _kept_login(file: Path) -> str:
     except FileExistsError:
         pass  # another Flower of this home has just made it
     except OSError as error:
-        message = f"Flower's password can't be kept in {file}: {error.strerror}. Set {LOGIN}=user:password."
+        message = f"Flower's password can't be stored in {file}: {error.strerror}. Set {LOGIN}=user:password."
         raise SettingsError(message) from error
     return _read(file)
 
@@ -86,7 +86,7 @@ def _read(file: Path) -> str:
     except (OSError, UnicodeDecodeError):
         login = ""
     if not all(login.partition(":")):
-        raise SettingsError(f"{file} holds no login for Flower: it must be one line, user:password.")
+        raise SettingsError(f"{file} has no login for Flower: it must be one line, user:password.")
     return login
 
 

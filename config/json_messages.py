@@ -1,7 +1,7 @@
 """JSON as services send it.
 
-kombu writes a date as `{"__type__": "date", "__value__": "2026-11-01"}`, and takes another object with these two
-members for an error: an input may be one.
+kombu writes a date as `{"__type__": "date", "__value__": "2026-11-01"}`, and fails on any other object with these two
+members, which an input may have.
 """
 
 import json
@@ -17,14 +17,14 @@ _TEXTS: Final = frozenset({"datetime", "date", "time", "decimal"})
 
 
 def read_plain_json() -> None:
-    """Let this process read messages as JSON and nothing else: a caller's typed values are passed on as they came."""
+    """Make this process read messages as plain JSON: a caller's typed values are passed on unchanged."""
     register("json", dumps, _loads, content_type="application/json", content_encoding="utf-8")
 
 
 def typed_as_text(document: Any) -> Any:
-    """Return a document in which dates, times, decimals and UUIDs that a service gave are the text that they mean.
+    """Return the document with a service's typed dates, times, decimals and UUIDs as text.
 
-    One that is nested too deeply comes back as it is: it is refused for that.
+    One that is nested too deeply is returned unchanged, and refused later.
     """
     try:
         return _as_text(document)

@@ -1,4 +1,4 @@
-"""Structured logs, one JSON object a line; the job's key, epoch and task id are on every line of a stage."""
+"""Structured logs, one JSON object per line; every line of a stage has the job's key, epoch and task id."""
 
 import logging
 import logging.config
@@ -16,7 +16,7 @@ SHARED: Final[list[structlog.typing.Processor]] = [
 
 
 def configure_logging(level: str) -> None:
-    """Send structlog and the standard library's logging to standard error alike."""
+    """Send structlog's and the standard library's logs to standard error in the same form."""
     structlog.configure(
         processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -39,7 +39,7 @@ def configure_logging(level: str) -> None:
 
 
 def hide_body(record: logging.LogRecord) -> bool:
-    """Celery logs a message that it has no use for with its body and headers, which may hold an input."""
+    """Remove body and headers, which may have an input, from Celery's log of a message that it can't use."""
     if "contents of the message body" in str(record.msg) and isinstance(record.args, tuple):
         record.msg = record.msg.partition("\n")[0]
         record.args = record.args[: record.msg.count("%s")]

@@ -1,4 +1,4 @@
-"""Queues, and which task goes where. Tasks are routed by name; Celery's default queue is not ours."""
+"""Queues, and the tasks of each. Tasks are routed by name; Celery's default queue is not ours."""
 
 from collections.abc import Collection, Mapping
 from typing import Final
@@ -16,7 +16,7 @@ def door_queue(namespace: str) -> str:
 
 
 def control_queue(namespace: str) -> str:
-    """Under a second and one HTTP call each: never behind a download."""
+    """Return the queue of tasks with one HTTP call, under a second each: they never wait behind a download."""
     return f"{namespace}.control"
 
 
@@ -25,13 +25,13 @@ def fetch_queue(namespace: str) -> str:
 
 
 def queues_of(kind: str, namespace: str) -> list[str]:
-    """The queues that a kind of worker consumes."""
+    """Return the queues that a kind of worker consumes."""
     control = [door_queue(namespace), control_queue(namespace)]
     return {"control": control, "fetch": [fetch_queue(namespace)], "all": [*control, fetch_queue(namespace)]}[kind]
 
 
 def kinds_of(queues: Collection[str], namespace: str) -> list[str]:
-    """Return the kinds of queue, as metrics name them, that are among these queues."""
+    """Return the kinds of these queues, as metrics name them."""
     kinds = {"doors": door_queue(namespace), "control": control_queue(namespace), "fetch": fetch_queue(namespace)}
     return [kind for kind, queue in kinds.items() if queue in queues]
 

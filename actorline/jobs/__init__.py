@@ -1,1 +1,1 @@
-"""What is a job? Its document, its states, and what is decided about it. No Redis, no network."""
+"""Jobs: their documents, their states, and the decisions about them. No Redis, no network."""

@@ -1,4 +1,4 @@
-"""What an order takes of the dollars that its API key may spend in a day (UTC): the most that its runs can cost."""
+"""What an order counts against its API key's dollars per day (UTC): the most that its runs can cost."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -22,17 +22,17 @@ class Allowance:
         return replace(self, nano_usd=-self.nano_usd)
 
     def refused(self, spent_nano_usd: int) -> Refused:
-        """Return the refusal of an order that goes beyond the day's limit."""
+        """Return the refusal of an order that exceeds the day's limit."""
         message = (
-            f"The API key may spend ${self.limit_nano_usd / NANO:g} a day. ${spent_nano_usd / NANO:g} are taken by "
-            f"today's orders, and this one may cost ${self.nano_usd / NANO:g}. Nothing was started. "
+            f"The API key may spend ${self.limit_nano_usd / NANO:g} a day. Today's orders have used "
+            f"${spent_nano_usd / NANO:g}, and this one may cost ${self.nano_usd / NANO:g}. Nothing was started. "
             "The next day begins at 00:00 UTC."
         )
         return Refused(Code.FORBIDDEN, message)
 
 
 def allowance_of(sender: Sender, document: JobDocument) -> Allowance | None:
-    """Return what an order takes of its key's day; None: the key has no daily limit, or the order starts no run."""
+    """Return what an order counts against its key's day; None: the key has no limit, or the order starts no run."""
     limit, charge = sender.rights.max_usd_per_day, document.options.max_total_charge_usd
     if sender.holder is None or limit is None or charge is None or not document.starts_run:
         return None

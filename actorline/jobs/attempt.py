@@ -1,4 +1,4 @@
-"""A further attempt: the next paid run of a job, with nothing left of the last one but what it cost."""
+"""A further attempt: the next paid run of a job, which inherits only the cost of the last one."""
 
 from typing import Final, cast
 
@@ -30,7 +30,7 @@ _COUNTERS: Final = (
 
 
 def next_attempt(job: Job) -> JobFields:
-    """Return the fields with which a job goes back to its start for another run; upkeep sends it on its way."""
+    """Return the fields that reset a job for another run; upkeep then starts it."""
     fresh = cast("JobFields", dict.fromkeys(_OF_A_RUN) | dict.fromkeys(_COUNTERS, 0))
     return fresh | {
         "attempt": job.attempt + 1,

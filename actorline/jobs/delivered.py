@@ -1,13 +1,13 @@
-"""What a job in the ledger has delivered: read only if it is what the ledger knows."""
+"""The delivery of a job in the ledger: opened only if it is the one that the ledger recorded."""
 
 from actorline.delivery.read_back import Delivery, NoDeliveryError, open_delivery
 from actorline.jobs.job import Job
 
 
 def open_delivered(job: Job) -> Delivery:
-    """Open the delivery of a job. Raises as `open_delivery`, also if the job has none.
+    """Open the delivery of a job. Raises the same as `open_delivery`, also if the job has none.
 
-    A job that an earlier version ended has no sha256 of it, and may have been answered with another job's delivery.
+    A job that an earlier version ended has no sha256 of it, and may have reused another job's delivery.
     """
     if job.manifest is None:
         message = f"The job {job.key} is {job.state} and has delivered nothing."

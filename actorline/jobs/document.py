@@ -1,4 +1,4 @@
-"""The job document, version 1: one order, as every door takes it.
+"""The job document, version 1: one order, as every entrance accepts it.
 
 Unknown fields, two targets, bad names and oversized inputs are refused with the field, the reason and the nearest
 name. Parameters: `docs/platform-facts.md#start-parameters`, `docs/platform-facts.md#item-parameters`.
@@ -38,11 +38,11 @@ from actorline.jobs.lengths import STORED, AtMost, is_stored, outgrows, size_byt
 KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}$"
 KEY_RULE: Final = "1 to 200 of A-Z a-z 0-9 . _ - @ : +, the first a letter or digit"
 SCHEDULE_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*@\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-"""`nightly@2026-11-23T03:00:00Z`: only beat makes jobs with such keys, which anybody could foretell."""
+"""`nightly@2026-11-23T03:00:00Z`: only beat creates jobs with such keys, which are predictable."""
 MAX_INPUT_BYTES: Final = 9_437_184  # docs/platform-facts.md#body-size
-_TASKS: Final = uuid.UUID("6f1d3c0e-2a57-5b0c-9d55-4b1c9a2f7e10")  # the namespace of keys that task ids become
-MAX_DOCUMENT_BYTES: Final = 65_536  # of an order without its input: read again at every step of its job
-MAX_QUERY_CHARS: Final = 8_000  # of `collect` in a URL: many servers take 8 kB for a request's first line
+_TASKS: Final = uuid.UUID("6f1d3c0e-2a57-5b0c-9d55-4b1c9a2f7e10")  # the namespace of keys made of task ids
+MAX_DOCUMENT_BYTES: Final = 65_536  # without the input: it is read again at every step of its job
+MAX_QUERY_CHARS: Final = 8_000  # of `collect` in a URL: many servers limit a request's first line to 8 kB
 MOST_PROBLEMS: Final = 10
 PLACEHOLDERS: Final = frozenset({"key", "date", "run_id"})
 Target = Literal["actor", "actor_task", "run_id", "dataset_id"]
@@ -67,7 +67,7 @@ Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 Account = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="An alias; capitals are small letters"),
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="An alias; case-insensitive"),
     AfterValidator(str.lower),
 ]
 
@@ -79,7 +79,7 @@ class Section(BaseModel):
 def _power_of_two(value: int) -> int:
     if value & (value - 1):
         below = 1 << (value.bit_length() - 1)
-        message = f"must be a power of 2: take {below} or {min(below * 2, 32768)}"
+        message = f"must be a power of 2: use {below} or {min(below * 2, 32768)}"
         raise ValueError(message)
     return value
 
@@ -88,12 +88,12 @@ Memory = Annotated[int, Field(ge=128, le=32768, description="A power of 2"), Aft
 
 
 class Options(Section):
-    """How the run is started; `None` leaves the choice to the Actor's configuration."""
+    """How the run is started; `None` leaves it to the Actor's configuration."""
 
     memory_mbytes: Memory | None = None
     timeout_secs: int | None = Field(None, ge=0, description="The run's own time-out; 0: none")
     build: Annotated[Filled, AtMost(100)] | None = Field(None, description="Tag or number")
-    max_items: int | None = Field(None, ge=1, description="Caps what is charged, not what is fetched")
+    max_items: int | None = Field(None, ge=1, description="Limits what is charged, not what is fetched")
     max_total_charge_usd: float | None = Field(None, gt=0, allow_inf_nan=False)
     restart_on_error: bool = False
     force_permission_level: Literal["LIMITED_PERMISSIONS", "FULL_PERMISSIONS"] | None = None
@@ -103,11 +103,11 @@ class Options(Section):
 
 
 class Collect(Section):
-    """What is fetched of the run's dataset and key-value store."""
+    """What is fetched from the run's dataset and key-value store."""
 
     dataset: bool = True
     format: Literal["jsonl", "json", "csv", "xml", "xlsx", "html", "rss", "parquet"] = "jsonl"
-    limit: int | None = Field(None, ge=1, description="Most items that are fetched")
+    limit: int | None = Field(None, ge=1, description="Most items to fetch")
     offset: int = Field(0, ge=0)
     desc: bool = False
     clean: bool = False
@@ -124,7 +124,7 @@ class Collect(Section):
     skip_header_row: bool = False
     xml_root: XmlName | None = None
     xml_row: XmlName | None = None
-    page_items: int | None = Field(None, ge=1, lt=250_000, description="Items a page; default: by bytes")
+    page_items: int | None = Field(None, ge=1, lt=250_000, description="Items per page; default: by bytes")
     records: Annotated[list[RecordKey], FailFast(), AtMost(1_000)] = ["OUTPUT"]
     all_records: bool = False
     while_running: bool = True
@@ -148,7 +148,7 @@ class Collect(Section):
 
     @property
     def keeps_count(self) -> bool:
-        """Whether each scanned item is exactly one row: nothing skips or unwinds."""
+        """Return whether each scanned item is exactly one row: nothing skips or unwinds."""
         return not (self.clean or self.skip_empty or self.unwind or self.view)
 
 
@@ -186,10 +186,10 @@ class OnFailure(Section):
 
 
 class Notify(Section):
-    """Who is told of the job's end."""
+    """Who is notified of the job's end."""
 
-    url: str | None = Field(None, min_length=1, max_length=2_000, description="Takes a POST, Standard Webhooks")
-    # `\w{0,199}` would compile the letters of all languages 199 times: 0.1 s at each start of a process
+    url: str | None = Field(None, min_length=1, max_length=2_000, description="Receives a POST, Standard Webhooks")
+    # `\w{0,199}` would compile the letters of all languages 199 times: 0.1 s at each process start
     task: str | None = Field(
         None, max_length=200, pattern=r"^[A-Za-z_][\w.]*$", description="A Celery task, by its name"
     )
@@ -207,17 +207,17 @@ class JobDocument(Section):
 
     version: Literal[1] = 1
     key: str | None = Field(
-        None, pattern=KEY_PATTERN, description="The key is the job; default: made once for the order"
+        None, pattern=KEY_PATTERN, description="The key is the job; default: a new one for the order"
     )
     actor: Name | None = None
     actor_task: Name | None = None
-    run_id: Id | None = Field(None, description="Take over a run that exists")
+    run_id: Id | None = Field(None, description="Take over an existing run")
     dataset_id: Name | None = Field(None, description="Only collect")
     input: Any = None
     input_url: str | None = Field(
-        None, min_length=1, max_length=2_000, description="Where the input lies, of any type, in the place of `input`"
+        None, min_length=1, max_length=2_000, description="Where the input is, of any type, instead of `input`"
     )
-    input_type: MediaType | None = Field(None, description="Its Content-Type; default: what its server says")
+    input_type: MediaType | None = Field(None, description="Its Content-Type; default: the one that its server sends")
     options: Options = Options()
     mode: Literal["async", "sync"] = "async"
     collect: Collect = Collect()
@@ -229,17 +229,17 @@ class JobDocument(Section):
         gt=0,
         allow_inf_nan=False,
         description="Counted from queued_at or the last retry: then the run is aborted, or the collecting of rows ends "
-        "with what is stored, and the job is EXPIRED. A run is given no longer time-out than that",
+        "with what is stored, and the job is EXPIRED. A run's time-out is never longer than that",
     )
     on_deadline: Literal["abort"] = "abort"
     reuse_secs: float | None = Field(
         None,
         gt=0,
         allow_inf_nan=False,
-        description="A delivery of a job like this one answers the order, without a run, if it is no older than this",
+        description="Reuse the delivery of an equal job, without a run, if it is no older than this",
     )
     on_failure: OnFailure = OnFailure()
-    own: bool = Field(default=False, description="Whether a run that was taken over may be aborted by us")
+    own: bool = Field(default=False, description="Whether we may abort a run that was taken over")
     notify: Notify = Notify()
     priority: int = Field(5, ge=0, le=9)
     labels: Annotated[dict[Label, Annotated[str, Field(max_length=200)]], AtMost(64)] = {}
@@ -258,34 +258,34 @@ class JobDocument(Section):
         if self.mode == "sync" and not self.starts_run:
             raise ValueError('mode "sync" starts a run: give actor or actor_task, or leave mode out')
         if self.mode == "sync" and self.options.force_permission_level:
-            raise ValueError('options.force_permission_level is not known to the synchronous endpoints: take "async"')
+            raise ValueError('options.force_permission_level needs mode "async": synchronous endpoints lack it')
         return self
 
     @model_validator(mode="after")
     def _one_input(self) -> "JobDocument":
         if self.input_url and self.input is not None:
-            raise ValueError("input and input_url are given: the run takes one of them")
+            raise ValueError("input and input_url are both given: the run takes only one of them")
         if self.input_url and not self.starts_run:
-            raise ValueError("input_url is for a run that is started: give actor or actor_task, or leave it out")
+            raise ValueError("input_url needs a run to start: give actor or actor_task, or leave it out")
         if self.input_type and not self.input_url:
-            raise ValueError("input_type says what lies at input_url; input itself is JSON")
+            raise ValueError("input_type is the type of input_url; input itself is JSON")
         return self
 
     @model_validator(mode="after")
     def _is_collected_by_a_url(self, info: ValidationInfo) -> "JobDocument":
-        """One that no server takes would be found out by the first page, with the run paid."""
+        """Refuse a query that is too long for servers: the first page would fail, after the run was paid for."""
         if not is_stored(info) and (length := len(urlencode(self.collect.query()))) > MAX_QUERY_CHARS:
-            raise ValueError(f"collect makes a URL with {length:,} characters; at most {MAX_QUERY_CHARS:,} are taken")
+            raise ValueError(f"collect makes a URL with {length:,} characters; at most {MAX_QUERY_CHARS:,} are allowed")
         return self
 
     @classmethod
     def read_stored(cls, raw: Any) -> Self:
-        """Read an order that is in the ledger, whatever lengths it was taken with."""
+        """Read a document from the ledger, whatever lengths were allowed when it was accepted."""
         return cls.model_validate(raw, context=STORED)
 
     @property
     def target(self) -> tuple[Target, str]:
-        """The field that names what is run or collected, and its value."""
+        """Return the field that names what is run or collected, and its value."""
         return next((name, value) for name in TARGETS if (value := getattr(self, name)) is not None)
 
     @property
@@ -294,14 +294,14 @@ class JobDocument(Section):
 
     @property
     def may_abort(self) -> bool:
-        """A run taken over by `run_id` is somebody else's unless the document says it is ours."""
+        """Return whether we may abort the run: one taken over by `run_id` is not ours unless the document says so."""
         return self.starts_run or self.own
 
     def body_hash(self) -> str:
-        """sha256 of the document without key, notify and labels: what makes two orders the same.
+        """Return the sha256 of the document without key, notify and labels: two orders with the same hash are the same.
 
-        A field that is left out and one that holds its default are the same. The defaults themselves aren't hashed, so
-        that a field which a later version adds doesn't tear old orders and their repeats apart.
+        A missing field and one with its default are the same. Defaults aren't hashed, so that a field that a later
+        version adds doesn't change the hash of old orders.
         """
         return self._body_hash
 
@@ -310,11 +310,11 @@ class JobDocument(Section):
         return self._sha256_of(set(type(self).model_fields) - {"key", "notify", "labels"})
 
     def hash_as_spelled(self, account: str) -> str:
-        """Return the hash that an earlier version gave the order, which told the account's capitals apart."""
+        """Return the hash that an earlier version gave the order, when accounts were case-sensitive."""
         return self.model_copy(update={"account": account}).body_hash()
 
     def likeness(self) -> str:
-        """sha256 of what decides which rows come and where to: equal for orders whose deliveries serve each other."""
+        """Return the sha256 of what decides the rows and their sink: equal for orders that can share a delivery."""
         return self._likeness
 
     @cached_property
@@ -324,11 +324,11 @@ class JobDocument(Section):
     def _sha256_of(self, fields: set[str]) -> str:
         body = self.model_dump(mode="json", include=fields - {"input"}, exclude_defaults=True)
         if self.input is not None:
-            body["input"] = self.input  # as it is: a copy of three million values takes 240 MB
+            body["input"] = self.input  # not copied: three million values take 240 MB
         return hashlib.sha256(_canonical(body)).hexdigest()
 
     def input_body(self) -> bytes:
-        """The request body of the start. The API's document requires one, so no input is the empty object."""
+        """Return the request body of the start. The API requires one, so no input is the empty object."""
         return self._input_body
 
     @cached_property
@@ -336,7 +336,7 @@ class JobDocument(Section):
         return _canonical({} if self.input is None else self.input, sort=False)
 
     def query(self) -> dict[str, str]:
-        """Query parameters of the start; `force_permission_level` exists for Actors only."""
+        """Return the query parameters of the start; `force_permission_level` exists for Actors only."""
         query = self.options.query()
         if self.actor_task:
             query.pop("forcePermissionLevel", None)
@@ -381,16 +381,16 @@ PLATFORM_WORDS: Final[Mapping[str, str]] = {
     "actorTaskId": "actor_task",
     "taskId": "actor_task",
 }
-"""What the API and its clients call a field of ours."""
+"""Names that the API and its clients use for our fields."""
 
 
 def is_key(key: Any) -> bool:
-    """Whether a job can have this key."""
+    """Return whether a job can have this key."""
     return isinstance(key, str) and re.fullmatch(KEY_PATTERN, key) is not None
 
 
 def fresh_key() -> str:
-    """A new UUIDv7: sorts by time, and nobody else has made it."""
+    """Return a new UUIDv7: unique, and sortable by time."""
     moment = int(time.time() * 1000).to_bytes(6, "big")
     number = int.from_bytes(moment + os.urandom(10), "big")
     number = number & ~(0xF << 76) & ~(0x3 << 62) | (0x7 << 76) | (0x2 << 62)
@@ -398,17 +398,17 @@ def fresh_key() -> str:
 
 
 def key_of_task(task_id: str) -> str:
-    """Return the key of an order without one that a Celery task brings: the same when its message comes twice."""
+    """Return the key of an order without one from a Celery task: the same if its message comes twice."""
     return str(uuid.uuid5(_TASKS, task_id))
 
 
 def shown_key(key: Any) -> str:
-    """Anything that was given for a key, as a message may repeat it: short, and in plain letters."""
+    """Return whatever was given as a key in a form that a message may quote: short, in ASCII."""
     return key[:200].encode("unicode_escape").decode()[:200] if isinstance(key, str) else ""
 
 
 def parse_document(raw: Any) -> JobDocument:
-    """Check an order. Raises Refused that names each bad field, why, and the nearest name; nothing else is raised."""
+    """Check an order. Raises Refused with each bad field, why, and the nearest name, and nothing else."""
     checked = _check(raw)
     if isinstance(checked, JobDocument):
         return checked
@@ -416,31 +416,31 @@ def parse_document(raw: Any) -> JobDocument:
 
 
 def document_problems(raw: Any) -> list[str]:
-    """What `parse_document` would refuse an order for, a line each; none: it is good."""
+    """Return what `parse_document` would refuse an order for, a line each; none: it is valid."""
     checked = _check(raw)
     return [] if isinstance(checked, JobDocument) else checked
 
 
 def _check(raw: Any) -> JobDocument | list[str]:
-    """The document, or what is wrong with it."""
+    """Return the document, or what is wrong with it."""
     if problems := _rough_problems(raw):
         return problems
     try:
         document = JobDocument.model_validate(dict(raw))
-        to_json(document.input)  # raises at a depth of some 250: workers walk through the input
+        to_json(document.input)  # raises at a depth of about 250: workers walk through the input
         body = document.input_body()
-        document.body_hash(), document.likeness()  # both are kept: they take a second for a large input
+        document.body_hash(), document.likeness()  # both are cached: they take a second for a large input
     except ValidationError as error:
         return list(_problems(error))
-    except (ValueError, TypeError, RecursionError):  # NaN, half surrogates, things that are no JSON
+    except (ValueError, TypeError, RecursionError):  # NaN, half surrogates, values that aren't JSON
         return [find_fault(raw["input"], "input") or "input: is nested too deeply"]
     if len(body) > MAX_INPUT_BYTES:
-        return [f"input: has {len(body):,} bytes; the platform takes at most {MAX_INPUT_BYTES:,}"]
+        return [f"input: has {len(body):,} bytes; the platform accepts at most {MAX_INPUT_BYTES:,}"]
     return document
 
 
 def _rough_problems(raw: Any) -> list[str]:
-    """What is seen without building anything of the order: so whoever sends nonsense by the megabyte gains nothing."""
+    """Return problems found before anything is built from the order, so that megabytes of nonsense cost little."""
     if not isinstance(raw, Mapping):
         return [f"the document must be a JSON object, not {_json_type(raw)}"]
     if problem := _too_large(raw) or find_fault(_without_input(raw), "").removeprefix("."):
@@ -450,7 +450,7 @@ def _rough_problems(raw: Any) -> list[str]:
 
 
 def _too_large(raw: Mapping[Any, Any]) -> str | None:
-    """What is wrong with the size of all but the input, which has a bound of its own."""
+    """Return what is wrong with the size of all but the input, which has its own limit."""
     rest = _without_input(raw)
     try:
         if outgrows(rest, MAX_DOCUMENT_BYTES) or size_bytes(rest) > MAX_DOCUMENT_BYTES:
@@ -465,7 +465,7 @@ def _without_input(raw: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def _unknown_fields(raw: Mapping[Any, Any]) -> Iterator[str]:
-    """The problems of names that no field has, one by one: of thousands only the first are wanted."""
+    """Yield the problems of unknown names, one by one: of thousands only the first are shown."""
     for name, value in raw.items():
         field = JobDocument.model_fields.get(name)
         if field is None:
@@ -488,7 +488,7 @@ def _problems(error: ValidationError) -> Iterator[str]:
         if problem["type"] == "extra_forbidden":
             yield _unknown(problem["loc"])
         elif problem["type"] == "string_pattern_mismatch":
-            allowed = f"; take {KEY_RULE}" if place == "key" else ""
+            allowed = f"; use {KEY_RULE}" if place == "key" else ""
             yield f"{place}: has characters or a length that are not allowed{allowed}"
         else:
             text = problem["msg"].removeprefix("Value error, ")
@@ -500,7 +500,7 @@ def _shown(part: int | str) -> str:
 
 
 def _nearest(location: tuple[int | str, ...]) -> str:
-    """A hint for an unknown field: our word for the platform's, the same word elsewhere, or one that looks like it."""
+    """Return a hint for an unknown field: our word for the platform's, the same word elsewhere, or a similar one."""
     model: Any = JobDocument
     for part in location[:-1]:
         model = model.model_fields[str(part)].annotation
@@ -532,7 +532,7 @@ def _query(section: Section, parameters: Mapping[str, str]) -> dict[str, str]:
 
 
 def _parameter(value: Any) -> str:
-    """Return a value as a query has it: `docs/platform-facts.md#query-parameters`."""
+    """Return a value as written in a query: `docs/platform-facts.md#query-parameters`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return ",".join(value) if isinstance(value, list) else str(value)

@@ -1,7 +1,7 @@
-"""What a failed run gets by the order's `on_failure`: a resurrection, then a new run, then its end.
+"""What follows a failed run by the document's `on_failure`: a resurrection, then a new run, then the job's end.
 
-A resurrection comes first: it keeps what was paid for. A run that somebody aborted stays aborted, and one that was
-taken over is never touched unless the order calls it our own.
+A resurrection comes first: it keeps what was paid for. An aborted run stays aborted, and one that was taken over is
+never touched unless the document calls it our own.
 """
 
 from enum import Enum, auto
@@ -14,18 +14,18 @@ FAILURES: Final = frozenset({"FAILED", "TIMED-OUT"})
 
 
 class Chance(Enum):
-    LOOK_AGAIN = auto()  # a resurrection is under way, or was lost on the way: the run will show it
+    LOOK_AGAIN = auto()  # a resurrection is in progress, or its request was lost: the run will show it
     RESURRECT = auto()
     NEW_RUN = auto()
     NONE = auto()
 
 
 def next_chance(job: Job, run: Run, *, now: float, send_by_s: float, settle_s: float) -> Chance:
-    """Return what comes after a run's end.
+    """Return what follows a run's end.
 
-    `settle_s`: seconds after which a resurrection that isn't seen has not happened, counted from when it was sent at
-    the latest, which is `send_by_s` after its announcement. It is waited for although nobody wants the run any more:
-    the run would go on unseen.
+    `settle_s`: seconds after which an unseen resurrection has not happened, counted from the latest time at which it
+    was sent, `send_by_s` after its announcement. It is awaited even if the run is no longer wanted: otherwise the run
+    would continue unseen.
     """
     asked = job.resurrection
     if asked and not has_come(job, run) and now < (asked.sent_at or asked.at + send_by_s) + settle_s:
@@ -41,7 +41,7 @@ def next_chance(job: Job, run: Run, *, now: float, send_by_s: float, settle_s: f
 
 
 def has_come(job: Job, run: Run) -> bool:
-    """Whether the run shows the resurrection that was asked for last: it goes on, counts it, or has ended anew."""
+    """Return whether the run shows the last requested resurrection: it is running, counts it, or has ended again."""
     asked = job.resurrection
     if asked is None or not run.is_terminal:
         return True

@@ -1,4 +1,4 @@
-"""The fields that a change writes into a job, by name and type: a name that no job has is a type error."""
+"""The fields that a change writes to a job, by name and type: an unknown name is a type error."""
 
 from typing import Final, Literal, TypedDict
 
@@ -7,7 +7,7 @@ from actorline.jobs.job import Intent, Resurrection, StopWish
 from actorline.jobs.states import State
 
 NOW: Final = "@now"
-"""Stands for the moment of the change, by Redis's clock."""
+"""Replaced by the time of the change, by Redis's clock."""
 
 Empty = Literal[""] | None
 Moment = float | Literal["@now"] | Empty

@@ -1,4 +1,4 @@
-"""A job as the ledger holds it, and the result that every door shows of it."""
+"""A job as stored in the ledger, and the result that every entrance shows."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,18 +16,18 @@ CONSOLE_RUN_URL = "https://console.apify.com/view/runs/"
 
 
 class StopWish(StrEnum):
-    """Why a job is to stop: somebody cancelled it, or its deadline has passed."""
+    """Why a job is to stop: it was cancelled, or its deadline has passed."""
 
     CANCEL = "cancel"
     EXPIRE = "expire"
 
 
 class Intent(BaseModel):
-    """Written before a start is sent: from here on a run may exist.
+    """Written before a start is sent: from then on a run may exist.
 
-    `at`: unix seconds by Redis. `marker`: what the run's `meta.userAgent` will hold. `sent_at`: when the last byte of
-    an unclear request left; the platform's lists are believed only some time after it. `input_sha256`: of an input
-    that lay elsewhere.
+    `at`: unix seconds by Redis. `marker`: the run's later `meta.userAgent`. `sent_at`: when the last byte of an unclear
+    request was sent; the platform's lists are trusted only some time after it. `input_sha256`: of the input read from
+    `input_url`.
     """
 
     attempt: int
@@ -38,11 +38,11 @@ class Intent(BaseModel):
 
 
 class Resurrection(BaseModel):
-    """Written before a run is resurrected: whether that happened is read from the run, not believed of a reply.
+    """Written before a run is resurrected: whether that happened is read from the run, whatever the reply says.
 
-    `expected`: the run's `stats.resurrectCount` once it has worked. `finished_at`: when the run had ended before.
-    `sent_at`: when a request was given up whose outcome nobody knows. It stays with the job, also after its end, until
-    the run shows it, or until it can't come any more.
+    `expected`: the run's `stats.resurrectCount` after success. `finished_at`: the run's end before. `sent_at`: when a
+    request with an unclear outcome was given up. It stays with the job, also after its end, until the run shows it, or
+    until it can no longer happen.
     """
 
     expected: int
@@ -62,70 +62,70 @@ class Job(BaseModel):
     state: State
     epoch: int
     attempt: int
-    retries: int = 0  # deliberate ones, by `retry`: each may end in a manifest of its own
+    retries: int = 0  # by the command `retry`: each may end in its own manifest
     queued_at: float
     retried_at: float | None = None  # the deadline counts from the last `retry`
-    stop_wish: StopWish | None = Field(default=None, alias="wanted")  # set in any state, obeyed by the next stage
-    ordered_by: str | None = None  # over HTTP: who, as `Sender.holder` has it
+    stop_wish: StopWish | None = Field(default=None, alias="wanted")  # set in any state, carried out by the next stage
+    ordered_by: str | None = None  # over HTTP: the sender, as in `Sender.holder`
     fresh: bool = False  # we made the key ourselves, so no earlier run can carry its marker
     intent: Json[Intent] | None = None
     open_set: str | None = None  # where it is counted among its API key's open jobs
-    likeness: str | None = None  # equal for jobs whose deliveries serve each other
+    likeness: str | None = None  # equal for jobs that can share a delivery
     sink: str | None = None
     run_id: str | None = None
-    no_console: bool = False  # its runs are an emulator's, and there is no page of them
+    no_console: bool = False  # its runs are an emulator's and have no page in the console
     run_status: str | None = None
     run_message: str | None = None
     actor_id: str | None = None
     dataset_id: str | None = None
     key_value_store_id: str | None = None
     adopted: bool = False
-    missing_since: float | None = None  # since when the platform has said that it doesn't know the run
+    missing_since: float | None = None  # since when the platform has reported the run as unknown
     hinted_at: float | None = None  # when a webhook last said that the run has ended
     resurrects: int = 0  # asked for by `on_failure.resurrect`
     resurrection: Json[Resurrection] | None = None
     new_runs: int = 0  # started by `on_failure.new_runs`
     run_log: str | None = None  # the last lines of a failed run's log
     items_total: int | None = None
-    items_end: int | None = None  # what a dataset that may still grow held when its counters had settled
+    items_end: int | None = None  # item count of a dataset that may still grow, when its counters had settled
     items: int = 0
     scanned: int = 0
     bytes: int = 0
     pages: int = 0
     records: int = 0
-    scanned_before: int = 0  # what of it was fetched ahead, while the run went on
+    scanned_before: int = 0  # of which fetched ahead, while the run was running
     stored_at: float | None = None  # when the last page was stored
-    failing_pages: int = 0  # that failed when they were tried last
-    page_error: str | None = None  # why the last one of them did
+    failing_pages: int = 0  # whose last try failed
+    page_error: str | None = None  # of the last one of them
     cost_usd: float | None = None
     task_told: bool = False  # `notify.task` was sent
-    url_told: bool = False  # `notify.url` has answered 2xx
+    url_told: bool = False  # `notify.url` has responded 2xx
     notice_failures: int = 0
-    notice_at: float | None = None  # when `notify.url` is told again
+    notice_at: float | None = None  # when the notice to `notify.url` is sent again
     figures_settled: bool = False  # cost and stats were read again some time after the end
     spent_usd: float = 0  # by the runs of earlier attempts
-    started_at: float | None = None  # when we knew of the run, which may have begun long before
+    started_at: float | None = None  # when we learned of the run, which may have begun long before
     run_started_at: str | None = None
     run_finished_at: str | None = None
     collecting_at: float | None = None
     ended_at: float | None = None
     delivered_at: float | None = None
-    ahead_at: float | None = None  # when full pages of the running run are looked for again
-    ahead_sent_at: float | None = None  # when a message was sent for that which isn't known to have come
+    ahead_at: float | None = None  # when the running run's full pages are checked again
+    ahead_sent_at: float | None = None  # when a message for that was sent, unless it is known to have arrived
     planned_at: float | None = None  # when the pages of the last wave were planned
-    pages_before: int = 0  # how many were stored then
+    pages_before: int = 0  # how many were stored at that time
     sent_at: float = 0  # when the job's last message was sent, as far as the ledger knows
-    patience: float | None = None  # seconds that upkeep waits until it asks again whether a message is lost
-    vanished: bool = False  # the dataset was looked for once more by a retry, after it had vanished
-    is_planned: bool = Field(default=False, alias="resume")  # its next step is planned for `due`: no message is lost
-    waiting_for: str | None = None  # the code of what the job last waited for
+    patience: float | None = None  # seconds until upkeep checks again whether a message is lost
+    vanished: bool = False  # a retry has searched again for the vanished dataset
+    is_planned: bool = Field(default=False, alias="resume")  # its next step is planned for `due`; no message was lost
+    waiting_for: str | None = None  # the code of the job's last wait
     failures: int = 0
-    input_failures: int = 0  # tries to read what lies at `input_url`
+    input_failures: int = 0  # failed tries to read `input_url`
     failed_as: str | None = None  # the stage and the error that failed last
     failed_alike: int = 0  # how often in a row
     reason: Json[Reason] | None = None
     manifest: str | None = None
-    manifest_sha256: str | None = None  # its `fingerprint`; none for a job that an earlier version ended
+    manifest_sha256: str | None = None  # its `fingerprint`; none if an earlier version ended the job
 
     @field_validator("*", mode="before")
     @classmethod
@@ -138,7 +138,7 @@ class Job(BaseModel):
 
     @property
     def sink_url(self) -> str:
-        """Where the rows go; a `{run_id}` in it is filled in as soon as the run is known."""
+        """Return where the rows go; `{run_id}` is filled in as soon as the run is known."""
         return (self.sink or "").replace("{run_id}", self.run_id or "{run_id}")
 
     @property
@@ -158,13 +158,13 @@ class Job(BaseModel):
 
     @property
     def total_cost_usd(self) -> float | None:
-        """What all runs of the job cost; None while nothing is known."""
+        """Return what all runs of the job cost; None while nothing is known."""
         return round((self.cost_usd or 0) + self.spent_usd, 6) if self.spent_usd else self.cost_usd
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast a job collects: items a second, and the seconds that are left at that rate."""
+    """How fast a job collects: items per second, and the seconds left at that rate."""
 
     items_per_sec: float | None = None
     eta_secs: float | None = None
@@ -233,7 +233,7 @@ class JobResult(BaseModel):
 
     @classmethod
     def refused(cls, key: str, state: State, reason: Reason) -> "JobResult":
-        """The result of an order that was turned down: there is no job."""
+        """Return the result of a refused order: there is no job."""
         nothing = dict.fromkeys(cls.model_fields)
         counters = dict.fromkeys(("items", "scanned", "bytes", "pages", "records"), 0)
         return cls.model_validate(
@@ -249,7 +249,7 @@ class Glimpse(BaseModel):
 
 
 class Progress(BaseModel):
-    """What a caller's result holds in the state PROGRESS."""
+    """What a caller's result shows in the state PROGRESS."""
 
     key: str
     state: State
@@ -273,7 +273,7 @@ _TIMES = frozenset({"queued_at", "started_at", "run_finished_at", "delivered_at"
 
 
 def iso_time(unix_seconds: float | None) -> str | None:
-    """`2026-11-23T08:15:30.123Z`, as the platform writes times."""
+    """Return `2026-11-23T08:15:30.123Z`, as the platform writes times."""
     if unix_seconds is None:
         return None
     return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,17 +1,17 @@
-"""Why a value can't be sent as JSON, and where in it: what a refusal names."""
+"""Why a value can't be sent as JSON, and where in it, for refusals."""
 
 import math
 from collections.abc import Iterator
 from typing import Any, Final
 
-DEPTH_MAX: Final = 200  # what can't be sent below that is named by its depth
+DEPTH_MAX: Final = 200  # faults below that are reported as the depth
 _HALF: Final = range(0xD800, 0xE000)
 
 
 def find_fault(value: Any, place: str) -> str:
-    """Return what is wrong with the first part that no JSON text in UTF-8 can hold, after its place.
+    """Return the place and fault of the first part that JSON in UTF-8 can't represent.
 
-    "" if nothing is, as far as it isn't nested too deeply.
+    "" if there is none within the depth that is checked.
     """
     waiting: list[tuple[Any, str, int]] = [(value, place, 0)]
     while waiting:
@@ -39,13 +39,13 @@ def _fault_of(value: Any) -> str:
             half = next((character for character in value if ord(character) in _HALF), None)
             if half is None:
                 return ""
-            return f"has half of a character (\\u{ord(half):04x}, one of a surrogate pair), which no text can hold"
+            return f"has half of a character (\\u{ord(half):04x}, one of a surrogate pair), which is not valid text"
         case float() if not math.isfinite(value):
-            return "is NaN or infinite, which is no JSON"
+            return "is NaN or infinite, which is not JSON"
         case None | bool() | int() | float() | dict() | list() | tuple():
             return ""
         case _:
-            return f"is a {type(value).__name__}, which is no JSON; give its text"
+            return f"is a {type(value).__name__}, which is not JSON; give it as text"
 
 
 def _shown(name: Any) -> str:

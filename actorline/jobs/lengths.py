@@ -1,4 +1,4 @@
-"""How long an order, and a list, table or text of it, may be. A door checks that before it builds anything of them."""
+"""Limits on the size of an order and of its lists, tables and texts, checked before anything is built from them."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 STORED: Final[Mapping[str, bool]] = {"is_stored": True}
-"""Context of reading what the ledger holds: an earlier version may have taken more, and its jobs have to end."""
+"""Context for reading the ledger: an earlier version may have accepted longer ones, and its jobs must still end."""
 
 _KEYWORDS: Final[Mapping[str, str]] = {"string": "maxLength", "array": "maxItems", "object": "maxProperties"}
 
@@ -21,7 +21,7 @@ def is_stored(info: ValidationInfo) -> bool:
 
 @dataclass(frozen=True)
 class AtMost:
-    """The most characters of a text, or entries of a list or table; it is in the JSON Schema, too."""
+    """The most characters of a text, or entries of a list or table; also in the JSON Schema."""
 
     most: int
 
@@ -35,13 +35,13 @@ class AtMost:
     def _check(self, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, str | list | dict) and len(value) > self.most and not is_stored(info):
             unit = "characters" if isinstance(value, str) else "entries"
-            message = f"has {len(value):,} {unit}; at most {self.most:,} are taken"
+            message = f"has {len(value):,} {unit}; at most {self.most:,} are allowed"
             raise PydanticCustomError("too_long", "{message}", {"message": message})
         return value
 
 
 def outgrows(value: Any, most: int) -> bool:
-    """Whether a value surely has more than so many bytes as JSON: looks no further than that, however large it is."""
+    """Return whether a value certainly has more bytes than `most` as JSON; stop there, however large it is."""
     waiting, size = [value], 0
     while waiting:
         part = waiting.pop()
@@ -57,8 +57,8 @@ def outgrows(value: Any, most: int) -> bool:
 
 
 def size_bytes(value: Any) -> int:
-    """A value's bytes as JSON; what is no JSON counts as its text. Raises RecursionError or ValueError for a value
-    that is nested too deeply.
+    """Return a value's bytes as JSON; what isn't JSON counts as its text. Raises RecursionError or ValueError for a
+    value that is nested too deeply.
     """
     return len(_MEASURE.encode(value).encode("utf-8", "surrogatepass"))
 

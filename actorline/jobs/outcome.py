@@ -1,4 +1,4 @@
-"""What a caller gets when its job has ended: the result, or one of the four ends raised."""
+"""What a caller gets when its job has ended: the result, or one of four exceptions."""
 
 from actorline.errors import REFUSALS, JobCancelled, JobEnded, JobExpired, JobFailed, JobRefused
 from actorline.jobs.job import JobResult
@@ -6,7 +6,7 @@ from actorline.jobs.states import State
 
 
 def exception_for(result: JobResult) -> type[JobEnded] | None:
-    """What a caller gets raised; None: the result is returned.
+    """Return the exception that a caller gets; None: the result is returned.
 
     A job is PARTIAL only if its document lets partial rows be delivered (`on_failure.deliver_partial`).
     """

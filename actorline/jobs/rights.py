@@ -1,4 +1,4 @@
-"""What the sender of an order may do. Decisions only: who it is was decided at the door."""
+"""What the sender of an order may do. Decisions only: the sender is already authenticated."""
 
 from enum import StrEnum
 
@@ -11,16 +11,16 @@ from actorline.jobs.document import JobDocument
 class Scope(StrEnum):
     SUBMIT = "submit"  # order jobs of Actors and Actor tasks, and retry those that it ordered
     READ = "read"
-    CANCEL = "cancel"  # those that it ordered
+    CANCEL = "cancel"  # jobs that it ordered
     METRICS = "metrics"  # the figures of all jobs, whatever accounts the key has
     COLLECT = "collect"  # take over any run and read any dataset of the account
-    CANCEL_ANY = "cancel-any"  # also what others ordered
-    RETRY_ANY = "retry-any"  # also what others ordered; it may start another paid run
+    CANCEL_ANY = "cancel-any"  # also jobs that others ordered
+    RETRY_ANY = "retry-any"  # also jobs that others ordered; may start another paid run
     FULL_PERMISSIONS = "full-permissions"  # let a run have the platform's full permissions
 
 
 class Rights(BaseModel):
-    """The default is everything. `accounts`: aliases whose jobs exist for it; `actors` and `actor_tasks`: ids and
+    """The default is everything. `accounts`: aliases whose jobs it can see; `actors` and `actor_tasks`: ids and
     `user~name`; None: all.
     """
 
@@ -41,17 +41,17 @@ class Rights(BaseModel):
 
     @property
     def is_bounded(self) -> bool:
-        """Whether Actors or dollars are limited."""
+        """Return whether Actors or dollars are limited."""
         limits = (self.actors, self.actor_tasks, self.max_usd_per_run, self.max_usd_per_day)
         return any(limit is not None for limit in limits)
 
     def described(self) -> dict[str, object]:
-        """Return each right as lists and logs show it: names sorted, None for no limit."""
+        """Return the rights for lists and logs: names sorted, None for no limit."""
         values = {name: getattr(self, name) for name in Rights.model_fields}
         return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()}
 
     def check(self, document: JobDocument) -> None:
-        """Raises Refused (forbidden) for an order that the sender must not place."""
+        """Refuse an order that the sender must not place. Raises Refused (forbidden)."""
         self._check_target(document)
         self._check_permissions(document)
         if document.starts_run and (self.max_usd_per_run is not None or self.max_usd_per_day is not None):
@@ -61,7 +61,9 @@ class Rights(BaseModel):
         kind, name = document.target
         if not document.starts_run:
             if not self.has(Scope.COLLECT):
-                _refuse(f"needs the scope collect for {kind}: it may take over no run and read no other dataset")
+                _refuse(
+                    f"needs the scope collect for {kind}: without it, it can't take over runs or read other datasets"
+                )
             return
         if not self.has(Scope.SUBMIT):
             _refuse("needs the scope submit to run anything")
@@ -89,7 +91,7 @@ EVERYTHING = Rights()
 
 
 def spelling(name: str) -> str:
-    """Return the one spelling in which names of Actors are compared: `user/name` and `user~name` are the same."""
+    """Return the spelling in which names of Actors are compared: `user/name` and `user~name` are the same."""
     return name.replace("/", "~")
 
 

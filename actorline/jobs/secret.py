@@ -1,7 +1,7 @@
-"""`{"$secret": "NAME"}` in an input: the worker puts the value there, for the Actors and accounts that may have it.
+"""`{"$secret": "NAME"}` in an input: the worker fills in the value, for the Actors and accounts that may have it.
 
-The platform keeps a run's input as a record, so that record is not delivered where it may hold a secret. What an Actor
-itself writes can't be looked through: a secret is as safe as the Actors that it is given to.
+The platform stores a run's input as a record, so that record is not delivered if it may contain a secret. An Actor's
+own output can't be checked: a secret is only as safe as the Actors that get it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ _METAMORPH: Final = "INPUT-METAMORPH-"
 
 @dataclass(frozen=True)
 class Holder:
-    """What is started. `find_id`: the platform's id of an Actor or Actor task of a name; None: there is none."""
+    """What is started. `find_id` returns the platform's id of an Actor or Actor task; None: there is none."""
 
     kind: str
     name: str
@@ -28,7 +28,7 @@ class Holder:
     find_id: Callable[[str], str | None]
 
     def may_have(self, secret: Secret) -> bool:
-        """Return whether the secret was given to it: named in any of the platform's spellings, in an account of its."""
+        """Return whether it may have the secret: its account, and its name in any spelling, are listed."""
         if self.account.lower() not in {account.lower() for account in secret.accounts}:
             return False
         allowed = {_spelled(name) for name in (secret.actors if self.kind == "actor" else secret.actor_tasks)}
@@ -39,14 +39,14 @@ class Holder:
 
 
 def names_secret(value: Any) -> bool:
-    """Return whether a secret is asked for anywhere in an input."""
+    """Return whether an input asks for a secret anywhere."""
     if isinstance(value, dict):
         return _MARK in value or any(names_secret(part) for part in value.values())
     return isinstance(value, list) and any(names_secret(part) for part in value)
 
 
 def fill_secrets(value: Any, holder: Holder, secrets: Mapping[str, Secret]) -> Any:
-    """Return the input with its secrets. Raises Refused for a name that isn't set, or not meant for this holder."""
+    """Return the input with its secrets. Raises Refused for one that isn't set, or not allowed for this holder."""
     if isinstance(value, dict):
         if _MARK in value:
             return _secret(value, holder, secrets)
@@ -57,14 +57,14 @@ def fill_secrets(value: Any, holder: Holder, secrets: Mapping[str, Secret]) -> A
 
 
 def check_input_records(document: JobDocument, *, trusted: bool) -> None:
-    """Refuse to deliver an input that holds a secret of ours, or may hold one: that of a run which is taken over."""
+    """Refuse to deliver an input that has one of our secrets, or may have one as the input of a run taken over."""
     asked = [key for key in document.collect.records if is_input_record(key)]
     if not asked:
         return
     if names_secret(document.input):
-        why = "the input has a secret, which never comes back"
+        why = "the input has a secret, which is never delivered"
     elif document.run_id and not trusted:
-        why = "the run is taken over, so its input may hold a secret"
+        why = "the run is taken over, so its input may have a secret"
     else:
         return
     message = f"The record {asked[0]} can't be delivered: {why}. Nothing was started. Leave it out of collect.records."
@@ -72,8 +72,8 @@ def check_input_records(document: JobDocument, *, trusted: bool) -> None:
 
 
 def withheld_records(record_keys: Sequence[str], document: JobDocument, given: Any) -> list[str]:
-    """Return the keys that are not delivered; `given`: the job's input. Of a run that is taken over what was asked for
-    by name has been allowed by the door.
+    """Return the keys that are not delivered; `given`: the job's input. For a run that is taken over, records asked for
+    by name were allowed when the order was accepted.
     """
     inputs = [key for key in record_keys if is_input_record(key)]
     if names_secret(given):
@@ -82,19 +82,19 @@ def withheld_records(record_keys: Sequence[str], document: JobDocument, given: A
 
 
 def is_input_record(record_key: str) -> bool:
-    """Return whether the platform keeps a run's input under this key."""
+    """Return whether the platform stores a run's input under this key."""
     return record_key == _INPUT or record_key.startswith(_METAMORPH)
 
 
 def hide_secrets(text: str, settings: Settings) -> str:
-    """Return words of the platform or of an Actor without our secrets and tokens."""
+    """Return text of the platform or of an Actor with our secrets and tokens masked."""
     hidden = [secret.value.get_secret_value() for secret in settings.secrets.values()]
     hidden += [token.get_secret_value() for token in settings.tokens.values()]
     return masked(text, hidden)
 
 
 def masked(text: str, hidden: Sequence[str]) -> str:
-    """Return the text without what is hidden; the longest first, which may contain another one."""
+    """Return the text with the hidden parts masked, longest first, as one may contain another."""
     for secret in sorted(filter(None, hidden), key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text
@@ -108,7 +108,7 @@ def _secret(value: dict[str, Any], holder: Holder, secrets: Mapping[str, Secret]
     name = value[_MARK]
     if len(value) != 1 or not isinstance(name, str):
         raise Refused(
-            Code.SECRET_REFUSED, 'A secret is written {"$secret": "NAME"} and nothing else. Nothing was started.'
+            Code.SECRET_REFUSED, 'A secret must be {"$secret": "NAME"} and nothing else. Nothing was started.'
         )
     secret = next((secret for known, secret in secrets.items() if known.upper() == name.upper()), None)
     if secret is None or not holder.may_have(secret):

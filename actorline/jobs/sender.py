@@ -1,4 +1,4 @@
-"""Who asked for something, through which door, and what that sender may do."""
+"""Who sent a request, through which entrance, and what that sender may do."""
 
 import os
 import pwd
@@ -13,7 +13,7 @@ Door = Literal["cli", "http", "celery", "beat", "hook", "upkeep"]
 
 @dataclass(frozen=True)
 class Sender:
-    """`holder`: over HTTP the API key's name, or in parentheses who needs none; `address`: where from."""
+    """`holder`: over HTTP the API key's name, or in parentheses a sender without one; `address`: its IP address."""
 
     door: Door
     holder: str | None = None
@@ -21,7 +21,7 @@ class Sender:
     rights: Rights = EVERYTHING
 
     def facts(self) -> dict[str, str]:
-        """Return what the timeline and the audit log say of it: never a part of a document's hash."""
+        """Return what the timeline and the audit log show of it; it is never part of a document's hash."""
         found = {"door": self.door, "by": self.holder, "address": self.address}
         if self.door == "cli":
             found |= {"user": _user(), "host": socket.gethostname()}
@@ -33,7 +33,7 @@ FROM_CELERY: Final = Sender("celery")
 
 
 def _user() -> str:
-    """Return the name of this process's user, by the system and not by variables that anybody sets."""
+    """Return the name of this process's user from the system, not from variables that can be changed."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container's user without an entry

@@ -1,4 +1,4 @@
-"""A job's states, and the one table of legal moves between them."""
+"""A job's states, and the table of legal moves between them."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -22,7 +22,7 @@ class State(StrEnum):
 class Event(StrEnum):
     START = "start"  # an intent is on disk; a POST may follow
     HOLD = "hold"  # not now: capacity, rate, pause, an unclear start
-    REUSE = "reuse"  # an earlier delivery answers the order
+    REUSE = "reuse"  # an earlier delivery is reused
     RUN_KNOWN = "run-known"  # the run's id is in the ledger
     COLLECT = "collect"  # the rows may be fetched
     ABORT = "abort"  # the run is no longer wanted
@@ -31,16 +31,16 @@ class Event(StrEnum):
     FAIL = "fail"
     CANCEL = "cancel"
     EXPIRE = "expire"
-    NEW_RUN = "new-run"  # the run failed and the order wants another one
-    RETRY = "retry"  # somebody wants an ended job again, from its start
-    RECOLLECT = "recollect"  # the same, where the run is good and only rows are missing
+    NEW_RUN = "new-run"  # the run failed and the document allows another one
+    RETRY = "retry"  # an ended job is retried from its start
+    RECOLLECT = "recollect"  # the same, if the run is good and only rows are missing
 
 
 TERMINAL: Final = frozenset({State.DELIVERED, State.PARTIAL, State.FAILED, State.CANCELLED, State.EXPIRED})
 LIVE: Final = frozenset(State) - TERMINAL
 
 _WAYS_BACK: Final = {Event.RETRY: State.QUEUED, Event.RECOLLECT: State.COLLECTING}
-"""Out of an end that isn't DELIVERED. Events of their own: a stale stage must not find a way out of an end."""
+"""Out of an end other than DELIVERED. Separate events: a stale stage must not revive an ended job."""
 
 _ENDS_WITHOUT_ROWS: Final = {Event.FAIL: State.FAILED, Event.CANCEL: State.CANCELLED, Event.EXPIRE: State.EXPIRED}
 
@@ -88,11 +88,11 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
 
 
 def sources(event: Event) -> frozenset[State]:
-    """The states in which `event` is legal."""
+    """Return the states in which `event` is legal."""
     return frozenset(state for state, moves in TRANSITIONS.items() if event in moves)
 
 
 def target(event: Event) -> State:
-    """The state that `event` leads to: one and the same from each of its sources."""
+    """Return the state that `event` leads to, the same from each of its sources."""
     (state,) = {moves[event] for moves in TRANSITIONS.values() if event in moves}
     return state

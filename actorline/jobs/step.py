@@ -1,4 +1,4 @@
-"""What a stage of the pipeline answers: only a stage whose own change moved the job lets the next one go."""
+"""The result of a pipeline stage: only a stage whose own change moved the job lets the next one run."""
 
 from dataclasses import dataclass
 
@@ -10,28 +10,28 @@ class Moved:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing to move yet; look again after so many seconds."""
+    """Nothing to move yet; check again after `seconds`."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Park:
-    """Nothing to move yet; the job is watched with others from here on."""
+    """Nothing to move yet; from now on the job is watched together with others."""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """Somebody else has the job, or its next step is planned in the ledger's `due`."""
+    """Another execution has the job, or its next step is planned in the ledger's `due`."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """This execution ended the job; its callers may be answered."""
+    """This execution ended the job; its callers may get their answers."""
 
 
 Step = Moved | Wait | Park | Stop | Ended
 
 
 class LostJobError(Exception):
-    """Another execution has the job, or it isn't wanted any more: this execution must not act for it."""
+    """Another execution has the job, or it is no longer wanted: this execution must not act for it."""

@@ -57,7 +57,7 @@ def refusal(pending: Any) -> dict[str, Any]:
 BIG = {
     "input": (
         {"input": "x" * (MAX_INPUT_BYTES - 1)},
-        "input: has 9,437,185 bytes; the platform takes at most 9,437,184",
+        "input: has 9,437,185 bytes; the platform accepts at most 9,437,184",
     ),
     "labels": ({"labels": {"shop": "x" * 10_000_000}}, "the document has more than 65,536 bytes without its input"),
     "key": ({"key": "x" * 10_000}, "key: has characters or a length that are not allowed"),

@@ -269,7 +269,7 @@ def test_orders_of_a_day_cost_no_more_than_the_key_may_spend(ask, line):
     assert sorted(statuses) == [202] * 5 + [403] * 15
     assert [order(number) for number in range(20)] == [200 if status == 202 else 403 for status in statuses]
     refused = ask("poor", "POST", "/v1/jobs", json={"actor": "x", "options": {"max_total_charge_usd": 0.01}})
-    assert "$2.5 are taken by today's orders" in refused.json()["detail"]
+    assert "Today's orders have used $2.5" in refused.json()["detail"]
     (spent,) = line.ledger.redis.hvals(line.ledger.name("spent", "poor"))
     assert spent == "2500000000"
 

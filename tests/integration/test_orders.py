@@ -85,7 +85,7 @@ BAD = {
     "camel-case": ({"options": {"timeoutSecs": 5}}, 'options.timeoutSecs: is not known (did you mean "timeout_secs"?)'),
     "two-targets": ({"run_id": "abc"}, "give exactly one of actor, actor_task, run_id, dataset_id; actor and run_id"),
     "no-target": ({"actor": None}, "none is given"),
-    "odd-memory": ({"options": {"memory_mbytes": 1000}}, "memory_mbytes: must be a power of 2: take 512 or 1024"),
+    "odd-memory": ({"options": {"memory_mbytes": 1000}}, "memory_mbytes: must be a power of 2: use 512 or 1024"),
     "sink-outside": ({"sink": {"url": "file:///tmp/elsewhere/"}}, "is outside the allowed roots"),
     "sink-above": ({"sink": {"url": "file:///{key}/../../tmp/"}}, "in which all jobs' sinks lie"),
     "sink-unknown": ({"sink": {"url": "ftp://host/rows/"}}, "not ftp"),

@@ -224,7 +224,7 @@ def test_every_other_change_makes_another_job(change):
         ({"collect": {"skipHidden": 1}}, 'collect.skipHidden: is not known (did you mean "skip_hidden"?)'),
         ({"collect": {"memory": 1}}, 'collect.memory: is not known (did you mean "options.memory_mbytes"?)'),
         ({"zzzzzz": 1}, "zzzzzz: is not known."),
-        ({"options": {"memory_mbytes": 1000}}, "options.memory_mbytes: must be a power of 2: take 512 or 1024"),
+        ({"options": {"memory_mbytes": 1000}}, "options.memory_mbytes: must be a power of 2: use 512 or 1024"),
         ({"options": {"memory_mbytes": 64}}, "options.memory_mbytes: Input should be greater than or equal to 128"),
         ({"options": {"max_items": 0}}, "options.max_items: "),
         ({"collect": {"fields": ["a,b"]}}, "collect.fields.0: "),
@@ -275,7 +275,7 @@ def test_an_input_is_taken_up_to_the_platforms_limit_in_bytes():
     overhead = len('""')
     exact = "x" * (MAX_INPUT_BYTES - overhead)
     assert len(parse_document({"actor": "x", "input": exact}).input_body()) == MAX_INPUT_BYTES
-    assert "input: has 9,437,185 bytes; the platform takes at most 9,437,184" in refusal(
+    assert "input: has 9,437,185 bytes; the platform accepts at most 9,437,184" in refusal(
         {"actor": "x", "input": exact + "x"}
     )
     in_bytes = "é" * (MAX_INPUT_BYTES // 2)

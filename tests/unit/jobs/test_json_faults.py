@@ -8,7 +8,7 @@ from actorline.jobs.document import document_problems, parse_document
 from actorline.jobs.json_faults import find_fault
 
 HALF = "\ud83d"
-SAID = "has half of a character (\\ud83d, one of a surrogate pair), which no text can hold"
+SAID = "has half of a character (\\ud83d, one of a surrogate pair), which is not valid text"
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ SAID = "has half of a character (\\ud83d, one of a surrogate pair), which no tex
         ({"q": HALF}, f"input.q: {SAID}"),
         ({"a": [1, {"b": f"cut {HALF}"}]}, f"input.a[1].b: {SAID}"),
         ({HALF: 1}, f"input.\\ud83d: {SAID}"),
-        ({"since": dt.date(2026, 11, 1)}, "input.since: is a date, which is no JSON; give its text"),
-        ({"n": float("nan")}, "input.n: is NaN or infinite, which is no JSON"),
+        ({"since": dt.date(2026, 11, 1)}, "input.since: is a date, which is not JSON; give it as text"),
+        ({"n": float("nan")}, "input.n: is NaN or infinite, which is not JSON"),
         ({"n": [True, None, 1, 2.5, "\U0001f600", {}]}, ""),
     ],
 )

@@ -56,7 +56,7 @@ def test_a_wrong_schedule_is_refused_with_its_place_and_the_nearest_name(tmp_pat
         ('actor = "demo/rows"\nsink = {url = "file:///rows/{when}/"}', "{when} is not known"),
         ('actor = "demo/rows"\nsink = {url = "file:///rows/"}', "two due times would have the same folder"),
         ('actor = "demo/rows"\nsink = {url = "file:///rows/{date}/"}', "two due times would have the same folder"),
-        ('actor = "demo/rows"\ninput = {since = 2026-01-01}', "input.since: is a date, which is no JSON"),
+        ('actor = "demo/rows"\ninput = {since = 2026-01-01}', "input.since: is a date, which is not JSON"),
     ],
 )
 def test_a_document_that_would_be_refused_at_its_due_time_is_refused_at_once(tmp_path, document, words):
@@ -127,7 +127,9 @@ def test_the_defaults_spend_no_money_twice(tmp_path):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(SettingsError, match=r"gone\.toml is invalid; nothing is scheduled:\n  it can't be read: No such"):
+    with pytest.raises(
+        SettingsError, match=r"gone\.toml is invalid; nothing is scheduled:\n  it can't be read: No such"
+    ):
         load_schedules(tmp_path / "gone.toml")
 
 
