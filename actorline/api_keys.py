@@ -1,4 +1,4 @@
-"""API keys: who may order, read and stop jobs over HTTP. The ledger's Redis holds their hashes, never the keys."""
+"""API keys: who may order, read and stop jobs over HTTP. The ledger's Redis has their hashes, never the keys."""
 
 import hashlib
 import hmac
@@ -24,11 +24,11 @@ EARLIER: Final[Mapping[Scope, frozenset[Scope]]] = {
     Scope.SUBMIT: frozenset({Scope.COLLECT, Scope.RETRY_ANY, Scope.FULL_PERMISSIONS}),
     Scope.CANCEL: frozenset({Scope.CANCEL_ANY}),
 }
-"""What scopes of keys of the first version meant beyond what they mean now."""
+"""Further scopes that these included in keys of the first version."""
 
 
 class ApiKey(Rights):
-    """What is kept of a key. `created_at`: unix seconds; `version`: what its scopes mean."""
+    """A key as stored. `created_at`: unix seconds; `version`: what its scopes mean."""
 
     name: str
     sha256: str
@@ -37,7 +37,7 @@ class ApiKey(Rights):
 
     @property
     def rights(self) -> Rights:
-        """Return what it may do; a key that an earlier version made may do what it could then."""
+        """Return what the key may do; one made by an earlier version keeps the rights that it had then."""
         scopes = self.scopes
         if self.version == 1:
             scopes = scopes.union(*(EARLIER.get(scope, frozenset()) for scope in scopes))
@@ -46,7 +46,7 @@ class ApiKey(Rights):
         return Rights(scopes=scopes, accounts=accounts, **limits)
 
     def is_opened_by(self, secret: str) -> bool:
-        """Compared in constant time. A plain hash serves: 256 random bits can't be guessed from it."""
+        """Compare in constant time. A plain hash is enough: 256 random bits can't be guessed from it."""
         return hmac.compare_digest(self.sha256, digest(secret))
 
 
@@ -55,15 +55,15 @@ def digest(secret: str) -> str:
 
 
 def name_in(secret: str) -> str:
-    """The name that a key carries: `actorline_{name}_{256 random bits}`; "" if it is none of ours."""
+    """Return the name in a key, `actorline_{name}_{256 random bits}`; "" if it isn't one of ours."""
     prefix, _, rest = secret.partition("_")
     return rest.partition("_")[0] if prefix == PREFIX else ""
 
 
 def create_key(ledger: Ledger, name: str, rights: Rights, sender: Sender) -> str:
-    """Make a key and return it: the only time that it is seen. Raises Refused for a bad name, or one that is taken."""
+    """Create a key and return it, the only time that it is shown. Raises Refused for a bad name, or one in use."""
     if not re.fullmatch(NAME_PATTERN, name):
-        message = f"A key's name has 1 to 63 of a-z, 0-9 and -, not {name[:80]!r}. No key was created."
+        message = f"A key's name must be 1 to 63 of a-z, 0-9 and -, not {name[:80]!r}. No key was created."
         raise Refused(Code.REQUEST_INVALID, message)
     secret = f"{PREFIX}_{name}_{secrets.token_urlsafe(32)}"
     key = ApiKey(
@@ -82,7 +82,7 @@ def create_key(ledger: Ledger, name: str, rights: Rights, sender: Sender) -> str
 
 @dataclass(frozen=True)
 class KeyRing:
-    """All keys by name. `was_used`: whether there ever was one; then requests without a key stay refused for good."""
+    """All keys by name. `was_used`: whether there ever was one; from then on requests without a key are refused."""
 
     keys: dict[str, ApiKey]
     was_used: bool
@@ -107,7 +107,7 @@ def revoke_key(ledger: Ledger, name: str, sender: Sender) -> int:
         message = f"There is no key {name[:80]!r}. Nothing was changed. `actorline keys list` shows them."
         raise Refused(Code.UNKNOWN_KEY, message)
     with ledger.redis.pipeline() as pipe:
-        _note_first_key(pipe, ledger)  # a key of an earlier version left no note
+        _note_first_key(pipe, ledger)  # a key of an earlier version left none
         pipe.hdel(_hash(ledger), name)
         pipe.hlen(_hash(ledger))
         *_, left = pipe.execute()
@@ -120,10 +120,10 @@ def _note_first_key(pipe: Client, ledger: Ledger) -> None:
 
 
 def _hash(ledger: Ledger) -> str:
-    """`api_keys`: hash, name -> ApiKey (JSON)."""
+    """Return `api_keys`: hash, name -> ApiKey (JSON)."""
     return ledger.name("api_keys")
 
 
 def _mark(ledger: Ledger) -> str:
-    """`api_keys_used`: string, there since the first key was made and never removed."""
+    """Return `api_keys_used`: string, set with the first key and never removed."""
     return ledger.name("api_keys_used")

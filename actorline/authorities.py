@@ -1,4 +1,4 @@
-"""Which authorities vouch for a server, and one TLS context of them for all connections of a process."""
+"""The certificate authorities that are trusted, and one TLS context of them for all connections of a process."""
 
 import os
 import ssl
@@ -18,7 +18,7 @@ AUTHORITIES_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CER
 def authorities_context() -> ssl.SSLContext:
     """Return the context of the authorities that the environment names, or else of certifi's.
 
-    Raises requests' SSLError with words for a file that can't be read.
+    Raises requests' SSLError, which names a file that can't be read.
     """
     named = next((variable for variable in AUTHORITIES_VARIABLES if os.environ.get(variable)), None)
     place = os.environ[named] if named else DEFAULT_CA_BUNDLE_PATH
@@ -30,19 +30,19 @@ def authorities_context() -> ssl.SSLContext:
 
 
 class VerifyingAdapter(HTTPAdapter):
-    """Verifies every server by that context: requests would read the list of authorities anew for each connection,
-    which takes 24 ms of CPU.
+    """Verifies every server with that context: requests would read the list of authorities for each connection, which
+    takes 24 ms of CPU.
     """
 
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None
     ) -> tuple[Any, Any]:
-        del verify  # the environment's, which the context holds already
+        del verify  # the environment's, which the context already has
         host, options = super().build_connection_pool_key_attributes(request, verify=True, cert=cert)
         return host, {**options, "ssl_context": authorities_context()} if host["scheme"] == "https" else options
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Leave the pool as it is: it has the context."""
+        """Do nothing: the pool already has the context."""
 
 
 @cache

@@ -9,9 +9,9 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 
 
 def inherited_environment() -> dict[str, str]:
-    """Return the environment for a process of ours, with a `PYTHONPATH` only if that is how we were found.
+    """Return the environment for our own processes, with a `PYTHONPATH` only if this process was found by it.
 
-    Ours comes first then: a project's folder on it may hold packages named `config` or `tasks`.
+    Our folder comes first: a project's folder on it may have packages named `config` or `tasks`.
     """
     environment = dict(os.environ)
     folders = [folder for folder in environment.pop("PYTHONPATH", "").split(os.pathsep) if folder]

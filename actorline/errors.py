@@ -1,4 +1,4 @@
-"""What ends a job otherwise than by delivery, and the closed list of reasons.
+"""The ends of a job other than delivery, and the closed list of reasons.
 
     JobEnded
      ├ JobFailed
@@ -6,7 +6,7 @@
      ├ JobExpired
      └ JobRefused      nothing was started or billed
 
-A caller of `actorline.run` gets one of the first four, with the job's result as a JSON string for its one argument.
+A caller of `actorline.run` gets one of the first four, with the job's result as a JSON string as its only argument.
 """
 
 from enum import StrEnum
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 
 class Code(StrEnum):
-    """Why a job ended as it did; the same codes stand in results, exceptions, problem documents and metrics."""
+    """Why a job ended as it did; the same codes are in results, exceptions, problem documents and metrics."""
 
     RUN_FAILED = "run-failed"
     RUN_TIMED_OUT = "run-timed-out"
@@ -60,11 +60,11 @@ REFUSALS: Final = frozenset({
     Code.INPUT_UNREADABLE, Code.DOCUMENT_INVALID, Code.SECRET_REFUSED, Code.SINK_REFUSED, Code.FORMAT_REFUSED,
     Code.CONFLICT, Code.QUOTA, Code.UNKNOWN_KEY, Code.PAUSED, Code.NOTIFY_REFUSED, Code.REQUEST_INVALID,
 })  # fmt: skip
-"""Codes of orders that were turned down: with `billed` false nothing was started."""
+"""Codes of refused orders: with `billed` false nothing was started."""
 
 
 class Reason(BaseModel):
-    """Why a job isn't simply DELIVERED. `billed`: whether a run was started that the account pays for."""
+    """Why a job isn't simply DELIVERED. `billed`: whether a run was started that the account is billed for."""
 
     code: Code
     message: str
@@ -93,7 +93,7 @@ class JobRefused(JobEnded):
 
 
 class Refused(Exception):  # noqa: N818
-    """An order that a door turns down; nothing was started, billed or changed."""
+    """A refused order; nothing was started, billed or changed."""
 
     def __init__(self, code: Code, message: str, *, platform_type: str | None = None) -> None:
         super().__init__(message)
@@ -101,7 +101,7 @@ class Refused(Exception):  # noqa: N818
 
 
 class Unavailable(Exception):  # noqa: N818
-    """Redis or the platform can't be reached; the message says what that means and how to come back."""
+    """Redis or the platform can't be reached; the message says what that means and what to do."""
 
     def __init__(self, code: Code, message: str, *, billed: bool = False) -> None:
         super().__init__(message)

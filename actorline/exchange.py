@@ -1,10 +1,10 @@
-"""One exchange with a server that an order names: within a deadline as a whole, and with public addresses only.
+"""One exchange with a server that a document names: within one deadline, and with public addresses only.
 
 The deadline covers the look-up, the connection, TLS, head and body, and is kept by a timer that shuts the connection
-down: a server that sends one byte every few seconds outlasts every time-out of a read.
-Names are looked up here, every address is checked, and the connection is made to a checked one: a name that leads
-elsewhere the second time is not asked a second time. Whatever keeps the connection from being made reads alike, so that
-an order can't be used to find out what listens in the operator's network; the log holds the cause.
+down: a server that sends a byte every few seconds would defeat any read time-out.
+Names are resolved here, once; every address is checked, and the connection is made to a checked one, so a name that
+later resolves elsewhere has no effect. All failures to connect have the same message, so that an order can't be used
+to probe the operator's network; the log has the cause.
 """
 
 import contextlib
@@ -28,29 +28,29 @@ from actorline.public_address import is_public
 CONNECT_SECS: Final = 5.0
 SILENCE_SECS: Final = 15.0
 LOOK_UP_SECS: Final = 5.0
-ADDRESSES: Final = 4  # tried of a name that has many
-UNREAD_BYTES: Final = 256 * 1024  # what lies here when the connection is shut down can still be read
+ADDRESSES: Final = 4  # at most tried for one name
+UNREAD_BYTES: Final = 256 * 1024  # received data that can still be read after the connection is shut down
 _Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 log = Logger(__name__)
 
 
 class UnreachableError(Exception):
-    """No connection to the host, for whatever cause: the message is always the same."""
+    """No connection to the host; the message is the same for every cause."""
 
     def __init__(self) -> None:
         super().__init__("can't be reached, or has no public address")
 
 
 class TookTooLongError(Exception):
-    """The exchange wasn't over within its deadline."""
+    """The exchange didn't finish within its deadline."""
 
     def __init__(self, within_s: float) -> None:
         super().__init__(f"didn't finish within {within_s:.0f} s")
 
 
 class ExchangeSession(requests.Session):
-    """A session for one request. `cut` ends it at once, from another thread: what waits for it raises an error."""
+    """A session for one request. `cut` ends it at once, from another thread; the waiting call then raises an error."""
 
     cut: Callable[[], None]
 
@@ -59,7 +59,7 @@ class ExchangeSession(requests.Session):
 def exchange(hosts: Sequence[str], *, within_s: float) -> Iterator[ExchangeSession]:
     """Open a session without proxies or stored passwords; its use must end within the block.
 
-    `hosts`: those that were allowed by name, whatever their addresses; none: public addresses only. Raises
+    `hosts`: hosts allowed by name, whatever their addresses; none: public addresses only. Raises
     UnreachableError and TookTooLongError, and lets requests' errors through.
     """
     deadline = _Deadline(within_s)
@@ -73,13 +73,13 @@ def exchange(hosts: Sequence[str], *, within_s: float) -> Iterator[ExchangeSessi
         with session, deadline:
             yield session
     except Exception:
-        deadline.check()  # the error may be but the cut
+        deadline.check()  # the error may only be the cut
         raise
-    deadline.check()  # a body that the cut has ended looks whole where its length wasn't given
+    deadline.check()  # a body without a length looks complete although the cut ended it
 
 
 class _Deadline:
-    """Shuts the connection down when the time is over."""
+    """Shuts the connection down at the deadline."""
 
     def __init__(self, within_s: float) -> None:
         self._within_s = within_s
@@ -102,7 +102,7 @@ class _Deadline:
 
     @property
     def left_s(self) -> float:
-        """Seconds that are left. Raises TookTooLongError if none are."""
+        """Return the seconds left. Raises TookTooLongError if there are none."""
         self.check()
         return max(self._ends_at - time.monotonic(), 0.001)
 
@@ -111,7 +111,7 @@ class _Deadline:
             raise TookTooLongError(self._within_s)
 
     def watch(self, connection: socket.socket) -> None:
-        """Shut this connection down at the end, under a descriptor of its own: TLS takes the caller's over."""
+        """Shut this connection down at the deadline, by its own descriptor: TLS takes over the caller's."""
         with self._lock:
             self._connection = connection.dup()
             if self._is_cut:
@@ -127,12 +127,12 @@ class _Deadline:
         with self._lock:
             self._is_cut = True
             if self._connection:
-                with contextlib.suppress(OSError):  # the server was quicker
+                with contextlib.suppress(OSError):  # the server has already closed it
                     self._connection.shutdown(socket.SHUT_RDWR)
 
 
 def _connect(host: str, port: int, options: Sequence[Any], *, deadline: _Deadline, any_address: bool) -> socket.socket:
-    """Connect to the first address that takes us. Raises UnreachableError and TookTooLongError."""
+    """Connect to the first address that accepts. Raises UnreachableError and TookTooLongError."""
     try:
         addresses = _look_up(host, port, min(LOOK_UP_SECS, deadline.left_s))
         if not any_address:
@@ -159,7 +159,7 @@ def _closed_if_it_fails(connection: socket.socket) -> Iterator[None]:
 
 
 def _look_up(host: str, port: int, within_s: float) -> list[_Address]:
-    """Every address of a name. The look-up can't be interrupted, so it is left to itself when it takes too long."""
+    """Return every address of a name. A look-up can't be interrupted, so one that takes too long is abandoned."""
     found: Future[list[_Address]] = Future()
 
     def look_up() -> None:
@@ -180,7 +180,7 @@ def _refuse_private(addresses: Sequence[str]) -> None:
 
 
 def _first(addresses: Sequence[_Address], options: Sequence[Any], deadline: _Deadline) -> socket.socket:
-    """The connection to the first address that takes us. Raises the last one's OSError."""
+    """Return a connection to the first address that accepts. Raises the last one's OSError."""
     failure = OSError("the name has no address")
     for family, address in addresses:
         connection = socket.socket(family, socket.SOCK_STREAM)
@@ -198,7 +198,7 @@ def _first(addresses: Sequence[_Address], options: Sequence[Any], deadline: _Dea
 
 
 class _Adapter(VerifyingAdapter):
-    """Connects by `connect`; the host's name stays what TLS and the Host header say."""
+    """Connects by `connect`; TLS and the Host header still use the host's name."""
 
     def __init__(self, connect: Any) -> None:
         self._connect = connect
@@ -213,7 +213,7 @@ class _Adapter(VerifyingAdapter):
 
 
 def _pool(pool: Any, connection: Any, connect: Any) -> Any:
-    class Checked(connection):  # type: ignore[misc]  # its base is known at run time only
+    class Checked(connection):  # type: ignore[misc]  # its base is only known at run time
         def _new_conn(self) -> socket.socket:
             return connect(self._dns_host.strip("[]"), self.port, self.socket_options or ())  # type: ignore[no-any-return]
 

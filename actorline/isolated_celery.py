@@ -1,8 +1,8 @@
-"""A Celery app that is configured by its code only, not by the environment that it happens to run in.
+"""A Celery app that is configured only by its code, not by the environment that it runs in.
 
 Celery prefers `CELERY_BROKER_URL` and `CELERY_RESULT_BACKEND` to the addresses that a program gave it, reads a module
 named by `CELERY_CONFIG_MODULE`, and imports a Django project named by `DJANGO_SETTINGS_MODULE`. A service sets these
-for an app of its own: orders would go to its Redis, and nobody would take them.
+for its own app: orders would go to its Redis, and no worker would receive them.
 """
 
 from typing import Any, Final
@@ -15,11 +15,11 @@ LOADER: Final = "celery.loaders.app:AppLoader"
 
 
 class IsolatedCelery(Celery):
-    """Celery at the two addresses that it was given. Raises ValueError if one can't be used."""
+    """Celery at the two given addresses. Raises ValueError if one can't be used."""
 
     def __init__(self, name: str, *, broker: str, backend: str, settings: dict[str, Any], **options: Any) -> None:
         self._broker, results = checked_address(broker), checked_address(backend)
-        tls = tls_parameters(self._broker)  # in the address, too; Flower's page of the broker looks here only
+        tls = tls_parameters(self._broker)  # also in the address; Flower's page of the broker only reads this
         given = {**settings, "broker_url": self._broker, "result_backend": results, "broker_use_ssl": tls}
         super().__init__(name, loader=LOADER, fixups=[], config_source=given, **options)
         self.backend_cls = results

@@ -1,4 +1,4 @@
-"""While a step takes long, however long a slow sink blocks it: a thread beside it says that it goes on."""
+"""Keeps a lease alive from a background thread while a slow step runs, even one that blocks in a slow sink."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,11 +11,11 @@ from actorline.shutdown import give_back_if_stopping
 def renewed(
     renew: Callable[[], None], every_s: float, *, cut: Callable[[], None] = lambda: None
 ) -> Iterator[Callable[[], None]]:
-    """Call `renew` every so many seconds until the block ends.
+    """Call `renew` every `every_s` seconds until the block ends.
 
-    Yields a check for the block to call between its steps: it raises what `renew` raised, which is not called again,
-    or GivenBackError if this process is to stop. `cut` is called as soon as there is something to raise, to end what
-    the block waits for; what breaks in the block because of it is raised as its cause.
+    Yields a check for the block to call between its steps: it raises what `renew` raised, which is not called again, or
+    GivenBackError if this process is stopping. `cut` is called as soon as there is something to raise, to end what the
+    block waits for; an error that this causes in the block is raised as the cause.
     """
     ended = threading.Event()
     failures: list[Exception] = []

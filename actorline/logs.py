@@ -1,4 +1,4 @@
-"""Loggers that load structlog for their first line: a command that logs nothing doesn't wait a tenth of a second."""
+"""Loggers that load structlog at their first line: a command that logs nothing saves a tenth of a second."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -8,7 +8,7 @@ _BEFORE_THE_FIRST_LINE: Final[list[Callable[[], None]]] = []
 
 
 class Logger:
-    """What `structlog.get_logger` returns, made when it is used."""
+    """The logger of `structlog.get_logger`, made at its first use."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -26,5 +26,5 @@ class Logger:
 
 
 def before_the_first_line(configure: Callable[[], None]) -> None:
-    """Let structlog be configured when one of these loggers is used first."""
+    """Configure structlog by `configure` when one of these loggers is first used."""
     _BEFORE_THE_FIRST_LINE[:] = [configure]

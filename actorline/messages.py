@@ -1,4 +1,4 @@
-"""The message that makes a worker look at a job. The ledger says what the job needs, so the message is its key only."""
+"""The message that has a worker check a job. The ledger says what the job needs, so the message is only its key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def make_sender(settings: Settings) -> Celery:
-    """A Celery app that can only send: what any service has that knows the two addresses."""
+    """Return a Celery app that can only send, as any service can make that knows the two addresses."""
     from actorline.isolated_celery import IsolatedCelery
 
     return IsolatedCelery(
@@ -34,7 +34,7 @@ def make_sender(settings: Settings) -> Celery:
 
 
 def send_line(settings: Settings, *, show_passwords: bool = False) -> str:
-    """Return what a service writes to order a job, the addresses' passwords masked unless they are asked for."""
+    """Return the code with which a service orders a job; passwords are masked unless `show_passwords`."""
     broker, backend = (
         address if show_passwords else masked_address(address) for address in (settings.broker, settings.results)
     )
@@ -45,17 +45,17 @@ def send_line(settings: Settings, *, show_passwords: bool = False) -> str:
 
 
 def send_upkeep(app: Celery, namespace: str, *keys: str) -> None:
-    """Let a worker take care of the jobs now. Losing this message costs seconds: upkeep finds each job by its `due`."""
+    """Have a worker take care of the jobs now. Losing this message costs seconds: upkeep finds jobs by their `due`."""
     app.send_task("actorline.upkeep", keys, queue=f"{namespace}.control", ignore_result=True, retry=False)
 
 
 def send_hook(app: Celery, namespace: str, hook_id: str, run_id: str) -> None:
-    """Let a worker see whether a hook has to collect a run. Losing this message costs seconds, too."""
+    """Have a worker decide whether a hook collects a run. Losing this message costs seconds, too."""
     app.send_task("actorline.hook", [hook_id, run_id], queue=f"{namespace}.control", ignore_result=True, retry=False)
 
 
 def wake_workers(settings: Settings, keys: Iterable[str]) -> bool:
-    """Let workers look at jobs now. False: the broker takes no message; upkeep finds the jobs all the same."""
+    """Have workers check jobs now; return False if the broker accepts no message: upkeep still finds the jobs."""
     from kombu.exceptions import OperationalError
 
     app = make_sender(settings)

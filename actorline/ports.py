@@ -1,4 +1,4 @@
-"""Ports of this machine: one that is taken is refused with the name of what holds it, never changed silently."""
+"""Ports of this machine: one in use is refused with the name of its program, never changed silently."""
 
 import socket
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ LISTENING: Final = "0A"
 
 
 def choose_port(host: str, port: int, *, option: str = "--port") -> int:
-    """Return `port` if it can be listened on, or any free one for 0. Raises SettingsError if it is taken."""
+    """Return `port` if it can be listened on, or any free one for 0. Raises SettingsError if it is in use."""
     with socket.socket(family_of(host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -22,9 +22,9 @@ def choose_port(host: str, port: int, *, option: str = "--port") -> int:
 
 
 def refusal(host: str, port: int, error: OSError, *, option: str = "--port") -> SettingsError:
-    """Say who holds the port and how to choose another."""
+    """Return the error that names the port's program and says how to choose another."""
     holder = holder_of(port)
-    why = f"{holder} listens there already" if holder else f"{error.strerror}"
+    why = f"{holder} is already listening there" if holder else f"{error.strerror}"
     return SettingsError(
         f"{host}:{port} can't be listened on: {why}. Nothing was started. "
         f"Choose another port: {option} PORT, or {option} 0 for any free one."
@@ -36,7 +36,7 @@ def family_of(host: str) -> socket.AddressFamily:
 
 
 def holder_of(port: int) -> str | None:
-    """Return the program that listens on the port, as far as Linux tells us; of other users only that there is one."""
+    """Return the program that listens on the port, as far as Linux shows it; unnamed if it is another user's."""
     links = {f"socket:[{inode}]" for inode in _listening(port)}
     if not links:
         return None
@@ -44,13 +44,13 @@ def holder_of(port: int) -> str | None:
         try:
             if any(str(file.readlink()) in links for file in (process / "fd").iterdir()):
                 return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
-        except OSError:  # another user's, or gone by now
+        except OSError:  # another user's, or ended by now
             continue
     return "a program of another user"
 
 
 def _listening(port: int) -> Iterator[str]:
-    """Inodes of the sockets that listen on the port (proc_pid_net(5))."""
+    """Yield the inodes of the sockets that listen on the port (proc_pid_net(5))."""
     for table in ("tcp", "tcp6"):
         try:
             lines = Path("/proc/net", table).read_text().splitlines()[1:]

@@ -1,8 +1,8 @@
-"""Which addresses are public: an own table, so that Python's patch release doesn't decide.
+"""Which addresses are public: our own table, so that the answer doesn't depend on Python's patch release.
 
 Sources: the registries of special-purpose addresses (https://www.iana.org/assignments/iana-ipv4-special-registry and
-iana-ipv6-special-registry) and of multicast, read in November 2026. What a registry calls reachable from everywhere is
-in the table as well: no web server has such an address.
+iana-ipv6-special-registry) and of multicast, read in November 2026. Blocks that a registry calls globally reachable
+are in the table as well: no web server has such an address.
 """
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
@@ -33,8 +33,8 @@ _SPECIAL_V4: Final = tuple(
     )
 )
 _GLOBAL_V6: Final = IPv6Network("2000::/3")
-"""All that is given out to networks. Beyond it: this machine, what stands for an IPv4 address, discard, segment
-routing, unique local (with AWS's metadata at fd00:ec2::254), link-local, site-local, multicast, and nothing.
+"""All that is assigned to networks. Outside it: this machine, embedded IPv4 addresses, discard, segment
+routing, unique local (with AWS's metadata at fd00:ec2::254), link-local, site-local, multicast, and unassigned.
 """
 _SPECIAL_V6: Final = tuple(
     ip_network(block)
@@ -53,7 +53,7 @@ each network decides for itself where in it the IPv4 address is.
 
 
 def is_public(address: str) -> bool:
-    """Whether packets to this address leave for the public internet; what is no address isn't public."""
+    """Return whether packets to this address go to the public internet; False for an invalid address."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
@@ -65,7 +65,7 @@ def is_public(address: str) -> bool:
 
 
 def _inner_v4(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that is really reached: of a mapped address, or through NAT64."""
+    """Return the IPv4 address that is really reached, of a mapped address or through NAT64, if any."""
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address.ipv4_mapped

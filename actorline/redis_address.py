@@ -1,7 +1,7 @@
-"""Addresses of Redis as Celery, kombu and redis-py all read them: checked, the next database's, fit to be shown.
+"""Addresses of Redis as Celery, kombu and redis-py all read them: check, next database, masking.
 
-`redis://HOST/0`, `rediss://HOST/0` (TLS) or `redis+socket:///PATH?virtual_host=0`, each with `USER:PASSWORD@` where it
-is needed.
+`redis://HOST/0`, `rediss://HOST/0` (TLS) or `redis+socket:///PATH?virtual_host=0`, each with `USER:PASSWORD@` if
+needed.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _PARAMETERS: Final[Mapping[str, frozenset[str]]] = {
 
 
 def checked_address(url: str) -> str:
-    """Return the address in the spelling that all three clients understand. Raises ValueError if it can't be used.
+    """Return the address in a form that all three clients understand. Raises ValueError if it can't be used.
 
     Over TLS the server's certificate is verified unless `ssl_cert_reqs` says otherwise; Celery's result back end wants
     that parameter, kombu and redis-py have it as their default.
@@ -43,7 +43,7 @@ def checked_address(url: str) -> str:
 
 
 def tls_parameters(url: str) -> dict[str, str] | None:
-    """Return the parameters of a `rediss://` address that was checked; None for any other."""
+    """Return the parameters of a checked `rediss://` address; None for any other."""
     parts = urlsplit(url)
     return dict(parse_qsl(parts.query)) if parts.scheme == TLS else None
 
@@ -58,12 +58,12 @@ def next_database(url: str) -> str:
 
 
 def socket_address(path: Path) -> str:
-    """Return the address of a Unix socket; a path may hold characters that mean something in an address."""
+    """Return the address of a Unix socket; characters of the path that are special in an address are quoted."""
     return f"{SOCKET}://{quote(str(path))}"
 
 
 def with_password(url: str, password: str) -> str:
-    """Return the address with this password, unless it has one of its own."""
+    """Return the address with this password, unless it already has one."""
     parts = urlsplit(url)
     if parts.password is not None:
         return url
@@ -73,7 +73,7 @@ def with_password(url: str, password: str) -> str:
 
 
 def masked_address(url: str) -> str:
-    """Return the address without its password, to be shown."""
+    """Return the address with its password masked, for display."""
     parts = urlsplit(url)
     if parts.password is None:
         return url
@@ -107,13 +107,13 @@ def _why_unknown(scheme: str, name: str) -> str:
 
 
 def _checked_tls(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters as all clients know them: redis-py's `required` is also Celery's `CERT_REQUIRED`."""
+    """Return the parameters as all clients know them: redis-py's `required` is Celery's `CERT_REQUIRED`."""
     wanted = given.get("ssl_cert_reqs", "required").lower().removeprefix("cert_")
     if wanted not in _CERT_REQS:
         raise ValueError(f"ssl_cert_reqs must be {', '.join(_CERT_REQS[:-1])} or {_CERT_REQS[-1]}")
     for name in sorted(_FILES & given.keys()):
         if not Path(given[name]).is_absolute() or not Path(given[name]).is_file():
-            raise ValueError(f"{name} must be the absolute path of a file that is here")
+            raise ValueError(f"{name} must be the absolute path of an existing file")
     return {**given, "ssl_cert_reqs": wanted}
 
 

@@ -1,4 +1,4 @@
-"""Every setting of an installation, read once at a process's start.
+"""All settings of an installation, read once at a process's start.
 
 Sources, the first one wins: environment variables `ACTORLINE_*` (and `APIFY_TOKEN`, `APIFY_TOKEN_FILE`), then the
 nearest `actorline.toml` at or above the working directory (or the file that `ACTORLINE_SETTINGS` names).
@@ -47,18 +47,18 @@ SETTINGS_FILE_VARIABLE = "ACTORLINE_SETTINGS"
 API_URL_VARIABLE = "ACTORLINE_API_URL"
 API_URL = "https://api.apify.com"
 SOCKET_PATH_BYTES = 100
-GATEWAY_KEY_CHARS = 32  # as many hexadecimal digits as nobody guesses
+GATEWAY_KEY_CHARS = 32  # hexadecimal digits, 128 bits: too many to guess
 
 
 log = logging.getLogger(__name__)
 
 
 class SettingsError(Exception):
-    """A setting is missing or wrong; the message names it and says how to mend it, never a secret's value."""
+    """A setting is missing or invalid; the message names it and the fix, never a secret's value."""
 
 
 class Secret(BaseModel):
-    """A value that the worker writes into an input instead of `{"$secret": NAME}`."""
+    """A value that the worker writes to an input instead of `{"$secret": NAME}`."""
 
     value: SecretStr
     actors: list[str] = Field(default=[], description="Actors that may have it, by id or name")
@@ -75,12 +75,12 @@ class Secret(BaseModel):
     @model_validator(mode="after")
     def _has_a_holder(self) -> "Secret":
         if not {"actors", "actor_tasks"} & self.model_fields_set:
-            raise ValueError("name in __ACTORS or __ACTOR_TASKS what may have it")
+            raise ValueError("name the Actors or Actor tasks that may have it in __ACTORS or __ACTOR_TASKS")
         return self
 
 
 class Quotas(BaseModel):
-    """What each API key may hold, and order. Requests that need no key count as those of one."""
+    """Limits for each API key. Requests that need no key count together as those of one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -108,7 +108,7 @@ class Settings(BaseSettings):
     apify_token_file: Path | None = Field(
         None,
         validation_alias=AliasChoices("APIFY_TOKEN_FILE", "apify_token_file"),
-        description="File holding the token of the account `default`, for container secrets",
+        description="File with the token of the account `default`, for container secrets",
     )
     accounts: dict[str, SecretStr] = Field(default_factory=dict, description="Tokens of further accounts, by alias")
     api_allow_http: bool = Field(
@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     api_url: str = Field(API_URL, description="Root of the Apify API; https://, or http:// on this machine")
     redis_url: str | None = Field(None, description="Broker; unset: an embedded Valkey under the home")
     redis_password_file: Path | None = Field(
-        None, description="File holding the password of the Redis whose address has none, for container secrets"
+        None, description="File with the password for Redis addresses that have none, for container secrets"
     )
     results_url: str | None = Field(None, description="Celery results; default: the broker's next database")
     ledger_url: str | None = Field(None, description="The ledger; default: the database after the results'")
@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     installation: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{2,31}$",
-        description="Name that marks our runs at the platform; default: made once and kept in the ledger",
+        description="Name that marks our runs on the platform; default: made once and stored in the ledger",
     )
     home: Path = Field(
         default_factory=lambda: default_home(),  # noqa: PLW0108 - defined below
@@ -140,15 +140,15 @@ class Settings(BaseSettings):
     )
     sink_roots: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
-        description="Sink URLs from services must lie under one of these, comma-separated; `file:///srv/rows-{key}/` "
-        "allows what begins with `file:///srv/rows-`, `s3://rows/{account}/` gives each account a root of its own; "
+        description="Sink URLs from services must be below one of these, comma-separated; `file:///srv/rows-{key}/` "
+        "allows URLs that begin with `file:///srv/rows-`, `s3://rows/{account}/` gives each account its own root; "
         "default: the default sink",
     )
     secrets: dict[str, Secret] = Field(
         default_factory=dict,
         description="Secrets for inputs: the value, the Actors and Actor tasks that may have it (JSON lists of ids or "
         "names) and the accounts whose jobs may (default: only `default`). An Actor that runs its caller's code, such "
-        "as a web scraper, can always tell its secret",
+        "as a web scraper, can always reveal its secret",
     )
     input_hosts: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
@@ -171,11 +171,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         30, ge=1, description="Days that an ended job stays in the ledger; data is never deleted"
     )
-    schedules_file: Path | None = Field(
-        None, description="schedules.toml; default: the one in the home, if it is there"
-    )
+    schedules_file: Path | None = Field(None, description="schedules.toml; default: the one in the home, if it exists")
     orphans: Literal["report", "abort", "adopt"] = Field(
-        "report", description="What is done with running runs of ours whose jobs the ledger doesn't know"
+        "report", description="What is done with our running runs whose jobs are not in the ledger"
     )
     control_concurrency: int = Field(
         16, ge=1, le=64, description="Threads of a control worker; two always serve orders, half at most one account"
@@ -184,7 +182,7 @@ class Settings(BaseSettings):
     countdown_polls: int = Field(
         200,
         ge=0,
-        description="Running jobs that are polled one by one; what is more is watched together, by one list of the "
+        description="Running jobs that are polled one by one; more than that are watched together, by one list of the "
         "account's runs",
     )
     send_by_secs: float = Field(
@@ -194,36 +192,36 @@ class Settings(BaseSettings):
         120, ge=0, description="Seconds that an unclear start may take to appear in the platform's lists"
     )
     start_lookback_secs: float = Field(
-        86_400, ge=0, description="How far a start looks back for its own run after Redis was restarted, seconds"
+        86_400, ge=0, description="Seconds that a start looks back for its own run after a restart of Redis"
     )
     durable_replicas: int = Field(
         0,
         ge=0,
         le=9,
-        description="Replicas of Redis that must have an order, and a start's intent, on their disks (`WAITAOF`); 1 "
-        "where a replica may be promoted",
+        description="Replicas of Redis that must have each order, and each start's intent, on disk (`WAITAOF`); set 1 "
+        "if a replica may be promoted",
     )
     dataset_lag_secs: float = Field(
         10,
         ge=0,
-        description="Seconds after a run's end for which the platform's item counter may lag behind the items",
+        description="Seconds after a run's end during which the platform's item counter may lag",
     )
     visibility_timeout_secs: int = Field(15, ge=5, description="Seconds until a dead worker's messages are taken over")
     gateway_key: SecretStr | None = Field(
-        None, description="An API key of the operator's own, which may do everything; at least 32 characters"
+        None, description="The operator's own API key, with all rights; at least 32 characters"
     )
-    gateway_key_file: Path | None = Field(None, description="File holding that key, for container secrets")
-    quotas: Quotas = Field(Quotas(), description="What each API key may hold, and order, at a time")
+    gateway_key_file: Path | None = Field(None, description="File with that key, for container secrets")
+    quotas: Quotas = Field(Quotas(), description="Limits for each API key")
     public_url: str | None = Field(
         None,
-        description="Base URL under which the platform reaches the gateway, for webhooks; default: none, only polls",
+        description="Base URL at which the platform reaches the gateway, for webhooks; default: none, polls only",
     )
     webhook_secret: SecretStr | None = Field(
         None,
-        description="Proves that a webhook is the platform's: 32 or more of `A-Z a-z 0-9 _ -`; default: made once and "
-        "kept in the ledger",
+        description="Authenticates the platform's webhooks: 32 or more of `A-Z a-z 0-9 _ -`; default: made once and "
+        "stored in the ledger",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged")
 
     @classmethod
     def settings_customise_sources(
@@ -244,10 +242,10 @@ class Settings(BaseSettings):
     @field_validator("accounts")
     @classmethod
     def _one_spelling(cls, accounts: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        """An alias is written in small letters: the environment can't tell it from one with capitals."""
+        """Return the aliases in small letters: environment variables are case-insensitive, so aliases are too."""
         small = {alias.lower(): token for alias, token in accounts.items()}
         if len(small) < len(accounts):
-            raise ValueError("an account is named twice: an alias's capitals are small letters")
+            raise ValueError("an account is named twice: aliases are case-insensitive")
         return small
 
     @field_validator("redis_url", "results_url", "ledger_url")
@@ -270,7 +268,7 @@ class Settings(BaseSettings):
         parts = urlsplit(url)
         if parts.scheme == "http" and not info.data.get("api_allow_http") and not _is_this_machine(parts.hostname):
             raise ValueError(
-                "is http:// beyond this machine, so that the token could be read on its way. Nothing was sent. Take "
+                "is http:// beyond this machine, so that the token could be read on its way. Nothing was sent. Use "
                 "https://, or set ACTORLINE_API_ALLOW_HTTP=true if the network in between is your own"
             )
         return url
@@ -322,7 +320,7 @@ class Settings(BaseSettings):
     @classmethod
     def _unguessable(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret and not re.fullmatch(r"[A-Za-z0-9_-]{32,200}", secret.get_secret_value()):
-            raise ValueError("must be 32 to 200 of A-Z a-z 0-9 _ -; take `openssl rand -hex 32`")
+            raise ValueError("must be 32 to 200 of A-Z a-z 0-9 _ -; use `openssl rand -hex 32`")
         return secret
 
     @property
@@ -342,14 +340,14 @@ class Settings(BaseSettings):
 
     @cached_property
     def _redis_password(self) -> str:
-        """Raises SettingsError if it can't be read."""
+        """Return the password in the file. Raises SettingsError if it can't be read."""
         return _read_secret(self.redis_password_file or Path(), "ACTORLINE_REDIS_PASSWORD_FILE")
 
     @property
     def socket(self) -> Path:
-        """The embedded Valkey's Unix socket: file permissions keep other users out without a password.
+        """Return the embedded Valkey's Unix socket: file permissions keep other users out without a password.
 
-        A socket's path has at most 104 bytes on macOS, so that of a deep home lies in the temporary folder.
+        A socket's path has at most 104 bytes on macOS, so that of a deep home is in the temporary folder.
         """
         path = self.home / "valkey.sock"
         if len(os.fsencode(path)) < SOCKET_PATH_BYTES:
@@ -359,7 +357,7 @@ class Settings(BaseSettings):
 
     @property
     def lost_message_secs(self) -> float:
-        """Return for how long upkeep leaves a job alone before it asks whether its message is lost.
+        """Return the seconds after which upkeep checks whether a job's message is lost.
 
         Twice the visibility timeout and a margin: by then a dead worker's messages have been delivered again.
         """
@@ -367,7 +365,7 @@ class Settings(BaseSettings):
 
     @property
     def has_console(self) -> bool:
-        """Return whether runs can be looked at in Apify's console: not those of an emulator."""
+        """Return whether runs have a page in Apify's console: an emulator's have not."""
         return urlsplit(self.api_url).hostname == urlsplit(API_URL).hostname
 
     @property
@@ -376,7 +374,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def tokens(self) -> dict[str, SecretStr]:
-        """Account alias in small letters -> token. Raises SettingsError if APIFY_TOKEN_FILE can't be read."""
+        """Return account alias in small letters -> token. Raises SettingsError if APIFY_TOKEN_FILE can't be read."""
         tokens = dict(self.accounts)
         if self.apify_token and self.apify_token.get_secret_value().strip():
             tokens["default"] = self.apify_token
@@ -386,19 +384,19 @@ class Settings(BaseSettings):
 
     @property
     def bootstrap_key(self) -> SecretStr | None:
-        """The operator's own API key. Raises SettingsError if it can't be read, or could be guessed."""
+        """Return the operator's own API key. Raises SettingsError if it can't be read, or could be guessed."""
         key = self.gateway_key
         if key is None and self.gateway_key_file:
             key = SecretStr(_read_secret(self.gateway_key_file, "ACTORLINE_GATEWAY_KEY_FILE"))
         if key is not None and len(key) < GATEWAY_KEY_CHARS:
             message = (
-                f"ACTORLINE_GATEWAY_KEY has fewer than {GATEWAY_KEY_CHARS} characters. Take `openssl rand -hex 32`."
+                f"ACTORLINE_GATEWAY_KEY has fewer than {GATEWAY_KEY_CHARS} characters. Use `openssl rand -hex 32`."
             )
             raise SettingsError(message)
         return key
 
     def token_of(self, account: str) -> SecretStr | None:
-        """The environment tells no small letters from capitals, so an alias doesn't either."""
+        """Return the account's token, if any. Aliases are case-insensitive, like environment variables."""
         return self.tokens.get(account.lower())
 
 
@@ -418,24 +416,24 @@ def load_settings(**overrides: Any) -> Settings:
             f"{_variable(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_input=False)
         ]
-        message = "Settings are wrong. " + "; ".join(lines) + ". Mend the environment or actorline.toml."
+        message = "Invalid settings: " + "; ".join(lines) + ". Fix the environment or actorline.toml."
         raise SettingsError(message) from None
     except OSError as error:
         message = f"{SETTINGS_FILE} can't be read: {error}"
         raise SettingsError(message) from error
-    except RuntimeError as error:  # this user has no home folder
-        message = "No home can be found for this user. Set ACTORLINE_HOME to a folder that can be written."
+    except RuntimeError as error:  # the user has no home folder
+        message = "This user has no home folder. Set ACTORLINE_HOME to a writable folder."
         raise SettingsError(message) from error
     except ValueError as error:  # tomllib's and the environment's JSON errors
         if variable := _undecoded(error):
             message = f'{variable} must be JSON, such as ["a", "b"] for a list. Fix the environment.'
             raise SettingsError(message) from None
-        message = f"Settings can't be read: {error}. Mend the environment or {SETTINGS_FILE}."
+        message = f"Settings can't be read: {error}. Fix the environment or {SETTINGS_FILE}."
         raise SettingsError(message) from error
 
 
 def _undecoded(error: ValueError) -> str | None:
-    """Return the variable whose text could not be decoded: of its value nothing is told, which may be a secret."""
+    """Return the variable whose text could not be decoded; its value, which may be a secret, is not shown."""
     if not isinstance(error.__cause__, json.JSONDecodeError):
         return None
     text = error.__cause__.doc
@@ -447,10 +445,10 @@ def _read_secret(file: Path, variable: str) -> str:
         secret = file.read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
-        message = f"{variable} can't be read: {why}. Give a file that holds it."
+        message = f"{variable} can't be read: {why}. Name a file that has it."
         raise SettingsError(message) from None
     if not secret:
-        message = f"{variable} is empty. Give a file that holds it."
+        message = f"{variable} is empty. Name a file that has it."
         raise SettingsError(message)
     return secret
 
@@ -459,11 +457,11 @@ def find_settings_file(start: Path) -> Path | None:
     """Return the file that `ACTORLINE_SETTINGS` names, else the nearest `actorline.toml` at or above `start`, not above
     the user's home or a mount point; one that other users could have written is ignored, and reported.
 
-    Raises SettingsError if the named one isn't there.
+    Raises SettingsError if the named one doesn't exist.
     """
     if named := os.environ.get(SETTINGS_FILE_VARIABLE):
         if not Path(named).is_file():
-            message = f"{SETTINGS_FILE_VARIABLE} names {named}, which is no file."
+            message = f"{SETTINGS_FILE_VARIABLE} names {named}, which is not a file."
             raise SettingsError(message)
         return Path(named).absolute()
     found = (file for folder in searched_folders(start) if (file := folder / SETTINGS_FILE).is_file())
@@ -472,7 +470,7 @@ def find_settings_file(start: Path) -> Path | None:
 
 @cache
 def _is_ignored(file: Path) -> bool:
-    """Return whether others could have written the file; said once a process, also where no log is set up yet."""
+    """Return whether others could have written the file, and log that once per process."""
     why = distrust(file)
     if why:
         log.warning("%s is ignored: %s. If it is right, name it: %s=%s", file, why, SETTINGS_FILE_VARIABLE, file)
@@ -480,9 +478,9 @@ def _is_ignored(file: Path) -> bool:
 
 
 class _FoundFile(_SettingsFile):
-    """A settings file that nobody named: it may have come with a project that was cloned or unpacked.
+    """A settings file found by its location: it may have come with a project that was cloned or unpacked.
 
-    So it may lead to the platform or to this machine (an emulator), but tokens go nowhere else by its word.
+    So it may name the platform or this machine (an emulator), but it can't send tokens anywhere else.
     Raises SettingsError.
     """
 
@@ -492,8 +490,8 @@ class _FoundFile(_SettingsFile):
         is_known = host == urlsplit(API_URL).hostname or _is_this_machine(host)
         if not is_known and not os.environ.get(API_URL_VARIABLE):
             message = (
-                f"{self.toml_file_path} would send the Apify token to {host}, and was only found by its place. Nothing "
-                f"was sent. If it is yours, name it: {SETTINGS_FILE_VARIABLE}={self.toml_file_path}, "
+                f"{self.toml_file_path} would send the Apify token to {host}, and was only found by its location. "
+                f"Nothing was sent. If it is yours, name it: {SETTINGS_FILE_VARIABLE}={self.toml_file_path}, "
                 f"or set {API_URL_VARIABLE}."
             )
             raise SettingsError(message)
@@ -501,7 +499,7 @@ class _FoundFile(_SettingsFile):
 
 
 def default_home() -> Path:
-    """`.actorline` beside the nearest `actorline.toml`, else the user's state folder."""
+    """Return `.actorline` beside the nearest `actorline.toml`, else the user's state folder."""
     file = find_settings_file(Path.cwd())
     return file.parent / ".actorline" if file else platformdirs.user_state_path("actorline")
 

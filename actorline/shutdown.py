@@ -1,4 +1,4 @@
-"""A process that is asked to stop gives back what it has in hand, so that another one goes on with it at once."""
+"""A stopping process gives back its unfinished work, so that another one continues it at once."""
 
 import threading
 
@@ -6,11 +6,11 @@ _asked = threading.Event()
 
 
 class GivenBackError(Exception):
-    """Raised between two steps of a piece of work: its message is to go back to the queue."""
+    """Raised between two steps of a task: its message goes back to the queue."""
 
 
 def ask_to_stop() -> None:
-    """From now on no work of this process goes on to its next step."""
+    """Stop this process's tasks before their next step."""
     _asked.set()
 
 

@@ -1,6 +1,6 @@
-"""A web address that an order names: whether it may be called at all, as far as its text says.
+"""A web address in a document: whether it may be called, as far as its text shows.
 
-It leads to a host that is listed, or else to a public address only; `exchange.py` sees to that when it calls.
+Only listed hosts, or else only public addresses, are called; `exchange.py` checks that when it connects.
 """
 
 import ipaddress
@@ -11,20 +11,20 @@ from actorline.public_address import is_public
 
 
 def address_problem(url: str, hosts: Sequence[str]) -> str | None:
-    """Why nothing is sent to this URL; None: it may be. `hosts`: the only ones, in small letters; none: all that are
-    public.
+    """Return why this URL must not be called; None: it may be. `hosts`: the only allowed ones, in small letters; none:
+    all that are public.
     """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        return "is no URL"
+        return "is not a URL"
     if parts.username is not None:
-        return "must not hold a user or password"
+        return "must not have a user or password"
     if parts.scheme not in {"http", "https"}:
         return "must begin with https:// or http://"
     if host is None or port == 0:
-        return "names no host"
+        return "has no host"
     return _host_problem(host.lower(), hosts)
 
 
@@ -36,7 +36,7 @@ def _host_problem(host: str, hosts: Sequence[str]) -> str | None:
 
 
 def _is_plainly_private(host: str) -> bool:
-    """Whether the text alone says so; where another name leads is looked up when it is called."""
+    """Return whether the text alone shows it; other names are resolved when they are called."""
     name = host.rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True

@@ -1,4 +1,4 @@
-"""The pipeline: one Celery task a module, each a thin shell round the domain. Names on the wire are frozen."""
+"""The pipeline: one Celery task per module, each a thin shell around the domain. Names on the wire are frozen."""
 
 MODULES = (
     "tasks.run",

@@ -1,4 +1,4 @@
-"""`actorline.abort_stray(run_id)`: abort a run that no job wants, until the platform says that it has ended."""
+"""`actorline.abort_stray(run_id)`: abort a run that no job wants, until the platform reports its end."""
 
 import structlog
 from celery import shared_task
@@ -36,8 +36,8 @@ def abort_stray(run_id: str) -> None:
 
 
 def _abort(run_id: str, account: str | None) -> bool:
-    """Abort a stray, and return whether it has ended. Of a job that was forgotten nobody knows the account: all are
-    tried, and only where none has the run it is over.
+    """Abort a stray, and return whether it has ended. If its job was purged, its account is unknown: all are tried, and
+    it has ended only if none has the run.
     """
     unseen: Exception | None = None
     for each in [account] if account else settings().tokens:

@@ -17,7 +17,7 @@ class AnswerTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
     throws = (JobEnded,)
 
     def after_return(self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
-        """A caller that ignores its result is done; of the others upkeep makes sure that the result is there."""
+        """Forget a caller that ignores its result; for the others upkeep checks that the result was stored."""
         del retval, kwargs, einfo
         if status in states.READY_STATES and self.request.ignore_result:
             ledger().callers.forget(args[0], task_id)
@@ -28,7 +28,7 @@ def answer(self: "Task[Any, Any]", key: str) -> dict[str, Any]:
     """Return or raise the job's result to its caller. An answer whose id has ended does nothing."""
     try:
         job = _unanswered(key, str(self.request.id), self.backend)
-    except redis.RedisError as error:  # a caller must not take it for its job's end; upkeep sends the answer again
+    except redis.RedisError as error:  # not the job's end: upkeep sends the answer again
         raise Ignore from error
     if job is None:
         raise Ignore
@@ -40,7 +40,7 @@ def answer(self: "Task[Any, Any]", key: str) -> dict[str, Any]:
 
 
 def _unanswered(key: str, task_id: str, backend: Any) -> Job | None:
-    """The ended job that this caller waits for; None: it hasn't ended, or the caller has its answer."""
+    """Return the ended job that this caller waits for; None: it hasn't ended, or the caller has its answer."""
     job = ledger().load(key)
     if job is None or not job.is_terminal:
         return None

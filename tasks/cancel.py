@@ -1,4 +1,4 @@
-"""`actorline.cancel(key)`: the durable door to stop a job; its run is aborted, and that is checked."""
+"""`actorline.cancel(key)`: stop a job durably; its run is aborted, and that is checked."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ TRY_AGAIN_SECS = 5.0
 
 @shared_task(bind=True, base=DoorTask, name="actorline.cancel", max_retries=None)
 def cancel(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
-    """The job as it is now; it ends CANCELLED when the platform says that its run has ended. None: unknown key.
+    """Cancel the job and return it as it is; it is CANCELLED when the platform reports its run's end. None: unknown.
 
     A message that comes a second time stops nothing: the job may have been retried since.
     """
@@ -27,12 +27,12 @@ def cancel(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
             return None
         ask_to_cancel(key, request=self.request.id)
         job = ledger().load(key)
-    except (redis.RedisError, OperationalError) as error:  # the wish must not be lost while Redis is away
+    except (redis.RedisError, OperationalError) as error:  # the wish must not be lost while Redis is unavailable
         raise self.retry(countdown=TRY_AGAIN_SECS) from error
     return JobResult.of(job).model_dump(mode="json") if job else None
 
 
 def ask_to_cancel(key: str, *, request: str | None = None) -> None:
-    """Cancel the job and let it be looked after at once. `request`: see `request_field`."""
+    """Cancel the job and carry that out at once. `request`: see `request_field`."""
     if cancel_job(ledger(), key, sender=FROM_CELERY, request=request):
         care_for(key)

@@ -1,4 +1,4 @@
-"""`actorline.fetch_ahead(key, epoch)`: send the full pages of a run that goes on; each is stored with a receipt."""
+"""`actorline.fetch_ahead(key, epoch)`: fetch full pages of a running run; each is stored with a receipt."""
 
 from celery import shared_task
 

@@ -27,8 +27,8 @@ def fetch_page(
     expected: int,
     tries: int,
 ) -> bool:
-    """Answers whether the page is stored; its receipt, good or bad, is in the ledger. `epoch` only tells who asks:
-    a page that is stored stays stored, whoever asked for it.
+    """Return whether the page is stored; its receipt, good or bad, is in the ledger. `epoch` only names the sender: a
+    stored page stays stored, whichever epoch asked for it.
     """
     window = Window(page_no=page_no, offset=offset, limit=limit)
     outcome = PageFetcher(ledger(), platform_of(key), settings()).fetch(

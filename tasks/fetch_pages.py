@@ -1,4 +1,4 @@
-"""`actorline.fetch_pages(key, epoch)`: plan the next pages, and become the chord that fetches them."""
+"""`actorline.fetch_pages(key, epoch)`: plan the next pages, and replace itself by the chord that fetches them."""
 
 from typing import Any
 

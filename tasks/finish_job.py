@@ -1,4 +1,4 @@
-"""`actorline.finish_job(key, epoch)`: the gathered pages make a delivery, or another wave."""
+"""`actorline.finish_job(key, epoch)`: make a delivery of the fetched pages, or fetch another wave."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`actorline.hook(hook_id, run_id)`: collect a run that somebody else started, if it is one of the hook's."""
+"""`actorline.hook(hook_id, run_id)`: collect a run that others started, if it belongs to the hook."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 @shared_task(bind=True, name="actorline.hook", ignore_result=True, max_retries=NOT_YET_TRIES)
 def hook(self: "Task[Any, Any]", hook_id: str, run_id: str) -> None:
-    """What fails for now stays noted in the ledger, and upkeep sends this again."""
+    """Order the run's job. After a temporary failure it stays noted in the ledger, and upkeep sends this again."""
     found = Hooks(ledger()).find(hook_id)
     try:
         if found is not None:
@@ -36,7 +36,7 @@ def hook(self: "Task[Any, Any]", hook_id: str, run_id: str) -> None:
         log.warning("hook_run_waits", hook_id=hook_id, run_id=run_id, error=str(error))
         return
     except (platform_errors.PlatformError, Refused) as error:
-        log.error(  # noqa: TRY400 - a person must look, but needs no traceback
+        log.error(  # noqa: TRY400 - the operator must look, but needs no traceback
             "hook_run_not_collected", hook_id=hook_id, run_id=run_id, error=str(error)
         )
     Hooks(ledger()).forget_run(hook_id, run_id)

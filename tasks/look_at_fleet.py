@@ -1,4 +1,4 @@
-"""`actorline.look_at_fleet(account)`: see how the runs of all parked jobs are, and poll those with news."""
+"""`actorline.look_at_fleet(account)`: check the runs of all parked jobs, and poll those with news."""
 
 import structlog
 from celery import shared_task
@@ -21,7 +21,7 @@ def look_at_fleet(account: str) -> None:
         with slots().taken(account):
             news = Fleet(ledger(), settings()).look(account, platform(account))
     except PlatformBusyError:
-        return  # looked at again, as if this message were lost
+        return  # checked again, as if this message were lost
     except Refused as error:  # no token for the account here; another worker may have it
         log.warning("fleet_not_seen", account=account, error=str(error))
         return
@@ -32,4 +32,4 @@ def look_at_fleet(account: str) -> None:
 def wake(key: str, epoch: int) -> None:
     job = ledger().load(key)
     if job is None or job.epoch != epoch or job.state not in POLL_STATES or not send_pipeline(job, Stage.POLL):
-        Parking(ledger()).unpark(key)  # it is in other hands by now
+        Parking(ledger()).unpark(key)  # another execution has it by now

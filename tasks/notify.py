@@ -1,4 +1,4 @@
-"""`actorline.notify(key)`: tell the service that the job has ended, by a Celery task of its own or over HTTP."""
+"""`actorline.notify(key)`: notify the service of the job's end, by its Celery task or over HTTP."""
 
 from celery import current_app, shared_task
 from celery.exceptions import Reject
@@ -31,7 +31,7 @@ def _send_task(job: Job, name: str) -> None:
     event = event_of(job)
     shown = f"(event={event['id']}, key={job.key})"
     queue = job.document.notify.queue or DEFAULT_QUEUE
-    if problem := reserved_problem(name, queue, settings().namespace):  # of an order that an older version took
+    if problem := reserved_problem(name, queue, settings().namespace):  # accepted by an older version
         _note(job, "notify-refused", message=problem, fields={"task_told": True})
         return
     current_app.send_task(name, [event], queue=queue, task_id=task_id_of(event["id"]), argsrepr=shown)
@@ -39,7 +39,7 @@ def _send_task(job: Job, name: str) -> None:
 
 
 def _send_request(job: Job, url: str) -> None:
-    """Send the notice if no other execution is sending it, and if there is a place; if not, the job is called."""
+    """Send the notice if no other execution is sending it and a slot is free; otherwise a free slot wakes the job."""
     places = OutsidePlaces.of(ledger(), settings(), wake=care_for_now)
     try:
         with places.held(job, url, new_execution()) as place:
@@ -54,7 +54,7 @@ def _send_request(job: Job, url: str) -> None:
 
 def _send_held(key: str, url: str, place: Place) -> None:
     job = ledger().load(key)
-    if job is None or not job.is_terminal or job.url_told:  # told while this execution was waiting for the place
+    if job is None or not job.is_terminal or job.url_told:  # sent while this execution was waiting for the slot
         return
     try:
         send_notice(url, event_of(job), settings(), place)

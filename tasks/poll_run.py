@@ -1,4 +1,4 @@
-"""`actorline.poll_run(key, epoch)`: look at the run; until it has ended, again after a countdown, in the same task."""
+"""`actorline.poll_run(key, epoch)`: check the run; until it has ended, again after a countdown, in the same task."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -41,7 +41,7 @@ def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
 
 
 def look_ahead(key: str, epoch: int) -> None:
-    """Now and then let a fetch worker see whether there are full pages already."""
+    """From time to time have a fetch worker check for full pages."""
     job = ledger().load(key)
     if job is None or not may_send(job, now=ledger().now(), empty_at=empty_at(ledger()).get("fetch", 0)):
         return
@@ -51,7 +51,7 @@ def look_ahead(key: str, epoch: int) -> None:
 
 
 def lateness(eta: str | datetime | None) -> float:
-    """Seconds since this poll was due: taken off the next countdown, so that polls stay an interval apart."""
+    """Return seconds since this poll was due: subtracted from the next countdown, so that polls stay evenly spaced."""
     if eta is None:
         return 0.0
     moment = datetime.fromisoformat(eta) if isinstance(eta, str) else eta

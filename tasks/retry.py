@@ -1,4 +1,4 @@
-"""`actorline.retry(key)`: an ended job once more, from the cheapest point."""
+"""`actorline.retry(key)`: retry an ended job from the cheapest stage."""
 
 from typing import Any
 
@@ -22,10 +22,10 @@ TRY_AGAIN_SECS = 5.0
 
 @shared_task(bind=True, base=DoorTask, name="actorline.retry", max_retries=None, throws=(JobRefused,))
 def retry(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
-    """The job as it is now; who wants its result orders it again with the same key, which joins it.
+    """Retry the job and return it as it is now; to get its result, order it with the same key, which joins it.
 
     A message that comes a second time retries nothing. Raises JobRefused, with nothing changed, for a job that is
-    still running, is delivered, or isn't known.
+    still running, delivered, or unknown.
     """
     try:
         retry_job(ledger(), key, sender=FROM_CELERY, request=self.request.id)
@@ -33,6 +33,6 @@ def retry(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
         job = ledger().load(key)
     except Refused as error:
         raise JobRefused(JobResult.refused(shown_key(key), State.FAILED, error.reason).model_dump_json()) from None
-    except (NotDurableError, redis.RedisError, OperationalError) as error:  # asked again under the same id: one retry
+    except (NotDurableError, redis.RedisError, OperationalError) as error:  # repeated under the same id: one retry
         raise self.retry(countdown=TRY_AGAIN_SECS) from error
     return JobResult.of(job).model_dump(mode="json") if job else None

@@ -1,4 +1,4 @@
-"""`actorline.run(document)`: take an order. The caller is kept and answered when the job has ended."""
+"""`actorline.run(document)`: accept an order. The caller is stored and answered when the job has ended."""
 
 from typing import Any
 
@@ -46,10 +46,10 @@ def run(self: "Task[Any, Any]", document: Any) -> None:
         _go_on(submitted)
     except Refused as error:
         raise JobRefused(_refusal(document, error)) from None
-    except (Unavailable, redis.RedisError, OperationalError) as error:  # a caller must not take it for its job's end
+    except (Unavailable, redis.RedisError, OperationalError) as error:  # the caller must not see it as its job's end
         log.warning("order_waits", error=type(error).__name__)
         raise self.retry(countdown=TRY_AGAIN_SECS) from error
-    if self.request.id in worker_state.revoked:  # revoked between our receiving it and the ledger's knowing its id
+    if self.request.id in worker_state.revoked:  # revoked before its id was in the ledger
         ask_to_cancel(submitted.key, request=f"revoked {self.request.id}")
     raise Ignore
 

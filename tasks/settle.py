@@ -1,4 +1,4 @@
-"""`actorline.settle(key)`: an ended job's cost and stats, once they stand."""
+"""`actorline.settle(key)`: store an ended job's final cost and stats."""
 
 import structlog
 from celery import shared_task

@@ -30,7 +30,7 @@ def start_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
 
 
 def advance(starter: Starter, account: str, key: str, epoch: int, *, with_slot: bool) -> Step:
-    """`with_slot`: the start runs where doors wait for threads. One that reads its input elsewhere first does not."""
+    """Advance the start; `with_slot`: it runs in the control queue, whose threads orders need."""
     try:
         with slots().taken(account) if with_slot else nullcontext():
             return starter.advance(key, epoch)

@@ -1,4 +1,4 @@
-"""`actorline.status(key)`: the job's result as far as it is known."""
+"""`actorline.status(key)`: return the job's result as far as it is known."""
 
 from typing import Any
 

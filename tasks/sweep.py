@@ -1,4 +1,4 @@
-"""`actorline.sweep(account)`, `actorline.look_again(key, attempt)`: what may be billing and no job wants."""
+"""`actorline.sweep(account)`, `actorline.look_again(key, attempt)`: find billing runs that no job wants."""
 
 import structlog
 from celery import shared_task
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name="actorline.sweep", ignore_result=True)
 def sweep(account: str) -> None:
-    """Find the account's orphans. Those of known jobs are aborted by upkeep; the others are treated as it is set."""
+    """Find the account's orphans. Those of known jobs are aborted by upkeep; the others are handled as configured."""
     try:
         with slots().taken(account):
             for orphan in find_orphans(ledger(), platform(account), installation(), account):
@@ -30,7 +30,7 @@ def sweep(account: str) -> None:
 
 @shared_task(name="actorline.look_again", ignore_result=True)
 def second_look(key: str, attempt: int) -> None:
-    """Search once more for a start or a resurrection that was unclear; what it made unnoticed is aborted, and told."""
+    """Search again for an unclear start's or resurrection's run; one found is aborted, and reported."""
     try:
         account = ledger().account(key) or DEFAULT_ACCOUNT
         with slots().taken(account):

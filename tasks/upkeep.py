@@ -24,18 +24,20 @@ from config.queues import control_queue, door_queue, fetch_queue
 from tasks.shell.canvas import send_answer, send_notices, send_pipeline
 from tasks.shell.environment import installation, ledger, settings
 
-BATCH = 200  # jobs a sweep: bounds how long one upkeep task holds its slot
+BATCH = 200  # jobs per sweep: limits how long one upkeep task holds its slot
 ANSWER_AGAIN_SECS = 15.0
 SETTLE_AGAIN_SECS = 20.0
-STRAY_AGAIN_SECS = 60.0  # longer than a silent platform is waited for
-SWEEP_SECS = 5.0  # of a worker that died in the middle of a sweep
+STRAY_AGAIN_SECS = 60.0  # longer than the time-out of platform calls
+SWEEP_SECS = 5.0  # after a worker died during a sweep
 CARE_AGAIN_SECS = 60.0
-UNREADABLE_AGAIN_SECS = 10.0  # a worker of the version that wrote it may be there, and cares for it
+UNREADABLE_AGAIN_SECS = 10.0  # a worker of the version that wrote it may take care of it
 
 log = structlog.get_logger(__name__)
 
 
-@shared_task(name="actorline.upkeep", ignore_result=True, send_events=False)  # one a second would bury the jobs
+@shared_task(
+    name="actorline.upkeep", ignore_result=True, send_events=False
+)  # one a second would hide the jobs in Flower
 def upkeep(*keys: str) -> None:
     if keys:
         care_for_all(keys)
@@ -49,7 +51,7 @@ def upkeep(*keys: str) -> None:
 
 
 def sweep_all() -> None:
-    """Look after everything once; several workers at it would do the same work."""
+    """Check everything once; several workers at a time would duplicate the work."""
     last_gap(ledger(), unknown_s=settings().start_lookback_secs)
     note_queues()
     care_for_all(expire_late_jobs(ledger()))
@@ -65,7 +67,7 @@ def sweep_all() -> None:
 
 
 def care_for_all(keys: Iterable[str]) -> None:
-    """Do what each job needs now; one that can't be cared for must not keep the others from it."""
+    """Do what each job needs now; a failure of one must not stop the others."""
     for key in keys:
         try:
             care_for(key)
@@ -99,7 +101,7 @@ def care_for(key: str) -> None:
 def answer_callers(job: Job) -> float | None:
     """Send each unanswered caller its answer again, and forget those whose result is in the backend.
 
-    Answers after how many seconds that is to be looked at again.
+    Return seconds until the next check.
     """
     open_callers = 0
     for task_id, caller in ledger().callers.of(job.key).items():
@@ -112,7 +114,7 @@ def answer_callers(job: Job) -> float | None:
 
 
 def settle_figures(job: Job) -> float | None:
-    """Let cost and stats be read again when they stand; answers when that is to be looked at again."""
+    """Have the final cost and stats read when they are due, and return seconds until the next check."""
     seconds = secs_until_settled(job, ledger().now())
     if seconds == 0:
         current_app.send_task("actorline.settle", [job.key])
@@ -121,9 +123,9 @@ def settle_figures(job: Job) -> float | None:
 
 
 def sweep_sink(job: Job) -> None:
-    """Remove what killed workers left in the ended job's folder, which no further stage of it will visit.
+    """Remove what killed workers left in the ended job's folder, which no later stage opens.
 
-    Not in an object store: it may not answer for minutes, in which nobody would look after the other jobs.
+    Not in an object store: it may not respond for minutes, during which other jobs would have no upkeep.
     """
     try:
         sink = open_sink(job.sink_url)
@@ -134,14 +136,14 @@ def sweep_sink(job: Job) -> None:
 
 
 def drop_what_is_over(job: Job) -> None:
-    """Drop what an ended job needs no more: the ids of its stages, and an input that no retry can start again."""
+    """Remove what an ended job no longer needs: its stages' ids, and an input that no retry can use."""
     ledger().callers.name_tasks(job.key, [], drop_stale=True)
     if job.state is State.DELIVERED:
         ledger().retention.forget_input(job.key)
 
 
 def note_queues() -> None:
-    """Remember how long each queue is, and when it was seen empty: a message sent before that isn't there now."""
+    """Record each queue's length, and when it was seen empty: messages sent before that are no longer queued."""
     namespace = settings().namespace
     queues = {
         "control": control_queue(namespace),
@@ -149,7 +151,7 @@ def note_queues() -> None:
         "doors": door_queue(namespace),
     }
     with current_app.connection_or_acquire() as connection:
-        channel = connection.default_channel  # it adds up the lists that a queue has, one for each priority
+        channel = connection.default_channel  # it adds up a queue's lists, one for each priority
         lengths = {kind: channel.queue_declare(queue).message_count for kind, queue in queues.items()}
     note_lengths(ledger(), lengths)
     note_empty(ledger(), [kind for kind, length in lengths.items() if length == 0])
@@ -166,7 +168,7 @@ def look_at_fleets() -> None:
 
 
 def look_for_orphans() -> None:
-    """Send what is to look at the platform's lists by now; a lost message is followed by another some minutes later."""
+    """Send the tasks that check the platform's lists and are due; a lost message is replaced minutes later."""
     for account in ledger().agenda.take_sweeps():
         current_app.send_task("actorline.sweep", [account])
     for key, attempt in ledger().agenda.take_second_searches():
@@ -176,14 +178,14 @@ def look_for_orphans() -> None:
 
 
 def forget_old_jobs() -> None:
-    """Drop jobs from the ledger that ended longer ago than the retention; what they delivered stays."""
+    """Remove jobs from the ledger that ended longer ago than the retention; their deliveries stay."""
     before = ledger().now() - settings().retention_days * 86_400
     for state in TERMINAL:
         offset = ledger().retention.place(state)
         keys = ledger().retention.queued_before(state, before, BATCH, offset=offset)
         jobs = ledger().load_many(ledger().retention.ended_before(keys, before))
         forgotten = sum(ledger().retention.forget(job) for job in jobs if job)
-        # who was ordered long ago and ended lately is passed over, so that those behind are reached
+        # jobs that were ordered long ago but ended recently are skipped, so that later ones are reached
         following = offset + len(keys) - forgotten if len(keys) == BATCH else 0
         if following != offset:
             ledger().retention.keep_place(state, following)

@@ -1,1 +1,1 @@
-"""The processes: Celery workers, beat, Flower, and the embedded stack that holds them together on one machine."""
+"""The processes: Celery workers, beat, Flower, and the embedded stack that runs them on one machine."""

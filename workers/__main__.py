@@ -1,4 +1,4 @@
-"""`python -P -m workers worker control | worker fetch | beat | flower | stack`: how doors start processes.
+"""`python -P -m workers worker control | worker fetch | beat | flower | stack`: how commands start processes.
 
 `-P` keeps the working directory off the path: a Django project's own `config` and `tasks` must not be imported.
 """
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _end(*_: Any) -> None:
-    """A stop that comes while everything is still being loaded is an orderly one; Celery has handlers of its own."""
+    """Exit cleanly on a stop while modules are still being loaded; later Celery's own handlers apply."""
     sys.exit(0)
 
 

@@ -43,7 +43,7 @@ def _log(**_: Any) -> None:
 
 @signals.celeryd_init.connect
 def _check(**_: Any) -> None:
-    """A worker that couldn't keep the promise doesn't start. Celery swallows any exception but an exit here."""
+    """Refuse to start a worker whose checks fail, by an exit: Celery swallows any other exception here."""
     _log()  # Celery warns of a superuser before it sets up logging
     try:
         check_redis(load_settings())

@@ -1,4 +1,4 @@
-"""Beat: Celery's process for schedules, which orders the job of each due time once, however many beats there are."""
+"""Beat: Celery's process for schedules, which orders the job of each due time once, however many beats run."""
 
 import os
 import secrets
@@ -25,9 +25,9 @@ log = structlog.get_logger(__name__)
 
 
 class DueScheduler(Scheduler):
-    """Asks the book, in Redis, in the place of Celery's own heap: it holds for all beats and outlives each of them.
+    """Uses the book in Redis instead of Celery's own heap: all beats share it, and it outlives each of them.
 
-    Celery's heap waits by this machine's clock, and is forgotten with the process.
+    Celery's heap waits by this machine's clock, and is lost with the process.
     """
 
     def setup_schedule(self) -> None:
@@ -50,12 +50,12 @@ class DueScheduler(Scheduler):
 
 @cache
 def schedules() -> Mapping[str, Schedule]:
-    """What the file says at this process's start. Raises SchedulesError."""
+    """Return the schedules as the file has them at this process's start. Raises SchedulesError."""
     file = find_schedules(settings())
     return load_schedules(file) if file else {}
 
 
 def run_beat(settings: Settings) -> None:
-    """Run until SIGTERM. Raises SchedulesError for a schedules file that is wrong."""
+    """Run until SIGTERM. Raises SchedulesError for an invalid schedules file."""
     schedules()
     Beat(app=app, loglevel=settings.log_level, quiet=True).run()

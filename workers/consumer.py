@@ -1,4 +1,4 @@
-"""A message that can't be read is dropped, as ever; its sender is told, and no log holds what stood in it."""
+"""An unreadable message is dropped, as in Celery; but its sender gets a failure, and its content is not logged."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 class Consumer(consumer.Consumer):
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
-        """Celery dies of a body of a wrong shape, and of its redelivery, and so on without end."""
+        """Handle malformed bodies: one crashes Celery's consumer, and again on each redelivery."""
         handle = super().create_task_handler(*args, **options)
 
         def handle_any(message: Any) -> Any:
@@ -29,12 +29,12 @@ class Consumer(consumer.Consumer):
         return handle_any
 
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
-        """Celery would log the body of a message in another serialization, and let its sender wait for ever."""
+        """Fail a message in another serialization: Celery would log its body and let its sender wait forever."""
         del body
         self.on_decode_error(message, exc)
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Celery would log the body, which holds the input, and let the sender wait for ever."""
+        """Fail the message: Celery would log its body, which has the input, and let the sender wait forever."""
         given = (message.headers or {}).get("id")
         task_id = given if isinstance(given, str) else None
         log.error("message_unreadable", task_id=task_id, error=type(exc).__name__)

@@ -14,7 +14,7 @@ from workers.worker import APP
 
 
 class ClosedMetrics(Metrics):  # type: ignore[misc]  # Flower has no types
-    """Flower's metrics name tasks and workers; Flower itself shows them to everybody, also where it has a password."""
+    """Puts Flower's metrics, which name tasks and workers, behind its password; by default they are open to all."""
 
     @authenticated
     async def get(self) -> None:
@@ -22,7 +22,7 @@ class ClosedMetrics(Metrics):  # type: ignore[misc]  # Flower has no types
 
 
 def run_flower(address: str, port: int, settings: Settings) -> None:
-    """Run until SIGTERM. Raises SettingsError if the port is taken, or nobody's password would open it to others."""
+    """Run until SIGTERM. Raises SettingsError if the port is in use, or if it would be open without a password."""
     set_login(address, settings, os.environ)
     arguments = flower_arguments(address, choose_port(address, port))
     drop_variables(arguments, os.environ)

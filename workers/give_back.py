@@ -1,7 +1,7 @@
-"""A worker that is asked to stop gives back at once what it holds; Celery would do so only after its last task's end.
+"""A stopping worker gives back its messages at once; Celery would do so only after its last task's end.
 
-So polls that wait for their time go on elsewhere although a download here may still take half a minute to notice. Pages
-in hand are given back as well: a second execution waits for the lease of the first.
+So waiting polls continue elsewhere although a download here may take half a minute to notice the stop. Pages that are
+being fetched are given back as well: a second execution waits for the lease of the first.
 """
 
 from queue import Empty
@@ -23,7 +23,7 @@ class GiveBack(bootsteps.StartStopStep):
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def stop(self, consumer: Any) -> None:
-        """Also called after a lost connection, with which kombu gives back everything itself."""
+        """Give back the messages; also called after a lost connection, when kombu itself gives back everything."""
         if not is_stopping() or consumer.task_consumer is None:
             return
         try:
@@ -34,8 +34,8 @@ class GiveBack(bootsteps.StartStopStep):
 
 
 def take_no_more(task_consumer: Any) -> None:
-    """Stop consuming. One more message may have been taken already, for kombu always has a BRPOP under way."""
-    task_consumer.on_message = lambda message: None  # noqa: ARG005 - it is held, and given back with the others
+    """Stop consuming. One more message may already have been taken, because kombu always has a BRPOP in progress."""
+    task_consumer.on_message = lambda message: None  # noqa: ARG005 - given back with the others
     task_consumer.cancel()
     channel = task_consumer.channel
     if channel._in_poll:  # noqa: SLF001 - kombu has no public name for it
@@ -46,7 +46,7 @@ def take_no_more(task_consumer: Any) -> None:
 
 
 def give_back(channel: Any) -> int:
-    """Return what the channel holds to its queues, but for tasks that are running; answers how many."""
+    """Give the channel's messages back to their queues, except running tasks', and return their number."""
     qos = channel.qos
     running = {request.message.delivery_tag for request in state.active_requests if request.name not in LEASED}
     held = set(qos._delivered) - set(qos._dirty) - running  # noqa: SLF001

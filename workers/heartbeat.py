@@ -1,7 +1,7 @@
-"""Liveness: a living worker keeps renewing what it holds, so the visibility timeout can be short.
+"""Liveness: a live worker keeps renewing its messages, so the visibility timeout can be short.
 
 kombu gives a dead worker's messages back only after the visibility timeout, counted from when they were taken; without
-this a long download or a countdown would be run twice. Measured with threads and prefork: never doubled.
+this a long download or a countdown would run twice. Measured with threads and prefork: never doubled.
 """
 
 import time
@@ -12,15 +12,15 @@ import structlog
 
 from workers.timer_step import TimerStep
 
-BLOCK: Final = 1_000  # delivery tags a command
+BLOCK: Final = 1_000  # delivery tags per command
 
 log = structlog.get_logger(__name__)
 
 
 class Heartbeat(TimerStep):
-    """Re-score the delivery tags in this consumer's hands."""
+    """Re-scores the delivery tags that this consumer holds."""
 
-    every_s = 4.0  # several times in the shortest visibility timeout
+    every_s = 4.0  # several times within the shortest visibility timeout
 
     def tick(self, consumer: Any) -> None:
         channel = consumer.task_consumer.channel

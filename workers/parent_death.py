@@ -1,4 +1,4 @@
-"""A child of the stack ends with it, also when the supervisor is killed by SIGKILL and can't take it down."""
+"""Children of the stack end with it, even if the supervisor is killed by SIGKILL."""
 
 import ctypes
 import signal
@@ -10,6 +10,6 @@ _libc: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def die_with_parent() -> None:
-    """To be called in the child before exec. Linux only; elsewhere the child outlives a killed supervisor."""
+    """Request SIGTERM at the parent's death; call it in the child before exec. It works on Linux only."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

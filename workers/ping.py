@@ -1,6 +1,6 @@
-"""`python -P -m workers.ping` ends with 0 if this host's worker answers: a container's healthcheck.
+"""`python -P -m workers.ping` exits with 0 if this host's worker replies: a container's healthcheck.
 
-`celery inspect ping` would ask all workers and be content with any; a worker's own name is not known outside it.
+`celery inspect ping` would accept a reply of any worker; a worker's own name is unknown outside it.
 """
 
 import socket

@@ -1,4 +1,4 @@
-"""What a worker makes sure of before it takes a job."""
+"""What a worker checks before it takes jobs."""
 
 import time
 from typing import Final
@@ -20,25 +20,25 @@ log = structlog.get_logger(__name__)
 
 
 def check_clock(redis_time: float, *, before: float, after: float) -> None:
-    """Raises Unavailable if this machine's clock is not Redis's; `before` and `after`: ours when Redis was asked.
+    """Check this machine's clock against Redis's; `before` and `after`: ours around the request. Raises Unavailable.
 
-    Celery times what workers hold and when a poll is due by their machines' clocks: a worker that is ahead would take
-    the others for dead and do their tasks a second time, without end, and one that is behind would let polls wait.
+    Celery times held messages and due polls by its workers' clocks: a worker that is ahead would consider the others
+    dead and run their tasks a second time, endlessly, and one that is behind would delay polls.
     """
-    ahead = max(before - redis_time, 0) - max(redis_time - after, 0)  # a slow answer is no wrong clock
+    ahead = max(before - redis_time, 0) - max(redis_time - after, 0)  # a slow response is no wrong clock
     if abs(ahead) > CLOCK_MAX_SECS:
         side = "ahead of" if ahead > 0 else "behind"
         message = (
-            f"This machine's clock is {abs(ahead):,.0f} s {side} that of Redis, so workers would take each other for "
+            f"This machine's clock is {abs(ahead):,.0f} s {side} that of Redis, so workers would consider each other "
             "dead. Nothing was started. Set the clocks of both machines (NTP)."
         )
         raise Unavailable(Code.REDIS_UNAVAILABLE, message)
 
 
 def check_accounts(settings: Settings) -> None:
-    """Raises Unavailable for a token of another user than the one whom its account stands for in this ledger.
+    """Check that each token belongs to the user that its account has in this ledger. Raises Unavailable.
 
-    While the platform is away that is left to the account's first start.
+    While the platform is unavailable, that is left to the account's first start.
     """
     ledger = Ledger(connect(settings.ledger), settings.namespace)
     for account, token in settings.tokens.items():
@@ -51,7 +51,7 @@ def check_accounts(settings: Settings) -> None:
 
 
 def check_redis(settings: Settings) -> None:
-    """Raises Unavailable for a ledger that can't keep the promise, or is another installation's, and a wrong clock."""
+    """Check that Redis persists writes, belongs to this installation, and agrees on the time. Raises Unavailable."""
     ledger = Ledger(connect(settings.ledger), settings.namespace)
     try:
         ledger.check_server()
@@ -69,5 +69,5 @@ def _warn_of_replicas(replicas: int, settings: Settings) -> None:
         log.warning(
             "redis_has_replicas",
             replicas=replicas,
-            message="A replica that is promoted may lack the last starts: set ACTORLINE_DURABLE_REPLICAS.",
+            message="A promoted replica may lack the last starts: set ACTORLINE_DURABLE_REPLICAS.",
         )

@@ -1,4 +1,4 @@
-"""Each worker notes that it is there: a frozen or missing kind of worker is seen by doctor, metrics and terminal."""
+"""Each worker records its presence, so that doctor, metrics and terminal can report a frozen or missing kind."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class Presence(TimerStep):
-    """Note every few seconds which kinds of queue this worker takes messages from."""
+    """Records every few seconds which kinds of queue this worker consumes."""
 
     every_s = 5.0
 

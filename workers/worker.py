@@ -7,12 +7,12 @@ from typing import Final, Literal
 from actorline.settings import Settings
 from config.queues import queues_of
 
-APP: Final = ("--app", "workers.app")  # else Celery would take the app that a variable APP names
+APP: Final = ("--app", "workers.app")  # otherwise Celery would use the app that a variable APP names
 Kind = Literal["control", "fetch", "all"]
 
 
 def run_worker(kind: Kind, settings: Settings) -> None:
-    """Run until SIGTERM, which drains: what is held goes back to the queue."""
+    """Run until SIGTERM, which drains: held messages go back to the queue."""
     from workers.app import app
 
     concurrency = {"control": settings.control_concurrency, "fetch": settings.fetch_concurrency}

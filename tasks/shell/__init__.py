@@ -1,1 +1,1 @@
-"""What the tasks share: the wrapper round a stage, the canvas, what Flower shows."""
+"""What the tasks share: the wrapper around a stage, the canvas, what Flower shows."""

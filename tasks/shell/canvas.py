@@ -1,6 +1,6 @@
 """The canvas: chain(start_run, poll_run, fetch_pages), where fetch_pages becomes chord([fetch_page ...], finish_job).
 
-Messages carry key, epoch and window only. Every id is remembered, so that a revoke of any of them means the job.
+Messages have only key, epoch and window. Every id is stored, so that revoking any of them cancels the job.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from actorline.stages.collect.fetch_pages import Wave
 from actorline.upkeep.decision import Stage, queue_of
 from tasks.shell.environment import ledger, settings
 
-NOTICE_AGAIN_SECS = 40.0  # a notice takes 20 s at most, and may wait in its queue
+NOTICE_AGAIN_SECS = 40.0  # a notice takes at most 20 s, and may wait in its queue
 
 
 def stages_from(job: Job, first: Stage) -> list[Stage]:
-    """The stages of a job from `first` on; a dataset that exists needs no polling."""
+    """Return the stages of a job from `first` on; an existing dataset needs no polling."""
     order = [Stage.START, Stage.POLL, Stage.COLLECT]
     if job.document.dataset_id:
         order.remove(Stage.POLL)
@@ -32,7 +32,7 @@ def stages_from(job: Job, first: Stage) -> list[Stage]:
 
 
 def send_pipeline(job: Job, first: Stage) -> bool:
-    """Send the job's stages from `first` on under the next epoch. False: somebody else changed the job meanwhile."""
+    """Send the job's stages from `first` on under the next epoch; return False if the job was changed meanwhile."""
     watch = settings().lost_message_secs
     epoch = ledger().change(
         job.key,
@@ -49,7 +49,7 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     Parking(ledger()).unpark(job.key)
     signatures = [_named(stage, job.key, epoch) for stage in stages_from(job, first)]
     signatures[0].set(queue=f"{settings().namespace}.{queue_of(job, first)}")
-    if first is Stage.START:  # among the starts that wait; what has begun goes before all of them
+    if first is Stage.START:  # among waiting starts; jobs that have begun precede them all
         signatures[0].set(priority=job.document.priority)
     ledger().callers.name_tasks(job.key, [step.options["task_id"] for step in signatures], drop_stale=True)
     chain(*signatures).apply_async()
@@ -57,7 +57,7 @@ def send_pipeline(job: Job, first: Stage) -> bool:
 
 
 def wave_canvas(key: str, epoch: int, wave: Wave) -> Signature[Any]:
-    """The pages side by side, then the finish; with nothing to fetch, the finish alone."""
+    """Return the canvas of a wave: the pages in parallel, then the finish; without pages, the finish alone."""
     finish = _named("finish_job", key, epoch)
     if not wave.pages:
         return finish
@@ -67,7 +67,7 @@ def wave_canvas(key: str, epoch: int, wave: Wave) -> Signature[Any]:
 
 
 def send_pages(key: str, epoch: int, attempt: int, pages: Sequence[Window]) -> None:
-    """Full pages of a run that goes on, each by itself: what is lost on the way is fetched when the run has ended."""
+    """Send each full page of a running run by itself; lost ones are fetched when the run has ended."""
     signatures = [_page(key, epoch, attempt, window, window.limit) for window in pages]
     if signatures:
         ledger().callers.name_tasks(key, [step.options["task_id"] for step in signatures])
@@ -76,7 +76,7 @@ def send_pages(key: str, epoch: int, attempt: int, pages: Sequence[Window]) -> N
 
 
 def send_ahead(key: str, epoch: int) -> None:
-    """Look for full pages that a running run has left already."""
+    """Send the task that checks a running run for full pages."""
     step = _named("fetch_ahead", key, epoch)
     ledger().callers.name_tasks(key, [step.options["task_id"]])
     step.apply_async()
@@ -101,13 +101,13 @@ def send_answers(key: str) -> int:
 
 
 def send_answer(key: str, task_id: str, caller: dict[str, Any]) -> None:
-    """Send one caller its answer, whose arguments Flower shows as those of the job's other tasks."""
+    """Send one caller its answer; Flower shows its arguments like those of the job's other tasks."""
     options = {**continuation(caller), "argsrepr": f"(key={key})"}
     current_app.send_task("actorline.answer", [key], task_id=task_id, **options)
 
 
 def send_notices(job: Job) -> float | None:
-    """Let the service be told of the job's end; answers when that is to be looked at again."""
+    """Send the notice of the job's end if it is due, and return seconds until the next check."""
     seconds = secs_until_notice(job, ledger().now())
     if seconds == 0:
         current_app.send_task("actorline.notify", [job.key])
@@ -116,12 +116,12 @@ def send_notices(job: Job) -> float | None:
 
 
 def care_for_now(keys: Sequence[str]) -> None:
-    """Let a worker care for jobs at once, and not at upkeep's next look."""
+    """Have a worker take care of jobs at once, before upkeep's next check."""
     current_app.send_task("actorline.upkeep", list(keys))
 
 
 def end_for_callers(key: str) -> None:
-    """The job has ended: its callers get their answers, and who wanted to be told is told."""
+    """Send the ended job's callers their answers, and its notice."""
     send_answers(key)
     job = ledger().load(key)
     if job:
@@ -129,7 +129,7 @@ def end_for_callers(key: str) -> None:
 
 
 def keep_caller(request: Any) -> dict[str, Any]:
-    """What has to be known of a caller to answer it later: its task id and its continuation."""
+    """Return what is needed to answer a caller later: its task id and its continuation."""
     return {
         "id": request.id,
         "chain": request.chain,
@@ -146,7 +146,7 @@ def keep_caller(request: Any) -> dict[str, Any]:
 
 
 def continuation(caller: dict[str, Any]) -> dict[str, Any]:
-    """The options of an answer that make it stand in for the caller's own task."""
+    """Return the options with which an answer replaces the caller's own task."""
     return {
         "chain": caller["chain"],
         "link": caller["callbacks"],
@@ -168,5 +168,5 @@ def _named(stage: str, key: str, epoch: int) -> Signature[Any]:
 
 def _page(key: str, epoch: int, attempt: int, window: Window, expected: int) -> Signature[Any]:
     args = page_args(key, epoch, attempt, window, expected, 0)
-    shown = f"(key={key}, page={window.page_no})"  # short: a message of a page stands in Redis hundreds of times
+    shown = f"(key={key}, page={window.page_no})"  # short: Redis has hundreds of these messages
     return signature("actorline.fetch_page", args=args, immutable=True, task_id=uuid(), argsrepr=shown)

@@ -1,4 +1,4 @@
-"""From a step of the domain to what Celery has to do: only a stage that moved the job returns."""
+"""Translate a step of the domain for Celery: only a stage that moved the job returns."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ MIN_COUNTDOWN_SECS = 0.5
 
 
 def conclude(task: "Task[Any, Any]", key: str, step: Step, *, late_s: float = 0.0) -> None:
-    """Return if the next stage may run; otherwise raise what keeps it from running: Ignore, or the retry."""
+    """Return if the next stage may run; otherwise raise Ignore or the retry, which stop it."""
     match step:
         case Moved():
             tell_callers(key)

@@ -1,4 +1,4 @@
-"""A door that returns at once what a service asked for: its result is read within seconds, or never."""
+"""Tasks that return their result at once: it is read within seconds, or never."""
 
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ RESULT_SECS: Final = 3600
 
 
 class DoorTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
-    """Its results expire soon: those of a service that asks 20 times a second would fill Redis otherwise."""
+    """Its results expire soon: a service that asks 20 times a second would otherwise fill Redis."""
 
     abstract = True
 

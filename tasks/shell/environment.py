@@ -1,4 +1,4 @@
-"""What a worker process holds for its tasks: made once, shared by its threads."""
+"""The objects that a worker process's tasks need: made once, shared by its threads."""
 
 import secrets
 import time
@@ -35,28 +35,28 @@ def installation() -> str:
 
 
 def platform(account: str) -> Platform:
-    """The platform, with the account's token. Raises Refused if no token is set for it here, or another user's than the
-    one whom the account stands for.
+    """Return the platform, with the account's token. Raises Refused if no token is set for it here, or if the token
+    belongs to another user than the account.
     """
     alias = account.lower()
     found = _platform(alias)
-    with suppress(PlatformUnavailable):  # asked again later: a platform that can't say who we are stops no job
+    with suppress(PlatformUnavailable):  # asked again later: a failure to identify us stops no job
         check_owner(ledger(), alias, _owners.of(alias))
     return found
 
 
 class _Owners:
-    """The users behind the tokens. Each is asked for once; while the platform is away, now and then."""
+    """The users of the tokens. Each is read once; while the platform is unavailable, every 10 s."""
 
     def __init__(self) -> None:
         self._known: dict[str, Owner] = {}
         self._asked_at: dict[str, float] = {}
 
     def of(self, account: str) -> Owner:
-        """Raises PlatformUnavailable."""
+        """Return the user of the account's token. Raises PlatformUnavailable."""
         if account not in self._known:
             if time.monotonic() - self._asked_at.get(account, float("-inf")) < OWNER_AGAIN_SECS:
-                raise PlatformUnavailable("The platform did not say whose token it is")
+                raise PlatformUnavailable("The platform did not report the token's user")
             self._asked_at[account] = time.monotonic()
             token = settings().token_of(account)
             self._known[account] = read_owner(settings(), token) if token else Owner()
@@ -80,10 +80,10 @@ def _platform(account: str) -> Platform:
 
 
 def platform_of(key: str) -> Platform:
-    """The platform with the token of a job's account."""
+    """Return the platform with the token of a job's account."""
     return platform(ledger().account(key) or DEFAULT_ACCOUNT)
 
 
 def new_execution() -> str:
-    """The token of one running of one task: leases and staged files belong to it."""
+    """Return the token of one execution of one task: leases and staged files belong to it."""
     return secrets.token_hex(8)

@@ -1,4 +1,4 @@
-"""What Flower, events and logs show of an order: its key and target. Never its input."""
+"""What Flower, events and logs show of an order: its key and target, never its input."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _TARGETS = ("actor", "actor_task", "run_id", "dataset_id")
 
 
 class QuietRequest(Request):
-    """The sender wrote the whole document into the headers' `argsrepr`; here it is cut to what may be seen."""
+    """Shortens the sender's `argsrepr` header, which has the whole document, to what may be seen."""
 
     def __init__(self, message: Any, **options: Any) -> None:
         super().__init__(message, **options)
@@ -32,7 +32,7 @@ class QuietTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
 
 
 def describe_order(args: Any) -> str:
-    """`(key=nightly, actor=user/name)`"""
+    """Return `(key=nightly, actor=user/name)`."""
     document = args[0] if isinstance(args, list | tuple) and args else None
     if not isinstance(document, dict):
         return "(no document)"

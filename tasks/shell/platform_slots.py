@@ -1,4 +1,4 @@
-"""How many threads of a worker may wait for the platform: its doors, and other accounts, always find some free."""
+"""Limits a worker's threads that wait for the platform, so that orders and other accounts always find free ones."""
 
 import threading
 import time
@@ -10,12 +10,12 @@ from typing import Final
 from tasks.shell.environment import settings
 
 DOOR_THREADS: Final = 2
-WAIT_SECS: Final = 1.0  # a quick platform gives a slot back sooner
+WAIT_SECS: Final = 1.0  # a fast platform frees a slot sooner
 SILENT_SECS: Final = 3.0  # a call that takes longer won't be over within that second
 
 
 class PlatformBusyError(Exception):
-    """As many threads as may wait for the platform do so already."""
+    """As many threads as allowed are already waiting for the platform."""
 
 
 class Slots:
@@ -28,7 +28,7 @@ class Slots:
 
     @contextmanager
     def taken(self, account: str) -> Iterator[None]:
-        """Hold a slot. Raises PlatformBusyError if none is given back within a second; where calls hang, at once."""
+        """Hold a slot. Raises PlatformBusyError if none becomes free within a second, or at once if calls hang."""
         slot = object()
         with self._given_back:
             if not self._given_back.wait_for(lambda: self._is_free(account), 0 if self._is_silent() else WAIT_SECS):
@@ -52,6 +52,6 @@ class Slots:
 
 @cache
 def slots() -> Slots:
-    """Those of this process's control threads."""
+    """Return the slots of this process's control threads."""
     threads = settings().control_concurrency
     return Slots(total=max(threads - DOOR_THREADS, 1), each=max(threads // 2, 1))

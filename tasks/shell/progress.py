@@ -1,4 +1,4 @@
-"""PROGRESS: what a caller's result shows while the job goes on."""
+"""PROGRESS: what a caller's result shows while the job is running."""
 
 from typing import Any
 
@@ -20,8 +20,8 @@ def report_progress(job: Job) -> None:
 
 
 def _store_unless_ended(task_id: str, progress: dict[str, Any]) -> None:
-    """Celery looks and stores in two steps: a worker that stands still between them would put PROGRESS over the answer
-    that came meanwhile, and its caller would wait for ever.
+    """Store PROGRESS unless the task has ended, in one transaction. Celery checks and stores in two steps: a worker
+    that stalls between them would overwrite the answer, and its caller would wait forever.
     """
     backend: Any = current_app.backend
     key = backend.get_key_for_task(task_id)
@@ -40,7 +40,7 @@ def _store_unless_ended(task_id: str, progress: dict[str, Any]) -> None:
 
 
 def report_page(key: str) -> None:
-    """The same after a page, at most once in EVERY_SECS: pages may come by the hundred."""
+    """Report progress after a page, at most once in EVERY_SECS: there may be hundreds of pages."""
     if ledger().redis.set(ledger().name("progress", key), 1, nx=True, ex=EVERY_SECS):
         tell_callers(key)
 

@@ -1,7 +1,7 @@
-"""The wrapper round every stage of the pipeline: no exception leaves it.
+"""The wrapper around every stage of the pipeline: no exception leaves it.
 
-One that did would mark tasks as failed through the chain. So it becomes an entry of the job's timeline, a `due` with
-back-off, and `Ignore`; upkeep sends the stage again.
+It would mark all tasks of the chain as failed. So it becomes an entry of the job's timeline, a `due` with back-off,
+and `Ignore`; upkeep sends the stage again.
 """
 
 from typing import Any, Final
@@ -55,13 +55,13 @@ class StageTask(Task):  # type: ignore[type-arg]  # celery-types declares Task g
 
 
 def again(task: "Task[Any, Any]", seconds: float, args: tuple[Any, ...] | None = None) -> Exception:
-    """The same task once more after so many seconds, shown in Flower as its first message was."""
+    """Return the retry of the task after `seconds`, keeping the arguments shown in Flower."""
     options: Any = {"argsrepr": task.request.get("argsrepr")}
     return task.retry(args=args, countdown=seconds, **options)
 
 
 def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
-    """Plan the stage again. If even the ledger is out of reach, the `due` that it holds already brings the job back."""
+    """Plan the stage again. If the ledger can't be reached either, its existing `due` brings the job back."""
     failed = {"stage": stage, "error": type(error).__name__, "message": str(error)[:300]}
     try:
         job = ledger().load(key)
@@ -84,11 +84,11 @@ def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
     except redis.RedisError:
         log.warning("ledger_unreachable", **failed)
         return
-    if told is None:  # the job has ended, or is in other hands: its timeline doesn't tell of it
+    if told is None:  # the job has ended or another execution has it: not in its timeline
         log.warning("stage-failed", **failed)
 
 
 def end_as_failed(job: Job, reason: Reason) -> None:
-    """End the job, for its callers as well."""
+    """End the job, and answer its callers."""
     if end_job(ledger(), job, Event.FAIL, reason) == Ended():
         end_for_callers(job.key)

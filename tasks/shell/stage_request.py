@@ -1,4 +1,4 @@
-"""What Flower and events show of a stage that ends by `Ignore`: that it is over. Celery itself says nothing then."""
+"""Reports stages that end by `Ignore` to Flower and events as ended; Celery itself sends no event then."""
 
 import time
 from typing import Any
@@ -9,7 +9,7 @@ from celery.worker.request import Request
 
 
 class StageRequest(Request):
-    """A stage that was replaced by the next one, or had nothing to do: without a word it would stay STARTED."""
+    """A stage that was replaced by the next one, or had nothing to do: without an event it would stay STARTED."""
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         answer = super().on_failure(exc_info, send_failed_event, return_ok)

@@ -171,7 +171,7 @@ def test_http_door_takes_orders_and_is_started_again_at_its_address_when_it_dies
     with httpx.Client(base_url=url, timeout=70) as http:
         assert http.post("/v1/jobs", json=document).status_code == 202
         os.kill(shared_terminal.child("actorline.gateway"), signal.SIGKILL)
-        wait_for(lambda: "gateway: started again" in up.command.err, what="the gateway started again")
+        wait_for(lambda: "gateway: restarted" in up.command.err, what="the gateway restarted")
 
         def delivered() -> bool:
             try:
@@ -186,7 +186,7 @@ def test_http_door_takes_orders_and_is_started_again_at_its_address_when_it_dies
 def test_second_up_in_a_home_is_refused(shared_terminal, up):
     done = shared_terminal("up")
     assert done.code == 7
-    assert f"Another stack runs in {shared_terminal.home}" in done.err
+    assert f"Another stack is running in {shared_terminal.home}" in done.err
 
 
 def test_killed_processes_are_started_again_and_the_job_goes_on(shared_terminal, up):
@@ -195,8 +195,8 @@ def test_killed_processes_are_started_again_and_the_job_goes_on(shared_terminal,
     wait_for(lambda: shared_terminal.emulator.runs_of(actor), what="the run")
     for name, process in (("fetch", "worker fetch"), ("valkey", "valkey-server")):
         os.kill(shared_terminal.child(process), signal.SIGKILL)
-        wait_for(lambda name=name: f"{name}: started again" in up.command.err, what=f"{name} started again")
-        assert f"{name}: died (exit -9), is started again in" in up.command.err
+        wait_for(lambda name=name: f"{name}: restarted" in up.command.err, what=f"{name} restarted")
+        assert f"{name}: died (exit -9); restarting in" in up.command.err
     done = command.end(90)
     assert (done.code, done.json["state"], done.json["items"]) == (0, "DELIVERED", 1200)
     assert len(shared_terminal.emulator.starts(actor)) == 1

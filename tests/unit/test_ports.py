@@ -21,7 +21,7 @@ def test_port_that_is_taken_is_refused_by_name(taken):
     assert f"127.0.0.1:{taken} can't be listened on" in message
     assert "--flower-port 0 for any free one" in message
     if sys.platform == "linux":
-        assert f"(pid {os.getpid()}) listens there already" in message
+        assert f"(pid {os.getpid()}) is already listening there" in message
 
 
 def test_port_that_is_free_is_kept_and_zero_finds_one(taken):

@@ -62,7 +62,7 @@ def test_a_named_file_counts_wherever_it_lies(folder, monkeypatch):
     monkeypatch.setenv("ACTORLINE_SETTINGS", str(folder / "other.toml"))
     assert load_settings().namespace == "named"
     monkeypatch.setenv("ACTORLINE_SETTINGS", str(folder / "missing.toml"))
-    with pytest.raises(SettingsError, match=r"ACTORLINE_SETTINGS names .*missing\.toml, which is no file"):
+    with pytest.raises(SettingsError, match=r"ACTORLINE_SETTINGS names .*missing\.toml, which is not a file"):
         load_settings()
 
 
