@@ -41,7 +41,7 @@ def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
 
 
 def look_ahead(key: str, epoch: int) -> None:
-    """From time to time have a fetch worker check for full pages."""
+    """Have a fetch worker check for full pages from time to time."""
     job = ledger().load(key)
     if job is None or not may_send(job, now=ledger().now(), empty_at=empty_at(ledger()).get("fetch", 0)):
         return

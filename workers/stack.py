@@ -175,7 +175,7 @@ class Stack:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # only the supervisor gets Ctrl-C; it drains the others in order
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call, before any thread of ours exists
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call, before any of our threads exists
             )
         child.started_at = time.monotonic()
 

@@ -41,7 +41,7 @@ def orphans(
                 done = _adopt(settings, stack, orphan) if adopt else "left alone"
             _tell(orphan, done, as_json=as_json)
     if not found:
-        say("No orphans: every running run of ours has a job that wants it.")
+        say("No orphans: a job wants each of our running runs.")
     elif adopt:
         say("They are collected while `actorline up` or workers run. See them: actorline jobs")
     elif not abort:

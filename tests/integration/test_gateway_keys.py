@@ -129,7 +129,7 @@ def test_a_key_is_made_for_the_spellings_of_its_actors_and_what_is_wide_is_said(
     assert (found["actor_tasks"], found["max_usd_per_run"], found["scopes"]) == ([], 2.0, ["cancel", "read", "submit"])
     wide = cli("keys", "create", "wide", "--scope", "submit,collect,full-permissions", "--accounts", "nope")
     assert wide.returncode == 0
-    for words in ("every Actor", "any amount", "collect reads every run", "full-permissions lets", "account nope"):
+    for words in ("every Actor", "any amount", "collect reads every run", "full-permissions gives", "account nope"):
         assert words in wide.stderr
     refused = cli("keys", "create", "never", "--actors", "demo/never-heard-of")
     assert (refused.returncode, refused.stdout) == (5, "")
@@ -352,7 +352,7 @@ def test_an_open_door_closes_for_good_with_the_first_key(own_line):
         wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=10, what="a closed door")
         assert gateway.http.get("/v1/jobs", headers={"Authorization": f"Bearer {secret}"}).status_code == 200
         done = cli("keys", "revoke", "first")
-        assert "stays closed: `actorline keys create NAME`" in done.stderr
+        assert "stays closed until there is a new one: actorline keys create NAME" in done.stderr
     line.ledger.redis.delete(line.ledger.name("api_keys_used"))  # as FLUSHALL does
     with running_gateway(line) as gateway:
         assert refusal(gateway.http.get("/v1/jobs")) == (401, "auth")

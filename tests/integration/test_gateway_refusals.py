@@ -290,7 +290,7 @@ def test_a_foreign_name_is_kept_out(gateway, host):
 )
 def test_web_pages_are_kept_out(gateway, header):
     answer = gateway.http.post("/v1/jobs", json={"key": "gw-page", "actor": "x"}, headers=header)
-    assert_problem(answer, 403, "forbidden", "Web pages")
+    assert_problem(answer, 403, "forbidden", "web pages")
     assert gateway.line.state("gw-page") is None
 
 

@@ -87,7 +87,7 @@ BAD = {
     "no-target": ({"actor": None}, "none is given"),
     "odd-memory": ({"options": {"memory_mbytes": 1000}}, "memory_mbytes: must be a power of 2: use 512 or 1024"),
     "sink-outside": ({"sink": {"url": "file:///tmp/elsewhere/"}}, "is outside the allowed roots"),
-    "sink-above": ({"sink": {"url": "file:///{key}/../../tmp/"}}, "in which all jobs' sinks lie"),
+    "sink-above": ({"sink": {"url": "file:///{key}/../../tmp/"}}, "is the folder of all jobs' sinks"),
     "sink-unknown": ({"sink": {"url": "ftp://host/rows/"}}, "not ftp"),
     "wrong-type": ({"poll_interval_secs": "5"}, "poll_interval_secs: Input should be a valid number"),
     "bad/key": ({}, "key: has characters or a length that are not allowed"),

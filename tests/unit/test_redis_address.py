@@ -37,7 +37,7 @@ def test_own_ca_is_kept_for_the_next_database_too(tmp_path):
         ("redis://h:66000/0", "port must be a number up to 65535"),
         ("redis://:pass/word@h/0", "must be a number"),
         ("rediss://h/0?ssl_cert_reqs=yes", "ssl_cert_reqs must be required, optional or none"),
-        ("rediss://h/0?ssl_ca_certs=/no/such.pem", "ssl_ca_certs must be the absolute path of a file"),
+        ("rediss://h/0?ssl_ca_certs=/no/such.pem", "ssl_ca_certs must be the absolute path of an existing file"),
         ("rediss://h/0?ssl_ca_certs=ca.pem", "absolute path"),
         ("redis://h/0?ssl_cert_reqs=required", "needs TLS: begin with rediss://"),
         ("redis://h/0?timeot=3", "timeot that is not known"),

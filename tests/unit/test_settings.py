@@ -88,7 +88,7 @@ def test_a_named_file_counts_wherever_it_lies(folder, monkeypatch):
             f"redis+socket:///s?virtual_host={HUSH}",
             "ACTORLINE_LEDGER_URL: the data",
         ),
-        ("ACTORLINE_SECRETS__SHOP__VALUE", HUSH, "ACTORLINE_SECRETS__SHOP: name in __ACTORS or"),
+        ("ACTORLINE_SECRETS__SHOP__VALUE", HUSH, "ACTORLINE_SECRETS__SHOP: name the Actors or Actor tasks"),
         ("ACTORLINE_ACCOUNTS", HUSH, "ACTORLINE_ACCOUNTS must be JSON"),
         ("ACTORLINE_PUBLIC_URL", f"https://user:{HUSH}@host", "ACTORLINE_PUBLIC_URL: must look like"),
         ("ACTORLINE_API_URL", "http://proxy.example", "ACTORLINE_API_URL: is http:// beyond this machine"),

@@ -146,7 +146,7 @@ def test_a_token_in_a_log_line_is_masked():
 def test_plan_of_a_retry_says_whether_it_pays(make_job, order, fields, pays):
     plan = plan_retry(make_job(state=State.FAILED, order=order, **fields))
     assert plan.pays is pays
-    assert ("paid for" in plan.text) is pays
+    assert ("billed" in plan.text) is pays
 
 
 @pytest.mark.parametrize("state", [State.DELIVERED, State.RUNNING])

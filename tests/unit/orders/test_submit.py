@@ -121,7 +121,7 @@ def test_a_service_may_name_only_a_sink_below_the_roots(tmp_path, sink, roots, t
 def test_a_folder_in_which_sinks_lie_is_no_sink(tmp_path, url, trusted):
     settings = load_settings(home=tmp_path, sink_roots=["file:///srv/rows/", f"{tmp_path.as_uri()}/other/"])
     raw = {"actor": "x", "sink": {"url": url.replace("{home}", tmp_path.as_uri())}}
-    with pytest.raises(Refused, match=r"in which all jobs' sinks lie. Nothing was started"):
+    with pytest.raises(Refused, match=r"is the folder of all jobs' sinks. Nothing was started"):
         order(raw, settings, trusted=trusted)
 
 
