@@ -79,7 +79,7 @@ class Client:
 
     @classmethod
     def from_settings(cls) -> Self:
-        """A client of the Actorline that the environment and `actorline.toml` name. Raises SettingsError."""
+        """Return a client of the Actorline that the environment and `actorline.toml` name. Raises SettingsError."""
         settings = load_settings()
         return cls(settings.broker, settings.results, queue=settings.namespace)
 
@@ -117,7 +117,9 @@ class Client:
         return Order(key, result.id, result)
 
     def status(self, key: str, timeout: float = 10) -> JobResult | None:
-        """The job as far as it is known; None: unknown key. Raises TimeoutError if no worker answers in `timeout` s."""
+        """Return the job as far as it is known; None for an unknown key. Raises TimeoutError if no worker answers in
+        `timeout` s.
+        """
         return self._ask("actorline.status", key, timeout, "Nothing was changed: ask again.", expires=timeout)
 
     def cancel(self, key: str, timeout: float = 10) -> JobResult | None:
@@ -138,7 +140,7 @@ class Client:
         return self._wait_for_key(job, timeout) if isinstance(job, str) else self._wait_for_order(job, timeout)
 
     def delivery(self, job: Order | JobResult | str) -> Delivery:
-        """What a job delivered: its manifest, rows and records. The sink must be readable from here.
+        """Return what a job delivered: its manifest, rows and records. The sink must be readable from here.
 
         Raises NoDeliveryError if the job has delivered nothing (yet), and SinkError if it can't be read.
         """
@@ -150,13 +152,13 @@ class Client:
         return open_delivery(result.manifest, sha256=result.manifest_sha256)
 
     def iter_items(self, job: Order | JobResult | str) -> Iterator[Any]:
-        """The delivered rows, parsed, in the dataset's order; memory holds some at a time. Of csv every value is a
-        string. Raises as `delivery`, also for formats that are read by file (xml, html, rss, xlsx).
+        """Return the delivered rows, parsed, in the dataset's order; memory holds some at a time. Of csv every value is
+        a string. Raises as `delivery`, also for formats that are read by file (xml, html, rss, xlsx).
         """
         return self.delivery(job).items()
 
     def open_record(self, job: Order | JobResult | str, name: str) -> BinaryIO:
-        """A delivered record (`OUTPUT`) as the platform gave it; to be closed. Raises as `delivery`."""
+        """Return a delivered record (`OUTPUT`) as the platform gave it; to be closed. Raises as `delivery`."""
         return self.delivery(job).open_record(name)
 
     @property
@@ -200,7 +202,8 @@ class Client:
 
 
 def parse_answer(answer: Any) -> JobResult:
-    """The result in what Celery answers: a dict, or an exception of whatever class that holds it as a JSON string.
+    """Return the result in what Celery answers: a dict, or an exception of whatever class that holds it as a JSON
+    string.
 
     Raises the exception itself if it is none of ours, such as TaskRevokedError.
     """

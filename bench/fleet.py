@@ -28,7 +28,7 @@ def start_runs(stand: Stand, count: int) -> list[str]:
 
 
 def requests(stand: Stand, method: str = "GET") -> int:
-    """How many requests the emulator has had since they were last forgotten (DELETE)."""
+    """Return how many requests the emulator has had since they were last reset (DELETE)."""
     url = f"{stand.emulator}/emulator/requests"
     with urllib.request.urlopen(urllib.request.Request(url, method=method)) as answer:
         return len(json.load(answer)) if method == "GET" else 0

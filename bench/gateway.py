@@ -136,7 +136,7 @@ async def connections(port: int, count: int, kind: type[Load] = Load) -> list[Lo
 
 
 async def flood(port: int, clients: int, seconds: float) -> list[float]:
-    """Each client orders as soon as it has its answer. Answers the waits."""
+    """Let each client order as soon as it has its answer; return the waits."""
     deadline, waits = time.monotonic() + seconds, []
 
     async def one(load: Load) -> None:

@@ -32,7 +32,7 @@ class Result:
 
 
 def actorline(stand: Stand, actor: str, count: int) -> tuple[str, Windows, dict[str, Result]]:
-    """One job; answers its dataset, its windows, and the result twice: of collecting, and from order to answer."""
+    """Run one job; return its dataset, its windows, and the results of collecting and of the whole, order to answer."""
     server, line = Meter(stand.emulator_pid), Meter(*stand.line.values())
     began = time.monotonic()
     order = stand.client.submit({"actor": actor, "poll_interval_secs": 1, "collect": {"records": []}})

@@ -11,7 +11,7 @@ def used_bytes(stand: Stand) -> int:
 
 
 def measure(stand: Stand, pages: int) -> dict[str, float]:
-    """Bytes a page while all of them wait for a fetch worker that is busy, and when they are stored."""
+    """Return the bytes per page while all of them wait for a fetch worker that is busy, and when they are stored."""
     actor = stand.actor("paged", items=pages * 10, item_kind="tiny", duration_secs=0)
     stand.fault(action="slow_wire", path_regex="/items$", latency_secs=3, times=1)
     before = used_bytes(stand)

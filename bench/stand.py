@@ -130,7 +130,7 @@ class Meter:
         return self._cpu_secs() - self._before
 
     def peak_mbytes(self) -> float:
-        """The sum of each process's own peak of resident memory."""
+        """Return the sum of each process's own peak of resident memory."""
         return sum(map(peak_mbytes, self._pids))
 
     def _cpu_secs(self) -> float:
@@ -144,7 +144,7 @@ def cpu_secs(pid: int) -> float:
 
 
 def peak_mbytes(pid: int) -> float:
-    """The most that was resident; 0 once the process has ended."""
+    """Return the most that was resident; 0 once the process has ended."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
@@ -173,6 +173,6 @@ def run(command: Sequence[str]) -> Finished:
 
 
 def spread(values: Iterable[float], digits: int = 0) -> str:
-    """The median, with least and most in brackets."""
+    """Return the median, with least and most in brackets."""
     found = list(values)
     return f"{median(found):,.{digits}f} ({min(found):,.{digits}f} to {max(found):,.{digits}f})"

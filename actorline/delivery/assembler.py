@@ -50,7 +50,8 @@ class Assembler:
     confirm: Callable[[], None]
 
     def assemble(self, receipts: Sequence[Receipt]) -> Rows:
-        """The parts in the order of the rows; pages that are no parts yet are put together, where there are rows.
+        """Return the parts in the order of the rows; pages that are no parts yet are put together, where there are
+        rows.
 
         Safe to repeat: what a killed execution left is taken, or replaced if it holds other rows. Raises AssemblyError;
         SinkError, also for a page that isn't what its receipt says; what `keep_alive` and `confirm` raise.
@@ -70,7 +71,7 @@ class Assembler:
             raise SinkError(message) from None
 
     def leave(self, receipts: Sequence[Receipt]) -> Rows:
-        """The pages as they are, for parts."""
+        """Return the pages as they are, for parts."""
         return Rows(parts_of(receipts), self.format_.asks["format"], "gzip" if self._pages_are_gzip else "none")
 
     @property
@@ -127,7 +128,7 @@ class Assembler:
         )
 
     def _holds(self, name: str, made: StoredFile) -> bool:
-        """Whether the file that lies there is the same."""
+        """Return whether the file that lies there is the same."""
         with self.sink.open(name) as file:
             return measure(file) == (made.size, made.sha256)
 

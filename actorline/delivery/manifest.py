@@ -108,7 +108,7 @@ def fingerprint(manifest: Manifest) -> str:
 
 
 def parts_of(receipts: Sequence[Receipt]) -> list[Part]:
-    """The parts in the order of the rows; windows that scanned nothing left none."""
+    """Return the parts in the order of the rows; windows that scanned nothing left none."""
     return [
         Part(
             name=receipt.part,

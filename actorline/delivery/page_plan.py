@@ -55,7 +55,7 @@ class More:
 
 
 def item_bytes(pages: Pages, *, total: int, storage_bytes: int | None) -> float | None:
-    """Bytes an item: of those that are stored, else by what the platform says of the dataset; None: nobody knows."""
+    """Return the bytes per item: of those stored, else by what the platform says of the dataset; None if unknown."""
     stored = [page for page in pages.values() if _has_rows(page)]
     if stored:
         return max(sum(page.bytes for page in stored) / sum(page.scanned for page in stored), 1)
@@ -63,13 +63,13 @@ def item_bytes(pages: Pages, *, total: int, storage_bytes: int | None) -> float 
 
 
 def full_page(item_bytes: float | None) -> int:
-    """Items of a page of about PAGE_BYTES; few where nobody knows how large an item is."""
+    """Return the items of a page of about PAGE_BYTES; few while the size of an item is unknown."""
     return PAGE_ITEMS_MIN if item_bytes is None else max(min(int(PAGE_BYTES / item_bytes), PAGE_ITEMS_MAX), 1)
 
 
 def page_size(*, total: int, item_bytes: float | None, asked: int | None) -> int:
-    """Items a page: as the order has it, else about a full page, so that a worker's threads share `total` evenly: with
-    19 pages for 16 threads most of them would wait for the last three.
+    """Return the items per page: as the order has it, else about a full page, so that a worker's threads share `total`
+    evenly: with 19 pages for 16 threads most of them would wait for the last three.
     """
     if asked:
         return asked
@@ -80,12 +80,13 @@ def page_size(*, total: int, item_bytes: float | None, asked: int | None) -> int
 
 
 def wave_pages(item_bytes: float | None) -> int:
-    """How many pages may be planned at once: with items of unknown size a few, which then tell it."""
+    """Return how many pages may be planned at once: with items of unknown size a few, which then tell it."""
     return PARALLEL_PAGES if item_bytes is None else WAVE_PAGES
 
 
 def next_offset(pages: Pages, start: int) -> int:
-    """Where the window after the last one begins: behind what it scanned, or behind its limit while it has no rows.
+    """Return where the window after the last one begins: behind what it scanned, or behind its limit while it has no
+    rows.
 
     An empty end and a page that failed are fetched again, so what lies in their windows belongs to them.
     """
@@ -96,36 +97,38 @@ def next_offset(pages: Pages, start: int) -> int:
 
 
 def known_end(pages: Pages) -> int:
-    """How far the dataset is known to reach, by the rows that are stored."""
+    """Return how far the dataset is known to reach, by the rows that are stored."""
     return max((page.offset + page.scanned for page in pages.values() if _has_rows(page)), default=0)
 
 
 def to_fetch(pages: Pages) -> list[Window]:
-    """Windows that are fixed but not stored, and an empty end that is to be read again."""
+    """Return the windows that are fixed but not stored, and an empty end that is to be read again."""
     return [
         Window(page_no=no, offset=page.offset, limit=page.limit) for no, page in pages.items() if not _has_rows(page)
     ]
 
 
 def not_failed(pages: Pages) -> list[Window]:
-    """Windows to fetch that weren't asked for in vain: those that were come last, and keep nobody from the others."""
+    """Return the windows to fetch that weren't asked for in vain: those that were come last, and don't hold up the
+    others.
+    """
     failed = {no for no, page in pages.items() if isinstance(page, Receipt) and not page.is_good}
     return [window for window in to_fetch(pages) if window.page_no not in failed]
 
 
 def short_pages(pages: Pages) -> list[Receipt]:
-    """Stored pages that reached the dataset's end as it was when they were read."""
+    """Return stored pages that reached the dataset's end as it was when they were read."""
     return [page for page in pages.values() if _has_rows(page) and page.scanned < page.limit]
 
 
 def has_caught_up(pages: Pages, end: int | None) -> bool:
-    """Whether a dataset that may still grow was read to its last row, which lies behind `end`."""
+    """Return whether a dataset that may still grow was read to its last row, which lies behind `end`."""
     last = pages[max(pages)] if pages else None
     return end is not None and last in short_pages(pages) and known_end(pages) >= end
 
 
 def new_windows(pages: Pages, *, start: int, total: int, stop: int | None, size: int, room: int) -> list[Window]:
-    """Windows behind the planned ones up to `total`, at least one if nothing else is to be fetched.
+    """Return the windows behind the planned ones up to `total`, at least one if nothing else is to be fetched.
 
     `start` and `stop`: the order's own bounds in the dataset. `total` lags behind, so what lies past it is read as
     well, until a window scans nothing.
@@ -150,14 +153,18 @@ def full_windows(pages: Pages, *, start: int, total: int, stop: int | None, size
 
 
 def expected_items(window: Window, pages: Pages, total: int) -> int:
-    """How many items the window must scan at least: all of it if another one follows, else what the platform said."""
+    """Return how many items the window must scan at least: all of it if another one follows, else what the platform
+    said.
+    """
     if window.page_no < max(pages):
         return window.limit
     return max(min(total - window.offset, window.limit), 0)
 
 
 def judge(pages: Pages, *, start: int, stop: int | None) -> Proof | Gap | More:
-    """Whether the receipts prove that everything in `[start, stop)` is stored: without gaps up to a read of nothing."""
+    """Return whether the receipts prove that everything in `[start, stop)` is stored: without gaps up to a read of
+    nothing.
+    """
     bad = [no for no, page in pages.items() if not isinstance(page, Receipt) or not page.is_good]
     if bad:
         return Gap(bad, "not stored")

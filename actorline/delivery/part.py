@@ -76,7 +76,7 @@ def download_window(
         answer = open_answer(window.offset + facts.scanned, limit)
         try:
             if not (answer.is_gzip or answer.is_framed or (keeps_count and text.shows_cuts)):
-                raise UnreadablePage("the answer has neither a length nor a checksum: nobody could tell if it is whole")
+                raise UnreadablePage("the answer has neither a length nor a checksum: it can't be verified as complete")
             rows = page.store(answer, keep_alive)
             scanned = _scanned(answer, rows, limit, text, keeps_count=keeps_count)
         finally:
@@ -97,8 +97,8 @@ def download_window(
 
 
 def inspect_part(file: BinaryIO, *, text: PageText, compressed: bool) -> PartFacts:
-    """Rows, bytes and sha256 of a part that lies in the sink; `text` reads what is stored. Raises UnreadablePage if it
-    isn't whole.
+    """Return rows, bytes and sha256 of a part that is stored in the sink; `text` reads what is stored. Raises
+    UnreadablePage if it isn't whole.
     """
     digest, size, crc = hashlib.sha256(), 0, 0
     inflate = Inflate() if compressed else None
@@ -124,7 +124,7 @@ class _Page:
     crc: int = 0
 
     def store(self, answer: Answer, keep_alive: Callable[[], None]) -> int:
-        """Add one answer; answers its number of rows."""
+        """Add one answer; returns its number of rows."""
         self._check_type(answer.content_type)
         inflate = Inflate() if answer.is_gzip else None
         copies = answer.is_gzip and self.file.compress and self.text.passes_through
@@ -167,12 +167,15 @@ class _Page:
 
     def _check_type(self, content_type: str) -> None:
         if not any(word in content_type.lower() for word in self.text.media_types):
-            message = f"the platform answered {content_type or 'no content type'} in the place of {self.text.name}"
+            message = f"the platform answered {content_type or 'no content type'} instead of {self.text.name}"
             raise UnreadablePage(message)
 
 
 def _scanned(answer: Answer, rows: int, limit: int, text: PageText, *, keeps_count: bool) -> int:
-    """Items that the answer scanned: its header `X-Apify-Pagination-Count`, held against what came."""
+    """Return the number of items that the answer scanned.
+
+    Its header `X-Apify-Pagination-Count` says it, and is checked against what came.
+    """
     scanned = answer.scanned
     if scanned is None:
         if not (keeps_count and text.counts_exactly):

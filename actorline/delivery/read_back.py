@@ -48,10 +48,10 @@ class Delivery:
         self.sink = sink
 
     def blocks(self) -> Iterator[bytes]:
-        """The rows to be shown: as JSON lines where the format allows it, otherwise the text as it was delivered (csv,
-        xml, html, rss) or the file (xlsx). A block may end inside a line.
+        """Return the rows to be shown: as JSON lines where the format allows it, otherwise the text as it was delivered
+        (csv, xml, html, rss) or the file (xlsx). A block may end inside a line.
 
-        Raises DamagedDeliveryError at once if a part is missing or differs in size, so nobody gets half the rows.
+        Raises DamagedDeliveryError at once if a part is missing or differs in size: half the rows are never returned.
         """
         if self.manifest.format in {"json", "parquet"}:
             return (line + b"\n" for line in self.lines())
@@ -59,7 +59,7 @@ class Delivery:
         return self._text()
 
     def lines(self) -> Iterator[bytes]:
-        """The rows, one JSON text each, without the newline. Raises as `items`."""
+        """Return the rows, one JSON text each, without the newline. Raises as `items`."""
         match self.manifest.format:
             case "jsonl":
                 self._check_parts()
@@ -71,7 +71,7 @@ class Delivery:
                 return map(orjson.dumps, self.items())
 
     def items(self) -> Iterator[Any]:
-        """The rows, parsed; memory holds one block. Of csv every value is a string.
+        """Return the rows, parsed; memory holds one block. Of csv every value is a string.
 
         Raises DamagedDeliveryError as `blocks`, and UnreadableRowsError for a format whose files have to be read as
         such (xml, html, rss, xlsx, csv without header).
@@ -103,30 +103,32 @@ class Delivery:
         return iter(lambda: b"".join(line + b"\n" for line in islice(wanted, BLOCK_LINES)), b"")
 
     def stored_blocks(self) -> Iterator[bytes]:
-        """The delivered files as they are stored, one after the other: of gzip parts that is one gzip file, of several
-        members. Raises DamagedDeliveryError as `blocks`.
+        """Return the delivered files as they are stored, one after the other: of gzip parts that is one gzip file, of
+        several members. Raises DamagedDeliveryError as `blocks`.
         """
         self._check_parts()
         return (block for part in self.manifest.parts for block in self._stored(part))
 
     def records(self) -> Iterator[StoredRecord]:
-        """The records, however many there are."""
+        """Yield the records, however many there are."""
         yield from self.manifest.records
         for index in self.manifest.record_indexes:
             yield from self._listed_in(index)
 
     def record_names(self) -> list[str]:
-        """The records' keys in the key-value store."""
+        """Return the records' keys in the key-value store."""
         return [record.key for record in self.records()]
 
     def find_record(self, record_key: str) -> StoredRecord | None:
-        """What is known of a record; None if it wasn't delivered."""
+        """Return what is known of a record; None if it wasn't delivered."""
         indexes = indexes_with(self.manifest.record_indexes, record_key)
         listed = chain(self.manifest.records, chain.from_iterable(map(self._listed_in, indexes)))
         return next((record for record in listed if record.key == record_key), None)
 
     def open_record(self, record_key: str) -> BinaryIO:
-        """A record's bytes as the platform gave them; to be closed. Raises NoDeliveryError if it wasn't delivered."""
+        """Return a record's bytes as the platform gave them; to be closed. Raises NoDeliveryError if it wasn't
+        delivered.
+        """
         if record := self.find_record(record_key):
             return self._open_whole(record.name, record.bytes)
         there = ", ".join(record.key for record in islice(self.records(), SHOWN_RECORDS)) or "none"
@@ -196,7 +198,7 @@ class Delivery:
                 yield block
 
     def _text(self, parts: Sequence[Part] | None = None) -> Iterator[bytes]:
-        """The text of parts (None: of all), or the bytes of files that are none."""
+        """Yield the text of parts (None: of all), or the bytes of files that are none."""
         for part in self.manifest.parts if parts is None else parts:
             with self._open_whole(part.name, part.bytes) as file:
                 yield from self._plain_blocks(file, part.name)
@@ -211,7 +213,7 @@ class Delivery:
             raise DamagedDeliveryError(message) from error
 
     def _open_whole(self, name: str, size: int) -> BinaryIO:
-        """A file of the manifest, held against its size there."""
+        """Return a file of the manifest, checked against its size there."""
         try:
             file = self.sink.open(name)
         except MissingFileError:
@@ -222,7 +224,7 @@ class Delivery:
         return file
 
     def _check_size(self, name: str, size: int, found: int | None) -> None:
-        """The sizes are for the log only: whoever may read the rows needn't learn what else lies there."""
+        """Check a size. The sizes go to the log only: a reader of the rows needn't learn what else is stored there."""
         if found != size:
             log.warning("delivery_damaged", sink=str(self.sink), file=name, listed_bytes=size, found_bytes=found)
             what = "is missing, though the manifest lists it" if found is None else "isn't as long as the manifest says"
@@ -231,7 +233,7 @@ class Delivery:
 
 
 def open_delivery(url: str, *, key: str | None = None, sha256: str | None = None) -> Delivery:
-    """The delivery in a folder, by the folder's URL or its manifest's.
+    """Return the delivery in a folder, by the folder's URL or its manifest's.
 
     `key`: the job that must have made it; `sha256`: its manifest's fingerprint. Raises NoDeliveryError if nothing was
     delivered there, DamagedDeliveryError if the manifest can't be understood, or is another one.
@@ -255,12 +257,12 @@ def open_delivery(url: str, *, key: str | None = None, sha256: str | None = None
 
 
 def folder_of(name: str) -> str:
-    """`attempt-2/part-00000.csv` -> `attempt-2/`."""
+    """Return the folder of a file: `attempt-2/part-00000.csv` -> `attempt-2/`."""
     return name[: name.rfind("/") + 1]
 
 
 def measure(file: BinaryIO) -> tuple[int, str]:
-    """Bytes and sha256 of what is left of a file."""
+    """Return bytes and sha256 of what is left of a file."""
     digest, size = hashlib.sha256(), 0
     while block := file.read(BLOCK_BYTES):
         digest.update(block)

@@ -28,7 +28,7 @@ class RecordBlock(BaseModel):
     is_last: bool = False
 
     def is_good(self, after: str | None, retries: int) -> bool:
-        """Whether it needn't be stored again: a retry does so where something failed."""
+        """Return whether it needn't be stored again: a retry does so where something failed."""
         return self.after == after and (not self.failed or self.retries == retries)
 
 
@@ -45,7 +45,7 @@ def index_text(records: Sequence[StoredRecord]) -> bytes:
 
 
 def index_of(name: str, records: Sequence[StoredRecord], text: bytes) -> RecordIndex:
-    """What the manifest says of the index that lists these records, in the order of their keys."""
+    """Return what the manifest says of the index that lists these records, in the order of their keys."""
     return RecordIndex(
         name=name,
         first_key=records[0].key,
@@ -57,7 +57,7 @@ def index_of(name: str, records: Sequence[StoredRecord], text: bytes) -> RecordI
 
 
 def read_index(sink: Sink, index: RecordIndex) -> list[StoredRecord]:
-    """The records that an index lists. Raises DamagedIndexError and SinkError."""
+    """Return the records that an index lists. Raises DamagedIndexError and SinkError."""
     try:
         text = sink.read(index.name)
     except MissingFileError:
@@ -71,5 +71,5 @@ def read_index(sink: Sink, index: RecordIndex) -> list[StoredRecord]:
 
 
 def indexes_with(indexes: Sequence[RecordIndex], record_key: str) -> Iterator[RecordIndex]:
-    """Those that may list a key: one, as long as the platform lists keys in order."""
+    """Return those that may list a key: one, as long as the platform lists keys in order."""
     return (index for index in indexes if index.first_key <= record_key <= index.last_key)

@@ -1,4 +1,4 @@
-"""A delivery held against its manifest: every file is read again, every number is added up again."""
+"""A delivery checked against its manifest: every file is read again, every number is added up again."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +50,7 @@ def verify(delivery: Delivery, progress: Callable[[int], None]) -> Iterator[Prob
 
 
 def contradictions(manifest: Manifest) -> Iterator[Problem]:
-    """What the manifest itself says wrong: windows that overlap, gaps in a complete delivery, sums. Pure."""
+    """Yield what the manifest itself says wrong: windows that overlap, gaps in a complete delivery, sums. Pure."""
     offset = int(manifest.query.get("offset") or 0)
     for part in manifest.parts:
         if part.offset < offset or (manifest.complete and part.offset != offset):

@@ -76,7 +76,7 @@ def _refuse(reason: str) -> int:
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """A socket that listens already, so that whoever reads the address can connect."""
+    """Return a socket that listens already, so that whoever reads the address can connect."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=2048)
     # Connections inherit it. asyncio sets it only where a socket names its protocol, and without it a small answer,
@@ -111,12 +111,12 @@ def _how_to_use(url: str, profile: Profile) -> str:
 
 
 def _end(*_: object) -> None:
-    """Ends the process without a goodbye: nothing is kept, and requests that wait would hold it up for a minute."""
+    """End the process without a goodbye: nothing is kept, and requests that wait would hold it up for a minute."""
     os._exit(0)
 
 
 def _end_with_stdin() -> None:
-    """A parent that dies closes our standard input, however it dies."""
+    """Wait for the parent's end: it closes our standard input, however it dies."""
     while os.read(sys.stdin.fileno(), 4096):
         pass
     _end()

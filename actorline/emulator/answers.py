@@ -23,7 +23,7 @@ def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | No
 
 
 def data_answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The success envelope (`docs/platform-facts.md#envelope`)."""
+    """Return the success envelope (`docs/platform-facts.md#envelope`)."""
     return json_answer({"data": data}, status, headers)
 
 

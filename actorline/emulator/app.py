@@ -28,7 +28,7 @@ _RATES: Final = {"default": 60, "records": 200, "starts": 400}
 
 
 def make_app(profile: Profile) -> ASGIApp:
-    """The whole emulator as one ASGI application, which must be served by `connection.OpenH11Protocol`."""
+    """Return the whole emulator as one ASGI application, which must be served by `connection.OpenH11Protocol`."""
     world, plan, log = World(profile), FaultPlan(), RequestLog()
     app = Starlette(
         routes=[

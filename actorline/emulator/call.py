@@ -28,7 +28,7 @@ class Call:
         return None if value is None else str(value)
 
     def actor(self) -> Actor:
-        """The Actor named in the path.
+        """Return the Actor named in the path.
 
         Raises `ApiError`: there is none.
         """
@@ -38,7 +38,7 @@ class Call:
         return actor
 
     def actor_task(self) -> ActorTask:
-        """The Actor task named in the path.
+        """Return the Actor task named in the path.
 
         Raises `ApiError`: there is none.
         """
@@ -52,7 +52,7 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 
 def endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """A handler behind the check of the token."""
+    """Wrap a handler with the check of the token."""
 
     async def authenticated(request: Request) -> Response:
         world: World = request.app.state.world

@@ -17,17 +17,17 @@ def set_ahead(secs: float) -> None:
 
 
 def whole_millis(at: float) -> float:
-    """The time as the platform tells it, so that a filter by the told time includes what happened at it."""
+    """Return the time as the platform tells it, so that a filter by the told time includes what happened at it."""
     return int(at * 1000) / 1000
 
 
 def iso(at: float) -> str:
-    """The platform's form of a time: UTC, milliseconds, `Z` (`docs/platform-facts.md#query-parameters`)."""
+    """Format in the platform's form of a time: UTC, milliseconds, `Z` (`docs/platform-facts.md#query-parameters`)."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_iso(text: str) -> float:
-    """Unix seconds; a time without a zone is UTC.
+    """Return Unix seconds; a time without a zone is UTC.
 
     Raises `ValueError`: the text is no ISO 8601 time.
     """

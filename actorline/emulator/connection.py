@@ -21,12 +21,12 @@ class OpenH11Protocol(H11Protocol):
 
 
 def is_closed(scope: Scope) -> bool:
-    """Whether the client has gone, so that nothing more need be made for it."""
+    """Return whether the client has gone, so that nothing more need be made for it."""
     return _transport(scope).is_closing()
 
 
 async def reset(scope: Scope, receive: Receive) -> None:
-    """Breaks the connection at once: the client sees "connection reset by peer"."""
+    """Break the connection at once: the client sees "connection reset by peer"."""
     transport = _transport(scope)
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
     transport.abort()
@@ -34,13 +34,13 @@ async def reset(scope: Scope, receive: Receive) -> None:
 
 
 async def close(scope: Scope, receive: Receive) -> None:
-    """Ends the connection after what has been sent: the client sees an early end."""
+    """End the connection after what has been sent: the client sees an early end."""
     _transport(scope).close()
     await _gone(receive)
 
 
 async def _gone(receive: Receive) -> None:
-    """Returns when the server knows that the connection has ended; it would complain of the missing answer."""
+    """Return when the server knows that the connection has ended; it would complain of the missing answer."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -77,7 +77,7 @@ class Dispatcher:
         self.manner = Manner()
 
     def begin(self, run: Run) -> None:
-        """The run was started just now."""
+        """Tell the webhooks that the run was started just now."""
         self._tell(run, CREATED)
         self.follow(run)
 
@@ -156,7 +156,7 @@ def make_dispatch(webhook: Webhook, run: Run, event: str) -> Dispatch:
 
 
 def send(dispatch: Dispatch) -> Call:
-    """One request; never raises what the network does."""
+    """Send one request; never raises what the network does."""
     started, order = now(), dispatch.webhook.order
     with requests.Session() as session:
         session.trust_env = False

@@ -31,20 +31,20 @@ class _Fault(BaseModel):
         return self.method in (None, method) and re.search(self.path_regex, path) is not None
 
     def is_due(self, match: int) -> bool:
-        """Whether it meets the so-manieth matching request, counted from 1."""
+        """Return whether the rule applies to the nth matching request, counted from 1."""
         first = self.nth or 1
         times = self.times or (1 if self.nth else None)
         return match >= first and (times is None or match < first + times)
 
 
 class OtherAnswer(_Fault):
-    """Another answer in the place of the platform's."""
+    """Another answer instead of the platform's."""
 
     status: int = Field(ge=200, le=599)
     type: str = Field("internal-server-error", description="error.type of the JSON body")
     message: str = Field("Injected by the emulator", description="error.message of the JSON body")
     headers: dict[str, str] = Field(default_factory=dict)
-    html: str | None = Field(None, description="An HTML body in the place of the JSON, as proxies send it")
+    html: str | None = Field(None, description="An HTML body instead of the JSON, as proxies send it")
 
 
 class StatusFault(OtherAnswer):
@@ -137,7 +137,7 @@ class FaultPlan:
         self._faults.clear()
 
     def next_fault(self, method: str, path: str) -> Fault | None:
-        """Counts the request, and says what befalls it."""
+        """Count the request and return its fault."""
         due: Fault | None = None
         for fault, matches in self._faults:
             if fault.matches(method, path):

@@ -12,6 +12,6 @@ def random_id() -> str:
 
 
 def stable_id(kind: str, name: str) -> str:
-    """The same id for the same kind and name, in every process."""
+    """Return the same id for the same kind and name, in every process."""
     digest = hashlib.sha256(f"{kind}:{name}".encode()).digest()
     return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:_LENGTH])

@@ -38,7 +38,7 @@ class Life:
     resurrected_at: float = 0
 
     def resurrected(self, now: float, timeout_secs: int | None) -> "Life":
-        """The life of the same run once more, from `now` on; the time-out counts from there."""
+        """Return the life of the same run once more, from `now` on; the time-out counts from there."""
         script = self.script.overridden({**self.script.resurrected, "ready_secs": 0})
         timeout = self.timeout_secs if timeout_secs is None else timeout_secs
         return Life(script, self.created_at, timeout, earlier=self, resurrected_at=now)
@@ -53,7 +53,7 @@ class Life:
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
-        """Every status with the time from which it holds; the last one is terminal."""
+        """Return every status with the time from which it holds; the last one is terminal."""
         return (*(self.earlier.changes if self.earlier else ()), *self._changes_of_this_life)
 
     @cached_property
@@ -75,14 +75,14 @@ class Life:
         return now >= self.finished_at
 
     def worked_secs(self, now: float) -> float:
-        """How long the Actor has been at work: the time in RUNNING."""
+        """Return how long the Actor has been at work: the time in RUNNING."""
         end = min(now, self._work_ends_at)
         if end >= self._natural_end:
             return self.script.duration_secs
         return max(0.0, end - self.running_at)
 
     def items(self, now: float) -> int:
-        """How many items are stored."""
+        """Return how many items are stored."""
         stored = self.earlier.items(now) if self.earlier else 0
         worked = self.worked_secs(now)
         if self.script.item_rate is not None:
@@ -90,7 +90,7 @@ class Life:
         return stored + int(max(self.script.items - stored, 0) * self._share(worked, now))
 
     def reported_items(self, now: float) -> int:
-        """How many items the counters admit: they lag (`docs/platform-facts.md#counters-lag`)."""
+        """Return how many items the counters admit: they lag (`docs/platform-facts.md#counters-lag`)."""
         lag = self.script.counter_lag_secs
         if self.script.initial_total is not None and now < self.finished_at + lag:
             return min(self.script.initial_total, self.items(now))

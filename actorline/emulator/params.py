@@ -50,7 +50,7 @@ class Params:
         return self.boolean(name) or False
 
     def names(self, name: str) -> tuple[str, ...]:
-        """A comma-separated list."""
+        """Return a comma-separated list."""
         return tuple(part.strip() for part in (self.text(name) or "").split(",") if part.strip())
 
     def choice(self, name: str, allowed: Collection[str]) -> str | None:
@@ -66,7 +66,7 @@ class Params:
         return chosen
 
     def time(self, name: str) -> float | None:
-        """Unix seconds."""
+        """Return Unix seconds."""
         text = self.text(name)
         if text is None:
             return None

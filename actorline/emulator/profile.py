@@ -29,7 +29,7 @@ class ScriptedRecord(Shape):
 
     content_type: str = Field(JSON_TYPE, description="Its Content-Type; for JSON the body is written as JSON")
     body: JsonValue = Field(None, description="JSON, or text if the content type isn't JSON")
-    base64: str | None = Field(None, description="The body's bytes in Base64, in the place of `body`")
+    base64: str | None = Field(None, description="The body's bytes in Base64, instead of `body`")
 
     @model_validator(mode="after")
     def _has_one_readable_body(self) -> Self:
@@ -39,7 +39,7 @@ class ScriptedRecord(Shape):
         return self
 
     def content(self) -> bytes:
-        """The body's bytes.
+        """Return the body's bytes.
 
         Raises `ValueError`: the Base64 is broken, or the body isn't text though its content type isn't JSON.
         """
@@ -104,7 +104,7 @@ class Script(Shape):
     )
 
     def overridden(self, fields: dict[str, Any]) -> "Script":
-        """The same script with other values for some fields.
+        """Return the same script with other values for some fields.
 
         Raises `pydantic.ValidationError`: a field is unknown or its value is wrong.
         """
@@ -213,6 +213,6 @@ class Profile(Shape):
 
 
 def mistakes(error: ValidationError) -> str:
-    """What is wrong with a profile, field by field, without the values given."""
+    """Return what is wrong with a profile, field by field, without the values given."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)

@@ -36,7 +36,7 @@ class RecordStore:
         self._put: dict[str, Record] = {}
 
     def put(self, key: str, record: Record) -> None:
-        """Stores or replaces a record.
+        """Store or replace a record.
 
         Raises `ApiError`: the key has characters that the platform doesn't allow, or too many.
         """
@@ -50,7 +50,7 @@ class RecordStore:
         return self._put.get(key) or (self._scripted.get(key) if life.is_finished(now) else None)
 
     def sorted_keys(self, life: Life, now: float) -> list[str]:
-        """Every key there is, in the binary order of their UTF-8."""
+        """Return every key there is, in the binary order of their UTF-8."""
         keys = {*self._put, *(self._scripted if life.is_finished(now) else ())}
         return sorted(keys, key=str.encode)
 

@@ -32,7 +32,7 @@ class Body:
         return is_json_type(self.content_type or "")
 
     def json(self) -> Any:
-        """The parsed content.
+        """Return the parsed content.
 
         Raises `ApiError`: it isn't JSON.
         """
@@ -47,7 +47,7 @@ def is_json_type(content_type: str) -> bool:
 
 
 async def read_body(request: Request) -> Body:
-    """The whole body.
+    """Return the whole body.
 
     Raises `ApiError`: 413 if it is too large, 415 for an unknown Content-Encoding, 400 if it cannot be decompressed.
     """
@@ -61,7 +61,7 @@ async def read_body(request: Request) -> Body:
 
 
 async def _read_bounded(request: Request) -> bytes:
-    """Reads to the end, also what is too much: a client that still sends would not see the answer."""
+    """Read to the end, also what is too much: a client that still sends would not see the answer."""
     kept: list[bytes] = []
     size = 0
     async for chunk in request.stream():

@@ -12,7 +12,7 @@ _SAID = {
 
 
 def log_lines(life: Life, now: float) -> list[str]:
-    """One entry a status so far; each begins with an ISO time and ends with a newline."""
+    """Return one entry a status so far; each begins with an ISO time and ends with a newline."""
     return [
         f"{iso(change.at)} {_SAID.get(change.status, f'ACTOR: The run ended as {change.status}.')}\n"
         for change in life.changes

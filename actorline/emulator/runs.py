@@ -49,13 +49,13 @@ class Run:
         return ItemSource.of(self.life.script)
 
     def abort(self, now: float) -> None:
-        """Stops a run that can be stopped, and leaves any other as it is: `docs/platform-facts.md#abort`."""
+        """Stop a run that can be stopped, and leave any other as it is: `docs/platform-facts.md#abort`."""
         if self.life.status(now) in ABORTABLE:
             self.life = replace(self.life, aborted_at=now)
             self._aborted.set()
 
     def resurrect(self, now: float, timeout_secs: int | None) -> bool:
-        """Sets a run that has ended going again (`docs/platform-facts.md#resurrect`). False: it hasn't ended."""
+        """Set a run that has ended going again (`docs/platform-facts.md#resurrect`). False: it hasn't ended."""
         if not self.life.is_finished(now):
             return False
         self.life = self.life.resurrected(now, timeout_secs)
@@ -63,7 +63,7 @@ class Run:
         return True
 
     async def wait(self, now: float, *, until: float) -> None:
-        """Returns at the time `until`, or before if an abort comes first."""
+        """Wait until the time `until`, or before if an abort comes first."""
         if self._aborted.is_set():
             await asyncio.sleep(until - now)
             return
@@ -85,11 +85,11 @@ class RunBook:
         self._by_store[run.key_value_store_id] = run
 
     def count_active(self, username: str, now: float) -> int:
-        """How many runs of the account hold memory."""
+        """Return how many runs of the account hold memory."""
         return sum(run.username == username and not run.life.is_finished(now) for run in self._by_id.values())
 
     def by_id(self, run_id: str, username: str, now: float) -> Run | None:
-        """The run, once the replica that answers has heard of it: `docs/platform-facts.md#replica-lag`."""
+        """Return the run, once the replica that answers has heard of it: `docs/platform-facts.md#replica-lag`."""
         run = self._by_id.get(run_id)
         if run is None or now < run.life.created_at + run.life.script.get_lag_secs:
             return None
@@ -107,7 +107,7 @@ class RunBook:
     def listed(
         self, username: str, now: float, *, actor_id: str | None = None, actor_task_id: str | None = None
     ) -> Iterator[Run]:
-        """The runs that lists show by now, the oldest first."""
+        """Yield the runs that lists show by now, the oldest first."""
         for run in self._by_id.values():
             if (
                 run.username == username

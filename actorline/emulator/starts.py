@@ -41,7 +41,7 @@ class StartOrder:
 
 
 def start_run(order: StartOrder) -> Run:
-    """A new run, not yet in any book.
+    """Return a new run, not yet in any book.
 
     Raises `ApiError`: the platform would refuse it; nothing was started.
     """

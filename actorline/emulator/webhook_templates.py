@@ -17,7 +17,7 @@ _STRING_OR_VARIABLE: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\{\{[^{}]*\}\}')
 
 
 def render(template: str, values: Mapping[str, Any], *, in_strings: bool) -> Any:
-    """The JSON that a template makes; what a path doesn't lead to is null.
+    """Return the JSON that a template makes; what a path doesn't lead to is null.
 
     Raises `ValueError`: an unknown variable, or no JSON.
     """
@@ -37,14 +37,14 @@ def render(template: str, values: Mapping[str, Any], *, in_strings: bool) -> Any
 
 
 def check_payload(template: str | None) -> str | None:
-    """Raises `ValueError`."""
+    """Check the template; raises `ValueError`."""
     if template:
         render(template, {}, in_strings=True)
     return template
 
 
 def check_headers(template: str | None) -> str | None:
-    """Raises `ValueError`: headers must be an object of strings."""
+    """Check the template; raises `ValueError`: headers must be an object of strings."""
     if template:
         headers = render(template, {}, in_strings=False)
         if not isinstance(headers, dict) or not all(isinstance(value, str | None) for value in headers.values()):

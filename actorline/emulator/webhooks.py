@@ -102,7 +102,7 @@ class WebhookBook:
         return [webhook for webhook in self._by_id.values() if webhook.username == username]
 
     def of(self, run: Run) -> list[Webhook]:
-        """Those that are for a run."""
+        """Return those that are for a run."""
         candidates = (*self._of_run.get(run.id, ()), *self._of_targets.values())
         return [webhook for webhook in candidates if webhook.is_for(run)]
 
@@ -147,7 +147,7 @@ class WebhookBook:
 
 
 def parse_ad_hoc(text: str | None) -> list[AdHocOrder]:
-    """The parameter `webhooks` of a start: standard Base64 of a JSON array.
+    """Return the parameter `webhooks` of a start: standard Base64 of a JSON array.
 
     Raises `ApiError`: it isn't.
     """
@@ -162,7 +162,7 @@ def parse_ad_hoc(text: str | None) -> list[AdHocOrder]:
 
 
 def parse_order(body: Any) -> WebhookOrder:
-    """Raises `ApiError`: it is no webhook."""
+    """Parse a webhook. Raises `ApiError` if the body isn't one."""
     try:
         return WebhookOrder.model_validate(body)
     except ValidationError as error:

@@ -25,7 +25,7 @@ class World:
         self.dispatcher = Dispatcher(self.webhooks)
 
     def account(self, token: str | None) -> str | None:
-        """The username that a token stands for."""
+        """Return the username that a token belongs to."""
         return self._accounts.get(token) if token else None
 
     def put_actor(self, actor: Actor) -> None:
@@ -43,13 +43,13 @@ class World:
         return task if task and task.username == username else None
 
     def counts(self, username: str) -> tuple[int, int]:
-        """How many Actors and Actor tasks the account owns."""
+        """Return how many Actors and Actor tasks the account owns."""
         actors = sum(actor.username == username for actor in self._actors.values())
         return actors, sum(task.username == username for task in self._actor_tasks.values())
 
 
 def token_of(scope: Scope) -> str | None:
-    """The token of a request: `Authorization: Bearer`, or the parameter `token`: `docs/platform-facts.md#token`."""
+    """Return a request's token: `Authorization: Bearer`, or the parameter `token` (`docs/platform-facts.md#token`)."""
     scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()

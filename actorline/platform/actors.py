@@ -35,10 +35,10 @@ class ActorTask(Resource):
 
 
 def get_actor(platform: Platform, actor: str) -> Actor:
-    """The Actor by id, `user/name` or `user~name`; raises NotFound. Source: OpenAPI, /v2/actors/{actorId}."""
+    """Return the Actor by id, `user/name` or `user~name`; raises NotFound. Source: OpenAPI, /v2/actors/{actorId}."""
     return Actor.from_platform(platform.get_data(f"actors/{safe_id(actor)}"))
 
 
 def get_actor_task(platform: Platform, actor_task: str) -> ActorTask:
-    """The Actor task by id or name; raises NotFound. Source: OpenAPI, /v2/actor-tasks/{actorTaskId}."""
+    """Return the Actor task by id or name; raises NotFound. Source: OpenAPI, /v2/actor-tasks/{actorTaskId}."""
     return ActorTask.from_platform(platform.get_data(f"actor-tasks/{safe_id(actor_task)}"))

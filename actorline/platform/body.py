@@ -34,7 +34,7 @@ class Body:
     is_gzip: bool
 
     def __init__(self, response: requests.Response) -> None:
-        """Takes over an open answer; raises PlatformUnavailable, with the answer closed, for an unknown encoding."""
+        """Take over an open answer; raises PlatformUnavailable, with the answer closed, for an unknown encoding."""
         self._response = response
         encoding = response.headers.get("Content-Encoding", "").strip().lower() or "identity"
         if encoding not in self.ENCODINGS:
@@ -55,27 +55,27 @@ class Body:
         self.close()
 
     def close(self) -> None:
-        """Gives the connection back if the body was read to its end, and cuts it otherwise. Safe to repeat."""
+        """Give the connection back if the body was read to its end, and cut it otherwise. Safe to repeat."""
         self._response.close()
 
     def cut(self) -> None:
-        """Ends the reading from another thread: what waits for bytes breaks off, or takes them for the end."""
+        """End the reading from another thread: what waits for bytes breaks off, or takes them for the end."""
         with suppress(ValueError, RuntimeError, OSError):  # it has ended already
             self._response.raw.shutdown()
 
     def readinto(self, buffer: memoryview | bytearray) -> int:
-        """Fills `buffer` with raw bytes, still encoded, and returns how many; fewer than fit, then 0, mean the end."""
+        """Fill `buffer` with raw bytes, still encoded, and return how many; fewer than fit, then 0, mean the end."""
         block = self._read(len(buffer), decoded=False)
         buffer[: len(block)] = block
         return len(block)
 
     def blocks(self, size: int) -> Iterator[bytes]:
-        """The raw bytes, still encoded, in blocks of `size` bytes; only the last is shorter."""
+        """Yield the raw bytes, still encoded, in blocks of `size` bytes; only the last is shorter."""
         while block := self._read(size, decoded=False):
             yield block
 
     def decoded_blocks(self, size: int) -> Iterator[bytes]:
-        """The bytes without the Content-Encoding, in blocks of about `size`; not to be mixed with raw reads."""
+        """Yield the bytes without the Content-Encoding, in blocks of about `size`; not to be mixed with raw reads."""
         while block := self._read(size, decoded=True):
             yield block
 

@@ -88,7 +88,7 @@ class Platform:
     error_from_response = staticmethod(error_from_response)
 
     def close(self) -> None:
-        """Closes the idle connections; answers still open are their readers' to close."""
+        """Close the idle connections; answers still open are their readers' to close."""
         self._session.close()
 
     def get_data(self, path: str, params: Params | None = None) -> Any:
@@ -117,7 +117,7 @@ class Platform:
     ) -> requests.Response:
         """GET `path`: the answer with its body unread and undecoded in `raw`. The caller closes it.
 
-        `silence_s`: in the place of `read_timeout_s`, for an answer that takes the platform long to make.
+        `silence_s`: instead of `read_timeout_s`, for an answer that takes the platform long to make.
         """
         return self._call(
             "GET", path, params, lambda response: response, headers=headers, stream=True, silence_s=silence_s
@@ -199,8 +199,8 @@ class Platform:
 
 
 def _open_pool(token: SecretStr, user_agent: str) -> requests.Session:
-    """One pool of connections for all threads. Encodings that every installation can undo: requests adds br and zstd
-    where it finds a library for them.
+    """Return one pool of connections for all threads. Encodings that every installation can undo: requests adds br and
+    zstd where it finds a library for them.
     """
     session = open_session(token, PlatformAdapter(pool_maxsize=POOL_SIZE, pool_block=False))
     session.headers.update({"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"})
@@ -225,7 +225,7 @@ def _api_root(api_url: str) -> str:
 
 
 def _checked(token: SecretStr) -> SecretStr:
-    """Refuses here what the HTTP layer would refuse later with the token in its message."""
+    """Refuse here what the HTTP layer would refuse later with the token in its message."""
     value = token.get_secret_value()
     if not value or not all("!" <= char <= "~" for char in value):
         raise ValueError("The API token is empty, or has a space, a line break or another character no token has")

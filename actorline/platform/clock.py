@@ -10,7 +10,7 @@ SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be
 
 
 def platform_time(platform: Platform) -> datetime | None:
-    """What time it is there, to the second; None if the answer doesn't say. Raises PlatformError."""
+    """Return the platform's time, to the second; None if the answer doesn't say. Raises PlatformError."""
     with platform.stream("actor-runs", {"limit": 1}) as response:
         date = response.headers.get("Date", "")
     try:
@@ -21,7 +21,7 @@ def platform_time(platform: Platform) -> datetime | None:
 
 
 def moment_ago(platform: Platform, seconds: float) -> datetime:
-    """The moment so many seconds ago: by the platform's clock or by ours, whichever is the earlier one.
+    """Return the moment a number of seconds ago: by the platform's clock or by ours, whichever is the earlier one.
 
     What began within these seconds is told by the platform as begun after it. Raises PlatformError.
     """

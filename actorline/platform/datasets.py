@@ -56,7 +56,10 @@ class ItemsPage(Body):
 
 
 def get_dataset(platform: Platform, dataset_id: str) -> Dataset:
-    """The dataset by id or `user~name`; NotFound also means expired. Source: OpenAPI, /v2/datasets/{datasetId}."""
+    """Return the dataset by id or `user~name`; NotFound also means expired.
+
+    Source: OpenAPI, /v2/datasets/{datasetId}.
+    """
     return Dataset.from_platform(platform.get_data(f"datasets/{safe_id(dataset_id)}"))
 
 
@@ -69,7 +72,7 @@ def open_items(
     params: Mapping[str, str],
     silence_s: float | None = None,
 ) -> ItemsPage:
-    """Opens the window `[offset, offset + limit)` of stored items (`limit` None: to the end) with further `params`.
+    """Open the window `[offset, offset + limit)` of stored items (`limit` None: to the end) with further `params`.
     `silence_s`: how long the platform may be silent, where that is longer than usual.
 
     Repeats the request until the headers are there, not after: what breaks in the body is for the caller to read again.

@@ -19,7 +19,7 @@ _TOKEN = re.compile(r"(apify_[a-z]+_|Bearer\s+)[\w.~+/=-]+")
 
 
 def describe_request(response: requests.Response) -> str:
-    """Method and URL, without query, fragment and user."""
+    """Return method and URL, without query, fragment and user."""
     return f"{response.request.method} {bare_url(response.url)}"
 
 
@@ -29,7 +29,7 @@ def bare_url(url: str) -> str:
 
 
 def describe_fault(error: requests.RequestException | urllib3.exceptions.HTTPError) -> str:
-    """The words of the innermost network error; those of the outer ones hold the URL with its query."""
+    """Return the words of the innermost network error; those of the outer ones hold the URL with its query."""
     cause = error
     if isinstance(error, requests.RequestException) and error.args:
         cause = getattr(error.args[0], "reason", error.args[0])
@@ -37,7 +37,7 @@ def describe_fault(error: requests.RequestException | urllib3.exceptions.HTTPErr
 
 
 def error_from_response(response: requests.Response) -> PlatformError:
-    """The error that an answer other than 2xx stands for; reads at most 64 kB of its body, and never raises.
+    """Return the error that an answer other than 2xx stands for; reads at most 64 kB of its body, and never raises.
 
     A 4xx without the API's `{"error": ...}` comes from something in between (a proxy, a firewall), which proves nothing
     about the platform: it is PlatformUnavailable, not a refusal. Only HEAD, which has no body, is judged by its status.
@@ -58,7 +58,7 @@ def error_from_response(response: requests.Response) -> PlatformError:
 
 
 def error_from_fault(error: requests.RequestException, *, method: str, url: str) -> PlatformUnavailable:
-    """The error for a request that got no whole answer."""
+    """Return the error for a request that got no whole answer."""
     return PlatformUnavailable(describe_fault(error), request=f"{method} {bare_url(url)}")
 
 
@@ -73,7 +73,7 @@ def _error_detail(response: requests.Response) -> dict[str, Any]:
 
 
 def _without_token(message: str, response: requests.Response) -> str:
-    """A platform that quotes the token it was given must not put it into our logs."""
+    """Return the text without the token: a platform that quotes it must not put it into our logs."""
     for sent in (response, *response.history):
         _, _, token = (sent.request.headers.get("Authorization") or "").partition(" ")
         message = message.replace(token, "***") if token else message

@@ -117,7 +117,7 @@ BY_STATUS: Final[Mapping[int, type[PlatformError]]] = MappingProxyType(
 
 
 def classify(status: int | None, type: str | None) -> type[PlatformError]:
-    """The class for an answer that isn't a success; `status` None means that there was no answer."""
+    """Return the class for an answer that isn't a success; `status` None means that there was no answer."""
     if type is not None and type in BY_TYPE:
         return BY_TYPE[type]
     if status is None:

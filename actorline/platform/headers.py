@@ -4,6 +4,6 @@ import requests
 
 
 def int_header(response: requests.Response, name: str) -> int | None:
-    """A header that is a count; None if it is absent or something else."""
+    """Return a header that is a count; None if it is absent or something else."""
     value = response.headers.get(name, "")
     return int(value) if value.isascii() and value.isdigit() else None

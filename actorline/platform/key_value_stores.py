@@ -36,16 +36,16 @@ class Record(Body):
 
     @property
     def size(self) -> int | None:
-        """Bytes of the content; None if the server didn't say, or said only how long the encoded form is."""
+        """Return the bytes of the content; None if the server didn't say, or said only how long the encoded form is."""
         return None if self.is_encoded else self.content_length
 
     def blocks(self, size: int) -> Iterator[bytes]:
-        """The content in blocks of about `size` bytes."""
+        """Yield the content in blocks of about `size` bytes."""
         return self.decoded_blocks(size)
 
 
 def open_record(platform: Platform, store_id: str, record_key: str) -> Record:
-    """Opens a record; raises NotFound if there is none.
+    """Open a record; raises NotFound if there is none.
 
     The API may redirect to a storage, which doesn't get the token. Without `attachment` it may alter HTML.
     Source: OpenAPI, /v2/key-value-stores/{storeId}/records/{recordKey}.
@@ -55,7 +55,7 @@ def open_record(platform: Platform, store_id: str, record_key: str) -> Record:
 
 
 def list_keys(platform: Platform, store_id: str, *, prefix: str | None = None) -> Iterator[RecordKey]:
-    """All keys of a store in UTF-8 binary order, those that begin with `prefix` if given."""
+    """Yield all keys of a store in UTF-8 binary order, those that begin with `prefix` if given."""
     page = get_keys(platform, store_id, prefix=prefix)
     yield from page.items
     while page.is_truncated:
@@ -64,7 +64,7 @@ def list_keys(platform: Platform, store_id: str, *, prefix: str | None = None) -
 
 
 def get_keys(platform: Platform, store_id: str, *, prefix: str | None = None, after: str | None = None) -> KeysPage:
-    """The next keys of a store behind the key `after`; one that is truncated says where it goes on.
+    """Return the next keys of a store behind the key `after`; one that is truncated says where it goes on.
 
     Source: OpenAPI, /v2/key-value-stores/{storeId}/keys.
     """

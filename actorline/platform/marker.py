@@ -44,7 +44,7 @@ class Found:
 
 
 def digest_of(key: str) -> str:
-    """What stands for a job's key in its markers; the key itself stays with us."""
+    """Return what stands for a job's key in its markers; the key itself stays with us."""
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
@@ -54,7 +54,7 @@ def make_marker(installation: str, key: str, attempt: int) -> str:
 
 
 def read_marker(user_agent: str | None) -> Marker | None:
-    """The marker in a user agent; None if it is somebody else's."""
+    """Return the marker in a user agent; None if it has another form."""
     found = _MARKER.search(user_agent or "")
     if found is None or not (user_agent or "").startswith("actorline/"):
         return None
@@ -85,7 +85,7 @@ def find_marked(platform: Platform, marker: str, *, started_after: datetime) -> 
 def list_going(
     platform: Platform, installation: str, *, started_after: datetime
 ) -> Iterator[tuple[RunSummary, Marker]]:
-    """The runs of an installation that haven't ended, with what their markers say. Raises PlatformError."""
+    """Yield the runs of an installation that haven't ended, with what their markers say. Raises PlatformError."""
     status = sorted(TRANSITIONAL_STATUSES)
     for run, marker in list_ours(platform, installation, started_after=started_after, status=status):
         if marker:
@@ -95,7 +95,7 @@ def list_going(
 def list_ours(
     platform: Platform, installation: str, *, started_after: datetime, status: Sequence[str] = ()
 ) -> Iterator[tuple[RunSummary, Marker | None]]:
-    """All runs that may be the API's, the oldest first, each with its marker if it is the installation's.
+    """Yield all runs that may be the API's, the oldest first, each with its marker if it is the installation's.
 
     Raises PlatformError.
     """
@@ -108,7 +108,7 @@ def list_ours(
 
 
 def _with_user_agents(platform: Platform, runs: Iterable[RunSummary]) -> Iterator[tuple[RunSummary, str | None]]:
-    """Each run that may have been started through the API, with its user agent, which list items may lack:
+    """Yield each run that may have been started through the API, with its user agent, which list items may lack:
     `docs/platform-facts.md#marker`.
     """
     from actorline.platform.errors import NotFound

@@ -27,7 +27,7 @@ class Resource(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, data: Any) -> Any:
-        """A field that is null is one that is absent: which of the two the platform sends is nobody's promise."""
+        """Return the fields that aren't null: the platform doesn't promise which of null and absent it sends."""
         return {name: value for name, value in data.items() if value is not None} if isinstance(data, dict) else data
 
     @field_validator("*", mode="wrap")
@@ -44,7 +44,7 @@ class Resource(BaseModel):
 
     @classmethod
     def from_platform(cls, data: Any) -> Self:
-        """The model of a `data` object; raises PlatformUnavailable, without the values, if it isn't one."""
+        """Return the model of a `data` object; raises PlatformUnavailable, without the values, if it isn't one."""
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -64,5 +64,7 @@ def path_segment(name: str) -> str:
 
 
 def safe_id(name_or_id: str) -> str:
-    """The path segment of an id, `user/name` or `user~name`; a `/` is sent as `~`: `docs/platform-facts.md#names`."""
+    """Return the path segment of an id, `user/name` or `user~name`; a `/` is sent as `~`:
+    `docs/platform-facts.md#names`.
+    """
     return path_segment(name_or_id.replace("/", "~"))

@@ -23,7 +23,7 @@ MAX_RETRY_AFTER_S: Final = 60.0
 def next_wait(
     attempt: int, *, elapsed_s: float, retry_after_s: float | None, random: Callable[[], float]
 ) -> float | None:
-    """Seconds to wait after failed attempt number `attempt` (from 1), or None: give up and let the caller come back.
+    """Return the seconds to wait after failed attempt number `attempt` (from 1); None: give up.
 
     `elapsed_s` is the time since the first attempt began; `random` gives a number in [0, 1).
     """
@@ -35,7 +35,8 @@ def next_wait(
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds from a `Retry-After` header (seconds, or an HTTP date), in [0, 60]; None if there is none to understand.
+    """Return the seconds from a `Retry-After` header (seconds, or an HTTP date), in [0, 60]; None if there is none to
+    understand.
 
     Source of the two forms: RFC 9110, section 10.2.3.
     """

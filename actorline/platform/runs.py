@@ -87,13 +87,13 @@ class Run(RunSummary):
 
 
 def get_run(platform: Platform, run_id: str) -> Run:
-    """The run as it is now. Raises NotFound also just after a start: `docs/platform-facts.md#replica-lag`."""
+    """Return the run as it is now. Raises NotFound also just after a start: `docs/platform-facts.md#replica-lag`."""
     return Run.from_platform(platform.get_data(f"actor-runs/{safe_id(run_id)}"))
 
 
 def wait_for_run(platform: Platform, run_id: str, seconds: int) -> Run:
-    """The run as soon as it has ended, or as it is after `seconds` (at most 60: `docs/platform-facts.md#waiting`).
-    The platform's read time-out must be longer.
+    """Return the run as soon as it has ended, or as it is after `seconds` (at most 60:
+    `docs/platform-facts.md#waiting`). The platform's read time-out must be longer.
     """
     return Run.from_platform(platform.get_data(f"actor-runs/{safe_id(run_id)}", {"waitForFinish": seconds}))
 
@@ -108,7 +108,7 @@ def abort_run(platform: Platform, run_id: str, *, gracefully: bool = False) -> R
 
 
 def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[str] = ()) -> Iterator[RunSummary]:
-    """All runs of the account started at or after `started_after` (aware), oldest first, each once.
+    """Yield all runs of the account started at or after `started_after` (aware), oldest first, each once.
 
     No run that was in the list when the listing began, and still is, is missed: each page begins at the time the last
     one ended with (`startedAfter` is inclusive: `docs/platform-facts.md#run-lists`), not at an offset, since offsets
@@ -135,7 +135,7 @@ def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[s
 
 
 def get_log_tail(platform: Platform, run_id: str, lines: int = 20) -> list[str]:
-    """The last `lines` lines of the log, out of its last 64 kB; the log is read through, but never held.
+    """Return the last `lines` lines of the log, out of its last 64 kB; the log is read through, but never held.
 
     There is no way to ask for the end only: `docs/platform-facts.md#log`.
     """
@@ -160,7 +160,7 @@ def _read_page(platform: Platform, params: dict[str, str | int]) -> list[RunSumm
 
 
 def _milliseconds(time: datetime) -> datetime:
-    """Rounded down to what the platform stores, so that an inclusive bound stays inclusive."""
+    """Round a time down to what the platform stores, so that an inclusive bound stays inclusive."""
     return time.astimezone(UTC).replace(microsecond=time.microsecond // 1000 * 1000)
 
 

@@ -47,7 +47,7 @@ class PlatformSession(requests.Session):
     """A session that takes proxies and certificates from the environment, but no credentials from `~/.netrc`."""
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Drops the token on the way to another host, port, or from https to http; adds nothing in its place."""
+        """Drop the token on the way to another host, port, or from https to http; add nothing in its place."""
         is_elsewhere = self.should_strip_auth(response.request.url, prepared_request.url)  # type: ignore[no-untyped-call]  # the stubs lack it
         if is_elsewhere:
             prepared_request.headers.pop("Authorization", None)

@@ -166,7 +166,7 @@ def _started(platform: Platform, response: requests.Response) -> str:
 
 
 def run_id_in(content: bytes) -> str | None:
-    """The id of the run that an answer describes."""
+    """Return the id of the run that an answer describes."""
     try:
         return _Envelope.model_validate_json(content).data.id
     except ValidationError:
@@ -174,7 +174,7 @@ def run_id_in(content: bytes) -> str | None:
 
 
 def refusal(platform: Platform, response: requests.Response, *, to: str = "the start") -> NotStarted | StartUnclear:
-    """What an answer other than 2xx says of the start, or of what else was sent under its guards (`to`)."""
+    """Return what an answer other than 2xx says of the start, or of what else was sent under its guards (`to`)."""
     status = response.status_code
     if status == 408 or status >= 500:  # noqa: PLR2004
         return StartUnclear(f"the platform answered {status} to {to}")

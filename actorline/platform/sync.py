@@ -54,7 +54,7 @@ def run_sync(
 
 
 def _run_of(platform: Platform, response: requests.Response) -> str:
-    """The run that an error names: it was started and has not succeeded. Raises what else the error means."""
+    """Return the run that an error names: it was started and has not succeeded. Raises what else the error means."""
     error = refusal(platform, response)
     if isinstance(error, StartRefused) and error.error.type == RUN_FAILED:
         named = _RUN_ID.search(error.error.message)
@@ -71,5 +71,5 @@ def _told_run(response: requests.Response) -> str:
         message = f"the reply to the start broke off ({type(fault).__name__})"
         raise StartUnclear(message) from fault
     if run_id is None:
-        raise StartUnclear("the platform answered JSON without a run in the place of items")
+        raise StartUnclear("the platform answered JSON without a run instead of items")
     return run_id

@@ -37,7 +37,7 @@ class AccountLimits(Resource):
 
 
 def get_me(platform: Platform) -> User:
-    """The account; raises AuthFailed for a token that isn't known. Source: OpenAPI, /v2/users/me."""
+    """Return the account; raises AuthFailed for a token that isn't known. Source: OpenAPI, /v2/users/me."""
     return User.from_platform(platform.get_data("users/me"))
 
 

@@ -32,7 +32,7 @@ class Receiver:
     secret: SecretStr
 
     def described(self, events: Sequence[str], idempotency_key: str) -> dict[str, object]:
-        """The fields that both kinds of webhook have; they hold the secret."""
+        """Return the fields that both kinds of webhook have; they hold the secret."""
         headers = {"Authorization": f"Bearer {self.secret.get_secret_value()}"}
         return {
             "eventTypes": list(events),
@@ -77,7 +77,7 @@ class RunEvent(Resource):
 
 
 def adhoc_query(receiver: Receiver, idempotency_key: str) -> dict[str, str]:
-    """The query parameter of a start that makes the platform tell the receiver what becomes of the run."""
+    """Return the query parameter of a start that makes the platform tell the receiver what becomes of the run."""
     webhook = receiver.described(RUN_EVENTS, idempotency_key)
     text = json.dumps([webhook], separators=(",", ":"))
     return {"webhooks": base64.b64encode(text.encode()).decode()}
@@ -86,7 +86,7 @@ def adhoc_query(receiver: Receiver, idempotency_key: str) -> dict[str, str]:
 def create_webhook(
     platform: Platform, receiver: Receiver, *, condition: Mapping[str, str], events: Sequence[str], idempotency_key: str
 ) -> Webhook:
-    """Makes the webhook, or answers the one that has the key already. `condition`: `actorId` or `actorTaskId`.
+    """Make the webhook, or return the one that has the key already. `condition`: `actorId` or `actorTaskId`.
 
     Raises Forbidden, type `too-many-webhooks`, where the account has its 100: `docs/platform-facts.md#webhook-limit`.
     """
@@ -95,10 +95,10 @@ def create_webhook(
 
 
 def get_webhook(platform: Platform, webhook_id: str) -> Webhook:
-    """Raises NotFound if somebody has removed it."""
+    """Return the webhook. Raises NotFound if it was removed."""
     return Webhook.from_platform(platform.get_data(f"webhooks/{path_segment(webhook_id)}"))
 
 
 def delete_webhook(platform: Platform, webhook_id: str) -> None:
-    """Raises NotFound if it is gone already."""
+    """Delete the webhook. Raises NotFound if it is gone already."""
     platform.delete(f"webhooks/{path_segment(webhook_id)}")

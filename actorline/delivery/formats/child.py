@@ -63,7 +63,7 @@ def run_child(
 
 
 def _feed(stdin: BinaryIO, source: Iterable[bytes]) -> None:
-    """A process that reads no more has ended, and says why, or is stopped."""
+    """Feed the process. One that reads no more has ended, and reports why, or is stopped."""
     with contextlib.suppress(BrokenPipeError), stdin:
         stdin.writelines(source)
 

@@ -30,7 +30,7 @@ class CsvAssembly:
 
     @classmethod
     def of(cls, pages: list[StagedPage], *, delimiter: str, bom: bool, header: bool) -> "CsvAssembly":
-        """Looks at the header of every page."""
+        """Look at the header of every page."""
         columns: dict[Column, None] = {}
         line_end = ""
         for page in pages:
@@ -57,7 +57,7 @@ class CsvAssembly:
         return BOM * self.has_bom + (b"".join(header) if self.has_header and self.columns else b"")
 
     def _reordered(self, text: Iterator[bytes], own: list[Column]) -> Iterator[bytes]:
-        """Records by the columns of all; position -1 of each is the empty field."""
+        """Return records by the columns of all; position -1 of each is the empty field."""
         at = {column: position for position, column in enumerate(own)}
         order = [at.get(column, -1) for column in self.columns]
         width = len(own)
@@ -72,7 +72,7 @@ class CsvAssembly:
 
 
 def columns_of(head: bytes, delimiter: str) -> list[Column]:
-    """The columns that a page's header names."""
+    """Return the columns that a page's header names."""
     columns: list[Column] = []
     names: Counter[str] = Counter()
     for name in next(read_records(head, delimiter), []):
@@ -82,7 +82,7 @@ def columns_of(head: bytes, delimiter: str) -> list[Column]:
 
 
 def split_head(blocks: Iterator[bytes], *, is_gzip: bool) -> tuple[bytes, Iterator[bytes]]:
-    """The header of a stored page, and its rows as they are stored. Raises UnreadablePage."""
+    """Return the header of a stored page, and its rows as they are stored. Raises UnreadablePage."""
     head = b""
     member = zlib_ng.decompressobj(GZIP)
     for block in blocks:

@@ -1,7 +1,7 @@
 """CSV as the platform writes it: RFC 4180, with quotes round delimiters, quotes and line ends.
 
 The header of an answer names the columns of *its* items only. So each page is asked for with its header, which is
-stored as the first record, a gzip member of its own, and every record is held against it. How pages with different
+stored as the first record, a gzip member of its own, and every record is checked against it. How pages with different
 headers become one table is decided when all of them are known (`csv_table`).
 """
 
@@ -73,7 +73,7 @@ class CsvText:
             raise UnreadablePage(message)
 
     def _count(self, text: bytes) -> None:
-        """A record without any field is an item that has none of the columns."""
+        """Count the records. A record without any field is an item that has none of the columns."""
         widths = Counter(map(len, read_records(text, self._delimiter)))
         expected = len(self._columns or ())
         wrong = next((width for width in widths if width not in {expected, 0}), None)
@@ -84,7 +84,7 @@ class CsvText:
 
 
 def read_records(text: bytes, delimiter: str) -> Iterator[list[str]]:
-    """The records of a text that ends with one. Raises UnreadablePage."""
+    """Yield the records of a text that ends with one. Raises UnreadablePage."""
     try:
         yield from csv.reader(io.StringIO(text.decode(), newline=""), delimiter=delimiter, strict=True)
     except (csv.Error, UnicodeDecodeError) as error:
@@ -122,7 +122,9 @@ class RecordCutter:
 
 
 def record_end(text: bytes) -> int:
-    """Where the first record ends: behind its newline, which is the first one outside of quotes; 0: it doesn't end."""
+    """Return where the first record ends: behind its newline, which is the first one outside of quotes; 0: it doesn't
+    end.
+    """
     quotes = start = 0
     while end := text.find(b"\n", start) + 1:
         quotes += text.count(b'"', start, end)
@@ -133,7 +135,7 @@ def record_end(text: bytes) -> int:
 
 
 def records_end(text: bytes, *, is_inside: bool = False) -> int:
-    """Where the last whole record ends; 0: there is none. `is_inside`: the text begins inside of quotes."""
+    """Return where the last whole record ends; 0: there is none. `is_inside`: the text begins inside of quotes."""
     quotes = text.count(b'"') + is_inside
     end = len(text)
     while (newline := text.rfind(b"\n", 0, end)) >= 0:
@@ -148,7 +150,7 @@ def records_end(text: bytes, *, is_inside: bool = False) -> int:
 
 
 def whole_records(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same text, cut behind records. Raises UnreadablePage."""
+    """Yield the same text, cut behind records. Raises UnreadablePage."""
     cutter = RecordCutter()
     for block in blocks:
         yield cutter.feed(block)
@@ -156,7 +158,7 @@ def whole_records(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def write_records(records: Iterable[list[str]], delimiter: str, line_end: str) -> Iterator[bytes]:
-    """Text of records, in blocks. With a bare newline for line end the csv module would leave a carriage return
+    """Yield text of records, in blocks. With a bare newline for line end the csv module would leave a carriage return
     without quotes, which no reader takes.
     """
     made = io.StringIO()

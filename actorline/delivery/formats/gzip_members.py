@@ -24,7 +24,7 @@ class Inflate:
         self._fed = False
 
     def feed(self, block: bytes) -> Iterator[bytes]:
-        """The text of a block. Raises UnreadablePage if it is corrupt."""
+        """Yield the text of a block. Raises UnreadablePage if it is corrupt."""
         data = block
         while data:
             if self._member.eof:
@@ -42,13 +42,13 @@ class Inflate:
                 return
 
     def finish(self) -> None:
-        """Raises UnreadablePage if the last member isn't whole."""
+        """Raise UnreadablePage if the last member isn't whole."""
         if self._fed and not self._member.eof:
             raise UnreadablePage("the gzip stream is cut")
 
 
 def stored_apart(text: bytes, *, compress: bool) -> bytes:
-    """A text as a member of its own; at level 0 every library makes the same number of bytes of it."""
+    """Return a text as a member of its own; at level 0 every library makes the same number of bytes of it."""
     return gzip.compress(text, 0, mtime=0) if compress else text
 
 

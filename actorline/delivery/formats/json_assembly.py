@@ -27,7 +27,7 @@ class ArrayAssembly:
 
 
 def _rows(page: StagedPage) -> Iterator[bytes]:
-    """The stored bytes between the brackets."""
+    """Yield the stored bytes between the brackets."""
     skip = len(stored_apart(ARRAY_HEAD, compress=page.is_gzip))
     left = page.receipt.bytes - skip - len(stored_apart(ARRAY_TAIL, compress=page.is_gzip))
     for block in page.blocks():

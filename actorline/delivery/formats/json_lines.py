@@ -81,7 +81,7 @@ class JsonArray:
         self._border = b""
 
     def feed(self, plain: bytes) -> bytes:
-        """The border behind an item is held back until the next one comes."""
+        """Take a block; the border behind an item is held back until the next one comes."""
         self._lines.feed(plain)
         if not plain:
             return b""
@@ -125,13 +125,13 @@ class StoredArray:
 
 
 def array_rows(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """The items of arrays as `JsonArray` stores them, from their lines without newlines."""
+    """Return the items of arrays as `JsonArray` stores them, from their lines without newlines."""
     return (line.removesuffix(b",") for line in lines if line not in {b"[", b"", b"]"})
 
 
 def parse_row(line: bytes) -> Any:
-    """One item. orjson refuses half surrogates, which JavaScript writes, and numbers beyond a double, and makes floats
-    of whole numbers beyond 64 bits; `json` doesn't. Neither goes as deep as an item may be nested.
+    """Parse one item. orjson refuses half surrogates, which JavaScript writes, and numbers beyond a double, and makes
+    floats of whole numbers beyond 64 bits; `json` doesn't. Neither goes as deep as an item may be nested.
 
     Raises ValueError.
     """

@@ -78,7 +78,7 @@ def shape_text(source: BinaryIO) -> bytes:
 
 
 def item_batches(source: BinaryIO) -> Iterator[list[dict[str, Any]]]:
-    """The items of JSON lines, some thousands at a time. Raises NoTableError."""
+    """Yield the items of JSON lines, some thousands at a time. Raises NoTableError."""
     rest = b""
     for text in _plain(source):
         rest += text
@@ -119,7 +119,7 @@ def write(source: BinaryIO, target: BinaryIO, shape: Shape, *, rows: int) -> Non
 
 
 def arrow_type(shape: Shape) -> Any:
-    """The Arrow type that holds every value of a shape."""
+    """Return the Arrow type that holds every value of a shape."""
     import pyarrow as pa
 
     match sorted(shape.kinds):
@@ -138,7 +138,7 @@ def arrow_type(shape: Shape) -> Any:
 
 
 def converter(shape: Shape) -> Convert:
-    """What makes a value of the shape into one that its Arrow type takes."""
+    """Return what makes a value of the shape into one that its Arrow type takes."""
     match sorted(shape.kinds):
         case [] | ["bool"] | ["int"] | ["str"]:
             return _same
@@ -153,7 +153,7 @@ def converter(shape: Shape) -> Convert:
 
 
 def json_text(value: Any) -> str:
-    """The value as JSON; orjson writes at most 254 levels."""
+    """Return the value as JSON; orjson writes at most 254 levels."""
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
@@ -201,7 +201,7 @@ def _item(line: bytes) -> dict[str, Any]:
 
 
 def _plain(source: BinaryIO) -> Iterator[bytes]:
-    """The text of standard input, whichever way it is stored."""
+    """Yield the text of standard input, whichever way it is stored."""
     block = source.read(BLOCK_BYTES)
     inflate = Inflate() if block.startswith(GZIP_MAGIC) else None
     while block:

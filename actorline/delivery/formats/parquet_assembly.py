@@ -28,7 +28,7 @@ class ParquetAssembly:
 
     @classmethod
     def of(cls, pages: list[StagedPage]) -> "ParquetAssembly":
-        """Reads every page. Raises SinkError, AssemblyError, and what `keep_alive` raises."""
+        """Read every page. Raises SinkError, AssemblyError, and what `keep_alive` raises."""
         whole = Shape()
         cores = os.cpu_count() or 1
         size = -(-len(pages) // cores)
@@ -48,7 +48,7 @@ class ParquetAssembly:
 
 
 def has_parquet() -> bool:
-    """Whether the library is there: the extra `parquet`."""
+    """Return whether the library is there: the extra `parquet`."""
     return find_spec("pyarrow") is not None
 
 

@@ -10,7 +10,7 @@ BATCH_ROWS: Final = 1000
 
 
 def text_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a text, without the newline; an empty end is none. Raises UnreadablePage."""
+    """Yield the lines of a text, without the newline; an empty end is none. Raises UnreadablePage."""
     begun: list[bytes] = []
     for block in blocks:
         first, *rest = block.split(b"\n")
@@ -25,7 +25,7 @@ def text_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def csv_rows(blocks: Iterable[bytes], delimiter: str) -> Iterator[dict[str, str]]:
-    """Column -> cell of each record under the header; every cell is a string. Raises UnreadablePage."""
+    """Yield column -> cell of each record under the header; every cell is a string. Raises UnreadablePage."""
     records = (
         record for text in whole_records(iter(blocks)) for record in read_records(text.removeprefix(BOM), delimiter)
     )
@@ -35,7 +35,7 @@ def csv_rows(blocks: Iterable[bytes], delimiter: str) -> Iterator[dict[str, str]
 
 
 def parquet_rows(file: BinaryIO) -> Iterator[dict[str, Any]]:
-    """The rows of one file. Raises ImportError without pyarrow."""
+    """Yield the rows of one file. Raises ImportError without pyarrow."""
     from pyarrow.parquet import ParquetFile
 
     for batch in ParquetFile(file).iter_batches(BATCH_ROWS):

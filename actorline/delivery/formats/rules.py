@@ -18,7 +18,7 @@ CUT: Final = frozenset({"jsonl", "json", "csv", "parquet"})
 
 
 def contradiction(format_name: str, given: Mapping[str, Any]) -> str | None:
-    """Why these parameters can't go with a format; `given`: those that aren't at their defaults."""
+    """Return why these parameters can't go with a format; `given`: those that aren't at their defaults."""
     for name, formats in ONLY_FOR.items():
         if name in given and format_name not in formats:
             return f"{name} is for {' and '.join(formats)} only, and the format is {format_name}"

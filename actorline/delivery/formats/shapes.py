@@ -82,7 +82,7 @@ class Shape:
         return shape
 
     def _observe_object(self, value: dict[str, Any]) -> None:
-        """An object of a form that was seen before can only bring something new in its inner values and integers."""
+        """Observe an object. One of a known form can add something only by its inner values and integers."""
         form = (*value, *map(type, value.values()))
         inner = self._forms.get(form)
         if inner is None:
@@ -135,7 +135,7 @@ _OPEN: Final = frozenset({dict, list, int})
 
 
 def shape_of(items: Iterable[Any]) -> Shape:
-    """The shape of objects, each of which is an item."""
+    """Return the shape of objects, each of which is an item."""
     shape = Shape()
     for item in items:
         shape.observe(item)

@@ -25,7 +25,9 @@ class StagedPage:
     keep_alive: Callable[[], None]
 
     def blocks(self) -> Iterator[bytes]:
-        """The bytes as they are stored. Raises SinkError, and at the end UnreadablePage if the receipt names others."""
+        """Yield the bytes as they are stored. Raises SinkError, and at the end UnreadablePage if the receipt names
+        others.
+        """
         digest = hashlib.sha256()
         with self.sink.open(self.receipt.part or "") as file:
             while block := file.read(BLOCK_BYTES):
@@ -48,7 +50,7 @@ class Assembly(Protocol):
 
 
 def plain_blocks(blocks: Iterator[bytes], *, is_gzip: bool) -> Iterator[bytes]:
-    """The text of stored bytes. Raises UnreadablePage."""
+    """Yield the text of stored bytes. Raises UnreadablePage."""
     inflate = Inflate() if is_gzip else None
     for block in blocks:
         yield from inflate.feed(block) if inflate else (block,)

@@ -30,7 +30,7 @@ ReadText = Callable[[Query], PageText]
 
 @dataclass(frozen=True)
 class Format:
-    """`asks`: query parameters of its pages in the place of the order's. `reads`: an answer; `rereads`: a stored page,
+    """`asks`: query parameters of its pages instead of the order's. `reads`: an answer; `rereads`: a stored page,
     where that is different. `is_made`: whether what is delivered is made from all pages.
     """
 
@@ -42,28 +42,28 @@ class Format:
 
     @property
     def is_cut(self) -> bool:
-        """Whether it comes in pages."""
+        """Return whether it comes in pages."""
         return self.name in CUT
 
     @property
     def is_text(self) -> bool:
-        """Whether it may be gzipped."""
+        """Return whether it may be gzipped."""
         return self.name in TEXT
 
     def is_staged(self, *, single_file: bool) -> bool:
-        """Whether pages are no parts yet."""
+        """Return whether pages are no parts yet."""
         return self.is_cut and (self.is_made or single_file)
 
     def is_gzipped(self, compression: str) -> bool:
-        """Whether the delivered files are gzip."""
+        """Return whether the delivered files are gzip."""
         return self.is_text and compression == "gzip"
 
     def page_is_gzipped(self, compression: str) -> bool:
-        """Whether the stored pages are gzip."""
+        """Return whether the stored pages are gzip."""
         return self.is_gzipped(compression) or (self.is_made and not self.is_text)
 
     def page_name(self, page_no: int, compression: str, *, single_file: bool) -> str:
-        """Where a page is stored."""
+        """Return where a page is stored."""
         if not self.is_cut:
             return self.file_name(None, compression)
         if not self.is_staged(single_file=single_file):
@@ -72,16 +72,16 @@ class Format:
         return f"{STAGED_PAGES}/page-{page_no:05}.{extension}"
 
     def file_name(self, page_no: int | None, compression: str) -> str:
-        """A delivered file: the part of a page, or the single file."""
+        """Return a delivered file: the part of a page, or the single file."""
         stem = "items" if page_no is None else f"part-{page_no:05}"
         return f"{stem}.{self.name}{'.gz' if self.is_gzipped(compression) else ''}"
 
     def query(self, query: Query) -> dict[str, str]:
-        """What pages are asked for with."""
+        """Return what pages are asked for with."""
         return {**query, **self.asks}
 
     def read_stored(self, query: Query) -> PageText:
-        """Reads a page that lies in the sink."""
+        """Read a page that lies in the sink."""
         return (self.rereads or self.reads)(query)
 
 

@@ -19,23 +19,23 @@ class PageText(Protocol):
 
     @property
     def name(self) -> str:
-        """The format, for messages."""
+        """Return the format, for messages."""
 
     @property
     def media_types(self) -> tuple[str, ...]:
-        """Words of which the Content-Type holds one."""
+        """Return words of which the Content-Type holds one."""
 
     @property
     def passes_through(self) -> bool:
-        """Whether the bytes are stored as they came; `feed` and `end` then add nothing but a last newline."""
+        """Return whether the bytes are stored as they came; `feed` and `end` then add nothing but a last newline."""
 
     @property
     def counts_exactly(self) -> bool:
-        """Whether `end` knows the number of rows; otherwise it may name too many, never too few."""
+        """Return whether `end` knows the number of rows; otherwise it may name too many, never too few."""
 
     @property
     def shows_cuts(self) -> bool:
-        """Whether `end` notices a cut inside of a row."""
+        """Return whether `end` notices a cut inside of a row."""
 
     @property
     def head(self) -> bytes: ...
@@ -44,10 +44,13 @@ class PageText(Protocol):
     def tail(self) -> bytes: ...
 
     def feed(self, plain: bytes) -> bytes:
-        """Take a block of the answer's text; answers what is stored of what came so far. Raises UnreadablePage."""
+        """Take a block of the answer's text; returns what is stored of what came so far. Raises UnreadablePage."""
 
     def end(self) -> tuple[bytes, int]:
-        """The answer ends: what is stored of its rest, and its number of rows. Raises UnreadablePage if it is cut."""
+        """End the answer; return what is stored of its rest, and its number of rows.
+
+        Raises UnreadablePage if it is cut.
+        """
 
 
 def check_row_size(size_bytes: int) -> None:

@@ -1,4 +1,4 @@
-"""Formats that can't be cut into pages: one answer is one file, passed through and held against what it must end with.
+"""Formats that can't be cut into pages: one answer is one file, passed through; its end is checked.
 
 How the platform writes an item is its own affair, so rows are counted by the tags that each must have: a file with
 fewer than the answer names is refused, one with more is not.
@@ -103,7 +103,7 @@ def _refuse_bomb(book: zipfile.ZipFile, size_bytes: int) -> None:
 
 
 def _rows(book: zipfile.ZipFile, name: str) -> int:
-    """Rows in one member, which is read to its end: that checks its CRC."""
+    """Return the rows in one member, which is read to its end: that checks its CRC."""
     counter = Markup("XLSX", row="row", ends=("",))
     with book.open(name) as member:
         while block := member.read(BLOCK_BYTES):

@@ -13,7 +13,7 @@ __all__ = [
 
 
 def open_sink(url: str) -> Sink:
-    """The sink at a filled URL; nothing is asked of it yet. Raises SinkError for a URL that is none."""
+    """Return the sink at a filled URL; nothing is asked of it yet. Raises SinkError for a URL that is none."""
     scheme = _split(url).scheme
     if scheme == "file":
         return LocalSink(url)
@@ -26,7 +26,7 @@ def open_sink(url: str) -> Sink:
 
 
 def is_below(url: str, root: str) -> bool:
-    """Whether a sink lies in a root, not on it, with `..` and symbolic links resolved.
+    """Return whether a sink lies in a root, not on it, with `..` and symbolic links resolved.
 
     A root may have a placeholder: `file:///srv/rows-{key}/` holds whatever begins with `file:///srv/rows-`.
     """
@@ -36,12 +36,12 @@ def is_below(url: str, root: str) -> bool:
 
 
 def holds_root(url: str, root: str) -> bool:
-    """Whether a sink is a root, or has one in it."""
+    """Return whether a sink is a root, or has one in it."""
     return path_in(split_root(root)[0], url) is not None
 
 
 def split_root(root: str) -> tuple[str, str]:
-    """`file:///srv/rows-{key}/` -> the folder `file:///srv/`, and `rows-`, with which names in it begin."""
+    """Split a root: `file:///srv/rows-{key}/` -> the folder `file:///srv/`, and `rows-`, the names' beginning."""
     text, placeholder, _ = root.partition("{")
     if not placeholder:
         return root, ""
@@ -50,7 +50,7 @@ def split_root(root: str) -> tuple[str, str]:
 
 
 def path_in(url: str, folder: str) -> str | None:
-    """The path of a sink from a folder on, "" if it is the folder; None if it lies elsewhere."""
+    """Return the path of a sink from a folder on, "" if it is the folder; None if it lies elsewhere."""
     try:
         if _split(url).scheme == "file" == _split(folder).scheme:
             inner = local_path(url).resolve().relative_to(local_path(folder).resolve())

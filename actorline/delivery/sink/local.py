@@ -148,7 +148,7 @@ class LocalSink(Sink):
 
     @contextmanager
     def _within(self, name: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
-        """The one way from a name to a file: its folder, opened, and its own name there.
+        """Open the folder of a name; yield it and the file's own name there. No other code leads from names to files.
 
         Raises SinkError for a name that leads elsewhere, and OSError for a folder that is missing, or is a link.
         """
@@ -200,7 +200,7 @@ def _advice(number: int | None) -> str:
 
 
 def local_path(url: str) -> Path:
-    """The absolute, normalised path of a `file:` URL. Raises SinkError if it is anything else, also a query."""
+    """Return the absolute, normalised path of a `file:` URL. Raises SinkError if it is anything else, also a query."""
     parts = urlsplit(url)
     path = unquote(parts.path)
     is_plain = parts.scheme == "file" and parts.netloc in {"", "localhost"} and not (parts.query or parts.fragment)
@@ -216,12 +216,12 @@ def folder_url(folder: Path) -> str:
 
 
 def _opener(folder: int) -> Callable[[str, int], int]:
-    """Opens files in a folder; a link is not followed."""
+    """Open files in a folder; a link is not followed."""
     return lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o666, dir_fd=folder)
 
 
 def _walk(folder: int, prefix: str) -> Iterator[str]:
-    """Names below an open folder; not staged ones, and not what lies in a folder that another job has claimed."""
+    """Yield names below an open folder; not staged ones, and not what lies in a folder that another job has claimed."""
     if prefix and _is_claimed(folder):
         return
     folders = []

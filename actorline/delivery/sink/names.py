@@ -33,7 +33,7 @@ _OURS: Final = re.compile(r"[._]|manifest\.", re.IGNORECASE)
 
 
 def is_name(name: str) -> bool:
-    """Whether a relative name stays in its folder, on every sink."""
+    """Return whether a relative name stays in its folder, on every sink."""
     return all(part not in {"", ".", ".."} and "\\" not in part and part.isprintable() for part in name.split("/"))
 
 

@@ -37,7 +37,7 @@ class ObjectUpload(io.RawIOBase):
 
     @property
     def is_small(self) -> bool:
-        """Whether all of it is in `held`, and nothing in the store."""
+        """Return whether all of it is in `held`, and nothing in the store."""
         return self._stream is None
 
     def writable(self) -> bool:
@@ -118,5 +118,5 @@ class ObjectReader(io.RawIOBase):
 
 
 def open_writer(store: "ObjectStore", key: str) -> "WritableFile":
-    """A multipart upload, aborted if its `with` block raises. Its methods raise OSError."""
+    """Return a multipart upload, aborted if its `with` block raises. Its methods raise OSError."""
     return obstore.open_writer(store, key, buffer_size=PIECE_BYTES, max_concurrency=PIECES_AT_ONCE)

@@ -150,7 +150,10 @@ class ObjectSink(Sink):
             return _connect(self.root)
 
     def _key(self, name: str) -> str:
-        """The one way from a name to an object. Raises SinkError for a name that leads elsewhere."""
+        """Return the key of a name's object; no other code builds one.
+
+        Raises SinkError for a name that leads elsewhere.
+        """
         if not is_name(name):
             raise outside(self, name)
         return self._prefix + name
@@ -165,7 +168,7 @@ class ObjectSink(Sink):
             return True
 
     def _paths(self, folder: str) -> Iterator[str]:
-        """Every object below a folder of the sink."""
+        """Yield every object below a folder of the sink."""
         with self._refusals():
             for block in obstore.list(self._store, self._prefix + folder or None):
                 yield from (found["path"] for found in block)
@@ -175,8 +178,10 @@ class ObjectSink(Sink):
             obstore.delete(self._store, key)
 
     def _copy(self, key: str, to: str, size: int, *, replace: bool = False) -> None:
-        """Raises AlreadyExistsError. What is too large for one request goes through this machine, and there the look
-        whether the name is free comes before the copy: two executions at once then leave the last one's.
+        """Copy an object; raises AlreadyExistsError.
+
+        What is too large for one request goes through this machine, and there the look whether the name is free comes
+        before the copy: two executions at once then leave the last one's.
         """
         if size <= COPY_MAX_BYTES:
             obstore.copy(self._store, key, to, overwrite=replace)
@@ -212,7 +217,7 @@ class ObjectSink(Sink):
 
 
 def split_object_url(url: str) -> tuple[str, str]:
-    """`s3://bucket/a/b` -> `s3://bucket`, `a/b/`. Names are taken as they are: nothing in them is decoded.
+    """Split a URL: `s3://bucket/a/b` -> `s3://bucket`, `a/b/`. Names are taken as they are: nothing in them is decoded.
 
     Raises SinkError, without the URL, which may hold what somebody took for the place of credentials.
     """
@@ -236,14 +241,14 @@ def _is_name(segment: str) -> bool:
 
 @cache
 def _connect(root: str) -> "ObjectStore":
-    """One store, with its connections and credentials, for all sinks in a bucket."""
+    """Connect once: one store, with its connections and credentials, for all sinks in a bucket."""
     scheme = urlsplit(root).scheme
     for name in [name for name, value in os.environ.items() if name.startswith(f"{_FAMILIES[scheme]}_") and not value]:
         del os.environ[name]  # compose hands on what is unset as empty: obstore signs with it, or panics
     for name, value in _TIMEOUTS.items():  # as arguments they would undo what else the environment says (ALLOW_HTTP)
         os.environ.setdefault(f"{_FAMILIES[scheme]}_{name}", value)
     if scheme == "s3":
-        # R2 and others take a header in the place of it, which their users name in the environment
+        # R2 and others take a header instead of it, which their users name in the environment
         copy = os.environ.get("AWS_COPY_IF_NOT_EXISTS", "multipart")
         return S3Store.from_url(root, config={"copy_if_not_exists": copy}, retry_config=_RETRY)
     return (GCSStore if scheme == "gs" else AzureStore).from_url(root, retry_config=_RETRY)

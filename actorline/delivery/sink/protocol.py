@@ -50,15 +50,15 @@ class Sink(Protocol):
 
     @abstractmethod
     def check(self) -> None:
-        """Whether the folder can be written and keeps what lies there; what that took is removed again."""
+        """Check that the folder can be written and keeps what is stored; what the check wrote is removed again."""
 
     @abstractmethod
     def staging(self, name: str, execution: str) -> AbstractContextManager[BinaryIO]:
-        """A file to write `name` into, which nobody sees; it is gone at the end of the block, published or not."""
+        """Open a hidden file to write `name` into; it is gone at the end of the block, published or not."""
 
     @abstractmethod
     def publish(self, file: BinaryIO, name: str) -> bool:
-        """Give a staged file its name. False: somebody else's lies there already, and stays."""
+        """Give a staged file its name. False: another execution's is there already, and stays."""
 
     @abstractmethod
     def open(self, name: str) -> BinaryIO:
@@ -66,7 +66,7 @@ class Sink(Protocol):
 
     @abstractmethod
     def size(self, name: str) -> int | None:
-        """A file's bytes; None if there is none."""
+        """Return a file's bytes; None if there is none."""
 
     @abstractmethod
     def files_in(self, folder: str) -> Mapping[str, int]:
@@ -74,8 +74,8 @@ class Sink(Protocol):
 
     @abstractmethod
     def names(self) -> Iterator[str]:
-        """The name of every file that lies here, also in folders; staged ones aside. One after the other: there may be
-        millions. Those of a folder come before those of the folders in it.
+        """Return the name of every file that lies here, also in folders; staged ones aside. One after the other: there
+        may be millions. Those of a folder come before those of the folders in it.
         """
 
     @abstractmethod
@@ -94,7 +94,7 @@ class Sink(Protocol):
 
     @abstractmethod
     def overlapping_claim(self) -> str | None:
-        """The URL of a claimed folder that this one lies in, or that lies in this one."""
+        """Return the URL of a claimed folder that this one lies in, or that lies in this one."""
 
     def claim(self, installation: str, key: str) -> bool:
         """Make the folder this job's; returns whether it wasn't yet.
@@ -163,7 +163,7 @@ class Sink(Protocol):
         return self.url + name
 
     def read(self, name: str) -> bytes:
-        """All of a small file. Raises MissingFileError."""
+        """Return all of a small file. Raises MissingFileError."""
         with self.open(name) as file:
             return file.read()
 

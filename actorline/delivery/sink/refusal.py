@@ -21,7 +21,7 @@ _ENDPOINTS: Final[Mapping[str, str]] = {"s3": "AWS_ENDPOINT_URL", "gs": "GOOGLE_
 
 
 def explain(error: Exception, root: str) -> str:  # noqa: PLR0911 - a table: each refusal has its answer
-    """What follows "The sink": what the store at `root` said, and what to do."""
+    """Return what follows "The sink": what the store at `root` said, and what to do."""
     text = str(error)
     scheme = root.partition(":")[0]
     answer = " ".join(found[1] for pattern in (_STATUS, _CODE) if (found := pattern.search(text)))

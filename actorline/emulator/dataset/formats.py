@@ -34,7 +34,7 @@ def _jsonl(read: ReadBlocks, _params: Params, _dataset_id: str) -> Iterator[byte
 
 
 def _json(read: ReadBlocks, _params: Params, _dataset_id: str) -> Iterator[bytes]:
-    """One array: no JSON holds a bare newline, so each one is a border between items."""
+    """Yield one array: no JSON holds a bare newline, so each one is a border between items."""
     opening = b"["
     for block in read():
         yield opening + block[:-1].replace(b"\n", b",\n")

@@ -22,7 +22,7 @@ _TAILS: Final = 509
 
 @lru_cache(maxsize=64)
 def line_maker(kind: ItemKind, size_bytes: int, seed: int) -> LineMaker:
-    """What makes the items of a dataset; only plain items have a size."""
+    """Return what makes the items of a dataset; only plain items have a size."""
     match kind:
         case "nasty":
             return _nasty(seed)
@@ -56,7 +56,7 @@ def _plain(seed: int, size_bytes: int) -> LineMaker:
 
 
 def _fragment(fields: dict[str, Any]) -> bytes:
-    """The inside of a JSON object, with a comma before it, to go after other fields."""
+    """Return the inside of a JSON object, with a comma before it, to go after other fields."""
     return b"," + orjson.dumps(fields)[1:-1] if fields else b""
 
 

@@ -28,15 +28,15 @@ class ItemSource(NamedTuple):
         return cls(script.item_kind, script.item_bytes, script.seed)
 
     def line(self, index: int) -> bytes:
-        """One item as JSON on one line, without the line's end."""
+        """Return one item as JSON on one line, without the line's end."""
         return line_maker(self.kind, self.size_bytes, self.seed)(index)
 
     def empty_items(self, count: int) -> int:
-        """How many of the first `count` items are `{}`."""
+        """Return how many of the first `count` items are `{}`."""
         return count // EMPTY_EVERY if self.kind == "nasty" else 0
 
     def blocks(self, start: int, stop: int) -> Iterator[bytes]:
-        """The items `[start, stop)` in order, as blocks of lines that each end with a newline."""
+        """Yield the items `[start, stop)` in order, as blocks of lines that each end with a newline."""
         while start < stop:
             number, skip = divmod(start, BLOCK_ITEMS)
             end = min(stop, (number + 1) * BLOCK_ITEMS)
@@ -45,7 +45,7 @@ class ItemSource(NamedTuple):
             start = end
 
     def blocks_desc(self, start: int, stop: int) -> Iterator[bytes]:
-        """The items `[start, stop)`, the last one first."""
+        """Yield the items `[start, stop)`, the last one first."""
         for end in range(stop, start, -BLOCK_ITEMS):
             yield _lines(self, range(end - 1, max(start, end - BLOCK_ITEMS) - 1, -1))
 

@@ -25,7 +25,7 @@ def rss_text(blocks: Iterator[bytes], *, title: str, description: str) -> Iterat
 
 
 def element(name: str, value: Any) -> str:
-    """A property: a list repeats it, `@` holds its attributes, `#` its text if it has no children."""
+    """Return a property: a list repeats it, `@` holds its attributes, `#` its text if it has no children."""
     tag = _NO_NAME.sub("_", name)
     match value:
         case list():

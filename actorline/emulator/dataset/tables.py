@@ -41,7 +41,7 @@ _XLSX_FRAME: Final = {
 
 
 def csv_text(read: ReadBlocks, *, delimiter: str, header: bool) -> Iterator[bytes]:
-    """Rows ended by CRLF, so that the writer quotes both characters wherever they are in a value."""
+    """Yield rows ended by CRLF, so that the writer quotes both characters wherever they are in a value."""
     columns = _columns(read())
     made = io.StringIO()
     writer = csv.writer(made, delimiter=delimiter, lineterminator="\r\n")
@@ -64,7 +64,7 @@ def html_text(read: ReadBlocks) -> Iterator[bytes]:
 
 
 def xlsx_file(read: ReadBlocks) -> Iterator[bytes]:
-    """A workbook of one sheet, all of its cells text."""
+    """Yield a workbook of one sheet, all of its cells text."""
     columns = _columns(read())
     with tempfile.TemporaryFile() as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as book:
@@ -82,7 +82,7 @@ def xlsx_file(read: ReadBlocks) -> Iterator[bytes]:
 
 
 def flattened(item: dict[str, Any]) -> dict[str, str]:
-    """Column -> cell."""
+    """Return the row as column -> cell."""
     cells: dict[str, str] = {}
     for name, value in item.items():
         _put(cells, name, value)

@@ -38,7 +38,7 @@ class Transform:
         return items
 
     def lines(self, block: bytes) -> bytes:
-        """A block of lines of JSON into another one, which may be empty."""
+        """Turn a block of lines of JSON into another one, which may be empty."""
         made = [orjson.dumps(out) for line in block.splitlines() for out in self.items(orjson.loads(line))]
         return b"\n".join([*made, b""])
 

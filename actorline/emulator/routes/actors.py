@@ -59,7 +59,7 @@ async def _start(call: Call, actor: Actor, task: ActorTask | None) -> Response:
 
 
 def begin_run(call: Call, actor: Actor, task: ActorTask | None, body: Body) -> Run:
-    """A new run in the book. Raises `ApiError`: nothing was started."""
+    """Return a new run in the book. Raises `ApiError`: nothing was started."""
     user_agent = call.request.headers.get("user-agent")
     webhooks = parse_ad_hoc(call.params.text("webhooks"))
     most = call.world.concurrent_runs

@@ -26,7 +26,7 @@ _FIELDS = TypeAdapter(dict[str, Any])
 
 
 async def put_actor(request: Request) -> Response:
-    """The body holds the Actor's fields but username and name; an Actor that exists is replaced."""
+    """Store an Actor. The body holds the Actor's fields but username and name; an Actor that exists is replaced."""
     actor = await _named(request, Actor)
     _world(request).put_actor(actor)
     return json_answer(actor.model_dump(mode="json"))
@@ -74,7 +74,7 @@ async def expected_items(request: Request) -> Response:
 
 
 async def refuse_profile(_request: Request, error: Exception) -> Response:
-    """A body that isn't as the models say: 400 with the fields that are wrong."""
+    """Return the answer to a body that isn't as the models say: 400 with the fields that are wrong."""
     if not isinstance(error, ValidationError):
         raise error
     return error_answer(ApiError(400, "invalid-request", mistakes(error)))

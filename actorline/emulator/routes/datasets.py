@@ -37,14 +37,14 @@ class Window:
         return cls(params.integer("offset") or 0, params.integer("limit") or None, params.flag("desc"))
 
     def bounds(self, stored: int) -> tuple[int, int]:
-        """The indexes `[start, stop)` that it covers of so many stored items."""
+        """Return the indexes `[start, stop)` that it covers of a number of stored items."""
         low = min(self.offset, stored)
         high = stored if self.limit is None else min(low + self.limit, stored)
         return (stored - high, stored - low) if self.desc else (low, high)
 
 
 def called_dataset(call: Call) -> Run:
-    """The run whose default dataset the path names.
+    """Return the run whose default dataset the path names.
 
     Raises `ApiError`: there is none.
     """
@@ -66,7 +66,7 @@ async def get_items(call: Call) -> Response:
 
 
 def items_answer(call: Call, run: Run, status: int = 200) -> Response:
-    """A window of the run's items as the query asks for it."""
+    """Return a window of the run's items as the query asks for it."""
     params = call.params
     name = params.choice("format", FORMATS) or "json"
     window, transform = Window.of(params), _transform(params, run.life.script.views)
@@ -87,7 +87,7 @@ def items_answer(call: Call, run: Run, status: int = 200) -> Response:
 
 
 def item_lines(run: Run, start: int, stop: int, transform: Transform, *, desc: bool = False) -> Iterator[bytes]:
-    """The items `[start, stop)` as blocks of lines, transformed."""
+    """Return the items `[start, stop)` as blocks of lines, transformed."""
     source = run.item_source
     blocks = source.blocks_desc(start, stop) if desc else source.blocks(start, stop)
     if transform.changes_nothing:
@@ -96,7 +96,7 @@ def item_lines(run: Run, start: int, stop: int, transform: Transform, *, desc: b
 
 
 def _transform(params: Params, views: Mapping[str, View]) -> Transform:
-    """What the query asks for; where it is silent, the view that it names."""
+    """Return what the query asks for; where it is silent, the view that it names."""
     name = params.text("view")
     if name is not None and name not in views:
         message = f'The dataset has no view "{name}"'

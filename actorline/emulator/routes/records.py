@@ -23,7 +23,7 @@ _ANY_ENCODING: Final = 32 + zlib.MAX_WBITS
 
 
 def called_store(call: Call) -> Run:
-    """The run whose default key-value store the path names.
+    """Return the run whose default key-value store the path names.
 
     Raises `ApiError`: there is none.
     """

@@ -36,7 +36,7 @@ _TEXT: Final = "text/plain; charset=utf-8"
 
 
 def called_run(call: Call) -> Run:
-    """The run that the path names: by its id, or as the last one of an Actor or an Actor task.
+    """Return the run that the path names: by its id, or as the last one of an Actor or an Actor task.
 
     Raises `ApiError`: there is none.
     """
@@ -71,12 +71,12 @@ def list_runs(call: Call, *, actor_id: str | None = None, actor_task_id: str | N
 
 
 def clamped_wait(secs: float | None) -> float:
-    """How long the platform really waits."""
+    """Return how long the platform really waits."""
     return min(max(secs or 0.0, 0.0), MAX_WAIT_SECS)
 
 
 async def wait_for_finish(run: Run, secs: float | None) -> None:
-    """Returns when the run has finished, or after so many seconds, clamped."""
+    """Return when the run has finished, or after the given seconds, clamped."""
     deadline = now() + clamped_wait(secs)
     while not run.life.is_finished(at := now()) and at < deadline:
         await run.wait(at, until=min(deadline, run.life.finished_at))
@@ -112,7 +112,7 @@ async def resurrect_run(call: Call) -> Response:
 
 
 async def get_log(call: Call) -> Response:
-    """The log so far; with `stream` it goes on until the run ends."""
+    """Return the log so far; with `stream` it continues until the run ends."""
     run = _logged_run(call)
     if call.params.flag("stream"):
         return StreamingResponse(_streamed_log(run), media_type=_TEXT)
@@ -141,7 +141,7 @@ async def _streamed_log(run: Run) -> AsyncIterator[str]:
 
 
 def _last_run(call: Call) -> Run | None:
-    """The last run; its parameters `status` and `origin` choose among them."""
+    """Return the last run; its parameters `status` and `origin` choose among them."""
     statuses = call.params.choices("status", STATUSES) or STATUSES
     at = now()
     if call.params.choice("origin", _ORIGINS) not in (None, ORIGIN):

@@ -34,7 +34,8 @@ async def run_sync_get_dataset_items(call: Call) -> Response:
 
 
 async def _run_to_its_end(call: Call) -> Run | Response:
-    """The run when it has succeeded; it goes on if the limit passes first, and whatever becomes of the connection.
+    """Return the run when it has succeeded; it continues if the limit passes first, or the connection is
+    lost.
 
     Raises `ApiError`: it wasn't started, has not succeeded, or takes longer.
     """

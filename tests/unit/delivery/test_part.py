@@ -92,7 +92,7 @@ def test_with_filters_the_count_must_be_named_and_lie_in_the_window(scanned):
 def test_another_content_type_is_refused_before_a_byte_is_stored(content_type):
     file = io.BytesIO()
     platform = Platform([Served(text_of(ROWS), 3, content_type=content_type)])
-    with pytest.raises(UnreadablePage, match="in the place of JSON lines"):
+    with pytest.raises(UnreadablePage, match="instead of JSON lines"):
         download_window(
             platform.open, Window(page_no=0, offset=0, limit=9), file,
             text=JsonLines(), expected=0, compress=True, keeps_count=True, keep_alive=lambda: None,

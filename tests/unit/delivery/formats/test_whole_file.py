@@ -82,7 +82,7 @@ def test_an_answer_that_names_no_count_is_refused(name):
 
 @pytest.mark.parametrize("name", ["xml", "rss", "xlsx"])
 def test_a_maintenance_page_is_no_delivery(name):
-    with pytest.raises(UnreadablePage, match="in the place of"):
+    with pytest.raises(UnreadablePage, match="instead of"):
         fetch(name, b"<html>Maintenance</html>", 0, content_type="text/html", compress=False)
 
 
