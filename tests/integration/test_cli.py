@@ -170,7 +170,7 @@ def test_items_are_the_rows_that_were_delivered(shared_terminal, ended, redis_on
     done = shared_terminal("items", "partial")
     expected = shared_terminal.emulator.expected(result["dataset_id"])
     assert (done.code, hashlib.sha256(done.out.encode()).hexdigest()) == (0, expected["sha256"])
-    assert "not all" in done.err
+    assert "not complete" in done.err
 
 
 def test_items_into_a_pipe_that_closes_early_shows_no_traceback(shared_terminal, ended, redis_only):

@@ -1,9 +1,11 @@
 """What Tab offers, by the shells' own protocols, against a real Valkey."""
 
+import logging
 import secrets
 import sys
 
 import pytest
+import structlog
 from terminal import Terminal
 
 from actorline.api_keys import create_key
@@ -14,6 +16,7 @@ from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import Event
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import NewJob
+from actorline.logs import before_the_first_line
 
 BY_SCHEDULE = "nightly@2026-11-23T03:00:00Z"
 LATER = "nightly@2026-11-24T03:00:00Z"
@@ -46,7 +49,10 @@ def tab(monkeypatch, capsys, own_line, tmp_path):
             main()
         return capsys.readouterr().out
 
-    return complete
+    yield complete
+    structlog.reset_defaults()  # completion runs in this process, and logs nothing
+    logging.disable(logging.NOTSET)
+    before_the_first_line(lambda: None)
 
 
 def test_tab_offers_keys_unfinished_and_newest_first(tab):

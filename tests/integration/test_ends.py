@@ -112,19 +112,19 @@ def test_unknown_actor_raises_job_refused_and_bills_nothing(orders):
 
 
 def test_run_that_the_account_can_never_hold_ends_with_that(line, faults):
-    line.emulator.actor("too-large", items=1)
+    line.emulator.actor("too-large-for-ever", items=1)
     faults(
-        {"method": "POST", "path_regex": "too-large", "action": "status", "status": 402,
+        {"method": "POST", "path_regex": "too-large-for-ever", "action": "status", "status": 402,
          "type": "actor-memory-limit-exceeded"},
         {"path_regex": "users/me/limits", "action": "status", "status": 200,
          "html": '{"data": {"limits": {"maxActorMemoryGbytes": 8}, "current": {}}}'},
     )  # fmt: skip
     sink = {"url": f"{line.home.as_uri()}/rows/_too-large/"}
-    order = line.submit({"actor": "demo/too-large", "options": {"memory_mbytes": 16384}, "sink": sink})
+    order = line.submit({"actor": "demo/too-large-for-ever", "options": {"memory_mbytes": 16384}, "sink": sink})
     result = ending(order, "JobFailed")
     assert (result["reason"]["code"], result["reason"]["billed"], result["run_id"]) == ("capacity", False, None)
     assert "may use 8,192 MB in all" in result["reason"]["message"]
-    assert len(line.emulator.starts("demo/too-large")) == 1
+    assert len(line.emulator.starts("demo/too-large-for-ever")) == 1
     delivered = line.submit({"actor": line.emulator.actor("small", items=1), "sink": sink, **QUICK}).get(timeout=30)
     assert delivered["state"] == "DELIVERED"  # in the folder that the first one had claimed
 
