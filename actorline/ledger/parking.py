@@ -1,6 +1,6 @@
 """Jobs that are parked: the runs of all of an account's are watched by one list, instead of a poll for each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
@@ -63,11 +63,3 @@ class Parking:
     def plan_list(self, account: str, at: float) -> None:
         """List the account's runs at a time."""
         self.ledger.redis.zadd(self.ledger.name("fleets"), {account: at})
-
-    def forget(self, account: str) -> None:
-        """List the account's runs no more."""
-        self.ledger.agenda.drop("fleets", account)
-
-    def put_off(self, keys: Iterable[str], care_at: float) -> None:
-        """Let upkeep look after the jobs at a time, and not before."""
-        self.ledger.agenda.move("due", keys, care_at)

@@ -31,10 +31,7 @@ class RedisGovernor:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        storage = RedisStorage(
-            "redis://", connection_pool=ledger.redis.connection_pool, key_prefix=ledger.name("rates")
-        )
-        self._limiter = MovingWindowRateLimiter(storage)
+        self._limiter = MovingWindowRateLimiter(_storage(ledger, "rates"))
 
     def wait_for_turn(self, path: str) -> None:
         """Return when a request to `path` may go out."""
@@ -87,9 +84,7 @@ class MinuteCounter:
 
     def __init__(self, ledger: Ledger, kind: str) -> None:
         self._item = RateLimitItemPerMinute(1)
-        self._storage = RedisStorage(
-            "redis://", connection_pool=ledger.redis.connection_pool, key_prefix=ledger.name(kind)
-        )
+        self._storage = _storage(ledger, kind)
 
     def add(self, name: str, number: int) -> int:
         """Count some more, and return how many that makes in this minute: one trip, however many they are."""
@@ -98,3 +93,8 @@ class MinuteCounter:
     def ends_at(self, name: str) -> float:
         """Return the unix seconds at which the minute is over."""
         return float(self._storage.get_expiry(self._item.key_for(name)))
+
+
+def _storage(ledger: Ledger, kind: str) -> RedisStorage:
+    """Return where `limits` counts, under the ledger's own connections and names."""
+    return RedisStorage("redis://", connection_pool=ledger.redis.connection_pool, key_prefix=ledger.name(kind))

@@ -56,7 +56,7 @@ class Fleet:
         """
         parked = self._parking.of(account)
         if not parked:
-            self._parking.forget(account)
+            self.ledger.agenda.drop("fleets", account)
             return {}
         now, news = self.ledger.now(), self._news(parked, platform)
         self._leave(parked.keys() - news.keys(), max(each.every_s for each in parked.values()))
@@ -80,7 +80,7 @@ class Fleet:
     def _leave(self, keys: "set[str]", every_s: float) -> None:
         if keys:
             care_at = self.ledger.now() + every_s + self.settings.lost_message_secs
-            self._parking.put_off(keys, care_at)
+            self.ledger.agenda.move("due", keys, care_at)
 
     @property
     def _parking(self) -> Parking:

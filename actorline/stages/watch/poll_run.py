@@ -61,9 +61,8 @@ class Poller:
                 return end_job(self.ledger, job, STOP_EVENTS[stop_wish], _left_alone(stop_reason(job, stop_wish)))
             return self._abort(job, run_id, stop_wish)
         run = abort_run(self.platform, run_id) if job.state is State.ABORTING else get_run(self.platform, run_id)
-        if (
-            job.run_status == "READY" and job.document.starts_run
-        ):  # as a start leaves it: the first look, or an early one
+        # as a start leaves it: the first look, or an early one
+        if job.run_status == "READY" and job.document.starts_run:
             came_back = f"/{digest_of(job.key)}.{job.attempt})" in (run.meta.user_agent or "")
             self.ledger.runs.note_marker(job.document.account, came_back=came_back)
         return self._ended(job, run) if run.is_terminal else self._goes_on(job, run)
