@@ -67,7 +67,7 @@ def valkey() -> Iterator[str]:
         yield f"redis+socket://{folder}/s"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         shutil.rmtree(folder)
 
 

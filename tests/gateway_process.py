@@ -50,7 +50,7 @@ def refused_gateway(line: Line, *options: str, **environment: str) -> "subproces
         env={**line.environment, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -74,8 +74,8 @@ def running_gateway(line: Line, *options: str, token: str | None = None, **envir
         assert process.poll() is None, log.read_text()
         url = next(json.loads(text)["url"] for text in log.read_text().splitlines() if '"listening"' in text)
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        with httpx.Client(base_url=url, headers=headers, timeout=70, limits=httpx.Limits(max_connections=300)) as http:
+        with httpx.Client(base_url=url, headers=headers, timeout=120, limits=httpx.Limits(max_connections=300)) as http:
             yield Gateway(url, http, line, process, log)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)

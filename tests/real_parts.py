@@ -28,7 +28,7 @@ TOKEN = "apify_api_emulator"
 ROOT = Path(__file__).parents[1]
 
 
-def wait_for(condition: Callable[[], Any], *, within: float = 60, what: str = "the condition") -> Any:
+def wait_for(condition: Callable[[], Any], *, within: float = 120, what: str = "the condition") -> Any:
     """Look until the condition holds and answer what it gave; fail when the deadline passes."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
@@ -108,7 +108,7 @@ class Emulator:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"},
         )
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return response.read()
 
 
@@ -124,7 +124,7 @@ def running_emulator(*options: str) -> Iterator[Emulator]:
         yield Emulator(json.loads(process.stdout.readline())["url"])
     finally:
         process.stdin.close()
-        process.wait(10)
+        process.wait(60)
         process.stdout.close()
 
 
@@ -209,7 +209,7 @@ def running_workers(
         for worker in workers:
             worker.terminate()
         for worker in workers:
-            worker.wait(60)
+            worker.wait(120)
 
 
 @contextmanager
@@ -292,7 +292,7 @@ def running_service(line: Line, folder: Path) -> Iterator[None]:
         yield
     finally:
         worker.terminate()
-        worker.wait(60)
+        worker.wait(120)
 
 
 @dataclass(frozen=True)

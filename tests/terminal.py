@@ -51,7 +51,7 @@ class Running:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def end(self, within: float = 60) -> Done:
+    def end(self, within: float = 120) -> Done:
         """Wait until it ends by itself."""
         return Done(self.process.wait(within), self.out_file.read_text(), self.err)
 
@@ -94,7 +94,7 @@ class Terminal:
         self._started.append(Running(process, out, err))
         return self._started[-1]
 
-    def __call__(self, *arguments: str, within: float = 60, **environment: str | None) -> Done:
+    def __call__(self, *arguments: str, within: float = 120, **environment: str | None) -> Done:
         return self.start(*arguments, **environment).end(within)
 
     def document(self, **fields: Any) -> str:
@@ -118,7 +118,7 @@ class Terminal:
         (pid,) = [pid for pid, command in self.processes().items() if name in command.partition("ACTORLINE_")[0]]
         return pid
 
-    def wait_until_empty(self, within: float = 30) -> None:
+    def wait_until_empty(self, within: float = 60) -> None:
         wait_for(lambda: not self.processes(), within=within, what=f"no process left in {self.home}")
 
     def kill_everything(self) -> None:

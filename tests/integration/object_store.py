@@ -83,7 +83,7 @@ class ObjectStore:
 
     def _send(self, method: str, path: str, body: bytes | None = None) -> bytes:
         request = urllib.request.Request(self.server + path, body, {"Content-Type": "text/plain"}, method=method)
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return response.read()
 
 
@@ -105,7 +105,7 @@ def running_object_store() -> Iterator[ObjectStore]:
             yield store
     finally:
         moto.terminate()
-        moto.wait(10)
+        moto.wait(60)
 
 
 def _free_port() -> int:
@@ -139,7 +139,7 @@ class _Door(BaseHTTPRequestHandler):
                 error = b"" if self.command == "HEAD" else b"<Error><Code>SlowDown</Code></Error>"
                 self._answer(fault.status, [], error)
                 return
-        inner = http.client.HTTPConnection(urlsplit(store.server).netloc, timeout=30)
+        inner = http.client.HTTPConnection(urlsplit(store.server).netloc, timeout=60)
         inner.request(self.command, self.path, body, dict(self.headers))
         answer = inner.getresponse()
         self._answer(answer.status, answer.getheaders(), answer.read())

@@ -30,7 +30,7 @@ def test_token_that_is_wrong_or_missing_where_the_workers_run_starts_nothing(own
         orders = {account: line.submit({"actor": actor, "account": account}) for account in ("default", "shop")}
         for account, order in orders.items():
             with pytest.raises(Exception) as raised:  # noqa: PT011
-                order.get(timeout=20)
+                order.get(timeout=120)
             assert type(raised.value).__name__ == "JobRefused"
             reasons[account] = reason_of(raised.value)
     assert [(reason["code"], reason["billed"]) for reason in reasons.values()] == [("auth", False)] * 2

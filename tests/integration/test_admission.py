@@ -60,7 +60,7 @@ def test_line_drains_as_runs_end_and_few_starts_are_refused(crowded):
     actor = crowded.emulator.actor("drain", items=1, duration_secs=2)
     with running_workers(crowded, "control", "fetch"):
         orders = {f"drain-{n:02}": order(crowded, f"drain-{n:02}", actor) for n in range(JOBS)}
-        results = [sent.get(timeout=100) for sent in orders.values()]
+        results = [sent.get(timeout=120) for sent in orders.values()]
         assert {result["state"] for result in results} == {"DELIVERED"}
         assert in_line(crowded) == []
     starts, runs = len(crowded.emulator.starts(actor)), len(crowded.emulator.runs_of(actor))
@@ -85,7 +85,7 @@ def test_who_waits_goes_first_by_priority_then_by_age(crowded):
         wait_for(lambda: in_line(crowded) == ranked, what="the line in order")  # the first one tries now and then
         for n in range(ROOM):
             crowded.cancel(f"busy-{n}")
-        assert [sent.get(timeout=100)["state"] for sent in waiting] == ["DELIVERED"] * len(ranks)
+        assert [sent.get(timeout=120)["state"] for sent in waiting] == ["DELIVERED"] * len(ranks)
         began = start_order(crowded, ranks)
     for place, key in enumerate(began):  # the first three may try, so at most two that come before it are left behind
         assert len(set(ranked[: ranked.index(key)]) - set(began[:place])) < TRYING
@@ -157,7 +157,7 @@ def test_jobs_that_wait_cost_nothing_while_the_brake_is_on(own_line):
         line.cancel("braked-0")
         wait_for(lambda: line.state("braked-0") == "CANCELLED", what="the end of one that waits")
         resume(line.ledger, "default")
-        assert [order.get(timeout=60)["state"] for order in sent[1:]] == ["DELIVERED"] * 11
+        assert [order.get(timeout=120)["state"] for order in sent[1:]] == ["DELIVERED"] * 11
         assert not line.ledger.redis.exists(line.ledger.name("line", "default"), line.ledger.name("lines"))
     assert len(line.emulator.starts(actor)) == 11
 
@@ -178,7 +178,7 @@ def test_line_outlives_killed_workers(crowded):
         for worker in workers:
             worker.kill()
     with running_workers(crowded, "control", "fetch"):
-        assert [each.get(timeout=100)["state"] for each in sent] == ["DELIVERED"] * 8
+        assert [each.get(timeout=120)["state"] for each in sent] == ["DELIVERED"] * 8
     assert len(crowded.emulator.runs_of(actor)) == 8
 
 
@@ -189,7 +189,7 @@ def test_start_that_waits_for_a_worker_goes_by_priority(own_line):
     late = [line.submit({**document, "priority": 9}) for _ in range(6)]
     urgent = line.submit({**document, "priority": 0})
     with running_workers(line, "control", "fetch"):
-        results = [sent.get(timeout=60) for sent in [*late, urgent]]
+        results = [sent.get(timeout=120) for sent in [*late, urgent]]
     run_ids = [run["id"] for run in sorted(line.emulator.runs_of(actor), key=lambda run: run["startedAt"])]
     assert run_ids[0] == results[-1]["run_id"]
     assert sorted(run_ids) == sorted(result["run_id"] for result in results)

@@ -49,7 +49,7 @@ def assert_refused(done: Done, *words: str) -> None:
 
 def refusal(pending: Any) -> dict[str, Any]:
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        pending.get(timeout=20)
+        pending.get(timeout=120)
     assert type(raised.value).__name__ == "JobRefused"
     return reason_of(raised.value)
 
@@ -129,15 +129,15 @@ def test_hostile_key_is_refused_by_the_workers_and_opens_nothing(line, name):
     reason = refusal(line.submit({"key": key, "actor": "demo/hostile"}))
     assert reason["code"] == "document-invalid"
     assert reason["message"].startswith("The job document is refused: key: ")
-    assert line.send("actorline.status", key).get(timeout=30) is None
-    assert line.cancel(key).get(timeout=30) is None
+    assert line.send("actorline.status", key).get(timeout=120) is None
+    assert line.cancel(key).get(timeout=120) is None
     assert refusal(line.send("actorline.retry", key))["code"] == "unknown-key"
 
 
 @pytest.mark.parametrize("key", [None, 5, ["key"], {"password": CANARY}])
 def test_key_of_another_kind_is_unknown_to_the_workers(line, key):
-    assert line.send("actorline.status", key).get(timeout=30) is None
-    assert line.cancel(key).get(timeout=30) is None
+    assert line.send("actorline.status", key).get(timeout=120) is None
+    assert line.cancel(key).get(timeout=120) is None
     reason = refusal(line.send("actorline.retry", key))
     assert reason["code"] == "unknown-key"
     assert CANARY not in reason["message"]
@@ -159,7 +159,7 @@ def test_keys_that_look_like_parts_of_each_other_are_jobs_of_their_own(line, not
     actors = {key: line.emulator.actor(f"alike-{items}", items=items, duration_secs=0) for key, items in keys.items()}
     orders = {key: line.submit({"key": key, "actor": actor, "poll_interval_secs": 1}) for key, actor in actors.items()}
     for key, order in orders.items():
-        result = order.get(timeout=30)
+        result = order.get(timeout=120)
         assert (result["key"], result["items"]) == (key, keys[key])
         assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
     nothing_but_what_the_test_says.update(keys)
@@ -198,7 +198,7 @@ def test_message_that_is_no_task_is_refused_and_the_workers_live_on(line, nothin
         send_raw(line, body, **headers)
     actor = line.emulator.actor("after-the-unreadable", items=10, duration_secs=0)
     order = line.submit({"key": "after-the-unreadable", "actor": actor, "poll_interval_secs": 1})
-    assert order.get(timeout=20)["items"] == 10
+    assert order.get(timeout=120)["items"] == 10
     nothing_but_what_the_test_says.add("after-the-unreadable")
     assert logs_of(line).count("worker_ready") == 2
     assert CANARY not in logs_of(line)

@@ -49,7 +49,7 @@ def beaten(valkey, emulator, tmp_path_factory):
             wait_for(lambda: beats.log.count("Starting...") >= 3, what="the third beat")
             wait_for(lambda: len(orders(line, "often")) >= so_far + 2, what="two more jobs")
         wait_for(lambda: {*orders(line, "often").values(), *orders(line, "each-minute").values()} == {"DELIVERED"},
-                 within=60, what="jobs that are done")  # fmt: skip
+                 within=120, what="jobs that are done")  # fmt: skip
         yield line, beats
     line.client.close()
 

@@ -42,7 +42,7 @@ def ended(shared_terminal: Terminal) -> dict[str, Done]:
         "expired": run("--json", key="expired", actor=actors["expired"], deadline_secs=12),
         "cancelled": run("--json", key="cancelled", actor=actors["cancelled"]),
     }  # fmt: skip
-    first = commands["failed"].end(50)
+    first = commands["failed"].end(120)
     (still_going,) = emulator.runs_of(actors["cancelled"])
     assert (first.code, still_going["status"]) == (1, "RUNNING")
     cancelling = shared_terminal("cancel", "cancelled", "--json")
@@ -207,7 +207,7 @@ def test_unknown_key_is_refused(shared_terminal, ended, redis_only, command):
 @pytest.mark.thorough
 def test_run_in_the_terminal_ends_with_the_run_and_not_with_the_next_poll(terminal, emulator):
     actor = emulator.actor("long-polled", items=10, duration_secs=3)
-    done = terminal.run(key="long-polled", actor=actor, poll_interval_secs=600).end(within=100)
+    done = terminal.run(key="long-polled", actor=actor, poll_interval_secs=600).end(within=120)
     assert done.code == 0, done.err
     held = [request for request in emulator.requests("GET", "/v2/actor-runs/") if "waitForFinish" in request["query"]]
     assert held

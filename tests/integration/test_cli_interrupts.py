@@ -21,7 +21,7 @@ def start_run(terminal: Terminal, name: str, *options: str) -> tuple[Running, di
     log = terminal.home / "logs" / "control.log"
     started = wait_for(
         lambda: log.exists() and f'"job_key": "{name}", "run_status": "RUNNING"' in log.read_text(),
-        within=60,
+        within=120,
         what="a run that the job knows",
     )
     assert started
@@ -71,7 +71,7 @@ def test_kept_run_goes_on_and_cancel_comes_back_to_it(terminal):
     terminal.wait_until_empty()
     other = terminal.run(key="other", actor=terminal.emulator.actor("beside-kept", items=1, duration_secs=0.2)).end()
     assert (other.code, left in other.err) == (0, True)
-    cancelled = terminal("cancel", "kept", "--json", within=90)
+    cancelled = terminal("cancel", "kept", "--json", within=120)
     assert (cancelled.code, cancelled.json["state"], cancelled.json["run_id"]) == (0, "CANCELLED", run["id"])
     assert terminal.emulator.run(run["id"])["status"] == "ABORTED"
 
@@ -80,10 +80,10 @@ def test_kept_run_goes_on_and_cancel_comes_back_to_it(terminal):
 def test_killed_command_leaves_no_process_and_the_next_one_goes_on_with_its_run(terminal):
     actor = terminal.emulator.actor("killed", items=1200, duration_secs=6)
     command = terminal.run(key="killed", actor=actor)
-    (run,) = wait_for(lambda: terminal.emulator.runs_of(actor), within=60, what="the run")
+    (run,) = wait_for(lambda: terminal.emulator.runs_of(actor), within=120, what="the run")
     command.process.kill()
     terminal.wait_until_empty()
-    done = terminal.run("--json", key="killed", actor=actor).end(90)
+    done = terminal.run("--json", key="killed", actor=actor).end(120)
     assert (done.code, done.json["state"], done.json["run_id"]) == (0, "DELIVERED", run["id"])
     assert "killed already exists" in done.err
     assert len(terminal.emulator.starts(actor)) == 1
@@ -98,7 +98,7 @@ def test_killed_supervisor_takes_its_children_with_it_and_the_job_goes_on_later(
         subprocess.run(["kill", "-KILL", str(process)], check=True)
     command.process.wait()
     terminal.wait_until_empty()
-    cancelled = terminal("cancel", "orphaned", "--json", within=90)
+    cancelled = terminal("cancel", "orphaned", "--json", within=120)
     assert (cancelled.json["state"], cancelled.json["run_id"]) == ("CANCELLED", run["id"])
 
 
@@ -115,7 +115,7 @@ def test_run_beside_a_command_that_only_reads_brings_up_workers_of_its_own(termi
             path = f"/v2/actors/{actor.replace('/', '~')}"
             wait_for(lambda: terminal.emulator.requests("GET", path), what="a command that looks for a stack")
             reader.close()
-            stack.communicate(timeout=30)
+            stack.communicate(timeout=60)
     assert ordering.end().code == 0
 
 

@@ -41,13 +41,13 @@ def scheduled(terminal):
 
 def test_up_runs_the_schedules_and_list_and_doctor_tell_of_them(scheduled):
     up = scheduled.start("up", "--flower-port", "0", "--port", "0")
-    wait_for(lambda: "up: " in up.err, within=60, what="the stack")
+    wait_for(lambda: "up: " in up.err, within=120, what="the stack")
 
     def delivered():
         often, *_ = scheduled("schedules", "list", "--json").lines
         return often["last_job"] and often["last_job"]["state"] == "DELIVERED"
 
-    wait_for(delivered, within=60, what="a job of a schedule")
+    wait_for(delivered, within=120, what="a job of a schedule")
     often, nightly, resting = scheduled("schedules", "list", "--json").lines
     assert (often["name"], often["overlap"], often["refused"]) == ("often", "skip", None)
     assert often["last_due"] < often["next_due"]
@@ -65,7 +65,7 @@ def test_up_runs_the_schedules_and_list_and_doctor_tell_of_them(scheduled):
     assert finding["is_good"]
     assert finding["text"].endswith("schedules.toml, 1 beat(s)")
     up.process.terminate()
-    assert up.end(40).code == 0
+    assert up.end(120).code == 0
 
 
 def test_schedules_without_a_beat_are_said_to_order_nothing(scheduled):

@@ -34,7 +34,7 @@ def document(line: Line, name: str, **script: object) -> dict[str, object]:
 
 def test_a_service_orders_waits_and_reads_rows_and_records(line, client):
     order = client.submit(document(line, "client-whole"))
-    result = client.wait(order, timeout=30)
+    result = client.wait(order, timeout=120)
     assert (result.key, result.state, result.items) == ("client-whole", State.DELIVERED, 25)
     assert len(list(client.iter_items(result))) == 25
     assert list(client.iter_items(order)) == list(client.iter_items("client-whole"))
@@ -46,13 +46,13 @@ def test_an_order_without_a_key_gets_one_at_the_client(line, client):
     body = document(line, "client-keyless")
     del body["key"]
     order = client.submit(JobDocument.model_validate(body))
-    assert client.wait(order, timeout=30).key == order.key
+    assert client.wait(order, timeout=120).key == order.key
 
 
 def test_an_order_sent_twice_under_one_key_makes_one_run(line, client):
     body = document(line, "client-twice")
     orders = [client.submit(body), client.submit(body)]
-    results = [client.wait(order, timeout=30) for order in orders]
+    results = [client.wait(order, timeout=120) for order in orders]
     assert results[0] == results[1]
     assert len(line.emulator.starts(body["actor"])) == 1
 
@@ -60,14 +60,14 @@ def test_an_order_sent_twice_under_one_key_makes_one_run(line, client):
 def test_a_job_is_waited_for_by_its_key_alone(line, client):
     client.submit(document(line, "client-by-key"))
     wait_for(lambda: line.state("client-by-key"), what="the registered job")
-    assert client.wait("client-by-key", timeout=30).state is State.DELIVERED
+    assert client.wait("client-by-key", timeout=120).state is State.DELIVERED
 
 
 def test_a_failed_run_raises_with_the_result_whichever_way_it_is_waited_for(line, client):
     order = client.submit(document(line, "client-fails", items=0, records={}, final_status="FAILED"))
     for job in (order, order.key):
         with pytest.raises(JobFailed) as caught:
-            client.wait(job, timeout=30)
+            client.wait(job, timeout=120)
         result = JobResult.model_validate_json(caught.value.args[0])
         assert (result.key, result.reason.code) == ("client-fails", Code.RUN_FAILED)
     with pytest.raises(NoDeliveryError, match="holds no record"):
@@ -76,9 +76,9 @@ def test_a_failed_run_raises_with_the_result_whichever_way_it_is_waited_for(line
 
 def test_another_document_under_a_taken_key_is_refused_by_the_worker(line, client):
     body = document(line, "client-conflict")
-    client.wait(client.submit(body), timeout=30)
+    client.wait(client.submit(body), timeout=120)
     with pytest.raises(JobRefused, match="conflict"):
-        client.wait(client.submit({**body, "input": {"other": True}}), timeout=30)
+        client.wait(client.submit({**body, "input": {"other": True}}), timeout=120)
 
 
 def test_a_cancelled_job_raises_and_its_run_is_aborted(line, client):
@@ -90,7 +90,7 @@ def test_a_cancelled_job_raises_and_its_run_is_aborted(line, client):
         client.iter_items(order)
     assert client.cancel(order.key).key == order.key
     with pytest.raises(JobCancelled):
-        client.wait(order, timeout=30)
+        client.wait(order, timeout=120)
     assert [run["status"] for run in line.emulator.runs_of(body["actor"])] == ["ABORTED"]
 
 
@@ -114,18 +114,18 @@ def test_a_wait_that_ends_early_leaves_the_job_going(line, client):
     order = client.submit(document(line, "client-patience", duration_secs=3))
     with pytest.raises(TimeoutError, match="goes on"):
         client.wait(order, timeout=0.2)
-    assert client.wait(order, timeout=30).state is State.DELIVERED
+    assert client.wait(order, timeout=120).state is State.DELIVERED
 
 
 def test_threads_share_a_client(line, client):
     bodies = [document(line, f"client-thread-{number}") for number in range(6)]
     with ThreadPoolExecutor(6) as threads:
-        results = list(threads.map(lambda body: client.wait(client.submit(body), timeout=60), bodies))
+        results = list(threads.map(lambda body: client.wait(client.submit(body), timeout=120), bodies))
     assert [result.key for result in results] == [body["key"] for body in bodies]
 
 
 def test_questions_leave_nothing_in_redis(line, client):
-    client.wait(client.submit(document(line, "client-tidy")), timeout=30)
+    client.wait(client.submit(document(line, "client-tidy")), timeout=120)
     before = line.client.backend.client.dbsize()
     for _ in range(3):
         client.status("client-tidy")
@@ -182,4 +182,4 @@ def test_a_redis_that_dies_while_it_is_waited_on_is_told(lonely_valkey):
             waiting = threads.submit(client.wait, order, 60)
             valkey.kill()
             with pytest.raises(Unavailable, match="The job goes on"):
-                waiting.result(30)
+                waiting.result(60)

@@ -41,7 +41,7 @@ def own(line):
 
 def outcome(line, signature: Any) -> Any:
     """What the task that a continuation made returned."""
-    return line.client.AsyncResult(signature.options["task_id"]).get(timeout=30)
+    return line.client.AsyncResult(signature.options["task_id"]).get(timeout=120)
 
 
 def was_sent(line, signature: Any) -> bool:
@@ -50,7 +50,7 @@ def was_sent(line, signature: Any) -> bool:
 
 def test_link_runs_with_the_result(line, order, own):
     linked, on_error = own("items"), own("echo")
-    assert order("good").apply_async(link=linked, link_error=on_error).get(timeout=30)["state"] == "DELIVERED"
+    assert order("good").apply_async(link=linked, link_error=on_error).get(timeout=120)["state"] == "DELIVERED"
     assert outcome(line, linked) == 300
     assert not was_sent(line, on_error)
 
@@ -59,7 +59,7 @@ def test_link_error_runs_with_the_id_of_the_failed_task(line, order, own):
     linked, on_error = own("items"), own("echo")
     failing = order("bad").apply_async(link=linked, link_error=on_error)
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        failing.get(timeout=30)
+        failing.get(timeout=120)
     assert type(raised.value).__name__ == "JobFailed"
     assert outcome(line, on_error) == [failing.id]
     assert not was_sent(line, linked)
@@ -74,49 +74,49 @@ def test_link_error_of_a_refused_order_runs(line, order, own):
 @pytest.mark.parametrize(("actor", "state"), [("good", "DELIVERED"), ("half", "PARTIAL")])
 def test_chain_goes_on_with_the_result(line, order, own, actor, state):
     pending = chain(order(actor), own("items"), own("echo")).apply_async()
-    assert pending.get(timeout=30) == [300]
-    assert pending.parent.parent.get(timeout=30)["state"] == state
+    assert pending.get(timeout=120) == [300]
+    assert pending.parent.parent.get(timeout=120)["state"] == state
 
 
 def test_chain_ends_with_the_exception_of_the_job(line, order, own):
     then = own("items")
     pending = chain(order("bad"), then).apply_async()
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        pending.get(timeout=30)
+        pending.get(timeout=120)
     assert type(raised.value).__name__ == "JobFailed"
     assert reason_of(raised.value)["code"] == "run-failed"
 
 
 def test_order_in_the_middle_of_a_chain_is_answered_in_its_place(line, order, own):
     pending = chain(own("echo", 1), order("good").set(immutable=True), own("items")).apply_async()
-    assert pending.get(timeout=30) == 300
+    assert pending.get(timeout=120) == 300
 
 
 def test_group_gives_each_order_its_own_result(line, order):
     pending = group(order("good"), order("half"), order("good")).apply_async()
-    assert [result["state"] for result in pending.get(timeout=30)] == ["DELIVERED", "PARTIAL", "DELIVERED"]
+    assert [result["state"] for result in pending.get(timeout=120)] == ["DELIVERED", "PARTIAL", "DELIVERED"]
 
 
 def test_chord_of_three_orders_runs_its_body_once_with_three_results(line, order, own):
     body = chord([order("good"), order("half"), order("good")])(own("total"))
-    assert body.get(timeout=30) == 900
+    assert body.get(timeout=120) == 900
 
 
 def test_chord_with_a_failed_order_never_runs_its_body(line, order, own):
     body = chord([order("good"), order("bad")])(own("total"))
     with pytest.raises(Exception, match="run-failed") as raised:
-        body.get(timeout=30)
+        body.get(timeout=120)
     assert type(raised.value).__name__ == "JobFailed"
     with pytest.raises(ChordError, match="JobFailed"):
-        line.client.AsyncResult(body.id).get(timeout=30)
+        line.client.AsyncResult(body.id).get(timeout=120)
 
 
 def test_two_members_of_a_group_with_one_key_share_one_run(line, order, own):
     body = chord([order("good", key="shared-by-two"), order("good", key="shared-by-two")])(own("total"))
-    assert body.get(timeout=30) == 600
+    assert body.get(timeout=120) == 600
     assert line.events("shared-by-two").count("run-known") == 1
 
 
 def test_chain_on_a_job_that_has_ended_goes_on_at_once(line, order, own):
-    order("good", key="ended-already").apply_async().get(timeout=30)
-    assert chain(order("good", key="ended-already"), own("items")).apply_async().get(timeout=30) == 300
+    order("good", key="ended-already").apply_async().get(timeout=120)
+    assert chain(order("good", key="ended-already"), own("items")).apply_async().get(timeout=120) == 300

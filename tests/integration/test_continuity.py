@@ -148,10 +148,10 @@ def test_ledger_that_lost_the_starts_pays_for_none_of_them_twice(servers, emulat
         line = make_line(servers.url("copy" if how == "restored" else "replica"), emulator, tmp_path / "line", name)
         resume(line.ledger)
         stack.enter_context(running_workers(line, "control"))
-        wait_for(lambda: all(line.state(key) == "RUNNING" for key in keys), within=60, what="all runs adopted")
+        wait_for(lambda: all(line.state(key) == "RUNNING" for key in keys), within=120, what="all runs adopted")
         for key in keys:
             line.cancel(key)
-        wait_for(lambda: all(line.state(key) == "CANCELLED" for key in keys), within=60, what="the end of all")
+        wait_for(lambda: all(line.state(key) == "CANCELLED" for key in keys), within=120, what="the end of all")
     assert len(emulator.starts(actor)) == JOBS
     assert {run["status"] for run in emulator.runs_of(actor)} == {"ABORTED"}
     line.client.close()

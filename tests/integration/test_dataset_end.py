@@ -20,6 +20,6 @@ def patient_line(valkey, emulator, tmp_path_factory):
 def test_dataset_ends_where_nothing_more_is_read_and_the_counter_agrees(patient_line, counters):
     actor = patient_line.emulator.actor(f"end-{counters}", items=300, duration_secs=0.2, **COUNTERS[counters])
     order = patient_line.submit({"key": f"end-{counters}", "actor": actor, "poll_interval_secs": 1})
-    result = order.get(timeout=40)
+    result = order.get(timeout=120)
     assert (result["state"], result["items"]) == ("DELIVERED", 300)
     assert delivery_of(result).sha256 == patient_line.emulator.expected(result["dataset_id"])["sha256"]

@@ -18,7 +18,7 @@ def test_deadline_is_kept_however_seldom_the_run_is_polled(line):
 
 def test_deadline_is_kept_while_rows_are_collected(line, faults):
     actor = line.emulator.actor("slow-rows", items=100, duration_secs=0)
-    (source,) = [line.submit({"key": "slow-source", "actor": actor, "poll_interval_secs": 1}).get(timeout=30)]
+    (source,) = [line.submit({"key": "slow-source", "actor": actor, "poll_interval_secs": 1}).get(timeout=120)]
     dataset_id = source["dataset_id"]
     faults({"method": "GET", "action": "delay", "secs": 25, "path_regex": f"{dataset_id}/items", "times": 100})
     line.submit({"key": "slow-rows", "dataset_id": dataset_id, "deadline_secs": 3}, ignore_result=True)
@@ -36,6 +36,6 @@ def test_platform_gets_the_deadline_as_time_out_where_it_comes_first(line):
     }
     for name, (options, _) in asked.items():
         document = {"key": f"timed-{name}", "actor": actor, "options": options, "deadline_secs": 100}
-        assert line.submit({**document, "poll_interval_secs": 1}).get(timeout=30)["state"] == "DELIVERED"
+        assert line.submit({**document, "poll_interval_secs": 1}).get(timeout=120)["state"] == "DELIVERED"
     given = [start["query"]["timeout"] for start in line.emulator.starts(actor)]
     assert [abs(int(is_) - int(want)) <= 10 for is_, (_, want) in zip(given, asked.values(), strict=True)] == [True] * 3

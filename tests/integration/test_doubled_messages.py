@@ -23,7 +23,7 @@ def slow_pages(line, faults):
 
 
 def assert_delivered_once(line, key, pending):
-    result = pending.get(timeout=30)
+    result = pending.get(timeout=120)
     assert (result["state"], result["items"], result["pages"]) == ("DELIVERED", 900, 3)
     assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
     assert [entry for entry in line.events(key) if entry == "ended"] == ["ended"]
@@ -46,7 +46,7 @@ def test_finish_after_the_end_changes_nothing(line, slow_pages):
     for _ in range(2):
         line.send("actorline.finish_job", job.key, job.epoch, queue="fetch")
     _, later = slow_pages("finish-later")  # its messages lie behind the two in the queue
-    later.get(timeout=30)
+    later.get(timeout=120)
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert line.events(job.key).count("ended") == 1
 
@@ -78,7 +78,7 @@ def test_poll_that_comes_twice_does_not_fork_the_polling(line):
         wait_for(lambda: len(line.emulator.requests("GET", path)) == polls, what=f"{polls} polls")  # noqa: B023
         for _ in range(3):
             line.send("actorline.poll_run", job.key, job.epoch, queue="control")
-    assert pending.get(timeout=30)["state"] == "DELIVERED"
+    assert pending.get(timeout=120)["state"] == "DELIVERED"
     polled_at = [request["at"] for request in line.emulator.requests("GET", path)]
     assert all(later - earlier > 0.7 for earlier, later in pairwise(polled_at))
 
@@ -86,7 +86,7 @@ def test_poll_that_comes_twice_does_not_fork_the_polling(line):
 def test_answer_that_comes_twice_sends_the_callers_next_task_once(line):
     actor = line.emulator.actor("answer-doubled", items=10, duration_secs=0)
     pending = line.submit({"key": "answer-doubled", "actor": actor, "poll_interval_secs": 1})
-    result = pending.get(timeout=30)
+    result = pending.get(timeout=120)
     wait_for(lambda: not line.ledger.callers.of("answer-doubled"), what="the caller's being known as answered")
     line.ledger.redis.hset(line.ledger.name("callers", "answer-doubled"), pending.id, "{}")
     following = line.client.signature("actorline.status", args=["nobody"], queue=line.namespace, task_id=uuid())
@@ -94,7 +94,7 @@ def test_answer_that_comes_twice_sends_the_callers_next_task_once(line):
     line.client.send_task("actorline.answer", ["answer-doubled"], queue=queue, task_id=pending.id, link=following)
     wait_for(lambda: not line.ledger.callers.of("answer-doubled"), what="the doubled answer's finding that it is one")
     assert line.client.AsyncResult(following.options["task_id"]).state == "PENDING"
-    assert pending.get(timeout=1) == result
+    assert pending.get(timeout=120) == result
 
 
 def ended(line, key, attempt=1):
@@ -107,10 +107,10 @@ def test_order_without_a_key_that_comes_twice_is_one_paid_run(line):
     actor = line.emulator.actor("keyless-doubled", items=10, duration_secs=1)
     task_id = uuid()
     orders = [line.submit({"actor": actor, "poll_interval_secs": 1}, task_id=task_id) for _ in range(2)]
-    results = [order.get(timeout=40) for order in orders]
+    results = [order.get(timeout=120) for order in orders]
     late = line.submit({"actor": actor, "poll_interval_secs": 1}, task_id=task_id)
-    line.send("actorline.status", "nobody").get(timeout=30)  # it lies behind the late one in the queue
-    assert results[0] == results[1] == late.get(timeout=30)
+    line.send("actorline.status", "nobody").get(timeout=120)  # it lies behind the late one in the queue
+    assert results[0] == results[1] == late.get(timeout=120)
     assert len(line.emulator.starts(actor)) == 1
 
 
@@ -122,7 +122,7 @@ def test_retry_that_comes_twice_pays_for_one_more_run(line):
     for _ in range(2):
         line.client.send_task("actorline.retry", ["retry-doubled"], queue=line.namespace, task_id=task_id)
         ended(line, "retry-doubled", attempt=2)
-    line.send("actorline.status", "nobody").get(timeout=30)
+    line.send("actorline.status", "nobody").get(timeout=120)
     assert ended(line, "retry-doubled", attempt=2).retries == 1
     assert len(line.emulator.starts(actor)) == 2
 
@@ -135,13 +135,13 @@ def test_cancel_that_comes_again_after_a_retry_stops_nothing(line):
 
     def cancel():
         line.client.send_task("actorline.cancel", ["cancel-doubled"], queue=line.namespace, task_id=task_id)
-        line.send("actorline.status", "nobody").get(timeout=30)
+        line.send("actorline.status", "nobody").get(timeout=120)
 
     cancel()
     assert ended(line, "cancel-doubled").state == "CANCELLED"
-    line.send("actorline.retry", "cancel-doubled").get(timeout=30)
+    line.send("actorline.retry", "cancel-doubled").get(timeout=120)
     cancel()
     assert line.ledger.load("cancel-doubled").stop_wish is None
     assert "cancel-asked" not in line.events("cancel-doubled")[line.events("cancel-doubled").index("retried") :]
-    line.cancel("cancel-doubled").get(timeout=30)
+    line.cancel("cancel-doubled").get(timeout=120)
     assert ended(line, "cancel-doubled", attempt=2).state == "CANCELLED"

@@ -41,7 +41,7 @@ class Emulator:
     session: requests.Session
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
-        return self.session.request(method, self.url + path, timeout=30, **options)
+        return self.session.request(method, self.url + path, timeout=120, **options)
 
     def data(self, method: str, path: str, **options: Any) -> Any:
         answer = self.call(method, path, **options)
@@ -91,7 +91,7 @@ def started(*arguments: str) -> Iterator[Emulator]:
 def stopped(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Exit code, the rest of standard output, standard error."""
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     return process.returncode, out, err
 
 
@@ -288,7 +288,7 @@ def test_an_abort_ends_the_waiting_of_others(emulator):
         waited = pool.submit(requests.get, **_get(emulator, f"/v2/actor-runs/{run['id']}?waitForFinish=30"))
         until(lambda: any("waitForFinish" in r["query"] for r in emulator.requests(path_prefix="/v2/actor-runs/")))
         emulator.data("POST", f"/v2/actor-runs/{run['id']}/abort")
-        assert waited.result(timeout=10).json()["data"]["status"] == "ABORTED"
+        assert waited.result(timeout=60).json()["data"]["status"] == "ABORTED"
 
 
 def test_a_runs_own_timeout_stops_it(emulator):
@@ -585,7 +585,7 @@ def test_a_slow_wire_brings_the_whole_reply_late_and_bit_by_bit(emulator):
     rate = len(whole) * 2
     emulator.fault("slow_wire", path_regex="/items$", times=1, latency_secs=0.2, bytes_per_sec=rate)
     began = time.monotonic()
-    answer = requests.get(emulator.url + path, headers=_auth() | {"Accept-Encoding": "identity"}, timeout=10)
+    answer = requests.get(emulator.url + path, headers=_auth() | {"Accept-Encoding": "identity"}, timeout=60)
     assert answer.content == whole
     assert time.monotonic() - began >= 0.65
 
@@ -624,13 +624,13 @@ def test_a_signal_ends_it_at_once_whatever_is_open(number):
             waiting.sendall(request.encode())
             until(lambda: emulator.requests(path_prefix=f"/v2/actor-runs/{run['id']}"))
             emulator.process.send_signal(number)
-            out, err = emulator.process.communicate(timeout=5)
+            out, err = emulator.process.communicate(timeout=60)
         assert (emulator.process.returncode, out, err) == (0, "", "")
 
 
 def test_it_ends_with_its_parents_pipe_if_asked_to():
     with started("--exit-with-stdin") as emulator:
-        out, err = emulator.process.communicate(timeout=5)
+        out, err = emulator.process.communicate(timeout=60)
         assert (emulator.process.returncode, out, err) == (0, "", "")
 
 
@@ -647,7 +647,7 @@ def test_a_broken_profile_starts_nothing(tmp_path, content):
     profile = tmp_path / "profile.json"
     profile.write_text(content)
     command = [sys.executable, "-m", "actorline.emulator", "--port", "0", "--profile", str(profile)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "was not started" in ended.stderr
 

@@ -40,14 +40,14 @@ def orders(line) -> dict[str, Any]:
 def ending(order: Any, name: str) -> dict[str, Any]:
     """The result in the exception of that name, which the order's caller must get."""
     with pytest.raises(Exception) as raised:  # noqa: PT011 - a service can't import our classes: it sees their names
-        order.get(timeout=30)
+        order.get(timeout=120)
     assert type(raised.value).__name__ == name
     (argument,) = raised.value.args
     return json.loads(argument)
 
 
 def test_delivered_job_returns_its_result_and_leaves_every_row(line, orders):
-    result = orders["delivered"].get(timeout=30)
+    result = orders["delivered"].get(timeout=120)
     assert (result["state"], result["reason"], result["run_status"]) == ("DELIVERED", None, "SUCCEEDED")
     assert (result["items"], result["scanned"], result["adopted"], result["attempt"]) == (1200, 1200, False, 1)
     assert result["run_finished_at"].endswith("Z")
@@ -67,7 +67,7 @@ def test_delivered_job_returns_its_result_and_leaves_every_row(line, orders):
 
 
 def test_failed_run_with_rows_returns_a_partial_result_that_says_why(line, orders):
-    result = orders["partial"].get(timeout=30)
+    result = orders["partial"].get(timeout=120)
     assert (result["state"], result["run_status"], result["items"]) == ("PARTIAL", "FAILED", 1200)
     message = result["reason"]["message"]
     assert result["reason"] == {"code": "run-failed", "message": message, "platform_type": None, "billed": True}
@@ -81,7 +81,7 @@ def test_failed_run_with_rows_returns_a_partial_result_that_says_why(line, order
 
 
 def test_run_that_timed_out_returns_its_rows_as_a_partial_result(orders):
-    result = orders["timed-out"].get(timeout=30)
+    result = orders["timed-out"].get(timeout=120)
     assert (result["state"], result["run_status"], result["items"]) == ("PARTIAL", "TIMED-OUT", 700)
     assert result["reason"]["code"] == "run-timed-out"
 
@@ -125,7 +125,7 @@ def test_run_that_the_account_can_never_hold_ends_with_that(line, faults):
     assert (result["reason"]["code"], result["reason"]["billed"], result["run_id"]) == ("capacity", False, None)
     assert "may use 8,192 MB in all" in result["reason"]["message"]
     assert len(line.emulator.starts("demo/too-large-for-ever")) == 1
-    delivered = line.submit({"actor": line.emulator.actor("small", items=1), "sink": sink, **QUICK}).get(timeout=30)
+    delivered = line.submit({"actor": line.emulator.actor("small", items=1), "sink": sink, **QUICK}).get(timeout=120)
     assert delivered["state"] == "DELIVERED"  # in the folder that the first one had claimed
 
 
@@ -144,20 +144,20 @@ def test_expired_job_raises_job_expired_once_the_platform_has_aborted_the_run(li
 
 
 def test_cancel_of_a_job_that_has_ended_changes_nothing(line, orders):
-    result = orders["delivered"].get(timeout=30)
+    result = orders["delivered"].get(timeout=120)
     before = line.events("ends-delivered")
-    assert line.cancel("ends-delivered").get(timeout=30) == result
+    assert line.cancel("ends-delivered").get(timeout=120) == result
     assert line.events("ends-delivered") == before
 
 
 def test_status_and_cancel_of_an_unknown_key_answer_null(line):
-    assert line.send("actorline.status", "nobody").get(timeout=30) is None
-    assert line.cancel("nobody").get(timeout=30) is None
+    assert line.send("actorline.status", "nobody").get(timeout=120) is None
+    assert line.cancel("nobody").get(timeout=120) is None
 
 
 def test_status_shows_the_same_result_as_the_caller_gets(line, orders):
-    result = orders["partial"].get(timeout=30)
-    assert line.send("actorline.status", "ends-partial").get(timeout=30) == result
+    result = orders["partial"].get(timeout=120)
+    assert line.send("actorline.status", "ends-partial").get(timeout=120) == result
 
 
 CALLER = """
@@ -166,7 +166,7 @@ from celery import Celery
 
 client = Celery(broker=sys.argv[1], backend=sys.argv[2])
 try:
-    client.send_task("actorline.run", [{"actor": "demo/nobody"}], queue="shared").get(timeout=30)
+    client.send_task("actorline.run", [{"actor": "demo/nobody"}], queue="shared").get(timeout=120)
 except Exception as error:
     print(type(error).__name__, len(error.args), error.args[0])
 assert not [name for name in sys.modules if name.partition(".")[0] in {"actorline", "tasks", "workers", "config"}]
@@ -179,7 +179,7 @@ def test_caller_that_imports_nothing_of_ours_gets_the_exception(line):
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=120,
     ).stdout
     name, arguments, result = told.split(" ", 2)
     assert (name, arguments) == ("JobRefused", "1")

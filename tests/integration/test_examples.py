@@ -35,7 +35,7 @@ def run(line: Line, *command: object, folder: Path = EXAMPLES, **variables: str)
 
 def deliver(line: Line, key: str, **script: Any) -> dict[str, Any]:
     actor = line.emulator.actor(key, duration_secs=0.1, **script)
-    return line.submit({"key": key, "actor": actor, "poll_interval_secs": 1}).get(timeout=30)
+    return line.submit({"key": key, "actor": actor, "poll_interval_secs": 1}).get(timeout=120)
 
 
 @pytest.fixture
@@ -64,10 +64,10 @@ def test_worker_started_in_a_django_project_takes_our_config_and_tasks(own_line,
     try:
         actor = line.emulator.actor("example-foreign", items=3, duration_secs=0.1)
         order = line.submit({"key": "foreign", "actor": actor, "poll_interval_secs": 1})
-        assert order.get(timeout=60)["state"] == "DELIVERED"
+        assert order.get(timeout=120)["state"] == "DELIVERED"
     finally:
         worker.terminate()
-        worker.wait(20)
+        worker.wait(60)
 
 
 @dataclass
@@ -101,11 +101,11 @@ def fastapi_jobs(line: Line) -> Iterator[FastapiJobs]:
         try:
             wait_for(path.exists, what="the server's socket")
             transport = httpx.HTTPTransport(uds=str(path))
-            with httpx.Client(base_url="http://jobs.test", transport=transport, timeout=20) as http:
+            with httpx.Client(base_url="http://jobs.test", transport=transport, timeout=60) as http:
                 yield FastapiJobs(actor, http)
         finally:
             server.terminate()
-            server.wait(20)
+            server.wait(60)
 
 
 def test_fastapi_answers_202_with_the_place_where_the_job_is_seen(fastapi_jobs):
@@ -135,7 +135,7 @@ def test_duckdb_reads_every_row_of_all_parts(line, item_kind):
     key = f"example-duckdb-{item_kind}"
     actor = line.emulator.actor(key, items=2500, duration_secs=0.1, item_kind=item_kind)
     document = {"key": key, "actor": actor, "poll_interval_secs": 1, "collect": {"page_items": 1000}}
-    folder = delivery_of(line.submit(document).get(timeout=30)).folder
+    folder = delivery_of(line.submit(document).get(timeout=120)).folder
     assert len(list(folder.glob("part-*.jsonl.gz"))) == 3
     assert "2500" in run(line, "rows_into_duckdb.py", folder)
     assert "1250" in run(line, "rows_into_duckdb.py", folder, "SELECT count(*) // 2 AS half FROM items")

@@ -26,7 +26,7 @@ def assert_every_row(line, result, items):
 def test_failed_run_is_resurrected_and_its_job_delivered_without_a_second_run(line):
     actor = line.emulator.actor("cured", **FAILING, resurrected=CURED)
     policy = {"resurrect": 1, "new_runs": 1, "resurrect_timeout_secs": 77}
-    result = line.submit({"key": "cured", "actor": actor, "on_failure": policy, **QUICK}).get(timeout=40)
+    result = line.submit({"key": "cured", "actor": actor, "on_failure": policy, **QUICK}).get(timeout=120)
     assert_every_row(line, result, 500)
     assert (result["attempt"], len(line.emulator.starts(actor))) == (1, 1)
     (asked,) = resurrections(line, result["run_id"])
@@ -39,7 +39,7 @@ def test_resurrection_whose_reply_is_lost_is_seen_in_the_run_and_not_repeated(li
     order = line.submit({"key": "cured-unheard", "actor": actor, "on_failure": {"resurrect": 3}, **QUICK})
     job = wait_for(lambda: (job := line.ledger.load("cured-unheard")) and job.run_id and job, what="the run")
     faults({"method": "POST", "action": "reset_after", "path_regex": f"{job.run_id}/resurrect$", "nth": 1})
-    result = order.get(timeout=40)
+    result = order.get(timeout=120)
     assert_every_row(line, result, 500)
     assert len(resurrections(line, result["run_id"])) == 1
     assert "resurrection-unclear" in line.events("cured-unheard")
@@ -50,7 +50,7 @@ def test_run_that_fails_for_good_is_followed_by_a_new_one_whose_rows_alone_are_d
     order = line.submit({"key": "second-try", "actor": actor, "on_failure": {"new_runs": 2}, **QUICK})
     first = wait_for(lambda: (job := line.ledger.load("second-try")) and job.run_id, what="the first run")
     line.emulator.actor("second-try", items=400, duration_secs=0.5, usage_usd=0.03, seed=2)
-    result = order.get(timeout=40)
+    result = order.get(timeout=120)
     assert_every_row(line, result, 400)
     assert (result["attempt"], result["run_id"] != first) == (2, True)
     assert result["cost_usd"] == pytest.approx(0.05)
@@ -62,7 +62,7 @@ def test_chances_used_up_end_the_job_with_the_last_words_of_the_log(line):
     policy = {"resurrect": 1, "new_runs": 1}
     order = line.submit({"key": "hopeless", "actor": actor, "on_failure": policy, **QUICK})
     with pytest.raises(Exception) as raised:  # noqa: PT011 - a service can't import our classes
-        order.get(timeout=60)
+        order.get(timeout=120)
     reason = reason_of(raised.value)
     assert reason["code"] == "run-failed"
     assert "Its log ends: " in reason["message"]
@@ -76,7 +76,7 @@ def test_run_that_somebody_aborted_stays_aborted(line):
     policy = {"resurrect": 2, "new_runs": 2}
     order = line.submit({"key": "aborted-by-hand", "actor": actor, "on_failure": policy, **QUICK})
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        order.get(timeout=40)
+        order.get(timeout=120)
     assert reason_of(raised.value)["code"] == "run-aborted"
     (run,) = line.emulator.runs_of(actor)
     assert resurrections(line, run["id"]) == []
@@ -89,7 +89,7 @@ def test_refused_resurrection_is_followed_by_the_new_run(line, faults):
     wait_for(lambda: (job := line.ledger.load("unrevivable")) and job.run_id, what="the first run")
     faults({"method": "POST", "action": "status", "status": 400, "type": "job-finished", "path_regex": "/resurrect$"})
     line.emulator.actor("unrevivable", items=400, duration_secs=0.5)
-    result = order.get(timeout=40)
+    result = order.get(timeout=120)
     assert_every_row(line, result, 400)
     assert line.events("unrevivable").count("resurrecting") == 1
 
@@ -100,7 +100,7 @@ def test_cancel_after_a_resurrection_aborts_the_run(line):
     wait_for(lambda: "resurrecting" in line.events("cancelled-revived"), what="the resurrection")
     line.cancel("cancelled-revived")
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        order.get(timeout=30)
+        order.get(timeout=120)
     assert type(raised.value).__name__ == "JobCancelled"
     (run,) = line.emulator.runs_of(actor)
     assert run["status"] == "ABORTED"
@@ -113,7 +113,7 @@ def test_cancel_waits_for_a_resurrection_that_is_under_way(line, faults):
     wait_for(lambda: "resurrecting" in line.events("cancelled-amid"), what="the resurrection")
     line.cancel("cancelled-amid")
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        order.get(timeout=30)
+        order.get(timeout=120)
     assert type(raised.value).__name__ == "JobCancelled"
     (run,) = line.emulator.runs_of(actor)
     assert (run["status"], len(resurrections(line, run["id"]))) == ("ABORTED", 1)

@@ -16,7 +16,7 @@ def items_requests(line, dataset_id):
 def test_pages_that_are_full_come_while_the_run_goes_on_and_none_comes_twice(line):
     actor = line.emulator.actor("growing", **GROWING)
     collect = {"page_items": 50}
-    result = line.submit({"key": "growing", "actor": actor, "collect": collect, **QUICK}).get(timeout=60)
+    result = line.submit({"key": "growing", "actor": actor, "collect": collect, **QUICK}).get(timeout=120)
     assert (result["state"], result["items"]) == ("DELIVERED", 630)
     assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
     ended = datetime.fromisoformat(result["run_finished_at"]).timestamp()
@@ -35,7 +35,7 @@ def test_nothing_is_fetched_early_where_windows_move_or_nobody_wants_it(line, co
     key = f"not-ahead-{min(collect)}"
     actor = line.emulator.actor(key, items=300, duration_secs=3)
     order = line.submit({"key": key, "actor": actor, "collect": {"page_items": 20, **collect}, **QUICK})
-    result = order.get(timeout=60)
+    result = order.get(timeout=120)
     assert (result["state"], result["items"]) == ("DELIVERED", 300)
     ended = datetime.fromisoformat(result["run_finished_at"]).timestamp()
     assert all(request["at"] >= ended for request in items_requests(line, result["dataset_id"]))
@@ -48,7 +48,7 @@ def test_cancel_delivers_what_came_early_and_what_was_left(line):
     wait_for(lambda: (job := line.ledger.load("cancelled-ahead")) and job.items >= 50, what="an early page")
     line.cancel("cancelled-ahead")
     with pytest.raises(Exception) as raised:  # noqa: PT011 - a service can't import our classes
-        order.get(timeout=40)
+        order.get(timeout=120)
     assert type(raised.value).__name__ == "JobCancelled"
     job = line.ledger.load("cancelled-ahead")
     assert delivery_of({"sink": job.sink_url}).sha256 == line.emulator.expected(job.dataset_id)["sha256"]

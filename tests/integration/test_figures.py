@@ -8,7 +8,7 @@ pytestmark = pytest.mark.thorough
 
 def test_cost_and_stats_are_read_again_after_the_end_and_stand_in_the_manifest(line):
     actor = line.emulator.actor("settling", items=20, duration_secs=0.5, usage_usd=0.5, figures_lag_secs=4)
-    result = line.submit({"key": "settling", "actor": actor, "poll_interval_secs": 1}).get(timeout=30)
+    result = line.submit({"key": "settling", "actor": actor, "poll_interval_secs": 1}).get(timeout=120)
     assert result["cost_usd"] < 0.5
     wait_for(lambda: line.ledger.load("settling").figures_settled, what="the settled figures")
     run = delivery_of(result).manifest["run"]
@@ -16,11 +16,11 @@ def test_cost_and_stats_are_read_again_after_the_end_and_stand_in_the_manifest(l
     assert run["stats"]["compute_units"] > 0
     assert delivery_of(result).manifest["complete"] is True
     assert "manifest.settled.json" not in delivery_of(result).files
-    assert line.submit({"key": "settling", "actor": actor, "poll_interval_secs": 1}).get(timeout=30)["cost_usd"] == 0.5
+    assert line.submit({"key": "settling", "actor": actor, "poll_interval_secs": 1}).get(timeout=120)["cost_usd"] == 0.5
 
 
 def test_figures_of_a_job_without_a_run_are_not_asked_for(line):
     actor = line.emulator.actor("no-figures", items=20, duration_secs=0)
-    dataset_id = line.submit({"key": "with-run", "actor": actor}).get(timeout=30)["dataset_id"]
-    result = line.submit({"key": "without-run", "dataset_id": dataset_id}).get(timeout=30)
+    dataset_id = line.submit({"key": "with-run", "actor": actor}).get(timeout=120)["dataset_id"]
+    result = line.submit({"key": "without-run", "dataset_id": dataset_id}).get(timeout=120)
     assert delivery_of(result).manifest["run"] is None

@@ -28,7 +28,7 @@ def deliver(line) -> Deliver:
 
     def run(actor: str, format_: str, *, sink: dict[str, Any] | None = None, **collect: Any):
         order = {"actor": actor, "collect": {"records": [], "format": format_, **collect}, "sink": sink or {}}
-        result = line.submit({**order, "poll_interval_secs": 1}).get(timeout=40)
+        result = line.submit({**order, "poll_interval_secs": 1}).get(timeout=120)
         return result, delivery_of(result)
 
     return run
@@ -218,11 +218,11 @@ def test_retry_makes_the_single_file_anew_from_the_pages_that_are_stored(line, f
     actor = line.emulator.actor("csv-again", items=700, duration_secs=0, records=record)
     faults({"action": "status", "status": 403, "type": "insufficient-permissions", "path_regex": "/records/OUTPUT$"})
     order = {"key": "csv-again", "actor": actor, "poll_interval_secs": 1, "sink": {"single_file": True}}
-    partial = line.submit({**order, "collect": {"format": "csv", "page_items": 300}}).get(timeout=40)
+    partial = line.submit({**order, "collect": {"format": "csv", "page_items": 300}}).get(timeout=120)
     assert (partial["state"], partial["reason"]["code"]) == ("PARTIAL", "record-unreadable")
     first = delivery_of(partial)
     line.emulator.end_faults()
-    line.send("actorline.retry", "csv-again").get(timeout=30)
+    line.send("actorline.retry", "csv-again").get(timeout=120)
     wait_for(lambda: line.state("csv-again") == "DELIVERED", what="the delivery")
     again = delivery_of(partial)
     assert again.lines == first.lines
@@ -235,10 +235,10 @@ def test_retry_makes_the_single_file_anew_from_the_pages_that_are_stored(line, f
 def test_retry_of_a_failed_run_keeps_the_files_of_its_attempts_apart(line):
     actor = line.emulator.actor("json-again", items=500, duration_secs=0.3, final_status="FAILED")
     order = {"key": "json-again", "actor": actor, "poll_interval_secs": 1, "sink": {"single_file": True}}
-    partial = line.submit({**order, "collect": {"format": "json", "page_items": 200}}).get(timeout=40)
+    partial = line.submit({**order, "collect": {"format": "json", "page_items": 200}}).get(timeout=120)
     assert [part["name"] for part in delivery_of(partial).manifest["parts"]] == ["items.json.gz"]
     line.emulator.actor("json-again", items=300, duration_secs=0.3, seed=5)
-    line.send("actorline.retry", "json-again").get(timeout=30)
+    line.send("actorline.retry", "json-again").get(timeout=120)
     wait_for(lambda: line.state("json-again") == "DELIVERED", what="the delivery")
     delivery = delivery_of(partial)
     assert [part["name"] for part in delivery.manifest["parts"]] == ["attempt-2/items.json.gz"]
@@ -254,7 +254,7 @@ def test_parquet_without_its_library_is_refused_before_a_run_is_paid(own_line, t
     line.environment["PYTHONPATH"] = str(tmp_path)
     actor = line.emulator.actor("no-parquet", items=1)
     with running_workers(line, "control"), pytest.raises(Exception, match="format-refused") as refused:
-        line.submit({"actor": actor, "collect": {"format": "parquet"}}).get(timeout=30)
+        line.submit({"actor": actor, "collect": {"format": "parquet"}}).get(timeout=120)
     reason = reason_of(refused.value)
     assert (reason["billed"], "actorline[parquet]" in reason["message"]) == (False, True)
     assert line.emulator.starts(actor) == []

@@ -26,7 +26,7 @@ def run_curl(gateway: Gateway, actor: str, key: str, **environment: str) -> "sub
         [ROOT / "examples" / "curl.sh", actor, key],
         env={"PATH": os.environ["PATH"], "ACTORLINE_URL": gateway.url, "ACTORLINE_KEY": KEY, **environment},
         capture_output=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

@@ -296,7 +296,7 @@ def test_the_timeline_and_the_audit_log_say_who_asked(ask, gateway, line, keys):
         assert secret not in gateway.log.read_text()
     wait_for(
         lambda: int(line.ledger.redis.hget(line.ledger.name("tally"), "auth_refused") or 0) >= len(refused),
-        within=30, what="the refusals counted",
+        within=120, what="the refusals counted",
     )  # fmt: skip
 
 
@@ -338,7 +338,7 @@ def test_a_key_is_of_use_at_once_and_for_a_second_at_most_after_its_end(gateway,
     headers = {"Authorization": f"Bearer {secret}"}
     assert gateway.http.get("/v1/jobs", headers=headers).status_code == 200
     revoke_key(line.ledger, "short-lived", FROM_TERMINAL)
-    wait_for(lambda: gateway.http.get("/v1/jobs", headers=headers).status_code == 401, within=10, what="the key's end")
+    wait_for(lambda: gateway.http.get("/v1/jobs", headers=headers).status_code == 401, within=60, what="the key's end")
 
 
 def test_an_open_door_closes_for_good_with_the_first_key(own_line):
@@ -349,7 +349,7 @@ def test_an_open_door_closes_for_good_with_the_first_key(own_line):
         proxied = gateway.http.get("/v1/jobs", headers={"X-Forwarded-For": "198.51.100.7"})
         assert refusal(proxied) == (401, "auth")
         secret = make_key(line, "first")
-        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=10, what="a closed door")
+        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=60, what="a closed door")
         assert gateway.http.get("/v1/jobs", headers={"Authorization": f"Bearer {secret}"}).status_code == 200
         done = cli("keys", "revoke", "first")
         assert "stays closed until there is a new one: actorline keys create NAME" in done.stderr
@@ -406,7 +406,7 @@ def test_beyond_loopback_it_listens_with_a_key(own_line):
     with running_gateway(line, "--host", "0.0.0.0", token=secret) as gateway:
         assert gateway.http.get("/v1/jobs", headers={"Host": "actorline.example"}).status_code == 200
         revoke_key(line.ledger, "outside", FROM_TERMINAL)
-        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=10, what="the key's end")
+        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=60, what="the key's end")
         assert refusal(httpx.get(f"{gateway.url}/v1/jobs")) == (401, "auth")  # it isn't open then
 
 

@@ -33,7 +33,7 @@ def connect(gateway: Gateway) -> Iterator[Callable[[], socket.socket]]:
     """Makes raw connections."""
     port = httpx.URL(gateway.url).port
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+        yield lambda: stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
 
 
 def assert_problem(answer: httpx.Response, status: int, code: str, *words: str) -> None:
@@ -302,7 +302,7 @@ def test_clients_that_fill_all_places_and_never_finish_keep_nobody_out(gateway, 
     for connection in slow:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: local")
     for _ in range(5):
-        with httpx.Client(base_url=gateway.url, timeout=20) as client:
+        with httpx.Client(base_url=gateway.url, timeout=60) as client:
             assert client.get("/v1/jobs").status_code == 200
     wait_for(lambda: sum(map(is_cut, slow)) >= 50, within=HEAD_SECS / 2, what="those who wait longest to make room")
     assert not any(map(is_cut, slow[-50:]))
@@ -357,7 +357,7 @@ def test_a_door_that_closes_lets_go_of_whoever_waits_and_finishes_answers(own_li
         gateway.order(key="k", actor="x")
         port = httpx.URL(gateway.url).port
         with (
-            socket.create_connection(("127.0.0.1", port), timeout=20) as waiting,
+            socket.create_connection(("127.0.0.1", port), timeout=60) as waiting,
             gateway.http.stream("GET", "/v1/jobs/k/events") as stream,
         ):
             waiting.sendall(b"GET /v1/jobs/k?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -368,5 +368,5 @@ def test_a_door_that_closes_lets_go_of_whoever_waits_and_finishes_answers(own_li
             gateway.process.terminate()
             assert "event: queued" in list(lines)  # the stream ends whole, not broken off
             assert b'"state":"QUEUED"' in answer_of(waiting)
-            assert gateway.process.wait(20) == 0
+            assert gateway.process.wait(60) == 0
             assert time.monotonic() - began < 20

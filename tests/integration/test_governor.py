@@ -64,7 +64,7 @@ def test_rates_are_those_of_datasets_stores_and_records(path, resource):
 
 def test_job_of_many_tiny_pages_stays_below_the_rate_of_a_dataset(line):
     actor = line.emulator.actor("tiny-pages", items=150, duration_secs=0)
-    result = line.submit({"key": "tiny-pages", "actor": actor, "collect": {"page_items": 1}}).get(timeout=60)
+    result = line.submit({"key": "tiny-pages", "actor": actor, "collect": {"page_items": 1}}).get(timeout=120)
     assert (result["state"], result["items"], result["pages"]) == ("DELIVERED", 150, 150)
     assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
     times = sorted(request["at"] for request in line.emulator.requests("GET", f"/v2/datasets/{result['dataset_id']}"))

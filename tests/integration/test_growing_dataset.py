@@ -15,7 +15,7 @@ def growing(line):
 
 
 def test_growing_dataset_is_delivered_as_it_was_in_few_pages(line, growing):
-    result = line.submit({"dataset_id": growing["defaultDatasetId"]}).get(timeout=40)
+    result = line.submit({"dataset_id": growing["defaultDatasetId"]}).get(timeout=120)
     assert line.emulator.run(growing["id"])["status"] == "RUNNING"
     delivery = delivery_of(result)
     assert (result["state"], delivery.manifest["complete"]) == ("DELIVERED", True)
@@ -26,11 +26,11 @@ def test_growing_dataset_is_delivered_as_it_was_in_few_pages(line, growing):
 
 def test_rows_from_the_end_of_a_growing_dataset_are_not_called_complete(line, growing):
     collect = {"desc": True, "page_items": 40}
-    result = line.submit({"dataset_id": growing["defaultDatasetId"], "collect": collect}).get(timeout=40)
+    result = line.submit({"dataset_id": growing["defaultDatasetId"], "collect": collect}).get(timeout=120)
     assert (result["state"], result["reason"]["code"]) == ("PARTIAL", "dataset-grew")
     assert not delivery_of(result).manifest["complete"]
     wait_for(lambda: line.emulator.run(growing["id"])["status"] == "SUCCEEDED", what="the run's end")
-    line.send("actorline.retry", result["key"]).get(timeout=30)
+    line.send("actorline.retry", result["key"]).get(timeout=120)
     job = wait_for(lambda: (job := line.ledger.load(result["key"])).state == "DELIVERED" and job, what="the rows")
     lines = line.emulator.item_lines(growing["defaultDatasetId"], "desc=1")
     assert (job.items, delivery_of({"sink": job.sink_url}).lines == lines) == (1_500, True)

@@ -73,7 +73,7 @@ def starts(line, actor: str) -> int:
 def input_record(line, result: dict[str, Any]) -> tuple[bytes, str]:
     """The input that the run was given, as the platform keeps it, and its Content-Type."""
     url = f"{line.emulator.url}/v2/key-value-stores/{result['key_value_store_id']}/records/INPUT"
-    answer = requests.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+    answer = requests.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
     return answer.content, answer.headers["Content-Type"]
 
 
@@ -88,7 +88,7 @@ def input_record(line, result: dict[str, Any]) -> tuple[bytes, str]:
 def test_run_gets_the_bytes_that_lie_there_under_their_type(reading_line, shelf, said, wanted, sent):
     key = f"typed-{wanted}-{said[:4]}".replace("/", "-")
     document = {"input_url": shelf.put("/in.csv", CSV, Content_Type=said)} | ({"input_type": wanted} if wanted else {})
-    result = order(reading_line, key, **document)[1].get(timeout=30)
+    result = order(reading_line, key, **document)[1].get(timeout=120)
     assert (result["state"], result["items"]) == ("DELIVERED", 3)
     assert input_record(reading_line, result) == (CSV, sent)
     assert "sesame" not in json.dumps([result, [entry.data for entry in reading_line.ledger.timeline.entries(key)]])
@@ -97,12 +97,12 @@ def test_run_gets_the_bytes_that_lie_there_under_their_type(reading_line, shelf,
 def test_packed_answer_is_sent_unpacked_and_counted_unpacked(reading_line, shelf):
     packed = {"Content_Type": "application/json", "Content_Encoding": "gzip"}
     good = order(reading_line, "packed", input_url=shelf.put("/good", gzip.compress(b'{"a": 1}'), **packed))[1]
-    body, _ = input_record(reading_line, good.get(timeout=30))
+    body, _ = input_record(reading_line, good.get(timeout=120))
     assert body == b'{"a": 1}'
     bomb = gzip.compress(b" " * (MAX_INPUT_BYTES + 1))
     actor, refused = order(reading_line, "bomb", input_url=shelf.put("/bomb", bomb, **packed))
     with pytest.raises(Exception, match="9,437,184") as raised:
-        refused.get(timeout=30)
+        refused.get(timeout=120)
     assert reason_of(raised.value)["code"] == "input-unreadable"
     assert starts(reading_line, actor) == 0
 
@@ -112,7 +112,7 @@ def test_input_that_is_not_there_ends_the_job_before_its_start(reading_line, she
     url = shelf.put("/gone", b"", status=status, Location="/elsewhere")
     actor, sent_order = order(reading_line, f"gone-{status}", input_url=url)
     with pytest.raises(Exception, match=f"answered {status}") as raised:
-        sent_order.get(timeout=30)
+        sent_order.get(timeout=120)
     reason = reason_of(raised.value)
     assert (reason["code"], reason["billed"]) == ("input-unreadable", False)
     assert "sesame" not in raised.value.args[0]
@@ -123,7 +123,7 @@ def test_server_that_fails_for_a_while_is_asked_again(reading_line, shelf):
     actor, sent_order = order(reading_line, "for-a-while", input_url=shelf.put("/late", b"", status=503))
     wait_for(lambda: reading_line.state("for-a-while") == "WAITING", what="a job that waits for its input")
     shelf.put("/late", b"{}", Content_Type="application/json")
-    assert sent_order.get(timeout=30)["items"] == 3
+    assert sent_order.get(timeout=120)["items"] == 3
     assert starts(reading_line, actor) == 1
     assert len(shelf.asked) >= 2
 
@@ -135,14 +135,14 @@ def test_cut_answer_is_not_taken_for_the_input(reading_line, shelf):
     assert starts(reading_line, actor) == 0
     reading_line.cancel("cut")
     with pytest.raises(Exception, match="cancelled"):
-        sent_order.get(timeout=30)
+        sent_order.get(timeout=120)
 
 
 def test_lost_reply_to_such_a_start_makes_no_second_run(reading_line, shelf, faults):
     url = shelf.put("/once", CSV, Content_Type="text/csv")
     faults({"method": "POST", "path_regex": "/demo~once/runs$", "action": "reset_after"})
     actor, sent_order = order(reading_line, "once", input_url=url)
-    assert sent_order.get(timeout=60)["adopted"] is True
+    assert sent_order.get(timeout=120)["adopted"] is True
     assert (starts(reading_line, actor), len(reading_line.emulator.runs_of(actor))) == (1, 1)
 
 
@@ -150,7 +150,7 @@ def test_private_address_is_never_asked_unless_its_host_is_listed(line, shelf):
     url = shelf.put("/secret", b"{}")
     _, plain = order(line, "plain-walls", input_url=url)
     with pytest.raises(Exception, match="ACTORLINE_INPUT_HOSTS") as refused:
-        plain.get(timeout=30)
+        plain.get(timeout=120)
     assert type(refused.value).__name__ == "JobRefused"
     actor, hidden = order(line, "walls", input_url=url.replace("127.0.0.1", "2130706433"))  # the same, as a number
     (waiting,) = wait_for(
@@ -159,7 +159,7 @@ def test_private_address_is_never_asked_unless_its_host_is_listed(line, shelf):
     assert "can't be reached, or has no public address" in waiting.data["message"]
     line.cancel("walls")
     with pytest.raises(Exception, match="cancelled"):
-        hidden.get(timeout=30)
+        hidden.get(timeout=120)
     assert (shelf.asked, starts(line, actor)) == ([], 0)
 
 
@@ -177,7 +177,7 @@ def test_private_address_is_never_asked_unless_its_host_is_listed(line, shelf):
 def test_bad_input_url_is_refused_at_the_door(reading_line, document, problem):
     actor, sent_order = order(reading_line, "refused", **document)
     with pytest.raises(Exception, match=problem) as raised:
-        sent_order.get(timeout=30)
+        sent_order.get(timeout=120)
     assert type(raised.value).__name__ == "JobRefused"
     assert "sesame" not in raised.value.args[0]
     assert reading_line.ledger.load("refused") is None

@@ -67,7 +67,7 @@ def foreign_worker(line, folder: Path) -> Iterator[Celery]:
         yield line.client
     finally:
         worker.terminate()
-        worker.wait(30)
+        worker.wait(60)
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ def test_foreign_tasks_on_the_same_redis_run_once_while_our_workers_sweep_and_di
         wait_for(lambda: waiting_poll(line, "beside-others"), what="a poll that a worker of ours holds")
         workers[0].kill()
         for task in sent:
-            task.get(timeout=60)
-        assert order.get(timeout=40)["items"] == 300
+            task.get(timeout=120)
+        assert order.get(timeout=120)["items"] == 300
     ran = client.backend.client.hgetall("foreign-ran")
     assert {task_id.decode(): int(times) for task_id, times in ran.items()} == {task.id: 1 for task in sent}
 
@@ -133,7 +133,7 @@ def test_worker_that_is_stopped_gives_back_polls_and_pages_and_another_goes_on_w
     first.terminate()
     wait_for(lambda: holds_poll(line, second, "polled"), what="the poll in the other worker's hands")
     wait_for(lambda: line.state("paged") == "DELIVERED", what="the delivery by the other worker")
-    assert first.wait(30) == 0
+    assert first.wait(60) == 0
     assert time.monotonic() - began < 30  # the visibility timeout is two minutes, the stall one
     assert line.events("paged").count("page-failed") == 0
 
@@ -169,13 +169,13 @@ def test_lost_broker_connections_cost_no_second_run_and_no_row(short_folder, emu
             ):  # kombu may die of it; the stack starts again what dies, and so does this
                 workers.append(start_worker("all", line))
             wait_for(lambda: line.state("cut-off") == "DELIVERED", what="the delivery")
-            result = line.submit(document).get(timeout=20)
+            result = line.submit(document).get(timeout=120)
             wait_for(lambda: not unacked(line), what="an empty unacked set")
             assert line.events("cut-off").count("ended") == 1
         finally:
             for worker in workers:
                 worker.terminate()
-                worker.wait(20)
+                worker.wait(60)
             line.client.close()
     assert [run["id"] for run in emulator.runs_of(actor)] == [result["run_id"]]
     assert delivery_of(result).sha256 == emulator.expected(result["dataset_id"])["sha256"]
@@ -193,7 +193,7 @@ def test_frozen_worker_is_soon_seen_no_more(own_line):
         fetch.send_signal(signal.SIGSTOP)
         try:
             unseen = wait_for(
-                lambda: (now := read_tally(line.ledger).unseen_s)["fetch"] > 7 and now, within=30, what="no sign of it"
+                lambda: (now := read_tally(line.ledger).unseen_s)["fetch"] > 7 and now, within=120, what="no sign of it"
             )
             assert unseen["control"] < 7
         finally:

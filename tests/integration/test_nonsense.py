@@ -20,7 +20,7 @@ def test_nonsense_at_every_step_costs_no_second_run_and_no_row(line, faults):
         {"method": "GET", "path_regex": r"/items$", "nth": 3, "times": 2, **HANGS_UP},
     )
     document = {"key": "nonsense", "actor": actor, "poll_interval_secs": 1, "collect": {"page_items": 300}}
-    result = line.submit(document).get(timeout=60)
+    result = line.submit(document).get(timeout=120)
     assert [run["id"] for run in line.emulator.runs_of(actor)] == [result["run_id"]]
     assert (result["state"], result["items"]) == ("DELIVERED", 900)
     assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]

@@ -58,7 +58,7 @@ def ordered(line, key: str, **document) -> Callable[[], object]:
 
 
 def test_end_is_told_over_http_signed_with_the_jobs_result(telling_line, receiver):
-    result = ordered(telling_line, "told", notify={"url": receiver.url})(timeout=30)
+    result = ordered(telling_line, "told", notify={"url": receiver.url})(timeout=120)
     wait_for(lambda: receiver.got, what="the notice")
     headers, body = receiver.got[0]
     event = Webhook(SECRET).verify(body, headers)
@@ -72,8 +72,8 @@ def test_end_is_told_over_http_signed_with_the_jobs_result(telling_line, receive
 @pytest.mark.thorough
 def test_notice_that_is_not_taken_comes_again_with_the_same_id(telling_line, receiver):
     receiver.answers = [500, 302]
-    ordered(telling_line, "told-again", notify={"url": receiver.url})(timeout=30)
-    wait_for(lambda: len(receiver.got) == 3, within=60, what="the third notice")
+    ordered(telling_line, "told-again", notify={"url": receiver.url})(timeout=120)
+    wait_for(lambda: len(receiver.got) == 3, within=120, what="the third notice")
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
     assert wait_for(lambda: telling_line.ledger.load("told-again").url_told, what="the end of the telling")
     told = [
@@ -84,7 +84,7 @@ def test_notice_that_is_not_taken_comes_again_with_the_same_id(telling_line, rec
 
 def test_private_address_is_never_called_unless_its_host_is_listed(line, receiver):
     port = receiver.server.server_port
-    ordered(line, "not-told", notify={"url": f"http://2130706433:{port}/hook"})(timeout=30)  # 127.0.0.1 as a number
+    ordered(line, "not-told", notify={"url": f"http://2130706433:{port}/hook"})(timeout=120)  # 127.0.0.1 as a number
     (told,) = wait_for(
         lambda: [entry for entry in line.ledger.timeline.entries("not-told") if entry.event == "notify-failed"],
         what="the failed notice",
@@ -94,10 +94,10 @@ def test_private_address_is_never_called_unless_its_host_is_listed(line, receive
 
 
 def test_end_is_told_by_a_celery_task_in_the_services_own_queue(telling_line):
-    ordered(telling_line, "told-by-task", notify={"task": "shop.job_ended", "queue": "shop"})(timeout=30)
+    ordered(telling_line, "told-by-task", notify={"task": "shop.job_ended", "queue": "shop"})(timeout=120)
     with telling_line.client.connection_for_read() as connection:
         queue = connection.SimpleQueue("shop", no_ack=True)
-        message = queue.get(timeout=20)
+        message = queue.get(timeout=120)
         queue.close()
     (event,), _, _ = message.payload
     assert message.headers["task"] == "shop.job_ended"
@@ -112,7 +112,7 @@ def test_end_is_told_by_a_celery_task_in_the_services_own_queue(telling_line):
 )
 def test_url_that_no_notice_may_be_sent_to_is_refused_at_the_door(telling_line, url):
     with pytest.raises(Exception, match="notify") as raised:
-        ordered(telling_line, "refused", notify={"url": url})(timeout=10)
+        ordered(telling_line, "refused", notify={"url": url})(timeout=120)
     assert type(raised.value).__name__ == "JobRefused"
     assert json.loads(raised.value.args[0])["reason"]["code"] == "notify-refused"
     assert telling_line.ledger.load("refused") is None

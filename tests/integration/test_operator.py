@@ -13,7 +13,7 @@ def up(shared_terminal):
     wait_for(lambda: "up: " in running.err, what="the stack")
     yield shared_terminal
     running.process.terminate()
-    assert running.end(40).code == 0
+    assert running.end(120).code == 0
 
 
 def test_submit_orders_each_good_line_and_names_each_bad_one(up):

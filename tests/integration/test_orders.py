@@ -12,7 +12,7 @@ from real_parts import reason_of, wait_for
 def refusal(order: Any) -> dict[str, Any]:
     """The reason with which an order was refused."""
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        order.get(timeout=20)
+        order.get(timeout=120)
     assert type(raised.value).__name__ == "JobRefused"
     return reason_of(raised.value)
 
@@ -24,7 +24,7 @@ def test_caller_sees_progress_while_the_run_goes_on(line):
     counted = {"items", "items_total", "pages", "bytes", "items_per_sec", "eta_secs", "cost_usd"}
     assert set(seen) == {"key", "state", "run_id", "run_status", *counted}
     assert (seen["key"], seen["state"]) == ("progress", "RUNNING")
-    assert order.get(timeout=30)["run_id"] == seen["run_id"]
+    assert order.get(timeout=120)["run_id"] == seen["run_id"]
     assert order.state == "SUCCESS"
 
 
@@ -33,15 +33,15 @@ def test_two_callers_of_one_key_share_one_paid_run_and_both_get_the_result(line)
     document = {"key": "joined", "actor": actor, "input": {"a": 1, "b": 2}, "poll_interval_secs": 1}
     reordered = dict(reversed(document.items())) | {"input": {"b": 2, "a": 1}, "labels": {"team": "prices"}}
     first, second = line.submit(document), line.submit(reordered)
-    assert first.get(timeout=30) == second.get(timeout=30)
+    assert first.get(timeout=120) == second.get(timeout=120)
     assert len(line.emulator.starts(actor)) == 1
 
 
 def test_caller_after_the_end_gets_the_result_at_once(line):
     actor = line.emulator.actor("late", items=300, duration_secs=0)
     document = {"key": "late", "actor": actor, "poll_interval_secs": 1}
-    result = line.submit(document).get(timeout=30)
-    assert line.submit(document).get(timeout=8) == result
+    result = line.submit(document).get(timeout=120)
+    assert line.submit(document).get(timeout=15) == result
     assert len(line.emulator.starts(actor)) == 1
 
 
@@ -55,13 +55,13 @@ def test_order_without_a_key_is_a_job_of_its_own(line):
     actor = line.emulator.actor("keyless", items=10, duration_secs=0)
     document = {"actor": actor, "poll_interval_secs": 1}
     first, second = line.submit(document), line.submit(document)
-    assert first.get(timeout=30)["key"] != second.get(timeout=30)["key"]
+    assert first.get(timeout=120)["key"] != second.get(timeout=120)["key"]
     assert len(line.emulator.runs_of(actor)) == 2
 
 
 def test_other_body_under_a_taken_key_is_refused_with_both_hashes_and_changes_nothing(line):
     actor = line.emulator.actor("conflict", items=10, duration_secs=0)
-    line.submit({"key": "conflict", "actor": actor, "poll_interval_secs": 1}).get(timeout=30)
+    line.submit({"key": "conflict", "actor": actor, "poll_interval_secs": 1}).get(timeout=120)
     wait_for(lambda: not line.ledger.callers.of("conflict"), what="the first caller's being answered")
     before, events = kept(line, "conflict"), line.events("conflict")
     reason = refusal(line.submit({"key": "conflict", "actor": actor, "poll_interval_secs": 2}))
@@ -118,7 +118,7 @@ def test_input_of_any_shape_and_typed_values_arrive(line):
     pointer = {"__type__": "Pointer", "__value__": "x"}
     sent = {"since": date(2026, 11, 1), "at": pointer}
     result = line.submit({"key": "typed-values", "actor": actor, "input": sent, "poll_interval_secs": 1}).get(
-        timeout=30
+        timeout=120
     )
     stored = line.emulator.read(f"/v2/key-value-stores/{result['key_value_store_id']}/records/INPUT")
     assert json.loads(stored) == {"since": "2026-11-01", "at": pointer}

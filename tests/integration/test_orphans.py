@@ -16,7 +16,7 @@ def start_as(installation: str, emulator, actor: str, key: str) -> str:
     """A run that carries an installation's marker, without any ledger's doing."""
     headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": make_marker(installation, key, 1)}
     url = f"{emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
-    return requests.post(url, json={}, headers=headers, timeout=10).json()["data"]["id"]
+    return requests.post(url, json={}, headers=headers, timeout=60).json()["data"]["id"]
 
 
 def start_as_ours(line, actor: str, key: str) -> str:
@@ -31,7 +31,7 @@ def test_sweep_aborts_a_second_run_of_a_known_job_and_leaves_everything_else_alo
     line = own_line("sweep")
     actor = line.emulator.actor("swept", **LONG)
     foreign = requests.post(
-        f"{line.emulator.url}/v2/actors/demo~swept/runs", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10
+        f"{line.emulator.url}/v2/actors/demo~swept/runs", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60
     ).json()["data"]["id"]
     with running_workers(line, "control"):
         line.submit({"key": "swept", "actor": actor, **QUICK})
@@ -83,11 +83,11 @@ def test_start_whose_marker_never_comes_back_is_told_from_others_by_its_input(ow
         f"{line.emulator.url}/v2/actors/demo~no-marker/runs",
         json={"page": 1},
         headers={"Authorization": f"Bearer {TOKEN}"},
-        timeout=10,
+        timeout=60,
     )
     faults({"method": "POST", "action": "reset_before", "nth": 1, "path_regex": "no-marker/runs$"})
     with running_workers(line, "control", "fetch"):
-        result = line.submit({"key": "no-marker", "actor": actor, "input": {"page": 2}, **QUICK}).get(timeout=40)
+        result = line.submit({"key": "no-marker", "actor": actor, "input": {"page": 2}, **QUICK}).get(timeout=120)
     assert result["state"] == "DELIVERED"
     assert len(line.emulator.runs_of(actor)) == 2
 
@@ -108,7 +108,7 @@ def test_start_that_cannot_be_told_from_a_run_with_the_same_input_waits_for_a_pe
         assert run["id"] in told["message"]
         line.cancel("untold")
         with pytest.raises(Exception) as raised:  # noqa: PT011 - a service can't import our classes
-            order.get(timeout=20)
+            order.get(timeout=120)
         reason = reason_of(raised.value)
         assert (reason["code"], reason["billed"]) == ("cancelled", True)
         assert run["id"] in reason["message"]

@@ -156,7 +156,7 @@ class Placed:
     pending: Any
 
     def deliver(self) -> dict[str, Any]:
-        return self.pending.get(timeout=110)
+        return self.pending.get(timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -353,7 +353,7 @@ def test_command_line_needs_no_look_at_the_actor(api, tmp_path, name):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
@@ -385,9 +385,9 @@ def test_other_api_is_strict(method, path, more):
     with OtherApi({"strict": Habits()}).running() as api:
         account = api.accounts["strict"]
         good = {"Authorization": f"Bearer {account.token}"}
-        requests.get(f"{api.url}/v2/actor-runs", headers=good, timeout=5)
+        requests.get(f"{api.url}/v2/actor-runs", headers=good, timeout=60)
         assert (api.violations, account.violations) == ([], [])
-        requests.request(method, api.url + path, **{**more, "headers": good | more.get("headers", {})}, timeout=5)
+        requests.request(method, api.url + path, **{**more, "headers": good | more.get("headers", {})}, timeout=60)
         assert api.violations + account.violations != []
 
 
@@ -396,7 +396,7 @@ def test_other_api_notes_a_second_start():
         account = api.accounts["strict"]
         for _ in range(2):
             headers = {"Authorization": f"Bearer {account.token}"}
-            requests.post(f"{api.url}/v2/actors/other~strict/runs", json={}, headers=headers, timeout=5)
+            requests.post(f"{api.url}/v2/actors/other~strict/runs", json={}, headers=headers, timeout=60)
         assert account.violations == ["a second run was started"]
 
 

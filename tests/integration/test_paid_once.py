@@ -43,7 +43,7 @@ def make_the_run_of(line, name: str) -> None:
         what="the 500",
     )
     headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": job.intent.marker}
-    requests.post(f"{line.emulator.url}/v2/actors/demo~{name}/runs", json={}, headers=headers, timeout=10)
+    requests.post(f"{line.emulator.url}/v2/actors/demo~{name}/runs", json={}, headers=headers, timeout=60)
 
 
 def assert_one_run_with_every_row(line, result, actor):
@@ -54,7 +54,7 @@ def assert_one_run_with_every_row(line, result, actor):
 
 @pytest.mark.parametrize("name", ["lost-reply", "cut-reply", "made-and-500"])
 def test_run_whose_start_was_answered_badly_is_found_and_adopted(line, orders, name):
-    result = orders[name].get(timeout=40)
+    result = orders[name].get(timeout=120)
     assert_one_run_with_every_row(line, result, f"demo/{name}")
     assert result["adopted"] is True
     assert "start-unclear" in line.events(f"start-{name}")
@@ -62,7 +62,7 @@ def test_run_whose_start_was_answered_badly_is_found_and_adopted(line, orders, n
 
 @pytest.mark.parametrize("name", ["lost-request", "html-502", "timed-out-408"])
 def test_start_that_never_arrived_is_sent_again_only_after_the_settle_time(line, orders, name):
-    result = orders[name].get(timeout=40)
+    result = orders[name].get(timeout=120)
     assert_one_run_with_every_row(line, result, f"demo/{name}")
     assert result["adopted"] is False
     first, second = line.emulator.starts(f"demo/{name}")
@@ -74,7 +74,7 @@ def test_start_that_never_arrived_is_sent_again_only_after_the_settle_time(line,
 
 @pytest.mark.parametrize("name", ["no-memory-402", "no-room-402", "rate-429"])
 def test_start_without_room_waits_and_starts_later(line, orders, name):
-    result = orders[name].get(timeout=40)
+    result = orders[name].get(timeout=120)
     assert_one_run_with_every_row(line, result, f"demo/{name}")
     timeline = line.ledger.timeline.entries(f"start-{name}")  # it may have waited for the look back as well
     assert {entry.data["code"] for entry in timeline if entry.event == "waiting"} == {"capacity"}
@@ -88,7 +88,7 @@ def test_start_without_room_waits_and_starts_later(line, orders, name):
 )
 def test_refused_start_raises_job_refused_in_the_platforms_words(line, orders, name, code):
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        orders[name].get(timeout=40)
+        orders[name].get(timeout=120)
     assert type(raised.value).__name__ == "JobRefused"
     reason = reason_of(raised.value)
     assert (reason["code"], reason["platform_type"], reason["billed"]) == (code, TROUBLES[name]["type"], False)
@@ -104,7 +104,7 @@ def test_cancel_while_the_start_is_unclear_finds_and_aborts_the_run(line, faults
     wait_for(lambda: "start-unclear" in line.events("unclear-and-cancelled"), what="the unclear start")
     line.cancel("unclear-and-cancelled")
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        order.get(timeout=30)
+        order.get(timeout=120)
     assert type(raised.value).__name__ == "JobCancelled"
     (run,) = line.emulator.runs_of(actor)
     assert run["status"] == "ABORTED"
@@ -117,7 +117,7 @@ def test_cancel_while_waiting_for_room_starts_nothing(line, faults):
     wait_for(lambda: line.state("no-room-and-cancelled") == "WAITING", what="the wait for room")
     line.cancel("no-room-and-cancelled")
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        order.get(timeout=20)
+        order.get(timeout=120)
     assert reason_of(raised.value) == {
         "code": "cancelled",
         "message": "The job was cancelled. No run was started.",
@@ -136,7 +136,7 @@ def test_start_message_that_comes_three_times_to_two_workers_starts_one_run(own_
         job = wait_for(lambda: (job := line.ledger.load("doubled-start")) and job.state == "STARTING" and job)
         for _ in range(2):
             line.send("actorline.start_run", job.key, job.epoch, queue="control")
-        assert_one_run_with_every_row(line, order.get(timeout=30), actor)
+        assert_one_run_with_every_row(line, order.get(timeout=120), actor)
     assert len(line.emulator.starts(actor)) == 1
 
 
@@ -148,7 +148,7 @@ def test_worker_killed_while_polling_is_followed_by_another_that_delivers(own_li
         wait_for(lambda: waiting_poll(line, "killed-polling"), what="the second poll, held by the worker")
         workers[0].kill()
         workers.append(start_worker("control", line))
-        assert_one_run_with_every_row(line, order.get(timeout=40), actor)
+        assert_one_run_with_every_row(line, order.get(timeout=120), actor)
     assert len(line.emulator.starts(actor)) == 1
 
 
@@ -163,7 +163,7 @@ def test_sink_that_fails_while_a_start_is_unclear_hides_no_run_that_is_paid_for(
         wait_for(lambda: "start-unclear" in line.events("sink-gone"), what="the unclear start")
         (folder / "_actorline.json").write_text('{"installation": "al-other", "key": "theirs"}')
         with pytest.raises(Exception) as raised:  # noqa: PT011
-            order.get(timeout=60)
+            order.get(timeout=120)
     reason = reason_of(raised.value)
     assert (reason["code"], reason["billed"]) == ("sink-failed", True)
     (run,) = line.emulator.runs_of(actor)

@@ -40,7 +40,7 @@ def gateway(line: Line) -> Iterator[Gateway]:
 def victim(line: Line) -> dict[str, Any]:
     """A delivery of the account b, with rows."""
     actor = line.emulator.actor("victim", items=30, duration_secs=0.2)
-    return line.submit({"key": "victim", "actor": actor, "account": "b", **QUICK}).get(timeout=60)
+    return line.submit({"key": "victim", "actor": actor, "account": "b", **QUICK}).get(timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +133,6 @@ def test_a_planted_manifest_moves_nothing_and_ends_nothing(line, thief, secret, 
     (folder / "manifest.json").write_text(json.dumps(manifest))
     before = delivery_of(victim).files
     actor = line.emulator.actor("next", items=3, duration_secs=0.2)
-    result = line.submit({"key": "next", "actor": actor, "collect": {"records": []}, **QUICK}).get(timeout=60)
+    result = line.submit({"key": "next", "actor": actor, "collect": {"records": []}, **QUICK}).get(timeout=120)
     assert (result["state"], result["items"], len(delivery_of(result).lines.splitlines())) == ("DELIVERED", 3, 3)
     assert (secret.read_text().rstrip(), delivery_of(victim).files) == ("root:canary", before)

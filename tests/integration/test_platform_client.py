@@ -126,7 +126,7 @@ def test_a_cut_connection_is_tried_again(platform, server, waits):
 
 def test_a_server_that_stays_silent_is_unavailable_after_five_attempts(platform, server):
     released = threading.Event()
-    server.answer = lambda request: (released.wait(30), request.cut())
+    server.answer = lambda request: (released.wait(60), request.cut())
 
     with pytest.raises(PlatformUnavailable, match="Read timed out") as caught:
         platform.get_data("x", {"a": "secret"})
@@ -225,7 +225,7 @@ def test_threads_share_one_pool(platform, server):
     barrier = threading.Barrier(8)
 
     def meet(request: Answers) -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         request.reply(b'{"data": 1}')
 
     server.answer = meet
@@ -280,7 +280,7 @@ def test_a_page_left_early_hangs_up_and_does_not_spoil_the_next_call(platform, s
     with open_items(platform, "d1", offset=0, limit=None, params={}) as page:
         assert next(page.blocks(1000)) == b"x" * 1000
 
-    assert flood.hung_up.acquire(timeout=10)
+    assert flood.hung_up.acquire(timeout=60)
     assert platform.get_data("x") == 1
 
 
@@ -329,7 +329,7 @@ def test_a_body_that_stalls_is_unavailable(platform, server):
 
     def stall(request: Answers) -> None:
         request.reply(b"x" * 100, Content_Length="1000")
-        released.wait(30)
+        released.wait(60)
         request.cut()
 
     server.answer = stall
@@ -377,7 +377,7 @@ def test_a_huge_error_page_is_not_read_whole(platform, server):
     with pytest.raises(PlatformUnavailable, match="not the API's") as caught:
         open_record(platform, "s1", "OUTPUT")
 
-    assert [flood.hung_up.acquire(timeout=10) for _ in range(caught.value.attempts)] == [True] * 5
+    assert [flood.hung_up.acquire(timeout=60) for _ in range(caught.value.attempts)] == [True] * 5
 
 
 def test_a_log_without_end_is_left(platform, server, monkeypatch):
@@ -385,7 +385,7 @@ def test_a_log_without_end_is_left(platform, server, monkeypatch):
     server.answer = flood = Flood()
 
     assert [len(line) for line in get_log_tail(platform, "r1")] == [runs.LOG_TAIL_BYTES]
-    assert flood.hung_up.acquire(timeout=10)
+    assert flood.hung_up.acquire(timeout=60)
 
 
 def test_a_long_log_is_read_through_for_its_last_lines(platform, server):

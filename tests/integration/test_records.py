@@ -18,7 +18,7 @@ def test_all_records_of_a_large_store_are_delivered_each_once(line):
         "input": {"page": 1},
         "collect": {"all_records": True},
     }
-    result = line.submit(document).get(timeout=60)
+    result = line.submit(document).get(timeout=120)
 
     folder = line.home / "rows" / "archive"
     delivery = open_delivery(result["manifest"], sha256=result["manifest_sha256"])
@@ -42,7 +42,7 @@ def test_a_record_that_cannot_be_read_makes_the_job_partial_and_the_others_are_d
         "poll_interval_secs": 1,
         "collect": {"records": ["GOOD", "BAD", "NEVER-WRITTEN"]},
     }
-    result = line.submit(document).get(timeout=60)
+    result = line.submit(document).get(timeout=120)
 
     assert (result["state"], result["items"], result["records"]) == ("PARTIAL", 3, 1)
     assert result["reason"]["code"] == "record-unreadable"
@@ -54,7 +54,7 @@ def test_a_record_of_any_key_that_the_platform_allows_is_delivered(line):
     keys = ["r" * 256, "r" * 255 + "s", "manifest.json", "_actorline.json", "_SUCCESS", "...", ".hid", "x'()!"]
     actor = line.emulator.actor("names", items=3, duration_secs=0.2, records={key: {"body": key} for key in keys})
     document = {"key": "names", "actor": actor, "poll_interval_secs": 1, "collect": {"records": keys}}
-    result = line.submit(document).get(timeout=60)
+    result = line.submit(document).get(timeout=120)
     delivery = open_delivery(result["manifest"])
     assert (result["items"], result["reason"], delivery.record_names()) == (3, None, keys)
     for key in keys:

@@ -11,7 +11,7 @@ def job(line):
     actor = line.emulator.actor("counted", items=4000, duration_secs=2.5)
     line.emulator.faults({"action": "delay", "secs": 0.4, "method": "GET", "path_regex": "/items$"})
     document = {"key": "counted", "actor": actor, "poll_interval_secs": 1, "collect": {"page_items": 500}}
-    result = line.submit(document).get(timeout=30)
+    result = line.submit(document).get(timeout=120)
     line.emulator.end_faults()
     return result
 
@@ -37,7 +37,7 @@ def test_polls_are_the_interval_apart(line, job):
 
 def test_polls_are_five_seconds_apart_by_default(line):
     actor = line.emulator.actor("counted-slowly", items=1, duration_secs=3)
-    first, second = polled_at(line, line.submit({"actor": actor}).get(timeout=30))
+    first, second = polled_at(line, line.submit({"actor": actor}).get(timeout=120))
     assert 4.7 < second - first < 5.6
 
 

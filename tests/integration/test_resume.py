@@ -27,7 +27,7 @@ def test_job_whose_worker_dies_near_the_end_fetches_only_what_is_missing(own_lin
         pages = line.ledger.pages.all("resumed", 1).values()
         stored = {page.offset for page in pages if isinstance(page, Receipt) and page.scanned}
         workers.append(start_worker("fetch", line))
-        result = order.get(timeout=60)
+        result = order.get(timeout=120)
     assert (result["state"], result["items"]) == ("DELIVERED", 1000)
     assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
     asked = asked_offsets(line, result["dataset_id"])
@@ -38,6 +38,6 @@ def test_job_whose_worker_dies_near_the_end_fetches_only_what_is_missing(own_lin
 def test_page_that_drips_for_longer_than_its_lease_is_waited_for_and_fetched_once(line, faults):
     actor = line.emulator.actor("dripping", items=150, item_kind="plain", duration_secs=0)
     faults({"action": "slow_wire", "path_regex": "/items$", "nth": 1, "bytes_per_sec": 1000})
-    result = line.submit({"key": "dripping", "actor": actor, **QUICK}).get(timeout=90)
+    result = line.submit({"key": "dripping", "actor": actor, **QUICK}).get(timeout=120)
     assert (result["state"], result["items"]) == ("DELIVERED", 150)
     assert asked_offsets(line, result["dataset_id"]).count(0) == 1

@@ -11,7 +11,7 @@ FAILING = {"items": 300, "duration_secs": 0.3, "final_status": "FAILED"}
 
 def run_to_its_end(line, key, actor, **more):
     order = line.submit({"key": key, "actor": actor, **QUICK, **more})
-    order.get(timeout=40, propagate=False)
+    order.get(timeout=120, propagate=False)
     return line.ledger.load(key)
 
 
@@ -25,7 +25,7 @@ def test_retry_of_a_failed_run_pays_for_one_more_run_and_delivers_its_rows_alone
     actor = line.emulator.actor("tried-again", **FAILING)
     assert run_to_its_end(line, "tried-again", actor).state == "PARTIAL"
     line.emulator.actor("tried-again", items=450, duration_secs=0.3, seed=3)
-    answer = line.send("actorline.retry", "tried-again").get(timeout=30)
+    answer = line.send("actorline.retry", "tried-again").get(timeout=120)
     assert (answer["key"], answer["attempt"], answer["reason"]) == ("tried-again", 2, None)
     job, delivery = delivered(line, "tried-again")
     assert delivery.sha256 == line.emulator.expected(job.dataset_id)["sha256"]
@@ -41,7 +41,7 @@ def test_retry_of_missing_records_fetches_just_these_and_starts_nothing(line, fa
     assert (job.state, job.reason.code) == ("PARTIAL", "record-unreadable")
     line.emulator.end_faults()
     fetched = len(line.emulator.requests("GET", f"/v2/datasets/{job.dataset_id}/items"))
-    line.send("actorline.retry", "record-later").get(timeout=30)
+    line.send("actorline.retry", "record-later").get(timeout=120)
     job, delivery = delivered(line, "record-later")
     assert (delivery.folder / "records" / "OUTPUT").read_text() == "the report"
     assert delivery.manifest["complete"]
@@ -56,11 +56,11 @@ def test_caller_who_orders_again_after_a_retry_gets_the_new_end(line):
     actor = line.emulator.actor("asked-again", **FAILING)
     document = {"key": "asked-again", "actor": actor, **QUICK}
     first = line.submit(document)
-    assert first.get(timeout=40)["state"] == "PARTIAL"
+    assert first.get(timeout=120)["state"] == "PARTIAL"
     line.emulator.actor("asked-again", items=10, duration_secs=1)
-    line.send("actorline.retry", "asked-again").get(timeout=30)
-    assert line.submit(document).get(timeout=40)["state"] == "DELIVERED"
-    assert first.get(timeout=1)["state"] == "PARTIAL"
+    line.send("actorline.retry", "asked-again").get(timeout=120)
+    assert line.submit(document).get(timeout=120)["state"] == "DELIVERED"
+    assert first.get(timeout=120)["state"] == "PARTIAL"
 
 
 @pytest.mark.parametrize(("key", "code"), [("nobody-knows", "unknown-key"), ("done-already", "conflict")])
@@ -68,7 +68,7 @@ def test_retry_of_what_is_unknown_or_delivered_is_refused_and_changes_nothing(li
     actor = line.emulator.actor("done-already", items=10, duration_secs=0)
     run_to_its_end(line, "done-already", actor)
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        line.send("actorline.retry", key).get(timeout=30)
+        line.send("actorline.retry", key).get(timeout=120)
     assert type(raised.value).__name__ == "JobRefused"
     assert json.loads(raised.value.args[0])["reason"]["code"] == code
     assert line.state("done-already") == "DELIVERED"

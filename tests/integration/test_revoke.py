@@ -21,7 +21,7 @@ def order(line):
 
 def assert_cancelled(line, pending, key):
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        pending.get(timeout=20)
+        pending.get(timeout=120)
     assert type(raised.value).__name__ == "JobCancelled"
     assert reason_of(raised.value)["code"] == "cancelled"
     assert line.state(key) == "CANCELLED"
@@ -79,7 +79,7 @@ def test_foreign_id_is_revoked_as_ever(line):
     pending = line.client.send_task("service.echo", [1], countdown=2)
     pending.revoke()
     with pytest.raises(TaskRevokedError):
-        pending.get(timeout=30)
+        pending.get(timeout=120)
     revoked = line.client.control.inspect(timeout=0.5).revoked()
     ours = [ids for worker, ids in revoked.items() if worker.startswith(("control-", "fetch-"))]
     assert len(ours) == 2
@@ -93,4 +93,4 @@ def test_job_and_foreign_id_in_one_revoke_are_both_obeyed(line, order):
     line.client.control.revoke([foreign.id, job.id])
     assert_cancelled(line, job, "revoked-in-company")
     with pytest.raises(TaskRevokedError):
-        foreign.get(timeout=30)
+        foreign.get(timeout=120)

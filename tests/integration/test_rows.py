@@ -11,7 +11,7 @@ from real_parts import delivery_of, wait_for
 def deliver(line):
     """Runs a job to its end and answers its result; `key` is new each time."""
 
-    def run(actor: str, collect: dict[str, Any], *, within: float = 40, **fields: Any) -> dict[str, Any]:
+    def run(actor: str, collect: dict[str, Any], *, within: float = 120, **fields: Any) -> dict[str, Any]:
         order = {"actor": actor, "poll_interval_secs": 1, "collect": {"records": [], **collect}, **fields}
         return line.submit(order).get(timeout=within)
 
@@ -147,14 +147,14 @@ def test_page_that_is_not_found_once_is_asked_for_again(line, deliver, faults):
 def test_page_that_stays_unreadable_makes_the_delivery_partial_and_says_so(line, deliver, faults):
     actor = line.emulator.actor("unreadable", items=400, duration_secs=0)
     faults({**NOT_FOUND, "times": 99})
-    result = deliver(actor, {"page_items": 200}, within=80)
+    result = deliver(actor, {"page_items": 200}, within=120)
     assert (result["state"], result["reason"]["code"]) == ("PARTIAL", "page-unreadable")
     delivery = delivery_of(result)
     assert (delivery.manifest["complete"], "_SUCCESS" in delivery.files) == (False, False)
     rows = [json.loads(line)["index"] for line in delivery.lines.splitlines() if line != b"{}"]
     assert len(set(rows)) == len(rows) == result["items"] == 200
     line.emulator.end_faults()
-    line.send("actorline.retry", result["key"]).get(timeout=30)
+    line.send("actorline.retry", result["key"]).get(timeout=120)
     job = wait_for(lambda: (job := line.ledger.load(result["key"])).state == "DELIVERED" and job, what="the rest")
     assert (job.items, len(line.emulator.runs_of(actor))) == (400, 1)
 

@@ -39,11 +39,11 @@ def overlapping(valkey, emulator, tmp_path_factory) -> Line:
     with running_workers(line, "all"):
         with running_beats(line, 2):
             for overlap in OVERLAPS:
-                wait_for(lambda o=overlap: len(runs(line, o)) >= 2, within=60, what=f"two runs of {overlap}")
+                wait_for(lambda o=overlap: len(runs(line, o)) >= 2, within=120, what=f"two runs of {overlap}")
         for overlap in OVERLAPS:
             line.cancel(list(orders(line, overlap))[-1])
         wait_for(lambda: all(run["finishedAt"] for overlap in OVERLAPS for run in runs(line, overlap)),
-                 within=60, what="runs that have ended")  # fmt: skip
+                 within=120, what="runs that have ended")  # fmt: skip
         yield line
     line.client.close()
 
@@ -201,7 +201,7 @@ def test_due_times_are_those_of_redis_whatever_clock_a_beat_has(line, monkeypatc
     an_hour_ago = time.time() - 3600
     monkeypatch.setattr("time.time", lambda: an_hour_ago)
     beat = Beat(line, often=schedule("allow"))
-    wait_for(lambda: beat.look() and beat.woken, within=30, what="an order")
+    wait_for(lambda: beat.look() and beat.woken, within=120, what="an order")
     assert abs(due_of(beat.woken[0]).timestamp() - line.ledger.now()) < 5
 
 
@@ -210,7 +210,7 @@ def test_an_order_that_is_refused_holds_up_nothing_and_is_told(line):
     set_back(line, "nightly", rhythm)
     bad = Schedule(**rhythm, document={"actor": "demo/rows", "sink": {"url": "file:///" + "long/" * 200 + "{key}/"}})
     beat = Beat(line, nightly=bad, often=schedule())
-    wait_for(lambda: beat.look() and beat.woken, within=30, what="the other schedule's order")
+    wait_for(lambda: beat.look() and beat.woken, within=120, what="the other schedule's order")
     place = place_of(line, "nightly")
     assert place.last == (due.timestamp(), Outcome.REFUSED)
     assert "characters" in place.reason

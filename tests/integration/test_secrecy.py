@@ -50,7 +50,7 @@ def in_background(work: Callable[[], None], end: Callable[[], None]) -> Iterator
         yield
     finally:
         end()
-        thread.join(10)
+        thread.join(60)
 
 
 @contextmanager
@@ -120,9 +120,9 @@ def watched(valkey, emulator, tmp_path_factory) -> Watched:
                 key: line.submit({"key": key, "poll_interval_secs": 1, **document})
                 for key, document in documents.items()
             }
-            results = {key: order.get(timeout=30, propagate=False) for key, order in pending.items()}
+            results = {key: order.get(timeout=120, propagate=False) for key, order in pending.items()}
         again = {"key": "again", "run_id": results["delivered"]["run_id"], "collect": {"all_records": True}}
-        taken_over = line.submit(again).get(timeout=30)
+        taken_over = line.submit(again).get(timeout=120)
         line.client.close()
     shown = [{**command, "command": decoded(command["command"])} for command in commands]
     return Watched(line, results, taken_over, events, shown)
@@ -223,4 +223,4 @@ def test_running_task_shows_its_key_and_actor_only(line):
     held = line.client.control.inspect(timeout=0.5).scheduled()
     assert "(key=inspected, actor=demo/inspected)" in json.dumps(held)
     assert CANARY not in json.dumps(held)
-    assert order.get(timeout=20)["state"] == "DELIVERED"
+    assert order.get(timeout=120)["state"] == "DELIVERED"

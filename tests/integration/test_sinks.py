@@ -84,7 +84,7 @@ def actorline(line: Line, *arguments: str) -> Done:
 
 def refused(order) -> dict:
     with pytest.raises(Exception) as raised:  # noqa: PT011 - a service can't import our classes: it sees their names
-        order.get(timeout=40)
+        order.get(timeout=120)
     return {"name": type(raised.value).__name__, **reason_of(raised.value)}
 
 
@@ -103,8 +103,8 @@ def delivered(cloud: Line) -> dict:
     records = {"OUTPUT": {"body": {"title": "café"}}}
     actor = cloud.emulator.actor("to-s3", items=1200, duration_secs=0.3, records=records)
     collect = {"page_items": 250, "records": ["OUTPUT"]}
-    result = cloud.submit({"key": "to-s3", "actor": actor, "collect": collect, **QUICK}).get(timeout=40)
-    wait_for(lambda: cloud.ledger.load("to-s3").figures_settled, within=60, what="figures that stand")
+    result = cloud.submit({"key": "to-s3", "actor": actor, "collect": collect, **QUICK}).get(timeout=120)
+    wait_for(lambda: cloud.ledger.load("to-s3").figures_settled, within=120, what="figures that stand")
     return result
 
 
@@ -157,7 +157,7 @@ def test_large_parts_and_records_are_published_whole_and_leave_no_upload(store, 
         records={"OUTPUT": {"content_type": "text/plain", "body": body}},
     )  # fmt: skip
     sink = {"url": "s3://bucket/large/", "compression": "none"}
-    result = cloud.submit({"actor": actor, "sink": sink, "collect": {"page_items": 1000}, **QUICK}).get(timeout=60)
+    result = cloud.submit({"actor": actor, "sink": sink, "collect": {"page_items": 1000}, **QUICK}).get(timeout=120)
     files = store.files(result["sink"])
     assert sorted(files) == ["_SUCCESS", "_actorline.json", "manifest.json", "part-00000.jsonl", "records/OUTPUT"]
     assert (len(files["part-00000.jsonl"]) > 8 * 1024 * 1024, files["records/OUTPUT"]) == (True, body.encode())
@@ -196,7 +196,7 @@ def test_folder_of_another_job_is_refused_before_money_is_spent(store, cloud, li
     at = cloud if kind == "s3" else line
     url = f"s3://bucket/one-for-two-{kind}/" if kind == "s3" else f"{(at.home / 'rows' / '_one-for-two').as_uri()}/"
     actor = at.emulator.actor(f"one-for-two-{kind}", items=10, duration_secs=0)
-    first = at.submit({"key": f"first-{kind}", "actor": actor, "sink": {"url": url}, **QUICK}).get(timeout=40)
+    first = at.submit({"key": f"first-{kind}", "actor": actor, "sink": {"url": url}, **QUICK}).get(timeout=120)
     reason = refused(at.submit({"key": f"second-{kind}", "actor": actor, "sink": {"url": url}, **QUICK}))
     assert (first["state"], reason["name"], reason["code"]) == ("DELIVERED", "JobRefused", "sink-refused")
     assert "is another job's" in reason["message"]
@@ -279,7 +279,7 @@ def test_slow_store_only_slows(store, impatient):
     store.faults.append(Fault(r"^PUT /bucket/slow/part", delay_secs=1.5 * impatient_worker.LEASE_SECS, times=2))
     actor = line.emulator.actor("slow-store", items=500, duration_secs=0.3)
     order = {"key": "slow-store", "actor": actor, "sink": {"url": "s3://bucket/slow/"}, **QUICK}
-    result = line.submit({**order, "collect": {"page_items": 250}}).get(timeout=60)
+    result = line.submit({**order, "collect": {"page_items": 250}}).get(timeout=120)
     assert (result["state"], result["items"]) == ("DELIVERED", 500)
     assert len([asked for asked in store.seen if asked.startswith("PUT /bucket/slow/part")]) == 2
     assert "page-failed" not in line.events("slow-store")
@@ -291,7 +291,7 @@ def test_store_that_is_away_for_a_while_is_waited_for(store, cloud):
     store.faults.append(Fault(r"^PUT /bucket/away/manifest", status=0, times=6))
     actor = cloud.emulator.actor("store-away", items=500, duration_secs=0.3)
     order = {"key": "store-away", "actor": actor, "sink": {"url": "s3://bucket/away/"}, **QUICK}
-    result = cloud.submit({**order, "collect": {"page_items": 500}}).get(timeout=60)
+    result = cloud.submit({**order, "collect": {"page_items": 500}}).get(timeout=120)
     assert (result["state"], result["items"]) == ("DELIVERED", 500)
     assert len(cloud.emulator.starts(actor)) == 1
     assert {"page-failed", "stage-failed"} <= set(cloud.events("store-away"))
@@ -307,7 +307,7 @@ def test_store_that_refuses_some_parts_for_good_leaves_the_others_listed_and_not
     actor = line.emulator.actor("half-refused", items=2010, **LARGE, duration_secs=0.3)
     sink = {"url": "s3://bucket/half/", "compression": "none"}
     order = {"key": "half-refused", "actor": actor, "sink": sink, "collect": {"page_items": 1000}, **QUICK}
-    result = line.submit(order).get(timeout=60)
+    result = line.submit(order).get(timeout=120)
     assert (result["state"], result["reason"]["code"], result["reason"]["billed"]) == ("PARTIAL", "sink-failed", True)
     assert "refuses these credentials (403 SlowDown)" in result["reason"]["message"]
     files = store.files(result["sink"])
@@ -328,7 +328,7 @@ def test_store_that_is_gone_midway_ends_the_job_and_retry_brings_all_rows_withou
     assert "s3://bucket/gone/ refuses (503 SlowDown)" in reason["message"]
     store.faults.clear()
     assert sorted(store.files("s3://bucket/gone/")) == ["_actorline.json"]
-    line.send("actorline.retry", "store-gone").get(timeout=30)
+    line.send("actorline.retry", "store-gone").get(timeout=120)
     job = wait_for(
         lambda: (job := line.ledger.load("store-gone")) and job.state == "DELIVERED" and job, what="the rows"
     )
@@ -345,7 +345,7 @@ def test_disk_that_takes_no_more_ends_the_job_keeps_what_is_stored_and_retry_goe
     order = {"key": "disk-full", "actor": actor, "sink": sink, "collect": {"page_items": 250}, **QUICK}
     unlimited = resource.prlimit(fetch, resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
     try:
-        result = line.submit(order).get(timeout=60)
+        result = line.submit(order).get(timeout=120)
     finally:
         resource.prlimit(fetch, resource.RLIMIT_FSIZE, unlimited)
     assert (result["state"], result["reason"]["code"], result["reason"]["billed"]) == ("PARTIAL", "sink-failed", True)
@@ -353,7 +353,7 @@ def test_disk_that_takes_no_more_ends_the_job_keeps_what_is_stored_and_retry_goe
     stored = {path.name for path in folder.rglob("*")}
     assert stored == {"_actorline.json", "manifest.json", "part-00001.jsonl"}
     before = (folder / "part-00001.jsonl").stat()
-    line.send("actorline.retry", "disk-full").get(timeout=30)
+    line.send("actorline.retry", "disk-full").get(timeout=120)
     job = wait_for(lambda: (job := line.ledger.load("disk-full")) and job.state == "DELIVERED" and job, what="the rows")
     assert (folder / "part-00001.jsonl").stat().st_mtime_ns == before.st_mtime_ns
     assert delivery_of({"sink": job.sink_url}).lines == line.emulator.item_lines(job.dataset_id)
@@ -371,9 +371,9 @@ def test_second_attempt_lies_apart_and_the_first_is_set_aside_whole(store, cloud
     at, key = (cloud, "twice-s3") if kind == "s3" else (line, "twice-file")
     script = {"duration_secs": 0.3, "records": {"OUTPUT": {"body": {"n": 1}}}}
     actor = at.emulator.actor(key, items=300, final_status="FAILED", **script)
-    assert at.submit({"key": key, "actor": actor, **QUICK}).get(timeout=40)["state"] == "PARTIAL"
+    assert at.submit({"key": key, "actor": actor, **QUICK}).get(timeout=120)["state"] == "PARTIAL"
     at.emulator.actor(key, items=200, seed=3, **script)
-    at.send("actorline.retry", key).get(timeout=30)
+    at.send("actorline.retry", key).get(timeout=120)
     job = wait_for(lambda: (job := at.ledger.load(key)) and job.state == "DELIVERED" and job, what="the second rows")
     url = job.sink_url
     files = sorted(store.files(url)) if kind == "s3" else sorted(delivery_of({"sink": url}).files)
@@ -392,10 +392,10 @@ def test_rows_of_an_earlier_job_with_the_same_key_are_set_aside_not_taken_for_th
     datasets = []
     for seed in (1, 2):
         actor = at.emulator.actor(f"{key}-{seed}", items=300, duration_secs=0, seed=seed)
-        datasets.append(at.submit({"actor": actor, **QUICK}).get(timeout=40)["dataset_id"])
-    at.submit({"key": key, "dataset_id": datasets[0]}).get(timeout=40)
+        datasets.append(at.submit({"actor": actor, **QUICK}).get(timeout=120)["dataset_id"])
+    at.submit({"key": key, "dataset_id": datasets[0]}).get(timeout=120)
     at.ledger.retention.forget(at.ledger.load(key))
-    result = at.submit({"key": key, "dataset_id": datasets[1]}).get(timeout=40)
+    result = at.submit({"key": key, "dataset_id": datasets[1]}).get(timeout=120)
     assert (result["state"], result["items"]) == ("DELIVERED", 300)
     assert actorline(at, "items", key).out.encode() == at.emulator.item_lines(datasets[1])
     assert actorline(at, "verify", key).code == 0
@@ -408,7 +408,7 @@ def test_rows_of_an_earlier_job_with_the_same_key_are_set_aside_not_taken_for_th
 def test_verify_tells_damage_and_what_is_no_delivery_apart(line):
     actor = line.emulator.actor("damaged", items=500, duration_secs=0.3)
     order = {"key": "damaged", "actor": actor, "collect": {"page_items": 250}, **QUICK}
-    folder = delivery_of(line.submit(order).get(timeout=40)).folder
+    folder = delivery_of(line.submit(order).get(timeout=120)).folder
     (folder / "part-00001.jsonl.gz").write_bytes(b"")
     (folder / "_SUCCESS").unlink()
     done = actorline(line, "verify", "damaged")

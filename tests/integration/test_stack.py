@@ -34,7 +34,7 @@ class Up:
         return self.get(path, auth=tuple(self.login.split(":"))).raise_for_status().text
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        return httpx.get(self.flower + path, timeout=10, **options)
+        return httpx.get(self.flower + path, timeout=60, **options)
 
     def tasks(self) -> list[dict[str, Any]]:
         """The rows of Flower's table of tasks."""
@@ -53,7 +53,7 @@ def start_up(terminal: Terminal, *options: str) -> tuple[Running, str]:
     """`actorline up` when it says that it is up, and where Flower is."""
     command = terminal.start("up", "--port", "0", "--flower-port", "0", *options)
     flower = wait_for(
-        lambda: re.search(r"^Flower: (\S+)$", command.err, re.MULTILINE), within=60, what="a stack that is up"
+        lambda: re.search(r"^Flower: (\S+)$", command.err, re.MULTILINE), within=120, what="a stack that is up"
     )
     return command, flower[1]
 
@@ -197,7 +197,7 @@ def test_killed_processes_are_started_again_and_the_job_goes_on(shared_terminal,
         os.kill(shared_terminal.child(process), signal.SIGKILL)
         wait_for(lambda name=name: f"{name}: restarted" in up.command.err, what=f"{name} restarted")
         assert f"{name}: died (exit -9); restarting in" in up.command.err
-    done = command.end(90)
+    done = command.end(120)
     assert (done.code, done.json["state"], done.json["items"]) == (0, "DELIVERED", 1200)
     assert len(shared_terminal.emulator.starts(actor)) == 1
 

@@ -66,7 +66,7 @@ def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter
     wait_for(lambda: not is_due(ledger, "unclear"), what="the search to hold off its watch")
     assert cancel_job(ledger, "unclear")
     ledger.change("unclear", Change(next_epoch=True, due_in_s=20, fields={"is_planned": False}), epoch=1)
-    searching.join(20)
+    searching.join(60)
     searched = lists(emulator)
     starter.advance("unclear", 2)
     assert ledger.load("unclear").state is State.CANCELLED
@@ -90,7 +90,7 @@ def test_look_back_that_fails_is_made_again_until_it_succeeds(ledger, starter, e
     order(ledger, starter, "failing-look", actor)
     headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": make_marker(INSTALLATION, "failing-look", 1)}
     url = f"{emulator.url}/v2/actors/demo~failing-look/runs"
-    run_id = requests.post(url, json={}, headers=headers, timeout=10).json()["data"]["id"]
+    run_id = requests.post(url, json={}, headers=headers, timeout=60).json()["data"]["id"]
     faults({"method": "GET", "action": "status", "status": 503, "path_regex": "/v2/actor-runs$", "times": 1000})
     for _ in range(2):
         with pytest.raises(PlatformError):
@@ -107,7 +107,7 @@ def test_look_back_is_resumed_where_it_was(ledger, platform, starter, emulator, 
     url = f"{emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
     for n in range(3):
         headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": make_marker(INSTALLATION, f"resumed-{n}", 1)}
-        requests.post(url, json={}, headers=headers, timeout=10)
+        requests.post(url, json={}, headers=headers, timeout=60)
         time.sleep(0.002)  # a list is resumed by the milliseconds of a start
     gap = last_gap(ledger, unknown_s=60)
     look_back = LookBack(ledger, platform, INSTALLATION, "default")

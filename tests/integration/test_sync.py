@@ -31,7 +31,7 @@ def test_rows_come_with_the_answer_to_the_start(line, secs):
     key = f"sync-{secs}"
     actor = line.emulator.actor(key.replace(".", "-"), items=700, duration_secs=secs)
     document = {"key": key, "actor": actor, "options": {"memory_mbytes": 512}, **QUICK}
-    result = line.submit(document).get(timeout=40)
+    result = line.submit(document).get(timeout=120)
     assert_every_row_of_one_run(line, result, actor, 700)
     assert result["adopted"] is False  # it is our own start, whatever its run was known by
     (start,) = starts(line, actor)
@@ -45,7 +45,7 @@ def test_run_of_an_actor_task_whose_record_is_wanted_alone(line):
     actor = line.emulator.actor("sync-record", items=5, duration_secs=0.5, records=record)
     line.emulator.actor_task("sync-record-task", actor)
     document = {"key": "sync-record", "actor_task": "demo/sync-record-task", "collect": {"dataset": False}, **QUICK}
-    result = line.submit(document).get(timeout=40)
+    result = line.submit(document).get(timeout=120)
     assert (result["state"], result["items"], result["records"]) == ("DELIVERED", 0, 1)
     assert json.loads((delivery_of(result).folder / "records" / "OUTPUT").read_bytes()) == {"mean": 12.5}
     (start,) = starts(line, "demo/sync-record-task")
@@ -59,7 +59,7 @@ def test_run_that_takes_longer_than_the_endpoint_waits_is_adopted(line, tells_ru
     script = {"items": 300, "duration_secs": 6, "sync_limit_secs": 1, "sync_tells_running": tells_running}
     actor = line.emulator.actor(name, **script)
     order = line.submit({"key": name, "actor": actor, **QUICK, "poll_interval_secs": 1})
-    assert_every_row_of_one_run(line, order.get(timeout=40), actor, 300)
+    assert_every_row_of_one_run(line, order.get(timeout=120), actor, 300)
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_broken_answer_costs_no_second_run_and_no_row(line, faults, fault):
     actor = line.emulator.actor(name, items=900, duration_secs=3)
     faults({"method": "POST", "path_regex": f"{name}/run-sync", **fault})
     order = line.submit({"key": name, "actor": actor, **QUICK, "poll_interval_secs": 1})
-    assert_every_row_of_one_run(line, order.get(timeout=60), actor, 900)
+    assert_every_row_of_one_run(line, order.get(timeout=120), actor, 900)
 
 
 def test_failed_run_ends_partial_with_its_rows(line):
     actor = line.emulator.actor("sync-failed", items=200, duration_secs=1, final_status="FAILED")
     order = line.submit({"key": "sync-failed", "actor": actor, **QUICK, "poll_interval_secs": 1})
-    result = order.get(timeout=40)
+    result = order.get(timeout=120)
     assert (result["state"], result["reason"]["code"], result["items"]) == ("PARTIAL", "run-failed", 200)
     assert len(line.emulator.runs_of(actor)) == 1
 
@@ -89,7 +89,7 @@ def test_cancel_while_the_answer_is_waited_for_aborts_the_run(line):
     wait_for(lambda: line.state("sync-cancelled") == "RUNNING", what="the run, found while it goes on")
     line.cancel("sync-cancelled")
     with pytest.raises(Exception) as raised:  # noqa: PT011 - a service can't import our classes
-        order.get(timeout=30)
+        order.get(timeout=120)
     assert type(raised.value).__name__ == "JobCancelled"
     (run,) = line.emulator.runs_of(actor)
     assert run["status"] == "ABORTED"
@@ -105,7 +105,7 @@ def test_worker_killed_while_it_waits_for_the_answer_is_followed_by_another(own_
         wait_for(lambda: line.state("sync-killed") == "RUNNING", what="the run, found while it goes on")
         workers[1].kill()
         workers.append(start_worker("fetch", line))
-        assert_every_row_of_one_run(line, order.get(timeout=60), actor, 300)
+        assert_every_row_of_one_run(line, order.get(timeout=120), actor, 300)
 
 
 @pytest.mark.parametrize(
@@ -115,5 +115,5 @@ def test_worker_killed_while_it_waits_for_the_answer_is_followed_by_another(own_
 )
 def test_what_the_synchronous_endpoints_cannot_do_is_refused_at_the_door(line, document):
     with pytest.raises(Exception, match="sync") as raised:
-        line.submit({"mode": "sync", **document}).get(timeout=30)
+        line.submit({"mode": "sync", **document}).get(timeout=120)
     assert type(raised.value).__name__ == "JobRefused"

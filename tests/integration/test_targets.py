@@ -14,13 +14,13 @@ BINARY = bytes(range(256)) * 50
 @pytest.fixture
 def deliver(line):
     """Runs a job to its end and answers its result."""
-    return lambda **document: line.submit({"poll_interval_secs": 1, **document}).get(timeout=30)
+    return lambda **document: line.submit({"poll_interval_secs": 1, **document}).get(timeout=120)
 
 
 def started_elsewhere(line, actor: str) -> dict[str, Any]:
     """A run that somebody else started."""
     url = f"{line.emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
-    answer = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+    answer = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
     return answer.json()["data"]
 
 
@@ -95,7 +95,7 @@ def test_cancel_aborts_a_run_taken_over_only_if_it_is_our_own(line, own, status)
     wait_for(lambda: line.state(key) == "RUNNING", what="the take-over")
     line.cancel(key)
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        order.get(timeout=20)
+        order.get(timeout=120)
     assert type(raised.value).__name__ == "JobCancelled"
     assert line.emulator.run(run["id"])["status"] == status
     aborts = line.emulator.requests("POST", f"/v2/actor-runs/{run['id']}/abort")

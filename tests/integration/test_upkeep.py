@@ -41,7 +41,7 @@ def test_a_job_of_another_version_stops_no_other(own_line):
     line.ledger.redis.hset(line.ledger.name("job", "newer"), "state", "DREAMING")
     line.ledger.redis.zadd(line.ledger.name("line", "default"), {"newer": 0, "newer-2": 0, "newer-3": 0})
     with running_workers(line, "control", "fetch"):
-        result = line.submit({"key": "beside", "actor": actor, "poll_interval_secs": 1}).get(timeout=30)
+        result = line.submit({"key": "beside", "actor": actor, "poll_interval_secs": 1}).get(timeout=120)
     assert result["state"] == "DELIVERED"
     assert line.ledger.redis.zscore(line.ledger.name("due"), "newer") is not None  # for a worker that can read it
 
@@ -49,7 +49,7 @@ def test_a_job_of_another_version_stops_no_other(own_line):
 def test_what_an_ended_job_needs_no_more_is_dropped(line):
     actor = line.emulator.actor("dropped", items=1, duration_secs=0)
     sent = line.submit({"key": "dropped", "actor": actor, "input": {"big": "x" * 1000}, "poll_interval_secs": 1})
-    assert sent.get(timeout=30)["state"] == "DELIVERED"
+    assert sent.get(timeout=120)["state"] == "DELIVERED"
     ledger = line.ledger
     wait_for(lambda: ledger.load_input("dropped") == b"{}", what="the input to be dropped")
     assert ledger.redis.smembers(ledger.name("job_ids", "dropped")) == {sent.id}
@@ -58,7 +58,7 @@ def test_what_an_ended_job_needs_no_more_is_dropped(line):
 @pytest.mark.parametrize("task", ["actorline.status", "actorline.cancel"])
 def test_an_answer_of_a_door_is_kept_for_an_hour(line, task):
     sent = line.send(task, "unknown")
-    assert sent.get(timeout=20) is None
+    assert sent.get(timeout=120) is None
     backend = line.client.backend
     assert 0 < wait_for(lambda: backend.client.ttl(backend.get_key_for_task(sent.id)) < 3700 and 1) <= 3600
     assert backend.client.ttl(backend.get_key_for_task(sent.id)) > 3000

@@ -45,7 +45,7 @@ def add_job(ledger: Ledger, key: str, run_id: str, state: State = State.RUNNING,
 def start_run(emulator, actor: str, marker: str) -> str:
     headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": marker}
     url = f"{emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
-    return requests.post(url, json={}, headers=headers, timeout=10).json()["data"]["id"]
+    return requests.post(url, json={}, headers=headers, timeout=60).json()["data"]["id"]
 
 
 def let_time_pass(ledger: Ledger, key: str) -> None:

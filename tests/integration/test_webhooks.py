@@ -47,7 +47,7 @@ def manner(emulator):
 def start_elsewhere(line: Line, actor: str) -> str:
     """Somebody else starts a run; answers its id."""
     url = f"{line.emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
-    answer = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+    answer = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
     return answer.json()["data"]["id"]
 
 
@@ -87,7 +87,7 @@ def running_job(gateway: Gateway, key: str, **script: Any) -> str:
 def test_job_is_delivered_when_its_run_ends_not_an_interval_later(gateway, mode):
     line = gateway.line
     actor = line.emulator.actor(f"told-{mode}", items=200, duration_secs=2)
-    result = line.submit({"key": f"told-{mode}", "actor": actor, "mode": mode, **NEVER_POLLED}).get(timeout=15)
+    result = line.submit({"key": f"told-{mode}", "actor": actor, "mode": mode, **NEVER_POLLED}).get(timeout=120)
     assert (result["state"], result["items"]) == ("DELIVERED", 200)
     assert len(line.emulator.starts(actor)) == (1 if mode == "async" else 0)
     told = wait_for(
@@ -102,7 +102,7 @@ def test_lost_start_reply_ends_with_the_platforms_word_of_the_run(gateway, fault
     line = gateway.line
     actor = line.emulator.actor("unclear", items=50, duration_secs=1, list_lag_secs=60)
     faults({"method": "POST", "nth": 1, "action": "reset_after", "path_regex": "/demo~unclear/runs$"})
-    result = line.submit({"key": "unclear", "actor": actor, **NEVER_POLLED}).get(timeout=30)
+    result = line.submit({"key": "unclear", "actor": actor, **NEVER_POLLED}).get(timeout=120)
     assert (result["state"], result["items"], result["adopted"]) == ("DELIVERED", 50, True)
     assert len(line.emulator.starts(actor)) == 1
     assert "start-unclear" in line.events("unclear")
@@ -112,7 +112,7 @@ def test_doubled_and_disordered_events_deliver_once(gateway, manner):
     line = gateway.line
     manner(copies=5, shuffle=True, delay_secs=1)
     actor = line.emulator.actor("doubled", items=200, duration_secs=0.5)
-    result = line.submit({"key": "doubled", "actor": actor, **NEVER_POLLED}).get(timeout=20)
+    result = line.submit({"key": "doubled", "actor": actor, **NEVER_POLLED}).get(timeout=120)
     assert (result["state"], result["items"]) == ("DELIVERED", 200)
     calls = wait_for(
         lambda: (
@@ -197,7 +197,7 @@ def test_oversized_payload_is_refused(gateway):
 def test_event_of_an_ended_job_changes_nothing(gateway):
     line = gateway.line
     actor = line.emulator.actor("over", items=5, duration_secs=0)
-    result = line.submit({"key": "over", "actor": actor, **NEVER_POLLED}).get(timeout=15)
+    result = line.submit({"key": "over", "actor": actor, **NEVER_POLLED}).get(timeout=120)
     before = line.ledger.load("over")
     assert tell(gateway, event(result["run_id"], "ABORTED")) == 200
     after = line.ledger.load("over")
@@ -221,7 +221,7 @@ def test_receiver_that_was_down_is_told_later(own_line, emulator, manner):
         )
         assert line.state("told-later") == "RUNNING"
         with running_gateway(line, "--port", str(port)):
-            assert order.get(timeout=30)["items"] == 20
+            assert order.get(timeout=120)["items"] == 20
 
 
 # -- hooks
@@ -235,7 +235,7 @@ def cli(line: Line, *arguments: str, **environment: str) -> tuple[int, list[dict
         cwd=line.home,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     return process.returncode, [json.loads(text) for text in process.stdout.splitlines()], process.stderr
@@ -266,7 +266,7 @@ def test_hook_collects_each_run_once_and_leaves_ours_alone(gateway, template, ma
     wait_for(lambda: line.state(run_id) == "DELIVERED", what="the delivery of a run that somebody else started")
     job = line.ledger.load(run_id)
     assert (job.items, job.document.labels, job.document.may_abort) == (30, {"team": "prices"}, False)
-    our_run = ours.get(timeout=20)["run_id"]
+    our_run = ours.get(timeout=120)["run_id"]
     wait_for(
         lambda: (
             sum(len(each["calls"]) for run in (our_run, run_id) for each in dispatches_of(line, run)) == 3 * (3 + 1)
@@ -295,14 +295,14 @@ def test_secret_is_rotated_while_the_gateway_runs(own_line, template):
         first = line.ledger.redis.get(line.ledger.name("webhook_secret"))
         assert cli(line, "rotate")[:2] == (0, [{"rotated": True, "webhooks": [hook["id"]]}])
         second = line.ledger.redis.get(line.ledger.name("webhook_secret"))
-        wait_for(lambda: tell(gateway, event("any"), secret=second) == 200, within=30, what="the new secret accepted")
+        wait_for(lambda: tell(gateway, event("any"), secret=second) == 200, within=120, what="the new secret accepted")
         assert tell(gateway, event("any"), secret=first) == 200  # what is under way still holds it
         (renewed,) = hooks_of(line, actor)
         assert second in webhook_of(line, renewed["webhook_id"])["headersTemplate"]
         with pytest.raises(urllib.error.HTTPError, match="404"):
             webhook_of(line, hook["webhook_id"])
         assert cli(line, "rotate", "--now")[0] == 0
-        wait_for(lambda: tell(gateway, event("any"), secret=second) == 401, within=30, what="the old secret refused")
+        wait_for(lambda: tell(gateway, event("any"), secret=second) == 401, within=120, what="the old secret refused")
         assert line.ledger.redis.get(line.ledger.name("webhook_secret_before")) is None
 
 
@@ -321,7 +321,7 @@ def test_hook_of_an_actor_task_leaves_other_runs_of_its_actor_alone(gateway, tem
     other = start_elsewhere(line, actor)
     assert tell(gateway, event(other), path=f"{PATH}?hook={hook['id']}") == 200
     url = f"{line.emulator.url}/v2/actor-tasks/{task['id']}/runs"
-    run = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10).json()["data"]["id"]
+    run = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60).json()["data"]["id"]
     wait_for(lambda: line.state(run) == "DELIVERED", what="the delivery of the Actor task's run")
     wait_for(lambda: line.ledger.redis.zcard(line.ledger.name("hook_runs")) == 0, what="an end of what is noted")
     assert line.state(other) is None
@@ -357,7 +357,7 @@ def test_hook_beyond_the_platforms_hundred_is_refused_in_its_words(gateway, temp
 def test_secret_shows_in_no_log(gateway):
     line = gateway.line
     actor = line.emulator.actor("discreet", items=1, duration_secs=0)
-    run_id = line.submit({"key": "discreet", "actor": actor, **NEVER_POLLED}).get(timeout=15)["run_id"]
+    run_id = line.submit({"key": "discreet", "actor": actor, **NEVER_POLLED}).get(timeout=120)["run_id"]
     assert SECRET in webhook_of(line, dispatches_of(line, run_id)[0]["webhookId"])["headersTemplate"]
     logs = "".join(path.read_text() for path in line.home.glob("*.log"))
     assert "run-known" in logs

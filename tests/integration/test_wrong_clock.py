@@ -15,7 +15,7 @@ def test_lost_start_reply_makes_no_second_run_when_the_clocks_are_an_hour_apart(
         actor = emulator.actor("elsewhen", items=300, duration_secs=0)
         emulator.faults({"method": "POST", "path_regex": "elsewhen/runs$", "nth": 1, "action": "reset_after"})
         with running_workers(line, "all"):
-            result = line.submit({"key": "elsewhen", "actor": actor, "poll_interval_secs": 1}).get(timeout=40)
+            result = line.submit({"key": "elsewhen", "actor": actor, "poll_interval_secs": 1}).get(timeout=120)
         line.client.close()
         assert [run["id"] for run in emulator.runs_of(actor)] == [result["run_id"]]
     assert (result["state"], result["adopted"], result["items"]) == ("DELIVERED", True, 300)

@@ -34,15 +34,15 @@ def wait_until_cut(renew: Any) -> None:
     """As a read does whose connection is closed in another thread."""
     cut = threading.Event()
     with renewed(renew, SOON, cut=cut.set):
-        assert cut.wait(5)
+        assert cut.wait(60)
         raise OSError("closed")
 
 
 def test_it_is_renewed_until_the_block_ends():
     renewals = threading.Semaphore(0)
     with renewed(renewals.release, SOON) as check:
-        assert renewals.acquire(timeout=5)
-        assert renewals.acquire(timeout=5)
+        assert renewals.acquire(timeout=60)
+        assert renewals.acquire(timeout=60)
         check()
     ended = renewals._value
     threading.Event().wait(5 * SOON)

@@ -25,11 +25,11 @@ def test_what_gathers_while_a_group_is_at_work_is_the_next_group():
     def work(group: list[int]) -> None:
         groups.append(group)
         at_work.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
 
     worker = Batcher("test", work, most=3)
     worker.put(0)
-    assert at_work.wait(10)
+    assert at_work.wait(60)
     for number in range(1, 6):
         worker.put(number)
     go_on.set()
@@ -42,7 +42,7 @@ def test_a_heavy_thing_goes_with_what_gathered_before_it_and_no_more():
     go_on = threading.Event()
 
     def work(group: list[int]) -> None:
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         groups.append(group)
 
     worker = Batcher("test", work, most=10, weight=lambda thing: thing)

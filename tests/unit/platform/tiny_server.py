@@ -57,7 +57,7 @@ def tiny_server(answer: Callable[[Request], Answer]) -> Iterator[TinyServer]:
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(5)
+        thread.join(60)
 
 
 def _read(connection: socket.socket) -> Request | None:
