@@ -10,6 +10,7 @@ to probe the operator's network; the log has the cause.
 import contextlib
 import functools
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,7 @@ SILENCE_SECS: Final = 15.0
 LOOK_UP_SECS: Final = 5.0
 ADDRESSES: Final = 4  # at most tried for one name
 UNREAD_BYTES: Final = 256 * 1024  # received data that can still be read after the connection is shut down
+_RESET: Final = struct.pack("ii", 1, 0)  # closing resets the connection, so a server that is still sending ends at once
 _Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 log = Logger(__name__)
@@ -128,6 +130,7 @@ class _Deadline:
             self._is_cut = True
             if self._connection:
                 with contextlib.suppress(OSError):  # the server has already closed it
+                    self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     self._connection.shutdown(socket.SHUT_RDWR)
 
 

@@ -8,6 +8,7 @@ import errno
 import hashlib
 import os
 import stat
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,15 +31,12 @@ class LocalSink(Sink):
     def check(self) -> None:
         self.refuse_overlap()
         with self._refusals():
-            staging = self.folder / STAGING
-            missing = [path for path in (staging, self.folder, *self.folder.parents) if not path.exists()]
-            try:
-                with self.staging("check", os.urandom(6).hex()):
-                    pass
-            finally:
-                for path in missing:
-                    with contextlib.suppress(OSError):
-                        path.rmdir()
+            existing = next(path for path in (self.folder, *self.folder.parents) if os.path.lexists(path))
+            # in a folder of its own name: two checks at once, and one beside a job, don't remove each other's folders
+            with tempfile.TemporaryDirectory(prefix=f"{STAGING}-", dir=existing) as trial:
+                folder = Path(trial, self.folder.relative_to(existing))
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / "check").touch()
 
     @contextmanager
     def staging(self, name: str, execution: str) -> Iterator[BinaryIO]:
@@ -229,7 +227,7 @@ def _walk(folder: int, prefix: str) -> Iterator[str]:
         for entry in entries:
             if entry.is_file(follow_symlinks=False):
                 yield prefix + entry.name
-            elif entry.is_dir(follow_symlinks=False) and prefix + entry.name != STAGING:
+            elif entry.is_dir(follow_symlinks=False) and not (prefix + entry.name).startswith(STAGING):
                 folders.append(entry.name)
     for name in folders:
         inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)

@@ -2,6 +2,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,18 @@ def test_of_two_jobs_at_once_one_claims_the_folder(sink):
 
 def test_a_check_leaves_nothing(sink, tmp_path):
     sink.check()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_checks_at_once_of_one_folder_do_not_meet(tmp_path):
+    sinks = [LocalSink((tmp_path / "rows" / "nightly").as_uri()) for _ in range(4)]
+
+    def check(sink: LocalSink) -> None:
+        for _ in range(100):
+            sink.check()
+
+    with ThreadPoolExecutor(len(sinks)) as pool:
+        list(pool.map(check, sinks))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,15 @@ from starlette.requests import Request
 from actorline.api_keys import ApiKey, KeyRing, digest, name_in
 from actorline.errors import Code, Refused
 from actorline.gateway import authentication as admission
-from actorline.gateway.authentication import FRESH_SECS, LOCAL, OPERATOR, Authenticator, Grant, is_loopback
+from actorline.gateway.authentication import (
+    FRESH_SECS,
+    LOCAL,
+    LOOK_UP_SECS,
+    OPERATOR,
+    Authenticator,
+    Grant,
+    is_loopback,
+)
 from actorline.gateway.local_user import user_of
 from actorline.jobs.rights import Rights, Scope
 
@@ -88,10 +97,43 @@ def test_keys_are_looked_up_once_a_second_and_a_new_one_at_once(authenticator, k
     keys.clear()
     clock[0] += FRESH_SECS / 2
     admit(authenticator, request_with(authorization=f"Bearer {SECRET}"))  # not yet known to be revoked
-    clock[0] += FRESH_SECS / 2
+    clock[0] += FRESH_SECS
     with pytest.raises(Refused) as caught:
         admit(authenticator, request_with(authorization=f"Bearer {SECRET}"))
     assert caught.value.reason.code is Code.AUTH
+
+
+def test_a_key_made_right_after_a_look_up_opens_at_once(authenticator, keys, clock):
+    assert admit(authenticator, request_with()) == LOCAL
+    keys.append(reader())
+    clock[0] += LOOK_UP_SECS / 5
+    assert admit(authenticator, request_with(authorization=f"Bearer {SECRET}")).holder == "reader"
+
+
+def test_a_key_made_during_a_look_up_opens_at_once(authenticator, keys, monkeypatch):
+    """The look-up that is under way began before the key was there, so it proves nothing."""
+
+    async def ask_twice() -> Grant:
+        asked, made = threading.Event(), threading.Event()
+
+        def ring(_: Any) -> KeyRing:
+            found = KeyRing({key.name: key for key in keys}, was_used=bool(keys))
+            asked.set()
+            made.wait(10)
+            return found
+
+        monkeypatch.setattr(admission, "read_keys", ring)
+        first = asyncio.create_task(authenticator.admit(request_with()))
+        await asyncio.to_thread(asked.wait, 10)
+        keys.append(reader())
+        authenticator.clock = lambda: 101.0
+        second = asyncio.create_task(authenticator.admit(request_with(authorization=f"Bearer {SECRET}")))
+        await asyncio.sleep(0)
+        made.set()
+        await first
+        return await second
+
+    assert asyncio.run(ask_twice()).holder == "reader"
 
 
 @pytest.mark.parametrize(("bootstrap", "may_be_open"), [(SecretStr("b" * 32), True), (None, False)])
@@ -104,10 +146,10 @@ def test_an_open_door_closes_for_good_with_the_first_key(authenticator, keys, cl
     ledger: Any = None
     assert admit(authenticator, request_with()) == LOCAL
     keys.append(reader())
-    clock[0] += FRESH_SECS
+    clock[0] += 2 * FRESH_SECS
     assert_needs_a_key(authenticator, request_with())
     keys.clear()  # as after FLUSHALL: not even a note of the key is left in Redis
-    clock[0] += FRESH_SECS
+    clock[0] += 2 * FRESH_SECS
     assert_needs_a_key(authenticator, request_with())
     assert_needs_a_key(Authenticator(ledger, None, may_be_open=True, note=note), request_with())
 
