@@ -9,9 +9,9 @@ from kombu.exceptions import OperationalError
 from actorline.jobs.job import JobResult
 from actorline.jobs.sender import FROM_CELERY
 from actorline.orders.cancel import cancel_job
+from tasks.shell.care import care
 from tasks.shell.door_task import DoorTask
 from tasks.shell.environment import ledger
-from tasks.upkeep import care_for
 
 TRY_AGAIN_SECS = 5.0
 
@@ -35,4 +35,4 @@ def cancel(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
 def ask_to_cancel(key: str, *, request: str | None = None) -> None:
     """Cancel the job and carry that out at once. `request`: see `request_field`."""
     if cancel_job(ledger(), key, sender=FROM_CELERY, request=request):
-        care_for(key)
+        care().for_job(key)

@@ -5,12 +5,13 @@ from celery import shared_task
 
 from actorline.errors import Refused
 from actorline.ledger.parking import Parking
+from actorline.platform.errors import PlatformBusy
 from actorline.stages.watch.fleet import Fleet
 from actorline.stages.watch.poll_run import POLL_STATES
 from actorline.upkeep.decision import Stage
 from tasks.shell.canvas import send_pipeline
 from tasks.shell.environment import ledger, platform, settings
-from tasks.shell.platform_slots import PlatformBusyError, slots
+from tasks.shell.platform_slots import slots
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +21,7 @@ def look_at_fleet(account: str) -> None:
     try:
         with slots().taken(account):
             news = Fleet(ledger(), settings()).look(account, platform(account))
-    except PlatformBusyError:
+    except PlatformBusy:
         return  # checked again, as if this message were lost
     except Refused as error:  # no token for the account here; another worker may have it
         log.warning("fleet_not_seen", account=account, error=str(error))

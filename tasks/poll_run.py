@@ -10,14 +10,15 @@ from actorline.jobs.step import Ended, Moved, Park, Wait
 from actorline.ledger.capacity_line import Admission
 from actorline.ledger.change import Change
 from actorline.ledger.tally import empty_at
+from actorline.platform.errors import PlatformBusy
 from actorline.stages.collect.fetch_ahead import LOOK_MAX_SECS, may_send
 from actorline.stages.watch.poll_run import Poller
 from tasks.shell.canvas import send_ahead
+from tasks.shell.care import care
 from tasks.shell.conclude import conclude
 from tasks.shell.environment import DEFAULT_ACCOUNT, ledger, new_execution, platform, settings
-from tasks.shell.platform_slots import PlatformBusyError, slots
+from tasks.shell.platform_slots import slots
 from tasks.shell.stage import StageTask, again
-from tasks.upkeep import care_for_all
 
 BUSY_SECS = 5.0
 
@@ -29,13 +30,13 @@ def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
     try:
         with slots().taken(account):
             step = poller.advance(key, epoch, self.request.retries, new_execution())
-    except PlatformBusyError as error:
+    except PlatformBusy as error:
         ledger().agenda.postpone(key, BUSY_SECS + settings().lost_message_secs)
         raise again(self, BUSY_SECS) from error
     if isinstance(step, Wait | Park):
         look_ahead(key, epoch)
     if isinstance(step, Moved | Ended):
-        care_for_all(Admission(ledger(), account).call_next())
+        care().for_all(Admission(ledger(), account).call_next())
     eta: Any = self.request.eta  # celery-types says int
     conclude(self, key, step, late_s=lateness(eta))
 

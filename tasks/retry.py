@@ -13,9 +13,9 @@ from actorline.jobs.sender import FROM_CELERY
 from actorline.jobs.states import State
 from actorline.ledger.durability import NotDurableError
 from actorline.orders.retry import retry_job
+from tasks.shell.care import care
 from tasks.shell.door_task import DoorTask
 from tasks.shell.environment import ledger
-from tasks.upkeep import care_for
 
 TRY_AGAIN_SECS = 5.0
 
@@ -29,7 +29,7 @@ def retry(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
     """
     try:
         retry_job(ledger(), key, sender=FROM_CELERY, request=self.request.id)
-        care_for(key)
+        care().for_job(key)
         job = ledger().load(key)
     except Refused as error:
         raise JobRefused(JobResult.refused(shown_key(key), State.FAILED, error.reason).model_dump_json()) from None

@@ -5,10 +5,10 @@ from celery import shared_task
 
 from actorline.delivery.sink import SinkError
 from actorline.errors import Refused
-from actorline.platform import errors as platform_errors
-from actorline.upkeep.settled_figures import secs_until_settled, settle_figures
+from actorline.platform.errors import PlatformError
+from actorline.upkeep.settle import secs_until_settled, settle_figures
 from tasks.shell.environment import ledger, platform_of
-from tasks.shell.platform_slots import PlatformBusyError, slots
+from tasks.shell.platform_slots import slots
 
 log = structlog.get_logger(__name__)
 
@@ -21,5 +21,5 @@ def settle(key: str) -> None:
     try:
         with slots().taken(job.document.account):
             settle_figures(ledger(), platform_of(key), job)
-    except (platform_errors.PlatformError, SinkError, Refused, PlatformBusyError) as error:
+    except (PlatformError, SinkError, Refused) as error:
         log.warning("figures_not_settled", job_key=key, error=str(error))

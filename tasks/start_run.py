@@ -7,13 +7,14 @@ from celery import Task, shared_task
 
 from actorline.errors import Refused
 from actorline.jobs.step import Step
+from actorline.platform.errors import PlatformBusy
 from actorline.stages.start.no_account import refuse_start
 from actorline.stages.start.start_run import Starter
 from config.queues import fetch_queue
 from tasks.shell.canvas import care_for_now
 from tasks.shell.conclude import conclude
 from tasks.shell.environment import DEFAULT_ACCOUNT, installation, ledger, platform, settings
-from tasks.shell.platform_slots import PlatformBusyError, slots
+from tasks.shell.platform_slots import slots
 from tasks.shell.stage import StageTask
 
 
@@ -34,5 +35,5 @@ def advance(starter: Starter, account: str, key: str, epoch: int, *, with_slot: 
     try:
         with slots().taken(account) if with_slot else nullcontext():
             return starter.advance(key, epoch)
-    except PlatformBusyError:
+    except PlatformBusy:
         return starter.put_off(key, epoch)

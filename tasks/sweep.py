@@ -3,14 +3,13 @@
 import structlog
 from celery import shared_task
 
-from actorline.errors import Refused, Unavailable
-from actorline.platform import errors as platform_errors
-from actorline.platform.runs import abort_run
+from actorline.errors import Refused
+from actorline.platform.errors import PlatformError
+from actorline.upkeep import sweep as thought
 from actorline.upkeep.decision import Stage
-from actorline.upkeep.orphans import Orphan, adopt, close_resurrection, find_orphans, look_again
 from tasks.shell.canvas import send_pipeline
 from tasks.shell.environment import DEFAULT_ACCOUNT, installation, ledger, platform, settings
-from tasks.shell.platform_slots import PlatformBusyError, slots
+from tasks.shell.platform_slots import slots
 
 log = structlog.get_logger(__name__)
 
@@ -20,40 +19,27 @@ def sweep(account: str) -> None:
     """Find the account's orphans. Those of known jobs are aborted by upkeep; the others are handled as configured."""
     try:
         with slots().taken(account):
-            for orphan in find_orphans(ledger(), platform(account), installation(), account):
+            for orphan in thought.find_orphans(ledger(), platform(account), installation(), account):
                 log.error("orphan_run", run_id=orphan.run.id, job_key=orphan.key, started_at=str(orphan.run.started_at))
-                if orphan.key is None:
-                    _treat(orphan)
-    except (platform_errors.PlatformError, Refused, PlatformBusyError) as error:
+                adopted = thought.treat(ledger(), platform(account), settings(), orphan)
+                if adopted:
+                    send_pipeline(adopted, Stage.START)
+    except (PlatformError, Refused) as error:
         log.warning("sweep_failed", account=account, error=str(error))
 
 
 @shared_task(name="actorline.look_again", ignore_result=True)
-def second_look(key: str, attempt: int) -> None:
+def look_again(key: str, attempt: int) -> None:
     """Search again for an unclear start's or resurrection's run; one found is aborted, and reported."""
     try:
         account = ledger().account(key) or DEFAULT_ACCOUNT
         with slots().taken(account):
-            found = look_again(ledger(), platform(account), installation(), key, attempt)
-            is_over = close_resurrection(ledger(), platform(account), key)
-    except (platform_errors.PlatformError, Refused, PlatformBusyError) as error:
+            found = thought.look_again(ledger(), platform(account), installation(), key, attempt)
+            is_over = thought.close_resurrection(ledger(), platform(account), key)
+    except (PlatformError, Refused) as error:
         log.warning("second_look_failed", job_key=key, error=str(error))
         return
     if found:
         log.error("second_run_found", job_key=key, runs=found)
     if is_over:
         ledger().agenda.forget_second_search(key, attempt)
-
-
-def _treat(orphan: Orphan) -> None:
-    if settings().orphans == "abort":
-        abort_run(platform(orphan.account), orphan.run.id)
-    elif settings().orphans == "adopt":
-        try:
-            submitted = adopt(ledger(), settings(), orphan)
-        except Unavailable as error:
-            log.warning("orphan_not_adopted", run_id=orphan.run.id, error=str(error))
-            return
-        job = ledger().load(submitted.key)
-        if submitted.created and job:
-            send_pipeline(job, Stage.START)

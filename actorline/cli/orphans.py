@@ -17,8 +17,8 @@ from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
 from actorline.platform.runs import abort_run
 from actorline.settings import Settings, load_settings
-from actorline.upkeep.orphans import Orphan, find_orphans
-from actorline.upkeep.orphans import adopt as make_job_of
+from actorline.upkeep.sweep import Orphan, find_orphans
+from actorline.upkeep.sweep import adopt as make_job_of
 
 
 def orphans(

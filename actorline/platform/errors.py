@@ -2,7 +2,8 @@
 
 PlatformError
  ├ PlatformUnavailable   try again later: network, time-outs, 408, 429, 5xx, or an answer that is not the API's
- │  └ RateLimited        try again later, more slowly: 429
+ │  ├ RateLimited        try again later, more slowly: 429
+ │  └ PlatformBusy       nothing was sent: as many of our own threads as allowed are waiting for the platform
  ├ CapacityExceeded      try again when other runs have ended: the account's memory or number of runs is used up
  ├ AuthFailed            ask a person: the token is missing, malformed or unknown
  ├ Forbidden             ask a person: rights, approval, rental, billing
@@ -71,6 +72,9 @@ class PlatformUnavailable(PlatformError):
 
 
 class RateLimited(PlatformUnavailable): ...
+
+
+class PlatformBusy(PlatformUnavailable): ...
 
 
 class CapacityExceeded(PlatformError): ...

@@ -7,15 +7,12 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Final
 
+from actorline.platform.errors import PlatformBusy
 from tasks.shell.environment import settings
 
 DOOR_THREADS: Final = 2
 WAIT_SECS: Final = 1.0  # a fast platform frees a slot sooner
 SILENT_SECS: Final = 3.0  # a call that takes longer won't be over within that second
-
-
-class PlatformBusyError(Exception):
-    """As many threads as allowed are already waiting for the platform."""
 
 
 class Slots:
@@ -28,11 +25,13 @@ class Slots:
 
     @contextmanager
     def taken(self, account: str) -> Iterator[None]:
-        """Hold a slot. Raises PlatformBusyError if none becomes free within a second, or at once if calls hang."""
+        """Hold a slot. Raises PlatformBusy if none becomes free within a second, or at once if calls hang."""
         slot = object()
         with self._given_back:
             if not self._given_back.wait_for(lambda: self._is_free(account), 0 if self._is_silent() else WAIT_SECS):
-                raise PlatformBusyError(account)
+                raise PlatformBusy(
+                    f"All threads that may wait for the platform are waiting (account {account})", attempts=0
+                )
             self._taken[slot] = (account, time.monotonic())
         try:
             yield

@@ -1,5 +1,7 @@
 """One stage of a job by hand, on a real ledger and the emulator, from a state that a whole job seldom comes to."""
 
+from contextlib import nullcontext
+
 import pytest
 from pydantic import SecretStr
 from real_parts import TOKEN
@@ -14,8 +16,7 @@ from actorline.settings import load_settings
 from actorline.stages.start.outside_input import INPUT_TRIES
 from actorline.stages.start.start_run import Starter
 from actorline.stages.watch.poll_run import Poller
-from tasks import abort_stray as aborting
-from tasks.shell.platform_slots import Slots
+from actorline.upkeep.abort_stray import abort_stray
 
 LONG_AGO = 1_000.0
 
@@ -56,18 +57,18 @@ def test_input_has_all_its_tries_after_a_long_wait_for_room(line, platform):
     assert line.ledger.load("waited").reason.code == "input-unreadable"
 
 
-def test_stray_of_a_forgotten_job_is_looked_for_in_every_account(line, platform, monkeypatch):
+def test_stray_of_a_forgotten_job_is_looked_for_in_every_account(line, platform):
     elsewhere = Platform(line.emulator.url, SecretStr("apify_api_nobody"), user_agent="test")
-    tokens = {"shop": "s", "team": "t"}
-    monkeypatch.setattr(aborting, "ledger", lambda: line.ledger)
-    monkeypatch.setattr(aborting, "settings", lambda: load_settings(accounts=tokens))
-    monkeypatch.setattr(aborting, "platform", {"shop": elsewhere, "team": platform}.__getitem__)
-    monkeypatch.setattr(aborting, "slots", lambda: Slots(total=2, each=1))
+    accounts = {"shop": elsewhere, "team": platform}
+
+    def opened(account):
+        return nullcontext(accounts[account])
+
     actor = line.emulator.actor("stray-forgotten", items=1, duration_secs=60)
     run = line.emulator.post(f"/v2/actors/{actor.replace('/', '~')}/runs")["data"]
     line.ledger.runs.add_stray(run["id"], "forgotten")
     line.ledger.runs.add_stray("never-was", "forgotten")
-    aborting.abort_stray(run["id"])
+    abort_stray(line.ledger, run["id"], accounts=accounts, open_platform=opened)
     assert line.emulator.run(run["id"])["status"] in {"ABORTING", "ABORTED"}
-    aborting.abort_stray("never-was")
+    abort_stray(line.ledger, "never-was", accounts=accounts, open_platform=opened)
     assert "never-was" in line.ledger.runs.strays()  # one of the accounts could not be asked

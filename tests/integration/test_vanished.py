@@ -16,7 +16,7 @@ from actorline.ledger.store import connect
 from actorline.platform.marker import make_marker
 from actorline.settings import load_settings
 from actorline.stages.watch.poll_run import MISSING_SECS, Poller
-from actorline.upkeep.orphans import find_orphans
+from actorline.upkeep.sweep import find_orphans
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ the platform's wire and the clocks are the adversary's.
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -224,12 +225,10 @@ class HeldLine:
         job = self.ledger.load(key)
         return job.epoch if job else None
 
-    def note_queues(self) -> None:
-        """As upkeep does it with a Redis broker."""
-        waiting = {message.queue for message in self.bag}
-        kinds = [kind for kind in ("control", "fetch") if f"{self.settings.namespace}.{kind}" not in waiting]
-        if kinds:
-            self.ledger.redis.hset(self.ledger.name("empty"), mapping=dict.fromkeys(kinds, self.ledger.now()))
+    def queue_lengths(self) -> dict[str, int]:
+        """As a Redis broker reports them to upkeep."""
+        waiting = Counter(message.queue for message in self.bag)
+        return {kind: waiting[f"{self.settings.namespace}.{kind}"] for kind in ("control", "fetch")}
 
 
 @dataclass
@@ -303,7 +302,7 @@ def held_line(ground: Ground, *, is_young: bool = False) -> Iterator[HeldLine]:
             patch.setattr(LocalSink, call, _held(getattr(LocalSink, call)))
         line = HeldLine(settings, ground.app, environment.ledger(), clock, platform, raw)
         patch.setattr(ground.app.amqp, "send_task_message", line.put)
-        patch.setattr("tasks.upkeep.note_queues", line.note_queues)
+        patch.setattr("tasks.shell.outbox.CeleryOutbox.queue_lengths", lambda _outbox: line.queue_lengths())
         try:
             yield line
         finally:

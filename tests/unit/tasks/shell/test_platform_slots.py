@@ -3,8 +3,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from actorline.platform.errors import PlatformBusy
 from tasks.shell import platform_slots
-from tasks.shell.platform_slots import PlatformBusyError, Slots
+from tasks.shell.platform_slots import Slots
 
 
 @pytest.fixture(autouse=True)
@@ -21,10 +22,10 @@ def test_one_account_leaves_slots_to_others_and_all_of_them_leave_some_to_the_do
     slots = Slots(total=5, each=3)
     with ExitStack() as stack:
         hold(stack, slots, "silent", 3)
-        with pytest.raises(PlatformBusyError, match="silent"), slots.taken("silent"):
+        with pytest.raises(PlatformBusy, match="silent"), slots.taken("silent"):
             pass
         hold(stack, slots, "other", 2)
-        with pytest.raises(PlatformBusyError), slots.taken("third"):
+        with pytest.raises(PlatformBusy), slots.taken("third"):
             pass
     with slots.taken("third"):
         pass
@@ -37,6 +38,6 @@ def test_behind_calls_that_hang_nobody_waits(monkeypatch):
     with slots.taken("a"):
         time.sleep(0.02)
         began = time.monotonic()
-        with pytest.raises(PlatformBusyError), slots.taken("a"):
+        with pytest.raises(PlatformBusy), slots.taken("a"):
             pass
         assert time.monotonic() - began < 5

@@ -9,18 +9,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from actorline.errors import Unavailable
+from actorline.jobs.job import Job
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import TERMINAL, Event, sources
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
+from actorline.logs import Logger
 from actorline.orders.submit import Submitted, submit
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
 from actorline.platform.marker import list_going, make_marker
-from actorline.platform.runs import RunSummary, get_run
+from actorline.platform.runs import RunSummary, abort_run, get_run
 from actorline.platform.statuses import TERMINAL_STATUSES
 from actorline.settings import Settings
 from actorline.stages.start.search import find_runs
+
+log = Logger(__name__)
 
 ANY_TIME: Final = datetime(2015, 1, 1, tzinfo=UTC)  # older than the platform
 
@@ -103,6 +108,23 @@ def close_resurrection(ledger: Ledger, platform: Platform, key: str) -> bool:
         ledger.timeline.add(key, "stray-run", run_id=job.run_id, attempt=job.attempt, found=True)
     ledger.change(key, Change(fields={"resurrection": None}), states=TERMINAL, epoch=job.epoch)
     return True
+
+
+def treat(ledger: Ledger, platform: Platform, settings: Settings, orphan: Orphan) -> Job | None:
+    """Abort or adopt, as configured, an orphan whose job is unknown, and return the new job, whose stages are to be
+    sent. One of a known job is aborted by upkeep.
+    """
+    if orphan.key is not None or settings.orphans == "report":
+        return None
+    if settings.orphans == "abort":
+        abort_run(platform, orphan.run.id)
+        return None
+    try:
+        submitted = adopt(ledger, settings, orphan)
+    except Unavailable as error:
+        log.warning("orphan_not_adopted", run_id=orphan.run.id, error=str(error))
+        return None
+    return ledger.load(submitted.key) if submitted.created else None
 
 
 def adopt(ledger: Ledger, settings: Settings, orphan: Orphan) -> Submitted:

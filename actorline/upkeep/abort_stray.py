@@ -1,0 +1,63 @@
+"""Aborts a run that no job wants, until the platform reports its end."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Final
+
+from actorline.errors import Refused
+from actorline.ledger.ledger import Ledger
+from actorline.logs import Logger
+from actorline.platform.client import Platform
+from actorline.platform.errors import NotFound, PlatformError
+from actorline.platform.runs import abort_run
+from actorline.upkeep.sweep import is_collected
+
+NEXT_LOOK_SECS: Final = 2.0  # an abort takes a second or two
+
+log = Logger(__name__)
+
+OpenPlatform = Callable[[str], AbstractContextManager[Platform]]
+"""The platform of an account. Raises Refused if this worker has no token for it."""
+
+
+def abort_stray(ledger: Ledger, run_id: str, *, accounts: Iterable[str], open_platform: OpenPlatform) -> None:
+    """Abort the run, and forget it once it has ended; upkeep calls again until then.
+
+    `accounts`: those that are tried if its job was purged, so that its own account is unknown.
+    """
+    key = ledger.runs.strays().get(run_id)
+    if key is None:
+        return
+    if is_collected(ledger, run_id, unless_by=key):
+        ledger.runs.forget_stray(run_id)
+        return
+    account = ledger.account(key)
+    try:
+        has_ended = _abort(run_id, [account] if account else accounts, open_platform)
+    except (PlatformError, Refused) as error:
+        log.warning("stray_not_aborted", run_id=run_id, error=str(error))
+        return
+    if has_ended:
+        ledger.timeline.add(key, "stray-aborted", run_id=run_id)
+        ledger.runs.forget_stray(run_id)
+    else:
+        ledger.runs.plan_stray(run_id, NEXT_LOOK_SECS)
+
+
+def _abort(run_id: str, accounts: Iterable[str], open_platform: OpenPlatform) -> bool:
+    """Abort the run in the first account that has it, and return whether it has ended, as one that none has.
+
+    Raises PlatformError or Refused if an account that may have it could not be asked.
+    """
+    unseen: Exception | None = None
+    for account in accounts:
+        try:
+            with open_platform(account) as platform:
+                return abort_run(platform, run_id).is_terminal
+        except NotFound:
+            continue
+        except (PlatformError, Refused) as error:
+            unseen = error
+    if unseen:
+        raise unseen
+    return True

@@ -1,0 +1,107 @@
+"""Carries out what one job needs now, as `decision.py` says."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from actorline.delivery.sink import LocalSink, SinkError, open_sink
+from actorline.jobs.job import Job
+from actorline.jobs.states import TERMINAL, State
+from actorline.ledger.change import Change
+from actorline.ledger.ledger import Ledger, UnreadableJobError
+from actorline.ledger.tally import empty_at
+from actorline.logs import Logger
+from actorline.upkeep.decision import Answer, Postpone, SendAgain, decide
+from actorline.upkeep.outbox import Outbox
+from actorline.upkeep.settle import secs_until_settled
+
+ANSWER_AGAIN_SECS: Final = 15.0
+SETTLE_AGAIN_SECS: Final = 20.0
+FAILED_AGAIN_SECS: Final = 60.0
+UNREADABLE_AGAIN_SECS: Final = 10.0  # a worker of the version that wrote it may take care of it
+
+log = Logger(__name__)
+
+
+@dataclass(frozen=True)
+class Care:
+    """Safe to repeat for any job at any time. `lost_message_s`: after that a message may be taken for lost."""
+
+    ledger: Ledger
+    installation: str
+    outbox: Outbox
+    lost_message_s: float
+
+    def for_all(self, keys: Iterable[str]) -> None:
+        """Do what each job needs now; a failure of one must not stop the others."""
+        for key in keys:
+            try:
+                self.for_job(key)
+            except UnreadableJobError as error:
+                log.error("job_unreadable", job_key=key, message=str(error))  # noqa: TRY400 - foreseeable: no traceback
+                self.ledger.agenda.postpone(key, UNREADABLE_AGAIN_SECS)
+            except Exception:
+                log.exception("job_not_cared_for", job_key=key)
+                self.ledger.agenda.postpone(key, FAILED_AGAIN_SECS)
+
+    def for_job(self, key: str) -> None:
+        """Do what the job needs now."""
+        job = self.ledger.load(key)
+        if job is None:
+            self.ledger.agenda.drop("due", key)
+            return
+        match decide(job, now=self.ledger.now(), empty_at=empty_at(self.ledger), watch_s=self.lost_message_s):
+            case SendAgain(stage=stage):
+                self.outbox.send_pipeline(job, stage)
+            case Postpone(seconds=seconds):
+                self.ledger.change(key, Change(due_in_s=seconds, fields={"patience": seconds}), epoch=job.epoch)
+            case Answer():
+                self._close(job)
+
+    def _close(self, job: Job) -> None:
+        """Give an ended job's callers and listeners what is still theirs, and remove what it no longer needs."""
+        self._sweep_sink(job)
+        self._drop_leftovers(job)
+        checks = (self._answer_callers(job), self._settle_figures(job), self.outbox.send_notices(job))
+        next_check_s = min((seconds for seconds in checks if seconds is not None), default=None)
+        self.ledger.change(job.key, Change(due_in_s=next_check_s), states=TERMINAL, epoch=None)
+
+    def _answer_callers(self, job: Job) -> float | None:
+        """Send each unanswered caller its answer again, and forget those whose result is in the backend.
+
+        Return seconds until the next check.
+        """
+        open_callers = 0
+        for task_id, caller in self.ledger.callers.of(job.key).items():
+            if self.outbox.has_result(task_id):
+                self.ledger.callers.forget(job.key, task_id)
+                continue
+            open_callers += 1
+            self.outbox.send_answer(job.key, task_id, caller)
+        return ANSWER_AGAIN_SECS if open_callers else None
+
+    def _settle_figures(self, job: Job) -> float | None:
+        """Have the final cost and stats read when they are due, and return seconds until the next check."""
+        seconds = secs_until_settled(job, self.ledger.now())
+        if seconds == 0:
+            self.outbox.send("settle", job.key)
+            return SETTLE_AGAIN_SECS
+        return seconds
+
+    def _sweep_sink(self, job: Job) -> None:
+        """Remove what killed workers left in the ended job's folder, which no later stage opens.
+
+        Not in an object store: it may not respond for minutes, during which other jobs would have no upkeep.
+        """
+        try:
+            sink = open_sink(job.sink_url)
+            if isinstance(sink, LocalSink):
+                sink.sweep(self.installation, job.key)
+        except SinkError as error:
+            log.warning("sink_not_swept", job_key=job.key, error=str(error))
+
+    def _drop_leftovers(self, job: Job) -> None:
+        """Remove the ids of the ended job's stages, and an input that no retry can use."""
+        self.ledger.callers.name_tasks(job.key, [], drop_stale=True)
+        if job.state is State.DELIVERED:
+            self.ledger.retention.forget_input(job.key)

@@ -1,0 +1,70 @@
+"""A sweep: everything that is due, checked once."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from actorline.ledger.capacity_line import Admission, waiting_accounts
+from actorline.ledger.continuity import last_gap
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.outside_places import OutsidePlaces
+from actorline.ledger.tally import note_empty, note_lengths, note_sweep
+from actorline.settings import Settings
+from actorline.stages.start_lease import release
+from actorline.stages.watch.fleet import MISSED_SECS
+from actorline.upkeep.care import Care
+from actorline.upkeep.deadlines import expire_late_jobs
+from actorline.upkeep.old_jobs import forget_old_jobs
+from actorline.upkeep.outbox import Outbox
+from actorline.webhooks.hooks import Hooks
+
+BATCH: Final = 200  # jobs per sweep: limits how long one upkeep task holds its slot
+STRAY_AGAIN_SECS: Final = 60.0  # longer than the time-out of platform calls
+SWEEP_SECS: Final = 5.0  # after a worker died during a sweep
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    ledger: Ledger
+    settings: Settings
+    care: Care
+    outbox: Outbox
+
+    def sweep(self) -> None:
+        """Check everything, unless another worker is doing that now."""
+        sweeping = self.ledger.lease("upkeep", seconds=SWEEP_SECS)
+        if sweeping.acquire():
+            try:
+                self._check_all()
+            finally:
+                release(sweeping)
+
+    def _check_all(self) -> None:
+        last_gap(self.ledger, unknown_s=self.settings.start_lookback_secs)
+        self._note_queues()
+        self.care.for_all(expire_late_jobs(self.ledger))
+        self.care.for_all(self.ledger.agenda.due(BATCH))
+        for account in waiting_accounts(self.ledger):
+            self.care.for_all(Admission(self.ledger, account).look())
+        OutsidePlaces.of(self.ledger, self.settings, wake=self.care.for_all).call()
+        self._send_due_checks()
+        forget_old_jobs(self.ledger, retention_days=self.settings.retention_days, limit=BATCH)
+        note_sweep(self.ledger)
+
+    def _note_queues(self) -> None:
+        """Record each queue's length, and when it was seen empty: messages sent before that are no longer queued."""
+        lengths = self.outbox.queue_lengths()
+        note_lengths(self.ledger, lengths)
+        note_empty(self.ledger, [kind for kind, length in lengths.items() if length == 0])
+
+    def _send_due_checks(self) -> None:
+        """Send the tasks that ask the platform and are due; a lost message is replaced minutes later."""
+        for run_id in self.ledger.runs.take_strays(STRAY_AGAIN_SECS):
+            self.outbox.send("abort_stray", run_id)
+        for account in self.ledger.agenda.take("fleets", again_s=MISSED_SECS):
+            self.outbox.send("look_at_fleet", account)
+        for account in self.ledger.agenda.take_sweeps():
+            self.outbox.send("sweep", account)
+        for key, attempt in self.ledger.agenda.take_second_searches():
+            self.outbox.send("look_again", key, attempt)
+        for hook_id, run_id in Hooks(self.ledger).take_runs():
+            self.outbox.send("hook", hook_id, run_id)

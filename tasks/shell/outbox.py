@@ -1,0 +1,32 @@
+"""Upkeep's messages, sent through Celery."""
+
+from celery import current_app, states
+
+from config.queues import control_queue, door_queue, fetch_queue
+from tasks.shell import canvas
+from tasks.shell.environment import settings
+
+
+class CeleryOutbox:
+    """The `Outbox` of `actorline/upkeep/outbox.py`."""
+
+    send_pipeline = staticmethod(canvas.send_pipeline)
+    send_answer = staticmethod(canvas.send_answer)
+    send_notices = staticmethod(canvas.send_notices)
+
+    def send(self, task: str, *args: object) -> None:
+        current_app.send_task(f"actorline.{task}", list(args))
+
+    def has_result(self, task_id: str) -> bool:
+        return current_app.backend.get_state(task_id) in states.READY_STATES
+
+    def queue_lengths(self) -> dict[str, int]:
+        namespace = settings().namespace
+        queues = {
+            "control": control_queue(namespace),
+            "fetch": fetch_queue(namespace),
+            "doors": door_queue(namespace),
+        }
+        with current_app.connection_or_acquire() as connection:
+            channel = connection.default_channel  # it adds up a queue's lists, one for each priority
+            return {kind: channel.queue_declare(queue).message_count for kind, queue in queues.items()}
