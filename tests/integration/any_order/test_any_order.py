@@ -269,3 +269,21 @@ def test_caller_gets_its_jobs_end_whatever_strikes_its_order_or_its_answer(groun
             promises.check_end()
             if not coming.are_over:
                 return
+
+
+@pytest.mark.parametrize("fate", [Fate.FAIL_BEFORE, Fate.DIE_BEFORE])
+def test_second_answer_that_is_struck_leaves_the_first(ground, fate):
+    for after in itertools.count():
+        with held_line(ground) as line:
+            promises = Promises(line, ("a",))
+            line.order(key="a")
+            line.send("actorline.cancel", "a")
+            while not (answers := [message for message in line.bag if message.task == "actorline.answer"]):
+                line.work(ROUND_SECS)
+            line.deliver(answers[0])
+            line.work(ROUND_SECS)  # upkeep sees the result, and forgets the caller
+            coming = Blows(Blow(after, fate))
+            line.deliver(answers[0], coming, is_lost=True)
+            promises.check_end()
+            if not coming.are_over:
+                return
