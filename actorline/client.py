@@ -23,7 +23,7 @@ from kombu.exceptions import OperationalError
 from pydantic import ValidationError
 from redis import RedisError
 
-from actorline.delivery.read_back import Delivery, NoDeliveryError, open_delivery
+from actorline.delivery.read_back import Delivery, NoDelivery, open_delivery
 from actorline.errors import Code, Refused, Unavailable
 from actorline.isolated_celery import IsolatedCelery
 from actorline.jobs.document import JobDocument, fresh_key, parse_document
@@ -142,13 +142,13 @@ class Client:
     def delivery(self, job: Order | JobResult | str) -> Delivery:
         """Return what a job delivered: its manifest, rows and records. The sink must be readable from here.
 
-        Raises NoDeliveryError if the job has delivered nothing (yet), and SinkError if it can't be read.
+        Raises NoDelivery if the job has delivered nothing (yet), and SinkError if it can't be read.
         """
         key = job if isinstance(job, str) else job.key
         result = job if isinstance(job, JobResult) else self.status(key)
         if result is None or result.manifest is None:
             message = f"The job {key} has no delivery: it is {result.state if result else 'not known'}."
-            raise NoDeliveryError(message)
+            raise NoDelivery(message)
         return open_delivery(result.manifest, sha256=result.manifest_sha256)
 
     def iter_items(self, job: Order | JobResult | str) -> Iterator[Any]:

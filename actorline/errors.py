@@ -1,12 +1,7 @@
-"""The ends of a job other than delivery, and the closed list of reasons.
+"""Why a job ended as it did, and the errors that everybody may meet; all others: `docs/architecture.md`, Errors.
 
-    JobEnded
-     ├ JobFailed
-     ├ JobCancelled
-     ├ JobExpired
-     └ JobRefused      nothing was started or billed
-
-A caller of `actorline.run` gets one of the first four, with the job's result as a JSON string as its only argument.
+A caller of `actorline.run` gets JobFailed, JobCancelled, JobExpired or JobRefused, with the job's result as a JSON
+string as its only argument.
 """
 
 from enum import StrEnum
@@ -72,7 +67,7 @@ class Reason(BaseModel):
     billed: bool
 
 
-class JobEnded(Exception):  # noqa: N818 - names of ends; they are on the wire
+class JobEnded(Exception):  # the names of ends are on the wire
     """One argument: the result as a JSON string."""
 
 
@@ -92,7 +87,7 @@ class JobRefused(JobEnded):
     pass
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """A refused order; nothing was started, billed or changed."""
 
     def __init__(self, code: Code, message: str, *, platform_type: str | None = None) -> None:
@@ -100,7 +95,7 @@ class Refused(Exception):  # noqa: N818
         self.reason = Reason(code=code, message=message, platform_type=platform_type, billed=False)
 
 
-class Unavailable(Exception):  # noqa: N818
+class Unavailable(Exception):
     """Redis or the platform can't be reached; the message says what that means and what to do."""
 
     def __init__(self, code: Code, message: str, *, billed: bool = False) -> None:

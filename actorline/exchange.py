@@ -37,14 +37,14 @@ _Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 log = Logger(__name__)
 
 
-class UnreachableError(Exception):
+class Unreachable(Exception):
     """No connection to the host; the message is the same for every cause."""
 
     def __init__(self) -> None:
         super().__init__("can't be reached, or has no public address")
 
 
-class TookTooLongError(Exception):
+class TookTooLong(Exception):
     """The exchange didn't finish within its deadline."""
 
     def __init__(self, within_s: float) -> None:
@@ -62,7 +62,7 @@ def exchange(hosts: Sequence[str], *, within_s: float) -> Iterator[ExchangeSessi
     """Open a session without proxies or stored passwords; its use must end within the block.
 
     `hosts`: hosts allowed by name, whatever their addresses; none: public addresses only. Raises
-    UnreachableError and TookTooLongError, and lets requests' errors through.
+    Unreachable and TookTooLong, and lets requests' errors through.
     """
     deadline = _Deadline(within_s)
     connect = functools.partial(_connect, deadline=deadline, any_address=bool(hosts))
@@ -104,13 +104,13 @@ class _Deadline:
 
     @property
     def left_s(self) -> float:
-        """Return the seconds left. Raises TookTooLongError if there are none."""
+        """Return the seconds left. Raises TookTooLong if there are none."""
         self.check()
         return max(self._ends_at - time.monotonic(), 0.001)
 
     def check(self) -> None:
         if self._is_over or time.monotonic() >= self._ends_at:
-            raise TookTooLongError(self._within_s)
+            raise TookTooLong(self._within_s)
 
     def watch(self, connection: socket.socket) -> None:
         """Shut this connection down at the deadline, by its own descriptor: TLS takes over the caller's."""
@@ -135,7 +135,7 @@ class _Deadline:
 
 
 def _connect(host: str, port: int, options: Sequence[Any], *, deadline: _Deadline, any_address: bool) -> socket.socket:
-    """Connect to the first address that accepts. Raises UnreachableError and TookTooLongError."""
+    """Connect to the first address that accepts. Raises Unreachable and TookTooLong."""
     try:
         addresses = _look_up(host, port, min(LOOK_UP_SECS, deadline.left_s))
         if not any_address:
@@ -148,7 +148,7 @@ def _connect(host: str, port: int, options: Sequence[Any], *, deadline: _Deadlin
     except (OSError, UnicodeError) as error:
         deadline.check()
         log.warning("outside_host_unreachable", host=host, port=port, cause=str(error)[:300] or type(error).__name__)
-        raise UnreachableError from None
+        raise Unreachable from None
     return connection
 
 

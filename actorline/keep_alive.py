@@ -14,7 +14,7 @@ def renewed(
     """Call `renew` every `every_s` seconds until the block ends.
 
     Yields a check for the block to call between its steps: it raises what `renew` raised, which is not called again, or
-    GivenBackError if this process is stopping. `cut` is called as soon as there is something to raise, to end what the
+    GivenBack if this process is stopping. `cut` is called as soon as there is something to raise, to end what the
     block waits for; an error that this causes in the block is raised as the cause.
     """
     ended = threading.Event()

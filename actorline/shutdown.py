@@ -5,7 +5,7 @@ import threading
 _asked = threading.Event()
 
 
-class GivenBackError(Exception):
+class GivenBack(Exception):
     """Raised between two steps of a task: its message goes back to the queue."""
 
 
@@ -20,4 +20,4 @@ def is_stopping() -> bool:
 
 def give_back_if_stopping() -> None:
     if _asked.is_set():
-        raise GivenBackError
+        raise GivenBack

@@ -7,11 +7,11 @@ from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.ledger.change import Change
-from actorline.ledger.outside_places import WAIT_SECS, NoPlaceError, OutsidePlaces, Place, PlaceTakenError
+from actorline.ledger.outside_places import WAIT_SECS, NoPlaceFree, OutsidePlaces, Place, PlaceTaken
 from actorline.notify.allowed_tasks import DEFAULT_QUEUE, reserved_problem
 from actorline.notify.notice import event_of, next_try, secs_until_notice, task_id_of
-from actorline.notify.sender import NotToldError, send_notice
-from actorline.shutdown import GivenBackError
+from actorline.notify.sender import NoticeFailed, send_notice
+from actorline.shutdown import GivenBack
 from tasks.shell.canvas import care_for_now
 from tasks.shell.environment import ledger, new_execution, settings
 
@@ -44,11 +44,11 @@ def _send_request(job: Job, url: str) -> None:
     try:
         with places.held(job, url, new_execution()) as place:
             _send_held(job.key, url, place)
-    except NoPlaceError:
+    except NoPlaceFree:
         _note(job, "", fields={"notice_at": ledger().now() + WAIT_SECS})
-    except PlaceTakenError:
+    except PlaceTaken:
         return
-    except GivenBackError as error:
+    except GivenBack as error:
         raise Reject(requeue=True) from error
 
 
@@ -58,7 +58,7 @@ def _send_held(key: str, url: str, place: Place) -> None:
         return
     try:
         send_notice(url, event_of(job), settings(), place)
-    except NotToldError as error:
+    except NoticeFailed as error:
         wait = next_try(job.notice_failures)
         failures: JobFields = {"notice_failures": job.notice_failures + 1, "notice_at": ledger().now() + wait}
         _note(job, "notify-failed", message=str(error), again_in_secs=wait, fields=failures)

@@ -11,7 +11,7 @@ from actorline.jobs.document import shown_key
 from actorline.jobs.job import JobResult
 from actorline.jobs.sender import FROM_CELERY
 from actorline.jobs.states import State
-from actorline.ledger.durability import NotDurableError
+from actorline.ledger.durability import NotDurable
 from actorline.orders.retry import retry_job
 from tasks.shell.care import care
 from tasks.shell.door_task import DoorTask
@@ -33,6 +33,6 @@ def retry(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
         job = ledger().load(key)
     except Refused as error:
         raise JobRefused(JobResult.refused(shown_key(key), State.FAILED, error.reason).model_dump_json()) from None
-    except (NotDurableError, redis.RedisError, OperationalError) as error:  # repeated under the same id: one retry
+    except (NotDurable, redis.RedisError, OperationalError) as error:  # repeated under the same id: one retry
         raise self.retry(countdown=TRY_AGAIN_SECS) from error
     return JobResult.of(job).model_dump(mode="json") if job else None

@@ -50,12 +50,12 @@ class DueScheduler(Scheduler):
 
 @cache
 def schedules() -> Mapping[str, Schedule]:
-    """Return the schedules as the file has them at this process's start. Raises SchedulesError."""
+    """Return the schedules as the file has them at this process's start. Raises InvalidSchedules."""
     file = find_schedules(settings())
     return load_schedules(file) if file else {}
 
 
 def run_beat(settings: Settings) -> None:
-    """Run until SIGTERM. Raises SchedulesError for an invalid schedules file."""
+    """Run until SIGTERM. Raises InvalidSchedules for an invalid schedules file."""
     schedules()
     Beat(app=app, loglevel=settings.log_level, quiet=True).run()

@@ -30,7 +30,7 @@ from actorline.platform.errors import PlatformError
 from actorline.platform.users import get_limits, get_me
 from actorline.schedules.book import Book
 from actorline.schedules.decision import Outcome, is_late
-from actorline.schedules.schedules_file import SchedulesError, find_schedules, load_schedules
+from actorline.schedules.schedules_file import InvalidSchedules, find_schedules, load_schedules
 from actorline.settings import Settings, load_settings
 from actorline.upkeep.unattended import describe_missing, describe_unattended, missing_workers
 
@@ -152,7 +152,7 @@ def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
         if file is None:
             return
         found = {name: schedule for name, schedule in load_schedules(file).items() if schedule.enabled}
-    except SchedulesError as error:
+    except InvalidSchedules as error:
         yield Finding("schedules", is_good=False, text=str(error), fix="Fix the file, and restart beat.")
         return
     reading = Book(ledger).read()

@@ -5,7 +5,7 @@ import redis
 from actorline.cli.exits import Exit, exit_of_reason
 from actorline.cli.terminal.output import print_refusal, say
 from actorline.errors import Code, Reason, Refused, Unavailable
-from actorline.ledger.durability import NotDurableError
+from actorline.ledger.durability import NotDurable
 from actorline.ledger.faults import describe_fault
 from actorline.settings import SettingsError
 
@@ -25,7 +25,7 @@ def exit_code_of(error: Exception, *, as_json: bool) -> Exit | None:
             message = f"Redis can't be used: {describe_fault(error)}. Is it running? Check it with `actorline doctor`."
             print_refusal(Reason(code=Code.REDIS_UNAVAILABLE, message=message, billed=False), as_json=as_json)
             return Exit.UNAVAILABLE
-        case NotDurableError():
+        case NotDurable():
             message = (
                 f"{error}. The command may have been carried out, and may be lost again: check with `actorline jobs`. "
                 "`actorline doctor` says what to fix."

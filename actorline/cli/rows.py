@@ -12,7 +12,7 @@ from actorline.cli.completion import complete_key
 from actorline.cli.jobs import AsJson, find
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.visible import visible
-from actorline.delivery.read_back import Delivery, UnreadableRowsError
+from actorline.delivery.read_back import Delivery, UnreadableRows
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
 from actorline.jobs.delivered import open_delivered
@@ -37,7 +37,7 @@ def items(key: Key, as_json: AsJson = False) -> None:
         sys.stdout.buffer.flush()
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except UnreadableRowsError as error:
+    except UnreadableRows as error:
         raise Refused(Code.REQUEST_INVALID, str(error)) from error
     except SinkError as error:
         raise Refused(Code.SINK_FAILED, str(error)) from error

@@ -24,7 +24,7 @@ from actorline.schedules.decision import Outcome, Place
 from actorline.schedules.nearest import nearest
 from actorline.schedules.rhythm import due_times, moment
 from actorline.schedules.schedule import Schedule, due_key
-from actorline.schedules.schedules_file import FILE_NAME, SchedulesError, find_schedules, load_schedules
+from actorline.schedules.schedules_file import FILE_NAME, InvalidSchedules, find_schedules, load_schedules
 from actorline.schedules.template import iso_utc
 from actorline.settings import Settings, SettingsError, load_settings
 
@@ -40,7 +40,7 @@ def check(
     path = file or _file(load_settings())
     try:
         names = list(load_schedules(path))
-    except SchedulesError as error:
+    except InvalidSchedules as error:
         if not as_json:
             raise
         problems = [{"place": problem.place, "text": problem.text} for problem in error.problems]

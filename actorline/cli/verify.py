@@ -16,7 +16,7 @@ from actorline.cli.exits import Exit
 from actorline.cli.jobs import AsJson, find
 from actorline.cli.terminal.output import counted, err, out, print_json
 from actorline.delivery.manifest import Manifest
-from actorline.delivery.read_back import DamagedDeliveryError, Delivery, NoDeliveryError, open_delivery
+from actorline.delivery.read_back import DamagedDelivery, Delivery, NoDelivery, open_delivery
 from actorline.delivery.sink import MANIFEST, SinkError
 from actorline.delivery.verify import Problem
 from actorline.delivery.verify import verify as verify_delivery
@@ -47,9 +47,9 @@ def verify(target: Target, as_json: AsJson = False) -> None:
             for problem in verify_delivery(delivery, lambda size: progress.advance(bar, size)):
                 problems.append(problem)
                 _print_problem(problem, as_json=as_json)
-    except NoDeliveryError as error:
+    except NoDelivery as error:
         raise Refused(Code.UNKNOWN_KEY, str(error)) from error
-    except DamagedDeliveryError as error:
+    except DamagedDelivery as error:
         problems.append(Problem(MANIFEST, str(error)))
         _print_problem(problems[-1], as_json=as_json)
     except SinkError as error:

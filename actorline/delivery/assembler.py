@@ -53,8 +53,9 @@ class Assembler:
         """Return the parts in the order of the rows; pages that are no parts yet are put together, where there are
         rows.
 
-        Safe to repeat: what a killed execution left is taken, or replaced if it holds other rows. Raises AssemblyError;
-        SinkError, also for a page that isn't what its receipt says; what `keep_alive` and `confirm` raise.
+        Safe to repeat: what a killed execution left is taken, or replaced if it holds other rows. Raises
+        AssemblyFailed; SinkError, also for a page that isn't what its receipt says; what `keep_alive` and `confirm`
+        raise.
         """
         compression = "gzip" if self.format_.is_gzipped(self.compression) else "none"
         if not self.format_.is_staged(single_file=self.single_file):

@@ -17,8 +17,8 @@ from actorline.delivery.formats.rows import csv_rows, parquet_rows, text_lines
 from actorline.delivery.formats.table import delimiter_of
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.manifest import Manifest, Part, RecordIndex, StoredRecord, fingerprint
-from actorline.delivery.record_index import DamagedIndexError, indexes_with, read_index
-from actorline.delivery.sink import MANIFEST, MissingFileError, Sink, SinkError, open_sink
+from actorline.delivery.record_index import DamagedIndex, indexes_with, read_index
+from actorline.delivery.sink import MANIFEST, MissingFile, Sink, SinkError, open_sink
 from actorline.logs import Logger
 
 BLOCK_BYTES: Final = 256 * 1024
@@ -28,15 +28,15 @@ SHOWN_RECORDS: Final = 20
 log = Logger(__name__)
 
 
-class NoDeliveryError(SinkError):
+class NoDelivery(SinkError):
     """There is no manifest at the URL, or the delivery holds no such record."""
 
 
-class UnreadableRowsError(SinkError):
+class UnreadableRows(SinkError):
     """The rows lie there, but in a form that has to be read by file."""
 
 
-class DamagedDeliveryError(SinkError):
+class DamagedDelivery(SinkError):
     """What lies there is not what the manifest lists."""
 
 
@@ -51,7 +51,7 @@ class Delivery:
         """Return the rows to be shown: as JSON lines where the format allows it, otherwise the text as it was delivered
         (csv, xml, html, rss) or the file (xlsx). A block may end inside a line.
 
-        Raises DamagedDeliveryError at once if a part is missing or differs in size: half the rows are never returned.
+        Raises DamagedDelivery at once if a part is missing or differs in size: half the rows are never returned.
         """
         if self.manifest.format in {"json", "parquet"}:
             return (line + b"\n" for line in self.lines())
@@ -73,7 +73,7 @@ class Delivery:
     def items(self) -> Iterator[Any]:
         """Return the rows, parsed; memory holds one block. Of csv every value is a string.
 
-        Raises DamagedDeliveryError as `blocks`, and UnreadableRowsError for a format whose files have to be read as
+        Raises DamagedDelivery as `blocks`, and UnreadableRows for a format whose files have to be read as
         such (xml, html, rss, xlsx, csv without header).
         """
         match self.manifest.format:
@@ -85,7 +85,7 @@ class Delivery:
             case "parquet" if has_parquet():
                 self._check_parts()
                 return self._parquet_rows()
-        raise UnreadableRowsError(self._read_by_file())
+        raise UnreadableRows(self._read_by_file())
 
     def range_blocks(self, offset: int, limit: int | None) -> Iterator[bytes]:
         """Of the rows those from `offset` on, at most `limit`, as JSON lines; no block ends inside a line. Parts that
@@ -104,7 +104,7 @@ class Delivery:
 
     def stored_blocks(self) -> Iterator[bytes]:
         """Return the delivered files as they are stored, one after the other: of gzip parts that is one gzip file, of
-        several members. Raises DamagedDeliveryError as `blocks`.
+        several members. Raises DamagedDelivery as `blocks`.
         """
         self._check_parts()
         return (block for part in self.manifest.parts for block in self._stored(part))
@@ -126,7 +126,7 @@ class Delivery:
         return next((record for record in listed if record.key == record_key), None)
 
     def open_record(self, record_key: str) -> BinaryIO:
-        """Return a record's bytes as the platform gave them; to be closed. Raises NoDeliveryError if it wasn't
+        """Return a record's bytes as the platform gave them; to be closed. Raises NoDelivery if it wasn't
         delivered.
         """
         if record := self.find_record(record_key):
@@ -137,14 +137,14 @@ class Delivery:
             f"The delivery {self.sink} holds no record {record_key}. Records that it holds: {there}"
             f"{f' and {more:,} more' if more > 0 else ''}."
         )
-        raise NoDeliveryError(message)
+        raise NoDelivery(message)
 
     def _listed_in(self, index: RecordIndex) -> list[StoredRecord]:
         try:
             return read_index(self.sink, index)
-        except DamagedIndexError as error:
+        except DamagedIndex as error:
             message = f"{self.sink.file_url(index.name)} {error}. Restore it, or order again."
-            raise DamagedDeliveryError(message) from error
+            raise DamagedDelivery(message) from error
 
     def _check_parts(self) -> None:
         folders = {folder_of(part.name) for part in self.manifest.parts}
@@ -157,7 +157,7 @@ class Delivery:
             yield from text_lines(text)
         except UnreadablePage as error:
             message = f"The rows in {self.sink} are damaged: {error}. Restore them, or order again."
-            raise DamagedDeliveryError(message) from error
+            raise DamagedDelivery(message) from error
 
     def _parsed(self, lines: Iterator[bytes]) -> Iterator[Any]:
         for number, line in enumerate(lines):
@@ -168,7 +168,7 @@ class Delivery:
                     f"Row {number:,} (the first is 0) in {self.sink} is not JSON. `lines()` gives each row as it lies "
                     "there; restore the delivery, or order again."
                 )
-                raise DamagedDeliveryError(message) from error
+                raise DamagedDelivery(message) from error
             yield row
 
     def _csv_rows(self) -> Iterator[dict[str, str]]:
@@ -176,7 +176,7 @@ class Delivery:
             yield from csv_rows(self._text(), delimiter_of(self.manifest.query))
         except (UnreadablePage, ValueError) as error:
             message = f"The rows in {self.sink} are damaged: {error}. Restore them, or order again."
-            raise DamagedDeliveryError(message) from error
+            raise DamagedDelivery(message) from error
 
     def _parquet_rows(self) -> Iterator[dict[str, Any]]:
         for part in self.manifest.parts:
@@ -210,13 +210,13 @@ class Delivery:
                 yield block
         except (OSError, EOFError, zlib_ng.error) as error:  # type: ignore[misc]  # its stub declares an instance
             message = f"{self.sink.file_url(name)} can't be read to its end: {error}. Restore it, or order again."
-            raise DamagedDeliveryError(message) from error
+            raise DamagedDelivery(message) from error
 
     def _open_whole(self, name: str, size: int) -> BinaryIO:
         """Return a file of the manifest, checked against its size there."""
         try:
             file = self.sink.open(name)
-        except MissingFileError:
+        except MissingFile:
             self._check_size(name, size, None)
             raise
         self._check_size(name, size, file.seek(0, os.SEEK_END))
@@ -229,30 +229,30 @@ class Delivery:
             log.warning("delivery_damaged", sink=str(self.sink), file=name, listed_bytes=size, found_bytes=found)
             what = "is missing, though the manifest lists it" if found is None else "isn't as long as the manifest says"
             message = f"{self.sink.file_url(name)} {what}. Restore it, or order again."
-            raise DamagedDeliveryError(message)
+            raise DamagedDelivery(message)
 
 
 def open_delivery(url: str, *, key: str | None = None, sha256: str | None = None) -> Delivery:
     """Return the delivery in a folder, by the folder's URL or its manifest's.
 
-    `key`: the job that must have made it; `sha256`: its manifest's fingerprint. Raises NoDeliveryError if nothing was
-    delivered there, DamagedDeliveryError if the manifest can't be understood, or is another one.
+    `key`: the job that must have made it; `sha256`: its manifest's fingerprint. Raises NoDelivery if nothing was
+    delivered there, DamagedDelivery if the manifest can't be understood, or is another one.
     """
     folder = url.removesuffix(MANIFEST) if PurePosixPath(url).name == MANIFEST else url
     sink = open_sink(folder)
     try:
         text = sink.read(MANIFEST)
-    except MissingFileError:
+    except MissingFile:
         message = f"There is no delivery at {sink}: no {MANIFEST} lies there. A job writes it when it ends."
-        raise NoDeliveryError(message) from None
+        raise NoDelivery(message) from None
     try:
         manifest = Manifest.model_validate_json(text)
     except ValidationError as error:
         message = f"{sink.file_url(MANIFEST)} is not a manifest of version 1. Restore it, or order again."
-        raise DamagedDeliveryError(message) from error
+        raise DamagedDelivery(message) from error
     if (key or manifest.job) != manifest.job or (sha256 and sha256 != fingerprint(manifest)):
         message = f"{sink.file_url(MANIFEST)} isn't the one that the job delivered. Restore it, or order again."
-        raise DamagedDeliveryError(message)
+        raise DamagedDelivery(message)
     return Delivery(sink, manifest)
 
 

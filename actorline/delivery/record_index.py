@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from actorline.delivery.manifest import RecordIndex, StoredRecord
 from actorline.delivery.sink.names import RECORDS
-from actorline.delivery.sink.protocol import MissingFileError, Sink
+from actorline.delivery.sink.protocol import MissingFile, Sink
 
 
 class RecordBlock(BaseModel):
@@ -32,7 +32,7 @@ class RecordBlock(BaseModel):
         return self.after == after and (not self.failed or self.retries == retries)
 
 
-class DamagedIndexError(Exception):
+class DamagedIndex(Exception):
     """An index isn't what the manifest says of it."""
 
 
@@ -57,17 +57,17 @@ def index_of(name: str, records: Sequence[StoredRecord], text: bytes) -> RecordI
 
 
 def read_index(sink: Sink, index: RecordIndex) -> list[StoredRecord]:
-    """Return the records that an index lists. Raises DamagedIndexError and SinkError."""
+    """Return the records that an index lists. Raises DamagedIndex and SinkError."""
     try:
         text = sink.read(index.name)
-    except MissingFileError:
-        raise DamagedIndexError("is missing, though the manifest lists it") from None
+    except MissingFile:
+        raise DamagedIndex("is missing, though the manifest lists it") from None
     if hashlib.sha256(text).hexdigest() != index.sha256:
-        raise DamagedIndexError("isn't what the manifest says of it")
+        raise DamagedIndex("isn't what the manifest says of it")
     try:
         return [StoredRecord.model_validate_json(line) for line in text.splitlines()]
     except ValidationError:
-        raise DamagedIndexError("can't be understood") from None
+        raise DamagedIndex("can't be understood") from None
 
 
 def indexes_with(indexes: Sequence[RecordIndex], record_key: str) -> Iterator[RecordIndex]:

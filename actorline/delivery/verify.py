@@ -10,7 +10,7 @@ from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.manifest import Manifest, Part, StoredRecord, totals_of
 from actorline.delivery.part import inspect_part
 from actorline.delivery.read_back import Delivery, measure
-from actorline.delivery.record_index import DamagedIndexError, read_index
+from actorline.delivery.record_index import DamagedIndex, read_index
 from actorline.delivery.sink import MANIFEST, SUCCESS, Sink
 
 THREADS: Final = 4  # of two cores; beside a file that is inflated others are on their way
@@ -41,7 +41,7 @@ def verify(delivery: Delivery, progress: Callable[[int], None]) -> Iterator[Prob
         for index in manifest.record_indexes:
             try:
                 listed = read_index(sink, index)
-            except DamagedIndexError as error:
+            except DamagedIndex as error:
                 yield Problem(index.name, str(error))
                 continue
             if len(listed) != index.records:

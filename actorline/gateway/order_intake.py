@@ -11,7 +11,7 @@ from actorline.gateway.batching import Batcher
 from actorline.gateway.order_rate import OrderRate
 from actorline.gateway.wake_ups import Starter
 from actorline.jobs.job import Job
-from actorline.ledger.ledger import Ledger, UnreadableJobError
+from actorline.ledger.ledger import Ledger, UnreadableJob
 from actorline.orders.submit import Submission, Submitted, submit_many
 from actorline.settings import Settings
 
@@ -104,7 +104,7 @@ class OrderIntake:
 
 def _taken(submitted: Submitted, job: Job | None) -> Taken | Exception:
     """Return the outcome; one job that can't be read must not fail the other orders of its group."""
-    return UnreadableJobError(submitted.key) if job is None else Taken(submitted.created, job)
+    return UnreadableJob(submitted.key) if job is None else Taken(submitted.created, job)
 
 
 def _answer(orders: Sequence[Order], answers: Sequence[Taken | Exception]) -> None:

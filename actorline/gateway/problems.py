@@ -15,10 +15,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import compile_path
 
-from actorline.delivery.read_back import NoDeliveryError
+from actorline.delivery.read_back import NoDelivery
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Reason, Refused, Unavailable
-from actorline.ledger.durability import NotDurableError
+from actorline.ledger.durability import NotDurable
 from actorline.ledger.faults import describe_fault
 
 log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ class Problem(BaseModel):
     )
 
 
-class Fault(Exception):  # noqa: N818
+class Fault(Exception):
     """A malformed or disallowed request, with its own status and headers."""
 
     def __init__(self, status: int, code: Code, detail: str, **headers: str) -> None:
@@ -93,8 +93,8 @@ def show_problems(app: FastAPI) -> None:
     """Respond to every exception with a problem document."""
     for kind, handler in {
         Fault: _fault, Refused: _refused, Unavailable: _refused, redis.RedisError: _redis,
-        NotDurableError: _not_durable,
-        NoDeliveryError: _no_delivery, SinkError: _sink, RequestValidationError: _parameters, HTTPException: _http,
+        NotDurable: _not_durable,
+        NoDelivery: _no_delivery, SinkError: _sink, RequestValidationError: _parameters, HTTPException: _http,
         ClientDisconnect: _gone, Exception: _bug,
     }.items():  # fmt: skip
         app.add_exception_handler(kind, handler)

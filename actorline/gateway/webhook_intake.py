@@ -70,7 +70,7 @@ class WebhookIntake:
         self._read_at = time.monotonic()
 
     async def take(self, hint: Hint) -> None:
-        """Put the hint into the ledger. Raises redis.RedisError and NotDurableError: then it must be sent again."""
+        """Put the hint into the ledger. Raises redis.RedisError and NotDurable: then it must be sent again."""
         told = Told(hint, self._loop.create_future())
         self._groups.put(told)
         await told.answer

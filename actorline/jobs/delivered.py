@@ -1,6 +1,6 @@
 """The delivery of a job in the ledger: opened only if it is the one that the ledger recorded."""
 
-from actorline.delivery.read_back import Delivery, NoDeliveryError, open_delivery
+from actorline.delivery.read_back import Delivery, NoDelivery, open_delivery
 from actorline.jobs.job import Job
 
 
@@ -11,6 +11,6 @@ def open_delivered(job: Job) -> Delivery:
     """
     if job.manifest is None:
         message = f"The job {job.key} is {job.state} and has delivered nothing."
-        raise NoDeliveryError(message)
+        raise NoDelivery(message)
     has_own = job.manifest_sha256 is None and job.document.reuse_secs is None
     return open_delivery(job.manifest, key=job.key if has_own else None, sha256=job.manifest_sha256)

@@ -33,5 +33,5 @@ class Ended:
 Step = Moved | Wait | Park | Stop | Ended
 
 
-class LostJobError(Exception):
+class LostJob(Exception):
     """Another execution has the job, or it is no longer wanted: this execution must not act for it."""

@@ -57,7 +57,7 @@ class Agenda:
         self.drop("second_looks", f"{attempt}:{key}")
 
     def plan(self, kind: str, members: Sequence[str], seconds: float) -> None:
-        """Plan members of a set, and return when they are on Redis's disk. Raises NotDurableError."""
+        """Plan members of a set, and return when they are on Redis's disk. Raises NotDurable."""
         if members:
             self._store.run_on_disk("plan", [self._store.name(kind)], [seconds, *members])
 

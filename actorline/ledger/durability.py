@@ -20,7 +20,7 @@ OLDEST_VERSION: Final = (6, 2)  # the ledger uses ZRANGE ... REV and SMISMEMBER
 log = Logger(__name__)
 
 
-class NotDurableError(Exception):
+class NotDurable(Exception):
     """Redis can't promise that a write is on its disk, so no paid run may be started."""
 
 
@@ -122,12 +122,12 @@ class Disk:
         self._read_at = 0.0
 
     def run(self, script: Script, calls: Sequence[Call]) -> list[Any]:
-        """Answer what the script answers to each call, when all is on disk. Raises NotDurableError; the writes may be
+        """Answer what the script answers to each call, when all is on disk. Raises NotDurable; the writes may be
         there then, and may be forgotten.
         """
         server = self._known_server()
         if not server.has_aof:
-            raise NotDurableError("Redis keeps no append-only file (appendonly no)")
+            raise NotDurable("Redis keeps no append-only file (appendonly no)")
         return self._run_and_wait(script, calls) if server.can_wait_for_disk else self._run_old(script, calls)
 
     def run_or_warn(self, script: Script, calls: Sequence[Call]) -> list[Any]:
@@ -137,7 +137,7 @@ class Disk:
         """
         try:
             return self.run(script, calls)
-        except NotDurableError as error:
+        except NotDurable as error:
             log.warning("not_on_disk", error=f"{error}. What was asked is done; a crash of Redis could undo it.")
             return [script(keys=keys, args=args) for keys, args in calls]
 
@@ -169,12 +169,12 @@ class Disk:
             raise failed
         if isinstance(waited, ResponseError):
             message = f"Redis can't wait for its disk: {waited}"
-            raise NotDurableError(message)
+            raise NotDurable(message)
         if waited[0] != 1:
-            raise NotDurableError("Redis did not get a write onto its disk in time")
+            raise NotDurable("Redis did not get a write onto its disk in time")
         if waited[1] < self._replicas:
             message = f"Of Redis's replicas {waited[1]} of {self._replicas} got a write onto their disks in time"
-            raise NotDurableError(message)
+            raise NotDurable(message)
         return answers
 
     def _run_old(self, script: Script, calls: Sequence[Call]) -> list[Any]:
@@ -182,5 +182,5 @@ class Disk:
         answers = [script(keys=keys, args=args) for keys, args in calls]
         time.sleep(OLD_SERVER_WAIT_SECS)
         if read_server(self._client).run_id != before.run_id:
-            raise NotDurableError("Redis was restarted while a write was under way")
+            raise NotDurable("Redis was restarted while a write was under way")
         return answers

@@ -73,7 +73,7 @@ class Registered:
     spent_nano_usd: int = 0
 
 
-class UnreadableJobError(Unavailable):
+class UnreadableJob(Unavailable):
     """A job that this version can't read; a newer one wrote it."""
 
     def __init__(self, key: str) -> None:
@@ -124,7 +124,7 @@ class Ledger:
     def register(self, orders: Sequence[NewJob], *, care_s: float) -> list[Registered]:
         """Create each job or join the one that exists, and return when all that is on Redis's disk.
 
-        A caller is kept either way, but in a conflict. Raises NotDurableError, and Unavailable
+        A caller is kept either way, but in a conflict. Raises NotDurable, and Unavailable
         where memory is short.
         """
         if self._store.disk.is_nearly_full():
@@ -180,7 +180,7 @@ class Ledger:
         return bool(is_taken), int(spent)
 
     def load(self, key: str) -> Job | None:
-        """The job, without its input; None also for what can't be a key. Raises UnreadableJobError."""
+        """The job, without its input; None also for what can't be a key. Raises UnreadableJob."""
         if not is_key(key):
             return None
         return _job(key, self.redis.hmget(self.name("job", key), list(STORED_AS.values())))
@@ -227,7 +227,7 @@ class Ledger:
         """Change the job if it is in one of `states`, has `epoch` (None: any) and every guard's value.
 
         Return the epoch that the job has now, or None if the change was refused: another execution was first.
-        Raises NotDurableError for a change that must be `on_disk`, and can't be.
+        Raises NotDurable for a change that must be `on_disk`, and can't be.
         """
         guards = {**change.guards, **({change.once: ""} if change.once else {})}
         fields = {**change.fields, **({change.once: NOW} if change.once else {})}
@@ -300,7 +300,7 @@ def _job(key: str, values: list[str | None]) -> Job | None:
         job = Job.model_validate(found)
         job.document  # noqa: B018 - the document is parsed here, not where the job is used
     except ValidationError as error:
-        raise UnreadableJobError(key) from error
+        raise UnreadableJob(key) from error
     return job
 
 
@@ -318,7 +318,7 @@ def _state(text: str) -> State:
 def _job_if_readable(key: str, values: list[str | None]) -> Job | None:
     try:
         return _job(key, values)
-    except UnreadableJobError:
+    except UnreadableJob:
         log.warning("job_unreadable", job_key=key)
         return None
 

@@ -24,11 +24,11 @@ CALLED_SECS: Final = 60.0  # within which a job that is called begins, behind th
 WAIT_SECS: Final = 600.0  # after so long a job that waits asks again, should its call be lost
 
 
-class NoPlaceError(Exception):
+class NoPlaceFree(Exception):
     """All places are taken: the job stands in line, and is called."""
 
 
-class PlaceTakenError(Exception):
+class PlaceTaken(Exception):
     """Another execution is making the same call."""
 
 
@@ -61,7 +61,7 @@ class OutsidePlaces:
 
     @contextmanager
     def held(self, job: Job, url: str, execution: str) -> Iterator[Place]:
-        """Hold a place for one call of a job, and hand it on. Raises NoPlaceError and PlaceTakenError."""
+        """Hold a place for one call of a job, and hand it on. Raises NoPlaceFree and PlaceTaken."""
         names = (job.key, execution, job.document.account, urlsplit(url).hostname or "")
 
         def renew() -> None:
@@ -91,9 +91,9 @@ class OutsidePlaces:
     def _take(self, names: Sequence[str]) -> None:
         outcome = self._run("take", HELD_SECS, *names)
         if outcome == "wait":
-            raise NoPlaceError
+            raise NoPlaceFree
         if outcome == "held":
-            raise PlaceTakenError
+            raise PlaceTaken
 
     def _run(self, operation: str, seconds: float, *names: str) -> object:
         per_account, per_host = max(self.in_all - 1, 1), max(self.in_all // 2, 1)

@@ -71,7 +71,7 @@ class Store:
     def run_on_disk(self, script: str, keys: list[str], args: Iterable[Any], *, or_warn: bool = False) -> Any:
         """Run a script and return when what it wrote is on Redis's disk.
 
-        Raises NotDurableError if that can't be had; with `or_warn` a warning is logged instead.
+        Raises NotDurable if that can't be had; with `or_warn` a warning is logged instead.
         """
         run = self.disk.run_or_warn if or_warn else self.disk.run
         (reply,) = run(self.scripts[script], [(keys, list(args))])

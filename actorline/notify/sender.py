@@ -9,19 +9,19 @@ import requests
 from standardwebhooks.webhooks import Webhook
 
 from actorline import __version__
-from actorline.exchange import SILENCE_SECS, TookTooLongError, UnreachableError, exchange
+from actorline.exchange import SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.ledger.outside_places import Place
 from actorline.settings import Settings
 
 WHOLE_SECS: Final = 20.0
 
 
-class NotToldError(Exception):
+class NoticeFailed(Exception):
     """The receiver didn't accept the notice; the message says why."""
 
 
 def send_notice(url: str, event: Mapping[str, Any], settings: Settings, place: Place) -> None:
-    """POST an event. Raises NotToldError unless the response is 2xx, or what `place` raises if it is lost."""
+    """POST an event. Raises NoticeFailed unless the response is 2xx, or what `place` raises if it is lost."""
     body = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
     try:
         with (
@@ -37,18 +37,18 @@ def send_notice(url: str, event: Mapping[str, Any], settings: Settings, place: P
             ) as response,
         ):
             status = response.status_code
-    except UnreachableError as error:
+    except Unreachable as error:
         message = f"the receiver {error}; ACTORLINE_NOTIFY_HOSTS lists hosts that may be private"
-        raise NotToldError(message) from None
-    except TookTooLongError as error:
+        raise NoticeFailed(message) from None
+    except TookTooLong as error:
         message = f"the receiver {error}"
-        raise NotToldError(message) from None
+        raise NoticeFailed(message) from None
     except (requests.RequestException, ValueError) as error:
         message = f"the receiver broke off ({type(error).__name__})"
-        raise NotToldError(message) from None
+        raise NoticeFailed(message) from None
     if status // 100 != 2:  # noqa: PLR2004
         message = f"the receiver answered {status}"
-        raise NotToldError(message)
+        raise NoticeFailed(message)
 
 
 def _headers(event_id: str, body: str, settings: Settings) -> dict[str, str]:

@@ -15,7 +15,7 @@ from actorline.jobs.document import SCHEDULE_KEY, JobDocument, fresh_key, key_of
 from actorline.jobs.secret import check_input_records
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import TERMINAL, State
-from actorline.ledger.durability import NotDurableError
+from actorline.ledger.durability import NotDurable
 from actorline.ledger.faults import describe_fault
 from actorline.ledger.ledger import Ledger, NewJob, Registered
 from actorline.notify.allowed_tasks import check_notify_task
@@ -191,7 +191,7 @@ def _reaching(keys: Sequence[str]) -> Iterator[None]:
     again = f"send it again with the key {keys[0]}" if len(keys) == 1 else "send it again with the same key"
     try:
         yield
-    except NotDurableError as error:
+    except NotDurable as error:
         message = (
             f"{error}. No run was started, but the order may have been stored and start later: {again}, or cancel it. "
             "Does Redis have an append-only file (appendonly yes), and space on its disk?"

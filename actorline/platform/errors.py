@@ -11,7 +11,7 @@ PlatformError
  └ InvalidRequest        give up: the request itself is refused
 """
 
-# ruff: noqa: A002, N818 -- `type` is the platform's word, and the classes are named for what happened
+# ruff: noqa: A002 -- `type` is the platform's word
 
 from collections.abc import Mapping
 from http import HTTPStatus

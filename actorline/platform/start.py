@@ -23,7 +23,7 @@ START_TIMEOUT_SECS: Final = 60.0  # the platform answers within seconds; longer 
 _BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # counts a suspended machine's sleep as well
 
 
-class NotStarted(Exception):  # noqa: N818
+class NotStarted(Exception):
     """It is certain that no run was made. `error` holds the platform's words, if it said any."""
 
     def __init__(self, error: PlatformError) -> None:
@@ -39,7 +39,7 @@ class StartDeferred(NotStarted):
     """Not now: no connection, a rate limit, no capacity, or we were frozen on the way."""
 
 
-class StartUnclear(Exception):  # noqa: N818
+class StartUnclear(Exception):
     """A run may have been made: the request went out, and no answer says what came of it."""
 
 
@@ -144,7 +144,7 @@ def post_guarded(
                 allow_redirects=False,
                 stream=stream,
             )
-        except _TooLateError as error:
+        except _TooLate as error:
             message = "nothing was sent: this process was held up for longer than a start may take"
             raise StartDeferred(PlatformUnavailable(message)) from error
         except requests.RequestException as fault:
@@ -199,7 +199,7 @@ class _Envelope(BaseModel):
     data: _Started
 
 
-class _TooLateError(Exception):
+class _TooLate(Exception):
     pass
 
 
@@ -216,7 +216,7 @@ class _Guard:
     def pass_or_raise(self) -> None:
         self.announce()
         if self.send_by.is_past():
-            raise _TooLateError
+            raise _TooLate
         self.sent = True
 
 

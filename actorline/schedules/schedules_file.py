@@ -46,7 +46,7 @@ class Problem:
         return f"{self.place}: {self.text}" if self.place else self.text
 
 
-class SchedulesError(SettingsError):
+class InvalidSchedules(SettingsError):
     """The file can't be used; `problems` are all that were found."""
 
     def __init__(self, file: Path, problems: list[Problem]) -> None:
@@ -58,7 +58,7 @@ class SchedulesError(SettingsError):
 def find_schedules(settings: Settings) -> Path | None:
     """Return the file that the settings name, else the one in the home if it exists.
 
-    Raises SchedulesError for one in the home that other users could have written.
+    Raises InvalidSchedules for one in the home that other users could have written.
     """
     if settings.schedules_file:
         return settings.schedules_file
@@ -67,22 +67,22 @@ def find_schedules(settings: Settings) -> Path | None:
         return None
     if why := distrust(file, also=settings.home.stat().st_uid):
         text = f"{why}. If it is right, name it: ACTORLINE_SCHEDULES_FILE={file}"
-        raise SchedulesError(file, [Problem("", text)])
+        raise InvalidSchedules(file, [Problem("", text)])
     return file
 
 
 def load_schedules(file: Path) -> Mapping[str, Schedule]:
-    """Schedule name -> schedule, in the file's order. Raises SchedulesError that names each mistake."""
+    """Schedule name -> schedule, in the file's order. Raises InvalidSchedules that names each mistake."""
     try:
         raw = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
-        raise SchedulesError(file, [Problem("", f"it can't be read: {error.strerror}")]) from error
+        raise InvalidSchedules(file, [Problem("", f"it can't be read: {error.strerror}")]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SchedulesError(file, [Problem("", f"it is not TOML: {error}")]) from error
+        raise InvalidSchedules(file, [Problem("", f"it is not TOML: {error}")]) from error
     sections = raw.pop("schedules", {})
     problems = [Problem(name, f"is not known{nearest(name, ['schedules'])}") for name in raw]
     if not isinstance(sections, dict):
-        raise SchedulesError(file, [*problems, Problem("schedules", "is not a table of schedules")])
+        raise InvalidSchedules(file, [*problems, Problem("schedules", "is not a table of schedules")])
     schedules: dict[str, Schedule] = {}
     for name, section in sections.items():
         checked = _check(name, section)
@@ -91,7 +91,7 @@ def load_schedules(file: Path) -> Mapping[str, Schedule]:
         else:
             problems += checked
     if problems:
-        raise SchedulesError(file, problems)
+        raise InvalidSchedules(file, problems)
     return schedules
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from actorline.delivery.sink import SinkError, SinkTakenError
+from actorline.delivery.sink import SinkError, SinkTaken
 from actorline.errors import Code, Reason
 from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job, StopWish
@@ -68,7 +68,7 @@ def end_for_sink(ledger: Ledger, job: Job, error: SinkError, failure: Reason | N
 
     `failure`: why the rows weren't complete before that; if it was the sink already, there was time enough.
     """
-    had_time = isinstance(error, SinkTakenError) or (failure and failure.code is Code.SINK_FAILED)
+    had_time = isinstance(error, SinkTaken) or (failure and failure.code is Code.SINK_FAILED)
     if not (had_time or job.reason) and job.failures < SINK_TRIES:
         raise error
     message = f"{error} What is stored lies there without a manifest."

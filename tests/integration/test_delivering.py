@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from real_parts import TOKEN, Emulator
 
 from actorline.delivery.page_plan import Window
-from actorline.delivery.read_back import DamagedDeliveryError, NoDeliveryError
+from actorline.delivery.read_back import DamagedDelivery, NoDelivery
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.record_index import RecordBlock
 from actorline.delivery.sink import LocalSink, SinkError
@@ -219,7 +219,7 @@ def test_what_lies_there_afterwards_is_read_only_if_it_is_what_the_ledger_knows(
     assert len(list(open_delivered(ledger.load("k")).items())) == 2
     manifest["parts"] = manifest["parts"][:1]
     path.write_text(json.dumps(manifest))
-    with pytest.raises(DamagedDeliveryError, match="isn't the one that the job delivered"):
+    with pytest.raises(DamagedDelivery, match="isn't the one that the job delivered"):
         open_delivered(ledger.load("k"))
 
 
@@ -264,7 +264,7 @@ def test_a_large_store_is_listed_in_files_of_its_own(ledger, emulator, store, tm
     assert delivery.record_names() == ["INPUT", *(f"KEY-{number:05}" for number in range(1, 51))]
     with delivery.open_record("INPUT") as file:
         assert json.load(file) == {"page": 1}
-    with pytest.raises(NoDeliveryError, match=r"holds no record KEY-00099.*and 31 more"):
+    with pytest.raises(NoDelivery, match=r"holds no record KEY-00099.*and 31 more"):
         delivery.open_record("KEY-00099")
     assert list(verify(delivery, lambda _: None)) == []
     (tmp_path / "rows" / "records-00001.jsonl").write_text("")

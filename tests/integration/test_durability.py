@@ -7,7 +7,7 @@ from terminal import running_valkey
 
 from actorline.errors import Refused
 from actorline.ledger import durability
-from actorline.ledger.durability import Disk, NotDurableError
+from actorline.ledger.durability import Disk, NotDurable
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
 from actorline.orders.submit import Submission, Submitted, submit_many
@@ -49,13 +49,13 @@ def test_a_write_to_a_server_that_has_forgotten_the_script_goes_through(ledger, 
 def test_a_server_that_stops_writing_to_disk_is_noticed_by_the_next_write(ledger, write):
     write("a")
     ledger.redis.config_set("appendonly", "no")
-    with pytest.raises(NotDurableError):
+    with pytest.raises(NotDurable):
         write("b")
 
 
 def test_a_server_that_writes_to_disk_again_is_believed_at_once(ledger, write):
     ledger.redis.config_set("appendonly", "no")
-    with pytest.raises(NotDurableError, match="appendonly no"):
+    with pytest.raises(NotDurable, match="appendonly no"):
         write("a")
     assert ledger.redis.get("a") is None
     ledger.redis.config_set("appendonly", "yes")

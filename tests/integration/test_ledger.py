@@ -14,7 +14,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 from actorline.jobs.step import Stop, Wait
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, NewJob, Registered, UnreadableJobError
+from actorline.ledger.ledger import Ledger, NewJob, Registered, UnreadableJob
 from actorline.ledger.listing import list_jobs
 from actorline.ledger.pause import is_paused, pause, resume
 from actorline.ledger.store import connect
@@ -598,7 +598,7 @@ def test_a_job_of_another_version_is_told_and_hides_no_other(ledger):
     for broken in ({"state": "DREAMING"}, {"document": '{"actor": "x", "dreams": true}'}):
         register(ledger, "strange")
         ledger.redis.hset(ledger.name("job", "strange"), mapping=broken)
-        with pytest.raises(UnreadableJobError, match="strange can't be read by this version"):
+        with pytest.raises(UnreadableJob, match="strange can't be read by this version"):
             ledger.load("strange")
         assert [job.key for job in list_jobs(ledger, limit=10).jobs] == ["new", "old"]
 

@@ -13,7 +13,7 @@ from actorline.jobs.document import parse_document
 from actorline.ledger import outside_places
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
-from actorline.ledger.outside_places import NoPlaceError, OutsidePlaces, PlaceTakenError
+from actorline.ledger.outside_places import NoPlaceFree, OutsidePlaces, PlaceTaken
 from actorline.ledger.store import connect
 
 QUICK = {"poll_interval_secs": 1}
@@ -159,7 +159,7 @@ def is_refused(place) -> bool:
     try:
         with place:
             return False
-    except NoPlaceError:
+    except NoPlaceFree:
         return True
 
 
@@ -188,7 +188,7 @@ def test_second_execution_steps_back(turns):
     url = "https://a.example/"
     with (
         turns.job("1"),
-        pytest.raises(PlaceTakenError),
+        pytest.raises(PlaceTaken),
         turns.places.held(turns.ledger.load("1"), url, execution="another"),
     ):
         pass

@@ -13,7 +13,7 @@ from terminal import ACTORLINE, Done
 
 from actorline.api_keys import create_key
 from actorline.client import Client
-from actorline.delivery.read_back import DamagedDeliveryError
+from actorline.delivery.read_back import DamagedDelivery
 from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import FROM_TERMINAL
 
@@ -118,7 +118,7 @@ def test_a_planted_manifest_reads_no_other_file_at_any_door(line, gateway, thief
             done = actorline(line, *command)
             assert done.code != 0
             assert "canary" not in done.out + done.err
-        with Client(line.broker, line.results, queue=line.namespace) as client, pytest.raises(DamagedDeliveryError):
+        with Client(line.broker, line.results, queue=line.namespace) as client, pytest.raises(DamagedDelivery):
             client.open_record("thief", "stolen-0")
     finally:
         path.write_bytes(kept)

@@ -9,7 +9,7 @@ from terminal import running_valkey
 from actorline.errors import Unavailable
 from actorline.jobs.document import parse_document
 from actorline.ledger.change import Change
-from actorline.ledger.durability import NotDurableError
+from actorline.ledger.durability import NotDurable
 from actorline.ledger.ledger import Ledger, NewJob
 from actorline.ledger.store import connect
 
@@ -24,7 +24,7 @@ def test_order_waits_until_a_replica_has_it_on_disk(short_folder):
     with running_valkey(short_folder, "--port", str(port), "--bind", "127.0.0.1"):
         client = connect(f"redis+socket://{short_folder}/s")
         ledger = Ledger(client, "replicated", replicas=1)
-        with pytest.raises(NotDurableError, match="0 of 1"):
+        with pytest.raises(NotDurable, match="0 of 1"):
             register(ledger, "alone")
         with running_valkey(short_folder / "r", "--replicaof", f"127.0.0.1 {port}"):
             wait_for(lambda: client.info("replication")["connected_slaves"] == 1, what="the replica")

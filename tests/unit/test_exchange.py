@@ -11,7 +11,7 @@ import requests
 from structlog.testing import capture_logs
 
 from actorline import exchange as exchange_module
-from actorline.exchange import TookTooLongError, UnreachableError, exchange
+from actorline.exchange import TookTooLong, Unreachable, exchange
 
 WITHIN_S = 0.6
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -98,7 +98,7 @@ def get(url: str, hosts: list[str] = LISTED, within_s: float = WITHIN_S) -> byte
     ids=["status", "head", "body", "body of known length", "chunks", "silence", "endless", "endless heads"],
 )
 def test_server_that_never_finishes_is_left_at_the_deadline(talk):
-    with serving(talk) as port, pytest.raises(TookTooLongError):
+    with serving(talk) as port, pytest.raises(TookTooLong):
         get(f"http://127.0.0.1:{port}/")
 
 
@@ -115,21 +115,21 @@ def test_connection_that_is_cut_is_reset():
             failures.append(error)
 
     with serving(send_afterwards) as port:
-        with pytest.raises(TookTooLongError):
+        with pytest.raises(TookTooLong):
             get(f"http://127.0.0.1:{port}/")
         is_left.set()
     assert len(failures) == 1
 
 
 def test_handshake_that_never_ends_is_left_at_the_deadline():
-    with serving(drip(b"\x16\x03\x03\x40\x00")) as port, pytest.raises(TookTooLongError):
+    with serving(drip(b"\x16\x03\x03\x40\x00")) as port, pytest.raises(TookTooLong):
         get(f"https://127.0.0.1:{port}/")
 
 
 def test_server_that_never_accepts_is_left_at_the_deadline():
     full = socket.create_server(("127.0.0.1", 0), backlog=0)
     address = full.getsockname()
-    with full, socket.create_connection(address), pytest.raises((TookTooLongError, UnreachableError)):
+    with full, socket.create_connection(address), pytest.raises((TookTooLong, Unreachable)):
         get(f"http://127.0.0.1:{address[1]}/")
 
 
@@ -137,7 +137,7 @@ def test_look_up_that_never_ends_is_left_at_the_deadline(monkeypatch):
     release = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [release.wait(10)][1:])
     began = time.monotonic()
-    with pytest.raises((TookTooLongError, UnreachableError)):
+    with pytest.raises((TookTooLong, Unreachable)):
         get("http://host.example/")
     assert time.monotonic() - began < WITHIN_S + 5
     release.set()
@@ -169,7 +169,7 @@ def test_name_with_any_private_address_is_not_called(monkeypatch, addresses):
         resolving(monkeypatch, addresses)
         called: list[object] = []
         monkeypatch.setattr(exchange_module, "_first", lambda *args: called.append(args))
-        with pytest.raises(UnreachableError):
+        with pytest.raises(Unreachable):
             get(f"http://host.example:{port}/", hosts=[])
     assert called == []
 
@@ -180,7 +180,7 @@ def test_closed_private_and_unknown_hosts_read_alike(monkeypatch):
     said, logged = set(), []
     for addresses in (["127.0.0.1"], ["10.0.0.1"], []):
         resolving(monkeypatch, addresses)
-        with capture_logs() as logs, pytest.raises(UnreachableError) as raised:
+        with capture_logs() as logs, pytest.raises(Unreachable) as raised:
             get(f"http://host.example:{port}/", hosts=[] if addresses != ["127.0.0.1"] else LISTED)
         said.add(str(raised.value))
         logged += [entry["cause"] for entry in logs]
@@ -198,7 +198,7 @@ def test_name_is_looked_up_once_and_the_checked_address_called(monkeypatch):
         raise ConnectionRefusedError
 
     monkeypatch.setattr(exchange_module, "_first", refuse)
-    with pytest.raises(UnreachableError):
+    with pytest.raises(Unreachable):
         get("http://host.example/", hosts=[])
     assert (asked, called) == (["host.example"], ["93.184.215.14"])
 
@@ -208,7 +208,7 @@ def test_peer_of_the_connection_is_checked_again(monkeypatch):
         wrong = socket.create_connection(("127.0.0.1", port), timeout=5)
         resolving(monkeypatch, ["93.184.215.14"])
         monkeypatch.setattr(exchange_module, "_first", lambda *_: wrong)
-        with pytest.raises(UnreachableError):
+        with pytest.raises(Unreachable):
             get(f"http://host.example:{port}/", hosts=[])
         assert wrong.fileno() == -1
 

@@ -69,11 +69,11 @@ def test_work_is_given_back_at_its_next_check_when_the_process_is_to_stop(stop):
     with renewed(lambda: None, 60) as check:
         check()
         stop()
-        with pytest.raises(stopping.GivenBackError):
+        with pytest.raises(stopping.GivenBack):
             check()
 
 
 def test_work_that_only_waits_is_cut_when_the_process_is_to_stop(stop):
     stop()
-    with pytest.raises(stopping.GivenBackError):
+    with pytest.raises(stopping.GivenBack):
         wait_until_cut(lambda: None)

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from actorline import settings as settings_module
-from actorline.schedules.schedules_file import SchedulesError, find_schedules
+from actorline.schedules.schedules_file import InvalidSchedules, find_schedules
 from actorline.settings import SettingsError, find_settings_file, load_settings
 from actorline.trusted_file import distrust
 
@@ -102,7 +102,7 @@ def test_schedules_that_others_could_write_are_refused(folder, monkeypatch):
     (home / "schedules.toml").touch(mode=0o644)
     assert find_schedules(load_settings()) == home / "schedules.toml"
     (home / "schedules.toml").chmod(0o666)
-    with pytest.raises(SchedulesError, match="other users can write to"):
+    with pytest.raises(InvalidSchedules, match="other users can write to"):
         find_schedules(load_settings())
     monkeypatch.setenv("ACTORLINE_SCHEDULES_FILE", str(home / "schedules.toml"))
     assert find_schedules(load_settings()) == home / "schedules.toml"

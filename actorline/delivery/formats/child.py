@@ -17,7 +17,7 @@ PASSED_ON: Final = (
 """What a process that only converts needs of the environment, in which anybody's secrets may stand."""
 
 
-class ChildFailedError(Exception):
+class ChildFailed(Exception):
     """The process ended badly; `status` is its exit code, the message what it wrote to standard error."""
 
     def __init__(self, status: int, said: str) -> None:
@@ -35,7 +35,7 @@ def run_child(
     """Run `python -m module` with `source` for its input, and hand its output to `take`, in threads beside this one.
 
     `keep_alive` is called while the process works; what it, `source` or `take` raise stops the process. Raises
-    ChildFailedError.
+    ChildFailed.
     """
     process = subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-P", "-m", module, *arguments],
@@ -59,7 +59,7 @@ def run_child(
         finally:
             process.kill()
     if status:
-        raise ChildFailedError(status, said.result().decode(errors="replace")[-500:])
+        raise ChildFailed(status, said.result().decode(errors="replace")[-500:])
 
 
 def _feed(stdin: BinaryIO, source: Iterable[bytes]) -> None:

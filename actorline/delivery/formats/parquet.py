@@ -26,7 +26,7 @@ import orjson
 
 from actorline.delivery.formats.deep_json import parse_deep, with_whole_characters
 from actorline.delivery.formats.gzip_members import BLOCK_BYTES, Inflate
-from actorline.delivery.formats.shapes import DEPTH_MAX, NoTableError, Shape, shape_of
+from actorline.delivery.formats.shapes import DEPTH_MAX, NotATable, Shape, shape_of
 from actorline.delivery.formats.text import ROW_BYTES_MAX
 
 NO_TABLE: Final = 3
@@ -50,7 +50,7 @@ def main(command: str, rows: str = "") -> int:
         else:
             write(source, target, Shape.load(orjson.loads(source.readline())), rows=int(rows))
         target.flush()
-    except NoTableError as error:
+    except NotATable as error:
         sys.stderr.write(str(error))
         return NO_TABLE
     except (MemoryError, SystemError):  # the second is orjson's, where there is no memory for a value
@@ -70,29 +70,29 @@ def bound_memory() -> None:
 
 
 def shape_text(source: BinaryIO) -> bytes:
-    """Return the shape of all items as JSON. Raises NoTableError."""
+    """Return the shape of all items as JSON. Raises NotATable."""
     text = orjson.dumps(shape_of(item for items in item_batches(source) for item in items).dump())
     if len(text) > SHAPE_BYTES_MAX:
-        raise NoTableError(f"the names of their fields take more than {SHAPE_BYTES_MAX:,} bytes")
+        raise NotATable(f"the names of their fields take more than {SHAPE_BYTES_MAX:,} bytes")
     return text
 
 
 def item_batches(source: BinaryIO) -> Iterator[list[dict[str, Any]]]:
-    """Yield the items of JSON lines, some thousands at a time. Raises NoTableError."""
+    """Yield the items of JSON lines, some thousands at a time. Raises NotATable."""
     rest = b""
     for text in _plain(source):
         rest += text
         if len(rest) > BATCH_BYTES:
             whole, _, rest = rest.rpartition(b"\n")
             if len(rest) > ROW_BYTES_MAX:
-                raise NoTableError(f"an item has more than {ROW_BYTES_MAX:,} bytes")
+                raise NotATable(f"an item has more than {ROW_BYTES_MAX:,} bytes")
             yield [_item(line) for line in whole.split(b"\n") if line]
     if rest:
         yield [_item(line) for line in rest.split(b"\n") if line]
 
 
 def write(source: BinaryIO, target: BinaryIO, shape: Shape, *, rows: int) -> None:
-    """Write all items as one file, whose row groups bound the memory. Raises NoTableError, also if there aren't as many
+    """Write all items as one file, whose row groups bound the memory. Raises NotATable, also if there aren't as many
     as `rows`.
     """
     import pyarrow as pa
@@ -105,7 +105,7 @@ def write(source: BinaryIO, target: BinaryIO, shape: Shape, *, rows: int) -> Non
         written = 0
         for items in item_batches(source):
             if not columns:
-                raise NoTableError("no item has any field")
+                raise NotATable("no item has any field")
             arrays = [pa.array(map(convert, _values(items, name)), kind) for name, convert, kind in columns]
             written += len(items)
             held.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
@@ -115,7 +115,7 @@ def write(source: BinaryIO, target: BinaryIO, shape: Shape, *, rows: int) -> Non
         writer.write_table(pa.Table.from_batches(held, schema))
     if written != rows:
         message = f"{written:,} rows came of {rows:,}"
-        raise NoTableError(message)
+        raise NotATable(message)
 
 
 def arrow_type(shape: Shape) -> Any:
@@ -196,7 +196,7 @@ def _item(line: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         item = parse_deep(with_whole_characters(line), raw_below=DEPTH_MAX)
     if not isinstance(item, dict):
-        raise NoTableError("an item is not an object")
+        raise NotATable("an item is not an object")
     return item
 
 

@@ -13,11 +13,11 @@ from typing import Final
 
 import orjson
 
-from actorline.delivery.formats.child import ChildFailedError, run_child
+from actorline.delivery.formats.child import ChildFailed, run_child
 from actorline.delivery.formats.gzip_members import StoredFile
 from actorline.delivery.formats.parquet import NO_TABLE
-from actorline.delivery.formats.shapes import NoTableError, Shape
-from actorline.delivery.formats.staged_page import AssemblyError, StagedPage
+from actorline.delivery.formats.shapes import NotATable, Shape
+from actorline.delivery.formats.staged_page import AssemblyFailed, StagedPage
 
 MODULE: Final = "actorline.delivery.formats.parquet"
 
@@ -28,7 +28,7 @@ class ParquetAssembly:
 
     @classmethod
     def of(cls, pages: list[StagedPage]) -> "ParquetAssembly":
-        """Read every page. Raises SinkError, AssemblyError, and what `keep_alive` raises."""
+        """Read every page. Raises SinkError, AssemblyFailed, and what `keep_alive` raises."""
         whole = Shape()
         cores = os.cpu_count() or 1
         size = -(-len(pages) // cores)
@@ -37,8 +37,8 @@ class ParquetAssembly:
             try:
                 for shape in threads.map(_shape_of, shares):
                     whole.merge(shape)
-            except NoTableError as error:
-                raise AssemblyError(str(error)) from None
+            except NotATable as error:
+                raise AssemblyFailed(str(error)) from None
         return cls(whole)
 
     def write(self, pages: list[StagedPage], out: StoredFile, *, is_first: bool) -> None:  # noqa: ARG002 - all alike
@@ -63,6 +63,6 @@ def _convert(
 ) -> None:
     try:
         run_child(MODULE, *arguments, source=source, take=take, keep_alive=pages[0].keep_alive)
-    except ChildFailedError as error:
+    except ChildFailed as error:
         why = str(error) if error.status == NO_TABLE else f"the conversion broke (exit code {error.status}: {error})"
-        raise AssemblyError(why) from None
+        raise AssemblyFailed(why) from None

@@ -21,7 +21,7 @@ INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 
 
-class NoTableError(Exception):
+class NotATable(Exception):
     """The items can't be the rows of a table; the message says why."""
 
 
@@ -42,7 +42,7 @@ class Shape:
         self._forms: dict[tuple[Any, ...], list[tuple[str, Shape]]] = {}
 
     def observe(self, value: Any) -> None:
-        """Take one more value into account. Raises NoTableError for an item."""
+        """Take one more value into account. Raises NotATable for an item."""
         kind = type(value)
         if kind is dict:
             self._observe_object(value)
@@ -57,7 +57,7 @@ class Shape:
             self.kinds.add(KINDS[kind])
 
     def merge(self, other: Self) -> None:
-        """Take everything into account that `other` did. Raises NoTableError for items."""
+        """Take everything into account that `other` did. Raises NotATable for items."""
         self.kinds |= other.kinds
         for name, shape in other.fields.items():
             self._field(name).merge(shape)
@@ -125,7 +125,7 @@ class Shape:
         if self.depth == 0:
             if len(self.fields) > COLUMNS_MAX:
                 message = f"the items have more than {COLUMNS_MAX:,} different fields"
-                raise NoTableError(message)
+                raise NotATable(message)
         elif "unbounded" in self.kinds or self.depth >= DEPTH_MAX or len(self.fields) > FIELDS_MAX:
             self.kinds.add("unbounded")
             self.fields, self.element, self._forms = {}, None, {}

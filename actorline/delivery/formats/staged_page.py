@@ -11,7 +11,7 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink
 
 
-class AssemblyError(Exception):
+class AssemblyFailed(Exception):
     """The pages can't become what was ordered; the message says why. They stay as they are."""
 
 
@@ -45,7 +45,7 @@ class Assembly(Protocol):
     def write(self, pages: list[StagedPage], out: StoredFile, *, is_first: bool) -> None:
         """Write one file: the rows of these pages, in their order. `is_first`: it begins the delivery.
 
-        Raises SinkError, UnreadablePage, AssemblyError, and what the pages' `keep_alive` raises.
+        Raises SinkError, UnreadablePage, AssemblyFailed, and what the pages' `keep_alive` raises.
         """
 
 

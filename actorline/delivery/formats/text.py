@@ -6,7 +6,7 @@ ROW_BYTES_MAX: Final = 32 * 1024 * 1024
 """What is held of one row. In CSV each quote of an item is doubled; its size: `docs/platform-facts.md#item-size`."""
 
 
-class UnreadablePage(Exception):  # noqa: N818
+class UnreadablePage(Exception):
     """What came is not the page that was asked for; fetching it again may help. Nothing of it is kept."""
 
 

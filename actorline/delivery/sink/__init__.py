@@ -4,10 +4,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from actorline.delivery.sink.local import LocalSink, folder_url, local_path
 from actorline.delivery.sink.names import CLAIM, MANIFEST, RECORDS, SUCCESS
-from actorline.delivery.sink.protocol import MissingFileError, Sink, SinkError, SinkTakenError
+from actorline.delivery.sink.protocol import MissingFile, Sink, SinkError, SinkTaken
 
 __all__ = [
-    "CLAIM", "MANIFEST", "RECORDS", "SUCCESS", "LocalSink", "MissingFileError", "Sink", "SinkError", "SinkTakenError",
+    "CLAIM", "MANIFEST", "RECORDS", "SUCCESS", "LocalSink", "MissingFile", "Sink", "SinkError", "SinkTaken",
     "folder_url", "holds_root", "is_below", "local_path", "open_sink", "path_in", "split_root",
 ]  # fmt: skip
 

@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 from urllib.parse import unquote, urlsplit
 
 from actorline.delivery.sink.names import CLAIM, STAGING, is_name
-from actorline.delivery.sink.protocol import LOOK_MOST, MissingFileError, Sink, SinkError, crowded, missing, outside
+from actorline.delivery.sink.protocol import LOOK_MOST, MissingFile, Sink, SinkError, crowded, missing, outside
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe that somebody planted must not block
@@ -71,7 +71,7 @@ class LocalSink(Sink):
                 with self._within(name) as (folder, file_name):
                     file = os.fdopen(os.open(file_name, _FILE, dir_fd=folder), "rb")
             except FileNotFoundError:
-                raise MissingFileError(missing(self, name)) from None
+                raise MissingFile(missing(self, name)) from None
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 file.close()
                 raise outside(self, name)

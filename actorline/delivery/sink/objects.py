@@ -25,7 +25,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from actorline.delivery.sink.names import CLAIM, STAGING, is_name
 from actorline.delivery.sink.object_file import READ_BYTES, ObjectReader, ObjectUpload, open_writer
-from actorline.delivery.sink.protocol import LOOK_MOST, MissingFileError, Sink, SinkError, crowded, missing, outside
+from actorline.delivery.sink.protocol import LOOK_MOST, MissingFile, Sink, SinkError, crowded, missing, outside
 from actorline.delivery.sink.refusal import explain
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class ObjectSink(Sink):
     def open(self, name: str) -> BinaryIO:
         size = self.size(name)
         if size is None:
-            raise MissingFileError(missing(self, name))
+            raise MissingFile(missing(self, name))
         return io.BufferedReader(ObjectReader(self._store, self._key(name), size, self._refusals), READ_BYTES)
 
     def read(self, name: str) -> bytes:
@@ -95,7 +95,7 @@ class ObjectSink(Sink):
             try:
                 return bytes(obstore.get(self._store, self._key(name)).bytes())
             except FileNotFoundError:
-                raise MissingFileError(missing(self, name)) from None
+                raise MissingFile(missing(self, name)) from None
 
     def size(self, name: str) -> int | None:
         with self._refusals():

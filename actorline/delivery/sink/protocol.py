@@ -28,11 +28,11 @@ class SinkError(Exception):
         self.why = why or message
 
 
-class SinkTakenError(SinkError):
+class SinkTaken(SinkError):
     """The folder is another job's."""
 
 
-class MissingFileError(SinkError):
+class MissingFile(SinkError):
     """There is no file of this name."""
 
 
@@ -62,7 +62,7 @@ class Sink(Protocol):
 
     @abstractmethod
     def open(self, name: str) -> BinaryIO:
-        """Read a file; seekable, and no more than some MB of it are held in memory. Raises MissingFileError."""
+        """Read a file; seekable, and no more than some MB of it are held in memory. Raises MissingFile."""
 
     @abstractmethod
     def size(self, name: str) -> int | None:
@@ -99,33 +99,33 @@ class Sink(Protocol):
     def claim(self, installation: str, key: str) -> bool:
         """Make the folder this job's; returns whether it wasn't yet.
 
-        Raises SinkTakenError if it is another's, lies in another's, or has another's in it: what one job stores,
+        Raises SinkTaken if it is another's, lies in another's, or has another's in it: what one job stores,
         moves and removes must never be what another one reads. The second look is for two that claim at once.
         """
         owner = _owner(installation, key)
         try:
             found = self._found_owner()
-        except MissingFileError:
+        except MissingFile:
             self.refuse_overlap()
             if self.write_once(CLAIM, json.dumps(owner).encode() + b"\n"):
                 try:
                     self.refuse_overlap()
-                except SinkTakenError:
+                except SinkTaken:
                     self.remove(CLAIM)
                     raise
                 return True
             found = self._found_owner()
         if found != owner:
             message = f"The sink {self} is another job's. Choose another folder; {{key}} in the URL makes one a job."
-            raise SinkTakenError(message)
+            raise SinkTaken(message)
         return False
 
     def refuse_overlap(self) -> None:
-        """Raise SinkTakenError if the folder lies in a claimed one, or has one in it."""
+        """Raise SinkTaken if the folder lies in a claimed one, or has one in it."""
         if other := self.overlapping_claim():
             log.warning("sink_overlaps", sink=str(self), with_sink=other)  # whose it is concerns no other account
             message = f"The sink {self} overlaps with the folder of another job. Choose a folder beside it."
-            raise SinkTakenError(message)
+            raise SinkTaken(message)
 
     def sweep(self, installation: str, key: str) -> None:
         """Clear the staging of an ended job, and give the folder back if nothing was stored in it. Another job's folder
@@ -163,7 +163,7 @@ class Sink(Protocol):
         return self.url + name
 
     def read(self, name: str) -> bytes:
-        """Return all of a small file. Raises MissingFileError."""
+        """Return all of a small file. Raises MissingFile."""
         with self.open(name) as file:
             return file.read()
 

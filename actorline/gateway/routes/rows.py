@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from actorline.delivery.manifest import StoredRecord
-from actorline.delivery.read_back import BLOCK_BYTES, Delivery, UnreadableRowsError
+from actorline.delivery.read_back import BLOCK_BYTES, Delivery, UnreadableRows
 from actorline.errors import Code, Refused
 from actorline.gateway.context import AuthorizedRequest, MayRead
 from actorline.gateway.openapi import JobKey, Responses, problems
@@ -119,7 +119,7 @@ def _delivery(authorized: AuthorizedRequest, key: str) -> Delivery:
 def _range(delivery: Delivery, offset: int, limit: int | None) -> Iterator[bytes]:
     try:
         return delivery.range_blocks(offset, limit)
-    except UnreadableRowsError as error:
+    except UnreadableRows as error:
         raise Refused(Code.REQUEST_INVALID, str(error)) from error
 
 

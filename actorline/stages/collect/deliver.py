@@ -15,17 +15,17 @@ from pydantic import ValidationError
 
 from actorline.delivery.assembler import Assembler, Rows, remove_staged
 from actorline.delivery.folder import attempt_folder, leftovers, made_anew, superseded_folder
-from actorline.delivery.formats.staged_page import AssemblyError
+from actorline.delivery.formats.staged_page import AssemblyFailed
 from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.manifest import Manifest, RunFacts, Totals, fingerprint, totals_of
 from actorline.delivery.page_plan import Pages
 from actorline.delivery.receipt import Receipt
-from actorline.delivery.sink import MANIFEST, SUCCESS, MissingFileError, Sink, SinkError, open_sink
+from actorline.delivery.sink import MANIFEST, SUCCESS, MissingFile, Sink, SinkError, open_sink
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.secret import withheld_records
 from actorline.jobs.states import TRANSITIONS, Event, State, target
-from actorline.jobs.step import LostJobError, Step, Stop
+from actorline.jobs.step import LostJob, Step, Stop
 from actorline.keep_alive import renewed
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
@@ -67,7 +67,7 @@ class Deliverer:
                     if FORMATS[job.document.collect.format].is_staged(single_file=job.document.sink.single_file):
                         remove_staged(sink, attempt_folder(job.attempt))
                 sink.clear_staging()
-        except LostJobError:
+        except LostJob:
             return Stop()
         except SinkError as error:
             return end_for_sink(self.ledger, job, error, failure)
@@ -96,7 +96,7 @@ class Deliverer:
 
     def _clear_the_way(self, sink: Sink, job: Job, receipts: Sequence[Receipt]) -> Manifest | None:
         """Answer the manifest if this end has one already. An older end's is set aside, with the files in whose place
-        others may be made. Raises LostJobError.
+        others may be made. Raises LostJob.
         """
         found = _find_manifest(sink)
         if found is None or self._is_of_this_end(found, job):
@@ -170,7 +170,7 @@ class Deliverer:
         )
         try:
             return assembler.assemble(receipts), failure
-        except AssemblyError as error:
+        except AssemblyFailed as error:
             message = f"The rows can't become {order.collect.format}: {error}. They are all here, as JSON lines."
             reason = Reason(code=Code.FORMAT_FAILED, message=message, billed=job.run_id is not None)
             return assembler.leave(receipts), failure or reason
@@ -249,13 +249,13 @@ class Deliverer:
             epoch=job.epoch,
         )
         if won is None:
-            raise LostJobError
+            raise LostJob
 
 
 def _find_manifest(sink: Sink) -> Manifest | None:
     try:
         return Manifest.model_validate_json(sink.read(MANIFEST))
-    except MissingFileError:
+    except MissingFile:
         return None
     except ValidationError:
         message = f"{sink.file_url(MANIFEST)} is no manifest of version 1. Move it away, and retry the job."

@@ -20,14 +20,14 @@ from actorline.delivery.sink import Sink, SinkError, open_sink
 from actorline.errors import Code
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
-from actorline.jobs.step import LostJobError
+from actorline.jobs.step import LostJob
 from actorline.keep_alive import renewed
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.datasets import ItemsPage, ItemsReader
 from actorline.settings import Settings
-from actorline.shutdown import GivenBackError
+from actorline.shutdown import GivenBack
 from actorline.stages.collect.fetch_pages import bad_receipt, find_dataset, too_large
 
 FETCH_STATES: Final = frozenset({State.RUNNING, State.COLLECTING})
@@ -57,7 +57,7 @@ class PageFetcher:
     ) -> Receipt | Held | UnreadablePage:
         """Store one page and return its receipt; a failure is returned while tries are left, then as a bad receipt.
 
-        Raises only what keeps the ledger from taking a receipt, and GivenBackError.
+        Raises only what keeps the ledger from taking a receipt, and GivenBack.
         """
         known = self.ledger.pages.get(key, attempt, window.page_no)
         if isinstance(known, Receipt) and known.is_good and known.scanned:
@@ -70,9 +70,9 @@ class PageFetcher:
             return Held()
         try:
             receipt = self._read(job, window, expected, execution, lease)
-        except LostJobError:
+        except LostJob:
             return _unwanted(window)
-        except (redis.RedisError, GivenBackError):
+        except (redis.RedisError, GivenBack):
             raise
         except Exception as error:  # noqa: BLE001 - whatever the bytes of one page break, the others go on
             self.ledger.pages.note_failed(key, attempt, window.page_no, _cause_of(error))
@@ -105,7 +105,7 @@ class PageFetcher:
         """Renew the lease, look whether the job still wants the page, and tell upkeep that its messages aren't lost."""
         stop_wish, state = self.ledger.stop_wish_and_state(key)
         if stop_wish:
-            raise LostJobError
+            raise LostJob
         try:
             lease.reacquire()
         except redis.exceptions.LockError:

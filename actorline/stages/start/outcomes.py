@@ -11,8 +11,8 @@ from redis.exceptions import LockError
 from actorline.errors import Code, Reason, Refused
 from actorline.jobs.job import Intent
 from actorline.jobs.secret import hide_secrets
-from actorline.jobs.step import LostJobError
-from actorline.ledger.durability import NotDurableError
+from actorline.jobs.step import LostJob
+from actorline.ledger.durability import NotDurable
 from actorline.platform.errors import CapacityExceeded, PlatformUnavailable
 from actorline.platform.start import StartDeferred, StartRefused, StartUnclear
 from actorline.settings import Settings
@@ -20,8 +20,8 @@ from actorline.stages.start.decision import LOOK_AGAIN_SECS
 from actorline.stages.start.refusal import refusal_reason
 from actorline.stages.start.steps import Move, PlanAgain, Refuse, StepBack, TryLater, Unclear, WaitTurn
 
-Failure = Refused | LostJobError | LockError | NotDurableError | StartRefused | StartDeferred | StartUnclear
-FAILURES: Final = (Refused, LostJobError, LockError, NotDurableError, StartRefused, StartDeferred, StartUnclear)
+Failure = Refused | LostJob | LockError | NotDurable | StartRefused | StartDeferred | StartUnclear
+FAILURES: Final = (Refused, LostJob, LockError, NotDurable, StartRefused, StartDeferred, StartUnclear)
 NO_MEMORY: Final = "actor-memory-limit-exceeded"  # another run may need less: docs/platform-facts.md#errors
 
 
@@ -32,12 +32,12 @@ def move_after(failure: Failure, announced: Sequence[Intent], settings: Settings
             return Unclear(announced[0], str(failure))
         case StartRefused() | StartDeferred():
             return _not_started(failure, settings)
-        case NotDurableError():  # the intent may be written: it is taken back, for nothing was sent
+        case NotDurable():  # the intent may be written: it is taken back, for nothing was sent
             message = f"{failure}; no paid run is started."
             return TryLater(Reason(code=Code.LEDGER_NOT_DURABLE, message=message, billed=False))
         case Refused():
             return Refuse(failure.reason)
-        case LostJobError():
+        case LostJob():
             return StepBack()
         case LockError():  # it took too long to get here; another execution is at it
             return PlanAgain(LOOK_AGAIN_SECS)

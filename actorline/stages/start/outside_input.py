@@ -7,9 +7,9 @@ from typing import Final
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.outside_places import WAIT_SECS, NoPlaceError, OutsidePlaces, PlaceTakenError
+from actorline.ledger.outside_places import WAIT_SECS, NoPlaceFree, OutsidePlaces, PlaceTaken
 from actorline.settings import Settings
-from actorline.stages.start.run_input import InputUnreadableError, RunInput, fetch_input
+from actorline.stages.start.run_input import RunInput, UnreadableInput, fetch_input
 from actorline.stages.start.steps import PlanAgain, Refuse, StepBack, TryLater
 
 INPUT_TRIES: Final = 8  # four minutes with the stage's back-off between them
@@ -25,11 +25,11 @@ def read_input(
     try:
         with OutsidePlaces.of(ledger, settings, wake).held(job, url, secrets.token_hex(8)) as place:
             return fetch_input(job.document, settings, place)
-    except PlaceTakenError:
+    except PlaceTaken:
         return StepBack()
-    except NoPlaceError:
+    except NoPlaceFree:
         return PlanAgain(WAIT_SECS, event="input-waits", message=INPUT_WAITS)
-    except InputUnreadableError as error:
+    except UnreadableInput as error:
         message = f"The input can't be read: {error}. No run was started."
         reason = Reason(code=Code.INPUT_UNREADABLE, message=message, billed=False)
         if error.may_pass and job.input_failures < INPUT_TRIES:

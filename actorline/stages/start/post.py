@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.states import Event
-from actorline.jobs.step import LostJobError
+from actorline.jobs.step import LostJob
 from actorline.ledger.change import Change
 from actorline.ledger.continuity import Gap, last_gap
-from actorline.ledger.durability import NotDurableError
+from actorline.ledger.durability import NotDurable
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.errors import CapacityExceeded
@@ -76,7 +76,7 @@ class Post:
         return start_run(self.platform, start, send_by=permit.send_by, announce=announce)
 
     def _announce(self, job: Job, permit: Permit, input_sha256: str | None) -> Intent:
-        """Write the intent, on disk: from here on a run may exist. Raises LockError, NotDurableError, LostJobError."""
+        """Write the intent, on disk: from here on a run may exist. Raises LockError, NotDurable, LostJob."""
         permit.lease.reacquire()
         self.ledger.runs.name_marker(job.key)
         self.ledger.agenda.plan_sweep(job.document.account)
@@ -94,9 +94,9 @@ class Post:
             ),
         )
         if not moved:
-            raise LostJobError
+            raise LostJob
         if self.last_gap() != permit.gap:
-            raise NotDurableError("Redis was replaced while the start was being written")
+            raise NotDurable("Redis was replaced while the start was being written")
         return intent
 
     def _marker(self, job: Job) -> str:

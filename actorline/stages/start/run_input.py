@@ -11,7 +11,7 @@ import requests
 import urllib3
 
 from actorline import __version__
-from actorline.exchange import SILENCE_SECS, TookTooLongError, UnreachableError, exchange
+from actorline.exchange import SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.jobs.document import MAX_INPUT_BYTES, MEDIA_TYPE_PATTERN, JobDocument
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.secret import Holder, fill_secrets
@@ -38,7 +38,7 @@ class RunInput:
         return hashlib.sha256(self.body).hexdigest()
 
 
-class InputUnreadableError(Exception):
+class UnreadableInput(Exception):
     """The input can't be had from its URL; the message names the host only, for a URL may hold a signature.
 
     `may_pass`: whether it is worth another try.
@@ -71,7 +71,7 @@ def _find_id(platform: Platform, kind: str, name: str) -> str | None:
 
 
 def fetch_input(order: JobDocument, settings: Settings, place: Place) -> RunInput:
-    """What lies at the order's `input_url` now. Raises InputUnreadableError, or what `place` raises if it is lost."""
+    """What lies at the order's `input_url` now. Raises UnreadableInput, or what `place` raises if it is lost."""
     headers = {"User-Agent": f"actorline/{__version__}", "Accept": order.input_type or "*/*"}
     try:
         with (
@@ -85,15 +85,15 @@ def fetch_input(order: JobDocument, settings: Settings, place: Place) -> RunInpu
             body = _read(response)
             check()  # a body that was cut may look whole
             return RunInput(body, order.input_type or _type_of(response))
-    except UnreachableError as error:
+    except Unreachable as error:
         message = f"its host {error}; ACTORLINE_INPUT_HOSTS lists those that may be private"
-        raise InputUnreadableError(message, may_pass=True) from None
-    except TookTooLongError as error:
+        raise UnreadableInput(message, may_pass=True) from None
+    except TookTooLong as error:
         message = f"it {error}"
-        raise InputUnreadableError(message, may_pass=True) from None
+        raise UnreadableInput(message, may_pass=True) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
         message = f"its host broke off ({type(error).__name__})"
-        raise InputUnreadableError(message, may_pass=True) from None
+        raise UnreadableInput(message, may_pass=True) from None
 
 
 def input_test(
@@ -137,7 +137,7 @@ def _check_status(response: requests.Response) -> None:
     may_pass = status >= 500 or status in _PASSING  # noqa: PLR2004
     hint = "; no redirect is followed" if response.is_redirect else ""
     message = f"its host answered {status}{hint}"
-    raise InputUnreadableError(message, may_pass=may_pass)
+    raise UnreadableInput(message, may_pass=may_pass)
 
 
 def _read(response: requests.Response) -> bytes:
@@ -146,9 +146,9 @@ def _read(response: requests.Response) -> bytes:
         body += block
         if len(body) > MAX_INPUT_BYTES:
             message = f"it has more than {MAX_INPUT_BYTES:,} bytes, the most that the platform takes"
-            raise InputUnreadableError(message, may_pass=False)
+            raise UnreadableInput(message, may_pass=False)
     if not body and "Content-Length" not in response.headers:  # so looks a head that breaks off
-        raise InputUnreadableError("its host sent nothing", may_pass=True)
+        raise UnreadableInput("its host sent nothing", may_pass=True)
     return bytes(body)
 
 

@@ -9,7 +9,7 @@ from actorline.delivery.sink import Sink, SinkError, open_sink
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Job
 from actorline.orders.parquet import lacks_parquet
-from actorline.stages.silent_sink import SinkSilentError, soon
+from actorline.stages.silent_sink import SilentSink, soon
 from actorline.stages.start.steps import Refuse, TryLater
 
 NOTHING_STARTED: Final = " Nothing was started."
@@ -33,14 +33,14 @@ def claim_sink(job: Job, installation: str, consequence: str = "") -> Refuse | T
 
 def release_sink(job: Job, installation: str) -> None:
     """Give the folder back. If the sink doesn't do that soon it stays claimed: the job's end doesn't wait for it."""
-    with suppress(SinkError, SinkSilentError):
+    with suppress(SinkError, SilentSink):
         soon(job.sink_url, partial(open_sink(job.sink_url).release, installation, job.key))
 
 
 def _obstacle(job: Job, call: Callable[[Sink], object], consequence: str) -> Refuse | TryLater | None:
     try:
         soon(job.sink_url, partial(call, open_sink(job.sink_url)))
-    except SinkSilentError as error:
+    except SilentSink as error:
         message = f"{error} No run was started; the job tries again."
         return TryLater(Reason(code=Code.SINK_FAILED, message=message, billed=False))
     except SinkError as error:

@@ -21,7 +21,7 @@ from actorline.platform.datasets import ItemsPage
 from actorline.platform.start import SendBy, StartOrder, StartUnclear
 from actorline.platform.sync import run_sync
 from actorline.settings import Settings
-from actorline.shutdown import GivenBackError
+from actorline.shutdown import GivenBack
 from actorline.stages.collect.fetch_page import PageFetcher
 from actorline.stages.start.search import find_runs
 
@@ -81,7 +81,7 @@ class SyncFlow:
         fetcher = PageFetcher(self.ledger, self.platform, self.settings, first=page)
         try:
             outcome = fetcher.fetch(job.key, job.attempt, window, expected=0, execution=execution, tries=0)
-        except GivenBackError:  # the start itself is done
+        except GivenBack:  # the start itself is done
             return
         log.info("sync_page", job_key=job.key, outcome=type(outcome).__name__)
 

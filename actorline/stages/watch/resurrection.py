@@ -13,9 +13,9 @@ from redis.lock import Lock
 from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job, Resurrection, iso_time
 from actorline.jobs.states import State
-from actorline.jobs.step import LostJobError, Step, Stop, Wait
+from actorline.jobs.step import LostJob, Step, Stop, Wait
 from actorline.ledger.change import Change
-from actorline.ledger.durability import NotDurableError
+from actorline.ledger.durability import NotDurable
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.resurrection import resurrect_run
@@ -55,11 +55,11 @@ class Resurrector:
                 self.platform, run.id, query, send_by=send_by,
                 announce=lambda: asked.append(self._announce(job, run, lease)),
             )  # fmt: skip
-        except LostJobError:
+        except LostJob:
             return Stop()
         except LockError:  # it took too long to get here; somebody else is at it
             return Wait(every)
-        except (StartDeferred, NotDurableError) as error:  # certain not to have happened: asked for again later
+        except (StartDeferred, NotDurable) as error:  # certain not to have happened: asked for again later
             return self._note(job, "waiting", {"message": str(error)}, seconds=CAPACITY_SECS, fields=before)
         except StartUnclear as error:
             sent = asked[0].model_copy(update={"sent_at": self.ledger.now()})
@@ -72,11 +72,11 @@ class Resurrector:
         return Wait(every)
 
     def _announce(self, job: Job, run: Run, lease: Lock) -> Resurrection:
-        """Write the intent, on disk. Raises LockError, NotDurableError and LostJobError; then nothing is sent."""
+        """Write the intent, on disk. Raises LockError, NotDurable and LostJob; then nothing is sent."""
         lease.reacquire()
         now = self.ledger.load(job.key)
         if now is None or (now.resurrection, now.resurrects) != (job.resurrection, job.resurrects):
-            raise LostJobError  # an execution that held the lease before has asked for it
+            raise LostJob  # an execution that held the lease before has asked for it
         self.ledger.agenda.plan_second_search(job.key, job.attempt)
         intent = Resurrection(
             expected=(run.stats.resurrect_count or 0) + 1,
@@ -93,7 +93,7 @@ class Resurrector:
             fields={"resurrection": intent, "resurrects": number},
         )
         if isinstance(step, Stop):
-            raise LostJobError
+            raise LostJob
         return intent
 
     def _note(

@@ -12,7 +12,7 @@ from held_line import HeldLine
 
 from actorline.delivery.manifest import Manifest
 from actorline.delivery.receipt import Receipt
-from actorline.delivery.sink import MANIFEST, MissingFileError, Sink, open_sink
+from actorline.delivery.sink import MANIFEST, MissingFile, Sink, open_sink
 from actorline.jobs.job import Job
 from actorline.jobs.states import TRANSITIONS, State
 from actorline.ledger.tally import read_tally
@@ -232,7 +232,7 @@ def read_manifest(sink: Sink) -> Manifest | None:
     try:
         with sink.open(MANIFEST) as file:
             return Manifest.model_validate_json(file.read())
-    except MissingFileError:
+    except MissingFile:
         return None
 
 

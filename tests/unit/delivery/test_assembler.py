@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from served import Served
 
 from actorline.delivery.assembler import Assembler, remove_staged
-from actorline.delivery.formats.staged_page import AssemblyError
+from actorline.delivery.formats.staged_page import AssemblyFailed
 from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.manifest import Part
 from actorline.delivery.page_plan import Window
@@ -221,7 +221,7 @@ def test_drift_loses_no_column_and_no_value(single_file):
 def test_items_that_are_no_table_are_told_from_a_broken_conversion(tmp_path, items, why):
     delivery = Delivery(tmp_path, "parquet")
     receipts = delivery.stage([items], single_file=True)
-    with pytest.raises(AssemblyError, match=why):
+    with pytest.raises(AssemblyFailed, match=why):
         delivery.assemble(receipts, single_file=True)
 
 
@@ -249,7 +249,7 @@ def test_a_file_that_a_killed_execution_left_is_replaced_if_it_holds_other_rows(
 
 
 def test_nothing_is_replaced_by_an_execution_that_lost_the_job(tmp_path):
-    class Superseded(Exception):  # noqa: N818
+    class Superseded(Exception):
         pass
 
     def refuse() -> None:
@@ -283,7 +283,7 @@ def test_no_rows_make_no_file(tmp_path):
 
 
 def test_keep_alive_may_stop_a_conversion(tmp_path):
-    class Stopped(Exception):  # noqa: N818
+    class Stopped(Exception):
         pass
 
     def stop() -> None:

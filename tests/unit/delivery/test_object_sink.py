@@ -9,7 +9,7 @@ import pytest
 from obstore.exceptions import GenericError, PermissionDeniedError
 from obstore.store import MemoryStore
 
-from actorline.delivery.sink import MissingFileError, SinkError, SinkTakenError, is_below, objects, open_sink
+from actorline.delivery.sink import MissingFile, SinkError, SinkTaken, is_below, objects, open_sink
 from actorline.delivery.sink.objects import ObjectSink
 from actorline.delivery.sink.refusal import explain
 
@@ -47,9 +47,9 @@ def fail_writing(sink: ObjectSink) -> None:
 def test_a_claim_is_the_jobs_and_no_other_ones(sink):
     assert sink.claim("al-1", "nightly")
     assert not sink.claim("al-1", "nightly")
-    with pytest.raises(SinkTakenError, match="is another job's"):
+    with pytest.raises(SinkTaken, match="is another job's"):
         sink.claim("al-1", "weekly")
-    with pytest.raises(SinkTakenError):
+    with pytest.raises(SinkTaken):
         sink.claim("al-2", "nightly")
 
 
@@ -172,7 +172,7 @@ def test_a_store_that_replaces_what_lies_there_is_refused(sink, monkeypatch):
 
 
 def test_a_missing_file_is_told(sink):
-    with pytest.raises(MissingFileError, match="no s3://bucket/rows/nightly/part-00000"):
+    with pytest.raises(MissingFile, match="no s3://bucket/rows/nightly/part-00000"):
         sink.open("part-00000")
 
 

@@ -159,7 +159,7 @@ def test_a_window_of_which_every_row_is_filtered_out_is_an_empty_part(is_gzip):
 
 
 def test_keep_alive_may_stop_a_download():
-    class Stopped(Exception):  # noqa: N818
+    class Stopped(Exception):
         pass
 
     def stop() -> None:

@@ -13,10 +13,10 @@ import pytest
 from actorline.delivery.manifest import Manifest, Part, StoredRecord, totals_of
 from actorline.delivery.read_back import (
     BLOCK_BYTES,
-    DamagedDeliveryError,
+    DamagedDelivery,
     Delivery,
-    NoDeliveryError,
-    UnreadableRowsError,
+    NoDelivery,
+    UnreadableRows,
     open_delivery,
 )  # fmt: skip
 from actorline.delivery.sink import SinkError
@@ -82,7 +82,7 @@ def test_a_range_does_not_read_the_parts_before_it(tmp_path):
     delivery = open_delivery(deliver(tmp_path / "d", [broken, gzip.compress(lines_of(ROWS[1]))]))
     delivery.manifest.parts[0].items = 3
     assert b"".join(delivery.range_blocks(3, None)) == lines_of(ROWS[1])
-    with pytest.raises(DamagedDeliveryError):
+    with pytest.raises(DamagedDelivery):
         list(delivery.range_blocks(2, None))
 
 
@@ -115,14 +115,14 @@ def test_blocks_stay_small_whatever_the_ratio_of_compression(tmp_path):
 def test_a_missing_part_is_told_before_the_first_row(tmp_path):
     url = deliver(tmp_path / "d", [gzip.compress(b"{}\n"), gzip.compress(b"{}\n")])
     (tmp_path / "d" / "part-00001.jsonl.gz").unlink()
-    with pytest.raises(DamagedDeliveryError, match=r"part-00001\.jsonl\.gz is missing"):
+    with pytest.raises(DamagedDelivery, match=r"part-00001\.jsonl\.gz is missing"):
         open_delivery(url).blocks()
 
 
 def test_a_part_of_another_size_is_told_before_the_first_row(tmp_path):
     url = deliver(tmp_path / "d", [b"{}\n", b"{}\n"], compression="none")
     (tmp_path / "d" / "part-00001.jsonl").write_bytes(b"{}\n{}\n")
-    with pytest.raises(DamagedDeliveryError, match="isn't as long as the manifest says"):
+    with pytest.raises(DamagedDelivery, match="isn't as long as the manifest says"):
         open_delivery(url).blocks()
 
 
@@ -134,7 +134,7 @@ def test_a_corrupt_part_ends_in_an_error_not_in_fewer_rows(tmp_path, damage):
     else:
         whole[0 if damage == "header" else 40] ^= 0xFF
     delivery = open_delivery(deliver(tmp_path / "d", [bytes(whole)]))
-    with pytest.raises(DamagedDeliveryError, match="can't be read to its end"):
+    with pytest.raises(DamagedDelivery, match="can't be read to its end"):
         list(delivery.lines())
 
 
@@ -143,12 +143,12 @@ def test_records_are_read_by_their_key(tmp_path):
     assert delivery.record_names() == ["OUTPUT", "page.html"]
     with delivery.open_record("page.html") as record:
         assert record.read() == b"<p>"
-    with pytest.raises(NoDeliveryError, match=r"no record NOPE\. .*: OUTPUT, page\.html"):
+    with pytest.raises(NoDelivery, match=r"no record NOPE\. .*: OUTPUT, page\.html"):
         delivery.open_record("NOPE")
 
 
 def test_a_folder_without_a_manifest_is_no_delivery(tmp_path):
-    with pytest.raises(NoDeliveryError, match="no delivery at"):
+    with pytest.raises(NoDelivery, match="no delivery at"):
         open_delivery(tmp_path.as_uri() + "/")
     with pytest.raises(SinkError):
         open_delivery("s3://bucket/rows/")
@@ -156,7 +156,7 @@ def test_a_folder_without_a_manifest_is_no_delivery(tmp_path):
 
 def test_a_manifest_that_cannot_be_understood_is_damage(tmp_path):
     (tmp_path / "manifest.json").write_text('{"version": 9}')
-    with pytest.raises(DamagedDeliveryError, match="not a manifest"):
+    with pytest.raises(DamagedDelivery, match="not a manifest"):
         open_delivery(tmp_path.as_uri() + "/")
 
 
@@ -181,7 +181,7 @@ def test_csv_is_read_as_strings_by_column_and_shown_as_it_is(tmp_path):
 
 @pytest.mark.parametrize("text", ["a,b\n1\n", 'a,b\n1,"2\n'])
 def test_csv_that_does_not_fit_its_header_is_damaged(tmp_path, text):
-    with pytest.raises(DamagedDeliveryError, match=r"The rows in .* are damaged"):
+    with pytest.raises(DamagedDelivery, match=r"The rows in .* are damaged"):
         list(open_text(tmp_path, "csv", text).items())
 
 
@@ -204,14 +204,14 @@ def test_parquet_is_read_and_shown_as_lines(tmp_path):
 def test_rows_that_are_read_by_file_say_so_and_name_the_file(tmp_path, format_, query, why):
     delivery = open_text(tmp_path, format_, "<items/>", **query)
     for rows in (delivery.items, delivery.lines):
-        with pytest.raises(UnreadableRowsError, match=rf"{why}.*part-00000\.{format_}\.gz"):
+        with pytest.raises(UnreadableRows, match=rf"{why}.*part-00000\.{format_}\.gz"):
             rows()
     assert b"".join(delivery.blocks()) == b"<items/>"
 
 
 def test_parquet_without_its_library_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("actorline.delivery.read_back.has_parquet", lambda: False)
-    with pytest.raises(UnreadableRowsError, match=r"install actorline\[parquet\]"):
+    with pytest.raises(UnreadableRows, match=r"install actorline\[parquet\]"):
         open_text(tmp_path, "parquet", "").items()
 
 
@@ -232,14 +232,14 @@ def test_a_row_of_any_depth_is_read(tmp_path):
 
 def test_a_row_that_is_no_json_is_named(tmp_path):
     delivery = open_delivery(deliver(tmp_path, [b'{"n":0}\n{"n":\n'], compression="none"))
-    with pytest.raises(DamagedDeliveryError, match=r"Row 1 .* is not JSON"):
+    with pytest.raises(DamagedDelivery, match=r"Row 1 .* is not JSON"):
         list(delivery.items())
 
 
 def test_a_line_without_end_is_not_held(tmp_path, monkeypatch):
     monkeypatch.setattr("actorline.delivery.formats.text.ROW_BYTES_MAX", 1000)
     delivery = open_delivery(deliver(tmp_path, [b"x" * 2000], compression="none"))
-    with pytest.raises(DamagedDeliveryError, match="more than 1,000 bytes"):
+    with pytest.raises(DamagedDelivery, match="more than 1,000 bytes"):
         list(delivery.lines())
 
 
@@ -265,5 +265,5 @@ def test_a_delivery_of_the_first_version_is_read_whole(tmp_path):
 def test_a_delivery_is_read_only_for_the_job_that_made_it(tmp_path):
     url = deliver(tmp_path / "d", [])
     for expected in ({"key": "other"}, {"sha256": "0" * 64}):
-        with pytest.raises(DamagedDeliveryError, match="isn't the one that the job delivered"):
+        with pytest.raises(DamagedDelivery, match="isn't the one that the job delivered"):
             open_delivery(url, **expected)

@@ -15,7 +15,7 @@ from actorline.delivery.sink import (
     LocalSink,
     Sink,
     SinkError,
-    SinkTakenError,
+    SinkTaken,
     folder_url,
     is_below,
     local_path,
@@ -52,7 +52,7 @@ def test_nothing_is_seen_under_its_name_before_it_is_whole(sink):
 
 
 def test_what_is_not_published_leaves_nothing(sink):
-    class Killed(Exception):  # noqa: N818
+    class Killed(Exception):
         pass
 
     with pytest.raises(Killed), sink.staging("records/OUTPUT", "one") as file:  # noqa: PT012 - the block is what is left
@@ -91,7 +91,7 @@ def test_a_claim_holds_for_its_job_and_against_every_other(sink):
     sink.claim("al-1", "nightly")
     sink.claim("al-1", "nightly")
     for installation, key in (("al-1", "other"), ("al-2", "nightly")):
-        with pytest.raises(SinkTakenError, match="is another job's"):
+        with pytest.raises(SinkTaken, match="is another job's"):
             sink.claim(installation, key)
     assert json.loads((sink.folder / CLAIM).read_bytes()) == {"installation": "al-1", "key": "nightly"}
     assert names(sink) == [CLAIM]
@@ -103,7 +103,7 @@ def test_a_claim_holds_for_its_job_and_against_every_other(sink):
 def test_a_claim_that_is_not_exactly_ours_is_somebody_elses(sink, found):
     sink.folder.mkdir()
     (sink.folder / CLAIM).write_bytes(found)
-    with pytest.raises(SinkTakenError):
+    with pytest.raises(SinkTaken):
         sink.claim("al-1", "nightly")
     assert (sink.folder / CLAIM).read_bytes() == found
 
@@ -115,7 +115,7 @@ def test_of_two_jobs_at_once_one_claims_the_folder(sink):
         barrier.wait()
         try:
             sink.claim("al-1", key)
-        except SinkTakenError:
+        except SinkTaken:
             taken.append(key)
 
     threads = [threading.Thread(target=claim, args=(key,)) for key in ("a", "b")]
@@ -306,7 +306,7 @@ def at(request, tmp_path) -> Callable[[str], Sink]:
 def test_no_sink_lies_in_another_ones_folder_or_around_it(at, other):
     at("a/b/").claim("al-1", "first")
     for refused in (lambda: at(other).claim("al-1", "second"), at(other).check):
-        with pytest.raises(SinkTakenError, match="overlaps with the folder of another job"):
+        with pytest.raises(SinkTaken, match="overlaps with the folder of another job"):
             refused()
     assert CLAIM not in at(other).files_in("")
     at("b/").claim("al-1", "second")
@@ -323,7 +323,7 @@ def test_a_folder_in_which_nothing_was_stored_is_given_back(at):
     sink = at("a/")
     sink.claim("al-1", "first")
     sink.sweep("al-1", "second")
-    with pytest.raises(SinkTakenError):
+    with pytest.raises(SinkTaken):
         at("a/").claim("al-1", "second")
     sink.sweep("al-1", "first")
     sink.sweep("al-1", "first")
@@ -344,7 +344,7 @@ def test_of_two_that_claim_around_each_other_at_once_not_both_win(at, monkeypatc
         return write_once(sink, name, content)
 
     monkeypatch.setattr(Sink, "write_once", write)
-    with pytest.raises(SinkTakenError, match="overlaps with"):
+    with pytest.raises(SinkTaken, match="overlaps with"):
         outer.claim("al-1", "outer")
     assert (CLAIM in outer.files_in(""), CLAIM in inner.files_in("")) == (False, True)
 

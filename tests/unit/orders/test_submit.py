@@ -9,7 +9,7 @@ from actorline.jobs.document import parse_document
 from actorline.jobs.job import JobResult
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
-from actorline.ledger.durability import NotDurableError
+from actorline.ledger.durability import NotDurable
 from actorline.ledger.ledger import NewJob, Registered
 from actorline.orders.submit import SINK_URL_MAX_CHARS, Submission, Submitted, fill_sink, submit, submit_many
 from actorline.settings import Settings, load_settings
@@ -191,7 +191,7 @@ def test_a_conflict_shows_both_hashes(settings):
 
 def test_a_ledger_that_is_not_on_disk_takes_no_order(settings):
     with pytest.raises(Unavailable) as caught:
-        order({"actor": "x"}, settings, NotDurableError("Redis keeps no append-only file (appendonly no)"))
+        order({"actor": "x"}, settings, NotDurable("Redis keeps no append-only file (appendonly no)"))
     assert caught.value.reason.code is Code.LEDGER_NOT_DURABLE
     assert "No run was started" in str(caught.value)
 
@@ -231,7 +231,7 @@ def test_order_without_key_in_a_message_has_one_however_often_it_comes(settings)
 
 
 def test_refusal_that_asks_for_the_order_again_names_the_key_made_for_it(settings):
-    ledger: Any = FakeLedger(NotDurableError("no"))
+    ledger: Any = FakeLedger(NotDurable("no"))
     with pytest.raises(Unavailable) as raised:
         submit({"actor": "x"}, ledger=ledger, settings=settings, trusted=True)
     assert ledger.orders[0].key in str(raised.value)

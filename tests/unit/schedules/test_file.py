@@ -2,7 +2,7 @@
 
 import pytest
 
-from actorline.schedules.schedules_file import Problem, SchedulesError, find_schedules, load_schedules
+from actorline.schedules.schedules_file import InvalidSchedules, Problem, find_schedules, load_schedules
 from actorline.settings import SettingsError, load_settings
 
 GOOD = 'every_secs = 5\ndocument = {actor = "demo/rows"}\n'
@@ -11,7 +11,7 @@ GOOD = 'every_secs = 5\ndocument = {actor = "demo/rows"}\n'
 def problems_of(tmp_path, text):
     file = tmp_path / "schedules.toml"
     file.write_text(text)
-    with pytest.raises(SchedulesError) as raised:
+    with pytest.raises(InvalidSchedules) as raised:
         load_schedules(file)
     assert str(raised.value).startswith(f"{file} is invalid; nothing is scheduled:\n")
     return [str(problem) for problem in raised.value.problems]

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from actorline.stages.silent_sink import SinkSilentError, _place, soon
+from actorline.stages.silent_sink import SilentSink, _place, soon
 
 QUICK_S = 0.05
 
@@ -33,11 +33,11 @@ def test_silent_place_is_waited_for_once_until_it_responds():
         release.wait(60)
         ended.set()
 
-    with pytest.raises(SinkSilentError):
+    with pytest.raises(SilentSink):
         soon("s3://silent/a/", hang, within_s=QUICK_S)
     began = time.monotonic()
     for job in range(50):
-        with pytest.raises(SinkSilentError):
+        with pytest.raises(SilentSink):
             soon(f"s3://silent/{job}/", lambda: 7)
     assert time.monotonic() - began < 5
     assert soon("s3://other/a/", lambda: 7) == 7
@@ -47,7 +47,7 @@ def test_silent_place_is_waited_for_once_until_it_responds():
         try:
             assert soon("s3://silent/a/", lambda: 7) == 7
             break
-        except SinkSilentError:
+        except SilentSink:
             time.sleep(0.01)
     else:
         pytest.fail("a place that responds again isn't asked")

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from actorline.delivery.formats.child import ChildFailedError, run_child
+from actorline.delivery.formats.child import ChildFailed, run_child
 
 
 def no_one() -> None:
@@ -21,14 +21,14 @@ def test_input_goes_in_and_output_comes_out_in_blocks():
 
 
 def test_a_process_that_ends_badly_says_why():
-    with pytest.raises(ChildFailedError, match="Expecting value") as failed:
+    with pytest.raises(ChildFailed, match="Expecting value") as failed:
         run_child("json.tool", source=[b"[,"], take=no_one, keep_alive=no_one)
     assert failed.value.status == 1
 
 
 def test_a_process_that_ends_early_is_not_waited_for():
     endless = iter(lambda: b"x" * 100_000, b"")
-    with pytest.raises(ChildFailedError):
+    with pytest.raises(ChildFailed):
         run_child("json.tool", "--nonsense", source=endless, take=no_one, keep_alive=no_one)
 
 
@@ -42,7 +42,7 @@ def test_what_takes_the_output_may_fail():
 
 @pytest.mark.parametrize("command", ["json.tool", "http.server"])  # one waits for input, one for nothing
 def test_keep_alive_stops_a_process_that_works_on(monkeypatch, command):
-    class Stopped(Exception):  # noqa: N818
+    class Stopped(Exception):
         pass
 
     began = time.monotonic()

@@ -11,7 +11,7 @@ from actorline.errors import Code
 from actorline.jobs.states import State
 from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable
 from actorline.settings import Settings
-from actorline.shutdown import GivenBackError
+from actorline.shutdown import GivenBack
 from actorline.stages.collect import fetch_pages
 from actorline.stages.collect.fetch_page import PAGE_TRIES, PageFetcher
 
@@ -95,7 +95,7 @@ def test_a_page_has_a_receipt_whatever_breaks(fetcher, monkeypatch, error, code)
     assert HUSH not in f"{first} {last.error}"
 
 
-@pytest.mark.parametrize("error", [redis.ConnectionError(), GivenBackError()])
+@pytest.mark.parametrize("error", [redis.ConnectionError(), GivenBack()])
 def test_a_page_that_can_have_no_receipt_now_is_given_back(fetcher, monkeypatch, error):
     with pytest.raises(type(error)):
         fetch(fetcher, monkeypatch, error, PAGE_TRIES - 1)

@@ -8,8 +8,8 @@ from redis.exceptions import LockError
 
 from actorline.errors import Code, Refused
 from actorline.jobs.job import Intent
-from actorline.jobs.step import LostJobError
-from actorline.ledger.durability import NotDurableError
+from actorline.jobs.step import LostJob
+from actorline.ledger.durability import NotDurable
 from actorline.platform import errors
 from actorline.platform.start import StartDeferred, StartRefused, StartUnclear
 from actorline.settings import load_settings
@@ -43,7 +43,7 @@ def waits(error, *, needs_less):
         (StartDeferred(TOO_LARGE), waits(TOO_LARGE, needs_less=True)),
         (StartDeferred(SLOWER), TryLater(refusal_reason(SLOWER), at_least_s=30)),
         (StartDeferred(errors.NotFound("?")), TryLater(refusal_reason(errors.NotFound("?")))),
-        (LostJobError(), StepBack()),
+        (LostJob(), StepBack()),
         (LockError("gone"), PlanAgain(LOOK_AGAIN_SECS)),
     ],
 )
@@ -64,7 +64,7 @@ def test_refused_secret_ends_the_job_before_an_intent(settings):
 
 
 def test_start_that_is_not_on_disk_is_tried_later(settings):
-    later = move_after(NotDurableError("no disk"), [], settings)
+    later = move_after(NotDurable("no disk"), [], settings)
     assert (later.reason.code, later.reason.message) == ("ledger-not-durable", "no disk; no paid run is started.")
 
 
