@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from zlib_ng import zlib_ng
+from isal import isal_zlib
 
 from actorline.delivery.formats.gzip_members import BLOCK_BYTES, Inflate, StoredFile
 from actorline.delivery.formats.text import PageText, UnreadablePage
@@ -107,7 +107,7 @@ def inspect_part(file: BinaryIO, *, text: PageText, compressed: bool) -> PartFac
         size += len(block)
         for plain in inflate.feed(block) if inflate else (block,):
             text.feed(plain)
-            crc = zlib_ng.crc32(plain, crc)
+            crc = isal_zlib.crc32(plain, crc)
     if inflate:
         inflate.finish()
     _, rows = text.end()
@@ -163,7 +163,7 @@ class _Page:
             self.has_head = True
 
     def _count(self, text: bytes) -> None:
-        self.crc = zlib_ng.crc32(text, self.crc)
+        self.crc = isal_zlib.crc32(text, self.crc)
 
     def _check_type(self, content_type: str) -> None:
         if not any(word in content_type.lower() for word in self.text.media_types):

@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
 import orjson
+from isal import igzip, isal_zlib
 from pydantic import ValidationError
-from zlib_ng import gzip_ng, zlib_ng
 
 from actorline.delivery.formats.json_lines import array_rows, parse_row
 from actorline.delivery.formats.parquet_assembly import has_parquet
@@ -208,7 +208,7 @@ class Delivery:
         try:
             while block := reader.read(BLOCK_BYTES):
                 yield block
-        except (OSError, EOFError, zlib_ng.error) as error:  # type: ignore[misc]  # its stub declares an instance
+        except (OSError, EOFError, isal_zlib.error) as error:  # type: ignore[misc]  # its stub declares an instance
             message = f"{self.sink.file_url(name)} can't be read to its end: {error}. Restore it, or order again."
             raise DamagedDelivery(message) from error
 
@@ -271,5 +271,5 @@ def measure(file: BinaryIO) -> tuple[int, str]:
 
 
 def _inflated(file: BinaryIO) -> BinaryIO:
-    """Also of several gzip members, one after the other. Its `read` raises OSError, EOFError and zlib_ng.error."""
-    return cast("BinaryIO", gzip_ng.GzipNGFile(fileobj=file, mode="rb"))  # type: ignore[no-untyped-call]
+    """Also of several gzip members, one after the other. Its `read` raises OSError, EOFError and isal_zlib.error."""
+    return cast("BinaryIO", igzip.IGzipFile(fileobj=file, mode="rb"))  # type: ignore[no-untyped-call]

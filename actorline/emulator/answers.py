@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import orjson
+from isal import isal_zlib
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from zlib_ng import zlib_ng
 
 from actorline.emulator import connection
 from actorline.emulator.errors import ApiError
@@ -68,7 +68,7 @@ def _accepts_gzip(request: Request) -> bool:
 
 
 def _gzipped(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    deflater = zlib_ng.compressobj(_GZIP_LEVEL, zlib_ng.DEFLATED, _GZIP_WINDOW_BITS)
+    deflater = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW_BITS)
     for block in blocks:
         if made := deflater.compress(block):
             yield made

@@ -6,9 +6,9 @@ from typing import Final
 
 import anyio
 from anyio.to_thread import run_sync
+from isal import isal_zlib
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
-from zlib_ng import zlib_ng
 
 from actorline.gateway.shares import Shares
 
@@ -68,7 +68,7 @@ def gzipped(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Compress to one gzip member. Stored parts are several members: httpx and wget silently unpack only the first, and
     curl fails (tried).
     """
-    packer = zlib_ng.compressobj(FASTEST, zlib_ng.DEFLATED, GZIP)
+    packer = isal_zlib.compressobj(FASTEST, isal_zlib.DEFLATED, GZIP)
     for block in blocks:
         if packed := packer.compress(block):
             yield packed

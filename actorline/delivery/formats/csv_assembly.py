@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zlib_ng import zlib_ng
+from isal import isal_zlib
 
 from actorline.delivery.formats.csv_text import BOM, read_records, record_end, whole_records, write_records
 from actorline.delivery.formats.gzip_members import GZIP, StoredFile
@@ -84,7 +84,7 @@ def columns_of(head: bytes, delimiter: str) -> list[Column]:
 def split_head(blocks: Iterator[bytes], *, is_gzip: bool) -> tuple[bytes, Iterator[bytes]]:
     """Return the header of a stored page, and its rows as they are stored. Raises UnreadablePage."""
     head = b""
-    member = zlib_ng.decompressobj(GZIP)
+    member = isal_zlib.decompressobj(GZIP)
     for block in blocks:
         if is_gzip:
             head += member.decompress(block, ROW_BYTES_MAX + 1)

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
-from zlib_ng import zlib_ng
+from isal import isal_zlib
 
 from actorline.delivery.formats.text import UnreadablePage
 
@@ -20,7 +20,7 @@ class Inflate:
     """Inflates gzip members one after the other, in bounded blocks."""
 
     def __init__(self) -> None:
-        self._member = zlib_ng.decompressobj(GZIP)
+        self._member = isal_zlib.decompressobj(GZIP)
         self._fed = False
 
     def feed(self, block: bytes) -> Iterator[bytes]:
@@ -28,10 +28,10 @@ class Inflate:
         data = block
         while data:
             if self._member.eof:
-                self._member = zlib_ng.decompressobj(GZIP)
+                self._member = isal_zlib.decompressobj(GZIP)
             try:
                 plain = self._member.decompress(data, INFLATED_BYTES)
-            except zlib_ng.error as error:  # type: ignore[misc]  # its stub declares an instance
+            except isal_zlib.error as error:  # type: ignore[misc]  # its stub declares an instance
                 message = f"the gzip stream is corrupt: {error}"
                 raise UnreadablePage(message) from None
             self._fed = True
@@ -72,7 +72,7 @@ class StoredFile:
             self._put(text)
         elif text:
             if self._member is None:
-                self._member = zlib_ng.compressobj(COMPRESSION_LEVEL, zlib_ng.DEFLATED, GZIP)
+                self._member = isal_zlib.compressobj(COMPRESSION_LEVEL, isal_zlib.DEFLATED, GZIP)
             self._put(self._member.compress(text))
 
     def write_apart(self, text: bytes) -> None:

@@ -70,7 +70,7 @@ def test_what_needs_no_command_loads_none(arguments):
 
 @pytest.mark.parametrize("name", ["jobs", "show", "cancel", "watch", "retry", "pause", "audit", "accounts"])
 def test_commands_of_the_ledger_load_no_clients(name):
-    heavy = {"celery", "kombu", "requests", "urllib3", "structlog", "obstore", "pyarrow", "zlib_ng", "rich.live"}
+    heavy = {"celery", "kombu", "requests", "urllib3", "structlog", "obstore", "pyarrow", "isal", "rich.live"}
     script = f"import sys; from actorline.cli.commands import *; DeferredCommand({name!r}, COMMANDS[{name!r}]).load()"
     loaded = subprocess.run(
         [sys.executable, "-c", f"{script}; print(*sys.modules)"], capture_output=True, text=True, check=True
