@@ -6,6 +6,7 @@ from celery import Task, shared_task
 
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.page_plan import Window
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.stages.collect.fetch_page import HELD_SECS, Held, PageFetcher
 from tasks.shell.canvas import page_args
 from tasks.shell.environment import ledger, new_execution, platform_of, settings
@@ -37,7 +38,7 @@ def fetch_page(
     if isinstance(outcome, Held):
         raise again(self, HELD_SECS)
     if isinstance(outcome, UnreadablePage):
-        ledger().timeline.add(key, "page-failed", page_no=page_no, tries=tries + 1, message=str(outcome))
+        ledger().timeline.add(key, TimelineEvent.PAGE_FAILED, page_no=page_no, tries=tries + 1, message=str(outcome))
         args = page_args(key, epoch, attempt, window, expected, tries + 1)
         raise again(self, BACK_OFF_SECS[min(tries, len(BACK_OFF_SECS) - 1)], args)
     report_page(key)

@@ -6,6 +6,7 @@ from celery.exceptions import Reject
 from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.outside_places import WAIT_SECS, NoPlaceFree, OutsidePlaces, Place, PlaceTaken
 from actorline.notify.allowed_tasks import DEFAULT_QUEUE, reserved_problem
@@ -32,10 +33,10 @@ def _send_task(job: Job, name: str) -> None:
     shown = f"(event={event['id']}, key={job.key})"
     queue = job.document.notify.queue or DEFAULT_QUEUE
     if problem := reserved_problem(name, queue, settings().namespace):  # accepted by an older version
-        _note(job, "notify-refused", message=problem, fields={"task_told": True})
+        _note(job, TimelineEvent.NOTIFY_REFUSED, message=problem, fields={"task_told": True})
         return
     current_app.send_task(name, [event], queue=queue, task_id=task_id_of(event["id"]), argsrepr=shown)
-    _note(job, "task-told", task=name, queue=queue, fields={"task_told": True})
+    _note(job, TimelineEvent.TASK_TOLD, task=name, queue=queue, fields={"task_told": True})
 
 
 def _send_request(job: Job, url: str) -> None:
@@ -45,7 +46,7 @@ def _send_request(job: Job, url: str) -> None:
         with places.held(job, url, new_execution()) as place:
             _send_held(job.key, url, place)
     except NoPlaceFree:
-        _note(job, "", fields={"notice_at": ledger().now() + WAIT_SECS})
+        _note(job, None, fields={"notice_at": ledger().now() + WAIT_SECS})
     except PlaceTaken:
         return
     except GivenBack as error:
@@ -61,10 +62,10 @@ def _send_held(key: str, url: str, place: Place) -> None:
     except NoticeFailed as error:
         wait = next_try(job.notice_failures)
         failures: JobFields = {"notice_failures": job.notice_failures + 1, "notice_at": ledger().now() + wait}
-        _note(job, "notify-failed", message=str(error), again_in_secs=wait, fields=failures)
+        _note(job, TimelineEvent.NOTIFY_FAILED, message=str(error), again_in_secs=wait, fields=failures)
     else:
-        _note(job, "url-told", fields={"url_told": True})
+        _note(job, TimelineEvent.URL_TOLD, fields={"url_told": True})
 
 
-def _note(job: Job, event: str, *, fields: JobFields, **data: object) -> None:
+def _note(job: Job, event: TimelineEvent | None, *, fields: JobFields, **data: object) -> None:
     ledger().change(job.key, Change(event=event, data=data, fields=fields), states=TERMINAL, epoch=job.epoch)

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from actorline.jobs.fields import JobFields
 from actorline.jobs.states import State
+from actorline.jobs.timeline_event import TimelineEvent
 
 UNCHANGED: Final = "unchanged"
 Due = float | Literal["unchanged"] | None
@@ -28,7 +29,7 @@ class Change:
     fields: JobFields = field(default_factory=JobFields)
     guards: JobFields = field(default_factory=JobFields)
     once: str = ""
-    event: str = ""
+    event: TimelineEvent | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     on_disk: bool = False
     or_warn: bool = False

@@ -19,6 +19,7 @@ from actorline.jobs.document import JobDocument, is_key
 from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.agenda import Agenda
 from actorline.ledger.callers import Callers
 from actorline.ledger.change import UNCHANGED, Change, Due
@@ -139,7 +140,7 @@ class Ledger:
         registered = [_registered(*reply) for reply in replies]
         for order, each in zip(orders, registered, strict=True):
             if each.outcome == "created":
-                log.info("queued", job_key=order.key)
+                log.info(TimelineEvent.QUEUED, job_key=order.key)
         return registered
 
     def _registration(self, order: NewJob, care_s: float) -> Call:
@@ -234,7 +235,7 @@ class Ledger:
         keys = [self.name("job", key), self.name("events", key), self.name("due"), self.name("tally")]
         args = [key, _token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
                 change.to or "", int(change.next_epoch), _due(change.due_in_s),
-                change.event, json.dumps(change.data), ENTRIES_MAX, int(change.to in TERMINAL),
+                change.event or "", json.dumps(change.data), ENTRIES_MAX, int(change.to in TERMINAL),
                 len(guards), *_flat(guards), *_flat(fields)]  # fmt: skip
         if change.on_disk:
             outcome, now_epoch, _, _ = self._store.run_on_disk("change", keys, args, or_warn=change.or_warn)

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from actorline.jobs.states import State
+from actorline.jobs.timeline_event import TimelineEvent
 
-WARNED: Final = frozenset({"stage-failed"})
+WARNED: Final = frozenset({TimelineEvent.STAGE_FAILED})
 WARNED_ENDS: Final = frozenset({State.FAILED, State.PARTIAL, State.EXPIRED})
 """Ends with rows missing that nobody asked for; a cancel is somebody's wish."""
 
 
-def level_of(event: str, data: Mapping[str, Any]) -> int:
+def level_of(event: TimelineEvent, data: Mapping[str, Any]) -> int:
     """Return the log level of a timeline's entry."""
-    is_bad = event in WARNED or (event == "ended" and data.get("state") in WARNED_ENDS)
+    is_bad = event in WARNED or (event == TimelineEvent.ENDED and data.get("state") in WARNED_ENDS)
     return logging.WARNING if is_bad else logging.INFO

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, cast
 
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.logs import Logger
 
 if TYPE_CHECKING:  # who only looks at jobs doesn't wait for what their pages are made of
@@ -53,7 +54,7 @@ class Pages:
         kind = re.sub(r"\d+", "#", why)[:200]  # what differs from page to page
         args = [attempt, page_no, why[:300], kind]
         if self._store.run("page_failed", [self._store.name("job", key)], args):
-            log.warning("page-failed", job_key=key, page_no=page_no, message=why[:300])
+            log.warning(TimelineEvent.PAGE_FAILED, job_key=key, page_no=page_no, message=why[:300])
 
     def record_blocks(self, key: str, attempt: int) -> dict[int, RecordBlock]:
         """Return number -> receipt of each block of records that is stored."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Final, cast
 
 from actorline.jobs.states import Event, State, target
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.agenda import Agenda
 from actorline.ledger.store import Store
 from actorline.ledger.timeline import ENTRIES_MAX
@@ -38,7 +39,7 @@ class Runs:
         args = [key, attempt, run_id, name("state") + ":", ",".join(states), care_s, ENTRIES_MAX, json.dumps(data),
                 int(found), epoch, target(Event.RUN_KNOWN)]  # fmt: skip
         outcome, now_epoch = self._store.run("record_run", keys, args)
-        log.info("run-known" if outcome == "won" else "stray-run", job_key=key, **data)
+        log.info(TimelineEvent.RUN_KNOWN if outcome == "won" else TimelineEvent.STRAY_RUN, job_key=key, **data)
         return bool(outcome == "won" and int(now_epoch) == epoch)
 
     def of(self, key: str, attempt: int) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.store import Store
 
 ENTRIES_MAX: Final = 500  # a job has about ten; a long outage must not make the stream grow for ever
@@ -24,7 +25,7 @@ class Timeline:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def add(self, key: str, event: str, **data: object) -> None:
+    def add(self, key: str, event: TimelineEvent, **data: object) -> None:
         """Add an entry to the job's timeline; a job that was forgotten gets no new one."""
         entry: Any = {"at": self._store.now(), "event": event, "data": json.dumps(data)}
         self._store.redis.xadd(self.stream(key), entry, maxlen=ENTRIES_MAX, nomkstream=True)

@@ -3,6 +3,7 @@
 from actorline.jobs.job import StopWish
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import LIVE
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.orders.request_field import request_field
@@ -19,7 +20,7 @@ def cancel_job(ledger: Ledger, key: str, *, sender: Sender | None = None, reques
         key,
         Change(
             due_in_s=0,
-            event="cancel-asked",
+            event=TimelineEvent.CANCEL_ASKED,
             data=by,
             on_disk=True,
             or_warn=True,

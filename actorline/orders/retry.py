@@ -11,6 +11,7 @@ from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import Event, State
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.orders.request_field import request_field
@@ -46,7 +47,7 @@ def retry_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request
         Change(
             due_in_s=0,
             on_disk=True,
-            event="retried",
+            event=TimelineEvent.RETRIED,
             data={"from": job.state, "attempt": job.attempt + raises_attempt, **(sender.facts() if sender else {})},
             once=asked,
             fields={

@@ -13,6 +13,7 @@ from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.sender import Sender
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.faults import describe_fault
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
@@ -189,4 +190,4 @@ class Keeper:
         log.info("schedule_decided", schedule=name, due=iso_utc(due), fate=change.fate)
         if change.fate is Outcome.SKIPPED and place.skips == 1 and place.started is not None:
             goes_on = due_key(name, moment(place.started))
-            self._ledger.timeline.add(goes_on, "schedule-skips", due=due_key(name, due))
+            self._ledger.timeline.add(goes_on, TimelineEvent.SCHEDULE_SKIPS, due=due_key(name, due))

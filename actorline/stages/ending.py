@@ -9,6 +9,7 @@ from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import Event, target
 from actorline.jobs.step import Ended, Step, Stop
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 
@@ -96,7 +97,7 @@ def end_job(
         event,
         Change(
             due_in_s=ANSWER_CARE_SECS,
-            event="ended",
+            event=TimelineEvent.ENDED,
             data=told,
             fields={"ended_at": "@now", "intent": "", "failures": 0, "reason": reason, **(fields or {})},
         ),

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 from actorline.errors import Refused
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.platform.client import Platform
@@ -38,7 +39,7 @@ def abort_stray(ledger: Ledger, run_id: str, *, accounts: Iterable[str], open_pl
         log.warning("stray_not_aborted", run_id=run_id, error=str(error))
         return
     if has_ended:
-        ledger.timeline.add(key, "stray-aborted", run_id=run_id)
+        ledger.timeline.add(key, TimelineEvent.STRAY_ABORTED, run_id=run_id)
         ledger.runs.forget_stray(run_id)
     else:
         ledger.runs.plan_stray(run_id, NEXT_LOOK_SECS)

@@ -10,6 +10,7 @@ from actorline.delivery.sink import MANIFEST, SinkError, open_sink
 from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
@@ -44,7 +45,7 @@ def _note(ledger: Ledger, job: Job, fields: JobFields) -> None:
         job.key,
         Change(
             guards={"run_id": job.run_id},
-            event="figures-settled" if told else "",
+            event=TimelineEvent.FIGURES_SETTLED if told else None,
             data=fields,
             fields={**fields, "figures_settled": True},
         ),

@@ -13,6 +13,7 @@ from actorline.errors import Unavailable
 from actorline.jobs.job import Job
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import TERMINAL, Event, sources
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
@@ -105,7 +106,7 @@ def close_resurrection(ledger: Ledger, platform: Platform, key: str) -> bool:
         return False
     if not get_run(platform, job.run_id).is_terminal:
         ledger.runs.add_stray(job.run_id, key)
-        ledger.timeline.add(key, "stray-run", run_id=job.run_id, attempt=job.attempt, found=True)
+        ledger.timeline.add(key, TimelineEvent.STRAY_RUN, run_id=job.run_id, attempt=job.attempt, found=True)
     ledger.change(key, Change(fields={"resurrection": None}), states=TERMINAL, epoch=job.epoch)
     return True
 

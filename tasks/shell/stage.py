@@ -15,6 +15,7 @@ from actorline.errors import Reason
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, Event
 from actorline.jobs.step import Ended
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import UnreadableJob
 from actorline.shutdown import GivenBack
@@ -74,7 +75,7 @@ def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
             key,
             Change(
                 due_in_s=BACK_OFF_SECS[min(failures, len(BACK_OFF_SECS) - 1)],
-                event="stage-failed",
+                event=TimelineEvent.STAGE_FAILED,
                 data=failed,
                 fields={"failures": failures + 1, "failed_as": failed_as, "failed_alike": alike, "is_planned": True},
             ),
@@ -85,7 +86,7 @@ def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
         log.warning("ledger_unreachable", **failed)
         return
     if told is None:  # the job has ended or another execution has it: not in its timeline
-        log.warning("stage-failed", **failed)
+        log.warning(TimelineEvent.STAGE_FAILED, **failed)
 
 
 def end_as_failed(job: Job, reason: Reason) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from actorline.cli.terminal.output import out
 from actorline.cli.terminal.times import CLOCK, DAY, local_time
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.timeline import TimelineEntry
 
 
@@ -33,7 +34,7 @@ def _folded(entries: list[TimelineEntry]) -> Iterator[TimelineEntry]:
     """Merge failures of pages with the same reason: a full sink fails each page six times."""
 
     def what(entry: TimelineEntry) -> tuple[str, Any]:
-        return entry.event, entry.data.get("message") if entry.event == "page-failed" else id(entry)
+        return entry.event, entry.data.get("message") if entry.event == TimelineEvent.PAGE_FAILED else id(entry)
 
     for (_, message), group in groupby(entries, what):
         first, *rest = group

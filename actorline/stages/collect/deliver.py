@@ -26,6 +26,7 @@ from actorline.jobs.job import Job, iso_time
 from actorline.jobs.secret import withheld_records
 from actorline.jobs.states import TRANSITIONS, Event, State, target
 from actorline.jobs.step import LostJob, Step, Stop
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.keep_alive import renewed
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
@@ -202,7 +203,7 @@ class Deliverer:
         withheld = withheld_records(asked, job.document, given)
         if withheld:
             self.ledger.timeline.add(
-                job.key, "records-withheld", records=withheld, message="An input may hold a secret."
+                job.key, TimelineEvent.RECORDS_WITHHELD, records=withheld, message="An input may hold a secret."
             )
         return [key for key in asked if key not in withheld]
 

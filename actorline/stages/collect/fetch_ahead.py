@@ -11,6 +11,7 @@ from actorline.delivery.page_plan import Pages, Window, full_page, full_windows,
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
@@ -55,7 +56,7 @@ class AheadPlanner:
         won = self.ledger.change(
             key,
             Change(
-                event="fetching-ahead" if fixed else "",
+                event=TimelineEvent.FETCHING_AHEAD if fixed else None,
                 data={"pages": len(fixed), "items_total": dataset.item_count},
                 fields={
                     "items_total": dataset.item_count,

@@ -25,6 +25,7 @@ from actorline.errors import Code
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
@@ -70,7 +71,7 @@ class Planner:
             key,
             Change(
                 due_in_s=self.settings.lost_message_secs,
-                event="fetching" if pages else "",
+                event=TimelineEvent.FETCHING if pages else None,
                 data={"pages": len(pages)},
                 fields={"sent_at": "@now", "planned_at": "@now", "pages_before": job.pages},
             ),

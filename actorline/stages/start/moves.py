@@ -12,6 +12,7 @@ from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import Event, sources
 from actorline.jobs.step import Ended, Moved, Step, Stop
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.capacity_line import Admission
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
@@ -144,7 +145,7 @@ class StartMoves:
             Event.COLLECT,
             Change(
                 due_in_s=self.settings.lost_message_secs,
-                event="collecting",
+                event=TimelineEvent.COLLECTING,
                 data={"dataset_id": dataset.id},
                 fields={
                     "dataset_id": dataset.id,
@@ -169,12 +170,12 @@ class StartMoves:
                 self._plan(job, wait.seconds, wait.event, wait.message)
             case StartAgain():
                 message = "the platform has no run with our marker; starting again"
-                self._plan(job, 0, "start-not-found", message, {"intent": None})
+                self._plan(job, 0, TimelineEvent.START_NOT_FOUND, message, {"intent": None})
             case Unclear():
                 sent = wait.intent.model_copy(update={"sent_at": self.ledger.now()})
                 seconds = 0 if hinted_run(self.ledger, job.key) else SEARCH_AGAIN_SECS
                 data = {"message": f"{wait.why}; searching for the run"}
-                self._hold(job, seconds, "start-unclear", data, {"intent": sent})
+                self._hold(job, seconds, TimelineEvent.START_UNCLEAR, data, {"intent": sent})
             case SearchAgain():
                 self._hold(job, SEARCH_AGAIN_SECS)
             case AskPerson():
@@ -184,7 +185,7 @@ class StartMoves:
 
     def _stand_in_line(self, job: Job, wait: WaitTurn) -> None:
         """Wait in the account's line until the job is called. Told once."""
-        event = "" if job.waiting_for == wait.code else "waiting"
+        event = None if job.waiting_for == wait.code else TimelineEvent.WAITING
         data = {"code": wait.code, "message": wait.message}
         if self._hold(job, LINE_CARE_SECS, event, data, {"intent": "", "waiting_for": wait.code}):
             self._line(job).enter(job, was_refused=wait.was_refused)
@@ -197,7 +198,7 @@ class StartMoves:
         if wait.input_failed:
             fields["input_failures"] = job.input_failures + 1
         data = {"code": wait.reason.code, "message": wait.reason.message, "seconds": seconds}
-        self._hold(job, seconds, "waiting", data, fields)
+        self._hold(job, seconds, TimelineEvent.WAITING, data, fields)
 
     def _ask_person(self, job: Job, suspects: Sequence[str]) -> None:
         """Told once."""
@@ -206,14 +207,14 @@ class StartMoves:
         if not is_told:
             log.error("start_unclear", job_key=job.key, suspects=suspects)
         data = {"code": Code.START_UNCLEAR, "message": message}
-        event = "" if is_told else "start-unclear"
+        event = None if is_told else TimelineEvent.START_UNCLEAR
         self._hold(job, HOLD_SECS[-1], event, data, {"waiting_for": Code.START_UNCLEAR})
 
     def _hold(
         self,
         job: Job,
         seconds: float,
-        event: str = "",
+        event: TimelineEvent | None = None,
         data: Mapping[str, object] | None = None,
         fields: JobFields | None = None,
     ) -> bool:
@@ -221,7 +222,9 @@ class StartMoves:
         held = Change(due_in_s=seconds, event=event, data=data or {}, fields={"is_planned": True, **(fields or {})})
         return self.ledger.move(job, Event.HOLD, held)
 
-    def _plan(self, job: Job, seconds: float, event: str, message: str, fields: JobFields | None = None) -> None:
+    def _plan(
+        self, job: Job, seconds: float, event: TimelineEvent | None, message: str, fields: JobFields | None = None
+    ) -> None:
         """Let the stage begin again with a lease of its own and time to send, in whatever state the job is."""
         self.ledger.change(
             job.key,

@@ -5,6 +5,7 @@ from typing import Final
 from actorline.errors import Reason
 from actorline.jobs.states import Event
 from actorline.jobs.step import Step, Stop
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.accounts import is_known
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
@@ -29,7 +30,7 @@ def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
             key,
             Change(
                 due_in_s=HOLD_SECS[-1],
-                event="start-unclear",
+                event=TimelineEvent.START_UNCLEAR,
                 data={"message": reason.message},
                 fields={"is_planned": True},
             ),
@@ -43,7 +44,7 @@ def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
         Event.HOLD,
         Change(
             due_in_s=back_off_s(job.failures),
-            event="" if job.waiting_for == reason.code else "waiting",
+            event=None if job.waiting_for == reason.code else TimelineEvent.WAITING,
             data={"code": reason.code, "message": reason.message},
             fields={"is_planned": True, "waiting_for": reason.code, "failures": job.failures + 1},
         ),

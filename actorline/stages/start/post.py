@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.states import Event
 from actorline.jobs.step import LostJob
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.continuity import Gap, last_gap
 from actorline.ledger.durability import NotDurable
@@ -88,7 +89,7 @@ class Post:
                 due_in_s=look_secs(job),
                 guards={"intent": "", "stop_wish": ""},
                 on_disk=True,
-                event="starting",
+                event=TimelineEvent.STARTING,
                 data={"attempt": job.attempt},
                 fields={"intent": intent, "is_planned": job.document.mode == "sync"},
             ),

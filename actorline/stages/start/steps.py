@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Intent, Job, StopWish
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.platform.datasets import Dataset
 from actorline.stages.start.permit import Permit
 from actorline.stages.start.run_input import RunInput
@@ -176,7 +177,7 @@ class PlanAgain:
     """Begin this stage again after some seconds. `event`: recorded in the timeline, with the message."""
 
     seconds: float
-    event: str = ""
+    event: TimelineEvent | None = None
     message: str = ""
 
 

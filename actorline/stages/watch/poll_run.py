@@ -12,6 +12,7 @@ from actorline.jobs.job import Job, StopWish, iso_time
 from actorline.jobs.secret import hide_secrets
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Park, Step, Stop, Wait
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.pause import is_paused
@@ -73,7 +74,7 @@ class Poller:
             Event.ABORT,
             Change(
                 due_in_s=self.settings.lost_message_secs,
-                event="aborting",
+                event=TimelineEvent.ABORTING,
                 data={"wanted": stop_wish},
                 fields={"stop_wish": "", "reason": stop_reason(job, stop_wish)},
             ),
@@ -93,7 +94,7 @@ class Poller:
             job.key,
             Change(
                 due_in_s=every + self.settings.lost_message_secs,
-                event="run-status" if changed else "",
+                event=TimelineEvent.RUN_STATUS if changed else None,
                 data={"run_status": run.status},
                 fields={
                     "sent_at": "@now",
@@ -150,7 +151,7 @@ class Poller:
             Change(
                 due_in_s=0,
                 guards={"stop_wish": ""},
-                event="new-run",
+                event=TimelineEvent.NEW_RUN,
                 data={"attempt": job.attempt + 1, "run_status": run.status, "cost_usd": run.usage_total_usd},
                 fields={**next_attempt(seen), "new_runs": job.new_runs + 1},
             ),
@@ -163,7 +164,7 @@ class Poller:
         if has_come(job, run):  # one that hasn't stays known: the sweep aborts the run if it comes after all
             facts.update(_GOES_ON)
         seen = job.model_copy(update={**facts, "run_status": run.status})
-        self.ledger.timeline.add(job.key, "run-ended", run_status=run.status, cost_usd=run.usage_total_usd)
+        self.ledger.timeline.add(job.key, TimelineEvent.RUN_ENDED, run_status=run.status, cost_usd=run.usage_total_usd)
         if not rows_wanted:
             event, reason = judge_end(seen, failure=None)
             return end_job(
@@ -178,7 +179,7 @@ class Poller:
             Event.COLLECT,
             Change(
                 due_in_s=self.settings.lost_message_secs,
-                event="collecting",
+                event=TimelineEvent.COLLECTING,
                 fields={
                     "collecting_at": "@now",
                     "sent_at": "@now",
@@ -196,7 +197,7 @@ class Poller:
             return None
         lines = read_log_end(self.platform, run.id, self.settings)
         if lines:
-            self.ledger.timeline.add(job.key, "run-log", lines=lines)
+            self.ledger.timeline.add(job.key, TimelineEvent.RUN_LOG, lines=lines)
         return shortened(lines)
 
     def _vanished(self, job: Job, error: platform_errors.PlatformError) -> Step:
@@ -230,7 +231,7 @@ class Poller:
             job.key,
             Change(
                 due_in_s=every + self.settings.lost_message_secs,
-                event="poll-failed" if job.failures in {0, 9, 99} else "",
+                event=TimelineEvent.POLL_FAILED if job.failures in {0, 9, 99} else None,
                 data={"message": str(error)},
                 fields={
                     "sent_at": "@now",

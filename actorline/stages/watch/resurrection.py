@@ -14,6 +14,7 @@ from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job, Resurrection, iso_time
 from actorline.jobs.states import State
 from actorline.jobs.step import LostJob, Step, Stop, Wait
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.ledger import Ledger
@@ -39,7 +40,7 @@ class Resurrector:
         send_by = SendBy(self.settings.send_by_secs)
         lease = self.ledger.lease("start", job.key, seconds=LEASE_SECS)
         if not lease.acquire():  # another execution is asking for it
-            return self._note(job, "", {}, seconds=every)
+            return self._note(job, None, {}, seconds=every)
         try:
             with holding_on(self.ledger, job, lease):
                 return self._send(job, run, send_by, lease)
@@ -60,15 +61,21 @@ class Resurrector:
         except LockError:  # it took too long to get here; somebody else is at it
             return Wait(every)
         except (StartDeferred, NotDurable) as error:  # certain not to have happened: asked for again later
-            return self._note(job, "waiting", {"message": str(error)}, seconds=CAPACITY_SECS, fields=before)
+            return self._note(job, TimelineEvent.WAITING, {"message": str(error)}, seconds=CAPACITY_SECS, fields=before)
         except StartUnclear as error:
             sent = asked[0].model_copy(update={"sent_at": self.ledger.now()})
             return self._note(
-                job, "resurrection-unclear", {"message": str(error)}, seconds=every, fields={"resurrection": sent}
+                job,
+                TimelineEvent.RESURRECTION_UNCLEAR,
+                {"message": str(error)},
+                seconds=every,
+                fields={"resurrection": sent},
             )
         except StartRefused as error:
             given_up: JobFields = {**before, "resurrects": job.document.on_failure.resurrect}
-            return self._note(job, "resurrection-refused", {"message": str(error)}, seconds=0, fields=given_up)
+            return self._note(
+                job, TimelineEvent.RESURRECTION_REFUSED, {"message": str(error)}, seconds=0, fields=given_up
+            )
         return Wait(every)
 
     def _announce(self, job: Job, run: Run, lease: Lock) -> Resurrection:
@@ -86,7 +93,7 @@ class Resurrector:
         number = job.resurrects + 1
         step = self._note(
             job,
-            "resurrecting",
+            TimelineEvent.RESURRECTING,
             {"number": number, "run_status": run.status, "cost_usd": run.usage_total_usd},
             seconds=job.document.poll_interval_secs,
             on_disk=True,
@@ -99,7 +106,7 @@ class Resurrector:
     def _note(
         self,
         job: Job,
-        tell: str,
+        event: TimelineEvent | None,
         data: Mapping[str, object],
         *,
         seconds: float,
@@ -111,7 +118,7 @@ class Resurrector:
             Change(
                 guards={"stop_wish": ""},
                 due_in_s=seconds + self.settings.lost_message_secs,
-                event=tell,
+                event=event,
                 data=data,
                 on_disk=on_disk,
                 fields={"sent_at": "@now", **(fields or {})},

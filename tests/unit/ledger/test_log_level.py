@@ -3,15 +3,16 @@ import logging
 import pytest
 
 from actorline.jobs.states import TERMINAL, State
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.log_level import level_of
 
 
 @pytest.mark.parametrize("state", sorted(TERMINAL))
 def test_an_end_with_rows_missing_is_a_warning(state):
     is_bad = state in {State.FAILED, State.PARTIAL, State.EXPIRED}
-    assert level_of("ended", {"state": state}) == (logging.WARNING if is_bad else logging.INFO)
+    assert level_of(TimelineEvent.ENDED, {"state": state}) == (logging.WARNING if is_bad else logging.INFO)
 
 
 def test_a_stage_that_failed_is_a_warning_and_its_beginning_is_none():
-    assert level_of("stage-failed", {"stage": "poll_run"}) == logging.WARNING
-    assert level_of("collecting", {}) == logging.INFO
+    assert level_of(TimelineEvent.STAGE_FAILED, {"stage": "poll_run"}) == logging.WARNING
+    assert level_of(TimelineEvent.COLLECTING, {}) == logging.INFO
