@@ -106,7 +106,7 @@ class Client:
         checked = parse_document(raw)
         key = checked.key or fresh_key()
         name, target = checked.target
-        with _reaching(f"The order may have been taken: send it again with the key {key}."):
+        with _reaching(f"The order may have been accepted: send it again with the key {key}."):
             result = self._celery.send_task(
                 "actorline.run",
                 [{**raw, "key": key}],
@@ -128,7 +128,7 @@ class Client:
         Safe to repeat. The job has ended when `wait` says so. After a TimeoutError the wish is still in the queue, and
         is obeyed.
         """
-        return self._ask("actorline.cancel", key, timeout, "The job may go on: cancel it again.")
+        return self._ask("actorline.cancel", key, timeout, "The job may still be running: cancel it again.")
 
     def wait(self, job: Order | str, timeout: float) -> JobResult:
         """Wait for a job's end and answer its result (DELIVERED or PARTIAL).
@@ -163,34 +163,36 @@ class Client:
 
     @property
     def _results(self) -> Any:
-        """Celery's Redis back end; its type stubs know what all back ends have in common only."""
+        """Return Celery's Redis back end; its type stubs only know what all back ends have in common."""
         return self._celery.backend
 
     def _ask(self, task: str, key: str, timeout: float, meaning: str, **options: Any) -> JobResult | None:
         assert_will_not_block()
         with _reaching(meaning):
             question = self._celery.send_task(task, [key], queue=self._queue, **options)
-            answer = self._value_within(timeout, question, f"No worker answered {task} within {timeout:g} s")
+            answer = self._value_within(timeout, question, f"No worker replied to {task} within {timeout:g} s")
             question.forget()  # or each question would lie in Redis until results expire
         return None if answer is None else parse_answer(answer)
 
     def _wait_for_order(self, order: Order, timeout: float) -> JobResult:
-        with _reaching("The job goes on: wait again."):
-            answer = self._value_within(timeout, order.result, f"The job {order.key} goes on after {timeout:g} s")
+        with _reaching("The job is still running: wait again."):
+            answer = self._value_within(
+                timeout, order.result, f"The job {order.key} is still running after {timeout:g} s"
+            )
         return _value_or_end(parse_answer(answer))
 
     def _wait_for_key(self, key: str, timeout: float) -> JobResult:
-        """Nobody but its callers is told of a job's end, so it is asked after."""
+        """Poll the job until it ends: only its callers are told of the end."""
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
             result = self.status(key, timeout=min(left, 10))
             if result is None:
-                message = f"There is no job with the key {key}. Nothing was changed. Submit it, or look at the key."
+                message = f"There is no job with the key {key}. Nothing was changed. Submit it, or check the key."
                 raise Refused(Code.UNKNOWN_KEY, message)
             if result.state in TERMINAL:
                 return _value_or_end(result)
             time.sleep(min(STATUS_EVERY_SECS, left))
-        message = f"The job {key} goes on after {timeout:g} s"
+        message = f"The job {key} is still running after {timeout:g} s"
         raise TimeoutError(message)
 
     def _value_within(self, timeout: float, result: "AsyncResult[Any]", otherwise: str) -> Any:
@@ -228,5 +230,5 @@ def _reaching(meaning: str) -> Iterator[None]:
         yield
     except (OperationalError, RedisError, RuntimeError) as error:  # Celery's "Retry limit exceeded" is a RuntimeError
         why = describe_fault(error) if is_tls_fault(error) else type(error).__name__
-        message = f"Redis does not answer ({why}). {meaning}"
+        message = f"Redis does not respond ({why}). {meaning}"
         raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error

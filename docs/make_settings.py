@@ -65,7 +65,7 @@ def _rows_of_section(section: str, model: type[BaseModel]) -> Iterator[tuple[str
 
 
 def _variables(name: str, field: FieldInfo) -> list[str]:
-    """What the environment calls it; a table has a variable for each of its entries."""
+    """Return what the environment calls it; a table has a variable for each of its entries."""
     own = name.upper() if name.startswith("apify_") else f"ACTORLINE_{name.upper()}"
     if get_origin(field.annotation) is not dict:
         return [own]
@@ -76,12 +76,12 @@ def _variables(name: str, field: FieldInfo) -> list[str]:
 
 
 def _default(field: FieldInfo) -> str:
-    """Empty where there is none, or where it is worked out: then the meaning says how."""
+    """Return the default; empty where there is none, or where it is worked out: then the meaning says how."""
     return "" if field.default in {None, PydanticUndefined} else f"`{field.default}`"
 
 
 def _bounds(schema: Mapping[str, Any]) -> str:
-    """The values that are allowed, as the schema says them."""
+    """Return the allowed values as the schema states them."""
     known = schema.get("anyOf", [schema])[0]
     low, high = known.get("minimum"), known.get("maximum")
     if "enum" in known:

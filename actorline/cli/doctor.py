@@ -105,7 +105,7 @@ def _brake(ledger: Ledger) -> Iterator[Finding]:
     if paused := paused_accounts(ledger):
         whose = "every account" if EVERY_ACCOUNT in paused else ", ".join(sorted(paused))
         text = f"on for {whose}: no paid runs are started"
-        yield Finding("brake", is_good=False, text=text, fix="To start them again: actorline resume.")
+        yield Finding("pause", is_good=False, text=text, fix="To start them again: actorline resume.")
 
 
 def _replicas(server: Server, settings: Settings) -> Finding:

@@ -68,7 +68,7 @@ class Assembler:
         try:
             return Rows(self._write_all(pages) if pages else [], self.format_.name, compression)
         except UnreadablePage as error:
-            message = f"What was staged in {self.sink} is damaged: {error}. Order the rows again."
+            message = f"The pages stored in {self.sink} are damaged: {error}. Order the rows again."
             raise SinkError(message) from None
 
     def leave(self, receipts: Sequence[Receipt]) -> Rows:

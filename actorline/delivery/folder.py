@@ -28,7 +28,7 @@ def superseded_folder(retries: int) -> str:
 
 
 def made_anew(older: Manifest, stored: Collection[str]) -> list[str]:
-    """Parts of an older delivery in whose place the new one may make others; `stored`: the pages that both share."""
+    """Return the parts of an older delivery that the new one may replace; `stored`: the pages that both share."""
     return [part.name for part in older.parts if part.name not in stored]
 
 

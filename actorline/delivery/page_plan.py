@@ -145,7 +145,7 @@ def new_windows(pages: Pages, *, start: int, total: int, stop: int | None, size:
 
 
 def full_windows(pages: Pages, *, start: int, total: int, stop: int | None, size: int) -> list[Window]:
-    """Whole pages behind the planned ones that the dataset holds already, though it still grows."""
+    """Return the full pages behind the planned ones that a dataset already holds while it is still growing."""
     end = min(total, stop) if stop is not None else total
     first, number = next_offset(pages, start), max(pages, default=-1) + 1
     count = min(max(end - first, 0) // size, WAVE_PAGES)

@@ -76,7 +76,9 @@ def download_window(
         answer = open_answer(window.offset + facts.scanned, limit)
         try:
             if not (answer.is_gzip or answer.is_framed or (keeps_count and text.shows_cuts)):
-                raise UnreadablePage("the answer has neither a length nor a checksum: it can't be verified as complete")
+                raise UnreadablePage(
+                    "the response has neither a length nor a checksum: it can't be verified as complete"
+                )
             rows = page.store(answer, keep_alive)
             scanned = _scanned(answer, rows, limit, text, keeps_count=keeps_count)
         finally:
@@ -88,7 +90,7 @@ def download_window(
         if scanned == 0 or facts.scanned >= known:
             break
     if facts.scanned < expected:
-        message = f"the window holds {expected:,} items, {facts.scanned:,} came"
+        message = f"the window holds {expected:,} items, but {facts.scanned:,} arrived"
         raise UnreadablePage(message)
     if facts.scanned:
         page.close()
@@ -167,27 +169,27 @@ class _Page:
 
     def _check_type(self, content_type: str) -> None:
         if not any(word in content_type.lower() for word in self.text.media_types):
-            message = f"the platform answered {content_type or 'no content type'} instead of {self.text.name}"
+            message = f"the platform sent {content_type or 'no content type'} instead of {self.text.name}"
             raise UnreadablePage(message)
 
 
 def _scanned(answer: Answer, rows: int, limit: int, text: PageText, *, keeps_count: bool) -> int:
-    """Return the number of items that the answer scanned.
+    """Return the number of items that the response scanned.
 
     Its header `X-Apify-Pagination-Count` says it, and is checked against what came.
     """
     scanned = answer.scanned
     if scanned is None:
         if not (keeps_count and text.counts_exactly):
-            raise UnreadablePage("the answer doesn't say how many items it scanned (X-Apify-Pagination-Count)")
+            raise UnreadablePage("the response doesn't say how many items it scanned (X-Apify-Pagination-Count)")
         scanned = rows
     if not 0 <= scanned <= limit:
-        message = f"the answer scanned {scanned:,} items of a window of {limit:,}"
+        message = f"the response scanned {scanned:,} items of a window of {limit:,}"
         raise UnreadablePage(message)
     if keeps_count and (rows != scanned if text.counts_exactly else rows < scanned):
-        message = f"the answer says {scanned:,} items and holds {rows:,} rows of {text.name}"
+        message = f"the response says {scanned:,} items but holds {rows:,} rows of {text.name}"
         raise UnreadablePage(message)
     if not scanned and rows:
-        message = f"the answer says that it scanned nothing and holds {rows:,} rows"
+        message = f"the response says that it scanned nothing but holds {rows:,} rows"
         raise UnreadablePage(message)
     return scanned

@@ -88,8 +88,9 @@ class Delivery:
         raise UnreadableRows(self._read_by_file())
 
     def range_blocks(self, offset: int, limit: int | None) -> Iterator[bytes]:
-        """Of the rows those from `offset` on, at most `limit`, as JSON lines; no block ends inside a line. Parts that
-        lie before the range aren't read. Raises as `items`.
+        """Yield at most `limit` rows from `offset` on, as JSON lines; no block ends inside a line.
+
+        Parts before the range aren't read. Raises as `items`.
         """
         parts = list(self.manifest.parts)
         if self.manifest.format == "jsonl":
@@ -134,7 +135,7 @@ class Delivery:
         there = ", ".join(record.key for record in islice(self.records(), SHOWN_RECORDS)) or "none"
         more = self.manifest.totals.records - SHOWN_RECORDS
         message = (
-            f"The delivery {self.sink} holds no record {record_key}. Records that it holds: {there}"
+            f"The delivery {self.sink} has no record {record_key}. Its records: {there}"
             f"{f' and {more:,} more' if more > 0 else ''}."
         )
         raise NoDelivery(message)
@@ -165,8 +166,8 @@ class Delivery:
                 row = parse_row(line)
             except ValueError as error:
                 message = (
-                    f"Row {number:,} (the first is 0) in {self.sink} is not JSON. `lines()` gives each row as it lies "
-                    "there; restore the delivery, or order again."
+                    f"Row {number:,} (the first is 0) in {self.sink} is not JSON. `lines()` gives each row as it is "
+                    "stored; restore the delivery, or order again."
                 )
                 raise DamagedDelivery(message) from error
             yield row
@@ -187,10 +188,10 @@ class Delivery:
         why = {
             "csv": "csv without a header row has no names for its columns",
             "parquet": "reading parquet needs pyarrow: install actorline[parquet] here",
-        }.get(self.manifest.format, f"{self.manifest.format} is read by file")
+        }.get(self.manifest.format, f"{self.manifest.format} is read file by file")
         files = ", ".join(self.sink.file_url(part.name) for part in self.manifest.parts[:3])
         more = f" and {len(self.manifest.parts) - 3} more" if len(self.manifest.parts) > 3 else ""  # noqa: PLR2004
-        return f"These rows can't be given one by one: {why}. Their files: {files or 'none'}{more}."
+        return f"These rows can't be read one by one: {why}. Their files: {files or 'none'}{more}."
 
     def _stored(self, part: Part) -> Iterator[bytes]:
         with self._open_whole(part.name, part.bytes) as file:
@@ -243,7 +244,7 @@ def open_delivery(url: str, *, key: str | None = None, sha256: str | None = None
     try:
         text = sink.read(MANIFEST)
     except MissingFile:
-        message = f"There is no delivery at {sink}: no {MANIFEST} lies there. A job writes it when it ends."
+        message = f"There is no delivery at {sink}: there is no {MANIFEST}. A job writes it when it ends."
         raise NoDelivery(message) from None
     try:
         manifest = Manifest.model_validate_json(text)
@@ -271,5 +272,7 @@ def measure(file: BinaryIO) -> tuple[int, str]:
 
 
 def _inflated(file: BinaryIO) -> BinaryIO:
-    """Also of several gzip members, one after the other. Its `read` raises OSError, EOFError and isal_zlib.error."""
+    """Return a reader of the inflated text, also of several gzip members in a row. Its `read` raises OSError, EOFError
+    and zlib_ng.error.
+    """
     return cast("BinaryIO", igzip.IGzipFile(fileobj=file, mode="rb"))  # type: ignore[no-untyped-call]

@@ -33,7 +33,7 @@ class RecordBlock(BaseModel):
 
 
 class DamagedIndex(Exception):
-    """An index isn't what the manifest says of it."""
+    """An index isn't what the manifest says it is."""
 
 
 def index_name(folder: str, block_no: int) -> str:
@@ -63,11 +63,11 @@ def read_index(sink: Sink, index: RecordIndex) -> list[StoredRecord]:
     except MissingFile:
         raise DamagedIndex("is missing, though the manifest lists it") from None
     if hashlib.sha256(text).hexdigest() != index.sha256:
-        raise DamagedIndex("isn't what the manifest says of it")
+        raise DamagedIndex("isn't what the manifest says it is")
     try:
         return [StoredRecord.model_validate_json(line) for line in text.splitlines()]
     except ValidationError:
-        raise DamagedIndex("can't be understood") from None
+        raise DamagedIndex("can't be read") from None
 
 
 def indexes_with(indexes: Sequence[RecordIndex], record_key: str) -> Iterator[RecordIndex]:

@@ -33,7 +33,7 @@ def verify(delivery: Delivery, progress: Callable[[int], None]) -> Iterator[Prob
     sink, manifest = delivery.sink, delivery.manifest
     yield from contradictions(manifest)
     if sink.exists(SUCCESS) is not manifest.complete:
-        yield Problem(SUCCESS, "is missing" if manifest.complete else "lies there, though rows are missing")
+        yield Problem(SUCCESS, "is missing" if manifest.complete else "exists, although rows are missing")
     blocks: Iterable[Sequence[Part | StoredRecord]] = (manifest.parts, manifest.records)
     with ThreadPoolExecutor(THREADS) as threads:
         for block in blocks:
@@ -45,7 +45,7 @@ def verify(delivery: Delivery, progress: Callable[[int], None]) -> Iterator[Prob
                 yield Problem(index.name, str(error))
                 continue
             if len(listed) != index.records:
-                yield Problem(index.name, f"lists {len(listed):,} records, the manifest says {index.records:,}")
+                yield Problem(index.name, f"lists {len(listed):,} records, but the manifest says {index.records:,}")
             yield from _check_all(threads, delivery, listed, progress)
 
 
@@ -54,12 +54,12 @@ def contradictions(manifest: Manifest) -> Iterator[Problem]:
     offset = int(manifest.query.get("offset") or 0)
     for part in manifest.parts:
         if part.offset < offset or (manifest.complete and part.offset != offset):
-            yield Problem(part.name, f"begins at {part.offset:,}, the rows before it end at {offset:,}")
+            yield Problem(part.name, f"begins at {part.offset:,}, but the rows before it end at {offset:,}")
         offset = part.offset + part.scanned
     sums = totals_of(manifest.parts, manifest.records, manifest.record_indexes).model_dump()
     for name, total in manifest.totals.model_dump().items():
         if total != sums[name]:
-            yield Problem(MANIFEST, f"says {total:,} {name} in all, its entries add up to {sums[name]:,}")
+            yield Problem(MANIFEST, f"says {total:,} {name} in total, but its entries add up to {sums[name]:,}")
     if manifest.complete is not (manifest.state == "DELIVERED"):
         yield Problem(MANIFEST, f"says {manifest.state} and complete: {manifest.complete}")
 
@@ -79,7 +79,7 @@ def _check(
 ) -> Sequence[Problem]:
     size = sink.size(entry.name)
     if size != entry.bytes:
-        text = "is missing" if size is None else f"has {size:,} bytes, the manifest says {entry.bytes:,}"
+        text = "is missing" if size is None else f"has {size:,} bytes, but the manifest says {entry.bytes:,}"
         return [Problem(entry.name, text)]
     with sink.open(entry.name) as file:
         counted = cast("BinaryIO", _Counted(file, progress))
@@ -89,14 +89,14 @@ def _check(
             return [Problem(entry.name, f"can't be read: {error}")]
     found = []
     if sha256 != entry.sha256:
-        found.append(Problem(entry.name, f"has the sha256 {sha256}, the manifest says {entry.sha256}"))
+        found.append(Problem(entry.name, f"has the sha256 {sha256}, but the manifest says {entry.sha256}"))
     if isinstance(entry, Part) and rows not in {None, entry.items}:
-        found.append(Problem(entry.name, f"has {rows:,} rows, the manifest says {entry.items:,}"))
+        found.append(Problem(entry.name, f"has {rows:,} rows, but the manifest says {entry.items:,}"))
     return found
 
 
 def _read(file: BinaryIO, manifest: Manifest) -> tuple[str, int | None]:
-    """sha256 and, where the format tells, the number of rows. Raises UnreadablePage."""
+    """Return the sha256 and, where the format allows it, the number of rows. Raises UnreadablePage."""
     format_ = FORMATS.get(manifest.format)
     if format_ is None or manifest.format not in COUNTED:
         return measure(file)[1], None

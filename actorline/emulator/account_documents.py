@@ -24,7 +24,7 @@ _FEATURES: Final = (
 
 
 def user_document(username: str) -> JsonObject:
-    """`UserPrivateInfo`, without what is secret there."""
+    """Build a `UserPrivateInfo`, without its secrets."""
     enabled = {
         "isEnabled": True,
         "disabledReason": None,
@@ -48,7 +48,9 @@ def user_document(username: str) -> JsonObject:
 def limits_document(
     active: list[Run], now: float, spent_usd: float, counts: tuple[int, int], concurrent_runs: int | None
 ) -> JsonObject:
-    """`AccountLimits`; `active` are the runs that hold memory, `counts` the Actors and Actor tasks of the account."""
+    """Build `AccountLimits`; `active` are the runs that hold memory, `counts` the Actors and Actor tasks of the
+    account.
+    """
     month = iso(now)[:7]
     actors, actor_tasks = counts
     return {

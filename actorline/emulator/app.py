@@ -59,7 +59,7 @@ def make_app(profile: Profile) -> ASGIApp:
 
 
 def _dated_and_rated(app: ASGIApp) -> ASGIApp:
-    """Tells the time and the rate limit on each answer; it doesn't enforce any."""
+    """Add the time and the rate limit to each response; no limit is enforced."""
 
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
         async def told(message: Message) -> None:
@@ -89,6 +89,6 @@ async def _refuse(_request: Request, error: Exception) -> Response:
 
 
 async def _refuse_route(_request: Request, error: Exception) -> Response:
-    """Starlette's own refusals are of two kinds: no such path, and no such method for a path."""
+    """Refuse what Starlette refuses: an unknown path, or a method that a path doesn't have."""
     allowed = error.headers and error.headers.get("Allow") if isinstance(error, HTTPException) else None
     return error_answer(method_not_allowed(allowed) if allowed else page_not_found())

@@ -41,7 +41,7 @@ def build_id(actor: Actor, build_number: str) -> str:
 
 
 def run_document(run: Run, now: float) -> JsonObject:
-    """`Run`."""
+    """Build a `Run`."""
     life, script = run.life, run.life.script
     status = life.status(now)
     finished = status in TERMINAL
@@ -96,7 +96,7 @@ def run_document(run: Run, now: float) -> JsonObject:
 
 
 def run_short_document(run: Run, now: float) -> JsonObject:
-    """`RunShort`, the item of a list."""
+    """Build a `RunShort`, the item of a list."""
     script = run.life.script
     whole = run_document(run, now)
     return {
@@ -107,7 +107,7 @@ def run_short_document(run: Run, now: float) -> JsonObject:
 
 
 def actor_document(actor: Actor, total_runs: int) -> JsonObject:
-    """`Actor`."""
+    """Build an `Actor`."""
     tagged = {
         tag: {
             "buildId": build_id(actor, number),
@@ -144,7 +144,7 @@ def actor_document(actor: Actor, total_runs: int) -> JsonObject:
 
 
 def actor_task_document(task: ActorTask, actor_id: str, total_runs: int) -> JsonObject:
-    """`Task`."""
+    """Build a `Task`."""
     options = task.options
     return {
         "id": task.id,
@@ -169,7 +169,7 @@ def actor_task_document(task: ActorTask, actor_id: str, total_runs: int) -> Json
 
 
 def dataset_document(run: Run, now: float) -> JsonObject:
-    """`Dataset`; its counters lag as the script says."""
+    """Build a `Dataset`; its counters lag as the script says."""
     count = run.life.reported_items(now)
     return {
         "id": run.dataset_id,
@@ -191,7 +191,7 @@ def dataset_document(run: Run, now: float) -> JsonObject:
 
 
 def key_value_store_document(run: Run, now: float) -> JsonObject:
-    """`KeyValueStore`."""
+    """Build a `KeyValueStore`."""
     return {
         "id": run.key_value_store_id,
         "name": None,

@@ -56,7 +56,7 @@ class RequestLog:
         return request
 
     def clear(self) -> None:
-        """Forgets the requests so far; the numbers go on."""
+        """Forget the requests so far; their numbers continue."""
         self._requests.clear()
 
     def selected(self, method: str | None, path_prefix: str) -> list[dict[str, Any]]:

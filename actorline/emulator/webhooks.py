@@ -119,7 +119,7 @@ class WebhookBook:
             del self._by_key[webhook.username, webhook.order.idempotency_key]
 
     def add(self, webhook: Webhook) -> Webhook:
-        """Answers the webhook that has the idempotency key already, if there is one.
+        """Add a webhook, or return the one that has its idempotency key already.
 
         Raises `ApiError`: the user has too many.
         """

@@ -35,7 +35,7 @@ class World:
         self._actor_tasks[actor_task.full_name] = actor_task
 
     def actor(self, reference: str, username: str) -> Actor | None:
-        """By id, `username~name` or `~name`: `docs/platform-facts.md#names`."""
+        """Return an Actor by id, `username~name` or `~name`: `docs/platform-facts.md#names`."""
         return _referred(self._actors, reference, username)
 
     def actor_task(self, reference: str, username: str) -> ActorTask | None:

@@ -65,8 +65,9 @@ class Download(StreamingResponse):
 
 
 def gzipped(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Compress to one gzip member. Stored parts are several members: httpx and wget silently unpack only the first, and
-    curl fails (tried).
+    """Compress to one gzip member.
+
+    Stored parts are several members: httpx and wget silently unpack only the first, and curl fails (measured).
     """
     packer = isal_zlib.compressobj(FASTEST, isal_zlib.DEFLATED, GZIP)
     for block in blocks:

@@ -59,7 +59,7 @@ def check_owner(ledger: Ledger, account: str, owner: Owner) -> None:
         move_account(ledger, account, owner)
         return
     message = (
-        f"The token of the account {account} is that of {owner.username}, but in this ledger {account} stands for "
+        f"The token of the account {account} belongs to {owner.username}, but in this ledger {account} is "
         f"{first.username}, whose runs it would not find. Nothing was started. Is this another deployment on the same "
         "Redis? Give it an ACTORLINE_NAMESPACE of its own, or the account another alias (ACTORLINE_ACCOUNTS__NAME). "
         f"If the account was moved on purpose: actorline accounts --moved {account}."
@@ -84,5 +84,5 @@ def list_owners(ledger: Ledger) -> Mapping[str, Owner]:
 
 
 def _name(ledger: Ledger) -> str:
-    """`account_owners`: hash, alias -> Owner (JSON)."""
+    """Return the name of `account_owners`, a hash: alias -> Owner (JSON)."""
     return ledger.name("account_owners")

@@ -63,12 +63,12 @@ class Admission:
         )
 
     def let_in(self) -> None:
-        """What kept the account's jobs from their starts is over: its line is looked at now, whatever was refused."""
+        """Make the account's line due now, whatever was refused before: what kept its jobs from starting is over."""
         self.ledger.redis.delete(self._pace)
         self.ledger.redis.zadd(self.ledger.name("lines"), {self.account: self.ledger.now()}, xx=True)
 
     def leave(self, job: Job) -> None:
-        """The job has got its run, or wants none any more."""
+        """Take out a job that has got its run, or no longer wants one."""
         self.ledger.redis.zrem(self._line, job.key)
 
     def look(self) -> list[str]:
@@ -82,7 +82,7 @@ class Admission:
         return self._call(pace.calls, again_s=pace.wait_s)
 
     def call_next(self) -> list[str]:
-        """A run has ended: its room goes to the first in line; where runs end, room is looked for often."""
+        """Give the room of a run that has ended to the first in line; where runs end, room is looked for often."""
         called = self._call(1, again_s=LOOK_SECS, sooner=True)
         if called:
             self._remember(wait_s=LOOK_SECS)
@@ -118,7 +118,7 @@ class Admission:
 
 
 def waiting_accounts(ledger: Ledger) -> list[str]:
-    """The accounts whose lines are to be looked at now; one whose look is lost is looked at again soon."""
+    """Return the accounts whose lines are due; one that is returned is due again soon, in case this check is lost."""
     return ledger.agenda.take("lines", again_s=LOOK_SECS)
 
 

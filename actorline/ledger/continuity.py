@@ -33,6 +33,6 @@ def last_gap(ledger: Ledger, *, unknown_s: float) -> Gap:
 
 
 def lost_since(ledger: Ledger, after: str | None) -> float | None:
-    """Unix seconds since when writes may be lost by the gaps after one; None: there are none."""
+    """Return the unix seconds since when the gaps after one may have lost writes; None if there is none."""
     gaps = ledger.redis.zrange(ledger.name("gaps"), 0, -1, withscores=True)
     return min((since for gap, since in gaps if after is None or float(gap) > float(after)), default=None)

@@ -53,27 +53,28 @@ class Server:
 
 
 def check_server(client: Any) -> None:
-    """Raises Unavailable if what Redis is told may be forgotten: a job's start would be paid for twice."""
+    """Raise Unavailable if Redis may forget what it is told: a job's start would be paid for twice."""
     server = read_server(client)
     if server.version < OLDEST_VERSION:
         version, oldest = (".".join(str(part) for part in parts) for parts in (server.version, OLDEST_VERSION))
-        message = f"Redis is too old: {version}. Nothing was started. Take {oldest} or newer, or Valkey."
+        message = f"Redis is too old: {version}. Nothing was started. Use {oldest} or newer, or Valkey."
         raise Unavailable(Code.REDIS_UNAVAILABLE, message)
     if server.is_cluster:
         message = (
             "This is a Redis Cluster, which spreads a job's keys over several servers; that isn't supported. "
-            "Nothing was started. Take a single Redis or Valkey, with replicas if you like."
+            "Nothing was started. Use a single Redis or Valkey, with replicas if you like."
         )
         raise Unavailable(Code.REDIS_UNAVAILABLE, message)
     if server.is_replica:
         message = (
-            "This Redis is a replica, which takes no writes. Nothing was started. "
+            "This Redis is a replica, which accepts no writes. Nothing was started. "
             "Set ACTORLINE_REDIS_URL to the primary."
         )
         raise Unavailable(Code.REDIS_UNAVAILABLE, message)
     if not server.writes_its_file:
         message = (
-            "Redis can't write its append-only file, so it takes no writes. Nothing was started. Make room on its disk."
+            "Redis can't write its append-only file, so it accepts no writes. Nothing was started. "
+            "Free some space on its disk."
         )
         raise Unavailable(Code.LEDGER_NOT_DURABLE, message)
     if not server.has_aof:
@@ -115,7 +116,7 @@ class Disk:
     """Runs scripts and waits until what they wrote is on Redis's disk. Threads may share one."""
 
     def __init__(self, client: Any, *, replicas: int = 0) -> None:
-        """`replicas`: so many of them must have a write on their disks as well."""
+        """Remember the client; `replicas`: how many must have a write on their disks as well."""
         self._client = client
         self._replicas = replicas
         self._server: Server | None = None
@@ -131,22 +132,24 @@ class Disk:
         return self._run_and_wait(script, calls) if server.can_wait_for_disk else self._run_old(script, calls)
 
     def run_or_warn(self, script: Script, calls: Sequence[Call]) -> list[Any]:
-        """The same for what must happen in any case, such as a wish to stop: the disk is waited for, not insisted on.
+        """Run what must happen in any case, such as a stop wish: wait for the disk, but only warn if it isn't reached.
 
         The calls may be executed twice with the same arguments, which every script of the ledger allows.
         """
         try:
             return self.run(script, calls)
         except NotDurable as error:
-            log.warning("not_on_disk", error=f"{error}. What was asked is done; a crash of Redis could undo it.")
+            log.warning(
+                "not_on_disk", error=f"{error}. The request was carried out, but a crash of Redis could undo it."
+            )
             return [script(keys=keys, args=args) for keys, args in calls]
 
     def is_nearly_full(self) -> bool:
-        """Whether little is left of Redis's memory, as far as was known a few seconds ago."""
+        """Return whether little is left of Redis's memory, as known a few seconds ago."""
         return self._known_server().is_nearly_full
 
     def _known_server(self) -> Server:
-        """What is known of the server refuses in time, and proves nothing: that is what WAITAOF's own answer does."""
+        """Return cached facts of the server. They only refuse early; the proof is WAITAOF's own reply."""
         server = self._server
         if server is None or not server.has_aof or time.monotonic() - self._read_at > KNOWN_SECS:
             self._read_at = time.monotonic()
@@ -168,12 +171,12 @@ class Disk:
         if failed is not None:
             raise failed
         if isinstance(waited, ResponseError):
-            message = f"Redis can't wait for its disk: {waited}"
+            message = f"Redis can't confirm writes to its disk: {waited}"
             raise NotDurable(message)
         if waited[0] != 1:
-            raise NotDurable("Redis did not get a write onto its disk in time")
+            raise NotDurable("Redis did not write to its disk in time")
         if waited[1] < self._replicas:
-            message = f"Of Redis's replicas {waited[1]} of {self._replicas} got a write onto their disks in time"
+            message = f"Only {waited[1]} of {self._replicas} Redis replicas wrote to their disks in time"
             raise NotDurable(message)
         return answers
 

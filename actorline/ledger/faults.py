@@ -9,22 +9,22 @@ from redis import exceptions
 
 SERVER_WORDS_MAX_CHARS: Final = 200
 KINDS: Final[Mapping[type[redis.RedisError], str]] = {  # the first that fits: some are kinds of others
-    exceptions.AuthenticationError: "it wants another password",
+    exceptions.AuthenticationError: "it rejects the password",
     exceptions.BusyLoadingError: "it is still loading its data",
-    exceptions.ReadOnlyError: "it is a read-only replica; name the primary",
-    exceptions.OutOfMemoryError: "it refuses writes, for its memory is full; raise its maxmemory",
-    exceptions.TimeoutError: "it does not answer in time",
+    exceptions.ReadOnlyError: "it is a read-only replica; use the primary's address",
+    exceptions.OutOfMemoryError: "it refuses writes because its memory is full; raise its maxmemory",
+    exceptions.TimeoutError: "it does not respond in time",
     exceptions.ConnectionError: "no connection",
 }
-DISK_FULL: Final = "it refuses writes, for it can't write to its own disk; make room there"
+DISK_FULL: Final = "it refuses writes because it can't write to its own disk; free some space there"
 
 
 UNTRUSTED: Final = "its certificate is not trusted ({why}); name its CA in the address: ?ssl_ca_certs=/path/ca.pem"
-NO_TLS: Final = "it does not speak TLS at that port; write redis://, or name its TLS port"
+NO_TLS: Final = "it does not speak TLS on that port; use redis://, or its TLS port"
 
 
 def describe_fault(error: Exception) -> str:
-    """What is wrong and, where that isn't plain, how to mend it: what ends the sentence "Redis can't be used: "."""
+    """Return what is wrong and, where that isn't plain, how to fix it: what follows "Redis can't be used: "."""
     from kombu.exceptions import OperationalError
 
     if words := _tls_fault(error):

@@ -91,7 +91,7 @@ class Ledger:
     """
 
     def __init__(self, client: Client, namespace: str, *, replicas: int = 0) -> None:
-        """`replicas`: see `Disk`."""
+        """Open the ledger of a namespace; `replicas`: see `Disk`."""
         self._store = Store(client, namespace, replicas=replicas)
         self.timeline = Timeline(self._store)
         self.agenda = Agenda(self._store)
@@ -130,8 +130,8 @@ class Ledger:
         """
         if self._store.disk.is_nearly_full():
             message = (
-                "Redis's memory is nearly full. Nothing was started: what is left of it is for cancels, deadlines and "
-                "the jobs that are there. Give it more (maxmemory), or send the order again later."
+                "Redis's memory is nearly full. Nothing was started: the rest is kept for cancels, deadlines and "
+                "existing jobs. Give it more (maxmemory), or send the order again later."
             )
             raise Unavailable(Code.REDIS_UNAVAILABLE, message)
         replies = self._store.disk.run(
@@ -181,20 +181,20 @@ class Ledger:
         return bool(is_taken), int(spent)
 
     def load(self, key: str) -> Job | None:
-        """The job, without its input; None also for what can't be a key. Raises UnreadableJob."""
+        """Return the job without its input, or None, also for what can't be a key. Raises UnreadableJob."""
         if not is_key(key):
             return None
         return _job(key, self.redis.hmget(self.name("job", key), list(STORED_AS.values())))
 
     def load_many(self, keys: Sequence[str]) -> list[Job | None]:
-        """The jobs, in one round trip. One that can't be read is logged and None: it must not hide the others."""
+        """Return the jobs, in one round trip. One that can't be read is logged and None: it must not hide the rest."""
         with self.redis.pipeline(transaction=False) as pipe:
             for key in keys:
                 pipe.hmget(self.name("job", key), list(STORED_AS.values()))
             return [_job_if_readable(key, values) for key, values in zip(keys, pipe.execute(), strict=True)]
 
     def document_bytes(self, keys: Sequence[str]) -> list[int]:
-        """The size of each job's document."""
+        """Return the size of each job's document."""
         with self.redis.pipeline(transaction=False) as pipe:
             for key in keys:
                 pipe.hstrlen(self.name("job", key), "document")
@@ -265,7 +265,7 @@ class Ledger:
         return [key for key, _ in sorted(entries, key=lambda entry: -entry[1])]
 
     def list_keys(self, state: State) -> Iterator[tuple[str, float]]:
-        """Keys and queued_at of the jobs in a state, the newest first."""
+        """Yield key and queued_at of the jobs in a state, the newest first."""
         name, start, block = self.name("state", state), 0, 500
         while page := self.redis.zrange(name, start, start + block - 1, desc=True, withscores=True):
             yield from page
@@ -274,20 +274,22 @@ class Ledger:
     # -- leases and the installation
 
     def lease(self, *parts: object, seconds: float) -> Lock:
-        """A lease that belongs to one execution: each call makes a new holder."""
+        """Return a lease that belongs to one execution: each call makes a new holder."""
         return Lock(self.redis, self.name("lease", *parts), timeout=seconds, blocking=False, thread_local=False)
 
     def installation(self, configured: str | None) -> str:
-        """The name that marks our runs. Raises Unavailable if the ledger is another installation's: a copied ledger
-        would take over, and abort, the other one's runs.
+        """Return the name that marks our runs.
+
+        Raises Unavailable if the ledger belongs to another installation: a copied ledger would take over, and abort,
+        the other one's runs.
         """
         name = self.name("installation")
         self.redis.set(name, configured or f"al-{secrets.token_hex(4)}", nx=True)
         stored = cast("str", self.redis.get(name))
         if configured and stored != configured:
             message = (
-                f"The ledger belongs to the installation {stored}, the settings say {configured}. Nothing was started. "
-                "Set ACTORLINE_INSTALLATION to the ledger's, or take another ledger."
+                f"The ledger belongs to the installation {stored}, but the settings say {configured}. Nothing was "
+                "started. Set ACTORLINE_INSTALLATION to the ledger's, or use another ledger."
             )
             raise Unavailable(Code.REDIS_UNAVAILABLE, message)
         return stored
@@ -312,7 +314,7 @@ def _registered(outcome: str, found: str, state: str) -> Registered:
 
 
 def _state(text: str) -> State:
-    """A state that only a newer version knows is taken for a live one: whoever loads the job is told."""
+    """Return a state; one that only a newer version knows counts as a live one, and loading its job says so."""
     return State(text) if text in set(State) else State.QUEUED
 
 

@@ -29,9 +29,9 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises Refused for what no list gave."""
+        """Parse a cursor. Raises Refused for anything that no list returned."""
         if not re.match(CURSOR_PATTERN, text, re.ASCII):
-            message = "The cursor is none that a list gave. Take next_cursor of the page before, or leave it out."
+            message = "Unknown cursor. Use next_cursor of the previous list, or leave it out."
             raise Refused(Code.REQUEST_INVALID, message)
         queued_at, _, key = text.partition("_")
         return cls(float(queued_at), key)
@@ -55,9 +55,9 @@ def list_jobs(
     accounts: Collection[str] | None = None,
     is_indexed: bool = False,
 ) -> Page:
-    """Jobs in one of `states` that have all `labels` and one of `accounts` (small letters; None: any).
+    """List the jobs in one of `states` that have all `labels` and one of `accounts` (lower case; None: any).
 
-    `is_indexed`: each account has an index with all its jobs, so that no other's are looked at.
+    `is_indexed`: each account has an index of all its jobs, so that no other's are read.
     """
     indexes = _indexes(ledger, states, accounts if is_indexed else None)
     found: list[Job] = []
@@ -87,7 +87,7 @@ def _indexes(ledger: Ledger, states: Collection[State], accounts: Collection[str
 
 
 def _light_part(ledger: Ledger, entries: list[Cursor]) -> tuple[list[Cursor], int]:
-    """The first jobs whose documents are soon read, one at least, and the bytes of these."""
+    """Return the first jobs whose documents are soon read, at least one, and the bytes of these."""
     total = 0
     for count, size in enumerate(ledger.document_bytes([entry.key for entry in entries])):
         if count and total + size > BLOCK_BYTES:
@@ -97,7 +97,7 @@ def _light_part(ledger: Ledger, entries: list[Cursor]) -> tuple[list[Cursor], in
 
 
 def _next(ledger: Ledger, indexes: Collection[str], after: Cursor | None, wanted: int) -> list[Cursor]:
-    """The next jobs of all indexes together: read at one moment, so that no job that moves is missed."""
+    """Return the next jobs of all indexes together: read at one moment, so that no job that moves is missed."""
     newest = "+inf" if after is None else after.queued_at
     with ledger.redis.pipeline(transaction=True) as pipe:
         for index in indexes:

@@ -56,7 +56,7 @@ class OutsidePlaces:
 
     @classmethod
     def of(cls, ledger: Ledger, settings: Settings, wake: Callable[[Sequence[str]], None]) -> "OutsidePlaces":
-        """A quarter of a fetch worker's slots: the other three go on with pages, whatever servers do."""
+        """Allow a quarter of a fetch worker's slots: the other three are left to pages, whatever servers do."""
         return cls(ledger, max(settings.fetch_concurrency // 4, 1), wake)
 
     @contextmanager

@@ -28,5 +28,5 @@ def is_paused(ledger: Ledger, account: str) -> bool:
 
 
 def paused_accounts(ledger: Ledger) -> set[str]:
-    """The accounts as they were written: an earlier version kept capitals."""
+    """Return the paused accounts as they were written: an earlier version kept capitals."""
     return cast("set[str]", ledger.redis.smembers(ledger.name("paused")))

@@ -45,7 +45,7 @@ class Store:
     """What the parts of the ledger work with."""
 
     def __init__(self, client: Client, namespace: str, *, replicas: int = 0) -> None:
-        """`replicas`: see `Disk`."""
+        """Open the keys of a namespace; `replicas`: see `Disk`."""
         self.redis = client
         self.namespace = namespace
         self.disk = Disk(client, replicas=replicas)

@@ -35,14 +35,14 @@ class Tally:
         return self.counts.get(field, 0)
 
     def counted(self, kind: str) -> dict[tuple[str, ...], int]:
-        """The counts of a kind by what follows it: `("FAILED", "auth")` of `ended`."""
+        """Return the counts of a kind by what follows it: `("FAILED", "auth")` of `ended`."""
         prefix = f"{kind}:"
         found = {field.removeprefix(prefix): count for field, count in self.counts.items() if field.startswith(prefix)}
         return {tuple(labels.split(":")): count for labels, count in found.items()}
 
 
 def read_tally(ledger: Ledger) -> Tally:
-    """One round trip, and the same work for ten jobs as for a million."""
+    """Read the tally in one round trip, with the same work for ten jobs as for a million."""
     with ledger.redis.pipeline(transaction=False) as pipe:
         pipe.time()
         for state in State:

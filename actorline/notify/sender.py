@@ -44,10 +44,10 @@ def send_notice(url: str, event: Mapping[str, Any], settings: Settings, place: P
         message = f"the receiver {error}"
         raise NoticeFailed(message) from None
     except (requests.RequestException, ValueError) as error:
-        message = f"the receiver broke off ({type(error).__name__})"
+        message = f"the connection to the receiver broke ({type(error).__name__})"
         raise NoticeFailed(message) from None
     if status // 100 != 2:  # noqa: PLR2004
-        message = f"the receiver answered {status}"
+        message = f"the receiver responded with status {status}"
         raise NoticeFailed(message)
 
 

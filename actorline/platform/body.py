@@ -39,7 +39,7 @@ class Body:
         encoding = response.headers.get("Content-Encoding", "").strip().lower() or "identity"
         if encoding not in self.ENCODINGS:
             response.close()
-            message = f"The answer came with a Content-Encoding nobody asked for: {encoding}"
+            message = f"The response has a Content-Encoding that was not requested: {encoding}"
             raise PlatformUnavailable(message, status=response.status_code, request=describe_request(response))
         self.content_type = response.headers.get("Content-Type", "")
         self.content_length = int_header(response, "Content-Length")
@@ -83,6 +83,6 @@ class Body:
         try:
             return self._response.raw.read(size, decode_content=decoded)
         except urllib3.exceptions.HTTPError as error:
-            message = f"The answer broke off: {describe_fault(error)}"
+            message = f"The response broke off: {describe_fault(error)}"
             request = describe_request(self._response)
             raise PlatformUnavailable(message, status=self._response.status_code, request=request) from error

@@ -64,7 +64,8 @@ class Platform:
         governor: Governor | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """`api_url` is the server's root, with or without `/v2`; `read_timeout_s` bounds the silence between two bytes.
+        """Keep the server's root, `api_url`, with or without `/v2`; `read_timeout_s` bounds the silence between two
+        bytes.
 
         Raises ValueError, which never shows the token, for a URL or a token that can't be used.
         """
@@ -92,7 +93,7 @@ class Platform:
         self._session.close()
 
     def get_data(self, path: str, params: Params | None = None) -> Any:
-        """GET `path` (below `api_root`, such as `actor-runs/abc`): what stands in the answer's `data`."""
+        """GET `path` (below `api_root`, such as `actor-runs/abc`) and return the response's `data`."""
         return self._call("GET", path, params, _unwrap)
 
     def post_data(self, path: str, params: Params | None = None) -> Any:
@@ -115,9 +116,9 @@ class Platform:
         headers: Mapping[str, str] | None = None,
         silence_s: float | None = None,
     ) -> requests.Response:
-        """GET `path`: the answer with its body unread and undecoded in `raw`. The caller closes it.
+        """GET `path` and return the response with its body unread and undecoded in `raw`. The caller closes it.
 
-        `silence_s`: instead of `read_timeout_s`, for an answer that takes the platform long to make.
+        `silence_s`: instead of `read_timeout_s`, for a response that the platform takes long to make.
         """
         return self._call(
             "GET", path, params, lambda response: response, headers=headers, stream=True, silence_s=silence_s
@@ -237,5 +238,5 @@ def _unwrap(response: requests.Response) -> Any:
     body = parse_json(response.content)
     if isinstance(body, dict) and "data" in body:
         return body["data"]
-    message = "The answer is not the API's: no `data` in it"
+    message = "The response is not the API's: no `data` in it"
     raise PlatformUnavailable(message, status=response.status_code, request=describe_request(response))

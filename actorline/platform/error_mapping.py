@@ -50,7 +50,7 @@ def error_from_response(response: requests.Response) -> PlatformError:
     if not detail and response.request.method != "HEAD" and not issubclass(kind, PlatformUnavailable):
         kind = PlatformUnavailable
     if not isinstance(message, str):
-        message = response.reason if response.request.method == "HEAD" else "The answer is not the API's"
+        message = response.reason if response.request.method == "HEAD" else "The response is not the API's"
     error = kind(_without_token(message or "", response), status=status, type=type_, request=describe_request(response))
     if isinstance(error, PlatformUnavailable):
         error.retry_after_s = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))

@@ -72,5 +72,5 @@ def get_keys(platform: Platform, store_id: str, *, prefix: str | None = None, af
     params: dict[str, str | int] = {name: value for name, value in asked.items() if value is not None}
     page = KeysPage.from_platform(platform.get_data(f"key-value-stores/{safe_id(store_id)}/keys", params))
     if page.is_truncated and page.next_exclusive_start_key in {None, after}:
-        raise PlatformUnavailable("The list of keys says that it goes on, but not where")
+        raise PlatformUnavailable("The list of keys says that more follows, but not where")
     return page

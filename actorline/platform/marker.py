@@ -49,7 +49,7 @@ def digest_of(key: str) -> str:
 
 
 def make_marker(installation: str, key: str, attempt: int) -> str:
-    """`actorline/0.1.0 (al-1f00aa/9f86d081884c7d65.1)`"""
+    """Make a marker: `actorline/0.1.0 (al-1f00aa/9f86d081884c7d65.1)`"""
     return f"actorline/{__version__} ({installation}/{digest_of(key)}.{attempt})"
 
 

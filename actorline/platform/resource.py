@@ -49,12 +49,12 @@ class Resource(BaseModel):
             return cls.model_validate(data)
         except ValidationError as error:
             fields = sorted({".".join(map(str, detail["loc"])) or "(all)" for detail in error.errors()})
-            message = f"The answer is not a {cls.__name__} as the platform describes it: {', '.join(fields)}"
+            message = f"The response is not a {cls.__name__} as the platform documents it: {', '.join(fields)}"
             raise PlatformUnavailable(message) from None  # the cause would show the values
 
 
 def path_segment(name: str) -> str:
-    """`name` percent-encoded as one segment of a path; raises InvalidRequest where no path can hold it.
+    """Return `name` percent-encoded as one segment of a path; raise InvalidRequest where no path can hold it.
 
     A dot segment would be resolved away before sending (RFC 3986, section 5.2.4), and so address another resource.
     """

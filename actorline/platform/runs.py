@@ -99,9 +99,10 @@ def wait_for_run(platform: Platform, run_id: str, seconds: int) -> Run:
 
 
 def abort_run(platform: Platform, run_id: str, *, gracefully: bool = False) -> Run:
-    """Asks for an end; does nothing to a run that has ended, so it is safe to repeat: `docs/platform-facts.md#abort`.
+    """Ask for a run's end. It does nothing to a run that has ended, so it is safe to repeat:
+    `docs/platform-facts.md#abort`.
 
-    The status goes ABORTING, then ABORTED, after up to 30 s if `gracefully`: go on polling until it is terminal.
+    The status becomes ABORTING, then ABORTED, after up to 30 s if `gracefully`: keep polling until it is terminal.
     """
     params = {"gracefully": "true"} if gracefully else None
     return Run.from_platform(platform.post_data(f"actor-runs/{safe_id(run_id)}/abort", params))
@@ -155,7 +156,7 @@ def get_log_tail(platform: Platform, run_id: str, lines: int = 20) -> list[str]:
 def _read_page(platform: Platform, params: dict[str, str | int]) -> list[RunSummary]:
     page = platform.get_data("actor-runs", params)
     if not isinstance(page, dict) or not isinstance(page.get("items"), list):
-        raise PlatformUnavailable("The answer is not a list of runs as the platform describes it")
+        raise PlatformUnavailable("The response is not a list of runs as the platform documents it")
     return [RunSummary.from_platform(item) for item in page["items"]]
 
 

@@ -77,9 +77,9 @@ class StartOrder:
 
 
 def start_run(platform: Platform, order: StartOrder, *, send_by: SendBy, announce: Callable[[], None]) -> str:
-    """POST the start once and answer the run's id.
+    """POST the start once and return the run's id.
 
-    `announce` is called when the connection stands, before the first byte goes out; what it raises is raised here, and
+    `announce` is called when the connection is open, before the first byte goes out; what it raises is raised here, and
     nothing is sent. Raises StartRefused or StartDeferred if it is certain that no run was made, StartUnclear otherwise.
     """
     return _started(platform, post_start(platform, "runs", order, send_by=send_by, announce=announce))
@@ -129,7 +129,7 @@ def post_guarded(
 ) -> requests.Response:
     """POST what costs money, once, and return whatever came back.
 
-    Raises StartDeferred if it is certain that nothing arrived, StartUnclear if no answer came.
+    Raises StartDeferred if it is certain that nothing arrived, StartUnclear if no response came.
     """
     guard = _Guard(send_by, announce)
     session = platform.open_session(_GuardedAdapter(guard))
@@ -151,7 +151,7 @@ def post_guarded(
             if not guard.sent:
                 message = f"the platform can't be reached ({describe_fault(fault)})"
                 raise StartDeferred(PlatformUnavailable(message)) from fault
-            message = f"the reply is lost ({describe_fault(fault)})"
+            message = f"the reply was lost ({describe_fault(fault)})"
             raise StartUnclear(message) from fault
 
 
@@ -159,7 +159,7 @@ def _started(platform: Platform, response: requests.Response) -> str:
     if response.ok and response.status_code < 300:  # noqa: PLR2004
         run_id = run_id_in(response.content)
         if run_id is None:
-            message = f"the platform answered {response.status_code} to the start, without a run"
+            message = f"the platform responded {response.status_code} to the start, without a run"
             raise StartUnclear(message)
         return run_id
     raise refusal(platform, response)
@@ -177,15 +177,15 @@ def refusal(platform: Platform, response: requests.Response, *, to: str = "the s
     """Return what an answer other than 2xx says of the start, or of what else was sent under its guards (`to`)."""
     status = response.status_code
     if status == 408 or status >= 500:  # noqa: PLR2004
-        return StartUnclear(f"the platform answered {status} to {to}")
+        return StartUnclear(f"the platform responded {status} to {to}")
     if response.is_redirect or status < 400:  # noqa: PLR2004
-        message = f"the platform answered {status} to {to}; is ACTORLINE_API_URL right?"
+        message = f"the platform responded {status} to {to}; is ACTORLINE_API_URL right?"
         return StartRefused(InvalidRequest(message, status=status))
     error = platform.error_from_response(response)
     if isinstance(error, RateLimited | CapacityExceeded):
         return StartDeferred(error)
     if isinstance(error, PlatformUnavailable):  # not the API's answer: it doesn't prove that the API got nothing
-        return StartUnclear(f"something between here and the platform answered {status} to {to}")
+        return StartUnclear(f"something between here and the platform responded {status} to {to}")
     return StartRefused(error)
 
 

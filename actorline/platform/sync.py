@@ -71,5 +71,5 @@ def _told_run(response: requests.Response) -> str:
         message = f"the reply to the start broke off ({type(fault).__name__})"
         raise StartUnclear(message) from fault
     if run_id is None:
-        raise StartUnclear("the platform answered JSON without a run instead of items")
+        raise StartUnclear("the platform sent JSON without a run instead of items")
     return run_id

@@ -42,5 +42,5 @@ def get_me(platform: Platform) -> User:
 
 
 def get_limits(platform: Platform) -> AccountLimits:
-    """Limits and use. Source: OpenAPI, /v2/users/me/limits."""
+    """Return the account's limits and use. Source: OpenAPI, /v2/users/me/limits."""
     return AccountLimits.from_platform(platform.get_data("users/me/limits"))

@@ -28,7 +28,7 @@ STOP_CODES: Final[Mapping[Code, Event]] = {Code.CANCELLED: Event.CANCEL, Code.DE
 
 
 def stop_reason(job: Job, stop_wish: StopWish) -> Reason:
-    """Why a job that isn't wanted any more ends."""
+    """Return why a job with a stop wish ends."""
     billed = job.run_id is not None
     if stop_wish is StopWish.CANCEL:
         message = "The job was cancelled." + ("" if billed else " No run was started.")
@@ -40,7 +40,7 @@ def stop_reason(job: Job, stop_wish: StopWish) -> Reason:
 
 
 def run_reason(job: Job) -> Reason | None:
-    """Why the run didn't succeed, in the platform's words; None if it did, or if there was none."""
+    """Return why the run didn't succeed, in the platform's words; None if it did, or if there was none."""
     code = RUN_REASONS.get(job.run_status or "")
     if code is None:
         return None
@@ -50,9 +50,9 @@ def run_reason(job: Job) -> Reason | None:
 
 
 def judge_end(job: Job, *, failure: Reason | None) -> tuple[Event, Reason | None]:
-    """How a job ends whose rows are collected as far as they can be; `failure`: why they aren't complete.
+    """Return how a job ends whose rows are collected as far as possible; `failure`: why they aren't complete.
 
-    A stop goes before a failed run, and that before rows that are missing: it explains them.
+    A stop comes before a failed run, and that before missing rows: it explains them.
     """
     reason = job.reason or run_reason(job) or failure
     if reason is None:
@@ -72,7 +72,7 @@ def end_for_sink(ledger: Ledger, job: Job, error: SinkError, failure: Reason | N
     had_time = isinstance(error, SinkTaken) or (failure and failure.code is Code.SINK_FAILED)
     if not (had_time or job.reason) and job.failures < SINK_TRIES:
         raise error
-    message = f"{error} What is stored lies there without a manifest."
+    message = f"{error} What is stored stays there without a manifest."
     reason = job.reason or Reason(code=Code.SINK_FAILED, message=message, billed=job.run_id is not None)
     return end_job(ledger, job, STOP_CODES.get(reason.code, Event.FAIL), reason)
 

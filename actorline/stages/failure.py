@@ -17,17 +17,17 @@ OUTAGES: Final = (redis.RedisError, OperationalError, PlatformUnavailable, SinkE
 
 
 def is_hopeless(job: Job, error: Exception, alike: int) -> bool:
-    """Whether a stage after the run has failed in the same way so often that it would for ever. While the run lives,
-    the job is needed to watch it.
+    """Return whether a stage after the run has failed in the same way so often that it always would. While the run is
+    alive, the job is needed to watch it.
     """
     return job.state is State.COLLECTING and alike >= ALIKE_MAX and not isinstance(error, OUTAGES)
 
 
 def reason_of(job: Job, stage: str, error: Exception, alike: int) -> Reason:
-    """Why the job ends. The text of an error that nobody foresaw isn't told: it may hold an item."""
+    """Return why the job ends, without the text of an unforeseen error: it may hold an item."""
     words = str(error)[:300] if isinstance(error, PlatformError | Refused) else type(error).__name__
     message = (
-        f"{stage} failed {alike} times in the same way: {words}. What is stored lies in the sink without a manifest. "
+        f"{stage} failed {alike} times in the same way: {words}. What is stored stays in the sink without a manifest. "
         "Retry the job when that is fixed: if its run succeeded, no other one is started."
     )
     code = error.reason.code if isinstance(error, Refused) else Code.INTERNAL

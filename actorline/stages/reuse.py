@@ -27,7 +27,7 @@ def remember_delivery(ledger: Ledger, settings: Settings, job: Job) -> None:
 
 
 def find_delivery(ledger: Ledger, job: Job) -> Job | None:
-    """The latest delivery of a job like this one, if it is young enough and still lies where it was put."""
+    """Return the latest delivery of a job like this one, if it is young enough and still exists where it was stored."""
     if job.document.reuse_secs is None or job.likeness is None:
         return None
     key = ledger.last_delivery(job.likeness)

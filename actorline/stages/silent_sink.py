@@ -46,7 +46,7 @@ def soon(sink_url: str, call: Callable[[], T], *, within_s: float = WAIT_SECS) -
 
 
 def _place(sink_url: str) -> str:
-    """A bucket, or the folder in which jobs have theirs."""
+    """Return the bucket, or the folder in which jobs have theirs."""
     parts = urlsplit(sink_url)
     return f"{parts.scheme}://{parts.netloc or parts.path.rstrip('/').rpartition('/')[0]}"
 

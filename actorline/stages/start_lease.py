@@ -55,5 +55,7 @@ def release(lease: Lock) -> None:
 
 
 def look_secs(job: Job) -> float:
-    """Seconds after the announcement until somebody else looks for the run, though its start is still waited for."""
+    """Return the seconds after the announcement until another execution searches for the run, though its start is still
+    waited for.
+    """
     return SYNC_LOOK_SECS if job.document.mode == "sync" else LEASE_SECS

@@ -192,7 +192,7 @@ def test_folder_of_another_job_is_refused_before_money_is_spent(shared_terminal,
     done = shared_terminal.run("--out", "taken", "--json", key="second", actor=taken).end()
     assert (done.code, done.json["state"], done.json["run_id"]) == (5, "FAILED", None)
     assert (done.json["reason"]["code"], done.json["reason"]["billed"]) == ("sink-refused", False)
-    assert "is another job's" in done.json["reason"]["message"]
+    assert "belongs to another job" in done.json["reason"]["message"]
     assert len(shared_terminal.emulator.starts(taken)) == 1
     rows = shared_terminal("items", "second")
     assert (rows.code, rows.out) == (5, "")

@@ -70,7 +70,7 @@ def test_a_failed_run_raises_with_the_result_whichever_way_it_is_waited_for(line
             client.wait(job, timeout=120)
         result = JobResult.model_validate_json(caught.value.args[0])
         assert (result.key, result.reason.code) == ("client-fails", Code.RUN_FAILED)
-    with pytest.raises(NoDelivery, match="holds no record"):
+    with pytest.raises(NoDelivery, match="has no record"):
         client.open_record(order, "OUTPUT")
 
 
@@ -134,7 +134,7 @@ def test_questions_leave_nothing_in_redis(line, client):
 
 def test_without_workers_a_question_ends_in_a_timeout(valkey):
     client = Client(valkey, valkey + "?virtual_host=1", queue="nobody-listens")
-    with client, pytest.raises(TimeoutError, match="No worker answered"):
+    with client, pytest.raises(TimeoutError, match="No worker replied"):
         client.status("k", timeout=0.3)
 
 
@@ -181,5 +181,5 @@ def test_a_redis_that_dies_while_it_is_waited_on_is_told(lonely_valkey):
         with ThreadPoolExecutor(1) as threads:
             waiting = threads.submit(client.wait, order, 60)
             valkey.kill()
-            with pytest.raises(Unavailable, match="The job goes on"):
+            with pytest.raises(Unavailable, match="The job is still running"):
                 waiting.result(60)

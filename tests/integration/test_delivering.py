@@ -264,12 +264,12 @@ def test_a_large_store_is_listed_in_files_of_its_own(ledger, emulator, store, tm
     assert delivery.record_names() == ["INPUT", *(f"KEY-{number:05}" for number in range(1, 51))]
     with delivery.open_record("INPUT") as file:
         assert json.load(file) == {"page": 1}
-    with pytest.raises(NoDelivery, match=r"holds no record KEY-00099.*and 31 more"):
+    with pytest.raises(NoDelivery, match=r"has no record KEY-00099.*and 31 more"):
         delivery.open_record("KEY-00099")
     assert list(verify(delivery, lambda _: None)) == []
     (tmp_path / "rows" / "records-00001.jsonl").write_text("")
     assert [(problem.file, problem.text) for problem in verify(delivery, lambda _: None)] == [
-        ("records-00001.jsonl", "isn't what the manifest says of it")
+        ("records-00001.jsonl", "isn't what the manifest says it is")
     ]
 
 

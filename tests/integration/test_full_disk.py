@@ -63,7 +63,7 @@ def test_full_disk_starts_nothing_and_says_what_to_do(shop, disk):
     assert (first.code, second.code, first.out) == (7, 7, "")
     assert "Traceback" not in first.err
     for message in (first.err, second.json["reason"]["message"]):
-        assert "can't write to its own disk; make room there. Nothing was started." in message
+        assert "can't write to its own disk; free some space there. Nothing was started." in message
     disk.clear()
     wait_for(lambda: shop("jobs", "--json").code == 0, what="a server that writes again")
     assert shop("jobs", "--json").out == ""

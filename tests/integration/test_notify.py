@@ -79,7 +79,7 @@ def test_notice_that_is_not_taken_comes_again_with_the_same_id(telling_line, rec
     told = [
         entry.data["message"] for entry in telling_line.ledger.timeline.entries("told-again") if "notify" in entry.event
     ]
-    assert told == ["the receiver answered 500", "the receiver answered 302"]
+    assert told == ["the receiver responded with status 500", "the receiver responded with status 302"]
 
 
 def test_private_address_is_never_called_unless_its_host_is_listed(line, receiver):

@@ -50,7 +50,7 @@ def test_the_brake_starts_no_paid_run_and_resume_starts_what_waits(up):
     (up.cwd / "braked.jsonl").write_text(json.dumps({"key": "braked", "actor": actor, "poll_interval_secs": 1}))
     assert "`run` is refused. `submit`, HTTP, Celery and schedules still order" in up("pause").err
     (bad,) = [finding for finding in up("doctor", "--json").lines if not finding["is_good"]]
-    assert (bad["subject"], "resume" in bad["fix"]) == ("brake", True)
+    assert (bad["subject"], "resume" in bad["fix"]) == ("pause", True)
 
     refused = up("run", actor, "--json")
     assert (refused.code, refused.json["reason"]["code"], refused.json["reason"]["billed"]) == (5, "paused", False)

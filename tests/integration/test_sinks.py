@@ -199,7 +199,7 @@ def test_folder_of_another_job_is_refused_before_money_is_spent(store, cloud, li
     first = at.submit({"key": f"first-{kind}", "actor": actor, "sink": {"url": url}, **QUICK}).get(timeout=120)
     reason = refused(at.submit({"key": f"second-{kind}", "actor": actor, "sink": {"url": url}, **QUICK}))
     assert (first["state"], reason["name"], reason["code"]) == ("DELIVERED", "JobRefused", "sink-refused")
-    assert "is another job's" in reason["message"]
+    assert "belongs to another job" in reason["message"]
     assert (reason["billed"], len(at.emulator.starts(actor))) == (False, 1)
 
 

@@ -51,7 +51,7 @@ class CsvText:
         return rest, rows
 
     def _take(self, text: bytes) -> bytes:
-        """Whole records; the header is kept and taken off."""
+        """Return whole records, without the header, which is remembered."""
         if text and self._in_header:
             self._in_header = False
             text = text.removeprefix(BOM)
@@ -67,7 +67,7 @@ class CsvText:
             self._columns, self.head = columns, text
         elif columns and columns != self._columns:
             message = (
-                "the platform answered one page in pieces with different columns; order again with a smaller "
+                "the platform sent one page in pieces with different columns; order again with a smaller "
                 "collect.page_items"
             )
             raise UnreadablePage(message)

@@ -44,7 +44,7 @@ class Inflate:
     def finish(self) -> None:
         """Raise UnreadablePage if the last member isn't whole."""
         if self._fed and not self._member.eof:
-            raise UnreadablePage("the gzip stream is cut")
+            raise UnreadablePage("the gzip stream is cut short")
 
 
 def stored_apart(text: bytes, *, compress: bool) -> bytes:

@@ -62,7 +62,7 @@ class JsonLines:
 
     def end(self) -> tuple[bytes, int]:
         if self._last and not is_whole(b"".join(self._last)):
-            raise UnreadablePage("the last line is cut or is not JSON")
+            raise UnreadablePage("the last line is cut short or is not JSON")
         rest, count = b"" if self._is_ended else b"\n", self._count + (not self._is_ended)
         self._begin()
         return rest, count
@@ -121,7 +121,7 @@ class StoredArray:
 
     def end(self) -> tuple[bytes, int]:
         if not (self._start.startswith(ARRAY_HEAD) and self._end.endswith(ARRAY_TAIL)):
-            raise UnreadablePage("the array is not whole")
+            raise UnreadablePage("the array is incomplete")
         is_empty = self._newlines == (ARRAY_HEAD + ARRAY_TAIL).count(b"\n") and self._start.endswith(b"\n\n")
         return b"", 0 if is_empty else self._newlines - 2
 

@@ -114,7 +114,7 @@ def write(source: BinaryIO, target: BinaryIO, shape: Shape, *, rows: int) -> Non
                 held.clear()
         writer.write_table(pa.Table.from_batches(held, schema))
     if written != rows:
-        message = f"{written:,} rows came of {rows:,}"
+        message = f"only {written:,} of {rows:,} rows were converted"
         raise NotATable(message)
 
 

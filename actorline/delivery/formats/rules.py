@@ -24,11 +24,11 @@ def contradiction(format_name: str, given: Mapping[str, Any]) -> str | None:
             return f"{name} is for {' and '.join(formats)} only, and the format is {format_name}"
     bom, delimiter = given.get("bom"), given.get("delimiter", ",")
     if bom is not None and format_name not in TEXT:
-        return f"bom is for text, and {format_name} is none"
+        return f"bom is for text formats, and {format_name} is none"
     if bom and format_name not in MARKED:
         return f"bom puts a byte order mark in front, which makes readers of {format_name} fail"
     if len(delimiter) != 1 or delimiter in '"\r\n':
-        return "delimiter is one character, no quote and no line end"
+        return "delimiter must be one character, other than a quote or a line end"
     if "page_items" in given and format_name not in CUT:
-        return f"page_items can't be given: {format_name} comes in one answer, not in pages"
+        return f"page_items can't be given: {format_name} comes in one response, not in pages"
     return None

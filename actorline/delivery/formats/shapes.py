@@ -66,7 +66,7 @@ class Shape:
         self._bound()
 
     def dump(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the shapes as JSON."""
         return {
             "kinds": sorted(self.kinds),
             "fields": {name: shape.dump() for name, shape in self.fields.items()},

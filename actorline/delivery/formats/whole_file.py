@@ -36,7 +36,9 @@ class _OneAnswer:
 
     def _begin_block(self) -> None:
         if self._has_ended:
-            message = f"the platform answered in pieces, and pieces of {self.name} don't make one file; take jsonl"
+            message = (
+                f"the platform's response came in pieces, and pieces of {self.name} don't make one file; use jsonl"
+            )
             raise UnreadablePage(message)
 
 
@@ -62,7 +64,9 @@ class Markup(_OneAnswer):
         self._begin_block()
         self._has_ended = True
         if not self._rest.rstrip().endswith(self._ends):
-            message = f"the {self.name} is cut: it doesn't end with {' or '.join(end.decode() for end in self._ends)}"
+            message = (
+                f"the {self.name} is cut short: it doesn't end with {' or '.join(end.decode() for end in self._ends)}"
+            )
             raise UnreadablePage(message)
         return b"", max(self._count, 0)
 
@@ -94,7 +98,9 @@ class Workbook(_OneAnswer):
 
 
 def _refuse_bomb(book: zipfile.ZipFile, size_bytes: int) -> None:
-    """No member inflates to more than the directory says of it: `zipfile` reads no further."""
+    """Refuse a book that inflates too far. No member inflates to more than the directory says: `zipfile` reads no
+    further.
+    """
     members = book.infolist()
     inflated = sum(member.file_size for member in members)
     if len(members) > MEMBERS_MAX or inflated > max(INFLATED_BYTES_MAX, INFLATED_RATIO_MAX * size_bytes):

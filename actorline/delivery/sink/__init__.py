@@ -65,5 +65,5 @@ def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
     except ValueError as error:  # a bracket that isn't closed
-        message = "The sink is not a URL; take file:///a/folder/."
+        message = "The sink is not a URL; use file:///a/folder/."
         raise SinkError(message) from error

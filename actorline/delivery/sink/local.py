@@ -178,7 +178,7 @@ class LocalSink(Sink):
             yield
         except OSError as error:
             why = error.strerror or str(error)
-            message = f"The sink {self} refuses: {why}. What is stored stays. {_advice(error.errno)}"
+            message = f"The sink {self} can't be written: {why}. What is already stored is kept. {_advice(error.errno)}"
             raise SinkError(message, why=why) from error
 
 
@@ -186,15 +186,15 @@ def _advice(number: int | None) -> str:
     """Return what a person can do about an error of the operating system."""
     match number:
         case errno.ENOSPC | errno.EDQUOT:
-            return "Make room on its disk, or choose a folder on another one."
+            return "Free some space on its disk, or choose a folder on another one."
         case errno.EACCES | errno.EPERM:
-            return "Give the user that Actorline runs as the right to write there, or choose another folder."
+            return "Give the user that runs Actorline permission to write there, or choose another folder."
         case errno.EROFS:
             return "Its file system is mounted read-only: mount it writable, or choose a folder on another one."
         case errno.EIO | errno.ESTALE | errno.ENODEV | errno.ENOTCONN:
-            return "See to its disk or its mount, or choose a folder on another one."
+            return "Check its disk and its mount, or choose a folder on another one."
         case _:
-            return "See that its path is a folder that can be written, or choose another one."
+            return "Make its path a writable folder, or choose another one."
 
 
 def local_path(url: str) -> Path:

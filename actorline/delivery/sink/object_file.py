@@ -104,7 +104,7 @@ class ObjectReader(io.RawIOBase):
         return len(block)
 
     def readall(self) -> bytes:
-        """In one request; the base class would send one for each 8 kB."""
+        """Read in one request; the base class would send one for each 8 kB."""
         return bytes(self._next(self._size))
 
     def _next(self, most: int) -> memoryview:

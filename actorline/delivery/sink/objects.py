@@ -90,7 +90,7 @@ class ObjectSink(Sink):
         return io.BufferedReader(ObjectReader(self._store, self._key(name), size, self._refusals), READ_BYTES)
 
     def read(self, name: str) -> bytes:
-        """In one request, to whose refusal a store gives its reason, as to a look at the size it doesn't."""
+        """Read in one request: a store says why it refuses this, but not why it refuses to tell the size."""
         with self._refusals():
             try:
                 return bytes(obstore.get(self._store, self._key(name)).bytes())
@@ -159,7 +159,9 @@ class ObjectSink(Sink):
         return self._prefix + name
 
     def _is_claimed(self, prefix: str) -> bool:
-        """Not where these credentials may not look: no job of ours has written there."""
+        """Return whether a job has claimed the folder. Where these credentials may not read, none of our jobs has
+        written.
+        """
         with self._refusals():
             try:
                 obstore.head(self._store, prefix + CLAIM)
@@ -197,8 +199,8 @@ class ObjectSink(Sink):
         """Before money is spent: whether the store keeps what lies there, and lets us list and remove."""
         if self.write_once(name, b""):
             message = (
-                f"The sink {self} replaces what lies there though it is asked not to (If-None-Match), so two workers "
-                "could mix their rows. Take a store that keeps conditional writes: AWS S3, MinIO, R2, Google, Azure."
+                f"The sink {self} overwrites files although it is asked not to (If-None-Match), so two workers could "
+                "mix their rows. Use a store that supports conditional writes: AWS S3, MinIO, R2, Google, Azure."
             )
             raise SinkError(message)
         next(self._paths(STAGING), None)
@@ -212,7 +214,7 @@ class ObjectSink(Sink):
             said = explain(error, self.root)
             why = f"the store {said.partition('. ')[0].rstrip('.')}"
             raise SinkError(
-                f"The sink {self} {said} What is stored stays.", why=why
+                f"The sink {self} {said} What is already stored is kept.", why=why
             ) from None  # the library's text holds access keys and signed requests
 
 
@@ -229,7 +231,7 @@ def split_object_url(url: str) -> tuple[str, str]:
         message = (
             "A sink in an object store is s3://bucket/folder/, gs://bucket/folder/, az://container/folder/ or "
             "abfss://container@account.dfs.core.windows.net/folder/, without a query, credentials, '..', '%' or '\\'. "
-            "Credentials stand in the environment of the workers."
+            "Credentials belong in the environment of the workers."
         )
         raise SinkError(message)
     return f"{parts.scheme}://{parts.netloc}", "".join(f"{segment}/" for segment in segments)

@@ -116,7 +116,9 @@ class Sink(Protocol):
                 return True
             found = self._found_owner()
         if found != owner:
-            message = f"The sink {self} is another job's. Choose another folder; {{key}} in the URL makes one a job."
+            message = (
+                f"The sink {self} belongs to another job. Choose another; with {{key}} in the URL each job has its own."
+            )
             raise SinkTaken(message)
         return False
 
@@ -153,7 +155,7 @@ class Sink(Protocol):
         """Give a staged file a name that another file has, which is moved to `aside`."""
         self.move(name, aside)
         if not self.publish(file, name):
-            message = f"Somebody else writes {self.file_url(name)} at this moment."
+            message = f"Another process is writing {self.file_url(name)} right now."
             raise SinkError(message)
 
     def exists(self, name: str) -> bool:
@@ -177,8 +179,8 @@ class Sink(Protocol):
 
 def crowded(sink: Sink) -> SinkError:
     return SinkError(
-        f"The sink {sink} holds more than {LOOK_MOST:,} files already, too many to look for other jobs' folders among "
-        "them. Choose a folder of its own; {key} in the URL makes one a job."
+        f"The sink {sink} holds more than {LOOK_MOST:,} files already, too many to search for other jobs' folders. "
+        "Choose a folder of its own; with {key} in the URL each job has one."
     )
 
 
@@ -187,7 +189,7 @@ def outside(sink: Sink, name: str) -> SinkError:
 
 
 def missing(sink: Sink, name: str) -> str:
-    return f"There is no {sink.file_url(name)}. Is the URL right, and is the sink the one that was written?"
+    return f"There is no {sink.file_url(name)}. Is the URL right, and is this the sink that was written to?"
 
 
 def _owner(installation: str, key: str) -> dict[str, str]:

@@ -30,18 +30,18 @@ def explain(error: Exception, root: str) -> str:  # noqa: PLR0911 - a table: eac
     if _NO_BUCKET & set(answer.split()):
         return f"can't be used: there is no {root} ({answer}). Create it, or correct the URL."
     if isinstance(error, FileNotFoundError):
-        return "doesn't hold what was asked for. Is the URL right, and its bucket there?"
+        return "has no such file. Is the URL right, and does its bucket exist?"
     if {"401", "403"} & set(answer.split()):
         return (
             f"refuses these credentials ({answer}). Check {_VARIABLES[scheme]} where the workers run, and their rights."
         )
     if "incorrectly configured region" in text:
-        return "lies in another region. Set AWS_REGION to the bucket's."
+        return "is in another region. Set AWS_REGION to the bucket's."
     if "builder error" in text:
         return (
             "can't be used: its endpoint is plain http. Set AWS_ALLOW_HTTP=true where the workers run, if it is yours."
         )
     if answer:
-        return f"refuses ({answer}). See what that means to the store, or choose another sink."
+        return f"refuses ({answer}). Look up what the store means by that, or choose another sink."
     endpoint = f", and {_ENDPOINTS[scheme]} right" if scheme in _ENDPOINTS else ""
     return f"can't be reached. Is the network up{endpoint}?"

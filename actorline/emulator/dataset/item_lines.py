@@ -96,7 +96,7 @@ _NUMBERS: Final = (
 
 
 def _nasty_head(chance: random.Random, number: int) -> dict[str, Any]:
-    """Fields of up to a few hundred bytes; some items have none of them."""
+    """Return fields of up to a few hundred bytes; some items have none of them."""
     if number % 5 == 0:
         return {}
     fields = {

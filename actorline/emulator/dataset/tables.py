@@ -111,7 +111,7 @@ def _rows(block: bytes) -> Iterator[dict[str, str]]:
 
 
 def _columns(blocks: Iterator[bytes]) -> list[str]:
-    """In the order in which they first come."""
+    """Return the columns in the order in which they first come."""
     columns: dict[str, None] = {}
     for block in blocks:
         for row in _rows(block):

@@ -33,7 +33,7 @@ async def put_actor(request: Request) -> Response:
 
 
 async def put_actor_task(request: Request) -> Response:
-    """As `put_actor`, for an Actor task."""
+    """Store an Actor task, as `put_actor` stores an Actor."""
     task = await _named(request, ActorTask)
     _world(request).put_actor_task(task)
     return json_answer(task.model_dump(mode="json"))
@@ -49,7 +49,7 @@ async def requests(request: Request) -> Response:
 
 
 async def faults(request: Request) -> Response:
-    """POST adds a list of faults to those in force, DELETE ends them all."""
+    """Add a list of faults to those in force (POST), or end them all (DELETE)."""
     plan: FaultPlan = request.app.state.fault_plan
     if request.method == "DELETE":
         plan.clear()
@@ -60,7 +60,9 @@ async def faults(request: Request) -> Response:
 
 
 async def expected_items(request: Request) -> Response:
-    """`{count, bytes, sha256}` of what `format=jsonl` holds now for `offset` and `limit`, without other parameters."""
+    """Return `{count, bytes, sha256}` of what `format=jsonl` holds now for `offset` and `limit`, without other
+    parameters.
+    """
     run = _world(request).runs.dataset_of_any_account(request.path_params["dataset_id"])
     if run is None:
         raise record_not_found("Dataset")

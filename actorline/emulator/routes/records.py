@@ -41,7 +41,7 @@ async def get_store(call: Call) -> Response:
 
 
 async def get_keys(call: Call) -> Response:
-    """OpenAPI `ListOfKeys`."""
+    """Return OpenAPI's `ListOfKeys`."""
     run = called_store(call)
     params = call.params
     limit = params.integer("limit", minimum=1)
@@ -87,7 +87,9 @@ async def _put_record(call: Call) -> Response:
 
 
 def _record_answer(call: Call, key: str, found: Record) -> Response:
-    """As stored, or decompressed for a client that doesn't accept the encoding (`docs/platform-facts.md#records`)."""
+    """Return a record as stored, or decompressed for a client that doesn't accept its encoding
+    (`docs/platform-facts.md#records`).
+    """
     headers = {"Content-Type": found.content_type, "Vary": "Accept-Encoding"}
     if call.params.flag("attachment"):
         headers["Content-Disposition"] = f'attachment; filename="{key}"'

@@ -48,7 +48,7 @@ def called_run(call: Call) -> Run:
 
 
 def list_runs(call: Call, *, actor_id: str | None = None, actor_task_id: str | None = None) -> Response:
-    """OpenAPI `ListOfRuns`, sorted by the start. The filters by time don't exist for Actor tasks."""
+    """Return OpenAPI's `ListOfRuns`, sorted by the start. Actor tasks have no filters by time."""
     params = call.params
     offset = params.integer("offset") or 0
     limit = min(params.integer("limit") or MAX_LISTED_RUNS, MAX_LISTED_RUNS)
@@ -101,7 +101,7 @@ async def abort_run(call: Call) -> Response:
 
 
 async def resurrect_run(call: Call) -> Response:
-    """OpenAPI `PostResurrectRun`: only a run that has ended can be resurrected."""
+    """Resurrect a run, which must have ended (OpenAPI `PostResurrectRun`)."""
     run = called_run(call)
     timeout = call.params.integer("timeout")
     at = now()

@@ -19,7 +19,7 @@ CREATED: Final = 201
 
 
 async def run_sync(call: Call) -> Response:
-    """OpenAPI `RunSync`: the record that `outputRecordKey` names, or nothing if there is none."""
+    """Run, and return the record that `outputRecordKey` names, or nothing if there is none (OpenAPI `RunSync`)."""
     run = await _run_to_its_end(call)
     if isinstance(run, Response):
         return run
@@ -28,7 +28,7 @@ async def run_sync(call: Call) -> Response:
 
 
 async def run_sync_get_dataset_items(call: Call) -> Response:
-    """OpenAPI `RunSyncGetDatasetItems`: the items, as the query asks for them."""
+    """Run, and return the items as the query asks for them (OpenAPI `RunSyncGetDatasetItems`)."""
     run = await _run_to_its_end(call)
     return run if isinstance(run, Response) else items_answer(call, run, CREATED)
 

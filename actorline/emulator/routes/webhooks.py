@@ -27,7 +27,7 @@ async def list_webhooks(call: Call) -> Response:
 
 
 async def create_webhook(call: Call) -> Response:
-    """OpenAPI `webhooks_post`: the same idempotency key gets the webhook that exists."""
+    """Create a webhook, or return the one with the same idempotency key (OpenAPI `webhooks_post`)."""
     body = await read_body(call.request)
     if not body.is_json:
         raise ApiError(400, "invalid-content-type-header", "The content type must be application/json")
@@ -69,7 +69,7 @@ async def get_dispatch(call: Call) -> Response:
 
 
 async def manner(request: Request) -> Response:
-    """POST sets how dispatches are sent from now on, DELETE lets them go as usual."""
+    """Set how dispatches are sent from now on (POST), or send them as usual again (DELETE)."""
     world: World = request.app.state.world
     world.dispatcher.manner = (
         Manner() if request.method == "DELETE" else Manner.model_validate_json(await request.body())
@@ -78,7 +78,7 @@ async def manner(request: Request) -> Response:
 
 
 def webhook_short(world: World, webhook: Webhook) -> JsonObject:
-    """`WebhookShort`."""
+    """Build a `WebhookShort`."""
     order = webhook.order
     dispatches = [each for each in world.dispatcher.dispatches if each.webhook.id == webhook.id]
     last = dispatches[-1] if dispatches else None
@@ -100,7 +100,7 @@ def webhook_short(world: World, webhook: Webhook) -> JsonObject:
 
 
 def webhook_document(world: World, webhook: Webhook) -> JsonObject:
-    """`Webhook`."""
+    """Build a `Webhook`."""
     order = webhook.order
     return {
         **webhook_short(world, webhook),
@@ -111,7 +111,7 @@ def webhook_document(world: World, webhook: Webhook) -> JsonObject:
 
 
 def dispatch_document(dispatch: Dispatch) -> JsonObject:
-    """`WebhookDispatch`."""
+    """Build a `WebhookDispatch`."""
     webhook = dispatch.webhook
     return {
         "id": dispatch.id,
@@ -152,7 +152,7 @@ def _called(call: Call) -> Webhook:
 
 
 def _check_condition(call: Call, condition: Condition) -> None:
-    """One target, which must exist. Raises `ApiError`."""
+    """Check that a condition has one target, which exists. Raises `ApiError`."""
     world, username = call.world, call.username
     found: dict[str, Any] = {}
     if condition.actor_id is not None:

@@ -109,14 +109,14 @@ class Deliverer:
         return None
 
     def _publish(self, sink: Sink, job: Job, receipts: Sequence[Receipt], made: Manifest) -> Manifest:
-        """Answers the manifest that stands then."""
+        """Publish a manifest, and return the one that is there then."""
         text = made.model_dump_json(indent=2).encode() + b"\n"
         for _ in range(PUBLISH_TRIES):
             if sink.write_once(MANIFEST, text):
                 return made
             if first := self._clear_the_way(sink, job, receipts):
                 return first
-        message = f"The sink {sink} can't hold the manifest: others write there all the time."
+        message = f"The sink {sink} can't store the manifest: other processes keep writing there."
         raise SinkError(message)
 
     def _is_of_this_end(self, found: Manifest, job: Job) -> bool:
@@ -172,7 +172,9 @@ class Deliverer:
         try:
             return assembler.assemble(receipts), failure
         except AssemblyFailed as error:
-            message = f"The rows can't become {order.collect.format}: {error}. They are all here, as JSON lines."
+            message = (
+                f"The rows can't be converted to {order.collect.format}: {error}. All of them are stored as JSON lines."
+            )
             reason = Reason(code=Code.FORMAT_FAILED, message=message, billed=job.run_id is not None)
             return assembler.leave(receipts), failure or reason
 
@@ -242,7 +244,7 @@ class Deliverer:
         )
 
     def _say_alive(self, job: Job) -> None:
-        """A large delivery takes a while: tell upkeep that this execution lives; stop if it lost the job."""
+        """Tell upkeep that this execution is alive, as a large delivery takes a while; stop if it lost the job."""
         won = self.ledger.change(
             job.key,
             Change(guards={"stop_wish": ""}, due_in_s=self.settings.lost_message_secs, fields={"sent_at": "@now"}),
@@ -259,13 +261,13 @@ def _find_manifest(sink: Sink) -> Manifest | None:
     except MissingFile:
         return None
     except ValidationError:
-        message = f"{sink.file_url(MANIFEST)} is no manifest of version 1. Move it away, and retry the job."
+        message = f"{sink.file_url(MANIFEST)} is not a manifest of version 1. Move it away, and retry the job."
         raise SinkError(message) from None
 
 
 def _replaces(sink: Sink, manifest: Manifest) -> bool:
-    """Whether older files of the job may lie there. Where nothing is replaced the others may be anybody's: the folder
-    may be one that somebody chose.
+    """Return whether older files of the job may be there. Where nothing is replaced other files may be anybody's: the
+    folder may have been chosen by a person.
     """
     return manifest.attempt > 1 or manifest.retries > 0 or bool(sink.files_in(superseded_folder(manifest.retries)))
 

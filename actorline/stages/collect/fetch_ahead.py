@@ -71,28 +71,30 @@ class AheadPlanner:
 
 
 def may_fetch_ahead(job: Job) -> bool:
-    """Not with `desc`, whose windows move while rows come, nor where all rows come in one answer."""
+    """Return whether pages may be fetched ahead: not with `desc`, whose windows move while rows come, nor where all
+    rows come in one response.
+    """
     collect = job.document.collect
     wanted = collect.dataset and collect.while_running and not collect.desc
     return wanted and FORMATS[collect.format].is_cut and job.state is State.RUNNING and not job.stop_wish
 
 
 def look_at(job: Job) -> float:
-    """When full pages are looked for next; not in the first seconds: a short run isn't worth the request."""
+    """Return when to look for full pages next; not in the first seconds: a short run isn't worth the request."""
     return job.ahead_at or (job.started_at or job.queued_at) + LOOK_MIN_SECS
 
 
 def may_send(job: Job, *, now: float, empty_at: float) -> bool:
-    """Whether a message is to go out that lets full pages be looked for: it is time, and the last one isn't in its
-    queue any more, which was seen empty at `empty_at`.
+    """Return whether to send a message that looks for full pages: it is time, and the last one has left its queue,
+    which was seen empty at `empty_at`.
     """
     is_waiting = job.ahead_sent_at is not None and empty_at <= job.ahead_sent_at
     return may_fetch_ahead(job) and now >= look_at(job) and not is_waiting
 
 
 def next_look(job: Job, dataset: Dataset, known: Pages, size: int, *, now: float) -> float:
-    """Seconds until another full page is likely to be there, at the rate at which rows came so far; while none came, as
-    long as the run has gone on.
+    """Return the seconds until another full page is likely, at the rate at which rows came so far; while none came, as
+    long as the run has been running.
     """
     elapsed = max(now - (job.started_at or job.queued_at), 1)
     missing = next_offset(known, job.document.collect.offset) + size - dataset.item_count

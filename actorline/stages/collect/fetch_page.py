@@ -84,7 +84,9 @@ class PageFetcher:
         return self.ledger.pages.record(key, attempt, receipt, care_s=self.settings.lost_message_secs)
 
     def _code_of(self, job: Job, error: Exception) -> Code:
-        """Why a page isn't stored. That it isn't found says nothing of the dataset, which is asked for itself."""
+        """Return why a page isn't stored. A page that isn't found says nothing of the dataset, which is asked for
+        itself.
+        """
         match error:
             case platform_errors.NotFound():
                 return Code.DATASET_VANISHED if self._is_gone(job.dataset_id or "") else Code.PAGE_UNREADABLE
@@ -115,7 +117,7 @@ class PageFetcher:
             self.ledger.agenda.postpone(key, self.settings.lost_message_secs)
 
     def _read(self, job: Job, window: Window, expected: int, execution: str, lease: "redis.lock.Lock") -> Receipt:
-        """The page, or what lies behind the one window of a format that can't be cut."""
+        """Read the page, or what lies behind the one window of a format that can't be cut."""
         format_ = FORMATS[job.document.collect.format]
         is_behind = window.page_no > 0 and not format_.is_cut
         params = {"format": "jsonl"} if is_behind else format_.query(job.document.collect.query())
@@ -187,10 +189,11 @@ class PageFetcher:
 
 
 def _find_same(sink: Sink, name: str, ours: PartFacts, text: PageText, *, gzip: bool) -> PartFacts | None:
-    """The facts of the part that lies there already, if it holds the same rows: another execution published first,
-    perhaps one that died before its receipt. None: an earlier job left it, that had the key until the ledger forgot it.
+    """Return the facts of the existing part if it holds the same rows: another execution published first, perhaps one
+    that died before its receipt.
 
-    A text of which two answers may differ, such as a zip file with its times, is taken for the same.
+    None: it belongs to an earlier job with the same key, already purged from the ledger. A text of which two downloads
+    may differ, such as a zip file with its times, counts as the same.
     """
     try:
         with sink.open(name) as file:
@@ -203,12 +206,12 @@ def _find_same(sink: Sink, name: str, ours: PartFacts, text: PageText, *, gzip: 
 
 
 def _unwanted(window: Window) -> Receipt:
-    return bad_receipt(window, Code.CANCELLED, "the job doesn't want this page any more")
+    return bad_receipt(window, Code.CANCELLED, "the job no longer needs this page")
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether the page is asked for again at once. What the platform refuses or doesn't find is asked for by the next
-    wave: by then some time has gone by.
+    """Return whether to ask for the page again at once. What the platform refuses or doesn't find is left to the next
+    wave, some time later.
     """
     return isinstance(error, platform_errors.PlatformUnavailable) or not isinstance(
         error, platform_errors.PlatformError
@@ -216,13 +219,13 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _words_of(error: Exception) -> str:
-    """What may be told of an error; the text of one that nobody foresaw may hold an item."""
+    """Return what may be shown of an error; the text of an unforeseen one may hold an item."""
     is_ours = isinstance(error, UnreadablePage | SinkError | platform_errors.PlatformError)
-    return str(error) if is_ours else f"an error of Actorline's own, {type(error).__name__}"
+    return str(error) if is_ours else f"an internal error of Actorline, {type(error).__name__}"
 
 
 def _cause_of(error: Exception) -> str:
-    """The same in a few words, for a line on the screen."""
+    """Return the same in a few words, for a line on the screen."""
     return error.why if isinstance(error, SinkError) else _words_of(error)
 
 

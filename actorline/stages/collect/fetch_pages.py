@@ -112,7 +112,7 @@ class Planner:
     def _whole(
         self, job: Job, known: dict[int, Window | Receipt], total: int, stop: int | None
     ) -> list[tuple[Window, int]]:
-        """The one window of a format that can't be cut; then one item behind it, where nothing more must be."""
+        """Return the one window of a format that can't be cut; then one item behind it, where nothing more may be."""
         start, size, room = job.document.collect.offset, 1 if known else WHOLE_ITEMS_MAX, 1 - len(to_fetch(known))
         self._fix(job, known, new_windows(known, start=start, total=total, stop=stop, size=size, room=room))
         pages = [(window, expected_items(window, known, total)) for window in to_fetch(known)]
@@ -129,7 +129,7 @@ class Planner:
 
 
 def stop_of(job: Job) -> int | None:
-    """Where the rows end that the job reads, as far as that is fixed before they are read."""
+    """Return where the rows end that the job reads, as far as that is fixed before they are read."""
     collect = job.document.collect
     ends = [] if collect.limit is None else [collect.offset + collect.limit]
     if needs_settled_counters(job) and job.items_end is not None:
@@ -138,17 +138,17 @@ def stop_of(job: Job) -> int | None:
 
 
 def needs_settled_counters(job: Job) -> bool:
-    """Whether no page may be read before it is known how many rows the dataset has."""
+    """Return whether no page may be read before it is known how many rows the dataset has."""
     return not FORMATS[job.document.collect.format].is_cut or is_moving(job)
 
 
 def is_moving(job: Job) -> bool:
-    """Whether windows are counted from the last row of a dataset to which rows may still be appended."""
+    """Return whether windows are counted from the last row of a dataset to which rows may still be appended."""
     return job.document.collect.desc and job.document.dataset_id is not None
 
 
 def find_dataset(platform: Platform, dataset_id: str) -> Dataset | None:
-    """The dataset, or None if the platform says that there is none. Raises PlatformError."""
+    """Return the dataset, or None if the platform says that there is none. Raises PlatformError."""
     try:
         return get_dataset(platform, dataset_id)
     except platform_errors.NotFound:
@@ -156,12 +156,12 @@ def find_dataset(platform: Platform, dataset_id: str) -> Dataset | None:
 
 
 def settled_at(job: Job, settings: Settings) -> float:
-    """When the platform's counters have caught up with the dataset that is collected."""
+    """Return when the platform's counters have caught up with the dataset that is collected."""
     return (job.collecting_at or 0) + settings.dataset_lag_secs
 
 
 def too_large(job: Job) -> str:
-    """Why a dataset isn't delivered in a format that can't be cut into pages."""
+    """Return why a dataset isn't delivered in a format that can't be cut into pages."""
     return (
         f"The dataset holds more than the {WHOLE_ITEMS_MAX:,} items that one {job.document.collect.format} file is "
         f"made of. No row is lost: order dataset_id {job.dataset_id} as jsonl, json, csv or parquet, or with "

@@ -41,7 +41,7 @@ class Finisher:
     installation: str
 
     def advance(self, key: str, epoch: int, execution: str) -> Step | NextWave:
-        """Ended: the job has its end."""
+        """Return what to do next; Ended: the job has its end."""
         job = self.ledger.load(key)
         if job is None or job.epoch != epoch or job.state is not State.COLLECTING:
             return Stop()
@@ -70,8 +70,8 @@ class Finisher:
                 return self._mend(job, pages, verdict, execution)
 
     def _settle(self, job: Job, pages: Pages, end: int, execution: str) -> Step | NextWave:
-        """The end was read. It is believed when the platform's counter, which lags behind the items but never runs
-        ahead, has reached it, or when there was time enough for it to do so.
+        """Believe the end that was read when the platform's counter, which lags behind the items but never runs ahead,
+        has reached it, or has had time enough to do so.
         """
         stop = stop_of(job)
         if stop is not None and end >= stop:
@@ -80,7 +80,7 @@ class Finisher:
             return self._deliver(job, pages, None, execution)
         total = _named_total(pages)
         if total > end:
-            gap = Gap([max(pages)], f"the platform names {total:,} items and shows {end:,}")
+            gap = Gap([max(pages)], f"the platform counts {total:,} items but returned {end:,}")
             return self._mend(job, pages, gap, execution)
         if 0 < total == end or (job.planned_at or 0) >= settled_at(job, self.settings):
             return self._deliver(job, pages, None, execution)
@@ -88,7 +88,7 @@ class Finisher:
         return self._again(job, min(remaining, LAG_LOOK_SECS) if end else remaining)
 
     def _settle_moving(self, job: Job, pages: Pages, execution: str) -> Step | NextWave:
-        """Windows that are counted from the last row move with each new one: they are believed if none came."""
+        """Believe windows that are counted from the last row only if no row came: each new one moves them."""
         wait = (job.stored_at or 0) + self.settings.dataset_lag_secs - self.ledger.now()
         if wait > 0:
             return self._again(job, wait)
@@ -97,18 +97,21 @@ class Finisher:
             return self._deliver(job, pages, None, execution)
         message = (
             f"The dataset grew from {job.items_end:,} to {total:,} items while it was read from its end (desc). "
-            "Rows may be here twice, and others missing. Retry when nobody writes to it, or order without desc."
+            "Some rows may be delivered twice and others be missing. Retry when nothing writes to it, or order "
+            "without desc."
         )
         return self._deliver(job, pages, Reason(code=Code.DATASET_GREW, message=message, billed=False), execution)
 
     def _secs_to_settle(self, job: Job) -> float:
-        """No page is planned before that for a format that can't be cut: its one file is asked for once."""
+        """Return the seconds until the counters have settled. No page of a format that can't be cut is planned before:
+        its one file is asked for once.
+        """
         return max(settled_at(job, self.settings) - self.ledger.now(), 0)
 
     def _mend(self, job: Job, pages: Pages, gap: Gap, execution: str) -> Step | NextWave:
-        """Some pages aren't stored: fetch just those again, and after some waves that bring nothing end without them.
+        """Fetch just the pages that aren't stored again; after some waves that bring nothing, end without them.
 
-        That a dataset isn't there is believed as late as everything else: it then stood for the time of all waves.
+        A missing dataset is believed as late as everything else: it was then missing during all waves.
         """
         bad = [page for page in pages.values() if isinstance(page, Receipt) and not page.is_good]
         final = next((page for page in bad if page.code is Code.FORMAT_FAILED), None)
@@ -122,7 +125,7 @@ class Finisher:
         message = f"{len(gap.page_nos)} of {len(pages)} pages could not be stored{said}"
         if code is Code.DATASET_VANISHED and job.document.starts_run:
             message += (
-                ". `retry` looks for them once more; if they are still gone, the next one starts another paid run"
+                ". `retry` searches for them once more; if they are still missing, the next one starts another paid run"
             )
         if worst and code is Code.FORMAT_FAILED:
             message = worst.error or message
@@ -147,5 +150,5 @@ class Finisher:
 
 
 def _named_total(pages: Pages) -> int:
-    """The largest total that the platform named in the last answers; it lags, but never runs ahead."""
+    """Return the largest total of the platform's last responses; it lags, but never runs ahead."""
     return max((page.total or 0 for page in pages.values() if isinstance(page, Receipt)), default=0)

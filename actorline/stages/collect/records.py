@@ -99,6 +99,6 @@ class RecordKeeper:
         )
 
     def _holds(self, name: str, written: StoredFile) -> bool:
-        """Whether what lies there is the same: stored by an execution that died before its manifest."""
+        """Return whether the existing file is the same: stored by an execution that died before its manifest."""
         with self.sink.open(name) as file:
             return measure(file) == (written.size, written.sha256)

@@ -109,7 +109,9 @@ def is_settled(intent: Intent, *, began: float, send_by_s: float, settle_s: floa
 
 
 def _may_be_running(job: Job, facts: Facts) -> bool:
-    """From an intent on nothing is refused any more: a run may be billing, and is looked for first."""
+    """Return whether a run may be billing: from an intent on nothing is refused any more, and the run is searched for
+    first.
+    """
     return job.intent is not None or bool(facts.runs)
 
 
@@ -137,7 +139,7 @@ def _in_turn(facts: Facts) -> StartStep | None:
         case Turn.FREE:
             return None
         case Turn.PAUSED:
-            return WaitTurn(Code.PAUSED, "The brake is on: actorline resume takes it off.")
+            return WaitTurn(Code.PAUSED, "Paid runs are paused: actorline resume starts them again.")
         case Turn.OTHERS_FIRST:
             return WaitTurn(Code.CAPACITY, "The account has no room for another run, and other jobs come first.")
         case _:
@@ -150,7 +152,7 @@ def _while_the_platform_is_busy(job: Job, facts: Facts) -> StartStep | None:
         return None
     if _may_be_running(job, facts) or not job.document.starts_run:
         return PlanAgain(PUT_OFF_SECS)
-    message = "The platform answers slowly or not at all. No run was started; it is tried again."
+    message = "The platform responds slowly or not at all. No run was started; the job tries again."
     return WaitTurn(Code.PLATFORM_UNAVAILABLE, message, was_refused=True)
 
 
@@ -207,7 +209,7 @@ def _recover(job: Job, intent: Intent, permit: Permit, facts: Facts) -> StartSte
 
 
 def _start(job: Job, permit: Permit, facts: Facts) -> StartStep:
-    """The ledger may have lost intents, or itself: then the account's runs are looked through first."""
+    """Search the account's runs first if the ledger may have lost intents, or itself; else start."""
     if not (job.fresh and job.queued_at > permit.gap.seen_at):  # else no earlier run can carry its marker
         if not facts.knows(FindLostRuns):
             return FindLostRuns(permit)

@@ -35,7 +35,7 @@ class LookBack:
         return self._lost.last_gap() == gap.id
 
     def lost_runs(self, job: Job) -> list[str]:
-        """The runs of the job's attempt that the ledger had forgotten, the oldest first."""
+        """Return the runs of the job's attempt that the ledger had forgotten, the oldest first."""
         return self._lost.of(f"{digest_of(job.key)}.{job.attempt}")
 
     def lease(self) -> Lock:

@@ -22,8 +22,8 @@ def beyond_the_account(platform: Platform, order: JobDocument, refused: Capacity
     if most is None or wanted is None or wanted <= (all_mbytes := most * MBYTES_OF_A_GBYTE):
         return None
     message = (
-        f"The run wants {wanted:,} MB of memory, and the account may use {all_mbytes:,.0f} MB in all, so no waiting "
-        f"helps: {refused.message} No run was started. Order less with options.memory_mbytes, or raise the account's "
-        "limit in the console under Billing."
+        f"The run needs {wanted:,} MB of memory, but the account may use {all_mbytes:,.0f} MB in total, so waiting "
+        f"doesn't help: {refused.message} No run was started. Order less memory with options.memory_mbytes, or raise "
+        "the account's limit in the console under Billing."
     )
     return Reason(code=Code.CAPACITY, message=message, platform_type=refused.type, billed=False)

@@ -202,7 +202,7 @@ class StartMoves:
 
     def _ask_person(self, job: Job, suspects: Sequence[str]) -> None:
         """Told once."""
-        message = f"{name_suspects(suspects)} No second run is started; a person must look: cancel the job, or wait."
+        message = f"{name_suspects(suspects)} No second run is started; a person must decide: cancel the job, or wait."
         is_told = job.waiting_for == Code.START_UNCLEAR
         if not is_told:
             log.error("start_unclear", job_key=job.key, suspects=suspects)
@@ -244,5 +244,7 @@ class StartMoves:
 
 def _unsure_reason(job: Job, end: ObeyStopWish) -> Reason:
     reason = stop_reason(job, end.stop_wish)
-    message = f"{reason.message} {name_suspects(end.suspects)} If one of them is, it goes on: look in the console."
+    message = (
+        f"{reason.message} {name_suspects(end.suspects)} If one of them is, it is still running: check in the console."
+    )
     return Reason(code=reason.code, message=message, billed=True)

@@ -15,7 +15,7 @@ from actorline.stages.start.steps import PlanAgain, Refuse, StepBack, TryLater
 
 INPUT_TRIES: Final = 8  # four minutes with the stage's back-off between them
 INPUT_WAITS: Final = (
-    "As many inputs are being read from its host, or for its account, as may be: this one is next in turn."
+    "The limit of inputs being read from its host, or for its account, is reached: this one waits for its turn."
 )
 
 

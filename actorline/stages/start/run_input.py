@@ -71,7 +71,7 @@ def _find_id(platform: Platform, kind: str, name: str) -> str | None:
 
 
 def fetch_input(order: JobDocument, settings: Settings, place: Place) -> RunInput:
-    """What lies at the order's `input_url` now. Raises UnreadableInput, or what `place` raises if it is lost."""
+    """Fetch the input from its URL. Raises UnreadableInput, or what `place` raises if it is lost."""
     headers = {"User-Agent": f"actorline/{__version__}", "Accept": order.input_type or "*/*"}
     try:
         with (
@@ -92,7 +92,7 @@ def fetch_input(order: JobDocument, settings: Settings, place: Place) -> RunInpu
         message = f"it {error}"
         raise UnreadableInput(message, may_pass=True) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-        message = f"its host broke off ({type(error).__name__})"
+        message = f"the connection to its host broke ({type(error).__name__})"
         raise UnreadableInput(message, may_pass=True) from None
 
 
@@ -109,7 +109,9 @@ def input_test(
 
 
 def is_alike(sent: bytes, stored: bytes) -> bool:
-    """Whether an INPUT holds all that was sent: the platform adds an Actor task's values and the schema's defaults."""
+    """Return whether an INPUT holds all that was sent: the platform adds an Actor task's values and the schema's
+    defaults.
+    """
     if sent == stored:
         return True
     try:
@@ -136,7 +138,7 @@ def _check_status(response: requests.Response) -> None:
         return
     may_pass = status >= 500 or status in _PASSING  # noqa: PLR2004
     hint = "; no redirect is followed" if response.is_redirect else ""
-    message = f"its host answered {status}{hint}"
+    message = f"its host responded with status {status}{hint}"
     raise UnreadableInput(message, may_pass=may_pass)
 
 
@@ -145,7 +147,7 @@ def _read(response: requests.Response) -> bytes:
     for block in response.iter_content(BLOCK_BYTES):
         body += block
         if len(body) > MAX_INPUT_BYTES:
-            message = f"it has more than {MAX_INPUT_BYTES:,} bytes, the most that the platform takes"
+            message = f"it has more than {MAX_INPUT_BYTES:,} bytes, the most that the platform accepts"
             raise UnreadableInput(message, may_pass=False)
     if not body and "Content-Length" not in response.headers:  # so looks a head that breaks off
         raise UnreadableInput("its host sent nothing", may_pass=True)

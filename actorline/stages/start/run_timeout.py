@@ -12,7 +12,7 @@ MARGIN_SECS: Final = 15  # our own abort comes first, and says why
 
 
 def timeout_query(platform: Platform, order: JobDocument, left_s: float | None) -> dict[str, str]:
-    """The start's `timeout` where the deadline, `left_s` from now, comes before the run's own time-out."""
+    """Return the start's `timeout` where the deadline, `left_s` from now, comes before the run's own time-out."""
     if left_s is None:
         return {}
     own = order.options.timeout_secs
@@ -23,7 +23,9 @@ def timeout_query(platform: Platform, order: JobDocument, left_s: float | None) 
 
 
 def _default_timeout(platform: Platform, order: JobDocument) -> int | None:
-    """Seconds that the Actor or Actor task sets, 0 for none; None if that can't be read: then it is left as it is."""
+    """Return the seconds that the Actor or Actor task sets, 0 for none; None if that can't be read: then it is left as
+    it is.
+    """
     try:
         return run_defaults(platform, order).timeout_secs
     except PlatformError:

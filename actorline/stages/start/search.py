@@ -23,7 +23,7 @@ SUSPECTS_SHOWN: Final = 5
 
 
 def find_runs(ledger: Ledger, platform: Platform, marker: str, *, since: float) -> Found:
-    """The runs with a marker that were started since a time by Redis's clock. Raises PlatformError."""
+    """Return the runs with a marker that were started since a time by Redis's clock. Raises PlatformError."""
     return find_marked(platform, marker, started_after=moment_ago(platform, ledger.now() - since))
 
 
@@ -34,7 +34,7 @@ class StartSearch:
     settings: Settings
 
     def look_for(self, job: Job, intent: Intent) -> Found:
-        """What the platform's list says, and the run that a webhook named, which the list may lack yet."""
+        """Search the platform's list, and the run that a webhook named, which the list may lack yet."""
         found = find_runs(self.ledger, self.platform, intent.marker, since=intent.at - SKEW_SECS)
         hinted = hinted_run(self.ledger, job.key)
         if hinted and not found.run_ids and self._is_marked(hinted, intent.marker):
@@ -49,9 +49,11 @@ class StartSearch:
         return marker[marker.index("(") :] in (user_agent or "")
 
     def find_suspects(self, job: Job, intent: Intent, found: Found) -> list[str]:
-        """Runs that can't be told from ours. Another user agent clears a run only where ours is known to come back.
+        """Return the runs that can't be told from ours. Another user agent clears a run only where ours is known to
+        come back.
 
-        Remembered for a while: whoever follows, because a wish to stop came meanwhile, needs no search of its own.
+        The result is remembered for a while: the execution that follows, because a stop wish came meanwhile, needs no
+        search of its own.
         """
         doubtful = [*found.unreadable]
         if not self.ledger.runs.is_marker_proven(job.document.account):
@@ -64,7 +66,9 @@ class StartSearch:
         return suspects
 
     def last_suspects(self, job: Job, intent: Intent) -> list[str] | None:
-        """What a search for this intent came to that ended just now without a find; None: there was none."""
+        """Return the suspects of a search for this intent that has just ended without finding the run; None: there was
+        none.
+        """
         return self.ledger.runs.last_suspects(job.key, intent.at)
 
 

@@ -20,7 +20,7 @@ BLOCK_BYTES: Final = 256 * 1024
 def may_be_ours(
     ledger: Ledger, platform: Platform, job: Job, is_ours: Callable[[bytes], bool], runs: Iterable[RunSummary]
 ) -> list[RunSummary]:
-    """Those that can be the run of this job: known for no other job, of its Actor or Actor task, and with its input.
+    """Return the runs that can be this job's: known for no other job, of its Actor or Actor task, and with its input.
 
     `is_ours`: whether an INPUT may come from what the start sent. Raises PlatformUnavailable: then nothing is known.
     """
@@ -59,8 +59,10 @@ class _Target:
 
 
 def _has_input(platform: Platform, run: RunSummary, is_ours: Callable[[bytes], bool]) -> bool:
-    """Whether the run's INPUT can be ours. Each start of ours has one, and a record can be read as soon as it
-    was written (`docs/platform-facts.md#records`): a run without INPUT is somebody else's.
+    """Return whether the run's INPUT can be ours.
+
+    Each start of ours has one, and a record can be read as soon as it was written (`docs/platform-facts.md#records`): a
+    run without INPUT is somebody else's.
     """
     try:
         with contextlib.closing(open_record(platform, run.default_key_value_store_id, INPUT)) as record:

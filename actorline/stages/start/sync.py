@@ -48,7 +48,7 @@ class SyncFlow:
         return run_id
 
     def _query(self, job: Job) -> dict[str, str]:
-        """What is asked of the items."""
+        """Return the query's part about the items."""
         if not wants_items(job):
             return {}
         collect, window = job.document.collect, first_window(job)
@@ -56,7 +56,7 @@ class SyncFlow:
         return {**asked, "offset": str(window.offset), "limit": str(window.limit)}
 
     def _own_run(self, job: Job, marker: str) -> str:
-        """The run that has just ended: the ledger knows it by now, or the platform's list does."""
+        """Return the run that has just ended: the ledger knows it by now, or the platform's list does."""
         known = self.ledger.runs.of(job.key, job.attempt)
         if known:
             return known[0]
@@ -66,7 +66,7 @@ class SyncFlow:
             message = f"the run has ended, and the list of runs can't be read: {error}"
             raise StartUnclear(message) from error
         if not found:
-            raise StartUnclear("the run has ended, and doesn't stand in the list of runs yet")
+            raise StartUnclear("the run has ended, and isn't in the list of runs yet")
         return found[0]
 
     def _keep_page(self, job: Job, run_id: str, page: ItemsPage, execution: str) -> None:
@@ -92,7 +92,9 @@ def poll_now(ledger: Ledger, job: Job) -> None:
 
 
 def wants_items(job: Job) -> bool:
-    """Whether the reply is read as rows. A format that can't be cut waits for the counters, so it is fetched later."""
+    """Return whether the reply is read as rows. A format that can't be cut waits for the counters, so it is fetched
+    later.
+    """
     return job.document.collect.dataset and FORMATS[job.document.collect.format].is_cut
 
 

@@ -34,7 +34,7 @@ class Fleet:
     settings: Settings
 
     def is_crowded(self) -> bool:
-        """Whether as many jobs are polled by countdown as may be."""
+        """Return whether as many jobs are polled by countdown as may be."""
         return self._parking.polled_jobs() > self.settings.countdown_polls
 
     def park(self, job: Job, run: Run, every_s: float) -> None:

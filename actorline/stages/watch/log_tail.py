@@ -19,7 +19,7 @@ log = Logger(__name__)
 
 
 def read_log_end(platform: Platform, run_id: str, settings: Settings) -> list[str]:
-    """The last lines, shortened; none if the log can't be read: a job's end doesn't wait for it."""
+    """Return the last lines, shortened; none if the log can't be read: a job's end doesn't wait for it."""
     try:
         lines = get_log_tail(platform, run_id, LINES)
     except platform_errors.PlatformError as error:
@@ -29,7 +29,7 @@ def read_log_end(platform: Platform, run_id: str, settings: Settings) -> list[st
 
 
 def shortened(lines: Sequence[str]) -> str | None:
-    """As many of the last lines as fit into a reason, one after the other, and of the last one what fits."""
+    """Return as many of the last lines as fit into a reason, one after the other, and of the last one what fits."""
     kept: list[str] = []
     for line in reversed(lines):
         if _size([line, *kept]) > REASON_BYTES:

@@ -192,7 +192,7 @@ class Poller:
         return Moved() if moved else Stop()
 
     def _log_of(self, job: Job, run: Run) -> str | None:
-        """The last lines of a failed run's log, which stand in the reason; more of them in the timeline."""
+        """Return the last lines of a failed run's log, for the reason; more of them are in the timeline."""
         if run.status not in FAILURES:
             return None
         lines = read_log_end(self.platform, run.id, self.settings)
@@ -201,7 +201,7 @@ class Poller:
         return shortened(lines)
 
     def _vanished(self, job: Job, error: platform_errors.PlatformError) -> Step:
-        """The run is gone when that has been said for a while, and the list of runs says so too."""
+        """Believe that the run is gone when the platform has said so for a while, and the list of runs says so too."""
         now = self.ledger.now()
         if job.missing_since is None or now - job.missing_since < MISSING_SECS or self._is_listed(job):
             return self._try_again(job, error, missing_since=job.missing_since or now)
@@ -214,7 +214,7 @@ class Poller:
         return end_job(self.ledger, job, Event.FAIL, Reason(code=Code.RUN_VANISHED, message=message, billed=True))
 
     def _is_listed(self, job: Job) -> bool:
-        """Whether the list of runs still shows it, or can't be read: then that isn't known."""
+        """Return whether the list of runs still shows it, or can't be read: then that isn't known."""
         began = job.run_started_at or iso_time(job.started_at or job.queued_at)
         since = datetime.fromisoformat(began or "") - timedelta(seconds=SKEW_SECS)
         try:
@@ -223,7 +223,7 @@ class Poller:
             return True
 
     def _try_again(self, job: Job, error: platform_errors.PlatformError, *, missing_since: float | None = None) -> Step:
-        """The platform doesn't answer: the run is its business meanwhile, so it is asked again as often as before."""
+        """Ask the platform again as often as before: while it doesn't respond, the run is its business."""
         every = job.document.poll_interval_secs
         if missing_since is not None:
             every = min(every, MISSING_LOOK_SECS)
@@ -265,5 +265,7 @@ _GOES_ON: Final[JobFields] = {"resurrection": None}  # a run that goes on has be
 
 
 def _left_alone(reason: Reason) -> Reason:
-    message = f"{reason.message} The run was taken over, so it goes on: abort it in the console if nobody needs it."
+    message = (
+        f"{reason.message} The run was taken over, so it is still running: abort it in the console if nobody needs it."
+    )
     return reason.model_copy(update={"message": message})

@@ -47,7 +47,7 @@ def fail_writing(sink: ObjectSink) -> None:
 def test_a_claim_is_the_jobs_and_no_other_ones(sink):
     assert sink.claim("al-1", "nightly")
     assert not sink.claim("al-1", "nightly")
-    with pytest.raises(SinkTaken, match="is another job's"):
+    with pytest.raises(SinkTaken, match="belongs to another job"):
         sink.claim("al-1", "weekly")
     with pytest.raises(SinkTaken):
         sink.claim("al-2", "nightly")

@@ -117,7 +117,7 @@ def test_a_short_answer_is_followed_by_a_request_for_the_rest():
 
 
 def test_a_server_that_ends_before_the_expected_rows_is_refused():
-    with pytest.raises(UnreadablePage, match="the window holds 4 items, 3 came"):
+    with pytest.raises(UnreadablePage, match="the window holds 4 items, but 3 arrived"):
         download(plain(ROWS), plain([]), expected=4)
 
 

@@ -196,8 +196,8 @@ def test_parquet_is_read_and_shown_as_lines(tmp_path):
 @pytest.mark.parametrize(
     ("format_", "query", "why"),
     [
-        ("xml", {}, "xml is read by file"),
-        ("html", {}, "html is read by file"),
+        ("xml", {}, "xml is read file by file"),
+        ("html", {}, "html is read file by file"),
         ("csv", {"skipHeaderRow": "true"}, "without a header row has no names"),
     ],
 )

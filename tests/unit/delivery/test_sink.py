@@ -91,7 +91,7 @@ def test_a_claim_holds_for_its_job_and_against_every_other(sink):
     sink.claim("al-1", "nightly")
     sink.claim("al-1", "nightly")
     for installation, key in (("al-1", "other"), ("al-2", "nightly")):
-        with pytest.raises(SinkTaken, match="is another job's"):
+        with pytest.raises(SinkTaken, match="belongs to another job"):
             sink.claim(installation, key)
     assert json.loads((sink.folder / CLAIM).read_bytes()) == {"installation": "al-1", "key": "nightly"}
     assert names(sink) == [CLAIM]

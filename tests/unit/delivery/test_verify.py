@@ -84,7 +84,7 @@ def test_rows_are_counted_again(tmp_path):
     manifest["parts"][1] |= {"bytes": len(content), "sha256": sha256(content)}
     manifest["totals"]["bytes"] = sum(part["bytes"] for part in manifest["parts"])
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    assert problems(folder) == [("part-00001.jsonl.gz", "has 2 rows, the manifest says 1")]
+    assert problems(folder) == [("part-00001.jsonl.gz", "has 2 rows, but the manifest says 1")]
 
 
 def part(number: int, offset: int, scanned: int) -> Part:
@@ -97,11 +97,11 @@ def part(number: int, offset: int, scanned: int) -> Part:
     ("parts", "complete", "said"),
     [
         ([part(0, 0, 10), part(1, 10, 5)], True, []),
-        ([part(0, 0, 10), part(1, 12, 5)], True, ["begins at 12, the rows before it end at 10"]),
-        ([part(0, 3, 10)], True, ["begins at 3, the rows before it end at 0"]),
-        ([part(0, 0, 10), part(1, 8, 5)], True, ["begins at 8, the rows before it end at 10"]),
+        ([part(0, 0, 10), part(1, 12, 5)], True, ["begins at 12, but the rows before it end at 10"]),
+        ([part(0, 3, 10)], True, ["begins at 3, but the rows before it end at 0"]),
+        ([part(0, 0, 10), part(1, 8, 5)], True, ["begins at 8, but the rows before it end at 10"]),
         ([part(0, 0, 10), part(1, 20, 5)], False, []),
-        ([part(0, 0, 10), part(1, 8, 5)], False, ["begins at 8, the rows before it end at 10"]),
+        ([part(0, 0, 10), part(1, 8, 5)], False, ["begins at 8, but the rows before it end at 10"]),
     ],
 )
 def test_complete_rows_have_no_gap_and_none_overlap(tmp_path, parts, complete, said):
@@ -119,7 +119,7 @@ def test_sums_and_outcome_must_fit(tmp_path):
     manifest["totals"]["items"] = 4
     (folder / "manifest.json").write_text(json.dumps(manifest))
     assert problems(folder) == [
-        ("manifest.json", "says 4 items in all, its entries add up to 3"),
+        ("manifest.json", "says 4 items in total, but its entries add up to 3"),
         ("manifest.json", "says DELIVERED and complete: False"),
-        ("_SUCCESS", "lies there, though rows are missing"),
+        ("_SUCCESS", "exists, although rows are missing"),
     ]

@@ -19,11 +19,11 @@ class FakeRedis:
 @pytest.mark.parametrize(
     ("info", "words"),
     [
-        ({"redis_version": "6.0.16"}, ("too old: 6.0.16", "Take 6.2 or newer")),
+        ({"redis_version": "6.0.16"}, ("too old: 6.0.16", "Use 6.2 or newer")),
         ({"redis_version": "5.0"}, ("too old: 5.0",)),
         ({"aof_enabled": 0}, ("append-only file", "CONFIG SET appendonly yes")),
-        ({"aof_last_write_status": "err"}, ("can't write its append-only file", "Make room")),
-        ({"cluster_enabled": 1}, ("Redis Cluster", "Take a single Redis")),
+        ({"aof_last_write_status": "err"}, ("can't write its append-only file", "Free some space")),
+        ({"cluster_enabled": 1}, ("Redis Cluster", "Use a single Redis")),
         ({"role": "slave"}, ("is a replica", "ACTORLINE_REDIS_URL to the primary")),
         ({"maxmemory_policy": "allkeys-lru"}, ("maxmemory-policy allkeys-lru", "CONFIG SET maxmemory-policy")),
     ],

@@ -9,11 +9,14 @@ from actorline.ledger.faults import describe_fault, is_tls_fault
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (exceptions.AuthenticationError("invalid username-password pair"), "another password"),
+        (exceptions.AuthenticationError("invalid username-password pair"), "rejects the password"),
         (exceptions.BusyLoadingError("LOADING Redis is loading the dataset in memory"), "still loading"),
-        (exceptions.ReadOnlyError("You can't write against a read only replica."), "name the primary"),
+        (exceptions.ReadOnlyError("You can't write against a read only replica."), "the primary's address"),
         (exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "raise its maxmemory"),
-        (exceptions.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"), "make room"),
+        (
+            exceptions.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"),
+            "free some space",
+        ),
         (exceptions.TimeoutError("Timeout reading from redis://:canary@host:6379"), "in time"),
         (exceptions.ConnectionError("Error 111 connecting to canary:6379. Connection refused."), "no connection"),
     ],
@@ -27,7 +30,7 @@ def test_a_fault_is_told_in_words_that_say_what_to_mend_and_hold_no_address(faul
     ("cause", "words"),
     [
         (ssl.SSLCertVerificationError(1, "x"), "its certificate is not trusted (self-signed certificate)"),
-        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), "does not speak TLS at that port"),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), "does not speak TLS on that port"),
     ],
 )
 def test_a_fault_of_tls_is_no_lost_connection(cause, words):

@@ -107,9 +107,9 @@ def test_ends_of_records_lie_outside_of_quotes(text):
         (b"a,b\r\n1,2\r\n3\r\n", 2, "has 1 fields under a header of 2"),
         (b"a,b\r\n1,2,3\r\n", 1, "has 3 fields under a header of 2"),
         (b'a,b\r\n1,"2\r\n', 1, "can't be read"),
-        (b"a\r\n1\r\n2\r\n", 3, "says 3 items and holds 2 rows"),
+        (b"a\r\n1\r\n2\r\n", 3, "says 3 items but holds 2 rows"),
         (b"a\r\n\xff\r\n", 1, "can't be read"),
-        (b"", 2, "says 2 items and holds 0 rows"),
+        (b"", 2, "says 2 items but holds 0 rows"),
     ],
 )
 def test_records_that_do_not_fit_are_refused(text, scanned, why):

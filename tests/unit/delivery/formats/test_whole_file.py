@@ -48,7 +48,7 @@ def test_rows_of_a_filtered_file_are_those_that_it_holds(name):
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_file_with_fewer_rows_than_the_answer_names_is_refused(name):
-    with pytest.raises(UnreadablePage, match="1,000 items and holds"):
+    with pytest.raises(UnreadablePage, match="1,000 items but holds"):
         fetch(name, text_of(name, 900), 1000, compress=False)
 
 
@@ -70,7 +70,7 @@ def test_a_corrupt_workbook_is_refused():
 def test_pieces_are_not_put_together(name):
     text = text_of(name, 5)
     second = Served(text, 5, 10, content_type=WRITTEN[name].media_type)
-    with pytest.raises(UnreadablePage, match="answered in pieces"):
+    with pytest.raises(UnreadablePage, match="came in pieces"):
         fetch(name, text, 5, total=10, then=[second], compress=False)
 
 

@@ -86,7 +86,7 @@ def test_questions_come_in_the_order_of_the_protocol(make_job, order, questions)
         ({"stop_wish": "cancel"}, {"known": frozenset()}, ObeyStopWish(StopWish.CANCEL)),
         ({"order": {"actor": "x", "deadline_secs": 60}}, {"known": frozenset()}, ObeyStopWish(StopWish.EXPIRE)),
         ({}, {"obstacle": REFUSAL}, REFUSAL),
-        ({}, {"turn": Turn.PAUSED}, WaitTurn(Code.PAUSED, "The brake is on: actorline resume takes it off.")),
+        ({}, {"turn": Turn.PAUSED}, WaitTurn(Code.PAUSED, "Paid runs are paused: actorline resume starts them again.")),
         (
             {},
             {"turn": Turn.OTHERS_FIRST},
@@ -99,7 +99,7 @@ def test_questions_come_in_the_order_of_the_protocol(make_job, order, questions)
             {"is_platform_busy": True},
             WaitTurn(
                 Code.PLATFORM_UNAVAILABLE,
-                "The platform answers slowly or not at all. No run was started; it is tried again.",
+                "The platform responds slowly or not at all. No run was started; the job tries again.",
                 was_refused=True,
             ),
         ),

@@ -47,4 +47,4 @@ def test_memory_that_the_account_can_never_have_is_known(platform, order, is_bey
     assert (reason is not None) is is_beyond
     if reason:
         assert (reason.code, reason.billed, reason.platform_type) == (Code.CAPACITY, False, REFUSED.type)
-        assert "wants 16,384 MB of memory, and the account may use 8,192 MB in all" in reason.message
+        assert "needs 16,384 MB of memory, but the account may use 8,192 MB in total" in reason.message
