@@ -147,8 +147,7 @@ class Client:
         key = job if isinstance(job, str) else job.key
         result = job if isinstance(job, JobResult) else self.status(key)
         if result is None or result.manifest is None:
-            message = f"The job {key} has no delivery: it is {result.state if result else 'not known'}."
-            raise NoDelivery(message)
+            raise NoDelivery(f"The job {key} has no delivery: it is {result.state if result else 'not known'}.")
         return open_delivery(result.manifest, sha256=result.manifest_sha256)
 
     def iter_items(self, job: Order | JobResult | str) -> Iterator[Any]:
@@ -192,8 +191,7 @@ class Client:
             if result.state in TERMINAL:
                 return _value_or_end(result)
             time.sleep(min(STATUS_EVERY_SECS, left))
-        message = f"The job {key} is still running after {timeout:g} s"
-        raise TimeoutError(message)
+        raise TimeoutError(f"The job {key} is still running after {timeout:g} s")
 
     def _value_within(self, timeout: float, result: "AsyncResult[Any]", otherwise: str) -> Any:
         try:
@@ -230,5 +228,4 @@ def _reaching(meaning: str) -> Iterator[None]:
         yield
     except (OperationalError, RedisError, RuntimeError) as error:  # Celery's "Retry limit exceeded" is a RuntimeError
         why = describe_fault(error) if is_tls_fault(error) else type(error).__name__
-        message = f"Redis does not respond ({why}). {meaning}"
-        raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
+        raise Unavailable(Code.REDIS_UNAVAILABLE, f"Redis does not respond ({why}). {meaning}") from error

@@ -178,8 +178,7 @@ def _look_up(host: str, port: int, within_s: float) -> list[_Address]:
 
 def _refuse_private(addresses: Sequence[str]) -> None:
     if private := [address for address in addresses if not is_public(address)]:
-        message = f"not public: {', '.join(private[:ADDRESSES])}"
-        raise PermissionError(message)
+        raise PermissionError(f"not public: {', '.join(private[:ADDRESSES])}")
 
 
 def _first(addresses: Sequence[_Address], options: Sequence[Any], deadline: _Deadline) -> socket.socket:

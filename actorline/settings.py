@@ -292,8 +292,7 @@ class Settings(BaseSettings):
     @classmethod
     def _tasks_at_queues(cls, items: list[str]) -> list[str]:
         if wrong := [item for item in items if not re.fullmatch(r"[A-Za-z_][\w.]*@[\w.\-]+", item)]:
-            message = f"each item must look like shop.job_ended@shop; {wrong[0][:100]!a} doesn't"
-            raise ValueError(message)
+            raise ValueError(f"each item must look like shop.job_ended@shop; {wrong[0][:100]!a} doesn't")
         return items
 
     @field_validator("notify_secret")
@@ -419,17 +418,14 @@ def load_settings(**overrides: Any) -> Settings:
         message = "Invalid settings: " + "; ".join(lines) + ". Fix the environment or actorline.toml."
         raise SettingsError(message) from None
     except OSError as error:
-        message = f"{SETTINGS_FILE} can't be read: {error}"
-        raise SettingsError(message) from error
+        raise SettingsError(f"{SETTINGS_FILE} can't be read: {error}") from error
     except RuntimeError as error:  # the user has no home folder
-        message = "This user has no home folder. Set ACTORLINE_HOME to a writable folder."
-        raise SettingsError(message) from error
+        raise SettingsError("This user has no home folder. Set ACTORLINE_HOME to a writable folder.") from error
     except ValueError as error:  # tomllib's and the environment's JSON errors
         if variable := _undecoded(error):
             message = f'{variable} must be JSON, such as ["a", "b"] for a list. Fix the environment.'
             raise SettingsError(message) from None
-        message = f"Settings can't be read: {error}. Fix the environment or {SETTINGS_FILE}."
-        raise SettingsError(message) from error
+        raise SettingsError(f"Settings can't be read: {error}. Fix the environment or {SETTINGS_FILE}.") from error
 
 
 def _undecoded(error: ValueError) -> str | None:
@@ -445,11 +441,9 @@ def _read_secret(file: Path, variable: str) -> str:
         secret = file.read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
-        message = f"{variable} can't be read: {why}. Name a file that has it."
-        raise SettingsError(message) from None
+        raise SettingsError(f"{variable} can't be read: {why}. Name a file that has it.") from None
     if not secret:
-        message = f"{variable} is empty. Name a file that has it."
-        raise SettingsError(message)
+        raise SettingsError(f"{variable} is empty. Name a file that has it.")
     return secret
 
 
@@ -461,8 +455,7 @@ def find_settings_file(start: Path) -> Path | None:
     """
     if named := os.environ.get(SETTINGS_FILE_VARIABLE):
         if not Path(named).is_file():
-            message = f"{SETTINGS_FILE_VARIABLE} names {named}, which is not a file."
-            raise SettingsError(message)
+            raise SettingsError(f"{SETTINGS_FILE_VARIABLE} names {named}, which is not a file.")
         return Path(named).absolute()
     found = (file for folder in searched_folders(start) if (file := folder / SETTINGS_FILE).is_file())
     return next((file for file in found if not _is_ignored(file)), None)

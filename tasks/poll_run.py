@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import Task, shared_task
 
+from actorline.jobs.fields import NOW
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Moved, Park, Wait
 from actorline.ledger.capacity_line import Admission
@@ -46,7 +47,7 @@ def look_ahead(key: str, epoch: int) -> None:
     job = ledger().load(key)
     if job is None or not may_send(job, now=ledger().now(), empty_at=empty_at(ledger()).get("fetch", 0)):
         return
-    looked = Change(fields={"ahead_at": ledger().now() + LOOK_MAX_SECS, "ahead_sent_at": "@now"})
+    looked = Change(fields={"ahead_at": ledger().now() + LOOK_MAX_SECS, "ahead_sent_at": NOW})
     if ledger().change(key, looked, states={State.RUNNING}, epoch=epoch) is not None:
         send_ahead(key, epoch)
 

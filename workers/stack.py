@@ -206,8 +206,7 @@ class Stack:
             else:
                 return
         if not self._stop:
-            message = f"The embedded Valkey did not start: see {self.home}/logs/valkey.log."
-            raise SettingsError(message)
+            raise SettingsError(f"The embedded Valkey did not start: see {self.home}/logs/valkey.log.")
 
     def _look_after_children(self) -> None:
         for child in self.children:

@@ -103,8 +103,7 @@ def cancel(keys: LiveKeys, as_json: AsJson = False) -> None:
 def find(ledger: Ledger, key: str) -> Job:
     job = ledger.load(key)
     if job is None:
-        message = f"No job has the key {shown_key(key)!r}. `actorline jobs` lists the jobs."
-        raise Refused(Code.UNKNOWN_KEY, message)
+        raise Refused(Code.UNKNOWN_KEY, f"No job has the key {shown_key(key)!r}. `actorline jobs` lists the jobs.")
     return job
 
 

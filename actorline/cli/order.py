@@ -43,8 +43,7 @@ def parse_json(raw: bytes | str) -> Any:
     try:
         return json.loads(raw)
     except json.JSONDecodeError as error:
-        message = f"is not JSON at {error.lineno}:{error.colno}: {error.msg}"
-        raise ValueError(message) from None
+        raise ValueError(f"is not JSON at {error.lineno}:{error.colno}: {error.msg}") from None
     except UnicodeDecodeError:
         raise ValueError("is not JSON: it isn't text in UTF-8") from None
     except RecursionError:
@@ -57,8 +56,7 @@ def parse_labels(labels: list[str]) -> dict[str, str]:
     pairs = [label.partition("=" if "=" in label else ":") for label in labels]
     for name, equals, _ in pairs:
         if not equals or not name:
-            message = f"A label must be NAME=VALUE, not {name!r}. Nothing was started."
-            raise Refused(Code.DOCUMENT_INVALID, message)
+            raise Refused(Code.DOCUMENT_INVALID, f"A label must be NAME=VALUE, not {name!r}. Nothing was started.")
     return {name: value for name, _, value in pairs}
 
 
@@ -95,5 +93,4 @@ def _read(text: str) -> tuple[str, bytes | str]:
     try:
         return f"in {path}", path.read_bytes()
     except OSError as error:
-        message = f"{path} can't be read: {error.strerror}. Nothing was started."
-        raise Refused(Code.INPUT_INVALID, message) from error
+        raise Refused(Code.INPUT_INVALID, f"{path} can't be read: {error.strerror}. Nothing was started.") from error

@@ -113,8 +113,7 @@ def _check_sink(order: dict[str, Any], settings: Settings) -> None:
     try:
         open_sink(url).check()
     except SinkError as error:
-        message = f"{error} Nothing was started."
-        raise Refused(Code.SINK_REFUSED, message) from error
+        raise Refused(Code.SINK_REFUSED, f"{error} Nothing was started.") from error
 
 
 def _run(order: dict[str, Any], settings: Settings, *, as_json: bool, no_wait: bool, keep: bool) -> Exit:

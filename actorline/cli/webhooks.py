@@ -131,8 +131,7 @@ def _platform(settings: Settings, account: str) -> Platform:
     token = settings.token_of(account)
     if token is None:
         variable = "APIFY_TOKEN" if account == "default" else f"ACTORLINE_ACCOUNTS__{account.upper()}"
-        message = f"No token is set for the account {account}. Nothing was changed. Set {variable}."
-        raise SettingsError(message)
+        raise SettingsError(f"No token is set for the account {account}. Nothing was changed. Set {variable}.")
     return Platform(settings.api_url, token, user_agent=f"actorline/{__version__}")
 
 

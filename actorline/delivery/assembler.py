@@ -68,8 +68,7 @@ class Assembler:
         try:
             return Rows(self._write_all(pages) if pages else [], self.format_.name, compression)
         except UnreadablePage as error:
-            message = f"The pages stored in {self.sink} are damaged: {error}. Order the rows again."
-            raise SinkError(message) from None
+            raise SinkError(f"The pages stored in {self.sink} are damaged: {error}. Order the rows again.") from None
 
     def leave(self, receipts: Sequence[Receipt]) -> Rows:
         """Return the pages as they are, for parts."""

@@ -90,8 +90,7 @@ def download_window(
         if scanned == 0 or facts.scanned >= known:
             break
     if facts.scanned < expected:
-        message = f"the window holds {expected:,} items, but {facts.scanned:,} arrived"
-        raise UnreadablePage(message)
+        raise UnreadablePage(f"the window holds {expected:,} items, but {facts.scanned:,} arrived")
     if facts.scanned:
         page.close()
     facts.bytes, facts.sha256, facts.text_crc = page.file.size, page.file.sha256, page.crc
@@ -169,8 +168,7 @@ class _Page:
 
     def _check_type(self, content_type: str) -> None:
         if not any(word in content_type.lower() for word in self.text.media_types):
-            message = f"the platform sent {content_type or 'no content type'} instead of {self.text.name}"
-            raise UnreadablePage(message)
+            raise UnreadablePage(f"the platform sent {content_type or 'no content type'} instead of {self.text.name}")
 
 
 def _scanned(answer: Answer, rows: int, limit: int, text: PageText, *, keeps_count: bool) -> int:
@@ -184,12 +182,9 @@ def _scanned(answer: Answer, rows: int, limit: int, text: PageText, *, keeps_cou
             raise UnreadablePage("the response doesn't say how many items it scanned (X-Apify-Pagination-Count)")
         scanned = rows
     if not 0 <= scanned <= limit:
-        message = f"the response scanned {scanned:,} items of a window of {limit:,}"
-        raise UnreadablePage(message)
+        raise UnreadablePage(f"the response scanned {scanned:,} items of a window of {limit:,}")
     if keeps_count and (rows != scanned if text.counts_exactly else rows < scanned):
-        message = f"the response says {scanned:,} items but holds {rows:,} rows of {text.name}"
-        raise UnreadablePage(message)
+        raise UnreadablePage(f"the response says {scanned:,} items but holds {rows:,} rows of {text.name}")
     if not scanned and rows:
-        message = f"the response says that it scanned nothing but holds {rows:,} rows"
-        raise UnreadablePage(message)
+        raise UnreadablePage(f"the response says that it scanned nothing but holds {rows:,} rows")
     return scanned

@@ -144,8 +144,7 @@ class Delivery:
         try:
             return read_index(self.sink, index)
         except DamagedIndex as error:
-            message = f"{self.sink.file_url(index.name)} {error}. Restore it, or order again."
-            raise DamagedDelivery(message) from error
+            raise DamagedDelivery(f"{self.sink.file_url(index.name)} {error}. Restore it, or order again.") from error
 
     def _check_parts(self) -> None:
         folders = {folder_of(part.name) for part in self.manifest.parts}
@@ -229,8 +228,7 @@ class Delivery:
         if found != size:
             log.warning("delivery_damaged", sink=str(self.sink), file=name, listed_bytes=size, found_bytes=found)
             what = "is missing, though the manifest lists it" if found is None else "isn't as long as the manifest says"
-            message = f"{self.sink.file_url(name)} {what}. Restore it, or order again."
-            raise DamagedDelivery(message)
+            raise DamagedDelivery(f"{self.sink.file_url(name)} {what}. Restore it, or order again.")
 
 
 def open_delivery(url: str, *, key: str | None = None, sha256: str | None = None) -> Delivery:

@@ -56,8 +56,7 @@ def _value(variable: str, values: Mapping[str, Any]) -> Any:
     found = _VARIABLE.fullmatch(variable)
     root, *path = found[1].split(".") if found else [variable]
     if root not in VARIABLES:
-        message = f"has the unknown variable {variable}"
-        raise ValueError(message)
+        raise ValueError(f"has the unknown variable {variable}")
     value: Any = values.get(root)
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None

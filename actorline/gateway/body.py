@@ -77,12 +77,10 @@ def parse_json(body: bytes | bytearray) -> Any:
     try:
         return json.loads(body)
     except RecursionError:
-        message = "The body is nested too deeply. Nothing was started."
-        raise Refused(Code.DOCUMENT_INVALID, message) from None
+        raise Refused(Code.DOCUMENT_INVALID, "The body is nested too deeply. Nothing was started.") from None
     except ValueError as error:
         where = f" at {error.lineno}:{error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else ""
-        message = f"The body is not JSON{where}. Nothing was started."
-        raise Refused(Code.DOCUMENT_INVALID, message) from None
+        raise Refused(Code.DOCUMENT_INVALID, f"The body is not JSON{where}. Nothing was started.") from None
 
 
 def with_key(raw: Any, idempotency_key: str | None) -> Any:

@@ -97,8 +97,7 @@ class Admitted(SecurityBase):
             context.refusals.note(request, context.authenticator.known_name(request))
             raise
         if not any(map(grant.rights.has, self._scopes)):
-            message = f"The API key lacks the scope {' or '.join(self._scopes)}. Nothing was done."
-            raise Refused(Code.FORBIDDEN, message)
+            raise Refused(Code.FORBIDDEN, f"The API key lacks the scope {' or '.join(self._scopes)}. Nothing was done.")
         address = request.client.host if request.client else None
         return AuthorizedRequest(context, grant, Sender("http", grant.holder, address, grant.rights))
 

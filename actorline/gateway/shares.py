@@ -28,8 +28,7 @@ class Shares:
             message = f"This API key may have {self._each:,} {self._kind} at a time. Wait until one has ended."
             raise Fault(429, Code.QUOTA, message, **{"Retry-After": str(RETRY_AFTER_SECS)})
         if self._held.total() + amount > self._together:
-            message = f"All {self._together:,} {self._kind} are in use. Try again later."
-            raise Fault(503, Code.CAPACITY, message)
+            raise Fault(503, Code.CAPACITY, f"All {self._together:,} {self._kind} are in use. Try again later.")
         self._held[holder] += amount
 
     def give_back(self, holder: str, amount: int = 1) -> None:

@@ -10,7 +10,6 @@ def open_delivered(job: Job) -> Delivery:
     A job that an earlier version ended has no sha256 of it, and may have reused another job's delivery.
     """
     if job.manifest is None:
-        message = f"The job {job.key} is {job.state} and has delivered nothing."
-        raise NoDelivery(message)
+        raise NoDelivery(f"The job {job.key} is {job.state} and has delivered nothing.")
     has_own = job.manifest_sha256 is None and job.document.reuse_secs is None
     return open_delivery(job.manifest, key=job.key if has_own else None, sha256=job.manifest_sha256)

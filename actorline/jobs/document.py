@@ -79,8 +79,7 @@ class Section(BaseModel):
 def _power_of_two(value: int) -> int:
     if value & (value - 1):
         below = 1 << (value.bit_length() - 1)
-        message = f"must be a power of 2: use {below} or {min(below * 2, 32768)}"
-        raise ValueError(message)
+        raise ValueError(f"must be a power of 2: use {below} or {min(below * 2, 32768)}")
     return value
 
 
@@ -132,8 +131,7 @@ class Collect(Section):
     @model_validator(mode="after")
     def _renames_match(self) -> "Collect":
         if self.output_fields and len(self.output_fields) != len(self.fields):
-            message = "output_fields renames fields by position: give both, of the same length"
-            raise ValueError(message)
+            raise ValueError("output_fields renames fields by position: give both, of the same length")
         return self
 
     @model_validator(mode="after")
@@ -166,8 +164,7 @@ class Sink(Section):
     def _placeholders(cls, url: str | None) -> str | None:
         for name in re.findall(r"{([^{}]*)}", url or ""):
             if name not in PLACEHOLDERS:
-                message = f"{{{_shown(name)}}} is not known; there are {{key}}, {{date}} and {{run_id}}"
-                raise ValueError(message)
+                raise ValueError(f"{{{_shown(name)}}} is not known; there are {{key}}, {{date}} and {{run_id}}")
         return url
 
 
@@ -249,8 +246,7 @@ class JobDocument(Section):
         given = [name for name in TARGETS if getattr(self, name) is not None]
         if len(given) != 1:
             found = "none is given" if not given else f"{' and '.join(given)} are given"
-            message = f"give exactly one of {', '.join(TARGETS)}; {found}"
-            raise ValueError(message)
+            raise ValueError(f"give exactly one of {', '.join(TARGETS)}; {found}")
         return self
 
     @model_validator(mode="after")

@@ -45,8 +45,7 @@ def read_owner(settings: Settings, token: SecretStr) -> Owner:
 
 
 def _give_up(seconds: float) -> None:
-    message = f"The platform did not answer at once; it is asked again later, not in {seconds:g} s."
-    raise PlatformUnavailable(message)
+    raise PlatformUnavailable(f"The platform did not answer at once; it is asked again later, not in {seconds:g} s.")
 
 
 def check_owner(ledger: Ledger, account: str, owner: Owner) -> None:

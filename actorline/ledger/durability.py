@@ -171,13 +171,11 @@ class Disk:
         if failed is not None:
             raise failed
         if isinstance(waited, ResponseError):
-            message = f"Redis can't confirm writes to its disk: {waited}"
-            raise NotDurable(message)
+            raise NotDurable(f"Redis can't confirm writes to its disk: {waited}")
         if waited[0] != 1:
             raise NotDurable("Redis did not write to its disk in time")
         if waited[1] < self._replicas:
-            message = f"Only {waited[1]} of {self._replicas} Redis replicas wrote to their disks in time"
-            raise NotDurable(message)
+            raise NotDurable(f"Only {waited[1]} of {self._replicas} Redis replicas wrote to their disks in time")
         return answers
 
     def _run_old(self, script: Script, calls: Sequence[Call]) -> list[Any]:

@@ -38,17 +38,13 @@ def send_notice(url: str, event: Mapping[str, Any], settings: Settings, place: P
         ):
             status = response.status_code
     except Unreachable as error:
-        message = f"the receiver {error}; ACTORLINE_NOTIFY_HOSTS lists hosts that may be private"
-        raise NoticeFailed(message) from None
+        raise NoticeFailed(f"the receiver {error}; ACTORLINE_NOTIFY_HOSTS lists hosts that may be private") from None
     except TookTooLong as error:
-        message = f"the receiver {error}"
-        raise NoticeFailed(message) from None
+        raise NoticeFailed(f"the receiver {error}") from None
     except (requests.RequestException, ValueError) as error:
-        message = f"the connection to the receiver broke ({type(error).__name__})"
-        raise NoticeFailed(message) from None
+        raise NoticeFailed(f"the connection to the receiver broke ({type(error).__name__})") from None
     if status // 100 != 2:  # noqa: PLR2004
-        message = f"the receiver responded with status {status}"
-        raise NoticeFailed(message)
+        raise NoticeFailed(f"the receiver responded with status {status}")
 
 
 def _headers(event_id: str, body: str, settings: Settings) -> dict[str, str]:

@@ -7,7 +7,7 @@ from actorline.errors import Code, Refused
 from actorline.jobs.allowance import Allowance, allowance_of
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document import shown_key
-from actorline.jobs.fields import JobFields
+from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import Event, State
@@ -140,8 +140,8 @@ def _afresh(job: Job) -> JobFields:
     nothing = cast("JobFields", dict.fromkeys(_COUNTERS, 0) | dict.fromkeys(_OF_AN_END))
     return nothing | {
         "retries": job.retries + 1,
-        "retried_at": "@now",
-        "collecting_at": "@now",
+        "retried_at": NOW,
+        "collecting_at": NOW,
         "scanned_before": job.scanned,
         "is_planned": True,
     }

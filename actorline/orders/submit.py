@@ -212,8 +212,7 @@ def fill_sink(document: JobDocument, key: str, now: float, settings: Settings) -
     try:
         sink = open_sink(url).url.replace("%7Brun_id%7D", "{run_id}")
     except SinkError as error:
-        message = f"{error} Nothing was started."
-        raise Refused(Code.SINK_REFUSED, message) from error
+        raise Refused(Code.SINK_REFUSED, f"{error} Nothing was started.") from error
     if len(sink) > SINK_URL_MAX_CHARS:
         message = f"The sink's URL has {len(sink):,} characters; at most {SINK_URL_MAX_CHARS} fit. Nothing was started."
         raise Refused(Code.SINK_REFUSED, message)

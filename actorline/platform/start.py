@@ -151,16 +151,14 @@ def post_guarded(
             if not guard.sent:
                 message = f"the platform can't be reached ({describe_fault(fault)})"
                 raise StartDeferred(PlatformUnavailable(message)) from fault
-            message = f"the reply was lost ({describe_fault(fault)})"
-            raise StartUnclear(message) from fault
+            raise StartUnclear(f"the reply was lost ({describe_fault(fault)})") from fault
 
 
 def _started(platform: Platform, response: requests.Response) -> str:
     if response.ok and response.status_code < 300:  # noqa: PLR2004
         run_id = run_id_in(response.content)
         if run_id is None:
-            message = f"the platform responded {response.status_code} to the start, without a run"
-            raise StartUnclear(message)
+            raise StartUnclear(f"the platform responded {response.status_code} to the start, without a run")
         return run_id
     raise refusal(platform, response)
 

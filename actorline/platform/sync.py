@@ -68,8 +68,7 @@ def _told_run(response: requests.Response) -> str:
     try:
         run_id = run_id_in(response.content)
     except requests.RequestException as fault:
-        message = f"the reply to the start broke off ({type(fault).__name__})"
-        raise StartUnclear(message) from fault
+        raise StartUnclear(f"the reply to the start broke off ({type(fault).__name__})") from fault
     if run_id is None:
         raise StartUnclear("the platform sent JSON without a run instead of items")
     return run_id

@@ -154,8 +154,7 @@ def _fields(cron: str) -> Any:
     """Return Celery's crontab (its stubs lack the fields), which knows neither `@daily` nor 7 for Sunday."""
     parts = _NAMED_CRONS.get(cron.strip(), cron).split()
     if len(parts) != _CRON_FIELDS:
-        message = f"found {len(parts)}, expected minute, hour, day of month, month, day of week"
-        raise ValueError(message)
+        raise ValueError(f"found {len(parts)}, expected minute, hour, day of month, month, day of week")
     *others, weekdays = parts
     return crontab.from_string(" ".join([*others, ",".join(map(_from_sunday_0, weekdays.split(",")))]))
 

@@ -49,8 +49,7 @@ class Schedule(BaseModel):
             try:
                 WallClock(text, ZoneInfo("UTC"))
             except (ParseException, ValueError) as error:
-                message = f"is not a cron expression of five fields: {error}"
-                raise ValueError(message) from error
+                raise ValueError(f"is not a cron expression of five fields: {error}") from error
         return text
 
     @field_validator("timezone")
@@ -60,8 +59,7 @@ class Schedule(BaseModel):
             ZoneInfo(name)
         except (OSError, ValueError, KeyError) as error:
             hint = nearest(name, available_timezones()) or "; use a name such as Europe/Prague"
-            message = f"{name!r} is not a time zone{hint}"
-            raise ValueError(message) from error
+            raise ValueError(f"{name!r} is not a time zone{hint}") from error
         return name
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from typing import Final
 
 from actorline.delivery.sink import SinkError, SinkTaken
 from actorline.errors import Code, Reason
-from actorline.jobs.fields import JobFields
+from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import Event, target
 from actorline.jobs.step import Ended, Step, Stop
@@ -99,7 +99,7 @@ def end_job(
             due_in_s=ANSWER_CARE_SECS,
             event=TimelineEvent.ENDED,
             data=told,
-            fields={"ended_at": "@now", "intent": "", "failures": 0, "reason": reason, **(fields or {})},
+            fields={"ended_at": NOW, "intent": "", "failures": 0, "reason": reason, **(fields or {})},
         ),
     )
     return Ended() if moved else Stop()

@@ -66,6 +66,5 @@ def _rewrite(job: Job, run: Run) -> None:
     text = manifest.model_copy(update={"run": facts}).model_dump_json(indent=2).encode() + b"\n"
     sink.remove(SETTLED)
     if not sink.write_once(SETTLED, text):
-        message = f"{sink.file_url(SETTLED)} is being written by another process."
-        raise SinkError(message)
+        raise SinkError(f"{sink.file_url(SETTLED)} is being written by another process.")
     sink.move(SETTLED, MANIFEST)

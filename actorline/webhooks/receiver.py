@@ -35,8 +35,7 @@ def rotate_secret(ledger: Ledger, settings: Settings, *, grace_s: int = GRACE_SE
     Workers and gateways pick it up by themselves, within a second.
     """
     if settings.webhook_secret:
-        message = "ACTORLINE_WEBHOOK_SECRET is set: change it there and restart gateway and workers."
-        raise SettingsError(message)
+        raise SettingsError("ACTORLINE_WEBHOOK_SECRET is set: change it there and restart gateway and workers.")
     before = digest(webhook_secret(ledger, settings).get_secret_value())
     with ledger.redis.pipeline() as pipe:
         pipe.delete(ledger.name(BEFORE))

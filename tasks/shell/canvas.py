@@ -11,6 +11,7 @@ from celery.canvas import Signature
 from celery.utils import uuid
 
 from actorline.delivery.page_plan import Window
+from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE
 from actorline.ledger.change import Change
@@ -39,7 +40,7 @@ def send_pipeline(job: Job, first: Stage) -> bool:
         Change(
             next_epoch=True,
             due_in_s=watch,
-            fields={"sent_at": "@now", "is_planned": False, "patience": watch, "poll_no": None, "poll_by": None},
+            fields={"sent_at": NOW, "is_planned": False, "patience": watch, "poll_no": None, "poll_by": None},
         ),
         states={job.state} & LIVE,
         epoch=job.epoch,

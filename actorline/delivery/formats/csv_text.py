@@ -78,8 +78,7 @@ class CsvText:
         expected = len(self._columns or ())
         wrong = next((width for width in widths if width not in {expected, 0}), None)
         if wrong is not None and (wrong, expected) != (1, 0):
-            message = f"a record of the CSV has {wrong} fields under a header of {expected}"
-            raise UnreadablePage(message)
+            raise UnreadablePage(f"a record of the CSV has {wrong} fields under a header of {expected}")
         self._rows += widths.total()
 
 
@@ -88,8 +87,7 @@ def read_records(text: bytes, delimiter: str) -> Iterator[list[str]]:
     try:
         yield from csv.reader(io.StringIO(text.decode(), newline=""), delimiter=delimiter, strict=True)
     except (csv.Error, UnicodeDecodeError) as error:
-        message = f"the CSV can't be read: {error}"
-        raise UnreadablePage(message) from None
+        raise UnreadablePage(f"the CSV can't be read: {error}") from None
 
 
 class RecordCutter:

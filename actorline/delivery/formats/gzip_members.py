@@ -32,8 +32,7 @@ class Inflate:
             try:
                 plain = self._member.decompress(data, INFLATED_BYTES)
             except isal_zlib.error as error:  # type: ignore[misc]  # its stub declares an instance
-                message = f"the gzip stream is corrupt: {error}"
-                raise UnreadablePage(message) from None
+                raise UnreadablePage(f"the gzip stream is corrupt: {error}") from None
             self._fed = True
             data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
             if plain:

@@ -114,8 +114,7 @@ def write(source: BinaryIO, target: BinaryIO, shape: Shape, *, rows: int) -> Non
                 held.clear()
         writer.write_table(pa.Table.from_batches(held, schema))
     if written != rows:
-        message = f"only {written:,} of {rows:,} rows were converted"
-        raise NotATable(message)
+        raise NotATable(f"only {written:,} of {rows:,} rows were converted")
 
 
 def arrow_type(shape: Shape) -> Any:

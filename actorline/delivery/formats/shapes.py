@@ -124,8 +124,7 @@ class Shape:
         """Give up what is too deep, before it is looked into, or has too many fields."""
         if self.depth == 0:
             if len(self.fields) > COLUMNS_MAX:
-                message = f"the items have more than {COLUMNS_MAX:,} different fields"
-                raise NotATable(message)
+                raise NotATable(f"the items have more than {COLUMNS_MAX:,} different fields")
         elif "unbounded" in self.kinds or self.depth >= DEPTH_MAX or len(self.fields) > FIELDS_MAX:
             self.kinds.add("unbounded")
             self.fields, self.element, self._forms = {}, None, {}

@@ -35,8 +35,7 @@ class StagedPage:
                 digest.update(block)
                 yield block
         if digest.hexdigest() != self.receipt.sha256:
-            message = f"{self.receipt.part} has changed since it was stored"
-            raise UnreadablePage(message)
+            raise UnreadablePage(f"{self.receipt.part} has changed since it was stored")
 
 
 class Assembly(Protocol):

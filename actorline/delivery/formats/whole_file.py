@@ -92,8 +92,7 @@ class Workbook(_OneAnswer):
                 _refuse_bomb(book, self._aside.seek(0, os.SEEK_END))
                 rows = sum(_rows(book, name) for name in book.namelist())
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            message = f"the XLSX is cut or corrupt: {error}"
-            raise UnreadablePage(message) from None
+            raise UnreadablePage(f"the XLSX is cut or corrupt: {error}") from None
         return b"", max(rows - 1, 0)  # the header
 
 

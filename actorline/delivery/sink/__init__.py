@@ -65,5 +65,4 @@ def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
     except ValueError as error:  # a bracket that isn't closed
-        message = "The sink is not a URL; use file:///a/folder/."
-        raise SinkError(message) from error
+        raise SinkError("The sink is not a URL; use file:///a/folder/.") from error

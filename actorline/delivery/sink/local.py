@@ -203,8 +203,7 @@ def local_path(url: str) -> Path:
     path = unquote(parts.path)
     is_plain = parts.scheme == "file" and parts.netloc in {"", "localhost"} and not (parts.query or parts.fragment)
     if not is_plain or not path.startswith("/") or "\0" in path:
-        message = "A local sink is file:///an/absolute/folder/; a ? or # in its name is written %3F or %23."
-        raise SinkError(message)
+        raise SinkError("A local sink is file:///an/absolute/folder/; a ? or # in its name is written %3F or %23.")
     return Path(os.path.normpath("/" + path.lstrip("/")))  # two slashes in front would stay two
 
 

@@ -126,8 +126,7 @@ class Sink(Protocol):
         """Raise SinkTaken if the folder lies in a claimed one, or has one in it."""
         if other := self.overlapping_claim():
             log.warning("sink_overlaps", sink=str(self), with_sink=other)  # whose it is concerns no other account
-            message = f"The sink {self} overlaps with the folder of another job. Choose a folder beside it."
-            raise SinkTaken(message)
+            raise SinkTaken(f"The sink {self} overlaps with the folder of another job. Choose a folder beside it.")
 
     def sweep(self, installation: str, key: str) -> None:
         """Clear the staging of an ended job, and give the folder back if nothing was stored in it. Another job's folder
@@ -155,8 +154,7 @@ class Sink(Protocol):
         """Give a staged file a name that another file has, which is moved to `aside`."""
         self.move(name, aside)
         if not self.publish(file, name):
-            message = f"Another process is writing {self.file_url(name)} right now."
-            raise SinkError(message)
+            raise SinkError(f"Another process is writing {self.file_url(name)} right now.")
 
     def exists(self, name: str) -> bool:
         return self.size(name) is not None

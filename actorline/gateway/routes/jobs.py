@@ -98,8 +98,7 @@ def _check_account(raw: Any, grant: Grant) -> None:
     """Refuse an account that the grant doesn't cover; an invalid one is left to the check of the document."""
     account = raw.get("account", "default") if isinstance(raw, dict) else None
     if isinstance(account, str) and not grant.sees(account):
-        message = f"The API key does not cover the account {account[:64]!r}. Nothing was started."
-        raise Refused(Code.FORBIDDEN, message)
+        raise Refused(Code.FORBIDDEN, f"The API key does not cover the account {account[:64]!r}. Nothing was started.")
 
 
 @router.get("", summary="List jobs", responses=problems(401, 403, 422, 500, 503))

@@ -22,6 +22,7 @@ from actorline.delivery.page_plan import Pages
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import MANIFEST, SUCCESS, MissingFile, Sink, SinkError, open_sink
 from actorline.errors import Code, Reason
+from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.secret import withheld_records
 from actorline.jobs.states import TRANSITIONS, Event, State, target
@@ -89,7 +90,7 @@ class Deliverer:
                 "manifest_sha256": fingerprint(manifest),
                 "bytes": manifest.totals.bytes,
                 "records": manifest.totals.records,
-                "delivered_at": "@now" if delivered else None,
+                "delivered_at": NOW if delivered else None,
             },
         )
 
@@ -116,8 +117,7 @@ class Deliverer:
                 return made
             if first := self._clear_the_way(sink, job, receipts):
                 return first
-        message = f"The sink {sink} can't store the manifest: other processes keep writing there."
-        raise SinkError(message)
+        raise SinkError(f"The sink {sink} can't store the manifest: other processes keep writing there.")
 
     def _is_of_this_end(self, found: Manifest, job: Job) -> bool:
         run_id = found.run.id if found.run else None
@@ -247,7 +247,7 @@ class Deliverer:
         """Tell upkeep that this execution is alive, as a large delivery takes a while; stop if it lost the job."""
         won = self.ledger.change(
             job.key,
-            Change(guards={"stop_wish": ""}, due_in_s=self.settings.lost_message_secs, fields={"sent_at": "@now"}),
+            Change(guards={"stop_wish": ""}, due_in_s=self.settings.lost_message_secs, fields={"sent_at": NOW}),
             states={State.COLLECTING},
             epoch=job.epoch,
         )

@@ -111,8 +111,7 @@ class PageFetcher:
         try:
             lease.reacquire()
         except redis.exceptions.LockError:
-            message = "the lease on this page was lost"
-            raise UnreadablePage(message) from None
+            raise UnreadablePage("the lease on this page was lost") from None
         if state == State.COLLECTING:
             self.ledger.agenda.postpone(key, self.settings.lost_message_secs)
 

@@ -22,6 +22,7 @@ from actorline.delivery.page_plan import (
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code
+from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
@@ -73,7 +74,7 @@ class Planner:
                 due_in_s=self.settings.lost_message_secs,
                 event=TimelineEvent.FETCHING if pages else None,
                 data={"pages": len(pages)},
-                fields={"sent_at": "@now", "planned_at": "@now", "pages_before": job.pages},
+                fields={"sent_at": NOW, "planned_at": NOW, "pages_before": job.pages},
             ),
             states={State.COLLECTING},
             epoch=epoch,

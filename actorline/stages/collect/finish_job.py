@@ -6,6 +6,7 @@ from typing import Final
 from actorline.delivery.page_plan import Gap, More, Pages, Proof, has_caught_up, judge, short_pages
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Reason
+from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
@@ -137,7 +138,7 @@ class Finisher:
             Change(
                 next_epoch=True,
                 due_in_s=seconds + self.settings.lost_message_secs,
-                fields={"sent_at": "@now", "failures": job.failures + 1 if failed else 0, "failed_alike": 0},
+                fields={"sent_at": NOW, "failures": job.failures + 1 if failed else 0, "failed_alike": 0},
             ),
             states={State.COLLECTING},
             epoch=job.epoch,

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 import redis
 
 from actorline.errors import Code, Reason
-from actorline.jobs.fields import JobFields
+from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import Event, sources
 from actorline.jobs.step import Ended, Moved, Step, Stop
@@ -150,8 +150,8 @@ class StartMoves:
                 fields={
                     "dataset_id": dataset.id,
                     "items_total": dataset.item_count,
-                    "collecting_at": "@now",
-                    "sent_at": "@now",
+                    "collecting_at": NOW,
+                    "sent_at": NOW,
                     "failures": 0,
                 },
             ),

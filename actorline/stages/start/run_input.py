@@ -89,11 +89,9 @@ def fetch_input(order: JobDocument, settings: Settings, place: Place) -> RunInpu
         message = f"its host {error}; ACTORLINE_INPUT_HOSTS lists those that may be private"
         raise UnreadableInput(message, may_pass=True) from None
     except TookTooLong as error:
-        message = f"it {error}"
-        raise UnreadableInput(message, may_pass=True) from None
+        raise UnreadableInput(f"it {error}", may_pass=True) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-        message = f"the connection to its host broke ({type(error).__name__})"
-        raise UnreadableInput(message, may_pass=True) from None
+        raise UnreadableInput(f"the connection to its host broke ({type(error).__name__})", may_pass=True) from None
 
 
 def input_test(
@@ -138,8 +136,7 @@ def _check_status(response: requests.Response) -> None:
         return
     may_pass = status >= 500 or status in _PASSING  # noqa: PLR2004
     hint = "; no redirect is followed" if response.is_redirect else ""
-    message = f"its host responded with status {status}{hint}"
-    raise UnreadableInput(message, may_pass=may_pass)
+    raise UnreadableInput(f"its host responded with status {status}{hint}", may_pass=may_pass)
 
 
 def _read(response: requests.Response) -> bytes:

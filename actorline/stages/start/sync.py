@@ -63,8 +63,7 @@ class SyncFlow:
         try:
             found = find_runs(self.ledger, self.platform, marker, since=job.queued_at - SKEW_SECS).run_ids
         except platform_errors.PlatformError as error:
-            message = f"the run has ended, and the list of runs can't be read: {error}"
-            raise StartUnclear(message) from error
+            raise StartUnclear(f"the run has ended, and the list of runs can't be read: {error}") from error
         if not found:
             raise StartUnclear("the run has ended, and isn't in the list of runs yet")
         return found[0]

@@ -7,7 +7,7 @@ from typing import Final
 from actorline.errors import Code, Reason
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.failure_policy import FAILURES, Chance, has_come, next_chance
-from actorline.jobs.fields import JobFields
+from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job, StopWish, iso_time
 from actorline.jobs.secret import hide_secrets
 from actorline.jobs.states import Event, State
@@ -97,7 +97,7 @@ class Poller:
                 event=TimelineEvent.RUN_STATUS if changed else None,
                 data={"run_status": run.status},
                 fields={
-                    "sent_at": "@now",
+                    "sent_at": NOW,
                     "failures": 0,
                     "poll_until": self._claimed_until(every),
                     **run_fields(run, self.settings),
@@ -181,8 +181,8 @@ class Poller:
                 due_in_s=self.settings.lost_message_secs,
                 event=TimelineEvent.COLLECTING,
                 fields={
-                    "collecting_at": "@now",
-                    "sent_at": "@now",
+                    "collecting_at": NOW,
+                    "sent_at": NOW,
                     "failures": 0,
                     "scanned_before": job.scanned,
                     **facts,
@@ -234,7 +234,7 @@ class Poller:
                 event=TimelineEvent.POLL_FAILED if job.failures in {0, 9, 99} else None,
                 data={"message": str(error)},
                 fields={
-                    "sent_at": "@now",
+                    "sent_at": NOW,
                     "failures": job.failures + 1,
                     "missing_since": missing_since,
                     "poll_until": self._claimed_until(every),

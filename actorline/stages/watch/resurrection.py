@@ -10,7 +10,7 @@ from typing import Final
 from redis.exceptions import LockError
 from redis.lock import Lock
 
-from actorline.jobs.fields import JobFields
+from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job, Resurrection, iso_time
 from actorline.jobs.states import State
 from actorline.jobs.step import LostJob, Step, Stop, Wait
@@ -121,7 +121,7 @@ class Resurrector:
                 event=event,
                 data=data,
                 on_disk=on_disk,
-                fields={"sent_at": "@now", **(fields or {})},
+                fields={"sent_at": NOW, **(fields or {})},
             ),
             states={State.RUNNING},
             epoch=job.epoch,
