@@ -22,7 +22,7 @@ CASES = [Case(f"frozen-{name}", worker={"CHAOS_FREEZE": point}) for name, point 
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_frozen_worker_that_goes_on_after_its_job_was_taken_over_changes_nothing(outcome_of, case):
+def test_frozen_worker_waking_after_a_takeover_changes_nothing(outcome_of, case):
     outcome = outcome_of(case)
     assert outcome.freezes == 1
     assert_paid_once_and_whole(outcome)

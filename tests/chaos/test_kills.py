@@ -57,14 +57,14 @@ WITHOUT_KEY = [
 
 
 @pytest.mark.parametrize("case", WITHOUT_KEY, ids=lambda case: case.name)
-def test_order_without_a_key_is_one_run_when_its_worker_is_killed(outcome_of, case):
+def test_order_without_a_key_is_one_run_if_its_worker_dies(outcome_of, case):
     outcome = outcome_of(case)
     assert outcome.kills == 1
     assert_paid_once_and_whole(outcome)
 
 
 @pytest.mark.parametrize("case", AT_REQUESTS, ids=lambda case: case.name)
-def test_worker_killed_at_a_request_costs_no_second_run_and_no_row(outcome_of, case):
+def test_worker_killed_at_a_request_costs_no_run_and_no_row(outcome_of, case):
     outcome = outcome_of(case)
     assert outcome.kills == 1
     assert_paid_once_and_whole(outcome)
@@ -78,7 +78,7 @@ def test_living_worker_takes_over_from_a_killed_one(outcome_of, case):
 
 
 @pytest.mark.parametrize("case", AT_STEPS, ids=lambda case: case.name)
-def test_worker_killed_between_requests_costs_no_second_run_and_no_row(outcome_of, case):
+def test_worker_killed_between_requests_costs_no_run_or_row(outcome_of, case):
     outcome = outcome_of(case)
     assert outcome.kills == 1
     assert_paid_once_and_whole(outcome)

@@ -41,7 +41,7 @@ EVERY_MESSAGE_LOST = ", ".join(f"actorline.{task} {nth}" for task, nth in EACH_O
 @pytest.mark.parametrize(
     "case", [Case("ten-callers", worker={"CHAOS_LOSE": EVERY_MESSAGE_LOST}, callers=CALLERS - 1)], ids=["lose"]
 )
-def test_ten_callers_are_served_although_every_message_of_the_pipeline_was_lost_once(outcome_of, case):
+def test_ten_callers_are_served_though_each_message_is_lost_once(outcome_of, case):
     outcome = outcome_of(case)
     assert_paid_once_and_whole(outcome)
     assert outcome.served == CALLERS - 1

@@ -74,7 +74,7 @@ def test_worker_killed_after_a_cancel_stops_no_later_retry(struck_line):
     wait_for(lambda: line.state("k") == "CANCELLED", what="the end of the retried job")
 
 
-def test_worker_frozen_before_it_resurrects_sends_nothing_when_it_wakes(struck_line):
+def test_worker_frozen_before_resurrecting_sends_nothing_after(struck_line):
     fault = {"CHAOS_FREEZE": "actorline.stages.watch.resurrection:Resurrector._announce 1 after"}
     line, next_worker = struck_line("resurrect-frozen", **fault)
     actor = line.emulator.actor("resurrect-frozen", **FAILING, resurrected={"duration_secs": 60})

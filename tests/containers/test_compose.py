@@ -164,7 +164,7 @@ def test_every_service_comes_up_as_often_as_asked_and_is_healthy(project):
     ]  # fmt: skip
 
 
-def test_a_service_on_the_network_gets_every_row_into_the_shared_volume(project):
+def test_a_service_gets_every_row_into_the_shared_volume(project):
     order = {"key": "compose", "actor": "demo/rows", "input": {"emulate": {"items": 20_000, "duration_secs": 1}}}
     result = json.loads(project.python("control", ORDER, stdin=json.dumps(order)))
     assert (result["state"], result["items"], result["sink"]) == ("DELIVERED", 20_000, "file:///rows/compose/")
@@ -177,7 +177,7 @@ def test_a_service_on_the_network_gets_every_row_into_the_shared_volume(project)
         assert project.python(service, DELIVERED) == expected["sha256"]
 
 
-def test_the_command_line_in_a_container_uses_the_stack_that_runs(project):
+def test_the_command_line_in_a_container_uses_the_stack(project):
     project("exec", "-T", "control", "actorline", "run", "demo/rows", "--key", "by-hand", "--json")
     rows = project("exec", "-T", "fetch", "actorline", "items", "by-hand")
     result = json.loads(project("exec", "-T", "fetch", "actorline", "show", "by-hand", "--json"))
@@ -209,7 +209,7 @@ def http(project, path, *, key=None, order=None):
             return error.code, error.read()
 
 
-def test_the_http_door_takes_orders_with_the_key_and_gives_the_rows(project):
+def test_the_gateway_orders_with_the_key_and_gives_the_rows(project):
     assert http(project, "/v1/jobs")[0] == 401
     order = {"key": "over-http", "actor": "demo/rows", "input": {"emulate": {"items": 500, "duration_secs": 0.5}}}
     assert http(project, "/v1/jobs", key=project.secret("gateway_key"), order=order)[0] == 202
@@ -227,7 +227,7 @@ def test_a_service_gets_a_key_of_its_own(project):
     assert http(project, "/v1/jobs", key=made["key"], order={"actor": "x"})[0] == 403
 
 
-def test_only_flower_and_gateway_are_published_and_only_on_loopback(project):
+def test_only_flower_and_gateway_are_published_on_loopback(project):
     published = {
         (service_of(container), binding["HostIp"])
         for container in project.containers()
@@ -260,7 +260,7 @@ def test_secrets_are_only_where_they_are_needed(project):
     }  # fmt: skip
 
 
-def test_no_secret_is_in_the_environment_a_command_or_a_process_list(project):
+def test_no_secret_is_in_an_environment_or_a_process_list(project):
     values = [file.read_text() for file in project.secrets.iterdir()]
     assert len(values) == 4
     shown = docker("inspect", *(each["Id"] for each in project.containers()))
@@ -268,7 +268,7 @@ def test_no_secret_is_in_the_environment_a_command_or_a_process_list(project):
     assert [value for value in values if value.rpartition(":")[2] in shown] == []
 
 
-def test_redis_asks_for_its_password_and_is_on_a_network_of_its_own(project):
+def test_redis_has_a_password_and_a_network_of_its_own(project):
     asked = project("exec", "-T", "redis", "redis-cli", "dbsize")
     assert "NOAUTH" in asked
     (redis,) = project.containers("redis")

@@ -138,6 +138,6 @@ def test_an_order_through_a_redis_container_delivers_every_row(celery_setup, pla
     assert [run["id"] for run in platform.runs()] == [result["run_id"]]
 
 
-def test_a_worker_container_drains_and_ends_with_zero_when_stopped(celery_setup, fetch_container):
+def test_a_stopped_worker_container_drains_and_ends_with_zero(celery_setup, fetch_container):
     fetch_container._container.stop(timeout=30)
     assert fetch_container._container.wait()["StatusCode"] == 0

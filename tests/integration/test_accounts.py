@@ -21,7 +21,7 @@ pytestmark = pytest.mark.thorough
 TOKEN_OF_NOBODY = "apify_api_CanaryOfNobody"
 
 
-def test_token_that_is_wrong_or_missing_where_the_workers_run_starts_nothing(own_line):
+def test_wrong_or_missing_token_at_the_workers_starts_nothing(own_line):
     line = own_line("wrong-token", accounts__shop=TOKEN_OF_NOBODY)
     line.environment.pop("APIFY_TOKEN")
     actor = line.emulator.actor("unauthorised", items=1)
@@ -54,7 +54,7 @@ def two_users(tmp_path):
         yield emulator
 
 
-def test_worker_with_another_users_token_does_not_start_and_says_what_to_do(valkey, two_users, tmp_path):
+def test_worker_with_another_users_token_does_not_start(valkey, two_users, tmp_path):
     line = make_line(valkey, two_users, tmp_path, "two-users")
     settings = load_settings(api_url=two_users.url)
 
@@ -79,7 +79,7 @@ def test_worker_with_another_users_token_does_not_start_and_says_what_to_do(valk
     line.client.close()
 
 
-def test_job_of_an_account_that_other_workers_serve_waits_for_one_of_them(own_line):
+def test_job_of_an_account_of_other_workers_waits_for_them(own_line):
     line = own_line("served-elsewhere")
     reason = Reason(code=Code.AUTH, message="No token is set.", billed=False)
     check_owner(line.ledger, "shop", Owner(id="u1", username="shop"))

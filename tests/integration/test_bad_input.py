@@ -66,7 +66,7 @@ BIG = {
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("part", BIG)
-def test_order_that_is_too_big_is_refused_at_every_door_before_it_is_sent(line, door, part):
+def test_too_big_order_is_refused_before_it_is_sent(line, door, part):
     fields, said = BIG[part]
     document = {"actor": line.emulator.actor("too-big", items=1), **fields}
     written = json.dumps(document)
@@ -95,7 +95,7 @@ def send_raw(line, body: str, **headers: Any) -> Any:
 NESTED = "[" * 100_000 + "]" * 100_000
 
 
-def test_order_that_is_nested_too_deeply_is_refused_at_every_door(line, door):
+def test_too_deeply_nested_order_is_refused_everywhere(line, door):
     text = f'{{"actor": "{line.emulator.actor("nested", items=1)}", "input": {NESTED}}}'
     (door.cwd / "nested.jsonl").write_text(text)
     (door.cwd / "input.json").write_text(NESTED)
@@ -154,7 +154,7 @@ def test_hostile_key_is_refused_by_every_command(door):
             assert_refused(command.end(), "No job has the key")
 
 
-def test_keys_that_look_like_parts_of_each_other_are_jobs_of_their_own(line, nothing_but_what_the_test_says):
+def test_keys_that_contain_each_other_are_separate_jobs(line, nothing_but_what_the_test_says):
     keys = {"a": 10, "a:1": 20, "a:pages": 30, "pages:a": 40}
     actors = {key: line.emulator.actor(f"alike-{items}", items=items, duration_secs=0) for key, items in keys.items()}
     orders = {key: line.submit({"key": key, "actor": actor, "poll_interval_secs": 1}) for key, actor in actors.items()}
@@ -188,7 +188,7 @@ def logs_of(line) -> str:
     return "".join(path.read_text() for path in line.home.glob("*.log"))
 
 
-def test_message_that_is_no_task_is_refused_and_the_workers_live_on(line, nothing_but_what_the_test_says):
+def test_message_that_is_no_task_is_refused_and_workers_live(line, nothing_but_what_the_test_says):
     for name, body in UNREADABLE.items():
         assert "can't be read" in refusal(send_raw(line, body, id=name))["message"]
     for serializer in ("pickle", "yaml"):
@@ -204,7 +204,7 @@ def test_message_that_is_no_task_is_refused_and_the_workers_live_on(line, nothin
     assert CANARY not in logs_of(line)
 
 
-def test_job_that_cannot_be_read_keeps_no_other_from_being_cared_for(line, nothing_but_what_the_test_says):
+def test_unreadable_job_keeps_no_other_from_upkeep(line, nothing_but_what_the_test_says):
     """As an older worker meets it that works beside a newer one."""
     actor = line.emulator.actor("readable", items=10, duration_secs=0)
     document = parse_document({"actor": actor, "poll_interval_secs": 1})
@@ -218,9 +218,7 @@ def test_job_that_cannot_be_read_keeps_no_other_from_being_cared_for(line, nothi
     nothing_but_what_the_test_says.add("readable")
 
 
-def test_actor_that_needs_approval_is_refused_in_the_platforms_words_with_what_to_do(
-    line, door, faults, nothing_but_what_the_test_says
-):
+def test_actor_that_needs_approval_is_refused_with_what_to_do(line, door, faults, nothing_but_what_the_test_says):
     actor = line.emulator.actor("needs-approval", items=1)
     said = "Actor must be approved before it can run with full permissions"
     refused = {"status": 403, "type": "full-permission-actor-not-approved", "message": said}

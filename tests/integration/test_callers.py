@@ -6,7 +6,7 @@ from real_parts import wait_for
 
 
 @pytest.mark.usefixtures("service")
-def test_ten_callers_of_one_key_some_after_the_end_share_one_run_and_all_go_on(line):
+def test_ten_callers_of_one_key_share_one_run_and_continue(line):
     actor = line.emulator.actor("ten", items=300, duration_secs=2)
     document = {"key": "ten", "actor": actor, "poll_interval_secs": 1}
     callers = [call(line, document) for _ in range(4)]

@@ -49,7 +49,7 @@ def ended(shared_terminal: Terminal) -> dict[str, Done]:
     return {"cancelling": cancelling, **{name: command.end() for name, command in commands.items()}}
 
 
-def test_commands_share_one_stack_that_ends_with_the_last_of_them(shared_terminal, ended):
+def test_commands_share_one_stack_until_the_last_ends(shared_terminal, ended):
     assert {name: done.code for name, done in ended.items()} == {
         "delivered": 0, "partial": 6, "failed": 1, "expired": 3, "cancelled": 4, "cancelling": 0,
     }  # fmt: skip
@@ -58,7 +58,7 @@ def test_commands_share_one_stack_that_ends_with_the_last_of_them(shared_termina
     assert log.count("up: valkey, control, fetch") == 1
 
 
-def test_run_delivers_into_rows_below_the_working_directory_and_says_where(shared_terminal, ended):
+def test_run_delivers_below_the_working_directory(shared_terminal, ended):
     folder = shared_terminal.cwd / "rows" / "delivered"
     assert ended["delivered"].out.splitlines()[:2] == [
         "DELIVERED delivered: 1,200 items, 2 records, $0.2500",
@@ -96,7 +96,7 @@ def test_cancel_waits_until_the_run_is_aborted(ended):
 
 
 @pytest.mark.thorough
-def test_cancel_of_an_ended_or_unknown_job_stops_nothing_and_says_so(shared_terminal, ended):
+def test_cancel_of_an_ended_or_unknown_job_says_so(shared_terminal, ended):
     done = shared_terminal("cancel", "partial", "--json")
     assert (done.code, done.json["state"]) == (0, "PARTIAL")
     assert "has already ended" in done.err
@@ -205,7 +205,7 @@ def test_unknown_key_is_refused(shared_terminal, ended, redis_only, command):
 
 
 @pytest.mark.thorough
-def test_run_in_the_terminal_ends_with_the_run_and_not_with_the_next_poll(terminal, emulator):
+def test_run_in_the_terminal_ends_with_the_run(terminal, emulator):
     actor = emulator.actor("long-polled", items=10, duration_secs=3)
     done = terminal.run(key="long-polled", actor=actor, poll_interval_secs=600).end(within=120)
     assert done.code == 0, done.err

@@ -42,7 +42,7 @@ def test_interrupt_aborts_the_run_says_so_and_leaves_no_process(terminal, number
 
 
 @pytest.mark.thorough
-def test_second_interrupt_does_not_wait_and_says_what_may_be_billing(terminal, faults):
+def test_second_interrupt_does_not_wait_and_names_billing_runs(terminal, faults):
     command, run = start_run(terminal, "twice")
     faults({"method": "POST", "path_regex": "/abort$", "action": "status", "status": 500, "times": 1000})
     command.signal(signal.SIGINT)
@@ -77,7 +77,7 @@ def test_kept_run_goes_on_and_cancel_comes_back_to_it(terminal):
 
 
 @pytest.mark.thorough
-def test_killed_command_leaves_no_process_and_the_next_one_goes_on_with_its_run(terminal):
+def test_killed_command_leaves_no_process_and_the_next_continues(terminal):
     actor = terminal.emulator.actor("killed", items=1200, duration_secs=6)
     command = terminal.run(key="killed", actor=actor)
     (run,) = wait_for(lambda: terminal.emulator.runs_of(actor), within=120, what="the run")
@@ -90,7 +90,7 @@ def test_killed_command_leaves_no_process_and_the_next_one_goes_on_with_its_run(
 
 
 @pytest.mark.thorough
-def test_killed_supervisor_takes_its_children_with_it_and_the_job_goes_on_later(terminal):
+def test_killed_supervisor_ends_its_children_and_the_job_resumes(terminal):
     if sys.platform != "linux":
         pytest.skip("elsewhere a child outlives a supervisor that is killed")
     command, run = start_run(terminal, "orphaned")
@@ -103,7 +103,7 @@ def test_killed_supervisor_takes_its_children_with_it_and_the_job_goes_on_later(
 
 
 @pytest.mark.thorough
-def test_run_beside_a_command_that_only_reads_brings_up_workers_of_its_own(terminal):
+def test_run_beside_a_reading_command_starts_its_own_workers(terminal):
     actor = terminal.emulator.actor("beside-a-reader", items=10, duration_secs=0)
     terminal.home.mkdir()
     with (terminal.home / "stack.users").open("a") as reader:
@@ -119,7 +119,7 @@ def test_run_beside_a_command_that_only_reads_brings_up_workers_of_its_own(termi
     assert ordering.end().code == 0
 
 
-def test_interrupt_aborts_the_run_although_redis_writes_nothing_to_disk(terminal):
+def test_interrupt_aborts_although_redis_writes_nothing(terminal):
     command, run = start_run(terminal, "not-on-disk", "--json")
     with connect(f"redis+socket://{terminal.home}/valkey.sock") as redis:
         redis.config_set("appendonly", "no")

@@ -199,7 +199,7 @@ def test_folder_of_another_job_is_refused_before_money_is_spent(shared_terminal,
     assert "has delivered nothing" in rows.err
 
 
-def test_same_key_and_order_joins_the_ended_job_and_starts_nothing(shared_terminal, taken):
+def test_same_key_and_document_joins_the_ended_job(shared_terminal, taken):
     done = shared_terminal.run("--out", "taken", "--json", key="taken", actor=taken).end()
     assert (done.code, done.json["state"], done.json["items"]) == (0, "DELIVERED", 10)
     assert "joined" in done.err

@@ -120,7 +120,7 @@ def test_next_prints_due_times_in_the_time_zone_and_in_utc(scheduled):
     assert f"Europe/Prague  {lines[0]['due']}  nightly" in text
 
 
-def test_next_of_all_is_one_list_in_the_order_of_time_without_what_is_switched_off(scheduled):
+def test_next_of_all_is_sorted_without_disabled_schedules(scheduled):
     lines = scheduled("schedules", "next", "--json").lines
     assert [line["name"] for line in lines] == ["often"] * 5
     assert [line["due"] for line in lines] == sorted(line["due"] for line in lines)

@@ -63,7 +63,7 @@ def test_a_job_is_waited_for_by_its_key_alone(line, client):
     assert client.wait("client-by-key", timeout=120).state is State.DELIVERED
 
 
-def test_a_failed_run_raises_with_the_result_whichever_way_it_is_waited_for(line, client):
+def test_a_failed_run_raises_with_the_result_however_waited_for(line, client):
     order = client.submit(document(line, "client-fails", items=0, records={}, final_status="FAILED"))
     for job in (order, order.key):
         with pytest.raises(JobFailed) as caught:
@@ -74,7 +74,7 @@ def test_a_failed_run_raises_with_the_result_whichever_way_it_is_waited_for(line
         client.open_record(order, "OUTPUT")
 
 
-def test_another_document_under_a_taken_key_is_refused_by_the_worker(line, client):
+def test_another_document_under_a_used_key_is_refused(line, client):
     body = document(line, "client-conflict")
     client.wait(client.submit(body), timeout=120)
     with pytest.raises(JobRefused, match="conflict"):

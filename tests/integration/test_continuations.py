@@ -97,7 +97,7 @@ def test_group_gives_each_order_its_own_result(line, order):
     assert [result["state"] for result in pending.get(timeout=120)] == ["DELIVERED", "PARTIAL", "DELIVERED"]
 
 
-def test_chord_of_three_orders_runs_its_body_once_with_three_results(line, order, own):
+def test_chord_of_three_orders_runs_its_body_once(line, order, own):
     body = chord([order("good"), order("half"), order("good")])(own("total"))
     assert body.get(timeout=120) == 900
 

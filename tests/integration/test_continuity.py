@@ -43,7 +43,7 @@ def test_ledger_without_history_may_have_lost_a_day(ledger):
     assert lost_since(ledger, first) is None
 
 
-def test_another_server_may_have_lost_what_came_after_the_last_beat(ledger, monkeypatch):
+def test_another_server_may_lack_what_came_after_the_beat(ledger, monkeypatch):
     first, beat = gap_of(ledger), ledger.last_beat
     monkeypatch.setattr(ledger.redis, "info", lambda *_: {"run_id": "another"})
     second = gap_of(ledger)
@@ -52,7 +52,7 @@ def test_another_server_may_have_lost_what_came_after_the_last_beat(ledger, monk
     assert lost_since(ledger, first) == pytest.approx(beat, abs=0.001)
 
 
-def test_older_copy_in_the_same_server_is_seen_by_who_saw_a_later_beat(ledger):
+def test_older_copy_in_the_same_server_is_noticed(ledger):
     first = gap_of(ledger)
     set_beat(ledger, ledger.now() - 5)
     assert gap_of(Ledger(ledger.redis, ledger.namespace)) == first  # a new process can't know of the 5 s

@@ -17,7 +17,7 @@ def patient_line(valkey, emulator, tmp_path_factory):
 
 
 @pytest.mark.parametrize("counters", COUNTERS)
-def test_dataset_ends_where_nothing_more_is_read_and_the_counter_agrees(patient_line, counters):
+def test_dataset_ends_at_an_empty_page_the_counter_agrees_with(patient_line, counters):
     actor = patient_line.emulator.actor(f"end-{counters}", items=300, duration_secs=0.2, **COUNTERS[counters])
     order = patient_line.submit({"key": f"end-{counters}", "actor": actor, "poll_interval_secs": 1})
     result = order.get(timeout=120)

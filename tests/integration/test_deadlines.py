@@ -27,7 +27,7 @@ def test_deadline_is_kept_while_rows_are_collected(line, faults):
     assert time.monotonic() - began < 24
 
 
-def test_platform_gets_the_deadline_as_time_out_where_it_comes_first(line):
+def test_platform_gets_the_deadline_as_an_earlier_time_out(line):
     actor = line.emulator.actor("timed", items=1, duration_secs=0)
     asked = {
         "sooner": ({"timeout_secs": 3600}, "115"),

@@ -115,7 +115,7 @@ def retried(ledger: Ledger, collected: Callable[..., Job], tmp_path: Path) -> Jo
 
 
 @pytest.mark.parametrize("nth", [*range(1, 8), None])
-def test_end_that_dies_at_any_step_delivers_once_when_it_is_repeated(ledger, retried, tmp_path, monkeypatch, nth):
+def test_end_that_dies_at_any_step_delivers_once(ledger, retried, tmp_path, monkeypatch, nth):
     if nth:
         with monkeypatch.context() as patch:
             kill_after(patch, nth)
@@ -135,7 +135,7 @@ def test_end_that_dies_at_any_step_delivers_once_when_it_is_repeated(ledger, ret
     )  # fmt: skip
 
 
-def test_second_execution_of_an_end_takes_the_manifest_that_lies_there(ledger, collected, tmp_path):
+def test_second_execution_of_an_end_uses_the_manifest(ledger, collected, tmp_path):
     job = collected(*OLDER)
     assert isinstance(deliver(ledger, job), Ended)
     before = files(tmp_path / "rows")
@@ -143,7 +143,7 @@ def test_second_execution_of_an_end_takes_the_manifest_that_lies_there(ledger, c
     assert files(tmp_path / "rows") == before
 
 
-def test_execution_of_an_older_end_touches_nothing_that_a_later_one_delivered(ledger, collected, tmp_path):
+def test_execution_of_an_older_end_touches_no_later_delivery(ledger, collected, tmp_path):
     stale = collected(*OLDER)
     later = collected(*SECOND, attempt=2, retries=1)
     ledger.change("k", Change(next_epoch=True), states=set(State), epoch=None)
@@ -154,7 +154,7 @@ def test_execution_of_an_older_end_touches_nothing_that_a_later_one_delivered(le
     assert later.attempt == 2
 
 
-def test_same_attempt_that_ends_again_keeps_its_pages_where_they_are(ledger, collected, tmp_path):
+def test_same_attempt_that_ends_again_keeps_its_pages(ledger, collected, tmp_path):
     assert isinstance(deliver(ledger, collected(OLDER[0]), MISSING), Ended)
     job = collected(*OLDER, retries=1)
     assert isinstance(deliver(ledger, job), Ended)
@@ -164,7 +164,7 @@ def test_same_attempt_that_ends_again_keeps_its_pages_where_they_are(ledger, col
     assert json.loads(found["superseded-1/manifest.json"])["totals"]["items"] == 1
 
 
-def test_manifest_of_an_earlier_job_with_the_same_key_is_not_taken_for_this_ones(ledger, collected, tmp_path):
+def test_manifest_of_an_earlier_job_is_not_taken_for_this_ones(ledger, collected, tmp_path):
     """The ledger forgets a job after its retention; its folder stays."""
     assert isinstance(deliver(ledger, collected(OLDER[0])), Ended)
     job = collected(*OLDER, dataset_id="d2")
@@ -175,7 +175,7 @@ def test_manifest_of_an_earlier_job_with_the_same_key_is_not_taken_for_this_ones
     assert {"_SUCCESS", "superseded-0/_SUCCESS"} <= set(found)
 
 
-def test_a_key_that_is_ordered_again_delivers_what_the_dataset_holds_now(ledger, collected, tmp_path):
+def test_a_key_ordered_again_delivers_what_the_dataset_holds_now(ledger, collected, tmp_path):
     """Retry, attempt, run and dataset are the same; the ledger has forgotten the first job, or was lost."""
     assert isinstance(deliver(ledger, collected(OLDER[0])), Ended)
     job = collected(*OLDER, queued_at=ledger.load("k").queued_at + 1)
@@ -199,7 +199,7 @@ def test_a_manifest_that_somebody_planted_decides_nothing(ledger, collected, tmp
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "attempt-2/../../secret", "records/OUTPUT"])
-def test_a_planted_manifest_moves_no_file_that_is_none_of_the_jobs(ledger, collected, tmp_path, name):
+def test_a_planted_manifest_moves_no_file_of_others(ledger, collected, tmp_path, name):
     (tmp_path / "secret").write_text("secret")
     deliver(ledger, collected(*OLDER))
     path = tmp_path / "rows" / "manifest.json"
@@ -211,7 +211,7 @@ def test_a_planted_manifest_moves_no_file_that_is_none_of_the_jobs(ledger, colle
     assert (tmp_path / "secret").read_text() == "secret"
 
 
-def test_what_lies_there_afterwards_is_read_only_if_it_is_what_the_ledger_knows(ledger, collected, tmp_path):
+def test_a_delivery_is_read_only_if_the_ledger_knows_it(ledger, collected, tmp_path):
     deliver(ledger, collected(*OLDER))
     path = tmp_path / "rows" / "manifest.json"
     manifest = json.loads(path.read_text())
@@ -292,7 +292,7 @@ def test_a_stopped_execution_goes_on_behind_the_last_block(ledger, emulator, sto
     assert len(open_delivered(ledger.load("k")).record_names()) == 51
 
 
-def test_a_retry_fetches_only_the_blocks_in_which_something_failed(ledger, emulator, store, faults):
+def test_a_retry_fetches_only_the_blocks_that_failed(ledger, emulator, store, faults):
     faults({"method": "GET", "path_regex": "/records/KEY-00025$", "action": "status", "status": 400,
             "type": "invalid-request", "message": "broken", "times": 1})  # fmt: skip
     assert isinstance(deliver_records(ledger, emulator), Ended)

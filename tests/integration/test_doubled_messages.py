@@ -51,7 +51,7 @@ def test_finish_after_the_end_changes_nothing(line, slow_pages):
     assert line.events(job.key).count("ended") == 1
 
 
-def test_plan_that_comes_twice_fetches_no_window_into_a_second_part(line, slow_pages):
+def test_plan_that_comes_twice_fetches_no_window_twice(line, slow_pages):
     job, pending = slow_pages("plan-doubled")
     line.send("actorline.fetch_pages", job.key, job.epoch, queue="fetch")
     result = assert_delivered_once(line, job.key, pending)
@@ -83,7 +83,7 @@ def test_poll_that_comes_twice_does_not_fork_the_polling(line):
     assert all(later - earlier > 0.7 for earlier, later in pairwise(polled_at))
 
 
-def test_answer_that_comes_twice_sends_the_callers_next_task_once(line):
+def test_answer_that_comes_twice_sends_the_next_task_once(line):
     actor = line.emulator.actor("answer-doubled", items=10, duration_secs=0)
     pending = line.submit({"key": "answer-doubled", "actor": actor, "poll_interval_secs": 1})
     result = pending.get(timeout=120)

@@ -40,13 +40,13 @@ def test_each_call_gets_its_own_answer(ledger, write):
     assert ledger.redis.mget("a", "b", "c") == ["a-value", "b-value", "c-value"]
 
 
-def test_a_write_to_a_server_that_has_forgotten_the_script_goes_through(ledger, write):
+def test_a_write_succeeds_after_the_server_forgot_the_script(ledger, write):
     write("a")
     ledger.redis.script_flush()
     assert write("b", "c") == ["b-value", "c-value"]
 
 
-def test_a_server_that_stops_writing_to_disk_is_noticed_by_the_next_write(ledger, write):
+def test_a_server_that_stops_writing_to_disk_is_noticed(ledger, write):
     write("a")
     ledger.redis.config_set("appendonly", "no")
     with pytest.raises(NotDurable):

@@ -111,7 +111,7 @@ def emulator(running: Emulator) -> Iterator[Emulator]:
 # The official client
 
 
-def test_the_official_client_starts_waits_and_reads_every_item_once(emulator):
+def test_the_official_client_reads_every_item_once(emulator):
     client = emulator.client()
     script = {"duration_secs": 0.3, "items": 2500, "usage_usd": 0.5}
     run = client.actor("demo/rows").start(run_input={"emulate": script}, memory_mbytes=256)
@@ -127,7 +127,7 @@ def test_the_official_client_starts_waits_and_reads_every_item_once(emulator):
     assert not any(name.startswith("#") for item in clean for name in item)
 
 
-def test_the_official_client_lists_keys_past_a_thousand_and_reads_a_record(emulator):
+def test_the_official_client_lists_many_keys_reads_a_record(emulator):
     client = emulator.client()
     run = emulator.start(duration_secs=0, record_count=2300, records={"OUTPUT": {"body": {"answer": 42}}})
     store = client.key_value_store(run["defaultKeyValueStoreId"])
@@ -139,7 +139,7 @@ def test_the_official_client_lists_keys_past_a_thousand_and_reads_a_record(emula
     assert store.get_record("MISSING") is None
 
 
-def test_the_official_client_aborts_and_a_finished_run_stays_as_it_is(emulator):
+def test_the_official_client_aborts_only_what_is_running(emulator):
     client = emulator.client()
     run = client.actor("demo/rows").start(run_input={"emulate": {"duration_secs": 600, "abort_secs": 0.2}})
     assert client.run(run.id).abort().status == "ABORTING"
@@ -436,7 +436,7 @@ def test_filters_act_after_the_window(emulator):
         ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     ],
 )
-def test_tables_and_markup_come_with_their_type_and_the_count_of_the_window(emulator, format_, type_):
+def test_tables_and_markup_come_with_type_and_window_count(emulator, format_, type_):
     run = emulator.start(duration_secs=0, items=30)
     answer = emulator.call("GET", f"/v2/datasets/{run['defaultDatasetId']}/items?format={format_}&offset=10&limit=5")
     assert answer.headers["Content-Type"].split(";")[0] == type_
@@ -670,7 +670,7 @@ def test_a_broken_profile_starts_nothing(tmp_path, content):
         ("AccountLimits", "/v2/users/me/limits"),
     ],
 )
-def test_answers_have_the_required_fields_of_the_platforms_document(emulator, schema, path):
+def test_responses_have_the_fields_the_platform_requires(emulator, schema, path):
     schemas = json.loads(OPENAPI.read_text())["components"]["schemas"]
     run = emulator.start(duration_secs=0)
     assert list(missing(emulator.data("GET", path.format(run=run["id"])), schemas[schema], schemas)) == []

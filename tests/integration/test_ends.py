@@ -66,7 +66,7 @@ def test_delivered_job_returns_its_result_and_leaves_every_row(line, orders):
     assert len(json.dumps(result)) < 4096
 
 
-def test_failed_run_with_rows_returns_a_partial_result_that_says_why(line, orders):
+def test_failed_run_with_rows_returns_a_partial_result(line, orders):
     result = orders["partial"].get(timeout=120)
     assert (result["state"], result["run_status"], result["items"]) == ("PARTIAL", "FAILED", 1200)
     message = result["reason"]["message"]
@@ -129,14 +129,14 @@ def test_run_that_the_account_can_never_hold_ends_with_that(line, faults):
     assert delivered["state"] == "DELIVERED"  # in the folder that the first one had claimed
 
 
-def test_cancelled_job_raises_job_cancelled_once_the_platform_has_aborted_the_run(line, orders):
+def test_cancelled_job_raises_once_its_run_is_aborted(line, orders):
     result = ending(orders["cancelled"], "JobCancelled")
     assert (result["state"], result["run_status"]) == ("CANCELLED", "ABORTED")
     assert result["reason"]["code"] == "cancelled"
     assert line.emulator.run(result["run_id"])["status"] == "ABORTED"
 
 
-def test_expired_job_raises_job_expired_once_the_platform_has_aborted_the_run(line, orders):
+def test_expired_job_raises_once_its_run_is_aborted(line, orders):
     result = ending(orders["expired"], "JobExpired")
     assert (result["state"], result["run_status"]) == ("EXPIRED", "ABORTED")
     assert result["reason"]["code"] == "deadline"

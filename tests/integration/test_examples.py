@@ -43,7 +43,7 @@ def django_project(tmp_path: Path) -> Path:
     return Path(shutil.copytree(EXAMPLES / "django_orders", tmp_path / "django_orders"))
 
 
-def test_django_orders_what_is_committed_and_nothing_that_is_rolled_back(line, django_project):
+def test_django_orders_what_is_committed_and_nothing_else(line, django_project):
     actor = line.emulator.actor("example-django", items=3, duration_secs=0.1)
     run(line, "manage.py", "test", folder=django_project, PRICES_ACTOR=actor, ACTORLINE_RESULTS_URL=line.results)
     assert len(line.emulator.starts(actor)) == 2  # one of each test; the third order was rolled back
@@ -54,7 +54,7 @@ def test_django_project_needs_celery_only(django_project):
     assert not re.search(r"^\s*(import|from) actorline", sources, re.MULTILINE)
 
 
-def test_worker_started_in_a_django_project_takes_our_config_and_tasks(own_line, django_project):
+def test_worker_in_a_django_project_uses_our_config_and_tasks(own_line, django_project):
     line = own_line("foreign")
     with (line.home / "worker.log").open("wb") as log:
         worker = subprocess.Popen(
@@ -108,7 +108,7 @@ def fastapi_jobs(line: Line) -> Iterator[FastapiJobs]:
             server.wait(60)
 
 
-def test_fastapi_answers_202_with_the_place_where_the_job_is_seen(fastapi_jobs):
+def test_fastapi_responds_202_with_the_jobs_address(fastapi_jobs):
     answer = fastapi_jobs.order()
     key = answer.json()["key"]
     assert (answer.status_code, answer.headers["Location"]) == (202, f"/jobs/{key}")

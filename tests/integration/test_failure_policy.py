@@ -23,7 +23,7 @@ def assert_every_row(line, result, items):
     assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
 
 
-def test_failed_run_is_resurrected_and_its_job_delivered_without_a_second_run(line):
+def test_failed_run_is_resurrected_and_no_second_one_paid(line):
     actor = line.emulator.actor("cured", **FAILING, resurrected=CURED)
     policy = {"resurrect": 1, "new_runs": 1, "resurrect_timeout_secs": 77}
     result = line.submit({"key": "cured", "actor": actor, "on_failure": policy, **QUICK}).get(timeout=120)
@@ -34,7 +34,7 @@ def test_failed_run_is_resurrected_and_its_job_delivered_without_a_second_run(li
     assert "resurrecting" in line.events("cured")
 
 
-def test_resurrection_whose_reply_is_lost_is_seen_in_the_run_and_not_repeated(line, faults):
+def test_resurrection_whose_reply_is_lost_is_not_repeated(line, faults):
     actor = line.emulator.actor("cured-unheard", **FAILING, resurrected=CURED | {"duration_secs": 2})
     order = line.submit({"key": "cured-unheard", "actor": actor, "on_failure": {"resurrect": 3}, **QUICK})
     job = wait_for(lambda: (job := line.ledger.load("cured-unheard")) and job.run_id and job, what="the run")
@@ -45,7 +45,7 @@ def test_resurrection_whose_reply_is_lost_is_seen_in_the_run_and_not_repeated(li
     assert "resurrection-unclear" in line.events("cured-unheard")
 
 
-def test_run_that_fails_for_good_is_followed_by_a_new_one_whose_rows_alone_are_delivered(line):
+def test_run_that_fails_for_good_is_replaced_by_a_new_one(line):
     actor = line.emulator.actor("second-try", **FAILING | {"duration_secs": 1.5})
     order = line.submit({"key": "second-try", "actor": actor, "on_failure": {"new_runs": 2}, **QUICK})
     first = wait_for(lambda: (job := line.ledger.load("second-try")) and job.run_id, what="the first run")
@@ -57,7 +57,7 @@ def test_run_that_fails_for_good_is_followed_by_a_new_one_whose_rows_alone_are_d
     assert len(line.emulator.starts(actor)) == 2
 
 
-def test_chances_used_up_end_the_job_with_the_last_words_of_the_log(line):
+def test_used_up_chances_end_the_job_with_the_logs_end(line):
     actor = line.emulator.actor("hopeless", **FAILING | {"items": 0})
     policy = {"resurrect": 1, "new_runs": 1}
     order = line.submit({"key": "hopeless", "actor": actor, "on_failure": policy, **QUICK})
@@ -120,7 +120,7 @@ def test_cancel_waits_for_a_resurrection_that_is_under_way(line, faults):
     assert line.ledger.load("cancelled-amid").resurrection is None
 
 
-def test_resurrection_that_comes_after_the_end_is_aborted_and_a_persons_is_not(line, faults):
+def test_resurrection_after_the_end_is_aborted_a_persons_not(line, faults):
     actor = line.emulator.actor("late-revived", **FAILING, resurrected={"duration_secs": 60})
     line.submit({"key": "late-revived", "actor": actor, "on_failure": {"resurrect": 1}, **QUICK})
     faults({"method": "POST", "action": "late", "secs": 9, "path_regex": "/resurrect$"})  # longer than it can be unseen

@@ -13,7 +13,7 @@ def items_requests(line, dataset_id):
     return line.emulator.requests("GET", f"/v2/datasets/{dataset_id}/items")
 
 
-def test_pages_that_are_full_come_while_the_run_goes_on_and_none_comes_twice(line):
+def test_full_pages_come_while_the_run_is_running_and_once(line):
     actor = line.emulator.actor("growing", **GROWING)
     collect = {"page_items": 50}
     result = line.submit({"key": "growing", "actor": actor, "collect": collect, **QUICK}).get(timeout=120)
@@ -31,7 +31,7 @@ def test_pages_that_are_full_come_while_the_run_goes_on_and_none_comes_twice(lin
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("collect", [{"desc": True}, {"while_running": False}], ids=str)
-def test_nothing_is_fetched_early_where_windows_move_or_nobody_wants_it(line, collect):
+def test_nothing_is_fetched_early_where_windows_move(line, collect):
     key = f"not-ahead-{min(collect)}"
     actor = line.emulator.actor(key, items=300, duration_secs=3)
     order = line.submit({"key": key, "actor": actor, "collect": {"page_items": 20, **collect}, **QUICK})

@@ -6,7 +6,7 @@ from real_parts import delivery_of, wait_for
 pytestmark = pytest.mark.thorough
 
 
-def test_cost_and_stats_are_read_again_after_the_end_and_stand_in_the_manifest(line):
+def test_final_cost_and_stats_get_into_the_manifest(line):
     actor = line.emulator.actor("settling", items=20, duration_secs=0.5, usage_usd=0.5, figures_lag_secs=4)
     result = line.submit({"key": "settling", "actor": actor, "poll_interval_secs": 1}).get(timeout=120)
     assert result["cost_usd"] < 0.5

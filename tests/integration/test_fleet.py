@@ -82,7 +82,7 @@ def test_parked_jobs_are_cancelled_and_expire_at_once(crowd):
     assert {run["status"] for run in line.emulator.runs_of(actor)} == {"ABORTED"}
 
 
-def test_parked_jobs_wait_for_a_platform_that_does_not_answer_and_outlive_their_workers(crowd, faults):
+def test_parked_jobs_outlive_a_silent_platform_and_their_workers(crowd, faults):
     line = crowd("crowd-alone")
     with running_workers(line, "control", "fetch") as workers:
         actor, orders = order_many(line, "crowd-alone", items=100, duration_secs=15)

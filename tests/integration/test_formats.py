@@ -213,7 +213,7 @@ def test_items_that_are_no_table_are_delivered_as_lines(line, deliver):
     assert list(open_delivery(result["manifest"]).items()) == [{}] * 500
 
 
-def test_retry_makes_the_single_file_anew_from_the_pages_that_are_stored(line, faults):
+def test_retry_makes_the_single_file_again_from_stored_pages(line, faults):
     record = {"OUTPUT": {"content_type": "text/plain", "body": "the report"}}
     actor = line.emulator.actor("csv-again", items=700, duration_secs=0, records=record)
     faults({"action": "status", "status": 403, "type": "insufficient-permissions", "path_regex": "/records/OUTPUT$"})
@@ -232,7 +232,7 @@ def test_retry_makes_the_single_file_anew_from_the_pages_that_are_stored(line, f
     assert again.manifest["parts"] == first.manifest["parts"]
 
 
-def test_retry_of_a_failed_run_keeps_the_files_of_its_attempts_apart(line):
+def test_retry_of_a_failed_run_keeps_attempts_apart(line):
     actor = line.emulator.actor("json-again", items=500, duration_secs=0.3, final_status="FAILED")
     order = {"key": "json-again", "actor": actor, "poll_interval_secs": 1, "sink": {"single_file": True}}
     partial = line.submit({**order, "collect": {"format": "json", "page_items": 200}}).get(timeout=120)
@@ -248,7 +248,7 @@ def test_retry_of_a_failed_run_keeps_the_files_of_its_attempts_apart(line):
 
 
 @pytest.mark.thorough
-def test_parquet_without_its_library_is_refused_before_a_run_is_paid(own_line, tmp_path):
+def test_parquet_without_its_library_is_refused_before_a_run(own_line, tmp_path):
     line = own_line("no-parquet")
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['pyarrow'] = None")
     line.environment["PYTHONPATH"] = str(tmp_path)

@@ -70,7 +70,7 @@ def test_full_disk_starts_nothing_and_says_what_to_do(shop, disk):
     assert shop.emulator.starts(actor) == []
 
 
-def test_job_waits_while_the_disk_is_full_says_so_and_goes_on_when_there_is_room(shop, disk):
+def test_job_waits_for_a_full_disk_and_continues_with_room(shop, disk):
     actor = shop.emulator.actor("no-room-soon", items=300, duration_secs=2)
     running = shop.run(key="no-room-soon", actor=actor)
     wait_for(lambda: shop.emulator.runs_of(actor), what="the run")
@@ -82,7 +82,7 @@ def test_job_waits_while_the_disk_is_full_says_so_and_goes_on_when_there_is_room
     assert len(shop.emulator.starts(actor)) == 1
 
 
-def test_interrupt_that_cannot_be_written_says_which_run_may_be_billing(shop, disk, workers):
+def test_interrupt_that_cannot_be_written_names_billing_runs(shop, disk, workers):
     actor = shop.emulator.actor("no-room-to-stop", items=1, duration_secs=60)
     running = shop.run("--json", key="no-room-to-stop", actor=actor)
     (run,) = wait_for(lambda: shop.emulator.runs_of(actor), what="the run")

@@ -48,7 +48,7 @@ def test_a_new_order_is_accepted_and_says_where_it_is_seen(gateway):
     assert gateway.ended("gw-new")["items"] == 3
 
 
-def test_an_accepted_order_is_in_the_ledger_and_workers_begin_at_once(gateway):
+def test_an_accepted_order_is_stored_and_begins_at_once(gateway):
     actor = gateway.line.emulator.actor("gw-at-once", duration_secs=5)
     gateway.order(key="gw-at-once", actor=actor)
     assert gateway.line.state("gw-at-once") is not None
@@ -73,7 +73,7 @@ def test_many_at_a_time_with_one_key_make_one_job(gateway):
     assert len(gateway.line.emulator.starts(actor)) == 1
 
 
-def test_many_different_orders_at_a_time_each_get_their_own_answer(gateway):
+def test_many_orders_at_a_time_each_get_their_response(gateway):
     """They are taken in groups, good and bad ones together."""
     actor = gateway.line.emulator.actor("gw-mixed")
     gateway.order(key="gw-mixed-taken", actor=actor)
@@ -100,7 +100,7 @@ def test_without_a_key_each_order_is_a_job_of_its_own(gateway):
 
 
 @pytest.mark.parametrize("header", ["gw-header", '"gw-header"'])
-def test_the_key_may_be_in_the_header_plain_or_quoted_and_in_the_document(gateway, header):
+def test_the_key_may_be_plain_or_quoted_and_in_the_document(gateway, header):
     actor = gateway.line.emulator.actor("gw-header")
     answer = gateway.order(key=header, actor=actor, labels={"a": "b"})
     assert (answer.json()["key"], answer.status_code in {200, 202}) == ("gw-header", True)
@@ -200,7 +200,7 @@ def test_retry_sets_an_ended_job_going_again(gateway):
 # -- events
 
 
-def test_events_tell_the_timeline_while_it_grows_and_end_with_the_result(gateway):
+def test_events_follow_the_timeline_and_end_with_the_result(gateway):
     actor = gateway.line.emulator.actor("gw-events", items=3, duration_secs=2)
     gateway.order(key="gw-events", actor=actor)
     with gateway.http.stream("GET", "/v1/jobs/gw-events/events") as response:
@@ -247,7 +247,7 @@ def test_items_come_as_one_gzip_member_that_every_client_unpacks(gateway, delive
         assert answer.read() == gateway.line.emulator.item_lines(delivered["dataset_id"])  # httpx reads one member only
 
 
-def test_items_come_as_they_are_stored_for_who_asks_for_a_gzip_file(gateway, delivered):
+def test_items_come_as_stored_if_a_gzip_file_is_asked_for(gateway, delivered):
     answer = gateway.http.get("/v1/jobs/gw-delivered/items", headers={"Accept": "application/gzip"})
     assert answer.headers["Content-Type"] == "application/gzip"
     assert len(answer.content) == int(answer.headers["Content-Length"]) == delivered["bytes"]
@@ -262,7 +262,7 @@ def test_a_range_of_the_rows_is_read_across_parts(gateway, delivered, offset, li
     assert answer.content.splitlines() == rows[offset : None if limit is None else offset + limit]
 
 
-def test_a_csv_delivery_comes_as_csv_and_its_ranges_as_json_lines(gateway):
+def test_a_csv_delivery_comes_as_csv_its_ranges_as_json_lines(gateway):
     actor = gateway.line.emulator.actor("gw-csv", items=50)
     gateway.delivered("gw-csv", actor=actor, collect={"format": "csv"})
     whole = gateway.http.get("/v1/jobs/gw-csv/items")

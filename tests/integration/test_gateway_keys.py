@@ -119,7 +119,7 @@ def test_a_name_is_taken_until_its_key_is_revoked(line, cli):
     assert make_key(line, "taken") != first
 
 
-def test_a_key_is_made_for_the_spellings_of_its_actors_and_what_is_wide_is_said(line, cli, emulator):
+def test_a_key_covers_the_spellings_of_its_actors(line, cli, emulator):
     actor = emulator.actor("for-a-key")
     done = cli("keys", "create", "narrow", "--actors", actor, "--max-usd-per-run", "2")
     assert "Note:" not in done.stderr
@@ -190,7 +190,7 @@ def test_without_a_key_that_is_known_nothing_is_answered(gateway, keys, authoriz
     assert keys["all"] not in answer.text
 
 
-def test_a_request_without_a_key_is_turned_away_before_its_body_is_read(gateway):
+def test_a_request_without_a_key_is_refused_before_its_body(gateway):
     answer = gateway.http.post("/v1/jobs", content=b" " * 5_000_000, headers={"Content-Type": "application/json"})
     assert refusal(answer) == (401, "auth")
 
@@ -326,14 +326,14 @@ def test_the_jobs_of_other_accounts_are_not_there(ask):
     assert set(listed["both"]) >= set(listed["second"])
 
 
-def test_a_key_that_another_account_has_taken_is_a_conflict_that_tells_nothing(ask):
+def test_a_key_of_another_account_is_a_conflict_and_says_no_more(ask):
     ask("second", "POST", "/v1/jobs", json={"key": "theirs", "actor": "x", "account": "second"})
     answer = ask("all", "POST", "/v1/jobs", json={"key": "theirs", "actor": "x"})
     assert refusal(answer) == (409, "conflict")
     assert "hash" not in answer.text
 
 
-def test_a_key_is_of_use_at_once_and_for_a_second_at_most_after_its_end(gateway, line):
+def test_a_key_works_at_once_and_at_most_a_second_after_its_end(gateway, line):
     secret = make_key(line, "short-lived")
     headers = {"Authorization": f"Bearer {secret}"}
     assert gateway.http.get("/v1/jobs", headers=headers).status_code == 200
@@ -373,7 +373,7 @@ def test_with_a_public_address_there_is_no_open_door(own_line):
         assert refusal(gateway.http.get("/v1/jobs")) == (401, "auth")
 
 
-def test_the_operators_own_key_may_do_everything_and_is_never_shown(own_line, tmp_path):
+def test_the_operators_key_may_do_all_and_is_never_shown(own_line, tmp_path):
     line = own_line("gw-bootstrap")
     file = tmp_path / "key"
     file.write_text(f"{BOOTSTRAP}\n")

@@ -115,7 +115,7 @@ def test_the_document_names_every_status_with_a_problem_document(document):
                 assert list(response["content"]) == ["application/problem+json"], (method, path, status)
 
 
-def test_the_document_holds_the_job_document_the_result_and_the_codes(document):
+def test_the_document_holds_job_document_result_and_codes(document):
     schemas = document["components"]["schemas"]
     assert {"JobDocument", "JobResult", "JobList", "Problem", "Collect", "Options"} <= set(schemas)
     order = document["paths"]["/v1/jobs"]["post"]

@@ -32,7 +32,7 @@ def assert_unavailable(answer: httpx.Response, code: str, *words: str) -> None:
         assert word in problem["detail"]
 
 
-def test_it_answers_without_redis_and_takes_orders_as_soon_as_it_is_there(gateway, short_folder):
+def test_gateway_runs_without_redis_and_orders_when_it_is_there(gateway, short_folder):
     assert_unavailable(gateway.http.get("/readyz"), "redis-unavailable")
     assert_unavailable(gateway.order(key="k", actor="x"), "redis-unavailable", "no connection", "same key")
     assert_unavailable(gateway.http.get("/v1/jobs"), "redis-unavailable")
@@ -79,7 +79,7 @@ def test_an_order_that_would_not_be_on_disk_is_not_taken(gateway, short_folder):
         assert gateway.http.get("/v1/jobs/k").status_code == 404
 
 
-def test_order_without_key_on_a_slow_disk_is_told_the_key_that_was_made(gateway, short_folder):
+def test_order_without_key_on_a_slow_disk_names_the_made_key(gateway, short_folder):
     with running_valkey(short_folder, "--appendfsync", "no"):
         wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's answer")
         refused = gateway.order(actor="x")
@@ -92,7 +92,7 @@ def test_order_without_key_on_a_slow_disk_is_told_the_key_that_was_made(gateway,
         assert [job["key"] for job in gateway.http.get("/v1/jobs").json()["jobs"]] == [refused.json()["key"]]
 
 
-def test_cancel_is_taken_where_nothing_can_be_promised_of_the_disk(gateway, short_folder):
+def test_cancel_works_where_the_disk_promises_nothing(gateway, short_folder):
     with running_valkey(short_folder):
         wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's answer")
         assert gateway.order(key="k", actor="x").status_code == 202

@@ -107,7 +107,7 @@ def test_json_that_is_no_object_is_refused(gateway, body):
 @pytest.mark.parametrize(
     "value", [b"NaN", b"-Infinity", b'"\\ud800"', b"[" * 900 + b"]" * 900, b"[" * 990 + b"]" * 990, b"1" * 5000]
 )
-def test_an_input_that_is_odd_is_taken_or_refused_and_harms_nobody(gateway, value):
+def test_an_odd_input_is_accepted_or_refused_harmlessly(gateway, value):
     answer = post(gateway, b'{"actor": "x", "input": %s}' % value)
     assert answer.status_code in {202, 422}
     assert gateway.http.get("/healthz").status_code == 200
@@ -118,7 +118,7 @@ def test_a_number_keeps_all_its_digits(gateway):
     assert gateway.line.ledger.load_input("gw-digits") == b"123456789012345678901234567890"
 
 
-def test_every_problem_of_a_document_is_named_with_what_was_meant(gateway):
+def test_every_problem_of_a_document_is_named(gateway):
     bad = {"key": "a b", "actorr": "x", "options": {"memory": 3}, "labels": {"bad name": "x" * 300}}
     answer = gateway.order(**bad)
     assert_problem(
@@ -178,7 +178,7 @@ def test_a_body_that_becomes_too_large_is_refused_while_it_comes(gateway, connec
     assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")  # the end of the body was never sent
 
 
-def test_a_client_that_sends_on_gets_the_answer_of_its_large_body(gateway):
+def test_a_client_that_keeps_sending_gets_its_response(gateway):
     answer = post(gateway, (b" " * 1_000_000 for _ in range(12)))
     assert_problem(answer, 413, "document-invalid", f"{MAX_BODY_BYTES:,}")
 
@@ -250,7 +250,7 @@ def test_a_range_that_is_wrong_is_named(gateway, query):
     ],
     ids=["nonsense", "head-too-large", "header-name", "header-value", "two-lengths", "negative-length", "no-host"],
 )
-def test_what_is_not_http_gets_a_problem_document_and_the_connection_ends(connect, request_text):
+def test_what_is_not_http_gets_a_problem_and_is_disconnected(connect, request_text):
     connection = connect()
     connection.sendall(request_text.encode())
     head, _, body = answer_of(connection).partition(b"\r\n\r\n")
@@ -297,7 +297,7 @@ def test_web_pages_are_kept_out(gateway, header):
 # -- slow and many clients
 
 
-def test_clients_that_fill_all_places_and_never_finish_keep_nobody_out(gateway, connect):
+def test_clients_that_never_finish_keep_nobody_out(gateway, connect):
     slow = [connect() for _ in range(MOST_CONNECTIONS + 50)]
     for connection in slow:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: local")
@@ -352,7 +352,7 @@ def test_more_followers_than_places_are_told_to_come_later(gateway):
     wait_for(is_let_in, what="a place for events")
 
 
-def test_a_door_that_closes_lets_go_of_whoever_waits_and_finishes_answers(own_line):
+def test_a_closing_gateway_finishes_responses_and_ends_waits(own_line):
     with running_gateway(own_line("gw-closing")) as gateway:
         gateway.order(key="k", actor="x")
         port = httpx.URL(gateway.url).port

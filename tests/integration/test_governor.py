@@ -42,7 +42,7 @@ def test_each_dataset_has_its_own_rate(governors):
     assert take_turns(governors, 20, "datasets/d2/items") < 0.9
 
 
-def test_refusal_of_one_worker_holds_the_others_for_as_long_as_the_platform_asks(governors):
+def test_refusal_of_one_worker_holds_all_for_as_long_as_asked(governors):
     governors[0].learn(PATH, Answered(rate_limit=None, is_refused=True, retry_after_s=1.2))
     assert take_turns(governors[1:] * 2, 1) >= 1.1
     assert take_turns(governors, 1, "datasets/d2") < 1
@@ -62,7 +62,7 @@ def test_rates_are_those_of_datasets_stores_and_records(path, resource):
     assert resource_of(path) == resource
 
 
-def test_job_of_many_tiny_pages_stays_below_the_rate_of_a_dataset(line):
+def test_job_of_many_tiny_pages_keeps_the_datasets_rate(line):
     actor = line.emulator.actor("tiny-pages", items=150, duration_secs=0)
     result = line.submit({"key": "tiny-pages", "actor": actor, "collect": {"page_items": 1}}).get(timeout=120)
     assert (result["state"], result["items"], result["pages"]) == ("DELIVERED", 150, 150)

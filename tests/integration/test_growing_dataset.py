@@ -24,7 +24,7 @@ def test_growing_dataset_is_delivered_as_it_was_in_few_pages(line, growing):
     assert delivery.lines == line.emulator.item_lines(growing["defaultDatasetId"], f"limit={result['items']}")
 
 
-def test_rows_from_the_end_of_a_growing_dataset_are_not_called_complete(line, growing):
+def test_rows_from_a_growing_datasets_end_are_not_complete(line, growing):
     collect = {"desc": True, "page_items": 40}
     result = line.submit({"dataset_id": growing["defaultDatasetId"], "collect": collect}).get(timeout=120)
     assert (result["state"], result["reason"]["code"]) == ("PARTIAL", "dataset-grew")

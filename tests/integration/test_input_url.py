@@ -146,7 +146,7 @@ def test_lost_reply_to_such_a_start_makes_no_second_run(reading_line, shelf, fau
     assert (starts(reading_line, actor), len(reading_line.emulator.runs_of(actor))) == (1, 1)
 
 
-def test_private_address_is_never_asked_unless_its_host_is_listed(line, shelf):
+def test_private_address_is_never_asked_unless_listed(line, shelf):
     url = shelf.put("/secret", b"{}")
     _, plain = order(line, "plain-walls", input_url=url)
     with pytest.raises(Exception, match="ACTORLINE_INPUT_HOSTS") as refused:

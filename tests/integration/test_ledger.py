@@ -116,7 +116,7 @@ def test_only_what_was_ordered_is_kept_of_a_document(ledger):
     assert kept == {name: value for name, value in ORDER.items() if name != "input"}
 
 
-def test_the_same_order_joins_and_changes_nothing_but_its_callers(ledger):
+def test_the_same_order_joins_and_adds_only_its_caller(ledger):
     register(ledger)
     ledger.change("k", Change(to=State.STARTING, next_epoch=True), epoch=1)
     before = contents(ledger)
@@ -130,7 +130,7 @@ def test_the_same_order_joins_and_changes_nothing_but_its_callers(ledger):
         assert after[ledger.name(part)] == before[ledger.name(part)]
 
 
-def test_another_order_under_the_key_is_a_conflict_and_leaves_no_trace(ledger):
+def test_another_order_under_the_key_leaves_no_trace(ledger):
     first = register(ledger)
     before = contents(ledger)
     conflict = register(ledger, document=parse_document({"actor": "other/x"}), caller={"id": "task-2"})
@@ -202,7 +202,7 @@ def test_a_change_moves_the_job_its_due_and_its_timeline_at_once(ledger):
         {"guards": {"run_id": None}},
     ],
 )
-def test_a_change_that_is_too_late_is_told_so_and_changes_nothing(ledger, wrong):
+def test_a_change_that_is_too_late_changes_nothing(ledger, wrong):
     created(ledger, run_id="r1")
     before = contents(ledger)
     where = {"states": {State.QUEUED}, "epoch": 1, "guards": {"run_id": "r1"}, **wrong}
@@ -226,7 +226,7 @@ def test_a_change_whose_guards_hold_goes_through(ledger, guards):
     assert loaded(ledger).failures == 3
 
 
-def test_a_change_whose_reply_was_lost_is_won_again_and_done_once(ledger, same_token):
+def test_a_change_whose_reply_was_lost_is_done_once(ledger, same_token):
     register(ledger)
 
     def start() -> int | None:
@@ -364,7 +364,7 @@ def test_a_run_of_a_job_that_is_forgotten_is_a_stray(ledger):
     assert ledger.load("k") is None
 
 
-def test_a_run_of_a_stale_execution_is_the_jobs_but_not_that_executions_to_poll(ledger):
+def test_a_stale_executions_run_is_the_jobs_but_not_its_to_poll(ledger):
     created(ledger, state=State.STARTING)
     ledger.change("k", Change(next_epoch=True), epoch=1)
     assert record(ledger, epoch=1) is False
@@ -374,7 +374,7 @@ def test_a_run_of_a_stale_execution_is_the_jobs_but_not_that_executions_to_poll(
     assert ledger.runs.strays() == {}
 
 
-def test_a_run_of_a_job_that_was_cancelled_meanwhile_is_due_at_once(ledger):
+def test_a_run_of_a_job_cancelled_meanwhile_is_due_at_once(ledger):
     created(ledger, state=State.STARTING)
     cancel_job(ledger, "k")
     assert record(ledger) is True
@@ -412,7 +412,7 @@ def test_a_poll_of_an_execution_that_died_can_be_taken_over(ledger, monkeypatch)
     assert ledger.claim_poll("k", 1, 0, "b")
 
 
-def test_a_poll_that_was_made_is_nobodys_until_the_next_one_is_due(ledger, monkeypatch):
+def test_a_finished_poll_is_free_until_the_next_is_due(ledger, monkeypatch):
     """However long the interval: a message that comes late must not begin a second row of polls."""
     job = created(ledger, state=State.RUNNING, run_id="r1", started_at="@now")
     monkeypatch.setattr("actorline.ledger.ledger.CLAIM_POLL_SECS", 0)
@@ -484,7 +484,7 @@ def test_one_of_many_receipts_counts(ledger, valkey):
     assert counts(ledger) == (10, 10, 70, 1)
 
 
-def test_a_bad_receipt_and_an_empty_end_count_nothing_and_are_replaced(ledger):
+def test_bad_receipts_and_empty_ends_count_nothing(ledger):
     created(ledger, state=State.COLLECTING)
     bad = receipt(scanned=0, part=None, error="cut", code=Code.PAGE_UNREADABLE)
     empty = receipt(scanned=0, part=None)
@@ -548,7 +548,7 @@ def test_every_task_of_a_job_leads_to_it(ledger):
     assert [ledger.callers.key_of(task) for task in ("task-1", "stage-1", "stage-2")] == ["k", "k", "k"]
 
 
-def test_a_job_that_is_forgotten_leaves_nothing_and_takes_nothing_with_it(ledger):
+def test_a_purged_job_leaves_nothing_and_takes_nothing_with_it(ledger):
     register(ledger, "other", caller={"id": "task-9"})
     ledger.callers.name_tasks("other", ["stage-9"])
     ledger.pages.fix("other", 1, Window(page_no=0, offset=0, limit=10))
@@ -584,7 +584,7 @@ def test_a_job_with_a_run_that_is_still_to_be_aborted_stays(ledger):
     assert ledger.retention.forget(loaded(ledger))
 
 
-def test_the_next_epoch_forgets_the_tasks_of_the_last_one_but_no_caller(ledger):
+def test_the_next_epoch_forgets_old_tasks_but_no_caller(ledger):
     register(ledger)
     for number in range(50):
         ledger.callers.name_tasks("k", [f"stage-{number}"], drop_stale=True)
@@ -652,7 +652,7 @@ def test_a_document_survives_the_ledger(ledger):
     assert loaded(ledger).document.body_hash() == document.body_hash()
 
 
-def test_a_request_is_obeyed_once_however_the_job_has_fared_since(ledger):
+def test_a_request_is_obeyed_once_whatever_the_job_did_since(ledger):
     created(ledger, state=State.RUNNING)
     assert cancel_job(ledger, "k", request="first")
     ledger.change("k", Change(to=State.CANCELLED, fields={"stop_wish": None}), epoch=1)
@@ -666,7 +666,7 @@ def test_a_request_is_obeyed_once_however_the_job_has_fared_since(ledger):
     assert loaded(ledger).retries == 2
 
 
-def test_an_account_has_one_spelling_also_in_what_an_earlier_version_wrote(ledger):
+def test_an_account_has_one_spelling_in_old_entries_too(ledger):
     now, before = (parse_document({"actor": "x", "account": account}) for account in ("team", "Team"))
     assert now == before
     spelled = before.model_copy(update={"account": "Team"})  # as an earlier version kept it

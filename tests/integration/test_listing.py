@@ -55,7 +55,7 @@ def test_pages_hold_every_job_once_over_all_states(ledger, limit):
     assert all_pages(ledger, limit, states=[State.QUEUED]) == keys[::-3]
 
 
-def test_jobs_that_are_added_or_change_between_pages_move_nothing(ledger):
+def test_jobs_that_change_between_pages_move_nothing(ledger):
     order(ledger, *"abcdef")
     first = list_jobs(ledger, limit=2)
     assert first.next
@@ -66,7 +66,7 @@ def test_jobs_that_are_added_or_change_between_pages_move_nothing(ledger):
     assert (keys_of(first), keys_of(second)) == (["f", "e"], ["d", "c", "b", "a"])
 
 
-def test_a_job_that_is_forgotten_between_pages_is_missed_and_no_other(ledger):
+def test_a_job_purged_between_pages_is_the_only_one_missed(ledger):
     order(ledger, *"abcd")
     first = list_jobs(ledger, limit=2)
     for key in "cb":
@@ -128,7 +128,7 @@ def test_a_page_reads_so_many_bytes_and_says_where_to_go_on(ledger, monkeypatch)
     assert all_pages(ledger, 10) == [f"k{number}" for number in range(10)][::-1]
 
 
-def test_a_page_looks_at_so_many_jobs_only_and_says_where_to_go_on(ledger, monkeypatch):
+def test_a_page_reads_few_jobs_and_says_where_to_continue(ledger, monkeypatch):
     monkeypatch.setattr(listing, "MOST_SEEN", 2 * BLOCK)
     order(ledger, "wanted", labels={"team": "x"})
     order(ledger, *(f"k{number}" for number in range(3 * BLOCK)))

@@ -79,7 +79,7 @@ def line_of_its_own_redis(short_folder: Path, emulator: Emulator, tmp_path: Path
         line.client.close()
 
 
-def test_foreign_tasks_on_the_same_redis_run_once_while_our_workers_sweep_and_die(line_of_its_own_redis, tmp_path):
+def test_foreign_tasks_on_the_same_redis_run_once(line_of_its_own_redis, tmp_path):
     line = line_of_its_own_redis
     actor = line.emulator.actor("beside-others", items=300, duration_secs=3)
     with foreign_worker(line, tmp_path) as client, running_workers(line, "all", "all") as workers:
@@ -127,7 +127,7 @@ SILENT = {"action": "delay", "secs": 60}
 
 
 @pytest.mark.parametrize("two_workers_and_two_jobs", [SLOW], indirect=True)
-def test_worker_that_is_stopped_gives_back_polls_and_pages_and_another_goes_on_within_seconds(two_workers_and_two_jobs):
+def test_stopped_worker_gives_back_what_another_soon_continues(two_workers_and_two_jobs):
     line, first, second = two_workers_and_two_jobs
     began = time.monotonic()
     first.terminate()
@@ -139,7 +139,7 @@ def test_worker_that_is_stopped_gives_back_polls_and_pages_and_another_goes_on_w
 
 
 @pytest.mark.parametrize("two_workers_and_two_jobs", [SILENT], indirect=True)
-def test_worker_that_is_stopped_keeps_nothing_while_it_waits_for_a_silent_platform(two_workers_and_two_jobs):
+def test_stopped_worker_keeps_nothing_for_a_silent_platform(two_workers_and_two_jobs):
     line, first, second = two_workers_and_two_jobs
     first.terminate()
     wait_for(lambda: holds_poll(line, second, "polled"), what="the poll in the other worker's hands")

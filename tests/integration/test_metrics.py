@@ -80,7 +80,7 @@ def test_what_happened_is_told_exactly(gateway):
     assert {f"queue_messages{{queue={queue}}}" for queue in ("control", "fetch", "doors")} <= metrics.keys()
 
 
-def test_messages_that_nobody_takes_are_counted_whatever_their_priority(own_line):
+def test_waiting_messages_are_counted_at_any_priority(own_line):
     line = own_line("gw-metrics-queues")
     with running_workers(line, "control"), running_gateway(line) as gateway:
         for priority in (0, 5, 9):
@@ -89,7 +89,7 @@ def test_messages_that_nobody_takes_are_counted_whatever_their_priority(own_line
         assert scraped(gateway)["queue_messages{queue=doors}"] == 0
 
 
-def test_the_brake_and_what_nobody_cares_for_are_seen_without_any_worker(own_line):
+def test_pause_and_neglected_work_are_seen_without_workers(own_line):
     line = own_line("gw-metrics-still")
     with running_gateway(line) as gateway:
         assert gateway.order(key="k", actor="x").status_code == 202

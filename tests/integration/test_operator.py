@@ -45,7 +45,7 @@ def test_submit_without_a_stack_orders_nothing(terminal):
 
 
 @pytest.mark.thorough
-def test_the_brake_starts_no_paid_run_and_resume_starts_what_waits(up):
+def test_pause_starts_no_paid_run_resume_starts_what_waits(up):
     actor = up.emulator.actor("braked", items=2, duration_secs=0.2)
     (up.cwd / "braked.jsonl").write_text(json.dumps({"key": "braked", "actor": actor, "poll_interval_secs": 1}))
     assert "`run` is refused. `submit`, HTTP, Celery and schedules still order" in up("pause").err
@@ -74,7 +74,7 @@ def test_the_brake_on_one_account_leaves_the_others_alone(up):
 
 
 @pytest.mark.thorough
-def test_watch_tells_each_change_on_a_line_of_its_own_and_ends_with_the_result(up):
+def test_watch_shows_each_change_and_ends_with_the_result(up):
     actor = up.emulator.actor("watched", items=700, duration_secs=6, counter_lag_secs=3)
     assert up.run("--no-wait", key="watched", actor=actor).end().code == 0
     *changes, result = up("watch", "watched", "--json").lines

@@ -28,7 +28,7 @@ def test_caller_sees_progress_while_the_run_goes_on(line):
     assert order.state == "SUCCESS"
 
 
-def test_two_callers_of_one_key_share_one_paid_run_and_both_get_the_result(line):
+def test_two_callers_of_one_key_share_one_paid_run(line):
     actor = line.emulator.actor("joined", items=300, duration_secs=1)
     document = {"key": "joined", "actor": actor, "input": {"a": 1, "b": 2}, "poll_interval_secs": 1}
     reordered = dict(reversed(document.items())) | {"input": {"b": 2, "a": 1}, "labels": {"team": "prices"}}
@@ -45,7 +45,7 @@ def test_caller_after_the_end_gets_the_result_at_once(line):
     assert len(line.emulator.starts(actor)) == 1
 
 
-def test_caller_after_a_failed_end_gets_the_exception_and_no_new_run(line):
+def test_caller_after_a_failed_end_gets_it_and_no_new_run(line):
     document = {"key": "late-and-bad", "actor": "demo/nobody-at-all"}
     assert refusal(line.submit(document)) == refusal(line.submit(document))
     assert len(line.emulator.starts("demo/nobody-at-all")) == 1
@@ -59,7 +59,7 @@ def test_order_without_a_key_is_a_job_of_its_own(line):
     assert len(line.emulator.runs_of(actor)) == 2
 
 
-def test_other_body_under_a_taken_key_is_refused_with_both_hashes_and_changes_nothing(line):
+def test_other_body_under_a_used_key_is_refused_with_hashes(line):
     actor = line.emulator.actor("conflict", items=10, duration_secs=0)
     line.submit({"key": "conflict", "actor": actor, "poll_interval_secs": 1}).get(timeout=120)
     wait_for(lambda: not line.ledger.callers.of("conflict"), what="the first caller's being answered")

@@ -27,7 +27,7 @@ def is_aborted(line, run_id: str) -> bool:
     return line.emulator.run(run_id)["status"] == "ABORTED"
 
 
-def test_sweep_aborts_a_second_run_of_a_known_job_and_leaves_everything_else_alone(own_line):
+def test_sweep_aborts_a_second_run_and_leaves_all_else_alone(own_line):
     line = own_line("sweep")
     actor = line.emulator.actor("swept", **LONG)
     foreign = requests.post(
@@ -46,7 +46,7 @@ def test_sweep_aborts_a_second_run_of_a_known_job_and_leaves_everything_else_alo
         wait_for(lambda: is_aborted(line, own), what="the end of the job's own run")
 
 
-def test_run_of_a_lost_ledger_is_adopted_as_a_job_where_that_is_set(own_line):
+def test_run_of_a_lost_ledger_is_adopted_where_that_is_set(own_line):
     line = own_line("adopting", orphans="adopt")
     actor = line.emulator.actor("adopted", items=200, duration_secs=4)
     with running_workers(line, "control", "fetch"):
@@ -58,7 +58,7 @@ def test_run_of_a_lost_ledger_is_adopted_as_a_job_where_that_is_set(own_line):
     assert len(line.emulator.starts(actor)) == 1
 
 
-def test_second_look_finds_and_aborts_a_run_that_came_to_light_long_after_its_unclear_start(own_line, faults):
+def test_second_search_aborts_a_run_that_appeared_very_late(own_line, faults):
     line = own_line("late-commit")
     actor = line.emulator.actor("late-commit", **LONG)
     faults({"method": "POST", "action": "reset_before", "nth": 1, "path_regex": "late-commit/runs$"})
@@ -75,7 +75,7 @@ def test_second_look_finds_and_aborts_a_run_that_came_to_light_long_after_its_un
         wait_for(lambda: is_aborted(line, own), what="the end of the job's own run")
 
 
-def test_start_whose_marker_never_comes_back_is_told_from_others_by_its_input(own_line, faults):
+def test_start_without_a_marker_is_recognised_by_its_input(own_line, faults):
     """The first start never arrives; the only other run in the window has another input, so it isn't ours."""
     line = own_line("no-marker")
     actor = line.emulator.actor("no-marker", items=10, duration_secs=0, hide_user_agent=True)
@@ -92,7 +92,7 @@ def test_start_whose_marker_never_comes_back_is_told_from_others_by_its_input(ow
     assert len(line.emulator.runs_of(actor)) == 2
 
 
-def test_start_that_cannot_be_told_from_a_run_with_the_same_input_waits_for_a_person(own_line, faults):
+def test_start_like_a_run_with_the_same_input_asks_a_person(own_line, faults):
     line = own_line("untold")
     actor = line.emulator.actor("untold", items=10, duration_secs=0, hide_user_agent=True)
     faults({"method": "POST", "action": "reset_after", "nth": 1, "path_regex": "untold/runs$"})
@@ -115,7 +115,7 @@ def test_start_that_cannot_be_told_from_a_run_with_the_same_input_waits_for_a_pe
     assert len(line.emulator.starts(actor)) == 1
 
 
-def test_orphans_on_the_command_line_are_listed_left_alone_and_aborted_only_when_asked(terminal, emulator):
+def test_orphans_are_aborted_on_the_command_line_only_if_asked(terminal, emulator):
     actor = emulator.actor("orphan-by-hand", **LONG)
     run_id = start_as("al-by-hand", emulator, actor, "forgotten")
     start_as("al-somebody-else", emulator, actor, "forgotten")

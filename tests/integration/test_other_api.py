@@ -269,7 +269,7 @@ def test_actor_task_is_started_as_one(placed):
     assert (start.endpoint, json.loads(start.body)) == ("start_task", INPUT)
 
 
-def test_filtered_rows_of_a_platform_that_answers_less_than_asked_are_all_there(placed):
+def test_filtered_rows_of_short_pages_are_all_there(placed):
     account = placed["cleaned"].account
     result = placed["cleaned"].deliver()
     assert (result["state"], result["scanned"]) == ("DELIVERED", 730)
@@ -278,7 +278,7 @@ def test_filtered_rows_of_a_platform_that_answers_less_than_asked_are_all_there(
 
 
 @pytest.mark.parametrize(("name", "rows"), [("csv", 50), ("csv_capped", 730)])
-def test_csv_of_a_platform_with_other_habits_has_every_cell_under_its_column(placed, name, rows):
+def test_csv_of_another_platform_has_cells_under_their_columns(placed, name, rows):
     account = placed[name].account
     delivery = delivery_of(placed[name].deliver())
     columns = ["index", "value"] if name == "csv_capped" else ["#hidden", "index", "value"]
@@ -289,7 +289,7 @@ def test_csv_of_a_platform_with_other_habits_has_every_cell_under_its_column(pla
     assert account.violations == []
 
 
-def test_json_of_a_platform_that_answers_less_than_asked_is_one_array(placed):
+def test_json_of_short_pages_is_one_array(placed):
     account = placed["json_capped"].account
     delivery = delivery_of(placed["json_capped"].deliver())
     assert json.loads(delivery.lines) == [json.loads(line) for line in account.lines]
@@ -401,7 +401,7 @@ def test_other_api_notes_a_second_start():
 
 
 @pytest.mark.skipif(not OPENAPI.exists(), reason="the platform's document is not beside the repo")
-def test_every_request_is_one_that_the_platforms_document_describes(placed, api):
+def test_every_request_is_in_the_platforms_document(placed, api):
     placed["full"].deliver()
     described = OpenApi(json.loads(OPENAPI.read_text()))
     asked = [request for account in api.accounts.values() for request in account.requests]

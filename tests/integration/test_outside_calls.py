@@ -102,7 +102,7 @@ def order(line: Line, key: str, **document: object):
     return line.submit({"key": key, "actor": actor, **QUICK, **document})
 
 
-def test_dripping_inputs_cost_neither_other_jobs_nor_other_inputs(own_line, dripping, good_input):
+def test_dripping_inputs_hold_up_no_other_job_or_input(own_line, dripping, good_input):
     line = own_line("drips", input_hosts="127.0.0.1,localhost", control_concurrency="2")
     server = dripping(BODY)
     with running_workers(line, "control", "fetch"):
@@ -122,7 +122,7 @@ def test_dripping_inputs_cost_neither_other_jobs_nor_other_inputs(own_line, drip
         assert line.ledger.load("slow-1").intent is None
 
 
-def test_dripping_receivers_cost_no_delivery_and_get_one_call_each(own_line, dripping):
+def test_dripping_receivers_cost_no_delivery_one_call_each(own_line, dripping):
     line = own_line("deaf", notify_hosts="127.0.0.1")
     server = dripping(HEAD)
     with running_workers(line, "control", "fetch"):

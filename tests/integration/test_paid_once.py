@@ -61,7 +61,7 @@ def test_run_whose_start_was_answered_badly_is_found_and_adopted(line, orders, n
 
 
 @pytest.mark.parametrize("name", ["lost-request", "html-502", "timed-out-408"])
-def test_start_that_never_arrived_is_sent_again_only_after_the_settle_time(line, orders, name):
+def test_start_that_never_arrived_is_repeated_after_settling(line, orders, name):
     result = orders[name].get(timeout=120)
     assert_one_run_with_every_row(line, result, f"demo/{name}")
     assert result["adopted"] is False
@@ -97,7 +97,7 @@ def test_refused_start_raises_job_refused_in_the_platforms_words(line, orders, n
     assert line.emulator.runs_of(f"demo/{name}") == []
 
 
-def test_cancel_while_the_start_is_unclear_finds_and_aborts_the_run(line, faults):
+def test_cancel_during_an_unclear_start_aborts_the_run(line, faults):
     actor = line.emulator.actor("unclear-and-cancelled", items=300, duration_secs=60)
     faults({**POST, "action": "reset_after", "path_regex": "unclear-and-cancelled/runs$"})
     order = line.submit({"key": "unclear-and-cancelled", "actor": actor, "poll_interval_secs": 1})
@@ -127,7 +127,7 @@ def test_cancel_while_waiting_for_room_starts_nothing(line, faults):
     assert line.emulator.runs_of(actor) == []
 
 
-def test_start_message_that_comes_three_times_to_two_workers_starts_one_run(own_line, faults):
+def test_start_message_that_comes_three_times_starts_one_run(own_line, faults):
     line = own_line("doubled")
     actor = line.emulator.actor("doubled-start", items=300, duration_secs=0)
     faults({"method": "POST", "action": "delay", "secs": 1, "path_regex": "doubled-start/runs$"})
@@ -140,7 +140,7 @@ def test_start_message_that_comes_three_times_to_two_workers_starts_one_run(own_
     assert len(line.emulator.starts(actor)) == 1
 
 
-def test_worker_killed_while_polling_is_followed_by_another_that_delivers(own_line):
+def test_worker_killed_while_polling_is_replaced_and_delivers(own_line):
     line = own_line("killed-polling")
     actor = line.emulator.actor("killed-polling", items=300, duration_secs=3)
     with running_workers(line, "control", "fetch") as workers:
@@ -153,7 +153,7 @@ def test_worker_killed_while_polling_is_followed_by_another_that_delivers(own_li
 
 
 @pytest.mark.thorough
-def test_sink_that_fails_while_a_start_is_unclear_hides_no_run_that_is_paid_for(own_line, faults):
+def test_failing_sink_hides_no_paid_run_of_an_unclear_start(own_line, faults):
     line = own_line("sink-gone")
     actor = line.emulator.actor("sink-gone", items=10, duration_secs=2)
     faults({**POST, "action": "reset_after", "path_regex": "sink-gone/runs$"})

@@ -124,7 +124,7 @@ def test_a_cut_connection_is_tried_again(platform, server, waits):
     assert (len(server.requests), len(waits)) == (2, 1)
 
 
-def test_a_server_that_stays_silent_is_unavailable_after_five_attempts(platform, server):
+def test_a_silent_server_is_unavailable_after_five_attempts(platform, server):
     released = threading.Event()
     server.answer = lambda request: (released.wait(60), request.cut())
 
@@ -180,7 +180,7 @@ def _netrc(platform, tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("_netrc")
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_redirect_to_another_port_or_host_gets_neither_token_nor_netrc(platform, server, start_server, host):
+def test_a_redirect_elsewhere_gets_neither_token_nor_netrc(platform, server, start_server, host):
     storage = start_server()
     storage.answer = lambda request: request.reply(b"content", Content_Type="text/plain")
     location = f"http://{host}:{storage.server_port}/bucket/key?sig=1"
@@ -273,7 +273,7 @@ class Flood:
             self.hung_up.release()
 
 
-def test_a_page_left_early_hangs_up_and_does_not_spoil_the_next_call(platform, server):
+def test_a_page_left_early_does_not_spoil_the_next_call(platform, server):
     flood = Flood()
     answer_in_turn(server, flood, lambda request: request.reply(b'{"data": 1}'))
 
@@ -294,7 +294,7 @@ def read_into(page: ItemsPage) -> None:
 
 
 @pytest.mark.parametrize("read", [read_blocks, read_into])
-def test_a_body_shorter_than_its_length_is_unavailable_and_not_read_again(platform, server, waits, read):
+def test_a_short_body_is_unavailable_and_not_read_again(platform, server, waits, read):
     def short(request: Answers) -> None:
         request.reply(b"x" * 100, Content_Length="1000")
         request.cut()

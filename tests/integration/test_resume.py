@@ -15,7 +15,7 @@ def asked_offsets(line, dataset_id):
     return [int(request["query"]["offset"]) for request in requests]
 
 
-def test_job_whose_worker_dies_near_the_end_fetches_only_what_is_missing(own_line, faults):
+def test_job_whose_worker_dies_late_fetches_what_is_missing(own_line, faults):
     line = own_line("resumed", fetch_concurrency="2")
     actor = line.emulator.actor("resumed", items=1000, duration_secs=0)
     faults({"action": "slow_wire", "path_regex": "/items$", "latency_secs": 0.3})
@@ -35,7 +35,7 @@ def test_job_whose_worker_dies_near_the_end_fetches_only_what_is_missing(own_lin
     assert all(asked.count(offset) == 1 for offset in stored)
 
 
-def test_page_that_drips_for_longer_than_its_lease_is_waited_for_and_fetched_once(line, faults):
+def test_page_slower_than_its_lease_is_fetched_once(line, faults):
     actor = line.emulator.actor("dripping", items=150, item_kind="plain", duration_secs=0)
     faults({"action": "slow_wire", "path_regex": "/items$", "nth": 1, "bytes_per_sec": 1000})
     result = line.submit({"key": "dripping", "actor": actor, **QUICK}).get(timeout=120)

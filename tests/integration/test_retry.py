@@ -21,7 +21,7 @@ def delivered(line, key):
     return job, delivery_of({"sink": folder})
 
 
-def test_retry_of_a_failed_run_pays_for_one_more_run_and_delivers_its_rows_alone(line):
+def test_retry_of_a_failed_run_delivers_only_the_new_runs_rows(line):
     actor = line.emulator.actor("tried-again", **FAILING)
     assert run_to_its_end(line, "tried-again", actor).state == "PARTIAL"
     line.emulator.actor("tried-again", items=450, duration_secs=0.3, seed=3)
@@ -33,7 +33,7 @@ def test_retry_of_a_failed_run_pays_for_one_more_run_and_delivers_its_rows_alone
     assert (job.items, len(line.emulator.starts(actor))) == (450, 2)
 
 
-def test_retry_of_missing_records_fetches_just_these_and_starts_nothing(line, faults):
+def test_retry_of_missing_records_fetches_only_these(line, faults):
     record = {"OUTPUT": {"content_type": "text/plain", "body": "the report"}}
     actor = line.emulator.actor("record-later", items=300, duration_secs=0.3, records=record)
     faults({"action": "status", "status": 403, "type": "insufficient-permissions", "path_regex": "/records/OUTPUT$"})
@@ -64,7 +64,7 @@ def test_caller_who_orders_again_after_a_retry_gets_the_new_end(line):
 
 
 @pytest.mark.parametrize(("key", "code"), [("nobody-knows", "unknown-key"), ("done-already", "conflict")])
-def test_retry_of_what_is_unknown_or_delivered_is_refused_and_changes_nothing(line, key, code):
+def test_retry_of_unknown_or_delivered_changes_nothing(line, key, code):
     actor = line.emulator.actor("done-already", items=10, duration_secs=0)
     run_to_its_end(line, "done-already", actor)
     with pytest.raises(Exception) as raised:  # noqa: PT011
@@ -76,7 +76,7 @@ def test_retry_of_what_is_unknown_or_delivered_is_refused_and_changes_nothing(li
 
 
 @pytest.mark.thorough
-def test_retry_on_the_command_line_waits_for_the_end_and_shows_it(shared_terminal, emulator):
+def test_retry_in_the_terminal_waits_for_the_end_and_shows_it(shared_terminal, emulator):
     actor = emulator.actor("retried-by-hand", items=0, duration_secs=0.3, final_status="FAILED")
     assert shared_terminal("run", actor, "--key", "by-hand").code == 1
     emulator.actor("retried-by-hand", items=20, duration_secs=0.3)

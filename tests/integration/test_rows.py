@@ -63,7 +63,7 @@ def test_limit_and_offset_cut_the_dataset_exactly(line, deliver):
     ]
 
 
-def test_limit_and_offset_beyond_the_dataset_deliver_what_there_is(line, deliver):
+def test_limit_and_offset_past_the_end_deliver_what_exists(line, deliver):
     actor = line.emulator.actor("cut-short", items=300, duration_secs=0)
     assert_whole(line, deliver(actor, {"offset": 250, "limit": 1000}), 50, "offset=250")
     assert_whole(line, deliver(actor, {"offset": 5000}), 0, "offset=5000")
@@ -144,7 +144,7 @@ def test_page_that_is_not_found_once_is_asked_for_again(line, deliver, faults):
 
 
 @pytest.mark.thorough
-def test_page_that_stays_unreadable_makes_the_delivery_partial_and_says_so(line, deliver, faults):
+def test_page_that_stays_unreadable_makes_it_partial(line, deliver, faults):
     actor = line.emulator.actor("unreadable", items=400, duration_secs=0)
     faults({**NOT_FOUND, "times": 99})
     result = deliver(actor, {"page_items": 200}, within=120)
@@ -159,7 +159,7 @@ def test_page_that_stays_unreadable_makes_the_delivery_partial_and_says_so(line,
     assert (job.items, len(line.emulator.runs_of(actor))) == (400, 1)
 
 
-def test_faults_in_every_twentieth_reply_cost_little_more_than_their_own_pages(line, deliver, faults):
+def test_faulty_replies_cost_little_more_than_their_pages(line, deliver, faults):
     kinds = [{"action": "cut_body", "after_bytes": 300}, {"action": "status", "status": 500}, {"action": "reset_after"}]
     faults(*({**kinds[at % 3], "path_regex": "/items$", "nth": 20 * (at + 1)} for at in range(6)))
     actor = line.emulator.actor("five-in-a-hundred", items=6_000, duration_secs=0)

@@ -59,7 +59,7 @@ def pairs_side_by_side(line: Line, overlap: str) -> int:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("overlap", OVERLAPS)
-def test_each_due_time_that_is_ordered_has_one_run_unless_it_was_cancelled_before(overlapping, overlap):
+def test_each_due_time_has_one_run_unless_cancelled_before(overlapping, overlap):
     jobs = [overlapping.ledger.load(key) for key in orders(overlapping, overlap)]
     started = [job.run_id for job in jobs if job.run_id]
     assert sorted(started) == sorted(run["id"] for run in runs(overlapping, overlap))
@@ -76,7 +76,7 @@ def test_allow_runs_side_by_side(overlapping):
     assert pairs_side_by_side(overlapping, "allow") >= 1
 
 
-def test_skip_leaves_out_what_was_due_meanwhile_and_the_running_job_tells_of_it(overlapping):
+def test_skip_leaves_out_what_was_due_while_a_job_runs(overlapping):
     first, second, *_ = (due_of(key) for key in orders(overlapping, "skip"))
     assert second - first >= timedelta(seconds=4)
     key = next(iter(orders(overlapping, "skip")))
@@ -84,14 +84,14 @@ def test_skip_leaves_out_what_was_due_meanwhile_and_the_running_job_tells_of_it(
     assert Book(overlapping.ledger).read().entries["skip"].place.skipped is not None
 
 
-def test_queue_orders_the_newest_due_time_as_soon_as_the_last_job_has_ended(overlapping):
+def test_queue_orders_the_newest_due_time_after_the_last_job(overlapping):
     (first, second, *_), ledger = orders(overlapping, "queue"), overlapping.ledger
     ended_at, ordered_at = ledger.load(first).ended_at, ledger.load(second).queued_at
     assert due_of(second).timestamp() <= ended_at + 2
     assert 0 <= ordered_at - ended_at < 10
 
 
-def test_cancel_running_aborts_the_run_and_starts_the_next_one_when_that_is_confirmed(overlapping):
+def test_cancel_running_starts_the_next_after_a_confirmed_abort(overlapping):
     *cancelled, _ = orders(overlapping, "cancel_running")
     assert {overlapping.state(key) for key in cancelled} == {"CANCELLED"}
     assert {run["status"] for run in runs(overlapping, "cancel_running")} == {"ABORTED"}
@@ -161,7 +161,7 @@ def test_any_number_of_beats_order_each_due_time_once(line):
     assert sorted(woken) == list(orders(line, "often"))
 
 
-def test_an_order_that_a_beat_decided_and_died_over_is_placed_by_the_next(line):
+def test_an_order_of_a_dead_beat_is_placed_by_the_next(line):
     due, rhythm = hours_ago(line, 1)
     decided = {"seen": int(due.timestamp()), "started": int(due.timestamp()), "is_ordered": False}
     set_back(line, "nightly", rhythm, **decided)
@@ -169,14 +169,14 @@ def test_an_order_that_a_beat_decided_and_died_over_is_placed_by_the_next(line):
     assert Beat(line, nightly=schedule(**rhythm)).woken == []
 
 
-def test_due_times_that_no_beat_was_there_for_are_dropped_and_kept_in_the_book(line):
+def test_due_times_without_a_beat_are_dropped_and_booked(line):
     due, rhythm = hours_ago(line, 1)
     set_back(line, "nightly", rhythm)
     assert Beat(line, nightly=schedule(**rhythm)).woken == []
     assert place_of(line, "nightly").last == (due.timestamp(), Outcome.MISSED)
 
 
-def test_the_last_due_time_that_was_missed_is_ordered_once_if_that_is_wanted(line):
+def test_the_last_missed_due_time_is_ordered_once_if_set(line):
     due, rhythm = hours_ago(line, 1)
     set_back(line, "nightly", rhythm)
     assert Beat(line, nightly=schedule(catch_up="last", **rhythm)).woken == [due_key("nightly", due)]
@@ -186,7 +186,7 @@ def test_the_last_due_time_that_was_missed_is_ordered_once_if_that_is_wanted(lin
 
 
 @pytest.mark.parametrize("catch_up", ["none", "last"])
-def test_a_schedule_that_is_new_or_changed_or_was_switched_off_is_due_from_then_on(line, catch_up):
+def test_a_new_or_changed_schedule_is_due_from_then_on(line, catch_up):
     _, rhythm = hours_ago(line, 1)
     _, other = hours_ago(line, 2)
     set_back(line, "changed", other)
@@ -230,7 +230,7 @@ def test_a_job_with_a_schedules_key_that_no_beat_ordered_is_told(line, capsys):
     assert line.ledger.load(due_key("nightly", due)).stop_wish is None
 
 
-def test_an_earlier_version_of_the_file_may_have_ordered_the_due_time(line):
+def test_an_earlier_version_of_the_file_may_have_ordered_it(line):
     due, rhythm = hours_ago(line, 0.05)
     set_back(line, "nightly", rhythm)
     earlier = Beat(line, nightly=schedule(**rhythm))

@@ -192,7 +192,7 @@ def test_redis_never_sees_it(watched, hidden):
     assert not [command for command in watched.commands if hidden in command["command"]]
 
 
-def test_only_the_orders_own_message_and_the_ledgers_input_hold_the_input(watched):
+def test_only_the_orders_message_and_ledger_hold_the_input(watched):
     holding = [command for command in watched.commands if CANARY in command["command"]]
     messages = [command["command"] for command in holding if command["db"] == 0]
     assert messages

@@ -37,7 +37,7 @@ def created(line, key, state, **fields):
     line.ledger.change(key, Change(to=state, fields=fields), epoch=None)
 
 
-def test_cancelled_job_whose_run_is_not_there_any_more_ends_cancelled(line, platform):
+def test_cancelled_job_whose_run_is_gone_ends_cancelled(line, platform):
     reason = Reason(code=Code.CANCELLED, message="The job was cancelled.", billed=True)
     created(line, "gone", State.ABORTING, run_id="gone", started_at=LONG_AGO, missing_since=LONG_AGO, reason=reason)
     Poller(line.ledger, platform, load_settings()).advance("gone", 1, 0, "execution")

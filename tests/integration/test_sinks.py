@@ -108,7 +108,7 @@ def delivered(cloud: Line) -> dict:
     return result
 
 
-def test_job_to_an_object_store_leaves_every_row_and_nothing_else(store, cloud, delivered):
+def test_job_to_an_object_store_leaves_all_rows_nothing_else(store, cloud, delivered):
     assert (delivered["state"], delivered["sink"]) == ("DELIVERED", "s3://bucket/rows/to-s3/")
     assert delivered["manifest"] == "s3://bucket/rows/to-s3/manifest.json"
     files = store.files(delivered["sink"])
@@ -149,7 +149,7 @@ def test_no_key_of_the_store_is_in_what_workers_and_redis_keep(store, cloud, del
     assert "hidden-in-the-environment" not in kept
 
 
-def test_large_parts_and_records_are_published_whole_and_leave_no_upload(store, cloud):
+def test_large_files_are_published_whole_and_leave_no_upload(store, cloud):
     """Beyond 8 MB a file is a multipart upload."""
     body = "0123456789" * 1_200_000
     actor = cloud.emulator.actor(
@@ -169,7 +169,7 @@ def test_large_parts_and_records_are_published_whole_and_leave_no_upload(store, 
 # -- conditional writes
 
 
-def test_of_many_writers_of_one_name_one_wins_and_the_others_are_told(here):
+def test_of_many_writers_of_one_name_exactly_one_wins(here):
     sink = open_sink("s3://bucket/race/")
     contents = [bytes([number]) * size for number, size in enumerate([10, 9_000_000] * 3)]
     barrier, won = threading.Barrier(len(contents)), []
@@ -219,7 +219,7 @@ def test_no_name_leads_out_of_a_prefix_of_a_store(here, name):
     assert {name: content for name, content in files.items() if not name.startswith("sink/")} == {"secret": b"secret"}
 
 
-def test_rights_for_a_prefix_only_are_enough_to_claim_a_folder_in_it(here):
+def test_rights_for_a_prefix_are_enough_to_claim_in_it(here):
     here.faults.append(Fault(r"^HEAD /bucket/_actorline\.json", status=403))
     assert open_sink("s3://bucket/limited/a/").claim("al-1", "first")
     with pytest.raises(SinkError, match="overlaps with the folder of another job"):
@@ -301,7 +301,7 @@ def test_store_that_is_away_for_a_while_is_waited_for(store, cloud):
 # -- what doesn't pass
 
 
-def test_store_that_refuses_some_parts_for_good_leaves_the_others_listed_and_nothing_staged(store, impatient):
+def test_store_that_refuses_some_parts_keeps_the_others(store, impatient):
     line, _ = impatient
     store.faults.append(Fault(r"^PUT /bucket/half/.*part-00001", status=403))
     actor = line.emulator.actor("half-refused", items=2010, **LARGE, duration_secs=0.3)
@@ -317,7 +317,7 @@ def test_store_that_refuses_some_parts_for_good_leaves_the_others_listed_and_not
     assert (verified.code, verified.json["verdict"]) == (6, "partial")
 
 
-def test_store_that_is_gone_midway_ends_the_job_and_retry_brings_all_rows_without_another_run(store, impatient):
+def test_store_gone_midway_ends_the_job_and_retry_gets_the_rest(store, impatient):
     line, _ = impatient
     actor = line.emulator.actor("store-gone", items=500, duration_secs=1.5)
     order = line.submit({"key": "store-gone", "actor": actor, "sink": {"url": "s3://bucket/gone/"}, **QUICK})
@@ -336,7 +336,7 @@ def test_store_that_is_gone_midway_ends_the_job_and_retry_brings_all_rows_withou
     assert (job.attempt, len(line.emulator.starts(actor))) == (1, 1)
 
 
-def test_disk_that_takes_no_more_ends_the_job_keeps_what_is_stored_and_retry_goes_on_from_there(impatient, tmp_path):
+def test_full_disk_keeps_what_is_stored_for_a_retry(impatient, tmp_path):
     """A real refusal by the kernel: the fetch worker may write no file beyond 1 MB."""
     line, fetch = impatient
     folder = tmp_path / "rows"
@@ -367,7 +367,7 @@ def test_disk_that_takes_no_more_ends_the_job_keeps_what_is_stored_and_retry_goe
 
 
 @pytest.mark.parametrize("kind", ["s3", "file"])
-def test_second_attempt_lies_apart_and_the_first_is_set_aside_whole(store, cloud, line, kind):
+def test_second_attempt_is_apart_the_first_is_set_aside(store, cloud, line, kind):
     at, key = (cloud, "twice-s3") if kind == "s3" else (line, "twice-file")
     script = {"duration_secs": 0.3, "records": {"OUTPUT": {"body": {"n": 1}}}}
     actor = at.emulator.actor(key, items=300, final_status="FAILED", **script)
@@ -386,7 +386,7 @@ def test_second_attempt_lies_apart_and_the_first_is_set_aside_whole(store, cloud
 
 
 @pytest.mark.parametrize("kind", ["s3", "file"])
-def test_rows_of_an_earlier_job_with_the_same_key_are_set_aside_not_taken_for_this_ones(store, cloud, line, kind):
+def test_rows_of_an_earlier_job_with_the_key_are_set_aside(store, cloud, line, kind):
     """The ledger forgets a job after its retention; what it delivered stays."""
     at, key = (cloud, "again-s3") if kind == "s3" else (line, "again-file")
     datasets = []

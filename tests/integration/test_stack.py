@@ -71,7 +71,7 @@ def up(shared_terminal: Terminal) -> Iterator[Up]:
     assert command.end().code == 0
 
 
-def test_up_in_a_project_with_packages_of_the_same_names_runs_jobs(shared_terminal, up):
+def test_up_works_beside_packages_of_the_same_names(shared_terminal, up):
     actor = shared_terminal.emulator.actor("up-attached", items=100, duration_secs=0)
     done = shared_terminal.run("--json", key="up-attached", actor=actor, input={"secret": CANARY}).end()
     assert (done.code, done.json["items"]) == (0, 100)
@@ -145,7 +145,7 @@ def test_port_that_is_taken_is_refused(up, shared_terminal, tmp_path, command):
     assert not (tmp_path / "valkey").exists()
 
 
-def test_flower_shows_each_task_by_key_and_neither_input_nor_token(shared_terminal, up):
+def test_flower_shows_tasks_by_key_without_input_or_token(shared_terminal, up):
     actor = shared_terminal.emulator.actor("up-shown", items=100, duration_secs=0)
     done = shared_terminal.run("--json", key="up-shown", actor=actor, input={"secret": CANARY}).end()
     assert done.code == 0
@@ -164,7 +164,7 @@ def test_flower_shows_each_task_by_key_and_neither_input_nor_token(shared_termin
     assert TOKEN not in page
 
 
-def test_http_door_takes_orders_and_is_started_again_at_its_address_when_it_dies(shared_terminal, up):
+def test_http_gateway_that_dies_restarts_at_its_address(shared_terminal, up):
     url = re.search(r"^HTTP: (\S+)$", up.command.err, re.MULTILINE)[1]
     actor = shared_terminal.emulator.actor("up-http", items=100, duration_secs=0)
     document = {"key": "up-http", "actor": actor, "poll_interval_secs": 1}

@@ -54,7 +54,7 @@ def test_run_of_an_actor_task_whose_record_is_wanted_alone(line):
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("tells_running", [False, True], ids=["408", "running-object"])
-def test_run_that_takes_longer_than_the_endpoint_waits_is_adopted(line, tells_running):
+def test_run_longer_than_the_endpoint_waits_is_adopted(line, tells_running):
     name = f"sync-long-{'running' if tells_running else '408'}"
     script = {"items": 300, "duration_secs": 6, "sync_limit_secs": 1, "sync_tells_running": tells_running}
     actor = line.emulator.actor(name, **script)
@@ -96,7 +96,7 @@ def test_cancel_while_the_answer_is_waited_for_aborts_the_run(line):
 
 
 @pytest.mark.thorough
-def test_worker_killed_while_it_waits_for_the_answer_is_followed_by_another(own_line):
+def test_worker_killed_awaiting_a_reply_is_replaced(own_line):
     line = own_line("sync-killed")
     actor = line.emulator.actor("sync-killed", items=300, duration_secs=8)
     with running_workers(line, "control", "fetch") as workers:
@@ -113,7 +113,7 @@ def test_worker_killed_while_it_waits_for_the_answer_is_followed_by_another(own_
     [{"run_id": "r1"}, {"actor": "a/b", "options": {"force_permission_level": "LIMITED_PERMISSIONS"}}],
     ids=["no-start", "permission-level"],
 )
-def test_what_the_synchronous_endpoints_cannot_do_is_refused_at_the_door(line, document):
+def test_what_sync_endpoints_cannot_do_is_refused_at_once(line, document):
     with pytest.raises(Exception, match="sync") as raised:
         line.submit({"mode": "sync", **document}).get(timeout=120)
     assert type(raised.value).__name__ == "JobRefused"

@@ -133,7 +133,7 @@ def test_an_end_is_tallied_by_its_state_and_code(ledger, event, reason, tallied)
     assert counts(ledger) == {"queued": 1, tallied: 1}
 
 
-def test_a_job_that_is_retried_ends_again_and_its_time_begins_anew(ledger):
+def test_a_retried_job_ends_again_and_its_time_starts_again(ledger):
     order(ledger)
     ledger.redis.hincrbyfloat(ledger.name("job", "k"), "queued_at", -1000)
     fail(ledger)
@@ -170,7 +170,7 @@ def test_the_cost_of_all_attempts_is_the_jobs_own(ledger):
     assert cost_usd(ledger) == (1.80001, 1.80001)
 
 
-def test_a_cost_that_is_corrected_downwards_is_taken_from_what_comes_next(ledger):
+def test_a_cost_corrected_downwards_is_taken_from_the_next(ledger):
     for key in ("k", "other"):
         order(ledger, key)
     set_fields(ledger, cost_usd=0.5)

@@ -59,7 +59,7 @@ def test_options_of_the_order_are_those_of_the_run(line, deliver):
 
 
 @pytest.mark.parametrize("spelling", ["user/name", "user~name", "id"])
-def test_actor_task_runs_by_each_of_its_names_with_the_inputs_overrides(line, deliver, spelling):
+def test_actor_task_runs_by_each_name_with_its_overrides(line, deliver, spelling):
     actor = line.emulator.actor("configured", items=20, duration_secs=0)
     saved = line.emulator.actor_task("saved", actor, input={"depth": 1, "country": "CH"})
     name = {"user/name": "demo/saved", "user~name": "demo~saved", "id": saved["id"]}[spelling]
@@ -150,7 +150,7 @@ def test_records_are_delivered_as_they_are_stored(line, deliver):
     assert set(stored) == {"OUTPUT", "shot.png", "page"}
 
 
-def test_output_is_delivered_by_default_and_its_absence_is_no_error(line, deliver):
+def test_output_is_delivered_by_default_if_there_is_one(line, deliver):
     with_output = line.emulator.actor("output", items=5, duration_secs=0, records={"OUTPUT": {"body": [1]}})
     without = line.emulator.actor("no-output", items=5, duration_secs=0)
     result = deliver(actor=with_output)

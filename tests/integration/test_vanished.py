@@ -52,7 +52,7 @@ def let_time_pass(ledger: Ledger, key: str) -> None:
     ledger.redis.hset(ledger.name("job", key), "missing_since", ledger.now() - MISSING_SECS - 1)
 
 
-def test_run_is_gone_when_that_is_said_for_a_while_and_by_the_list_too(ledger, poll):
+def test_run_is_gone_when_said_repeatedly_and_by_the_list(ledger, poll):
     add_job(ledger, "gone", "nosuchrun1234567x")
     assert isinstance(poll("gone"), Wait)
     assert ledger.load("gone").state is State.RUNNING

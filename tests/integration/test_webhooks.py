@@ -84,7 +84,7 @@ def running_job(gateway: Gateway, key: str, **script: Any) -> str:
 
 
 @pytest.mark.parametrize("mode", ["async", "sync"])
-def test_job_is_delivered_when_its_run_ends_not_an_interval_later(gateway, mode):
+def test_job_is_delivered_right_after_its_run_ends(gateway, mode):
     line = gateway.line
     actor = line.emulator.actor(f"told-{mode}", items=200, duration_secs=2)
     result = line.submit({"key": f"told-{mode}", "actor": actor, "mode": mode, **NEVER_POLLED}).get(timeout=120)
@@ -97,7 +97,7 @@ def test_job_is_delivered_when_its_run_ends_not_an_interval_later(gateway, mode)
     assert {each["eventType"] for each in told} == {"ACTOR.RUN.CREATED", "ACTOR.RUN.SUCCEEDED"}
 
 
-def test_lost_start_reply_ends_with_the_platforms_word_of_the_run(gateway, faults):
+def test_lost_start_reply_ends_with_the_runs_own_status(gateway, faults):
     """The list of runs doesn't show it for a minute, and the settle time is longer than the test."""
     line = gateway.line
     actor = line.emulator.actor("unclear", items=50, duration_secs=1, list_lag_secs=60)
@@ -312,7 +312,7 @@ def test_secret_of_the_settings_is_rotated_there(gateway):
     assert "ACTORLINE_WEBHOOK_SECRET is set" in said
 
 
-def test_hook_of_an_actor_task_leaves_other_runs_of_its_actor_alone(gateway, template):
+def test_hook_of_an_actor_task_ignores_its_actors_other_runs(gateway, template):
     line = gateway.line
     actor = line.emulator.actor("of-a-task", items=3, duration_secs=0)
     task = line.emulator.actor_task("hooked-task", actor)
@@ -343,7 +343,7 @@ def test_hook_needs_a_public_address(gateway, template):
     assert "ACTORLINE_PUBLIC_URL is not set" in said
 
 
-def test_hook_beyond_the_platforms_hundred_is_refused_in_its_words(gateway, template, faults):
+def test_hook_beyond_the_platforms_hundred_is_refused(gateway, template, faults):
     faults(
         {"method": "POST", "action": "status", "status": 403, "type": "too-many-webhooks", "path_regex": "webhooks$"}
     )

@@ -38,7 +38,7 @@ def test_each_end_is_returned_or_raised(state, code, billed, raised):
     assert exception_for(result(state, code, billed=billed)) is raised
 
 
-def test_the_result_is_found_in_whatever_class_celery_made_of_an_end():
+def test_the_result_is_found_in_any_class_celery_makes():
     expected = result(State.FAILED, Code.RUN_FAILED)
     foreign = type("JobFailed", (Exception,), {})
     for answer in (JobFailed(expected.model_dump_json()), foreign(expected.model_dump_json())):

@@ -49,7 +49,7 @@ def test_it_is_renewed_until_the_block_ends():
     assert renewals._value == ended
 
 
-def test_what_the_renewal_raised_stops_the_block_at_its_next_check():
+def test_what_the_renewal_raised_stops_the_block():
     with pytest.raises(LostError):
         work_until_the_check_raises(lose)
 
@@ -65,7 +65,7 @@ def test_what_breaks_by_itself_is_told_as_it_is():
         raise OSError("disk")
 
 
-def test_work_is_given_back_at_its_next_check_when_the_process_is_to_stop(stop):
+def test_work_is_given_back_when_the_process_must_stop(stop):
     with renewed(lambda: None, 60) as check:
         check()
         stop()

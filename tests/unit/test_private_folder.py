@@ -38,7 +38,7 @@ def test_folder_that_users_share_is_refused_and_left_alone(tmp_path):
     assert mode_of(folder) == 0o1777
 
 
-def test_folder_of_somebody_else_is_refused_if_others_write_there(tmp_path, monkeypatch):
+def test_folder_of_another_user_is_refused_if_others_write(tmp_path, monkeypatch):
     folder = tmp_path / "theirs"
     folder.mkdir(mode=0o755)
     monkeypatch.setattr(os, "getuid", lambda: folder.stat().st_uid + 1)

@@ -72,7 +72,7 @@ def test_neighbours_of_the_blocks_are_public(address):
 
 
 @given(st.ip_addresses(v=4))
-def test_nat64_and_mapped_addresses_are_judged_by_what_they_reach(address):
+def test_nat64_and_mapped_addresses_are_judged_by_their_target(address):
     reached = is_public(str(address))
     number = int(address)
     assert is_public(str(IPv6Address((0x0064_FF9B << 96) | number))) == reached

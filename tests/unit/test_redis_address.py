@@ -63,7 +63,7 @@ def test_password_is_masked_wherever_it_may_stand(address, shown):
     assert masked_address(address) == shown
 
 
-def test_password_of_a_file_is_encoded_and_never_replaces_another():
+def test_password_of_a_file_is_encoded_and_replaces_no_other():
     assert with_password("redis://h:1/0", "a/b#c?d@e:f%") == "redis://:a%2Fb%23c%3Fd%40e%3Af%25@h:1/0"
     assert parse_url(with_password("redis://app@h/0", "a/b@"))["password"] == "a/b@"
     assert with_password("redis+socket:///run/s", "x") == "redis+socket://:x@/run/s"

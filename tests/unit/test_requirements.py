@@ -27,7 +27,7 @@ def test_the_lock_satisfies_what_the_image_needs():
 
 
 @pytest.mark.parametrize("name", ["image.txt", "build.txt"])
-def test_the_lock_names_files_by_hash_and_no_place_to_take_them_from(name):
+def test_the_lock_names_files_by_hash_and_no_index(name):
     text = (ROOT / "requirements" / name).read_text()
     lines = text.splitlines()
     assert {line.split()[0].partition("=")[0] for line in lines if line.startswith(" ")} == {"--hash"}
@@ -53,7 +53,7 @@ def test_the_lock_names_files_by_hash_and_no_place_to_take_them_from(name):
         ),
     ],
 )
-def test_an_audit_fails_for_a_hole_and_admits_what_it_could_not_ask(releases, text, code):
+def test_an_audit_fails_for_a_hole_and_admits_what_it_missed(releases, text, code):
     said, exit_code = verdict(releases)
     assert said.startswith(text)
     assert exit_code == code

@@ -47,7 +47,7 @@ def test_the_environment_goes_before_the_file(folder, monkeypatch):
     assert (settings.namespace, settings.retention_days) == ("said", 7)
 
 
-def test_the_nearest_file_above_counts_and_the_home_lies_beside_it(folder):
+def test_the_nearest_file_above_counts_with_its_home_beside_it(folder):
     (folder.parent / "actorline.toml").write_text('namespace = "far"\n')
     (folder / "actorline.toml").write_text('namespace = "near"\n')
     settings = load_settings()
@@ -115,7 +115,7 @@ def test_a_wrong_setting_is_named_without_its_value(monkeypatch, name, value, to
         ('[accounts]\na = "b"\na = "c"', "Settings can't be read: "),
     ],
 )
-def test_a_wrong_file_stops_the_process_also_for_a_name_that_is_misspelt(folder, text, told):
+def test_a_wrong_or_misspelt_setting_stops_the_process(folder, text, told):
     (folder / "actorline.toml").write_text(text)
     with pytest.raises(SettingsError) as caught:
         load_settings()
@@ -167,14 +167,14 @@ def test_a_token_file_without_a_token_is_told(folder, content, told):
         _ = load_settings(apify_token_file=folder / "token").tokens
 
 
-def test_account_that_is_named_twice_with_other_capitals_is_refused(folder):
+def test_account_named_twice_in_other_case_is_refused(folder):
     (folder / "actorline.toml").write_text(f'[accounts]\nTeam = "{HUSH}-1"\nTEAM = "{HUSH}-2"\n')
     with pytest.raises(SettingsError, match="named twice") as raised:
         load_settings()
     assert HUSH not in str(raised.value)
 
 
-def test_the_environment_names_accounts_without_case_so_documents_may_use_any(folder, monkeypatch):
+def test_accounts_in_environment_and_documents_ignore_case(folder, monkeypatch):
     (folder / "actorline.toml").write_text(f'[accounts]\nMy-Team = "{HUSH}-team"\n')
     monkeypatch.setenv("ACTORLINE_ACCOUNTS__SHOP", f"{HUSH}-shop ")
     settings = load_settings()
@@ -231,7 +231,7 @@ def test_no_secret_is_shown(folder, monkeypatch):
         ("redis+socket:///run/valkey.sock?virtual_host=4", "redis+socket:///run/valkey.sock?virtual_host=5"),
     ],
 )
-def test_results_and_ledger_are_the_next_databases_of_the_same_server(url, following):
+def test_results_and_ledger_are_the_next_databases(url, following):
     assert next_database(url) == following
 
 
@@ -243,7 +243,7 @@ def test_each_of_the_three_addresses_may_be_given():
     assert load_settings(redis_url="redis://a", ledger_url="redis://a").ledger == "redis://a"
 
 
-def test_the_socket_of_a_deep_home_lies_where_its_path_is_short_enough(tmp_path):
+def test_the_socket_of_a_deep_home_has_a_short_path(tmp_path):
     assert load_settings(home=Path("/srv/line")).socket == Path("/srv/line/valkey.sock")
     deep = load_settings(home=tmp_path / ("x" * 120))
     assert len(str(deep.socket)) < 100
@@ -268,7 +268,7 @@ def test_address_of_the_platform_that_is_none_is_refused_by_name(monkeypatch, ur
     assert "pw" not in str(refused.value)
 
 
-def test_line_ends_and_byte_order_marks_around_settings_are_no_part_of_them(monkeypatch, tmp_path):
+def test_line_ends_and_byte_order_marks_are_no_part_of_settings(monkeypatch, tmp_path):
     token, file = tmp_path / "token", tmp_path / "actorline.toml"
     token.write_bytes(b"\xef\xbb\xbfapify_api_1\r\n")
     file.write_bytes(b"\xef\xbb\xbfnamespace = 'marked'\n")

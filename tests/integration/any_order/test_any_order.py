@@ -194,7 +194,7 @@ def ground(valkey: str, tmp_path: Path) -> Iterator[Ground]:
     ground.close()
 
 
-def test_promises_are_kept_in_any_order_of_messages_deaths_and_answers(ground):
+def test_promises_are_kept_in_any_order_of_events(ground):
     class OnGround(AnyOrder):
         pass
 
@@ -231,7 +231,7 @@ def test_job_is_delivered_whichever_of_its_calls_is_struck(ground, fate):
                 return
 
 
-def test_worker_that_wakes_when_another_has_taken_over_changes_nothing(ground):
+def test_worker_that_wakes_after_a_takeover_changes_nothing(ground):
     """The same with a worker that stands still at one of its calls until its job is in other hands."""
     for after in itertools.count(random.randrange(STRIDE // 4 + 1), STRIDE // 4 + 1):
         with held_line(ground) as line:
@@ -255,7 +255,7 @@ def test_worker_that_wakes_when_another_has_taken_over_changes_nothing(ground):
 
 @pytest.mark.parametrize("task", ["actorline.run", "actorline.answer"])
 @pytest.mark.parametrize("fate", [Fate.HOLD, Fate.FAIL_BEFORE, Fate.FAIL_AFTER])
-def test_caller_gets_its_jobs_end_whatever_strikes_its_order_or_its_answer(ground, fate, task):
+def test_caller_gets_the_end_whatever_strikes_order_or_answer(ground, fate, task):
     for after in itertools.count():
         with held_line(ground) as line:
             promises = Promises(line, ("a",))

@@ -48,7 +48,7 @@ def test_input_and_document_from_a_file(tmp_path):
     ("content", "words"),
     [(b'{"secret": "canary",', "is not JSON at 1:21"), (b'"\xff\xfe\xfa canary"', "is not JSON"), (b"", "not JSON")],
 )
-def test_broken_input_is_refused_with_its_place_and_without_its_content(tmp_path, content, words):
+def test_broken_input_is_refused_with_its_place_only(tmp_path, content, words):
     file = tmp_path / "input.json"
     file.write_bytes(content)
     with pytest.raises(Refused) as raised:
@@ -60,7 +60,7 @@ def test_broken_input_is_refused_with_its_place_and_without_its_content(tmp_path
 
 
 @pytest.mark.parametrize("content", ["[]", "null", '"text"', "{", '{"secret": canary}'])
-def test_document_that_is_no_json_object_is_refused_without_its_content(tmp_path, content):
+def test_document_that_is_no_object_is_refused_unseen(tmp_path, content):
     file = tmp_path / "document.json"
     file.write_text(content)
     with pytest.raises(Refused) as raised:

@@ -32,7 +32,7 @@ def app(celery: dict[str, Any]) -> Iterator[Celery]:
     app.close()
 
 
-def test_every_task_of_ours_has_its_queue_and_every_route_its_task(app):
+def test_every_task_has_its_queue_and_every_route_its_task(app):
     assert {name for name in app.tasks if name.startswith("actorline.")} == set(routes("shop"))
 
 
@@ -65,7 +65,7 @@ def test_the_names_of_tasks_and_queues_outlive_a_deploy():
     }
 
 
-def test_the_workers_together_consume_every_queue_and_short_tasks_never_wait_behind_downloads():
+def test_every_queue_is_consumed_and_short_tasks_never_wait():
     everything = {door_queue("shop"), control_queue("shop"), fetch_queue("shop")}
     control, fetch = set(queues_of("control", "shop")), set(queues_of("fetch", "shop"))
     assert control | fetch == set(queues_of("all", "shop")) == everything
@@ -117,7 +117,7 @@ def _logging_as_before() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_logging_as_before")
-def test_a_log_line_is_one_json_object_on_standard_error_with_the_job_on_it(capsys):
+def test_a_log_line_is_one_json_object_with_the_job_on_it(capsys):
     configure_logging("INFO")
     with structlog.contextvars.bound_contextvars(job_key="nightly", epoch=2):
         structlog.get_logger("tests.fresh").info("page_stored", page_no=3)
@@ -152,7 +152,7 @@ def test_celerys_own_lines_about_messages_stay_out(capsys):
 
 
 @pytest.mark.usefixtures("_logging_as_before")
-def test_an_exception_is_logged_with_its_traceback_on_the_same_line(capsys):
+def test_an_exception_is_logged_with_traceback_on_one_line(capsys):
     configure_logging("INFO")
     try:
         _ = 1 / 0

@@ -17,7 +17,7 @@ def login_of(address, settings, **environment):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "localhost"])
-def test_loopback_has_a_password_that_nobody_guesses_kept_in_the_home(settings, address):
+def test_loopback_has_an_unguessable_password_in_the_home(settings, address):
     login = login_of(address, settings)
     user, _, password = login.partition(":")
     assert (user, len(password)) == ("actorline", 32)

@@ -218,7 +218,7 @@ def test_drift_loses_no_column_and_no_value(single_file):
         ([[1]], "an item is not an object"),
     ],
 )
-def test_items_that_are_no_table_are_told_from_a_broken_conversion(tmp_path, items, why):
+def test_items_that_are_no_table_are_no_broken_conversion(tmp_path, items, why):
     delivery = Delivery(tmp_path, "parquet")
     receipts = delivery.stage([items], single_file=True)
     with pytest.raises(AssemblyFailed, match=why):
@@ -235,7 +235,7 @@ def test_a_page_that_changed_since_it_was_stored_is_told(tmp_path, name):
         delivery.assemble(receipts, single_file=True)
 
 
-def test_a_file_that_a_killed_execution_left_is_replaced_if_it_holds_other_rows(tmp_path):
+def test_a_killed_executions_file_with_other_rows_is_replaced(tmp_path):
     delivery = Delivery(tmp_path, "json")
     receipts = delivery.stage([[{"a": 1}], [{"a": 2}]], single_file=True)
     delivery.assemble(receipts[:1], single_file=True, execution="killed")

@@ -14,7 +14,7 @@ def manifest(attempt: int, parts: list[str], records: list[str] = (), retries: i
     )  # fmt: skip
 
 
-def test_the_first_attempt_lies_at_the_top_and_each_further_one_in_a_folder():
+def test_the_first_attempt_is_at_the_top_others_in_folders():
     assert [attempt_folder(attempt) for attempt in (1, 2, 10)] == ["", "attempt-2/", "attempt-10/"]
     assert superseded_folder(1) == "superseded-1/"
 
@@ -40,11 +40,11 @@ SECOND = ["attempt-2/part-00000.jsonl.gz", "attempt-2/records/OUTPUT"]
          manifest(2, []), []),
     ],
 )  # fmt: skip
-def test_what_a_manifest_does_not_list_is_left_over_and_other_files_are_none_of_ours(files, listed, left):
+def test_what_a_manifest_does_not_list_is_left_over_if_ours(files, listed, left):
     assert leftovers(files, listed) == left
 
 
-def test_pages_that_both_ends_share_stay_and_made_files_make_room():
+def test_pages_that_both_ends_share_stay_made_files_move():
     assert made_anew(manifest(1, TOP[:2]), {"part-00000.jsonl.gz", "part-00001.jsonl.gz", "part-00002.jsonl.gz"}) == []
     assert made_anew(manifest(1, ["items.csv"]), {"_pages/page-00000.csv"}) == ["items.csv"]
     assert made_anew(manifest(1, TOP[:2]), {"attempt-2/part-00000.jsonl.gz"}) == TOP[:2]

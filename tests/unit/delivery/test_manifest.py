@@ -9,7 +9,7 @@ def receipt(page_no: int, offset: int, scanned: int, items: int, part: str | Non
     )
 
 
-def test_parts_stand_in_the_order_of_the_rows_and_an_empty_end_is_none():
+def test_parts_are_in_the_order_of_the_rows():
     receipts = [
         receipt(2, 15, 0, 0, None),
         receipt(1, 10, 5, 4, "part-00001.jsonl.gz"),
@@ -47,7 +47,7 @@ MADE = {
 }  # fmt: skip
 
 
-def test_a_fingerprint_outlives_settled_figures_and_later_versions():
+def test_a_fingerprint_outlives_final_figures_and_later_versions():
     """Ledgers hold it: this manifest's must never change."""
     made = Manifest.model_validate(MADE)
     assert fingerprint(made) == "58a5e749cfa67dbd5bf1ad5d2b8b05c16fc077195346f530c6fe2b8878a4fe17"

@@ -90,7 +90,7 @@ def test_a_name_that_leads_elsewhere_is_refused_in_words(name, tmp_path):
 
 
 @pytest.mark.parametrize("planted", ["link to a file", "link to a folder", "pipe"])
-def test_what_somebody_planted_is_neither_followed_nor_waited_for(planted):
+def test_planted_entries_are_neither_followed_nor_waited_for(planted):
     with surrounded() as (outside, sink):
         name = "records/OUTPUT"
         if planted == "link to a folder":

@@ -84,7 +84,7 @@ def test_what_is_written_may_be_changed_afterwards(sink):
         assert file.read() == b"".join(bytes([number]) * len(block) for number in range(20))
 
 
-def test_what_a_store_cannot_copy_in_one_request_is_published_once_as_well(sink, store, monkeypatch):
+def test_what_cannot_be_copied_in_one_request_is_published_once(sink, store, monkeypatch):
     monkeypatch.setattr(objects, "COPY_MAX_BYTES", 1_000_000)
     assert write(sink, "items", LARGE)
     assert not write(sink, "items", b"x" + LARGE)
@@ -123,7 +123,7 @@ def test_gzip_reads_from_it(sink):
         assert plain.read() == LARGE
 
 
-def test_files_are_listed_with_their_sizes_and_staged_ones_are_not(sink, store):
+def test_files_are_listed_with_sizes_staged_ones_are_not(sink, store):
     write(sink, "manifest.json", b"{}")
     write(sink, "records/OUTPUT", b"123")
     obstore.put(store, "rows/nightly/.staging/0123/part-00000", b"rows")
@@ -133,7 +133,7 @@ def test_files_are_listed_with_their_sizes_and_staged_ones_are_not(sink, store):
     assert not sink.exists("part-00000")
 
 
-def test_a_moved_file_has_its_new_name_only_and_a_missing_one_is_none(sink):
+def test_a_moved_file_has_only_its_new_name(sink):
     write(sink, "records/OUTPUT", b"123")
     sink.move("records/OUTPUT", "superseded-1/records/OUTPUT")
     sink.move("records/OUTPUT", "superseded-1/records/OUTPUT")

@@ -63,18 +63,18 @@ def by_number(*pages: Window | Receipt) -> Pages:
         (5_000_000, 1_000.0, 7, 7),
     ],
 )
-def test_page_size_follows_bytes_and_is_cut_finer_for_a_small_dataset(total, each, asked, size):
+def test_page_size_follows_bytes_and_the_datasets_size(total, each, asked, size):
     assert page_size(total=total, item_bytes=each, asked=asked) == size
 
 
-def test_bytes_an_item_are_those_that_came_before_those_that_the_platform_names():
+def test_measured_bytes_per_item_go_before_the_platforms():
     came = [stored(0, 0, 10, 10).model_copy(update={"bytes": 5_000}), stored(1, 10, 10, 0)]
     assert item_bytes(by_number(*came), total=1_000, storage_bytes=1_000_000) == 500
     assert item_bytes(by_number(window(0, 0, 10)), total=1_000, storage_bytes=1_000_000) == 1_000
     assert item_bytes({}, total=1_000, storage_bytes=None) is None
 
 
-def test_only_a_few_pages_are_planned_before_the_size_of_an_item_is_known():
+def test_few_pages_are_planned_before_the_item_size_is_known():
     assert wave_pages(None) < wave_pages(500.0) == WAVE_PAGES
 
 
@@ -106,7 +106,7 @@ def test_of_a_dataset_that_grows_only_full_windows_are_fetched(pages, total, sto
         (by_number(stored(0, 5, 10, 10), bad(1, 15, 10)), 25),
     ],
 )
-def test_the_next_window_begins_behind_what_the_last_one_has_or_will_be_asked_for(pages, offset):
+def test_the_next_window_begins_behind_all_planned_ones(pages, offset):
     assert next_offset(pages, 5) == offset
 
 
@@ -118,7 +118,7 @@ def test_only_what_has_no_rows_is_fetched():
     assert known_end(pages) == 33
 
 
-def test_a_window_that_is_followed_by_another_must_be_full_whatever_the_platform_counts():
+def test_a_window_before_another_must_be_full():
     pages = by_number(window(0, 0, 10), window(1, 10, 10))
     assert expected_items(window(0, 0, 10), pages, 4) == 10
     assert expected_items(window(1, 10, 10), pages, 14) == 4
@@ -142,7 +142,7 @@ def test_a_window_that_is_followed_by_another_must_be_full_whatever_the_platform
         (by_number(stored(0, 3, 10, 10)), None, Gap([0], "begins at 3, not at 0")),
     ],
 )
-def test_everything_is_here_only_without_gaps_and_after_a_read_of_nothing(pages, stop, verdict):
+def test_everything_is_here_only_without_gaps_to_an_empty_page(pages, stop, verdict):
     assert judge(pages, start=0, stop=stop) == verdict
 
 
@@ -206,7 +206,7 @@ def test_any_sequence_of_waves_brings_every_row_once_and_ends(data, total, start
 
 
 @given(data=st.data(), total=st.integers(0, 60), start=st.integers(0, 70), size=st.integers(1, 20))
-def test_a_dataset_that_answers_in_full_is_proven_within_three_waves(data, total, start, size):
+def test_a_dataset_read_in_full_is_proven_within_three_waves(data, total, start, size):
     pages: dict[int, Window | Receipt] = {}
     counted = data.draw(st.sampled_from([0, total]), "total")
     waves = 0

@@ -83,7 +83,7 @@ def test_with_filters_more_may_be_scanned_than_comes(scanned):
 
 
 @pytest.mark.parametrize("scanned", [None, 0, 1001])
-def test_with_filters_the_count_must_be_named_and_lie_in_the_window(scanned):
+def test_with_filters_the_count_must_lie_in_the_window(scanned):
     with pytest.raises(UnreadablePage):
         download(Served(text_of(ROWS), scanned), keeps_count=False)
 
@@ -151,7 +151,7 @@ def test_half_a_surrogate_that_javascript_wrote_is_a_row():
 
 
 @pytest.mark.parametrize("is_gzip", [False, True])
-def test_a_window_of_which_every_row_is_filtered_out_is_an_empty_part(is_gzip):
+def test_a_window_without_rows_is_an_empty_part(is_gzip):
     answer = Served(gzip.compress(b"") if is_gzip else b"", 5, is_gzip=is_gzip)
     facts, stored, _ = download(answer, keeps_count=False)
     assert gzip.decompress(stored) == b""

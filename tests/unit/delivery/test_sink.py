@@ -333,7 +333,7 @@ def test_a_folder_in_which_nothing_was_stored_is_given_back(at):
     assert CLAIM in sink.files_in("")
 
 
-def test_of_two_that_claim_around_each_other_at_once_not_both_win(at, monkeypatch):
+def test_of_two_overlapping_claims_at_once_not_both_win(at, monkeypatch):
     outer, inner = at("a/"), at("a/records/")
     write_once, claimed = Sink.write_once, []
 
@@ -349,7 +349,7 @@ def test_of_two_that_claim_around_each_other_at_once_not_both_win(at, monkeypatc
     assert (CLAIM in outer.files_in(""), CLAIM in inner.files_in("")) == (False, True)
 
 
-def test_a_folder_full_of_files_is_refused_rather_than_searched_for_ever(at, monkeypatch):
+def test_a_folder_full_of_files_is_refused_not_searched(at, monkeypatch):
     for door in ("local", "objects"):
         monkeypatch.setattr(f"actorline.delivery.sink.{door}.LOOK_MOST", 3)
     for number in range(6):
@@ -367,7 +367,7 @@ def test_clean_up_of_one_job_leaves_what_another_one_has_staged(at):
     assert at("a/").size("part-00000.jsonl.gz") == 4
 
 
-def test_names_of_a_local_folder_leave_out_what_another_job_has_claimed(tmp_path):
+def test_names_of_a_local_folder_leave_out_other_jobs_claims(tmp_path):
     sink = LocalSink(tmp_path.as_uri())
     sink.write_once("records/OUTPUT", b"{}")
     LocalSink(f"{tmp_path.as_uri()}/attempt-2/").write_once(CLAIM, b"{}")

@@ -23,14 +23,14 @@ def test_what_is_published_is_what_the_code_says(maker, function, made):
     assert (DOCS / made).read_text() == text, "run `make docs`"
 
 
-def test_the_schema_holds_every_field_and_asks_for_exactly_one_target():
+def test_the_schema_holds_all_fields_and_exactly_one_target():
     schema = json.loads((DOCS / "job-document.schema.json").read_text())
     assert set(schema["properties"]) == set(JobDocument.model_fields)
     assert schema["additionalProperties"] is False
     assert [each["required"] for each in schema["oneOf"]] == [["actor"], ["actor_task"], ["run_id"], ["dataset_id"]]
 
 
-def test_every_setting_has_its_line_with_the_variable_that_sets_it():
+def test_every_setting_has_its_line_with_its_variable():
     text = (DOCS / "settings.md").read_text()
     for name, field in Settings.model_fields.items():
         assert field.description

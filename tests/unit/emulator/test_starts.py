@@ -32,7 +32,7 @@ def input_of(run):
     return run.records.get("INPUT", run.life, run.life.created_at)
 
 
-def test_options_come_from_the_query_then_the_task_then_the_actor():
+def test_options_come_from_query_then_task_then_actor():
     run = start({"timeout": "60", "maxTotalChargeUsd": "2.5"}, task=TASK).options
     assert (run.timeout_secs, run.memory_mbytes, run.build, run.build_number) == (60, 512, "beta", "1.3.1")
     assert (run.max_items, run.max_total_charge_usd) == (7, 2.5)

@@ -103,7 +103,7 @@ def make_webhook(name: str = "", **condition: str) -> Webhook:
     return Webhook("demo", order, Condition.model_validate(condition), is_ad_hoc=False)
 
 
-def test_same_idempotency_key_gets_the_webhook_that_exists_until_it_is_removed():
+def test_same_idempotency_key_gets_the_existing_webhook():
     book = WebhookBook()
     first = book.add(make_webhook("one", actorId="a"))
     assert book.add(make_webhook("one", actorId="b")) is first

@@ -54,7 +54,7 @@ def test_a_body_is_too_large_as_soon_as_its_bytes_are(monkeypatch):
     assert caught.value.status == 413
 
 
-def test_all_bodies_together_have_a_bound_which_those_that_are_done_with_no_longer_count_for(monkeypatch):
+def test_all_bodies_together_are_bounded_while_in_use(monkeypatch):
     monkeypatch.setattr(body, "MAX_HELD_BYTES", 10)
     bodies = Bodies(MAX_BODY_BYTES)
 

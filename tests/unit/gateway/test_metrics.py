@@ -74,7 +74,7 @@ def test_everything_of_a_tally_is_shown(shown):
     assert {name: value(metrics[f"actorline_{name}"]) for name in single} == single
 
 
-def test_ends_are_shown_by_state_and_code_and_failures_before_the_first(shown):
+def test_ends_are_shown_by_state_and_code_also_as_zeros(shown):
     ends = {
         (each.labels["state"], each.labels["code"]): each.value for each in shown(MUCH)["actorline_jobs_ended_total"]
     }
@@ -110,7 +110,7 @@ def test_the_alerts_name_only_metrics_and_labels_that_are_shown(shown):
             assert label in samples[0].labels, rule
 
 
-def test_the_scrape_finds_the_gateway_of_the_compose_file_and_the_alerts():
+def test_the_scrape_finds_gateway_and_alerts_of_the_compose_file():
     config = yaml.safe_load((CONFIG / "prometheus.yml").read_text())
     services = yaml.safe_load((CONFIG.parent / "docker-compose.yml").read_text())["services"]
     (scrape,) = config["scrape_configs"]

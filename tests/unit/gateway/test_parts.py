@@ -37,7 +37,7 @@ def test_what_gathers_while_a_group_is_at_work_is_the_next_group():
     assert groups == [[0], [1, 2, 3], [4, 5]]
 
 
-def test_a_heavy_thing_goes_with_what_gathered_before_it_and_no_more():
+def test_a_heavy_item_goes_with_what_gathered_before_it():
     groups: list[list[int]] = []
     go_on = threading.Event()
 

@@ -104,7 +104,7 @@ def mutated(draw: Any) -> Any:
 
 @settings(max_examples=100)
 @given(mutated())
-def test_a_good_document_with_one_mistake_is_taken_or_refused_with_a_reason(raw):
+def test_a_document_with_one_mistake_is_refused_with_a_reason(raw):
     outcome = parse_or_reason(raw)
     if isinstance(outcome, str):
         assert outcome.endswith("Nothing was started.")
@@ -244,7 +244,7 @@ def test_every_other_change_makes_another_job(change):
         ({"actor": None}, "exactly one of actor, actor_task, run_id, dataset_id; none is given"),
     ],
 )
-def test_a_refusal_names_the_field_the_reason_and_the_nearest_name(wrong, hint):
+def test_a_refusal_names_field_reason_and_nearest_name(wrong, hint):
     assert hint in refusal({"actor": "apify/x", **wrong})
 
 
@@ -313,7 +313,7 @@ def test_options_become_the_platforms_parameters():
     assert parse_document({"actor_task": "x", "options": options}).query() == expected
 
 
-def test_collect_becomes_the_platforms_parameters_and_leaves_paging_to_the_plan():
+def test_collect_becomes_parameters_and_leaves_out_paging():
     collect = {"fields": ["b", "a"], "clean": True, "limit": 5, "offset": 2, "page_items": 7, "skip_empty": True}
     query = parse_document({"actor": "x", "collect": collect}).collect.query()
     assert query == {"format": "jsonl", "fields": "b,a", "clean": "true", "skipEmpty": "true"}
@@ -344,7 +344,7 @@ def test_only_filters_that_drop_or_multiply_rows_break_the_count(collect, keeps)
         ({"dataset_id": "x"}, False, False),
     ],
 )
-def test_a_run_taken_over_is_ours_to_abort_only_if_the_document_says_so(target, starts, may_abort):
+def test_a_run_taken_over_is_aborted_only_if_the_document_allows(target, starts, may_abort):
     document = parse_document(target)
     assert (document.starts_run, document.may_abort) == (starts, may_abort)
 

@@ -73,13 +73,13 @@ def a_run(status: str, *, resurrect_count: int | None = 0, finished_at: datetime
         ),
     ],
 )
-def test_a_failed_run_is_resurrected_then_replaced_and_an_aborted_one_left_alone(make_job, job, run, chance):
+def test_a_failed_run_is_resurrected_then_replaced(make_job, job, run, chance):
     fields: dict[str, Any] = {"state": State.RUNNING, "run_id": "r1", **job}
     now = fields.pop("now", 1000.0)
     assert next_chance(make_job(**fields), run, now=now, send_by_s=10, settle_s=120) is chance
 
 
-def test_the_next_attempt_keeps_nothing_of_the_last_run_but_its_cost(make_job):
+def test_the_next_attempt_keeps_only_the_last_runs_cost(make_job):
     job = make_job(run_id="r1", dataset_id="d1", items=5, cost_usd=0.4, spent_usd=0.1, attempt=2)
     fields = next_attempt(job)
     assert (fields["attempt"], fields["spent_usd"]) == (3, pytest.approx(0.5))
@@ -115,7 +115,7 @@ def test_a_retry_goes_back_no_further_than_it_must(make_job, job, event):
     assert way_back(make_job(state=State.FAILED, **job)) is event
 
 
-def test_as_many_of_the_last_log_lines_as_fit_stand_in_the_reason():
+def test_the_reason_has_as_many_last_log_lines_as_fit():
     lines = [f"{number} {'x' * 150}" for number in range(9)]
     kept = shortened(lines)
     assert kept is not None

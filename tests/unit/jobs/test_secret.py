@@ -38,7 +38,7 @@ def holder(name, kind="actor", account="default"):
     [("actor", "apify/x"), ("actor", "apify~x"), ("actor", "id-x"),
      ("actor_task", "mine/task"), ("actor_task", "id-t")],
 )  # fmt: skip
-def test_a_secret_is_filled_in_wherever_it_stands_for_a_holder_that_may_have_it(kind, name):
+def test_a_secret_is_filled_in_anywhere_for_its_holder(kind, name):
     order = {"login": HOLE, "deep": [{"a": [HOLE, 1]}], "plain": "$secret"}
     filled = {"login": "hush", "deep": [{"a": ["hush", 1]}], "plain": "$secret"}
     assert names_secret(order)

@@ -7,7 +7,7 @@ def test_every_state_has_its_row():
     assert set(TRANSITIONS) == set(State)
 
 
-def test_a_delivered_job_has_no_way_out_and_other_ends_only_a_deliberate_one():
+def test_delivered_has_no_way_out_other_ends_only_on_purpose():
     assert TRANSITIONS[State.DELIVERED] == {}
     for state in TERMINAL - {State.DELIVERED}:
         assert set(TRANSITIONS[state]) == {Event.RETRY, Event.RECOLLECT}
@@ -38,7 +38,7 @@ def test_a_job_that_collects_or_aborts_never_starts_a_run():
 
 
 @pytest.mark.parametrize("event", Event)
-def test_an_event_leads_from_each_of_its_sources_to_its_one_target(event):
+def test_an_event_leads_from_each_source_to_one_target(event):
     assert sources(event)
     assert {TRANSITIONS[state][event] for state in sources(event)} == {target(event)}
     assert all(event not in TRANSITIONS[state] for state in set(State) - sources(event))

@@ -10,7 +10,7 @@ def paces(looks: str) -> list[tuple[int, float]]:
     return seen
 
 
-def test_room_that_lets_all_in_is_filled_twice_as_fast_each_second():
+def test_room_that_lets_all_in_fills_twice_as_fast_each_second():
     assert paces("-----") == [(8, 1), (16, 1), (32, 1), (CALLS_MAX, 1), (CALLS_MAX, 1)]
 
 

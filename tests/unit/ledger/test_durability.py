@@ -28,7 +28,7 @@ class FakeRedis:
         ({"maxmemory_policy": "allkeys-lru"}, ("maxmemory-policy allkeys-lru", "CONFIG SET maxmemory-policy")),
     ],
 )
-def test_a_server_that_may_forget_an_order_is_refused_and_it_says_what_to_mend(info, words):
+def test_a_server_that_may_forget_is_refused_with_the_fix(info, words):
     with pytest.raises(Unavailable) as caught:
         check_server(FakeRedis(**info))
     assert "Nothing was started" in str(caught.value)

@@ -21,7 +21,7 @@ from actorline.ledger.faults import describe_fault, is_tls_fault
         (exceptions.ConnectionError("Error 111 connecting to canary:6379. Connection refused."), "no connection"),
     ],
 )
-def test_a_fault_is_told_in_words_that_say_what_to_mend_and_hold_no_address(fault, words):
+def test_a_fault_says_what_to_fix_and_shows_no_address(fault, words):
     assert words in describe_fault(fault)
     assert "canary" not in describe_fault(fault)
 
@@ -43,5 +43,5 @@ def test_a_fault_of_tls_is_no_lost_connection(cause, words):
     assert not is_tls_fault(exceptions.ConnectionError("Connection refused"))
 
 
-def test_what_nobody_foresaw_is_told_in_the_servers_words_cut_short():
+def test_an_unforeseen_fault_is_shown_in_the_servers_words():
     assert describe_fault(exceptions.ResponseError("ERR " + "x" * 1000)) == "ERR " + "x" * 196

@@ -13,6 +13,6 @@ def test_an_end_with_rows_missing_is_a_warning(state):
     assert level_of(TimelineEvent.ENDED, {"state": state}) == (logging.WARNING if is_bad else logging.INFO)
 
 
-def test_a_stage_that_failed_is_a_warning_and_its_beginning_is_none():
+def test_a_failed_stage_is_a_warning_its_beginning_is_not():
     assert level_of(TimelineEvent.STAGE_FAILED, {"stage": "poll_run"}) == logging.WARNING
     assert level_of(TimelineEvent.COLLECTING, {}) == logging.INFO

@@ -146,7 +146,7 @@ def test_each_account_has_a_root_of_its_own(tmp_path):
         assert caught.value.reason.code is Code.SINK_REFUSED
 
 
-def test_only_beat_makes_the_job_of_a_due_time_and_others_may_join_it(settings):
+def test_only_beat_makes_a_due_times_job_others_may_join(settings):
     raw = {"actor": "x", "key": "nightly@2026-11-24T02:00:00Z"}
     with pytest.raises(Refused, match="only beat creates such a job") as caught:
         order(raw, settings)
@@ -221,7 +221,7 @@ def test_only_bad_orders_do_not_reach_the_ledger(settings):
     assert [type(each) for each in taken] == [Refused]
 
 
-def test_order_without_key_in_a_message_has_one_however_often_it_comes(settings):
+def test_order_without_key_in_a_message_keeps_its_made_key(settings):
     ledger: Any = FakeLedger(Registered("created", "hash", State.QUEUED))
     for task_id in ("task-1", "task-1", "task-2"):
         submit({"actor": "x"}, ledger=ledger, settings=settings, trusted=False, caller={"id": task_id})
@@ -230,7 +230,7 @@ def test_order_without_key_in_a_message_has_one_however_often_it_comes(settings)
     assert not first.fresh  # its message may come again after Redis has lost the job and its run
 
 
-def test_refusal_that_asks_for_the_order_again_names_the_key_made_for_it(settings):
+def test_refusal_that_asks_for_a_repeat_names_the_made_key(settings):
     ledger: Any = FakeLedger(NotDurable("no"))
     with pytest.raises(Unavailable) as raised:
         submit({"actor": "x"}, ledger=ledger, settings=settings, trusted=True)

@@ -33,7 +33,7 @@ def test_an_api_url_that_cannot_be_meant_is_refused(url):
 
 
 @pytest.mark.parametrize("token", ["", "se cret", "secret\n", "secret\r\nX: y", "secrét"])
-def test_a_token_no_header_can_hold_is_refused_without_being_shown(token):
+def test_a_token_no_header_can_hold_is_refused_unseen(token):
     with pytest.raises(ValueError, match="API token") as caught:
         Platform("https://a.test", SecretStr(token), user_agent="x")
     assert "secr" not in str(caught.value)
@@ -58,7 +58,7 @@ def test_a_text_that_javascript_has_cut_in_a_character_is_read(platform, api):
     assert platform.get_data("actor-runs/r1") == {"statusMessage": "Done ?", "name": "\U0001f600"}
 
 
-def test_only_encodings_that_every_installation_can_undo_are_asked_for(api, monkeypatch):
+def test_only_encodings_that_can_be_undone_are_asked_for(api, monkeypatch):
     monkeypatch.setattr(requests.utils, "DEFAULT_ACCEPT_ENCODING", "gzip, deflate, br, zstd")
     api.get(f"{API}/x", json={"data": 1})
 
@@ -121,7 +121,7 @@ def test_a_passing_fault_is_tried_again(platform, api, waits, status):
         {"body": requests.ReadTimeout("slow")},
     ],
 )
-def test_what_is_not_the_apis_answer_is_unavailable_after_five_attempts(platform, api, waits, answer):
+def test_what_is_not_the_apis_is_unavailable_after_five_tries(platform, api, waits, answer):
     call = api.get(f"{API}/x", **answer)
 
     with pytest.raises(PlatformUnavailable) as caught:
@@ -134,7 +134,7 @@ def test_what_is_not_the_apis_answer_is_unavailable_after_five_attempts(platform
     assert 4.0 <= waits[3] <= 8.0
 
 
-def test_an_abort_is_tried_again_and_a_redirected_one_is_not_turned_into_a_get(platform, api):
+def test_an_abort_is_repeated_and_never_redirected_to_a_get(platform, api):
     api.post(f"{API}/x", status=302, headers={"Location": f"{API}/y"})
     api.post(f"{API}/x", json={"data": 1})
 
@@ -150,7 +150,7 @@ def test_retry_after_is_waited_for(platform, api, waits):
     assert waits == [3.0]
 
 
-def test_a_long_retry_after_is_handed_to_the_caller_and_not_slept_on(platform, api, waits):
+def test_a_long_retry_after_is_left_to_the_caller(platform, api, waits):
     api.get(f"{API}/x", json=envelope("rate-limit-exceeded"), status=429, headers={"Retry-After": "3600"})
 
     with pytest.raises(RateLimited) as caught:

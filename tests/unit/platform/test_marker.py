@@ -56,7 +56,7 @@ def ids(found: Found) -> tuple[list[str], list[str], list[str]]:
     return found.run_ids, [run.id for run in found.unreadable], [run.id for run in found.others]
 
 
-def test_a_marker_is_short_printable_ascii_and_keeps_the_key_to_itself():
+def test_a_marker_is_short_ascii_and_hides_the_key():
     marker = make_marker("al-1f00aa", "käse 🧀" * 40, 12)
     assert marker.isascii()
     assert marker.isprintable()
@@ -102,7 +102,7 @@ def test_a_marker_is_read_back_and_nothing_else_is_taken_for_one():
         assert read_marker(other) is None
 
 
-def test_the_runs_of_an_installation_that_go_on_are_listed_with_their_markers():
+def test_an_installations_runs_are_listed_with_their_markers():
     listed = [
         run("r1", 1, OURS),
         run("r2", 2, make_marker("al-2f00aa", "k", 1)),
@@ -129,7 +129,7 @@ def test_a_run_of_another_release_of_ours_is_found():
     assert search(account([run("r1", 1, OURS.replace("actorline/", "actorline/9."))]))[0].run_ids == ["r1"]
 
 
-def test_list_items_without_a_user_agent_are_looked_at_one_by_one():
+def test_list_items_without_a_user_agent_are_read_singly():
     single = {"r1": reply(200, {"data": run("r1", 1, "curl/8")}), "r2": reply(200, {"data": run("r2", 2, OURS)})}
     found, server = search(account([run("r1", 1), run("r2", 2, origin=None)], single))
     assert ids(found) == (["r2"], [], ["r1"])
@@ -146,12 +146,12 @@ def test_runs_that_were_not_started_by_the_api_cost_no_request(origin):
     assert all("?" in request.path for request in server.requests)
 
 
-def test_a_run_that_shows_no_marker_anywhere_is_told_and_not_taken_for_somebody_elses():
+def test_a_run_without_any_marker_is_reported_not_called_foreign():
     found, _ = search(account([run("r1", 1)], {"r1": reply(200, {"data": run("r1", 1)})}))
     assert ids(found) == ([], ["r1"], [])
 
 
-def test_a_run_that_is_listed_and_cannot_be_found_yet_may_be_ours():
+def test_a_listed_run_that_cannot_be_found_yet_may_be_ours():
     assert ids(search(account([run("r1", 1), run("r2", 2, OURS)]))[0]) == (["r2"], ["r1"], [])
 
 

@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 24, 8, 0, 0, tzinfo=UTC)
         (5, 0.0, None),
     ],
 )
-def test_waits_double_from_half_a_second_with_a_random_part_and_end_after_five_attempts(attempt, random, expected):
+def test_waits_double_and_end_after_five_attempts(attempt, random, expected):
     assert next_wait(attempt, elapsed_s=0, retry_after_s=None, random=lambda: random) == expected
 
 

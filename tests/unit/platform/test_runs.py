@@ -105,7 +105,7 @@ def test_a_run_is_read_with_unknown_fields_and_statuses(platform, api):
     assert run.status_message == "Working"
 
 
-def test_a_field_that_is_not_needed_is_absent_if_it_has_another_type(platform, api):
+def test_an_unneeded_field_of_another_type_is_absent(platform, api):
     odd = {"options": {"timeoutSecs": 300.5, "memoryMbytes": "much"}, "stats": 5, "exitCode": "none", "metamorphs": {}}
     api.get(f"{API}/actor-runs/r1", json={"data": run_of("r1", status="SUCCEEDED", **odd)})
     run = get_run(platform, "r1")
@@ -130,7 +130,7 @@ def test_four_statuses_are_ends(status, is_terminal):
     assert Run.from_platform(run_of("r1", status=status)).is_terminal is is_terminal
 
 
-def test_an_answer_that_is_no_run_is_unavailable_and_its_values_are_not_shown(platform, api):
+def test_what_is_no_run_is_unavailable_and_not_shown(platform, api):
     api.get(f"{API}/actor-runs/r1", json={"data": {"id": "r1", "status": ["secret"]}})
 
     with pytest.raises(PlatformUnavailable, match=r"not a Run.*status") as caught:
@@ -167,7 +167,7 @@ def test_one_page_is_proven_whole_by_two_more_requests(platform, api):
     assert [query["offset"] for query in runs_api.queries] == ["0", "0", "1"]
 
 
-def test_list_whose_pages_are_shorter_than_the_limit_it_names_goes_on(platform, api):
+def test_list_with_pages_below_its_limit_is_read_to_its_end(platform, api):
     runs_api = RunsApi(api, [run_of(f"r{n}", 0) for n in range(7)], page_max=3)
     runs_api.limit_named = 1000
 
@@ -235,7 +235,7 @@ def test_a_time_without_zone_is_refused(platform):
         list(list_runs(platform, started_after=T0.replace(tzinfo=None)))
 
 
-def test_an_answer_that_is_no_list_is_unavailable_and_not_an_empty_list(platform, api):
+def test_what_is_no_list_is_unavailable_not_an_empty_list(platform, api):
     api.get(f"{API}/actor-runs", json={"data": {"total": 5}})
 
     with pytest.raises(PlatformUnavailable, match="not a list of runs"):

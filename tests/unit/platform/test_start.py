@@ -129,7 +129,7 @@ def test_any_answer_with_a_run_id_is_a_run(server, status, run):
         (415, "unsupported-content-encoding", InvalidRequest),
     ],
 )
-def test_what_the_platform_refuses_is_certain_and_told_in_its_words(server, status, type_, error):
+def test_what_the_platform_refuses_is_certain_in_its_words(server, status, type_, error):
     refused = outcome(server, reply(status, told(type_)))
     assert isinstance(refused, StartRefused)
     assert isinstance(refused.error, error)
@@ -189,7 +189,7 @@ def test_a_rate_limit_says_how_long_to_wait(server):
         raw(b"what?\r\n\r\n"),
     ],
 )
-def test_whatever_leaves_open_whether_a_run_was_made_is_unclear_and_not_sent_again(server, answer):
+def test_what_leaves_a_run_possible_is_unclear_and_not_repeated(server, answer):
     assert isinstance(outcome(server, answer), StartUnclear)
 
 

@@ -56,7 +56,7 @@ def test_a_window_of_items_tells_what_was_scanned(platform, api):
     assert sent.headers["Accept-Encoding"] == "gzip"
 
 
-def test_without_a_limit_none_is_sent_and_missing_headers_are_none(platform, api):
+def test_without_a_limit_none_is_sent_nor_headers_expected(platform, api):
     api.get(f"{API}/datasets/d1/items", body=b"", headers={"X-Apify-Pagination-Count": "many", "Content-Encoding": ""})
 
     with open_items(platform, "d1", offset=0, limit=None, params={}) as page:
@@ -65,7 +65,7 @@ def test_without_a_limit_none_is_sent_and_missing_headers_are_none(platform, api
     assert urlsplit(api.calls[0].request.url).query == "offset=0"
 
 
-def test_an_answer_that_takes_long_to_make_may_be_silent_for_longer(platform, api):
+def test_a_slow_kind_of_response_may_be_silent_for_longer(platform, api):
     api.get(f"{API}/datasets/d1/items", body=b"")
 
     for silence_s in (None, 360):
@@ -119,7 +119,7 @@ def test_keys_are_listed_by_the_next_key_while_truncated(platform, api):
 
 
 @pytest.mark.parametrize("next_key", [None, "b"])
-def test_a_list_of_keys_that_goes_on_nowhere_is_not_taken_for_whole(platform, api, next_key):
+def test_a_list_of_keys_without_a_next_page_is_not_complete(platform, api, next_key):
     page = {"items": [], "isTruncated": True, "nextExclusiveStartKey": next_key}
     api.get(f"{API}/key-value-stores/s1/keys", json={"data": page})
 

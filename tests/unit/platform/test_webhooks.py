@@ -15,7 +15,7 @@ ALL_OF_A_RUN = {
 }
 
 
-def test_start_carries_one_webhook_for_all_that_becomes_of_the_run():
+def test_start_carries_one_webhook_for_all_events_of_the_run():
     text = adhoc_query(RECEIVER, "al-1f00aa/9f86d081884c7d65.1")["webhooks"]
     (webhook,) = json.loads(base64.b64decode(text, validate=True))
     assert set(webhook.pop("eventTypes")) == ALL_OF_A_RUN

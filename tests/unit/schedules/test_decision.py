@@ -68,7 +68,7 @@ def test_one_due_time_waits_and_a_newer_one_takes_its_place(overlap):
 
 
 @pytest.mark.parametrize("overlap", ["queue", "cancel_running"])
-def test_what_waits_is_ordered_when_the_last_job_has_ended_however_late_that_is(overlap):
+def test_what_waits_is_ordered_after_the_last_job_however_late(overlap):
     waiting = place(seen=DUE, waiting=DUE)
     change = step(hourly(overlap), waiting, DUE + HOUR - 1)
     assert change == Change(place(seen=DUE, started=DUE, is_ordered=False), DUE, Outcome.ORDERED)
@@ -79,7 +79,7 @@ def test_what_waits_comes_before_a_due_time_that_has_just_come():
     assert (change.due, change.place.seen, change.place.waiting) == (DUE, DUE, None)
 
 
-def test_the_running_job_is_cancelled_once_and_its_end_waited_for():
+def test_the_running_job_is_cancelled_once_and_waited_for():
     waiting = place(seen=DUE, waiting=DUE)
     assert step(hourly("cancel_running"), waiting, goes_on=True) == Cancel(LAST)
     assert step(hourly("cancel_running"), waiting, goes_on=True, is_stopping=True) is None
@@ -87,7 +87,7 @@ def test_the_running_job_is_cancelled_once_and_its_end_waited_for():
 
 
 @pytest.mark.parametrize("overlap", OVERLAPS)
-def test_an_order_that_was_decided_goes_into_the_ledger_before_anything_else_is_decided(overlap):
+def test_a_decided_order_is_placed_before_anything_else(overlap):
     half = place(seen=DUE, started=DUE, is_ordered=False)
     assert step(hourly(overlap), half, NEXT) == Order(DUE)
 
@@ -98,12 +98,12 @@ def test_a_due_time_within_ten_minutes_is_on_time(catch_up):
     assert (change.due, change.fate) == (DUE, Outcome.ORDERED)
 
 
-def test_due_times_that_no_beat_was_there_for_are_dropped_and_told():
+def test_due_times_without_a_beat_are_dropped_and_reported():
     change = step(hourly(), place(), DUE + 5 * HOUR + ON_TIME_SECS + 1)
     assert change == Change(place(seen=DUE + 5 * HOUR, missed=DUE + 5 * HOUR), DUE + 5 * HOUR, Outcome.MISSED)
 
 
-def test_the_last_of_the_due_times_that_were_missed_runs_once_if_that_is_wanted():
+def test_the_last_missed_due_time_runs_once_if_set():
     change = step(hourly(catch_up="last"), place(), DUE + 5 * HOUR + ON_TIME_SECS + 1)
     assert change.fate is Outcome.ORDERED
     assert change.place == place(
@@ -125,7 +125,7 @@ def test_nothing_due_before_a_beat_has_seen_the_schedule_is_run():
     assert step(hourly(catch_up="last"), begun, NEXT).due == NEXT
 
 
-def test_a_schedule_that_has_become_another_one_begins_anew_and_keeps_its_job():
+def test_a_changed_schedule_begins_again_and_keeps_its_job():
     changed = place(waiting=LAST).begin_anew(hourly(), NOW)
     assert (changed.rhythm, changed.seen, changed.started, changed.waiting) == ("every 3600 s", NOW, LAST, LAST)
 
@@ -155,7 +155,7 @@ def test_the_last_due_time_and_what_became_of_it(fields, last):
     st.sampled_from(["none", "last"]),
     st.lists(st.tuples(st.integers(0, 3 * HOUR), st.booleans(), st.booleans()), max_size=40),
 )
-def test_whatever_comes_each_due_time_is_decided_at_most_once_and_in_order(overlap, catch_up, looks):
+def test_each_due_time_is_decided_at_most_once_and_in_order(overlap, catch_up, looks):
     """Looks at any distance, with a job that goes on or not, and clocks that go back as well."""
     schedule, now, at, decided, ordered = hourly(overlap, catch_up), NOW, Place.begin(hourly(), NOW), [], []
     for wait, goes_on, back in looks:

@@ -42,7 +42,7 @@ def problems_of(tmp_path, text):
         ('every_secs = 5\ncatchup = "last"', 'schedules.one.catchup: is not known (did you mean "catch_up"?)'),
     ],
 )
-def test_a_wrong_schedule_is_refused_with_its_place_and_the_nearest_name(tmp_path, text, words):
+def test_a_wrong_schedule_is_refused_with_its_place(tmp_path, text, words):
     (problem,) = problems_of(tmp_path, f'[schedules.one]\n{text}\n[schedules.one.document]\nactor = "demo/rows"\n')
     assert words in problem
 
@@ -59,7 +59,7 @@ def test_a_wrong_schedule_is_refused_with_its_place_and_the_nearest_name(tmp_pat
         ('actor = "demo/rows"\ninput = {since = 2026-01-01}', "input.since: is a date, which is not JSON"),
     ],
 )
-def test_a_document_that_would_be_refused_at_its_due_time_is_refused_at_once(tmp_path, document, words):
+def test_a_bad_document_is_refused_before_its_due_time(tmp_path, document, words):
     (problem,) = problems_of(tmp_path, f"[schedules.one]\nevery_secs = 5\n[schedules.one.document]\n{document}\n")
     assert words in problem
 
@@ -78,7 +78,7 @@ def test_the_document_is_checked_also_if_it_is_not_due_for_years(tmp_path):
         ('cron = "0 3 * * *"', "file:///rows/{date}/"),
     ],
 )
-def test_a_sink_is_taken_if_each_due_time_has_a_folder_of_its_own(tmp_path, rhythm, url):
+def test_a_sink_is_accepted_if_each_due_time_has_a_folder(tmp_path, rhythm, url):
     file = tmp_path / "schedules.toml"
     file.write_text(f'[schedules.one]\n{rhythm}\ndocument = {{actor = "demo/rows", sink = {{url = "{url}"}}}}\n')
     assert list(load_schedules(file)) == ["one"]

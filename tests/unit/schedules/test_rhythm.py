@@ -88,7 +88,7 @@ PRAGUE, NEW_YORK = "Europe/Prague", "America/New_York"
          ["2006-10-26 20:30", "2006-10-26 21:30", "2006-10-27 21:30"]),
     ],
 )  # fmt: skip
-def test_each_time_of_day_is_due_once_a_day_when_clocks_are_changed(cron, timezone, after, dues):
+def test_each_time_of_day_is_due_once_when_clocks_change(cron, timezone, after, dues):
     assert list(islice(due_times(rhythm(cron, timezone), utc(after)), len(dues))) == [utc(due) for due in dues]
 
 

@@ -25,13 +25,13 @@ def test_every_text_of_the_input_is_filled_however_deep_it_lies():
     }  # fmt: skip
 
 
-def test_labels_and_the_sinks_url_are_filled_and_the_sinks_own_placeholders_stay():
+def test_labels_and_sink_url_are_filled_sink_placeholders_stay():
     document = filled(labels={"day": "{date}"}, sink={"url": "s3://rows/{date}/{key}/{run_id}/", "compression": "none"})
     assert document["labels"] == {"day": "2026-11-24"}
     assert document["sink"] == {"url": "s3://rows/2026-11-24/{key}/{run_id}/", "compression": "none"}
 
 
-def test_doubled_braces_leave_a_placeholder_to_whoever_reads_the_text():
+def test_doubled_braces_leave_a_placeholder_in_the_text():
     assert filled(sink={"url": "file:///rows/{{date}}/{key}/"})["sink"] == {"url": "file:///rows/{date}/{key}/"}
     assert filled(input="`${{date}}` {{due}}")["input"] == "`${date}` {due}"
 
@@ -45,7 +45,7 @@ def test_other_fields_are_no_templates():
     assert filled(actor="{date}", account="{due}") == {"actor": "{date}", "account": "{due}"}
 
 
-def test_the_order_of_a_due_time_is_the_filled_document_with_its_key():
+def test_the_order_of_a_due_time_is_the_filled_document():
     schedule = Schedule(every_secs=60, timezone="Europe/Prague", document={"actor": "demo/rows", "input": "{date}"})
     assert schedule.order("often", LATE_EVENING) == {
         "actor": "demo/rows", "input": "2026-11-24", "key": "often@2026-11-23T23:30:00Z",

@@ -36,7 +36,7 @@ ALL_OR_NOTHING = {"actor": "x", "on_failure": {"deliver_partial": False}}
         ({"run_status": "FAILED", "items": 3, "reason": DEADLINE}, None, Event.EXPIRE, Code.DEADLINE),
     ],
 )
-def test_a_stop_goes_before_a_failed_run_and_that_before_missing_rows(make_job, job, failure, event, code):
+def test_a_stop_comes_before_a_failed_run_and_missing_rows(make_job, job, failure, event, code):
     decided, reason = judge_end(make_job(state=State.COLLECTING, **job), failure=failure)
     assert decided is event
     assert (reason and reason.code) is code
@@ -75,7 +75,7 @@ class FakeLedger:
 
 
 @pytest.mark.parametrize("event", [Event.DELIVER, Event.DELIVER_PARTIAL, Event.FAIL, Event.CANCEL, Event.EXPIRE])
-def test_a_job_is_ended_by_one_change_with_or_without_more_fields(make_job, event):
+def test_one_change_ends_a_job_with_or_without_more_fields(make_job, event):
     for fields in (None, {"manifest": "file:///m"}):
         ledger: Any = FakeLedger(moves=True)
         job = make_job(epoch=7)

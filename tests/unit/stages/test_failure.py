@@ -11,7 +11,7 @@ OURS = RecursionError("our fault")
 
 
 @pytest.mark.parametrize("error", [OURS, KeyError("x"), PlatformError("403"), Refused(Code.AUTH, "no token")])
-def test_a_stage_that_fails_in_one_way_again_and_again_ends_the_job(make_job, error):
+def test_a_stage_that_always_fails_alike_ends_the_job(make_job, error):
     job = make_job(state=State.COLLECTING)
     assert [is_hopeless(job, error, alike) for alike in (1, ALIKE_MAX - 1, ALIKE_MAX)] == [False, False, True]
 

@@ -8,7 +8,7 @@ from actorline.stages.silent_sink import SilentSink, _place, soon
 QUICK_S = 0.05
 
 
-def test_folders_of_one_drive_are_one_place_and_buckets_are_another():
+def test_folders_of_one_drive_are_one_place_buckets_another():
     assert _place("file:///rows/a/") == _place("file:///rows/b/") != _place("s3://rows/a/")
     assert _place("s3://rows/a/b/") == _place("s3://rows/c/") != _place("s3://other/c/")
 

@@ -45,7 +45,7 @@ def test_a_planned_step_does_not_wait_for_the_queue(make_job, state, stage):
         ({"fetch": SENT + 1}, SENT + 1_000, False),  # the other queue
     ],
 )
-def test_a_message_is_lost_only_if_its_queue_ran_empty_and_its_worker_had_time(make_job, empty_at, now, lost):
+def test_a_message_is_lost_only_if_its_queue_ran_empty(make_job, empty_at, now, lost):
     need = decide(make_job(state=State.RUNNING, sent_at=SENT), now=now, empty_at=empty_at, watch_s=WATCH)
     assert need == (SendAgain(Stage.POLL) if lost else Postpone(WATCH))
 
@@ -57,7 +57,7 @@ def test_a_stop_that_was_sent_is_not_sent_again_past_its_queue(make_job, wanted)
     assert decide(job, now=SENT + 10 * WATCH, empty_at={"control": SENT - 1}, watch_s=WATCH) == Postpone(WATCH)
 
 
-def test_a_job_in_a_long_queue_is_left_alone_twice_as_long_each_time(make_job):
+def test_a_job_in_a_long_queue_is_left_alone_ever_longer(make_job):
     waits, patience = [], None
     for _ in range(6):
         need = decide(make_job(patience=patience), now=SENT, empty_at={}, watch_s=WATCH)

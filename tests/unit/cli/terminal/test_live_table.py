@@ -54,7 +54,7 @@ def test_state_and_age_are_never_cut(width):
     assert line.split("RUNNING")[1].split()[0] == "1:40"
 
 
-def test_jobs_beyond_the_screen_are_counted_and_live_ones_come_first():
+def test_jobs_beyond_the_screen_are_counted_live_ones_first():
     jobs = [*(job(f"done-{number}", State.DELIVERED) for number in range(30)), job("live")]
     shown = lines(jobs, height=10)
     assert len(shown) == 11

@@ -9,7 +9,7 @@ import redis
 from actorline.cli.terminal.progress import ONE_WISH_SECS, Interrupts, lost_redis
 
 
-def test_signals_at_once_are_one_wish_and_a_later_one_is_the_second(monkeypatch):
+def test_signals_at_once_are_one_wish_a_later_one_the_second(monkeypatch):
     clock = [100.0]
     monkeypatch.setattr("actorline.cli.terminal.progress.time.monotonic", lambda: clock[0])
     with Interrupts() as interrupts:

@@ -57,7 +57,7 @@ def test_keep_alive_stops_a_process_that_works_on(monkeypatch, command):
         run_child(command, *arguments, source=iter(lambda: b"[", b"x"), take=bytes.hex, keep_alive=stop_soon)
 
 
-def test_only_what_a_conversion_needs_of_the_environment_reaches_it(monkeypatch):
+def test_only_needed_environment_reaches_a_conversion(monkeypatch):
     monkeypatch.setenv("APIFY_TOKEN", "secret")
     monkeypatch.setenv("FLOWER_BASIC_AUTH", "secret")
     taken: list[bytes] = []

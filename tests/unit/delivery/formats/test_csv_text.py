@@ -59,7 +59,7 @@ def page(*texts: bytes, scanned: Sequence[int], delimiter: str = ",", compress: 
 @given(
     data=st.data(), table=tables(), compress=st.booleans(), quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
 )
-def test_every_record_is_stored_and_counted_however_the_answers_are_cut(data, table, compress, quoting):
+def test_every_record_is_counted_however_responses_are_cut(data, table, compress, quoting):
     columns, rows = table
     delimiter = data.draw(st.sampled_from(",;\t|"), "delimiter")
     cut_at = data.draw(st.sets(st.integers(1, 7), max_size=2), "answers")
@@ -126,17 +126,17 @@ def test_items_without_any_of_the_columns_are_rows_too():
     assert page(b'a\r\n""\r\n\r\n1\r\n', scanned=[3])[0] == 3
 
 
-def test_a_page_of_which_every_row_is_filtered_out_has_an_empty_header():
+def test_a_csv_page_without_rows_has_an_empty_header():
     assert page(b"\xef\xbb\xbf", scanned=[9], keeps_count=False) == (0, b"\n")
 
 
-def test_pieces_of_a_page_with_other_columns_are_refused_with_what_to_do():
+def test_pieces_with_other_columns_are_refused_with_the_fix():
     assert page(b"", b"a\n1\n", scanned=[1, 1], keeps_count=False) == (1, b"a\n1\n")
     with pytest.raises(UnreadablePage, match=r"smaller collect\.page_items"):
         page(b"a\n1\n", b"a,b\n1,2\n", scanned=[1, 1])
 
 
-def test_cells_of_a_megabyte_of_html_are_read_in_time_that_grows_with_their_size():
+def test_megabyte_cells_are_read_in_linear_time():
     cell = b'"' + b'<p class=""x"">text, and more</p>\n' * 30_000 + b'"'
     began = time.process_time()
     assert page(b"a,b\n" + b"\n".join(b"%d,%b" % (n, cell) for n in range(4)), scanned=[4])[0] == 4
@@ -151,7 +151,7 @@ def test_records_are_cut_where_they_end_however_the_text_comes(cells, size):
     assert [row[0] for block in blocks for row in read_records(block, ",")] == cells
 
 
-def test_a_quote_that_is_never_closed_is_given_up_before_it_fills_the_memory(monkeypatch):
+def test_a_quote_that_is_never_closed_does_not_fill_memory(monkeypatch):
     monkeypatch.setattr("actorline.delivery.formats.csv_text.ROW_BYTES_MAX", 1_000_000)
     with pytest.raises(UnreadablePage, match="never closed"):
         page(b'a\n"' + b"x\n" * 2_000_000, scanned=[1])

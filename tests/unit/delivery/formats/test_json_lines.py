@@ -30,7 +30,7 @@ def test_lines_become_one_valid_array_however_they_come(data, rows, compress):
 
 
 @pytest.mark.parametrize("compress", [False, True])
-def test_a_page_of_which_every_row_is_filtered_out_is_an_empty_array(compress):
+def test_a_json_page_without_rows_is_an_empty_array(compress):
     count, stored = stored_array(Served(b"", 5), compress=compress, keeps_count=False)
     text = gzip.decompress(stored) if compress else stored
     assert (count, json.loads(text)) == (0, [])
@@ -42,7 +42,7 @@ def test_an_array_that_is_cut_is_told_from_one_that_is_whole(text):
         inspect_part(io.BytesIO(text), text=StoredArray(), compressed=False)
 
 
-def test_a_row_is_read_also_where_javascript_wrote_half_a_surrogate():
+def test_a_row_with_half_a_surrogate_is_read():
     assert parse_row(b'{"a":"\\ud83d"}') == {"a": "\ud83d"}
     for number in (2**63 - 1, 2**64, -(2**70), 10**29 + 7):
         (parsed,) = parse_row(b'{"a":%d}' % number).values()
@@ -54,7 +54,7 @@ def test_a_row_is_read_also_where_javascript_wrote_half_a_surrogate():
 DEEP = b'{"t":' + b"[" * 1100 + b"]" * 1100 + b"}"
 
 
-def test_a_row_nested_over_a_thousand_levels_is_stored_as_it_came():
+def test_a_deeply_nested_row_is_stored_as_it_came():
     facts, stored, _ = download(Served(b'{"id":0}\n' + DEEP + b"\n", 2), expected=2, compress=False)
     assert (facts.items, stored) == (2, b'{"id":0}\n' + DEEP + b"\n")
     with pytest.raises(UnreadablePage, match="cut"):

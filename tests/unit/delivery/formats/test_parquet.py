@@ -46,7 +46,7 @@ def holds(stored: Any, value: Any) -> bool:
 
 
 @given(items=items_of, cut=st.integers(0, 8))
-def test_every_value_is_in_the_file_whatever_its_kind_and_its_page(items, cut):
+def test_every_value_is_in_the_file_whatever_its_kind(items, cut):
     shape = shape_of(items[:cut])
     shape.merge(Shape.load(json.loads(json.dumps(shape_of(items[cut:]).dump()))))
     assert shape.dump() == shape_of(items).dump()

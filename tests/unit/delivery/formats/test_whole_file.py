@@ -31,7 +31,7 @@ def fetch(name: str, text: bytes, scanned: int, *, is_gzip: bool = False, query:
 
 @pytest.mark.parametrize("is_gzip", [False, True])
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_whole_file_is_stored_byte_for_byte_with_its_rows_counted(name, is_gzip):
+def test_a_whole_file_is_stored_as_it_is_with_rows_counted(name, is_gzip):
     text = text_of(name, 1000)
     compress = FORMATS[name].is_text
     facts, stored, platform = fetch(name, text, 1000, is_gzip=is_gzip, compress=compress)
@@ -111,7 +111,7 @@ def test_a_zip_that_is_no_workbook_holds_no_rows():
 
 
 @pytest.mark.parametrize("bomb", [{"sheet": 2_000_000}, dict.fromkeys(map(str, range(40)), 1)])
-def test_a_workbook_that_inflates_out_of_all_proportion_is_refused(monkeypatch, bomb):
+def test_a_workbook_that_inflates_too_far_is_refused(monkeypatch, bomb):
     monkeypatch.setattr("actorline.delivery.formats.whole_file.INFLATED_BYTES_MAX", 1_000_000)
     monkeypatch.setattr("actorline.delivery.formats.whole_file.MEMBERS_MAX", 30)
     made = io.BytesIO()

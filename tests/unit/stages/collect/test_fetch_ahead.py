@@ -16,7 +16,7 @@ from actorline.stages.collect.fetch_ahead import LOOK_MAX_SECS, LOOK_MIN_SECS, m
         (86_400, 0, LOOK_MAX_SECS),
     ],
 )
-def test_full_pages_are_looked_for_when_one_is_likely_to_be_there(make_job, elapsed, items, seconds):
+def test_full_pages_are_looked_for_when_one_is_likely(make_job, elapsed, items, seconds):
     dataset = Dataset.model_validate({"id": "d", "itemCount": items})
     job = make_job(started_at=1_000.0)
     assert next_look(job, dataset, {}, 1_000, now=1_000 + elapsed) == seconds

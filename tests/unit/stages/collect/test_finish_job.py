@@ -71,7 +71,7 @@ def collecting(make_job):
 
 
 @pytest.mark.parametrize("format_", ["xml", "xlsx"])
-def test_one_file_of_all_rows_is_waited_for_and_not_asked_for_in_a_busy_loop(collecting, format_):
+def test_one_file_of_all_rows_is_waited_for_not_polled(collecting, format_):
     ledger = collecting(order={"actor": "apify/x", "collect": {"format": format_}})
     assert finisher(ledger).advance("k", 1, "x") == NextWave(2, 7.0)
     assert ledger.cared_for_after is not None
@@ -124,14 +124,14 @@ GROWING = {"dataset_id": "d"}
         (receipt(2, 10, total=30), 5, 0),  # the counter was behind the rows, which go on
     ],
 )
-def test_a_growing_dataset_is_delivered_up_to_what_it_held_at_first(collecting, last, items_end, seconds):
+def test_a_growing_dataset_is_delivered_as_it_was_at_first(collecting, last, items_end, seconds):
     before = {0: receipt(0), 1: receipt(1, 10, limit=11)} if last.page_no == 2 else {0: receipt(0)}
     ledger = collecting({**before, last.page_no: last}, order=GROWING, items_end=items_end)
     expected = Ended() if seconds is None else NextWave(2, seconds)
     assert finisher(ledger).advance("k", 1, "x") == expected
 
 
-def test_rows_from_the_end_are_read_when_the_counters_have_settled(collecting):
+def test_rows_from_the_end_are_read_after_counters_settle(collecting):
     ledger = collecting(order={**GROWING, "collect": {"desc": True}})
     assert finisher(ledger).advance("k", 1, "x") == NextWave(2, 7.0)
 

@@ -18,6 +18,6 @@ PARKED = Parked(
         ({"run": "RUNNING"}, NOW - 1, True),
     ],
 )
-def test_a_parked_job_has_news_when_its_run_is_not_as_it_was_or_its_time_is_over(statuses, deadline_at, has_news):
+def test_a_parked_job_has_news_when_its_run_changed_or_is_late(statuses, deadline_at, has_news):
     parked = PARKED.model_copy(update={"deadline_at": deadline_at})
     assert parked.has_news(statuses, NOW) is has_news

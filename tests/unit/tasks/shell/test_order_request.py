@@ -46,7 +46,7 @@ def test_an_order_is_received_as_a_quiet_request(app):
 
 
 @pytest.mark.parametrize("by_name", [False, True])
-def test_what_the_sender_wrote_into_the_headers_is_cut_before_anybody_sees_it(app, by_name):
+def test_text_in_a_senders_headers_is_cut_before_it_is_shown(app, by_name):
     document = {"key": "nightly", "actor": "apify/x", "input": {"password": HUSH}}
     args, kwargs = ([], {"document": document}) if by_name else ([document], {})
     sent = app.amqp.as_task_v2("id-1", "actorline.run", args=args, kwargs=kwargs)

@@ -18,7 +18,7 @@ def hold(stack: ExitStack, slots: Slots, account: str, count: int) -> None:
         stack.enter_context(slots.taken(account))
 
 
-def test_one_account_leaves_slots_to_others_and_all_of_them_leave_some_to_the_doors():
+def test_one_account_leaves_slots_to_others_and_to_orders():
     slots = Slots(total=5, each=3)
     with ExitStack() as stack:
         hold(stack, slots, "silent", 3)
