@@ -92,7 +92,32 @@ class Quotas(BaseModel):
     downloads: int = Field(10, ge=1, le=100, description="Downloads at a gateway")
 
 
-class Settings(BaseSettings):
+class Tuning(BaseModel):
+    """Measured constants, which tests and benchmarks set."""
+
+    send_by_secs: float = Field(
+        10,
+        ge=1,
+        le=12,  # shorter than LEASE_SECS of stages/start_lease.py
+        description="Seconds after taking the start lease within which a start is sent",
+    )
+    start_lookback_secs: float = Field(
+        86_400, ge=0, description="Seconds that a start looks back for its own run after a restart of Redis"
+    )
+    dataset_lag_secs: float = Field(
+        10,
+        ge=0,
+        description="Seconds after a run's end during which the platform's item counter may lag",
+    )
+    countdown_polls: int = Field(
+        200,
+        ge=0,
+        description="Running jobs that are polled one by one; more than that are watched together, by one list of the "
+        "account's runs",
+    )
+
+
+class Settings(Tuning, BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="ACTORLINE_",
         env_nested_delimiter="__",
@@ -179,20 +204,8 @@ class Settings(BaseSettings):
         16, ge=1, le=64, description="Threads of a control worker; two always serve orders, half at most one account"
     )
     fetch_concurrency: int = Field(16, ge=1, le=64, description="Threads of a fetch worker")
-    countdown_polls: int = Field(
-        200,
-        ge=0,
-        description="Running jobs that are polled one by one; more than that are watched together, by one list of the "
-        "account's runs",
-    )
-    send_by_secs: float = Field(
-        10, ge=1, description="Seconds after taking the start lease within which a start is sent"
-    )
     start_settle_secs: float = Field(
         120, ge=0, description="Seconds that an unclear start may take to appear in the platform's lists"
-    )
-    start_lookback_secs: float = Field(
-        86_400, ge=0, description="Seconds that a start looks back for its own run after a restart of Redis"
     )
     durable_replicas: int = Field(
         0,
@@ -200,11 +213,6 @@ class Settings(BaseSettings):
         le=9,
         description="Replicas of Redis that must have each order, and each start's intent, on disk (`WAITAOF`); set 1 "
         "if a replica may be promoted",
-    )
-    dataset_lag_secs: float = Field(
-        10,
-        ge=0,
-        description="Seconds after a run's end during which the platform's item counter may lag",
     )
     visibility_timeout_secs: int = Field(15, ge=5, description="Seconds until a dead worker's messages are taken over")
     gateway_key: SecretStr | None = Field(

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from actorline.settings import SETTINGS_FILE, SETTINGS_FILE_VARIABLE, Settings
+from actorline.settings import SETTINGS_FILE, SETTINGS_FILE_VARIABLE, Settings, Tuning
 
 TARGET: Final = Path(__file__).with_name("settings.md")
 
@@ -37,18 +37,36 @@ Requests to the platform go through the proxies that `HTTPS_PROXY` and `NO_PROXY
 the file that `REQUESTS_CA_BUNDLE` (or `SSL_CERT_FILE`) names, starts and downloads alike. What an order names,
 `input_url` and `notify.url`, is asked without a proxy.
 
+"""
+
+TUNING_HEAD: Final = """
+## Tuning
+
+Measured constants: leave them as they are, unless a platform or a network of your own behaves otherwise.
+
+"""
+
+TABLE_HEAD: Final = """\
 | Variable | In the file | Default | Meaning |
 |---|---|---|---|
 """
 
 
 def settings_text() -> str:
-    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in _rows())
+    """Return the page: the settings, then those that hardly anybody needs."""
+    tuning = list(Tuning.model_fields)
+    settings = [name for name in Settings.model_fields if name not in tuning]
+    return f"{HEAD}{_table(settings)}{TUNING_HEAD}{_table(tuning)}"
 
 
-def _rows() -> Iterator[tuple[str, str, str, str]]:
+def _table(names: list[str]) -> str:
+    return TABLE_HEAD + "".join(f"| {' | '.join(row)} |\n" for row in _rows(names))
+
+
+def _rows(names: list[str]) -> Iterator[tuple[str, str, str, str]]:
     schema = Settings.model_json_schema(by_alias=False)["properties"]
-    for name, field in Settings.model_fields.items():
+    for name in names:
+        field = Settings.model_fields[name]
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _rows_of_section(name, field.annotation)
             continue
