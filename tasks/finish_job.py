@@ -1,11 +1,11 @@
 """`actorline.finish_job(key, epoch)`: make a delivery of the fetched pages, or fetch another wave."""
 
-from typing import Any
+from typing import Any, assert_never
 
 from celery import Task, shared_task
 from celery.exceptions import Ignore
 
-from actorline.jobs.step import Ended
+from actorline.jobs.step import Ended, Moved, Park, Stop, Wait
 from actorline.stages.collect.finish_job import Finisher, NextWave
 from tasks.shell.canvas import end_for_callers, next_wave
 from tasks.shell.environment import installation, ledger, new_execution, platform_of, settings
@@ -23,5 +23,7 @@ def finish_job(self: "Task[Any, Any]", key: str, epoch: int) -> None:
             end_for_callers(key)
         case NextWave(epoch=next_epoch, seconds=seconds):
             raise self.replace(next_wave(key, next_epoch, seconds))
-        case _:
+        case Moved() | Wait() | Park() | Stop():
             raise Ignore
+        case _:
+            assert_never(step)

@@ -9,8 +9,9 @@ from typing import Final
 
 from actorline.jobs.job import Job, iso_time
 from actorline.platform.runs import Run
+from actorline.platform.statuses import RunStatus
 
-FAILURES: Final = frozenset({"FAILED", "TIMED-OUT"})
+FAILURES: Final = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT})
 
 
 class Chance(Enum):

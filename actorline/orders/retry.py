@@ -15,6 +15,7 @@ from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.orders.request_field import request_field
+from actorline.platform.statuses import RunStatus
 
 GONE: Final = frozenset({Code.DATASET_VANISHED, Code.RUN_VANISHED})
 """Rows that weren't found: those of a good run are searched for again before another run is paid for."""
@@ -116,7 +117,9 @@ def way_back(job: Job) -> Event:
     that they are gone. If an earlier retry has done that, only another run can deliver them.
     """
     code = _code_of(job)
-    has_rows = job.run_status == "SUCCEEDED" or (job.document.dataset_id is not None and job.dataset_id is not None)
+    has_rows = job.run_status == RunStatus.SUCCEEDED or (
+        job.document.dataset_id is not None and job.dataset_id is not None
+    )
     is_lost = code is Code.DATASET_GREW or (code in GONE and job.vanished)
     return Event.RECOLLECT if has_rows and not is_lost else Event.RETRY
 

@@ -12,6 +12,7 @@ from actorline.jobs.step import Ended, Step, Stop
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
+from actorline.platform.statuses import RunStatus
 
 ANSWER_CARE_SECS: Final = 5.0
 """Upkeep looks so soon whether each caller of an ended job has its answer."""
@@ -19,9 +20,9 @@ ANSWER_CARE_SECS: Final = 5.0
 SINK_TRIES: Final = 6  # with the stages' back-off about two minutes: an outage is waited for, a lost folder is told
 
 RUN_REASONS: Final[Mapping[str, Code]] = {
-    "FAILED": Code.RUN_FAILED,
-    "TIMED-OUT": Code.RUN_TIMED_OUT,
-    "ABORTED": Code.RUN_ABORTED,
+    RunStatus.FAILED: Code.RUN_FAILED,
+    RunStatus.TIMED_OUT: Code.RUN_TIMED_OUT,
+    RunStatus.ABORTED: Code.RUN_ABORTED,
 }
 STOP_EVENTS: Final[Mapping[StopWish, Event]] = {StopWish.CANCEL: Event.CANCEL, StopWish.EXPIRE: Event.EXPIRE}
 STOP_CODES: Final[Mapping[Code, Event]] = {Code.CANCELLED: Event.CANCEL, Code.DEADLINE: Event.EXPIRE}

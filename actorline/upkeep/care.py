@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.jobs.job import Job
@@ -50,13 +50,16 @@ class Care:
         if job is None:
             self.ledger.agenda.drop("due", key)
             return
-        match decide(job, now=self.ledger.now(), empty_at=empty_at(self.ledger), watch_s=self.lost_message_s):
+        need = decide(job, now=self.ledger.now(), empty_at=empty_at(self.ledger), watch_s=self.lost_message_s)
+        match need:
             case SendAgain(stage=stage):
                 self.outbox.send_pipeline(job, stage)
             case Postpone(seconds=seconds):
                 self.ledger.change(key, Change(due_in_s=seconds, fields={"patience": seconds}), epoch=job.epoch)
             case Answer():
                 self._close(job)
+            case _:
+                assert_never(need)
 
     def _close(self, job: Job) -> None:
         """Give an ended job's callers and listeners what is still theirs, and remove what it no longer needs."""

@@ -1,6 +1,6 @@
 """Translate a step of the domain for Celery: only a stage that moved the job returns."""
 
-from typing import Any
+from typing import Any, assert_never
 
 from celery import Task
 from celery.exceptions import Ignore
@@ -29,3 +29,5 @@ def conclude(task: "Task[Any, Any]", key: str, step: Step, *, late_s: float = 0.
             raise Ignore
         case Stop():
             raise Ignore
+        case _:
+            assert_never(step)

@@ -1,7 +1,7 @@
 """The stage *finish*: the receipts decide whether everything is here, is to be fetched again, or is delivered."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from actorline.delivery.page_plan import Gap, More, Pages, Proof, has_caught_up, judge, short_pages
 from actorline.delivery.receipt import Receipt
@@ -69,6 +69,8 @@ class Finisher:
                 return self._again(job, self._secs_to_settle(job) if seems_to_grow or not pages else 0)
             case Gap():
                 return self._mend(job, pages, verdict, execution)
+            case _:
+                assert_never(verdict)
 
     def _settle(self, job: Job, pages: Pages, end: int, execution: str) -> Step | NextWave:
         """Believe the end that was read when the platform's counter, which lags behind the items but never runs ahead,

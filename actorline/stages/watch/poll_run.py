@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, assert_never
 
 from actorline.errors import Code, Reason
 from actorline.jobs.attempt import next_attempt
@@ -21,6 +21,7 @@ from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
 from actorline.platform.marker import digest_of
 from actorline.platform.runs import Run, abort_run, get_run, list_runs
+from actorline.platform.statuses import RunStatus
 from actorline.settings import Settings
 from actorline.stages.ending import STOP_CODES, STOP_EVENTS, end_job, judge_end, stop_reason
 from actorline.stages.watch.fleet import Fleet
@@ -63,7 +64,7 @@ class Poller:
             return self._abort(job, run_id, stop_wish)
         run = abort_run(self.platform, run_id) if job.state is State.ABORTING else get_run(self.platform, run_id)
         # as a start leaves it: the first look, or an early one
-        if job.run_status == "READY" and job.document.starts_run:
+        if job.run_status == RunStatus.READY and job.document.starts_run:
             came_back = f"/{digest_of(job.key)}.{job.attempt})" in (run.meta.user_agent or "")
             self.ledger.runs.note_marker(job.document.account, came_back=came_back)
         return self._ended(job, run) if run.is_terminal else self._goes_on(job, run)
@@ -130,7 +131,8 @@ class Poller:
 
     def _ended(self, job: Job, run: Run) -> Step:
         send_by_s, settle_s = self.settings.send_by_secs, self.settings.start_settle_secs
-        match next_chance(job, run, now=self.ledger.now(), send_by_s=send_by_s, settle_s=settle_s):
+        chance = next_chance(job, run, now=self.ledger.now(), send_by_s=send_by_s, settle_s=settle_s)
+        match chance:
             case Chance.LOOK_AGAIN:
                 return self._goes_on(job, run)
             case Chance.RESURRECT:
@@ -141,6 +143,8 @@ class Poller:
                 return self._new_run(job, run)
             case Chance.NONE:
                 return self._conclude(job, run)
+            case _:
+                assert_never(chance)
 
     def _new_run(self, job: Job, run: Run) -> Step:
         """Back to the start for another paid run; upkeep sends it on its way at once."""
@@ -159,7 +163,9 @@ class Poller:
         return Stop()
 
     def _conclude(self, job: Job, run: Run) -> Step:
-        rows_wanted = job.document.on_failure.deliver_partial or (run.status == "SUCCEEDED" and job.reason is None)
+        rows_wanted = job.document.on_failure.deliver_partial or (
+            run.status == RunStatus.SUCCEEDED and job.reason is None
+        )
         facts: JobFields = {**run_fields(run, self.settings), "run_log": self._log_of(job, run)}
         if has_come(job, run):  # one that hasn't stays known: the sweep aborts the run if it comes after all
             facts.update(_GOES_ON)
