@@ -5,7 +5,6 @@ from typing import Any
 import redis
 import structlog
 from celery import Task, shared_task
-from celery.exceptions import Ignore
 from celery.worker import state as worker_state
 from kombu.exceptions import OperationalError
 
@@ -20,8 +19,9 @@ from config.json_messages import typed_as_text
 from tasks.cancel import ask_to_cancel
 from tasks.shell.canvas import keep_caller, send_answers, send_pipeline
 from tasks.shell.environment import ledger, settings
-from tasks.shell.order_request import QuietTask
+from tasks.shell.order_request import KEPT, QuietTask
 from tasks.shell.progress import report_progress
+from tasks.shell.stage_request import end_here
 
 TRY_AGAIN_SECS = 5.0
 
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 @shared_task(bind=True, base=QuietTask, name="actorline.run", max_retries=None, throws=(JobRefused,))
-def run(self: "Task[Any, Any]", document: Any) -> None:
+def run(self: "Task[Any, Any]", document: Any) -> str:
     """Register a job, or join the one that has its key. The result comes at the job's end, under this task's id.
 
     Raises JobRefused (nothing was started or changed) for a bad document.
@@ -51,7 +51,7 @@ def run(self: "Task[Any, Any]", document: Any) -> None:
         raise self.retry(countdown=TRY_AGAIN_SECS) from error
     if self.request.id in worker_state.revoked:  # revoked before its id was in the ledger
         ask_to_cancel(submitted.key, request=f"revoked {self.request.id}")
-    raise Ignore
+    return end_here(self, KEPT)
 
 
 def _go_on(submitted: Submitted) -> None:

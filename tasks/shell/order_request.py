@@ -1,10 +1,11 @@
 """What Flower, events and logs show of an order: its key and target, never its input."""
 
-from typing import Any
+from typing import Any, Final
 
 from celery import Task
 from celery.worker.request import Request
 
+KEPT: Final = "kept"
 _TARGETS = ("actor", "actor_task", "run_id", "dataset_id")
 
 
@@ -17,6 +18,11 @@ class QuietRequest(Request):
         self._kwargsrepr = "{}"
         self.request_dict["argsrepr"] = self._argsrepr
         self.request_dict["kwargsrepr"] = self._kwargsrepr
+
+    def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002 - Celery's name
+        """Send no success of an order whose caller is kept: it is answered at the job's end."""
+        if type != "task-succeeded" or fields["result"] != repr(KEPT):
+            super().send_event(type, **fields)
 
     def info(self, safe: bool = False) -> Any:
         del safe

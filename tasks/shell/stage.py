@@ -1,7 +1,7 @@
 """The wrapper around every stage of the pipeline: no exception leaves it.
 
-It would mark all tasks of the chain as failed. So it becomes an entry of the job's timeline, a `due` with back-off,
-and `Ignore`; upkeep sends the stage again.
+It would mark all tasks of the chain as failed. So it becomes an entry of the job's timeline and a `due` with back-off,
+and the chain ends here; upkeep sends the stage again.
 """
 
 from typing import Any, Final
@@ -23,7 +23,7 @@ from actorline.stages.ending import end_job
 from actorline.stages.failure import is_hopeless, reason_of
 from tasks.shell.canvas import end_for_callers
 from tasks.shell.environment import ledger
-from tasks.shell.stage_request import StageRequest
+from tasks.shell.stage_request import HANDED_ON, RETRIED, StageRequest, end_here
 
 BACK_OFF_SECS: Final = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 
@@ -43,16 +43,17 @@ class StageTask(Task):  # type: ignore[type-arg]  # celery-types declares Task g
         with structlog.contextvars.bound_contextvars(job_key=key, epoch=epoch, task_id=self.request.id):
             try:
                 return super().__call__(*args, **kwargs)
-            except (Ignore, Retry):
-                raise
+            except Ignore:
+                return end_here(self, HANDED_ON)
+            except Retry:
+                return end_here(self, RETRIED)
             except GivenBack as error:
                 raise Reject(requeue=True) from error
             except UnreadableJob as error:
                 log.warning("stage_skipped", stage=self.name, message=str(error))
-                raise Ignore from error
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - it becomes an entry of the job's timeline
                 postpone(key, epoch, self.name, error)
-                raise Ignore from error
+            return end_here(self, HANDED_ON)
 
 
 def again(task: "Task[Any, Any]", seconds: float, args: tuple[Any, ...] | None = None) -> Exception:
