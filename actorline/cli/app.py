@@ -9,8 +9,8 @@ from typing import Annotated, Final
 import typer
 
 from actorline import __version__
-from actorline.cli.bash_words import complete_whole_words
 from actorline.cli.commands import CommandTable, make_app
+from actorline.cli.terminal.bash_words import complete_whole_words
 
 COMPLETION_VARIABLE: Final = "_ACTORLINE_COMPLETE"
 
@@ -53,7 +53,7 @@ def run_command() -> None:
     try:
         app()
     except Exception as error:
-        from actorline.cli.faults import exit_code_of
+        from actorline.cli.terminal.faults import exit_code_of
 
         code = exit_code_of(error, as_json="--json" in sys.argv)
         if code is None:

@@ -1,4 +1,4 @@
-"""A run's life as a function of time: no timers, the state is worked out whenever it is asked for.
+"""A run's life as a function of time: no timers, the state is worked out whenever it is asked for, and so is its log.
 
 Statuses and what an abort acts on: `docs/platform-facts.md#statuses`, `docs/platform-facts.md#abort`.
 """
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal, NamedTuple, get_args
 
+from actorline.emulator.clock import iso
 from actorline.emulator.profile import Script
 
 Status = Literal["READY", "RUNNING", "TIMING-OUT", "ABORTING", "SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"]
@@ -16,6 +17,12 @@ TERMINAL: Final[frozenset[Status]] = frozenset({"SUCCEEDED", "FAILED", "TIMED-OU
 ABORTABLE: Final[frozenset[Status]] = frozenset({"READY", "RUNNING", "TIMING-OUT"})
 
 _PASSING: Final[dict[Status, Status]] = {"TIMED-OUT": "TIMING-OUT", "ABORTED": "ABORTING"}
+_SAID: Final[dict[str, str]] = {
+    "READY": "ACTOR: Pulling Docker image of build.",
+    "RUNNING": "ACTOR: Starting Docker container.",
+    "TIMING-OUT": "ACTOR: The run is timing out.",
+    "ABORTING": "ACTOR: The run is being aborted.",
+}
 
 
 class Change(NamedTuple):
@@ -126,3 +133,12 @@ class Life:
         if final in _PASSING:
             return Change(at, _PASSING[final]), Change(at + self.script.abort_secs, final)
         return (Change(at, final),)
+
+
+def log_lines(life: Life, now: float) -> list[str]:
+    """Return one entry a status so far; each begins with an ISO time and ends with a newline."""
+    return [
+        f"{iso(change.at)} {_SAID.get(change.status, f'ACTOR: The run ended as {change.status}.')}\n"
+        for change in life.changes
+        if change.at <= now
+    ]

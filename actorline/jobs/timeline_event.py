@@ -1,6 +1,11 @@
 """What the timeline of a job may say; the log spells it in the same way."""
 
+import logging
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any, Final
+
+from actorline.jobs.states import State
 
 
 class TimelineEvent(StrEnum):
@@ -39,3 +44,14 @@ class TimelineEvent(StrEnum):
     NOTIFY_FAILED = "notify-failed"
     TASK_TOLD = "task-told"
     URL_TOLD = "url-told"
+
+
+WARNED: Final = frozenset({TimelineEvent.STAGE_FAILED})
+WARNED_ENDS: Final = frozenset({State.FAILED, State.PARTIAL, State.EXPIRED})
+"""Ends with rows missing that nobody asked for; a cancel is somebody's wish."""
+
+
+def level_of(event: TimelineEvent, data: Mapping[str, Any]) -> int:
+    """Return the log level of a timeline's entry."""
+    is_bad = event in WARNED or (event == TimelineEvent.ENDED and data.get("state") in WARNED_ENDS)
+    return logging.WARNING if is_bad else logging.INFO

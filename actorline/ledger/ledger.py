@@ -19,12 +19,11 @@ from actorline.jobs.document import JobDocument, is_key
 from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
-from actorline.jobs.timeline_event import TimelineEvent
+from actorline.jobs.timeline_event import TimelineEvent, level_of
 from actorline.ledger.agenda import Agenda
 from actorline.ledger.callers import Callers
 from actorline.ledger.change import UNCHANGED, Change, Due
 from actorline.ledger.durability import Call, Server, check_server, read_server
-from actorline.ledger.log_level import level_of
 from actorline.ledger.pages import Pages
 from actorline.ledger.retention import Retention
 from actorline.ledger.runs import Runs

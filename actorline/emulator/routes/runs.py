@@ -12,8 +12,7 @@ from actorline.emulator.call import Call, endpoint
 from actorline.emulator.clock import now
 from actorline.emulator.documents import run_document, run_short_document
 from actorline.emulator.errors import ApiError, record_not_found
-from actorline.emulator.life import STATUSES
-from actorline.emulator.run_log import log_lines
+from actorline.emulator.life import STATUSES, log_lines
 from actorline.emulator.runs import ORIGIN, Run
 
 MAX_LISTED_RUNS: Final = 1000

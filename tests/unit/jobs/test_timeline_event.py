@@ -3,8 +3,7 @@ import logging
 import pytest
 
 from actorline.jobs.states import TERMINAL, State
-from actorline.jobs.timeline_event import TimelineEvent
-from actorline.ledger.log_level import level_of
+from actorline.jobs.timeline_event import TimelineEvent, level_of
 
 
 @pytest.mark.parametrize("state", sorted(TERMINAL))

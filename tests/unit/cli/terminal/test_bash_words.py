@@ -1,6 +1,6 @@
 import pytest
 
-from actorline.cli.bash_words import whole_words
+from actorline.cli.terminal.bash_words import whole_words
 
 
 @pytest.mark.parametrize(
