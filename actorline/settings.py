@@ -414,6 +414,11 @@ class _SettingsFile(TomlConfigSettingsSource):
         return tomllib.loads(file_path.read_bytes().decode("utf-8-sig"))
 
 
+def token_variable(account: str) -> str:
+    """Return the environment variable that sets the account's token."""
+    return "APIFY_TOKEN" if account == "default" else f"ACTORLINE_ACCOUNTS__{account.upper()}"
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings. Raises SettingsError that names each bad one, with its fix and without its value."""
     try:

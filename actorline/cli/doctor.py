@@ -11,7 +11,6 @@ import typer
 from pydantic import SecretStr
 from rich.markup import escape
 
-from actorline import __version__
 from actorline.api_keys import list_keys
 from actorline.cli.attach import attach, logs_of_running
 from actorline.cli.exits import Exit
@@ -183,7 +182,7 @@ def _accounts(settings: Settings) -> Iterator[Finding]:
 
 
 def _account(settings: Settings, account: str, token: SecretStr) -> Iterator[Finding]:
-    with closing(Platform(settings.api_url, token, user_agent=f"actorline/{__version__}")) as platform:
+    with closing(Platform(settings.api_url, token)) as platform:
         try:
             me = get_me(platform)
             limits = get_limits(platform)

@@ -8,7 +8,6 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from actorline import __version__
 from actorline.api_keys import ApiKey, create_key, list_keys, revoke_key
 from actorline.cli.attach import attach
 from actorline.cli.commands import make_app
@@ -162,7 +161,7 @@ def _known(settings: Settings, accounts: frozenset[str], look: Look, name: str) 
         if (token := settings.token_of(account)) is None:
             continue
         try:
-            found = look(Platform(settings.api_url, token, user_agent=f"actorline/{__version__}"), name)
+            found = look(Platform(settings.api_url, token), name)
         except NotFound:
             why = ""
             continue

@@ -7,7 +7,6 @@ from typing import Final
 
 import redis
 
-from actorline import __version__
 from actorline.cli.attach import Attached
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.change import Change
@@ -40,7 +39,7 @@ def _hasten(settings: Settings, ledger: Ledger, key: str, over: threading.Event)
     token = settings.token_of(job.document.account) if job else None
     if token is None:
         return
-    platform = Platform(settings.api_url, token, user_agent=f"actorline/{__version__}", read_timeout_s=HELD_SECS + 10)
+    platform = Platform(settings.api_url, token, read_timeout_s=HELD_SECS + 10)
     wait: float | None = LOOK_SECS
     while wait is not None and not over.wait(wait):
         try:

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from actorline import __version__
 from actorline.cli.attach import Attached, attach
 from actorline.cli.jobs import AsJson
 from actorline.cli.run import send
@@ -51,7 +50,7 @@ def orphans(
 def _find(settings: Settings, stack: Attached) -> Iterator[tuple[Orphan, Platform]]:
     installation = stack.ledger.installation(settings.installation)
     for account, token in settings.tokens.items():
-        platform = Platform(settings.api_url, token, user_agent=f"actorline/{__version__}")
+        platform = Platform(settings.api_url, token)
         try:
             for orphan in find_orphans(stack.ledger, platform, installation, account):
                 yield orphan, platform

@@ -1,6 +1,5 @@
 """Checks with the platform before an order is stored, while a wrong token or name costs nothing."""
 
-from actorline import __version__
 from actorline.cli.terminal.output import say
 from actorline.errors import Code, Refused
 from actorline.jobs.document import JobDocument
@@ -9,7 +8,7 @@ from actorline.platform.actors import get_actor, get_actor_task
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset
 from actorline.platform.runs import get_run
-from actorline.settings import Settings
+from actorline.settings import Settings, token_variable
 
 SILENT_SECS = 8.0  # a user is waiting; the job itself waits longer
 NOT_FOUND_CODES = {
@@ -29,13 +28,12 @@ def check_order(document: JobDocument, settings: Settings) -> None:
     if token is None:
         if settings.redis_url is not None:
             return  # the workers there have it
-        variable = "APIFY_TOKEN" if document.account == "default" else f"ACTORLINE_ACCOUNTS__{document.account.upper()}"
+        variable = token_variable(document.account)
         message = (
             f"No token is set. Nothing was started. Set {variable} (the platform's console has it under Settings)."
         )
         raise Refused(Code.AUTH, message)
-    agent = f"actorline/{__version__}"
-    platform = Platform(settings.api_url, token, user_agent=agent, read_timeout_s=SILENT_SECS)
+    platform = Platform(settings.api_url, token, read_timeout_s=SILENT_SECS)
     name, value = document.target
     look_up = {"actor": get_actor, "actor_task": get_actor_task, "run_id": get_run, "dataset_id": get_dataset}[name]
     try:

@@ -9,7 +9,6 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from actorline import __version__
 from actorline.cli.attach import Attached, attach
 from actorline.cli.commands import make_app
 from actorline.cli.completion import complete_webhook
@@ -24,7 +23,7 @@ from actorline.ledger.audit import record
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.webhooks import get_webhook
-from actorline.settings import Settings, SettingsError, load_settings
+from actorline.settings import Settings, SettingsError, load_settings, token_variable
 from actorline.webhooks.hooks import Hook, Hooks
 from actorline.webhooks.receiver import GRACE_SECS, rotate_secret
 from actorline.webhooks.registration import HookMaker, check_template
@@ -130,9 +129,10 @@ def _maker(settings: Settings, stack: Attached, account: str) -> HookMaker:
 def _platform(settings: Settings, account: str) -> Platform:
     token = settings.token_of(account)
     if token is None:
-        variable = "APIFY_TOKEN" if account == "default" else f"ACTORLINE_ACCOUNTS__{account.upper()}"
-        raise SettingsError(f"No token is set for the account {account}. Nothing was changed. Set {variable}.")
-    return Platform(settings.api_url, token, user_agent=f"actorline/{__version__}")
+        raise SettingsError(
+            f"No token is set for the account {account}. Nothing was changed. Set {token_variable(account)}."
+        )
+    return Platform(settings.api_url, token)
 
 
 @contextmanager

@@ -145,6 +145,11 @@ class Collect(Section):
         return _query(self, COLLECT_PARAMETERS)
 
     @property
+    def stop(self) -> int | None:
+        """Return the first item beyond those that were ordered; None: all are."""
+        return None if self.limit is None else self.offset + self.limit
+
+    @property
     def keeps_count(self) -> bool:
         """Return whether each scanned item is exactly one row: nothing skips or unwinds."""
         return not (self.clean or self.skip_empty or self.unwind or self.view)

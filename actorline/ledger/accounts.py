@@ -7,7 +7,6 @@ from typing import Final
 
 from pydantic import BaseModel, SecretStr
 
-from actorline import __version__
 from actorline.errors import Code, Refused
 from actorline.ledger.ledger import Ledger
 from actorline.platform.errors import PlatformError, PlatformUnavailable
@@ -28,9 +27,8 @@ def read_owner(settings: Settings, token: SecretStr) -> Owner:
     from actorline.platform.client import Platform
     from actorline.platform.users import get_me
 
-    user_agent = f"actorline/{__version__}"
     platform = Platform(
-        settings.api_url, token, user_agent=user_agent, sleep=_give_up,
+        settings.api_url, token, sleep=_give_up,
         connect_timeout_s=TIMEOUT_SECS, read_timeout_s=TIMEOUT_SECS,
     )  # fmt: skip
     try:

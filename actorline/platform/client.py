@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import requests
 from pydantic import SecretStr
 
+from actorline import __version__
 from actorline.platform.error_mapping import describe_request, error_from_fault, error_from_response
 from actorline.platform.errors import PlatformError, PlatformUnavailable
 from actorline.platform.headers import int_header
@@ -26,6 +27,9 @@ Params = Mapping[str, str | int]
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+USER_AGENT: Final = f"actorline/{__version__}"
+"""Of all calls but starts, whose user agent has a marker."""
 
 # A worker has tens of threads, each with one request at a time.
 POOL_SIZE: Final = 64
@@ -58,7 +62,7 @@ class Platform:
         api_url: str,
         token: SecretStr,
         *,
-        user_agent: str,
+        user_agent: str = USER_AGENT,
         connect_timeout_s: float = 10,
         read_timeout_s: float = 30,
         governor: Governor | None = None,

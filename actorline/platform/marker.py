@@ -53,6 +53,11 @@ def make_marker(installation: str, key: str, attempt: int) -> str:
     return f"actorline/{__version__} ({installation}/{digest_of(key)}.{attempt})"
 
 
+def tag_of(marker: str) -> str:
+    """Return `(al-1f00aa/9f86d081884c7d65.1)`: what tells the run; another version of ours may look for it."""
+    return marker[marker.index("(") :]
+
+
 def read_marker(user_agent: str | None) -> Marker | None:
     """Return the marker in a user agent; None if it has another form."""
     found = _MARKER.search(user_agent or "")
@@ -68,7 +73,7 @@ def find_marked(platform: Platform, marker: str, *, started_after: datetime) -> 
     """
     from actorline.platform.runs import list_runs
 
-    tag = marker[marker.index("(") :]
+    tag = tag_of(marker)
     found = Found()
     marked: list[RunSummary] = []
     for run, user_agent in _with_user_agents(platform, list_runs(platform, started_after=started_after)):

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from pydantic import SecretStr
 
 from actorline.ledger.ledger import Ledger
+from actorline.platform.marker import tag_of
 from actorline.platform.webhooks import Receiver, adhoc_query
 from actorline.settings import Settings, SettingsError
 
@@ -71,4 +72,4 @@ def webhooks_query(ledger: Ledger, settings: Settings, marker: str) -> dict[str,
     The marker names installation, job and attempt, and so the webhook: a start repeated by a proxy makes no second one.
     """
     found = receiver(ledger, settings)
-    return {} if found is None else adhoc_query(found, marker[marker.index("(") + 1 : -1])
+    return {} if found is None else adhoc_query(found, tag_of(marker)[1:-1])

@@ -5,7 +5,6 @@ import time
 from contextlib import suppress
 from functools import cache
 
-from actorline import __version__
 from actorline.errors import Code, Refused
 from actorline.ledger.accounts import Owner, check_owner, read_owner
 from actorline.ledger.ledger import Ledger
@@ -13,7 +12,7 @@ from actorline.ledger.rate_limit import RedisGovernor
 from actorline.ledger.store import connect
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
-from actorline.settings import Settings, load_settings
+from actorline.settings import Settings, load_settings, token_variable
 
 DEFAULT_ACCOUNT = "default"
 OWNER_AGAIN_SECS = 10.0
@@ -70,13 +69,12 @@ _owners = _Owners()
 def _platform(account: str) -> Platform:
     token = settings().token_of(account)
     if token is None:
-        variable = "APIFY_TOKEN" if account == "default" else f"ACTORLINE_ACCOUNTS__{account.upper()}"
+        variable = token_variable(account)
         message = (
             f"No token is set for the account {account}. No run was started. Set {variable} where the workers run."
         )
         raise Refused(Code.AUTH, message)
-    user_agent = f"actorline/{__version__}"
-    return Platform(settings().api_url, token, user_agent=user_agent, governor=RedisGovernor(ledger()))
+    return Platform(settings().api_url, token, governor=RedisGovernor(ledger()))
 
 
 def platform_of(key: str) -> Platform:

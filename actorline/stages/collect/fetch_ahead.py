@@ -50,8 +50,7 @@ class AheadPlanner:
         known = self.ledger.pages.all(key, job.attempt)
         each = item_bytes(known, total=dataset.item_count, storage_bytes=dataset.stats.storage_bytes)
         size = collect.page_items or full_page(each)
-        stop = None if collect.limit is None else collect.offset + collect.limit
-        windows = full_windows(known, start=collect.offset, total=dataset.item_count, stop=stop, size=size)
+        windows = full_windows(known, start=collect.offset, total=dataset.item_count, stop=collect.stop, size=size)
         fixed = [self.ledger.pages.fix(key, job.attempt, window) for window in windows]
         won = self.ledger.change(
             key,

@@ -131,11 +131,10 @@ class Planner:
 
 def stop_of(job: Job) -> int | None:
     """Return where the rows end that the job reads, as far as that is fixed before they are read."""
-    collect = job.document.collect
-    ends = [] if collect.limit is None else [collect.offset + collect.limit]
-    if needs_settled_counters(job) and job.items_end is not None:
-        ends.append(job.items_end)
-    return min(ends, default=None)
+    stop = job.document.collect.stop
+    if not needs_settled_counters(job) or job.items_end is None:
+        return stop
+    return job.items_end if stop is None else min(stop, job.items_end)
 
 
 def needs_settled_counters(job: Job) -> bool:

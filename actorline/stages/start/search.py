@@ -12,7 +12,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS, moment_ago
-from actorline.platform.marker import Found, find_marked
+from actorline.platform.marker import Found, find_marked, tag_of
 from actorline.platform.runs import get_run
 from actorline.settings import Settings
 from actorline.stages.start.run_input import input_test
@@ -46,7 +46,7 @@ class StartSearch:
             user_agent = get_run(self.platform, run_id).meta.user_agent
         except platform_errors.NotFound:
             return False
-        return marker[marker.index("(") :] in (user_agent or "")
+        return tag_of(marker) in (user_agent or "")
 
     def find_suspects(self, job: Job, intent: Intent, found: Found) -> list[str]:
         """Return the runs that can't be told from ours. Another user agent clears a run only where ours is known to
