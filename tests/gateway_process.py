@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 from real_parts import Line, wait_for
 
+from actorline.jobs.states import TERMINAL
+
 
 @dataclass(frozen=True)
 class Gateway:
@@ -34,9 +36,11 @@ class Gateway:
         return self.ended(key)
 
     def ended(self, key: str) -> dict[str, Any]:
-        result = self.http.get(f"/v1/jobs/{key}", params={"wait": 60}).json()
-        assert result["state"] in {"DELIVERED", "PARTIAL", "FAILED", "CANCELLED", "EXPIRED"}, result
-        return result
+        def look() -> dict[str, Any] | None:
+            result = self.http.get(f"/v1/jobs/{key}", params={"wait": 60}).json()
+            return result if result["state"] in TERMINAL else None
+
+        return wait_for(look, what=f"the end of {key}")
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         lines = map(json.loads, self.log.read_text().splitlines())

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 from socketserver import BaseServer
 from typing import Any
@@ -203,7 +204,7 @@ def running_workers(
     """Workers that answer; those that the test adds to the list are stopped as well."""
     workers = [start_worker(kind, line, program) for kind in kinds]
     try:
-        wait_for(lambda: are_ready(line, kinds, workers), what="workers that answer a ping")
+        wait_until_ready(line, kinds, workers)
         yield workers
     finally:
         for worker in workers:
@@ -234,14 +235,23 @@ def serving(server: BaseServer) -> Iterator[None]:
         server.server_close()
 
 
-def are_ready(line: Line, kinds: Sequence[str], workers: Sequence[subprocess.Popen[bytes]]) -> bool:
-    names = [f"{kind}-{worker.pid}@{socket.gethostname()}" for kind, worker in zip(kinds, workers, strict=True)]
-    return len(line.client.control.ping(destination=names, timeout=0.5, limit=len(names))) == len(names)
+def wait_until_ready(line: Line, kinds: Sequence[str], workers: Sequence[subprocess.Popen[bytes]]) -> None:
+    wait_for_pongs(line.client, [f"{kind}-{worker.pid}" for kind, worker in zip(kinds, workers, strict=True)])
+
+
+def wait_for_pongs(client: Celery, names: Sequence[str]) -> None:
+    """Ping workers of this machine until all respond, with more patience each time: a busy one takes long for that."""
+    hosts = [f"{name}@{socket.gethostname()}" for name in names]
+    patience = chain(repeat(0.5, 10), repeat(5.0))
+    wait_for(
+        lambda: len(client.control.ping(hosts, timeout=next(patience), limit=len(hosts))) == len(hosts),
+        what="workers that answer a ping",
+    )
 
 
 def waiting_poll(line: Line, key: str) -> str | None:
     """The task id of the job's poll that a worker holds until its time has come."""
-    held = line.client.control.inspect(timeout=0.5).scheduled() or {}
+    held = line.client.control.inspect(timeout=1).scheduled() or {}
     requests = [entry["request"] for entries in held.values() for entry in entries]
     return next((r["id"] for r in requests if r["name"] == "actorline.poll_run" and r["args"][0] == key), None)
 
@@ -287,8 +297,7 @@ def running_service(line: Line, folder: Path) -> Iterator[None]:
             stderr=log,
         )
     try:
-        name = f"service@{socket.gethostname()}"
-        wait_for(lambda: line.client.control.ping([name], timeout=0.5, limit=1), what="the service's worker")
+        wait_for_pongs(line.client, ["service"])
         yield
     finally:
         worker.terminate()

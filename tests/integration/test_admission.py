@@ -105,7 +105,9 @@ def test_waiting_job_is_cancelled_expired_and_makes_place(crowded):
             wait_for(lambda key=key: key in in_line(crowded), what="a place in the line")
         order(crowded, "expires", quick, deadline_secs=3)
         wait_for(lambda: crowded.state("expires") == "EXPIRED", what="the end by deadline")
-        assert [key for key in keys if "starting" in crowded.events(key)] == keys[:TRYING]  # the others haven't asked
+        asked = [crowded.events(key).count("starting") for key in keys]
+        assert all(asked[:TRYING])
+        assert sum(asked[TRYING:]) <= sum(asked[:TRYING]) - TRYING  # at most while one of the first asks again
         for key in keys[:4]:
             crowded.cancel(key)
         wait_for(lambda: all(crowded.state(key) == "CANCELLED" for key in keys[:4]), what="cancelled jobs")
@@ -131,8 +133,13 @@ def test_full_account_fills_its_room_as_fast_as_it_empties(valkey, tmp_path):
         for n in range(12):
             line.cancel(f"busy-{n}")
         wait_for(lambda: len(emulator.runs_of(actor)) >= 12, what="a full account again")
-        began = sorted(datetime.fromisoformat(run["startedAt"]) for run in emulator.runs_of(actor))
-    assert (began[9] - began[0]).total_seconds() < 6
+        ten = {each: secs_for_ten_starts(emulator, each) for each in (busy, actor)}
+    assert ten[actor] < ten[busy] + 6  # as in an empty account, and a second for each hand-off would be nine more
+
+
+def secs_for_ten_starts(emulator: Emulator, actor: str) -> float:
+    began = sorted(datetime.fromisoformat(run["startedAt"]) for run in emulator.runs_of(actor))
+    return (began[9] - began[0]).total_seconds()
 
 
 def waiting(line: Line, count: int) -> bool:
@@ -174,7 +181,7 @@ def test_line_outlives_killed_workers(crowded):
     actor = crowded.emulator.actor("killed", items=1, duration_secs=2)
     with running_workers(crowded, "control", "fetch") as workers:
         sent = [order(crowded, f"killed-{n}", actor) for n in range(8)]
-        wait_for(lambda: len(in_line(crowded)) >= 4, what="a line")
+        wait_for(lambda: len(in_line(crowded)) >= ROOM, what="a line")
         for worker in workers:
             worker.kill()
     with running_workers(crowded, "control", "fetch"):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from real_parts import delivery_of
+from real_parts import delivery_of, wait_for
 from terminal import ACTORLINE, Done, Terminal
 
 TIMED = re.compile(r"  \d\d:\d\d:\d\d  ")
@@ -22,7 +22,9 @@ LONG: dict[str, Any] = {"duration_secs": 600, "items": 6000}
 
 @pytest.fixture(scope="module")
 def ended(shared_terminal: Terminal) -> dict[str, Done]:
-    """One command for each end, started at once in one home: they share the stack that the first one brings up."""
+    """One command for each end, in one home: they share the stack that the first one brings up. The deadline's is
+    started when the stack is there, whatever time that took.
+    """
     run, emulator = shared_terminal.run, shared_terminal.emulator
     report = {"OUTPUT": {"body": {"title": "caf\u00e9"}}, "PAGE": {"content_type": "text/html", "body": "<p>"}}
     actors = {
@@ -39,12 +41,13 @@ def ended(shared_terminal: Terminal) -> dict[str, Done]:
         ),
         "partial": run("--json", "--label", "shop=two", key="partial", actor=actors["partial"]),
         "failed": run("--json", key="failed", actor=actors["failed"]),
-        "expired": run("--json", key="expired", actor=actors["expired"], deadline_secs=12),
         "cancelled": run("--json", key="cancelled", actor=actors["cancelled"]),
     }  # fmt: skip
     first = commands["failed"].end(120)
-    (still_going,) = emulator.runs_of(actors["cancelled"])
+    commands["expired"] = run("--json", key="expired", actor=actors["expired"], deadline_secs=10)
+    (still_going,) = wait_for(lambda: emulator.runs_of(actors["cancelled"]), what="the run that is to be cancelled")
     assert (first.code, still_going["status"]) == (1, "RUNNING")
+    wait_for(lambda: emulator.runs_of(actors["expired"]), what="the run that is to be ended by the deadline")
     cancelling = shared_terminal("cancel", "cancelled", "--json")
     return {"cancelling": cancelling, **{name: command.end() for name, command in commands.items()}}
 

@@ -39,7 +39,7 @@ def set_beat(ledger: Ledger, at: float) -> None:
 def test_ledger_without_history_may_have_lost_a_day(ledger):
     first = gap_of(ledger)
     assert gap_of(ledger) == first
-    assert lost_since(ledger, None) == pytest.approx(ledger.now() - UNKNOWN_SECS, abs=2)
+    assert lost_since(ledger, None) == pytest.approx(ledger.now() - UNKNOWN_SECS, abs=60)
     assert lost_since(ledger, first) is None
 
 
@@ -79,7 +79,7 @@ class Servers:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = 20_000 + secrets.randbelow(20_000)
+        self.port = 20_000 + secrets.randbelow(12_000)  # below those that the kernel gives to others
         self.running: list[subprocess.Popen[bytes]] = []
 
     def start(self, name: str, *options: str) -> redis.Redis:
@@ -132,10 +132,10 @@ def test_ledger_that_lost_the_starts_pays_for_none_of_them_twice(servers, emulat
         if how == "promoted":
             replica = servers.start("replica", "--replicaof", f"127.0.0.1 {servers.port}")
             wait_for(lambda: replica.info("replication")["master_link_status"] == "up", what="a replica")
-            main.execute_command("WAIT", 1, 5000)
+            assert main.execute_command("WAIT", 1, 60_000) == 1
             replica.execute_command("REPLICAOF", "NO", "ONE")
         else:
-            main.execute_command("WAITAOF", 1, 0, 5000)
+            assert main.execute_command("WAITAOF", 1, 0, 60_000) == [1, 0]
             shutil.copytree(servers.folder / "main", servers.folder / "copy")
         resume(line.ledger)
         wait_for(lambda: len(emulator.runs_of(actor)) == JOBS, what="a run of each job")

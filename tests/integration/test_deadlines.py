@@ -7,12 +7,12 @@ from real_parts import wait_for
 
 def test_deadline_is_kept_however_seldom_the_run_is_polled(line):
     actor = line.emulator.actor("rare-polls", items=1, duration_secs=600)
-    line.submit({"key": "rare-polls", "actor": actor, "poll_interval_secs": 600, "deadline_secs": 6})
-    wait_for(lambda: line.state("rare-polls") == "RUNNING", what="the run")
+    line.submit({"key": "rare-polls", "actor": actor, "poll_interval_secs": 600, "deadline_secs": 10})
+    wait_for(lambda: line.emulator.runs_of(actor), what="the run")
     wait_for(lambda: line.state("rare-polls") == "EXPIRED", what="the end by deadline")
     job = line.ledger.load("rare-polls")
     aborting = next(entry.at for entry in line.ledger.timeline.entries(job.key) if entry.event == "aborting")
-    assert aborting - job.deadline_at < 10
+    assert aborting - job.deadline_at < 60  # the next poll would be minutes later
     assert [run["status"] for run in line.emulator.runs_of(actor)] == ["ABORTED"]
 
 
@@ -30,12 +30,14 @@ def test_deadline_is_kept_while_rows_are_collected(line, faults):
 def test_platform_gets_the_deadline_as_an_earlier_time_out(line):
     actor = line.emulator.actor("timed", items=1, duration_secs=0)
     asked = {
-        "sooner": ({"timeout_secs": 3600}, "115"),
+        "sooner": ({"timeout_secs": 3600}, "1015"),
         "later": ({"timeout_secs": 30}, "30"),
-        "without": ({"timeout_secs": 0}, "115"),
+        "without": ({"timeout_secs": 0}, "1015"),
     }
     for name, (options, _) in asked.items():
-        document = {"key": f"timed-{name}", "actor": actor, "options": options, "deadline_secs": 100}
+        document = {"key": f"timed-{name}", "actor": actor, "options": options, "deadline_secs": 1000}
         assert line.submit({**document, "poll_interval_secs": 1}).get(timeout=120)["state"] == "DELIVERED"
     given = [start["query"]["timeout"] for start in line.emulator.starts(actor)]
-    assert [abs(int(is_) - int(want)) <= 10 for is_, (_, want) in zip(given, asked.values(), strict=True)] == [True] * 3
+    assert [0 <= int(want) - int(is_) <= 100 for is_, (_, want) in zip(given, asked.values(), strict=True)] == [
+        True
+    ] * 3

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.thorough
 
 
 def test_demo_does_the_main_job_and_checks_it(terminal):
-    done = terminal("demo", within=120)
+    done = terminal("demo", within=400)
     checks = [line.split(maxsplit=1) for line in done.out.splitlines() if line.startswith(("  ok", "  NOT"))]
     assert [(verdict, promise.split()[0]) for verdict, promise in checks] == [
         ("ok", "catalog"),
@@ -34,9 +34,9 @@ def test_demo_does_the_main_job_and_checks_it(terminal):
 def test_interrupted_demo_stops_its_runs_and_leaves_no_process(terminal):
     command = terminal.start("demo")
     log = terminal.home / "demo" / "logs" / "control.log"
-    wait_for(lambda: log.exists() and log.read_text().count("run-known") == 3, within=120, what="three runs")
+    wait_for(lambda: log.exists() and log.read_text().count("run-known") >= 3, what="three runs")
     command.signal(signal.SIGINT)
-    done = command.end(120)
+    done = command.end(240)
     assert done.code == 130
     ends = re.findall(r"-(catalog|prices|report): the run \S+ is (ABORTED|SUCCEEDED|FAILED)\.", done.err)
     assert {name for name, _ in ends} == {"catalog", "prices", "report"}

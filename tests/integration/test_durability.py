@@ -62,7 +62,8 @@ def test_a_server_that_writes_to_disk_again_is_believed_at_once(ledger, write):
     assert write("b") == ["b-value"]
 
 
-def test_a_server_is_not_asked_what_it_is_at_each_write(ledger, write):
+def test_a_server_is_not_asked_what_it_is_at_each_write(ledger, write, monkeypatch):
+    monkeypatch.setattr(durability, "KNOWN_SECS", 600)
     write("a")
     ledger.redis.config_resetstat()
     for name in "bcd":

@@ -573,7 +573,7 @@ def test_a_stalled_body_stands_still_and_then_goes_on(emulator):
     path = f"/v2/datasets/{run['defaultDatasetId']}/items?format=jsonl"
     emulator.fault("stall_body", path_regex="/items$", times=1, after_bytes=1000, secs=600)
     with pytest.raises(requests.ConnectionError, match="timed out"):
-        requests.get(emulator.url + path, headers=_auth(), timeout=0.3)
+        requests.get(emulator.url + path, headers=_auth(), timeout=1)
     emulator.fault("stall_body", path_regex="/items$", times=1, after_bytes=1000, secs=0.05)
     assert emulator.call("GET", path).content == emulator.call("GET", path).content
 
@@ -594,7 +594,7 @@ def test_a_delayed_reply_comes_after_the_run_is_made(emulator):
     before = emulator.data("GET", "/v2/actor-runs")["total"]
     emulator.fault("delay", method="POST", path_regex="/runs$", times=1, secs=600)
     with pytest.raises(requests.ReadTimeout):
-        requests.post(f"{emulator.url}/v2/actors/demo~rows/runs", headers=_auth(), timeout=0.3)
+        requests.post(f"{emulator.url}/v2/actors/demo~rows/runs", headers=_auth(), timeout=1)
     assert emulator.data("GET", "/v2/actor-runs")["total"] == before + 1
 
 
@@ -692,7 +692,7 @@ def missing(value: Any, schema: dict[str, Any], schemas: dict[str, Any], at: str
             yield from missing(one, schema.get("items", {}), schemas, f"{at}[]")
 
 
-def until(condition: Any, secs: float = 10) -> None:
+def until(condition: Any, secs: float = 60) -> None:
     deadline = time.monotonic() + secs
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true in time"

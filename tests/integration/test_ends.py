@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from real_parts import delivery_of, wait_for
 
-LONG = {"duration_secs": 60, "items": 6000}
+LONG = {"duration_secs": 600, "items": 6000}
 QUICK = {"poll_interval_secs": 1}
 
 
@@ -27,7 +27,7 @@ def orders(line) -> dict[str, Any]:
         "cancelled": line.emulator.actor("cancelled", **LONG),
         "expired": line.emulator.actor("expired", **LONG),
     }
-    more = {"partial-unwanted": {"on_failure": {"deliver_partial": False}}, "expired": {"deadline_secs": 5}}
+    more = {"partial-unwanted": {"on_failure": {"deliver_partial": False}}, "expired": {"deadline_secs": 10}}
     placed = {
         name: line.submit({"key": f"ends-{name}", "actor": actor, **QUICK, **more.get(name, {})})
         for name, actor in actors.items()

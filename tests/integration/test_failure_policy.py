@@ -36,9 +36,8 @@ def test_failed_run_is_resurrected_and_no_second_one_paid(line):
 
 def test_resurrection_whose_reply_is_lost_is_not_repeated(line, faults):
     actor = line.emulator.actor("cured-unheard", **FAILING, resurrected=CURED | {"duration_secs": 2})
+    faults({"method": "POST", "action": "reset_after", "path_regex": "/resurrect$", "nth": 1})
     order = line.submit({"key": "cured-unheard", "actor": actor, "on_failure": {"resurrect": 3}, **QUICK})
-    job = wait_for(lambda: (job := line.ledger.load("cured-unheard")) and job.run_id and job, what="the run")
-    faults({"method": "POST", "action": "reset_after", "path_regex": f"{job.run_id}/resurrect$", "nth": 1})
     result = order.get(timeout=120)
     assert_every_row(line, result, 500)
     assert len(resurrections(line, result["run_id"])) == 1
@@ -46,7 +45,7 @@ def test_resurrection_whose_reply_is_lost_is_not_repeated(line, faults):
 
 
 def test_run_that_fails_for_good_is_replaced_by_a_new_one(line):
-    actor = line.emulator.actor("second-try", **FAILING | {"duration_secs": 1.5})
+    actor = line.emulator.actor("second-try", **FAILING | {"duration_secs": 3})
     order = line.submit({"key": "second-try", "actor": actor, "on_failure": {"new_runs": 2}, **QUICK})
     first = wait_for(lambda: (job := line.ledger.load("second-try")) and job.run_id, what="the first run")
     line.emulator.actor("second-try", items=400, duration_secs=0.5, usage_usd=0.03, seed=2)
@@ -83,11 +82,11 @@ def test_run_that_somebody_aborted_stays_aborted(line):
 
 
 def test_refused_resurrection_is_followed_by_the_new_run(line, faults):
-    actor = line.emulator.actor("unrevivable", **FAILING | {"duration_secs": 1.5})
+    actor = line.emulator.actor("unrevivable", **FAILING | {"duration_secs": 3})
+    faults({"method": "POST", "action": "status", "status": 400, "type": "job-finished", "path_regex": "/resurrect$"})
     policy = {"resurrect": 2, "new_runs": 1}
     order = line.submit({"key": "unrevivable", "actor": actor, "on_failure": policy, **QUICK})
     wait_for(lambda: (job := line.ledger.load("unrevivable")) and job.run_id, what="the first run")
-    faults({"method": "POST", "action": "status", "status": 400, "type": "job-finished", "path_regex": "/resurrect$"})
     line.emulator.actor("unrevivable", items=400, duration_secs=0.5)
     result = order.get(timeout=120)
     assert_every_row(line, result, 400)
@@ -108,8 +107,8 @@ def test_cancel_after_a_resurrection_aborts_the_run(line):
 
 def test_cancel_waits_for_a_resurrection_that_is_under_way(line, faults):
     actor = line.emulator.actor("cancelled-amid", **FAILING, resurrected={"duration_secs": 60})
-    order = line.submit({"key": "cancelled-amid", "actor": actor, "on_failure": {"resurrect": 1}, **QUICK})
     faults({"method": "POST", "action": "late", "secs": 3, "path_regex": "/resurrect$"})
+    order = line.submit({"key": "cancelled-amid", "actor": actor, "on_failure": {"resurrect": 1}, **QUICK})
     wait_for(lambda: "resurrecting" in line.events("cancelled-amid"), what="the resurrection")
     line.cancel("cancelled-amid")
     with pytest.raises(Exception) as raised:  # noqa: PT011
@@ -122,8 +121,10 @@ def test_cancel_waits_for_a_resurrection_that_is_under_way(line, faults):
 
 def test_resurrection_after_the_end_is_aborted_a_persons_not(line, faults):
     actor = line.emulator.actor("late-revived", **FAILING, resurrected={"duration_secs": 60})
+    faults(
+        {"method": "POST", "action": "late", "secs": 15, "path_regex": "/resurrect$"}
+    )  # longer than it is waited for
     line.submit({"key": "late-revived", "actor": actor, "on_failure": {"resurrect": 1}, **QUICK})
-    faults({"method": "POST", "action": "late", "secs": 9, "path_regex": "/resurrect$"})  # longer than it can be unseen
     wait_for(lambda: "resurrecting" in line.events("late-revived"), what="the resurrection")
     line.cancel("late-revived")
     wait_for(lambda: line.state("late-revived") == "CANCELLED", what="the job's end")

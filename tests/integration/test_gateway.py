@@ -52,7 +52,8 @@ def test_an_accepted_order_is_stored_and_begins_at_once(gateway):
     actor = gateway.line.emulator.actor("gw-at-once", duration_secs=5)
     gateway.order(key="gw-at-once", actor=actor)
     assert gateway.line.state("gw-at-once") is not None
-    wait_for(lambda: gateway.line.emulator.starts(actor), within=9, what="the start, before upkeep looks")
+    wait_for(lambda: gateway.line.emulator.starts(actor), what="the start")
+    assert gateway.line.ledger.load("gw-at-once").epoch == 1  # upkeep would have sent it under the next one
 
 
 def test_the_same_order_joins_the_job_and_pays_once(gateway):
@@ -113,8 +114,8 @@ def test_a_look_with_wait_answers_at_the_jobs_end(gateway):
     actor = gateway.line.emulator.actor("gw-wait", items=3, duration_secs=2)
     gateway.order(key="gw-wait", actor=actor)
     began = time.monotonic()
-    assert gateway.ended("gw-wait")["state"] == "DELIVERED"
-    assert time.monotonic() - began < 30
+    assert gateway.http.get("/v1/jobs/gw-wait", params={"wait": 60}).json()["state"] == "DELIVERED"
+    assert time.monotonic() - began < 55
 
 
 def test_a_look_with_wait_answers_after_so_many_seconds(gateway):
@@ -201,7 +202,7 @@ def test_retry_sets_an_ended_job_going_again(gateway):
 
 
 def test_events_follow_the_timeline_and_end_with_the_result(gateway):
-    actor = gateway.line.emulator.actor("gw-events", items=3, duration_secs=2)
+    actor = gateway.line.emulator.actor("gw-events", items=3, duration_secs=4)
     gateway.order(key="gw-events", actor=actor)
     with gateway.http.stream("GET", "/v1/jobs/gw-events/events") as response:
         assert response.headers["Content-Type"].startswith("text/event-stream")

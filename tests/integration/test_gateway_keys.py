@@ -284,6 +284,7 @@ def test_the_timeline_and_the_audit_log_say_who_asked(ask, gateway, line, keys):
         ("queued", {"door": "http", "by": "default", "address": "127.0.0.1"}),
         ("cancel-asked", {"door": "http", "by": "all", "address": "127.0.0.1"}),
     ]
+    wait_for(lambda: "{secret}" in gateway.log.read_text(), what="the line of the last request")
     lines = [json.loads(text) for text in gateway.log.read_text().splitlines()]
     audit = [each for each in lines if each.get("logger") == "audit"]
     told = {(each["event"], each.get("by"), each.get("job_key")) for each in audit if each["address"] == "127.0.0.1"}

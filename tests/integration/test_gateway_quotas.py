@@ -122,7 +122,7 @@ def hostile_connections(port: int, count: int) -> Iterator[None]:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.write(heads[number % 3])
                 while not stop.is_set():
-                    await asyncio.sleep(0.5)
+                    await asyncio.sleep(2)  # drip: the crowd's own process must not be what costs the time
                     writer.write((b"", b"X: y\r\n", b" ")[number % 3])
                     await writer.drain()
                     if writer.is_closing():
@@ -155,7 +155,8 @@ def secs_for_jobs(gateway: Gateway, actor: str, name: str) -> float:
 def test_jobs_are_as_fast_beside_a_hostile_crowd(line):
     actor = line.emulator.actor("gw-crowd", items=100, duration_secs=0.2)
     with running_gateway(line) as gateway:
-        alone = secs_for_jobs(gateway, actor, "gw-alone")
+        before = secs_for_jobs(gateway, actor, "gw-before")
         with hostile_connections(httpx.URL(gateway.url).port, CROWD):
             beside = secs_for_jobs(gateway, actor, "gw-beside")
-    assert beside < 2 * alone + 5
+        after = secs_for_jobs(gateway, actor, "gw-after")
+    assert beside < 2 * max(before, after) + 5

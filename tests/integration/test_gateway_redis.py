@@ -59,7 +59,7 @@ def test_who_waits_for_a_frozen_redis_holds_up_no_sign_of_life(gateway, short_fo
                 assert http.get("/healthz").status_code == 200
                 assert time.monotonic() - began < 5
                 assert_unavailable(http.get("/v1/jobs/k"), "redis-unavailable", "in time")
-                assert time.monotonic() - began < 30
+                assert time.monotonic() - began < 50
         finally:
             os.kill(valkey.pid, signal.SIGCONT)
         wait_for(lambda: gateway.http.get("/v1/jobs/k").status_code == 200, what="an answer again")

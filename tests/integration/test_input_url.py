@@ -153,7 +153,7 @@ def test_private_address_is_never_asked_unless_listed(line, shelf):
         plain.get(timeout=120)
     assert type(refused.value).__name__ == "JobRefused"
     actor, hidden = order(line, "walls", input_url=url.replace("127.0.0.1", "2130706433"))  # the same, as a number
-    (waiting,) = wait_for(
+    waiting, *_ = wait_for(
         lambda: [entry for entry in line.ledger.timeline.entries("walls") if entry.event == "waiting"], what="a refusal"
     )
     assert "can't be reached, or has no public address" in waiting.data["message"]

@@ -85,7 +85,7 @@ def test_notice_that_is_not_taken_comes_again_with_the_same_id(telling_line, rec
 def test_private_address_is_never_called_unless_listed(line, receiver):
     port = receiver.server.server_port
     ordered(line, "not-told", notify={"url": f"http://2130706433:{port}/hook"})(timeout=120)  # 127.0.0.1 as a number
-    (told,) = wait_for(
+    told, *_ = wait_for(
         lambda: [entry for entry in line.ledger.timeline.entries("not-told") if entry.event == "notify-failed"],
         what="the failed notice",
     )

@@ -75,9 +75,14 @@ def test_the_brake_on_one_account_leaves_the_others_alone(up):
 
 @pytest.mark.thorough
 def test_watch_shows_each_change_and_ends_with_the_result(up):
-    actor = up.emulator.actor("watched", items=700, duration_secs=6, counter_lag_secs=3)
-    assert up.run("--no-wait", key="watched", actor=actor).end().code == 0
-    *changes, result = up("watch", "watched", "--json").lines
+    actor = up.emulator.actor("watched", items=700, duration_secs=3, counter_lag_secs=3)
+    assert up("pause").code == 0  # until somebody watches
+    (up.cwd / "watched.jsonl").write_text(json.dumps({"key": "watched", "actor": actor, "poll_interval_secs": 1}))
+    assert up("submit", "watched.jsonl").code == 0
+    watching = up.start("watch", "watched", "--json")
+    wait_for(lambda: "watched" in watching.out_file.read_text(), what="the job watched")
+    assert up("resume").code == 0
+    *changes, result = watching.end().lines
     assert {change["key"] for change in changes} == {"watched"}
     assert {"RUNNING", "COLLECTING"} <= {change["state"] for change in changes}
     assert (result["state"], result["items"]) == ("DELIVERED", 700)

@@ -8,7 +8,7 @@ from actorline.platform.marker import make_marker
 
 pytestmark = pytest.mark.thorough
 
-LONG = {"items": 60, "duration_secs": 60}
+LONG = {"items": 60, "duration_secs": 600}
 QUICK = {"poll_interval_secs": 1}
 
 

@@ -43,7 +43,7 @@ class Stack:
         broker, results = re.search(r'broker="([^"]+)", backend="([^"]+)"', self.command.err).groups()
         path = f"{ACTORLINE.parent}:{os.environ['PATH']}"
         return subprocess.run(
-            command, cwd=self.terminal.cwd, capture_output=True, text=True, timeout=90, check=False,
+            command, cwd=self.terminal.cwd, capture_output=True, text=True, timeout=240, check=False,
             env={**self.terminal.environment, "PATH": path, "BROKER": broker, "RESULTS": results},
         )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Schedules: one decision a due time whoever makes it, and what becomes of one while the last job goes on."""
 
 import json
+import secrets
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from beats import due_of, orders, running_beats
 from real_parts import Line, make_line, running_workers, wait_for
 
 from actorline.jobs.document import parse_document
+from actorline.jobs.states import State
 from actorline.ledger.ledger import NewJob
 from actorline.schedules.book import Book
 from actorline.schedules.decision import Outcome, Place
@@ -42,8 +44,9 @@ def overlapping(valkey, emulator, tmp_path_factory) -> Line:
                 wait_for(lambda o=overlap: len(runs(line, o)) >= 2, within=120, what=f"two runs of {overlap}")
         for overlap in OVERLAPS:
             line.cancel(list(orders(line, overlap))[-1])
-        wait_for(lambda: all(run["finishedAt"] for overlap in OVERLAPS for run in runs(line, overlap)),
-                 within=120, what="runs that have ended")  # fmt: skip
+        ends = {State.DELIVERED, State.CANCELLED}
+        wait_for(lambda: ends.issuperset(state for overlap in OVERLAPS for state in orders(line, overlap).values()),
+                 what="jobs that have ended")  # fmt: skip
         yield line
     line.client.close()
 
@@ -87,8 +90,8 @@ def test_skip_leaves_out_what_was_due_while_a_job_runs(overlapping):
 def test_queue_orders_the_newest_due_time_after_the_last_job(overlapping):
     (first, second, *_), ledger = orders(overlapping, "queue"), overlapping.ledger
     ended_at, ordered_at = ledger.load(first).ended_at, ledger.load(second).queued_at
-    assert due_of(second).timestamp() <= ended_at + 2
-    assert 0 <= ordered_at - ended_at < 10
+    assert 0 <= ordered_at - due_of(second).timestamp() < EVERY_SECS["queue"] + 2
+    assert 0 <= ordered_at - ended_at < 20
 
 
 def test_cancel_running_starts_the_next_after_a_confirmed_abort(overlapping):
@@ -101,8 +104,8 @@ def test_cancel_running_starts_the_next_after_a_confirmed_abort(overlapping):
 
 
 @pytest.fixture
-def line(own_line, request):
-    return own_line(f"book-{abs(hash(request.node.name)) % 10**8}")
+def line(own_line):
+    return own_line(f"book-{secrets.token_hex(4)}")
 
 
 class Beat:
@@ -145,10 +148,9 @@ def place_of(line: Line, name: str) -> Place:
 
 def test_any_number_of_beats_order_each_due_time_once(line):
     beats = [Beat(line, f"beat-{number}", often=schedule("allow")) for number in range(4)]
-    until = line.ledger.now() + 2.5
 
     def beat_on(beat: Beat) -> None:
-        while line.ledger.now() < until:
+        while sum(len(each.woken) for each in beats) < 2:
             beat.keeper.look()
 
     threads = [threading.Thread(target=beat_on, args=(beat,)) for beat in beats]
@@ -157,7 +159,6 @@ def test_any_number_of_beats_order_each_due_time_once(line):
     for thread in threads:
         thread.join()
     woken = [key for beat in beats for key in beat.woken]
-    assert len(woken) >= 2
     assert sorted(woken) == list(orders(line, "often"))
 
 
@@ -202,7 +203,7 @@ def test_due_times_are_those_of_redis_whatever_clock_a_beat_has(line, monkeypatc
     monkeypatch.setattr("time.time", lambda: an_hour_ago)
     beat = Beat(line, often=schedule("allow"))
     wait_for(lambda: beat.look() and beat.woken, within=120, what="an order")
-    assert abs(due_of(beat.woken[0]).timestamp() - line.ledger.now()) < 5
+    assert abs(due_of(beat.woken[0]).timestamp() - line.ledger.now()) < 600
 
 
 def test_an_order_that_is_refused_holds_up_nothing_and_is_told(line):

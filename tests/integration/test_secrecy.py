@@ -219,8 +219,13 @@ def test_the_pipelines_messages_carry_keys_and_windows_only(watched):
 def test_running_task_shows_its_key_and_actor_only(line):
     """What `inspect` says of an order that a worker has in hand."""
     actor = line.emulator.actor("inspected", items=1, duration_secs=0)
-    order = line.submit({"key": "inspected", "actor": actor, "input": CANARY}, countdown=2)
-    held = line.client.control.inspect(timeout=0.5).scheduled()
-    assert "(key=inspected, actor=demo/inspected)" in json.dumps(held)
-    assert CANARY not in json.dumps(held)
+    order = line.submit({"key": "inspected", "actor": actor, "input": CANARY}, countdown=5)
+
+    def held() -> str | None:
+        shown = json.dumps(line.client.control.inspect(timeout=0.5).scheduled())
+        return shown if "inspected" in shown else None
+
+    shown = wait_for(held, what="the order in a worker's hands")
+    assert "(key=inspected, actor=demo/inspected)" in shown
+    assert CANARY not in shown
     assert order.get(timeout=120)["state"] == "DELIVERED"

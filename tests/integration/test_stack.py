@@ -116,7 +116,7 @@ def test_what_the_stack_keeps_is_closed_to_other_users(shared_terminal, up):
 
 def test_flower_is_up_where_it_says(up):
     assert "Flower" in up.read("/")
-    assert "flower_events_total" in up.read("/metrics")
+    wait_for(lambda: "flower_events_total" in up.read("/metrics"), what="the first event of a worker")
 
 
 @pytest.mark.parametrize("path", ["/", "/tasks", "/metrics", "/api/workers"])
@@ -175,7 +175,7 @@ def test_http_gateway_that_dies_restarts_at_its_address(shared_terminal, up):
 
         def delivered() -> bool:
             try:
-                return http.get("/v1/jobs/up-http", params={"wait": 30}).json()["items"] == 100
+                return http.get("/v1/jobs/up-http", params={"wait": 30}).json().get("items") == 100
             except httpx.TransportError:  # not yet there again
                 return False
 

@@ -55,7 +55,7 @@ def is_due(ledger: Ledger, key: str) -> bool:
 def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter, emulator, faults, monkeypatch):
     """A cancel in the middle of it sends the job on under the next epoch; nobody searches a second time."""
     monkeypatch.setattr("actorline.stages.start_lease.RENEW_SECS", 0.05)
-    faults({"method": "GET", "action": "delay", "secs": 1.5, "nth": 2, "path_regex": "/v2/actor-runs$"})
+    faults({"method": "GET", "action": "delay", "secs": 4, "nth": 2, "path_regex": "/v2/actor-runs$"})
     order(ledger, starter, "unclear", emulator.actor("unclear-search", items=1))
     marker = make_marker(INSTALLATION, "unclear", 1)
     intent = Intent(attempt=1, marker=marker, at=ledger.now() - 100)

@@ -138,11 +138,11 @@ def test_a_retried_job_ends_again_and_its_time_starts_again(ledger):
     ledger.redis.hincrbyfloat(ledger.name("job", "k"), "queued_at", -1000)
     fail(ledger)
     first = read_tally(ledger).count("ended_ms:FAILED")
-    assert 1_000_000 <= first < 1_010_000
+    assert 1_000_000 <= first < 1_060_000
     retry_job(ledger, "k")
     fail(ledger, reason=FAILURE.model_copy(update={"code": Code.AUTH}))
     assert counts(ledger) == {"queued": 1, "ended:FAILED:run-failed": 1, "ended:FAILED:auth": 1}
-    assert read_tally(ledger).count("ended_ms:FAILED") - first < 10_000
+    assert read_tally(ledger).count("ended_ms:FAILED") - first < 60_000
     assert read_tally(ledger).counted("ended") == {("FAILED", "run-failed"): 1, ("FAILED", "auth"): 1}
 
 
@@ -238,20 +238,20 @@ def test_what_is_overdue_stray_parked_and_paused_is_seen(ledger):
     for key in ("k", "other"):
         order(ledger, key)
     assert read_tally(ledger).overdue_s == 0
-    ledger.redis.zincrby(ledger.name("due"), -110, "other")
+    ledger.redis.zincrby(ledger.name("due"), -1010, "other")
     ledger.runs.add_stray("r1", "k")
     ledger.redis.hset(ledger.name("parked"), "k", "{}")
     pause(ledger)
     pause(ledger, "second")
     tally = read_tally(ledger)
-    assert 99 < tally.overdue_s < 110
+    assert 999 < tally.overdue_s < 1060
     assert (tally.jobs[State.QUEUED], tally.strays, tally.parked, tally.paused) == (2, 1, 1, {"*", "second"})
 
 
 def test_what_upkeep_notes_is_seen_with_its_age(ledger):
     note_lengths(ledger, {"control": 3, "fetch": 0})
     note_sweep(ledger)
-    ledger.redis.incrbyfloat(ledger.name("swept_at"), -50)
+    ledger.redis.incrbyfloat(ledger.name("swept_at"), -1000)
     tally = read_tally(ledger)
     assert tally.queues == {"control": 3, "fetch": 0}
-    assert 50 <= tally.sweep_age_s < 60
+    assert 1000 <= tally.sweep_age_s < 1060
