@@ -156,7 +156,7 @@ class Placed:
     pending: Any
 
     def deliver(self) -> dict[str, Any]:
-        return self.pending.get(timeout=120)
+        return self.pending.get(timeout=500)  # ninety jobs are placed at once
 
 
 @pytest.fixture(scope="module")

@@ -97,11 +97,19 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
-def platform(server: Server, waits: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+def patience_s() -> float:
+    """Seconds for which a server may be silent."""
+    return 60
+
+
+@pytest.fixture
+def platform(
+    server: Server, waits: list[float], patience_s: float, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Platform]:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "NETRC"):
         monkeypatch.delenv(name, raising=False)
     platform = Platform(
-        server.url, SecretStr(TOKEN), user_agent="actorline/test", read_timeout_s=0.3, sleep=waits.append
+        server.url, SecretStr(TOKEN), user_agent="actorline/test", read_timeout_s=patience_s, sleep=waits.append
     )
     yield platform
     platform.close()
@@ -124,6 +132,7 @@ def test_a_cut_connection_is_tried_again(platform, server, waits):
     assert (len(server.requests), len(waits)) == (2, 1)
 
 
+@pytest.mark.parametrize("patience_s", [0.3])
 def test_a_silent_server_is_unavailable_after_five_attempts(platform, server):
     released = threading.Event()
     server.answer = lambda request: (released.wait(60), request.cut())
@@ -324,6 +333,7 @@ def test_a_chunked_body_without_its_end_is_unavailable(platform, server):
         list(page.blocks(2))
 
 
+@pytest.mark.parametrize("patience_s", [0.3])
 def test_a_body_that_stalls_is_unavailable(platform, server):
     released = threading.Event()
 

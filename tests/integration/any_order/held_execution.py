@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-HANGS_AFTER_SECS: Final = 60
+HANGS_AFTER_SECS: Final = 240
 
 
 class Killed(BaseException):

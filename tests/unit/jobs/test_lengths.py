@@ -56,7 +56,7 @@ def test_a_large_order_costs_a_few_times_its_size_and_seconds(raw):
         tracemalloc.stop()
     assert len("; ".join(problems)) < 4_000
     assert peak < 12 * BODY_BYTES + FEW_BYTES
-    assert time.process_time() - began < 20
+    assert time.process_time() - began < 60
 
 
 @pytest.mark.parametrize(

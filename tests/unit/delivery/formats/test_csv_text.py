@@ -140,7 +140,7 @@ def test_megabyte_cells_are_read_in_linear_time():
     cell = b'"' + b'<p class=""x"">text, and more</p>\n' * 30_000 + b'"'
     began = time.process_time()
     assert page(b"a,b\n" + b"\n".join(b"%d,%b" % (n, cell) for n in range(4)), scanned=[4])[0] == 4
-    assert time.process_time() - began < 2  # 4 MB: 0.2 s; counted from the start for each newline, 40 s
+    assert time.process_time() - began < 10  # 4 MB: 0.2 s; counted from the start for each newline, 40 s
 
 
 @given(cells=st.lists(st.text('a"\n,', max_size=5), min_size=1, max_size=6), size=st.integers(1, 9))
