@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
@@ -220,6 +221,14 @@ def running_line(valkey: str, emulator: Emulator, home: Path, namespace: str, **
     with running_workers(line, "control", "fetch"):
         yield line
     line.client.close()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on, from below those that the kernel gives to connections meanwhile."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def running_beats(line: Line, count: int) -> Iterator[Beats]:
         for beat in beats.processes:
             beat.terminate()
         for beat in beats.processes:
-            assert beat.wait(60) == 0
+            assert beat.wait(60) == 0, beats.log[-3000:]
 
 
 def orders(line: Line, schedule: str) -> dict[str, str]:

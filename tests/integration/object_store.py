@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import obstore
 from obstore.store import S3Store
-from real_parts import serving, wait_for
+from real_parts import free_port, serving, wait_for
 
 
 @dataclass
@@ -89,7 +89,7 @@ class ObjectStore:
 
 @contextmanager
 def running_object_store() -> Iterator[ObjectStore]:
-    port = _free_port()
+    port = free_port()
     moto = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL,
@@ -106,12 +106,6 @@ def running_object_store() -> Iterator[ObjectStore]:
     finally:
         moto.terminate()
         moto.wait(60)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _answers(port: int) -> bool:

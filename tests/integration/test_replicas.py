@@ -1,9 +1,7 @@
 """Writes that a replica of Redis has to have on its disk as well."""
 
-import secrets
-
 import pytest
-from real_parts import wait_for
+from real_parts import free_port, wait_for
 from terminal import running_valkey
 
 from actorline.errors import Unavailable
@@ -20,7 +18,7 @@ def register(ledger: Ledger, key: str) -> None:
 
 
 def test_order_waits_until_a_replica_has_it_on_disk(short_folder, monkeypatch):
-    port = 20_000 + secrets.randbelow(12_000)  # below those that the kernel gives to others
+    port = free_port()
     (short_folder / "r").mkdir()
     with running_valkey(short_folder, "--port", str(port), "--bind", "127.0.0.1"):
         client = connect(f"redis+socket://{short_folder}/s")

@@ -1,7 +1,6 @@
 """The platform tells of a run over HTTP: the job goes on at once; what is told is not believed, nor done twice."""
 
 import json
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -12,16 +11,11 @@ from typing import Any
 import pytest
 import requests
 from gateway_process import Gateway, running_gateway
-from real_parts import TOKEN, Line, running_line, running_workers, wait_for
+from real_parts import TOKEN, Line, free_port, running_line, running_workers, wait_for
 
 SECRET = "s" * 40
 PATH = "/v1/webhooks/apify"
 NEVER_POLLED = {"poll_interval_secs": 600}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
