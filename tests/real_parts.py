@@ -245,17 +245,20 @@ def serving(server: BaseServer) -> Iterator[None]:
 
 
 def wait_until_ready(line: Line, kinds: Sequence[str], workers: Sequence[subprocess.Popen[bytes]]) -> None:
-    wait_for_pongs(line.client, [f"{kind}-{worker.pid}" for kind, worker in zip(kinds, workers, strict=True)])
+    names = [f"{kind}-{worker.pid}" for kind, worker in zip(kinds, workers, strict=True)]
+    wait_for_pongs(line.client, names, workers)
 
 
-def wait_for_pongs(client: Celery, names: Sequence[str]) -> None:
+def wait_for_pongs(client: Celery, names: Sequence[str], workers: Sequence["subprocess.Popen[bytes]"]) -> None:
     """Ping workers of this machine until all respond, with more patience each time: a busy one takes long for that."""
     hosts = [f"{name}@{socket.gethostname()}" for name in names]
     patience = chain(repeat(0.5, 10), repeat(5.0))
-    wait_for(
-        lambda: len(client.control.ping(hosts, timeout=next(patience), limit=len(hosts))) == len(hosts),
-        what="workers that answer a ping",
-    )
+
+    def respond() -> bool:
+        assert [worker.poll() for worker in workers] == [None] * len(workers), "a worker died: its log says why"
+        return len(client.control.ping(hosts, timeout=next(patience), limit=len(hosts))) == len(hosts)
+
+    wait_for(respond, what="workers that answer a ping")
 
 
 def waiting_poll(line: Line, key: str) -> str | None:
@@ -306,7 +309,7 @@ def running_service(line: Line, folder: Path) -> Iterator[None]:
             stderr=log,
         )
     try:
-        wait_for_pongs(line.client, ["service"])
+        wait_for_pongs(line.client, ["service"], [worker])
         yield
     finally:
         worker.terminate()

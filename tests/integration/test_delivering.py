@@ -4,6 +4,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -247,9 +248,8 @@ def store(ledger, emulator, tmp_path, monkeypatch) -> str:
 
 
 def deliver_records(ledger: Ledger, emulator: Emulator) -> Any:
-    platform = Platform(emulator.url, SecretStr(TOKEN), user_agent="x")
-    job = ledger.load("k")
-    return Deliverer(ledger, platform, Settings(), "al-1").deliver(job, {}, None, secrets.token_hex(8))
+    with closing(Platform(emulator.url, SecretStr(TOKEN), user_agent="x")) as platform:
+        return Deliverer(ledger, platform, Settings(), "al-1").deliver(ledger.load("k"), {}, None, secrets.token_hex(8))
 
 
 def reads_of(emulator: Emulator, store: str) -> list[str]:

@@ -1,5 +1,6 @@
 """What a failed run gets by `on_failure`: a resurrection, then another run, then its end with the log's last words."""
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -141,8 +142,8 @@ def test_resurrection_after_the_end_is_aborted_a_persons_not(line, faults):
     wait_for(lambda: line.ledger.load("late-revived").resurrection is None, what="the second look")
     wait_for(lambda: run["id"] not in line.ledger.runs.strays(), what="the abort's being confirmed")
     line.emulator.post(f"/v2/actor-runs/{run['id']}/resurrect")
-    platform = Platform(line.emulator.url, SecretStr(TOKEN), user_agent="test")
-    orphans = find_orphans(line.ledger, platform, line.ledger.installation(None), "default")
+    with closing(Platform(line.emulator.url, SecretStr(TOKEN), user_agent="test")) as platform:
+        orphans = list(find_orphans(line.ledger, platform, line.ledger.installation(None), "default"))
     assert run["id"] not in [orphan.run.id for orphan in orphans]
     assert run["id"] not in line.ledger.runs.strays()
     line.emulator.post(f"/v2/actor-runs/{run['id']}/abort")

@@ -7,7 +7,7 @@ pytestmark = pytest.mark.thorough
 
 
 def test_final_cost_and_stats_get_into_the_manifest(line):
-    actor = line.emulator.actor("settling", items=20, duration_secs=0.5, usage_usd=0.5, figures_lag_secs=12)
+    actor = line.emulator.actor("settling", items=20, duration_secs=0.5, usage_usd=0.5, figures_lag_secs=8)
     result = line.submit({"key": "settling", "actor": actor, "poll_interval_secs": 1}).get(timeout=120)
     assert result["cost_usd"] < 0.5
     wait_for(lambda: line.ledger.load("settling").figures_settled, what="the settled figures")

@@ -64,7 +64,7 @@ def foreign_worker(line, folder: Path) -> Iterator[Celery]:
             stderr=log,
         )
     try:
-        wait_for_pongs(line.client, ["foreign"])
+        wait_for_pongs(line.client, ["foreign"], [worker])
         yield line.client
     finally:
         worker.terminate()

@@ -152,8 +152,10 @@ class Turns:
 
 
 @pytest.fixture
-def turns(valkey: str) -> Turns:
-    return Turns(valkey, f"turns-{secrets.token_hex(4)}")
+def turns(valkey: str) -> Iterator[Turns]:
+    turns = Turns(valkey, f"turns-{secrets.token_hex(4)}")
+    yield turns
+    turns.ledger.redis.close()
 
 
 def is_refused(place) -> bool:

@@ -38,8 +38,8 @@ class Watched:
 
     @property
     def stored_results(self) -> str:
-        client = connect(self.line.results)
-        return "".join(client.get(key) for key in client.keys("celery-task-meta-*"))
+        with connect(self.line.results) as client:
+            return "".join(client.get(key) for key in client.keys("celery-task-meta-*"))
 
 
 @contextmanager

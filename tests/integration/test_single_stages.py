@@ -1,6 +1,6 @@
 """One stage of a job by hand, on a real ledger and the emulator, from a state that a whole job seldom comes to."""
 
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 
 import pytest
 from pydantic import SecretStr
@@ -28,7 +28,8 @@ def line(own_line):
 
 @pytest.fixture
 def platform(line):
-    return Platform(line.emulator.url, SecretStr(TOKEN), user_agent="test")
+    with closing(Platform(line.emulator.url, SecretStr(TOKEN), user_agent="test")) as platform:
+        yield platform
 
 
 def created(line, key, state, **fields):
@@ -57,8 +58,9 @@ def test_input_has_all_its_tries_after_a_long_wait_for_room(line, platform):
     assert line.ledger.load("waited").reason.code == "input-unreadable"
 
 
-def test_stray_of_a_forgotten_job_is_looked_for_in_every_account(line, platform):
+def test_stray_of_a_forgotten_job_is_looked_for_in_every_account(line, platform, request):
     elsewhere = Platform(line.emulator.url, SecretStr("apify_api_nobody"), user_agent="test")
+    request.addfinalizer(elsewhere.close)
     accounts = {"shop": elsewhere, "team": platform}
 
     def opened(account):
