@@ -22,6 +22,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 ID_PATTERN: Final = r"^\d{1,19}-\d{1,19}$"  # two 64-bit numbers, as in Redis
 PING_SECS: Final = 15
+END_SECS: Final = 8.0  # for a stream to end by itself at SIGTERM; the server breaks off what is open two seconds later
 LOOK_AGAIN_SECS: Final = 5.0  # a job that is purged meanwhile adds nothing to its timeline
 
 EVENT: Final = {
@@ -102,7 +103,7 @@ class Stream(EventSourceResponse):
     """Releases its slot at its end, whatever the cause."""
 
     def __init__(self, events: AsyncIterator[dict[str, Any]], give_back: Callable[[], None]) -> None:
-        super().__init__(events, ping=PING_SECS)
+        super().__init__(events, ping=PING_SECS, shutdown_grace_period=END_SECS)
         self._give_back = give_back
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,16 +1,22 @@
 """The small parts of the HTTP door, each by itself."""
 
+import asyncio
 import gzip
 import random
 import threading
 import zlib
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
 
 import pytest
+from sse_starlette.sse import AppStatus
 
 from actorline.errors import Code
 from actorline.gateway.batching import Batcher
 from actorline.gateway.openapi import ORDER, RESULT
 from actorline.gateway.problems import STATUSES, Fault
+from actorline.gateway.routes.events import Stream
 from actorline.gateway.shares import Shares
 from actorline.gateway.streams import gzipped
 from actorline.gateway.timelines import order
@@ -79,6 +85,25 @@ def test_blocks_are_packed_into_one_gzip_member(blocks):
     one.decompress(packed)
     assert one.eof
     assert one.unused_data == b""
+
+
+def test_a_stream_ends_whole_when_the_process_stops(monkeypatch):
+    """The library would break it off as soon as it notices."""
+    monkeypatch.setattr(AppStatus, "should_exit", True)
+    sent: list[Any] = []
+
+    async def two_events() -> AsyncIterator[dict[str, Any]]:
+        for number in range(2):
+            yield {"data": str(number)}
+            await asyncio.sleep(0.05)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "headers": []}
+    asyncio.run(Stream(two_events(), lambda: None)(scope, partial(asyncio.sleep, 3600), send))
+    assert [message.get("body") for message in sent] == [None, b"data: 0\r\n\r\n", b"data: 1\r\n\r\n", b""]
+    assert sent[-1]["more_body"] is False
 
 
 def test_ids_of_a_timeline_are_ordered_as_numbers():
