@@ -148,7 +148,7 @@ def flower(project, path, password=None):
     if password:
         request.add_header("Authorization", "Basic " + base64.b64encode(password.encode()).decode())
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         with error:
@@ -310,7 +310,7 @@ def test_an_order_survives_a_stop_of_everything(project):
 
     project("start", "redis")
     project("start", "control", "fetch", "beat", "flower", "gateway")
-    wait_for(lambda: state_of(project, "survivor") == "DELIVERED", within=90, what="the delivery")
+    wait_for(lambda: state_of(project, "survivor") == "DELIVERED", within=240, what="the delivery")
 
 
 def test_down_leaves_nothing(project):

@@ -58,7 +58,7 @@ def redis_container():
         ports=DurableRedis.ports(),
         tmpfs={"/data": ""},  # the image's own volume would outlive the container
         wrapper_class=DurableRedis,
-        timeout=60,
+        timeout=180,
     )
 
 
@@ -69,7 +69,7 @@ emulator_container = container(
     command=["emulator", "--host", "0.0.0.0", "--port", "8480"],
     network="{default_pytest_celery_network.name}",
     ports={EMULATOR_PORT: ("127.0.0.1", None)},
-    timeout=60,
+    timeout=180,
 )
 rows = volume()
 
@@ -98,7 +98,7 @@ def worker_container(kind):
         network="{default_pytest_celery_network.name}",
         volumes={"{rows.name}": {"bind": "/rows"}},
         wrapper_class=ActorlineWorker,
-        timeout=60,
+        timeout=180,
     )
 
 
@@ -129,7 +129,7 @@ def delivered_lines(container, key):
 def test_an_order_through_a_redis_container_delivers_every_row(celery_setup, platform, fetch_container):
     actor = platform.actor("containers", items=20_000, duration_secs=0.5)
     order = {"key": "containers", "actor": actor, "poll_interval_secs": 1}
-    result = celery_setup.app.send_task("actorline.run", [order], queue="actorline").get(timeout=60)
+    result = celery_setup.app.send_task("actorline.run", [order], queue="actorline").get(timeout=180)
 
     assert (result["state"], result["items"]) == ("DELIVERED", 20_000)
     expected = platform.get(f"/emulator/datasets/{result['dataset_id']}/expected")

@@ -171,7 +171,7 @@ def test_a_redis_that_is_gone_is_told_within_seconds(lonely_valkey, end, fresh):
     with client, pytest.raises(Unavailable, match="send it again with the key k") as caught:
         client.submit({"key": "k", "actor": "a/b"})
     assert caught.value.reason.code is Code.REDIS_UNAVAILABLE
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 40
 
 
 def test_a_redis_that_dies_while_it_is_waited_on_is_told(lonely_valkey):

@@ -20,11 +20,11 @@ def test_deadline_is_kept_while_rows_are_collected(line, faults):
     actor = line.emulator.actor("slow-rows", items=100, duration_secs=0)
     (source,) = [line.submit({"key": "slow-source", "actor": actor, "poll_interval_secs": 1}).get(timeout=120)]
     dataset_id = source["dataset_id"]
-    faults({"method": "GET", "action": "delay", "secs": 25, "path_regex": f"{dataset_id}/items", "times": 100})
+    faults({"method": "GET", "action": "delay", "secs": 40, "path_regex": f"{dataset_id}/items", "times": 100})
     line.submit({"key": "slow-rows", "dataset_id": dataset_id, "deadline_secs": 3}, ignore_result=True)
     began = time.monotonic()
     wait_for(lambda: line.state("slow-rows") == "EXPIRED", what="the end by deadline")
-    assert time.monotonic() - began < 24
+    assert time.monotonic() - began < 39  # before any row has come
 
 
 def test_platform_gets_the_deadline_as_an_earlier_time_out(line):

@@ -130,7 +130,7 @@ def test_a_look_with_wait_answers_after_so_many_seconds(gateway):
     began = time.monotonic()
     answer = gateway.http.get("/v1/jobs/gw-wait-short", params={"wait": 1})
     assert (answer.status_code, answer.json()["state"] in {"QUEUED", "STARTING", "RUNNING"}) == (200, True)
-    assert 1 <= time.monotonic() - began < 20
+    assert 1 <= time.monotonic() - began < 50
     gateway.http.post("/v1/jobs/gw-wait-short/cancel")
 
 
@@ -141,7 +141,7 @@ def test_hundred_who_wait_hold_up_nobody(gateway):
         waits = [threads.submit(gateway.ended, "gw-waiters") for _ in range(100)]
         began = time.monotonic()
         assert gateway.http.get("/v1/jobs/gw-waiters").status_code == 200
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 50
         gateway.http.post("/v1/jobs/gw-waiters/cancel")
         assert {wait.result()["state"] for wait in waits} == {"CANCELLED"}
 

@@ -82,7 +82,7 @@ def test_foreign_id_is_revoked_as_ever(line):
         pending.get(timeout=120)
 
     def both_of_ours() -> list[list[str]] | None:
-        revoked = line.client.control.inspect(timeout=0.5).revoked() or {}
+        revoked = line.client.control.inspect(timeout=2).revoked() or {}
         ours = [ids for worker, ids in revoked.items() if worker.startswith(("control-", "fetch-"))]
         return ours if len(ours) == 2 else None
 

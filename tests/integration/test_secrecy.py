@@ -219,10 +219,10 @@ def test_the_pipelines_messages_carry_keys_and_windows_only(watched):
 def test_running_task_shows_its_key_and_actor_only(line):
     """What `inspect` says of an order that a worker has in hand."""
     actor = line.emulator.actor("inspected", items=1, duration_secs=0)
-    order = line.submit({"key": "inspected", "actor": actor, "input": CANARY}, countdown=5)
+    order = line.submit({"key": "inspected", "actor": actor, "input": CANARY}, countdown=8)
 
     def held() -> str | None:
-        shown = json.dumps(line.client.control.inspect(timeout=0.5).scheduled())
+        shown = json.dumps(line.client.control.inspect(timeout=2).scheduled())
         return shown if "inspected" in shown else None
 
     shown = wait_for(held, what="the order in a worker's hands")

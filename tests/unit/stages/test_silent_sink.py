@@ -39,7 +39,7 @@ def test_silent_place_is_waited_for_once_until_it_responds():
     for job in range(50):
         with pytest.raises(SilentSink):
             soon(f"s3://silent/{job}/", lambda: 7)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert soon("s3://other/a/", lambda: 7) == 7
     release.set()
     assert ended.wait(60)

@@ -40,4 +40,4 @@ def test_behind_calls_that_hang_nobody_waits(monkeypatch):
         began = time.monotonic()
         with pytest.raises(PlatformBusy), slots.taken("a"):
             pass
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
