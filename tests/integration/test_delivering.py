@@ -207,7 +207,7 @@ def test_a_planted_manifest_moves_no_file_of_others(ledger, collected, tmp_path,
     manifest = json.loads(path.read_text())
     manifest["parts"][0]["name"] = name
     path.write_text(json.dumps(manifest | {"retries": 7}))
-    with pytest.raises(SinkError, match="is no manifest"):
+    with pytest.raises(SinkError, match="is not a manifest"):
         deliver(ledger, collected())
     assert (tmp_path / "secret").read_text() == "secret"
 
