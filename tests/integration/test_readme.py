@@ -1,4 +1,4 @@
-"""What the README shows runs as it stands there, on a stack that `actorline up` brought up."""
+"""What the README and the pages in docs show runs as it stands there, on a stack that `actorline up` brought up."""
 
 import os
 import re
@@ -15,22 +15,26 @@ from actorline.schedules.schedules_file import load_schedules
 
 pytestmark = pytest.mark.thorough
 
-README = (ROOT / "README.md").read_text()
 ACTOR = "apify~website-content-crawler"
 ROWS = 3
 
 
-def chapter(title: str) -> str:
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+def page(name: str) -> str:
+    return (ROOT / name).read_text()
 
 
-def fenced(title: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", chapter(title), re.MULTILINE | re.DOTALL)
+def chapter(name: str, title: str) -> str:
+    """The text of a page below a heading, down to the next one."""
+    return page(name).split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def commands(title: str) -> str:
-    """The indented lines of a chapter, as a person pastes them."""
-    return "\n".join(re.findall(r"^ {4}(.*)$", chapter(title), re.MULTILINE))
+def fenced(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str) -> str:
+    """The indented lines, as a person pastes them."""
+    return "\n".join(re.findall(r"^ {4}(.*)$", text, re.MULTILINE))
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def stack(shared_terminal: Terminal) -> Iterator[Stack]:
 
 
 def test_first_command_delivers_rows(stack):
-    _, _, *run = commands("Run an Actor").split("actorline jobs ")[0].splitlines()
+    _, _, *run = commands(chapter("README.md", "Run an Actor")).splitlines()
     done = stack.shell("\n".join(run))
     assert done.returncode == 0, done.stderr
     assert re.match(rf"DELIVERED \S+: {ROWS} items", done.stdout), done.stdout
@@ -72,35 +76,40 @@ def test_first_command_delivers_rows(stack):
 def test_every_listed_command_is_understood(stack):
     assert stack.shell(f"actorline run {ACTOR} --key KEY --records OUTPUT").returncode in {0, 6}
     (stack.terminal.cwd / "orders.jsonl").write_text(f'{{"actor": "{ACTOR}", "key": "from-a-file"}}\n')
-    listed = [line for line in commands("Run an Actor").splitlines() if re.match(r"actorline \w+ .*# ", line)]
-    assert len(listed) >= 12
+    shown = commands(chapter("docs/terminal.md", "Commands")).splitlines()
+    listed = [line for line in shown if re.match(r"actorline \w+ .*# ", line)]  # not what changes a shell's files
+    assert len(listed) >= 13
     for line in listed:
         done = stack.shell(line)
         assert done.returncode in {0, 5}, (line, done.stderr)  # `retry` of a delivered job is refused
         assert "Traceback" not in done.stderr
 
 
-def test_service_with_celery_gets_a_result(stack):
-    program, _ = fenced("Order from a service", "python")
+@pytest.mark.parametrize("name", ["README.md", "docs/celery.md"])
+def test_service_with_celery_gets_a_result(stack, name):
+    program, *_ = fenced(page(name), "python")
     done = stack.run(sys.executable, "-W", "ignore", "-c", program)
     assert "'state': 'DELIVERED'" in done.stdout, done.stderr
 
 
 def test_service_with_the_client_reads_rows(stack):
-    _, program = fenced("Order from a service", "python")
+    (program,) = fenced(chapter("docs/celery.md", "The Python client"), "python")
     done = stack.run(sys.executable, "-W", "ignore", "-c", program)
     assert len(done.stdout.splitlines()) == ROWS, done.stderr
 
 
-def test_curl_orders_and_reads_rows(stack):
-    done = stack.shell(commands("Order over HTTP"))
+@pytest.mark.parametrize(("name", "key"), [("README.md", "prices-2026-11-23"), ("docs/http.md", "prices-2026-11-24")])
+def test_curl_orders_and_reads_rows(stack, name, key):
+    shown = [line for line in commands(page(name)).splitlines() if re.match(r"curl |     -d ", line)]
+    assert len(shown) >= 4
+    done = stack.shell("\n".join(shown))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"state":"DELIVERED"') >= 1
-    expected = delivery_of({"sink": f"file://{stack.terminal.home}/rows/prices-2026-11-23/"})
+    expected = delivery_of({"sink": f"file://{stack.terminal.home}/rows/{key}/"})
     assert len(expected.lines.splitlines()) == ROWS
 
 
 def test_schedule_is_right(stack, tmp_path):
     file = tmp_path / "schedules.toml"
-    file.write_text(*fenced("Schedules", "toml"))
+    file.write_text(*fenced(page("docs/schedules.md"), "toml"))
     assert list(load_schedules(file)) == ["nightly"]
