@@ -34,7 +34,7 @@ from actorline.ledger.faults import describe_fault, is_tls_fault
 from actorline.settings import load_settings
 
 STATUS_EVERY_SECS: Final = 1.0
-SOCKET_SECS: Final = 3  # both bounds together: a Redis that is gone is told within a second, a frozen one within 15
+SOCKET_SECS: Final = 3  # both bounds together: a Redis that is gone is noticed within a second, a frozen one within 15
 RETRIES: Final = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.4}
 CELERY_SETTINGS: Final[Mapping[str, Any]] = {
     "task_serializer": "json",
@@ -54,7 +54,7 @@ CELERY_SETTINGS: Final[Mapping[str, Any]] = {
 class Order:
     """A job as this caller ordered it.
 
-    `id`: the Celery task id under which the result comes. `result`: Celery's view of it; while the job goes on its
+    `id`: the Celery task id under which the result comes. `result`: Celery's view of it; while the job is running its
     `state` is PROGRESS and its `info` is `{key, state, run_id, run_status, items, items_total, cost_usd}`.
     """
 
@@ -117,7 +117,7 @@ class Client:
         return Order(key, result.id, result)
 
     def status(self, key: str, timeout: float = 10) -> JobResult | None:
-        """Return the job as far as it is known; None for an unknown key. Raises TimeoutError if no worker answers in
+        """Return the job as far as it is known; None for an unknown key. Raises TimeoutError if no worker replies in
         `timeout` s.
         """
         return self._ask("actorline.status", key, timeout, "Nothing was changed: ask again.", expires=timeout)
@@ -131,10 +131,10 @@ class Client:
         return self._ask("actorline.cancel", key, timeout, "The job may still be running: cancel it again.")
 
     def wait(self, job: Order | str, timeout: float) -> JobResult:
-        """Wait for a job's end and answer its result (DELIVERED or PARTIAL).
+        """Wait for a job's end and return its result (DELIVERED or PARTIAL).
 
         Raises JobFailed, JobCancelled, JobExpired or JobRefused, whose one argument is the result as a JSON string;
-        Refused for a key that isn't known; TimeoutError after `timeout` seconds: the job goes on, wait again.
+        Refused for a key that isn't known; TimeoutError after `timeout` seconds: the job is still running, wait again.
         """
         assert_will_not_block()
         return self._wait_for_key(job, timeout) if isinstance(job, str) else self._wait_for_order(job, timeout)
@@ -202,7 +202,7 @@ class Client:
 
 
 def parse_answer(answer: Any) -> JobResult:
-    """Return the result in what Celery answers: a dict, or an exception of whatever class that holds it as a JSON
+    """Return the result in what Celery returns: a dict, or an exception of whatever class that holds it as a JSON
     string.
 
     Raises the exception itself if it is none of ours, such as TaskRevokedError.

@@ -149,7 +149,7 @@ async def flood(port: int, clients: int, seconds: float) -> list[float]:
 
 
 async def steady(port: int, clients: int, rate: float, seconds: float, kind: type[Load] = Load) -> list[float]:
-    """Orders at even distances, whether or not earlier ones are answered; a wait counts from when it was due."""
+    """Orders at even distances, whether or not earlier ones have a response; a wait counts from when it was due."""
     free: asyncio.Queue[Load] = asyncio.Queue()
     for load in await connections(port, clients, kind):
         free.put_nowait(load)

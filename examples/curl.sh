@@ -20,7 +20,7 @@ call "$url/v1/jobs" --header "Idempotency-Key: $key" \
     --header "Content-Type: application/json" --data "{\"actor\": \"$actor\"}" >&2
 
 while :; do
-    result=$(call "$url/v1/jobs/$key?wait=60") # answers at the job's end, or after a minute
+    result=$(call "$url/v1/jobs/$key?wait=60") # responds at the job's end, or after a minute
     case $result in
     *'"state":"DELIVERED"'*) break ;;
     *'"state":"PARTIAL"'*) echo "Not all rows: $result" >&2 && break ;;

@@ -23,7 +23,7 @@ class AnswerTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
             ledger().callers.forget(args[0], task_id)
 
 
-# a second answer must not overwrite the first one by STARTED: if it fails then, nobody sends a third
+# a second answer must not overwrite the first one by STARTED: if it fails then, no third one is sent
 @shared_task(bind=True, base=AnswerTask, name="actorline.answer", track_started=False)
 def answer(self: "Task[Any, Any]", key: str) -> dict[str, Any]:
     """Return or raise the job's result to its caller. An answer whose id has ended does nothing."""

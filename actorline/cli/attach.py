@@ -52,7 +52,7 @@ class Attached:
 def attach(
     settings: Settings, *, workers: bool, flower: bool = False, to_order: bool | None = None, command: str = COMMAND
 ) -> Iterator[Attached]:
-    """Use the stack on this Redis, and start what is missing (`workers`: jobs have to be run).
+    """Use the stack on this Redis, and start what is missing (`workers`: there are jobs to run).
 
     `to_order`: something may be ordered, so Redis must persist it; default: where workers are needed. Raises
     Unavailable if Redis can't be reached, or could lose what is ordered.

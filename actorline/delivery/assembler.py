@@ -24,7 +24,7 @@ REMOVALS_AT_ONCE: Final = 8  # each is a round trip to an object store
 
 @dataclass(frozen=True)
 class Rows:
-    """The delivered rows, as the manifest tells of them."""
+    """The delivered rows, as the manifest lists them."""
 
     parts: list[Part]
     format: str
@@ -128,7 +128,7 @@ class Assembler:
         )
 
     def _holds(self, name: str, made: StoredFile) -> bool:
-        """Return whether the file that lies there is the same."""
+        """Return whether the existing file is the same."""
         with self.sink.open(name) as file:
             return measure(file) == (made.size, made.sha256)
 

@@ -23,7 +23,7 @@ def attempt_folder(attempt: int) -> str:
 
 
 def superseded_folder(retries: int) -> str:
-    """Return where the end after so many deliberate retries puts what it replaces."""
+    """Return where the end after this number of retries puts what it replaces."""
     return f"superseded-{retries}/"
 
 

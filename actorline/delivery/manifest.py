@@ -48,7 +48,7 @@ class RecordIndex(BaseModel):
 
 
 class RunFacts(BaseModel):
-    """`settled`: cost and stats were read again some seconds after the run's end, when they stand."""
+    """`settled`: cost and stats were read again some seconds after the run's end, when they are final."""
 
     id: str | None
     status: str | None
@@ -69,7 +69,7 @@ class Totals(BaseModel):
 
 
 class Manifest(BaseModel):
-    """`retries`: how often somebody had the job retried before it ended so. `queued_at`: when the job was ordered: its
+    """`retries`: how often the job was retried before it ended so. `queued_at`: when the job was ordered: its
     key may be ordered again when the ledger has forgotten it.
     """
 
@@ -98,7 +98,7 @@ _OF_THE_JOB: Final = {
     "job", "installation", "attempt", "retries", "dataset_id", "format", "compression", "parts", "records", "totals",
     "state", "complete", "record_indexes",
 }  # fmt: skip
-"""Not the run's cost and stats, which are written again when they stand."""
+"""Not the run's cost and stats, which are written again when they are final."""
 
 
 def fingerprint(manifest: Manifest) -> str:

@@ -49,7 +49,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class More:
-    """All here without gaps up to `end`, and nobody has read what comes behind it."""
+    """All here without gaps up to `end`, and what comes behind it has not been read."""
 
     end: int
 
@@ -88,7 +88,7 @@ def next_offset(pages: Pages, start: int) -> int:
     """Return where the window after the last one begins: behind what it scanned, or behind its limit while it has no
     rows.
 
-    An empty end and a page that failed are fetched again, so what lies in their windows belongs to them.
+    An empty end and a page that failed are fetched again, so what is in their windows belongs to them.
     """
     if not pages:
         return start
@@ -102,7 +102,7 @@ def known_end(pages: Pages) -> int:
 
 
 def to_fetch(pages: Pages) -> list[Window]:
-    """Return the windows that are fixed but not stored, and an empty end that is to be read again."""
+    """Return the windows that are fixed but not stored, and an empty end that must be read again."""
     return [
         Window(page_no=no, offset=page.offset, limit=page.limit) for no, page in pages.items() if not _has_rows(page)
     ]
@@ -122,15 +122,15 @@ def short_pages(pages: Pages) -> list[Receipt]:
 
 
 def has_caught_up(pages: Pages, end: int | None) -> bool:
-    """Return whether a dataset that may still grow was read to its last row, which lies behind `end`."""
+    """Return whether a dataset that may still grow was read to its last row, which is behind `end`."""
     last = pages[max(pages)] if pages else None
     return end is not None and last in short_pages(pages) and known_end(pages) >= end
 
 
 def new_windows(pages: Pages, *, start: int, total: int, stop: int | None, size: int, room: int) -> list[Window]:
-    """Return the windows behind the planned ones up to `total`, at least one if nothing else is to be fetched.
+    """Return the windows behind the planned ones up to `total`, at least one if nothing else needs to be fetched.
 
-    `start` and `stop`: the order's own bounds in the dataset. `total` lags behind, so what lies past it is read as
+    `start` and `stop`: the order's own bounds in the dataset. `total` lags behind, so what is past it is read as
     well, until a window scans nothing.
     """
     windows: list[Window] = []

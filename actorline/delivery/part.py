@@ -1,7 +1,7 @@
-"""One page becomes one part: the answers that make up a window are read, verified and stored one after the other.
+"""One page becomes one part: the responses that make up a window are read, verified and stored one after the other.
 
 Where a format allows it the bytes are passed through, and one inflating pass verifies them: gzip members concatenate,
-so the answers of a window are simply written one after the other.
+so the responses of a window are simply written one after the other.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from actorline.delivery.page_plan import Window
 
 
 class Answer(Protocol):
-    """One answer of the platform to a request for items."""
+    """One response of the platform to a request for items."""
 
     @property
     def scanned(self) -> int | None: ...
@@ -34,7 +34,7 @@ class Answer(Protocol):
 
 
 OpenAnswer = Callable[[int, int], Answer]
-"""(offset, limit) -> the answer, to be closed."""
+"""(offset, limit) -> the response, to be closed."""
 
 
 @dataclass
@@ -117,7 +117,7 @@ def inspect_part(file: BinaryIO, *, text: PageText, compressed: bool) -> PartFac
 
 @dataclass
 class _Page:
-    """The file that a window's answers go into."""
+    """The file that a window's responses go into."""
 
     file: StoredFile
     text: PageText
@@ -125,7 +125,7 @@ class _Page:
     crc: int = 0
 
     def store(self, answer: Answer, keep_alive: Callable[[], None]) -> int:
-        """Add one answer; returns its number of rows."""
+        """Add one response; returns its number of rows."""
         self._check_type(answer.content_type)
         inflate = Inflate() if answer.is_gzip else None
         copies = answer.is_gzip and self.file.compress and self.text.passes_through

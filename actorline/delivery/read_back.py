@@ -33,11 +33,11 @@ class NoDelivery(SinkError):
 
 
 class UnreadableRows(SinkError):
-    """The rows lie there, but in a form that has to be read by file."""
+    """The rows exist, but in a form that must be read file by file."""
 
 
 class DamagedDelivery(SinkError):
-    """What lies there is not what the manifest lists."""
+    """The files are not what the manifest lists."""
 
 
 class Delivery:

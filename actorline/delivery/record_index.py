@@ -1,4 +1,4 @@
-"""The records of a large store: listed in files of their own, block by block, so that nobody holds all of them."""
+"""The records of a large store: listed in files of their own, block by block, so that no process holds all of them."""
 
 import hashlib
 from collections.abc import Iterator, Sequence

@@ -106,7 +106,7 @@ def _read(file: BinaryIO, manifest: Manifest) -> tuple[str, int | None]:
 
 
 class _Counted:
-    """A file that tells how much of it was read."""
+    """A file that counts how much of it was read."""
 
     def __init__(self, file: BinaryIO, progress: Callable[[int], None]) -> None:
         self._file = file

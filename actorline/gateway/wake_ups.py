@@ -28,7 +28,7 @@ class Starter:
         self._groups.put(key)
 
     def look_at(self, run: HookRun) -> None:
-        """Have a worker decide whether the run is to be collected."""
+        """Have a worker decide whether to collect the run."""
         self._groups.put(run)
 
     def close(self) -> None:

@@ -1,5 +1,5 @@
 """Whose account an alias stands for. The ledger keeps the user at the alias's first use, so that two deployments on one
-Redis, whose tokens are different users', are told apart: each would start, abort and miss the other one's runs.
+Redis, whose tokens are different users', are distinguished: each would start, abort and miss the other one's runs.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class Owner(BaseModel):
 
 
 def read_owner(settings: Settings, token: SecretStr) -> Owner:
-    """Ask the platform once whose token it is. Raises PlatformUnavailable if it doesn't answer."""
+    """Ask the platform once whose token it is. Raises PlatformUnavailable if it doesn't respond."""
     from actorline.platform.client import Platform
     from actorline.platform.users import get_me
 

@@ -1,4 +1,4 @@
-"""What is to be done when: sorted sets of unix seconds by Redis, each member due at its score."""
+"""What is due when: sorted sets of unix seconds by Redis's clock, each member due at its score."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, cast
@@ -14,7 +14,7 @@ class Agenda:
         self._store = store
 
     def claim_upkeep(self, for_ms: int) -> bool:
-        """Return whether this caller may send the next upkeep; for some milliseconds nobody else may."""
+        """Return whether this caller may send the next upkeep; for some milliseconds no other may."""
         return bool(self._store.redis.set(self._store.name("upkeep"), 1, nx=True, px=for_ms))
 
     def due(self, limit: int) -> list[str]:
@@ -22,7 +22,7 @@ class Agenda:
         return self._due("due", self._store.now(), limit)
 
     def postpone(self, key: str, care_s: float) -> None:
-        """Let upkeep look after the job in so many seconds, if it looks after it at all."""
+        """Let upkeep check the job after some seconds, if it checks it at all."""
         self.move("due", [key], self._store.now() + care_s)
 
     def make_due(self, key: str) -> None:

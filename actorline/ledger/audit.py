@@ -1,4 +1,4 @@
-"""Who changed the installation: the brake, API keys, hooks. What was done to a job is in its own timeline."""
+"""Who changed the installation: pauses, API keys, hooks. What was done to a job is in its own timeline."""
 
 import json
 from collections.abc import Iterator

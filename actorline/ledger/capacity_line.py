@@ -14,7 +14,7 @@ from actorline.ledger.pause import is_paused
 
 TRYING: Final = 3  # more than one: a job that wants more memory than there is must not hold up all others
 LOOK_SECS: Final = 1.0
-WAIT_MAX_SECS: Final = 30.0  # room that somebody else's run leaves is seen after so long
+WAIT_MAX_SECS: Final = 30.0  # room that a run of others leaves is noticed after this time
 CALLS_MAX: Final = 50  # starts a second; more than a control worker can send
 REMEMBERED_SECS: Final = 120
 _PRIORITY: Final = 1e11  # more seconds than any date has
@@ -49,7 +49,7 @@ class Admission:
         return len(first) < TRYING or job.key in first or _place(job) < max(first.values())
 
     def enter(self, job: Job, *, was_refused: bool = False) -> None:
-        """Let the job, which waits by now, stand in line until it is called. Safe to repeat."""
+        """Put the job, which is waiting by now, into the line until it is called. Safe to repeat."""
         self.ledger.run_script(
             "enter_line",
             [

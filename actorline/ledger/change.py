@@ -20,7 +20,7 @@ class Change:
     `fields`: what else the job's hash holds from now on. `guards`: what it must hold now, or nothing is changed.
     `once`: the hash's field that says that this was done before: then nothing is changed (`orders/request_field.py`).
     `event`: an entry for the timeline, with `data`.
-    `on_disk`: the change counts when it is on Redis's disk; with `or_warn` it stands also where that can't be had.
+    `on_disk`: the change counts when it is on Redis's disk; with `or_warn` it counts also without.
     """
 
     to: State | None = None

@@ -1,11 +1,11 @@
-"""Whether the ledger is the one that was written last: told by the server's own id and by a beat, not by its age."""
+"""Whether the ledger is the one that was written last: judged by the server's own id and by a beat, not by its age."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from actorline.ledger.ledger import Ledger
 
-BEAT_OLD_SECS: Final = 60.0  # upkeep beats once a second; after a minute nobody saw what happened to Redis
+BEAT_OLD_SECS: Final = 60.0  # upkeep beats once a second; after a minute it is unknown what happened to Redis
 GAPS_KEPT: Final = 50
 
 

@@ -123,7 +123,7 @@ class Disk:
         self._read_at = 0.0
 
     def run(self, script: Script, calls: Sequence[Call]) -> list[Any]:
-        """Answer what the script answers to each call, when all is on disk. Raises NotDurable; the writes may be
+        """Return what the script returns for each call, when all is on disk. Raises NotDurable; the writes may be
         there then, and may be forgotten.
         """
         server = self._known_server()

@@ -19,7 +19,7 @@ MOST_SEEN: Final = 5_000  # a page looks at no more jobs, however few fit: about
 
 @dataclass(frozen=True, order=True)
 class Cursor:
-    """A job's place in the list: the list goes on behind it, whatever was added in front."""
+    """A job's place in the list: the list continues behind it, whatever was added in front."""
 
     queued_at: float
     key: str
@@ -39,7 +39,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Page:
-    """`next`: where the list goes on; None: that was all. A page may hold fewer jobs than asked for, even none."""
+    """`next`: where the list continues; None: that was all. A page may hold fewer jobs than asked for, even none."""
 
     jobs: list[Job]
     next: Cursor | None

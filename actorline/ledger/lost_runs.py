@@ -28,7 +28,7 @@ class LostRuns:
         return float(place["reached"]) if place.get("gap") == gap_id else None
 
     def note_reached(self, gap_id: str, reached: float) -> None:
-        """Remember how far the search has come, for whoever resumes it."""
+        """Remember how far the search has come, for the execution that resumes it."""
         self.ledger.redis.hset(self._place, mapping={"gap": gap_id, "reached": reached})
 
     def note_end(self, gap_id: str) -> None:

@@ -1,7 +1,7 @@
-"""Places for calls to servers that orders name, so that slow ones cost nobody but their own jobs.
+"""Places for calls to servers that orders name, so that slow ones hold up only their own jobs.
 
 A call holds a slot of a fetch worker for as long as the server likes, within its deadline. So only a share of the slots
-goes to such calls, less to one account, and less still to one host; whoever finds no place waits in line without a
+goes to such calls, less to one account, and less still to one host; a job that finds no place waits in line without a
 slot, and is called.
 """
 
@@ -21,11 +21,11 @@ from actorline.settings import Settings
 HELD_SECS: Final = 15.0  # of an execution that died
 RENEW_SECS: Final = 5.0
 CALLED_SECS: Final = 60.0  # within which a job that is called begins, behind the pages in its queue
-WAIT_SECS: Final = 600.0  # after so long a job that waits asks again, should its call be lost
+WAIT_SECS: Final = 600.0  # a waiting job asks again after this time, in case its call was lost
 
 
 class NoPlaceFree(Exception):
-    """All places are taken: the job stands in line, and is called."""
+    """All places are taken: the job waits in line, and is called."""
 
 
 class PlaceTaken(Exception):

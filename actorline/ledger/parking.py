@@ -23,7 +23,7 @@ class Parked(BaseModel):
     deadline_at: float | None
 
     def has_news(self, statuses: Mapping[str, str], now: float) -> bool:
-        """Return whether it needs a poll of its own, after a list that found the `statuses` of the runs that go on."""
+        """Return whether it needs a poll of its own, after a list that found the `statuses` of running runs."""
         is_late = self.deadline_at is not None and now > self.deadline_at
         return is_late or statuses.get(self.run_id) != self.run_status
 

@@ -1,4 +1,4 @@
-"""The brake: no new paid run is started; running ones go on and their rows are collected."""
+"""The pause: no new paid run is started; running ones continue and their rows are collected."""
 
 from typing import Final, cast
 
@@ -13,7 +13,7 @@ def pause(ledger: Ledger, account: str = EVERY_ACCOUNT) -> None:
 
 
 def resume(ledger: Ledger, account: str = EVERY_ACCOUNT) -> None:
-    """Take the brake off; EVERY_ACCOUNT takes all of them off."""
+    """End the pause; EVERY_ACCOUNT ends all of them."""
     if account == EVERY_ACCOUNT:
         ledger.redis.delete(ledger.name("paused"))
         return
@@ -23,7 +23,7 @@ def resume(ledger: Ledger, account: str = EVERY_ACCOUNT) -> None:
 
 
 def is_paused(ledger: Ledger, account: str) -> bool:
-    """Return whether the brake is on for the account, or for all."""
+    """Return whether the account, or every account, is paused."""
     return not {EVERY_ACCOUNT, account.lower()}.isdisjoint(each.lower() for each in paused_accounts(ledger))
 
 

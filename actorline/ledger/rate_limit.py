@@ -1,6 +1,6 @@
-"""The platform's rates, kept by all workers together: so many requests a second for each dataset and store.
+"""The platform's rates, shared by all workers: a number of requests a second for each dataset and store.
 
-A worker alone can't know how often the others ask. The bucket lies in Redis, learns the platform's own figure, and is
+A worker alone can't know how often the others ask. The bucket is in Redis, learns the platform's own figure, and is
 closed for everybody when the platform says 429.
 """
 
@@ -46,7 +46,7 @@ class RedisGovernor:
             log.warning("rate_not_kept", error=type(error).__name__)
 
     def learn(self, path: str, answered: Answered) -> None:
-        """Take note of the rate that an answer names, and of a 429."""
+        """Take note of the rate that a response names, and of a 429."""
         resource = resource_of(path)
         if resource is None:
             return

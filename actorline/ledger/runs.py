@@ -69,11 +69,11 @@ class Runs:
         self._agenda.drop("stray_due", run_id)
 
     def plan_stray(self, run_id: str, seconds: float) -> None:
-        """Check the stray again in so many seconds."""
+        """Check the stray again after some seconds."""
         self._agenda.move("stray_due", [run_id], self._store.now() + seconds)
 
     def take_strays(self, again_s: float) -> list[str]:
-        """Return the runs that are to be aborted now; each is due again later, unless `forget_stray` comes."""
+        """Return the runs to abort now; each is due again later, unless `forget_stray` comes."""
         if strays := self._store.redis.hkeys(self._store.name("strays")):
             self._store.redis.zadd(self._store.name("stray_due"), dict.fromkeys(strays, 0), nx=True)
         return self._agenda.take("stray_due", again_s=again_s)

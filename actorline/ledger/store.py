@@ -13,7 +13,7 @@ from actorline.ledger.durability import Disk
 from actorline.ledger.keys import KINDS
 
 Client = Any
-"""A `redis.Redis` that decodes replies; its stubs answer `bytes | str` for everything."""
+"""A `redis.Redis` that decodes replies; its stubs return `bytes | str` for everything."""
 
 SCRIPTS: Final = (
     "register", "spend", "change", "record_run", "claim_poll", "record_receipt", "page_failed", "plan", "name_tasks",
@@ -24,7 +24,7 @@ SCRIPTS: Final = (
 def connect(url: str, *, socket_timeout_s: float = 30, retries: int = 6) -> Client:
     """Return a client of the Redis at `url` (`redis://`, `rediss://` or Celery's `redis+socket://`).
 
-    The defaults see a job through a restart of Redis; whoever has somebody waiting takes less.
+    The defaults see a job through a restart of Redis; where a person waits, less is used.
     """
     options: dict[str, Any] = {
         "decode_responses": True,
@@ -54,7 +54,7 @@ class Store:
         }
 
     def name(self, kind: str, *parts: object) -> str:
-        """Return the Redis key of something of ours: `actorline:job:{key}`. Each `kind` is listed in `keys.py`."""
+        """Return one of our Redis keys: `actorline:job:{key}`. Each `kind` is listed in `keys.py`."""
         if kind.partition(":")[0] not in KINDS:
             raise KeyError(kind)
         return ":".join(str(part) for part in (self.namespace, kind, *parts))

@@ -1,4 +1,4 @@
-"""The body of an answer, read block by block so that memory doesn't grow with it."""
+"""The body of a response, read block by block so that memory doesn't grow with it."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,7 +14,7 @@ from actorline.platform.headers import int_header
 
 
 class Body:
-    """An open answer; a context manager that closes it. For one thread.
+    """An open response; a context manager that closes it. For one thread.
 
     A connection that breaks or stalls, and a body shorter than its Content-Length, raise PlatformUnavailable.
     A body that isn't framed can't be checked here.
@@ -28,13 +28,13 @@ class Body:
     content_length: int | None
     """Bytes on the wire, still encoded; None if the server didn't say."""
     is_framed: bool
-    """Whether its end can be told from a connection that broke: by its length, or by chunks."""
+    """Whether its end can be distinguished from a broken connection: by its length, or by chunks."""
     is_encoded: bool
     """Whether the raw bytes are not the content itself."""
     is_gzip: bool
 
     def __init__(self, response: requests.Response) -> None:
-        """Take over an open answer; raises PlatformUnavailable, with the answer closed, for an unknown encoding."""
+        """Take over an open response; raises PlatformUnavailable, with the response closed, for an unknown encoding."""
         self._response = response
         encoding = response.headers.get("Content-Encoding", "").strip().lower() or "identity"
         if encoding not in self.ENCODINGS:

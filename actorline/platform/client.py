@@ -37,7 +37,7 @@ POOL_SIZE: Final = 64
 
 @dataclass(frozen=True)
 class Answered:
-    """What an answer says of the rate: the platform's limit (requests a second), and whether it refused this one."""
+    """What a response says of the rate: the platform's limit (requests a second), and whether it refused this one."""
 
     rate_limit: int | None
     is_refused: bool
@@ -93,7 +93,7 @@ class Platform:
     error_from_response = staticmethod(error_from_response)
 
     def close(self) -> None:
-        """Close the idle connections; answers still open are their readers' to close."""
+        """Close the idle connections; responses still open are their readers' to close."""
         self._session.close()
 
     def get_data(self, path: str, params: Params | None = None) -> Any:
@@ -129,7 +129,7 @@ class Platform:
         )
 
     def head(self, path: str, params: Params | None = None) -> requests.Response:
-        """HEAD `path`: the answer for its headers; there is nothing to close."""
+        """HEAD `path`: the response for its headers; there is nothing to close."""
         return self._call("HEAD", path, params, lambda response: response)
 
     def _call(
@@ -238,7 +238,7 @@ def _checked(token: SecretStr) -> SecretStr:
 
 
 def _unwrap(response: requests.Response) -> Any:
-    """Return what stands in `data`: `docs/platform-facts.md#envelope`."""
+    """Return the response's `data`: `docs/platform-facts.md#envelope`."""
     body = parse_json(response.content)
     if isinstance(body, dict) and "data" in body:
         return body["data"]

@@ -93,7 +93,7 @@ class ItemsReader:
     dataset_id: str
     params: Mapping[str, str]
     first: ItemsPage | None = None
-    """What is read at first, if somebody has opened it already."""
+    """What is read first, if it was opened already."""
     silence_s: float | None = None
     """As in `open_items`."""
     _page: ItemsPage | None = None

@@ -37,7 +37,7 @@ def describe_fault(error: requests.RequestException | urllib3.exceptions.HTTPErr
 
 
 def error_from_response(response: requests.Response) -> PlatformError:
-    """Return the error that an answer other than 2xx stands for; reads at most 64 kB of its body, and never raises.
+    """Return the error that a response other than 2xx means; reads at most 64 kB of its body, and never raises.
 
     A 4xx without the API's `{"error": ...}` comes from something in between (a proxy, a firewall), which proves nothing
     about the platform: it is PlatformUnavailable, not a refusal. Only HEAD, which has no body, is judged by its status.
@@ -58,12 +58,12 @@ def error_from_response(response: requests.Response) -> PlatformError:
 
 
 def error_from_fault(error: requests.RequestException, *, method: str, url: str) -> PlatformUnavailable:
-    """Return the error for a request that got no whole answer."""
+    """Return the error for a request that got no whole response."""
     return PlatformUnavailable(describe_fault(error), request=f"{method} {bare_url(url)}")
 
 
 def _error_detail(response: requests.Response) -> dict[str, Any]:
-    """Return what stands under `error` (`docs/platform-facts.md#errors`), or {} if the body isn't the API's."""
+    """Return the response's `error` (`docs/platform-facts.md#errors`), or {} if the body isn't the API's."""
     try:
         body = parse_json(next(response.iter_content(ERROR_BODY_MAX_BYTES), b""))
     except requests.RequestException:

@@ -1,7 +1,7 @@
 """What can go wrong with the platform, split by what the caller can do.
 
 PlatformError
- ├ PlatformUnavailable   try again later: network, time-outs, 408, 429, 5xx, or an answer that is not the API's
+ ├ PlatformUnavailable   try again later: network, time-outs, 408, 429, 5xx, or a response that is not the API's
  │  ├ RateLimited        try again later, more slowly: 429
  │  └ PlatformBusy       nothing was sent: as many of our own threads as allowed are waiting for the platform
  ├ CapacityExceeded      try again when other runs have ended: the account's memory or number of runs is used up
@@ -25,9 +25,9 @@ class PlatformError(Exception):
     """One call to the platform that failed; no class here ever holds a token."""
 
     status: int | None
-    """HTTP status; None where no answer came."""
+    """HTTP status; None where no response came."""
     type: str | None
-    """The platform's machine-readable error type, an open set; None where the answer had none."""
+    """The platform's machine-readable error type, an open set; None where the response had none."""
     message: str
     """The platform's own words where it had any, at most 500 characters."""
     attempts: int
@@ -105,7 +105,7 @@ BY_TYPE: Final[Mapping[str, type[PlatformError]]] = MappingProxyType(
 )
 
 # 408 covers the transient `operation-timed-out`, `socket-closed` and `socket-destroyed`, and the synchronous endpoints'
-# `run-timeout-exceeded`, after which the run goes on: none of them is a refusal. A 501 is one: the server
+# `run-timeout-exceeded`, after which the run continues: none of them is a refusal. A 501 is one: the server
 # lacks the call, and no repetition brings it (RFC 9110, section 15.6.2).
 BY_STATUS: Final[Mapping[int, type[PlatformError]]] = MappingProxyType(
     {
@@ -121,7 +121,7 @@ BY_STATUS: Final[Mapping[int, type[PlatformError]]] = MappingProxyType(
 
 
 def classify(status: int | None, type: str | None) -> type[PlatformError]:
-    """Return the class for an answer that isn't a success; `status` None means that there was no answer."""
+    """Return the class for a response that isn't a success; `status` None means that there was no response."""
     if type is not None and type in BY_TYPE:
         return BY_TYPE[type]
     if status is None:

@@ -1,4 +1,4 @@
-"""Headers of an answer."""
+"""Headers of a response."""
 
 import requests
 

@@ -64,7 +64,7 @@ def list_keys(platform: Platform, store_id: str, *, prefix: str | None = None) -
 
 
 def get_keys(platform: Platform, store_id: str, *, prefix: str | None = None, after: str | None = None) -> KeysPage:
-    """Return the next keys of a store behind the key `after`; one that is truncated says where it goes on.
+    """Return the next keys of a store behind the key `after`; one that is truncated says where the next begins.
 
     Source: OpenAPI, /v2/key-value-stores/{storeId}/keys.
     """

@@ -1,4 +1,4 @@
-"""The marker that tells our own runs: it goes out in the start's `User-Agent` and comes back in `meta.userAgent`.
+"""The marker that identifies our own runs: it goes out in the start's `User-Agent` and comes back in `meta.userAgent`.
 
 Source: `docs/platform-facts.md#marker`. Short printable ASCII, because the platform's length limit is not known.
 """
@@ -44,7 +44,7 @@ class Found:
 
 
 def digest_of(key: str) -> str:
-    """Return what stands for a job's key in its markers; the key itself stays with us."""
+    """Return what represents a job's key in its markers; the key itself stays with us."""
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 

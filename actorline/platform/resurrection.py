@@ -21,7 +21,7 @@ def resurrect_run(
 ) -> None:
     """Set a run that has ended going again, with its storages; `params`: `timeout`, `memory` where they change.
 
-    `announce`, and what is raised: see `start_run`. After StartUnclear the run's `stats.resurrectCount` tells.
+    `announce`, and what is raised: see `start_run`. After StartUnclear the run's `stats.resurrectCount` shows it.
     """
     with post_guarded(
         platform,

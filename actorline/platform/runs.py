@@ -53,7 +53,7 @@ class RunOptions(Resource):
 
 
 class RunSummary(Resource):
-    """A run as it stands in lists (OpenAPI, components/schemas/RunShort)."""
+    """A run as it is in lists (OpenAPI, components/schemas/RunShort)."""
 
     id: str
     act_id: str
@@ -114,7 +114,7 @@ def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[s
     No run that was in the list when the listing began, and still is, is missed: each page begins at the time the last
     one ended with (`startedAfter` is inclusive: `docs/platform-facts.md#run-lists`), not at an offset, since offsets
     shift when runs are deleted or leave the `status` asked for. Neither `total` nor `limit` is believed
-    (`docs/platform-facts.md#lists`): the end is where nothing new lies behind an offset.
+    (`docs/platform-facts.md#lists`): the end is where nothing new comes behind an offset.
     """
     if started_after.tzinfo is None:
         raise ValueError("started_after needs a time zone")

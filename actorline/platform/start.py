@@ -19,7 +19,7 @@ from actorline.platform.error_mapping import describe_fault
 from actorline.platform.errors import CapacityExceeded, InvalidRequest, PlatformError, PlatformUnavailable, RateLimited
 from actorline.platform.session import PlatformAdapter
 
-START_TIMEOUT_SECS: Final = 60.0  # the platform answers within seconds; longer means that the reply is lost
+START_TIMEOUT_SECS: Final = 60.0  # the platform responds within seconds; longer means that the reply is lost
 _BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # counts a suspended machine's sleep as well
 
 
@@ -40,7 +40,7 @@ class StartDeferred(NotStarted):
 
 
 class StartUnclear(Exception):
-    """A run may have been made: the request went out, and no answer says what came of it."""
+    """A run may have been made: the request went out, and no response says what came of it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SendBy:
     """A span of time, begun before the start lease is asked for, after which a start must not go out any more.
 
     Whoever takes over a start counts on it, so a process that was frozen and wakes up steps back. Two clocks: one
-    that goes on while the machine sleeps, and the wall clock, which a virtual machine's host may move.
+    that keeps running while the machine sleeps, and the wall clock, which a virtual machine's host may move.
     """
 
     span_s: float
@@ -96,7 +96,7 @@ def post_start(
     headers: Mapping[str, str] | None = None,
     stream: bool = False,
 ) -> requests.Response:
-    """Send a request that starts a run, once, and answer whatever came back. Raises what `post_guarded` raises."""
+    """Send a request that starts a run, once, and return whatever came back. Raises what `post_guarded` raises."""
     return post_guarded(
         platform,
         f"{order.path}/{endpoint}",
@@ -164,7 +164,7 @@ def _started(platform: Platform, response: requests.Response) -> str:
 
 
 def run_id_in(content: bytes) -> str | None:
-    """Return the id of the run that an answer describes."""
+    """Return the id of the run that a response describes."""
     try:
         return _Envelope.model_validate_json(content).data.id
     except ValidationError:
@@ -172,7 +172,7 @@ def run_id_in(content: bytes) -> str | None:
 
 
 def refusal(platform: Platform, response: requests.Response, *, to: str = "the start") -> NotStarted | StartUnclear:
-    """Return what an answer other than 2xx says of the start, or of what else was sent under its guards (`to`)."""
+    """Return what a response other than 2xx says of the start, or of what else was sent under its guards (`to`)."""
     status = response.status_code
     if status == 408 or status >= 500:  # noqa: PLR2004
         return StartUnclear(f"the platform responded {status} to {to}")
@@ -182,13 +182,13 @@ def refusal(platform: Platform, response: requests.Response, *, to: str = "the s
     error = platform.error_from_response(response)
     if isinstance(error, RateLimited | CapacityExceeded):
         return StartDeferred(error)
-    if isinstance(error, PlatformUnavailable):  # not the API's answer: it doesn't prove that the API got nothing
+    if isinstance(error, PlatformUnavailable):  # not the API's response: it doesn't prove that the API got nothing
         return StartUnclear(f"something between here and the platform responded {status} to {to}")
     return StartRefused(error)
 
 
 class _Started(BaseModel):
-    """The one field that must not be missed: whatever else is odd about the answer, this run costs money."""
+    """The one field that must not be missed: whatever else is odd about the response, this run costs money."""
 
     id: str = Field(min_length=1)
 
@@ -203,7 +203,7 @@ class _TooLate(Exception):
 
 @dataclass
 class _Guard:
-    """Announces the start when the connection stands, and looks at the clocks last, just before the first byte; knows
+    """Announces the start when the connection is open, and reads the clocks last, just before the first byte; knows
     whether one went out.
     """
 

@@ -1,4 +1,4 @@
-"""The synchronous endpoints: one POST that starts a run and is answered with what it left, within 300 s.
+"""The synchronous endpoints: one POST that starts a run and returns what it left, within 300 s.
 
 Its body has no run id, so who sends it finds the run by the marker: `docs/platform-facts.md#synchronous-endpoints`.
 """
@@ -14,7 +14,7 @@ from actorline.platform.datasets import ItemsPage
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.start import SendBy, StartOrder, StartRefused, StartUnclear, post_start, refusal, run_id_in
 
-SILENCE_SECS: Final = 330.0  # the platform answers after 300 s at the latest; the margin is for the way
+SILENCE_SECS: Final = 330.0  # the platform responds after 300 s at the latest; the margin is for the way
 RUN_FAILED: Final = "run-failed"
 _RUN_ID: Final = re.compile(r"run ID: ([A-Za-z0-9]+)")  # in the message of `run-failed`
 
@@ -22,10 +22,10 @@ _RUN_ID: Final = re.compile(r"run ID: ([A-Za-z0-9]+)")  # in the message of `run
 def run_sync(
     platform: Platform, order: StartOrder, *, wants_items: bool, send_by: SendBy, announce: Callable[[], None]
 ) -> ItemsPage | str | None:
-    """Run to the end: the items, open for reading; or the id of a run that goes on or has failed; or None: it has
-    succeeded, and nobody knows its id yet. With `wants_items` false what the answer holds is not read.
+    """Run to the end: the items, open for reading; or the id of a run that is still running or has failed; or None:
+    it has succeeded, and its id is not known yet. With `wants_items` false the response's body is not read.
 
-    Raises what `start_run` raises; StartUnclear also when the 300 s have passed: the run goes on then.
+    Raises what `start_run` raises; StartUnclear also when the 300 s have passed: the run is still running then.
     """
     response = post_start(
         platform,

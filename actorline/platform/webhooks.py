@@ -63,7 +63,7 @@ class EventData(Resource):
 
 
 class EventResource(Resource):
-    """Of the run as it was when the event was sent, only what tells whose it is."""
+    """Of the run as it was when the event was sent, only what shows whose it is."""
 
     meta: RunMeta = Field(default_factory=RunMeta)
 

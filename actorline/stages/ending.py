@@ -15,9 +15,9 @@ from actorline.ledger.ledger import Ledger
 from actorline.platform.statuses import RunStatus
 
 ANSWER_CARE_SECS: Final = 5.0
-"""Upkeep looks so soon whether each caller of an ended job has its answer."""
+"""How soon upkeep checks whether each caller of an ended job has its answer."""
 
-SINK_TRIES: Final = 6  # with the stages' back-off about two minutes: an outage is waited for, a lost folder is told
+SINK_TRIES: Final = 6  # with the stages' back-off about two minutes: an outage is waited for, a lost folder is reported
 
 RUN_REASONS: Final[Mapping[str, Code]] = {
     RunStatus.FAILED: Code.RUN_FAILED,
@@ -89,7 +89,7 @@ def end_job(
 ) -> Step:
     """End the job. Its callers are answered by the next stage, and by upkeep until each of them is.
 
-    `fields`: see `Change`; `data`: what else the timeline tells of the end.
+    `fields`: see `Change`; `data`: what else the timeline says about the end.
     """
     to = target(event)
     told = {"state": to, **({"code": reason.code, "message": reason.message} if reason else {}), **(data or {})}

@@ -1,4 +1,4 @@
-"""An earlier delivery answers an order that is like it: nothing is started, nothing is billed (`reuse_secs`)."""
+"""An earlier delivery serves an order that is like it: nothing is started, nothing is billed (`reuse_secs`)."""
 
 from typing import Final, cast
 

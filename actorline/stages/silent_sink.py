@@ -28,7 +28,7 @@ class SilentSink(Exception):
 def soon(sink_url: str, call: Callable[[], T], *, within_s: float = WAIT_SECS) -> T:
     """Return what the call returns, or raise what it raises; SilentSink if that takes too long.
 
-    The call must be safe to repeat: it goes on by itself, in its own thread.
+    The call must be safe to repeat: it keeps running in its own thread.
     """
     place = _place(sink_url)
     last = _overdue.get(place)

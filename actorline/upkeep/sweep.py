@@ -112,7 +112,7 @@ def close_resurrection(ledger: Ledger, platform: Platform, key: str) -> bool:
 
 
 def treat(ledger: Ledger, platform: Platform, settings: Settings, orphan: Orphan) -> Job | None:
-    """Abort or adopt, as configured, an orphan whose job is unknown, and return the new job, whose stages are to be
+    """Abort or adopt, as configured, an orphan whose job is unknown, and return the new job, whose stages must be
     sent. One of a known job is aborted by upkeep.
     """
     if orphan.key is not None or settings.orphans == "report":

@@ -1,7 +1,7 @@
 """Orders jobs over HTTP: `uvicorn app:app` in this folder, with Actorline's addresses in the environment.
 
 The handlers are `def`, not `async def`: FastAPI runs them in threads, so that a slow Redis doesn't stop the event loop.
-None of them waits for a job's end; whoever ordered asks again under Location.
+None of them waits for a job's end; clients ask again under Location.
 """
 
 import os
@@ -43,7 +43,7 @@ def order_job(
 ) -> dict[str, str]:
     client: Client = request.app.state.client
     document = {"actor": PRICES_ACTOR, "input": {"startUrls": [{"url": str(order.start_url)}]}}
-    # whoever repeats a request with the same header gets the same job, and nothing is paid twice
+    # a repeated request with the same header gets the same job, and nothing is paid twice
     key = client.submit({**document, "key": idempotency_key}).key
     response.headers["Location"] = f"/jobs/{key}"
     return {"key": key}

@@ -1,4 +1,4 @@
-"""A module of ours run as a process of its own over a stream: its input is fed, its output taken block by block."""
+"""Run one of our modules as a separate process over a stream: feed its input, read its output block by block."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ LOOK_EVERY_SECS: Final = 1.0
 PASSED_ON: Final = (
     "PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "TZ", "TMPDIR",
 )  # fmt: skip
-"""What a process that only converts needs of the environment, in which anybody's secrets may stand."""
+"""What a process that only converts needs of the environment, which may hold anybody's secrets."""
 
 
 class ChildFailed(Exception):

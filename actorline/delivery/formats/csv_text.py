@@ -1,6 +1,6 @@
 """CSV as the platform writes it: RFC 4180, with quotes round delimiters, quotes and line ends.
 
-The header of an answer names the columns of *its* items only. So each page is asked for with its header, which is
+The header of a response names the columns of *its* items only. So each page is asked for with its header, which is
 stored as the first record, a gzip member of its own, and every record is checked against it. How pages with different
 headers become one table is decided when all of them are known (`csv_table`).
 """
@@ -20,7 +20,7 @@ csv.field_size_limit(ROW_BYTES_MAX)  # or the module refuses a field of more tha
 
 
 class CsvText:
-    """Parses every record of the answers, so that none is stored that doesn't fit its header."""
+    """Parses every record of the responses, so that none is stored that doesn't fit its header."""
 
     name = "CSV"
     media_types = ("csv",)

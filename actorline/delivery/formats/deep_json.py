@@ -37,7 +37,7 @@ def is_closed(text: bytes) -> bool:
 def parse_deep(line: bytes, *, raw_below: int | None = None) -> Any:
     """Return the value of a JSON text of any depth. Raises ValueError.
 
-    `raw_below`: arrays and objects with so many others round them become `orjson.Fragment`s of their text, which
+    `raw_below`: arrays and objects with that many others around them become `orjson.Fragment`s of their text, which
     orjson writes as it is; integers beyond 64 bits become floats then, as orjson reads them.
     """
     text = line.decode()

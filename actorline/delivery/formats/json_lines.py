@@ -1,6 +1,6 @@
 """JSON lines: stored as they come, or as one JSON array.
 
-Lines can be counted, and a cut one told, without parsing a single item; items of an array can't. So an array is made
+Lines can be counted, and a cut one noticed, without parsing a single item; items of an array can't. So an array is made
 from lines: a newline is never inside of JSON, and each one becomes a comma and a newline.
 """
 
@@ -69,7 +69,7 @@ class JsonLines:
 
 
 class JsonArray:
-    """Lines that become one array over all answers: `[`, an item a line with a comma behind all but the last, `]`."""
+    """Lines that become one array over all responses: `[`, an item a line with a comma behind all but the last, `]`."""
 
     name = "JSON lines"
     media_types = JsonLines.media_types

@@ -1,4 +1,4 @@
-"""The formats of a delivery, as one table: what is asked of the platform, how it is read, and what lies in the sink.
+"""The formats of a delivery, as one table: what is asked of the platform, how it is read, and what is in the sink.
 
 | format | asked for | pages | delivered |
 |---|---|---|---|
@@ -6,7 +6,7 @@
 | json | jsonl | side by side, each made an array | as they are |
 | csv | csv with header | side by side, staged | put together under one header |
 | parquet | jsonl | side by side, staged | converted with one schema |
-| xml, html, rss, xlsx | itself | one answer for all, passed through | as it is |
+| xml, html, rss, xlsx | itself | one response for all, passed through | as it is |
 
 Pages that are put together, and all pages of a single file, are staged in a folder of their own, which no reader takes
 for rows; it is removed when the delivery is there.
@@ -30,7 +30,7 @@ ReadText = Callable[[Query], PageText]
 
 @dataclass(frozen=True)
 class Format:
-    """`asks`: query parameters of its pages instead of the order's. `reads`: an answer; `rereads`: a stored page,
+    """`asks`: query parameters of its pages instead of the order's. `reads`: a response; `rereads`: a stored page,
     where that is different. `is_made`: whether what is delivered is made from all pages.
     """
 
@@ -81,7 +81,7 @@ class Format:
         return {**query, **self.asks}
 
     def read_stored(self, query: Query) -> PageText:
-        """Read a page that lies in the sink."""
+        """Read a page that is in the sink."""
         return (self.rereads or self.reads)(query)
 
 

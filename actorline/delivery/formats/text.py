@@ -11,9 +11,9 @@ class UnreadablePage(Exception):
 
 
 class PageText(Protocol):
-    """Reads the answers that make up one window, one after the other, and says what is stored of them.
+    """Reads the responses that make up one window, one after the other, and says what is stored of them.
 
-    `head` and `tail`: what stands before and behind the rows; in a gzip part they are members of their own, so that
+    `head` and `tail`: what comes before and after the rows; in a gzip part they are members of their own, so that
     the rows can be copied without them. `head` is asked for when the first row is stored.
     """
 
@@ -44,10 +44,10 @@ class PageText(Protocol):
     def tail(self) -> bytes: ...
 
     def feed(self, plain: bytes) -> bytes:
-        """Take a block of the answer's text; returns what is stored of what came so far. Raises UnreadablePage."""
+        """Take a block of the response's text; returns what is stored of what came so far. Raises UnreadablePage."""
 
     def end(self) -> tuple[bytes, int]:
-        """End the answer; return what is stored of its rest, and its number of rows.
+        """End the response; return what is stored of its rest, and its number of rows.
 
         Raises UnreadablePage if it is cut.
         """

@@ -1,7 +1,7 @@
-"""Formats that can't be cut into pages: one answer is one file, passed through; its end is checked.
+"""Formats that can't be cut into pages: one response is one file, passed through; its end is checked.
 
 How the platform writes an item is its own affair, so rows are counted by the tags that each must have: a file with
-fewer than the answer names is refused, one with more is not.
+fewer than the response names is refused, one with more is not.
 """
 
 import os
@@ -22,7 +22,7 @@ INFLATED_RATIO_MAX: Final = 100  # a table of the platform's shrinks to a tenth;
 
 
 class _OneAnswer:
-    """Refuses a second answer: two files one after the other are none."""
+    """Refuses a second response: two files one after the other make no valid file."""
 
     passes_through = True
     counts_exactly = False

@@ -13,7 +13,7 @@ __all__ = [
 
 
 def open_sink(url: str) -> Sink:
-    """Return the sink at a filled URL; nothing is asked of it yet. Raises SinkError for a URL that is none."""
+    """Return the sink at a filled URL; no request is sent to it yet. Raises SinkError for any other URL."""
     scheme = _split(url).scheme
     if scheme == "file":
         return LocalSink(url)
@@ -26,7 +26,7 @@ def open_sink(url: str) -> Sink:
 
 
 def is_below(url: str, root: str) -> bool:
-    """Return whether a sink lies in a root, not on it, with `..` and symbolic links resolved.
+    """Return whether a sink is in a root, not on it, with `..` and symbolic links resolved.
 
     A root may have a placeholder: `file:///srv/rows-{key}/` holds whatever begins with `file:///srv/rows-`.
     """
@@ -50,7 +50,7 @@ def split_root(root: str) -> tuple[str, str]:
 
 
 def path_in(url: str, folder: str) -> str | None:
-    """Return the path of a sink from a folder on, "" if it is the folder; None if it lies elsewhere."""
+    """Return the path of a sink from a folder on, "" if it is the folder; None if it is elsewhere."""
     try:
         if _split(url).scheme == "file" == _split(folder).scheme:
             inner = local_path(url).resolve().relative_to(local_path(folder).resolve())

@@ -20,7 +20,7 @@ from actorline.delivery.sink.names import CLAIM, STAGING, is_name
 from actorline.delivery.sink.protocol import LOOK_MOST, MissingFile, Sink, SinkError, crowded, missing, outside
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
-_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe that somebody planted must not block
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a planted pipe must not block
 
 
 class LocalSink(Sink):
@@ -155,7 +155,7 @@ class LocalSink(Sink):
         *folders, file_name = name.split("/")
         if make:
             self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder, _FOLDER)  # the sink's own folder may be a link: whoever ordered chose it
+        descriptor = os.open(self.folder, _FOLDER)  # the sink's own folder may be a link: the sender chose it
         try:
             for folder in folders:
                 if make:
@@ -218,7 +218,7 @@ def _opener(folder: int) -> Callable[[str, int], int]:
 
 
 def _walk(folder: int, prefix: str) -> Iterator[str]:
-    """Yield names below an open folder; not staged ones, and not what lies in a folder that another job has claimed."""
+    """Yield names below an open folder; not staged ones, and not those in a folder that another job has claimed."""
     if prefix and _is_claimed(folder):
         return
     folders = []

@@ -1,4 +1,4 @@
-"""An object as a file: written in pieces to where nobody looks, read in ranges."""
+"""An object as a file: written in pieces under a hidden name, read in ranges."""
 
 import contextlib
 import io

@@ -3,9 +3,9 @@ Azure Blob Storage (`az://container/prefix/`, `abfss://container@account.dfs.cor
 
 Credentials come from the environment of the process, as the clouds' own tools name them (AWS_*, GOOGLE_*, AZURE_*).
 
-A small file is one conditional PUT. A large one is a multipart upload, which no library of ours can make conditional,
-and Google's can't be (https://cloud.google.com/storage/docs/multipart-uploads): so it is uploaded to a name of the
-execution's own and copied inside the store, which all three do conditionally.
+A small file is one conditional PUT. A large one is a multipart upload, which none of our libraries can make
+conditional, and Google's can't be (https://cloud.google.com/storage/docs/multipart-uploads): so it is uploaded to a
+name of the execution's own and copied inside the store, which all three do conditionally.
 """
 
 import contextlib
@@ -196,7 +196,7 @@ class ObjectSink(Sink):
                 target.write(block)
 
     def _prove(self, name: str) -> None:
-        """Before money is spent: whether the store keeps what lies there, and lets us list and remove."""
+        """Check, before money is spent, that the store never overwrites a file, and lets us list and remove."""
         if self.write_once(name, b""):
             message = (
                 f"The sink {self} overwrites files although it is asked not to (If-None-Match), so two workers could "
@@ -221,7 +221,7 @@ class ObjectSink(Sink):
 def split_object_url(url: str) -> tuple[str, str]:
     """Split a URL: `s3://bucket/a/b` -> `s3://bucket`, `a/b/`. Names are taken as they are: nothing in them is decoded.
 
-    Raises SinkError, without the URL, which may hold what somebody took for the place of credentials.
+    Raises SinkError, without the URL, which may hold credentials in the wrong place.
     """
     parts = urlsplit(url)
     place = _CONTAINER if parts.scheme == "abfss" else _BUCKET

@@ -74,7 +74,7 @@ class Sink(Protocol):
 
     @abstractmethod
     def names(self) -> Iterator[str]:
-        """Return the name of every file that lies here, also in folders; staged ones aside. One after the other: there
+        """Return the name of every file here, also in folders; staged ones aside. One after the other: there
         may be millions. Those of a folder come before those of the folders in it.
         """
 
@@ -94,12 +94,12 @@ class Sink(Protocol):
 
     @abstractmethod
     def overlapping_claim(self) -> str | None:
-        """Return the URL of a claimed folder that this one lies in, or that lies in this one."""
+        """Return the URL of a claimed folder around or inside this one."""
 
     def claim(self, installation: str, key: str) -> bool:
         """Make the folder this job's; returns whether it wasn't yet.
 
-        Raises SinkTaken if it is another's, lies in another's, or has another's in it: what one job stores,
+        Raises SinkTaken if it is another's, is in another's, or has another's in it: what one job stores,
         moves and removes must never be what another one reads. The second look is for two that claim at once.
         """
         owner = _owner(installation, key)
@@ -123,7 +123,7 @@ class Sink(Protocol):
         return False
 
     def refuse_overlap(self) -> None:
-        """Raise SinkTaken if the folder lies in a claimed one, or has one in it."""
+        """Raise SinkTaken if the folder is in a claimed one, or has one in it."""
         if other := self.overlapping_claim():
             log.warning("sink_overlaps", sink=str(self), with_sink=other)  # whose it is concerns no other account
             raise SinkTaken(f"The sink {self} overlaps with the folder of another job. Choose a folder beside it.")

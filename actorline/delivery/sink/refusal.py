@@ -1,4 +1,4 @@
-"""Why an object store refuses, in words of ours: the library's text holds requests, answers and access keys."""
+"""Why an object store refuses, in our words: the library's text holds requests, responses and access keys."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _VARIABLES: Final[Mapping[str, str]] = {
 _ENDPOINTS: Final[Mapping[str, str]] = {"s3": "AWS_ENDPOINT_URL", "gs": "GOOGLE_BASE_URL"}
 
 
-def explain(error: Exception, root: str) -> str:  # noqa: PLR0911 - a table: each refusal has its answer
+def explain(error: Exception, root: str) -> str:  # noqa: PLR0911 - a table: each refusal has its advice
     """Return what follows "The sink": what the store at `root` said, and what to do."""
     text = str(error)
     scheme = root.partition(":")[0]

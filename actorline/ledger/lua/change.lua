@@ -1,4 +1,4 @@
--- The one way in which a job changes: a compare-and-set on (state, epoch) that also sets `due` and tells the timeline.
+-- The one way in which a job changes: a compare-and-set on (state, epoch) that also sets `due` and writes the timeline.
 -- A repeat of the same call (its reply was lost) finds its own token and changes nothing more.
 -- KEYS  1 job:{key}     hash    the job
 --       2 events:{key}  stream  its timeline

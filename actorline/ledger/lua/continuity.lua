@@ -1,4 +1,4 @@
--- Says when the ledger's history last broke off: another server, an older copy, an emptied ledger, or nobody there to
+-- Says when the ledger's history was last interrupted: another server, an older copy, an emptied ledger, or nobody there to
 -- see that it didn't. What was written after the last beat before the break may be lost; what was written earlier isn't,
 -- for Redis keeps its writes in order.
 -- KEYS  1 continuity  hash  run_id of the server, gap (unix seconds when a break was last seen), beat (unix seconds)

@@ -1,4 +1,4 @@
--- Lets a waiting job stand in its account's line, where it costs nothing: it has no `due` but its deadline.
+-- Puts a waiting job into its account's line, where it costs nothing: it has no `due` but its deadline.
 -- KEYS  1 job:{key}       hash  the job
 --       2 due             zset  key -> unix seconds when it needs care
 --       3 line:{account}  zset  key -> its place

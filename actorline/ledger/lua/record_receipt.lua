@@ -6,7 +6,7 @@
 --       4 tally                  hash  what came of all jobs: see tally.py
 -- ARGV  1 page number  2 receipt (JSON)  3 attempt  4 key  5 seconds until care  6 items  7 scanned  8 bytes
 --       9 "1" if it is a good one
--- Returns the receipt that stands (JSON)
+-- Returns the receipt that counts (JSON)
 local old = redis.call('HGET', KEYS[1], ARGV[1])
 local stored = old and cjson.decode(old) or {}
 if stored.scanned and stored.scanned > 0 then return old end

@@ -1,5 +1,5 @@
-"""Fetching ahead: while a run goes on, the full pages that its dataset holds already are fetched, so that only the tail
-is left when it ends. Rows are only ever appended, so a full window of a growing dataset never changes.
+"""Fetching ahead: while a run is running, the full pages that its dataset already holds are fetched, so that only the
+tail is left when it ends. Rows are only ever appended, so a full window of a growing dataset never changes.
 """
 
 from collections.abc import Sequence

@@ -32,7 +32,7 @@ from actorline.stages.collect.fetch_pages import bad_receipt, find_dataset, too_
 
 FETCH_STATES: Final = frozenset({State.RUNNING, State.COLLECTING})
 PAGE_TRIES: Final = 6  # with doubling back-off about 30 s: longer outages are the next wave's
-PAGE_LEASE_SECS: Final = 10.0  # renewed between blocks; a holder that is gone for so long is taken for dead
+PAGE_LEASE_SECS: Final = 10.0  # renewed between blocks; a holder that is gone for longer counts as dead
 RENEW_SECS: Final = 2.0
 WHOLE_SILENCE_SECS: Final = 360.0  # a table is made before it is sent; the official client waits as long for items
 HELD_SECS: Final = 1.0  # another execution has the page: look for its receipt so often
@@ -45,7 +45,7 @@ class Held:
 
 @dataclass(frozen=True)
 class PageFetcher:
-    """`first`: an answer that holds the page's first items already, as the synchronous endpoints give it."""
+    """`first`: a response that already holds the page's first items, as the synchronous endpoints give it."""
 
     ledger: Ledger
     platform: Platform
@@ -74,7 +74,7 @@ class PageFetcher:
             return _unwanted(window)
         except (redis.RedisError, GivenBack):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever the bytes of one page break, the others go on
+        except Exception as error:  # noqa: BLE001 - whatever the bytes of one page break, the others continue
             self.ledger.pages.note_failed(key, attempt, window.page_no, _cause_of(error))
             if tries + 1 < PAGE_TRIES and _may_pass(error):
                 return UnreadablePage(_words_of(error))
@@ -101,7 +101,7 @@ class PageFetcher:
         try:
             return find_dataset(self.platform, dataset_id) is None
         except platform_errors.PlatformError:
-            return False  # nobody knows
+            return False  # unknown
 
     def _hold_on(self, lease: "redis.lock.Lock", key: str) -> None:
         """Renew the lease, look whether the job still wants the page, and tell upkeep that its messages aren't lost."""
@@ -116,7 +116,7 @@ class PageFetcher:
             self.ledger.agenda.postpone(key, self.settings.lost_message_secs)
 
     def _read(self, job: Job, window: Window, expected: int, execution: str, lease: "redis.lock.Lock") -> Receipt:
-        """Read the page, or what lies behind the one window of a format that can't be cut."""
+        """Read the page, or what comes after the one window of a format that can't be cut."""
         format_ = FORMATS[job.document.collect.format]
         is_behind = window.page_no > 0 and not format_.is_cut
         params = {"format": "jsonl"} if is_behind else format_.query(job.document.collect.query())
@@ -232,4 +232,4 @@ def _release(lease: "redis.lock.Lock") -> None:
     try:
         lease.release()
     except redis.exceptions.LockError:
-        return  # it ran out: whoever has it now gives it back
+        return  # it ran out: its new holder gives it back

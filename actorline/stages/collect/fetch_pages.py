@@ -35,7 +35,7 @@ from actorline.platform.datasets import Dataset, get_dataset
 from actorline.settings import Settings
 from actorline.stages.ending import end_for_sink
 
-WHOLE_ITEMS_MAX: Final = PAGE_ITEMS_MAX  # in one answer; what makes it is the platform's memory, not ours
+WHOLE_ITEMS_MAX: Final = PAGE_ITEMS_MAX  # in one response; it takes the platform's memory, not ours
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Planner:
     installation: str
 
     def plan(self, key: str, epoch: int) -> Wave | Step:
-        """Fix the next windows and answer all that are still to be fetched; none: only the finish is left to do.
+        """Fix the next windows and return all that are still to be fetched; none: only the finish is left to do.
 
         Raises PlatformError, and SinkError while that may pass: the plan is then made again later.
         """

@@ -1,4 +1,4 @@
-"""The stage *finish*: the receipts decide whether everything is here, is to be fetched again, or is delivered."""
+"""The stage *finish*: the receipts decide whether everything is here, must be fetched again, or is delivered."""
 
 from dataclasses import dataclass
 from typing import Final, assert_never

@@ -1,4 +1,4 @@
-"""All records of a store, whatever its size: block by block, each with a receipt, so that a stopped execution goes on
+"""All records of a store, whatever its size: block by block, each with a receipt, so that a stopped execution continues
 where it was and nobody holds more than one block.
 """
 

@@ -16,7 +16,7 @@ from actorline.platform.key_value_stores import open_record
 
 BLOCK_BYTES: Final = 256 * 1024
 THREADS: Final = 8  # eight round trips at a time stay below a store's rate: docs/platform-facts.md#rate-limits
-TRIES: Final = 3  # the client repeats a request until its answer begins; one that breaks off later is asked for anew
+TRIES: Final = 3  # the client repeats a request until its response begins; one that breaks off later is asked for again
 
 
 @dataclass(frozen=True)

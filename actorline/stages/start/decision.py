@@ -64,7 +64,7 @@ class Facts:
     `now`: unix seconds by Redis, when the execution began. `runs`: the attempt's in the ledger; read again under the
     lease. `obstacle`: the move that an inquiry leaves as the only one. `permit`: None if another execution has the
     lease. `is_late`: too much time has passed for a start to go out. `found`: runs that the platform shows, the oldest
-    first. `suspects`: runs that can't be told from the job's; None: the search began too early to count.
+    first. `suspects`: runs that can't be distinguished from the job's; None: the search began too early to count.
     """
 
     now: float
@@ -196,7 +196,7 @@ def _while_another_starts(job: Job, facts: Facts) -> StartStep:
 
 
 def _recover(job: Job, intent: Intent, permit: Permit, facts: Facts) -> StartStep:
-    """Return what becomes of a start whose outcome nobody knows: only here may another one follow it."""
+    """Return what becomes of a start whose outcome is unknown: only here may another one follow it."""
     if not facts.knows(Search):
         return Search(intent, permit)
     if facts.found:

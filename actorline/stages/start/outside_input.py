@@ -1,4 +1,4 @@
-"""An input that lies elsewhere, read in one of the places for calls to servers that orders name."""
+"""An input that is stored elsewhere, read in one of the places for calls to servers that orders name."""
 
 import secrets
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What a start sends: the order's own input with its secrets, or what lies at its `input_url`."""
+"""What a start sends: the document's own input with its secrets, or what is at its `input_url`."""
 
 import hashlib
 import json
@@ -99,7 +99,7 @@ def input_test(
 ) -> Callable[[bytes], bool]:
     """Return whether a run's INPUT may come from what the start of this intent sent.
 
-    What lay elsewhere isn't asked for again; its hash tells only a text that the platform adds nothing to from others.
+    What was fetched from a URL isn't fetched again; its hash recognises only a text that the platform adds nothing to.
     """
     if job.document.input_url is None:
         return partial(is_alike, own_input(ledger, job, settings, platform).body)

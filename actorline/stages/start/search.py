@@ -1,6 +1,6 @@
-"""What became of a start whose outcome nobody knows: the account's runs are searched for its marker. Changes nothing.
+"""What became of a start whose outcome is unknown: the account's runs are searched for its marker. Changes nothing.
 
-A marker is believed only where it was seen; a run in which it can't be read is told from ours by what it runs.
+A marker is believed only where it was seen; a run in which it can't be read is distinguished from ours by what it runs.
 """
 
 from collections.abc import Sequence
@@ -49,8 +49,7 @@ class StartSearch:
         return tag_of(marker) in (user_agent or "")
 
     def find_suspects(self, job: Job, intent: Intent, found: Found) -> list[str]:
-        """Return the runs that can't be told from ours. Another user agent clears a run only where ours is known to
-        come back.
+        """Return the runs that may be ours. Another user agent clears a run only where ours is known to come back.
 
         The result is remembered for a while: the execution that follows, because a stop wish came meanwhile, needs no
         search of its own.
@@ -75,4 +74,4 @@ class StartSearch:
 def name_suspects(runs: Sequence[str]) -> str:
     shown = ", ".join(runs[:SUSPECTS_SHOWN])
     more = f" and {len(runs) - SUSPECTS_SHOWN} more" if len(runs) > SUSPECTS_SHOWN else ""
-    return f"It can't be told whether one of these runs is the job's: {shown}{more}."
+    return f"It is unknown whether one of these runs is the job's: {shown}{more}."

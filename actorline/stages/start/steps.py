@@ -70,7 +70,7 @@ class SearchEarly:
 
 @dataclass(frozen=True)
 class Search:
-    """What became of a start whose outcome nobody knows?"""
+    """What became of a start whose outcome is unknown?"""
 
     intent: Intent
     permit: Permit
@@ -105,7 +105,7 @@ class Announce:
 
 @dataclass(frozen=True)
 class ObeyStopWish:
-    """End the job as somebody wished. `suspects`: runs that may be the job's, and are still running."""
+    """End the job as its stop wish asks. `suspects`: runs that may be the job's, and are still running."""
 
     stop_wish: StopWish
     suspects: Sequence[str] = ()
@@ -128,7 +128,7 @@ End = ObeyStopWish | Reuse | Refuse
 
 @dataclass(frozen=True)
 class Started:
-    """The POST was answered with a run."""
+    """The response to the POST has a run."""
 
     run_id: str
 
@@ -196,7 +196,7 @@ class SearchAgain:
 
 @dataclass(frozen=True)
 class AskPerson:
-    """It can't be told whether one of these runs is the job's: a person must look."""
+    """It is unknown whether one of these runs is the job's: a person must decide."""
 
     suspects: Sequence[str]
 

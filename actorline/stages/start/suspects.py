@@ -1,4 +1,4 @@
-"""Runs in which no marker can be read, or can't be believed: told from ours by what they run, and with which INPUT."""
+"""Runs in which no marker can be read, or can't be believed: compared with ours by what they run, with which INPUT."""
 
 import contextlib
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""The synchronous flow: the POST that starts the run is answered with its items, which become the first page.
+"""The synchronous flow: the response to the POST that starts the run has its items, which become the first page.
 
 Meanwhile the job looks for its own run by the marker, as if the start's reply were lost: so it is polled, can be
 cancelled, and is adopted if the 300 s pass or the connection breaks. Nothing rests on the reply but the time it saves.
@@ -86,7 +86,7 @@ class SyncFlow:
 
 
 def poll_now(ledger: Ledger, job: Job) -> None:
-    """Let upkeep look at the run, which has ended, at once, whoever is waiting for it."""
+    """Let upkeep check the run, which has ended, at once."""
     ledger.change(job.key, Change(due_in_s=0, fields={"is_planned": True}), states={State.RUNNING}, epoch=None)
 
 

@@ -1,8 +1,8 @@
-"""The fleet: one look at an account's runs in the place of a poll for each job that waits.
+"""The fleet: one list of an account's runs instead of a poll for each waiting job.
 
 A poll by countdown is a message that a worker holds, a GET, and some milliseconds of CPU each time. Beyond some hundred
-of them jobs are parked: their polls end, and one list of the runs that go on serves them all. The list lags, so a job
-whose run doesn't stand there as it was seen last is polled by itself, and the run's own GET decides.
+of them jobs are parked: their polls end, and one list of the running runs serves them all. The list lags, so a job
+whose run isn't there as it was seen last is polled by itself, and the run's own GET decides.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from actorline.platform.statuses import TRANSITIONAL_STATUSES
 from actorline.settings import Settings
 
 WAKES_MAX: Final = 200  # jobs polled after one look: when all runs end together, the rest waits for the next
-MISSED_SECS: Final = 30.0  # a look whose message is lost is followed by another after so long
+MISSED_SECS: Final = 30.0  # a lost check is followed by another after this time
 
 log = Logger(__name__)
 
@@ -51,7 +51,7 @@ class Fleet:
         self._parking.park(job.key, parked)
 
     def look(self, account: str, platform: Platform) -> dict[str, int]:
-        """Look at the account's runs once: key -> epoch of each job that is to be polled now. The others are due
+        """Look at the account's runs once: key -> epoch of each job to poll now. The others are due
         again after their interval.
         """
         parked = self._parking.of(account)
@@ -66,7 +66,7 @@ class Fleet:
         return dict(list(news.items())[:WAKES_MAX])
 
     def _news(self, parked: Mapping[str, Parked], platform: Platform) -> dict[str, int]:
-        """While the platform doesn't answer there is no news: a poll for each job would find out no more."""
+        """While the platform doesn't respond there is no news: a poll for each job would find out no more."""
         since = datetime.fromtimestamp(min(each.started_at for each in parked.values()), UTC)
         try:
             going = list_runs(platform, started_after=since, status=sorted(TRANSITIONAL_STATUSES))

@@ -32,8 +32,8 @@ POLL_STATES: Final = frozenset({State.RUNNING, State.ABORTING})
 MISSING_SECS: Final = 40.0  # a run that exists may be 404 for a while: docs/platform-facts.md#replica-lag
 MISSING_LOOK_SECS: Final = 5.0
 HINTED_POLL_SECS: Final = 2.0
-HINTED_SECS: Final = 20.0  # for so long the GET may lag behind a webhook that tells of the run's end
-ABORT_POLL_SECS: Final = 1.0  # an abort takes a second or two, and somebody is waiting for it
+HINTED_SECS: Final = 20.0  # how long the GET may lag behind a webhook about the run's end
+ABORT_POLL_SECS: Final = 1.0  # an abort takes a second or two, and a person is waiting for it
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Poller:
         return Wait(every)
 
     def _claimed_until(self, every: float) -> float:
-        """Until upkeep takes the next poll for lost nobody else may do this one: two of it would be two of the next."""
+        """Return until when only one execution may do this poll: two of it would be two of the next."""
         return self.ledger.now() + every + self.settings.lost_message_secs
 
     def _interval(self, job: Job) -> float:
@@ -214,7 +214,7 @@ class Poller:
         message = (
             f"The platform doesn't know the run any more: {error}. Look at it in the console; it may have been billed."
         )
-        if job.reason and job.reason.code in STOP_CODES:  # nobody wants the run any more, and it is not there any more
+        if job.reason and job.reason.code in STOP_CODES:  # the run is no longer wanted, and no longer there
             gone = job.reason.model_copy(update={"message": f"{job.reason.message} {message}"})
             return end_job(self.ledger, job, STOP_CODES[job.reason.code], gone)
         return end_job(self.ledger, job, Event.FAIL, Reason(code=Code.RUN_VANISHED, message=message, billed=True))
@@ -267,7 +267,7 @@ def run_fields(run: Run, settings: Settings) -> JobFields:
     }
 
 
-_GOES_ON: Final[JobFields] = {"resurrection": None}  # a run that goes on has been resurrected, if that was asked for
+_GOES_ON: Final[JobFields] = {"resurrection": None}  # a run that is running has been resurrected, if that was asked for
 
 
 def _left_alone(reason: Reason) -> Reason:

@@ -1,6 +1,6 @@
 """Resurrecting a failed run, under the guards of a start: lease, intent on disk, a span within which it is sent.
 
-It is asked for once, and judged by what the run shows afterwards. One that nobody sees stays known until a later look.
+It is asked for once, and judged by what the run shows afterwards. One that isn't seen stays known until a later check.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class Resurrector:
     settings: Settings
 
     def resurrect(self, job: Job, run: Run) -> Step:
-        """Set the run going again. What a lost reply hides, the next poll sees: the run goes on, or counts it."""
+        """Set the run going again. What a lost reply hides, the next poll sees: the run is running, or counts it."""
         every = job.document.poll_interval_secs
         send_by = SendBy(self.settings.send_by_secs)
         lease = self.ledger.lease("start", job.key, seconds=LEASE_SECS)
@@ -58,7 +58,7 @@ class Resurrector:
             )  # fmt: skip
         except LostJob:
             return Stop()
-        except LockError:  # it took too long to get here; somebody else is at it
+        except LockError:  # the lease has expired; another execution has taken over
             return Wait(every)
         except (StartDeferred, NotDurable) as error:  # certain not to have happened: asked for again later
             return self._note(job, TimelineEvent.WAITING, {"message": str(error)}, seconds=CAPACITY_SECS, fields=before)
