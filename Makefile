@@ -16,7 +16,7 @@ install: .venv/.installed-test  ## .venv with what `make test` needs; every othe
 # four files at a time on two cores: they wait more than they compute
 PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder tests/integration tests/unit
 
-test: .venv/.installed-test  ## all unit tests, and each promise and each door on real parts; under 5 minutes
+test: .venv/.installed-test  ## all unit tests, and each promise and each entrance on real parts; under 5 minutes
 	$(PYTEST) -m 'not thorough'
 
 test-all: .venv/.installed-dev  ## the same, and everything else that may go wrong; 15 minutes

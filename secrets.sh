@@ -20,4 +20,4 @@ printf '%s' "${APIFY_TOKEN:-}" | keep apify_token
 random | keep redis_password
 random | keep gateway_key
 printf 'admin:%s' "$(random)" | keep flower_login
-echo "Secrets are in $folder: apify_token, redis_password, gateway_key (the HTTP door), flower_login (Flower)."
+echo "Secrets are in $folder: apify_token, redis_password, gateway_key (the HTTP gateway), flower_login (Flower)."

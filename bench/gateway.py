@@ -1,4 +1,4 @@
-"""Orders/s that the HTTP door takes on one core, and how long each waits for its 202; see bench/README.md.
+"""Orders/s that the HTTP gateway takes on one core, and how long each waits for its 202; see bench/README.md.
 
 The gateway has one core to itself, Valkey and the load share the other. No worker runs: what is measured is the door.
 """

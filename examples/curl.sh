@@ -3,7 +3,7 @@
 #
 #     ./curl.sh ACTOR KEY > rows.jsonl
 #
-# ACTORLINE_URL: the door (default http://127.0.0.1:8470). ACTORLINE_KEY: an API key, where one is needed.
+# ACTORLINE_URL: the gateway (default http://127.0.0.1:8470). ACTORLINE_KEY: an API key, where one is needed.
 set -eu
 url=${ACTORLINE_URL:-http://127.0.0.1:8470}
 actor=$1

@@ -2,14 +2,14 @@
 //
 //     node node_orders.mjs ACTOR KEY
 //
-// ACTORLINE_URL: the door (default http://127.0.0.1:8470). ACTORLINE_KEY: an API key, where one is needed.
+// ACTORLINE_URL: the gateway (default http://127.0.0.1:8470). ACTORLINE_KEY: an API key, where one is needed.
 
-const door = process.env.ACTORLINE_URL ?? "http://127.0.0.1:8470";
+const gateway = process.env.ACTORLINE_URL ?? "http://127.0.0.1:8470";
 const authorization = process.env.ACTORLINE_KEY ? { Authorization: `Bearer ${process.env.ACTORLINE_KEY}` } : {};
 const ENDS = ["DELIVERED", "PARTIAL", "FAILED", "CANCELLED", "EXPIRED"];
 
 async function call(path, { headers, ...options } = {}) {
-  const answer = await fetch(door + path, { ...options, headers: { ...authorization, ...headers } });
+  const answer = await fetch(gateway + path, { ...options, headers: { ...authorization, ...headers } });
   if (!answer.ok) {
     const problem = await answer.json(); // application/problem+json, also for a wrong path
     throw new Error(`${problem.code}: ${problem.detail}`);

@@ -1,4 +1,4 @@
-"""The HTTP door as its own process on a line of workers, and a client of it."""
+"""The HTTP gateway as its own process on a line of workers, and a client of it."""
 
 import json
 import subprocess

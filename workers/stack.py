@@ -1,4 +1,4 @@
-"""The embedded stack: Valkey, workers, beat, Flower and HTTP door on one machine, in one home, under one supervisor.
+"""The embedded stack: Valkey, workers, beat, Flower and HTTP gateway on one machine, in one home, under one supervisor.
 
 It runs as long as it is used: users hold a shared lock on `stack.users`, which the kernel releases when they die, and
 `actorline up` holds one itself. Dead processes are restarted with back-off and reported.
@@ -136,7 +136,7 @@ class Stack:
         self._start(Child("gateway", [sys.executable, "-P", "-m", "actorline.gateway", "--port", str(port)]))
 
     def _wait_for_pages(self) -> None:
-        """Wait until Flower and the HTTP door listen, about two seconds, so that printed addresses work at once."""
+        """Wait until Flower and the HTTP gateway listen, about two seconds, so that printed addresses work at once."""
         deadline = time.monotonic() + PAGES_SECS
         for child, url in (("flower", self.flower_url), ("gateway", self.gateway_url)):
             while url and self._is_alive(child) and not _listens(url) and time.monotonic() < deadline:

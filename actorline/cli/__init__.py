@@ -1,4 +1,4 @@
-"""The terminal door: `actorline`."""
+"""The command line: `actorline`."""
 
 import sys
 

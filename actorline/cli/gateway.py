@@ -1,4 +1,4 @@
-"""`gateway`: the HTTP door as its own process."""
+"""`gateway`: the HTTP gateway as its own process."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ def gateway(
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8470,
 ) -> None:
-    """Run the HTTP door. It needs the extra `gateway`."""
+    """Run the HTTP gateway. It needs the extra `gateway`."""
     settings = with_redis()
     command = [sys.executable, "-P", "-m", "actorline.gateway", "--host", host, "--port", str(port)]
     os.execve(command[0], command, child_environment(settings))  # noqa: S606 - our own command

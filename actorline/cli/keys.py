@@ -1,4 +1,4 @@
-"""`keys`: API keys for the HTTP door and their rights."""
+"""`keys`: API keys for the HTTP gateway and their rights."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError
 from actorline.settings import Settings, load_settings
 
-keys = make_app("Create, list and revoke API keys for the HTTP door.")
+keys = make_app("Create, list and revoke API keys for the HTTP gateway.")
 
 Name = Annotated[str, typer.Argument(help="a-z, 0-9 and -", metavar="NAME")]
 Look = Callable[[Platform, str], Any]
@@ -106,7 +106,7 @@ def revoke(
         return
     say(f"{name} is revoked.")
     if not left:
-        say("It was the last key. The HTTP door stays closed until there is a new one: actorline keys create NAME")
+        say("It was the last key. The HTTP gateway stays closed until there is a new one: actorline keys create NAME")
 
 
 def warnings(rights: Rights, settings: Settings) -> Iterator[str]:

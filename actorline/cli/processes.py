@@ -21,11 +21,11 @@ class Kind(StrEnum):
 
 
 def up(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the HTTP door; 0: any free one")] = 8470,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the HTTP gateway; 0: any free one")] = 8470,
     flower_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Flower; 0: any free one")] = 5555,
     show_addresses: Annotated[bool, typer.Option("--show-addresses", help="Also print Redis's passwords")] = False,
 ) -> None:
-    """Run Valkey, workers, beat, Flower and the HTTP door, and keep them running; Ctrl-C drains them."""
+    """Run Valkey, workers, beat, Flower and the HTTP gateway, and keep them running; Ctrl-C drains them."""
     settings = load_settings()
     open_home(settings).close()
     if file := find_schedules(settings):

@@ -1,1 +1,1 @@
-"""The HTTP door: orders, results, timelines and rows for services that have no Celery."""
+"""The HTTP gateway: orders, results, timelines and rows for services that have no Celery."""

@@ -12,7 +12,9 @@ from actorline.ledger.ledger import Ledger
 
 BLOCK: Final = 100  # jobs that are looked up at once
 CURSOR_PATTERN: Final = r"^\d{1,15}(\.\d{1,9})?_"
-BLOCK_BYTES: Final = 4_000_000  # of documents: a hundred of the size that doors take, or one of an earlier version's
+BLOCK_BYTES: Final = (
+    4_000_000  # of documents: a hundred of the size that is accepted today, or one of an earlier version's
+)
 MOST_BYTES: Final = 16_000_000  # a page reads hardly more
 MOST_SEEN: Final = 5_000  # a page looks at no more jobs, however few fit: about a second
 

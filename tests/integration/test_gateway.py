@@ -1,4 +1,4 @@
-"""The HTTP door to a real line: orders, results, timelines, rows."""
+"""The HTTP gateway to a real line: orders, results, timelines, rows."""
 
 import concurrent.futures
 import csv

@@ -1,4 +1,4 @@
-"""API keys: made, listed and revoked in the terminal, checked at the HTTP door."""
+"""API keys: made, listed and revoked in the terminal, checked at the HTTP gateway."""
 
 import json
 import os

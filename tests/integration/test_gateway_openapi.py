@@ -1,4 +1,4 @@
-"""The HTTP door against its own OpenAPI document: whatever fits it and whatever doesn't, schemathesis sends it."""
+"""The HTTP gateway against its own OpenAPI document: whatever fits it and whatever doesn't, schemathesis sends it."""
 
 import os
 import subprocess

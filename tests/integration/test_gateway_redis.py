@@ -1,4 +1,4 @@
-"""The HTTP door while its Redis is away, frozen, full or forgetful."""
+"""The HTTP gateway while its Redis is away, frozen, full or forgetful."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What the HTTP door turns down, and how it stays well meanwhile. No worker runs: nothing here gets that far."""
+"""What the HTTP gateway turns down, and how it stays well meanwhile. No worker runs: nothing here gets that far."""
 
 import gzip
 import json

@@ -60,7 +60,7 @@ def stack(shared_terminal: Terminal) -> Iterator[Stack]:
     script = {"items": ROWS, "duration_secs": 0.2}
     shared_terminal.emulator._send("PUT", f"/emulator/actors/{ACTOR}", {"script": script})
     command = shared_terminal.start("up", "--port", "0", "--flower-port", "0")
-    http = wait_for(lambda: re.search(r"^HTTP: (\S+)$", command.err, re.MULTILINE), within=120, what="the HTTP door")
+    http = wait_for(lambda: re.search(r"^HTTP: (\S+)$", command.err, re.MULTILINE), within=120, what="the HTTP gateway")
     yield Stack(shared_terminal, command, http[1])
     command.signal(15)
     assert command.end().code == 0

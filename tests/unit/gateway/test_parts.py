@@ -1,4 +1,4 @@
-"""The small parts of the HTTP door, each by itself."""
+"""The small parts of the HTTP gateway, each by itself."""
 
 import asyncio
 import gzip
