@@ -48,7 +48,7 @@ class TimelineEvent(StrEnum):
 
 WARNED: Final = frozenset({TimelineEvent.STAGE_FAILED})
 WARNED_ENDS: Final = frozenset({State.FAILED, State.PARTIAL, State.EXPIRED})
-"""Ends with rows missing that nobody asked for; a cancel is somebody's wish."""
+"""Ends with rows missing that nobody asked for; a cancel was asked for."""
 
 
 def level_of(event: TimelineEvent, data: Mapping[str, Any]) -> int:

@@ -57,8 +57,8 @@ REFUSALS: dict[str, tuple[list[str], dict[str, str | None], tuple[str, ...]]] = 
     "odd memory": (["demo/refusals", "-m", "1000"], {}, ("power of 2: use 512 or 1024",)),
     "bad key": (["demo/refusals", "--key", "../up"], {}, ("key: has characters", "use 1 to 200 of A-Z a-z 0-9")),
     "bad label": (["demo/refusals", "--label", "shop"], {}, ("NAME=VALUE",)),
-    "file in the way": (["demo/refusals", "-o", "in-the-way"], {}, ("in-the-way/ refuses",)),
-    "sink read-only": (["demo/refusals", "-o", UNWRITABLE], {}, ("refuses",)),
+    "file in the way": (["demo/refusals", "-o", "in-the-way"], {}, ("in-the-way/ can't be written",)),
+    "sink read-only": (["demo/refusals", "-o", UNWRITABLE], {}, ("can't be written",)),
     "sink unknown": (["demo/refusals", "-o", "ftp://rows/"], {}, ("not ftp",)),
     "format unknown": (["demo/refusals", "--format", "jsno"], {}, ("collect.format: ", "'jsonl'")),
 }
