@@ -110,9 +110,9 @@ class Tuning(BaseModel):
         description="Seconds after a run's end during which the platform's item counter may lag",
     )
     countdown_polls: int = Field(
-        200,
+        50,
         ge=0,
-        description="Running jobs that are polled one by one; more than that are watched together, by one list of the "
+        description="Running jobs up to which each is polled by itself; more are watched together, by one list of the "
         "account's runs",
     )
 

@@ -34,13 +34,9 @@ class Parking:
 
     ledger: Ledger
 
-    def polled_jobs(self) -> int:
-        """Return how many running jobs aren't parked: each of them has a poll of its own."""
-        with self.ledger.redis.pipeline(transaction=False) as pipe:
-            pipe.zcard(self.ledger.name("state", State.RUNNING))
-            pipe.hlen(self.ledger.name("parked"))
-            running, parked = pipe.execute()
-        return int(running - parked)
+    def running_jobs(self) -> int:
+        """Return how many jobs have a run that is running, parked or not."""
+        return int(self.ledger.redis.zcard(self.ledger.name("state", State.RUNNING)))
 
     def park(self, key: str, parked: Parked) -> None:
         """Park a job; its account's runs are listed after its poll interval at the latest."""

@@ -1,8 +1,8 @@
-"""The fleet: one list of an account's runs instead of a poll for each waiting job.
+"""The fleet: one list of an account's running runs instead of a poll for each job that waits.
 
-A poll by countdown is a message that a worker holds, a GET, and some milliseconds of CPU each time. Beyond some hundred
-of them jobs are parked: their polls end, and one list of the running runs serves them all. The list lags, so a job
-whose run isn't there as it was seen last is polled by itself, and the run's own GET decides.
+A poll by countdown is a message that a worker holds, a GET, and some milliseconds of CPU each time. With more than
+some tens of them all jobs are parked: their polls end, and one list of the runs that are still running serves them all.
+The list lags, so a job whose run isn't listed as it was seen last is polled by itself, and the run's own GET decides.
 """
 
 from collections.abc import Mapping
@@ -34,8 +34,10 @@ class Fleet:
     settings: Settings
 
     def is_crowded(self) -> bool:
-        """Return whether as many jobs are polled by countdown as may be."""
-        return self._parking.polled_jobs() > self.settings.countdown_polls
+        """Return whether more jobs are running than are polled one by one. All of them are parked then: one list
+        serves 1,000 jobs for the price of one poll.
+        """
+        return self._parking.running_jobs() > self.settings.countdown_polls
 
     def park(self, job: Job, run: Run, every_s: float) -> None:
         """Leave the job, whose `due` must lie behind the next looks, to the fleet."""
