@@ -1,12 +1,6 @@
 """`accounts`: the user of the platform that each alias belongs to."""
 
-from typing import Annotated
-
-import typer
-
 from actorline.cli.attach import attach
-from actorline.cli.completion import complete_account
-from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import out, print_json
 from actorline.errors import Code, Refused, Unavailable
 from actorline.ledger.accounts import Owner, list_owners, move_account, read_owner
@@ -14,16 +8,7 @@ from actorline.platform.errors import PlatformUnavailable
 from actorline.settings import Settings, load_settings
 
 
-def accounts(
-    moved: Annotated[
-        str | None,
-        typer.Option(
-            help="Assign this alias to the user of the token that is set here", autocompletion=complete_account
-        ),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show which user each account alias belongs to. Workers whose token is another user's don't serve it."""
+def accounts(moved: str | None, *, as_json: bool) -> None:
     settings = load_settings()
     with attach(settings, workers=False) as stack:
         if moved is not None:

@@ -1,12 +1,8 @@
 """`audit`: changes to the installation, and who made them."""
 
-from typing import Annotated
-
-import typer
 from rich.markup import escape
 
 from actorline.cli.attach import attach
-from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.times import short_time
 from actorline.jobs.job import iso_time
@@ -14,10 +10,7 @@ from actorline.ledger.audit import read_audit
 from actorline.settings import load_settings
 
 
-def audit(
-    limit: Annotated[int, typer.Option(min=1, help="Most entries to list")] = 50, as_json: AsJson = False
-) -> None:
-    """List who paused, resumed, changed API keys and webhooks; newest first."""
+def audit(limit: int, *, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack:
         entries = list(read_audit(stack.ledger, limit))
     for entry in entries:

@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 
 class Entry(NamedTuple):
-    """The module in `actorline.cli` that has a command, and the beginning of its help."""
+    """The module in `actorline.cli.usage` that declares a command, and the beginning of its help."""
 
     module: str
     help: str
@@ -67,14 +67,14 @@ class DeferredCommand(TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Return the context of the loaded command with its arguments."""
-        from actorline.cli.terminal.output import quiet_logs
+        from actorline.cli.terminal.quiet_log import quiet_logs
 
         quiet_logs()
         return self.load().make_context(info_name, args, parent=parent, **extra)
 
     def load(self) -> Any:
         """Import the command and return it as Typer builds it."""
-        target = getattr(import_module(f"actorline.cli.{self._module}"), self._name)
+        target = getattr(import_module(f"actorline.cli.usage.{self._module}"), self._name)
         if isinstance(target, typer.Typer):
             group = typer.main.get_group(target)
             group.name = self._name

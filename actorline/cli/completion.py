@@ -4,7 +4,6 @@ What can't be read offers nothing, whatever the reason: a traceback would be wri
 doesn't wait for a silent server, and starts nothing.
 """
 
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -51,6 +50,8 @@ def complete_account(incomplete: str) -> list[str]:
 
 def complete_schedule(incomplete: str) -> list[str]:
     """Offer the names in schedules.toml, even if the file has mistakes."""
+    import tomllib
+
     from actorline.settings import load_settings
 
     with suppress(Exception):

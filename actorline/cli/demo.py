@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import requests
 import typer
@@ -75,8 +75,7 @@ class Check:
     holds: bool
 
 
-def demo(keep: Annotated[bool, typer.Option("--keep", help="Keep everything running until Ctrl-C")] = False) -> None:
-    """Run three jobs against a local emulator, and check the results."""
+def demo(*, keep: bool) -> None:
     stamp = time.strftime("%H%M%S")
     with Interrupts() as interrupts, _emulator() as api_url:
         outside = set(os.environ)

@@ -14,7 +14,6 @@ from rich.markup import escape
 from actorline.api_keys import list_keys
 from actorline.cli.attach import attach, logs_of_running
 from actorline.cli.exits import Exit
-from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import out, print_json
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
@@ -46,8 +45,7 @@ class Finding:
     fix: str = ""
 
 
-def doctor(as_json: AsJson = False) -> None:
-    """Check settings, Redis, tokens, quotas, clock and sink, and say how to fix what is wrong."""
+def doctor(*, as_json: bool) -> None:
     settings = load_settings()
     is_good = True
     for finding in _findings(settings):

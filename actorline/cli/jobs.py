@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 
 from actorline.cli.attach import attach, logs_of_running, wait_until_gone
-from actorline.cli.completion import complete_key
 from actorline.cli.exits import Exit
 from actorline.cli.order import parse_labels
 from actorline.cli.terminal.output import out, pace_text, print_jobs, print_json, print_result, say
@@ -17,7 +16,7 @@ from actorline.errors import Code, Refused
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.sender import FROM_TERMINAL
-from actorline.jobs.states import LIVE, State
+from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.listing import Cursor, list_jobs
 from actorline.messages import wake_workers
@@ -25,27 +24,10 @@ from actorline.orders.cancel import cancel_job
 from actorline.settings import load_settings
 from actorline.upkeep.unattended import describe_unattended
 
-Key = Annotated[str, typer.Argument(help="The job's key", metavar="KEY", autocompletion=complete_key())]
-LiveKeys = Annotated[
-    list[str], typer.Argument(help="The jobs' keys", metavar="KEY...", autocompletion=complete_key(*LIVE))
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line")]
-
 PAGE_JOBS: Final = 100
 
 
-def jobs(
-    state: Annotated[
-        list[State] | None,
-        typer.Option(help="Only jobs in this state; repeat it for more", case_sensitive=False, metavar="STATE"),
-    ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(help="Only jobs with this label; repeat it for more", metavar="NAME=VALUE")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Most jobs to list")] = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List jobs, newest first."""
+def jobs(state: list[State] | None, label: list[str] | None, limit: int, *, as_json: bool) -> None:
     wanted = parse_labels(label or [])
     settings = load_settings()
     with attach(settings, workers=False) as stack:
@@ -62,8 +44,7 @@ def jobs(
         say(unattended)
 
 
-def show(key: Key, as_json: AsJson = False) -> None:
-    """Show a job: its result so far, its timeline and its cost."""
+def show(key: str, *, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack:
         job = find(stack.ledger, key)
         timeline = stack.ledger.timeline.entries(key)
@@ -79,8 +60,7 @@ def show(key: Key, as_json: AsJson = False) -> None:
     print_timeline(timeline)
 
 
-def cancel(keys: LiveKeys, as_json: AsJson = False) -> None:
-    """Stop jobs: abort their runs, and wait until that is done."""
+def cancel(keys: list[str], *, as_json: bool) -> None:
     settings = load_settings()
     with attach(settings, workers=True, to_order=False) as stack:
         jobs = [find(stack.ledger, key) for key in keys]

@@ -2,17 +2,13 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.markup import escape
 from rich.table import Table
 
 from actorline.api_keys import ApiKey, create_key, list_keys, revoke_key
 from actorline.cli.attach import attach
-from actorline.cli.commands import make_app
-from actorline.cli.completion import complete_account, complete_api_key
-from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.errors import Code, Refused
 from actorline.jobs.job import iso_time
@@ -23,40 +19,20 @@ from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError
 from actorline.settings import Settings, load_settings
 
-keys = make_app("Create, list and revoke API keys for the HTTP gateway.")
-
-Name = Annotated[str, typer.Argument(help="a-z, 0-9 and -", metavar="NAME")]
 Look = Callable[[Platform, str], Any]
 
 
-@keys.command()
 def create(
-    name: Name,
-    scope: Annotated[
-        str,
-        typer.Option(
-            help="What it may do, comma-separated: submit, read, cancel (what it ordered), cancel-any, retry-any, "
-            "collect (any run and dataset of the account), full-permissions, metrics"
-        ),
-    ] = "submit,read,cancel",
-    accounts: Annotated[
-        str, typer.Option(help="Whose jobs it may order and see, comma-separated", autocompletion=complete_account)
-    ] = "default",
-    actors: Annotated[
-        str | None, typer.Option(help="The only Actors that it may run, comma-separated: user/name or id")
-    ] = None,
-    actor_tasks: Annotated[
-        str | None, typer.Option(help="The only Actor tasks that it may run; with --actors alone: none")
-    ] = None,
-    max_usd_per_run: Annotated[
-        float | None, typer.Option(min=0.01, help="Highest max_total_charge_usd of an order, then required")
-    ] = None,
-    max_usd_per_day: Annotated[
-        float | None, typer.Option(min=0.01, help="What all its orders of a day (UTC) may cost together")
-    ] = None,
-    as_json: AsJson = False,
+    name: str,
+    scope: str,
+    accounts: str,
+    actors: str | None,
+    actor_tasks: str | None,
+    max_usd_per_run: float | None,
+    max_usd_per_day: float | None,
+    *,
+    as_json: bool,
 ) -> None:
-    """Create an API key. It is shown once; only its hash is stored."""
     settings = load_settings()
     aliases = frozenset(_parts(accounts))
     is_limited = actors is not None or actor_tasks is not None
@@ -79,9 +55,7 @@ def create(
     sys.stdout.write(f"{secret}\n")
 
 
-@keys.command(name="list")
-def list_(as_json: AsJson = False) -> None:
-    """List the API keys and what each may do."""
+def list_(*, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack:
         found = list_keys(stack.ledger)
     if as_json:
@@ -93,12 +67,7 @@ def list_(as_json: AsJson = False) -> None:
         say("There are no API keys. Create one: actorline keys create NAME")
 
 
-@keys.command()
-def revoke(
-    name: Annotated[str, typer.Argument(help="As `list` shows it", metavar="NAME", autocompletion=complete_api_key)],
-    as_json: AsJson = False,
-) -> None:
-    """Revoke an API key; it is refused within a second."""
+def revoke(name: str, *, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack:
         left = revoke_key(stack.ledger, name, FROM_TERMINAL)
     if as_json:

@@ -1,12 +1,11 @@
 """`orphans`: our running runs that no job wants."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from actorline.cli.attach import Attached, attach
-from actorline.cli.jobs import AsJson
 from actorline.cli.run import send
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.times import short_time
@@ -20,12 +19,7 @@ from actorline.upkeep.sweep import Orphan, find_orphans
 from actorline.upkeep.sweep import adopt as make_job_of
 
 
-def orphans(
-    abort: Annotated[bool, typer.Option("--abort", help="Abort those whose job is unknown here")] = False,
-    adopt: Annotated[bool, typer.Option("--adopt", help="Create jobs that collect their rows")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """List our running runs that no job wants; those of known jobs are aborted in any case."""
+def orphans(*, abort: bool, adopt: bool, as_json: bool) -> None:
     if abort and adopt:
         raise typer.BadParameter("give --abort or --adopt, not both")
     settings = load_settings()

@@ -1,12 +1,6 @@
 """`pause` and `resume`: whether new paid runs are started."""
 
-from typing import Annotated
-
-import typer
-
 from actorline.cli.attach import attach
-from actorline.cli.completion import complete_account
-from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import print_json, say
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.ledger.accounts import list_owners
@@ -16,13 +10,8 @@ from actorline.ledger.pause import pause as put_on
 from actorline.ledger.pause import resume as take_off
 from actorline.settings import load_settings
 
-Account = Annotated[
-    str | None, typer.Option(help="Alias of the account; default: every account", autocompletion=complete_account)
-]
 
-
-def pause(account: Account = None, as_json: AsJson = False) -> None:
-    """Start no new paid runs; running ones continue. Their rows are collected."""
+def pause(account: str | None, *, as_json: bool) -> None:
     settings = load_settings()
     with attach(settings, workers=False) as stack:
         put_on(stack.ledger, account or EVERY_ACCOUNT)
@@ -36,8 +25,7 @@ def pause(account: Account = None, as_json: AsJson = False) -> None:
         say(f"No worker has had a token for the account {account}. Known: {', '.join(sorted(known)) or 'none'}.")
 
 
-def resume(account: Account = None, as_json: AsJson = False) -> None:
-    """Start paid runs again; waiting jobs begin."""
+def resume(account: str | None, *, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack:
         take_off(stack.ledger, account or EVERY_ACCOUNT)
         record(stack.ledger, "resumed", FROM_TERMINAL, account=account or EVERY_ACCOUNT)

@@ -2,10 +2,8 @@
 
 import os
 import sys
-from enum import StrEnum
-from typing import Annotated
-
-import typer
+from collections.abc import Sequence
+from typing import Final
 
 from actorline.cli.attach import child_environment, command_of, open_home
 from actorline.cli.terminal.output import say
@@ -13,19 +11,10 @@ from actorline.errors import Code, Unavailable
 from actorline.schedules.schedules_file import find_schedules, load_schedules
 from actorline.settings import Settings, load_settings
 
-
-class Kind(StrEnum):
-    CONTROL = "control"
-    FETCH = "fetch"
-    ALL = "all"
+BOTH_KINDS: Final = "all"
 
 
-def up(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the HTTP gateway; 0: any free one")] = 8470,
-    flower_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Flower; 0: any free one")] = 5555,
-    show_addresses: Annotated[bool, typer.Option("--show-addresses", help="Also print Redis's passwords")] = False,
-) -> None:
-    """Run Valkey, workers, beat, Flower and the HTTP gateway, and keep them running; Ctrl-C drains them."""
+def up(port: int, flower_port: int, *, show_addresses: bool) -> None:
     settings = load_settings()
     open_home(settings).close()
     if file := find_schedules(settings):
@@ -38,36 +27,19 @@ def up(
     _become(settings, "stack", "--stay", "--flower", "--gateway", *ports, *shown)
 
 
-def worker(
-    kinds: Annotated[
-        list[Kind] | None, typer.Argument(help="control, fetch; both by default", metavar="[KIND]...")
-    ] = None,
-) -> None:
-    """Run one worker process, for containers."""
-    chosen = set(kinds or [Kind.ALL])
-    kind = chosen.pop() if len(chosen) == 1 else Kind.ALL
-    _become(with_redis(), "worker", kind)
+def worker(kinds: Sequence[str]) -> None:
+    _become(with_redis(), "worker", kinds[0] if len(set(kinds)) == 1 else BOTH_KINDS)
 
 
 def beat() -> None:
-    """Run celery beat on schedules.toml."""
     _become(with_redis(), "beat")
 
 
-def flower(
-    address: Annotated[str, typer.Option(help="Other than loopback, it needs FLOWER_BASIC_AUTH")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 5555,
-) -> None:
-    """Run Flower, the dashboard."""
+def flower(address: str, port: int) -> None:
     _become(with_redis(), "flower", address, str(port))
 
 
-def emulator(
-    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8480,
-    profile: Annotated[str | None, typer.Option(help="JSON file that describes its Actors")] = None,
-) -> None:
-    """Run a local Apify API to try Actorline against. It needs the extra `emulator`."""
+def emulator(host: str, port: int, profile: str | None) -> None:
     options = ["--host", host, "--port", str(port), *(["--profile", profile] if profile else [])]
     os.execve(  # noqa: S606 - our own command
         sys.executable, [sys.executable, "-P", "-m", "actorline.emulator", *options], dict(os.environ)

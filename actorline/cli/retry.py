@@ -1,37 +1,20 @@
 """`retry`: retries ended jobs."""
 
-from typing import Annotated
-
 import typer
 
 from actorline.cli.attach import attach, wait_until_gone
-from actorline.cli.completion import complete_key
 from actorline.cli.exits import Exit
-from actorline.cli.jobs import AsJson, find
+from actorline.cli.jobs import find
 from actorline.cli.terminal.output import print_json, say
 from actorline.cli.terminal.progress import Interrupts
 from actorline.errors import Code, Refused
 from actorline.jobs.sender import FROM_TERMINAL
-from actorline.jobs.states import TERMINAL, State
 from actorline.messages import wake_workers
 from actorline.orders.retry import plan_retry, retry_job
 from actorline.settings import load_settings
 
 
-def retry(
-    keys: Annotated[
-        list[str],
-        typer.Argument(
-            help="The jobs' keys", metavar="KEY...", autocompletion=complete_key(*(TERMINAL - {State.DELIVERED}))
-        ),
-    ],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what it would do, and whether that costs a run")
-    ] = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return as soon as the jobs are due again")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Retry ended jobs from the cheapest stage: only the missing rows if possible, otherwise another paid run."""
+def retry(keys: list[str], *, dry_run: bool, no_wait: bool, as_json: bool) -> None:
     from actorline.cli.run import wait_for_end
 
     settings = load_settings()

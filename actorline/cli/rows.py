@@ -3,32 +3,19 @@
 import os
 import shutil
 import sys
-from typing import Annotated
-
-import typer
 
 from actorline.cli.attach import attach
-from actorline.cli.completion import complete_key
-from actorline.cli.jobs import AsJson, find
+from actorline.cli.jobs import find
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.visible import visible
 from actorline.delivery.read_back import Delivery, UnreadableRows
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
 from actorline.jobs.delivered import open_delivered
-from actorline.jobs.states import State
 from actorline.settings import load_settings
 
-Key = Annotated[
-    str,
-    typer.Argument(
-        help="The job's key", metavar="KEY", autocompletion=complete_key(State.DELIVERED, State.PARTIAL, State.EXPIRED)
-    ),
-]
 
-
-def items(key: Key, as_json: AsJson = False) -> None:
-    """Write the delivered rows to standard output: JSON lines, or csv, xml, html, rss and xlsx as they are."""
+def items(key: str, *, as_json: bool) -> None:
     delivery = _delivery(key)
     try:
         rows = (line + b"\n" for line in delivery.lines()) if as_json else delivery.blocks()
@@ -45,12 +32,7 @@ def items(key: Key, as_json: AsJson = False) -> None:
         say(f"This delivery is not complete: {delivery.manifest.reason.message}")
 
 
-def records(
-    key: Key,
-    name: Annotated[str | None, typer.Argument(help="The record; default: list them", metavar="NAME")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the delivered records, or write one to standard output."""
+def records(key: str, name: str | None, *, as_json: bool) -> None:
     delivery = _delivery(key)
     try:
         if name is None:

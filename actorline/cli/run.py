@@ -1,20 +1,18 @@
 """`actorline run`: one job, from the order to its rows."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import redis
 import typer
 
 from actorline.cli.attach import Attached, attach, wait_until_gone
-from actorline.cli.completion import complete_account, complete_format
 from actorline.cli.exits import Exit, exit_of_result
 from actorline.cli.jobs import find
 from actorline.cli.long_poll import hastened
-from actorline.cli.order import merge, parse_labels, read_document, read_input, sink_url
+from actorline.cli.order import sink_url
 from actorline.cli.preflight import check_order
 from actorline.cli.terminal.output import print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, come_back, follow, lost_redis
-from actorline.delivery.formats.rules import FORMAT_NAMES
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
 from actorline.jobs.document import parse_document
@@ -30,60 +28,8 @@ from actorline.platform.statuses import TERMINAL_STATUSES
 from actorline.settings import Settings, load_settings
 
 
-def run(
-    actor: Annotated[str | None, typer.Argument(help="Actor: user/name, user~name or ID", metavar="ACTOR")] = None,
-    actor_task: Annotated[str | None, typer.Option(help="Actor task, instead of an Actor")] = None,
-    run_id: Annotated[str | None, typer.Option(help="Take over an existing run")] = None,
-    dataset_id: Annotated[str | None, typer.Option(help="Only collect an existing dataset")] = None,
-    input: Annotated[str | None, typer.Option("-i", "--input", help="JSON, @FILE or - (standard input)")] = None,  # noqa: A002
-    memory: Annotated[int | None, typer.Option("-m", "--memory", help="MB, a power of 2")] = None,
-    timeout: Annotated[int | None, typer.Option("-t", "--timeout", help="The run's time-out in seconds")] = None,
-    build: Annotated[str | None, typer.Option("-b", "--build", help="Tag or number")] = None,
-    max_items: Annotated[int | None, typer.Option(help="Most items to be charged")] = None,
-    max_usd: Annotated[float | None, typer.Option(help="Most that the run may cost, in USD")] = None,
-    format: Annotated[  # noqa: A002
-        str | None, typer.Option(help=f"{', '.join(FORMAT_NAMES)}; default jsonl", autocompletion=complete_format)
-    ] = None,
-    out: Annotated[str | None, typer.Option("-o", "--out", help="Folder or URL; default ./rows/{key}/")] = None,
-    records: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--record", "--records", help="Deliver this record, not OUTPUT; repeat it for more", metavar="NAME"
-        ),
-    ] = None,
-    key: Annotated[str | None, typer.Option(help="The same key and document join the same job")] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(help="A label of the job; repeat it for more", metavar="NAME=VALUE")
-    ] = None,
-    priority: Annotated[int | None, typer.Option(help="0 (first) to 9")] = None,
-    account: Annotated[
-        str | None, typer.Option(help="Alias of the account that pays", autocompletion=complete_account)
-    ] = None,
-    deadline: Annotated[float | None, typer.Option(help="Seconds until the job is stopped")] = None,
-    sync: Annotated[bool, typer.Option("--sync", help="Use the synchronous endpoints")] = False,
-    document: Annotated[str | None, typer.Option(help="Job document: FILE or -")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and print the document; start nothing")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line")] = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return as soon as the order is in the ledger")] = False,
-    keep_on_interrupt: Annotated[
-        bool, typer.Option("--keep-on-interrupt", help="Let the job continue after Ctrl-C")
-    ] = False,
-) -> None:
-    """Run an Actor, wait for it, and deliver its rows and records."""
+def run(order: dict[str, Any], *, dry_run: bool, as_json: bool, no_wait: bool, keep: bool) -> None:
     settings = load_settings()
-    order = merge(
-        read_document(document) if document else {},
-        {
-            "key": key, "actor": actor, "actor_task": actor_task, "run_id": run_id, "dataset_id": dataset_id,
-            "input": read_input(input),
-            "options": {"memory_mbytes": memory, "timeout_secs": timeout, "build": build, "max_items": max_items,
-                        "max_total_charge_usd": max_usd},
-            "collect": {"format": format, "records": records or None},
-            "sink": {"url": sink_url(out) if out else None},
-            "labels": parse_labels(label or []), "priority": priority, "account": account, "deadline_secs": deadline,
-            "mode": "sync" if sync else None,
-        },
-    )  # fmt: skip
     order = with_default_sink(order, settings)
     parsed = parse_document(order)
     check_parquet(parsed, settings, FROM_TERMINAL)
@@ -92,7 +38,7 @@ def run(
         print_json(parsed.model_dump(mode="json"))
         return
     check_order(parsed, settings)
-    code = _run(order, settings, as_json=as_json, no_wait=no_wait, keep=keep_on_interrupt)
+    code = _run(order, settings, as_json=as_json, no_wait=no_wait, keep=keep)
     raise typer.Exit(code)
 
 

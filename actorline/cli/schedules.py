@@ -5,17 +5,14 @@ from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from actorline.cli.attach import attach
-from actorline.cli.commands import make_app
-from actorline.cli.completion import complete_schedule
 from actorline.cli.exits import Exit
-from actorline.cli.jobs import AsJson
 from actorline.cli.terminal.output import coloured, out, print_json, say
 from actorline.errors import Code, Refused
 from actorline.jobs.job import Job
@@ -28,15 +25,8 @@ from actorline.schedules.schedules_file import FILE_NAME, InvalidSchedules, find
 from actorline.schedules.template import iso_utc
 from actorline.settings import Settings, SettingsError, load_settings
 
-schedules = make_app("Check schedules.toml, list its schedules and their due times.")
 
-
-@schedules.command()
-def check(
-    file: Annotated[Path | None, typer.Argument(help="Default: the file that beat reads", show_default=False)] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check the file as beat does at its start, and name each mistake. Exit code 2 if there is one."""
+def check(file: Path | None, *, as_json: bool) -> None:
     path = file or _file(load_settings())
     try:
         names = list(load_schedules(path))
@@ -52,9 +42,7 @@ def check(
         out.print(f"ok  {escape(str(path))}: {', '.join(names) or 'no schedules'}")
 
 
-@schedules.command(name="list")
-def list_(as_json: AsJson = False) -> None:
-    """List the schedules: the last due time and its outcome, the state of the last job, the next due time."""
+def list_(*, as_json: bool) -> None:
     settings = load_settings()
     found = load_schedules(_file(settings))
     with attach(settings, workers=False) as stack:
@@ -74,16 +62,7 @@ def list_(as_json: AsJson = False) -> None:
         say("No beat is running: nothing is ordered. Run `actorline up`, or `actorline beat`.")
 
 
-@schedules.command(name="next")
-def next_(
-    name: Annotated[
-        str | None,
-        typer.Argument(help="Default: all that are enabled", metavar="[NAME]", autocompletion=complete_schedule),
-    ] = None,
-    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many due times")] = 5,
-    as_json: AsJson = False,
-) -> None:
-    """Print the next due times, in the schedule's time zone and in UTC."""
+def next_(name: str | None, count: int, *, as_json: bool) -> None:
     found = load_schedules(_file(load_settings()))
     chosen = _chosen(found, name)
     coming = merge(*(_coming(each, found[each]) for each in chosen))

@@ -3,13 +3,12 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from actorline.cli.attach import attach
 from actorline.cli.exits import Exit
-from actorline.cli.jobs import AsJson
 from actorline.cli.order import parse_object
 from actorline.cli.run import send, with_default_sink
 from actorline.cli.terminal.output import print_json, say
@@ -20,13 +19,7 @@ from actorline.orders.submit import submit as order
 from actorline.settings import load_settings
 
 
-def submit(
-    files: Annotated[
-        list[str], typer.Argument(help="JSON lines, one job document each; - is standard input", metavar="FILE...")
-    ],
-    as_json: AsJson = False,
-) -> None:
-    """Order many jobs, and print their keys. A refused document is reported, and the others are ordered."""
+def submit(files: list[str], *, as_json: bool) -> None:
     settings = load_settings()
     refused = ordered = 0
     waits = False

@@ -4,16 +4,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from actorline.cli.attach import attach
-from actorline.cli.completion import complete_key
 from actorline.cli.exits import Exit
-from actorline.cli.jobs import AsJson, find
+from actorline.cli.jobs import find
 from actorline.cli.terminal.output import counted, err, out, print_json
 from actorline.delivery.manifest import Manifest
 from actorline.delivery.read_back import DamagedDelivery, Delivery, NoDelivery, open_delivery
@@ -22,21 +20,10 @@ from actorline.delivery.verify import Problem
 from actorline.delivery.verify import verify as verify_delivery
 from actorline.errors import Code, Refused
 from actorline.jobs.delivered import open_delivered
-from actorline.jobs.states import State
 from actorline.settings import load_settings
 
-Target = Annotated[
-    str,
-    typer.Argument(
-        help="A job's key, or a delivery's folder or manifest by URL or path",
-        metavar="KEY|URL",
-        autocompletion=complete_key(State.DELIVERED, State.PARTIAL, State.EXPIRED),
-    ),
-]
 
-
-def verify(target: Target, as_json: AsJson = False) -> None:
-    """Read a delivery again and check it against its manifest: files, sizes, hashes, rows, offsets, sums."""
+def verify(target: str, *, as_json: bool) -> None:
     url, open_it = _find(target)
     delivery: Delivery | None = None
     problems = []

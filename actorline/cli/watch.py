@@ -2,14 +2,13 @@
 
 from functools import partial
 from itertools import islice
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 
 from actorline.cli.attach import attach
-from actorline.cli.completion import complete_key
 from actorline.cli.exits import Exit, exit_of_result
-from actorline.cli.jobs import AsJson, find
+from actorline.cli.jobs import find
 from actorline.cli.terminal.output import print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, follow
 from actorline.jobs.job import Job, JobResult, Progress
@@ -20,16 +19,7 @@ from actorline.settings import load_settings
 MOST_OF_A_STATE: Final = 200
 
 
-def watch(
-    key: Annotated[
-        str | None,
-        typer.Argument(
-            help="Key of a job; default: all that are unfinished", metavar="[KEY]", autocompletion=complete_key(*LIVE)
-        ),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show a job, or all unfinished ones, until they end. Ctrl-C only stops watching. --json: a line per change."""
+def watch(key: str | None, *, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack, Interrupts() as interrupts:
         changes = _Changes() if as_json else None
         if key is not None:

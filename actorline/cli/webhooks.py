@@ -3,16 +3,13 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from actorline.cli.attach import Attached, attach
-from actorline.cli.commands import make_app
-from actorline.cli.completion import complete_webhook
-from actorline.cli.jobs import AsJson
 from actorline.cli.order import read_document
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.times import short_time
@@ -28,8 +25,6 @@ from actorline.webhooks.hooks import Hook, Hooks
 from actorline.webhooks.receiver import GRACE_SECS, rotate_secret
 from actorline.webhooks.registration import HookMaker, check_template
 
-webhooks = make_app("Collect the runs of an Actor, whoever starts them.")
-
 REFUSALS: Final = (
     (platform_errors.AuthFailed, Code.AUTH),
     (platform_errors.Forbidden, Code.FORBIDDEN),
@@ -39,14 +34,7 @@ REFUSALS: Final = (
 TOO_MANY: Final = "too-many-webhooks"
 
 
-@webhooks.command()
-def add(
-    document: Annotated[str, typer.Option(help="Job document without a target, for each run; - is standard input")],
-    actor: Annotated[str | None, typer.Argument(help="user/name or id", metavar="[ACTOR]", show_default=False)] = None,
-    actor_task: Annotated[str | None, typer.Option(metavar="ID", help="An Actor task instead")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Register a webhook for the ends of an Actor's runs, and collect them. Repeat it to change the document."""
+def add(document: str, actor: str | None, actor_task: str | None, *, as_json: bool) -> None:
     if (actor is None) == (actor_task is None):
         raise typer.BadParameter("give either an ACTOR or --actor-task")
     settings, template = load_settings(), read_document(document)
@@ -65,9 +53,7 @@ def add(
         sys.stdout.write(f"{hook.id}\n")
 
 
-@webhooks.command(name="list")
-def list_(as_json: AsJson = False) -> None:
-    """List our webhooks, with the outcome of the last event."""
+def list_(*, as_json: bool) -> None:
     settings = load_settings()
     with attach(settings, workers=False) as stack:
         hooks = Hooks(stack.ledger).all()
@@ -80,12 +66,7 @@ def list_(as_json: AsJson = False) -> None:
         say("There are no webhooks. Add one: actorline webhooks add ACTOR --document FILE")
 
 
-@webhooks.command()
-def remove(
-    hook_id: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it", autocompletion=complete_webhook)],
-    as_json: AsJson = False,
-) -> None:
-    """Remove a webhook, here and on the platform; what it has collected stays."""
+def remove(hook_id: str, *, as_json: bool) -> None:
     settings = load_settings()
     with attach(settings, workers=False) as stack, _platform_faults():
         hook = Hooks(stack.ledger).find(hook_id)
@@ -100,12 +81,7 @@ def remove(
         say(f"The runs of {hook.name} are no longer collected.")
 
 
-@webhooks.command()
-def rotate(
-    now: Annotated[bool, typer.Option("--now", help="Refuse the old secret at once, not after three days")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Create a new webhook secret, and give it to the platform for each of our webhooks."""
+def rotate(*, now: bool, as_json: bool) -> None:
     settings = load_settings()
     with attach(settings, workers=False) as stack, _platform_faults():
         rotate_secret(stack.ledger, settings, grace_s=0 if now else GRACE_SECS)

@@ -1,7 +1,6 @@
 """Printing: results and rows to standard output, everything else to standard error."""
 
 import json
-import logging
 import sys
 from datetime import datetime
 from typing import Any
@@ -14,7 +13,6 @@ from actorline.cli.terminal.visible import SafeConsole, visible_json
 from actorline.errors import Reason
 from actorline.jobs.job import Job, JobResult, Pace
 from actorline.jobs.states import TERMINAL, State
-from actorline.logs import before_the_first_line
 
 # a pipe has no width: a line there is never broken
 out = SafeConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 300)
@@ -27,24 +25,6 @@ COLOURS = {
     State.CANCELLED: "magenta",
     State.EXPIRED: "magenta",
 }
-
-
-def quiet_logs() -> None:
-    """Show only warnings of the log, on standard error.
-
-    Retries of platform calls are not shown; their outcome is.
-    """
-    logging.getLogger("actorline.platform.client").setLevel(logging.ERROR)
-    before_the_first_line(_log_warnings)
-
-
-def _log_warnings() -> None:
-    import structlog
-
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 def print_json(value: Any) -> None:

@@ -1,0 +1,16 @@
+"""The usage of `audit`."""
+
+from typing import Annotated
+
+import typer
+
+from actorline.cli.usage.options import AsJson
+
+
+def audit(
+    limit: Annotated[int, typer.Option(min=1, help="Most entries to list")] = 50, as_json: AsJson = False
+) -> None:
+    """List who paused, resumed, changed API keys and webhooks; newest first."""
+    from actorline.cli import audit
+
+    audit.audit(limit, as_json=as_json)

@@ -1,0 +1,17 @@
+"""The usage of `gateway`."""
+
+from typing import Annotated
+
+import typer
+
+
+def gateway(
+    host: Annotated[str, typer.Option(help="Other than loopback, it needs an API key: `actorline keys create`")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8470,
+) -> None:
+    """Run the HTTP gateway. It needs the extra `gateway`."""
+    from actorline.cli import gateway
+
+    gateway.gateway(host, port)

@@ -1,0 +1,68 @@
+"""The usage of `run`."""
+
+from typing import Annotated
+
+import typer
+
+from actorline.cli.completion import complete_account, complete_format
+from actorline.cli.usage.options import AsJson
+from actorline.delivery.formats.rules import FORMAT_NAMES
+
+
+def run(
+    actor: Annotated[str | None, typer.Argument(help="Actor: user/name, user~name or ID", metavar="ACTOR")] = None,
+    actor_task: Annotated[str | None, typer.Option(help="Actor task, instead of an Actor")] = None,
+    run_id: Annotated[str | None, typer.Option(help="Take over an existing run")] = None,
+    dataset_id: Annotated[str | None, typer.Option(help="Only collect an existing dataset")] = None,
+    input: Annotated[str | None, typer.Option("-i", "--input", help="JSON, @FILE or - (standard input)")] = None,  # noqa: A002
+    memory: Annotated[int | None, typer.Option("-m", "--memory", help="MB, a power of 2")] = None,
+    timeout: Annotated[int | None, typer.Option("-t", "--timeout", help="The run's time-out in seconds")] = None,
+    build: Annotated[str | None, typer.Option("-b", "--build", help="Tag or number")] = None,
+    max_items: Annotated[int | None, typer.Option(help="Most items to be charged")] = None,
+    max_usd: Annotated[float | None, typer.Option(help="Most that the run may cost, in USD")] = None,
+    format: Annotated[  # noqa: A002
+        str | None, typer.Option(help=f"{', '.join(FORMAT_NAMES)}; default jsonl", autocompletion=complete_format)
+    ] = None,
+    out: Annotated[str | None, typer.Option("-o", "--out", help="Folder or URL; default ./rows/{key}/")] = None,
+    records: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--record", "--records", help="Deliver this record, not OUTPUT; repeat it for more", metavar="NAME"
+        ),
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="The same key and document join the same job")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="A label of the job; repeat it for more", metavar="NAME=VALUE")
+    ] = None,
+    priority: Annotated[int | None, typer.Option(help="0 (first) to 9")] = None,
+    account: Annotated[
+        str | None, typer.Option(help="Alias of the account that pays", autocompletion=complete_account)
+    ] = None,
+    deadline: Annotated[float | None, typer.Option(help="Seconds until the job is stopped")] = None,
+    sync: Annotated[bool, typer.Option("--sync", help="Use the synchronous endpoints")] = False,
+    document: Annotated[str | None, typer.Option(help="Job document: FILE or -")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and print the document; start nothing")] = False,
+    as_json: AsJson = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return as soon as the order is in the ledger")] = False,
+    keep_on_interrupt: Annotated[
+        bool, typer.Option("--keep-on-interrupt", help="Let the job continue after Ctrl-C")
+    ] = False,
+) -> None:
+    """Run an Actor, wait for it, and deliver its rows and records."""
+    from actorline.cli import run
+    from actorline.cli.order import merge, parse_labels, read_document, read_input, sink_url
+
+    order = merge(
+        read_document(document) if document else {},
+        {
+            "key": key, "actor": actor, "actor_task": actor_task, "run_id": run_id, "dataset_id": dataset_id,
+            "input": read_input(input),
+            "options": {"memory_mbytes": memory, "timeout_secs": timeout, "build": build, "max_items": max_items,
+                        "max_total_charge_usd": max_usd},
+            "collect": {"format": format, "records": records or None},
+            "sink": {"url": sink_url(out) if out else None},
+            "labels": parse_labels(label or []), "priority": priority, "account": account, "deadline_secs": deadline,
+            "mode": "sync" if sync else None,
+        },
+    )  # fmt: skip
+    run.run(order, dry_run=dry_run, as_json=as_json, no_wait=no_wait, keep=keep_on_interrupt)

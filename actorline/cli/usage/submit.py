@@ -1,0 +1,19 @@
+"""The usage of `submit`."""
+
+from typing import Annotated
+
+import typer
+
+from actorline.cli.usage.options import AsJson
+
+
+def submit(
+    files: Annotated[
+        list[str], typer.Argument(help="JSON lines, one job document each; - is standard input", metavar="FILE...")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Order many jobs, and print their keys. A refused document is reported, and the others are ordered."""
+    from actorline.cli import submit
+
+    submit.submit(files, as_json=as_json)
