@@ -3,7 +3,7 @@
 import gc
 import sys
 
-INTERRUPTED = 130  # as in cli/exits.py, whose imports take a second
+INTERRUPTED = 130  # as in cli/terminal/exits.py, whose imports take a second
 OBJECTS = 100_000  # by default it is 700: loading modules then spends a tenth of its time looking for garbage
 
 

@@ -44,7 +44,7 @@ def complete() -> None:
 
 
 def run_command() -> None:
-    """Run the command. Foreseeable faults show no traceback, and each has its exit code (cli/exits.py)."""
+    """Run the command. Foreseeable faults show no traceback, and each has its exit code (cli/terminal/exits.py)."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a locale without UTF-8 shows escapes instead of failing
             stream.reconfigure(errors="backslashreplace")

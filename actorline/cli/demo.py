@@ -18,9 +18,9 @@ import requests
 import typer
 
 from actorline.cli.attach import Attached, attach, wait_until_gone
-from actorline.cli.exits import Exit
 from actorline.cli.order import sink_url
 from actorline.cli.run import interrupt_jobs, send
+from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import out, print_result, say
 from actorline.cli.terminal.progress import Interrupts, follow
 from actorline.cli.terminal.timeline import print_timeline

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from actorline.api_keys import list_keys
 from actorline.cli.attach import attach, logs_of_running
-from actorline.cli.exits import Exit
+from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import out, print_json
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable

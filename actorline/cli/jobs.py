@@ -7,8 +7,8 @@ from typing import Final
 import typer
 
 from actorline.cli.attach import attach, logs_of_running, wait_until_gone
-from actorline.cli.exits import Exit
 from actorline.cli.order import parse_labels
+from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import out, pace_text, print_jobs, print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, come_back, follow
 from actorline.cli.terminal.timeline import print_timeline

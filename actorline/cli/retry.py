@@ -3,8 +3,8 @@
 import typer
 
 from actorline.cli.attach import attach, wait_until_gone
-from actorline.cli.exits import Exit
 from actorline.cli.jobs import find
+from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import print_json, say
 from actorline.cli.terminal.progress import Interrupts
 from actorline.errors import Code, Refused

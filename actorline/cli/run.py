@@ -6,11 +6,11 @@ import redis
 import typer
 
 from actorline.cli.attach import Attached, attach, wait_until_gone
-from actorline.cli.exits import Exit, exit_of_result
 from actorline.cli.jobs import find
 from actorline.cli.long_poll import hastened
 from actorline.cli.order import sink_url
 from actorline.cli.preflight import check_order
+from actorline.cli.terminal.exits import Exit, exit_of_result
 from actorline.cli.terminal.output import print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, come_back, follow, lost_redis
 from actorline.delivery.sink import SinkError, open_sink

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from actorline.cli.attach import attach
-from actorline.cli.exits import Exit
+from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import coloured, out, print_json, say
 from actorline.errors import Code, Refused
 from actorline.jobs.job import Job

@@ -8,9 +8,9 @@ from typing import Any
 import typer
 
 from actorline.cli.attach import attach
-from actorline.cli.exits import Exit
 from actorline.cli.order import parse_object
 from actorline.cli.run import send, with_default_sink
+from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import print_json, say
 from actorline.errors import Code, Refused
 from actorline.jobs.sender import FROM_TERMINAL

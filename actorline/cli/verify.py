@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from actorline.cli.attach import attach
-from actorline.cli.exits import Exit
 from actorline.cli.jobs import find
+from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import counted, err, out, print_json
 from actorline.delivery.manifest import Manifest
 from actorline.delivery.read_back import DamagedDelivery, Delivery, NoDelivery, open_delivery

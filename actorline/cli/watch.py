@@ -7,8 +7,8 @@ from typing import Final
 import typer
 
 from actorline.cli.attach import attach
-from actorline.cli.exits import Exit, exit_of_result
 from actorline.cli.jobs import find
+from actorline.cli.terminal.exits import Exit, exit_of_result
 from actorline.cli.terminal.output import print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, follow
 from actorline.jobs.job import Job, JobResult, Progress

@@ -2,7 +2,7 @@
 
 import redis
 
-from actorline.cli.exits import Exit, exit_of_reason
+from actorline.cli.terminal.exits import Exit, exit_of_reason
 from actorline.cli.terminal.output import print_refusal, say
 from actorline.errors import Code, Reason, Refused, Unavailable
 from actorline.ledger.durability import NotDurable

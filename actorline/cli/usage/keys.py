@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from actorline.cli.commands import make_app
-from actorline.cli.completion import (
+from actorline.cli.usage.completion import (
     complete_account,
     complete_api_key,
 )

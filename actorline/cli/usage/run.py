@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from actorline.cli.completion import complete_account, complete_format
+from actorline.cli.usage.completion import complete_account, complete_format
 from actorline.cli.usage.options import AsJson
 from actorline.delivery.formats.rules import FORMAT_NAMES
 

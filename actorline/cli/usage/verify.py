@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from actorline.cli.completion import (
+from actorline.cli.usage.completion import (
     complete_key,
 )
 from actorline.cli.usage.options import AsJson

@@ -8,7 +8,7 @@ import pytest
 from actorline import __version__
 from actorline.cli import main
 from actorline.cli.commands import COMMANDS, DeferredCommand
-from actorline.cli.exits import Exit
+from actorline.cli.terminal.exits import Exit
 
 
 def test_version_is_told(monkeypatch, capsys):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actorline.cli.exits import Exit, exit_of_reason, exit_of_result
+from actorline.cli.terminal.exits import Exit, exit_of_reason, exit_of_result
 from actorline.errors import Code, Reason
 from actorline.jobs.job import JobResult
 from actorline.jobs.states import State
