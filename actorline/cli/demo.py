@@ -51,7 +51,7 @@ PROFILE: Final[dict[str, Any]] = {
             "username": "demo",
             "name": "prices",
             "script": {"items": FAILED_ITEMS, "item_kind": "nasty", "duration_secs": 4, "final_status": "FAILED",
-                       "exit_code": 1, "status_message": "The shop blocks us since page 13", "usage_usd": 0.03},
+                       "exit_code": 1, "status_message": "The shop has blocked us since page 13", "usage_usd": 0.03},
         },
         {
             "username": "demo",

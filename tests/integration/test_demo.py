@@ -26,7 +26,7 @@ def test_demo_does_the_main_job_and_checks_it(terminal):
     ends = [line.split() for line in done.out.splitlines() if line.startswith(("DELIVERED ", "PARTIAL "))]
     states = {key.rstrip(":").rpartition("-")[2]: state for state, key, *_ in ends}
     assert states == {"catalog": "DELIVERED", "prices": "PARTIAL", "report": "DELIVERED"}
-    assert "The shop blocks us since page 13" in done.out
+    assert "The shop has blocked us since page 13" in done.out
     assert {path.name.rpartition("-")[2] for path in (terminal.cwd / "rows").iterdir()} == set(states)
     assert not terminal.processes()
 
