@@ -43,7 +43,9 @@ def read_owner(settings: Settings, token: SecretStr) -> Owner:
 
 
 def _give_up(seconds: float) -> None:
-    raise PlatformUnavailable(f"The platform did not answer at once; it is asked again later, not in {seconds:g} s.")
+    raise PlatformUnavailable(
+        f"The platform did not respond at once. It is asked again later, without waiting {seconds:g} s here."
+    )
 
 
 def check_owner(ledger: Ledger, account: str, owner: Owner) -> None:

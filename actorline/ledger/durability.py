@@ -34,7 +34,7 @@ class Server:
     has_aof: bool
     maxmemory_policy: str
     writes_its_file: bool
-    """The append-only file: a full disk ends that, and then Redis takes no writes."""
+    """The append-only file: a full disk ends that, and then Redis accepts no writes."""
     is_replica: bool
     is_cluster: bool
     replicas: int

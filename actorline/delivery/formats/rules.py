@@ -24,7 +24,7 @@ def contradiction(format_name: str, given: Mapping[str, Any]) -> str | None:
             return f"{name} is for {' and '.join(formats)} only, and the format is {format_name}"
     bom, delimiter = given.get("bom"), given.get("delimiter", ",")
     if bom is not None and format_name not in TEXT:
-        return f"bom is for text formats, and {format_name} is none"
+        return f"bom is for text formats, and {format_name} is not one"
     if bom and format_name not in MARKED:
         return f"bom puts a byte order mark in front, which makes readers of {format_name} fail"
     if len(delimiter) != 1 or delimiter in '"\r\n':
