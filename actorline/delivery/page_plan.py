@@ -34,7 +34,7 @@ Pages = Mapping[int, Window | Receipt]
 
 @dataclass(frozen=True)
 class Proof:
-    """The rows are all here: offsets without gaps up to `end`, where a read found nothing more."""
+    """The rows are all here: offsets without gaps up to `end`, behind which a read found nothing."""
 
     end: int
 
@@ -177,7 +177,7 @@ def judge(pages: Pages, *, start: int, stop: int | None) -> Proof | Gap | More:
             return Gap([receipt.page_no], f"begins at {receipt.offset}, not at {offset}")
         offset += receipt.scanned
     last = receipts[-1]
-    if last.scanned == 0 or (stop is not None and offset >= stop):
+    if last.scanned == 0 or last.ends or (stop is not None and offset >= stop):
         return Proof(offset)
     return More(offset)
 

@@ -7,8 +7,8 @@ from actorline.errors import Code
 
 class Receipt(BaseModel):
     """`scanned`: items of the window that the platform read; `items`: rows that came of them. `sha256` and `bytes` are
-    those of the part as it is stored. A bad receipt says in `code` and `error` why the page isn't
-    stored.
+    those of the part as it is stored. `ends`: nothing lies behind the rows. A bad receipt says in
+    `code` and `error` why the page isn't stored.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -22,6 +22,7 @@ class Receipt(BaseModel):
     sha256: str = ""
     part: str | None = None
     total: int | None = None
+    ends: bool = False
     error: str | None = None
     code: Code | None = None
 

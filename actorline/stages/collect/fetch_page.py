@@ -28,7 +28,7 @@ from actorline.platform.client import Platform
 from actorline.platform.datasets import ItemsPage, ItemsReader
 from actorline.settings import Settings
 from actorline.shutdown import GivenBack
-from actorline.stages.collect.fetch_pages import bad_receipt, find_dataset, too_large
+from actorline.stages.collect.fetch_pages import bad_receipt, find_dataset, stop_of, too_large
 
 FETCH_STATES: Final = frozenset({State.RUNNING, State.COLLECTING})
 PAGE_TRIES: Final = 6  # with doubling back-off about 30 s: longer outages are the next wave's
@@ -129,20 +129,30 @@ class PageFetcher:
 
     def _look_behind(self, job: Job, window: Window, reader: ItemsReader, keep_alive: Callable[[], None]) -> Receipt:
         """See that nothing is there."""
-        facts = download_window(
-            reader.open,
-            window,
-            io.BytesIO(),
-            text=JsonLines(),
-            expected=0,
-            compress=False,
-            keeps_count=True,
-            keep_alive=keep_alive,
-        )
-        keep_alive()
+        facts = _read_only(reader, window, JsonLines(), keep_alive, keeps_count=True)
         if facts.scanned:
             return bad_receipt(window, Code.FORMAT_FAILED, too_large(job))
         return Receipt(**window.model_dump(), scanned=0, items=0, total=facts.total)
+
+    def _ends(
+        self, job: Job, window: Window, facts: PartFacts, reader: ItemsReader, keep_alive: Callable[[], None]
+    ) -> bool:
+        """Return whether nothing lies behind a page that is the last as far as the platform knows. So the page itself
+        proves the dataset's end; a read that fails proves nothing, and the next wave reads the end.
+
+        Not while the run is still running, nor with the reply of a synchronous start, whose dataset isn't known yet.
+        """
+        end, stop = window.offset + facts.scanned, stop_of(job)
+        is_last = facts.scanned > 0 and (facts.total or 0) <= end and (stop is None or end < stop)
+        if not is_last or job.state is not State.COLLECTING:
+            return False
+        collect = job.document.collect
+        text, keeps_count = FORMATS[collect.format].reads(collect.query()), collect.keeps_count
+        try:
+            behind = Window(page_no=window.page_no, offset=end, limit=1)
+            return _read_only(reader, behind, text, keep_alive, keeps_count=keeps_count).scanned == 0
+        except (UnreadablePage, platform_errors.PlatformError):
+            return False
 
     def _store(
         self,
@@ -176,6 +186,7 @@ class PageFetcher:
                 if there is None:
                     sink.publish_instead(file, name, superseded_folder(job.retries) + name)
                 facts = there or facts
+        ends = format_.is_cut and self._ends(job, window, facts, reader, keep_alive)
         return Receipt(
             **window.model_dump(),
             scanned=facts.scanned,
@@ -184,7 +195,26 @@ class PageFetcher:
             sha256=facts.sha256,
             part=name if facts.scanned else None,
             total=facts.total,
+            ends=ends,
         )
+
+
+def _read_only(
+    reader: ItemsReader, window: Window, text: PageText, keep_alive: Callable[[], None], *, keeps_count: bool
+) -> PartFacts:
+    """Read a window and store nothing of it."""
+    facts = download_window(
+        reader.open,
+        window,
+        io.BytesIO(),
+        text=text,
+        expected=0,
+        compress=False,
+        keeps_count=keeps_count,
+        keep_alive=keep_alive,
+    )
+    keep_alive()  # a reading that was cut may look like a whole one
+    return facts
 
 
 def _find_same(sink: Sink, name: str, ours: PartFacts, text: PageText, *, gzip: bool) -> PartFacts | None:

@@ -235,3 +235,12 @@ def test_windows_that_were_asked_for_in_vain_come_last():
     pages = by_number(stored(0, 0, 10, 10), bad(1, 10, 10), window(2, 20, 10))
     assert not_failed(pages) == [window(2, 20, 10)]
     assert to_fetch(pages) == [window(1, 10, 10), window(2, 20, 10)]
+
+
+@pytest.mark.parametrize("last", [stored(1, 10, 10, 5), stored(1, 10, 10, 10)])
+def test_a_last_page_behind_which_nothing_lies_proves_the_end(last):
+    proven = last.model_copy(update={"ends": True})
+    assert judge(by_number(stored(0, 0, 10, 10), last), start=0, stop=None) == More(last.offset + last.scanned)
+    assert judge(by_number(stored(0, 0, 10, 10), proven), start=0, stop=None) == Proof(last.offset + last.scanned)
+    not_last = stored(0, 0, 10, 10).model_copy(update={"ends": True})
+    assert judge(by_number(not_last, last), start=0, stop=None) == More(last.offset + last.scanned)

@@ -1,3 +1,4 @@
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -5,6 +6,7 @@ import redis
 
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.page_plan import Window
+from actorline.delivery.part import PartFacts
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code
@@ -130,3 +132,49 @@ def test_a_page_on_its_way_is_not_taken_for_lost(make_job, state, renewals):
     ledger = LedgerOfOnePage(make_job(state=State.COLLECTING), state=state)
     PageFetcher(cast("Any", ledger), cast("Any", None), Settings())._hold_on(cast("Any", Held()), "k")
     assert len(ledger.agenda.due) == renewals
+
+
+class Answers:
+    """The platform's answers to what is read behind a page. `behind`: how many items lie there, or what is raised."""
+
+    def __init__(self, behind: Any) -> None:
+        self.behind, self.asked = behind, []
+
+    def open(self, offset: int, limit: int) -> Any:
+        self.asked.append((offset, limit))
+        if isinstance(self.behind, Exception):
+            raise self.behind
+        rows = b'{"a":1}\n' * self.behind
+        return SimpleNamespace(
+            scanned=self.behind,
+            total=20,
+            is_gzip=False,
+            is_framed=True,
+            content_type="application/x-ndjson",
+            blocks=lambda _: iter([rows]),
+            close=lambda: None,
+        )
+
+
+@pytest.mark.parametrize(
+    ("collect", "state", "facts", "behind", "asks", "ends"),
+    [
+        ({}, State.COLLECTING, {"scanned": 10, "total": 20}, 0, True, True),
+        ({}, State.COLLECTING, {"scanned": 10, "total": 0}, 0, True, True),  # the counter lags: settled later
+        ({}, State.COLLECTING, {"scanned": 4, "total": None}, 0, True, True),
+        ({}, State.COLLECTING, {"scanned": 10, "total": 20}, 1, True, False),
+        ({}, State.COLLECTING, {"scanned": 10, "total": 20}, PlatformUnavailable("503"), True, False),
+        ({}, State.COLLECTING, {"scanned": 10, "total": 20}, UnreadablePage("cut"), True, False),
+        ({}, State.COLLECTING, {"scanned": 10, "total": 21}, 0, False, False),  # not the last page
+        ({}, State.COLLECTING, {"scanned": 0, "total": 10}, 0, False, False),  # an empty page is the proof itself
+        ({}, State.RUNNING, {"scanned": 10, "total": 20}, 0, False, False),  # it still grows
+        ({"limit": 20}, State.COLLECTING, {"scanned": 10, "total": 20}, 0, False, False),  # all that was ordered
+        ({"limit": 21}, State.COLLECTING, {"scanned": 10, "total": 20}, 0, True, True),
+    ],
+)
+def test_the_last_page_proves_the_end_of_its_dataset(make_job, collect, state, facts, behind, asks, ends):
+    job = make_job(state=state, dataset_id="d", order={"actor": "demo/a", "collect": collect})
+    answers = Answers(behind)
+    fetcher = PageFetcher(cast("Any", LedgerOfOnePage(job)), cast("Any", None), Settings())
+    page_ends = fetcher._ends(job, WINDOW, PartFacts(**facts), cast("Any", answers), lambda: None)
+    assert (answers.asked, page_ends) == ([(10 + facts["scanned"], 1)] if asks else [], ends)
