@@ -11,8 +11,7 @@ REQUESTS = {  # every request that the job makes: what it is for -> METHOD path,
     "start": (r"^POST /v2/actors/.*/runs$", 1),
     "poll-1": (r"^GET /v2/actor-runs/", 1),
     "poll-2": (r"^GET /v2/actor-runs/", 2),
-    "dataset-1": (r"^GET /v2/datasets/[^/]+$", 1),
-    "dataset-2": (r"^GET /v2/datasets/[^/]+$", 2),
+    "dataset": (r"^GET /v2/datasets/[^/]+$", 1),
     "items-1": (r"/items$", 1),
     "items-2": (r"/items$", 2),
     "items-3": (r"/items$", 3),
@@ -31,12 +30,12 @@ ONE_OF_TWO = [
 
 STEPS = {  # where -> how often the job comes by
     "actorline.ledger.ledger:Ledger.register": 1,
-    "actorline.ledger.ledger:Ledger.change": 11,
+    "actorline.ledger.ledger:Ledger.change": 6,
     "actorline.ledger.runs:Runs.record": 1,
-    "actorline.ledger.pages:Pages.fix": 3,
-    "actorline.ledger.pages:Pages.record": 3,
-    "actorline.delivery.sink:LocalSink.publish": 9,
-    "celery.app.base:Celery.send_task": 11,
+    "actorline.ledger.pages:Pages.fix": 2,
+    "actorline.ledger.pages:Pages.record": 2,
+    "actorline.delivery.sink:LocalSink.publish": 6,
+    "celery.app.base:Celery.send_task": 7,
 }
 AT_STEPS = [
     Case(

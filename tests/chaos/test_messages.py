@@ -6,11 +6,11 @@ from cases import Case, assert_paid_once_and_whole
 pytestmark = pytest.mark.timeout(400)  # a case may queue behind others
 
 MESSAGES = {  # task -> how many of its messages the job sends
-    "start_run": 2,
+    "start_run": 1,
     "poll_run": 1,
-    "fetch_pages": 2,
-    "fetch_page": 3,
-    "finish_job": 2,
+    "fetch_pages": 1,
+    "fetch_page": 2,
+    "finish_job": 1,
     "answer": 1,
 }
 
