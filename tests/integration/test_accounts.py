@@ -63,7 +63,7 @@ def test_worker_with_another_users_token_does_not_start(valkey, two_users, tmp_p
 
     use(TOKEN)
     use("apify_api_rolled")  # the same user's
-    with pytest.raises(Refused, match="is that of other, but in this ledger default stands for demo"):
+    with pytest.raises(Refused, match="belongs to other, but in this ledger default is demo"):
         use("apify_api_other")
     worker = [sys.executable, "-P", "-W", "ignore", *WORKER, "control"]
     environment = {**line.environment, "APIFY_TOKEN": "apify_api_other"}
