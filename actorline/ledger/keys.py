@@ -85,7 +85,7 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("webhook_secret", "string", "what proves that the platform sent a webhook", ALWAYS),
         RedisKey("webhook_secret_before", "string", "sha256 of the secret before", "its grace"),
         RedisKey("hooks", "hash", "id -> hook (JSON)", ALWAYS),
-        RedisKey("dispatch:{id}", "string", "exists for each webhook that was accepted", "1 day"),
+        RedisKey("dispatch:{id}", "string", "exists for each webhook that was accepted", "3 days"),
         RedisKey("schedules", "hash", "name -> how far the schedule has come (JSON)", ALWAYS),
         RedisKey("beats", "sorted set", "each beat -> when it last looked", ALWAYS),
     ),

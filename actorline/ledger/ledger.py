@@ -29,6 +29,7 @@ from actorline.ledger.retention import Retention
 from actorline.ledger.runs import Runs
 from actorline.ledger.store import Client, Store
 from actorline.ledger.timeline import ENTRIES_MAX, Timeline
+from actorline.ledger.webhooks import Webhooks
 from actorline.logs import Logger
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Ledger:
         self.pages = Pages(self._store)
         self.callers = Callers(self._store)
         self.retention = Retention(self._store)
+        self.webhooks = Webhooks(self._store)
         self.redis = self._store.redis
         self.namespace = namespace
         self.name = self._store.name

@@ -1,20 +1,19 @@
 """A webhook's event is a hint: it says which job to check now, and is never trusted. The platform's GET decides."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.webhooks import Known
 from actorline.platform.marker import read_marker
 from actorline.platform.webhooks import RUN_CREATED, RUN_ENDED, RunEvent
 from actorline.webhooks.hooks import Hooks
 
-DISPATCH_SECS: Final = 3 * 86_400  # longer than the platform repeats one: docs/platform-facts.md#dispatches
-HINTED_SECS: Final = 86_400  # an unclear start is settled within minutes
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -52,48 +51,17 @@ class HookRun:
     run_id: str
 
 
-@dataclass(frozen=True)
-class Known:
-    """What the ledger already knows about a hint."""
-
-    is_taken: bool
-    key: str | None
-    has_hook: bool
-
-
 def take_hints(ledger: Ledger, installation: str, hints: Sequence[Hint]) -> list[LookNow | HookRun | None]:
     """Note each hint in the ledger and return what it means; None: nothing, or it was already handled.
 
     Safe to repeat. A dispatch is remembered only after it was handled, so one that fails is handled when repeated.
     Raises redis.RedisError and NotDurable.
     """
-    taken = [
-        _take(ledger, installation, hint, known) for hint, known in zip(hints, _look_up(ledger, hints), strict=True)
-    ]
+    known = ledger.webhooks.look_up([(hint.dispatch_id or "", hint.run_id, hint.hook_id or "") for hint in hints])
+    taken = [_take(ledger, installation, hint, facts) for hint, facts in zip(hints, known, strict=True)]
     Hooks(ledger).plan_runs([(run.hook_id, run.run_id) for run in taken if isinstance(run, HookRun)])
-    with ledger.redis.pipeline(transaction=False) as pipe:
-        for hint in hints:
-            if hint.dispatch_id:
-                pipe.set(ledger.name("dispatch", hint.dispatch_id), "", ex=DISPATCH_SECS)
-        pipe.execute()
+    ledger.webhooks.note_handled(hint.dispatch_id for hint in hints if hint.dispatch_id)
     return taken
-
-
-def _look_up(ledger: Ledger, hints: Sequence[Hint]) -> Iterator[Known]:
-    """Look up all hints in one round trip."""
-    with ledger.redis.pipeline(transaction=False) as pipe:
-        for hint in hints:
-            pipe.exists(ledger.name("dispatch", hint.dispatch_id or ""))
-            pipe.hget(ledger.name("run_keys"), hint.run_id)
-            pipe.hexists(ledger.name("hooks"), hint.hook_id or "")
-        answers = pipe.execute()
-    for seen, key, has_hook in zip(answers[::3], answers[1::3], answers[2::3], strict=True):
-        yield Known(bool(seen), key, bool(has_hook))
-
-
-def hinted_run(ledger: Ledger, key: str) -> str | None:
-    """Return the run that an event named as the job's while its start was unclear."""
-    return cast("str | None", ledger.redis.get(ledger.name("hinted_run", key)))
 
 
 def _take(ledger: Ledger, installation: str, hint: Hint, known: Known) -> LookNow | HookRun | None:
@@ -121,7 +89,7 @@ def _look_for_run(ledger: Ledger, key: str, attempt: int, run_id: str) -> LookNo
     job = ledger.load(key)
     if job is None or job.is_terminal or job.intent is None or job.intent.attempt != attempt:
         return None
-    ledger.redis.set(ledger.name("hinted_run", key), run_id, ex=HINTED_SECS)
+    ledger.webhooks.note_hinted_run(key, run_id)
     if job.state is not State.WAITING:  # an execution is waiting for the reply
         return None
     epoch = ledger.change(key, Change(due_in_s=0, fields={"is_planned": True}), states={State.WAITING}, epoch=job.epoch)

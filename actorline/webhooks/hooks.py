@@ -57,22 +57,20 @@ class Hooks:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._redis = ledger.redis
-        self._hooks = ledger.name("hooks")
 
     def find(self, hook_id: str) -> Hook | None:
-        text = self._redis.hget(self._hooks, hook_id)
+        text = self._ledger.webhooks.hook(hook_id)
         return None if text is None else Hook.model_validate_json(text)
 
     def all(self) -> list[Hook]:
-        found = [Hook.model_validate_json(text) for text in self._redis.hvals(self._hooks)]
+        found = [Hook.model_validate_json(text) for text in self._ledger.webhooks.hooks()]
         return sorted(found, key=lambda hook: hook.added_at)
 
     def put(self, hook: Hook) -> None:
-        self._redis.hset(self._hooks, hook.id, hook.model_dump_json())
+        self._ledger.webhooks.put_hook(hook.id, hook.model_dump_json())
 
     def forget(self, hook_id: str) -> None:
-        self._redis.hdel(self._hooks, hook_id)
+        self._ledger.webhooks.forget_hook(hook_id)
 
     def plan_runs(self, runs: Sequence[tuple[str, str]]) -> None:
         """Note on disk which hook has to check which run: the platform reports it once. Raises NotDurable."""
@@ -84,7 +82,7 @@ class Hooks:
         return [(hook_id, run_id) for hook_id, _, run_id in members]
 
     def forget_run(self, hook_id: str, run_id: str) -> None:
-        self._redis.zrem(self._ledger.name(RUNS), f"{hook_id}:{run_id}")
+        self._ledger.agenda.drop(RUNS, f"{hook_id}:{run_id}")
 
 
 def collect_run(

@@ -13,7 +13,6 @@ from actorline.platform.webhooks import Receiver, adhoc_query
 from actorline.settings import Settings, SettingsError
 
 PATH: Final = "/v1/webhooks/apify"
-BEFORE: Final = "webhook_secret_before"  # string: sha256 of the previous secret, until its grace period is over
 SECRET_BYTES: Final = 32
 GRACE_SECS: Final = 3 * 86_400  # the platform repeats a dispatch for about 32 hours; runs that last longer are polled
 
@@ -22,12 +21,7 @@ def webhook_secret(ledger: Ledger, settings: Settings) -> SecretStr:
     """Return the configured secret, else the ledger's, which is created once."""
     if settings.webhook_secret:
         return settings.webhook_secret
-    name = ledger.name("webhook_secret")
-    stored = ledger.redis.get(name)
-    if stored is None:
-        ledger.redis.set(name, secrets.token_urlsafe(SECRET_BYTES), nx=True)
-        stored = ledger.redis.get(name)
-    return SecretStr(stored)
+    return SecretStr(ledger.webhooks.secret(secrets.token_urlsafe(SECRET_BYTES)))
 
 
 def rotate_secret(ledger: Ledger, settings: Settings, *, grace_s: int = GRACE_SECS) -> None:
@@ -38,18 +32,13 @@ def rotate_secret(ledger: Ledger, settings: Settings, *, grace_s: int = GRACE_SE
     if settings.webhook_secret:
         raise SettingsError("ACTORLINE_WEBHOOK_SECRET is set: change it there and restart gateway and workers.")
     before = digest(webhook_secret(ledger, settings).get_secret_value())
-    with ledger.redis.pipeline() as pipe:
-        pipe.delete(ledger.name(BEFORE))
-        if grace_s:
-            pipe.set(ledger.name(BEFORE), before, ex=grace_s)
-        pipe.set(ledger.name("webhook_secret"), secrets.token_urlsafe(SECRET_BYTES))
-        pipe.execute()
+    ledger.webhooks.replace_secret(secrets.token_urlsafe(SECRET_BYTES), before=before, grace_s=grace_s)
 
 
 def accepted_digests(ledger: Ledger, settings: Settings) -> frozenset[str]:
     """Return the sha256 of each secret that authenticates a webhook now."""
     current = digest(webhook_secret(ledger, settings).get_secret_value())
-    before = None if settings.webhook_secret else ledger.redis.get(ledger.name(BEFORE))
+    before = None if settings.webhook_secret else ledger.webhooks.digest_before()
     return frozenset({current, before} if before else {current})
 
 

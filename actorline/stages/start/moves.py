@@ -44,7 +44,6 @@ from actorline.stages.start.steps import (
     WaitTurn,
 )
 from actorline.stages.start.sync import poll_now
-from actorline.webhooks.events import hinted_run
 
 log = Logger(__name__)
 
@@ -173,7 +172,7 @@ class StartMoves:
                 self._plan(job, 0, TimelineEvent.START_NOT_FOUND, message, {"intent": None})
             case Unclear():
                 sent = wait.intent.model_copy(update={"sent_at": self.ledger.now()})
-                seconds = 0 if hinted_run(self.ledger, job.key) else SEARCH_AGAIN_SECS
+                seconds = 0 if self.ledger.webhooks.hinted_run(job.key) else SEARCH_AGAIN_SECS
                 data = {"message": f"{wait.why}; searching for the run"}
                 self._hold(job, seconds, TimelineEvent.START_UNCLEAR, data, {"intent": sent})
             case SearchAgain():

@@ -17,7 +17,6 @@ from actorline.platform.runs import get_run
 from actorline.settings import Settings
 from actorline.stages.start.run_input import input_test
 from actorline.stages.start.suspects import may_be_ours
-from actorline.webhooks.events import hinted_run
 
 SUSPECTS_SHOWN: Final = 5
 
@@ -36,7 +35,7 @@ class StartSearch:
     def look_for(self, job: Job, intent: Intent) -> Found:
         """Search the platform's list, and the run that a webhook named, which the list may lack yet."""
         found = find_runs(self.ledger, self.platform, intent.marker, since=intent.at - SKEW_SECS)
-        hinted = hinted_run(self.ledger, job.key)
+        hinted = self.ledger.webhooks.hinted_run(job.key)
         if hinted and not found.run_ids and self._is_marked(hinted, intent.marker):
             found.run_ids.append(hinted)
         return found

@@ -10,7 +10,6 @@ ROOT = Path(__file__).parents[3]
 SPEAK_TO_REDIS = (
     "actorline/ledger/",
     "actorline/schedules/book.py",
-    "actorline/webhooks/",
     "actorline/api_keys.py",
     "tasks/shell/",
 )
