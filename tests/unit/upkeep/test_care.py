@@ -1,0 +1,48 @@
+"""Care for jobs, on a ledger and an outbox that only note what they are told."""
+
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+
+from actorline.ledger.ledger import UnreadableJob
+from actorline.upkeep.care import FAILED_AGAIN_SECS, UNREADABLE_AGAIN_SECS, Care
+
+
+@pytest.fixture
+def ledger():
+    return Mock()
+
+
+@pytest.fixture
+def care(ledger):
+    return Care(ledger, "al-test", Mock(), lost_message_s=40)
+
+
+def test_failure_of_one_job_does_not_stop_the_others(care, ledger):
+    ledger.load.side_effect = [RuntimeError("x"), UnreadableJob("newer"), None]
+    care.for_all(["broken", "newer", "gone"])
+    assert ledger.agenda.postpone.call_args_list == [
+        (("broken", FAILED_AGAIN_SECS),),
+        (("newer", UNREADABLE_AGAIN_SECS),),
+    ]
+    ledger.agenda.drop.assert_called_once_with("due", "gone")
+
+
+@pytest.mark.parametrize(
+    ("open_callers", "figures_in_s", "notice_in_s", "next_check_s"),
+    [(0, None, None, None), (1, None, None, 15), (1, 7, 40, 7), (0, 0, 40, 20), (0, None, 40, 40)],
+)
+def test_ended_job_is_checked_again_when_the_first_thing_is_due(
+    care, ledger, monkeypatch, open_callers, figures_in_s, notice_in_s, next_check_s
+):
+    monkeypatch.setattr("actorline.upkeep.care.secs_until_settled", lambda *_: figures_in_s)
+    monkeypatch.setattr("actorline.upkeep.care.empty_at", lambda _: {})
+    monkeypatch.setattr("actorline.upkeep.care.open_sink", lambda _: None)
+    ledger.load.return_value = SimpleNamespace(key="k", is_terminal=True, sink_url="file:///rows/", state="FAILED")
+    ledger.callers.of.return_value = {f"caller-{number}": {} for number in range(open_callers)}
+    care.outbox.has_result.return_value = False
+    care.outbox.send_notices.return_value = notice_in_s
+    care.for_job("k")
+    (key, change), _ = ledger.change.call_args
+    assert (key, change.due_in_s) == ("k", next_check_s)
