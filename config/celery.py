@@ -14,6 +14,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "broker_url": settings.broker,
         "result_backend": settings.results,
         "broker_connection_retry_on_startup": True,
+        "broker_channel_error_retry": True,  # else a worker exits when Redis refuses a write: full disk, replica
         "broker_transport_options": {
             # our own names: the defaults are shared by all Celery apps of a database, whose tasks our quick sweep
             # would run a second time

@@ -70,7 +70,8 @@ def test_full_disk_starts_nothing_and_says_what_to_do(shop, disk):
     assert shop.emulator.starts(actor) == []
 
 
-def test_job_waits_for_a_full_disk_and_continues_with_room(shop, disk):
+def test_job_waits_for_a_full_disk_and_continues_with_room(shop, disk, workers):
+    """With a worker that nobody starts again."""
     actor = shop.emulator.actor("no-room-soon", items=300, duration_secs=2)
     running = shop.run(key="no-room-soon", actor=actor)
     wait_for(lambda: shop.emulator.runs_of(actor), what="the run")
