@@ -1,0 +1,144 @@
+"""What a delivery consists of: rows, records, and the manifest that lists them."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from actorline.delivery.assembler import Assembler, Rows
+from actorline.delivery.folder import attempt_folder, superseded_folder
+from actorline.delivery.formats.staged_page import AssemblyFailed
+from actorline.delivery.formats.table import FORMATS
+from actorline.delivery.manifest import Manifest, RunFacts, Totals, totals_of
+from actorline.delivery.receipt import Receipt
+from actorline.delivery.sink import Sink
+from actorline.errors import Code, Reason
+from actorline.jobs.job import Job, iso_time
+from actorline.jobs.secret import withheld_records
+from actorline.jobs.states import State, target
+from actorline.jobs.timeline_event import TimelineEvent
+from actorline.ledger.ledger import Ledger
+from actorline.platform.client import Platform
+from actorline.stages.collect.record_blocks import Records, StoreKeeper
+from actorline.stages.collect.records import RecordKeeper
+from actorline.stages.ending import SINK_TRIES, judge_end
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Made by one execution for one job. `confirm` raises LostJob if another execution has the job by now."""
+
+    ledger: Ledger
+    platform: Platform
+    installation: str
+    job: Job
+    sink: Sink
+    execution: str
+    keep_alive: Callable[[], None]
+    confirm: Callable[[], None]
+
+    def make(self, receipts: Sequence[Receipt], failure: Reason | None) -> Manifest:
+        """Store rows and records, and return the manifest; `failure`: why the rows aren't everything.
+
+        The first failure is the reason of the end: of the rows, then of the records, then of the format.
+        """
+        records = self._records()
+        rows, unconverted = self._rows(receipts)
+        failure = failure or self._record_failure(records) or unconverted
+        totals = totals_of(rows.parts, records.listed, records.indexes)
+        counted = self.job.model_copy(update={"records": totals.records})
+        event, reason = judge_end(counted, failure=failure)
+        return self._manifest(rows, records, totals, target(event), reason)
+
+    def _record_failure(self, records: Records) -> Reason | None:
+        if not records.failure:
+            return None
+        message = records.failure if records.failed == 1 else f"{records.failed:,} records: {records.failure}"
+        return Reason(code=Code.RECORD_UNREADABLE, message=message, billed=self.job.run_id is not None)
+
+    def _rows(self, receipts: Sequence[Receipt]) -> tuple[Rows, Reason | None]:
+        """Put staged pages together. Pages that can't become what was ordered are delivered as they are: why."""
+        document = self.job.document
+        assembler = Assembler(
+            sink=self.sink,
+            folder=attempt_folder(self.job.attempt),
+            format_=FORMATS[document.collect.format],
+            query=document.collect.query(),
+            compression=document.sink.compression,
+            single_file=document.sink.single_file,
+            execution=self.execution,
+            keep_alive=self.keep_alive,
+            confirm=self.confirm,
+        )
+        try:
+            return assembler.assemble(receipts), None
+        except AssemblyFailed as error:
+            message = (
+                f"The rows can't be converted to {document.collect.format}: {error}. All of them are stored as JSON "
+                "lines."
+            )
+            reason = Reason(code=Code.FORMAT_FAILED, message=message, billed=self.job.run_id is not None)
+            return assembler.leave(receipts), reason
+
+    def _records(self) -> Records:
+        """Store the records that were ordered."""
+        job, collect = self.job, self.job.document.collect
+        if not job.key_value_store_id or not (collect.records or collect.all_records):
+            return Records()
+        given = json.loads(self.ledger.load_input(job.key))
+        keeper = RecordKeeper(
+            self.platform,
+            job.key_value_store_id,
+            self.sink,
+            attempt_folder(job.attempt),
+            superseded_folder(job.retries),
+            self.execution,
+            gives_up=job.failures >= SINK_TRIES,
+            allowed=lambda record_keys: self._without_secrets(given, record_keys),
+        )
+        if collect.all_records:
+            return StoreKeeper(keeper, self.ledger, job, self.keep_alive).store_all()
+        return Records.of(*keeper.store(dict.fromkeys(collect.records), self.keep_alive))
+
+    def _without_secrets(self, given: Any, record_keys: Iterable[str]) -> list[str]:
+        """Return what may be delivered; the timeline says what isn't: an input that holds a secret, or may hold one."""
+        asked = list(record_keys)
+        withheld = withheld_records(asked, self.job.document, given)
+        if withheld:
+            self.ledger.timeline.add(
+                self.job.key, TimelineEvent.RECORDS_WITHHELD, records=withheld, message="An input may hold a secret."
+            )
+        return [key for key in asked if key not in withheld]
+
+    def _manifest(self, rows: Rows, records: Records, totals: Totals, state: State, reason: Reason | None) -> Manifest:
+        job = self.job
+        name, value = job.document.target
+        query: dict[str, Any] = {**job.document.collect.query(), "offset": job.document.collect.offset}
+        run = RunFacts(
+            id=job.run_id,
+            status=job.run_status,
+            status_message=job.run_message,
+            started_at=job.run_started_at,
+            finished_at=job.run_finished_at,
+            cost_usd=job.cost_usd,
+        )
+        return Manifest(
+            job=job.key,
+            installation=self.installation,
+            queued_at=iso_time(job.queued_at),
+            attempt=job.attempt,
+            retries=job.retries,
+            target={name: value},
+            run=run if job.run_id else None,
+            dataset_id=job.dataset_id,
+            query=query | {"limit": job.document.collect.limit},
+            format=rows.format,
+            compression=rows.compression,
+            parts=rows.parts,
+            records=list(records.listed),
+            record_indexes=list(records.indexes),
+            totals=totals,
+            state=state,
+            complete=reason is None,
+            reason=reason,
+        )
