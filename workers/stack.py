@@ -5,7 +5,6 @@ It runs as long as it is used: users hold a shared lock on `stack.users`, which 
 """
 
 import argparse
-import fcntl
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import IO, BinaryIO, Final
+from typing import BinaryIO, Final
 from urllib.parse import urlsplit
 
 import redis
@@ -35,14 +34,12 @@ from actorline.ports import choose_port
 from actorline.private_folder import make_private
 from actorline.schedules.schedules_file import find_schedules
 from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, find_settings_file
+from actorline.stack_home import LOCK_FILE, STATE_FILE, USERS_FILE, take_lock
 from actorline.upkeep.unattended import describe_unfinished
 from config.flower import has_own_login, login_file
 from workers.parent_death import die_with_parent
 from workers.preflight import check_redis
 
-STATE_FILE: Final = "stack.json"
-LOCK_FILE: Final = "stack.lock"
-USERS_FILE: Final = "stack.users"
 EXIT_TAKEN: Final = 75  # EX_TEMPFAIL: another stack runs in this home
 LOOK_SECS: Final = 0.2
 OTHERS_SECS: Final = 5.0  # a stack that a command started only to read has ended by then
@@ -276,7 +273,7 @@ def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
     lock = os.open(settings.home / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)  # released by our exit
     with (settings.home / USERS_FILE).open("a") as users:
         deadline = time.monotonic() + (OTHERS_SECS if options.stay else 0)
-        while not _take(lock):
+        while not take_lock(lock):
             if time.monotonic() < deadline:
                 time.sleep(LOOK_SECS)
             elif options.stay:
@@ -287,7 +284,7 @@ def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
         (settings.home / STATE_FILE).unlink(missing_ok=True)  # left by a supervisor that was killed
         _choose_ports(options)
         stack = Stack(settings, say=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
-        stack.run(options, is_used=lambda: options.stay or not _take(users))
+        stack.run(options, is_used=lambda: options.stay or not take_lock(users))
     return 0
 
 
@@ -297,15 +294,6 @@ def _choose_ports(options: argparse.Namespace) -> None:
         options.flower_port = choose_port("127.0.0.1", options.flower_port, option="--flower-port")
     if options.gateway:
         options.gateway_port = choose_port("127.0.0.1", options.gateway_port)
-
-
-def _take(file: IO[str] | int) -> bool:
-    """Take a lock if it is free. It stays ours until the end: a new user of the stack waits for it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -26,14 +26,12 @@ from actorline.ledger.store import connect
 from actorline.messages import make_sender
 from actorline.private_folder import make_private, private_opener
 from actorline.settings import Settings
+from actorline.stack_home import LOCK_FILE, STATE_FILE, USERS_FILE, take_lock
 from actorline.upkeep.unattended import COMMAND, describe_unfinished
 
 START_SECS: Final = 60.0  # a stack that is shutting down drains for half a minute first
 LOOK_SECS: Final = 0.1
 FULL_BYTES: Final = 1_000_000
-STATE_FILE: Final = "stack.json"
-LOCK_FILE: Final = "stack.lock"
-USERS_FILE: Final = "stack.users"
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def attach(
         try:
             yield Attached(ledger, brought_up=ours, flower=state.get("flower"), command=command)
         finally:
-            if ours and workers and _lock(users, fcntl.LOCK_EX):  # no other command uses it: it ends with this one
+            if ours and workers and take_lock(users):  # no other command uses it: it ends with this one
                 _say_unfinished(ledger, command)
 
 
@@ -124,11 +122,11 @@ def wait_until_gone(settings: Settings) -> None:
     with (settings.home / LOCK_FILE).open("a") as stack, (settings.home / USERS_FILE).open("a") as users:
         deadline = time.monotonic() + START_SECS
         while time.monotonic() < deadline:
-            if _lock(stack, fcntl.LOCK_EX):
+            if take_lock(stack):
                 return
-            if _lock(users, fcntl.LOCK_EX):  # no command uses it, which it will notice
+            if take_lock(users):  # no command uses it, which it will notice
                 fcntl.flock(users, fcntl.LOCK_UN)
-            elif _lock(users, fcntl.LOCK_SH):  # it isn't shutting down, so another command uses it
+            elif take_lock(users, fcntl.LOCK_SH):  # it isn't shutting down, so another command uses it
                 return
             time.sleep(LOOK_SECS)
 
@@ -185,16 +183,7 @@ def _is_running(settings: Settings) -> bool:
     if not path.exists():
         return False
     with path.open("a") as lock:
-        return not _lock(lock, fcntl.LOCK_EX)
-
-
-def _lock(file: IO[str], kind: int) -> bool:
-    """Take a lock without waiting; return False if another process holds one that excludes it."""
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return not take_lock(lock)
 
 
 def logs_of_running(settings: Settings) -> Path | None:
