@@ -1,11 +1,13 @@
 """`actorline.fetch_page(key, epoch, attempt, page_no, offset, limit, expected, tries)`: store one page."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from celery import Task, shared_task
 
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.page_plan import Window
+from actorline.delivery.receipt import Receipt
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.stages.collect.fetch_page import HELD_SECS, Held, PageFetcher
 from tasks.shell.canvas import page_args
@@ -14,6 +16,14 @@ from tasks.shell.progress import report_page
 from tasks.shell.stage import StageTask, again
 
 BACK_OFF_SECS = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+@dataclass(frozen=True)
+class PageRetry:
+    """The page is to be fetched again in so many seconds, after so many tries."""
+
+    seconds: float
+    tries: int
 
 
 @shared_task(bind=True, base=StageTask, name="actorline.fetch_page")
@@ -32,14 +42,23 @@ def fetch_page(
     stored page stays stored, whichever epoch asked for it.
     """
     window = Window(page_no=page_no, offset=offset, limit=limit)
+    outcome = store_page(key, attempt, window, expected, tries)
+    if isinstance(outcome, PageRetry):
+        raise again(self, outcome.seconds, page_args(key, epoch, attempt, window, expected, outcome.tries))
+    return outcome.is_good
+
+
+def store_page(key: str, attempt: int, window: Window, expected: int, tries: int) -> Receipt | PageRetry:
+    """Fetch the page once, and report it."""
     outcome = PageFetcher(ledger(), platform_of(key), settings()).fetch(
         key, attempt, window, expected=expected, execution=new_execution(), tries=tries
     )
     if isinstance(outcome, Held):
-        raise again(self, HELD_SECS)
+        return PageRetry(HELD_SECS, tries)
     if isinstance(outcome, UnreadablePage):
-        ledger().timeline.add(key, TimelineEvent.PAGE_FAILED, page_no=page_no, tries=tries + 1, message=str(outcome))
-        args = page_args(key, epoch, attempt, window, expected, tries + 1)
-        raise again(self, BACK_OFF_SECS[min(tries, len(BACK_OFF_SECS) - 1)], args)
+        ledger().timeline.add(
+            key, TimelineEvent.PAGE_FAILED, page_no=window.page_no, tries=tries + 1, message=str(outcome)
+        )
+        return PageRetry(BACK_OFF_SECS[min(tries, len(BACK_OFF_SECS) - 1)], tries + 1)
     report_page(key)
-    return outcome.is_good
+    return outcome

@@ -15,6 +15,11 @@ from tasks.shell.stage import StageTask
 
 @shared_task(bind=True, base=StageTask, name="actorline.finish_job")
 def finish_job(self: "Task[Any, Any]", key: str, epoch: int) -> None:
+    finish(self, key, epoch)
+
+
+def finish(task: "Task[Any, Any]", key: str, epoch: int) -> None:
+    """Advance the job. Return if it has ended; otherwise the task is replaced by the next wave, or ends here."""
     finisher = Finisher(ledger(), platform_of(key), settings(), installation())
     step = finisher.advance(key, epoch, new_execution())
     tell_callers(key)
@@ -22,7 +27,7 @@ def finish_job(self: "Task[Any, Any]", key: str, epoch: int) -> None:
         case Ended():
             end_for_callers(key)
         case NextWave(epoch=next_epoch, seconds=seconds):
-            raise self.replace(next_wave(key, next_epoch, seconds))
+            raise task.replace(next_wave(key, next_epoch, seconds))
         case Moved() | Wait() | Park() | Stop():
             raise Ignore
         case _:

@@ -16,6 +16,7 @@ from config.logging import configure_logging
 from tasks import MODULES
 from workers.give_back import GiveBack
 from workers.heartbeat import Heartbeat
+from workers.lend_events import LendEvents
 from workers.preflight import check_accounts, check_redis
 from workers.presence import Presence
 from workers.revoke import RevokeMeansCancel
@@ -33,7 +34,7 @@ app = IsolatedCelery(
     include=list(MODULES),
 )
 app.conf.worker_consumer = "workers.consumer:Consumer"
-app.steps["consumer"].update({GiveBack, Heartbeat, Presence, UpkeepTimer, RevokeMeansCancel})
+app.steps["consumer"].update({GiveBack, Heartbeat, LendEvents, Presence, UpkeepTimer, RevokeMeansCancel})
 
 
 @signals.setup_logging.connect

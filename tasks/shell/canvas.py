@@ -57,19 +57,23 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     return True
 
 
-def wave_canvas(key: str, epoch: int, wave: Wave) -> Signature[Any]:
-    """Return the canvas of a wave: the pages in parallel, then the finish; without pages, the finish alone."""
+def wave_canvas(key: str, epoch: int, wave: Wave, *, tries: int = 0, seconds: float = 0) -> Signature[Any]:
+    """Return the canvas of a wave: the pages in parallel, then the finish.
+
+    `tries`, `seconds`: how often they were tried before, and when they are fetched.
+    """
     finish = _named("finish_job", key, epoch)
-    if not wave.pages:
-        return finish
-    pages = [_page(key, epoch, wave.attempt, window, expected) for window, expected in wave.pages]
+    pages = [_page(key, epoch, wave.attempt, window, expected, tries) for window, expected in wave.pages]
+    if seconds:
+        for page in pages:
+            page.set(countdown=seconds)
     ledger().callers.name_tasks(key, [step.options["task_id"] for step in (*pages, finish)])
     return chord(pages, finish)
 
 
 def send_pages(key: str, epoch: int, attempt: int, pages: Sequence[Window]) -> None:
     """Send each full page of a running run by itself; lost ones are fetched when the run has ended."""
-    signatures = [_page(key, epoch, attempt, window, window.limit) for window in pages]
+    signatures = [_page(key, epoch, attempt, window, window.limit, 0) for window in pages]
     if signatures:
         ledger().callers.name_tasks(key, [step.options["task_id"] for step in signatures])
     for step in signatures:
@@ -167,7 +171,7 @@ def _named(stage: str, key: str, epoch: int) -> Signature[Any]:
     return signature(f"actorline.{stage}", args=(key, epoch), immutable=True, task_id=uuid(), argsrepr=shown)
 
 
-def _page(key: str, epoch: int, attempt: int, window: Window, expected: int) -> Signature[Any]:
-    args = page_args(key, epoch, attempt, window, expected, 0)
+def _page(key: str, epoch: int, attempt: int, window: Window, expected: int, tries: int) -> Signature[Any]:
+    args = page_args(key, epoch, attempt, window, expected, tries)
     shown = f"(key={key}, page={window.page_no})"  # short: Redis has hundreds of these messages
     return signature("actorline.fetch_page", args=args, immutable=True, task_id=uuid(), argsrepr=shown)
