@@ -17,6 +17,7 @@ from tasks import MODULES
 from workers.give_back import GiveBack
 from workers.heartbeat import Heartbeat
 from workers.lend_events import LendEvents
+from workers.one_client import use_one_client
 from workers.preflight import check_accounts, check_redis
 from workers.presence import Presence
 from workers.revoke import RevokeMeansCancel
@@ -25,6 +26,7 @@ from workers.upkeep_timer import UpkeepTimer
 EXIT_UNAVAILABLE: Final = 7
 
 read_plain_json()
+use_one_client()
 settings = load_settings()
 app = IsolatedCelery(
     "actorline",
