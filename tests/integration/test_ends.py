@@ -123,7 +123,7 @@ def test_run_that_the_account_can_never_hold_ends_with_that(line, faults):
     order = line.submit({"actor": "demo/too-large-for-ever", "options": {"memory_mbytes": 16384}, "sink": sink})
     result = ending(order, "JobFailed")
     assert (result["reason"]["code"], result["reason"]["billed"], result["run_id"]) == ("capacity", False, None)
-    assert "may use 8,192 MB in all" in result["reason"]["message"]
+    assert "may use 8,192 MB in total" in result["reason"]["message"]
     assert len(line.emulator.starts("demo/too-large-for-ever")) == 1
     delivered = line.submit({"actor": line.emulator.actor("small", items=1), "sink": sink, **QUICK}).get(timeout=120)
     assert delivered["state"] == "DELIVERED"  # in the folder that the first one had claimed

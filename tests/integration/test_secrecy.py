@@ -106,7 +106,7 @@ def watched(valkey, emulator, tmp_path_factory) -> Watched:
     )
     given = {"password": CANARY, "deep": [{"token": CANARY}], "shop": {"$secret": "SHOP"}}
     documents = {
-        "delivered": {"actor": actor, "input": given, "collect": {"all_records": True}},
+        "delivered": {"actor": actor, "input": given, "collect": {"all_records": True, "page_items": 250}},
         "failed": {"actor": failing, "input": given},
         "refused-by-us": {"actor": actor, "input": given, "passwrd": CANARY, "options": {"build": {CANARY: CANARY}}},
         "refused-secret": {"actor": other, "input": given},
