@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -43,13 +44,27 @@ class Stack:
     command: Running
     http: str
 
-    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
+    @property
+    def environment(self) -> dict[str, str]:
         broker, results = re.search(r'broker="([^"]+)", backend="([^"]+)"', self.command.err).groups()
         path = f"{ACTORLINE.parent}:{os.environ['PATH']}"
+        return {**self.terminal.environment, "PATH": path, "BROKER": broker, "RESULTS": results}
+
+    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             command, cwd=self.terminal.cwd, capture_output=True, text=True, timeout=240, check=False,
-            env={**self.terminal.environment, "PATH": path, "BROKER": broker, "RESULTS": results},
+            env=self.environment,
         )  # fmt: skip
+
+    @contextmanager
+    def running(self, *command: str) -> Iterator[None]:
+        """Run a process of the service beside what happens inside."""
+        process = subprocess.Popen(command, cwd=self.terminal.cwd, stderr=subprocess.DEVNULL, env=self.environment)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(60)
 
     def shell(self, script: str) -> "subprocess.CompletedProcess[str]":
         return self.run("bash", "-euc", script.replace("localhost:8470", self.http.removeprefix("http://")))
@@ -92,6 +107,16 @@ def test_service_with_celery_gets_a_result(stack, name):
     assert "'state': 'DELIVERED'" in done.stdout, done.stderr
 
 
+def test_tasks_of_a_service_follow_a_job(stack):
+    (program,) = fenced(chapter("docs/celery.md", "Inside a Celery service"), "python")
+    (stack.terminal.cwd / "shop.py").write_text(program)
+    (line,) = commands(chapter("docs/celery.md", "Inside a Celery service")).splitlines()
+    with stack.running(sys.executable, "-W", "ignore", "-m", *line.split(), "--pool", "solo"):
+        order = "import shop; print(shop.order_prices('2026-11-26').get(timeout=120))"
+        done = stack.run(sys.executable, "-W", "ignore", "-c", order)
+    assert done.stdout == f"{ROWS}\n", done.stderr
+
+
 def test_service_with_the_client_reads_rows(stack):
     (program,) = fenced(chapter("docs/celery.md", "The Python client"), "python")
     done = stack.run(sys.executable, "-W", "ignore", "-c", program)
@@ -100,8 +125,8 @@ def test_service_with_the_client_reads_rows(stack):
 
 @pytest.mark.parametrize(("name", "key"), [("README.md", "prices-2026-11-23"), ("docs/http.md", "prices-2026-11-24")])
 def test_curl_orders_and_reads_rows(stack, name, key):
-    shown = [line for line in commands(page(name)).splitlines() if re.match(r"curl |     -d ", line)]
-    assert len(shown) >= 4
+    shown = [line for line in commands(page(name)).splitlines() if re.match(r"curl |     -d | +\"input\"", line)]
+    assert len(shown) >= 5
     done = stack.shell("\n".join(shown))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"state":"DELIVERED"') >= 1
