@@ -104,7 +104,7 @@ def test_a_key_is_shown_once_and_only_its_hash_is_kept(line, cli):
     listed = cli("keys", "list")
     as_json = [json.loads(text) for text in cli("keys", "list", "--json").stdout.splitlines()]
     for text in (stored, listed.stdout, str(as_json)):
-        assert secret.rpartition("_")[2] not in text
+        assert secret.split("_", 2)[2] not in text  # the random part may hold more of them
     assert re.search(r"^shown-once +cancel, read +b, default +any +any +any ", listed.stdout, re.MULTILINE)
     (found,) = [key for key in as_json if key["name"] == "shown-once"]
     assert (found["scopes"], found["accounts"]) == (["cancel", "read"], ["b", "default"])

@@ -111,7 +111,7 @@ def test_packed_answer_is_sent_unpacked_and_counted_unpacked(reading_line, shelf
 def test_input_that_is_not_there_ends_the_job_before_its_start(reading_line, shelf, status):
     url = shelf.put("/gone", b"", status=status, Location="/elsewhere")
     actor, sent_order = order(reading_line, f"gone-{status}", input_url=url)
-    with pytest.raises(Exception, match=f"answered {status}") as raised:
+    with pytest.raises(Exception, match=f"responded with status {status}") as raised:
         sent_order.get(timeout=120)
     reason = reason_of(raised.value)
     assert (reason["code"], reason["billed"]) == ("input-unreadable", False)
