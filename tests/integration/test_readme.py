@@ -110,7 +110,7 @@ def test_service_with_celery_gets_a_result(stack, name):
 def test_tasks_of_a_service_follow_a_job(stack):
     (program,) = fenced(chapter("docs/celery.md", "Inside a Celery service"), "python")
     (stack.terminal.cwd / "shop.py").write_text(program)
-    (line,) = commands(chapter("docs/celery.md", "Inside a Celery service")).splitlines()
+    *_, line = commands(chapter("docs/celery.md", "Inside a Celery service")).splitlines()
     with stack.running(sys.executable, "-W", "ignore", "-m", *line.split(), "--pool", "solo"):
         order = "import shop; print(shop.order_prices('2026-11-26').get(timeout=120))"
         done = stack.run(sys.executable, "-W", "ignore", "-c", order)
