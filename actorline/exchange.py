@@ -167,8 +167,8 @@ def _look_up(host: str, port: int, within_s: float) -> list[_Address]:
 
     def look_up() -> None:
         try:
-            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            found.set_result([(family, address) for family, _, _, _, address in answers])
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.set_result([(family, address) for family, _, _, _, address in addresses])
         except (OSError, UnicodeError) as error:
             found.set_exception(error)
 

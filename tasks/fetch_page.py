@@ -9,7 +9,7 @@ from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.page_plan import Window
 from actorline.delivery.receipt import Receipt
 from actorline.jobs.timeline_event import TimelineEvent
-from actorline.stages.collect.fetch_page import HELD_SECS, Held, PageFetcher
+from actorline.stages.collect.fetch_page import HELD_SECS, PageFetcher, PageHeld
 from tasks.shell.canvas import page_args
 from tasks.shell.environment import ledger, new_execution, platform_of, settings
 from tasks.shell.progress import report_page
@@ -53,7 +53,7 @@ def store_page(key: str, attempt: int, window: Window, expected: int, tries: int
     outcome = PageFetcher(ledger(), platform_of(key), settings()).fetch(
         key, attempt, window, expected=expected, execution=new_execution(), tries=tries
     )
-    if isinstance(outcome, Held):
+    if isinstance(outcome, PageHeld):
         return PageRetry(HELD_SECS, tries)
     if isinstance(outcome, UnreadablePage):
         ledger().timeline.add(

@@ -7,7 +7,7 @@ from typing import Final
 
 import redis
 
-from actorline.cli.attach import Attached
+from actorline.cli.attach import AttachedStack
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
@@ -23,7 +23,7 @@ AGAIN_SECS: Final = 5.0
 
 
 @contextmanager
-def hastened(settings: Settings, stack: Attached, key: str) -> Iterator[None]:
+def hastened(settings: Settings, stack: AttachedStack, key: str) -> Iterator[None]:
     """Have the job checked as soon as its run has ended. Optional: if it fails, the worker's poll still comes."""
     over = threading.Event()
     thread = threading.Thread(target=_hasten, args=(settings, stack.ledger, key, over), name="long-poll", daemon=True)

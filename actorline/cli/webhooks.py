@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from actorline.cli.attach import Attached, attach
+from actorline.cli.attach import AttachedStack, attach
 from actorline.cli.order import read_document
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.times import short_time
@@ -97,7 +97,7 @@ def rotate(*, now: bool, as_json: bool) -> None:
         say(f"The secret was changed, also for {len(renewed)} webhooks on the platform. {until}.")
 
 
-def _maker(settings: Settings, stack: Attached, account: str) -> HookMaker:
+def _maker(settings: Settings, stack: AttachedStack, account: str) -> HookMaker:
     installation = stack.ledger.installation(settings.installation)
     return HookMaker(stack.ledger, _platform(settings, account), settings, installation)
 

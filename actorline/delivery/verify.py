@@ -82,7 +82,7 @@ def _check(
         text = "is missing" if size is None else f"has {size:,} bytes, but the manifest says {entry.bytes:,}"
         return [Problem(entry.name, text)]
     with sink.open(entry.name) as file:
-        counted = cast("BinaryIO", _Counted(file, progress))
+        counted = cast("BinaryIO", _CountedFile(file, progress))
         try:
             sha256, rows = _read(counted, manifest) if isinstance(entry, Part) else (measure(counted)[1], None)
         except UnreadablePage as error:
@@ -105,7 +105,7 @@ def _read(file: BinaryIO, manifest: Manifest) -> tuple[str, int | None]:
     return facts.sha256, facts.items
 
 
-class _Counted:
+class _CountedFile:
     """A file that counts how much of it was read."""
 
     def __init__(self, file: BinaryIO, progress: Callable[[int], None]) -> None:

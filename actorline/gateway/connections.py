@@ -64,11 +64,11 @@ class BoundedConnection(H11Protocol):
         if self.is_served:  # a response is being sent: it is too late for another
             self.give_up()
             return
-        answer = problem(400, Reason(code=Code.REQUEST_INVALID, message=NOT_HTTP, billed=False))
-        headers = [*answer.raw_headers, (b"connection", b"close")]
+        response = problem(400, Reason(code=Code.REQUEST_INVALID, message=NOT_HTTP, billed=False))
+        headers = [*response.raw_headers, (b"connection", b"close")]
         for event in (
             h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
-            h11.Data(data=bytes(answer.body)),
+            h11.Data(data=bytes(response.body)),
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")

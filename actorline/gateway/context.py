@@ -75,7 +75,7 @@ class AuthorizedRequest:
         return job
 
 
-class Admitted(SecurityBase):
+class RequiresScope(SecurityBase):
     """Admits a request whose grant covers one of the scopes; the OpenAPI document shows it as the path's security.
 
     Raises what `Authenticator.admit` raises, and Refused for other scopes.
@@ -102,7 +102,7 @@ class Admitted(SecurityBase):
         return AuthorizedRequest(context, grant, Sender("http", grant.holder, address, grant.rights))
 
 
-MayOrder = Annotated[AuthorizedRequest, Depends(Admitted(Scope.SUBMIT, Scope.COLLECT))]
-MayRead = Annotated[AuthorizedRequest, Depends(Admitted(Scope.READ))]
-MayCancel = Annotated[AuthorizedRequest, Depends(Admitted(Scope.CANCEL, Scope.CANCEL_ANY))]
-MayMeasure = Annotated[AuthorizedRequest, Depends(Admitted(Scope.METRICS))]
+MayOrder = Annotated[AuthorizedRequest, Depends(RequiresScope(Scope.SUBMIT, Scope.COLLECT))]
+MayRead = Annotated[AuthorizedRequest, Depends(RequiresScope(Scope.READ))]
+MayCancel = Annotated[AuthorizedRequest, Depends(RequiresScope(Scope.CANCEL, Scope.CANCEL_ANY))]
+MayMeasure = Annotated[AuthorizedRequest, Depends(RequiresScope(Scope.METRICS))]

@@ -63,7 +63,7 @@ class NewJob:
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegisterResult:
     """What came of an order: `created`, `joined` the job that exists, in `conflict` with it, `full` if its API key has
     all the open jobs it may have, or `over` its key's day: then `spent_nano_usd` is what its orders take already.
     """
@@ -123,7 +123,7 @@ class Ledger:
         """Return unix seconds by Redis's clock."""
         return self._store.now()
 
-    def register(self, orders: Sequence[NewJob], *, care_s: float) -> list[Registered]:
+    def register(self, orders: Sequence[NewJob], *, care_s: float) -> list[RegisterResult]:
         """Create each job or join the one that exists, and return when all that is on Redis's disk.
 
         A caller is kept either way, but in a conflict. Raises NotDurable, and Unavailable
@@ -308,10 +308,10 @@ def _job(key: str, values: list[str | None]) -> Job | None:
     return job
 
 
-def _registered(outcome: str, found: str, state: str) -> Registered:
+def _registered(outcome: str, found: str, state: str) -> RegisterResult:
     if outcome == "over":
-        return Registered(outcome, "", State.QUEUED, int(found))
-    return Registered(outcome, found, _state(state))
+        return RegisterResult(outcome, "", State.QUEUED, int(found))
+    return RegisterResult(outcome, found, _state(state))
 
 
 def _state(text: str) -> State:

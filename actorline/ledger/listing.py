@@ -106,7 +106,7 @@ def _next(ledger: Ledger, indexes: Collection[str], after: Cursor | None, wanted
             pipe.zrange(
                 index, newest, "-inf", byscore=True, desc=True, offset=0, num=wanted + 1, withscores=True
             )  # fmt: skip
-        entries = {Cursor(queued_at, key) for answer in pipe.execute() for key, queued_at in answer}
+        entries = {Cursor(queued_at, key) for reply in pipe.execute() for key, queued_at in reply}
     behind = [entry for entry in entries if after is None or entry < after]
     return sorted(behind, reverse=True)[:wanted]
 

@@ -43,7 +43,7 @@ def run_sync(
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if wants_items and media_type == "application/json":  # older servers: the run, still RUNNING
         with response:
-            return _told_run(response)
+            return _read_run_id(response)
     if not wants_items:
         response.close()
         return None
@@ -64,7 +64,7 @@ def _run_of(platform: Platform, response: requests.Response) -> str:
     raise error
 
 
-def _told_run(response: requests.Response) -> str:
+def _read_run_id(response: requests.Response) -> str:
     try:
         run_id = run_id_in(response.content)
     except requests.RequestException as fault:

@@ -139,7 +139,7 @@ class Keeper:
                     log.info("schedule_cancels", schedule=name, job_key=key)
             case Change():
                 if self._book.keep(name, entry, self._decided(name, step)):
-                    self._tell(name, step)
+                    self._log_change(name, step)
             case other:
                 assert_never(other)
 
@@ -183,7 +183,7 @@ class Keeper:
         )
         return False
 
-    def _tell(self, name: str, change: Change) -> None:
+    def _log_change(self, name: str, change: Change) -> None:
         due, place = moment(change.due), change.place
         if change.fate is Outcome.ORDERED:
             return  # logged when it is in the ledger

@@ -92,14 +92,14 @@ def end_job(
     `fields`: see `Change`; `data`: what else the timeline says about the end.
     """
     to = target(event)
-    told = {"state": to, **({"code": reason.code, "message": reason.message} if reason else {}), **(data or {})}
+    entry = {"state": to, **({"code": reason.code, "message": reason.message} if reason else {}), **(data or {})}
     moved = ledger.move(
         job,
         event,
         Change(
             due_in_s=ANSWER_CARE_SECS,
             event=TimelineEvent.ENDED,
-            data=told,
+            data=entry,
             fields={"ended_at": NOW, "intent": "", "failures": 0, "reason": reason, **(fields or {})},
         ),
     )

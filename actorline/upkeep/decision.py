@@ -34,7 +34,7 @@ class Postpone:
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerCallers:
     """The job has ended: its callers need their answers."""
 
 
@@ -59,7 +59,9 @@ def queue_of(job: Job, stage: Stage) -> str:
     return "fetch" if waits else QUEUES[stage]
 
 
-def decide(job: Job, *, now: float, empty_at: Mapping[str, float], watch_s: float) -> SendAgain | Postpone | Answer:
+def decide(
+    job: Job, *, now: float, empty_at: Mapping[str, float], watch_s: float
+) -> SendAgain | Postpone | AnswerCallers:
     """Return what an overdue job needs.
 
     `empty_at`: when each queue (`control`, `fetch`) was last seen empty. A message counts as lost only if its queue
@@ -67,7 +69,7 @@ def decide(job: Job, *, now: float, empty_at: Mapping[str, float], watch_s: floa
     time: a long queue must not be made longer.
     """
     if job.is_terminal:
-        return Answer()
+        return AnswerCallers()
     stage = STAGES[job.state]
     if job.is_planned:
         return SendAgain(stage)

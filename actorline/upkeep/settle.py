@@ -40,12 +40,12 @@ def settle_figures(ledger: Ledger, platform: Platform, job: Job) -> None:
 
 
 def _note(ledger: Ledger, job: Job, fields: JobFields) -> None:
-    told = fields.get("cost_usd") not in {None, job.cost_usd}
+    has_changed = fields.get("cost_usd") not in {None, job.cost_usd}
     ledger.change(
         job.key,
         Change(
             guards={"run_id": job.run_id},
-            event=TimelineEvent.FIGURES_SETTLED if told else None,
+            event=TimelineEvent.FIGURES_SETTLED if has_changed else None,
             data=fields,
             fields={**fields, "figures_settled": True},
         ),

@@ -17,7 +17,7 @@ from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
-from actorline.orders.submit import Submitted, submit
+from actorline.orders.submit import SubmittedJob, submit
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
 from actorline.platform.marker import list_going, make_marker
@@ -128,7 +128,7 @@ def treat(ledger: Ledger, platform: Platform, settings: Settings, orphan: Orphan
     return ledger.load(submitted.key) if submitted.created else None
 
 
-def adopt(ledger: Ledger, settings: Settings, orphan: Orphan) -> Submitted:
+def adopt(ledger: Ledger, settings: Settings, orphan: Orphan) -> SubmittedJob:
     """Create a job for a run whose own job is lost: it collects the rows, and may abort the run.
 
     Raises Refused and Unavailable.

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from actorline.jobs.sender import Sender
 from actorline.ledger.ledger import Ledger
-from actorline.orders.submit import Submitted, submit
+from actorline.orders.submit import SubmittedJob, submit
 from actorline.platform.client import Platform
 from actorline.platform.marker import read_marker
 from actorline.platform.runs import Run, get_run
@@ -87,7 +87,7 @@ class Hooks:
 
 def collect_run(
     ledger: Ledger, platform: Platform, settings: Settings, installation: str, hook: Hook, run_id: str
-) -> Submitted | None:
+) -> SubmittedJob | None:
     """Order the job that collects a run; return None if it isn't the hook's, or is our own.
 
     Raises PlatformError, Refused and Unavailable.

@@ -72,7 +72,7 @@ def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
         if job and job.epoch == epoch and is_hopeless(job, error, alike):
             end_as_failed(job, reason_of(job, stage, error, alike))
             return
-        told = ledger().change(
+        applied = ledger().change(
             key,
             Change(
                 due_in_s=BACK_OFF_SECS[min(failures, len(BACK_OFF_SECS) - 1)],
@@ -86,7 +86,7 @@ def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
     except redis.RedisError:
         log.warning("ledger_unreachable", **failed)
         return
-    if told is None:  # the job has ended or another execution has it: not in its timeline
+    if applied is None:  # the job has ended or another execution has it: not in its timeline
         log.warning(TimelineEvent.STAGE_FAILED, **failed)
 
 

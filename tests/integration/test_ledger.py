@@ -14,7 +14,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 from actorline.jobs.step import Stop, Wait
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, NewJob, Registered, UnreadableJob
+from actorline.ledger.ledger import Ledger, NewJob, RegisterResult, UnreadableJob
 from actorline.ledger.listing import list_jobs
 from actorline.ledger.pause import is_paused, pause, resume
 from actorline.ledger.store import connect
@@ -54,7 +54,7 @@ def contents(ledger: Ledger) -> dict[str, Any]:
     return {key: read[ledger.redis.type(key)](key) for key in ledger.redis.scan_iter()}
 
 
-def register(ledger: Ledger, key: str = "k", document: Any = None, **options: Any) -> Registered:
+def register(ledger: Ledger, key: str = "k", document: Any = None, **options: Any) -> RegisterResult:
     given: dict[str, Any] = {"fresh": False, "sink": "file:///rows/k/", "caller": CALLER, **options}
     (registered,) = ledger.register([NewJob(key, document or parse_document(ORDER), **given)], care_s=10)
     return registered
@@ -94,7 +94,7 @@ def same_token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_order_becomes_a_job_with_its_input_apart(ledger):
     registered = register(ledger, fresh=True)
-    assert registered == Registered("created", parse_document(ORDER).body_hash(), State.QUEUED)
+    assert registered == RegisterResult("created", parse_document(ORDER).body_hash(), State.QUEUED)
     job = loaded(ledger)
     assert (job.key, job.state, job.epoch, job.attempt, job.fresh) == ("k", State.QUEUED, 1, 1, True)
     assert (job.sink, job.hash) == ("file:///rows/k/", registered.existing_hash)
@@ -122,7 +122,7 @@ def test_the_same_order_joins_and_adds_only_its_caller(ledger):
     before = contents(ledger)
     document = parse_document({**ORDER, "key": "k", "labels": {}, "notify": {}})
     joined = register(ledger, document=document, fresh=True, sink="file:///other/", caller={"id": "task-2"})
-    assert joined == Registered("joined", document.body_hash(), State.STARTING)
+    assert joined == RegisterResult("joined", document.body_hash(), State.STARTING)
     after = contents(ledger)
     assert ledger.callers.of("k") == {"task-1": CALLER, "task-2": {"id": "task-2"}}
     assert ledger.callers.key_of("task-2") == "k"
@@ -134,7 +134,7 @@ def test_another_order_under_the_key_leaves_no_trace(ledger):
     first = register(ledger)
     before = contents(ledger)
     conflict = register(ledger, document=parse_document({"actor": "other/x"}), caller={"id": "task-2"})
-    assert conflict == Registered("conflict", first.existing_hash, State.QUEUED)
+    assert conflict == RegisterResult("conflict", first.existing_hash, State.QUEUED)
     assert contents(ledger) == before
 
 

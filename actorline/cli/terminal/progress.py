@@ -98,14 +98,14 @@ class _Disk:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._next_at = time.monotonic() + DISK_EVERY_SECS
-        self._is_told = False
+        self._is_reported = False
 
     def look(self) -> None:
-        if self._is_told or time.monotonic() < self._next_at:
+        if self._is_reported or time.monotonic() < self._next_at:
             return
         self._next_at = time.monotonic() + DISK_EVERY_SECS
         if not self._ledger.server().writes_its_file:
-            self._is_told = True
+            self._is_reported = True
             say(f"Redis can't be used: {DISK_FULL}. Jobs wait for that, and continue by themselves.")
 
 

@@ -100,7 +100,7 @@ def write(source: BinaryIO, target: BinaryIO, shape: Shape, *, rows: int) -> Non
 
     schema = pa.schema([pa.field(name, arrow_type(one)) for name, one in shape.fields.items()])
     columns = [(name, converter(one), schema.field(name).type) for name, one in shape.fields.items()]
-    with parquet.ParquetWriter(_Counted(target), schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(_CountedFile(target), schema, compression="zstd") as writer:
         held: list[Any] = []
         written = 0
         for items in item_batches(source):
@@ -210,7 +210,7 @@ def _plain(source: BinaryIO) -> Iterator[bytes]:
         inflate.finish()
 
 
-class _Counted:
+class _CountedFile:
     """A pipe that knows how much went through it, as Parquet's offsets need it."""
 
     closed = False

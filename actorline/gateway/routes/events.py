@@ -58,10 +58,12 @@ async def events(
     if job.is_terminal and not entries and last_event_id is not None:
         return Response(status_code=204)  # by the EventSource specification this stops reconnects
     authorized.context.streams.take(authorized.grant.holder)
-    return Stream(_told(authorized, key, after), partial(authorized.context.streams.give_back, authorized.grant.holder))
+    return Stream(
+        _entries(authorized, key, after), partial(authorized.context.streams.give_back, authorized.grant.holder)
+    )
 
 
-async def _told(authorized: AuthorizedRequest, key: str, after: str) -> AsyncIterator[dict[str, Any]]:
+async def _entries(authorized: AuthorizedRequest, key: str, after: str) -> AsyncIterator[dict[str, Any]]:
     timelines = authorized.context.timelines
     while not timelines.is_stopping():
         try:

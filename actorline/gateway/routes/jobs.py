@@ -15,7 +15,7 @@ from actorline.gateway.authentication import Grant
 from actorline.gateway.body import LARGE_BYTES, key_in, parse_json, with_key
 from actorline.gateway.context import AuthorizedRequest, MayCancel, MayOrder, MayRead
 from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, RequestKey, problems, result
-from actorline.gateway.order_intake import Taken
+from actorline.gateway.order_intake import StoredOrder
 from actorline.gateway.problems import name_order
 from actorline.jobs.document import fresh_key, parse_document
 from actorline.jobs.job import Glimpse, Job, JobResult
@@ -66,7 +66,9 @@ async def order(request: Request, authorized: MayOrder, idempotency_key: Idempot
     return _shown(authorized, taken.job, 202 if taken.created else 200, Location=f"/v1/jobs/{quote(taken.job.key)}")
 
 
-async def _take(request: Request, body: bytearray, idempotency_key: str | None, authorized: AuthorizedRequest) -> Taken:
+async def _take(
+    request: Request, body: bytearray, idempotency_key: str | None, authorized: AuthorizedRequest
+) -> StoredOrder:
     """Check an order and store it. The parsed document is freed on return, before the next large order is read."""
     raw = await _parsed(body, idempotency_key)
     _check_account(raw, authorized.grant)

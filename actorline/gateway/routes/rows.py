@@ -81,13 +81,13 @@ async def items(
     if not is_range and delivery.manifest.compression == "gzip" and _is_named(STORED, accept):
         headers["Content-Type"] = STORED
         headers["Content-Length"] = str(delivery.manifest.totals.bytes)
-        return await authorized.context.downloads.answer(authorized.grant.holder, delivery.stored_blocks, headers)
+        return await authorized.context.downloads.respond(authorized.grant.holder, delivery.stored_blocks, headers)
     if _is_named("gzip", accept_encoding):
         headers["Content-Encoding"] = "gzip"
-        return await authorized.context.downloads.answer(
+        return await authorized.context.downloads.respond(
             authorized.grant.holder, lambda: gzipped(open_blocks()), headers
         )
-    return await authorized.context.downloads.answer(authorized.grant.holder, open_blocks, headers)
+    return await authorized.context.downloads.respond(authorized.grant.holder, open_blocks, headers)
 
 
 @router.get("/{key}/records/{name}", summary="Read a delivered record", response_class=Response, responses=RECORD)
@@ -101,7 +101,7 @@ async def record(
     stored = await run_in_threadpool(delivery.find_record, name)
     headers = _record_headers(stored) if stored else {}
     downloads, holder = authorized.context.downloads, authorized.grant.holder
-    return await downloads.answer(holder, lambda: _blocks(delivery.open_record(name)), headers)
+    return await downloads.respond(holder, lambda: _blocks(delivery.open_record(name)), headers)
 
 
 def _delivery(authorized: AuthorizedRequest, key: str) -> Delivery:

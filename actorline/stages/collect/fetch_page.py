@@ -39,7 +39,7 @@ HELD_SECS: Final = 1.0  # another execution has the page: look for its receipt s
 
 
 @dataclass(frozen=True)
-class Held:
+class PageHeld:
     """Another execution is fetching this page."""
 
 
@@ -54,7 +54,7 @@ class PageFetcher:
 
     def fetch(
         self, key: str, attempt: int, window: Window, *, expected: int, execution: str, tries: int
-    ) -> Receipt | Held | UnreadablePage:
+    ) -> Receipt | PageHeld | UnreadablePage:
         """Store one page and return its receipt; a failure is returned while tries are left, then as a bad receipt.
 
         Raises only what keeps the ledger from taking a receipt, and GivenBack.
@@ -67,7 +67,7 @@ class PageFetcher:
             return _unwanted(window)
         lease = self.ledger.lease("page", key, f"{attempt}:{window.page_no}", seconds=PAGE_LEASE_SECS)
         if not lease.acquire():
-            return Held()
+            return PageHeld()
         try:
             receipt = self._read(job, window, expected, execution, lease)
         except LostJob:

@@ -49,13 +49,13 @@ def _not_started(failure: StartRefused | StartDeferred, settings: Settings) -> M
     error = failure.error
     reason = refusal_reason(error)
     # the platform's words may quote the input that it refuses
-    told = reason.model_copy(update={"message": hide_secrets(reason.message, settings)})
+    masked = reason.model_copy(update={"message": hide_secrets(reason.message, settings)})
     if isinstance(failure, StartRefused):
-        return Refuse(told)
+        return Refuse(masked)
     match error:
         case CapacityExceeded():
-            return WaitTurn(told.code, told.message, was_refused=True, needs_less=error.type == NO_MEMORY)
+            return WaitTurn(masked.code, masked.message, was_refused=True, needs_less=error.type == NO_MEMORY)
         case PlatformUnavailable():
-            return TryLater(told, at_least_s=error.retry_after_s)
+            return TryLater(masked, at_least_s=error.retry_after_s)
         case _:
-            return TryLater(told)
+            return TryLater(masked)

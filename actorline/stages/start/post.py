@@ -22,7 +22,7 @@ from actorline.stages.start.outcomes import FAILURES, NO_MEMORY, Failure, move_a
 from actorline.stages.start.permit import Permit
 from actorline.stages.start.run_input import RunInput, own_input
 from actorline.stages.start.run_timeout import timeout_query
-from actorline.stages.start.steps import Announce, Move, Refuse, Started
+from actorline.stages.start.steps import Announce, Move, Refuse, RunStarted
 from actorline.stages.start.sync import SyncFlow
 from actorline.stages.start_lease import holding_on, look_secs
 from actorline.webhooks.receiver import webhooks_query
@@ -51,7 +51,7 @@ class Post:
                 run_id = self._send(job, given, permit, announce)
         except FAILURES as failure:
             return self._hopeless(job, failure) or move_after(failure, announced, self.settings)
-        return Started(run_id)
+        return RunStarted(run_id)
 
     def _hopeless(self, job: Job, failure: Failure) -> Refuse | None:
         """Return the end of a job whose run wants more memory than its account may ever use."""

@@ -9,7 +9,7 @@ from tiny_server import Answer, Request, TinyServer, reply, tiny_server
 
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
-from actorline.platform.marker import Found, Marker, digest_of, find_marked, list_going, make_marker, read_marker
+from actorline.platform.marker import Marker, SearchResult, digest_of, find_marked, list_going, make_marker, read_marker
 
 OURS = make_marker("al-1f00aa", "nightly@2026-11-23T00:00:00Z", 1)
 SINCE = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -42,7 +42,7 @@ def account(listed: list[dict[str, Any]], single: dict[str, Answer] | None = Non
 not_found = {"error": {"type": "record-not-found", "message": "Actor run was not found"}}
 
 
-def search(answer: Callable[[Request], Answer], marker: str = OURS) -> tuple[Found, TinyServer]:
+def search(answer: Callable[[Request], Answer], marker: str = OURS) -> tuple[SearchResult, TinyServer]:
     with tiny_server(answer) as server:
         platform = Platform(server.url, SecretStr("apify_api_x"), user_agent="actorline/test", sleep=lambda _: None)
         try:
@@ -51,7 +51,7 @@ def search(answer: Callable[[Request], Answer], marker: str = OURS) -> tuple[Fou
             platform.close()
 
 
-def ids(found: Found) -> tuple[list[str], list[str], list[str]]:
+def ids(found: SearchResult) -> tuple[list[str], list[str], list[str]]:
     """Ours, those that can't be read, and those that show no marker."""
     return found.run_ids, [run.id for run in found.unreadable], [run.id for run in found.others]
 
@@ -142,7 +142,7 @@ def test_list_items_without_a_user_agent_are_read_singly():
 @pytest.mark.parametrize("origin", ["WEB", "SCHEDULER", "DEVELOPMENT"])
 def test_runs_that_were_not_started_by_the_api_cost_no_request(origin):
     found, server = search(account([run("r1", 1, origin=origin)]))
-    assert found == Found()
+    assert found == SearchResult()
     assert all("?" in request.path for request in server.requests)
 
 
