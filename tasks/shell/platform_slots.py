@@ -10,7 +10,7 @@ from typing import Final
 from actorline.platform.errors import PlatformBusy
 from tasks.shell.environment import settings
 
-DOOR_THREADS: Final = 2
+ENTRANCE_THREADS: Final = 2
 WAIT_SECS: Final = 1.0  # a fast platform frees a slot sooner
 SILENT_SECS: Final = 3.0  # a call that takes longer won't be over within that second
 
@@ -53,4 +53,4 @@ class Slots:
 def slots() -> Slots:
     """Return the slots of this process's control threads."""
     threads = settings().control_concurrency
-    return Slots(total=max(threads - DOOR_THREADS, 1), each=max(threads // 2, 1))
+    return Slots(total=max(threads - ENTRANCE_THREADS, 1), each=max(threads // 2, 1))
