@@ -97,13 +97,13 @@ class Emulator:
         return self._send("POST", path)
 
     def read(self, path: str) -> bytes:
-        return self._answer("GET", path, None)
+        return self._call("GET", path, None)
 
     def _send(self, method: str, path: str, body: Any = None) -> Any:
-        text = self._answer(method, path, body)
+        text = self._call(method, path, body)
         return json.loads(text) if text else None
 
-    def _answer(self, method: str, path: str, body: Any) -> bytes:
+    def _call(self, method: str, path: str, body: Any) -> bytes:
         request = urllib.request.Request(
             self.url + path,
             method=method,

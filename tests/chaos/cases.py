@@ -77,10 +77,10 @@ def run_case(case: Case, valkey: str, emulator: Emulator, home: Path) -> Outcome
     line = make_line(valkey, emulator, home, case.name)
     gate = TollGate(emulator.url, case.point)
     workers: list[subprocess.Popen[bytes]] = []
-    with ExitStack() as doors:
+    with ExitStack() as exits:
         try:
             for _ in range(case.workers):
-                line.environment["ACTORLINE_API_URL"] = url = doors.enter_context(gate.door())
+                line.environment["ACTORLINE_API_URL"] = url = exits.enter_context(gate.address())
                 workers.append(start_faulty_worker(line, case.worker))
                 gate.doomed[url] = workers[-1].pid
             return _strike(case, line, gate, workers)

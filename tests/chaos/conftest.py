@@ -23,12 +23,12 @@ def outcome_of(request, valkey, emulator, tmp_path_factory) -> Iterator[Callable
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool, _service(valkey, emulator, home):
         coming = {case.name: pool.submit(run_case, case, valkey, emulator, home / case.name) for case in cases}
 
-        def answer(case: Case) -> Outcome:
+        def outcome_of_case(case: Case) -> Outcome:
             outcome = coming[case.name].result()
             seen.append((case, outcome))
             return outcome
 
-        yield answer
+        yield outcome_of_case
         for future in coming.values():
             future.cancel()
 

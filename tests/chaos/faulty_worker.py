@@ -51,10 +51,10 @@ def strike_at(number: signal.Signals, place: str, nth: int, moment: str) -> None
         here = nth_of(place) == nth
         if here and moment == "before":
             strike(number)
-        answer = original(*args, **kwargs)
+        response = original(*args, **kwargs)
         if here and moment == "after":
             strike(number)
-        return answer
+        return response
 
     setattr(holder, name, struck)
 

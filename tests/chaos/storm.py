@@ -23,7 +23,7 @@ from weather import Weather
 
 IN_FLIGHT: Final = 30
 END_SECS: Final = 300.0  # for what is still under way when the last order is placed, and for the last leftovers
-TELL_EVERY_SECS: Final = 15.0
+REPORT_EVERY_SECS: Final = 15.0
 ENDS: Final = frozenset({"DELIVERED", "PARTIAL", "FAILED", "CANCELLED", "EXPIRED"})
 
 
@@ -44,7 +44,7 @@ def test_every_job_of_a_storm_ends_as_it_must_and_is_paid_once(emulator, tmp_pat
         began = time.monotonic()
         try:
             weather.begin()
-            Storm(line, orders).run(tell=lambda told: say(f"{told}; {len(weather.blows)} blows"))
+            Storm(line, orders).run(report=lambda progress: say(f"{progress}; {len(weather.blows)} blows"))
             weather.calm()
             took_s = time.monotonic() - began
             say("calm: looking at what is left")
@@ -73,8 +73,8 @@ class Storm:
         # without a back end, whose subscriptions a service would lose with Valkey
         self._sender = Celery("storm", broker=line.broker, set_as_current=False)
 
-    def run(self, tell: Callable[[str], None]) -> None:
-        deadline, tell_at = None, time.monotonic()
+    def run(self, report: Callable[[str], None]) -> None:
+        deadline, report_at = None, time.monotonic()
         while self._waiting or self._going:
             while self._waiting and len(self._going) < IN_FLIGHT:
                 self._place(self._waiting.popleft())
@@ -83,9 +83,9 @@ class Storm:
             if not self._waiting:
                 deadline = deadline or time.monotonic() + END_SECS
                 assert time.monotonic() < deadline, f"these did not end: {sorted(self._going)}"
-            if time.monotonic() > tell_at:
-                tell_at += TELL_EVERY_SECS
-                tell(f"{len(self._waiting)} to be ordered, {len(self._going)} going on")
+            if time.monotonic() > report_at:
+                report_at += REPORT_EVERY_SECS
+                report(f"{len(self._waiting)} to be ordered, {len(self._going)} going on")
             time.sleep(0.3)
         self._sender.close()
 

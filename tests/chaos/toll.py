@@ -30,12 +30,12 @@ class Point:
 
 @dataclass
 class TollGate:
-    """What passes through all of its doors together, and who dies of it."""
+    """What passes through all of its ports together, and who dies of it."""
 
     upstream: str
     point: Point | None
     doomed: dict[str, int] = field(default_factory=dict)
-    """URL of a door -> id of the process that comes through it."""
+    """URL of a port -> id of the process that uses it."""
     passed: list[tuple[float, str]] = field(default_factory=list)
     """Unix time and `METHOD path` of every request, as it came."""
     _seen: int = 0
@@ -51,7 +51,7 @@ class TollGate:
             return self.point.moment if self._seen == self.point.nth else None
 
     @contextmanager
-    def door(self) -> Iterator[str]:
+    def address(self) -> Iterator[str]:
         """A port of the gate, for one worker; answers its URL."""
         server = _Server(self)
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

@@ -153,8 +153,8 @@ def test_lost_reply_is_searched_for(line, order, faults):
 
 
 def test_start_that_has_to_wait(line, order, faults):
-    answers = {402: "actor-memory-limit-exceeded", 408: "operation-timed-out", 429: "rate-limit-exceeded"}
-    actors = [line.emulator.actor(f"waiting-{status}", items=100, duration_secs=0) for status in answers]
+    refusals = {402: "actor-memory-limit-exceeded", 408: "operation-timed-out", 429: "rate-limit-exceeded"}
+    actors = [line.emulator.actor(f"waiting-{status}", items=100, duration_secs=0) for status in refusals]
     faults(
         *(
             {
@@ -164,7 +164,7 @@ def test_start_that_has_to_wait(line, order, faults):
                 "path_regex": f"demo~waiting-{status}/runs$",
                 "nth": 1,
             }
-            for status, type_ in answers.items()
+            for status, type_ in refusals.items()
         )
     )
     orders = [order(actor=actor) for actor in actors]

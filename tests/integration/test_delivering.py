@@ -93,11 +93,11 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
         original = getattr(LocalSink, name)
 
         def dying(*args: Any, original: Callable[..., Any] = original) -> Any:
-            answer = original(*args)
+            result = original(*args)
             seen[0] += 1
             if seen[0] == nth:
                 raise Killed
-            return answer
+            return result
 
         monkeypatch.setattr(LocalSink, name, dying)
 

@@ -24,10 +24,10 @@ def gateway(short_folder, emulator, tmp_path):
     line.client.close()
 
 
-def assert_unavailable(answer: httpx.Response, code: str, *words: str) -> None:
-    problem = answer.json()
-    assert (answer.status_code, problem["code"]) == (503, code), problem
-    assert answer.headers["Retry-After"]
+def assert_unavailable(response: httpx.Response, code: str, *words: str) -> None:
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (503, code), problem
+    assert response.headers["Retry-After"]
     for word in words:
         assert word in problem["detail"]
 

@@ -260,7 +260,7 @@ def test_the_same_state_again_keeps_its_place_in_the_listing(ledger):
 
 def race(valkey: str, ledger: Ledger, act: Callable[[Ledger, int], Any], runners: int = 8) -> list[Any]:
     """The same thing done by several at once, each on its own connection."""
-    barrier, answers = threading.Barrier(runners), []
+    barrier, responses = threading.Barrier(runners), []
 
     def run(number: int) -> None:
         client = connect(f"{valkey}?virtual_host=3")
@@ -268,7 +268,7 @@ def race(valkey: str, ledger: Ledger, act: Callable[[Ledger, int], Any], runners
             own = Ledger(client, ledger.namespace)
             client.ping()
             barrier.wait()
-            answers.append(act(own, number))
+            responses.append(act(own, number))
         finally:
             client.close()
 
@@ -277,7 +277,7 @@ def race(valkey: str, ledger: Ledger, act: Callable[[Ledger, int], Any], runners
         thread.start()
     for thread in threads:
         thread.join()
-    return answers
+    return responses
 
 
 def test_of_many_changes_at_once_one_wins(ledger, valkey):
@@ -416,18 +416,18 @@ def test_a_finished_poll_is_free_until_the_next_is_due(ledger, monkeypatch):
     """However long the interval: a message that comes late must not begin a second row of polls."""
     job = created(ledger, state=State.RUNNING, run_id="r1", started_at="@now")
     monkeypatch.setattr("actorline.ledger.ledger.CLAIM_POLL_SECS", 0)
-    answers = iter([PlatformUnavailable("503"), RUN])
-    monkeypatch.setattr("actorline.stages.watch.poll_run.get_run", lambda *_: raised_or(next(answers)))
+    responses = iter([PlatformUnavailable("503"), RUN])
+    monkeypatch.setattr("actorline.stages.watch.poll_run.get_run", lambda *_: raised_or(next(responses)))
     poller = Poller(ledger, cast("Any", None), Settings())
     for number in (0, 1):
         assert poller.advance("k", job.epoch, number, "a") == Wait(5)
         assert poller.advance("k", job.epoch, number, "b") == Stop()
 
 
-def raised_or(answer: Any) -> Any:
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+def raised_or(reply: Any) -> Any:
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
 
 
 def test_one_of_many_executions_gets_the_poll(ledger, valkey):

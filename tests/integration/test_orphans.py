@@ -102,10 +102,10 @@ def test_start_like_a_run_with_the_same_input_asks_a_person(own_line, faults):
             lambda: (j := line.ledger.load("untold")) and j.waiting_for == "start-unclear" and j, what="the alert"
         )
         (run,) = line.emulator.runs_of(actor)
-        (told,) = [
+        (alert,) = [
             entry.data for entry in line.ledger.timeline.entries(job.key) if entry.data.get("code") == "start-unclear"
         ]
-        assert run["id"] in told["message"]
+        assert run["id"] in alert["message"]
         line.cancel("untold")
         with pytest.raises(Exception) as raised:  # noqa: PT011 - a service can't import our classes
             order.get(timeout=120)

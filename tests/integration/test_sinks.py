@@ -435,8 +435,8 @@ def test_run_with_out_takes_the_stack_it_brings_up_to_the_store(store, terminal)
     assert "part-00000.jsonl.gz" in store.files("s3://bucket/out/out/")
     default = {"ACTORLINE_SINK_URL": "s3://bucket/rows/{key}/"}
     (finding,) = [
-        told
-        for told in terminal("doctor", "--json", **store.environment(), **default).lines
-        if told["subject"] == "sink"
+        each
+        for each in terminal("doctor", "--json", **store.environment(), **default).lines
+        if each["subject"] == "sink"
     ]
     assert (finding["is_good"], finding["text"]) == (True, "s3://bucket/rows/{key}/ is writable")

@@ -20,8 +20,8 @@ def deliver(line):
 def started_elsewhere(line, actor: str) -> dict[str, Any]:
     """A run that somebody else started."""
     url = f"{line.emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
-    answer = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
-    return answer.json()["data"]
+    response = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
+    return response.json()["data"]
 
 
 def input_of(line, result: dict[str, Any]) -> Any:

@@ -86,10 +86,10 @@ class HeldRedis(redis.Redis):
 
     def _leave(self, call: Callable[[], Any], commands: list[Any], *, is_transaction: bool = False) -> Any:
         def seen_call() -> Any:
-            answer = call()
+            reply = call()
             if not all(command[0] in READS for command in commands):
                 self.seen()
-            return answer
+            return reply
 
         possible = self._possible & SENT_ONCE if is_transaction else self._possible
         return leave_process(seen_call, lost=lambda: redis.ConnectionError("broken off"), possible=possible)

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from promises import LONG_ROUND_SECS, ROUND_SECS, Promises
-from small_platform import UNCLEAR, Answer, Start
+from small_platform import UNCLEAR, Start, StartReply
 
 from actorline.errors import Code
 
@@ -63,7 +63,7 @@ goings = st.tuples(
 )
 starts = st.builds(
     Start,
-    answer=st.sampled_from([*UNCLEAR, *Answer]),
+    reply=st.sampled_from([*UNCLEAR, *StartReply]),
     made=st.booleans(),
     late_secs=st.sampled_from([0, 20, 50]),
     unlisted_secs=st.sampled_from([0, 5, 65]),
@@ -78,7 +78,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.doors = ExitStack()
+        self.exits = ExitStack()
 
     @initialize(
         is_young=st.booleans(),
@@ -95,7 +95,7 @@ class AnyOrder(RuleBasedStateMachine):
         coming: list[Start],
         going: tuple[str, float],
     ) -> None:
-        self.line: HeldLine = self.doors.enter_context(held_line(self.ground, is_young=is_young))
+        self.line: HeldLine = self.exits.enter_context(held_line(self.ground, is_young=is_young))
         self.promises = Promises(self.line, KEYS)
         self.line.platform.shows_agents = shows_agents
         self.line.platform.coming.extend(coming)
@@ -176,7 +176,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.promises.check()
 
     def teardown(self) -> None:
-        with self.doors:
+        with self.exits:
             if sys.exc_info()[0] is None:
                 self.promises.check_end()
 

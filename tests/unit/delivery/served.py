@@ -53,16 +53,16 @@ class Served:
 class Platform:
     """Answers one after the other, and keeps what was asked for."""
 
-    answers: list[Served]
+    responses: list[Served]
     asked: list[tuple[int, int]] = field(default_factory=list)
 
     def open(self, offset: int, limit: int) -> Served:
         self.asked.append((offset, limit))
-        return self.answers[len(self.asked) - 1]
+        return self.responses[len(self.asked) - 1]
 
 
-def download(*answers: Served, **options: Any) -> tuple[PartFacts, bytes, Platform]:
-    platform, file = Platform(list(answers)), io.BytesIO()
+def download(*responses: Served, **options: Any) -> tuple[PartFacts, bytes, Platform]:
+    platform, file = Platform(list(responses)), io.BytesIO()
     window = Window(page_no=0, offset=options.pop("offset", 0), limit=options.pop("limit", 1000))
     asked = {
         "text": JsonLines(),
@@ -73,7 +73,7 @@ def download(*answers: Served, **options: Any) -> tuple[PartFacts, bytes, Platfo
         **options,
     }
     facts = download_window(platform.open, window, file, **asked)
-    assert all(answer.is_closed for answer in answers[: len(platform.asked)])
+    assert all(response.is_closed for response in responses[: len(platform.asked)])
     return facts, file.getvalue(), platform
 
 

@@ -26,8 +26,8 @@ def settings(tmp_path) -> Settings:
 class FakeLedger:
     """Takes an order as it is told to; the real one is tested with a real server."""
 
-    def __init__(self, answer: RegisterResult | Exception) -> None:
-        self.answer = answer
+    def __init__(self, registered: RegisterResult | Exception) -> None:
+        self.registered = registered
         self.orders: list[NewJob] = []
 
     def now(self) -> float:
@@ -38,13 +38,13 @@ class FakeLedger:
 
     def register(self, orders: Sequence[NewJob], **_: Any) -> list[RegisterResult]:
         self.orders += orders
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return [self.answer] * len(orders)
+        if isinstance(self.registered, Exception):
+            raise self.registered
+        return [self.registered] * len(orders)
 
 
-def order(raw: dict[str, Any], settings: Settings, answer: Any = None, *, trusted: bool = False) -> Any:
-    ledger: Any = FakeLedger(answer or RegisterResult("created", "hash", State.QUEUED))
+def order(raw: dict[str, Any], settings: Settings, registered: Any = None, *, trusted: bool = False) -> Any:
+    ledger: Any = FakeLedger(registered or RegisterResult("created", "hash", State.QUEUED))
     return submit(raw, ledger=ledger, settings=settings, trusted=trusted), ledger.orders
 
 
@@ -238,19 +238,19 @@ def test_refusal_that_asks_for_a_repeat_names_the_made_key(settings):
 
 
 @pytest.mark.parametrize(
-    ("redis_url", "door", "is_refused"),
+    ("redis_url", "entrance", "is_refused"),
     [(None, "cli", True), (None, "http", True), ("redis://host/0", "celery", True), ("redis://host/0", "http", False)],
 )
-def test_parquet_without_its_library_is_no_job(settings, monkeypatch, redis_url, door, is_refused):
+def test_parquet_without_its_library_is_no_job(settings, monkeypatch, redis_url, entrance, is_refused):
     monkeypatch.setattr("actorline.orders.parquet.has_parquet", lambda: False)
     there = settings.model_copy(update={"redis_url": redis_url})
     ledger: Any = FakeLedger(RegisterResult("created", "hash", State.QUEUED))
     raw = {"actor": "x", "collect": {"format": "parquet"}}
     if not is_refused:
-        submit(raw, ledger=ledger, settings=there, trusted=True, sender=Sender(door))
+        submit(raw, ledger=ledger, settings=there, trusted=True, sender=Sender(entrance))
         return
     with pytest.raises(Refused, match="Install actorline\\[parquet\\]") as refused:
-        submit(raw, ledger=ledger, settings=there, trusted=True, sender=Sender(door))
+        submit(raw, ledger=ledger, settings=there, trusted=True, sender=Sender(entrance))
     assert (refused.value.reason.code, ledger.orders) == (Code.FORMAT_REFUSED, [])
 
 

@@ -52,9 +52,9 @@ class RunsApi:
         self.keeps_offset = True
         self.between: Callable[[], None] = lambda: None
         self.queries: list[dict[str, str]] = []
-        api.add_callback(responses.GET, f"{API}/actor-runs", self.answer)
+        api.add_callback(responses.GET, f"{API}/actor-runs", self.respond)
 
-    def answer(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], bytes]:
+    def respond(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], bytes]:
         if self.queries:
             self.between()
         query = {name: values[0] for name, values in parse_qs(urlsplit(str(request.url)).query).items()}

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-Answer = Callable[[socket.socket], None]
+Reply = Callable[[socket.socket], None]
 
 
 @dataclass
@@ -24,16 +24,16 @@ class TinyServer:
     """`answer` decides by the request; each connection carries one."""
 
     url: str
-    answer: Callable[[Request], Answer]
+    respond: Callable[[Request], Reply]
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     is_done: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
-def tiny_server(answer: Callable[[Request], Answer]) -> Iterator[TinyServer]:
+def tiny_server(respond: Callable[[Request], Reply]) -> Iterator[TinyServer]:
     listener = socket.create_server(("127.0.0.1", 0))
-    server = TinyServer(f"http://127.0.0.1:{listener.getsockname()[1]}", answer)
+    server = TinyServer(f"http://127.0.0.1:{listener.getsockname()[1]}", respond)
 
     def serve() -> None:
         while True:
@@ -46,7 +46,7 @@ def tiny_server(answer: Callable[[Request], Answer]) -> Iterator[TinyServer]:
                 request = _read(connection)
                 if request:
                     server.requests.append(request)
-                    server.answer(request)(connection)
+                    server.respond(request)(connection)
             server.is_done.set()
 
     thread = threading.Thread(target=serve)
@@ -70,7 +70,7 @@ def _read(connection: socket.socket) -> Request | None:
         return Request(first[0], first[1], headers, file.read(int(headers.get("content-length", 0))))
 
 
-def reply(status: int, body: Any = b"", **headers: str) -> Answer:
+def reply(status: int, body: Any = b"", **headers: str) -> Reply:
     """A whole answer; what isn't bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     kind = "text/html" if isinstance(body, bytes) else "application/json"
@@ -79,7 +79,7 @@ def reply(status: int, body: Any = b"", **headers: str) -> Answer:
     return raw(f"HTTP/1.1 {status} Said\r\n{head}\r\n".encode() + content)
 
 
-def raw(content: bytes) -> Answer:
+def raw(content: bytes) -> Reply:
     """These bytes, and the end of the connection."""
     return lambda connection: connection.sendall(content)
 

@@ -44,12 +44,12 @@ def read(text: bytes, delimiter: str = ",") -> list[list[str]]:
 
 def page(*texts: bytes, scanned: Sequence[int], delimiter: str = ",", compress: bool = True, **options):
     total = sum(scanned)
-    answers = [
+    responses = [
         Served(text, count, total, content_type=CSV, cuts=options.get("cuts", ()))
         for text, count in zip(texts, scanned, strict=True)
     ]
     options.pop("cuts", None)
-    facts, stored, _ = download(*answers, text=CsvText(delimiter), compress=compress, **options)
+    facts, stored, _ = download(*responses, text=CsvText(delimiter), compress=compress, **options)
     inspected = inspect_part(io.BytesIO(stored), text=CsvText(delimiter), compressed=compress) if stored else facts
     assert (inspected.items, inspected.sha256) == (facts.items, facts.sha256)
     return facts.items, gzip.decompress(stored) if compress and stored else stored

@@ -73,8 +73,8 @@ def test_questions_come_in_the_order_of_the_protocol(make_job, order, questions)
     asked = []
     while isinstance(step := next_start_step(job, known), Inquiry):
         asked.append(type(step))
-        answers = {TakeLease: {"permit": PERMIT}, FindDataset: {"dataset": DATASET}, FindRun: {"found": ["r"]}}
-        known = replace(known.asked(step), **answers.get(type(step), {}))
+        findings = {TakeLease: {"permit": PERMIT}, FindDataset: {"dataset": DATASET}, FindRun: {"found": ["r"]}}
+        known = replace(known.asked(step), **findings.get(type(step), {}))
     assert asked == questions
     assert not isinstance(step, Inquiry)
 
