@@ -8,7 +8,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
-from actorline.ledger.outside_places import WAIT_SECS, NoPlaceFree, OutsidePlaces, Place, PlaceTaken
+from actorline.ledger.outside_places import PLACE_WAIT_SECS, NoPlaceFree, OutsidePlaces, Place, PlaceTaken
 from actorline.notify.allowed_tasks import DEFAULT_QUEUE, reserved_problem
 from actorline.notify.notice import event_of, next_try, secs_until_notice, task_id_of
 from actorline.notify.sender import NoticeFailed, send_notice
@@ -46,7 +46,7 @@ def _send_request(job: Job, url: str) -> None:
         with places.held(job, url, new_execution()) as place:
             _send_held(job.key, url, place)
     except NoPlaceFree:
-        _note(job, None, fields={"notice_at": ledger().now() + WAIT_SECS})
+        _note(job, None, fields={"notice_at": ledger().now() + PLACE_WAIT_SECS})
     except PlaceTaken:
         return
     except GivenBack as error:

@@ -30,7 +30,7 @@ from actorline.stack_home import LOCK_FILE, STATE_FILE, USERS_FILE, take_lock
 from actorline.upkeep.unattended import COMMAND, describe_unfinished
 
 START_SECS: Final = 60.0  # a stack that is shutting down drains for half a minute first
-LOOK_SECS: Final = 0.1
+STACK_LOOK_SECS: Final = 0.1
 FULL_BYTES: Final = 1_000_000
 
 
@@ -128,7 +128,7 @@ def wait_until_gone(settings: Settings) -> None:
                 fcntl.flock(users, fcntl.LOCK_UN)
             elif take_lock(users, fcntl.LOCK_SH):  # it isn't shutting down, so another command uses it
                 return
-            time.sleep(LOOK_SECS)
+            time.sleep(STACK_LOOK_SECS)
 
 
 def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -> tuple[dict[str, Any], bool]:
@@ -147,7 +147,7 @@ def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -
             if started is not None and started.returncode not in {0, os.EX_TEMPFAIL}:
                 break
             started = _spawn(settings, workers=workers, flower=flower)
-        time.sleep(LOOK_SECS)
+        time.sleep(STACK_LOOK_SECS)
     is_full = shutil.disk_usage(settings.home).free < FULL_BYTES
     why = "because its disk is full: free some space there" if is_full else f"see {settings.home}/logs/"
     message = f"The embedded stack did not start, {why}. Nothing was started or billed."

@@ -17,9 +17,9 @@ from actorline.platform.client import Platform
 from actorline.platform.runs import wait_for_run
 from actorline.settings import Settings
 
-LOOK_SECS: Final = 0.2
-HELD_SECS: Final = 20  # the platform holds a response for up to 60 s; less lets Ctrl-C end the thread
-AGAIN_SECS: Final = 5.0
+RUN_LOOK_SECS: Final = 0.2
+LONG_POLL_SECS: Final = 20  # the platform holds a response for up to 60 s; less lets Ctrl-C end the thread
+POLL_AGAIN_SECS: Final = 5.0
 
 
 @contextmanager
@@ -39,13 +39,13 @@ def _hasten(settings: Settings, ledger: Ledger, key: str, over: threading.Event)
     token = settings.token_of(job.document.account) if job else None
     if token is None:
         return
-    platform = Platform(settings.api_url, token, read_timeout_s=HELD_SECS + 10)
-    wait: float | None = LOOK_SECS
+    platform = Platform(settings.api_url, token, read_timeout_s=LONG_POLL_SECS + 10)
+    wait: float | None = RUN_LOOK_SECS
     while wait is not None and not over.wait(wait):
         try:
             wait = _look(settings, ledger, platform, key)
         except (platform_errors.PlatformError, redis.RedisError):
-            wait = AGAIN_SECS
+            wait = POLL_AGAIN_SECS
 
 
 def _look(settings: Settings, ledger: Ledger, platform: Platform, key: str) -> float | None:
@@ -53,8 +53,8 @@ def _look(settings: Settings, ledger: Ledger, platform: Platform, key: str) -> f
     job = ledger.load(key)
     if job is None or job.state not in LIVE or job.state is State.COLLECTING:
         return None
-    if job.run_id is None or not wait_for_run(platform, job.run_id, HELD_SECS).is_terminal:
-        return LOOK_SECS
+    if job.run_id is None or not wait_for_run(platform, job.run_id, LONG_POLL_SECS).is_terminal:
+        return RUN_LOOK_SECS
     ledger.change(key, Change(due_in_s=0, fields={"is_planned": True}), states={State.RUNNING}, epoch=None)
     wake_workers(settings, [key])
-    return AGAIN_SECS
+    return POLL_AGAIN_SECS

@@ -13,7 +13,7 @@ from actorline.delivery.read_back import Delivery, measure
 from actorline.delivery.record_index import DamagedIndex, read_index
 from actorline.delivery.sink import MANIFEST, SUCCESS, Sink
 
-THREADS: Final = 4  # of two cores; beside a file that is inflated others are on their way
+VERIFY_THREADS: Final = 4  # of two cores; beside a file that is inflated others are on their way
 COUNTED: Final = frozenset({"jsonl", "json"})  # whose rows are counted; of the others bytes and sha256 must be right
 
 
@@ -35,7 +35,7 @@ def verify(delivery: Delivery, progress: Callable[[int], None]) -> Iterator[Prob
     if sink.exists(SUCCESS) is not manifest.complete:
         yield Problem(SUCCESS, "is missing" if manifest.complete else "exists, although rows are missing")
     blocks: Iterable[Sequence[Part | StoredRecord]] = (manifest.parts, manifest.records)
-    with ThreadPoolExecutor(THREADS) as threads:
+    with ThreadPoolExecutor(VERIFY_THREADS) as threads:
         for block in blocks:
             yield from _check_all(threads, delivery, block, progress)
         for index in manifest.record_indexes:

@@ -14,7 +14,7 @@ NOT_HTTP: Final = "This is not HTTP, or its headers have more than 16 kB. Nothin
 HEAD_SECS: Final = 10.0  # from the connection, or the first byte of a further request, to its last header
 
 
-TAKE_SECS: Final = 60.0  # a client that reads nothing for this long is cut off: it holds a connection, perhaps a file
+RESPONSE_READ_SECS: Final = 60.0  # a client that reads nothing for this long is cut off: it holds a connection
 
 
 class BoundedConnection(H11Protocol):
@@ -48,7 +48,7 @@ class BoundedConnection(H11Protocol):
     def pause_writing(self) -> None:
         """Start the clock: the client isn't reading."""
         super().pause_writing()
-        self._take_clock = self.loop.call_later(TAKE_SECS, self.give_up)
+        self._take_clock = self.loop.call_later(RESPONSE_READ_SECS, self.give_up)
 
     def resume_writing(self) -> None:
         super().resume_writing()

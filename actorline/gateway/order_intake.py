@@ -16,7 +16,7 @@ from actorline.orders.submit import Submission, SubmittedJob, submit_many
 from actorline.settings import Settings
 
 SMALL_BYTES: Final = 10_000  # what a small order takes in memory, with its response
-TAKE_SECS: Final = (
+ORDER_WRITE_SECS: Final = (
     9.0  # longer than a write may take to be on disk; shorter than the drain, so that a stop cuts no request off
 )
 GROUP_BYTES: Final = 1_000_000  # a hundred small orders; few wait with a large one
@@ -60,12 +60,12 @@ class OrderIntake:
         order = PendingOrder(submission, size_bytes, self._loop.create_future())
         self._groups.put(order)
         try:
-            async with asyncio.timeout(TAKE_SECS):
+            async with asyncio.timeout(ORDER_WRITE_SECS):
                 return await order.reply
         except TimeoutError:
             message = (
-                f"Redis did not accept the order within {TAKE_SECS:g} s. It may have been stored and start later: "
-                "send it again with the same key, or cancel it."
+                f"Redis did not accept the order within {ORDER_WRITE_SECS:g} s. It may have been stored and start "
+                "later: send it again with the same key, or cancel it."
             )
             raise Unavailable(Code.REDIS_UNAVAILABLE, message) from None
 

@@ -17,7 +17,7 @@ from actorline.settings import Settings
 from actorline.webhooks.events import Hint, HookRun, LookNow, take_hints
 from actorline.webhooks.receiver import accepted_digests, digest
 
-FRESH_SECS: Final = 1.0
+SECRETS_FRESH_SECS: Final = 1.0
 HINTS_A_GROUP: Final = 100  # each for a known job costs a round trip to Redis
 
 
@@ -45,9 +45,9 @@ class WebhookIntake:
         Raises redis.RedisError if they could never be read.
         """
         shown = digest(secret)
-        await self._refresh(older_than_secs=FRESH_SECS)
+        await self._refresh(older_than_secs=SECRETS_FRESH_SECS)
         if not self._is_accepted(shown):  # perhaps one that was just made
-            await self._refresh(older_than_secs=FRESH_SECS / 20)
+            await self._refresh(older_than_secs=SECRETS_FRESH_SECS / 20)
         return self._is_accepted(shown)
 
     def _is_accepted(self, shown: str) -> bool:

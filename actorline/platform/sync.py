@@ -14,7 +14,7 @@ from actorline.platform.datasets import ItemsPage
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.start import SendBy, StartOrder, StartRefused, StartUnclear, post_start, refusal, run_id_in
 
-SILENCE_SECS: Final = 330.0  # the platform responds after 300 s at the latest; the margin is for the way
+SYNC_SILENCE_SECS: Final = 330.0  # the platform responds after 300 s at the latest; the margin is for the way
 RUN_FAILED: Final = "run-failed"
 _RUN_ID: Final = re.compile(r"run ID: ([A-Za-z0-9]+)")  # in the message of `run-failed`
 
@@ -33,7 +33,7 @@ def run_sync(
         order,
         send_by=send_by,
         announce=announce,
-        silence_secs=SILENCE_SECS,
+        silence_secs=SYNC_SILENCE_SECS,
         headers={"Accept": "*/*", "Accept-Encoding": "gzip"},
         stream=True,
     )

@@ -26,7 +26,7 @@ from actorline.schedules.schedule import Schedule, due_key
 from actorline.schedules.template import iso_utc
 from actorline.settings import Settings
 
-LOOK_SECS: Final = 5.0  # at least this often, to notice a clock that was set, or a changed place in the book
+CLOCK_LOOK_SECS: Final = 5.0  # at least this often, to notice a clock that was set, or a changed place in the book
 SOON_SECS: Final = 1.0  # while waiting for the end of a job, or for Redis
 _AT_ONCE_SECS: Final = 0.0
 SENDER: Final = Sender("beat")
@@ -89,7 +89,7 @@ class Keeper:
     def _look_after_all(self, reading: Reading) -> float:
         jobs = self._last_jobs(reading)
         waits = [self._look_after_one(name, reading, jobs.get(name)) for name in self._schedules]
-        return min([LOOK_SECS, *waits])
+        return min([CLOCK_LOOK_SECS, *waits])
 
     def _look_after_one(self, name: str, reading: Reading, job: Job | None) -> float:
         try:
@@ -98,7 +98,7 @@ class Keeper:
             raise
         except Exception:  # one failing schedule must not stop the others
             log.exception("schedule_not_looked_after", schedule=name)
-            return LOOK_SECS
+            return CLOCK_LOOK_SECS
 
     def _last_jobs(self, reading: Reading) -> dict[str, Job]:
         keys = {
@@ -126,7 +126,7 @@ class Keeper:
         if entry.place.waiting is not None:
             return SOON_SECS
         following = schedule.rhythm.next_due(moment(reading.now))
-        return LOOK_SECS if following is None else max(following.timestamp() - reading.now, 0.001)
+        return CLOCK_LOOK_SECS if following is None else max(following.timestamp() - reading.now, 0.001)
 
     def _take(self, name: str, entry: Entry, step: Step) -> None:
         match step:

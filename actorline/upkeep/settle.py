@@ -17,14 +17,14 @@ from actorline.platform.client import Platform
 from actorline.platform.runs import Run, get_run
 
 SETTLE_SECS: Final = 10.0
-GIVE_UP_SECS: Final = 900.0
+FIGURES_GIVE_UP_SECS: Final = 900.0
 SETTLED: Final = "manifest.settled.json"
 
 
 def secs_until_settled(job: Job, now: float) -> float | None:
     """Return seconds until the figures of an ended job may be read again; 0: now; None: there is nothing to read."""
     ended_at = job.collecting_at or job.ended_at
-    if job.run_id is None or job.figures_settled or ended_at is None or now > ended_at + GIVE_UP_SECS:
+    if job.run_id is None or job.figures_settled or ended_at is None or now > ended_at + FIGURES_GIVE_UP_SECS:
         return None
     return max(ended_at + SETTLE_SECS - now, 0.0)
 

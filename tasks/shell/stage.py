@@ -25,7 +25,7 @@ from tasks.shell.canvas import end_for_callers
 from tasks.shell.environment import ledger
 from tasks.shell.stage_request import HANDED_ON, RETRIED, StageRequest, end_here
 
-BACK_OFF_SECS: Final = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+STAGE_BACK_OFF_SECS: Final = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +75,7 @@ def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
         applied = ledger().change(
             key,
             Change(
-                due_in_s=BACK_OFF_SECS[min(failures, len(BACK_OFF_SECS) - 1)],
+                due_in_s=STAGE_BACK_OFF_SECS[min(failures, len(STAGE_BACK_OFF_SECS) - 1)],
                 event=TimelineEvent.STAGE_FAILED,
                 data=failed,
                 fields={"failures": failures + 1, "failed_as": failed_as, "failed_alike": alike, "is_planned": True},

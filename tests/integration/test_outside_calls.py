@@ -198,7 +198,7 @@ def test_second_execution_steps_back(turns):
 
 
 def test_place_of_an_execution_that_died_is_free_soon(turns, monkeypatch):
-    monkeypatch.setattr(outside_places, "HELD_SECS", 2)
+    monkeypatch.setattr(outside_places, "PLACE_LEASE_SECS", 2)
     for dead in (held := [turns.job("1"), turns.job("2")]):
         dead.__enter__()  # and never left: `held` keeps it from being collected
     assert len(held) == 2

@@ -54,7 +54,7 @@ def is_due(ledger: Ledger, key: str) -> bool:
 
 def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter, emulator, faults, monkeypatch):
     """A cancel in the middle of it sends the job on under the next epoch; nobody searches a second time."""
-    monkeypatch.setattr("actorline.stages.start_lease.RENEW_SECS", 0.05)
+    monkeypatch.setattr("actorline.stages.start_lease.START_LEASE_RENEW_SECS", 0.05)
     faults({"method": "GET", "action": "delay", "secs": 4, "nth": 2, "path_regex": "/v2/actor-runs$"})
     order(ledger, starter, "unclear", emulator.actor("unclear-search", items=1))
     marker = make_marker(INSTALLATION, "unclear", 1)
@@ -102,7 +102,7 @@ def test_look_back_that_fails_is_made_again_until_it_succeeds(ledger, starter, e
 
 
 def test_look_back_is_resumed_where_it_was(ledger, platform, starter, emulator, monkeypatch):
-    monkeypatch.setattr("actorline.stages.start.look_back.BLOCK", 1)
+    monkeypatch.setattr("actorline.stages.start.look_back.RUNS_A_BLOCK", 1)
     actor = emulator.actor("resumed-look", items=1, duration_secs=0)
     url = f"{emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
     for n in range(3):

@@ -17,7 +17,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.platform.statuses import TERMINAL_STATUSES
 from actorline.upkeep.unattended import COMMAND
 
-LOOK_SECS: Final = 0.25
+PROGRESS_LOOK_SECS: Final = 0.25
 DISK_EVERY_SECS: Final = 5.0
 ONE_WISH_SECS: Final = (
     0.3  # a wrapper that forwards a signal doubles the one that the terminal sends to the whole group
@@ -89,7 +89,7 @@ def follow(
                 look(jobs)
             if all(job.is_terminal for job in jobs) or interrupts.count >= until:
                 return jobs
-            interrupts.sleep(LOOK_SECS)
+            interrupts.sleep(PROGRESS_LOOK_SECS)
 
 
 class _Disk:

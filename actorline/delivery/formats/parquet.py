@@ -26,7 +26,7 @@ import orjson
 
 from actorline.delivery.formats.deep_json import parse_deep, with_whole_characters
 from actorline.delivery.formats.gzip_members import BLOCK_BYTES, Inflate
-from actorline.delivery.formats.shapes import DEPTH_MAX, NotATable, Shape, shape_of
+from actorline.delivery.formats.shapes import SHAPE_DEPTH_MAX, NotATable, Shape, shape_of
 from actorline.delivery.formats.text import ROW_BYTES_MAX
 
 NO_TABLE: Final = 3
@@ -193,7 +193,7 @@ def _item(line: bytes) -> dict[str, Any]:
     try:
         item = orjson.loads(line)
     except orjson.JSONDecodeError:
-        item = parse_deep(with_whole_characters(line), raw_below=DEPTH_MAX)
+        item = parse_deep(with_whole_characters(line), raw_below=SHAPE_DEPTH_MAX)
     if not isinstance(item, dict):
         raise NotATable("an item is not an object")
     return item

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 ID_PATTERN: Final = r"^\d{1,19}-\d{1,19}$"  # two 64-bit numbers, as in Redis
 PING_SECS: Final = 15
 END_SECS: Final = 8.0  # for a stream to end by itself at SIGTERM; the server breaks off what is open two seconds later
-LOOK_AGAIN_SECS: Final = 5.0  # a job that is purged meanwhile adds nothing to its timeline
+TIMELINE_LOOK_SECS: Final = 5.0  # a job that is purged meanwhile adds nothing to its timeline
 
 EVENT: Final = {
     "type": "object",
@@ -76,7 +76,7 @@ async def _entries(authorized: AuthorizedRequest, key: str, after: str) -> Async
         if job.is_terminal:
             yield {"event": "result", "data": JobResult.of(job).model_dump_json()}
             return
-        await timelines.grown(key, after, LOOK_AGAIN_SECS)
+        await timelines.grown(key, after, TIMELINE_LOOK_SECS)
 
 
 def _look(authorized: AuthorizedRequest, key: str, after: str) -> tuple[Job, list[TimelineEntry]]:

@@ -28,7 +28,7 @@ from actorline.orders.submit import Submission
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-LOOK_AGAIN_SECS: Final = 5.0  # a change without a timeline entry is seen by then
+JOB_CHANGE_SECS: Final = 5.0  # a change without a timeline entry is seen by then
 
 Label = Annotated[str, Field(json_schema_extra={"pattern": "^[^:]+:"})]
 
@@ -164,7 +164,7 @@ async def _waited(request: Request, key: str, authorized: AuthorizedRequest, wai
         left = deadline - time.monotonic()
         if job.is_terminal or left <= 0 or timelines.is_stopping() or await request.is_disconnected():
             return job
-        await timelines.grown(key, latest, min(left, LOOK_AGAIN_SECS))
+        await timelines.grown(key, latest, min(left, JOB_CHANGE_SECS))
 
 
 def _look(authorized: AuthorizedRequest, key: str) -> tuple[Job, str]:

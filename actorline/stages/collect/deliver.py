@@ -32,7 +32,7 @@ from actorline.stages.collect.contents import Contents
 from actorline.stages.ending import end_for_sink, end_job
 from actorline.stages.reuse import remember_delivery
 
-KEEP_ALIVE_SECS: Final = 5.0
+DELIVERY_KEEP_ALIVE_SECS: Final = 5.0
 PUBLISH_TRIES: Final = 3  # each is lost to an execution of an older end that publishes at this very moment
 
 
@@ -51,7 +51,7 @@ class Deliverer:
         receipts = [page for page in pages.values() if isinstance(page, Receipt) and page.is_good]
         try:
             sink = open_sink(job.sink_url)
-            with renewed(lambda: self._say_alive(job), KEEP_ALIVE_SECS) as keep_alive:
+            with renewed(lambda: self._say_alive(job), DELIVERY_KEEP_ALIVE_SECS) as keep_alive:
                 manifest = self._clear_the_way(sink, job, receipts)
                 if manifest is None:
                     contents = Contents(

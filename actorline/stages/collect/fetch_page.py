@@ -33,9 +33,9 @@ from actorline.stages.collect.fetch_pages import bad_receipt, find_dataset, stop
 FETCH_STATES: Final = frozenset({State.RUNNING, State.COLLECTING})
 PAGE_TRIES: Final = 6  # with doubling back-off about 30 s: longer outages are the next wave's
 PAGE_LEASE_SECS: Final = 10.0  # renewed between blocks; a holder that is gone for longer counts as dead
-RENEW_SECS: Final = 2.0
+PAGE_LEASE_RENEW_SECS: Final = 2.0
 WHOLE_SILENCE_SECS: Final = 360.0  # a table is made before it is sent; the official client waits as long for items
-HELD_SECS: Final = 1.0  # another execution has the page: look for its receipt so often
+PAGE_HELD_SECS: Final = 1.0  # another execution has the page: look for its receipt so often
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class PageFetcher:
         params = {"format": "jsonl"} if is_behind else format_.query(job.document.collect.query())
         silence_s = None if format_.is_cut else WHOLE_SILENCE_SECS
         reader = ItemsReader(self.platform, job.dataset_id or "", params, self.first, silence_s)
-        with renewed(lambda: self._hold_on(lease, job.key), RENEW_SECS, cut=reader.cut) as keep_alive:
+        with renewed(lambda: self._hold_on(lease, job.key), PAGE_LEASE_RENEW_SECS, cut=reader.cut) as keep_alive:
             if is_behind:
                 return self._look_behind(job, window, reader, keep_alive)
             return self._store(job, window, expected, execution, reader, keep_alive)

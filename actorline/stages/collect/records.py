@@ -15,7 +15,7 @@ from actorline.platform.client import Platform
 from actorline.platform.key_value_stores import open_record
 
 BLOCK_BYTES: Final = 256 * 1024
-THREADS: Final = 8  # eight round trips at a time stay below a store's rate: docs/platform-facts.md#rate-limits
+RECORD_THREADS: Final = 8  # eight round trips at a time stay below a store's rate: docs/platform-facts.md#rate-limits
 TRIES: Final = 3  # the client repeats a request until its response begins; one that breaks off later is asked for again
 
 
@@ -52,7 +52,7 @@ class RecordKeeper:
         """
         stored: list[StoredRecord] = []
         failed: list[RecordFailure] = []
-        with ThreadPoolExecutor(THREADS) as threads:
+        with ThreadPoolExecutor(RECORD_THREADS) as threads:
             for outcome in threads.map(self._store, self.allowed(record_keys)):
                 if isinstance(outcome, StoredRecord):
                     stored.append(outcome)

@@ -20,8 +20,8 @@ from actorline.platform.clock import SKEW_SECS, moment_ago
 from actorline.platform.marker import Marker, digest_of, list_ours
 from actorline.platform.runs import RunSummary
 
-LEASE_SECS: Final = 15.0
-BLOCK: Final = 200  # runs between two notes of how far it has come; each may need a request of its own
+LOOK_BACK_LEASE_SECS: Final = 15.0
+RUNS_A_BLOCK: Final = 200  # runs between two notes of how far it has come; each may need a request of its own
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class LookBack:
         return self._lost.of(f"{digest_of(job.key)}.{job.attempt}")
 
     def lease(self) -> Lock:
-        return self.ledger.lease("look_back", self.account, seconds=LEASE_SECS)
+        return self.ledger.lease("look_back", self.account, seconds=LOOK_BACK_LEASE_SECS)
 
     def run(self, gap: Gap) -> None:
         """Search to the end. Raises PlatformError; safe to repeat, and resumed then."""
@@ -76,5 +76,5 @@ def _blocks(
     runs: Iterable[tuple[RunSummary, Marker | None]],
 ) -> Iterator[list[tuple[RunSummary, Marker | None]]]:
     rest = iter(runs)
-    while block := list(islice(rest, BLOCK)):
+    while block := list(islice(rest, RUNS_A_BLOCK)):
         yield block

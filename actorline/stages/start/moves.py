@@ -47,12 +47,12 @@ from actorline.stages.start.sync import poll_now
 
 log = Logger(__name__)
 
-HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # what is in the way passes within minutes; a try costs one call
+START_HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # what is in the way passes within minutes; a try costs one call
 LINE_CARE_SECS: Final = 60.0  # until a job that its worker's death kept from the line is looked at
 
 
 def back_off_s(failures: int) -> float:
-    return HOLD_SECS[min(failures, len(HOLD_SECS) - 1)]
+    return START_HOLD_SECS[min(failures, len(START_HOLD_SECS) - 1)]
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class StartMoves:
             log.error("start_unclear", job_key=job.key, suspects=suspects)
         data = {"code": Code.START_UNCLEAR, "message": message}
         event = None if is_known else TimelineEvent.START_UNCLEAR
-        self._hold(job, HOLD_SECS[-1], event, data, {"waiting_for": Code.START_UNCLEAR})
+        self._hold(job, START_HOLD_SECS[-1], event, data, {"waiting_for": Code.START_UNCLEAR})
 
     def _hold(
         self,

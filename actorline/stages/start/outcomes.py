@@ -16,7 +16,7 @@ from actorline.ledger.durability import NotDurable
 from actorline.platform.errors import CapacityExceeded, PlatformUnavailable
 from actorline.platform.start import StartDeferred, StartRefused, StartUnclear
 from actorline.settings import Settings
-from actorline.stages.start.decision import LOOK_AGAIN_SECS
+from actorline.stages.start.decision import OTHER_START_SECS
 from actorline.stages.start.refusal import refusal_reason
 from actorline.stages.start.steps import Move, PlanAgain, Refuse, StepBack, TryLater, Unclear, WaitTurn
 
@@ -40,7 +40,7 @@ def move_after(failure: Failure, announced: Sequence[Intent], settings: Settings
         case LostJob():
             return StepBack()
         case LockError():  # it took too long to get here; another execution is at it
-            return PlanAgain(LOOK_AGAIN_SECS)
+            return PlanAgain(OTHER_START_SECS)
         case _:
             assert_never(failure)
 

@@ -23,7 +23,7 @@ from actorline.platform.resurrection import resurrect_run
 from actorline.platform.runs import Run
 from actorline.platform.start import SendBy, StartDeferred, StartRefused, StartUnclear
 from actorline.settings import Settings
-from actorline.stages.start_lease import LEASE_SECS, holding_on, release
+from actorline.stages.start_lease import START_LEASE_SECS, holding_on, release
 
 CAPACITY_SECS: Final = 20.0  # capacity comes back within minutes
 
@@ -38,7 +38,7 @@ class Resurrector:
         """Set the run going again. What a lost reply hides, the next poll sees: the run is running, or counts it."""
         every = job.document.poll_interval_secs
         send_by = SendBy(self.settings.send_by_secs)
-        lease = self.ledger.lease("start", job.key, seconds=LEASE_SECS)
+        lease = self.ledger.lease("start", job.key, seconds=START_LEASE_SECS)
         if not lease.acquire():  # another execution is asking for it
             return self._note(job, None, {}, seconds=every)
         try:

@@ -296,7 +296,11 @@ def held_line(ground: Ground, *, is_young: bool = False) -> Iterator[HeldLine]:
         patch.setattr("actorline.stages.start.sink_claim.soon", lambda _, call: call())  # in the execution that is held
         for sender in ("start.start_run", "watch.resurrection"):
             patch.setattr(f"actorline.stages.{sender}.SendBy", lambda span_s: SendBy(span_s, wall=clock.now()))
-        for constant in ("start_lease.RENEW_SECS", "collect.fetch_page.RENEW_SECS", "collect.deliver.KEEP_ALIVE_SECS"):
+        for constant in (
+            "start_lease.START_LEASE_RENEW_SECS",
+            "collect.fetch_page.PAGE_LEASE_RENEW_SECS",
+            "collect.deliver.DELIVERY_KEEP_ALIVE_SECS",
+        ):
             patch.setattr(f"actorline.stages.{constant}", 3600)  # a frozen process renews nothing
         for call in ("publish", "move"):
             patch.setattr(LocalSink, call, _held(getattr(LocalSink, call)))
