@@ -123,7 +123,7 @@ class Client:
         return self._ask("actorline.status", key, timeout, "Nothing was changed: ask again.", expires=timeout)
 
     def cancel(self, key: str, timeout: float = 10) -> JobResult | None:
-        """Let a job be cancelled and its run aborted. Answers the job as it was then, None: unknown key.
+        """Let a job be cancelled and its run aborted. Returns the job as it was then, None: unknown key.
 
         Safe to repeat. The job has ended when `wait` says so. After a TimeoutError the wish is still in the queue, and
         is obeyed.

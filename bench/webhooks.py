@@ -1,4 +1,4 @@
-"""How soon the platform's webhooks are answered, and how soon after a run's end its job is delivered; see README.md."""
+"""How soon webhooks get their responses, and how soon after a run's end its job is delivered; see README.md."""
 
 import argparse
 import json

@@ -36,7 +36,7 @@ def _send_task(job: Job, name: str) -> None:
         _note(job, TimelineEvent.NOTIFY_REFUSED, message=problem, fields={"task_told": True})
         return
     current_app.send_task(name, [event], queue=queue, task_id=task_id_of(event["id"]), argsrepr=shown)
-    _note(job, TimelineEvent.TASK_TOLD, task=name, queue=queue, fields={"task_told": True})
+    _note(job, TimelineEvent.TASK_NOTIFIED, task=name, queue=queue, fields={"task_told": True})
 
 
 def _send_request(job: Job, url: str) -> None:
@@ -64,7 +64,7 @@ def _send_held(key: str, url: str, place: Place) -> None:
         failures: JobFields = {"notice_failures": job.notice_failures + 1, "notice_at": ledger().now() + wait}
         _note(job, TimelineEvent.NOTIFY_FAILED, message=str(error), again_in_secs=wait, fields=failures)
     else:
-        _note(job, TimelineEvent.URL_TOLD, fields={"url_told": True})
+        _note(job, TimelineEvent.URL_NOTIFIED, fields={"url_told": True})
 
 
 def _note(job: Job, event: TimelineEvent | None, *, fields: JobFields, **data: object) -> None:

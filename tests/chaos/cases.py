@@ -150,7 +150,7 @@ def is_struck(worker: "subprocess.Popen[bytes]") -> bool:
 
 
 def let_go_on(worker: "subprocess.Popen[bytes]", line: Line, key: str) -> list[str]:
-    """Wake a frozen worker and let it do what it still has in hand; answers what of the ended job it changed."""
+    """Wake a frozen worker and let it do what it still has in hand; returns what of the ended job it changed."""
     name = f"all-{worker.pid}@{socket.gethostname()}"
     before = picture_of(line, key)
     worker.send_signal(signal.SIGCONT)

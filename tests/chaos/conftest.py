@@ -17,7 +17,7 @@ seen: list[tuple[Case, Outcome]] = []
 
 @pytest.fixture(scope="session")
 def outcome_of(request, valkey, emulator, tmp_path_factory) -> Iterator[Callable[[Case], Outcome]]:
-    """Answers a case's outcome; all cases of the session's tests are under way from the first question on."""
+    """Returns a case's outcome; all cases of the session's tests are under way from the first question on."""
     home = tmp_path_factory.mktemp("chaos")
     cases = [item.callspec.params["case"] for item in request.session.items if "outcome_of" in item.fixturenames]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool, _service(valkey, emulator, home):

@@ -2,7 +2,7 @@
 
 CHAOS_DIE="module:Class.function nth before|after": SIGKILL at that call; CHAOS_FREEZE: SIGSTOP, likewise.
 CHAOS_LOSE="task nth, ..." and CHAOS_DOUBLE="task nth, ...": the broker loses or doubles the nth message of a task of
-ours, and nobody is told. CHAOS_PATIENCE=secs: how long an answer of the platform is waited for.
+ours, and nobody is told. CHAOS_PATIENCE=secs: how long a response of the platform is waited for.
 """
 
 import importlib

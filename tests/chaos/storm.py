@@ -114,7 +114,7 @@ class Storm:
 
 
 def patiently(ask: Callable[[], Any]) -> Any:
-    """Ask until Redis answers: it is killed now and then."""
+    """Ask until Redis responds: it is killed now and then."""
     while True:
         try:
             return ask()

@@ -42,7 +42,7 @@ class TollGate:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def let_pass(self, request: str) -> str | None:
-        """Note a request; answers at which moment of it the worker dies, if at any."""
+        """Note a request; returns at which moment of it the worker dies, if at any."""
         with self._lock:
             self.passed.append((time.time(), request))
             if self.point is None or not re.search(self.point.request, request):
@@ -52,7 +52,7 @@ class TollGate:
 
     @contextmanager
     def address(self) -> Iterator[str]:
-        """A port of the gate, for one worker; answers its URL."""
+        """A port of the gate, for one worker; returns its URL."""
         server = _Server(self)
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         try:

@@ -194,7 +194,7 @@ def test_flower_asks_for_the_password(project):
 
 
 def http(project, path, *, key=None, order=None):
-    """The answer of the HTTP gateway: its status and body."""
+    """The response of the HTTP gateway: its status and body."""
     request = urllib.request.Request(f"http://127.0.0.1:{project.gateway_port}{path}")
     if key:
         request.add_header("Authorization", f"Bearer {key}")

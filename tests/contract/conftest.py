@@ -40,7 +40,7 @@ def document_is_kept(prism: Prism, openapi: OpenApi, emulator: Emulator) -> Iter
     prism.checked()
     yield
     checked = prism.checked()
-    assert checked.violations == [], "what exactly broke the document, Prism says in its answer, and without --errors"
+    assert checked.violations == [], "what exactly broke the document, Prism says in its response, and without --errors"
     assert checked.requests != [], "nothing passed through Prism"
     assert list(openapi.unknown_parameters(emulator.requests()[before:])) == []
 

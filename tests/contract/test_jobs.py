@@ -1,7 +1,7 @@
 """Every kind of job, with Prism between Actorline and the platform: nothing breaks the platform's document.
 
 What is kept from Prism, and why: binary records, since it takes every body for text (tests/integration/test_targets.py
-delivers them); answers 5xx, which the document doesn't describe; input for an Actor that is JSON but no object, which
+delivers them); responses 5xx, which the document doesn't describe; input for an Actor that is JSON but no object, which
 the document refuses and the platform takes (`docs/platform-facts.md#input`).
 """
 

@@ -1,4 +1,4 @@
-"""An S3 server for tests: moto in a process of its own, behind a door that can be slow, shut, or refuse."""
+"""An S3 server for tests: moto in a process of its own, behind a proxy that can be slow, shut, or refuse."""
 
 import contextlib
 import http.client
@@ -22,7 +22,7 @@ from real_parts import free_port, serving, wait_for
 
 @dataclass
 class Fault:
-    """What becomes of a request whose `METHOD /bucket/key` matches: a status in the place of an answer (0: no answer),
+    """What becomes of a request whose `METHOD /bucket/key` matches: a status instead of a response (0: no response),
     after so many seconds; at most so many times.
     """
 

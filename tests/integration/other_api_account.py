@@ -1,4 +1,4 @@
-"""One account of the second API: its Actor, the runs it has started, what they stored, and how it likes to answer."""
+"""One account of the second API: its Actor, the runs it has started, what they stored, and how it likes to respond."""
 
 import json
 import secrets
@@ -19,23 +19,23 @@ OUTPUT: Final = '{"summary": "fünf Gänge", "ok": true}'.encode()
 
 @dataclass(frozen=True)
 class Trouble:
-    """What comes in the place of an endpoint's answer, once."""
+    """What comes in the place of an endpoint's response, once."""
 
     status: int = 0
-    """0: the answer itself, only cut or late."""
+    """0: the response itself, only cut or late."""
     html: bool = False
     retry_after: str = ""
     """`secs` or `date`: a `Retry-After` of 2 s in that form; a request before that is a violation."""
     done: bool = True
     """Whether the request is carried out all the same."""
     cut: str = ""
-    """`lost`: the connection ends without an answer; `reset`: in the body; `short`: the body is shorter than said."""
+    """`lost`: the connection ends without a response; `reset`: in the body; `short`: the body is shorter than said."""
     delay_secs: float = 0
 
 
 @dataclass(frozen=True)
 class Habits:
-    """How one account's platform answers; each field stands for something that the reference leaves open."""
+    """How one account's platform responds; each field stands for something that the reference leaves open."""
 
     items: int = 300
     statuses: Sequence[tuple[str, float]] = (("READY", 0.2), ("RUNNING", 0.4))
@@ -65,13 +65,13 @@ class Habits:
     compression: str = "gzip"
     """`gzip` or `never`."""
     framing: str = "length"
-    """`length`, `chunked` or `close`: how the end of an answer is told."""
+    """`length`, `chunked` or `close`: how the end of a response is marked."""
     closes: bool = False
     lowercase: bool = False
     dataset_stats: str = "whole"
     """`whole`, `null` or `none`."""
     vanishes_after: int = 10**9
-    """The dataset is gone after so many answers with items."""
+    """The dataset is gone after so many responses with items."""
     output_elsewhere: str = ""
     """The host to which the record OUTPUT is redirected, on another port."""
     troubles: Mapping[str, Sequence[Trouble]] = field(default_factory=dict)

@@ -85,7 +85,7 @@ def test_too_big_order_is_refused_before_it_is_sent(line, shell, part):
 
 
 def send_raw(line, body: str, **headers: Any) -> Any:
-    """Send a body as it is, as a sender in another language might; answers the result that it will have."""
+    """Send a body as it is, as a sender in another language might; returns the result that it will have."""
     with line.client.connection_for_write() as connection:
         Producer(connection.default_channel).publish(
             body,

@@ -24,7 +24,7 @@ EXAMPLES = ROOT / "examples"
 
 
 def run(line: Line, *command: object, folder: Path = EXAMPLES, **variables: str) -> str:
-    """Run an example with the line's addresses in its environment; answers what it printed."""
+    """Run an example with the line's addresses in its environment; returns what it printed."""
     done = subprocess.run(
         [sys.executable, *map(str, command)],
         cwd=folder, env=line.environment | variables, capture_output=True, text=True, timeout=100, check=False,

@@ -24,7 +24,7 @@ FAULTS = [
 
 @pytest.fixture
 def deliver(line) -> Deliver:
-    """Runs a job of the Actor to its end and answers its result and what lies in the sink."""
+    """Runs a job of the Actor to its end and returns its result and what lies in the sink."""
 
     def run(actor: str, format_: str, *, sink: dict[str, Any] | None = None, **collect: Any):
         order = {"actor": actor, "collect": {"records": [], "format": format_, **collect}, "sink": sink or {}}

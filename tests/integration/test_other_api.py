@@ -98,7 +98,7 @@ ROWS: dict[str, Habits | tuple[Habits, dict[str, Any]]] = {
     "record_short": Habits(troubles=always("short", "record")),
 }  # fmt: skip
 
-# The run was made, and its start answered badly: it is found in the list, whatever that looks like.
+# The run was made, and the response to its start was bad: it is found in the list, whatever that looks like.
 ADOPTED: dict[str, Habits] = {
     "reply_lost": Habits(troubles=LOST),
     "reply_cut": Habits(troubles={"start": [Trouble(cut="short")]}),
@@ -201,7 +201,7 @@ def placed(other_line: Line, api: OtherApi) -> dict[str, Placed]:
 
 
 @pytest.fixture(autouse=True)
-def _no_stranger_at_the_door(api: OtherApi) -> Iterator[None]:
+def _assert_no_stranger(api: OtherApi) -> Iterator[None]:
     yield
     assert api.violations == []
     assert [headers for headers in api.elsewhere if "authorization" in headers] == []

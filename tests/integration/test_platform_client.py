@@ -1,4 +1,4 @@
-"""The client against a real server on loopback that answers with the bytes, breaks and pauses a test asks for."""
+"""The client against a real server on loopback that responds with the bytes, breaks and pauses a test asks for."""
 
 import gzip
 import socket
@@ -25,7 +25,7 @@ TOKEN = "apify_api_wJ8kZ2"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Hands each request to its server's `answer`, which writes what it likes."""
+    """Hands each request to its server's `respond`, which writes what it likes."""
 
     protocol_version = "HTTP/1.1"
     server: "Server"
@@ -116,7 +116,7 @@ def platform(
 
 
 def respond_in_turn(server: Server, *responses: Callable[[Handler], None]) -> None:
-    """The first request gets the first answer, and so on; the last one goes on for ever."""
+    """The first request gets the first response, and so on; the last one goes on for ever."""
     waiting = list(responses)
 
     def respond(request: Handler) -> None:
@@ -264,7 +264,7 @@ def test_pages_are_raw_and_give_their_connection_back(platform, server):
 
 
 class Flood:
-    """An answer far larger than all buffers on the way; counts the readers who hung up before its end."""
+    """A response far larger than all buffers on the way; counts the readers who hung up before its end."""
 
     def __init__(self, status: int = 200) -> None:
         self.status = status

@@ -9,7 +9,7 @@ from real_parts import delivery_of, wait_for
 
 @pytest.fixture
 def deliver(line):
-    """Runs a job to its end and answers its result; `key` is new each time."""
+    """Runs a job to its end and returns its result; `key` is new each time."""
 
     def run(actor: str, collect: dict[str, Any], *, within: float = 120, **fields: Any) -> dict[str, Any]:
         order = {"actor": actor, "poll_interval_secs": 1, "collect": {"records": [], **collect}, **fields}

@@ -98,7 +98,7 @@ def plain(files: dict[str, bytes]) -> bytes:
 @pytest.fixture(scope="module")
 def delivered(cloud: Line) -> dict:
     """A job with rows and records, delivered to the default sink of the line, whose manifest isn't rewritten any more:
-    moto's server, unlike a store, may answer a read of what is just being replaced with nothing.
+    moto's server, unlike a store, may return nothing for a read of what is just being replaced.
     """
     records = {"OUTPUT": {"body": {"title": "café"}}}
     actor = cloud.emulator.actor("to-s3", items=1200, duration_secs=0.3, records=records)

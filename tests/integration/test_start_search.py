@@ -85,7 +85,7 @@ def test_jobs_of_an_account_share_one_look_back(ledger, starter, emulator):
 
 
 def test_look_back_that_fails_is_made_again_until_it_succeeds(ledger, starter, emulator, faults):
-    """Ten minutes of a platform that answers no lists must not let a start go out unlooked."""
+    """Ten minutes of a platform that returns no lists must not let a start go out unlooked."""
     actor = emulator.actor("failing-look", items=1, duration_secs=60)
     order(ledger, starter, "failing-look", actor)
     headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": make_marker(INSTALLATION, "failing-look", 1)}

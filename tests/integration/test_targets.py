@@ -13,7 +13,7 @@ BINARY = bytes(range(256)) * 50
 
 @pytest.fixture
 def deliver(line):
-    """Runs a job to its end and answers its result."""
+    """Runs a job to its end and returns its result."""
     return lambda **document: line.submit({"poll_interval_secs": 1, **document}).get(timeout=120)
 
 

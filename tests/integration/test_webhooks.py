@@ -39,7 +39,7 @@ def manner(emulator):
 
 
 def start_elsewhere(line: Line, actor: str) -> str:
-    """Somebody else starts a run; answers its id."""
+    """Somebody else starts a run; returns its id."""
     url = f"{line.emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
     response = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
     return response.json()["data"]["id"]
@@ -68,7 +68,7 @@ def looks_at(line: Line, run_id: str) -> int:
 
 
 def running_job(gateway: Gateway, key: str, **script: Any) -> str:
-    """A job whose run goes on for a minute and isn't looked at; answers the run's id."""
+    """A job whose run goes on for a minute and isn't looked at; returns the run's id."""
     actor = gateway.line.emulator.actor(key, items=5, duration_secs=60, **script)
     gateway.line.submit({"key": key, "actor": actor, **NEVER_POLLED})
     job = wait_for(
@@ -133,7 +133,7 @@ def test_event_that_comes_again_is_taken_once(gateway):
 
 
 def test_event_that_lies_is_not_believed(gateway):
-    """It says that the run has failed, with other storages. The platform is asked, and again: its answer may lag."""
+    """It says that the run has failed, with other storages. The platform is asked, and again: its response may lag."""
     run_id = running_job(gateway, "lied-about")
     before = looks_at(gateway.line, run_id)
     lie = {"id": run_id, "status": "FAILED", "defaultDatasetId": "other", "meta": {"userAgent": "somebody"}}

@@ -94,7 +94,7 @@ class Deliverer:
     # -- the place of the manifest
 
     def _clear_the_way(self, sink: Sink, job: Job, receipts: Sequence[Receipt]) -> Manifest | None:
-        """Answer the manifest if this end has one already. An older end's is set aside, with the files in whose place
+        """Return the manifest if this end has one already. An older end's is set aside, with the files in whose place
         others may be made. Raises LostJob.
         """
         found = _find_manifest(sink)

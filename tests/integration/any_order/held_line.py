@@ -211,7 +211,7 @@ class HeldLine:
         self.callers.append(self.send("actorline.run", order))
 
     def send(self, task: str, *args: Any) -> str:
-        """From a service: put into the bag. Answers the task's id."""
+        """From a service: put into the bag. Returns the task's id."""
         return str(self.app.send_task(task, args).id)
 
     def put(self, _producer: Any, name: str, message: Any, queue: Any = None, **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""A platform in memory, as requests sees it: runs that come late and show late, counters that lag, odd answers.
+"""A platform in memory, as requests sees it: runs that come late and show late, counters that lag, odd responses.
 
 It keeps what the platform promises (`docs/platform-facts.md`) and does what it may do; nothing here is taken from
 the emulator.
@@ -129,7 +129,7 @@ class Run:
         return b'{"run":"%s","row":%d}\n' % (self.id.encode(), number)
 
     def lines(self, now: float) -> bytes:
-        """All rows, as one answer would hold them."""
+        """All rows, as one response would hold them."""
         return b"".join(self.line(number) for number in range(self.rows(now)))
 
 
@@ -233,7 +233,7 @@ class SmallPlatform:
                 return call(query, *found.groups())
         raise UnknownRequestError(f"{request.method} {request.url}")
 
-    # -- what they answer
+    # -- what they return
 
     def _list(self, query: dict[str, str]) -> urllib3.HTTPResponse:
         now, after = self.clock.now(), unix(query["startedAfter"]) if "startedAfter" in query else 0.0

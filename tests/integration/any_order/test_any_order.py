@@ -1,4 +1,4 @@
-"""Messages in any order, twice or never, workers that die at any call, a platform that answers late or not at all:
+"""Messages in any order, twice or never, workers that die at any call, a platform that responds late or not at all:
 whatever an adversary does to a line, it keeps its promises, and comes to its end once the adversary lets it.
 
 ANY_ORDER_LIVES says how many lives of a line are lived; `make adversary` lives thousands.

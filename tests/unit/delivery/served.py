@@ -1,4 +1,4 @@
-"""Answers as they come off the wire, and a window downloaded from them."""
+"""Responses as they come off the wire, and a window downloaded from them."""
 
 import gzip
 import io
@@ -28,7 +28,7 @@ def text_of(rows: Sequence[bytes], *, newline: bool = True) -> bytes:
 
 @dataclass
 class Served:
-    """One answer as it comes off the wire."""
+    """One response as it comes off the wire."""
 
     wire: bytes
     scanned: int | None
@@ -51,7 +51,7 @@ class Served:
 
 @dataclass
 class Platform:
-    """Answers one after the other, and keeps what was asked for."""
+    """Responses one after the other, and keeps what was asked for."""
 
     responses: list[Served]
     asked: list[tuple[int, int]] = field(default_factory=list)
@@ -87,7 +87,7 @@ def squeezed(rows: Sequence[bytes], **more: Any) -> Served:
 
 @st.composite
 def served(draw: st.DrawFn, rows: Sequence[bytes], total: int) -> Served:
-    """These rows as one answer: plain or gzip, in any members, cut into any blocks, with or without a last newline."""
+    """Rows as one response: plain or gzip, in any members, cut into any blocks, with or without a last newline."""
     text = text_of(rows, newline=draw(st.booleans()))
     is_gzip = draw(st.booleans())
     wire = text

@@ -19,9 +19,9 @@ from actorline.delivery.part import download_window, inspect_part
 
 @given(data=st.data(), rows=rows_of, compress=st.booleans())
 def test_the_part_holds_exactly_the_rows_however_they_come(data, rows, compress):
-    bounds = sorted(data.draw(st.sets(st.integers(1, max(len(rows) - 1, 1)), max_size=3), "answers"))
+    bounds = sorted(data.draw(st.sets(st.integers(1, max(len(rows) - 1, 1)), max_size=3), "responses"))
     bounds = [0, *(bound for bound in bounds if bound < len(rows)), len(rows)]
-    responses = [data.draw(served(rows[begin:end], len(rows)), "answer") for begin, end in itertools.pairwise(bounds)]
+    responses = [data.draw(served(rows[begin:end], len(rows)), "response") for begin, end in itertools.pairwise(bounds)]
     facts, stored, platform = download(*responses, compress=compress, expected=len(rows))
     text = gzip.decompress(stored) if compress and stored else stored
     assert text == text_of(rows)

@@ -43,7 +43,7 @@ def run_of(run_id: str, ms: int = 0, status: str = "RUNNING", **more: Any) -> di
 
 
 class RunsApi:
-    """`GET /v2/actor-runs` over a list that `between` may change before each answer but the first."""
+    """`GET /v2/actor-runs` over a list that `between` may change before each response but the first."""
 
     def __init__(self, api: responses.RequestsMock, runs: list[dict[str, Any]], page_max: int) -> None:
         self.runs = runs

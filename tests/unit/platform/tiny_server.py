@@ -1,4 +1,4 @@
-"""A real HTTP server of a few lines: it keeps every request and answers with the bytes it is given, or not at all."""
+"""A real HTTP server of a few lines: it keeps every request and responds with the bytes it is given, or not at all."""
 
 import json
 import socket
@@ -21,7 +21,7 @@ class Request:
 
 @dataclass
 class TinyServer:
-    """`answer` decides by the request; each connection carries one."""
+    """`respond` decides by the request; each connection carries one."""
 
     url: str
     respond: Callable[[Request], Reply]
@@ -71,7 +71,7 @@ def _read(connection: socket.socket) -> Request | None:
 
 
 def reply(status: int, body: Any = b"", **headers: str) -> Reply:
-    """A whole answer; what isn't bytes is sent as JSON."""
+    """A whole reply; what isn't bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     kind = "text/html" if isinstance(body, bytes) else "application/json"
     lines = {"Content-Type": kind, "Content-Length": str(len(content)), "Connection": "close", **headers}
@@ -85,6 +85,6 @@ def raw(content: bytes) -> Reply:
 
 
 def silence(connection: socket.socket) -> None:
-    """No answer until the client gives up."""
+    """No reply until the client gives up."""
     connection.settimeout(5)
     connection.recv(1)

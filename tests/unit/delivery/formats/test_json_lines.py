@@ -20,8 +20,8 @@ def stored_array(*responses: Served, compress: bool, **options) -> tuple[int, by
 
 @given(data=st.data(), rows=rows_of.filter(bool), compress=st.booleans())
 def test_lines_become_one_valid_array_however_they_come(data, rows, compress):
-    cut = data.draw(st.integers(1, len(rows)), "answers")
-    responses = [data.draw(served(part, len(rows)), "answer") for part in (rows[:cut], rows[cut:]) if part]
+    cut = data.draw(st.integers(1, len(rows)), "responses")
+    responses = [data.draw(served(part, len(rows)), "response") for part in (rows[:cut], rows[cut:]) if part]
     count, stored = stored_array(*responses, compress=compress, expected=len(rows))
     text = gzip.decompress(stored) if compress else stored
     assert count == len(rows)

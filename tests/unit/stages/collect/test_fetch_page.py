@@ -135,7 +135,7 @@ def test_a_page_on_its_way_is_not_taken_for_lost(make_job, state, renewals):
 
 
 class ItemsBehind:
-    """The platform's answers to what is read behind a page. `behind`: how many items lie there, or what is raised."""
+    """The platform's responses to what is read behind a page. `behind`: how many items lie there, or what is raised."""
 
     def __init__(self, behind: Any) -> None:
         self.behind, self.asked = behind, []
