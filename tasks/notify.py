@@ -22,9 +22,9 @@ def notify(key: str) -> None:
     job = ledger().load(key)
     if job is None or not job.is_terminal or secs_until_notice(job, ledger().now()) != 0:
         return
-    if job.document.notify.task and not job.task_told:
+    if job.document.notify.task and not job.notice.task_told:
         _send_task(job, job.document.notify.task)
-    if job.document.notify.url and not job.url_told:
+    if job.document.notify.url and not job.notice.url_told:
         _send_request(job, job.document.notify.url)
 
 
@@ -55,13 +55,13 @@ def _send_request(job: Job, url: str) -> None:
 
 def _send_held(key: str, url: str, place: Place) -> None:
     job = ledger().load(key)
-    if job is None or not job.is_terminal or job.url_told:  # sent while this execution was waiting for the slot
+    if job is None or not job.is_terminal or job.notice.url_told:  # sent while this execution was waiting for the slot
         return
     try:
         send_notice(url, event_of(job), settings(), place)
     except NoticeFailed as error:
-        wait = next_try(job.notice_failures)
-        failures: JobFields = {"notice_failures": job.notice_failures + 1, "notice_at": ledger().now() + wait}
+        wait = next_try(job.notice.failures)
+        failures: JobFields = {"notice_failures": job.notice.failures + 1, "notice_at": ledger().now() + wait}
         _note(job, TimelineEvent.NOTIFY_FAILED, message=str(error), again_in_secs=wait, fields=failures)
     else:
         _note(job, TimelineEvent.URL_NOTIFIED, fields={"url_told": True})

@@ -154,13 +154,13 @@ def _checks(catalog: Job, prices: Job, report: Job, emulator: "_Emulator") -> li
 
 
 def _rows_equal(job: Job, emulator: "_Emulator", items: int) -> bool:
-    if job.manifest is None or job.dataset_id is None:
+    if job.manifest is None or job.run.dataset_id is None:
         return False
     digest = hashlib.sha256()
     for block in open_delivery(job.manifest).blocks():
         digest.update(block)
-    expected = emulator.expected(job.dataset_id)
-    return (items, digest.hexdigest()) == (expected["count"], expected["sha256"]) and job.items == items
+    expected = emulator.expected(job.run.dataset_id)
+    return (items, digest.hexdigest()) == (expected["count"], expected["sha256"]) and job.collection.items == items
 
 
 def _record(job: Job) -> Any:

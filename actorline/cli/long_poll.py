@@ -53,7 +53,7 @@ def _look(settings: Settings, ledger: Ledger, platform: Platform, key: str) -> f
     job = ledger.load(key)
     if job is None or job.state not in LIVE or job.state is State.COLLECTING:
         return None
-    if job.run_id is None or not wait_for_run(platform, job.run_id, LONG_POLL_SECS).is_terminal:
+    if job.run.id is None or not wait_for_run(platform, job.run.id, LONG_POLL_SECS).is_terminal:
         return RUN_LOOK_SECS
     ledger.change(key, Change(due_in_s=0, fields={"is_planned": True}), states={State.RUNNING}, epoch=None)
     wake_workers(settings, [key])

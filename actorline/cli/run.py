@@ -157,7 +157,7 @@ def interrupt_jobs(
 
     def report_when_over(jobs: list[Job]) -> None:
         for job in jobs:
-            if job.key not in reported and (job.is_terminal or job.run_status in TERMINAL_STATUSES):
+            if job.key not in reported and (job.is_terminal or job.run.status in TERMINAL_STATUSES):
                 reported.add(job.key)
                 say(f"{_run_text(job)}. {come_back(job.key, stack.command)}")
 
@@ -167,10 +167,10 @@ def interrupt_jobs(
     )
     for job in jobs:
         if not job.is_terminal:
-            billing = "" if job.run_status in TERMINAL_STATUSES else ", and may be billing"
+            billing = "" if job.run.status in TERMINAL_STATUSES else ", and may be billing"
             say(f"Still being stopped: {_run_text(job)}{billing}. {come_back(job.key, stack.command)}")
     return [job for job in jobs if job.is_terminal]
 
 
 def _run_text(job: Job) -> str:
-    return f"{job.key}: the run {job.run_id} is {job.run_status}" if job.run_id else f"{job.key}: no run was started"
+    return f"{job.key}: the run {job.run.id} is {job.run.status}" if job.run.id else f"{job.key}: no run was started"

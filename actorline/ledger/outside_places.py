@@ -106,5 +106,5 @@ class OutsidePlaces:
 
 def _waits(job: Job) -> bool:
     if job.is_terminal:
-        return bool(job.document.notify.url) and not job.url_told
-    return job.intent is None and job.run_id is None and not job.stop_wish
+        return bool(job.document.notify.url) and not job.notice.url_told
+    return job.intent is None and job.run.id is None and not job.stop_wish

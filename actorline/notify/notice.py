@@ -41,10 +41,10 @@ def task_id_of(event_id: str) -> str:
 def secs_until_notice(job: Job, now: float) -> float | None:
     """Return seconds until a notice of the end is due; None: no notice, or no longer."""
     wanted = job.document.notify
-    if wanted.task and not job.task_told:
+    if wanted.task and not job.notice.task_told:
         return 0.0
-    if wanted.url and not job.url_told and now < (job.ended_at or now) + NOTICE_GIVE_UP_SECS:
-        return max((job.notice_at or now) - now, 0.0)
+    if wanted.url and not job.notice.url_told and now < (job.ended_at or now) + NOTICE_GIVE_UP_SECS:
+        return max((job.notice.due_at or now) - now, 0.0)
     return None
 
 

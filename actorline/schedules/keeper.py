@@ -173,7 +173,7 @@ class Keeper:
     def _is_ours(self, key: str, place: Place) -> bool:
         """Return whether a beat ordered the existing job, with the document of an earlier version of the file."""
         job = self._ledger.load(key)
-        if job is not None and job.hash == place.order_hash:
+        if job is not None and job.document_hash == place.order_hash:
             return True
         log.error(
             "schedule_key_taken",

@@ -71,8 +71,9 @@ def decide(
     if job.is_terminal:
         return AnswerCallers()
     stage = STAGES[job.state]
-    if job.is_planned:
+    if job.care.is_planned:
         return SendAgain(stage)
-    if empty_at.get(queue_of(job, stage), 0) > job.sent_at and now - job.sent_at >= watch_s:
+    sent_at = job.care.sent_at
+    if empty_at.get(queue_of(job, stage), 0) > sent_at and now - sent_at >= watch_s:
         return SendAgain(stage)
-    return Postpone(min(2 * (job.patience or watch_s / 2), PATIENCE_MAX_SECS))
+    return Postpone(min(2 * (job.care.patience_s or watch_s / 2), PATIENCE_MAX_SECS))

@@ -136,8 +136,8 @@ def describe(line: Line, orders: Sequence[Order], runs: list[dict[str, Any]], we
         "workers frozen": weather.count("worker frozen"),
         "Valkey killed": weather.count("Valkey killed"),
         "runs paid": len(runs),
-        "runs adopted": sum(job.adopted for job in jobs),
-        "rows": f"{sum(job.items for job in jobs):,}",
+        "runs adopted": sum(job.run.adopted for job in jobs),
+        "rows": f"{sum(job.collection.items for job in jobs):,}",
         "taken over after (median, most)": f"{median(secs for secs, _ in taken):.1f} s, {taken[-1][0]:.1f} s",
     }
     ends = ", ".join(f"{number} {state}" for state, number in Counter(str(job.state) for job in jobs).most_common())
@@ -175,7 +175,7 @@ def steps_of(line: Line, order: Order) -> list[Step]:
     job = line.ledger.load(order.key)
     if job is None:
         return []
-    ids = [each for each in (job.run_id, job.dataset_id) if each]
+    ids = [each for each in (job.run.id, job.run.dataset_id) if each]
     paths = [f"/v2/{kind}/{each}" for each in ids for kind in ("actor-runs", "datasets")]
     requests = [request for path in paths for request in line.emulator.requests(path_prefix=path)]
     steps = [

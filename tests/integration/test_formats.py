@@ -243,8 +243,8 @@ def test_retry_of_a_failed_run_keeps_attempts_apart(line):
     delivery = delivery_of(partial)
     assert [part["name"] for part in delivery.manifest["parts"]] == ["attempt-2/items.json.gz"]
     job = line.ledger.load("json-again")
-    assert json.loads(delivery.lines) == items_of(line, {"dataset_id": job.dataset_id})
-    assert job.bytes == (delivery.folder / "attempt-2/items.json.gz").stat().st_size
+    assert json.loads(delivery.lines) == items_of(line, {"dataset_id": job.run.dataset_id})
+    assert job.collection.byte_count == (delivery.folder / "attempt-2/items.json.gz").stat().st_size
 
 
 @pytest.mark.thorough

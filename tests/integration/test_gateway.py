@@ -56,8 +56,8 @@ def test_an_accepted_order_is_stored_and_begins_at_once(gateway):
     def is_begun_by_the_order(key: str) -> bool:
         gateway.order(key=key, actor=actor)
         assert line.state(key) is not None
-        job = wait_for(lambda: (job := line.ledger.load(key)).run_id and job, what="the run")
-        return job.started_at - job.queued_at < 9
+        job = wait_for(lambda: (job := line.ledger.load(key)).run.id and job, what="the run")
+        return job.run.known_at - job.queued_at < 9
 
     assert any(is_begun_by_the_order(f"gw-at-once-{number}") for number in range(3))
 

@@ -97,7 +97,7 @@ def test_an_order_becomes_a_job_with_its_input_apart(ledger):
     assert registered == RegisterResult("created", parse_document(ORDER).body_hash(), State.QUEUED)
     job = loaded(ledger)
     assert (job.key, job.state, job.epoch, job.attempt, job.fresh) == ("k", State.QUEUED, 1, 1, True)
-    assert (job.sink, job.hash) == ("file:///rows/k/", registered.existing_hash)
+    assert (job.sink, job.document_hash) == ("file:///rows/k/", registered.existing_hash)
     assert abs(job.queued_at - ledger.now()) < 60
     assert job.document == parse_document({**ORDER, "input": None})
     assert ledger.load_input("k") == '{"startUrls":["é"]}'.encode()
@@ -180,9 +180,9 @@ def test_a_change_moves_the_job_its_due_and_its_timeline_at_once(ledger):
     )
     job = loaded(ledger)
     assert epoch == job.epoch == 2
-    assert (job.state, job.run_id, job.adopted, job.sink) == (State.STARTING, "r1", True, None)
-    assert job.started_at
-    assert abs(job.started_at - ledger.now()) < 60
+    assert (job.state, job.run.id, job.run.adopted, job.sink) == (State.STARTING, "r1", True, None)
+    assert job.run.known_at
+    assert abs(job.run.known_at - ledger.now()) < 60
     assert 50 < due_in(ledger) <= 100
     entry = ledger.timeline.entries("k")[-1]
     assert (entry.event, entry.data) == ("starting", {"attempt": 1})
@@ -317,8 +317,8 @@ def test_a_job_that_waits_for_its_run_gets_it(ledger, state, found):
     created(ledger, state=state, intent='{"attempt":1,"marker":"m","at":1}', failures=2, is_planned=False)
     assert record(ledger, found=found) is True
     job = loaded(ledger)
-    assert (job.state, job.run_id, job.run_status, job.adopted) == (State.RUNNING, "r1", "READY", found)
-    assert (job.intent, job.failures, job.is_planned) == (None, 0, False)
+    assert (job.state, job.run.id, job.run.status, job.run.adopted) == (State.RUNNING, "r1", "READY", found)
+    assert (job.intent, job.failures, job.care.is_planned) == (None, 0, False)
     assert 20 < due_in(ledger) <= 50
     assert ledger.runs.of("k", 1) == ["r1"]
     assert ledger.runs.strays() == {}
@@ -345,7 +345,7 @@ def test_a_second_run_of_the_job_is_a_stray_and_the_first_stays(ledger):
     created(ledger, state=State.STARTING)
     assert record(ledger, "r1")
     assert not record(ledger, "r2")
-    assert loaded(ledger).run_id == "r1"
+    assert loaded(ledger).run.id == "r1"
     assert ledger.runs.of("k", 1) == ["r1", "r2"]
     assert ledger.runs.strays() == {"r2": "k"}
 
@@ -355,7 +355,7 @@ def test_a_run_of_another_attempt_is_a_stray(ledger):
     assert not record(ledger, attempt=1)
     assert (ledger.runs.of("k", 1), ledger.runs.of("k", 2)) == (["r1"], [])
     assert ledger.runs.strays() == {"r1": "k"}
-    assert loaded(ledger).run_id is None
+    assert loaded(ledger).run.id is None
 
 
 def test_a_run_of_a_job_that_is_forgotten_is_a_stray(ledger):
@@ -369,7 +369,7 @@ def test_a_stale_executions_run_is_the_jobs_but_not_its_to_poll(ledger):
     ledger.change("k", Change(next_epoch=True), epoch=1)
     assert record(ledger, epoch=1) is False
     job = loaded(ledger)
-    assert (job.state, job.run_id, job.is_planned) == (State.RUNNING, "r1", True)
+    assert (job.state, job.run.id, job.care.is_planned) == (State.RUNNING, "r1", True)
     assert due_in(ledger) < 1
     assert ledger.runs.strays() == {}
 
@@ -379,7 +379,7 @@ def test_a_run_of_a_job_cancelled_meanwhile_is_due_at_once(ledger):
     cancel_job(ledger, "k")
     assert record(ledger) is True
     job = loaded(ledger)
-    assert (job.state, job.run_id, job.stop_wish, job.is_planned) == (State.RUNNING, "r1", "cancel", True)
+    assert (job.state, job.run.id, job.stop_wish, job.care.is_planned) == (State.RUNNING, "r1", "cancel", True)
     assert due_in(ledger) < 1
 
 
@@ -445,7 +445,7 @@ def receipt(page_no: int = 0, scanned: int = 10, **more: Any) -> Receipt:
 
 def counts(ledger: Ledger) -> tuple[int, int, int, int]:
     job = loaded(ledger)
-    return job.items, job.scanned, job.bytes, job.pages
+    return job.collection.items, job.collection.scanned, job.collection.byte_count, job.collection.pages
 
 
 def test_a_window_never_changes(ledger):

@@ -65,7 +65,7 @@ def test_end_is_told_over_http_signed_with_the_jobs_result(notifying_line, recei
     assert (event["type"], event["data"]) == ("job.delivered", result)
     assert event["id"] == headers["webhook-id"]
     assert b"sesame" not in body
-    wait_for(lambda: notifying_line.ledger.load("told").url_told, what="the end of the telling")
+    wait_for(lambda: notifying_line.ledger.load("told").notice.url_told, what="the end of the telling")
     assert len(receiver.got) == 1
 
 
@@ -75,7 +75,7 @@ def test_notice_that_is_not_taken_comes_again_with_the_same_id(notifying_line, r
     ordered(notifying_line, "told-again", notify={"url": receiver.url})(timeout=120)
     wait_for(lambda: len(receiver.got) == 3, within=120, what="the third notice")
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
-    assert wait_for(lambda: notifying_line.ledger.load("told-again").url_told, what="the end of the telling")
+    assert wait_for(lambda: notifying_line.ledger.load("told-again").notice.url_told, what="the end of the telling")
     messages = [
         entry.data["message"]
         for entry in notifying_line.ledger.timeline.entries("told-again")
@@ -105,7 +105,7 @@ def test_end_is_told_by_a_celery_task_in_the_services_own_queue(notifying_line):
     assert message.headers["task"] == "shop.job_ended"
     assert (event["type"], event["data"]["key"]) == ("job.delivered", "told-by-task")
     assert "sesame" not in json.dumps(event)
-    wait_for(lambda: notifying_line.ledger.load("told-by-task").task_told, what="the end of the telling")
+    wait_for(lambda: notifying_line.ledger.load("told-by-task").notice.task_told, what="the end of the telling")
 
 
 @pytest.mark.parametrize(

@@ -64,10 +64,10 @@ def pairs_side_by_side(line: Line, overlap: str) -> int:
 @pytest.mark.parametrize("overlap", OVERLAPS)
 def test_each_due_time_has_one_run_unless_cancelled_before(overlapping, overlap):
     jobs = [overlapping.ledger.load(key) for key in orders(overlapping, overlap)]
-    started = [job.run_id for job in jobs if job.run_id]
+    started = [job.run.id for job in jobs if job.run.id]
     assert sorted(started) == sorted(run["id"] for run in runs(overlapping, overlap))
     assert len(started) == len(set(started)) == len(overlapping.emulator.starts(f"demo/overlap-{overlap}"))
-    assert {job.state for job in jobs if not job.run_id} <= {"CANCELLED"}
+    assert {job.state for job in jobs if not job.run.id} <= {"CANCELLED"}
 
 
 @pytest.mark.parametrize("overlap", ["skip", "queue", "cancel_running"])

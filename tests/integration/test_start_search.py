@@ -97,7 +97,7 @@ def test_look_back_that_fails_is_made_again_until_it_succeeds(ledger, starter, e
             starter.advance("failing-look", 1)
     emulator.end_faults()
     starter.advance("failing-look", 1)
-    assert ledger.load("failing-look").run_id == run_id
+    assert ledger.load("failing-look").run.id == run_id
     assert len(emulator.starts(actor)) == 1
 
 

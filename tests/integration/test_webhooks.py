@@ -72,9 +72,9 @@ def running_job(gateway: Gateway, key: str, **script: Any) -> str:
     actor = gateway.line.emulator.actor(key, items=5, duration_secs=60, **script)
     gateway.line.submit({"key": key, "actor": actor, **NEVER_POLLED})
     job = wait_for(
-        lambda: (job := gateway.line.ledger.load(key)) and job.run_status == "RUNNING" and job, what="the first look"
+        lambda: (job := gateway.line.ledger.load(key)) and job.run.status == "RUNNING" and job, what="the first look"
     )
-    return job.run_id
+    return job.run.id
 
 
 @pytest.mark.parametrize("mode", ["async", "sync"])
@@ -140,8 +140,8 @@ def test_event_that_lies_is_not_believed(gateway):
     assert post_event(gateway, event(run_id, "FAILED", resource=lie)) == 200
     wait_for(lambda: looks_at(gateway.line, run_id) >= before + 3, what="looks at the run")
     job = gateway.line.ledger.load("lied-about")
-    assert (job.state, job.run_status) == ("RUNNING", "RUNNING")
-    assert job.dataset_id == gateway.line.emulator.run(run_id)["defaultDatasetId"]
+    assert (job.state, job.run.status) == ("RUNNING", "RUNNING")
+    assert job.run.dataset_id == gateway.line.emulator.run(run_id)["defaultDatasetId"]
     gateway.line.cancel("lied-about")
 
 
@@ -206,10 +206,10 @@ def test_receiver_that_was_down_is_told_later(own_line, emulator, manner):
     actor = emulator.actor("told-later", items=20, duration_secs=1)
     with running_workers(line, "control", "fetch"):
         order = line.submit({"key": "told-later", "actor": actor, **NEVER_POLLED})
-        job = wait_for(lambda: (job := line.ledger.load("told-later")) and job.run_id and job, what="the run")
+        job = wait_for(lambda: (job := line.ledger.load("told-later")) and job.run.id and job, what="the run")
         wait_for(
             lambda: any(
-                each["eventType"] == "ACTOR.RUN.SUCCEEDED" and each["calls"] for each in dispatches_of(line, job.run_id)
+                each["eventType"] == "ACTOR.RUN.SUCCEEDED" and each["calls"] for each in dispatches_of(line, job.run.id)
             ),
             what="a dispatch that failed",
         )
@@ -259,7 +259,7 @@ def test_hook_collects_each_run_once_and_leaves_ours_alone(gateway, template, ma
     run_id = start_elsewhere(line, actor)
     wait_for(lambda: line.state(run_id) == "DELIVERED", what="the delivery of a run that somebody else started")
     job = line.ledger.load(run_id)
-    assert (job.items, job.document.labels, job.document.may_abort) == (30, {"team": "prices"}, False)
+    assert (job.collection.items, job.document.labels, job.document.may_abort) == (30, {"team": "prices"}, False)
     our_run = ours.get(timeout=120)["run_id"]
     wait_for(
         lambda: (

@@ -119,7 +119,7 @@ def lost_redis(
 ) -> Unavailable:
     """Return the error to raise when Redis fails meanwhile; `jobs`: as last seen."""
     live = [job for job in jobs if not job.is_terminal]
-    billing = [job.run_id for job in live if job.run_id and job.run_status not in TERMINAL_STATUSES]
+    billing = [job.run.id for job in live if job.run.id and job.run.status not in TERMINAL_STATUSES]
     runs = f" Meanwhile {', '.join(billing)} may be billing: check in the platform's console." if billing else ""
     message = (
         f"The connection to Redis was lost: {describe_fault(error)}. Jobs continue when it is back.{runs} "

@@ -119,9 +119,8 @@ class Deliverer:
     def _is_of_this_end(self, found: Manifest, job: Job) -> bool:
         run_id = found.run.id if found.run else None
         there = (found.installation, found.job, found.queued_at, found.retries, found.attempt, run_id, found.dataset_id)
-        return there == (
-            self.installation, job.key, iso_time(job.queued_at), job.retries, job.attempt, job.run_id, job.dataset_id
-        )  # fmt: skip
+        wanted = (self.installation, job.key, iso_time(job.queued_at), job.retries, job.attempt)
+        return there == (*wanted, job.run.id, job.run.dataset_id)
 
     def _say_alive(self, job: Job) -> None:
         """Tell upkeep that this execution is alive, as a large delivery takes a while; stop if it lost the job."""

@@ -89,7 +89,7 @@ class PageFetcher:
         """
         match error:
             case platform_errors.NotFound():
-                return Code.DATASET_VANISHED if self._is_gone(job.dataset_id or "") else Code.PAGE_UNREADABLE
+                return Code.DATASET_VANISHED if self._is_gone(job.run.dataset_id or "") else Code.PAGE_UNREADABLE
             case SinkError():
                 return Code.SINK_FAILED
             case UnreadablePage() | platform_errors.PlatformError():
@@ -121,7 +121,7 @@ class PageFetcher:
         is_behind = window.page_no > 0 and not format_.is_cut
         params = {"format": "jsonl"} if is_behind else format_.query(job.document.collect.query())
         silence_s = None if format_.is_cut else WHOLE_SILENCE_SECS
-        reader = ItemsReader(self.platform, job.dataset_id or "", params, self.first, silence_s)
+        reader = ItemsReader(self.platform, job.run.dataset_id or "", params, self.first, silence_s)
         with renewed(lambda: self._hold_on(lease, job.key), PAGE_LEASE_RENEW_SECS, cut=reader.cut) as keep_alive:
             if is_behind:
                 return self._look_behind(job, window, reader, keep_alive)
@@ -142,7 +142,7 @@ class PageFetcher:
 
         Not while the run is still running, nor with the reply of a synchronous start, whose dataset isn't known yet.
         """
-        end, stop = window.offset + facts.scanned, stop_of(job)
+        end, stop = window.offset + facts.scanned, stop_of(job, job.collection.items_end)
         is_last = facts.scanned > 0 and (facts.total or 0) <= end and (stop is None or end < stop)
         if not is_last or job.state is not State.COLLECTING:
             return False

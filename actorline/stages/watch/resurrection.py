@@ -11,7 +11,8 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from actorline.jobs.fields import NOW, JobFields
-from actorline.jobs.job import Job, Resurrection, iso_time
+from actorline.jobs.groups import Resurrection
+from actorline.jobs.job import Job, iso_time
 from actorline.jobs.states import State
 from actorline.jobs.step import LostJob, Step, Stop, Wait
 from actorline.jobs.timeline_event import TimelineEvent
@@ -50,7 +51,7 @@ class Resurrector:
     def _send(self, job: Job, run: Run, send_by: SendBy, lease: Lock) -> Step:
         every, query = job.document.poll_interval_secs, job.document.on_failure.resurrect_query()
         asked: list[Resurrection] = []
-        before: JobFields = {"resurrection": job.resurrection, "resurrects": job.resurrects}
+        before: JobFields = {"resurrection": job.chances.resurrection, "resurrects": job.chances.resurrects}
         try:
             resurrect_run(
                 self.platform, run.id, query, send_by=send_by,
@@ -82,7 +83,7 @@ class Resurrector:
         """Write the intent, on disk. Raises LockError, NotDurable and LostJob; then nothing is sent."""
         lease.reacquire()
         now = self.ledger.load(job.key)
-        if now is None or (now.resurrection, now.resurrects) != (job.resurrection, job.resurrects):
+        if now is None or now.chances != job.chances:
             raise LostJob  # an execution that held the lease before has asked for it
         self.ledger.agenda.plan_second_search(job.key, job.attempt)
         intent = Resurrection(
@@ -90,7 +91,7 @@ class Resurrector:
             at=self.ledger.now(),
             finished_at=iso_time(run.finished_at.timestamp()) if run.finished_at else None,
         )
-        number = job.resurrects + 1
+        number = job.chances.resurrects + 1
         step = self._note(
             job,
             TimelineEvent.RESURRECTING,

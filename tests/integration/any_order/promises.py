@@ -110,7 +110,7 @@ class Promises:
     def _check_counters(self, job: Job) -> None:
         pages = self.line.ledger.pages.all(job.key, job.attempt).values()
         receipts = [page for page in pages if isinstance(page, Receipt) and page.scanned]
-        counted = (job.items, job.scanned, job.bytes, job.pages)
+        counted = (job.collection.items, job.collection.scanned, job.collection.byte_count, job.collection.pages)
         assert counted == (
             sum(receipt.items for receipt in receipts),
             sum(receipt.scanned for receipt in receipts),
@@ -128,7 +128,11 @@ class Promises:
         assert sum(tally.counted("runs").values()) == runs
         assert tally.count("nano_usd") == sum(round((job.total_cost_usd or 0) * 1e9) for job in jobs)
         if not any(job.attempt > 1 for job in jobs):
-            counted = (sum(job.items for job in jobs), sum(job.bytes for job in jobs), sum(job.pages for job in jobs))
+            counted = (
+                sum(job.collection.items for job in jobs),
+                sum(job.collection.byte_count for job in jobs),
+                sum(job.collection.pages for job in jobs),
+            )
             assert tuple(map(tally.count, ("items", "bytes", "pages"))) == counted
 
     def _check_manifest(self, job: Job) -> None:
@@ -203,7 +207,7 @@ class Promises:
         if job.state is State.DELIVERED:
             offsets = [part.offset for part in manifest.parts]
             rows = run.rows(self.line.clock.now())
-            assert (manifest.totals.items, manifest.totals.scanned, job.items) == (rows, rows, rows)
+            assert (manifest.totals.items, manifest.totals.scanned, job.collection.items) == (rows, rows, rows)
             assert len(set(offsets)) == len(offsets)
 
     # -- words

@@ -224,7 +224,7 @@ def test_job_is_delivered_whichever_of_its_calls_is_struck(ground, fate):
                 promises.check()
             promises.check_end()
             (job,) = promises.jobs()
-            came = (job.state, job.reason and job.reason.code, job.items, len(line.platform.runs))
+            came = (job.state, job.reason and job.reason.code, job.collection.items, len(line.platform.runs))
             refused = ("FAILED", Code.SINK_REFUSED, 0, 0)
             assert came in {("DELIVERED", None, 7, 1), refused}, f"{fate} after {after} calls: {came}"
             if not coming.are_over:
@@ -248,7 +248,9 @@ def test_worker_that_wakes_after_a_takeover_changes_nothing(ground):
                 line.go_on(frozen)
             promises.check_end()
             (job,) = promises.jobs()
-            assert (job.state, job.items, len(line.platform.runs)) == ("DELIVERED", 7, 1), f"held after {after} calls"
+            assert (job.state, job.collection.items, len(line.platform.runs)) == ("DELIVERED", 7, 1), (
+                f"held after {after} calls"
+            )
             if not coming.are_over:
                 return
 
