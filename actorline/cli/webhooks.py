@@ -25,7 +25,7 @@ from actorline.webhooks.hooks import Hook, Hooks
 from actorline.webhooks.receiver import GRACE_SECS, rotate_secret
 from actorline.webhooks.registration import HookMaker, check_template
 
-REFUSALS: Final = (
+PLATFORM_REFUSALS: Final = (
     (platform_errors.AuthFailed, Code.AUTH),
     (platform_errors.Forbidden, Code.FORBIDDEN),
     (platform_errors.NotFound, Code.ACTOR_NOT_FOUND),
@@ -117,7 +117,7 @@ def _platform_faults() -> Iterator[None]:
     try:
         yield
     except platform_errors.PlatformError as error:
-        code = next((code for kind, code in REFUSALS if isinstance(error, kind)), None)
+        code = next((code for kind, code in PLATFORM_REFUSALS if isinstance(error, kind)), None)
         if code is None:
             message = f"{error}. It may or may not have been done. Running the command again is safe."
             raise Unavailable(Code.PLATFORM_UNAVAILABLE, message) from error

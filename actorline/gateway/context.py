@@ -17,7 +17,7 @@ from actorline.gateway.readiness import Readiness
 from actorline.gateway.shares import Shares
 from actorline.gateway.streams import Downloads
 from actorline.gateway.timelines import Timelines
-from actorline.gateway.wake_ups import Starter
+from actorline.gateway.wake_ups import WakeUps
 from actorline.gateway.webhook_intake import WebhookIntake
 from actorline.jobs.document import is_key, shown_key
 from actorline.jobs.job import Job
@@ -37,7 +37,7 @@ class Context:
     authenticator: Authenticator
     bodies: Bodies
     order_intake: OrderIntake
-    starter: Starter
+    wake_ups: WakeUps
     hints: WebhookIntake
     timelines: Timelines
     index: AccountIndex

@@ -9,7 +9,7 @@ from typing import Final
 from actorline.errors import Code, Refused, Unavailable
 from actorline.gateway.batching import Batcher
 from actorline.gateway.order_rate import OrderRate
-from actorline.gateway.wake_ups import Starter
+from actorline.gateway.wake_ups import WakeUps
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger, UnreadableJob
 from actorline.orders.submit import Submission, SubmittedJob, submit_many
@@ -45,10 +45,10 @@ class PendingOrder:
 class OrderIntake:
     """Writes orders in its own thread; each is on Redis's disk before its response."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, starter: Starter) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, wake_ups: WakeUps) -> None:
         self._settings = settings
         self._ledger = ledger
-        self._starter = starter
+        self._wake_ups = wake_ups
         self._rate = OrderRate(ledger, settings.quotas.orders_per_minute)
         self._loop = asyncio.get_running_loop()
         self._groups: Batcher[PendingOrder] = Batcher(
@@ -97,7 +97,7 @@ class OrderIntake:
         taken = [each for each in submitted if isinstance(each, SubmittedJob)]
         for each in taken:
             if each.created:
-                self._starter.start(each.key)
+                self._wake_ups.start(each.key)
         jobs = dict(zip(taken, self._ledger.load_many([each.key for each in taken]), strict=True))
         return [each if isinstance(each, Refused) else _outcome(each, jobs[each]) for each in submitted]
 

@@ -11,7 +11,7 @@ import redis
 from starlette.concurrency import run_in_threadpool
 
 from actorline.gateway.batching import Batcher
-from actorline.gateway.wake_ups import Starter
+from actorline.gateway.wake_ups import WakeUps
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 from actorline.webhooks.events import Hint, HookRun, LookNow, take_hints
@@ -30,10 +30,10 @@ class PendingHint:
 class WebhookIntake:
     """Writes hints in its own thread: while one group is written, the next one fills."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, starter: Starter) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, wake_ups: WakeUps) -> None:
         self._settings = settings
         self._ledger = ledger
-        self._starter = starter
+        self._wake_ups = wake_ups
         self._loop = asyncio.get_running_loop()
         self._digests: frozenset[str] = frozenset()
         self._read_at = float("-inf")
@@ -91,9 +91,9 @@ class WebhookIntake:
         self._loop.call_soon_threadsafe(_reply, group, None)
         for thing in taken:
             if isinstance(thing, LookNow):
-                self._starter.start(thing.key)
+                self._wake_ups.start(thing.key)
             elif isinstance(thing, HookRun):
-                self._starter.look_at(thing)
+                self._wake_ups.look_at(thing)
 
 
 def _reply(group: list[PendingHint], error: Exception | None) -> None:

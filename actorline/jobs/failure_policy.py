@@ -11,7 +11,7 @@ from actorline.jobs.job import Job, iso_time
 from actorline.platform.runs import Run
 from actorline.platform.statuses import RunStatus
 
-FAILURES: Final = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT})
+FAILED_STATUSES: Final = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT})
 
 
 class Chance(Enum):
@@ -31,7 +31,7 @@ def next_chance(job: Job, run: Run, *, now: float, send_by_s: float, settle_s: f
     asked = job.chances.resurrection
     if asked and not has_come(job, run) and now < (asked.sent_at or asked.at + send_by_s) + settle_s:
         return Chance.LOOK_AGAIN
-    if run.status not in FAILURES or job.reason or job.stop_wish or not job.document.may_abort:
+    if run.status not in FAILED_STATUSES or job.reason or job.stop_wish or not job.document.may_abort:
         return Chance.NONE
     policy = job.document.on_failure
     if job.chances.resurrects < policy.resurrect:

@@ -21,18 +21,18 @@ _PRIORITY: Final = 1e11  # more seconds than any date has
 
 
 @dataclass(frozen=True)
-class Pace:
+class CallPace:
     """How many jobs a look at the line calls, and seconds until the next look."""
 
     calls: int = 4
     wait_s: float = LINE_LOOK_SECS
 
 
-def next_pace(pace: Pace, *, was_refused: bool) -> Pace:
+def next_pace(pace: CallPace, *, was_refused: bool) -> CallPace:
     """Twice as many at each look while all are let in; one, later and later, while there is no room."""
     if was_refused:
-        return Pace(1, min(2 * pace.wait_s, LINE_WAIT_MAX_SECS))
-    return Pace(min(2 * pace.calls, CALLS_MAX), LINE_LOOK_SECS)
+        return CallPace(1, min(2 * pace.wait_s, LINE_WAIT_MAX_SECS))
+    return CallPace(min(2 * pace.calls, CALLS_MAX), LINE_LOOK_SECS)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Admission:
         if is_paused(self.ledger, self.account):
             return self._call(0, again_s=LINE_LOOK_SECS)
         stored = self.ledger.redis.hgetall(self._pace)
-        last = Pace(int(stored.get("calls", Pace.calls)), float(stored.get("wait_s", Pace.wait_s)))
+        last = CallPace(int(stored.get("calls", CallPace.calls)), float(stored.get("wait_s", CallPace.wait_s)))
         pace = next_pace(last, was_refused=bool(int(stored.get("refused", 0))))
         self._remember(calls=pace.calls, wait_s=pace.wait_s, refused=0)
         return self._call(pace.calls, again_s=pace.wait_s)

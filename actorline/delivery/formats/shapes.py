@@ -14,7 +14,7 @@ SHAPE_DEPTH_MAX: Final = 12
 FORMS_MAX: Final = 500  # forms of objects that are remembered; items have a handful, and are seen at a glance then
 
 Kind = Literal["bool", "int", "float", "str", "object", "array", "unbounded"]
-KINDS: Final[dict[type, Kind]] = {
+VALUE_KINDS: Final[dict[type, Kind]] = {
     bool: "bool", int: "int", float: "float", str: "str", dict: "object", list: "array",
 }  # fmt: skip
 INT64_MIN: Final = -(2**63)
@@ -54,7 +54,7 @@ class Shape:
         elif kind is int and not INT64_MIN <= value <= INT64_MAX:
             self.kinds.add("float")  # as in JavaScript, which wrote it
         elif value is not None:
-            self.kinds.add(KINDS[kind])
+            self.kinds.add(VALUE_KINDS[kind])
 
     def merge(self, other: Self) -> None:
         """Take everything into account that `other` did. Raises NotATable for items."""

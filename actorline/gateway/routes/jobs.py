@@ -189,7 +189,7 @@ def cancel(key: JobKey, authorized: MayCancel, idempotency_key: RequestKey = Non
     asked = cancel_job(authorized.context.ledger, key, sender=authorized.sender, request=idempotency_key)
     note_change("cancel", authorized.sender, job_key=key, is_live=asked)
     if asked:
-        authorized.context.starter.start(key)
+        authorized.context.wake_ups.start(key)
     return _shown(authorized, authorized.find_job(key), 202 if asked else 200)
 
 
@@ -209,7 +209,7 @@ def retry(key: JobKey, authorized: MayOrder, idempotency_key: RequestKey = None)
     authorized.find_own(key, unless=Scope.RETRY_ANY)
     retry_job(authorized.context.ledger, key, sender=authorized.sender, request=idempotency_key)
     note_change("retry", authorized.sender, job_key=key)
-    authorized.context.starter.start(key)
+    authorized.context.wake_ups.start(key)
     return _shown(authorized, authorized.find_job(key), 202, Location=f"/v1/jobs/{quote(key)}")
 
 

@@ -21,7 +21,7 @@ from actorline.stages.start.refusal import refusal_reason
 from actorline.stages.start.steps import Move, PlanAgain, Refuse, StepBack, TryLater, Unclear, WaitTurn
 
 Failure = Refused | LostJob | LockError | NotDurable | StartRefused | StartDeferred | StartUnclear
-FAILURES: Final = (Refused, LostJob, LockError, NotDurable, StartRefused, StartDeferred, StartUnclear)
+START_FAILURES: Final = (Refused, LostJob, LockError, NotDurable, StartRefused, StartDeferred, StartUnclear)
 NO_MEMORY: Final = "actor-memory-limit-exceeded"  # another run may need less: docs/platform-facts.md#errors
 
 

@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 from actorline.errors import Code, Reason
 from actorline.jobs.attempt import next_attempt
-from actorline.jobs.failure_policy import FAILURES, Chance, has_come, next_chance
+from actorline.jobs.failure_policy import FAILED_STATUSES, Chance, has_come, next_chance
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job, StopWish, iso_time
 from actorline.jobs.secret import hide_secrets
@@ -199,7 +199,7 @@ class Poller:
 
     def _log_of(self, job: Job, run: Run) -> str | None:
         """Return the last lines of a failed run's log, for the reason; more of them are in the timeline."""
-        if run.status not in FAILURES:
+        if run.status not in FAILED_STATUSES:
             return None
         lines = read_log_end(self.platform, run.id, self.settings)
         if lines:

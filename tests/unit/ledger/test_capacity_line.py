@@ -1,9 +1,9 @@
-from actorline.ledger.capacity_line import CALLS_MAX, LINE_WAIT_MAX_SECS, Pace, next_pace
+from actorline.ledger.capacity_line import CALLS_MAX, LINE_WAIT_MAX_SECS, CallPace, next_pace
 
 
 def paces(looks: str) -> list[tuple[int, float]]:
     """Calls and seconds after each look at a new line; `r`: a start was refused before it."""
-    pace, seen = Pace(), []
+    pace, seen = CallPace(), []
     for look in looks:
         pace = next_pace(pace, was_refused=look == "r")
         seen.append((pace.calls, pace.wait_s))

@@ -8,7 +8,7 @@ import pytest
 
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Intent, StopWish
-from actorline.ledger.continuity import Gap
+from actorline.ledger.continuity import HistoryGap
 from actorline.platform.datasets import Dataset
 from actorline.platform.start import SendBy
 from actorline.stages.start.decision import OTHER_START_SECS, PUT_OFF_SECS, Facts, Turn, is_settled, next_start_step
@@ -41,7 +41,7 @@ from actorline.stages.start.steps import (
 
 NOW = 1_100.0
 ALL = frozenset(get_args(Inquiry))
-PERMIT = Permit(lease=None, send_by=SendBy(10), gap=Gap("500"))
+PERMIT = Permit(lease=None, send_by=SendBy(10), gap=HistoryGap("500"))
 INTENT = {"attempt": 1, "marker": "m", "at": NOW}
 OLD_INTENT = {**INTENT, "at": NOW - 10.1}
 READ = RunInput(b"elsewhere")
