@@ -123,7 +123,7 @@ class Client:
         return self._ask("actorline.status", key, timeout, "Nothing was changed: ask again.", expires=timeout)
 
     def cancel(self, key: str, timeout: float = 10) -> JobResult | None:
-        """Let a job be cancelled and its run aborted. Answers the job as it was then, None: unknown key.
+        """Let a job be cancelled and its run aborted. Returns the job as it was then, None: unknown key.
 
         Safe to repeat. The job has ended when `wait` says so. After a TimeoutError the wish is still in the queue, and
         is obeyed.
@@ -169,16 +169,16 @@ class Client:
         assert_will_not_block()
         with _reaching(meaning):
             question = self._celery.send_task(task, [key], queue=self._queue, **options)
-            answer = self._value_within(timeout, question, f"No worker replied to {task} within {timeout:g} s")
+            reply = self._value_within(timeout, question, f"No worker replied to {task} within {timeout:g} s")
             question.forget()  # or each question would lie in Redis until results expire
-        return None if answer is None else parse_answer(answer)
+        return None if reply is None else parse_answer(reply)
 
     def _wait_for_order(self, order: Order, timeout: float) -> JobResult:
         with _reaching("The job is still running: wait again."):
-            answer = self._value_within(
+            reply = self._value_within(
                 timeout, order.result, f"The job {order.key} is still running after {timeout:g} s"
             )
-        return _value_or_end(parse_answer(answer))
+        return _value_or_end(parse_answer(reply))
 
     def _wait_for_key(self, key: str, timeout: float) -> JobResult:
         """Poll the job until it ends: only its callers are told of the end."""
@@ -201,18 +201,18 @@ class Client:
             raise TimeoutError(otherwise) from None
 
 
-def parse_answer(answer: Any) -> JobResult:
+def parse_answer(reply: Any) -> JobResult:
     """Return the result in what Celery returns: a dict, or an exception of whatever class that holds it as a JSON
     string.
 
     Raises the exception itself if it is none of ours, such as TaskRevokedError.
     """
-    if not isinstance(answer, BaseException):
-        return JobResult.model_validate(answer)
+    if not isinstance(reply, BaseException):
+        return JobResult.model_validate(reply)
     try:
-        return JobResult.model_validate_json(answer.args[0])
+        return JobResult.model_validate_json(reply.args[0])
     except (IndexError, ValidationError):
-        raise answer from None
+        raise reply from None
 
 
 def _value_or_end(result: JobResult) -> JobResult:

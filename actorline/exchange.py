@@ -27,8 +27,8 @@ from actorline.logs import Logger
 from actorline.public_address import is_public
 
 CONNECT_SECS: Final = 5.0
-SILENCE_SECS: Final = 15.0
-LOOK_UP_SECS: Final = 5.0
+SERVER_SILENCE_SECS: Final = 15.0
+NAME_LOOK_UP_SECS: Final = 5.0
 ADDRESSES: Final = 4  # at most tried for one name
 UNREAD_BYTES: Final = 256 * 1024  # received data that can still be read after the connection is shut down
 _RESET: Final = struct.pack("ii", 1, 0)  # closing resets the connection, so a server that is still sending ends at once
@@ -137,7 +137,7 @@ class _Deadline:
 def _connect(host: str, port: int, options: Sequence[Any], *, deadline: _Deadline, any_address: bool) -> socket.socket:
     """Connect to the first address that accepts. Raises Unreachable and TookTooLong."""
     try:
-        addresses = _look_up(host, port, min(LOOK_UP_SECS, deadline.left_s))
+        addresses = _look_up(host, port, min(NAME_LOOK_UP_SECS, deadline.left_s))
         if not any_address:
             _refuse_private([address[0] for _, address in addresses])
         connection = _first(addresses[:ADDRESSES], options, deadline)
@@ -167,8 +167,8 @@ def _look_up(host: str, port: int, within_s: float) -> list[_Address]:
 
     def look_up() -> None:
         try:
-            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            found.set_result([(family, address) for family, _, _, _, address in answers])
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.set_result([(family, address) for family, _, _, _, address in addresses])
         except (OSError, UnicodeError) as error:
             found.set_exception(error)
 

@@ -98,7 +98,7 @@ class Tuning(BaseModel):
     send_by_secs: float = Field(
         10,
         ge=1,
-        le=12,  # shorter than LEASE_SECS of stages/start_lease.py
+        le=12,  # shorter than START_LEASE_SECS of stages/start_lease.py
         description="Seconds after taking the start lease within which a start is sent",
     )
     start_lookback_secs: float = Field(

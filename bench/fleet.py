@@ -20,8 +20,8 @@ def start_runs(stand: Stand, count: int) -> list[str]:
 
     def start(_: int) -> str:
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-        with urllib.request.urlopen(urllib.request.Request(url, b"{}", headers, method="POST")) as answer:
-            return str(json.load(answer)["data"]["id"])
+        with urllib.request.urlopen(urllib.request.Request(url, b"{}", headers, method="POST")) as response:
+            return str(json.load(response)["data"]["id"])
 
     with ThreadPoolExecutor(8) as threads:
         return list(threads.map(start, range(count)))
@@ -30,8 +30,8 @@ def start_runs(stand: Stand, count: int) -> list[str]:
 def requests(stand: Stand, method: str = "GET") -> int:
     """Return how many requests the emulator has had since they were last reset (DELETE)."""
     url = f"{stand.emulator}/emulator/requests"
-    with urllib.request.urlopen(urllib.request.Request(url, method=method)) as answer:
-        return len(json.load(answer)) if method == "GET" else 0
+    with urllib.request.urlopen(urllib.request.Request(url, method=method)) as response:
+        return len(json.load(response)) if method == "GET" else 0
 
 
 def measure(stand: Stand, jobs: int, secs: float) -> str:

@@ -1,6 +1,6 @@
 """Orders/s that the HTTP gateway takes on one core, and how long each waits for its 202; see bench/README.md.
 
-The gateway has one core to itself, Valkey and the load share the other. No worker runs: what is measured is the door.
+The gateway has one core to itself, Valkey and the load share the other. No worker runs: only the gateway is measured.
 """
 
 import argparse
@@ -39,7 +39,7 @@ HEAD: Final = (
 
 
 @dataclass(frozen=True)
-class Door:
+class Target:
     port: int
     gateway_pid: int
     valkey_pid: int
@@ -47,7 +47,7 @@ class Door:
 
 
 @contextmanager
-def standing() -> Iterator[Door]:
+def standing() -> Iterator[Target]:
     """Valkey as the embedded stack configures it, and the gateway; taken down at the end."""
     with tempfile.TemporaryDirectory(prefix="al-") as folder:
         home, socket = Path(folder), Path(folder) / "s"
@@ -70,7 +70,9 @@ def standing() -> Iterator[Door]:
                 wait_for(lambda: b"listening" in log.read_bytes())
                 port = number_in(log.read_bytes(), rb"127\.0\.0\.1:(\d+)")
                 try:
-                    yield Door(port, gateway.pid, valkey.pid, Ledger(connect(broker + "?virtual_host=2"), "actorline"))
+                    yield Target(
+                        port, gateway.pid, valkey.pid, Ledger(connect(broker + "?virtual_host=2"), "actorline")
+                    )
                 finally:
                     gateway.terminate()
                     gateway.wait()
@@ -97,17 +99,17 @@ class Load(asyncio.Protocol):
     wanted_status = b"202"
 
     def __init__(self) -> None:
-        self._answer: asyncio.Future[None] | None = None
+        self._response: asyncio.Future[None] | None = None
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
     async def send(self) -> None:
-        """Send one request and wait for its answer."""
-        self._answer = asyncio.get_running_loop().create_future()
+        """Send one request and wait for its response."""
+        self._response = asyncio.get_running_loop().create_future()
         self._transport.write(self.request())
-        await self._answer
+        await self._response
 
     def request(self) -> bytes:
         return post(b"/v1/jobs", {"key": str(uuid.uuid4()), **ORDER})
@@ -119,8 +121,8 @@ class Load(asyncio.Protocol):
             self._buffer = b""
             if not head.startswith(b"HTTP/1.1 " + self.wanted_status):
                 raise SystemExit((head + body).decode())
-            assert self._answer
-            self._answer.set_result(None)
+            assert self._response
+            self._response.set_result(None)
 
 
 def post(path: bytes, body: object, *headers: bytes) -> bytes:
@@ -136,7 +138,7 @@ async def connections(port: int, count: int, kind: type[Load] = Load) -> list[Lo
 
 
 async def flood(port: int, clients: int, seconds: float) -> list[float]:
-    """Let each client order as soon as it has its answer; return the waits."""
+    """Let each client order as soon as it has its response; return the waits."""
     deadline, waits = time.monotonic() + seconds, []
 
     async def one(load: Load) -> None:
@@ -170,8 +172,8 @@ async def steady(port: int, clients: int, rate: float, seconds: float, kind: typ
     return waits
 
 
-def report(door: Door, name: str, load: Coroutine[None, None, list[float]]) -> None:
-    meters = {"gateway": Meter(door.gateway_pid), "Valkey": Meter(door.valkey_pid), "load": Meter(os.getpid())}
+def report(target: Target, name: str, load: Coroutine[None, None, list[float]]) -> None:
+    meters = {"gateway": Meter(target.gateway_pid), "Valkey": Meter(target.valkey_pid), "load": Meter(os.getpid())}
     began = time.monotonic()
     waits = sorted(asyncio.run(load))
     seconds = time.monotonic() - began
@@ -190,10 +192,10 @@ if __name__ == "__main__":
     parser.add_argument("--rates", type=float, nargs="*", default=[10, 250, 500])
     options = parser.parse_args()
     os.sched_setaffinity(0, OTHER_CORE)
-    with standing() as door:
+    with standing() as target:
         print("| load | orders/s | median ms | p99 ms | longest ms | CPU: gateway, Valkey, load | peak MB |")
         print("|---|---|---|---|---|---|---|")
-        report(door, "(warm-up)", flood(door.port, options.clients, 2))
-        report(door, f"{options.clients} clients, no pause", flood(door.port, options.clients, options.seconds))
+        report(target, "(warm-up)", flood(target.port, options.clients, 2))
+        report(target, f"{options.clients} clients, no pause", flood(target.port, options.clients, options.seconds))
         for rate in options.rates:
-            report(door, f"{rate:g}/s", steady(door.port, options.clients, rate, options.seconds))
+            report(target, f"{rate:g}/s", steady(target.port, options.clients, rate, options.seconds))

@@ -38,7 +38,7 @@ class Stand:
     home: Path
 
     def actor(self, name: str, **script: Any) -> str:
-        """Define the Actor `demo/{name}` and answer its name."""
+        """Define the Actor `demo/{name}` and return its name."""
         self._send("PUT", f"actors/demo~{name}", {"script": script})
         return f"demo/{name}"
 

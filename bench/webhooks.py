@@ -1,4 +1,4 @@
-"""How soon the platform's webhooks are answered, and how soon after a run's end its job is delivered; see README.md."""
+"""How soon webhooks get their responses, and how soon after a run's end its job is delivered; see README.md."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ HOOK: Final = Hook(
 RESOURCE: Final = {"status": "SUCCEEDED", "meta": {"origin": "API", "userAgent": "somebody"}, "log": "x" * 2000}
 
 
-class Told(gateway.Load):
+class EventLoad(gateway.Load):
     """The platform, which tells of runs that no job is for."""
 
     wanted_status = b"200"
@@ -42,22 +42,22 @@ class Told(gateway.Load):
         return gateway.post(self.path, event, *headers)
 
 
-class ToldOfHook(Told):
-    """The same of runs that a hook is for: each is noted on Redis's disk before the answer."""
+class HookEventLoad(EventLoad):
+    """The same of runs that a hook is for: each is noted on Redis's disk before the response."""
 
     path = b"/v1/webhooks/apify?hook=bench"
 
 
-def answers(rate: float, seconds: float) -> None:
+def measure_responses(rate: float, seconds: float) -> None:
     os.sched_setaffinity(0, gateway.OTHER_CORE)
-    with gateway.standing() as door:
-        Hooks(door.ledger).put(HOOK)
-        Told.secret = webhook_secret(door.ledger, load_settings()).get_secret_value()
+    with gateway.standing() as target:
+        Hooks(target.ledger).put(HOOK)
+        EventLoad.secret = webhook_secret(target.ledger, load_settings()).get_secret_value()
         print("| load | webhooks/s | median ms | p99 ms | longest ms | CPU: gateway, Valkey, load | peak MB |")
         print("|---|---|---|---|---|---|---|")
-        gateway.report(door, "(warm-up)", gateway.steady(door.port, 64, rate, 2, Told))
-        for name, kind in (("of no job", Told), ("of a hook", ToldOfHook)):
-            gateway.report(door, f"{name}, {rate:g}/s", gateway.steady(door.port, 64, rate, seconds, kind))
+        gateway.report(target, "(warm-up)", gateway.steady(target.port, 64, rate, 2, EventLoad))
+        for name, kind in (("of no job", EventLoad), ("of a hook", HookEventLoad)):
+            gateway.report(target, f"{name}, {rate:g}/s", gateway.steady(target.port, 64, rate, seconds, kind))
     os.sched_setaffinity(0, gateway.GATEWAY_CORE | gateway.OTHER_CORE)
 
 
@@ -99,5 +99,5 @@ if __name__ == "__main__":
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--jobs", type=int, default=20)
     options = parser.parse_args()
-    answers(options.rate, options.seconds)
+    measure_responses(options.rate, options.seconds)
     deliveries(options.jobs)

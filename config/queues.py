@@ -8,10 +8,10 @@ CONTROL_TASKS: Final = (
     "abort_stray",
 )  # fmt: skip
 FETCH_TASKS: Final = ("fetch_ahead", "fetch_pages", "fetch_page", "finish_job", "notify")
-DOOR_TASKS: Final = ("run", "cancel", "retry", "status")
+ENTRANCE_TASKS: Final = ("run", "cancel", "retry", "status")
 
 
-def door_queue(namespace: str) -> str:
+def entrance_queue(namespace: str) -> str:
     return namespace
 
 
@@ -26,13 +26,13 @@ def fetch_queue(namespace: str) -> str:
 
 def queues_of(kind: str, namespace: str) -> list[str]:
     """Return the queues that a kind of worker consumes."""
-    control = [door_queue(namespace), control_queue(namespace)]
+    control = [entrance_queue(namespace), control_queue(namespace)]
     return {"control": control, "fetch": [fetch_queue(namespace)], "all": [*control, fetch_queue(namespace)]}[kind]
 
 
 def kinds_of(queues: Collection[str], namespace: str) -> list[str]:
     """Return the kinds of these queues, as metrics name them."""
-    kinds = {"doors": door_queue(namespace), "control": control_queue(namespace), "fetch": fetch_queue(namespace)}
+    kinds = {"doors": entrance_queue(namespace), "control": control_queue(namespace), "fetch": fetch_queue(namespace)}
     return [kind for kind, queue in kinds.items() if queue in queues]
 
 
@@ -42,7 +42,7 @@ def routes(namespace: str) -> Mapping[str, Mapping[str, str]]:
         for tasks, queue in (
             (CONTROL_TASKS, control_queue(namespace)),
             (FETCH_TASKS, fetch_queue(namespace)),
-            (DOOR_TASKS, door_queue(namespace)),
+            (ENTRANCE_TASKS, entrance_queue(namespace)),
         )
         for task in tasks
     }

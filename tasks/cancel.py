@@ -10,13 +10,13 @@ from actorline.jobs.job import JobResult
 from actorline.jobs.sender import FROM_CELERY
 from actorline.orders.cancel import cancel_job
 from tasks.shell.care import care
-from tasks.shell.door_task import DoorTask
+from tasks.shell.entrance_task import EntranceTask
 from tasks.shell.environment import ledger
 
 TRY_AGAIN_SECS = 5.0
 
 
-@shared_task(bind=True, base=DoorTask, name="actorline.cancel", max_retries=None)
+@shared_task(bind=True, base=EntranceTask, name="actorline.cancel", max_retries=None)
 def cancel(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
     """Cancel the job and return it as it is; it is CANCELLED when the platform reports its run's end. None: unknown.
 

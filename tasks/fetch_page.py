@@ -9,13 +9,13 @@ from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.page_plan import Window
 from actorline.delivery.receipt import Receipt
 from actorline.jobs.timeline_event import TimelineEvent
-from actorline.stages.collect.fetch_page import HELD_SECS, Held, PageFetcher
+from actorline.stages.collect.fetch_page import PAGE_HELD_SECS, PageFetcher, PageHeld
 from tasks.shell.canvas import page_args
 from tasks.shell.environment import ledger, new_execution, platform_of, settings
 from tasks.shell.progress import report_page
 from tasks.shell.stage import StageTask, again
 
-BACK_OFF_SECS = (0.5, 1.0, 2.0, 4.0, 8.0)
+PAGE_BACK_OFF_SECS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ def store_page(key: str, attempt: int, window: Window, expected: int, tries: int
     outcome = PageFetcher(ledger(), platform_of(key), settings()).fetch(
         key, attempt, window, expected=expected, execution=new_execution(), tries=tries
     )
-    if isinstance(outcome, Held):
-        return PageRetry(HELD_SECS, tries)
+    if isinstance(outcome, PageHeld):
+        return PageRetry(PAGE_HELD_SECS, tries)
     if isinstance(outcome, UnreadablePage):
         ledger().timeline.add(
             key, TimelineEvent.PAGE_FAILED, page_no=window.page_no, tries=tries + 1, message=str(outcome)
         )
-        return PageRetry(BACK_OFF_SECS[min(tries, len(BACK_OFF_SECS) - 1)], tries + 1)
+        return PageRetry(PAGE_BACK_OFF_SECS[min(tries, len(PAGE_BACK_OFF_SECS) - 1)], tries + 1)
     report_page(key)
     return outcome

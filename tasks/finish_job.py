@@ -9,7 +9,7 @@ from actorline.jobs.step import Ended, Moved, Park, Stop, Wait
 from actorline.stages.collect.finish_job import Finisher, NextWave
 from tasks.shell.canvas import end_for_callers, next_wave
 from tasks.shell.environment import installation, ledger, new_execution, platform_of, settings
-from tasks.shell.progress import tell_callers
+from tasks.shell.progress import report_to_callers
 from tasks.shell.stage import StageTask
 
 
@@ -22,7 +22,7 @@ def finish(task: "Task[Any, Any]", key: str, epoch: int) -> None:
     """Advance the job. Return if it has ended; otherwise the task is replaced by the next wave, or ends here."""
     finisher = Finisher(ledger(), platform_of(key), settings(), installation())
     step = finisher.advance(key, epoch, new_execution())
-    tell_callers(key)
+    report_to_callers(key)
     match step:
         case Ended():
             end_for_callers(key)

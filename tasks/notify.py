@@ -8,7 +8,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
-from actorline.ledger.outside_places import WAIT_SECS, NoPlaceFree, OutsidePlaces, Place, PlaceTaken
+from actorline.ledger.outside_places import PLACE_WAIT_SECS, NoPlaceFree, OutsidePlaces, Place, PlaceTaken
 from actorline.notify.allowed_tasks import DEFAULT_QUEUE, reserved_problem
 from actorline.notify.notice import event_of, next_try, secs_until_notice, task_id_of
 from actorline.notify.sender import NoticeFailed, send_notice
@@ -22,9 +22,9 @@ def notify(key: str) -> None:
     job = ledger().load(key)
     if job is None or not job.is_terminal or secs_until_notice(job, ledger().now()) != 0:
         return
-    if job.document.notify.task and not job.task_told:
+    if job.document.notify.task and not job.notice.task_told:
         _send_task(job, job.document.notify.task)
-    if job.document.notify.url and not job.url_told:
+    if job.document.notify.url and not job.notice.url_told:
         _send_request(job, job.document.notify.url)
 
 
@@ -36,7 +36,7 @@ def _send_task(job: Job, name: str) -> None:
         _note(job, TimelineEvent.NOTIFY_REFUSED, message=problem, fields={"task_told": True})
         return
     current_app.send_task(name, [event], queue=queue, task_id=task_id_of(event["id"]), argsrepr=shown)
-    _note(job, TimelineEvent.TASK_TOLD, task=name, queue=queue, fields={"task_told": True})
+    _note(job, TimelineEvent.TASK_NOTIFIED, task=name, queue=queue, fields={"task_told": True})
 
 
 def _send_request(job: Job, url: str) -> None:
@@ -46,7 +46,7 @@ def _send_request(job: Job, url: str) -> None:
         with places.held(job, url, new_execution()) as place:
             _send_held(job.key, url, place)
     except NoPlaceFree:
-        _note(job, None, fields={"notice_at": ledger().now() + WAIT_SECS})
+        _note(job, None, fields={"notice_at": ledger().now() + PLACE_WAIT_SECS})
     except PlaceTaken:
         return
     except GivenBack as error:
@@ -55,16 +55,16 @@ def _send_request(job: Job, url: str) -> None:
 
 def _send_held(key: str, url: str, place: Place) -> None:
     job = ledger().load(key)
-    if job is None or not job.is_terminal or job.url_told:  # sent while this execution was waiting for the slot
+    if job is None or not job.is_terminal or job.notice.url_told:  # sent while this execution was waiting for the slot
         return
     try:
         send_notice(url, event_of(job), settings(), place)
     except NoticeFailed as error:
-        wait = next_try(job.notice_failures)
-        failures: JobFields = {"notice_failures": job.notice_failures + 1, "notice_at": ledger().now() + wait}
+        wait = next_try(job.notice.failures)
+        failures: JobFields = {"notice_failures": job.notice.failures + 1, "notice_at": ledger().now() + wait}
         _note(job, TimelineEvent.NOTIFY_FAILED, message=str(error), again_in_secs=wait, fields=failures)
     else:
-        _note(job, TimelineEvent.URL_TOLD, fields={"url_told": True})
+        _note(job, TimelineEvent.URL_NOTIFIED, fields={"url_told": True})
 
 
 def _note(job: Job, event: TimelineEvent | None, *, fields: JobFields, **data: object) -> None:

@@ -14,13 +14,13 @@ from actorline.jobs.states import State
 from actorline.ledger.durability import NotDurable
 from actorline.orders.retry import retry_job
 from tasks.shell.care import care
-from tasks.shell.door_task import DoorTask
+from tasks.shell.entrance_task import EntranceTask
 from tasks.shell.environment import ledger
 
 TRY_AGAIN_SECS = 5.0
 
 
-@shared_task(bind=True, base=DoorTask, name="actorline.retry", max_retries=None, throws=(JobRefused,))
+@shared_task(bind=True, base=EntranceTask, name="actorline.retry", max_retries=None, throws=(JobRefused,))
 def retry(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
     """Retry the job and return it as it is now; to get its result, order it with the same key, which joins it.
 

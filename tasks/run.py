@@ -13,7 +13,7 @@ from actorline.jobs.document import shown_key
 from actorline.jobs.job import JobResult
 from actorline.jobs.sender import FROM_CELERY
 from actorline.jobs.states import State
-from actorline.orders.submit import Submitted, submit
+from actorline.orders.submit import SubmittedJob, submit
 from actorline.upkeep.decision import Stage
 from config.json_messages import typed_as_text
 from tasks.cancel import ask_to_cancel
@@ -54,7 +54,7 @@ def run(self: "Task[Any, Any]", document: Any) -> str:
     return end_here(self, KEPT)
 
 
-def _go_on(submitted: Submitted) -> None:
+def _go_on(submitted: SubmittedJob) -> None:
     job = ledger().load(submitted.key)
     if submitted.has_ended:
         ledger().agenda.make_due(submitted.key)

@@ -5,11 +5,11 @@ from typing import Any
 from celery import shared_task
 
 from actorline.jobs.job import JobResult
-from tasks.shell.door_task import DoorTask
+from tasks.shell.entrance_task import EntranceTask
 from tasks.shell.environment import ledger
 
 
-@shared_task(base=DoorTask, name="actorline.status")
+@shared_task(base=EntranceTask, name="actorline.status")
 def status(key: str) -> dict[str, Any] | None:
     """Return the job's result as it is now; None: unknown key."""
     job = ledger().load(key)

@@ -29,7 +29,7 @@ def call(line: Line, document: dict[str, Any]) -> Caller:
 
 
 def assert_all_served(callers: list[Caller], items: int, within: float) -> str:
-    """Every caller and every continuation has its result, all of one run; answers its id."""
+    """Every caller and every continuation has its result, all of one run; returns its id."""
     served = [caller.results(within) for caller in callers]
     assert [(result["items"], *made) for result, *made in served] == [(items, items, items)] * len(callers)
     (run_id,) = {result["run_id"] for result, *_ in served}

@@ -55,7 +55,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[str]:
-    """A Valkey as the embedded stack configures it; answers its `redis+socket` URL."""
+    """A Valkey as the embedded stack configures it; returns its `redis+socket` URL."""
     folder = Path(tempfile.mkdtemp(prefix="al-"))  # short: a socket's path has at most 104 characters
     process = subprocess.Popen(
         [get_binary_path(), ROOT / "config" / "valkey.conf", "--dir", folder, "--unixsocket", folder / "s"],

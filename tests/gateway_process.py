@@ -31,7 +31,7 @@ class Gateway:
         return self.http.post("/v1/jobs", json={"poll_interval_secs": 1, **document}, headers=headers)
 
     def delivered(self, key: str, **document: Any) -> dict[str, Any]:
-        """Order a job and wait for its end; answers its result."""
+        """Order a job and wait for its end; returns its result."""
         assert self.order(key=key, **document).status_code == 202
         return self.ended(key)
 

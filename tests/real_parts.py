@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def wait_for(condition: Callable[[], Any], *, within: float = 120, what: str = "the condition") -> Any:
-    """Look until the condition holds and answer what it gave; fail when the deadline passes."""
+    """Look until the condition holds and return what it gave; fail when the deadline passes."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         if found := condition():
@@ -47,7 +47,7 @@ class Emulator:
     url: str
 
     def actor(self, name: str, **script: Any) -> str:
-        """Define the Actor `demo/{name}` and answer its name."""
+        """Define the Actor `demo/{name}` and return its name."""
         self._send("PUT", f"/emulator/actors/demo~{name}", {"script": script})
         return f"demo/{name}"
 
@@ -81,7 +81,7 @@ class Emulator:
         return self.get(f"/emulator/datasets/{dataset_id}/expected?{query}")
 
     def item_lines(self, dataset_id: str, query: str = "") -> bytes:
-        """The rows as the platform writes them in one answer."""
+        """The rows as the platform writes them in one response."""
         return self.read(f"/v2/datasets/{dataset_id}/items?format=jsonl&{query}")
 
     def requests(self, method: str = "", path_prefix: str = "") -> list[dict[str, Any]]:
@@ -97,13 +97,13 @@ class Emulator:
         return self._send("POST", path)
 
     def read(self, path: str) -> bytes:
-        return self._answer("GET", path, None)
+        return self._call("GET", path, None)
 
     def _send(self, method: str, path: str, body: Any = None) -> Any:
-        text = self._answer(method, path, body)
+        text = self._call(method, path, body)
         return json.loads(text) if text else None
 
-    def _answer(self, method: str, path: str, body: Any) -> bytes:
+    def _call(self, method: str, path: str, body: Any) -> bytes:
         request = urllib.request.Request(
             self.url + path,
             method=method,
@@ -202,7 +202,7 @@ def make_line(valkey: str, emulator: Emulator, home: Path, namespace: str, **set
 def running_workers(
     line: Line, *kinds: str, program: Sequence[str] = WORKER
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Workers that answer; those that the test adds to the list are stopped as well."""
+    """Workers that respond; those that the test adds to the list are stopped as well."""
     workers = [start_worker(kind, line, program) for kind in kinds]
     try:
         wait_until_ready(line, kinds, workers)
@@ -258,7 +258,7 @@ def wait_for_pongs(client: Celery, names: Sequence[str], workers: Sequence["subp
         assert [worker.poll() for worker in workers] == [None] * len(workers), "a worker died: its log says why"
         return len(client.control.ping(hosts, timeout=next(patience), limit=len(hosts))) == len(hosts)
 
-    wait_for(respond, what="workers that answer a ping")
+    wait_for(respond, what="workers that respond to a ping")
 
 
 def waiting_poll(line: Line, key: str) -> str | None:

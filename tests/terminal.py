@@ -98,7 +98,7 @@ class Terminal:
         return self.start(*arguments, **environment).end(within)
 
     def document(self, **fields: Any) -> str:
-        """A file with a job document, polled as often as possible; answers its path."""
+        """A file with a job document, polled as often as possible; returns its path."""
         path = self.cwd / f"order-{fields.get('key', 'any')}.json"
         path.write_text(json.dumps({"poll_interval_secs": 1, **fields}))
         return str(path)

@@ -12,7 +12,7 @@ import structlog
 
 from workers.timer_step import TimerStep
 
-BLOCK: Final = 1_000  # delivery tags per command
+TAGS_A_COMMAND: Final = 1_000  # delivery tags per command
 
 log = structlog.get_logger(__name__)
 
@@ -29,8 +29,8 @@ class Heartbeat(TimerStep):
         tags = list(held)
         try:
             with channel.conn_or_acquire() as client:
-                for start in range(0, len(tags), BLOCK):
-                    scores = dict.fromkeys(tags[start : start + BLOCK], now)
+                for start in range(0, len(tags), TAGS_A_COMMAND):
+                    scores = dict.fromkeys(tags[start : start + TAGS_A_COMMAND], now)
                     client.zadd(channel.unacked_index_key, scores, xx=True)
         except redis.RedisError as error:
             log.warning("heartbeat_missed", error=type(error).__name__)

@@ -10,13 +10,13 @@ from typing import Final
 from actorline.messages import make_sender
 from actorline.settings import load_settings
 
-TIMEOUT_SECS: Final = 5.0
+PING_TIMEOUT_SECS: Final = 5.0
 
 
 def main() -> int:
     app = make_sender(load_settings())
     mine = f"*@{socket.gethostname()}"
-    return 0 if app.control.ping(timeout=TIMEOUT_SECS, limit=1, pattern=mine, matcher="glob") else 1
+    return 0 if app.control.ping(timeout=PING_TIMEOUT_SECS, limit=1, pattern=mine, matcher="glob") else 1
 
 
 if __name__ == "__main__":

@@ -41,9 +41,9 @@ from workers.parent_death import die_with_parent
 from workers.preflight import check_redis
 
 EXIT_TAKEN: Final = 75  # EX_TEMPFAIL: another stack runs in this home
-LOOK_SECS: Final = 0.2
+PROCESSES_LOOK_SECS: Final = 0.2
 OTHERS_SECS: Final = 5.0  # a stack that a command started only to read has ended by then
-DRAIN_SECS: Final = 25.0
+PROCESSES_DRAIN_SECS: Final = 25.0
 PAGES_SECS: Final = 10.0
 BACK_OFF_MAX_SECS: Final = 30.0
 STEADY_SECS: Final = 30.0  # a process that ran this long is healthy: its next death counts as the first
@@ -103,7 +103,7 @@ class Stack:
             self._say_addresses()
             while not self._stop and is_used():
                 self._look_after_children()
-                time.sleep(LOOK_SECS)
+                time.sleep(PROCESSES_LOOK_SECS)
         finally:
             self._take_down()
 
@@ -137,7 +137,7 @@ class Stack:
         deadline = time.monotonic() + PAGES_SECS
         for child, url in (("flower", self.flower_url), ("gateway", self.gateway_url)):
             while url and self._is_alive(child) and not _listens(url) and time.monotonic() < deadline:
-                time.sleep(LOOK_SECS)
+                time.sleep(PROCESSES_LOOK_SECS)
 
     def _is_alive(self, name: str) -> bool:
         processes = [child.process for child in self.children if child.name == name]
@@ -243,7 +243,7 @@ class Stack:
             running = [child.process for child in group if child.process is not None]
             for process in running:
                 process.terminate()
-            deadline = time.monotonic() + DRAIN_SECS
+            deadline = time.monotonic() + PROCESSES_DRAIN_SECS
             for process in running:
                 try:
                     process.wait(max(deadline - time.monotonic(), 0.1))
@@ -275,7 +275,7 @@ def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
         deadline = time.monotonic() + (OTHERS_SECS if options.stay else 0)
         while not take_lock(lock):
             if time.monotonic() < deadline:
-                time.sleep(LOOK_SECS)
+                time.sleep(PROCESSES_LOOK_SECS)
             elif options.stay:
                 message = f"Another stack is running in {settings.home}. Use it, stop it, or set ACTORLINE_HOME."
                 raise Unavailable(Code.REDIS_UNAVAILABLE, message)

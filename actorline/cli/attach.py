@@ -30,12 +30,12 @@ from actorline.stack_home import LOCK_FILE, STATE_FILE, USERS_FILE, take_lock
 from actorline.upkeep.unattended import COMMAND, describe_unfinished
 
 START_SECS: Final = 60.0  # a stack that is shutting down drains for half a minute first
-LOOK_SECS: Final = 0.1
+STACK_LOOK_SECS: Final = 0.1
 FULL_BYTES: Final = 1_000_000
 
 
 @dataclass(frozen=True)
-class Attached:
+class AttachedStack:
     """A ledger to work with. `brought_up`: this command started the stack, which ends with it. `command`: how to reach
     its jobs again.
     """
@@ -49,7 +49,7 @@ class Attached:
 @contextmanager
 def attach(
     settings: Settings, *, workers: bool, flower: bool = False, to_order: bool | None = None, command: str = COMMAND
-) -> Iterator[Attached]:
+) -> Iterator[AttachedStack]:
     """Use the stack on this Redis, and start what is missing (`workers`: there are jobs to run).
 
     `to_order`: something may be ordered, so Redis must persist it; default: where workers are needed. Raises
@@ -59,13 +59,13 @@ def attach(
     if settings.redis_url is not None:
         ledger = open_ledger(settings, to_order=to_order)
         if not workers or has_workers(settings):
-            yield Attached(ledger, brought_up=False)
+            yield AttachedStack(ledger, brought_up=False)
             return
     with open_home(settings) as users:
         state, ours = _stack(settings, users, workers=workers, flower=flower)
         ledger = open_ledger(settings, to_order=to_order)
         try:
-            yield Attached(ledger, brought_up=ours, flower=state.get("flower"), command=command)
+            yield AttachedStack(ledger, brought_up=ours, flower=state.get("flower"), command=command)
         finally:
             if ours and workers and take_lock(users):  # no other command uses it: it ends with this one
                 _say_unfinished(ledger, command)
@@ -128,7 +128,7 @@ def wait_until_gone(settings: Settings) -> None:
                 fcntl.flock(users, fcntl.LOCK_UN)
             elif take_lock(users, fcntl.LOCK_SH):  # it isn't shutting down, so another command uses it
                 return
-            time.sleep(LOOK_SECS)
+            time.sleep(STACK_LOOK_SECS)
 
 
 def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -> tuple[dict[str, Any], bool]:
@@ -147,7 +147,7 @@ def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -
             if started is not None and started.returncode not in {0, os.EX_TEMPFAIL}:
                 break
             started = _spawn(settings, workers=workers, flower=flower)
-        time.sleep(LOOK_SECS)
+        time.sleep(STACK_LOOK_SECS)
     is_full = shutil.disk_usage(settings.home).free < FULL_BYTES
     why = "because its disk is full: free some space there" if is_full else f"see {settings.home}/logs/"
     message = f"The embedded stack did not start, {why}. Nothing was started or billed."
@@ -207,11 +207,11 @@ def has_workers(settings: Settings) -> bool:
 
     sender = make_sender(settings)
     try:
-        answers = sender.control.inspect(timeout=1.0).active_queues() or {}
+        replies = sender.control.inspect(timeout=1.0).active_queues() or {}
     except (redis.RedisError, OperationalError) as error:
         message = f"The broker can't be used: {describe_fault(error)}. Nothing was started."
         raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
     finally:
         sender.close()
     queue = f"{settings.namespace}.control"
-    return any(each["name"] == queue for queues in answers.values() for each in queues)
+    return any(each["name"] == queue for queues in replies.values() for each in queues)

@@ -8,40 +8,42 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 
-class Entry(NamedTuple):
+class CommandEntry(NamedTuple):
     """The module in `actorline.cli.usage` that declares a command, and the beginning of its help."""
 
     module: str
     help: str
 
 
-COMMANDS: Final[Mapping[str, Entry]] = {
-    "demo": Entry("demo", "Run three jobs against a local emulator, and check the results."),
-    "run": Entry("run", "Run an Actor, wait for it, and deliver its rows and records."),
-    "jobs": Entry("jobs", "List jobs, newest first."),
-    "show": Entry("jobs", "Show a job: its result so far, its timeline and its cost."),
-    "cancel": Entry("jobs", "Stop jobs: abort their runs, and wait until that is done."),
-    "retry": Entry("retry", "Retry ended jobs from the cheapest stage"),
-    "items": Entry("rows", "Write the delivered rows to standard output"),
-    "records": Entry("rows", "List the delivered records, or write one to standard output."),
-    "verify": Entry("verify", "Read a delivery again and check it against its manifest"),
-    "submit": Entry("submit", "Order many jobs, and print their keys."),
-    "watch": Entry("watch", "Show a job, or all unfinished ones, until they end."),
-    "pause": Entry("pause", "Start no new paid runs; running ones continue."),
-    "resume": Entry("pause", "Start paid runs again; waiting jobs begin."),
-    "accounts": Entry("accounts", "Show which user each account alias belongs to."),
-    "doctor": Entry("doctor", "Check settings, Redis, tokens, quotas, clock and sink"),
-    "orphans": Entry("orphans", "List our running runs that no job wants"),
-    "up": Entry("processes", "Run Valkey, workers, beat, Flower and the HTTP gateway"),
-    "worker": Entry("processes", "Run one worker process, for containers."),
-    "beat": Entry("processes", "Run celery beat on schedules.toml."),
-    "flower": Entry("processes", "Run Flower, the dashboard."),
-    "gateway": Entry("gateway", "Run the HTTP gateway. It needs the extra `gateway`."),
-    "emulator": Entry("processes", "Run a local Apify API to try Actorline against. It needs the extra `emulator`."),
-    "audit": Entry("audit", "List who paused, resumed, changed API keys and webhooks"),
-    "keys": Entry("keys", "Create, list and revoke API keys for the HTTP gateway."),
-    "schedules": Entry("schedules", "Check schedules.toml, list its schedules and their due times."),
-    "webhooks": Entry("webhooks", "Collect the runs of an Actor, whoever starts them."),
+COMMANDS: Final[Mapping[str, CommandEntry]] = {
+    "demo": CommandEntry("demo", "Run three jobs against a local emulator, and check the results."),
+    "run": CommandEntry("run", "Run an Actor, wait for it, and deliver its rows and records."),
+    "jobs": CommandEntry("jobs", "List jobs, newest first."),
+    "show": CommandEntry("jobs", "Show a job: its result so far, its timeline and its cost."),
+    "cancel": CommandEntry("jobs", "Stop jobs: abort their runs, and wait until that is done."),
+    "retry": CommandEntry("retry", "Retry ended jobs from the cheapest stage"),
+    "items": CommandEntry("rows", "Write the delivered rows to standard output"),
+    "records": CommandEntry("rows", "List the delivered records, or write one to standard output."),
+    "verify": CommandEntry("verify", "Read a delivery again and check it against its manifest"),
+    "submit": CommandEntry("submit", "Order many jobs, and print their keys."),
+    "watch": CommandEntry("watch", "Show a job, or all unfinished ones, until they end."),
+    "pause": CommandEntry("pause", "Start no new paid runs; running ones continue."),
+    "resume": CommandEntry("pause", "Start paid runs again; waiting jobs begin."),
+    "accounts": CommandEntry("accounts", "Show which user each account alias belongs to."),
+    "doctor": CommandEntry("doctor", "Check settings, Redis, tokens, quotas, clock and sink"),
+    "orphans": CommandEntry("orphans", "List our running runs that no job wants"),
+    "up": CommandEntry("processes", "Run Valkey, workers, beat, Flower and the HTTP gateway"),
+    "worker": CommandEntry("processes", "Run one worker process, for containers."),
+    "beat": CommandEntry("processes", "Run celery beat on schedules.toml."),
+    "flower": CommandEntry("processes", "Run Flower, the dashboard."),
+    "gateway": CommandEntry("gateway", "Run the HTTP gateway. It needs the extra `gateway`."),
+    "emulator": CommandEntry(
+        "processes", "Run a local Apify API to try Actorline against. It needs the extra `emulator`."
+    ),
+    "audit": CommandEntry("audit", "List who paused, resumed, changed API keys and webhooks"),
+    "keys": CommandEntry("keys", "Create, list and revoke API keys for the HTTP gateway."),
+    "schedules": CommandEntry("schedules", "Check schedules.toml, list its schedules and their due times."),
+    "webhooks": CommandEntry("webhooks", "Collect the runs of an Actor, whoever starts them."),
 }
 
 
@@ -61,7 +63,7 @@ def make_app(text: str | None = None, **options: Any) -> typer.Typer:
 class DeferredCommand(TyperCommand):
     """A command's entry in lists; the command itself is loaded when its arguments are read."""
 
-    def __init__(self, name: str, entry: Entry) -> None:
+    def __init__(self, name: str, entry: CommandEntry) -> None:
         super().__init__(name, help=entry.help)
         self._name, self._module = name, entry.module
 

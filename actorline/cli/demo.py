@@ -17,7 +17,7 @@ from typing import Any, Final
 import requests
 import typer
 
-from actorline.cli.attach import Attached, attach, wait_until_gone
+from actorline.cli.attach import AttachedStack, attach, wait_until_gone
 from actorline.cli.order import sink_url
 from actorline.cli.run import interrupt_jobs, send
 from actorline.cli.terminal.exits import Exit
@@ -111,7 +111,7 @@ def _documents(stamp: str) -> list[dict[str, Any]]:
 
 
 def _run_jobs(
-    documents: list[dict[str, Any]], settings: Settings, stack: Attached, interrupts: Interrupts
+    documents: list[dict[str, Any]], settings: Settings, stack: AttachedStack, interrupts: Interrupts
 ) -> list[Job] | None:
     """Order the jobs and wait for them; return None if interrupted, when nothing is billing any more."""
     keys = []
@@ -126,7 +126,7 @@ def _run_jobs(
     return None
 
 
-def _report(jobs: list[Job], stack: Attached, api_url: str) -> Exit:
+def _report(jobs: list[Job], stack: AttachedStack, api_url: str) -> Exit:
     catalog, prices, report = jobs
     checks = _checks(catalog, prices, report, _Emulator(api_url))
     out.print()
@@ -154,13 +154,13 @@ def _checks(catalog: Job, prices: Job, report: Job, emulator: "_Emulator") -> li
 
 
 def _rows_equal(job: Job, emulator: "_Emulator", items: int) -> bool:
-    if job.manifest is None or job.dataset_id is None:
+    if job.manifest is None or job.run.dataset_id is None:
         return False
     digest = hashlib.sha256()
     for block in open_delivery(job.manifest).blocks():
         digest.update(block)
-    expected = emulator.expected(job.dataset_id)
-    return (items, digest.hexdigest()) == (expected["count"], expected["sha256"]) and job.items == items
+    expected = emulator.expected(job.run.dataset_id)
+    return (items, digest.hexdigest()) == (expected["count"], expected["sha256"]) and job.collection.items == items
 
 
 def _record(job: Job) -> Any:
@@ -176,8 +176,10 @@ class _Emulator:
 
     def expected(self, dataset_id: str) -> dict[str, Any]:
         """Return count and sha256 of the dataset's plain lines."""
-        answer: dict[str, Any] = requests.get(f"{self.url}/emulator/datasets/{dataset_id}/expected", timeout=30).json()
-        return answer
+        expected: dict[str, Any] = requests.get(
+            f"{self.url}/emulator/datasets/{dataset_id}/expected", timeout=30
+        ).json()
+        return expected
 
     def starts(self) -> int:
         requests_made = requests.get(f"{self.url}/emulator/requests", params={"method": "POST"}, timeout=30).json()

@@ -66,7 +66,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         with attach(settings, workers=False) as stack:
             yield from _redis(stack.ledger, settings)
             yield _workers(settings, stack.ledger)
-            yield from _brake(stack.ledger)
+            yield from _pause(stack.ledger)
             yield from _schedules(settings, stack.ledger)
             yield from _keys(stack.ledger)
     except (Unavailable, redis.RedisError) as error:
@@ -98,7 +98,7 @@ def _redis(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
         yield _replicas(server, settings)
 
 
-def _brake(ledger: Ledger) -> Iterator[Finding]:
+def _pause(ledger: Ledger) -> Iterator[Finding]:
     if paused := paused_accounts(ledger):
         whose = "every account" if EVERY_ACCOUNT in paused else ", ".join(sorted(paused))
         text = f"on for {whose}: no paid runs are started"

@@ -55,7 +55,7 @@ def show(key: str, *, as_json: bool) -> None:
         return
     print_result(result, as_json=False)
     if not job.is_terminal and (pace := pace_text(job)):
-        out.print(f"  {job.pages:,} pages, {job.bytes:,} bytes{pace}")
+        out.print(f"  {job.collection.pages:,} pages, {job.collection.byte_count:,} bytes{pace}")
     out.print()
     print_timeline(timeline)
 

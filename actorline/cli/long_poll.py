@@ -7,7 +7,7 @@ from typing import Final
 
 import redis
 
-from actorline.cli.attach import Attached
+from actorline.cli.attach import AttachedStack
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
@@ -17,13 +17,13 @@ from actorline.platform.client import Platform
 from actorline.platform.runs import wait_for_run
 from actorline.settings import Settings
 
-LOOK_SECS: Final = 0.2
-HELD_SECS: Final = 20  # the platform holds a response for up to 60 s; less lets Ctrl-C end the thread
-AGAIN_SECS: Final = 5.0
+RUN_LOOK_SECS: Final = 0.2
+LONG_POLL_SECS: Final = 20  # the platform holds a response for up to 60 s; less lets Ctrl-C end the thread
+POLL_AGAIN_SECS: Final = 5.0
 
 
 @contextmanager
-def hastened(settings: Settings, stack: Attached, key: str) -> Iterator[None]:
+def hastened(settings: Settings, stack: AttachedStack, key: str) -> Iterator[None]:
     """Have the job checked as soon as its run has ended. Optional: if it fails, the worker's poll still comes."""
     over = threading.Event()
     thread = threading.Thread(target=_hasten, args=(settings, stack.ledger, key, over), name="long-poll", daemon=True)
@@ -39,13 +39,13 @@ def _hasten(settings: Settings, ledger: Ledger, key: str, over: threading.Event)
     token = settings.token_of(job.document.account) if job else None
     if token is None:
         return
-    platform = Platform(settings.api_url, token, read_timeout_s=HELD_SECS + 10)
-    wait: float | None = LOOK_SECS
+    platform = Platform(settings.api_url, token, read_timeout_s=LONG_POLL_SECS + 10)
+    wait: float | None = RUN_LOOK_SECS
     while wait is not None and not over.wait(wait):
         try:
             wait = _look(settings, ledger, platform, key)
         except (platform_errors.PlatformError, redis.RedisError):
-            wait = AGAIN_SECS
+            wait = POLL_AGAIN_SECS
 
 
 def _look(settings: Settings, ledger: Ledger, platform: Platform, key: str) -> float | None:
@@ -53,8 +53,8 @@ def _look(settings: Settings, ledger: Ledger, platform: Platform, key: str) -> f
     job = ledger.load(key)
     if job is None or job.state not in LIVE or job.state is State.COLLECTING:
         return None
-    if job.run_id is None or not wait_for_run(platform, job.run_id, HELD_SECS).is_terminal:
-        return LOOK_SECS
+    if job.run.id is None or not wait_for_run(platform, job.run.id, LONG_POLL_SECS).is_terminal:
+        return RUN_LOOK_SECS
     ledger.change(key, Change(due_in_s=0, fields={"is_planned": True}), states={State.RUNNING}, epoch=None)
     wake_workers(settings, [key])
-    return AGAIN_SECS
+    return POLL_AGAIN_SECS

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from actorline.cli.attach import Attached, attach
+from actorline.cli.attach import AttachedStack, attach
 from actorline.cli.run import send
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.times import short_time
@@ -32,7 +32,7 @@ def orphans(*, abort: bool, adopt: bool, as_json: bool) -> None:
                 done = "aborted"
             else:
                 done = _adopt(settings, stack, orphan) if adopt else "left alone"
-            _tell(orphan, done, as_json=as_json)
+            _report(orphan, done, as_json=as_json)
     if not found:
         say("No orphans: a job wants each of our running runs.")
     elif adopt:
@@ -41,7 +41,7 @@ def orphans(*, abort: bool, adopt: bool, as_json: bool) -> None:
         say("Those left alone are still billing: `actorline orphans --abort` or `--adopt`.")
 
 
-def _find(settings: Settings, stack: Attached) -> Iterator[tuple[Orphan, Platform]]:
+def _find(settings: Settings, stack: AttachedStack) -> Iterator[tuple[Orphan, Platform]]:
     installation = stack.ledger.installation(settings.installation)
     for account, token in settings.tokens.items():
         platform = Platform(settings.api_url, token)
@@ -53,13 +53,13 @@ def _find(settings: Settings, stack: Attached) -> Iterator[tuple[Orphan, Platfor
             raise Unavailable(Code.PLATFORM_UNAVAILABLE, message) from error
 
 
-def _adopt(settings: Settings, stack: Attached, orphan: Orphan) -> str:
+def _adopt(settings: Settings, stack: AttachedStack, orphan: Orphan) -> str:
     submitted = make_job_of(stack.ledger, settings, orphan)
     send(settings, submitted)
     return f"adopted as the job {submitted.key}"
 
 
-def _tell(orphan: Orphan, done: str, *, as_json: bool) -> None:
+def _report(orphan: Orphan, done: str, *, as_json: bool) -> None:
     run = orphan.run
     facts: dict[str, Any] = {
         "run_id": run.id, "run_status": run.status, "actor_id": run.act_id, "account": orphan.account,

@@ -17,7 +17,7 @@ def pause(account: str | None, *, as_json: bool) -> None:
         put_on(stack.ledger, account or EVERY_ACCOUNT)
         known = {*settings.tokens, *list_owners(stack.ledger)}
         record(stack.ledger, "paused", FROM_TERMINAL, account=account or EVERY_ACCOUNT)
-    _tell("paused", account, as_json=as_json)
+    _report("paused", account, as_json=as_json)
     say(
         "Until `actorline resume`, `run` is refused. `submit`, HTTP, Celery and schedules still order; their jobs wait."
     )
@@ -29,10 +29,10 @@ def resume(account: str | None, *, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack:
         take_off(stack.ledger, account or EVERY_ACCOUNT)
         record(stack.ledger, "resumed", FROM_TERMINAL, account=account or EVERY_ACCOUNT)
-    _tell("resumed", account, as_json=as_json)
+    _report("resumed", account, as_json=as_json)
 
 
-def _tell(what: str, account: str | None, *, as_json: bool) -> None:
+def _report(what: str, account: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json({what: account or EVERY_ACCOUNT})
     else:

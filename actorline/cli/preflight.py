@@ -10,7 +10,7 @@ from actorline.platform.datasets import get_dataset
 from actorline.platform.runs import get_run
 from actorline.settings import Settings, token_variable
 
-SILENT_SECS = 8.0  # a user is waiting; the job itself waits longer
+PLATFORM_SILENCE_SECS = 8.0  # a user is waiting; the job itself waits longer
 NOT_FOUND_CODES = {
     "actor": Code.ACTOR_NOT_FOUND,
     "actor_task": Code.ACTOR_NOT_FOUND,
@@ -33,7 +33,7 @@ def check_order(document: JobDocument, settings: Settings) -> None:
             f"No token is set. Nothing was started. Set {variable} (the platform's console has it under Settings)."
         )
         raise Refused(Code.AUTH, message)
-    platform = Platform(settings.api_url, token, read_timeout_s=SILENT_SECS)
+    platform = Platform(settings.api_url, token, read_timeout_s=PLATFORM_SILENCE_SECS)
     name, value = document.target
     look_up = {"actor": get_actor, "actor_task": get_actor_task, "run_id": get_run, "dataset_id": get_dataset}[name]
     try:

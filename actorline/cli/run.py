@@ -5,7 +5,7 @@ from typing import Any
 import redis
 import typer
 
-from actorline.cli.attach import Attached, attach, wait_until_gone
+from actorline.cli.attach import AttachedStack, attach, wait_until_gone
 from actorline.cli.jobs import find
 from actorline.cli.long_poll import hastened
 from actorline.cli.order import sink_url
@@ -23,7 +23,7 @@ from actorline.ledger.pause import is_paused
 from actorline.messages import wake_workers
 from actorline.orders.cancel import cancel_job
 from actorline.orders.parquet import check_parquet
-from actorline.orders.submit import Submitted, fill_sink, submit
+from actorline.orders.submit import SubmittedJob, fill_sink, submit
 from actorline.platform.statuses import TERMINAL_STATUSES
 from actorline.settings import Settings, load_settings
 
@@ -73,14 +73,14 @@ def _run(order: dict[str, Any], settings: Settings, *, as_json: bool, no_wait: b
                 raise Refused(Code.REDIS_UNAVAILABLE, message)
             if interrupts.count:
                 return Exit.INTERRUPTED
-            _check_brake(order, stack)
+            _check_pause(order, stack)
             code = _order_and_wait(order, settings, stack, interrupts, as_json=as_json, no_wait=no_wait, keep=keep)
         if stack.brought_up:
             wait_until_gone(settings)
     return code
 
 
-def _check_brake(order: dict[str, Any], stack: Attached) -> None:
+def _check_pause(order: dict[str, Any], stack: AttachedStack) -> None:
     document = parse_document(order)
     if document.starts_run and is_paused(stack.ledger, document.account):
         message = (
@@ -91,7 +91,7 @@ def _check_brake(order: dict[str, Any], stack: Attached) -> None:
 
 
 def _order_and_wait(
-    order: dict[str, Any], settings: Settings, stack: Attached, interrupts: Interrupts, *,
+    order: dict[str, Any], settings: Settings, stack: AttachedStack, interrupts: Interrupts, *,
     as_json: bool, no_wait: bool, keep: bool,
 ) -> Exit:  # fmt: skip
     submitted = submit(order, ledger=stack.ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
@@ -104,13 +104,13 @@ def _order_and_wait(
     return wait_for_end(submitted.key, settings, stack, interrupts, as_json=as_json, keep=keep)
 
 
-def _way_on(joined: Submitted) -> str:
+def _way_on(joined: SubmittedJob) -> str:
     is_final = not joined.has_ended or joined.state is State.DELIVERED
     return "" if is_final else f" To try again: actorline retry {joined.key}"
 
 
 def wait_for_end(
-    key: str, settings: Settings, stack: Attached, interrupts: Interrupts, *, as_json: bool, keep: bool = False
+    key: str, settings: Settings, stack: AttachedStack, interrupts: Interrupts, *, as_json: bool, keep: bool = False
 ) -> Exit:
     """Follow a job to its end and print its result; an interrupt stops the job, unless `keep` is set."""
     with hastened(settings, stack, key):
@@ -122,14 +122,14 @@ def wait_for_end(
     return exit_of_result(result)
 
 
-def send(settings: Settings, submitted: Submitted) -> None:
+def send(settings: Settings, submitted: SubmittedJob) -> None:
     """Have a worker begin."""
     if submitted.created and not wake_workers(settings, [submitted.key]):
         say("The broker did not accept the message; the order is in the ledger and starts within seconds.")
 
 
 def _interrupted(
-    job: Job, settings: Settings, stack: Attached, interrupts: Interrupts, *, as_json: bool, keep: bool
+    job: Job, settings: Settings, stack: AttachedStack, interrupts: Interrupts, *, as_json: bool, keep: bool
 ) -> Exit:
     if keep:
         where = "It continues when `actorline up` runs" if stack.brought_up else "It continues"
@@ -142,7 +142,7 @@ def _interrupted(
 
 
 def interrupt_jobs(
-    jobs: list[Job], settings: Settings, stack: Attached, interrupts: Interrupts, *, as_json: bool
+    jobs: list[Job], settings: Settings, stack: AttachedStack, interrupts: Interrupts, *, as_json: bool
 ) -> list[Job]:
     """Stop jobs after Ctrl-C and wait until the platform reports that their runs have ended, or for a second Ctrl-C.
 
@@ -153,24 +153,24 @@ def interrupt_jobs(
         wake_workers(settings, [job.key for job in jobs if cancel_job(stack.ledger, job.key, sender=FROM_TERMINAL)])
     except redis.RedisError as error:
         raise lost_redis([job.key for job in jobs], jobs, error, stack.command) from error
-    told: set[str] = set()
+    reported: set[str] = set()
 
-    def tell_when_over(jobs: list[Job]) -> None:
+    def report_when_over(jobs: list[Job]) -> None:
         for job in jobs:
-            if job.key not in told and (job.is_terminal or job.run_status in TERMINAL_STATUSES):
-                told.add(job.key)
+            if job.key not in reported and (job.is_terminal or job.run.status in TERMINAL_STATUSES):
+                reported.add(job.key)
                 say(f"{_run_text(job)}. {come_back(job.key, stack.command)}")
 
     keys = [job.key for job in jobs]
     jobs = follow(
-        stack.ledger, keys, interrupts, shown=not as_json, until=2, look=tell_when_over, command=stack.command
+        stack.ledger, keys, interrupts, shown=not as_json, until=2, look=report_when_over, command=stack.command
     )
     for job in jobs:
         if not job.is_terminal:
-            billing = "" if job.run_status in TERMINAL_STATUSES else ", and may be billing"
+            billing = "" if job.run.status in TERMINAL_STATUSES else ", and may be billing"
             say(f"Still being stopped: {_run_text(job)}{billing}. {come_back(job.key, stack.command)}")
     return [job for job in jobs if job.is_terminal]
 
 
 def _run_text(job: Job) -> str:
-    return f"{job.key}: the run {job.run_id} is {job.run_status}" if job.run_id else f"{job.key}: no run was started"
+    return f"{job.key}: the run {job.run.id} is {job.run.status}" if job.run.id else f"{job.key}: no run was started"

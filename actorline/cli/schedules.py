@@ -17,7 +17,7 @@ from actorline.cli.terminal.output import coloured, out, print_json, say
 from actorline.errors import Code, Refused
 from actorline.jobs.job import Job
 from actorline.schedules.book import Book
-from actorline.schedules.decision import Outcome, Place
+from actorline.schedules.decision import Outcome, SchedulePosition
 from actorline.schedules.nearest import nearest
 from actorline.schedules.rhythm import due_times, moment
 from actorline.schedules.schedule import Schedule, due_key
@@ -97,11 +97,13 @@ def _coming(name: str, schedule: Schedule) -> Iterator[tuple[datetime, str]]:
     return ((due, name) for due in due_times(schedule.rhythm, datetime.now(UTC)))
 
 
-def _last_key(name: str, place: Place | None) -> str | None:
+def _last_key(name: str, place: SchedulePosition | None) -> str | None:
     return None if place is None or place.started is None else due_key(name, moment(place.started))
 
 
-def _facts(name: str, schedule: Schedule, place: Place | None, key: str | None, job: Job | None) -> dict[str, Any]:
+def _facts(
+    name: str, schedule: Schedule, place: SchedulePosition | None, key: str | None, job: Job | None
+) -> dict[str, Any]:
     last = place.last if place else None
     following = schedule.rhythm.next_due(datetime.now(UTC)) if schedule.enabled else None
     return {
@@ -124,7 +126,7 @@ def _facts(name: str, schedule: Schedule, place: Place | None, key: str | None, 
     }
 
 
-def _iso(place: Place | None, field: str) -> str | None:
+def _iso(place: SchedulePosition | None, field: str) -> str | None:
     due = getattr(place, field, None)
     return None if due is None else iso_utc(moment(due))
 

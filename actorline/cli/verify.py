@@ -16,7 +16,7 @@ from actorline.cli.terminal.output import counted, err, out, print_json
 from actorline.delivery.manifest import Manifest
 from actorline.delivery.read_back import DamagedDelivery, Delivery, NoDelivery, open_delivery
 from actorline.delivery.sink import MANIFEST, SinkError
-from actorline.delivery.verify import Problem
+from actorline.delivery.verify import DeliveryProblem
 from actorline.delivery.verify import verify as verify_delivery
 from actorline.errors import Code, Refused
 from actorline.jobs.delivered import open_delivered
@@ -37,7 +37,7 @@ def verify(target: str, *, as_json: bool) -> None:
     except NoDelivery as error:
         raise Refused(Code.UNKNOWN_KEY, str(error)) from error
     except DamagedDelivery as error:
-        problems.append(Problem(MANIFEST, str(error)))
+        problems.append(DeliveryProblem(MANIFEST, str(error)))
         _print_problem(problems[-1], as_json=as_json)
     except SinkError as error:
         raise Refused(Code.SINK_FAILED, str(error)) from error
@@ -70,7 +70,7 @@ def _bytes_of(delivery: Delivery) -> int:
     return sum(entry.bytes for entries in (manifest.parts, manifest.records) for entry in entries)
 
 
-def _print_problem(problem: Problem, *, as_json: bool) -> None:
+def _print_problem(problem: DeliveryProblem, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(problem))
     else:

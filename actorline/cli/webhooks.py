@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from actorline.cli.attach import Attached, attach
+from actorline.cli.attach import AttachedStack, attach
 from actorline.cli.order import read_document
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.times import short_time
@@ -25,7 +25,7 @@ from actorline.webhooks.hooks import Hook, Hooks
 from actorline.webhooks.receiver import GRACE_SECS, rotate_secret
 from actorline.webhooks.registration import HookMaker, check_template
 
-REFUSALS: Final = (
+PLATFORM_REFUSALS: Final = (
     (platform_errors.AuthFailed, Code.AUTH),
     (platform_errors.Forbidden, Code.FORBIDDEN),
     (platform_errors.NotFound, Code.ACTOR_NOT_FOUND),
@@ -97,7 +97,7 @@ def rotate(*, now: bool, as_json: bool) -> None:
         say(f"The secret was changed, also for {len(renewed)} webhooks on the platform. {until}.")
 
 
-def _maker(settings: Settings, stack: Attached, account: str) -> HookMaker:
+def _maker(settings: Settings, stack: AttachedStack, account: str) -> HookMaker:
     installation = stack.ledger.installation(settings.installation)
     return HookMaker(stack.ledger, _platform(settings, account), settings, installation)
 
@@ -117,7 +117,7 @@ def _platform_faults() -> Iterator[None]:
     try:
         yield
     except platform_errors.PlatformError as error:
-        code = next((code for kind, code in REFUSALS if isinstance(error, kind)), None)
+        code = next((code for kind, code in PLATFORM_REFUSALS if isinstance(error, kind)), None)
         if code is None:
             message = f"{error}. It may or may not have been done. Running the command again is safe."
             raise Unavailable(Code.PLATFORM_UNAVAILABLE, message) from error

@@ -16,7 +16,7 @@ from actorline.delivery.formats.text import PageText, UnreadablePage
 from actorline.delivery.page_plan import Window
 
 
-class Answer(Protocol):
+class ItemsResponse(Protocol):
     """One response of the platform to a request for items."""
 
     @property
@@ -33,7 +33,7 @@ class Answer(Protocol):
     def close(self) -> None: ...
 
 
-OpenAnswer = Callable[[int, int], Answer]
+OpenResponse = Callable[[int, int], ItemsResponse]
 """(offset, limit) -> the response, to be closed."""
 
 
@@ -53,7 +53,7 @@ class PartFacts:
 
 
 def download_window(
-    open_answer: OpenAnswer,
+    open_response: OpenResponse,
     window: Window,
     file: BinaryIO,
     *,
@@ -67,25 +67,25 @@ def download_window(
 
     `text`: a fresh one of the format. `expected`: items that the window has at least. `keeps_count`: no filter drops
     or multiplies rows, so each scanned item must be a row. `keep_alive` is called between blocks and may raise to
-    stop. Raises UnreadablePage (also if fewer items come than expected), and what `open_answer` and `blocks` raise.
+    stop. Raises UnreadablePage (also if fewer items come than expected), and what `open_response` and `blocks` raise.
     """
     page = _Page(StoredFile(file, compress=compress), text)
     facts = PartFacts()
     while facts.scanned < window.limit:
         limit = window.limit - facts.scanned
-        answer = open_answer(window.offset + facts.scanned, limit)
+        response = open_response(window.offset + facts.scanned, limit)
         try:
-            if not (answer.is_gzip or answer.is_framed or (keeps_count and text.shows_cuts)):
+            if not (response.is_gzip or response.is_framed or (keeps_count and text.shows_cuts)):
                 raise UnreadablePage(
                     "the response has neither a length nor a checksum: it can't be verified as complete"
                 )
-            rows = page.store(answer, keep_alive)
-            scanned = _scanned(answer, rows, limit, text, keeps_count=keeps_count)
+            rows = page.store(response, keep_alive)
+            scanned = _scanned(response, rows, limit, text, keeps_count=keeps_count)
         finally:
-            answer.close()
+            response.close()
         facts.items += scanned if keeps_count else rows
         facts.scanned += scanned
-        facts.total = answer.total if answer.total is not None else facts.total
+        facts.total = response.total if response.total is not None else facts.total
         known = max(expected, (facts.total or 0) - window.offset)
         if scanned == 0 or facts.scanned >= known:
             break
@@ -124,12 +124,12 @@ class _Page:
     has_head: bool = False
     crc: int = 0
 
-    def store(self, answer: Answer, keep_alive: Callable[[], None]) -> int:
+    def store(self, response: ItemsResponse, keep_alive: Callable[[], None]) -> int:
         """Add one response; returns its number of rows."""
-        self._check_type(answer.content_type)
-        inflate = Inflate() if answer.is_gzip else None
-        copies = answer.is_gzip and self.file.compress and self.text.passes_through
-        for block in answer.blocks(BLOCK_BYTES):
+        self._check_type(response.content_type)
+        inflate = Inflate() if response.is_gzip else None
+        copies = response.is_gzip and self.file.compress and self.text.passes_through
+        for block in response.blocks(BLOCK_BYTES):
             if copies:
                 self.file.copy(block)
             for plain in inflate.feed(block) if inflate else (block,):
@@ -171,12 +171,12 @@ class _Page:
             raise UnreadablePage(f"the platform sent {content_type or 'no content type'} instead of {self.text.name}")
 
 
-def _scanned(answer: Answer, rows: int, limit: int, text: PageText, *, keeps_count: bool) -> int:
+def _scanned(response: ItemsResponse, rows: int, limit: int, text: PageText, *, keeps_count: bool) -> int:
     """Return the number of items that the response scanned.
 
     Its header `X-Apify-Pagination-Count` says it, and is checked against what came.
     """
-    scanned = answer.scanned
+    scanned = response.scanned
     if scanned is None:
         if not (keeps_count and text.counts_exactly):
             raise UnreadablePage("the response doesn't say how many items it scanned (X-Apify-Pagination-Count)")

@@ -79,14 +79,14 @@ def open_listener(host: str, port: int) -> socket.socket:
     """Return a socket that listens already, so that whoever reads the address can connect."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=2048)
-    # Connections inherit it. asyncio sets it only where a socket names its protocol, and without it a small answer,
+    # Connections inherit it. asyncio sets it only where a socket names its protocol, and without it a small response,
     # sent as head and body, waits 40 ms for the client's delayed acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 def _announce(listener: socket.socket, ready_file: Path | None) -> str:
-    """Say the address, and answer it."""
+    """Say the address, and serve it."""
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{port}"

@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from actorline.emulator.answers import error_answer
 from actorline.emulator.clock import now
 from actorline.emulator.errors import ApiError, method_not_allowed, page_not_found
 from actorline.emulator.fault_middleware import FaultMiddleware
 from actorline.emulator.faults import FaultPlan
 from actorline.emulator.profile import Profile
 from actorline.emulator.request_log import RequestLog, RequestLogMiddleware
+from actorline.emulator.responses import error_response
 from actorline.emulator.routes import actors, control, datasets, records, runs, sync, users, webhooks
 from actorline.emulator.world import World
 
@@ -61,17 +61,17 @@ def make_app(profile: Profile) -> ASGIApp:
 def _dated_and_rated(app: ASGIApp) -> ASGIApp:
     """Add the time and the rate limit to each response; no limit is enforced."""
 
-    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
-        async def told(message: Message) -> None:
+    async def with_headers(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["Date"] = formatdate(now(), usegmt=True)
                 headers["X-RateLimit-Limit"] = str(_rate(scope["method"], scope["path"]))
             await send(message)
 
-        await app(scope, receive, told)
+        await app(scope, receive, send_with_headers)
 
-    return answered
+    return with_headers
 
 
 def _rate(method: str, path: str) -> int:
@@ -85,10 +85,10 @@ def _rate(method: str, path: str) -> int:
 async def _refuse(_request: Request, error: Exception) -> Response:
     if not isinstance(error, ApiError):
         raise error
-    return error_answer(error)
+    return error_response(error)
 
 
 async def _refuse_route(_request: Request, error: Exception) -> Response:
     """Refuse what Starlette refuses: an unknown path, or a method that a path doesn't have."""
     allowed = error.headers and error.headers.get("Allow") if isinstance(error, HTTPException) else None
-    return error_answer(method_not_allowed(allowed) if allowed else page_not_found())
+    return error_response(method_not_allowed(allowed) if allowed else page_not_found())

@@ -40,7 +40,7 @@ async def close(scope: Scope, receive: Receive) -> None:
 
 
 async def _gone(receive: Receive) -> None:
-    """Return when the server knows that the connection has ended; it would complain of the missing answer."""
+    """Return when the server knows that the connection has ended; it would complain of the missing response."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

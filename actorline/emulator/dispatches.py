@@ -22,9 +22,9 @@ from actorline.emulator.runs import Run
 from actorline.emulator.webhook_templates import DEFAULT_PAYLOAD, render
 from actorline.emulator.webhooks import Webhook, WebhookBook
 
-RETRIES: Final = 11
-ANSWER_SECS: Final = 120.0
-THREADS: Final = 16
+DISPATCH_RETRIES: Final = 11
+RESPONSE_SECS: Final = 120.0
+DISPATCH_THREADS: Final = 16
 CREATED: Final = "ACTOR.RUN.CREATED"
 RESURRECTED: Final = "ACTOR.RUN.RESURRECTED"
 
@@ -40,16 +40,16 @@ class Manner(Shape):
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `answered`: status and body, or None if there was no answer."""
+    """One request. `response`: status and body, or None if there was none."""
 
     started_at: float
     finished_at: float
     error: str | None
-    answered: tuple[int, str] | None
+    response: tuple[int, str] | None
 
     @property
     def is_taken(self) -> bool:
-        return self.answered is not None and self.answered[0] // 100 == 2  # noqa: PLR2004
+        return self.response is not None and self.response[0] // 100 == 2  # noqa: PLR2004
 
 
 @dataclass
@@ -72,17 +72,17 @@ class Dispatcher:
         self._webhooks = webhooks
         self._followed: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="webhooks")
+        self._threads = ThreadPoolExecutor(DISPATCH_THREADS, thread_name_prefix="webhooks")
         self.dispatches: list[Dispatch] = []
         self.manner = Manner()
 
     def begin(self, run: Run) -> None:
         """Tell the webhooks that the run was started just now."""
-        self._tell(run, CREATED)
+        self._dispatch(run, CREATED)
         self.follow(run)
 
     def resurrected(self, run: Run) -> None:
-        self._tell(run, RESURRECTED)
+        self._dispatch(run, RESURRECTED)
         self.follow(run)
 
     def follow(self, run: Run) -> None:
@@ -95,9 +95,9 @@ class Dispatcher:
         while not run.life.is_finished(at := now()):
             await run.wait(at, until=run.life.finished_at)
         self._followed.discard(run.id)
-        self._tell(run, f"ACTOR.RUN.{run.life.status(now()).replace('-', '_')}")
+        self._dispatch(run, f"ACTOR.RUN.{run.life.status(now()).replace('-', '_')}")
 
-    def _tell(self, run: Run, event: str) -> None:
+    def _dispatch(self, run: Run, event: str) -> None:
         for webhook in self._webhooks.of(run):
             if event in webhook.order.event_types:
                 dispatch = make_dispatch(webhook, run, event)
@@ -107,7 +107,7 @@ class Dispatcher:
                     self._spawn(self._send(dispatch))
 
     async def _deliver(self, dispatch: Dispatch) -> None:
-        for number in range(1 + RETRIES):
+        for number in range(1 + DISPATCH_RETRIES):
             if await self._send(dispatch):
                 dispatch.status = "SUCCEEDED"
                 return
@@ -161,10 +161,10 @@ def send(dispatch: Dispatch) -> Call:
     with requests.Session() as session:
         session.trust_env = False
         try:
-            answer = session.post(
-                order.request_url, dispatch.body, headers=dispatch.headers, timeout=ANSWER_SECS,
+            response = session.post(
+                order.request_url, dispatch.body, headers=dispatch.headers, timeout=RESPONSE_SECS,
                 allow_redirects=False, verify=not order.ignore_ssl_errors,
             )  # fmt: skip
         except requests.RequestException as error:
             return Call(started, now(), f"Cannot send request ({type(error).__name__})", None)
-    return Call(started, now(), None, (answer.status_code, answer.text[:1000]))
+    return Call(started, now(), None, (response.status_code, response.text[:1000]))

@@ -1,4 +1,4 @@
-"""What the platform answers when it refuses: `{"error": {"type", "message"}}` with a status.
+"""What the platform responds when it refuses: `{"error": {"type", "message"}}` with a status.
 
 Types and statuses: `docs/platform-facts.md#errors`.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 class ApiError(Exception):
-    """A refusal, raised anywhere while a request is handled and turned into its answer at the edge."""
+    """A refusal, raised anywhere while a request is handled and turned into its response at the edge."""
 
     def __init__(self, status: int, type_: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)

@@ -7,7 +7,6 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actorline.emulator import connection
-from actorline.emulator.answers import error_answer
 from actorline.emulator.errors import ApiError
 from actorline.emulator.faults import (
     CutBodyFault,
@@ -15,7 +14,7 @@ from actorline.emulator.faults import (
     Fault,
     FaultPlan,
     LateFault,
-    OtherAnswer,
+    OtherResponse,
     ResetAfterFault,
     ResetBeforeFault,
     SlowWireFault,
@@ -23,6 +22,7 @@ from actorline.emulator.faults import (
     StatusAfterFault,
     StatusFault,
 )
+from actorline.emulator.responses import error_response
 
 
 class FaultMiddleware:
@@ -40,10 +40,10 @@ class FaultMiddleware:
     async def _suffer(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         match fault:
             case StatusFault():
-                await _other_answer(fault)(scope, receive, send)
+                await _other_response(fault)(scope, receive, send)
             case StatusAfterFault():
                 await self._app(scope, receive, _swallow)
-                await _other_answer(fault)(scope, receive, send)
+                await _other_response(fault)(scope, receive, send)
             case ResetBeforeFault():
                 await connection.reset(scope, receive)
             case ResetAfterFault():
@@ -64,10 +64,10 @@ class FaultMiddleware:
                 assert_never(fault)
 
 
-def _other_answer(fault: OtherAnswer) -> Response:
+def _other_response(fault: OtherResponse) -> Response:
     if fault.html is not None:
         return HTMLResponse(fault.html, fault.status, fault.headers)
-    return error_answer(ApiError(fault.status, fault.type, fault.message, fault.headers))
+    return error_response(ApiError(fault.status, fault.type, fault.message, fault.headers))
 
 
 async def _swallow(message: Message) -> None:

@@ -37,8 +37,8 @@ class _Fault(BaseModel):
         return match >= first and (times is None or match < first + times)
 
 
-class OtherAnswer(_Fault):
-    """Another answer instead of the platform's."""
+class OtherResponse(_Fault):
+    """Another response instead of the platform's."""
 
     status: int = Field(ge=200, le=599)
     type: str = Field("internal-server-error", description="error.type of the JSON body")
@@ -47,14 +47,14 @@ class OtherAnswer(_Fault):
     html: str | None = Field(None, description="An HTML body instead of the JSON, as proxies send it")
 
 
-class StatusFault(OtherAnswer):
+class StatusFault(OtherResponse):
     """The request isn't carried out."""
 
     action: Literal["status"]
 
 
-class StatusAfterFault(OtherAnswer):
-    """The request is carried out, and the answer hides it."""
+class StatusAfterFault(OtherResponse):
+    """The request is carried out, and the response hides it."""
 
     action: Literal["status_after"]
 

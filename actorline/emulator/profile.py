@@ -85,7 +85,7 @@ class Script(Shape):
     usage_usd: float = Field(0.01, ge=0, description="usageTotalUsd of the whole duration; a part costs its share")
     figures_lag_secs: Seconds = Field(0.0, description="usageTotalUsd lags by so much, also after the end")
     list_lag_secs: Seconds = Field(0.0, description="A new run is missing from lists for so long")
-    get_lag_secs: Seconds = Field(0.0, description="A new run answers 404 under its id for so long")
+    get_lag_secs: Seconds = Field(0.0, description="Seconds for which a new run is 404 under its id")
     counter_lag_secs: Seconds = Field(
         0.0, description="itemCount, cleanItemCount and X-Apify-Pagination-Total lag by so much; items don't"
     )
@@ -94,7 +94,7 @@ class Script(Shape):
     )
     sync_limit_secs: Seconds = Field(300.0, description="How long the synchronous endpoints wait for a run")
     sync_tells_running: bool = Field(
-        default=False, description="After that they answer with the run, as older servers did, not with 408"
+        default=False, description="After that they return the run, as older servers did, not with 408"
     )
     hide_user_agent_in_lists: bool = Field(default=False, description="meta.userAgent is missing in lists only")
     hide_user_agent: bool = Field(default=False, description="meta.userAgent is missing everywhere")

@@ -1,6 +1,6 @@
 """A request's body: read in bounded memory, and decompressed.
 
-Limit: `docs/platform-facts.md#body-size`. Brotli, which the platform takes as well, is answered with 415 here.
+Limit: `docs/platform-facts.md#body-size`. Brotli, which the platform takes as well, gets a 415 here.
 """
 
 import zlib
@@ -61,7 +61,7 @@ async def read_body(request: Request) -> Body:
 
 
 async def _read_bounded(request: Request) -> bytes:
-    """Read to the end, also what is too much: a client that still sends would not see the answer."""
+    """Read to the end, also what is too much: a client that still sends would not see the response."""
     kept: list[bytes] = []
     size = 0
     async for chunk in request.stream():

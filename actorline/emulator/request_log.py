@@ -18,7 +18,7 @@ _SECRETS: Final = frozenset({"token", "signature", "webhooks"})
 
 @dataclass
 class LoggedRequest:
-    """One request. Times are unix seconds; `status` is null if no answer was begun, `finished_at` while it goes on."""
+    """One request. Times are unix seconds; `status` is null until a response begins, `finished_at` until it ends."""
 
     n: int
     at: float
@@ -68,7 +68,7 @@ class RequestLog:
 
 
 class RequestLogMiddleware:
-    """Writes down each request when it comes, its answer as it goes out."""
+    """Writes down each request when it comes, its response as it goes out."""
 
     def __init__(self, app: ASGIApp, log: RequestLog, world: World) -> None:
         self._app = app

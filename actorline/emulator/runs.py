@@ -89,7 +89,7 @@ class RunBook:
         return sum(run.username == username and not run.life.is_finished(now) for run in self._by_id.values())
 
     def by_id(self, run_id: str, username: str, now: float) -> Run | None:
-        """Return the run, once the replica that answers has heard of it: `docs/platform-facts.md#replica-lag`."""
+        """Return the run, once the replica that responds has heard of it: `docs/platform-facts.md#replica-lag`."""
         run = self._by_id.get(run_id)
         if run is None or now < run.life.created_at + run.life.script.get_lag_secs:
             return None

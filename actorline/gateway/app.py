@@ -22,7 +22,7 @@ from actorline.gateway.routes import events, health, jobs, metrics, rows, webhoo
 from actorline.gateway.shares import Shares
 from actorline.gateway.streams import Downloads
 from actorline.gateway.timelines import Timelines
-from actorline.gateway.wake_ups import Starter
+from actorline.gateway.wake_ups import WakeUps
 from actorline.gateway.webhook_intake import WebhookIntake
 from actorline.ledger.account_index import AccountIndex
 from actorline.ledger.ledger import Ledger
@@ -43,16 +43,16 @@ def make_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         index = AccountIndex(ledger)
         timelines = Timelines(ledger, is_stopping=is_stopping)
-        starter = Starter(settings)
-        hints = WebhookIntake(settings, ledger, starter)
-        order_intake = OrderIntake(settings, ledger, starter)
+        wake_ups = WakeUps(settings)
+        hints = WebhookIntake(settings, ledger, wake_ups)
+        order_intake = OrderIntake(settings, ledger, wake_ups)
         app.state.context = Context(
             settings,
             ledger,
             authenticator,
             Bodies(settings.quotas.upload_mbytes * 1_000_000),
             order_intake,
-            starter,
+            wake_ups,
             hints,
             timelines,
             index,
@@ -70,7 +70,7 @@ def make_app(
                 await task
         order_intake.close()
         hints.close()
-        starter.close()
+        wake_ups.close()
 
     app = FastAPI(
         lifespan=lifespan,

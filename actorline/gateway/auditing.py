@@ -14,7 +14,7 @@ from actorline.ledger.tally import note_refused
 
 log = structlog.get_logger("audit")
 
-TELL_SECS: Final = 1.0
+WRITE_EVERY_SECS: Final = 1.0
 
 
 def note_change(event: str, sender: Sender, **facts: object) -> None:
@@ -26,22 +26,22 @@ class Refusals:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._untold = 0
-        self._telling: asyncio.Task[None] | None = None
+        self._unwritten = 0
+        self._writing: asyncio.Task[None] | None = None
 
     def note(self, request: Request, known_name: str | None = None) -> None:
         """Log and count one. The path is logged as its pattern: the real one may hold a secret."""
         route = getattr(request.scope.get("route"), "path", None)
         sender = Sender("http", known_name, request.client.host if request.client else None)
         note_change("authentication-refused", sender, method=request.method, path=route)
-        self._untold += 1
-        if self._telling is None:
-            self._telling = asyncio.create_task(self._tell())
+        self._unwritten += 1
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
 
-    async def _tell(self) -> None:
-        await asyncio.sleep(TELL_SECS)
-        number, self._untold, self._telling = self._untold, 0, None
+    async def _write(self) -> None:
+        await asyncio.sleep(WRITE_EVERY_SECS)
+        number, self._unwritten, self._writing = self._unwritten, 0, None
         try:
             await run_in_threadpool(note_refused, self._ledger, number)
         except redis.RedisError:
-            self._untold += number
+            self._unwritten += number

@@ -22,8 +22,8 @@ from actorline.gateway.problems import Fault
 from actorline.jobs.rights import EVERYTHING, Rights
 from actorline.ledger.ledger import Ledger
 
-FRESH_SECS: Final = 1.0  # a revoked key is refused after that; one look-up a second instead of one a request
-LOOK_UP_SECS: Final = 0.05  # between two look-ups of unknown names, so that made-up keys cost Redis little
+KEYS_FRESH_SECS: Final = 1.0  # a revoked key is refused after that; one look-up a second instead of one a request
+KEY_LOOK_UP_SECS: Final = 0.05  # between two look-ups of unknown names, so that made-up keys cost Redis little
 CLOSED_FILE: Final = "http-needs-a-key"
 PROXY_HEADERS: Final = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
 LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -76,7 +76,7 @@ class Authenticator:
         return Grant(key.rights, key.name)
 
     async def _admit_local(self, request: Request) -> Grant:
-        await self._refresh(since=self.clock() - FRESH_SECS)
+        await self._refresh(since=self.clock() - KEYS_FRESH_SECS)
         if not self.may_be_open:
             message = (
                 "This needs an API key: `Authorization: Bearer ...`. Create one with `actorline keys create NAME`."
@@ -94,9 +94,9 @@ class Authenticator:
     async def _find(self, name: str) -> ApiKey | None:
         """Return the key of that name. A key that was made before the request arrived is found."""
         arrived_at = self.clock()
-        await self._refresh(since=arrived_at - FRESH_SECS)
+        await self._refresh(since=arrived_at - KEYS_FRESH_SECS)
         if name and name not in self._keys:
-            await asyncio.sleep(self._read_at + LOOK_UP_SECS - self.clock())
+            await asyncio.sleep(self._read_at + KEY_LOOK_UP_SECS - self.clock())
             await self._refresh(since=arrived_at)
         return self._keys.get(name)
 

@@ -14,7 +14,7 @@ NOT_HTTP: Final = "This is not HTTP, or its headers have more than 16 kB. Nothin
 HEAD_SECS: Final = 10.0  # from the connection, or the first byte of a further request, to its last header
 
 
-TAKE_SECS: Final = 60.0  # a client that reads nothing for this long is cut off: it holds a connection, perhaps a file
+RESPONSE_READ_SECS: Final = 60.0  # a client that reads nothing for this long is cut off: it holds a connection
 
 
 class BoundedConnection(H11Protocol):
@@ -48,7 +48,7 @@ class BoundedConnection(H11Protocol):
     def pause_writing(self) -> None:
         """Start the clock: the client isn't reading."""
         super().pause_writing()
-        self._take_clock = self.loop.call_later(TAKE_SECS, self.give_up)
+        self._take_clock = self.loop.call_later(RESPONSE_READ_SECS, self.give_up)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -64,11 +64,11 @@ class BoundedConnection(H11Protocol):
         if self.is_served:  # a response is being sent: it is too late for another
             self.give_up()
             return
-        answer = problem(400, Reason(code=Code.REQUEST_INVALID, message=NOT_HTTP, billed=False))
-        headers = [*answer.raw_headers, (b"connection", b"close")]
+        response = problem(400, Reason(code=Code.REQUEST_INVALID, message=NOT_HTTP, billed=False))
+        headers = [*response.raw_headers, (b"connection", b"close")]
         for event in (
             h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
-            h11.Data(data=bytes(answer.body)),
+            h11.Data(data=bytes(response.body)),
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")

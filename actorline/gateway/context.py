@@ -17,7 +17,7 @@ from actorline.gateway.readiness import Readiness
 from actorline.gateway.shares import Shares
 from actorline.gateway.streams import Downloads
 from actorline.gateway.timelines import Timelines
-from actorline.gateway.wake_ups import Starter
+from actorline.gateway.wake_ups import WakeUps
 from actorline.gateway.webhook_intake import WebhookIntake
 from actorline.jobs.document import is_key, shown_key
 from actorline.jobs.job import Job
@@ -37,7 +37,7 @@ class Context:
     authenticator: Authenticator
     bodies: Bodies
     order_intake: OrderIntake
-    starter: Starter
+    wake_ups: WakeUps
     hints: WebhookIntake
     timelines: Timelines
     index: AccountIndex
@@ -75,7 +75,7 @@ class AuthorizedRequest:
         return job
 
 
-class Admitted(SecurityBase):
+class RequiresScope(SecurityBase):
     """Admits a request whose grant covers one of the scopes; the OpenAPI document shows it as the path's security.
 
     Raises what `Authenticator.admit` raises, and Refused for other scopes.
@@ -102,7 +102,7 @@ class Admitted(SecurityBase):
         return AuthorizedRequest(context, grant, Sender("http", grant.holder, address, grant.rights))
 
 
-MayOrder = Annotated[AuthorizedRequest, Depends(Admitted(Scope.SUBMIT, Scope.COLLECT))]
-MayRead = Annotated[AuthorizedRequest, Depends(Admitted(Scope.READ))]
-MayCancel = Annotated[AuthorizedRequest, Depends(Admitted(Scope.CANCEL, Scope.CANCEL_ANY))]
-MayMeasure = Annotated[AuthorizedRequest, Depends(Admitted(Scope.METRICS))]
+MayOrder = Annotated[AuthorizedRequest, Depends(RequiresScope(Scope.SUBMIT, Scope.COLLECT))]
+MayRead = Annotated[AuthorizedRequest, Depends(RequiresScope(Scope.READ))]
+MayCancel = Annotated[AuthorizedRequest, Depends(RequiresScope(Scope.CANCEL, Scope.CANCEL_ANY))]
+MayMeasure = Annotated[AuthorizedRequest, Depends(RequiresScope(Scope.METRICS))]

@@ -9,32 +9,32 @@ from typing import Final
 from actorline.errors import Code, Refused, Unavailable
 from actorline.gateway.batching import Batcher
 from actorline.gateway.order_rate import OrderRate
-from actorline.gateway.wake_ups import Starter
+from actorline.gateway.wake_ups import WakeUps
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger, UnreadableJob
-from actorline.orders.submit import Submission, Submitted, submit_many
+from actorline.orders.submit import Submission, SubmittedJob, submit_many
 from actorline.settings import Settings
 
 SMALL_BYTES: Final = 10_000  # what a small order takes in memory, with its response
-TAKE_SECS: Final = (
+ORDER_WRITE_SECS: Final = (
     9.0  # longer than a write may take to be on disk; shorter than the drain, so that a stop cuts no request off
 )
 GROUP_BYTES: Final = 1_000_000  # a hundred small orders; few wait with a large one
 
 
 @dataclass(frozen=True)
-class Taken:
+class StoredOrder:
     created: bool
     job: Job
 
 
 @dataclass(frozen=True)
-class Order:
-    """What was sent, its size, and the future that the request waits for."""
+class PendingOrder:
+    """What was sent, its size, and the reply that the request waits for."""
 
     submission: Submission
     size_bytes: int
-    answer: "asyncio.Future[Taken]"
+    reply: "asyncio.Future[StoredOrder]"
 
     @property
     def holder(self) -> str:
@@ -45,46 +45,46 @@ class Order:
 class OrderIntake:
     """Writes orders in its own thread; each is on Redis's disk before its response."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, starter: Starter) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, wake_ups: WakeUps) -> None:
         self._settings = settings
         self._ledger = ledger
-        self._starter = starter
+        self._wake_ups = wake_ups
         self._rate = OrderRate(ledger, settings.quotas.orders_per_minute)
         self._loop = asyncio.get_running_loop()
-        self._groups: Batcher[Order] = Batcher(
+        self._groups: Batcher[PendingOrder] = Batcher(
             "orders", self._work, most=GROUP_BYTES, weight=lambda order: SMALL_BYTES + order.size_bytes
         )
 
-    async def take(self, submission: Submission, size_bytes: int) -> Taken:
+    async def take(self, submission: Submission, size_bytes: int) -> StoredOrder:
         """Put the order into the ledger. Raises Refused, Unavailable, and Fault above the API key's rate."""
-        order = Order(submission, size_bytes, self._loop.create_future())
+        order = PendingOrder(submission, size_bytes, self._loop.create_future())
         self._groups.put(order)
         try:
-            async with asyncio.timeout(TAKE_SECS):
-                return await order.answer
+            async with asyncio.timeout(ORDER_WRITE_SECS):
+                return await order.reply
         except TimeoutError:
             message = (
-                f"Redis did not accept the order within {TAKE_SECS:g} s. It may have been stored and start later: "
-                "send it again with the same key, or cancel it."
+                f"Redis did not accept the order within {ORDER_WRITE_SECS:g} s. It may have been stored and start "
+                "later: send it again with the same key, or cancel it."
             )
             raise Unavailable(Code.REDIS_UNAVAILABLE, message) from None
 
     def close(self) -> None:
         self._groups.close()
 
-    def _work(self, orders: list[Order]) -> None:
-        answers: Sequence[Taken | Exception]
+    def _work(self, orders: list[PendingOrder]) -> None:
+        outcomes: Sequence[StoredOrder | Exception]
         try:
-            answers = self._take_some(orders)
+            outcomes = self._take_some(orders)
         except Exception as error:  # noqa: BLE001 - passed to the waiting requests
-            answers = [error] * len(orders)
-        self._loop.call_soon_threadsafe(_answer, orders, answers)
+            outcomes = [error] * len(orders)
+        self._loop.call_soon_threadsafe(_reply, orders, outcomes)
 
-    def _take_some(self, orders: Sequence[Order]) -> list[Taken | Exception]:
+    def _take_some(self, orders: Sequence[PendingOrder]) -> list[StoredOrder | Exception]:
         """Accept as many as each API key has left in this minute."""
         counts = Counter(order.holder for order in orders)
         left = {holder: self._rate.admit(holder, count) for holder, count in counts.items()}
-        admitted: list[Order] = []
+        admitted: list[PendingOrder] = []
         for order in orders:
             if left[order.holder] > 0:
                 left[order.holder] -= 1
@@ -92,26 +92,26 @@ class OrderIntake:
         taken = dict(zip(map(id, admitted), self._take([order.submission for order in admitted]), strict=True))
         return [taken[id(order)] if id(order) in taken else self._rate.refusal(order.holder) for order in orders]
 
-    def _take(self, orders: Sequence[Submission]) -> list[Taken | Exception]:
+    def _take(self, orders: Sequence[Submission]) -> list[StoredOrder | Exception]:
         submitted = submit_many(orders, ledger=self._ledger, settings=self._settings, trusted=False)
-        taken = [each for each in submitted if isinstance(each, Submitted)]
+        taken = [each for each in submitted if isinstance(each, SubmittedJob)]
         for each in taken:
             if each.created:
-                self._starter.start(each.key)
+                self._wake_ups.start(each.key)
         jobs = dict(zip(taken, self._ledger.load_many([each.key for each in taken]), strict=True))
-        return [each if isinstance(each, Refused) else _taken(each, jobs[each]) for each in submitted]
+        return [each if isinstance(each, Refused) else _outcome(each, jobs[each]) for each in submitted]
 
 
-def _taken(submitted: Submitted, job: Job | None) -> Taken | Exception:
+def _outcome(submitted: SubmittedJob, job: Job | None) -> StoredOrder | Exception:
     """Return the outcome; one job that can't be read must not fail the other orders of its group."""
-    return UnreadableJob(submitted.key) if job is None else Taken(submitted.created, job)
+    return UnreadableJob(submitted.key) if job is None else StoredOrder(submitted.created, job)
 
 
-def _answer(orders: Sequence[Order], answers: Sequence[Taken | Exception]) -> None:
-    for order, answer in zip(orders, answers, strict=True):
-        if order.answer.done():  # the request is gone
+def _reply(orders: Sequence[PendingOrder], outcomes: Sequence[StoredOrder | Exception]) -> None:
+    for order, outcome in zip(orders, outcomes, strict=True):
+        if order.reply.done():  # the request is gone
             continue
-        if isinstance(answer, Taken):
-            order.answer.set_result(answer)
+        if isinstance(outcome, StoredOrder):
+            order.reply.set_result(outcome)
         else:
-            order.answer.set_exception(answer)
+            order.reply.set_exception(outcome)

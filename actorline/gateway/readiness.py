@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from actorline.errors import Unavailable
 from actorline.ledger.ledger import Ledger
 
-FRESH_SECS: Final = 1.0
+READINESS_FRESH_SECS: Final = 1.0
 
 
 class Readiness:
@@ -24,7 +24,7 @@ class Readiness:
 
     async def check(self) -> None:
         """Check Redis. Raises redis.RedisError or Unavailable as the last check did."""
-        if time.monotonic() - self._looked_at >= FRESH_SECS:
+        if time.monotonic() - self._looked_at >= READINESS_FRESH_SECS:
             self._looking = self._looking or asyncio.create_task(self._look())
             await asyncio.shield(self._looking)
         if self._fault:

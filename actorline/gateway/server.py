@@ -23,8 +23,8 @@ from actorline.settings import Settings, SettingsError
 REDIS_TIMEOUT_SECS: Final = 8.0  # just longer than a write may take to be on disk (5 s): a client waits
 REDIS_RETRIES: Final = 1
 HEAD_BYTES: Final = 16_384  # a request's line and headers
-KEEP_ALIVE_SECS: Final = 30  # above the idle time of usual clients' pools, so that they close first
-DRAIN_SECS: Final = 10  # for responses that are being sent at SIGTERM; the stack allows 25
+CONNECTION_KEEP_ALIVE_SECS: Final = 30  # above the idle time of usual clients' pools, so that they close first
+RESPONSES_DRAIN_SECS: Final = 10  # for responses that are being sent at SIGTERM; the stack allows 25
 BACKLOG: Final = 512
 
 
@@ -53,7 +53,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         config = uvicorn.Config(
             app, http=BoundedConnection, ws="none", loop="uvloop", lifespan="on", log_config=None, access_log=False,
             proxy_headers=False, server_header=False, h11_max_incomplete_event_size=HEAD_BYTES,
-            timeout_keep_alive=KEEP_ALIVE_SECS, timeout_graceful_shutdown=DRAIN_SECS,
+            timeout_keep_alive=CONNECTION_KEEP_ALIVE_SECS, timeout_graceful_shutdown=RESPONSES_DRAIN_SECS,
         )  # fmt: skip
         server = uvicorn.Server(config)
         for number in (signal.SIGTERM, signal.SIGINT):

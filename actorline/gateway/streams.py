@@ -25,7 +25,7 @@ class Downloads:
         self._places = Shares("downloads", each=each, together=MOST_DOWNLOADS)
         self._threads = anyio.CapacityLimiter(READERS)
 
-    async def answer(
+    async def respond(
         self, holder: str, open_blocks: Callable[[], Iterator[bytes]], headers: Mapping[str, str]
     ) -> Response:
         """Return a response that streams the blocks. Raises Fault if no slot is free, and what opening and the first

@@ -15,7 +15,7 @@ GATHER_SECS: Final = 0.03  # sending a message takes as long as storing an order
 log = structlog.get_logger(__name__)
 
 
-class Starter:
+class WakeUps:
     """Sends in its own thread. A lost message costs seconds: upkeep finds the job in the ledger."""
 
     def __init__(self, settings: Settings) -> None:

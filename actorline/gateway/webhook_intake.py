@@ -11,43 +11,43 @@ import redis
 from starlette.concurrency import run_in_threadpool
 
 from actorline.gateway.batching import Batcher
-from actorline.gateway.wake_ups import Starter
+from actorline.gateway.wake_ups import WakeUps
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 from actorline.webhooks.events import Hint, HookRun, LookNow, take_hints
 from actorline.webhooks.receiver import accepted_digests, digest
 
-FRESH_SECS: Final = 1.0
+SECRETS_FRESH_SECS: Final = 1.0
 HINTS_A_GROUP: Final = 100  # each for a known job costs a round trip to Redis
 
 
 @dataclass(frozen=True)
-class Told:
+class PendingHint:
     hint: Hint
-    answer: "asyncio.Future[None]"
+    reply: "asyncio.Future[None]"
 
 
 class WebhookIntake:
     """Writes hints in its own thread: while one group is written, the next one fills."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, starter: Starter) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, wake_ups: WakeUps) -> None:
         self._settings = settings
         self._ledger = ledger
-        self._starter = starter
+        self._wake_ups = wake_ups
         self._loop = asyncio.get_running_loop()
         self._digests: frozenset[str] = frozenset()
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
-        self._groups: Batcher[Told] = Batcher("hints", self._work, most=HINTS_A_GROUP)
+        self._groups: Batcher[PendingHint] = Batcher("hints", self._work, most=HINTS_A_GROUP)
 
     async def is_genuine(self, secret: str) -> bool:
         """Return whether the secret is one in Redis, compared in constant time, so that a rotation has effect at once.
         Raises redis.RedisError if they could never be read.
         """
         shown = digest(secret)
-        await self._refresh(older_than_secs=FRESH_SECS)
+        await self._refresh(older_than_secs=SECRETS_FRESH_SECS)
         if not self._is_accepted(shown):  # perhaps one that was just made
-            await self._refresh(older_than_secs=FRESH_SECS / 20)
+            await self._refresh(older_than_secs=SECRETS_FRESH_SECS / 20)
         return self._is_accepted(shown)
 
     def _is_accepted(self, shown: str) -> bool:
@@ -71,9 +71,9 @@ class WebhookIntake:
 
     async def take(self, hint: Hint) -> None:
         """Put the hint into the ledger. Raises redis.RedisError and NotDurable: then it must be sent again."""
-        told = Told(hint, self._loop.create_future())
-        self._groups.put(told)
-        await told.answer
+        pending = PendingHint(hint, self._loop.create_future())
+        self._groups.put(pending)
+        await pending.reply
 
     def close(self) -> None:
         self._groups.close()
@@ -82,25 +82,25 @@ class WebhookIntake:
     def _installation(self) -> str:
         return self._ledger.installation(self._settings.installation)
 
-    def _work(self, group: list[Told]) -> None:
+    def _work(self, group: list[PendingHint]) -> None:
         try:
-            taken = take_hints(self._ledger, self._installation, [told.hint for told in group])
+            taken = take_hints(self._ledger, self._installation, [pending.hint for pending in group])
         except Exception as error:  # noqa: BLE001 - passed to the waiting requests
-            self._loop.call_soon_threadsafe(_answer, group, error)
+            self._loop.call_soon_threadsafe(_reply, group, error)
             return
-        self._loop.call_soon_threadsafe(_answer, group, None)
+        self._loop.call_soon_threadsafe(_reply, group, None)
         for thing in taken:
             if isinstance(thing, LookNow):
-                self._starter.start(thing.key)
+                self._wake_ups.start(thing.key)
             elif isinstance(thing, HookRun):
-                self._starter.look_at(thing)
+                self._wake_ups.look_at(thing)
 
 
-def _answer(group: list[Told], error: Exception | None) -> None:
-    for told in group:
-        if told.answer.done():  # the request is gone
+def _reply(group: list[PendingHint], error: Exception | None) -> None:
+    for pending in group:
+        if pending.reply.done():  # the request is gone
             continue
         if error is None:
-            told.answer.set_result(None)
+            pending.reply.set_result(None)
         else:
-            told.answer.set_exception(error)
+            pending.reply.set_exception(error)

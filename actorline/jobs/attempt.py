@@ -34,6 +34,6 @@ def next_attempt(job: Job) -> JobFields:
     fresh = cast("JobFields", dict.fromkeys(_OF_A_RUN) | dict.fromkeys(_COUNTERS, 0))
     return fresh | {
         "attempt": job.attempt + 1,
-        "spent_usd": job.spent_usd + (job.cost_usd or 0),
+        "spent_usd": job.spent_usd + (job.run.cost_usd or 0),
         "is_planned": True,
     }

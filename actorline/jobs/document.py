@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import islice
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 from urllib.parse import urlencode
 
 from pydantic import (
@@ -33,7 +33,7 @@ from pydantic_core import to_json
 from actorline.delivery.formats.rules import contradiction
 from actorline.errors import Code, Refused
 from actorline.jobs.json_faults import find_fault
-from actorline.jobs.lengths import STORED, AtMost, is_stored, outgrows, size_bytes
+from actorline.jobs.lengths import AtMost, is_stored, outgrows, size_bytes
 
 KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}$"
 KEY_RULE: Final = "1 to 200 of A-Z a-z 0-9 . _ - @ : +, the first a letter or digit"
@@ -278,11 +278,6 @@ class JobDocument(Section):
         if not is_stored(info) and (length := len(urlencode(self.collect.query()))) > MAX_QUERY_CHARS:
             raise ValueError(f"collect makes a URL with {length:,} characters; at most {MAX_QUERY_CHARS:,} are allowed")
         return self
-
-    @classmethod
-    def read_stored(cls, raw: Any) -> Self:
-        """Read a document from the ledger, whatever lengths were allowed when it was accepted."""
-        return cls.model_validate(raw, context=STORED)
 
     @property
     def target(self) -> tuple[Target, str]:

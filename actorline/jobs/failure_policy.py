@@ -11,7 +11,7 @@ from actorline.jobs.job import Job, iso_time
 from actorline.platform.runs import Run
 from actorline.platform.statuses import RunStatus
 
-FAILURES: Final = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT})
+FAILED_STATUSES: Final = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT})
 
 
 class Chance(Enum):
@@ -28,22 +28,22 @@ def next_chance(job: Job, run: Run, *, now: float, send_by_s: float, settle_s: f
     was sent, `send_by_s` after its announcement. It is awaited even if the run is no longer wanted: otherwise the run
     would continue unseen.
     """
-    asked = job.resurrection
+    asked = job.chances.resurrection
     if asked and not has_come(job, run) and now < (asked.sent_at or asked.at + send_by_s) + settle_s:
         return Chance.LOOK_AGAIN
-    if run.status not in FAILURES or job.reason or job.stop_wish or not job.document.may_abort:
+    if run.status not in FAILED_STATUSES or job.reason or job.stop_wish or not job.document.may_abort:
         return Chance.NONE
     policy = job.document.on_failure
-    if job.resurrects < policy.resurrect:
+    if job.chances.resurrects < policy.resurrect:
         return Chance.RESURRECT
-    if job.new_runs < policy.new_runs and job.document.starts_run:
+    if job.chances.new_runs < policy.new_runs and job.document.starts_run:
         return Chance.NEW_RUN
     return Chance.NONE
 
 
 def has_come(job: Job, run: Run) -> bool:
     """Return whether the run shows the last requested resurrection: it is running, counts it, or has ended again."""
-    asked = job.resurrection
+    asked = job.chances.resurrection
     if asked is None or not run.is_terminal:
         return True
     finished_at = iso_time(run.finished_at.timestamp()) if run.finished_at else None

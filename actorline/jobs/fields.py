@@ -3,7 +3,8 @@
 from typing import Final, Literal, TypedDict
 
 from actorline.errors import Reason
-from actorline.jobs.job import Intent, Resurrection, StopWish
+from actorline.jobs.groups import Resurrection
+from actorline.jobs.job import Intent, StopWish
 from actorline.jobs.states import State
 
 NOW: Final = "@now"
@@ -13,8 +14,12 @@ Empty = Literal[""] | None
 Moment = float | Literal["@now"] | Empty
 
 
+STORED_AS: Final = {"stop_wish": "wanted", "is_planned": "resume"}
+"""The fields that have another name in the hash: names on the wire stay when a word changes."""
+
+
 class JobFields(TypedDict, total=False):
-    """Each as in `Job`; None empties a field."""
+    """The fields of the hash, each typed as `Job` and its groups read it; None empties a field."""
 
     state: State
     epoch: int | None

@@ -1,15 +1,17 @@
 """A job as stored in the ledger, and the result that every entrance shows."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property
-from typing import Any
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, Json, field_validator
+from pydantic import BaseModel, ConfigDict, Field, Json
 
 from actorline.errors import Reason
 from actorline.jobs.document import JobDocument
+from actorline.jobs.groups import CareGroup, ChanceGroup, CollectionGroup, Group, NoticeGroup, RunGroup
+from actorline.jobs.lengths import STORED
 from actorline.jobs.states import TERMINAL, State
 
 CONSOLE_RUN_URL = "https://console.apify.com/view/runs/"
@@ -37,34 +39,25 @@ class Intent(BaseModel):
     input_sha256: str | None = None
 
 
-class Resurrection(BaseModel):
-    """Written before a run is resurrected: whether that happened is read from the run, whatever the reply says.
+class Job(BaseModel):
+    """The hash `job:{key}`; times are unix seconds by Redis.
 
-    `expected`: the run's `stats.resurrectCount` after success. `finished_at`: the run's end before. `sent_at`: when a
-    request with an unclear outcome was given up. It stays with the job, also after its end, until the run shows it, or
-    until it can no longer happen.
+    The hash is flat. Here its fields are in groups: `job.run.status` is the hash's `run_status`.
     """
 
-    expected: int
-    at: float
-    finished_at: str | None
-    sent_at: float | None = None
-
-
-class Job(BaseModel):
-    """The hash `job:{key}`; times are unix seconds by Redis."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     key: str
-    stored_document: Json[Any] = Field(alias="document")
-    hash: str
+    document: Json[JobDocument]
+    document_hash: str = Field(alias="hash")
     state: State
     epoch: int
     attempt: int
     retries: int = 0  # by the command `retry`: each may end in its own manifest
     queued_at: float
     retried_at: float | None = None  # the deadline counts from the last `retry`
+    ended_at: float | None = None
+    delivered_at: float | None = None
     stop_wish: StopWish | None = Field(default=None, alias="wanted")  # set in any state, carried out by the next stage
     ordered_by: str | None = None  # over HTTP: the sender, as in `Sender.holder`
     fresh: bool = False  # we made the key ourselves, so no earlier run can carry its marker
@@ -72,52 +65,9 @@ class Job(BaseModel):
     open_set: str | None = None  # where it is counted among its API key's open jobs
     likeness: str | None = None  # equal for jobs that can share a delivery
     sink: str | None = None
-    run_id: str | None = None
-    no_console: bool = False  # its runs are an emulator's and have no page in the console
-    run_status: str | None = None
-    run_message: str | None = None
-    actor_id: str | None = None
-    dataset_id: str | None = None
-    key_value_store_id: str | None = None
-    adopted: bool = False
-    missing_since: float | None = None  # since when the platform has reported the run as unknown
-    hinted_at: float | None = None  # when a webhook last said that the run has ended
-    resurrects: int = 0  # asked for by `on_failure.resurrect`
-    resurrection: Json[Resurrection] | None = None
-    new_runs: int = 0  # started by `on_failure.new_runs`
-    run_log: str | None = None  # the last lines of a failed run's log
-    items_total: int | None = None
-    items_end: int | None = None  # item count of a dataset that may still grow, when its counters had settled
-    items: int = 0
-    scanned: int = 0
-    bytes: int = 0
-    pages: int = 0
-    records: int = 0
-    scanned_before: int = 0  # of which fetched ahead, while the run was running
-    stored_at: float | None = None  # when the last page was stored
-    failing_pages: int = 0  # whose last try failed
-    page_error: str | None = None  # of the last one of them
-    cost_usd: float | None = None
-    task_told: bool = False  # `notify.task` was sent
-    url_told: bool = False  # `notify.url` has responded 2xx
-    notice_failures: int = 0
-    notice_at: float | None = None  # when the notice to `notify.url` is sent again
-    figures_settled: bool = False  # cost and stats were read again some time after the end
     spent_usd: float = 0  # by the runs of earlier attempts
-    started_at: float | None = None  # when we learned of the run, which may have begun long before
-    run_started_at: str | None = None
-    run_finished_at: str | None = None
-    collecting_at: float | None = None
-    ended_at: float | None = None
-    delivered_at: float | None = None
-    ahead_at: float | None = None  # when the running run's full pages are checked again
-    ahead_sent_at: float | None = None  # when a message for that was sent, unless it is known to have arrived
-    planned_at: float | None = None  # when the pages of the last wave were planned
-    pages_before: int = 0  # how many were stored at that time
-    sent_at: float = 0  # when the job's last message was sent, as far as the ledger knows
-    patience: float | None = None  # seconds until upkeep checks again whether a message is lost
+    figures_settled: bool = False  # cost and stats were read again some time after the end
     vanished: bool = False  # a retry has searched again for the vanished dataset
-    is_planned: bool = Field(default=False, alias="resume")  # its next step is planned for `due`; no message was lost
     waiting_for: str | None = None  # the code of the job's last wait
     failures: int = 0
     input_failures: int = 0  # failed tries to read `input_url`
@@ -127,19 +77,21 @@ class Job(BaseModel):
     manifest: str | None = None
     manifest_sha256: str | None = None  # its `fingerprint`; none if an earlier version ended the job
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _unset(cls, value: Any) -> Any:
-        return None if value == "" else value
+    run: RunGroup
+    chances: ChanceGroup
+    collection: CollectionGroup
+    notice: NoticeGroup
+    care: CareGroup
 
-    @cached_property
-    def document(self) -> JobDocument:
-        return JobDocument.read_stored(self.stored_document)
+    @classmethod
+    def read(cls, stored: Mapping[str, object]) -> "Job":
+        """Return the job of a hash without its empty fields: each group takes its own fields from it."""
+        return cls.model_validate({**stored, **dict.fromkeys(GROUPS, stored)}, context=STORED)
 
     @property
     def sink_url(self) -> str:
         """Return where the rows go; `{run_id}` is filled in as soon as the run is known."""
-        return (self.sink or "").replace("{run_id}", self.run_id or "{run_id}")
+        return (self.sink or "").replace("{run_id}", self.run.id or "{run_id}")
 
     @property
     def is_terminal(self) -> bool:
@@ -159,7 +111,21 @@ class Job(BaseModel):
     @property
     def total_cost_usd(self) -> float | None:
         """Return what all runs of the job cost; None while nothing is known."""
-        return round((self.cost_usd or 0) + self.spent_usd, 6) if self.spent_usd else self.cost_usd
+        return round((self.run.cost_usd or 0) + self.spent_usd, 6) if self.spent_usd else self.run.cost_usd
+
+
+GROUPS: Final[Mapping[str, type[Group]]] = {
+    "run": RunGroup,
+    "chances": ChanceGroup,
+    "collection": CollectionGroup,
+    "notice": NoticeGroup,
+    "care": CareGroup,
+}
+FIELDS: Final = (
+    *(field.alias or name for name, field in Job.model_fields.items() if name not in GROUPS),
+    *(field.alias or name for group in GROUPS.values() for name, field in group.model_fields.items()),
+)
+"""The fields of the hash that a job is read from."""
 
 
 @dataclass(frozen=True)
@@ -171,16 +137,17 @@ class Pace:
 
     @classmethod
     def of(cls, job: Job) -> "Pace":
-        if job.collecting_at is None or job.stored_at is None or job.is_terminal:
+        rows = job.collection
+        if rows.started_at is None or rows.stored_at is None or job.is_terminal:
             return cls()
-        elapsed, scanned = job.stored_at - job.collecting_at, job.scanned - job.scanned_before
+        elapsed, scanned = rows.stored_at - rows.started_at, rows.scanned - rows.scanned_before
         if elapsed <= 0 or scanned <= 0:
             return cls()
         rate = scanned / elapsed
-        ordered = max((job.items_total or 0) - job.document.collect.offset, 0)
+        ordered = max((rows.items_total or 0) - job.document.collect.offset, 0)
         if job.document.collect.limit:
             ordered = min(ordered, job.document.collect.limit)
-        left = max(ordered - job.scanned, 0) / rate if job.items_total is not None else None
+        left = max(ordered - rows.scanned, 0) / rate if rows.items_total is not None else None
         return cls(round(rate, 1), None if left is None else round(left, 1))
 
 
@@ -216,19 +183,33 @@ class JobResult(BaseModel):
     @classmethod
     def of(cls, job: Job) -> "JobResult":
         kind, name = job.document.target
+        run, rows = job.run, job.collection
         return cls(
-            **job.model_dump(
-                include=set(cls.model_fields) - {"actor", "target", "run_url", "reason", "sink", "cost_usd", *_TIMES}
-            ),
+            key=job.key,
+            state=job.state,
             reason=job.reason,
-            cost_usd=job.total_cost_usd,
-            actor=job.document.actor or job.actor_id,
+            actor=job.document.actor or run.actor_id,
             target={kind: name},
+            run_id=run.id,
+            run_url=CONSOLE_RUN_URL + run.id if run.id and not run.no_console else None,
+            run_status=run.status,
+            attempt=job.attempt,
+            adopted=run.adopted,
+            dataset_id=run.dataset_id,
+            key_value_store_id=run.key_value_store_id,
             sink=job.sink_url or None,
-            run_url=CONSOLE_RUN_URL + job.run_id if job.run_id and not job.no_console else None,
-            started_at=job.run_started_at or iso_time(job.started_at),
-            run_finished_at=job.run_finished_at,
-            **{name: iso_time(getattr(job, name)) for name in ("queued_at", "delivered_at")},
+            manifest=job.manifest,
+            items=rows.items,
+            scanned=rows.scanned,
+            bytes=rows.byte_count,
+            pages=rows.pages,
+            records=rows.records,
+            cost_usd=job.total_cost_usd,
+            queued_at=iso_time(job.queued_at),
+            started_at=run.started_at or iso_time(run.known_at),
+            run_finished_at=run.finished_at,
+            delivered_at=iso_time(job.delivered_at),
+            manifest_sha256=job.manifest_sha256,
         )
 
     @classmethod
@@ -265,11 +246,20 @@ class Progress(BaseModel):
 
     @classmethod
     def of(cls, job: Job) -> "Progress":
-        facts = job.model_dump(include=set(cls.model_fields)) | asdict(Pace.of(job))
-        return cls(**{**facts, "cost_usd": job.total_cost_usd})
-
-
-_TIMES = frozenset({"queued_at", "started_at", "run_finished_at", "delivered_at"})
+        run, rows, pace = job.run, job.collection, Pace.of(job)
+        return cls(
+            key=job.key,
+            state=job.state,
+            run_id=run.id,
+            run_status=run.status,
+            items=rows.items,
+            items_total=rows.items_total,
+            pages=rows.pages,
+            bytes=rows.byte_count,
+            items_per_sec=pace.items_per_sec,
+            eta_secs=pace.eta_secs,
+            cost_usd=job.total_cost_usd,
+        )
 
 
 def iso_time(unix_seconds: float | None) -> str | None:

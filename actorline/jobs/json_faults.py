@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final
 
-DEPTH_MAX: Final = 200  # faults below that are reported as the depth
+FAULT_DEPTH_MAX: Final = 200  # faults below that are reported as the depth
 _HALF: Final = range(0xD800, 0xE000)
 
 
@@ -18,7 +18,7 @@ def find_fault(value: Any, place: str) -> str:
         part, at, depth = waiting.pop()
         if fault := _fault_of(part):
             return f"{at}: {fault}"
-        if depth < DEPTH_MAX:
+        if depth < FAULT_DEPTH_MAX:
             waiting += reversed([(inner, f"{at}{step}", depth + 1) for step, inner in _parts(part)])
     return ""
 

@@ -8,22 +8,22 @@ from typing import Final, Literal
 
 from actorline.jobs.rights import EVERYTHING, Rights
 
-Door = Literal["cli", "http", "celery", "beat", "hook", "upkeep"]
+Entrance = Literal["cli", "http", "celery", "beat", "hook", "upkeep"]
 
 
 @dataclass(frozen=True)
 class Sender:
     """`holder`: over HTTP the API key's name, or in parentheses a sender without one; `address`: its IP address."""
 
-    door: Door
+    entrance: Entrance
     holder: str | None = None
     address: str | None = None
     rights: Rights = EVERYTHING
 
     def facts(self) -> dict[str, str]:
         """Return what the timeline and the audit log show of it; it is never part of a document's hash."""
-        found = {"door": self.door, "by": self.holder, "address": self.address}
-        if self.door == "cli":
+        found = {"door": self.entrance, "by": self.holder, "address": self.address}
+        if self.entrance == "cli":
             found |= {"user": _user(), "host": socket.gethostname()}
         return {name: value for name, value in found.items() if value is not None}
 

@@ -42,8 +42,8 @@ class TimelineEvent(StrEnum):
     SCHEDULE_SKIPS = "schedule-skips"
     NOTIFY_REFUSED = "notify-refused"
     NOTIFY_FAILED = "notify-failed"
-    TASK_TOLD = "task-told"
-    URL_TOLD = "url-told"
+    TASK_NOTIFIED = "task-told"
+    URL_NOTIFIED = "url-told"
 
 
 WARNED: Final = frozenset({TimelineEvent.STAGE_FAILED})

@@ -11,7 +11,7 @@ from typing import Final
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 
-BLOCK: Final = 500
+KEYS_A_BLOCK: Final = 500
 
 
 class AccountIndex:
@@ -25,7 +25,7 @@ class AccountIndex:
             block: list[tuple[str, float]] = []
             for entry in self._ledger.list_keys(state):
                 block.append(entry)
-                if len(block) == BLOCK:
+                if len(block) == KEYS_A_BLOCK:
                     self._enter(state, block)
                     block.clear()
                 if is_stopping():

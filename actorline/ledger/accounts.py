@@ -12,7 +12,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.platform.errors import PlatformError, PlatformUnavailable
 from actorline.settings import Settings
 
-TIMEOUT_SECS: Final = 4.0  # a worker's start doesn't wait longer for a platform that is away
+ACCOUNT_TIMEOUT_SECS: Final = 4.0  # a worker's start doesn't wait longer for a platform that is away
 
 
 class Owner(BaseModel):
@@ -29,7 +29,7 @@ def read_owner(settings: Settings, token: SecretStr) -> Owner:
 
     platform = Platform(
         settings.api_url, token, sleep=_give_up,
-        connect_timeout_s=TIMEOUT_SECS, read_timeout_s=TIMEOUT_SECS,
+        connect_timeout_s=ACCOUNT_TIMEOUT_SECS, read_timeout_s=ACCOUNT_TIMEOUT_SECS,
     )  # fmt: skip
     try:
         me = get_me(platform)

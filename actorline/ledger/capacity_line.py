@@ -13,26 +13,26 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.pause import is_paused
 
 TRYING: Final = 3  # more than one: a job that wants more memory than there is must not hold up all others
-LOOK_SECS: Final = 1.0
-WAIT_MAX_SECS: Final = 30.0  # room that a run of others leaves is noticed after this time
+LINE_LOOK_SECS: Final = 1.0
+LINE_WAIT_MAX_SECS: Final = 30.0  # room that a run of others leaves is noticed after this time
 CALLS_MAX: Final = 50  # starts a second; more than a control worker can send
-REMEMBERED_SECS: Final = 120
+PACE_KEPT_SECS: Final = 120
 _PRIORITY: Final = 1e11  # more seconds than any date has
 
 
 @dataclass(frozen=True)
-class Pace:
+class CallPace:
     """How many jobs a look at the line calls, and seconds until the next look."""
 
     calls: int = 4
-    wait_s: float = LOOK_SECS
+    wait_s: float = LINE_LOOK_SECS
 
 
-def next_pace(pace: Pace, *, was_refused: bool) -> Pace:
+def next_pace(pace: CallPace, *, was_refused: bool) -> CallPace:
     """Twice as many at each look while all are let in; one, later and later, while there is no room."""
     if was_refused:
-        return Pace(1, min(2 * pace.wait_s, WAIT_MAX_SECS))
-    return Pace(min(2 * pace.calls, CALLS_MAX), LOOK_SECS)
+        return CallPace(1, min(2 * pace.wait_s, LINE_WAIT_MAX_SECS))
+    return CallPace(min(2 * pace.calls, CALLS_MAX), LINE_LOOK_SECS)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Admission:
                 self.ledger.name("lines"),
                 self._pace,
             ],
-            [job.key, job.epoch, _place(job), self.account, job.deadline_at or "", int(was_refused), REMEMBERED_SECS],
+            [job.key, job.epoch, _place(job), self.account, job.deadline_at or "", int(was_refused), PACE_KEPT_SECS],
         )
 
     def let_in(self) -> None:
@@ -74,18 +74,18 @@ class Admission:
     def look(self) -> list[str]:
         """Call as many as the pace says, none while the account is paused; returns their keys, which are due now."""
         if is_paused(self.ledger, self.account):
-            return self._call(0, again_s=LOOK_SECS)
+            return self._call(0, again_s=LINE_LOOK_SECS)
         stored = self.ledger.redis.hgetall(self._pace)
-        last = Pace(int(stored.get("calls", Pace.calls)), float(stored.get("wait_s", Pace.wait_s)))
+        last = CallPace(int(stored.get("calls", CallPace.calls)), float(stored.get("wait_s", CallPace.wait_s)))
         pace = next_pace(last, was_refused=bool(int(stored.get("refused", 0))))
         self._remember(calls=pace.calls, wait_s=pace.wait_s, refused=0)
         return self._call(pace.calls, again_s=pace.wait_s)
 
     def call_next(self) -> list[str]:
         """Give the room of a run that has ended to the first in line; where runs end, room is looked for often."""
-        called = self._call(1, again_s=LOOK_SECS, sooner=True)
+        called = self._call(1, again_s=LINE_LOOK_SECS, sooner=True)
         if called:
-            self._remember(wait_s=LOOK_SECS)
+            self._remember(wait_s=LINE_LOOK_SECS)
         return called
 
     def call_behind(self, job: Job) -> None:
@@ -105,7 +105,7 @@ class Admission:
     def _remember(self, **pace: float) -> None:
         with self.ledger.redis.pipeline() as pipe:
             pipe.hset(self._pace, mapping=pace)
-            pipe.expire(self._pace, REMEMBERED_SECS)
+            pipe.expire(self._pace, PACE_KEPT_SECS)
             pipe.execute()
 
     @property
@@ -119,7 +119,7 @@ class Admission:
 
 def waiting_accounts(ledger: Ledger) -> list[str]:
     """Return the accounts whose lines are due; one that is returned is due again soon, in case this check is lost."""
-    return ledger.agenda.take("lines", again_s=LOOK_SECS)
+    return ledger.agenda.take("lines", again_s=LINE_LOOK_SECS)
 
 
 def _place(job: Job) -> float:

@@ -10,7 +10,7 @@ GAPS_KEPT: Final = 50
 
 
 @dataclass(frozen=True)
-class Gap:
+class HistoryGap:
     """A break in the ledger's history. `id`: grows with each one; `seen_at`: unix seconds; what is written later, by
     whoever knows of the gap, isn't lost by it.
     """
@@ -22,14 +22,14 @@ class Gap:
         return float(self.id)
 
 
-def last_gap(ledger: Ledger, *, unknown_s: float) -> Gap:
+def last_gap(ledger: Ledger, *, unknown_s: float) -> HistoryGap:
     """Beat, and return the last break. A ledger without any history is one: `unknown_s` may be lost then."""
     run_id = ledger.redis.info("server")["run_id"]
     args = [run_id, ledger.last_beat, BEAT_OLD_SECS, unknown_s, GAPS_KEPT]
     keys = [ledger.name("continuity"), ledger.name("gaps")]
     gap, beat = ledger.run_script("continuity", keys, args)
     ledger.last_beat = float(beat)
-    return Gap(gap)
+    return HistoryGap(gap)
 
 
 def lost_since(ledger: Ledger, after: str | None) -> float | None:

@@ -162,9 +162,9 @@ class Disk:
             for keys, args in calls:
                 pipe.evalsha(script.sha, len(keys), *keys, *args)
             pipe.execute_command("WAITAOF", 1, self._replicas, WAIT_MS)
-            answers: list[Any] = pipe.execute(raise_on_error=False)
-        waited = answers.pop()
-        failed = next((answer for answer in answers if isinstance(answer, Exception)), None)
+            replies: list[Any] = pipe.execute(raise_on_error=False)
+        waited = replies.pop()
+        failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
         if isinstance(failed, NoScriptError):  # Redis was started since it was loaded
             self._client.script_load(script.script)
             return self._run_and_wait(script, calls)
@@ -176,12 +176,12 @@ class Disk:
             raise NotDurable("Redis did not write to its disk in time")
         if waited[1] < self._replicas:
             raise NotDurable(f"Only {waited[1]} of {self._replicas} Redis replicas wrote to their disks in time")
-        return answers
+        return replies
 
     def _run_old(self, script: Script, calls: Sequence[Call]) -> list[Any]:
         before = read_server(self._client)
-        answers = [script(keys=keys, args=args) for keys, args in calls]
+        replies = [script(keys=keys, args=args) for keys, args in calls]
         time.sleep(OLD_SERVER_WAIT_SECS)
         if read_server(self._client).run_id != before.run_id:
             raise NotDurable("Redis was restarted while a write was under way")
-        return answers
+        return replies

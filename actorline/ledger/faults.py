@@ -8,7 +8,7 @@ import redis
 from redis import exceptions
 
 SERVER_WORDS_MAX_CHARS: Final = 200
-KINDS: Final[Mapping[type[redis.RedisError], str]] = {  # the first that fits: some are kinds of others
+FAULT_KINDS: Final[Mapping[type[redis.RedisError], str]] = {  # the first that fits: some are kinds of others
     exceptions.AuthenticationError: "it rejects the password",
     exceptions.BusyLoadingError: "it is still loading its data",
     exceptions.ReadOnlyError: "it is a read-only replica; use the primary's address",
@@ -33,7 +33,7 @@ def describe_fault(error: Exception) -> str:
         return describe_fault(error.__cause__) if isinstance(error.__cause__, Exception) else "no connection"
     if "MISCONF" in str(error):  # redis-py has no class for it
         return DISK_FULL
-    fitting = (words for kind, words in KINDS.items() if isinstance(error, kind))
+    fitting = (words for kind, words in FAULT_KINDS.items() if isinstance(error, kind))
     return next(fitting, str(error)[:SERVER_WORDS_MAX_CHARS])
 
 

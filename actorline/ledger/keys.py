@@ -101,4 +101,4 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
     ),
 }
 
-KINDS: Final = frozenset(key.pattern.partition(":")[0] for group in GROUPS.values() for key in group)
+KEY_KINDS: Final = frozenset(key.pattern.partition(":")[0] for group in GROUPS.values() for key in group)

@@ -16,8 +16,8 @@ from redis.lock import Lock
 
 from actorline.errors import Code, Unavailable
 from actorline.jobs.document import JobDocument, is_key
-from actorline.jobs.fields import NOW
-from actorline.jobs.job import Job, StopWish
+from actorline.jobs.fields import NOW, STORED_AS
+from actorline.jobs.job import FIELDS, Job, StopWish
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.jobs.timeline_event import TimelineEvent, level_of
 from actorline.ledger.agenda import Agenda
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 log = Logger(__name__)
 
 CLAIM_POLL_SECS: Final = 10  # a poll is one GET of at most that long
-STORED_AS: Final = {name: field.alias or name for name, field in Job.model_fields.items()}
-"""Field of a job -> field of its hash: names on the wire stay when a word changes."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class NewJob:
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegisterResult:
     """What came of an order: `created`, `joined` the job that exists, in `conflict` with it, `full` if its API key has
     all the open jobs it may have, or `over` its key's day: then `spent_nano_usd` is what its orders take already.
     """
@@ -123,7 +121,7 @@ class Ledger:
         """Return unix seconds by Redis's clock."""
         return self._store.now()
 
-    def register(self, orders: Sequence[NewJob], *, care_s: float) -> list[Registered]:
+    def register(self, orders: Sequence[NewJob], *, care_s: float) -> list[RegisterResult]:
         """Create each job or join the one that exists, and return when all that is on Redis's disk.
 
         A caller is kept either way, but in a conflict. Raises NotDurable, and Unavailable
@@ -185,13 +183,13 @@ class Ledger:
         """Return the job without its input, or None, also for what can't be a key. Raises UnreadableJob."""
         if not is_key(key):
             return None
-        return _job(key, self.redis.hmget(self.name("job", key), list(STORED_AS.values())))
+        return _job(key, self.redis.hmget(self.name("job", key), FIELDS))
 
     def load_many(self, keys: Sequence[str]) -> list[Job | None]:
         """Return the jobs, in one round trip. One that can't be read is logged and None: it must not hide the rest."""
         with self.redis.pipeline(transaction=False) as pipe:
             for key in keys:
-                pipe.hmget(self.name("job", key), list(STORED_AS.values()))
+                pipe.hmget(self.name("job", key), FIELDS)
             return [_job_if_readable(key, values) for key, values in zip(keys, pipe.execute(), strict=True)]
 
     def document_bytes(self, keys: Sequence[str]) -> list[int]:
@@ -207,7 +205,7 @@ class Ledger:
 
     def stop_wish_and_state(self, key: str) -> tuple[StopWish | None, State | None]:
         """Return what a page being fetched has to know of its job, in one short trip."""
-        wish, state = self.redis.hmget(self.name("job", key), STORED_AS["stop_wish"], STORED_AS["state"])
+        wish, state = self.redis.hmget(self.name("job", key), STORED_AS["stop_wish"], "state")
         return StopWish(wish) if wish else None, _state(state) if state else None
 
     def remember_delivery(self, likeness: str, key: str, seconds: int) -> None:
@@ -297,21 +295,19 @@ class Ledger:
 
 
 def _job(key: str, values: list[str | None]) -> Job | None:
-    found = {name: value for name, value in zip(STORED_AS.values(), values, strict=True) if value is not None}
+    found = {name: value for name, value in zip(FIELDS, values, strict=True) if value}
     if "state" not in found:
         return None
     try:
-        job = Job.model_validate(found)
-        job.document  # noqa: B018 - the document is parsed here, not where the job is used
+        return Job.read(found)
     except ValidationError as error:
         raise UnreadableJob(key) from error
-    return job
 
 
-def _registered(outcome: str, found: str, state: str) -> Registered:
+def _registered(outcome: str, found: str, state: str) -> RegisterResult:
     if outcome == "over":
-        return Registered(outcome, "", State.QUEUED, int(found))
-    return Registered(outcome, found, _state(state))
+        return RegisterResult(outcome, "", State.QUEUED, int(found))
+    return RegisterResult(outcome, found, _state(state))
 
 
 def _state(text: str) -> State:

@@ -10,13 +10,13 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 
-BLOCK: Final = 100  # jobs that are looked up at once
+JOBS_A_BLOCK: Final = 100  # jobs that are looked up at once
 CURSOR_PATTERN: Final = r"^\d{1,15}(\.\d{1,9})?_"
-BLOCK_BYTES: Final = (
+JOBS_A_BLOCK_BYTES: Final = (
     4_000_000  # of documents: a hundred of the size that is accepted today, or one of an earlier version's
 )
 MOST_BYTES: Final = 16_000_000  # a page reads hardly more
-MOST_SEEN: Final = 5_000  # a page looks at no more jobs, however few fit: about a second
+JOBS_SEEN_MAX: Final = 5_000  # a page looks at no more jobs, however few fit: about a second
 
 
 @dataclass(frozen=True, order=True)
@@ -64,8 +64,8 @@ def list_jobs(
     indexes = _indexes(ledger, states, accounts if is_indexed else None)
     found: list[Job] = []
     seen = seen_bytes = 0
-    while seen < MOST_SEEN and seen_bytes < MOST_BYTES:
-        wanted = min(BLOCK, max(limit - len(found), seen))
+    while seen < JOBS_SEEN_MAX and seen_bytes < MOST_BYTES:
+        wanted = min(JOBS_A_BLOCK, max(limit - len(found), seen))
         entries = _next(ledger, indexes, after, wanted)
         block, size = _light_part(ledger, entries)
         jobs = ledger.load_many([entry.key for entry in block])
@@ -92,7 +92,7 @@ def _light_part(ledger: Ledger, entries: list[Cursor]) -> tuple[list[Cursor], in
     """Return the first jobs whose documents are soon read, at least one, and the bytes of these."""
     total = 0
     for count, size in enumerate(ledger.document_bytes([entry.key for entry in entries])):
-        if count and total + size > BLOCK_BYTES:
+        if count and total + size > JOBS_A_BLOCK_BYTES:
             return entries[:count], total
         total += size
     return entries, total
@@ -106,7 +106,7 @@ def _next(ledger: Ledger, indexes: Collection[str], after: Cursor | None, wanted
             pipe.zrange(
                 index, newest, "-inf", byscore=True, desc=True, offset=0, num=wanted + 1, withscores=True
             )  # fmt: skip
-        entries = {Cursor(queued_at, key) for answer in pipe.execute() for key, queued_at in answer}
+        entries = {Cursor(queued_at, key) for reply in pipe.execute() for key, queued_at in reply}
     behind = [entry for entry in entries if after is None or entry < after]
     return sorted(behind, reverse=True)[:wanted]
 

@@ -18,10 +18,10 @@ from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 
-HELD_SECS: Final = 15.0  # of an execution that died
-RENEW_SECS: Final = 5.0
+PLACE_LEASE_SECS: Final = 15.0  # of an execution that died
+PLACE_LEASE_RENEW_SECS: Final = 5.0
 CALLED_SECS: Final = 60.0  # within which a job that is called begins, behind the pages in its queue
-WAIT_SECS: Final = 600.0  # a waiting job asks again after this time, in case its call was lost
+PLACE_WAIT_SECS: Final = 600.0  # a waiting job asks again after this time, in case its call was lost
 
 
 class NoPlaceFree(Exception):
@@ -40,7 +40,7 @@ class Place:
 
     def kept(self, cut: Callable[[], None]) -> AbstractContextManager[Callable[[], None]]:
         """Keep the place during the block. `cut` ends the call when the place is lost, or this process stops."""
-        return renewed(self.renew, RENEW_SECS, cut=cut)
+        return renewed(self.renew, PLACE_LEASE_RENEW_SECS, cut=cut)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class OutsidePlaces:
 
         def renew() -> None:
             self._take(names)
-            self.ledger.agenda.postpone(job.key, HELD_SECS)
+            self.ledger.agenda.postpone(job.key, PLACE_LEASE_SECS)
 
         self._take(names)
         try:
@@ -89,7 +89,7 @@ class OutsidePlaces:
                 self.wake(waiting)
 
     def _take(self, names: Sequence[str]) -> None:
-        outcome = self._run("take", HELD_SECS, *names)
+        outcome = self._run("take", PLACE_LEASE_SECS, *names)
         if outcome == "wait":
             raise NoPlaceFree
         if outcome == "held":
@@ -106,5 +106,5 @@ class OutsidePlaces:
 
 def _waits(job: Job) -> bool:
     if job.is_terminal:
-        return bool(job.document.notify.url) and not job.url_told
-    return job.intent is None and job.run_id is None and not job.stop_wish
+        return bool(job.document.notify.url) and not job.notice.url_told
+    return job.intent is None and job.run.id is None and not job.stop_wish

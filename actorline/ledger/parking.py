@@ -9,7 +9,7 @@ from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 
 
-class Parked(BaseModel):
+class ParkedJob(BaseModel):
     """A job that waits for news of its run. `every_s`: its poll interval; `deadline_at`, `started_at`: unix seconds."""
 
     model_config = ConfigDict(frozen=True)
@@ -30,7 +30,7 @@ class Parked(BaseModel):
 
 @dataclass(frozen=True)
 class Parking:
-    """`parked` (key -> Parked) and `fleets` (account -> when its runs are listed)."""
+    """`parked` (key -> ParkedJob) and `fleets` (account -> when its runs are listed)."""
 
     ledger: Ledger
 
@@ -38,7 +38,7 @@ class Parking:
         """Return how many jobs have a run that is running, parked or not."""
         return int(self.ledger.redis.zcard(self.ledger.name("state", State.RUNNING)))
 
-    def park(self, key: str, parked: Parked) -> None:
+    def park(self, key: str, parked: ParkedJob) -> None:
         """Park a job; its account's runs are listed after its poll interval at the latest."""
         next_list = {parked.account: self.ledger.now() + parked.every_s}
         with self.ledger.redis.pipeline() as pipe:
@@ -50,10 +50,10 @@ class Parking:
         """Let the job be polled by itself from here on."""
         self.ledger.redis.hdel(self.ledger.name("parked"), key)
 
-    def of(self, account: str) -> dict[str, Parked]:
-        """Return key -> Parked of an account's jobs."""
+    def of(self, account: str) -> dict[str, ParkedJob]:
+        """Return key -> ParkedJob of an account's jobs."""
         stored = self.ledger.redis.hgetall(self.ledger.name("parked"))
-        found = {key: Parked.model_validate_json(each) for key, each in stored.items()}
+        found = {key: ParkedJob.model_validate_json(each) for key, each in stored.items()}
         return {key: each for key, each in found.items() if each.account == account}
 
     def plan_list(self, account: str, at: float) -> None:

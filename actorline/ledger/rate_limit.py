@@ -14,7 +14,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
-from actorline.platform.client import Answered
+from actorline.platform.client import RateFacts
 
 log = Logger(__name__)
 
@@ -22,8 +22,8 @@ log = Logger(__name__)
 PER_SECOND: Final = {"datasets": 60, "key-value-stores": 60, "records": 200}
 LEARNED_SECS: Final = 3600
 MINUTE_SECS: Final = 60
-HOLD_SECS: Final = 0.5  # after a 429 that names no other: docs/platform-facts.md#back-off
-WAIT_MAX_SECS: Final = 30.0  # longer than that is no rate limit but a fault, which the caller's own retries meet
+RATE_HOLD_SECS: Final = 0.5  # after a 429 that names no other: docs/platform-facts.md#back-off
+RATE_WAIT_MAX_SECS: Final = 30.0  # longer than that is no rate limit but a fault, which the caller's own retries meet
 
 
 class RedisGovernor:
@@ -38,24 +38,24 @@ class RedisGovernor:
         resource = resource_of(path)
         if resource is None:
             return
-        deadline = time.monotonic() + WAIT_MAX_SECS
+        deadline = time.monotonic() + RATE_WAIT_MAX_SECS
         try:
             while (seconds := self._seconds_to_wait(*resource)) > 0 and time.monotonic() < deadline:
                 time.sleep(min(seconds, 1.0))
         except redis.RedisError as error:
             log.warning("rate_not_kept", error=type(error).__name__)
 
-    def learn(self, path: str, answered: Answered) -> None:
+    def learn(self, path: str, facts: RateFacts) -> None:
         """Take note of the rate that a response names, and of a 429."""
         resource = resource_of(path)
         if resource is None:
             return
         kind, name = resource
         try:
-            if answered.rate_limit and answered.rate_limit != PER_SECOND[kind]:
-                self._ledger.redis.set(self._ledger.name("rate", kind), answered.rate_limit, ex=LEARNED_SECS)
-            if answered.is_refused:
-                hold_ms = int(1000 * max(answered.retry_after_s or 0, HOLD_SECS))
+            if facts.rate_limit and facts.rate_limit != PER_SECOND[kind]:
+                self._ledger.redis.set(self._ledger.name("rate", kind), facts.rate_limit, ex=LEARNED_SECS)
+            if facts.is_refused:
+                hold_ms = int(1000 * max(facts.retry_after_s or 0, RATE_HOLD_SECS))
                 self._ledger.redis.set(self._ledger.name("hold", kind, name), 1, px=hold_ms)
         except redis.RedisError as error:
             log.warning("rate_not_learned", error=type(error).__name__)

@@ -12,7 +12,7 @@ from actorline.ledger.timeline import ENTRIES_MAX
 from actorline.logs import Logger
 from actorline.platform.marker import digest_of
 
-REMEMBERED_SECS: Final = 30  # an unclear start is searched for again after a minute
+SEARCH_REMEMBERED_SECS: Final = 30  # an unclear start is searched for again after a minute
 
 log = Logger(__name__)
 
@@ -81,7 +81,7 @@ class Runs:
     def remember_suspects(self, key: str, at: float, run_ids: list[str]) -> None:
         """Remember for a while what a search for the start announced `at` came to."""
         searched = json.dumps({"at": at, "suspects": run_ids})
-        self._store.redis.set(self._store.name("searched", key), searched, ex=REMEMBERED_SECS)
+        self._store.redis.set(self._store.name("searched", key), searched, ex=SEARCH_REMEMBERED_SECS)
 
     def last_suspects(self, key: str, at: float) -> list[str] | None:
         """Return it; None if there was no such search just now."""

@@ -10,7 +10,7 @@ from redis.commands.core import Script
 from redis.retry import Retry
 
 from actorline.ledger.durability import Disk
-from actorline.ledger.keys import KINDS
+from actorline.ledger.keys import KEY_KINDS
 
 Client = Any
 """A `redis.Redis` that decodes replies; its stubs return `bytes | str` for everything."""
@@ -55,7 +55,7 @@ class Store:
 
     def name(self, kind: str, *parts: object) -> str:
         """Return one of our Redis keys: `actorline:job:{key}`. Each `kind` is listed in `keys.py`."""
-        if kind.partition(":")[0] not in KINDS:
+        if kind.partition(":")[0] not in KEY_KINDS:
             raise KeyError(kind)
         return ":".join(str(part) for part in (self.namespace, kind, *parts))
 

@@ -9,7 +9,7 @@ DISPATCH_SECS: Final = 3 * 86_400  # longer than the platform repeats one: docs/
 HINTED_RUN_SECS: Final = 86_400  # an unclear start is settled within minutes
 
 
-class Known(NamedTuple):
+class EventFacts(NamedTuple):
     """What is known of an event: whether it was handled, its run's job, and whether there is such a hook."""
 
     is_taken: bool
@@ -39,7 +39,7 @@ class Webhooks:
 
     # -- events
 
-    def look_up(self, events: Sequence[tuple[str, str, str]]) -> list[Known]:
+    def look_up(self, events: Sequence[tuple[str, str, str]]) -> list[EventFacts]:
         """Return what is known of each dispatch, run and hook id, in one round trip."""
         with self._redis.pipeline(transaction=False) as pipe:
             for dispatch_id, run_id, hook_id in events:
@@ -48,7 +48,7 @@ class Webhooks:
                 pipe.hexists(self._hooks, hook_id)
             found = pipe.execute()
         facts = zip(found[::3], found[1::3], found[2::3], strict=True)
-        return [Known(bool(handled), key, bool(has_hook)) for handled, key, has_hook in facts]
+        return [EventFacts(bool(handled), key, bool(has_hook)) for handled, key, has_hook in facts]
 
     def note_handled(self, dispatch_ids: Iterable[str]) -> None:
         with self._redis.pipeline(transaction=False) as pipe:

@@ -13,8 +13,8 @@ from actorline.jobs.job import Job, JobResult, iso_time
 from actorline.settings import Settings
 from actorline.web_address import address_problem
 
-BACK_OFF_SECS: Final = (5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
-GIVE_UP_SECS: Final = 86_400.0
+NOTICE_BACK_OFF_SECS: Final = (5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
+NOTICE_GIVE_UP_SECS: Final = 86_400.0
 
 
 def event_of(job: Job) -> dict[str, Any]:
@@ -41,16 +41,16 @@ def task_id_of(event_id: str) -> str:
 def secs_until_notice(job: Job, now: float) -> float | None:
     """Return seconds until a notice of the end is due; None: no notice, or no longer."""
     wanted = job.document.notify
-    if wanted.task and not job.task_told:
+    if wanted.task and not job.notice.task_told:
         return 0.0
-    if wanted.url and not job.url_told and now < (job.ended_at or now) + GIVE_UP_SECS:
-        return max((job.notice_at or now) - now, 0.0)
+    if wanted.url and not job.notice.url_told and now < (job.ended_at or now) + NOTICE_GIVE_UP_SECS:
+        return max((job.notice.due_at or now) - now, 0.0)
     return None
 
 
 def next_try(failures: int) -> float:
     """Return seconds until a notice that failed this often is sent again."""
-    return BACK_OFF_SECS[min(failures, len(BACK_OFF_SECS) - 1)]
+    return NOTICE_BACK_OFF_SECS[min(failures, len(NOTICE_BACK_OFF_SECS) - 1)]
 
 
 def check_notify(document: JobDocument, settings: Settings) -> None:

@@ -9,11 +9,11 @@ import requests
 from standardwebhooks.webhooks import Webhook
 
 from actorline import __version__
-from actorline.exchange import SILENCE_SECS, TookTooLong, Unreachable, exchange
+from actorline.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.ledger.outside_places import Place
 from actorline.settings import Settings
 
-WHOLE_SECS: Final = 20.0
+NOTICE_WITHIN_SECS: Final = 20.0
 
 
 class NoticeFailed(Exception):
@@ -25,13 +25,13 @@ def send_notice(url: str, event: Mapping[str, Any], settings: Settings, place: P
     body = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
     try:
         with (
-            exchange(settings.notify_hosts, within_s=WHOLE_SECS) as session,
+            exchange(settings.notify_hosts, within_s=NOTICE_WITHIN_SECS) as session,
             place.kept(session.cut),
             session.post(
                 url,
                 data=body.encode(),
                 headers=_headers(event["id"], body, settings),
-                timeout=SILENCE_SECS,
+                timeout=SERVER_SILENCE_SECS,
                 allow_redirects=False,
                 stream=True,  # the response's body isn't read
             ) as response,

@@ -27,6 +27,6 @@ def check_parquet(document: JobDocument, settings: Settings, sender: Sender | No
     """Refuse Parquet where this process has the workers' packages: with an embedded Redis, and in a worker itself.
     Elsewhere the workers decide.
     """
-    is_like_the_workers = settings.redis_url is None or (sender is not None and sender.door == "celery")
+    is_like_the_workers = settings.redis_url is None or (sender is not None and sender.entrance == "celery")
     if is_like_the_workers and (reason := lacks_parquet(document)):
         raise Refused(reason.code, reason.message)

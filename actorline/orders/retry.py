@@ -102,7 +102,7 @@ def _check_ended(job: Job) -> None:
     if not job.is_terminal:
         raise Refused(Code.CONFLICT, f"The job {job.key} is still running ({job.state}): there is nothing to retry.")
     if job.state is State.DELIVERED:
-        rows = f"dataset_id {job.dataset_id} fetches its rows again, and " if job.dataset_id else ""
+        rows = f"dataset_id {job.run.dataset_id} fetches its rows again, and " if job.run.dataset_id else ""
         message = (
             f"The job {job.key} is delivered. Nothing was started. "
             f"Under a new key {rows}the same document is another paid run."
@@ -117,8 +117,8 @@ def way_back(job: Job) -> Event:
     that they are gone. If an earlier retry has done that, only another run can deliver them.
     """
     code = _code_of(job)
-    has_rows = job.run_status == RunStatus.SUCCEEDED or (
-        job.document.dataset_id is not None and job.dataset_id is not None
+    has_rows = job.run.status == RunStatus.SUCCEEDED or (
+        job.document.dataset_id is not None and job.run.dataset_id is not None
     )
     is_lost = code is Code.DATASET_GREW or (code in GONE and job.vanished)
     return Event.RECOLLECT if has_rows and not is_lost else Event.RETRY
@@ -145,6 +145,6 @@ def _afresh(job: Job) -> JobFields:
         "retries": job.retries + 1,
         "retried_at": NOW,
         "collecting_at": NOW,
-        "scanned_before": job.scanned,
+        "scanned_before": job.collection.scanned,
         "is_planned": True,
     }

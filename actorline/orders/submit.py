@@ -17,7 +17,7 @@ from actorline.jobs.sender import Sender
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.faults import describe_fault
-from actorline.ledger.ledger import Ledger, NewJob, Registered
+from actorline.ledger.ledger import Ledger, NewJob, RegisterResult
 from actorline.notify.allowed_tasks import check_notify_task
 from actorline.notify.notice import check_notify
 from actorline.orders.default_folders import is_of_another_key
@@ -39,7 +39,7 @@ class Submission(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Submitted:
+class SubmittedJob:
     key: str
     created: bool
     state: State
@@ -57,7 +57,7 @@ def submit(
     trusted: bool,
     sender: Sender | None = None,
     caller: Mapping[str, Any] | None = None,
-) -> Submitted:
+) -> SubmittedJob:
     """Register an order: a new job, or a further caller of the job with its key.
 
     `raw`: an order as sent, or one that `parse_document` has checked. `trusted`: it comes from this machine's user, who
@@ -74,7 +74,7 @@ def submit(
 
 def submit_many(
     orders: Sequence[Submission], *, ledger: Ledger, settings: Settings, trusted: bool
-) -> list[Submitted | Refused]:
+) -> list[SubmittedJob | Refused]:
     """Register orders with one wait for Redis's disk. Each is accepted or refused by itself.
 
     Raises Unavailable.
@@ -158,13 +158,13 @@ def _check_default_folders(sink: str, key: str, settings: Settings) -> None:
         raise Refused(Code.SINK_REFUSED, message)
 
 
-def _take(orders: Sequence[NewJob], ledger: Ledger) -> list[Submitted | Refused]:
+def _take(orders: Sequence[NewJob], ledger: Ledger) -> list[SubmittedJob | Refused]:
     with _reaching([order.key for order in orders]):
         registered = ledger.register(orders, care_s=SEND_CARE_SECS) if orders else []
     return [_came_of(order, each) for order, each in zip(orders, registered, strict=True)]
 
 
-def _came_of(order: NewJob, registered: Registered) -> Submitted | Refused:
+def _came_of(order: NewJob, registered: RegisterResult) -> SubmittedJob | Refused:
     if registered.outcome == "conflict":
         return _conflict(order, registered)
     if registered.outcome == "over" and order.allowance:
@@ -175,10 +175,10 @@ def _came_of(order: NewJob, registered: Registered) -> Submitted | Refused:
             "one has ended."
         )
         return Refused(Code.QUOTA, message)
-    return Submitted(order.key, registered.outcome == "created", registered.state)
+    return SubmittedJob(order.key, registered.outcome == "created", registered.state)
 
 
-def _conflict(order: NewJob, registered: Registered) -> Refused:
+def _conflict(order: NewJob, registered: RegisterResult) -> Refused:
     message = (
         f"The key {order.key} is already used by another order: its hash is {registered.existing_hash}, this one's "
         f"{order.document.body_hash()}. Nothing was changed. Use a new key, or send the same document."

@@ -36,7 +36,7 @@ POOL_SIZE: Final = 64
 
 
 @dataclass(frozen=True)
-class Answered:
+class RateFacts:
     """What a response says of the rate: the platform's limit (requests a second), and whether it refused this one."""
 
     rate_limit: int | None
@@ -48,7 +48,7 @@ class Governor(Protocol):
     """Keeps the rate of everybody who asks the same platform."""
 
     def wait_for_turn(self, path: str) -> None: ...
-    def learn(self, path: str, answered: Answered) -> None: ...
+    def learn(self, path: str, facts: RateFacts) -> None: ...
 
 
 class Platform:
@@ -196,7 +196,7 @@ class Platform:
         except requests.RequestException as error:
             raise error_from_fault(error, method=method, url=url) from error
         if self._governor:
-            self._governor.learn(path, _answered(response))
+            self._governor.learn(path, _rate_facts(response))
         if response.status_code // 100 == 2:  # noqa: PLR2004
             return response
         with response:
@@ -212,9 +212,9 @@ def _open_pool(token: SecretStr, user_agent: str) -> requests.Session:
     return session
 
 
-def _answered(response: requests.Response) -> Answered:
+def _rate_facts(response: requests.Response) -> RateFacts:
     """Return what a response says of the rate: `docs/platform-facts.md#rate-limits`."""
-    return Answered(
+    return RateFacts(
         rate_limit=int_header(response, "X-RateLimit-Limit"),
         is_refused=response.status_code == HTTPStatus.TOO_MANY_REQUESTS,
         retry_after_s=parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC)),

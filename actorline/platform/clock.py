@@ -14,10 +14,10 @@ def platform_time(platform: Platform) -> datetime | None:
     with platform.stream("actor-runs", {"limit": 1}) as response:
         date = response.headers.get("Date", "")
     try:
-        told = parsedate_to_datetime(date)
+        theirs = parsedate_to_datetime(date)
     except ValueError:
         return None
-    return told if told.tzinfo else told.replace(tzinfo=UTC)
+    return theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
 
 
 def moment_ago(platform: Platform, seconds: float) -> datetime:

@@ -46,9 +46,9 @@ class PlatformError(Exception):
         self.request = request
 
     def __str__(self) -> str:
-        answer = " ".join(str(part) for part in (self.status, self.type) if part is not None)
+        codes = " ".join(str(part) for part in (self.status, self.type) if part is not None)
         times = f"(after {self.attempts} attempts)" if self.attempts > 1 else ""
-        return " ".join(filter(None, (self.request, answer and f"[{answer}]", self.message, times)))
+        return " ".join(filter(None, (self.request, codes and f"[{codes}]", self.message, times)))
 
 
 class PlatformUnavailable(PlatformError):

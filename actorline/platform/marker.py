@@ -33,7 +33,7 @@ class Marker:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a complete listing says: runs with the marker, the oldest first; runs of the API whose user agent can't be
     read; and those that show one which is no marker at all.
     """
@@ -66,7 +66,7 @@ def read_marker(user_agent: str | None) -> Marker | None:
     return Marker(found["installation"], found["digest"], int(found["attempt"]))
 
 
-def find_marked(platform: Platform, marker: str, *, started_after: datetime) -> Found:
+def find_marked(platform: Platform, marker: str, *, started_after: datetime) -> SearchResult:
     """Search the account's runs for a marker. The Actor isn't compared: a metamorph changes it.
 
     Raises PlatformError if the listing can't be read to its end: then nothing is known.
@@ -74,7 +74,7 @@ def find_marked(platform: Platform, marker: str, *, started_after: datetime) -> 
     from actorline.platform.runs import list_runs
 
     tag = tag_of(marker)
-    found = Found()
+    found = SearchResult()
     marked: list[RunSummary] = []
     for run, user_agent in _with_user_agents(platform, list_runs(platform, started_after=started_after)):
         if user_agent is None:

@@ -187,14 +187,14 @@ def refusal(platform: Platform, response: requests.Response, *, to: str = "the s
     return StartRefused(error)
 
 
-class _Started(BaseModel):
+class _StartedRun(BaseModel):
     """The one field that must not be missed: whatever else is odd about the response, this run costs money."""
 
     id: str = Field(min_length=1)
 
 
 class _Envelope(BaseModel):
-    data: _Started
+    data: _StartedRun
 
 
 class _TooLate(Exception):

@@ -14,7 +14,7 @@ from actorline.platform.datasets import ItemsPage
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.start import SendBy, StartOrder, StartRefused, StartUnclear, post_start, refusal, run_id_in
 
-SILENCE_SECS: Final = 330.0  # the platform responds after 300 s at the latest; the margin is for the way
+SYNC_SILENCE_SECS: Final = 330.0  # the platform responds after 300 s at the latest; the margin is for the way
 RUN_FAILED: Final = "run-failed"
 _RUN_ID: Final = re.compile(r"run ID: ([A-Za-z0-9]+)")  # in the message of `run-failed`
 
@@ -33,7 +33,7 @@ def run_sync(
         order,
         send_by=send_by,
         announce=announce,
-        silence_secs=SILENCE_SECS,
+        silence_secs=SYNC_SILENCE_SECS,
         headers={"Accept": "*/*", "Accept-Encoding": "gzip"},
         stream=True,
     )
@@ -43,7 +43,7 @@ def run_sync(
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if wants_items and media_type == "application/json":  # older servers: the run, still RUNNING
         with response:
-            return _told_run(response)
+            return _read_run_id(response)
     if not wants_items:
         response.close()
         return None
@@ -64,7 +64,7 @@ def _run_of(platform: Platform, response: requests.Response) -> str:
     raise error
 
 
-def _told_run(response: requests.Response) -> str:
+def _read_run_id(response: requests.Response) -> str:
     try:
         run_id = run_id_in(response.content)
     except requests.RequestException as fault:

@@ -8,16 +8,16 @@ from importlib.resources import files
 from typing import Final
 
 from actorline.ledger.ledger import Ledger
-from actorline.schedules.decision import Place
+from actorline.schedules.decision import SchedulePosition
 
 BEAT_SECS: Final = 30.0  # a beat that hasn't checked for this long has stopped; it checks every few seconds
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A schedule's place, and its text in Redis, which a change must still find."""
+class BookEntry:
+    """A schedule's position, and its text in Redis, which a change must still find."""
 
-    place: Place
+    place: SchedulePosition
     text: str
 
 
@@ -26,7 +26,7 @@ class Reading:
     """The book at one moment: unix seconds by Redis, name -> entry, and the running beats."""
 
     now: float
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, BookEntry]
     beats: list[str]
 
 
@@ -44,10 +44,10 @@ class Book:
             pipe.zrange(self._beats, 0, -1, withscores=True)
             (seconds, microseconds), raw, beats = pipe.execute()
         now = seconds + microseconds / 1_000_000
-        entries = {name: Entry(Place.model_validate_json(text), text) for name, text in raw.items()}
+        entries = {name: BookEntry(SchedulePosition.model_validate_json(text), text) for name, text in raw.items()}
         return Reading(now, entries, [beat for beat, looked_at in beats if looked_at > now - BEAT_SECS])
 
-    def keep(self, name: str, before: Entry | None, place: Place) -> bool:
+    def keep(self, name: str, before: BookEntry | None, place: SchedulePosition) -> bool:
         """Change a schedule's place; return False if another beat has changed it since it was read."""
         text = json.dumps({**place.model_dump(exclude_defaults=True), "by": secrets.token_hex(8)})
         return bool(self._keep_place(keys=[self._schedules], args=[name, before.text if before else "", text]))

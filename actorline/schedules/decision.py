@@ -19,7 +19,7 @@ LATE_SECS: Final = 60
 REASON_MAX_CHARS: Final = 300
 
 
-class Place(BaseModel):
+class SchedulePosition(BaseModel):
     """How far a schedule has come. Due times are unix seconds; `started` to `missed` are the last of their kind."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -37,15 +37,15 @@ class Place(BaseModel):
     reason: str | None = None  # why it was refused
 
     @classmethod
-    def begin(cls, schedule: Schedule, now: float) -> "Place":
+    def begin(cls, schedule: Schedule, now: float) -> "SchedulePosition":
         """Return the place of a new schedule: due times before a beat first saw it are never run."""
         return cls(rhythm=schedule.rhythm_text, seen=int(now))
 
-    def begin_anew(self, schedule: Schedule, now: float) -> "Place":
+    def begin_anew(self, schedule: Schedule, now: float) -> "SchedulePosition":
         """Return the place of a changed schedule; its job, and the due time that waits for it, stay."""
         return self.model_copy(update={"rhythm": schedule.rhythm_text, "seen": int(now)})
 
-    def switch_off(self) -> "Place":
+    def switch_off(self) -> "SchedulePosition":
         return self.model_copy(update={"rhythm": "", "waiting": None})
 
     @property
@@ -73,7 +73,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Order:
+class PlaceOrder:
     """Put the job of `started` into the ledger."""
 
     due: int
@@ -87,25 +87,25 @@ class Cancel:
 
 
 @dataclass(frozen=True)
-class Change:
+class RecordDecision:
     """Store the decision on a due time."""
 
-    place: Place
+    place: SchedulePosition
     due: int
     fate: Outcome
 
 
-Step = Order | Cancel | Change
+Step = PlaceOrder | Cancel | RecordDecision
 
 
-def decide(schedule: Schedule, place: Place, now: float, *, goes_on: bool, is_stopping: bool) -> Step | None:
+def decide(schedule: Schedule, place: SchedulePosition, now: float, *, goes_on: bool, is_stopping: bool) -> Step | None:
     """Return the next step; None: nothing to do yet. `goes_on`: the job of `started` hasn't ended; `is_stopping`: it is
     being stopped.
     """
     if place.started is not None and not place.is_ordered:
-        return Order(place.started)
+        return PlaceOrder(place.started)
     if place.waiting is not None and not goes_on:
-        return Change(_start(place, place.waiting, waiting=None), place.waiting, Outcome.ORDERED)
+        return RecordDecision(_start(place, place.waiting, waiting=None), place.waiting, Outcome.ORDERED)
     due = schedule.rhythm.latest_due(moment(place.seen), moment(now))
     if due is not None:
         return _decide_due(schedule, place, due, now, goes_on=goes_on)
@@ -114,36 +114,38 @@ def decide(schedule: Schedule, place: Place, now: float, *, goes_on: bool, is_st
     return None
 
 
-def is_late(schedule: Schedule, place: Place, now: float) -> bool:
+def is_late(schedule: Schedule, place: SchedulePosition, now: float) -> bool:
     """Return whether a due time passed a minute ago without a decision: no beat is handling the schedule."""
     return schedule.rhythm.latest_due(moment(place.seen), moment(now - LATE_SECS)) is not None
 
 
-def _decide_due(schedule: Schedule, before: Place, due: datetime, now: float, *, goes_on: bool) -> Change:
+def _decide_due(
+    schedule: Schedule, before: SchedulePosition, due: datetime, now: float, *, goes_on: bool
+) -> RecordDecision:
     """Decide on the last of the due times that have passed: a late beat doesn't order them all at once."""
     at = int(due.timestamp())
     place = before.model_copy(update={"seen": at})
     if earlier := passed_over(schedule.rhythm, moment(before.seen), due):
         place = place.model_copy(update={"missed": int(earlier.timestamp())})
     if now - at > ON_TIME_SECS and schedule.catch_up == "none":
-        return Change(place.model_copy(update={"missed": at}), at, Outcome.MISSED)
+        return RecordDecision(place.model_copy(update={"missed": at}), at, Outcome.MISSED)
     if not goes_on:
-        return Change(_start(place, at), at, Outcome.ORDERED)
+        return RecordDecision(_start(place, at), at, Outcome.ORDERED)
     match schedule.overlap:
         case "allow":
-            return Change(_start(place, at), at, Outcome.ORDERED)
+            return RecordDecision(_start(place, at), at, Outcome.ORDERED)
         case "skip":
-            return Change(_skip(place, at), at, Outcome.SKIPPED)
+            return RecordDecision(_skip(place, at), at, Outcome.SKIPPED)
         case "queue" | "cancel_running":
             kept = _skip(place, place.waiting) if place.waiting is not None else place
-            return Change(kept.model_copy(update={"waiting": at}), at, Outcome.WAITING)
+            return RecordDecision(kept.model_copy(update={"waiting": at}), at, Outcome.WAITING)
         case other:
             assert_never(other)
 
 
-def _start(place: Place, due: int, **changes: object) -> Place:
+def _start(place: SchedulePosition, due: int, **changes: object) -> SchedulePosition:
     return place.model_copy(update={"started": due, "is_ordered": False, "skips": 0, **changes})
 
 
-def _skip(place: Place, due: int) -> Place:
+def _skip(place: SchedulePosition, due: int) -> SchedulePosition:
     return place.model_copy(update={"skipped": due, "skips": place.skips + 1})

@@ -19,14 +19,23 @@ from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.orders.cancel import cancel_job
 from actorline.orders.submit import submit
-from actorline.schedules.book import Book, Entry, Reading
-from actorline.schedules.decision import REASON_MAX_CHARS, Cancel, Change, Order, Outcome, Place, Step, decide
+from actorline.schedules.book import Book, BookEntry, Reading
+from actorline.schedules.decision import (
+    REASON_MAX_CHARS,
+    Cancel,
+    Outcome,
+    PlaceOrder,
+    RecordDecision,
+    SchedulePosition,
+    Step,
+    decide,
+)
 from actorline.schedules.rhythm import moment
 from actorline.schedules.schedule import Schedule, due_key
 from actorline.schedules.template import iso_utc
 from actorline.settings import Settings
 
-LOOK_SECS: Final = 5.0  # at least this often, to notice a clock that was set, or a changed place in the book
+CLOCK_LOOK_SECS: Final = 5.0  # at least this often, to notice a clock that was set, or a changed place in the book
 SOON_SECS: Final = 1.0  # while waiting for the end of a job, or for Redis
 _AT_ONCE_SECS: Final = 0.0
 SENDER: Final = Sender("beat")
@@ -79,7 +88,7 @@ class Keeper:
         for name, schedule in self._schedules.items():
             entry = reading.entries.get(name)
             if entry is None:
-                self._book.keep(name, None, Place.begin(schedule, reading.now))
+                self._book.keep(name, None, SchedulePosition.begin(schedule, reading.now))
             elif entry.place.rhythm != schedule.rhythm_text:
                 self._book.keep(name, entry, entry.place.begin_anew(schedule, reading.now))
         for name, entry in reading.entries.items():
@@ -89,7 +98,7 @@ class Keeper:
     def _look_after_all(self, reading: Reading) -> float:
         jobs = self._last_jobs(reading)
         waits = [self._look_after_one(name, reading, jobs.get(name)) for name in self._schedules]
-        return min([LOOK_SECS, *waits])
+        return min([CLOCK_LOOK_SECS, *waits])
 
     def _look_after_one(self, name: str, reading: Reading, job: Job | None) -> float:
         try:
@@ -98,7 +107,7 @@ class Keeper:
             raise
         except Exception:  # one failing schedule must not stop the others
             log.exception("schedule_not_looked_after", schedule=name)
-            return LOOK_SECS
+            return CLOCK_LOOK_SECS
 
     def _last_jobs(self, reading: Reading) -> dict[str, Job]:
         keys = {
@@ -115,7 +124,7 @@ class Keeper:
         """Take one schedule's next step, and return seconds until its next check."""
         schedule, entry = self._schedules[name], reading.entries.get(name)
         if entry is None:  # the book was lost since this beat started
-            self._book.keep(name, None, Place.begin(schedule, reading.now))
+            self._book.keep(name, None, SchedulePosition.begin(schedule, reading.now))
             return _AT_ONCE_SECS
         goes_on = job is not None and not job.is_terminal
         is_stopping = job is not None and job.stop_wish is not None
@@ -126,24 +135,24 @@ class Keeper:
         if entry.place.waiting is not None:
             return SOON_SECS
         following = schedule.rhythm.next_due(moment(reading.now))
-        return LOOK_SECS if following is None else max(following.timestamp() - reading.now, 0.001)
+        return CLOCK_LOOK_SECS if following is None else max(following.timestamp() - reading.now, 0.001)
 
-    def _take(self, name: str, entry: Entry, step: Step) -> None:
+    def _take(self, name: str, entry: BookEntry, step: Step) -> None:
         match step:
-            case Order(due=due):
+            case PlaceOrder(due=due):
                 self._order(name, entry, due)
             case Cancel(due=due):
                 key = due_key(name, moment(due))
                 if cancel_job(self._ledger, key, sender=SENDER):
                     self._wake(key)
                     log.info("schedule_cancels", schedule=name, job_key=key)
-            case Change():
+            case RecordDecision():
                 if self._book.keep(name, entry, self._decided(name, step)):
-                    self._tell(name, step)
+                    self._log_change(name, step)
             case other:
                 assert_never(other)
 
-    def _decided(self, name: str, change: Change) -> Place:
+    def _decided(self, name: str, change: RecordDecision) -> SchedulePosition:
         """Return the place to store; an order's has its document's hash, by which beat recognizes the job."""
         if change.fate is not Outcome.ORDERED or change.place.started is None:
             return change.place
@@ -153,7 +162,7 @@ class Keeper:
             return change.place
         return change.place.model_copy(update={"order_hash": document.body_hash()})
 
-    def _order(self, name: str, entry: Entry, due: int) -> None:
+    def _order(self, name: str, entry: BookEntry, due: int) -> None:
         """Place the order. Safe to repeat, by any number of beats: the key is the job."""
         order = self._schedules[name].order(name, moment(due))
         key, place = order["key"], entry.place.model_copy(update={"is_ordered": True})
@@ -170,10 +179,10 @@ class Keeper:
                 self._wake(key)
         self._book.keep(name, entry, place)
 
-    def _is_ours(self, key: str, place: Place) -> bool:
+    def _is_ours(self, key: str, place: SchedulePosition) -> bool:
         """Return whether a beat ordered the existing job, with the document of an earlier version of the file."""
         job = self._ledger.load(key)
-        if job is not None and job.hash == place.order_hash:
+        if job is not None and job.document_hash == place.order_hash:
             return True
         log.error(
             "schedule_key_taken",
@@ -183,7 +192,7 @@ class Keeper:
         )
         return False
 
-    def _tell(self, name: str, change: Change) -> None:
+    def _log_change(self, name: str, change: RecordDecision) -> None:
         due, place = moment(change.due), change.place
         if change.fate is Outcome.ORDERED:
             return  # logged when it is in the ledger

@@ -36,7 +36,7 @@ _OTHER_WORDS: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Problem:
+class FileProblem:
     """`place`: where in the file, as in `schedules.nightly.cron`; "" for the file itself."""
 
     place: str
@@ -49,7 +49,7 @@ class Problem:
 class InvalidSchedules(SettingsError):
     """The file can't be used; `problems` are all that were found."""
 
-    def __init__(self, file: Path, problems: list[Problem]) -> None:
+    def __init__(self, file: Path, problems: list[FileProblem]) -> None:
         self.file, self.problems = file, problems
         lines = "".join(f"\n  {problem}" for problem in problems)
         super().__init__(f"{file} is invalid; nothing is scheduled:{lines}")
@@ -67,7 +67,7 @@ def find_schedules(settings: Settings) -> Path | None:
         return None
     if why := distrust(file, also=settings.home.stat().st_uid):
         text = f"{why}. If it is right, name it: ACTORLINE_SCHEDULES_FILE={file}"
-        raise InvalidSchedules(file, [Problem("", text)])
+        raise InvalidSchedules(file, [FileProblem("", text)])
     return file
 
 
@@ -76,13 +76,13 @@ def load_schedules(file: Path) -> Mapping[str, Schedule]:
     try:
         raw = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
-        raise InvalidSchedules(file, [Problem("", f"it can't be read: {error.strerror}")]) from error
+        raise InvalidSchedules(file, [FileProblem("", f"it can't be read: {error.strerror}")]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidSchedules(file, [Problem("", f"it is not TOML: {error}")]) from error
+        raise InvalidSchedules(file, [FileProblem("", f"it is not TOML: {error}")]) from error
     sections = raw.pop("schedules", {})
-    problems = [Problem(name, f"is not known{nearest(name, ['schedules'])}") for name in raw]
+    problems = [FileProblem(name, f"is not known{nearest(name, ['schedules'])}") for name in raw]
     if not isinstance(sections, dict):
-        raise InvalidSchedules(file, [*problems, Problem("schedules", "is not a table of schedules")])
+        raise InvalidSchedules(file, [*problems, FileProblem("schedules", "is not a table of schedules")])
     schedules: dict[str, Schedule] = {}
     for name, section in sections.items():
         checked = _check(name, section)
@@ -95,21 +95,23 @@ def load_schedules(file: Path) -> Mapping[str, Schedule]:
     return schedules
 
 
-def _check(name: str, section: Any) -> Schedule | list[Problem]:
+def _check(name: str, section: Any) -> Schedule | list[FileProblem]:
     place, problems = f"schedules.{name[:60]}", []
     if not NAME.fullmatch(name):
-        problems.append(Problem(place, "the name must be 1 to 100 letters, digits, - and _, a letter or digit first"))
+        problems.append(
+            FileProblem(place, "the name must be 1 to 100 letters, digits, - and _, a letter or digit first")
+        )
     try:
         schedule = Schedule.model_validate(section)
     except ValidationError as error:
         problems += [_problem(place, detail) for detail in error.errors(include_url=False, include_input=False)]
         document = section.get("document") if isinstance(section, dict) else None
         schedule = Schedule(every_secs=_DAY_SECS, document=document if isinstance(document, dict) else _GOOD)
-    problems += [Problem(f"{place}.document", text) for text in schedule.document_problems()]
+    problems += [FileProblem(f"{place}.document", text) for text in schedule.document_problems()]
     return problems or schedule
 
 
-def _problem(place: str, detail: "ErrorDetails") -> Problem:
+def _problem(place: str, detail: "ErrorDetails") -> FileProblem:
     path = [str(part) for part in detail["loc"]]
     field = path[-1] if path else ""
     match detail["type"]:
@@ -122,4 +124,4 @@ def _problem(place: str, detail: "ErrorDetails") -> Problem:
             text = f"must be {detail['ctx']['expected']}"
         case _:
             text = detail["msg"].removeprefix("Value error, ")
-    return Problem(".".join([place, *path]), text)
+    return FileProblem(".".join([place, *path]), text)

@@ -6,6 +6,7 @@ from typing import Final
 from actorline.delivery.sink import SinkError, SinkTaken
 from actorline.errors import Code, Reason
 from actorline.jobs.fields import NOW, JobFields
+from actorline.jobs.groups import RunGroup
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import Event, target
 from actorline.jobs.step import Ended, Step, Stop
@@ -30,7 +31,7 @@ STOP_CODES: Final[Mapping[Code, Event]] = {Code.CANCELLED: Event.CANCEL, Code.DE
 
 def stop_reason(job: Job, stop_wish: StopWish) -> Reason:
     """Return why a job with a stop wish ends."""
-    billed = job.run_id is not None
+    billed = job.run.id is not None
     if stop_wish is StopWish.CANCEL:
         message = "The job was cancelled." + ("" if billed else " No run was started.")
         return Reason(code=Code.CANCELLED, message=message, billed=billed)
@@ -40,14 +41,14 @@ def stop_reason(job: Job, stop_wish: StopWish) -> Reason:
     return Reason(code=Code.DEADLINE, message=message, billed=billed)
 
 
-def run_reason(job: Job) -> Reason | None:
+def run_reason(run: RunGroup) -> Reason | None:
     """Return why the run didn't succeed, in the platform's words; None if it did, or if there was none."""
-    code = RUN_REASONS.get(job.run_status or "")
+    code = RUN_REASONS.get(run.status or "")
     if code is None:
         return None
-    said = f": {job.run_message}" if job.run_message else ""
-    log = f". Its log ends: {job.run_log}" if job.run_log else ""
-    return Reason(code=code, message=f"The run ended {job.run_status}{said}{log}", billed=True)
+    said = f": {run.message}" if run.message else ""
+    log = f". Its log ends: {run.log}" if run.log else ""
+    return Reason(code=code, message=f"The run ended {run.status}{said}{log}", billed=True)
 
 
 def judge_end(job: Job, *, failure: Reason | None) -> tuple[Event, Reason | None]:
@@ -55,12 +56,12 @@ def judge_end(job: Job, *, failure: Reason | None) -> tuple[Event, Reason | None
 
     A stop comes before a failed run, and that before missing rows: it explains them.
     """
-    reason = job.reason or run_reason(job) or failure
+    reason = job.reason or run_reason(job.run) or failure
     if reason is None:
         return Event.DELIVER, None
     if reason.code in STOP_CODES:
         return STOP_CODES[reason.code], reason
-    if job.document.on_failure.deliver_partial and (job.items or job.records):
+    if job.document.on_failure.deliver_partial and (job.collection.items or job.collection.records):
         return Event.DELIVER_PARTIAL, reason
     return Event.FAIL, reason
 
@@ -74,7 +75,7 @@ def end_for_sink(ledger: Ledger, job: Job, error: SinkError, failure: Reason | N
     if not (had_time or job.reason) and job.failures < SINK_TRIES:
         raise error
     message = f"{error} What is stored stays there without a manifest."
-    reason = job.reason or Reason(code=Code.SINK_FAILED, message=message, billed=job.run_id is not None)
+    reason = job.reason or Reason(code=Code.SINK_FAILED, message=message, billed=job.run.id is not None)
     return end_job(ledger, job, STOP_CODES.get(reason.code, Event.FAIL), reason)
 
 
@@ -92,14 +93,14 @@ def end_job(
     `fields`: see `Change`; `data`: what else the timeline says about the end.
     """
     to = target(event)
-    told = {"state": to, **({"code": reason.code, "message": reason.message} if reason else {}), **(data or {})}
+    entry = {"state": to, **({"code": reason.code, "message": reason.message} if reason else {}), **(data or {})}
     moved = ledger.move(
         job,
         event,
         Change(
             due_in_s=ANSWER_CARE_SECS,
             event=TimelineEvent.ENDED,
-            data=told,
+            data=entry,
             fields={"ended_at": NOW, "intent": "", "failures": 0, "reason": reason, **(fields or {})},
         ),
     )

@@ -31,4 +31,4 @@ def reason_of(job: Job, stage: str, error: Exception, alike: int) -> Reason:
         "Retry the job when that is fixed: if its run succeeded, no other one is started."
     )
     code = error.reason.code if isinstance(error, Refused) else Code.INTERNAL
-    return Reason(code=code, message=message, billed=job.run_id is not None)
+    return Reason(code=code, message=message, billed=job.run.id is not None)

@@ -1,7 +1,5 @@
 """An earlier delivery serves an order that is like it: nothing is started, nothing is billed (`reuse_secs`)."""
 
-from typing import Final, cast
-
 from actorline.delivery.sink import SUCCESS, SinkError, open_sink
 from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
@@ -11,11 +9,6 @@ from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.settings import Settings
 from actorline.stages.ending import end_job
-
-_OF_THE_DELIVERY: Final = (
-    "sink", "manifest", "manifest_sha256", "run_id", "run_status", "actor_id", "dataset_id", "key_value_store_id",
-    "run_started_at", "run_finished_at", "items_total", "items", "scanned", "bytes", "pages", "records", "delivered_at",
-)  # fmt: skip
 
 log = Logger(__name__)
 
@@ -40,8 +33,28 @@ def find_delivery(ledger: Ledger, job: Job) -> Job | None:
 
 def reuse(ledger: Ledger, job: Job, earlier: Job) -> Step:
     """End the job with what was delivered before: rows, run and age are the earlier job's, and it costs nothing."""
-    facts = cast("JobFields", earlier.model_dump(include=set(_OF_THE_DELIVERY)))
-    facts |= {"sink": earlier.sink_url, "cost_usd": 0, "figures_settled": True}
+    run, rows = earlier.run, earlier.collection
+    facts: JobFields = {
+        "sink": earlier.sink_url,
+        "manifest": earlier.manifest,
+        "manifest_sha256": earlier.manifest_sha256,
+        "delivered_at": earlier.delivered_at,
+        "run_id": run.id,
+        "run_status": run.status,
+        "actor_id": run.actor_id,
+        "dataset_id": run.dataset_id,
+        "key_value_store_id": run.key_value_store_id,
+        "run_started_at": run.started_at,
+        "run_finished_at": run.finished_at,
+        "items_total": rows.items_total,
+        "items": rows.items,
+        "scanned": rows.scanned,
+        "bytes": rows.byte_count,
+        "pages": rows.pages,
+        "records": rows.records,
+        "cost_usd": 0,
+        "figures_settled": True,
+    }
     return end_job(ledger, job, Event.REUSE, None, fields=facts, data={"reused": earlier.key})
 
 

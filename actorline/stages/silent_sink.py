@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 T = TypeVar("T")
 
-WAIT_SECS: Final = 10.0
+SINK_WAIT_SECS: Final = 10.0
 
 _overdue: Final[dict[str, Future[Any]]] = {}
 """Place -> the call that hasn't come back in time."""
@@ -25,7 +25,7 @@ class SilentSink(Exception):
         super().__init__("The sink doesn't respond.")
 
 
-def soon(sink_url: str, call: Callable[[], T], *, within_s: float = WAIT_SECS) -> T:
+def soon(sink_url: str, call: Callable[[], T], *, within_s: float = SINK_WAIT_SECS) -> T:
     """Return what the call returns, or raise what it raises; SilentSink if that takes too long.
 
     The call must be safe to repeat: it keeps running in its own thread.

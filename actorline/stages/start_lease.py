@@ -13,8 +13,8 @@ from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 
-LEASE_SECS: Final = 15.0  # longer than the span within which a start is sent; renewed while its reply is waited for
-RENEW_SECS: Final = 5.0
+START_LEASE_SECS: Final = 15.0  # longer than the span in which a start is sent; renewed while its reply is awaited
+START_LEASE_RENEW_SECS: Final = 5.0
 SYNC_LOOK_SECS: Final = 2.0  # a synchronous run that is quicker is known by its reply
 
 log = Logger(__name__)
@@ -29,12 +29,12 @@ def holding_on(ledger: Ledger, job: Job, *leases: Lock, keeps_due: bool = True) 
     over = threading.Event()
 
     def renew() -> None:
-        while not over.wait(RENEW_SECS):
+        while not over.wait(START_LEASE_RENEW_SECS):
             try:
                 for lease in leases:
                     lease.reacquire()
                 if keeps_due:
-                    ledger.agenda.postpone(job.key, LEASE_SECS)
+                    ledger.agenda.postpone(job.key, START_LEASE_SECS)
             except (LockError, redis.RedisError) as error:
                 log.warning("start_lease_not_renewed", job_key=job.key, error=type(error).__name__)
 
@@ -58,4 +58,4 @@ def look_secs(job: Job) -> float:
     """Return the seconds after the announcement until another execution searches for the run, though its start is still
     waited for.
     """
-    return SYNC_LOOK_SECS if job.document.mode == "sync" else LEASE_SECS
+    return SYNC_LOOK_SECS if job.document.mode == "sync" else START_LEASE_SECS

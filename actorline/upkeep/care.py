@@ -11,7 +11,7 @@ from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, UnreadableJob
 from actorline.ledger.tally import empty_at
 from actorline.logs import Logger
-from actorline.upkeep.decision import Answer, Postpone, SendAgain, decide
+from actorline.upkeep.decision import AnswerCallers, Postpone, SendAgain, decide
 from actorline.upkeep.outbox import Outbox
 from actorline.upkeep.settle import secs_until_settled
 
@@ -56,7 +56,7 @@ class Care:
                 self.outbox.send_pipeline(job, stage)
             case Postpone(seconds=seconds):
                 self.ledger.change(key, Change(due_in_s=seconds, fields={"patience": seconds}), epoch=job.epoch)
-            case Answer():
+            case AnswerCallers():
                 self._close(job)
             case _:
                 assert_never(need)

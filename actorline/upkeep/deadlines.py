@@ -7,12 +7,12 @@ from actorline.jobs.states import LIVE, State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, UnreadableJob
 
-AGAIN_SECS: Final = 60.0  # of a job that couldn't be expired
+DEADLINE_AGAIN_SECS: Final = 60.0  # of a job that couldn't be expired
 
 
 def expire_late_jobs(ledger: Ledger) -> list[str]:
     """Record that jobs past their deadline are no longer wanted, and return their keys; they are due now."""
-    return [key for key in ledger.agenda.take("deadlines", again_s=AGAIN_SECS) if _expire(ledger, key)]
+    return [key for key in ledger.agenda.take("deadlines", again_s=DEADLINE_AGAIN_SECS) if _expire(ledger, key)]
 
 
 def _expire(ledger: Ledger, key: str) -> bool:

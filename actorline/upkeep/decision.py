@@ -34,7 +34,7 @@ class Postpone:
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerCallers:
     """The job has ended: its callers need their answers."""
 
 
@@ -59,7 +59,9 @@ def queue_of(job: Job, stage: Stage) -> str:
     return "fetch" if waits else QUEUES[stage]
 
 
-def decide(job: Job, *, now: float, empty_at: Mapping[str, float], watch_s: float) -> SendAgain | Postpone | Answer:
+def decide(
+    job: Job, *, now: float, empty_at: Mapping[str, float], watch_s: float
+) -> SendAgain | Postpone | AnswerCallers:
     """Return what an overdue job needs.
 
     `empty_at`: when each queue (`control`, `fetch`) was last seen empty. A message counts as lost only if its queue
@@ -67,10 +69,11 @@ def decide(job: Job, *, now: float, empty_at: Mapping[str, float], watch_s: floa
     time: a long queue must not be made longer.
     """
     if job.is_terminal:
-        return Answer()
+        return AnswerCallers()
     stage = STAGES[job.state]
-    if job.is_planned:
+    if job.care.is_planned:
         return SendAgain(stage)
-    if empty_at.get(queue_of(job, stage), 0) > job.sent_at and now - job.sent_at >= watch_s:
+    sent_at = job.care.sent_at
+    if empty_at.get(queue_of(job, stage), 0) > sent_at and now - sent_at >= watch_s:
         return SendAgain(stage)
-    return Postpone(min(2 * (job.patience or watch_s / 2), PATIENCE_MAX_SECS))
+    return Postpone(min(2 * (job.care.patience_s or watch_s / 2), PATIENCE_MAX_SECS))

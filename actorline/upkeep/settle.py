@@ -17,21 +17,21 @@ from actorline.platform.client import Platform
 from actorline.platform.runs import Run, get_run
 
 SETTLE_SECS: Final = 10.0
-GIVE_UP_SECS: Final = 900.0
+FIGURES_GIVE_UP_SECS: Final = 900.0
 SETTLED: Final = "manifest.settled.json"
 
 
 def secs_until_settled(job: Job, now: float) -> float | None:
     """Return seconds until the figures of an ended job may be read again; 0: now; None: there is nothing to read."""
-    ended_at = job.collecting_at or job.ended_at
-    if job.run_id is None or job.figures_settled or ended_at is None or now > ended_at + GIVE_UP_SECS:
+    ended_at = job.collection.started_at or job.ended_at
+    if job.run.id is None or job.figures_settled or ended_at is None or now > ended_at + FIGURES_GIVE_UP_SECS:
         return None
     return max(ended_at + SETTLE_SECS - now, 0.0)
 
 
 def settle_figures(ledger: Ledger, platform: Platform, job: Job) -> None:
     """Read the run again. Safe to repeat. Raises PlatformError and SinkError: then it must be repeated."""
-    run = get_run(platform, job.run_id or "")
+    run = get_run(platform, job.run.id or "")
     if not run.is_terminal:  # it was resurrected by others after the job's end: these aren't the job's figures
         return _note(ledger, job, {})
     if job.manifest:
@@ -40,12 +40,12 @@ def settle_figures(ledger: Ledger, platform: Platform, job: Job) -> None:
 
 
 def _note(ledger: Ledger, job: Job, fields: JobFields) -> None:
-    told = fields.get("cost_usd") not in {None, job.cost_usd}
+    has_changed = fields.get("cost_usd") not in {None, job.run.cost_usd}
     ledger.change(
         job.key,
         Change(
-            guards={"run_id": job.run_id},
-            event=TimelineEvent.FIGURES_SETTLED if told else None,
+            guards={"run_id": job.run.id},
+            event=TimelineEvent.FIGURES_SETTLED if has_changed else None,
             data=fields,
             fields={**fields, "figures_settled": True},
         ),

@@ -17,7 +17,7 @@ from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
-from actorline.orders.submit import Submitted, submit
+from actorline.orders.submit import SubmittedJob, submit
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
 from actorline.platform.marker import list_going, make_marker
@@ -60,10 +60,10 @@ def _is_wanted(ledger: Ledger, key: str, attempt: int, run_id: str) -> bool:
         return True
     if job is None or job.intent is not None:
         return True  # a start is in progress, and searches for its run itself
-    if job.run_id == run_id:
+    if job.run.id == run_id:
         if not job.is_terminal or not job.document.may_abort:
             return True
-        if job.run_status in TERMINAL_STATUSES and job.resurrection is None:
+        if job.run.status in TERMINAL_STATUSES and job.chances.resurrection is None:
             return True  # it had ended and runs again, but not because of us: it was resurrected by hand
         ledger.runs.add_stray(run_id, key)
         return False
@@ -75,7 +75,7 @@ def is_collected(ledger: Ledger, run_id: str, *, unless_by: str) -> bool:
     """Return whether a live job other than `unless_by` waits for the run: it was taken over by an order."""
     key = ledger.runs.key_of(run_id)
     job = ledger.load(key) if key and key != unless_by else None
-    return job is not None and not job.is_terminal and job.run_id == run_id
+    return job is not None and not job.is_terminal and job.run.id == run_id
 
 
 def look_again(ledger: Ledger, platform: Platform, installation: str, key: str, attempt: int) -> list[str]:
@@ -100,13 +100,13 @@ def close_resurrection(ledger: Ledger, platform: Platform, key: str) -> bool:
     Return False if the job has not ended yet and must be checked again. Raises PlatformError.
     """
     job = ledger.load(key)
-    if job is None or job.resurrection is None or job.run_id is None:
+    if job is None or job.chances.resurrection is None or job.run.id is None:
         return True
     if not job.is_terminal:
         return False
-    if not get_run(platform, job.run_id).is_terminal:
-        ledger.runs.add_stray(job.run_id, key)
-        ledger.timeline.add(key, TimelineEvent.STRAY_RUN, run_id=job.run_id, attempt=job.attempt, found=True)
+    if not get_run(platform, job.run.id).is_terminal:
+        ledger.runs.add_stray(job.run.id, key)
+        ledger.timeline.add(key, TimelineEvent.STRAY_RUN, run_id=job.run.id, attempt=job.attempt, found=True)
     ledger.change(key, Change(fields={"resurrection": None}), states=TERMINAL, epoch=job.epoch)
     return True
 
@@ -128,7 +128,7 @@ def treat(ledger: Ledger, platform: Platform, settings: Settings, orphan: Orphan
     return ledger.load(submitted.key) if submitted.created else None
 
 
-def adopt(ledger: Ledger, settings: Settings, orphan: Orphan) -> Submitted:
+def adopt(ledger: Ledger, settings: Settings, orphan: Orphan) -> SubmittedJob:
     """Create a job for a run whose own job is lost: it collects the rows, and may abort the run.
 
     Raises Refused and Unavailable.

@@ -70,6 +70,6 @@ def _describe(key: str, job: Job | None) -> str:
     """Return the key, state and run. `job` None: it has ended meanwhile, or this version can't read it."""
     if job is None:
         return key
-    if job.run_id is None or job.run_status in TERMINAL_STATUSES:
+    if job.run.id is None or job.run.status in TERMINAL_STATUSES:
         return f"{key} ({job.state})"
-    return f"{key} ({job.state}, its run {job.run_id} may be billing)"
+    return f"{key} ({job.state}, its run {job.run.id} may be billing)"

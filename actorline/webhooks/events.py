@@ -9,7 +9,7 @@ from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.webhooks import Known
+from actorline.ledger.webhooks import EventFacts
 from actorline.platform.marker import read_marker
 from actorline.platform.webhooks import RUN_CREATED, RUN_ENDED, RunEvent
 from actorline.webhooks.hooks import Hooks
@@ -64,7 +64,7 @@ def take_hints(ledger: Ledger, installation: str, hints: Sequence[Hint]) -> list
     return taken
 
 
-def _take(ledger: Ledger, installation: str, hint: Hint, known: Known) -> LookNow | HookRun | None:
+def _take(ledger: Ledger, installation: str, hint: Hint, known: EventFacts) -> LookNow | HookRun | None:
     if known.is_taken:
         return None
     if known.key is not None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from actorline.jobs.sender import Sender
 from actorline.ledger.ledger import Ledger
-from actorline.orders.submit import Submitted, submit
+from actorline.orders.submit import SubmittedJob, submit
 from actorline.platform.client import Platform
 from actorline.platform.marker import read_marker
 from actorline.platform.runs import Run, get_run
@@ -19,7 +19,7 @@ from actorline.settings import Settings
 Target = Literal["actor", "actor_task"]
 
 RUNS: Final = "hook_runs"  # sorted set: hook and run id -> when it is checked again
-AGAIN_SECS: Final = 15.0  # after a lost message or an unavailable platform upkeep sends it again
+HOOK_AGAIN_SECS: Final = 15.0  # after a lost message or an unavailable platform upkeep sends it again
 
 
 class Hook(BaseModel):
@@ -74,7 +74,7 @@ class Hooks:
 
     def plan_runs(self, runs: Sequence[tuple[str, str]]) -> None:
         """Note on disk which hook has to check which run: the platform reports it once. Raises NotDurable."""
-        self._ledger.agenda.plan(RUNS, [f"{hook_id}:{run_id}" for hook_id, run_id in runs], AGAIN_SECS)
+        self._ledger.agenda.plan(RUNS, [f"{hook_id}:{run_id}" for hook_id, run_id in runs], HOOK_AGAIN_SECS)
 
     def take_runs(self) -> list[tuple[str, str]]:
         """Return overdue hook and run ids; each is due again later, unless `forget_run` is called."""
@@ -87,7 +87,7 @@ class Hooks:
 
 def collect_run(
     ledger: Ledger, platform: Platform, settings: Settings, installation: str, hook: Hook, run_id: str
-) -> Submitted | None:
+) -> SubmittedJob | None:
     """Order the job that collects a run; return None if it isn't the hook's, or is our own.
 
     Raises PlatformError, Refused and Unavailable.

@@ -7,7 +7,7 @@ from celery.exceptions import Ignore
 
 from actorline.jobs.step import Ended, Moved, Park, Step, Stop, Wait
 from tasks.shell.canvas import end_for_callers
-from tasks.shell.progress import tell_callers
+from tasks.shell.progress import report_to_callers
 from tasks.shell.stage import again
 
 MIN_COUNTDOWN_SECS = 0.5
@@ -17,12 +17,12 @@ def conclude(task: "Task[Any, Any]", key: str, step: Step, *, late_s: float = 0.
     """Return if the next stage may run; otherwise raise Ignore or the retry, which stop it."""
     match step:
         case Moved():
-            tell_callers(key)
+            report_to_callers(key)
         case Wait(seconds=seconds):
-            tell_callers(key)
+            report_to_callers(key)
             raise again(task, max(seconds - late_s, MIN_COUNTDOWN_SECS))
         case Park():
-            tell_callers(key)
+            report_to_callers(key)
             raise Ignore
         case Ended():
             end_for_callers(key)

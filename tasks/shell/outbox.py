@@ -2,7 +2,7 @@
 
 from celery import current_app, states
 
-from config.queues import control_queue, door_queue, fetch_queue
+from config.queues import control_queue, entrance_queue, fetch_queue
 from tasks.shell import canvas
 from tasks.shell.environment import settings
 
@@ -25,7 +25,7 @@ class CeleryOutbox:
         queues = {
             "control": control_queue(namespace),
             "fetch": fetch_queue(namespace),
-            "doors": door_queue(namespace),
+            "doors": entrance_queue(namespace),
         }
         with current_app.connection_or_acquire() as connection:
             channel = connection.default_channel  # it adds up a queue's lists, one for each priority

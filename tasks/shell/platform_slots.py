@@ -10,9 +10,9 @@ from typing import Final
 from actorline.platform.errors import PlatformBusy
 from tasks.shell.environment import settings
 
-DOOR_THREADS: Final = 2
-WAIT_SECS: Final = 1.0  # a fast platform frees a slot sooner
-SILENT_SECS: Final = 3.0  # a call that takes longer won't be over within that second
+ENTRANCE_THREADS: Final = 2
+SLOT_WAIT_SECS: Final = 1.0  # a fast platform frees a slot sooner
+SLOW_CALL_SECS: Final = 3.0  # a call that takes longer won't be over within that second
 
 
 class Slots:
@@ -28,7 +28,8 @@ class Slots:
         """Hold a slot. Raises PlatformBusy if none becomes free within a second, or at once if calls hang."""
         slot = object()
         with self._given_back:
-            if not self._given_back.wait_for(lambda: self._is_free(account), 0 if self._is_silent() else WAIT_SECS):
+            wait_s = 0 if self._is_silent() else SLOT_WAIT_SECS
+            if not self._given_back.wait_for(lambda: self._is_free(account), wait_s):
                 raise PlatformBusy(
                     f"All threads that may wait for the platform are waiting (account {account})", attempts=0
                 )
@@ -46,11 +47,11 @@ class Slots:
 
     def _is_silent(self) -> bool:
         since = min((since for _, since in self._taken.values()), default=time.monotonic())
-        return time.monotonic() - since > SILENT_SECS
+        return time.monotonic() - since > SLOW_CALL_SECS
 
 
 @cache
 def slots() -> Slots:
     """Return the slots of this process's control threads."""
     threads = settings().control_concurrency
-    return Slots(total=max(threads - DOOR_THREADS, 1), each=max(threads // 2, 1))
+    return Slots(total=max(threads - ENTRANCE_THREADS, 1), each=max(threads // 2, 1))

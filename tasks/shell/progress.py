@@ -26,15 +26,15 @@ def _store_unless_ended(task_id: str, progress: dict[str, Any]) -> None:
     backend: Any = current_app.backend
     key = backend.get_key_for_task(task_id)
     nothing = dict.fromkeys(("traceback", "date_done"))
-    told = backend.encode({"task_id": task_id, "status": "PROGRESS", "result": progress, "children": [], **nothing})
+    message = backend.encode({"task_id": task_id, "status": "PROGRESS", "result": progress, "children": [], **nothing})
 
     def store(pipe: Any) -> None:
         stored = pipe.get(key)
         ended = stored and backend.decode(stored)["status"] in states.READY_STATES
         pipe.multi()
         if not ended:
-            pipe.set(key, told, ex=backend.expires)
-            pipe.publish(key, told)
+            pipe.set(key, message, ex=backend.expires)
+            pipe.publish(key, message)
 
     backend.client.transaction(store, key)
 
@@ -42,10 +42,10 @@ def _store_unless_ended(task_id: str, progress: dict[str, Any]) -> None:
 def report_page(key: str) -> None:
     """Report progress after a page, at most once in EVERY_SECS: there may be hundreds of pages."""
     if ledger().redis.set(ledger().name("progress", key), 1, nx=True, ex=EVERY_SECS):
-        tell_callers(key)
+        report_to_callers(key)
 
 
-def tell_callers(key: str) -> None:
+def report_to_callers(key: str) -> None:
     job = ledger().load(key)
     if job:
         report_progress(job)

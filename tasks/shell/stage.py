@@ -25,7 +25,7 @@ from tasks.shell.canvas import end_for_callers
 from tasks.shell.environment import ledger
 from tasks.shell.stage_request import HANDED_ON, RETRIED, StageRequest, end_here
 
-BACK_OFF_SECS: Final = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+STAGE_BACK_OFF_SECS: Final = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 
 log = structlog.get_logger(__name__)
 
@@ -72,10 +72,10 @@ def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
         if job and job.epoch == epoch and is_hopeless(job, error, alike):
             end_as_failed(job, reason_of(job, stage, error, alike))
             return
-        told = ledger().change(
+        applied = ledger().change(
             key,
             Change(
-                due_in_s=BACK_OFF_SECS[min(failures, len(BACK_OFF_SECS) - 1)],
+                due_in_s=STAGE_BACK_OFF_SECS[min(failures, len(STAGE_BACK_OFF_SECS) - 1)],
                 event=TimelineEvent.STAGE_FAILED,
                 data=failed,
                 fields={"failures": failures + 1, "failed_as": failed_as, "failed_alike": alike, "is_planned": True},
@@ -86,7 +86,7 @@ def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
     except redis.RedisError:
         log.warning("ledger_unreachable", **failed)
         return
-    if told is None:  # the job has ended or another execution has it: not in its timeline
+    if applied is None:  # the job has ended or another execution has it: not in its timeline
         log.warning(TimelineEvent.STAGE_FAILED, **failed)
 
 

@@ -77,10 +77,10 @@ def run_case(case: Case, valkey: str, emulator: Emulator, home: Path) -> Outcome
     line = make_line(valkey, emulator, home, case.name)
     gate = TollGate(emulator.url, case.point)
     workers: list[subprocess.Popen[bytes]] = []
-    with ExitStack() as doors:
+    with ExitStack() as exits:
         try:
             for _ in range(case.workers):
-                line.environment["ACTORLINE_API_URL"] = url = doors.enter_context(gate.door())
+                line.environment["ACTORLINE_API_URL"] = url = exits.enter_context(gate.address())
                 workers.append(start_faulty_worker(line, case.worker))
                 gate.doomed[url] = workers[-1].pid
             return _strike(case, line, gate, workers)
@@ -150,7 +150,7 @@ def is_struck(worker: "subprocess.Popen[bytes]") -> bool:
 
 
 def let_go_on(worker: "subprocess.Popen[bytes]", line: Line, key: str) -> list[str]:
-    """Wake a frozen worker and let it do what it still has in hand; answers what of the ended job it changed."""
+    """Wake a frozen worker and let it do what it still has in hand; returns what of the ended job it changed."""
     name = f"all-{worker.pid}@{socket.gethostname()}"
     before = picture_of(line, key)
     worker.send_signal(signal.SIGCONT)

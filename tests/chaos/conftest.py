@@ -17,18 +17,18 @@ seen: list[tuple[Case, Outcome]] = []
 
 @pytest.fixture(scope="session")
 def outcome_of(request, valkey, emulator, tmp_path_factory) -> Iterator[Callable[[Case], Outcome]]:
-    """Answers a case's outcome; all cases of the session's tests are under way from the first question on."""
+    """Returns a case's outcome; all cases of the session's tests are under way from the first question on."""
     home = tmp_path_factory.mktemp("chaos")
     cases = [item.callspec.params["case"] for item in request.session.items if "outcome_of" in item.fixturenames]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool, _service(valkey, emulator, home):
         coming = {case.name: pool.submit(run_case, case, valkey, emulator, home / case.name) for case in cases}
 
-        def answer(case: Case) -> Outcome:
+        def outcome_of_case(case: Case) -> Outcome:
             outcome = coming[case.name].result()
             seen.append((case, outcome))
             return outcome
 
-        yield answer
+        yield outcome_of_case
         for future in coming.values():
             future.cancel()
 

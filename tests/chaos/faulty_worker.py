@@ -2,7 +2,7 @@
 
 CHAOS_DIE="module:Class.function nth before|after": SIGKILL at that call; CHAOS_FREEZE: SIGSTOP, likewise.
 CHAOS_LOSE="task nth, ..." and CHAOS_DOUBLE="task nth, ...": the broker loses or doubles the nth message of a task of
-ours, and nobody is told. CHAOS_PATIENCE=secs: how long an answer of the platform is waited for.
+ours, and nobody is told. CHAOS_PATIENCE=secs: how long a response of the platform is waited for.
 """
 
 import importlib
@@ -51,10 +51,10 @@ def strike_at(number: signal.Signals, place: str, nth: int, moment: str) -> None
         here = nth_of(place) == nth
         if here and moment == "before":
             strike(number)
-        answer = original(*args, **kwargs)
+        response = original(*args, **kwargs)
         if here and moment == "after":
             strike(number)
-        return answer
+        return response
 
     setattr(holder, name, struck)
 

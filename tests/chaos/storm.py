@@ -23,7 +23,7 @@ from weather import Weather
 
 IN_FLIGHT: Final = 30
 END_SECS: Final = 300.0  # for what is still under way when the last order is placed, and for the last leftovers
-TELL_EVERY_SECS: Final = 15.0
+REPORT_EVERY_SECS: Final = 15.0
 ENDS: Final = frozenset({"DELIVERED", "PARTIAL", "FAILED", "CANCELLED", "EXPIRED"})
 
 
@@ -44,7 +44,7 @@ def test_every_job_of_a_storm_ends_as_it_must_and_is_paid_once(emulator, tmp_pat
         began = time.monotonic()
         try:
             weather.begin()
-            Storm(line, orders).run(tell=lambda told: say(f"{told}; {len(weather.blows)} blows"))
+            Storm(line, orders).run(report=lambda progress: say(f"{progress}; {len(weather.blows)} blows"))
             weather.calm()
             took_s = time.monotonic() - began
             say("calm: looking at what is left")
@@ -73,8 +73,8 @@ class Storm:
         # without a back end, whose subscriptions a service would lose with Valkey
         self._sender = Celery("storm", broker=line.broker, set_as_current=False)
 
-    def run(self, tell: Callable[[str], None]) -> None:
-        deadline, tell_at = None, time.monotonic()
+    def run(self, report: Callable[[str], None]) -> None:
+        deadline, report_at = None, time.monotonic()
         while self._waiting or self._going:
             while self._waiting and len(self._going) < IN_FLIGHT:
                 self._place(self._waiting.popleft())
@@ -83,9 +83,9 @@ class Storm:
             if not self._waiting:
                 deadline = deadline or time.monotonic() + END_SECS
                 assert time.monotonic() < deadline, f"these did not end: {sorted(self._going)}"
-            if time.monotonic() > tell_at:
-                tell_at += TELL_EVERY_SECS
-                tell(f"{len(self._waiting)} to be ordered, {len(self._going)} going on")
+            if time.monotonic() > report_at:
+                report_at += REPORT_EVERY_SECS
+                report(f"{len(self._waiting)} to be ordered, {len(self._going)} going on")
             time.sleep(0.3)
         self._sender.close()
 
@@ -114,7 +114,7 @@ class Storm:
 
 
 def patiently(ask: Callable[[], Any]) -> Any:
-    """Ask until Redis answers: it is killed now and then."""
+    """Ask until Redis responds: it is killed now and then."""
     while True:
         try:
             return ask()
@@ -136,8 +136,8 @@ def describe(line: Line, orders: Sequence[Order], runs: list[dict[str, Any]], we
         "workers frozen": weather.count("worker frozen"),
         "Valkey killed": weather.count("Valkey killed"),
         "runs paid": len(runs),
-        "runs adopted": sum(job.adopted for job in jobs),
-        "rows": f"{sum(job.items for job in jobs):,}",
+        "runs adopted": sum(job.run.adopted for job in jobs),
+        "rows": f"{sum(job.collection.items for job in jobs):,}",
         "taken over after (median, most)": f"{median(secs for secs, _ in taken):.1f} s, {taken[-1][0]:.1f} s",
     }
     ends = ", ".join(f"{number} {state}" for state, number in Counter(str(job.state) for job in jobs).most_common())
@@ -175,7 +175,7 @@ def steps_of(line: Line, order: Order) -> list[Step]:
     job = line.ledger.load(order.key)
     if job is None:
         return []
-    ids = [each for each in (job.run_id, job.dataset_id) if each]
+    ids = [each for each in (job.run.id, job.run.dataset_id) if each]
     paths = [f"/v2/{kind}/{each}" for each in ids for kind in ("actor-runs", "datasets")]
     requests = [request for path in paths for request in line.emulator.requests(path_prefix=path)]
     steps = [

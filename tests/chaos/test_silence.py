@@ -1,4 +1,4 @@
-"""The platform accepts a request, carries it out, and never answers: no second run, and every row once."""
+"""The platform accepts a request, carries it out, and never responds: no second run, and every row once."""
 
 import pytest
 from cases import start_faulty_worker

@@ -60,7 +60,7 @@ def test_worker_killed_after_a_cancel_stops_no_later_retry(struck_line):
     line, next_worker = struck_line("cancel-killed", CHAOS_DIE="tasks.cancel:cancel_job 1 after")
     actor = line.emulator.actor("cancel-killed", items=0, duration_secs=90)
     line.submit({"key": "k", "actor": actor, "poll_interval_secs": 1})
-    wait_for(lambda: (job := line.ledger.load("k")) and job.run_id, what="the run")
+    wait_for(lambda: (job := line.ledger.load("k")) and job.run.id, what="the run")
     answer = line.cancel("k")
     next_worker()
     assert answer.get(timeout=60)["key"] == "k"

@@ -30,19 +30,19 @@ class Point:
 
 @dataclass
 class TollGate:
-    """What passes through all of its doors together, and who dies of it."""
+    """What passes through all of its ports together, and who dies of it."""
 
     upstream: str
     point: Point | None
     doomed: dict[str, int] = field(default_factory=dict)
-    """URL of a door -> id of the process that comes through it."""
+    """URL of a port -> id of the process that uses it."""
     passed: list[tuple[float, str]] = field(default_factory=list)
     """Unix time and `METHOD path` of every request, as it came."""
     _seen: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def let_pass(self, request: str) -> str | None:
-        """Note a request; answers at which moment of it the worker dies, if at any."""
+        """Note a request; returns at which moment of it the worker dies, if at any."""
         with self._lock:
             self.passed.append((time.time(), request))
             if self.point is None or not re.search(self.point.request, request):
@@ -51,8 +51,8 @@ class TollGate:
             return self.point.moment if self._seen == self.point.nth else None
 
     @contextmanager
-    def door(self) -> Iterator[str]:
-        """A port of the gate, for one worker; answers its URL."""
+    def address(self) -> Iterator[str]:
+        """A port of the gate, for one worker; returns its URL."""
         server = _Server(self)
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         try:

@@ -99,10 +99,10 @@ class ClientBatch:
 
     def rows(self) -> list[int]:
         try:
-            told, _ = self.process.communicate(timeout=END_SECS)
+            output, _ = self.process.communicate(timeout=END_SECS)
         except subprocess.TimeoutExpired:
-            told = self.end(signal.SIGKILL)
-        return [int(line.split()[1]) for line in told.splitlines()]
+            output = self.end(signal.SIGKILL)
+        return [int(line.split()[1]) for line in output.splitlines()]
 
     def cancel(self) -> None:
         """Ctrl-C."""
@@ -158,13 +158,13 @@ def running_chain(valkey: str, emulator: Emulator, log: Path) -> Iterator[WithPl
     """A Celery worker with its default pool, on databases of the same Valkey that Actorline doesn't use."""
     broker, results = f"{valkey}?virtual_host=5", f"{valkey}?virtual_host=6"
     options = ["-A", "plain_chain", "worker", "--concurrency", "16"]  # as Actorline's fetch worker
-    with log.open("wb") as told:
+    with log.open("wb") as output:
         worker = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "celery", *options],
             cwd=OTHER_WAYS,
             env={**os.environ, "BROKER": broker, "RESULTS": results, "API": emulator.url, "TOKEN": TOKEN},
-            stdout=told,
-            stderr=told,
+            stdout=output,
+            stderr=output,
         )
     app = Celery("plain_chain", broker=broker, backend=results, set_as_current=False)
     try:

@@ -148,8 +148,8 @@ def flower(project, path, password=None):
     if password:
         request.add_header("Authorization", "Basic " + base64.b64encode(password.encode()).decode())
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status
     except urllib.error.HTTPError as error:
         with error:
             return error.code
@@ -194,7 +194,7 @@ def test_flower_asks_for_the_password(project):
 
 
 def http(project, path, *, key=None, order=None):
-    """The answer of the HTTP gateway: its status and body."""
+    """The response of the HTTP gateway: its status and body."""
     request = urllib.request.Request(f"http://127.0.0.1:{project.gateway_port}{path}")
     if key:
         request.add_header("Authorization", f"Bearer {key}")
@@ -202,8 +202,8 @@ def http(project, path, *, key=None, order=None):
         request.data = json.dumps(order).encode()
         request.add_header("Content-Type", "application/json")
     try:
-        with urllib.request.urlopen(request, timeout=70) as answer:
-            return answer.status, answer.read()
+        with urllib.request.urlopen(request, timeout=70) as response:
+            return response.status, response.read()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read()

@@ -27,8 +27,8 @@ def prism(openapi: OpenApi, emulator: Emulator, tmp_path_factory: pytest.TempPat
 @pytest.fixture(scope="session")
 def line(valkey: str, emulator: Emulator, prism: Prism, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     """A line whose workers know only Prism's address; the tests look at the emulator itself."""
-    home, told = tmp_path_factory.mktemp("line"), {"public_url": "http://127.0.0.1:9"}  # each start has a webhook
-    line = make_line(valkey, replace(emulator, url=prism.url), home, "contract", **told)
+    home, settings = tmp_path_factory.mktemp("line"), {"public_url": "http://127.0.0.1:9"}  # each start has a webhook
+    line = make_line(valkey, replace(emulator, url=prism.url), home, "contract", **settings)
     with running_workers(line, "control", "fetch"):
         yield replace(line, emulator=emulator)
     line.client.close()
@@ -40,7 +40,7 @@ def document_is_kept(prism: Prism, openapi: OpenApi, emulator: Emulator) -> Iter
     prism.checked()
     yield
     checked = prism.checked()
-    assert checked.violations == [], "what exactly broke the document, Prism says in its answer, and without --errors"
+    assert checked.violations == [], "what exactly broke the document, Prism says in its response, and without --errors"
     assert checked.requests != [], "nothing passed through Prism"
     assert list(openapi.unknown_parameters(emulator.requests()[before:])) == []
 
@@ -51,8 +51,8 @@ def start_elsewhere(emulator: Emulator) -> Callable[..., dict[str, Any]]:
 
     def start(actor: str) -> dict[str, Any]:
         url = f"{emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
-        answer = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
-        run: dict[str, Any] = answer.json()["data"]
+        response = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+        run: dict[str, Any] = response.json()["data"]
         return run
 
     return start

@@ -1,4 +1,4 @@
-"""Prism as its own process: a proxy that holds each request and each answer against the platform's document."""
+"""Prism as its own process: a proxy that holds each request and each response against the platform's document."""
 
 import re
 import shutil
@@ -38,7 +38,7 @@ class Prism:
     def checked(self) -> Checked:
         """What has passed since the last call.
 
-        The log comes after the answer, so a last request is sent that breaks the document: once the log tells of it,
+        The log comes after the response, so a last request is sent that breaks the document: once the log tells of it,
         nothing before it is missing, and it is proven each time that a violation is seen.
         """
         mark = f"/v2/no-such-path-{next(self._marks)}"

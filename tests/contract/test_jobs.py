@@ -1,7 +1,7 @@
 """Every kind of job, with Prism between Actorline and the platform: nothing breaks the platform's document.
 
 What is kept from Prism, and why: binary records, since it takes every body for text (tests/integration/test_targets.py
-delivers them); answers 5xx, which the document doesn't describe; input for an Actor that is JSON but no object, which
+delivers them); responses 5xx, which the document doesn't describe; input for an Actor that is JSON but no object, which
 the document refuses and the platform takes (`docs/platform-facts.md#input`).
 """
 
@@ -153,8 +153,8 @@ def test_lost_reply_is_searched_for(line, order, faults):
 
 
 def test_start_that_has_to_wait(line, order, faults):
-    answers = {402: "actor-memory-limit-exceeded", 408: "operation-timed-out", 429: "rate-limit-exceeded"}
-    actors = [line.emulator.actor(f"waiting-{status}", items=100, duration_secs=0) for status in answers]
+    refusals = {402: "actor-memory-limit-exceeded", 408: "operation-timed-out", 429: "rate-limit-exceeded"}
+    actors = [line.emulator.actor(f"waiting-{status}", items=100, duration_secs=0) for status in refusals]
     faults(
         *(
             {
@@ -164,7 +164,7 @@ def test_start_that_has_to_wait(line, order, faults):
                 "path_regex": f"demo~waiting-{status}/runs$",
                 "nth": 1,
             }
-            for status, type_ in answers.items()
+            for status, type_ in refusals.items()
         )
     )
     orders = [order(actor=actor) for actor in actors]

@@ -95,9 +95,9 @@ def test_webhooks_it_makes_and_their_dispatches(client, emulator):
         "payload_template": '{"run": {{resource.id}}}',
     }
     run = client.actor(actor.id).start(run_input={}, webhooks=[ad_hoc], wait_for_finish=1)
-    told = client.webhook_dispatches().list(desc=True, limit=2).items
-    assert {each.event_type for each in told} == {"ACTOR.RUN.CREATED", "ACTOR.RUN.SUCCEEDED"}
-    assert {each.event_data.actor_run_id for each in told} == {run.id}
+    dispatches = client.webhook_dispatches().list(desc=True, limit=2).items
+    assert {each.event_type for each in dispatches} == {"ACTOR.RUN.CREATED", "ACTOR.RUN.SUCCEEDED"}
+    assert {each.event_data.actor_run_id for each in dispatches} == {run.id}
     assert [each.event_type for each in client.webhook(webhook.id).dispatches().list().items] == ["ACTOR.RUN.SUCCEEDED"]
     straight = ApifyClient(TOKEN, api_url=emulator.url, max_retries=0)
     straight.webhook(webhook.id).delete()  # past Prism: the document wants a body in a 204

@@ -22,15 +22,15 @@ def test_request_that_breaks_the_document_is_seen(prism, path, headers, error):
 
 
 @pytest.mark.parametrize(
-    ("answer", "sign"),
+    ("response", "sign"),
     [
         ({"status": 200}, "errors#VIOLATIONS"),  # no `data` in it
         ({"status": 200, "html": "<html>Hello</html>"}, "errors#VIOLATIONS"),
         ({"status": 418}, "Unable to match the returned status code"),
     ],
 )
-def test_answer_that_breaks_the_document_is_seen(prism, faults, answer, sign):
-    faults({"action": "status", "path_regex": "/users/me$", "times": 1, **answer})
+def test_answer_that_breaks_the_document_is_seen(prism, faults, response, sign):
+    faults({"action": "status", "path_regex": "/users/me$", "times": 1, **response})
     assert "sl-violations" in requests.get(f"{prism.url}/v2/users/me", headers=AUTH, timeout=10).headers
     (violation,) = prism.checked().violations
     assert sign in violation

@@ -11,8 +11,8 @@ def lose_patience() -> None:
     from actorline.stages.collect import fetch_page as fetching
     from actorline.stages.collect import finish_job as finishing
 
-    tasks.fetch_page.BACK_OFF_SECS = tasks.shell.stage.BACK_OFF_SECS = finishing.WAVE_BACK_OFF_SECS = (0.05,)
-    fetching.PAGE_LEASE_SECS, fetching.RENEW_SECS = LEASE_SECS, 0.5
+    tasks.fetch_page.PAGE_BACK_OFF_SECS = tasks.shell.stage.STAGE_BACK_OFF_SECS = finishing.WAVE_BACK_OFF_SECS = (0.05,)
+    fetching.PAGE_LEASE_SECS, fetching.PAGE_LEASE_RENEW_SECS = LEASE_SECS, 0.5
 
 
 if __name__ == "__main__":

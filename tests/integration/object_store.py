@@ -1,4 +1,4 @@
-"""An S3 server for tests: moto in a process of its own, behind a door that can be slow, shut, or refuse."""
+"""An S3 server for tests: moto in a process of its own, behind a proxy that can be slow, shut, or refuse."""
 
 import contextlib
 import http.client
@@ -22,7 +22,7 @@ from real_parts import free_port, serving, wait_for
 
 @dataclass
 class Fault:
-    """What becomes of a request whose `METHOD /bucket/key` matches: a status in the place of an answer (0: no answer),
+    """What becomes of a request whose `METHOD /bucket/key` matches: a status instead of a response (0: no response),
     after so many seconds; at most so many times.
     """
 
@@ -95,25 +95,25 @@ def running_object_store() -> Iterator[ObjectStore]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    door = ThreadingHTTPServer(("127.0.0.1", 0), _Door)
-    door.daemon_threads = True
-    store = ObjectStore(f"http://127.0.0.1:{door.server_port}", f"http://127.0.0.1:{port}")
-    door.object_store = store
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), _Proxy)
+    proxy.daemon_threads = True
+    store = ObjectStore(f"http://127.0.0.1:{proxy.server_port}", f"http://127.0.0.1:{port}")
+    proxy.object_store = store
     try:
-        with serving(door):
-            wait_for(lambda: _answers(port), what="the S3 server")
+        with serving(proxy):
+            wait_for(lambda: _is_up(port), what="the S3 server")
             yield store
     finally:
         moto.terminate()
         moto.wait(60)
 
 
-def _answers(port: int) -> bool:
+def _is_up(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-class _Door(BaseHTTPRequestHandler):
+class _Proxy(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Any
 
@@ -131,17 +131,17 @@ class _Door(BaseHTTPRequestHandler):
                 return
             if fault.status:
                 error = b"" if self.command == "HEAD" else b"<Error><Code>SlowDown</Code></Error>"
-                self._answer(fault.status, [], error)
+                self._respond(fault.status, [], error)
                 return
         inner = http.client.HTTPConnection(urlsplit(store.server).netloc, timeout=60)
         inner.request(self.command, self.path, body, dict(self.headers))
-        answer = inner.getresponse()
-        self._answer(answer.status, answer.getheaders(), answer.read())
+        response = inner.getresponse()
+        self._respond(response.status, response.getheaders(), response.read())
         inner.close()
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_any  # noqa: N815
 
-    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+    def _respond(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response_only(status)
         length = dict(headers).get("Content-Length", "0") if self.command == "HEAD" else str(len(body))
         for name, value in headers:

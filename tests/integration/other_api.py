@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from other_api_account import OUTPUT, Account, Answer, Habits, Trouble, error
+from other_api_account import OUTPUT, Account, Habits, Response, Trouble, error
 from other_api_rules import ENDPOINTS, Request, violations
 
 
@@ -31,7 +31,7 @@ class OtherApi:
         """Of requests that can't be told to be an account's."""
         self.elsewhere: list[dict[str, str]] = []
         """The headers of each request to the storage."""
-        self._servers = [_Server(_Door, self), _Server(_Elsewhere, self)]
+        self._servers = [_Server(_Handler, self), _Server(_Elsewhere, self)]
         self.url = f"http://127.0.0.1:{self._servers[0].server_port}"
         self.accounts = {name: Account(name, each, self._elsewhere_at) for name, each in habits.items()}
         self._by_header = {f"Bearer {account.token}": account for account in self.accounts.values()}
@@ -62,15 +62,15 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, door: type[BaseHTTPRequestHandler], api: OtherApi) -> None:
-        super().__init__(("127.0.0.1", 0), door)
+    def __init__(self, handler: type[BaseHTTPRequestHandler], api: OtherApi) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
         self.api = api
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news."""
 
 
-class _Door(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 30  # of an idle connection
@@ -79,7 +79,7 @@ class _Door(BaseHTTPRequestHandler):
     def log_message(self, *args: Any) -> None:
         pass
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         api = self.server.api
         path, _, query = self.path.partition("?")
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -91,27 +91,29 @@ class _Door(BaseHTTPRequestHandler):
         request = Request(name, self.command, self.path, dict(pairs), headers, body, time.time())
         with api.lock:
             account = api.account_of(request)
-            told = api.violations if account is None else account.violations
-            told += [f"{self.command} {self.path}: {wrong}" for wrong in violations(request, pairs, list(self.headers))]
+            wrongs = api.violations if account is None else account.violations
+            wrongs += [
+                f"{self.command} {self.path}: {wrong}" for wrong in violations(request, pairs, list(self.headers))
+            ]
             if account is None:
                 if name != "me":  # a worker asks whose its tokens are
                     api.violations.append(f"{self.command} {path}: nobody's token")
-                answer, trouble = error(401, "user-or-token-not-found"), Trouble()
+                response, trouble = error(401, "user-or-token-not-found"), Trouble()
             elif not found:
-                answer, trouble = error(404, "page-not-found"), Trouble()
+                response, trouble = error(404, "page-not-found"), Trouble()
             else:
                 account.requests.append(request)
-                answer, trouble = account.answer(request, [unquote(group) for group in found[0][1].groups()])
+                response, trouble = account.respond(request, [unquote(group) for group in found[0][1].groups()])
         time.sleep(trouble.delay_secs)
-        self._send(answer, account.habits if account else Habits(), trouble.cut)
+        self._send(response, account.habits if account else Habits(), trouble.cut)
 
-    do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
+    do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = respond  # noqa: N815
 
-    def _send(self, answer: Answer, habits: Habits, cut: str) -> None:
+    def _send(self, response: Response, habits: Habits, cut: str) -> None:
         if cut == "lost":
             self._reset()
             return
-        body, headers = answer.body, {"Content-Type": answer.content_type, **answer.headers}
+        body, headers = response.body, {"Content-Type": response.content_type, **response.headers}
         if habits.compression == "gzip" and "gzip" in self.headers.get("Accept-Encoding", "") and body:
             body, headers = gzip.compress(body), headers | {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
         if habits.framing == "length":
@@ -121,7 +123,7 @@ class _Door(BaseHTTPRequestHandler):
         if habits.closes or habits.framing == "close" or cut:
             headers["Connection"] = "close"
             self.close_connection = True
-        self.send_response_only(answer.status)
+        self.send_response_only(response.status)
         for name, value in headers.items():
             self.send_header(name.lower() if habits.lowercase else name, value)
         self.end_headers()

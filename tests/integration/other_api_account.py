@@ -1,4 +1,4 @@
-"""One account of the second API: its Actor, the runs it has started, what they stored, and how it likes to answer."""
+"""One account of the second API: its Actor, the runs it has started, what they stored, and how it likes to respond."""
 
 import json
 import secrets
@@ -19,23 +19,23 @@ OUTPUT: Final = '{"summary": "fünf Gänge", "ok": true}'.encode()
 
 @dataclass(frozen=True)
 class Trouble:
-    """What comes in the place of an endpoint's answer, once."""
+    """What comes in the place of an endpoint's response, once."""
 
     status: int = 0
-    """0: the answer itself, only cut or late."""
+    """0: the response itself, only cut or late."""
     html: bool = False
     retry_after: str = ""
     """`secs` or `date`: a `Retry-After` of 2 s in that form; a request before that is a violation."""
     done: bool = True
     """Whether the request is carried out all the same."""
     cut: str = ""
-    """`lost`: the connection ends without an answer; `reset`: in the body; `short`: the body is shorter than said."""
+    """`lost`: the connection ends without a response; `reset`: in the body; `short`: the body is shorter than said."""
     delay_secs: float = 0
 
 
 @dataclass(frozen=True)
 class Habits:
-    """How one account's platform answers; each field stands for something that the reference leaves open."""
+    """How one account's platform responds; each field stands for something that the reference leaves open."""
 
     items: int = 300
     statuses: Sequence[tuple[str, float]] = (("READY", 0.2), ("RUNNING", 0.4))
@@ -59,19 +59,19 @@ class Habits:
     """The counters' values until so many seconds after the run's end."""
     late_items_secs: float = 0
     """Half of the items can be read only so long after the run's end."""
-    items_per_answer: int = 10**9
+    items_per_response: int = 10**9
     content_type: str = "application/jsonl"
     last_newline: bool = True
     compression: str = "gzip"
     """`gzip` or `never`."""
     framing: str = "length"
-    """`length`, `chunked` or `close`: how the end of an answer is told."""
+    """`length`, `chunked` or `close`: how the end of a response is marked."""
     closes: bool = False
     lowercase: bool = False
     dataset_stats: str = "whole"
     """`whole`, `null` or `none`."""
     vanishes_after: int = 10**9
-    """The dataset is gone after so many answers with items."""
+    """The dataset is gone after so many responses with items."""
     output_elsewhere: str = ""
     """The host to which the record OUTPUT is redirected, on another port."""
     troubles: Mapping[str, Sequence[Trouble]] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Habits:
 
 
 @dataclass
-class Answer:
+class Response:
     status: int
     body: bytes
     content_type: str = "application/json; charset=utf-8"
@@ -121,53 +121,53 @@ class Account:
         self.troubles = {endpoint: deque(troubles) for endpoint, troubles in habits.troubles.items()}
         self._elsewhere = elsewhere
         self._not_before: dict[str, float] = {}
-        self._items_answers = 0
+        self._items_responses = 0
 
     def requests_to(self, *endpoints: str) -> list[Request]:
         return [request for request in self.requests if request.endpoint in endpoints]
 
-    def answer(self, request: Request, names: Sequence[str]) -> tuple[Answer, Trouble]:
+    def respond(self, request: Request, names: Sequence[str]) -> tuple[Response, Trouble]:
         """Carry a request out, unless trouble is due. Not for two threads at once."""
         if request.at < self._not_before.get(request.endpoint, 0):
             self.violations.append(f"{request.endpoint} came again before its Retry-After")
         waiting = self.troubles.get(request.endpoint)
         trouble = waiting.popleft() if waiting else Trouble()
-        answer = error(501, "not-reached")
+        response = error(501, "not-reached")
         if trouble.done:
-            answer = getattr(self, f"_{request.endpoint}")(request, *names)
+            response = getattr(self, f"_{request.endpoint}")(request, *names)
         if trouble.status:
-            answer = self._trouble(request, trouble)
-        return answer, trouble
+            response = self._trouble(request, trouble)
+        return response, trouble
 
-    def _trouble(self, request: Request, trouble: Trouble) -> Answer:
+    def _trouble(self, request: Request, trouble: Trouble) -> Response:
         types = {404: "page-not-found", 429: "rate-limit-exceeded", 501: "not-implemented"}
-        answer = error(trouble.status, types.get(trouble.status, "internal-server-error"))
+        response = error(trouble.status, types.get(trouble.status, "internal-server-error"))
         if trouble.html:
-            answer = Answer(trouble.status, b"<html><body>Bad gateway</body></html>\n", "text/html")
+            response = Response(trouble.status, b"<html><body>Bad gateway</body></html>\n", "text/html")
         if trouble.retry_after:
             at = datetime.fromtimestamp(int(request.at + 2), UTC)
             is_date = trouble.retry_after == "date"
-            answer.headers["Retry-After"] = format_datetime(at, usegmt=True) if is_date else "2"
+            response.headers["Retry-After"] = format_datetime(at, usegmt=True) if is_date else "2"
             self._not_before[request.endpoint] = at.timestamp() if is_date else request.at + 2
-        return answer
+        return response
 
     # -- Actors and runs
 
-    def _me(self, _: Request) -> Answer:
+    def _me(self, _: Request) -> Response:
         return data({"id": f"user-{self.name}", "username": self.name})
 
-    def _actor(self, _: Request, name: str) -> Answer:
+    def _actor(self, _: Request, name: str) -> Response:
         if name != self.actor.replace("/", "~"):
             return error(404, "actor-not-found")
         return data({"id": "actor0123456789ab", "userId": "user0", "name": name.partition("~")[2], "username": "other"})
 
-    def _actor_task(self, _: Request, name: str) -> Answer:
+    def _actor_task(self, _: Request, name: str) -> Response:
         return data({"id": name, "userId": "user0", "actId": "actor0123456789ab", "name": "saved", "username": "other"})
 
-    def _start_task(self, request: Request, name: str) -> Answer:
+    def _start_task(self, request: Request, name: str) -> Response:
         return self._start(request, name)
 
-    def _start(self, request: Request, name: str) -> Answer:
+    def _start(self, request: Request, name: str) -> Response:
         if name != self.actor.replace("/", "~"):
             return error(404, "actor-not-found")
         if self.runs:
@@ -177,7 +177,7 @@ class Account:
             self.foreign.append(self._made(f"somebody/{number}", origin, request))
         self.runs.append(self._made(request.headers.get("user-agent", ""), "API", request))
         run = self.runs[-1]
-        return Answer(
+        return Response(
             201, data(self._described(run)).body, headers={"Location": f"https://api.apify.com/v2/actor-runs/{run.id}"}
         )
 
@@ -188,13 +188,13 @@ class Account:
         of_task = request.endpoint == "start_task"
         return Run("r" + secrets.token_hex(8), user_agent, origin, request.query, of_task, started)
 
-    def _run(self, _: Request, run_id: str) -> Answer:
+    def _run(self, _: Request, run_id: str) -> Response:
         run = self._find(run_id)
         if run is None or time.monotonic() - run.began < self.habits.run_hidden_secs:
             return error(404, "record-not-found")
         return data(self._described(run))
 
-    def _abort(self, _: Request, run_id: str) -> Answer:
+    def _abort(self, _: Request, run_id: str) -> Response:
         run = self._find(run_id)
         if run is None:
             return error(404, "record-not-found")
@@ -204,7 +204,7 @@ class Account:
             run.aborted = time.monotonic()
         return data(self._described(run))
 
-    def _runs(self, request: Request) -> Answer:
+    def _runs(self, request: Request) -> Response:
         habits, query = self.habits, request.query
         shown = [run for run in (*self.foreign, *self.runs) if time.monotonic() - run.began >= habits.list_hidden_secs]
         shown = [run for run in shown if _millis(run.started_at) >= query.get("startedAfter", "")]
@@ -281,9 +281,9 @@ class Account:
 
     # -- storages
 
-    def _dataset(self, _: Request, dataset_id: str) -> Answer:
+    def _dataset(self, _: Request, dataset_id: str) -> Response:
         run = self._owner(dataset_id)
-        if run is None or self._items_answers >= self.habits.vanishes_after:
+        if run is None or self._items_responses >= self.habits.vanishes_after:
             return error(404, "record-not-found")
         total, now = self._total(run), _millis(datetime.now(UTC))
         described: dict[str, Any] = {
@@ -297,23 +297,23 @@ class Account:
             del described["stats"]
         return data(described)
 
-    def _items(self, request: Request, dataset_id: str) -> Answer:
+    def _items(self, request: Request, dataset_id: str) -> Response:
         run, habits, query = self._owner(dataset_id), self.habits, request.query
-        if run is None or self._items_answers >= habits.vanishes_after:
+        if run is None or self._items_responses >= habits.vanishes_after:
             return error(404, "record-not-found")
-        self._items_answers += 1
+        self._items_responses += 1
         readable = len(self.lines) // (2 if self._ended_for(run) < habits.late_items_secs else 1)
         offset, limit = int(query.get("offset", 0)), int(query.get("limit", 999_999_999_999))
-        lines = self.lines[:readable][offset : offset + min(limit, habits.items_per_answer)]
+        lines = self.lines[:readable][offset : offset + min(limit, habits.items_per_response)]
         counts = {"Offset": offset, "Limit": limit, "Count": len(lines), "Total": self._total(run)}
         if query.get("clean") in {"true", "1"}:
             lines = cleaned(lines)
         headers = {f"X-Apify-Pagination-{name}": str(count) for name, count in counts.items()}
         if query["format"] == "jsonl":
             body = b"\n".join(lines) + (b"\n" if lines and habits.last_newline else b"")
-            return Answer(200, body, habits.content_type, headers)
+            return Response(200, body, habits.content_type, headers)
         content_type, write = WRITERS[query["format"]]
-        return Answer(
+        return Response(
             200, write([json.loads(line) for line in lines], query, habits.last_newline), content_type, headers
         )
 
@@ -321,13 +321,13 @@ class Account:
         ended = self._ended_for(run)
         return next((total for until, total in self.habits.totals if ended < until), len(self.lines))
 
-    def _record(self, _: Request, store_id: str, key: str) -> Answer:
+    def _record(self, _: Request, store_id: str, key: str) -> Response:
         if self._owner(store_id) is None or key != "OUTPUT":
             return error(404, "record-not-found")
         if self.habits.output_elsewhere:
             location = self._elsewhere(self.habits.output_elsewhere)
-            return Answer(302, b"", headers={"Location": f"{location}/{store_id}/OUTPUT?signature=abc"})
-        return Answer(200, OUTPUT)
+            return Response(302, b"", headers={"Location": f"{location}/{store_id}/OUTPUT?signature=abc"})
+        return Response(200, OUTPUT)
 
     def _owner(self, storage_id: str) -> Run | None:
         return next((run for run in self.runs if storage_id in {run.dataset_id, run.store_id}), None)
@@ -363,12 +363,12 @@ def cleaned(lines: Sequence[bytes]) -> list[bytes]:
     return [json.dumps(item, ensure_ascii=False).encode() for item in items if item]
 
 
-def data(value: Any) -> Answer:
-    return Answer(200, json.dumps({"data": value}).encode())
+def data(value: Any) -> Response:
+    return Response(200, json.dumps({"data": value}).encode())
 
 
-def error(status: int, type: str) -> Answer:  # noqa: A002 - the platform's word
-    return Answer(status, json.dumps({"error": {"type": type, "message": f"This is {type}"}}).encode())
+def error(status: int, type: str) -> Response:  # noqa: A002 - the platform's word
+    return Response(status, json.dumps({"error": {"type": type, "message": f"This is {type}"}}).encode())
 
 
 def _millis(moment: datetime) -> str:

@@ -51,7 +51,7 @@ def in_line(line: Line) -> list[str]:
 
 def start_order(line: Line, keys) -> list[str]:
     """The jobs in the order in which their runs were made."""
-    by_run = {line.ledger.load(key).run_id: key for key in keys}
+    by_run = {line.ledger.load(key).run.id: key for key in keys}
     made = sorted(line.emulator.runs(), key=lambda run: run["startedAt"])
     return [by_run[run["id"]] for run in made if run["id"] in by_run]
 

@@ -18,7 +18,7 @@ CANARY = "apify_api_CanaryInABadMessage"
 
 
 @pytest.fixture(scope="module")
-def door(line, tmp_path_factory) -> Terminal:
+def shell(line, tmp_path_factory) -> Terminal:
     """The command line at the shared line's Redis."""
     folder = tmp_path_factory.mktemp("door")
     return Terminal(folder, line.emulator, ACTORLINE_REDIS_URL=line.broker, ACTORLINE_NAMESPACE=line.namespace)
@@ -71,12 +71,12 @@ BIG = {
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("part", BIG)
-def test_too_big_order_is_refused_before_it_is_sent(line, door, part):
+def test_too_big_order_is_refused_before_it_is_sent(line, shell, part):
     fields, said = BIG[part]
     document = {"actor": line.emulator.actor("too-big", items=1), **fields}
     written = json.dumps(document)
-    (door.cwd / "big.jsonl").write_text(written)
-    run, submit = door.start("run", "--document", "big.jsonl"), door.start("submit", "big.jsonl")
+    (shell.cwd / "big.jsonl").write_text(written)
+    run, submit = shell.start("run", "--document", "big.jsonl"), shell.start("submit", "big.jsonl")
     reason = refusal(line.submit(document))
     assert (reason["code"], reason["billed"]) == ("document-invalid", False)
     assert said in reason["message"]
@@ -85,7 +85,7 @@ def test_too_big_order_is_refused_before_it_is_sent(line, door, part):
 
 
 def send_raw(line, body: str, **headers: Any) -> Any:
-    """Send a body as it is, as a sender in another language might; answers the result that it will have."""
+    """Send a body as it is, as a sender in another language might; returns the result that it will have."""
     with line.client.connection_for_write() as connection:
         Producer(connection.default_channel).publish(
             body,
@@ -100,14 +100,14 @@ def send_raw(line, body: str, **headers: Any) -> Any:
 NESTED = "[" * 100_000 + "]" * 100_000
 
 
-def test_too_deeply_nested_order_is_refused_everywhere(line, door):
+def test_too_deeply_nested_order_is_refused_everywhere(line, shell):
     text = f'{{"actor": "{line.emulator.actor("nested", items=1)}", "input": {NESTED}}}'
-    (door.cwd / "nested.jsonl").write_text(text)
-    (door.cwd / "input.json").write_text(NESTED)
+    (shell.cwd / "nested.jsonl").write_text(text)
+    (shell.cwd / "input.json").write_text(NESTED)
     commands = [
-        door.start("run", "--document", "nested.jsonl"),
-        door.start("run", "demo/nested", "-i", "@input.json"),
-        door.start("submit", "nested.jsonl"),
+        shell.start("run", "--document", "nested.jsonl"),
+        shell.start("run", "demo/nested", "-i", "@input.json"),
+        shell.start("submit", "nested.jsonl"),
     ]
     sent = send_raw(line, f"[[{text}], {{}}, {{}}]", id="nested")
     assert "can't be read" in refusal(sent)["message"]
@@ -149,12 +149,12 @@ def test_key_of_another_kind_is_unknown_to_the_workers(line, key):
 
 
 @pytest.mark.thorough
-def test_hostile_key_is_refused_by_every_command(door):
+def test_hostile_key_is_refused_by_every_command(shell):
     keys = [key for key in HOSTILE.values() if "\0" not in key and key != "\ud800"]  # no command line can hold these
     wanted = [("show", key) for key in [*keys, NO_TEXT]]
     wanted += [(name, key) for name in ("cancel", "items", "records", "retry", "watch") for key in ("../up", "")]
     while batch := [wanted.pop() for _ in wanted[:4]]:
-        commands = [door.start(name, "--", key) for name, key in batch]
+        commands = [shell.start(name, "--", key) for name, key in batch]
         for command in commands:
             assert_refused(command.end(), "No job has the key")
 
@@ -223,13 +223,13 @@ def test_unreadable_job_keeps_no_other_from_upkeep(line, nothing_but_what_the_te
     nothing_but_what_the_test_says.add("readable")
 
 
-def test_actor_that_needs_approval_is_refused_with_what_to_do(line, door, faults, nothing_but_what_the_test_says):
+def test_actor_that_needs_approval_is_refused_with_what_to_do(line, shell, faults, nothing_but_what_the_test_says):
     actor = line.emulator.actor("needs-approval", items=1)
     said = "Actor must be approved before it can run with full permissions"
     refused = {"status": 403, "type": "full-permission-actor-not-approved", "message": said}
     faults({"method": "POST", "path_regex": "needs-approval/runs$", "action": "status", **refused})
     nothing_but_what_the_test_says.update({"approved-by-nobody", "approved-by-none"})
-    done = door("run", actor, "--key", "approved-by-nobody", "--json")
+    done = shell("run", actor, "--key", "approved-by-nobody", "--json")
     assert (done.code, done.json["state"]) == (5, "FAILED")
     for reason in (done.json["reason"], refusal(line.submit({"key": "approved-by-none", "actor": actor}))):
         assert (reason["code"], reason["platform_type"], reason["billed"]) == ("forbidden", refused["type"], False)
@@ -239,10 +239,10 @@ def test_actor_that_needs_approval_is_refused_with_what_to_do(line, door, faults
 
 
 @pytest.mark.thorough
-def test_name_that_is_no_text_is_refused_and_told(door):
+def test_name_that_is_no_text_is_refused_and_told(shell):
     options = (["run", "--document", NO_TEXT], ["run", "demo/x", "-i", f"@{NO_TEXT}"], ["submit", NO_TEXT])
-    spoken = [door.start(*each) for each in options]
-    written = [door.start(*each, "--json") for each in options]
+    spoken = [shell.start(*each) for each in options]
+    written = [shell.start(*each, "--json") for each in options]
     for command in spoken:
         assert_refused(command.end(), "can't be read")
     for command in written:
@@ -252,13 +252,13 @@ def test_name_that_is_no_text_is_refused_and_told(door):
 
 
 @pytest.mark.thorough
-def test_home_that_cannot_be_used_is_told_and_nothing_is_started(line, door):
+def test_home_that_cannot_be_used_is_told_and_nothing_is_started(line, shell):
     actor = line.emulator.actor("homeless", items=1)
-    (door.cwd / "a-file").write_text("in the way")
-    homes = [str(door.cwd / "a-file"), str(door.cwd / "a-file" / "below"), "/proc/nowhere"]
+    (shell.cwd / "a-file").write_text("in the way")
+    homes = [str(shell.cwd / "a-file"), str(shell.cwd / "a-file" / "below"), "/proc/nowhere"]
     for home in homes:
         commands = [
-            door.start(*each, ACTORLINE_HOME=home, ACTORLINE_REDIS_URL=None)
+            shell.start(*each, ACTORLINE_HOME=home, ACTORLINE_REDIS_URL=None)
             for each in (["run", actor], ["jobs"], ["up"])
         ]
         for command in commands:

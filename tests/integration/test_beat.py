@@ -8,7 +8,7 @@ from real_parts import Line, make_line, running_workers, wait_for
 from terminal import running_valkey
 
 from actorline.schedules.book import Book
-from actorline.schedules.decision import Place
+from actorline.schedules.decision import SchedulePosition
 from actorline.schedules.schedules_file import load_schedules
 
 pytestmark = pytest.mark.thorough
@@ -29,7 +29,7 @@ document = {actor = "demo/beat-each-minute", poll_interval_secs = 1}
 def see_two_minutes_ago(line: Line, name: str) -> None:
     """As if a beat had seen the schedule two minutes ago: so the last full minute is due."""
     schedule = load_schedules(line.home / "schedules.toml")[name]
-    assert Book(line.ledger).keep(name, None, Place.begin(schedule, line.ledger.now() - 120))
+    assert Book(line.ledger).keep(name, None, SchedulePosition.begin(schedule, line.ledger.now() - 120))
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ class Servers:
                    "--unixsocket", self.folder / f"{name}.s", *options]  # fmt: skip
         self.running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         client = redis.Redis(unix_socket_path=str(self.folder / f"{name}.s"), decode_responses=True)
-        wait_for(lambda: is_up(client), what="a Valkey that answers")
+        wait_for(lambda: is_up(client), what="a Valkey that responds")
         return client
 
     def url(self, name: str) -> str:

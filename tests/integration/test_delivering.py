@@ -93,11 +93,11 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
         original = getattr(LocalSink, name)
 
         def dying(*args: Any, original: Callable[..., Any] = original) -> Any:
-            answer = original(*args)
+            result = original(*args)
             seen[0] += 1
             if seen[0] == nth:
                 raise Killed
-            return answer
+            return result
 
         monkeypatch.setattr(LocalSink, name, dying)
 
@@ -260,7 +260,8 @@ def test_a_large_store_is_listed_in_files_of_its_own(ledger, emulator, store, tm
     assert isinstance(deliver_records(ledger, emulator), Ended)
     delivery = open_delivered(ledger.load("k"))
     assert [index.records for index in delivery.manifest.record_indexes] == [20, 20, 11]
-    assert (delivery.manifest.records, delivery.manifest.totals.records, ledger.load("k").records) == ([], 51, 51)
+    assert (delivery.manifest.records, delivery.manifest.totals.records) == ([], 51)
+    assert ledger.load("k").collection.records == 51
     assert delivery.record_names() == ["INPUT", *(f"KEY-{number:05}" for number in range(1, 51))]
     with delivery.open_record("INPUT") as file:
         assert json.load(file) == {"page": 1}
@@ -297,12 +298,12 @@ def test_a_retry_fetches_only_the_blocks_that_failed(ledger, emulator, store, fa
             "type": "invalid-request", "message": "broken", "times": 1})  # fmt: skip
     assert isinstance(deliver_records(ledger, emulator), Ended)
     job = ledger.load("k")
-    assert (job.state, job.reason.code, job.records) == (State.PARTIAL, Code.RECORD_UNREADABLE, 50)
+    assert (job.state, job.reason.code, job.collection.records) == (State.PARTIAL, Code.RECORD_UNREADABLE, 50)
     assert "KEY-00025" in job.reason.message
     retry_job(ledger, "k")
     ledger.change("k", Change(to=State.COLLECTING), states=set(State), epoch=None)
     assert isinstance(deliver_records(ledger, emulator), Ended)
-    assert (ledger.load("k").state, ledger.load("k").records) == (State.DELIVERED, 51)
+    assert (ledger.load("k").state, ledger.load("k").collection.records) == (State.DELIVERED, 51)
     assert len(reads_of(emulator, store)) == 51 + BLOCK
     assert list(verify(open_delivered(ledger.load("k")), lambda _: None)) == []
 
@@ -321,5 +322,5 @@ def test_a_record_that_no_file_system_takes_costs_no_other_one(ledger, emulator,
     ledger.change("k", Change(fields={"failures": SINK_TRIES}), states=set(State), epoch=None)
     assert isinstance(deliver_records(ledger, emulator), Ended)
     job = ledger.load("k")
-    assert (job.state, job.records, job.reason.code) == (State.PARTIAL, 50, Code.RECORD_UNREADABLE)
+    assert (job.state, job.collection.records, job.reason.code) == (State.PARTIAL, 50, Code.RECORD_UNREADABLE)
     assert "KEY-00007 can't be stored" in job.reason.message

@@ -70,8 +70,8 @@ def test_page_that_comes_twice_is_stored_once(line, slow_pages):
 def test_poll_that_comes_twice_does_not_fork_the_polling(line):
     actor = line.emulator.actor("poll-doubled", items=10, duration_secs=6)
     pending = line.submit({"key": "poll-doubled", "actor": actor, "poll_interval_secs": 1})
-    job = wait_for(lambda: (job := line.ledger.load("poll-doubled")) and job.run_id and job, what="the run")
-    path = f"/v2/actor-runs/{job.run_id}"
+    job = wait_for(lambda: (job := line.ledger.load("poll-doubled")) and job.run.id and job, what="the run")
+    path = f"/v2/actor-runs/{job.run.id}"
     for polls in (1, 2):
         wait_for(lambda: len(line.emulator.requests("GET", path)) >= polls, what=f"{polls} polls")  # noqa: B023
         for _ in range(3):
@@ -128,7 +128,7 @@ def test_retry_that_comes_twice_pays_for_one_more_run(line):
 def test_cancel_that_comes_again_after_a_retry_stops_nothing(line):
     actor = line.emulator.actor("cancel-doubled", items=0, duration_secs=60)
     line.submit({"key": "cancel-doubled", "actor": actor, "poll_interval_secs": 1})
-    wait_for(lambda: (job := line.ledger.load("cancel-doubled")) and job.run_id, what="the run")
+    wait_for(lambda: (job := line.ledger.load("cancel-doubled")) and job.run.id, what="the run")
     task_id = uuid()
 
     def cancel():

@@ -10,7 +10,7 @@ from actorline.ledger import durability
 from actorline.ledger.durability import Disk, NotDurable
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
-from actorline.orders.submit import Submission, Submitted, submit_many
+from actorline.orders.submit import Submission, SubmittedJob, submit_many
 from actorline.settings import Settings, load_settings
 
 
@@ -88,7 +88,7 @@ def test_many_orders_are_on_disk_after_one_wait(ledger, settings):
     taken = submit_many(
         [*orders, Submission({"key": "many-0", "actor": "y"}, "")], ledger=ledger, settings=settings, trusted=False
     )
-    assert [isinstance(each, Submitted) and each.created for each in taken] == [True] * 100 + [False]
+    assert [isinstance(each, SubmittedJob) and each.created for each in taken] == [True] * 100 + [False]
     assert isinstance(taken[-1], Refused)
     assert ledger.redis.info("commandstats")["cmdstat_waitaof"]["calls"] == 1
     assert ledger.load("many-99")

@@ -44,13 +44,13 @@ class Emulator:
         return self.session.request(method, self.url + path, timeout=120, **options)
 
     def data(self, method: str, path: str, **options: Any) -> Any:
-        answer = self.call(method, path, **options)
-        answer.raise_for_status()
-        return answer.json()["data"]
+        response = self.call(method, path, **options)
+        response.raise_for_status()
+        return response.json()["data"]
 
     def refusal(self, method: str, path: str, **options: Any) -> tuple[int, str]:
-        answer = self.call(method, path, **options)
-        return answer.status_code, answer.json()["error"]["type"]
+        response = self.call(method, path, **options)
+        return response.status_code, response.json()["error"]["type"]
 
     def start(self, wait: int = 30, **script: Any) -> Any:
         return self.data("POST", f"/v2/actors/demo~rows/runs?waitForFinish={wait}", json={"emulate": script})
@@ -177,9 +177,9 @@ def test_the_official_client_follows_the_log_to_the_end(emulator):
     ],
 )
 def test_only_a_known_token_opens_the_door(emulator, headers, query, status, type_):
-    answer = emulator.call("GET", f"/v2/users/me{query}", headers=headers)
-    assert answer.status_code == status
-    assert answer.json().get("error", {}).get("type") == type_
+    response = emulator.call("GET", f"/v2/users/me{query}", headers=headers)
+    assert response.status_code == status
+    assert response.json().get("error", {}).get("type") == type_
 
 
 def test_unknown_paths_and_methods_are_told_apart(emulator):
@@ -218,13 +218,13 @@ def test_accounts_do_not_see_each_others_runs(tmp_path):
 
 
 def test_a_start_says_where_the_run_is(emulator):
-    answer = emulator.call(
+    response = emulator.call(
         "POST", "/v2/acts/demo~rows/runs", json={"emulate": {"ready_secs": 60}}, headers={"User-Agent": "me/1 (k.1)"}
     )
-    run = answer.json()["data"]
-    assert answer.status_code == 201
-    assert answer.headers["Location"] == f"{emulator.url}/v2/actor-runs/{run['id']}"
-    assert answer.headers["X-RateLimit-Limit"] == "400"
+    run = response.json()["data"]
+    assert response.status_code == 201
+    assert response.headers["Location"] == f"{emulator.url}/v2/actor-runs/{run['id']}"
+    assert response.headers["X-RateLimit-Limit"] == "400"
     assert run["status"] == "READY"
     assert run["meta"] == {"origin": "API", "userAgent": "me/1 (k.1)"}
 
@@ -389,15 +389,15 @@ def test_parallel_pages_hold_what_a_full_read_holds(emulator):
 def test_items_come_in_both_formats_plain_and_compressed(emulator, format_, type_, accepted):
     run = emulator.start(duration_secs=0, items=1500)
     path = f"/v2/datasets/{run['defaultDatasetId']}/items?format={format_}&offset=10&limit=1200"
-    answer = emulator.call("GET", path, headers={"Accept-Encoding": accepted})
-    assert answer.headers.get("Content-Encoding", "identity") == accepted
-    assert answer.headers["Content-Type"].startswith(type_)
-    lines = answer.content.removesuffix(b"\n").split(b"\n")
-    items = json.loads(answer.content) if format_ == "json" else [json.loads(line) for line in lines]
+    response = emulator.call("GET", path, headers={"Accept-Encoding": accepted})
+    assert response.headers.get("Content-Encoding", "identity") == accepted
+    assert response.headers["Content-Type"].startswith(type_)
+    lines = response.content.removesuffix(b"\n").split(b"\n")
+    items = json.loads(response.content) if format_ == "json" else [json.loads(line) for line in lines]
     assert [item.get("index") for item in items] == [None if n == 996 else n for n in range(10, 1210)]
     head = emulator.call("HEAD", path, headers={"Accept-Encoding": accepted})
     assert head.content == b""
-    pagination = {name: value for name, value in answer.headers.items() if name.lower().startswith("x-apify-")}
+    pagination = {name: value for name, value in response.headers.items() if name.lower().startswith("x-apify-")}
     assert pagination == {name: value for name, value in head.headers.items() if name.lower().startswith("x-apify-")}
     assert pagination == {
         "x-apify-pagination-offset": "10",
@@ -438,9 +438,9 @@ def test_filters_act_after_the_window(emulator):
 )
 def test_tables_and_markup_come_with_type_and_window_count(emulator, format_, type_):
     run = emulator.start(duration_secs=0, items=30)
-    answer = emulator.call("GET", f"/v2/datasets/{run['defaultDatasetId']}/items?format={format_}&offset=10&limit=5")
-    assert answer.headers["Content-Type"].split(";")[0] == type_
-    assert answer.headers["X-Apify-Pagination-Count"] == "5"
+    response = emulator.call("GET", f"/v2/datasets/{run['defaultDatasetId']}/items?format={format_}&offset=10&limit=5")
+    assert response.headers["Content-Type"].split(";")[0] == type_
+    assert response.headers["X-Apify-Pagination-Count"] == "5"
 
 
 def test_view_changes_items_as_the_schema_says(emulator):
@@ -476,10 +476,10 @@ def test_a_record_that_was_put_comes_back_as_it_was(emulator):
     headers = {"Content-Type": "text/plain", "Content-Encoding": "gzip"}
     assert emulator.call("PUT", path, data=gzip.compress(b"hello"), headers=headers).status_code == 201
     for accepted in ("gzip", "identity"):
-        answer = emulator.call("GET", f"{path}?attachment=true", headers={"Accept-Encoding": accepted})
-        assert (answer.content, answer.headers["Content-Type"]) == (b"hello", "text/plain")
-        assert answer.headers.get("Content-Encoding", "identity") == accepted
-        assert "notes.txt" in answer.headers["Content-Disposition"]
+        response = emulator.call("GET", f"{path}?attachment=true", headers={"Accept-Encoding": accepted})
+        assert (response.content, response.headers["Content-Type"]) == (b"hello", "text/plain")
+        assert response.headers.get("Content-Encoding", "identity") == accepted
+        assert "notes.txt" in response.headers["Content-Disposition"]
     assert emulator.call("HEAD", path).status_code == 200
     assert emulator.call("HEAD", f"{path}.missing").status_code == 404
     assert emulator.refusal("GET", f"{path}.missing") == (404, "record-not-found")
@@ -518,15 +518,15 @@ def test_a_status_fault_answers_in_the_platforms_place(emulator):
     before = emulator.data("GET", "/v2/actor-runs")["total"]
     emulator.fault("status", path_regex="/runs$", nth=1, status=503, type="query-timeout", headers={"Retry-After": "2"})
     emulator.fault("status", path_regex="/users/me$", nth=1, status=502, html="<h1>Bad Gateway</h1>")
-    answer = emulator.call("POST", "/v2/actors/demo~rows/runs")
-    assert (answer.status_code, answer.json()["error"]["type"], answer.headers["Retry-After"]) == (
+    response = emulator.call("POST", "/v2/actors/demo~rows/runs")
+    assert (response.status_code, response.json()["error"]["type"], response.headers["Retry-After"]) == (
         503,
         "query-timeout",
         "2",
     )
-    answer = emulator.call("GET", "/v2/users/me")
-    assert (answer.status_code, answer.text) == (502, "<h1>Bad Gateway</h1>")
-    assert answer.headers["Content-Type"].startswith("text/html")
+    response = emulator.call("GET", "/v2/users/me")
+    assert (response.status_code, response.text) == (502, "<h1>Bad Gateway</h1>")
+    assert response.headers["Content-Type"].startswith("text/html")
     assert emulator.call("GET", "/v2/users/me").status_code == 200
     assert emulator.data("GET", "/v2/actor-runs")["total"] == before
 
@@ -534,8 +534,8 @@ def test_a_status_fault_answers_in_the_platforms_place(emulator):
 def test_a_late_status_fault_hides_the_run_that_was_made(emulator):
     before = emulator.data("GET", "/v2/actor-runs")["total"]
     emulator.fault("status_after", method="POST", path_regex="/runs$", nth=1, status=500)
-    answer = emulator.call("POST", "/v2/actors/demo~rows/runs")
-    assert (answer.status_code, answer.json()["error"]["type"]) == (500, "internal-server-error")
+    response = emulator.call("POST", "/v2/actors/demo~rows/runs")
+    assert (response.status_code, response.json()["error"]["type"]) == (500, "internal-server-error")
     assert emulator.data("GET", "/v2/actor-runs")["total"] == before + 1
 
 
@@ -559,10 +559,10 @@ def test_a_cut_body_is_short_and_the_connection_ends(emulator):
     run = emulator.start(duration_secs=0, items=5000)
     path = f"/v2/datasets/{run['defaultDatasetId']}/items?format=jsonl"
     emulator.fault("cut_body", path_regex="/items$", nth=1, after_bytes=200_000)
-    with requests.get(**_get(emulator, path), stream=True) as answer:
+    with requests.get(**_get(emulator, path), stream=True) as response:
         received = []
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
-            received.extend(answer.iter_content(1000))
+            received.extend(response.iter_content(1000))
     expected = emulator.call("GET", path).content
     assert expected.startswith(b"".join(received))
     assert emulator.requests(path_prefix="/v2/datasets/")[0]["bytes_out"] == 200_000
@@ -585,8 +585,8 @@ def test_a_slow_wire_brings_the_whole_reply_late_and_bit_by_bit(emulator):
     rate = len(whole) * 2
     emulator.fault("slow_wire", path_regex="/items$", times=1, latency_secs=0.2, bytes_per_sec=rate)
     began = time.monotonic()
-    answer = requests.get(emulator.url + path, headers=_auth() | {"Accept-Encoding": "identity"}, timeout=60)
-    assert answer.content == whole
+    response = requests.get(emulator.url + path, headers=_auth() | {"Accept-Encoding": "identity"}, timeout=60)
+    assert response.content == whole
     assert time.monotonic() - began >= 0.65
 
 

@@ -174,13 +174,13 @@ assert not [name for name in sys.modules if name.partition(".")[0] in {"actorlin
 
 
 def test_caller_that_imports_nothing_of_ours_gets_the_exception(line):
-    told = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-P", "-c", CALLER, line.broker, line.results],
         capture_output=True,
         text=True,
         check=True,
         timeout=120,
     ).stdout
-    name, arguments, result = told.split(" ", 2)
+    name, arguments, result = printed.split(" ", 2)
     assert (name, arguments) == ("JobRefused", "1")
     assert json.loads(result)["reason"]["code"] == "actor-not-found"

@@ -24,7 +24,7 @@ EXAMPLES = ROOT / "examples"
 
 
 def run(line: Line, *command: object, folder: Path = EXAMPLES, **variables: str) -> str:
-    """Run an example with the line's addresses in its environment; answers what it printed."""
+    """Run an example with the line's addresses in its environment; returns what it printed."""
     done = subprocess.run(
         [sys.executable, *map(str, command)],
         cwd=folder, env=line.environment | variables, capture_output=True, text=True, timeout=100, check=False,
@@ -82,8 +82,8 @@ class FastapiJobs:
         """What stands there once the job is delivered."""
 
         def look() -> dict[str, Any] | None:
-            answer = self.http.get(place)
-            return answer.json() if answer.is_success and answer.json()["state"] == "DELIVERED" else None
+            response = self.http.get(place)
+            return response.json() if response.is_success and response.json()["state"] == "DELIVERED" else None
 
         return wait_for(look, what="the delivered job")
 
@@ -109,10 +109,10 @@ def fastapi_jobs(line: Line) -> Iterator[FastapiJobs]:
 
 
 def test_fastapi_responds_202_with_the_jobs_address(fastapi_jobs):
-    answer = fastapi_jobs.order()
-    key = answer.json()["key"]
-    assert (answer.status_code, answer.headers["Location"]) == (202, f"/jobs/{key}")
-    seen = fastapi_jobs.delivered(answer.headers["Location"])
+    response = fastapi_jobs.order()
+    key = response.json()["key"]
+    assert (response.status_code, response.headers["Location"]) == (202, f"/jobs/{key}")
+    seen = fastapi_jobs.delivered(response.headers["Location"])
     assert (seen["key"], seen["items"]) == (key, 3)
 
 

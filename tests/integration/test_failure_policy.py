@@ -48,7 +48,7 @@ def test_resurrection_whose_reply_is_lost_is_not_repeated(line, faults):
 def test_run_that_fails_for_good_is_replaced_by_a_new_one(line):
     actor = line.emulator.actor("second-try", **FAILING | {"duration_secs": 3})
     order = line.submit({"key": "second-try", "actor": actor, "on_failure": {"new_runs": 2}, **QUICK})
-    first = wait_for(lambda: (job := line.ledger.load("second-try")) and job.run_id, what="the first run")
+    first = wait_for(lambda: (job := line.ledger.load("second-try")) and job.run.id, what="the first run")
     line.emulator.actor("second-try", items=400, duration_secs=0.5, usage_usd=0.03, seed=2)
     result = order.get(timeout=120)
     assert_every_row(line, result, 400)
@@ -87,7 +87,7 @@ def test_refused_resurrection_is_followed_by_the_new_run(line, faults):
     faults({"method": "POST", "action": "status", "status": 400, "type": "job-finished", "path_regex": "/resurrect$"})
     policy = {"resurrect": 2, "new_runs": 1}
     order = line.submit({"key": "unrevivable", "actor": actor, "on_failure": policy, **QUICK})
-    wait_for(lambda: (job := line.ledger.load("unrevivable")) and job.run_id, what="the first run")
+    wait_for(lambda: (job := line.ledger.load("unrevivable")) and job.run.id, what="the first run")
     line.emulator.actor("unrevivable", items=400, duration_secs=0.5)
     result = order.get(timeout=120)
     assert_every_row(line, result, 400)
@@ -117,7 +117,7 @@ def test_cancel_waits_for_a_resurrection_that_is_under_way(line, faults):
     assert type(raised.value).__name__ == "JobCancelled"
     (run,) = line.emulator.runs_of(actor)
     assert (run["status"], len(resurrections(line, run["id"]))) == ("ABORTED", 1)
-    assert line.ledger.load("cancelled-amid").resurrection is None
+    assert line.ledger.load("cancelled-amid").chances.resurrection is None
 
 
 def test_resurrection_after_the_end_is_aborted_a_persons_not(line, faults):
@@ -139,7 +139,7 @@ def test_resurrection_after_the_end_is_aborted_a_persons_not(line, faults):
     line.send("actorline.sweep", "default", queue="control")
     run_is("ABORTED")
     line.send("actorline.look_again", "late-revived", 1, queue="control")
-    wait_for(lambda: line.ledger.load("late-revived").resurrection is None, what="the second look")
+    wait_for(lambda: line.ledger.load("late-revived").chances.resurrection is None, what="the second look")
     wait_for(lambda: run["id"] not in line.ledger.runs.strays(), what="the abort's being confirmed")
     line.emulator.post(f"/v2/actor-runs/{run['id']}/resurrect")
     with closing(Platform(line.emulator.url, SecretStr(TOKEN), user_agent="test")) as platform:

@@ -45,10 +45,10 @@ def test_nothing_is_fetched_early_where_windows_move(line, collect):
 def test_cancel_delivers_what_came_early_and_what_was_left(line):
     actor = line.emulator.actor("cancelled-ahead", items=6_000, duration_secs=60)
     order = line.submit({"key": "cancelled-ahead", "actor": actor, "collect": {"page_items": 50}, **QUICK})
-    wait_for(lambda: (job := line.ledger.load("cancelled-ahead")) and job.items >= 50, what="an early page")
+    wait_for(lambda: (job := line.ledger.load("cancelled-ahead")) and job.collection.items >= 50, what="an early page")
     line.cancel("cancelled-ahead")
     with pytest.raises(Exception) as raised:  # noqa: PT011 - a service can't import our classes
         order.get(timeout=120)
     assert type(raised.value).__name__ == "JobCancelled"
     job = line.ledger.load("cancelled-ahead")
-    assert delivery_of({"sink": job.sink_url}).sha256 == line.emulator.expected(job.dataset_id)["sha256"]
+    assert delivery_of({"sink": job.sink_url}).sha256 == line.emulator.expected(job.run.dataset_id)["sha256"]

@@ -12,7 +12,7 @@ def test_final_cost_and_stats_get_into_the_manifest(line):
     assert result["cost_usd"] < 0.5
     wait_for(lambda: line.ledger.load("settling").figures_settled, what="the settled figures")
     run = delivery_of(result).manifest["run"]
-    assert (run["settled"], run["cost_usd"], line.ledger.load("settling").cost_usd) == (True, 0.5, 0.5)
+    assert (run["settled"], run["cost_usd"], line.ledger.load("settling").run.cost_usd) == (True, 0.5, 0.5)
     assert run["stats"]["compute_units"] > 0
     assert delivery_of(result).manifest["complete"] is True
     assert "manifest.settled.json" not in delivery_of(result).files

@@ -24,7 +24,7 @@ FAULTS = [
 
 @pytest.fixture
 def deliver(line) -> Deliver:
-    """Runs a job of the Actor to its end and answers its result and what lies in the sink."""
+    """Runs a job of the Actor to its end and returns its result and what lies in the sink."""
 
     def run(actor: str, format_: str, *, sink: dict[str, Any] | None = None, **collect: Any):
         order = {"actor": actor, "collect": {"records": [], "format": format_, **collect}, "sink": sink or {}}
@@ -243,8 +243,8 @@ def test_retry_of_a_failed_run_keeps_attempts_apart(line):
     delivery = delivery_of(partial)
     assert [part["name"] for part in delivery.manifest["parts"]] == ["attempt-2/items.json.gz"]
     job = line.ledger.load("json-again")
-    assert json.loads(delivery.lines) == items_of(line, {"dataset_id": job.dataset_id})
-    assert job.bytes == (delivery.folder / "attempt-2/items.json.gz").stat().st_size
+    assert json.loads(delivery.lines) == items_of(line, {"dataset_id": job.run.dataset_id})
+    assert job.collection.byte_count == (delivery.folder / "attempt-2/items.json.gz").stat().st_size
 
 
 @pytest.mark.thorough

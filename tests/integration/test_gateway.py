@@ -42,9 +42,9 @@ def events_of(response: httpx.Response) -> list[dict[str, str]]:
 
 def test_a_new_order_is_accepted_and_says_where_it_is_seen(gateway):
     actor = gateway.line.emulator.actor("gw-new", items=3)
-    answer = gateway.order(key="gw-new", actor=actor)
-    assert (answer.status_code, answer.headers["Location"]) == (202, "/v1/jobs/gw-new")
-    assert JobResult.model_validate(answer.json()).key == "gw-new"
+    response = gateway.order(key="gw-new", actor=actor)
+    assert (response.status_code, response.headers["Location"]) == (202, "/v1/jobs/gw-new")
+    assert JobResult.model_validate(response.json()).key == "gw-new"
     assert gateway.ended("gw-new")["items"] == 3
 
 
@@ -56,17 +56,17 @@ def test_an_accepted_order_is_stored_and_begins_at_once(gateway):
     def is_begun_by_the_order(key: str) -> bool:
         gateway.order(key=key, actor=actor)
         assert line.state(key) is not None
-        job = wait_for(lambda: (job := line.ledger.load(key)).run_id and job, what="the run")
-        return job.started_at - job.queued_at < 9
+        job = wait_for(lambda: (job := line.ledger.load(key)).run.id and job, what="the run")
+        return job.run.known_at - job.queued_at < 9
 
     assert any(is_begun_by_the_order(f"gw-at-once-{number}") for number in range(3))
 
 
 def test_the_same_order_joins_the_job_and_pays_once(gateway):
     actor = gateway.line.emulator.actor("gw-twice", items=3)
-    answers = [gateway.order(key="gw-twice", actor=actor) for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [202, 200, 200]
-    assert {answer.headers["Location"] for answer in answers} == {"/v1/jobs/gw-twice"}
+    responses = [gateway.order(key="gw-twice", actor=actor) for _ in range(3)]
+    assert [response.status_code for response in responses] == [202, 200, 200]
+    assert {response.headers["Location"] for response in responses} == {"/v1/jobs/gw-twice"}
     gateway.ended("gw-twice")
     assert len(gateway.line.emulator.starts(actor)) == 1
 
@@ -74,8 +74,8 @@ def test_the_same_order_joins_the_job_and_pays_once(gateway):
 def test_many_at_a_time_with_one_key_make_one_job(gateway):
     actor = gateway.line.emulator.actor("gw-race", items=3)
     with concurrent.futures.ThreadPoolExecutor(16) as threads:
-        answers = list(threads.map(lambda _: gateway.order(key="gw-race", actor=actor).status_code, range(32)))
-    assert sorted(answers) == [200] * 31 + [202]
+        responses = list(threads.map(lambda _: gateway.order(key="gw-race", actor=actor).status_code, range(32)))
+    assert sorted(responses) == [200] * 31 + [202]
     gateway.ended("gw-race")
     assert len(gateway.line.emulator.starts(actor)) == 1
 
@@ -91,11 +91,13 @@ def test_many_orders_at_a_time_each_get_their_response(gateway):
         "no/slash": {"actor": actor},
     }
     with concurrent.futures.ThreadPoolExecutor(len(orders)) as threads:
-        answers = dict(zip(orders, threads.map(lambda key: gateway.order(key=key, **orders[key]), orders), strict=True))
+        responses = dict(
+            zip(orders, threads.map(lambda key: gateway.order(key=key, **orders[key]), orders), strict=True)
+        )
     for number in range(12):
-        answer = answers[f"gw-mixed-{number}"]
-        assert (answer.status_code, answer.json()["key"]) == (202, f"gw-mixed-{number}")
-    statuses = [answers[key].status_code for key in ("gw-mixed-taken", "gw-mixed-bad", "no/slash")]
+        response = responses[f"gw-mixed-{number}"]
+        assert (response.status_code, response.json()["key"]) == (202, f"gw-mixed-{number}")
+    statuses = [responses[key].status_code for key in ("gw-mixed-taken", "gw-mixed-bad", "no/slash")]
     assert statuses == [409, 422, 422]
 
 
@@ -109,8 +111,8 @@ def test_without_a_key_each_order_is_a_job_of_its_own(gateway):
 @pytest.mark.parametrize("header", ["gw-header", '"gw-header"'])
 def test_the_key_may_be_plain_or_quoted_and_in_the_document(gateway, header):
     actor = gateway.line.emulator.actor("gw-header")
-    answer = gateway.order(key=header, actor=actor, labels={"a": "b"})
-    assert (answer.json()["key"], answer.status_code in {200, 202}) == ("gw-header", True)
+    response = gateway.order(key=header, actor=actor, labels={"a": "b"})
+    assert (response.json()["key"], response.status_code in {200, 202}) == ("gw-header", True)
 
 
 # -- looking
@@ -128,8 +130,8 @@ def test_a_look_with_wait_answers_after_so_many_seconds(gateway):
     actor = gateway.line.emulator.actor("gw-wait-short", duration_secs=60)
     gateway.order(key="gw-wait-short", actor=actor)
     began = time.monotonic()
-    answer = gateway.http.get("/v1/jobs/gw-wait-short", params={"wait": 1})
-    assert (answer.status_code, answer.json()["state"] in {"QUEUED", "STARTING", "RUNNING"}) == (200, True)
+    response = gateway.http.get("/v1/jobs/gw-wait-short", params={"wait": 1})
+    assert (response.status_code, response.json()["state"] in {"QUEUED", "STARTING", "RUNNING"}) == (200, True)
     assert 1 <= time.monotonic() - began < 50
     gateway.http.post("/v1/jobs/gw-wait-short/cancel")
 
@@ -181,8 +183,8 @@ def test_cancel_stops_the_job_and_its_run(gateway):
     actor = gateway.line.emulator.actor("gw-cancel", duration_secs=60)
     gateway.order(key="gw-cancel", actor=actor)
     wait_for(lambda: gateway.line.emulator.runs_of(actor), what="the run")
-    answer = gateway.http.post("/v1/jobs/gw-cancel/cancel")
-    assert (answer.status_code, answer.json()["key"]) == (202, "gw-cancel")
+    response = gateway.http.post("/v1/jobs/gw-cancel/cancel")
+    assert (response.status_code, response.json()["key"]) == (202, "gw-cancel")
     assert gateway.ended("gw-cancel")["state"] == "CANCELLED"
     assert [run["status"] for run in gateway.line.emulator.runs_of(actor)] == ["ABORTED"]
     again = gateway.http.post("/v1/jobs/gw-cancel/cancel")
@@ -198,8 +200,8 @@ def test_retry_sets_an_ended_job_going_again(gateway):
     gateway.http.post("/v1/jobs/gw-retry/cancel")
     gateway.ended("gw-retry")
     gateway.line.emulator.actor("gw-retry", items=3)
-    answer = gateway.http.post("/v1/jobs/gw-retry/retry")
-    assert (answer.status_code, answer.headers["Location"]) == (202, "/v1/jobs/gw-retry")
+    response = gateway.http.post("/v1/jobs/gw-retry/retry")
+    assert (response.status_code, response.headers["Location"]) == (202, "/v1/jobs/gw-retry")
     result = gateway.ended("gw-retry")
     assert (result["state"], result["attempt"], result["items"]) == ("DELIVERED", 2, 3)
 
@@ -216,16 +218,16 @@ def test_events_follow_the_timeline_and_end_with_the_result(gateway):
         first = next(lines)
         assert gateway.line.state("gw-events") != "DELIVERED"  # it comes while the job goes on
         rest = "\n".join(lines)
-    told = events_of(httpx.Response(200, text=f"{first}\n{rest}"))
-    assert [event["event"] for event in told[:-1]] == gateway.line.events("gw-events")[: len(told) - 1]
-    assert told[0]["event"] == "queued"
-    assert json.loads(told[0]["data"])["event"] == "queued"
-    assert (told[-1]["event"], json.loads(told[-1]["data"])["state"]) == ("result", "DELIVERED")
+    events = events_of(httpx.Response(200, text=f"{first}\n{rest}"))
+    assert [event["event"] for event in events[:-1]] == gateway.line.events("gw-events")[: len(events) - 1]
+    assert events[0]["event"] == "queued"
+    assert json.loads(events[0]["data"])["event"] == "queued"
+    assert (events[-1]["event"], json.loads(events[-1]["data"])["state"]) == ("result", "DELIVERED")
 
 
 def test_events_go_on_behind_the_last_one_that_was_received(gateway, delivered):
-    told = events_of(gateway.http.get("/v1/jobs/gw-delivered/events"))
-    ids = [event["id"] for event in told if "id" in event]
+    events = events_of(gateway.http.get("/v1/jobs/gw-delivered/events"))
+    ids = [event["id"] for event in events if "id" in event]
     resumed = events_of(gateway.http.get("/v1/jobs/gw-delivered/events", headers={"Last-Event-ID": ids[2]}))
     assert [event["id"] for event in resumed if "id" in event] == ids[3:]
     ended = gateway.http.get("/v1/jobs/gw-delivered/events", headers={"Last-Event-ID": ids[-1]})
@@ -234,39 +236,41 @@ def test_events_go_on_behind_the_last_one_that_was_received(gateway, delivered):
 
 @pytest.mark.parametrize("wrong", ["x", "1", "-1-0", "99999999999999999999-0", "1-0-0", "1-٣"])
 def test_an_id_that_no_stream_gave_is_refused(gateway, delivered, wrong):
-    answer = gateway.http.get("/v1/jobs/gw-delivered/events", headers={"Last-Event-ID": wrong.encode()})
-    assert (answer.status_code, answer.json()["code"]) == (422, "request-invalid")
+    response = gateway.http.get("/v1/jobs/gw-delivered/events", headers={"Last-Event-ID": wrong.encode()})
+    assert (response.status_code, response.json()["code"]) == (422, "request-invalid")
 
 
 # -- rows and records
 
 
 def test_items_are_the_rows_as_the_platform_has_them(gateway, delivered):
-    answer = gateway.http.get("/v1/jobs/gw-delivered/items", headers={"Accept-Encoding": "identity"})
-    assert answer.content == gateway.line.emulator.item_lines(delivered["dataset_id"])
-    assert answer.headers["Content-Type"] == "application/x-ndjson"
-    assert answer.headers["Actorline-Complete"] == "true"
+    response = gateway.http.get("/v1/jobs/gw-delivered/items", headers={"Accept-Encoding": "identity"})
+    assert response.content == gateway.line.emulator.item_lines(delivered["dataset_id"])
+    assert response.headers["Content-Type"] == "application/x-ndjson"
+    assert response.headers["Actorline-Complete"] == "true"
 
 
 def test_items_come_as_one_gzip_member_that_every_client_unpacks(gateway, delivered):
-    with gateway.http.stream("GET", "/v1/jobs/gw-delivered/items", headers={"Accept-Encoding": "gzip"}) as answer:
-        assert answer.headers["Content-Encoding"] == "gzip"
-        assert answer.read() == gateway.line.emulator.item_lines(delivered["dataset_id"])  # httpx reads one member only
+    with gateway.http.stream("GET", "/v1/jobs/gw-delivered/items", headers={"Accept-Encoding": "gzip"}) as response:
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert response.read() == gateway.line.emulator.item_lines(
+            delivered["dataset_id"]
+        )  # httpx reads one member only
 
 
 def test_items_come_as_stored_if_a_gzip_file_is_asked_for(gateway, delivered):
-    answer = gateway.http.get("/v1/jobs/gw-delivered/items", headers={"Accept": "application/gzip"})
-    assert answer.headers["Content-Type"] == "application/gzip"
-    assert len(answer.content) == int(answer.headers["Content-Length"]) == delivered["bytes"]
-    assert gzip.decompress(answer.content) == gateway.line.emulator.item_lines(delivered["dataset_id"])
+    response = gateway.http.get("/v1/jobs/gw-delivered/items", headers={"Accept": "application/gzip"})
+    assert response.headers["Content-Type"] == "application/gzip"
+    assert len(response.content) == int(response.headers["Content-Length"]) == delivered["bytes"]
+    assert gzip.decompress(response.content) == gateway.line.emulator.item_lines(delivered["dataset_id"])
 
 
 @pytest.mark.parametrize(("offset", "limit"), [(0, 10), (990, 20), (1000, 1000), (2499, 5), (2500, 5), (100, None)])
 def test_a_range_of_the_rows_is_read_across_parts(gateway, delivered, offset, limit):
     params = {"offset": offset} if limit is None else {"offset": offset, "limit": limit}
-    answer = gateway.http.get("/v1/jobs/gw-delivered/items", params=params)
+    response = gateway.http.get("/v1/jobs/gw-delivered/items", params=params)
     rows = gateway.line.emulator.item_lines(delivered["dataset_id"]).splitlines()
-    assert answer.content.splitlines() == rows[offset : None if limit is None else offset + limit]
+    assert response.content.splitlines() == rows[offset : None if limit is None else offset + limit]
 
 
 def test_a_csv_delivery_comes_as_csv_its_ranges_as_json_lines(gateway):
@@ -283,22 +287,22 @@ def test_a_range_of_a_format_without_rows_is_refused(gateway):
     actor = gateway.line.emulator.actor("gw-xml", items=5)
     gateway.delivered("gw-xml", actor=actor, collect={"format": "xml"})
     assert gateway.http.get("/v1/jobs/gw-xml/items").text.startswith("<?xml")
-    answer = gateway.http.get("/v1/jobs/gw-xml/items", params={"limit": 1})
-    assert (answer.status_code, answer.json()["code"]) == (422, "request-invalid")
+    response = gateway.http.get("/v1/jobs/gw-xml/items", params={"limit": 1})
+    assert (response.status_code, response.json()["code"]) == (422, "request-invalid")
 
 
 def test_rows_of_a_job_that_ended_early_are_marked_as_not_all(gateway):
     actor = gateway.line.emulator.actor("gw-partial", items=10, final_status="FAILED", duration_secs=0.2)
     assert gateway.delivered("gw-partial", actor=actor)["state"] == "PARTIAL"
-    answer = gateway.http.get("/v1/jobs/gw-partial/items")
-    assert (answer.status_code, answer.headers["Actorline-Complete"]) == (200, "false")
+    response = gateway.http.get("/v1/jobs/gw-partial/items")
+    assert (response.status_code, response.headers["Actorline-Complete"]) == (200, "false")
 
 
 def test_a_record_comes_as_the_platform_gave_it_and_runs_nowhere(gateway, delivered):
-    answer = gateway.http.get("/v1/jobs/gw-delivered/records/OUTPUT")
-    assert answer.json() == {"a": 1}
-    assert answer.headers["Content-Type"].startswith("application/json")
-    assert (answer.headers["Content-Security-Policy"], answer.headers["Content-Disposition"]) == (
+    response = gateway.http.get("/v1/jobs/gw-delivered/records/OUTPUT")
+    assert response.json() == {"a": 1}
+    assert response.headers["Content-Type"].startswith("application/json")
+    assert (response.headers["Content-Security-Policy"], response.headers["Content-Disposition"]) == (
         "sandbox",
         "attachment",
     )
@@ -309,8 +313,8 @@ def test_a_record_comes_as_the_platform_gave_it_and_runs_nowhere(gateway, delive
 def test_what_is_not_delivered_yet_is_no_row(gateway):
     actor = gateway.line.emulator.actor("gw-none-yet", duration_secs=60)
     gateway.order(key="gw-none-yet", actor=actor)
-    answer = gateway.http.get("/v1/jobs/gw-none-yet/items")
-    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    response = gateway.http.get("/v1/jobs/gw-none-yet/items")
+    assert (response.status_code, response.json()["code"]) == (409, "conflict")
     gateway.http.post("/v1/jobs/gw-none-yet/cancel")
 
 
@@ -320,9 +324,9 @@ def test_a_delivery_that_is_damaged_is_told_before_the_first_row(gateway):
     part = httpx.URL(result["sink"]).path + "part-00000.jsonl.gz"
     with open(part, "ab") as file:  # noqa: PTH123
         file.write(b"x")
-    answer = gateway.http.get("/v1/jobs/gw-damaged/items")
-    assert (answer.status_code, answer.json()["code"]) == (502, "sink-failed")
-    assert "the manifest says" in answer.json()["detail"]
+    response = gateway.http.get("/v1/jobs/gw-damaged/items")
+    assert (response.status_code, response.json()["code"]) == (502, "sink-failed")
+    assert "the manifest says" in response.json()["detail"]
 
 
 # -- health

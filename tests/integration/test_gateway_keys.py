@@ -89,8 +89,8 @@ def ask(gateway: Gateway, keys):
     return send
 
 
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
+def refusal(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["code"]
 
 
 # -- the terminal
@@ -184,15 +184,15 @@ def test_without_a_key_that_is_known_nothing_is_answered(gateway, keys, authoriz
     if authorization is not None:
         filled = authorization.format(all=keys["all"], all_but_one=keys["all"][:-1])
         headers["Authorization"] = filled.encode()
-    answer = gateway.http.request(method, path, headers=headers)
-    assert refusal(answer) == (401, "auth")
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
-    assert keys["all"] not in answer.text
+    response = gateway.http.request(method, path, headers=headers)
+    assert refusal(response) == (401, "auth")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert keys["all"] not in response.text
 
 
 def test_a_request_without_a_key_is_refused_before_its_body(gateway):
-    answer = gateway.http.post("/v1/jobs", content=b" " * 5_000_000, headers={"Content-Type": "application/json"})
-    assert refusal(answer) == (401, "auth")
+    response = gateway.http.post("/v1/jobs", content=b" " * 5_000_000, headers={"Content-Type": "application/json"})
+    assert refusal(response) == (401, "auth")
 
 
 def test_the_word_bearer_is_taken_in_any_case(gateway, keys):
@@ -228,13 +228,13 @@ def test_a_key_cancels_and_retries_what_it_ordered(ask, line):
 
 def test_who_may_not_read_learns_nothing_of_the_result(ask):
     order = {"key": "unread", "actor": "canary-actor", "sink": {"compression": "none"}}
-    told = [
+    noted = [
         ask("default", "POST", "/v1/jobs", json=order), ask("canceller", "POST", "/v1/jobs/unread/cancel"),
         ask("orderer", "POST", "/v1/jobs", json=order),
     ]  # fmt: skip
-    assert told[0].json()["actor"] == "canary-actor"
-    for answer in told[1:]:
-        assert answer.json() == {"key": "unread", "state": "QUEUED"}  # no zeros, which would be untrue soon
+    assert noted[0].json()["actor"] == "canary-actor"
+    for response in noted[1:]:
+        assert response.json() == {"key": "unread", "state": "QUEUED"}  # no zeros, which would be untrue soon
 
 
 @pytest.mark.parametrize(
@@ -251,8 +251,8 @@ def test_who_may_not_read_learns_nothing_of_the_result(ask):
     ids=str,
 )
 def test_a_key_orders_only_what_it_is_for(ask, line, name, document):
-    answer = ask(name, "POST", "/v1/jobs", json={"key": "beyond", **document})
-    assert refusal(answer) == (403, "forbidden")
+    response = ask(name, "POST", "/v1/jobs", json={"key": "beyond", **document})
+    assert refusal(response) == (403, "forbidden")
     assert line.state("beyond") is None
     assert ask("web", "POST", "/v1/jobs", json={"actor": "apify/web-scraper"}).status_code == 202
 
@@ -287,8 +287,8 @@ def test_the_timeline_and_the_audit_log_say_who_asked(ask, gateway, line, keys):
     wait_for(lambda: "{secret}" in gateway.log.read_text(), what="the line of the last request")
     lines = [json.loads(text) for text in gateway.log.read_text().splitlines()]
     audit = [each for each in lines if each.get("logger") == "audit"]
-    told = {(each["event"], each.get("by"), each.get("job_key")) for each in audit if each["address"] == "127.0.0.1"}
-    assert {("order", "default", "traced"), ("cancel", "all", "traced")} <= told
+    noted = {(each["event"], each.get("by"), each.get("job_key")) for each in audit if each["address"] == "127.0.0.1"}
+    assert {("order", "default", "traced"), ("cancel", "all", "traced")} <= noted
     refused = [each for each in audit if each["event"] == "authentication-refused"]
     assert {("GET", "/v1/jobs", "default"), ("POST", "/v1/webhooks/apify/{secret}", None)} <= {
         (each["method"], each["path"], each.get("by")) for each in refused
@@ -329,9 +329,9 @@ def test_the_jobs_of_other_accounts_are_not_there(ask):
 
 def test_a_key_of_another_account_is_a_conflict_and_says_no_more(ask):
     ask("second", "POST", "/v1/jobs", json={"key": "theirs", "actor": "x", "account": "second"})
-    answer = ask("all", "POST", "/v1/jobs", json={"key": "theirs", "actor": "x"})
-    assert refusal(answer) == (409, "conflict")
-    assert "hash" not in answer.text
+    response = ask("all", "POST", "/v1/jobs", json={"key": "theirs", "actor": "x"})
+    assert refusal(response) == (409, "conflict")
+    assert "hash" not in response.text
 
 
 def test_a_key_works_at_once_and_at_most_a_second_after_its_end(gateway, line):

@@ -76,10 +76,10 @@ def test_orders_a_minute_are_counted_at_all_gateways_together(own_line):
     line = own_line("gw-rate", quotas__orders_per_minute="5")
     key, other = make_key(line, "busy"), make_key(line, "calm")
     with running_gateway(line) as first, running_gateway(line) as second:
-        answers = [gateway.http.post("/v1/jobs", json={"actor": "x"}, headers=key) for gateway in [first, second] * 4]
-        assert Counter(answer.status_code for answer in answers) == {202: 5, 429: 3}
-        assert answers[-1].json()["code"] == "quota"
-        assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+        responses = [gateway.http.post("/v1/jobs", json={"actor": "x"}, headers=key) for gateway in [first, second] * 4]
+        assert Counter(response.status_code for response in responses) == {202: 5, 429: 3}
+        assert responses[-1].json()["code"] == "quota"
+        assert 0 < int(responses[-1].headers["Retry-After"]) <= 60
         assert second.http.post("/v1/jobs", json={"actor": "x"}, headers=other).status_code == 202
 
 

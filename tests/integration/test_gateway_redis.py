@@ -24,10 +24,10 @@ def gateway(short_folder, emulator, tmp_path):
     line.client.close()
 
 
-def assert_unavailable(answer: httpx.Response, code: str, *words: str) -> None:
-    problem = answer.json()
-    assert (answer.status_code, problem["code"]) == (503, code), problem
-    assert answer.headers["Retry-After"]
+def assert_unavailable(response: httpx.Response, code: str, *words: str) -> None:
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (503, code), problem
+    assert response.headers["Retry-After"]
     for word in words:
         assert word in problem["detail"]
 
@@ -62,26 +62,26 @@ def test_who_waits_for_a_frozen_redis_holds_up_no_sign_of_life(gateway, short_fo
                 assert time.monotonic() - began < 50
         finally:
             os.kill(valkey.pid, signal.SIGCONT)
-        wait_for(lambda: gateway.http.get("/v1/jobs/k").status_code == 200, what="an answer again")
+        wait_for(lambda: gateway.http.get("/v1/jobs/k").status_code == 200, what="a response again")
 
 
 @pytest.mark.parametrize("option", ["appendonly no", "maxmemory-policy allkeys-lru"])
 def test_it_is_not_ready_with_a_redis_that_forgets(gateway, short_folder, option):
     with running_valkey(short_folder, *f"--{option}".split()):
-        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's answer")
+        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's reply")
         assert_unavailable(gateway.http.get("/readyz"), "ledger-not-durable", "CONFIG SET")
 
 
 def test_an_order_that_would_not_be_on_disk_is_not_taken(gateway, short_folder):
     with running_valkey(short_folder, "--appendonly", "no"):
-        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's answer")
+        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's reply")
         assert_unavailable(gateway.order(key="k", actor="x"), "ledger-not-durable", "No run was started")
         assert gateway.http.get("/v1/jobs/k").status_code == 404
 
 
 def test_order_without_key_on_a_slow_disk_names_the_made_key(gateway, short_folder):
     with running_valkey(short_folder, "--appendfsync", "no"):
-        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's answer")
+        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's reply")
         refused = gateway.order(actor="x")
         code = refused.json()["code"]  # whichever comes first: no word of the disk, or the end of the door's patience
         assert code in {"ledger-not-durable", "redis-unavailable"}
@@ -94,7 +94,7 @@ def test_order_without_key_on_a_slow_disk_names_the_made_key(gateway, short_fold
 
 def test_cancel_works_where_the_disk_promises_nothing(gateway, short_folder):
     with running_valkey(short_folder):
-        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's answer")
+        wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 200, what="Redis's reply")
         assert gateway.order(key="k", actor="x").status_code == 202
         with connect(f"redis+socket://{short_folder}/s") as redis:
             redis.config_set("appendonly", "no")

@@ -36,22 +36,22 @@ def connect(gateway: Gateway) -> Iterator[Callable[[], socket.socket]]:
         yield lambda: stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
 
 
-def assert_problem(answer: httpx.Response, status: int, code: str, *words: str) -> None:
-    problem = answer.json()
-    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code), problem
-    assert answer.headers["Content-Type"] == "application/problem+json"
+def assert_problem(response: httpx.Response, status: int, code: str, *words: str) -> None:
+    problem = response.json()
+    assert (response.status_code, problem["status"], problem["code"]) == (status, status, code), problem
+    assert response.headers["Content-Type"] == "application/problem+json"
     assert (problem["type"], problem["billed"]) == ("about:blank", False)
     assert problem["title"]
     for word in words:
         assert word in problem["detail"]
-    assert "Traceback" not in answer.text
+    assert "Traceback" not in response.text
 
 
 def post(gateway: Gateway, body: bytes | Iterator[bytes], **headers: str) -> httpx.Response:
     return gateway.http.post("/v1/jobs", content=body, headers={**JSON, **headers})
 
 
-def answer_of(connection: socket.socket) -> bytes:
+def response_of(connection: socket.socket) -> bytes:
     """Everything until the other side closes, which it does at once or after its own time-out."""
     found = b""
     while block := connection.recv(65536):
@@ -78,17 +78,17 @@ def is_cut(connection: socket.socket) -> bool:
 )
 def test_a_body_that_is_not_declared_as_json_is_refused(gateway, content_type):
     headers = {} if content_type is None else {"Content-Type": content_type}
-    answer = gateway.http.post("/v1/jobs", content=b'{"actor": "x"}', headers=headers)
-    assert_problem(answer, 415, "request-invalid", "application/json", "Nothing was started")
+    response = gateway.http.post("/v1/jobs", content=b'{"actor": "x"}', headers=headers)
+    assert_problem(response, 415, "request-invalid", "application/json", "Nothing was started")
 
 
 def test_compressed_body_is_refused_by_name(gateway):
-    answer = gateway.http.post(
+    response = gateway.http.post(
         "/v1/jobs",
         content=gzip.compress(b"{}"),
         headers={"Content-Type": "application/json", "Content-Encoding": "gzip"},
     )
-    assert_problem(answer, 415, "request-invalid", "must not be compressed", "'gzip'", "Nothing was started")
+    assert_problem(response, 415, "request-invalid", "must not be compressed", "'gzip'", "Nothing was started")
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_json_that_is_no_object_is_refused(gateway, body):
     "value", [b"NaN", b"-Infinity", b'"\\ud800"', b"[" * 900 + b"]" * 900, b"[" * 990 + b"]" * 990, b"1" * 5000]
 )
 def test_an_odd_input_is_accepted_or_refused_harmlessly(gateway, value):
-    answer = post(gateway, b'{"actor": "x", "input": %s}' % value)
-    assert answer.status_code in {202, 422}
+    response = post(gateway, b'{"actor": "x", "input": %s}' % value)
+    assert response.status_code in {202, 422}
     assert gateway.http.get("/healthz").status_code == 200
 
 
@@ -120,28 +120,28 @@ def test_a_number_keeps_all_its_digits(gateway):
 
 def test_every_problem_of_a_document_is_named(gateway):
     bad = {"key": "a b", "actorr": "x", "options": {"memory": 3}, "labels": {"bad name": "x" * 300}}
-    answer = gateway.order(**bad)
+    response = gateway.order(**bad)
     assert_problem(
-        answer, 422, "document-invalid", "key: ", 'did you mean "memory_mbytes"?', 'did you mean "actor"?', "labels.",
+        response, 422, "document-invalid", "key: ", 'did you mean "memory_mbytes"?', 'did you mean "actor"?', "labels.",
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("key", ["", "no/slash", "-a", "a" * 201, "a b", "{a}", "..", '"', '""', "ü"])
 def test_a_key_that_no_job_can_have_is_refused(gateway, key):
-    answer = post(gateway, b'{"actor": "x"}', **{"Idempotency-Key": key.encode()})
-    assert_problem(answer, 422, "document-invalid", "key")
+    response = post(gateway, b'{"actor": "x"}', **{"Idempotency-Key": key.encode()})
+    assert_problem(response, 422, "document-invalid", "key")
 
 
 def test_a_document_with_another_key_than_the_header_is_refused(gateway):
-    answer = post(gateway, b'{"actor": "x", "key": "one"}', **{"Idempotency-Key": "two"})
-    assert_problem(answer, 422, "document-invalid", "Idempotency-Key")
+    response = post(gateway, b'{"actor": "x", "key": "one"}', **{"Idempotency-Key": "two"})
+    assert_problem(response, 422, "document-invalid", "Idempotency-Key")
     assert gateway.line.state("one") is None
 
 
 def test_another_document_under_a_taken_key_is_a_conflict(gateway):
     assert gateway.order(key="gw-conflict", actor="x").status_code == 202
-    answer = gateway.order(key="gw-conflict", actor="y")
-    assert_problem(answer, 409, "conflict", "Nothing was changed", "hash")
+    response = gateway.order(key="gw-conflict", actor="y")
+    assert_problem(response, 409, "conflict", "Nothing was changed", "hash")
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ def test_another_document_under_a_taken_key_is_a_conflict(gateway):
     ],
 )
 def test_a_sink_elsewhere_is_refused(gateway, url, words):
-    answer = gateway.order(actor="x", sink={"url": url})
-    assert answer.json()["code"] in {"sink-refused", "document-invalid"}
-    assert_problem(answer, 422, answer.json()["code"], words)
-    assert "canary-secret" not in answer.text
+    response = gateway.order(actor="x", sink={"url": url})
+    assert response.json()["code"] in {"sink-refused", "document-invalid"}
+    assert_problem(response, 422, response.json()["code"], words)
+    assert "canary-secret" not in response.text
 
 
 def test_a_body_that_says_it_is_too_large_is_refused_unread(gateway, connect):
@@ -179,13 +179,13 @@ def test_a_body_that_becomes_too_large_is_refused_while_it_comes(gateway, connec
 
 
 def test_a_client_that_keeps_sending_gets_its_response(gateway):
-    answer = post(gateway, (b" " * 1_000_000 for _ in range(12)))
-    assert_problem(answer, 413, "document-invalid", f"{MAX_BODY_BYTES:,}")
+    response = post(gateway, (b" " * 1_000_000 for _ in range(12)))
+    assert_problem(response, 413, "document-invalid", f"{MAX_BODY_BYTES:,}")
 
 
 def test_the_largest_input_that_the_platform_takes_is_taken(gateway):
-    answer = post(gateway, b'{"key": "gw-large", "actor": "x", "input": "%s"}' % (b"x" * 9_437_100))
-    assert answer.status_code == 202
+    response = post(gateway, b'{"key": "gw-large", "actor": "x", "input": "%s"}' % (b"x" * 9_437_100))
+    assert response.status_code == 202
     assert_problem(post(gateway, b'{"actor": "x", "input": "%s"}' % (b"x" * 9_500_000)), 422, "document-invalid")
 
 
@@ -199,9 +199,9 @@ def test_the_largest_input_that_the_platform_takes_is_taken(gateway):
      "/v1/jobs/%F0%9F%A6%86", "/v1/jobs/*", "/v1/jobs/job:x", "/v1/jobs/%ff"],
 )  # fmt: skip
 def test_a_job_that_is_not_there_is_a_problem_document(gateway, path):
-    answer = gateway.http.get(path)
-    assert_problem(answer, 404, "unknown-key")
-    assert "X-Injected" not in answer.headers
+    response = gateway.http.get(path)
+    assert_problem(response, 404, "unknown-key")
+    assert "X-Injected" not in response.headers
 
 
 @pytest.mark.parametrize("path", ["/v1", "/nix", "/v1/jobs/a%2Fb", "/v1/jobs/", "/..%2f..%2fetc/passwd", "/docs"])
@@ -213,9 +213,9 @@ def test_a_path_that_is_not_there_is_a_problem_document(gateway, path):
     ("method", "path"), [("DELETE", "/v1/jobs"), ("PUT", "/v1/jobs/x"), ("GET", "/v1/jobs/x/cancel")]
 )
 def test_a_method_that_is_not_there_is_a_problem_document(gateway, method, path):
-    answer = gateway.http.request(method, path)
-    assert_problem(answer, 405, "request-invalid")
-    assert answer.headers["Allow"]
+    response = gateway.http.request(method, path)
+    assert_problem(response, 405, "request-invalid")
+    assert response.headers["Allow"]
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_range_that_is_wrong_is_named(gateway, query):
 def test_what_is_not_http_gets_a_problem_and_is_disconnected(connect, request_text):
     connection = connect()
     connection.sendall(request_text.encode())
-    head, _, body = answer_of(connection).partition(b"\r\n\r\n")
+    head, _, body = response_of(connection).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert json.loads(body)["code"] == "request-invalid"
 
@@ -289,8 +289,8 @@ def test_a_foreign_name_is_kept_out(gateway, host):
     "header", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
 )
 def test_web_pages_are_kept_out(gateway, header):
-    answer = gateway.http.post("/v1/jobs", json={"key": "gw-page", "actor": "x"}, headers=header)
-    assert_problem(answer, 403, "forbidden", "web pages")
+    response = gateway.http.post("/v1/jobs", json={"key": "gw-page", "actor": "x"}, headers=header)
+    assert_problem(response, 403, "forbidden", "web pages")
     assert gateway.line.state("gw-page") is None
 
 
@@ -324,13 +324,13 @@ def test_a_head_that_does_not_end_is_given_up(gateway, connect):
     thread.start()
     try:
         try:
-            answered = answer_of(connection)
+            received = response_of(connection)
         except ConnectionResetError:
-            answered = b""
+            received = b""
     finally:
         stop.set()
         thread.join()
-    assert answered == b""
+    assert received == b""
     assert HEAD_SECS - 1 < time.monotonic() - began < HEAD_SECS + 40
 
 
@@ -367,6 +367,6 @@ def test_a_closing_gateway_finishes_responses_and_ends_waits(own_line):
             began = time.monotonic()
             gateway.process.terminate()
             assert "event: queued" in list(lines)  # the stream ends whole, not broken off
-            assert b'"state":"QUEUED"' in answer_of(waiting)
+            assert b'"state":"QUEUED"' in response_of(waiting)
             assert gateway.process.wait(60) == 0
             assert time.monotonic() - began < 50  # not the minute that was asked for

@@ -9,7 +9,7 @@ from real_parts import delivery_of
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.rate_limit import RedisGovernor, resource_of
 from actorline.ledger.store import connect
-from actorline.platform.client import Answered
+from actorline.platform.client import RateFacts
 
 PATH = "datasets/d1/items"
 
@@ -32,18 +32,18 @@ def take_turns(governors, count, path=PATH):
 
 
 def test_workers_together_keep_the_rate_that_the_platform_names(governors):
-    governors[0].learn(PATH, Answered(rate_limit=20, is_refused=False, retry_after_s=None))
+    governors[0].learn(PATH, RateFacts(rate_limit=20, is_refused=False, retry_after_s=None))
     assert take_turns(governors, 50) >= 1.5  # 20 at once, 30 more at 20 a second
 
 
 def test_each_dataset_has_its_own_rate(governors):
-    governors[0].learn(PATH, Answered(rate_limit=20, is_refused=False, retry_after_s=None))
+    governors[0].learn(PATH, RateFacts(rate_limit=20, is_refused=False, retry_after_s=None))
     take_turns(governors, 20)
     assert take_turns(governors, 20, "datasets/d2/items") < 0.9
 
 
 def test_refusal_of_one_worker_holds_all_for_as_long_as_asked(governors):
-    governors[0].learn(PATH, Answered(rate_limit=None, is_refused=True, retry_after_s=1.2))
+    governors[0].learn(PATH, RateFacts(rate_limit=None, is_refused=True, retry_after_s=1.2))
     assert take_turns(governors[1:] * 2, 1) >= 1.1
     assert take_turns(governors, 1, "datasets/d2") < 1
 

@@ -36,4 +36,4 @@ def test_rows_from_a_growing_datasets_end_are_not_complete(line, growing):
     line.send("actorline.retry", result["key"]).get(timeout=120)
     job = wait_for(lambda: (job := line.ledger.load(result["key"])).state == "DELIVERED" and job, what="the rows")
     lines = line.emulator.item_lines(growing["defaultDatasetId"], "desc=1")
-    assert (job.items, delivery_of({"sink": job.sink_url}).lines == lines) == (1_500, True)
+    assert (job.collection.items, delivery_of({"sink": job.sink_url}).lines == lines) == (1_500, True)

@@ -73,8 +73,8 @@ def starts(line, actor: str) -> int:
 def input_record(line, result: dict[str, Any]) -> tuple[bytes, str]:
     """The input that the run was given, as the platform keeps it, and its Content-Type."""
     url = f"{line.emulator.url}/v2/key-value-stores/{result['key_value_store_id']}/records/INPUT"
-    answer = requests.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
-    return answer.content, answer.headers["Content-Type"]
+    response = requests.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
+    return response.content, response.headers["Content-Type"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 from actorline.jobs.step import Stop, Wait
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, NewJob, Registered, UnreadableJob
+from actorline.ledger.ledger import Ledger, NewJob, RegisterResult, UnreadableJob
 from actorline.ledger.listing import list_jobs
 from actorline.ledger.pause import is_paused, pause, resume
 from actorline.ledger.store import connect
@@ -54,7 +54,7 @@ def contents(ledger: Ledger) -> dict[str, Any]:
     return {key: read[ledger.redis.type(key)](key) for key in ledger.redis.scan_iter()}
 
 
-def register(ledger: Ledger, key: str = "k", document: Any = None, **options: Any) -> Registered:
+def register(ledger: Ledger, key: str = "k", document: Any = None, **options: Any) -> RegisterResult:
     given: dict[str, Any] = {"fresh": False, "sink": "file:///rows/k/", "caller": CALLER, **options}
     (registered,) = ledger.register([NewJob(key, document or parse_document(ORDER), **given)], care_s=10)
     return registered
@@ -94,10 +94,10 @@ def same_token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_order_becomes_a_job_with_its_input_apart(ledger):
     registered = register(ledger, fresh=True)
-    assert registered == Registered("created", parse_document(ORDER).body_hash(), State.QUEUED)
+    assert registered == RegisterResult("created", parse_document(ORDER).body_hash(), State.QUEUED)
     job = loaded(ledger)
     assert (job.key, job.state, job.epoch, job.attempt, job.fresh) == ("k", State.QUEUED, 1, 1, True)
-    assert (job.sink, job.hash) == ("file:///rows/k/", registered.existing_hash)
+    assert (job.sink, job.document_hash) == ("file:///rows/k/", registered.existing_hash)
     assert abs(job.queued_at - ledger.now()) < 60
     assert job.document == parse_document({**ORDER, "input": None})
     assert ledger.load_input("k") == '{"startUrls":["é"]}'.encode()
@@ -122,7 +122,7 @@ def test_the_same_order_joins_and_adds_only_its_caller(ledger):
     before = contents(ledger)
     document = parse_document({**ORDER, "key": "k", "labels": {}, "notify": {}})
     joined = register(ledger, document=document, fresh=True, sink="file:///other/", caller={"id": "task-2"})
-    assert joined == Registered("joined", document.body_hash(), State.STARTING)
+    assert joined == RegisterResult("joined", document.body_hash(), State.STARTING)
     after = contents(ledger)
     assert ledger.callers.of("k") == {"task-1": CALLER, "task-2": {"id": "task-2"}}
     assert ledger.callers.key_of("task-2") == "k"
@@ -134,7 +134,7 @@ def test_another_order_under_the_key_leaves_no_trace(ledger):
     first = register(ledger)
     before = contents(ledger)
     conflict = register(ledger, document=parse_document({"actor": "other/x"}), caller={"id": "task-2"})
-    assert conflict == Registered("conflict", first.existing_hash, State.QUEUED)
+    assert conflict == RegisterResult("conflict", first.existing_hash, State.QUEUED)
     assert contents(ledger) == before
 
 
@@ -180,9 +180,9 @@ def test_a_change_moves_the_job_its_due_and_its_timeline_at_once(ledger):
     )
     job = loaded(ledger)
     assert epoch == job.epoch == 2
-    assert (job.state, job.run_id, job.adopted, job.sink) == (State.STARTING, "r1", True, None)
-    assert job.started_at
-    assert abs(job.started_at - ledger.now()) < 60
+    assert (job.state, job.run.id, job.run.adopted, job.sink) == (State.STARTING, "r1", True, None)
+    assert job.run.known_at
+    assert abs(job.run.known_at - ledger.now()) < 60
     assert 50 < due_in(ledger) <= 100
     entry = ledger.timeline.entries("k")[-1]
     assert (entry.event, entry.data) == ("starting", {"attempt": 1})
@@ -260,7 +260,7 @@ def test_the_same_state_again_keeps_its_place_in_the_listing(ledger):
 
 def race(valkey: str, ledger: Ledger, act: Callable[[Ledger, int], Any], runners: int = 8) -> list[Any]:
     """The same thing done by several at once, each on its own connection."""
-    barrier, answers = threading.Barrier(runners), []
+    barrier, responses = threading.Barrier(runners), []
 
     def run(number: int) -> None:
         client = connect(f"{valkey}?virtual_host=3")
@@ -268,7 +268,7 @@ def race(valkey: str, ledger: Ledger, act: Callable[[Ledger, int], Any], runners
             own = Ledger(client, ledger.namespace)
             client.ping()
             barrier.wait()
-            answers.append(act(own, number))
+            responses.append(act(own, number))
         finally:
             client.close()
 
@@ -277,7 +277,7 @@ def race(valkey: str, ledger: Ledger, act: Callable[[Ledger, int], Any], runners
         thread.start()
     for thread in threads:
         thread.join()
-    return answers
+    return responses
 
 
 def test_of_many_changes_at_once_one_wins(ledger, valkey):
@@ -317,8 +317,8 @@ def test_a_job_that_waits_for_its_run_gets_it(ledger, state, found):
     created(ledger, state=state, intent='{"attempt":1,"marker":"m","at":1}', failures=2, is_planned=False)
     assert record(ledger, found=found) is True
     job = loaded(ledger)
-    assert (job.state, job.run_id, job.run_status, job.adopted) == (State.RUNNING, "r1", "READY", found)
-    assert (job.intent, job.failures, job.is_planned) == (None, 0, False)
+    assert (job.state, job.run.id, job.run.status, job.run.adopted) == (State.RUNNING, "r1", "READY", found)
+    assert (job.intent, job.failures, job.care.is_planned) == (None, 0, False)
     assert 20 < due_in(ledger) <= 50
     assert ledger.runs.of("k", 1) == ["r1"]
     assert ledger.runs.strays() == {}
@@ -345,7 +345,7 @@ def test_a_second_run_of_the_job_is_a_stray_and_the_first_stays(ledger):
     created(ledger, state=State.STARTING)
     assert record(ledger, "r1")
     assert not record(ledger, "r2")
-    assert loaded(ledger).run_id == "r1"
+    assert loaded(ledger).run.id == "r1"
     assert ledger.runs.of("k", 1) == ["r1", "r2"]
     assert ledger.runs.strays() == {"r2": "k"}
 
@@ -355,7 +355,7 @@ def test_a_run_of_another_attempt_is_a_stray(ledger):
     assert not record(ledger, attempt=1)
     assert (ledger.runs.of("k", 1), ledger.runs.of("k", 2)) == (["r1"], [])
     assert ledger.runs.strays() == {"r1": "k"}
-    assert loaded(ledger).run_id is None
+    assert loaded(ledger).run.id is None
 
 
 def test_a_run_of_a_job_that_is_forgotten_is_a_stray(ledger):
@@ -369,7 +369,7 @@ def test_a_stale_executions_run_is_the_jobs_but_not_its_to_poll(ledger):
     ledger.change("k", Change(next_epoch=True), epoch=1)
     assert record(ledger, epoch=1) is False
     job = loaded(ledger)
-    assert (job.state, job.run_id, job.is_planned) == (State.RUNNING, "r1", True)
+    assert (job.state, job.run.id, job.care.is_planned) == (State.RUNNING, "r1", True)
     assert due_in(ledger) < 1
     assert ledger.runs.strays() == {}
 
@@ -379,7 +379,7 @@ def test_a_run_of_a_job_cancelled_meanwhile_is_due_at_once(ledger):
     cancel_job(ledger, "k")
     assert record(ledger) is True
     job = loaded(ledger)
-    assert (job.state, job.run_id, job.stop_wish, job.is_planned) == (State.RUNNING, "r1", "cancel", True)
+    assert (job.state, job.run.id, job.stop_wish, job.care.is_planned) == (State.RUNNING, "r1", "cancel", True)
     assert due_in(ledger) < 1
 
 
@@ -416,18 +416,18 @@ def test_a_finished_poll_is_free_until_the_next_is_due(ledger, monkeypatch):
     """However long the interval: a message that comes late must not begin a second row of polls."""
     job = created(ledger, state=State.RUNNING, run_id="r1", started_at="@now")
     monkeypatch.setattr("actorline.ledger.ledger.CLAIM_POLL_SECS", 0)
-    answers = iter([PlatformUnavailable("503"), RUN])
-    monkeypatch.setattr("actorline.stages.watch.poll_run.get_run", lambda *_: raised_or(next(answers)))
+    responses = iter([PlatformUnavailable("503"), RUN])
+    monkeypatch.setattr("actorline.stages.watch.poll_run.get_run", lambda *_: raised_or(next(responses)))
     poller = Poller(ledger, cast("Any", None), Settings())
     for number in (0, 1):
         assert poller.advance("k", job.epoch, number, "a") == Wait(5)
         assert poller.advance("k", job.epoch, number, "b") == Stop()
 
 
-def raised_or(answer: Any) -> Any:
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+def raised_or(reply: Any) -> Any:
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
 
 
 def test_one_of_many_executions_gets_the_poll(ledger, valkey):
@@ -445,7 +445,7 @@ def receipt(page_no: int = 0, scanned: int = 10, **more: Any) -> Receipt:
 
 def counts(ledger: Ledger) -> tuple[int, int, int, int]:
     job = loaded(ledger)
-    return job.items, job.scanned, job.bytes, job.pages
+    return job.collection.items, job.collection.scanned, job.collection.byte_count, job.collection.pages
 
 
 def test_a_window_never_changes(ledger):

@@ -9,7 +9,7 @@ from actorline.ledger import listing
 from actorline.ledger.account_index import AccountIndex
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
-from actorline.ledger.listing import BLOCK, Cursor, Page, list_jobs
+from actorline.ledger.listing import JOBS_A_BLOCK, Cursor, Page, list_jobs
 from actorline.ledger.store import connect
 
 FINAL = (State.DELIVERED, State.FAILED, State.CANCELLED)
@@ -46,7 +46,7 @@ def all_pages(ledger: Ledger, limit: int, **wanted: object) -> list[str]:
 
 @pytest.mark.parametrize("limit", [1, 7, 100, 1000])
 def test_pages_hold_every_job_once_over_all_states(ledger, limit):
-    keys = [f"k{number}" for number in range(2 * BLOCK + 5)]
+    keys = [f"k{number}" for number in range(2 * JOBS_A_BLOCK + 5)]
     order(ledger, *keys)
     for number, key in enumerate(keys):
         if number % 3:
@@ -88,7 +88,7 @@ def test_labels_and_accounts_are_all_that_is_seen(ledger):
 
 def test_other_accounts_jobs_are_not_looked_at(ledger, monkeypatch):
     order(ledger, "mine", account="Small", labels={"team": "x"})
-    order(ledger, *(f"k{number}" for number in range(3 * BLOCK)))
+    order(ledger, *(f"k{number}" for number in range(3 * JOBS_A_BLOCK)))
     loaded, load_many = [], ledger.load_many
     monkeypatch.setattr(ledger, "load_many", lambda keys: loaded.extend(keys) or load_many(keys))
     listed = list_jobs(ledger, limit=1, accounts={"small"}, is_indexed=True)
@@ -119,7 +119,7 @@ def test_jobs_of_an_earlier_version_are_entered_once(ledger):
 
 
 def test_a_page_reads_so_many_bytes_and_says_where_to_go_on(ledger, monkeypatch):
-    monkeypatch.setattr(listing, "BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(listing, "JOBS_A_BLOCK_BYTES", 10_000)
     monkeypatch.setattr(listing, "MOST_BYTES", 20_000)
     labels = {f"a{number}": "x" * 200 for number in range(40)}
     order(ledger, *(f"k{number}" for number in range(10)), labels=labels)
@@ -129,9 +129,9 @@ def test_a_page_reads_so_many_bytes_and_says_where_to_go_on(ledger, monkeypatch)
 
 
 def test_a_page_reads_few_jobs_and_says_where_to_continue(ledger, monkeypatch):
-    monkeypatch.setattr(listing, "MOST_SEEN", 2 * BLOCK)
+    monkeypatch.setattr(listing, "JOBS_SEEN_MAX", 2 * JOBS_A_BLOCK)
     order(ledger, "wanted", labels={"team": "x"})
-    order(ledger, *(f"k{number}" for number in range(3 * BLOCK)))
+    order(ledger, *(f"k{number}" for number in range(3 * JOBS_A_BLOCK)))
     first = list_jobs(ledger, limit=5, labels={"team": "x"})
     assert first.jobs == []
     assert first.next

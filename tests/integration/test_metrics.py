@@ -30,9 +30,9 @@ def gateway(valkey, emulator, tmp_path):
 
 def scraped(gateway: Gateway, **headers: str) -> dict[str, float]:
     """`name{label=value,...}` -> value."""
-    answer = gateway.http.get("/metrics", headers=headers)
-    assert answer.status_code == 200, answer.text
-    samples = chain.from_iterable(family.samples for family in text_string_to_metric_families(answer.text))
+    response = gateway.http.get("/metrics", headers=headers)
+    assert response.status_code == 200, response.text
+    samples = chain.from_iterable(family.samples for family in text_string_to_metric_families(response.text))
     return {_shown(each.name, each.labels): each.value for each in samples}
 
 
@@ -115,9 +115,9 @@ def test_a_key_reads_metrics_by_a_scope_of_its_own(own_line):
             return gateway.http.get(path, headers={} if key is None else {"Authorization": f"Bearer {key}"})
 
         for key in (keys["scraper"], BOOTSTRAP):
-            answer = ask("/metrics", key)
-            assert answer.status_code == 200
-            assert answer.headers["Content-Type"].startswith("text/plain; version=")
+            response = ask("/metrics", key)
+            assert response.status_code == 200
+            assert response.headers["Content-Type"].startswith("text/plain; version=")
         for key, status, code in ((keys["service"], 403, "forbidden"), (None, 401, "auth"), ("wrong", 401, "auth")):
             problem = ask("/metrics", key)
             assert (problem.status_code, problem.json()["code"]) == (status, code)

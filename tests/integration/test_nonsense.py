@@ -1,4 +1,4 @@
-"""The platform answers with nonsense, or hangs up: no second run, and every row once."""
+"""The platform responds with nonsense, or hangs up: no second run, and every row once."""
 
 import pytest
 from real_parts import delivery_of

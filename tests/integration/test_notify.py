@@ -14,18 +14,18 @@ QUICK = {"poll_interval_secs": 1}
 
 
 class Receiver:
-    """Somebody's HTTP server; `answers` are its next statuses, then 200."""
+    """Somebody's HTTP server; `statuses` are its next ones, then 200."""
 
     def __init__(self) -> None:
         self.got: list[tuple[dict[str, str], bytes]] = []
-        self.answers: list[int] = []
+        self.statuses: list[int] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.got.append((dict(self.headers), body))
-                self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
+                self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
                 self.send_header("Content-Length", "0")
                 self.send_header("Location", "/elsewhere")
                 self.end_headers()
@@ -45,7 +45,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
-def telling_line(valkey, emulator, tmp_path_factory):
+def notifying_line(valkey, emulator, tmp_path_factory):
     """A line that may tell this machine, and signs what it says."""
     settings = {"notify_hosts": "localhost,127.0.0.1", "notify_secret": SECRET, "notify_tasks": "shop.job_ended@shop"}
     with running_line(valkey, emulator, tmp_path_factory.mktemp("telling"), "telling", **settings) as line:
@@ -57,45 +57,47 @@ def ordered(line, key: str, **document) -> Callable[[], object]:
     return line.submit({"key": key, "actor": actor, "input": {"secret": "sesame"}, **QUICK, **document}).get
 
 
-def test_end_is_told_over_http_signed_with_the_jobs_result(telling_line, receiver):
-    result = ordered(telling_line, "told", notify={"url": receiver.url})(timeout=120)
+def test_end_is_told_over_http_signed_with_the_jobs_result(notifying_line, receiver):
+    result = ordered(notifying_line, "told", notify={"url": receiver.url})(timeout=120)
     wait_for(lambda: receiver.got, what="the notice")
     headers, body = receiver.got[0]
     event = Webhook(SECRET).verify(body, headers)
     assert (event["type"], event["data"]) == ("job.delivered", result)
     assert event["id"] == headers["webhook-id"]
     assert b"sesame" not in body
-    wait_for(lambda: telling_line.ledger.load("told").url_told, what="the end of the telling")
+    wait_for(lambda: notifying_line.ledger.load("told").notice.url_told, what="the end of the telling")
     assert len(receiver.got) == 1
 
 
 @pytest.mark.thorough
-def test_notice_that_is_not_taken_comes_again_with_the_same_id(telling_line, receiver):
-    receiver.answers = [500, 302]
-    ordered(telling_line, "told-again", notify={"url": receiver.url})(timeout=120)
+def test_notice_that_is_not_taken_comes_again_with_the_same_id(notifying_line, receiver):
+    receiver.statuses = [500, 302]
+    ordered(notifying_line, "told-again", notify={"url": receiver.url})(timeout=120)
     wait_for(lambda: len(receiver.got) == 3, within=120, what="the third notice")
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
-    assert wait_for(lambda: telling_line.ledger.load("told-again").url_told, what="the end of the telling")
-    told = [
-        entry.data["message"] for entry in telling_line.ledger.timeline.entries("told-again") if "notify" in entry.event
+    assert wait_for(lambda: notifying_line.ledger.load("told-again").notice.url_told, what="the end of the telling")
+    messages = [
+        entry.data["message"]
+        for entry in notifying_line.ledger.timeline.entries("told-again")
+        if "notify" in entry.event
     ]
-    assert told == ["the receiver responded with status 500", "the receiver responded with status 302"]
+    assert messages == ["the receiver responded with status 500", "the receiver responded with status 302"]
 
 
 def test_private_address_is_never_called_unless_listed(line, receiver):
     port = receiver.server.server_port
     ordered(line, "not-told", notify={"url": f"http://2130706433:{port}/hook"})(timeout=120)  # 127.0.0.1 as a number
-    told, *_ = wait_for(
+    entry, *_ = wait_for(
         lambda: [entry for entry in line.ledger.timeline.entries("not-told") if entry.event == "notify-failed"],
         what="the failed notice",
     )
-    assert "ACTORLINE_NOTIFY_HOSTS" in told.data["message"]
+    assert "ACTORLINE_NOTIFY_HOSTS" in entry.data["message"]
     assert receiver.got == []
 
 
-def test_end_is_told_by_a_celery_task_in_the_services_own_queue(telling_line):
-    ordered(telling_line, "told-by-task", notify={"task": "shop.job_ended", "queue": "shop"})(timeout=120)
-    with telling_line.client.connection_for_read() as connection:
+def test_end_is_told_by_a_celery_task_in_the_services_own_queue(notifying_line):
+    ordered(notifying_line, "told-by-task", notify={"task": "shop.job_ended", "queue": "shop"})(timeout=120)
+    with notifying_line.client.connection_for_read() as connection:
         queue = connection.SimpleQueue("shop", no_ack=True)
         message = queue.get(timeout=120)
         queue.close()
@@ -103,16 +105,16 @@ def test_end_is_told_by_a_celery_task_in_the_services_own_queue(telling_line):
     assert message.headers["task"] == "shop.job_ended"
     assert (event["type"], event["data"]["key"]) == ("job.delivered", "told-by-task")
     assert "sesame" not in json.dumps(event)
-    wait_for(lambda: telling_line.ledger.load("told-by-task").task_told, what="the end of the telling")
+    wait_for(lambda: notifying_line.ledger.load("told-by-task").notice.task_told, what="the end of the telling")
 
 
 @pytest.mark.parametrize(
     "url",
     ["ftp://example.com/x", "https://user:pass@example.com/", "https://", "https://[::1", "http://other.example/"],
 )
-def test_url_that_may_get_no_notice_is_refused_at_once(telling_line, url):
+def test_url_that_may_get_no_notice_is_refused_at_once(notifying_line, url):
     with pytest.raises(Exception, match="notify") as raised:
-        ordered(telling_line, "refused", notify={"url": url})(timeout=120)
+        ordered(notifying_line, "refused", notify={"url": url})(timeout=120)
     assert type(raised.value).__name__ == "JobRefused"
     assert json.loads(raised.value.args[0])["reason"]["code"] == "notify-refused"
-    assert telling_line.ledger.load("refused") is None
+    assert notifying_line.ledger.load("refused") is None

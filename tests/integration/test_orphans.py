@@ -35,7 +35,7 @@ def test_sweep_aborts_a_second_run_and_leaves_all_else_alone(own_line):
     ).json()["data"]["id"]
     with running_workers(line, "control"):
         line.submit({"key": "swept", "actor": actor, **QUICK})
-        own = wait_for(lambda: (job := line.ledger.load("swept")) and job.run_id, what="the job's run")
+        own = wait_for(lambda: (job := line.ledger.load("swept")) and job.run.id, what="the job's run")
         doubled, unknown = start_as_ours(line, actor, "swept"), start_as_ours(line, actor, "of a lost ledger")
         line.send("actorline.sweep", "default", queue="control")
         wait_for(lambda: is_aborted(line, doubled), what="the abort of the second run")
@@ -54,7 +54,7 @@ def test_run_of_a_lost_ledger_is_adopted_where_that_is_set(own_line):
         line.send("actorline.sweep", "default", queue="control")
         key = f"adopted-{run_id}"
         job = wait_for(lambda: (j := line.ledger.load(key)) and j.is_terminal and j, what="the adopted job's end")
-    assert (job.state, job.items, job.run_id) == ("DELIVERED", 200, run_id)
+    assert (job.state, job.collection.items, job.run.id) == ("DELIVERED", 200, run_id)
     assert len(line.emulator.starts(actor)) == 1
 
 
@@ -64,7 +64,7 @@ def test_second_search_aborts_a_run_that_appeared_very_late(own_line, faults):
     faults({"method": "POST", "action": "reset_before", "nth": 1, "path_regex": "late-commit/runs$"})
     with running_workers(line, "control"):
         line.submit({"key": "late-commit", "actor": actor, **QUICK})
-        own = wait_for(lambda: (job := line.ledger.load("late-commit")) and job.run_id, what="the second start's run")
+        own = wait_for(lambda: (job := line.ledger.load("late-commit")) and job.run.id, what="the second start's run")
         late = start_as_ours(line, actor, "late-commit")
         ((member, _),) = line.ledger.redis.zrange(line.ledger.name("second_looks"), 0, -1, withscores=True)
         line.ledger.redis.zadd(line.ledger.name("second_looks"), {member: 0})
@@ -102,10 +102,10 @@ def test_start_like_a_run_with_the_same_input_asks_a_person(own_line, faults):
             lambda: (j := line.ledger.load("untold")) and j.waiting_for == "start-unclear" and j, what="the alert"
         )
         (run,) = line.emulator.runs_of(actor)
-        (told,) = [
+        (alert,) = [
             entry.data for entry in line.ledger.timeline.entries(job.key) if entry.data.get("code") == "start-unclear"
         ]
-        assert run["id"] in told["message"]
+        assert run["id"] in alert["message"]
         line.cancel("untold")
         with pytest.raises(Exception) as raised:  # noqa: PT011 - a service can't import our classes
             order.get(timeout=120)

@@ -64,10 +64,10 @@ ROWS: dict[str, Habits | tuple[Habits, dict[str, Any]]] = {
     "ended_by_close": (Habits(framing="close"), PAGES),
     "closes_each": (Habits(closes=True), PAGES),
     "lowercase": Habits(lowercase=True),
-    "capped_answers": Habits(items=730, items_per_answer=100),
-    "capped_pages": (Habits(items=730, items_per_answer=100), {"collect": {"page_items": 250}}),
-    "capped_and_unnamed": (Habits(items=730, items_per_answer=100, totals=[(30, 0)], last_newline=False), PAGES),
-    "capped_and_limited": (Habits(items=730, items_per_answer=100), {"collect": {"limit": 730, "page_items": 400}}),
+    "capped_answers": Habits(items=730, items_per_response=100),
+    "capped_pages": (Habits(items=730, items_per_response=100), {"collect": {"page_items": 250}}),
+    "capped_and_unnamed": (Habits(items=730, items_per_response=100, totals=[(30, 0)], last_newline=False), PAGES),
+    "capped_and_limited": (Habits(items=730, items_per_response=100), {"collect": {"limit": 730, "page_items": 400}}),
     "totals_lag": (Habits(totals=[(1, 0), (2, 90)]), PAGES),
     "total_stays_zero": (Habits(totals=[(60, 0)]), PAGES),
     "late_items": (Habits(late_items_secs=1), PAGES),
@@ -98,7 +98,7 @@ ROWS: dict[str, Habits | tuple[Habits, dict[str, Any]]] = {
     "record_short": Habits(troubles=always("short", "record")),
 }  # fmt: skip
 
-# The run was made, and its start answered badly: it is found in the list, whatever that looks like.
+# The run was made, and the response to its start was bad: it is found in the list, whatever that looks like.
 ADOPTED: dict[str, Habits] = {
     "reply_lost": Habits(troubles=LOST),
     "reply_cut": Habits(troubles={"start": [Trouble(cut="short")]}),
@@ -132,10 +132,10 @@ SENT_AGAIN: dict[str, Habits] = {
 OTHERS: dict[str, Habits] = {
     "full": Habits(items=4000),
     "task": Habits(),
-    "cleaned": Habits(items=730, items_per_answer=100),
+    "cleaned": Habits(items=730, items_per_response=100),
     "csv": Habits(items=730, totals=[(1, 90)]),
-    "csv_capped": Habits(items=730, items_per_answer=100, last_newline=False, framing="chunked", compression="never"),
-    "json_capped": Habits(items=730, items_per_answer=100, last_newline=False),
+    "csv_capped": Habits(items=730, items_per_response=100, last_newline=False, framing="chunked", compression="never"),
+    "json_capped": Habits(items=730, items_per_response=100, last_newline=False),
     "xml": Habits(items=730, totals=[(60, 0)], troubles=always("short", "items")),
     "cost_hidden": Habits(odd_runs=True),
     "vanishing": Habits(vanishes_after=1),
@@ -201,7 +201,7 @@ def placed(other_line: Line, api: OtherApi) -> dict[str, Placed]:
 
 
 @pytest.fixture(autouse=True)
-def _no_stranger_at_the_door(api: OtherApi) -> Iterator[None]:
+def _assert_no_stranger(api: OtherApi) -> Iterator[None]:
     yield
     assert api.violations == []
     assert [headers for headers in api.elsewhere if "authorization" in headers] == []

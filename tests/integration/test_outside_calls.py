@@ -127,8 +127,8 @@ def test_dripping_receivers_cost_no_delivery_one_call_each(own_line, dripping):
     line = own_line("deaf", notify_hosts="127.0.0.1")
     server = dripping(HEAD)
     with running_workers(line, "control", "fetch"):
-        told = [order(line, f"told-{n}", notify={"url": server.url}) for n in range(6)]
-        assert [each.get(timeout=120)["items"] for each in told] == [3] * 6
+        results = [order(line, f"told-{n}", notify={"url": server.url}) for n in range(6)]
+        assert [each.get(timeout=120)["items"] for each in results] == [3] * 6
         wait_for(lambda: server.open == 2, what="the places of one host")
         for n in range(6):  # the messages of all notices come again
             line.send("actorline.notify", f"told-{n}", queue="fetch")
@@ -198,7 +198,7 @@ def test_second_execution_steps_back(turns):
 
 
 def test_place_of_an_execution_that_died_is_free_soon(turns, monkeypatch):
-    monkeypatch.setattr(outside_places, "HELD_SECS", 2)
+    monkeypatch.setattr(outside_places, "PLACE_LEASE_SECS", 2)
     for dead in (held := [turns.job("1"), turns.job("2")]):
         dead.__enter__()  # and never left: `held` keeps it from being collected
     assert len(held) == 2

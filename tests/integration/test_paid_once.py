@@ -155,4 +155,4 @@ def test_failing_sink_hides_no_paid_run_of_an_unclear_start(own_line, faults):
     reason = reason_of(raised.value)
     assert (reason["code"], reason["billed"]) == ("sink-failed", True)
     (run,) = line.emulator.runs_of(actor)
-    assert line.ledger.load("sink-gone").run_id == run["id"]
+    assert line.ledger.load("sink-gone").run.id == run["id"]

@@ -89,8 +89,8 @@ def test_no_sink_lies_in_a_folder_that_a_job_has_claimed(line, gateway, thief, f
     key = folder.replace("/", "-") + "sink"
     actor = line.emulator.actor(f"in-{key}", items=3, duration_secs=0)
     document = {"key": key, "actor": actor, "sink": {"url": f"{(line.home / 'rows').as_uri()}/{folder}"}, **QUICK}
-    answer = gateway.order(**document)
-    assert (answer.status_code, answer.json()["code"]) == (422, "sink-refused")
+    response = gateway.order(**document)
+    assert (response.status_code, response.json()["code"]) == (422, "sink-refused")
     (line.home / "order.json").write_text(json.dumps(document))
     done = actorline(line, "run", "--json", "--document", "order.json")  # whom the door trusts meets the claim
     assert done.json["reason"]["code"] == "sink-refused", done.err
@@ -100,8 +100,8 @@ def test_no_sink_lies_in_a_folder_that_a_job_has_claimed(line, gateway, thief, f
 
 @pytest.mark.parametrize("folder", ["rows/", "", "../"])
 def test_no_sink_is_a_folder_in_which_the_others_lie(line, gateway, folder):
-    answer = gateway.order(key="above", actor="demo/any", sink={"url": f"{line.home.as_uri()}/{folder}"})
-    assert (answer.status_code, answer.json()["code"]) == (422, "sink-refused")
+    response = gateway.order(key="above", actor="demo/any", sink={"url": f"{line.home.as_uri()}/{folder}"})
+    assert (response.status_code, response.json()["code"]) == (422, "sink-refused")
 
 
 def test_a_planted_manifest_reads_no_other_file_at_any_door(line, gateway, thief, secret):
@@ -110,10 +110,10 @@ def test_a_planted_manifest_reads_no_other_file_at_any_door(line, gateway, thief
     try:
         path.write_text(json.dumps(planted(line, secret)))
         for route in ("items", "records/stolen-0", "records/stolen-1"):
-            answer = gateway.http.get(f"/v1/jobs/thief/{route}")
-            assert answer.status_code >= 400
-            assert "canary" not in answer.text
-            assert str(secret.stat().st_size) not in answer.json()["detail"]
+            response = gateway.http.get(f"/v1/jobs/thief/{route}")
+            assert response.status_code >= 400
+            assert "canary" not in response.text
+            assert str(secret.stat().st_size) not in response.json()["detail"]
         for command in (["items", "thief"], ["records", "thief", "stolen-0"], ["verify", thief["manifest"], "--json"]):
             done = actorline(line, *command)
             assert done.code != 0

@@ -1,4 +1,4 @@
-"""The client against a real server on loopback that answers with the bytes, breaks and pauses a test asks for."""
+"""The client against a real server on loopback that responds with the bytes, breaks and pauses a test asks for."""
 
 import gzip
 import socket
@@ -24,15 +24,15 @@ from actorline.platform.session import MAX_REDIRECTS
 TOKEN = "apify_api_wJ8kZ2"
 
 
-class Answers(BaseHTTPRequestHandler):
-    """Hands each request to its server's `answer`, which writes what it likes."""
+class Handler(BaseHTTPRequestHandler):
+    """Hands each request to its server's `respond`, which writes what it likes."""
 
     protocol_version = "HTTP/1.1"
     server: "Server"
 
     def do_GET(self) -> None:
         self.server.requests.append((self.command, self.path, dict(self.headers)))
-        self.server.answer(self)
+        self.server.respond(self)
 
     do_POST = do_HEAD = do_GET  # noqa: N815
 
@@ -57,8 +57,8 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answers)
-        self.answer: Callable[[Answers], None] = lambda request: request.reply(b'{"data": 1}')
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.respond: Callable[[Handler], None] = lambda request: request.reply(b'{"data": 1}')
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.connections = 0
 
@@ -115,18 +115,18 @@ def platform(
     platform.close()
 
 
-def answer_in_turn(server: Server, *answers: Callable[[Answers], None]) -> None:
-    """The first request gets the first answer, and so on; the last one goes on for ever."""
-    waiting = list(answers)
+def respond_in_turn(server: Server, *responses: Callable[[Handler], None]) -> None:
+    """The first request gets the first response, and so on; the last one goes on for ever."""
+    waiting = list(responses)
 
-    def answer(request: Answers) -> None:
+    def respond(request: Handler) -> None:
         (waiting.pop(0) if len(waiting) > 1 else waiting[0])(request)
 
-    server.answer = answer
+    server.respond = respond
 
 
 def test_a_cut_connection_is_tried_again(platform, server, waits):
-    answer_in_turn(server, Answers.cut, lambda request: request.reply(b'{"data": 7}'))
+    respond_in_turn(server, Handler.cut, lambda request: request.reply(b'{"data": 7}'))
 
     assert platform.get_data("x") == 7
     assert (len(server.requests), len(waits)) == (2, 1)
@@ -135,7 +135,7 @@ def test_a_cut_connection_is_tried_again(platform, server, waits):
 @pytest.mark.parametrize("patience_s", [0.3])
 def test_a_silent_server_is_unavailable_after_five_attempts(platform, server):
     released = threading.Event()
-    server.answer = lambda request: (released.wait(60), request.cut())
+    server.respond = lambda request: (released.wait(60), request.cut())
 
     with pytest.raises(PlatformUnavailable, match="Read timed out") as caught:
         platform.get_data("x", {"a": "secret"})
@@ -157,17 +157,17 @@ def test_a_closed_port_is_unavailable(waits):
 
 
 def test_a_json_answer_cut_in_its_middle_is_tried_again(platform, server):
-    def half(request: Answers) -> None:
+    def half(request: Handler) -> None:
         request.reply(b'{"data": ', Content_Length="12")
         request.cut()
 
-    answer_in_turn(server, half, lambda request: request.reply(b'{"data": 7}'))
+    respond_in_turn(server, half, lambda request: request.reply(b'{"data": 7}'))
 
     assert platform.get_data("x") == 7
 
 
 def test_a_redirect_on_the_same_server_keeps_the_token(platform, server):
-    answer_in_turn(
+    respond_in_turn(
         server,
         lambda request: request.reply(status=307, Location="/v2/moved?a=1"),
         lambda request: request.reply(b'{"data": 7}'),
@@ -191,9 +191,9 @@ def _netrc(platform, tmp_path, monkeypatch):
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_redirect_elsewhere_gets_neither_token_nor_netrc(platform, server, start_server, host):
     storage = start_server()
-    storage.answer = lambda request: request.reply(b"content", Content_Type="text/plain")
+    storage.respond = lambda request: request.reply(b"content", Content_Type="text/plain")
     location = f"http://{host}:{storage.server_port}/bucket/key?sig=1"
-    server.answer = lambda request: request.reply(status=302, Location=location)
+    server.respond = lambda request: request.reply(status=302, Location=location)
 
     with open_record(platform, "s1", "OUTPUT") as record:
         assert b"".join(record.blocks(100)) == b"content"
@@ -203,7 +203,7 @@ def test_a_redirect_elsewhere_gets_neither_token_nor_netrc(platform, server, sta
 
 
 def test_redirects_in_a_circle_are_unavailable(platform, server):
-    server.answer = lambda request: request.reply(status=302, Location="/v2/x")
+    server.respond = lambda request: request.reply(status=302, Location="/v2/x")
 
     with pytest.raises(PlatformUnavailable):
         platform.get_data("x")
@@ -211,7 +211,7 @@ def test_redirects_in_a_circle_are_unavailable(platform, server):
 
 
 def test_cookies_are_not_kept(platform, server):
-    server.answer = lambda request: request.reply(b'{"data": 1}', Set_Cookie="a=b; Path=/")
+    server.respond = lambda request: request.reply(b'{"data": 1}', Set_Cookie="a=b; Path=/")
 
     platform.get_data("x")
     platform.get_data("x")
@@ -233,11 +233,11 @@ def test_a_proxy_from_the_environment_is_used(server, monkeypatch):
 def test_threads_share_one_pool(platform, server):
     barrier = threading.Barrier(8)
 
-    def meet(request: Answers) -> None:
+    def meet(request: Handler) -> None:
         barrier.wait(60)
         request.reply(b'{"data": 1}')
 
-    server.answer = meet
+    server.respond = meet
     with ThreadPoolExecutor(8) as threads:
         for _ in range(3):
             assert list(threads.map(platform.get_data, ["x"] * 8)) == [1] * 8
@@ -247,7 +247,7 @@ def test_threads_share_one_pool(platform, server):
 
 def test_pages_are_raw_and_give_their_connection_back(platform, server):
     rows = gzip.compress(b'{"a":1}\n' * 50_000)
-    server.answer = lambda request: request.reply(
+    server.respond = lambda request: request.reply(
         rows, Content_Encoding="gzip", Content_Type="application/x-ndjson", X_Apify_Pagination_Count="50000"
     )
     buffer = memoryview(bytearray(1000))
@@ -264,13 +264,13 @@ def test_pages_are_raw_and_give_their_connection_back(platform, server):
 
 
 class Flood:
-    """An answer far larger than all buffers on the way; counts the readers who hung up before its end."""
+    """A response far larger than all buffers on the way; counts the readers who hung up before its end."""
 
     def __init__(self, status: int = 200) -> None:
         self.status = status
         self.hung_up = threading.Semaphore(0)
 
-    def __call__(self, request: Answers) -> None:
+    def __call__(self, request: Handler) -> None:
         request.close_connection = True
         request.send_response(self.status)
         request.send_header("Content-Length", str(10**8))
@@ -284,7 +284,7 @@ class Flood:
 
 def test_a_page_left_early_does_not_spoil_the_next_call(platform, server):
     flood = Flood()
-    answer_in_turn(server, flood, lambda request: request.reply(b'{"data": 1}'))
+    respond_in_turn(server, flood, lambda request: request.reply(b'{"data": 1}'))
 
     with open_items(platform, "d1", offset=0, limit=None, params={}) as page:
         assert next(page.blocks(1000)) == b"x" * 1000
@@ -304,11 +304,11 @@ def read_into(page: ItemsPage) -> None:
 
 @pytest.mark.parametrize("read", [read_blocks, read_into])
 def test_a_short_body_is_unavailable_and_not_read_again(platform, server, waits, read):
-    def short(request: Answers) -> None:
+    def short(request: Handler) -> None:
         request.reply(b"x" * 100, Content_Length="1000")
         request.cut()
 
-    server.answer = short
+    server.respond = short
 
     broken = pytest.raises(PlatformUnavailable, match="100 bytes read, 900 more expected")
     with open_items(platform, "d1", offset=0, limit=None, params={}) as page, broken as caught:
@@ -319,14 +319,14 @@ def test_a_short_body_is_unavailable_and_not_read_again(platform, server, waits,
 
 
 def test_a_chunked_body_without_its_end_is_unavailable(platform, server):
-    def short(request: Answers) -> None:
+    def short(request: Handler) -> None:
         request.send_response(200)
         request.send_header("Transfer-Encoding", "chunked")
         request.end_headers()
         request.wfile.write(b"4\r\nabcd\r\n")
         request.cut()
 
-    server.answer = short
+    server.respond = short
 
     broken = pytest.raises(PlatformUnavailable, match="broke off")
     with open_items(platform, "d1", offset=0, limit=None, params={}) as page, broken:
@@ -337,12 +337,12 @@ def test_a_chunked_body_without_its_end_is_unavailable(platform, server):
 def test_a_body_that_stalls_is_unavailable(platform, server):
     released = threading.Event()
 
-    def stall(request: Answers) -> None:
+    def stall(request: Handler) -> None:
         request.reply(b"x" * 100, Content_Length="1000")
         released.wait(60)
         request.cut()
 
-    server.answer = stall
+    server.respond = stall
 
     broken = pytest.raises(PlatformUnavailable, match="Read timed out")
     with open_items(platform, "d1", offset=0, limit=None, params={}) as page, broken:
@@ -353,7 +353,7 @@ def test_a_body_that_stalls_is_unavailable(platform, server):
 @pytest.mark.parametrize(("encoding", "encode"), [("gzip", gzip.compress), ("identity", bytes)])
 def test_a_record_is_what_the_user_stored(platform, server, encoding, encode):
     content = b"\x00stored\xff" * 10_000
-    server.answer = lambda request: request.reply(encode(content), Content_Encoding=encoding, Content_Type="image/png")
+    server.respond = lambda request: request.reply(encode(content), Content_Encoding=encoding, Content_Type="image/png")
 
     with open_record(platform, "s1", "picture") as record:
         assert record.content_type == "image/png"
@@ -366,7 +366,7 @@ def test_a_record_is_what_the_user_stored(platform, server, encoding, encode):
 
 
 def test_a_record_with_a_damaged_encoding_is_unavailable(platform, server):
-    server.answer = lambda request: request.reply(b"not gzip at all", Content_Encoding="gzip")
+    server.respond = lambda request: request.reply(b"not gzip at all", Content_Encoding="gzip")
 
     with open_record(platform, "s1", "picture") as record, pytest.raises(PlatformUnavailable, match="broke off"):
         list(record.blocks(1000))
@@ -374,7 +374,7 @@ def test_a_record_with_a_damaged_encoding_is_unavailable(platform, server):
 
 def test_a_missing_record_is_not_found(platform, server):
     body = b'{"error": {"type": "record-not-found", "message": "Record was not found"}}'
-    server.answer = lambda request: request.reply(body, status=404)
+    server.respond = lambda request: request.reply(body, status=404)
 
     with pytest.raises(NotFound, match="Record was not found"):
         open_record(platform, "s1", "OUTPUT")
@@ -382,7 +382,7 @@ def test_a_missing_record_is_not_found(platform, server):
 
 def test_a_huge_error_page_is_not_read_whole(platform, server):
     flood = Flood(status=404)
-    server.answer = flood
+    server.respond = flood
 
     with pytest.raises(PlatformUnavailable, match="not the API's") as caught:
         open_record(platform, "s1", "OUTPUT")
@@ -392,7 +392,7 @@ def test_a_huge_error_page_is_not_read_whole(platform, server):
 
 def test_a_log_without_end_is_left(platform, server, monkeypatch):
     monkeypatch.setattr(runs, "LOG_MAX_BYTES", 1_000_000)
-    server.answer = flood = Flood()
+    server.respond = flood = Flood()
 
     assert [len(line) for line in get_log_tail(platform, "r1")] == [runs.LOG_TAIL_BYTES]
     assert flood.hung_up.acquire(timeout=60)
@@ -400,13 +400,13 @@ def test_a_log_without_end_is_left(platform, server, monkeypatch):
 
 def test_a_long_log_is_read_through_for_its_last_lines(platform, server):
     log = b"".join(b"2026-11-24T08:00:00.000Z line %d\n" % n for n in range(100_000))
-    server.answer = lambda request: request.reply(gzip.compress(log, 1), Content_Encoding="gzip")
+    server.respond = lambda request: request.reply(gzip.compress(log, 1), Content_Encoding="gzip")
 
     assert get_log_tail(platform, "r1", lines=2) == [f"2026-11-24T08:00:00.000Z line {n}" for n in (99_998, 99_999)]
 
 
 def test_a_listing_whose_second_page_is_lost_does_not_end_early(platform, server):
-    def page(*numbers: int) -> Callable[[Answers], None]:
+    def page(*numbers: int) -> Callable[[Handler], None]:
         items = [
             {
                 "id": f"r{n}",
@@ -421,7 +421,7 @@ def test_a_listing_whose_second_page_is_lost_does_not_end_early(platform, server
         ]
         return lambda request: request.reply(orjson.dumps({"data": {"items": items, "limit": 2}}))
 
-    answer_in_turn(server, page(0, 1), Answers.cut, page(1, 2), page(2))
+    respond_in_turn(server, page(0, 1), Handler.cut, page(1, 2), page(2))
 
     runs = list_runs(platform, started_after=datetime(2026, 11, 24, 8, tzinfo=UTC))
 

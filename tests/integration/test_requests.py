@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def job(line):
-    """The result of a job of 4,000 items in pages of 500, whose answers take a while, so that they can overlap."""
+    """The result of a job of 4,000 items in pages of 500, whose responses take a while, so that they can overlap."""
     actor = line.emulator.actor("counted", items=4000, duration_secs=2.5)
     line.emulator.faults({"action": "delay", "secs": 1.5, "method": "GET", "path_regex": "/items$"})
     document = {"key": "counted", "actor": actor, "poll_interval_secs": 1, "collect": {"page_items": 500}}

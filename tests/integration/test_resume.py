@@ -21,7 +21,7 @@ def test_job_whose_worker_dies_late_fetches_what_is_missing(own_line, faults):
     faults({"action": "slow_wire", "path_regex": "/items$", "latency_secs": 0.3})
     with running_workers(line, "control", "fetch") as workers:
         order = line.submit({"key": "resumed", "actor": actor, "collect": {"page_items": 50}, **QUICK})
-        wait_for(lambda: (job := line.ledger.load("resumed")) and job.pages >= 17, what="most of the pages")
+        wait_for(lambda: (job := line.ledger.load("resumed")) and job.collection.pages >= 17, what="most of the pages")
         workers[1].kill()
         workers[1].wait()
         pages = line.ledger.pages.all("resumed", 1).values()

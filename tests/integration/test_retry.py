@@ -28,9 +28,9 @@ def test_retry_of_a_failed_run_delivers_only_the_new_runs_rows(line):
     answer = line.send("actorline.retry", "tried-again").get(timeout=120)
     assert (answer["key"], answer["attempt"], answer["reason"]) == ("tried-again", 2, None)
     job, delivery = delivered(line, "tried-again")
-    assert delivery.sha256 == line.emulator.expected(job.dataset_id)["sha256"]
+    assert delivery.sha256 == line.emulator.expected(job.run.dataset_id)["sha256"]
     assert (delivery.manifest["complete"], delivery.manifest["attempt"]) == (True, 2)
-    assert (job.items, len(line.emulator.starts(actor))) == (450, 2)
+    assert (job.collection.items, len(line.emulator.starts(actor))) == (450, 2)
 
 
 def test_retry_of_missing_records_fetches_only_these(line, faults):
@@ -40,7 +40,7 @@ def test_retry_of_missing_records_fetches_only_these(line, faults):
     job = run_to_its_end(line, "record-later", actor)
     assert (job.state, job.reason.code) == ("PARTIAL", "record-unreadable")
     line.emulator.end_faults()
-    fetched = len(line.emulator.requests("GET", f"/v2/datasets/{job.dataset_id}/items"))
+    fetched = len(line.emulator.requests("GET", f"/v2/datasets/{job.run.dataset_id}/items"))
     line.send("actorline.retry", "record-later").get(timeout=120)
     job, delivery = delivered(line, "record-later")
     assert (delivery.folder / "records" / "OUTPUT").read_text() == "the report"
@@ -48,7 +48,7 @@ def test_retry_of_missing_records_fetches_only_these(line, faults):
     assert "_SUCCESS" in delivery.files
     assert (job.attempt, len(line.emulator.starts(actor))) == (1, 1)
     # but for the empty end, no page is asked for a second time
-    again = line.emulator.requests("GET", f"/v2/datasets/{job.dataset_id}/items")[fetched:]
+    again = line.emulator.requests("GET", f"/v2/datasets/{job.run.dataset_id}/items")[fetched:]
     assert all(int(request["query"]["offset"]) >= 300 for request in again)
 
 

@@ -13,7 +13,7 @@ OF_THE_DELIVERY = ("run_id", "dataset_id", "sink", "manifest", "items", "pages",
 
 @pytest.fixture
 def deliver(line):
-    """Runs a job to its end and answers its result."""
+    """Runs a job to its end and returns its result."""
     return lambda key, **document: line.submit({"key": key, "poll_interval_secs": 1, **document}).get(timeout=120)
 
 

@@ -25,7 +25,7 @@ def assert_cancelled(line, pending, key):
     assert type(raised.value).__name__ == "JobCancelled"
     assert reason_of(raised.value)["code"] == "cancelled"
     assert line.state(key) == "CANCELLED"
-    assert line.emulator.run(line.ledger.load(key).run_id)["status"] == "ABORTED"
+    assert line.emulator.run(line.ledger.load(key).run.id)["status"] == "ABORTED"
 
 
 def test_revoke_of_the_callers_id_cancels_the_job(line, order):

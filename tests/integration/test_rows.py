@@ -9,7 +9,7 @@ from real_parts import delivery_of, wait_for
 
 @pytest.fixture
 def deliver(line):
-    """Runs a job to its end and answers its result; `key` is new each time."""
+    """Runs a job to its end and returns its result; `key` is new each time."""
 
     def run(actor: str, collect: dict[str, Any], *, within: float = 120, **fields: Any) -> dict[str, Any]:
         order = {"actor": actor, "poll_interval_secs": 1, "collect": {"records": [], **collect}, **fields}
@@ -156,7 +156,7 @@ def test_page_that_stays_unreadable_makes_it_partial(line, deliver, faults):
     line.emulator.end_faults()
     line.send("actorline.retry", result["key"]).get(timeout=120)
     job = wait_for(lambda: (job := line.ledger.load(result["key"])).state == "DELIVERED" and job, what="the rest")
-    assert (job.items, len(line.emulator.runs_of(actor))) == (400, 1)
+    assert (job.collection.items, len(line.emulator.runs_of(actor))) == (400, 1)
 
 
 def test_faulty_replies_cost_little_more_than_their_pages(line, deliver, faults):

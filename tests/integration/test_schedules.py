@@ -15,7 +15,7 @@ from actorline.jobs.document import parse_document
 from actorline.jobs.states import State
 from actorline.ledger.ledger import NewJob
 from actorline.schedules.book import Book
-from actorline.schedules.decision import Outcome, Place
+from actorline.schedules.decision import Outcome, SchedulePosition
 from actorline.schedules.keeper import Keeper
 from actorline.schedules.schedule import Schedule, due_key
 from actorline.settings import load_settings
@@ -64,10 +64,10 @@ def pairs_side_by_side(line: Line, overlap: str) -> int:
 @pytest.mark.parametrize("overlap", OVERLAPS)
 def test_each_due_time_has_one_run_unless_cancelled_before(overlapping, overlap):
     jobs = [overlapping.ledger.load(key) for key in orders(overlapping, overlap)]
-    started = [job.run_id for job in jobs if job.run_id]
+    started = [job.run.id for job in jobs if job.run.id]
     assert sorted(started) == sorted(run["id"] for run in runs(overlapping, overlap))
     assert len(started) == len(set(started)) == len(overlapping.emulator.starts(f"demo/overlap-{overlap}"))
-    assert {job.state for job in jobs if not job.run_id} <= {"CANCELLED"}
+    assert {job.state for job in jobs if not job.run.id} <= {"CANCELLED"}
 
 
 @pytest.mark.parametrize("overlap", ["skip", "queue", "cancel_running"])
@@ -138,11 +138,11 @@ def hours_ago(line: Line, hours: float) -> tuple[datetime, Schedule]:
 
 def set_back(line: Line, name: str, rhythm: dict, days: int = 3, **fields) -> None:
     """As if all that was due until so many days ago were decided."""
-    place = Place.begin(schedule(**rhythm), line.ledger.now() - days * 86_400)
+    place = SchedulePosition.begin(schedule(**rhythm), line.ledger.now() - days * 86_400)
     assert Book(line.ledger).keep(name, None, place.model_copy(update=fields))
 
 
-def place_of(line: Line, name: str) -> Place:
+def place_of(line: Line, name: str) -> SchedulePosition:
     return Book(line.ledger).read().entries[name].place
 
 

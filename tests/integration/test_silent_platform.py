@@ -1,4 +1,4 @@
-"""A platform that doesn't answer holds up neither the doors nor what needs no platform."""
+"""A platform that doesn't respond delays neither the entrances nor what needs no platform."""
 
 import time
 

@@ -98,7 +98,7 @@ def plain(files: dict[str, bytes]) -> bytes:
 @pytest.fixture(scope="module")
 def delivered(cloud: Line) -> dict:
     """A job with rows and records, delivered to the default sink of the line, whose manifest isn't rewritten any more:
-    moto's server, unlike a store, may answer a read of what is just being replaced with nothing.
+    moto's server, unlike a store, may return nothing for a read of what is just being replaced.
     """
     records = {"OUTPUT": {"body": {"title": "café"}}}
     actor = cloud.emulator.actor("to-s3", items=1200, duration_secs=0.3, records=records)
@@ -332,7 +332,7 @@ def test_store_gone_midway_ends_the_job_and_retry_gets_the_rest(store, impatient
     job = wait_for(
         lambda: (job := line.ledger.load("store-gone")) and job.state == "DELIVERED" and job, what="the rows"
     )
-    assert plain(store.files("s3://bucket/gone/")) == line.emulator.item_lines(job.dataset_id)
+    assert plain(store.files("s3://bucket/gone/")) == line.emulator.item_lines(job.run.dataset_id)
     assert (job.attempt, len(line.emulator.starts(actor))) == (1, 1)
 
 
@@ -356,7 +356,7 @@ def test_full_disk_keeps_what_is_stored_for_a_retry(impatient, tmp_path):
     line.send("actorline.retry", "disk-full").get(timeout=120)
     job = wait_for(lambda: (job := line.ledger.load("disk-full")) and job.state == "DELIVERED" and job, what="the rows")
     assert (folder / "part-00001.jsonl").stat().st_mtime_ns == before.st_mtime_ns
-    assert delivery_of({"sink": job.sink_url}).lines == line.emulator.item_lines(job.dataset_id)
+    assert delivery_of({"sink": job.sink_url}).lines == line.emulator.item_lines(job.run.dataset_id)
     assert (job.attempt, len(line.emulator.starts(actor))) == (1, 1)
     superseded = json.loads((folder / "superseded-1" / "manifest.json").read_bytes())
     assert ([part["name"] for part in superseded["parts"]], superseded["retries"]) == (["part-00001.jsonl"], 0)
@@ -381,7 +381,7 @@ def test_second_attempt_is_apart_the_first_is_set_aside(store, cloud, line, kind
         "_SUCCESS", "_actorline.json", "attempt-2/part-00000.jsonl.gz", "attempt-2/records/OUTPUT", "manifest.json",
         "superseded-1/manifest.json", "superseded-1/part-00000.jsonl.gz", "superseded-1/records/OUTPUT",
     ]  # fmt: skip
-    assert actorline(at, "items", key).out.encode() == at.emulator.item_lines(job.dataset_id)
+    assert actorline(at, "items", key).out.encode() == at.emulator.item_lines(job.run.dataset_id)
     assert [actorline(at, "verify", target).code for target in (key, f"{url}superseded-1/")] == [0, 6]
 
 
@@ -435,8 +435,8 @@ def test_run_with_out_takes_the_stack_it_brings_up_to_the_store(store, terminal)
     assert "part-00000.jsonl.gz" in store.files("s3://bucket/out/out/")
     default = {"ACTORLINE_SINK_URL": "s3://bucket/rows/{key}/"}
     (finding,) = [
-        told
-        for told in terminal("doctor", "--json", **store.environment(), **default).lines
-        if told["subject"] == "sink"
+        each
+        for each in terminal("doctor", "--json", **store.environment(), **default).lines
+        if each["subject"] == "sink"
     ]
     assert (finding["is_good"], finding["text"]) == (True, "s3://bucket/rows/{key}/ is writable")

@@ -54,7 +54,7 @@ def is_due(ledger: Ledger, key: str) -> bool:
 
 def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter, emulator, faults, monkeypatch):
     """A cancel in the middle of it sends the job on under the next epoch; nobody searches a second time."""
-    monkeypatch.setattr("actorline.stages.start_lease.RENEW_SECS", 0.05)
+    monkeypatch.setattr("actorline.stages.start_lease.START_LEASE_RENEW_SECS", 0.05)
     faults({"method": "GET", "action": "delay", "secs": 4, "nth": 2, "path_regex": "/v2/actor-runs$"})
     order(ledger, starter, "unclear", emulator.actor("unclear-search", items=1))
     marker = make_marker(INSTALLATION, "unclear", 1)
@@ -85,7 +85,7 @@ def test_jobs_of_an_account_share_one_look_back(ledger, starter, emulator):
 
 
 def test_look_back_that_fails_is_made_again_until_it_succeeds(ledger, starter, emulator, faults):
-    """Ten minutes of a platform that answers no lists must not let a start go out unlooked."""
+    """Ten minutes of a platform that returns no lists must not let a start go out unlooked."""
     actor = emulator.actor("failing-look", items=1, duration_secs=60)
     order(ledger, starter, "failing-look", actor)
     headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": make_marker(INSTALLATION, "failing-look", 1)}
@@ -97,12 +97,12 @@ def test_look_back_that_fails_is_made_again_until_it_succeeds(ledger, starter, e
             starter.advance("failing-look", 1)
     emulator.end_faults()
     starter.advance("failing-look", 1)
-    assert ledger.load("failing-look").run_id == run_id
+    assert ledger.load("failing-look").run.id == run_id
     assert len(emulator.starts(actor)) == 1
 
 
 def test_look_back_is_resumed_where_it_was(ledger, platform, starter, emulator, monkeypatch):
-    monkeypatch.setattr("actorline.stages.start.look_back.BLOCK", 1)
+    monkeypatch.setattr("actorline.stages.start.look_back.RUNS_A_BLOCK", 1)
     actor = emulator.actor("resumed-look", items=1, duration_secs=0)
     url = f"{emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
     for n in range(3):

@@ -1,4 +1,4 @@
-"""`mode: "sync"`: the start is answered with the rows. Whatever becomes of the answer, the run is paid once."""
+"""`mode: "sync"`: the response to the start holds the rows. Whatever becomes of it, the run is paid once."""
 
 import json
 
@@ -65,7 +65,7 @@ def test_run_longer_than_the_endpoint_waits_is_adopted(line, tells_running):
 @pytest.mark.parametrize(
     "fault",
     [{"action": "reset_after"}, {"action": "cut_body", "after_bytes": 2000}],
-    ids=["lost-answer", "cut-answer"],
+    ids=["lost-response", "cut-response"],
 )
 def test_broken_answer_costs_no_second_run_and_no_row(line, faults, fault):
     name = f"sync-{fault['action'].replace('_', '-')}"

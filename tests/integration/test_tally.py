@@ -227,11 +227,11 @@ def test_a_page_that_fails_is_counted_until_it_is_stored(ledger):
             ledger.pages.note_failed("k", 1, page_no, why)
             ledger.pages.note_failed("k", 1, page_no, why)
     assert [line["message"] for line in logged] == ["the disk is full", "line 17 is cut"]
-    assert (loaded(ledger).failing_pages, loaded(ledger).page_error) == (4, "line 4 is cut")
+    assert (loaded(ledger).collection.failing_pages, loaded(ledger).collection.page_error) == (4, "line 4 is cut")
     ledger.pages.record("k", 1, receipt(0), care_s=5)
     ledger.pages.record("k", 1, receipt(0), care_s=5)
     ledger.pages.record("k", 1, receipt(1, items=0, scanned=0, code=Code.SINK_FAILED, error="full"), care_s=5)
-    assert loaded(ledger).failing_pages == 3
+    assert loaded(ledger).collection.failing_pages == 3
 
 
 def test_what_is_overdue_stray_parked_and_paused_is_seen(ledger):

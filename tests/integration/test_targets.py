@@ -13,15 +13,15 @@ BINARY = bytes(range(256)) * 50
 
 @pytest.fixture
 def deliver(line):
-    """Runs a job to its end and answers its result."""
+    """Runs a job to its end and returns its result."""
     return lambda **document: line.submit({"poll_interval_secs": 1, **document}).get(timeout=120)
 
 
 def started_elsewhere(line, actor: str) -> dict[str, Any]:
     """A run that somebody else started."""
     url = f"{line.emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
-    answer = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
-    return answer.json()["data"]
+    response = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
+    return response.json()["data"]
 
 
 def input_of(line, result: dict[str, Any]) -> Any:

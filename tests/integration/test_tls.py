@@ -18,14 +18,14 @@ from actorline.errors import Unavailable
 
 
 @dataclass(frozen=True)
-class Doors:
+class TlsRedis:
     """Valkey behind TLS: its address without parameters, and the CA that signed its certificate."""
 
     address: str
     ca: Path
 
 
-class TlsDoor(ThreadingTCPServer):
+class TlsProxy(ThreadingTCPServer):
     """Ends TLS before Valkey's socket: the Valkey of the tests is built without TLS."""
 
     daemon_threads = True
@@ -35,7 +35,7 @@ class TlsDoor(ThreadingTCPServer):
 
 
 class Pipe(BaseRequestHandler):
-    server: TlsDoor
+    server: TlsProxy
 
     def handle(self) -> None:
         try:
@@ -60,16 +60,16 @@ def copy(source: socket.socket, target: socket.socket) -> None:
 
 
 @pytest.fixture(scope="module")
-def doors(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+def tls_redis(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsRedis]:
     folder = tmp_path_factory.mktemp("tls")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
-    with TlsDoor(("127.0.0.1", 0), Pipe) as server:
+    with TlsProxy(("127.0.0.1", 0), Pipe) as server:
         server.behind = urlsplit(valkey).path
         server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(server.context)
         with serving(server):
-            yield Doors(f"rediss://localhost:{server.server_address[1]}/9", folder / "ca.pem")
+            yield TlsRedis(f"rediss://localhost:{server.server_address[1]}/9", folder / "ca.pem")
 
 
 @pytest.mark.parametrize(
@@ -77,24 +77,27 @@ def doors(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doo
     [("", True), ("?ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={ca}", False)],
     ids=["trusted by the system", "own CA"],
 )
-def test_a_job_over_tls_is_delivered(terminal, doors, query, environment):
-    terminal.environment["ACTORLINE_REDIS_URL"] = doors.address + query.format(ca=doors.ca)
+def test_a_job_over_tls_is_delivered(terminal, tls_redis, query, environment):
+    terminal.environment["ACTORLINE_REDIS_URL"] = tls_redis.address + query.format(ca=tls_redis.ca)
     terminal.environment["ACTORLINE_NAMESPACE"] = f"tls{environment:d}"
     if environment:
-        terminal.environment["SSL_CERT_FILE"] = str(doors.ca)
+        terminal.environment["SSL_CERT_FILE"] = str(tls_redis.ca)
     actor = terminal.emulator.actor("tls", items=10, duration_secs=0)
     done = terminal.run("--json", key=f"tls{environment:d}", actor=actor).end()
     assert (done.code, done.json["items"], "Traceback" in done.err) == (0, 10, False)
 
 
-def test_an_untrusted_certificate_is_told_as_such(terminal, doors):
-    done = terminal("run", "demo/rows", "--key", "untrusted", ACTORLINE_REDIS_URL=doors.address)
+def test_an_untrusted_certificate_is_told_as_such(terminal, tls_redis):
+    done = terminal("run", "demo/rows", "--key", "untrusted", ACTORLINE_REDIS_URL=tls_redis.address)
     assert done.code == 7
     assert "its certificate is not trusted (unable to get local issuer certificate)" in done.err
     assert "ssl_ca_certs" in done.err
     assert "running?" not in done.err
-    worker = terminal("worker", "control", ACTORLINE_REDIS_URL=doors.address)
+    worker = terminal("worker", "control", ACTORLINE_REDIS_URL=tls_redis.address)
     assert (worker.code, "certificate is not trusted" in worker.err, "Traceback" in worker.err) == (7, True, False)
-    with Client(doors.address, doors.address) as client, pytest.raises(Unavailable, match="certificate is not trusted"):
+    with (
+        Client(tls_redis.address, tls_redis.address) as client,
+        pytest.raises(Unavailable, match="certificate is not trusted"),
+    ):
         client.submit({"key": "untrusted", "actor": "demo/rows"})
     assert terminal.emulator.starts("demo/rows") == []

@@ -73,7 +73,7 @@ def test_run_that_the_list_shows_is_not_gone(ledger, poll, emulator, faults):
         let_time_pass(ledger, "listed")
     emulator.end_faults()
     assert isinstance(poll("listed"), Wait)
-    assert ledger.load("listed").missing_since is None
+    assert ledger.load("listed").run.missing_since is None
 
 
 def test_cancelled_job_whose_run_is_gone_ends_cancelled(ledger, poll):

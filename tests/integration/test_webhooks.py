@@ -39,17 +39,17 @@ def manner(emulator):
 
 
 def start_elsewhere(line: Line, actor: str) -> str:
-    """Somebody else starts a run; answers its id."""
+    """Somebody else starts a run; returns its id."""
     url = f"{line.emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
-    answer = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
-    return answer.json()["data"]["id"]
+    response = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
+    return response.json()["data"]["id"]
 
 
 def event(run_id: str, kind: str = "SUCCEEDED", **more: Any) -> dict[str, Any]:
     return {"eventType": f"ACTOR.RUN.{kind}", "eventData": {"actorRunId": run_id}, **more}
 
 
-def tell(gateway: Gateway, payload: Any, secret: str = SECRET, dispatch_id: str = "", path: str = PATH) -> int:
+def post_event(gateway: Gateway, payload: Any, secret: str = SECRET, dispatch_id: str = "", path: str = PATH) -> int:
     headers = {"Authorization": f"Bearer {secret}", "X-Apify-Webhook-Dispatch-Id": dispatch_id or uuid.uuid4().hex}
     return gateway.http.post(path, json=payload, headers=headers).status_code
 
@@ -68,13 +68,13 @@ def looks_at(line: Line, run_id: str) -> int:
 
 
 def running_job(gateway: Gateway, key: str, **script: Any) -> str:
-    """A job whose run goes on for a minute and isn't looked at; answers the run's id."""
+    """A job whose run goes on for a minute and isn't looked at; returns the run's id."""
     actor = gateway.line.emulator.actor(key, items=5, duration_secs=60, **script)
     gateway.line.submit({"key": key, "actor": actor, **NEVER_POLLED})
     job = wait_for(
-        lambda: (job := gateway.line.ledger.load(key)) and job.run_status == "RUNNING" and job, what="the first look"
+        lambda: (job := gateway.line.ledger.load(key)) and job.run.status == "RUNNING" and job, what="the first look"
     )
-    return job.run_id
+    return job.run.id
 
 
 @pytest.mark.parametrize("mode", ["async", "sync"])
@@ -84,11 +84,11 @@ def test_job_is_delivered_right_after_its_run_ends(gateway, mode):
     result = line.submit({"key": f"told-{mode}", "actor": actor, "mode": mode, **NEVER_POLLED}).get(timeout=120)
     assert (result["state"], result["items"]) == ("DELIVERED", 200)
     assert len(line.emulator.starts(actor)) == (1 if mode == "async" else 0)
-    told = wait_for(
+    reported = wait_for(
         lambda: (found := dispatches_of(line, result["run_id"])) and len(found) == 2 and found, what="two dispatches"
     )
     wait_for(lambda: all(each["status"] == "SUCCEEDED" for each in dispatches_of(line, result["run_id"])), what="200s")
-    assert {each["eventType"] for each in told} == {"ACTOR.RUN.CREATED", "ACTOR.RUN.SUCCEEDED"}
+    assert {each["eventType"] for each in reported} == {"ACTOR.RUN.CREATED", "ACTOR.RUN.SUCCEEDED"}
 
 
 def test_lost_start_reply_ends_with_the_runs_own_status(gateway, faults):
@@ -123,39 +123,39 @@ def test_doubled_and_disordered_events_deliver_once(gateway, manner):
 def test_event_that_comes_again_is_taken_once(gateway):
     run_id = running_job(gateway, "again")
     before = looks_at(gateway.line, run_id)
-    assert tell(gateway, event(run_id, "RESURRECTED"), dispatch_id="the-same") == 200
+    assert post_event(gateway, event(run_id, "RESURRECTED"), dispatch_id="the-same") == 200
     wait_for(lambda: looks_at(gateway.line, run_id) == before + 1, what="a look at the run")
     for _ in range(20):
-        assert tell(gateway, event(run_id, "RESURRECTED"), dispatch_id="the-same") == 200
-    assert tell(gateway, event(run_id, "RESURRECTED"), dispatch_id="another") == 200
+        assert post_event(gateway, event(run_id, "RESURRECTED"), dispatch_id="the-same") == 200
+    assert post_event(gateway, event(run_id, "RESURRECTED"), dispatch_id="another") == 200
     wait_for(lambda: looks_at(gateway.line, run_id) == before + 2, what="a look for the other event, and none before")
     gateway.line.cancel("again")
 
 
 def test_event_that_lies_is_not_believed(gateway):
-    """It says that the run has failed, with other storages. The platform is asked, and again: its answer may lag."""
+    """It says that the run has failed, with other storages. The platform is asked, and again: its response may lag."""
     run_id = running_job(gateway, "lied-about")
     before = looks_at(gateway.line, run_id)
     lie = {"id": run_id, "status": "FAILED", "defaultDatasetId": "other", "meta": {"userAgent": "somebody"}}
-    assert tell(gateway, event(run_id, "FAILED", resource=lie)) == 200
+    assert post_event(gateway, event(run_id, "FAILED", resource=lie)) == 200
     wait_for(lambda: looks_at(gateway.line, run_id) >= before + 3, what="looks at the run")
     job = gateway.line.ledger.load("lied-about")
-    assert (job.state, job.run_status) == ("RUNNING", "RUNNING")
-    assert job.dataset_id == gateway.line.emulator.run(run_id)["defaultDatasetId"]
+    assert (job.state, job.run.status) == ("RUNNING", "RUNNING")
+    assert job.run.dataset_id == gateway.line.emulator.run(run_id)["defaultDatasetId"]
     gateway.line.cancel("lied-about")
 
 
 @pytest.mark.parametrize("secret", ["", "x" * 40, SECRET[:-1], TOKEN, "é" * 40], ids=str)
 def test_wrong_secret_is_refused_before_anything_is_read(gateway, secret):
     headers = {"Authorization": f"Bearer {secret}".encode()} if secret else {}
-    answer = gateway.http.post(PATH, content=b"no JSON at all", headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (401, "auth")
+    response = gateway.http.post(PATH, content=b"no JSON at all", headers=headers)
+    assert (response.status_code, response.json()["code"]) == (401, "auth")
     assert gateway.http.post(f"{PATH}/{secret or 'x'}", content=b"no JSON at all").status_code == 401
 
 
 def test_secret_in_the_path_serves_where_no_header_can_be_sent(gateway):
-    answer = gateway.http.post(f"{PATH}/{SECRET}", json=event("nobodysRun"))
-    assert answer.status_code == 200
+    response = gateway.http.post(f"{PATH}/{SECRET}", json=event("nobodysRun"))
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -172,20 +172,20 @@ def test_secret_in_the_path_serves_where_no_header_can_be_sent(gateway):
     ids=str,
 )
 def test_event_of_no_use_is_answered_and_changes_nothing(gateway, payload):
-    assert tell(gateway, payload) == 200
-    assert tell(gateway, payload, path=f"{PATH}?hook=0123456789abcdef") == 200
+    assert post_event(gateway, payload) == 200
+    assert post_event(gateway, payload, path=f"{PATH}?hook=0123456789abcdef") == 200
     assert gateway.line.ledger.redis.zcard(gateway.line.ledger.name("hook_runs")) == 0
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"text"', b'{"eventType": 1}', b"[" * 100_000], ids=repr)
 def test_garbage_is_refused(gateway, body):
-    answer = gateway.http.post(PATH, content=body, headers={"Authorization": f"Bearer {SECRET}"})
-    assert (answer.status_code, answer.json()["code"]) == (400, "request-invalid")
+    response = gateway.http.post(PATH, content=body, headers={"Authorization": f"Bearer {SECRET}"})
+    assert (response.status_code, response.json()["code"]) == (400, "request-invalid")
 
 
 def test_oversized_payload_is_refused(gateway):
-    answer = gateway.http.post(PATH, content=b" " * 1_000_001, headers={"Authorization": f"Bearer {SECRET}"})
-    assert answer.status_code == 413
+    response = gateway.http.post(PATH, content=b" " * 1_000_001, headers={"Authorization": f"Bearer {SECRET}"})
+    assert response.status_code == 413
 
 
 def test_event_of_an_ended_job_changes_nothing(gateway):
@@ -193,7 +193,7 @@ def test_event_of_an_ended_job_changes_nothing(gateway):
     actor = line.emulator.actor("over", items=5, duration_secs=0)
     result = line.submit({"key": "over", "actor": actor, **NEVER_POLLED}).get(timeout=120)
     before = line.ledger.load("over")
-    assert tell(gateway, event(result["run_id"], "ABORTED")) == 200
+    assert post_event(gateway, event(result["run_id"], "ABORTED")) == 200
     after = line.ledger.load("over")
     assert (after.state, after.epoch) == (before.state, before.epoch) == ("DELIVERED", before.epoch)
 
@@ -206,10 +206,10 @@ def test_receiver_that_was_down_is_told_later(own_line, emulator, manner):
     actor = emulator.actor("told-later", items=20, duration_secs=1)
     with running_workers(line, "control", "fetch"):
         order = line.submit({"key": "told-later", "actor": actor, **NEVER_POLLED})
-        job = wait_for(lambda: (job := line.ledger.load("told-later")) and job.run_id and job, what="the run")
+        job = wait_for(lambda: (job := line.ledger.load("told-later")) and job.run.id and job, what="the run")
         wait_for(
             lambda: any(
-                each["eventType"] == "ACTOR.RUN.SUCCEEDED" and each["calls"] for each in dispatches_of(line, job.run_id)
+                each["eventType"] == "ACTOR.RUN.SUCCEEDED" and each["calls"] for each in dispatches_of(line, job.run.id)
             ),
             what="a dispatch that failed",
         )
@@ -259,7 +259,7 @@ def test_hook_collects_each_run_once_and_leaves_ours_alone(gateway, template, ma
     run_id = start_elsewhere(line, actor)
     wait_for(lambda: line.state(run_id) == "DELIVERED", what="the delivery of a run that somebody else started")
     job = line.ledger.load(run_id)
-    assert (job.items, job.document.labels, job.document.may_abort) == (30, {"team": "prices"}, False)
+    assert (job.collection.items, job.document.labels, job.document.may_abort) == (30, {"team": "prices"}, False)
     our_run = ours.get(timeout=120)["run_id"]
     wait_for(
         lambda: (
@@ -289,14 +289,18 @@ def test_secret_is_rotated_while_the_gateway_runs(own_line, template):
         first = line.ledger.redis.get(line.ledger.name("webhook_secret"))
         assert cli(line, "rotate")[:2] == (0, [{"rotated": True, "webhooks": [hook["id"]]}])
         second = line.ledger.redis.get(line.ledger.name("webhook_secret"))
-        wait_for(lambda: tell(gateway, event("any"), secret=second) == 200, within=120, what="the new secret accepted")
-        assert tell(gateway, event("any"), secret=first) == 200  # what is under way still holds it
+        wait_for(
+            lambda: post_event(gateway, event("any"), secret=second) == 200, within=120, what="the new secret accepted"
+        )
+        assert post_event(gateway, event("any"), secret=first) == 200  # what is under way still holds it
         (renewed,) = hooks_of(line, actor)
         assert second in webhook_of(line, renewed["webhook_id"])["headersTemplate"]
         with pytest.raises(urllib.error.HTTPError, match="404"):
             webhook_of(line, hook["webhook_id"])
         assert cli(line, "rotate", "--now")[0] == 0
-        wait_for(lambda: tell(gateway, event("any"), secret=second) == 401, within=120, what="the old secret refused")
+        wait_for(
+            lambda: post_event(gateway, event("any"), secret=second) == 401, within=120, what="the old secret refused"
+        )
         assert line.ledger.redis.get(line.ledger.name("webhook_secret_before")) is None
 
 
@@ -313,7 +317,7 @@ def test_hook_of_an_actor_task_ignores_its_actors_other_runs(gateway, template):
     code, (hook,), _ = cli(line, "add", "--actor-task", "demo/hooked-task", "--document", str(template))
     assert code == 0
     other = start_elsewhere(line, actor)
-    assert tell(gateway, event(other), path=f"{PATH}?hook={hook['id']}") == 200
+    assert post_event(gateway, event(other), path=f"{PATH}?hook={hook['id']}") == 200
     url = f"{line.emulator.url}/v2/actor-tasks/{task['id']}/runs"
     run = requests.post(url, json={}, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60).json()["data"]["id"]
     wait_for(lambda: line.state(run) == "DELIVERED", what="the delivery of the Actor task's run")
@@ -325,9 +329,9 @@ def test_hook_of_an_actor_task_ignores_its_actors_other_runs(gateway, template):
 def test_template_that_no_run_could_be_ordered_with_is_refused(gateway, tmp_path):
     path = tmp_path / "bad.json"
     path.write_text(json.dumps({"key": "mine"}))
-    code, (told,), _ = cli(gateway.line, "add", "demo/rows", "--document", str(path))
+    code, (reported,), _ = cli(gateway.line, "add", "demo/rows", "--document", str(path))
     assert code == 5
-    assert "must not have key" in told["reason"]["message"]
+    assert "must not have key" in reported["reason"]["message"]
     assert hooks_of(gateway.line, "demo/rows") == []
 
 
@@ -342,9 +346,9 @@ def test_hook_beyond_the_platforms_hundred_is_refused(gateway, template, faults)
         {"method": "POST", "action": "status", "status": 403, "type": "too-many-webhooks", "path_regex": "webhooks$"}
     )
     actor = gateway.line.emulator.actor("one-too-many")
-    code, (told,), _ = cli(gateway.line, "add", actor, "--document", str(template))
-    assert (code, told["reason"]["platform_type"]) == (5, "too-many-webhooks")
-    assert "Remove some" in told["reason"]["message"]
+    code, (reported,), _ = cli(gateway.line, "add", actor, "--document", str(template))
+    assert (code, reported["reason"]["platform_type"]) == (5, "too-many-webhooks")
+    assert "Remove some" in reported["reason"]["message"]
     assert hooks_of(gateway.line, actor) == []
 
 

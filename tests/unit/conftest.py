@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from actorline.jobs.document import parse_document
+from actorline.jobs.fields import STORED_AS
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 
@@ -20,13 +21,13 @@ def make_job() -> Callable[..., Job]:
 
     def make(*, order: dict[str, Any] | None = None, **fields: Any) -> Job:
         document = parse_document(order or {"actor": "apify/x"})
+        stored = {STORED_AS.get(name, name): _stored(value) for name, value in fields.items()}
         known = {"key": "k", "hash": document.body_hash(), "state": State.QUEUED, "epoch": 1, "attempt": 1}
-        stored = {
-            name: json.dumps(value) if name in {"reason", "intent", "resurrection"} else value
-            for name, value in fields.items()
-        }
-        return Job.model_validate(
-            {**known, "queued_at": 1000.0, "document": document.model_dump_json(exclude={"input"}), **stored}
-        )
+        known |= {"queued_at": 1000.0, "document": document.model_dump_json(exclude={"input"})}
+        return Job.read({name: value for name, value in (known | stored).items() if value not in (None, "")})
 
     return make
+
+
+def _stored(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict) else value

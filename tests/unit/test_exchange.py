@@ -143,13 +143,13 @@ def test_look_up_that_never_ends_is_left_at_the_deadline(monkeypatch):
     release.set()
 
 
-def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+def resolving(monkeypatch: pytest.MonkeyPatch, *found: list[str]) -> list[str]:
     """Let names lead to these addresses, look-up by look-up; gives the names that were looked up."""
     asked: list[str] = []
 
     def getaddrinfo(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
         asked.append(host)
-        addresses = answers[min(len(asked), len(answers)) - 1]
+        addresses = found[min(len(asked), len(found)) - 1]
         if not addresses:
             raise socket.gaierror(-2, "Name or service not known")
         family = {True: socket.AF_INET6, False: socket.AF_INET}

@@ -67,7 +67,7 @@ def test_a_named_file_counts_wherever_it_lies(folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("ACTORLINE_NAMESPACE", "Not This", "ACTORLINE_NAMESPACE: "),
         ("ACTORLINE_RETENTION_DAYS", "0", "ACTORLINE_RETENTION_DAYS: Input should be greater than or equal to 1"),
@@ -97,16 +97,16 @@ def test_a_named_file_counts_wherever_it_lies(folder, monkeypatch):
         ("ACTORLINE_WEBHOOK_SECRET", HUSH, "ACTORLINE_WEBHOOK_SECRET: must be 32 to 200"),
     ],
 )
-def test_a_wrong_setting_is_named_without_its_value(monkeypatch, name, value, told):
+def test_a_wrong_setting_is_named_without_its_value(monkeypatch, name, value, message):
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as caught:
         load_settings()
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert HUSH not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("retenton_days = 7", "ACTORLINE_RETENTON_DAYS: Extra inputs are not permitted"),
         ("retention_days = 0", "ACTORLINE_RETENTION_DAYS: "),
@@ -115,11 +115,11 @@ def test_a_wrong_setting_is_named_without_its_value(monkeypatch, name, value, to
         ('[accounts]\na = "b"\na = "c"', "Settings can't be read: "),
     ],
 )
-def test_a_wrong_or_misspelt_setting_stops_the_process(folder, text, told):
+def test_a_wrong_or_misspelt_setting_stops_the_process(folder, text, message):
     (folder / "actorline.toml").write_text(text)
     with pytest.raises(SettingsError) as caught:
         load_settings()
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_file_that_is_no_text_stops_the_process(folder):
@@ -157,13 +157,13 @@ def test_the_token_comes_from_the_environment_or_its_file(folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [(None, "No such file"), (b"\xff\xfe", "it is not text"), (b" \n", "APIFY_TOKEN_FILE is empty")],
 )
-def test_a_token_file_without_a_token_is_told(folder, content, told):
+def test_a_token_file_without_a_token_is_told(folder, content, message):
     if content is not None:
         (folder / "token").write_bytes(content)
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=message):
         _ = load_settings(apify_token_file=folder / "token").tokens
 
 

@@ -34,8 +34,8 @@ def test_file_that_others_could_write_is_ignored_and_told(folder, caplog, name, 
     with caplog.at_level(logging.WARNING):
         assert load_settings().namespace == "actorline"
         load_settings()
-    (told,) = caplog.messages
-    assert f"{folder}/actorline.toml is ignored: other users can write to {folder / name}" in told
+    (message,) = caplog.messages
+    assert f"{folder}/actorline.toml is ignored: other users can write to {folder / name}" in message
 
 
 def test_file_of_another_user_is_ignored(folder, caplog, monkeypatch):

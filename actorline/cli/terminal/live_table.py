@@ -88,18 +88,19 @@ def table_of(jobs: Sequence[Job], now: float, *, width: int, height: int) -> Gro
 
 def progress_text(job: Job, now: float) -> str:
     """Return in a few words what the job does: what it waits for, what its run has made, or what was fetched."""
+    collection = job.collection
     cost = "" if job.total_cost_usd is None else f", ${job.total_cost_usd:.4f}"
     if job.state is State.WAITING:
         return f"waits: {job.waiting_for}"
     if job.state is State.COLLECTING:
-        total = f" of {job.items_total:,}" if job.items_total else ""
-        return f"{job.items:,}{total} items{_failing_text(job) or pace_text(job)}"
+        total = f" of {collection.items_total:,}" if collection.items_total else ""
+        return f"{collection.items:,}{total} items{_failing_text(job) or pace_text(job)}"
     if job.is_terminal:
-        return f"{job.items:,} items{cost}"
-    if job.started_at is None:
+        return f"{collection.items:,} items{cost}"
+    if job.run.known_at is None:
         return _not_begun_text(job, now)
-    made = f", {job.items_total:,} items so far" if job.items_total else ""
-    return f"{(job.run_status or job.state).lower()} {duration_text(now - job.started_at)}{made}{cost}"
+    made = f", {collection.items_total:,} items so far" if collection.items_total else ""
+    return f"{(job.run.status or job.state).lower()} {duration_text(now - job.run.known_at)}{made}{cost}"
 
 
 def _not_begun_text(job: Job, now: float) -> str:
@@ -112,10 +113,11 @@ def _not_begun_text(job: Job, now: float) -> str:
 
 
 def _failing_text(job: Job) -> str:
-    if not job.failing_pages:
+    failing = job.collection.failing_pages
+    if not failing:
         return ""
-    verb = "page fails" if job.failing_pages == 1 else "pages fail"
-    return f"; {job.failing_pages:,} {verb}: {job.page_error}"
+    verb = "page fails" if failing == 1 else "pages fail"
+    return f"; {failing:,} {verb}: {job.collection.page_error}"
 
 
 def age_text(job: Job, now: float) -> str:
@@ -134,5 +136,7 @@ def duration_text(seconds: float) -> str:
 def _bar(job: Job) -> ProgressBar:
     if job.is_terminal:
         return ProgressBar(total=1, completed=1, width=BAR_WIDTH)
-    total = job.items_total if job.state is State.COLLECTING else None
-    return ProgressBar(total=total or 1, completed=job.items if total else 0, width=BAR_WIDTH, pulse=total is None)
+    total = job.collection.items_total if job.state is State.COLLECTING else None
+    return ProgressBar(
+        total=total or 1, completed=job.collection.items if total else 0, width=BAR_WIDTH, pulse=total is None
+    )

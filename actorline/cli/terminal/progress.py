@@ -17,7 +17,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.platform.statuses import TERMINAL_STATUSES
 from actorline.upkeep.unattended import COMMAND
 
-LOOK_SECS: Final = 0.25
+PROGRESS_LOOK_SECS: Final = 0.25
 DISK_EVERY_SECS: Final = 5.0
 ONE_WISH_SECS: Final = (
     0.3  # a wrapper that forwards a signal doubles the one that the terminal sends to the whole group
@@ -89,7 +89,7 @@ def follow(
                 look(jobs)
             if all(job.is_terminal for job in jobs) or interrupts.count >= until:
                 return jobs
-            interrupts.sleep(LOOK_SECS)
+            interrupts.sleep(PROGRESS_LOOK_SECS)
 
 
 class _Disk:
@@ -98,14 +98,14 @@ class _Disk:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._next_at = time.monotonic() + DISK_EVERY_SECS
-        self._is_told = False
+        self._is_reported = False
 
     def look(self) -> None:
-        if self._is_told or time.monotonic() < self._next_at:
+        if self._is_reported or time.monotonic() < self._next_at:
             return
         self._next_at = time.monotonic() + DISK_EVERY_SECS
         if not self._ledger.server().writes_its_file:
-            self._is_told = True
+            self._is_reported = True
             say(f"Redis can't be used: {DISK_FULL}. Jobs wait for that, and continue by themselves.")
 
 
@@ -119,7 +119,7 @@ def lost_redis(
 ) -> Unavailable:
     """Return the error to raise when Redis fails meanwhile; `jobs`: as last seen."""
     live = [job for job in jobs if not job.is_terminal]
-    billing = [job.run_id for job in live if job.run_id and job.run_status not in TERMINAL_STATUSES]
+    billing = [job.run.id for job in live if job.run.id and job.run.status not in TERMINAL_STATUSES]
     runs = f" Meanwhile {', '.join(billing)} may be billing: check in the platform's console." if billing else ""
     message = (
         f"The connection to Redis was lost: {describe_fault(error)}. Jobs continue when it is back.{runs} "

@@ -42,13 +42,13 @@ def _folded(entries: list[TimelineEntry]) -> Iterator[TimelineEntry]:
             yield first
             continue
         pages = {entry.data.get("page_no") for entry in (first, *rest)}
-        told = {
+        data = {
             "times": len(rest) + 1,
             "pages": len(pages),
             "until": f"{local_time(rest[-1].at):{CLOCK}}",
             "message": message,
         }
-        yield replace(first, data=told)
+        yield replace(first, data=data)
 
 
 def _short(value: Any) -> str:

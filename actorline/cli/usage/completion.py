@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Complete = Callable[[Any, str], list[str]]
 """Typer passes parameters by name: `ctx`, and `incomplete`, what was typed of the value."""
 MOST_OFFERED: Final = 100
-MOST_SEEN: Final = 1_000  # of each state: the newest
+KEYS_A_STATE: Final = 1_000  # of each state: the newest
 PATIENCE_SECS: Final = 1.0
 
 
@@ -28,7 +28,7 @@ def complete_key(*states: State) -> Complete:
         given = {word for value in ctx.params.values() if isinstance(value, list | tuple) for word in value}
         with suppress(Exception), _ledger() as ledger:
             groups = [[state for state in states or State if state in group] for group in (LIVE, TERMINAL)]
-            keys = (key for group in groups for key in ledger.newest_keys(group, MOST_SEEN))
+            keys = (key for group in groups for key in ledger.newest_keys(group, KEYS_A_STATE))
             return list(islice((key for key in keys if key.startswith(incomplete) and key not in given), MOST_OFFERED))
         return []
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-BLOCK_BYTES: Final = 64 * 1024
+JSON_BLOCK_BYTES: Final = 64 * 1024
 PIECE_LEVELS: Final = 200  # far below Python's recursion limit of 1,000, of which the caller has used up a part
 
 _MARK: Final = re.compile(r'[\[\]{}]|NaN|Infinity|"(?>[^"\\]+|\\.)*+"', re.DOTALL)
@@ -24,9 +24,9 @@ def is_closed(text: bytes) -> bool:
     unescaped = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     braces = brackets = is_inside = 0
     for start in range(
-        0, len(unescaped), BLOCK_BYTES
+        0, len(unescaped), JSON_BLOCK_BYTES
     ):  # in blocks: of a text of nothing but quotes the pieces are many
-        pieces = unescaped[start : start + BLOCK_BYTES].split(b'"')
+        pieces = unescaped[start : start + JSON_BLOCK_BYTES].split(b'"')
         outside = b"".join(pieces[is_inside::2])
         is_inside = (is_inside + len(pieces) - 1) % 2
         braces += outside.count(b"{") - outside.count(b"}")

@@ -26,7 +26,7 @@ import orjson
 
 from actorline.delivery.formats.deep_json import parse_deep, with_whole_characters
 from actorline.delivery.formats.gzip_members import BLOCK_BYTES, Inflate
-from actorline.delivery.formats.shapes import DEPTH_MAX, NotATable, Shape, shape_of
+from actorline.delivery.formats.shapes import SHAPE_DEPTH_MAX, NotATable, Shape, shape_of
 from actorline.delivery.formats.text import ROW_BYTES_MAX
 
 NO_TABLE: Final = 3
@@ -100,7 +100,7 @@ def write(source: BinaryIO, target: BinaryIO, shape: Shape, *, rows: int) -> Non
 
     schema = pa.schema([pa.field(name, arrow_type(one)) for name, one in shape.fields.items()])
     columns = [(name, converter(one), schema.field(name).type) for name, one in shape.fields.items()]
-    with parquet.ParquetWriter(_Counted(target), schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(_CountedFile(target), schema, compression="zstd") as writer:
         held: list[Any] = []
         written = 0
         for items in item_batches(source):
@@ -193,7 +193,7 @@ def _item(line: bytes) -> dict[str, Any]:
     try:
         item = orjson.loads(line)
     except orjson.JSONDecodeError:
-        item = parse_deep(with_whole_characters(line), raw_below=DEPTH_MAX)
+        item = parse_deep(with_whole_characters(line), raw_below=SHAPE_DEPTH_MAX)
     if not isinstance(item, dict):
         raise NotATable("an item is not an object")
     return item
@@ -210,7 +210,7 @@ def _plain(source: BinaryIO) -> Iterator[bytes]:
         inflate.finish()
 
 
-class _Counted:
+class _CountedFile:
     """A pipe that knows how much went through it, as Parquet's offsets need it."""
 
     closed = False

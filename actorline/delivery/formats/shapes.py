@@ -10,11 +10,11 @@ import orjson
 
 COLUMNS_MAX: Final = 2000  # as in the platform's own tables (OpenAPI, /v2/datasets/{datasetId}/items)
 FIELDS_MAX: Final = 200  # an object with more is a map with names for keys: its shape would grow without end
-DEPTH_MAX: Final = 12
+SHAPE_DEPTH_MAX: Final = 12
 FORMS_MAX: Final = 500  # forms of objects that are remembered; items have a handful, and are seen at a glance then
 
 Kind = Literal["bool", "int", "float", "str", "object", "array", "unbounded"]
-KINDS: Final[dict[type, Kind]] = {
+VALUE_KINDS: Final[dict[type, Kind]] = {
     bool: "bool", int: "int", float: "float", str: "str", dict: "object", list: "array",
 }  # fmt: skip
 INT64_MIN: Final = -(2**63)
@@ -54,7 +54,7 @@ class Shape:
         elif kind is int and not INT64_MIN <= value <= INT64_MAX:
             self.kinds.add("float")  # as in JavaScript, which wrote it
         elif value is not None:
-            self.kinds.add(KINDS[kind])
+            self.kinds.add(VALUE_KINDS[kind])
 
     def merge(self, other: Self) -> None:
         """Take everything into account that `other` did. Raises NotATable for items."""
@@ -125,7 +125,7 @@ class Shape:
         if self.depth == 0:
             if len(self.fields) > COLUMNS_MAX:
                 raise NotATable(f"the items have more than {COLUMNS_MAX:,} different fields")
-        elif "unbounded" in self.kinds or self.depth >= DEPTH_MAX or len(self.fields) > FIELDS_MAX:
+        elif "unbounded" in self.kinds or self.depth >= SHAPE_DEPTH_MAX or len(self.fields) > FIELDS_MAX:
             self.kinds.add("unbounded")
             self.fields, self.element, self._forms = {}, None, {}
 

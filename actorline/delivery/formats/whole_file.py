@@ -21,7 +21,7 @@ INFLATED_BYTES_MAX: Final = 1024**3  # beyond that by INFLATED_RATIO_MAX: 249,99
 INFLATED_RATIO_MAX: Final = 100  # a table of the platform's shrinks to a tenth; a bomb to a thousandth
 
 
-class _OneAnswer:
+class _OneResponse:
     """Refuses a second response: two files one after the other make no valid file."""
 
     passes_through = True
@@ -42,7 +42,7 @@ class _OneAnswer:
             raise UnreadablePage(message)
 
 
-class Markup(_OneAnswer):
+class Markup(_OneResponse):
     """xml, rss or html: ends with one of `ends`, and opens `row` for each item (and for the `headers` before them)."""
 
     def __init__(self, name: str, *media_types: str, row: str, ends: tuple[str, ...], headers: int = 0) -> None:
@@ -71,7 +71,7 @@ class Markup(_OneAnswer):
         return b"", max(self._count, 0)
 
 
-class Workbook(_OneAnswer):
+class Workbook(_OneResponse):
     """xlsx: a zip archive, which is read as a whole from a file aside; its checksums prove it."""
 
     def __init__(self) -> None:

@@ -24,16 +24,16 @@ def explain(error: Exception, root: str) -> str:  # noqa: PLR0911 - a table: eac
     """Return what follows "The sink": what the store at `root` said, and what to do."""
     text = str(error)
     scheme = root.partition(":")[0]
-    answer = " ".join(found[1] for pattern in (_STATUS, _CODE) if (found := pattern.search(text)))
+    codes = " ".join(found[1] for pattern in (_STATUS, _CODE) if (found := pattern.search(text)))
     if any(sign in text for sign in _NO_CREDENTIALS):
         return f"can't be used: no credentials are set. Set {_VARIABLES[scheme]} where the workers run."
-    if _NO_BUCKET & set(answer.split()):
-        return f"can't be used: there is no {root} ({answer}). Create it, or correct the URL."
+    if _NO_BUCKET & set(codes.split()):
+        return f"can't be used: there is no {root} ({codes}). Create it, or correct the URL."
     if isinstance(error, FileNotFoundError):
         return "has no such file. Is the URL right, and does its bucket exist?"
-    if {"401", "403"} & set(answer.split()):
+    if {"401", "403"} & set(codes.split()):
         return (
-            f"refuses these credentials ({answer}). Check {_VARIABLES[scheme]} where the workers run, and their rights."
+            f"refuses these credentials ({codes}). Check {_VARIABLES[scheme]} where the workers run, and their rights."
         )
     if "incorrectly configured region" in text:
         return "is in another region. Set AWS_REGION to the bucket's."
@@ -41,7 +41,7 @@ def explain(error: Exception, root: str) -> str:  # noqa: PLR0911 - a table: eac
         return (
             "can't be used: its endpoint is plain http. Set AWS_ALLOW_HTTP=true where the workers run, if it is yours."
         )
-    if answer:
-        return f"refuses ({answer}). Look up what the store means by that, or choose another sink."
+    if codes:
+        return f"refuses ({codes}). Look up what the store means by that, or choose another sink."
     endpoint = f", and {_ENDPOINTS[scheme]} right" if scheme in _ENDPOINTS else ""
     return f"can't be reached. Is the network up{endpoint}?"

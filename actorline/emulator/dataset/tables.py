@@ -1,6 +1,6 @@
 """Items as tables: csv, html and xlsx. Nested values take a column for each leaf: `address/city`, `tags/0`.
 
-The columns are those of the items in the answer, so two windows of one dataset may have different ones.
+The columns are those of the items in the response, so two windows of one dataset may have different ones.
 OpenAPI, `/v2/datasets/{datasetId}/items`: at most 2000 columns, whose names have at most 200 characters.
 """
 

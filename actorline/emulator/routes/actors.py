@@ -5,13 +5,13 @@ from typing import Final
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actorline.emulator.answers import data_answer
 from actorline.emulator.call import Call, endpoint
 from actorline.emulator.clock import now
 from actorline.emulator.documents import actor_document, actor_task_document, run_document
 from actorline.emulator.errors import ApiError, actor_not_found
 from actorline.emulator.profile import Actor, ActorTask
 from actorline.emulator.request_body import Body, read_body
+from actorline.emulator.responses import data_response
 from actorline.emulator.routes.runs import list_runs, wait_for_finish
 from actorline.emulator.runs import Run
 from actorline.emulator.starts import StartOrder, start_run
@@ -26,13 +26,13 @@ ACTOR_TASK_PREFIX: Final = "/v2/actor-tasks/{actor_task}"
 async def get_actor(call: Call) -> Response:
     actor = call.actor()
     total = sum(1 for _ in call.world.runs.listed(call.username, now(), actor_id=actor.id))
-    return data_answer(actor_document(actor, total))
+    return data_response(actor_document(actor, total))
 
 
 async def get_actor_task(call: Call) -> Response:
     task = call.actor_task()
     total = sum(1 for _ in call.world.runs.listed(call.username, now(), actor_task_id=task.id))
-    return data_answer(actor_task_document(task, actor_of(call, task).id, total))
+    return data_response(actor_task_document(task, actor_of(call, task).id, total))
 
 
 async def actor_runs(call: Call) -> Response:
@@ -55,7 +55,7 @@ async def _start(call: Call, actor: Actor, task: ActorTask | None) -> Response:
     run = begin_run(call, actor, task, body)
     await wait_for_finish(run, wait_secs)
     location = str(call.request.url.replace(path=f"/v2/actor-runs/{run.id}", query=""))
-    return data_answer(run_document(run, now()), 201, {"Location": location})
+    return data_response(run_document(run, now()), 201, {"Location": location})
 
 
 def begin_run(call: Call, actor: Actor, task: ActorTask | None, body: Body) -> Run:

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actorline.emulator.answers import error_answer, json_answer
 from actorline.emulator.clock import now
 from actorline.emulator.dataset.transforms import Transform
 from actorline.emulator.errors import ApiError, invalid_value, record_not_found
@@ -17,6 +16,7 @@ from actorline.emulator.faults import FAULTS, FaultPlan
 from actorline.emulator.params import Params
 from actorline.emulator.profile import Actor, ActorTask, mistakes
 from actorline.emulator.request_log import RequestLog
+from actorline.emulator.responses import error_response, json_response
 from actorline.emulator.routes.datasets import Window, item_lines
 from actorline.emulator.world import World
 
@@ -29,14 +29,14 @@ async def put_actor(request: Request) -> Response:
     """Store an Actor. The body holds the Actor's fields but username and name; an Actor that exists is replaced."""
     actor = await _named(request, Actor)
     _world(request).put_actor(actor)
-    return json_answer(actor.model_dump(mode="json"))
+    return json_response(actor.model_dump(mode="json"))
 
 
 async def put_actor_task(request: Request) -> Response:
     """Store an Actor task, as `put_actor` stores an Actor."""
     task = await _named(request, ActorTask)
     _world(request).put_actor_task(task)
-    return json_answer(task.model_dump(mode="json"))
+    return json_response(task.model_dump(mode="json"))
 
 
 async def requests(request: Request) -> Response:
@@ -45,7 +45,7 @@ async def requests(request: Request) -> Response:
         log.clear()
         return Response(status_code=204)
     params = Params(request.query_params)
-    return json_answer(log.selected(params.text("method"), params.text("path_prefix") or ""))
+    return json_response(log.selected(params.text("method"), params.text("path_prefix") or ""))
 
 
 async def faults(request: Request) -> Response:
@@ -56,7 +56,7 @@ async def faults(request: Request) -> Response:
         return Response(status_code=204)
     added = FAULTS.validate_json(await request.body())
     plan.add(added)
-    return json_answer(FAULTS.dump_python(added, mode="json"), 201)
+    return json_response(FAULTS.dump_python(added, mode="json"), 201)
 
 
 async def expected_items(request: Request) -> Response:
@@ -72,14 +72,14 @@ async def expected_items(request: Request) -> Response:
         digest.update(block)
         size += len(block)
         await asyncio.sleep(0)
-    return json_answer({"count": stop - start, "bytes": size, "sha256": digest.hexdigest()})
+    return json_response({"count": stop - start, "bytes": size, "sha256": digest.hexdigest()})
 
 
 async def refuse_profile(_request: Request, error: Exception) -> Response:
-    """Return the answer to a body that isn't as the models say: 400 with the fields that are wrong."""
+    """Return the response to a body that isn't as the models say: 400 with the fields that are wrong."""
     if not isinstance(error, ValidationError):
         raise error
-    return error_answer(ApiError(400, "invalid-request", mistakes(error)))
+    return error_response(ApiError(400, "invalid-request", mistakes(error)))
 
 
 async def _named(request: Request, model: type[Named]) -> Named:

@@ -8,7 +8,6 @@ from typing import Final
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actorline.emulator.answers import StreamedAnswer, data_answer
 from actorline.emulator.call import Call, endpoint
 from actorline.emulator.clock import now
 from actorline.emulator.dataset.formats import FORMATS
@@ -17,6 +16,7 @@ from actorline.emulator.documents import dataset_document
 from actorline.emulator.errors import ApiError, invalid_value, record_not_found
 from actorline.emulator.params import Params
 from actorline.emulator.profile import View
+from actorline.emulator.responses import StreamedResponse, data_response
 from actorline.emulator.routes.runs import RUN_PREFIXES, called_run
 from actorline.emulator.runs import Run
 
@@ -58,14 +58,14 @@ def called_dataset(call: Call) -> Run:
 
 
 async def get_dataset(call: Call) -> Response:
-    return data_answer(dataset_document(called_dataset(call), now()))
+    return data_response(dataset_document(called_dataset(call), now()))
 
 
 async def get_items(call: Call) -> Response:
-    return items_answer(call, called_dataset(call))
+    return items_response(call, called_dataset(call))
 
 
-def items_answer(call: Call, run: Run, status: int = 200) -> Response:
+def items_response(call: Call, run: Run, status: int = 200) -> Response:
     """Return a window of the run's items as the query asks for it."""
     params = call.params
     name = params.choice("format", FORMATS) or "json"
@@ -83,7 +83,7 @@ def items_answer(call: Call, run: Run, status: int = 200) -> Response:
     read = partial(item_lines, run, start, stop, transform, desc=window.desc)
     format_ = FORMATS[name]
     body = format_.body(read, params, run.dataset_id)
-    return StreamedAnswer(call.request, body, headers, format_.media_type, status)
+    return StreamedResponse(call.request, body, headers, format_.media_type, status)
 
 
 def item_lines(run: Run, start: int, stop: int, transform: Transform, *, desc: bool = False) -> Iterator[bytes]:

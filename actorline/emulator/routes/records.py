@@ -6,13 +6,13 @@ from typing import Final
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actorline.emulator.answers import data_answer, json_answer
 from actorline.emulator.call import Call, endpoint
 from actorline.emulator.clock import now
 from actorline.emulator.documents import key_value_store_document
 from actorline.emulator.errors import invalid_value, record_not_found
 from actorline.emulator.records import Record
 from actorline.emulator.request_body import read_body
+from actorline.emulator.responses import data_response, json_response
 from actorline.emulator.routes.runs import RUN_PREFIXES, called_run
 from actorline.emulator.runs import Run
 
@@ -37,7 +37,7 @@ def called_store(call: Call) -> Run:
 
 
 async def get_store(call: Call) -> Response:
-    return data_answer(key_value_store_document(called_store(call), now()))
+    return data_response(key_value_store_document(called_store(call), now()))
 
 
 async def get_keys(call: Call) -> Response:
@@ -56,7 +56,7 @@ async def get_keys(call: Call) -> Response:
         if key.startswith(prefix) and (after is None or key.encode() > after.encode())
     ]
     page, is_truncated = keys[:limit], len(keys) > limit
-    return data_answer(
+    return data_response(
         {
             "items": [_key_document(call, run, key, at) for key in page],
             "count": len(page),
@@ -76,17 +76,17 @@ async def record(call: Call) -> Response:
     found = run.records.get(key, run.life, now())
     if found is None:
         raise record_not_found("Record")
-    return _record_answer(call, key, found)
+    return _record_response(call, key, found)
 
 
 async def _put_record(call: Call) -> Response:
     run, key = called_store(call), call.path_param("key") or ""
     body = await read_body(call.request)
     run.records.put(key, Record(body.content_type or _ANY_TYPE, body.sent, body.encoding))
-    return json_answer({}, 201, {"Location": _record_url(call, run, key)})
+    return json_response({}, 201, {"Location": _record_url(call, run, key)})
 
 
-def _record_answer(call: Call, key: str, found: Record) -> Response:
+def _record_response(call: Call, key: str, found: Record) -> Response:
     """Return a record as stored, or decompressed for a client that doesn't accept its encoding
     (`docs/platform-facts.md#records`).
     """

@@ -7,12 +7,12 @@ from typing import Final
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from actorline.emulator.answers import data_answer
 from actorline.emulator.call import Call, endpoint
 from actorline.emulator.clock import now
 from actorline.emulator.documents import run_document, run_short_document
 from actorline.emulator.errors import ApiError, record_not_found
 from actorline.emulator.life import STATUSES, log_lines
+from actorline.emulator.responses import data_response
 from actorline.emulator.runs import ORIGIN, Run
 
 MAX_LISTED_RUNS: Final = 1000
@@ -66,7 +66,7 @@ def list_runs(call: Call, *, actor_id: str | None = None, actor_task_id: str | N
     ordered = reversed(runs) if desc else iter(runs)
     items = [run_short_document(run, at) for run in islice(ordered, offset, offset + limit)]
     page = {"total": len(runs), "offset": offset, "limit": limit, "desc": desc, "count": len(items), "items": items}
-    return data_answer(page)
+    return data_response(page)
 
 
 def clamped_wait(secs: float | None) -> float:
@@ -88,7 +88,7 @@ async def get_all_runs(call: Call) -> Response:
 async def get_run(call: Call) -> Response:
     run = called_run(call)
     await wait_for_finish(run, call.params.number("waitForFinish"))
-    return data_answer(run_document(run, now()))
+    return data_response(run_document(run, now()))
 
 
 async def abort_run(call: Call) -> Response:
@@ -96,7 +96,7 @@ async def abort_run(call: Call) -> Response:
     call.params.boolean("gracefully")
     at = now()
     run.abort(at)
-    return data_answer(run_document(run, at))
+    return data_response(run_document(run, at))
 
 
 async def resurrect_run(call: Call) -> Response:
@@ -107,7 +107,7 @@ async def resurrect_run(call: Call) -> Response:
     if not run.resurrect(at, timeout):
         raise ApiError(400, "cannot-resurrect-run", "Only a run that has finished can be resurrected")
     call.world.dispatcher.resurrected(run)
-    return data_answer(run_document(run, at))
+    return data_response(run_document(run, at))
 
 
 async def get_log(call: Call) -> Response:

@@ -5,14 +5,14 @@ from typing import Final
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actorline.emulator.answers import data_answer
 from actorline.emulator.call import Call, endpoint
 from actorline.emulator.clock import now
 from actorline.emulator.documents import run_document
 from actorline.emulator.errors import ApiError
 from actorline.emulator.request_body import read_body
+from actorline.emulator.responses import data_response
 from actorline.emulator.routes.actors import ACTOR_PREFIXES, ACTOR_TASK_PREFIX, actor_of, begin_run
-from actorline.emulator.routes.datasets import items_answer
+from actorline.emulator.routes.datasets import items_response
 from actorline.emulator.runs import Run
 
 CREATED: Final = 201
@@ -30,7 +30,7 @@ async def run_sync(call: Call) -> Response:
 async def run_sync_get_dataset_items(call: Call) -> Response:
     """Run, and return the items as the query asks for them (OpenAPI `RunSyncGetDatasetItems`)."""
     run = await _run_to_its_end(call)
-    return run if isinstance(run, Response) else items_answer(call, run, CREATED)
+    return run if isinstance(run, Response) else items_response(call, run, CREATED)
 
 
 async def _run_to_its_end(call: Call) -> Run | Response:
@@ -45,7 +45,7 @@ async def _run_to_its_end(call: Call) -> Run | Response:
     deadline = now() + script.sync_limit_secs
     while not run.life.is_finished(at := now()):
         if at >= deadline and script.sync_tells_running:
-            return data_answer(run_document(run, at), CREATED)
+            return data_response(run_document(run, at), CREATED)
         if at >= deadline:
             message = f"Actor run exceeded the timeout of {script.sync_limit_secs:g} seconds for this API endpoint"
             raise ApiError(408, "run-timeout-exceeded", message)

@@ -4,13 +4,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from actorline.emulator.account_documents import limits_document, user_document
-from actorline.emulator.answers import data_answer
 from actorline.emulator.call import Call, endpoint
 from actorline.emulator.clock import now
+from actorline.emulator.responses import data_response
 
 
 async def get_user(call: Call) -> Response:
-    return data_answer(user_document(call.username))
+    return data_response(user_document(call.username))
 
 
 async def get_limits(call: Call) -> Response:
@@ -19,7 +19,7 @@ async def get_limits(call: Call) -> Response:
     active = [run for run in runs if not run.life.is_finished(at)]
     spent_usd = sum(run.life.usage_usd(at) for run in runs)
     counts = call.world.counts(call.username)
-    return data_answer(limits_document(active, at, spent_usd, counts, call.world.concurrent_runs))
+    return data_response(limits_document(active, at, spent_usd, counts, call.world.concurrent_runs))
 
 
 def routes() -> list[Route]:

@@ -7,13 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actorline.emulator.answers import data_answer, json_answer
 from actorline.emulator.call import Call, endpoint
 from actorline.emulator.clock import iso, now
 from actorline.emulator.dispatches import Dispatch, Manner
 from actorline.emulator.documents import JsonObject, user_id
 from actorline.emulator.errors import ApiError, invalid_value, record_not_found
 from actorline.emulator.request_body import read_body
+from actorline.emulator.responses import data_response, json_response
 from actorline.emulator.webhooks import Condition, Webhook, WebhookOrder, parse_order
 from actorline.emulator.world import World
 
@@ -39,11 +39,11 @@ async def create_webhook(call: Call) -> Response:
         if not run.life.is_finished(now()):
             call.world.dispatcher.follow(run)
     location = str(call.request.url.replace(path=f"/v2/webhooks/{webhook.id}", query=""))
-    return data_answer(webhook_document(call.world, webhook), 201, {"Location": location})
+    return data_response(webhook_document(call.world, webhook), 201, {"Location": location})
 
 
 async def get_webhook(call: Call) -> Response:
-    return data_answer(webhook_document(call.world, _called(call)))
+    return data_response(webhook_document(call.world, _called(call)))
 
 
 async def delete_webhook(call: Call) -> Response:
@@ -64,7 +64,7 @@ async def list_dispatches(call: Call) -> Response:
 async def get_dispatch(call: Call) -> Response:
     for dispatch in call.world.dispatcher.dispatches:
         if dispatch.id == call.path_param("dispatch_id") and dispatch.webhook.username == call.username:
-            return data_answer(dispatch_document(dispatch))
+            return data_response(dispatch_document(dispatch))
     raise record_not_found("Webhook dispatch")
 
 
@@ -74,7 +74,7 @@ async def manner(request: Request) -> Response:
     world.dispatcher.manner = (
         Manner() if request.method == "DELETE" else Manner.model_validate_json(await request.body())
     )
-    return json_answer(world.dispatcher.manner.model_dump())
+    return json_response(world.dispatcher.manner.model_dump())
 
 
 def webhook_short(world: World, webhook: Webhook) -> JsonObject:
@@ -132,8 +132,8 @@ def dispatch_document(dispatch: Dispatch) -> JsonObject:
                 "startedAt": iso(each.started_at),
                 "finishedAt": iso(each.finished_at),
                 "errorMessage": each.error,
-                "responseStatus": each.answered[0] if each.answered else None,
-                "responseBody": each.answered[1] if each.answered else None,
+                "responseStatus": each.response[0] if each.response else None,
+                "responseBody": each.response[1] if each.response else None,
             }
             for each in dispatch.calls
         ],
@@ -175,7 +175,7 @@ def _page(call: Call, things: Sequence[T], document: Callable[[T], JsonObject]) 
     ordered = things[::-1] if desc else things
     items = [document(thing) for thing in ordered[offset : offset + limit]]
     page = {"total": len(things), "offset": offset, "limit": limit, "desc": desc, "count": len(items), "items": items}
-    return data_answer(page)
+    return data_response(page)
 
 
 async def _webhooks(call: Call) -> Response:

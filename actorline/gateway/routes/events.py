@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 ID_PATTERN: Final = r"^\d{1,19}-\d{1,19}$"  # two 64-bit numbers, as in Redis
 PING_SECS: Final = 15
 END_SECS: Final = 8.0  # for a stream to end by itself at SIGTERM; the server breaks off what is open two seconds later
-LOOK_AGAIN_SECS: Final = 5.0  # a job that is purged meanwhile adds nothing to its timeline
+TIMELINE_LOOK_SECS: Final = 5.0  # a job that is purged meanwhile adds nothing to its timeline
 
 EVENT: Final = {
     "type": "object",
@@ -58,10 +58,12 @@ async def events(
     if job.is_terminal and not entries and last_event_id is not None:
         return Response(status_code=204)  # by the EventSource specification this stops reconnects
     authorized.context.streams.take(authorized.grant.holder)
-    return Stream(_told(authorized, key, after), partial(authorized.context.streams.give_back, authorized.grant.holder))
+    return Stream(
+        _entries(authorized, key, after), partial(authorized.context.streams.give_back, authorized.grant.holder)
+    )
 
 
-async def _told(authorized: AuthorizedRequest, key: str, after: str) -> AsyncIterator[dict[str, Any]]:
+async def _entries(authorized: AuthorizedRequest, key: str, after: str) -> AsyncIterator[dict[str, Any]]:
     timelines = authorized.context.timelines
     while not timelines.is_stopping():
         try:
@@ -74,7 +76,7 @@ async def _told(authorized: AuthorizedRequest, key: str, after: str) -> AsyncIte
         if job.is_terminal:
             yield {"event": "result", "data": JobResult.of(job).model_dump_json()}
             return
-        await timelines.grown(key, after, LOOK_AGAIN_SECS)
+        await timelines.grown(key, after, TIMELINE_LOOK_SECS)
 
 
 def _look(authorized: AuthorizedRequest, key: str, after: str) -> tuple[Job, list[TimelineEntry]]:

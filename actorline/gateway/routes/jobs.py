@@ -15,7 +15,7 @@ from actorline.gateway.authentication import Grant
 from actorline.gateway.body import LARGE_BYTES, key_in, parse_json, with_key
 from actorline.gateway.context import AuthorizedRequest, MayCancel, MayOrder, MayRead
 from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, RequestKey, problems, result
-from actorline.gateway.order_intake import Taken
+from actorline.gateway.order_intake import StoredOrder
 from actorline.gateway.problems import name_order
 from actorline.jobs.document import fresh_key, parse_document
 from actorline.jobs.job import Glimpse, Job, JobResult
@@ -28,7 +28,7 @@ from actorline.orders.submit import Submission
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-LOOK_AGAIN_SECS: Final = 5.0  # a change without a timeline entry is seen by then
+JOB_CHANGE_SECS: Final = 5.0  # a change without a timeline entry is seen by then
 
 Label = Annotated[str, Field(json_schema_extra={"pattern": "^[^:]+:"})]
 
@@ -66,7 +66,9 @@ async def order(request: Request, authorized: MayOrder, idempotency_key: Idempot
     return _shown(authorized, taken.job, 202 if taken.created else 200, Location=f"/v1/jobs/{quote(taken.job.key)}")
 
 
-async def _take(request: Request, body: bytearray, idempotency_key: str | None, authorized: AuthorizedRequest) -> Taken:
+async def _take(
+    request: Request, body: bytearray, idempotency_key: str | None, authorized: AuthorizedRequest
+) -> StoredOrder:
     """Check an order and store it. The parsed document is freed on return, before the next large order is read."""
     raw = await _parsed(body, idempotency_key)
     _check_account(raw, authorized.grant)
@@ -162,7 +164,7 @@ async def _waited(request: Request, key: str, authorized: AuthorizedRequest, wai
         left = deadline - time.monotonic()
         if job.is_terminal or left <= 0 or timelines.is_stopping() or await request.is_disconnected():
             return job
-        await timelines.grown(key, latest, min(left, LOOK_AGAIN_SECS))
+        await timelines.grown(key, latest, min(left, JOB_CHANGE_SECS))
 
 
 def _look(authorized: AuthorizedRequest, key: str) -> tuple[Job, str]:
@@ -187,7 +189,7 @@ def cancel(key: JobKey, authorized: MayCancel, idempotency_key: RequestKey = Non
     asked = cancel_job(authorized.context.ledger, key, sender=authorized.sender, request=idempotency_key)
     note_change("cancel", authorized.sender, job_key=key, is_live=asked)
     if asked:
-        authorized.context.starter.start(key)
+        authorized.context.wake_ups.start(key)
     return _shown(authorized, authorized.find_job(key), 202 if asked else 200)
 
 
@@ -207,7 +209,7 @@ def retry(key: JobKey, authorized: MayOrder, idempotency_key: RequestKey = None)
     authorized.find_own(key, unless=Scope.RETRY_ANY)
     retry_job(authorized.context.ledger, key, sender=authorized.sender, request=idempotency_key)
     note_change("retry", authorized.sender, job_key=key)
-    authorized.context.starter.start(key)
+    authorized.context.wake_ups.start(key)
     return _shown(authorized, authorized.find_job(key), 202, Location=f"/v1/jobs/{quote(key)}")
 
 

@@ -20,7 +20,7 @@ from actorline.jobs.delivered import open_delivered
 router = APIRouter(prefix="/v1/jobs", tags=["rows"])
 
 NDJSON: Final = "application/x-ndjson"
-STORED: Final = "application/gzip"
+GZIP_TYPE: Final = "application/gzip"
 MEDIA_TYPES: Final[Mapping[str, str]] = {
     "jsonl": NDJSON,
     "json": NDJSON,
@@ -41,7 +41,7 @@ ITEMS: Final[Responses] = {
         "description": "The rows. `Actorline-Complete: false`: the job ended before it had all rows.",
         "content": {
             **{media_type.partition(";")[0]: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES.values()},
-            STORED: {"schema": {"type": "string", "format": "binary"}},
+            GZIP_TYPE: {"schema": {"type": "string", "format": "binary"}},
         },
         "headers": {"Actorline-Complete": {"schema": {"type": "string", "enum": ["true", "false"]}}},
     },
@@ -78,16 +78,16 @@ async def items(
         **FOREIGN,
     }
     open_blocks = partial(_range, delivery, offset, limit) if is_range else delivery.blocks
-    if not is_range and delivery.manifest.compression == "gzip" and _is_named(STORED, accept):
-        headers["Content-Type"] = STORED
+    if not is_range and delivery.manifest.compression == "gzip" and _is_named(GZIP_TYPE, accept):
+        headers["Content-Type"] = GZIP_TYPE
         headers["Content-Length"] = str(delivery.manifest.totals.bytes)
-        return await authorized.context.downloads.answer(authorized.grant.holder, delivery.stored_blocks, headers)
+        return await authorized.context.downloads.respond(authorized.grant.holder, delivery.stored_blocks, headers)
     if _is_named("gzip", accept_encoding):
         headers["Content-Encoding"] = "gzip"
-        return await authorized.context.downloads.answer(
+        return await authorized.context.downloads.respond(
             authorized.grant.holder, lambda: gzipped(open_blocks()), headers
         )
-    return await authorized.context.downloads.answer(authorized.grant.holder, open_blocks, headers)
+    return await authorized.context.downloads.respond(authorized.grant.holder, open_blocks, headers)
 
 
 @router.get("/{key}/records/{name}", summary="Read a delivered record", response_class=Response, responses=RECORD)
@@ -101,7 +101,7 @@ async def record(
     stored = await run_in_threadpool(delivery.find_record, name)
     headers = _record_headers(stored) if stored else {}
     downloads, holder = authorized.context.downloads, authorized.grant.holder
-    return await downloads.answer(holder, lambda: _blocks(delivery.open_record(name)), headers)
+    return await downloads.respond(holder, lambda: _blocks(delivery.open_record(name)), headers)
 
 
 def _delivery(authorized: AuthorizedRequest, key: str) -> Delivery:

@@ -19,8 +19,8 @@ from actorline.webhooks.events import Hint
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
-MAX_BODY_BYTES: Final = 1_000_000  # a payload describes a run: a few kilobytes
-BODY_SECS: Final = 10.0
+MAX_PAYLOAD_BYTES: Final = 1_000_000  # a payload describes a run: a few kilobytes
+PAYLOAD_SECS: Final = 10.0
 
 DispatchId = Annotated[str | None, Header(alias=DISPATCH_HEADER, description="The same on each repetition")]
 HookId = Annotated[
@@ -81,14 +81,14 @@ async def _read(request: Request) -> bytes:
     """Read the body. Raises Fault: 413 as soon as it is too large, 408 if it arrives too slowly."""
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECS):
+        async with asyncio.timeout(PAYLOAD_SECS):
             async for block in request.stream():
                 body += block
-                if len(body) > MAX_BODY_BYTES:
-                    message = f"The payload has more than {MAX_BODY_BYTES:,} bytes. Nothing was done."
+                if len(body) > MAX_PAYLOAD_BYTES:
+                    message = f"The payload has more than {MAX_PAYLOAD_BYTES:,} bytes. Nothing was done."
                     raise Fault(413, Code.REQUEST_INVALID, message)
     except TimeoutError:
-        message = f"The payload did not arrive within {BODY_SECS:g} s. Nothing was done. Send it again."
+        message = f"The payload did not arrive within {PAYLOAD_SECS:g} s. Nothing was done. Send it again."
         raise Fault(408, Code.REQUEST_INVALID, message) from None
     return bytes(body)
 

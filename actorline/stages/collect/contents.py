@@ -46,7 +46,8 @@ class Contents:
         rows, unconverted = self._rows(receipts)
         failure = failure or self._record_failure(records) or unconverted
         totals = totals_of(rows.parts, records.listed, records.indexes)
-        counted = self.job.model_copy(update={"records": totals.records})
+        collection = self.job.collection.after({"records": totals.records})
+        counted = self.job.model_copy(update={"collection": collection})
         event, reason = judge_end(counted, failure=failure)
         return self._manifest(rows, records, totals, target(event), reason)
 
@@ -54,7 +55,7 @@ class Contents:
         if not records.failure:
             return None
         message = records.failure if records.failed == 1 else f"{records.failed:,} records: {records.failure}"
-        return Reason(code=Code.RECORD_UNREADABLE, message=message, billed=self.job.run_id is not None)
+        return Reason(code=Code.RECORD_UNREADABLE, message=message, billed=self.job.run.id is not None)
 
     def _rows(self, receipts: Sequence[Receipt]) -> tuple[Rows, Reason | None]:
         """Put staged pages together. Pages that can't become what was ordered are delivered as they are: why."""
@@ -77,18 +78,18 @@ class Contents:
                 f"The rows can't be converted to {document.collect.format}: {error}. All of them are stored as JSON "
                 "lines."
             )
-            reason = Reason(code=Code.FORMAT_FAILED, message=message, billed=self.job.run_id is not None)
+            reason = Reason(code=Code.FORMAT_FAILED, message=message, billed=self.job.run.id is not None)
             return assembler.leave(receipts), reason
 
     def _records(self) -> Records:
         """Store the records that were ordered."""
         job, collect = self.job, self.job.document.collect
-        if not job.key_value_store_id or not (collect.records or collect.all_records):
+        if not job.run.key_value_store_id or not (collect.records or collect.all_records):
             return Records()
         given = json.loads(self.ledger.load_input(job.key))
         keeper = RecordKeeper(
             self.platform,
-            job.key_value_store_id,
+            job.run.key_value_store_id,
             self.sink,
             attempt_folder(job.attempt),
             superseded_folder(job.retries),
@@ -115,12 +116,12 @@ class Contents:
         name, value = job.document.target
         query: dict[str, Any] = {**job.document.collect.query(), "offset": job.document.collect.offset}
         run = RunFacts(
-            id=job.run_id,
-            status=job.run_status,
-            status_message=job.run_message,
-            started_at=job.run_started_at,
-            finished_at=job.run_finished_at,
-            cost_usd=job.cost_usd,
+            id=job.run.id,
+            status=job.run.status,
+            status_message=job.run.message,
+            started_at=job.run.started_at,
+            finished_at=job.run.finished_at,
+            cost_usd=job.run.cost_usd,
         )
         return Manifest(
             job=job.key,
@@ -129,8 +130,8 @@ class Contents:
             attempt=job.attempt,
             retries=job.retries,
             target={name: value},
-            run=run if job.run_id else None,
-            dataset_id=job.dataset_id,
+            run=run if job.run.id else None,
+            dataset_id=job.run.dataset_id,
             query=query | {"limit": job.document.collect.limit},
             format=rows.format,
             compression=rows.compression,

@@ -32,7 +32,7 @@ from actorline.stages.collect.contents import Contents
 from actorline.stages.ending import end_for_sink, end_job
 from actorline.stages.reuse import remember_delivery
 
-KEEP_ALIVE_SECS: Final = 5.0
+DELIVERY_KEEP_ALIVE_SECS: Final = 5.0
 PUBLISH_TRIES: Final = 3  # each is lost to an execution of an older end that publishes at this very moment
 
 
@@ -51,7 +51,7 @@ class Deliverer:
         receipts = [page for page in pages.values() if isinstance(page, Receipt) and page.is_good]
         try:
             sink = open_sink(job.sink_url)
-            with renewed(lambda: self._say_alive(job), KEEP_ALIVE_SECS) as keep_alive:
+            with renewed(lambda: self._say_alive(job), DELIVERY_KEEP_ALIVE_SECS) as keep_alive:
                 manifest = self._clear_the_way(sink, job, receipts)
                 if manifest is None:
                     contents = Contents(
@@ -94,7 +94,7 @@ class Deliverer:
     # -- the place of the manifest
 
     def _clear_the_way(self, sink: Sink, job: Job, receipts: Sequence[Receipt]) -> Manifest | None:
-        """Answer the manifest if this end has one already. An older end's is set aside, with the files in whose place
+        """Return the manifest if this end has one already. An older end's is set aside, with the files in whose place
         others may be made. Raises LostJob.
         """
         found = _find_manifest(sink)
@@ -119,9 +119,8 @@ class Deliverer:
     def _is_of_this_end(self, found: Manifest, job: Job) -> bool:
         run_id = found.run.id if found.run else None
         there = (found.installation, found.job, found.queued_at, found.retries, found.attempt, run_id, found.dataset_id)
-        return there == (
-            self.installation, job.key, iso_time(job.queued_at), job.retries, job.attempt, job.run_id, job.dataset_id
-        )  # fmt: skip
+        wanted = (self.installation, job.key, iso_time(job.queued_at), job.retries, job.attempt)
+        return there == (*wanted, job.run.id, job.run.dataset_id)
 
     def _say_alive(self, job: Job) -> None:
         """Tell upkeep that this execution is alive, as a large delivery takes a while; stop if it lost the job."""

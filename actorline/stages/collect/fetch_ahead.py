@@ -39,11 +39,11 @@ class AheadPlanner:
     def plan(self, key: str, epoch: int) -> Ahead | None:
         """Fix the windows that are full by now, and say when to look next. Raises PlatformError: then later."""
         job = self.ledger.load(key)
-        if job is None or job.epoch != epoch or not may_fetch_ahead(job) or job.dataset_id is None:
+        if job is None or job.epoch != epoch or not may_fetch_ahead(job) or job.run.dataset_id is None:
             return None
         try:
             open_sink(job.sink_url).claim(self.installation, key)
-            dataset = get_dataset(self.platform, job.dataset_id)
+            dataset = get_dataset(self.platform, job.run.dataset_id)
         except (SinkError, platform_errors.NotFound):
             return None  # the stage that collects says what it means
         collect = job.document.collect
@@ -80,14 +80,14 @@ def may_fetch_ahead(job: Job) -> bool:
 
 def look_at(job: Job) -> float:
     """Return when to look for full pages next; not in the first seconds: a short run isn't worth the request."""
-    return job.ahead_at or (job.started_at or job.queued_at) + LOOK_MIN_SECS
+    return job.collection.ahead_at or (job.run.known_at or job.queued_at) + LOOK_MIN_SECS
 
 
 def may_send(job: Job, *, now: float, empty_at: float) -> bool:
     """Return whether to send a message that looks for full pages: it is time, and the last one has left its queue,
     which was seen empty at `empty_at`.
     """
-    is_waiting = job.ahead_sent_at is not None and empty_at <= job.ahead_sent_at
+    is_waiting = job.collection.ahead_sent_at is not None and empty_at <= job.collection.ahead_sent_at
     return may_fetch_ahead(job) and now >= look_at(job) and not is_waiting
 
 
@@ -95,7 +95,7 @@ def next_look(job: Job, dataset: Dataset, known: Pages, size: int, *, now: float
     """Return the seconds until another full page is likely, at the rate at which rows came so far; while none came, as
     long as the run has been running.
     """
-    elapsed = max(now - (job.started_at or job.queued_at), 1)
+    elapsed = max(now - (job.run.known_at or job.queued_at), 1)
     missing = next_offset(known, job.document.collect.offset) + size - dataset.item_count
     wait = missing * elapsed / dataset.item_count if dataset.item_count else elapsed
     return min(max(wait, LOOK_MIN_SECS), LOOK_MAX_SECS)

@@ -33,13 +33,13 @@ from actorline.stages.collect.fetch_pages import bad_receipt, find_dataset, stop
 FETCH_STATES: Final = frozenset({State.RUNNING, State.COLLECTING})
 PAGE_TRIES: Final = 6  # with doubling back-off about 30 s: longer outages are the next wave's
 PAGE_LEASE_SECS: Final = 10.0  # renewed between blocks; a holder that is gone for longer counts as dead
-RENEW_SECS: Final = 2.0
+PAGE_LEASE_RENEW_SECS: Final = 2.0
 WHOLE_SILENCE_SECS: Final = 360.0  # a table is made before it is sent; the official client waits as long for items
-HELD_SECS: Final = 1.0  # another execution has the page: look for its receipt so often
+PAGE_HELD_SECS: Final = 1.0  # another execution has the page: look for its receipt so often
 
 
 @dataclass(frozen=True)
-class Held:
+class PageHeld:
     """Another execution is fetching this page."""
 
 
@@ -54,7 +54,7 @@ class PageFetcher:
 
     def fetch(
         self, key: str, attempt: int, window: Window, *, expected: int, execution: str, tries: int
-    ) -> Receipt | Held | UnreadablePage:
+    ) -> Receipt | PageHeld | UnreadablePage:
         """Store one page and return its receipt; a failure is returned while tries are left, then as a bad receipt.
 
         Raises only what keeps the ledger from taking a receipt, and GivenBack.
@@ -67,7 +67,7 @@ class PageFetcher:
             return _unwanted(window)
         lease = self.ledger.lease("page", key, f"{attempt}:{window.page_no}", seconds=PAGE_LEASE_SECS)
         if not lease.acquire():
-            return Held()
+            return PageHeld()
         try:
             receipt = self._read(job, window, expected, execution, lease)
         except LostJob:
@@ -89,7 +89,7 @@ class PageFetcher:
         """
         match error:
             case platform_errors.NotFound():
-                return Code.DATASET_VANISHED if self._is_gone(job.dataset_id or "") else Code.PAGE_UNREADABLE
+                return Code.DATASET_VANISHED if self._is_gone(job.run.dataset_id or "") else Code.PAGE_UNREADABLE
             case SinkError():
                 return Code.SINK_FAILED
             case UnreadablePage() | platform_errors.PlatformError():
@@ -121,8 +121,8 @@ class PageFetcher:
         is_behind = window.page_no > 0 and not format_.is_cut
         params = {"format": "jsonl"} if is_behind else format_.query(job.document.collect.query())
         silence_s = None if format_.is_cut else WHOLE_SILENCE_SECS
-        reader = ItemsReader(self.platform, job.dataset_id or "", params, self.first, silence_s)
-        with renewed(lambda: self._hold_on(lease, job.key), RENEW_SECS, cut=reader.cut) as keep_alive:
+        reader = ItemsReader(self.platform, job.run.dataset_id or "", params, self.first, silence_s)
+        with renewed(lambda: self._hold_on(lease, job.key), PAGE_LEASE_RENEW_SECS, cut=reader.cut) as keep_alive:
             if is_behind:
                 return self._look_behind(job, window, reader, keep_alive)
             return self._store(job, window, expected, execution, reader, keep_alive)
@@ -142,7 +142,7 @@ class PageFetcher:
 
         Not while the run is still running, nor with the reply of a synchronous start, whose dataset isn't known yet.
         """
-        end, stop = window.offset + facts.scanned, stop_of(job)
+        end, stop = window.offset + facts.scanned, stop_of(job, job.collection.items_end)
         is_last = facts.scanned > 0 and (facts.total or 0) <= end and (stop is None or end < stop)
         if not is_last or job.state is not State.COLLECTING:
             return False

@@ -66,15 +66,15 @@ class Planner:
         except SinkError as error:
             return end_for_sink(self.ledger, job, error)
         pages: list[tuple[Window, int]] = []
-        if job.document.collect.dataset and job.dataset_id and not job.stop_wish:
-            pages = self._windows(job, job.dataset_id)
+        if job.document.collect.dataset and job.run.dataset_id and not job.stop_wish:
+            pages = self._windows(job, job.run.dataset_id)
         won = self.ledger.change(
             key,
             Change(
                 due_in_s=self.settings.lost_message_secs,
                 event=TimelineEvent.FETCHING if pages else None,
                 data={"pages": len(pages)},
-                fields={"sent_at": NOW, "planned_at": NOW, "pages_before": job.pages},
+                fields={"sent_at": NOW, "planned_at": NOW, "pages_before": job.collection.pages},
             ),
             states={State.COLLECTING},
             epoch=epoch,
@@ -92,14 +92,14 @@ class Planner:
         # the counters lag, so the rows that were read already count as well
         total = max(counted, known_end(known))
         each = item_bytes(known, total=total, storage_bytes=dataset.stats.storage_bytes if dataset else None)
-        end = job.items_end
+        end = job.collection.items_end
         if dataset:
             end = counted if end is None and is_settled and job.document.dataset_id else end
             counters = Change(fields={"items_total": total, "items_end": end})
             self.ledger.change(job.key, counters, states={State.COLLECTING}, epoch=job.epoch)
         if has_caught_up(known, end):
             return []
-        stop = stop_of(job.model_copy(update={"items_end": end}))
+        stop = stop_of(job, end)
         total = total if end is None else max(end, known_end(known))
         if not FORMATS[collect.format].is_cut:
             return self._whole(job, known, total, stop)
@@ -129,12 +129,12 @@ class Planner:
             known[window.page_no] = self.ledger.pages.fix(job.key, job.attempt, window)
 
 
-def stop_of(job: Job) -> int | None:
+def stop_of(job: Job, items_end: int | None) -> int | None:
     """Return where the rows end that the job reads, as far as that is fixed before they are read."""
     stop = job.document.collect.stop
-    if not needs_settled_counters(job) or job.items_end is None:
+    if not needs_settled_counters(job) or items_end is None:
         return stop
-    return job.items_end if stop is None else min(stop, job.items_end)
+    return items_end if stop is None else min(stop, items_end)
 
 
 def needs_settled_counters(job: Job) -> bool:
@@ -157,14 +157,14 @@ def find_dataset(platform: Platform, dataset_id: str) -> Dataset | None:
 
 def settled_at(job: Job, settings: Settings) -> float:
     """Return when the platform's counters have caught up with the dataset that is collected."""
-    return (job.collecting_at or 0) + settings.dataset_lag_secs
+    return (job.collection.started_at or 0) + settings.dataset_lag_secs
 
 
 def too_large(job: Job) -> str:
     """Return why a dataset isn't delivered in a format that can't be cut into pages."""
     return (
         f"The dataset holds more than the {WHOLE_ITEMS_MAX:,} items that one {job.document.collect.format} file is "
-        f"made of. No row is lost: order dataset_id {job.dataset_id} as jsonl, json, csv or parquet, or with "
+        f"made of. No row is lost: order dataset_id {job.run.dataset_id} as jsonl, json, csv or parquet, or with "
         "collect.limit."
     )
 

@@ -58,11 +58,11 @@ class Finisher:
         return self._look_at(job, pages, execution)
 
     def _look_at(self, job: Job, pages: Pages, execution: str) -> Step | NextWave:
-        verdict = judge(pages, start=job.document.collect.offset, stop=stop_of(job))
+        verdict = judge(pages, start=job.document.collect.offset, stop=stop_of(job, job.collection.items_end))
         match verdict:
             case Proof(end=end):
                 return self._settle(job, pages, end, execution)
-            case More() if has_caught_up(pages, job.items_end):
+            case More() if has_caught_up(pages, job.collection.items_end):
                 return self._deliver(job, pages, None, execution)
             case More():
                 seems_to_grow = job.document.dataset_id is not None and len(short_pages(pages)) > 1
@@ -76,7 +76,7 @@ class Finisher:
         """Believe the end that was read when the platform's counter, which lags behind the items but never runs ahead,
         has reached it, or has had time enough to do so.
         """
-        stop = stop_of(job)
+        stop = stop_of(job, job.collection.items_end)
         if stop is not None and end >= stop:
             if is_moving(job):
                 return self._settle_moving(job, pages, execution)
@@ -85,22 +85,22 @@ class Finisher:
         if total > end:
             gap = Gap([max(pages)], f"the platform counts {total:,} items but returned {end:,}")
             return self._mend(job, pages, gap, execution)
-        if 0 < total == end or (job.planned_at or 0) >= settled_at(job, self.settings):
+        if 0 < total == end or (job.collection.planned_at or 0) >= settled_at(job, self.settings):
             return self._deliver(job, pages, None, execution)
         remaining = self._secs_to_settle(job)
         return self._again(job, min(remaining, LAG_LOOK_SECS) if end else remaining)
 
     def _settle_moving(self, job: Job, pages: Pages, execution: str) -> Step | NextWave:
         """Believe windows that are counted from the last row only if no row came: each new one moves them."""
-        wait = (job.stored_at or 0) + self.settings.dataset_lag_secs - self.ledger.now()
+        wait = (job.collection.stored_at or 0) + self.settings.dataset_lag_secs - self.ledger.now()
         if wait > 0:
             return self._again(job, wait)
-        total = get_dataset(self.platform, job.dataset_id or "").item_count
-        if total == job.items_end:
+        total = get_dataset(self.platform, job.run.dataset_id or "").item_count
+        if total == job.collection.items_end:
             return self._deliver(job, pages, None, execution)
         message = (
-            f"The dataset grew from {job.items_end:,} to {total:,} items while it was read from its end (desc). "
-            "Some rows may be delivered twice and others be missing. Retry when nothing writes to it, or order "
+            f"The dataset grew from {job.collection.items_end:,} to {total:,} items while it was read from its end "
+            "(desc). Some rows may be delivered twice and others be missing. Retry when nothing writes to it, or order "
             "without desc."
         )
         return self._deliver(job, pages, Reason(code=Code.DATASET_GREW, message=message, billed=False), execution)
@@ -118,7 +118,7 @@ class Finisher:
         """
         bad = [page for page in pages.values() if isinstance(page, Receipt) and not page.is_good]
         final = next((page for page in bad if page.code is Code.FORMAT_FAILED), None)
-        if final is None and job.pages > job.pages_before:
+        if final is None and job.collection.pages > job.collection.pages_before:
             return self._again(job, WAVE_BACK_OFF_SECS[0])
         if final is None and job.failures < WAVE_TRIES - 1:
             return self._again(job, WAVE_BACK_OFF_SECS[min(job.failures, len(WAVE_BACK_OFF_SECS) - 1)], failed=True)
@@ -132,7 +132,7 @@ class Finisher:
             )
         if worst and code is Code.FORMAT_FAILED:
             message = worst.error or message
-        return self._deliver(job, pages, Reason(code=code, message=message, billed=job.run_id is not None), execution)
+        return self._deliver(job, pages, Reason(code=code, message=message, billed=job.run.id is not None), execution)
 
     def _again(self, job: Job, seconds: float, *, failed: bool = False) -> Step | NextWave:
         epoch = self.ledger.change(

@@ -11,7 +11,7 @@ from actorline.delivery.record_index import RecordBlock, index_name, index_of, i
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger
 from actorline.platform.key_value_stores import KeysPage, get_keys
-from actorline.stages.collect.records import RecordKeeper, Unstored
+from actorline.stages.collect.records import RecordFailure, RecordKeeper
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Records:
     failure: str | None = None
 
     @classmethod
-    def of(cls, stored: Sequence[StoredRecord], failed: Sequence[Unstored]) -> Self:
+    def of(cls, stored: Sequence[StoredRecord], failed: Sequence[RecordFailure]) -> Self:
         return cls(listed=stored, failed=len(failed), failure=failed[0].message if failed else None)
 
 
@@ -89,7 +89,7 @@ class StoreKeeper:
                 keeper.sink.publish_instead(file, name, keeper.superseded + name)
         return index_of(name, records, text)
 
-    def _store(self, page: KeysPage) -> tuple[list[StoredRecord], list[Unstored]]:
+    def _store(self, page: KeysPage) -> tuple[list[StoredRecord], list[RecordFailure]]:
         return self.keeper.store([found.key for found in page.items], self.keep_alive)
 
     def _page(self, after: str | None) -> KeysPage:

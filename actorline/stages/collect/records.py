@@ -15,12 +15,12 @@ from actorline.platform.client import Platform
 from actorline.platform.key_value_stores import open_record
 
 BLOCK_BYTES: Final = 256 * 1024
-THREADS: Final = 8  # eight round trips at a time stay below a store's rate: docs/platform-facts.md#rate-limits
+RECORD_THREADS: Final = 8  # eight round trips at a time stay below a store's rate: docs/platform-facts.md#rate-limits
 TRIES: Final = 3  # the client repeats a request until its response begins; one that breaks off later is asked for again
 
 
 @dataclass(frozen=True)
-class Unstored:
+class RecordFailure:
     """A record that exists, as far as is known, and isn't stored; `message` names it and says why."""
 
     message: str
@@ -44,15 +44,15 @@ class RecordKeeper:
 
     def store(
         self, record_keys: Iterable[str], keep_alive: Callable[[], None]
-    ) -> tuple[list[StoredRecord], list[Unstored]]:
+    ) -> tuple[list[StoredRecord], list[RecordFailure]]:
         """Store those that exist; one that the run didn't write isn't missed.
 
         `keep_alive` is called after each and may raise to stop. Raises SinkError if the sink takes no other files
         either, or may take this one later.
         """
         stored: list[StoredRecord] = []
-        failed: list[Unstored] = []
-        with ThreadPoolExecutor(THREADS) as threads:
+        failed: list[RecordFailure] = []
+        with ThreadPoolExecutor(RECORD_THREADS) as threads:
             for outcome in threads.map(self._store, self.allowed(record_keys)):
                 if isinstance(outcome, StoredRecord):
                     stored.append(outcome)
@@ -61,16 +61,16 @@ class RecordKeeper:
                 keep_alive()
         return stored, failed
 
-    def _store(self, record_key: str) -> StoredRecord | Unstored | None:
+    def _store(self, record_key: str) -> StoredRecord | RecordFailure | None:
         try:
             return self._read(record_key)
         except SinkError as error:
             if not self.gives_up:
                 raise
             self.sink.check()
-            return Unstored(f"The record {record_key} can't be stored: {error}")
+            return RecordFailure(f"The record {record_key} can't be stored: {error}")
 
-    def _read(self, record_key: str) -> StoredRecord | Unstored | None:
+    def _read(self, record_key: str) -> StoredRecord | RecordFailure | None:
         failure: platform_errors.PlatformError | None = None
         for _ in range(TRIES):
             try:
@@ -81,7 +81,7 @@ class RecordKeeper:
                 failure = error
                 if not isinstance(error, platform_errors.PlatformUnavailable):
                     break
-        return Unstored(f"The record {record_key} can't be read: {failure}")
+        return RecordFailure(f"The record {record_key} can't be read: {failure}")
 
     def _fetch(self, record_key: str) -> StoredRecord:
         name = f"{self.folder}{RECORDS}/{record_file(record_key)}"

@@ -44,7 +44,7 @@ from actorline.stages.start.steps import (
 from actorline.stages.start_lease import look_secs
 
 START_STATES: Final = sources(Event.START)
-LOOK_AGAIN_SECS: Final = 2.0  # another execution is starting the run: what came of it is known soon
+OTHER_START_SECS: Final = 2.0  # another execution is starting the run: what came of it is known soon
 SEARCH_AGAIN_SECS: Final = 5.0
 PUT_OFF_SECS: Final = 15.0
 
@@ -192,7 +192,7 @@ def _while_another_starts(job: Job, facts: Facts) -> StartStep:
             return SearchEarly(job.intent)
         if facts.found:
             return Adopt(facts.found, is_lost=job.document.mode == "async")
-    return PlanAgain(LOOK_AGAIN_SECS)
+    return PlanAgain(OTHER_START_SECS)
 
 
 def _recover(job: Job, intent: Intent, permit: Permit, facts: Facts) -> StartStep:

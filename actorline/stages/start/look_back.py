@@ -12,7 +12,7 @@ from typing import Final
 from redis.lock import Lock
 
 from actorline.jobs.job import Job
-from actorline.ledger.continuity import Gap, lost_since
+from actorline.ledger.continuity import HistoryGap, lost_since
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.lost_runs import LostRuns
 from actorline.platform.client import Platform
@@ -20,8 +20,8 @@ from actorline.platform.clock import SKEW_SECS, moment_ago
 from actorline.platform.marker import Marker, digest_of, list_ours
 from actorline.platform.runs import RunSummary
 
-LEASE_SECS: Final = 15.0
-BLOCK: Final = 200  # runs between two notes of how far it has come; each may need a request of its own
+LOOK_BACK_LEASE_SECS: Final = 15.0
+RUNS_A_BLOCK: Final = 200  # runs between two notes of how far it has come; each may need a request of its own
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class LookBack:
     installation: str
     account: str
 
-    def is_done(self, gap: Gap) -> bool:
+    def is_done(self, gap: HistoryGap) -> bool:
         return self._lost.last_gap() == gap.id
 
     def lost_runs(self, job: Job) -> list[str]:
@@ -39,9 +39,9 @@ class LookBack:
         return self._lost.of(f"{digest_of(job.key)}.{job.attempt}")
 
     def lease(self) -> Lock:
-        return self.ledger.lease("look_back", self.account, seconds=LEASE_SECS)
+        return self.ledger.lease("look_back", self.account, seconds=LOOK_BACK_LEASE_SECS)
 
-    def run(self, gap: Gap) -> None:
+    def run(self, gap: HistoryGap) -> None:
         """Search to the end. Raises PlatformError; safe to repeat, and resumed then."""
         runs = list_ours(self.platform, self.installation, started_after=self._begin(gap))
         for block in _blocks(runs):
@@ -50,7 +50,7 @@ class LookBack:
             self._lost.note_reached(gap.id, reached)
         self._lost.note_end(gap.id)
 
-    def _begin(self, gap: Gap) -> datetime:
+    def _begin(self, gap: HistoryGap) -> datetime:
         reached = self._lost.reached(gap.id)
         if reached is not None:
             return datetime.fromtimestamp(reached, UTC)
@@ -76,5 +76,5 @@ def _blocks(
     runs: Iterable[tuple[RunSummary, Marker | None]],
 ) -> Iterator[list[tuple[RunSummary, Marker | None]]]:
     rest = iter(runs)
-    while block := list(islice(rest, BLOCK)):
+    while block := list(islice(rest, RUNS_A_BLOCK)):
         yield block

@@ -34,9 +34,9 @@ from actorline.stages.start.steps import (
     PlanAgain,
     Refuse,
     Reuse,
+    RunStarted,
     SearchAgain,
     StartAgain,
-    Started,
     StepBack,
     TryLater,
     Unclear,
@@ -47,12 +47,12 @@ from actorline.stages.start.sync import poll_now
 
 log = Logger(__name__)
 
-HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # what is in the way passes within minutes; a try costs one call
+START_HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # what is in the way passes within minutes; a try costs one call
 LINE_CARE_SECS: Final = 60.0  # until a job that its worker's death kept from the line is looked at
 
 
 def back_off_s(failures: int) -> float:
-    return HOLD_SECS[min(failures, len(HOLD_SECS) - 1)]
+    return START_HOLD_SECS[min(failures, len(START_HOLD_SECS) - 1)]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class StartMoves:
             self._line(job).leave(job)
             return step
         match move:
-            case Started():
+            case RunStarted():
                 return self._begin(job, move.run_id)
             case Adopt():
                 return self._adopt(job, move)
@@ -183,7 +183,7 @@ class StartMoves:
                 assert_never(wait)
 
     def _stand_in_line(self, job: Job, wait: WaitTurn) -> None:
-        """Wait in the account's line until the job is called. Told once."""
+        """Wait in the account's line until the job is called. Logged once."""
         event = None if job.waiting_for == wait.code else TimelineEvent.WAITING
         data = {"code": wait.code, "message": wait.message}
         if self._hold(job, LINE_CARE_SECS, event, data, {"intent": "", "waiting_for": wait.code}):
@@ -200,14 +200,14 @@ class StartMoves:
         self._hold(job, seconds, TimelineEvent.WAITING, data, fields)
 
     def _ask_person(self, job: Job, suspects: Sequence[str]) -> None:
-        """Told once."""
+        """Hold the job and ask a person, which is logged once."""
         message = f"{name_suspects(suspects)} No second run is started; a person must decide: cancel the job, or wait."
-        is_told = job.waiting_for == Code.START_UNCLEAR
-        if not is_told:
+        is_known = job.waiting_for == Code.START_UNCLEAR
+        if not is_known:
             log.error("start_unclear", job_key=job.key, suspects=suspects)
         data = {"code": Code.START_UNCLEAR, "message": message}
-        event = None if is_told else TimelineEvent.START_UNCLEAR
-        self._hold(job, HOLD_SECS[-1], event, data, {"waiting_for": Code.START_UNCLEAR})
+        event = None if is_known else TimelineEvent.START_UNCLEAR
+        self._hold(job, START_HOLD_SECS[-1], event, data, {"waiting_for": Code.START_UNCLEAR})
 
     def _hold(
         self,

@@ -10,7 +10,7 @@ from actorline.ledger.accounts import is_known
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.stages.ending import end_job
-from actorline.stages.start.moves import HOLD_SECS, back_off_s
+from actorline.stages.start.moves import START_HOLD_SECS, back_off_s
 from actorline.stages.start.start_run import load_startable
 
 ACCOUNT_TRIES: Final = 20  # a quarter of an hour: workers that are replaced don't all have an account's token
@@ -29,7 +29,7 @@ def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
         ledger.change(
             key,
             Change(
-                due_in_s=HOLD_SECS[-1],
+                due_in_s=START_HOLD_SECS[-1],
                 event=TimelineEvent.START_UNCLEAR,
                 data={"message": reason.message},
                 fields={"is_planned": True},

@@ -16,12 +16,12 @@ from actorline.ledger.durability import NotDurable
 from actorline.platform.errors import CapacityExceeded, PlatformUnavailable
 from actorline.platform.start import StartDeferred, StartRefused, StartUnclear
 from actorline.settings import Settings
-from actorline.stages.start.decision import LOOK_AGAIN_SECS
+from actorline.stages.start.decision import OTHER_START_SECS
 from actorline.stages.start.refusal import refusal_reason
 from actorline.stages.start.steps import Move, PlanAgain, Refuse, StepBack, TryLater, Unclear, WaitTurn
 
 Failure = Refused | LostJob | LockError | NotDurable | StartRefused | StartDeferred | StartUnclear
-FAILURES: Final = (Refused, LostJob, LockError, NotDurable, StartRefused, StartDeferred, StartUnclear)
+START_FAILURES: Final = (Refused, LostJob, LockError, NotDurable, StartRefused, StartDeferred, StartUnclear)
 NO_MEMORY: Final = "actor-memory-limit-exceeded"  # another run may need less: docs/platform-facts.md#errors
 
 
@@ -40,7 +40,7 @@ def move_after(failure: Failure, announced: Sequence[Intent], settings: Settings
         case LostJob():
             return StepBack()
         case LockError():  # it took too long to get here; another execution is at it
-            return PlanAgain(LOOK_AGAIN_SECS)
+            return PlanAgain(OTHER_START_SECS)
         case _:
             assert_never(failure)
 
@@ -49,13 +49,13 @@ def _not_started(failure: StartRefused | StartDeferred, settings: Settings) -> M
     error = failure.error
     reason = refusal_reason(error)
     # the platform's words may quote the input that it refuses
-    told = reason.model_copy(update={"message": hide_secrets(reason.message, settings)})
+    masked = reason.model_copy(update={"message": hide_secrets(reason.message, settings)})
     if isinstance(failure, StartRefused):
-        return Refuse(told)
+        return Refuse(masked)
     match error:
         case CapacityExceeded():
-            return WaitTurn(told.code, told.message, was_refused=True, needs_less=error.type == NO_MEMORY)
+            return WaitTurn(masked.code, masked.message, was_refused=True, needs_less=error.type == NO_MEMORY)
         case PlatformUnavailable():
-            return TryLater(told, at_least_s=error.retry_after_s)
+            return TryLater(masked, at_least_s=error.retry_after_s)
         case _:
-            return TryLater(told)
+            return TryLater(masked)

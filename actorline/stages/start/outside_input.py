@@ -8,7 +8,7 @@ from actorline.errors import Code, Reason
 from actorline.jobs.job import Job
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.outside_places import WAIT_SECS, NoPlaceFree, OutsidePlaces, PlaceTaken
+from actorline.ledger.outside_places import PLACE_WAIT_SECS, NoPlaceFree, OutsidePlaces, PlaceTaken
 from actorline.settings import Settings
 from actorline.stages.start.run_input import RunInput, UnreadableInput, fetch_input
 from actorline.stages.start.steps import PlanAgain, Refuse, StepBack, TryLater
@@ -29,7 +29,7 @@ def read_input(
     except PlaceTaken:
         return StepBack()
     except NoPlaceFree:
-        return PlanAgain(WAIT_SECS, event=TimelineEvent.INPUT_WAITS, message=INPUT_WAITS)
+        return PlanAgain(PLACE_WAIT_SECS, event=TimelineEvent.INPUT_WAITS, message=INPUT_WAITS)
     except UnreadableInput as error:
         message = f"The input can't be read: {error}. No run was started."
         reason = Reason(code=Code.INPUT_UNREADABLE, message=message, billed=False)

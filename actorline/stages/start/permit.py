@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from redis.lock import Lock
 
-from actorline.ledger.continuity import Gap
+from actorline.ledger.continuity import HistoryGap
 from actorline.platform.start import SendBy
 
 
@@ -14,4 +14,4 @@ class Permit:
 
     lease: Lock
     send_by: SendBy
-    gap: Gap
+    gap: HistoryGap

@@ -9,7 +9,7 @@ from actorline.jobs.states import Event
 from actorline.jobs.step import LostJob
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
-from actorline.ledger.continuity import Gap, last_gap
+from actorline.ledger.continuity import HistoryGap, last_gap
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
@@ -18,11 +18,11 @@ from actorline.platform.marker import make_marker
 from actorline.platform.start import StartDeferred, StartOrder, start_run
 from actorline.settings import Settings
 from actorline.stages.start.memory_limit import beyond_the_account
-from actorline.stages.start.outcomes import FAILURES, NO_MEMORY, Failure, move_after
+from actorline.stages.start.outcomes import NO_MEMORY, START_FAILURES, Failure, move_after
 from actorline.stages.start.permit import Permit
 from actorline.stages.start.run_input import RunInput, own_input
 from actorline.stages.start.run_timeout import timeout_query
-from actorline.stages.start.steps import Announce, Move, Refuse, Started
+from actorline.stages.start.steps import Announce, Move, Refuse, RunStarted
 from actorline.stages.start.sync import SyncFlow
 from actorline.stages.start_lease import holding_on, look_secs
 from actorline.webhooks.receiver import webhooks_query
@@ -49,9 +49,9 @@ class Post:
             given = step.given or own_input(self.ledger, job, self.settings, self.platform)
             with holding_on(self.ledger, job, permit.lease, keeps_due=job.document.mode == "async"):
                 run_id = self._send(job, given, permit, announce)
-        except FAILURES as failure:
+        except START_FAILURES as failure:
             return self._hopeless(job, failure) or move_after(failure, announced, self.settings)
-        return Started(run_id)
+        return RunStarted(run_id)
 
     def _hopeless(self, job: Job, failure: Failure) -> Refuse | None:
         """Return the end of a job whose run wants more memory than its account may ever use."""
@@ -61,7 +61,7 @@ class Post:
         reason = beyond_the_account(self.platform, job.document, refused)
         return Refuse(reason) if reason else None
 
-    def last_gap(self) -> Gap:
+    def last_gap(self) -> HistoryGap:
         return last_gap(self.ledger, unknown_s=self.settings.start_lookback_secs)
 
     def _send(self, job: Job, given: RunInput, permit: Permit, announce: Callable[[], None]) -> str:

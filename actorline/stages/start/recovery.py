@@ -24,7 +24,7 @@ from actorline.stages.start.permit import Permit
 from actorline.stages.start.refusal import refusal_reason
 from actorline.stages.start.search import StartSearch, find_runs
 from actorline.stages.start.steps import FindLostRuns, PlanAgain, Refuse, Search, SearchEarly, WaitTurn
-from actorline.stages.start_lease import LEASE_SECS, holding_on, release
+from actorline.stages.start_lease import START_LEASE_SECS, holding_on, release
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Recovery:
     @contextmanager
     def _searching(self, job: Job, *held: Lock) -> Iterator[bool]:
         """Take the search lease and keep it, and what else is held; yield whether that was possible."""
-        lease = self.ledger.lease("search", job.key, seconds=LEASE_SECS)
+        lease = self.ledger.lease("search", job.key, seconds=START_LEASE_SECS)
         if not lease.acquire():
             yield False
             return

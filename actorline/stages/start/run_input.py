@@ -11,7 +11,7 @@ import requests
 import urllib3
 
 from actorline import __version__
-from actorline.exchange import SILENCE_SECS, TookTooLong, Unreachable, exchange
+from actorline.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.jobs.document import MAX_INPUT_BYTES, MEDIA_TYPE_PATTERN, JobDocument
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.secret import Holder, fill_secrets
@@ -24,8 +24,8 @@ from actorline.settings import Settings
 
 JSON: Final = "application/json"
 UNKNOWN_TYPE: Final = "application/octet-stream"
-WHOLE_SECS: Final = 60.0  # for the largest input 160 kB/s
-BLOCK_BYTES: Final = 64 * 1024
+INPUT_WITHIN_SECS: Final = 60.0  # for the largest input 160 kB/s
+INPUT_BLOCK_BYTES: Final = 64 * 1024
 _PASSING: Final = frozenset({408, 425, 429})
 
 
@@ -75,10 +75,10 @@ def fetch_input(order: JobDocument, settings: Settings, place: Place) -> RunInpu
     headers = {"User-Agent": f"actorline/{__version__}", "Accept": order.input_type or "*/*"}
     try:
         with (
-            exchange(settings.input_hosts, within_s=WHOLE_SECS) as session,
+            exchange(settings.input_hosts, within_s=INPUT_WITHIN_SECS) as session,
             place.kept(session.cut) as check,
             session.get(
-                order.input_url or "", headers=headers, timeout=SILENCE_SECS, allow_redirects=False, stream=True
+                order.input_url or "", headers=headers, timeout=SERVER_SILENCE_SECS, allow_redirects=False, stream=True
             ) as response,
         ):
             _check_status(response)
@@ -141,7 +141,7 @@ def _check_status(response: requests.Response) -> None:
 
 def _read(response: requests.Response) -> bytes:
     body = bytearray()
-    for block in response.iter_content(BLOCK_BYTES):
+    for block in response.iter_content(INPUT_BLOCK_BYTES):
         body += block
         if len(body) > MAX_INPUT_BYTES:
             message = f"it has more than {MAX_INPUT_BYTES:,} bytes, the most that the platform accepts"

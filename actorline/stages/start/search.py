@@ -12,7 +12,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS, moment_ago
-from actorline.platform.marker import Found, find_marked, tag_of
+from actorline.platform.marker import SearchResult, find_marked, tag_of
 from actorline.platform.runs import get_run
 from actorline.settings import Settings
 from actorline.stages.start.run_input import input_test
@@ -21,7 +21,7 @@ from actorline.stages.start.suspects import may_be_ours
 SUSPECTS_SHOWN: Final = 5
 
 
-def find_runs(ledger: Ledger, platform: Platform, marker: str, *, since: float) -> Found:
+def find_runs(ledger: Ledger, platform: Platform, marker: str, *, since: float) -> SearchResult:
     """Return the runs with a marker that were started since a time by Redis's clock. Raises PlatformError."""
     return find_marked(platform, marker, started_after=moment_ago(platform, ledger.now() - since))
 
@@ -32,7 +32,7 @@ class StartSearch:
     platform: Platform
     settings: Settings
 
-    def look_for(self, job: Job, intent: Intent) -> Found:
+    def look_for(self, job: Job, intent: Intent) -> SearchResult:
         """Search the platform's list, and the run that a webhook named, which the list may lack yet."""
         found = find_runs(self.ledger, self.platform, intent.marker, since=intent.at - SKEW_SECS)
         hinted = self.ledger.webhooks.hinted_run(job.key)
@@ -47,7 +47,7 @@ class StartSearch:
             return False
         return tag_of(marker) in (user_agent or "")
 
-    def find_suspects(self, job: Job, intent: Intent, found: Found) -> list[str]:
+    def find_suspects(self, job: Job, intent: Intent, found: SearchResult) -> list[str]:
         """Return the runs that may be ours. Another user agent clears a run only where ours is known to come back.
 
         The result is remembered for a while: the execution that follows, because a stop wish came meanwhile, needs no

@@ -46,7 +46,7 @@ from actorline.stages.start.steps import (
     SearchEarly,
     TakeLease,
 )
-from actorline.stages.start_lease import LEASE_SECS, release
+from actorline.stages.start_lease import START_LEASE_SECS, release
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Starter:
     def _take_lease(self, job: Job, facts: Facts, held: ExitStack) -> Facts:
         """Take the start lease. Its last holder may have started the run, so the ledger is read again."""
         send_by = SendBy(self.settings.send_by_secs)
-        lease = self.ledger.lease("start", job.key, seconds=LEASE_SECS)
+        lease = self.ledger.lease("start", job.key, seconds=START_LEASE_SECS)
         if not lease.acquire():
             return facts
         held.callback(release, lease)

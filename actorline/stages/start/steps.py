@@ -127,7 +127,7 @@ End = ObeyStopWish | Reuse | Refuse
 
 
 @dataclass(frozen=True)
-class Started:
+class RunStarted:
     """The response to the POST has a run."""
 
     run_id: str
@@ -213,5 +213,5 @@ class StepBack:
 
 Wait = WaitTurn | TryLater | PlanAgain | Unclear | SearchAgain | AskPerson | StartAgain
 
-Move = End | Started | Adopt | Collect | Wait | StepBack
+Move = End | RunStarted | Adopt | Collect | Wait | StepBack
 StartStep = Inquiry | Announce | Move

@@ -37,14 +37,14 @@ class SyncFlow:
     def run(self, job: Job, start: StartOrder, *, send_by: SendBy, announce: Callable[[], None], execution: str) -> str:
         """Run the Actor to its end, and return the run's id. Raises what `start_run` raises."""
         asked = replace(start, query={**start.query, **self._query(job)})
-        answer = run_sync(self.platform, asked, wants_items=wants_items(job), send_by=send_by, announce=announce)
-        if isinstance(answer, str):
-            return answer
-        if answer is None:
+        outcome = run_sync(self.platform, asked, wants_items=wants_items(job), send_by=send_by, announce=announce)
+        if isinstance(outcome, str):
+            return outcome
+        if outcome is None:
             return self._own_run(job, start.marker)
-        with answer:
+        with outcome:
             run_id = self._own_run(job, start.marker)
-            self._keep_page(job, run_id, answer, execution)
+            self._keep_page(job, run_id, outcome, execution)
         return run_id
 
     def _query(self, job: Job) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.parking import Parked, Parking
+from actorline.ledger.parking import ParkedJob, Parking
 from actorline.logs import Logger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
@@ -41,7 +41,7 @@ class Fleet:
 
     def park(self, job: Job, run: Run, every_s: float) -> None:
         """Leave the job, whose `due` must lie behind the next looks, to the fleet."""
-        parked = Parked(
+        parked = ParkedJob(
             account=job.document.account,
             epoch=job.epoch,
             run_id=run.id,
@@ -67,7 +67,7 @@ class Fleet:
         self._parking.plan_list(account, next_look)
         return dict(list(news.items())[:WAKES_MAX])
 
-    def _news(self, parked: Mapping[str, Parked], platform: Platform) -> dict[str, int]:
+    def _news(self, parked: Mapping[str, ParkedJob], platform: Platform) -> dict[str, int]:
         """While the platform doesn't respond there is no news: a poll for each job would find out no more."""
         since = datetime.fromtimestamp(min(each.started_at for each in parked.values()), UTC)
         try:

@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 from actorline.errors import Code, Reason
 from actorline.jobs.attempt import next_attempt
-from actorline.jobs.failure_policy import FAILURES, Chance, has_come, next_chance
+from actorline.jobs.failure_policy import FAILED_STATUSES, Chance, has_come, next_chance
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job, StopWish, iso_time
 from actorline.jobs.secret import hide_secrets
@@ -47,10 +47,10 @@ class Poller:
         if not self.ledger.claim_poll(key, epoch, number, execution):
             return Stop()
         job = self.ledger.load(key)
-        if job is None or job.epoch != epoch or job.state not in POLL_STATES or job.run_id is None:
+        if job is None or job.epoch != epoch or job.state not in POLL_STATES or job.run.id is None:
             return Stop()
         try:
-            return self._look(job, job.run_id)
+            return self._look(job, job.run.id)
         except platform_errors.NotFound as error:
             return self._vanished(job, error)
         except platform_errors.PlatformError as error:
@@ -64,7 +64,7 @@ class Poller:
             return self._abort(job, run_id, stop_wish)
         run = abort_run(self.platform, run_id) if job.state is State.ABORTING else get_run(self.platform, run_id)
         # as a start leaves it: the first look, or an early one
-        if job.run_status == RunStatus.READY and job.document.starts_run:
+        if job.run.status == RunStatus.READY and job.document.starts_run:
             came_back = f"/{digest_of(job.key)}.{job.attempt})" in (run.meta.user_agent or "")
             self.ledger.runs.note_marker(job.document.account, came_back=came_back)
         return self._ended(job, run) if run.is_terminal else self._goes_on(job, run)
@@ -90,7 +90,7 @@ class Poller:
 
     def _goes_on(self, job: Job, run: Run) -> Step:
         every = self._interval(job)
-        changed = run.status != job.run_status
+        changed = run.status != job.run.status
         won = self.ledger.change(
             job.key,
             Change(
@@ -127,7 +127,7 @@ class Poller:
         return min(every, HINTED_POLL_SECS) if self._is_hinted(job) else every
 
     def _is_hinted(self, job: Job) -> bool:
-        return job.hinted_at is not None and self.ledger.now() - job.hinted_at < HINTED_SECS
+        return job.run.hinted_at is not None and self.ledger.now() - job.run.hinted_at < HINTED_SECS
 
     def _ended(self, job: Job, run: Run) -> Step:
         send_by_s, settle_s = self.settings.send_by_secs, self.settings.start_settle_secs
@@ -148,7 +148,7 @@ class Poller:
 
     def _new_run(self, job: Job, run: Run) -> Step:
         """Back to the start for another paid run; upkeep sends it on its way at once."""
-        seen = job.model_copy(update={"cost_usd": run.usage_total_usd})
+        seen = job.model_copy(update={"run": job.run.after({"cost_usd": run.usage_total_usd})})
         self.ledger.move(
             job,
             Event.NEW_RUN,
@@ -157,7 +157,7 @@ class Poller:
                 guards={"stop_wish": ""},
                 event=TimelineEvent.NEW_RUN,
                 data={"attempt": job.attempt + 1, "run_status": run.status, "cost_usd": run.usage_total_usd},
-                fields={**next_attempt(seen), "new_runs": job.new_runs + 1},
+                fields={**next_attempt(seen), "new_runs": job.chances.new_runs + 1},
             ),
         )
         return Stop()
@@ -169,7 +169,7 @@ class Poller:
         facts: JobFields = {**run_fields(run, self.settings), "run_log": self._log_of(job, run)}
         if has_come(job, run):  # one that hasn't stays known: the sweep aborts the run if it comes after all
             facts.update(_GOES_ON)
-        seen = job.model_copy(update={**facts, "run_status": run.status})
+        seen = job.model_copy(update={"run": job.run.after(facts)})
         self.ledger.timeline.add(job.key, TimelineEvent.RUN_ENDED, run_status=run.status, cost_usd=run.usage_total_usd)
         if not rows_wanted:
             event, reason = judge_end(seen, failure=None)
@@ -190,7 +190,7 @@ class Poller:
                     "collecting_at": NOW,
                     "sent_at": NOW,
                     "failures": 0,
-                    "scanned_before": job.scanned,
+                    "scanned_before": job.collection.scanned,
                     **facts,
                 },
             ),
@@ -199,7 +199,7 @@ class Poller:
 
     def _log_of(self, job: Job, run: Run) -> str | None:
         """Return the last lines of a failed run's log, for the reason; more of them are in the timeline."""
-        if run.status not in FAILURES:
+        if run.status not in FAILED_STATUSES:
             return None
         lines = read_log_end(self.platform, run.id, self.settings)
         if lines:
@@ -209,8 +209,8 @@ class Poller:
     def _vanished(self, job: Job, error: platform_errors.PlatformError) -> Step:
         """Believe that the run is gone when the platform has said so for a while, and the list of runs says so too."""
         now = self.ledger.now()
-        if job.missing_since is None or now - job.missing_since < MISSING_SECS or self._is_listed(job):
-            return self._try_again(job, error, missing_since=job.missing_since or now)
+        if job.run.missing_since is None or now - job.run.missing_since < MISSING_SECS or self._is_listed(job):
+            return self._try_again(job, error, missing_since=job.run.missing_since or now)
         message = (
             f"The platform doesn't know the run any more: {error}. Look at it in the console; it may have been billed."
         )
@@ -221,10 +221,10 @@ class Poller:
 
     def _is_listed(self, job: Job) -> bool:
         """Return whether the list of runs still shows it, or can't be read: then that isn't known."""
-        began = job.run_started_at or iso_time(job.started_at or job.queued_at)
+        began = job.run.started_at or iso_time(job.run.known_at or job.queued_at)
         since = datetime.fromisoformat(began or "") - timedelta(seconds=SKEW_SECS)
         try:
-            return any(run.id == job.run_id for run in list_runs(self.platform, started_after=since))
+            return any(run.id == job.run.id for run in list_runs(self.platform, started_after=since))
         except platform_errors.PlatformError:
             return True
 

@@ -11,7 +11,8 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from actorline.jobs.fields import NOW, JobFields
-from actorline.jobs.job import Job, Resurrection, iso_time
+from actorline.jobs.groups import Resurrection
+from actorline.jobs.job import Job, iso_time
 from actorline.jobs.states import State
 from actorline.jobs.step import LostJob, Step, Stop, Wait
 from actorline.jobs.timeline_event import TimelineEvent
@@ -23,7 +24,7 @@ from actorline.platform.resurrection import resurrect_run
 from actorline.platform.runs import Run
 from actorline.platform.start import SendBy, StartDeferred, StartRefused, StartUnclear
 from actorline.settings import Settings
-from actorline.stages.start_lease import LEASE_SECS, holding_on, release
+from actorline.stages.start_lease import START_LEASE_SECS, holding_on, release
 
 CAPACITY_SECS: Final = 20.0  # capacity comes back within minutes
 
@@ -38,7 +39,7 @@ class Resurrector:
         """Set the run going again. What a lost reply hides, the next poll sees: the run is running, or counts it."""
         every = job.document.poll_interval_secs
         send_by = SendBy(self.settings.send_by_secs)
-        lease = self.ledger.lease("start", job.key, seconds=LEASE_SECS)
+        lease = self.ledger.lease("start", job.key, seconds=START_LEASE_SECS)
         if not lease.acquire():  # another execution is asking for it
             return self._note(job, None, {}, seconds=every)
         try:
@@ -50,7 +51,7 @@ class Resurrector:
     def _send(self, job: Job, run: Run, send_by: SendBy, lease: Lock) -> Step:
         every, query = job.document.poll_interval_secs, job.document.on_failure.resurrect_query()
         asked: list[Resurrection] = []
-        before: JobFields = {"resurrection": job.resurrection, "resurrects": job.resurrects}
+        before: JobFields = {"resurrection": job.chances.resurrection, "resurrects": job.chances.resurrects}
         try:
             resurrect_run(
                 self.platform, run.id, query, send_by=send_by,
@@ -82,7 +83,7 @@ class Resurrector:
         """Write the intent, on disk. Raises LockError, NotDurable and LostJob; then nothing is sent."""
         lease.reacquire()
         now = self.ledger.load(job.key)
-        if now is None or (now.resurrection, now.resurrects) != (job.resurrection, job.resurrects):
+        if now is None or now.chances != job.chances:
             raise LostJob  # an execution that held the lease before has asked for it
         self.ledger.agenda.plan_second_search(job.key, job.attempt)
         intent = Resurrection(
@@ -90,7 +91,7 @@ class Resurrector:
             at=self.ledger.now(),
             finished_at=iso_time(run.finished_at.timestamp()) if run.finished_at else None,
         )
-        number = job.resurrects + 1
+        number = job.chances.resurrects + 1
         step = self._note(
             job,
             TimelineEvent.RESURRECTING,

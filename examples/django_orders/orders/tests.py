@@ -14,11 +14,11 @@ PAGE = {"start_url": "https://example.com/"}
 # TestCase would wrap each test into a transaction that never commits
 class OrderTests(TransactionTestCase):
     def test_committed_order_is_a_job_that_delivers(self) -> None:
-        answer = self.client.post("/orders/", PAGE)
-        self.assertEqual(answer.status_code, 202)
+        response = self.client.post("/orders/", PAGE)
+        self.assertEqual(response.status_code, 202)
         result = job_of(Order.objects.get()).get(timeout=60)
         self.assertEqual((result["key"], result["state"]), (Order.objects.get().job_key, "DELIVERED"))
-        shown = self.client.get(answer.headers["Location"]).json()
+        shown = self.client.get(response.headers["Location"]).json()
         self.assertEqual((shown["state"], shown["job"]), ("SUCCESS", result))
 
     def test_rolled_back_order_is_no_job(self) -> None:

@@ -86,10 +86,10 @@ class HeldRedis(redis.Redis):
 
     def _leave(self, call: Callable[[], Any], commands: list[Any], *, is_transaction: bool = False) -> Any:
         def seen_call() -> Any:
-            answer = call()
+            reply = call()
             if not all(command[0] in READS for command in commands):
                 self.seen()
-            return answer
+            return reply
 
         possible = self._possible & SENT_ONCE if is_transaction else self._possible
         return leave_process(seen_call, lost=lambda: redis.ConnectionError("broken off"), possible=possible)
@@ -211,7 +211,7 @@ class HeldLine:
         self.callers.append(self.send("actorline.run", order))
 
     def send(self, task: str, *args: Any) -> str:
-        """From a service: put into the bag. Answers the task's id."""
+        """From a service: put into the bag. Returns the task's id."""
         return str(self.app.send_task(task, args).id)
 
     def put(self, _producer: Any, name: str, message: Any, queue: Any = None, **_: Any) -> None:
@@ -296,7 +296,11 @@ def held_line(ground: Ground, *, is_young: bool = False) -> Iterator[HeldLine]:
         patch.setattr("actorline.stages.start.sink_claim.soon", lambda _, call: call())  # in the execution that is held
         for sender in ("start.start_run", "watch.resurrection"):
             patch.setattr(f"actorline.stages.{sender}.SendBy", lambda span_s: SendBy(span_s, wall=clock.now()))
-        for constant in ("start_lease.RENEW_SECS", "collect.fetch_page.RENEW_SECS", "collect.deliver.KEEP_ALIVE_SECS"):
+        for constant in (
+            "start_lease.START_LEASE_RENEW_SECS",
+            "collect.fetch_page.PAGE_LEASE_RENEW_SECS",
+            "collect.deliver.DELIVERY_KEEP_ALIVE_SECS",
+        ):
             patch.setattr(f"actorline.stages.{constant}", 3600)  # a frozen process renews nothing
         for call in ("publish", "move"):
             patch.setattr(LocalSink, call, _held(getattr(LocalSink, call)))

@@ -110,7 +110,7 @@ class Promises:
     def _check_counters(self, job: Job) -> None:
         pages = self.line.ledger.pages.all(job.key, job.attempt).values()
         receipts = [page for page in pages if isinstance(page, Receipt) and page.scanned]
-        counted = (job.items, job.scanned, job.bytes, job.pages)
+        counted = (job.collection.items, job.collection.scanned, job.collection.byte_count, job.collection.pages)
         assert counted == (
             sum(receipt.items for receipt in receipts),
             sum(receipt.scanned for receipt in receipts),
@@ -121,14 +121,18 @@ class Promises:
     def _check_tally(self) -> None:
         """Each thing is tallied once, however often its message came, and its script was repeated."""
         jobs, tally = list(self.jobs()), read_tally(self.line.ledger)
-        told = [entry.event for job in jobs for entry in self.line.ledger.timeline.entries(job.key)]
+        events = [entry.event for job in jobs for entry in self.line.ledger.timeline.entries(job.key)]
         runs = self.line.raw.hlen(self.line.ledger.name("run_keys"))
         assert tally.count("queued") == len(jobs)
-        assert sum(tally.counted("ended").values()) == told.count("ended")
+        assert sum(tally.counted("ended").values()) == events.count("ended")
         assert sum(tally.counted("runs").values()) == runs
         assert tally.count("nano_usd") == sum(round((job.total_cost_usd or 0) * 1e9) for job in jobs)
         if not any(job.attempt > 1 for job in jobs):
-            counted = (sum(job.items for job in jobs), sum(job.bytes for job in jobs), sum(job.pages for job in jobs))
+            counted = (
+                sum(job.collection.items for job in jobs),
+                sum(job.collection.byte_count for job in jobs),
+                sum(job.collection.pages for job in jobs),
+            )
             assert tuple(map(tally.count, ("items", "bytes", "pages"))) == counted
 
     def _check_manifest(self, job: Job) -> None:
@@ -157,7 +161,7 @@ class Promises:
             assert job.is_terminal, f"{job.key} is still {job.state}: {self.story(job)}"
             self._check_bill(job)
             self._check_rows(job)
-        self._check_answered()
+        self._check_all_answered()
 
     def is_over(self) -> bool:
         now = self.line.clock.now()
@@ -176,7 +180,7 @@ class Promises:
         assert not going, f"{going} are billing, and nobody aborts them"
         assert not self.line.ledger.runs.strays()
 
-    def _check_answered(self) -> None:
+    def _check_all_answered(self) -> None:
         for task_id in filter(self.line.ledger.callers.key_of, self.line.callers):
             status = self.line.app.backend.get_state(task_id)
             assert status in states.READY_STATES, f"a caller waits for ever in {status}"
@@ -203,7 +207,7 @@ class Promises:
         if job.state is State.DELIVERED:
             offsets = [part.offset for part in manifest.parts]
             rows = run.rows(self.line.clock.now())
-            assert (manifest.totals.items, manifest.totals.scanned, job.items) == (rows, rows, rows)
+            assert (manifest.totals.items, manifest.totals.scanned, job.collection.items) == (rows, rows, rows)
             assert len(set(offsets)) == len(offsets)
 
     # -- words

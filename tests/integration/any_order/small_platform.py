@@ -1,4 +1,4 @@
-"""A platform in memory, as requests sees it: runs that come late and show late, counters that lag, odd answers.
+"""A platform in memory, as requests sees it: runs that come late and show late, counters that lag, odd responses.
 
 It keeps what the platform promises (`docs/platform-facts.md`) and does what it may do; nothing here is taken from
 the emulator.
@@ -28,7 +28,7 @@ CLIENT_TIMEOUT_SECS: Final = 60.0
 OURS: Final = re.compile(r"/([0-9a-f]{16})\.([0-9]+)\)")
 
 
-class Answer(Enum):
+class StartReply(Enum):
     """What the client gets for a start."""
 
     CREATED = auto()
@@ -42,17 +42,17 @@ class Answer(Enum):
     CUT = auto()  # 201, and half of its body
 
 
-MAKES_A_RUN: Final = frozenset({Answer.CREATED, Answer.CUT})
-UNCLEAR: Final = (Answer.BAD_GATEWAY, Answer.RESET, Answer.TIMED_OUT)
+MAKES_A_RUN: Final = frozenset({StartReply.CREATED, StartReply.CUT})
+UNCLEAR: Final = (StartReply.BAD_GATEWAY, StartReply.RESET, StartReply.TIMED_OUT)
 
 
 @dataclass(frozen=True)
 class Start:
-    """How the next start goes. `made`: whether an unclear answer hides a run; `late_secs`: until that run exists;
+    """How the next start goes. `made`: whether an unclear reply hides a run; `late_secs`: until that run exists;
     `unlisted_secs`, `unknown_secs`: for how long after that lists, and a GET of it, don't know it.
     """
 
-    answer: Answer = Answer.CREATED
+    reply: StartReply = StartReply.CREATED
     made: bool = True
     late_secs: float = 0
     unlisted_secs: float = 0
@@ -129,7 +129,7 @@ class Run:
         return b'{"run":"%s","row":%d}\n' % (self.id.encode(), number)
 
     def lines(self, now: float) -> bytes:
-        """All rows, as one answer would hold them."""
+        """All rows, as one response would hold them."""
         return b"".join(self.line(number) for number in range(self.rows(now)))
 
 
@@ -172,17 +172,17 @@ class SmallPlatform:
         self.runs[run.id] = run
         return run
 
-    # -- the two doors: a start on a connection of its own, and everything else
+    # -- two adapters: a start on a connection of its own, and everything else
 
     def adapter(self) -> HTTPAdapter:
-        return _Adapter(self.answer, SENT_ONCE)
+        return _Adapter(self.respond, SENT_ONCE)
 
     def start_adapter(self, guard: Any) -> HTTPAdapter:
         """Stands in for the product's own adapter, and asks its guard where that one does: last before the bytes."""
         start = self.coming.popleft() if self.coming else Start()
 
         def connect() -> None:
-            if start.answer is Answer.UNREACHABLE or self.is_down:
+            if start.reply is StartReply.UNREACHABLE or self.is_down:
                 raise requests.ConnectionError("no connection")
             guard.pass_or_raise()
 
@@ -190,30 +190,30 @@ class SmallPlatform:
 
     def start(self, request: requests.PreparedRequest, start: Start) -> urllib3.HTTPResponse:
         run = None
-        if start.answer in MAKES_A_RUN or (start.answer in UNCLEAR and start.made):
+        if start.reply in MAKES_A_RUN or (start.reply in UNCLEAR and start.made):
             actor = urlsplit(request.url or "").path.split("/")[3]
             run = self.add_run(actor, request.body or b"", request.headers["User-Agent"], start)
-        match start.answer:
-            case Answer.REFUSED:
+        match start.reply:
+            case StartReply.REFUSED:
                 return error(400, "invalid-input", "Input is not valid")
-            case Answer.NO_CAPACITY:
+            case StartReply.NO_CAPACITY:
                 return error(402, "actor-memory-limit-exceeded", "No memory left")
-            case Answer.RATE_LIMITED:
+            case StartReply.RATE_LIMITED:
                 return error(429, "rate-limit-exceeded", "Slower, please")
-            case Answer.BAD_GATEWAY:
-                return answer(502, b"<html>Bad Gateway</html>", content_type="text/html")
-            case Answer.TIMED_OUT:
+            case StartReply.BAD_GATEWAY:
+                return response_of(502, b"<html>Bad Gateway</html>", content_type="text/html")
+            case StartReply.TIMED_OUT:
                 self.clock.advance(CLIENT_TIMEOUT_SECS)
                 raise requests.ReadTimeout
-            case Answer.RESET:
+            case StartReply.RESET:
                 raise requests.ConnectionError("reset")
         assert run
-        told = json.dumps({"data": self.describe(run)}).encode()
-        return answer(201, told if start.answer is Answer.CREATED else told[: len(told) // 2])
+        body = json.dumps({"data": self.describe(run)}).encode()
+        return response_of(201, body if start.reply is StartReply.CREATED else body[: len(body) // 2])
 
-    def answer(self, request: requests.PreparedRequest) -> urllib3.HTTPResponse:
+    def respond(self, request: requests.PreparedRequest) -> urllib3.HTTPResponse:
         if self.is_down:
-            return answer(503, b"<html>Service Unavailable</html>", content_type="text/html")
+            return response_of(503, b"<html>Service Unavailable</html>", content_type="text/html")
         url = urlsplit(request.url or "")
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         for method, pattern, call in (
@@ -233,7 +233,7 @@ class SmallPlatform:
                 return call(query, *found.groups())
         raise UnknownRequestError(f"{request.method} {request.url}")
 
-    # -- what they answer
+    # -- what they return
 
     def _list(self, query: dict[str, str]) -> urllib3.HTTPResponse:
         now, after = self.clock.now(), unix(query["startedAfter"]) if "startedAfter" in query else 0.0
@@ -279,10 +279,10 @@ class SmallPlatform:
             "X-Apify-Pagination-Count": str(len(numbers)),
             "X-Apify-Pagination-Total": str(self._counter(run)),
         }
-        return answer(200, b"".join(map(run.line, numbers)), content_type="application/jsonl", **headers)
+        return response_of(200, b"".join(map(run.line, numbers)), content_type="application/jsonl", **headers)
 
     def _log(self, _: dict[str, str], run_id: str) -> urllib3.HTTPResponse:
-        return answer(200, f"the log of {run_id}\n".encode(), content_type="text/plain")
+        return response_of(200, f"the log of {run_id}\n".encode(), content_type="text/plain")
 
     def _actor(self, _: dict[str, str], actor: str) -> urllib3.HTTPResponse:
         return data({"id": actor.replace("~", "Id"), "name": "actor", "username": "any"})
@@ -291,7 +291,7 @@ class SmallPlatform:
         return data({"limits": {}, "current": {}})
 
     def _input(self, _: dict[str, str], store_id: str) -> urllib3.HTTPResponse:
-        return answer(200, self.runs[store_id.removeprefix("Store")].body)
+        return response_of(200, self.runs[store_id.removeprefix("Store")].body)
 
     def describe(self, run: Run, *, in_list: bool = False) -> dict[str, Any]:
         now = self.clock.now()
@@ -347,17 +347,19 @@ class _Adapter(HTTPAdapter):
         return built
 
 
-def answer(status: int, body: bytes, content_type: str = "application/json", **headers: str) -> urllib3.HTTPResponse:
+def response_of(
+    status: int, body: bytes, content_type: str = "application/json", **headers: str
+) -> urllib3.HTTPResponse:
     head = {"Content-Type": content_type, "Content-Length": str(len(body)), **headers}
     return urllib3.HTTPResponse(io.BytesIO(body), head, status, preload_content=False)
 
 
 def data(content: Any) -> urllib3.HTTPResponse:
-    return answer(200, json.dumps({"data": content}).encode())
+    return response_of(200, json.dumps({"data": content}).encode())
 
 
 def error(status: int, kind: str, message: str) -> urllib3.HTTPResponse:
-    return answer(status, json.dumps({"error": {"type": kind, "message": message}}).encode())
+    return response_of(status, json.dumps({"error": {"type": kind, "message": message}}).encode())
 
 
 def not_found() -> urllib3.HTTPResponse:

@@ -1,4 +1,4 @@
-"""Messages in any order, twice or never, workers that die at any call, a platform that answers late or not at all:
+"""Messages in any order, twice or never, workers that die at any call, a platform that responds late or not at all:
 whatever an adversary does to a line, it keeps its promises, and comes to its end once the adversary lets it.
 
 ANY_ORDER_LIVES says how many lives of a line are lived; `make adversary` lives thousands.
@@ -28,7 +28,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from promises import LONG_ROUND_SECS, ROUND_SECS, Promises
-from small_platform import UNCLEAR, Answer, Start
+from small_platform import UNCLEAR, Start, StartReply
 
 from actorline.errors import Code
 
@@ -63,7 +63,7 @@ goings = st.tuples(
 )
 starts = st.builds(
     Start,
-    answer=st.sampled_from([*UNCLEAR, *Answer]),
+    reply=st.sampled_from([*UNCLEAR, *StartReply]),
     made=st.booleans(),
     late_secs=st.sampled_from([0, 20, 50]),
     unlisted_secs=st.sampled_from([0, 5, 65]),
@@ -78,7 +78,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.doors = ExitStack()
+        self.exits = ExitStack()
 
     @initialize(
         is_young=st.booleans(),
@@ -95,7 +95,7 @@ class AnyOrder(RuleBasedStateMachine):
         coming: list[Start],
         going: tuple[str, float],
     ) -> None:
-        self.line: HeldLine = self.doors.enter_context(held_line(self.ground, is_young=is_young))
+        self.line: HeldLine = self.exits.enter_context(held_line(self.ground, is_young=is_young))
         self.promises = Promises(self.line, KEYS)
         self.line.platform.shows_agents = shows_agents
         self.line.platform.coming.extend(coming)
@@ -176,7 +176,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.promises.check()
 
     def teardown(self) -> None:
-        with self.doors:
+        with self.exits:
             if sys.exc_info()[0] is None:
                 self.promises.check_end()
 
@@ -224,7 +224,7 @@ def test_job_is_delivered_whichever_of_its_calls_is_struck(ground, fate):
                 promises.check()
             promises.check_end()
             (job,) = promises.jobs()
-            came = (job.state, job.reason and job.reason.code, job.items, len(line.platform.runs))
+            came = (job.state, job.reason and job.reason.code, job.collection.items, len(line.platform.runs))
             refused = ("FAILED", Code.SINK_REFUSED, 0, 0)
             assert came in {("DELIVERED", None, 7, 1), refused}, f"{fate} after {after} calls: {came}"
             if not coming.are_over:
@@ -248,7 +248,9 @@ def test_worker_that_wakes_after_a_takeover_changes_nothing(ground):
                 line.go_on(frozen)
             promises.check_end()
             (job,) = promises.jobs()
-            assert (job.state, job.items, len(line.platform.runs)) == ("DELIVERED", 7, 1), f"held after {after} calls"
+            assert (job.state, job.collection.items, len(line.platform.runs)) == ("DELIVERED", 7, 1), (
+                f"held after {after} calls"
+            )
             if not coming.are_over:
                 return
 

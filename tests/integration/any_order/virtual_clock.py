@@ -22,7 +22,7 @@ class Clock:
         self.redis.set(self.name, int(at * SECOND))
 
     def now(self) -> float:
-        """Unix seconds. No two looks answer the same, as with Redis's own clock."""
+        """Unix seconds. No two looks return the same, as with Redis's own clock."""
         return self.redis.incr(self.name) / SECOND
 
     def advance(self, seconds: float) -> None:

@@ -12,7 +12,7 @@ from celery import Celery
 from actorline.settings import load_settings
 from config.celery import celery_settings
 from config.logging import configure_logging
-from config.queues import control_queue, door_queue, fetch_queue, queues_of, routes
+from config.queues import control_queue, entrance_queue, fetch_queue, queues_of, routes
 from tasks import MODULES
 
 
@@ -66,7 +66,7 @@ def test_the_names_of_tasks_and_queues_outlive_a_deploy():
 
 
 def test_every_queue_is_consumed_and_short_tasks_never_wait():
-    everything = {door_queue("shop"), control_queue("shop"), fetch_queue("shop")}
+    everything = {entrance_queue("shop"), control_queue("shop"), fetch_queue("shop")}
     control, fetch = set(queues_of("control", "shop")), set(queues_of("fetch", "shop"))
     assert control | fetch == set(queues_of("all", "shop")) == everything
     assert not control & fetch

@@ -1,4 +1,4 @@
-"""Answers as they come off the wire, and a window downloaded from them."""
+"""Responses as they come off the wire, and a window downloaded from them."""
 
 import gzip
 import io
@@ -28,7 +28,7 @@ def text_of(rows: Sequence[bytes], *, newline: bool = True) -> bytes:
 
 @dataclass
 class Served:
-    """One answer as it comes off the wire."""
+    """One response as it comes off the wire."""
 
     wire: bytes
     scanned: int | None
@@ -51,18 +51,18 @@ class Served:
 
 @dataclass
 class Platform:
-    """Answers one after the other, and keeps what was asked for."""
+    """Responses one after the other, and keeps what was asked for."""
 
-    answers: list[Served]
+    responses: list[Served]
     asked: list[tuple[int, int]] = field(default_factory=list)
 
     def open(self, offset: int, limit: int) -> Served:
         self.asked.append((offset, limit))
-        return self.answers[len(self.asked) - 1]
+        return self.responses[len(self.asked) - 1]
 
 
-def download(*answers: Served, **options: Any) -> tuple[PartFacts, bytes, Platform]:
-    platform, file = Platform(list(answers)), io.BytesIO()
+def download(*responses: Served, **options: Any) -> tuple[PartFacts, bytes, Platform]:
+    platform, file = Platform(list(responses)), io.BytesIO()
     window = Window(page_no=0, offset=options.pop("offset", 0), limit=options.pop("limit", 1000))
     asked = {
         "text": JsonLines(),
@@ -73,7 +73,7 @@ def download(*answers: Served, **options: Any) -> tuple[PartFacts, bytes, Platfo
         **options,
     }
     facts = download_window(platform.open, window, file, **asked)
-    assert all(answer.is_closed for answer in answers[: len(platform.asked)])
+    assert all(response.is_closed for response in responses[: len(platform.asked)])
     return facts, file.getvalue(), platform
 
 
@@ -87,7 +87,7 @@ def squeezed(rows: Sequence[bytes], **more: Any) -> Served:
 
 @st.composite
 def served(draw: st.DrawFn, rows: Sequence[bytes], total: int) -> Served:
-    """These rows as one answer: plain or gzip, in any members, cut into any blocks, with or without a last newline."""
+    """Rows as one response: plain or gzip, in any members, cut into any blocks, with or without a last newline."""
     text = text_of(rows, newline=draw(st.booleans()))
     is_gzip = draw(st.booleans())
     wire = text

@@ -54,12 +54,12 @@ class Delivery:
         for no, window in enumerate(windows):
             offset = sum(map(len, windows[:no]))
             name = self.format.page_name(no, self.compression, single_file=single_file)
-            answer = Served(
+            response = Served(
                 self._text(window), len(window), content_type=WRITTEN[self.format.asks["format"]].media_type
             )
             with self.sink.staging(name, "e") as file:
                 facts = download_window(
-                    lambda _offset, _limit, answer=answer: answer,
+                    lambda _offset, _limit, response=response: response,
                     Window(page_no=no, offset=offset, limit=len(window)), file, text=self.format.reads(self.query),
                     expected=0, compress=self.format.page_is_gzipped(self.compression), keeps_count=True,
                     keep_alive=lambda: None,

@@ -148,7 +148,7 @@ def test_everything_is_here_only_without_gaps_to_an_empty_page(pages, stop, verd
 
 @dataclass
 class Dataset:
-    """Rows 0 .. size-1; each answer may be short, each counter may lag, and a page may fail."""
+    """Rows 0 .. size-1; each response may be short, each counter may lag, and a page may fail."""
 
     size: int
     data: st.DataObject

@@ -19,23 +19,23 @@ from actorline.delivery.part import download_window, inspect_part
 
 @given(data=st.data(), rows=rows_of, compress=st.booleans())
 def test_the_part_holds_exactly_the_rows_however_they_come(data, rows, compress):
-    bounds = sorted(data.draw(st.sets(st.integers(1, max(len(rows) - 1, 1)), max_size=3), "answers"))
+    bounds = sorted(data.draw(st.sets(st.integers(1, max(len(rows) - 1, 1)), max_size=3), "responses"))
     bounds = [0, *(bound for bound in bounds if bound < len(rows)), len(rows)]
-    answers = [data.draw(served(rows[begin:end], len(rows)), "answer") for begin, end in itertools.pairwise(bounds)]
-    facts, stored, platform = download(*answers, compress=compress, expected=len(rows))
+    responses = [data.draw(served(rows[begin:end], len(rows)), "response") for begin, end in itertools.pairwise(bounds)]
+    facts, stored, platform = download(*responses, compress=compress, expected=len(rows))
     text = gzip.decompress(stored) if compress and stored else stored
     assert text == text_of(rows)
     assert (facts.items, facts.scanned, facts.bytes) == (len(rows), len(rows), len(stored))
     assert facts.sha256 == hashlib.sha256(stored).hexdigest()
-    assert [offset for offset, _ in platform.asked] == bounds[: len(answers)]
+    assert [offset for offset, _ in platform.asked] == bounds[: len(responses)]
     inspected = inspect_part(io.BytesIO(stored), text=JsonLines(), compressed=compress)
     assert (inspected.items, inspected.bytes, inspected.sha256) == (facts.items, facts.bytes, facts.sha256)
 
 
-def stored_or_refused(answer: Served, **options: Any) -> bytes | None:
+def stored_or_refused(response: Served, **options: Any) -> bytes | None:
     """The part's text; None if the page was refused."""
     try:
-        _, stored, _ = download(answer, **options)
+        _, stored, _ = download(response, **options)
     except UnreadablePage:
         return None
     return gzip.decompress(stored) if stored and options.get("compress", True) else stored
@@ -46,8 +46,8 @@ def test_an_answer_cut_at_any_byte_is_refused_or_lacks_nothing(data, rows, newli
     text = text_of(rows, newline=newline)
     wire = gzip.compress(text) if is_gzip else text
     cut = data.draw(st.integers(0, len(wire)), "cut")
-    answer = Served(wire[:cut], len(rows), len(rows), is_gzip=is_gzip)
-    stored = stored_or_refused(answer, compress=compress, expected=len(rows))
+    response = Served(wire[:cut], len(rows), len(rows), is_gzip=is_gzip)
+    stored = stored_or_refused(response, compress=compress, expected=len(rows))
     if is_gzip and 0 < cut < len(wire):
         assert stored is None
     assert stored in {None, text_of(rows)}
@@ -59,8 +59,8 @@ def test_a_flipped_bit_in_gzip_is_refused_or_changes_nothing(data, rows, compres
     wire = bytearray(gzip.compress(text_of(rows)))
     at = data.draw(st.integers(0, 8 * len(wire) - 1), "bit")
     wire[at // 8] ^= 1 << (at % 8)
-    answer = Served(bytes(wire), len(rows), is_gzip=True)
-    stored = stored_or_refused(answer, compress=compress, keeps_count=keeps_count)
+    response = Served(bytes(wire), len(rows), is_gzip=True)
+    stored = stored_or_refused(response, compress=compress, keeps_count=keeps_count)
     assert stored in {None, text_of(rows)}
 
 
@@ -98,7 +98,7 @@ def test_another_content_type_is_refused_before_a_byte_is_stored(content_type):
             text=JsonLines(), expected=0, compress=True, keeps_count=True, keep_alive=lambda: None,
         )  # fmt: skip
     assert not file.getvalue()
-    assert platform.answers[0].is_closed
+    assert platform.responses[0].is_closed
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_every_name_of_json_lines_is_taken(content_type):
 
 
 def test_a_short_answer_is_followed_by_a_request_for_the_rest():
-    answers = [plain(ROWS[:1], total=7), squeezed(ROWS[1:2], total=7), plain(ROWS[2:], total=7)]
-    facts, stored, platform = download(*answers, offset=4, limit=5)
+    responses = [plain(ROWS[:1], total=7), squeezed(ROWS[1:2], total=7), plain(ROWS[2:], total=7)]
+    facts, stored, platform = download(*responses, offset=4, limit=5)
     assert platform.asked == [(4, 5), (5, 4), (6, 3)]
     assert gzip.decompress(stored) == text_of(ROWS)
     assert (facts.scanned, facts.total) == (3, 7)
@@ -127,8 +127,8 @@ def test_a_full_window_is_asked_for_once():
 
 
 def test_a_window_behind_the_end_leaves_no_bytes():
-    for answer in (plain([]), Served(b"", 0, is_gzip=True)):
-        facts, stored, _ = download(answer)
+    for response in (plain([]), Served(b"", 0, is_gzip=True)):
+        facts, stored, _ = download(response)
         assert (facts.items, facts.scanned, facts.bytes, stored) == (0, 0, 0, b"")
 
 
@@ -152,8 +152,8 @@ def test_half_a_surrogate_that_javascript_wrote_is_a_row():
 
 @pytest.mark.parametrize("is_gzip", [False, True])
 def test_a_window_without_rows_is_an_empty_part(is_gzip):
-    answer = Served(gzip.compress(b"") if is_gzip else b"", 5, is_gzip=is_gzip)
-    facts, stored, _ = download(answer, keeps_count=False)
+    response = Served(gzip.compress(b"") if is_gzip else b"", 5, is_gzip=is_gzip)
+    facts, stored, _ = download(response, keeps_count=False)
     assert gzip.decompress(stored) == b""
     assert (facts.items, facts.scanned, facts.bytes) == (0, 5, len(stored))
 
@@ -165,10 +165,10 @@ def test_keep_alive_may_stop_a_download():
     def stop() -> None:
         raise Stopped
 
-    answer = plain(ROWS)
+    response = plain(ROWS)
     with pytest.raises(Stopped):
-        download(answer, keep_alive=stop)
-    assert answer.is_closed
+        download(response, keep_alive=stop)
+    assert response.is_closed
 
 
 @pytest.mark.parametrize("size", [INFLATED_BYTES - 1, INFLATED_BYTES, INFLATED_BYTES + 1, 3 * INFLATED_BYTES])

@@ -33,7 +33,7 @@ def deliver(
     format_: str = "jsonl",
     query: dict[str, str] | None = None,
 ) -> str:
-    """Lay a delivery out as a job does; answers the folder's URL."""
+    """Lay a delivery out as a job does; returns the folder's URL."""
     (folder / "records").mkdir(parents=True)
     listed = []
     for number, content in enumerate(parts):

@@ -350,8 +350,8 @@ def test_of_two_overlapping_claims_at_once_not_both_win(at, monkeypatch):
 
 
 def test_a_folder_full_of_files_is_refused_not_searched(at, monkeypatch):
-    for door in ("local", "objects"):
-        monkeypatch.setattr(f"actorline.delivery.sink.{door}.LOOK_MOST", 3)
+    for kind in ("local", "objects"):
+        monkeypatch.setattr(f"actorline.delivery.sink.{kind}.LOOK_MOST", 3)
     for number in range(6):
         at("a/").write_once(f"file-{number}", b"")
     with pytest.raises(SinkError, match="holds more than"):

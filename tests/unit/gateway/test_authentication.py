@@ -15,9 +15,9 @@ from actorline.api_keys import ApiKey, KeyRing, digest, name_in
 from actorline.errors import Code, Refused
 from actorline.gateway import authentication as admission
 from actorline.gateway.authentication import (
-    FRESH_SECS,
+    KEY_LOOK_UP_SECS,
+    KEYS_FRESH_SECS,
     LOCAL,
-    LOOK_UP_SECS,
     OPERATOR,
     Authenticator,
     Grant,
@@ -92,12 +92,12 @@ def test_a_key_opens_what_it_is_for(authenticator, keys):
 def test_keys_are_looked_up_once_a_second_and_a_new_one_at_once(authenticator, keys, clock):
     assert admit(authenticator, request_with()) == LOCAL
     keys.append(reader())
-    clock[0] += FRESH_SECS / 2
+    clock[0] += KEYS_FRESH_SECS / 2
     admit(authenticator, request_with(authorization=f"Bearer {SECRET}"))
     keys.clear()
-    clock[0] += FRESH_SECS / 2
+    clock[0] += KEYS_FRESH_SECS / 2
     admit(authenticator, request_with(authorization=f"Bearer {SECRET}"))  # not yet known to be revoked
-    clock[0] += FRESH_SECS
+    clock[0] += KEYS_FRESH_SECS
     with pytest.raises(Refused) as caught:
         admit(authenticator, request_with(authorization=f"Bearer {SECRET}"))
     assert caught.value.reason.code is Code.AUTH
@@ -106,7 +106,7 @@ def test_keys_are_looked_up_once_a_second_and_a_new_one_at_once(authenticator, k
 def test_a_key_made_right_after_a_look_up_opens_at_once(authenticator, keys, clock):
     assert admit(authenticator, request_with()) == LOCAL
     keys.append(reader())
-    clock[0] += LOOK_UP_SECS / 5
+    clock[0] += KEY_LOOK_UP_SECS / 5
     assert admit(authenticator, request_with(authorization=f"Bearer {SECRET}")).holder == "reader"
 
 
@@ -146,10 +146,10 @@ def test_an_open_door_closes_for_good_with_the_first_key(authenticator, keys, cl
     ledger: Any = None
     assert admit(authenticator, request_with()) == LOCAL
     keys.append(reader())
-    clock[0] += 2 * FRESH_SECS
+    clock[0] += 2 * KEYS_FRESH_SECS
     assert_needs_a_key(authenticator, request_with())
     keys.clear()  # as after FLUSHALL: not even a note of the key is left in Redis
-    clock[0] += 2 * FRESH_SECS
+    clock[0] += 2 * KEYS_FRESH_SECS
     assert_needs_a_key(authenticator, request_with())
     assert_needs_a_key(Authenticator(ledger, None, may_be_open=True, note=note), request_with())
 

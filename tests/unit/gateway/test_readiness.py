@@ -5,7 +5,7 @@ import pytest
 import redis
 
 from actorline.gateway import readiness
-from actorline.gateway.readiness import FRESH_SECS, Readiness
+from actorline.gateway.readiness import READINESS_FRESH_SECS, Readiness
 
 
 class Ledger:
@@ -29,11 +29,11 @@ def test_redis_is_asked_once_a_second_however_many_ask_us(monkeypatch):
         }
 
     async def ask_for_three_seconds() -> list[set[type]]:
-        ready, told = Readiness(Ledger(check)), []  # type: ignore[arg-type]
+        ready, states = Readiness(Ledger(check)), []  # type: ignore[arg-type]
         for _ in range(3):
-            told.append(await ask_often(ready) | await ask_often(ready))
-            clock[0] += FRESH_SECS
-        return told
+            states.append(await ask_often(ready) | await ask_often(ready))
+            clock[0] += READINESS_FRESH_SECS
+        return states
 
     monkeypatch.setattr(readiness.time, "monotonic", lambda: clock[0])
     assert asyncio.run(ask_for_three_seconds()) == [{type(None)}, {redis.ConnectionError}, {type(None)}]

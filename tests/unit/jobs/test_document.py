@@ -163,8 +163,8 @@ def shuffle(value: Any, seed: Any) -> Any:
 
 def test_notify_is_not_part_of_the_hash():
     plain = JobDocument.model_validate({"actor": "x"})
-    told = JobDocument.model_validate({"actor": "x", "notify": {"task": "ours.done", "queue": "ours"}})
-    assert told.body_hash() == plain.body_hash()
+    notified = JobDocument.model_validate({"actor": "x", "notify": {"task": "ours.done", "queue": "ours"}})
+    assert notified.body_hash() == plain.body_hash()
 
 
 @pytest.mark.parametrize(

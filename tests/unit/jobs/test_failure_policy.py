@@ -6,7 +6,7 @@ import pytest
 from actorline.errors import Refused
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.failure_policy import Chance, next_chance
-from actorline.jobs.job import Job
+from actorline.jobs.groups import RunGroup
 from actorline.jobs.secret import masked
 from actorline.jobs.states import Event, State
 from actorline.orders.retry import plan_retry, way_back
@@ -80,13 +80,12 @@ def test_a_failed_run_is_resurrected_then_replaced(make_job, job, run, chance):
 
 
 def test_the_next_attempt_keeps_only_the_last_runs_cost(make_job):
-    job = make_job(run_id="r1", dataset_id="d1", items=5, cost_usd=0.4, spent_usd=0.1, attempt=2)
-    fields = next_attempt(job)
+    stored = {"run_id": "r1", "dataset_id": "d1", "items": 5, "cost_usd": 0.4, "spent_usd": 0.1, "attempt": 2}
+    fields = next_attempt(make_job(**stored))
     assert (fields["attempt"], fields["spent_usd"]) == (3, pytest.approx(0.5))
-    changed = Job.model_validate({**job.model_dump(mode="json"), "document": "{}", **fields, "reason": None})
-    for name in ("run_id", "run_status", "dataset_id", "key_value_store_id", "cost_usd", "intent", "run_finished_at"):
-        assert getattr(changed, name) is None
-    assert (changed.items, changed.pages, changed.adopted) == (0, 0, False)
+    changed = make_job(**stored | fields)
+    assert (changed.run, changed.intent) == (RunGroup(), None)
+    assert (changed.collection.items, changed.collection.pages, changed.run.adopted) == (0, 0, False)
 
 
 def reason(code: str) -> dict[str, Any]:

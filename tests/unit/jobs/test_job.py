@@ -1,15 +1,18 @@
 import pytest
 
 from actorline.errors import Code, Reason
-from actorline.jobs.job import JobResult, Pace, Progress, iso_time
+from actorline.jobs.job import FIELDS, JobResult, Pace, Progress, StopWish, iso_time
 from actorline.jobs.states import TERMINAL, State
 
-PACED = ("state", "scanned", "scanned_before", "collecting_at", "stored_at", "items_total")
+PACED = {
+    "state": State.COLLECTING, "scanned": 3_000, "scanned_before": 1_000, "collecting_at": 100.0, "stored_at": 104.0,
+    "items_total": 5_000,
+}  # fmt: skip
 
 
 def test_an_empty_field_of_the_ledger_is_none(make_job):
     job = make_job(run_id="", stop_wish="", sink="", patience="")
-    assert (job.run_id, job.stop_wish, job.sink, job.patience) == (None, None, None, None)
+    assert (job.run.id, job.stop_wish, job.sink, job.care.patience_s) == (None, None, None, None)
 
 
 def test_text_of_the_ledger_becomes_what_it_means(make_job):
@@ -21,9 +24,30 @@ def test_text_of_the_ledger_becomes_what_it_means(make_job):
         intent={"attempt": 2, "marker": "m", "at": 5.5},
         state="RUNNING",
     )
-    assert (job.epoch, job.adopted, job.fresh, job.cost_usd, job.state) == (7, True, False, 0.42, State.RUNNING)
+    assert (job.epoch, job.run.adopted, job.fresh, job.run.cost_usd, job.state) == (7, True, False, 0.42, State.RUNNING)
     assert job.intent
     assert (job.intent.attempt, job.intent.marker, job.intent.at, job.intent.sent_at) == (2, "m", 5.5, None)
+
+
+def test_each_group_reads_its_own_fields_of_the_flat_hash(make_job):
+    job = make_job(
+        hash="h", run_id="r1", run_status="RUNNING", started_at="5.5", run_started_at="1970-01-01T00:00:05.000Z",
+        collecting_at="9.5", bytes="7", resume="1", wanted="cancel", notice_at="8.5", notice_failures="2",
+        patience="60", sent_at="4.5", resurrects="1",
+    )  # fmt: skip
+    run, collection, notice, care = job.run, job.collection, job.notice, job.care
+    assert (job.document_hash, job.stop_wish, job.chances.resurrects) == ("h", StopWish.CANCEL, 1)
+    assert (run.id, run.status, run.known_at, run.started_at) == ("r1", "RUNNING", 5.5, "1970-01-01T00:00:05.000Z")
+    assert (collection.started_at, collection.byte_count) == (9.5, 7)
+    assert (notice.due_at, notice.failures) == (8.5, 2)
+    assert (care.is_planned, care.patience_s, care.sent_at) == (True, 60, 4.5)
+    assert len(set(FIELDS)) == len(FIELDS)
+
+
+def test_a_group_after_a_change_has_the_rest_as_before(make_job):
+    asked = {"expected": 1, "at": 5.0, "finished_at": None}
+    chances = make_job(resurrection=asked, resurrects=1).chances
+    assert chances.after({"new_runs": 2}) == make_job(resurrection=asked, resurrects=1, new_runs=2).chances
 
 
 @pytest.mark.parametrize("state", State)
@@ -108,15 +132,13 @@ def test_progress_tells_the_callers_how_far_the_job_is(make_job):
 
 
 def test_a_job_that_collects_tells_its_rate_and_the_seconds_left(make_job):
-    job = make_job(
-        state="COLLECTING", scanned=3_000, scanned_before=1_000, collecting_at=100.0, stored_at=104.0, items_total=5_000
-    )
-    assert Pace.of(job) == Pace(items_per_sec=500, eta_secs=4)  # what came while the run went on tells nothing
-    assert Pace.of(job.model_copy(update={"items_total": None})) == Pace(items_per_sec=500, eta_secs=None)
-    limited = make_job(order={"actor": "x", "collect": {"limit": 3_500}}, **job.model_dump(include=set(PACED)))
+    # what came while the run was running tells nothing
+    assert Pace.of(make_job(**PACED)) == Pace(items_per_sec=500, eta_secs=4)
+    assert Pace.of(make_job(**PACED | {"items_total": None})) == Pace(items_per_sec=500, eta_secs=None)
+    limited = make_job(order={"actor": "x", "collect": {"limit": 3_500}}, **PACED)
     assert Pace.of(limited).eta_secs == 1
-    assert Pace.of(job.model_copy(update={"stored_at": None})) == Pace()
-    assert Pace.of(job.model_copy(update={"state": State.DELIVERED})) == Pace()
+    assert Pace.of(make_job(**PACED | {"stored_at": None})) == Pace()
+    assert Pace.of(make_job(**PACED | {"state": State.DELIVERED})) == Pace()
 
 
 def test_times_are_written_as_the_platform_writes_them():

@@ -45,4 +45,4 @@ def test_what_is_only_nested_too_deeply_says_so():
 def test_half_a_character_is_refused_wherever_it_is(document):
     with pytest.raises(Refused, match="has half of a character") as refused:
         parse_document({"actor": "a/b", **document})
-    refused.value.reason.model_dump_json()  # an answer can hold it
+    refused.value.reason.model_dump_json()  # a response can hold it

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actorline.jobs.document import MAX_DOCUMENT_BYTES, JobDocument, document_problems
-from actorline.jobs.lengths import outgrows, size_bytes
+from actorline.jobs.lengths import STORED, outgrows, size_bytes
 
 BODY_BYTES = 500_000  # the door takes 10 MB; what a byte costs is the same
 FEW_BYTES = 5_000_000  # what the largest document without an input takes
@@ -103,7 +103,7 @@ def test_of_thousands_of_problems_ten_are_told():
 def test_what_an_earlier_version_took_can_still_be_read():
     """Its jobs are in the ledger, and have to be polled, collected and shown."""
     stored = {"actor": "x", "labels": {f"a{n}": "x" for n in range(9_000)}, "collect": {"fields": ["a" * 600] * 2_000}}
-    order = JobDocument.read_stored(stored)
+    order = JobDocument.model_validate(stored, context=STORED)
     assert (len(order.labels), len(order.collect.fields)) == (9_000, 2_000)
 
 

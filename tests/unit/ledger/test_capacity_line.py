@@ -1,9 +1,9 @@
-from actorline.ledger.capacity_line import CALLS_MAX, WAIT_MAX_SECS, Pace, next_pace
+from actorline.ledger.capacity_line import CALLS_MAX, LINE_WAIT_MAX_SECS, CallPace, next_pace
 
 
 def paces(looks: str) -> list[tuple[int, float]]:
     """Calls and seconds after each look at a new line; `r`: a start was refused before it."""
-    pace, seen = Pace(), []
+    pace, seen = CallPace(), []
     for look in looks:
         pace = next_pace(pace, was_refused=look == "r")
         seen.append((pace.calls, pace.wait_s))
@@ -15,7 +15,7 @@ def test_room_that_lets_all_in_fills_twice_as_fast_each_second():
 
 
 def test_account_without_room_is_asked_less_and_less_often():
-    assert paces("rrrrrrr") == [(1, 2), (1, 4), (1, 8), (1, 16), (1, WAIT_MAX_SECS), (1, 30), (1, 30)]
+    assert paces("rrrrrrr") == [(1, 2), (1, 4), (1, 8), (1, 16), (1, LINE_WAIT_MAX_SECS), (1, 30), (1, 30)]
 
 
 def test_first_success_ends_the_wait_and_growth_begins_again():

@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from actorline.ledger.keys import GROUPS, KINDS
+from actorline.ledger.keys import GROUPS, KEY_KINDS
 
 ROOT = Path(__file__).parents[3]
 SPEAK_TO_REDIS = (
@@ -28,7 +28,7 @@ def test_only_the_rooms_that_keep_something_there_speak_to_redis():
 
 def test_every_key_that_the_code_names_is_listed_once():
     named = {kind for path in CODE for kind in re.findall(r'\bname\(\s*"([a-z_]+)"', path.read_text())}
-    assert named <= KINDS
+    assert named <= KEY_KINDS
     assert named
     patterns = [key.pattern for group in GROUPS.values() for key in group]
     assert len(patterns) == len(set(patterns))

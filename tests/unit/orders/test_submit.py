@@ -10,8 +10,8 @@ from actorline.jobs.job import JobResult
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
 from actorline.ledger.durability import NotDurable
-from actorline.ledger.ledger import NewJob, Registered
-from actorline.orders.submit import SINK_URL_MAX_CHARS, Submission, Submitted, fill_sink, submit, submit_many
+from actorline.ledger.ledger import NewJob, RegisterResult
+from actorline.orders.submit import SINK_URL_MAX_CHARS, Submission, SubmittedJob, fill_sink, submit, submit_many
 from actorline.settings import Settings, load_settings
 
 JOB_OF_BEAT = "nightly@2026-11-23T02:00:00Z"
@@ -26,8 +26,8 @@ def settings(tmp_path) -> Settings:
 class FakeLedger:
     """Takes an order as it is told to; the real one is tested with a real server."""
 
-    def __init__(self, answer: Registered | Exception) -> None:
-        self.answer = answer
+    def __init__(self, registered: RegisterResult | Exception) -> None:
+        self.registered = registered
         self.orders: list[NewJob] = []
 
     def now(self) -> float:
@@ -36,15 +36,15 @@ class FakeLedger:
     def account(self, key: str) -> str | None:
         return "default" if key == JOB_OF_BEAT else None
 
-    def register(self, orders: Sequence[NewJob], **_: Any) -> list[Registered]:
+    def register(self, orders: Sequence[NewJob], **_: Any) -> list[RegisterResult]:
         self.orders += orders
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return [self.answer] * len(orders)
+        if isinstance(self.registered, Exception):
+            raise self.registered
+        return [self.registered] * len(orders)
 
 
-def order(raw: dict[str, Any], settings: Settings, answer: Any = None, *, trusted: bool = False) -> Any:
-    ledger: Any = FakeLedger(answer or Registered("created", "hash", State.QUEUED))
+def order(raw: dict[str, Any], settings: Settings, registered: Any = None, *, trusted: bool = False) -> Any:
+    ledger: Any = FakeLedger(registered or RegisterResult("created", "hash", State.QUEUED))
     return submit(raw, ledger=ledger, settings=settings, trusted=trusted), ledger.orders
 
 
@@ -172,18 +172,18 @@ def test_an_order_without_a_key_gets_one_of_its_own(settings):
     assert orders[0].fresh is True
     assert orders[0].sink.endswith(f"/{first.key}/")
     named, orders = order({"actor": "x", "key": "k"}, settings)
-    assert (named, orders[0].fresh) == (Submitted("k", created=True, state=State.QUEUED), False)
+    assert (named, orders[0].fresh) == (SubmittedJob("k", created=True, state=State.QUEUED), False)
 
 
 def test_an_order_may_join_a_job_that_has_ended(settings):
-    joined, _ = order({"actor": "x", "key": "k"}, settings, Registered("joined", "hash", State.DELIVERED))
+    joined, _ = order({"actor": "x", "key": "k"}, settings, RegisterResult("joined", "hash", State.DELIVERED))
     assert (joined.created, joined.has_ended) == (False, True)
 
 
 def test_a_conflict_shows_both_hashes(settings):
     raw = {"actor": "x", "key": "k"}
     with pytest.raises(Refused) as caught:
-        order(raw, settings, Registered("conflict", "0" * 64, State.RUNNING))
+        order(raw, settings, RegisterResult("conflict", "0" * 64, State.RUNNING))
     assert caught.value.reason.code is Code.CONFLICT
     assert "0" * 64 in str(caught.value)
     assert parse_document(raw).body_hash() in str(caught.value)
@@ -204,13 +204,13 @@ def test_a_bad_document_does_not_reach_the_ledger(settings):
 
 
 def test_of_many_orders_each_is_taken_or_refused_by_itself(settings):
-    ledger: Any = FakeLedger(Registered("created", "hash", State.QUEUED))
+    ledger: Any = FakeLedger(RegisterResult("created", "hash", State.QUEUED))
     first, second, third = submit_many(
         [Submission({"actor": "x", "key": "a"}, "made-1"), Submission({"actor": 5}, "made-2"),
          Submission({"actor": "x"}, "made-3")],
         ledger=ledger, settings=settings, trusted=True,
     )  # fmt: skip
-    assert [first, third] == [Submitted(key, created=True, state=State.QUEUED) for key in ("a", "made-3")]
+    assert [first, third] == [SubmittedJob(key, created=True, state=State.QUEUED) for key in ("a", "made-3")]
     assert isinstance(second, Refused)
     assert [(order.key, order.fresh) for order in ledger.orders] == [("a", False), ("made-3", True)]
 
@@ -222,7 +222,7 @@ def test_only_bad_orders_do_not_reach_the_ledger(settings):
 
 
 def test_order_without_key_in_a_message_keeps_its_made_key(settings):
-    ledger: Any = FakeLedger(Registered("created", "hash", State.QUEUED))
+    ledger: Any = FakeLedger(RegisterResult("created", "hash", State.QUEUED))
     for task_id in ("task-1", "task-1", "task-2"):
         submit({"actor": "x"}, ledger=ledger, settings=settings, trusted=False, caller={"id": task_id})
     first, again, other = ledger.orders
@@ -238,19 +238,19 @@ def test_refusal_that_asks_for_a_repeat_names_the_made_key(settings):
 
 
 @pytest.mark.parametrize(
-    ("redis_url", "door", "is_refused"),
+    ("redis_url", "entrance", "is_refused"),
     [(None, "cli", True), (None, "http", True), ("redis://host/0", "celery", True), ("redis://host/0", "http", False)],
 )
-def test_parquet_without_its_library_is_no_job(settings, monkeypatch, redis_url, door, is_refused):
+def test_parquet_without_its_library_is_no_job(settings, monkeypatch, redis_url, entrance, is_refused):
     monkeypatch.setattr("actorline.orders.parquet.has_parquet", lambda: False)
     there = settings.model_copy(update={"redis_url": redis_url})
-    ledger: Any = FakeLedger(Registered("created", "hash", State.QUEUED))
+    ledger: Any = FakeLedger(RegisterResult("created", "hash", State.QUEUED))
     raw = {"actor": "x", "collect": {"format": "parquet"}}
     if not is_refused:
-        submit(raw, ledger=ledger, settings=there, trusted=True, sender=Sender(door))
+        submit(raw, ledger=ledger, settings=there, trusted=True, sender=Sender(entrance))
         return
     with pytest.raises(Refused, match="Install actorline\\[parquet\\]") as refused:
-        submit(raw, ledger=ledger, settings=there, trusted=True, sender=Sender(door))
+        submit(raw, ledger=ledger, settings=there, trusted=True, sender=Sender(entrance))
     assert (refused.value.reason.code, ledger.orders) == (Code.FORMAT_REFUSED, [])
 
 

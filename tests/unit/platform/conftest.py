@@ -24,6 +24,6 @@ def platform(waits: list[float]) -> Iterator[Platform]:
 
 @pytest.fixture
 def api() -> Iterator[responses.RequestsMock]:
-    """Answers in the place of the platform; each one named must be asked for."""
+    """Responses instead of the platform's; each one named must be asked for."""
     with responses.RequestsMock() as mock:
         yield mock

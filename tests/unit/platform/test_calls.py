@@ -108,7 +108,7 @@ def test_a_passing_fault_is_tried_again(platform, api, waits, status):
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {"status": 503, "body": ""},
         {"status": 200, "body": "<html>Log in to the hotel</html>", "content_type": "text/html"},
@@ -121,8 +121,8 @@ def test_a_passing_fault_is_tried_again(platform, api, waits, status):
         {"body": requests.ReadTimeout("slow")},
     ],
 )
-def test_what_is_not_the_apis_is_unavailable_after_five_tries(platform, api, waits, answer):
-    call = api.get(f"{API}/x", **answer)
+def test_what_is_not_the_apis_is_unavailable_after_five_tries(platform, api, waits, response):
+    call = api.get(f"{API}/x", **response)
 
     with pytest.raises(PlatformUnavailable) as caught:
         platform.get_data("x")

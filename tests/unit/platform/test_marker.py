@@ -5,11 +5,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pydantic import SecretStr
-from tiny_server import Answer, Request, TinyServer, reply, tiny_server
+from tiny_server import Reply, Request, TinyServer, reply, tiny_server
 
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
-from actorline.platform.marker import Found, Marker, digest_of, find_marked, list_going, make_marker, read_marker
+from actorline.platform.marker import Marker, SearchResult, digest_of, find_marked, list_going, make_marker, read_marker
 
 OURS = make_marker("al-1f00aa", "nightly@2026-11-23T00:00:00Z", 1)
 SINCE = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -24,10 +24,10 @@ def run(run_id: str, minute: int, user_agent: str | None = None, origin: str | N
     }  # fmt: skip
 
 
-def account(listed: list[dict[str, Any]], single: dict[str, Answer] | None = None) -> Callable[[Request], Answer]:
+def account(listed: list[dict[str, Any]], single: dict[str, Reply] | None = None) -> Callable[[Request], Reply]:
     """An account with these runs: as a list says them, and as a GET of each one does."""
 
-    def answer(request: Request) -> Answer:
+    def respond(request: Request) -> Reply:
         path, query = urlsplit(request.path).path, parse_qs(urlsplit(request.path).query)
         if path != "/v2/actor-runs":
             return (single or {}).get(path.rpartition("/")[2], reply(404, not_found))
@@ -36,14 +36,14 @@ def account(listed: list[dict[str, Any]], single: dict[str, Answer] | None = Non
         page = {"total": len(listed), "offset": offset, "limit": 2, "count": len(items), "desc": False, "items": items}
         return reply(200, {"data": page})
 
-    return answer
+    return respond
 
 
 not_found = {"error": {"type": "record-not-found", "message": "Actor run was not found"}}
 
 
-def search(answer: Callable[[Request], Answer], marker: str = OURS) -> tuple[Found, TinyServer]:
-    with tiny_server(answer) as server:
+def search(respond: Callable[[Request], Reply], marker: str = OURS) -> tuple[SearchResult, TinyServer]:
+    with tiny_server(respond) as server:
         platform = Platform(server.url, SecretStr("apify_api_x"), user_agent="actorline/test", sleep=lambda _: None)
         try:
             return find_marked(platform, marker, started_after=SINCE), server
@@ -51,7 +51,7 @@ def search(answer: Callable[[Request], Answer], marker: str = OURS) -> tuple[Fou
             platform.close()
 
 
-def ids(found: Found) -> tuple[list[str], list[str], list[str]]:
+def ids(found: SearchResult) -> tuple[list[str], list[str], list[str]]:
     """Ours, those that can't be read, and those that show no marker."""
     return found.run_ids, [run.id for run in found.unreadable], [run.id for run in found.others]
 
@@ -142,7 +142,7 @@ def test_list_items_without_a_user_agent_are_read_singly():
 @pytest.mark.parametrize("origin", ["WEB", "SCHEDULER", "DEVELOPMENT"])
 def test_runs_that_were_not_started_by_the_api_cost_no_request(origin):
     found, server = search(account([run("r1", 1, origin=origin)]))
-    assert found == Found()
+    assert found == SearchResult()
     assert all("?" in request.path for request in server.requests)
 
 
@@ -160,9 +160,9 @@ def test_a_search_that_was_not_complete_is_no_search(broken):
     listed = [run("r1", 1, OURS), run("r2", 2), run("r3", 3)]
     whole = account(listed, {"r2": reply(500, b"")})
 
-    def answer(request: Request) -> Answer:
+    def respond(request: Request) -> Reply:
         is_second_page = "?" in request.path and "08%3A00%3A00" not in request.path
         return reply(500, b"") if broken == "list" and is_second_page else whole(request)
 
     with pytest.raises(PlatformError):
-        search(answer)
+        search(respond)

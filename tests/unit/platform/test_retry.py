@@ -32,7 +32,7 @@ def test_waits_double_and_end_after_five_attempts(attempt, random, expected):
         (20.0, 0.0, 20.0),
         (20.1, 0.0, None),  # too long to hold a slot for
         (None, 19.5, 0.5),
-        (None, 19.6, None),  # slow answers have used up the time
+        (None, 19.6, None),  # slow responses have used up the time
     ],
 )
 def test_retry_after_is_honoured_within_the_span_of_one_call(retry_after_s, elapsed_s, expected):

@@ -43,7 +43,7 @@ def run_of(run_id: str, ms: int = 0, status: str = "RUNNING", **more: Any) -> di
 
 
 class RunsApi:
-    """`GET /v2/actor-runs` over a list that `between` may change before each answer but the first."""
+    """`GET /v2/actor-runs` over a list that `between` may change before each response but the first."""
 
     def __init__(self, api: responses.RequestsMock, runs: list[dict[str, Any]], page_max: int) -> None:
         self.runs = runs
@@ -52,9 +52,9 @@ class RunsApi:
         self.keeps_offset = True
         self.between: Callable[[], None] = lambda: None
         self.queries: list[dict[str, str]] = []
-        api.add_callback(responses.GET, f"{API}/actor-runs", self.answer)
+        api.add_callback(responses.GET, f"{API}/actor-runs", self.respond)
 
-    def answer(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], bytes]:
+    def respond(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], bytes]:
         if self.queries:
             self.between()
         query = {name: values[0] for name, values in parse_qs(urlsplit(str(request.url)).query).items()}

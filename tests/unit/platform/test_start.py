@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from tiny_server import Answer, TinyServer, raw, reply, silence, tiny_server
+from tiny_server import Reply, TinyServer, raw, reply, silence, tiny_server
 
 from actorline.platform import start as start_module
 from actorline.platform.client import Platform
@@ -29,7 +29,7 @@ RUN = {
 STARTED = reply(201, {"data": RUN})
 
 
-def told(type_: str, message: str = "The platform's words") -> dict[str, Any]:
+def refusal_of(type_: str, message: str = "The platform's words") -> dict[str, Any]:
     return {"error": {"type": type_, "message": message}}
 
 
@@ -55,8 +55,8 @@ def start(url: str, *, send_by: SendBy | None = None, announce: Callable[[], Non
         platform.close()
 
 
-def outcome(server: TinyServer, answer: Answer) -> BaseException:
-    server.answer = lambda _: answer
+def outcome(server: TinyServer, response: Reply) -> BaseException:
+    server.respond = lambda _: response
     with pytest.raises((NotStarted, StartUnclear)) as caught:
         start(server.url)
     assert len(server.requests) == 1
@@ -109,7 +109,7 @@ def test_an_actor_task_is_started_under_its_own_path(server):
 @pytest.mark.parametrize("status", [200, 201])
 @pytest.mark.parametrize("run", [{**RUN, "tomorrowsField": [1]}, {"id": "r1"}, {"id": "r1", "startedAt": "soon"}])
 def test_any_answer_with_a_run_id_is_a_run(server, status, run):
-    server.answer = lambda _: reply(status, {"data": run})
+    server.respond = lambda _: reply(status, {"data": run})
     assert start(server.url) == "r1"
 
 
@@ -130,7 +130,7 @@ def test_any_answer_with_a_run_id_is_a_run(server, status, run):
     ],
 )
 def test_what_the_platform_refuses_is_certain_in_its_words(server, status, type_, error):
-    refused = outcome(server, reply(status, told(type_)))
+    refused = outcome(server, reply(status, refusal_of(type_)))
     assert isinstance(refused, StartRefused)
     assert isinstance(refused.error, error)
     assert (refused.error.status, refused.error.type) == (status, type_)
@@ -145,35 +145,35 @@ def test_a_redirect_is_not_followed(server, status):
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("response", "error"),
     [
-        (reply(429, told("rate-limit-exceeded")), RateLimited),
+        (reply(429, refusal_of("rate-limit-exceeded")), RateLimited),
         (reply(429, b"slow down"), RateLimited),
-        (reply(402, told("actor-memory-limit-exceeded")), CapacityExceeded),
-        (reply(402, told("concurrent-runs-limit-exceeded")), CapacityExceeded),
-        (reply(403, told("concurrent-runs-limit-exceeded")), CapacityExceeded),
+        (reply(402, refusal_of("actor-memory-limit-exceeded")), CapacityExceeded),
+        (reply(402, refusal_of("concurrent-runs-limit-exceeded")), CapacityExceeded),
+        (reply(403, refusal_of("concurrent-runs-limit-exceeded")), CapacityExceeded),
     ],
 )
-def test_no_room_and_no_rate_mean_not_now(server, answer, error):
-    deferred = outcome(server, answer)
+def test_no_room_and_no_rate_mean_not_now(server, response, error):
+    deferred = outcome(server, response)
     assert isinstance(deferred, StartDeferred)
     assert isinstance(deferred.error, error)
 
 
 def test_a_rate_limit_says_how_long_to_wait(server):
-    deferred = outcome(server, reply(429, told("rate-limit-exceeded"), Retry_After="7"))
+    deferred = outcome(server, reply(429, refusal_of("rate-limit-exceeded"), Retry_After="7"))
     assert isinstance(deferred, StartDeferred)
     assert isinstance(deferred.error, RateLimited)
     assert deferred.error.retry_after_s == 7
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
-        reply(408, told("operation-timed-out")),
-        reply(500, told("internal-server-error")),
+        reply(408, refusal_of("operation-timed-out")),
+        reply(500, refusal_of("internal-server-error")),
         reply(502, b"<html>Bad gateway"),
-        reply(503, told("query-timeout")),
+        reply(503, refusal_of("query-timeout")),
         reply(504, b""),
         reply(403, b"<html>The firewall says no"),  # not the API's: something in between, which proves nothing
         reply(404, b"Not here"),
@@ -189,8 +189,8 @@ def test_a_rate_limit_says_how_long_to_wait(server):
         raw(b"what?\r\n\r\n"),
     ],
 )
-def test_what_leaves_a_run_possible_is_unclear_and_not_repeated(server, answer):
-    assert isinstance(outcome(server, answer), StartUnclear)
+def test_what_leaves_a_run_possible_is_unclear_and_not_repeated(server, response):
+    assert isinstance(outcome(server, response), StartUnclear)
 
 
 def test_no_answer_in_time_is_unclear(server, monkeypatch):

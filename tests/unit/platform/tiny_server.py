@@ -1,4 +1,4 @@
-"""A real HTTP server of a few lines: it keeps every request and answers with the bytes it is given, or not at all."""
+"""A real HTTP server of a few lines: it keeps every request and responds with the bytes it is given, or not at all."""
 
 import json
 import socket
@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-Answer = Callable[[socket.socket], None]
+Reply = Callable[[socket.socket], None]
 
 
 @dataclass
@@ -21,19 +21,19 @@ class Request:
 
 @dataclass
 class TinyServer:
-    """`answer` decides by the request; each connection carries one."""
+    """`respond` decides by the request; each connection carries one."""
 
     url: str
-    answer: Callable[[Request], Answer]
+    respond: Callable[[Request], Reply]
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     is_done: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
-def tiny_server(answer: Callable[[Request], Answer]) -> Iterator[TinyServer]:
+def tiny_server(respond: Callable[[Request], Reply]) -> Iterator[TinyServer]:
     listener = socket.create_server(("127.0.0.1", 0))
-    server = TinyServer(f"http://127.0.0.1:{listener.getsockname()[1]}", answer)
+    server = TinyServer(f"http://127.0.0.1:{listener.getsockname()[1]}", respond)
 
     def serve() -> None:
         while True:
@@ -46,7 +46,7 @@ def tiny_server(answer: Callable[[Request], Answer]) -> Iterator[TinyServer]:
                 request = _read(connection)
                 if request:
                     server.requests.append(request)
-                    server.answer(request)(connection)
+                    server.respond(request)(connection)
             server.is_done.set()
 
     thread = threading.Thread(target=serve)
@@ -70,8 +70,8 @@ def _read(connection: socket.socket) -> Request | None:
         return Request(first[0], first[1], headers, file.read(int(headers.get("content-length", 0))))
 
 
-def reply(status: int, body: Any = b"", **headers: str) -> Answer:
-    """A whole answer; what isn't bytes is sent as JSON."""
+def reply(status: int, body: Any = b"", **headers: str) -> Reply:
+    """A whole reply; what isn't bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     kind = "text/html" if isinstance(body, bytes) else "application/json"
     lines = {"Content-Type": kind, "Content-Length": str(len(content)), "Connection": "close", **headers}
@@ -79,12 +79,12 @@ def reply(status: int, body: Any = b"", **headers: str) -> Answer:
     return raw(f"HTTP/1.1 {status} Said\r\n{head}\r\n".encode() + content)
 
 
-def raw(content: bytes) -> Answer:
+def raw(content: bytes) -> Reply:
     """These bytes, and the end of the connection."""
     return lambda connection: connection.sendall(content)
 
 
 def silence(connection: socket.socket) -> None:
-    """No answer until the client gives up."""
+    """No reply until the client gives up."""
     connection.settimeout(5)
     connection.recv(1)

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actorline.schedules.decision import ON_TIME_SECS, Cancel, Change, Order, Outcome, Place, decide
+from actorline.schedules.decision import (
+    ON_TIME_SECS,
+    Cancel,
+    Outcome,
+    PlaceOrder,
+    RecordDecision,
+    SchedulePosition,
+    decide,
+)
 from actorline.schedules.schedule import Schedule
 
 HOUR = 3600
@@ -21,7 +29,7 @@ def hourly(overlap="skip", catch_up="none"):
 
 def place(**fields):
     """The job of the last due time is in the ledger, and all up to it is decided."""
-    return Place(**{"rhythm": "", "seen": LAST, "started": LAST, **fields})
+    return SchedulePosition(**{"rhythm": "", "seen": LAST, "started": LAST, **fields})
 
 
 def step(schedule, before, now=NOW, *, goes_on=False, is_stopping=False):
@@ -33,7 +41,7 @@ def test_a_due_time_is_ordered_once_when_the_last_job_has_ended(overlap):
     change = step(hourly(overlap), place(skips=3))
     assert (change.due, change.fate) == (DUE, Outcome.ORDERED)
     assert change.place == place(seen=DUE, started=DUE, is_ordered=False)
-    assert step(hourly(overlap), change.place) == Order(DUE)
+    assert step(hourly(overlap), change.place) == PlaceOrder(DUE)
     assert step(hourly(overlap), change.place.model_copy(update={"is_ordered": True})) is None
 
 
@@ -52,7 +60,7 @@ def test_nothing_is_done_before_the_due_time(overlap):
     ],
 )
 def test_what_becomes_of_a_due_time_while_the_last_job_goes_on(overlap, fate, after):
-    assert step(hourly(overlap), place(), goes_on=True) == Change(after, DUE, fate)
+    assert step(hourly(overlap), place(), goes_on=True) == RecordDecision(after, DUE, fate)
 
 
 def test_skipped_due_times_are_counted_until_one_is_ordered():
@@ -64,14 +72,14 @@ def test_skipped_due_times_are_counted_until_one_is_ordered():
 @pytest.mark.parametrize("overlap", ["queue", "cancel_running"])
 def test_one_due_time_waits_and_a_newer_one_takes_its_place(overlap):
     change = step(hourly(overlap), place(seen=DUE, waiting=DUE), NEXT, goes_on=True)
-    assert change == Change(place(seen=NEXT, waiting=NEXT, skipped=DUE, skips=1), NEXT, Outcome.WAITING)
+    assert change == RecordDecision(place(seen=NEXT, waiting=NEXT, skipped=DUE, skips=1), NEXT, Outcome.WAITING)
 
 
 @pytest.mark.parametrize("overlap", ["queue", "cancel_running"])
 def test_what_waits_is_ordered_after_the_last_job_however_late(overlap):
     waiting = place(seen=DUE, waiting=DUE)
     change = step(hourly(overlap), waiting, DUE + HOUR - 1)
-    assert change == Change(place(seen=DUE, started=DUE, is_ordered=False), DUE, Outcome.ORDERED)
+    assert change == RecordDecision(place(seen=DUE, started=DUE, is_ordered=False), DUE, Outcome.ORDERED)
 
 
 def test_what_waits_comes_before_a_due_time_that_has_just_come():
@@ -89,7 +97,7 @@ def test_the_running_job_is_cancelled_once_and_waited_for():
 @pytest.mark.parametrize("overlap", OVERLAPS)
 def test_a_decided_order_is_placed_before_anything_else(overlap):
     half = place(seen=DUE, started=DUE, is_ordered=False)
-    assert step(hourly(overlap), half, NEXT) == Order(DUE)
+    assert step(hourly(overlap), half, NEXT) == PlaceOrder(DUE)
 
 
 @pytest.mark.parametrize("catch_up", ["none", "last"])
@@ -100,7 +108,7 @@ def test_a_due_time_within_ten_minutes_is_on_time(catch_up):
 
 def test_due_times_without_a_beat_are_dropped_and_reported():
     change = step(hourly(), place(), DUE + 5 * HOUR + ON_TIME_SECS + 1)
-    assert change == Change(place(seen=DUE + 5 * HOUR, missed=DUE + 5 * HOUR), DUE + 5 * HOUR, Outcome.MISSED)
+    assert change == RecordDecision(place(seen=DUE + 5 * HOUR, missed=DUE + 5 * HOUR), DUE + 5 * HOUR, Outcome.MISSED)
 
 
 def test_the_last_missed_due_time_runs_once_if_set():
@@ -116,11 +124,13 @@ def test_the_last_missed_due_time_runs_once_if_set():
 def test_a_beat_that_was_late_makes_no_burst():
     often = Schedule(every_secs=2, overlap="allow", document={"actor": "demo/rows"})
     change = decide(often, place(seen=1000), 1061, goes_on=True, is_stopping=False)
-    assert change == Change(place(seen=1060, started=1060, is_ordered=False, missed=1058), 1060, Outcome.ORDERED)
+    assert change == RecordDecision(
+        place(seen=1060, started=1060, is_ordered=False, missed=1058), 1060, Outcome.ORDERED
+    )
 
 
 def test_nothing_due_before_a_beat_has_seen_the_schedule_is_run():
-    begun = Place.begin(hourly(catch_up="last"), NOW)
+    begun = SchedulePosition.begin(hourly(catch_up="last"), NOW)
     assert step(hourly(catch_up="last"), begun) is None
     assert step(hourly(catch_up="last"), begun, NEXT).due == NEXT
 
@@ -157,14 +167,14 @@ def test_the_last_due_time_and_what_became_of_it(fields, last):
 )
 def test_each_due_time_is_decided_at_most_once_and_in_order(overlap, catch_up, looks):
     """Looks at any distance, with a job that goes on or not, and clocks that go back as well."""
-    schedule, now, at, decided, ordered = hourly(overlap, catch_up), NOW, Place.begin(hourly(), NOW), [], []
+    schedule, now, at, decided, ordered = hourly(overlap, catch_up), NOW, SchedulePosition.begin(hourly(), NOW), [], []
     for wait, goes_on, back in looks:
         now += -wait if back else wait
         match decide(schedule, at, now, goes_on=goes_on, is_stopping=False):
-            case Change(place=place, due=due, fate=fate):
+            case RecordDecision(place=place, due=due, fate=fate):
                 decided += [due] if fate is not Outcome.ORDERED or at.waiting != due else []
                 at = place
-            case Order(due=due):
+            case PlaceOrder(due=due):
                 ordered.append(due)
                 at = at.model_copy(update={"is_ordered": True})
     assert all(earlier < later for earlier, later in pairwise(decided))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actorline.schedules.schedules_file import InvalidSchedules, Problem, find_schedules, load_schedules
+from actorline.schedules.schedules_file import FileProblem, InvalidSchedules, find_schedules, load_schedules
 from actorline.settings import SettingsError, load_settings
 
 GOOD = 'every_secs = 5\ndocument = {actor = "demo/rows"}\n'
@@ -142,4 +142,4 @@ def test_the_file_is_the_one_that_is_named_else_that_in_the_home(tmp_path):
 
 
 def test_a_problem_of_the_whole_file_has_no_place():
-    assert str(Problem("", "it is not TOML")) == "it is not TOML"
+    assert str(FileProblem("", "it is not TOML")) == "it is not TOML"

@@ -43,10 +43,10 @@ def test_a_stop_comes_before_a_failed_run_and_missing_rows(make_job, job, failur
 
 
 def test_a_failed_run_is_told_in_the_platforms_words(make_job):
-    reason = run_reason(make_job(run_status="FAILED", run_message="The page has changed"))
+    reason = run_reason(make_job(run_status="FAILED", run_message="The page has changed").run)
     assert reason
     assert (reason.message, reason.billed) == ("The run ended FAILED: The page has changed", True)
-    assert run_reason(make_job(run_status="SUCCEEDED", run_message="Done")) is None
+    assert run_reason(make_job(run_status="SUCCEEDED", run_message="Done").run) is None
 
 
 @pytest.mark.parametrize(

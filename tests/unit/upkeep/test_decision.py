@@ -1,7 +1,16 @@
 import pytest
 
 from actorline.jobs.states import LIVE, TERMINAL, State
-from actorline.upkeep.decision import PATIENCE_MAX_SECS, QUEUES, STAGES, Answer, Postpone, SendAgain, Stage, decide
+from actorline.upkeep.decision import (
+    PATIENCE_MAX_SECS,
+    QUEUES,
+    STAGES,
+    AnswerCallers,
+    Postpone,
+    SendAgain,
+    Stage,
+    decide,
+)
 
 WATCH = 40.0
 SENT = 1_000.0
@@ -15,7 +24,7 @@ def test_every_live_state_has_the_stage_where_it_begins_again():
 @pytest.mark.parametrize("state", sorted(TERMINAL))
 def test_a_job_that_has_ended_owes_only_answers(make_job, state):
     job = make_job(state=state, is_planned=True, stop_wish="cancel")
-    assert decide(job, now=9e9, empty_at={"control": 8e9, "fetch": 8e9}, watch_s=WATCH) == Answer()
+    assert decide(job, now=9e9, empty_at={"control": 8e9, "fetch": 8e9}, watch_s=WATCH) == AnswerCallers()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ NOW = 1_000.0
 def job(key: str = "k", state: State = State.RUNNING, **fields: object) -> Job:
     document = json.dumps({"actor": "a/b"})
     facts = {"hash": "h", "epoch": 1, "attempt": 1, "queued_at": 900.0, **fields}
-    return Job.model_validate({"key": key, "document": document, "state": state, **facts})
+    return Job.read({"key": key, "document": document, "state": state, **facts})
 
 
 def lines(jobs: list[Job], width: int = 80, height: int = 20) -> list[str]:

@@ -44,12 +44,12 @@ def read(text: bytes, delimiter: str = ",") -> list[list[str]]:
 
 def page(*texts: bytes, scanned: Sequence[int], delimiter: str = ",", compress: bool = True, **options):
     total = sum(scanned)
-    answers = [
+    responses = [
         Served(text, count, total, content_type=CSV, cuts=options.get("cuts", ()))
         for text, count in zip(texts, scanned, strict=True)
     ]
     options.pop("cuts", None)
-    facts, stored, _ = download(*answers, text=CsvText(delimiter), compress=compress, **options)
+    facts, stored, _ = download(*responses, text=CsvText(delimiter), compress=compress, **options)
     inspected = inspect_part(io.BytesIO(stored), text=CsvText(delimiter), compressed=compress) if stored else facts
     assert (inspected.items, inspected.sha256) == (facts.items, facts.sha256)
     return facts.items, gzip.decompress(stored) if compress and stored else stored
@@ -62,7 +62,7 @@ def page(*texts: bytes, scanned: Sequence[int], delimiter: str = ",", compress: 
 def test_every_record_is_counted_however_responses_are_cut(data, table, compress, quoting):
     columns, rows = table
     delimiter = data.draw(st.sampled_from(",;\t|"), "delimiter")
-    cut_at = data.draw(st.sets(st.integers(1, 7), max_size=2), "answers")
+    cut_at = data.draw(st.sets(st.integers(1, 7), max_size=2), "responses")
     bounds = [0, *sorted(at for at in cut_at if at < len(rows)), len(rows)]
     texts = [written([columns, *rows[a:b]], delimiter, quoting=quoting) for a, b in itertools.pairwise(bounds)]
     cuts = data.draw(st.lists(st.integers(0, 200), max_size=9), "cuts")
@@ -84,7 +84,7 @@ def test_an_answer_cut_between_its_fields_is_refused(table, data):
     except UnreadablePage:
         return
     whole, *last = [columns, *rows][:-1], *[columns, *rows][-1]
-    if rows:  # only the last field, which nothing ends, may be shorter: the answer's frame or checksum proves that
+    if rows:  # only the last field, which nothing ends, may be shorter: the response's frame or checksum proves that
         assert read(stored)[:-1] == whole
         assert last[:-1] == read(stored)[-1][:-1]
 

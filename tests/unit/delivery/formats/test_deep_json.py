@@ -21,7 +21,7 @@ containers = st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=2),
 def _small_pieces():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deep_json, "PIECE_LEVELS", 2)
-        patch.setattr(deep_json, "BLOCK_BYTES", 3)
+        patch.setattr(deep_json, "JSON_BLOCK_BYTES", 3)
         yield
 
 

@@ -12,17 +12,17 @@ from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.part import inspect_part
 
 
-def stored_array(*answers: Served, compress: bool, **options) -> tuple[int, bytes]:
-    facts, stored, _ = download(*answers, text=JsonArray(), compress=compress, **options)
+def stored_array(*responses: Served, compress: bool, **options) -> tuple[int, bytes]:
+    facts, stored, _ = download(*responses, text=JsonArray(), compress=compress, **options)
     assert inspect_part(io.BytesIO(stored), text=StoredArray(), compressed=compress).items == facts.items
     return facts.items, stored
 
 
 @given(data=st.data(), rows=rows_of.filter(bool), compress=st.booleans())
 def test_lines_become_one_valid_array_however_they_come(data, rows, compress):
-    cut = data.draw(st.integers(1, len(rows)), "answers")
-    answers = [data.draw(served(part, len(rows)), "answer") for part in (rows[:cut], rows[cut:]) if part]
-    count, stored = stored_array(*answers, compress=compress, expected=len(rows))
+    cut = data.draw(st.integers(1, len(rows)), "responses")
+    responses = [data.draw(served(part, len(rows)), "response") for part in (rows[:cut], rows[cut:]) if part]
+    count, stored = stored_array(*responses, compress=compress, expected=len(rows))
     text = gzip.decompress(stored) if compress else stored
     assert count == len(rows)
     assert json.loads(text) == [json.loads(row) for row in rows]

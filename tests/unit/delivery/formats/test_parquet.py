@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from actorline.delivery.formats import parquet
 from actorline.delivery.formats.parquet import item_batches, write
-from actorline.delivery.formats.shapes import DEPTH_MAX, FIELDS_MAX, Shape, shape_of
+from actorline.delivery.formats.shapes import FIELDS_MAX, SHAPE_DEPTH_MAX, Shape, shape_of
 
 names = st.sampled_from(["a", "b", "c", "", "a.b", "é"])
 values = st.recursive(
@@ -70,7 +70,7 @@ def test_objects_with_names_for_keys_become_json():
 
 def test_values_that_are_nested_too_deep_become_json():
     deep: Any = 1
-    for _ in range(DEPTH_MAX + 20):
+    for _ in range(SHAPE_DEPTH_MAX + 20):
         deep = {"x": [deep]}
     item = {"a": deep}
     (row,) = written([item], shape_of([item])).read().to_pylist()
@@ -109,7 +109,7 @@ def test_what_is_nested_deeply_is_json_text_in_its_column(levels):
     while isinstance(column, list):
         (column,), lists = column, lists + 1
     assert "[" * lists + column + "]" * lists == deep
-    assert (row["id"], lists, other["half"]) == (1, DEPTH_MAX - 1, "\ufffd")
+    assert (row["id"], lists, other["half"]) == (1, SHAPE_DEPTH_MAX - 1, "\ufffd")
 
 
 def convert(text: bytes, *, rows: int, before: str = "pass") -> list[dict[str, Any]]:

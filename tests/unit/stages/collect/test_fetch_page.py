@@ -104,18 +104,18 @@ def test_a_page_that_can_have_no_receipt_now_is_given_back(fetcher, monkeypatch,
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"),
+    ("response", "code"),
     [
         (NotFound("404"), Code.DATASET_VANISHED),
         (PlatformError("403"), None),
         (object(), Code.PAGE_UNREADABLE),
     ],
 )
-def test_a_page_that_is_not_found_says_nothing_of_its_dataset(fetcher, monkeypatch, answer, code):
+def test_a_page_that_is_not_found_says_nothing_of_its_dataset(fetcher, monkeypatch, response, code):
     def get_dataset(*_: Any) -> Any:
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if isinstance(response, Exception):
+            raise response
+        return response
 
     monkeypatch.setattr(fetch_pages, "get_dataset", get_dataset)
     assert fetch(fetcher, monkeypatch, NotFound("404"), 0).code == (code or Code.PAGE_UNREADABLE)
@@ -134,8 +134,8 @@ def test_a_page_on_its_way_is_not_taken_for_lost(make_job, state, renewals):
     assert len(ledger.agenda.due) == renewals
 
 
-class Answers:
-    """The platform's answers to what is read behind a page. `behind`: how many items lie there, or what is raised."""
+class ItemsBehind:
+    """The platform's responses to what is read behind a page. `behind`: how many items lie there, or what is raised."""
 
     def __init__(self, behind: Any) -> None:
         self.behind, self.asked = behind, []
@@ -174,7 +174,7 @@ class Answers:
 )
 def test_the_last_page_proves_the_end_of_its_dataset(make_job, collect, state, facts, behind, asks, ends):
     job = make_job(state=state, dataset_id="d", order={"actor": "demo/a", "collect": collect})
-    answers = Answers(behind)
+    behind_page = ItemsBehind(behind)
     fetcher = PageFetcher(cast("Any", LedgerOfOnePage(job)), cast("Any", None), Settings())
-    page_ends = fetcher._ends(job, WINDOW, PartFacts(**facts), cast("Any", answers), lambda: None)
-    assert (answers.asked, page_ends) == ([(10 + facts["scanned"], 1)] if asks else [], ends)
+    page_ends = fetcher._ends(job, WINDOW, PartFacts(**facts), cast("Any", behind_page), lambda: None)
+    assert (behind_page.asked, page_ends) == ([(10 + facts["scanned"], 1)] if asks else [], ends)

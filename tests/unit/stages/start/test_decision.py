@@ -8,10 +8,10 @@ import pytest
 
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Intent, StopWish
-from actorline.ledger.continuity import Gap
+from actorline.ledger.continuity import HistoryGap
 from actorline.platform.datasets import Dataset
 from actorline.platform.start import SendBy
-from actorline.stages.start.decision import LOOK_AGAIN_SECS, PUT_OFF_SECS, Facts, Turn, is_settled, next_start_step
+from actorline.stages.start.decision import OTHER_START_SECS, PUT_OFF_SECS, Facts, Turn, is_settled, next_start_step
 from actorline.stages.start.permit import Permit
 from actorline.stages.start.run_input import RunInput
 from actorline.stages.start.steps import (
@@ -41,7 +41,7 @@ from actorline.stages.start.steps import (
 
 NOW = 1_100.0
 ALL = frozenset(get_args(Inquiry))
-PERMIT = Permit(lease=None, send_by=SendBy(10), gap=Gap("500"))
+PERMIT = Permit(lease=None, send_by=SendBy(10), gap=HistoryGap("500"))
 INTENT = {"attempt": 1, "marker": "m", "at": NOW}
 OLD_INTENT = {**INTENT, "at": NOW - 10.1}
 READ = RunInput(b"elsewhere")
@@ -73,8 +73,8 @@ def test_questions_come_in_the_order_of_the_protocol(make_job, order, questions)
     asked = []
     while isinstance(step := next_start_step(job, known), Inquiry):
         asked.append(type(step))
-        answers = {TakeLease: {"permit": PERMIT}, FindDataset: {"dataset": DATASET}, FindRun: {"found": ["r"]}}
-        known = replace(known.asked(step), **answers.get(type(step), {}))
+        findings = {TakeLease: {"permit": PERMIT}, FindDataset: {"dataset": DATASET}, FindRun: {"found": ["r"]}}
+        known = replace(known.asked(step), **findings.get(type(step), {}))
     assert asked == questions
     assert not isinstance(step, Inquiry)
 
@@ -119,14 +119,14 @@ def test_questions_come_in_the_order_of_the_protocol(make_job, order, questions)
         ({"stop_wish": "cancel", "intent": INTENT}, {"known": frozenset()}, TakeLease()),
         ({"stop_wish": "cancel"}, {"runs": ["r"], "known": frozenset()}, TakeLease()),
         # another execution has the lease
-        ({}, {"permit": None}, PlanAgain(LOOK_AGAIN_SECS)),
-        ({"intent": INTENT}, {"permit": None, "known": unasked(SearchEarly)}, PlanAgain(LOOK_AGAIN_SECS)),
+        ({}, {"permit": None}, PlanAgain(OTHER_START_SECS)),
+        ({"intent": INTENT}, {"permit": None, "known": unasked(SearchEarly)}, PlanAgain(OTHER_START_SECS)),
         (
             {"intent": OLD_INTENT},
             {"permit": None, "known": unasked(SearchEarly)},
             SearchEarly(Intent.model_validate(OLD_INTENT)),
         ),
-        ({"intent": OLD_INTENT}, {"permit": None}, PlanAgain(LOOK_AGAIN_SECS)),
+        ({"intent": OLD_INTENT}, {"permit": None}, PlanAgain(OTHER_START_SECS)),
         ({"intent": OLD_INTENT}, {"permit": None, "found": ["a", "b"]}, Adopt(["a", "b"])),
         (
             {"intent": {**INTENT, "at": NOW - 2.1}, "order": SYNC},

@@ -13,8 +13,8 @@ from actorline.ledger.durability import NotDurable
 from actorline.platform import errors
 from actorline.platform.start import StartDeferred, StartRefused, StartUnclear
 from actorline.settings import load_settings
-from actorline.stages.start.decision import LOOK_AGAIN_SECS
-from actorline.stages.start.outcomes import FAILURES, NO_MEMORY, Failure, move_after
+from actorline.stages.start.decision import OTHER_START_SECS
+from actorline.stages.start.outcomes import NO_MEMORY, START_FAILURES, Failure, move_after
 from actorline.stages.start.refusal import refusal_reason
 from actorline.stages.start.steps import PlanAgain, Refuse, StepBack, TryLater, Unclear, WaitTurn
 
@@ -44,7 +44,7 @@ def waits(error, *, needs_less):
         (StartDeferred(SLOWER), TryLater(refusal_reason(SLOWER), at_least_s=30)),
         (StartDeferred(errors.NotFound("?")), TryLater(refusal_reason(errors.NotFound("?")))),
         (LostJob(), StepBack()),
-        (LockError("gone"), PlanAgain(LOOK_AGAIN_SECS)),
+        (LockError("gone"), PlanAgain(OTHER_START_SECS)),
     ],
 )
 def test_failure_of_a_start_becomes_a_move(settings, failure, move):
@@ -69,4 +69,4 @@ def test_start_that_is_not_on_disk_is_tried_later(settings):
 
 
 def test_each_failure_is_caught():
-    assert set(FAILURES) == set(get_args(Failure))
+    assert set(START_FAILURES) == set(get_args(Failure))

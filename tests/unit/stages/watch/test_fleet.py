@@ -1,9 +1,9 @@
 import pytest
 
-from actorline.ledger.parking import Parked
+from actorline.ledger.parking import ParkedJob
 
 NOW = 1_000.0
-PARKED = Parked(
+PARKED = ParkedJob(
     account="default", epoch=1, run_id="run", run_status="RUNNING", started_at=0, every_s=5, deadline_at=None
 )
 

@@ -10,7 +10,7 @@ from tasks.shell.platform_slots import Slots
 
 @pytest.fixture(autouse=True)
 def _no_patience(monkeypatch):
-    monkeypatch.setattr(platform_slots, "WAIT_SECS", 0.05)
+    monkeypatch.setattr(platform_slots, "SLOT_WAIT_SECS", 0.05)
 
 
 def hold(stack: ExitStack, slots: Slots, account: str, count: int) -> None:
@@ -32,8 +32,8 @@ def test_one_account_leaves_slots_to_others_and_to_orders():
 
 
 def test_behind_calls_that_hang_nobody_waits(monkeypatch):
-    monkeypatch.setattr(platform_slots, "WAIT_SECS", 60)
-    monkeypatch.setattr(platform_slots, "SILENT_SECS", 0.01)
+    monkeypatch.setattr(platform_slots, "SLOT_WAIT_SECS", 60)
+    monkeypatch.setattr(platform_slots, "SLOW_CALL_SECS", 0.01)
     slots = Slots(total=1, each=1)
     with slots.taken("a"):
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The forms that answers take: the envelope, the error, and a body streamed in blocks."""
+"""The forms of a response: the envelope, the error, and a body streamed in blocks."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,20 +18,20 @@ _GZIP_LEVEL: Final = 1
 _GZIP_WINDOW_BITS: Final = 31
 
 
-def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(orjson.dumps(content), status, headers, media_type=JSON_TYPE)
 
 
-def data_answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def data_response(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return the success envelope (`docs/platform-facts.md#envelope`)."""
-    return json_answer({"data": data}, status, headers)
+    return json_response({"data": data}, status, headers)
 
 
-def error_answer(error: ApiError) -> Response:
-    return json_answer({"error": {"type": error.type, "message": error.message}}, error.status, error.headers)
+def error_response(error: ApiError) -> Response:
+    return json_response({"error": {"type": error.type, "message": error.message}}, error.status, error.headers)
 
 
-class StreamedAnswer(Response):
+class StreamedResponse(Response):
     """A body made block by block as the client takes it; compressed if the client says that it can read gzip."""
 
     def __init__(

@@ -7,7 +7,7 @@ from celery import Task, states
 RESULT_SECS: Final = 3600
 
 
-class DoorTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
+class EntranceTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
     """Its results expire soon: a service that asks 20 times a second would otherwise fill Redis."""
 
     abstract = True
