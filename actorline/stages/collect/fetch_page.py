@@ -75,6 +75,8 @@ class PageFetcher:
         except (redis.RedisError, GivenBack):
             raise
         except Exception as error:  # noqa: BLE001 - whatever the bytes of one page break, the others continue
+            if not lease.owned():  # frozen for long: another execution has the page, or has stored it, and reports it
+                return PageHeld()
             self.ledger.pages.note_failed(key, attempt, window.page_no, _cause_of(error))
             if tries + 1 < PAGE_TRIES and _may_pass(error):
                 return UnreadablePage(_words_of(error))

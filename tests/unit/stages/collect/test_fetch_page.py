@@ -15,15 +15,21 @@ from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailab
 from actorline.settings import Settings
 from actorline.shutdown import GivenBack
 from actorline.stages.collect import fetch_pages
-from actorline.stages.collect.fetch_page import PAGE_TRIES, PageFetcher
+from actorline.stages.collect.fetch_page import PAGE_TRIES, PageFetcher, PageHeld
 
 WINDOW = Window(page_no=1, offset=10, limit=10)
 HUSH = "pA55-w0rd"
 
 
 class Lease:
+    def __init__(self, *, is_lost: bool) -> None:
+        self.is_lost = is_lost
+
     def acquire(self) -> bool:
         return True
+
+    def owned(self) -> bool:
+        return not self.is_lost
 
     def release(self) -> None:
         pass
@@ -35,6 +41,7 @@ class LedgerOfOnePage:
     def __init__(self, job: Any, **fields: Any) -> None:
         self.job, self.redis, self.due = job, self, []
         self.failed: list[tuple[int, str]] = []
+        self.lease_is_lost = False
         self.pages = self.agenda = self
         self.fields = {"stop_wish": None, "state": "COLLECTING", **fields}
 
@@ -45,7 +52,7 @@ class LedgerOfOnePage:
         return self.job
 
     def lease(self, *_: Any, seconds: float) -> Lease:  # noqa: ARG002
-        return Lease()
+        return Lease(is_lost=self.lease_is_lost)
 
     def record(self, _key: str, _attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:  # noqa: ARG002
         return receipt
@@ -95,6 +102,12 @@ def test_a_page_has_a_receipt_whatever_breaks(fetcher, monkeypatch, error, code)
     assert (last.code, last.is_good, last.page_no) == (code, False, 1)
     assert [page_no for page_no, _ in cast("Any", fetcher.ledger).failed] == [1, 1]
     assert HUSH not in f"{first} {last.error}"
+
+
+def test_an_execution_that_lost_the_page_reports_nothing(fetcher, monkeypatch):
+    fetcher.ledger.lease_is_lost = True
+    outcome = fetch(fetcher, monkeypatch, SinkError("its staged file is gone"), tries=PAGE_TRIES)
+    assert (outcome, fetcher.ledger.failed) == (PageHeld(), [])
 
 
 @pytest.mark.parametrize("error", [redis.ConnectionError(), GivenBack()])
