@@ -68,22 +68,30 @@ class PageFetcher:
         lease = self.ledger.lease("page", key, f"{attempt}:{window.page_no}", seconds=PAGE_LEASE_SECS)
         if not lease.acquire():
             return PageHeld()
+        outcome: Receipt | PageHeld | UnreadablePage
         try:
-            receipt = self._read(job, window, expected, execution, lease)
+            outcome = self._read(job, window, expected, execution, lease)
         except LostJob:
             return _unwanted(window)
         except (redis.RedisError, GivenBack):
             raise
         except Exception as error:  # noqa: BLE001 - whatever the bytes of one page break, the others continue
-            if not lease.owned():  # frozen for long: another execution has the page, or has stored it, and reports it
-                return PageHeld()
-            self.ledger.pages.note_failed(key, attempt, window.page_no, _cause_of(error))
-            if tries + 1 < PAGE_TRIES and _may_pass(error):
-                return UnreadablePage(_words_of(error))
-            receipt = bad_receipt(window, self._code_of(job, error), _words_of(error))
+            outcome = self._failure(job, window, error, tries, lease)
         finally:
             _release(lease)
-        return self.ledger.pages.record(key, attempt, receipt, care_s=self.settings.lost_message_secs)
+        if not isinstance(outcome, Receipt):
+            return outcome
+        return self.ledger.pages.record(key, attempt, outcome, care_s=self.settings.lost_message_secs)
+
+    def _failure(
+        self, job: Job, window: Window, error: Exception, tries: int, lease: "redis.lock.Lock"
+    ) -> Receipt | PageHeld | UnreadablePage:
+        if not lease.owned():  # frozen for long: another execution has the page, or has stored it, and reports it
+            return PageHeld()
+        self.ledger.pages.note_failed(job.key, job.attempt, window.page_no, _cause_of(error))
+        if tries + 1 < PAGE_TRIES and _may_pass(error):
+            return UnreadablePage(_words_of(error))
+        return bad_receipt(window, self._code_of(job, error), _words_of(error))
 
     def _code_of(self, job: Job, error: Exception) -> Code:
         """Return why a page isn't stored. A page that isn't found says nothing of the dataset, which is asked for
