@@ -73,6 +73,7 @@ audit: .venv/.installed-dev  ## known holes in what the image is made of; says s
 
 docs: .venv/.installed-dev  ## what the docs take from the code
 	$(BIN)/python docs/make_schema.py
+	$(BIN)/python docs/make_document.py
 	$(BIN)/python docs/make_settings.py
 	$(BIN)/python docs/make_redis.py
 

@@ -87,15 +87,19 @@ Memory = Annotated[int, Field(ge=128, le=32768, description="A power of 2"), Aft
 
 
 class Options(Section):
-    """How the run is started; `None` leaves it to the Actor's configuration."""
+    """How the run is started. What isn't set is as the Actor or the Actor task has it."""
 
-    memory_mbytes: Memory | None = None
+    memory_mbytes: Memory | None = Field(None, description="Memory of the run; a power of 2")
     timeout_secs: int | None = Field(None, ge=0, description="The run's own time-out; 0: none")
     build: Annotated[Filled, AtMost(100)] | None = Field(None, description="Tag or number")
     max_items: int | None = Field(None, ge=1, description="Limits what is charged, not what is fetched")
-    max_total_charge_usd: float | None = Field(None, gt=0, allow_inf_nan=False)
-    restart_on_error: bool = False
-    force_permission_level: Literal["LIMITED_PERMISSIONS", "FULL_PERMISSIONS"] | None = None
+    max_total_charge_usd: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="Most that the run may cost"
+    )
+    restart_on_error: bool = Field(default=False, description="Whether the platform restarts the run when it fails")
+    force_permission_level: Literal["LIMITED_PERMISSIONS", "FULL_PERMISSIONS"] | None = Field(
+        None, description="What the Actor may do in the account; asynchronous starts only"
+    )
 
     def query(self) -> dict[str, str]:
         return _query(self, OPTION_PARAMETERS)
@@ -104,29 +108,37 @@ class Options(Section):
 class Collect(Section):
     """What is fetched from the run's dataset and key-value store."""
 
-    dataset: bool = True
-    format: Literal["jsonl", "json", "csv", "xml", "xlsx", "html", "rss", "parquet"] = "jsonl"
+    dataset: bool = Field(default=True, description="Whether rows are fetched")
+    format: Literal["jsonl", "json", "csv", "xml", "xlsx", "html", "rss", "parquet"] = Field(
+        "jsonl", description="See docs/formats.md"
+    )
     limit: int | None = Field(None, ge=1, description="Most items to fetch")
-    offset: int = Field(0, ge=0)
-    desc: bool = False
-    clean: bool = False
-    fields: FieldNames = []
-    output_fields: FieldNames = []
-    omit: FieldNames = []
-    unwind: FieldNames = []
-    flatten: FieldNames = []
-    view: Annotated[str, AtMost(200)] | None = None
-    skip_empty: bool = False
-    skip_hidden: bool = False
-    bom: bool | None = None
-    delimiter: Annotated[Filled, AtMost(20)] | None = None
-    skip_header_row: bool = False
-    xml_root: XmlName | None = None
-    xml_row: XmlName | None = None
+    offset: int = Field(0, ge=0, description="Items to leave out at the beginning")
+    desc: bool = Field(default=False, description="Newest items first")
+    clean: bool = Field(default=False, description="Neither empty items nor fields that begin with #")
+    fields: FieldNames = Field([], description="Fields to keep, in this order")
+    output_fields: FieldNames = Field([], description="New names for them, by position")
+    omit: FieldNames = Field([], description="Fields to leave out")
+    unwind: FieldNames = Field(
+        [], description="Fields whose elements become rows of their own, or are merged into the row"
+    )
+    flatten: FieldNames = Field([], description="Fields whose own fields become `field.inner`")
+    view: Annotated[str, AtMost(200)] | None = Field(None, description="A view of the dataset's schema")
+    skip_empty: bool = Field(default=False, description="Leave out empty items")
+    skip_hidden: bool = Field(default=False, description="Leave out fields that begin with #")
+    bom: bool | None = Field(None, description="csv: begin with a byte order mark; default: the platform's")
+    delimiter: Annotated[Filled, AtMost(20)] | None = Field(
+        None, description="csv: between the cells; default: a comma"
+    )
+    skip_header_row: bool = Field(default=False, description="csv: no header")
+    xml_root: XmlName | None = Field(None, description="xml: name of the outer element; default: items")
+    xml_row: XmlName | None = Field(None, description="xml: name of a row's element; default: item")
     page_items: int | None = Field(None, ge=1, lt=250_000, description="Items per page; default: by bytes")
-    records: Annotated[list[RecordKey], FailFast(), AtMost(1_000)] = ["OUTPUT"]
-    all_records: bool = False
-    while_running: bool = True
+    records: Annotated[list[RecordKey], FailFast(), AtMost(1_000)] = Field(
+        ["OUTPUT"], description="Keys to fetch from the run's key-value store; missing ones are skipped"
+    )
+    all_records: bool = Field(default=False, description="Fetch all of them")
+    while_running: bool = Field(default=True, description="Fetch full pages while the run is still running")
 
     @model_validator(mode="after")
     def _renames_match(self) -> "Collect":
@@ -161,8 +173,10 @@ class Sink(Section):
         description="file:///folder/, s3://bucket/folder/, gs://, az:// or abfss://; {key}, {date} and {run_id} are "
         "filled in once",
     )
-    compression: Literal["gzip", "none"] = "gzip"
-    single_file: bool = False
+    compression: Literal["gzip", "none"] = Field(
+        "gzip", description="Of the rows; a format that is compressed itself stays as it is"
+    )
+    single_file: bool = Field(default=False, description="One file instead of a part for each page")
 
     @field_validator("url")
     @classmethod
@@ -174,7 +188,9 @@ class Sink(Section):
 
 
 class OnFailure(Section):
-    deliver_partial: bool = True
+    deliver_partial: bool = Field(
+        default=True, description="Deliver the rows of a failed run, as PARTIAL; otherwise the job is FAILED"
+    )
     resurrect: int = Field(0, ge=0, le=10, description="How often a run that failed or timed out is resurrected")
     resurrect_timeout_secs: int | None = Field(
         None, ge=0, description="Time-out from the resurrection on; default: the run's own"
@@ -207,25 +223,29 @@ class JobDocument(Section):
         }
     )
 
-    version: Literal[1] = 1
+    version: Literal[1] = Field(1, description="Of the document")
     key: str | None = Field(
         None, pattern=KEY_PATTERN, description="The key is the job; default: a new one for the order"
     )
-    actor: Name | None = None
-    actor_task: Name | None = None
+    actor: Name | None = Field(None, description="The Actor to run: `user/name`, `user~name` or an ID")
+    actor_task: Name | None = Field(None, description="The Actor task to run, by name or ID")
     run_id: Id | None = Field(None, description="Take over an existing run")
     dataset_id: Name | None = Field(None, description="Only collect")
-    input: Any = None
+    input: Any = Field(
+        None, description="Input of the run, any JSON, up to 9,437,184 bytes; none: the default of the Actor or task"
+    )
     input_url: str | None = Field(
         None, min_length=1, max_length=2_000, description="Where the input is, of any type, instead of `input`"
     )
     input_type: MediaType | None = Field(None, description="Its Content-Type; default: the one that its server sends")
     options: Options = Options()
-    mode: Literal["async", "sync"] = "async"
+    mode: Literal["async", "sync"] = Field("async", description="`sync` uses the platform's synchronous endpoints")
     collect: Collect = Collect()
     sink: Sink = Sink()
-    account: Account = "default"
-    poll_interval_secs: float = Field(5, ge=1, le=3600, allow_inf_nan=False)
+    account: Account = Field("default", description="Alias of the account that pays; case-insensitive")
+    poll_interval_secs: float = Field(
+        5, ge=1, le=3600, allow_inf_nan=False, description="Seconds between two looks at the run"
+    )
     deadline_secs: float | None = Field(
         None,
         gt=0,
@@ -233,7 +253,7 @@ class JobDocument(Section):
         description="Counted from queued_at or the last retry: then the run is aborted, or the collecting of rows ends "
         "with what is stored, and the job is EXPIRED. A run's time-out is never longer than that",
     )
-    on_deadline: Literal["abort"] = "abort"
+    on_deadline: Literal["abort"] = Field("abort", description="Reserved")
     reuse_secs: float | None = Field(
         None,
         gt=0,
@@ -243,8 +263,10 @@ class JobDocument(Section):
     on_failure: OnFailure = OnFailure()
     own: bool = Field(default=False, description="Whether we may abort a run that was taken over")
     notify: Notify = Notify()
-    priority: int = Field(5, ge=0, le=9)
-    labels: Annotated[dict[Label, Annotated[str, Field(max_length=200)]], AtMost(64)] = {}
+    priority: int = Field(5, ge=0, le=9, description="0 starts first, 9 last")
+    labels: Annotated[dict[Label, Annotated[str, Field(max_length=200)]], AtMost(64)] = Field(
+        {}, description="Names and values of your own; lists of jobs can be filtered by them"
+    )
 
     @model_validator(mode="after")
     def _one_target(self) -> "JobDocument":

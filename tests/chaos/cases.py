@@ -35,6 +35,8 @@ class Case:
     """More than one: the others live on when one is killed, and no new one is started."""
     callers: int = 0
     """Further callers of the job, with continuations: half of them come after its end."""
+    pages: int = 2
+    """One page is fetched and finished where it is planned, without messages of its own."""
     has_key: bool = True
     """False: the order comes without one."""
 
@@ -107,7 +109,7 @@ def start_faulty_worker(line: Line, fault: dict[str, str]) -> subprocess.Popen[b
 def _strike(case: Case, line: Line, gate: TollGate, workers: list[subprocess.Popen[bytes]]) -> Outcome:
     records = {"OUTPUT": {"body": {"numbers": list(range(500))}}}
     actor = line.emulator.actor(case.name, items=ROWS, duration_secs=case.duration_secs, records=records)
-    document = {"actor": actor, "poll_interval_secs": 1, "collect": {"page_items": ROWS // 2}}
+    document = {"actor": actor, "poll_interval_secs": 1, "collect": {"page_items": ROWS // case.pages}}
     outcome, began, struck_at = Outcome(), time.monotonic(), None
     task_id = str(uuid.uuid4())
     key = case.name if case.has_key else key_of_task(task_id)

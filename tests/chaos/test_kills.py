@@ -49,6 +49,26 @@ AT_STEPS = [
 ]
 
 
+OF_ONE_PAGE = [
+    *(
+        Case(f"one-page-{name}-{moment}", Point(REQUESTS[name][0], REQUESTS[name][1], moment), pages=1)
+        for name in ("dataset", "items-1", "items-2", "record")
+        for moment in (BEFORE, AFTER, AMID)
+    ),
+    *(
+        Case(
+            f"one-page-{place.rpartition('.')[2].lower()}-{nth}", worker={"CHAOS_DIE": f"{place} {nth} after"}, pages=1
+        )
+        for place, times in {
+            "actorline.ledger.ledger:Ledger.change": 6,
+            "actorline.ledger.pages:Pages.fix": 1,
+            "actorline.ledger.pages:Pages.record": 1,
+            "actorline.delivery.sink:LocalSink.publish": 5,
+        }.items()
+        for nth in range(1, times + 1)
+    ),
+]
+
 WITHOUT_KEY = [
     Case(f"keyless-{place.rpartition(':')[2]}", worker={"CHAOS_DIE": f"{place} 1 after"}, has_key=False)
     for place in ("tasks.run:submit", "tasks.run:_go_on")
@@ -64,6 +84,13 @@ def test_order_without_a_key_is_one_run_if_its_worker_dies(outcome_of, case):
 
 @pytest.mark.parametrize("case", AT_REQUESTS, ids=lambda case: case.name)
 def test_worker_killed_at_a_request_costs_no_run_and_no_row(outcome_of, case):
+    outcome = outcome_of(case)
+    assert outcome.kills == 1
+    assert_paid_once_and_whole(outcome)
+
+
+@pytest.mark.parametrize("case", OF_ONE_PAGE, ids=lambda case: case.name)
+def test_worker_killed_in_a_job_of_one_page_costs_nothing(outcome_of, case):
     outcome = outcome_of(case)
     assert outcome.kills == 1
     assert_paid_once_and_whole(outcome)

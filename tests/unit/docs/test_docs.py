@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from actorline.errors import Code
 from actorline.jobs.document import JobDocument
+from actorline.jobs.job import JobResult
+from actorline.jobs.states import TERMINAL, State
 from actorline.settings import Settings
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -14,6 +17,7 @@ DOCS = Path(__file__).parents[3] / "docs"
     ("maker", "function", "made"),
     [
         ("make_schema.py", "schema_text", "job-document.schema.json"),
+        ("make_document.py", "document_text", "job-document.md"),
         ("make_settings.py", "settings_text", "settings.md"),
         ("make_redis.py", "redis_text", "redis.md"),
     ],
@@ -21,6 +25,21 @@ DOCS = Path(__file__).parents[3] / "docs"
 def test_what_is_published_is_what_the_code_says(maker, function, made):
     text = runpy.run_path(str(DOCS / maker))[function]()
     assert (DOCS / made).read_text() == text, "run `make docs`"
+
+
+def test_every_field_of_the_document_says_what_it_means():
+    rows = [line.split(" | ") for line in (DOCS / "job-document.md").read_text().splitlines() if line.startswith("| `")]
+    fields = [cells for cells in rows if "[section]" not in cells[1]]
+    assert len(fields) > 50
+    assert [cells[0] for cells in fields if not cells[-1].strip("| ")] == []
+
+
+def test_results_name_every_field_state_and_code():
+    page = (DOCS / "results.md").read_text()
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    named = {name.strip("| `") for cells in rows for name in cells[0].split(",")}
+    assert named == {*JobResult.model_fields, *State, *Code}
+    assert {cells[0].strip("| `") for cells in rows if cells[-1] == "yes |"} == TERMINAL
 
 
 def test_the_schema_holds_all_fields_and_exactly_one_target():
