@@ -19,7 +19,7 @@ PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder 
 test: .venv/.installed-test  ## all unit tests, and each promise and each entrance on real parts; under 5 minutes
 	$(PYTEST) -m 'not thorough'
 
-test-all: .venv/.installed-dev  ## the same, and everything else that may go wrong; 15 minutes
+test-all: .venv/.installed-dev  ## the same, and everything else that may go wrong; 12 minutes
 	$(PYTEST)
 
 check: lint types test  ## formatting, lint, import contracts, types, tests

@@ -36,6 +36,8 @@ class Stand:
     client: Client
     ledger: Ledger
     home: Path
+    other_databases: tuple[str, str]
+    """Two addresses on the same Valkey that nobody uses."""
 
     def actor(self, name: str, **script: Any) -> str:
         """Define the Actor `demo/{name}` and return its name."""
@@ -72,9 +74,13 @@ def standing(**settings: str) -> Iterator[Stand]:
         )
         try:
             addresses = _addresses(home / "stack.json", stack)
-            ledger = Ledger(connect(next_database(addresses["results"])), "actorline")
+            ledger_address = next_database(addresses["results"])
+            ledger = Ledger(connect(ledger_address), "actorline")
+            fourth = next_database(ledger_address)
             with Client(addresses["broker"], addresses["results"]) as client:
-                stand = Stand(url, emulator_pid, _children(stack.pid), client, ledger, home)
+                stand = Stand(
+                    url, emulator_pid, _children(stack.pid), client, ledger, home, (fourth, next_database(fourth))
+                )
                 warm_up = {"actor": stand.actor("warm-up", items=1, duration_secs=0), "poll_interval_secs": 1}
                 client.wait(client.submit(warm_up), START_SECS)
                 yield stand
