@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import BaseModel, ValidationError
+from redis.exceptions import LockError
 from redis.lock import Lock
 
 from actorline.errors import Code, Unavailable
@@ -70,6 +71,16 @@ class RegisterResult:
     existing_hash: str
     state: State
     spent_nano_usd: int = 0
+
+
+class Lease(Lock):
+    """Belongs to one execution. One that has run out is another's by now: then `release` does nothing."""
+
+    def release(self) -> None:
+        try:
+            super().release()
+        except LockError:
+            log.warning("lease_lost", lease=str(self.name))
 
 
 class UnreadableJob(Unavailable):
@@ -272,9 +283,9 @@ class Ledger:
 
     # -- leases and the installation
 
-    def lease(self, *parts: object, seconds: float) -> Lock:
+    def lease(self, *parts: object, seconds: float) -> Lease:
         """Return a lease that belongs to one execution: each call makes a new holder."""
-        return Lock(self.redis, self.name("lease", *parts), timeout=seconds, blocking=False, thread_local=False)
+        return Lease(self.redis, self.name("lease", *parts), timeout=seconds, blocking=False, thread_local=False)
 
     def installation(self, configured: str | None) -> str:
         """Return the name that marks our runs.

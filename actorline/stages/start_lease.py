@@ -47,13 +47,6 @@ def holding_on(ledger: Ledger, job: Job, *leases: Lock, keeps_due: bool = True) 
         thread.join()
 
 
-def release(lease: Lock) -> None:
-    try:
-        lease.release()
-    except LockError:
-        log.warning("start_lease_lost")
-
-
 def look_secs(job: Job) -> float:
     """Return the seconds after the announcement until another execution searches for the run, though its start is still
     waited for.

@@ -9,7 +9,6 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.outside_places import OutsidePlaces
 from actorline.ledger.tally import note_empty, note_lengths, note_sweep
 from actorline.settings import Settings
-from actorline.stages.start_lease import release
 from actorline.stages.watch.fleet import MISSED_SECS
 from actorline.upkeep.care import Care
 from actorline.upkeep.deadlines import expire_late_jobs
@@ -36,7 +35,7 @@ class Upkeep:
             try:
                 self._check_all()
             finally:
-                release(sweeping)
+                sweeping.release()
 
     def _check_all(self) -> None:
         last_gap(self.ledger, unknown_s=self.settings.start_lookback_secs)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
+from real_parts import wait_for
 
 from actorline.delivery.page_plan import Window
 from actorline.delivery.receipt import Receipt
@@ -628,6 +629,14 @@ def test_a_lease_is_one_executions_until_it_gives_it_back(ledger):
     first.release()
     assert second.acquire()
     second.release()
+
+
+def test_a_lease_that_has_run_out_is_left_to_its_new_holder(ledger):
+    first, second = ledger.lease("start", "k", seconds=0.05), ledger.lease("start", "k", seconds=60)
+    assert first.acquire()
+    wait_for(second.acquire, what="a lease that has run out")
+    first.release()
+    assert (first.owned(), second.owned()) == (False, True)
 
 
 def test_an_installation_is_named_once(ledger):

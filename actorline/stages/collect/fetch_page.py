@@ -78,7 +78,7 @@ class PageFetcher:
         except Exception as error:  # noqa: BLE001 - whatever the bytes of one page break, the others continue
             outcome = self._failure(job, window, error, tries, lease)
         finally:
-            _release(lease)
+            lease.release()
         if not isinstance(outcome, Receipt):
             return outcome
         return self.ledger.pages.record(key, attempt, outcome, care_s=self.settings.lost_message_secs)
@@ -266,10 +266,3 @@ def _words_of(error: Exception) -> str:
 def _cause_of(error: Exception) -> str:
     """Return the same in a few words, for a line on the screen."""
     return error.why if isinstance(error, SinkError) else _words_of(error)
-
-
-def _release(lease: "redis.lock.Lock") -> None:
-    try:
-        lease.release()
-    except redis.exceptions.LockError:
-        return  # it ran out: its new holder gives it back

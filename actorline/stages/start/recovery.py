@@ -24,7 +24,7 @@ from actorline.stages.start.permit import Permit
 from actorline.stages.start.refusal import refusal_reason
 from actorline.stages.start.search import StartSearch, find_runs
 from actorline.stages.start.steps import FindLostRuns, PlanAgain, Refuse, Search, SearchEarly, WaitTurn
-from actorline.stages.start_lease import START_LEASE_SECS, holding_on, release
+from actorline.stages.start_lease import START_LEASE_SECS, holding_on
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Recovery:
         except AuthFailed as error:  # the start would be refused as well
             return Refuse(refusal_reason(error))
         finally:
-            release(looking)
+            looking.release()
         Admission(self.ledger, job.document.account).let_in()
         return None
 
@@ -109,7 +109,7 @@ class Recovery:
             with holding_on(self.ledger, job, *held, lease):
                 yield True
         finally:
-            release(lease)
+            lease.release()
 
     @property
     def _searcher(self) -> StartSearch:

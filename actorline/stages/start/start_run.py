@@ -46,7 +46,7 @@ from actorline.stages.start.steps import (
     SearchEarly,
     TakeLease,
 )
-from actorline.stages.start_lease import START_LEASE_SECS, release
+from actorline.stages.start_lease import START_LEASE_SECS
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Starter:
         lease = self.ledger.lease("start", job.key, seconds=START_LEASE_SECS)
         if not lease.acquire():
             return facts
-        held.callback(release, lease)
+        held.callback(lease.release)
         runs = self.ledger.runs.of(job.key, job.attempt)
         return replace(facts, runs=runs, permit=Permit(lease, send_by, self._post.last_gap()))
 

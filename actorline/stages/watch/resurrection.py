@@ -24,7 +24,7 @@ from actorline.platform.resurrection import resurrect_run
 from actorline.platform.runs import Run
 from actorline.platform.start import SendBy, StartDeferred, StartRefused, StartUnclear
 from actorline.settings import Settings
-from actorline.stages.start_lease import START_LEASE_SECS, holding_on, release
+from actorline.stages.start_lease import START_LEASE_SECS, holding_on
 
 CAPACITY_SECS: Final = 20.0  # capacity comes back within minutes
 
@@ -46,7 +46,7 @@ class Resurrector:
             with holding_on(self.ledger, job, lease):
                 return self._send(job, run, send_by, lease)
         finally:
-            release(lease)
+            lease.release()
 
     def _send(self, job: Job, run: Run, send_by: SendBy, lease: Lock) -> Step:
         every, query = job.document.poll_interval_secs, job.document.on_failure.resurrect_query()
