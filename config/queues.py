@@ -30,10 +30,14 @@ def queues_of(kind: str, namespace: str) -> list[str]:
     return {"control": control, "fetch": [fetch_queue(namespace)], "all": [*control, fetch_queue(namespace)]}[kind]
 
 
+def queue_kinds(namespace: str) -> dict[str, str]:
+    """Return kind, as metrics name it -> queue."""
+    return {"doors": entrance_queue(namespace), "control": control_queue(namespace), "fetch": fetch_queue(namespace)}
+
+
 def kinds_of(queues: Collection[str], namespace: str) -> list[str]:
-    """Return the kinds of these queues, as metrics name them."""
-    kinds = {"doors": entrance_queue(namespace), "control": control_queue(namespace), "fetch": fetch_queue(namespace)}
-    return [kind for kind, queue in kinds.items() if queue in queues]
+    """Return the kinds of these queues."""
+    return [kind for kind, queue in queue_kinds(namespace).items() if queue in queues]
 
 
 def routes(namespace: str) -> Mapping[str, Mapping[str, str]]:

@@ -2,7 +2,7 @@
 
 from celery import current_app, states
 
-from config.queues import control_queue, entrance_queue, fetch_queue
+from config.queues import queue_kinds
 from tasks.shell import canvas
 from tasks.shell.environment import settings
 
@@ -21,12 +21,7 @@ class CeleryOutbox:
         return current_app.backend.get_state(task_id) in states.READY_STATES
 
     def queue_lengths(self) -> dict[str, int]:
-        namespace = settings().namespace
-        queues = {
-            "control": control_queue(namespace),
-            "fetch": fetch_queue(namespace),
-            "doors": entrance_queue(namespace),
-        }
+        queues = queue_kinds(settings().namespace)
         with current_app.connection_or_acquire() as connection:
             channel = connection.default_channel  # it adds up a queue's lists, one for each priority
             return {kind: channel.queue_declare(queue).message_count for kind, queue in queues.items()}
