@@ -14,7 +14,7 @@ from actorline.delivery.formats.staged_page import Assembly, StagedPage
 from actorline.delivery.formats.table import Format, Query, delimiter_of
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.manifest import Part, parts_of
-from actorline.delivery.read_back import measure
+from actorline.delivery.read_back import holds_same
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink, SinkError
 from actorline.delivery.sink.names import STAGED_PAGES
@@ -113,7 +113,7 @@ class Assembler:
             assembly.write(pages, out, is_first=is_first)
             out.close()
             self.keep_alive()
-            if not self.sink.publish(file, name) and not self._holds(name, out):
+            if not self.sink.publish(file, name) and not holds_same(self.sink, name, out):
                 self.confirm()
                 self.sink.publish_instead(file, name, f"{self.folder}{STAGED_PAGES}/{self.execution}-{file_name}")
         receipts = [page.receipt for page in pages]
@@ -126,11 +126,6 @@ class Assembler:
             bytes=out.size,
             sha256=out.sha256,
         )
-
-    def _holds(self, name: str, made: StoredFile) -> bool:
-        """Return whether the existing file is the same."""
-        with self.sink.open(name) as file:
-            return measure(file) == (made.size, made.sha256)
 
 
 def remove_staged(sink: Sink, folder: str) -> None:

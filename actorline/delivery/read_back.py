@@ -11,6 +11,7 @@ import orjson
 from isal import igzip, isal_zlib
 from pydantic import ValidationError
 
+from actorline.delivery.formats.gzip_members import BLOCK_BYTES, StoredFile
 from actorline.delivery.formats.json_lines import array_rows, parse_row
 from actorline.delivery.formats.parquet_assembly import has_parquet
 from actorline.delivery.formats.rows import csv_rows, parquet_rows, text_lines
@@ -21,7 +22,6 @@ from actorline.delivery.record_index import DamagedIndex, indexes_with, read_ind
 from actorline.delivery.sink import MANIFEST, MissingFile, Sink, SinkError, open_sink
 from actorline.logs import Logger
 
-BLOCK_BYTES: Final = 256 * 1024
 BLOCK_LINES: Final = 1000
 SHOWN_RECORDS: Final = 20
 
@@ -269,8 +269,14 @@ def measure(file: BinaryIO) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
+def holds_same(sink: Sink, name: str, stored: StoredFile) -> bool:
+    """Return whether the file that the sink has under a name is the same as one that is staged."""
+    with sink.open(name) as file:
+        return measure(file) == (stored.size, stored.sha256)
+
+
 def _inflated(file: BinaryIO) -> BinaryIO:
     """Return a reader of the inflated text, also of several gzip members in a row. Its `read` raises OSError, EOFError
-    and zlib_ng.error.
+    and isal_zlib.error.
     """
     return cast("BinaryIO", igzip.IGzipFile(fileobj=file, mode="rb"))  # type: ignore[no-untyped-call]

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Header, Path, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from actorline.delivery.formats.gzip_members import BLOCK_BYTES
 from actorline.delivery.manifest import StoredRecord
-from actorline.delivery.read_back import BLOCK_BYTES, Delivery, UnreadableRows
+from actorline.delivery.read_back import Delivery, UnreadableRows
 from actorline.errors import Code, Refused
 from actorline.gateway.context import AuthorizedRequest, MayRead
 from actorline.gateway.openapi import JobKey, Responses, problems

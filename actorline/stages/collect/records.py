@@ -7,7 +7,7 @@ from typing import Final
 
 from actorline.delivery.formats.gzip_members import StoredFile
 from actorline.delivery.manifest import StoredRecord
-from actorline.delivery.read_back import measure
+from actorline.delivery.read_back import holds_same
 from actorline.delivery.sink import RECORDS, Sink, SinkError
 from actorline.delivery.sink.names import record_file
 from actorline.platform import errors as platform_errors
@@ -92,13 +92,8 @@ class RecordKeeper:
             written = StoredFile(file, compress=False)
             for block in record.blocks(BLOCK_BYTES):
                 written.write(block)
-            if not (self.sink.publish(file, name) or self._holds(name, written)):
+            if not (self.sink.publish(file, name) or holds_same(self.sink, name, written)):
                 self.sink.publish_instead(file, name, self.superseded + name)
         return StoredRecord(
             key=record_key, name=name, content_type=record.content_type, bytes=written.size, sha256=written.sha256
         )
-
-    def _holds(self, name: str, written: StoredFile) -> bool:
-        """Return whether the existing file is the same: stored by an execution that died before its manifest."""
-        with self.sink.open(name) as file:
-            return measure(file) == (written.size, written.sha256)
