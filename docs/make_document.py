@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from value_bounds import bounds, known
+
 from actorline.jobs.document import JobDocument
 
 TARGET: Final = Path(__file__).with_name("job-document.md")
@@ -64,34 +66,18 @@ def _rows(prefix: str, fields: dict[str, Any], sections: dict[str, str]) -> Iter
         default = json.dumps(field.get("default"))
         shown = "" if default == "null" else f"`{default}`"
         meaning = field.get("description", "").replace("|", "\\|")
-        yield f"| `{prefix}{name}` | {_type(field)} | {shown} | {meaning}{_bounds(field)} |\n"
+        yield f"| `{prefix}{name}` | {_type(field)} | {shown} | {meaning}{bounds(field)} |\n"
 
 
 def _type(field: dict[str, Any]) -> str:
-    known = _known(field)
-    if "enum" in known:
-        return ", ".join(f"`{value}`" for value in known["enum"])
-    if "const" in known:
-        return f"`{json.dumps(known['const'])}`"
-    if known.get("type") == "array":
+    value = known(field)
+    if "enum" in value:
+        return ", ".join(f"`{each}`" for each in value["enum"])
+    if "const" in value:
+        return f"`{json.dumps(value['const'])}`"
+    if value.get("type") == "array":
         return "list of strings"
-    return {"object": "object of strings", None: "any"}.get(known.get("type"), str(known.get("type")))
-
-
-def _bounds(field: dict[str, Any]) -> str:
-    known = _known(field)
-    low, high = known.get("minimum"), known.get("maximum")
-    if "exclusiveMaximum" in known:
-        high = known["exclusiveMaximum"] - 1
-    if low is None:
-        return ""
-    return f" ({low:g} to {high:g})" if high is not None else f" (at least {low:g})"
-
-
-def _known(field: dict[str, Any]) -> dict[str, Any]:
-    """Return what a field may be besides null."""
-    known: dict[str, Any] = field.get("anyOf", [field])[0]
-    return known
+    return {"object": "object of strings", None: "any"}.get(value.get("type"), str(value.get("type")))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any, Final, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from value_bounds import bounds, known
 
 from actorline.settings import SETTINGS_FILE, SETTINGS_FILE_VARIABLE, Settings, Tuning
 
@@ -100,15 +101,10 @@ def _default(field: FieldInfo) -> str:
 
 def _bounds(schema: Mapping[str, Any]) -> str:
     """Return the allowed values as the schema states them."""
-    known = schema.get("anyOf", [schema])[0]
-    low, high = known.get("minimum"), known.get("maximum")
-    if "enum" in known:
-        return f": {', '.join(f'`{value}`' for value in known['enum'])}"
-    if "pattern" in known:
-        return f" (`{known['pattern']}`)"
-    if low is not None:
-        return f" ({low:g} to {high:g})" if high is not None else f" (at least {low:g})"
-    return ""
+    value = known(schema)
+    if "enum" in value:
+        return f": {', '.join(f'`{each}`' for each in value['enum'])}"
+    return f" (`{value['pattern']}`)" if "pattern" in value else bounds(schema)
 
 
 if __name__ == "__main__":

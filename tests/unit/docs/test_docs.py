@@ -22,7 +22,8 @@ DOCS = Path(__file__).parents[3] / "docs"
         ("make_redis.py", "redis_text", "redis.md"),
     ],
 )
-def test_what_is_published_is_what_the_code_says(maker, function, made):
+def test_what_is_published_is_what_the_code_says(maker, function, made, monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))  # as for a script in that folder
     text = runpy.run_path(str(DOCS / maker))[function]()
     assert (DOCS / made).read_text() == text, "run `make docs`"
 
