@@ -125,7 +125,9 @@ def test_run_beside_a_reading_command_starts_its_own_workers(terminal):
 
 def test_interrupt_aborts_although_redis_writes_nothing(terminal):
     command, run = start_run(terminal, "not-on-disk", "--json")
-    with connect(f"redis+socket://{terminal.home}/valkey.sock") as redis:
+    with connect(f"redis+socket://{terminal.home}/valkey.sock?virtual_host=2") as redis:
+        # a worker that begins later would refuse such a Redis, and the job wait for it
+        wait_for(lambda: redis.hexists("actorline:workers", "fetch"), what="a fetch worker")
         redis.config_set("appendonly", "no")
     command.signal(signal.SIGINT)
     done = command.end()
