@@ -14,10 +14,10 @@ from config.celery import celery_settings
 from config.json_messages import read_plain_json
 from config.logging import configure_logging
 from tasks import MODULES
+from workers.fair_turns import use_fair_turns
 from workers.give_back import GiveBack
 from workers.heartbeat import Heartbeat
 from workers.lend_events import LendEvents
-from workers.one_client import use_one_client
 from workers.preflight import check_accounts, check_redis
 from workers.presence import Presence
 from workers.revoke import RevokeMeansCancel
@@ -26,7 +26,7 @@ from workers.upkeep_timer import UpkeepTimer
 EXIT_UNAVAILABLE: Final = 7
 
 read_plain_json()
-use_one_client()
+use_fair_turns()
 settings = load_settings()
 app = IsolatedCelery(
     "actorline",

@@ -20,8 +20,3 @@ class Channel(transport.Channel):
         if kept is None or kept.connection_pool is not self.pool:  # kombu has dropped the pool, after a fork perhaps
             self._kept = kept = super()._create_client()  # type: ignore[misc]
         return kept
-
-
-def use_one_client() -> None:
-    """Let each connection that is made from now on have such channels."""
-    transport.Transport.Channel = Channel

@@ -50,7 +50,7 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     Parking(ledger()).unpark(job.key)
     signatures = [_named(stage, job.key, epoch) for stage in stages_from(job, first)]
     signatures[0].set(queue=f"{settings().namespace}.{queue_of(job, first)}")
-    if first is Stage.START:  # among waiting starts; jobs that have begun precede them all
+    if first is Stage.START:  # among waiting starts
         signatures[0].set(priority=job.document.priority)
     ledger().callers.name_tasks(job.key, [step.options["task_id"] for step in signatures], drop_stale=True)
     chain(*signatures).apply_async()

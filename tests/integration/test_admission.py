@@ -12,6 +12,8 @@ from real_parts import Emulator, Line, make_line, running_emulator, running_line
 
 from actorline.ledger.capacity_line import TRYING
 from actorline.ledger.pause import pause, resume
+from actorline.orders.submit import submit
+from actorline.settings import Settings
 
 pytestmark = pytest.mark.thorough
 
@@ -191,12 +193,25 @@ def test_line_outlives_killed_workers(crowded):
 
 def test_start_that_waits_for_a_worker_goes_by_priority(own_line):
     line = own_line("one-thread", control_concurrency="1")
-    actor = line.emulator.actor("one-thread", items=1, duration_secs=0)
-    document = {"actor": actor, "poll_interval_secs": 1}
-    late = [line.submit({**document, "priority": 9}) for _ in range(6)]
-    urgent = line.submit({**document, "priority": 0})
+    document = {"actor": line.emulator.actor("one-thread", items=1, duration_secs=0), "poll_interval_secs": 1}
+    ranks = {**{f"late-{n}": 9 for n in range(6)}, "urgent": 0}
+    settings = Settings(home=line.home)
+    for key, priority in ranks.items():
+        submit({**document, "key": key, "priority": priority}, ledger=line.ledger, settings=settings, trusted=True)
+    line.send("actorline.upkeep", *ranks, queue="control")
     with running_workers(line, "control", "fetch"):
-        results = [sent.get(timeout=120) for sent in [*late, urgent]]
-    run_ids = [run["id"] for run in sorted(line.emulator.runs_of(actor), key=lambda run: run["startedAt"])]
-    assert run_ids[0] == results[-1]["run_id"]
-    assert sorted(run_ids) == sorted(result["run_id"] for result in results)
+        wait_for(lambda: all(line.state(key) == "DELIVERED" for key in ranks), what="the end of all")
+    assert start_order(line, ranks)[0] == "urgent"
+    assert len(line.emulator.starts(document["actor"])) == len(ranks)
+
+
+def test_starts_begin_before_all_that_were_ordered_are_registered(own_line):
+    line = own_line("at-once", control_concurrency="2")
+    actor = line.emulator.actor("at-once", items=0, duration_secs=600)
+    keys = [f"at-once-{n}" for n in range(60)]
+    for key in keys:
+        order(line, key, actor, poll_interval_secs=600)
+    with running_workers(line, "control"):
+        wait_for(lambda: all(line.state(key) == "RUNNING" for key in keys), what="the start of all")
+    jobs = line.ledger.load_many(keys)
+    assert min(job.run.known_at for job in jobs) < sorted(job.queued_at for job in jobs)[len(jobs) // 2]
