@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import redis
 
+from actorline.identifiers import JobKey, RunId
 from actorline.redis_address import masked_address
 from actorline.settings import Settings
 
@@ -49,12 +50,12 @@ def send_upkeep(app: Celery, namespace: str, *keys: str) -> None:
     app.send_task("actorline.upkeep", keys, queue=f"{namespace}.control", ignore_result=True, retry=False)
 
 
-def send_hook(app: Celery, namespace: str, hook_id: str, run_id: str) -> None:
+def send_hook(app: Celery, namespace: str, hook_id: str, run_id: RunId) -> None:
     """Have a worker decide whether a hook collects a run. Losing this message costs seconds, too."""
     app.send_task("actorline.hook", [hook_id, run_id], queue=f"{namespace}.control", ignore_result=True, retry=False)
 
 
-def wake_workers(settings: Settings, keys: Iterable[str]) -> bool:
+def wake_workers(settings: Settings, keys: Iterable[JobKey]) -> bool:
     """Have workers check jobs now; return False if the broker accepts no message: upkeep still finds the jobs."""
     from kombu.exceptions import OperationalError
 

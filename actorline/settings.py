@@ -39,6 +39,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from actorline.identifiers import AccountName
 from actorline.redis_address import checked_address, next_database, socket_address, with_password
 from actorline.trusted_file import distrust, searched_folders
 
@@ -380,14 +381,14 @@ class Settings(Tuning, BaseSettings):
         return self.sink_url or f"{self.home.as_uri()}/rows/{{key}}/"
 
     @cached_property
-    def tokens(self) -> dict[str, SecretStr]:
+    def tokens(self) -> dict[AccountName, SecretStr]:
         """Return account alias in small letters -> token. Raises SettingsError if APIFY_TOKEN_FILE can't be read."""
         tokens = dict(self.accounts)
         if self.apify_token and self.apify_token.get_secret_value().strip():
             tokens["default"] = self.apify_token
         elif self.apify_token_file:
             tokens["default"] = SecretStr(_read_secret(self.apify_token_file, "APIFY_TOKEN_FILE"))
-        return {alias: SecretStr(token.get_secret_value().strip()) for alias, token in tokens.items()}
+        return {AccountName(alias): SecretStr(token.get_secret_value().strip()) for alias, token in tokens.items()}
 
     @property
     def bootstrap_key(self) -> SecretStr | None:
@@ -402,9 +403,9 @@ class Settings(Tuning, BaseSettings):
             raise SettingsError(message)
         return key
 
-    def token_of(self, account: str) -> SecretStr | None:
+    def token_of(self, account: AccountName) -> SecretStr | None:
         """Return the account's token, if any. Aliases are case-insensitive, like environment variables."""
-        return self.tokens.get(account.lower())
+        return self.tokens.get(AccountName(account.lower()))
 
 
 class _SettingsFile(TomlConfigSettingsSource):
@@ -414,7 +415,7 @@ class _SettingsFile(TomlConfigSettingsSource):
         return tomllib.loads(file_path.read_bytes().decode("utf-8-sig"))
 
 
-def token_variable(account: str) -> str:
+def token_variable(account: AccountName) -> str:
     """Return the environment variable that sets the account's token."""
     return "APIFY_TOKEN" if account == "default" else f"ACTORLINE_ACCOUNTS__{account.upper()}"
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from stand import TOKEN, Finished, Meter, Stand, run, spread, standing
 
 from actorline.delivery.sink import local_path
+from actorline.identifiers import JobKey
 
 PARALLEL = 16
 Windows = list[tuple[int, int]]
@@ -50,7 +51,7 @@ def actorline(stand: Stand, actor: str, count: int) -> tuple[str, Windows, dict[
     return job.dataset_id or "", windows, {name: Result(count / secs, *cpu) for name, secs in results.items()}
 
 
-def collecting_at(stand: Stand, key: str) -> float:
+def collecting_at(stand: Stand, key: JobKey) -> float:
     return next(entry.at for entry in stand.ledger.timeline.entries(key) if entry.event == "collecting")
 
 

@@ -5,6 +5,8 @@ import time
 
 from stand import Stand, standing
 
+from actorline.identifiers import JobKey
+
 
 def used_bytes(stand: Stand) -> int:
     return int(stand.ledger.redis.info("memory")["used_memory_dataset"])
@@ -17,7 +19,7 @@ def measure(stand: Stand, pages: int) -> dict[str, float]:
     before = used_bytes(stand)
     collect = {"page_items": 10, "records": []}
     order = stand.client.submit({"key": "paged", "actor": actor, "poll_interval_secs": 1, "collect": collect})
-    while len(stand.ledger.pages.all("paged", 1)) < pages:
+    while len(stand.ledger.pages.all(JobKey("paged"), 1)) < pages:
         time.sleep(0.02)
     time.sleep(1)
     waiting = used_bytes(stand)

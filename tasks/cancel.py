@@ -6,6 +6,7 @@ import redis
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
+from actorline.identifiers import JobKey
 from actorline.jobs.job import JobResult
 from actorline.jobs.sender import FROM_CELERY
 from actorline.orders.cancel import cancel_job
@@ -17,7 +18,7 @@ TRY_AGAIN_SECS = 5.0
 
 
 @shared_task(bind=True, base=EntranceTask, name="actorline.cancel", max_retries=None)
-def cancel(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
+def cancel(self: "Task[Any, Any]", key: JobKey) -> dict[str, Any] | None:
     """Cancel the job and return it as it is; it is CANCELLED when the platform reports its run's end. None: unknown.
 
     A message that comes a second time stops nothing: the job may have been retried since.
@@ -32,7 +33,7 @@ def cancel(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
     return JobResult.of(job).model_dump(mode="json") if job else None
 
 
-def ask_to_cancel(key: str, *, request: str | None = None) -> None:
+def ask_to_cancel(key: JobKey, *, request: str | None = None) -> None:
     """Cancel the job and carry that out at once. `request`: see `request_field`."""
     if cancel_job(ledger(), key, sender=FROM_CELERY, request=request):
         care().for_job(key)

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from actorline.identifiers import JobKey
 from actorline.stages.collect.fetch_ahead import AheadPlanner
 from tasks.shell.canvas import send_pages
 from tasks.shell.environment import installation, ledger, platform_of
@@ -9,7 +10,7 @@ from tasks.shell.stage import StageTask
 
 
 @shared_task(base=StageTask, name="actorline.fetch_ahead")
-def fetch_ahead(key: str, epoch: int) -> None:
+def fetch_ahead(key: JobKey, epoch: int) -> None:
     ahead = AheadPlanner(ledger(), platform_of(key), installation()).plan(key, epoch)
     if ahead:
         send_pages(key, epoch, ahead.attempt, ahead.pages)

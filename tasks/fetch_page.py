@@ -8,6 +8,7 @@ from celery import Task, shared_task
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.page_plan import Window
 from actorline.delivery.receipt import Receipt
+from actorline.identifiers import JobKey
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.stages.collect.fetch_page import PAGE_HELD_SECS, PageFetcher, PageHeld
 from tasks.shell.canvas import page_args
@@ -29,7 +30,7 @@ class PageRetry:
 @shared_task(bind=True, base=StageTask, name="actorline.fetch_page")
 def fetch_page(
     self: "Task[Any, Any]",
-    key: str,
+    key: JobKey,
     epoch: int,
     attempt: int,
     page_no: int,
@@ -48,7 +49,7 @@ def fetch_page(
     return outcome.is_good
 
 
-def store_page(key: str, attempt: int, window: Window, expected: int, tries: int) -> Receipt | PageRetry:
+def store_page(key: JobKey, attempt: int, window: Window, expected: int, tries: int) -> Receipt | PageRetry:
     """Fetch the page once, and report it."""
     outcome = PageFetcher(ledger(), platform_of(key), settings()).fetch(
         key, attempt, window, expected=expected, execution=new_execution(), tries=tries

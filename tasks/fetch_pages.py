@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import Task, shared_task
 
+from actorline.identifiers import JobKey
 from actorline.stages.collect.fetch_pages import Planner, Wave
 from tasks.fetch_page import PageRetry, store_page
 from tasks.finish_job import finish
@@ -19,7 +20,7 @@ from tasks.shell.stage import StageTask
 
 
 @shared_task(bind=True, base=StageTask, name="actorline.fetch_pages")
-def fetch_pages(self: "Task[Any, Any]", key: str, epoch: int) -> None:
+def fetch_pages(self: "Task[Any, Any]", key: JobKey, epoch: int) -> None:
     planned = Planner(ledger(), platform_of(key), settings(), installation()).plan(key, epoch)
     if not isinstance(planned, Wave):
         conclude(self, key, planned)

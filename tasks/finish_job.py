@@ -5,6 +5,7 @@ from typing import Any, assert_never
 from celery import Task, shared_task
 from celery.exceptions import Ignore
 
+from actorline.identifiers import JobKey
 from actorline.jobs.step import Ended, Moved, Park, Stop, Wait
 from actorline.stages.collect.finish_job import Finisher, NextWave
 from tasks.shell.canvas import end_for_callers, next_wave
@@ -14,11 +15,11 @@ from tasks.shell.stage import StageTask
 
 
 @shared_task(bind=True, base=StageTask, name="actorline.finish_job")
-def finish_job(self: "Task[Any, Any]", key: str, epoch: int) -> None:
+def finish_job(self: "Task[Any, Any]", key: JobKey, epoch: int) -> None:
     finish(self, key, epoch)
 
 
-def finish(task: "Task[Any, Any]", key: str, epoch: int) -> None:
+def finish(task: "Task[Any, Any]", key: JobKey, epoch: int) -> None:
     """Advance the job. Return if it has ended; otherwise the task is replaced by the next wave, or ends here."""
     finisher = Finisher(ledger(), platform_of(key), settings(), installation())
     step = finisher.advance(key, epoch, new_execution())

@@ -6,6 +6,7 @@ import structlog
 from celery import Task, shared_task
 
 from actorline.errors import Refused, Unavailable
+from actorline.identifiers import RunId
 from actorline.platform import errors as platform_errors
 from actorline.upkeep.decision import Stage
 from actorline.webhooks.hooks import Hooks, collect_run
@@ -19,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 @shared_task(bind=True, name="actorline.hook", ignore_result=True, max_retries=NOT_YET_TRIES)
-def hook(self: "Task[Any, Any]", hook_id: str, run_id: str) -> None:
+def hook(self: "Task[Any, Any]", hook_id: str, run_id: RunId) -> None:
     """Order the run's job. After a temporary failure it stays noted in the ledger, and upkeep sends this again."""
     found = Hooks(ledger()).find(hook_id)
     try:

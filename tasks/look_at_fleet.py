@@ -4,6 +4,7 @@ import structlog
 from celery import shared_task
 
 from actorline.errors import Refused
+from actorline.identifiers import AccountName, JobKey
 from actorline.ledger.parking import Parking
 from actorline.platform.errors import PlatformBusy
 from actorline.stages.watch.fleet import Fleet
@@ -17,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 @shared_task(name="actorline.look_at_fleet", ignore_result=True, send_events=False)  # as upkeep
-def look_at_fleet(account: str) -> None:
+def look_at_fleet(account: AccountName) -> None:
     try:
         with slots().taken(account):
             news = Fleet(ledger(), settings()).look(account, platform(account))
@@ -30,7 +31,7 @@ def look_at_fleet(account: str) -> None:
         wake(key, epoch)
 
 
-def wake(key: str, epoch: int) -> None:
+def wake(key: JobKey, epoch: int) -> None:
     job = ledger().load(key)
     if job is None or job.epoch != epoch or job.state not in POLL_STATES or not send_pipeline(job, Stage.POLL):
         Parking(ledger()).unpark(key)  # another execution has it by now

@@ -3,6 +3,7 @@
 from celery import current_app, shared_task
 from celery.exceptions import Reject
 
+from actorline.identifiers import JobKey
 from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
@@ -18,7 +19,7 @@ from tasks.shell.environment import ledger, new_execution, settings
 
 
 @shared_task(name="actorline.notify", ignore_result=True)
-def notify(key: str) -> None:
+def notify(key: JobKey) -> None:
     job = ledger().load(key)
     if job is None or not job.is_terminal or secs_until_notice(job, ledger().now()) != 0:
         return
@@ -53,7 +54,7 @@ def _send_request(job: Job, url: str) -> None:
         raise Reject(requeue=True) from error
 
 
-def _send_held(key: str, url: str, place: Place) -> None:
+def _send_held(key: JobKey, url: str, place: Place) -> None:
     job = ledger().load(key)
     if job is None or not job.is_terminal or job.notice.url_told:  # sent while this execution was waiting for the slot
         return

@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import Task, shared_task
 
+from actorline.identifiers import JobKey
 from actorline.jobs.fields import NOW
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Moved, Park, Wait
@@ -25,7 +26,7 @@ BUSY_SECS = 5.0
 
 
 @shared_task(bind=True, base=StageTask, name="actorline.poll_run")
-def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
+def poll_run(self: "Task[Any, Any]", key: JobKey, epoch: int) -> None:
     account = ledger().account(key) or DEFAULT_ACCOUNT
     poller = Poller(ledger(), platform(account), settings())
     try:
@@ -42,7 +43,7 @@ def poll_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
     conclude(self, key, step, late_s=lateness(eta))
 
 
-def look_ahead(key: str, epoch: int) -> None:
+def look_ahead(key: JobKey, epoch: int) -> None:
     """Have a fetch worker check for full pages from time to time."""
     job = ledger().load(key)
     if job is None or not may_send(job, now=ledger().now(), empty_at=empty_at(ledger()).get("fetch", 0)):

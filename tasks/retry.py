@@ -7,6 +7,7 @@ from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
 from actorline.errors import JobRefused, Refused
+from actorline.identifiers import JobKey
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import JobResult
 from actorline.jobs.sender import FROM_CELERY
@@ -21,7 +22,7 @@ TRY_AGAIN_SECS = 5.0
 
 
 @shared_task(bind=True, base=EntranceTask, name="actorline.retry", max_retries=None, throws=(JobRefused,))
-def retry(self: "Task[Any, Any]", key: str) -> dict[str, Any] | None:
+def retry(self: "Task[Any, Any]", key: JobKey) -> dict[str, Any] | None:
     """Retry the job and return it as it is now; to get its result, order it with the same key, which joins it.
 
     A message that comes a second time retries nothing. Raises JobRefused, with nothing changed, for a job that is

@@ -5,6 +5,7 @@ from celery import shared_task
 
 from actorline.delivery.sink import SinkError
 from actorline.errors import Refused
+from actorline.identifiers import JobKey
 from actorline.platform.errors import PlatformError
 from actorline.upkeep.settle import secs_until_settled, settle_figures
 from tasks.shell.environment import ledger, platform_of
@@ -14,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 @shared_task(name="actorline.settle", ignore_result=True)
-def settle(key: str) -> None:
+def settle(key: JobKey) -> None:
     job = ledger().load(key)
     if job is None or not job.is_terminal or secs_until_settled(job, ledger().now()) is None:
         return

@@ -6,6 +6,7 @@ from typing import Any
 from celery import Task, shared_task
 
 from actorline.errors import Refused
+from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.step import Step
 from actorline.platform.errors import PlatformBusy
 from actorline.stages.start.no_account import refuse_start
@@ -19,7 +20,7 @@ from tasks.shell.stage import StageTask
 
 
 @shared_task(bind=True, base=StageTask, name="actorline.start_run")
-def start_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
+def start_run(self: "Task[Any, Any]", key: JobKey, epoch: int) -> None:
     try:
         account = ledger().account(key) or DEFAULT_ACCOUNT
         starter = Starter(ledger(), platform(account), settings(), installation(), wake=care_for_now)
@@ -30,7 +31,7 @@ def start_run(self: "Task[Any, Any]", key: str, epoch: int) -> None:
     conclude(self, key, advance(starter, account, key, epoch, with_slot=not is_from_fetch_queue))
 
 
-def advance(starter: Starter, account: str, key: str, epoch: int, *, with_slot: bool) -> Step:
+def advance(starter: Starter, account: AccountName, key: JobKey, epoch: int, *, with_slot: bool) -> Step:
     """Advance the start; `with_slot`: it runs in the control queue, whose threads orders need."""
     try:
         with slots().taken(account) if with_slot else nullcontext():

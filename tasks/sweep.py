@@ -4,6 +4,7 @@ import structlog
 from celery import shared_task
 
 from actorline.errors import Refused
+from actorline.identifiers import AccountName, JobKey
 from actorline.platform.errors import PlatformError
 from actorline.upkeep import sweep as thought
 from actorline.upkeep.decision import Stage
@@ -15,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 @shared_task(name="actorline.sweep", ignore_result=True)
-def sweep(account: str) -> None:
+def sweep(account: AccountName) -> None:
     """Find the account's orphans. Those of known jobs are aborted by upkeep; the others are handled as configured."""
     try:
         with slots().taken(account):
@@ -29,7 +30,7 @@ def sweep(account: str) -> None:
 
 
 @shared_task(name="actorline.look_again", ignore_result=True)
-def look_again(key: str, attempt: int) -> None:
+def look_again(key: JobKey, attempt: int) -> None:
     """Search again for an unclear start's or resurrection's run; one found is aborted, and reported."""
     try:
         account = ledger().account(key) or DEFAULT_ACCOUNT

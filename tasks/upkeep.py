@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from actorline.identifiers import JobKey
 from actorline.upkeep.upkeep import Upkeep
 from tasks.shell.care import care
 from tasks.shell.environment import ledger, settings
@@ -11,7 +12,7 @@ from tasks.shell.outbox import CeleryOutbox
 @shared_task(
     name="actorline.upkeep", ignore_result=True, send_events=False
 )  # one a second would hide the jobs in Flower
-def upkeep(*keys: str) -> None:
+def upkeep(*keys: JobKey) -> None:
     if keys:
         care().for_all(keys)
     else:

@@ -13,6 +13,7 @@ from celery.apps.beat import Beat
 from celery.beat import Scheduler
 from kombu.exceptions import OperationalError
 
+from actorline.identifiers import JobKey
 from actorline.messages import send_upkeep
 from actorline.schedules.keeper import Keeper
 from actorline.schedules.schedule import Schedule
@@ -41,7 +42,7 @@ class DueScheduler(Scheduler):
         self._keeper.leave()
         super().close()
 
-    def _wake(self, key: str) -> None:
+    def _wake(self, key: JobKey) -> None:
         try:
             send_upkeep(self.app, settings().namespace, key)
         except (OperationalError, redis.RedisError, OSError) as error:

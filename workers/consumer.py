@@ -7,6 +7,7 @@ import structlog
 from celery.worker import consumer
 
 from actorline.errors import Code, JobRefused, Reason
+from actorline.identifiers import JobKey
 from actorline.jobs.job import JobResult
 from actorline.jobs.states import State
 
@@ -40,6 +41,6 @@ class Consumer(consumer.Consumer):
         log.error("message_unreadable", task_id=task_id, error=type(exc).__name__)
         if task_id:
             reason = Reason(code=Code.DOCUMENT_INVALID, message=UNREADABLE, billed=False)
-            result = JobResult.refused("", State.FAILED, reason)
+            result = JobResult.refused(JobKey(""), State.FAILED, reason)
             self.app.backend.mark_as_failure(task_id, JobRefused(result.model_dump_json()))
         message.ack_log_error(log, self.connection_errors)  # type: ignore[attr-defined]  # celery-types lacks it

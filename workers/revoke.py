@@ -11,6 +11,7 @@ from celery import bootsteps
 from celery.utils.functional import maybe_list
 from celery.worker.control import Panel
 
+from actorline.identifiers import TaskId
 from tasks.cancel import ask_to_cancel
 from tasks.shell.environment import ledger
 
@@ -30,7 +31,7 @@ class RevokeMeansCancel(bootsteps.Step):
 _celery_revoke = Panel.data["revoke"]
 
 
-def revoke(state: Any, task_id: str | Iterable[str], **options: Any) -> Any:
+def revoke(state: Any, task_id: TaskId | Iterable[str], **options: Any) -> Any:
     """Cancel the jobs that the ids belong to, and let Celery revoke the others."""
     ids = set(maybe_list(task_id) or [])
     keys = {each: key for each in ids if (key := ledger().callers.key_of(each))}

@@ -3,6 +3,7 @@
 from actorline.cli.attach import attach
 from actorline.cli.terminal.output import out, print_json
 from actorline.errors import Code, Refused, Unavailable
+from actorline.identifiers import AccountName
 from actorline.ledger.accounts import Owner, list_owners, move_account, read_owner
 from actorline.platform.errors import PlatformUnavailable
 from actorline.settings import Settings, load_settings
@@ -12,7 +13,8 @@ def accounts(moved: str | None, *, as_json: bool) -> None:
     settings = load_settings()
     with attach(settings, workers=False) as stack:
         if moved is not None:
-            move_account(stack.ledger, moved.lower(), _owner_here(settings, moved))
+            account = AccountName(moved.lower())
+            move_account(stack.ledger, account, _owner_here(settings, account))
         for alias, owner in list_owners(stack.ledger).items():
             row = {"account": alias, "user_id": owner.id, "username": owner.username or None}
             if as_json:
@@ -21,7 +23,7 @@ def accounts(moved: str | None, *, as_json: bool) -> None:
                 out.print(f"{alias}: {owner.username or 'not known yet'}", highlight=False, markup=False)
 
 
-def _owner_here(settings: Settings, alias: str) -> Owner:
+def _owner_here(settings: Settings, alias: AccountName) -> Owner:
     """Return the user whose token is set for the alias here. Raises Refused and Unavailable."""
     token = settings.token_of(alias)
     if token is None:

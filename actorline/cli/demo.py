@@ -25,6 +25,7 @@ from actorline.cli.terminal.output import out, print_result, say
 from actorline.cli.terminal.progress import Interrupts, follow
 from actorline.cli.terminal.timeline import print_timeline
 from actorline.delivery.read_back import open_delivery
+from actorline.identifiers import DatasetId
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
@@ -174,7 +175,7 @@ def _record(job: Job) -> Any:
 class _Emulator:
     url: str
 
-    def expected(self, dataset_id: str) -> dict[str, Any]:
+    def expected(self, dataset_id: DatasetId) -> dict[str, Any]:
         """Return count and sha256 of the dataset's plain lines."""
         expected: dict[str, Any] = requests.get(
             f"{self.url}/emulator/datasets/{dataset_id}/expected", timeout=30

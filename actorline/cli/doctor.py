@@ -17,6 +17,7 @@ from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import out, print_json
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
+from actorline.identifiers import AccountName
 from actorline.ledger.durability import Server
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.pause import EVERY_ACCOUNT, paused_accounts
@@ -179,7 +180,7 @@ def _accounts(settings: Settings) -> Iterator[Finding]:
         yield from _account(settings, account, token)
 
 
-def _account(settings: Settings, account: str, token: SecretStr) -> Iterator[Finding]:
+def _account(settings: Settings, account: AccountName, token: SecretStr) -> Iterator[Finding]:
     with closing(Platform(settings.api_url, token)) as platform:
         try:
             me = get_me(platform)

@@ -13,6 +13,7 @@ from actorline.cli.terminal.output import out, pace_text, print_jobs, print_json
 from actorline.cli.terminal.progress import Interrupts, come_back, follow
 from actorline.cli.terminal.timeline import print_timeline
 from actorline.errors import Code, Refused
+from actorline.identifiers import JobKey
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.sender import FROM_TERMINAL
@@ -47,7 +48,7 @@ def jobs(state: list[State] | None, label: list[str] | None, limit: int, *, as_j
 def show(key: str, *, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack:
         job = find(stack.ledger, key)
-        timeline = stack.ledger.timeline.entries(key)
+        timeline = stack.ledger.timeline.entries(job.key)
     result = JobResult.of(job)
     if as_json:
         entries = [{"at": entry.at, "event": entry.event, **entry.data} for entry in timeline]
@@ -70,7 +71,7 @@ def cancel(keys: list[str], *, as_json: bool) -> None:
                 say(f"{job.key} has already ended: nothing was stopped.")
         wake_workers(settings, stopped)
         with Interrupts() as interrupts:
-            jobs = follow(stack.ledger, keys, interrupts, shown=not as_json)
+            jobs = follow(stack.ledger, [job.key for job in jobs], interrupts, shown=not as_json)
         if left := [job.key for job in jobs if not job.is_terminal]:
             say(f"Still being stopped: {', '.join(left)}. {come_back(left[0])}")
             raise typer.Exit(Exit.INTERRUPTED)
@@ -81,7 +82,7 @@ def cancel(keys: list[str], *, as_json: bool) -> None:
 
 
 def find(ledger: Ledger, key: str) -> Job:
-    job = ledger.load(key)
+    job = ledger.load(JobKey(key))
     if job is None:
         raise Refused(Code.UNKNOWN_KEY, f"No job has the key {shown_key(key)!r}. `actorline jobs` lists the jobs.")
     return job

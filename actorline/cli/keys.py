@@ -11,6 +11,7 @@ from actorline.api_keys import ApiKey, create_key, list_keys, revoke_key
 from actorline.cli.attach import attach
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.errors import Code, Refused
+from actorline.identifiers import AccountName
 from actorline.jobs.job import iso_time
 from actorline.jobs.rights import Rights, Scope, spelling
 from actorline.jobs.sender import FROM_TERMINAL
@@ -34,7 +35,7 @@ def create(
     as_json: bool,
 ) -> None:
     settings = load_settings()
-    aliases = frozenset(_parts(accounts))
+    aliases = frozenset(map(AccountName, _parts(accounts)))
     is_limited = actors is not None or actor_tasks is not None
     rights = Rights(
         scopes=frozenset(map(_scope, _parts(scope))),
@@ -116,14 +117,14 @@ def _joined(names: frozenset[str] | frozenset[Scope] | None) -> str:
     return "any" if names is None else escape(", ".join(sorted(names)) or "none")
 
 
-def _spellings(settings: Settings, accounts: frozenset[str], look: Look, names: str | None) -> frozenset[str]:
+def _spellings(settings: Settings, accounts: frozenset[AccountName], look: Look, names: str | None) -> frozenset[str]:
     """Return the spellings of each name that an order may use: `user~name` and the id, as on the platform."""
     return frozenset(
         each for name in _split(names or "") for each in {spelling(name), *_known(settings, accounts, look, name)}
     )
 
 
-def _known(settings: Settings, accounts: frozenset[str], look: Look, name: str) -> set[str]:
+def _known(settings: Settings, accounts: frozenset[AccountName], look: Look, name: str) -> set[str]:
     """Look the name up with the accounts' tokens. Raises Refused if none of them has such an Actor or Actor task."""
     why = "no token is set for its accounts"
     for account in sorted(accounts):

@@ -8,6 +8,7 @@ from typing import Final
 import redis
 
 from actorline.cli.attach import AttachedStack
+from actorline.identifiers import JobKey
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
@@ -23,7 +24,7 @@ POLL_AGAIN_SECS: Final = 5.0
 
 
 @contextmanager
-def hastened(settings: Settings, stack: AttachedStack, key: str) -> Iterator[None]:
+def hastened(settings: Settings, stack: AttachedStack, key: JobKey) -> Iterator[None]:
     """Have the job checked as soon as its run has ended. Optional: if it fails, the worker's poll still comes."""
     over = threading.Event()
     thread = threading.Thread(target=_hasten, args=(settings, stack.ledger, key, over), name="long-poll", daemon=True)
@@ -34,7 +35,7 @@ def hastened(settings: Settings, stack: AttachedStack, key: str) -> Iterator[Non
         over.set()
 
 
-def _hasten(settings: Settings, ledger: Ledger, key: str, over: threading.Event) -> None:
+def _hasten(settings: Settings, ledger: Ledger, key: JobKey, over: threading.Event) -> None:
     job = ledger.load(key)
     token = settings.token_of(job.document.account) if job else None
     if token is None:
@@ -48,7 +49,7 @@ def _hasten(settings: Settings, ledger: Ledger, key: str, over: threading.Event)
             wait = POLL_AGAIN_SECS
 
 
-def _look(settings: Settings, ledger: Ledger, platform: Platform, key: str) -> float | None:
+def _look(settings: Settings, ledger: Ledger, platform: Platform, key: JobKey) -> float | None:
     """Return seconds until the next check; None: there is nothing to wait for."""
     job = ledger.load(key)
     if job is None or job.state not in LIVE or job.state is State.COLLECTING:

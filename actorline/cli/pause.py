@@ -2,6 +2,7 @@
 
 from actorline.cli.attach import attach
 from actorline.cli.terminal.output import print_json, say
+from actorline.identifiers import AccountName
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.ledger.accounts import list_owners
 from actorline.ledger.audit import record
@@ -14,7 +15,7 @@ from actorline.settings import load_settings
 def pause(account: str | None, *, as_json: bool) -> None:
     settings = load_settings()
     with attach(settings, workers=False) as stack:
-        put_on(stack.ledger, account or EVERY_ACCOUNT)
+        put_on(stack.ledger, AccountName(account or EVERY_ACCOUNT))
         known = {*settings.tokens, *list_owners(stack.ledger)}
         record(stack.ledger, "paused", FROM_TERMINAL, account=account or EVERY_ACCOUNT)
     _report("paused", account, as_json=as_json)
@@ -27,7 +28,7 @@ def pause(account: str | None, *, as_json: bool) -> None:
 
 def resume(account: str | None, *, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack:
-        take_off(stack.ledger, account or EVERY_ACCOUNT)
+        take_off(stack.ledger, AccountName(account or EVERY_ACCOUNT))
         record(stack.ledger, "resumed", FROM_TERMINAL, account=account or EVERY_ACCOUNT)
     _report("resumed", account, as_json=as_json)
 

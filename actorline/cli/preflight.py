@@ -1,5 +1,8 @@
 """Checks with the platform before an order is stored, while a wrong token or name costs nothing."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from actorline.cli.terminal.output import say
 from actorline.errors import Code, Refused
 from actorline.jobs.document import JobDocument
@@ -16,6 +19,12 @@ NOT_FOUND_CODES = {
     "actor_task": Code.ACTOR_NOT_FOUND,
     "run_id": Code.RUN_NOT_FOUND,
     "dataset_id": Code.DATASET_NOT_FOUND,
+}
+_LOOK_UPS: Mapping[str, Callable[[Platform, Any], object]] = {
+    "actor": get_actor,
+    "actor_task": get_actor_task,
+    "run_id": get_run,
+    "dataset_id": get_dataset,
 }
 NOT_FOUND_TYPES = {"record-not-found", "record-or-token-not-found", "actor-not-found"}
 
@@ -35,9 +44,8 @@ def check_order(document: JobDocument, settings: Settings) -> None:
         raise Refused(Code.AUTH, message)
     platform = Platform(settings.api_url, token, read_timeout_s=PLATFORM_SILENCE_SECS)
     name, value = document.target
-    look_up = {"actor": get_actor, "actor_task": get_actor_task, "run_id": get_run, "dataset_id": get_dataset}[name]
     try:
-        look_up(platform, value)
+        _LOOK_UPS[name](platform, value)
     except platform_errors.AuthFailed as error:
         message = f"The platform refuses the token: {error}. Nothing was started. Is APIFY_TOKEN right?"
         raise Refused(Code.AUTH, message, platform_type=error.type) from error

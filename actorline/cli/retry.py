@@ -20,7 +20,8 @@ def retry(keys: list[str], *, dry_run: bool, no_wait: bool, as_json: bool) -> No
     settings = load_settings()
     with Interrupts() as interrupts:
         with attach(settings, workers=not dry_run) as stack:
-            plans = {key: plan_retry(find(stack.ledger, key)) for key in keys}
+            jobs = [find(stack.ledger, key) for key in keys]
+            plans = {job.key: plan_retry(job) for job in jobs}
             for key, plan in plans.items():
                 if as_json and dry_run:
                     print_json({"key": key, "pays": plan.pays, "plan": plan.text})
@@ -31,12 +32,12 @@ def retry(keys: list[str], *, dry_run: bool, no_wait: bool, as_json: bool) -> No
             if no_wait and stack.brought_up:
                 message = "No stack is running that would run the jobs. Nothing was started. Start one: actorline up."
                 raise Refused(Code.REDIS_UNAVAILABLE, message)
-            for key in keys:
+            for key in plans:
                 retry_job(stack.ledger, key, sender=FROM_TERMINAL)
-            wake_workers(settings, keys)
+            wake_workers(settings, list(plans))
             if no_wait:
                 return
-            codes = [wait_for_end(key, settings, stack, interrupts, as_json=as_json) for key in keys]
+            codes = [wait_for_end(key, settings, stack, interrupts, as_json=as_json) for key in plans]
         if stack.brought_up:
             wait_until_gone(settings)
     raise typer.Exit(next((code for code in codes if code), Exit.DELIVERED))

@@ -15,6 +15,7 @@ from actorline.cli.terminal.output import print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, come_back, follow, lost_redis
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
+from actorline.identifiers import JobKey
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.sender import FROM_TERMINAL
@@ -53,7 +54,7 @@ def with_default_sink(order: dict[str, Any], settings: Settings) -> dict[str, An
 def _check_sink(order: dict[str, Any], settings: Settings) -> None:
     """Refuse a sink that can't be written before anything is in the ledger."""
     document = parse_document(order)
-    url = fill_sink(document, document.key or "key", 0, settings)
+    url = fill_sink(document, document.key or JobKey("key"), 0, settings)
     if settings.redis_url is not None and not url.startswith("file:"):
         return  # the workers there have its credentials
     try:
@@ -110,7 +111,7 @@ def _way_on(joined: SubmittedJob) -> str:
 
 
 def wait_for_end(
-    key: str, settings: Settings, stack: AttachedStack, interrupts: Interrupts, *, as_json: bool, keep: bool = False
+    key: JobKey, settings: Settings, stack: AttachedStack, interrupts: Interrupts, *, as_json: bool, keep: bool = False
 ) -> Exit:
     """Follow a job to its end and print its result; an interrupt stops the job, unless `keep` is set."""
     with hastened(settings, stack, key):

@@ -15,6 +15,7 @@ from actorline.cli.attach import attach
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import coloured, out, print_json, say
 from actorline.errors import Code, Refused
+from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.schedules.book import Book
 from actorline.schedules.decision import Outcome, SchedulePosition
@@ -97,12 +98,12 @@ def _coming(name: str, schedule: Schedule) -> Iterator[tuple[datetime, str]]:
     return ((due, name) for due in due_times(schedule.rhythm, datetime.now(UTC)))
 
 
-def _last_key(name: str, place: SchedulePosition | None) -> str | None:
+def _last_key(name: str, place: SchedulePosition | None) -> JobKey | None:
     return None if place is None or place.started is None else due_key(name, moment(place.started))
 
 
 def _facts(
-    name: str, schedule: Schedule, place: SchedulePosition | None, key: str | None, job: Job | None
+    name: str, schedule: Schedule, place: SchedulePosition | None, key: JobKey | None, job: Job | None
 ) -> dict[str, Any]:
     last = place.last if place else None
     following = schedule.rhythm.next_due(datetime.now(UTC)) if schedule.enabled else None

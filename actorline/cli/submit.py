@@ -13,6 +13,7 @@ from actorline.cli.run import send, with_default_sink
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import print_json, say
 from actorline.errors import Code, Refused
+from actorline.identifiers import AccountName
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.ledger.pause import is_paused
 from actorline.orders.submit import submit as order
@@ -39,7 +40,7 @@ def submit(files: list[str], *, as_json: bool) -> None:
                     say(f"{place}: {error}")
                 continue
             ordered += 1
-            waits = waits or is_paused(stack.ledger, str(document.get("account", "default")))
+            waits = waits or is_paused(stack.ledger, AccountName(str(document.get("account", "default"))))
             send(settings, submitted)
             if as_json:
                 print_json(

@@ -11,6 +11,7 @@ from actorline.cli.jobs import find
 from actorline.cli.terminal.exits import Exit, exit_of_result
 from actorline.cli.terminal.output import print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, follow
+from actorline.identifiers import JobKey
 from actorline.jobs.job import Job, JobResult, Progress
 from actorline.jobs.states import LIVE
 from actorline.ledger.ledger import Ledger
@@ -23,8 +24,8 @@ def watch(key: str | None, *, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack, Interrupts() as interrupts:
         changes = _Changes() if as_json else None
         if key is not None:
-            find(stack.ledger, key)
-            jobs = follow(stack.ledger, [key], interrupts, shown=not as_json, look=changes)
+            found = find(stack.ledger, key)
+            jobs = follow(stack.ledger, [found.key], interrupts, shown=not as_json, look=changes)
         elif live_keys(stack.ledger):
             newcomers = partial(live_keys, stack.ledger)
             jobs = follow(stack.ledger, [], interrupts, shown=not as_json, look=changes, newcomers=newcomers)
@@ -40,7 +41,7 @@ def watch(key: str | None, *, as_json: bool) -> None:
         raise typer.Exit(exit_of_result(JobResult.of(jobs[0])))
 
 
-def live_keys(ledger: Ledger) -> list[str]:
+def live_keys(ledger: Ledger) -> list[JobKey]:
     """Return the keys of the jobs that haven't ended, at most 200 of each state."""
     return [key for state in LIVE for key, _ in islice(ledger.list_keys(state), MOST_OF_A_STATE)]
 

@@ -14,6 +14,7 @@ from actorline.cli.order import read_document
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.times import short_time
 from actorline.errors import Code, Refused, Unavailable
+from actorline.identifiers import AccountName
 from actorline.jobs.job import iso_time
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.ledger.audit import record
@@ -97,12 +98,12 @@ def rotate(*, now: bool, as_json: bool) -> None:
         say(f"The secret was changed, also for {len(renewed)} webhooks on the platform. {until}.")
 
 
-def _maker(settings: Settings, stack: AttachedStack, account: str) -> HookMaker:
+def _maker(settings: Settings, stack: AttachedStack, account: AccountName) -> HookMaker:
     installation = stack.ledger.installation(settings.installation)
     return HookMaker(stack.ledger, _platform(settings, account), settings, installation)
 
 
-def _platform(settings: Settings, account: str) -> Platform:
+def _platform(settings: Settings, account: AccountName) -> Platform:
     token = settings.token_of(account)
     if token is None:
         raise SettingsError(

@@ -18,6 +18,7 @@ from actorline.delivery.read_back import holds_same
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink, SinkError
 from actorline.delivery.sink.names import STAGED_PAGES
+from actorline.identifiers import ExecutionToken
 
 REMOVALS_AT_ONCE: Final = 8  # each is a round trip to an object store
 
@@ -45,7 +46,7 @@ class Assembler:
     query: Query
     compression: str
     single_file: bool
-    execution: str
+    execution: ExecutionToken
     keep_alive: Callable[[], None]
     confirm: Callable[[], None]
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink.names import IndexName, PartName, RecordName
 from actorline.errors import Reason
+from actorline.identifiers import DatasetId, JobKey
 from actorline.platform.runs import RunStats
 
 
@@ -27,7 +28,7 @@ class Part(BaseModel):
 class StoredRecord(BaseModel):
     """`key`: in the key-value store; `name`: of its file, which may be another one."""
 
-    key: str
+    key: JobKey
     name: RecordName
     content_type: str
     bytes: int
@@ -81,7 +82,7 @@ class Manifest(BaseModel):
     retries: int = 0
     target: dict[str, str]
     run: RunFacts | None
-    dataset_id: str | None
+    dataset_id: DatasetId | None
     query: dict[str, Any]
     format: str
     compression: str

@@ -20,6 +20,7 @@ from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.manifest import Manifest, Part, RecordIndex, StoredRecord, fingerprint
 from actorline.delivery.record_index import DamagedIndex, indexes_with, read_index
 from actorline.delivery.sink import MANIFEST, MissingFile, Sink, SinkError, open_sink
+from actorline.identifiers import JobKey
 from actorline.logs import Logger
 
 BLOCK_LINES: Final = 1000
@@ -231,7 +232,7 @@ class Delivery:
             raise DamagedDelivery(f"{self.sink.file_url(name)} {what}. Restore it, or order again.")
 
 
-def open_delivery(url: str, *, key: str | None = None, sha256: str | None = None) -> Delivery:
+def open_delivery(url: str, *, key: JobKey | None = None, sha256: str | None = None) -> Delivery:
     """Return the delivery in a folder, by the folder's URL or its manifest's.
 
     `key`: the job that must have made it; `sha256`: its manifest's fingerprint. Raises NoDelivery if nothing was

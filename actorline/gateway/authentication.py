@@ -19,6 +19,7 @@ from actorline.api_keys import ApiKey, KeyRing, digest, name_in, read_keys
 from actorline.errors import Code, Refused
 from actorline.gateway.local_user import user_of
 from actorline.gateway.problems import Fault
+from actorline.identifiers import AccountName
 from actorline.jobs.rights import EVERYTHING, Rights
 from actorline.ledger.ledger import Ledger
 
@@ -36,7 +37,7 @@ class Grant:
     rights: Rights = EVERYTHING
     holder: str = "(local)"
 
-    def sees(self, account: str) -> bool:
+    def sees(self, account: AccountName) -> bool:
         return self.rights.sees(account)
 
 

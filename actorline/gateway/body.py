@@ -11,6 +11,7 @@ from starlette.requests import Request
 from actorline.errors import Code, Refused
 from actorline.gateway.problems import Fault
 from actorline.gateway.shares import Shares
+from actorline.identifiers import JobKey
 from actorline.jobs.document import MAX_INPUT_BYTES, is_key
 
 MAX_BODY_BYTES: Final = (
@@ -100,7 +101,7 @@ def with_key(raw: Any, idempotency_key: str | None) -> Any:
     return {**raw, "key": key}
 
 
-def key_in(raw: Any) -> str | None:
+def key_in(raw: Any) -> JobKey | None:
     """Return the document's key; None if it has none or an invalid one."""
     key = raw.get("key") if isinstance(raw, dict) else None
     return key if is_key(key) else None

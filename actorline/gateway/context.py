@@ -19,6 +19,7 @@ from actorline.gateway.streams import Downloads
 from actorline.gateway.timelines import Timelines
 from actorline.gateway.wake_ups import WakeUps
 from actorline.gateway.webhook_intake import WebhookIntake
+from actorline.identifiers import JobKey
 from actorline.jobs.document import is_key, shown_key
 from actorline.jobs.job import Job
 from actorline.jobs.rights import Scope
@@ -59,7 +60,7 @@ class AuthorizedRequest:
     def has(self, scope: Scope) -> bool:
         return self.grant.rights.has(scope)
 
-    def find_own(self, key: str, *, unless: Scope) -> Job:
+    def find_own(self, key: JobKey, *, unless: Scope) -> Job:
         """Return the job if this sender ordered it or has the scope `unless`, which covers any job. Raises Refused."""
         job = self.find_job(key)
         if job.ordered_by != self.grant.holder and not self.has(unless):
@@ -67,7 +68,7 @@ class AuthorizedRequest:
             raise Refused(Code.FORBIDDEN, message)
         return job
 
-    def find_job(self, key: str) -> Job:
+    def find_job(self, key: JobKey) -> Job:
         """Return the job. Raises Refused (unknown-key), also for one that the grant doesn't cover."""
         job = self.context.ledger.load(key) if is_key(key) else None
         if job is None or not self.grant.sees(job.document.account):

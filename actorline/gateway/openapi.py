@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 
 from actorline import __version__
 from actorline.gateway.problems import MEDIA_TYPE, Problem
+from actorline.identifiers import JobKey
 from actorline.jobs.document import KEY_PATTERN, JobDocument
 from actorline.jobs.job import Glimpse, JobResult
 
@@ -49,7 +50,7 @@ RESULT: Final[Mapping[str, Any]] = {
     "manifest_sha256": "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c",
 }  # fmt: skip
 
-JobKey = Annotated[str, Path(description="The job's key", json_schema_extra={"pattern": KEY_PATTERN})]
+KeyInPath = Annotated[JobKey, Path(description="The job's key", json_schema_extra={"pattern": KEY_PATTERN})]
 IdempotencyKey = Annotated[
     str | None,
     Header(description="The job's key, if the document has none", json_schema_extra={"pattern": KEY_PATTERN}),

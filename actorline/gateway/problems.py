@@ -18,6 +18,7 @@ from starlette.routing import compile_path
 from actorline.delivery.read_back import NoDelivery
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Reason, Refused, Unavailable
+from actorline.identifiers import JobKey
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.faults import describe_fault
 
@@ -50,7 +51,7 @@ class Problem(BaseModel):
     detail: str
     code: Code
     billed: bool = Field(default=False, description="Whether a run was started that the account is billed for")
-    key: str | None = Field(
+    key: JobKey | None = Field(
         None, description="Send the order again with this Idempotency-Key, so that it is accepted only once"
     )
 
@@ -65,7 +66,7 @@ class Fault(Exception):
         self.headers = headers
 
 
-def name_order(request: Request, key: str) -> None:
+def name_order(request: Request, key: JobKey) -> None:
     """Remember the order's key for refusals that ask to send it again: the sender may not know the key."""
     request.state.order_key = key
 

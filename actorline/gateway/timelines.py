@@ -8,6 +8,7 @@ from typing import Final
 import redis
 import structlog
 
+from actorline.identifiers import JobKey
 from actorline.ledger.ledger import Ledger
 
 BLOCK_MS: Final = 200  # how long a new request may wait to be part of the read
@@ -27,7 +28,7 @@ class Timelines:
         )  # stream -> events, each with an id
         self._somebody = asyncio.Event()
 
-    async def grown(self, key: str, after: str, within_s: float) -> None:
+    async def grown(self, key: JobKey, after: str, within_s: float) -> None:
         """Return when the job's timeline has an entry after the id `after`, after `within_s`, or at shutdown."""
         stream, event = self._ledger.timeline.stream(key), asyncio.Event()
         self._waiting[stream][event] = after

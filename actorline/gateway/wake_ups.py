@@ -5,6 +5,7 @@ from typing import Final
 import structlog
 
 from actorline.gateway.batching import Batcher
+from actorline.identifiers import JobKey
 from actorline.messages import make_sender, send_hook, send_upkeep
 from actorline.settings import Settings
 from actorline.webhooks.events import HookRun
@@ -23,7 +24,7 @@ class WakeUps:
         self._sender = make_sender(settings)
         self._groups: Batcher[str | HookRun] = Batcher("starter", self._send, most=JOBS_A_MESSAGE, gather_s=GATHER_SECS)
 
-    def start(self, key: str) -> None:
+    def start(self, key: JobKey) -> None:
         """Have a worker check the job now."""
         self._groups.put(key)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import islice
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, TypeGuard, get_args
 from urllib.parse import urlencode
 
 from pydantic import (
@@ -32,6 +32,7 @@ from pydantic_core import to_json
 
 from actorline.delivery.formats.rules import contradiction
 from actorline.errors import Code, Refused
+from actorline.identifiers import AccountName, DatasetId, JobKey, RunId, TaskId
 from actorline.jobs.json_faults import find_fault
 from actorline.jobs.lengths import AtMost, is_stored, outgrows, size_bytes
 
@@ -50,8 +51,10 @@ TARGETS: Final[tuple[Target, ...]] = get_args(Target)
 
 _PLAIN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 _OWNER = r"[A-Za-z0-9_.-]{3,100}"  # accounts from before the platform's stricter rule begin with any of these
-Name = Annotated[str, Field(pattern=rf"^(({_PLAIN}|{_OWNER})[/~])?{_PLAIN}$|^~{_PLAIN}$")]
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+_NAME = Field(pattern=rf"^(({_PLAIN}|{_OWNER})[/~])?{_PLAIN}$|^~{_PLAIN}$")
+Name = Annotated[str, _NAME]
+DatasetName = Annotated[DatasetId, _NAME]
+Id = Annotated[RunId, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 RecordKey = Annotated[str, Field(pattern=r"^[a-zA-Z0-9!\-_.'()]{1,256}$")]  # docs/platform-facts.md#record-keys
 Filled = Annotated[str, Field(min_length=1)]
 FieldName = Annotated[
@@ -66,7 +69,7 @@ Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
 Account = Annotated[
-    str,
+    AccountName,
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="An alias; case-insensitive"),
     AfterValidator(str.lower),
 ]
@@ -224,13 +227,13 @@ class JobDocument(Section):
     )
 
     version: Literal[1] = Field(1, description="Of the document")
-    key: str | None = Field(
+    key: JobKey | None = Field(
         None, pattern=KEY_PATTERN, description="The key is the job; default: a new one for the order"
     )
     actor: Name | None = Field(None, description="The Actor to run: `user/name`, `user~name` or an ID")
     actor_task: Name | None = Field(None, description="The Actor task to run, by name or ID")
     run_id: Id | None = Field(None, description="Take over an existing run")
-    dataset_id: Name | None = Field(None, description="Only collect")
+    dataset_id: DatasetName | None = Field(None, description="Only collect")
     input: Any = Field(
         None, description="Input of the run, any JSON, up to 9,437,184 bytes; none: the default of the Actor or task"
     )
@@ -242,7 +245,7 @@ class JobDocument(Section):
     mode: Literal["async", "sync"] = Field("async", description="`sync` uses the platform's synchronous endpoints")
     collect: Collect = Collect()
     sink: Sink = Sink()
-    account: Account = Field("default", description="Alias of the account that pays; case-insensitive")
+    account: Account = Field(AccountName("default"), description="Alias of the account that pays; case-insensitive")
     poll_interval_secs: float = Field(
         5, ge=1, le=3600, allow_inf_nan=False, description="Seconds between two looks at the run"
     )
@@ -327,7 +330,7 @@ class JobDocument(Section):
     def _body_hash(self) -> str:
         return self._sha256_of(set(type(self).model_fields) - {"key", "notify", "labels"})
 
-    def hash_as_spelled(self, account: str) -> str:
+    def hash_as_spelled(self, account: AccountName) -> str:
         """Return the hash that an earlier version gave the order, when accounts were case-sensitive."""
         return self.model_copy(update={"account": account}).body_hash()
 
@@ -402,27 +405,27 @@ PLATFORM_WORDS: Final[Mapping[str, str]] = {
 """Names that the API and its clients use for our fields."""
 
 
-def is_key(key: Any) -> bool:
+def is_key(key: Any) -> TypeGuard[JobKey]:
     """Return whether a job can have this key."""
     return isinstance(key, str) and re.fullmatch(KEY_PATTERN, key) is not None
 
 
-def fresh_key() -> str:
+def fresh_key() -> JobKey:
     """Return a new UUIDv7: unique, and sortable by time."""
     moment = int(time.time() * 1000).to_bytes(6, "big")
     number = int.from_bytes(moment + os.urandom(10), "big")
     number = number & ~(0xF << 76) & ~(0x3 << 62) | (0x7 << 76) | (0x2 << 62)
-    return str(uuid.UUID(int=number))
+    return JobKey(str(uuid.UUID(int=number)))
 
 
-def key_of_task(task_id: str) -> str:
+def key_of_task(task_id: TaskId) -> JobKey:
     """Return the key of an order without one from a Celery task: the same if its message comes twice."""
-    return str(uuid.uuid5(_TASKS, task_id))
+    return JobKey(str(uuid.uuid5(_TASKS, task_id)))
 
 
-def shown_key(key: Any) -> str:
+def shown_key(key: Any) -> JobKey:
     """Return whatever was given as a key in a form that a message may quote: short, in ASCII."""
-    return key[:200].encode("unicode_escape").decode()[:200] if isinstance(key, str) else ""
+    return JobKey(key[:200].encode("unicode_escape").decode()[:200] if isinstance(key, str) else "")
 
 
 def parse_document(raw: Any) -> JobDocument:

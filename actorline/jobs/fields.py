@@ -3,6 +3,7 @@
 from typing import Final, Literal, TypedDict
 
 from actorline.errors import Reason
+from actorline.identifiers import DatasetId, RunId
 from actorline.jobs.groups import Resurrection
 from actorline.jobs.job import Intent, StopWish
 from actorline.jobs.states import State
@@ -29,11 +30,11 @@ class JobFields(TypedDict, total=False):
     stop_wish: StopWish | Empty
     intent: Intent | Empty
     sink: str | None
-    run_id: str | None
+    run_id: RunId | None
     run_status: str | None
     run_message: str | None
     actor_id: str | None
-    dataset_id: str | None
+    dataset_id: DatasetId | None
     key_value_store_id: str | None
     adopted: bool | int | None
     missing_since: Moment

@@ -8,6 +8,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, Json
 
+from actorline.identifiers import DatasetId, RunId
+
 
 class Group(BaseModel):
     """Some fields of a job that belong together."""
@@ -22,12 +24,12 @@ class Group(BaseModel):
 class RunGroup(Group):
     """The run of the present attempt, as the platform last described it."""
 
-    id: str | None = Field(default=None, alias="run_id")
+    id: RunId | None = Field(default=None, alias="run_id")
     status: str | None = Field(default=None, alias="run_status")
     message: str | None = Field(default=None, alias="run_message")
     log: str | None = Field(default=None, alias="run_log")  # the last lines of a failed run's log
     actor_id: str | None = None
-    dataset_id: str | None = None
+    dataset_id: DatasetId | None = None
     key_value_store_id: str | None = None
     started_at: str | None = Field(default=None, alias="run_started_at")
     finished_at: str | None = Field(default=None, alias="run_finished_at")

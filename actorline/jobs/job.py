@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, Json
 
 from actorline.errors import Reason
+from actorline.identifiers import DatasetId, JobKey, RunId
 from actorline.jobs.document import JobDocument
 from actorline.jobs.groups import CareGroup, ChanceGroup, CollectionGroup, Group, NoticeGroup, RunGroup
 from actorline.jobs.lengths import STORED
@@ -47,7 +48,7 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    key: str
+    key: JobKey
     document: Json[JobDocument]
     document_hash: str = Field(alias="hash")
     state: State
@@ -154,17 +155,17 @@ class Pace:
 class JobResult(BaseModel):
     """One shape everywhere: Celery result, HTTP, `--json`; under 4 kB."""
 
-    key: str
+    key: JobKey
     state: State
     reason: Reason | None
     actor: str | None
     target: dict[str, str] | None
-    run_id: str | None
+    run_id: RunId | None
     run_url: str | None
     run_status: str | None
     attempt: int
     adopted: bool
-    dataset_id: str | None
+    dataset_id: DatasetId | None
     key_value_store_id: str | None
     sink: str | None
     manifest: str | None
@@ -213,7 +214,7 @@ class JobResult(BaseModel):
         )
 
     @classmethod
-    def refused(cls, key: str, state: State, reason: Reason) -> "JobResult":
+    def refused(cls, key: JobKey, state: State, reason: Reason) -> "JobResult":
         """Return the result of a refused order: there is no job."""
         nothing = dict.fromkeys(cls.model_fields)
         counters = dict.fromkeys(("items", "scanned", "bytes", "pages", "records"), 0)
@@ -225,16 +226,16 @@ class JobResult(BaseModel):
 class Glimpse(BaseModel):
     """All that is shown of a job to an API key without the scope `read`."""
 
-    key: str
+    key: JobKey
     state: State
 
 
 class Progress(BaseModel):
     """What a caller's result shows in the state PROGRESS."""
 
-    key: str
+    key: JobKey
     state: State
-    run_id: str | None
+    run_id: RunId | None
     run_status: str | None
     items: int
     items_total: int | None

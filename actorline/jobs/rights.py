@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 from actorline.errors import Code, Refused
+from actorline.identifiers import AccountName
 from actorline.jobs.document import JobDocument
 
 
@@ -27,13 +28,13 @@ class Rights(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     scopes: frozenset[Scope] = frozenset(Scope)
-    accounts: frozenset[str] | None = None
+    accounts: frozenset[AccountName] | None = None
     actors: frozenset[str] | None = None
     actor_tasks: frozenset[str] | None = None
     max_usd_per_run: float | None = Field(None, gt=0, allow_inf_nan=False)
     max_usd_per_day: float | None = Field(None, gt=0, allow_inf_nan=False)
 
-    def sees(self, account: str) -> bool:
+    def sees(self, account: AccountName) -> bool:
         return self.accounts is None or account.lower() in self.accounts
 
     def has(self, scope: Scope) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from actorline.errors import Code, Refused
+from actorline.identifiers import AccountName
 from actorline.jobs.document import JobDocument
 from actorline.settings import Secret, Settings
 
@@ -24,7 +25,7 @@ class Holder:
 
     kind: str
     name: str
-    account: str
+    account: AccountName
     find_id: Callable[[str], str | None]
 
     def may_have(self, secret: Secret) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import BaseModel, SecretStr
 
 from actorline.errors import Code, Refused
+from actorline.identifiers import AccountName
 from actorline.ledger.ledger import Ledger
 from actorline.platform.errors import PlatformError, PlatformUnavailable
 from actorline.settings import Settings
@@ -48,7 +49,7 @@ def _give_up(seconds: float) -> None:
     )
 
 
-def check_owner(ledger: Ledger, account: str, owner: Owner) -> None:
+def check_owner(ledger: Ledger, account: AccountName, owner: Owner) -> None:
     """Keep the user whom the alias stands for at its first use. Raises Refused if it stands for another one."""
     ledger.redis.hsetnx(_name(ledger), account, owner.model_dump_json())
     first = Owner.model_validate_json(ledger.redis.hget(_name(ledger), account))
@@ -66,12 +67,12 @@ def check_owner(ledger: Ledger, account: str, owner: Owner) -> None:
     raise Refused(Code.AUTH, message)
 
 
-def move_account(ledger: Ledger, account: str, owner: Owner) -> None:
+def move_account(ledger: Ledger, account: AccountName, owner: Owner) -> None:
     """Let the alias stand for another user from here on."""
     ledger.redis.hset(_name(ledger), account, owner.model_dump_json())
 
 
-def is_known(ledger: Ledger, account: str) -> bool:
+def is_known(ledger: Ledger, account: AccountName) -> bool:
     """Return whether a worker ever had a token for the alias."""
     return bool(ledger.redis.hexists(_name(ledger), account))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
+from actorline.identifiers import AccountName, JobKey
 from actorline.ledger.store import Store
 
 LATER_SEARCH_SECS: Final = 300.0  # a list shows a run within seconds; a request that is under way is cut by then
@@ -17,23 +18,23 @@ class Agenda:
         """Return whether this caller may send the next upkeep; for some milliseconds no other may."""
         return bool(self._store.redis.set(self._store.name("upkeep"), 1, nx=True, px=for_ms))
 
-    def due(self, limit: int) -> list[str]:
+    def due(self, limit: int) -> list[JobKey]:
         """Return the keys of jobs that need care by now, the longest overdue first."""
-        return self._due("due", self._store.now(), limit)
+        return [JobKey(each) for each in self._due("due", self._store.now(), limit)]
 
-    def postpone(self, key: str, care_s: float) -> None:
+    def postpone(self, key: JobKey, care_s: float) -> None:
         """Let upkeep check the job after some seconds, if it checks it at all."""
         self.move("due", [key], self._store.now() + care_s)
 
-    def make_due(self, key: str) -> None:
+    def make_due(self, key: JobKey) -> None:
         """Let upkeep look after the job now."""
         self._store.redis.zadd(self._store.name("due"), {key: self._store.now()})
 
-    def plan_deadline(self, key: str, at: float) -> None:
+    def plan_deadline(self, key: JobKey, at: float) -> None:
         """Let the job expire at a time, if that is its deadline then."""
         self._store.redis.zadd(self._store.name("deadlines"), {key: at})
 
-    def plan_sweep(self, account: str) -> None:
+    def plan_sweep(self, account: AccountName) -> None:
         """Sweep an account that starts runs for orphans some time after."""
         later = self._store.now() + LATER_SEARCH_SECS
         self._store.redis.zadd(self._store.name("sweeps"), {account: later}, nx=True)
@@ -42,7 +43,7 @@ class Agenda:
         """Return the accounts to be swept now; each is due again later."""
         return self.take("sweeps")
 
-    def plan_second_search(self, key: str, attempt: int) -> None:
+    def plan_second_search(self, key: JobKey, attempt: int) -> None:
         """Search for an unclear start once more, long after whatever it made must show in the lists."""
         later = self._store.now() + LATER_SEARCH_SECS
         self._store.redis.zadd(self._store.name("second_looks"), {f"{attempt}:{key}": later})
@@ -52,7 +53,7 @@ class Agenda:
         pairs = [member.partition(":") for member in self.take("second_looks")]
         return [(key, int(attempt)) for attempt, _, key in pairs]
 
-    def forget_second_search(self, key: str, attempt: int) -> None:
+    def forget_second_search(self, key: JobKey, attempt: int) -> None:
         """Forget a search that has come to its end."""
         self.drop("second_looks", f"{attempt}:{key}")
 

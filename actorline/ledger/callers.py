@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, cast
 
+from actorline.identifiers import JobKey, TaskId
 from actorline.ledger.store import Store
 
 
@@ -11,16 +12,16 @@ class Callers:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def of(self, key: str) -> dict[str, dict[str, Any]]:
+    def of(self, key: JobKey) -> dict[TaskId, dict[str, Any]]:
         """Return task id -> continuation of each caller that isn't known to be answered."""
         raw = self._store.redis.hgetall(self._store.name("callers", key))
-        return {task_id: json.loads(caller) for task_id, caller in raw.items()}
+        return {TaskId(task_id): json.loads(caller) for task_id, caller in raw.items()}
 
-    def forget(self, key: str, task_id: str) -> None:
+    def forget(self, key: JobKey, task_id: TaskId) -> None:
         """Forget a caller that has its answer."""
         self._store.redis.hdel(self._store.name("callers", key), task_id)
 
-    def name_tasks(self, key: str, task_ids: Iterable[str], *, drop_stale: bool = False) -> None:
+    def name_tasks(self, key: JobKey, task_ids: Iterable[TaskId], *, drop_stale: bool = False) -> None:
         """Remember which Celery tasks serve the job, so that a revoke of any of them means the job.
 
         `drop_stale`: the stages named so far are of an epoch that is over, and are forgotten; callers never are.
@@ -28,6 +29,6 @@ class Callers:
         keys = [self._store.name("ids"), self._store.name("job_ids", key), self._store.name("stage_ids", key)]
         self._store.run("name_tasks", keys, [key, int(drop_stale), *task_ids])
 
-    def key_of(self, task_id: str) -> str | None:
+    def key_of(self, task_id: TaskId) -> JobKey | None:
         """Return the key of the job that a Celery task serves or waits for."""
-        return cast("str | None", self._store.redis.hget(self._store.name("ids"), task_id))
+        return cast("JobKey | None", self._store.redis.hget(self._store.name("ids"), task_id))

@@ -8,6 +8,7 @@ line is empty, and costs one look, as long as the platform lets everybody in.
 from dataclasses import dataclass
 from typing import Final, cast
 
+from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.pause import is_paused
@@ -42,7 +43,7 @@ class Admission:
     """
 
     ledger: Ledger
-    account: str
+    account: AccountName
 
     def may_try(self, job: Job) -> bool:
         first = dict(self.ledger.redis.zrange(self._line, 0, TRYING - 1, withscores=True))
@@ -71,7 +72,7 @@ class Admission:
         """Take out a job that has got its run, or no longer wants one."""
         self.ledger.redis.zrem(self._line, job.key)
 
-    def look(self) -> list[str]:
+    def look(self) -> list[JobKey]:
         """Call as many as the pace says, none while the account is paused; returns their keys, which are due now."""
         if is_paused(self.ledger, self.account):
             return self._call(0, again_s=LINE_LOOK_SECS)
@@ -81,7 +82,7 @@ class Admission:
         self._remember(calls=pace.calls, wait_s=pace.wait_s, refused=0)
         return self._call(pace.calls, again_s=pace.wait_s)
 
-    def call_next(self) -> list[str]:
+    def call_next(self) -> list[JobKey]:
         """Give the room of a run that has ended to the first in line; where runs end, room is looked for often."""
         called = self._call(1, again_s=LINE_LOOK_SECS, sooner=True)
         if called:
@@ -97,10 +98,10 @@ class Admission:
             self.ledger.agenda.make_due(key)
             self.ledger.redis.zrem(self._line, key)
 
-    def _call(self, most: int, *, again_s: float, sooner: bool = False) -> list[str]:
+    def _call(self, most: int, *, again_s: float, sooner: bool = False) -> list[JobKey]:
         keys = [self._line, self.ledger.name("due"), self.ledger.name("lines")]
         called = self.ledger.run_script("call_line", keys, [most, self.account, again_s, "LT" if sooner else ""])
-        return cast("list[str]", called)
+        return cast("list[JobKey]", called)
 
     def _remember(self, **pace: float) -> None:
         with self.ledger.redis.pipeline() as pipe:
@@ -117,9 +118,9 @@ class Admission:
         return self.ledger.name("pace", self.account)
 
 
-def waiting_accounts(ledger: Ledger) -> list[str]:
+def waiting_accounts(ledger: Ledger) -> list[AccountName]:
     """Return the accounts whose lines are due; one that is returned is due again soon, in case this check is lost."""
-    return ledger.agenda.take("lines", again_s=LINE_LOOK_SECS)
+    return [AccountName(each) for each in ledger.agenda.take("lines", again_s=LINE_LOOK_SECS)]
 
 
 def _place(job: Job) -> float:

@@ -9,6 +9,7 @@ from redis.commands.core import Script
 from redis.exceptions import NoScriptError, ResponseError
 
 from actorline.errors import Code, Unavailable
+from actorline.identifiers import RunId
 from actorline.logs import Logger
 
 WAIT_MS: Final = 5_000  # with `appendfsync everysec` a busy disk may take a second or two; measured: 0.4 ms
@@ -28,7 +29,7 @@ class NotDurable(Exception):
 class Server:
     """What the Redis server says of itself. `run_id` is new after each start."""
 
-    run_id: str
+    run_id: RunId
     version: tuple[int, ...]
     uptime_s: int
     has_aof: bool

@@ -16,6 +16,7 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from actorline.errors import Code, Unavailable
+from actorline.identifiers import AccountName, ExecutionToken, JobKey
 from actorline.jobs.document import JobDocument, is_key
 from actorline.jobs.fields import NOW, STORED_AS
 from actorline.jobs.job import FIELDS, Job, StopWish
@@ -49,7 +50,7 @@ class NewJob:
     API key may have.
     """
 
-    key: str
+    key: JobKey
     document: JobDocument
     sink: str
     fresh: bool
@@ -86,7 +87,7 @@ class Lease(Lock):
 class UnreadableJob(Unavailable):
     """A job that this version can't read; a newer one wrote it."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: JobKey) -> None:
         message = (
             f"The job {key} can't be read by this version of Actorline: a newer one wrote it, or its entry is damaged. "
             "Nothing was changed, and its run, if there is one, may be billing. Update this installation."
@@ -190,51 +191,51 @@ class Ledger:
         is_taken, spent = self._store.run("spend", keys, args)
         return bool(is_taken), int(spent)
 
-    def load(self, key: str) -> Job | None:
+    def load(self, key: JobKey) -> Job | None:
         """Return the job without its input, or None, also for what can't be a key. Raises UnreadableJob."""
         if not is_key(key):
             return None
         return _job(key, self.redis.hmget(self.name("job", key), FIELDS))
 
-    def load_many(self, keys: Sequence[str]) -> list[Job | None]:
+    def load_many(self, keys: Sequence[JobKey]) -> list[Job | None]:
         """Return the jobs, in one round trip. One that can't be read is logged and None: it must not hide the rest."""
         with self.redis.pipeline(transaction=False) as pipe:
             for key in keys:
                 pipe.hmget(self.name("job", key), FIELDS)
             return [_job_if_readable(key, values) for key, values in zip(keys, pipe.execute(), strict=True)]
 
-    def document_bytes(self, keys: Sequence[str]) -> list[int]:
+    def document_bytes(self, keys: Sequence[JobKey]) -> list[int]:
         """Return the size of each job's document."""
         with self.redis.pipeline(transaction=False) as pipe:
             for key in keys:
                 pipe.hstrlen(self.name("job", key), "document")
             return cast("list[int]", pipe.execute())
 
-    def has_field(self, key: str, name: str) -> bool:
+    def has_field(self, key: JobKey, name: str) -> bool:
         """Return whether the job's hash holds the field."""
         return bool(self.redis.hexists(self.name("job", key), name))
 
-    def stop_wish_and_state(self, key: str) -> tuple[StopWish | None, State | None]:
+    def stop_wish_and_state(self, key: JobKey) -> tuple[StopWish | None, State | None]:
         """Return what a page being fetched has to know of its job, in one short trip."""
         wish, state = self.redis.hmget(self.name("job", key), STORED_AS["stop_wish"], "state")
         return StopWish(wish) if wish else None, _state(state) if state else None
 
-    def remember_delivery(self, likeness: str, key: str, seconds: int) -> None:
+    def remember_delivery(self, likeness: str, key: JobKey, seconds: int) -> None:
         """Remember the latest delivery among jobs that are alike."""
         self.redis.set(self.name("like", likeness), key, ex=seconds)
 
-    def last_delivery(self, likeness: str) -> str | None:
+    def last_delivery(self, likeness: str) -> JobKey | None:
         """Return the key of it."""
-        return cast("str | None", self.redis.get(self.name("like", likeness)))
+        return cast("JobKey | None", self.redis.get(self.name("like", likeness)))
 
-    def account(self, key: str) -> str | None:
+    def account(self, key: JobKey) -> AccountName | None:
         account = cast("str | None", self.redis.hget(self.name("job", key), "account"))
-        return account.lower() if account else None  # a job of an earlier version may have capitals
+        return AccountName(account.lower()) if account else None  # a job of an earlier version may have capitals
 
-    def load_input(self, key: str) -> bytes:
+    def load_input(self, key: JobKey) -> bytes:
         return (self.redis.hget(self.name("job", key), "input") or "{}").encode()
 
-    def change(self, key: str, change: Change, *, epoch: int | None, states: Iterable[State] = LIVE) -> int | None:
+    def change(self, key: JobKey, change: Change, *, epoch: int | None, states: Iterable[State] = LIVE) -> int | None:
         """Change the job if it is in one of `states`, has `epoch` (None: any) and every guard's value.
 
         Return the epoch that the job has now, or None if the change was refused: another execution was first.
@@ -262,11 +263,11 @@ class Ledger:
         moved = replace(change, to=target(event))
         return self.change(job.key, moved, states=sources(event), epoch=job.epoch) is not None
 
-    def claim_poll(self, key: str, epoch: int, number: int, execution: str) -> bool:
+    def claim_poll(self, key: JobKey, epoch: int, number: int, execution: ExecutionToken) -> bool:
         args: list[Any] = [epoch, number, execution, CLAIM_POLL_SECS]
         return bool(self._store.run("claim_poll", [self.name("job", key)], args))
 
-    def newest_keys(self, states: Iterable[State], limit: int) -> list[str]:
+    def newest_keys(self, states: Iterable[State], limit: int) -> list[JobKey]:
         """Return the newest jobs in some states, the newest first; at most `limit` of each state."""
         with self.redis.pipeline(transaction=False) as pipe:
             for state in states:
@@ -274,7 +275,7 @@ class Ledger:
             entries = [entry for found in pipe.execute() for entry in found]
         return [key for key, _ in sorted(entries, key=lambda entry: -entry[1])]
 
-    def list_keys(self, state: State) -> Iterator[tuple[str, float]]:
+    def list_keys(self, state: State) -> Iterator[tuple[JobKey, float]]:
         """Yield key and queued_at of the jobs in a state, the newest first."""
         name, start, block = self.name("state", state), 0, 500
         while page := self.redis.zrange(name, start, start + block - 1, desc=True, withscores=True):
@@ -305,7 +306,7 @@ class Ledger:
         return stored
 
 
-def _job(key: str, values: list[str | None]) -> Job | None:
+def _job(key: JobKey, values: list[str | None]) -> Job | None:
     found = {name: value for name, value in zip(FIELDS, values, strict=True) if value}
     if "state" not in found:
         return None
@@ -326,7 +327,7 @@ def _state(text: str) -> State:
     return State(text) if text in set(State) else State.QUEUED
 
 
-def _job_if_readable(key: str, values: list[str | None]) -> Job | None:
+def _job_if_readable(key: JobKey, values: list[str | None]) -> Job | None:
     try:
         return _job(key, values)
     except UnreadableJob:

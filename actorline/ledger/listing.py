@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from actorline.errors import Code, Refused
+from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
@@ -24,7 +25,7 @@ class Cursor:
     """A job's place in the list: the list continues behind it, whatever was added in front."""
 
     queued_at: float
-    key: str
+    key: JobKey
 
     def __str__(self) -> str:
         return f"{self.queued_at!r}_{self.key}"
@@ -36,7 +37,7 @@ class Cursor:
             message = "Unknown cursor. Use next_cursor of the previous list, or leave it out."
             raise Refused(Code.REQUEST_INVALID, message)
         queued_at, _, key = text.partition("_")
-        return cls(float(queued_at), key)
+        return cls(float(queued_at), JobKey(key))
 
 
 @dataclass(frozen=True)

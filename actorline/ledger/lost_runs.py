@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Final, cast
 
+from actorline.identifiers import AccountName, RunId
 from actorline.ledger.ledger import Ledger
 
 KEPT_SECS: Final = 30 * 86_400  # who orders a lost job again does so within days
@@ -16,7 +17,7 @@ class LostRuns:
     """
 
     ledger: Ledger
-    account: str
+    account: AccountName
 
     def last_gap(self) -> str | None:
         """Return the id of the latest gap after which the account was searched to the end."""
@@ -36,11 +37,11 @@ class LostRuns:
         self.ledger.redis.hset(self.ledger.name("looked_back"), self.account, gap_id)
         self.ledger.redis.delete(self._place)
 
-    def of(self, tag: str) -> list[str]:
+    def of(self, tag: str) -> list[RunId]:
         """Return the runs with a marker's `{digest}.{attempt}`, the oldest first."""
         return list(json.loads(self.ledger.redis.hget(self._lost, tag) or "[]"))
 
-    def add(self, tag: str, run_id: str) -> None:
+    def add(self, tag: str, run_id: RunId) -> None:
         """Remember a run."""
         known = self.of(tag)
         if run_id not in known:

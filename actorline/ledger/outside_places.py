@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 from urllib.parse import urlsplit
 
+from actorline.identifiers import ExecutionToken, JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.keep_alive import renewed
@@ -52,15 +53,15 @@ class OutsidePlaces:
 
     ledger: Ledger
     in_all: int
-    wake: Callable[[Sequence[str]], None]
+    wake: Callable[[Sequence[JobKey]], None]
 
     @classmethod
-    def of(cls, ledger: Ledger, settings: Settings, wake: Callable[[Sequence[str]], None]) -> "OutsidePlaces":
+    def of(cls, ledger: Ledger, settings: Settings, wake: Callable[[Sequence[JobKey]], None]) -> "OutsidePlaces":
         """Allow a quarter of a fetch worker's slots: the other three are left to pages, whatever servers do."""
         return cls(ledger, max(settings.fetch_concurrency // 4, 1), wake)
 
     @contextmanager
-    def held(self, job: Job, url: str, execution: str) -> Iterator[Place]:
+    def held(self, job: Job, url: str, execution: ExecutionToken) -> Iterator[Place]:
         """Hold a place for one call of a job, and hand it on. Raises NoPlaceFree and PlaceTaken."""
         names = (job.key, execution, job.document.account, urlsplit(url).hostname or "")
 
@@ -77,7 +78,7 @@ class OutsidePlaces:
 
     def call(self) -> None:
         """Give free places to jobs that wait; who needs none any more is passed over."""
-        while called := cast("list[str]", self._run("call", CALLED_SECS)):
+        while called := cast("list[JobKey]", self._run("call", CALLED_SECS)):
             jobs = self.ledger.load_many(called)
             gone = [key for key, job in zip(called, jobs, strict=True) if job is None or not _waits(job)]
             for key in called:

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, cast
 
+from actorline.identifiers import JobKey
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.logs import Logger
 
@@ -22,24 +23,24 @@ class Pages:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def all(self, key: str, attempt: int) -> dict[int, Window | Receipt]:
+    def all(self, key: JobKey, attempt: int) -> dict[int, Window | Receipt]:
         """Return page number -> its window, or the receipt once it is stored."""
         raw = self._store.redis.hgetall(self._store.name("pages", key, attempt))
         return {int(no): _page(value) for no, value in sorted(raw.items(), key=lambda item: int(item[0]))}
 
-    def fix(self, key: str, attempt: int, window: Window) -> Window | Receipt:
+    def fix(self, key: JobKey, attempt: int, window: Window) -> Window | Receipt:
         """Fix a page's window before it is first fetched; return the one that was fixed first: it never changes."""
         name = self._store.name("pages", key, attempt)
         if self._store.redis.hsetnx(name, str(window.page_no), window.model_dump_json()):
             return window
         return _page(cast("str", self._store.redis.hget(name, str(window.page_no))))
 
-    def get(self, key: str, attempt: int, page_no: int) -> Window | Receipt | None:
+    def get(self, key: JobKey, attempt: int, page_no: int) -> Window | Receipt | None:
         """Return a page's window or receipt; None while it isn't planned."""
         raw = self._store.redis.hget(self._store.name("pages", key, attempt), str(page_no))
         return _page(raw) if raw else None
 
-    def record(self, key: str, attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:
+    def record(self, key: JobKey, attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:
         """Record the proof that a page is stored; return the first one, which counts."""
         from actorline.delivery.receipt import Receipt
 
@@ -49,21 +50,21 @@ class Pages:
                 receipt.bytes, int(receipt.is_good)]  # fmt: skip
         return Receipt.model_validate_json(self._store.run("record_receipt", keys, args))
 
-    def note_failed(self, key: str, attempt: int, page_no: int, why: str) -> None:
+    def note_failed(self, key: JobKey, attempt: int, page_no: int, why: str) -> None:
         """Count a page that fails into its job; the log says so once for a cause, however many pages it hits."""
         kind = re.sub(r"\d+", "#", why)[:200]  # what differs from page to page
         args = [attempt, page_no, why[:300], kind]
         if self._store.run("page_failed", [self._store.name("job", key)], args):
             log.warning(TimelineEvent.PAGE_FAILED, job_key=key, page_no=page_no, message=why[:300])
 
-    def record_blocks(self, key: str, attempt: int) -> dict[int, RecordBlock]:
+    def record_blocks(self, key: JobKey, attempt: int) -> dict[int, RecordBlock]:
         """Return number -> receipt of each block of records that is stored."""
         from actorline.delivery.record_index import RecordBlock
 
         raw = self._store.redis.hgetall(self._store.name("records", key, attempt))
         return {int(no): RecordBlock.model_validate_json(value) for no, value in raw.items()}
 
-    def keep_record_block(self, key: str, attempt: int, block_no: int, block: RecordBlock) -> None:
+    def keep_record_block(self, key: JobKey, attempt: int, block_no: int, block: RecordBlock) -> None:
         """Record the proof that a block of records is stored."""
         name = self._store.name("records", key, attempt)
         self._store.redis.hset(name, str(block_no), block.model_dump_json())

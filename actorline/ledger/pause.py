@@ -2,17 +2,18 @@
 
 from typing import Final, cast
 
+from actorline.identifiers import AccountName
 from actorline.ledger.ledger import Ledger
 
-EVERY_ACCOUNT: Final = "*"
+EVERY_ACCOUNT: Final = AccountName("*")
 
 
-def pause(ledger: Ledger, account: str = EVERY_ACCOUNT) -> None:
+def pause(ledger: Ledger, account: AccountName = EVERY_ACCOUNT) -> None:
     """Start nothing for an account, or for any. Safe to repeat."""
     ledger.redis.sadd(ledger.name("paused"), account.lower())
 
 
-def resume(ledger: Ledger, account: str = EVERY_ACCOUNT) -> None:
+def resume(ledger: Ledger, account: AccountName = EVERY_ACCOUNT) -> None:
     """End the pause; EVERY_ACCOUNT ends all of them."""
     if account == EVERY_ACCOUNT:
         ledger.redis.delete(ledger.name("paused"))
@@ -22,7 +23,7 @@ def resume(ledger: Ledger, account: str = EVERY_ACCOUNT) -> None:
         ledger.redis.srem(ledger.name("paused"), *spellings)
 
 
-def is_paused(ledger: Ledger, account: str) -> bool:
+def is_paused(ledger: Ledger, account: AccountName) -> bool:
     """Return whether the account, or every account, is paused."""
     return not {EVERY_ACCOUNT, account.lower()}.isdisjoint(each.lower() for each in paused_accounts(ledger))
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import cast
 
+from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.ledger.store import Store
@@ -13,12 +14,12 @@ class Retention:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def queued_before(self, state: State, before: float, limit: int, *, offset: int = 0) -> list[str]:
+    def queued_before(self, state: State, before: float, limit: int, *, offset: int = 0) -> list[JobKey]:
         """Return keys of jobs in a state that were queued before a time, the oldest first, from the `offset`th on."""
         name = self._store.name("state", state)
-        return cast("list[str]", self._store.redis.zrangebyscore(name, "-inf", before, start=offset, num=limit))
+        return cast("list[JobKey]", self._store.redis.zrangebyscore(name, "-inf", before, start=offset, num=limit))
 
-    def ended_before(self, keys: Sequence[str], before: float) -> list[str]:
+    def ended_before(self, keys: Sequence[JobKey], before: float) -> list[JobKey]:
         """Return those of the jobs that ended before a time."""
         with self._store.redis.pipeline(transaction=False) as pipe:
             for key in keys:
@@ -34,7 +35,7 @@ class Retention:
         """Remember it for the next sweep."""
         self._store.redis.set(self._store.name("forget_from", state), offset)
 
-    def forget_input(self, key: str) -> None:
+    def forget_input(self, key: JobKey) -> None:
         """Drop the input of a job that no retry can start again."""
         self._store.redis.hdel(self._store.name("job", key), "input")
 

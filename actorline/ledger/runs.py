@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Final, cast
 
+from actorline.identifiers import AccountName, JobKey, RunId
 from actorline.jobs.states import Event, State, target
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.agenda import Agenda
@@ -25,7 +26,15 @@ class Runs:
         self._agenda = agenda
 
     def record(
-        self, key: str, attempt: int, epoch: int, run_id: str, *, states: Iterable[State], care_s: float, found: bool
+        self,
+        key: JobKey,
+        attempt: int,
+        epoch: int,
+        run_id: RunId,
+        *,
+        states: Iterable[State],
+        care_s: float,
+        found: bool,
     ) -> bool:
         """Record a run id. Return whether it is the job's run and the job is still in this execution's hands.
 
@@ -42,64 +51,64 @@ class Runs:
         log.info(TimelineEvent.RUN_KNOWN if outcome == "won" else TimelineEvent.STRAY_RUN, job_key=key, **data)
         return bool(outcome == "won" and int(now_epoch) == epoch)
 
-    def of(self, key: str, attempt: int) -> list[str]:
+    def of(self, key: JobKey, attempt: int) -> list[RunId]:
         """Return every run id ever seen for an attempt of the job, the first one first."""
         stored = self._store.redis.hget(self._store.name("runs", key), str(attempt))
-        return cast("list[str]", json.loads(stored or "[]"))
+        return cast("list[RunId]", json.loads(stored or "[]"))
 
-    def key_of(self, run_id: str) -> str | None:
+    def key_of(self, run_id: RunId) -> JobKey | None:
         """Return the key of the job that a run belongs to, also past runs."""
-        return cast("str | None", self._store.redis.hget(self._store.name("run_keys"), run_id))
+        return cast("JobKey | None", self._store.redis.hget(self._store.name("run_keys"), run_id))
 
-    def keys_of(self, run_ids: Iterable[str]) -> list[str | None]:
+    def keys_of(self, run_ids: Iterable[RunId]) -> list[JobKey | None]:
         """Return the same for many runs, in their order."""
-        return cast("list[str | None]", self._store.redis.hmget(self._store.name("run_keys"), list(run_ids)))
+        return cast("list[JobKey | None]", self._store.redis.hmget(self._store.name("run_keys"), list(run_ids)))
 
-    def strays(self) -> dict[str, str]:
+    def strays(self) -> dict[RunId, JobKey]:
         """Return run id -> key of every run that no job wants and whose end isn't confirmed."""
-        return cast("dict[str, str]", self._store.redis.hgetall(self._store.name("strays")))
+        return cast("dict[RunId, JobKey]", self._store.redis.hgetall(self._store.name("strays")))
 
-    def add_stray(self, run_id: str, key: str) -> None:
+    def add_stray(self, run_id: RunId, key: JobKey) -> None:
         """Let upkeep abort a run that its job doesn't want."""
         self._store.redis.hset(self._store.name("strays"), run_id, key)
 
-    def forget_stray(self, run_id: str) -> None:
+    def forget_stray(self, run_id: RunId) -> None:
         """Forget a stray whose end is confirmed, or that a job wants after all."""
         self._store.redis.hdel(self._store.name("strays"), run_id)
         self._agenda.drop("stray_due", run_id)
 
-    def plan_stray(self, run_id: str, seconds: float) -> None:
+    def plan_stray(self, run_id: RunId, seconds: float) -> None:
         """Check the stray again after some seconds."""
         self._agenda.move("stray_due", [run_id], self._store.now() + seconds)
 
-    def take_strays(self, again_s: float) -> list[str]:
+    def take_strays(self, again_s: float) -> list[RunId]:
         """Return the runs to abort now; each is due again later, unless `forget_stray` comes."""
         if strays := self._store.redis.hkeys(self._store.name("strays")):
             self._store.redis.zadd(self._store.name("stray_due"), dict.fromkeys(strays, 0), nx=True)
-        return self._agenda.take("stray_due", again_s=again_s)
+        return [RunId(each) for each in self._agenda.take("stray_due", again_s=again_s)]
 
-    def remember_suspects(self, key: str, at: float, run_ids: list[str]) -> None:
+    def remember_suspects(self, key: JobKey, at: float, run_ids: list[RunId]) -> None:
         """Remember for a while what a search for the start announced `at` came to."""
         searched = json.dumps({"at": at, "suspects": run_ids})
         self._store.redis.set(self._store.name("searched", key), searched, ex=SEARCH_REMEMBERED_SECS)
 
-    def last_suspects(self, key: str, at: float) -> list[str] | None:
+    def last_suspects(self, key: JobKey, at: float) -> list[RunId] | None:
         """Return it; None if there was no such search just now."""
         searched = json.loads(self._store.redis.get(self._store.name("searched", key)) or "{}")
-        return cast("list[str]", searched["suspects"]) if searched.get("at") == at else None
+        return cast("list[RunId]", searched["suspects"]) if searched.get("at") == at else None
 
-    def name_marker(self, key: str) -> None:
+    def name_marker(self, key: JobKey) -> None:
         """Remember whose marker it is that a start is about to send out."""
         self._store.redis.hset(self._store.name("markers"), digest_of(key), key)
 
-    def key_of_marker(self, digest: str) -> str | None:
+    def key_of_marker(self, digest: str) -> JobKey | None:
         """Return the key of the job whose runs bear the marker."""
-        return cast("str | None", self._store.redis.hget(self._store.name("markers"), digest))
+        return cast("JobKey | None", self._store.redis.hget(self._store.name("markers"), digest))
 
-    def note_marker(self, account: str, *, came_back: bool) -> None:
+    def note_marker(self, account: AccountName, *, came_back: bool) -> None:
         """Remember whether the marker of a run that we started was seen in the run itself, the last time we looked."""
         self._store.redis.hset(self._store.name("marker_seen"), account, int(came_back))
 
-    def is_marker_proven(self, account: str) -> bool:
+    def is_marker_proven(self, account: AccountName) -> bool:
         """Return whether markers are known to come back in this account."""
         return bool(self._store.redis.hget(self._store.name("marker_seen"), account) == "1")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from actorline.identifiers import JobKey
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.store import Store
 
@@ -25,25 +26,25 @@ class Timeline:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def add(self, key: str, event: TimelineEvent, **data: object) -> None:
+    def add(self, key: JobKey, event: TimelineEvent, **data: object) -> None:
         """Add an entry to the job's timeline; a job that was forgotten gets no new one."""
         entry: Any = {"at": self._store.now(), "event": event, "data": json.dumps(data)}
         self._store.redis.xadd(self.stream(key), entry, maxlen=ENTRIES_MAX, nomkstream=True)
 
-    def entries(self, key: str) -> list[TimelineEntry]:
+    def entries(self, key: JobKey) -> list[TimelineEntry]:
         """Return all entries, the oldest first."""
         return _entries(self._store.redis.xrange(self.stream(key)))
 
-    def after(self, key: str, entry_id: str) -> list[TimelineEntry]:
+    def after(self, key: JobKey, entry_id: str) -> list[TimelineEntry]:
         """Return the entries after the one with the id `entry_id`."""
         return _entries(self._store.redis.xrange(self.stream(key), f"({entry_id}"))
 
-    def latest_id(self, key: str) -> str:
+    def latest_id(self, key: JobKey) -> str:
         """Return the latest entry's id; "0-0" if there is none."""
         latest = self._store.redis.xrevrange(self.stream(key), count=1)
         return cast("str", latest[0][0]) if latest else "0-0"
 
-    def stream(self, key: str) -> str:
+    def stream(self, key: JobKey) -> str:
         """Return the Redis key of the job's timeline."""
         return self._store.name("events", key)
 

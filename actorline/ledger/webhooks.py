@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, cast
 
+from actorline.identifiers import JobKey, RunId
 from actorline.ledger.store import Store
 
 DISPATCH_SECS: Final = 3 * 86_400  # longer than the platform repeats one: docs/platform-facts.md#dispatches
@@ -13,7 +14,7 @@ class EventFacts(NamedTuple):
     """What is known of an event: whether it was handled, its run's job, and whether there is such a hook."""
 
     is_taken: bool
-    key: str | None
+    key: JobKey | None
     has_hook: bool
 
 
@@ -56,11 +57,11 @@ class Webhooks:
                 pipe.set(self._store.name("dispatch", dispatch_id), "", ex=DISPATCH_SECS)
             pipe.execute()
 
-    def hinted_run(self, key: str) -> str | None:
+    def hinted_run(self, key: JobKey) -> RunId | None:
         """Return the run that an event named as the job's while its start was unclear."""
-        return cast("str | None", self._redis.get(self._store.name("hinted_run", key)))
+        return cast("RunId | None", self._redis.get(self._store.name("hinted_run", key)))
 
-    def note_hinted_run(self, key: str, run_id: str) -> None:
+    def note_hinted_run(self, key: JobKey, run_id: RunId) -> None:
         self._redis.set(self._store.name("hinted_run", key), run_id, ex=HINTED_RUN_SECS)
 
     # -- the secret that authenticates them

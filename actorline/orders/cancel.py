@@ -1,5 +1,6 @@
 """Cancelling sets a stop wish in the ledger, in whatever state the job is: it loses no race and is never refused."""
 
+from actorline.identifiers import JobKey
 from actorline.jobs.job import StopWish
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import LIVE
@@ -9,7 +10,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.orders.request_field import request_field
 
 
-def cancel_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request: str | None = None) -> bool:
+def cancel_job(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, request: str | None = None) -> bool:
     """Record that the job is no longer wanted; it is due at once. Return False if it is unknown or has ended.
 
     The wish takes effect before it is on Redis's disk, and even if it can't be written there.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from actorline.delivery.sink import path_in, split_root
+from actorline.identifiers import JobKey
 
 _NAMES: Final[Mapping[str, str]] = {
     "key": r"[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}",
@@ -15,7 +16,7 @@ _NAMES: Final[Mapping[str, str]] = {
 }
 
 
-def is_of_another_key(sink: str, template: str, key: str) -> bool:
+def is_of_another_key(sink: str, template: str, key: JobKey) -> bool:
     """Return whether a sink overlaps the folder that the default sink `template` gives a job with another key."""
     root, _ = split_root(template)
     inner = path_in(sink, root)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from actorline.errors import Code, Refused
+from actorline.identifiers import JobKey
 from actorline.jobs.allowance import Allowance, allowance_of
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document import shown_key
@@ -21,7 +22,7 @@ GONE: Final = frozenset({Code.DATASET_VANISHED, Code.RUN_VANISHED})
 """Rows that weren't found: those of a good run are searched for again before another run is paid for."""
 
 
-def retry_job(ledger: Ledger, key: str, *, sender: Sender | None = None, request: str | None = None) -> None:
+def retry_job(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, request: str | None = None) -> None:
     """Retry an ended job; it is due at once.
 
     `request`: see `request_field`; the second time it changes nothing, whatever has happened to the job since.

@@ -10,6 +10,7 @@ import redis
 
 from actorline.delivery.sink import SinkError, holds_root, is_below, open_sink
 from actorline.errors import Code, Refused, Unavailable
+from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.allowance import allowance_of
 from actorline.jobs.document import SCHEDULE_KEY, JobDocument, fresh_key, key_of_task, parse_document
 from actorline.jobs.secret import check_input_records
@@ -34,13 +35,13 @@ class Submission(NamedTuple):
     """A document, its key in case it names none, and its sender."""
 
     raw: Any
-    fallback_key: str
+    fallback_key: JobKey
     sender: Sender | None = None
 
 
 @dataclass(frozen=True)
 class SubmittedJob:
-    key: str
+    key: JobKey
     created: bool
     state: State
 
@@ -93,7 +94,7 @@ def _check(
     raw: Any,
     ledger: Ledger,
     settings: Settings,
-    fallback_key: str,
+    fallback_key: JobKey,
     *,
     trusted: bool,
     sender: Sender | None,
@@ -136,7 +137,7 @@ def _check(
     )
 
 
-def _check_schedules_job(key: str, ledger: Ledger) -> None:
+def _check_schedules_job(key: JobKey, ledger: Ledger) -> None:
     """Refuse to create the job of a schedule's due time; one that beat has created can be joined."""
     with _reaching([key]):
         if ledger.account(key) is not None:
@@ -148,7 +149,7 @@ def _check_schedules_job(key: str, ledger: Ledger) -> None:
     raise Refused(Code.DOCUMENT_INVALID, message)
 
 
-def _check_default_folders(sink: str, key: str, settings: Settings) -> None:
+def _check_default_folders(sink: str, key: JobKey, settings: Settings) -> None:
     """Refuse the default folder of a job with another key."""
     if is_of_another_key(sink, settings.default_sink, key):
         message = (
@@ -187,7 +188,7 @@ def _conflict(order: NewJob, registered: RegisterResult) -> Refused:
 
 
 @contextmanager
-def _reaching(keys: Sequence[str]) -> Iterator[None]:
+def _reaching(keys: Sequence[JobKey]) -> Iterator[None]:
     again = f"send it again with the key {keys[0]}" if len(keys) == 1 else "send it again with the same key"
     try:
         yield
@@ -205,7 +206,7 @@ def _reaching(keys: Sequence[str]) -> Iterator[None]:
         raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
 
 
-def fill_sink(document: JobDocument, key: str, now: float, settings: Settings) -> str:
+def fill_sink(document: JobDocument, key: JobKey, now: float, settings: Settings) -> str:
     """Return the job's own folder URL, with `{run_id}` until the run is known. Raises Refused for an invalid sink."""
     date = datetime.fromtimestamp(now, UTC).date().isoformat()
     url = (document.sink.url or settings.default_sink).replace("{key}", key).replace("{date}", date)
@@ -219,7 +220,7 @@ def fill_sink(document: JobDocument, key: str, now: float, settings: Settings) -
     return sink
 
 
-def _check_roots(sink: str, account: str, settings: Settings, *, trusted: bool) -> None:
+def _check_roots(sink: str, account: AccountName, settings: Settings, *, trusted: bool) -> None:
     """Refuse a sink that contains other jobs' folders, and a service's sink outside its account's roots."""
     roots = [root.replace("{account}", account) for root in settings.sink_roots or [settings.default_sink]]
     if any(holds_root(sink, root) for root in (*roots, settings.default_sink)):

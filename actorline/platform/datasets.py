@@ -7,6 +7,7 @@ from datetime import datetime
 import requests
 from pydantic import Field
 
+from actorline.identifiers import DatasetId, RunId
 from actorline.platform.body import Body
 from actorline.platform.client import Platform
 from actorline.platform.headers import int_header
@@ -25,9 +26,9 @@ class DatasetStats(Resource):
 class Dataset(Resource):
     """OpenAPI, components/schemas/Dataset."""
 
-    id: str
+    id: DatasetId
     name: str | None = None
-    act_run_id: str | None = None
+    act_run_id: RunId | None = None
     item_count: int
     """Lags (`docs/platform-facts.md#counters-lag`): never a reason to stop reading."""
     clean_item_count: int | None = None
@@ -55,7 +56,7 @@ class ItemsPage(Body):
         self.limit = int_header(response, "X-Apify-Pagination-Limit")
 
 
-def get_dataset(platform: Platform, dataset_id: str) -> Dataset:
+def get_dataset(platform: Platform, dataset_id: DatasetId) -> Dataset:
     """Return the dataset by id or `user~name`; NotFound also means expired.
 
     Source: OpenAPI, /v2/datasets/{datasetId}.
@@ -65,7 +66,7 @@ def get_dataset(platform: Platform, dataset_id: str) -> Dataset:
 
 def open_items(
     platform: Platform,
-    dataset_id: str,
+    dataset_id: DatasetId,
     *,
     offset: int,
     limit: int | None,
@@ -90,7 +91,7 @@ class ItemsReader:
     """Opens windows of a dataset one after the other, in one thread; another one may cut the one that is being read."""
 
     platform: Platform
-    dataset_id: str
+    dataset_id: DatasetId
     params: Mapping[str, str]
     first: ItemsPage | None = None
     """What is read first, if it was opened already."""

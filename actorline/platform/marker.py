@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from actorline import __version__
+from actorline.identifiers import JobKey, RunId
 from actorline.platform.statuses import TRANSITIONAL_STATUSES
 
 if TYPE_CHECKING:  # a digest is wanted also where nothing is read from the platform
@@ -38,17 +39,17 @@ class SearchResult:
     read; and those that show one which is no marker at all.
     """
 
-    run_ids: list[str] = field(default_factory=list)
+    run_ids: list[RunId] = field(default_factory=list)
     unreadable: list[RunSummary] = field(default_factory=list)
     others: list[RunSummary] = field(default_factory=list)
 
 
-def digest_of(key: str) -> str:
+def digest_of(key: JobKey) -> str:
     """Return what represents a job's key in its markers; the key itself stays with us."""
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
-def make_marker(installation: str, key: str, attempt: int) -> str:
+def make_marker(installation: str, key: JobKey, attempt: int) -> str:
     """Make a marker: `actorline/0.1.0 (al-1f00aa/9f86d081884c7d65.1)`"""
     return f"actorline/{__version__} ({installation}/{digest_of(key)}.{attempt})"
 

@@ -5,6 +5,7 @@ Source: OpenAPI, /v2/actor-runs/{runId}/resurrect; there is no idempotency key f
 
 from collections.abc import Callable, Mapping
 
+from actorline.identifiers import RunId
 from actorline.platform.client import Platform
 from actorline.platform.resource import safe_id
 from actorline.platform.start import START_TIMEOUT_SECS, SendBy, post_guarded, refusal
@@ -12,7 +13,7 @@ from actorline.platform.start import START_TIMEOUT_SECS, SendBy, post_guarded, r
 
 def resurrect_run(
     platform: Platform,
-    run_id: str,
+    run_id: RunId,
     params: Mapping[str, str],
     *,
     send_by: SendBy,

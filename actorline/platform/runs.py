@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
+from actorline.identifiers import DatasetId, RunId
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.resource import Resource, safe_id
 from actorline.platform.statuses import TERMINAL_STATUSES
@@ -55,7 +56,7 @@ class RunOptions(Resource):
 class RunSummary(Resource):
     """A run as it is in lists (OpenAPI, components/schemas/RunShort)."""
 
-    id: str
+    id: RunId
     act_id: str
     actor_task_id: str | None = None
     status: str
@@ -64,7 +65,7 @@ class RunSummary(Resource):
     finished_at: datetime | None = None
     build_id: str | None = None
     build_number: str | None = None
-    default_dataset_id: str
+    default_dataset_id: DatasetId
     default_key_value_store_id: str
     usage_total_usd: float | None = None
     """At today's prices, "informational only"."""
@@ -86,19 +87,19 @@ class Run(RunSummary):
     """The Actors that the run turned into; empty for nearly all."""
 
 
-def get_run(platform: Platform, run_id: str) -> Run:
+def get_run(platform: Platform, run_id: RunId) -> Run:
     """Return the run as it is now. Raises NotFound also just after a start: `docs/platform-facts.md#replica-lag`."""
     return Run.from_platform(platform.get_data(f"actor-runs/{safe_id(run_id)}"))
 
 
-def wait_for_run(platform: Platform, run_id: str, seconds: int) -> Run:
+def wait_for_run(platform: Platform, run_id: RunId, seconds: int) -> Run:
     """Return the run as soon as it has ended, or as it is after `seconds` (at most 60:
     `docs/platform-facts.md#waiting`). The platform's read time-out must be longer.
     """
     return Run.from_platform(platform.get_data(f"actor-runs/{safe_id(run_id)}", {"waitForFinish": seconds}))
 
 
-def abort_run(platform: Platform, run_id: str, *, gracefully: bool = False) -> Run:
+def abort_run(platform: Platform, run_id: RunId, *, gracefully: bool = False) -> Run:
     """Ask for a run's end. It does nothing to a run that has ended, so it is safe to repeat:
     `docs/platform-facts.md#abort`.
 
@@ -135,7 +136,7 @@ def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[s
         after, offset = (last, 0) if last > after else (after, offset + len(runs))
 
 
-def get_log_tail(platform: Platform, run_id: str, lines: int = 20) -> list[str]:
+def get_log_tail(platform: Platform, run_id: RunId, lines: int = 20) -> list[str]:
     """Return the last `lines` lines of the log, out of its last 64 kB; the log is read through, but never held.
 
     There is no way to ask for the end only: `docs/platform-facts.md#log`.

@@ -13,6 +13,7 @@ import requests
 import urllib3
 from pydantic import BaseModel, Field, ValidationError
 
+from actorline.identifiers import RunId
 from actorline.platform.actors import safe_id
 from actorline.platform.client import Platform
 from actorline.platform.error_mapping import describe_fault
@@ -76,7 +77,7 @@ class StartOrder:
         return f"/actors/{safe_id(self.actor)}" if self.actor else f"/actor-tasks/{safe_id(self.actor_task or '')}"
 
 
-def start_run(platform: Platform, order: StartOrder, *, send_by: SendBy, announce: Callable[[], None]) -> str:
+def start_run(platform: Platform, order: StartOrder, *, send_by: SendBy, announce: Callable[[], None]) -> RunId:
     """POST the start once and return the run's id.
 
     `announce` is called when the connection is open, before the first byte goes out; what it raises is raised here, and
@@ -154,7 +155,7 @@ def post_guarded(
             raise StartUnclear(f"the reply was lost ({describe_fault(fault)})") from fault
 
 
-def _started(platform: Platform, response: requests.Response) -> str:
+def _started(platform: Platform, response: requests.Response) -> RunId:
     if response.ok and response.status_code < 300:  # noqa: PLR2004
         run_id = run_id_in(response.content)
         if run_id is None:
@@ -163,7 +164,7 @@ def _started(platform: Platform, response: requests.Response) -> str:
     raise refusal(platform, response)
 
 
-def run_id_in(content: bytes) -> str | None:
+def run_id_in(content: bytes) -> RunId | None:
     """Return the id of the run that a response describes."""
     try:
         return _Envelope.model_validate_json(content).data.id
@@ -190,7 +191,7 @@ def refusal(platform: Platform, response: requests.Response, *, to: str = "the s
 class _StartedRun(BaseModel):
     """The one field that must not be missed: whatever else is odd about the response, this run costs money."""
 
-    id: str = Field(min_length=1)
+    id: RunId = Field(min_length=1)
 
 
 class _Envelope(BaseModel):

@@ -9,6 +9,7 @@ from typing import Final
 
 import requests
 
+from actorline.identifiers import RunId
 from actorline.platform.client import Platform
 from actorline.platform.datasets import ItemsPage
 from actorline.platform.errors import PlatformUnavailable
@@ -21,7 +22,7 @@ _RUN_ID: Final = re.compile(r"run ID: ([A-Za-z0-9]+)")  # in the message of `run
 
 def run_sync(
     platform: Platform, order: StartOrder, *, wants_items: bool, send_by: SendBy, announce: Callable[[], None]
-) -> ItemsPage | str | None:
+) -> ItemsPage | RunId | None:
     """Run to the end: the items, open for reading; or the id of a run that is still running or has failed; or None:
     it has succeeded, and its id is not known yet. With `wants_items` false the response's body is not read.
 
@@ -53,18 +54,18 @@ def run_sync(
         raise StartUnclear(str(error)) from error
 
 
-def _run_of(platform: Platform, response: requests.Response) -> str:
+def _run_of(platform: Platform, response: requests.Response) -> RunId:
     """Return the run that an error names: it was started and has not succeeded. Raises what else the error means."""
     error = refusal(platform, response)
     if isinstance(error, StartRefused) and error.error.type == RUN_FAILED:
         named = _RUN_ID.search(error.error.message)
         if named:
-            return named[1]
+            return RunId(named[1])
         raise StartUnclear("the run did not succeed, and the platform doesn't say which one it was")
     raise error
 
 
-def _read_run_id(response: requests.Response) -> str:
+def _read_run_id(response: requests.Response) -> RunId:
     try:
         run_id = run_id_in(response.content)
     except requests.RequestException as fault:

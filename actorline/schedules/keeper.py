@@ -10,6 +10,7 @@ from typing import Final, assert_never
 import redis
 
 from actorline.errors import Code, Refused, Unavailable
+from actorline.identifiers import JobKey
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.sender import Sender
@@ -48,7 +49,7 @@ class Keeper:
 
     def __init__(
         self, schedules: Mapping[str, Schedule], ledger: Ledger, settings: Settings, *,
-        beat: str, wake: Callable[[str], None],
+        beat: str, wake: Callable[[JobKey], None],
     ) -> None:  # fmt: skip
         self._schedules = {name: schedule for name, schedule in schedules.items() if schedule.enabled}
         self._ledger, self._settings = ledger, settings
@@ -179,7 +180,7 @@ class Keeper:
                 self._wake(key)
         self._book.keep(name, entry, place)
 
-    def _is_ours(self, key: str, place: SchedulePosition) -> bool:
+    def _is_ours(self, key: JobKey, place: SchedulePosition) -> bool:
         """Return whether a beat ordered the existing job, with the document of an earlier version of the file."""
         job = self._ledger.load(key)
         if job is not None and job.document_hash == place.order_hash:

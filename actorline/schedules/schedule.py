@@ -12,6 +12,7 @@ from celery.schedules import ParseException
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from actorline.delivery.sink import SinkError, open_sink
+from actorline.identifiers import JobKey
 from actorline.jobs.document import document_problems
 from actorline.schedules.nearest import nearest
 from actorline.schedules.rhythm import Interval, Rhythm, WallClock, due_times
@@ -96,9 +97,9 @@ class Schedule(BaseModel):
         return next(filter(None, problems), []) or _folder_problems(orders)
 
 
-def due_key(name: str, due: datetime) -> str:
+def due_key(name: str, due: datetime) -> JobKey:
     """Return `nightly@2026-11-23T03:00:00Z`: all orders of this due time are the same job."""
-    return f"{name}@{iso_utc(due)}"
+    return JobKey(f"{name}@{iso_utc(due)}")
 
 
 def _sink_problems(order: Mapping[str, Any]) -> list[str]:

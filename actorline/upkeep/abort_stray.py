@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 from actorline.errors import Refused
+from actorline.identifiers import AccountName, RunId
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
@@ -17,11 +18,11 @@ NEXT_LOOK_SECS: Final = 2.0  # an abort takes a second or two
 
 log = Logger(__name__)
 
-OpenPlatform = Callable[[str], AbstractContextManager[Platform]]
+OpenPlatform = Callable[[AccountName], AbstractContextManager[Platform]]
 """The platform of an account. Raises Refused if this worker has no token for it."""
 
 
-def abort_stray(ledger: Ledger, run_id: str, *, accounts: Iterable[str], open_platform: OpenPlatform) -> None:
+def abort_stray(ledger: Ledger, run_id: RunId, *, accounts: Iterable[AccountName], open_platform: OpenPlatform) -> None:
     """Abort the run, and forget it once it has ended; upkeep calls again until then.
 
     `accounts`: those that are tried if its job was purged, so that its own account is unknown.
@@ -45,7 +46,7 @@ def abort_stray(ledger: Ledger, run_id: str, *, accounts: Iterable[str], open_pl
         ledger.runs.plan_stray(run_id, NEXT_LOOK_SECS)
 
 
-def _abort(run_id: str, accounts: Iterable[str], open_platform: OpenPlatform) -> bool:
+def _abort(run_id: RunId, accounts: Iterable[AccountName], open_platform: OpenPlatform) -> bool:
     """Abort the run in the first account that has it, and return whether it has ended, as one that none has.
 
     Raises PlatformError or Refused if an account that may have it could not be asked.

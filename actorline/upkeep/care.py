@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
+from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.change import Change
@@ -32,7 +33,7 @@ class Care:
     outbox: Outbox
     lost_message_s: float
 
-    def for_all(self, keys: Iterable[str]) -> None:
+    def for_all(self, keys: Iterable[JobKey]) -> None:
         """Do what each job needs now; a failure of one must not stop the others."""
         for key in keys:
             try:
@@ -44,7 +45,7 @@ class Care:
                 log.exception("job_not_cared_for", job_key=key)
                 self.ledger.agenda.postpone(key, FAILED_AGAIN_SECS)
 
-    def for_job(self, key: str) -> None:
+    def for_job(self, key: JobKey) -> None:
         """Do what the job needs now."""
         job = self.ledger.load(key)
         if job is None:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from actorline.identifiers import JobKey
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.change import Change
@@ -10,12 +11,13 @@ from actorline.ledger.ledger import Ledger, UnreadableJob
 DEADLINE_AGAIN_SECS: Final = 60.0  # of a job that couldn't be expired
 
 
-def expire_late_jobs(ledger: Ledger) -> list[str]:
+def expire_late_jobs(ledger: Ledger) -> list[JobKey]:
     """Record that jobs past their deadline are no longer wanted, and return their keys; they are due now."""
-    return [key for key in ledger.agenda.take("deadlines", again_s=DEADLINE_AGAIN_SECS) if _expire(ledger, key)]
+    late = ledger.agenda.take("deadlines", again_s=DEADLINE_AGAIN_SECS)
+    return [key for key in map(JobKey, late) if _expire(ledger, key)]
 
 
-def _expire(ledger: Ledger, key: str) -> bool:
+def _expire(ledger: Ledger, key: JobKey) -> bool:
     try:
         job = ledger.load(key)
     except UnreadableJob:  # left to a worker that can read it

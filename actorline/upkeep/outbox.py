@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from actorline.identifiers import JobKey, TaskId
 from actorline.jobs.job import Job
 from actorline.upkeep.decision import Stage
 
@@ -16,13 +17,13 @@ class Outbox(Protocol):
     def send_pipeline(self, job: Job, first: Stage) -> bool:
         """Send the job's stages from `first` on under the next epoch; return False if the job was changed meanwhile."""
 
-    def send_answer(self, key: str, task_id: str, caller: dict[str, Any]) -> None:
+    def send_answer(self, key: JobKey, task_id: TaskId, caller: dict[str, Any]) -> None:
         """Send one caller its answer."""
 
     def send_notices(self, job: Job) -> float | None:
         """Send the notice of the job's end if it is due, and return seconds until the next check."""
 
-    def has_result(self, task_id: str) -> bool:
+    def has_result(self, task_id: TaskId) -> bool:
         """Return whether the backend has the task's final result."""
 
     def queue_lengths(self) -> Mapping[str, int]:

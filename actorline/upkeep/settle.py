@@ -7,6 +7,7 @@ from typing import Final
 
 from actorline.delivery.manifest import Manifest, fingerprint
 from actorline.delivery.sink import MANIFEST, SinkError, open_sink
+from actorline.identifiers import RunId
 from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
@@ -31,7 +32,7 @@ def secs_until_settled(job: Job, now: float) -> float | None:
 
 def settle_figures(ledger: Ledger, platform: Platform, job: Job) -> None:
     """Read the run again. Safe to repeat. Raises PlatformError and SinkError: then it must be repeated."""
-    run = get_run(platform, job.run.id or "")
+    run = get_run(platform, job.run.id or RunId(""))
     if not run.is_terminal:  # it was resurrected by others after the job's end: these aren't the job's figures
         return _note(ledger, job, {})
     if job.manifest:

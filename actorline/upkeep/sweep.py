@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from actorline.errors import Unavailable
+from actorline.identifiers import AccountName, JobKey, RunId
 from actorline.jobs.job import Job
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import TERMINAL, Event, sources
@@ -35,12 +36,12 @@ ANY_TIME: Final = datetime(2015, 1, 1, tzinfo=UTC)  # older than the platform
 class Orphan:
     """A running run that no job wants; `key`: the job that it was started for, if known."""
 
-    account: str
+    account: AccountName
     run: RunSummary
-    key: str | None
+    key: JobKey | None
 
 
-def find_orphans(ledger: Ledger, platform: Platform, installation: str, account: str) -> Iterator[Orphan]:
+def find_orphans(ledger: Ledger, platform: Platform, installation: str, account: AccountName) -> Iterator[Orphan]:
     """Yield the orphans among the installation's running runs. Raises PlatformError; safe to repeat.
 
     A run that its job still waits for becomes the job's run.
@@ -53,7 +54,7 @@ def find_orphans(ledger: Ledger, platform: Platform, installation: str, account:
             yield Orphan(account, run, key)
 
 
-def _is_wanted(ledger: Ledger, key: str, attempt: int, run_id: str) -> bool:
+def _is_wanted(ledger: Ledger, key: JobKey, attempt: int, run_id: RunId) -> bool:
     """Return whether its job wants the run; if not, record it as a stray, which upkeep aborts."""
     job = ledger.load(key)
     if is_collected(ledger, run_id, unless_by=key):
@@ -71,14 +72,14 @@ def _is_wanted(ledger: Ledger, key: str, attempt: int, run_id: str) -> bool:
     return run_id not in ledger.runs.strays()
 
 
-def is_collected(ledger: Ledger, run_id: str, *, unless_by: str) -> bool:
+def is_collected(ledger: Ledger, run_id: RunId, *, unless_by: JobKey) -> bool:
     """Return whether a live job other than `unless_by` waits for the run: it was taken over by an order."""
     key = ledger.runs.key_of(run_id)
     job = ledger.load(key) if key and key != unless_by else None
     return job is not None and not job.is_terminal and job.run.id == run_id
 
 
-def look_again(ledger: Ledger, platform: Platform, installation: str, key: str, attempt: int) -> list[str]:
+def look_again(ledger: Ledger, platform: Platform, installation: str, key: JobKey, attempt: int) -> list[RunId]:
     """Search again for runs that an unclear start may have made after all, and return those that were unknown.
 
     Raises PlatformError: then it must be repeated.
@@ -93,7 +94,7 @@ def look_again(ledger: Ledger, platform: Platform, installation: str, key: str, 
     return unknown
 
 
-def close_resurrection(ledger: Ledger, platform: Platform, key: str) -> bool:
+def close_resurrection(ledger: Ledger, platform: Platform, key: JobKey) -> bool:
     """Check again, long after it was sent, whether an unnoticed resurrection happened: if the run is running and its
     job has ended, it is a stray. A later resurrection is not ours.
 

@@ -4,6 +4,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger
@@ -66,7 +67,7 @@ def describe_unfinished(ledger: Ledger, *, logs: Path | None = None, command: st
     )
 
 
-def _describe(key: str, job: Job | None) -> str:
+def _describe(key: JobKey, job: Job | None) -> str:
     """Return the key, state and run. `job` None: it has ended meanwhile, or this version can't read it."""
     if job is None:
         return key

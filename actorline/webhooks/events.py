@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from actorline.identifiers import JobKey, RunId
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
@@ -22,7 +23,7 @@ class Hint:
     """The used parts of an event. `dispatch_id`: the same on each repetition; `hook_id`: of a hook's webhook."""
 
     event_type: str
-    run_id: str
+    run_id: RunId
     user_agent: str | None
     dispatch_id: str | None
     hook_id: str | None
@@ -33,14 +34,16 @@ class Hint:
         run_id = _as_id(event.event_data.actor_run_id)
         if run_id is None:
             return None
-        return cls(event.event_type, run_id, event.resource.meta.user_agent, _as_id(dispatch_id), _as_id(hook_id))
+        return cls(
+            event.event_type, RunId(run_id), event.resource.meta.user_agent, _as_id(dispatch_id), _as_id(hook_id)
+        )
 
 
 @dataclass(frozen=True)
 class LookNow:
     """The job is due now: a worker should be notified."""
 
-    key: str
+    key: JobKey
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class HookRun:
     """A run that others started and that a hook may have to collect; noted in the ledger."""
 
     hook_id: str
-    run_id: str
+    run_id: RunId
 
 
 def take_hints(ledger: Ledger, installation: str, hints: Sequence[Hint]) -> list[LookNow | HookRun | None]:
@@ -76,7 +79,7 @@ def _take(ledger: Ledger, installation: str, hint: Hint, known: EventFacts) -> L
     return HookRun(hint.hook_id, hint.run_id) if hint.hook_id and known.has_hook else None
 
 
-def _look_at_run(ledger: Ledger, key: str, event_type: str) -> LookNow | None:
+def _look_at_run(ledger: Ledger, key: JobKey, event_type: str) -> LookNow | None:
     fields: JobFields = {"is_planned": True}
     if event_type in RUN_ENDED:
         fields["hinted_at"] = NOW
@@ -84,7 +87,7 @@ def _look_at_run(ledger: Ledger, key: str, event_type: str) -> LookNow | None:
     return None if epoch is None else LookNow(key)
 
 
-def _look_for_run(ledger: Ledger, key: str, attempt: int, run_id: str) -> LookNow | None:
+def _look_for_run(ledger: Ledger, key: JobKey, attempt: int, run_id: RunId) -> LookNow | None:
     """Note the run for a start whose reply is still missing; if it is lost, the search can end at once."""
     job = ledger.load(key)
     if job is None or job.is_terminal or job.intent is None or job.intent.attempt != attempt:

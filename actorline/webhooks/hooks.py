@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
+from actorline.identifiers import AccountName, RunId
 from actorline.jobs.sender import Sender
 from actorline.ledger.ledger import Ledger
 from actorline.orders.submit import SubmittedJob, submit
@@ -28,7 +29,7 @@ class Hook(BaseModel):
     """
 
     id: str
-    account: str
+    account: AccountName
     target: Target
     name: str
     target_id: str
@@ -47,7 +48,7 @@ class Hook(BaseModel):
             return run.actor_task_id == self.target_id
         return run.act_id == self.target_id or bool(run.metamorphs)
 
-    def document(self, run_id: str) -> dict[str, Any]:
+    def document(self, run_id: RunId) -> dict[str, Any]:
         """Return the order that collects a run. Its key is the run's id, so that each run is collected once."""
         return {**self.template, "run_id": run_id, "key": run_id}
 
@@ -72,21 +73,21 @@ class Hooks:
     def forget(self, hook_id: str) -> None:
         self._ledger.webhooks.forget_hook(hook_id)
 
-    def plan_runs(self, runs: Sequence[tuple[str, str]]) -> None:
+    def plan_runs(self, runs: Sequence[tuple[str, RunId]]) -> None:
         """Note on disk which hook has to check which run: the platform reports it once. Raises NotDurable."""
         self._ledger.agenda.plan(RUNS, [f"{hook_id}:{run_id}" for hook_id, run_id in runs], HOOK_AGAIN_SECS)
 
-    def take_runs(self) -> list[tuple[str, str]]:
+    def take_runs(self) -> list[tuple[str, RunId]]:
         """Return overdue hook and run ids; each is due again later, unless `forget_run` is called."""
         members = [member.partition(":") for member in self._ledger.agenda.take(RUNS)]
-        return [(hook_id, run_id) for hook_id, _, run_id in members]
+        return [(hook_id, RunId(run_id)) for hook_id, _, run_id in members]
 
-    def forget_run(self, hook_id: str, run_id: str) -> None:
+    def forget_run(self, hook_id: str, run_id: RunId) -> None:
         self._ledger.agenda.drop(RUNS, f"{hook_id}:{run_id}")
 
 
 def collect_run(
-    ledger: Ledger, platform: Platform, settings: Settings, installation: str, hook: Hook, run_id: str
+    ledger: Ledger, platform: Platform, settings: Settings, installation: str, hook: Hook, run_id: RunId
 ) -> SubmittedJob | None:
     """Order the job that collects a run; return None if it isn't the hook's, or is our own.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from actorline.errors import Code, Refused
+from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.document import parse_document
 from actorline.ledger.ledger import Ledger
 from actorline.notify.notice import check_notify
@@ -32,7 +33,7 @@ class HookMaker:
     settings: Settings
     installation: str
 
-    def add(self, account: str, target: Target, name: str, template: Mapping[str, Any]) -> Hook:
+    def add(self, account: AccountName, target: Target, name: str, template: Mapping[str, Any]) -> Hook:
         """Have each run of an Actor or Actor task collected with the template, from the next end of one on.
 
         There is one hook per target: adding it again changes its template, its address and its secret. Raises
@@ -101,7 +102,7 @@ class HookMaker:
             delete_webhook(self.platform, webhook_id)
 
 
-def check_template(template: Mapping[str, Any], settings: Settings) -> str:
+def check_template(template: Mapping[str, Any], settings: Settings) -> AccountName:
     """Return the account that the template names. Raises Refused if a run couldn't be ordered with it."""
     given = [name for name in SET_PER_RUN if name in template]
     if given:
@@ -109,7 +110,7 @@ def check_template(template: Mapping[str, Any], settings: Settings) -> str:
         raise Refused(Code.DOCUMENT_INVALID, message)
     first, second = (parse_document({**template, "run_id": run_id, "key": run_id}) for run_id in ("run1", "run2"))
     check_notify(first, settings)
-    one, other = (fill_sink(each, str(each.key), 0, settings) for each in (first, second))
+    one, other = (fill_sink(each, JobKey(str(each.key)), 0, settings) for each in (first, second))
     if one == other and "{run_id}" not in one:
         message = "The sink is the same for every run. Nothing was registered. Put {key} or {run_id} into sink.url."
         raise Refused(Code.SINK_REFUSED, message)

@@ -11,6 +11,7 @@ from celery.canvas import Signature
 from celery.utils import uuid
 
 from actorline.delivery.page_plan import Window
+from actorline.identifiers import JobKey, TaskId
 from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE
@@ -57,7 +58,7 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     return True
 
 
-def wave_canvas(key: str, epoch: int, wave: Wave, *, tries: int = 0, seconds: float = 0) -> Signature[Any]:
+def wave_canvas(key: JobKey, epoch: int, wave: Wave, *, tries: int = 0, seconds: float = 0) -> Signature[Any]:
     """Return the canvas of a wave: the pages in parallel, then the finish.
 
     `tries`, `seconds`: how often they were tried before, and when they are fetched.
@@ -71,7 +72,7 @@ def wave_canvas(key: str, epoch: int, wave: Wave, *, tries: int = 0, seconds: fl
     return chord(pages, finish)
 
 
-def send_pages(key: str, epoch: int, attempt: int, pages: Sequence[Window]) -> None:
+def send_pages(key: JobKey, epoch: int, attempt: int, pages: Sequence[Window]) -> None:
     """Send each full page of a running run by itself; lost ones are fetched when the run has ended."""
     signatures = [_page(key, epoch, attempt, window, window.limit, 0) for window in pages]
     if signatures:
@@ -80,24 +81,24 @@ def send_pages(key: str, epoch: int, attempt: int, pages: Sequence[Window]) -> N
         step.apply_async()
 
 
-def send_ahead(key: str, epoch: int) -> None:
+def send_ahead(key: JobKey, epoch: int) -> None:
     """Send the task that checks a running run for full pages."""
     step = _named("fetch_ahead", key, epoch)
     ledger().callers.name_tasks(key, [step.options["task_id"]])
     step.apply_async()
 
 
-def next_wave(key: str, epoch: int, seconds: float) -> Signature[Any]:
+def next_wave(key: JobKey, epoch: int, seconds: float) -> Signature[Any]:
     step = _named(Stage.COLLECT, key, epoch)
     ledger().callers.name_tasks(key, [step.options["task_id"]])
     return step.set(countdown=seconds) if seconds else step
 
 
-def page_args(key: str, epoch: int, attempt: int, window: Window, expected: int, tries: int) -> tuple[Any, ...]:
+def page_args(key: JobKey, epoch: int, attempt: int, window: Window, expected: int, tries: int) -> tuple[Any, ...]:
     return (key, epoch, attempt, window.page_no, window.offset, window.limit, expected, tries)
 
 
-def send_answers(key: str) -> int:
+def send_answers(key: JobKey) -> int:
     """Send each caller its answer, under the caller's own task id and with its own continuation."""
     callers = ledger().callers.of(key)
     for task_id, caller in callers.items():
@@ -105,7 +106,7 @@ def send_answers(key: str) -> int:
     return len(callers)
 
 
-def send_answer(key: str, task_id: str, caller: dict[str, Any]) -> None:
+def send_answer(key: JobKey, task_id: TaskId, caller: dict[str, Any]) -> None:
     """Send one caller its answer; Flower shows its arguments like those of the job's other tasks."""
     options = {**continuation(caller), "argsrepr": f"(key={key})"}
     current_app.send_task("actorline.answer", [key], task_id=task_id, **options)
@@ -120,12 +121,12 @@ def send_notices(job: Job) -> float | None:
     return seconds
 
 
-def care_for_now(keys: Sequence[str]) -> None:
+def care_for_now(keys: Sequence[JobKey]) -> None:
     """Have a worker take care of jobs at once, before upkeep's next check."""
     current_app.send_task("actorline.upkeep", list(keys))
 
 
-def end_for_callers(key: str) -> None:
+def end_for_callers(key: JobKey) -> None:
     """Send the ended job's callers their answers, and its notice."""
     send_answers(key)
     job = ledger().load(key)
@@ -166,12 +167,12 @@ def continuation(caller: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _named(stage: str, key: str, epoch: int) -> Signature[Any]:
+def _named(stage: str, key: JobKey, epoch: int) -> Signature[Any]:
     shown = f"(key={key}, epoch={epoch})"
     return signature(f"actorline.{stage}", args=(key, epoch), immutable=True, task_id=uuid(), argsrepr=shown)
 
 
-def _page(key: str, epoch: int, attempt: int, window: Window, expected: int, tries: int) -> Signature[Any]:
+def _page(key: JobKey, epoch: int, attempt: int, window: Window, expected: int, tries: int) -> Signature[Any]:
     args = page_args(key, epoch, attempt, window, expected, tries)
     shown = f"(key={key}, page={window.page_no})"  # short: Redis has hundreds of these messages
     return signature("actorline.fetch_page", args=args, immutable=True, task_id=uuid(), argsrepr=shown)

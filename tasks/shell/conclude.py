@@ -5,6 +5,7 @@ from typing import Any, assert_never
 from celery import Task
 from celery.exceptions import Ignore
 
+from actorline.identifiers import JobKey
 from actorline.jobs.step import Ended, Moved, Park, Step, Stop, Wait
 from tasks.shell.canvas import end_for_callers
 from tasks.shell.progress import report_to_callers
@@ -13,7 +14,7 @@ from tasks.shell.stage import again
 MIN_COUNTDOWN_SECS = 0.5
 
 
-def conclude(task: "Task[Any, Any]", key: str, step: Step, *, late_s: float = 0.0) -> None:
+def conclude(task: "Task[Any, Any]", key: JobKey, step: Step, *, late_s: float = 0.0) -> None:
     """Return if the next stage may run; otherwise raise Ignore or the retry, which stop it."""
     match step:
         case Moved():

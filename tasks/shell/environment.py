@@ -6,6 +6,7 @@ from contextlib import suppress
 from functools import cache
 
 from actorline.errors import Code, Refused
+from actorline.identifiers import AccountName, ExecutionToken, JobKey
 from actorline.ledger.accounts import Owner, check_owner, read_owner
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.rate_limit import RedisGovernor
@@ -14,7 +15,7 @@ from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
 from actorline.settings import Settings, load_settings, token_variable
 
-DEFAULT_ACCOUNT = "default"
+DEFAULT_ACCOUNT = AccountName("default")
 OWNER_AGAIN_SECS = 10.0
 
 
@@ -33,11 +34,11 @@ def installation() -> str:
     return ledger().installation(settings().installation)
 
 
-def platform(account: str) -> Platform:
+def platform(account: AccountName) -> Platform:
     """Return the platform, with the account's token. Raises Refused if no token is set for it here, or if the token
     belongs to another user than the account.
     """
-    alias = account.lower()
+    alias = AccountName(account.lower())
     found = _platform(alias)
     with suppress(PlatformUnavailable):  # asked again later: a failure to identify us stops no job
         check_owner(ledger(), alias, _owners.of(alias))
@@ -48,10 +49,10 @@ class _Owners:
     """The users of the tokens. Each is read once; while the platform is unavailable, every 10 s."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Owner] = {}
-        self._asked_at: dict[str, float] = {}
+        self._known: dict[AccountName, Owner] = {}
+        self._asked_at: dict[AccountName, float] = {}
 
-    def of(self, account: str) -> Owner:
+    def of(self, account: AccountName) -> Owner:
         """Return the user of the account's token. Raises PlatformUnavailable."""
         if account not in self._known:
             if time.monotonic() - self._asked_at.get(account, float("-inf")) < OWNER_AGAIN_SECS:
@@ -66,7 +67,7 @@ _owners = _Owners()
 
 
 @cache
-def _platform(account: str) -> Platform:
+def _platform(account: AccountName) -> Platform:
     token = settings().token_of(account)
     if token is None:
         variable = token_variable(account)
@@ -77,11 +78,11 @@ def _platform(account: str) -> Platform:
     return Platform(settings().api_url, token, governor=RedisGovernor(ledger()))
 
 
-def platform_of(key: str) -> Platform:
+def platform_of(key: JobKey) -> Platform:
     """Return the platform with the token of a job's account."""
     return platform(ledger().account(key) or DEFAULT_ACCOUNT)
 
 
-def new_execution() -> str:
+def new_execution() -> ExecutionToken:
     """Return the token of one execution of one task: leases and staged files belong to it."""
-    return secrets.token_hex(8)
+    return ExecutionToken(secrets.token_hex(8))

@@ -2,6 +2,7 @@
 
 from celery import current_app, states
 
+from actorline.identifiers import TaskId
 from config.queues import queue_kinds
 from tasks.shell import canvas
 from tasks.shell.environment import settings
@@ -17,7 +18,7 @@ class CeleryOutbox:
     def send(self, task: str, *args: object) -> None:
         current_app.send_task(f"actorline.{task}", list(args))
 
-    def has_result(self, task_id: str) -> bool:
+    def has_result(self, task_id: TaskId) -> bool:
         return current_app.backend.get_state(task_id) in states.READY_STATES
 
     def queue_lengths(self) -> dict[str, int]:

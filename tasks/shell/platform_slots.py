@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Final
 
+from actorline.identifiers import AccountName
 from actorline.platform.errors import PlatformBusy
 from tasks.shell.environment import settings
 
@@ -24,7 +25,7 @@ class Slots:
         self._given_back = threading.Condition()
 
     @contextmanager
-    def taken(self, account: str) -> Iterator[None]:
+    def taken(self, account: AccountName) -> Iterator[None]:
         """Hold a slot. Raises PlatformBusy if none becomes free within a second, or at once if calls hang."""
         slot = object()
         with self._given_back:
@@ -41,7 +42,7 @@ class Slots:
                 del self._taken[slot]
                 self._given_back.notify_all()
 
-    def _is_free(self, account: str) -> bool:
+    def _is_free(self, account: AccountName) -> bool:
         own = sum(holder == account for holder, _ in self._taken.values())
         return len(self._taken) < self._total and own < self._each
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from celery import current_app, states
 
+from actorline.identifiers import JobKey, TaskId
 from actorline.jobs.job import Job, Progress
 from tasks.shell.environment import ledger
 
@@ -19,7 +20,7 @@ def report_progress(job: Job) -> None:
         _store_unless_ended(task_id, progress)
 
 
-def _store_unless_ended(task_id: str, progress: dict[str, Any]) -> None:
+def _store_unless_ended(task_id: TaskId, progress: dict[str, Any]) -> None:
     """Store PROGRESS unless the task has ended, in one transaction. Celery checks and stores in two steps: a worker
     that stalls between them would overwrite the answer, and its caller would wait forever.
     """
@@ -39,13 +40,13 @@ def _store_unless_ended(task_id: str, progress: dict[str, Any]) -> None:
     backend.client.transaction(store, key)
 
 
-def report_page(key: str) -> None:
+def report_page(key: JobKey) -> None:
     """Report progress after a page, at most once in EVERY_SECS: there may be hundreds of pages."""
     if ledger().redis.set(ledger().name("progress", key), 1, nx=True, ex=EVERY_SECS):
         report_to_callers(key)
 
 
-def report_to_callers(key: str) -> None:
+def report_to_callers(key: JobKey) -> None:
     job = ledger().load(key)
     if job:
         report_progress(job)

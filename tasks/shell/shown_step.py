@@ -12,6 +12,7 @@ from typing import Any
 from celery import Task
 from celery.utils import uuid
 
+from actorline.identifiers import JobKey, TaskId
 from tasks.shell.environment import ledger
 
 
@@ -37,13 +38,13 @@ listeners = Listeners()
 
 
 @contextmanager
-def shown(task: "Task[Any, Any]", name: str, key: str, args: str) -> Iterator[None]:
+def shown(task: "Task[Any, Any]", name: str, key: JobKey, args: str) -> Iterator[None]:
     """Show what runs inside as the task `actorline.{name}`, which ends as a stage does: handed on, whatever became."""
     if not listeners.are_there:
         yield
         return
     task_id, began = uuid(), time.monotonic()
-    ledger().callers.name_tasks(key, [task_id])
+    ledger().callers.name_tasks(key, [TaskId(task_id)])
     parent: dict[str, Any] = {"root_id": task.request.root_id, "parent_id": task.request.id}
     listeners.send("task-received", uuid=task_id, name=f"actorline.{name}", args=args, kwargs="{}", retries=0, **parent)
     listeners.send("task-started", uuid=task_id)

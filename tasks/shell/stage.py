@@ -12,6 +12,7 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
 from actorline.errors import Reason
+from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, Event
 from actorline.jobs.step import Ended
@@ -62,7 +63,7 @@ def again(task: "Task[Any, Any]", seconds: float, args: tuple[Any, ...] | None =
     return task.retry(args=args, countdown=seconds, **options)
 
 
-def postpone(key: str, epoch: int, stage: str, error: Exception) -> None:
+def postpone(key: JobKey, epoch: int, stage: str, error: Exception) -> None:
     """Plan the stage again. If the ledger can't be reached either, its existing `due` brings the job back."""
     failed = {"stage": stage, "error": type(error).__name__, "message": str(error)[:300]}
     try:

@@ -11,6 +11,7 @@ import redis
 
 from actorline.cli.terminal.output import say
 from actorline.errors import Code, Unavailable
+from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.ledger.faults import DISK_FULL, describe_fault
 from actorline.ledger.ledger import Ledger
@@ -57,13 +58,13 @@ class Interrupts:
 
 def follow(
     ledger: Ledger,
-    keys: Sequence[str],
+    keys: Sequence[JobKey],
     interrupts: Interrupts,
     *,
     shown: bool,
     until: int = 1,
     look: Callable[[list[Job]], None] | None = None,
-    newcomers: Callable[[], Iterable[str]] = tuple,
+    newcomers: Callable[[], Iterable[JobKey]] = tuple,
     command: str = COMMAND,
 ) -> list[Job]:
     """Show jobs until all have ended, or until interrupt number `until`, and return them as they are then.
@@ -115,7 +116,7 @@ def come_back(key: str | None, command: str = COMMAND) -> str:
 
 
 def lost_redis(
-    keys: Sequence[str], jobs: Sequence[Job], error: redis.RedisError, command: str = COMMAND
+    keys: Sequence[JobKey], jobs: Sequence[Job], error: redis.RedisError, command: str = COMMAND
 ) -> Unavailable:
     """Return the error to raise when Redis fails meanwhile; `jobs`: as last seen."""
     live = [job for job in jobs if not job.is_terminal]

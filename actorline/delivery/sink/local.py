@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from actorline.delivery.sink.names import CLAIM, STAGING, is_name
 from actorline.delivery.sink.protocol import LOOK_MOST, MissingFile, Sink, SinkError, crowded, missing, outside
+from actorline.identifiers import ExecutionToken
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a planted pipe must not block
@@ -39,7 +40,7 @@ class LocalSink(Sink):
                 (folder / "check").touch()
 
     @contextmanager
-    def staging(self, name: str, execution: str) -> Iterator[BinaryIO]:
+    def staging(self, name: str, execution: ExecutionToken) -> Iterator[BinaryIO]:
         digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
         staged = f"{STAGING}/.{digest[:16]}.{execution}.tmp"  # short, however long the name is
         with self._refusals(), self._within(staged, make=True) as (folder, file_name):

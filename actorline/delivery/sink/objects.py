@@ -27,6 +27,7 @@ from actorline.delivery.sink.names import CLAIM, STAGING, is_name
 from actorline.delivery.sink.object_file import READ_BYTES, ObjectReader, ObjectUpload, open_writer
 from actorline.delivery.sink.protocol import LOOK_MOST, MissingFile, Sink, SinkError, crowded, missing, outside
 from actorline.delivery.sink.refusal import explain
+from actorline.identifiers import JobKey
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore, RetryConfig
@@ -47,7 +48,7 @@ class ObjectSink(Sink):
         self.url = f"{self.root}/{self._prefix}"
         self._given = store
 
-    def claim(self, installation: str, key: str) -> bool:
+    def claim(self, installation: str, key: JobKey) -> bool:
         made = super().claim(installation, key)
         if made:
             self._prove(CLAIM)

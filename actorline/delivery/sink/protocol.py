@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, BinaryIO, Final, Protocol
 
 from actorline.delivery.sink.names import CLAIM
+from actorline.identifiers import ExecutionToken, JobKey
 from actorline.logs import Logger
 
 log = Logger(__name__)
@@ -53,7 +54,7 @@ class Sink(Protocol):
         """Check that the folder can be written and keeps what is stored; what the check wrote is removed again."""
 
     @abstractmethod
-    def staging(self, name: str, execution: str) -> AbstractContextManager[BinaryIO]:
+    def staging(self, name: str, execution: ExecutionToken) -> AbstractContextManager[BinaryIO]:
         """Open a hidden file to write `name` into; it is gone at the end of the block, published or not."""
 
     @abstractmethod
@@ -96,7 +97,7 @@ class Sink(Protocol):
     def overlapping_claim(self) -> str | None:
         """Return the URL of a claimed folder around or inside this one."""
 
-    def claim(self, installation: str, key: str) -> bool:
+    def claim(self, installation: str, key: JobKey) -> bool:
         """Make the folder this job's; returns whether it wasn't yet.
 
         Raises SinkTaken if it is another's, is in another's, or has another's in it: what one job stores,
@@ -128,7 +129,7 @@ class Sink(Protocol):
             log.warning("sink_overlaps", sink=str(self), with_sink=other)  # whose it is concerns no other account
             raise SinkTaken(f"The sink {self} overlaps with the folder of another job. Choose a folder beside it.")
 
-    def sweep(self, installation: str, key: str) -> None:
+    def sweep(self, installation: str, key: JobKey) -> None:
         """Clear the staging of an ended job, and give the folder back if nothing was stored in it. Another job's folder
         is left alone.
         """
@@ -136,17 +137,17 @@ class Sink(Protocol):
             self.clear_staging()
             self.release(installation, key)
 
-    def release(self, installation: str, key: str) -> None:
+    def release(self, installation: str, key: JobKey) -> None:
         """Take an ended job's claim back if nothing else is in its folder, so that another job may have it."""
         if self._is_of(installation, key) and set(islice(self.names(), 2)) == {CLAIM}:
             self.remove(CLAIM)
 
-    def _is_of(self, installation: str, key: str) -> bool:
+    def _is_of(self, installation: str, key: JobKey) -> bool:
         return self.exists(CLAIM) and self._found_owner() == _owner(installation, key)
 
     def write_once(self, name: str, content: bytes) -> bool:
         """Create a small file whole. False: it was there already, and stays."""
-        with self.staging(name, os.urandom(6).hex()) as file:
+        with self.staging(name, ExecutionToken(os.urandom(6).hex())) as file:
             file.write(content)
             return self.publish(file, name)
 
@@ -190,5 +191,5 @@ def missing(sink: Sink, name: str) -> str:
     return f"There is no {sink.file_url(name)}. Is the URL right, and is this the sink that was written to?"
 
 
-def _owner(installation: str, key: str) -> dict[str, str]:
+def _owner(installation: str, key: JobKey) -> dict[str, str]:
     return {"installation": installation, "key": key}

@@ -14,7 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from actorline.errors import Code, Refused
 from actorline.gateway.context import AuthorizedRequest, MayRead
-from actorline.gateway.openapi import JobKey, Responses, problems
+from actorline.gateway.openapi import KeyInPath, Responses, problems
+from actorline.identifiers import JobKey
 from actorline.jobs.job import Job, JobResult
 from actorline.ledger.timeline import TimelineEntry
 
@@ -42,7 +43,7 @@ EVENTS: Final[Responses] = {
 
 @router.get("/{key}/events", summary="Follow a job", response_class=Response, responses=EVENTS)
 async def events(
-    key: JobKey,
+    key: KeyInPath,
     authorized: MayRead,
     last_event_id: Annotated[
         str | None,
@@ -63,7 +64,7 @@ async def events(
     )
 
 
-async def _entries(authorized: AuthorizedRequest, key: str, after: str) -> AsyncIterator[dict[str, Any]]:
+async def _entries(authorized: AuthorizedRequest, key: JobKey, after: str) -> AsyncIterator[dict[str, Any]]:
     timelines = authorized.context.timelines
     while not timelines.is_stopping():
         try:
@@ -79,7 +80,7 @@ async def _entries(authorized: AuthorizedRequest, key: str, after: str) -> Async
         await timelines.grown(key, after, TIMELINE_LOOK_SECS)
 
 
-def _look(authorized: AuthorizedRequest, key: str, after: str) -> tuple[Job, list[TimelineEntry]]:
+def _look(authorized: AuthorizedRequest, key: JobKey, after: str) -> tuple[Job, list[TimelineEntry]]:
     """Return the job, and then its timeline's entries after `after`: all of them if the job has ended."""
     return authorized.find_job(key), authorized.context.ledger.timeline.after(key, after)
 

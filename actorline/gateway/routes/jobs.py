@@ -14,9 +14,10 @@ from actorline.gateway.auditing import note_change
 from actorline.gateway.authentication import Grant
 from actorline.gateway.body import LARGE_BYTES, key_in, parse_json, with_key
 from actorline.gateway.context import AuthorizedRequest, MayCancel, MayOrder, MayRead
-from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, JobKey, RequestKey, problems, result
+from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, KeyInPath, RequestKey, problems, result
 from actorline.gateway.order_intake import StoredOrder
 from actorline.gateway.problems import name_order
+from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.document import fresh_key, parse_document
 from actorline.jobs.job import Glimpse, Job, JobResult
 from actorline.jobs.rights import Scope
@@ -89,7 +90,7 @@ async def _parsed(body: bytearray, idempotency_key: str | None) -> Any:
     return with_key(parsed, idempotency_key)
 
 
-async def _check_conflict(key: str, authorized: AuthorizedRequest) -> None:
+async def _check_conflict(key: JobKey, authorized: AuthorizedRequest) -> None:
     """Refuse without a word about the job if the grant doesn't cover it."""
     account = await run_in_threadpool(authorized.context.ledger.account, key)
     if account is not None and not authorized.grant.sees(account):
@@ -99,7 +100,7 @@ async def _check_conflict(key: str, authorized: AuthorizedRequest) -> None:
 def _check_account(raw: Any, grant: Grant) -> None:
     """Refuse an account that the grant doesn't cover; an invalid one is left to the check of the document."""
     account = raw.get("account", "default") if isinstance(raw, dict) else None
-    if isinstance(account, str) and not grant.sees(account):
+    if isinstance(account, str) and not grant.sees(AccountName(account)):
         raise Refused(Code.FORBIDDEN, f"The API key does not cover the account {account[:64]!r}. Nothing was started.")
 
 
@@ -143,7 +144,7 @@ def _labels(labels: list[str]) -> dict[str, str]:
 )
 async def show(
     request: Request,
-    key: JobKey,
+    key: KeyInPath,
     authorized: MayRead,
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the job's end before responding")] = 0,
 ) -> Response:
@@ -156,7 +157,7 @@ async def show(
         return _shown(authorized, await _waited(request, key, authorized, wait), 200)
 
 
-async def _waited(request: Request, key: str, authorized: AuthorizedRequest, wait: float) -> Job:
+async def _waited(request: Request, key: JobKey, authorized: AuthorizedRequest, wait: float) -> Job:
     """Return the job at its end, or as it is after `wait` seconds."""
     timelines, deadline = authorized.context.timelines, time.monotonic() + wait
     while True:
@@ -167,7 +168,7 @@ async def _waited(request: Request, key: str, authorized: AuthorizedRequest, wai
         await timelines.grown(key, latest, min(left, JOB_CHANGE_SECS))
 
 
-def _look(authorized: AuthorizedRequest, key: str) -> tuple[Job, str]:
+def _look(authorized: AuthorizedRequest, key: JobKey) -> tuple[Job, str]:
     """Return the job and the id of the latest entry of its timeline, read before the job."""
     latest = authorized.context.ledger.timeline.latest_id(key)
     return authorized.find_job(key), latest
@@ -183,7 +184,7 @@ def _look(authorized: AuthorizedRequest, key: str) -> tuple[Job, str]:
         **problems(401, 403, 404, 422, 500, 503),
     },
 )
-def cancel(key: JobKey, authorized: MayCancel, idempotency_key: RequestKey = None) -> Response:
+def cancel(key: KeyInPath, authorized: MayCancel, idempotency_key: RequestKey = None) -> Response:
     """Cancel the job. Safe to repeat. The job has ended when its `state` says so."""
     authorized.find_own(key, unless=Scope.CANCEL_ANY)
     asked = cancel_job(authorized.context.ledger, key, sender=authorized.sender, request=idempotency_key)
@@ -202,7 +203,7 @@ def cancel(key: JobKey, authorized: MayCancel, idempotency_key: RequestKey = Non
         **problems(401, 403, 404, 409, 422, 500, 503),
     },
 )
-def retry(key: JobKey, authorized: MayOrder, idempotency_key: RequestKey = None) -> Response:
+def retry(key: KeyInPath, authorized: MayOrder, idempotency_key: RequestKey = None) -> Response:
     """Retry from the cheapest stage: only the missing rows if possible, otherwise another paid run. Safe to repeat with
     an Idempotency-Key: the same one retries once, whatever has happened to the job since.
     """

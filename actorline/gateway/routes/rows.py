@@ -14,8 +14,9 @@ from actorline.delivery.manifest import StoredRecord
 from actorline.delivery.read_back import Delivery, UnreadableRows
 from actorline.errors import Code, Refused
 from actorline.gateway.context import AuthorizedRequest, MayRead
-from actorline.gateway.openapi import JobKey, Responses, problems
+from actorline.gateway.openapi import KeyInPath, Responses, problems
 from actorline.gateway.streams import gzipped
+from actorline.identifiers import JobKey
 from actorline.jobs.delivered import open_delivered
 
 router = APIRouter(prefix="/v1/jobs", tags=["rows"])
@@ -59,7 +60,7 @@ RECORD: Final[Responses] = {
 
 @router.get("/{key}/items", summary="Read the delivered rows", response_class=Response, responses=ITEMS)
 async def items(
-    key: JobKey,
+    key: KeyInPath,
     authorized: MayRead,
     offset: Annotated[int, Query(ge=0, le=MOST, description="Rows to skip at the beginning")] = 0,
     limit: Annotated[int | None, Query(ge=1, le=MOST, description="Most rows to return")] = None,
@@ -93,7 +94,7 @@ async def items(
 
 @router.get("/{key}/records/{name}", summary="Read a delivered record", response_class=Response, responses=RECORD)
 async def record(
-    key: JobKey,
+    key: KeyInPath,
     name: Annotated[str, Path(description="Its key in the run's key-value store", max_length=256)],
     authorized: MayRead,
 ) -> Response:
@@ -105,7 +106,7 @@ async def record(
     return await downloads.respond(holder, lambda: _blocks(delivery.open_record(name)), headers)
 
 
-def _delivery(authorized: AuthorizedRequest, key: str) -> Delivery:
+def _delivery(authorized: AuthorizedRequest, key: JobKey) -> Delivery:
     """Open the job's delivery. Raises Refused if it has delivered nothing, and SinkError."""
     job = authorized.find_job(key)
     if job.manifest is None:

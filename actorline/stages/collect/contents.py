@@ -13,6 +13,7 @@ from actorline.delivery.manifest import Manifest, RunFacts, Totals, totals_of
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink
 from actorline.errors import Code, Reason
+from actorline.identifiers import ExecutionToken
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.secret import withheld_records
 from actorline.jobs.states import State, target
@@ -33,7 +34,7 @@ class Contents:
     installation: str
     job: Job
     sink: Sink
-    execution: str
+    execution: ExecutionToken
     keep_alive: Callable[[], None]
     confirm: Callable[[], None]
 

@@ -19,6 +19,7 @@ from actorline.delivery.page_plan import Pages
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import MANIFEST, SUCCESS, MissingFile, Sink, SinkError, open_sink
 from actorline.errors import Reason
+from actorline.identifiers import ExecutionToken
 from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.states import TRANSITIONS, Event, State, target
@@ -43,7 +44,7 @@ class Deliverer:
     settings: Settings
     installation: str
 
-    def deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: str) -> Step:
+    def deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: ExecutionToken) -> Step:
         """End the job with what is stored of it; `failure`: why that isn't everything.
 
         Raises PlatformError if the records can't be listed, and SinkError while that may pass: both are tried again.

@@ -9,6 +9,7 @@ from typing import Final
 from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.page_plan import Pages, Window, full_page, full_windows, item_bytes, next_offset
 from actorline.delivery.sink import SinkError, open_sink
+from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent
@@ -36,7 +37,7 @@ class AheadPlanner:
     platform: Platform
     installation: str
 
-    def plan(self, key: str, epoch: int) -> Ahead | None:
+    def plan(self, key: JobKey, epoch: int) -> Ahead | None:
         """Fix the windows that are full by now, and say when to look next. Raises PlatformError: then later."""
         job = self.ledger.load(key)
         if job is None or job.epoch != epoch or not may_fetch_ahead(job) or job.run.dataset_id is None:

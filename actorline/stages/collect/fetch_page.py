@@ -18,6 +18,7 @@ from actorline.delivery.part import PartFacts, download_window, inspect_part
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink, SinkError, open_sink
 from actorline.errors import Code
+from actorline.identifiers import DatasetId, ExecutionToken, JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import LostJob
@@ -53,7 +54,7 @@ class PageFetcher:
     first: ItemsPage | None = None
 
     def fetch(
-        self, key: str, attempt: int, window: Window, *, expected: int, execution: str, tries: int
+        self, key: JobKey, attempt: int, window: Window, *, expected: int, execution: ExecutionToken, tries: int
     ) -> Receipt | PageHeld | UnreadablePage:
         """Store one page and return its receipt; a failure is returned while tries are left, then as a bad receipt.
 
@@ -99,7 +100,11 @@ class PageFetcher:
         """
         match error:
             case platform_errors.NotFound():
-                return Code.DATASET_VANISHED if self._is_gone(job.run.dataset_id or "") else Code.PAGE_UNREADABLE
+                return (
+                    Code.DATASET_VANISHED
+                    if self._is_gone(job.run.dataset_id or DatasetId(""))
+                    else Code.PAGE_UNREADABLE
+                )
             case SinkError():
                 return Code.SINK_FAILED
             case UnreadablePage() | platform_errors.PlatformError():
@@ -107,13 +112,13 @@ class PageFetcher:
             case _:
                 return Code.INTERNAL
 
-    def _is_gone(self, dataset_id: str) -> bool:
+    def _is_gone(self, dataset_id: DatasetId) -> bool:
         try:
             return find_dataset(self.platform, dataset_id) is None
         except platform_errors.PlatformError:
             return False  # unknown
 
-    def _hold_on(self, lease: "redis.lock.Lock", key: str) -> None:
+    def _hold_on(self, lease: "redis.lock.Lock", key: JobKey) -> None:
         """Renew the lease, look whether the job still wants the page, and tell upkeep that its messages aren't lost."""
         stop_wish, state = self.ledger.stop_wish_and_state(key)
         if stop_wish:
@@ -125,13 +130,15 @@ class PageFetcher:
         if state == State.COLLECTING:
             self.ledger.agenda.postpone(key, self.settings.lost_message_secs)
 
-    def _read(self, job: Job, window: Window, expected: int, execution: str, lease: "redis.lock.Lock") -> Receipt:
+    def _read(
+        self, job: Job, window: Window, expected: int, execution: ExecutionToken, lease: "redis.lock.Lock"
+    ) -> Receipt:
         """Read the page, or what comes after the one window of a format that can't be cut."""
         format_ = FORMATS[job.document.collect.format]
         is_behind = window.page_no > 0 and not format_.is_cut
         params = {"format": "jsonl"} if is_behind else format_.query(job.document.collect.query())
         silence_s = None if format_.is_cut else WHOLE_SILENCE_SECS
-        reader = ItemsReader(self.platform, job.run.dataset_id or "", params, self.first, silence_s)
+        reader = ItemsReader(self.platform, job.run.dataset_id or DatasetId(""), params, self.first, silence_s)
         with renewed(lambda: self._hold_on(lease, job.key), PAGE_LEASE_RENEW_SECS, cut=reader.cut) as keep_alive:
             if is_behind:
                 return self._look_behind(job, window, reader, keep_alive)
@@ -169,7 +176,7 @@ class PageFetcher:
         job: Job,
         window: Window,
         expected: int,
-        execution: str,
+        execution: ExecutionToken,
         reader: ItemsReader,
         keep_alive: Callable[[], None],
     ) -> Receipt:

@@ -22,6 +22,7 @@ from actorline.delivery.page_plan import (
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code
+from actorline.identifiers import DatasetId, JobKey
 from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
@@ -53,7 +54,7 @@ class Planner:
     settings: Settings
     installation: str
 
-    def plan(self, key: str, epoch: int) -> Wave | Step:
+    def plan(self, key: JobKey, epoch: int) -> Wave | Step:
         """Fix the next windows and return all that are still to be fetched; none: only the finish is left to do.
 
         Raises PlatformError, and SinkError while that may pass: the plan is then made again later.
@@ -81,7 +82,7 @@ class Planner:
         )
         return Stop() if won is None else Wave(job.attempt, pages)
 
-    def _windows(self, job: Job, dataset_id: str) -> list[tuple[Window, int]]:
+    def _windows(self, job: Job, dataset_id: DatasetId) -> list[tuple[Window, int]]:
         collect = job.document.collect
         known = self.ledger.pages.all(job.key, job.attempt)
         is_settled = self.ledger.now() >= settled_at(job, self.settings)
@@ -147,7 +148,7 @@ def is_moving(job: Job) -> bool:
     return job.document.collect.desc and job.document.dataset_id is not None
 
 
-def find_dataset(platform: Platform, dataset_id: str) -> Dataset | None:
+def find_dataset(platform: Platform, dataset_id: DatasetId) -> Dataset | None:
     """Return the dataset, or None if the platform says that there is none. Raises PlatformError."""
     try:
         return get_dataset(platform, dataset_id)

@@ -6,6 +6,7 @@ from typing import Final, assert_never
 from actorline.delivery.page_plan import Gap, More, Pages, Proof, has_caught_up, judge, short_pages
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Reason
+from actorline.identifiers import DatasetId, ExecutionToken, JobKey
 from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
@@ -41,7 +42,7 @@ class Finisher:
     settings: Settings
     installation: str
 
-    def advance(self, key: str, epoch: int, execution: str) -> Step | NextWave:
+    def advance(self, key: JobKey, epoch: int, execution: ExecutionToken) -> Step | NextWave:
         """Return what to do next; Ended: the job has its end."""
         job = self.ledger.load(key)
         if job is None or job.epoch != epoch or job.state is not State.COLLECTING:
@@ -57,7 +58,7 @@ class Finisher:
             return self._deliver(job, pages, None, execution)
         return self._look_at(job, pages, execution)
 
-    def _look_at(self, job: Job, pages: Pages, execution: str) -> Step | NextWave:
+    def _look_at(self, job: Job, pages: Pages, execution: ExecutionToken) -> Step | NextWave:
         verdict = judge(pages, start=job.document.collect.offset, stop=stop_of(job, job.collection.items_end))
         match verdict:
             case Proof(end=end):
@@ -72,7 +73,7 @@ class Finisher:
             case _:
                 assert_never(verdict)
 
-    def _settle(self, job: Job, pages: Pages, end: int, execution: str) -> Step | NextWave:
+    def _settle(self, job: Job, pages: Pages, end: int, execution: ExecutionToken) -> Step | NextWave:
         """Believe the end that was read when the platform's counter, which lags behind the items but never runs ahead,
         has reached it, or has had time enough to do so.
         """
@@ -90,12 +91,12 @@ class Finisher:
         remaining = self._secs_to_settle(job)
         return self._again(job, min(remaining, LAG_LOOK_SECS) if end else remaining)
 
-    def _settle_moving(self, job: Job, pages: Pages, execution: str) -> Step | NextWave:
+    def _settle_moving(self, job: Job, pages: Pages, execution: ExecutionToken) -> Step | NextWave:
         """Believe windows that are counted from the last row only if no row came: each new one moves them."""
         wait = (job.collection.stored_at or 0) + self.settings.dataset_lag_secs - self.ledger.now()
         if wait > 0:
             return self._again(job, wait)
-        total = get_dataset(self.platform, job.run.dataset_id or "").item_count
+        total = get_dataset(self.platform, job.run.dataset_id or DatasetId("")).item_count
         if total == job.collection.items_end:
             return self._deliver(job, pages, None, execution)
         message = (
@@ -111,7 +112,7 @@ class Finisher:
         """
         return max(settled_at(job, self.settings) - self.ledger.now(), 0)
 
-    def _mend(self, job: Job, pages: Pages, gap: Gap, execution: str) -> Step | NextWave:
+    def _mend(self, job: Job, pages: Pages, gap: Gap, execution: ExecutionToken) -> Step | NextWave:
         """Fetch just the pages that aren't stored again; after some waves that bring nothing, end without them.
 
         A missing dataset is believed as late as everything else: it was then missing during all waves.
@@ -147,7 +148,7 @@ class Finisher:
         )
         return Stop() if epoch is None else NextWave(epoch, seconds)
 
-    def _deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: str) -> Step:
+    def _deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: ExecutionToken) -> Step:
         deliverer = Deliverer(self.ledger, self.platform, self.settings, self.installation)
         return deliverer.deliver(job, pages, failure, execution)
 

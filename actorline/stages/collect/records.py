@@ -10,6 +10,7 @@ from actorline.delivery.manifest import StoredRecord
 from actorline.delivery.read_back import holds_same
 from actorline.delivery.sink import RECORDS, Sink, SinkError
 from actorline.delivery.sink.names import record_file
+from actorline.identifiers import ExecutionToken
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.key_value_stores import open_record
@@ -38,7 +39,7 @@ class RecordKeeper:
     sink: Sink
     folder: str
     superseded: str
-    execution: str
+    execution: ExecutionToken
     gives_up: bool = False
     allowed: Callable[[Iterable[str]], list[str]] = list
 

@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Final, assert_never
 
 from actorline.errors import Code
+from actorline.identifiers import RunId
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.states import Event, sources
 from actorline.platform.datasets import Dataset
@@ -68,7 +69,7 @@ class Facts:
     """
 
     now: float
-    runs: Sequence[str]
+    runs: Sequence[RunId]
     send_by_s: float
     is_platform_busy: bool = False
     known: frozenset[type[Inquiry]] = frozenset()
@@ -79,8 +80,8 @@ class Facts:
     given: RunInput | None = None
     permit: Permit | None = None
     is_late: bool = False
-    found: Sequence[str] = ()
-    suspects: Sequence[str] | None = None
+    found: Sequence[RunId] = ()
+    suspects: Sequence[RunId] | None = None
 
     def knows(self, inquiry: type[Inquiry]) -> bool:
         return inquiry in self.known

@@ -11,6 +11,7 @@ from typing import Final
 
 from redis.lock import Lock
 
+from actorline.identifiers import AccountName, RunId
 from actorline.jobs.job import Job
 from actorline.ledger.continuity import HistoryGap, lost_since
 from actorline.ledger.ledger import Ledger
@@ -29,12 +30,12 @@ class LookBack:
     ledger: Ledger
     platform: Platform
     installation: str
-    account: str
+    account: AccountName
 
     def is_done(self, gap: HistoryGap) -> bool:
         return self._lost.last_gap() == gap.id
 
-    def lost_runs(self, job: Job) -> list[str]:
+    def lost_runs(self, job: Job) -> list[RunId]:
         """Return the runs of the job's attempt that the ledger had forgotten, the oldest first."""
         return self._lost.of(f"{digest_of(job.key)}.{job.attempt}")
 

@@ -8,6 +8,7 @@ from typing import Final, assert_never
 import redis
 
 from actorline.errors import Code, Reason
+from actorline.identifiers import RunId
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import Event, sources
@@ -105,7 +106,7 @@ class StartMoves:
 
     # -- it has what the next stage needs
 
-    def _begin(self, job: Job, run_id: str) -> Step:
+    def _begin(self, job: Job, run_id: RunId) -> Step:
         step = self._keep(job, run_id, found=False)
         self._line(job).leave(job)
         if isinstance(step, Stop) and job.document.mode == "sync":
@@ -119,7 +120,7 @@ class StartMoves:
             self._keep(job, other, found=True)  # not the job's run any more: a stray, which upkeep aborts
         return step
 
-    def _keep(self, job: Job, run_id: str, *, found: bool) -> Step:
+    def _keep(self, job: Job, run_id: RunId, *, found: bool) -> Step:
         """Write the run id until it is written: it is the only handle on something that costs money."""
         while True:
             try:
@@ -199,7 +200,7 @@ class StartMoves:
         data = {"code": wait.reason.code, "message": wait.reason.message, "seconds": seconds}
         self._hold(job, seconds, TimelineEvent.WAITING, data, fields)
 
-    def _ask_person(self, job: Job, suspects: Sequence[str]) -> None:
+    def _ask_person(self, job: Job, suspects: Sequence[RunId]) -> None:
         """Hold the job and ask a person, which is logged once."""
         message = f"{name_suspects(suspects)} No second run is started; a person must decide: cancel the job, or wait."
         is_known = job.waiting_for == Code.START_UNCLEAR

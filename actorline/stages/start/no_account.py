@@ -3,6 +3,7 @@
 from typing import Final
 
 from actorline.errors import Reason
+from actorline.identifiers import JobKey
 from actorline.jobs.states import Event
 from actorline.jobs.step import Step, Stop
 from actorline.jobs.timeline_event import TimelineEvent
@@ -16,7 +17,7 @@ from actorline.stages.start.start_run import load_startable
 ACCOUNT_TRIES: Final = 20  # a quarter of an hour: workers that are replaced don't all have an account's token
 
 
-def refuse_start(ledger: Ledger, key: str, epoch: int, reason: Reason) -> Step:
+def refuse_start(ledger: Ledger, key: JobKey, epoch: int, reason: Reason) -> Step:
     """Leave a job that can't be started from here to a worker that can, or end it if none ever could.
 
     Its run may be running already: then the job is left alone.

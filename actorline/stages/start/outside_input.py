@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from actorline.errors import Code, Reason
+from actorline.identifiers import ExecutionToken, JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.ledger import Ledger
@@ -20,11 +21,11 @@ INPUT_WAITS: Final = (
 
 
 def read_input(
-    ledger: Ledger, settings: Settings, job: Job, url: str, *, wake: Callable[[Sequence[str]], None]
+    ledger: Ledger, settings: Settings, job: Job, url: str, *, wake: Callable[[Sequence[JobKey]], None]
 ) -> RunInput | Refuse | TryLater | PlanAgain | StepBack:
     """Return the input; or, if it isn't there yet or never will be, what the job does instead."""
     try:
-        with OutsidePlaces.of(ledger, settings, wake).held(job, url, secrets.token_hex(8)) as place:
+        with OutsidePlaces.of(ledger, settings, wake).held(job, url, ExecutionToken(secrets.token_hex(8))) as place:
             return fetch_input(job.document, settings, place)
     except PlaceTaken:
         return StepBack()

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from actorline.identifiers import ExecutionToken, RunId
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.states import Event
 from actorline.jobs.step import LostJob
@@ -64,7 +65,7 @@ class Post:
     def last_gap(self) -> HistoryGap:
         return last_gap(self.ledger, unknown_s=self.settings.start_lookback_secs)
 
-    def _send(self, job: Job, given: RunInput, permit: Permit, announce: Callable[[], None]) -> str:
+    def _send(self, job: Job, given: RunInput, permit: Permit, announce: Callable[[], None]) -> RunId:
         """Return the run's id."""
         order, marker = job.document, self._marker(job)
         left_s = job.deadline_at - self.ledger.now() if job.deadline_at else None
@@ -72,7 +73,7 @@ class Post:
         query = {**order.query(), **timeout, **webhooks_query(self.ledger, self.settings, marker)}
         start = StartOrder(order.actor, order.actor_task, given.body, query, marker, given.content_type)
         if order.mode == "sync":
-            flow, execution = SyncFlow(self.ledger, self.platform, self.settings), secrets.token_hex(8)
+            flow, execution = SyncFlow(self.ledger, self.platform, self.settings), ExecutionToken(secrets.token_hex(8))
             return flow.run(job, start, send_by=permit.send_by, announce=announce, execution=execution)
         return start_run(self.platform, start, send_by=permit.send_by, announce=announce)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from actorline.identifiers import RunId
 from actorline.jobs.job import Intent, Job
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
@@ -40,14 +41,14 @@ class StartSearch:
             found.run_ids.append(hinted)
         return found
 
-    def _is_marked(self, run_id: str, marker: str) -> bool:
+    def _is_marked(self, run_id: RunId, marker: str) -> bool:
         try:
             user_agent = get_run(self.platform, run_id).meta.user_agent
         except platform_errors.NotFound:
             return False
         return tag_of(marker) in (user_agent or "")
 
-    def find_suspects(self, job: Job, intent: Intent, found: SearchResult) -> list[str]:
+    def find_suspects(self, job: Job, intent: Intent, found: SearchResult) -> list[RunId]:
         """Return the runs that may be ours. Another user agent clears a run only where ours is known to come back.
 
         The result is remembered for a while: the execution that follows, because a stop wish came meanwhile, needs no
@@ -56,21 +57,21 @@ class StartSearch:
         doubtful = [*found.unreadable]
         if not self.ledger.runs.is_marker_proven(job.document.account):
             doubtful += found.others
-        suspects: list[str] = []
+        suspects: list[RunId] = []
         if doubtful:
             is_ours = input_test(self.ledger, job, intent, self.settings, self.platform)
             suspects = [run.id for run in may_be_ours(self.ledger, self.platform, job, is_ours, doubtful)]
         self.ledger.runs.remember_suspects(job.key, intent.at, suspects)
         return suspects
 
-    def last_suspects(self, job: Job, intent: Intent) -> list[str] | None:
+    def last_suspects(self, job: Job, intent: Intent) -> list[RunId] | None:
         """Return the suspects of a search for this intent that has just ended without finding the run; None: there was
         none.
         """
         return self.ledger.runs.last_suspects(job.key, intent.at)
 
 
-def name_suspects(runs: Sequence[str]) -> str:
+def name_suspects(runs: Sequence[RunId]) -> str:
     shown = ", ".join(runs[:SUSPECTS_SHOWN])
     more = f" and {len(runs) - SUSPECTS_SHOWN} more" if len(runs) > SUSPECTS_SHOWN else ""
     return f"It is unknown whether one of these runs is the job's: {shown}{more}."

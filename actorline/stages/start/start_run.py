@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from actorline.errors import Code
+from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.step import Step, Stop
 from actorline.ledger.capacity_line import Admission
@@ -57,19 +58,19 @@ class Starter:
     platform: Platform
     settings: Settings
     installation: str
-    wake: Callable[[Sequence[str]], None]
+    wake: Callable[[Sequence[JobKey]], None]
 
-    def advance(self, key: str, epoch: int) -> Step:
+    def advance(self, key: JobKey, epoch: int) -> Step:
         """Take the job from QUEUED, WAITING or STARTING to its run, or to the end. Raises PlatformError and
         redis.RedisError before anything is sent.
         """
         return self._advance(key, epoch, is_platform_busy=False)
 
-    def put_off(self, key: str, epoch: int) -> Step:
+    def put_off(self, key: JobKey, epoch: int) -> Step:
         """Do what needs no platform, and plan the rest: no thread is free to wait for it."""
         return self._advance(key, epoch, is_platform_busy=True)
 
-    def _advance(self, key: str, epoch: int, *, is_platform_busy: bool) -> Step:
+    def _advance(self, key: JobKey, epoch: int, *, is_platform_busy: bool) -> Step:
         job = load_startable(self.ledger, key, epoch)
         if job is None:
             return Stop()
@@ -145,7 +146,7 @@ class Starter:
         return Post(self.ledger, self.platform, self.settings, self.installation)
 
 
-def load_startable(ledger: Ledger, key: str, epoch: int) -> Job | None:
+def load_startable(ledger: Ledger, key: JobKey, epoch: int) -> Job | None:
     """Return the job if it is still to be started by this epoch."""
     job = ledger.load(key)
     return job if job is not None and job.epoch == epoch and job.state in START_STATES else None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actorline.errors import Code, Reason
+from actorline.identifiers import DatasetId, RunId
 from actorline.jobs.job import Intent, Job, StopWish
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.platform.datasets import Dataset
@@ -32,14 +33,14 @@ class AskForTurn:
 class FindDataset:
     """Does the dataset exist that the order names?"""
 
-    dataset_id: str
+    dataset_id: DatasetId
 
 
 @dataclass(frozen=True)
 class FindRun:
     """Does the run exist that the order names?"""
 
-    run_id: str
+    run_id: RunId
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class ObeyStopWish:
     """End the job as its stop wish asks. `suspects`: runs that may be the job's, and are still running."""
 
     stop_wish: StopWish
-    suspects: Sequence[str] = ()
+    suspects: Sequence[RunId] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ End = ObeyStopWish | Reuse | Refuse
 class RunStarted:
     """The response to the POST has a run."""
 
-    run_id: str
+    run_id: RunId
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class Adopt:
     for that is how the run of a synchronous start becomes known.
     """
 
-    run_ids: Sequence[str]
+    run_ids: Sequence[RunId]
     is_lost: bool = True
 
 
@@ -198,7 +199,7 @@ class SearchAgain:
 class AskPerson:
     """It is unknown whether one of these runs is the job's: a person must decide."""
 
-    suspects: Sequence[str]
+    suspects: Sequence[RunId]
 
 
 @dataclass(frozen=True)

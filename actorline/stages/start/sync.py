@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.page_plan import PAGE_ITEMS_MAX, Window
+from actorline.identifiers import ExecutionToken, RunId
 from actorline.jobs.job import Job
 from actorline.jobs.states import Event, State, sources
 from actorline.ledger.change import Change
@@ -34,7 +35,9 @@ class SyncFlow:
     platform: Platform
     settings: Settings
 
-    def run(self, job: Job, start: StartOrder, *, send_by: SendBy, announce: Callable[[], None], execution: str) -> str:
+    def run(
+        self, job: Job, start: StartOrder, *, send_by: SendBy, announce: Callable[[], None], execution: ExecutionToken
+    ) -> RunId:
         """Run the Actor to its end, and return the run's id. Raises what `start_run` raises."""
         asked = replace(start, query={**start.query, **self._query(job)})
         outcome = run_sync(self.platform, asked, wants_items=wants_items(job), send_by=send_by, announce=announce)
@@ -55,7 +58,7 @@ class SyncFlow:
         asked = FORMATS[collect.format].query(collect.query())
         return {**asked, "offset": str(window.offset), "limit": str(window.limit)}
 
-    def _own_run(self, job: Job, marker: str) -> str:
+    def _own_run(self, job: Job, marker: str) -> RunId:
         """Return the run that has just ended: the ledger knows it by now, or the platform's list does."""
         known = self.ledger.runs.of(job.key, job.attempt)
         if known:
@@ -68,7 +71,7 @@ class SyncFlow:
             raise StartUnclear("the run has ended, and isn't in the list of runs yet")
         return found[0]
 
-    def _keep_page(self, job: Job, run_id: str, page: ItemsPage, execution: str) -> None:
+    def _keep_page(self, job: Job, run_id: RunId, page: ItemsPage, execution: ExecutionToken) -> None:
         """Store the items as the first page; what goes wrong with them is fetched again like any page."""
         self.ledger.runs.record(
             job.key, job.attempt, job.epoch, run_id,

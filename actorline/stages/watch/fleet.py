@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.parking import ParkedJob, Parking
@@ -52,7 +53,7 @@ class Fleet:
         )
         self._parking.park(job.key, parked)
 
-    def look(self, account: str, platform: Platform) -> dict[str, int]:
+    def look(self, account: AccountName, platform: Platform) -> dict[JobKey, int]:
         """Look at the account's runs once: key -> epoch of each job to poll now. The others are due
         again after their interval.
         """
@@ -67,7 +68,7 @@ class Fleet:
         self._parking.plan_list(account, next_look)
         return dict(list(news.items())[:WAKES_MAX])
 
-    def _news(self, parked: Mapping[str, ParkedJob], platform: Platform) -> dict[str, int]:
+    def _news(self, parked: Mapping[JobKey, ParkedJob], platform: Platform) -> dict[JobKey, int]:
         """While the platform doesn't respond there is no news: a poll for each job would find out no more."""
         since = datetime.fromtimestamp(min(each.started_at for each in parked.values()), UTC)
         try:
@@ -79,7 +80,7 @@ class Fleet:
         now = self.ledger.now()
         return {key: each.epoch for key, each in parked.items() if each.has_news(statuses, now)}
 
-    def _leave(self, keys: "set[str]", every_s: float) -> None:
+    def _leave(self, keys: "set[JobKey]", every_s: float) -> None:
         if keys:
             care_at = self.ledger.now() + every_s + self.settings.lost_message_secs
             self.ledger.agenda.move("due", keys, care_at)

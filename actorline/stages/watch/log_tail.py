@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+from actorline.identifiers import RunId
 from actorline.jobs.secret import hide_secrets
 from actorline.logs import Logger
 from actorline.platform import errors as platform_errors
@@ -18,7 +19,7 @@ REASON_BYTES: Final = 600  # of a result that has 4 kB, three sink URLs among th
 log = Logger(__name__)
 
 
-def read_log_end(platform: Platform, run_id: str, settings: Settings) -> list[str]:
+def read_log_end(platform: Platform, run_id: RunId, settings: Settings) -> list[str]:
     """Return the last lines, shortened; none if the log can't be read: a job's end doesn't wait for it."""
     try:
         lines = get_log_tail(platform, run_id, LINES)

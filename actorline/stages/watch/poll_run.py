@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from actorline.errors import Code, Reason
+from actorline.identifiers import ExecutionToken, JobKey, RunId
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.failure_policy import FAILED_STATUSES, Chance, has_come, next_chance
 from actorline.jobs.fields import NOW, JobFields
@@ -42,7 +43,7 @@ class Poller:
     platform: Platform
     settings: Settings
 
-    def advance(self, key: str, epoch: int, number: int, execution: str) -> Step:
+    def advance(self, key: JobKey, epoch: int, number: int, execution: ExecutionToken) -> Step:
         """Look at the run once. Poll `number` is looked at by one execution only."""
         if not self.ledger.claim_poll(key, epoch, number, execution):
             return Stop()
@@ -56,7 +57,7 @@ class Poller:
         except platform_errors.PlatformError as error:
             return self._try_again(job, error)
 
-    def _look(self, job: Job, run_id: str) -> Step:
+    def _look(self, job: Job, run_id: RunId) -> Step:
         stop_wish = job.stop_wish_at(self.ledger.now())
         if stop_wish and job.state is State.RUNNING:
             if not job.document.may_abort:
@@ -69,7 +70,7 @@ class Poller:
             self.ledger.runs.note_marker(job.document.account, came_back=came_back)
         return self._ended(job, run) if run.is_terminal else self._goes_on(job, run)
 
-    def _abort(self, job: Job, run_id: str, stop_wish: StopWish) -> Step:
+    def _abort(self, job: Job, run_id: RunId, stop_wish: StopWish) -> Step:
         moved = self.ledger.move(
             job,
             Event.ABORT,
