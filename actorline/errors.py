@@ -40,6 +40,7 @@ class Code(StrEnum):
     CONFLICT = "conflict"
     CAPACITY = "capacity"
     QUOTA = "quota"
+    BUDGET = "budget"
     PAUSED = "paused"
     START_UNCLEAR = "start-unclear"
     LEDGER_NOT_DURABLE = "ledger-not-durable"
@@ -53,7 +54,7 @@ class Code(StrEnum):
 REFUSALS: Final = frozenset({
     Code.AUTH, Code.FORBIDDEN, Code.ACTOR_NOT_FOUND, Code.RUN_NOT_FOUND, Code.DATASET_NOT_FOUND, Code.INPUT_INVALID,
     Code.INPUT_UNREADABLE, Code.DOCUMENT_INVALID, Code.SECRET_REFUSED, Code.SINK_REFUSED, Code.FORMAT_REFUSED,
-    Code.CONFLICT, Code.QUOTA, Code.UNKNOWN_KEY, Code.PAUSED, Code.NOTIFY_REFUSED, Code.REQUEST_INVALID,
+    Code.CONFLICT, Code.QUOTA, Code.BUDGET, Code.UNKNOWN_KEY, Code.PAUSED, Code.NOTIFY_REFUSED, Code.REQUEST_INVALID,
 })  # fmt: skip
 """Codes of refused orders: with `billed` false nothing was started."""
 

@@ -39,6 +39,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from actorline.budgets.limits import Budgets
 from actorline.identifiers import AccountName
 from actorline.redis_address import checked_address, next_database, socket_address, with_password
 from actorline.trusted_file import distrust, searched_folders
@@ -221,6 +222,7 @@ class Settings(Tuning, BaseSettings):
     )
     gateway_key_file: Path | None = Field(None, description="File with that key, for container secrets")
     quotas: Quotas = Field(Quotas(), description="Limits for each API key")
+    budgets: Budgets = Field(Budgets(), description="What accounts and labels may spend: docs/budgets.md")
     public_url: str | None = Field(
         None,
         description="Base URL at which the platform reaches the gateway, for webhooks; default: none, polls only",

@@ -96,7 +96,7 @@ def _variables(name: str, field: FieldInfo) -> list[str]:
 
 def _default(field: FieldInfo) -> str:
     """Return the default; empty where there is none, or where it is worked out: then the meaning says how."""
-    return "" if field.default in {None, PydanticUndefined} else f"`{field.default}`"
+    return "" if field.default in (None, {}, PydanticUndefined) else f"`{field.default}`"
 
 
 def _bounds(schema: Mapping[str, Any]) -> str:

@@ -8,7 +8,8 @@ from actorline.jobs.job import Job
 _OF_A_RUN: Final = (
     "intent", "run_id", "run_status", "run_message", "run_log", "actor_id", "dataset_id", "key_value_store_id",
     "resurrection", "items_total", "items_end", "cost_usd", "started_at", "run_started_at", "run_finished_at",
-    "collecting_at", "planned_at", "ahead_at", "ahead_sent_at", "stored_at", "waiting_for", "missing_since",
+    "collecting_at", "planned_at", "ahead_at", "ahead_sent_at", "stored_at", "waiting_for", "waiting_since",
+    "waiting_until", "missing_since",
     "page_error",
 )  # fmt: skip
 _COUNTERS: Final = (

@@ -2,6 +2,7 @@
 
 from typing import Final, Literal, TypedDict
 
+from actorline.budgets.reservation import Reservation
 from actorline.errors import Reason
 from actorline.identifiers import DatasetId, RunId
 from actorline.jobs.groups import Resurrection
@@ -30,6 +31,7 @@ class JobFields(TypedDict, total=False):
     stop_wish: StopWish | Empty
     intent: Intent | Empty
     sink: str | None
+    reservation: Reservation | Empty
     run_id: RunId | None
     run_status: str | None
     run_message: str | None
@@ -75,6 +77,8 @@ class JobFields(TypedDict, total=False):
     vanished: bool | int | None
     is_planned: bool | int | None
     waiting_for: str | None
+    waiting_since: Moment
+    waiting_until: Moment
     failures: int | None
     input_failures: int | None
     failed_as: str | None

@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, Json
 
+from actorline.budgets.reservation import OwnBudget, Reservation
 from actorline.errors import Reason
 from actorline.identifiers import DatasetId, JobKey, RunId
 from actorline.jobs.document import JobDocument
@@ -66,10 +67,14 @@ class Job(BaseModel):
     open_set: str | None = None  # where it is counted among its API key's open jobs
     likeness: str | None = None  # equal for jobs that can share a delivery
     sink: str | None = None
+    own_budget: Json[OwnBudget] | None = None  # that it shares with others, such as the members of its batch
+    reservation: Json[Reservation] | None = None  # of the last start, in the budgets that the job falls under
     spent_usd: float = 0  # by the runs of earlier attempts
-    figures_settled: bool = False  # cost and stats were read again some time after the end
+    figures_settled: bool = False  # cost and stats were read again some time after the end, or that was given up
     vanished: bool = False  # a retry has searched again for the vanished dataset
     waiting_for: str | None = None  # the code of the job's last wait
+    waiting_since: float | None = None  # when it began
+    waiting_until: float | None = None  # when it ends at the latest, if that is known
     failures: int = 0
     input_failures: int = 0  # failed tries to read `input_url`
     failed_as: str | None = None  # the stage and the error that failed last

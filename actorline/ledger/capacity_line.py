@@ -47,7 +47,7 @@ class Admission:
 
     def may_try(self, job: Job) -> bool:
         first = dict(self.ledger.redis.zrange(self._line, 0, TRYING - 1, withscores=True))
-        return len(first) < TRYING or job.key in first or _place(job) < max(first.values())
+        return len(first) < TRYING or job.key in first or place_of(job) < max(first.values())
 
     def enter(self, job: Job, *, was_refused: bool = False) -> None:
         """Put the job, which is waiting by now, into the line until it is called. Safe to repeat."""
@@ -60,7 +60,7 @@ class Admission:
                 self.ledger.name("lines"),
                 self._pace,
             ],
-            [job.key, job.epoch, _place(job), self.account, job.deadline_at or "", int(was_refused), PACE_KEPT_SECS],
+            [job.key, job.epoch, place_of(job), self.account, job.deadline_at or "", int(was_refused), PACE_KEPT_SECS],
         )
 
     def let_in(self) -> None:
@@ -123,5 +123,6 @@ def waiting_accounts(ledger: Ledger) -> list[AccountName]:
     return [AccountName(each) for each in ledger.agenda.take("lines", again_s=LINE_LOOK_SECS)]
 
 
-def _place(job: Job) -> float:
+def place_of(job: Job) -> float:
+    """Return the job's place in a line: by priority, then by age."""
     return job.document.priority * _PRIORITY + job.queued_at

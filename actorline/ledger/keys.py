@@ -70,6 +70,11 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("hold:{kind}:{id}", "string", "exists while the platform asks for a pause", "seconds"),
         RedisKey("rates:{...}", "string", "requests of this second, kept by `limits`", "seconds"),
     ),
+    "Budgets": (
+        RedisKey("budget:{id}:{period}", "hash", "`spent` and `reserved` in nano-dollars", "90 days after a change"),
+        RedisKey("budget_line:{id}", "sorted set", "key of each job that waits for room -> its place", ALWAYS),
+        RedisKey("budget_lines", "sorted set", "id of each such budget -> when its line is looked at", ALWAYS),
+    ),
     "Services that order": (
         RedisKey("api_keys", "hash", "name -> API key (JSON; its hash, never the key)", ALWAYS),
         RedisKey("api_keys_used", "string", "exists since the first API key was made", ALWAYS),

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from redis.exceptions import LockError
 from redis.lock import Lock
 
+from actorline.budgets.reservation import OwnBudget
 from actorline.errors import Code, Unavailable
 from actorline.identifiers import AccountName, ExecutionToken, JobKey
 from actorline.jobs.document import JobDocument, is_key
@@ -23,6 +24,7 @@ from actorline.jobs.job import FIELDS, Job, StopWish
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.jobs.timeline_event import TimelineEvent, level_of
 from actorline.ledger.agenda import Agenda
+from actorline.ledger.budgets import BudgetCounts, OverBudget
 from actorline.ledger.callers import Callers
 from actorline.ledger.change import UNCHANGED, Change, Due
 from actorline.ledger.durability import Call, Server, check_server, read_server
@@ -47,7 +49,7 @@ CLAIM_POLL_SECS: Final = 10  # a poll is one GET of at most that long
 class NewJob:
     """An order that was checked. `sink`: its own folder's URL; `fresh`: we made the key ourselves; `caller`: a Celery
     task's `id` and continuation; `allowance`: what it takes of its API key's day; `most_open`: how many open jobs its
-    API key may have.
+    API key may have; `budget`: one that it shares with others, besides those of the settings: see `batch_budget`.
     """
 
     key: JobKey
@@ -60,6 +62,7 @@ class NewJob:
     earlier_hash: str | None = None
     most_open: int | None = None
     has_console: bool = True
+    budget: OwnBudget | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ class UnreadableJob(Unavailable):
 
 class Ledger:
     """Jobs come in (`register`), are looked at (`load`), and change (`change`, `move`); its parts hold what belongs to
-    them: `runs`, `pages`, `timeline`, `callers`; and `agenda`, what is due when; `retention`, what is forgotten.
+    them: `runs`, `pages`, `timeline`, `callers`, `budgets`; and `agenda`, what is due when; `retention`, what is
+    forgotten.
     """
 
     def __init__(self, client: Client, namespace: str, *, replicas: int = 0) -> None:
@@ -110,6 +114,7 @@ class Ledger:
         self.callers = Callers(self._store)
         self.retention = Retention(self._store)
         self.webhooks = Webhooks(self._store)
+        self.budgets = BudgetCounts(self._store)
         self.redis = self._store.redis
         self.namespace = namespace
         self.name = self._store.name
@@ -166,6 +171,7 @@ class Ledger:
             "fresh": int(order.fresh),
             "likeness": document.likeness(),
             **({} if order.has_console else {"no_console": 1}),
+            **({"own_budget": order.budget.model_dump_json()} if order.budget else {}),
             **({"ordered_by": sender.holder} if sender and sender.holder else {}),
         }
         keys = [self.name("job", key), self.name("events", key), self.name("callers", key), self.name("ids"),
@@ -239,19 +245,23 @@ class Ledger:
         """Change the job if it is in one of `states`, has `epoch` (None: any) and every guard's value.
 
         Return the epoch that the job has now, or None if the change was refused: another execution was first.
-        Raises NotDurable for a change that must be `on_disk`, and can't be.
+        Raises NotDurable for a change that must be `on_disk`, and can't be, and OverBudget for one with a reservation
+        for which a budget has no room.
         """
         guards = {**change.guards, **({change.once: ""} if change.once else {})}
         fields = {**change.fields, **({change.once: NOW} if change.once else {})}
-        keys = [self.name("job", key), self.name("events", key), self.name("due"), self.name("tally")]
+        keys = [self.name("job", key), self.name("events", key), self.name("due"), self.name("tally"),
+                self.budgets.prefix]  # fmt: skip
         args = [key, _token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
                 change.to or "", int(change.next_epoch), _due(change.due_in_s),
                 change.event or "", json.dumps(change.data), ENTRIES_MAX, int(change.to in TERMINAL),
                 len(guards), *_flat(guards), *_flat(fields)]  # fmt: skip
         if change.on_disk:
-            outcome, now_epoch, _, _ = self._store.run_on_disk("change", keys, args, or_warn=change.or_warn)
+            outcome, now_epoch, _, more = self._store.run_on_disk("change", keys, args, or_warn=change.or_warn)
         else:
-            outcome, now_epoch, _, _ = self._store.run("change", keys, args)
+            outcome, now_epoch, _, more = self._store.run("change", keys, args)
+        if outcome == "over" and (reservation := change.fields.get("reservation")):
+            raise OverBudget(reservation, [reservation.entries[int(number)] for number in more.split(",")])
         if outcome != "won":
             return None
         if change.event:

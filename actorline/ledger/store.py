@@ -1,6 +1,6 @@
 """The Redis that the ledger is in: its connection, its keys' names, its clock and its scripts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ SCRIPTS: Final = (
     "register", "spend", "change", "record_run", "claim_poll", "record_receipt", "page_failed", "plan", "name_tasks",
     "forget", "enter_line", "call_line", "outside_places", "continuity",
 )  # fmt: skip
+PARTS: Final[Mapping[str, Sequence[str]]] = {"change": ("booking",)}
+"""Files with functions that a script calls."""
 
 
 def connect(url: str, *, socket_timeout_s: float = 30, retries: int = 6) -> Client:
@@ -41,6 +43,11 @@ def _unix_url(url: str) -> str:
     return url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
 
 
+def script_text(name: str) -> str:
+    """Return a script with the functions that it calls."""
+    return "".join(files(__package__).joinpath(f"lua/{part}.lua").read_text() for part in (*PARTS.get(name, ()), name))
+
+
 class Store:
     """What the parts of the ledger work with."""
 
@@ -49,9 +56,7 @@ class Store:
         self.redis = client
         self.namespace = namespace
         self.disk = Disk(client, replicas=replicas)
-        self.scripts: dict[str, Script] = {
-            name: client.register_script(files(__package__).joinpath(f"lua/{name}.lua").read_text()) for name in SCRIPTS
-        }
+        self.scripts: dict[str, Script] = {name: client.register_script(script_text(name)) for name in SCRIPTS}
 
     def name(self, kind: str, *parts: object) -> str:
         """Return one of our Redis keys: `actorline:job:{key}`. Each `kind` is listed in `keys.py`."""

@@ -13,6 +13,7 @@ from actorline.errors import Code, Refused, Unavailable
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.allowance import allowance_of
 from actorline.jobs.document import SCHEDULE_KEY, JobDocument, fresh_key, key_of_task, parse_document
+from actorline.jobs.reservation import check_budgets
 from actorline.jobs.secret import check_input_records
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import TERMINAL, State
@@ -108,6 +109,7 @@ def _check(
     check_input_url(document, settings)
     check_parquet(document, settings, sender)
     check_input_records(document, trusted=trusted)
+    check_budgets(document, settings.budgets)
     key = document.key or fallback_key
     if not trusted and SCHEDULE_KEY.fullmatch(key):
         _check_schedules_job(key, ledger)

@@ -87,6 +87,8 @@ class Care:
     def _settle_figures(self, job: Job) -> float | None:
         """Have the final cost and stats read when they are due, and return seconds until the next check."""
         seconds = secs_until_settled(job, self.ledger.now())
+        if seconds is None and job.run.id and not job.figures_settled:  # given up: it reserves nothing any more
+            self.ledger.change(job.key, Change(fields={"figures_settled": True}), states=TERMINAL, epoch=None)
         if seconds == 0:
             self.outbox.send("settle", job.key)
             return SETTLE_AGAIN_SECS

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from actorline.ledger.budgets import LINE_LOOK_SECS
 from actorline.ledger.capacity_line import Admission, waiting_accounts
 from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import Ledger
@@ -10,6 +11,7 @@ from actorline.ledger.outside_places import OutsidePlaces
 from actorline.ledger.tally import note_empty, note_lengths, note_sweep
 from actorline.settings import Settings
 from actorline.stages.watch.fleet import MISSED_SECS
+from actorline.upkeep.budget_line import call_for_room
 from actorline.upkeep.care import Care
 from actorline.upkeep.deadlines import expire_late_jobs
 from actorline.upkeep.old_jobs import forget_old_jobs
@@ -44,6 +46,8 @@ class Upkeep:
         self.care.for_all(self.ledger.agenda.due(BATCH))
         for account in waiting_accounts(self.ledger):
             self.care.for_all(Admission(self.ledger, account).look())
+        for budget in self.ledger.agenda.take("budget_lines", again_s=LINE_LOOK_SECS):
+            self.care.for_all(call_for_room(self.ledger, self.settings, budget))
         OutsidePlaces.of(self.ledger, self.settings, wake=self.care.for_all).call()
         self._send_due_checks()
         forget_old_jobs(self.ledger, retention_days=self.settings.retention_days, limit=BATCH)

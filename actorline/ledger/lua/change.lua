@@ -4,6 +4,7 @@
 --       2 events:{key}  stream  its timeline
 --       3 due           zset    key -> unix seconds when it needs care
 --       4 tally         hash    what came of all jobs: see tally.py
+--       5 prefix of the hashes budget:{id}:{period}: see booking.lua
 -- and, as the job's state changes, the zsets state:{s} and state:{s}:{account} and the set that its `open_set` names
 -- ARGV  1 key  2 token of this call  3 prefix of the state:{s} zsets
 --       4 states in which the change is legal, comma-separated  5 epoch it must have, or ""
@@ -11,7 +12,9 @@
 --       9 event for the timeline, or ""  10 its data (JSON)  11 timeline entries kept
 --       12 "1": the new state is an end, and is tallied
 --       13 number of guards  14.. guard field, value, ...  then field, value, ...; "@now" stands for the time
--- Returns {"won" | "lost" | "missing", epoch, state, time}
+--       A `reservation` among them needs room in each of its budgets
+-- Returns {"won" | "lost" | "missing", epoch, state, time}, or {"over", epoch, state, numbers of the reservation's
+-- entries that have no room}
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
 local state, epoch, last, waited_for =
@@ -23,6 +26,15 @@ if not legal or (ARGV[5] ~= '' and ARGV[5] ~= epoch) then return {'lost', epoch,
 local first = 14 + 2 * ARGV[13]
 for i = 14, first - 1, 2 do
   if (redis.call('HGET', KEYS[1], ARGV[i]) or '') ~= ARGV[i + 1] then return {'lost', epoch, state, time} end
+end
+local reserves = false
+for i = first, #ARGV, 2 do
+  if ARGV[i] == 'reservation' and ARGV[i + 1] ~= '' then
+    local full = without_room(KEYS[5], ARGV[i + 1])
+    if full ~= '' then return {'over', epoch, state, full} end
+    release(KEYS[5], KEYS[1])
+    reserves = true
+  end
 end
 for i = first, #ARGV, 2 do
   local value = ARGV[i + 1]
@@ -70,6 +82,7 @@ if risen ~= 0 then
     redis.call('HSET', KEYS[4], 'most_nano_usd', string.format('%.0f', sum))
   end
 end
+book(KEYS[5], KEYS[1], reserves, risen)
 if ARGV[8] == 'none' then redis.call('ZREM', KEYS[3], ARGV[1])
 elseif ARGV[8] ~= '' then redis.call('ZADD', KEYS[3], time + ARGV[8], ARGV[1]) end
 if ARGV[9] ~= '' then

@@ -11,10 +11,11 @@ from actorline.errors import Code, Reason
 from actorline.identifiers import RunId
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job
+from actorline.jobs.reservation import reservation_of, waiting_text, waits_until
 from actorline.jobs.states import Event, sources
 from actorline.jobs.step import Ended, Moved, Step, Stop
 from actorline.jobs.timeline_event import TimelineEvent
-from actorline.ledger.capacity_line import Admission
+from actorline.ledger.capacity_line import Admission, place_of
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
@@ -42,6 +43,7 @@ from actorline.stages.start.steps import (
     TryLater,
     Unclear,
     Wait,
+    WaitForBudget,
     WaitTurn,
 )
 from actorline.stages.start.sync import poll_now
@@ -115,10 +117,19 @@ class StartMoves:
 
     def _adopt(self, job: Job, move: Adopt) -> Step:
         first, *others = move.run_ids
+        self._count_in_budgets(job)
         step = self._keep(job, first, found=move.is_lost)
         for other in others:
             self._keep(job, other, found=True)  # not the job's run any more: a stray, which upkeep aborts
         return step
+
+    def _count_in_budgets(self, job: Job) -> None:
+        """Let a run whose start the ledger has forgotten count in its budgets, whatever room they have."""
+        reservation = reservation_of(job, self.settings.budgets, self.ledger.now())
+        is_counted = job.reservation is not None and job.reservation.attempt == job.attempt
+        if reservation and not is_counted:
+            counted = Change(fields={"reservation": reservation.without_limits()})
+            self.ledger.change(job.key, counted, states=START_STATES, epoch=job.epoch)
 
     def _keep(self, job: Job, run_id: RunId, *, found: bool) -> Step:
         """Write the run id until it is written: it is the only handle on something that costs money."""
@@ -164,6 +175,8 @@ class StartMoves:
         match wait:
             case WaitTurn():
                 self._stand_in_line(job, wait)
+            case WaitForBudget():
+                self._wait_for_budget(job, wait)
             case TryLater():
                 self._try_later(job, wait)
             case PlanAgain():
@@ -192,6 +205,20 @@ class StartMoves:
         if wait.needs_less:
             self._line(job).call_behind(job)
 
+    def _wait_for_budget(self, job: Job, wait: WaitForBudget) -> None:
+        """Wait in the budget's line until upkeep finds room for the run. Logged once."""
+        is_known = job.waiting_for == Code.BUDGET
+        data = {"code": Code.BUDGET, "message": waiting_text(wait.reservation, wait.full)}
+        fields: JobFields = {
+            "intent": "",
+            "waiting_for": Code.BUDGET,
+            "waiting_until": waits_until(wait.full),
+        }
+        if self._hold(job, LINE_CARE_SECS, None if is_known else TimelineEvent.WAITING, data, fields):
+            self.ledger.budgets.enter(
+                wait.full[0].budget, job.key, epoch=job.epoch, place=place_of(job), deadline_at=job.deadline_at
+            )
+
     def _try_later(self, job: Job, wait: TryLater) -> None:
         seconds = max(back_off_s(job.failures), wait.at_least_s or 0)
         fields: JobFields = {"intent": "", "waiting_for": wait.reason.code, "failures": job.failures + 1}
@@ -219,7 +246,12 @@ class StartMoves:
         fields: JobFields | None = None,
     ) -> bool:
         """Make the job WAITING, and due after some seconds."""
-        held = Change(due_in_s=seconds, event=event, data=data or {}, fields={"is_planned": True, **(fields or {})})
+        code = (fields or {}).get("waiting_for")
+        begins: JobFields = {"waiting_until": None} if code else {}
+        if code and (code != job.waiting_for or job.waiting_since is None):
+            begins["waiting_since"] = NOW
+        fields = {"is_planned": True, **begins, **(fields or {})}
+        held = Change(due_in_s=seconds, event=event, data=data or {}, fields=fields)
         return self.ledger.move(job, Event.HOLD, held)
 
     def _plan(

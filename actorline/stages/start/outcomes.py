@@ -12,20 +12,23 @@ from actorline.errors import Code, Reason, Refused
 from actorline.jobs.job import Intent
 from actorline.jobs.secret import hide_secrets
 from actorline.jobs.step import LostJob
+from actorline.ledger.budgets import OverBudget
 from actorline.ledger.durability import NotDurable
 from actorline.platform.errors import CapacityExceeded, PlatformUnavailable
 from actorline.platform.start import StartDeferred, StartRefused, StartUnclear
 from actorline.settings import Settings
 from actorline.stages.start.decision import OTHER_START_SECS
 from actorline.stages.start.refusal import refusal_reason
-from actorline.stages.start.steps import Move, PlanAgain, Refuse, StepBack, TryLater, Unclear, WaitTurn
+from actorline.stages.start.steps import Move, PlanAgain, Refuse, StepBack, TryLater, Unclear, WaitForBudget, WaitTurn
 
-Failure = Refused | LostJob | LockError | NotDurable | StartRefused | StartDeferred | StartUnclear
-START_FAILURES: Final = (Refused, LostJob, LockError, NotDurable, StartRefused, StartDeferred, StartUnclear)
+Failure = Refused | OverBudget | LostJob | LockError | NotDurable | StartRefused | StartDeferred | StartUnclear
+START_FAILURES: Final = (Refused, OverBudget, LostJob, LockError, NotDurable, StartRefused, StartDeferred, StartUnclear)
 NO_MEMORY: Final = "actor-memory-limit-exceeded"  # another run may need less: docs/platform-facts.md#errors
 
 
-def move_after(failure: Failure, announced: Sequence[Intent], settings: Settings) -> Move:
+def move_after(  # noqa: PLR0911 - a table
+    failure: Failure, announced: Sequence[Intent], settings: Settings
+) -> Move:
     """Return what the job does next. `announced`: the intent, if it was written before the start failed."""
     match failure:
         case StartUnclear():
@@ -35,6 +38,8 @@ def move_after(failure: Failure, announced: Sequence[Intent], settings: Settings
         case NotDurable():  # the intent may be written: it is taken back, for nothing was sent
             message = f"{failure}; no paid run is started."
             return TryLater(Reason(code=Code.LEDGER_NOT_DURABLE, message=message, billed=False))
+        case OverBudget():
+            return WaitForBudget(failure.reservation, failure.full)
         case Refused():
             return Refuse(failure.reason)
         case LostJob():

@@ -4,8 +4,11 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from actorline.budgets.reservation import Reservation
 from actorline.identifiers import ExecutionToken, RunId
+from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Intent, Job
+from actorline.jobs.reservation import reservation_of
 from actorline.jobs.states import Event
 from actorline.jobs.step import LostJob
 from actorline.jobs.timeline_event import TimelineEvent
@@ -78,28 +81,31 @@ class Post:
         return start_run(self.platform, start, send_by=permit.send_by, announce=announce)
 
     def _announce(self, job: Job, permit: Permit, input_sha256: str | None) -> Intent:
-        """Write the intent, on disk: from here on a run may exist. Raises LockError, NotDurable, LostJob."""
+        """Write the intent, on disk: from here on a run may exist. Raises LockError, NotDurable, LostJob,
+        OverBudget.
+        """
         permit.lease.reacquire()
         self.ledger.runs.name_marker(job.key)
         self.ledger.agenda.plan_sweep(job.document.account)
         intent = Intent(attempt=job.attempt, marker=self._marker(job), at=self.ledger.now(), input_sha256=input_sha256)
-        moved = self.ledger.move(
-            job,
-            Event.START,
-            Change(
-                due_in_s=look_secs(job),
-                guards={"intent": "", "stop_wish": ""},
-                on_disk=True,
-                event=TimelineEvent.STARTING,
-                data={"attempt": job.attempt},
-                fields={"intent": intent, "is_planned": job.document.mode == "sync"},
-            ),
-        )
-        if not moved:
-            raise LostJob
+        self._write(job, intent, reservation_of(job, self.settings.budgets, intent.at))
         if self.last_gap() != permit.gap:
             raise NotDurable("Redis was replaced while the start was being written")
         return intent
+
+    def _write(self, job: Job, intent: Intent, reservation: Reservation | None) -> None:
+        """Write the intent with its reservation: neither is there without the other. Raises LostJob, OverBudget."""
+        reserved: JobFields = {"reservation": reservation, "waiting_since": None, "waiting_until": None}
+        announced = Change(
+            due_in_s=look_secs(job),
+            guards={"intent": "", "stop_wish": ""},
+            on_disk=True,
+            event=TimelineEvent.STARTING,
+            data={"attempt": job.attempt},
+            fields={"intent": intent, "is_planned": job.document.mode == "sync", **reserved},
+        )
+        if not self.ledger.move(job, Event.START, announced):
+            raise LostJob
 
     def _marker(self, job: Job) -> str:
         return make_marker(self.installation, job.key, job.attempt)

@@ -12,6 +12,7 @@ from typing import assert_never
 from actorline.errors import Code
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
+from actorline.jobs.reservation import hopeless_reason, reservation_of
 from actorline.jobs.step import Step, Stop
 from actorline.ledger.capacity_line import Admission
 from actorline.ledger.ledger import Ledger
@@ -46,6 +47,7 @@ from actorline.stages.start.steps import (
     Search,
     SearchEarly,
     TakeLease,
+    WaitForBudget,
 )
 from actorline.stages.start_lease import START_LEASE_SECS
 
@@ -91,7 +93,8 @@ class Starter:
             case CheckSink():
                 return replace(facts, obstacle=check_sink(job, self.installation))
             case AskForTurn():
-                return replace(facts, turn=self._turn(job))
+                turn = self._turn(job)
+                return replace(facts, turn=turn, obstacle=self._over_budget(job) if turn is Turn.FREE else None)
             case FindDataset() | FindRun():
                 return self._find_existing(job, facts, asked)
             case ReadInput():
@@ -107,6 +110,16 @@ class Starter:
         if is_paused(self.ledger, job.document.account):
             return Turn.PAUSED
         return Turn.FREE if Admission(self.ledger, job.document.account).may_try(job) else Turn.OTHERS_FIRST
+
+    def _over_budget(self, job: Job) -> WaitForBudget | Refuse | None:
+        """Return what a start without room in its budgets does instead; the intent's change decides in the end."""
+        reservation = reservation_of(job, self.settings.budgets, self.ledger.now())
+        if reservation is None:
+            return None
+        if reason := hopeless_reason(reservation):
+            return Refuse(reason)
+        full = self.ledger.budgets.without_room(reservation)
+        return WaitForBudget(reservation, full) if full else None
 
     def _find_existing(self, job: Job, facts: Facts, asked: FindDataset | FindRun) -> Facts:
         """Find what the order names instead of something to start."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from actorline.budgets.reservation import Entry, Reservation
 from actorline.errors import Code, Reason
 from actorline.identifiers import DatasetId, RunId
 from actorline.jobs.job import Intent, Job, StopWish
@@ -165,6 +166,14 @@ class WaitTurn:
 
 
 @dataclass(frozen=True)
+class WaitForBudget:
+    """Stand in the line of a budget until it has room for the run."""
+
+    reservation: Reservation
+    full: Sequence[Entry]
+
+
+@dataclass(frozen=True)
 class TryLater:
     """It is certain that no run was made; try again, with back-off, after `at_least_s` or more."""
 
@@ -212,7 +221,7 @@ class StepBack:
     """Another execution has the job."""
 
 
-Wait = WaitTurn | TryLater | PlanAgain | Unclear | SearchAgain | AskPerson | StartAgain
+Wait = WaitTurn | WaitForBudget | TryLater | PlanAgain | Unclear | SearchAgain | AskPerson | StartAgain
 
 Move = End | RunStarted | Adopt | Collect | Wait | StepBack
 StartStep = Inquiry | Announce | Move

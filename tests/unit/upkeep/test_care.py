@@ -39,7 +39,9 @@ def test_ended_job_is_checked_again_when_the_first_thing_is_due(
     monkeypatch.setattr("actorline.upkeep.care.secs_until_settled", lambda *_: figures_in_s)
     monkeypatch.setattr("actorline.upkeep.care.empty_at", lambda _: {})
     monkeypatch.setattr("actorline.upkeep.care.open_sink", lambda _: None)
-    ledger.load.return_value = SimpleNamespace(key="k", is_terminal=True, sink_url="file:///rows/", state="FAILED")
+    ledger.load.return_value = SimpleNamespace(
+        key="k", is_terminal=True, sink_url="file:///rows/", state="FAILED", run=SimpleNamespace(id=None)
+    )
     ledger.callers.of.return_value = {f"caller-{number}": {} for number in range(open_callers)}
     care.outbox.has_result.return_value = False
     care.outbox.send_notices.return_value = notice_in_s

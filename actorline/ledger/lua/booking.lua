@@ -1,0 +1,52 @@
+-- What a job's run may cost, and costs, in the budgets that it falls under. A part of change.lua, which calls it.
+-- The job's `reservation` (JSON: see budgets/reservation.py) names the hashes budget:{id}:{period} that count it, with
+-- `spent` and `reserved` in nano-dollars. Of these its own parts are the job's `booked_nano_usd` and `held_nano_usd`.
+local COUNTED_SECS = 7776000  -- after the last booking, so that a settled cost and the month's history find theirs
+
+local function number(text) return tonumber(text or '') or 0 end
+local function whole(value) return string.format('%.0f', value) end
+local function count_of(prefix, entry) return prefix .. entry.budget .. ':' .. entry.period end
+
+local function count(prefix, reservation, field, nano_usd)
+  if nano_usd == 0 then return end
+  for _, entry in ipairs(reservation.entries) do
+    local name = count_of(prefix, entry)
+    redis.call('HINCRBY', name, field, whole(nano_usd))
+    redis.call('EXPIRE', name, COUNTED_SECS)
+  end
+end
+
+-- Returns the numbers, from 0, of the entries that have no room for a reservation; "" if all have
+local function without_room(prefix, text)
+  local reservation, full = cjson.decode(text), {}
+  for i, entry in ipairs(reservation.entries) do
+    local spent, reserved = unpack(redis.call('HMGET', count_of(prefix, entry), 'spent', 'reserved'))
+    local limit = tonumber(entry.limit_nano_usd)
+    if limit and number(spent) + number(reserved) + reservation.nano_usd > limit then full[#full + 1] = i - 1 end
+  end
+  return table.concat(full, ',')
+end
+
+-- Ends what an earlier reservation of the job still holds
+local function release(prefix, job)
+  local text, held = unpack(redis.call('HMGET', job, 'reservation', 'held_nano_usd'))
+  if text and text ~= '' then count(prefix, cjson.decode(text), 'reserved', -number(held)) end
+end
+
+-- Counts what the job's run costs, and what it may still cost: from its start until its cost has settled, or until it
+-- is certain that there is no run. `risen`: nano-dollars by which the job's cost has changed
+local function book(prefix, job, is_new, risen)
+  local text, held, booked, attempt, intent, run_id, settled = unpack(redis.call('HMGET', job, 'reservation',
+    'held_nano_usd', 'booked_nano_usd', 'attempt', 'intent', 'run_id', 'figures_settled'))
+  if not text or text == '' then return end
+  local reservation = cjson.decode(text)
+  held, booked = number(held), is_new and 0 or number(booked) + risen
+  local left = math.max(reservation.nano_usd - booked, 0)
+  local may_cost = number(attempt) == reservation.attempt and settled ~= '1'
+    and ((intent or '') ~= '' or (run_id or '') ~= '')
+  local holds = is_new and left or may_cost and math.min(held, left) or 0
+  count(prefix, reservation, 'spent', risen)
+  count(prefix, reservation, 'reserved', holds - (is_new and 0 or held))
+  redis.call('HSET', job, 'held_nano_usd', whole(holds), 'booked_nano_usd', whole(booked))
+end
+

@@ -1,0 +1,209 @@
+"""Budgets: no run is started beyond one, each dollar counts once, and who waits starts when there is room."""
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from real_parts import Line, running_workers, wait_for
+
+from actorline.budgets.limits import Budgets
+from actorline.budgets.reservation import NANO, Count, Entry, OwnBudget, batch_budget
+from actorline.jobs.attempt import next_attempt
+from actorline.jobs.document import parse_document
+from actorline.jobs.job import Intent, Job
+from actorline.jobs.reservation import reservation_of
+from actorline.jobs.states import TERMINAL, Event, State
+from actorline.ledger.budgets import OverBudget
+from actorline.ledger.change import Change
+from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.store import connect
+from actorline.stages.ending import end_job
+
+TEN_A_DAY = Budgets.model_validate({"account": {"default": {"daily_usd": 10}}, "assumed_run_usd": 4})
+NOON = 1_764_331_200.0  # 2025-11-28 12:00 UTC
+DAY = Entry(budget="account:default", period="2025-11-28")
+MONTH = Entry(budget="account:default", period="2025-11")
+
+
+@pytest.fixture
+def ledger(valkey: str) -> Iterator[Ledger]:
+    client = connect(f"{valkey}?virtual_host=3")
+    yield Ledger(client, f"b{secrets.token_hex(4)}")
+    client.close()
+
+
+def order(ledger: Ledger, key: str, *, budget: OwnBudget | None = None, **document: Any) -> Job:
+    parsed = parse_document({"actor": "apify/x", **document})
+    ledger.register([NewJob(key, parsed, "file:///rows/", fresh=False, budget=budget)], care_s=10)
+    return loaded(ledger, key)
+
+
+def loaded(ledger: Ledger, key: str) -> Job:
+    job = ledger.load(key)
+    assert job
+    return job
+
+
+def start(ledger: Ledger, key: str, budgets: Budgets = TEN_A_DAY, *, at: float = NOON) -> bool:
+    """Announce a start as `stages/start/post.py` does."""
+    job = loaded(ledger, key)
+    fields: Any = {
+        "intent": Intent(attempt=job.attempt, marker="m", at=at),
+        "reservation": reservation_of(job, budgets, at),
+    }
+    return ledger.move(job, Event.START, Change(guards={"intent": ""}, on_disk=True, fields=fields))
+
+
+def run(ledger: Ledger, key: str, run_id: str) -> None:
+    job = loaded(ledger, key)
+    ledger.runs.record(key, job.attempt, job.epoch, run_id, states=set(State) - TERMINAL, care_s=5, found=False)
+
+
+def write(ledger: Ledger, key: str, **fields: Any) -> None:
+    assert ledger.change(key, Change(fields=fields), states=State, epoch=None)
+
+
+def usd(ledger: Ledger, entry: Entry = DAY) -> tuple[float, float]:
+    """What is spent and reserved."""
+    (count,) = ledger.budgets.read([entry])
+    return count.spent / NANO, count.reserved / NANO
+
+
+def test_a_start_reserves_and_its_cost_takes_the_place(ledger):
+    order(ledger, "a")
+    assert start(ledger, "a")
+    assert usd(ledger) == usd(ledger, MONTH) == (0, 4)
+    run(ledger, "a", "r1")
+    write(ledger, "a", cost_usd=1.25)
+    assert usd(ledger) == (1.25, 2.75)
+    write(ledger, "a", cost_usd=5)  # more than was assumed
+    assert usd(ledger) == (5, 0)
+    end_job(ledger, loaded(ledger, "a"), Event.FAIL, None, fields={"cost_usd": 5.5})
+    write(ledger, "a", cost_usd=5.6, figures_settled=True)
+    assert usd(ledger) == usd(ledger, MONTH) == (5.6, 0)
+
+
+def test_a_reservation_stays_until_the_cost_has_settled(ledger):
+    order(ledger, "a")
+    start(ledger, "a")
+    run(ledger, "a", "r1")
+    end_job(ledger, loaded(ledger, "a"), Event.FAIL, None, fields={"cost_usd": 1})
+    assert usd(ledger) == (1, 3)
+    write(ledger, "a", cost_usd=1.5, figures_settled=True)
+    assert usd(ledger) == (1.5, 0)
+
+
+def test_no_intent_is_written_beyond_the_budget(ledger):
+    for key in ("a", "b", "c"):
+        order(ledger, key)
+    assert start(ledger, "a")
+    assert start(ledger, "b")
+    with pytest.raises(OverBudget) as over:
+        start(ledger, "c")
+    assert [entry.period for entry in over.value.full] == ["2025-11-28"]
+    refused = loaded(ledger, "c")
+    assert (refused.state, refused.intent, refused.reservation) == (State.QUEUED, None, None)
+    assert usd(ledger) == usd(ledger, MONTH) == (0, 8)
+    assert start(ledger, "c", at=NOON + 43_200)  # the day has turned
+    assert usd(ledger) == (0, 8)
+    assert usd(ledger, MONTH) == (0, 12)
+
+
+def test_a_start_that_made_no_run_gives_its_room_back(ledger):
+    order(ledger, "a")
+    start(ledger, "a")
+    write(ledger, "a", intent="")
+    assert usd(ledger) == (0, 0)
+    start(ledger, "a")
+    end_job(ledger, loaded(ledger, "a"), Event.CANCEL, None)
+    assert usd(ledger) == usd(ledger, MONTH) == (0, 0)
+
+
+def test_a_further_run_counts_on_the_day_of_its_own_start(ledger):
+    order(ledger, "a")
+    start(ledger, "a")
+    run(ledger, "a", "r1")
+    write(ledger, "a", cost_usd=2)
+    failed = loaded(ledger, "a")
+    again = failed.model_copy(update={"run": failed.run.after({"cost_usd": 2.5})})
+    assert ledger.move(failed, Event.NEW_RUN, Change(fields=next_attempt(again)))
+    assert usd(ledger) == (2.5, 0)
+    assert start(ledger, "a", at=NOON + 86_400)
+    run(ledger, "a", "r2")
+    write(ledger, "a", cost_usd=1)
+    assert usd(ledger) == (2.5, 0)
+    assert usd(ledger, DAY.model_copy(update={"period": "2025-11-29"})) == (1, 3)
+    assert usd(ledger, MONTH) == (3.5, 3)
+
+
+def test_all_budgets_of_a_job_have_room_or_none_reserves(ledger):
+    budgets = Budgets.model_validate(
+        {
+            "account": {"default": {"daily_usd": 100}},
+            "label": {"team": {"search": {"monthly_usd": 6}}},
+        }
+    )
+    batch = batch_budget("shops", 1)
+    for key in ("a", "b"):
+        order(ledger, key, budget=batch, labels={"team": "search"}, options={"max_total_charge_usd": 0.6})
+    assert start(ledger, "a", budgets)
+    with pytest.raises(OverBudget) as over:
+        start(ledger, "b", budgets)
+    assert [entry.budget for entry in over.value.full] == ["batch:shops"]
+    entries = loaded(ledger, "a").reservation.entries
+    assert ledger.budgets.read(entries) == [Count(0, 600_000_000)] * 5
+
+
+def test_a_repeated_script_reserves_once(ledger, monkeypatch):
+    monkeypatch.setattr("actorline.ledger.ledger._token", lambda: "same")
+    order(ledger, "a")
+    job = loaded(ledger, "a")
+    change = Change(to=State.STARTING, fields={"reservation": reservation_of(job, TEN_A_DAY, NOON)})
+    assert ledger.change("a", change, epoch=1) == 1
+    assert usd(ledger) == (0, 0)  # the order's token was the same
+    monkeypatch.setattr("actorline.ledger.ledger._token", lambda: "other")
+    for _ in range(3):
+        assert ledger.change("a", change, epoch=1) == 1
+    assert usd(ledger) == (0, 4)
+
+
+@pytest.fixture
+def budgeted(own_line, tmp_path):
+    """A line whose account may spend a dollar a day."""
+    return own_line(
+        f"budget-{secrets.token_hex(3)}", budgets__account__default__daily_usd="1", budgets__assumed_run_usd="0.4"
+    )
+
+
+def spent_and_reserved(line: Line) -> tuple[float, float]:
+    names = line.ledger.redis.keys(line.ledger.name("budget", "account:default", "????-??-??"))
+    assert len(names) == 1
+    return tuple(int(part or 0) / NANO for part in line.ledger.redis.hmget(names[0], "spent", "reserved"))
+
+
+def test_jobs_wait_for_room_and_start_when_runs_cost_less(budgeted):
+    slow = budgeted.emulator.actor("thrifty", items=1, duration_secs=3, usage_usd=0.1)
+    with running_workers(budgeted, "control", "fetch"):
+        document = {"actor": slow, "poll_interval_secs": 1}
+        orders = [budgeted.submit({"key": f"j{n}", **document}) for n in range(3)]
+        waiting = wait_for(
+            lambda: [n for n in range(3) if (job := budgeted.ledger.load(f"j{n}")) and job.waiting_for == "budget"],
+            what="jobs that wait for the budget",
+        )
+        assert waiting
+        job = budgeted.ledger.load(f"j{waiting[0]}")
+        assert 0 < job.waiting_since < job.waiting_until
+        assert [sent.get(timeout=120)["state"] for sent in orders] == ["DELIVERED"] * 3
+        wait_for(lambda: spent_and_reserved(budgeted) == (0.3, 0), what="all costs to settle")
+    assert len(budgeted.emulator.runs_of(slow)) == 3
+    assert budgeted.ledger.redis.zcard(budgeted.ledger.name("budget_line", "account:default")) == 0
+
+
+def test_an_order_beyond_the_whole_budget_is_refused(budgeted):
+    actor = budgeted.emulator.actor("dear", items=1)
+    with running_workers(budgeted, "control", "fetch"):
+        refused = budgeted.submit({"key": "dear", "actor": actor, "options": {"max_total_charge_usd": 1.01}})
+        with pytest.raises(Exception, match="account:default allows"):
+            refused.get(timeout=60)
+    assert budgeted.emulator.runs_of(actor) == []
