@@ -44,6 +44,12 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("strays", "hash", "run id -> key, of runs that no job wants", "until the run's end is confirmed"),
         RedisKey("like:{likeness}", "string", "key of the latest delivery of jobs that are alike", "the retention"),
         RedisKey("parked", "hash", "key of each job whose run is watched with others -> what is known of it", ALWAYS),
+        RedisKey(
+            "parked_runs:{account}", "sorted set", "{run id}:{status} of parked jobs -> when last seen so", ALWAYS
+        ),
+        RedisKey("parked_keys:{account}", "hash", "run id -> keys of the parked jobs that wait for it", ALWAYS),
+        RedisKey("fleet:{account}", "hash", "the parked jobs' intervals, and when their runs were listed", ALWAYS),
+        RedisKey("listing:{account}", "string", "exists while these were listed within their interval", "an interval"),
         RedisKey("forget_from:{state}", "string", "how many of the oldest jobs the purge has skipped", ALWAYS),
     ),
     "What is due when: members -> unix seconds": (

@@ -1,13 +1,23 @@
 """Jobs that are parked: the runs of all of an account's are watched by one list, instead of a poll for each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final, cast
 
 from pydantic import BaseModel, ConfigDict
 
 from actorline.identifiers import AccountName, JobKey, RunId
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
+
+CARE_SECS: Final = (
+    300.0,
+    900.0,
+)  # a parked job is cared for after so long, spread out, and left alone if it is watched
+LOOKED_SECS: Final = 60.0  # as long as this after a look, an account's jobs count as watched
+SOONER_SECS: Final = 1.0  # upkeep starts looks once a second, so a list may be made so much before its interval is over
+
+RUNS_A_COMMAND: Final = 1_000  # longer commands would keep other clients of Redis waiting
 
 
 class ParkedJob(BaseModel):
@@ -23,15 +33,10 @@ class ParkedJob(BaseModel):
     every_s: float
     deadline_at: float | None
 
-    def has_news(self, statuses: Mapping[RunId, str], now: float) -> bool:
-        """Return whether it needs a poll of its own, after a list that found the `statuses` of running runs."""
-        is_late = self.deadline_at is not None and now > self.deadline_at
-        return is_late or statuses.get(self.run_id) != self.run_status
-
 
 @dataclass(frozen=True)
 class Parking:
-    """`parked` (key -> ParkedJob) and `fleets` (account -> when its runs are listed)."""
+    """`parked` (key -> ParkedJob) and `fleets` (account -> when its runs are looked at)."""
 
     ledger: Ledger
 
@@ -39,24 +44,115 @@ class Parking:
         """Return how many jobs have a run that is running, parked or not."""
         return int(self.ledger.redis.zcard(self.ledger.name("state", State.RUNNING)))
 
+    def accounts(self) -> int:
+        """Return how many accounts have parked jobs."""
+        return int(self.ledger.redis.zcard(self.ledger.name("fleets")))
+
     def park(self, key: JobKey, parked: ParkedJob) -> None:
         """Park a job; its account's runs are listed after its poll interval at the latest."""
-        next_list = {parked.account: self.ledger.now() + parked.every_s}
-        with self.ledger.redis.pipeline() as pipe:
-            pipe.hset(self.ledger.name("parked"), key, parked.model_dump_json())
-            pipe.zadd(self.ledger.name("fleets"), next_list, lt=True)
-            pipe.execute()
+        name = self.ledger.name
+        own = [name(kind, parked.account) for kind in ("parked_runs", "parked_keys", "fleet")]
+        args = [key, parked.model_dump_json(), parked.account, parked.run_id, parked.run_status, parked.started_at,
+                f"{parked.every_s:g}", CARE_SECS[0]]  # fmt: skip
+        self.ledger.run_script("park", [name("parked"), *own, name("fleets"), name("due")], args)
 
-    def unpark(self, key: JobKey) -> None:
-        """Let the job be polled by itself from here on."""
-        self.ledger.redis.hdel(self.ledger.name("parked"), key)
+    def unpark(self, key: JobKey, epoch: int | None = None) -> None:
+        """Let the job be polled by itself from here on; `epoch`: only if it was parked under it."""
+        prefixes = [self.ledger.name(kind) + ":" for kind in ("parked_runs", "parked_keys", "fleet")]
+        self.ledger.run_script("unpark", [self.ledger.name("parked")], [key, "" if epoch is None else epoch, *prefixes])
 
-    def of(self, account: AccountName) -> dict[JobKey, ParkedJob]:
-        """Return key -> ParkedJob of an account's jobs."""
-        stored = self.ledger.redis.hgetall(self.ledger.name("parked"))
-        found = {JobKey(key): ParkedJob.model_validate_json(each) for key, each in stored.items()}
-        return {key: each for key, each in found.items() if each.account == account}
+    def without_watched(self, keys: Sequence[JobKey]) -> list[JobKey]:
+        """Return those of some overdue jobs that need care: not those that only wait for news, while their account's
+        runs are looked at. These are overdue again much later.
+        """
+        if not keys:
+            return []
+        name = self.ledger.name
+        args = [name("job") + ":", name("fleet") + ":", LOOKED_SECS, *CARE_SECS, *keys]
+        return cast("list[JobKey]", self.ledger.run_script("leave_parked", [name("parked"), name("due")], args))
 
-    def plan_list(self, account: AccountName, at: float) -> None:
-        """List the account's runs at a time."""
-        self.ledger.redis.zadd(self.ledger.name("fleets"), {account: at})
+
+@dataclass(frozen=True)
+class ParkedRuns:
+    """The runs that an account's parked jobs wait for. A list notes when each was last seen as it was; those that the
+    latest list doesn't show so have news. Nothing here takes longer with more parked jobs but for the list itself.
+
+    `parked_runs:{account}` (run and status -> when it was last seen so), `parked_keys:{account}` (run -> jobs),
+    `fleet:{account}` (intervals, looks) and `listing:{account}` (a list was made within the interval).
+    """
+
+    ledger: Ledger
+    account: AccountName
+
+    def claim_list(self) -> float | None:
+        """Return since when the runs were started that are to be listed now; None: it isn't time yet, or another
+        execution does it.
+        """
+        known = self.ledger.redis.hgetall(self._fleet)
+        self.ledger.redis.hset(self._fleet, "looked", self.ledger.now())
+        if "since" not in known:
+            return None
+        every = shortest_interval(known)
+        wait_ms = int(1000 * max(every - SOONER_SECS, every / 2))
+        is_first = self.ledger.redis.set(self._listing, 1, nx=True, px=wait_ms)
+        return float(known["since"]) if is_first else None
+
+    def note_list(self, statuses: Mapping[RunId, str], at: float) -> None:
+        """Note how a complete list that began at a time shows the runs: run id -> status."""
+        members = [f"{run_id}:{status}" for run_id, status in statuses.items()]
+        for start in range(0, len(members), RUNS_A_COMMAND):
+            self.ledger.redis.zadd(self._runs, dict.fromkeys(members[start : start + RUNS_A_COMMAND], at), xx=True)
+        self.ledger.redis.hset(self._fleet, "listed", at)
+
+    def with_news(self, limit: int) -> dict[JobKey, int]:
+        """Return key -> epoch of jobs whose runs the latest list doesn't show as they were, the longest ago seen
+        first; about `limit`.
+        """
+        listed = self.ledger.redis.hget(self._fleet, "listed")
+        if listed is None or limit <= 0:
+            return {}
+        members = self.ledger.redis.zrange(self._runs, "-inf", f"({listed}", byscore=True, offset=0, num=limit)
+        return self._jobs_of(members) if members else {}
+
+    def _jobs_of(self, members: Sequence[str]) -> dict[JobKey, int]:
+        """Return the parked jobs that wait for these runs. A run without any, which a worker of an earlier version may
+        have left, is forgotten.
+        """
+        runs = [member.rpartition(":")[0] for member in members]
+        waiting = [(keys or "").split() for keys in self.ledger.redis.hmget(self._keys, runs)]
+        every_key = [key for keys in waiting for key in keys]
+        stored = self.ledger.redis.hmget(self.ledger.name("parked"), every_key) if every_key else []
+        parked = {key: text for key, text in zip(every_key, stored, strict=True) if text}
+        for member, run_id, keys in zip(members, runs, waiting, strict=True):
+            if not any(key in parked for key in keys):
+                self.ledger.redis.hdel(self._keys, run_id)
+                self.ledger.redis.zrem(self._runs, member)
+        return {JobKey(key): ParkedJob.model_validate_json(text).epoch for key, text in parked.items()}
+
+    def plan_look(self, *, is_rest: bool) -> None:
+        """Plan the next look: when the next list is due, or at once if there is a rest of jobs with news."""
+        wait_s = 0 if is_rest else max(self.ledger.redis.pttl(self._listing), 0) / 1000
+        keys = [self._runs, self._keys, self._fleet, self.ledger.name("fleets")]
+        self.ledger.run_script("plan_look", keys, [self.account, wait_s])
+
+    @property
+    def _runs(self) -> str:
+        return self.ledger.name("parked_runs", self.account)
+
+    @property
+    def _keys(self) -> str:
+        return self.ledger.name("parked_keys", self.account)
+
+    @property
+    def _fleet(self) -> str:
+        return self.ledger.name("fleet", self.account)
+
+    @property
+    def _listing(self) -> str:
+        return self.ledger.name("listing", self.account)
+
+
+def shortest_interval(fleet: Mapping[str, str]) -> float:
+    """Return the shortest poll interval of an account's parked jobs, whose hash `fleet` counts them by interval."""
+    intervals = [float(field.removeprefix("every:")) for field in fleet if field.startswith("every:")]
+    return min(intervals, default=SOONER_SECS)

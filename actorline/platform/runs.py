@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # who only reads the ledger has no use for an HTTP client
 
 # "The default value as well as the maximum is 1000" (OpenAPI, components/parameters/limit).
 LIST_LIMIT: Final = 1000
+
+RunT = TypeVar("RunT", bound="RunSight")
 
 # A log has at most 10,485,760 characters of up to 4 bytes: docs/platform-facts.md#log
 LOG_MAX_BYTES: Final = 4 * 10_485_760
@@ -53,15 +55,20 @@ class RunOptions(Resource):
     max_total_charge_usd: float | None = None
 
 
-class RunSummary(Resource):
-    """A run as it is in lists (OpenAPI, components/schemas/RunShort)."""
+class RunSight(Resource):
+    """What a list must say of a run that is only watched: thousands of them are read every few seconds."""
 
     id: RunId
-    act_id: str
-    actor_task_id: str | None = None
     status: str
     started_at: datetime
     """Set already while the status is READY."""
+
+
+class RunSummary(RunSight):
+    """A run as it is in lists (OpenAPI, components/schemas/RunShort)."""
+
+    act_id: str
+    actor_task_id: str | None = None
     finished_at: datetime | None = None
     build_id: str | None = None
     build_number: str | None = None
@@ -117,6 +124,13 @@ def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[s
     shift when runs are deleted or leave the `status` asked for. Neither `total` nor `limit` is believed
     (`docs/platform-facts.md#lists`): the end is where nothing new comes behind an offset.
     """
+    return list_runs_as(RunSummary, platform, started_after=started_after, status=status)
+
+
+def list_runs_as(
+    shape: type[RunT], platform: Platform, *, started_after: datetime, status: Sequence[str] = ()
+) -> Iterator[RunT]:
+    """Yield the runs of `list_runs` with less of each."""
     if started_after.tzinfo is None:
         raise ValueError("started_after needs a time zone")
     after, offset = _milliseconds(started_after), 0
@@ -125,7 +139,7 @@ def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[s
         params: dict[str, str | int] = {"startedAfter": _iso(after), "offset": offset, "limit": LIST_LIMIT}
         if status:
             params["status"] = ",".join(status)
-        runs = _read_page(platform, params)
+        runs = _read_page(platform, params, shape)
         fresh = [run for run in runs if run.id not in seen]
         if not runs or (offset and not fresh):
             return
@@ -154,11 +168,11 @@ def get_log_tail(platform: Platform, run_id: RunId, lines: int = 20) -> list[str
     return tail.decode(errors="replace").splitlines()[-lines:]
 
 
-def _read_page(platform: Platform, params: dict[str, str | int]) -> list[RunSummary]:
+def _read_page(platform: Platform, params: dict[str, str | int], shape: type[RunT]) -> list[RunT]:
     page = platform.get_data("actor-runs", params)
     if not isinstance(page, dict) or not isinstance(page.get("items"), list):
         raise PlatformUnavailable("The response is not a list of runs as the platform documents it")
-    return [RunSummary.from_platform(item) for item in page["items"]]
+    return [shape.from_platform(item) for item in page["items"]]
 
 
 def _milliseconds(time: datetime) -> datetime:

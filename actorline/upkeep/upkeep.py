@@ -8,6 +8,7 @@ from actorline.ledger.capacity_line import Admission, waiting_accounts
 from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.outside_places import OutsidePlaces
+from actorline.ledger.parking import Parking
 from actorline.ledger.tally import note_empty, note_lengths, note_sweep
 from actorline.settings import Settings
 from actorline.stages.watch.fleet import MISSED_SECS
@@ -43,7 +44,7 @@ class Upkeep:
         last_gap(self.ledger, unknown_s=self.settings.start_lookback_secs)
         self._note_queues()
         self.care.for_all(expire_late_jobs(self.ledger))
-        self.care.for_all(self.ledger.agenda.due(BATCH))
+        self.care.for_all(Parking(self.ledger).without_watched(self.ledger.agenda.due(BATCH)))
         for account in waiting_accounts(self.ledger):
             self.care.for_all(Admission(self.ledger, account).look())
         for budget in self.ledger.agenda.take("budget_lines", again_s=LINE_LOOK_SECS):

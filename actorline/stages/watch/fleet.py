@@ -5,23 +5,23 @@ some tens of them all jobs are parked: their polls end, and one list of the runs
 The list lags, so a job whose run isn't listed as it was seen last is polled by itself, and the run's own GET decides.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 from typing import Final
 
-from actorline.identifiers import AccountName, JobKey
+from actorline.identifiers import AccountName, JobKey, RunId
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.parking import ParkedJob, Parking
+from actorline.ledger.parking import ParkedJob, ParkedRuns, Parking
 from actorline.logs import Logger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
-from actorline.platform.runs import Run, list_runs
+from actorline.platform.runs import Run, RunSight, list_runs_as
 from actorline.platform.statuses import TRANSITIONAL_STATUSES
 from actorline.settings import Settings
 
-WAKES_MAX: Final = 200  # jobs polled after one look: when all runs end together, the rest waits for the next
+WAKES_MAX: Final = 200  # polls of jobs with news that wait at a time: a few seconds' work, so nothing else waits longer
 MISSED_SECS: Final = 30.0  # a lost check is followed by another after this time
 
 log = Logger(__name__)
@@ -41,7 +41,7 @@ class Fleet:
         return self._parking.running_jobs() > self.settings.countdown_polls
 
     def park(self, job: Job, run: Run, every_s: float) -> None:
-        """Leave the job, whose `due` must lie behind the next looks, to the fleet."""
+        """Leave the job to the fleet."""
         parked = ParkedJob(
             account=job.document.account,
             epoch=job.epoch,
@@ -53,38 +53,40 @@ class Fleet:
         )
         self._parking.park(job.key, parked)
 
-    def look(self, account: AccountName, platform: Platform) -> dict[JobKey, int]:
-        """Look at the account's runs once: key -> epoch of each job to poll now. The others are due
-        again after their interval.
+    def look(self, account: AccountName, platform: Platform) -> None:
+        """List the account's runs, if its interval is over. While the platform doesn't respond there is no news: a
+        poll for each job would find out no more.
         """
-        parked = self._parking.of(account)
-        if not parked:
-            self.ledger.agenda.drop("fleets", account)
-            return {}
-        now, news = self.ledger.now(), self._news(parked, platform)
-        self._leave(parked.keys() - news.keys(), max(each.every_s for each in parked.values()))
-        is_rest = len(news) > WAKES_MAX
-        next_look = now if is_rest else now + min(each.every_s for each in parked.values())
-        self._parking.plan_list(account, next_look)
-        return dict(list(news.items())[:WAKES_MAX])
-
-    def _news(self, parked: Mapping[JobKey, ParkedJob], platform: Platform) -> dict[JobKey, int]:
-        """While the platform doesn't respond there is no news: a poll for each job would find out no more."""
-        since = datetime.fromtimestamp(min(each.started_at for each in parked.values()), UTC)
+        runs = ParkedRuns(self.ledger, account)
+        since = runs.claim_list()
+        if since is None:
+            return
+        began = self.ledger.now()
         try:
-            going = list_runs(platform, started_after=since, status=sorted(TRANSITIONAL_STATUSES))
-            statuses = {run.id: run.status for run in going}
+            statuses = _running_runs(platform, since)
         except platform_errors.PlatformError as error:
             log.warning("fleet_not_seen", error=str(error))
-            statuses = {each.run_id: each.run_status for each in parked.values()}
-        now = self.ledger.now()
-        return {key: each.epoch for key, each in parked.items() if each.has_news(statuses, now)}
+        else:
+            runs.note_list(statuses, began)
 
-    def _leave(self, keys: "set[JobKey]", every_s: float) -> None:
-        if keys:
-            care_at = self.ledger.now() + every_s + self.settings.lost_message_secs
-            self.ledger.agenda.move("due", keys, care_at)
+    def with_news(self, account: AccountName, waiting_polls: int) -> dict[JobKey, int]:
+        """Return key -> epoch of each job to poll now, the longest ago seen first, and plan the next look.
+
+        `waiting_polls`: messages that others wait behind; when many runs end together, the rest comes as these become
+        fewer. Each account has its share.
+        """
+        runs = ParkedRuns(self.ledger, account)
+        room = ceil(max(WAKES_MAX - waiting_polls, 0) / max(self._parking.accounts(), 1))
+        news = runs.with_news(room)
+        runs.plan_look(is_rest=len(news) >= room)
+        return news
 
     @property
     def _parking(self) -> Parking:
         return Parking(self.ledger)
+
+
+def _running_runs(platform: Platform, since: float) -> dict[RunId, str]:
+    """Return run id -> status of the account's runs that are running. Raises PlatformError."""
+    started_after, status = datetime.fromtimestamp(since, UTC), sorted(TRANSITIONAL_STATUSES)
+    return {run.id: run.status for run in list_runs_as(RunSight, platform, started_after=started_after, status=status)}

@@ -1,23 +1,15 @@
 import pytest
 
-from actorline.ledger.parking import ParkedJob
-
-NOW = 1_000.0
-PARKED = ParkedJob(
-    account="default", epoch=1, run_id="run", run_status="RUNNING", started_at=0, every_s=5, deadline_at=None
-)
+from actorline.ledger.parking import SOONER_SECS, shortest_interval
 
 
 @pytest.mark.parametrize(
-    ("statuses", "deadline_at", "has_news"),
+    ("fleet", "seconds"),
     [
-        ({"run": "RUNNING", "other": "READY"}, None, False),
-        ({"run": "TIMING-OUT"}, None, True),  # on its way to an end
-        ({"other": "RUNNING"}, None, True),  # ended, or not in the list yet: its own GET tells
-        ({"run": "RUNNING"}, NOW + 1, False),
-        ({"run": "RUNNING"}, NOW - 1, True),
+        ({"since": "17.5", "every:5": "9000", "every:0.5": "1", "looked": "18"}, 0.5),
+        ({"since": "17.5", "every:3600": "1"}, 3600),
+        ({"since": "17.5"}, SOONER_SECS),
     ],
 )
-def test_a_parked_job_has_news_when_its_run_changed_or_is_late(statuses, deadline_at, has_news):
-    parked = PARKED.model_copy(update={"deadline_at": deadline_at})
-    assert parked.has_news(statuses, NOW) is has_news
+def test_an_accounts_runs_are_listed_as_often_as_one_job_wants(fleet, seconds):
+    assert shortest_interval(fleet) == seconds

@@ -1,0 +1,162 @@
+"""Parked jobs in the ledger: which of them have news after a list, and what a look at them costs."""
+
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+import redis
+
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.parking import CARE_SECS, ParkedJob, ParkedRuns, Parking
+from actorline.ledger.store import connect
+from actorline.settings import Settings
+from actorline.stages.watch.fleet import WAKES_MAX, Fleet
+
+STARTED = 1_700_000_000.0
+
+
+@pytest.fixture
+def ledger(valkey: str) -> Iterator[Ledger]:
+    client = connect(f"{valkey}?virtual_host=3")
+    yield Ledger(client, f"p{secrets.token_hex(4)}")
+    client.close()
+
+
+def park(ledger: Ledger, key: str, run_id: str, *, account: str = "default", epoch: int = 1, **facts) -> None:
+    parked = {"run_status": "RUNNING", "started_at": STARTED, "every_s": 5.0, "deadline_at": None, **facts}
+    ledger.redis.zadd(ledger.name("due"), {key: ledger.now() + 40})
+    Parking(ledger).park(key, ParkedJob(account=account, epoch=epoch, run_id=run_id, **parked))
+
+
+def listed(ledger: Ledger, statuses: dict[str, str], account: str = "default") -> ParkedRuns:
+    """The account's parked runs after a complete list."""
+    runs = ParkedRuns(ledger, account)
+    runs.note_list(statuses, ledger.now())
+    return runs
+
+
+class Runs:
+    """A platform whose list is the runs that are going on, by status."""
+
+    def __init__(self, statuses: dict[str, str]) -> None:
+        self.statuses = statuses
+        self.lists = 0
+
+    def get_data(self, _path: str, params: dict[str, object]):
+        self.lists += params["offset"] == 0
+        started = datetime.fromtimestamp(STARTED, UTC).isoformat()
+        runs = [{"id": each, "status": status, "startedAt": started} for each, status in self.statuses.items()]
+        return {"items": runs[int(str(params["offset"])) :]}
+
+
+def test_jobs_whose_runs_a_list_doesnt_show_as_they_were_have_news(ledger):
+    for n, status in enumerate(["RUNNING", "RUNNING", "READY", "RUNNING"]):
+        park(ledger, f"job-{n}", f"run{n}", run_status=status, epoch=n)
+    runs = listed(ledger, {"run0": "RUNNING", "run2": "RUNNING", "run3": "TIMING-OUT", "other": "RUNNING"})
+    assert runs.with_news(10) == {"job-1": 1, "job-2": 2, "job-3": 3}
+    assert list(runs.with_news(2)) == ["job-1", "job-2"]
+
+
+def test_the_longest_ago_seen_come_first(ledger):
+    for key in ("a", "b", "c"):
+        park(ledger, key, f"run-{key}")
+    listed(ledger, {"run-a": "RUNNING", "run-c": "RUNNING"})
+    listed(ledger, {"run-c": "RUNNING"})
+    assert list(listed(ledger, {}).with_news(10)) == ["b", "a", "c"]
+
+
+def test_job_that_is_parked_during_a_list_has_no_news_from_it(ledger):
+    park(ledger, "early", "run1")
+    runs, began = ParkedRuns(ledger, "default"), ledger.now()
+    park(ledger, "late", "run2")
+    runs.note_list({"run1": "RUNNING"}, began)
+    assert runs.with_news(10) == {}
+
+
+def test_all_jobs_that_wait_for_a_run_have_its_news(ledger):
+    for key in ("starter", "taker"):
+        park(ledger, key, "shared")
+    runs = listed(ledger, {})
+    assert runs.with_news(10) == {"starter": 1, "taker": 1}
+    Parking(ledger).unpark("starter")
+    assert runs.with_news(10) == {"taker": 1}
+    Parking(ledger).unpark("taker")
+    assert (runs.with_news(10), ledger.redis.keys(ledger.name("parked_runs", "*"))) == ({}, [])
+
+
+def test_accounts_have_their_own_lists(ledger):
+    park(ledger, "ours", "run1")
+    park(ledger, "theirs", "run2", account="other")
+    assert listed(ledger, {}).with_news(10) == {"ours": 1}
+    assert ParkedRuns(ledger, "other").with_news(10) == {}
+
+
+def test_job_that_was_parked_again_meanwhile_stays_parked(ledger):
+    park(ledger, "again", "run1", epoch=2)
+    Parking(ledger).unpark("again", epoch=1)
+    assert listed(ledger, {}).with_news(10) == {"again": 2}
+
+
+def test_what_an_earlier_version_parked_and_unparked_is_forgotten(ledger):
+    park(ledger, "old", "run1")
+    ledger.redis.hdel(ledger.name("parked"), "old")
+    assert listed(ledger, {}).with_news(10) == {}
+    assert not ledger.redis.exists(ledger.name("parked_runs", "default"), ledger.name("parked_keys", "default"))
+
+
+def test_watched_jobs_are_left_alone_unless_something_is_planned(ledger):
+    for key in ("watched", "cancelled", "parked-elsewhere"):
+        park(ledger, key, f"run-{key}", account="far" if key == "parked-elsewhere" else "default")
+    ledger.redis.hset(ledger.name("job", "cancelled"), "resume", 1)
+    ledger.redis.zadd(ledger.name("due"), {"polled": 1.0, "watched": 1.0})
+    ParkedRuns(ledger, "default").claim_list()
+    keys = ["watched", "cancelled", "parked-elsewhere", "polled"]
+    assert Parking(ledger).without_watched(keys) == ["cancelled", "parked-elsewhere", "polled"]
+    assert ledger.redis.zscore(ledger.name("due"), "watched") >= ledger.now() + CARE_SECS[0] - 2
+
+
+def test_runs_are_listed_once_an_interval_whoever_looks(ledger):
+    park(ledger, "slow", "run1", every_s=30.0)
+    platform, fleet = Runs({"run1": "RUNNING"}), Fleet(ledger, Settings())
+    for _ in range(3):
+        fleet.look("default", platform)
+        assert fleet.with_news("default", 0) == {}
+    assert platform.lists == 1
+    next_look = ledger.redis.zscore(ledger.name("fleets"), "default") - ledger.now()
+    assert next_look == pytest.approx(29, abs=2)
+
+
+def test_many_that_end_together_come_as_fast_as_polls_are_done(ledger):
+    jobs = WAKES_MAX + 50
+    for n in range(jobs):
+        park(ledger, f"job-{n}", f"run{n}", every_s=600.0)
+    park(ledger, "neighbour", "run", account="other")
+    platform, fleet = Runs({}), Fleet(ledger, Settings())
+    fleet.look("default", platform)
+    taken: list[str] = []
+    for waiting, wanted in ((0, WAKES_MAX // 2), (WAKES_MAX, 0), (100, 50), (0, 100)):
+        news = fleet.with_news("default", waiting)
+        assert len(news) == wanted
+        assert ledger.redis.zscore(ledger.name("fleets"), "default") <= ledger.now()  # the rest isn't left for later
+        for key in news:
+            Parking(ledger).unpark(key)
+        taken += news
+    assert taken == [f"job-{n}" for n in range(jobs)]
+    assert fleet.with_news("default", 0) == {}
+    assert ledger.redis.zscore(ledger.name("fleets"), "default") is None
+    assert platform.lists == 1
+
+
+def test_look_reads_nothing_of_jobs_without_news(ledger, valkey):
+    for n in range(1_000):
+        park(ledger, f"job-{n}", f"run{n}")
+    path = valkey.removeprefix("redis+socket://")
+    client = redis.Redis(unix_socket_path=path, db=3, decode_responses=True, single_connection_client=True)
+    fleet = Fleet(Ledger(client, ledger.namespace), SimpleNamespace())
+    before = client.client_info()["tot-net-out"]
+    fleet.look("default", Runs({f"run{n}": "RUNNING" for n in range(1_000)}))
+    assert fleet.with_news("default", 0) == {}
+    assert int(client.client_info()["tot-net-out"]) - int(before) < 5_000
+    client.close()
