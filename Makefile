@@ -77,6 +77,9 @@ docs: .venv/.installed-dev  ## what the docs take from the code
 	$(BIN)/python docs/make_settings.py
 	$(BIN)/python docs/make_redis.py
 
+docs-site: .venv/.installed-docs  ## the documents as a site, in build/site; each link is checked
+	@NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'Actorline needs Python 3.11 or newer; $(PYTHON) is' "$$($(PYTHON) --version 2>&1)." \
@@ -98,8 +101,13 @@ docs: .venv/.installed-dev  ## what the docs take from the code
 	$(BIN)/pip install --quiet --editable '.[all]' --group dev
 	@touch .venv/.installed .venv/.installed-test $@
 
+.venv/.installed-docs: .venv/bin/pip pyproject.toml
+	$(BIN)/pip install --quiet 'pip>=25.1'  # knows dependency groups
+	$(BIN)/pip install --quiet --group docs
+	@touch $@
+
 tests/contract/node_modules/.installed: tests/contract/package.json
 	@npm install --prefix tests/contract --ignore-scripts --no-package-lock --no-audit --no-fund
 	@touch $@
 
-.PHONY: all audit lock help demo install test test-all check format lint types containers contract chaos storm adversary compare bench docs
+.PHONY: all audit lock help demo install test test-all check format lint types containers contract chaos storm adversary compare bench docs docs-site

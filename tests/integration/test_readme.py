@@ -100,7 +100,18 @@ def test_every_listed_command_is_understood(stack):
         assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/celery.md"])
+def test_tutorial_runs_step_by_step(stack):
+    said = ""
+    for step in re.findall(r"^## (\d\. .*)$", page("docs/tutorial.md"), re.MULTILINE):
+        done = stack.shell(commands(chapter("docs/tutorial.md", step)))
+        assert done.returncode == 0, (step, done.stdout, done.stderr)
+        said += done.stdout
+    assert said.count('"state":"DELIVERED"') >= 1
+    assert '{"maxCrawlPages":3}' in said  # the record INPUT
+    assert "DELIVERED tutorial-csv: 2 items" in said
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/celery.md", "docs/tutorial.md"])
 def test_service_with_celery_gets_a_result(stack, name):
     program, *_ = fenced(page(name), "python")
     done = stack.run(sys.executable, "-W", "ignore", "-c", program)

@@ -43,6 +43,11 @@ def test_results_name_every_field_state_and_code():
     assert {cells[0].strip("| `") for cells in rows if cells[-1] == "yes |"} == TERMINAL
 
 
+def test_each_reason_has_its_paragraph():
+    _, reasons = (DOCS / "troubleshooting.md").read_text().split("\n## Reasons\n")
+    assert [part.split("\n")[0] for part in reasons.split("\n### ")[1:]] == list(Code)
+
+
 def test_the_schema_holds_all_fields_and_exactly_one_target():
     schema = json.loads((DOCS / "job-document.schema.json").read_text())
     assert set(schema["properties"]) == set(JobDocument.model_fields)
