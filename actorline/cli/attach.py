@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from actorline.upkeep.unattended import COMMAND, describe_unfinished
 
 START_SECS: Final = 60.0  # a stack that is shutting down drains for half a minute first
 STACK_LOOK_SECS: Final = 0.1
+REPLY_SECS: Final = 1.0  # without a reply from a worker: there is none
 FULL_BYTES: Final = 1_000_000
 
 
@@ -201,17 +202,28 @@ def read_state(settings: Settings) -> dict[str, Any] | None:
     return state
 
 
+class _Served(Exception):
+    """A worker has replied that it serves our control queue: no other reply is waited for."""
+
+
 def has_workers(settings: Settings) -> bool:
     """Return whether a worker serves our control queue on this Redis. Raises Unavailable if the broker is down."""
     from kombu.exceptions import OperationalError
 
+    queue = f"{settings.namespace}.control"
+
+    def read(reply: Mapping[str, Any]) -> None:
+        if any(each["name"] == queue for queues in reply.values() for each in queues):
+            raise _Served
+
     sender = make_sender(settings)
     try:
-        replies = sender.control.inspect(timeout=1.0).active_queues() or {}
+        sender.control.broadcast("active_queues", reply=True, timeout=REPLY_SECS, callback=read)
+    except _Served:
+        return True
     except (redis.RedisError, OperationalError) as error:
         message = f"The broker can't be used: {describe_fault(error)}. Nothing was started."
         raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
     finally:
         sender.close()
-    queue = f"{settings.namespace}.control"
-    return any(each["name"] == queue for queues in replies.values() for each in queues)
+    return False

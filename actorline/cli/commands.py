@@ -47,6 +47,18 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = {
 }
 
 
+class QuickGroup(TyperGroup):
+    """A group whose flags are False when they aren't given: Typer loads pydantic to convert None."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters with the defaults of their flags set."""
+        params = super().get_params(ctx)
+        for param in params:
+            if getattr(param, "is_flag", False) and param.default is None:
+                param.default = False
+        return params
+
+
 def make_app(text: str | None = None, **options: Any) -> typer.Typer:
     """Return an app whose help is plain text: loading Rich would take longer than the rest of `--help`."""
     return typer.Typer(
@@ -56,7 +68,7 @@ def make_app(text: str | None = None, **options: Any) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
-        **options,
+        **{"cls": QuickGroup, **options},
     )
 
 
@@ -86,7 +98,7 @@ class DeferredCommand(TyperCommand):
         return typer.main.get_command(single)
 
 
-class CommandTable(TyperGroup):
+class CommandTable(QuickGroup):
     """The group `actorline` with the commands of the table."""
 
     def __init__(self, **attributes: Any) -> None:

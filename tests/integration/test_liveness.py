@@ -28,7 +28,9 @@ from real_parts import (
 )
 from terminal import running_valkey
 
+from actorline.cli import attach
 from actorline.ledger.tally import read_tally
+from actorline.settings import Settings
 from actorline.upkeep.unattended import missing_workers
 
 pytestmark = pytest.mark.thorough
@@ -202,3 +204,13 @@ def test_frozen_worker_is_soon_seen_no_more(own_line):
             )
         finally:
             fetch.send_signal(signal.SIGCONT)
+
+
+def test_command_waits_for_no_second_worker_to_reply(line, monkeypatch):
+    """One that serves the queue is enough; only where none replies does a command wait for the whole time."""
+    monkeypatch.setattr(attach, "REPLY_SECS", 120.0)
+    began = time.monotonic()
+    assert attach.has_workers(Settings(redis_url=line.broker, namespace=line.namespace))
+    assert time.monotonic() - began < 60
+    monkeypatch.setattr(attach, "REPLY_SECS", 0.5)
+    assert not attach.has_workers(Settings(redis_url=line.broker, namespace="others"))

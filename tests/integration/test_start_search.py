@@ -84,6 +84,16 @@ def test_jobs_of_an_account_share_one_look_back(ledger, starter, emulator):
     assert lists(emulator) - before <= 3  # one list, and two requests that prove it whole
 
 
+def test_wait_for_the_look_back_claims_no_loss(ledger, platform, starter, emulator):
+    """A new ledger has nothing to lose; it can't be told from an emptied one, so the search is made all the same."""
+    order(ledger, starter, "first-ever", emulator.actor("first-ever", items=1, duration_secs=0))
+    with LookBack(ledger, platform, INSTALLATION, "default").lease():
+        starter.advance("first-ever", 1)
+    (waiting,) = [entry for entry in ledger.timeline.entries("first-ever") if entry.event == "waiting"]
+    assert "searched once" in waiting.data["message"]
+    assert "lost" not in waiting.data["message"]
+
+
 def test_look_back_that_fails_is_made_again_until_it_succeeds(ledger, starter, emulator, faults):
     """Ten minutes of a platform that returns no lists must not let a start go out unlooked."""
     actor = emulator.actor("failing-look", items=1, duration_secs=60)

@@ -6,7 +6,7 @@ A search takes as long as it takes: a lease, which a living search renews, lets 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import Final, assert_never
 
 from redis.lock import Lock
 
@@ -25,6 +25,12 @@ from actorline.stages.start.refusal import refusal_reason
 from actorline.stages.start.search import StartSearch, find_runs
 from actorline.stages.start.steps import FindLostRuns, PlanAgain, Refuse, Search, SearchEarly, WaitTurn
 from actorline.stages.start_lease import START_LEASE_SECS, holding_on
+
+# also where nothing was lost: an emptied Redis looks like a new one
+LOOKING_BACK: Final = (
+    "The account's runs are searched once, before any is started: the ledger is new, was restored, or was not watched "
+    "for a while."
+)
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,7 @@ class Recovery:
         """Search the account's runs, once for all its jobs. Return what keeps this execution from it."""
         looking = look_back.lease()
         if not looking.acquire():
-            message = "Redis lost its history: the account's runs are searched before any is started."
-            return WaitTurn(Code.CAPACITY, message, was_refused=True)
+            return WaitTurn(Code.CAPACITY, LOOKING_BACK, was_refused=True)
         try:
             with holding_on(self.ledger, job, permit.lease, looking):
                 look_back.run(permit.gap)

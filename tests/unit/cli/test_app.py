@@ -63,14 +63,16 @@ def loaded_by(script: str, *arguments: str) -> set[str]:
     return set(ended.stderr.split())
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"]])
-def test_what_needs_no_command_loads_none(arguments):
+HELP_OF_EACH = [[*words.split(), "--help"] for words in ("run", "jobs", "doctor", "keys", "keys create", "up")]
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], *HELP_OF_EACH], ids=" ".join)
+def test_version_and_help_load_no_library(arguments):
     loaded = loaded_by("from actorline.cli import main; main()", *arguments)
     assert not loaded & {"redis", "celery", "kombu", "pydantic", "requests", "structlog", "rich", "asyncio"}
 
 
 def test_help_and_tab_load_nothing_that_does_the_work():
-    """Pydantic, without its settings, is Typer's own."""
     load_all = "[DeferredCommand(name, entry).load() for name, entry in COMMANDS.items()]"
     loaded = loaded_by(f"from actorline.cli.commands import *; {load_all}")
     libraries = {"redis", "celery", "kombu", "requests", "structlog", "rich", "pydantic_settings", "limits", "asyncio"}
