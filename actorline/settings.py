@@ -233,6 +233,11 @@ class Settings(Tuning, BaseSettings):
         "stored in the ledger",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged")
+    task_events: bool = Field(
+        default=False,
+        description="Whether workers send Celery's events of tasks from their start; otherwise they begin when a "
+        "monitor asks for them (`enable_events`), as Flower does every five seconds",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -1,20 +1,38 @@
-"""`actorline.answer(key)`: a caller's result, sent under the caller's own task id with its own continuation."""
+"""`actorline.answer(key)`: the result of a caller with a continuation, under its own task id: `shell/answers.py`."""
 
 from typing import Any
 
 import redis
 from celery import Task, shared_task, states
 from celery.exceptions import Ignore
+from celery.worker.request import Request
 
-from actorline.errors import JobEnded
+from actorline.errors import JobCancelled, JobEnded
 from actorline.identifiers import JobKey, TaskId
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.outcome import exception_for
+from tasks.shell.answers import has_result
 from tasks.shell.environment import ledger
+from tasks.shell.shown_step import REVOKED
+
+
+class AnswerRequest(Request):
+    """Shown in Flower as what became of the order, whose id it has."""
+
+    def __init__(self, message: Any, **options: Any) -> None:
+        super().__init__(message, **options)
+        self.name = "actorline.run"  # type: ignore[misc]  # celery-types says read-only
+
+    def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002 - Celery's name
+        if type == "task-failed" and fields["exception"].startswith(JobCancelled.__name__):
+            super().send_event("task-revoked", **REVOKED)
+            return
+        super().send_event(type, **fields)
 
 
 class AnswerTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
     abstract = True
+    Request = AnswerRequest  # type: ignore[assignment]  # celery-types knows the dotted name only
     throws = (JobEnded,)
 
     def after_return(self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
@@ -29,7 +47,7 @@ class AnswerTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
 def answer(self: "Task[Any, Any]", key: JobKey) -> dict[str, Any]:
     """Return or raise the job's result to its caller. An answer whose id has ended does nothing."""
     try:
-        job = _unanswered(key, TaskId(str(self.request.id)), self.backend)
+        job = _unanswered(key, TaskId(str(self.request.id)))
     except redis.RedisError as error:  # not the job's end: upkeep sends the answer again
         raise Ignore from error
     if job is None:
@@ -41,12 +59,12 @@ def answer(self: "Task[Any, Any]", key: JobKey) -> dict[str, Any]:
     raise ended(result.model_dump_json())
 
 
-def _unanswered(key: JobKey, task_id: TaskId, backend: Any) -> Job | None:
+def _unanswered(key: JobKey, task_id: TaskId) -> Job | None:
     """Return the ended job that this caller waits for; None: it hasn't ended, or the caller has its answer."""
     job = ledger().load(key)
     if job is None or not job.is_terminal:
         return None
-    if backend.get_state(task_id) in states.READY_STATES:
+    if has_result(task_id):
         ledger().callers.forget(key, task_id)
         return None
     return job

@@ -8,7 +8,8 @@ from celery.exceptions import Ignore
 from actorline.identifiers import JobKey
 from actorline.jobs.step import Ended, Moved, Park, Stop, Wait
 from actorline.stages.collect.finish_job import Finisher, NextWave
-from tasks.shell.canvas import end_for_callers, next_wave
+from tasks.shell.answers import end_for_callers
+from tasks.shell.canvas import next_wave
 from tasks.shell.environment import installation, ledger, new_execution, platform_of, settings
 from tasks.shell.progress import report_to_callers
 from tasks.shell.stage import StageTask
@@ -23,11 +24,11 @@ def finish(task: "Task[Any, Any]", key: JobKey, epoch: int) -> None:
     """Advance the job. Return if it has ended; otherwise the task is replaced by the next wave, or ends here."""
     finisher = Finisher(ledger(), platform_of(key), settings(), installation())
     step = finisher.advance(key, epoch, new_execution())
-    report_to_callers(key)
     match step:
         case Ended():
             end_for_callers(key)
         case NextWave(epoch=next_epoch, seconds=seconds):
+            report_to_callers(key)
             raise task.replace(next_wave(key, next_epoch, seconds))
         case Moved() | Wait() | Park() | Stop():
             raise Ignore

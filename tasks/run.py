@@ -17,7 +17,8 @@ from actorline.orders.submit import SubmittedJob, submit
 from actorline.upkeep.decision import Stage
 from config.json_messages import typed_as_text
 from tasks.cancel import ask_to_cancel
-from tasks.shell.canvas import keep_caller, send_answers, send_pipeline
+from tasks.shell.answers import answer_callers, keep_caller
+from tasks.shell.canvas import send_pipeline
 from tasks.shell.environment import ledger, settings
 from tasks.shell.order_request import KEPT, QuietTask
 from tasks.shell.progress import report_progress
@@ -56,13 +57,15 @@ def run(self: "Task[Any, Any]", document: Any) -> str:
 
 def _go_on(submitted: SubmittedJob) -> None:
     job = ledger().load(submitted.key)
-    if submitted.has_ended:
-        ledger().agenda.make_due(submitted.key)
-        send_answers(submitted.key)
-    elif submitted.created and job:
+    if job is None:
+        return
+    if job.is_terminal:
+        ledger().agenda.make_due(job.key)
+        answer_callers(job)
+        return
+    if submitted.created:
         send_pipeline(job, Stage.START)
-    if job:
-        report_progress(job)
+    report_progress(job)
 
 
 def _refusal(document: Any, error: Refused) -> str:

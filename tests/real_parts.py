@@ -161,6 +161,28 @@ class Line:
         return [entry.event for entry in self.ledger.timeline.entries(key)]
 
 
+@contextmanager
+def in_background(work: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        end()
+        thread.join(60)
+
+
+@contextmanager
+def captured_events(line: Line) -> Iterator[list[dict[str, Any]]]:
+    """Every Celery event, as Flower gets it."""
+    seen: list[dict[str, Any]] = []
+    with line.client.connection_for_read() as connection:
+        receiver = line.client.events.Receiver(connection, handlers={"*": seen.append})
+        with in_background(receiver.capture, lambda: setattr(receiver, "should_stop", True)):
+            wait_for(lambda: seen, what="a worker's heartbeat")
+            yield seen
+
+
 WORKER = ("-m", "workers", "worker")
 
 

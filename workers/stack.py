@@ -87,11 +87,13 @@ class Stack:
             if self.settings.redis_url is None:
                 self._start(Child("valkey", self._valkey_command()))
                 self._wait_for_redis()
+            if options.flower:  # before the workers, which send events to it from their start
+                self.flower_url = f"http://127.0.0.1:{options.flower_port}"
             if not options.only_redis:
                 check_redis(self.settings)
                 self._start_workers()
             if options.flower:
-                self._start_flower(options.flower_port)
+                self._start(Child("flower", _ours("flower", "127.0.0.1", str(options.flower_port))))
             if options.gateway:
                 self._start_gateway(options.gateway_port)
             self._wait_for_pages()
@@ -120,10 +122,6 @@ class Stack:
         self._start(Child("fetch", _ours("worker", "fetch")))
         if find_schedules(self.settings):
             self._start(Child("beat", _ours("beat")))
-
-    def _start_flower(self, port: int) -> None:
-        self.flower_url = f"http://127.0.0.1:{port}"
-        self._start(Child("flower", _ours("flower", "127.0.0.1", str(port))))
 
     def _start_gateway(self, port: int) -> None:
         if find_spec("fastapi") is None:
@@ -186,6 +184,8 @@ class Stack:
     def _environment(self) -> dict[str, str]:
         environment = inherited_environment()
         environment["ACTORLINE_HOME"] = str(self.home)
+        if self.flower_url:
+            environment["ACTORLINE_TASK_EVENTS"] = "true"
         if file := find_settings_file(Path.cwd()):
             environment[SETTINGS_FILE_VARIABLE] = str(file)
         return environment

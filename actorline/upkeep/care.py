@@ -71,7 +71,7 @@ class Care:
         self.ledger.change(job.key, Change(due_in_s=next_check_s), states=TERMINAL, epoch=None)
 
     def _answer_callers(self, job: Job) -> float | None:
-        """Send each unanswered caller its answer again, and forget those whose result is in the backend.
+        """Give each unanswered caller its answer, and forget those whose result is in the backend.
 
         Return seconds until the next check.
         """
@@ -81,7 +81,7 @@ class Care:
                 self.ledger.callers.forget(job.key, task_id)
                 continue
             open_callers += 1
-            self.outbox.send_answer(job.key, task_id, caller)
+            self.outbox.answer_caller(job, task_id, caller)
         return ANSWER_AGAIN_SECS if open_callers else None
 
     def _settle_figures(self, job: Job) -> float | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from actorline.identifiers import JobKey, TaskId
+from actorline.identifiers import TaskId
 from actorline.jobs.job import Job
 from actorline.upkeep.decision import Stage
 
@@ -17,8 +17,8 @@ class Outbox(Protocol):
     def send_pipeline(self, job: Job, first: Stage) -> bool:
         """Send the job's stages from `first` on under the next epoch; return False if the job was changed meanwhile."""
 
-    def send_answer(self, key: JobKey, task_id: TaskId, caller: dict[str, Any]) -> None:
-        """Send one caller its answer."""
+    def answer_caller(self, job: Job, task_id: TaskId, caller: dict[str, Any]) -> None:
+        """Give one caller of the ended job its answer."""
 
     def send_notices(self, job: Job) -> float | None:
         """Send the notice of the job's end if it is due, and return seconds until the next check."""

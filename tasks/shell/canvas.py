@@ -11,7 +11,7 @@ from celery.canvas import Signature
 from celery.utils import uuid
 
 from actorline.delivery.page_plan import Window
-from actorline.identifiers import JobKey, TaskId
+from actorline.identifiers import JobKey
 from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE
@@ -98,20 +98,6 @@ def page_args(key: JobKey, epoch: int, attempt: int, window: Window, expected: i
     return (key, epoch, attempt, window.page_no, window.offset, window.limit, expected, tries)
 
 
-def send_answers(key: JobKey) -> int:
-    """Send each caller its answer, under the caller's own task id and with its own continuation."""
-    callers = ledger().callers.of(key)
-    for task_id, caller in callers.items():
-        send_answer(key, task_id, caller)
-    return len(callers)
-
-
-def send_answer(key: JobKey, task_id: TaskId, caller: dict[str, Any]) -> None:
-    """Send one caller its answer; Flower shows its arguments like those of the job's other tasks."""
-    options = {**continuation(caller), "argsrepr": f"(key={key})"}
-    current_app.send_task("actorline.answer", [key], task_id=task_id, **options)
-
-
 def send_notices(job: Job) -> float | None:
     """Send the notice of the job's end if it is due, and return seconds until the next check."""
     seconds = secs_until_notice(job, ledger().now())
@@ -124,47 +110,6 @@ def send_notices(job: Job) -> float | None:
 def care_for_now(keys: Sequence[JobKey]) -> None:
     """Have a worker take care of jobs at once, before upkeep's next check."""
     current_app.send_task("actorline.upkeep", list(keys))
-
-
-def end_for_callers(key: JobKey) -> None:
-    """Send the ended job's callers their answers, and its notice."""
-    send_answers(key)
-    job = ledger().load(key)
-    if job:
-        send_notices(job)
-
-
-def keep_caller(request: Any) -> dict[str, Any]:
-    """Return what is needed to answer a caller later: its task id and its continuation."""
-    return {
-        "id": request.id,
-        "chain": request.chain,
-        "callbacks": request.callbacks,
-        "errbacks": request.errbacks,
-        "chord": request.chord,
-        "group": request.group,
-        "group_index": request.group_index,
-        "root_id": request.root_id,
-        "parent_id": request.parent_id,
-        "ignore_result": request.ignore_result,
-        "priority": (request.delivery_info or {}).get("priority"),
-    }
-
-
-def continuation(caller: dict[str, Any]) -> dict[str, Any]:
-    """Return the options with which an answer replaces the caller's own task."""
-    return {
-        "chain": caller["chain"],
-        "link": caller["callbacks"],
-        "link_error": caller["errbacks"],
-        "chord": caller["chord"],
-        "group_id": caller["group"],
-        "group_index": caller["group_index"],
-        "root_id": caller["root_id"],
-        "parent_id": caller["parent_id"],
-        "ignore_result": bool(caller["ignore_result"]),
-        "priority": caller["priority"] or 0,
-    }
 
 
 def _named(stage: str, key: JobKey, epoch: int) -> Signature[Any]:

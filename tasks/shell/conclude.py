@@ -7,7 +7,7 @@ from celery.exceptions import Ignore
 
 from actorline.identifiers import JobKey
 from actorline.jobs.step import Ended, Moved, Park, Step, Stop, Wait
-from tasks.shell.canvas import end_for_callers
+from tasks.shell.answers import end_for_callers
 from tasks.shell.progress import report_to_callers
 from tasks.shell.stage import again
 

@@ -5,6 +5,8 @@ from typing import Any, Final
 from celery import Task
 from celery.worker.request import Request
 
+from actorline.jobs.job import Job
+
 KEPT: Final = "kept"
 _TARGETS = ("actor", "actor_task", "run_id", "dataset_id")
 
@@ -35,6 +37,12 @@ class QuietRequest(Request):
 class QuietTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
     abstract = True
     Request = QuietRequest  # type: ignore[assignment]  # celery-types knows the dotted name only
+
+
+def describe_job(job: Job) -> str:
+    """Return the same of a job as its order showed."""
+    kind, name = job.document.target
+    return describe_order([{"key": job.key, kind: name}])
 
 
 def describe_order(args: Any) -> str:

@@ -1,10 +1,9 @@
 """Upkeep's messages, sent through Celery."""
 
-from celery import current_app, states
+from celery import current_app
 
-from actorline.identifiers import TaskId
 from config.queues import queue_kinds
-from tasks.shell import canvas
+from tasks.shell import answers, canvas
 from tasks.shell.environment import settings
 
 
@@ -12,14 +11,12 @@ class CeleryOutbox:
     """The `Outbox` of `actorline/upkeep/outbox.py`."""
 
     send_pipeline = staticmethod(canvas.send_pipeline)
-    send_answer = staticmethod(canvas.send_answer)
+    answer_caller = staticmethod(answers.answer_caller)
+    has_result = staticmethod(answers.has_result)
     send_notices = staticmethod(canvas.send_notices)
 
     def send(self, task: str, *args: object) -> None:
         current_app.send_task(f"actorline.{task}", list(args))
-
-    def has_result(self, task_id: TaskId) -> bool:
-        return current_app.backend.get_state(task_id) in states.READY_STATES
 
     def queue_lengths(self) -> dict[str, int]:
         queues = queue_kinds(settings().namespace)

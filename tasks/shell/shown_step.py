@@ -7,13 +7,18 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from celery import Task
 from celery.utils import uuid
+from celery.utils.saferepr import saferepr
 
+from actorline.errors import JobCancelled
 from actorline.identifiers import JobKey, TaskId
 from tasks.shell.environment import ledger
+
+RESULT_MAX_CHARS: Final = 1024  # as Celery shows results
+REVOKED: Final = {"terminated": False, "signum": None, "expired": False}  # grey in Flower: nothing failed
 
 
 class Listeners:
@@ -52,3 +57,14 @@ def shown(task: "Task[Any, Any]", name: str, key: JobKey, args: str) -> Iterator
         yield
     finally:
         listeners.send("task-succeeded", uuid=task_id, result="'handed on'", runtime=time.monotonic() - began)
+
+
+def show_order_ended(task_id: TaskId, args: str, outcome: Any) -> None:
+    """Show what became of an order, as `actorline.run` with its caller's id. `outcome`: what its caller gets."""
+    order = {"uuid": task_id, "name": "actorline.run", "args": args, "kwargs": "{}"}
+    if isinstance(outcome, JobCancelled):
+        listeners.send("task-revoked", **order, **REVOKED)
+    elif isinstance(outcome, Exception):
+        listeners.send("task-failed", **order, exception=saferepr(outcome), traceback="")
+    else:
+        listeners.send("task-succeeded", **order, result=saferepr(outcome, RESULT_MAX_CHARS), runtime=None)

@@ -22,7 +22,7 @@ from actorline.ledger.ledger import UnreadableJob
 from actorline.shutdown import GivenBack
 from actorline.stages.ending import end_job
 from actorline.stages.failure import is_hopeless, reason_of
-from tasks.shell.canvas import end_for_callers
+from tasks.shell.answers import end_for_callers
 from tasks.shell.environment import ledger
 from tasks.shell.stage_request import HANDED_ON, RETRIED, StageRequest, end_here
 

@@ -13,11 +13,16 @@ MESSAGES = {  # task -> how many of its messages the job sends
     "finish_job": 1,
     "answer": 1,
 }
+CONTINUING = 2  # of them one orders before the end: who has no continuation is answered without a message
 
 
 def cases(fault: str) -> list[Case]:
     return [
-        Case(f"{task}-{nth}-{fault}", worker={f"CHAOS_{fault.upper()}": f"actorline.{task} {nth}"})
+        Case(
+            f"{task}-{nth}-{fault}",
+            worker={f"CHAOS_{fault.upper()}": f"actorline.{task} {nth}"},
+            callers=CONTINUING if task == "answer" else 0,
+        )
         for task, times in MESSAGES.items()
         for nth in range(1, times + 1)
     ]
@@ -25,12 +30,16 @@ def cases(fault: str) -> list[Case]:
 
 @pytest.mark.parametrize("case", cases("lose"), ids=lambda case: case.name)
 def test_lost_message_is_made_up_for(outcome_of, case):
-    assert_paid_once_and_whole(outcome_of(case))
+    outcome = outcome_of(case)
+    assert_paid_once_and_whole(outcome)
+    assert outcome.served == case.callers
 
 
 @pytest.mark.parametrize("case", cases("double"), ids=lambda case: case.name)
 def test_doubled_message_changes_nothing(outcome_of, case):
-    assert_paid_once_and_whole(outcome_of(case))
+    outcome = outcome_of(case)
+    assert_paid_once_and_whole(outcome)
+    assert outcome.served == case.callers
 
 
 CALLERS = 10

@@ -3,14 +3,22 @@
 import base64
 import json
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from real_parts import TOKEN, Line, delivery_of, make_line, running_workers, wait_for
+from real_parts import (
+    TOKEN,
+    Line,
+    captured_events,
+    delivery_of,
+    in_background,
+    make_line,
+    running_workers,
+    wait_for,
+)
 
 from actorline.ledger.store import connect
 
@@ -43,28 +51,6 @@ class Watched:
 
 
 @contextmanager
-def in_background(work: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        end()
-        thread.join(60)
-
-
-@contextmanager
-def captured_events(line: Line) -> Iterator[list[dict[str, Any]]]:
-    """Every Celery event, as Flower gets it."""
-    seen: list[dict[str, Any]] = []
-    with line.client.connection_for_read() as connection:
-        receiver = line.client.events.Receiver(connection, handlers={"*": seen.append})
-        with in_background(receiver.capture, lambda: setattr(receiver, "should_stop", True)):
-            wait_for(lambda: seen, what="a worker's heartbeat")
-            yield seen
-
-
-@contextmanager
 def captured_commands(url: str) -> Iterator[list[dict[str, Any]]]:
     seen: list[dict[str, Any]] = []
     client = connect(url)
@@ -91,6 +77,7 @@ def watched(valkey, emulator, tmp_path_factory) -> Watched:
         tmp_path_factory.mktemp("secrecy"),
         "secrecy",
         log_level="DEBUG",
+        task_events="true",
         secrets__shop__value=SECRET,
         accounts__b=TOKEN,
         secrets__shop__actors='["demo/secretive", "demo/secretive-failing"]',
@@ -116,8 +103,9 @@ def watched(valkey, emulator, tmp_path_factory) -> Watched:
     }
     with captured_commands(valkey) as commands, running_workers(line, "control", "fetch"):
         with captured_events(line) as events:
+            after = line.client.signature("actorline.status", args=["nobody"], queue=line.namespace, immutable=True)
             pending = {
-                key: line.submit({"key": key, "poll_interval_secs": 1, **document})
+                key: line.submit({"key": key, "poll_interval_secs": 1, **document}, link=after)
                 for key, document in documents.items()
             }
             results = {key: order.get(timeout=120, propagate=False) for key, order in pending.items()}

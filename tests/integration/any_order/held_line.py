@@ -205,14 +205,15 @@ class HeldLine:
 
     # -- messages
 
-    def order(self, **document: Any) -> None:
-        """From a service, as it orders 7 rows in pages of 3."""
+    def order(self, *, continues: bool = False, **document: Any) -> None:
+        """From a service, as it orders 7 rows in pages of 3; `continues`: it has linked a task to the order."""
         order = {"actor": "any/actor", "collect": {"page_items": 3, "records": []}, **document}
-        self.callers.append(self.send("actorline.run", order))
+        link = self.app.signature("actorline.status", args=["nobody"], immutable=True) if continues else None
+        self.callers.append(self.send("actorline.run", order, link=link))
 
-    def send(self, task: str, *args: Any) -> str:
+    def send(self, task: str, *args: Any, **options: Any) -> str:
         """From a service: put into the bag. Returns the task's id."""
-        return str(self.app.send_task(task, args).id)
+        return str(self.app.send_task(task, args, **options).id)
 
     def put(self, _producer: Any, name: str, message: Any, queue: Any = None, **_: Any) -> None:
         """What Celery calls to publish a message."""

@@ -101,13 +101,13 @@ class AnyOrder(RuleBasedStateMachine):
         self.line.platform.coming.extend(coming)
         self.let_runs_go(going)
         for order in first:
-            self.order(order)
+            self.order(order, continues=False)
 
     # -- people and services
 
-    @rule(order=orders)
-    def order(self, order: dict[str, Any]) -> None:
-        self.line.order(**order)
+    @rule(order=orders, continues=st.booleans())
+    def order(self, order: dict[str, Any], continues: bool) -> None:
+        self.line.order(**order, continues=continues)
 
     @rule(wish=st.sampled_from(["cancel", "retry"]), key=st.sampled_from(KEYS))
     def ask(self, wish: str, key: str) -> None:
@@ -255,14 +255,15 @@ def test_worker_that_wakes_after_a_takeover_changes_nothing(ground):
                 return
 
 
-@pytest.mark.parametrize("task", ["actorline.run", "actorline.answer"])
+@pytest.mark.parametrize("task", ["actorline.run", "actorline.start_run", "actorline.answer"])
 @pytest.mark.parametrize("fate", [Fate.HOLD, Fate.FAIL_BEFORE, Fate.FAIL_AFTER])
 def test_caller_gets_the_end_whatever_strikes_order_or_answer(ground, fate, task):
+    """`start_run` ends the cancelled job, and answers the caller itself unless a message has to follow."""
     for after in itertools.count():
         with held_line(ground) as line:
             promises = Promises(line, ("a",))
             coming = Blows(Blow(after, fate))
-            line.order(key="a")
+            line.order(key="a", continues=task == "actorline.answer")
             line.deliver(line.bag.pop(), coming if task == "actorline.run" else None)
             line.send("actorline.cancel", "a")
             while not promises.is_over():
@@ -278,7 +279,7 @@ def test_second_answer_that_is_struck_leaves_the_first(ground, fate):
     for after in itertools.count():
         with held_line(ground) as line:
             promises = Promises(line, ("a",))
-            line.order(key="a")
+            line.order(key="a", continues=True)
             line.send("actorline.cancel", "a")
             while not (answers := [message for message in line.bag if message.task == "actorline.answer"]):
                 line.work(ROUND_SECS)

@@ -1,0 +1,109 @@
+"""How a caller gets its answer: the job's result, under the caller's own task id.
+
+The process that ended the job stores it. A message of its own, a fifth of a small job's messages, is sent only to a
+caller whose task has something after it, which Celery then sends on.
+"""
+
+from typing import Any
+
+from celery import current_app, states
+from celery.app.task import Context
+
+from actorline.identifiers import JobKey, TaskId
+from actorline.jobs.job import Job, JobResult
+from actorline.jobs.outcome import exception_for
+from tasks.shell.canvas import send_notices
+from tasks.shell.environment import ledger
+from tasks.shell.order_request import describe_job
+from tasks.shell.shown_step import show_order_ended
+
+
+def end_for_callers(key: JobKey) -> None:
+    """Give the ended job's callers their answers, and send its notice."""
+    job = ledger().load(key)
+    if job and job.is_terminal:
+        answer_callers(job)
+        send_notices(job)
+
+
+def answer_callers(job: Job) -> None:
+    """Give each caller of the ended job its answer."""
+    for task_id, caller in ledger().callers.of(job.key).items():
+        answer_caller(job, task_id, caller)
+
+
+def answer_caller(job: Job, task_id: TaskId, caller: dict[str, Any]) -> None:
+    """Give one caller of the ended job its answer. Safe to repeat: what a crash leaves undone, upkeep does."""
+    if continues(caller):
+        _send_answer(job, task_id, caller)
+        return
+    if not has_result(task_id):
+        store_answer(job, task_id, caller)
+    ledger().callers.forget(job.key, task_id)
+
+
+def has_result(task_id: TaskId) -> bool:
+    """Return whether the backend has the task's final result."""
+    return current_app.backend.get_state(task_id) in states.READY_STATES
+
+
+def continues(caller: dict[str, Any]) -> bool:
+    """Return whether something follows the caller's task."""
+    return any(caller.get(name) for name in ("chain", "callbacks", "errbacks", "chord"))
+
+
+def store_answer(job: Job, task_id: TaskId, caller: dict[str, Any]) -> None:
+    """Store the result as if the caller's own task had ended with it, and show that in Flower."""
+    result, backend = JobResult.of(job), current_app.backend
+    request: Any = Context(
+        id=task_id,
+        group=caller.get("group"),
+        parent_id=caller.get("parent_id"),
+        ignore_result=bool(caller.get("ignore_result")),
+    )
+    raised = exception_for(result)
+    if raised is None:
+        outcome: Any = result.model_dump(mode="json")
+        backend.mark_as_done(task_id, outcome, request)
+    else:
+        outcome = raised(result.model_dump_json())
+        backend.mark_as_failure(task_id, outcome, request=request, store_result=not request.ignore_result)
+    show_order_ended(task_id, describe_job(job), outcome)
+
+
+def _send_answer(job: Job, task_id: TaskId, caller: dict[str, Any]) -> None:
+    options = {**continuation(caller), "argsrepr": describe_job(job)}
+    current_app.send_task("actorline.answer", [job.key], task_id=task_id, **options)
+
+
+def keep_caller(request: Any) -> dict[str, Any]:
+    """Return what is needed to answer a caller later: its task id and its continuation."""
+    return {
+        "id": request.id,
+        "chain": request.chain,
+        "callbacks": request.callbacks,
+        "errbacks": request.errbacks,
+        "chord": request.chord,
+        "group": request.group,
+        "group_index": request.group_index,
+        "root_id": request.root_id,
+        "parent_id": request.parent_id,
+        "ignore_result": request.ignore_result,
+        "priority": (request.delivery_info or {}).get("priority"),
+    }
+
+
+def continuation(caller: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with which an answer replaces the caller's own task."""
+    return {
+        "chain": caller["chain"],
+        "link": caller["callbacks"],
+        "link_error": caller["errbacks"],
+        "chord": caller["chord"],
+        "group_id": caller["group"],
+        "group_index": caller["group_index"],
+        "root_id": caller["root_id"],
+        "parent_id": caller["parent_id"],
+        "ignore_result": bool(caller["ignore_result"]),
+        "priority": caller["priority"] or 0,
+    }

@@ -1,0 +1,86 @@
+"""A caller without a continuation is answered where its job ended: stored, shown, forgotten, and no message."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.utils import uuid
+
+from actorline.errors import Code, JobCancelled, JobFailed
+from actorline.jobs.states import State
+from tasks.shell import answers
+from tasks.shell.answers import answer_caller, keep_caller
+from tasks.shell.shown_step import listeners
+
+CALLER = keep_caller(SimpleNamespace(**dict.fromkeys(("id", "chain", "callbacks", "errbacks", "chord", "group",
+                     "group_index", "root_id", "parent_id", "ignore_result", "delivery_info"))))  # fmt: skip
+
+
+@pytest.fixture
+def app(monkeypatch) -> Any:
+    """Results in memory; `sent` are messages, `did` everything else, in its order."""
+    app: Any = Celery("answers", broker="memory://", backend="cache+memory://")
+    app.sent, app.did, app.shown = [], [], []
+    app.send_task = lambda name, args, **options: app.sent.append((name, args, options["task_id"]))
+    store = app.backend.store_result
+
+    def store_result(task_id: str, *args: Any, **options: Any) -> Any:
+        app.did.append("store")
+        return store(task_id, *args, **options)
+
+    def show(kind: str, **fields: Any) -> None:
+        app.did.append("show")
+        app.shown.append((kind, fields))
+
+    monkeypatch.setattr(app.backend, "store_result", store_result)
+    monkeypatch.setattr(listeners, "send", show)
+    callers = SimpleNamespace(forget=lambda *_: app.did.append("forget"))
+    monkeypatch.setattr(answers, "ledger", lambda: SimpleNamespace(callers=callers))
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def ended(make_job):
+    def make(state: State) -> Any:
+        code = {State.FAILED: Code.RUN_FAILED, State.CANCELLED: Code.CANCELLED}.get(state)
+        reason = {"code": code, "message": "why", "billed": True} if code else None
+        return make_job(state=state, reason=reason)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "exception", "event"),
+    [
+        (State.DELIVERED, "SUCCESS", None, "task-succeeded"),
+        (State.FAILED, "FAILURE", JobFailed, "task-failed"),
+        (State.CANCELLED, "FAILURE", JobCancelled, "task-revoked"),
+    ],
+)
+def test_waiting_caller_is_answered_once_without_a_message(app, ended, state, status, exception, event):
+    task_id = uuid()
+    answer_caller(ended(state), task_id, CALLER)
+    assert app.did == ["store", "show", "forget"]
+    assert app.sent == []
+    assert app.AsyncResult(task_id).state == status
+    assert exception is None or type(app.AsyncResult(task_id).result).__name__ == exception.__name__
+    ((shown, fields),) = app.shown
+    assert (shown, fields["name"], fields["args"]) == (event, "actorline.run", "(key=k, actor=apify/x)")
+    answer_caller(ended(state), task_id, CALLER)
+    assert app.did[3:] == ["forget"]
+
+
+@pytest.mark.parametrize("follows", ["chain", "callbacks", "errbacks", "chord"])
+def test_what_follows_a_caller_is_sent_on_by_a_message(app, ended, follows):
+    answer_caller(ended(State.DELIVERED), "1", {**CALLER, follows: [{"task": "service.next"}]})
+    assert app.sent == [("actorline.answer", ["k"], "1")]
+    assert app.did == []  # upkeep forgets the caller when its result is there
+
+
+def test_caller_that_ignores_its_result_is_only_shown(app, ended):
+    task_id = uuid()
+    answer_caller(ended(State.FAILED), task_id, {**CALLER, "ignore_result": True})
+    assert app.did == ["show", "forget"]
+    assert app.AsyncResult(task_id).state == "PENDING"
