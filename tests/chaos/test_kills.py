@@ -35,7 +35,7 @@ STEPS = {  # where -> how often the job comes by
     "actorline.ledger.pages:Pages.fix": 2,
     "actorline.ledger.pages:Pages.record": 2,
     "actorline.delivery.sink:LocalSink.publish": 6,
-    "celery.app.base:Celery.send_task": 6,
+    "celery.app.base:Celery.send_task": 5,
     "tasks.shell.answers:store_answer": 1,
     "actorline.ledger.callers:Callers.forget": 1,
 }
