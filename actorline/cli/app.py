@@ -14,7 +14,7 @@ from actorline.cli.terminal.bash_words import complete_whole_words
 
 COMPLETION_VARIABLE: Final = "_ACTORLINE_COMPLETE"
 
-app = make_app("Runs Apify Actors as Celery jobs: paid once, every row once.", cls=CommandTable)
+app = make_app("Runs Apify Actors as Celery jobs: paid once, every row once.", cls=CommandTable, alone_is_help=False)
 
 
 def _print_version(asked: bool) -> None:
@@ -23,13 +23,20 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
     del version
+    if context.invoked_subcommand is None:
+        from actorline.cli.overview import print_overview
+        from actorline.cli.terminal.quiet_log import quiet_logs
+
+        quiet_logs()
+        print_overview()
 
 
 def complete() -> None:

@@ -59,11 +59,11 @@ class QuickGroup(TyperGroup):
         return params
 
 
-def make_app(text: str | None = None, **options: Any) -> typer.Typer:
+def make_app(text: str | None = None, *, alone_is_help: bool = True, **options: Any) -> typer.Typer:
     """Return an app whose help is plain text: loading Rich would take longer than the rest of `--help`."""
     return typer.Typer(
         help=text,
-        no_args_is_help=text is not None,
+        no_args_is_help=text is not None and alone_is_help,
         add_completion=bool(options),
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

@@ -61,6 +61,19 @@ def test_commands_share_one_stack_until_the_last_ends(shared_terminal, ended):
     assert log.count("up: valkey, control, fetch") == 1
 
 
+def test_actorline_alone_says_what_goes_on(shared_terminal, ended):
+    del ended
+    done = shared_terminal()
+    now, day, last, how, more = done.out.splitlines()
+    assert (done.code, now) == (0, "Now: nothing is running.")
+    assert day.startswith("Last 24 hours: 5 jobs ordered (")
+    assert {"1 DELIVERED", "1 PARTIAL", "1 FAILED", "1 CANCELLED", "1 EXPIRED"} <= set(re.findall(r"\d [A-Z]+", day))
+    assert re.search(r"; 2,\d{3} items, \$0\.2\d+\.$", day)
+    assert re.match(r"Last not delivered: (expired|cancelled) is (EXPIRED|CANCELLED): ", last)
+    assert "`actorline show " in how
+    assert "`actorline --help`" in more
+
+
 def test_run_delivers_below_the_working_directory(shared_terminal, ended):
     folder = shared_terminal.cwd / "rows" / "delivered"
     assert ended["delivered"].out.splitlines()[:2] == [

@@ -1,0 +1,96 @@
+"""`actorline` alone: what is going on here, in a few lines, and what to type next."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.markup import escape
+
+from actorline.cli.attach import attach, logs_of_running
+from actorline.cli.terminal.live_table import duration_text
+from actorline.cli.terminal.output import coloured, counted, out
+from actorline.jobs.job import Job, JobResult
+from actorline.jobs.states import LIVE, State
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.listing import list_jobs
+from actorline.ledger.tally import read_tally
+from actorline.schedules.schedules_file import InvalidSchedules, find_schedules, load_schedules
+from actorline.settings import Settings, load_settings
+from actorline.upkeep.unattended import describe_unattended
+
+RECENT_SECS: Final = 24 * 3600.0
+RECENT_JOBS: Final = 1_000
+FIRST_STEPS: Final = """\
+Nothing has been ordered here yet.
+  actorline demo               three jobs against a local Apify: no account is needed
+  actorline run user/name      run an Actor; APIFY_TOKEN must hold your token
+  actorline up                 a stack that other services order from
+  actorline --help             all commands"""
+MORE: Final = "`actorline jobs` lists the jobs, `actorline --help` the commands."
+
+
+def print_overview() -> None:
+    """Print what runs, what became of the last day's jobs, what comes next, and what is wrong."""
+    settings = load_settings()
+    if settings.redis_url is None and not (settings.home / "logs").exists():
+        out.print(FIRST_STEPS)
+        return
+    with attach(settings, workers=False) as stack:
+        live = read_tally(stack.ledger).jobs
+        recent = recent_jobs(stack.ledger)
+        unattended = describe_unattended(stack.ledger, logs=logs_of_running(settings))
+    if not recent and not any(live.values()):
+        out.print(FIRST_STEPS)
+        return
+    lines = [now_line({state: live[state] for state in LIVE}), *recent_lines(recent), *_next_line(settings)]
+    for line in [*lines, *([escape(unattended)] if unattended else []), MORE]:
+        out.print(line)
+
+
+def recent_jobs(ledger: Ledger) -> list[Job]:
+    """Return the jobs that were ordered in the last 24 hours, newest first; at most a thousand."""
+    since = ledger.now() - RECENT_SECS
+    return [job for job in list_jobs(ledger, limit=RECENT_JOBS).jobs if job.queued_at >= since]
+
+
+def now_line(live: "dict[State, int]") -> str:
+    """Return `Now: 3 RUNNING, 1 WAITING`. `live`: unfinished jobs by state."""
+    said = ", ".join(f"{number:,} {coloured(state)}" for state, number in live.items() if number)
+    return f"Now: {said or 'nothing is running.'}"
+
+
+def recent_lines(jobs: Sequence[Job]) -> Iterator[str]:
+    """Return what became of these jobs, newest first, and the last one that wasn't delivered, with what to type."""
+    ended = [job for job in jobs if job.is_terminal]
+    if not jobs:
+        return
+    said = ", ".join(f"{number:,} {coloured(state)}" for state, number in Counter(job.state for job in ended).items())
+    rows = counted(sum(job.collection.items for job in jobs), "item")
+    cost = sum(job.total_cost_usd or 0 for job in jobs)
+    yield f"Last 24 hours: {counted(len(jobs), 'job')} ordered{f' ({said})' if said else ''}; {rows}, ${cost:.4f}."
+    failed = next((job for job in ended if job.state is not State.DELIVERED), None)
+    if failed is not None:
+        reason = JobResult.of(failed).reason
+        why = f": {reason.message}" if reason else "."
+        yield f"Last not delivered: {escape(f'{failed.key} is {failed.state}{why}')}"
+        yield f"  `actorline show {escape(failed.key)}` tells the whole story, `actorline retry` tries it again."
+
+
+def _next_line(settings: Settings) -> list[str]:
+    """Return which schedule is due next, and when; nothing if there is none."""
+    file = find_schedules(settings)
+    if file is None:
+        return []
+    try:
+        found = load_schedules(file)
+    except InvalidSchedules:
+        return ["Next: the schedules can't be read. `actorline schedules check` names every mistake."]
+    now = datetime.now(UTC)
+    coming = [(due, name) for name, each in found.items() if each.enabled and (due := each.rhythm.next_due(now))]
+    if not coming:
+        return []
+    due, name = min(coming)
+    left = duration_text(due.timestamp() - time.time())
+    return [f"Next: {escape(name)} in {left} ({due.astimezone(found[name].zone):%a %H:%M} {found[name].timezone})."]
