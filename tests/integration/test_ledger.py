@@ -14,6 +14,7 @@ from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 from actorline.jobs.step import Stop, Wait
+from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob, RegisterResult, UnreadableJob
 from actorline.ledger.listing import list_jobs
@@ -688,3 +689,13 @@ def test_an_account_has_one_spelling_in_old_entries_too(ledger):
     pause(ledger, "TEAM")
     resume(ledger, "team")
     assert not is_paused(ledger, "Team")
+
+
+def test_a_job_takes_little_of_redis(ledger):
+    job = created(ledger, state=State.STARTING, sent_at=1.0)
+    emptied = {"waiting_until": None, "waiting_since": None, "run_message": "", "missing_since": None}
+    for number in range(4):
+        change = Change(event=TimelineEvent.RUN_STATUS, data={"n": number}, fields={**emptied, "poll_no": number})
+        ledger.change(job.key, change, epoch=None)
+    assert not emptied.keys() & ledger.redis.hgetall(ledger.name("job", job.key)).keys()
+    assert ledger.redis.memory_usage(ledger.name("events", job.key)) < 2_000  # 4,500 with Redis's default

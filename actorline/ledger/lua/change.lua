@@ -11,7 +11,8 @@
 --       6 new state, or ""  7 "1": the epoch goes up by one  8 seconds until care, "none", or "" to leave `due`
 --       9 event for the timeline, or ""  10 its data (JSON)  11 timeline entries kept
 --       12 "1": the new state is an end, and is tallied
---       13 number of guards  14.. guard field, value, ...  then field, value, ...; "@now" stands for the time
+--       13 number of guards  14.. guard field, value, ...  then field, value, ...; "@now" stands for the time,
+--       and "" takes the field away: empty ones were a twentieth of the ledger
 --       A `reservation` among them needs room in each of its budgets
 -- Returns {"won" | "lost" | "missing", epoch, state, time}, or {"over", epoch, state, numbers of the reservation's
 -- entries that have no room}
@@ -39,7 +40,7 @@ end
 for i = first, #ARGV, 2 do
   local value = ARGV[i + 1]
   if value == '@now' then value = time end
-  redis.call('HSET', KEYS[1], ARGV[i], value)
+  if value == '' then redis.call('HDEL', KEYS[1], ARGV[i]) else redis.call('HSET', KEYS[1], ARGV[i], value) end
 end
 redis.call('HSET', KEYS[1], 'last_change', ARGV[2])
 if ARGV[7] == '1' then epoch = tostring(redis.call('HINCRBY', KEYS[1], 'epoch', 1)) end
