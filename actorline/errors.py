@@ -42,6 +42,8 @@ class Code(StrEnum):
     QUOTA = "quota"
     BUDGET = "budget"
     PAUSED = "paused"
+    MEMBERS_FAILED = "members-failed"
+    TOO_MANY_FAILURES = "too-many-failures"
     START_UNCLEAR = "start-unclear"
     LEDGER_NOT_DURABLE = "ledger-not-durable"
     PLATFORM_UNAVAILABLE = "platform-unavailable"

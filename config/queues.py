@@ -5,10 +5,10 @@ from typing import Final
 
 CONTROL_TASKS: Final = (
     "start_run", "poll_run", "look_at_fleet", "answer", "upkeep", "sweep", "look_again", "settle", "hook",
-    "abort_stray",
+    "abort_stray", "advance_batch",
 )  # fmt: skip
-FETCH_TASKS: Final = ("fetch_ahead", "fetch_pages", "fetch_page", "finish_job", "notify")
-ENTRANCE_TASKS: Final = ("run", "cancel", "retry", "status")
+FETCH_TASKS: Final = ("fetch_ahead", "fetch_pages", "fetch_page", "finish_job", "notify", "store_batch")
+ENTRANCE_TASKS: Final = ("run", "batch", "cancel", "retry", "status")
 
 
 def entrance_queue(namespace: str) -> str:

@@ -2,6 +2,8 @@
 
 MODULES = (
     "tasks.run",
+    "tasks.batch",
+    "tasks.advance_batch",
     "tasks.start_run",
     "tasks.poll_run",
     "tasks.look_at_fleet",

@@ -7,10 +7,13 @@ from celery import Task, shared_task, states
 from celery.exceptions import Ignore
 from celery.worker.request import Request
 
+from actorline.batches.batch import BatchResult
+from actorline.batches.find import result_of
 from actorline.errors import JobCancelled, JobEnded
 from actorline.identifiers import JobKey, TaskId
-from actorline.jobs.job import Job, JobResult
+from actorline.jobs.job import JobResult
 from actorline.jobs.outcome import exception_for
+from actorline.jobs.states import TERMINAL
 from tasks.shell.answers import has_result
 from tasks.shell.environment import ledger
 from tasks.shell.shown_step import REVOKED
@@ -45,26 +48,25 @@ class AnswerTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
 # a second answer must not overwrite the first one by STARTED: if it fails then, no third one is sent
 @shared_task(bind=True, base=AnswerTask, name="actorline.answer", track_started=False)
 def answer(self: "Task[Any, Any]", key: JobKey) -> dict[str, Any]:
-    """Return or raise the job's result to its caller. An answer whose id has ended does nothing."""
+    """Return or raise the job's or batch's result to its caller. An answer whose id has ended does nothing."""
     try:
-        job = _unanswered(key, TaskId(str(self.request.id)))
+        result = _unanswered(key, TaskId(str(self.request.id)))
     except redis.RedisError as error:  # not the job's end: upkeep sends the answer again
         raise Ignore from error
-    if job is None:
+    if result is None:
         raise Ignore
-    result = JobResult.of(job)
     ended = exception_for(result)
     if ended is None:
         return result.model_dump(mode="json")
     raise ended(result.model_dump_json())
 
 
-def _unanswered(key: JobKey, task_id: TaskId) -> Job | None:
-    """Return the ended job that this caller waits for; None: it hasn't ended, or the caller has its answer."""
-    job = ledger().load(key)
-    if job is None or not job.is_terminal:
+def _unanswered(key: JobKey, task_id: TaskId) -> JobResult | BatchResult | None:
+    """Return the result that this caller waits for; None: there is none yet, or the caller has its answer."""
+    result = result_of(ledger(), key)
+    if result is None or result.state not in TERMINAL:
         return None
     if has_result(task_id):
         ledger().callers.forget(key, task_id)
         return None
-    return job
+    return result

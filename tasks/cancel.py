@@ -6,10 +6,9 @@ import redis
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
+from actorline.batches.find import cancel_any, result_of
 from actorline.identifiers import JobKey
-from actorline.jobs.job import JobResult
 from actorline.jobs.sender import FROM_CELERY
-from actorline.orders.cancel import cancel_job
 from tasks.shell.care import care
 from tasks.shell.entrance_task import EntranceTask
 from tasks.shell.environment import ledger
@@ -24,16 +23,16 @@ def cancel(self: "Task[Any, Any]", key: JobKey) -> dict[str, Any] | None:
     A message that comes a second time stops nothing: the job may have been retried since.
     """
     try:
-        if ledger().load(key) is None:
+        if result_of(ledger(), key) is None:
             return None
         ask_to_cancel(key, request=self.request.id)
-        job = ledger().load(key)
+        result = result_of(ledger(), key)
     except (redis.RedisError, OperationalError) as error:  # the wish must not be lost while Redis is unavailable
         raise self.retry(countdown=TRY_AGAIN_SECS) from error
-    return JobResult.of(job).model_dump(mode="json") if job else None
+    return result.model_dump(mode="json") if result else None
 
 
 def ask_to_cancel(key: JobKey, *, request: str | None = None) -> None:
-    """Cancel the job and carry that out at once. `request`: see `request_field`."""
-    if cancel_job(ledger(), key, sender=FROM_CELERY, request=request):
+    """Cancel the job or batch and carry that out at once. `request`: see `request_field`."""
+    if cancel_any(ledger(), key, sender=FROM_CELERY, request=request):
         care().for_job(key)

@@ -6,6 +6,7 @@ import redis
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
+from actorline.batches.find import result_of, retry_any
 from actorline.errors import JobRefused, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.document import shown_key
@@ -13,7 +14,6 @@ from actorline.jobs.job import JobResult
 from actorline.jobs.sender import FROM_CELERY
 from actorline.jobs.states import State
 from actorline.ledger.durability import NotDurable
-from actorline.orders.retry import retry_job
 from tasks.shell.care import care
 from tasks.shell.entrance_task import EntranceTask
 from tasks.shell.environment import ledger
@@ -29,11 +29,11 @@ def retry(self: "Task[Any, Any]", key: JobKey) -> dict[str, Any] | None:
     still running, delivered, or unknown.
     """
     try:
-        retry_job(ledger(), key, sender=FROM_CELERY, request=self.request.id)
+        retry_any(ledger(), key, sender=FROM_CELERY, request=self.request.id)
         care().for_job(key)
-        job = ledger().load(key)
+        result = result_of(ledger(), key)
     except Refused as error:
         raise JobRefused(JobResult.refused(shown_key(key), State.FAILED, error.reason).model_dump_json()) from None
     except (NotDurable, redis.RedisError, OperationalError) as error:  # repeated under the same id: one retry
         raise self.retry(countdown=TRY_AGAIN_SECS) from error
-    return JobResult.of(job).model_dump(mode="json") if job else None
+    return result.model_dump(mode="json") if result else None

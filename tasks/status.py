@@ -4,14 +4,14 @@ from typing import Any
 
 from celery import shared_task
 
+from actorline.batches.find import result_of
 from actorline.identifiers import JobKey
-from actorline.jobs.job import JobResult
 from tasks.shell.entrance_task import EntranceTask
 from tasks.shell.environment import ledger
 
 
 @shared_task(base=EntranceTask, name="actorline.status")
 def status(key: JobKey) -> dict[str, Any] | None:
-    """Return the job's result as it is now; None: unknown key."""
-    job = ledger().load(key)
-    return JobResult.of(job).model_dump(mode="json") if job else None
+    """Return the result of the job or batch as it is now; None: unknown key."""
+    result = result_of(ledger(), key)
+    return result.model_dump(mode="json") if result else None

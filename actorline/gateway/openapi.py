@@ -39,7 +39,7 @@ ORDER: Final[Mapping[str, Any]] = {
     "input": {"startUrls": [{"url": "https://example.com"}]},
 }
 RESULT: Final[Mapping[str, Any]] = {
-    "key": "prices-2026-11-23", "state": "DELIVERED", "reason": None, "actor": "apify/web-scraper",
+    "key": "prices-2026-11-23", "kind": "job", "state": "DELIVERED", "reason": None, "actor": "apify/web-scraper",
     "target": {"actor": "apify/web-scraper"}, "run_id": "HG7ML7M8z78YcAPEB", "run_url": "https://console.apify.com/view/runs/HG7ML7M8z78YcAPEB",
     "run_status": "SUCCEEDED", "attempt": 1, "adopted": False, "dataset_id": "wmKPijuyDnPZAPRMk",
     "key_value_store_id": "eJNzqsbPiopwJcgGQ", "sink": "file:///srv/rows/prices-2026-11-23/",

@@ -36,6 +36,7 @@ from actorline.identifiers import AccountName, DatasetId, JobKey, RunId, TaskId
 from actorline.jobs.json_faults import find_fault
 from actorline.jobs.lengths import AtMost, is_stored, outgrows, size_bytes
 
+KEY_MAX_CHARS: Final = 200
 KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}$"
 KEY_RULE: Final = "1 to 200 of A-Z a-z 0-9 . _ - @ : +, the first a letter or digit"
 SCHEDULE_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*@\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -346,7 +347,7 @@ class JobDocument(Section):
         body = self.model_dump(mode="json", include=fields - {"input"}, exclude_defaults=True)
         if self.input is not None:
             body["input"] = self.input  # not copied: three million values take 240 MB
-        return hashlib.sha256(_canonical(body)).hexdigest()
+        return hashlib.sha256(canonical_json(body)).hexdigest()
 
     def input_body(self) -> bytes:
         """Return the request body of the start. The API requires one, so no input is the empty object."""
@@ -354,7 +355,7 @@ class JobDocument(Section):
 
     @cached_property
     def _input_body(self) -> bytes:
-        return _canonical({} if self.input is None else self.input, sort=False)
+        return canonical_json({} if self.input is None else self.input, sort=False)
 
     def query(self) -> dict[str, str]:
         """Return the query parameters of the start; `force_permission_level` exists for Actors only."""
@@ -452,7 +453,7 @@ def _check(raw: Any) -> JobDocument | list[str]:
         body = document.input_body()
         document.body_hash(), document.likeness()  # both are cached: they take a second for a large input
     except ValidationError as error:
-        return list(_problems(error))
+        return list(problems_of(error, JobDocument))
     except (ValueError, TypeError, RecursionError):  # NaN, half surrogates, values that aren't JSON
         return [find_fault(raw["input"], "input") or "input: is nested too deeply"]
     if len(body) > MAX_INPUT_BYTES:
@@ -463,22 +464,33 @@ def _check(raw: Any) -> JobDocument | list[str]:
 def _rough_problems(raw: Any) -> list[str]:
     """Return problems found before anything is built from the order, so that megabytes of nonsense cost little."""
     if not isinstance(raw, Mapping):
-        return [f"the document must be a JSON object, not {_json_type(raw)}"]
-    if problem := _too_large(raw) or find_fault(_without_input(raw), "").removeprefix("."):
+        return [f"the document must be a JSON object, not {json_type(raw)}"]
+    if problem := rough_problem(_without_input(raw), "its input"):
         return [problem]
     unknown = list(islice(_unknown_fields(raw), MOST_PROBLEMS))
     return unknown if len(unknown) == MOST_PROBLEMS else []
 
 
-def _too_large(raw: Mapping[Any, Any]) -> str | None:
-    """Return what is wrong with the size of all but the input, which has its own limit."""
-    rest = _without_input(raw)
+def rough_problem(rest: Mapping[Any, Any], without: str) -> str:
+    """Return what is wrong with the size and the JSON of a document `without` what has its own limit; "": nothing."""
     try:
         if outgrows(rest, MAX_DOCUMENT_BYTES) or size_bytes(rest) > MAX_DOCUMENT_BYTES:
-            return f"the document has more than {MAX_DOCUMENT_BYTES:,} bytes without its input"
+            return f"the document has more than {MAX_DOCUMENT_BYTES:,} bytes without {without}"
     except (RecursionError, ValueError):
         return "the document is nested too deeply"
-    return None
+    return (find_fault(rest, "") or "").removeprefix(".")
+
+
+def input_text(value: Any) -> bytes:
+    """Return an input as the request body that sends it. Raises ValueError that says what is wrong with it."""
+    try:
+        to_json(value)  # raises at a depth of about 250: workers walk through the input
+        body = canonical_json(value, sort=False)
+    except (ValueError, TypeError, RecursionError):  # NaN, half surrogates, values that aren't JSON
+        raise ValueError(find_fault(value, "input") or "input: is nested too deeply") from None
+    if len(body) > MAX_INPUT_BYTES:
+        raise ValueError(f"input: has {len(body):,} bytes; the platform accepts at most {MAX_INPUT_BYTES:,}")
+    return body
 
 
 def _without_input(raw: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -495,19 +507,20 @@ def _unknown_fields(raw: Mapping[Any, Any]) -> Iterator[str]:
             yield from (_unknown((name, part)) for part in value if part not in known)
 
 
-def _unknown(location: tuple[int | str, ...]) -> str:
-    return f"{_place(location)}: is not known{_nearest(location)}"
+def _unknown(location: tuple[int | str, ...], root: type[Section] | None = None) -> str:
+    return f"{_place(location)}: is not known{_nearest(location, root or JobDocument)}"
 
 
 def _place(location: tuple[int | str, ...]) -> str:
     return ".".join(_shown(part) for part in location)
 
 
-def _problems(error: ValidationError) -> Iterator[str]:
+def problems_of(error: ValidationError, root: type[Section]) -> Iterator[str]:
+    """Yield what is wrong with a document whose model is `root`, a line each."""
     for problem in error.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]:
         place = _place(problem["loc"])
         if problem["type"] == "extra_forbidden":
-            yield _unknown(problem["loc"])
+            yield _unknown(problem["loc"], root)
         elif problem["type"] == "string_pattern_mismatch":
             allowed = f"; use {KEY_RULE}" if place == "key" else ""
             yield f"{place}: has characters or a length that are not allowed{allowed}"
@@ -520,18 +533,18 @@ def _shown(part: int | str) -> str:
     return str(part)[:60].encode("ascii", "backslashreplace").decode()
 
 
-def _nearest(location: tuple[int | str, ...]) -> str:
+def _nearest(location: tuple[int | str, ...], root: type[Section]) -> str:
     """Return a hint for an unknown field: our word for the platform's, the same word elsewhere, or a similar one."""
-    model: Any = JobDocument
+    model: Any = root
     for part in location[:-1]:
         model = model.model_fields[str(part)].annotation
     wrong = str(location[-1])[:60]
     name = PLATFORM_WORDS.get(wrong) or re.sub(r"(?<!^)(?=[A-Z])", "_", wrong).lower()
     if name in model.model_fields:
         return f' (did you mean "{name}"?)'
-    if name in JobDocument.model_fields:
+    if name in root.model_fields:
         return f' (did you mean "{name}", outside of "{location[0]}"?)'
-    inside = [part for part, field in JobDocument.model_fields.items() if name in _fields_of(field.annotation)]
+    inside = [part for part, field in root.model_fields.items() if name in _fields_of(field.annotation)]
     if inside:
         return f' (did you mean "{inside[0]}.{name}"?)'
     similar = get_close_matches(name, model.model_fields, n=1, cutoff=0.6)
@@ -559,11 +572,11 @@ def _parameter(value: Any) -> str:
     return ",".join(value) if isinstance(value, list) else str(value)
 
 
-def _canonical(value: Any, *, sort: bool = True) -> bytes:
+def canonical_json(value: Any, *, sort: bool = True) -> bytes:
     text = json.dumps(value, sort_keys=sort, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode()
 
 
-def _json_type(value: Any) -> str:
+def json_type(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
     return names.get(type(value), "null" if value is None else type(value).__name__)

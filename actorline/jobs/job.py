@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Json
 
@@ -65,6 +65,7 @@ class Job(BaseModel):
     fresh: bool = False  # we made the key ourselves, so no earlier run can carry its marker
     intent: Json[Intent] | None = None
     open_set: str | None = None  # where it is counted among its API key's open jobs
+    batch: JobKey | None = None  # the key of the batch that it is a member of
     likeness: str | None = None  # equal for jobs that can share a delivery
     sink: str | None = None
     own_budget: Json[OwnBudget] | None = None  # that it shares with others, such as the members of its batch
@@ -161,6 +162,7 @@ class JobResult(BaseModel):
     """One shape everywhere: Celery result, HTTP, `--json`; under 4 kB."""
 
     key: JobKey
+    kind: Literal["job"] = "job"
     state: State
     reason: Reason | None
     actor: str | None
@@ -224,7 +226,16 @@ class JobResult(BaseModel):
         nothing = dict.fromkeys(cls.model_fields)
         counters = dict.fromkeys(("items", "scanned", "bytes", "pages", "records"), 0)
         return cls.model_validate(
-            {**nothing, **counters, "key": key, "state": state, "reason": reason, "attempt": 0, "adopted": False}
+            {
+                **nothing,
+                **counters,
+                "key": key,
+                "kind": "job",
+                "state": state,
+                "reason": reason,
+                "attempt": 0,
+                "adopted": False,
+            }
         )
 
 

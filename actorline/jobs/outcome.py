@@ -1,11 +1,21 @@
 """What a caller gets when its job has ended: the result, or one of four exceptions."""
 
-from actorline.errors import REFUSALS, JobCancelled, JobEnded, JobExpired, JobFailed, JobRefused
-from actorline.jobs.job import JobResult
+from typing import Protocol
+
+from actorline.errors import REFUSALS, JobCancelled, JobEnded, JobExpired, JobFailed, JobRefused, Reason
 from actorline.jobs.states import State
 
 
-def exception_for(result: JobResult) -> type[JobEnded] | None:
+class Outcome(Protocol):
+    """The result of a job or a batch."""
+
+    @property
+    def state(self) -> State: ...
+    @property
+    def reason(self) -> Reason | None: ...
+
+
+def exception_for(result: Outcome) -> type[JobEnded] | None:
     """Return the exception that a caller gets; None: the result is returned.
 
     A job is PARTIAL only if its document lets partial rows be delivered (`on_failure.deliver_partial`).

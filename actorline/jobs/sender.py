@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from actorline.jobs.rights import EVERYTHING, Rights
 
-Entrance = Literal["cli", "http", "celery", "beat", "hook", "upkeep"]
+Entrance = Literal["cli", "http", "celery", "beat", "hook", "upkeep", "batch"]
 
 
 @dataclass(frozen=True)

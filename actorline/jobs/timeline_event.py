@@ -44,6 +44,8 @@ class TimelineEvent(StrEnum):
     NOTIFY_FAILED = "notify-failed"
     TASK_NOTIFIED = "task-told"
     URL_NOTIFIED = "url-told"
+    INPUTS_STORED = "inputs-stored"
+    INPUTS_FAILED = "inputs-failed"
 
 
 WARNED: Final = frozenset({TimelineEvent.STAGE_FAILED})

@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 RedisType = Literal["hash", "list", "set", "sorted set", "stream", "string"]
 
 JOB: Final = "as long as the job is in the ledger"
+BATCH: Final = "as long as the batch is in the ledger"
 ALWAYS: Final = "always"
 
 
@@ -52,7 +53,14 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("listing:{account}", "string", "exists while these were listed within their interval", "an interval"),
         RedisKey("forget_from:{state}", "string", "how many of the oldest jobs the purge has skipped", ALWAYS),
     ),
+    "Batches": (
+        RedisKey("batch:{key}", "hash", "the batch: fields of `batches/batch.py`, and its members' counters", BATCH),
+        RedisKey("batch_live:{key}", "set", "keys of its members that haven't ended", BATCH),
+        RedisKey("batch_sent:{key}", "string", "exists while a message that continues it is under way", "20 s"),
+        RedisKey("batches", "sorted set", "key of each batch -> queued_at", ALWAYS),
+    ),
     "What is due when: members -> unix seconds": (
+        RedisKey("batch_due", "sorted set", "key of each batch that upkeep looks after", ALWAYS),
         RedisKey("due", "sorted set", "key of each job that upkeep looks after", ALWAYS),
         RedisKey("deadlines", "sorted set", "key of each job that has a deadline", ALWAYS),
         RedisKey("stray_due", "sorted set", "run id of each stray", ALWAYS),

@@ -21,9 +21,11 @@ from actorline.identifiers import AccountName, ExecutionToken, JobKey
 from actorline.jobs.document import JobDocument, is_key
 from actorline.jobs.fields import NOW, STORED_AS
 from actorline.jobs.job import FIELDS, Job, StopWish
+from actorline.jobs.member_key import split_member_key
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.jobs.timeline_event import TimelineEvent, level_of
 from actorline.ledger.agenda import Agenda
+from actorline.ledger.batches import Batches
 from actorline.ledger.budgets import BudgetCounts, OverBudget
 from actorline.ledger.callers import Callers
 from actorline.ledger.change import UNCHANGED, Change, Due
@@ -49,7 +51,8 @@ CLAIM_POLL_SECS: Final = 10  # a poll is one GET of at most that long
 class NewJob:
     """An order that was checked. `sink`: its own folder's URL; `fresh`: we made the key ourselves; `caller`: a Celery
     task's `id` and continuation; `allowance`: what it takes of its API key's day; `most_open`: how many open jobs its
-    API key may have; `budget`: one that it shares with others, besides those of the settings: see `batch_budget`.
+    API key may have; `budget`: one that it shares with others, besides those of the settings: see `batch_budget`;
+    `member`: of a batch, its batch's key and its number there.
     """
 
     key: JobKey
@@ -63,12 +66,14 @@ class NewJob:
     most_open: int | None = None
     has_console: bool = True
     budget: OwnBudget | None = None
+    member: tuple[JobKey, int] | None = None
 
 
 @dataclass(frozen=True)
 class RegisterResult:
-    """What came of an order: `created`, `joined` the job that exists, in `conflict` with it, `full` if its API key has
-    all the open jobs it may have, or `over` its key's day: then `spent_nano_usd` is what its orders take already.
+    """What came of an order: `created`, `joined` the job that exists, in `conflict` with it, `reserved` if the key is a
+    batch's or of the form of its members', `stopped` if its batch makes no more members, `full` if its API key has all
+    the open jobs it may have, or `over` its key's day: then `spent_nano_usd` is what its orders take already.
     """
 
     outcome: str
@@ -114,6 +119,7 @@ class Ledger:
         self.callers = Callers(self._store)
         self.retention = Retention(self._store)
         self.webhooks = Webhooks(self._store)
+        self.batches = Batches(self._store)
         self.budgets = BudgetCounts(self._store)
         self.redis = self._store.redis
         self.namespace = namespace
@@ -173,12 +179,14 @@ class Ledger:
             **({} if order.has_console else {"no_console": 1}),
             **({"own_budget": order.budget.model_dump_json()} if order.budget else {}),
             **({"ordered_by": sender.holder} if sender and sender.holder else {}),
+            **({"batch": order.member[0]} if order.member else {}),
         }
         keys = [self.name("job", key), self.name("events", key), self.name("callers", key), self.name("ids"),
                 self.name("job_ids", key), self.name("due"), self.name("state", State.QUEUED),
                 self.name("tally"), self.name("spent", allowance.holder if allowance else ""),
                 self.name("state", State.QUEUED, document.account.lower()),
-                self.name("open", sender.holder if sender else ""), self.name("deadlines")]  # fmt: skip
+                self.name("open", sender.holder if sender else ""), self.name("deadlines"),
+                self.name("batch", key), *self._batch_of(key)]  # fmt: skip
         args = [key, document.body_hash(), _token(), care_s, ENTRIES_MAX,
                 caller["id"] if caller else "", json.dumps(caller) if caller else "",
                 json.dumps(sender.facts() if sender else {}),
@@ -186,8 +194,14 @@ class Ledger:
                 order.earlier_hash or "",
                 "" if order.most_open is None else order.most_open,
                 "" if document.deadline_secs is None else document.deadline_secs,
+                order.member[1] if order.member else "",
                 *(part for pair in fields.items() for part in pair)]  # fmt: skip
         return keys, args
+
+    def _batch_of(self, key: JobKey) -> tuple[str, str]:
+        """Return the Redis keys of the batch that a job with this key would be a member of."""
+        batch, _ = split_member_key(key) or (key, 0)
+        return self.name("batch", batch), self.name("batch_live", batch)
 
     def spend(self, allowance: Allowance) -> tuple[bool, int]:
         """Take an allowance, or give it back if it is negative. Return whether the day's limit allowed it, and what
@@ -251,7 +265,7 @@ class Ledger:
         guards = {**change.guards, **({change.once: ""} if change.once else {})}
         fields = {**change.fields, **({change.once: NOW} if change.once else {})}
         keys = [self.name("job", key), self.name("events", key), self.name("due"), self.name("tally"),
-                self.budgets.prefix]  # fmt: skip
+                self.budgets.prefix, *self._batch_of(key)]  # fmt: skip
         args = [key, _token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
                 change.to or "", int(change.next_epoch), _due(change.due_in_s),
                 change.event or "", json.dumps(change.data), ENTRIES_MAX, int(change.to in TERMINAL),

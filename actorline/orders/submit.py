@@ -13,6 +13,7 @@ from actorline.errors import Code, Refused, Unavailable
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.allowance import allowance_of
 from actorline.jobs.document import SCHEDULE_KEY, JobDocument, fresh_key, key_of_task, parse_document
+from actorline.jobs.member_key import split_member_key
 from actorline.jobs.reservation import check_budgets
 from actorline.jobs.secret import check_input_records
 from actorline.jobs.sender import Sender
@@ -102,24 +103,8 @@ def _check(
     caller: Mapping[str, Any] | None = None,
 ) -> NewJob:
     document = raw if isinstance(raw, JobDocument) else parse_document(raw)
-    if sender:
-        sender.rights.check(document)
-    check_notify(document, settings)
-    check_notify_task(document, settings, trusted=trusted)
-    check_input_url(document, settings)
-    check_parquet(document, settings, sender)
-    check_input_records(document, trusted=trusted)
-    check_budgets(document, settings.budgets)
     key = document.key or fallback_key
-    if not trusted and SCHEDULE_KEY.fullmatch(key):
-        _check_schedules_job(key, ledger)
-    with _reaching([key]):
-        now = ledger.now() if "{date}" in (document.sink.url or settings.default_sink) else 0
-    sink = fill_sink(document, key, now, settings)
-    if document.sink.url:
-        _check_roots(sink, document.account, settings, trusted=trusted)
-    if document.sink.url and not trusted:
-        _check_default_folders(sink, key, settings)
+    sink = check_order(document, key, ledger, settings, trusted=trusted, sender=sender)
     allowance = allowance_of(sender, document) if sender else None
     most_open = settings.quotas.open_jobs if sender and sender.holder else None
     is_fresh = document.key is None and caller is None  # a message may be redelivered after Redis has lost its job
@@ -139,9 +124,33 @@ def _check(
     )
 
 
+def check_order(
+    document: JobDocument, key: JobKey, ledger: Ledger, settings: Settings, *, trusted: bool, sender: Sender | None
+) -> str:
+    """Return the URL of the order's sink. Raises Refused for what this sender must not order under this key."""
+    if sender:
+        sender.rights.check(document)
+    check_notify(document, settings)
+    check_notify_task(document, settings, trusted=trusted)
+    check_input_url(document, settings)
+    check_parquet(document, settings, sender)
+    check_input_records(document, trusted=trusted)
+    check_budgets(document, settings.budgets)
+    if not trusted and SCHEDULE_KEY.fullmatch(key):
+        _check_schedules_job(key, ledger)
+    with reaching([key]):
+        now = ledger.now() if "{date}" in (document.sink.url or settings.default_sink) else 0
+    sink = fill_sink(document, key, now, settings)
+    if document.sink.url:
+        _check_roots(sink, document.account, settings, trusted=trusted)
+    if document.sink.url and not trusted:
+        _check_default_folders(sink, key, settings)
+    return sink
+
+
 def _check_schedules_job(key: JobKey, ledger: Ledger) -> None:
     """Refuse to create the job of a schedule's due time; one that beat has created can be joined."""
-    with _reaching([key]):
+    with reaching([key]):
         if ledger.account(key) is not None:
             return
     message = (
@@ -162,7 +171,7 @@ def _check_default_folders(sink: str, key: JobKey, settings: Settings) -> None:
 
 
 def _take(orders: Sequence[NewJob], ledger: Ledger) -> list[SubmittedJob | Refused]:
-    with _reaching([order.key for order in orders]):
+    with reaching([order.key for order in orders]):
         registered = ledger.register(orders, care_s=SEND_CARE_SECS) if orders else []
     return [_came_of(order, each) for order, each in zip(orders, registered, strict=True)]
 
@@ -172,6 +181,8 @@ def _came_of(order: NewJob, registered: RegisterResult) -> SubmittedJob | Refuse
         return _conflict(order, registered)
     if registered.outcome == "over" and order.allowance:
         return order.allowance.refused(registered.spent_nano_usd)
+    if registered.outcome == "reserved":
+        return _reserved(order.key)
     if registered.outcome == "full":
         message = (
             f"This API key already has {order.most_open:,} open jobs, its limit. Nothing was started. Order again when "
@@ -179,6 +190,15 @@ def _came_of(order: NewJob, registered: RegisterResult) -> SubmittedJob | Refuse
         )
         return Refused(Code.QUOTA, message)
     return SubmittedJob(order.key, registered.outcome == "created", registered.state)
+
+
+def _reserved(key: JobKey) -> Refused:
+    batch, _ = split_member_key(key) or (key, 0)
+    message = (
+        f"The key {key} belongs to the batch {batch}: only the batch makes its members. Nothing was started. Choose "
+        "another key."
+    )
+    return Refused(Code.CONFLICT, message)
 
 
 def _conflict(order: NewJob, registered: RegisterResult) -> Refused:
@@ -190,7 +210,8 @@ def _conflict(order: NewJob, registered: RegisterResult) -> Refused:
 
 
 @contextmanager
-def _reaching(keys: Sequence[JobKey]) -> Iterator[None]:
+def reaching(keys: Sequence[JobKey]) -> Iterator[None]:
+    """Raise Unavailable for what Redis can't do, with a message that names the key to send the order again with."""
     again = f"send it again with the key {keys[0]}" if len(keys) == 1 else "send it again with the same key"
     try:
         yield

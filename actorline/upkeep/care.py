@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from actorline.batches.batch import Batch, load_batch
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
@@ -50,6 +51,7 @@ class Care:
         job = self.ledger.load(key)
         if job is None:
             self.ledger.agenda.drop("due", key)
+            self.for_batch(key)
             return
         need = decide(job, now=self.ledger.now(), empty_at=empty_at(self.ledger), watch_s=self.lost_message_s)
         match need:
@@ -62,6 +64,22 @@ class Care:
             case _:
                 assert_never(need)
 
+    def for_batch(self, key: JobKey) -> None:
+        """Do what a batch needs now: the message that takes it on, or its callers' answers."""
+        batch = load_batch(self.ledger, key)
+        if batch is None:
+            self.ledger.agenda.drop("batch_due", key)
+        elif not batch.is_terminal:
+            self.outbox.send_batch(key)
+        else:
+            self._plan_batch(key, self._answer_callers(batch))
+
+    def _plan_batch(self, key: JobKey, seconds: float | None) -> None:
+        if seconds is None:
+            self.ledger.agenda.drop("batch_due", key)
+        else:
+            self.ledger.agenda.move("batch_due", [key], self.ledger.now() + seconds)
+
     def _close(self, job: Job) -> None:
         """Give an ended job's callers and listeners what is still theirs, and remove what it no longer needs."""
         self._sweep_sink(job)
@@ -70,18 +88,18 @@ class Care:
         next_check_s = min((seconds for seconds in checks if seconds is not None), default=None)
         self.ledger.change(job.key, Change(due_in_s=next_check_s), states=TERMINAL, epoch=None)
 
-    def _answer_callers(self, job: Job) -> float | None:
+    def _answer_callers(self, ended: Job | Batch) -> float | None:
         """Give each unanswered caller its answer, and forget those whose result is in the backend.
 
         Return seconds until the next check.
         """
         open_callers = 0
-        for task_id, caller in self.ledger.callers.of(job.key).items():
+        for task_id, caller in self.ledger.callers.of(ended.key).items():
             if self.outbox.has_result(task_id):
-                self.ledger.callers.forget(job.key, task_id)
+                self.ledger.callers.forget(ended.key, task_id)
                 continue
             open_callers += 1
-            self.outbox.answer_caller(job, task_id, caller)
+            self.outbox.answer_caller(ended, task_id, caller)
         return ANSWER_AGAIN_SECS if open_callers else None
 
     def _settle_figures(self, job: Job) -> float | None:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from actorline.identifiers import TaskId
+from actorline.batches.batch import Batch
+from actorline.identifiers import JobKey, TaskId
 from actorline.jobs.job import Job
 from actorline.upkeep.decision import Stage
 
@@ -14,10 +15,13 @@ class Outbox(Protocol):
     def send(self, task: str, *args: object) -> None:
         """Send a message to one of our tasks."""
 
+    def send_batch(self, key: JobKey) -> None:
+        """Send the message that takes a batch on, unless one is under way."""
+
     def send_pipeline(self, job: Job, first: Stage) -> bool:
         """Send the job's stages from `first` on under the next epoch; return False if the job was changed meanwhile."""
 
-    def answer_caller(self, job: Job, task_id: TaskId, caller: dict[str, Any]) -> None:
+    def answer_caller(self, ended: Job | Batch, task_id: TaskId, caller: dict[str, Any]) -> None:
         """Give one caller of the ended job its answer."""
 
     def send_notices(self, job: Job) -> float | None:

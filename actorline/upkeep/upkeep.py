@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from actorline.identifiers import JobKey
 from actorline.ledger.budgets import LINE_LOOK_SECS
 from actorline.ledger.capacity_line import Admission, waiting_accounts
 from actorline.ledger.continuity import last_gap
@@ -20,6 +21,7 @@ from actorline.upkeep.outbox import Outbox
 from actorline.webhooks.hooks import Hooks
 
 BATCH: Final = 200  # jobs per sweep: limits how long one upkeep task holds its slot
+BATCH_AGAIN_SECS: Final = 5.0  # a wave follows each end of a member at once; this is for messages that are lost
 STRAY_AGAIN_SECS: Final = 60.0  # longer than the time-out of platform calls
 SWEEP_SECS: Final = 5.0  # after a worker died during a sweep
 
@@ -45,6 +47,8 @@ class Upkeep:
         self._note_queues()
         self.care.for_all(expire_late_jobs(self.ledger))
         self.care.for_all(Parking(self.ledger).without_watched(self.ledger.agenda.due(BATCH)))
+        for key in self.ledger.agenda.take("batch_due", again_s=BATCH_AGAIN_SECS):
+            self.care.for_batch(JobKey(key))
         for account in waiting_accounts(self.ledger):
             self.care.for_all(Admission(self.ledger, account).look())
         for budget in self.ledger.agenda.take("budget_lines", again_s=LINE_LOOK_SECS):

@@ -9,9 +9,11 @@ from typing import Any
 from celery import current_app, states
 from celery.app.task import Context
 
+from actorline.batches.batch import Batch, BatchResult
 from actorline.identifiers import JobKey, TaskId
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.outcome import exception_for
+from tasks.shell.batches import send_batch
 from tasks.shell.canvas import send_notices
 from tasks.shell.environment import ledger
 from tasks.shell.order_request import describe_job
@@ -24,22 +26,24 @@ def end_for_callers(key: JobKey) -> None:
     if job and job.is_terminal:
         answer_callers(job)
         send_notices(job)
+        if job.batch:
+            send_batch(job.batch)
 
 
-def answer_callers(job: Job) -> None:
-    """Give each caller of the ended job its answer."""
-    for task_id, caller in ledger().callers.of(job.key).items():
-        answer_caller(job, task_id, caller)
+def answer_callers(ended: Job | Batch) -> None:
+    """Give each caller of an ended job or batch its answer."""
+    for task_id, caller in ledger().callers.of(ended.key).items():
+        answer_caller(ended, task_id, caller)
 
 
-def answer_caller(job: Job, task_id: TaskId, caller: dict[str, Any]) -> None:
-    """Give one caller of the ended job its answer. Safe to repeat: what a crash leaves undone, upkeep does."""
+def answer_caller(ended: Job | Batch, task_id: TaskId, caller: dict[str, Any]) -> None:
+    """Give one caller its answer. Safe to repeat: what a crash leaves undone, upkeep does."""
     if continues(caller):
-        _send_answer(job, task_id, caller)
+        _send_answer(ended, task_id, caller)
         return
     if not has_result(task_id):
-        store_answer(job, task_id, caller)
-    ledger().callers.forget(job.key, task_id)
+        store_answer(ended, task_id, caller)
+    ledger().callers.forget(ended.key, task_id)
 
 
 def has_result(task_id: TaskId) -> bool:
@@ -52,9 +56,9 @@ def continues(caller: dict[str, Any]) -> bool:
     return any(caller.get(name) for name in ("chain", "callbacks", "errbacks", "chord"))
 
 
-def store_answer(job: Job, task_id: TaskId, caller: dict[str, Any]) -> None:
+def store_answer(ended: Job | Batch, task_id: TaskId, caller: dict[str, Any]) -> None:
     """Store the result as if the caller's own task had ended with it, and show that in Flower."""
-    result, backend = JobResult.of(job), current_app.backend
+    result, backend = _result(ended), current_app.backend
     request: Any = Context(
         id=task_id,
         group=caller.get("group"),
@@ -68,12 +72,20 @@ def store_answer(job: Job, task_id: TaskId, caller: dict[str, Any]) -> None:
     else:
         outcome = raised(result.model_dump_json())
         backend.mark_as_failure(task_id, outcome, request=request, store_result=not request.ignore_result)
-    show_order_ended(task_id, describe_job(job), outcome)
+    show_order_ended(task_id, _described(ended), outcome)
 
 
-def _send_answer(job: Job, task_id: TaskId, caller: dict[str, Any]) -> None:
-    options = {**continuation(caller), "argsrepr": describe_job(job)}
-    current_app.send_task("actorline.answer", [job.key], task_id=task_id, **options)
+def _send_answer(ended: Job | Batch, task_id: TaskId, caller: dict[str, Any]) -> None:
+    options = {**continuation(caller), "argsrepr": _described(ended)}
+    current_app.send_task("actorline.answer", [ended.key], task_id=task_id, **options)
+
+
+def _result(ended: Job | Batch) -> JobResult | BatchResult:
+    return JobResult.of(ended) if isinstance(ended, Job) else BatchResult.of(ended)
+
+
+def _described(ended: Job | Batch) -> str:
+    return describe_job(ended) if isinstance(ended, Job) else f"(key={ended.key})"
 
 
 def keep_caller(request: Any) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from celery import current_app
 
 from config.queues import queue_kinds
 from tasks.shell import answers, canvas
+from tasks.shell.batches import send_batch
 from tasks.shell.environment import settings
 
 
 class CeleryOutbox:
     """The `Outbox` of `actorline/upkeep/outbox.py`."""
 
+    send_batch = staticmethod(send_batch)
     send_pipeline = staticmethod(canvas.send_pipeline)
     answer_caller = staticmethod(answers.answer_caller)
     has_result = staticmethod(answers.has_result)

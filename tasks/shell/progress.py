@@ -15,8 +15,12 @@ def report_progress(job: Job) -> None:
     """Store PROGRESS for each caller of a job that hasn't ended."""
     if job.is_terminal:
         return
-    progress = Progress.of(job).model_dump(mode="json")
-    for task_id in ledger().callers.of(job.key):
+    store_progress(job.key, Progress.of(job).model_dump(mode="json"))
+
+
+def store_progress(key: JobKey, progress: dict[str, Any]) -> None:
+    """Store PROGRESS for each caller of a job or batch."""
+    for task_id in ledger().callers.of(key):
         _store_unless_ended(task_id, progress)
 
 

@@ -5,6 +5,8 @@
 --       3 due           zset    key -> unix seconds when it needs care
 --       4 tally         hash    what came of all jobs: see tally.py
 --       5 prefix of the hashes budget:{id}:{period}: see booking.lua
+--       6 batch:{key}   hash    of a batch's member: the batch, whose counters move in the same step
+--       7 batch_live:{key}  set  the batch's members that haven't ended
 -- and, as the job's state changes, the zsets state:{s} and state:{s}:{account} and the set that its `open_set` names
 -- ARGV  1 key  2 token of this call  3 prefix of the state:{s} zsets
 --       4 states in which the change is legal, comma-separated  5 epoch it must have, or ""
@@ -18,8 +20,8 @@
 -- entries that have no room}
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
-local state, epoch, last, waited_for =
-  unpack(redis.call('HMGET', KEYS[1], 'state', 'epoch', 'last_change', 'waiting_for'))
+local state, epoch, last, waited_for, batch =
+  unpack(redis.call('HMGET', KEYS[1], 'state', 'epoch', 'last_change', 'waiting_for', 'batch'))
 if not state then return {'missing', '0', '', time} end
 if last == ARGV[2] then return {'won', epoch, state, time} end
 local legal = (',' .. ARGV[4] .. ','):find(',' .. state .. ',', 1, true)
@@ -53,6 +55,10 @@ if ARGV[6] ~= '' and ARGV[6] ~= state then
     redis.call('ZADD', ARGV[3] .. ARGV[6] .. of, score, ARGV[1])
   end
   if open_set then redis.call(ARGV[12] == '1' and 'SREM' or 'SADD', open_set, ARGV[1]) end
+  if batch and redis.call(ARGV[12] == '1' and 'SREM' or 'SADD', KEYS[7], ARGV[1]) == 1 then
+    if ARGV[12] == '1' then redis.call('HINCRBY', KEYS[6], 'ended:' .. ARGV[6], 1)
+    else redis.call('HINCRBY', KEYS[6], 'ended:' .. state, -1) end
+  end
   state = ARGV[6]
   if ARGV[12] == '1' then
     local queued_at, retried_at, raw = unpack(redis.call('HMGET', KEYS[1], 'queued_at', 'retried_at', 'reason'))
@@ -84,6 +90,17 @@ if risen ~= 0 then
   end
 end
 book(KEYS[5], KEYS[1], reserves, risen)
+if batch then
+  if risen ~= 0 then redis.call('HINCRBY', KEYS[6], 'nano_usd', string.format('%.0f', risen)) end
+  for _, field in ipairs({'items', 'bytes', 'records'}) do
+    local is, counted = unpack(redis.call('HMGET', KEYS[1], field, 'batch_' .. field))
+    local more = (tonumber(is or '') or 0) - (tonumber(counted or '') or 0)
+    if more ~= 0 then
+      redis.call('HSET', KEYS[1], 'batch_' .. field, is or 0)
+      redis.call('HINCRBY', KEYS[6], field, string.format('%.0f', more))
+    end
+  end
+end
 if ARGV[8] == 'none' then redis.call('ZREM', KEYS[3], ARGV[1])
 elseif ARGV[8] ~= '' then redis.call('ZADD', KEYS[3], time + ARGV[8], ARGV[1]) end
 if ARGV[9] ~= '' then

@@ -11,18 +11,35 @@
 --       10 state:QUEUED:{account}  zset  the same as 7, of one account
 --       11 open:{name}  set     keys of the jobs that were ordered with the sender's API key and haven't ended
 --       12 deadlines    zset    key -> unix seconds at which it expires
+--       13 batch:{key}  hash    the batch that has the key already
+--       14 batch:{batch}     hash  of a key that has the form of a member's: the batch that it belongs to
+--       15 batch_live:{batch}  set  its members that haven't ended
 -- ARGV  1 key  2 body hash  3 token of this call  4 seconds until care  5 timeline entries kept
 --       6 caller's task id or ""  7 continuation (JSON) or ""  8 who ordered (JSON)
 --       9 nano-dollars that a new job may cost  10 nano-dollars that the key may spend a day, or ""
 --       11 the hash by an earlier version's rules, or ""  12 open jobs that the key may have, or ""
---       13 seconds until its deadline, or ""  14.. field, value, ... of a new job
+--       13 seconds until its deadline, or ""  14 a member's number in its batch, or ""
+--       15.. field, value, ... of a new job
 -- Returns {"created" | "joined" | "conflict", hash of the job that exists, its state}, {"over", nano-dollars that today's
--- orders take already, ""}, or {"full", "", ""} where a new job would be one too many
+-- orders take already, ""}, {"full", "", ""} where a new job would be one too many, {"reserved", "", ""} for a key of a
+-- batch or its members, or {"stopped", "", ""} for a member of a batch that makes no more
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
-local hash = redis.call('HGET', KEYS[1], 'hash')
+local hash, batch = unpack(redis.call('HMGET', KEYS[1], 'hash', 'batch'))
 local outcome = 'joined'
+if redis.call('EXISTS', KEYS[13]) == 1 or (ARGV[14] == '' and redis.call('EXISTS', KEYS[14]) == 1) then
+  return {'reserved', '', ''}
+end
+if ARGV[14] ~= '' and hash and not batch then
+  return {'conflict', hash, redis.call('HGET', KEYS[1], 'state')}
+end
 if not hash then
+  if ARGV[14] ~= '' then
+    local state, wanted = unpack(redis.call('HMGET', KEYS[14], 'state', 'wanted'))
+    if state ~= 'RUNNING' or (wanted and wanted ~= '') then return {'stopped', '', ''} end
+    redis.call('SADD', KEYS[15], ARGV[1])
+    if ARGV[14] + 0 >= (redis.call('HGET', KEYS[14], 'made') or 0) + 0 then redis.call('HSET', KEYS[14], 'made', ARGV[14] + 1) end
+  end
   if ARGV[12] ~= '' and redis.call('SCARD', KEYS[11]) >= tonumber(ARGV[12]) then return {'full', '', ''} end
   if ARGV[10] ~= '' then
     local day = tostring(math.floor(now[1] / 86400))
@@ -34,7 +51,7 @@ if not hash then
   end
   redis.call('HSET', KEYS[1], 'key', ARGV[1], 'hash', ARGV[2], 'last_change', ARGV[3], 'queued_at', time, 'state', 'QUEUED',
     'epoch', 1, 'attempt', 1, 'sent_at', time, 'resume', 1)
-  for i = 14, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  for i = 15, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
   redis.call('ZADD', KEYS[7], time, ARGV[1])
   redis.call('ZADD', KEYS[10], time, ARGV[1])
   if ARGV[12] ~= '' then

@@ -44,6 +44,9 @@ def test_a_route_is_kept_by_celery_itself(app):
 def test_the_names_of_tasks_and_queues_outlive_a_deploy():
     assert {name: route["queue"] for name, route in routes("actorline").items()} == {
         "actorline.run": "actorline",
+        "actorline.batch": "actorline",
+        "actorline.advance_batch": "actorline.control",
+        "actorline.store_batch": "actorline.fetch",
         "actorline.cancel": "actorline",
         "actorline.retry": "actorline",
         "actorline.status": "actorline",

@@ -91,7 +91,8 @@ def test_the_result_has_the_one_shape(make_job):
         started_at=1001.5, run_finished_at="2026-11-23T08:15:30+00:00", delivered_at=1003,
     )  # fmt: skip
     assert JobResult.of(job).model_dump(mode="json") == {
-        "key": "k", "state": "PARTIAL", "reason": reason, "actor": "act1", "target": {"actor_task": "me/nightly"},
+        "key": "k", "kind": "job", "state": "PARTIAL", "reason": reason,
+        "actor": "act1", "target": {"actor_task": "me/nightly"},
         "run_id": "r1",
         "run_url": "https://console.apify.com/view/runs/r1", "run_status": "FAILED", "attempt": 1, "adopted": False,
         "dataset_id": "d1", "key_value_store_id": None, "sink": "file:///x/", "manifest": "file:///x/manifest.json",

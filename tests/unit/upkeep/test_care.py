@@ -21,12 +21,13 @@ def care(ledger):
 
 def test_failure_of_one_job_does_not_stop_the_others(care, ledger):
     ledger.load.side_effect = [RuntimeError("x"), UnreadableJob("newer"), None]
+    ledger.batches.read.return_value = None
     care.for_all(["broken", "newer", "gone"])
     assert ledger.agenda.postpone.call_args_list == [
         (("broken", FAILED_AGAIN_SECS),),
         (("newer", UNREADABLE_AGAIN_SECS),),
     ]
-    ledger.agenda.drop.assert_called_once_with("due", "gone")
+    assert [call.args for call in ledger.agenda.drop.call_args_list] == [("due", "gone"), ("batch_due", "gone")]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Batches: many inputs as one order, whose members are ordinary jobs."""

@@ -1,0 +1,158 @@
+"""Takes a batch on: members are made or run again in waves, and stopped. Safe to repeat, and to run twice at once.
+
+A member that exists is joined, so a second execution makes none twice; the ledger refuses members of a batch that is to
+stop, so none is left behind.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from actorline.batches.batch import Batch, load_batch
+from actorline.batches.change import move_batch
+from actorline.batches.input_file import InputFile
+from actorline.batches.members import new_members
+from actorline.batches.states import LIVE, BatchEvent
+from actorline.batches.submit import taken_key
+from actorline.batches.waves import (
+    Close,
+    Expire,
+    Make,
+    Nothing,
+    Rerun,
+    Rest,
+    Step,
+    StopMembers,
+    StoreInputs,
+    held_for,
+    next_step,
+)  # fmt: skip
+from actorline.errors import Reason, Refused
+from actorline.identifiers import JobKey
+from actorline.jobs.job import StopWish
+from actorline.jobs.member_key import member_key
+from actorline.jobs.sender import Sender
+from actorline.jobs.states import State
+from actorline.jobs.timeline_event import TimelineEvent
+from actorline.ledger.batches import BatchChange
+from actorline.ledger.ledger import Ledger
+from actorline.orders.cancel import cancel_job
+from actorline.orders.retry import retry_job
+from actorline.orders.submit import SEND_CARE_SECS
+from actorline.settings import Settings
+
+STEPS_MAX: Final = 20  # of one message: it holds a slot for some seconds at most
+RERUN_BLOCK: Final = 500  # members that are looked at in one trip
+
+
+@dataclass(frozen=True)
+class Waves:
+    """`start`: sends what a job needs now."""
+
+    ledger: Ledger
+    settings: Settings
+    start: Callable[[JobKey], None]
+
+    def advance(self, key: JobKey) -> Step:
+        """Do what can be done now, and return what comes next: StoreInputs, Close, Rest or Nothing; any other step goes
+        on with the next message.
+        """
+        step: Step = Nothing()
+        for _ in range(STEPS_MAX):
+            batch = load_batch(self.ledger, key)
+            if batch is None:
+                return Nothing()
+            step = next_step(batch, self.ledger.now())
+            match step:
+                case Make():
+                    self._go_on(batch)
+                    self._make(batch, step)
+                case Rerun():
+                    self._go_on(batch)
+                    self._rerun(batch, step)
+                case Expire():
+                    stop_batch(self.ledger, key, StopWish.EXPIRE)
+                case StopMembers():
+                    self._stop_members(batch)
+                    return Rest()
+                case Rest():
+                    self._note_waiting(batch)
+                    return step
+                case StoreInputs() | Close() | Nothing():
+                    return step
+        return step
+
+    def _make(self, batch: Batch, step: Make) -> None:
+        inputs = InputFile(batch.sink).read(step.first, step.count)
+        try:
+            orders = new_members(batch, step.first, inputs, self.settings)
+        except Refused as refused:  # an older version accepted the input
+            stop_batch(self.ledger, batch.key, StopWish.CANCEL, reason=refused.reason)
+            return
+        for order, each in zip(orders, self.ledger.register(orders, care_s=SEND_CARE_SECS), strict=True):
+            match each.outcome:
+                case "created":
+                    self.start(order.key)
+                case "joined":
+                    pass
+                case "stopped":
+                    return
+                case _:
+                    stop_batch(self.ledger, batch.key, StopWish.CANCEL, reason=taken_key(batch.key, order.key).reason)
+                    return
+
+    def _rerun(self, batch: Batch, step: Rerun) -> None:
+        """Retry members that haven't delivered, in order; those that still run, or were never made, are passed over."""
+        end = min(step.first + RERUN_BLOCK, step.end)
+        numbers = range(step.first, end)
+        jobs = self.ledger.load_many([member_key(batch.key, number) for number in numbers])
+        left = step.count
+        for number, job in zip(numbers, jobs, strict=True):
+            if job is None or not job.is_terminal or job.state is State.DELIVERED:
+                continue
+            if not left:
+                end = number
+                break
+            if self._retry_member(batch, job.key):
+                left -= 1
+        self.ledger.batches.change(
+            batch.key,
+            BatchChange(fields={"rerun_from": end}, guards={"retries": batch.retries, "rerun_from": batch.rerun_from}),
+            states=LIVE,
+        )
+
+    def _retry_member(self, batch: Batch, key: JobKey) -> bool:
+        sender = Sender("batch", batch.ordered_by)
+        try:
+            retry_job(self.ledger, key, sender=sender, request=f"batch {batch.key} retry {batch.retries}")
+        except Refused:  # another execution retried it
+            return False
+        self.start(key)
+        return True
+
+    def _stop_members(self, batch: Batch) -> None:
+        request = f"batch {batch.key} stop {batch.retries}"
+        for key in self.ledger.batches.live_members(batch.key):
+            if cancel_job(self.ledger, key, sender=Sender("batch", batch.ordered_by), request=request):
+                self.start(key)
+
+    def _go_on(self, batch: Batch) -> None:
+        if batch.state is State.WAITING:
+            move_batch(self.ledger, batch, BatchEvent.GO_ON, fields={"waiting_for": None})
+
+    def _note_waiting(self, batch: Batch) -> None:
+        """Show what all members wait for as what the batch waits for."""
+        code = held_for(self.ledger.batches.live_states(batch.key))
+        if code is None:
+            self._go_on(batch)
+        elif code != batch.waiting_for:
+            move_batch(
+                self.ledger, batch, BatchEvent.HOLD,
+                fields={"waiting_for": code}, timeline=TimelineEvent.WAITING, data={"code": code},
+            )  # fmt: skip
+
+
+def stop_batch(ledger: Ledger, key: JobKey, wish: StopWish, *, reason: Reason | None = None) -> bool:
+    """Record that the batch is to stop: no member is made from now on. `reason`: why it fails, if nobody wished it."""
+    fields = {"wanted": wish, **({"reason": reason.model_dump_json()} if reason else {})}
+    return ledger.batches.change(key, BatchChange(due_in_s=0, fields=fields, guards={"wanted": ""}), states=LIVE)

@@ -1,0 +1,31 @@
+"""A key may be a job's or a batch's: what entrances do with either."""
+
+from actorline.batches.batch import BatchResult, load_batch
+from actorline.batches.cancel import cancel_batch
+from actorline.batches.retry import retry_batch
+from actorline.identifiers import JobKey
+from actorline.jobs.job import JobResult
+from actorline.jobs.sender import Sender
+from actorline.ledger.ledger import Ledger
+from actorline.orders.cancel import cancel_job
+from actorline.orders.retry import retry_job
+
+
+def result_of(ledger: Ledger, key: JobKey) -> JobResult | BatchResult | None:
+    """Return the result of the job or batch as it is now; None: unknown key."""
+    if job := ledger.load(key):
+        return JobResult.of(job)
+    batch = load_batch(ledger, key)
+    return BatchResult.of(batch) if batch else None
+
+
+def cancel_any(ledger: Ledger, key: JobKey, *, sender: Sender, request: str | None = None) -> bool:
+    """Cancel the job or the batch: see `cancel_job`."""
+    cancel = cancel_batch if ledger.batches.exists(key) else cancel_job
+    return cancel(ledger, key, sender=sender, request=request)
+
+
+def retry_any(ledger: Ledger, key: JobKey, *, sender: Sender, request: str | None = None) -> None:
+    """Retry the job or the batch: see `retry_job` and `retry_batch`."""
+    retry = retry_batch if ledger.batches.exists(key) else retry_job
+    retry(ledger, key, sender=sender, request=request)

@@ -1,0 +1,71 @@
+"""A batch's inputs in its sink: `_inputs/inputs.jsonl`, and `_inputs/offsets` with where each of them ends.
+
+By the offsets any input is read alone, however many there are.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from actorline.delivery.sink import MissingFile, SinkError, open_sink
+from actorline.identifiers import ExecutionToken, JobKey
+
+FOLDER: Final = "_inputs/"
+LINES: Final = "inputs.jsonl"
+OFFSETS: Final = "offsets"
+_END: Final = struct.Struct(">Q")
+READ_BYTES: Final = 16_000_000  # of inputs at once, but at least one
+
+
+class InputFile:
+    """The inputs of the batch whose folder is `sink_url`. Each method raises SinkError."""
+
+    def __init__(self, sink_url: str) -> None:
+        self.sink = open_sink(sink_url + FOLDER)
+
+    def count(self) -> int | None:
+        """Return how many inputs are stored; None: not all of them yet."""
+        size = self.sink.size(OFFSETS)
+        return None if size is None else size // _END.size
+
+    def store(self, installation: str, key: JobKey, lines: Iterable[bytes], execution: ExecutionToken) -> int:
+        """Store the inputs and return their number; the offsets last, as proof that all are there.
+
+        The folder is claimed before, so that no job or other batch takes it.
+        """
+        self.sink.claim(installation, key)
+        self.sink.remove(LINES)
+        count = end = 0
+        with self.sink.staging(LINES, execution) as file, self.sink.staging(OFFSETS, execution) as offsets:
+            for line in lines:
+                file.write(line + b"\n")
+                end += len(line) + 1
+                offsets.write(_END.pack(end))
+                count += 1
+            if not (self.sink.publish(file, LINES) and self.sink.publish(offsets, OFFSETS)):
+                raise SinkError(f"Another process is writing {self.sink.file_url(LINES)} right now.")
+        return count
+
+    def read(self, first: int, count: int) -> list[bytes]:
+        """Return at most `count` inputs from the number `first` on, fewer if they are large."""
+        before = max(first - 1, 0)
+        with self.sink.open(OFFSETS) as offsets:
+            offsets.seek(before * _END.size)
+            raw = offsets.read((first + count - before) * _END.size)
+        ends = [end for (end,) in _END.iter_unpack(raw)]
+        start = 0 if first == 0 else ends.pop(0)
+        if len(ends) != count:
+            raise MissingFile(f"{self.sink.file_url(OFFSETS)} is damaged. Order the batch again under a new key.")
+        ends = [end for end in ends if end - start <= READ_BYTES] or ends[:1]
+        with self.sink.open(LINES) as file:
+            file.seek(start)
+            text = file.read(ends[-1] - start)
+        return text.splitlines() if len(text) == ends[-1] - start else self._damaged()
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield all inputs, in order."""
+        with self.sink.open(LINES) as file:
+            yield from (line.rstrip(b"\n") for line in iter(file.readline, b""))
+
+    def _damaged(self) -> list[bytes]:
+        raise MissingFile(f"{self.sink.file_url(LINES)} is damaged. Order the batch again under a new key.")

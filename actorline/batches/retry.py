@@ -1,0 +1,56 @@
+"""Retry an ended batch: only what isn't delivered runs again, in waves as before."""
+
+from actorline.batches.batch import Batch, load_batch
+from actorline.batches.change import move_batch
+from actorline.batches.states import BatchEvent
+from actorline.batches.submit import take_allowance
+from actorline.errors import Code, Refused
+from actorline.identifiers import JobKey
+from actorline.jobs.document import shown_key
+from actorline.jobs.sender import Sender
+from actorline.jobs.states import State
+from actorline.jobs.timeline_event import TimelineEvent
+from actorline.ledger.ledger import Ledger
+from actorline.orders.request_field import request_field
+
+
+def retry_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, request: str | None = None) -> None:
+    """Retry an ended batch; it is due at once. `request`: see `request_field`.
+
+    Raises Refused, with nothing changed, for a batch that is unknown, still running, or delivered.
+    """
+    batch, asked = load_batch(ledger, key), request_field("retry", request)
+    if batch is None:
+        raise Refused(Code.UNKNOWN_KEY, f"No batch has the key {shown_key(key)!r}. Nothing was started.")
+    if ledger.batches.has_field(key, asked):
+        return
+    _check_ended(batch)
+    if sender:
+        sender.rights.check(batch.document.template)
+    left = None if batch.inputs is None else batch.inputs - batch.delivered
+    allowance = take_allowance(batch.document, left, ledger, sender)
+    moved = move_batch(
+        ledger, batch, BatchEvent.RESTART if batch.inputs is None else BatchEvent.RETRY,
+        due_in_s=0,
+        guards={asked: ""},
+        fields={
+            asked: "@now", "retries": batch.retries + 1, "retried_at": "@now", "wanted": None, "reason": None,
+            "ended_at": None, "delivered_at": None, "waiting_for": None, "manifest": None, "failures": 0,
+            "rerun_from": 0, "rerun_to": batch.made,
+            "task_told": False, "url_told": False, "notice_failures": 0, "notice_at": None,
+        },
+        timeline=TimelineEvent.RETRIED,
+        data={"from": batch.state, "left": left, **(sender.facts() if sender else {})},
+    )  # fmt: skip
+    if not moved and allowance:
+        ledger.spend(allowance.given_back())
+    if not moved and not ledger.batches.has_field(key, asked):
+        raise Refused(Code.CONFLICT, f"The batch {key} was just retried by another request. Nothing was changed.")
+
+
+def _check_ended(batch: Batch) -> None:
+    if not batch.is_terminal:
+        message = f"The batch {batch.key} is still running ({batch.state}): there is nothing to retry."
+        raise Refused(Code.CONFLICT, message)
+    if batch.state is State.DELIVERED:
+        raise Refused(Code.CONFLICT, f"The batch {batch.key} is delivered. Nothing was started.")

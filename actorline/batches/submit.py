@@ -1,0 +1,178 @@
+"""Orders of batches: each is checked with all that came with it, then registered in the ledger, on disk."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from actorline.batches.document import BatchDocument, parse_batch
+from actorline.batches.inputs import check_source, listed_inputs
+from actorline.batches.members import member_document, own_budget
+from actorline.delivery.sink import SinkError, open_sink
+from actorline.errors import Code, Refused
+from actorline.identifiers import JobKey
+from actorline.jobs.allowance import Allowance, allowance_of
+from actorline.jobs.document import JobDocument, fresh_key, key_of_task
+from actorline.jobs.member_key import BATCH_KEY_MAX_CHARS, member_key
+from actorline.jobs.reservation import check_budgets
+from actorline.jobs.secret import check_input_records, is_input_record
+from actorline.jobs.sender import Sender
+from actorline.jobs.states import State
+from actorline.ledger.batches import NewBatch
+from actorline.ledger.ledger import Ledger
+from actorline.orders.submit import check_order, reaching
+from actorline.settings import Settings
+
+KEYS_A_BLOCK: Final = 1_000
+SAMPLE: Final = JobKey("x")
+
+
+@dataclass(frozen=True)
+class SubmittedBatch:
+    key: JobKey
+    created: bool
+    state: State
+
+
+def submit_batch(
+    raw: Any,
+    *,
+    ledger: Ledger,
+    settings: Settings,
+    trusted: bool,
+    sender: Sender | None = None,
+    caller: Mapping[str, Any] | None = None,
+    fallback_key: JobKey | None = None,
+) -> SubmittedBatch:
+    """Register an order: a new batch, or a further caller of the batch with its key.
+
+    `trusted`: it comes from this machine's user. Raises Refused (nothing is changed) and Unavailable, which names the
+    key.
+    """
+    document = raw if isinstance(raw, BatchDocument) else parse_batch(raw)
+    key = JobKey(document.key or (key_of_task(caller["id"]) if caller else fallback_key or fresh_key()))
+    lines = listed_inputs(document)
+    sink = _check(document, key, lines, ledger, settings, trusted=trusted, sender=sender)
+    batch = NewBatch(
+        key,
+        document.stored_text(),
+        document.body_hash(lines or ()),
+        account=document.account,
+        sink=sink,
+        listed=None if lines is None else b"\n".join(lines),
+        caller=caller,
+        sender=sender,
+    )
+    with reaching([key]):
+        if not ledger.batches.exists(key):
+            _check_keys(key, len(lines or ()), ledger)
+        allowance = take_allowance(document, None if lines is None else len(lines), ledger, sender)
+        outcome, existing_hash, state = ledger.batches.register(batch)
+        if allowance and outcome != "created":
+            ledger.spend(allowance.given_back())
+    if outcome == "reserved":
+        raise taken_key(key, key)
+    if outcome == "conflict":
+        message = (
+            f"The key {key} is already used by another batch: its hash is {existing_hash}, this one's "
+            f"{batch.document_hash}. Nothing was changed. Use a new key, or send the same document."
+        )
+        raise Refused(Code.CONFLICT, message)
+    return SubmittedBatch(key, outcome == "created", state)
+
+
+def _check(
+    document: BatchDocument,
+    key: JobKey,
+    lines: Sequence[bytes] | None,
+    ledger: Ledger,
+    settings: Settings,
+    *,
+    trusted: bool,
+    sender: Sender | None,
+) -> str:
+    """Return the URL of the batch's sink. Raises Refused for what this sender must not order."""
+    _check_key(key)
+    if document.budget_usd is not None:
+        message = "budget_usd is not supported yet. Nothing was started. Leave it out, or set max_total_charge_usd."
+        raise Refused(Code.DOCUMENT_INVALID, message)
+    if sender and sender.holder and document.max_running > settings.quotas.open_jobs:
+        message = (
+            f"max_running is {document.max_running:,}, but an API key may have {settings.quotas.open_jobs:,} open "
+            "jobs. Nothing was started."
+        )
+        raise Refused(Code.QUOTA, message)
+    sample = member_document(document, SAMPLE, "file:///x/", 0, {})
+    check_budgets(sample, settings.budgets, own_budget(document, key))
+    sink = check_order(_as_a_job(document, sample), key, ledger, settings, trusted=trusted, sender=sender)
+    _check_folder(sink)
+    if document.inputs_url is not None:
+        check_source(document.inputs_url, document.account, settings, trusted=trusted)
+    if any(is_input_record(record) for record in sample.collect.records):
+        for number, line in enumerate(lines or ()):
+            if b'"$secret"' in line:
+                check_input_records(
+                    member_document(document, SAMPLE, "file:///x/", number, json.loads(line)), trusted=trusted
+                )
+    return sink
+
+
+def take_allowance(
+    document: BatchDocument, runs: int | None, ledger: Ledger, sender: Sender | None
+) -> Allowance | None:
+    """Take what the members may cost of their API key's day, all at once. Raises Refused if that isn't left."""
+    each = allowance_of(sender, document.template) if sender else None
+    if each is None:
+        return None
+    if runs is None:
+        message = (
+            "The API key may spend a limited sum a day, so it must be known beforehand how many inputs there are: send "
+            "them as inputs or split, not as inputs_url. Nothing was started."
+        )
+        raise Refused(Code.FORBIDDEN, message)
+    allowance = replace(each, nano_usd=each.nano_usd * runs)
+    is_taken, spent = ledger.spend(allowance)
+    if not is_taken:
+        raise allowance.refused(spent)
+    return allowance
+
+
+def _as_a_job(document: BatchDocument, sample: JobDocument) -> JobDocument:
+    """Return what stands for all members in the checks that every order passes: with the batch's sink and notices."""
+    return sample.model_copy(update={"sink": document.sink, "notify": document.notify, "key": None})
+
+
+def _check_key(key: JobKey) -> None:
+    if len(key) > BATCH_KEY_MAX_CHARS:
+        message = (
+            f"The key has {len(key)} characters; at most {BATCH_KEY_MAX_CHARS} are allowed, so that its members' keys "
+            "fit. Nothing was started."
+        )
+        raise Refused(Code.DOCUMENT_INVALID, message)
+
+
+def _check_folder(sink: str) -> None:
+    """Refuse a sink whose members' folders couldn't be named: with {run_id} in the default sink."""
+    if "{" in sink:
+        message = f"The sink {sink} can't be a batch's: {{run_id}} isn't known there. Nothing was started."
+        raise Refused(Code.SINK_REFUSED, message)
+    try:
+        open_sink(sink)
+    except SinkError as error:
+        raise Refused(Code.SINK_REFUSED, f"{error} Nothing was started.") from error
+
+
+def _check_keys(key: JobKey, inputs: int, ledger: Ledger) -> None:
+    """Refuse a batch of whose members' keys one is taken. What is ordered later can't have them any more."""
+    for first in range(0, inputs, KEYS_A_BLOCK):
+        keys = [member_key(key, number) for number in range(first, min(first + KEYS_A_BLOCK, inputs))]
+        if taken := ledger.batches.taken(keys):
+            raise taken_key(key, taken[0])
+
+
+def taken_key(key: JobKey, taken: str) -> Refused:
+    message = (
+        f"The batch {key} can't be ordered: the key {taken} is already used by another order. Nothing was started. "
+        "Choose another key."
+    )
+    return Refused(Code.CONFLICT, message)

@@ -1,0 +1,181 @@
+"""Batches in the ledger: a hash each, whose counters the scripts that change its members move.
+
+What a batch is says `batches/batch.py`; here it is a flat hash.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from actorline.identifiers import JobKey
+from actorline.jobs.member_key import split_member_key
+from actorline.jobs.sender import Sender
+from actorline.jobs.states import State
+from actorline.jobs.timeline_event import TimelineEvent, level_of
+from actorline.ledger.store import Store
+from actorline.ledger.timeline import ENTRIES_MAX
+from actorline.logs import Logger
+
+log = Logger(__name__)
+
+MESSAGE_SECS: Final = 20  # longer than the visibility timeout: by then a killed worker's message is back
+LISTED: Final = "listed"
+
+
+@dataclass(frozen=True)
+class NewBatch:
+    """An order of a batch that was checked. `document`: without its inputs; `listed`: these, as JSON lines; `caller`: a
+    Celery task's `id` and continuation.
+    """
+
+    key: JobKey
+    document: str
+    document_hash: str
+    account: str
+    sink: str
+    listed: bytes | None
+    caller: Mapping[str, Any] | None = None
+    sender: Sender | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchChange:
+    """`to`: the state that the batch gets; `due_in_s`: seconds until upkeep looks after it, "none": never; `guards`:
+    what its hash must hold now, or nothing is changed.
+    """
+
+    to: State | None = None
+    due_in_s: float | str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    guards: Mapping[str, Any] = field(default_factory=dict)
+    event: TimelineEvent | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Batches:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._redis = store.redis
+
+    def register(self, batch: NewBatch) -> tuple[str, str, State]:
+        """Create the batch or join the one that exists, and return when that is on Redis's disk: `created`, `joined`,
+        `conflict` or `reserved`, the hash of its document, and its state. Raises NotDurable.
+        """
+        name, key, caller = self._store.name, batch.key, batch.caller
+        outer, _ = split_member_key(key) or (key, 0)
+        fields = {
+            "document": batch.document,
+            "account": batch.account,
+            "sink": batch.sink,
+            **({} if batch.listed is None else {LISTED: batch.listed}),
+            **({"ordered_by": batch.sender.holder} if batch.sender and batch.sender.holder else {}),
+        }
+        keys = [name("batch", key), name("events", key), name("callers", key), name("ids"), name("job_ids", key),
+                name("batch_due"), name("batches"), name("job", key), name("batch", outer)]  # fmt: skip
+        args = [key, batch.document_hash, secrets.token_hex(12), ENTRIES_MAX,
+                caller["id"] if caller else "", json.dumps(caller) if caller else "",
+                json.dumps(batch.sender.facts() if batch.sender else {}), *_flat(fields)]  # fmt: skip
+        outcome, found, state = self._store.run_on_disk("register_batch", keys, args)
+        if outcome == "created":
+            log.info(TimelineEvent.QUEUED, batch_key=key)
+        return outcome, found, State(state) if state in set(State) else State.QUEUED
+
+    def read(self, key: JobKey, fields: Sequence[str]) -> tuple[dict[str, str], int] | None:
+        """Return the batch's fields and how many of its members are live, both of one moment; None: unknown."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hmget(self._store.name("batch", key), fields)
+            pipe.scard(self._store.name("batch_live", key))
+            values, live = pipe.execute()
+        found = {name: value for name, value in zip(fields, values, strict=True) if value is not None}
+        return (found, int(live)) if "state" in found else None
+
+    def change(self, key: JobKey, change: BatchChange, *, states: Iterable[State]) -> bool:
+        """Change the batch, on Redis's disk, if it is in one of `states` and has every guard's value."""
+        name = self._store.name
+        args = [key, secrets.token_hex(12), ",".join(states), change.to or "", change.due_in_s,
+                change.event or "", json.dumps(change.data), ENTRIES_MAX,
+                len(change.guards), *_flat(change.guards), *_flat(change.fields)]  # fmt: skip
+        keys = [name("batch", key), name("events", key), name("batch_due")]
+        won = bool(self._store.run_on_disk("change_batch", keys, args, or_warn=True))
+        if won and change.event:
+            log.log(level_of(change.event, change.data), change.event, batch_key=key, **change.data)
+        return won
+
+    def exists(self, key: JobKey) -> bool:
+        return bool(self._redis.exists(self._store.name("batch", key)))
+
+    def has_field(self, key: JobKey, name: str) -> bool:
+        """Return whether the batch's hash holds the field."""
+        return bool(self._redis.hexists(self._store.name("batch", key), name))
+
+    def taken(self, keys: Sequence[JobKey]) -> list[JobKey]:
+        """Return those of the keys that a job or a batch has."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.exists(self._store.name("job", key), self._store.name("batch", key))
+            return [key for key, found in zip(keys, pipe.execute(), strict=True) if found]
+
+    def listed(self, key: JobKey) -> bytes | None:
+        """Return the inputs that came with the order, as JSON lines; None: it named a URL, or they are stored."""
+        text = cast("str | None", self._redis.hget(self._store.name("batch", key), LISTED))
+        return None if text is None else text.encode()
+
+    def forget_listed(self, key: JobKey) -> None:
+        """Drop the inputs that came with the order: they are in the sink."""
+        self._redis.hdel(self._store.name("batch", key), LISTED)
+
+    def live_members(self, key: JobKey) -> list[JobKey]:
+        """Return the keys of the members that haven't ended, in order."""
+        return sorted(self._redis.smembers(self._store.name("batch_live", key)))
+
+    def live_states(self, key: JobKey) -> list[tuple[State, str]]:
+        """Return state and `waiting_for` of each member that hasn't ended."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for member in self.live_members(key):
+                pipe.hmget(self._store.name("job", member), "state", "waiting_for")
+            return [(State(state), code or "") for state, code in pipe.execute() if state in set(State)]
+
+    def make_due(self, key: JobKey) -> None:
+        """Let upkeep look after the batch now."""
+        self._redis.zadd(self._store.name("batch_due"), {key: self._store.now()})
+
+    def claim_message(self, key: JobKey) -> bool:
+        """Return whether a message that continues the batch is to be sent: there is none that hasn't been taken yet."""
+        return bool(self._redis.set(self._store.name("batch_sent", key), 1, nx=True, ex=MESSAGE_SECS))
+
+    def take_message(self, key: JobKey) -> None:
+        """Note that the message is here: what happens from now on needs another one."""
+        self._redis.delete(self._store.name("batch_sent", key))
+
+    def queued_before(self, before: float, limit: int, *, offset: int) -> list[JobKey]:
+        """Return keys of batches that were queued before a time, the oldest first, from the `offset`th on."""
+        name = self._store.name("batches")
+        return cast("list[JobKey]", self._redis.zrangebyscore(name, "-inf", before, start=offset, num=limit))
+
+    def newest(self, limit: int) -> list[JobKey]:
+        """Return the keys of the newest batches, the newest first."""
+        return cast("list[JobKey]", self._redis.zrange(self._store.name("batches"), 0, limit - 1, desc=True))
+
+    def forget(self, key: JobKey) -> None:
+        """Remove an ended batch; its members are forgotten as other jobs are."""
+        name = self._store.name
+        ids = self._redis.smembers(name("job_ids", key))
+        with self._redis.pipeline(transaction=True) as pipe:
+            if ids:
+                pipe.hdel(name("ids"), *ids)
+            pipe.zrem(name("batches"), key)
+            pipe.zrem(name("batch_due"), key)
+            pipe.delete(*(name(kind, key) for kind in ("batch", "batch_live", "events", "callers", "job_ids")))
+            pipe.execute()
+
+
+def _flat(pairs: Mapping[str, Any]) -> list[Any]:
+    return [part for name, value in pairs.items() for part in (name, _stored(value))]
+
+
+def _stored(value: Any) -> Any:
+    if value is None:
+        return ""
+    return int(value) if isinstance(value, bool) else value
