@@ -16,6 +16,8 @@ from actorline.gateway.body import Bodies
 from actorline.gateway.context import Context
 from actorline.gateway.default_headers import DefaultHeaders
 from actorline.gateway.order_intake import OrderIntake
+from actorline.gateway.pages import job_page, jobs_page, live, session_pages
+from actorline.gateway.pages.pulse import Pulse
 from actorline.gateway.problems import show_problems
 from actorline.gateway.readiness import Readiness
 from actorline.gateway.routes import events, health, jobs, metrics, rows, webhooks
@@ -28,9 +30,13 @@ from actorline.ledger.account_index import AccountIndex
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 
-ROUTERS: Final = (jobs.router, events.router, rows.router, webhooks.router, health.router, metrics.router)
+ROUTERS: Final = (
+    jobs.router, events.router, rows.router, webhooks.router, health.router, metrics.router,
+    jobs_page.router, job_page.router, live.router, session_pages.router,
+)  # fmt: skip
 MOST_STREAMS: Final = 100  # each holds a connection while its job runs; further watchers poll with `wait`
-MOST_WAITS: Final = 500  # with streams and downloads 700 of 800 connections: 100 stay free for short requests
+MOST_WAITS: Final = 500
+MOST_PAGES: Final = 200  # open in browsers; with streams, waits and downloads 900 of 1,000 connections: 100 stay free
 INDEX_AGAIN_SECS: Final = 5.0  # after Redis didn't respond
 
 
@@ -43,6 +49,7 @@ def make_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         index = AccountIndex(ledger)
         timelines = Timelines(ledger, is_stopping=is_stopping)
+        pulse = Pulse(ledger, is_stopping=is_stopping)
         wake_ups = WakeUps(settings)
         hints = WebhookIntake(settings, ledger, wake_ups)
         order_intake = OrderIntake(settings, ledger, wake_ups)
@@ -61,8 +68,11 @@ def make_app(
             Downloads(settings.quotas.downloads),
             Refusals(ledger),
             Readiness(ledger),
+            pulse,
+            Shares("open pages", each=MOST_PAGES, together=MOST_PAGES),
         )
-        beside = [asyncio.create_task(timelines.run()), asyncio.create_task(_complete(index, is_stopping))]
+        tasks = (timelines.run(), pulse.run(), _complete(index, is_stopping))
+        beside = [asyncio.create_task(task) for task in tasks]
         yield
         for task in beside:
             task.cancel()

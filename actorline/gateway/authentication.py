@@ -67,23 +67,33 @@ class Authenticator:
     async def admit(self, request: Request) -> Grant:
         """Return what the request may do. Raises Refused (auth, forbidden) and redis.RedisError."""
         secret = bearer(request)
-        if secret is None:
-            return await self._admit_local(request)
-        if self.bootstrap and hmac.compare_digest(digest(self.bootstrap.get_secret_value()), digest(secret)):
+        return await self.admit_local(request) if secret is None else await self.admit_key(secret)
+
+    async def admit_key(self, secret: str) -> Grant:
+        """Return what the holder of an API key may do. Raises Refused (auth) and redis.RedisError."""
+        return await self.admit_digest(name_in(secret), digest(secret))
+
+    async def admit_digest(self, name: str, sha256: str) -> Grant:
+        """Return the same for one whose key was shown before; `sha256`: its digest. Raises the same."""
+        if self.bootstrap and hmac.compare_digest(digest(self.bootstrap.get_secret_value()), sha256):
             return OPERATOR
-        key = await self._find(name_in(secret))
-        if key is None or not key.is_opened_by(secret):
+        key = await self._find(name)
+        if key is None or not hmac.compare_digest(key.sha256, sha256):
             raise Refused(Code.AUTH, "The API key is unknown or was revoked. Nothing was done.")
         return Grant(key.rights, key.name)
 
-    async def _admit_local(self, request: Request) -> Grant:
+    async def admit_local(self, request: Request, *, is_own_page: bool = False) -> Grant:
+        """Return what a local program without a key may do; `is_own_page`: a page of ours was seen to send it.
+
+        Raises Refused (auth), Fault (403) and redis.RedisError.
+        """
         await self._refresh(since=self.clock() - KEYS_FRESH_SECS)
         if not self.may_be_open:
             message = (
                 "This needs an API key: `Authorization: Bearer ...`. Create one with `actorline keys create NAME`."
             )
             raise Refused(Code.AUTH, message)
-        check_local(request)
+        check_local(request, is_own_page=is_own_page)
         return LOCAL
 
     def known_name(self, request: Request) -> str | None:
@@ -136,7 +146,7 @@ def bearer(request: Request) -> str | None:
     return token.strip()
 
 
-def check_local(request: Request) -> None:
+def check_local(request: Request, *, is_own_page: bool = False) -> None:
     """Refuse all but this user's programs while no key is needed. Raises Fault, and Refused (auth).
 
     A web page sends `Origin`; one that uses DNS rebinding to reach 127.0.0.1 sends its own name as the Host.
@@ -150,7 +160,8 @@ def check_local(request: Request) -> None:
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if name not in LOCAL_NAMES:
         raise Fault(403, Code.FORBIDDEN, "Without an API key the Host must be localhost, 127.0.0.1 or [::1].")
-    if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") == "cross-site":
+    is_from_web = "origin" in request.headers or request.headers.get("sec-fetch-site", "none") == "cross-site"
+    if is_from_web and not is_own_page:
         raise Fault(403, Code.FORBIDDEN, "Requests from web pages need an API key. Nothing was done.")
     if _is_of_other_user(request):
         message = (

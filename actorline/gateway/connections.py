@@ -9,7 +9,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from actorline.errors import Code, Reason
 from actorline.gateway.problems import problem
 
-MOST_CONNECTIONS: Final = 800  # a process has 1,024 files by default; Redis and deliveries need some
+MOST_CONNECTIONS: Final = 1_000  # a process may open twice as many files: see `server.py`
 NOT_HTTP: Final = "This is not HTTP, or its headers have more than 16 kB. Nothing was done."
 HEAD_SECS: Final = 10.0  # from the connection, or the first byte of a further request, to its last header
 

@@ -12,6 +12,7 @@ from actorline.gateway.auditing import Refusals
 from actorline.gateway.authentication import Authenticator, Grant
 from actorline.gateway.body import Bodies
 from actorline.gateway.order_intake import OrderIntake
+from actorline.gateway.pages.pulse import Pulse
 from actorline.gateway.problems import Fault
 from actorline.gateway.readiness import Readiness
 from actorline.gateway.shares import Shares
@@ -47,6 +48,8 @@ class Context:
     downloads: Downloads
     refusals: Refusals
     readiness: Readiness
+    pulse: Pulse
+    pages: Shares
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Headers of every response: it is not cached and not sniffed."""
+"""Headers of every response: it isn't sniffed, and isn't cached unless it says so itself."""
 
 from typing import Final
 
@@ -15,7 +15,9 @@ class DefaultHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_defaults(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_with_defaults)

@@ -1,7 +1,7 @@
 """Errors as HTTP shows them: problem documents (RFC 9457) with our codes, on every path and for every fault."""
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -71,9 +71,17 @@ def name_order(request: Request, key: JobKey) -> None:
     request.state.order_key = key
 
 
+class ProblemResponse(Response):
+    """Keeps its document, so that a page can show the same in words."""
+
+    def __init__(self, document: Problem, headers: Mapping[str, str]) -> None:
+        super().__init__(document.model_dump_json(exclude_none=True), document.status, headers, MEDIA_TYPE)
+        self.document = document
+
+
 def problem(
     status: int, reason: Reason, headers: Mapping[str, str] | None = None, *, request: Request | None = None
-) -> Response:
+) -> ProblemResponse:
     detail, key = reason.message, getattr(request.state, "order_key", None) if request else None
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         key = None
@@ -87,18 +95,28 @@ def problem(
         extra["WWW-Authenticate"] = "Bearer"
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         extra.setdefault("Retry-After", str(RETRY_AFTER_SECS))
-    return Response(document.model_dump_json(exclude_none=True), status, extra, MEDIA_TYPE)
+    return ProblemResponse(document, extra)
 
 
 def show_problems(app: FastAPI) -> None:
     """Respond to every exception with a problem document."""
-    for kind, handler in {
+    for kind, handler in _handlers().items():
+        app.add_exception_handler(kind, handler)
+
+
+async def respond_to(request: Request, error: Exception) -> Response:
+    """Return the response to an exception, as `show_problems` has it."""
+    handlers = _handlers()
+    return await next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)(request, error)
+
+
+def _handlers() -> Mapping[type[Exception], Callable[[Request, Any], Awaitable[Response]]]:
+    return {
         Fault: _fault, Refused: _refused, Unavailable: _refused, redis.RedisError: _redis,
         NotDurable: _not_durable,
         NoDelivery: _no_delivery, SinkError: _sink, RequestValidationError: _parameters, HTTPException: _http,
         ClientDisconnect: _gone, Exception: _bug,
-    }.items():  # fmt: skip
-        app.add_exception_handler(kind, handler)
+    }  # fmt: skip
 
 
 async def _fault(request: Request, error: Any) -> Response:
@@ -145,7 +163,7 @@ async def _http(request: Request, error: Any) -> Response:
     """Respond to an unknown path or method."""
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(_methods_at(request))
+        headers["Allow"] = ", ".join(_methods_at(request)) or headers.get("Allow", "")
     message = f"{HTTPStatus(error.status_code).phrase}: /openapi.json lists the paths and their methods."
     return problem(error.status_code, Reason(code=Code.REQUEST_INVALID, message=message, billed=False), headers)
 

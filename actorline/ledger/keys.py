@@ -92,6 +92,9 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
     "Services that order": (
         RedisKey("api_keys", "hash", "name -> API key (JSON; its hash, never the key)", ALWAYS),
         RedisKey("api_keys_used", "string", "exists since the first API key was made", ALWAYS),
+        RedisKey(
+            "signed_in:{digest}", "string", "whose API key opened a session of the jobs page (JSON)", "12 h; renewed"
+        ),
         RedisKey("open:{api key}", "set", "keys of its jobs that haven't ended", ALWAYS),
         RedisKey("spent:{api key}", "hash", "day -> nano-dollars that its orders may cost", "a day"),
         RedisKey("orders:{...}", "string", "its orders of this minute, kept by `limits`", "1 minute"),

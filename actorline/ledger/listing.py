@@ -1,7 +1,7 @@
 """Lists of jobs, the newest first, in pages that stay where they are while jobs are added and change."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -57,21 +57,24 @@ def list_jobs(
     labels: Mapping[str, str] | None = None,
     accounts: Collection[str] | None = None,
     is_indexed: bool = False,
+    since: float | None = None,
+    matches: Callable[[Job], bool] = lambda _: True,
 ) -> Page:
     """List the jobs in one of `states` that have all `labels` and one of `accounts` (lower case; None: any).
 
-    `is_indexed`: each account has an index of all its jobs, so that no other's are read.
+    `is_indexed`: each account has an index of all its jobs, so that no other's are read. `since`: jobs that were
+    queued at that unix second or later; `matches`: what else must hold of a job.
     """
     indexes = _indexes(ledger, states, accounts if is_indexed else None)
     found: list[Job] = []
     seen = seen_bytes = 0
     while seen < JOBS_SEEN_MAX and seen_bytes < MOST_BYTES:
         wanted = min(JOBS_A_BLOCK, max(limit - len(found), seen))
-        entries = _next(ledger, indexes, after, wanted)
+        entries = _next(ledger, indexes, after, since, wanted)
         block, size = _light_part(ledger, entries)
         jobs = ledger.load_many([entry.key for entry in block])
         for entry, job in zip(block, jobs, strict=True):
-            if job and _fits(job, states, labels or {}, accounts):
+            if job and _fits(job, states, labels or {}, accounts) and matches(job):
                 found.append(job)
                 if len(found) == limit:
                     return Page(found, entry)
@@ -99,13 +102,15 @@ def _light_part(ledger: Ledger, entries: list[Cursor]) -> tuple[list[Cursor], in
     return entries, total
 
 
-def _next(ledger: Ledger, indexes: Collection[str], after: Cursor | None, wanted: int) -> list[Cursor]:
+def _next(
+    ledger: Ledger, indexes: Collection[str], after: Cursor | None, since: float | None, wanted: int
+) -> list[Cursor]:
     """Return the next jobs of all indexes together: read at one moment, so that no job that moves is missed."""
-    newest = "+inf" if after is None else after.queued_at
+    newest, oldest = "+inf" if after is None else after.queued_at, "-inf" if since is None else since
     with ledger.redis.pipeline(transaction=True) as pipe:
         for index in indexes:
             pipe.zrange(
-                index, newest, "-inf", byscore=True, desc=True, offset=0, num=wanted + 1, withscores=True
+                index, newest, oldest, byscore=True, desc=True, offset=0, num=wanted + 1, withscores=True
             )  # fmt: skip
         entries = {Cursor(queued_at, key) for reply in pipe.execute() for key, queued_at in reply}
     behind = [entry for entry in entries if after is None or entry < after]

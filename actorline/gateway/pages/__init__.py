@@ -1,0 +1,1 @@
+"""The jobs page: what people see of the gateway in a browser. Rendered here, so that it works without JavaScript."""

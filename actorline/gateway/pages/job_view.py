@@ -1,0 +1,98 @@
+"""What the page of one job shows, read from the ledger."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from actorline.errors import Refused
+from actorline.gateway.pages.job_changes import may_cancel, may_retry
+from actorline.gateway.pages.page_strip import Strip, strip_of
+from actorline.gateway.pages.sentences import Sentence, sentences
+from actorline.gateway.pages.visit import Visit
+from actorline.gateway.pages.waterfall import Bar, bars, phases
+from actorline.identifiers import JobKey
+from actorline.jobs.job import CONSOLE_RUN_URL, Job
+from actorline.jobs.rights import Scope
+from actorline.orders.retry import RetryPlan, plan_retry
+
+PER_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class JobView:
+    """`now`: by Redis's clock; `callers`: the Celery task ids that wait; `retry`: None if it can't be retried."""
+
+    job: Job
+    now: float
+    bars: Sequence[Bar]
+    strip: Strip | None
+    story: Sequence[Sentence]
+    callers: Collection[str]
+    run_ids: Sequence[str]
+    retry: RetryPlan | None
+    may_cancel: bool
+    may_retry: bool
+    may_order: bool
+
+    @property
+    def console(self) -> str | None:
+        """Return the run's page in the platform's console; an emulator has none."""
+        run = self.job.run
+        return CONSOLE_RUN_URL + run.id if run.id and not run.no_console else None
+
+    @property
+    def rows_per_sec(self) -> float | None:
+        """Return how fast rows were collected; None if that was too short to be measured."""
+        rows = self.job.collection
+        if rows.started_at is None or rows.stored_at is None or rows.stored_at - rows.started_at < 1:
+            return None
+        return (rows.scanned - rows.scanned_before) / (rows.stored_at - rows.started_at)
+
+    @property
+    def usd_per_1000(self) -> float | None:
+        items, cost = self.job.collection.items, self.job.total_cost_usd
+        return cost / items * PER_ROWS if items and cost else None
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the job has taken since it was ordered or retried."""
+        job = self.job
+        return (job.ended_at or self.now) - (job.retried_at or job.queued_at)
+
+
+def view_job(visit: Visit, key: JobKey) -> JobView:
+    """Read the job. Raises Refused (unknown-key), also for one that the visitor can't see."""
+    ledger, job = visit.context.ledger, visit.find_job(key)
+    entries, now = ledger.timeline.entries(key), ledger.now()
+    return JobView(
+        job=job,
+        now=now,
+        bars=bars(phases(job, entries, now)),
+        strip=strip_of(ledger.pages.all(key, job.attempt)),
+        story=sentences(entries),
+        callers=list(ledger.callers.of(key)),
+        run_ids=[run_id for attempt in range(1, job.attempt + 1) for run_id in ledger.runs.of(key, attempt)],
+        retry=_retry_plan(job),
+        may_cancel=not job.is_terminal and _is_allowed(may_cancel, visit, key),
+        may_retry=_is_allowed(may_retry, visit, key),
+        may_order=visit.has(Scope.SUBMIT) and may_see_input(visit, job),
+    )
+
+
+def _is_allowed(check: Callable[[Visit, JobKey], object], visit: Visit, key: JobKey) -> bool:
+    try:
+        check(visit, key)
+    except Refused:
+        return False
+    return True
+
+
+def may_see_input(visit: Visit, job: Job) -> bool:
+    """Return whether the visitor ordered the job, or may do everything: an input may hold its sender's secrets."""
+    return visit.is_operator or job.ordered_by == visit.grant.holder
+
+
+def _retry_plan(job: Job) -> RetryPlan | None:
+    try:
+        return plan_retry(job)
+    except Refused:
+        return None

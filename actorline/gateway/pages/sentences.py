@@ -1,0 +1,138 @@
+"""A job's timeline in sentences."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+from actorline.gateway.pages.number_words import counted, usd
+from actorline.jobs.timeline_event import TimelineEvent
+from actorline.ledger.timeline import TimelineEntry
+
+Data = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """`at`: unix seconds; `lines`: what belongs below it, such as the end of a log; `is_bad`: something went wrong."""
+
+    at: float
+    text: str
+    lines: Sequence[str] = ()
+    is_bad: bool = False
+
+
+BAD: Final = frozenset({
+    TimelineEvent.STAGE_FAILED, TimelineEvent.PAGE_FAILED, TimelineEvent.START_UNCLEAR, TimelineEvent.POLL_FAILED,
+    TimelineEvent.STRAY_RUN, TimelineEvent.NOTIFY_FAILED, TimelineEvent.NOTIFY_REFUSED,
+})  # fmt: skip
+
+
+def sentences(entries: Sequence[TimelineEntry]) -> list[Sentence]:
+    """Return a sentence for each entry, also for those of a newer version; equal failures in a row share one."""
+    found = []
+    for (_, message), group in groupby(entries, _alike):
+        first, *rest = group
+        told = _sentence(first)
+        if message is not None and rest:
+            told = Sentence(first.at, f"{told.text} ({len(rest) + 1} times)", told.lines, told.is_bad)
+        found.append(told)
+    return found
+
+
+def _alike(entry: TimelineEntry) -> tuple[str, Any]:
+    is_page = entry.event == TimelineEvent.PAGE_FAILED
+    return (entry.event, str(entry.data.get("message"))) if is_page else (entry.id, None)
+
+
+def _sentence(entry: TimelineEntry) -> Sentence:
+    data = entry.data
+    lines = next((list(map(str, value)) for value in data.values() if isinstance(value, list)), [])
+    tell = _TEXTS.get(entry.event)
+    is_bad = entry.event in BAD or (entry.event == TimelineEvent.ENDED and data.get("state") in {"FAILED", "EXPIRED"})
+    return Sentence(entry.at, tell(data) if tell else _plain(entry.event, data), lines, is_bad)
+
+
+def _plain(event: str, data: Data) -> str:
+    """Return the words of an event that this version doesn't know."""
+    facts = ", ".join(f"{name} {value}" for name, value in data.items() if isinstance(value, str | int | float))
+    return event.replace("-", " ").capitalize() + (f": {facts}" if facts else "")
+
+
+def _who(data: Data) -> str:
+    """Return ` by the API key nightly over HTTP`."""
+    entrance = {"cli": "in the terminal", "http": "over HTTP", "celery": "with Celery", "beat": "by a schedule",
+                "hook": "by a webhook", "upkeep": "by upkeep"}.get(str(data.get("door")), "")  # fmt: skip
+    name = data.get("by") or data.get("user")
+    return f" by {name}" * bool(name) + f" {entrance}" * bool(entrance)
+
+
+def _after(text: str, message: object) -> str:
+    return f"{text}: {message}" if message else text
+
+
+def _run_known(data: Data) -> str:
+    how = "was found" if data.get("found") else "started"
+    return f"Its run {data.get('run_id')} {how}" + (
+        f", attempt {data['attempt']}" if data.get("attempt", 1) > 1 else ""
+    )
+
+
+def _run_ended(data: Data) -> str:
+    cost = f" and cost {usd(data['cost_usd'])}" if data.get("cost_usd") is not None else ""
+    return f"The run ended {data.get('run_status')}{cost}"
+
+
+def _ended(data: Data) -> str:
+    if "reused" in data:
+        return f"Delivered: the rows of {data['reused']} are reused, without a run"
+    return _after(f"The job is {str(data.get('state')).lower()}", data.get("message"))
+
+
+_TEXTS: Final[Mapping[str, Callable[[Data], str]]] = {
+    TimelineEvent.QUEUED: lambda d: f"Ordered{_who(d)}",
+    TimelineEvent.STARTING: lambda d: (
+        "Asks the platform to start a run" + (f", attempt {d['attempt']}" if d.get("attempt", 1) > 1 else "")
+    ),
+    TimelineEvent.WAITING: lambda d: _after("Waits", d.get("message")),
+    TimelineEvent.INPUT_WAITS: lambda d: _after("Waits for its input", d.get("message")),
+    TimelineEvent.START_UNCLEAR: lambda d: _after("Nobody knows whether a run started", d.get("message")),
+    TimelineEvent.START_NOT_FOUND: lambda d: _after("No run was found for the unclear start", d.get("message")),
+    TimelineEvent.RUN_KNOWN: _run_known,
+    TimelineEvent.RUN_STATUS: lambda d: f"The run is {d.get('run_status')}",
+    TimelineEvent.RUN_ENDED: _run_ended,
+    TimelineEvent.RUN_LOG: lambda _: "The end of the run's log",
+    TimelineEvent.POLL_FAILED: lambda d: _after("The run couldn't be looked at", d.get("message")),
+    TimelineEvent.NEW_RUN: lambda d: (
+        f"The run ended {d.get('run_status')}: another one is started, attempt {d.get('attempt')}"
+    ),
+    TimelineEvent.RESURRECTING: lambda _: "The run is resurrected",
+    TimelineEvent.RESURRECTION_UNCLEAR: lambda _: "Nobody knows whether the run was resurrected; it is looked at again",
+    TimelineEvent.RESURRECTION_REFUSED: lambda d: _after("The platform refused to resurrect the run", d.get("message")),
+    TimelineEvent.ABORTING: lambda _: "The run is aborted",
+    TimelineEvent.STRAY_RUN: lambda d: f"Another run, {d.get('run_id')}, was found that no job wants: it is aborted",
+    TimelineEvent.STRAY_ABORTED: lambda d: f"The run {d.get('run_id')}, which no job wanted, has ended",
+    TimelineEvent.COLLECTING: lambda _: "The rows may be fetched",
+    TimelineEvent.FETCHING: lambda d: (
+        f"{counted(d.get('pages', 0), 'page')} of rows {'is' if d.get('pages') == 1 else 'are'} fetched"
+    ),
+    TimelineEvent.FETCHING_AHEAD: lambda d: (
+        f"{counted(d.get('pages', 0), 'full page')} fetched while the run is still running"
+    ),
+    TimelineEvent.PAGE_FAILED: lambda d: _after(f"Page {d.get('page_no')} failed and is tried again", d.get("message")),
+    TimelineEvent.RECORDS_WITHHELD: lambda d: _after("Records are withheld", d.get("message")),
+    TimelineEvent.STAGE_FAILED: lambda d: _after(
+        f"The step {d.get('stage', '')} failed and is tried again", d.get("error")
+    ),
+    TimelineEvent.ENDED: _ended,
+    TimelineEvent.FIGURES_SETTLED: lambda d: (
+        "The final cost is known" + (f": {usd(d['cost_usd'])}" if d.get("cost_usd") is not None else "")
+    ),
+    TimelineEvent.CANCEL_ASKED: lambda d: f"Cancelled{_who(d)}",
+    TimelineEvent.RETRIED: lambda d: f"Retried{_who(d)}",
+    TimelineEvent.SCHEDULE_SKIPS: lambda d: f"{d.get('due')} was skipped, as this job was still running",
+    TimelineEvent.NOTIFY_REFUSED: lambda d: _after("The notice was refused", d.get("message")),
+    TimelineEvent.NOTIFY_FAILED: lambda d: _after("The notice could not be sent", d.get("message")),
+    TimelineEvent.TASK_NOTIFIED: lambda d: f"The task {d.get('task')} was told of the end",
+    TimelineEvent.URL_NOTIFIED: lambda _: "The notify URL was told of the end",
+}

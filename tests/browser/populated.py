@@ -1,0 +1,77 @@
+"""A gateway with jobs in every state, as its pages show them. `python tests/browser/populated.py` serves it."""
+
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from gateway_process import Gateway, running_gateway
+from real_parts import Emulator, running_emulator, running_line, wait_for
+
+PAGES = {"collect": {"page_items": 1000}}
+ROWS = 7_500
+
+
+@contextmanager
+def populated(valkey: str) -> Iterator[Gateway]:
+    """Serve jobs that are delivered, partial, failed, cancelled, running and waiting."""
+    with (
+        tempfile.TemporaryDirectory() as home,
+        running_emulator() as emulator,
+        running_line(valkey, emulator, Path(home) / "line", "pages") as line,
+        running_gateway(line, ACTORLINE_PUBLIC_URL="") as gateway,
+    ):
+        order_all(gateway, emulator)
+        yield gateway
+
+
+def order_all(gateway: Gateway, emulator: Emulator) -> None:
+    image = {"body": PIXEL, "content_type": "image/svg+xml"}
+    crawl = emulator.actor(
+        "website-crawler", items=ROWS, duration_secs=3, usage_usd=0.0312, item_kind="plain",
+        records={"OUTPUT": {"body": {"pages": ROWS, "errors": 3}}, "SCREENSHOT": image},
+    )  # fmt: skip
+    short = emulator.actor("price-monitor", items=240, duration_secs=0.5, item_kind="plain", usage_usd=0.0044)
+    failing = emulator.actor(
+        "shop-reviews",
+        items=800,
+        duration_secs=0.5,
+        final_status="FAILED",
+        status_message="The proxy refused the connection",
+        item_kind="plain",
+    )
+    long = emulator.actor("sitemap", items=40_000, duration_secs=600, usage_usd=2.4)
+    team = {"labels": {"team": "pricing", "env": "prod"}}
+    gateway.delivered("docs-2026-11-28", actor=crawl, **PAGES, labels={"team": "search", "env": "prod"})
+    for day in range(21, 28):
+        gateway.order(key=f"prices-de-2026-11-{day}", actor=short, **team)
+    gateway.order(key="reviews-2026-11-28", actor=failing, labels={"team": "reviews"})
+    gateway.order(
+        key="reviews-strict-2026-11-28",
+        actor=failing,
+        on_failure={"deliver_partial": False},
+        labels={"team": "reviews"},
+    )
+    gateway.order(key="sitemap-cancelled", actor=long)
+    gateway.order(key="sitemap-2026-11-28", actor=long, labels={"team": "search"})
+    for key in ("reviews-2026-11-28", "reviews-strict-2026-11-28", "prices-de-2026-11-27"):
+        gateway.ended(key)
+    wait_for(lambda: gateway.line.state("sitemap-cancelled") == "RUNNING", what="a run to cancel")
+    gateway.http.post("/v1/jobs/sitemap-cancelled/cancel")
+    gateway.ended("sitemap-cancelled")
+    wait_for(lambda: gateway.line.state("sitemap-2026-11-28") == "RUNNING", what="a running job")
+
+
+PIXEL = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 10"><rect width="16" height="10" fill="#3a7"/></svg>'
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with populated(sys.argv[1]) as found:
+        print(found.url, flush=True)  # noqa: T201
+        while True:
+            time.sleep(60)

@@ -1,0 +1,322 @@
+"""The gateway's pages over plain HTTP: who may see and do what, and nothing hostile in them."""
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+from gateway_process import Gateway, running_gateway
+from real_parts import make_line, wait_for
+from terminal import running_valkey
+
+from actorline.api_keys import create_key, revoke_key
+from actorline.jobs.rights import Rights, Scope
+from actorline.jobs.sender import FROM_TERMINAL
+
+OWN = {"Sec-Fetch-Site": "same-origin"}
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e{{7*7}}"
+
+
+@pytest.fixture(scope="module")
+def gateway(line):
+    """A gateway that needs no key."""
+    with running_gateway(line) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def closed(valkey, emulator, tmp_path_factory):
+    """A gateway without workers, and a function that makes keys and signs in with them."""
+    line = make_line(valkey, emulator, tmp_path_factory.mktemp("closed"), "pages-closed")
+    create_key(line.ledger, "first", Rights(), FROM_TERMINAL)
+    with running_gateway(line) as gateway:
+
+        def sign_in(name: str, **rights) -> httpx.Client:
+            secret = create_key(line.ledger, f"{name}-{len(browsers)}", Rights(**rights), FROM_TERMINAL)
+            browser = httpx.Client(base_url=gateway.url, headers=OWN, timeout=60)
+            response = browser.post("/sign-in", data={"key": secret, "next": "/"})
+            assert (response.status_code, response.headers["Location"]) == (303, "/")
+            browser.secret, browser.name = secret, f"{name}-{len(browsers)}"
+            browsers.append(browser)
+            return browser
+
+        browsers: list[httpx.Client] = []
+        yield gateway, sign_in
+        for browser in browsers:
+            browser.close()
+    line.client.close()
+
+
+def order(gateway: Gateway, browser: httpx.Client, key: str, **document) -> None:
+    headers = {"Authorization": f"Bearer {browser.secret}", "Idempotency-Key": key}
+    response = httpx.post(
+        f"{gateway.url}/v1/jobs", json={"actor": "demo/none", **document}, headers=headers, timeout=60
+    )
+    assert response.status_code == 202, response.text
+
+
+def token_in(response: httpx.Response) -> str:
+    return re.search(r'name="token" value="([0-9a-f]+)"', response.text)[1]
+
+
+class Tags(HTMLParser):
+    """What a browser makes of a page: its elements, and what a script or style could run."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.risks: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.names.add(tag)
+        for name, value in attrs:
+            if name.startswith("on") or name == "style" or (value or "").strip().lower().startswith("javascript:"):
+                self.risks.append(f"{tag} {name}={value}")
+        if tag == "script" and not dict(attrs).get("src", "").startswith("/static/"):
+            self.risks.append("script")
+
+
+# -- signing in
+
+
+def test_without_a_session_every_page_leads_to_the_sign_in(closed):
+    gateway, _ = closed
+    for path in ("/", "/?state=FAILED", "/jobs/some", "/live"):
+        response = httpx.get(gateway.url + path)
+        assert (response.status_code in {303, 401}) is True
+        if path != "/live":
+            assert response.headers["Location"].startswith("/sign-in?next=")
+    assert httpx.get(f"{gateway.url}/sign-in").status_code == 200
+
+
+def test_the_cookie_is_closed_to_scripts_other_sites_and_http(closed):
+    gateway, sign_in = closed
+    secret = sign_in("plain").secret
+    for origin, is_secure in (("https://jobs.example.com", True), (gateway.url, False)):
+        headers = {**OWN, "Origin": origin}
+        cookie = httpx.post(f"{gateway.url}/sign-in", data={"key": secret}, headers=headers).headers["Set-Cookie"]
+        assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+        assert ("Secure" in cookie.split("; ")) is is_secure
+        assert secret not in cookie
+
+
+def test_a_wrong_key_is_refused_and_counted(closed):
+    gateway, sign_in = closed
+    sign_in("right")
+    response = httpx.post(f"{gateway.url}/sign-in", data={"key": "actorline_right_guess"}, headers=OWN)
+    assert (response.status_code, "Set-Cookie" in response.headers) == (401, False)
+    wait_for(lambda: gateway.logged("authentication-refused"), what="the refusal in the log")
+
+
+def test_signing_out_ends_the_session_for_every_copy(closed):
+    _, sign_in = closed
+    browser = sign_in("leaver")
+    copied = dict(browser.cookies)
+    assert browser.get("/").status_code == 200
+    assert browser.post("/sign-out", data={"token": token_in(browser.get("/"))}).status_code == 303
+    assert httpx.get(f"{browser.base_url}/", cookies=copied).status_code == 303
+
+
+def test_a_revoked_key_ends_its_sessions(closed):
+    gateway, sign_in = closed
+    browser = sign_in("revoked")
+    assert browser.get("/").status_code == 200
+    revoke_key(gateway.line.ledger, browser.name, FROM_TERMINAL)
+    wait_for(lambda: browser.get("/").status_code == 303, within=10, what="the end of the session")
+
+
+def test_the_cookie_opens_no_api(closed):
+    _, sign_in = closed
+    browser = sign_in("cookie-only")
+    assert browser.get("/v1/jobs").status_code == 401
+    assert browser.post("/v1/jobs/any/cancel").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}],
+)
+def test_forms_of_other_sites_are_refused(closed, headers):
+    gateway, sign_in = closed
+    browser = sign_in("target", scopes=frozenset({Scope.READ, Scope.SUBMIT, Scope.CANCEL}))
+    order(gateway, browser, browser.name)
+    path = f"/jobs/{browser.name}/cancel"
+    token = token_in(browser.get(path))
+    assert browser.post(path, data={"token": "0" * 64}).status_code == 403
+    del browser.headers["Sec-Fetch-Site"]
+    assert browser.post(path, data={"token": token}, headers=headers).status_code == 403
+    assert gateway.line.ledger.load(browser.name).stop_wish is None
+
+
+def test_next_leads_to_no_other_site(closed):
+    gateway, sign_in = closed
+    secret = sign_in("careful").secret
+    for path in ("https://evil.example", "//evil.example", "/\\evil.example", "\t//evil.example"):
+        response = httpx.post(f"{gateway.url}/sign-in", data={"key": secret, "next": path}, headers=OWN)
+        assert response.headers["Location"] == "/"
+
+
+# -- rights
+
+
+def test_a_key_sees_the_jobs_of_its_accounts_and_no_others(closed):
+    gateway, sign_in = closed
+    everybody = frozenset({Scope.READ, Scope.SUBMIT, Scope.CANCEL_ANY})
+    one = sign_in("one", scopes=everybody, accounts=frozenset({"one"}))
+    two = sign_in("two", scopes=everybody, accounts=frozenset({"two"}))
+    order(gateway, one, "of-one", account="one")
+    order(gateway, two, "of-two", account="two")
+    assert '"/jobs/of-one"' in one.get("/").text
+    assert re.search(r"Queued</span> <b>1</b>", one.get("/").text)
+    for path, status in {"/": 200, "/?text=of-two": 200, "/?account=two": 403, "/jobs/of-two": 404}.items():
+        response = one.get(path)
+        assert response.status_code == status
+        assert '"/jobs/of-two"' not in response.text
+    for path in ("/jobs/of-two/cancel", "/jobs/of-two/retry"):
+        assert one.get(path).status_code == 404
+        assert one.post(path, data={"token": token_in(one.get("/"))}).status_code == 404
+    assert gateway.line.ledger.load("of-two").stop_wish is None
+
+
+def test_without_the_scope_read_there_is_no_page(closed):
+    _, sign_in = closed
+    response = sign_in("writer", scopes=frozenset({Scope.SUBMIT})).get("/")
+    assert (response.status_code, "lacks the scope read" in response.text) == (403, True)
+
+
+def test_buttons_are_those_that_the_key_may_use(closed):
+    gateway, sign_in = closed
+    sender = sign_in("sender", scopes=frozenset({Scope.SUBMIT, Scope.READ, Scope.CANCEL}))
+    reader = sign_in("reader", scopes=frozenset({Scope.READ}))
+    order(gateway, sender, "theirs")
+    assert "/jobs/theirs/cancel" in sender.get("/jobs/theirs").text
+    assert "/jobs/theirs/cancel" not in reader.get("/jobs/theirs").text
+    assert reader.get("/jobs/theirs/cancel").status_code == 403
+    assert reader.post("/jobs/theirs/cancel", data={"token": token_in(reader.get("/"))}).status_code == 403
+    assert gateway.line.ledger.load("theirs").stop_wish is None
+
+
+# -- pages
+
+
+def test_every_page_forbids_scripts_frames_and_other_hosts(gateway):
+    for path in ("/", "/jobs/unknown-key", "/sign-in", "/?state=NONE"):
+        headers = gateway.http.get(path).headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["Cache-Control"] == "no-store"
+
+
+def test_files_are_kept_by_browsers_and_change_their_url(gateway):
+    urls = re.findall(r'"(/static/[^"]+)"', gateway.http.get("/").text)
+    assert len(urls) == 3
+    for url in urls:
+        assert "immutable" in gateway.http.get(url).headers["Cache-Control"]
+    assert gateway.http.get("/static/000000000000/style.css").status_code == 404
+    assert gateway.http.get("/static/x/..%2f..%2fapp.py").status_code == 404
+
+
+def test_hostile_labels_and_messages_stay_text(gateway):
+    actor = gateway.line.emulator.actor("page-hostile", items=1, final_status="FAILED", status_message=HOSTILE)
+    gateway.delivered("page-hostile", actor=actor, labels={"x": HOSTILE})
+    for path in (
+        "/?text=page-hostile",
+        "/jobs/page-hostile",
+        "/jobs/page-hostile/retry",
+        f"/?text={HOSTILE}",
+        f"/?label=x:{HOSTILE}",
+    ):
+        response = gateway.http.get(path)
+        tags = Tags(response.text)
+        assert tags.risks == [], path
+        assert "img" not in tags.names, path
+        assert "49" not in re.findall(r"\}\}(\d\d)", response.text)
+    assert "alert(1)" in unescape(gateway.http.get("/jobs/page-hostile").text)
+
+
+def test_filters_are_in_the_url_and_hold(gateway):
+    actor = gateway.line.emulator.actor("page-filter", items=2)
+    for number, team in enumerate("aab"):
+        gateway.delivered(f"page-filter-{number}", actor=actor, labels={"team": team})
+    run_id = gateway.http.get("/v1/jobs/page-filter-1").json()["run_id"]
+
+    def keys(**query: str) -> list[str]:
+        return re.findall(r'href="/jobs/(page-filter-\d)"', gateway.http.get("/", params=query).text)
+
+    assert keys(actor=actor) == ["page-filter-2", "page-filter-1", "page-filter-0"]
+    assert keys(actor=actor, label="team:b") == ["page-filter-2"]
+    assert keys(actor=actor, state="FAILED") == []
+    assert keys(text="page-filter-0") == ["page-filter-0"]
+    assert keys(text=run_id) == ["page-filter-1"]
+    assert keys(text="age-filter-", within="1h") == ["page-filter-2", "page-filter-1", "page-filter-0"]
+    assert keys(account="other", actor=actor) == []
+
+
+def test_pages_of_the_list_follow_one_another(gateway):
+    for number in range(60):
+        gateway.order(key=f"page-many-{number:02}", dataset_id="none-such", labels={"many": "x"})
+    first = gateway.http.get("/", params={"label": "many:x"})
+    older = gateway.http.get(unescape(re.search(r'rel="next" href="([^"]+)"', first.text)[1]))
+    keys = [re.findall(r'href="/jobs/(page-many-\d\d)"', page.text) for page in (first, older)]
+    assert [len(each) for each in keys] == [50, 10]
+    assert sorted(keys[0] + keys[1]) == [f"page-many-{number:02}" for number in range(60)]
+
+
+def test_a_job_tells_its_life_in_words(gateway):
+    actor = gateway.line.emulator.actor("page-life", items=2500, usage_usd=0.025)
+    gateway.delivered("page-life", actor=actor, collect={"page_items": 1000})
+    text = unescape(gateway.http.get("/jobs/page-life").text)
+    assert "The job is delivered" in text
+    assert "3 of 3" in text
+    assert "$0.0250" in text
+    for phase in ("Running", "Collecting"):
+        assert f'<th scope="row">{phase}' in text
+
+
+def test_cancel_and_retry_say_first_what_they_cost(gateway):
+    actor = gateway.line.emulator.actor("page-change", items=5, duration_secs=600)
+    gateway.order(key="page-change", actor=actor, options={"max_total_charge_usd": 3})
+    wait_for(lambda: gateway.line.state("page-change") == "RUNNING", what="the run")
+    asked = gateway.http.get("/jobs/page-change/cancel")
+    assert "is aborted" in asked.text
+    gateway.http.post(
+        "/jobs/page-change/cancel", data={"token": token_in(asked)}, headers={**OWN, "Origin": gateway.url}
+    )
+    assert gateway.ended("page-change")["state"] == "CANCELLED"
+    asked = gateway.http.get("/jobs/page-change/retry")
+    assert "another run is started and billed" in asked.text.lower()
+    assert "at most $3.0000" in asked.text
+    form = {"token": token_in(asked), "request": re.search(r'name="request" value="(\w+)"', asked.text)[1]}
+    assert gateway.http.post("/jobs/page-change/retry", data=form, headers=OWN).status_code == 409
+    for _ in range(2):
+        assert (
+            gateway.http.post("/jobs/page-change/retry", data={**form, "pays": "yes"}, headers=OWN).status_code == 303
+        )
+    wait_for(lambda: len(gateway.line.emulator.starts(actor)) == 2, what="the second run")
+    gateway.http.post("/v1/jobs/page-change/cancel")
+    gateway.ended("page-change")
+    assert len(gateway.line.emulator.starts(actor)) == 2
+
+
+def test_open_pages_are_told_of_changes(gateway):
+    actor = gateway.line.emulator.actor("page-live", items=5, duration_secs=1)
+    gateway.order(key="page-live", actor=actor)
+    with gateway.http.stream("GET", "/jobs/page-live/live") as events:
+        assert events.headers["Content-Type"].startswith("text/event-stream")
+        assert next(text for text in events.iter_lines() if text.startswith("event:")) == "event: changed"
+
+
+def test_without_redis_a_page_says_so_and_recovers(short_folder, emulator, tmp_path):
+    line = make_line(f"redis+socket://{short_folder}/s", emulator, tmp_path, "pages-redis")
+    with running_gateway(line) as gateway:
+        response = gateway.http.get("/")
+        assert (response.status_code, response.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
+        assert "Redis can't be used" in unescape(response.text)
+        assert response.headers["Retry-After"]
+        with running_valkey(short_folder):
+            wait_for(lambda: gateway.http.get("/").status_code == 200, what="the page")
+    line.client.close()
