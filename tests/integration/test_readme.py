@@ -128,8 +128,9 @@ def test_tasks_of_a_service_follow_a_job(stack):
     assert done.stdout == f"{ROWS}\n", done.stderr
 
 
-def test_service_with_the_client_reads_rows(stack):
-    (program,) = fenced(chapter("docs/celery.md", "The Python client"), "python")
+@pytest.mark.parametrize(("name", "title"), [("celery", "The Python client"), ("moving", "From apify-client")])
+def test_service_with_the_client_reads_rows(stack, name, title):
+    *_, program = fenced(chapter(f"docs/{name}.md", title), "python")
     done = stack.run(sys.executable, "-W", "ignore", "-c", program)
     assert len(done.stdout.splitlines()) == ROWS, done.stderr
 
