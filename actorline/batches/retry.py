@@ -12,6 +12,7 @@ from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.ledger import Ledger
 from actorline.orders.request_field import request_field
+from actorline.orders.retry import RetryPlan
 
 
 def retry_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, request: str | None = None) -> None:
@@ -46,6 +47,16 @@ def retry_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, re
         ledger.spend(allowance.given_back())
     if not moved and not ledger.batches.has_field(key, asked):
         raise Refused(Code.CONFLICT, f"The batch {key} was just retried by another request. Nothing was changed.")
+
+
+def plan_of_batch(batch: Batch) -> RetryPlan:
+    """Return what `retry_batch` would do. Raises Refused for a batch that it would refuse."""
+    _check_ended(batch)
+    left = "its inputs are read again" if batch.inputs is None else f"{batch.inputs - batch.delivered:,} of its inputs"
+    cost = "" if batch.cost_usd is None else f" So far it has cost ${batch.cost_usd:.4f}."
+    return RetryPlan(
+        pays=True, text=f"{left} that aren't delivered run again, each from its cheapest stage; runs are billed.{cost}"
+    )
 
 
 def _check_ended(batch: Batch) -> None:

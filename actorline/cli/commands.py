@@ -18,6 +18,7 @@ class CommandEntry(NamedTuple):
 COMMANDS: Final[Mapping[str, CommandEntry]] = {
     "demo": CommandEntry("demo", "Run three jobs against a local emulator, and check the results."),
     "run": CommandEntry("run", "Run an Actor, wait for it, and deliver its rows and records."),
+    "batch": CommandEntry("batch", "Run many inputs as one order, wait for it, and deliver its rows"),
     "jobs": CommandEntry("jobs", "List jobs, newest first."),
     "show": CommandEntry("jobs", "Show a job: its result so far, its timeline and its cost."),
     "cancel": CommandEntry("jobs", "Stop jobs: abort their runs, and wait until that is done."),

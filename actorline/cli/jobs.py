@@ -6,7 +6,9 @@ from typing import Final
 
 import typer
 
+from actorline.batches.batch import Batch, load_batch
 from actorline.cli.attach import attach, logs_of_running, wait_until_gone
+from actorline.cli.follow_batch import print_batch, stop_and_wait
 from actorline.cli.order import parse_labels
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import out, pace_text, print_jobs, print_json, print_result, say
@@ -47,11 +49,16 @@ def jobs(state: list[State] | None, label: list[str] | None, limit: int, *, as_j
 
 def show(key: str, *, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack:
-        job = find(stack.ledger, key)
+        job = find_any(stack.ledger, key)
         timeline = stack.ledger.timeline.entries(job.key)
+    entries = [{"at": entry.at, "event": entry.event, **entry.data} for entry in timeline]
+    if isinstance(job, Batch):
+        print_batch(job, as_json=as_json, extra={"timeline": entries})
+        if not as_json:
+            print_timeline(timeline)
+        return
     result = JobResult.of(job)
     if as_json:
-        entries = [{"at": entry.at, "event": entry.event, **entry.data} for entry in timeline]
         print_json({**result.model_dump(mode="json"), "timeline": entries})
         return
     print_result(result, as_json=False)
@@ -64,7 +71,9 @@ def show(key: str, *, as_json: bool) -> None:
 def cancel(keys: list[str], *, as_json: bool) -> None:
     settings = load_settings()
     with attach(settings, workers=True, to_order=False) as stack:
-        jobs = [find(stack.ledger, key) for key in keys]
+        found = [find_any(stack.ledger, key) for key in keys]
+        batches = [each for each in found if isinstance(each, Batch)]
+        jobs = [each for each in found if isinstance(each, Job)]
         stopped = [job.key for job in jobs if cancel_job(stack.ledger, job.key, sender=FROM_TERMINAL)]
         for job in jobs:
             if job.key not in stopped:
@@ -72,13 +81,17 @@ def cancel(keys: list[str], *, as_json: bool) -> None:
         wake_workers(settings, stopped)
         with Interrupts() as interrupts:
             jobs = follow(stack.ledger, [job.key for job in jobs], interrupts, shown=not as_json)
-        if left := [job.key for job in jobs if not job.is_terminal]:
+            batches = [stop_and_wait(stack.ledger, settings, each, interrupts, as_json=as_json) for each in batches]
+        followed: list[Job | Batch] = [*jobs, *batches]
+        if left := [each.key for each in followed if not each.is_terminal]:
             say(f"Still being stopped: {', '.join(left)}. {come_back(left[0])}")
             raise typer.Exit(Exit.INTERRUPTED)
     if stack.brought_up:
         wait_until_gone(settings)
     for job in jobs:
         print_result(JobResult.of(job), as_json=as_json)
+    for each in batches:
+        print_batch(each, as_json=as_json)
 
 
 def find(ledger: Ledger, key: str) -> Job:
@@ -86,6 +99,11 @@ def find(ledger: Ledger, key: str) -> Job:
     if job is None:
         raise Refused(Code.UNKNOWN_KEY, f"No job has the key {shown_key(key)!r}. `actorline jobs` lists the jobs.")
     return job
+
+
+def find_any(ledger: Ledger, key: str) -> Job | Batch:
+    """Return the job or the batch with the key."""
+    return load_batch(ledger, JobKey(key)) or find(ledger, key)
 
 
 def _newest(ledger: Ledger, states: list[State], labels: dict[str, str]) -> Iterator[Job]:

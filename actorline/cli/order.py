@@ -84,6 +84,42 @@ def merge(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def as_batch(
+    order: dict[str, Any], *, inputs: str | None, split: str | None, max_running: int | None
+) -> dict[str, Any]:
+    """Return the batch document for what `run` orders. Raises Refused for options that contradict each other."""
+    if (inputs is None) is (split is None):
+        raise Refused(Code.DOCUMENT_INVALID, "Give one of --inputs and --split. Nothing was started.")
+    own = ("key", "sink", "notify", "account", "priority", "labels", "deadline_secs")
+    whole = {name: order[name] for name in own if name in order}
+    template = {name: value for name, value in order.items() if name not in (*own, "input")}
+    source = _inputs_source(order, inputs) if inputs is not None else {"split": _split(order.get("input"), split or "")}
+    running = {} if max_running is None else {"max_running": max_running}
+    return {**whole, "template": template, **source, **running}
+
+
+def _inputs_source(order: dict[str, Any], inputs: str) -> dict[str, Any]:
+    if "input" in order:
+        raise Refused(Code.DOCUMENT_INVALID, "--inputs has the inputs, so leave out --input. Nothing was started.")
+    if "://" in inputs:
+        return {"inputs_url": inputs}
+    if inputs == "-":
+        return {"inputs": [parse_object(line) for line in sys.stdin.buffer if line.strip()]}
+    path = Path(inputs).expanduser().resolve()
+    if not path.is_file():
+        raise Refused(Code.INPUT_UNREADABLE, f"{path} can't be read: there is no such file. Nothing was started.")
+    return {"inputs_url": path.as_uri()}
+
+
+def _split(given: Any, split: str) -> dict[str, Any]:
+    field, _, size = split.rpartition(":")
+    if not field or not size.isdecimal():
+        raise Refused(Code.DOCUMENT_INVALID, f"--split is FIELD:SIZE, not {split[:60]!r}. Nothing was started.")
+    if not isinstance(given, dict):
+        raise Refused(Code.DOCUMENT_INVALID, "--split cuts a list of --input, which must be an object.")
+    return {"input": given, "field": field, "size": int(size)}
+
+
 def _read(text: str) -> tuple[str, bytes | str]:
     if text == "-":
         return "from standard input", sys.stdin.buffer.read()

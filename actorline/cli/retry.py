@@ -2,15 +2,19 @@
 
 import typer
 
+from actorline.batches.find import retry_any
+from actorline.batches.retry import plan_of_batch
 from actorline.cli.attach import attach, wait_until_gone
-from actorline.cli.jobs import find
+from actorline.cli.follow_batch import wait_for_batch
+from actorline.cli.jobs import find_any
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import print_json, say
 from actorline.cli.terminal.progress import Interrupts
 from actorline.errors import Code, Refused
+from actorline.jobs.job import Job
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.messages import wake_workers
-from actorline.orders.retry import plan_retry, retry_job
+from actorline.orders.retry import plan_retry
 from actorline.settings import load_settings
 
 
@@ -20,8 +24,8 @@ def retry(keys: list[str], *, dry_run: bool, no_wait: bool, as_json: bool) -> No
     settings = load_settings()
     with Interrupts() as interrupts:
         with attach(settings, workers=not dry_run) as stack:
-            jobs = [find(stack.ledger, key) for key in keys]
-            plans = {job.key: plan_retry(job) for job in jobs}
+            found = [find_any(stack.ledger, key) for key in keys]
+            plans = {each.key: plan_retry(each) if isinstance(each, Job) else plan_of_batch(each) for each in found}
             for key, plan in plans.items():
                 if as_json and dry_run:
                     print_json({"key": key, "pays": plan.pays, "plan": plan.text})
@@ -33,11 +37,16 @@ def retry(keys: list[str], *, dry_run: bool, no_wait: bool, as_json: bool) -> No
                 message = "No stack is running that would run the jobs. Nothing was started. Start one: actorline up."
                 raise Refused(Code.REDIS_UNAVAILABLE, message)
             for key in plans:
-                retry_job(stack.ledger, key, sender=FROM_TERMINAL)
+                retry_any(stack.ledger, key, sender=FROM_TERMINAL)
             wake_workers(settings, list(plans))
             if no_wait:
                 return
-            codes = [wait_for_end(key, settings, stack, interrupts, as_json=as_json) for key in plans]
+            codes = [
+                (wait_for_end if isinstance(each, Job) else wait_for_batch)(
+                    each.key, settings, stack, interrupts, as_json=as_json
+                )
+                for each in found
+            ]
         if stack.brought_up:
             wait_until_gone(settings)
     raise typer.Exit(next((code for code in codes if code), Exit.DELIVERED))

@@ -3,15 +3,20 @@
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 
+from actorline.batches.batch import BatchResult
+from actorline.batches.delivery import BatchDelivery, open_batch
 from actorline.cli.attach import attach
-from actorline.cli.jobs import find
+from actorline.cli.jobs import find_any
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.visible import visible
+from actorline.delivery.manifest import StoredRecord
 from actorline.delivery.read_back import Delivery, UnreadableRows
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
 from actorline.jobs.delivered import open_delivered
+from actorline.jobs.job import Job
 from actorline.settings import load_settings
 
 
@@ -28,15 +33,15 @@ def items(key: str, *, as_json: bool) -> None:
         raise Refused(Code.REQUEST_INVALID, str(error)) from error
     except SinkError as error:
         raise Refused(Code.SINK_FAILED, str(error)) from error
-    if not delivery.manifest.complete and delivery.manifest.reason:
-        say(f"This delivery is not complete: {delivery.manifest.reason.message}")
+    if not delivery.is_complete and delivery.reason:
+        say(f"This delivery is not complete: {delivery.reason.message}")
 
 
 def records(key: str, name: str | None, *, as_json: bool) -> None:
     delivery = _delivery(key)
     try:
         if name is None:
-            _list(delivery, as_json=as_json)
+            _list(key, delivery, as_json=as_json)
             return
         with delivery.open_record(name) as file:
             shutil.copyfileobj(file, sys.stdout.buffer)
@@ -47,29 +52,36 @@ def records(key: str, name: str | None, *, as_json: bool) -> None:
         raise Refused(Code.UNKNOWN_KEY, str(error)) from error
 
 
-def _list(delivery: Delivery, *, as_json: bool) -> None:
+def _list(key: str, delivery: Delivery | BatchDelivery, *, as_json: bool) -> None:
     """Print each record as it is read: a store may have millions. A terminal gets columns, a pipe gets tabs."""
     line = "{:<32}  {:>12}  {}\n" if out.is_terminal else "{}\t{}\t{}\n"
-    if out.is_terminal and not as_json and delivery.manifest.totals.records:
-        sys.stdout.write(line.format("key", "bytes", "type"))
-    for record in delivery.records():
+    count = 0
+    for count, (name, record) in enumerate(_records(delivery), 1):
+        if count == 1 and out.is_terminal and not as_json:
+            sys.stdout.write(line.format("key", "bytes", "type"))
         if as_json:
-            print_json(record.model_dump(mode="json"))
+            print_json({**record.model_dump(mode="json"), "key": name})
         elif out.is_terminal:
-            sys.stdout.write(visible(line.format(record.key, f"{record.bytes:,}", record.content_type)))
+            sys.stdout.write(visible(line.format(name, f"{record.bytes:,}", record.content_type)))
         else:
-            sys.stdout.write(visible(line.format(record.key, record.content_type, record.bytes)))
-    if not delivery.manifest.totals.records:
-        say(f"{delivery.manifest.job} has delivered no records.")
+            sys.stdout.write(visible(line.format(name, record.content_type, record.bytes)))
+    if not count:
+        say(f"{key} has delivered no records.")
 
 
-def _delivery(key: str) -> Delivery:
+def _records(delivery: Delivery | BatchDelivery) -> Iterator[tuple[str, StoredRecord]]:
+    if isinstance(delivery, BatchDelivery):
+        return delivery.records()
+    return ((record.key, record) for record in delivery.records())
+
+
+def _delivery(key: str) -> Delivery | BatchDelivery:
     with attach(load_settings(), workers=False) as stack:
-        job = find(stack.ledger, key)
-    if job.manifest is None:
-        message = f"{key} is {job.state} and has delivered nothing. See why: actorline show {key}"
+        found = find_any(stack.ledger, key)
+    if found.manifest is None:
+        message = f"{key} is {found.state} and has delivered nothing. See why: actorline show {key}"
         raise Refused(Code.UNKNOWN_KEY, message)
     try:
-        return open_delivered(job)
+        return open_delivered(found) if isinstance(found, Job) else open_batch(BatchResult.of(found))
     except SinkError as error:
         raise Refused(Code.SINK_FAILED, str(error)) from error

@@ -1,37 +1,55 @@
 """`verify`: checks a delivery against its manifest."""
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
+from actorline.batches.batch import BatchResult
+from actorline.batches.delivery import BatchDelivery, open_batch
+from actorline.batches.manifest import read_manifest
+from actorline.batches.verify import verify_batch
 from actorline.cli.attach import attach
-from actorline.cli.jobs import find
+from actorline.cli.jobs import find_any
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import counted, err, out, print_json
-from actorline.delivery.manifest import Manifest
 from actorline.delivery.read_back import DamagedDelivery, Delivery, NoDelivery, open_delivery
-from actorline.delivery.sink import MANIFEST, SinkError
+from actorline.delivery.sink import MANIFEST, SinkError, open_sink
 from actorline.delivery.verify import DeliveryProblem
 from actorline.delivery.verify import verify as verify_delivery
-from actorline.errors import Code, Refused
+from actorline.errors import Code, Reason, Refused
 from actorline.jobs.delivered import open_delivered
+from actorline.jobs.job import Job
 from actorline.settings import load_settings
+
+
+@dataclass(frozen=True)
+class Verifiable:
+    """A delivery of a job or a batch. `check`: see `verify` in `delivery/verify.py`."""
+
+    name: str
+    size_bytes: int
+    is_complete: bool
+    reason: Reason | None
+    totals: Mapping[str, Any]
+    check: Callable[[Callable[[int], None]], Iterator[DeliveryProblem]]
+    dataset_id: str | None = None
 
 
 def verify(target: str, *, as_json: bool) -> None:
     url, open_it = _find(target)
-    delivery: Delivery | None = None
+    delivery: Verifiable | None = None
     problems = []
     try:
         delivery = open_it()
         with _bar(delivery) as progress:
-            bar = progress.add_task("verify", total=_bytes_of(delivery))
-            for problem in verify_delivery(delivery, lambda size: progress.advance(bar, size)):
+            bar = progress.add_task("verify", total=delivery.size_bytes)
+            for problem in delivery.check(lambda size: progress.advance(bar, size)):
                 problems.append(problem)
                 _print_problem(problem, as_json=as_json)
     except NoDelivery as error:
@@ -44,30 +62,59 @@ def verify(target: str, *, as_json: bool) -> None:
     raise typer.Exit(_conclude(url, delivery, len(problems), as_json=as_json))
 
 
-def _find(target: str) -> tuple[str, Callable[[], Delivery]]:
+def _find(target: str) -> tuple[str, Callable[[], Verifiable]]:
     """Return the URL of a delivery, and a function that opens it. Keys have no slash.
 
     Raises Refused for a key that is unknown or has delivered nothing.
     """
     if "/" in target:
         url = target if "://" in target else Path(target).expanduser().absolute().as_uri()
-        return url, partial(open_delivery, url)
+        return url, lambda: _of_folder(url)
     with attach(load_settings(), workers=False) as stack:
-        job = find(stack.ledger, target)
-    if job.manifest is None:
-        message = f"{target} is {job.state} and has delivered nothing. See why: actorline show {target}"
+        found = find_any(stack.ledger, target)
+    if found.manifest is None:
+        message = f"{target} is {found.state} and has delivered nothing. See why: actorline show {target}"
         raise Refused(Code.UNKNOWN_KEY, message)
-    return job.manifest, partial(open_delivered, job)
+    if isinstance(found, Job):
+        return found.manifest, lambda: _of_job(open_delivered(found))
+    return found.manifest, lambda: _of_batch(open_batch(BatchResult.of(found)))
 
 
-def _bar(delivery: Delivery) -> Progress:
-    columns = (TextColumn(f"{escape(delivery.manifest.job)}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+def _of_folder(url: str) -> Verifiable:
+    """Return the delivery in a folder, of whichever kind."""
+    folder = url.removesuffix(MANIFEST)
+    batch = read_manifest(open_sink(folder))
+    return _of_batch(BatchDelivery(batch)) if batch else _of_job(open_delivery(url))
 
 
-def _bytes_of(delivery: Delivery) -> int:
+def _of_job(delivery: Delivery) -> Verifiable:
     manifest = delivery.manifest
-    return sum(entry.bytes for entries in (manifest.parts, manifest.records) for entry in entries)
+    return Verifiable(
+        name=manifest.job,
+        size_bytes=sum(entry.bytes for entries in (manifest.parts, manifest.records) for entry in entries),
+        is_complete=manifest.complete,
+        reason=manifest.reason,
+        totals=manifest.totals.model_dump(),
+        check=partial(verify_delivery, delivery),
+        dataset_id=manifest.dataset_id,
+    )
+
+
+def _of_batch(delivery: BatchDelivery) -> Verifiable:
+    head, tail = delivery.manifest.head, delivery.manifest.tail
+    return Verifiable(
+        name=head.batch,
+        size_bytes=tail.totals.bytes,
+        is_complete=tail.complete,
+        reason=tail.reason,
+        totals=tail.totals.model_dump(),
+        check=partial(verify_batch, delivery),
+    )
+
+
+def _bar(delivery: Verifiable) -> Progress:
+    columns = (TextColumn(f"{escape(delivery.name)}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 
 
 def _print_problem(problem: DeliveryProblem, *, as_json: bool) -> None:
@@ -77,31 +124,31 @@ def _print_problem(problem: DeliveryProblem, *, as_json: bool) -> None:
         out.print(escape(f"{problem.file}: {problem.text}"))
 
 
-def _conclude(url: str, delivery: Delivery | None, problems: int, *, as_json: bool) -> Exit:
-    manifest = delivery.manifest if delivery else None
-    if problems or manifest is None:
+def _conclude(url: str, delivery: Verifiable | None, problems: int, *, as_json: bool) -> Exit:
+    if problems or delivery is None:
         verdict, code = "damaged", Exit.FAILED
-    elif manifest.complete:
+    elif delivery.is_complete:
         verdict, code = "whole", Exit.DELIVERED
     else:
         verdict, code = "partial", Exit.PARTIAL
     if as_json:
-        totals = manifest.totals.model_dump() if manifest else None
+        totals = delivery.totals if delivery else None
         print_json({"verdict": verdict, "url": url, "problems": problems, "totals": totals})
         return code
     shown = {"damaged": "[red]damaged[/]", "whole": "[green]whole[/]", "partial": "[yellow]partial[/]"}[verdict]
-    out.print(f"{shown} {escape(url)}: {_summary(manifest, problems)}")
-    if manifest and manifest.reason:
-        out.print(f"  {escape(manifest.reason.message)}")
-    if problems and manifest and manifest.dataset_id:
-        again = f"actorline run --dataset-id {manifest.dataset_id}"
+    out.print(f"{shown} {escape(url)}: {_summary(delivery, problems)}")
+    if delivery and delivery.reason:
+        out.print(f"  {escape(delivery.reason.message)}")
+    if problems and delivery and delivery.dataset_id:
+        again = f"actorline run --dataset-id {delivery.dataset_id}"
         out.print(f"  While the platform still has them, the rows can be fetched again without another run: {again}")
     return code
 
 
-def _summary(manifest: Manifest | None, problems: int) -> str:
-    if problems or manifest is None:
+def _summary(delivery: Verifiable | None, problems: int) -> str:
+    if problems or delivery is None:
         return counted(problems, "problem")
-    totals = manifest.totals
-    said = f"{counted(totals.items, 'row')} in {counted(totals.parts, 'file')}, {counted(totals.records, 'record')}"
-    return said if manifest.complete else f"{said}; all listed files are intact, but the delivery is incomplete"
+    totals = delivery.totals
+    of = counted(totals["parts"], "file") if "parts" in totals else f"{counted(totals['delivered'], 'member')}"
+    said = f"{counted(totals['items'], 'row')} in {of}, {counted(totals['records'], 'record')}"
+    return said if delivery.is_complete else f"{said}; all listed files are intact, but the delivery is incomplete"

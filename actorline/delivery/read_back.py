@@ -20,6 +20,7 @@ from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.manifest import Manifest, Part, RecordIndex, StoredRecord, fingerprint
 from actorline.delivery.record_index import DamagedIndex, indexes_with, read_index
 from actorline.delivery.sink import MANIFEST, MissingFile, Sink, SinkError, open_sink
+from actorline.errors import Reason
 from actorline.identifiers import JobKey
 from actorline.logs import Logger
 
@@ -47,6 +48,14 @@ class Delivery:
     def __init__(self, sink: Sink, manifest: Manifest) -> None:
         self.manifest = manifest
         self.sink = sink
+
+    @property
+    def is_complete(self) -> bool:
+        return self.manifest.complete
+
+    @property
+    def reason(self) -> Reason | None:
+        return self.manifest.reason
 
     def blocks(self) -> Iterator[bytes]:
         """Return the rows to be shown: as JSON lines where the format allows it, otherwise the text as it was delivered

@@ -3,7 +3,7 @@
 from enum import IntEnum
 
 from actorline.errors import REFUSALS, Code, Reason
-from actorline.jobs.job import JobResult
+from actorline.jobs.outcome import Outcome
 from actorline.jobs.states import State
 
 
@@ -31,7 +31,7 @@ def exit_of_reason(reason: Reason) -> Exit:
     return Exit.UNAVAILABLE if reason.code in UNAVAILABLE_CODES else Exit.FAILED
 
 
-def exit_of_result(result: JobResult) -> Exit:
+def exit_of_result(result: Outcome) -> Exit:
     match result.state:
         case State.DELIVERED:
             return Exit.DELIVERED

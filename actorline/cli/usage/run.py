@@ -41,6 +41,13 @@ def run(
     deadline: Annotated[float | None, typer.Option(help="Seconds until the job is stopped")] = None,
     sync: Annotated[bool, typer.Option("--sync", help="Use the synchronous endpoints")] = False,
     document: Annotated[str | None, typer.Option(help="Job document: FILE or -")] = None,
+    inputs: Annotated[
+        str | None, typer.Option(help="Run an input for each line of a file, as one batch", metavar="FILE.jsonl")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Cut a list of the input into runs, as one batch", metavar="FIELD:SIZE")
+    ] = None,
+    max_running: Annotated[int | None, typer.Option(help="Of a batch: most runs at a time; default 20")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and print the document; start nothing")] = False,
     as_json: AsJson = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Return as soon as the order is in the ledger")] = False,
@@ -65,4 +72,11 @@ def run(
             "mode": "sync" if sync else None,
         },
     )  # fmt: skip
+    if inputs or split or max_running is not None:
+        from actorline.cli import batch
+        from actorline.cli.order import as_batch
+
+        order = as_batch(order, inputs=inputs, split=split, max_running=max_running)
+        batch.batch(order, dry_run=dry_run, as_json=as_json, no_wait=no_wait, keep=keep_on_interrupt)
+        return
     run.run(order, dry_run=dry_run, as_json=as_json, no_wait=no_wait, keep=keep_on_interrupt)

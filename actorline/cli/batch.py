@@ -1,0 +1,65 @@
+"""`batch`, and `run --inputs`: many inputs as one order, from the order to its rows."""
+
+from typing import Any
+
+import typer
+
+from actorline.batches.document import BatchDocument, parse_batch
+from actorline.batches.inputs import listed_inputs
+from actorline.batches.submit import submit_batch
+from actorline.cli.attach import AttachedStack, attach, wait_until_gone
+from actorline.cli.follow_batch import found_batch, print_batch, wait_for_batch
+from actorline.cli.run import with_default_sink
+from actorline.cli.terminal.exits import Exit
+from actorline.cli.terminal.output import print_json, say
+from actorline.cli.terminal.progress import Interrupts
+from actorline.errors import Code, Refused
+from actorline.jobs.sender import FROM_TERMINAL
+from actorline.jobs.states import TERMINAL, State
+from actorline.ledger.pause import is_paused
+from actorline.messages import wake_workers
+from actorline.settings import Settings, load_settings
+
+
+def batch(order: dict[str, Any], *, dry_run: bool, as_json: bool, no_wait: bool, keep: bool) -> None:
+    settings = load_settings()
+    document = parse_batch(with_default_sink(order, settings))
+    lines = listed_inputs(document)
+    if dry_run:
+        shown = document.model_dump(mode="json", exclude={"inputs", "split"}, exclude_defaults=True)
+        print_json({**shown, "inputs": None if lines is None else len(lines)})
+        return
+    with Interrupts() as interrupts:
+        with attach(settings, workers=True) as stack:
+            if no_wait and stack.brought_up:
+                message = (
+                    "No stack is running that would run the batch after this command. Nothing was started. "
+                    "Start one with `actorline up`, or leave out --no-wait."
+                )
+                raise Refused(Code.REDIS_UNAVAILABLE, message)
+            if interrupts.count:
+                raise typer.Exit(Exit.INTERRUPTED)
+            code = _order_and_wait(document, settings, stack, interrupts, as_json=as_json, no_wait=no_wait, keep=keep)
+        if stack.brought_up:
+            wait_until_gone(settings)
+    raise typer.Exit(code)
+
+
+def _order_and_wait(
+    document: BatchDocument, settings: Settings, stack: AttachedStack, interrupts: Interrupts, *,
+    as_json: bool, no_wait: bool, keep: bool,
+) -> Exit:  # fmt: skip
+    if is_paused(stack.ledger, document.account):
+        raise Refused(
+            Code.PAUSED, "Paid runs are paused. Nothing was ordered. Start them again with `actorline resume`."
+        )
+    taken = submit_batch(document, ledger=stack.ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
+    wake_workers(settings, [taken.key])
+    if not taken.created:
+        again = f" To run what isn't delivered: actorline retry {taken.key}"
+        way_on = again if taken.state in TERMINAL - {State.DELIVERED} else ""
+        say(f"{taken.key} already exists ({taken.state}): joined, nothing new is started.{way_on}")
+    if no_wait:
+        print_batch(found_batch(stack.ledger, taken.key), as_json=as_json)
+        return Exit.DELIVERED
+    return wait_for_batch(taken.key, settings, stack, interrupts, as_json=as_json, keep=keep)

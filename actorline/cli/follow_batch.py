@@ -1,0 +1,108 @@
+"""A batch in the terminal: followed to its end, stopped, and printed."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import redis
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from actorline.batches.batch import Batch, BatchProgress, BatchResult, load_batch
+from actorline.batches.cancel import cancel_batch
+from actorline.cli.attach import AttachedStack
+from actorline.cli.terminal.exits import Exit, exit_of_result
+from actorline.cli.terminal.output import coloured, counted, err, out, print_json, say
+from actorline.cli.terminal.progress import Interrupts, come_back, lost_redis
+from actorline.errors import Code, Refused
+from actorline.identifiers import JobKey
+from actorline.jobs.sender import FROM_TERMINAL
+from actorline.ledger.ledger import Ledger
+from actorline.messages import wake_workers
+from actorline.settings import Settings
+
+BATCH_LOOK_SECS: Final = 0.25
+
+
+def wait_for_batch(
+    key: JobKey, settings: Settings, stack: AttachedStack, interrupts: Interrupts, *, as_json: bool, keep: bool = False
+) -> Exit:
+    """Follow a batch to its end and print its result; an interrupt stops it, unless `keep` is set."""
+    found = _follow(stack.ledger, key, interrupts, shown=not as_json)
+    if found.is_terminal:
+        print_batch(found, as_json=as_json)
+        return exit_of_result(BatchResult.of(found))
+    if keep:
+        say(f"Interrupted. The batch was not stopped, and its runs may be billing. {come_back(key, stack.command)}")
+        return Exit.INTERRUPTED
+    say("Interrupted: stopping, and waiting until the platform reports that nothing is running.")
+    _stop(stack.ledger, settings, key)
+    found = _follow(stack.ledger, key, interrupts, shown=not as_json, until=2)
+    if found.is_terminal:
+        print_batch(found, as_json=as_json)
+    else:
+        say(f"Still being stopped: {counted(found.live, 'run')}. {come_back(key, stack.command)}")
+    return Exit.INTERRUPTED
+
+
+def stop_and_wait(ledger: Ledger, settings: Settings, batch: Batch, interrupts: Interrupts, *, as_json: bool) -> Batch:
+    """Cancel the batch, and return it as it is at its end, or at an interrupt."""
+    if not _stop(ledger, settings, batch.key):
+        say(f"{batch.key} has already ended: nothing was stopped.")
+    return _follow(ledger, batch.key, interrupts, shown=not as_json)
+
+
+def _stop(ledger: Ledger, settings: Settings, key: JobKey) -> bool:
+    asked = cancel_batch(ledger, key, sender=FROM_TERMINAL)
+    if asked:
+        wake_workers(settings, [key])
+    return asked
+
+
+def _follow(ledger: Ledger, key: JobKey, interrupts: Interrupts, *, shown: bool, until: int = 1) -> Batch:
+    """Show the batch until it has ended, or until interrupt number `until`."""
+    columns = (TextColumn(escape(key)), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[said]}"),
+               TimeElapsedColumn())  # fmt: skip
+    disabled = not (shown and err.is_terminal)
+    with Progress(*columns, console=err, transient=True, disable=disabled) as progress:
+        bar = progress.add_task("batch", total=None, said="")
+        while True:
+            try:
+                found = found_batch(ledger, key)
+                said = _said(found, ledger.now())
+            except redis.RedisError as error:
+                raise lost_redis([key], [], error) from error
+            progress.update(bar, total=found.inputs, completed=sum(found.ended.values()), said=said)
+            if found.is_terminal or interrupts.count >= until:
+                return found
+            interrupts.sleep(BATCH_LOOK_SECS)
+
+
+def _said(batch: Batch, now: float) -> str:
+    pace = BatchProgress.of(batch, now)
+    left = f", {pace.eta_secs:,.0f} s left" if pace.eta_secs else ""
+    cost = "" if pace.cost_usd is None else f", ${pace.cost_usd:.4f}"
+    return f"{batch.state}, {counted(batch.items, 'item')}{cost}{left}"
+
+
+def found_batch(ledger: Ledger, key: JobKey) -> Batch:
+    found = load_batch(ledger, key)
+    if found is None:
+        raise Refused(Code.UNKNOWN_KEY, f"No batch has the key {key}.")
+    return found
+
+
+def print_batch(batch: Batch, *, as_json: bool, extra: Mapping[str, Any] | None = None) -> None:
+    result = BatchResult.of(batch)
+    if as_json:
+        print_json({**result.model_dump(mode="json"), **(extra or {})})
+        return
+    inputs = "inputs are being read" if result.inputs is None else counted(result.inputs, "input")
+    members = ", ".join(f"{count:,} {state}" for state, count in result.members.items() if count)
+    cost = "cost unknown" if result.cost_usd is None else f"${result.cost_usd:.4f}"
+    out.print(f"{coloured(result.state)} {escape(result.key)}: {inputs}, {counted(result.items, 'item')}, {cost}")
+    if members:
+        out.print(f"  members: {members}")
+    if result.reason:
+        out.print(f"  {escape(result.reason.message)}")
+    if result.manifest and result.sink:
+        out.print(f"  rows: {escape(result.sink)}")

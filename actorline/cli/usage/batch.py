@@ -1,0 +1,24 @@
+"""The usage of `batch`."""
+
+from typing import Annotated
+
+import typer
+
+from actorline.cli.usage.options import AsJson
+
+
+def batch(
+    document: Annotated[str, typer.Argument(help="Batch document: FILE or - (standard input)", metavar="FILE")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and print the document; start nothing")] = False,
+    as_json: AsJson = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return as soon as the order is in the ledger")] = False,
+    keep_on_interrupt: Annotated[
+        bool, typer.Option("--keep-on-interrupt", help="Let the batch continue after Ctrl-C")
+    ] = False,
+) -> None:
+    """Run many inputs as one order, wait for it, and deliver its rows and records."""
+    from actorline.cli import batch
+    from actorline.cli.order import read_document
+
+    order = read_document(document)
+    batch.batch(order, dry_run=dry_run, as_json=as_json, no_wait=no_wait, keep=keep_on_interrupt)
