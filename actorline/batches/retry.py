@@ -1,9 +1,9 @@
 """Retry an ended batch: only what isn't delivered runs again, in waves as before."""
 
+from actorline.batches.allowance import take_allowance
 from actorline.batches.batch import Batch, load_batch
 from actorline.batches.change import move_batch
 from actorline.batches.states import BatchEvent
-from actorline.batches.submit import take_allowance
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.document import shown_key

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
+from actorline.batches.allowance import take_allowance
 from actorline.batches.document import BatchDocument, parse_batch
 from actorline.batches.inputs import check_source, listed_inputs
 from actorline.batches.members import member_document, own_budget
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
-from actorline.jobs.allowance import Allowance, allowance_of
 from actorline.jobs.document import JobDocument, fresh_key, key_of_task
 from actorline.jobs.member_key import BATCH_KEY_MAX_CHARS, member_key
 from actorline.jobs.reservation import check_budgets
@@ -115,26 +115,6 @@ def _check(
                     member_document(document, SAMPLE, "file:///x/", number, json.loads(line)), trusted=trusted
                 )
     return sink
-
-
-def take_allowance(
-    document: BatchDocument, runs: int | None, ledger: Ledger, sender: Sender | None
-) -> Allowance | None:
-    """Take what the members may cost of their API key's day, all at once. Raises Refused if that isn't left."""
-    each = allowance_of(sender, document.template) if sender else None
-    if each is None:
-        return None
-    if runs is None:
-        message = (
-            "The API key may spend a limited sum a day, so it must be known beforehand how many inputs there are: send "
-            "them as inputs or split, not as inputs_url. Nothing was started."
-        )
-        raise Refused(Code.FORBIDDEN, message)
-    allowance = replace(each, nano_usd=each.nano_usd * runs)
-    is_taken, spent = ledger.spend(allowance)
-    if not is_taken:
-        raise allowance.refused(spent)
-    return allowance
 
 
 def _as_a_job(document: BatchDocument, sample: JobDocument) -> JobDocument:

@@ -5,7 +5,6 @@ from typing import Any, Final
 
 import redis
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from actorline.batches.batch import Batch, BatchProgress, BatchResult, load_batch
 from actorline.batches.cancel import cancel_batch
@@ -60,6 +59,8 @@ def _stop(ledger: Ledger, settings: Settings, key: JobKey) -> bool:
 
 def _follow(ledger: Ledger, key: JobKey, interrupts: Interrupts, *, shown: bool, until: int = 1) -> Batch:
     """Show the batch until it has ended, or until interrupt number `until`."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn(escape(key)), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[said]}"),
                TimeElapsedColumn())  # fmt: skip
     disabled = not (shown and err.is_terminal)
