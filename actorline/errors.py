@@ -41,6 +41,7 @@ class Code(StrEnum):
     CAPACITY = "capacity"
     QUOTA = "quota"
     BUDGET = "budget"
+    OVERLOAD = "overload"
     PAUSED = "paused"
     MEMBERS_FAILED = "members-failed"
     TOO_MANY_FAILURES = "too-many-failures"
@@ -104,3 +105,10 @@ class Unavailable(Exception):
     def __init__(self, code: Code, message: str, *, billed: bool = False) -> None:
         super().__init__(message)
         self.reason = Reason(code=code, message=message, billed=billed)
+
+
+class Overloaded(Unavailable):
+    """A new job would be one more than Redis has room for, or than may be open; nothing was started."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.OVERLOAD, message)

@@ -209,6 +209,15 @@ class Settings(Tuning, BaseSettings):
     start_settle_secs: float = Field(
         120, ge=0, description="Seconds that an unclear start may take to appear in the platform's lists"
     )
+    open_jobs_max: int = Field(
+        100_000, ge=1, description="Jobs that haven't ended, of all accounts together; beyond, new orders are refused"
+    )
+    redis_max_mbytes: int | None = Field(
+        None,
+        ge=1,
+        description="Megabytes of Redis, of which the last tenth is not for new orders; default: its `maxmemory`, or "
+        "else its machine's memory",
+    )
     durable_replicas: int = Field(
         0,
         ge=0,

@@ -8,7 +8,7 @@ from celery import Task, shared_task
 from celery.worker import state as worker_state
 from kombu.exceptions import OperationalError
 
-from actorline.errors import JobRefused, Refused, Unavailable
+from actorline.errors import JobRefused, Overloaded, Refused, Unavailable
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import JobResult
 from actorline.jobs.sender import FROM_CELERY
@@ -45,7 +45,7 @@ def run(self: "Task[Any, Any]", document: Any) -> str:
             caller=keep_caller(self.request),
         )
         _go_on(submitted)
-    except Refused as error:
+    except (Refused, Overloaded) as error:
         raise JobRefused(_refusal(document, error)) from None
     except (Unavailable, redis.RedisError, OperationalError) as error:  # the caller must not see it as its job's end
         log.warning("order_waits", error=type(error).__name__)
@@ -68,6 +68,6 @@ def _go_on(submitted: SubmittedJob) -> None:
     report_progress(job)
 
 
-def _refusal(document: Any, error: Refused) -> str:
+def _refusal(document: Any, error: Refused | Overloaded) -> str:
     key = document.get("key") if isinstance(document, dict) else None
     return JobResult.refused(shown_key(key), State.FAILED, error.reason).model_dump_json()

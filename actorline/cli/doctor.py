@@ -92,7 +92,7 @@ def _redis(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
         else "is older than 7.2, so each start waits 2 s"
     )
     yield Finding("redis", is_good=True, text=f"version {version}, append-only file on, noeviction; it {how}")
-    if server.is_nearly_full:
+    if server.is_nearly_full():
         text = f"memory is nearly full ({server.used_bytes:,} of {server.max_bytes:,} bytes): new orders are refused"
         yield Finding("redis", is_good=False, text=text, fix="Give Redis more memory: CONFIG SET maxmemory.")
     if server.replicas:

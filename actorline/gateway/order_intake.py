@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from actorline.errors import Code, Refused, Unavailable
+from actorline.errors import Code, Unavailable
 from actorline.gateway.batching import Batcher
 from actorline.gateway.order_rate import OrderRate
 from actorline.gateway.wake_ups import WakeUps
@@ -99,7 +99,7 @@ class OrderIntake:
             if each.created:
                 self._wake_ups.start(each.key)
         jobs = dict(zip(taken, self._ledger.load_many([each.key for each in taken]), strict=True))
-        return [each if isinstance(each, Refused) else _outcome(each, jobs[each]) for each in submitted]
+        return [each if isinstance(each, Exception) else _outcome(each, jobs[each]) for each in submitted]
 
 
 def _outcome(submitted: SubmittedJob, job: Job | None) -> StoredOrder | Exception:

@@ -36,6 +36,7 @@ STATUSES: Final[Mapping[Code, int]] = {
     Code.UNKNOWN_KEY: 404,
     Code.CONFLICT: 409,
     Code.QUOTA: 429,
+    Code.OVERLOAD: 429,
     Code.SINK_FAILED: 502,
     Code.INTERNAL: 500,
 }

@@ -42,11 +42,12 @@ class Server:
     """Servers that follow this one, and may be promoted."""
     used_bytes: int
     max_bytes: int
-    """0: as much as the machine has."""
+    """`maxmemory`, or else what its machine has; 0: unknown."""
 
-    @property
-    def is_nearly_full(self) -> bool:
-        return self.max_bytes > 0 and self.used_bytes > FULL_SHARE * self.max_bytes
+    def is_nearly_full(self, max_bytes: int | None = None) -> bool:
+        """Return whether little is left of what it may use: `max_bytes`, or as much as there is."""
+        most = min(max_bytes or self.max_bytes, self.max_bytes or max_bytes or 0)
+        return most > 0 and self.used_bytes > FULL_SHARE * most
 
     @property
     def can_wait_for_disk(self) -> bool:
@@ -105,7 +106,7 @@ def read_server(client: Any) -> Server:
         is_cluster=bool(info.get("cluster_enabled")),
         replicas=int(info.get("connected_slaves", 0)),
         used_bytes=int(info.get("used_memory", 0)),
-        max_bytes=int(info.get("maxmemory", 0)),
+        max_bytes=int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0)),
     )
 
 
@@ -145,9 +146,9 @@ class Disk:
             )
             return [script(keys=keys, args=args) for keys, args in calls]
 
-    def is_nearly_full(self) -> bool:
+    def is_nearly_full(self, max_bytes: int | None = None) -> bool:
         """Return whether little is left of Redis's memory, as known a few seconds ago."""
-        return self._known_server().is_nearly_full
+        return self._known_server().is_nearly_full(max_bytes)
 
     def _known_server(self) -> Server:
         """Return cached facts of the server. They only refuse early; the proof is WAITAOF's own reply."""

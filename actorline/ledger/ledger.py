@@ -16,7 +16,7 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from actorline.budgets.reservation import OwnBudget
-from actorline.errors import Code, Unavailable
+from actorline.errors import Code, Overloaded, Unavailable
 from actorline.identifiers import AccountName, ExecutionToken, JobKey
 from actorline.jobs.document import JobDocument, is_key
 from actorline.jobs.fields import NOW, STORED_AS
@@ -70,10 +70,22 @@ class NewJob:
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """Beyond which no job is created: how many may be open, and how much of Redis may be taken; None: any."""
+
+    open_jobs: int | None = None
+    redis_bytes: int | None = None
+
+
+UNBOUNDED: Final = Bounds()
+
+
+@dataclass(frozen=True)
 class RegisterResult:
     """What came of an order: `created`, `joined` the job that exists, in `conflict` with it, `reserved` if the key is a
     batch's or of the form of its members', `stopped` if its batch makes no more members, `full` if its API key has all
-    the open jobs it may have, or `over` its key's day: then `spent_nano_usd` is what its orders take already.
+    the open jobs it may have, `overload` if it is beyond the bounds of all, or `over` its key's day: then
+    `spent_nano_usd` is what its orders take already.
     """
 
     outcome: str
@@ -144,20 +156,19 @@ class Ledger:
         """Return unix seconds by Redis's clock."""
         return self._store.now()
 
-    def register(self, orders: Sequence[NewJob], *, care_s: float) -> list[RegisterResult]:
-        """Create each job or join the one that exists, and return when all that is on Redis's disk.
+    def register(self, orders: Sequence[NewJob], *, care_s: float, bounds: Bounds = UNBOUNDED) -> list[RegisterResult]:
+        """Create each job, unless that would exceed the bounds, or join the one that exists, and return when all that
+        is on Redis's disk.
 
-        A caller is kept either way, but in a conflict. Raises NotDurable, and Unavailable
-        where memory is short.
+        A caller is kept either way, but in a conflict. Raises NotDurable, and Overloaded for a batch's members while
+        memory is short; their number is bounded by the batch.
         """
-        if self._store.disk.is_nearly_full():
-            message = (
-                "Redis's memory is nearly full. Nothing was started: the rest is kept for cancels, deadlines and "
-                "existing jobs. Give it more (maxmemory), or send the order again later."
-            )
-            raise Unavailable(Code.REDIS_UNAVAILABLE, message)
+        is_full = self._store.disk.is_nearly_full(bounds.redis_bytes)
+        if is_full and any(order.member for order in orders):
+            raise Overloaded("Redis's memory is nearly full. The batch makes no more members until there is room.")
+        bound = 0 if is_full else bounds.open_jobs
         replies = self._store.disk.run(
-            self._store.scripts["register"], [self._registration(order, care_s) for order in orders]
+            self._store.scripts["register"], [self._registration(order, care_s, bound) for order in orders]
         )
         registered = [_registered(*reply) for reply in replies]
         for order, each in zip(orders, registered, strict=True):
@@ -165,7 +176,7 @@ class Ledger:
                 log.info(TimelineEvent.QUEUED, job_key=order.key)
         return registered
 
-    def _registration(self, order: NewJob, care_s: float) -> Call:
+    def _registration(self, order: NewJob, care_s: float, most_open: int | None) -> Call:
         key, document, caller, sender = order.key, order.document, order.caller, order.sender
         allowance = order.allowance
         fields = {
@@ -195,6 +206,7 @@ class Ledger:
                 "" if order.most_open is None else order.most_open,
                 "" if document.deadline_secs is None else document.deadline_secs,
                 order.member[1] if order.member else "",
+                "" if most_open is None or order.member else most_open, self.name("state") + ":", ",".join(LIVE),
                 *(part for pair in fields.items() for part in pair)]  # fmt: skip
         return keys, args
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import redis
 
 from actorline.delivery.sink import SinkError, holds_root, is_below, open_sink
-from actorline.errors import Code, Refused, Unavailable
+from actorline.errors import Code, Overloaded, Refused, Unavailable
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.allowance import allowance_of
 from actorline.jobs.document import SCHEDULE_KEY, JobDocument, fresh_key, key_of_task, parse_document
@@ -20,7 +20,7 @@ from actorline.jobs.sender import Sender
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.faults import describe_fault
-from actorline.ledger.ledger import Ledger, NewJob, RegisterResult
+from actorline.ledger.ledger import Bounds, Ledger, NewJob, RegisterResult
 from actorline.notify.allowed_tasks import check_notify_task
 from actorline.notify.notice import check_notify
 from actorline.orders.default_folders import is_of_another_key
@@ -65,19 +65,19 @@ def submit(
 
     `raw`: an order as sent, or one that `parse_document` has checked. `trusted`: it comes from this machine's user, who
     may name any sink, and any task of a service. Raises Refused (nothing is changed) and Unavailable, which names the
-    key.
+    key; Overloaded for a new job for which there is no room.
     """
     fallback_key = key_of_task(caller["id"]) if caller else fresh_key()
     order = _check(raw, ledger, settings, fallback_key, trusted=trusted, sender=sender, caller=caller)
-    (taken,) = _take([order], ledger)
-    if isinstance(taken, Refused):
+    (taken,) = _take([order], ledger, settings)
+    if isinstance(taken, Exception):
         raise taken
     return taken
 
 
 def submit_many(
     orders: Sequence[Submission], *, ledger: Ledger, settings: Settings, trusted: bool
-) -> list[SubmittedJob | Refused]:
+) -> list[SubmittedJob | Refused | Overloaded]:
     """Register orders with one wait for Redis's disk. Each is accepted or refused by itself.
 
     Raises Unavailable.
@@ -88,7 +88,7 @@ def submit_many(
             checked.append(_check(raw, ledger, settings, fallback_key, trusted=trusted, sender=sender))
         except Refused as refused:
             checked.append(refused)
-    taken = iter(_take([each for each in checked if isinstance(each, NewJob)], ledger))
+    taken = iter(_take([each for each in checked if isinstance(each, NewJob)], ledger, settings))
     return [each if isinstance(each, Refused) else next(taken) for each in checked]
 
 
@@ -170,13 +170,21 @@ def _check_default_folders(sink: str, key: JobKey, settings: Settings) -> None:
         raise Refused(Code.SINK_REFUSED, message)
 
 
-def _take(orders: Sequence[NewJob], ledger: Ledger) -> list[SubmittedJob | Refused]:
+def _take(orders: Sequence[NewJob], ledger: Ledger, settings: Settings) -> list[SubmittedJob | Refused | Overloaded]:
+    most_mbytes = settings.redis_max_mbytes
+    bounds = Bounds(settings.open_jobs_max, most_mbytes * 1_000_000 if most_mbytes else None)
     with reaching([order.key for order in orders]):
-        registered = ledger.register(orders, care_s=SEND_CARE_SECS) if orders else []
+        registered = ledger.register(orders, care_s=SEND_CARE_SECS, bounds=bounds) if orders else []
     return [_came_of(order, each) for order, each in zip(orders, registered, strict=True)]
 
 
-def _came_of(order: NewJob, registered: RegisterResult) -> SubmittedJob | Refused:
+def _came_of(order: NewJob, registered: RegisterResult) -> SubmittedJob | Refused | Overloaded:
+    if registered.outcome == "overload":
+        message = (
+            "There are as many open jobs as there may be (ACTORLINE_OPEN_JOBS_MAX), or Redis's memory is nearly full: "
+            "the rest is kept for cancels, deadlines and existing jobs. Nothing was started. Order again later."
+        )
+        return Overloaded(message)
     if registered.outcome == "conflict":
         return _conflict(order, registered)
     if registered.outcome == "over" and order.allowance:

@@ -11,9 +11,10 @@ from contextlib import ExitStack, contextmanager
 import httpx
 import pytest
 from gateway_process import Gateway, running_gateway
-from real_parts import Line, make_line, wait_for
+from real_parts import Line, make_line, running_workers, wait_for
 
 from actorline.api_keys import create_key
+from actorline.errors import JobRefused
 from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
@@ -99,6 +100,24 @@ def test_a_key_has_so_many_open_jobs_until_one_ends(own_line):
         assert gateway.http.post("/v1/jobs/a/retry", headers=key).status_code == 202  # what was ordered goes on
         line.ledger.change("b", Change(to=State.FAILED), epoch=None)
         assert order("e") == 429
+
+
+def test_beyond_the_open_jobs_of_all_orders_are_refused_not_dropped(own_line):
+    line = own_line("gw-overload", open_jobs_max="2")
+    actor = line.emulator.actor("gw-overload", items=0, duration_secs=600)
+    document = {"actor": actor, "poll_interval_secs": 1, "on_failure": {"deliver_partial": False}}
+    with running_gateway(line) as gateway:
+        responses = [gateway.order(key=key, **document) for key in ("a", "b", "c", "a")]
+        assert [each.status_code for each in responses] == [202, 202, 429, 200]
+        assert (responses[2].json()["code"], responses[2].headers["Retry-After"]) == ("overload", "5")
+    with running_workers(line, "control"):
+        with pytest.raises(JobRefused, match="overload"):
+            line.submit({**document, "key": "d"}).get(timeout=60)
+        line.cancel("a")
+        wait_for(lambda: line.state("a") == "CANCELLED", what="room")
+        line.submit({**document, "key": "d"})
+        wait_for(lambda: line.state("d"), what="the order in the ledger")
+    assert line.state("c") is None
 
 
 # -- hostile connections while jobs run

@@ -22,6 +22,7 @@ class Exit(IntEnum):
 
 UNAVAILABLE_CODES = frozenset({
     Code.PLATFORM_UNAVAILABLE, Code.REDIS_UNAVAILABLE, Code.LEDGER_NOT_DURABLE, Code.SINK_FAILED,
+    Code.OVERLOAD,
 })  # fmt: skip
 
 

@@ -19,9 +19,10 @@
 --       9 nano-dollars that a new job may cost  10 nano-dollars that the key may spend a day, or ""
 --       11 the hash by an earlier version's rules, or ""  12 open jobs that the key may have, or ""
 --       13 seconds until its deadline, or ""  14 a member's number in its batch, or ""
---       15.. field, value, ... of a new job
+--       15 open jobs that there may be, or ""  16 prefix of the state:{s} zsets  17 states of open jobs, comma-separated
+--       18.. field, value, ... of a new job
 -- Returns {"created" | "joined" | "conflict", hash of the job that exists, its state}, {"over", nano-dollars that today's
--- orders take already, ""}, {"full", "", ""} where a new job would be one too many, {"reserved", "", ""} for a key of a
+-- orders take already, ""}, {"full" | "overload", "", ""} where a new job would be one too many of its key's or of all, {"reserved", "", ""} for a key of a
 -- batch or its members, or {"stopped", "", ""} for a member of a batch that makes no more
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
@@ -34,6 +35,11 @@ if ARGV[14] ~= '' and hash and not batch then
   return {'conflict', hash, redis.call('HGET', KEYS[1], 'state')}
 end
 if not hash then
+  if ARGV[15] ~= '' then
+    local open = 0
+    for state in ARGV[17]:gmatch('[^,]+') do open = open + redis.call('ZCARD', ARGV[16] .. state) end
+    if open >= tonumber(ARGV[15]) then return {'overload', '', ''} end
+  end
   if ARGV[14] ~= '' then
     local state, wanted = unpack(redis.call('HMGET', KEYS[14], 'state', 'wanted'))
     if state ~= 'RUNNING' or (wanted and wanted ~= '') then return {'stopped', '', ''} end
@@ -51,7 +57,7 @@ if not hash then
   end
   redis.call('HSET', KEYS[1], 'key', ARGV[1], 'hash', ARGV[2], 'last_change', ARGV[3], 'queued_at', time, 'state', 'QUEUED',
     'epoch', 1, 'attempt', 1, 'sent_at', time, 'resume', 1)
-  for i = 15, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  for i = 18, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
   redis.call('ZADD', KEYS[7], time, ARGV[1])
   redis.call('ZADD', KEYS[10], time, ARGV[1])
   if ARGV[12] ~= '' then

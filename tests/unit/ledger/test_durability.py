@@ -43,6 +43,18 @@ def test_a_server_that_keeps_what_it_is_told_is_taken(info):
     check_server(FakeRedis(**info))
 
 
-@pytest.mark.parametrize(("used", "most", "is_full"), [(95, 100, True), (89, 100, False), (95, 0, False)])
-def test_the_last_tenth_of_memory_is_not_for_new_orders(used, most, is_full):
-    assert read_server(FakeRedis(used_memory=used, maxmemory=most)).is_nearly_full is is_full
+@pytest.mark.parametrize(
+    ("facts", "bound", "is_full"),
+    [
+        ({"maxmemory": 100}, None, True),
+        ({"maxmemory": 110}, None, False),
+        ({"maxmemory": 0}, None, False),
+        ({"maxmemory": 0, "total_system_memory": 100}, None, True),
+        ({"maxmemory": 110, "total_system_memory": 100}, None, False),
+        ({"maxmemory": 200}, 100, True),
+        ({"maxmemory": 100}, 200, True),
+        ({"maxmemory": 0}, 100, True),
+    ],
+)
+def test_the_last_tenth_of_memory_is_not_for_new_orders(facts, bound, is_full):
+    assert read_server(FakeRedis(used_memory=95, **facts)).is_nearly_full(bound) is is_full

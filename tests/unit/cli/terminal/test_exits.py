@@ -23,6 +23,7 @@ def reason(code: Code, *, billed: bool = False) -> Reason:
         (Code.SINK_REFUSED, False, Exit.REFUSED),
         (Code.SINK_FAILED, True, Exit.UNAVAILABLE),
         (Code.REDIS_UNAVAILABLE, False, Exit.UNAVAILABLE),
+        (Code.OVERLOAD, False, Exit.UNAVAILABLE),
         (Code.LEDGER_NOT_DURABLE, False, Exit.UNAVAILABLE),
         (Code.PLATFORM_UNAVAILABLE, True, Exit.UNAVAILABLE),
         (Code.RUN_FAILED, True, Exit.FAILED),
