@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = {
     "watch": CommandEntry("watch", "Show a job, or all unfinished ones, until they end."),
     "pause": CommandEntry("pause", "Start no new paid runs; running ones continue."),
     "resume": CommandEntry("pause", "Start paid runs again; waiting jobs begin."),
+    "budgets": CommandEntry("budgets", "Show what is spent, reserved and left of each budget"),
     "accounts": CommandEntry("accounts", "Show which user each account alias belongs to."),
     "doctor": CommandEntry("doctor", "Check settings, Redis, tokens, quotas, clock and sink"),
     "orphans": CommandEntry("orphans", "List our running runs that no job wants"),

@@ -18,6 +18,7 @@ from actorline.cli.terminal.output import out, print_json
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
 from actorline.identifiers import AccountName
+from actorline.ledger.budget_status import read_budgets
 from actorline.ledger.durability import Server
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.pause import EVERY_ACCOUNT, paused_accounts
@@ -69,6 +70,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             yield _workers(settings, stack.ledger)
             yield from _pause(stack.ledger)
             yield from _schedules(settings, stack.ledger)
+            yield from _budgets(settings, stack.ledger)
             yield from _keys(stack.ledger)
     except (Unavailable, redis.RedisError) as error:
         yield Finding("redis", is_good=False, text=str(error))
@@ -171,6 +173,14 @@ def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
         return
     text = f"{len(found)} in {file}, {len(reading.beats)} beat(s)"
     yield Finding("schedules", is_good=True, text=text)
+
+
+def _budgets(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
+    for status in read_budgets(ledger, settings.budgets):
+        taken = f"${status.spent_usd + status.reserved_usd:,.2f} of ${status.limit_usd:,.2f} a {status.period}"
+        text = f"{status.budget}: {taken} are spent or reserved, {status.waiting:,} jobs wait"
+        fix = "Raise it in the settings and restart, or let the jobs wait: docs/budgets.md." if status.waiting else ""
+        yield Finding("budgets", is_good=True, text=text, fix=fix)
 
 
 def _accounts(settings: Settings) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from actorline.gateway.pages import job_page, jobs_page, live, session_pages
 from actorline.gateway.pages.pulse import Pulse
 from actorline.gateway.problems import show_problems
 from actorline.gateway.readiness import Readiness
-from actorline.gateway.routes import events, health, jobs, metrics, rows, webhooks
+from actorline.gateway.routes import budgets, events, health, jobs, metrics, rows, webhooks
 from actorline.gateway.shares import Shares
 from actorline.gateway.streams import Downloads
 from actorline.gateway.timelines import Timelines
@@ -31,7 +31,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 
 ROUTERS: Final = (
-    jobs.router, events.router, rows.router, webhooks.router, health.router, metrics.router,
+    jobs.router, events.router, rows.router, budgets.router, webhooks.router, health.router, metrics.router,
     jobs_page.router, job_page.router, live.router, session_pages.router,
 )  # fmt: skip
 MOST_STREAMS: Final = 100  # each holds a connection while its job runs; further watchers poll with `wait`

@@ -1,6 +1,6 @@
 """The tally as Prometheus metrics. Nothing is counted here, so all gateways report the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Final
 
@@ -8,8 +8,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from actorline import __version__
+from actorline.budgets.limits import Budgets
+from actorline.budgets.status import BudgetStatus
 from actorline.errors import Code
 from actorline.jobs.states import State
+from actorline.ledger.budget_status import read_budgets
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.tally import Tally, read_tally
 
@@ -39,13 +42,14 @@ FROM_ZERO: Final = frozenset(
 class LedgerMetrics(Collector):
     """Reads the ledger once for each collection. Raises redis.RedisError."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, budgets: Budgets) -> None:
+        self._ledger, self._budgets = ledger, budgets
 
     def collect(self) -> Iterator[Metric]:
         tally = read_tally(self._ledger)
         yield from standing(tally)
         yield from totals(tally)
+        yield budget_gauges(read_budgets(self._ledger, self._budgets))
         yield InfoMetricFamily("actorline_build", "The gateway's version", {"version": __version__})
 
 
@@ -80,6 +84,17 @@ def standing(tally: Tally) -> Iterator[Metric]:
         yield GaugeMetricFamily("actorline_upkeep_age_seconds", help_text, tally.sweep_age_s)
 
 
+def budget_gauges(found: Iterable[BudgetStatus]) -> Metric:
+    """Return what each budget allows in the day or month that is running, and what is taken of it."""
+    help_text = "Dollars of a budget in the running day or month: its limit, what is spent, and what is reserved"
+    gauges = GaugeMetricFamily("actorline_budget_usd", help_text, labels=["budget", "period", "kind"])
+    for each in found:
+        amounts = {"limit": each.limit_usd, "spent": each.spent_usd, "reserved": each.reserved_usd}
+        for kind, usd in amounts.items():
+            gauges.add_metric([each.budget, each.period, kind], usd)
+    return gauges
+
+
 def totals(tally: Tally) -> Iterator[Metric]:
     """Return counters over all jobs since the ledger was created, purged ones included."""
     yield CounterMetricFamily("actorline_jobs_queued", "Jobs that were created", tally.count("queued"))
@@ -100,7 +115,7 @@ def totals(tally: Tally) -> Iterator[Metric]:
     begun = tally.counted("waits")
     help_text = "Waits that jobs began, by reason; an uninterrupted wait for one reason counts once"
     waits = CounterMetricFamily("actorline_waits", help_text, labels=["code"])
-    for labels in sorted({(Code.START_UNCLEAR.value,)} | begun.keys()):
+    for labels in sorted({(Code.START_UNCLEAR.value,), (Code.BUDGET.value,)} | begun.keys()):
         waits.add_metric(labels, begun.get(labels, 0))
     yield waits
     help_text = "Runs of our jobs, each once: started by us, or found (a lost start, or a run taken over)"

@@ -158,6 +158,20 @@ class Pace:
         return cls(round(rate, 1), None if left is None else round(left, 1))
 
 
+class Waiting(BaseModel):
+    """What a WAITING job waits for: a code, since when, and until when at the latest, if that is known."""
+
+    code: str
+    since: str | None
+    until: str | None
+
+    @classmethod
+    def of(cls, job: Job) -> "Waiting | None":
+        if job.state is not State.WAITING or job.waiting_for is None:
+            return None
+        return cls(code=job.waiting_for, since=iso_time(job.waiting_since), until=iso_time(job.waiting_until))
+
+
 class JobResult(BaseModel):
     """One shape everywhere: Celery result, HTTP, `--json`; under 4 kB."""
 
@@ -187,6 +201,7 @@ class JobResult(BaseModel):
     run_finished_at: str | None
     delivered_at: str | None
     manifest_sha256: str | None = None
+    waiting: Waiting | None = None
 
     @classmethod
     def of(cls, job: Job) -> "JobResult":
@@ -218,6 +233,7 @@ class JobResult(BaseModel):
             run_finished_at=run.finished_at,
             delivered_at=iso_time(job.delivered_at),
             manifest_sha256=job.manifest_sha256,
+            waiting=Waiting.of(job),
         )
 
     @classmethod

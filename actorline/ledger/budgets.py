@@ -46,6 +46,13 @@ class BudgetCounts:
     def _lines(self) -> str:
         return self._store.name("budget_lines")
 
+    def waiting(self, budgets: Sequence[str]) -> list[int]:
+        """Return how many jobs stand in the line of each budget."""
+        with self._store.redis.pipeline(transaction=False) as pipe:
+            for budget in budgets:
+                pipe.zcard(self._store.name("budget_line", budget))
+            return cast("list[int]", pipe.execute())
+
     def first_in_line(self, budget: str, limit: int) -> list[JobKey]:
         return cast("list[JobKey]", self._store.redis.zrange(self._store.name("budget_line", budget), 0, limit - 1))
 

@@ -1,17 +1,21 @@
 """Budgets: no run is started beyond one, each dollar counts once, and who waits starts when there is room."""
 
+import json
 import secrets
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from gateway_process import Gateway, running_gateway
 from real_parts import Line, running_workers, wait_for
+from terminal import ACTORLINE
 
 from actorline.budgets.limits import Budgets
 from actorline.budgets.reservation import NANO, Count, Entry, OwnBudget, batch_budget
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document import parse_document
-from actorline.jobs.job import Intent, Job
+from actorline.jobs.job import Intent, Job, iso_time
 from actorline.jobs.reservation import reservation_of
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.budgets import OverBudget
@@ -182,9 +186,33 @@ def spent_and_reserved(line: Line) -> tuple[float, float]:
     return tuple(int(part or 0) / NANO for part in line.ledger.redis.hmget(names[0], "spent", "reserved"))
 
 
+def check_doors(gateway: Gateway) -> None:
+    """See that all doors say the same of a budget that has no room."""
+    (over_http,) = gateway.http.get("/v1/budgets").json()["budgets"]
+    (in_terminal,) = map(json.loads, actorline(gateway.line, "budgets", "--json").splitlines())
+    rising = {"spent_usd", "reserved_usd", "forecast_usd"}
+    assert {name: over_http[name] for name in over_http.keys() - rising} == {
+        name: in_terminal[name] for name in in_terminal.keys() - rising
+    }
+    assert (over_http["budget"], over_http["period"], over_http["limit_usd"]) == ("account:default", "day", 1)
+    assert (over_http["left_usd"], over_http["waiting"]) == (0.2, 1)
+    assert over_http["spent_usd"] + over_http["reserved_usd"] == pytest.approx(0.8)
+    limit = 'actorline_budget_usd{budget="account:default",kind="limit",period="day"} 1.0'
+    assert limit in gateway.http.get("/metrics").text
+    found = "account:default: $0.80 of $1.00 a day are spent or reserved, 1 jobs wait"
+    assert found in actorline(gateway.line, "doctor")
+
+
+def actorline(line: Line, *arguments: str) -> str:
+    asked = subprocess.run(
+        [ACTORLINE, *arguments], env=line.environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    return asked.stdout
+
+
 def test_jobs_wait_for_room_and_start_when_runs_cost_less(budgeted):
     slow = budgeted.emulator.actor("thrifty", items=1, duration_secs=3, usage_usd=0.1)
-    with running_workers(budgeted, "control", "fetch"):
+    with running_workers(budgeted, "control", "fetch"), running_gateway(budgeted) as gateway:
         document = {"actor": slow, "poll_interval_secs": 1}
         refused = budgeted.submit({**document, "options": {"max_total_charge_usd": 1.01}})
         orders = [budgeted.submit({"key": f"j{n}", **document}) for n in range(3)]
@@ -197,6 +225,9 @@ def test_jobs_wait_for_room_and_start_when_runs_cost_less(budgeted):
         with pytest.raises(Exception, match="account:default allows"):  # JobRefused, which a service can't import
             refused.get(timeout=60)
         assert 0 < job.waiting_since < job.waiting_until
+        shown = gateway.http.get(f"/v1/jobs/j{waiting[0]}").json()["waiting"]
+        assert (shown["code"], shown["until"]) == ("budget", iso_time(job.waiting_until))
+        check_doors(gateway)
         assert [sent.get(timeout=120)["state"] for sent in orders] == ["DELIVERED"] * 3
         wait_for(lambda: spent_and_reserved(budgeted) == (0.3, 0), what="all costs to settle")
     assert len(budgeted.emulator.runs_of(slow)) == 3

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actorline.cli.terminal.output import COLOURS, err, pace_text
+from actorline.cli.terminal.times import short_time
 from actorline.cli.terminal.visible import visible
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
@@ -91,7 +92,8 @@ def progress_text(job: Job, now: float) -> str:
     collection = job.collection
     cost = "" if job.total_cost_usd is None else f", ${job.total_cost_usd:.4f}"
     if job.state is State.WAITING:
-        return f"waits: {job.waiting_for}"
+        until = "" if job.waiting_until is None else f", until {short_time(job.waiting_until)} at the latest"
+        return f"waits: {job.waiting_for}{until}"
     if job.state is State.COLLECTING:
         total = f" of {collection.items_total:,}" if collection.items_total else ""
         return f"{collection.items:,}{total} items{_failing_text(job) or pace_text(job)}"

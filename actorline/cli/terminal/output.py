@@ -59,9 +59,17 @@ def print_result(result: JobResult, *, as_json: bool) -> None:
     out.print(f"{coloured(result.state)} {escape(result.key)}: {rows}, {cost_text(result)}")
     if result.reason:
         out.print(f"  {escape(result.reason.message)}")
+    if result.waiting:
+        until = f", until {local_text(result.waiting.until)} at the latest" if result.waiting.until else ""
+        since = f" since {local_text(result.waiting.since)}" if result.waiting.since else ""
+        out.print(f"  waits: {escape(result.waiting.code)}{since}{until}")
     for name, value in (("rows", result.sink if result.manifest else None), ("run", result.run_url)):
         if value:
             out.print(f"  {name}: {escape(value)}")
+
+
+def local_text(iso_time: str) -> str:
+    return short_time(datetime.fromisoformat(iso_time).timestamp())
 
 
 def pace_text(job: Job) -> str:
@@ -82,7 +90,7 @@ def print_jobs(results: list[JobResult]) -> None:
             escape(result.actor or "".join(f"{kind} {name}" for kind, name in (result.target or {}).items())),
             f"{result.items:,}",
             "" if result.cost_usd is None else f"${result.cost_usd:.4f}",
-            short_time(datetime.fromisoformat(result.queued_at).timestamp()) if result.queued_at else "",
+            local_text(result.queued_at) if result.queued_at else "",
         )
     out.print(table)
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from actorline.errors import Reason
 from actorline.identifiers import JobKey
+from actorline.jobs.fields import NOW
 from actorline.jobs.states import Event
 from actorline.jobs.step import Step, Stop
 from actorline.jobs.timeline_event import TimelineEvent
@@ -47,7 +48,13 @@ def refuse_start(ledger: Ledger, key: JobKey, epoch: int, reason: Reason) -> Ste
             due_in_s=back_off_s(job.failures),
             event=None if job.waiting_for == reason.code else TimelineEvent.WAITING,
             data={"code": reason.code, "message": reason.message},
-            fields={"is_planned": True, "waiting_for": reason.code, "failures": job.failures + 1},
+            fields={
+                "is_planned": True,
+                "failures": job.failures + 1,
+                "waiting_for": reason.code,
+                "waiting_since": job.waiting_since if job.waiting_for == reason.code else NOW,
+                "waiting_until": None,
+            },
         ),
     )
     return Stop()

@@ -11,6 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from actorline import __version__
+from actorline.budgets.limits import Budgets
+from actorline.budgets.status import BudgetStatus
 from actorline.gateway.metrics import LedgerMetrics
 from actorline.jobs.states import State
 from actorline.ledger.tally import Tally
@@ -32,13 +34,20 @@ MUCH = Tally(
 )  # fmt: skip
 
 
+STATUS = BudgetStatus(
+    budget="label:team=search", period="day", name="2026-11-28", timezone="UTC", begins_at=0, ends_at=86_400,
+    limit_usd=20, spent_usd=12.5, reserved_usd=0.5, left_usd=7, forecast_usd=None, hard=False,
+)  # fmt: skip
+
+
 @pytest.fixture
 def shown(monkeypatch):
     def show(tally: Tally) -> dict[str, list[Sample]]:
         """Name -> samples, as Prometheus reads them."""
         monkeypatch.setattr("actorline.gateway.metrics.read_tally", lambda _: tally)
         registry = CollectorRegistry()
-        registry.register(LedgerMetrics(None))  # type: ignore[arg-type]
+        monkeypatch.setattr("actorline.gateway.metrics.read_budgets", lambda *_: [STATUS])
+        registry.register(LedgerMetrics(None, Budgets()))  # type: ignore[arg-type]
         families = text_string_to_metric_families(generate_latest(registry).decode())
         samples = list(chain.from_iterable(family.samples for family in families))
         return {name: [each for each in samples if each.name == name] for name in {each.name for each in samples}}
@@ -63,9 +72,13 @@ def test_everything_of_a_tally_is_shown(shown):
     assert values(metrics["actorline_queue_messages"], "queue") == {"control": 4, "fetch": 5, "doors": 0}
     assert values(metrics["actorline_worker_unseen_seconds"], "queue") == {"control": 2.5, "fetch": 360}
     assert values(metrics["actorline_runs_total"], "how") == {"started": 9, "found": 1}
-    assert values(metrics["actorline_waits_total"], "code") == {"start-unclear": 0, "capacity": 6}
+    assert values(metrics["actorline_waits_total"], "code") == {"start-unclear": 0, "budget": 0, "capacity": 6}
     assert values(metrics["actorline_job_seconds_sum"], "state") == {"DELIVERED": 80.5, "FAILED": 1}
     assert values(metrics["actorline_job_seconds_count"], "state") == {"DELIVERED": 8, "FAILED": 3}
+    assert values(metrics["actorline_budget_usd"], "kind") == {"limit": 20, "spent": 12.5, "reserved": 0.5}
+    assert metrics["actorline_budget_usd"][0].labels | {"kind": ""} == {
+        "budget": "label:team=search", "period": "day", "kind": "",
+    }  # fmt: skip
     assert metrics["actorline_build_info"][0].labels == {"version": __version__}
     single = {
         "parked_jobs": 3, "stray_runs": 2, "overdue_seconds": 12.5, "upkeep_age_seconds": 1.25, "jobs_queued_total": 20,
@@ -99,15 +112,15 @@ def test_the_alerts_name_only_metrics_and_labels_that_are_shown(shown):
     metrics = shown(MUCH)
     (group,) = yaml.safe_load((CONFIG / "alerts.yml").read_text())["groups"]
     names = [rule["alert"] for rule in group["rules"]]
-    assert len(set(names)) == len(names) == 9
+    assert len(set(names)) == len(names) == 12
     for rule in group["rules"]:
         assert rule["annotations"]["summary"]
-        (name,) = re.findall(r"actorline_\w+", rule["expr"])
+        (name,) = set(re.findall(r"actorline_\w+", rule["expr"]))
         samples = metrics[name]
         for label, wanted in re.findall(r'(\w+)="([^"]*)"', rule["expr"]):
             assert wanted in {sample.labels[label] for sample in samples}, rule
-        for label in re.findall(r"\bby \((\w+)\)", rule["expr"]):
-            assert label in samples[0].labels, rule
+        for labels in re.findall(r"\bby \(([\w, ]+)\)", rule["expr"]):
+            assert set(labels.split(", ")) <= samples[0].labels.keys(), rule
 
 
 def test_the_scrape_finds_gateway_and_alerts_of_the_compose_file():

@@ -1,0 +1,46 @@
+"""`budgets`: what is spent, reserved and left."""
+
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from rich.markup import escape
+from rich.table import Table
+
+from actorline.budgets.status import BudgetStatus
+from actorline.cli.attach import attach
+from actorline.cli.terminal.output import out, print_json, say
+from actorline.ledger.budget_status import read_budgets
+from actorline.settings import load_settings
+
+NUMBERS: Final = ("spent", "reserved", "left", "limit", "forecast", "waiting")
+
+
+def budgets(*, as_json: bool) -> None:
+    settings = load_settings()
+    with attach(settings, workers=False) as stack:
+        found = read_budgets(stack.ledger, settings.budgets)
+    if as_json:
+        for status in found:
+            print_json(status.model_dump(mode="json"))
+    elif found:
+        _print(found)
+    else:
+        say("No budgets are set: the tables [budgets] of actorline.toml make them (docs/budgets.md).")
+
+
+def _print(found: list[BudgetStatus]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("budget", "period", *NUMBERS, "ends"):
+        table.add_column(column, justify="right" if column in NUMBERS else "left", no_wrap=True)
+    for status in found:
+        ends = datetime.fromtimestamp(status.ends_at, ZoneInfo(status.timezone))
+        table.add_row(
+            escape(status.budget) + (" (hard)" if status.hard else ""),
+            status.name,
+            *(f"${value:,.2f}" for value in (status.spent_usd, status.reserved_usd, status.left_usd, status.limit_usd)),
+            "" if status.forecast_usd is None else f"${status.forecast_usd:,.2f}",
+            f"{status.waiting:,}",
+            f"{ends:%Y-%m-%d %H:%M} {status.timezone}",
+        )
+    out.print(table)

@@ -1,0 +1,31 @@
+"""`/v1/budgets`: what is spent, reserved and left."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from actorline.budgets.limits import account_id
+from actorline.budgets.status import BudgetStatus
+from actorline.gateway.context import MayRead
+from actorline.gateway.openapi import problems
+from actorline.jobs.rights import Rights
+from actorline.ledger.budget_status import read_budgets
+
+router = APIRouter(prefix="/v1/budgets", tags=["budgets"])
+
+
+class BudgetList(BaseModel):
+    budgets: list[BudgetStatus]
+
+
+@router.get("", summary="Read the budgets", responses=problems(401, 403, 500, 503))
+def budgets(authorized: MayRead) -> BudgetList:
+    """Return each limit of each budget in the period that is running. An API key sees the budgets of its accounts;
+    those of labels, which count the jobs of all accounts, only if it covers all.
+    """
+    context = authorized.context
+    found = read_budgets(context.ledger, context.settings.budgets)
+    return BudgetList(budgets=[status for status in found if _sees(authorized.grant.rights, status)])
+
+
+def _sees(rights: Rights, status: BudgetStatus) -> bool:
+    return rights.accounts is None or status.budget in {account_id(alias) for alias in rights.accounts}
