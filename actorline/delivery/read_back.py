@@ -118,7 +118,7 @@ class Delivery:
         several members. Raises DamagedDelivery as `blocks`.
         """
         self._check_parts()
-        return (block for part in self.manifest.parts for block in self._stored(part))
+        return (block for part in self.manifest.parts for block in self.stored_part(part))
 
     def records(self) -> Iterator[StoredRecord]:
         """Yield the records, however many there are."""
@@ -202,7 +202,8 @@ class Delivery:
         more = f" and {len(self.manifest.parts) - 3} more" if len(self.manifest.parts) > 3 else ""  # noqa: PLR2004
         return f"These rows can't be read one by one: {why}. Their files: {files or 'none'}{more}."
 
-    def _stored(self, part: Part) -> Iterator[bytes]:
+    def stored_part(self, part: Part) -> Iterator[bytes]:
+        """Yield a delivered file as it is stored. Raises DamagedDelivery if it is missing or differs in size."""
         with self._open_whole(part.name, part.bytes) as file:
             while block := file.read(BLOCK_BYTES):
                 yield block

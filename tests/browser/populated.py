@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from gateway_process import Gateway, running_gateway
 from real_parts import Emulator, running_emulator, running_line, wait_for
 
-PAGES = {"collect": {"page_items": 1000}}
+PAGES = {"collect": {"page_items": 1000, "all_records": True}}
 ROWS = 7_500
 
 

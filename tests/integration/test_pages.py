@@ -1,5 +1,7 @@
 """The gateway's pages over plain HTTP: who may see and do what, and nothing hostile in them."""
 
+import gzip
+import json
 import re
 from html import unescape
 from html.parser import HTMLParser
@@ -320,3 +322,100 @@ def test_without_redis_a_page_says_so_and_recovers(short_folder, emulator, tmp_p
         with running_valkey(short_folder):
             wait_for(lambda: gateway.http.get("/").status_code == 200, what="the page")
     line.client.close()
+
+
+def test_a_delivery_is_looked_at_and_downloaded_without_running_it(gateway):
+    picture = {
+        "body": f"<svg xmlns='http://www.w3.org/2000/svg'><text>{HOSTILE}</text></svg>",
+        "content_type": "image/svg+xml",
+    }
+    html = {"body": "<script>alert(3)</script>", "content_type": "text/html"}
+    records = {"PICTURE": picture, "PAGE": html}
+    actor = gateway.line.emulator.actor("page-rows", items=1500, item_kind="nasty", records=records)
+    result = gateway.delivered("page-rows", actor=actor, collect={"page_items": 1000, "all_records": True})
+    response = gateway.http.get("/jobs/page-rows/rows")
+    tags = Tags(response.text)
+    assert tags.risks == []
+    assert re.findall(r'<img src="([^"]+)"', response.text) == ["/jobs/page-rows/records/PICTURE"]
+    assert "The first 25 of 1,500 rows" in response.text
+    for name in ("PICTURE", "PAGE"):
+        sent = gateway.http.get(f"/jobs/page-rows/records/{name}").headers
+        assert (sent["Content-Security-Policy"], sent["Content-Disposition"]) == ("sandbox", "attachment")
+    rows = gateway.http.get("/jobs/page-rows/items")
+    assert rows.headers["Content-Disposition"] == 'attachment; filename="page-rows.jsonl"'
+    assert len(rows.content.splitlines()) == result["items"] == 1500
+    part = unescape(re.search(r'href="(/jobs/page-rows/parts/[^"]+)"', response.text)[1])
+    assert len(gzip.decompress(gateway.http.get(part).content).splitlines()) == 1000
+    for name in ("manifest.json", "..%2f..%2fstack.json", "%2e%2e/x"):
+        assert gateway.http.get(f"/jobs/page-rows/parts/{name}").status_code == 404
+
+
+def test_a_documents_secrets_are_masked(gateway):
+    given = {"login": {"password": "hunter2"}, "apiKey": "hunter2", "url": "https://me:hunter2@example.com", "depth": 3}
+    gateway.order(key="page-masked", actor="demo/none-such", input=given)
+    text = unescape(gateway.http.get("/jobs/page-masked/document").text)
+    assert "hunter2" not in text
+    assert '"depth": 3' in text
+
+
+def test_inputs_are_shown_to_their_sender_only(closed):
+    gateway, sign_in = closed
+    scopes = frozenset({Scope.READ, Scope.SUBMIT})
+    sender, other = sign_in("author", scopes=scopes), sign_in("stranger", scopes=scopes)
+    order(gateway, sender, "page-input", input={"note": "typed"})
+    assert "typed" in sender.get("/jobs/page-input/document").text
+    assert "typed" not in other.get("/jobs/page-input/document").text
+    assert (sender.get("/jobs/page-input/again").status_code, other.get("/jobs/page-input/again").status_code) == (
+        200,
+        403,
+    )
+    form = {"token": token_in(other.get("/")), "document": '{"actor": "demo/none"}'}
+    assert other.post("/jobs/page-input/again", data=form).status_code == 403
+
+
+def test_an_order_is_placed_again_with_changes(gateway):
+    actor = gateway.line.emulator.actor("page-again", items=4)
+    gateway.delivered("page-again", actor=actor, input={"n": 1})
+    asked = gateway.http.get("/jobs/page-again/again")
+    document = json.loads(unescape(re.search(r"<textarea[^>]*>(.*?)</textarea>", asked.text, re.DOTALL)[1]))
+    assert (document["key"], document["input"]) == ("page-again-2", {"n": 1})
+    form = {"token": token_in(asked), "document": json.dumps({**document, "memory": 1})}
+    refused = gateway.http.post("/jobs/page-again/again", data=form, headers=OWN)
+    assert (refused.status_code, "memory" in refused.text) == (422, True)
+    response = gateway.http.post("/jobs/page-again/again", data={**form, "document": json.dumps(document)}, headers=OWN)
+    assert (response.status_code, response.headers["Location"]) == (303, "/jobs/page-again-2")
+    assert gateway.ended("page-again-2")["items"] == 4
+
+
+def test_the_end_of_the_runs_log_is_shown(gateway):
+    actor = gateway.line.emulator.actor("page-log", items=4)
+    gateway.delivered("page-log", actor=actor)
+    assert "ACTOR: Pulling Docker image" in gateway.http.get("/jobs/page-log/log").text
+
+
+def test_many_jobs_are_changed_as_was_said_before(gateway):
+    actor = gateway.line.emulator.actor("page-bulk", items=4, final_status="FAILED", usage_usd=0.5)
+    for number in range(3):
+        document = {"actor": actor, "labels": {"bulk": "x"}, "options": {"max_total_charge_usd": 2}}
+        gateway.delivered(f"page-bulk-{number}", **document, on_failure={"deliver_partial": False})
+    gateway.delivered("page-bulk-good", actor=gateway.line.emulator.actor("page-bulk-good", items=1))
+    token = token_in(gateway.http.get("/"))
+    chosen = {"token": token, "action": "retry", "key": ["page-bulk-0", "page-bulk-1", "page-bulk-good"]}
+    asked = gateway.http.post("/bulk", data=chosen, headers=OWN)
+    assert "<b>2 jobs</b> start another paid run, together at most $4.0000" in asked.text
+    assert "1 job left out" in asked.text
+    everything = gateway.http.post(
+        "/bulk", data={"token": token, "action": "retry", "all": "yes", "filter": "label=bulk%3Ax"}, headers=OWN
+    )
+    assert "<b>3 jobs</b>" in everything.text
+    fields = re.findall(r'name="(\w+)" value="([^"]*)"', asked.text)
+    form = {name: [value for each, value in fields if each == name] for name, _ in fields}
+    unsaid = {**form, "free": form["paid"], "paid": []}
+    assert "would be another paid run" in gateway.http.post("/bulk/confirmed", data=unsaid, headers=OWN).text
+    assert len(gateway.line.emulator.starts(actor)) == 3
+    for _ in range(2):
+        assert gateway.http.post("/bulk/confirmed", data=form, headers=OWN).status_code == 200
+    wait_for(lambda: len(gateway.line.emulator.starts(actor)) == 5, what="two more runs")
+    for number in range(2):
+        gateway.ended(f"page-bulk-{number}")
+    assert len(gateway.line.emulator.starts(actor)) == 5

@@ -74,7 +74,7 @@ def view_job(visit: Visit, key: JobKey) -> JobView:
         retry=_retry_plan(job),
         may_cancel=not job.is_terminal and _is_allowed(may_cancel, visit, key),
         may_retry=_is_allowed(may_retry, visit, key),
-        may_order=visit.has(Scope.SUBMIT) and may_see_input(visit, job),
+        may_order=may_order_again(visit, job),
     )
 
 
@@ -84,6 +84,11 @@ def _is_allowed(check: Callable[[Visit, JobKey], object], visit: Visit, key: Job
     except Refused:
         return False
     return True
+
+
+def may_order_again(visit: Visit, job: Job) -> bool:
+    """Return whether the visitor may see all of the document, and order."""
+    return may_see_input(visit, job) and (visit.has(Scope.SUBMIT) or visit.has(Scope.COLLECT))
 
 
 def may_see_input(visit: Visit, job: Job) -> bool:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from actorline.gateway.pages.job_changes import CANCELS, ORDERS
 from actorline.gateway.pages.job_filter import SPANS, JobFilter
 from actorline.gateway.pages.job_list import read_jobs
 from actorline.gateway.pages.rendering import PageRoute, page
@@ -28,7 +29,7 @@ def jobs(request: Request, visitor: Visitor) -> Response:
         is_first=not cursor,
         states=tuple(State),
         spans=SPANS,
-        may_change=False,
+        may_change=any(map(visitor.has, (*CANCELS, *ORDERS))),
         warnings=_warnings(visitor),
     )
 

@@ -33,7 +33,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 PAGES: Final = (("Jobs", "/"),)
-JOB_TABS: Final = (("Life", ""),)
+JOB_TABS: Final = (("Life", ""), ("Rows", "/rows"), ("Document", "/document"), ("Log", "/log"))
 SEE_OTHER: Final = 303
 SIGN_IN: Final = "/sign-in"
 

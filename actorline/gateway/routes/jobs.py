@@ -59,7 +59,7 @@ async def order(request: Request, authorized: MayOrder, idempotency_key: Idempot
     bodies = authorized.context.bodies
     async with bodies.read(request, authorized.grant.holder) as body, bodies.turn(body):
         try:
-            taken = await _take(request, body, idempotency_key, authorized)
+            taken = await take_order(request, body, idempotency_key, authorized)
         except Refused as refused:
             note_change("order-refused", authorized.sender, code=refused.reason.code)
             raise
@@ -67,7 +67,7 @@ async def order(request: Request, authorized: MayOrder, idempotency_key: Idempot
     return _shown(authorized, taken.job, 202 if taken.created else 200, Location=f"/v1/jobs/{quote(taken.job.key)}")
 
 
-async def _take(
+async def take_order(
     request: Request, body: bytearray, idempotency_key: str | None, authorized: AuthorizedRequest
 ) -> StoredOrder:
     """Check an order and store it. The parsed document is freed on return, before the next large order is read."""

@@ -1,0 +1,75 @@
+"""`/jobs/{key}/rows`: what a job has delivered, to look at and to download."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Path
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from actorline.errors import Code, Refused
+from actorline.gateway.pages.delivery_view import PARTS_SHOWN, is_image, view_delivery
+from actorline.gateway.pages.job_view import view_job
+from actorline.gateway.pages.rendering import PageRoute, page
+from actorline.gateway.pages.visit import Visitor
+from actorline.gateway.routes import rows
+from actorline.identifiers import JobKey
+from actorline.jobs.delivered import open_delivered
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False, prefix="/jobs/{key}")
+
+Key = Annotated[JobKey, Path()]
+Wanted = Annotated[str, Header()]
+MANIFEST_CHARS: Final = 50_000
+
+
+@router.get("/rows")
+def delivery(key: Key, visitor: Visitor) -> Response:
+    """Show the first rows, the files and the records."""
+    view = view_job(visitor, key)
+    shown = view_delivery(view.job)
+    return page(
+        "rows.html",
+        visitor,
+        view=view,
+        shown=shown,
+        is_image=is_image,
+        most_parts=PARTS_SHOWN,
+        manifest_text=shown.manifest.model_dump_json(indent=2)[:MANIFEST_CHARS] if shown.manifest else "",
+    )
+
+
+@router.get("/items")
+async def items(key: Key, visitor: Visitor, accept: Wanted = "", accept_encoding: Wanted = "") -> Response:
+    """Download all rows."""
+    response = await rows.items(key, visitor, 0, None, accept, accept_encoding)
+    return _as_file(response, f"{key}.{_suffix(response)}")
+
+
+@router.get("/records/{name}")
+async def record(key: Key, name: str, visitor: Visitor) -> Response:
+    """Send a record; a browser shows it as a picture, or keeps it as a file."""
+    return await rows.record(key, name, visitor)
+
+
+@router.get("/parts/{name:path}")
+async def part(key: Key, name: str, visitor: Visitor) -> Response:
+    """Download one file of the rows, as it is stored."""
+    job = await run_in_threadpool(visitor.find_job, key)
+    found = await run_in_threadpool(open_delivered, job)
+    one = next((each for each in found.manifest.parts if each.name == name), None)
+    if one is None:
+        raise Refused(Code.UNKNOWN_KEY, f"The job {key} has delivered no file {name[:100]!r}.")
+    headers = {"Content-Type": "application/octet-stream", "Content-Length": str(one.bytes), **rows.FOREIGN}
+    holder = visitor.grant.holder
+    response = await visitor.context.downloads.respond(holder, lambda: found.stored_part(one), headers)
+    return _as_file(response, f"{key}-{name.replace('/', '-')}")
+
+
+def _suffix(response: Response) -> str:
+    media_type = response.headers["Content-Type"]
+    return next((name for name, each in rows.MEDIA_TYPES.items() if each == media_type), "gz")
+
+
+def _as_file(response: Response, name: str) -> Response:
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
