@@ -7,15 +7,15 @@ import signal
 import sys
 from typing import Any, Final
 
-from actorline.errors import Unavailable
-from actorline.settings import SettingsError, load_settings
-
 EXIT_USAGE: Final = 2
 EXIT_UNAVAILABLE: Final = 7
 
 
 def main(arguments: list[str]) -> int:
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, _end)  # before anything is imported that takes its time
+    from actorline.errors import Unavailable
+    from actorline.settings import SettingsError, load_settings
+
     try:
         settings = load_settings()
         match arguments:

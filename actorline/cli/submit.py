@@ -24,11 +24,12 @@ def submit(files: list[str], *, as_json: bool) -> None:
     settings = load_settings()
     refused = ordered = 0
     waits = False
+    lines = list(document_lines(files))
     with attach(settings, workers=True) as stack:
         if stack.brought_up:
             message = "No stack is running that would run the jobs. Nothing was ordered. Start one with `actorline up`."
             raise Refused(Code.REDIS_UNAVAILABLE, message)
-        for place, text in document_lines(files):
+        for place, text in lines:
             try:
                 document = with_default_sink(_parse(text), settings)
                 submitted = order(document, ledger=stack.ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
@@ -61,8 +62,7 @@ def document_lines(files: list[str]) -> Iterator[tuple[str, str]]:
             raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
             text = raw.decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            message = f"{name} can't be read: {error}. Documents of earlier files were ordered."
-            raise Refused(Code.DOCUMENT_INVALID, message) from error
+            raise Refused(Code.DOCUMENT_INVALID, f"{name} can't be read: {error}. Nothing was ordered.") from error
         for number, line in enumerate(text.split("\n"), 1):  # any other line break may be part of a JSON string
             if line.strip():
                 yield f"{name}:{number}", line
