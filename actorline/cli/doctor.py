@@ -26,12 +26,12 @@ from actorline.ledger.tally import read_tally
 from actorline.messages import send_line
 from actorline.platform.client import Platform
 from actorline.platform.clock import platform_time
-from actorline.platform.errors import PlatformError
+from actorline.platform.errors import MissingLibrary, PlatformError, PlatformUnavailable
 from actorline.platform.users import get_limits, get_me
 from actorline.schedules.book import Book
 from actorline.schedules.decision import Outcome, is_late
 from actorline.schedules.schedules_file import InvalidSchedules, find_schedules, load_schedules
-from actorline.settings import Settings, load_settings
+from actorline.settings import Settings, load_settings, token_variable
 from actorline.upkeep.unattended import describe_missing, describe_unattended, missing_workers
 
 MAX_SKEW_SECS: Final = 30.0  # half of the margin that the search for a lost start allows for
@@ -197,8 +197,7 @@ def _account(settings: Settings, account: AccountName, token: SecretStr) -> Iter
             limits = get_limits(platform)
             there = platform_time(platform)
         except PlatformError as error:
-            fix = "Is the token right, and ACTORLINE_API_URL?"
-            yield Finding("token", is_good=False, text=f"account {account}: {error}", fix=fix)
+            yield Finding("token", is_good=False, text=f"account {account}: {error}", fix=_fix(error, account))
             return
     most, now = limits.limits, limits.current
     used = (
@@ -209,6 +208,16 @@ def _account(settings: Settings, account: AccountName, token: SecretStr) -> Iter
     yield Finding("token", is_good=True, text=f"account {account} is {me.username}: {used}")
     if there:
         yield _clock(there)
+
+
+def _fix(error: PlatformError, account: AccountName) -> str:
+    match error:
+        case MissingLibrary():
+            return "Install PySocks, or name another proxy (HTTPS_PROXY, ALL_PROXY)."
+        case PlatformUnavailable():
+            return "Is the platform reachable from here? Check ACTORLINE_API_URL, the network and the proxy."
+        case _:
+            return f"Is the token right? Set {token_variable(account)}."
 
 
 def _clock(platform_time: datetime) -> Finding:

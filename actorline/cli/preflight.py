@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from actorline.cli.terminal.output import say
-from actorline.errors import Code, Refused
+from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.document import JobDocument
 from actorline.platform import errors as platform_errors
 from actorline.platform.actors import get_actor, get_actor_task
@@ -53,6 +53,8 @@ def check_order(document: JobDocument, settings: Settings) -> None:
         if error.type in NOT_FOUND_TYPES:
             message = f"The platform has no {name} {value}: {error}. Nothing was started. Is the name right?"
             raise Refused(NOT_FOUND_CODES[name], message, platform_type=error.type) from error
+    except platform_errors.MissingLibrary as error:
+        raise Unavailable(Code.PLATFORM_UNAVAILABLE, f"{error}. Nothing was started.") from error
     except platform_errors.PlatformUnavailable as error:
         say(f"The platform can't be reached: {error}. The job is ordered anyway, and waits for it.")
     except platform_errors.PlatformError:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from actorline import __version__
 from actorline.platform.error_mapping import describe_request, error_from_fault, error_from_response
-from actorline.platform.errors import PlatformError, PlatformUnavailable
+from actorline.platform.errors import MissingLibrary, PlatformError, PlatformUnavailable
 from actorline.platform.headers import int_header
 from actorline.platform.json_text import parse_json
 from actorline.platform.retry import next_wait, parse_retry_after
@@ -164,7 +164,7 @@ class Platform:
             self._sleep(wait_s)
 
     def _wait_after(self, error: PlatformError, *, elapsed_s: float) -> float | None:
-        if not isinstance(error, PlatformUnavailable):
+        if not isinstance(error, PlatformUnavailable) or isinstance(error, MissingLibrary):
             return None
         return next_wait(error.attempts, elapsed_s=elapsed_s, retry_after_s=error.retry_after_s, random=random.random)
 

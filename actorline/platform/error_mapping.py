@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from actorline.platform.errors import PlatformError, PlatformUnavailable, classify
+from actorline.platform.errors import MissingLibrary, PlatformError, PlatformUnavailable, classify
 from actorline.platform.json_text import parse_json
 from actorline.platform.retry import parse_retry_after
+from actorline.platform.session import NoSocks
 
 # An error of the API is a few hundred bytes; an error page of a proxy may be any size.
 ERROR_BODY_MAX_BYTES: Final = 65_536
@@ -59,7 +60,8 @@ def error_from_response(response: requests.Response) -> PlatformError:
 
 def error_from_fault(error: requests.RequestException, *, method: str, url: str) -> PlatformUnavailable:
     """Return the error for a request that got no whole response."""
-    return PlatformUnavailable(describe_fault(error), request=f"{method} {bare_url(url)}")
+    kind = MissingLibrary if isinstance(error, NoSocks) else PlatformUnavailable
+    return kind(describe_fault(error), request=f"{method} {bare_url(url)}")
 
 
 def _error_detail(response: requests.Response) -> dict[str, Any]:

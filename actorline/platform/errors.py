@@ -3,7 +3,8 @@
 PlatformError
  ├ PlatformUnavailable   try again later: network, time-outs, 408, 429, 5xx, or a response that is not the API's
  │  ├ RateLimited        try again later, more slowly: 429
- │  └ PlatformBusy       nothing was sent: as many of our own threads as allowed are waiting for the platform
+ │  ├ PlatformBusy       nothing was sent: as many of our own threads as allowed are waiting for the platform
+ │  └ MissingLibrary     nothing was sent: the environment names a SOCKS proxy, and PySocks is not installed
  ├ CapacityExceeded      try again when other runs have ended: the account's memory or number of runs is used up
  ├ AuthFailed            ask a person: the token is missing, malformed or unknown
  ├ Forbidden             ask a person: rights, approval, rental, billing
@@ -75,6 +76,9 @@ class RateLimited(PlatformUnavailable): ...
 
 
 class PlatformBusy(PlatformUnavailable): ...
+
+
+class MissingLibrary(PlatformUnavailable): ...
 
 
 class CapacityExceeded(PlatformError): ...

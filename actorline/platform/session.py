@@ -19,6 +19,10 @@ from actorline.authorities import VerifyingAdapter, authorities_context
 MAX_REDIRECTS: Final = 5
 
 
+class NoSocks(requests.exceptions.ProxyError):
+    """The environment names a SOCKS proxy, and its library is not installed."""
+
+
 class PlatformAdapter(VerifyingAdapter):
     """Also verifies a proxy that is spoken to by TLS itself, and names what a SOCKS proxy needs."""
 
@@ -29,7 +33,7 @@ class PlatformAdapter(VerifyingAdapter):
             return super().proxy_manager_for(proxy, **options)
         except requests.exceptions.InvalidSchema:
             message = "the environment names a SOCKS proxy, which needs PySocks: pip install pysocks"
-            raise requests.exceptions.ProxyError(urllib3.exceptions.HTTPError(message)) from None
+            raise NoSocks(urllib3.exceptions.HTTPError(message)) from None
 
 
 class BearerAuth(AuthBase):

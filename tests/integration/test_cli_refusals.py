@@ -60,7 +60,6 @@ REFUSALS: dict[str, tuple[list[str], dict[str, str | None], tuple[str, ...]]] = 
     "file in the way": (["demo/refusals", "-o", "in-the-way"], {}, ("in-the-way/ can't be written",)),
     "sink read-only": (["demo/refusals", "-o", UNWRITABLE], {}, ("can't be written",)),
     "sink unknown": (["demo/refusals", "-o", "ftp://rows/"], {}, ("not ftp",)),
-    "no target": ([], {}, ("exactly one of actor, actor_task, run_id, dataset_id; none is given",)),
     "format unknown": (["demo/refusals", "--format", "jsno"], {}, ("collect.format: ", "'jsonl'")),
 }
 

@@ -16,9 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
 from actorline import authorities
+from actorline.cli.preflight import check_order
+from actorline.errors import Unavailable
+from actorline.jobs.document import JobDocument
 from actorline.platform.client import Platform
-from actorline.platform.errors import PlatformUnavailable
+from actorline.platform.errors import MissingLibrary, PlatformUnavailable
 from actorline.platform.start import SendBy, StartDeferred, StartOrder, start_run
+from actorline.settings import Settings
 
 RUN = b'{"data": {"id": "r1"}}'
 
@@ -134,8 +138,18 @@ def test_socks_proxy_without_its_library_is_named(url, monkeypatch, call):
     monkeypatch.setattr("requests.adapters.SOCKSProxyManager", _missing)
     monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "elsewhere.example")
-    with pytest.raises((PlatformUnavailable, StartDeferred), match="pip install pysocks"):
+    with pytest.raises((MissingLibrary, StartDeferred), match="pip install pysocks") as error:
         call(url)
+    assert getattr(error.value, "attempts", 1) == 1
+
+
+def test_order_through_a_proxy_that_cannot_be_used_is_refused(url, monkeypatch):
+    monkeypatch.setattr("requests.adapters.SOCKSProxyManager", _missing)
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "elsewhere.example")
+    settings = Settings(api_url=url, apify_token=SecretStr("apify_api_hush"))
+    with pytest.raises(Unavailable, match=r"pip install pysocks.* Nothing was started"):
+        check_order(JobDocument(actor="user/name"), settings)
 
 
 def test_authorities_are_read_once_for_all_connections(url, authority, monkeypatch):
