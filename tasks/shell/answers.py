@@ -5,11 +5,13 @@ caller whose task has something after it, which Celery then sends on.
 """
 
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from celery import current_app, states
 from celery.app.task import Context
 
 from actorline.batches.batch import Batch, BatchResult
+from actorline.errors import JobEnded
 from actorline.identifiers import JobKey, TaskId
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.outcome import exception_for
@@ -24,16 +26,28 @@ def end_for_callers(key: JobKey) -> None:
     """Give the ended job's callers their answers, and send its notice."""
     job = ledger().load(key)
     if job and job.is_terminal:
-        answer_callers(job)
+        if not answer_callers(job):
+            _show_end(job)
         send_notices(job)
         if job.batch:
             send_batch(job.batch)
 
 
-def answer_callers(ended: Job | Batch) -> None:
-    """Give each caller of an ended job or batch its answer."""
-    for task_id, caller in ledger().callers.of(ended.key).items():
+def answer_callers(ended: Job | Batch) -> bool:
+    """Give each caller of an ended job or batch its answer. Return whether there is any."""
+    callers = ledger().callers.of(ended.key)
+    for task_id, caller in callers.items():
         answer_caller(ended, task_id, caller)
+    return bool(callers)
+
+
+def _show_end(job: Job) -> None:
+    """Show the end of a job that no Celery task ordered: from the terminal, over HTTP, or by a schedule.
+
+    Its id is made from the job, so that an end which is shown twice is one row.
+    """
+    task_id = TaskId(str(uuid5(NAMESPACE_URL, f"actorline:{job.key}:{job.epoch}")))
+    show_order_ended(task_id, _described(job), _outcome(JobResult.of(job)))
 
 
 def answer_caller(ended: Job | Batch, task_id: TaskId, caller: dict[str, Any]) -> None:
@@ -65,19 +79,23 @@ def store_answer(ended: Job | Batch, task_id: TaskId, caller: dict[str, Any]) ->
         parent_id=caller.get("parent_id"),
         ignore_result=bool(caller.get("ignore_result")),
     )
-    raised = exception_for(result)
-    if raised is None:
-        outcome: Any = result.model_dump(mode="json")
-        backend.mark_as_done(task_id, outcome, request)
-    else:
-        outcome = raised(result.model_dump_json())
+    outcome = _outcome(result)
+    if isinstance(outcome, JobEnded):
         backend.mark_as_failure(task_id, outcome, request=request, store_result=not request.ignore_result)
+    else:
+        backend.mark_as_done(task_id, outcome, request)
     show_order_ended(task_id, _described(ended), outcome)
 
 
 def _send_answer(ended: Job | Batch, task_id: TaskId, caller: dict[str, Any]) -> None:
     options = {**continuation(caller), "argsrepr": _described(ended)}
     current_app.send_task("actorline.answer", [ended.key], task_id=task_id, **options)
+
+
+def _outcome(result: JobResult | BatchResult) -> JobEnded | dict[str, Any]:
+    """Return what a caller gets: the result, or the exception to raise."""
+    raised = exception_for(result)
+    return raised(result.model_dump_json()) if raised else result.model_dump(mode="json")
 
 
 def _result(ended: Job | Batch) -> JobResult | BatchResult:

@@ -10,7 +10,7 @@ from celery.utils import uuid
 from actorline.errors import Code, JobCancelled, JobFailed
 from actorline.jobs.states import State
 from tasks.shell import answers
-from tasks.shell.answers import answer_caller, keep_caller
+from tasks.shell.answers import answer_caller, end_for_callers, keep_caller
 from tasks.shell.shown_step import listeners
 
 CALLER = keep_caller(SimpleNamespace(**dict.fromkeys(("id", "chain", "callbacks", "errbacks", "chord", "group",
@@ -35,8 +35,10 @@ def app(monkeypatch) -> Any:
 
     monkeypatch.setattr(app.backend, "store_result", store_result)
     monkeypatch.setattr(listeners, "send", show)
-    callers = SimpleNamespace(forget=lambda *_: app.did.append("forget"))
-    monkeypatch.setattr(answers, "ledger", lambda: SimpleNamespace(callers=callers))
+    callers = SimpleNamespace(forget=lambda *_: app.did.append("forget"), of=lambda _: {})
+    ledger = SimpleNamespace(callers=callers, load=lambda _: app.job)
+    monkeypatch.setattr(answers, "ledger", lambda: ledger)
+    monkeypatch.setattr(answers, "send_notices", lambda _: None)
     yield app
     app.close()
 
@@ -84,3 +86,18 @@ def test_caller_that_ignores_its_result_is_only_shown(app, ended):
     answer_caller(ended(State.FAILED), task_id, {**CALLER, "ignore_result": True})
     assert app.did == ["show", "forget"]
     assert app.AsyncResult(task_id).state == "PENDING"
+
+
+@pytest.mark.parametrize(
+    ("state", "event"), [(State.DELIVERED, "task-succeeded"), (State.FAILED, "task-failed")], ids=["good", "bad"]
+)
+def test_end_of_a_job_without_a_caller_is_shown_as_an_order_s(app, ended, state, event):
+    """Else a dashboard counts no failure of what terminal, HTTP and schedules order."""
+    app.job = ended(state)
+    for _ in range(2):
+        end_for_callers("k")
+    assert [(kind, fields["name"], fields["args"]) for kind, fields in app.shown] == [
+        (event, "actorline.run", "(key=k, actor=apify/x)")
+    ] * 2
+    assert len({fields["uuid"] for _, fields in app.shown}) == 1
+    assert "store" not in app.did
