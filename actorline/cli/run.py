@@ -6,23 +6,25 @@ import redis
 import typer
 
 from actorline.cli.attach import AttachedStack, attach, wait_until_gone
+from actorline.cli.estimate import print_estimate
 from actorline.cli.jobs import find
 from actorline.cli.long_poll import hastened
 from actorline.cli.order import sink_url
 from actorline.cli.preflight import check_order
 from actorline.cli.terminal.exits import Exit, exit_of_result
-from actorline.cli.terminal.output import print_json, print_result, say
+from actorline.cli.terminal.output import print_result, say
 from actorline.cli.terminal.progress import Interrupts, come_back, follow, lost_redis
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
-from actorline.jobs.document import parse_document
+from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.ledger.pause import is_paused
 from actorline.messages import wake_workers
 from actorline.orders.cancel import cancel_job
+from actorline.orders.estimate import Estimate, estimate
 from actorline.orders.parquet import check_parquet
 from actorline.orders.submit import SubmittedJob, fill_sink, submit
 from actorline.platform.statuses import TERMINAL_STATUSES
@@ -36,11 +38,20 @@ def run(order: dict[str, Any], *, dry_run: bool, as_json: bool, no_wait: bool, k
     check_parquet(parsed, settings, FROM_TERMINAL)
     _check_sink(order, settings)
     if dry_run:
-        print_json(parsed.model_dump(mode="json"))
+        _estimate(order, parsed, settings, as_json=as_json)
         return
     check_order(parsed, settings)
     code = _run(order, settings, as_json=as_json, no_wait=no_wait, keep=keep)
     raise typer.Exit(code)
+
+
+def _estimate(order: dict[str, Any], parsed: JobDocument, settings: Settings, *, as_json: bool) -> None:
+    if settings.redis_url is None and not settings.home.exists():  # nothing ever ran here
+        found = Estimate(document=parsed.model_dump(mode="json"), like_it=None, reserves_usd=None)
+    else:
+        with attach(settings, workers=False) as stack:
+            found = estimate(order, ledger=stack.ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
+    print_estimate(found, as_json=as_json)
 
 
 def with_default_sink(order: dict[str, Any], settings: Settings) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The parts of the OpenAPI document that no route's signature has: the job document, problems, examples."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Union
 
 from fastapi import FastAPI, Header, Path
 from fastapi.openapi.utils import get_openapi
@@ -77,12 +77,20 @@ DOCUMENT_BODY: Final[Mapping[str, Any]] = {
 Responses = dict[int | str, dict[str, Any]]
 
 
-def result(status: int, description: str, **headers: str) -> Responses:
-    """Describe a response with a job's result, or with key and state only for an API key without the scope `read`."""
+def result(status: int, description: str, *other: Any, **headers: str) -> Responses:
+    """Describe a response with a job's result, or with key and state only for an API key without the scope `read`.
+
+    `other`: models that it may have instead.
+    """
     described = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
     content = {"application/json": {"example": RESULT}}
     return {
-        status: {"model": JobResult | Glimpse, "description": description, "content": content, "headers": described}
+        status: {
+            "model": Union[JobResult, Glimpse, *other],
+            "description": description,
+            "content": content,
+            "headers": described,
+        }
     }
 
 

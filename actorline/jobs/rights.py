@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from actorline.budgets.limits import account_id
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName
 from actorline.jobs.document import JobDocument
@@ -36,6 +37,10 @@ class Rights(BaseModel):
 
     def sees(self, account: AccountName) -> bool:
         return self.accounts is None or account.lower() in self.accounts
+
+    def sees_budget(self, budget: str) -> bool:
+        """Return whether it sees a budget: of its accounts, or any; those of labels count the jobs of all accounts."""
+        return self.accounts is None or budget in {account_id(alias) for alias in self.accounts}
 
     def has(self, scope: Scope) -> bool:
         return scope in self.scopes

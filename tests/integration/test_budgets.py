@@ -13,6 +13,7 @@ from terminal import ACTORLINE
 
 from actorline.budgets.limits import Budgets
 from actorline.budgets.reservation import NANO, Count, Entry, OwnBudget, batch_budget
+from actorline.errors import Refused
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Intent, Job, iso_time
@@ -21,7 +22,10 @@ from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.budgets import OverBudget
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.pause import pause
 from actorline.ledger.store import connect
+from actorline.orders.estimate import Estimate, estimate
+from actorline.settings import Settings, load_settings
 from actorline.stages.ending import end_job
 
 TEN_A_DAY = Budgets.model_validate({"account": {"default": {"daily_usd": 10}}, "assumed_run_usd": 4})
@@ -190,17 +194,16 @@ def check_doors(gateway: Gateway) -> None:
     """See that all doors say the same of a budget that has no room."""
     (over_http,) = gateway.http.get("/v1/budgets").json()["budgets"]
     (in_terminal,) = map(json.loads, actorline(gateway.line, "budgets", "--json").splitlines())
-    rising = {"spent_usd", "reserved_usd", "forecast_usd"}
-    assert {name: over_http[name] for name in over_http.keys() - rising} == {
-        name: in_terminal[name] for name in in_terminal.keys() - rising
-    }
-    assert (over_http["budget"], over_http["period"], over_http["limit_usd"]) == ("account:default", "day", 1)
     assert (over_http["left_usd"], over_http["waiting"]) == (0.2, 1)
     assert over_http["spent_usd"] + over_http["reserved_usd"] == pytest.approx(0.8)
+    assert over_http.keys() == in_terminal.keys()
+    for shown in (over_http, in_terminal):
+        assert (shown["budget"], shown["period"], shown["limit_usd"]) == ("account:default", "day", 1)
     limit = 'actorline_budget_usd{budget="account:default",kind="limit",period="day"} 1.0'
     assert limit in gateway.http.get("/metrics").text
-    found = "account:default: $0.80 of $1.00 a day are spent or reserved, 1 jobs wait"
-    assert found in actorline(gateway.line, "doctor")
+    dry = gateway.http.post("/v1/jobs", params={"dry_run": 1}, json={"actor": "demo/thrifty"}).json()
+    assert (dry["document"]["actor"], dry["reserves_usd"], dry["waits"][0]["code"]) == ("demo/thrifty", 0.4, "budget")
+    assert "of $1.00 a day are spent or reserved" in actorline(gateway.line, "doctor")
 
 
 def actorline(line: Line, *arguments: str) -> str:
@@ -211,7 +214,7 @@ def actorline(line: Line, *arguments: str) -> str:
 
 
 def test_jobs_wait_for_room_and_start_when_runs_cost_less(budgeted):
-    slow = budgeted.emulator.actor("thrifty", items=1, duration_secs=3, usage_usd=0.1)
+    slow = budgeted.emulator.actor("thrifty", items=1, duration_secs=5, usage_usd=0.1)
     with running_workers(budgeted, "control", "fetch"), running_gateway(budgeted) as gateway:
         document = {"actor": slow, "poll_interval_secs": 1}
         refused = budgeted.submit({**document, "options": {"max_total_charge_usd": 1.01}})
@@ -232,3 +235,50 @@ def test_jobs_wait_for_room_and_start_when_runs_cost_less(budgeted):
         wait_for(lambda: spent_and_reserved(budgeted) == (0.3, 0), what="all costs to settle")
     assert len(budgeted.emulator.runs_of(slow)) == 3
     assert budgeted.ledger.redis.zcard(budgeted.ledger.name("budget_line", "account:default")) == 0
+
+
+def past(ledger: Ledger, key: str, actor: str, cost_usd: float, **document: Any) -> None:
+    """A job that ended some time ago."""
+    order(ledger, key, **{"actor": actor, **document})
+    run(ledger, key, f"run-{key}")
+    facts: Any = {"cost_usd": cost_usd, "run_status": "SUCCEEDED", "items": 500}
+    times: Any = {"run_started_at": "2025-11-28T10:00:00Z", "run_finished_at": "2025-11-28T10:03:00Z"}
+    end_job(ledger, loaded(ledger, key), Event.FAIL, None, fields={**facts, **times})
+
+
+def asked(ledger: Ledger, settings: Settings, **document: Any) -> Estimate:
+    return estimate({"actor": "apify/x", **document}, ledger=ledger, settings=settings, trusted=True)
+
+
+def test_estimate_knows_what_ran_before_and_registers_nothing(ledger, tmp_path):
+    settings = load_settings(home=tmp_path, budgets=TEN_A_DAY)
+    for number in range(10):
+        past(ledger, f"p{number}", "apify/x", 0.1 * (number + 1))
+    past(ledger, "other", "apify/y", 100)
+    past(ledger, "elsewhere", "apify/x", 100, account="other")
+    before = ledger.redis.dbsize()
+    found = asked(ledger, settings)
+    assert (found.like_it.runs, found.like_it.cost_usd.p90, found.like_it.minutes.median) == (10, 0.9, 3)
+    assert found.like_it.usd_per_1000_rows == pytest.approx(1.1)
+    assert (found.runs, found.reserves_usd, found.refusals, found.waits) == (1, 4, [], [])
+    assert [(room.budget, room.left_usd) for room in found.budgets] == [("account:default", 10)]
+    assert asked(ledger, settings, actor="apify/z").like_it is None
+    assert ledger.redis.dbsize() == before
+
+
+def test_estimate_says_what_would_be_refused_and_waited_for(ledger, tmp_path):
+    settings = load_settings(home=tmp_path, budgets=TEN_A_DAY)
+    order(ledger, "taken")
+    pause(ledger)
+    for key in ("a", "b"):
+        order(ledger, key)
+        assert start(ledger, key, at=ledger.now())
+    conflict = asked(ledger, settings, key="taken", input={"a": 1})
+    assert [reason.code for reason in conflict.refusals] == ["conflict"]
+    assert asked(ledger, settings, key="taken").runs == 0
+    waits = asked(ledger, settings)
+    assert [reason.code for reason in waits.waits] == ["paused", "budget"]
+    dear = asked(ledger, settings, options={"max_total_charge_usd": 11})
+    assert [reason.code for reason in dear.refusals] == ["budget"]
+    with pytest.raises(Refused, match="memory_mbytes"):
+        asked(ledger, settings, options={"memory": 1})

@@ -48,7 +48,9 @@ def run(
         str | None, typer.Option(help="Cut a list of the input into runs, as one batch", metavar="FIELD:SIZE")
     ] = None,
     max_running: Annotated[int | None, typer.Option(help="Of a batch: most runs at a time; default 20")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and print the document; start nothing")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the document, and say what it would cost; start nothing")
+    ] = False,
     as_json: AsJson = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Return as soon as the order is in the ledger")] = False,
     keep_on_interrupt: Annotated[

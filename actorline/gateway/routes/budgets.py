@@ -3,11 +3,9 @@
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from actorline.budgets.limits import account_id
 from actorline.budgets.status import BudgetStatus
 from actorline.gateway.context import MayRead
 from actorline.gateway.openapi import problems
-from actorline.jobs.rights import Rights
 from actorline.ledger.budget_status import read_budgets
 
 router = APIRouter(prefix="/v1/budgets", tags=["budgets"])
@@ -24,8 +22,4 @@ def budgets(authorized: MayRead) -> BudgetList:
     """
     context = authorized.context
     found = read_budgets(context.ledger, context.settings.budgets)
-    return BudgetList(budgets=[status for status in found if _sees(authorized.grant.rights, status)])
-
-
-def _sees(rights: Rights, status: BudgetStatus) -> bool:
-    return rights.accounts is None or status.budget in {account_id(alias) for alias in rights.accounts}
+    return BudgetList(budgets=[status for status in found if authorized.grant.rights.sees_budget(status.budget)])

@@ -24,6 +24,7 @@ from actorline.jobs.rights import Scope
 from actorline.jobs.states import State
 from actorline.ledger.listing import CURSOR_PATTERN, Cursor, list_jobs
 from actorline.orders.cancel import cancel_job
+from actorline.orders.estimate import Estimate, estimate
 from actorline.orders.retry import retry_job
 from actorline.orders.submit import Submission
 
@@ -31,6 +32,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 JOB_CHANGE_SECS: Final = 5.0  # a change without a timeline entry is seen by then
 
+DryRun = Annotated[bool, Query(description="Only say what the order would come to (200); nothing is started")]
 Label = Annotated[str, Field(json_schema_extra={"pattern": "^[^:]+:"})]
 
 
@@ -48,16 +50,28 @@ class JobList(BaseModel):
     openapi_extra=dict(DOCUMENT_BODY),
     responses={
         **result(202, "A new job, stored on Redis's disk", Location="The job's URL"),
-        **result(200, "The existing job: the same order was sent before", Location="The job's URL"),
+        **result(
+            200,
+            "The existing job: the same order was sent before; or, of a dry run, what the order would come to",
+            Estimate,
+            Location="The job's URL",
+        ),
         **problems(401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
     },
 )
-async def order(request: Request, authorized: MayOrder, idempotency_key: IdempotencyKey = None) -> Response:
+async def order(
+    request: Request,
+    authorized: MayOrder,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> Response:
     """Order a job. The same document under the same key joins the existing job, so an order is safe to repeat. An order
     without a key gets one; a refusal that asks to send it again names it (`key`): send it as Idempotency-Key.
     """
     bodies = authorized.context.bodies
     async with bodies.read(request, authorized.grant.holder) as body, bodies.turn(body):
+        if dry_run:
+            return await _estimated(body, idempotency_key, authorized)
         try:
             taken = await take_order(request, body, idempotency_key, authorized)
         except Refused as refused:
@@ -65,6 +79,20 @@ async def order(request: Request, authorized: MayOrder, idempotency_key: Idempot
             raise
     note_change("order", authorized.sender, job_key=taken.job.key, created=taken.created)
     return _shown(authorized, taken.job, 202 if taken.created else 200, Location=f"/v1/jobs/{quote(taken.job.key)}")
+
+
+async def _estimated(body: bytearray, idempotency_key: str | None, authorized: AuthorizedRequest) -> Response:
+    """Return what an order would come to, as far as the API key may see it."""
+    raw, context = await _parsed(body, idempotency_key), authorized.context
+    _check_account(raw, authorized.grant)
+    found = await run_in_threadpool(
+        estimate, raw, ledger=context.ledger, settings=context.settings, trusted=False, sender=authorized.sender
+    )
+    if not authorized.has(Scope.READ):
+        found = found.model_copy(update={"like_it": None, "budgets": []})
+    seen = [room for room in found.budgets if authorized.grant.rights.sees_budget(room.budget)]
+    shown = found.model_copy(update={"budgets": seen})
+    return Response(shown.model_dump_json(), media_type="application/json")
 
 
 async def take_order(
