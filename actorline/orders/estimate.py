@@ -53,7 +53,7 @@ def estimate(raw: Any, *, ledger: Ledger, settings: Settings, trusted: bool, sen
     refusals: list[Reason] = []
     existing = ledger.load(document.key) if document.key else None
     try:
-        check_order(raw, ledger, settings, fresh_key(), trusted=trusted, sender=sender)
+        check_order(document, document.key or fresh_key(), ledger, settings, trusted=trusted, sender=sender)
     except Refused as refused:
         refusals.append(refused.reason)
     if existing and existing.document_hash != document.body_hash():

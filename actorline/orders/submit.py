@@ -68,7 +68,7 @@ def submit(
     key; Overloaded for a new job for which there is no room.
     """
     fallback_key = key_of_task(caller["id"]) if caller else fresh_key()
-    order = check_order(raw, ledger, settings, fallback_key, trusted=trusted, sender=sender, caller=caller)
+    order = _check(raw, ledger, settings, fallback_key, trusted=trusted, sender=sender, caller=caller)
     (taken,) = _take([order], ledger, settings)
     if isinstance(taken, Exception):
         raise taken
@@ -85,14 +85,14 @@ def submit_many(
     checked: list[NewJob | Refused] = []
     for raw, fallback_key, sender in orders:
         try:
-            checked.append(check_order(raw, ledger, settings, fallback_key, trusted=trusted, sender=sender))
+            checked.append(_check(raw, ledger, settings, fallback_key, trusted=trusted, sender=sender))
         except Refused as refused:
             checked.append(refused)
     taken = iter(_take([each for each in checked if isinstance(each, NewJob)], ledger, settings))
     return [each if isinstance(each, Refused) else next(taken) for each in checked]
 
 
-def check_order(
+def _check(
     raw: Any,
     ledger: Ledger,
     settings: Settings,
@@ -102,7 +102,6 @@ def check_order(
     sender: Sender | None,
     caller: Mapping[str, Any] | None = None,
 ) -> NewJob:
-    """Return what is to be registered for an order. Raises Refused, and Unavailable."""
     document = raw if isinstance(raw, JobDocument) else parse_document(raw)
     key = document.key or fallback_key
     sink = check_order(document, key, ledger, settings, trusted=trusted, sender=sender)
