@@ -1,17 +1,17 @@
 """`jobs`, `show`, `cancel`: list, show and stop jobs."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import islice
-from typing import Final
 
 import typer
+from rich.markup import escape
 
 from actorline.batches.batch import Batch, load_batch
 from actorline.cli.attach import attach, logs_of_running, wait_until_gone
 from actorline.cli.follow_batch import print_batch, stop_and_wait
-from actorline.cli.order import parse_labels
+from actorline.cli.selection import Selection
 from actorline.cli.terminal.exits import Exit
-from actorline.cli.terminal.output import out, pace_text, print_jobs, print_json, print_result, say
+from actorline.cli.terminal.output import coloured, out, pace_text, print_jobs, print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, come_back, follow
 from actorline.cli.terminal.timeline import print_timeline
 from actorline.errors import Code, Refused
@@ -19,22 +19,18 @@ from actorline.identifiers import JobKey
 from actorline.jobs.document import shown_key
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.sender import FROM_TERMINAL
-from actorline.jobs.states import State
+from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.listing import Cursor, list_jobs
 from actorline.messages import wake_workers
 from actorline.orders.cancel import cancel_job
 from actorline.settings import load_settings
 from actorline.upkeep.unattended import describe_unattended
 
-PAGE_JOBS: Final = 100
 
-
-def jobs(state: list[State] | None, label: list[str] | None, limit: int, *, as_json: bool) -> None:
-    wanted = parse_labels(label or [])
+def jobs(wanted: Selection, limit: int, *, as_json: bool) -> None:
     settings = load_settings()
     with attach(settings, workers=False) as stack:
-        results = [JobResult.of(job) for job in islice(_newest(stack.ledger, state or list(State), wanted), limit)]
+        results = [JobResult.of(job) for job in islice(wanted.jobs(stack.ledger), limit)]
         unattended = describe_unattended(stack.ledger, logs=logs_of_running(settings))
     if as_json:
         for result in results:
@@ -68,10 +64,17 @@ def show(key: str, *, as_json: bool) -> None:
     print_timeline(timeline)
 
 
-def cancel(keys: list[str], *, as_json: bool) -> None:
+def cancel(keys: list[str], wanted: Selection, *, every: bool, dry_run: bool, as_json: bool) -> None:
+    """Stop what is named, or the unfinished jobs that are selected; `every`: all of them."""
+    if not keys and not (every or wanted.is_set):
+        raise Refused(Code.REQUEST_INVALID, "Which jobs? Name their keys, select them by options, or give --all.")
     settings = load_settings()
-    with attach(settings, workers=True, to_order=False) as stack:
-        found = [find_any(stack.ledger, key) for key in keys]
+    with attach(settings, workers=not dry_run, to_order=False) as stack:
+        found = find_selected(stack.ledger, keys, wanted, among=[state for state in State if state in LIVE])
+        if dry_run:
+            for each in found:
+                _print_selected(each, as_json=as_json)
+            return
         batches = [each for each in found if isinstance(each, Batch)]
         jobs = [each for each in found if isinstance(each, Job)]
         stopped = [job.key for job in jobs if cancel_job(stack.ledger, job.key, sender=FROM_TERMINAL)]
@@ -106,11 +109,18 @@ def find_any(ledger: Ledger, key: str) -> Job | Batch:
     return load_batch(ledger, JobKey(key)) or find(ledger, key)
 
 
-def _newest(ledger: Ledger, states: list[State], labels: dict[str, str]) -> Iterator[Job]:
-    after: Cursor | None = None
-    while True:
-        page = list_jobs(ledger, limit=PAGE_JOBS, after=after, states=states, labels=labels)
-        yield from page.jobs
-        if page.next is None:
-            return
-        after = page.next
+def find_selected(ledger: Ledger, keys: list[str], wanted: Selection, among: Sequence[State]) -> Sequence[Job | Batch]:
+    """Return what is named, or else the selected jobs in one of `among`. Raises Refused if there is nothing."""
+    if keys and wanted.is_set:
+        raise Refused(Code.REQUEST_INVALID, "Name keys, or select jobs by options, not both. Nothing was done.")
+    found = [find_any(ledger, key) for key in keys] or list(wanted.jobs(ledger, among))
+    if not found:
+        raise Refused(Code.UNKNOWN_KEY, "No such jobs. Nothing was done. `actorline jobs` lists the jobs.")
+    return found
+
+
+def _print_selected(each: Job | Batch, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"key": each.key, "state": each.state})
+    else:
+        out.print(f"{coloured(each.state)} {escape(each.key)}")

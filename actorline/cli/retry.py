@@ -1,30 +1,39 @@
 """`retry`: retries ended jobs."""
 
+from typing import Final
+
 import typer
 
 from actorline.batches.find import retry_any
 from actorline.batches.retry import plan_of_batch
 from actorline.cli.attach import attach, wait_until_gone
 from actorline.cli.follow_batch import wait_for_batch
-from actorline.cli.jobs import find_any
+from actorline.cli.jobs import find_selected
+from actorline.cli.selection import Selection
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import print_json, say
 from actorline.cli.terminal.progress import Interrupts
 from actorline.errors import Code, Refused
 from actorline.jobs.job import Job
 from actorline.jobs.sender import FROM_TERMINAL
+from actorline.jobs.states import TERMINAL, State
 from actorline.messages import wake_workers
 from actorline.orders.retry import plan_retry
 from actorline.settings import load_settings
 
+RETRIED: Final = tuple(state for state in State if state in TERMINAL and state is not State.DELIVERED)
 
-def retry(keys: list[str], *, dry_run: bool, no_wait: bool, as_json: bool) -> None:
+
+def retry(keys: list[str], wanted: Selection, *, dry_run: bool, agreed: bool, no_wait: bool, as_json: bool) -> None:
+    """Retry what is named, or the selected jobs that aren't delivered. `agreed`: to further paid runs of those."""
     from actorline.cli.run import wait_for_end
 
     settings = load_settings()
     with Interrupts() as interrupts:
         with attach(settings, workers=not dry_run) as stack:
-            found = [find_any(stack.ledger, key) for key in keys]
+            if not keys and not wanted.is_set:
+                raise Refused(Code.REQUEST_INVALID, "Which jobs? Name their keys, or select them by options.")
+            found = find_selected(stack.ledger, keys, wanted, RETRIED)
             plans = {each.key: plan_retry(each) if isinstance(each, Job) else plan_of_batch(each) for each in found}
             for key, plan in plans.items():
                 if as_json and dry_run:
@@ -33,6 +42,12 @@ def retry(keys: list[str], *, dry_run: bool, no_wait: bool, as_json: bool) -> No
                     say(f"{key}: {plan.text}")
             if dry_run:
                 return
+            paid = sum(plan.pays for plan in plans.values())
+            if paid and not (keys or agreed):
+                message = (
+                    f"{paid:,} of them would start another paid run. Nothing was started: give --yes if you agree."
+                )
+                raise Refused(Code.REQUEST_INVALID, message)
             if no_wait and stack.brought_up:
                 message = "No stack is running that would run the jobs. Nothing was started. Start one: actorline up."
                 raise Refused(Code.REDIS_UNAVAILABLE, message)

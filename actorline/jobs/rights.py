@@ -8,6 +8,7 @@ from actorline.budgets.limits import account_id
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName
 from actorline.jobs.document import JobDocument
+from actorline.jobs.job import Job
 
 
 class Scope(StrEnum):
@@ -99,6 +100,12 @@ EVERYTHING = Rights()
 def spelling(name: str) -> str:
     """Return the spelling in which names of Actors are compared: `user/name` and `user~name` are the same."""
     return name.replace("/", "~")
+
+
+def is_of_actor(job: Job, name: str) -> bool:
+    """Return whether the job is of the Actor or Actor task of this name or ID."""
+    names = (job.document.actor, job.document.actor_task, job.run.actor_id)
+    return spelling(name) in {spelling(each) for each in names if each}
 
 
 def _refuse(why: str) -> None:

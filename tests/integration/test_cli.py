@@ -227,3 +227,39 @@ def test_run_in_the_terminal_ends_with_the_run(terminal, emulator):
     assert done.code == 0, done.err
     held = [request for request in emulator.requests("GET", "/v2/actor-runs/") if "waitForFinish" in request["query"]]
     assert held
+
+
+def test_jobs_are_listed_by_actor_and_time(shared_terminal, ended):
+    del ended
+    listed = shared_terminal("jobs", "--actor", "demo/cli-failed", "--since", "1h", "--json").lines
+    assert [job["key"] for job in listed] == ["failed"]
+    assert shared_terminal("jobs", "--actor", "demo/cli-failed", "--since", "0s", "--json").lines == []
+
+
+def test_selected_jobs_are_retried_only_with_consent_to_pay(shared_terminal, ended):
+    del ended
+    planned = shared_terminal("retry", "--state", "FAILED", "--dry-run", "--json").json
+    refused = shared_terminal("retry", "--state", "FAILED")
+    assert (planned["key"], planned["pays"], refused.code) == ("failed", True, 5)
+    assert "1 of them would start another paid run. Nothing was started: give --yes" in refused.err
+
+
+def test_selected_jobs_are_cancelled_together(shared_terminal, ended):
+    del ended
+    actor = shared_terminal.emulator.actor("cli-many", **LONG)
+    running = [
+        shared_terminal.run("--json", "--label", f"team={team}", key=f"many-{team}-{number}", actor=actor)
+        for team, number in (("a", 1), ("a", 2), ("b", 1))
+    ]
+    wait_for(lambda: len(shared_terminal.emulator.runs_of(actor)) == 3, what="three runs")
+    named = shared_terminal("cancel", "--label", "team=a", "--dry-run", "--json").lines
+    cancelled = shared_terminal("cancel", "--label", "team=a", "--json").lines
+    assert {job["key"] for job in named} == {"many-a-1", "many-a-2"}
+    assert {job["key"]: job["state"] for job in cancelled} == {"many-a-1": "CANCELLED", "many-a-2": "CANCELLED"}
+    assert shared_terminal("cancel", "--all", "--json").json["key"] == "many-b-1"
+    assert [command.end().code for command in running] == [4, 4, 4]
+    nothing = shared_terminal("cancel", "--all")
+    assert (nothing.code, nothing.err.splitlines()[-1]) == (
+        5,
+        "No such jobs. Nothing was done. `actorline jobs` lists the jobs.",
+    )

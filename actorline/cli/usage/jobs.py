@@ -7,31 +7,33 @@ import typer
 from actorline.cli.usage.completion import (
     complete_key,
 )
-from actorline.cli.usage.options import AsJson
-from actorline.jobs.states import LIVE, State
+from actorline.cli.usage.options import Account, Actor, AsJson, Labels, Since, States
+from actorline.jobs.states import LIVE
 
 Key = Annotated[str, typer.Argument(help="The job's key", metavar="KEY", autocompletion=complete_key())]
 
 LiveKeys = Annotated[
-    list[str], typer.Argument(help="The jobs' keys", metavar="KEY...", autocompletion=complete_key(*LIVE))
+    list[str] | None,
+    typer.Argument(
+        help="The jobs' keys; or select jobs by the options", metavar="[KEY]...", autocompletion=complete_key(*LIVE)
+    ),
 ]
 
 
 def jobs(
-    state: Annotated[
-        list[State] | None,
-        typer.Option(help="Only jobs in this state; repeat it for more", case_sensitive=False, metavar="STATE"),
-    ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(help="Only jobs with this label; repeat it for more", metavar="NAME=VALUE")
-    ] = None,
+    state: States = None,
+    label: Labels = None,
+    actor: Actor = None,
+    account: Account = None,
+    since: Since = None,
     limit: Annotated[int, typer.Option(min=1, help="Most jobs to list")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
     from actorline.cli import jobs
+    from actorline.cli.selection import Selection
 
-    jobs.jobs(state, label, limit, as_json=as_json)
+    jobs.jobs(Selection.parse(state, label, actor, account, since), limit, as_json=as_json)
 
 
 def show(key: Key, as_json: AsJson = False) -> None:
@@ -41,8 +43,20 @@ def show(key: Key, as_json: AsJson = False) -> None:
     jobs.show(key, as_json=as_json)
 
 
-def cancel(keys: LiveKeys, as_json: AsJson = False) -> None:
+def cancel(
+    keys: LiveKeys = None,
+    state: States = None,
+    label: Labels = None,
+    actor: Actor = None,
+    account: Account = None,
+    since: Since = None,
+    every: Annotated[bool, typer.Option("--all", help="All unfinished jobs")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be stopped")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Stop jobs: abort their runs, and wait until that is done."""
     from actorline.cli import jobs
+    from actorline.cli.selection import Selection
 
-    jobs.cancel(keys, as_json=as_json)
+    wanted = Selection.parse(state, label, actor, account, since)
+    jobs.cancel(keys or [], wanted, every=every, dry_run=dry_run, as_json=as_json)

@@ -4,4 +4,21 @@ from typing import Annotated
 
 import typer
 
+from actorline.cli.usage.completion import complete_account
+from actorline.jobs.states import State
+
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line")]
+
+States = Annotated[
+    list[State] | None,
+    typer.Option("--state", help="Jobs in this state; repeat it for more", case_sensitive=False, metavar="STATE"),
+]
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", help="Jobs with this label; repeat it for more", metavar="NAME=VALUE")
+]
+Actor = Annotated[str | None, typer.Option("--actor", help="Jobs of this Actor or Actor task", metavar="NAME")]
+Account = Annotated[
+    str | None, typer.Option("--account", help="Jobs of this account", metavar="ALIAS", autocompletion=complete_account)
+]
+Since = Annotated[str | None, typer.Option("--since", help="Jobs ordered since then: 2h, 7d or a time", metavar="WHEN")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would do, and whether that costs a run")]

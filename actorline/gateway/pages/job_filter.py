@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 
 from actorline.errors import Code, Refused
 from actorline.jobs.job import Job
-from actorline.jobs.rights import spelling
+from actorline.jobs.rights import is_of_actor
 from actorline.jobs.states import State
 
 SPANS: Final[Mapping[str, tuple[str, int]]] = {
@@ -80,11 +80,8 @@ class JobFilter:
 
     def matches(self, job: Job) -> bool:
         """Return whether the Actor and the text fit; the ledger checks the rest."""
-        return self._is_of_actor(job) and (not self.text or self.text in job.key or self.text == job.run.id)
-
-    def _is_of_actor(self, job: Job) -> bool:
-        names = {name for name in (job.document.actor, job.document.actor_task, job.run.actor_id) if name}
-        return not self.actor or spelling(self.actor) in map(spelling, names)
+        is_of_actor_wanted = not self.actor or is_of_actor(job, self.actor)
+        return is_of_actor_wanted and (not self.text or self.text in job.key or self.text == job.run.id)
 
 
 _NAMES: Final = frozenset(field.name for field in fields(JobFilter))

@@ -1,0 +1,75 @@
+"""Which jobs a command means: those that it names, or all that fit its options."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Self
+
+from actorline.cli.order import parse_labels
+from actorline.errors import Code, Refused
+from actorline.jobs.job import Job
+from actorline.jobs.rights import is_of_actor
+from actorline.jobs.states import State
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.listing import Cursor, list_jobs
+
+PAGE_JOBS: Final = 100
+UNIT_SECS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+AGO: Final = re.compile(r"(\d{1,7})([smhd])")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """`since`: as it was typed, `2h` ago or a time. What isn't set excludes nothing."""
+
+    states: tuple[State, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    actor: str | None = None
+    account: str | None = None
+    since: str | None = None
+
+    @classmethod
+    def parse(
+        cls, state: Sequence[State] | None, label: Sequence[str] | None, actor: str | None, account: str | None,
+        since: str | None,
+    ) -> Self:  # fmt: skip
+        """Parse the options. Raises Refused for a label or a time that can't be read."""
+        if since is not None:
+            parse_since(since, now=0)
+        labels = tuple(parse_labels(list(label or [])).items())
+        return cls(tuple(state or ()), labels, actor, account, since)
+
+    @property
+    def is_set(self) -> bool:
+        return self != Selection()
+
+    def jobs(self, ledger: Ledger, among: Sequence[State] = tuple(State)) -> Iterator[Job]:
+        """Yield the jobs that fit, newest first; `among`: the states that the command is for."""
+        after: Cursor | None = None
+        while True:
+            page = list_jobs(
+                ledger,
+                limit=PAGE_JOBS,
+                after=after,
+                states=[state for state in among if state in (self.states or among)],
+                labels=dict(self.labels),
+                accounts=None if self.account is None else [self.account.lower()],
+                since=None if self.since is None else parse_since(self.since, now=ledger.now()),
+                matches=lambda job: self.actor is None or is_of_actor(job, self.actor),
+            )
+            yield from page.jobs
+            if page.next is None:
+                return
+            after = page.next
+
+
+def parse_since(text: str, *, now: float) -> float:
+    """Return the unix second that `90s`, `30m`, `2h`, `7d` or an ISO time means. Raises Refused."""
+    if ago := AGO.fullmatch(text):
+        return now - int(ago[1]) * UNIT_SECS[ago[2]]
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, OverflowError, OSError):
+        message = f"--since must be 90s, 30m, 2h, 7d or a time such as 2026-11-28T14:00, not {text[:40]!r}."
+        raise Refused(Code.REQUEST_INVALID, message) from None

@@ -1,0 +1,28 @@
+"""The options that select jobs."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from actorline.cli.selection import Selection, parse_since
+from actorline.errors import Refused
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604_800)])
+def test_since_is_a_time_ago(text, seconds):
+    assert parse_since(text, now=1_000_000) == 1_000_000 - seconds
+
+
+def test_since_is_a_moment():
+    assert parse_since("2026-11-28T14:00+00:00", now=0) == datetime(2026, 11, 28, 14, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2 h", "-1h", "99999999d", "2026-13-01", "9999-99"])
+def test_other_times_are_refused_with_an_example(text):
+    with pytest.raises(Refused, match="2h, 7d or a time"):
+        Selection.parse(None, None, None, None, text)
+
+
+def test_no_option_selects_nothing_in_particular():
+    assert not Selection.parse(None, None, None, None, None).is_set
+    assert Selection.parse(None, ["team=a"], None, None, None).is_set
