@@ -59,7 +59,7 @@ def _go_on(submitted: SubmittedBatch) -> None:
         return
     if found.is_terminal:
         ledger().batches.make_due(found.key)
-        answer_callers(found)
+        answer_callers(found, ledger().callers.of(found.key))
         return
     send_batch(found.key)
     report_batch(found)

@@ -10,6 +10,7 @@ from actorline.delivery.page_plan import Window
 from actorline.delivery.receipt import Receipt
 from actorline.identifiers import JobKey
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.platform.client import Platform
 from actorline.stages.collect.fetch_page import PAGE_HELD_SECS, PageFetcher, PageHeld
 from tasks.shell.canvas import page_args
 from tasks.shell.environment import ledger, new_execution, platform_of, settings
@@ -43,15 +44,18 @@ def fetch_page(
     stored page stays stored, whichever epoch asked for it.
     """
     window = Window(page_no=page_no, offset=offset, limit=limit)
-    outcome = store_page(key, attempt, window, expected, tries)
+    outcome = store_page(platform_of(key), key, attempt, window, expected, tries)
     if isinstance(outcome, PageRetry):
         raise again(self, outcome.seconds, page_args(key, epoch, attempt, window, expected, outcome.tries))
+    report_page(key)
     return outcome.is_good
 
 
-def store_page(key: JobKey, attempt: int, window: Window, expected: int, tries: int) -> Receipt | PageRetry:
-    """Fetch the page once, and report it."""
-    outcome = PageFetcher(ledger(), platform_of(key), settings()).fetch(
+def store_page(
+    platform: Platform, key: JobKey, attempt: int, window: Window, expected: int, tries: int
+) -> Receipt | PageRetry:
+    """Fetch the page once."""
+    outcome = PageFetcher(ledger(), platform, settings()).fetch(
         key, attempt, window, expected=expected, execution=new_execution(), tries=tries
     )
     if isinstance(outcome, PageHeld):
@@ -61,5 +65,4 @@ def store_page(key: JobKey, attempt: int, window: Window, expected: int, tries: 
             key, TimelineEvent.PAGE_FAILED, page_no=window.page_no, tries=tries + 1, message=str(outcome)
         )
         return PageRetry(PAGE_BACK_OFF_SECS[min(tries, len(PAGE_BACK_OFF_SECS) - 1)], tries + 1)
-    report_page(key)
     return outcome

@@ -21,7 +21,8 @@ from tasks.shell.stage import StageTask
 
 @shared_task(bind=True, base=StageTask, name="actorline.fetch_pages")
 def fetch_pages(self: "Task[Any, Any]", key: JobKey, epoch: int) -> None:
-    planned = Planner(ledger(), platform_of(key), settings(), installation()).plan(key, epoch)
+    platform = platform_of(key)
+    planned = Planner(ledger(), platform, settings(), installation()).plan(key, epoch)
     if not isinstance(planned, Wave):
         conclude(self, key, planned)
         return
@@ -29,8 +30,8 @@ def fetch_pages(self: "Task[Any, Any]", key: JobKey, epoch: int) -> None:
         raise self.replace(wave_canvas(key, epoch, planned))
     for window, expected in planned.pages:
         with shown(self, "fetch_page", key, f"(key={key}, page={window.page_no})"):
-            outcome = store_page(key, planned.attempt, window, expected, 0)
+            outcome = store_page(platform, key, planned.attempt, window, expected, 0)
         if isinstance(outcome, PageRetry):  # in a message of its own, which can wait
             raise self.replace(wave_canvas(key, epoch, planned, tries=outcome.tries, seconds=outcome.seconds))
     with shown(self, "finish_job", key, f"(key={key}, epoch={epoch})"):
-        finish(self, key, epoch)
+        finish(self, platform, key, epoch)

@@ -29,7 +29,10 @@ TRY_AGAIN_SECS = 5.0
 log = structlog.get_logger(__name__)
 
 
-@shared_task(bind=True, base=QuietTask, name="actorline.run", max_retries=None, throws=(JobRefused,))
+# no STARTED: it would be followed by PROGRESS at once, and overwrite the answer if the message comes again
+@shared_task(
+    bind=True, base=QuietTask, name="actorline.run", max_retries=None, throws=(JobRefused,), track_started=False
+)
 def run(self: "Task[Any, Any]", document: Any) -> str:
     """Register a job, or join the one that has its key. The result comes at the job's end, under this task's id.
 
@@ -56,16 +59,16 @@ def run(self: "Task[Any, Any]", document: Any) -> str:
 
 
 def _go_on(submitted: SubmittedJob) -> None:
-    job = ledger().load(submitted.key)
+    job, callers = ledger().load_with_callers(submitted.key)
     if job is None:
         return
     if job.is_terminal:
         ledger().agenda.make_due(job.key)
-        answer_callers(job)
+        answer_callers(job, callers)
         return
     if submitted.created:
         send_pipeline(job, Stage.START)
-    report_progress(job)
+    report_progress(job, callers)
 
 
 def _refusal(document: Any, error: Refused | Overloaded) -> str:

@@ -1,9 +1,11 @@
 """Real parts for tests, as functions and classes: the emulator, a line, its worker processes, what was delivered."""
 
+import base64
 import gzip
 import hashlib
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -27,6 +29,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
 
 TOKEN = "apify_api_emulator"
+BODY = re.compile(r'"body": "([A-Za-z0-9+/=]*)"')  # of a message of Celery
 ROOT = Path(__file__).parents[1]
 
 
@@ -181,6 +184,25 @@ def captured_events(line: Line) -> Iterator[list[dict[str, Any]]]:
         with in_background(receiver.capture, lambda: setattr(receiver, "should_stop", True)):
             wait_for(lambda: seen, what="a worker's heartbeat")
             yield seen
+
+
+@contextmanager
+def captured_commands(url: str) -> Iterator[list[dict[str, Any]]]:
+    seen: list[dict[str, Any]] = []
+    client = connect(url)
+    with client.monitor() as monitor:
+
+        def listen() -> None:
+            while not seen or "the end of the watch" not in seen[-1]["command"]:
+                seen.append(monitor.next_command())
+
+        with in_background(listen, lambda: client.echo("the end of the watch")):
+            yield seen
+    client.close()
+
+
+def decoded(command: str) -> str:
+    return command + " ".join(base64.b64decode(body).decode() for body in BODY.findall(command))
 
 
 WORKER = ("-m", "workers", "worker")

@@ -51,8 +51,11 @@ def _give_up(seconds: float) -> None:
 
 def check_owner(ledger: Ledger, account: AccountName, owner: Owner) -> None:
     """Keep the user whom the alias stands for at its first use. Raises Refused if it stands for another one."""
-    ledger.redis.hsetnx(_name(ledger), account, owner.model_dump_json())
-    first = Owner.model_validate_json(ledger.redis.hget(_name(ledger), account))
+    stored = ledger.redis.hget(_name(ledger), account)
+    if stored is None:
+        ledger.redis.hsetnx(_name(ledger), account, owner.model_dump_json())
+        stored = ledger.redis.hget(_name(ledger), account)
+    first = Owner.model_validate_json(stored)
     if owner.id is None or first.id == owner.id:
         return
     if first.id is None:

@@ -1,21 +1,28 @@
 """The Celery callers that wait for a job's end, and the Celery tasks that serve it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from actorline.identifiers import JobKey, TaskId
 from actorline.ledger.store import Store
+
+Continuations = dict[TaskId, dict[str, Any]]
+"""Of callers: task id -> what `keep_caller` of `tasks/shell/answers.py` noted."""
+
+
+def read_callers(stored: Mapping[str, str]) -> Continuations:
+    """Return the callers of a hash."""
+    return {TaskId(task_id): json.loads(caller) for task_id, caller in stored.items()}
 
 
 class Callers:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def of(self, key: JobKey) -> dict[TaskId, dict[str, Any]]:
-        """Return task id -> continuation of each caller that isn't known to be answered."""
-        raw = self._store.redis.hgetall(self._store.name("callers", key))
-        return {TaskId(task_id): json.loads(caller) for task_id, caller in raw.items()}
+    def of(self, key: JobKey) -> Continuations:
+        """Return each caller that isn't known to be answered."""
+        return read_callers(self._store.redis.hgetall(self._store.name("callers", key)))
 
     def forget(self, key: JobKey, task_id: TaskId) -> None:
         """Forget a caller that has its answer."""

@@ -27,7 +27,7 @@ from actorline.jobs.timeline_event import TimelineEvent, level_of
 from actorline.ledger.agenda import Agenda
 from actorline.ledger.batches import Batches
 from actorline.ledger.budgets import BudgetCounts, OverBudget
-from actorline.ledger.callers import Callers
+from actorline.ledger.callers import Callers, Continuations, read_callers
 from actorline.ledger.change import UNCHANGED, Change, Due
 from actorline.ledger.durability import Call, Server, check_server, read_server
 from actorline.ledger.pages import Pages
@@ -228,6 +228,14 @@ class Ledger:
         if not is_key(key):
             return None
         return _job(key, self.redis.hmget(self.name("job", key), FIELDS))
+
+    def load_with_callers(self, key: JobKey) -> tuple[Job | None, Continuations]:
+        """Return the job and its callers that aren't known to be answered, in one round trip."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(self.name("job", key), FIELDS)
+            pipe.hgetall(self.name("callers", key))
+            values, callers = pipe.execute()
+        return _job(key, values), read_callers(callers)
 
     def load_many(self, keys: Sequence[JobKey]) -> list[Job | None]:
         """Return the jobs, in one round trip. One that can't be read is logged and None: it must not hide the rest."""

@@ -61,8 +61,10 @@ class RedisGovernor:
             log.warning("rate_not_learned", error=type(error).__name__)
 
     def _seconds_to_wait(self, kind: str, name: str) -> float:
-        learned = self._ledger.redis.get(self._ledger.name("rate", kind))
-        held_ms = self._ledger.redis.pttl(self._ledger.name("hold", kind, name))
+        with self._ledger.redis.pipeline(transaction=False) as pipe:
+            pipe.get(self._ledger.name("rate", kind))
+            pipe.pttl(self._ledger.name("hold", kind, name))
+            learned, held_ms = pipe.execute()
         if held_ms > 0:
             return float(held_ms) / 1000
         item = RateLimitItemPerSecond(int(learned or PER_SECOND[kind]))

@@ -6,6 +6,7 @@ Proxies (`HTTPS_PROXY`, `NO_PROXY`, ...) and authorities (`REQUESTS_CA_BUNDLE`, 
 
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -49,6 +50,29 @@ class BearerAuth(AuthBase):
 
 class PlatformSession(requests.Session):
     """A session that takes proxies and certificates from the environment, but no credentials from `~/.netrc`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._proxies_to: dict[str, dict[str, str]] = {}
+
+    def merge_environment_settings(
+        self, url: str | bytes | None, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """Return the settings of one request. The environment's proxies are read once for each host: that takes as
+        long as a fifth of the request.
+        """
+        parts = urlsplit(str(url))
+        origin = f"{parts.scheme}://{parts.netloc}"
+        known = self._proxies_to.get(origin)
+        if known is None:
+            settings = super().merge_environment_settings(url, {}, stream, verify, cert)
+            known = self._proxies_to[origin] = dict(settings["proxies"])
+        return {
+            "proxies": {**known, **(proxies or {})},
+            "stream": self.stream if stream is None else stream,
+            "verify": self.verify,  # the adapter has the authorities
+            "cert": cert,
+        }
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Drop the token on the way to another host, port, or from https to http; add nothing in its place."""

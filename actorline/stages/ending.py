@@ -18,6 +18,9 @@ from actorline.platform.statuses import RunStatus
 ANSWER_CARE_SECS: Final = 5.0
 """How soon upkeep checks whether each caller of an ended job has its answer."""
 
+FIGURES_CARE_SECS: Final = 10.5
+"""The same for a job with a run, whose final figures can be read by then: one check for both."""
+
 SINK_TRIES: Final = 6  # with the stages' back-off about two minutes: an outage is waited for, a lost folder is reported
 
 RUN_REASONS: Final[Mapping[str, Code]] = {
@@ -98,7 +101,7 @@ def end_job(
         job,
         event,
         Change(
-            due_in_s=ANSWER_CARE_SECS,
+            due_in_s=ANSWER_CARE_SECS if job.run.id is None else FIGURES_CARE_SECS,
             event=TimelineEvent.ENDED,
             data=entry,
             fields={"ended_at": NOW, "intent": "", "failures": 0, "reason": reason, **(fields or {})},

@@ -1,6 +1,6 @@
 """Carries out what one job needs now, as `decision.py` says."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -19,6 +19,7 @@ from actorline.upkeep.settle import secs_until_settled
 
 ANSWER_AGAIN_SECS: Final = 15.0
 SETTLE_AGAIN_SECS: Final = 20.0
+SETTLED_AT_ONCE: Final = 25  # a request each
 FAILED_AGAIN_SECS: Final = 60.0
 UNREADABLE_AGAIN_SECS: Final = 10.0  # a worker of the version that wrote it may take care of it
 
@@ -36,23 +37,34 @@ class Care:
 
     def for_all(self, keys: Iterable[JobKey]) -> None:
         """Do what each job needs now; a failure of one must not stop the others."""
+        to_settle: list[JobKey] = []
         for key in keys:
             try:
-                self.for_job(key)
+                to_settle += self._do(key)
             except UnreadableJob as error:
                 log.error("job_unreadable", job_key=key, message=str(error))  # noqa: TRY400 - foreseeable: no traceback
                 self.ledger.agenda.postpone(key, UNREADABLE_AGAIN_SECS)
             except Exception:
                 log.exception("job_not_cared_for", job_key=key)
                 self.ledger.agenda.postpone(key, FAILED_AGAIN_SECS)
+        self._settle(to_settle)
 
     def for_job(self, key: JobKey) -> None:
         """Do what the job needs now."""
+        self._settle(self._do(key))
+
+    def _settle(self, keys: Sequence[JobKey]) -> None:
+        """Have the final cost and stats of some jobs read: one message for many."""
+        for start in range(0, len(keys), SETTLED_AT_ONCE):
+            self.outbox.send("settle", *keys[start : start + SETTLED_AT_ONCE])
+
+    def _do(self, key: JobKey) -> Sequence[JobKey]:
+        """Do what the job needs now but for its figures; return it if these are due."""
         job = self.ledger.load(key)
         if job is None:
             self.ledger.agenda.drop("due", key)
             self.for_batch(key)
-            return
+            return ()
         need = decide(job, now=self.ledger.now(), empty_at=empty_at(self.ledger), watch_s=self.lost_message_s)
         match need:
             case SendAgain(stage=stage):
@@ -60,9 +72,10 @@ class Care:
             case Postpone(seconds=seconds):
                 self.ledger.change(key, Change(due_in_s=seconds, fields={"patience": seconds}), epoch=job.epoch)
             case AnswerCallers():
-                self._close(job)
+                return self._close(job)
             case _:
                 assert_never(need)
+        return ()
 
     def for_batch(self, key: JobKey) -> None:
         """Do what a batch needs now: the message that takes it on, or its callers' answers."""
@@ -80,13 +93,21 @@ class Care:
         else:
             self.ledger.agenda.move("batch_due", [key], self.ledger.now() + seconds)
 
-    def _close(self, job: Job) -> None:
-        """Give an ended job's callers and listeners what is still theirs, and remove what it no longer needs."""
+    def _close(self, job: Job) -> Sequence[JobKey]:
+        """Give an ended job's callers and listeners what is still theirs, and remove what it no longer needs. Return it
+        if its figures are due.
+        """
         self._sweep_sink(job)
         self._drop_leftovers(job)
-        checks = (self._answer_callers(job), self._settle_figures(job), self.outbox.send_notices(job))
+        figures_in_s = self._secs_until_figures(job)
+        checks = (
+            self._answer_callers(job),
+            SETTLE_AGAIN_SECS if figures_in_s == 0 else figures_in_s,
+            self.outbox.send_notices(job),
+        )
         next_check_s = min((seconds for seconds in checks if seconds is not None), default=None)
         self.ledger.change(job.key, Change(due_in_s=next_check_s), states=TERMINAL, epoch=None)
+        return [job.key] if figures_in_s == 0 else ()
 
     def _answer_callers(self, ended: Job | Batch) -> float | None:
         """Give each unanswered caller its answer, and forget those whose result is in the backend.
@@ -102,14 +123,11 @@ class Care:
             self.outbox.answer_caller(ended, task_id, caller)
         return ANSWER_AGAIN_SECS if open_callers else None
 
-    def _settle_figures(self, job: Job) -> float | None:
-        """Have the final cost and stats read when they are due, and return seconds until the next check."""
+    def _secs_until_figures(self, job: Job) -> float | None:
+        """Return seconds until the final cost and stats may be read, if they are to be read."""
         seconds = secs_until_settled(job, self.ledger.now())
         if seconds is None and job.run.id and not job.figures_settled:  # given up: it reserves nothing any more
             self.ledger.change(job.key, Change(fields={"figures_settled": True}), states=TERMINAL, epoch=None)
-        if seconds == 0:
-            self.outbox.send("settle", job.key)
-            return SETTLE_AGAIN_SECS
         return seconds
 
     def _sweep_sink(self, job: Job) -> None:

@@ -12,8 +12,9 @@ from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.jobs.timeline_event import TimelineEvent
-from actorline.ledger.change import Change
+from actorline.ledger.change import UNCHANGED, Change
 from actorline.ledger.ledger import Ledger
+from actorline.notify.notice import secs_until_notice
 from actorline.platform.client import Platform
 from actorline.platform.runs import Run, get_run
 
@@ -30,21 +31,26 @@ def secs_until_settled(job: Job, now: float) -> float | None:
     return max(ended_at + SETTLE_SECS - now, 0.0)
 
 
-def settle_figures(ledger: Ledger, platform: Platform, job: Job) -> None:
-    """Read the run again. Safe to repeat. Raises PlatformError and SinkError: then it must be repeated."""
+def settle_figures(ledger: Ledger, platform: Platform, job: Job, *, is_last: bool) -> None:
+    """Read the run again. Safe to repeat. Raises PlatformError and SinkError: then it must be repeated.
+
+    `is_last`: no caller waits for its answer any more; if no notice is due either, nothing is left to do for the job.
+    """
     run = get_run(platform, job.run.id or RunId(""))
+    is_last = is_last and secs_until_notice(job, ledger.now()) is None
     if not run.is_terminal:  # it was resurrected by others after the job's end: these aren't the job's figures
-        return _note(ledger, job, {})
+        return _note(ledger, job, {}, is_last=is_last)
     if job.manifest:
         _rewrite(job, run)
-    return _note(ledger, job, {"cost_usd": run.usage_total_usd})
+    return _note(ledger, job, {"cost_usd": run.usage_total_usd}, is_last=is_last)
 
 
-def _note(ledger: Ledger, job: Job, fields: JobFields) -> None:
+def _note(ledger: Ledger, job: Job, fields: JobFields, *, is_last: bool) -> None:
     has_changed = fields.get("cost_usd") not in {None, job.run.cost_usd}
     ledger.change(
         job.key,
         Change(
+            due_in_s=None if is_last else UNCHANGED,
             guards={"run_id": job.run.id},
             event=TimelineEvent.FIGURES_SETTLED if has_changed else None,
             data=fields,

@@ -15,6 +15,7 @@ from actorline.errors import JobEnded
 from actorline.identifiers import JobKey, TaskId
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.outcome import exception_for
+from actorline.ledger.callers import Continuations
 from tasks.shell.batches import send_batch
 from tasks.shell.canvas import send_notices
 from tasks.shell.environment import ledger
@@ -24,21 +25,20 @@ from tasks.shell.shown_step import show_order_ended
 
 def end_for_callers(key: JobKey) -> None:
     """Give the ended job's callers their answers, and send its notice."""
-    job = ledger().load(key)
+    job, callers = ledger().load_with_callers(key)
     if job and job.is_terminal:
-        if not answer_callers(job):
+        answer_callers(job, callers)
+        if not callers:
             _show_end(job)
         send_notices(job)
         if job.batch:
             send_batch(job.batch)
 
 
-def answer_callers(ended: Job | Batch) -> bool:
-    """Give each caller of an ended job or batch its answer. Return whether there is any."""
-    callers = ledger().callers.of(ended.key)
+def answer_callers(ended: Job | Batch, callers: Continuations) -> None:
+    """Give each caller of an ended job or batch its answer."""
     for task_id, caller in callers.items():
         answer_caller(ended, task_id, caller)
-    return bool(callers)
 
 
 def _show_end(job: Job) -> None:

@@ -17,4 +17,4 @@ def send_batch(key: JobKey) -> None:
 def report_batch(batch: Batch) -> None:
     """Store PROGRESS for each caller of a batch that hasn't ended."""
     if not batch.is_terminal:
-        store_progress(batch.key, BatchProgress.of(batch, ledger().now()).model_dump(mode="json"))
+        store_progress(ledger().callers.of(batch.key), BatchProgress.of(batch, ledger().now()).model_dump(mode="json"))

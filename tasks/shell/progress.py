@@ -1,47 +1,56 @@
 """PROGRESS: what a caller's result shows while the job is running."""
 
-from typing import Any
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, Final
 
 from celery import current_app, states
+from redis.commands.core import Script
 
 from actorline.identifiers import JobKey, TaskId
 from actorline.jobs.job import Job, Progress
 from tasks.shell.environment import ledger
 
-EVERY_SECS = 1
+EVERY_SECS: Final = 1
+# It stores PROGRESS unless the task has ended. Celery checks and stores in two steps: a worker that stalls between them
+# would overwrite the answer, and its caller would wait forever.
+STORE: Final = """
+local stored = redis.call('GET', KEYS[1])
+local is_read, result = pcall(cjson.decode, stored or '')
+for number = 3, #ARGV do
+  if is_read and type(result) == 'table' and result['status'] == ARGV[number] then return 0 end
+end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return redis.call('PUBLISH', KEYS[1], ARGV[1])
+"""
 
 
-def report_progress(job: Job) -> None:
+def report_progress(job: Job, callers: Iterable[TaskId]) -> None:
     """Store PROGRESS for each caller of a job that hasn't ended."""
     if job.is_terminal:
         return
-    store_progress(job.key, Progress.of(job).model_dump(mode="json"))
+    store_progress(callers, Progress.of(job).model_dump(mode="json"))
 
 
-def store_progress(key: JobKey, progress: dict[str, Any]) -> None:
+def store_progress(callers: Iterable[TaskId], progress: dict[str, Any]) -> None:
     """Store PROGRESS for each caller of a job or batch."""
-    for task_id in ledger().callers.of(key):
+    for task_id in callers:
         _store_unless_ended(task_id, progress)
 
 
 def _store_unless_ended(task_id: TaskId, progress: dict[str, Any]) -> None:
-    """Store PROGRESS unless the task has ended, in one transaction. Celery checks and stores in two steps: a worker
-    that stalls between them would overwrite the answer, and its caller would wait forever.
-    """
     backend: Any = current_app.backend
     key = backend.get_key_for_task(task_id)
     nothing = dict.fromkeys(("traceback", "date_done"))
     message = backend.encode({"task_id": task_id, "status": "PROGRESS", "result": progress, "children": [], **nothing})
+    _store_script(backend.client)(keys=[key], args=[message, backend.expires, *states.READY_STATES])
 
-    def store(pipe: Any) -> None:
-        stored = pipe.get(key)
-        ended = stored and backend.decode(stored)["status"] in states.READY_STATES
-        pipe.multi()
-        if not ended:
-            pipe.set(key, message, ex=backend.expires)
-            pipe.publish(key, message)
 
-    backend.client.transaction(store, key)
+@cache
+def _store_script(client: Any) -> Script:
+    """Return the script for one of the clients of results; each thread has its own."""
+    found: Script = client.register_script(STORE)
+    return found
 
 
 def report_page(key: JobKey) -> None:
@@ -51,6 +60,6 @@ def report_page(key: JobKey) -> None:
 
 
 def report_to_callers(key: JobKey) -> None:
-    job = ledger().load(key)
+    job, callers = ledger().load_with_callers(key)
     if job:
-        report_progress(job)
+        report_progress(job, callers)

@@ -61,6 +61,8 @@ def shown(task: "Task[Any, Any]", name: str, key: JobKey, args: str) -> Iterator
 
 def show_order_ended(task_id: TaskId, args: str, outcome: Any) -> None:
     """Show what became of an order, as `actorline.run` with its caller's id. `outcome`: what its caller gets."""
+    if not listeners.are_there:
+        return
     order = {"uuid": task_id, "name": "actorline.run", "args": args, "kwargs": "{}"}
     if isinstance(outcome, JobCancelled):
         listeners.send("task-revoked", **order, **REVOKED)

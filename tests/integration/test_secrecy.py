@@ -1,10 +1,7 @@
 """No input and no token shows anywhere but in the order's own message, in the ledger's input, and at the platform."""
 
-import base64
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +9,10 @@ import pytest
 from real_parts import (
     TOKEN,
     Line,
+    captured_commands,
     captured_events,
+    decoded,
     delivery_of,
-    in_background,
     make_line,
     running_workers,
     wait_for,
@@ -24,7 +22,6 @@ from actorline.ledger.store import connect
 
 CANARY = "apify_api_CanaryInTheInput"
 SECRET = "canary-in-a-setting"
-BODY = re.compile(r'"body": "([A-Za-z0-9+/=]*)"')
 
 
 @dataclass
@@ -48,25 +45,6 @@ class Watched:
     def stored_results(self) -> str:
         with connect(self.line.results) as client:
             return "".join(client.get(key) for key in client.keys("celery-task-meta-*"))
-
-
-@contextmanager
-def captured_commands(url: str) -> Iterator[list[dict[str, Any]]]:
-    seen: list[dict[str, Any]] = []
-    client = connect(url)
-    with client.monitor() as monitor:
-
-        def listen() -> None:
-            while not seen or "the end of the watch" not in seen[-1]["command"]:
-                seen.append(monitor.next_command())
-
-        with in_background(listen, lambda: client.echo("the end of the watch")):
-            yield seen
-    client.close()
-
-
-def decoded(command: str) -> str:
-    return command + " ".join(base64.b64decode(body).decode() for body in BODY.findall(command))
 
 
 @pytest.fixture(scope="module")

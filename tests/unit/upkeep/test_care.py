@@ -1,12 +1,12 @@
 """Care for jobs, on a ledger and an outbox that only note what they are told."""
 
 from types import SimpleNamespace
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
 
 from actorline.ledger.ledger import UnreadableJob
-from actorline.upkeep.care import FAILED_AGAIN_SECS, UNREADABLE_AGAIN_SECS, Care
+from actorline.upkeep.care import FAILED_AGAIN_SECS, SETTLED_AT_ONCE, UNREADABLE_AGAIN_SECS, Care
 
 
 @pytest.fixture
@@ -28,6 +28,20 @@ def test_failure_of_one_job_does_not_stop_the_others(care, ledger):
         (("newer", UNREADABLE_AGAIN_SECS),),
     ]
     assert [call.args for call in ledger.agenda.drop.call_args_list] == [("due", "gone"), ("batch_due", "gone")]
+
+
+def test_figures_of_many_jobs_are_read_by_one_message(care, ledger, monkeypatch):
+    monkeypatch.setattr("actorline.upkeep.care.secs_until_settled", lambda job, _: 0 if job.key != "later" else 7)
+    monkeypatch.setattr("actorline.upkeep.care.empty_at", lambda _: {})
+    monkeypatch.setattr("actorline.upkeep.care.open_sink", lambda _: None)
+    ledger.load.side_effect = lambda key: SimpleNamespace(
+        key=key, is_terminal=True, sink_url="file:///rows/", state="FAILED", run=SimpleNamespace(id=None)
+    )
+    ledger.callers.of.return_value = {}
+    care.outbox.send_notices.return_value = None
+    keys = [f"k{number}" for number in range(SETTLED_AT_ONCE + 1)]
+    care.for_all([*keys, "later"])
+    assert care.outbox.send.call_args_list == [call("settle", *keys[:-1]), call("settle", keys[-1])]
 
 
 @pytest.mark.parametrize(

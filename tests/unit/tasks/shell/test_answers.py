@@ -35,8 +35,9 @@ def app(monkeypatch) -> Any:
 
     monkeypatch.setattr(app.backend, "store_result", store_result)
     monkeypatch.setattr(listeners, "send", show)
-    callers = SimpleNamespace(forget=lambda *_: app.did.append("forget"), of=lambda _: {})
-    ledger = SimpleNamespace(callers=callers, load=lambda _: app.job)
+    monkeypatch.setattr(type(listeners), "are_there", True)
+    callers = SimpleNamespace(forget=lambda *_: app.did.append("forget"))
+    ledger = SimpleNamespace(callers=callers, load_with_callers=lambda _: (app.job, {}))
     monkeypatch.setattr(answers, "ledger", lambda: ledger)
     monkeypatch.setattr(answers, "send_notices", lambda _: None)
     yield app

@@ -1,0 +1,140 @@
+"""Every path of a job sends what it must, and nothing twice: messages, requests to the platform, answers."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from real_parts import captured_commands, decoded, make_line, running_workers, wait_for
+
+PIPELINE = {"run": 1, "start_run": 1, "poll_run": 1, "fetch_pages": 1}
+IN_TWO_PAGES = {**PIPELINE, "fetch_page": 2, "finish_job": 1}
+EMPTY = {**PIPELINE, "fetch_pages": 2}  # looked at again when the platform's counters have caught up
+WITHOUT_POLL = {"run": 1, "start_run": 1, "fetch_pages": 1}
+RECORDS = {"OUTPUT": {"body": {"numbers": [1, 2, 3]}}}
+AS_IT_TAKES = -1
+"""A run that is being aborted is polled until its end."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One path of a job. `run`: what becomes of its run; `collect`: what is ordered of it."""
+
+    run: dict[str, Any]
+    messages: dict[str, int]
+    requests: dict[str, int]
+    collect: dict[str, Any] = field(default_factory=dict)
+
+
+PATHS = {
+    "one-page": Way({"items": 10}, PIPELINE, {"start": 1, "run": 1, "dataset": 1, "items": 2}),
+    "two-pages": Way({"items": 10}, IN_TWO_PAGES, {"start": 1, "run": 1, "dataset": 1, "items": 3}, {"page_items": 5}),
+    "no-rows": Way({"items": 0}, EMPTY, {"start": 1, "run": 1, "dataset": 2, "items": 2}),
+    "records-only": Way(
+        {"items": 10, "records": RECORDS},
+        PIPELINE,
+        {"start": 1, "run": 1, "record": 1},
+        {"dataset": False, "records": ["OUTPUT"]},
+    ),
+    "sync": Way({"items": 10}, PIPELINE, {"start": 1, "run": 1, "dataset": 1, "items": 1}),
+    "adopted-run": Way({"items": 10}, PIPELINE, {"run": 2, "dataset": 1, "items": 2}),
+    "dataset-only": Way({"items": 10}, WITHOUT_POLL, {"dataset": 2, "items": 2}),
+    "failed": Way(
+        {"items": 0, "final_status": "FAILED"}, EMPTY, {"start": 1, "run": 1, "log": 1, "dataset": 2, "items": 2}
+    ),
+    "cancelled": Way(
+        {"items": 0, "duration_secs": 60},
+        {**EMPTY, "cancel": 1, "poll_run": AS_IT_TAKES},
+        {"start": 1, "run": AS_IT_TAKES, "abort": AS_IT_TAKES, "dataset": 2, "items": 2},
+    ),
+}
+KINDS = {
+    "start": r"POST /v2/actors/.*/run",
+    "abort": r"POST /v2/actor-runs/.*/abort",
+    "run": r"GET /v2/actor-runs/\w+$",
+    "log": r"GET /v2/logs/",
+    "dataset": r"GET /v2/datasets/\w+$",
+    "items": r"GET /v2/datasets/\w+/items$",
+    "record": r"GET /v2/key-value-stores/\w+/records/",
+}
+MANY_JOBS = {"upkeep", "settle"}  # each of these messages serves many jobs
+
+
+@dataclass
+class Seen:
+    messages: dict[str, Counter[str]]
+    """By path: how often each task was sent for it."""
+    answers: dict[str, int]
+    """By path: how often its caller's final result was stored."""
+    requests: dict[str, Counter[str]]
+    """By path: how often each kind of request was made about its run and what belongs to it."""
+
+
+@pytest.fixture(scope="module")
+def seen(valkey, emulator, tmp_path_factory) -> Seen:
+    line = make_line(valkey, emulator, tmp_path_factory.mktemp("paths"), "paths")
+    actors = {path: emulator.actor(f"path-{path}", **{"duration_secs": 0, **way.run}) for path, way in PATHS.items()}
+    others = {path: emulator.start(actors[path]) for path in ("adopted-run", "dataset-only")}
+    with captured_commands(valkey) as commands, running_workers(line, "all"):
+        warm_up = {"key": "warm-up", "actor": emulator.actor("path-warm-up"), "collect": {"dataset": False}}
+        line.submit(warm_up).get(timeout=60)  # it searches the account, which a new ledger doesn't know
+        before = len(emulator.requests())
+        pending = {path: line.submit(order_of(path, actors, others)) for path in PATHS}
+        wait_for(lambda: "run-status" in line.events("cancelled"), what="the poll of the run to cancel")
+        line.cancel("cancelled").get(timeout=60)
+        for each in pending.values():
+            each.get(timeout=120, propagate=False)
+        wait_for(lambda: not any(line.ledger.callers.of(path) for path in PATHS), what="callers that are forgotten")
+        requests = emulator.requests()[before:]
+        jobs = {path: line.ledger.load(path) for path in PATHS}
+        line.client.close()
+    texts = [decoded(command["command"]) for command in commands]
+    return Seen(
+        {path: messages_of(path, texts) for path in PATHS},
+        {path: sum(is_answer(text, pending[path].id) for text in texts) for path in PATHS},
+        {path: requests_of(jobs[path], actors[path], requests) for path in PATHS},
+    )
+
+
+def order_of(path: str, actors: dict[str, str], others: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    target = {
+        "adopted-run": lambda: {"run_id": others[path]["id"]},
+        "dataset-only": lambda: {"dataset_id": others[path]["defaultDatasetId"]},
+        "sync": lambda: {"actor": actors[path], "mode": "sync"},
+    }.get(path, lambda: {"actor": actors[path]})
+    return {"key": path, "poll_interval_secs": 1, "collect": {"records": [], **PATHS[path].collect}, **target()}
+
+
+def messages_of(path: str, texts: list[str]) -> Counter[str]:
+    sent = [text for text in texts if text.startswith("LPUSH paths") and f'"{path}"' in text]
+    names = Counter(re.findall(r'"task": "actorline\.(\w+)"', text)[0] for text in sent)  # behind it is the chain
+    return Counter({name: times for name, times in names.items() if name not in MANY_JOBS})
+
+
+def is_answer(text: str, task_id: str) -> bool:
+    return (
+        text.startswith(f"SETEX celery-task-meta-{task_id} ")
+        and re.search(r'"status": "(SUCCESS|FAILURE)"', text) is not None
+    )
+
+
+def requests_of(job: Any, actor: str, requests: list[dict[str, Any]]) -> Counter[str]:
+    ids = {job.run.id, job.run.dataset_id, job.run.key_value_store_id, actor.replace("/", "~")} - {None}
+    made = [
+        f"{request['method']} {request['path']}" for request in requests if any(each in request["path"] for each in ids)
+    ]
+    return Counter(next(kind for kind, form in KINDS.items() if re.match(form, each)) for each in made)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_path_sends_what_it_must_and_nothing_twice(seen, path):
+    way = PATHS[path]
+    assert as_expected(seen.messages[path], way.messages) == way.messages
+    assert as_expected(seen.requests[path], way.requests) == way.requests
+    assert seen.answers[path] == 1
+
+
+def as_expected(found: Counter[str], expected: dict[str, int]) -> dict[str, int]:
+    free = {name: AS_IT_TAKES for name, times in expected.items() if times == AS_IT_TAKES and found[name]}
+    return {**found, **free}
