@@ -15,16 +15,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final, Self, overload
 
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 from celery.result import AsyncResult, assert_will_not_block  # type: ignore[attr-defined]  # celery-types lacks it
 from kombu.exceptions import OperationalError
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from redis import RedisError
 
+from actorline.batches.batch import BatchResult
+from actorline.batches.delivery import BatchDelivery, open_batch
+from actorline.batches.document import BatchDocument, parse_batch
+from actorline.batches.inputs import listed_inputs
 from actorline.delivery.read_back import Delivery, NoDelivery, open_delivery
 from actorline.errors import Code, Refused, Unavailable
+from actorline.identifiers import JobKey
 from actorline.isolated_celery import IsolatedCelery
 from actorline.jobs.document import JobDocument, fresh_key, parse_document
 from actorline.jobs.job import JobResult
@@ -61,6 +66,19 @@ class Order:
     key: str
     id: str
     result: "AsyncResult[Any]"
+
+
+@dataclass(frozen=True)
+class BatchOrder:
+    """A batch as this caller ordered it; see `Order`. Its `info` in PROGRESS counts members by state."""
+
+    key: JobKey
+    id: str
+    result: "AsyncResult[Any]"
+
+
+Result = JobResult | BatchResult
+_RESULT: Final[TypeAdapter[Result]] = TypeAdapter(Result)
 
 
 class Client:
@@ -116,22 +134,45 @@ class Client:
             self._results.remove_pending_result(result)  # whoever never waits must not stay subscribed to it
         return Order(key, result.id, result)
 
-    def status(self, key: str, timeout: float = 10) -> JobResult | None:
-        """Return the job as far as it is known; None for an unknown key. Raises TimeoutError if no worker replies in
-        `timeout` s.
+    def submit_batch(self, document: Mapping[str, Any] | BatchDocument) -> BatchOrder:
+        """Order many inputs as one batch. Safe to repeat under the same key: the same document joins the batch.
+
+        Raises Refused at once for a bad document or input. `wait` returns its one result, `iter_items` the rows of all
+        members, in the order of the inputs.
+        """
+        raw = document.model_dump(mode="json", exclude_unset=True) if isinstance(document, BatchDocument) else document
+        checked = parse_batch(raw)
+        listed_inputs(checked)
+        key = JobKey(checked.key or fresh_key())
+        with _reaching(f"The order may have been accepted: send it again with the key {key}."):
+            result = self._celery.send_task(
+                "actorline.batch", [{**raw, "key": key}], queue=self._queue, argsrepr=f"(key={key})"
+            )
+            self._results.remove_pending_result(result)
+        return BatchOrder(key, result.id, result)
+
+    def status(self, key: str, timeout: float = 10) -> Result | None:
+        """Return the job or batch as far as it is known; None for an unknown key. Raises TimeoutError if no worker
+        replies in `timeout` s.
         """
         return self._ask("actorline.status", key, timeout, "Nothing was changed: ask again.", expires=timeout)
 
-    def cancel(self, key: str, timeout: float = 10) -> JobResult | None:
-        """Let a job be cancelled and its run aborted. Returns the job as it was then, None: unknown key.
+    def cancel(self, key: str, timeout: float = 10) -> Result | None:
+        """Let a job or batch be cancelled and its runs aborted. Returns the job as it was then, None: unknown key.
 
         Safe to repeat. The job has ended when `wait` says so. After a TimeoutError the wish is still in the queue, and
         is obeyed.
         """
         return self._ask("actorline.cancel", key, timeout, "The job may still be running: cancel it again.")
 
-    def wait(self, job: Order | str, timeout: float) -> JobResult:
-        """Wait for a job's end and return its result (DELIVERED or PARTIAL).
+    @overload
+    def wait(self, job: BatchOrder, timeout: float) -> BatchResult: ...
+    @overload
+    def wait(self, job: Order, timeout: float) -> JobResult: ...
+    @overload
+    def wait(self, job: str, timeout: float) -> Result: ...
+    def wait(self, job: Order | BatchOrder | str, timeout: float) -> Result:
+        """Wait for the end of a job or batch and return its result (DELIVERED or PARTIAL).
 
         Raises JobFailed, JobCancelled, JobExpired or JobRefused, whose one argument is the result as a JSON string;
         Refused for a key that isn't known; TimeoutError after `timeout` seconds: the job is still running, wait again.
@@ -139,25 +180,35 @@ class Client:
         assert_will_not_block()
         return self._wait_for_key(job, timeout) if isinstance(job, str) else self._wait_for_order(job, timeout)
 
-    def delivery(self, job: Order | JobResult | str) -> Delivery:
-        """Return what a job delivered: its manifest, rows and records. The sink must be readable from here.
+    @overload
+    def delivery(self, job: BatchOrder | BatchResult) -> BatchDelivery: ...
+    @overload
+    def delivery(self, job: Order | JobResult) -> Delivery: ...
+    @overload
+    def delivery(self, job: Order | BatchOrder | Result | str) -> Delivery | BatchDelivery: ...
+    def delivery(self, job: Order | BatchOrder | Result | str) -> Delivery | BatchDelivery:
+        """Return what a job or batch delivered: its manifest, rows and records. The sink must be readable from here.
 
-        Raises NoDelivery if the job has delivered nothing (yet), and SinkError if it can't be read.
+        Raises NoDelivery if it has delivered nothing (yet), and SinkError if it can't be read.
         """
         key = job if isinstance(job, str) else job.key
-        result = job if isinstance(job, JobResult) else self.status(key)
+        result = job if isinstance(job, JobResult | BatchResult) else self.status(key)
         if result is None or result.manifest is None:
-            raise NoDelivery(f"The job {key} has no delivery: it is {result.state if result else 'not known'}.")
+            raise NoDelivery(f"{key} has no delivery: it is {result.state if result else 'not known'}.")
+        if isinstance(result, BatchResult):
+            return open_batch(result)
         return open_delivery(result.manifest, sha256=result.manifest_sha256)
 
-    def iter_items(self, job: Order | JobResult | str) -> Iterator[Any]:
+    def iter_items(self, job: Order | BatchOrder | Result | str) -> Iterator[Any]:
         """Return the delivered rows, parsed, in the dataset's order; memory holds some at a time. Of csv every value is
         a string. Raises as `delivery`, also for formats that are read by file (xml, html, rss, xlsx).
         """
         return self.delivery(job).items()
 
-    def open_record(self, job: Order | JobResult | str, name: str) -> BinaryIO:
-        """Return a delivered record (`OUTPUT`) as the platform gave it; to be closed. Raises as `delivery`."""
+    def open_record(self, job: Order | BatchOrder | Result | str, name: str) -> BinaryIO:
+        """Return a delivered record (`OUTPUT`; of a batch `000000/OUTPUT`) as the platform gave it; to be closed.
+        Raises as `delivery`.
+        """
         return self.delivery(job).open_record(name)
 
     @property
@@ -165,7 +216,7 @@ class Client:
         """Return Celery's Redis back end; its type stubs only know what all back ends have in common."""
         return self._celery.backend
 
-    def _ask(self, task: str, key: str, timeout: float, meaning: str, **options: Any) -> JobResult | None:
+    def _ask(self, task: str, key: str, timeout: float, meaning: str, **options: Any) -> Result | None:
         assert_will_not_block()
         with _reaching(meaning):
             question = self._celery.send_task(task, [key], queue=self._queue, **options)
@@ -173,14 +224,14 @@ class Client:
             question.forget()  # or each question would lie in Redis until results expire
         return None if reply is None else parse_answer(reply)
 
-    def _wait_for_order(self, order: Order, timeout: float) -> JobResult:
+    def _wait_for_order(self, order: Order | BatchOrder, timeout: float) -> Result:
         with _reaching("The job is still running: wait again."):
             reply = self._value_within(
                 timeout, order.result, f"The job {order.key} is still running after {timeout:g} s"
             )
         return _value_or_end(parse_answer(reply))
 
-    def _wait_for_key(self, key: str, timeout: float) -> JobResult:
+    def _wait_for_key(self, key: str, timeout: float) -> Result:
         """Poll the job until it ends: only its callers are told of the end."""
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
@@ -201,21 +252,21 @@ class Client:
             raise TimeoutError(otherwise) from None
 
 
-def parse_answer(reply: Any) -> JobResult:
+def parse_answer(reply: Any) -> Result:
     """Return the result in what Celery returns: a dict, or an exception of whatever class that holds it as a JSON
     string.
 
     Raises the exception itself if it is none of ours, such as TaskRevokedError.
     """
     if not isinstance(reply, BaseException):
-        return JobResult.model_validate(reply)
+        return _RESULT.validate_python(reply)
     try:
-        return JobResult.model_validate_json(reply.args[0])
+        return _RESULT.validate_json(reply.args[0])
     except (IndexError, ValidationError):
         raise reply from None
 
 
-def _value_or_end(result: JobResult) -> JobResult:
+def _value_or_end(result: Result) -> Result:
     ended = exception_for(result)
     if ended is None:
         return result

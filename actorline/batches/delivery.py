@@ -1,6 +1,7 @@
 """A batch read back as one delivery: its members' rows and records, in the order of the inputs. Streaming."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, BinaryIO, Final
 
 from actorline.batches.batch import BatchResult
@@ -18,7 +19,7 @@ from actorline.delivery.sink import MANIFEST, open_sink
 from actorline.errors import Reason
 from actorline.jobs.member_key import DIGITS
 
-TEXT_LINES: Final = frozenset({"jsonl", "json", "parquet"})
+JSON_ROWS: Final = frozenset({"jsonl", "json", "parquet"})
 
 
 class BatchDelivery:
@@ -55,17 +56,21 @@ class BatchDelivery:
             yield from delivery.items()
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the rows to be shown: JSON lines, or one csv text with the first member's header."""
-        for number, (member, delivery) in enumerate(self.deliveries()):
-            match delivery.manifest.format:
-                case name if name in TEXT_LINES:
-                    yield from (line + b"\n" for line in delivery.lines())
-                case "csv":
-                    yield from delivery.blocks() if number == 0 else _without_header(delivery)
-                case name:
-                    raise UnreadableRows(
-                        f"Rows of a batch in {name} are read member by member: actorline items {member.key}"
-                    )
+        """Return the rows to be shown: JSON lines, or one csv text with the first member's header.
+
+        Raises UnreadableRows at once for other formats: files of several members don't make one.
+        """
+        deliveries = self.deliveries()
+        first = next(deliveries, None)
+        if first is None:
+            return iter(())
+        member, delivery = first
+        form = delivery.manifest.format
+        if form in JSON_ROWS:
+            return (line + b"\n" for line in self.lines())
+        if form == "csv":
+            return chain(delivery.blocks(), chain.from_iterable(_without_header(each) for _, each in deliveries))
+        raise UnreadableRows(f"Rows of a batch in {form} are read member by member: actorline items {member.key}")
 
     def range_blocks(self, offset: int, limit: int | None) -> Iterator[bytes]:
         """Yield at most `limit` rows from `offset` on, as JSON lines; members before them aren't opened."""

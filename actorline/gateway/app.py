@@ -16,11 +16,10 @@ from actorline.gateway.body import Bodies
 from actorline.gateway.context import Context
 from actorline.gateway.default_headers import DefaultHeaders
 from actorline.gateway.order_intake import OrderIntake
-from actorline.gateway.pages import routers as pages
 from actorline.gateway.pages.pulse import Pulse
 from actorline.gateway.problems import show_problems
 from actorline.gateway.readiness import Readiness
-from actorline.gateway.routes import budgets, events, health, jobs, metrics, rows, webhooks
+from actorline.gateway.routes import batches, budgets, events, health, jobs, metrics, rows, webhooks
 from actorline.gateway.shares import Shares
 from actorline.gateway.streams import Downloads
 from actorline.gateway.timelines import Timelines
@@ -31,8 +30,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 
 ROUTERS: Final = (
-    jobs.router, events.router, rows.router, budgets.router, webhooks.router, health.router, metrics.router,
-    *pages.ROUTERS,
+    jobs.router, batches.router, events.router, rows.router, budgets.router, webhooks.router, health.router, metrics.router,
 )  # fmt: skip
 MOST_STREAMS: Final = 100  # each holds a connection while its job runs; further watchers poll with `wait`
 MOST_WAITS: Final = 500

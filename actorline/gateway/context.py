@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
+from actorline.batches.batch import Batch, load_batch
 from actorline.errors import Code, Refused
 from actorline.gateway.auditing import Refusals
 from actorline.gateway.authentication import Authenticator, Grant
@@ -70,6 +71,21 @@ class AuthorizedRequest:
             message = f"Another API key ordered the job {key}; that needs the scope {unless}. Nothing was changed."
             raise Refused(Code.FORBIDDEN, message)
         return job
+
+    def find_own_batch(self, key: JobKey, *, unless: Scope) -> Batch:
+        """Return the batch if this sender ordered it or has the scope `unless`. Raises Refused."""
+        batch = self.find_batch(key)
+        if batch.ordered_by != self.grant.holder and not self.has(unless):
+            message = f"Another API key ordered the batch {key}; that needs the scope {unless}. Nothing was changed."
+            raise Refused(Code.FORBIDDEN, message)
+        return batch
+
+    def find_batch(self, key: JobKey) -> Batch:
+        """Return the batch. Raises Refused (unknown-key), also for one that the grant doesn't cover."""
+        batch = load_batch(self.context.ledger, key) if is_key(key) else None
+        if batch is None or not self.grant.sees(batch.document.account):
+            raise Refused(Code.UNKNOWN_KEY, f"There is no batch with the key {shown_key(key)!r}. Nothing was changed.")
+        return batch
 
     def find_job(self, key: JobKey) -> Job:
         """Return the job. Raises Refused (unknown-key), also for one that the grant doesn't cover."""

@@ -7,6 +7,8 @@ from fastapi import FastAPI, Header, Path
 from fastapi.openapi.utils import get_openapi
 
 from actorline import __version__
+from actorline.batches.batch import BatchResult
+from actorline.batches.document import BatchDocument
 from actorline.gateway.problems import MEDIA_TYPE, Problem
 from actorline.identifiers import JobKey
 from actorline.jobs.document import KEY_PATTERN, JobDocument
@@ -74,6 +76,27 @@ DOCUMENT_BODY: Final[Mapping[str, Any]] = {
     }
 }
 
+BATCH: Final[Mapping[str, Any]] = {
+    "key": "catalog-2026-11-28",
+    "template": {"actor": "apify/web-scraper", "options": {"memory_mbytes": 1024}},
+    "inputs": [{"startUrls": [{"url": "https://example.com/1"}]}, {"startUrls": [{"url": "https://example.com/2"}]}],
+    "max_running": 20,
+}
+BATCH_RESULT: Final[Mapping[str, Any]] = {
+    "key": "catalog-2026-11-28", "kind": "batch", "state": "RUNNING", "reason": None, "inputs": 2,
+    "members": {"DELIVERED": 1, "RUNNING": 1}, "items": 1200, "bytes": 61234, "records": 1, "cost_usd": 0.02,
+    "manifest": None, "sink": "file:///srv/rows/catalog-2026-11-28/", "queued_at": "2026-11-28T08:15:30.123Z",
+    "delivered_at": None,
+}  # fmt: skip
+BATCH_BODY: Final[Mapping[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": REFERENCE.format(model="BatchDocument")}, "example": BATCH},
+        },
+    }
+}
+
 Responses = dict[int | str, dict[str, Any]]
 
 
@@ -91,6 +114,15 @@ def result(status: int, description: str, *other: Any, **headers: str) -> Respon
             "content": content,
             "headers": described,
         }
+    }
+
+
+def batch_result(status: int, description: str, **headers: str) -> Responses:
+    """Describe a response with a batch's result, or with key and state only without the scope `read`."""
+    described = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
+    content = {"application/json": {"example": BATCH_RESULT}}
+    return {
+        status: {"model": BatchResult | Glimpse, "description": description, "content": content, "headers": described}
     }
 
 
@@ -113,7 +145,7 @@ def describe(app: FastAPI) -> None:
                 tags=app.openapi_tags,
             )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            for model in (JobDocument, Problem):
+            for model in (JobDocument, BatchDocument, Problem):
                 schema = model.model_json_schema(ref_template=REFERENCE)
                 schemas.update({**schema.pop("$defs", {}), model.__name__: schema})
             app.openapi_schema = document

@@ -69,6 +69,11 @@ class OrderIntake:
             )
             raise Unavailable(Code.REDIS_UNAVAILABLE, message) from None
 
+    def admit_one(self, holder: str) -> None:
+        """Count an order that is written elsewhere. Raises Fault above the API key's rate."""
+        if not self._rate.admit(holder, 1):
+            raise self._rate.refusal(holder)
+
     def close(self) -> None:
         self._groups.close()
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from actorline.identifiers import JobKey
+from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.member_key import split_member_key
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
@@ -105,6 +105,9 @@ class Batches:
 
     def exists(self, key: JobKey) -> bool:
         return bool(self._redis.exists(self._store.name("batch", key)))
+
+    def account(self, key: JobKey) -> AccountName | None:
+        return cast("AccountName | None", self._redis.hget(self._store.name("batch", key), "account"))
 
     def has_field(self, key: JobKey, name: str) -> bool:
         """Return whether the batch's hash holds the field."""

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header
+from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -16,7 +17,7 @@ from actorline.errors import Code, Refused
 from actorline.gateway.context import AuthorizedRequest, MayRead
 from actorline.gateway.openapi import KeyInPath, Responses, problems
 from actorline.identifiers import JobKey
-from actorline.jobs.job import Job, JobResult
+from actorline.jobs.job import JobResult
 from actorline.ledger.timeline import TimelineEntry
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -54,35 +55,53 @@ async def events(
     ] = None,
 ) -> Response:
     """Stream the timeline: each event has an entry's id, its name, and `{"at": unix seconds, "event": name, ...}`."""
+    return await follow(key, last_event_id, authorized, find=authorized.find_job, result=JobResult.of)
+
+
+async def follow(
+    key: JobKey,
+    last_event_id: str | None,
+    authorized: AuthorizedRequest,
+    *,
+    find: Callable[[JobKey], Any],
+    result: Callable[[Any], BaseModel],
+) -> Response:
+    """Stream the timeline of a job or batch from an entry on, and its result at the end."""
     after = _checked(last_event_id)
-    job, entries = await run_in_threadpool(_look, authorized, key, after)
-    if job.is_terminal and not entries and last_event_id is not None:
+    look = partial(_look, authorized, find)
+    found, entries = await run_in_threadpool(look, key, after)
+    if found.is_terminal and not entries and last_event_id is not None:
         return Response(status_code=204)  # by the EventSource specification this stops reconnects
     authorized.context.streams.take(authorized.grant.holder)
     return Stream(
-        _entries(authorized, key, after), partial(authorized.context.streams.give_back, authorized.grant.holder)
+        _entries(authorized, key, after, look, result),
+        partial(authorized.context.streams.give_back, authorized.grant.holder),
     )
 
 
-async def _entries(authorized: AuthorizedRequest, key: JobKey, after: str) -> AsyncIterator[dict[str, Any]]:
+async def _entries(
+    authorized: AuthorizedRequest, key: JobKey, after: str, look: Callable[..., Any], result: Callable[[Any], BaseModel]
+) -> AsyncIterator[dict[str, Any]]:
     timelines = authorized.context.timelines
     while not timelines.is_stopping():
         try:
-            job, entries = await run_in_threadpool(_look, authorized, key, after)
+            found, entries = await run_in_threadpool(look, key, after)
         except Refused:  # its retention is over
             return
         for entry in entries:
             yield _event(entry)
             after = entry.id
-        if job.is_terminal:
-            yield {"event": "result", "data": JobResult.of(job).model_dump_json()}
+        if found.is_terminal:
+            yield {"event": "result", "data": result(found).model_dump_json()}
             return
         await timelines.grown(key, after, TIMELINE_LOOK_SECS)
 
 
-def _look(authorized: AuthorizedRequest, key: JobKey, after: str) -> tuple[Job, list[TimelineEntry]]:
-    """Return the job, and then its timeline's entries after `after`: all of them if the job has ended."""
-    return authorized.find_job(key), authorized.context.ledger.timeline.after(key, after)
+def _look(
+    authorized: AuthorizedRequest, find: Callable[[JobKey], Any], key: JobKey, after: str
+) -> tuple[Any, list[TimelineEntry]]:
+    """Return the job or batch, and then its timeline's entries after `after`: all of them if it has ended."""
+    return find(key), authorized.context.ledger.timeline.after(key, after)
 
 
 def _event(entry: TimelineEntry) -> dict[str, Any]:

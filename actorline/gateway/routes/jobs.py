@@ -100,7 +100,7 @@ async def take_order(
 ) -> StoredOrder:
     """Check an order and store it. The parsed document is freed on return, before the next large order is read."""
     raw = await _parsed(body, idempotency_key)
-    _check_account(raw, authorized.grant)
+    check_account(raw, authorized.grant)
     key = key_in(raw) or fresh_key()
     name_order(request, key)
     document = raw if len(body) < LARGE_BYTES else await run_in_threadpool(parse_document, raw)
@@ -125,7 +125,7 @@ async def _check_conflict(key: JobKey, authorized: AuthorizedRequest) -> None:
         raise Refused(Code.CONFLICT, "The key is already in use. Nothing was changed. Use a new key.")
 
 
-def _check_account(raw: Any, grant: Grant) -> None:
+def check_account(raw: Any, grant: Grant) -> None:
     """Refuse an account that the grant doesn't cover; an invalid one is left to the check of the document."""
     account = raw.get("account", "default") if isinstance(raw, dict) else None
     if isinstance(account, str) and not grant.sees(AccountName(account)):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated, BinaryIO, Final, Protocol
 
 from fastapi import APIRouter, Header, Path, Query
 from starlette.concurrency import run_in_threadpool
@@ -58,6 +58,15 @@ RECORD: Final[Responses] = {
 }
 
 
+class Rows(Protocol):
+    """The delivery of a job or a batch."""
+
+    @property
+    def is_complete(self) -> bool: ...
+    def blocks(self) -> Iterator[bytes]: ...
+    def range_blocks(self, offset: int, limit: int | None) -> Iterator[bytes]: ...
+
+
 @router.get("/{key}/items", summary="Read the delivered rows", response_class=Response, responses=ITEMS)
 async def items(
     key: KeyInPath,
@@ -73,23 +82,34 @@ async def items(
     """
     delivery = await run_in_threadpool(_delivery, authorized, key)
     is_range = offset > 0 or limit is not None
-    headers = {
-        "Content-Type": NDJSON if is_range else MEDIA_TYPES[delivery.manifest.format],
-        "Actorline-Complete": "true" if delivery.manifest.complete else "false",
-        "Vary": "Accept, Accept-Encoding",
-        **FOREIGN,
-    }
-    open_blocks = partial(_range, delivery, offset, limit) if is_range else delivery.blocks
     if not is_range and delivery.manifest.compression == "gzip" and _is_named(GZIP_TYPE, accept):
-        headers["Content-Type"] = GZIP_TYPE
-        headers["Content-Length"] = str(delivery.manifest.totals.bytes)
+        headers = {**_headers(GZIP_TYPE, delivery), "Content-Length": str(delivery.manifest.totals.bytes)}
         return await authorized.context.downloads.respond(authorized.grant.holder, delivery.stored_blocks, headers)
+    return await respond_rows(authorized, delivery, delivery.manifest.format, offset, limit, accept_encoding)
+
+
+async def respond_rows(
+    authorized: AuthorizedRequest, delivery: Rows, format_: str, offset: int, limit: int | None, accept_encoding: str
+) -> Response:
+    """Respond with the rows of a job or batch, or with a range of them."""
+    is_range = offset > 0 or limit is not None
+    headers = _headers(NDJSON if is_range else MEDIA_TYPES[format_], delivery)
+    open_blocks = partial(_range, delivery, offset, limit) if is_range else partial(_all, delivery)
     if _is_named("gzip", accept_encoding):
         headers["Content-Encoding"] = "gzip"
         return await authorized.context.downloads.respond(
             authorized.grant.holder, lambda: gzipped(open_blocks()), headers
         )
     return await authorized.context.downloads.respond(authorized.grant.holder, open_blocks, headers)
+
+
+def _headers(media_type: str, delivery: Rows) -> dict[str, str]:
+    return {
+        "Content-Type": media_type,
+        "Actorline-Complete": "true" if delivery.is_complete else "false",
+        "Vary": "Accept, Accept-Encoding",
+        **FOREIGN,
+    }
 
 
 @router.get("/{key}/records/{name}", summary="Read a delivered record", response_class=Response, responses=RECORD)
@@ -118,7 +138,14 @@ def _delivery(authorized: AuthorizedRequest, key: JobKey) -> Delivery:
     return open_delivered(job)
 
 
-def _range(delivery: Delivery, offset: int, limit: int | None) -> Iterator[bytes]:
+def _all(delivery: Rows) -> Iterator[bytes]:
+    try:
+        return delivery.blocks()
+    except UnreadableRows as error:
+        raise Refused(Code.REQUEST_INVALID, str(error)) from error
+
+
+def _range(delivery: Rows, offset: int, limit: int | None) -> Iterator[bytes]:
     try:
         return delivery.range_blocks(offset, limit)
     except UnreadableRows as error:
