@@ -16,6 +16,7 @@ from actorline.gateway.body import Bodies
 from actorline.gateway.context import Context
 from actorline.gateway.default_headers import DefaultHeaders
 from actorline.gateway.order_intake import OrderIntake
+from actorline.gateway.pages import routers as pages
 from actorline.gateway.pages.pulse import Pulse
 from actorline.gateway.problems import show_problems
 from actorline.gateway.readiness import Readiness
@@ -30,7 +31,8 @@ from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 
 ROUTERS: Final = (
-    jobs.router, batches.router, events.router, rows.router, budgets.router, webhooks.router, health.router, metrics.router,
+    jobs.router, batches.router, events.router, rows.router, budgets.router, webhooks.router, health.router,
+    metrics.router, *pages.ROUTERS,
 )  # fmt: skip
 MOST_STREAMS: Final = 100  # each holds a connection while its job runs; further watchers poll with `wait`
 MOST_WAITS: Final = 500
