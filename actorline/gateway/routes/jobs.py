@@ -84,7 +84,7 @@ async def order(
 async def _estimated(body: bytearray, idempotency_key: str | None, authorized: AuthorizedRequest) -> Response:
     """Return what an order would come to, as far as the API key may see it."""
     raw, context = await _parsed(body, idempotency_key), authorized.context
-    _check_account(raw, authorized.grant)
+    check_account(raw, authorized.grant)
     found = await run_in_threadpool(
         estimate, raw, ledger=context.ledger, settings=context.settings, trusted=False, sender=authorized.sender
     )
