@@ -11,6 +11,7 @@ from actorline.errors import Code, Refused
 from actorline.jobs.job import Job
 from actorline.jobs.rights import is_of_actor
 from actorline.jobs.states import State
+from actorline.ledger.account_index import AccountIndex
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.listing import Cursor, list_jobs
 
@@ -47,6 +48,7 @@ class Selection:
     def jobs(self, ledger: Ledger, among: Sequence[State] = tuple(State)) -> Iterator[Job]:
         """Yield the jobs that fit, newest first; `among`: the states that the command is for."""
         after: Cursor | None = None
+        is_indexed = self.account is not None and AccountIndex(ledger).was_completed()
         while True:
             page = list_jobs(
                 ledger,
@@ -55,6 +57,7 @@ class Selection:
                 states=[state for state in among if state in (self.states or among)],
                 labels=dict(self.labels),
                 accounts=None if self.account is None else [self.account.lower()],
+                is_indexed=is_indexed,
                 since=None if self.since is None else parse_since(self.since, now=ledger.now()),
                 matches=lambda job: self.actor is None or is_of_actor(job, self.actor),
             )

@@ -1,8 +1,8 @@
 """Each account's jobs by state, `state:{s}:{account}`: so that a list of one account's jobs looks at no other's.
 
-The ledger's scripts keep it. What an earlier version registered or moved isn't in it: each gateway looks through the
-jobs once when it starts, and lists as that version did until it has. An entry may be out of date, as a job is looked at
-before it is listed; none may be missing.
+The ledger's scripts keep it. What an earlier version registered or moved isn't in it: a gateway looks through the jobs
+when it starts, unless that was done within a day, and lists as that version did until it has. An entry may be out of
+date, as a job is looked at before it is listed; none may be missing.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 
 KEYS_A_BLOCK: Final = 500
+REMEMBERED_SECS: Final = 86_400  # a worker of an earlier version may come back
 
 
 class AccountIndex:
@@ -19,8 +20,15 @@ class AccountIndex:
         self._ledger = ledger
         self.is_complete = False
 
+    def was_completed(self) -> bool:
+        """Return whether somebody looked through all jobs within a day."""
+        return bool(self._ledger.redis.exists(self._ledger.name("accounts_indexed")))
+
     def complete(self, *, is_stopping: Callable[[], bool]) -> None:
         """Enter what is missing. Raises redis.RedisError; safe to repeat."""
+        if self.was_completed():
+            self.is_complete = True
+            return
         for state in State:
             block: list[tuple[str, float]] = []
             for entry in self._ledger.list_keys(state):
@@ -31,6 +39,7 @@ class AccountIndex:
                 if is_stopping():
                     return
             self._enter(state, block)
+        self._ledger.redis.set(self._ledger.name("accounts_indexed"), 1, ex=REMEMBERED_SECS)
         self.is_complete = True
 
     def _enter(self, state: State, block: list[tuple[str, float]]) -> None:

@@ -1,9 +1,11 @@
 """Lists of jobs, the newest first, in pages that stay where they are while jobs are added and change."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
+
+from pydantic_core import from_json
 
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
@@ -72,8 +74,9 @@ def list_jobs(
         wanted = min(JOBS_A_BLOCK, max(limit - len(found), seen))
         entries = _next(ledger, indexes, after, since, wanted)
         block, size = _light_part(ledger, entries)
-        jobs = ledger.load_many([entry.key for entry in block])
-        for entry, job in zip(block, jobs, strict=True):
+        likely = _labelled(ledger, block, labels) if labels else block
+        jobs = ledger.load_many([entry.key for entry in likely])
+        for entry, job in zip(likely, jobs, strict=True):
             if job and _fits(job, states, labels or {}, accounts) and matches(job):
                 found.append(job)
                 if len(found) == limit:
@@ -100,6 +103,23 @@ def _light_part(ledger: Ledger, entries: list[Cursor]) -> tuple[list[Cursor], in
             return entries[:count], total
         total += size
     return entries, total
+
+
+def _labelled(ledger: Ledger, entries: Sequence[Cursor], labels: Mapping[str, str]) -> list[Cursor]:
+    """Return the jobs whose documents have the labels: to read a whole job takes ten times as long."""
+    with ledger.redis.pipeline(transaction=False) as pipe:
+        for entry in entries:
+            pipe.hget(ledger.name("job", entry.key), "document")
+        documents = pipe.execute()
+    return [entry for entry, text in zip(entries, documents, strict=True) if _may_have(text, labels)]
+
+
+def _may_have(document: str | None, labels: Mapping[str, str]) -> bool:
+    """Return whether a stored document has the labels, or can't be read, which loading its job reports."""
+    try:
+        return bool(labels.items() <= from_json(document or "{}").get("labels", {}).items())
+    except (ValueError, AttributeError):
+        return True
 
 
 def _next(

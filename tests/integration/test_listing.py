@@ -118,6 +118,25 @@ def test_jobs_of_an_earlier_version_are_entered_once(ledger):
     assert keys_of(list_jobs(ledger, limit=9, accounts={"small"}, is_indexed=True)) == ["b", "a"]
 
 
+def test_index_that_was_completed_is_not_made_again_at_each_start(ledger, monkeypatch):
+    order(ledger, *"ab", account="Small")
+    AccountIndex(ledger).complete(is_stopping=lambda: False)
+    monkeypatch.setattr(ledger, "list_keys", lambda _: pytest.fail("all jobs are looked through again"))
+    again = AccountIndex(ledger)
+    again.complete(is_stopping=lambda: False)
+    assert again.is_complete
+
+
+def test_list_by_label_reads_only_jobs_that_have_it(ledger, monkeypatch):
+    order(ledger, *(f"k{number}" for number in range(20)))
+    order(ledger, "wanted", labels={"team": "x", "shop": "2"})
+    order(ledger, "other", labels={"team": "y"})
+    read: list[str] = []
+    load = ledger.load_many
+    monkeypatch.setattr(ledger, "load_many", lambda keys: load(read.extend(keys) or keys))
+    assert all_pages(ledger, 100, labels={"team": "x"}) == read == ["wanted"]
+
+
 def test_a_page_reads_so_many_bytes_and_says_where_to_go_on(ledger, monkeypatch):
     monkeypatch.setattr(listing, "JOBS_A_BLOCK_BYTES", 10_000)
     monkeypatch.setattr(listing, "MOST_BYTES", 20_000)
