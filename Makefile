@@ -14,13 +14,17 @@ demo: .venv/.installed  ## the main job against a local Apify: no account, nothi
 install: .venv/.installed-test  ## .venv with what `make test` needs; every other target adds what it needs
 
 # four files at a time on two cores: they wait more than they compute
-PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder tests/integration tests/unit
+TESTS ?= tests/integration tests/unit
+PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: .venv/.installed-test  ## all unit tests, and each promise and each entrance on real parts; under 5 minutes
-	$(PYTEST) -m 'not thorough'
+	$(PYTEST) $(TESTS) -m 'not thorough'
 
 test-all: .venv/.installed-dev  ## the same, and everything else that may go wrong; 12 minutes
-	$(PYTEST)
+	$(PYTEST) $(TESTS)
+
+coverage: .venv/.installed-dev  ## the unit tests, and which lines and branches they run: to read, not a bar to pass
+	$(PYTEST) tests/unit --cov --cov-branch --cov-report=term
 
 check: lint types test  ## formatting, lint, import contracts, types, tests
 
@@ -71,6 +75,9 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
 audit: .venv/.installed-dev  ## known holes in what the image is made of; says so where it can't ask
 	$(BIN)/python requirements/audit.py
 
+measures: .venv/.installed-dev  ## sizes, docstrings and references of the code, as a table
+	@$(BIN)/python .ci/measures.py
+
 docs: .venv/.installed-dev  ## what the docs take from the code
 	$(BIN)/python docs/make_schema.py
 	$(BIN)/python docs/make_document.py
@@ -110,4 +117,4 @@ tests/contract/node_modules/.installed: tests/contract/package.json
 	@npm install --prefix tests/contract --ignore-scripts --no-package-lock --no-audit --no-fund
 	@touch $@
 
-.PHONY: all audit lock help demo install test test-all check format lint types containers contract chaos storm adversary compare bench docs docs-site
+.PHONY: all audit coverage measures lock help demo install test test-all check format lint types containers contract chaos storm adversary compare bench docs docs-site

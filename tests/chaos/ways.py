@@ -129,7 +129,7 @@ class WithPlainChain:
         return ChainBatch(self, [self.steps(name).apply_async() for name in names])
 
     def steps(self, actor: str) -> Any:
-        start, poll, fetch = (self.app.signature(f"plain_chain.{task}") for task in ("start", "poll", "fetch"))
+        start, poll, fetch = (self.app.signature(f"retried_chain.{task}") for task in ("start", "poll", "fetch"))
         return chain(start.clone([actor]), poll, fetch, app=self.app)
 
 
@@ -157,7 +157,7 @@ class ChainBatch:
 def running_chain(valkey: str, emulator: Emulator, log: Path) -> Iterator[WithPlainChain]:
     """A Celery worker with its default pool, on databases of the same Valkey that Actorline doesn't use."""
     broker, results = f"{valkey}?virtual_host=5", f"{valkey}?virtual_host=6"
-    options = ["-A", "plain_chain", "worker", "--concurrency", "16"]  # as Actorline's fetch worker
+    options = ["-A", "retried_chain", "worker", "--concurrency", "16"]  # as Actorline's fetch worker
     with log.open("wb") as output:
         worker = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "celery", *options],
@@ -166,7 +166,7 @@ def running_chain(valkey: str, emulator: Emulator, log: Path) -> Iterator[WithPl
             stdout=output,
             stderr=output,
         )
-    app = Celery("plain_chain", broker=broker, backend=results, set_as_current=False)
+    app = Celery("retried_chain", broker=broker, backend=results, set_as_current=False)
     try:
         wait_for(lambda: app.control.ping(timeout=0.5), what="the chain's worker")
         yield WithPlainChain(app, worker.pid)

@@ -102,7 +102,7 @@ def test_a_key_has_so_many_open_jobs_until_one_ends(own_line):
         assert order("e") == 429
 
 
-def test_beyond_the_open_jobs_of_all_orders_are_refused_not_dropped(own_line):
+def test_orders_beyond_all_open_jobs_are_refused_not_dropped(own_line):
     line = own_line("gw-overload", open_jobs_max="2")
     actor = line.emulator.actor("gw-overload", items=0, duration_secs=600)
     document = {"actor": actor, "poll_interval_secs": 1, "on_failure": {"deliver_partial": False}}

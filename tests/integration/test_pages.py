@@ -324,7 +324,7 @@ def test_without_redis_a_page_says_so_and_recovers(short_folder, emulator, tmp_p
     line.client.close()
 
 
-def test_a_delivery_is_looked_at_and_downloaded_without_running_it(gateway):
+def test_delivery_is_shown_and_downloaded_without_running_it(gateway):
     picture = {
         "body": f"<svg xmlns='http://www.w3.org/2000/svg'><text>{HOSTILE}</text></svg>",
         "content_type": "image/svg+xml",

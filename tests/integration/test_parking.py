@@ -51,7 +51,7 @@ class Runs:
         return {"items": runs[int(str(params["offset"])) :]}
 
 
-def test_jobs_whose_runs_a_list_doesnt_show_as_they_were_have_news(ledger):
+def test_jobs_whose_runs_a_list_shows_changed_have_news(ledger):
     for n, status in enumerate(["RUNNING", "RUNNING", "READY", "RUNNING"]):
         park(ledger, f"job-{n}", f"run{n}", run_status=status, epoch=n)
     runs = listed(ledger, {"run0": "RUNNING", "run2": "RUNNING", "run3": "TIMING-OUT", "other": "RUNNING"})

@@ -16,7 +16,7 @@ RELIABLE: Final[dict[str, Any]] = {
     "reject_on_worker_lost": True,
 }
 
-app = Celery("plain_chain", broker=os.environ["BROKER"], backend=os.environ["RESULTS"])
+app = Celery("retried_chain", broker=os.environ["BROKER"], backend=os.environ["RESULTS"])
 
 
 class GoesOnError(Exception):
