@@ -1,4 +1,4 @@
-"""`actorline.notify(key)`: notify the service of the job's end, by its Celery task or over HTTP."""
+"""`actorline.notify(key)`: notify the service of the end of a job or batch, by its Celery task or over HTTP."""
 
 from celery import current_app, shared_task
 from celery.exceptions import Reject
@@ -14,6 +14,7 @@ from actorline.notify.allowed_tasks import DEFAULT_QUEUE, reserved_problem
 from actorline.notify.notice import event_of, next_try, secs_until_notice, task_id_of
 from actorline.notify.sender import NoticeFailed, send_notice
 from actorline.shutdown import GivenBack
+from tasks.shell.batch_notice import notify_of_batch
 from tasks.shell.canvas import care_for_now
 from tasks.shell.environment import ledger, new_execution, settings
 
@@ -21,7 +22,10 @@ from tasks.shell.environment import ledger, new_execution, settings
 @shared_task(name="actorline.notify", ignore_result=True)
 def notify(key: JobKey) -> None:
     job = ledger().load(key)
-    if job is None or not job.is_terminal or secs_until_notice(job, ledger().now()) != 0:
+    if job is None:
+        notify_of_batch(key)
+        return
+    if not job.is_terminal or secs_until_notice(job, ledger().now()) != 0:
         return
     if job.document.notify.task and not job.notice.task_told:
         _send_task(job, job.document.notify.task)

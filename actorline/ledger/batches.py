@@ -152,10 +152,10 @@ class Batches:
         """Note that the message is here: what happens from now on needs another one."""
         self._redis.delete(self._store.name("batch_sent", key))
 
-    def queued_before(self, before: float, limit: int, *, offset: int) -> list[JobKey]:
-        """Return keys of batches that were queued before a time, the oldest first, from the `offset`th on."""
+    def queued_before(self, before: float, limit: int) -> list[JobKey]:
+        """Return keys of batches that were queued before a time, the oldest first."""
         name = self._store.name("batches")
-        return cast("list[JobKey]", self._redis.zrangebyscore(name, "-inf", before, start=offset, num=limit))
+        return cast("list[JobKey]", self._redis.zrangebyscore(name, "-inf", before, start=0, num=limit))
 
     def newest(self, limit: int) -> list[JobKey]:
         """Return the keys of the newest batches, the newest first."""

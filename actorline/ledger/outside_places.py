@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 from urllib.parse import urlsplit
 
-from actorline.identifiers import ExecutionToken, JobKey
+from actorline.identifiers import AccountName, ExecutionToken, JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.keep_alive import renewed
@@ -60,20 +60,24 @@ class OutsidePlaces:
         """Allow a quarter of a fetch worker's slots: the other three are left to pages, whatever servers do."""
         return cls(ledger, max(settings.fetch_concurrency // 4, 1), wake)
 
-    @contextmanager
-    def held(self, job: Job, url: str, execution: ExecutionToken) -> Iterator[Place]:
+    def held(self, job: Job, url: str, execution: ExecutionToken) -> AbstractContextManager[Place]:
         """Hold a place for one call of a job, and hand it on. Raises NoPlaceFree and PlaceTaken."""
-        names = (job.key, execution, job.document.account, urlsplit(url).hostname or "")
+        return self.held_by(job.key, job.document.account, url, execution)
+
+    @contextmanager
+    def held_by(self, key: JobKey, account: AccountName, url: str, execution: ExecutionToken) -> Iterator[Place]:
+        """Hold a place for one call of a job or batch: see `held`."""
+        names = (key, execution, account, urlsplit(url).hostname or "")
 
         def renew() -> None:
             self._take(names)
-            self.ledger.agenda.postpone(job.key, PLACE_LEASE_SECS)
+            self.ledger.agenda.postpone(key, PLACE_LEASE_SECS)
 
         self._take(names)
         try:
             yield Place(renew)
         finally:
-            self._run("leave", 0, job.key, execution)
+            self._run("leave", 0, key, execution)
             self.call()
 
     def call(self) -> None:

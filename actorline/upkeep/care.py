@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from actorline.batches.batch import Batch, load_batch
+from actorline.batches.notice import secs_until_batch_notice
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
@@ -21,6 +22,7 @@ ANSWER_AGAIN_SECS: Final = 15.0
 SETTLE_AGAIN_SECS: Final = 20.0
 SETTLED_AT_ONCE: Final = 25  # a request each
 FAILED_AGAIN_SECS: Final = 60.0
+NOTICE_AGAIN_SECS: Final = 40.0  # a notice takes at most 20 s, and may wait in its queue
 UNREADABLE_AGAIN_SECS: Final = 10.0  # a worker of the version that wrote it may take care of it
 
 log = Logger(__name__)
@@ -85,7 +87,16 @@ class Care:
         elif not batch.is_terminal:
             self.outbox.send_batch(key)
         else:
-            self._plan_batch(key, self._answer_callers(batch))
+            checks = (self._answer_callers(batch), self._notify_of_batch(batch))
+            self._plan_batch(key, min((seconds for seconds in checks if seconds is not None), default=None))
+
+    def _notify_of_batch(self, batch: Batch) -> float | None:
+        """Have the notice of the batch's end sent if it is due, and return seconds until the next check."""
+        seconds = secs_until_batch_notice(batch, self.ledger.now())
+        if seconds == 0:
+            self.outbox.send("notify", batch.key)
+            return NOTICE_AGAIN_SECS
+        return seconds
 
     def _plan_batch(self, key: JobKey, seconds: float | None) -> None:
         if seconds is None:

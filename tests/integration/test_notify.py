@@ -69,6 +69,17 @@ def test_end_is_told_over_http_signed_with_the_jobs_result(notifying_line, recei
     assert len(receiver.got) == 1
 
 
+def test_end_of_a_batch_is_told_once_for_all_its_members(notifying_line, receiver):
+    actor = notifying_line.emulator.actor("told-batch", items=3, duration_secs=0)
+    document = {"template": {"actor": actor}, "inputs": [{}, {}], "notify": {"url": receiver.url}}
+    result = notifying_line.client.send_task("actorline.batch", [document], queue="telling").get(timeout=120)
+    wait_for(lambda: receiver.got, what="the notice")
+    event = Webhook(SECRET).verify(receiver.got[0][1], receiver.got[0][0])
+    assert (event["type"], event["data"]) == ("batch.delivered", result)
+    wait_for(lambda: "url-told" in notifying_line.events(result["key"]), what="the end of the telling")
+    assert len(receiver.got) == 1
+
+
 @pytest.mark.thorough
 def test_notice_that_is_not_taken_comes_again_with_the_same_id(notifying_line, receiver):
     receiver.statuses = [500, 302]

@@ -1,0 +1,121 @@
+"""A batch's counters move with its members' own changes, whatever order these come in and however often."""
+
+import itertools
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actorline.batches.batch import FIELDS, Batch, load_batch
+from actorline.batches.cancel import cancel_batch
+from actorline.batches.document import parse_batch
+from actorline.identifiers import AccountName, JobKey
+from actorline.jobs.document import parse_document
+from actorline.jobs.fields import NOW
+from actorline.jobs.member_key import member_key
+from actorline.jobs.states import LIVE, TERMINAL, State
+from actorline.ledger.batches import BatchChange, NewBatch
+from actorline.ledger.change import Change
+from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.store import connect
+from actorline.upkeep.old_jobs import forget_old_jobs
+
+ENDS = sorted(TERMINAL)
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def ledger(valkey):
+    return Ledger(connect(valkey + "?virtual_host=3"), "batch-ledger")
+
+
+def new_batch(ledger: Ledger, key: str) -> JobKey:
+    """A batch whose inputs are stored."""
+    document = parse_batch({"template": {"actor": "demo/x"}, "inputs": [{}]})
+    order = NewBatch(JobKey(key), document.stored_text(), "hash", AccountName("default"), "file:///x/", listed=None)
+    ledger.batches.register(order)
+    ledger.batches.change(JobKey(key), BatchChange(to=State.RUNNING, fields={"inputs": 3}), states={State.QUEUED})
+    return JobKey(key)
+
+
+def make(ledger: Ledger, batch: JobKey, number: int) -> str:
+    document = parse_document({"actor": "demo/x", "input": {"number": number}})
+    order = NewJob(member_key(batch, number), document, "file:///y/", fresh=False, member=(batch, number))
+    (registered,) = ledger.register([order], care_s=600)
+    return registered.outcome
+
+
+def found(ledger: Ledger, key: JobKey) -> Batch:
+    batch = load_batch(ledger, key)
+    assert batch is not None
+    return batch
+
+
+def test_cancelled_batch_gets_no_further_member(ledger):
+    batch = new_batch(ledger, "no-more")
+    assert (make(ledger, batch, 0), make(ledger, batch, 0)) == ("created", "joined")
+    assert cancel_batch(ledger, batch)
+    assert make(ledger, batch, 1) == "stopped"
+    assert ledger.load(member_key(batch, 1)) is None
+    assert ledger.batches.live_members(batch) == [member_key(batch, 0)]
+
+
+MOVES = st.lists(
+    st.tuples(st.integers(0, 2), st.sampled_from(["make", "end", "again", "rows", "cost"]), st.integers(0, 4)),
+    max_size=25,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(MOVES)
+def test_counters_are_what_the_members_say(ledger, moves):
+    batch = new_batch(ledger, f"counted-{next(NUMBERS)}")
+    for number, move, value in moves:
+        key = member_key(batch, number)
+        match move:
+            case "make":
+                make(ledger, batch, number)
+            case "end":
+                change = Change(to=State(ENDS[value]), fields={"ended_at": NOW})
+                ledger.change(key, change, epoch=None, states=LIVE)
+            case "again":
+                ledger.change(key, Change(to=State.QUEUED), epoch=None, states=TERMINAL)
+            case "rows":
+                fields = {"items": value * 10, "bytes": value * 1000, "records": value}
+                ledger.change(key, Change(fields=fields), epoch=None, states=set(State))
+            case "cost":
+                ledger.change(key, Change(fields={"cost_usd": value / 7}), epoch=None, states=set(State))
+    counted = found(ledger, batch)
+    jobs = [job for number in range(3) if (job := ledger.load(member_key(batch, number)))]
+    assert counted.live == len(ledger.batches.live_members(batch)) == sum(not job.is_terminal for job in jobs)
+    assert counted.ended == {state: sum(job.state is state for job in jobs) for state in TERMINAL}
+    assert counted.items == sum(job.collection.items for job in jobs)
+    assert counted.bytes == sum(job.collection.byte_count for job in jobs)
+    assert counted.records == sum(job.collection.records for job in jobs)
+    assert counted.nano_usd == sum(round((job.run.cost_usd or 0) * 1e9) for job in jobs)
+    assert counted.made == max((int(job.key[-6:]) + 1 for job in jobs), default=0)
+
+
+def test_members_are_kept_as_long_as_their_batch(ledger):
+    batch = new_batch(ledger, "kept")
+    make(ledger, batch, 0)
+    key = member_key(batch, 0)
+    ledger.change(key, Change(to=State.FAILED, fields={"ended_at": NOW}), epoch=None)
+    forget_old_jobs(ledger, retention_days=-1, limit=1000)
+    assert ledger.load(key) is not None
+    ended = BatchChange(to=State.FAILED, fields={"ended_at": "@now"})
+    ledger.batches.change(batch, ended, states={State.RUNNING})
+    forget_old_jobs(ledger, retention_days=-1, limit=1000)
+    assert (load_batch(ledger, batch), ledger.load(key)) == (None, None)
+    names = [name for name in ledger.redis.scan_iter(f"{ledger.namespace}:*") if "kept" in name]
+    assert names == []
+
+
+def test_batch_of_many_inputs_takes_a_few_kb_of_redis(ledger):
+    batch = new_batch(ledger, "small")
+    ledger.batches.change(batch, BatchChange(fields={"inputs": 500_000}), states={State.RUNNING})
+    used = sum(ledger.redis.memory_usage(name) or 0 for name in ledger.redis.scan_iter(f"{ledger.namespace}:*:small*"))
+    assert used < 4_000
+    assert set(json.loads(found(ledger, batch).document.stored_text())) == {"template"}
+    assert "listed" not in FIELDS
