@@ -13,7 +13,7 @@ import requests
 import urllib3
 
 from actorline import __version__
-from actorline.batches.document import BatchDocument, Split
+from actorline.batches.document import BatchDocument, Split, parse_batch
 from actorline.delivery.sink import SinkError, is_below, open_sink
 from actorline.errors import Code, Refused
 from actorline.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
@@ -63,6 +63,15 @@ def listed_inputs(document: BatchDocument) -> list[bytes] | None:
     if document.split is not None:
         return listed_lines(_cut(document.split))
     return None if document.inputs is None else listed_lines(document.inputs)
+
+
+def batch_problems(raw: Any) -> list[str]:
+    """Return what an order of a batch would be refused for; none: it is valid."""
+    try:
+        listed_inputs(parse_batch(raw))
+    except Refused as refused:
+        return [str(refused)]
+    return []
 
 
 def _cut(split: Split) -> Iterator[dict[str, Any]]:

@@ -5,10 +5,15 @@ the book, and the next check, by this beat or another, continues from there.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 import redis
 
+from actorline.batches.batch import Batch, load_batch
+from actorline.batches.document import parse_batch
+from actorline.batches.find import cancel_any
+from actorline.batches.inputs import listed_inputs
+from actorline.batches.submit import SubmittedBatch, submit_batch
 from actorline.errors import Code, Refused, Unavailable
 from actorline.identifiers import JobKey
 from actorline.jobs.document import parse_document
@@ -18,8 +23,7 @@ from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.faults import describe_fault
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
-from actorline.orders.cancel import cancel_job
-from actorline.orders.submit import submit
+from actorline.orders.submit import SubmittedJob, submit
 from actorline.schedules.book import Book, BookEntry, Reading
 from actorline.schedules.decision import (
     REASON_MAX_CHARS,
@@ -101,7 +105,7 @@ class Keeper:
         waits = [self._look_after_one(name, reading, jobs.get(name)) for name in self._schedules]
         return min([CLOCK_LOOK_SECS, *waits])
 
-    def _look_after_one(self, name: str, reading: Reading, job: Job | None) -> float:
+    def _look_after_one(self, name: str, reading: Reading, job: Job | Batch | None) -> float:
         try:
             return self._look_after(name, reading, job)
         except (redis.RedisError, Unavailable):
@@ -110,7 +114,7 @@ class Keeper:
             log.exception("schedule_not_looked_after", schedule=name)
             return CLOCK_LOOK_SECS
 
-    def _last_jobs(self, reading: Reading) -> dict[str, Job]:
+    def _last_jobs(self, reading: Reading) -> dict[str, Job | Batch]:
         keys = {
             name: due_key(name, moment(entry.place.started))
             for name, entry in reading.entries.items()
@@ -119,9 +123,13 @@ class Keeper:
             and entry.place.started != entry.place.refused  # the job with its key is not ours
         }
         found = zip(keys, self._ledger.load_many(list(keys.values())), strict=True)
-        return {name: job for name, job in found if job}
+        batches = ((name, load_batch(self._ledger, key)) for name, key in keys.items() if self._is_batch(name))
+        return {name: job for name, job in (*found, *batches) if job}
 
-    def _look_after(self, name: str, reading: Reading, job: Job | None) -> float:
+    def _is_batch(self, name: str) -> bool:
+        return self._schedules[name].batch is not None
+
+    def _look_after(self, name: str, reading: Reading, job: Job | Batch | None) -> float:
         """Take one schedule's next step, and return seconds until its next check."""
         schedule, entry = self._schedules[name], reading.entries.get(name)
         if entry is None:  # the book was lost since this beat started
@@ -144,7 +152,7 @@ class Keeper:
                 self._order(name, entry, due)
             case Cancel(due=due):
                 key = due_key(name, moment(due))
-                if cancel_job(self._ledger, key, sender=SENDER):
+                if cancel_any(self._ledger, key, sender=SENDER):
                     self._wake(key)
                     log.info("schedule_cancels", schedule=name, job_key=key)
             case RecordDecision():
@@ -158,17 +166,30 @@ class Keeper:
         if change.fate is not Outcome.ORDERED or change.place.started is None:
             return change.place
         try:
-            document = parse_document(self._schedules[name].order(name, moment(change.place.started)))
+            order_hash = self._hash_of(name, self._schedules[name].order(name, moment(change.place.started)))
         except Refused:  # the order will be refused too, with its reason
             return change.place
-        return change.place.model_copy(update={"order_hash": document.body_hash()})
+        return change.place.model_copy(update={"order_hash": order_hash})
+
+    def _hash_of(self, name: str, order: Any) -> str:
+        if not self._is_batch(name):
+            return parse_document(order).body_hash()
+        document = parse_batch(order)
+        return document.body_hash(listed_inputs(document) or ())
+
+    def _submit(self, name: str, order: Any) -> SubmittedJob | SubmittedBatch:
+        send: Any = submit_batch if self._is_batch(name) else submit
+        submitted: SubmittedJob | SubmittedBatch = send(
+            order, ledger=self._ledger, settings=self._settings, trusted=True, sender=SENDER
+        )
+        return submitted
 
     def _order(self, name: str, entry: BookEntry, due: int) -> None:
         """Place the order. Safe to repeat, by any number of beats: the key is the job."""
         order = self._schedules[name].order(name, moment(due))
         key, place = order["key"], entry.place.model_copy(update={"is_ordered": True})
         try:
-            submitted = submit(order, ledger=self._ledger, settings=self._settings, trusted=True, sender=SENDER)
+            submitted = self._submit(name, order)
         except Refused as refused:
             log.error("schedule_refused", job_key=key, message=str(refused))  # noqa: TRY400 - foreseeable: no traceback
             if refused.reason.code != Code.CONFLICT or not self._is_ours(key, entry.place):
@@ -182,7 +203,7 @@ class Keeper:
 
     def _is_ours(self, key: JobKey, place: SchedulePosition) -> bool:
         """Return whether a beat ordered the existing job, with the document of an earlier version of the file."""
-        job = self._ledger.load(key)
+        job = self._ledger.load(key) or load_batch(self._ledger, key)
         if job is not None and job.document_hash == place.order_hash:
             return True
         log.error(

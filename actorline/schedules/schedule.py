@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from celery.schedules import ParseException
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from actorline.batches.inputs import batch_problems
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.identifiers import JobKey
 from actorline.jobs.document import document_problems
@@ -41,7 +42,8 @@ class Schedule(BaseModel):
     enabled: bool = True
     overlap: Overlap = "skip"
     catch_up: CatchUp = "none"
-    document: dict[str, Any]
+    document: dict[str, Any] | None = None
+    batch: dict[str, Any] | None = None
 
     @field_validator("cron")
     @classmethod
@@ -69,6 +71,12 @@ class Schedule(BaseModel):
             raise ValueError("give exactly one of cron and every_secs")
         return self
 
+    @model_validator(mode="after")
+    def _one_document(self) -> "Schedule":
+        if (self.document is None) == (self.batch is None):
+            raise ValueError("give exactly one of document and batch")
+        return self
+
     @cached_property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
@@ -84,16 +92,17 @@ class Schedule(BaseModel):
         return f"{self.cron} {self.timezone}" if self.cron else f"every {self.every_secs} s"
 
     def order(self, name: str, due: datetime) -> dict[str, Any]:
-        """Return the job document of a due time."""
-        return {**fill_document(self.document, due, self.zone), "key": due_key(name, due)}
+        """Return the job document, or the batch document, of a due time."""
+        return {**fill_document(self.document or self.batch or {}, due, self.zone), "key": due_key(name, due)}
 
     def document_problems(self) -> list[str]:
         """Return what the orders would be refused for."""
-        if "key" in self.document:
+        if "key" in (self.document or self.batch or {}):
             return ["key: a schedule makes its own, {schedule}@{due time}; leave it out"]
         dues = list(islice(due_times(self.rhythm, _ANY_TIME), SAMPLES)) or [_ANY_TIME]
         orders = [self.order("any", due) for due in dues]
-        problems = (document_problems(order) or _sink_problems(order) for order in orders)
+        check = document_problems if self.batch is None else batch_problems
+        problems = (check(order) or _sink_problems(order) for order in orders)
         return next(filter(None, problems), []) or _folder_problems(orders)
 
 

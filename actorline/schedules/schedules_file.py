@@ -7,7 +7,7 @@ overlap = "skip"               # while the last job is running: skip, queue, can
 catch_up = "none"              # of due times while no beat was running: none, last
 enabled = true
 [schedules.nightly.document]   # a job document without key; {due} and {date} in it are filled in
-actor = "apify/web-scraper"
+actor = "apify/web-scraper"    # or [schedules.nightly.batch]: a batch document without key
 """
 
 import tomllib
@@ -105,10 +105,15 @@ def _check(name: str, section: Any) -> Schedule | list[FileProblem]:
         schedule = Schedule.model_validate(section)
     except ValidationError as error:
         problems += [_problem(place, detail) for detail in error.errors(include_url=False, include_input=False)]
-        document = section.get("document") if isinstance(section, dict) else None
-        schedule = Schedule(every_secs=_DAY_SECS, document=document if isinstance(document, dict) else _GOOD)
-    problems += [FileProblem(f"{place}.document", text) for text in schedule.document_problems()]
+        given = {name: value for name in ("document", "batch") if isinstance(value := _part(section, name), dict)}
+        schedule = Schedule(every_secs=_DAY_SECS, **(given if len(given) == 1 else {"document": _GOOD}))
+    kind = "document" if schedule.batch is None else "batch"
+    problems += [FileProblem(f"{place}.{kind}", text) for text in schedule.document_problems()]
     return problems or schedule
+
+
+def _part(section: Any, name: str) -> Any:
+    return section.get(name) if isinstance(section, dict) else None
 
 
 def _problem(place: str, detail: "ErrorDetails") -> FileProblem:

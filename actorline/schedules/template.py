@@ -18,7 +18,7 @@ def fill_document(document: Mapping[str, Any], due: datetime, zone: ZoneInfo) ->
     """
     values = {"due": iso_utc(due), "date": due.astimezone(zone).date().isoformat()}
     filled = dict(document)
-    for name in ("input", "labels"):
+    for name in ("input", "inputs", "inputs_url", "split", "labels"):
         if name in filled:
             filled[name] = _fill(filled[name], values)
     sink = filled.get("sink")

@@ -11,6 +11,7 @@ import pytest
 from beats import due_of, orders, running_beats
 from real_parts import Line, make_line, running_workers, wait_for
 
+from actorline.batches.batch import load_batch
 from actorline.jobs.document import parse_document
 from actorline.jobs.states import State
 from actorline.ledger.ledger import NewJob
@@ -160,6 +161,18 @@ def test_any_number_of_beats_order_each_due_time_once(line):
         thread.join()
     woken = [key for beat in beats for key in beat.woken]
     assert sorted(woken) == list(orders(line, "often"))
+
+
+def test_due_time_may_order_a_batch(line):
+    due, rhythm = hours_ago(line, 1)
+    set_back(line, "pages", rhythm, seen=int(due.timestamp()), started=int(due.timestamp()), is_ordered=False)
+    batch = {"template": {"actor": "demo/rows"}, "inputs": [{"day": "{date}"}, {"day": "{due}"}]}
+    key = due_key("pages", due)
+    assert Beat(line, pages=Schedule(**rhythm, batch=batch)).woken == [key]
+    assert Beat(line, pages=Schedule(**rhythm, batch=batch)).woken == []
+    lines = line.ledger.batches.listed(key).decode().splitlines()
+    assert json.loads(lines[0]) == {"day": due.date().isoformat()}
+    assert load_batch(line.ledger, key).state is State.QUEUED
 
 
 def test_an_order_of_a_dead_beat_is_placed_by_the_next(line):

@@ -90,7 +90,11 @@ def test_a_sink_is_accepted_if_each_due_time_has_a_folder(tmp_path, rhythm, url)
         ("[schedules.one\n", "it is not TOML"),
         ("schedules = 5\n", "schedules: is not a table of schedules"),
         ("[schedules]\none = 5\n", "schedules.one: Input should be a valid dictionary"),
-        ("[schedules.one]\nevery_secs = 5\n", "schedules.one.document: is missing"),
+        ("[schedules.one]\nevery_secs = 5\n", "schedules.one: give exactly one of document and batch"),
+        (
+            "[schedules.one]\nevery_secs = 5\nbatch = {template = {actor = 'a/b'}, inputs = [1]}\n",
+            "schedules.one.batch: The batch is refused: inputs[0] must be an object",
+        ),
         (f'[schedules."a b"]\n{GOOD}', "schedules.a b: the name must be"),
         (f"[schedules.{'n' * 101}]\n{GOOD}", "1 to 100 letters"),
         (f'[schedules."\u00e9"]\n{GOOD}', "the name must be"),
