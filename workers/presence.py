@@ -6,9 +6,8 @@ import redis
 import structlog
 
 from actorline.ledger.tally import note_worker
-from actorline.settings import load_settings
 from config.queues import kinds_of
-from tasks.shell.environment import ledger
+from tasks.shell.environment import ledger, settings
 from workers.timer_step import TimerStep
 
 log = structlog.get_logger(__name__)
@@ -26,6 +25,6 @@ class Presence(TimerStep):
     def tick(self, consumer: Any) -> None:
         names = {queue.name for queue in consumer.task_consumer.queues}
         try:
-            note_worker(ledger(), kinds_of(names, load_settings().namespace))
+            note_worker(ledger(), kinds_of(names, settings().namespace))
         except redis.RedisError as error:
             log.warning("presence_not_noted", error=type(error).__name__)

@@ -17,6 +17,7 @@ from actorline.settings import Settings, load_settings, token_variable
 
 DEFAULT_ACCOUNT = AccountName("default")
 OWNER_AGAIN_SECS = 10.0
+OWNER_KEPT_SECS = 1.0
 
 
 @cache
@@ -41,7 +42,7 @@ def platform(account: AccountName) -> Platform:
     alias = AccountName(account.lower())
     found = _platform(alias)
     with suppress(PlatformUnavailable):  # asked again later: a failure to identify us stops no job
-        check_owner(ledger(), alias, _owners.of(alias))
+        _owners.check(alias)
     return found
 
 
@@ -51,6 +52,14 @@ class _Owners:
     def __init__(self) -> None:
         self._known: dict[AccountName, Owner] = {}
         self._asked_at: dict[AccountName, float] = {}
+        self._checked_at: dict[AccountName, float] = {}
+
+    def check(self, account: AccountName) -> None:
+        """Raise Refused if the account stands for another user than its token's; compared once a second."""
+        if time.monotonic() - self._checked_at.get(account, float("-inf")) < OWNER_KEPT_SECS:
+            return
+        check_owner(ledger(), account, self.of(account))
+        self._checked_at[account] = time.monotonic()
 
     def of(self, account: AccountName) -> Owner:
         """Return the user of the account's token. Raises PlatformUnavailable."""
