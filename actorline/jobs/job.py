@@ -20,10 +20,11 @@ CONSOLE_RUN_URL = "https://console.apify.com/view/runs/"
 
 
 class StopWish(StrEnum):
-    """Why a job is to stop: it was cancelled, or its deadline has passed."""
+    """Why a job is to stop: it was cancelled, its deadline has passed, or a hard budget of it is spent."""
 
     CANCEL = "cancel"
     EXPIRE = "expire"
+    BUDGET = "budget"
 
 
 class Intent(BaseModel):

@@ -28,8 +28,16 @@ RUN_REASONS: Final[Mapping[str, Code]] = {
     RunStatus.TIMED_OUT: Code.RUN_TIMED_OUT,
     RunStatus.ABORTED: Code.RUN_ABORTED,
 }
-STOP_EVENTS: Final[Mapping[StopWish, Event]] = {StopWish.CANCEL: Event.CANCEL, StopWish.EXPIRE: Event.EXPIRE}
-STOP_CODES: Final[Mapping[Code, Event]] = {Code.CANCELLED: Event.CANCEL, Code.DEADLINE: Event.EXPIRE}
+STOP_EVENTS: Final[Mapping[StopWish, Event]] = {
+    StopWish.CANCEL: Event.CANCEL,
+    StopWish.EXPIRE: Event.EXPIRE,
+    StopWish.BUDGET: Event.CANCEL,
+}
+STOP_CODES: Final[Mapping[Code, Event]] = {
+    Code.CANCELLED: Event.CANCEL,
+    Code.DEADLINE: Event.EXPIRE,
+    Code.BUDGET: Event.CANCEL,
+}
 
 
 def stop_reason(job: Job, stop_wish: StopWish) -> Reason:
@@ -38,6 +46,9 @@ def stop_reason(job: Job, stop_wish: StopWish) -> Reason:
     if stop_wish is StopWish.CANCEL:
         message = "The job was cancelled." + ("" if billed else " No run was started.")
         return Reason(code=Code.CANCELLED, message=message, billed=billed)
+    if stop_wish is StopWish.BUDGET:
+        message = "A budget of the job is spent, and it is hard, so the run was aborted: `actorline budgets`."
+        return Reason(code=Code.BUDGET, message=message, billed=billed)
     message = f"The deadline of {job.document.deadline_secs:g} s has passed." + (
         "" if billed else " No run was started."
     )

@@ -16,6 +16,7 @@ from actorline.stages.watch.fleet import MISSED_SECS
 from actorline.upkeep.budget_line import call_for_room
 from actorline.upkeep.care import Care
 from actorline.upkeep.deadlines import expire_late_jobs
+from actorline.upkeep.hard_budgets import stop_spent_out
 from actorline.upkeep.old_jobs import forget_old_jobs
 from actorline.upkeep.outbox import Outbox
 from actorline.webhooks.hooks import Hooks
@@ -46,6 +47,7 @@ class Upkeep:
         last_gap(self.ledger, unknown_s=self.settings.start_lookback_secs)
         self._note_queues()
         self.care.for_all(expire_late_jobs(self.ledger))
+        self.care.for_all(stop_spent_out(self.ledger, self.settings.budgets))
         self.care.for_all(Parking(self.ledger).without_watched(self.ledger.agenda.due(BATCH)))
         for key in self.ledger.agenda.take("batch_due", again_s=BATCH_AGAIN_SECS):
             self.care.for_batch(JobKey(key))

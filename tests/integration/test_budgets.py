@@ -16,7 +16,7 @@ from actorline.budgets.reservation import NANO, Count, Entry, OwnBudget, batch_b
 from actorline.errors import Refused
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document import parse_document
-from actorline.jobs.job import Intent, Job, iso_time
+from actorline.jobs.job import Intent, Job, StopWish, iso_time
 from actorline.jobs.reservation import reservation_of
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.budgets import OverBudget
@@ -27,6 +27,7 @@ from actorline.ledger.store import connect
 from actorline.orders.estimate import Estimate, estimate
 from actorline.settings import Settings, load_settings
 from actorline.stages.ending import end_job
+from actorline.upkeep.hard_budgets import stop_spent_out
 
 TEN_A_DAY = Budgets.model_validate({"account": {"default": {"daily_usd": 10}}, "assumed_run_usd": 4})
 NOON = 1_764_331_200.0  # 2025-11-28 12:00 UTC
@@ -282,3 +283,37 @@ def test_estimate_says_what_would_be_refused_and_waited_for(ledger, tmp_path):
     assert [reason.code for reason in dear.refusals] == ["budget"]
     with pytest.raises(Refused, match="memory_mbytes"):
         asked(ledger, settings, options={"memory": 1})
+
+
+def test_a_hard_budget_that_is_spent_stops_the_runs_that_count_there(ledger):
+    hard = Budgets.model_validate(
+        {
+            "account": {"default": {"daily_usd": 100}},
+            "label": {"team": {"search": {"daily_usd": 5, "hard": True}}},
+        }
+    )
+    for key, labels in (("searching", {"team": "search"}), ("other", {})):
+        order(ledger, key, labels=labels)
+        assert start(ledger, key, hard, at=ledger.now())
+        run(ledger, key, f"run-{key}")
+        write(ledger, key, cost_usd=4.999999999)
+    assert stop_spent_out(ledger, hard) == []
+    write(ledger, "searching", cost_usd=5)
+    assert stop_spent_out(ledger, hard) == ["searching"]
+    assert loaded(ledger, "searching").stop_wish is StopWish.BUDGET
+    assert stop_spent_out(ledger, hard) == []
+
+
+@pytest.mark.thorough
+def test_a_run_is_aborted_when_its_hard_budget_is_spent(own_line):
+    line = own_line(
+        f"hard-{secrets.token_hex(3)}", budgets__account__default__daily_usd="0.5", budgets__assumed_run_usd="0.4",
+        budgets__account__default__hard="true",
+    )  # fmt: skip
+    endless = line.emulator.actor("endless-spender", items=1, duration_secs=600, usage_usd=120)
+    with running_workers(line, "control", "fetch"):
+        ordered = line.submit({"key": "spender", "actor": endless, "poll_interval_secs": 1})
+        with pytest.raises(Exception, match="A budget of the job is spent"):  # JobCancelled
+            ordered.get(timeout=120)
+    assert line.state("spender") == "CANCELLED"
+    assert [each["status"] for each in line.emulator.runs_of(endless)] == ["ABORTED"]

@@ -1,0 +1,53 @@
+"""Hard budgets: what is spent has reached the limit, so runs that count there are aborted, with a stop wish."""
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from itertools import islice
+from typing import Final
+
+from actorline.budgets.limits import Budgets
+from actorline.identifiers import JobKey
+from actorline.jobs.job import Job, StopWish
+from actorline.jobs.states import State
+from actorline.jobs.timeline_event import TimelineEvent
+from actorline.ledger.budget_status import read_budgets
+from actorline.ledger.change import Change
+from actorline.ledger.ledger import Ledger
+
+Place = tuple[str, str]
+"""A budget, and the name of its day or month."""
+
+JOBS_A_BLOCK: Final = 100
+
+
+def stop_spent_out(ledger: Ledger, budgets: Budgets) -> list[JobKey]:
+    """Record that running jobs of hard budgets that are spent are no longer wanted, and return their keys."""
+    if not any(limits.hard for _, limits in budgets.named()):
+        return []
+    found = read_budgets(ledger, budgets)
+    spent = {(each.budget, each.name) for each in found if each.hard and each.spent_usd >= each.limit_usd}
+    return [job.key for job in _running_in(ledger, spent) if _stop(ledger, job, spent)] if spent else []
+
+
+def _running_in(ledger: Ledger, spent: AbstractSet[Place]) -> Iterator[Job]:
+    keys = (key for key, _ in list(ledger.list_keys(State.RUNNING)))
+    while block := list(islice(keys, JOBS_A_BLOCK)):
+        for job in ledger.load_many(block):
+            if job and job.reservation and not job.stop_wish and _places(job) & spent:
+                yield job
+
+
+def _places(job: Job) -> set[Place]:
+    return {(entry.budget, entry.period) for entry in job.reservation.entries} if job.reservation else set()
+
+
+def _stop(ledger: Ledger, job: Job, spent: AbstractSet[Place]) -> bool:
+    budget, period = min(_places(job) & spent)
+    stopped = Change(
+        due_in_s=0,
+        guards={"stop_wish": "", "reason": ""},
+        event=TimelineEvent.CANCEL_ASKED,
+        data={"door": "upkeep", "budget": budget, "message": f"its limit of {period} is spent, and it is hard"},
+        fields={"stop_wish": StopWish.BUDGET, "is_planned": True},
+    )
+    return ledger.change(job.key, stopped, states={State.RUNNING}, epoch=None) is not None
