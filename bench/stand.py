@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from actorline.client import Client
 from actorline.ledger.ledger import Ledger
@@ -56,8 +56,11 @@ class Stand:
 
 
 @contextmanager
-def standing(**settings: str) -> Iterator[Stand]:
-    """Emulator and stack with default settings but for those given; taken down at the end."""
+def standing(*kinds: str, **settings: str) -> Iterator[Stand]:
+    """Emulator and stack with default settings but for those given; taken down at the end.
+
+    `kinds`: its workers; the default is `actorline up`'s, a control and a fetch worker.
+    """
     with tempfile.TemporaryDirectory(prefix="al-") as folder, _emulator() as (url, emulator_pid):
         home = Path(folder)
         environment = {
@@ -70,17 +73,18 @@ def standing(**settings: str) -> Iterator[Stand]:
         users, log = (home / "stack.users").open("w"), (home / "stack.log").open("wb")
         fcntl.flock(users, fcntl.LOCK_SH)  # the stack goes down when we do, however we die
         stack = subprocess.Popen(
-            [sys.executable, "-P", "-m", "workers", "stack"], cwd=home, env=environment, stderr=log
-        )
+            [sys.executable, "-P", "-m", "workers", "stack", *(["--only-redis"] if kinds else [])],
+            cwd=home, env=environment, stderr=log,
+        )  # fmt: skip
         try:
             addresses = _addresses(home / "stack.json", stack)
             ledger_address = next_database(addresses["results"])
             ledger = Ledger(connect(ledger_address), "actorline")
             fourth = next_database(ledger_address)
-            with Client(addresses["broker"], addresses["results"]) as client:
-                stand = Stand(
-                    url, emulator_pid, _children(stack.pid), client, ledger, home, (fourth, next_database(fourth))
-                )
+            own = {**environment, "ACTORLINE_REDIS_URL": addresses["broker"]}
+            with Client(addresses["broker"], addresses["results"]) as client, _workers(kinds, own, log) as workers:
+                line = {**_children(stack.pid), **workers}
+                stand = Stand(url, emulator_pid, line, client, ledger, home, (fourth, next_database(fourth)))
                 warm_up = {"actor": stand.actor("warm-up", items=1, duration_secs=0), "poll_interval_secs": 1}
                 client.wait(client.submit(warm_up), START_SECS)
                 yield stand
@@ -89,6 +93,22 @@ def standing(**settings: str) -> Iterator[Stand]:
             stack.wait()
             users.close()
             log.close()
+
+
+@contextmanager
+def _workers(kinds: Sequence[str], environment: Mapping[str, str], log: BinaryIO) -> Iterator[dict[str, int]]:
+    """Run workers and yield their pids."""
+    started = [
+        subprocess.Popen([sys.executable, "-P", "-m", "workers", "worker", kind], env=environment, stderr=log)
+        for kind in kinds
+    ]
+    try:
+        yield {f"{kind} {number}": worker.pid for number, (kind, worker) in enumerate(zip(kinds, started, strict=True))}
+    finally:
+        for worker in started:
+            worker.terminate()
+        for worker in started:
+            worker.wait()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Lists of jobs, the newest first, in pages that stay where they are while jobs are added and change."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -74,7 +74,7 @@ def list_jobs(
         wanted = min(JOBS_A_BLOCK, max(limit - len(found), seen))
         entries = _next(ledger, indexes, after, since, wanted)
         block, size = _light_part(ledger, entries)
-        likely = _labelled(ledger, block, labels) if labels else block
+        likely = _likely(ledger, block, labels or {}, accounts)
         jobs = ledger.load_many([entry.key for entry in likely])
         for entry, job in zip(likely, jobs, strict=True):
             if job and _fits(job, states, labels or {}, accounts) and matches(job):
@@ -105,13 +105,22 @@ def _light_part(ledger: Ledger, entries: list[Cursor]) -> tuple[list[Cursor], in
     return entries, total
 
 
-def _labelled(ledger: Ledger, entries: Sequence[Cursor], labels: Mapping[str, str]) -> list[Cursor]:
-    """Return the jobs whose documents have the labels: to read a whole job takes ten times as long."""
+def _likely(
+    ledger: Ledger, entries: list[Cursor], labels: Mapping[str, str], accounts: Collection[str] | None
+) -> list[Cursor]:
+    """Return the jobs that have the labels and one of the accounts: to read a whole job takes ten times as long."""
+    if not labels and accounts is None:
+        return entries
     with ledger.redis.pipeline(transaction=False) as pipe:
         for entry in entries:
-            pipe.hget(ledger.name("job", entry.key), "document")
-        documents = pipe.execute()
-    return [entry for entry, text in zip(entries, documents, strict=True) if _may_have(text, labels)]
+            pipe.hmget(ledger.name("job", entry.key), ["account", "document"])
+        stored = pipe.execute()
+    return [
+        entry
+        for entry, (account, document) in zip(entries, stored, strict=True)
+        if (accounts is None or not account or account.lower() in accounts)
+        and (not labels or _may_have(document, labels))
+    ]
 
 
 def _may_have(document: str | None, labels: Mapping[str, str]) -> bool:

@@ -127,14 +127,15 @@ def test_index_that_was_completed_is_not_made_again_at_each_start(ledger, monkey
     assert again.is_complete
 
 
-def test_list_by_label_reads_only_jobs_that_have_it(ledger, monkeypatch):
+def test_list_by_label_and_account_reads_only_jobs_that_have_them(ledger, monkeypatch):
     order(ledger, *(f"k{number}" for number in range(20)))
+    order(ledger, "elsewhere", labels={"team": "x"}, account="other")
     order(ledger, "wanted", labels={"team": "x", "shop": "2"})
     order(ledger, "other", labels={"team": "y"})
     read: list[str] = []
     load = ledger.load_many
     monkeypatch.setattr(ledger, "load_many", lambda keys: load(read.extend(keys) or keys))
-    assert all_pages(ledger, 100, labels={"team": "x"}) == read == ["wanted"]
+    assert all_pages(ledger, 100, labels={"team": "x"}, accounts={"default"}) == read == ["wanted"]
 
 
 def test_a_page_reads_so_many_bytes_and_says_where_to_go_on(ledger, monkeypatch):
