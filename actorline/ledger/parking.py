@@ -58,8 +58,8 @@ class Parking:
 
     def unpark(self, key: JobKey, epoch: int | None = None) -> None:
         """Let the job be polled by itself from here on; `epoch`: only if it was parked under it."""
-        prefixes = [self.ledger.name(kind) + ":" for kind in ("parked_runs", "parked_keys", "fleet")]
-        self.ledger.run_script("unpark", [self.ledger.name("parked")], [key, "" if epoch is None else epoch, *prefixes])
+        args = [key, "" if epoch is None else epoch, *self._prefixes]
+        self.ledger.run_script("unpark", [self.ledger.name("parked")], args)
 
     def without_watched(self, keys: Sequence[JobKey]) -> list[JobKey]:
         """Return those of some overdue jobs that need care: not those that only wait for news, while their account's
@@ -68,8 +68,12 @@ class Parking:
         if not keys:
             return []
         name = self.ledger.name
-        args = [name("job") + ":", name("fleet") + ":", LOOKED_SECS, *CARE_SECS, *keys]
+        args = [name("job") + ":", *self._prefixes, LOOKED_SECS, *CARE_SECS, *keys]
         return cast("list[JobKey]", self.ledger.run_script("leave_parked", [name("parked"), name("due")], args))
+
+    @property
+    def _prefixes(self) -> list[str]:
+        return [self.ledger.name(kind) + ":" for kind in ("parked_runs", "parked_keys", "fleet")]
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,11 @@ class ParkedRuns:
         wait_ms = int(1000 * max(every - SOONER_SECS, every / 2))
         is_first = self.ledger.redis.set(self._listing, 1, nx=True, px=wait_ms)
         return float(known["since"]) if is_first else None
+
+    def clock(self) -> float:
+        """Return Redis's own time, by which jobs are parked; `ledger.now()` may lag behind it by a millisecond."""
+        seconds, microseconds = self.ledger.redis.time()
+        return float(seconds + microseconds / 1_000_000)
 
     def note_list(self, statuses: Mapping[RunId, str], at: float) -> None:
         """Note how a complete list that began at a time shows the runs: run id -> status."""

@@ -33,7 +33,7 @@ def park(ledger: Ledger, key: str, run_id: str, *, account: str = "default", epo
 def listed(ledger: Ledger, statuses: dict[str, str], account: str = "default") -> ParkedRuns:
     """The account's parked runs after a complete list."""
     runs = ParkedRuns(ledger, account)
-    runs.note_list(statuses, ledger.now())
+    runs.note_list(statuses, runs.clock())
     return runs
 
 
@@ -69,7 +69,8 @@ def test_the_longest_ago_seen_come_first(ledger):
 
 def test_job_that_is_parked_during_a_list_has_no_news_from_it(ledger):
     park(ledger, "early", "run1")
-    runs, began = ParkedRuns(ledger, "default"), ledger.now()
+    runs = ParkedRuns(ledger, "default")
+    began = runs.clock()
     park(ledger, "late", "run2")
     runs.note_list({"run1": "RUNNING"}, began)
     assert runs.with_news(10) == {}
@@ -84,6 +85,13 @@ def test_all_jobs_that_wait_for_a_run_have_its_news(ledger):
     assert runs.with_news(10) == {"taker": 1}
     Parking(ledger).unpark("taker")
     assert (runs.with_news(10), ledger.redis.keys(ledger.name("parked_runs", "*"))) == ({}, [])
+
+
+def test_job_that_saw_its_run_otherwise_leaves_no_news_behind(ledger):
+    park(ledger, "starter", "shared", run_status="READY")
+    park(ledger, "taker", "shared")
+    Parking(ledger).unpark("starter")
+    assert listed(ledger, {"shared": "RUNNING"}).with_news(10) == {}
 
 
 def test_accounts_have_their_own_lists(ledger):
@@ -111,9 +119,11 @@ def test_watched_jobs_are_left_alone_unless_something_is_planned(ledger):
         park(ledger, key, f"run-{key}", account="far" if key == "parked-elsewhere" else "default")
     ledger.redis.hset(ledger.name("job", "cancelled"), "resume", 1)
     ledger.redis.zadd(ledger.name("due"), {"polled": 1.0, "watched": 1.0})
+    park(ledger, "unseen", "run-unseen")
+    ledger.redis.zrem(ledger.name("parked_runs", "default"), "run-unseen:RUNNING")  # as if an earlier version parked it
     ParkedRuns(ledger, "default").claim_list()
-    keys = ["watched", "cancelled", "parked-elsewhere", "polled"]
-    assert Parking(ledger).without_watched(keys) == ["cancelled", "parked-elsewhere", "polled"]
+    keys = ["watched", "cancelled", "parked-elsewhere", "polled", "unseen"]
+    assert Parking(ledger).without_watched(keys) == ["cancelled", "parked-elsewhere", "polled", "unseen"]
     assert ledger.redis.zscore(ledger.name("due"), "watched") >= ledger.now() + CARE_SECS[0] - 2
 
 

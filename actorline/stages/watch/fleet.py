@@ -61,7 +61,7 @@ class Fleet:
         since = runs.claim_list()
         if since is None:
             return
-        began = self.ledger.now()
+        began = runs.clock()
         try:
             statuses = _running_runs(platform, since)
         except platform_errors.PlatformError as error:
