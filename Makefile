@@ -65,6 +65,12 @@ bench: .venv/.installed-dev  ## figures beside the official client and curl; Lin
 contract: .venv/.installed-dev tests/contract/node_modules/.installed  ## the platform's own OpenAPI document is kept; needs Node.js and the document
 	$(BIN)/pytest tests/contract
 
+browser: .venv/.installed-dev tests/browser/node_modules/.installed  ## every page in Chromium: scripts on and off, narrow and wide, light and dark; needs chromium and npm
+	$(BIN)/pytest tests/browser
+
+screenshots: .venv/.installed-dev  ## the pictures of the docs, docs/pictures; needs chromium
+	$(BIN)/python tests/browser/pictures.py
+
 # commit what changes: the image is built from these files and nothing else
 lock: .venv/.installed-dev  ## newest releases of what the image is made of, each file by its hash, for every platform
 	$(LOCK) --extra emulator --extra gateway pyproject.toml --output-file requirements/image.txt
@@ -117,4 +123,8 @@ tests/contract/node_modules/.installed: tests/contract/package.json
 	@npm install --prefix tests/contract --ignore-scripts --no-package-lock --no-audit --no-fund
 	@touch $@
 
-.PHONY: all audit coverage measures lock help demo install test test-all check format lint types containers contract chaos storm adversary compare bench docs docs-site
+tests/browser/node_modules/.installed: tests/browser/package.json
+	@npm install --prefix tests/browser --ignore-scripts --no-package-lock --no-audit --no-fund
+	@touch $@
+
+.PHONY: all audit browser screenshots coverage measures lock help demo install test test-all check format lint types containers contract chaos storm adversary compare bench docs docs-site

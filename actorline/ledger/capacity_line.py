@@ -5,6 +5,7 @@ alone until it is called: one for each run that ends, and at each look at the li
 line is empty, and costs one look, as long as the platform lets everybody in.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -121,6 +122,14 @@ class Admission:
 def waiting_accounts(ledger: Ledger) -> list[AccountName]:
     """Return the accounts whose lines are due; one that is returned is due again soon, in case this check is lost."""
     return [AccountName(each) for each in ledger.agenda.take("lines", again_s=LINE_LOOK_SECS)]
+
+
+def line_lengths(ledger: Ledger, accounts: Sequence[AccountName]) -> dict[AccountName, int]:
+    """Return how many jobs of each account wait for room."""
+    with ledger.redis.pipeline(transaction=False) as pipe:
+        for account in accounts:
+            pipe.zcard(ledger.name("line", account))
+        return dict(zip(accounts, pipe.execute(), strict=True))
 
 
 def place_of(job: Job) -> float:

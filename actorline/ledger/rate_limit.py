@@ -81,6 +81,12 @@ def resource_of(path: str) -> tuple[str, str] | None:
     return (kind, name) if kind in PER_SECOND else None
 
 
+def rates(ledger: Ledger) -> dict[str, int]:
+    """Return kind of resource -> requests a second that each dataset or store of it is asked for at most."""
+    learned = ledger.redis.mget([ledger.name("rate", kind) for kind in PER_SECOND])
+    return {kind: int(named or usual) for (kind, usual), named in zip(PER_SECOND.items(), learned, strict=True)}
+
+
 class MinuteCounter:
     """Counts by name within a minute, which begins with the first; all processes together."""
 

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from gateway_process import Gateway, running_gateway
 from real_parts import Emulator, running_emulator, running_line, wait_for
 
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 PAGES = {"collect": {"page_items": 1000, "all_records": True}}
 ROWS = 7_500
 
@@ -24,8 +25,9 @@ def populated(valkey: str) -> Iterator[Gateway]:
         tempfile.TemporaryDirectory() as home,
         running_emulator() as emulator,
         running_line(valkey, emulator, Path(home) / "line", "pages") as line,
-        running_gateway(line, ACTORLINE_PUBLIC_URL="") as gateway,
+        running_gateway(line) as gateway,
     ):
+        (line.home / "schedules.toml").write_text(SCHEDULES)
         order_all(gateway, emulator)
         yield gateway
 
@@ -46,6 +48,11 @@ def order_all(gateway: Gateway, emulator: Emulator) -> None:
         item_kind="plain",
     )
     long = emulator.actor("sitemap", items=40_000, duration_secs=600, usage_usd=2.4)
+    hostile = emulator.actor(
+        "hostile", items=40, duration_secs=0.2, final_status="FAILED", status_message=HOSTILE,
+        records={"OUTPUT": {"body": HOSTILE, "content_type": "text/html"}, "PICTURE": {**image, "body": HOSTILE}},
+    )  # fmt: skip
+    gateway.order(key="hostile", actor=hostile, labels={"x": HOSTILE, "long": "w" * 200}, collect={"all_records": True})
     team = {"labels": {"team": "pricing", "env": "prod"}}
     gateway.delivered("docs-2026-11-28", actor=crawl, **PAGES, labels={"team": "search", "env": "prod"})
     for day in range(21, 28):
@@ -59,7 +66,7 @@ def order_all(gateway: Gateway, emulator: Emulator) -> None:
     )
     gateway.order(key="sitemap-cancelled", actor=long)
     gateway.order(key="sitemap-2026-11-28", actor=long, labels={"team": "search"})
-    for key in ("reviews-2026-11-28", "reviews-strict-2026-11-28", "prices-de-2026-11-27"):
+    for key in ("hostile", "reviews-2026-11-28", "reviews-strict-2026-11-28", "prices-de-2026-11-27"):
         gateway.ended(key)
     wait_for(lambda: gateway.line.state("sitemap-cancelled") == "RUNNING", what="a run to cancel")
     gateway.http.post("/v1/jobs/sitemap-cancelled/cancel")
@@ -67,6 +74,22 @@ def order_all(gateway: Gateway, emulator: Emulator) -> None:
     wait_for(lambda: gateway.line.state("sitemap-2026-11-28") == "RUNNING", what="a running job")
 
 
+SCHEDULES = """
+[schedules.nightly-prices]
+cron = "0 3 * * *"
+timezone = "Europe/Prague"
+document = {actor = "demo/price-monitor", labels = {team = "pricing"}, options = {max_total_charge_usd = 1.5}}
+
+[schedules.hourly-reviews]
+every_secs = 3600
+overlap = "queue"
+document = {actor = "demo/shop-reviews"}
+
+[schedules.old]
+cron = "0 0 * * 1"
+enabled = false
+document = {actor = "demo/sitemap"}
+"""
 PIXEL = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 10"><rect width="16" height="10" fill="#3a7"/></svg>'
 
 if __name__ == "__main__":

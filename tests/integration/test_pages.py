@@ -419,3 +419,56 @@ def test_many_jobs_are_changed_as_was_said_before(gateway):
     for number in range(2):
         gateway.ended(f"page-bulk-{number}")
     assert len(gateway.line.emulator.starts(actor)) == 5
+
+
+def test_money_counts_what_the_visitor_may_see(gateway, closed):
+    actor = gateway.line.emulator.actor("page-money", items=4, usage_usd=0.25)
+    for number in range(2):
+        gateway.delivered(f"page-money-{number}", actor=actor, labels={"payer": "page-money"})
+    text = gateway.http.get("/money").text
+    assert re.search(r"payer:page-money</bdi></a></td><td class=\"n\">\$0.5000</td>", text)
+    assert re.search(r"demo/page-money</bdi></a></td><td class=\"n\">\$0.5000</td>", text)
+    other, sign_in = closed
+    scopes = frozenset({Scope.READ, Scope.SUBMIT})
+    rich = sign_in("rich", scopes=scopes, accounts=frozenset({"rich"}))
+    poor = sign_in("poor", scopes=scopes, accounts=frozenset({"poor"}))
+    order(other, rich, "page-rich", account="rich", labels={"of": "the-rich"})
+    assert "the-rich" in rich.get("/money").text
+    assert "the-rich" not in poor.get("/money").text
+
+
+def test_the_fleet_needs_its_own_scope_and_warns_as_doctor_does(gateway, closed):
+    text = unescape(gateway.http.get("/fleet").text)
+    assert "append-only file on" in text
+    assert "workers</b>" in text
+    _, sign_in = closed
+    reader, measurer = sign_in("no-fleet", scopes=frozenset({Scope.READ})), sign_in("fleet")
+    assert (reader.get("/fleet").status_code, "/fleet" in reader.get("/").text) == (403, False)
+    assert "no control worker runs (never seen)" in unescape(measurer.get("/fleet").text).lower()
+
+
+def test_schedules_are_shown_and_ordered_now_once(own_line):
+    line = own_line("pages-schedules")
+    actor = line.emulator.actor("page-schedule", items=1)
+    document = f'{{actor = "{actor}", labels = {{day = "{{date}}"}}, options = {{max_total_charge_usd = 2.5}}}}'
+    (line.home / "schedules.toml").write_text(
+        f'[schedules.nightly]\ncron = "0 3 * * *"\ndocument = {document}\n'
+        f'[schedules.foreign]\nevery_secs = 60\ndocument = {{actor = "{actor}", account = "other"}}\n'
+    )
+    with running_gateway(line) as gateway:
+        text = gateway.http.get("/schedules").text
+        assert "nightly" in text
+        assert "No beat is running" in text
+        asked = gateway.http.get("/schedules/nightly/run")
+        assert "at most $2.5000" in asked.text
+        form = {"token": token_in(asked), "key": re.search(r'name="key" value="([^"]+)"', asked.text)[1]}
+        places = {
+            gateway.http.post("/schedules/nightly/run", data=form, headers=OWN).headers["Location"] for _ in range(2)
+        }
+        assert places == {f"/jobs/{form['key']}"}
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", line.ledger.load(form["key"]).document.labels["day"])
+        secret = create_key(line.ledger, "narrow", Rights(accounts=frozenset({"default"})), FROM_TERMINAL)
+        with httpx.Client(base_url=gateway.url, headers=OWN) as browser:
+            assert browser.post("/sign-in", data={"key": secret}).status_code == 303
+            assert "foreign" not in browser.get("/schedules").text
+            assert browser.get("/schedules/foreign/run").status_code == 404

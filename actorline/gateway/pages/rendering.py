@@ -17,6 +17,7 @@ from actorline.errors import Code
 from actorline.gateway.pages import words
 from actorline.gateway.pages.visit import Visit
 from actorline.gateway.problems import ProblemResponse, respond_to
+from actorline.jobs.rights import Scope
 
 STATIC: Final = {
     "style.css": "text/css; charset=utf-8",
@@ -32,7 +33,12 @@ HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-PAGES: Final = (("Jobs", "/"),)
+PAGES: Final = (
+    ("Jobs", "/", Scope.READ),
+    ("Schedules", "/schedules", Scope.READ),
+    ("Money", "/money", Scope.READ),
+    ("Fleet", "/fleet", Scope.METRICS),
+)
 JOB_TABS: Final = (("Life", ""), ("Rows", "/rows"), ("Document", "/document"), ("Log", "/log"))
 SEE_OTHER: Final = 303
 SIGN_IN: Final = "/sign-in"

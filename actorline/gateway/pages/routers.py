@@ -8,14 +8,17 @@ from actorline.gateway.pages import (
     bulk_pages,
     delivery_pages,
     document_page,
+    fleet_page,
     job_page,
     jobs_page,
     live,
+    money_page,
     order_pages,
+    schedules_page,
     session_pages,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     jobs_page.router, job_page.router, delivery_pages.router, document_page.router, order_pages.router,
-    bulk_pages.router, live.router, session_pages.router,
+    bulk_pages.router, schedules_page.router, money_page.router, fleet_page.router, live.router, session_pages.router,
 )  # fmt: skip

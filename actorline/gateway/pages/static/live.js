@@ -18,7 +18,7 @@ let busy = false;
 function isInUse() {
   const focused = document.activeElement;
   return document.hidden || main.querySelector("input:checked[name=key]") !== null ||
-    (main.contains(focused) && focused.matches("input, select, textarea")) || !getSelection().isCollapsed;
+    (main.contains(focused) && focused.matches("input:not([type=checkbox]), select, textarea")) || !getSelection().isCollapsed;
 }
 
 async function refresh() {
@@ -52,6 +52,7 @@ function replace(found) {
 function path(element) {
   if (element.id) return "#" + CSS.escape(element.id);
   const href = element.getAttribute("href");
+  if (element.value && element.name) return `[name="${CSS.escape(element.name)}"][value="${CSS.escape(element.value)}"]`;
   return href ? `${element.localName}[href="${CSS.escape(href)}"]` : null;
 }
 

@@ -1,0 +1,141 @@
+"""What is right and wrong in an installation, as far as its ledger and its settings tell. Changes nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from actorline.api_keys import list_keys
+from actorline.errors import Unavailable
+from actorline.ledger.budget_status import read_budgets
+from actorline.ledger.durability import Server
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.pause import EVERY_ACCOUNT, paused_accounts
+from actorline.ledger.tally import read_tally
+from actorline.schedules.book import Book
+from actorline.schedules.decision import Outcome, is_late
+from actorline.schedules.schedules_file import InvalidSchedules, find_schedules, load_schedules
+from actorline.settings import Settings
+from actorline.upkeep.unattended import describe_missing, describe_unattended, missing_workers
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check; `fix` says what to do about a fault."""
+
+    subject: str
+    is_good: bool
+    text: str
+    fix: str = ""
+
+
+def check_ledger(settings: Settings, ledger: Ledger, *, logs: Path | None = None) -> Iterator[Finding]:
+    """Yield a finding for each check. `logs`: those of a running stack. Raises Unavailable and redis.RedisError."""
+    yield from _redis(ledger, settings)
+    yield _workers(settings, ledger, logs)
+    yield from _pause(ledger)
+    yield from _schedules(settings, ledger)
+    yield from _budgets(settings, ledger)
+    yield from _keys(ledger)
+
+
+def _redis(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
+    server = ledger.server()
+    try:
+        ledger.check_server()
+    except Unavailable as error:
+        yield Finding("redis", is_good=False, text=str(error))
+        return
+    version = ".".join(str(part) for part in server.version)
+    how = (
+        "waits for the disk itself (WAITAOF)"
+        if server.can_wait_for_disk
+        else "is older than 7.2, so each start waits 2 s"
+    )
+    yield Finding("redis", is_good=True, text=f"version {version}, append-only file on, noeviction; it {how}")
+    if server.is_nearly_full():
+        text = f"memory is nearly full ({server.used_bytes:,} of {server.max_bytes:,} bytes): new orders are refused"
+        yield Finding("redis", is_good=False, text=text, fix="Give Redis more memory: CONFIG SET maxmemory.")
+    if server.replicas:
+        yield _replicas(server, settings)
+
+
+def _pause(ledger: Ledger) -> Iterator[Finding]:
+    if paused := paused_accounts(ledger):
+        whose = "every account" if EVERY_ACCOUNT in paused else ", ".join(sorted(paused))
+        text = f"on for {whose}: no paid runs are started"
+        yield Finding("pause", is_good=False, text=text, fix="To start them again: actorline resume.")
+
+
+def _replicas(server: Server, settings: Settings) -> Finding:
+    wanted = settings.durable_replicas
+    if wanted > server.replicas:
+        text = f"{server.replicas} replica(s), but each start waits for {wanted}: nothing is started"
+        return Finding(
+            "redis", is_good=False, text=text, fix="Start the replicas, or lower ACTORLINE_DURABLE_REPLICAS."
+        )
+    text = f"{server.replicas} replica(s); each start is on disk at {wanted} of them before it is sent"
+    fix = "A promoted replica may lack the last seconds: set ACTORLINE_DURABLE_REPLICAS=1. " if not wanted else ""
+    return Finding("redis", is_good=True, text=text, fix=fix.strip())
+
+
+def _keys(ledger: Ledger) -> Iterator[Finding]:
+    """Report keys of the first version, which keep the wide rights that their scopes had then."""
+    wide = [key.name for key in list_keys(ledger) if key.version == 1]
+    if wide:
+        text = f"{', '.join(wide)}: made by an earlier version, with all rights that submit and cancel had then"
+        yield Finding(
+            "keys", is_good=True, text=text, fix="A new key can have fewer rights: actorline keys create --help."
+        )
+
+
+def _workers(settings: Settings, ledger: Ledger, logs: Path | None) -> Finding:
+    if unattended := describe_unattended(ledger, logs=logs):
+        fix = "" if logs else "Start them, or check their logs: they may hang."
+        return Finding("workers", is_good=False, text=unattended, fix=fix)
+    missing = missing_workers(read_tally(ledger))
+    if not missing:
+        return Finding("workers", is_good=True, text="of each kind are running")
+    if settings.redis_url is None:
+        text = "started by the command that needs them, or by `actorline up`"
+        return Finding("workers", is_good=True, text=text)
+    return Finding(
+        "workers", is_good=False, text=f"no {' and no '.join(describe_missing(missing))}",
+        fix="Start them: actorline worker control, and actorline worker fetch.",
+    )  # fmt: skip
+
+
+def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
+    try:
+        file = find_schedules(settings)
+        if file is None:
+            return
+        found = {name: schedule for name, schedule in load_schedules(file).items() if schedule.enabled}
+    except InvalidSchedules as error:
+        yield Finding("schedules", is_good=False, text=str(error), fix="Fix the file, and restart beat.")
+        return
+    reading = Book(ledger).read()
+    if found and not reading.beats:
+        text, fix = f"{len(found)} in {file}, but no beat runs: nothing is ordered", "actorline up, or actorline beat."
+        yield Finding("schedules", is_good=False, text=text, fix=fix)
+        return
+    places = {name: reading.entries[name].place for name in found if name in reading.entries}
+    wrong = {
+        **{name: "not seen by any beat" for name in found if name not in places},
+        **{name: "late" for name, place in places.items() if is_late(found[name], place, reading.now)},
+        **{name: "refused" for name, place in places.items() if place.last and place.last[1] is Outcome.REFUSED},
+    }
+    if wrong:
+        text = ", ".join(f"{name} ({why})" for name, why in wrong.items())
+        fix = "Details: actorline schedules list. Beat reads the file only at its start: restart it."
+        yield Finding("schedules", is_good=False, text=text, fix=fix)
+        return
+    text = f"{len(found)} in {file}, {len(reading.beats)} beat(s)"
+    yield Finding("schedules", is_good=True, text=text)
+
+
+def _budgets(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
+    for status in read_budgets(ledger, settings.budgets):
+        taken = f"${status.spent_usd + status.reserved_usd:,.2f} of ${status.limit_usd:,.2f} a {status.period}"
+        text = f"{status.budget}: {taken} are spent or reserved, {status.waiting:,} jobs wait"
+        fix = "Raise it in the settings and restart, or let the jobs wait: docs/budgets.md." if status.waiting else ""
+        yield Finding("budgets", is_good=True, text=text, fix=fix)

@@ -1,0 +1,83 @@
+"""`/fleet`: workers, queues, accounts, Redis, and whatever `doctor` would warn of."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from actorline.checks import check_ledger
+from actorline.errors import Code, Refused
+from actorline.gateway.pages.job_filter import JobFilter
+from actorline.gateway.pages.rendering import PageRoute, page
+from actorline.gateway.pages.visit import Visit, Visitor
+from actorline.identifiers import AccountName
+from actorline.jobs.rights import Scope
+from actorline.jobs.states import LIVE, State
+from actorline.ledger.accounts import list_owners
+from actorline.ledger.capacity_line import line_lengths
+from actorline.ledger.counts import count_jobs
+from actorline.ledger.pause import is_paused
+from actorline.ledger.rate_limit import rates
+from actorline.ledger.tally import empty_at, read_tally
+from actorline.upkeep.unattended import UNSEEN_SECS
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+KINDS: Final = ("control", "fetch")
+QUEUES: Final = {"control": "control: starts, polls, upkeep", "fetch": "fetch: pages of rows", "doors": "orders"}
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account of the platform: `running`, `live`: its jobs; `in_line`: those that wait for room."""
+
+    name: str
+    user: str
+    running: int
+    live: int
+    in_line: int
+    is_paused: bool
+
+
+@router.get("/fleet")
+def fleet(visitor: Visitor) -> Response:
+    """Show what moves the jobs. It concerns all accounts, so it needs the scope `metrics`, as `/metrics` does."""
+    if not visitor.has(Scope.METRICS):
+        raise Refused(Code.FORBIDDEN, "The API key lacks the scope metrics, which the page of the fleet needs.")
+    ledger, settings = visitor.context.ledger, visitor.context.settings
+    tally, now = read_tally(ledger), ledger.now()
+    findings = list(check_ledger(settings, ledger))
+    return page(
+        "fleet.html",
+        visitor,
+        findings=sorted(findings, key=lambda finding: finding.is_good),
+        tally=tally,
+        queues=[
+            (text, tally.queues.get(kind, 0), now - empty_at(ledger).get(kind, now)) for kind, text in QUEUES.items()
+        ],
+        workers=[(kind, tally.unseen_s.get(kind)) for kind in KINDS],
+        unseen_secs=UNSEEN_SECS,
+        accounts=_accounts(visitor),
+        strays=ledger.runs.strays(),
+        rates=rates(ledger),
+        server=ledger.server(),
+        all_jobs=JobFilter(),
+    )
+
+
+def _accounts(visitor: Visit) -> list[Account]:
+    ledger = visitor.context.ledger
+    owners = list_owners(ledger)
+    names = sorted(
+        {*(alias.lower() for alias in visitor.context.settings.tokens), *(alias.lower() for alias in owners)}
+    )
+    seen = [AccountName(name) for name in names if visitor.grant.sees(AccountName(name))]
+    lines = line_lengths(ledger, seen)
+    found = []
+    for name in seen:
+        counts = count_jobs(ledger, [name])
+        user = next((owner.username for alias, owner in owners.items() if alias.lower() == name), "")
+        live = sum(counts[state] for state in LIVE)
+        found.append(Account(name, user or "", counts[State.RUNNING], live, lines[name], is_paused(ledger, name)))
+    return found
