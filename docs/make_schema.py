@@ -1,4 +1,4 @@
-"""Writes docs/job-document.schema.json, the JSON Schema of the job document, from the model that checks it."""
+"""Writes the JSON Schemas of the job document and the batch document from the models that check them."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,11 @@ from typing import Final
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from actorline.batches.document import BatchDocument
 from actorline.jobs.document import JobDocument
 
 TARGET: Final = Path(__file__).with_name("job-document.schema.json")
+BATCH_TARGET: Final = Path(__file__).with_name("batch-document.schema.json")
 
 
 class _WithoutTitles(GenerateJsonSchema):
@@ -21,10 +23,19 @@ class _WithoutTitles(GenerateJsonSchema):
 
 
 def schema_text() -> str:
-    schema: JsonSchemaValue = JobDocument.model_json_schema(schema_generator=_WithoutTitles)
-    named = {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": "Actorline's job document, version 1"}
+    return _text(JobDocument, "Actorline's job document, version 1")
+
+
+def batch_schema_text() -> str:
+    return _text(BatchDocument, "Actorline's batch document, version 1")
+
+
+def _text(document: type[JobDocument | BatchDocument], title: str) -> str:
+    schema: JsonSchemaValue = document.model_json_schema(schema_generator=_WithoutTitles)
+    named = {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": title}
     return json.dumps(named, indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
     TARGET.write_text(schema_text())
+    BATCH_TARGET.write_text(batch_schema_text())

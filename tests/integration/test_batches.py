@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 from celery import chord
-from real_parts import delivery_of, reason_of, wait_for
+from real_parts import delivery_of, reason_of, running_workers, start_worker, wait_for
+
+from actorline.batches.batch import Batch, BatchResult, load_batch
+from actorline.batches.delivery import open_batch
+from actorline.batches.verify import verify_batch
 
 
 def order(line, document: dict[str, Any]) -> Any:
@@ -14,6 +18,12 @@ def order(line, document: dict[str, Any]) -> Any:
 
 def inputs(number: int) -> list[dict[str, Any]]:
     return [{"page": page} for page in range(number)]
+
+
+def found(line, key: str) -> Batch:
+    """The batch in the ledger; one that isn't there yet counts as one in which nothing has happened."""
+    wait_for(lambda: line.ledger.batches.exists(key), what=f"the batch {key}")
+    return load_batch(line.ledger, key)
 
 
 def batch(line, key: str) -> dict[str, Any]:
@@ -190,3 +200,29 @@ def test_inputs_are_read_from_a_file(line):
     assert (result["inputs"], result["state"]) == (2, "DELIVERED")
     stored = (delivery_of(result).folder / "_inputs" / "inputs.jsonl").read_text().splitlines()
     assert [json.loads(each) for each in stored] == [{"page": 1}, {"page": "ü", "n": 123456789012345678901234567890}]
+
+
+@pytest.mark.thorough
+def test_killed_workers_cost_no_second_run_and_no_row(own_line):
+    line = own_line("batch-killed")
+    actor = line.emulator.actor("batch-killed", items=5, duration_secs=1)
+    with running_workers(line, "control", "fetch") as workers:
+        document = {"key": "killed", "template": {"actor": actor}, "inputs": inputs(24), "max_running": 6}
+        pending = order(line, document)
+        for delivered in (3, 10, 17):
+            wait_for(lambda least=delivered: found(line, "killed").delivered >= least, what=f"{delivered} members")
+            for worker in workers[-2:]:
+                worker.kill()
+            for worker in workers[-2:]:
+                worker.wait()
+            workers += [start_worker(kind, line) for kind in ("control", "fetch")]
+        result = pending.get(timeout=240)
+    assert (result["state"], result["members"], result["items"]) == ("DELIVERED", {"DELIVERED": 24}, 120)
+    assert len(line.emulator.starts(actor)) == 24
+    folder = delivery_of(result).folder
+    delivery = open_batch(BatchResult.model_validate(result))
+    assert list(verify_batch(delivery, lambda _: None)) == []
+    expected = [line.ledger.load(f"killed.{number:06d}").run.dataset_id for number in range(24)]
+    rows = b"".join(text + b"\n" for text in delivery.lines())
+    assert rows == b"".join(line.emulator.item_lines(dataset_id) for dataset_id in expected)
+    assert (folder / "_SUCCESS").exists()

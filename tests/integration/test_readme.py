@@ -1,5 +1,6 @@
 """What the README and the pages in docs show runs as it stands there, on a stack that `actorline up` brought up."""
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,8 @@ import pytest
 from real_parts import ROOT, delivery_of, wait_for
 from terminal import ACTORLINE, Running, Terminal
 
+from actorline.batches.document import parse_batch
+from actorline.batches.inputs import listed_inputs
 from actorline.schedules.schedules_file import load_schedules
 
 pytestmark = pytest.mark.thorough
@@ -133,6 +136,17 @@ def test_service_with_the_client_reads_rows(stack, name, title):
     *_, program = fenced(chapter(f"docs/{name}.md", title), "python")
     done = stack.run(sys.executable, "-W", "ignore", "-c", program)
     assert len(done.stdout.splitlines()) == ROWS, done.stderr
+
+
+def test_batches_run_from_the_terminal_and_by_the_client(stack):
+    done = stack.shell(commands(chapter("docs/batches.md", "From the terminal")))
+    assert done.returncode == 0, done.stderr
+    assert f"{3 * ROWS}\n" in done.stdout
+    assert "whole" in done.stdout
+    (program,) = fenced(chapter("docs/batches.md", "From Celery and Python"), "python")
+    read = stack.run(sys.executable, "-W", "ignore", "-c", program)
+    assert len(read.stdout.splitlines()) == 2 * ROWS, read.stderr
+    listed_inputs(parse_batch(json.loads(fenced(chapter("docs/batches.md", "The batch document"), "json")[0])))
 
 
 @pytest.mark.parametrize(("name", "key"), [("README.md", "prices-2026-11-23"), ("docs/http.md", "prices-2026-11-24")])

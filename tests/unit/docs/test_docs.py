@@ -18,6 +18,7 @@ DOCS = Path(__file__).parents[3] / "docs"
     ("maker", "function", "made"),
     [
         ("make_schema.py", "schema_text", "job-document.schema.json"),
+        ("make_schema.py", "batch_schema_text", "batch-document.schema.json"),
         ("make_document.py", "document_text", "job-document.md"),
         ("make_settings.py", "settings_text", "settings.md"),
         ("make_redis.py", "redis_text", "redis.md"),
