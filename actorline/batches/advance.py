@@ -142,7 +142,9 @@ class Waves:
 
     def _note_waiting(self, batch: Batch) -> None:
         """Show what all members wait for as what the batch waits for."""
-        code = held_for(self.ledger.batches.live_states(batch.key))
+        states = self.ledger.batches.live_states
+        one = held_for(states(batch.key, most=1))  # a member that waits for nothing of the kind spares the look at all
+        code = held_for(states(batch.key)) if one else None
         if code is None:
             self._go_on(batch)
         elif code != batch.waiting_for:

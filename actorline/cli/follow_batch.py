@@ -20,6 +20,7 @@ from actorline.messages import wake_workers
 from actorline.settings import Settings
 
 BATCH_LOOK_SECS: Final = 0.25
+BATCHES_SHOWN: Final = 20
 
 
 def wait_for_batch(
@@ -90,6 +91,12 @@ def found_batch(ledger: Ledger, key: JobKey) -> Batch:
     if found is None:
         raise Refused(Code.UNKNOWN_KEY, f"No batch has the key {key}.")
     return found
+
+
+def running_batches(ledger: Ledger) -> list[Batch]:
+    """Return those of the newest batches that haven't ended."""
+    found = (load_batch(ledger, key) for key in ledger.batches.newest(BATCHES_SHOWN))
+    return [batch for batch in found if batch and not batch.is_terminal]
 
 
 def print_batch(batch: Batch, *, as_json: bool, extra: Mapping[str, Any] | None = None) -> None:

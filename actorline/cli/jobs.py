@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from actorline.batches.batch import Batch, load_batch
 from actorline.cli.attach import attach, logs_of_running, wait_until_gone
-from actorline.cli.follow_batch import print_batch, stop_and_wait
+from actorline.cli.follow_batch import print_batch, running_batches, stop_and_wait
 from actorline.cli.selection import Selection
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import coloured, out, pace_text, print_jobs, print_json, print_result, say
@@ -31,7 +31,10 @@ def jobs(wanted: Selection, limit: int, *, as_json: bool) -> None:
     settings = load_settings()
     with attach(settings, workers=False) as stack:
         results = [JobResult.of(job) for job in islice(wanted.jobs(stack.ledger), limit)]
+        batches = [] if as_json or wanted.is_set else running_batches(stack.ledger)
         unattended = describe_unattended(stack.ledger, logs=logs_of_running(settings))
+    for batch in batches:
+        print_batch(batch, as_json=False)
     if as_json:
         for result in results:
             print_json(result.model_dump(mode="json"))

@@ -133,10 +133,12 @@ class Batches:
         """Return the keys of the members that haven't ended, in order."""
         return sorted(self._redis.smembers(self._store.name("batch_live", key)))
 
-    def live_states(self, key: JobKey) -> list[tuple[State, str]]:
-        """Return state and `waiting_for` of each member that hasn't ended."""
+    def live_states(self, key: JobKey, most: int | None = None) -> list[tuple[State, str]]:
+        """Return state and `waiting_for` of each member that hasn't ended, or of at most so many."""
+        live = self._store.name("batch_live", key)
+        members = self._redis.smembers(live) if most is None else self._redis.srandmember(live, most)
         with self._redis.pipeline(transaction=False) as pipe:
-            for member in self.live_members(key):
+            for member in members:
                 pipe.hmget(self._store.name("job", member), "state", "waiting_for")
             return [(State(state), code or "") for state, code in pipe.execute() if state in set(State)]
 
