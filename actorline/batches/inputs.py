@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 import urllib3
@@ -168,6 +168,7 @@ def _opened(url: str, settings: Settings) -> Iterator[Iterator[bytes]]:
             yield blocks
         return
     folder, _, name = url.rpartition("/")
+    name = unquote(name) if url.startswith("file:") else name  # as the sink does with its folder
     try:
         with open_sink(f"{folder}/").open(name) as file:
             yield _blocks(file)
