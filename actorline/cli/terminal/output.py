@@ -3,14 +3,14 @@
 import json
 import sys
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rich.markup import escape
 from rich.table import Table
 
 from actorline.cli.terminal.times import short_time
 from actorline.cli.terminal.visible import SafeConsole, visible_json
-from actorline.errors import Reason
+from actorline.errors import Code, Reason
 from actorline.jobs.job import Job, JobResult, Pace
 from actorline.jobs.states import TERMINAL, State
 
@@ -25,6 +25,7 @@ COLOURS = {
     State.CANCELLED: "magenta",
     State.EXPIRED: "magenta",
 }
+BEFORE_ANY_START: Final = frozenset({Code.PAUSED, Code.BUDGET})  # no start was sent that may be billed
 
 
 def print_json(value: Any) -> None:
@@ -98,8 +99,13 @@ def print_jobs(results: list[JobResult]) -> None:
 def cost_text(result: JobResult) -> str:
     if result.cost_usd is not None:
         return f"${result.cost_usd:.4f}"
-    is_free = result.state in TERMINAL and result.run_id is None and not (result.reason and result.reason.billed)
-    return "nothing billed" if is_free else "cost unknown"
+    if result.run_id is not None or (result.reason and result.reason.billed):
+        return "cost unknown"
+    if result.state in TERMINAL:
+        return "nothing billed"
+    waits_for = result.waiting.code if result.waiting else None
+    has_not_begun = result.attempt <= 1 and (result.state is State.QUEUED or waits_for in BEFORE_ANY_START)
+    return "nothing billed so far" if has_not_begun else "cost unknown"
 
 
 def counted(number: int, noun: str) -> str:

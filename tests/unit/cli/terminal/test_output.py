@@ -8,7 +8,7 @@ from actorline.cli.terminal.output import coloured, cost_text
 from actorline.cli.terminal.timeline import print_timeline
 from actorline.cli.terminal.times import short_time
 from actorline.errors import Code, Reason
-from actorline.jobs.job import JobResult
+from actorline.jobs.job import JobResult, Waiting
 from actorline.jobs.states import State
 from actorline.ledger.timeline import TimelineEntry
 
@@ -19,7 +19,14 @@ from actorline.ledger.timeline import TimelineEntry
         ({"cost_usd": 0.42, "run_id": "r"}, "$0.4200"),
         ({"run_id": "r"}, "cost unknown"),
         ({}, "nothing billed"),
-        ({"state": State.QUEUED}, "cost unknown"),
+        ({"state": State.QUEUED}, "nothing billed so far"),
+        ({"state": State.QUEUED, "attempt": 2}, "cost unknown"),
+        (
+            {"state": State.WAITING, "waiting": Waiting(code=Code.PAUSED, since=None, until=None)},
+            "nothing billed so far",
+        ),
+        ({"state": State.WAITING, "waiting": Waiting(code=Code.START_UNCLEAR, since=None, until=None)}, "cost unknown"),
+        ({"state": State.STARTING}, "cost unknown"),
         ({"state": State.FAILED, "reason": Reason(code=Code.CONFLICT, message="", billed=False)}, "nothing billed"),
         ({"state": State.FAILED, "reason": Reason(code=Code.START_UNCLEAR, message="", billed=True)}, "cost unknown"),
     ],
