@@ -62,9 +62,7 @@ def create_key(ledger: Ledger, name: str, rights: Rights, sender: Sender) -> str
         message = f"A key's name must be 1 to 63 of a-z, 0-9 and -, not {name[:80]!r}. No key was created."
         raise Refused(Code.REQUEST_INVALID, message)
     secret = f"{PREFIX}_{name}_{secrets.token_urlsafe(32)}"
-    key = ApiKey(
-        name=name, sha256=digest(secret), created_at=ledger.now(), version=VERSION, **rights.model_dump()
-    )  # fmt: skip
+    key = ApiKey(name=name, sha256=digest(secret), created_at=ledger.now(), version=VERSION, **rights.model_dump())
     with ledger.redis.pipeline() as pipe:
         _note_first_key(pipe, ledger)
         pipe.hsetnx(_hash(ledger), name, key.model_dump_json())

@@ -216,24 +216,24 @@ class Client:
         """Return Celery's Redis back end; its type stubs only know what all back ends have in common."""
         return self._celery.backend
 
-    def _ask(self, task: str, key: str, timeout: float, meaning: str, **options: Any) -> Result | None:
+    def _ask(self, task: str, key: str, timeout_s: float, meaning: str, **options: Any) -> Result | None:
         assert_will_not_block()
         with _reaching(meaning):
             question = self._celery.send_task(task, [key], queue=self._queue, **options)
-            reply = self._value_within(timeout, question, f"No worker replied to {task} within {timeout:g} s")
+            reply = self._value_within(timeout_s, question, f"No worker replied to {task} within {timeout_s:g} s")
             question.forget()  # or each question would lie in Redis until results expire
         return None if reply is None else parse_answer(reply)
 
-    def _wait_for_order(self, order: Order | BatchOrder, timeout: float) -> Result:
+    def _wait_for_order(self, order: Order | BatchOrder, timeout_s: float) -> Result:
         with _reaching("The job is still running: wait again."):
             reply = self._value_within(
-                timeout, order.result, f"The job {order.key} is still running after {timeout:g} s"
+                timeout_s, order.result, f"The job {order.key} is still running after {timeout_s:g} s"
             )
         return _value_or_end(parse_answer(reply))
 
-    def _wait_for_key(self, key: str, timeout: float) -> Result:
+    def _wait_for_key(self, key: str, timeout_s: float) -> Result:
         """Poll the job until it ends: only its callers are told of the end."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0:
             result = self.status(key, timeout=min(left, 10))
             if result is None:
@@ -242,11 +242,11 @@ class Client:
             if result.state in TERMINAL:
                 return _value_or_end(result)
             time.sleep(min(STATUS_EVERY_SECS, left))
-        raise TimeoutError(f"The job {key} is still running after {timeout:g} s")
+        raise TimeoutError(f"The job {key} is still running after {timeout_s:g} s")
 
-    def _value_within(self, timeout: float, result: "AsyncResult[Any]", otherwise: str) -> Any:
+    def _value_within(self, timeout_s: float, result: "AsyncResult[Any]", otherwise: str) -> Any:
         try:
-            return result.get(timeout=timeout, propagate=False)
+            return result.get(timeout=timeout_s, propagate=False)
         except CeleryTimeoutError:
             self._results.remove_pending_result(result)  # Celery would keep it until the task is ready
             raise TimeoutError(otherwise) from None

@@ -26,7 +26,7 @@ from actorline.batches.waves import (
     StoreInputs,
     held_for,
     next_step,
-)  # fmt: skip
+)
 from actorline.errors import Reason, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.job import StopWish

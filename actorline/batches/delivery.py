@@ -14,7 +14,7 @@ from actorline.delivery.read_back import (
     NoDelivery,
     UnreadableRows,
     open_delivery,
-)  # fmt: skip
+)
 from actorline.delivery.sink import MANIFEST, open_sink
 from actorline.errors import Reason
 from actorline.jobs.member_key import DIGITS

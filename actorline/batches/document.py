@@ -21,7 +21,7 @@ from actorline.jobs.document import (
     json_type,
     problems_of,
     rough_problem,
-)  # fmt: skip
+)
 from actorline.jobs.lengths import AtMost, is_stored
 from actorline.jobs.member_key import BATCH_KEY_MAX_CHARS
 

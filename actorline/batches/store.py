@@ -93,11 +93,14 @@ class BatchStore:
             count = stored.store(self.installation, batch.key, self._lines(batch, check), execution)
         self._check_keys(batch.key, count)
         moved = move_batch(
-            self.ledger, batch, BatchEvent.BEGIN,
+            self.ledger,
+            batch,
+            BatchEvent.BEGIN,
             fields={"inputs": count, "begun_at": NOW, "failures": 0},
             due_in_s=0,
-            timeline=TimelineEvent.INPUTS_STORED, data={"inputs": count},
-        )  # fmt: skip
+            timeline=TimelineEvent.INPUTS_STORED,
+            data={"inputs": count},
+        )
         self.ledger.batches.forget_listed(batch.key)
         return moved
 
@@ -126,9 +129,12 @@ class BatchStore:
         sink = open_sink(batch.sink)
         with sink.staging(MANIFEST, execution) as file:
             head = BatchHead(
-                batch=batch.key, installation=self.installation, queued_at=iso_time(batch.queued_at),
-                retries=batch.retries, sink=batch.sink,
-            )  # fmt: skip
+                batch=batch.key,
+                installation=self.installation,
+                queued_at=iso_time(batch.queued_at),
+                retries=batch.retries,
+                sink=batch.sink,
+            )
             totals = write_manifest(file, head, self._members(batch, check))
             event, reason = judge_end(batch, billed=totals.cost_usd > 0 or totals.delivered > 0)
             complete = event is BatchEvent.DELIVER and totals.delivered == totals.inputs == batch.inputs

@@ -35,8 +35,11 @@ from actorline.upkeep.unattended import COMMAND
 
 TOKEN: Final = "apify_api_emulator"  # noqa: S105 - the emulator's own
 ADDRESS_VARIABLES: Final = (
-    "ACTORLINE_REDIS_URL", "ACTORLINE_RESULTS_URL", "ACTORLINE_LEDGER_URL", "ACTORLINE_NAMESPACE",
-)  # fmt: skip
+    "ACTORLINE_REDIS_URL",
+    "ACTORLINE_RESULTS_URL",
+    "ACTORLINE_LEDGER_URL",
+    "ACTORLINE_NAMESPACE",
+)
 ITEMS: Final = 250_000
 FAILED_ITEMS: Final = 1_200
 REPORT: Final = {"title": "Prices of today", "mean": 12.5, "currency": "EUR", "note": "caf\u00e9, \u4ef7\u683c"}
@@ -103,12 +106,14 @@ def _documents(stamp: str) -> list[dict[str, Any]]:
 
     return [
         {
-            **sink("catalog"), "actor": "demo/catalog", "input": {"startUrls": [{"url": "https://shop.example/"}]},
+            **sink("catalog"),
+            "actor": "demo/catalog",
+            "input": {"startUrls": [{"url": "https://shop.example/"}]},
             "options": {"memory_mbytes": 2048, "build": "latest", "timeout_secs": 600},
         },
         {**sink("prices"), "actor_task": "pricesNightly0001", "input": {"pages": 13}},
         {**sink("report"), "actor": "demo~report"},
-    ]  # fmt: skip
+    ]
 
 
 def _run_jobs(
@@ -147,11 +152,13 @@ def _checks(catalog: Job, prices: Job, report: Job, emulator: "_Emulator") -> li
     starts = emulator.starts()
     return [
         Check(f"catalog is DELIVERED: {ITEMS:,} rows, each once, byte for byte", _rows_equal(catalog, emulator, ITEMS)),
-        Check(f"prices is PARTIAL: the {FAILED_ITEMS:,} rows that exist, and why", prices.state is State.PARTIAL
-              and prices.reason is not None and _rows_equal(prices, emulator, FAILED_ITEMS)),
+        Check(
+            f"prices is PARTIAL: the {FAILED_ITEMS:,} rows that exist, and why",
+            prices.state is State.PARTIAL and prices.reason is not None and _rows_equal(prices, emulator, FAILED_ITEMS),
+        ),
         Check("report's record OUTPUT is delivered as it was stored", _record(report) == REPORT),
         Check(f"three jobs, three paid starts (the emulator counted {starts})", starts == 3),  # noqa: PLR2004
-    ]  # fmt: skip
+    ]
 
 
 def _rows_equal(job: Job, emulator: "_Emulator", items: int) -> bool:

@@ -27,7 +27,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
     model_validator,
-)  # fmt: skip
+)
 from pydantic_core import to_json
 
 from actorline.delivery.formats.rules import contradiction

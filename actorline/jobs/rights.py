@@ -86,12 +86,12 @@ class Rights(BaseModel):
         if document.own and (self.is_bounded or not self.has(Scope.CANCEL_ANY)):
             _refuse('needs the scope cancel-any, and no limit of Actors or dollars, for "own": true')
 
-    def _check_charge(self, charge: float | None) -> None:
+    def _check_charge(self, charge_usd: float | None) -> None:
         most = min(limit for limit in (self.max_usd_per_run, self.max_usd_per_day) if limit is not None)
-        if charge is None:
+        if charge_usd is None:
             _refuse(f"needs options.max_total_charge_usd in each order: at most {most:g}")
-        elif charge > most:
-            _refuse(f"allows options.max_total_charge_usd up to {most:g}, not {charge:g}")
+        elif charge_usd > most:
+            _refuse(f"allows options.max_total_charge_usd up to {most:g}, not {charge_usd:g}")
 
 
 EVERYTHING = Rights()

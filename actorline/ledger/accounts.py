@@ -29,9 +29,12 @@ def read_owner(settings: Settings, token: SecretStr) -> Owner:
     from actorline.platform.users import get_me
 
     platform = Platform(
-        settings.api_url, token, sleep=_give_up,
-        connect_timeout_s=ACCOUNT_TIMEOUT_SECS, read_timeout_s=ACCOUNT_TIMEOUT_SECS,
-    )  # fmt: skip
+        settings.api_url,
+        token,
+        sleep=_give_up,
+        connect_timeout_s=ACCOUNT_TIMEOUT_SECS,
+        read_timeout_s=ACCOUNT_TIMEOUT_SECS,
+    )
     try:
         me = get_me(platform)
     except PlatformUnavailable:

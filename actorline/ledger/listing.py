@@ -138,9 +138,7 @@ def _next(
     newest, oldest = "+inf" if after is None else after.queued_at, "-inf" if since is None else since
     with ledger.redis.pipeline(transaction=True) as pipe:
         for index in indexes:
-            pipe.zrange(
-                index, newest, oldest, byscore=True, desc=True, offset=0, num=wanted + 1, withscores=True
-            )  # fmt: skip
+            pipe.zrange(index, newest, oldest, byscore=True, desc=True, offset=0, num=wanted + 1, withscores=True)
         entries = {Cursor(queued_at, key) for reply in pipe.execute() for key, queued_at in reply}
     behind = [entry for entry in entries if after is None or entry < after]
     return sorted(behind, reverse=True)[:wanted]

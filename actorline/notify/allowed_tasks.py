@@ -13,9 +13,12 @@ from actorline.settings import Settings
 DEFAULT_QUEUE: Final = "celery"
 RESERVED_TASKS: Final = ("actorline.", "celery.")
 RESERVED_QUEUES: Final = (
-    "_kombu", "unacked",  # kombu: bindings, and what workers hold
-    "celery-task-meta-", "celery-taskset-meta-", "chord-unlock-",  # Celery's results, where they share the database
-)  # fmt: skip
+    "_kombu",
+    "unacked",  # kombu: bindings, and what workers hold
+    "celery-task-meta-",
+    "celery-taskset-meta-",
+    "chord-unlock-",  # Celery's results, where they share the database
+)
 RESERVED_WORDS: Final = ("pidbox", "celeryev")  # remote control and events
 
 

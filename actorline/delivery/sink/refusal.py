@@ -8,9 +8,12 @@ _STATUS: Final = re.compile(r"status code: (\d{3})")
 _CODE: Final = re.compile(r"<Code>(\w{1,60})</Code>")  # S3, Google and Azure name their errors in XML alike
 _NO_BUCKET: Final = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _NO_CREDENTIALS: Final = (  # the cloud's own machine is asked last, which isn't there elsewhere
-    "169.254.169.254", "metadata.google.internal", "Missing AccessKeyId", "Missing SecretAccessKey",
+    "169.254.169.254",
+    "metadata.google.internal",
+    "Missing AccessKeyId",
+    "Missing SecretAccessKey",
     "Account must be specified",
-)  # fmt: skip
+)
 _VARIABLES: Final[Mapping[str, str]] = {
     "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",

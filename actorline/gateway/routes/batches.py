@@ -26,7 +26,7 @@ from actorline.gateway.openapi import (
     RequestKey,
     batch_result,
     problems,
-)  # fmt: skip
+)
 from actorline.gateway.problems import name_order
 from actorline.gateway.routes.events import EVENTS, ID_PATTERN, follow
 from actorline.gateway.routes.jobs import JOB_CHANGE_SECS, check_account
@@ -124,9 +124,9 @@ async def show(
         return _shown(authorized, await _waited(request, key, authorized, wait), 200)
 
 
-async def _waited(request: Request, key: JobKey, authorized: AuthorizedRequest, wait: float) -> Batch:
-    """Return the batch at its end, or as it is after `wait` seconds."""
-    timelines, deadline = authorized.context.timelines, time.monotonic() + wait
+async def _waited(request: Request, key: JobKey, authorized: AuthorizedRequest, wait_s: float) -> Batch:
+    """Return the batch at its end, or as it is after `wait_s`."""
+    timelines, deadline = authorized.context.timelines, time.monotonic() + wait_s
     while True:
         latest = await run_in_threadpool(authorized.context.ledger.timeline.latest_id, key)
         batch = await run_in_threadpool(authorized.find_batch, key)

@@ -153,9 +153,7 @@ def jobs(
         accounts=authorized.grant.rights.accounts,
         is_indexed=authorized.context.index.is_complete,
     )
-    return JobList(
-        jobs=[JobResult.of(job) for job in page.jobs], next_cursor=str(page.next) if page.next else None
-    )  # fmt: skip
+    return JobList(jobs=[JobResult.of(job) for job in page.jobs], next_cursor=str(page.next) if page.next else None)
 
 
 def _labels(labels: list[str]) -> dict[str, str]:
@@ -185,9 +183,9 @@ async def show(
         return _shown(authorized, await _waited(request, key, authorized, wait), 200)
 
 
-async def _waited(request: Request, key: JobKey, authorized: AuthorizedRequest, wait: float) -> Job:
-    """Return the job at its end, or as it is after `wait` seconds."""
-    timelines, deadline = authorized.context.timelines, time.monotonic() + wait
+async def _waited(request: Request, key: JobKey, authorized: AuthorizedRequest, wait_s: float) -> Job:
+    """Return the job at its end, or as it is after `wait_s`."""
+    timelines, deadline = authorized.context.timelines, time.monotonic() + wait_s
     while True:
         job, latest = await run_in_threadpool(_look, authorized, key)
         left = deadline - time.monotonic()

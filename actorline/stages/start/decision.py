@@ -103,10 +103,10 @@ def next_start_step(job: Job, facts: Facts) -> StartStep:
     )
 
 
-def is_settled(intent: Intent, *, began: float, send_by_s: float, settle_s: float) -> bool:
+def is_settled(intent: Intent, *, began_at: float, send_by_s: float, settle_s: float) -> bool:
     """Return whether a search that began at a time, and finds no run, may be believed: lists of runs lag."""
     sent_by = intent.sent_at or intent.at + send_by_s
-    return began >= sent_by + settle_s
+    return began_at >= sent_by + settle_s
 
 
 def _may_be_running(job: Job, facts: Facts) -> bool:

@@ -96,10 +96,10 @@ class Recovery:
             return self._look_for(job, facts, intent)
 
     def _look_for(self, job: Job, facts: Facts, intent: Intent) -> Facts:
-        began = self.ledger.now()
+        began_at = self.ledger.now()
         found = self._searcher.look_for(job, intent)
         send_by_s, settle_s = self.settings.send_by_secs, self.settings.start_settle_secs
-        if found.run_ids or not is_settled(intent, began=began, send_by_s=send_by_s, settle_s=settle_s):
+        if found.run_ids or not is_settled(intent, began_at=began_at, send_by_s=send_by_s, settle_s=settle_s):
             return replace(facts, found=found.run_ids)
         return replace(facts, suspects=self._searcher.find_suspects(job, intent, found))
 

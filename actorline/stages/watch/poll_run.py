@@ -90,18 +90,18 @@ class Poller:
         )
 
     def _goes_on(self, job: Job, run: Run) -> Step:
-        every = self._interval(job)
+        every_s = self._interval(job)
         changed = run.status != job.run.status
         won = self.ledger.change(
             job.key,
             Change(
-                due_in_s=every + self.settings.lost_message_secs,
+                due_in_s=every_s + self.settings.lost_message_secs,
                 event=TimelineEvent.RUN_STATUS if changed else None,
                 data={"run_status": run.status},
                 fields={
                     "sent_at": NOW,
                     "failures": 0,
-                    "poll_until": self._claimed_until(every),
+                    "poll_until": self._claimed_until(every_s),
                     **run_fields(run, self.settings),
                     **({} if run.is_terminal else _GOES_ON),
                 },
@@ -113,19 +113,19 @@ class Poller:
             return Stop()
         fleet = Fleet(self.ledger, self.settings)
         if job.state is State.RUNNING and not self._is_hinted(job) and fleet.is_crowded():
-            fleet.park(job, run, every)
+            fleet.park(job, run, every_s)
             return Park()
-        return Wait(every)
+        return Wait(every_s)
 
-    def _claimed_until(self, every: float) -> float:
+    def _claimed_until(self, every_s: float) -> float:
         """Return until when only one execution may do this poll: two of it would be two of the next."""
-        return self.ledger.now() + every + self.settings.lost_message_secs
+        return self.ledger.now() + every_s + self.settings.lost_message_secs
 
     def _interval(self, job: Job) -> float:
         if job.state is State.ABORTING:
             return ABORT_POLL_SECS
-        every = job.document.poll_interval_secs
-        return min(every, HINTED_POLL_SECS) if self._is_hinted(job) else every
+        every_s = job.document.poll_interval_secs
+        return min(every_s, HINTED_POLL_SECS) if self._is_hinted(job) else every_s
 
     def _is_hinted(self, job: Job) -> bool:
         return job.run.hinted_at is not None and self.ledger.now() - job.run.hinted_at < HINTED_SECS
@@ -231,26 +231,26 @@ class Poller:
 
     def _try_again(self, job: Job, error: platform_errors.PlatformError, *, missing_since: float | None = None) -> Step:
         """Ask the platform again as often as before: while it doesn't respond, the run is its business."""
-        every = job.document.poll_interval_secs
+        every_s = job.document.poll_interval_secs
         if missing_since is not None:
-            every = min(every, MISSING_LOOK_SECS)
+            every_s = min(every_s, MISSING_LOOK_SECS)
         won = self.ledger.change(
             job.key,
             Change(
-                due_in_s=every + self.settings.lost_message_secs,
+                due_in_s=every_s + self.settings.lost_message_secs,
                 event=TimelineEvent.POLL_FAILED if job.failures in {0, 9, 99} else None,
                 data={"message": str(error)},
                 fields={
                     "sent_at": NOW,
                     "failures": job.failures + 1,
                     "missing_since": missing_since,
-                    "poll_until": self._claimed_until(every),
+                    "poll_until": self._claimed_until(every_s),
                 },
             ),
             states=POLL_STATES,
             epoch=job.epoch,
         )
-        return Stop() if won is None else Wait(every)
+        return Stop() if won is None else Wait(every_s)
 
 
 def run_fields(run: Run, settings: Settings) -> JobFields:

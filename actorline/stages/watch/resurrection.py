@@ -54,9 +54,12 @@ class Resurrector:
         before: JobFields = {"resurrection": job.chances.resurrection, "resurrects": job.chances.resurrects}
         try:
             resurrect_run(
-                self.platform, run.id, query, send_by=send_by,
+                self.platform,
+                run.id,
+                query,
+                send_by=send_by,
                 announce=lambda: asked.append(self._announce(job, run, lease)),
-            )  # fmt: skip
+            )
         except LostJob:
             return Stop()
         except LockError:  # the lease has expired; another execution has taken over

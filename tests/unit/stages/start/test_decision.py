@@ -228,4 +228,4 @@ def test_intent_is_given_up_only_after_a_search(make_job):
 )
 def test_a_search_counts_from_the_settle_time_on(sent_at, began, settled):
     intent = Intent(attempt=1, marker="m", at=1_000, sent_at=sent_at)
-    assert is_settled(intent, began=began, send_by_s=10, settle_s=120) is settled
+    assert is_settled(intent, began_at=began, send_by_s=10, settle_s=120) is settled
