@@ -93,9 +93,6 @@ def _check(
 ) -> str:
     """Return the URL of the batch's sink. Raises Refused for what this sender must not order."""
     _check_key(key)
-    if document.budget_usd is not None:
-        message = "budget_usd is not supported yet. Nothing was started. Leave it out, or set max_total_charge_usd."
-        raise Refused(Code.DOCUMENT_INVALID, message)
     if sender and sender.holder and document.max_running > settings.quotas.open_jobs:
         message = (
             f"max_running is {document.max_running:,}, but an API key may have {settings.quotas.open_jobs:,} open "

@@ -226,3 +226,21 @@ def test_killed_workers_cost_no_second_run_and_no_row(own_line):
     rows = b"".join(text + b"\n" for text in delivery.lines())
     assert rows == b"".join(line.emulator.item_lines(dataset_id) for dataset_id in expected)
     assert (folder / "_SUCCESS").exists()
+
+
+def test_members_wait_for_room_in_their_batch_s_budget(line):
+    actor = line.emulator.actor("batch-budget", items=1, duration_secs=0, usage_usd=0.1)
+    template = {"actor": actor, "options": {"max_total_charge_usd": 0.4}}
+    document = {"key": "thrifty", "template": template, "inputs": inputs(3), "budget_usd": 0.9}
+    pending = order(line, document)
+    waiting = wait_for(
+        lambda: [
+            key for n in range(3) if (job := line.ledger.load(key := f"thrifty.{n:06}")) and job.waiting_for == "budget"
+        ],
+        what="a member that waits for the budget",
+    )
+    assert len(waiting) == 1
+    result = pending.get(timeout=120)  # the others cost less than they reserved
+    assert (result["state"], len(line.emulator.runs_of(actor))) == ("DELIVERED", 3)
+    dear = order(line, {**document, "key": "too-dear", "budget_usd": 0.3})
+    assert refusal(dear)["code"] == "budget"
