@@ -205,7 +205,7 @@ def test_start_that_waits_for_a_worker_goes_by_priority(own_line):
     assert len(line.emulator.starts(document["actor"])) == len(ranks)
 
 
-def test_starts_begin_before_all_that_were_ordered_are_registered(own_line):
+def test_starts_begin_before_all_orders_are_registered(own_line):
     line = own_line("at-once", control_concurrency="2")
     actor = line.emulator.actor("at-once", items=0, duration_secs=600)
     keys = [f"at-once-{n}" for n in range(60)]

@@ -285,7 +285,7 @@ def test_estimate_says_what_would_be_refused_and_waited_for(ledger, tmp_path):
         asked(ledger, settings, options={"memory": 1})
 
 
-def test_a_hard_budget_that_is_spent_stops_the_runs_that_count_there(ledger):
+def test_spent_hard_budget_stops_the_runs_that_count_there(ledger):
     hard = Budgets.model_validate(
         {
             "account": {"default": {"daily_usd": 100}},

@@ -118,7 +118,7 @@ def test_jobs_of_an_earlier_version_are_entered_once(ledger):
     assert keys_of(list_jobs(ledger, limit=9, accounts={"small"}, is_indexed=True)) == ["b", "a"]
 
 
-def test_index_that_was_completed_is_not_made_again_at_each_start(ledger, monkeypatch):
+def test_completed_index_is_not_made_again_at_each_start(ledger, monkeypatch):
     order(ledger, *"ab", account="Small")
     AccountIndex(ledger).complete(is_stopping=lambda: False)
     monkeypatch.setattr(ledger, "list_keys", lambda _: pytest.fail("all jobs are looked through again"))
@@ -127,7 +127,7 @@ def test_index_that_was_completed_is_not_made_again_at_each_start(ledger, monkey
     assert again.is_complete
 
 
-def test_list_by_label_and_account_reads_only_jobs_that_have_them(ledger, monkeypatch):
+def test_list_by_label_and_account_reads_only_their_jobs(ledger, monkeypatch):
     order(ledger, *(f"k{number}" for number in range(20)))
     order(ledger, "elsewhere", labels={"team": "x"}, account="other")
     order(ledger, "wanted", labels={"team": "x", "shop": "2"})

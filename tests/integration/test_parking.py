@@ -107,7 +107,7 @@ def test_job_that_was_parked_again_meanwhile_stays_parked(ledger):
     assert listed(ledger, {}).with_news(10) == {"again": 2}
 
 
-def test_what_an_earlier_version_parked_and_unparked_is_forgotten(ledger):
+def test_what_an_earlier_version_parked_is_forgotten(ledger):
     park(ledger, "old", "run1")
     ledger.redis.hdel(ledger.name("parked"), "old")
     assert listed(ledger, {}).with_news(10) == {}

@@ -41,7 +41,7 @@ def test_each_input_is_found_by_its_number(tmp_path):
         assert stored.read(first, count) == lines[first : first + count]
 
 
-def test_storing_again_after_a_crash_replaces_what_was_half_stored(tmp_path):
+def test_storing_after_a_crash_replaces_what_was_half_stored(tmp_path):
     stored = InputFile(tmp_path.as_uri() + "/")
     stored.sink.write_once("inputs.jsonl", b"half")
     assert stored.store("al-test", "k", [b"{}"], "execution") == 1
