@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from gateway_process import Gateway, running_gateway
-from real_parts import Line, running_workers, wait_for
+from real_parts import Line, running_workers, start_worker, wait_for
 from terminal import ACTORLINE
 
 from actorline.budgets.limits import Budgets
@@ -317,3 +317,33 @@ def test_a_run_is_aborted_when_its_hard_budget_is_spent(own_line):
             ordered.get(timeout=120)
     assert line.state("spender") == "CANCELLED"
     assert [each["status"] for each in line.emulator.runs_of(endless)] == ["ABORTED"]
+
+
+@pytest.mark.thorough
+def test_no_crash_while_a_start_is_sent_exceeds_the_budget(own_line, faults):
+    """Four runs of $0.30 that reserve $0.40 each: of a dollar, three may be started."""
+    line = own_line(
+        f"killed-{secrets.token_hex(3)}", budgets__account__default__daily_usd="1", budgets__assumed_run_usd="0.4"
+    )
+    actor = line.emulator.actor("killed-start", items=1, duration_secs=0, usage_usd=0.3)
+    faults({"method": "POST", "action": "delay", "secs": 1, "path_regex": "killed-start/runs$"})
+    keys = [f"k{number}" for number in range(4)]
+    with running_workers(line, "control", "fetch") as workers:
+        for key in keys:
+            line.submit({"key": key, "actor": actor, "poll_interval_secs": 1})
+        for _ in range(2):
+            wait_for(lambda: "STARTING" in {line.state(key) for key in keys}, what="a start that is being sent")
+            assert sum(spent_and_reserved(line)) <= 1
+            workers[0].kill()
+            workers[0].wait()
+            workers[0] = start_worker("control", line)
+        wait_for(lambda: within_a_dollar(line) == (0.9, 0), what="three runs whose costs have settled")
+        (left,) = [key for key in keys if line.state(key) != "DELIVERED"]
+        wait_for(lambda: line.ledger.load(left).waiting_for == "budget", what="the fourth job to wait")
+    assert len(line.emulator.runs_of(actor)) == 3
+
+
+def within_a_dollar(line: Line) -> tuple[float, float]:
+    spent, reserved = spent_and_reserved(line)
+    assert round((spent + reserved) * NANO) <= NANO
+    return spent, reserved
