@@ -1,5 +1,8 @@
 """The tables `[budgets]`: what they may say, and how a mistake is told."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from actorline.budgets.limits import Budgets
@@ -55,6 +58,12 @@ def test_mistake_in_a_table_is_refused_by_name(read, table, said):
     with pytest.raises(SettingsError) as refused:
         read(table)
     assert said in str(refused.value)
+
+
+def test_example_of_the_documentation_is_valid(read):
+    page = (Path(__file__).parents[3] / "docs" / "budgets.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert [budget for budget, _ in read(example).named()] == ["account:default", "label:team=search"]
 
 
 def test_no_tables_mean_no_budgets():
