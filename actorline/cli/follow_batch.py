@@ -1,6 +1,6 @@
 """A batch in the terminal: followed to its end, stopped, and printed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import redis
@@ -21,6 +21,7 @@ from actorline.settings import Settings
 
 BATCH_LOOK_SECS: Final = 0.25
 BATCHES_SHOWN: Final = 20
+BATCHES_SEEN: Final = 10_000
 
 
 def wait_for_batch(
@@ -44,10 +45,15 @@ def wait_for_batch(
     return Exit.INTERRUPTED
 
 
-def stop_and_wait(ledger: Ledger, settings: Settings, batch: Batch, interrupts: Interrupts, *, as_json: bool) -> Batch:
-    """Cancel the batch, and return it as it is at its end, or at an interrupt."""
-    if not _stop(ledger, settings, batch.key):
-        say(f"{batch.key} has already ended: nothing was stopped.")
+def stop_batches(ledger: Ledger, settings: Settings, batches: Sequence[Batch]) -> None:
+    """Cancel the batches. Before their members are: a batch whose members alone are stopped makes further ones."""
+    for batch in batches:
+        if not _stop(ledger, settings, batch.key):
+            say(f"{batch.key} has already ended: nothing was stopped.")
+
+
+def follow_batch(ledger: Ledger, batch: Batch, interrupts: Interrupts, *, as_json: bool) -> Batch:
+    """Return the batch as it is at its end, or at an interrupt."""
     return _follow(ledger, batch.key, interrupts, shown=not as_json)
 
 
@@ -93,9 +99,9 @@ def found_batch(ledger: Ledger, key: JobKey) -> Batch:
     return found
 
 
-def running_batches(ledger: Ledger) -> list[Batch]:
+def running_batches(ledger: Ledger, among: int = BATCHES_SHOWN) -> list[Batch]:
     """Return those of the newest batches that haven't ended."""
-    found = (load_batch(ledger, key) for key in ledger.batches.newest(BATCHES_SHOWN))
+    found = (load_batch(ledger, key) for key in ledger.batches.newest(among))
     return [batch for batch in found if batch and not batch.is_terminal]
 
 

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from actorline.batches.batch import Batch, load_batch
 from actorline.cli.attach import attach, logs_of_running, wait_until_gone
-from actorline.cli.follow_batch import print_batch, running_batches, stop_and_wait
+from actorline.cli.follow_batch import BATCHES_SEEN, follow_batch, print_batch, running_batches, stop_batches
 from actorline.cli.selection import Selection
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import coloured, out, pace_text, print_jobs, print_json, print_result, say
@@ -73,13 +73,14 @@ def cancel(keys: list[str], wanted: Selection, *, every: bool, dry_run: bool, as
         raise Refused(Code.REQUEST_INVALID, "Which jobs? Name their keys, select them by options, or give --all.")
     settings = load_settings()
     with attach(settings, workers=not dry_run, to_order=False) as stack:
-        found = find_selected(stack.ledger, keys, wanted, among=[state for state in State if state in LIVE])
+        found = _to_stop(stack.ledger, keys, wanted, every=every)
         if dry_run:
             for each in found:
                 _print_selected(each, as_json=as_json)
             return
         batches = [each for each in found if isinstance(each, Batch)]
         jobs = [each for each in found if isinstance(each, Job)]
+        stop_batches(stack.ledger, settings, batches)
         stopped = [job.key for job in jobs if cancel_job(stack.ledger, job.key, sender=FROM_TERMINAL)]
         for job in jobs:
             if job.key not in stopped:
@@ -87,7 +88,7 @@ def cancel(keys: list[str], wanted: Selection, *, every: bool, dry_run: bool, as
         wake_workers(settings, stopped)
         with Interrupts() as interrupts:
             jobs = follow(stack.ledger, [job.key for job in jobs], interrupts, shown=not as_json)
-            batches = [stop_and_wait(stack.ledger, settings, each, interrupts, as_json=as_json) for each in batches]
+            batches = [follow_batch(stack.ledger, each, interrupts, as_json=as_json) for each in batches]
         followed: list[Job | Batch] = [*jobs, *batches]
         if left := [each.key for each in followed if not each.is_terminal]:
             say(f"Still being stopped: {', '.join(left)}. {come_back(left[0])}")
@@ -98,6 +99,12 @@ def cancel(keys: list[str], wanted: Selection, *, every: bool, dry_run: bool, as
         print_result(JobResult.of(job), as_json=as_json)
     for each in batches:
         print_batch(each, as_json=as_json)
+
+
+def _to_stop(ledger: Ledger, keys: list[str], wanted: Selection, *, every: bool) -> Sequence[Job | Batch]:
+    """Return what is to be stopped; with `every` also the batches that haven't ended."""
+    found = find_selected(ledger, keys, wanted, among=[state for state in State if state in LIVE])
+    return [*running_batches(ledger, BATCHES_SEEN), *found] if every else found
 
 
 def find(ledger: Ledger, key: str) -> Job:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from real_parts import wait_for
 
 INPUTS = [{"page": page} for page in range(4)]
 
@@ -90,3 +91,13 @@ def test_failed_batch_is_retried_by_its_key(shared_terminal, delivered):
     assert (planned["pays"], planned["plan"].startswith("2 of its inputs")) == (True, True)
     done = shared_terminal("retry", "bad", "--json")
     assert (done.code, done.lines[-1]["state"]) == (0, "DELIVERED")
+
+
+def test_cancel_of_all_stops_batches_with_their_members(shared_terminal, delivered):
+    emulator = shared_terminal.emulator
+    actor = emulator.actor("cli-batch-long", items=1, duration_secs=600)
+    running = shared_terminal.start("run", actor, "--inputs", "pages.jsonl", "--max-running", "1", "--json")
+    wait_for(lambda: emulator.runs_of(actor), what="the first member's run")
+    assert shared_terminal("cancel", "--all").code == 0
+    assert running.end().json["state"] == "CANCELLED"
+    assert len(emulator.starts(actor)) == 1
