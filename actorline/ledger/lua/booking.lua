@@ -36,17 +36,19 @@ end
 -- Counts what the job's run costs, and what it may still cost: from its start until its cost has settled, or until it
 -- is certain that there is no run. `risen`: nano-dollars by which the job's cost has changed
 local function book(prefix, job, is_new, risen)
-  local text, held, booked, attempt, intent, run_id, settled = unpack(redis.call('HMGET', job, 'reservation',
-    'held_nano_usd', 'booked_nano_usd', 'attempt', 'intent', 'run_id', 'figures_settled'))
+  local text, held, booked, attempt, intent, run_id, settled, open = unpack(redis.call('HMGET', job, 'reservation',
+    'held_nano_usd', 'booked_nano_usd', 'attempt', 'intent', 'run_id', 'figures_settled', 'reservation_open'))
   if not text or text == '' then return end
   local reservation = cjson.decode(text)
   held, booked = number(held), is_new and 0 or number(booked) + risen
   local left = math.max(reservation.nano_usd - booked, 0)
-  local may_cost = number(attempt) == reservation.attempt and settled ~= '1'
+  local may_cost = open ~= '0' and number(attempt) == reservation.attempt and settled ~= '1'
     and ((intent or '') ~= '' or (run_id or '') ~= '')
-  local holds = is_new and left or may_cost and math.min(held, left) or 0
+  local is_open = is_new or may_cost  -- once closed it stays closed: a retry that only fetches rows reserves nothing
+  local holds = is_open and left or 0
   count(prefix, reservation, 'spent', risen)
   count(prefix, reservation, 'reserved', holds - (is_new and 0 or held))
-  redis.call('HSET', job, 'held_nano_usd', whole(holds), 'booked_nano_usd', whole(booked))
+  redis.call('HSET', job, 'held_nano_usd', whole(holds), 'booked_nano_usd', whole(booked),
+    'reservation_open', is_open and 1 or 0)
 end
 
