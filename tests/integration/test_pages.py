@@ -258,6 +258,7 @@ def test_filters_are_in_the_url_and_hold(gateway):
     assert keys(account="other", actor=actor) == []
 
 
+@pytest.mark.thorough
 def test_pages_of_the_list_follow_one_another(gateway):
     for number in range(60):
         gateway.order(key=f"page-many-{number:02}", dataset_id="none-such", labels={"many": "x"})
@@ -312,6 +313,7 @@ def test_open_pages_are_told_of_changes(gateway):
         assert next(text for text in events.iter_lines() if text.startswith("event:")) == "event: changed"
 
 
+@pytest.mark.thorough
 def test_without_redis_a_page_says_so_and_recovers(short_folder, emulator, tmp_path):
     line = make_line(f"redis+socket://{short_folder}/s", emulator, tmp_path, "pages-redis")
     with running_gateway(line) as gateway:
@@ -373,6 +375,7 @@ def test_inputs_are_shown_to_their_sender_only(closed):
     assert other.post("/jobs/page-input/again", data=form).status_code == 403
 
 
+@pytest.mark.thorough
 def test_an_order_is_placed_again_with_changes(gateway):
     actor = gateway.line.emulator.actor("page-again", items=4)
     gateway.delivered("page-again", actor=actor, input={"n": 1})
@@ -387,12 +390,14 @@ def test_an_order_is_placed_again_with_changes(gateway):
     assert gateway.ended("page-again-2")["items"] == 4
 
 
+@pytest.mark.thorough
 def test_the_end_of_the_runs_log_is_shown(gateway):
     actor = gateway.line.emulator.actor("page-log", items=4)
     gateway.delivered("page-log", actor=actor)
     assert "ACTOR: Pulling Docker image" in gateway.http.get("/jobs/page-log/log").text
 
 
+@pytest.mark.thorough
 def test_many_jobs_are_changed_as_was_said_before(gateway):
     actor = gateway.line.emulator.actor("page-bulk", items=4, final_status="FAILED", usage_usd=0.5)
     for number in range(3):
@@ -421,6 +426,7 @@ def test_many_jobs_are_changed_as_was_said_before(gateway):
     assert len(gateway.line.emulator.starts(actor)) == 5
 
 
+@pytest.mark.thorough
 def test_money_counts_what_the_visitor_may_see(gateway, closed):
     actor = gateway.line.emulator.actor("page-money", items=4, usage_usd=0.25)
     for number in range(2):
@@ -447,6 +453,7 @@ def test_the_fleet_needs_its_own_scope_and_warns_as_doctor_does(gateway, closed)
     assert "no control worker runs (never seen)" in unescape(measurer.get("/fleet").text).lower()
 
 
+@pytest.mark.thorough
 def test_schedules_are_shown_and_ordered_now_once(own_line):
     line = own_line("pages-schedules")
     actor = line.emulator.actor("page-schedule", items=1)
