@@ -6,11 +6,11 @@ from pathlib import Path
 
 from actorline.api_keys import list_keys
 from actorline.errors import Unavailable
-from actorline.ledger.budget_status import read_budgets
 from actorline.ledger.durability import Server
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.pause import EVERY_ACCOUNT, paused_accounts
-from actorline.ledger.tally import read_tally
+from actorline.ledger.queries.budget_status import read_budgets
+from actorline.ledger.queries.tally import read_tally
 from actorline.schedules.book import Book
 from actorline.schedules.decision import Outcome, is_late
 from actorline.schedules.schedules_file import InvalidSchedules, find_schedules, load_schedules

@@ -11,7 +11,7 @@ from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Moved, Park, Wait
 from actorline.ledger.capacity_line import Admission
 from actorline.ledger.change import Change
-from actorline.ledger.tally import empty_at
+from actorline.ledger.queries.tally import empty_at
 from actorline.platform.errors import PlatformBusy
 from actorline.stages.collect.fetch_ahead import LOOK_MAX_SECS, may_send
 from actorline.stages.watch.poll_run import Poller

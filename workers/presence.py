@@ -5,7 +5,7 @@ from typing import Any
 import redis
 import structlog
 
-from actorline.ledger.tally import note_worker
+from actorline.ledger.queries.tally import note_worker
 from config.queues import kinds_of
 from tasks.shell.environment import ledger, settings
 from workers.timer_step import TimerStep

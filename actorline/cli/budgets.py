@@ -10,7 +10,7 @@ from rich.table import Table
 from actorline.budgets.status import BudgetStatus
 from actorline.cli.attach import attach
 from actorline.cli.terminal.output import out, print_json, say
-from actorline.ledger.budget_status import read_budgets
+from actorline.ledger.queries.budget_status import read_budgets
 from actorline.settings import load_settings
 
 NUMBERS: Final = ("spent", "reserved", "left", "limit", "forecast", "waiting")

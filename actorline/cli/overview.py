@@ -14,8 +14,8 @@ from actorline.cli.terminal.output import coloured, counted, out
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.listing import list_jobs
-from actorline.ledger.tally import read_tally
+from actorline.ledger.queries.listing import list_jobs
+from actorline.ledger.queries.tally import read_tally
 from actorline.schedules.schedules_file import InvalidSchedules, find_schedules, load_schedules
 from actorline.settings import Settings, load_settings
 from actorline.upkeep.unattended import describe_unattended

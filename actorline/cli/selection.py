@@ -11,9 +11,9 @@ from actorline.errors import Code, Refused
 from actorline.jobs.job import Job
 from actorline.jobs.rights import is_of_actor
 from actorline.jobs.states import State
-from actorline.ledger.account_index import AccountIndex
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.listing import Cursor, list_jobs
+from actorline.ledger.queries.account_index import AccountIndex
+from actorline.ledger.queries.listing import Cursor, list_jobs
 
 PAGE_JOBS: Final = 100
 UNIT_SECS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

@@ -26,8 +26,8 @@ from actorline.gateway.streams import Downloads
 from actorline.gateway.timelines import Timelines
 from actorline.gateway.wake_ups import WakeUps
 from actorline.gateway.webhook_intake import WebhookIntake
-from actorline.ledger.account_index import AccountIndex
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.queries.account_index import AccountIndex
 from actorline.settings import Settings
 
 ROUTERS: Final = (

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from actorline.jobs.sender import Sender
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.tally import note_refused
+from actorline.ledger.queries.tally import note_refused
 
 log = structlog.get_logger("audit")
 

@@ -26,8 +26,8 @@ from actorline.jobs.document import is_key, shown_key
 from actorline.jobs.job import Job
 from actorline.jobs.rights import Scope
 from actorline.jobs.sender import Sender
-from actorline.ledger.account_index import AccountIndex
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.queries.account_index import AccountIndex
 from actorline.settings import Settings
 
 

@@ -12,9 +12,9 @@ from actorline.budgets.limits import Budgets
 from actorline.budgets.status import BudgetStatus
 from actorline.errors import Code
 from actorline.jobs.states import State
-from actorline.ledger.budget_status import read_budgets
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.tally import Tally, read_tally
+from actorline.ledger.queries.budget_status import read_budgets
+from actorline.ledger.queries.tally import Tally, read_tally
 
 NANO: Final = 1_000_000_000
 NO_FAILURE: Final = frozenset({

@@ -116,7 +116,7 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("installation", "string", "the name that marks our runs", ALWAYS),
         RedisKey("continuity", "hash", "the server's run id, the last break of the history, the last beat", ALWAYS),
         RedisKey("gaps", "sorted set", "each break of the history -> since when writes may be lost", ALWAYS),
-        RedisKey("tally", "hash", "what came of all jobs, counted: see `ledger/tally.py`", ALWAYS),
+        RedisKey("tally", "hash", "what came of all jobs, counted: see `ledger/queries/tally.py`", ALWAYS),
         RedisKey("queues", "hash", "kind of queue -> messages in it, and since when it isn't empty", ALWAYS),
         RedisKey("empty", "hash", "kind of queue -> when it was last seen empty", ALWAYS),
         RedisKey("workers", "hash", "kind of worker -> when one was last there", ALWAYS),

@@ -10,9 +10,9 @@ from actorline.identifiers import JobKey
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent
-from actorline.ledger.budget_status import read_budgets
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.queries.budget_status import read_budgets
 
 Place = tuple[str, str]
 """A budget, and the name of its day or month."""

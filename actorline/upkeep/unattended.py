@@ -8,7 +8,7 @@ from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.tally import Tally, read_tally
+from actorline.ledger.queries.tally import Tally, read_tally
 from actorline.platform.statuses import TERMINAL_STATUSES
 
 UNSEEN_SECS: Final = 20.0  # a worker records its presence every 5 s

@@ -10,7 +10,7 @@ from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.outside_places import OutsidePlaces
 from actorline.ledger.parking import Parking
-from actorline.ledger.tally import note_empty, note_lengths, note_sweep
+from actorline.ledger.queries.tally import note_empty, note_lengths, note_sweep
 from actorline.settings import Settings
 from actorline.stages.watch.fleet import MISSED_SECS
 from actorline.upkeep.budget_line import call_for_room

@@ -17,8 +17,8 @@ from actorline.jobs.step import Stop, Wait
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob, RegisterResult, UnreadableJob
-from actorline.ledger.listing import list_jobs
 from actorline.ledger.pause import is_paused, pause, resume
+from actorline.ledger.queries.listing import list_jobs
 from actorline.ledger.store import connect
 from actorline.orders.cancel import cancel_job
 from actorline.orders.retry import retry_job

@@ -5,11 +5,11 @@ import pytest
 from actorline.errors import Refused
 from actorline.jobs.document import parse_document
 from actorline.jobs.states import State
-from actorline.ledger import listing
-from actorline.ledger.account_index import AccountIndex
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
-from actorline.ledger.listing import JOBS_A_BLOCK, Cursor, Page, list_jobs
+from actorline.ledger.queries import listing
+from actorline.ledger.queries.account_index import AccountIndex
+from actorline.ledger.queries.listing import JOBS_A_BLOCK, Cursor, Page, list_jobs
 from actorline.ledger.store import connect
 
 FINAL = (State.DELIVERED, State.FAILED, State.CANCELLED)

@@ -29,7 +29,7 @@ from real_parts import (
 from terminal import running_valkey
 
 from actorline.cli import attach
-from actorline.ledger.tally import read_tally
+from actorline.ledger.queries.tally import read_tally
 from actorline.settings import Settings
 from actorline.upkeep.unattended import missing_workers
 

@@ -16,8 +16,8 @@ from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
 from actorline.ledger.pause import pause
+from actorline.ledger.queries.tally import note_lengths, note_sweep, read_tally
 from actorline.ledger.store import connect
-from actorline.ledger.tally import note_lengths, note_sweep, read_tally
 from actorline.orders.retry import retry_job
 from actorline.stages.ending import end_job
 

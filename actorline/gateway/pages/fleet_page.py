@@ -16,10 +16,10 @@ from actorline.jobs.rights import Scope
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.accounts import list_owners
 from actorline.ledger.capacity_line import line_lengths
-from actorline.ledger.counts import count_jobs
 from actorline.ledger.pause import is_paused
+from actorline.ledger.queries.counts import count_jobs
+from actorline.ledger.queries.tally import empty_at, read_tally
 from actorline.ledger.rate_limit import rates
-from actorline.ledger.tally import empty_at, read_tally
 from actorline.upkeep.unattended import UNSEEN_SECS
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)

@@ -10,8 +10,8 @@ from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import AccountName, JobKey, RunId
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
-from actorline.ledger.counts import count_jobs
-from actorline.ledger.listing import Cursor, list_jobs
+from actorline.ledger.queries.counts import count_jobs
+from actorline.ledger.queries.listing import Cursor, list_jobs
 
 JOBS_A_PAGE: Final = 50
 

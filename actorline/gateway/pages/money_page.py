@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from actorline.gateway.pages.rendering import PageRoute, page
 from actorline.gateway.pages.visit import Visitor
-from actorline.ledger.budget_status import read_budgets
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.spending import MOST_JOBS, Spending, Sum, read_spending
+from actorline.ledger.queries.budget_status import read_budgets
+from actorline.ledger.queries.spending import MOST_JOBS, Spending, Sum, read_spending
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

@@ -14,8 +14,8 @@ import redis
 import structlog
 
 from actorline.jobs.states import LIVE
-from actorline.ledger.counts import count_jobs, stored_items
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.queries.counts import count_jobs, stored_items
 
 LOOK_SECS: Final = 1.0
 EACH_SECS: Final = 2.0  # between two changes that one page is told of

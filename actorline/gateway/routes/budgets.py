@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from actorline.budgets.status import BudgetStatus
 from actorline.gateway.context import MayRead
 from actorline.gateway.openapi import problems
-from actorline.ledger.budget_status import read_budgets
+from actorline.ledger.queries.budget_status import read_budgets
 
 router = APIRouter(prefix="/v1/budgets", tags=["budgets"])
 

@@ -22,7 +22,7 @@ from actorline.jobs.document import fresh_key, parse_document
 from actorline.jobs.job import Glimpse, Job, JobResult
 from actorline.jobs.rights import Scope
 from actorline.jobs.states import State
-from actorline.ledger.listing import CURSOR_PATTERN, Cursor, list_jobs
+from actorline.ledger.queries.listing import CURSOR_PATTERN, Cursor, list_jobs
 from actorline.orders.cancel import cancel_job
 from actorline.orders.estimate import Estimate, estimate
 from actorline.orders.retry import retry_job

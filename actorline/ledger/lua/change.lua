@@ -3,7 +3,7 @@
 -- KEYS  1 job:{key}     hash    the job
 --       2 events:{key}  stream  its timeline
 --       3 due           zset    key -> unix seconds when it needs care
---       4 tally         hash    what came of all jobs: see tally.py
+--       4 tally         hash    what came of all jobs: see queries/tally.py
 --       5 prefix of the hashes budget:{id}:{period}: see booking.lua
 --       6 batch:{key}   hash    of a batch's member: the batch, whose counters move in the same step
 --       7 batch_live:{key}  set  the batch's members that haven't ended

@@ -3,7 +3,7 @@
 -- KEYS  1 pages:{key}:{attempt}  hash  page number -> {offset, limit} and, once it is stored, the receipt (JSON)
 --       2 job:{key}              hash  the job
 --       3 due                    zset  key -> unix seconds when it needs care
---       4 tally                  hash  what came of all jobs: see tally.py
+--       4 tally                  hash  what came of all jobs: see queries/tally.py
 -- ARGV  1 page number  2 receipt (JSON)  3 attempt  4 key  5 seconds until care  6 items  7 scanned  8 bytes
 --       9 "1" if it is a good one
 -- Returns the receipt that counts (JSON)

@@ -7,7 +7,7 @@
 --       4 runs:{key}       hash    attempt -> every run id ever seen for it (JSON list)
 --       5 strays           hash    run id -> key
 --       6 run_keys         hash    run id -> key, of every run ever seen
---       7 tally            hash    what came of all jobs: see tally.py
+--       7 tally            hash    what came of all jobs: see queries/tally.py
 -- ARGV  1 key  2 attempt  3 run id  4 prefix of the state:{s} zsets  5 states that wait for a run, comma-separated
 --       6 seconds until care  7 timeline entries kept  8 event data (JSON)  9 "1" if the run was found, not started
 --       10 epoch of the execution; if the job has another one by now, or isn't wanted any more, it is due at once

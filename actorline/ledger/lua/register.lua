@@ -6,7 +6,7 @@
 --       5 job_ids:{key} set     the ids of this job in `ids`
 --       6 due           zset    key -> unix seconds when it needs care
 --       7 state:QUEUED  zset    key -> queued_at, for listing
---       8 tally         hash    what came of all jobs: see tally.py
+--       8 tally         hash    what came of all jobs: see queries/tally.py
 --       9 spent:{name}  hash    what the orders of the sender's API key may cost today: see spend.lua
 --       10 state:QUEUED:{account}  zset  the same as 7, of one account
 --       11 open:{name}  set     keys of the jobs that were ordered with the sender's API key and haven't ended

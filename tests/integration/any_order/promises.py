@@ -15,7 +15,7 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import MANIFEST, MissingFile, Sink, open_sink
 from actorline.jobs.job import Job
 from actorline.jobs.states import TRANSITIONS, State
-from actorline.ledger.tally import read_tally
+from actorline.ledger.queries.tally import read_tally
 from actorline.platform.marker import digest_of
 
 ENDS: Final = frozenset({"JobFailed", "JobCancelled", "JobExpired", "JobRefused"})

@@ -15,7 +15,7 @@ from actorline.budgets.limits import Budgets
 from actorline.budgets.status import BudgetStatus
 from actorline.gateway.metrics import LedgerMetrics
 from actorline.jobs.states import State
-from actorline.ledger.tally import Tally
+from actorline.ledger.queries.tally import Tally
 
 CONFIG = Path(__file__).parents[3] / "config"
 NOTHING = Tally(

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from actorline.jobs.states import LIVE, State
-from actorline.ledger.tally import Tally
+from actorline.ledger.queries.tally import Tally
 from actorline.upkeep.unattended import BILLING_FIRST, describe_missing, describe_unfinished, missing_workers
 
 
