@@ -18,8 +18,8 @@ import requests
 import typer
 
 from actorline.cli.attach import AttachedStack, attach, wait_until_gone
-from actorline.cli.order import sink_url
-from actorline.cli.run import interrupt_jobs, send
+from actorline.cli.ordering.order import sink_url
+from actorline.cli.ordering.run import interrupt_jobs, send
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import out, print_result, say
 from actorline.cli.terminal.progress import Interrupts, follow

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from actorline.batches.batch import Batch, load_batch
 from actorline.cli.attach import attach, logs_of_running, wait_until_gone
-from actorline.cli.follow_batch import BATCHES_SEEN, follow_batch, print_batch, running_batches, stop_batches
+from actorline.cli.ordering.follow_batch import BATCHES_SEEN, follow_batch, print_batch, running_batches, stop_batches
 from actorline.cli.selection import Selection
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import coloured, out, pace_text, print_jobs, print_json, print_result, say

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from actorline.cli.attach import AttachedStack, attach
-from actorline.cli.run import send
+from actorline.cli.ordering.run import send
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.times import short_time
 from actorline.errors import Code, Unavailable

@@ -7,8 +7,8 @@ import typer
 from actorline.batches.find import retry_any
 from actorline.batches.retry import plan_of_batch
 from actorline.cli.attach import attach, wait_until_gone
-from actorline.cli.follow_batch import wait_for_batch
 from actorline.cli.jobs import find_selected
+from actorline.cli.ordering.follow_batch import wait_for_batch
 from actorline.cli.selection import Selection
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import print_json, say
@@ -26,7 +26,7 @@ RETRIED: Final = tuple(state for state in State if state in TERMINAL and state i
 
 def retry(keys: list[str], wanted: Selection, *, dry_run: bool, agreed: bool, no_wait: bool, as_json: bool) -> None:
     """Retry what is named, or the selected jobs that aren't delivered. `agreed`: to further paid runs of those."""
-    from actorline.cli.run import wait_for_end
+    from actorline.cli.ordering.run import wait_for_end
 
     settings = load_settings()
     with Interrupts() as interrupts:

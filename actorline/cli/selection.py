@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
-from actorline.cli.order import parse_labels
+from actorline.cli.ordering.order import parse_labels
 from actorline.errors import Code, Refused
 from actorline.jobs.job import Job
 from actorline.jobs.rights import is_of_actor

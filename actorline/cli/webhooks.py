@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from actorline.cli.attach import AttachedStack, attach
-from actorline.cli.order import read_document
+from actorline.cli.ordering.order import read_document
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.times import short_time
 from actorline.errors import Code, Refused, Unavailable

@@ -17,8 +17,8 @@ def batch(
     ] = False,
 ) -> None:
     """Run many inputs as one order, wait for it, and deliver its rows and records."""
-    from actorline.cli import batch
-    from actorline.cli.order import read_document
+    from actorline.cli.ordering import batch
+    from actorline.cli.ordering.order import read_document
 
     order = read_document(document)
     batch.batch(order, dry_run=dry_run, as_json=as_json, no_wait=no_wait, keep=keep_on_interrupt)

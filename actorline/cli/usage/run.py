@@ -58,8 +58,8 @@ def run(
     ] = False,
 ) -> None:
     """Run an Actor, wait for it, and deliver its rows and records."""
-    from actorline.cli import run
-    from actorline.cli.order import merge, parse_labels, read_document, read_input, sink_url
+    from actorline.cli.ordering import run
+    from actorline.cli.ordering.order import merge, parse_labels, read_document, read_input, sink_url
 
     order = merge(
         read_document(document) if document else {},
@@ -75,8 +75,8 @@ def run(
         },
     )  # fmt: skip
     if inputs or split or max_running is not None:
-        from actorline.cli import batch
-        from actorline.cli.order import as_batch
+        from actorline.cli.ordering import batch
+        from actorline.cli.ordering.order import as_batch
 
         order = as_batch(order, inputs=inputs, split=split, max_running=max_running)
         batch.batch(order, dry_run=dry_run, as_json=as_json, no_wait=no_wait, keep=keep_on_interrupt)

@@ -14,6 +14,6 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Order many jobs, and print their keys. A refused document is reported, and the others are ordered."""
-    from actorline.cli import submit
+    from actorline.cli.ordering import submit
 
     submit.submit(files, as_json=as_json)

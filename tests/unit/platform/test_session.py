@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
 from actorline import authorities
-from actorline.cli.preflight import check_order
+from actorline.cli.ordering.preflight import check_order
 from actorline.errors import Unavailable
 from actorline.jobs.document import JobDocument
 from actorline.platform.client import Platform

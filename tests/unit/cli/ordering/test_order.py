@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from actorline.cli.order import merge, parse_labels, read_document, read_input, sink_url
-from actorline.cli.submit import document_lines
+from actorline.cli.ordering.order import merge, parse_labels, read_document, read_input, sink_url
+from actorline.cli.ordering.submit import document_lines
 from actorline.errors import Code, Refused
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import typer
 
 from actorline.cli.attach import attach
-from actorline.cli.order import parse_object
-from actorline.cli.run import send, with_default_sink
+from actorline.cli.ordering.order import parse_object
+from actorline.cli.ordering.run import send, with_default_sink
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import print_json, say
 from actorline.errors import Code, Refused

@@ -8,8 +8,8 @@ from actorline.batches.document import BatchDocument, parse_batch
 from actorline.batches.inputs import listed_inputs
 from actorline.batches.submit import submit_batch
 from actorline.cli.attach import AttachedStack, attach, wait_until_gone
-from actorline.cli.follow_batch import found_batch, print_batch, wait_for_batch
-from actorline.cli.run import with_default_sink
+from actorline.cli.ordering.follow_batch import found_batch, print_batch, wait_for_batch
+from actorline.cli.ordering.run import with_default_sink
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import print_json, say
 from actorline.cli.terminal.progress import Interrupts

@@ -6,11 +6,11 @@ import redis
 import typer
 
 from actorline.cli.attach import AttachedStack, attach, wait_until_gone
-from actorline.cli.estimate import print_estimate
 from actorline.cli.jobs import find
-from actorline.cli.long_poll import hastened
-from actorline.cli.order import sink_url
-from actorline.cli.preflight import check_order
+from actorline.cli.ordering.estimate import print_estimate
+from actorline.cli.ordering.long_poll import hastened
+from actorline.cli.ordering.order import sink_url
+from actorline.cli.ordering.preflight import check_order
 from actorline.cli.terminal.exits import Exit, exit_of_result
 from actorline.cli.terminal.output import print_result, say
 from actorline.cli.terminal.progress import Interrupts, come_back, follow, lost_redis
