@@ -52,7 +52,7 @@ def submit_batch(
     document = raw if isinstance(raw, BatchDocument) else parse_batch(raw)
     key = JobKey(document.key or (key_of_task(caller["id"]) if caller else fallback_key or fresh_key()))
     lines = listed_inputs(document)
-    sink = _check(document, key, lines, ledger, settings, trusted=trusted, sender=sender)
+    sink = check_batch(document, key, lines, ledger, settings, trusted=trusted, sender=sender)
     batch = NewBatch(
         key,
         document.stored_text(),
@@ -81,7 +81,7 @@ def submit_batch(
     return SubmittedBatch(key, outcome == "created", state)
 
 
-def _check(
+def check_batch(
     document: BatchDocument,
     key: JobKey,
     lines: Sequence[bytes] | None,

@@ -117,12 +117,20 @@ def result(status: int, description: str, *other: Any, **headers: str) -> Respon
     }
 
 
-def batch_result(status: int, description: str, **headers: str) -> Responses:
-    """Describe a response with a batch's result, or with key and state only without the scope `read`."""
+def batch_result(status: int, description: str, *other: Any, **headers: str) -> Responses:
+    """Describe a response with a batch's result, or with key and state only without the scope `read`.
+
+    `other`: models that it may have instead.
+    """
     described = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
     content = {"application/json": {"example": BATCH_RESULT}}
     return {
-        status: {"model": BatchResult | Glimpse, "description": description, "content": content, "headers": described}
+        status: {
+            "model": Union[BatchResult, Glimpse, *other],
+            "description": description,
+            "content": content,
+            "headers": described,
+        }
     }
 
 

@@ -36,9 +36,11 @@ class Estimate(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    document: dict[str, Any] = Field(description="The checked document, with its defaults")
-    runs: int = Field(
-        1, description="How many runs would be started; 0 if it only collects, or joins the job that has its key"
+    document: dict[str, Any] = Field(description="The checked document; a job's with its defaults")
+    runs: int | None = Field(
+        1,
+        description="How many runs would be started; 0 if it only collects, or joins what has its key; "
+        "null: of a batch whose inputs_url hasn't been read",
     )
     like_it: History | None = Field(description="What ran before like it; null: nothing that the ledger knows of")
     reserves_usd: float | None = Field(description="What each start would reserve; null: it falls under no budget")

@@ -48,6 +48,17 @@ def test_ordered_batch_is_delivered_with_one_result(gateway, delivered):
     assert (delivered["kind"], delivered["items"], delivered["members"]) == ("batch", 20, {"DELIVERED": 4})
 
 
+def test_dry_run_says_what_a_batch_would_cost_and_starts_nothing(gateway, delivered):
+    del delivered
+    actor = gateway.line.emulator.actor("gw-batch", items=5, duration_secs=0)
+    document = {"key": "gw-dry", "template": {"actor": actor}, "inputs": INPUTS}
+    found = gateway.http.post("/v1/batches", json=document, params={"dry_run": 1})
+    assert (found.status_code, found.json()["runs"], found.json()["like_it"]["runs"]) == (200, 4, 4)
+    assert gateway.http.get("/v1/batches/gw-dry").status_code == 404
+    joining = gateway.http.post("/v1/batches", json={**document, "key": "gw-batch"}, params={"dry_run": 1}).json()
+    assert (joining["runs"], [reason["code"] for reason in joining["refusals"]]) == (0, ["conflict"])
+
+
 def test_rows_of_all_members_come_in_order_or_as_a_range(gateway, delivered):
     del delivered
     whole = gateway.http.get("/v1/batches/gw-batch/items")

@@ -5,13 +5,15 @@ from typing import Any
 import typer
 
 from actorline.batches.document import BatchDocument, parse_batch
+from actorline.batches.estimate import estimate_batch
 from actorline.batches.inputs import listed_inputs
 from actorline.batches.submit import submit_batch
 from actorline.cli.attach import AttachedStack, attach, wait_until_gone
+from actorline.cli.ordering.estimate import print_estimate
 from actorline.cli.ordering.follow_batch import found_batch, print_batch, wait_for_batch
 from actorline.cli.ordering.run import with_default_sink
 from actorline.cli.terminal.exits import Exit
-from actorline.cli.terminal.output import print_json, say
+from actorline.cli.terminal.output import say
 from actorline.cli.terminal.progress import Interrupts
 from actorline.errors import Code, Refused
 from actorline.jobs.sender import FROM_TERMINAL
@@ -24,10 +26,11 @@ from actorline.settings import Settings, load_settings
 def batch(order: dict[str, Any], *, dry_run: bool, as_json: bool, no_wait: bool, keep: bool) -> None:
     settings = load_settings()
     document = parse_batch(with_default_sink(order, settings))
-    lines = listed_inputs(document)
+    listed_inputs(document)  # a bad one is refused before anything is brought up
     if dry_run:
-        shown = document.model_dump(mode="json", exclude={"inputs", "split"}, exclude_defaults=True)
-        print_json({**shown, "inputs": None if lines is None else len(lines)})
+        with attach(settings, workers=False) as stack:
+            found = estimate_batch(document, ledger=stack.ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
+        print_estimate(found, as_json=as_json)
         return
     with Interrupts() as interrupts:
         with attach(settings, workers=True) as stack:

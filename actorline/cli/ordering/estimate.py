@@ -12,7 +12,8 @@ def print_estimate(found: Estimate, *, as_json: bool) -> None:
         return
     print_json(found.document)
     say("Nothing was started.")
-    if found.runs:
+    if found.runs != 0:
+        say(runs_text(found))
         say(history_text(found.like_it))
     if found.reserves_usd is not None:
         say(f"Each start reserves ${found.reserves_usd:,.2f}.")
@@ -23,6 +24,14 @@ def print_estimate(found: Estimate, *, as_json: bool) -> None:
         say(f"It would be refused ({reason.code}): {reason.message}")
     for reason in found.waits:
         say(f"It would wait ({reason.code}): {reason.message}")
+
+
+def runs_text(found: Estimate) -> str:
+    """Return how many runs it would start, and what these would cost in all."""
+    if found.runs is None:
+        return "It would start one run for each input; how many there are is known when inputs_url has been read."
+    in_all = f", about ${found.runs * found.like_it.cost_usd.median:,.2f} in all" if found.like_it else ""
+    return f"It would start {counted(found.runs, 'run')}{in_all}."
 
 
 def history_text(like_it: History | None) -> str:

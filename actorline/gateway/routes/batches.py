@@ -13,6 +13,7 @@ from starlette.responses import Response
 from actorline.batches.batch import Batch, BatchResult
 from actorline.batches.cancel import cancel_batch
 from actorline.batches.delivery import BatchDelivery, open_batch
+from actorline.batches.estimate import estimate_batch
 from actorline.batches.retry import retry_batch
 from actorline.batches.submit import SubmittedBatch, submit_batch
 from actorline.errors import Code, Refused
@@ -29,7 +30,7 @@ from actorline.gateway.openapi import (
 )
 from actorline.gateway.problems import name_order
 from actorline.gateway.routes.events import EVENTS, ID_PATTERN, follow
-from actorline.gateway.routes.jobs import JOB_CHANGE_SECS, check_account
+from actorline.gateway.routes.jobs import JOB_CHANGE_SECS, DryRun, check_account, shown_estimate
 from actorline.gateway.routes.rows import ITEMS, MOST, respond_rows
 from actorline.identifiers import JobKey
 from actorline.jobs.document import fresh_key
@@ -37,6 +38,7 @@ from actorline.jobs.job import Glimpse, Job, JobResult
 from actorline.jobs.member_key import member_key
 from actorline.jobs.rights import Scope
 from actorline.jobs.states import State
+from actorline.orders.estimate import Estimate
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
@@ -60,14 +62,23 @@ class MemberList(BaseModel):
     openapi_extra=dict(BATCH_BODY),
     responses={
         **batch_result(202, "A new batch, stored on Redis's disk", Location="The batch's URL"),
-        **batch_result(200, "The existing batch: the same order was sent before", Location="The batch's URL"),
+        **batch_result(
+            200,
+            "The existing batch: the same order was sent before; or, of a dry run, what the order would come to",
+            Estimate,
+            Location="The batch's URL",
+        ),
         **problems(401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
     },
 )
-async def order(request: Request, authorized: MayOrder, idempotency_key: IdempotencyKey = None) -> Response:
+async def order(
+    request: Request, authorized: MayOrder, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
+) -> Response:
     """Order a batch. The same document under the same key joins the existing batch, so an order is safe to repeat."""
     bodies = authorized.context.bodies
     async with bodies.read(request, authorized.grant.holder) as body, bodies.turn(body):
+        if dry_run:
+            return await run_in_threadpool(_estimated, body, idempotency_key, authorized)
         try:
             taken, batch = await run_in_threadpool(_take, request, body, idempotency_key, authorized)
         except Refused as refused:
@@ -76,6 +87,16 @@ async def order(request: Request, authorized: MayOrder, idempotency_key: Idempot
     note_change("order", authorized.sender, batch_key=taken.key, created=taken.created)
     authorized.context.wake_ups.start(taken.key)
     return _shown(authorized, batch, 202 if taken.created else 200, Location=f"/v1/batches/{quote(taken.key)}")
+
+
+def _estimated(body: bytearray, idempotency_key: str | None, authorized: AuthorizedRequest) -> Response:
+    """Return what a batch would come to, as far as the API key may see it."""
+    raw, context = with_key(parse_json(body), idempotency_key), authorized.context
+    check_account(raw, authorized.grant)
+    found = estimate_batch(
+        raw, ledger=context.ledger, settings=context.settings, trusted=False, sender=authorized.sender
+    )
+    return shown_estimate(found, authorized)
 
 
 def _take(

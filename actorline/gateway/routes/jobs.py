@@ -88,6 +88,11 @@ async def _estimated(body: bytearray, idempotency_key: str | None, authorized: A
     found = await run_in_threadpool(
         estimate, raw, ledger=context.ledger, settings=context.settings, trusted=False, sender=authorized.sender
     )
+    return shown_estimate(found, authorized)
+
+
+def shown_estimate(found: Estimate, authorized: AuthorizedRequest) -> Response:
+    """Return what the API key may see of an estimate: without `read` neither what ran before nor what is left."""
     if not authorized.has(Scope.READ):
         found = found.model_copy(update={"like_it": None, "budgets": []})
     seen = [room for room in found.budgets if authorized.grant.rights.sees_budget(room.budget)]
