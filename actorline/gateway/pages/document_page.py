@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from actorline.gateway.pages.job_view import may_see_input, view_job
-from actorline.gateway.pages.masking import masked_document
+from actorline.gateway.pages.presentation.masking import masked_document
 from actorline.gateway.pages.rendering import PageRoute, page
 from actorline.gateway.pages.visit import Visit, Visitor
 from actorline.identifiers import JobKey

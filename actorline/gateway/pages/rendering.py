@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from actorline import __version__
 from actorline.errors import Code
-from actorline.gateway.pages import words
+from actorline.gateway.pages.presentation import words
 from actorline.gateway.pages.visit import Visit
 from actorline.gateway.problems import ProblemResponse, respond_to
 from actorline.jobs.rights import Scope

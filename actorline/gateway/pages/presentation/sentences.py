@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from actorline.gateway.pages.number_words import counted, usd
+from actorline.gateway.pages.presentation.number_words import counted, usd
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.timeline import TimelineEntry
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from actorline.gateway.pages.next_step import first_sentence, next_step
-from actorline.gateway.pages.number_words import age, counted, duration, number, size, usd
+from actorline.gateway.pages.presentation.next_step import first_sentence, next_step
+from actorline.gateway.pages.presentation.number_words import age, counted, duration, number, size, usd
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE
 

@@ -1,0 +1,1 @@
+"""How things are said and drawn. Pure: no Redis, no request."""
