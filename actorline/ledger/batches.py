@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from actorline.identifiers import AccountName, JobKey
+from actorline.jobs.document import is_key
 from actorline.jobs.member_key import split_member_key
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
@@ -83,7 +84,11 @@ class Batches:
         return outcome, found, State(state) if state in set(State) else State.QUEUED
 
     def read(self, key: JobKey, fields: Sequence[str]) -> tuple[dict[str, str], int] | None:
-        """Return the batch's fields and how many of its members are live, both of one moment; None: unknown."""
+        """Return the batch's fields and how many of its members are live, both of one moment; None: unknown, also for
+        what can't be a key.
+        """
+        if not is_key(key):
+            return None
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hmget(self._store.name("batch", key), fields)
             pipe.scard(self._store.name("batch_live", key))
@@ -104,10 +109,11 @@ class Batches:
         return won
 
     def exists(self, key: JobKey) -> bool:
-        return bool(self._redis.exists(self._store.name("batch", key)))
+        return is_key(key) and bool(self._redis.exists(self._store.name("batch", key)))
 
     def account(self, key: JobKey) -> AccountName | None:
-        return cast("AccountName | None", self._redis.hget(self._store.name("batch", key), "account"))
+        found = self._redis.hget(self._store.name("batch", key), "account") if is_key(key) else None
+        return cast("AccountName | None", found)
 
     def has_field(self, key: JobKey, name: str) -> bool:
         """Return whether the batch's hash holds the field."""

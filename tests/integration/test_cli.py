@@ -74,6 +74,21 @@ def test_actorline_alone_says_what_goes_on(shared_terminal, ended):
     assert "`actorline --help`" in more
 
 
+def test_jobs_are_listed_by_actor_and_time(shared_terminal, ended):
+    del ended
+    listed = shared_terminal("jobs", "--actor", "demo/cli-failed", "--since", "1h", "--json").lines
+    assert [job["key"] for job in listed] == ["failed"]
+    assert shared_terminal("jobs", "--actor", "demo/cli-failed", "--since", "0s", "--json").lines == []
+
+
+def test_selected_jobs_are_retried_only_with_consent_to_pay(shared_terminal, ended):
+    del ended
+    planned = shared_terminal("retry", "--state", "FAILED", "--dry-run", "--json").json
+    refused = shared_terminal("retry", "--state", "FAILED")
+    assert (planned["key"], planned["pays"], refused.code) == ("failed", True, 5)
+    assert "1 of them would start another paid run. Nothing was started: give --yes" in refused.err
+
+
 def test_run_delivers_below_the_working_directory(shared_terminal, ended):
     folder = shared_terminal.cwd / "rows" / "delivered"
     assert ended["delivered"].out.splitlines()[:2] == [
@@ -229,36 +244,21 @@ def test_run_in_the_terminal_ends_with_the_run(terminal, emulator):
     assert held
 
 
-def test_jobs_are_listed_by_actor_and_time(shared_terminal, ended):
-    del ended
-    listed = shared_terminal("jobs", "--actor", "demo/cli-failed", "--since", "1h", "--json").lines
-    assert [job["key"] for job in listed] == ["failed"]
-    assert shared_terminal("jobs", "--actor", "demo/cli-failed", "--since", "0s", "--json").lines == []
-
-
-def test_selected_jobs_are_retried_only_with_consent_to_pay(shared_terminal, ended):
-    del ended
-    planned = shared_terminal("retry", "--state", "FAILED", "--dry-run", "--json").json
-    refused = shared_terminal("retry", "--state", "FAILED")
-    assert (planned["key"], planned["pays"], refused.code) == ("failed", True, 5)
-    assert "1 of them would start another paid run. Nothing was started: give --yes" in refused.err
-
-
-def test_selected_jobs_are_cancelled_together(shared_terminal, ended):
-    del ended
-    actor = shared_terminal.emulator.actor("cli-many", **LONG)
+@pytest.mark.thorough
+def test_selected_jobs_are_cancelled_together(terminal):
+    actor = terminal.emulator.actor("cli-many", **LONG)
     running = [
-        shared_terminal.run("--json", "--label", f"team={team}", key=f"many-{team}-{number}", actor=actor)
+        terminal.run("--json", "--label", f"team={team}", key=f"many-{team}-{number}", actor=actor)
         for team, number in (("a", 1), ("a", 2), ("b", 1))
     ]
-    wait_for(lambda: len(shared_terminal.emulator.runs_of(actor)) == 3, what="three runs")
-    named = shared_terminal("cancel", "--label", "team=a", "--dry-run", "--json").lines
-    cancelled = shared_terminal("cancel", "--label", "team=a", "--json").lines
+    wait_for(lambda: len(terminal.emulator.runs_of(actor)) == 3, what="three runs")
+    named = terminal("cancel", "--label", "team=a", "--dry-run", "--json").lines
+    cancelled = terminal("cancel", "--label", "team=a", "--json").lines
     assert {job["key"] for job in named} == {"many-a-1", "many-a-2"}
     assert {job["key"]: job["state"] for job in cancelled} == {"many-a-1": "CANCELLED", "many-a-2": "CANCELLED"}
-    assert shared_terminal("cancel", "--all", "--json").json["key"] == "many-b-1"
+    assert terminal("cancel", "--all", "--json").json["key"] == "many-b-1"
     assert [command.end().code for command in running] == [4, 4, 4]
-    nothing = shared_terminal("cancel", "--all")
+    nothing = terminal("cancel", "--all")
     assert (nothing.code, nothing.err.splitlines()[-1]) == (
         5,
         "No such jobs. Nothing was done. `actorline jobs` lists the jobs.",

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 from gateway_process import Gateway, running_gateway
-from real_parts import make_line, wait_for
+from real_parts import make_line, running_line, wait_for
 from terminal import running_valkey
 
 from actorline.api_keys import create_key, revoke_key
@@ -21,9 +21,10 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e{{7*7}
 
 
 @pytest.fixture(scope="module")
-def gateway(line):
-    """A gateway that needs no key."""
-    with running_gateway(line) as gateway:
+def gateway(valkey, emulator, tmp_path_factory):
+    """A gateway that needs no key: on a line of its own, for the first key closes it for good."""
+    folder = tmp_path_factory.mktemp("pages")
+    with running_line(valkey, emulator, folder, "pages") as line, running_gateway(line) as gateway:
         yield gateway
 
 
