@@ -99,9 +99,11 @@ def _workers(settings: Settings, ledger: Ledger, logs: Path | None) -> Finding:
         text = "started by the command that needs them, or by `actorline up`"
         return Finding("workers", is_good=True, text=text)
     return Finding(
-        "workers", is_good=False, text=f"no {' and no '.join(describe_missing(missing))}",
+        "workers",
+        is_good=False,
+        text=f"no {' and no '.join(describe_missing(missing))}",
         fix="Start them: actorline worker control, and actorline worker fetch.",
-    )  # fmt: skip
+    )
 
 
 def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:

@@ -74,8 +74,10 @@ def standing(*kinds: str, **settings: str) -> Iterator[Stand]:
         fcntl.flock(users, fcntl.LOCK_SH)  # the stack goes down when we do, however we die
         stack = subprocess.Popen(
             [sys.executable, "-P", "-m", "workers", "stack", *(["--only-redis"] if kinds else [])],
-            cwd=home, env=environment, stderr=log,
-        )  # fmt: skip
+            cwd=home,
+            env=environment,
+            stderr=log,
+        )
         try:
             addresses = _addresses(home / "stack.json", stack)
             ledger_address = next_database(addresses["results"])

@@ -148,8 +148,13 @@ class Stack:
             self._make_socket_folder(self.settings.socket.parent)
         configuration = Path(config.__file__).with_name("valkey.conf")
         return [
-            find_valkey(), str(configuration), "--dir", str(folder), "--unixsocket", str(self.settings.socket),
-        ]  # fmt: skip
+            find_valkey(),
+            str(configuration),
+            "--dir",
+            str(folder),
+            "--unixsocket",
+            str(self.settings.socket),
+        ]
 
     def _make_socket_folder(self, folder: Path) -> None:
         """Create the folder in the temporary one. Raises SettingsError if it belongs to another user."""

@@ -17,9 +17,22 @@ def run_worker(kind: Kind, settings: Settings) -> None:
 
     concurrency = {"control": settings.control_concurrency, "fetch": settings.fetch_concurrency}
     threads = concurrency.get(kind, sum(concurrency.values()))
-    app.worker_main([
-        *APP, "--quiet", "worker", "--pool", "threads", "--concurrency", str(threads),
-        "--without-mingle", "--without-gossip",
-        "--queues", ",".join(queues_of(kind, settings.namespace)), "--loglevel", settings.log_level,
-        "--hostname", f"{kind}-{os.getpid()}@{socket.gethostname()}",
-    ])  # fmt: skip
+    app.worker_main(
+        [
+            *APP,
+            "--quiet",
+            "worker",
+            "--pool",
+            "threads",
+            "--concurrency",
+            str(threads),
+            "--without-mingle",
+            "--without-gossip",
+            "--queues",
+            ",".join(queues_of(kind, settings.namespace)),
+            "--loglevel",
+            settings.log_level,
+            "--hostname",
+            f"{kind}-{os.getpid()}@{socket.gethostname()}",
+        ]
+    )

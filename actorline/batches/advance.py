@@ -149,9 +149,13 @@ class Waves:
             self._go_on(batch)
         elif code != batch.waiting_for:
             move_batch(
-                self.ledger, batch, BatchEvent.HOLD,
-                fields={"waiting_for": code}, timeline=TimelineEvent.WAITING, data={"code": code},
-            )  # fmt: skip
+                self.ledger,
+                batch,
+                BatchEvent.HOLD,
+                fields={"waiting_for": code},
+                timeline=TimelineEvent.WAITING,
+                data={"code": code},
+            )
 
 
 def stop_batch(ledger: Ledger, key: JobKey, wish: StopWish, *, reason: Reason | None = None) -> bool:

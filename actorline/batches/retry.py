@@ -31,18 +31,32 @@ def retry_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, re
     left = None if batch.inputs is None else batch.inputs - batch.delivered
     allowance = take_allowance(batch.document, left, ledger, sender)
     moved = move_batch(
-        ledger, batch, BatchEvent.RESTART if batch.inputs is None else BatchEvent.RETRY,
+        ledger,
+        batch,
+        BatchEvent.RESTART if batch.inputs is None else BatchEvent.RETRY,
         due_in_s=0,
         guards={asked: ""},
         fields={
-            asked: "@now", "retries": batch.retries + 1, "retried_at": "@now", "wanted": None, "reason": None,
-            "ended_at": None, "delivered_at": None, "waiting_for": None, "manifest": None, "failures": 0,
-            "rerun_from": 0, "rerun_to": batch.made,
-            "task_told": False, "url_told": False, "notice_failures": 0, "notice_at": None,
+            asked: "@now",
+            "retries": batch.retries + 1,
+            "retried_at": "@now",
+            "wanted": None,
+            "reason": None,
+            "ended_at": None,
+            "delivered_at": None,
+            "waiting_for": None,
+            "manifest": None,
+            "failures": 0,
+            "rerun_from": 0,
+            "rerun_to": batch.made,
+            "task_told": False,
+            "url_told": False,
+            "notice_failures": 0,
+            "notice_at": None,
         },
         timeline=TimelineEvent.RETRIED,
         data={"from": batch.state, "left": left, **(sender.facts() if sender else {})},
-    )  # fmt: skip
+    )
     if not moved and allowance:
         ledger.spend(allowance.given_back())
     if not moved and not ledger.batches.has_field(key, asked):

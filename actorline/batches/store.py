@@ -164,16 +164,22 @@ class BatchStore:
         delivered = event in {BatchEvent.DELIVER, BatchEvent.DELIVER_PARTIAL}
         state = target(event)
         return move_batch(
-            self.ledger, batch, event,
+            self.ledger,
+            batch,
+            event,
             fields={
-                "ended_at": NOW, "reason": reason.model_dump_json() if reason else None, "waiting_for": None,
-                "manifest": manifest, "delivered_at": NOW if delivered else None, "failures": 0,
+                "ended_at": NOW,
+                "reason": reason.model_dump_json() if reason else None,
+                "waiting_for": None,
+                "manifest": manifest,
+                "delivered_at": NOW if delivered else None,
+                "failures": 0,
             },
             due_in_s=CALLERS_CARE_SECS,
             timeline=TimelineEvent.ENDED,
             data={"state": state, **({"code": reason.code, "message": reason.message} if reason else {})},
             guards={"retries": batch.retries or ""},
-        )  # fmt: skip
+        )
 
     # -- what went wrong
 

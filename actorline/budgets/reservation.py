@@ -76,9 +76,15 @@ def batch_budget(key: str, usd: float) -> OwnBudget:
 
 
 def reserve(
-    budgets: Budgets, *, account: str, labels: Mapping[str, str], own: OwnBudget | None,
-    most_usd: float | None, attempt: int, at: float,
-) -> Reservation | None:  # fmt: skip
+    budgets: Budgets,
+    *,
+    account: str,
+    labels: Mapping[str, str],
+    own: OwnBudget | None,
+    most_usd: float | None,
+    attempt: int,
+    at: float,
+) -> Reservation | None:
     """Return what a run that is started `at` a time reserves; None if it falls under no budget.
 
     `most_usd`: the most that the run can cost, if its document says so.

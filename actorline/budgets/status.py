@@ -55,9 +55,16 @@ def entry_of(budget: str, period: Period) -> Entry:
 
 
 def status_of(
-    budget: str, limits: Limits, kind: Literal["day", "month"], period: Period, limit_usd: float,
-    *, count: Count, waiting: int, now: float,
-) -> BudgetStatus:  # fmt: skip
+    budget: str,
+    limits: Limits,
+    kind: Literal["day", "month"],
+    period: Period,
+    limit_usd: float,
+    *,
+    count: Count,
+    waiting: int,
+    now: float,
+) -> BudgetStatus:
     """Return how a period stands; `count`: what is spent and reserved in it."""
     share = (now - period.begins_at) / (period.ends_at - period.begins_at)
     pace = count.spent / share if share >= FORECAST_FROM else None

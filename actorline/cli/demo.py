@@ -233,8 +233,12 @@ def _own_settings(api_url: str) -> Settings:
     empty.touch()
     for name in [name for name in os.environ if name.startswith(("ACTORLINE_", "APIFY_"))]:
         del os.environ[name]
-    os.environ.update({
-        SETTINGS_FILE_VARIABLE: str(empty), "ACTORLINE_HOME": str(home), "ACTORLINE_API_URL": api_url,
-        "APIFY_TOKEN": TOKEN,
-    })  # fmt: skip
+    os.environ.update(
+        {
+            SETTINGS_FILE_VARIABLE: str(empty),
+            "ACTORLINE_HOME": str(home),
+            "ACTORLINE_API_URL": api_url,
+            "APIFY_TOKEN": TOKEN,
+        }
+    )
     return load_settings()

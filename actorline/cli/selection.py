@@ -32,9 +32,13 @@ class Selection:
 
     @classmethod
     def parse(
-        cls, state: Sequence[State] | None, label: Sequence[str] | None, actor: str | None, account: str | None,
+        cls,
+        state: Sequence[State] | None,
+        label: Sequence[str] | None,
+        actor: str | None,
+        account: str | None,
         since: str | None,
-    ) -> Self:  # fmt: skip
+    ) -> Self:
         """Parse the options. Raises Refused for a label or a time that can't be read."""
         if since is not None:
             parse_since(since, now=0)

@@ -162,9 +162,13 @@ def send(dispatch: Dispatch) -> Call:
         session.trust_env = False
         try:
             response = session.post(
-                order.request_url, dispatch.body, headers=dispatch.headers, timeout=RESPONSE_SECS,
-                allow_redirects=False, verify=not order.ignore_ssl_errors,
-            )  # fmt: skip
+                order.request_url,
+                dispatch.body,
+                headers=dispatch.headers,
+                timeout=RESPONSE_SECS,
+                allow_redirects=False,
+                verify=not order.ignore_ssl_errors,
+            )
         except requests.RequestException as error:
             return Call(started, now(), f"Cannot send request ({type(error).__name__})", None)
     return Call(started, now(), None, (response.status_code, response.text[:1000]))

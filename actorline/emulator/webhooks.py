@@ -25,10 +25,19 @@ MAX_WEBHOOKS: Final = 100
 """Of one user, without the ad-hoc ones: `docs/platform-facts.md#webhook-limit`."""
 
 EventType = Literal[
-    "ACTOR.BUILD.ABORTED", "ACTOR.BUILD.CREATED", "ACTOR.BUILD.FAILED", "ACTOR.BUILD.SUCCEEDED",
-    "ACTOR.BUILD.TIMED_OUT", "ACTOR.RUN.ABORTED", "ACTOR.RUN.CREATED", "ACTOR.RUN.FAILED", "ACTOR.RUN.RESURRECTED",
-    "ACTOR.RUN.SUCCEEDED", "ACTOR.RUN.TIMED_OUT", "TEST",
-]  # fmt: skip
+    "ACTOR.BUILD.ABORTED",
+    "ACTOR.BUILD.CREATED",
+    "ACTOR.BUILD.FAILED",
+    "ACTOR.BUILD.SUCCEEDED",
+    "ACTOR.BUILD.TIMED_OUT",
+    "ACTOR.RUN.ABORTED",
+    "ACTOR.RUN.CREATED",
+    "ACTOR.RUN.FAILED",
+    "ACTOR.RUN.RESURRECTED",
+    "ACTOR.RUN.SUCCEEDED",
+    "ACTOR.RUN.TIMED_OUT",
+    "TEST",
+]
 
 
 def _http_url(url: str) -> str:

@@ -113,11 +113,18 @@ async def respond_to(request: Request, error: Exception) -> Response:
 
 def _handlers() -> Mapping[type[Exception], Callable[[Request, Any], Awaitable[Response]]]:
     return {
-        Fault: _fault, Refused: _refused, Unavailable: _refused, redis.RedisError: _redis,
+        Fault: _fault,
+        Refused: _refused,
+        Unavailable: _refused,
+        redis.RedisError: _redis,
         NotDurable: _not_durable,
-        NoDelivery: _no_delivery, SinkError: _sink, RequestValidationError: _parameters, HTTPException: _http,
-        ClientDisconnect: _gone, Exception: _bug,
-    }  # fmt: skip
+        NoDelivery: _no_delivery,
+        SinkError: _sink,
+        RequestValidationError: _parameters,
+        HTTPException: _http,
+        ClientDisconnect: _gone,
+        Exception: _bug,
+    }
 
 
 async def _fault(request: Request, error: Any) -> Response:

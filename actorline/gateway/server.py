@@ -51,10 +51,19 @@ def serve(settings: Settings, host: str, port: int) -> None:
         _log_as_json(settings.log_level)
         app = make_app(settings, ledger, authenticator, is_stopping=lambda: server.should_exit)
         config = uvicorn.Config(
-            app, http=BoundedConnection, ws="none", loop="uvloop", lifespan="on", log_config=None, access_log=False,
-            proxy_headers=False, server_header=False, h11_max_incomplete_event_size=HEAD_BYTES,
-            timeout_keep_alive=CONNECTION_KEEP_ALIVE_SECS, timeout_graceful_shutdown=RESPONSES_DRAIN_SECS,
-        )  # fmt: skip
+            app,
+            http=BoundedConnection,
+            ws="none",
+            loop="uvloop",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            h11_max_incomplete_event_size=HEAD_BYTES,
+            timeout_keep_alive=CONNECTION_KEEP_ALIVE_SECS,
+            timeout_graceful_shutdown=RESPONSES_DRAIN_SECS,
+        )
         server = uvicorn.Server(config)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sys.exit(0))  # the server drains, and then passes the signal on

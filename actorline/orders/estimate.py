@@ -66,9 +66,14 @@ def estimate(raw: Any, *, ledger: Ledger, settings: Settings, trusted: bool, sen
 
 
 def estimate_runs(
-    document: JobDocument, *, ledger: Ledger, settings: Settings, refusals: Sequence[Reason] = (),
-    runs: int = 1, own: OwnBudget | None = None,
-) -> Estimate:  # fmt: skip
+    document: JobDocument,
+    *,
+    ledger: Ledger,
+    settings: Settings,
+    refusals: Sequence[Reason] = (),
+    runs: int = 1,
+    own: OwnBudget | None = None,
+) -> Estimate:
     """Return what a number of runs of a checked document would come to, as a batch's. `own`: a budget that they share.
 
     `refusals`: what was found against the order so far.

@@ -52,9 +52,14 @@ class Keeper:
     """One beat's view of the schedules. `beat`: its name; `wake`: has a worker check the job of a key."""
 
     def __init__(
-        self, schedules: Mapping[str, Schedule], ledger: Ledger, settings: Settings, *,
-        beat: str, wake: Callable[[JobKey], None],
-    ) -> None:  # fmt: skip
+        self,
+        schedules: Mapping[str, Schedule],
+        ledger: Ledger,
+        settings: Settings,
+        *,
+        beat: str,
+        wake: Callable[[JobKey], None],
+    ) -> None:
         self._schedules = {name: schedule for name, schedule in schedules.items() if schedule.enabled}
         self._ledger, self._settings = ledger, settings
         self._book = Book(ledger)

@@ -35,9 +35,13 @@ def populated(valkey: str) -> Iterator[Gateway]:
 def order_all(gateway: Gateway, emulator: Emulator) -> None:
     image = {"body": PIXEL, "content_type": "image/svg+xml"}
     crawl = emulator.actor(
-        "website-crawler", items=ROWS, duration_secs=3, usage_usd=0.0312, item_kind="plain",
+        "website-crawler",
+        items=ROWS,
+        duration_secs=3,
+        usage_usd=0.0312,
+        item_kind="plain",
         records={"OUTPUT": {"body": {"pages": ROWS, "errors": 3}}, "SCREENSHOT": image},
-    )  # fmt: skip
+    )
     short = emulator.actor("price-monitor", items=240, duration_secs=0.5, item_kind="plain", usage_usd=0.0044)
     failing = emulator.actor(
         "shop-reviews",
@@ -49,9 +53,13 @@ def order_all(gateway: Gateway, emulator: Emulator) -> None:
     )
     long = emulator.actor("sitemap", items=40_000, duration_secs=600, usage_usd=2.4)
     hostile = emulator.actor(
-        "hostile", items=40, duration_secs=0.2, final_status="FAILED", status_message=HOSTILE,
+        "hostile",
+        items=40,
+        duration_secs=0.2,
+        final_status="FAILED",
+        status_message=HOSTILE,
         records={"OUTPUT": {"body": HOSTILE, "content_type": "text/html"}, "PICTURE": {**image, "body": HOSTILE}},
-    )  # fmt: skip
+    )
     gateway.order(key="hostile", actor=hostile, labels={"x": HOSTILE, "long": "w" * 200}, collect={"all_records": True})
     team = {"labels": {"team": "pricing", "env": "prod"}}
     gateway.delivered("docs-2026-11-28", actor=crawl, **PAGES, labels={"team": "search", "env": "prod"})

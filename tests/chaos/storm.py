@@ -141,14 +141,16 @@ def describe(line: Line, orders: Sequence[Order], runs: list[dict[str, Any]], we
         "taken over after (median, most)": f"{median(secs for secs, _ in taken):.1f} s, {taken[-1][0]:.1f} s",
     }
     ends = ", ".join(f"{number} {state}" for state, number in Counter(str(job.state) for job in jobs).most_common())
-    return "\n".join([
-        f"{took_s / 60:.1f} minutes; {ends}; {weather.deaths} workers died of a lost Valkey",
-        f"| {' | '.join(row)} |",
-        f"|{'---|' * len(row)}",
-        f"| {' | '.join(str(value) for value in row.values())} |",
-        "the longest until all jobs had gone on:",
-        *(f"  {secs:.1f} s, {what}" for secs, what in taken[:-6:-1]),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"{took_s / 60:.1f} minutes; {ends}; {weather.deaths} workers died of a lost Valkey",
+            f"| {' | '.join(row)} |",
+            f"|{'---|' * len(row)}",
+            f"| {' | '.join(str(value) for value in row.values())} |",
+            "the longest until all jobs had gone on:",
+            *(f"  {secs:.1f} s, {what}" for secs, what in taken[:-6:-1]),
+        ]
+    )
 
 
 Step = tuple[float, str]

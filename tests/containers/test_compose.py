@@ -52,9 +52,15 @@ class Project:
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> str:
         done = subprocess.run(
-            [*self.command, *arguments], check=False, cwd=ROOT, env=self.environment, input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True, text=True,
-        )  # fmt: skip
+            [*self.command, *arguments],
+            check=False,
+            cwd=ROOT,
+            env=self.environment,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         return done.stdout
 
@@ -249,10 +255,13 @@ def test_no_service_had_to_be_started_again(project):
 
 def test_secrets_are_only_where_they_are_needed(project):
     holders = {
-        service_of(container): {Path(mount["Destination"]).name for mount in container["Mounts"]
-                                if mount["Destination"].startswith("/run/secrets/")}
+        service_of(container): {
+            Path(mount["Destination"]).name
+            for mount in container["Mounts"]
+            if mount["Destination"].startswith("/run/secrets/")
+        }
         for container in project.containers()
-    }  # fmt: skip
+    }
     worker = {"redis_password", "apify_token"}
     assert holders == {
         "redis": {"redis_password"}, "control": worker, "fetch": worker, "beat": {"redis_password"},

@@ -85,8 +85,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         pairs = parse_qsl(query, keep_blank_values=True)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        found = [(name, match) for name, (method, pattern, _) in ENDPOINTS.items()
-                 if (match := re.fullmatch(pattern, path)) and method == self.command]  # fmt: skip
+        found = [
+            (name, match)
+            for name, (method, pattern, _) in ENDPOINTS.items()
+            if (match := re.fullmatch(pattern, path)) and method == self.command
+        ]
         name = found[0][0] if found else ""
         request = Request(name, self.command, self.path, dict(pairs), headers, body, time.time())
         with api.lock:

@@ -215,10 +215,16 @@ class Account:
         offset, asked = int(query.get("offset", 0)), int(query.get("limit", 1000))
         limit = min(asked, habits.list_page)
         items = [self._summarised(run) for run in shown[offset : offset + limit]]
-        return data({
-            "total": len(shown), "offset": offset, "limit": asked if habits.list_limit_echoed else limit,
-            "desc": query.get("desc") in {"true", "1"}, "count": len(items), "items": items,
-        })  # fmt: skip
+        return data(
+            {
+                "total": len(shown),
+                "offset": offset,
+                "limit": asked if habits.list_limit_echoed else limit,
+                "desc": query.get("desc") in {"true", "1"},
+                "count": len(items),
+                "items": items,
+            }
+        )
 
     def _find(self, run_id: str) -> Run | None:
         found = next((run for run in (*self.runs, *self.foreign) if run.id == run_id), None)

@@ -48,8 +48,11 @@ def beaten(valkey, emulator, tmp_path_factory):
             so_far = len(orders(line, "often"))
             wait_for(lambda: beats.log.count("Starting...") >= 3, what="the third beat")
             wait_for(lambda: len(orders(line, "often")) >= so_far + 2, what="two more jobs")
-        wait_for(lambda: {*orders(line, "often").values(), *orders(line, "each-minute").values()} == {"DELIVERED"},
-                 within=120, what="jobs that are done")  # fmt: skip
+        wait_for(
+            lambda: {*orders(line, "often").values(), *orders(line, "each-minute").values()} == {"DELIVERED"},
+            within=120,
+            what="jobs that are done",
+        )
         yield line, beats
     line.client.close()
 

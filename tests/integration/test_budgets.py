@@ -307,9 +307,11 @@ def test_spent_hard_budget_stops_the_runs_that_count_there(ledger):
 @pytest.mark.thorough
 def test_a_run_is_aborted_when_its_hard_budget_is_spent(own_line):
     line = own_line(
-        f"hard-{secrets.token_hex(3)}", budgets__account__default__daily_usd="0.5", budgets__assumed_run_usd="0.4",
+        f"hard-{secrets.token_hex(3)}",
+        budgets__account__default__daily_usd="0.5",
+        budgets__assumed_run_usd="0.4",
         budgets__account__default__hard="true",
-    )  # fmt: skip
+    )
     endless = line.emulator.actor("endless-spender", items=1, duration_secs=600, usage_usd=120)
     with running_workers(line, "control", "fetch"):
         ordered = line.submit({"key": "spender", "actor": endless, "poll_interval_secs": 1})

@@ -207,8 +207,12 @@ def test_items_are_the_rows_that_were_delivered(shared_terminal, ended, redis_on
 def test_items_into_a_pipe_that_closes_early_shows_no_traceback(shared_terminal, ended, redis_only):
     done = subprocess.run(
         f"{ACTORLINE} items delivered | head -1",
-        shell=True, cwd=shared_terminal.cwd, env=shared_terminal.environment, capture_output=True, check=True,
-    )  # fmt: skip
+        shell=True,
+        cwd=shared_terminal.cwd,
+        env=shared_terminal.environment,
+        capture_output=True,
+        check=True,
+    )
     assert done.stdout.count(b"\n") == 1
     json.loads(done.stdout)
     assert done.stderr == b""

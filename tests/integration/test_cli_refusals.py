@@ -128,7 +128,7 @@ def test_dry_run_prints_the_whole_document_and_starts_nothing(shared_terminal, r
         (["jobs"], {"ACTORLINE_LOG_LEVEL": "LOUD"}, ("ACTORLINE_LOG_LEVEL",)),
         (["flower", "--address", "0.0.0.0"], {"ACTORLINE_REDIS_URL": CLOSED}, ("Set FLOWER_BASIC_AUTH",)),
     ],
-)  # fmt: skip
+)
 def test_wrong_use_is_exit_code_2(shared_terminal, arguments, environment, words):
     assert_clear(shared_terminal(*arguments, **environment), 2, *words)
 

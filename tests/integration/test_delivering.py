@@ -236,8 +236,9 @@ def store(ledger, emulator, tmp_path, monkeypatch) -> str:
     actor = emulator.actor(f"store-{secrets.token_hex(4)}", items=0, duration_secs=0, record_count=50)
     run = emulator._send("POST", f"/v2/acts/{actor.replace('/', '~')}/runs", {"page": 1})["data"]
     order = {"dataset_id": "d1", "collect": {"dataset": False, "all_records": True}}
-    ledger.register([NewJob("k", parse_document(order), fresh=False, sink=f"{tmp_path.as_uri()}/rows/", caller=None)],
-                    care_s=10)  # fmt: skip
+    ledger.register(
+        [NewJob("k", parse_document(order), fresh=False, sink=f"{tmp_path.as_uri()}/rows/", caller=None)], care_s=10
+    )
     ledger.change(
         "k",
         Change(to=State.COLLECTING, fields={"dataset_id": "d1", "key_value_store_id": run["defaultKeyValueStoreId"]}),
@@ -294,8 +295,17 @@ def test_a_stopped_execution_goes_on_behind_the_last_block(ledger, emulator, sto
 
 
 def test_a_retry_fetches_only_the_blocks_that_failed(ledger, emulator, store, faults):
-    faults({"method": "GET", "path_regex": "/records/KEY-00025$", "action": "status", "status": 400,
-            "type": "invalid-request", "message": "broken", "times": 1})  # fmt: skip
+    faults(
+        {
+            "method": "GET",
+            "path_regex": "/records/KEY-00025$",
+            "action": "status",
+            "status": 400,
+            "type": "invalid-request",
+            "message": "broken",
+            "times": 1,
+        }
+    )
     assert isinstance(deliver_records(ledger, emulator), Ended)
     job = ledger.load("k")
     assert (job.state, job.reason.code, job.collection.records) == (State.PARTIAL, Code.RECORD_UNREADABLE, 50)

@@ -114,11 +114,20 @@ def test_unknown_actor_raises_job_refused_and_bills_nothing(orders):
 def test_run_that_the_account_can_never_hold_ends_with_that(line, faults):
     line.emulator.actor("too-large-for-ever", items=1)
     faults(
-        {"method": "POST", "path_regex": "too-large-for-ever", "action": "status", "status": 402,
-         "type": "actor-memory-limit-exceeded"},
-        {"path_regex": "users/me/limits", "action": "status", "status": 200,
-         "html": '{"data": {"limits": {"maxActorMemoryGbytes": 8}, "current": {}}}'},
-    )  # fmt: skip
+        {
+            "method": "POST",
+            "path_regex": "too-large-for-ever",
+            "action": "status",
+            "status": 402,
+            "type": "actor-memory-limit-exceeded",
+        },
+        {
+            "path_regex": "users/me/limits",
+            "action": "status",
+            "status": 200,
+            "html": '{"data": {"limits": {"maxActorMemoryGbytes": 8}, "current": {}}}',
+        },
+    )
     sink = {"url": f"{line.home.as_uri()}/rows/_too-large/"}
     order = line.submit({"actor": "demo/too-large-for-ever", "options": {"memory_mbytes": 16384}, "sink": sink})
     result = ending(order, "JobFailed")

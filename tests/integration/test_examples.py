@@ -27,8 +27,13 @@ def run(line: Line, *command: object, folder: Path = EXAMPLES, **variables: str)
     """Run an example with the line's addresses in its environment; returns what it printed."""
     done = subprocess.run(
         [sys.executable, *map(str, command)],
-        cwd=folder, env=line.environment | variables, capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env=line.environment | variables,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -59,8 +64,11 @@ def test_worker_in_a_django_project_uses_our_config_and_tasks(own_line, django_p
     with (line.home / "worker.log").open("wb") as log:
         worker = subprocess.Popen(
             [Path(sys.executable).with_name("actorline"), "worker"],
-            cwd=django_project, env=line.environment, stdout=log, stderr=log,
-        )  # fmt: skip
+            cwd=django_project,
+            env=line.environment,
+            stdout=log,
+            stderr=log,
+        )
     try:
         actor = line.emulator.actor("example-foreign", items=3, duration_secs=0.1)
         order = line.submit({"key": "foreign", "actor": actor, "poll_interval_secs": 1})

@@ -27,9 +27,14 @@ Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 def cli_of(line: Line) -> Cli:
     def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [ACTORLINE, *arguments], cwd=line.home, env={**line.environment, **environment}, capture_output=True,
-            text=True, timeout=60, check=False,
-        )  # fmt: skip
+            [ACTORLINE, *arguments],
+            cwd=line.home,
+            env={**line.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     return run
 
@@ -37,9 +42,7 @@ def cli_of(line: Line) -> Cli:
 def make_key(
     line: Line, name: str, *, scopes: str = "submit,read,cancel", accounts: str = "default", **limits: Any
 ) -> str:
-    rights = Rights(
-        scopes=frozenset(map(Scope, scopes.split(","))), accounts=frozenset(accounts.split(",")), **limits
-    )  # fmt: skip
+    rights = Rights(scopes=frozenset(map(Scope, scopes.split(","))), accounts=frozenset(accounts.split(",")), **limits)
     return create_key(line.ledger, name, rights, FROM_TERMINAL)
 
 
@@ -175,9 +178,20 @@ def test_health_needs_no_key(gateway):
 
 @pytest.mark.parametrize(
     "authorization",
-    [None, "Bearer", "Basic dXNlcjpwYXNz", "Bearer wrong", "Bearer actorline_all_wrong", "Bearer actorline_all_",
-     "{all}", "Bearer actorline_nobody_x", "Bearer {all}x", "Bearer {all_but_one}", "Bearer \u00fc"],
-)  # fmt: skip
+    [
+        None,
+        "Bearer",
+        "Basic dXNlcjpwYXNz",
+        "Bearer wrong",
+        "Bearer actorline_all_wrong",
+        "Bearer actorline_all_",
+        "{all}",
+        "Bearer actorline_nobody_x",
+        "Bearer {all}x",
+        "Bearer {all_but_one}",
+        "Bearer \u00fc",
+    ],
+)
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/jobs"), ("POST", "/v1/jobs")])
 def test_without_a_key_that_is_known_nothing_is_answered(gateway, keys, authorization, method, path):
     headers: dict[str, bytes] = {}
@@ -297,8 +311,9 @@ def test_the_timeline_and_the_audit_log_say_who_asked(ask, gateway, line, keys):
         assert secret not in gateway.log.read_text()
     wait_for(
         lambda: int(line.ledger.redis.hget(line.ledger.name("tally"), "auth_refused") or 0) >= len(refused),
-        within=120, what="the refusals counted",
-    )  # fmt: skip
+        within=120,
+        what="the refusals counted",
+    )
 
 
 def test_a_key_orders_for_its_accounts_only(ask):
@@ -313,9 +328,13 @@ def test_the_jobs_of_other_accounts_are_not_there(ask):
     order = {"key": "hidden", "actor": "canary-actor", "account": "second"}
     assert ask("second", "POST", "/v1/jobs", json=order).status_code == 202
     for method, path in (
-        ("GET", ""), ("GET", "/items"), ("GET", "/events"), ("GET", "/records/OUTPUT"), ("POST", "/cancel"),
+        ("GET", ""),
+        ("GET", "/items"),
+        ("GET", "/events"),
+        ("GET", "/records/OUTPUT"),
+        ("POST", "/cancel"),
         ("POST", "/retry"),
-    ):  # fmt: skip
+    ):
         there = ask("all", method, f"/v1/jobs/hidden{path}")
         nowhere = ask("all", method, f"/v1/jobs/nowhere{path}")
         assert refusal(there) == refusal(nowhere) == (404, "unknown-key")

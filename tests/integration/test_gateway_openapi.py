@@ -93,11 +93,15 @@ def test_no_key_is_told_of_another_accounts_job(gateway, tmp_path):
     assert gateway.http.post("/v1/jobs", json=theirs).status_code == 202
     runs = {
         name: start_fuzzing(
-            gateway, tmp_path / name, create_key(gateway.line.ledger, name, rights, FROM_TERMINAL),
-            seconds=SECONDS_A_KEY, key="theirs", more='"header.Idempotency-Key" = "theirs"\n',
+            gateway,
+            tmp_path / name,
+            create_key(gateway.line.ledger, name, rights, FROM_TERMINAL),
+            seconds=SECONDS_A_KEY,
+            key="theirs",
+            more='"header.Idempotency-Key" = "theirs"\n',
         )
         for name, rights in KEYS.items()
-    }  # fmt: skip
+    }
     for name, fuzzing in runs.items():
         assert fuzzing.wait(300) == 0, (name, (tmp_path / name / "out").read_text()[-6000:])
     assert gateway.logged("request_failed") == []

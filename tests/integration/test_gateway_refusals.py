@@ -122,8 +122,14 @@ def test_every_problem_of_a_document_is_named(gateway):
     bad = {"key": "a b", "actorr": "x", "options": {"memory": 3}, "labels": {"bad name": "x" * 300}}
     response = gateway.order(**bad)
     assert_problem(
-        response, 422, "document-invalid", "key: ", 'did you mean "memory_mbytes"?', 'did you mean "actor"?', "labels.",
-    )  # fmt: skip
+        response,
+        422,
+        "document-invalid",
+        "key: ",
+        'did you mean "memory_mbytes"?',
+        'did you mean "actor"?',
+        "labels.",
+    )
 
 
 @pytest.mark.parametrize("key", ["", "no/slash", "-a", "a" * 201, "a b", "{a}", "..", '"', '""', "ü"])
@@ -194,10 +200,21 @@ def test_the_largest_input_that_the_platform_takes_is_taken(gateway):
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/jobs/nobody", "/v1/jobs/nobody/items", "/v1/jobs/nobody/events", "/v1/jobs/nobody/records/OUTPUT",
-     "/v1/jobs/a%20b", "/v1/jobs/%00", "/v1/jobs/a%0d%0aX-Injected:%201", "/v1/jobs/" + "a" * 300,
-     "/v1/jobs/%F0%9F%A6%86", "/v1/jobs/*", "/v1/jobs/job:x", "/v1/jobs/%ff"],
-)  # fmt: skip
+    [
+        "/v1/jobs/nobody",
+        "/v1/jobs/nobody/items",
+        "/v1/jobs/nobody/events",
+        "/v1/jobs/nobody/records/OUTPUT",
+        "/v1/jobs/a%20b",
+        "/v1/jobs/%00",
+        "/v1/jobs/a%0d%0aX-Injected:%201",
+        "/v1/jobs/" + "a" * 300,
+        "/v1/jobs/%F0%9F%A6%86",
+        "/v1/jobs/*",
+        "/v1/jobs/job:x",
+        "/v1/jobs/%ff",
+    ],
+)
 def test_a_job_that_is_not_there_is_a_problem_document(gateway, path):
     response = gateway.http.get(path)
     assert_problem(response, 404, "unknown-key")
@@ -220,9 +237,21 @@ def test_a_method_that_is_not_there_is_a_problem_document(gateway, method, path)
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=1001", "limit=x", "state=SLEEPING", "label=x", "label=:x", "cursor=", "cursor=x", "cursor=nan_a",
-     "cursor=inf_a", "cursor=-1_a", "cursor=" + "9" * 400],
-)  # fmt: skip
+    [
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "state=SLEEPING",
+        "label=x",
+        "label=:x",
+        "cursor=",
+        "cursor=x",
+        "cursor=nan_a",
+        "cursor=inf_a",
+        "cursor=-1_a",
+        "cursor=" + "9" * 400,
+    ],
+)
 def test_a_parameter_that_is_wrong_is_named(gateway, query):
     assert_problem(gateway.http.get(f"/v1/jobs?{query}"), 422, "request-invalid")
 

@@ -30,9 +30,17 @@ from actorline.stages.watch.poll_run import Poller
 ORDER = {"actor": "apify/x", "input": {"startUrls": ["é"]}, "labels": {"team": "shop"}}
 CALLER = {"id": "task-1", "chain": None}
 RUN = Run.model_validate(
-    {"id": "r1", "actId": "a", "status": "RUNNING", "startedAt": "2026-11-28T10:00:00Z", "buildId": "b",
-     "defaultDatasetId": "d", "defaultKeyValueStoreId": "s", "meta": {"origin": "API"}}
-)  # fmt: skip
+    {
+        "id": "r1",
+        "actId": "a",
+        "status": "RUNNING",
+        "startedAt": "2026-11-28T10:00:00Z",
+        "buildId": "b",
+        "defaultDatasetId": "d",
+        "defaultKeyValueStoreId": "s",
+        "meta": {"origin": "API"},
+    }
+)
 WAITS = sources(Event.RUN_KNOWN)
 
 

@@ -177,8 +177,14 @@ def other_line(valkey: str, api: OtherApi, tmp_path_factory: pytest.TempPathFact
 def placed(other_line: Line, api: OtherApi) -> dict[str, Placed]:
     documents = {name: case[1] for name, case in ROWS.items() if isinstance(case, tuple)} | {
         "full": {
-            "options": {"memory_mbytes": 2048, "timeout_secs": 77, "build": "beta", "max_items": 9,
-                        "max_total_charge_usd": 1.5, "restart_on_error": True},
+            "options": {
+                "memory_mbytes": 2048,
+                "timeout_secs": 77,
+                "build": "beta",
+                "max_items": 9,
+                "max_total_charge_usd": 1.5,
+                "restart_on_error": True,
+            },
             "collect": {"page_items": 500},
         },
         "task": {"actor": None, "actor_task": api.accounts["task"].actor},
@@ -188,7 +194,7 @@ def placed(other_line: Line, api: OtherApi) -> dict[str, Placed]:
         "json_capped": {"collect": {"format": "json", "page_items": 250}, "sink": {"single_file": True}},
         "xml": {"collect": {"format": "xml", "xml_root": "rows", "xml_row": "row"}},
         "vanishing": {"collect": {"page_items": 100}},
-    }  # fmt: skip
+    }
     orders = {}
     # the one that takes a minute goes first
     for name in sorted(api.accounts, key=lambda name: name != "reply_late"):

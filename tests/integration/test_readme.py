@@ -55,9 +55,14 @@ class Stack:
 
     def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            command, cwd=self.terminal.cwd, capture_output=True, text=True, timeout=240, check=False,
+            command,
+            cwd=self.terminal.cwd,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
             env=self.environment,
-        )  # fmt: skip
+        )
 
     @contextmanager
     def running(self, *command: str) -> Iterator[None]:

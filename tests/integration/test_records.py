@@ -34,8 +34,17 @@ def test_all_records_of_a_large_store_are_delivered_each_once(line):
 def test_an_unreadable_record_makes_the_job_partial(line):
     records = {name: {"content_type": "text/plain", "body": name} for name in ("GOOD", "BAD")}
     actor = line.emulator.actor("half", items=3, duration_secs=0.2, records=records)
-    line.emulator.faults({"method": "GET", "path_regex": "/records/BAD$", "action": "status", "status": 400,
-                          "type": "invalid-request", "message": "broken", "times": 99})  # fmt: skip
+    line.emulator.faults(
+        {
+            "method": "GET",
+            "path_regex": "/records/BAD$",
+            "action": "status",
+            "status": 400,
+            "type": "invalid-request",
+            "message": "broken",
+            "times": 99,
+        }
+    )
     document = {
         "key": "half",
         "actor": actor,

@@ -79,7 +79,7 @@ def test_limit_and_offset_past_the_end_deliver_what_exists(line, deliver):
         ({"omit": ["index"], "flatten": ["address"]}, "omit=index&flatten=address", 3000),
         ({"desc": True}, "desc=1", 3000),
     ],
-)  # fmt: skip
+)
 def test_filtered_rows_are_those_of_one_single_answer(line, deliver, collect, query, rows):
     actor = line.emulator.actor("filtered", items=3000, duration_secs=0)
     result = deliver(actor, {"page_items": 700, **collect})

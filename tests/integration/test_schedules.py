@@ -46,8 +46,10 @@ def overlapping(valkey, emulator, tmp_path_factory) -> Line:
         for overlap in OVERLAPS:
             line.cancel(list(orders(line, overlap))[-1])
         ends = {State.DELIVERED, State.CANCELLED}
-        wait_for(lambda: ends.issuperset(state for overlap in OVERLAPS for state in orders(line, overlap).values()),
-                 what="jobs that have ended")  # fmt: skip
+        wait_for(
+            lambda: ends.issuperset(state for overlap in OVERLAPS for state in orders(line, overlap).values()),
+            what="jobs that have ended",
+        )
         yield line
     line.client.close()
 
@@ -127,8 +129,9 @@ class Beat:
 
 def schedule(overlap: str = "skip", catch_up: str = "none", enabled: bool = True, **rhythm) -> Schedule:
     document = {"actor": "demo/rows", "input": {"day": "{date}"}}
-    return Schedule(**(rhythm or {"every_secs": 1}), overlap=overlap, catch_up=catch_up, enabled=enabled,
-                    document=document)  # fmt: skip
+    return Schedule(
+        **(rhythm or {"every_secs": 1}), overlap=overlap, catch_up=catch_up, enabled=enabled, document=document
+    )
 
 
 def hours_ago(line: Line, hours: float) -> tuple[datetime, Schedule]:

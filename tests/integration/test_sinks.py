@@ -54,9 +54,13 @@ def here(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Object
 def cloud(running_store: ObjectStore, valkey, emulator, tmp_path_factory) -> Iterator[Line]:
     """A line whose workers know the store, and whose services may write into its bucket."""
     line = make_line(
-        valkey, emulator, tmp_path_factory.mktemp("cloud"), "cloud",
-        sink_url="s3://bucket/rows/{key}/", sink_roots="s3://bucket,s3://nowhere",
-    )  # fmt: skip
+        valkey,
+        emulator,
+        tmp_path_factory.mktemp("cloud"),
+        "cloud",
+        sink_url="s3://bucket/rows/{key}/",
+        sink_roots="s3://bucket,s3://nowhere",
+    )
     line.environment.update(running_store.environment())
     with running_workers(line, "control", "fetch"):
         yield line
@@ -143,8 +147,12 @@ def test_verify_finds_a_whole_delivery_whole(store, cloud, delivered, target):
 
 def test_no_key_of_the_store_is_in_what_workers_and_redis_keep(store, cloud, delivered):
     logs = b"".join(path.read_bytes() for path in cloud.home.glob("*.log"))
-    kept = json.dumps([cloud.ledger.redis.hgetall(cloud.ledger.name("job", "to-s3")),
-                       [entry.data for entry in cloud.ledger.timeline.entries("to-s3")]])  # fmt: skip
+    kept = json.dumps(
+        [
+            cloud.ledger.redis.hgetall(cloud.ledger.name("job", "to-s3")),
+            [entry.data for entry in cloud.ledger.timeline.entries("to-s3")],
+        ]
+    )
     assert b"hidden-in-the-environment" not in logs
     assert "hidden-in-the-environment" not in kept
 
@@ -153,9 +161,12 @@ def test_large_files_are_published_whole_and_leave_no_upload(store, cloud):
     """Beyond 8 MB a file is a multipart upload."""
     body = "0123456789" * 1_200_000
     actor = cloud.emulator.actor(
-        "large-to-s3", items=1000, **LARGE, duration_secs=0.3,
+        "large-to-s3",
+        items=1000,
+        **LARGE,
+        duration_secs=0.3,
         records={"OUTPUT": {"content_type": "text/plain", "body": body}},
-    )  # fmt: skip
+    )
     sink = {"url": "s3://bucket/large/", "compression": "none"}
     result = cloud.submit({"actor": actor, "sink": sink, "collect": {"page_items": 1000}, **QUICK}).get(timeout=120)
     files = store.files(result["sink"])

@@ -85,8 +85,11 @@ def test_printed_line_orders_a_job(shared_terminal, up):
     document = {"key": "up-line", "actor": actor, "poll_interval_secs": 1, "input": {"secret": CANARY}}
     answered = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program.format(up.order_line), json.dumps(document)],
-        cwd=shared_terminal.folder, capture_output=True, check=True, timeout=60,
-    )  # fmt: skip
+        cwd=shared_terminal.folder,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
     result = json.loads(answered.stdout)
     assert (result["key"], result["state"], result["items"]) == ("up-line", "DELIVERED", 100)
     assert delivery_of(result).folder == shared_terminal.home / "rows" / "up-line"
@@ -129,10 +132,14 @@ def test_flower_on_loopback_is_closed_to_who_has_no_password(up, path):
 
 @pytest.mark.parametrize(
     "command",
-    [("up", "--port", "{taken}", "--flower-port", "0"), ("up", "--port", "0", "--flower-port", "{taken}"),
-     ("gateway", "--port", "{taken}"), ("flower", "--port", "{taken}")],
+    [
+        ("up", "--port", "{taken}", "--flower-port", "0"),
+        ("up", "--port", "0", "--flower-port", "{taken}"),
+        ("gateway", "--port", "{taken}"),
+        ("flower", "--port", "{taken}"),
+    ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_port_that_is_taken_is_refused(up, shared_terminal, tmp_path, command):
     """Services would send their keys to whatever holds it, if another one were chosen silently."""
     home = {} if command[0] != "up" else {"ACTORLINE_HOME": str(tmp_path)}

@@ -66,8 +66,16 @@ def test_run_that_the_list_shows_is_not_gone(ledger, poll, emulator, faults):
     actor = emulator.actor("listed", items=1, duration_secs=600)
     run_id = start_run(emulator, actor, "somebody/1.0")
     add_job(ledger, "listed", run_id)
-    faults({"method": "GET", "action": "status", "status": 404, "type": "record-not-found", "times": 100,
-            "path_regex": f"/v2/actor-runs/{run_id}$"})  # fmt: skip
+    faults(
+        {
+            "method": "GET",
+            "action": "status",
+            "status": 404,
+            "type": "record-not-found",
+            "times": 100,
+            "path_regex": f"/v2/actor-runs/{run_id}$",
+        }
+    )
     for _ in range(2):
         assert isinstance(poll("listed"), Wait)
         let_time_pass(ledger, "listed")

@@ -36,9 +36,7 @@ def test_no_module_of_another_project_is_loaded():
 
 
 def test_tls_is_verified_by_every_client():
-    app = IsolatedCelery(
-        "tls", broker="rediss://h/0", backend="rediss://h/1", settings={}, set_as_current=False
-    )  # fmt: skip
+    app = IsolatedCelery("tls", broker="rediss://h/0", backend="rediss://h/1", settings={}, set_as_current=False)
     assert app.connection().ssl["ssl_cert_reqs"].name == "CERT_REQUIRED"
     assert app.backend.connparams["ssl_cert_reqs"].name == "CERT_REQUIRED"
     assert app.conf.broker_use_ssl == {"ssl_cert_reqs": "required"}

@@ -32,7 +32,7 @@ def test_without_any_setting_there_is_a_default_for_each(folder):
     "name",
     ["APIFY_TOKEN", "APIFY_TOKEN_FILE", "ACTORLINE_SETTINGS", "ACTORLINE_ACCOUNTS__SHOP"]
     + [f"ACTORLINE_{field.upper()}" for field in Settings.model_fields if not field.startswith("apify_")],
-)  # fmt: skip
+)
 def test_an_empty_variable_counts_as_unset(monkeypatch, name):
     unset = load_settings()
     monkeypatch.setenv(name, "")

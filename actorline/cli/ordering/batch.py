@@ -49,9 +49,15 @@ def batch(order: dict[str, Any], *, dry_run: bool, as_json: bool, no_wait: bool,
 
 
 def _order_and_wait(
-    document: BatchDocument, settings: Settings, stack: AttachedStack, interrupts: Interrupts, *,
-    as_json: bool, no_wait: bool, keep: bool,
-) -> Exit:  # fmt: skip
+    document: BatchDocument,
+    settings: Settings,
+    stack: AttachedStack,
+    interrupts: Interrupts,
+    *,
+    as_json: bool,
+    no_wait: bool,
+    keep: bool,
+) -> Exit:
     if is_paused(stack.ledger, document.account):
         raise Refused(
             Code.PAUSED, "Paid runs are paused. Nothing was ordered. Start them again with `actorline resume`."

@@ -103,9 +103,15 @@ def _check_pause(order: dict[str, Any], stack: AttachedStack) -> None:
 
 
 def _order_and_wait(
-    order: dict[str, Any], settings: Settings, stack: AttachedStack, interrupts: Interrupts, *,
-    as_json: bool, no_wait: bool, keep: bool,
-) -> Exit:  # fmt: skip
+    order: dict[str, Any],
+    settings: Settings,
+    stack: AttachedStack,
+    interrupts: Interrupts,
+    *,
+    as_json: bool,
+    no_wait: bool,
+    keep: bool,
+) -> Exit:
     submitted = submit(order, ledger=stack.ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
     send(settings, submitted)
     if not submitted.created:

@@ -64,16 +64,28 @@ def run(
     order = merge(
         read_document(document) if document else {},
         {
-            "key": key, "actor": actor, "actor_task": actor_task, "run_id": run_id, "dataset_id": dataset_id,
+            "key": key,
+            "actor": actor,
+            "actor_task": actor_task,
+            "run_id": run_id,
+            "dataset_id": dataset_id,
             "input": read_input(input),
-            "options": {"memory_mbytes": memory, "timeout_secs": timeout, "build": build, "max_items": max_items,
-                        "max_total_charge_usd": max_usd},
+            "options": {
+                "memory_mbytes": memory,
+                "timeout_secs": timeout,
+                "build": build,
+                "max_items": max_items,
+                "max_total_charge_usd": max_usd,
+            },
             "collect": {"format": format, "records": records or None},
             "sink": {"url": sink_url(out) if out else None},
-            "labels": parse_labels(label or []), "priority": priority, "account": account, "deadline_secs": deadline,
+            "labels": parse_labels(label or []),
+            "priority": priority,
+            "account": account,
+            "deadline_secs": deadline,
             "mode": "sync" if sync else None,
         },
-    )  # fmt: skip
+    )
     if inputs or split or max_running is not None:
         from actorline.cli.ordering import batch
         from actorline.cli.ordering.order import as_batch

@@ -86,8 +86,11 @@ def day_bars(figures: Figures) -> list[DayBar]:
     width = 1000 / 31
     return [
         DayBar(
-            f"{datetime.fromtimestamp(day * DAY_SECS, UTC):%d %b}".lstrip("0"), usd := figures.month.days.get(day, 0.0),
-            (day - first) * width, width - 4, usd / dearest * 100,
+            f"{datetime.fromtimestamp(day * DAY_SECS, UTC):%d %b}".lstrip("0"),
+            usd := figures.month.days.get(day, 0.0),
+            (day - first) * width,
+            width - 4,
+            usd / dearest * 100,
         )
         for day in range(first, last + 1)
-    ]  # fmt: skip
+    ]

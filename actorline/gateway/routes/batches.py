@@ -116,9 +116,13 @@ def _submitted(raw: Any, key: JobKey, authorized: AuthorizedRequest) -> Submitte
     ledger = authorized.context.ledger
     try:
         return submit_batch(
-            raw, ledger=ledger, settings=authorized.context.settings, trusted=False, sender=authorized.sender,
+            raw,
+            ledger=ledger,
+            settings=authorized.context.settings,
+            trusted=False,
+            sender=authorized.sender,
             fallback_key=key,
-        )  # fmt: skip
+        )
     except Refused as refused:
         account = ledger.batches.account(key) or ledger.account(key)
         if refused.reason.code is Code.CONFLICT and account is not None and not authorized.grant.sees(account):

@@ -56,9 +56,15 @@ class Deliverer:
                 manifest = self._clear_the_way(sink, job, receipts)
                 if manifest is None:
                     contents = Contents(
-                        self.ledger, self.platform, self.installation, job, sink, execution, keep_alive,
+                        self.ledger,
+                        self.platform,
+                        self.installation,
+                        job,
+                        sink,
+                        execution,
+                        keep_alive,
                         confirm=lambda: self._say_alive(job),
-                    )  # fmt: skip
+                    )
                     manifest = self._publish(sink, job, receipts, contents.make(receipts, failure))
                 if _replaces(sink, manifest):
                     _set_aside(sink, leftovers(sink.names(), manifest), job.retries)

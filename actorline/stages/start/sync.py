@@ -74,9 +74,14 @@ class SyncFlow:
     def _keep_page(self, job: Job, run_id: RunId, page: ItemsPage, execution: ExecutionToken) -> None:
         """Store the items as the first page; what goes wrong with them is fetched again like any page."""
         self.ledger.runs.record(
-            job.key, job.attempt, job.epoch, run_id,
-            states=sources(Event.RUN_KNOWN), care_s=self.settings.lost_message_secs, found=False,
-        )  # fmt: skip
+            job.key,
+            job.attempt,
+            job.epoch,
+            run_id,
+            states=sources(Event.RUN_KNOWN),
+            care_s=self.settings.lost_message_secs,
+            found=False,
+        )
         window = first_window(job)
         if self.ledger.pages.fix(job.key, job.attempt, window) != window:
             return

@@ -18,7 +18,7 @@ from actorline.batches.waves import (
     StoreInputs,
     held_for,
     next_step,
-)  # fmt: skip
+)
 from actorline.errors import Code
 from actorline.jobs.lengths import STORED
 from actorline.jobs.states import TERMINAL, State

@@ -60,10 +60,14 @@ class Delivery:
             with self.sink.staging(name, "e") as file:
                 facts = download_window(
                     lambda _offset, _limit, response=response: response,
-                    Window(page_no=no, offset=offset, limit=len(window)), file, text=self.format.reads(self.query),
-                    expected=0, compress=self.format.page_is_gzipped(self.compression), keeps_count=True,
+                    Window(page_no=no, offset=offset, limit=len(window)),
+                    file,
+                    text=self.format.reads(self.query),
+                    expected=0,
+                    compress=self.format.page_is_gzipped(self.compression),
+                    keeps_count=True,
                     keep_alive=lambda: None,
-                )  # fmt: skip
+                )
                 assert self.sink.publish(file, name)
             receipts.append(
                 Receipt(
@@ -144,9 +148,13 @@ def test_a_single_file_of_json_is_one_valid_array_or_all_lines(windows, compress
 
 @settings(max_examples=60)
 @given(
-    windows=windows_of, compression=compressions, single_file=st.booleans(), bom=st.booleans(), header=st.booleans(),
+    windows=windows_of,
+    compression=compressions,
+    single_file=st.booleans(),
+    bom=st.booleans(),
+    header=st.booleans(),
     delimiter=st.sampled_from([",", ";", "\t"]),
-)  # fmt: skip
+)
 def test_no_csv_row_is_ever_under_a_wrong_column(windows, compression, single_file, bom, header, delimiter):
     query = {"bom": str(bom).lower(), "skipHeaderRow": str(not header).lower(), "delimiter": delimiter}
     text, parts = made("csv", windows, single_file=single_file, compression=compression, **query)

@@ -8,10 +8,23 @@ def manifest(attempt: int, parts: list[str], records: list[str] = (), retries: i
     listed = [Part(name=name, offset=0, limit=1, scanned=1, items=1, bytes=1, sha256="") for name in parts]
     stored = [StoredRecord(key=name, name=name, content_type="", bytes=1, sha256="") for name in records]
     return Manifest(
-        job="j", installation="i", attempt=attempt, target={"actor": "a"}, run=None, dataset_id="d", query={},
-        format="jsonl", compression="gzip", parts=listed, records=stored, totals=totals_of(listed, stored),
-        state="PARTIAL", complete=False, reason=None, retries=retries,
-    )  # fmt: skip
+        job="j",
+        installation="i",
+        attempt=attempt,
+        target={"actor": "a"},
+        run=None,
+        dataset_id="d",
+        query={},
+        format="jsonl",
+        compression="gzip",
+        parts=listed,
+        records=stored,
+        totals=totals_of(listed, stored),
+        state="PARTIAL",
+        complete=False,
+        reason=None,
+        retries=retries,
+    )
 
 
 def test_the_first_attempt_is_at_the_top_others_in_folders():
@@ -36,10 +49,13 @@ SECOND = ["attempt-2/part-00000.jsonl.gz", "attempt-2/records/OUTPUT"]
         (["superseded-1/part-00000.jsonl.gz", "superseded-1/manifest.json"], manifest(2, []), []),
         ([*TOP[:2], "records-00000.jsonl", *TOP[2:]], manifest(2, []), [*TOP[:2], "records-00000.jsonl"]),
         (["superseded-1/records-00000.jsonl", *TOP], manifest(2, []), TOP),
-        (["manifest.json", "_SUCCESS", "_actorline.json", "_pages/page-00000.csv", "notes.txt", "part-1.csv"],
-         manifest(2, []), []),
+        (
+            ["manifest.json", "_SUCCESS", "_actorline.json", "_pages/page-00000.csv", "notes.txt", "part-1.csv"],
+            manifest(2, []),
+            [],
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_a_manifest_does_not_list_is_left_over_if_ours(files, listed, left):
     assert leftovers(files, listed) == left
 

@@ -244,19 +244,31 @@ SIGNED = "<Error><Code>{}</Code><AWSAccessKeyId>AKIAHIDDEN</AWSAccessKeyId><Stri
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (PermissionDeniedError("status code: 403 Forbidden: " + SIGNED.format("SignatureDoesNotMatch")),
-         "refuses these credentials (403 SignatureDoesNotMatch). Check AWS_ACCESS_KEY_ID"),
-        (FileNotFoundError("status code: 404 Not Found: " + SIGNED.format("NoSuchBucket")),
-         "there is no s3://bucket (404 NoSuchBucket). Create it"),
-        (GenericError("Error performing PUT http://169.254.169.254/latest/api/token"),
-         "no credentials are set. Set AWS_"),
-        (GenericError("Received redirect without LOCATION, this normally indicates an incorrectly configured region"),
-         "Set AWS_REGION"),
+        (
+            PermissionDeniedError("status code: 403 Forbidden: " + SIGNED.format("SignatureDoesNotMatch")),
+            "refuses these credentials (403 SignatureDoesNotMatch). Check AWS_ACCESS_KEY_ID",
+        ),
+        (
+            FileNotFoundError("status code: 404 Not Found: " + SIGNED.format("NoSuchBucket")),
+            "there is no s3://bucket (404 NoSuchBucket). Create it",
+        ),
+        (
+            GenericError("Error performing PUT http://169.254.169.254/latest/api/token"),
+            "no credentials are set. Set AWS_",
+        ),
+        (
+            GenericError(
+                "Received redirect without LOCATION, this normally indicates an incorrectly configured region"
+            ),
+            "Set AWS_REGION",
+        ),
         (GenericError("status code: 503 Service Unavailable: " + SIGNED.format("SlowDown")), "refuses (503 SlowDown)"),
-        (GenericError("HTTP error: error sending request for url (https://b/?X-Amz-Signature=AKIAHIDDEN)"),
-         "can't be reached. Is the network up, and AWS_ENDPOINT_URL right?"),
+        (
+            GenericError("HTTP error: error sending request for url (https://b/?X-Amz-Signature=AKIAHIDDEN)"),
+            "can't be reached. Is the network up, and AWS_ENDPOINT_URL right?",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_refusal_says_what_to_do_and_no_secret(error, said):
     text = explain(error, "s3://bucket")
     assert said in text

@@ -94,9 +94,15 @@ def test_another_content_type_is_refused_before_a_byte_is_stored(content_type):
     platform = Platform([Served(text_of(ROWS), 3, content_type=content_type)])
     with pytest.raises(UnreadablePage, match="instead of JSON lines"):
         download_window(
-            platform.open, Window(page_no=0, offset=0, limit=9), file,
-            text=JsonLines(), expected=0, compress=True, keeps_count=True, keep_alive=lambda: None,
-        )  # fmt: skip
+            platform.open,
+            Window(page_no=0, offset=0, limit=9),
+            file,
+            text=JsonLines(),
+            expected=0,
+            compress=True,
+            keeps_count=True,
+            keep_alive=lambda: None,
+        )
     assert not file.getvalue()
     assert platform.responses[0].is_closed
 
@@ -192,9 +198,15 @@ class Watched(io.BytesIO):
 def test_blocks_stay_bounded_whatever_the_ratio_of_compression():
     rows, file = [b"{}"] * 1_000_000, Watched()
     facts = download_window(
-        Platform([squeezed(rows)]).open, Window(page_no=0, offset=0, limit=len(rows)), file,
-        text=JsonLines(), expected=0, compress=False, keeps_count=True, keep_alive=lambda: None,
-    )  # fmt: skip
+        Platform([squeezed(rows)]).open,
+        Window(page_no=0, offset=0, limit=len(rows)),
+        file,
+        text=JsonLines(),
+        expected=0,
+        compress=False,
+        keeps_count=True,
+        keep_alive=lambda: None,
+    )
     assert facts.items == len(rows)
     assert 0 < file.longest <= INFLATED_BYTES
 

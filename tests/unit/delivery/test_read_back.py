@@ -18,7 +18,7 @@ from actorline.delivery.read_back import (
     NoDelivery,
     UnreadableRows,
     open_delivery,
-)  # fmt: skip
+)
 from actorline.delivery.sink import SinkError
 
 ROWS = [[{"n": n, "text": f"á\n{n}"} for n in range(3)], [{"n": 3}], [{}, {"n": None, "deep": {"a": [1]}}]]
@@ -46,10 +46,22 @@ def deliver(
         name = f"records/{key}"
         stored.append(StoredRecord(key=key, name=name, content_type="", bytes=len(content), sha256=""))
     manifest = Manifest(
-        job="j", installation="i", attempt=1, target={"actor": "a/b"}, run=None, dataset_id="d", query=query or {},
-        format=format_, compression=compression, parts=listed, records=stored, totals=totals_of(listed, stored),
-        state="DELIVERED", complete=True, reason=None,
-    )  # fmt: skip
+        job="j",
+        installation="i",
+        attempt=1,
+        target={"actor": "a/b"},
+        run=None,
+        dataset_id="d",
+        query=query or {},
+        format=format_,
+        compression=compression,
+        parts=listed,
+        records=stored,
+        totals=totals_of(listed, stored),
+        state="DELIVERED",
+        complete=True,
+        reason=None,
+    )
     (folder / "manifest.json").write_text(manifest.model_dump_json())
     return folder.as_uri() + "/"
 
@@ -250,8 +262,15 @@ def test_a_delivery_of_the_first_version_is_read_whole(tmp_path):
     manifest = json.loads((tmp_path / "d" / "manifest.json").read_text())
     for name, content in names.items():
         (tmp_path / "d" / "records" / name).write_bytes(content)
-        manifest["records"].append({"key": name.replace("%2E", "."), "name": f"records/{name}", "content_type": "",
-                                    "bytes": len(content), "sha256": ""})  # fmt: skip
+        manifest["records"].append(
+            {
+                "key": name.replace("%2E", "."),
+                "name": f"records/{name}",
+                "content_type": "",
+                "bytes": len(content),
+                "sha256": "",
+            }
+        )
     manifest["totals"]["records"] += len(names)
     del manifest["queued_at"], manifest["record_indexes"]
     (tmp_path / "d" / "manifest.json").write_text(json.dumps(manifest))

@@ -26,16 +26,37 @@ def delivered(folder: Path, **changes) -> Path:
     for number, rows in enumerate(ROWS):
         content, name, count = gzip.compress(rows), f"part-{number:05}.jsonl.gz", rows.count(b"\n")
         (folder / name).write_bytes(content)
-        parts.append(Part(name=name, offset=offset, limit=10, scanned=count, items=count, bytes=len(content),
-                          sha256=sha256(content)))  # fmt: skip
+        parts.append(
+            Part(
+                name=name,
+                offset=offset,
+                limit=10,
+                scanned=count,
+                items=count,
+                bytes=len(content),
+                sha256=sha256(content),
+            )
+        )
         offset += count
     (folder / "records" / "OUTPUT").write_bytes(b"{}")
     record = StoredRecord(key="OUTPUT", name="records/OUTPUT", content_type="", bytes=2, sha256=sha256(b"{}"))
     manifest = Manifest(
-        job="j", installation="i", attempt=1, target={"actor": "a/b"}, run=None, dataset_id="d", query={"offset": 0},
-        format="jsonl", compression="gzip", parts=parts, records=[record], totals=totals_of(parts, [record]),
-        state="DELIVERED", complete=True, reason=None,
-    ).model_copy(update=changes)  # fmt: skip
+        job="j",
+        installation="i",
+        attempt=1,
+        target={"actor": "a/b"},
+        run=None,
+        dataset_id="d",
+        query={"offset": 0},
+        format="jsonl",
+        compression="gzip",
+        parts=parts,
+        records=[record],
+        totals=totals_of(parts, [record]),
+        state="DELIVERED",
+        complete=True,
+        reason=None,
+    ).model_copy(update=changes)
     (folder / "manifest.json").write_text(manifest.model_dump_json())
     (folder / "_SUCCESS").touch()
     return folder
@@ -106,9 +127,14 @@ def part(number: int, offset: int, scanned: int) -> Part:
 )
 def test_complete_rows_have_no_gap_and_none_overlap(tmp_path, parts, complete, said):
     manifest = open_delivery(delivered(tmp_path / "d").as_uri()).manifest.model_copy(
-        update={"parts": parts, "totals": totals_of(parts, []), "records": [], "complete": complete,
-                "state": "DELIVERED" if complete else "PARTIAL"}
-    )  # fmt: skip
+        update={
+            "parts": parts,
+            "totals": totals_of(parts, []),
+            "records": [],
+            "complete": complete,
+            "state": "DELIVERED" if complete else "PARTIAL",
+        }
+    )
     assert [problem.text for problem in contradictions(manifest)] == said
 
 

@@ -13,8 +13,12 @@ INSTALLED = "/opt/actorline/bin/actorline"
 
 
 def test_units_start_commands_that_exist():
-    starts = [line.split() for unit in UNITS.glob("*.service") for line in unit.read_text().splitlines()
-              if line.startswith("ExecStart=")]  # fmt: skip
+    starts = [
+        line.split()
+        for unit in UNITS.glob("*.service")
+        for line in unit.read_text().splitlines()
+        if line.startswith("ExecStart=")
+    ]
     assert len(starts) == 4
     assert {words[0] for words in starts} == {f"ExecStart={INSTALLED}"}
     assert {words[1] for words in starts} <= COMMANDS.keys()
@@ -31,6 +35,8 @@ def test_systemd_understands_the_units(tmp_path):
         (tmp_path / unit.name).write_text(unit.read_text().replace(INSTALLED, "/bin/true"))
     done = subprocess.run(
         ["systemd-analyze", "verify", *sorted(map(str, tmp_path.iterdir()))],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert [line for line in done.stderr.splitlines() if "actorline" in line] == []

@@ -155,9 +155,18 @@ def test_an_open_door_closes_for_good_with_the_first_key(authenticator, keys, cl
 
 
 @pytest.mark.parametrize(
-    "header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-proto", "Via", "X-Real-IP",
-               "CF-Connecting-IP", "X-Original-Forwarded-For"],
-)  # fmt: skip
+    "header",
+    [
+        "Forwarded",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "x-forwarded-proto",
+        "Via",
+        "X-Real-IP",
+        "CF-Connecting-IP",
+        "X-Original-Forwarded-For",
+    ],
+)
 def test_a_request_through_a_proxy_needs_a_key(authenticator, header):
     assert_needs_a_key(authenticator, request_with(**{header.lower(): "anything"}))
 
@@ -225,8 +234,17 @@ def test_a_key_carries_its_name(secret, name):
 
 @pytest.mark.parametrize(
     ("host", "is_local"),
-    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("127.9.9.9", True), ("0.0.0.0", False), ("::", False),
-     ("192.0.2.1", False), ("example.com", False), ("localhost.example.com", False)],
-)  # fmt: skip
+    [
+        ("127.0.0.1", True),
+        ("localhost", True),
+        ("::1", True),
+        ("127.9.9.9", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.0.2.1", False),
+        ("example.com", False),
+        ("localhost.example.com", False),
+    ],
+)
 def test_what_is_loopback(host, is_local):
     assert is_loopback(host) is is_local

@@ -19,25 +19,58 @@ from actorline.ledger.queries.tally import Tally
 
 CONFIG = Path(__file__).parents[3] / "config"
 NOTHING = Tally(
-    jobs=dict.fromkeys(State, 0), parked=0, strays=0, overdue_s=0, paused=frozenset(), queues={}, unseen_s={},
-    sweep_age_s=None, counts={},
-)  # fmt: skip
+    jobs=dict.fromkeys(State, 0),
+    parked=0,
+    strays=0,
+    overdue_s=0,
+    paused=frozenset(),
+    queues={},
+    unseen_s={},
+    sweep_age_s=None,
+    counts={},
+)
 MUCH = Tally(
-    jobs={**dict.fromkeys(State, 0), State.RUNNING: 7}, parked=3, strays=2, overdue_s=12.5,
-    paused=frozenset({"*", 'odd "name"\\'}), queues={"control": 4, "fetch": 5, "doors": 0},
-    unseen_s={"control": 2.5, "fetch": 360}, sweep_age_s=1.25,
+    jobs={**dict.fromkeys(State, 0), State.RUNNING: 7},
+    parked=3,
+    strays=2,
+    overdue_s=12.5,
+    paused=frozenset({"*", 'odd "name"\\'}),
+    queues={"control": 4, "fetch": 5, "doors": 0},
+    unseen_s={"control": 2.5, "fetch": 360},
+    sweep_age_s=1.25,
     counts={
-        "queued": 20, "runs:started": 9, "runs:found": 1, "waits:capacity": 6, "ended:DELIVERED:none": 8,
-        "ended:FAILED:auth": 2, "ended:FAILED:run-failed": 1, "ended_ms:DELIVERED": 80_500, "ended_ms:FAILED": 1_000,
-        "items": 10**15 + 1, "pages": 11, "bytes": 700, "nano_usd": 1_000_000_000, "most_nano_usd": 1_250_000_001,
+        "queued": 20,
+        "runs:started": 9,
+        "runs:found": 1,
+        "waits:capacity": 6,
+        "ended:DELIVERED:none": 8,
+        "ended:FAILED:auth": 2,
+        "ended:FAILED:run-failed": 1,
+        "ended_ms:DELIVERED": 80_500,
+        "ended_ms:FAILED": 1_000,
+        "items": 10**15 + 1,
+        "pages": 11,
+        "bytes": 700,
+        "nano_usd": 1_000_000_000,
+        "most_nano_usd": 1_250_000_001,
     },
-)  # fmt: skip
+)
 
 
 STATUS = BudgetStatus(
-    budget="label:team=search", period="day", name="2026-11-28", timezone="UTC", begins_at=0, ends_at=86_400,
-    limit_usd=20, spent_usd=12.5, reserved_usd=0.5, left_usd=7, forecast_usd=None, hard=False,
-)  # fmt: skip
+    budget="label:team=search",
+    period="day",
+    name="2026-11-28",
+    timezone="UTC",
+    begins_at=0,
+    ends_at=86_400,
+    limit_usd=20,
+    spent_usd=12.5,
+    reserved_usd=0.5,
+    left_usd=7,
+    forecast_usd=None,
+    hard=False,
+)
 
 
 @pytest.fixture

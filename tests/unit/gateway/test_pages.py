@@ -35,14 +35,18 @@ def entries(*told: tuple[float, str]) -> list[TimelineEntry]:
     ("told", "expected"),
     [
         ([(100, "queued"), (101, "starting"), (103, "run-known")], [("Waiting", 1), ("Starting", 2), ("Running", 7)]),
-        ([(100, "queued"), (101, "run-known"), (105, "collecting"), (106, "fetching"), (110, "ended")],
-         [("Waiting", 1), ("Running", 4), ("Collecting", 5)]),
-        ([(100, "queued"), (104, "run-known"), (106, "new-run"), (107, "starting"), (110, "ended")],
-         [("Waiting", 4), ("Running", 2), ("Waiting", 1), ("Starting", 3)]),
+        (
+            [(100, "queued"), (101, "run-known"), (105, "collecting"), (106, "fetching"), (110, "ended")],
+            [("Waiting", 1), ("Running", 4), ("Collecting", 5)],
+        ),
+        (
+            [(100, "queued"), (104, "run-known"), (106, "new-run"), (107, "starting"), (110, "ended")],
+            [("Waiting", 4), ("Running", 2), ("Waiting", 1), ("Starting", 3)],
+        ),
         ([(100, "queued"), (101, "told-by-a-newer-version"), (102, "ended")], [("Waiting", 2)]),
         ([], []),
     ],
-)  # fmt: skip
+)
 def test_a_life_is_split_into_phases(told, expected):
     found = phases(job(), entries(*told), now=110)
     assert [(phase.name, round(phase.seconds)) for phase in found] == expected
@@ -112,11 +116,21 @@ def test_a_filter_comes_back_from_its_own_url():
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (age(5), "5 s"), (age(400), "7 min"), (age(90_000), "25 h"), (age(900_000), "10 d"), (age(-1), "0 s"),
-        (duration(0.42), "0.4 s"), (duration(61), "1 min 1 s"), (duration(7_260), "2 h 1 min"),
-        (usd(0.0123), "$0.0123"), (usd(12.3), "$12.30"), (usd(0), "$0.00"), (usd(None), ""),
-        (size(512), "512 B"), (size(1_234_567), "1.23 MB"),
+        (age(5), "5 s"),
+        (age(400), "7 min"),
+        (age(90_000), "25 h"),
+        (age(900_000), "10 d"),
+        (age(-1), "0 s"),
+        (duration(0.42), "0.4 s"),
+        (duration(61), "1 min 1 s"),
+        (duration(7_260), "2 h 1 min"),
+        (usd(0.0123), "$0.0123"),
+        (usd(12.3), "$12.30"),
+        (usd(0), "$0.00"),
+        (usd(None), ""),
+        (size(512), "512 B"),
+        (size(1_234_567), "1.23 MB"),
     ],
-)  # fmt: skip
+)
 def test_numbers_are_written_for_people(shown, expected):
     assert shown == expected

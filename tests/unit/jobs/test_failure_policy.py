@@ -22,10 +22,18 @@ STOPPED = {"code": "cancelled", "message": "", "billed": True}
 
 
 def a_run(status: str, *, resurrect_count: int | None = 0, finished_at: datetime = ENDED) -> Run:
-    return Run.from_platform({
-        "id": "r1", "actId": "a1", "status": status, "startedAt": ENDED, "finishedAt": finished_at,
-        "defaultDatasetId": "d1", "defaultKeyValueStoreId": "k1", "stats": {"resurrectCount": resurrect_count},
-    })  # fmt: skip
+    return Run.from_platform(
+        {
+            "id": "r1",
+            "actId": "a1",
+            "status": status,
+            "startedAt": ENDED,
+            "finishedAt": finished_at,
+            "defaultDatasetId": "d1",
+            "defaultKeyValueStoreId": "k1",
+            "stats": {"resurrectCount": resurrect_count},
+        }
+    )
 
 
 @pytest.mark.parametrize(

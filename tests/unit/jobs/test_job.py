@@ -31,10 +31,21 @@ def test_text_of_the_ledger_becomes_what_it_means(make_job):
 
 def test_each_group_reads_its_own_fields_of_the_flat_hash(make_job):
     job = make_job(
-        hash="h", run_id="r1", run_status="RUNNING", started_at="5.5", run_started_at="1970-01-01T00:00:05.000Z",
-        collecting_at="9.5", bytes="7", resume="1", wanted="cancel", notice_at="8.5", notice_failures="2",
-        patience="60", sent_at="4.5", resurrects="1",
-    )  # fmt: skip
+        hash="h",
+        run_id="r1",
+        run_status="RUNNING",
+        started_at="5.5",
+        run_started_at="1970-01-01T00:00:05.000Z",
+        collecting_at="9.5",
+        bytes="7",
+        resume="1",
+        wanted="cancel",
+        notice_at="8.5",
+        notice_failures="2",
+        patience="60",
+        sent_at="4.5",
+        resurrects="1",
+    )
     run, collection, notice, care = job.run, job.collection, job.notice, job.care
     assert (job.document_hash, job.stop_wish, job.chances.resurrects) == ("h", StopWish.CANCEL, 1)
     assert (run.id, run.status, run.known_at, run.started_at) == ("r1", "RUNNING", 5.5, "1970-01-01T00:00:05.000Z")
@@ -84,12 +95,25 @@ def test_the_runs_folder_is_known_with_the_run(make_job):
 def test_the_result_has_the_one_shape(make_job):
     reason = {"code": "run-failed", "message": "The run ended FAILED", "platform_type": None, "billed": True}
     job = make_job(
-        order={"actor_task": "me/nightly", "key": "other"}, state="PARTIAL", reason=reason,
-        run_id="r1", actor_id="act1", dataset_id="d1", run_status="FAILED", sink="file:///x/",
-        manifest="file:///x/manifest.json", manifest_sha256="ab",
-        items=3, scanned=4, bytes=5, pages=1, cost_usd=0.5,
-        started_at=1001.5, run_finished_at="2026-11-23T08:15:30+00:00", delivered_at=1003,
-    )  # fmt: skip
+        order={"actor_task": "me/nightly", "key": "other"},
+        state="PARTIAL",
+        reason=reason,
+        run_id="r1",
+        actor_id="act1",
+        dataset_id="d1",
+        run_status="FAILED",
+        sink="file:///x/",
+        manifest="file:///x/manifest.json",
+        manifest_sha256="ab",
+        items=3,
+        scanned=4,
+        bytes=5,
+        pages=1,
+        cost_usd=0.5,
+        started_at=1001.5,
+        run_finished_at="2026-11-23T08:15:30+00:00",
+        delivered_at=1003,
+    )
     assert JobResult.of(job).model_dump(mode="json") == {
         "key": "k", "kind": "job", "state": "PARTIAL", "reason": reason,
         "actor": "act1", "target": {"actor_task": "me/nightly"},

@@ -37,11 +37,19 @@ def test_what_is_only_nested_too_deeply_says_so():
 @pytest.mark.parametrize(
     "document",
     [
-        {"key": HALF}, {"labels": {"a": HALF}}, {"labels": {HALF: "a"}}, {"collect": {"view": HALF}},
-        {"collect": {"fields": ["a", HALF]}}, {"sink": {"url": HALF}}, {"notify": {"url": HALF}},
-        {"input_url": f"https://a.test/{HALF}"}, {"options": {"build": HALF}}, {HALF: 1}, {"account": HALF},
+        {"key": HALF},
+        {"labels": {"a": HALF}},
+        {"labels": {HALF: "a"}},
+        {"collect": {"view": HALF}},
+        {"collect": {"fields": ["a", HALF]}},
+        {"sink": {"url": HALF}},
+        {"notify": {"url": HALF}},
+        {"input_url": f"https://a.test/{HALF}"},
+        {"options": {"build": HALF}},
+        {HALF: 1},
+        {"account": HALF},
     ],
-)  # fmt: skip
+)
 def test_half_a_character_is_refused_wherever_it_is(document):
     with pytest.raises(Refused, match="has half of a character") as refused:
         parse_document({"actor": "a/b", **document})

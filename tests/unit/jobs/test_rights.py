@@ -63,9 +63,13 @@ def test_order_beyond_the_rights_is_refused(given, document, words):
 
 
 def test_order_takes_of_its_keys_day_what_all_its_runs_may_cost():
-    document = parse_document({
-        "actor": "a/b", "options": {"max_total_charge_usd": 0.1}, "on_failure": {"new_runs": 2},
-    })  # fmt: skip
+    document = parse_document(
+        {
+            "actor": "a/b",
+            "options": {"max_total_charge_usd": 0.1},
+            "on_failure": {"new_runs": 2},
+        }
+    )
     sender = Sender("http", "shop", None, rights(max_usd_per_day=1))
     allowance = allowance_of(sender, document)
     assert allowance is not None

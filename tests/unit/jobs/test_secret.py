@@ -35,9 +35,14 @@ def holder(name, kind="actor", account="default"):
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("actor", "apify/x"), ("actor", "apify~x"), ("actor", "id-x"),
-     ("actor_task", "mine/task"), ("actor_task", "id-t")],
-)  # fmt: skip
+    [
+        ("actor", "apify/x"),
+        ("actor", "apify~x"),
+        ("actor", "id-x"),
+        ("actor_task", "mine/task"),
+        ("actor_task", "id-t"),
+    ],
+)
 def test_a_secret_is_filled_in_anywhere_for_its_holder(kind, name):
     order = {"login": HOLE, "deep": [{"a": [HOLE, 1]}], "plain": "$secret"}
     filled = {"login": "hush", "deep": [{"a": ["hush", 1]}], "plain": "$secret"}

@@ -206,10 +206,15 @@ def test_a_bad_document_does_not_reach_the_ledger(settings):
 def test_of_many_orders_each_is_taken_or_refused_by_itself(settings):
     ledger: Any = FakeLedger(RegisterResult("created", "hash", State.QUEUED))
     first, second, third = submit_many(
-        [Submission({"actor": "x", "key": "a"}, "made-1"), Submission({"actor": 5}, "made-2"),
-         Submission({"actor": "x"}, "made-3")],
-        ledger=ledger, settings=settings, trusted=True,
-    )  # fmt: skip
+        [
+            Submission({"actor": "x", "key": "a"}, "made-1"),
+            Submission({"actor": 5}, "made-2"),
+            Submission({"actor": "x"}, "made-3"),
+        ],
+        ledger=ledger,
+        settings=settings,
+        trusted=True,
+    )
     assert [first, third] == [SubmittedJob(key, created=True, state=State.QUEUED) for key in ("a", "made-3")]
     assert isinstance(second, Refused)
     assert [(order.key, order.fresh) for order in ledger.orders] == [("a", False), ("made-3", True)]

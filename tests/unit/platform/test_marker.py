@@ -18,10 +18,17 @@ SINCE = datetime(2026, 11, 23, 8, tzinfo=UTC)
 def run(run_id: str, minute: int, user_agent: str | None = None, origin: str | None = "API") -> dict[str, Any]:
     meta = {name: value for name, value in {"origin": origin, "userAgent": user_agent}.items() if value is not None}
     return {
-        "id": run_id, "actId": "a1", "status": "RUNNING", "startedAt": f"2026-11-23T08:{minute:02}:00.000Z",
-        "buildId": "b1", "buildNumber": "1", "defaultDatasetId": "d1", "defaultKeyValueStoreId": "k1",
-        "defaultRequestQueueId": "q1", "meta": meta,
-    }  # fmt: skip
+        "id": run_id,
+        "actId": "a1",
+        "status": "RUNNING",
+        "startedAt": f"2026-11-23T08:{minute:02}:00.000Z",
+        "buildId": "b1",
+        "buildNumber": "1",
+        "defaultDatasetId": "d1",
+        "defaultKeyValueStoreId": "k1",
+        "defaultRequestQueueId": "q1",
+        "meta": meta,
+    }
 
 
 def account(listed: list[dict[str, Any]], single: dict[str, Reply] | None = None) -> Callable[[Request], Reply]:

@@ -61,8 +61,14 @@ def _plain(event: str, data: Data) -> str:
 
 def _who(data: Data) -> str:
     """Return ` by the API key nightly over HTTP`."""
-    entrance = {"cli": "in the terminal", "http": "over HTTP", "celery": "with Celery", "beat": "by a schedule",
-                "hook": "by a webhook", "upkeep": "by upkeep"}.get(str(data.get("door")), "")  # fmt: skip
+    entrance = {
+        "cli": "in the terminal",
+        "http": "over HTTP",
+        "celery": "with Celery",
+        "beat": "by a schedule",
+        "hook": "by a webhook",
+        "upkeep": "by upkeep",
+    }.get(str(data.get("door")), "")
     name = data.get("by") or data.get("user")
     return f" by {name}" * bool(name) + f" {entrance}" * bool(entrance)
 

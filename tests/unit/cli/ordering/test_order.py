@@ -14,8 +14,11 @@ from actorline.errors import Code, Refused
     [
         ({}, {"actor": "a/b", "key": None}, {"actor": "a/b"}),
         ({"actor": "a/b"}, {"actor": None, "priority": 0}, {"actor": "a/b", "priority": 0}),
-        ({"options": {"build": "beta"}}, {"options": {"build": None, "memory_mbytes": 512}},
-         {"options": {"build": "beta", "memory_mbytes": 512}}),
+        (
+            {"options": {"build": "beta"}},
+            {"options": {"build": None, "memory_mbytes": 512}},
+            {"options": {"build": "beta", "memory_mbytes": 512}},
+        ),
         ({"options": {"build": "beta"}}, {"options": {"build": "latest"}}, {"options": {"build": "latest"}}),
         ({}, {"options": {"build": None}, "labels": {}}, {}),
         ({"labels": {"a": "1"}}, {"labels": {"b": "2"}}, {"labels": {"a": "1", "b": "2"}}),
@@ -23,7 +26,7 @@ from actorline.errors import Code, Refused
         ({"options": "wrong"}, {"options": {"build": None}}, {"options": "wrong"}),
         ({"input": {"a": 1, "b": 2}}, {"input": [1]}, {"input": [1]}),
     ],
-)  # fmt: skip
+)
 def test_options_that_were_given_win(document, changes, merged):
     before = repr(document)
     assert merge(document, changes) == merged

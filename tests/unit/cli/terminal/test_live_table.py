@@ -29,20 +29,28 @@ def lines(jobs: list[Job], width: int = 80, height: int = 20) -> list[str]:
     ("fields", "text"),
     [
         ({"state": State.QUEUED, "queued_at": 991.0}, ""),
-        ({"state": State.QUEUED, "queued_at": 980.0},
-         "hasn't begun: the platform doesn't reply, or the workers are busy"),
-        ({"state": State.STARTING, "queued_at": 980.0, "intent": '{"attempt": 1, "marker": "m", "at": 981.0}'},
-         "a start was sent; the platform hasn't replied yet"),
+        (
+            {"state": State.QUEUED, "queued_at": 980.0},
+            "hasn't begun: the platform doesn't reply, or the workers are busy",
+        ),
+        (
+            {"state": State.STARTING, "queued_at": 980.0, "intent": '{"attempt": 1, "marker": "m", "at": 981.0}'},
+            "a start was sent; the platform hasn't replied yet",
+        ),
         ({"state": State.WAITING, "waiting_for": "capacity"}, "waits: capacity"),
-        ({"started_at": 975.0, "run_status": "RUNNING", "items_total": 48_000, "cost_usd": 0.009},
-         "running 0:25, 48,000 items so far, $0.0090"),
+        (
+            {"started_at": 975.0, "run_status": "RUNNING", "items_total": 48_000, "cost_usd": 0.009},
+            "running 0:25, 48,000 items so far, $0.0090",
+        ),
         ({"started_at": 975.0, "run_status": "READY"}, "ready 0:25"),
         ({"state": State.COLLECTING, "items": 500, "items_total": 2_000}, "500 of 2,000 items"),
-        ({"state": State.COLLECTING, "items": 500, "failing_pages": 12, "page_error": "No space left on device"},
-         "500 items; 12 pages fail: No space left on device"),
+        (
+            {"state": State.COLLECTING, "items": 500, "failing_pages": 12, "page_error": "No space left on device"},
+            "500 items; 12 pages fail: No space left on device",
+        ),
         ({"state": State.DELIVERED, "items": 7, "cost_usd": 0.01}, "7 items, $0.0100"),
     ],
-)  # fmt: skip
+)
 def test_progress_is_told_in_a_few_words(fields, text):
     assert progress_text(job(**fields), NOW) == text
 

@@ -42,8 +42,9 @@ def test_pages_that_fail_for_the_same_reason_are_one_line(capsys):
     events = [("fetching", {"pages": 3}), *(("page-failed", data) for data in failed),
             ("page-failed", {"page_no": 0, "tries": 1, "message": "cut"}), ("fetching", {"pages": 1}),
             ("ended", {"cost_usd": 0.0006185632944107056})]  # fmt: skip
-    print_timeline([TimelineEntry(id=str(at), at=float(at), event=event, data=data)
-                    for at, (event, data) in enumerate(events)])  # fmt: skip
+    print_timeline(
+        [TimelineEntry(id=str(at), at=float(at), event=event, data=data) for at, (event, data) in enumerate(events)]
+    )
     assert [line[12:].rstrip() for line in capsys.readouterr().out.splitlines() if ":" in line] == [
         "fetching         pages=3",
         f"page-failed      times=6 pages=3 until={short_time(6)[11:]}:06 message=disk full",

@@ -9,11 +9,14 @@ from actorline.delivery.formats import deep_json
 from actorline.delivery.formats.deep_json import is_closed, parse_deep, with_whole_characters
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text('a"\\\\[]{},:\\n', max_size=6),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('a"]{', max_size=2), inner, max_size=3),
     max_leaves=12,
-)  # fmt: skip
+)
 containers = st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=2), values, max_size=3)
 
 

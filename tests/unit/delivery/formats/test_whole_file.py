@@ -23,9 +23,13 @@ def text_of(name: str, items: int, **query: str) -> bytes:
 def fetch(name: str, text: bytes, scanned: int, *, is_gzip: bool = False, query: dict[str, str] | None = None, **more):
     wire = gzip.compress(text) if is_gzip else text
     response = Served(
-        wire, scanned, more.pop("total", scanned), is_gzip=is_gzip, cuts=range(0, len(wire), more.pop("step", 4001)),
+        wire,
+        scanned,
+        more.pop("total", scanned),
+        is_gzip=is_gzip,
+        cuts=range(0, len(wire), more.pop("step", 4001)),
         content_type=more.pop("content_type", WRITTEN[name].media_type),
-    )  # fmt: skip
+    )
     return download(response, *more.pop("then", ()), text=FORMATS[name].reads(query or {}), **more)
 
 

@@ -24,8 +24,13 @@ def platform():
         of_task = {"id": "t1", "actId": "a1", "name": "t", "options": {"memoryMbytes": 4096}}
         plain_task = {"id": "t2", "actId": "a1", "name": "u", "options": {"memoryMbytes": None}}
         limits: dict[str, Any] = {"limits": {"maxActorMemoryGbytes": 8}, "current": {"actorMemoryGbytes": 0}}
-        for path, data in (("users/me/limits", limits), ("actors/me~x", actor), ("actors/a1", actor),
-                           ("actor-tasks/me~t", of_task), ("actor-tasks/me~u", plain_task)):  # fmt: skip
+        for path, data in (
+            ("users/me/limits", limits),
+            ("actors/me~x", actor),
+            ("actors/a1", actor),
+            ("actor-tasks/me~t", of_task),
+            ("actor-tasks/me~u", plain_task),
+        ):
             api.get(f"{API}/{path}", json={"data": data})
         yield platform
     platform.close()

@@ -13,8 +13,25 @@ from tasks.shell import answers
 from tasks.shell.answers import answer_caller, end_for_callers, keep_caller
 from tasks.shell.shown_step import listeners
 
-CALLER = keep_caller(SimpleNamespace(**dict.fromkeys(("id", "chain", "callbacks", "errbacks", "chord", "group",
-                     "group_index", "root_id", "parent_id", "ignore_result", "delivery_info"))))  # fmt: skip
+CALLER = keep_caller(
+    SimpleNamespace(
+        **dict.fromkeys(
+            (
+                "id",
+                "chain",
+                "callbacks",
+                "errbacks",
+                "chord",
+                "group",
+                "group_index",
+                "root_id",
+                "parent_id",
+                "ignore_result",
+                "delivery_info",
+            )
+        )
+    )
+)
 
 
 @pytest.fixture
