@@ -9,7 +9,7 @@ from actorline.errors import Refused
 from actorline.identifiers import AccountName, JobKey
 from actorline.ledger.parking import Parking
 from actorline.platform.errors import PlatformBusy
-from actorline.stages.watch.fleet import Fleet
+from actorline.stages.watch.look_at_fleet import Fleet
 from actorline.stages.watch.poll_run import POLL_STATES
 from actorline.upkeep.decision import Stage
 from config.queues import control_queue, fetch_queue

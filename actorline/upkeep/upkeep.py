@@ -12,7 +12,7 @@ from actorline.ledger.outside_places import OutsidePlaces
 from actorline.ledger.parking import Parking
 from actorline.ledger.queries.tally import note_empty, note_lengths, note_sweep
 from actorline.settings import Settings
-from actorline.stages.watch.fleet import MISSED_SECS
+from actorline.stages.watch.look_at_fleet import MISSED_SECS
 from actorline.upkeep.budget_line import call_for_room
 from actorline.upkeep.care import Care
 from actorline.upkeep.deadlines import expire_late_jobs

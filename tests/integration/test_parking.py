@@ -12,7 +12,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.parking import CARE_SECS, ParkedJob, ParkedRuns, Parking
 from actorline.ledger.store import connect
 from actorline.settings import Settings
-from actorline.stages.watch.fleet import WAKES_MAX, Fleet
+from actorline.stages.watch.look_at_fleet import WAKES_MAX, Fleet
 
 STARTED = 1_700_000_000.0
 

@@ -25,8 +25,8 @@ from actorline.platform.runs import Run, abort_run, get_run, list_runs
 from actorline.platform.statuses import RunStatus
 from actorline.settings import Settings
 from actorline.stages.ending import STOP_CODES, STOP_EVENTS, end_job, judge_end, stop_reason
-from actorline.stages.watch.fleet import Fleet
 from actorline.stages.watch.log_tail import read_log_end, shortened
+from actorline.stages.watch.look_at_fleet import Fleet
 from actorline.stages.watch.resurrection import Resurrector
 
 POLL_STATES: Final = frozenset({State.RUNNING, State.ABORTING})
