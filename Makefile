@@ -13,9 +13,9 @@ demo: .venv/.installed  ## the main job against a local Apify: no account, nothi
 
 install: .venv/.installed-test  ## .venv with what `make test` needs; every other target adds what it needs
 
-# four files at a time on two cores: they wait more than they compute
+# five files at a time on two cores: they wait more than they compute
 TESTS ?= tests/integration tests/unit
-PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder
 
 test: .venv/.installed-test  ## all unit tests, and each promise and each entrance on real parts; under 5 minutes
 	$(PYTEST) $(TESTS) -m 'not thorough'

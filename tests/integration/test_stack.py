@@ -65,7 +65,9 @@ def up(shared_terminal: Terminal) -> Iterator[Up]:
     shared_terminal.environment["PYTHONPATH"] = str(shared_terminal.cwd)
     command, flower = start_up(shared_terminal)
     order_line = re.search(r"orders by: (.*)$", command.err, re.MULTILINE)[1]
-    login = (shared_terminal.home / "flower.login").read_text().strip()
+    login_file = shared_terminal.home / "flower.login"
+    wait_for(login_file.exists, what="Flower's login")  # a busy machine may need longer than `up` waits for Flower
+    login = login_file.read_text().strip()
     yield Up(command, order_line, flower, login)
     command.signal(signal.SIGTERM)
     assert command.end().code == 0
