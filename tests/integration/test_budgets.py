@@ -214,6 +214,7 @@ def actorline(line: Line, *arguments: str) -> str:
     return asked.stdout
 
 
+@pytest.mark.thorough
 def test_jobs_wait_for_room_and_start_when_runs_cost_less(budgeted):
     slow = budgeted.emulator.actor("thrifty", items=1, duration_secs=5, usage_usd=0.1)
     with running_workers(budgeted, "control", "fetch"), running_gateway(budgeted) as gateway:

@@ -81,6 +81,7 @@ def test_jobs_are_listed_by_actor_and_time(shared_terminal, ended):
     assert shared_terminal("jobs", "--actor", "demo/cli-failed", "--since", "0s", "--json").lines == []
 
 
+@pytest.mark.thorough
 def test_selected_jobs_are_retried_only_with_consent_to_pay(shared_terminal, ended):
     del ended
     planned = shared_terminal("retry", "--state", "FAILED", "--dry-run", "--json").json

@@ -80,6 +80,7 @@ def test_batch_document_is_checked_by_a_dry_run(shared_terminal, delivered):
     assert shared_terminal("run", "demo/x", "--inputs", "missing.jsonl").code == 5
 
 
+@pytest.mark.thorough
 def test_failed_batch_is_retried_by_its_key(shared_terminal, delivered):
     emulator = shared_terminal.emulator
     actor = emulator.actor("cli-batch-bad", items=0, duration_secs=0, final_status="FAILED")
