@@ -69,8 +69,7 @@ def show(key: str, *, as_json: bool) -> None:
 
 def cancel(keys: list[str], wanted: Selection, *, every: bool, dry_run: bool, as_json: bool) -> None:
     """Stop what is named, or the unfinished jobs that are selected; `every`: all of them."""
-    if not keys and not (every or wanted.is_set):
-        raise Refused(Code.REQUEST_INVALID, "Which jobs? Name their keys, select them by options, or give --all.")
+    wanted.check(keys, every=every, hint=", or give --all")
     settings = load_settings()
     with attach(settings, workers=not dry_run, to_order=False) as stack:
         found = _to_stop(stack.ledger, keys, wanted, every=every)
@@ -121,8 +120,6 @@ def find_any(ledger: Ledger, key: str) -> Job | Batch:
 
 def find_selected(ledger: Ledger, keys: list[str], wanted: Selection, among: Sequence[State]) -> Sequence[Job | Batch]:
     """Return what is named, or else the selected jobs in one of `among`. Raises Refused if there is nothing."""
-    if keys and wanted.is_set:
-        raise Refused(Code.REQUEST_INVALID, "Name keys, or select jobs by options, not both. Nothing was done.")
     found = [find_any(ledger, key) for key in keys] or list(wanted.jobs(ledger, among))
     if not found:
         raise Refused(Code.UNKNOWN_KEY, "No such jobs. Nothing was done. `actorline jobs` lists the jobs.")

@@ -51,8 +51,7 @@ def print_overview() -> None:
 
 def recent_jobs(ledger: Ledger) -> list[Job]:
     """Return the jobs that were ordered in the last 24 hours, newest first; at most a thousand."""
-    since = ledger.now() - RECENT_SECS
-    return [job for job in list_jobs(ledger, limit=RECENT_JOBS).jobs if job.queued_at >= since]
+    return list_jobs(ledger, limit=RECENT_JOBS, since=ledger.now() - RECENT_SECS).jobs
 
 
 def now_line(live: "dict[State, int]") -> str:

@@ -28,11 +28,10 @@ def retry(keys: list[str], wanted: Selection, *, dry_run: bool, agreed: bool, no
     """Retry what is named, or the selected jobs that aren't delivered. `agreed`: to further paid runs of those."""
     from actorline.cli.ordering.run import wait_for_end
 
+    wanted.check(keys)
     settings = load_settings()
     with Interrupts() as interrupts:
         with attach(settings, workers=not dry_run) as stack:
-            if not keys and not wanted.is_set:
-                raise Refused(Code.REQUEST_INVALID, "Which jobs? Name their keys, or select them by options.")
             found = find_selected(stack.ledger, keys, wanted, RETRIED)
             plans = {each.key: plan_retry(each) if isinstance(each, Job) else plan_of_batch(each) for each in found}
             for key, plan in plans.items():

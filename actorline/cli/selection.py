@@ -49,6 +49,17 @@ class Selection:
     def is_set(self) -> bool:
         return self != Selection()
 
+    def check(self, keys: Sequence[str], *, every: bool = False, hint: str = "") -> None:
+        """Refuse a command that says nothing of which jobs it means, or says it twice; `every`: all was said."""
+        said = (bool(keys), self.is_set, every)
+        if not any(said):
+            raise Refused(Code.REQUEST_INVALID, f"Which jobs? Name their keys, or select them by options{hint}.")
+        if sum(said) > 1:
+            ways = (
+                "Name keys, select jobs by options, or mean all of them" if hint else "Name keys, or select by options"
+            )
+            raise Refused(Code.REQUEST_INVALID, f"{ways}: one of these. Nothing was done.")
+
     def jobs(self, ledger: Ledger, among: Sequence[State] = tuple(State)) -> Iterator[Job]:
         """Yield the jobs that fit, newest first; `among`: the states that the command is for."""
         after: Cursor | None = None

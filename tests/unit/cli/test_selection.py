@@ -26,3 +26,16 @@ def test_other_times_are_refused_with_an_example(text):
 def test_no_option_selects_nothing_in_particular():
     assert not Selection.parse(None, None, None, None, None).is_set
     assert Selection.parse(None, ["team=a"], None, None, None).is_set
+
+
+@pytest.mark.parametrize(
+    ("keys", "label", "every"), [(["a"], ["team=a"], False), (["a"], None, True), ([], ["team=a"], True)]
+)
+def test_jobs_are_meant_in_one_way_only(keys, label, every):
+    with pytest.raises(Refused, match="one of these"):
+        Selection.parse(None, label, None, None, None).check(keys, every=every, hint=", or give --all")
+
+
+def test_a_command_that_means_no_job_is_refused():
+    with pytest.raises(Refused, match="Which jobs"):
+        Selection().check([])
