@@ -67,18 +67,21 @@ class AuthorizedRequest:
     def find_own(self, key: JobKey, *, unless: Scope) -> Job:
         """Return the job if this sender ordered it or has the scope `unless`, which covers any job. Raises Refused."""
         job = self.find_job(key)
-        if job.ordered_by != self.grant.holder and not self.has(unless):
-            message = f"Another API key ordered the job {key}; that needs the scope {unless}. Nothing was changed."
-            raise Refused(Code.FORBIDDEN, message)
+        self._check_own(job, "job", unless)
         return job
 
     def find_own_batch(self, key: JobKey, *, unless: Scope) -> Batch:
         """Return the batch if this sender ordered it or has the scope `unless`. Raises Refused."""
         batch = self.find_batch(key)
-        if batch.ordered_by != self.grant.holder and not self.has(unless):
-            message = f"Another API key ordered the batch {key}; that needs the scope {unless}. Nothing was changed."
-            raise Refused(Code.FORBIDDEN, message)
+        self._check_own(batch, "batch", unless)
         return batch
+
+    def _check_own(self, found: Job | Batch, kind: str, unless: Scope) -> None:
+        if found.ordered_by != self.grant.holder and not self.has(unless):
+            message = (
+                f"Another API key ordered the {kind} {found.key}; that needs the scope {unless}. Nothing was changed."
+            )
+            raise Refused(Code.FORBIDDEN, message)
 
     def find_batch(self, key: JobKey) -> Batch:
         """Return the batch. Raises Refused (unknown-key), also for one that the grant doesn't cover."""

@@ -8,10 +8,11 @@ from actorline.batches.document import BatchDocument, parse_batch
 from actorline.batches.estimate import estimate_batch
 from actorline.batches.inputs import listed_inputs
 from actorline.batches.submit import submit_batch
-from actorline.cli.attach import AttachedStack, attach, wait_until_gone
+from actorline.cli.attach import AttachedStack, attach
 from actorline.cli.ordering.estimate import print_estimate
 from actorline.cli.ordering.follow_batch import found_batch, print_batch, wait_for_batch
 from actorline.cli.ordering.run import with_default_sink
+from actorline.cli.ordering.with_workers import with_workers
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import say
 from actorline.cli.terminal.progress import Interrupts
@@ -32,20 +33,11 @@ def batch(order: dict[str, Any], *, dry_run: bool, as_json: bool, no_wait: bool,
             found = estimate_batch(document, ledger=stack.ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
         print_estimate(found, as_json=as_json)
         return
-    with Interrupts() as interrupts:
-        with attach(settings, workers=True) as stack:
-            if no_wait and stack.brought_up:
-                message = (
-                    "No stack is running that would run the batch after this command. Nothing was started. "
-                    "Start one with `actorline up`, or leave out --no-wait."
-                )
-                raise Refused(Code.REDIS_UNAVAILABLE, message)
-            if interrupts.count:
-                raise typer.Exit(Exit.INTERRUPTED)
-            code = _order_and_wait(document, settings, stack, interrupts, as_json=as_json, no_wait=no_wait, keep=keep)
-        if stack.brought_up:
-            wait_until_gone(settings)
-    raise typer.Exit(code)
+
+    def order_and_wait(stack: AttachedStack, interrupts: Interrupts) -> Exit:
+        return _order_and_wait(document, settings, stack, interrupts, as_json=as_json, no_wait=no_wait, keep=keep)
+
+    raise typer.Exit(with_workers(settings, order_and_wait, what="batch", no_wait=no_wait))
 
 
 def _order_and_wait(

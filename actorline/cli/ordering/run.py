@@ -5,12 +5,13 @@ from typing import Any
 import redis
 import typer
 
-from actorline.cli.attach import AttachedStack, attach, wait_until_gone
+from actorline.cli.attach import AttachedStack, attach
 from actorline.cli.jobs import find
 from actorline.cli.ordering.estimate import print_estimate
 from actorline.cli.ordering.long_poll import hastened
 from actorline.cli.ordering.order import sink_url
 from actorline.cli.ordering.preflight import check_order
+from actorline.cli.ordering.with_workers import with_workers
 from actorline.cli.terminal.exits import Exit, exit_of_result
 from actorline.cli.terminal.output import print_result, say
 from actorline.cli.terminal.progress import Interrupts, come_back, follow, lost_redis
@@ -36,13 +37,17 @@ def run(order: dict[str, Any], *, dry_run: bool, as_json: bool, no_wait: bool, k
     order = with_default_sink(order, settings)
     parsed = parse_document(order)
     check_parquet(parsed, settings, FROM_TERMINAL)
-    _check_sink(order, settings)
+    _check_sink(parsed, settings)
     if dry_run:
         _estimate(order, parsed, settings, as_json=as_json)
         return
     check_order(parsed, settings)
-    code = _run(order, settings, as_json=as_json, no_wait=no_wait, keep=keep)
-    raise typer.Exit(code)
+
+    def order_and_wait(stack: AttachedStack, interrupts: Interrupts) -> Exit:
+        _check_pause(parsed, stack)
+        return _order_and_wait(order, settings, stack, interrupts, as_json=as_json, no_wait=no_wait, keep=keep)
+
+    raise typer.Exit(with_workers(settings, order_and_wait, what="job", no_wait=no_wait))
 
 
 def _estimate(order: dict[str, Any], parsed: JobDocument, settings: Settings, *, as_json: bool) -> None:
@@ -62,9 +67,8 @@ def with_default_sink(order: dict[str, Any], settings: Settings) -> dict[str, An
     return {**order, "sink": {**sink, "url": sink_url(None)}}
 
 
-def _check_sink(order: dict[str, Any], settings: Settings) -> None:
+def _check_sink(document: JobDocument, settings: Settings) -> None:
     """Refuse a sink that can't be written before anything is in the ledger."""
-    document = parse_document(order)
     url = fill_sink(document, document.key or JobKey("key"), 0, settings)
     if settings.redis_url is not None and not url.startswith("file:"):
         return  # the workers there have its credentials
@@ -74,26 +78,7 @@ def _check_sink(order: dict[str, Any], settings: Settings) -> None:
         raise Refused(Code.SINK_REFUSED, f"{error} Nothing was started.") from error
 
 
-def _run(order: dict[str, Any], settings: Settings, *, as_json: bool, no_wait: bool, keep: bool) -> Exit:
-    with Interrupts() as interrupts:
-        with attach(settings, workers=True) as stack:
-            if no_wait and stack.brought_up:
-                message = (
-                    "No stack is running that would run the job after this command. Nothing was started. "
-                    "Start one with `actorline up`, or leave out --no-wait."
-                )
-                raise Refused(Code.REDIS_UNAVAILABLE, message)
-            if interrupts.count:
-                return Exit.INTERRUPTED
-            _check_pause(order, stack)
-            code = _order_and_wait(order, settings, stack, interrupts, as_json=as_json, no_wait=no_wait, keep=keep)
-        if stack.brought_up:
-            wait_until_gone(settings)
-    return code
-
-
-def _check_pause(order: dict[str, Any], stack: AttachedStack) -> None:
-    document = parse_document(order)
+def _check_pause(document: JobDocument, stack: AttachedStack) -> None:
     if document.starts_run and is_paused(stack.ledger, document.account):
         message = (
             "Paid runs are paused. Nothing was ordered. Start them again with `actorline resume`; until then "

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from starlette.datastructures import QueryParams
 
 from actorline.errors import Code, Refused
+from actorline.gateway.labels import parse_labels
 from actorline.jobs.job import Job
 from actorline.jobs.rights import is_of_actor
 from actorline.jobs.states import State
@@ -69,10 +70,7 @@ class JobFilter:
     @property
     def labels(self) -> dict[str, str]:
         """Return the labels. Raises Refused if one isn't `name:value`."""
-        pairs = [label.partition(":") for label in self.label]
-        if not all(name and colon for name, colon, _ in pairs):
-            raise Refused(Code.REQUEST_INVALID, "A label is written name:value.")
-        return {name: value for name, _, value in pairs}
+        return parse_labels(self.label)
 
     def since(self, now: float) -> float | None:
         """Return from which unix second on jobs are shown; None: from the first on."""

@@ -1,6 +1,5 @@
 """`/v1/batches`: order many inputs as one, show, cancel and retry them, list their members, read their rows."""
 
-import time
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -28,13 +27,14 @@ from actorline.gateway.openapi import (
     batch_result,
     problems,
 )
+from actorline.gateway.ordered import check_visible, respond, wait_for_end
 from actorline.gateway.problems import name_order
 from actorline.gateway.routes.events import EVENTS, ID_PATTERN, follow
-from actorline.gateway.routes.jobs import JOB_CHANGE_SECS, DryRun, check_account, shown_estimate
+from actorline.gateway.routes.jobs import DryRun, check_account, shown_estimate
 from actorline.gateway.routes.rows import ITEMS, MOST, respond_rows
 from actorline.identifiers import JobKey
 from actorline.jobs.document import fresh_key
-from actorline.jobs.job import Glimpse, Job, JobResult
+from actorline.jobs.job import Job, JobResult
 from actorline.jobs.member_key import member_key
 from actorline.jobs.rights import Scope
 from actorline.jobs.states import State
@@ -86,7 +86,7 @@ async def order(
             raise
     note_change("order", authorized.sender, batch_key=taken.key, created=taken.created)
     authorized.context.wake_ups.start(taken.key)
-    return _shown(authorized, batch, 202 if taken.created else 200, Location=f"/v1/batches/{quote(taken.key)}")
+    return respond(authorized, batch, 202 if taken.created else 200, Location=f"/v1/batches/{quote(taken.key)}")
 
 
 def _estimated(body: bytearray, idempotency_key: str | None, authorized: AuthorizedRequest) -> Response:
@@ -124,10 +124,8 @@ def _submitted(raw: Any, key: JobKey, authorized: AuthorizedRequest) -> Submitte
             fallback_key=key,
         )
     except Refused as refused:
-        account = ledger.batches.account(key) or ledger.account(key)
-        if refused.reason.code is Code.CONFLICT and account is not None and not authorized.grant.sees(account):
-            message = "The key is already in use. Nothing was changed. Use a new key."
-            raise Refused(Code.CONFLICT, message) from None
+        if refused.reason.code is Code.CONFLICT:
+            check_visible(ledger.batches.account(key) or ledger.account(key), authorized)
         raise
 
 
@@ -144,21 +142,9 @@ async def show(
 ) -> Response:
     """Show the batch. It has ended if `state` is DELIVERED, PARTIAL, FAILED, CANCELLED or EXPIRED."""
     if not wait:
-        return _shown(authorized, await run_in_threadpool(authorized.find_batch, key), 200)
+        return respond(authorized, await run_in_threadpool(authorized.find_batch, key), 200)
     with authorized.context.waits.held(authorized.grant.holder):
-        return _shown(authorized, await _waited(request, key, authorized, wait), 200)
-
-
-async def _waited(request: Request, key: JobKey, authorized: AuthorizedRequest, wait_s: float) -> Batch:
-    """Return the batch at its end, or as it is after `wait_s`."""
-    timelines, deadline = authorized.context.timelines, time.monotonic() + wait_s
-    while True:
-        latest = await run_in_threadpool(authorized.context.ledger.timeline.latest_id, key)
-        batch = await run_in_threadpool(authorized.find_batch, key)
-        left = deadline - time.monotonic()
-        if batch.is_terminal or left <= 0 or timelines.is_stopping() or await request.is_disconnected():
-            return batch
-        await timelines.grown(key, latest, min(left, JOB_CHANGE_SECS))
+        return respond(authorized, await wait_for_end(request, key, authorized, authorized.find_batch, wait), 200)
 
 
 @router.get("/{key}/members", summary="List a batch's members", responses=problems(401, 403, 404, 422, 500, 503))
@@ -250,7 +236,7 @@ def cancel(key: KeyInPath, authorized: MayCancel, idempotency_key: RequestKey = 
     note_change("cancel", authorized.sender, batch_key=key, is_live=asked)
     if asked:
         authorized.context.wake_ups.start(key)
-    return _shown(authorized, authorized.find_batch(key), 202 if asked else 200)
+    return respond(authorized, authorized.find_batch(key), 202 if asked else 200)
 
 
 @router.post(
@@ -268,10 +254,4 @@ def retry(key: KeyInPath, authorized: MayOrder, idempotency_key: RequestKey = No
     retry_batch(authorized.context.ledger, key, sender=authorized.sender, request=idempotency_key)
     note_change("retry", authorized.sender, batch_key=key)
     authorized.context.wake_ups.start(key)
-    return _shown(authorized, authorized.find_batch(key), 202, Location=f"/v1/batches/{quote(key)}")
-
-
-def _shown(authorized: AuthorizedRequest, batch: Batch, status: int, **headers: str) -> Response:
-    """Respond with the batch's result; without the scope `read` only with its key and state."""
-    shown = BatchResult.of(batch) if authorized.has(Scope.READ) else Glimpse(key=batch.key, state=batch.state)
-    return Response(shown.model_dump_json(), status, headers, "application/json")
+    return respond(authorized, authorized.find_batch(key), 202, Location=f"/v1/batches/{quote(key)}")

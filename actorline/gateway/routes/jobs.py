@@ -1,7 +1,6 @@
 """`/v1/jobs`: order, show, list, cancel, retry."""
 
-import time
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
@@ -14,12 +13,14 @@ from actorline.gateway.auditing import note_change
 from actorline.gateway.authentication import Grant
 from actorline.gateway.body import LARGE_BYTES, key_in, parse_json, with_key
 from actorline.gateway.context import AuthorizedRequest, MayCancel, MayOrder, MayRead
+from actorline.gateway.labels import parse_labels
 from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, KeyInPath, RequestKey, problems, result
 from actorline.gateway.order_intake import StoredOrder
+from actorline.gateway.ordered import check_visible, respond, wait_for_end
 from actorline.gateway.problems import name_order
-from actorline.identifiers import AccountName, JobKey
+from actorline.identifiers import AccountName
 from actorline.jobs.document import fresh_key, parse_document
-from actorline.jobs.job import Glimpse, Job, JobResult
+from actorline.jobs.job import JobResult
 from actorline.jobs.rights import Scope
 from actorline.jobs.states import State
 from actorline.ledger.queries.listing import CURSOR_PATTERN, Cursor, list_jobs
@@ -30,7 +31,6 @@ from actorline.orders.submit import Submission
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-JOB_CHANGE_SECS: Final = 5.0  # a change without a timeline entry is seen by then
 
 DryRun = Annotated[bool, Query(description="Only say what the order would come to (200); nothing is started")]
 Label = Annotated[str, Field(json_schema_extra={"pattern": "^[^:]+:"})]
@@ -78,7 +78,7 @@ async def order(
             note_change("order-refused", authorized.sender, code=refused.reason.code)
             raise
     note_change("order", authorized.sender, job_key=taken.job.key, created=taken.created)
-    return _shown(authorized, taken.job, 202 if taken.created else 200, Location=f"/v1/jobs/{quote(taken.job.key)}")
+    return respond(authorized, taken.job, 202 if taken.created else 200, Location=f"/v1/jobs/{quote(taken.job.key)}")
 
 
 async def _estimated(body: bytearray, idempotency_key: str | None, authorized: AuthorizedRequest) -> Response:
@@ -113,7 +113,8 @@ async def take_order(
         return await authorized.context.order_intake.take(Submission(document, key, authorized.sender), len(body))
     except Refused as refused:
         if refused.reason.code is Code.CONFLICT:
-            await _check_conflict(raw["key"], authorized)
+            account = await run_in_threadpool(authorized.context.ledger.account, raw["key"])
+            check_visible(account, authorized)
         raise
 
 
@@ -121,13 +122,6 @@ async def _parsed(body: bytearray, idempotency_key: str | None) -> Any:
     """Parse the body; a large one in a thread, as that may take a second."""
     parsed = parse_json(body) if len(body) < LARGE_BYTES else await run_in_threadpool(parse_json, body)
     return with_key(parsed, idempotency_key)
-
-
-async def _check_conflict(key: JobKey, authorized: AuthorizedRequest) -> None:
-    """Refuse without a word about the job if the grant doesn't cover it."""
-    account = await run_in_threadpool(authorized.context.ledger.account, key)
-    if account is not None and not authorized.grant.sees(account):
-        raise Refused(Code.CONFLICT, "The key is already in use. Nothing was changed. Use a new key.")
 
 
 def check_account(raw: Any, grant: Grant) -> None:
@@ -154,18 +148,11 @@ def jobs(
         limit=limit,
         after=Cursor.parse(cursor) if cursor is not None else None,
         states=state or list(State),
-        labels=_labels(label),
+        labels=parse_labels(label),
         accounts=authorized.grant.rights.accounts,
         is_indexed=authorized.context.index.is_complete,
     )
     return JobList(jobs=[JobResult.of(job) for job in page.jobs], next_cursor=str(page.next) if page.next else None)
-
-
-def _labels(labels: list[str]) -> dict[str, str]:
-    pairs = [label.partition(":") for label in labels]
-    if not all(name and colon for name, colon, _ in pairs):
-        raise Refused(Code.REQUEST_INVALID, "A label is written name:value.")
-    return {name: value for name, _, value in pairs}
 
 
 @router.get(
@@ -183,26 +170,9 @@ async def show(
     ended after `wait` is no error: ask again.
     """
     if not wait:
-        return _shown(authorized, await run_in_threadpool(authorized.find_job, key), 200)
+        return respond(authorized, await run_in_threadpool(authorized.find_job, key), 200)
     with authorized.context.waits.held(authorized.grant.holder):
-        return _shown(authorized, await _waited(request, key, authorized, wait), 200)
-
-
-async def _waited(request: Request, key: JobKey, authorized: AuthorizedRequest, wait_s: float) -> Job:
-    """Return the job at its end, or as it is after `wait_s`."""
-    timelines, deadline = authorized.context.timelines, time.monotonic() + wait_s
-    while True:
-        job, latest = await run_in_threadpool(_look, authorized, key)
-        left = deadline - time.monotonic()
-        if job.is_terminal or left <= 0 or timelines.is_stopping() or await request.is_disconnected():
-            return job
-        await timelines.grown(key, latest, min(left, JOB_CHANGE_SECS))
-
-
-def _look(authorized: AuthorizedRequest, key: JobKey) -> tuple[Job, str]:
-    """Return the job and the id of the latest entry of its timeline, read before the job."""
-    latest = authorized.context.ledger.timeline.latest_id(key)
-    return authorized.find_job(key), latest
+        return respond(authorized, await wait_for_end(request, key, authorized, authorized.find_job, wait), 200)
 
 
 @router.post(
@@ -222,7 +192,7 @@ def cancel(key: KeyInPath, authorized: MayCancel, idempotency_key: RequestKey = 
     note_change("cancel", authorized.sender, job_key=key, is_live=asked)
     if asked:
         authorized.context.wake_ups.start(key)
-    return _shown(authorized, authorized.find_job(key), 202 if asked else 200)
+    return respond(authorized, authorized.find_job(key), 202 if asked else 200)
 
 
 @router.post(
@@ -242,10 +212,4 @@ def retry(key: KeyInPath, authorized: MayOrder, idempotency_key: RequestKey = No
     retry_job(authorized.context.ledger, key, sender=authorized.sender, request=idempotency_key)
     note_change("retry", authorized.sender, job_key=key)
     authorized.context.wake_ups.start(key)
-    return _shown(authorized, authorized.find_job(key), 202, Location=f"/v1/jobs/{quote(key)}")
-
-
-def _shown(authorized: AuthorizedRequest, job: Job, status: int, **headers: str) -> Response:
-    """Respond with the job's result; without the scope `read` only with its key and state."""
-    shown = JobResult.of(job) if authorized.has(Scope.READ) else Glimpse(key=job.key, state=job.state)
-    return Response(shown.model_dump_json(), status, headers, "application/json")
+    return respond(authorized, authorized.find_job(key), 202, Location=f"/v1/jobs/{quote(key)}")

@@ -1,0 +1,30 @@
+"""An order of the command line beside workers: those that run, or its own until it ends."""
+
+from collections.abc import Callable
+
+from actorline.cli.attach import AttachedStack, attach, wait_until_gone
+from actorline.cli.terminal.exits import Exit
+from actorline.cli.terminal.progress import Interrupts
+from actorline.errors import Code, Refused
+from actorline.settings import Settings
+
+
+def with_workers(
+    settings: Settings, order: Callable[[AttachedStack, Interrupts], Exit], *, what: str, no_wait: bool
+) -> Exit:
+    """Order with a stack that has workers, and return how that ended. `what`: is ordered.
+
+    Raises Refused if nobody would run it after a command that doesn't wait.
+    """
+    with Interrupts() as interrupts:
+        with attach(settings, workers=True) as stack:
+            if no_wait and stack.brought_up:
+                message = (
+                    f"No stack is running that would run the {what} after this command. Nothing was started. "
+                    "Start one with `actorline up`, or leave out --no-wait."
+                )
+                raise Refused(Code.REDIS_UNAVAILABLE, message)
+            code = Exit.INTERRUPTED if interrupts.count else order(stack, interrupts)
+        if stack.brought_up:
+            wait_until_gone(settings)
+    return code
