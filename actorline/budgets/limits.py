@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from typing import Annotated, Final
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from actorline.time_zone import TimeZoneName
 
 MOST_USD: Final = 9_000_000  # in nano-dollars still a whole number that every script can hold exactly
 Usd = Annotated[float, Field(gt=0, le=MOST_USD, allow_inf_nan=False)]
@@ -17,17 +18,8 @@ class Limits(BaseModel):
 
     daily_usd: Usd | None = None
     monthly_usd: Usd | None = None
-    timezone: str = "UTC"
+    timezone: TimeZoneName = "UTC"
     hard: bool = False
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (OSError, ValueError, KeyError) as error:
-            raise ValueError(f"{name!r} is not a time zone; use a name such as Europe/Prague") from error
-        return name
 
     @model_validator(mode="after")
     def _has_a_limit(self) -> "Limits":

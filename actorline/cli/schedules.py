@@ -17,9 +17,9 @@ from actorline.cli.terminal.output import coloured, out, print_json, say
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
+from actorline.nearest import nearest
 from actorline.schedules.book import Book
 from actorline.schedules.decision import Outcome, SchedulePosition
-from actorline.schedules.nearest import nearest
 from actorline.schedules.rhythm import due_times, moment
 from actorline.schedules.schedule import Schedule, due_key
 from actorline.schedules.schedules_file import FILE_NAME, InvalidSchedules, find_schedules, load_schedules

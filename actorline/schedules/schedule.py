@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
 from typing import Any, Final, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from celery.schedules import ParseException
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -15,9 +15,9 @@ from actorline.batches.inputs import batch_problems
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.identifiers import JobKey
 from actorline.jobs.document import document_problems
-from actorline.schedules.nearest import nearest
 from actorline.schedules.rhythm import Interval, Rhythm, WallClock, due_times
 from actorline.schedules.template import fill_document, iso_utc
+from actorline.time_zone import TimeZoneName
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")  # a key has 200 characters, the due time takes 21
 SAMPLES: Final = 12  # orders to check
@@ -38,7 +38,7 @@ class Schedule(BaseModel):
 
     cron: str | None = None
     every_secs: int | None = Field(None, ge=1)
-    timezone: str = "UTC"
+    timezone: TimeZoneName = "UTC"
     enabled: bool = True
     overlap: Overlap = "skip"
     catch_up: CatchUp = "none"
@@ -54,16 +54,6 @@ class Schedule(BaseModel):
             except (ParseException, ValueError) as error:
                 raise ValueError(f"is not a cron expression of five fields: {error}") from error
         return text
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (OSError, ValueError, KeyError) as error:
-            hint = nearest(name, available_timezones()) or "; use a name such as Europe/Prague"
-            raise ValueError(f"{name!r} is not a time zone{hint}") from error
-        return name
 
     @model_validator(mode="after")
     def _one_rhythm(self) -> "Schedule":

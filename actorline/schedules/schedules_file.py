@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from actorline.schedules.nearest import nearest
+from actorline.nearest import nearest
 from actorline.schedules.schedule import NAME, Schedule
 from actorline.settings import Settings, SettingsError
 from actorline.trusted_file import distrust
