@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = {
     "show": CommandEntry("jobs", "Show a job: its result so far, its timeline and its cost."),
     "cancel": CommandEntry("jobs", "Stop jobs: abort their runs, and wait until that is done."),
     "retry": CommandEntry("retry", "Retry ended jobs from the cheapest stage"),
+    "forget": CommandEntry("forget", "Remove ended jobs for good: rows, records, manifest, results"),
     "items": CommandEntry("rows", "Write the delivered rows to standard output"),
     "records": CommandEntry("rows", "List the delivered records, or write one to standard output."),
     "verify": CommandEntry("verify", "Read a delivery again and check it against its manifest"),

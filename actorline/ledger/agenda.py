@@ -53,6 +53,12 @@ class Agenda:
         pairs = [member.partition(":") for member in self.take("second_looks")]
         return [(key, int(attempt)) for attempt, _, key in pairs]
 
+    def has_second_search(self, key: JobKey, attempts: int) -> bool:
+        """Return whether a start of one of the job's attempts is still to be searched for once more."""
+        members = [f"{attempt}:{key}" for attempt in range(1, attempts + 1)]
+        found = self._store.redis.zmscore(self._store.name("second_looks"), members)
+        return any(at is not None for at in found)
+
     def forget_second_search(self, key: JobKey, attempt: int) -> None:
         """Forget a search that has come to its end."""
         self.drop("second_looks", f"{attempt}:{key}")

@@ -36,6 +36,10 @@ class Callers:
         keys = [self._store.name("ids"), self._store.name("job_ids", key), self._store.name("stage_ids", key)]
         self._store.run("name_tasks", keys, [key, int(drop_stale), *task_ids])
 
+    def task_ids(self, key: JobKey) -> set[TaskId]:
+        """Return the Celery tasks that serve the job, or have waited for it."""
+        return cast("set[TaskId]", self._store.redis.smembers(self._store.name("job_ids", key)))
+
     def key_of(self, task_id: TaskId) -> JobKey | None:
         """Return the key of the job that a Celery task serves or waits for."""
         return cast("JobKey | None", self._store.redis.hget(self._store.name("ids"), task_id))

@@ -48,6 +48,7 @@ class Retention:
         pages = [name(kind, key, attempt) for kind in ("pages", "records") for attempt in range(1, job.attempt + 1)]
         keys = [name("job", key), name("state", job.state), name("due"), name("ids"), name("job_ids", key),
                 name("runs", key), name("run_keys"), name("strays"), name("markers"),
+                name("like", job.likeness or ""),
                 name("callers", key), name("events", key), name("stage_ids", key), *pages]  # fmt: skip
         if not self._store.run("forget", keys, [key, job.state, job.ended_at or "", digest_of(key)]):
             return False

@@ -124,6 +124,11 @@ class LocalSink(Sink):
                 os.unlink(entry.name, dir_fd=folder)
         self._remove_empty(STAGING)
 
+    def remove_empty_folders(self) -> None:
+        for folder, _, _ in os.walk(self.folder, topdown=False):
+            with contextlib.suppress(OSError):
+                Path(folder).rmdir()
+
     def overlapping_claim(self) -> str | None:
         with self._refusals():
             here = Path(os.path.realpath(self.folder))

@@ -12,13 +12,15 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any, BinaryIO, Final, Protocol
 
-from actorline.delivery.sink.names import CLAIM
+from actorline.delivery.sink.names import CLAIM, MANIFEST, SUCCESS
 from actorline.identifiers import ExecutionToken, JobKey
 from actorline.logs import Logger
 
 log = Logger(__name__)
 
 LOOK_MOST: Final = 100_000  # files in a folder that is claimed; a job's own folder is empty then
+
+ERASED_AT_ONCE: Final = 1_000
 
 
 class SinkError(Exception):
@@ -133,16 +135,41 @@ class Sink(Protocol):
         """Clear the staging of an ended job, and give the folder back if nothing was stored in it. Another job's folder
         is left alone.
         """
-        if self._is_of(installation, key):
+        if self.belongs_to(installation, key):
             self.clear_staging()
             self.release(installation, key)
 
+    def erase(self, installation: str, key: JobKey) -> int:
+        """Remove every file of a job's own folder, and return how many. Another job's folder is left alone.
+
+        Success and manifest come first, so that no reader takes what is left for a delivery; the claim comes last.
+        """
+        if not self.belongs_to(installation, key):
+            return 0
+        self.clear_staging()
+        removed = 0
+        for name in (SUCCESS, MANIFEST):
+            removed += self.exists(name)
+            self.remove(name)
+        while names := [name for name in islice(self.names(), ERASED_AT_ONCE) if name != CLAIM]:
+            for name in names:
+                self.remove(name)
+            removed += len(names)
+        self.remove(CLAIM)
+        self.remove_empty_folders()
+        return removed
+
+    def remove_empty_folders(self) -> None:
+        """Remove this folder and those in it if they are empty; an object store has none."""
+        return
+
     def release(self, installation: str, key: JobKey) -> None:
         """Take an ended job's claim back if nothing else is in its folder, so that another job may have it."""
-        if self._is_of(installation, key) and set(islice(self.names(), 2)) == {CLAIM}:
+        if self.belongs_to(installation, key) and set(islice(self.names(), 2)) == {CLAIM}:
             self.remove(CLAIM)
 
-    def _is_of(self, installation: str, key: JobKey) -> bool:
+    def belongs_to(self, installation: str, key: JobKey) -> bool:
+        """Return whether the job has claimed the folder."""
         return self.exists(CLAIM) and self._found_owner() == _owner(installation, key)
 
     def write_once(self, name: str, content: bytes) -> bool:

@@ -8,7 +8,8 @@
 --       7 run_keys       hash   run id -> key
 --       8 strays         hash   run id -> key, of runs to abort
 --       9 markers        hash   digest -> key
---       10.. what else is its own: removed
+--       10 like:{likeness}  string  key of the latest delivery of jobs that are alike
+--       11.. what else is its own: removed
 -- ARGV  1 key  2 state that it must have  3 ended_at that it must have, or ""  4 its digest in `markers`
 -- Returns 1 (removed) or 0
 local state, ended_at = unpack(redis.call('HMGET', KEYS[1], 'state', 'ended_at'))
@@ -28,5 +29,6 @@ redis.call('HDEL', KEYS[9], ARGV[4])
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('DEL', KEYS[1], KEYS[5], KEYS[6])
-for i = 10, #KEYS do redis.call('DEL', KEYS[i]) end
+if redis.call('GET', KEYS[10]) == ARGV[1] then redis.call('DEL', KEYS[10]) end
+for i = 11, #KEYS do redis.call('DEL', KEYS[i]) end
 return 1
