@@ -15,7 +15,6 @@ from actorline.jobs.document import (
     JobDocument,
     Label,
     Notify,
-    Section,
     Sink,
     canonical_json,
     json_type,
@@ -24,6 +23,7 @@ from actorline.jobs.document import (
 )
 from actorline.jobs.lengths import AtMost, is_stored
 from actorline.jobs.member_key import BATCH_KEY_MAX_CHARS
+from actorline.jobs.section import Section
 
 MOST_RUNNING: Final = 1_000  # a wave reads them all
 MOST_LABELS: Final = 63  # one more is the member's own

@@ -19,7 +19,6 @@ from urllib.parse import urlencode
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     FailFast,
     Field,
@@ -35,6 +34,7 @@ from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName, DatasetId, JobKey, RunId, TaskId
 from actorline.jobs.json_faults import find_fault
 from actorline.jobs.lengths import AtMost, is_stored, outgrows, size_bytes
+from actorline.jobs.section import Section
 
 KEY_MAX_CHARS: Final = 200
 KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}$"
@@ -74,10 +74,6 @@ Account = Annotated[
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="An alias; case-insensitive"),
     AfterValidator(str.lower),
 ]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def _power_of_two(value: int) -> int:
