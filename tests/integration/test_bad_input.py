@@ -100,6 +100,7 @@ def send_raw(line, body: str, **headers: Any) -> Any:
 NESTED = "[" * 100_000 + "]" * 100_000
 
 
+@pytest.mark.thorough
 def test_too_deeply_nested_order_is_refused_everywhere(line, shell):
     text = f'{{"actor": "{line.emulator.actor("nested", items=1)}", "input": {NESTED}}}'
     (shell.cwd / "nested.jsonl").write_text(text)
@@ -223,6 +224,7 @@ def test_unreadable_job_keeps_no_other_from_upkeep(line, nothing_but_what_the_te
     nothing_but_what_the_test_says.add("readable")
 
 
+@pytest.mark.thorough
 def test_actor_that_needs_approval_is_refused_with_what_to_do(line, shell, faults, nothing_but_what_the_test_says):
     actor = line.emulator.actor("needs-approval", items=1)
     said = "Actor must be approved before it can run with full permissions"

@@ -118,6 +118,7 @@ def test_revoking_a_callers_task_cancels_its_batch(line):
     wait_for(lambda: batch(line, "revoked-batch")["state"] == "CANCELLED")
 
 
+@pytest.mark.thorough
 def test_deadline_of_a_batch_stops_its_members(line):
     actor = line.emulator.actor("batch-late", items=10, duration_secs=60)
     document = {"template": {"actor": actor}, "inputs": inputs(4), "max_running": 2, "deadline_secs": 2}
@@ -228,6 +229,7 @@ def test_killed_workers_cost_no_second_run_and_no_row(own_line):
     assert (folder / "_SUCCESS").exists()
 
 
+@pytest.mark.thorough
 def test_members_wait_for_room_in_their_batch_s_budget(line):
     actor = line.emulator.actor("batch-budget", items=1, duration_secs=0, usage_usd=0.1)
     template = {"actor": actor, "options": {"max_total_charge_usd": 0.4}}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -218,6 +219,7 @@ class Histories(RuleBasedStateMachine):
             return change() if twice else outcome
 
 
+@pytest.mark.thorough
 def test_budgets_say_what_the_runs_say_in_any_history(valkey):
     redis = connect(f"{valkey}?virtual_host=3")
     try:

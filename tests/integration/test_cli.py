@@ -74,6 +74,7 @@ def test_actorline_alone_says_what_goes_on(shared_terminal, ended):
     assert "`actorline --help`" in more
 
 
+@pytest.mark.thorough
 def test_jobs_are_listed_by_actor_and_time(shared_terminal, ended):
     del ended
     listed = shared_terminal("jobs", "--actor", "demo/cli-failed", "--since", "1h", "--json").lines
@@ -187,6 +188,7 @@ def test_show_tells_what_happened_in_order(shared_terminal, ended, redis_only):
     assert [line.split()[1] for line in printed if TIMED.match(line)] == events
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["partial", "failed", "expired", "cancelled"])
 def test_show_prints_the_whole_timeline_of_each_end(shared_terminal, ended, redis_only, name):
     timeline = shared_terminal("show", name, "--json").json["timeline"]

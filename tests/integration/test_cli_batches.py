@@ -31,6 +31,7 @@ def test_items_of_a_batch_come_in_the_order_of_its_inputs(shared_terminal, deliv
     assert len(rows.splitlines()) == 12
 
 
+@pytest.mark.thorough
 def test_records_of_a_batch_are_named_by_member(shared_terminal, delivered):
     listed = [entry["key"] for entry in shared_terminal("records", "pages", "--json").lines]
     assert listed == [f"00000{number}/OUTPUT" for number in range(4)]
@@ -53,6 +54,7 @@ def test_verify_of_a_batch_finds_what_is_damaged(shared_terminal, delivered):
     part.with_name("elsewhere").rename(part)
 
 
+@pytest.mark.thorough
 def test_show_and_jobs_tell_of_a_batch(shared_terminal, delivered):
     shown = shared_terminal("show", "pages", "--json").json
     assert (shown["kind"], shown["inputs"]) == ("batch", 4)
@@ -61,6 +63,7 @@ def test_show_and_jobs_tell_of_a_batch(shared_terminal, delivered):
     assert [job["key"] for job in listed] == [f"pages.00000{number}" for number in (3, 2, 1, 0)]
 
 
+@pytest.mark.thorough
 def test_split_orders_a_run_for_each_part(shared_terminal, delivered):
     actor = shared_terminal.emulator.actor("cli-split", items=1, duration_secs=0)
     given = '{"startUrls": ["a", "b", "c"]}'
@@ -68,6 +71,7 @@ def test_split_orders_a_run_for_each_part(shared_terminal, delivered):
     assert (done.code, done.json["members"]) == (0, {"DELIVERED": 2})
 
 
+@pytest.mark.thorough
 def test_batch_document_is_checked_by_a_dry_run(shared_terminal, delivered):
     document = {"template": {"actor": "demo/x"}, "inputs": INPUTS}
     (shared_terminal.cwd / "batch.json").write_text(json.dumps(document))
@@ -95,6 +99,7 @@ def test_failed_batch_is_retried_by_its_key(shared_terminal, delivered):
     assert (done.code, done.lines[-1]["state"]) == (0, "DELIVERED")
 
 
+@pytest.mark.thorough
 def test_cancel_of_all_stops_batches_with_their_members(shared_terminal, delivered):
     emulator = shared_terminal.emulator
     actor = emulator.actor("cli-batch-long", items=1, duration_secs=600)

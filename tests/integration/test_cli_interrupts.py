@@ -31,7 +31,7 @@ def start_run(terminal: Terminal, name: str, *options: str) -> tuple[Running, di
     return command, run
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)])
 def test_interrupt_aborts_the_run_says_so_and_leaves_no_process(terminal, number):
     command, run = start_run(terminal, f"interrupted-{number.name.lower()}", "--json")
     command.signal(number)
@@ -123,6 +123,7 @@ def test_run_beside_a_reading_command_starts_its_own_workers(terminal):
     assert ordering.end().code == 0
 
 
+@pytest.mark.thorough
 def test_interrupt_aborts_although_redis_writes_nothing(terminal):
     command, run = start_run(terminal, "not-on-disk", "--json")
     with connect(f"redis+socket://{terminal.home}/valkey.sock?virtual_host=2") as redis:

@@ -2,9 +2,11 @@
 
 import time
 
+import pytest
 from real_parts import wait_for
 
 
+@pytest.mark.thorough
 def test_deadline_is_kept_however_seldom_the_run_is_polled(line):
     actor = line.emulator.actor("rare-polls", items=1, duration_secs=600)
     line.submit({"key": "rare-polls", "actor": actor, "poll_interval_secs": 600, "deadline_secs": 10})

@@ -145,6 +145,7 @@ def test_cancelled_job_raises_once_its_run_is_aborted(line, orders):
     assert line.emulator.run(result["run_id"])["status"] == "ABORTED"
 
 
+@pytest.mark.thorough
 def test_expired_job_raises_once_its_run_is_aborted(line, orders):
     result = ending(orders["expired"], "JobExpired")
     assert (result["state"], result["run_status"]) == ("EXPIRED", "ABORTED")

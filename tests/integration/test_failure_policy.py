@@ -120,6 +120,7 @@ def test_cancel_waits_for_a_resurrection_that_is_under_way(line, faults):
     assert line.ledger.load("cancelled-amid").chances.resurrection is None
 
 
+@pytest.mark.thorough
 def test_resurrection_after_the_end_is_aborted_a_persons_not(line, faults):
     actor = line.emulator.actor("late-revived", **FAILING, resurrected={"duration_secs": 60})
     faults(

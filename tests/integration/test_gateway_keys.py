@@ -122,6 +122,7 @@ def test_a_name_is_taken_until_its_key_is_revoked(line, cli):
     assert make_key(line, "taken") != first
 
 
+@pytest.mark.thorough
 def test_a_key_covers_the_spellings_of_its_actors(line, cli, emulator):
     actor = emulator.actor("for-a-key")
     done = cli("keys", "create", "narrow", "--actors", actor, "--max-usd-per-run", "2")
@@ -139,6 +140,7 @@ def test_a_key_covers_the_spellings_of_its_actors(line, cli, emulator):
     assert "No key was created" in refused.stderr
 
 
+@pytest.mark.thorough
 def test_who_changed_the_installation_is_kept(line, cli):
     cli("keys", "create", "audited", "--scope", "read")
     cli("keys", "revoke", "audited")

@@ -73,6 +73,7 @@ def test_a_key_that_waits_790_times_keeps_nobody_out(crowded):
     assert int(refused.headers["Retry-After"]) > 0
 
 
+@pytest.mark.thorough
 def test_orders_a_minute_are_counted_at_all_gateways_together(own_line):
     line = own_line("gw-rate", quotas__orders_per_minute="5")
     key, other = make_key(line, "busy"), make_key(line, "calm")
@@ -171,6 +172,7 @@ def secs_for_jobs(gateway: Gateway, actor: str, name: str) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.thorough
 def test_jobs_are_as_fast_beside_a_hostile_crowd(line):
     actor = line.emulator.actor("gw-crowd", items=100, duration_secs=0.2)
     with running_gateway(line) as gateway:

@@ -337,6 +337,7 @@ def test_clients_that_never_finish_keep_nobody_out(gateway, connect):
     assert not any(map(is_cut, slow[-50:]))
 
 
+@pytest.mark.thorough
 def test_a_head_that_does_not_end_is_given_up(gateway, connect):
     connection = connect()
     began, stop = time.monotonic(), threading.Event()

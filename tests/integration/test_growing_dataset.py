@@ -26,6 +26,7 @@ def test_growing_dataset_is_delivered_as_it_was_in_few_pages(line, growing):
     assert delivery.lines == line.emulator.item_lines(growing["defaultDatasetId"], f"limit={result['items']}")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("growing", [15], indirect=True)
 def test_rows_from_a_growing_datasets_end_are_not_complete(line, growing):
     collect = {"desc": True, "page_items": 40}

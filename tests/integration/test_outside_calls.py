@@ -103,6 +103,7 @@ def order(line: Line, key: str, **document: object):
     return line.submit({"key": key, "actor": actor, **QUICK, **document})
 
 
+@pytest.mark.thorough
 def test_dripping_inputs_hold_up_no_other_job_or_input(own_line, dripping, good_input):
     line = own_line("drips", input_hosts="127.0.0.1,localhost", control_concurrency="2")
     server = dripping(BODY)
@@ -123,6 +124,7 @@ def test_dripping_inputs_hold_up_no_other_job_or_input(own_line, dripping, good_
         assert line.ledger.load("slow-1").intent is None
 
 
+@pytest.mark.thorough
 def test_dripping_receivers_cost_no_delivery_one_call_each(own_line, dripping):
     line = own_line("deaf", notify_hosts="127.0.0.1")
     server = dripping(HEAD)

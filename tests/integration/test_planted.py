@@ -83,6 +83,7 @@ def test_no_record_becomes_a_file_that_means_something(gateway, thief):
         assert gateway.http.get(f"/v1/jobs/thief/records/{name}").json() == {"planted": name}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("folder", ["thief/records/", "victim/records/", "victim/x/y/", "victim/"])
 def test_no_sink_lies_in_a_folder_that_a_job_has_claimed(line, gateway, thief, folder):
     before = delivery_of(line.ledger.load("victim").model_dump()).files

@@ -2,11 +2,13 @@
 
 import time
 
+import pytest
 from real_parts import running_workers, wait_for
 
 JOBS = 14
 
 
+@pytest.mark.thorough
 def test_doors_answer_while_all_polls_and_aborts_hang(own_line, faults):
     line = own_line("silent", control_concurrency="8")
     actor = line.emulator.actor("silent", items=1, duration_secs=600)

@@ -74,7 +74,7 @@ def tls_redis(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.mark.parametrize(
     ("query", "environment"),
-    [("", True), ("?ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={ca}", False)],
+    [pytest.param("", True, marks=pytest.mark.thorough), ("?ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={ca}", False)],
     ids=["trusted by the system", "own CA"],
 )
 def test_a_job_over_tls_is_delivered(terminal, tls_redis, query, environment):
@@ -87,6 +87,7 @@ def test_a_job_over_tls_is_delivered(terminal, tls_redis, query, environment):
     assert (done.code, done.json["items"], "Traceback" in done.err) == (0, 10, False)
 
 
+@pytest.mark.thorough
 def test_an_untrusted_certificate_is_told_as_such(terminal, tls_redis):
     done = terminal("run", "demo/rows", "--key", "untrusted", ACTORLINE_REDIS_URL=tls_redis.address)
     assert done.code == 7

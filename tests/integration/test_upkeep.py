@@ -22,6 +22,7 @@ def add_ended(line, keys, *, queued_at: float, ended_at: float) -> None:
     line.ledger.redis.zadd(line.ledger.name("state", State.FAILED), dict.fromkeys(keys, queued_at), xx=True)
 
 
+@pytest.mark.thorough
 def test_jobs_behind_many_that_ended_lately_are_forgotten(own_line):
     line = own_line("retention", retention_days="1")
     now = time.time()
@@ -33,6 +34,7 @@ def test_jobs_behind_many_that_ended_lately_are_forgotten(own_line):
     assert all(line.ledger.load_many(late))
 
 
+@pytest.mark.thorough
 def test_a_job_of_another_version_stops_no_other(own_line):
     line = own_line("newer-version")
     actor = line.emulator.actor("beside-newer", items=1, duration_secs=0)

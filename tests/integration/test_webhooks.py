@@ -280,6 +280,7 @@ def test_hook_collects_each_run_once_and_leaves_ours_alone(gateway, template, ma
     assert cli(line, "remove", hook["id"])[0] == 5
 
 
+@pytest.mark.thorough
 def test_secret_is_rotated_while_the_gateway_runs(own_line, template):
     port = free_port()
     line = own_line("webhooks-rotated", public_url=f"http://127.0.0.1:{port}")
@@ -310,6 +311,7 @@ def test_secret_of_the_settings_is_rotated_there(gateway):
     assert "ACTORLINE_WEBHOOK_SECRET is set" in said
 
 
+@pytest.mark.thorough
 def test_hook_of_an_actor_task_ignores_its_actors_other_runs(gateway, template):
     line = gateway.line
     actor = line.emulator.actor("of-a-task", items=3, duration_secs=0)
@@ -341,6 +343,7 @@ def test_hook_needs_a_public_address(gateway, template):
     assert "ACTORLINE_PUBLIC_URL is not set" in said
 
 
+@pytest.mark.thorough
 def test_hook_beyond_the_platforms_hundred_is_refused(gateway, template, faults):
     faults(
         {"method": "POST", "action": "status", "status": 403, "type": "too-many-webhooks", "path_regex": "webhooks$"}
