@@ -125,10 +125,18 @@ def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
         **{name: "not seen by any beat" for name in found if name not in places},
         **{name: "late" for name, place in places.items() if is_late(found[name], place, reading.now)},
         **{name: "refused" for name, place in places.items() if place.last and place.last[1] is Outcome.REFUSED},
+        **{
+            name: f"paused: {pause.message}"
+            for name, pause in reading.pauses.items()
+            if pause.by == "guard" and name in found and pause.counts(found[name].on_guard)
+        },
     }
     if wrong:
         text = ", ".join(f"{name} ({why})" for name, why in wrong.items())
-        fix = "Details: actorline schedules list. Beat reads the file only at its start: restart it."
+        fix = (
+            "Details: actorline schedules list. Beat reads the file only at its start: restart it. A pause ends with "
+            "`actorline schedules resume NAME`."
+        )
         yield Finding("schedules", is_good=False, text=text, fix=fix)
         return
     text = f"{len(found)} in {file}, {len(reading.beats)} beat(s)"

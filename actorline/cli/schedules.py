@@ -1,4 +1,4 @@
-"""`schedules`: checks the file, and shows the last due times with their outcome, and the next ones."""
+"""`schedules`: checks the file, shows due times with their outcome, and pauses and resumes a schedule."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -16,7 +16,10 @@ from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import coloured, out, print_json, say
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
-from actorline.jobs.job import Job
+from actorline.jobs.job import Job, iso_time
+from actorline.jobs.sender import FROM_TERMINAL
+from actorline.ledger.audit import record
+from actorline.ledger.schedule_pauses import SchedulePause, pause_schedule, resume_schedule
 from actorline.nearest import nearest
 from actorline.schedules.book import Book
 from actorline.schedules.decision import Outcome, SchedulePosition
@@ -52,7 +55,9 @@ def list_(*, as_json: bool) -> None:
         keys = {name: key for name in found if (key := _last_key(name, places.get(name)))}
         jobs = dict(zip(keys, stack.ledger.load_many(list(keys.values())), strict=True))
     lines = [
-        _facts(name, schedule, places.get(name), keys.get(name), jobs.get(name)) for name, schedule in found.items()
+        _facts(name, schedule, places.get(name), keys.get(name), jobs.get(name))
+        | {"paused": _pause_facts(reading.pauses.get(name), schedule)}
+        for name, schedule in found.items()
     ]
     if as_json:
         for line in lines:
@@ -61,6 +66,35 @@ def list_(*, as_json: bool) -> None:
     _print_table(found, lines)
     if lines and not reading.beats:
         say("No beat is running: nothing is ordered. Run `actorline up`, or `actorline beat`.")
+
+
+def pause(name: str, *, as_json: bool) -> None:
+    settings = load_settings()
+    _chosen(load_schedules(_file(settings)), name)
+    with attach(settings, workers=False) as stack:
+        pause_schedule(stack.ledger, name)
+        record(stack.ledger, "schedule-paused", FROM_TERMINAL, schedule=name)
+    if as_json:
+        print_json({"name": name, "paused": True})
+    else:
+        say(f"Paused: {name}. Nothing is ordered for it until `actorline schedules resume {name}`.")
+
+
+def resume(name: str, *, as_json: bool) -> None:
+    """Resume a schedule, also one that is no longer in the file."""
+    settings = load_settings()
+    with attach(settings, workers=False) as stack:
+        was_paused = resume_schedule(stack.ledger, name)
+        if was_paused:
+            record(stack.ledger, "schedule-resumed", FROM_TERMINAL, schedule=name)
+    if not was_paused:
+        _chosen(load_schedules(_file(settings)), name)
+    if as_json:
+        print_json({"name": name, "paused": False, "was_paused": was_paused})
+    elif was_paused:
+        say(f"Resumed: {name}. It is ordered again from its next due time on.")
+    else:
+        say(f"{name} was not paused.")
 
 
 def next_(name: str | None, count: int, *, as_json: bool) -> None:
@@ -115,6 +149,7 @@ def _facts(
         "timezone": schedule.timezone,
         "overlap": schedule.overlap,
         "catch_up": schedule.catch_up,
+        "on_guard": schedule.on_guard,
         "last_due": iso_utc(moment(last[0])) if last else None,
         "last_fate": last[1] if last else None,
         "next_due": iso_utc(following) if following else None,
@@ -125,6 +160,12 @@ def _facts(
         "last_missed": _iso(place, "missed"),
         "refused": {"due": _iso(place, "refused"), "reason": place.reason} if place and place.refused else None,
     }
+
+
+def _pause_facts(pause: SchedulePause | None, schedule: Schedule) -> dict[str, Any] | None:
+    if pause is None or not pause.counts(schedule.on_guard):
+        return None
+    return {"at": iso_time(pause.at), "by": pause.by, "job_key": pause.job_key, "message": pause.message}
 
 
 def _iso(place: SchedulePosition | None, field: str) -> str | None:
@@ -146,12 +187,23 @@ def _print_table(found: Mapping[str, Schedule], lines: list[dict[str, Any]]) -> 
             _local(line["last_due"], schedule),
             _fate_text(line),
             coloured(job["state"]) if job and job["state"] else "",
-            _local(line["next_due"], schedule) if schedule.enabled else "disabled",
+            _next_text(line, schedule),
         )
     out.print(table)
     for line in lines:
+        if pause := line["paused"]:
+            why = (
+                f"its job {pause['job_key']} broke its contract: {pause['message']}" if pause["job_key"] else "by hand"
+            )
+            say(f"{line['name']} is paused since {pause['at']}, {why}. `actorline schedules resume {line['name']}`")
         if line["refused"]:
             say(f"{line['name']}: {line['refused']['due']} was refused: {line['refused']['reason']}")
+
+
+def _next_text(line: Mapping[str, Any], schedule: Schedule) -> str:
+    if not schedule.enabled:
+        return "disabled"
+    return "paused" if line["paused"] else _local(line["next_due"], schedule)
 
 
 def _fate_text(line: Mapping[str, Any]) -> str:

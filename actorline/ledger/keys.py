@@ -110,6 +110,7 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("hooks", "hash", "id -> hook (JSON)", ALWAYS),
         RedisKey("dispatch:{id}", "string", "exists for each webhook that was accepted", "3 days"),
         RedisKey("schedules", "hash", "name -> how far the schedule has come (JSON)", ALWAYS),
+        RedisKey("schedule_pauses", "hash", "name of each paused schedule -> since when and why (JSON)", ALWAYS),
         RedisKey("beats", "sorted set", "each beat -> when it last looked", ALWAYS),
     ),
     "The installation": (

@@ -3,11 +3,12 @@
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Final
 
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.schedule_pauses import SchedulePause, read_pauses
 from actorline.schedules.decision import SchedulePosition
 
 BEAT_SECS: Final = 30.0  # a beat that hasn't checked for this long has stopped; it checks every few seconds
@@ -23,17 +24,19 @@ class BookEntry:
 
 @dataclass(frozen=True)
 class Reading:
-    """The book at one moment: unix seconds by Redis, name -> entry, and the running beats."""
+    """The book at one moment: unix seconds by Redis, name -> entry, the running beats, and name -> pause."""
 
     now: float
     entries: Mapping[str, BookEntry]
     beats: list[str]
+    pauses: Mapping[str, SchedulePause] = field(default_factory=dict)
 
 
 class Book:
     def __init__(self, ledger: Ledger) -> None:
         self._redis = ledger.redis
         self._schedules, self._beats = ledger.name("schedules"), ledger.name("beats")
+        self._pauses = ledger.name("schedule_pauses")
         script = files(__package__).joinpath("lua/keep_place.lua").read_text()
         self._keep_place = ledger.redis.register_script(script)
 
@@ -42,10 +45,12 @@ class Book:
             pipe.time()
             pipe.hgetall(self._schedules)
             pipe.zrange(self._beats, 0, -1, withscores=True)
-            (seconds, microseconds), raw, beats = pipe.execute()
+            pipe.hgetall(self._pauses)
+            (seconds, microseconds), raw, beats, pauses = pipe.execute()
         now = seconds + microseconds / 1_000_000
         entries = {name: BookEntry(SchedulePosition.model_validate_json(text), text) for name, text in raw.items()}
-        return Reading(now, entries, [beat for beat, looked_at in beats if looked_at > now - BEAT_SECS])
+        running = [beat for beat, looked_at in beats if looked_at > now - BEAT_SECS]
+        return Reading(now, entries, running, read_pauses(pauses))
 
     def keep(self, name: str, before: BookEntry | None, place: SchedulePosition) -> bool:
         """Change a schedule's place; return False if another beat has changed it since it was read."""

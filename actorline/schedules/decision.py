@@ -20,7 +20,7 @@ REASON_MAX_CHARS: Final = 300
 
 
 class SchedulePosition(BaseModel):
-    """How far a schedule has come. Due times are unix seconds; `started` to `missed` are the last of their kind."""
+    """How far a schedule has come. Due times are unix seconds; `started` to `paused` are the last of their kind."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -33,6 +33,7 @@ class SchedulePosition(BaseModel):
     skipped: int | None = None
     skips: int = 0  # in a row
     missed: int | None = None
+    paused: int | None = None
     refused: int | None = None
     reason: str | None = None  # why it was refused
 
@@ -57,6 +58,7 @@ class SchedulePosition(BaseModel):
             Outcome.WAITING: self.waiting,
             Outcome.SKIPPED: self.skipped,
             Outcome.MISSED: self.missed,
+            Outcome.PAUSED: self.paused,
         }
         known = [(due, fate) for fate, due in fates.items() if due is not None]
         return max(known, key=lambda pair: (pair[0], pair[1] is Outcome.REFUSED), default=None)
@@ -69,6 +71,7 @@ class Outcome(StrEnum):
     WAITING = "waiting"  # for the end of the last job
     SKIPPED = "skipped"  # the last job was still running, or a newer due time replaced this one in the queue
     MISSED = "missed"  # no beat could order it in time
+    PAUSED = "paused"  # the schedule was paused
     REFUSED = "refused"
 
 
@@ -98,12 +101,22 @@ class RecordDecision:
 Step = PlaceOrder | Cancel | RecordDecision
 
 
-def decide(schedule: Schedule, place: SchedulePosition, now: float, *, goes_on: bool, is_stopping: bool) -> Step | None:
+def decide(
+    schedule: Schedule,
+    place: SchedulePosition,
+    now: float,
+    *,
+    goes_on: bool,
+    is_stopping: bool,
+    is_paused: bool = False,
+) -> Step | None:
     """Return the next step; None: nothing to do yet. `goes_on`: the job of `started` hasn't ended; `is_stopping`: it is
-    being stopped.
+    being stopped. A pause lets due times pass, also one that waits.
     """
     if place.started is not None and not place.is_ordered:
         return PlaceOrder(place.started)
+    if is_paused:
+        return _let_pass(schedule, place, now)
     if place.waiting is not None and not goes_on:
         return RecordDecision(_start(place, place.waiting, waiting=None), place.waiting, Outcome.ORDERED)
     due = schedule.rhythm.latest_due(moment(place.seen), moment(now))
@@ -112,6 +125,16 @@ def decide(schedule: Schedule, place: SchedulePosition, now: float, *, goes_on: 
     if place.waiting is not None and schedule.overlap == "cancel_running" and not is_stopping and place.started:
         return Cancel(place.started)
     return None
+
+
+def _let_pass(schedule: Schedule, place: SchedulePosition, now: float) -> RecordDecision | None:
+    due = schedule.rhythm.latest_due(moment(place.seen), moment(now))
+    passed = place.waiting if due is None else int(due.timestamp())
+    if passed is None:
+        return None
+    seen = max(place.seen, passed)
+    after = place.model_copy(update={"seen": seen, "waiting": None, "paused": passed})
+    return RecordDecision(after, passed, Outcome.PAUSED)
 
 
 def is_late(schedule: Schedule, place: SchedulePosition, now: float) -> bool:

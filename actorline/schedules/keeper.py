@@ -142,7 +142,9 @@ class Keeper:
             return _AT_ONCE_SECS
         goes_on = job is not None and not job.is_terminal
         is_stopping = job is not None and job.stop_wish is not None
-        step = decide(schedule, entry.place, reading.now, goes_on=goes_on, is_stopping=is_stopping)
+        pause = reading.pauses.get(name)
+        is_paused = pause is not None and pause.counts(schedule.on_guard)
+        step = decide(schedule, entry.place, reading.now, goes_on=goes_on, is_stopping=is_stopping, is_paused=is_paused)
         if step is not None:
             self._take(name, entry, step)
             return _AT_ONCE_SECS

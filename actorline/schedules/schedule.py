@@ -25,6 +25,7 @@ _ANY_TIME: Final = datetime(2026, 11, 23, 2, tzinfo=UTC)
 
 Overlap = Literal["skip", "queue", "cancel_running", "allow"]
 CatchUp = Literal["none", "last"]
+OnGuard = Literal["continue", "pause"]
 
 
 class Schedule(BaseModel):
@@ -32,6 +33,7 @@ class Schedule(BaseModel):
 
     `overlap`: a due time while the last job is running is skipped, waits for its end (only the newest), cancels that
     job first, or runs in parallel. `catch_up`: of due times while no beat was running, none or the last one runs.
+    `on_guard`: whether the schedule is paused when the rows of one of its jobs break their contract.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -42,6 +44,7 @@ class Schedule(BaseModel):
     enabled: bool = True
     overlap: Overlap = "skip"
     catch_up: CatchUp = "none"
+    on_guard: OnGuard = "continue"
     document: dict[str, Any] | None = None
     batch: dict[str, Any] | None = None
 

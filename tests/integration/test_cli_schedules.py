@@ -127,6 +127,16 @@ def test_next_of_all_is_sorted_without_disabled_schedules(scheduled):
     assert "is disabled" in scheduled("schedules", "next", "resting").err
 
 
+def test_pause_is_shown_until_the_schedule_is_resumed(scheduled):
+    assert "Nothing is ordered for it" in scheduled("schedules", "pause", "nightly").err
+    _, nightly, _ = scheduled("schedules", "list", "--json").lines
+    assert nightly["paused"]["by"] == "hand"
+    assert "nightly is paused since" in scheduled("schedules", "list").err
+    assert scheduled("schedules", "resume", "nightly", "--json").json["was_paused"]
+    assert scheduled("schedules", "list", "--json").lines[1]["paused"] is None
+    assert "was not paused" in scheduled("schedules", "resume", "nightly").err
+
+
 def test_a_name_that_no_schedule_has_is_refused_with_the_nearest(scheduled):
     done = scheduled("schedules", "next", "nightli")
     assert done.code == 5

@@ -12,9 +12,11 @@ from beats import due_of, orders, running_beats
 from real_parts import Line, make_line, running_workers, wait_for
 
 from actorline.batches.batch import load_batch
+from actorline.identifiers import JobKey
 from actorline.jobs.document import parse_document
 from actorline.jobs.states import State
 from actorline.ledger.ledger import NewJob
+from actorline.ledger.schedule_pauses import pause_for_guard, pause_schedule, resume_schedule
 from actorline.schedules.book import Book
 from actorline.schedules.decision import Outcome, SchedulePosition
 from actorline.schedules.keeper import Keeper
@@ -164,6 +166,28 @@ def test_any_number_of_beats_order_each_due_time_once(line):
         thread.join()
     woken = [key for beat in beats for key in beat.woken]
     assert sorted(woken) == list(orders(line, "often"))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("by", ["hand", "guard"])
+def test_paused_schedule_orders_nothing_until_it_is_resumed(line, by):
+    paused = {"pages": Schedule(every_secs=1, on_guard="pause", document={"actor": "demo/rows"})}
+    beat = Beat(line, **paused)
+    if by == "hand":
+        pause_schedule(line.ledger, "pages")
+    else:
+        pause_for_guard(line.ledger, JobKey("pages@2026-11-23T02:00:00Z.000007"), "price is missing")
+    wait_for(lambda: beat.look() and place_of(line, "pages").paused, within=10, what="a due time that passes")
+    assert beat.woken == []
+    assert resume_schedule(line.ledger, "pages")
+    wait_for(lambda: beat.look() and beat.woken, within=10, what="the next due time")
+
+
+@pytest.mark.thorough
+def test_broken_contract_pauses_no_schedule_that_continues(line):
+    pause_for_guard(line.ledger, JobKey("pages@2026-11-23T02:00:00Z"), "price is missing")
+    beat = Beat(line, pages=schedule())
+    wait_for(lambda: beat.look() and beat.woken, within=10, what="the next due time")
 
 
 def test_due_time_may_order_a_batch(line):

@@ -33,6 +33,27 @@ def list_(as_json: AsJson = False) -> None:
     schedules.list_(as_json=as_json)
 
 
+ScheduleName = Annotated[
+    str, typer.Argument(help="As in schedules.toml", metavar="NAME", autocompletion=complete_schedule)
+]
+
+
+@schedules.command()
+def pause(name: ScheduleName, as_json: AsJson = False) -> None:
+    """Order nothing for the schedule's due times until it is resumed. Its running job continues."""
+    from actorline.cli import schedules
+
+    schedules.pause(name, as_json=as_json)
+
+
+@schedules.command()
+def resume(name: ScheduleName, as_json: AsJson = False) -> None:
+    """Order again from the next due time on, also after a job broke its contract (on_guard = "pause")."""
+    from actorline.cli import schedules
+
+    schedules.resume(name, as_json=as_json)
+
+
 @schedules.command(name="next")
 def next_(
     name: Annotated[

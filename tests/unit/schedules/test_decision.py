@@ -180,3 +180,21 @@ def test_each_due_time_is_decided_at_most_once_and_in_order(overlap, catch_up, l
     assert all(earlier < later for earlier, later in pairwise(decided))
     assert all(earlier < later for earlier, later in pairwise(ordered))
     assert set(ordered) <= set(decided)
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_paused_schedule_lets_due_times_pass(overlap):
+    passed = decide(hourly(overlap, "last"), place(), NOW, goes_on=False, is_stopping=False, is_paused=True)
+    assert passed == RecordDecision(place(seen=DUE, paused=DUE), DUE, Outcome.PAUSED)
+    assert passed.place.last == (DUE, Outcome.PAUSED)
+    assert decide(hourly(overlap), passed.place, NOW, goes_on=False, is_stopping=False, is_paused=True) is None
+    assert step(hourly(overlap), passed.place) is None
+    assert step(hourly(overlap), passed.place, NEXT).fate is Outcome.ORDERED
+
+
+@pytest.mark.parametrize("overlap", ["queue", "cancel_running"])
+def test_pause_drops_the_due_time_that_waits(overlap):
+    waiting = place(seen=DUE, waiting=DUE)
+    passed = decide(hourly(overlap), waiting, NOW, goes_on=True, is_stopping=False, is_paused=True)
+    assert passed.place == place(seen=DUE, paused=DUE)
+    assert step(hourly(overlap), passed.place) is None

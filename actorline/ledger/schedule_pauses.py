@@ -1,0 +1,60 @@
+"""Schedules that are paused: nothing is ordered for their due times until they are resumed."""
+
+import re
+from collections.abc import Mapping
+from typing import Final, Literal, cast
+
+from pydantic import BaseModel, ConfigDict
+
+from actorline.identifiers import JobKey
+from actorline.jobs.member_key import split_member_key
+from actorline.ledger.ledger import Ledger
+
+_ORDERED: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)@\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+class SchedulePause(BaseModel):
+    """Since when a schedule is paused (unix seconds by Redis), by whom, and why. A pause by its job's guard counts only
+    if the schedule says `on_guard = "pause"`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    at: float
+    by: Literal["hand", "guard"]
+    job_key: JobKey | None = None
+    message: str | None = None
+
+    def counts(self, on_guard: str) -> bool:
+        return self.by == "hand" or on_guard == "pause"
+
+
+def pause_schedule(ledger: Ledger, name: str) -> None:
+    """Order nothing for the schedule until it is resumed. Safe to repeat."""
+    pause = SchedulePause(at=ledger.now(), by="hand")
+    ledger.redis.hset(ledger.name("schedule_pauses"), name, pause.model_dump_json(exclude_none=True))
+
+
+def pause_for_guard(ledger: Ledger, key: JobKey, message: str) -> None:
+    """Pause the schedule that ordered the job, or its batch, whose rows broke their contract. Safe to repeat; a pause
+    that is there already stays.
+    """
+    batch, _ = split_member_key(key) or (key, 0)
+    if found := _ORDERED.fullmatch(batch):
+        pause = SchedulePause(at=ledger.now(), by="guard", job_key=key, message=message)
+        ledger.redis.hsetnx(ledger.name("schedule_pauses"), found[1], pause.model_dump_json(exclude_none=True))
+
+
+def resume_schedule(ledger: Ledger, name: str) -> bool:
+    """Order again from the next due time on. Return whether the schedule was paused."""
+    return bool(ledger.redis.hdel(ledger.name("schedule_pauses"), name))
+
+
+def paused_schedules(ledger: Ledger) -> dict[str, SchedulePause]:
+    """Return schedule name -> its pause."""
+    stored = cast("dict[str, str]", ledger.redis.hgetall(ledger.name("schedule_pauses")))
+    return read_pauses(stored)
+
+
+def read_pauses(stored: Mapping[str, str]) -> dict[str, SchedulePause]:
+    return {name: SchedulePause.model_validate_json(text) for name, text in stored.items()}
