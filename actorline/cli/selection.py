@@ -9,7 +9,6 @@ from typing import Final, Self
 from actorline.cli.ordering.order import parse_labels
 from actorline.errors import Code, Refused
 from actorline.jobs.job import Job
-from actorline.jobs.rights import is_of_actor
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.account_index import AccountIndex
@@ -74,7 +73,7 @@ class Selection:
                 accounts=None if self.account is None else [self.account.lower()],
                 is_indexed=is_indexed,
                 since=None if self.since is None else parse_since(self.since, now=ledger.now()),
-                matches=lambda job: self.actor is None or is_of_actor(job, self.actor),
+                actor=self.actor or "",
             )
             yield from page.jobs
             if page.next is None:

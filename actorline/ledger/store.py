@@ -20,7 +20,7 @@ SCRIPTS: Final = (
     "register", "spend", "change", "record_run", "claim_poll", "record_receipt", "page_failed", "plan", "name_tasks",
     "forget", "enter_line", "call_line", "outside_places", "continuity",
     "park", "unpark", "plan_look", "leave_parked",
-    "register_batch", "change_batch",
+    "register_batch", "change_batch", "newest",
 )  # fmt: skip
 PARTS: Final[Mapping[str, Sequence[str]]] = {"change": ("booking",)}
 """Files with functions that a script calls."""

@@ -149,7 +149,7 @@ def test_a_page_reads_so_many_bytes_and_says_where_to_go_on(ledger, monkeypatch)
 
 
 def test_a_page_reads_few_jobs_and_says_where_to_continue(ledger, monkeypatch):
-    monkeypatch.setattr(listing, "JOBS_SEEN_MAX", 2 * JOBS_A_BLOCK)
+    monkeypatch.setattr(listing, "SIFT_SECS", 0.0001)
     order(ledger, "wanted", labels={"team": "x"})
     order(ledger, *(f"k{number}" for number in range(3 * JOBS_A_BLOCK)))
     first = list_jobs(ledger, limit=5, labels={"team": "x"})
@@ -169,3 +169,23 @@ def test_a_cursor_that_no_list_gave_is_refused(text):
 def test_a_cursor_is_the_same_after_a_journey():
     cursor = Cursor(1763900000.123456, "a_b@c")
     assert Cursor.parse(str(cursor)) == cursor
+
+
+def test_a_part_of_a_key_is_found_in_any_jobs(ledger, monkeypatch):
+    order(ledger, "shop-[1]*-a", *(f"k{number}" for number in range(30)), "shop-[1]*-b", account="Small")
+    ledger.change("shop-[1]*-a", Change(to=State.DELIVERED), epoch=None)
+    for named_most in (500, 1):  # a rare text, and one that many keys have
+        monkeypatch.setattr(listing, "NAMED_MOST", named_most)
+        assert all_pages(ledger, 1, text="[1]*") == ["shop-[1]*-b", "shop-[1]*-a"]
+        assert all_pages(ledger, 9, text="p-[1]", states=[State.DELIVERED]) == ["shop-[1]*-a"]
+        assert all_pages(ledger, 9, text="k2", accounts={"small"}, actor="other") == []
+
+
+def test_jobs_of_an_actor_are_found_by_each_of_its_names(ledger):
+    order(ledger, "by-name", actor="user/crawler")
+    order(ledger, "by-other-name", actor="user~crawler")
+    order(ledger, "label", actor="x/y", labels={"actor": "user/crawler"})
+    ledger.change("label", Change(fields={"actor_id": "Id17"}), epoch=None)
+    for name in ("user/crawler", "user~crawler"):
+        assert all_pages(ledger, 9, actor=name) == ["by-other-name", "by-name"]
+    assert all_pages(ledger, 9, actor="Id17") == ["label"]

@@ -9,8 +9,6 @@ from starlette.datastructures import QueryParams
 
 from actorline.errors import Code, Refused
 from actorline.gateway.labels import parse_labels
-from actorline.jobs.job import Job
-from actorline.jobs.rights import is_of_actor
 from actorline.jobs.states import State
 
 SPANS: Final[Mapping[str, tuple[str, int]]] = {
@@ -75,11 +73,6 @@ class JobFilter:
     def since(self, now: float) -> float | None:
         """Return from which unix second on jobs are shown; None: from the first on."""
         return now - SPANS[self.within][1] if self.within else None
-
-    def matches(self, job: Job) -> bool:
-        """Return whether the Actor and the text fit; the ledger checks the rest."""
-        is_of_actor_wanted = not self.actor or is_of_actor(job, self.actor)
-        return is_of_actor_wanted and (not self.text or self.text in job.key or self.text == job.run.id)
 
 
 _NAMES: Final = frozenset(field.name for field in fields(JobFilter))

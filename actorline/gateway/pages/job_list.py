@@ -42,7 +42,8 @@ def read_jobs(visit: Visit, wanted: JobFilter, cursor: str | None, *, limit: int
         accounts=accounts,
         is_indexed=visit.context.index.is_complete,
         since=wanted.since(now),
-        matches=wanted.matches,
+        actor=wanted.actor,
+        text=_key_part(visit, wanted),
     )
     return JobList(listed.jobs, counts, str(listed.next) if listed.next else None, now)
 
@@ -55,6 +56,11 @@ def _accounts(visit: Visit, wanted: JobFilter) -> frozenset[AccountName] | None:
     if not visit.grant.sees(account):
         raise Refused(Code.FORBIDDEN, f"The API key doesn't cover the account {wanted.account[:64]!r}.")
     return frozenset({account})
+
+
+def _key_part(visit: Visit, wanted: JobFilter) -> str:
+    """Return the text that must be in a job's key; of a run's id that is its job's key."""
+    return visit.context.ledger.runs.key_of(RunId(wanted.text)) or wanted.text if wanted.text else ""
 
 
 def _named(visit: Visit, wanted: JobFilter) -> Job | None:

@@ -1,29 +1,35 @@
 """Lists of jobs, the newest first, in pages that stay where they are while jobs are added and change."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Self
-
-from pydantic_core import from_json
+from typing import Final, NamedTuple, Self
 
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
+from actorline.jobs.rights import is_of_actor
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.queries.sieve import Sieve
 
 JOBS_A_BLOCK: Final = 100  # jobs that are looked up at once
+KEYS_A_BLOCK: Final = 1_000  # of each index, sifted at once: some milliseconds, in which Redis does nothing else
 CURSOR_PATTERN: Final = r"^\d{1,15}(\.\d{1,9})?_"
 JOBS_A_BLOCK_BYTES: Final = (
     4_000_000  # of documents: a hundred of the size that is accepted today, or one of an earlier version's
 )
 MOST_BYTES: Final = 16_000_000  # a page reads hardly more
-JOBS_SEEN_MAX: Final = 5_000  # a page looks at no more jobs, however few fit: about a second
+SIFT_SECS: Final = 0.06  # a page is looked for hardly longer, however few fit
+NAMED_MOST: Final = 500  # jobs with a text in their keys that are looked up; if there are more, it is a common one
+SCANNED_AT_ONCE: Final = 5_000
+GLOB: Final = re.compile(r"[][*?^\\-]")
+LITERALLY: Final = r"\\\g<0>"
+JOBS_SEEN_MAX: Final = 5_000  # a page without a filter looks at no more, however many can't be read
 
 
-@dataclass(frozen=True, order=True)
-class Cursor:
+class Cursor(NamedTuple):
     """A job's place in the list: the list continues behind it, whatever was added in front."""
 
     queued_at: float
@@ -50,6 +56,26 @@ class Page:
     next: Cursor | None
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """Which jobs a list has: see `list_jobs`."""
+
+    states: Collection[State]
+    labels: Mapping[str, str]
+    accounts: Collection[str] | None
+    actor: str
+    text: str
+
+    def fits(self, job: Job) -> bool:
+        return (
+            job.state in self.states
+            and self.labels.items() <= job.document.labels.items()
+            and (self.accounts is None or job.document.account.lower() in self.accounts)
+            and (not self.actor or is_of_actor(job, self.actor))
+            and self.text in job.key
+        )
+
+
 def list_jobs(
     ledger: Ledger,
     *,
@@ -60,32 +86,31 @@ def list_jobs(
     accounts: Collection[str] | None = None,
     is_indexed: bool = False,
     since: float | None = None,
-    matches: Callable[[Job], bool] = lambda _: True,
+    actor: str = "",
+    text: str = "",
 ) -> Page:
     """List the jobs in one of `states` that have all `labels` and one of `accounts` (lower case; None: any).
 
     `is_indexed`: each account has an index of all its jobs, so that no other's are read. `since`: jobs that were
-    queued at that unix second or later; `matches`: what else must hold of a job.
+    queued at that unix second or later; `actor`: of this Actor or Actor task, by name or ID; `text`: with that in
+    their keys.
     """
+    wanted = _Wanted(states, labels or {}, accounts, actor, text)
     indexes = _indexes(ledger, states, accounts if is_indexed else None)
+    sieve = Sieve(wanted.labels, None if is_indexed else accounts, actor, text)
     found: list[Job] = []
-    seen = seen_bytes = 0
-    while seen < JOBS_SEEN_MAX and seen_bytes < MOST_BYTES:
-        wanted = min(JOBS_A_BLOCK, max(limit - len(found), seen))
-        entries = _next(ledger, indexes, after, since, wanted)
-        block, size = _light_part(ledger, entries)
-        likely = _likely(ledger, block, labels or {}, accounts)
-        jobs = ledger.load_many([entry.key for entry in likely])
-        for entry, job in zip(likely, jobs, strict=True):
-            if job and _fits(job, states, labels or {}, accounts) and matches(job):
-                found.append(job)
-                if len(found) == limit:
-                    return Page(found, entry)
-        if len(entries) < wanted and len(block) == len(entries):
-            return Page(found, None)
-        after = block[-1]
-        seen += len(block)
-        seen_bytes += size
+    read_bytes = 0
+    for block in _blocks(ledger, indexes, after, since, limit, sieve):
+        for entries, size in _light_parts(ledger, block.entries):
+            for entry, job in zip(entries, ledger.load_many([entry.key for entry in entries]), strict=True):
+                if job and wanted.fits(job):
+                    found.append(job)
+                    if len(found) == limit:
+                        return Page(found, entry)
+            read_bytes += size
+            if read_bytes >= MOST_BYTES:
+                return Page(found, entries[-1])
+        after = block.next
     return Page(found, after)
 
 
@@ -95,58 +120,77 @@ def _indexes(ledger: Ledger, states: Collection[State], accounts: Collection[str
     return [ledger.name("state", state, account) for state in states for account in accounts]
 
 
-def _light_part(ledger: Ledger, entries: list[Cursor]) -> tuple[list[Cursor], int]:
-    """Return the first jobs whose documents are soon read, at least one, and the bytes of these."""
-    total = 0
-    for count, size in enumerate(ledger.document_bytes([entry.key for entry in entries])):
-        if count and total + size > JOBS_A_BLOCK_BYTES:
-            return entries[:count], total
-        total += size
-    return entries, total
+def _light_parts(ledger: Ledger, entries: list[Cursor]) -> Iterator[tuple[list[Cursor], int]]:
+    """Yield the jobs in parts whose documents are soon read, each with the bytes of these."""
+    for start in range(0, len(entries), JOBS_A_BLOCK):
+        block = entries[start : start + JOBS_A_BLOCK]
+        part: list[Cursor] = []
+        total = 0
+        for entry, size in zip(block, ledger.document_bytes([entry.key for entry in block]), strict=True):
+            if part and total + size > JOBS_A_BLOCK_BYTES:
+                yield part, total
+                part, total = [], 0
+            part.append(entry)
+            total += size
+        yield part, total
 
 
-def _likely(
-    ledger: Ledger, entries: list[Cursor], labels: Mapping[str, str], accounts: Collection[str] | None
-) -> list[Cursor]:
-    """Return the jobs that have the labels and one of the accounts: to read a whole job takes ten times as long."""
-    if not labels and accounts is None:
-        return entries
-    with ledger.redis.pipeline(transaction=False) as pipe:
-        for entry in entries:
-            pipe.hmget(ledger.name("job", entry.key), ["account", "document"])
-        stored = pipe.execute()
-    return [
-        entry
-        for entry, (account, document) in zip(entries, stored, strict=True)
-        if (accounts is None or not account or account.lower() in accounts)
-        and (not labels or _may_have(document, labels))
-    ]
+@dataclass(frozen=True)
+class _Block:
+    """`seen`: how many entries were looked at; `next`: where they continue, None: that was all."""
+
+    entries: list[Cursor]
+    seen: int
+    next: Cursor | None
 
 
-def _may_have(document: str | None, labels: Mapping[str, str]) -> bool:
-    """Return whether a stored document has the labels, or can't be read, which loading its job reports."""
-    try:
-        return bool(labels.items() <= from_json(document or "{}").get("labels", {}).items())
-    except (ValueError, AttributeError):
-        return True
+def _blocks(
+    ledger: Ledger, indexes: list[str], after: Cursor | None, since: float | None, limit: int, sieve: Sieve
+) -> Iterator[_Block]:
+    """Yield blocks of entries that may fit, as long as a page is looked for."""
+    if sieve.text and (named := _named(ledger, indexes, sieve.text)) is not None:
+        behind = [each for each in named if (after is None or each < after) and each.queued_at >= (since or 0)]
+        yield _Block(sorted(behind, reverse=True), len(named), None)
+        return
+    until, seen = time.monotonic() + SIFT_SECS, 0
+    while True:
+        number = min(KEYS_A_BLOCK if sieve.is_set else JOBS_A_BLOCK, max(limit, seen))
+        block = _next(ledger, indexes, after, since, number, sieve)
+        yield block
+        after, seen = block.next, seen + block.seen
+        is_enough = time.monotonic() >= until if sieve.is_set else seen >= JOBS_SEEN_MAX
+        if after is None or is_enough:
+            return
+
+
+def _named(ledger: Ledger, indexes: list[str], text: str) -> set[Cursor] | None:
+    """Return the jobs with the text in their keys; None if there are many: then they are soon met, newest first."""
+    pattern = f"*{GLOB.sub(LITERALLY, text)}*"
+    found: set[Cursor] = set()
+    for index in indexes:
+        for key, queued_at in ledger.redis.zscan_iter(index, match=pattern, count=SCANNED_AT_ONCE):
+            found.add(Cursor(queued_at, key))
+            if len(found) > NAMED_MOST:
+                return None
+    return found
 
 
 def _next(
-    ledger: Ledger, indexes: Collection[str], after: Cursor | None, since: float | None, wanted: int
-) -> list[Cursor]:
-    """Return the next jobs of all indexes together: read at one moment, so that no job that moves is missed."""
-    newest, oldest = "+inf" if after is None else after.queued_at, "-inf" if since is None else since
-    with ledger.redis.pipeline(transaction=True) as pipe:
-        for index in indexes:
-            pipe.zrange(index, newest, oldest, byscore=True, desc=True, offset=0, num=wanted + 1, withscores=True)
-        entries = {Cursor(queued_at, key) for reply in pipe.execute() for key, queued_at in reply}
-    behind = [entry for entry in entries if after is None or entry < after]
-    return sorted(behind, reverse=True)[:wanted]
+    ledger: Ledger, indexes: list[str], after: Cursor | None, since: float | None, number: int, sieve: Sieve
+) -> _Block:
+    """Return those of at least the next `number` jobs of all indexes together that may fit.
+
+    They are read at one moment, so that no job that moves is missed.
+    """
+    newest, oldest = "+inf" if after is None else repr(after.queued_at), "-inf" if since is None else repr(since)
+    args = [newest, oldest, number + 1, ledger.name("job", ""), *sieve.arguments()]
+    seen, last, likely = ledger.run_script("newest", indexes, args)
+    known_to = max(_cursors(last), default=None)
+    behind = [
+        each for each in _cursors(likely) if (after is None or each < after) and (known_to is None or each >= known_to)
+    ]
+    return _Block(sorted(set(behind), reverse=True), seen, known_to)
 
 
-def _fits(job: Job, states: Collection[State], labels: Mapping[str, str], accounts: Collection[str] | None) -> bool:
-    return (
-        job.state in states
-        and labels.items() <= job.document.labels.items()
-        and (accounts is None or job.document.account.lower() in accounts)
-    )
+def _cursors(pairs: list[str]) -> list[Cursor]:
+    return [Cursor(float(score), JobKey(key)) for key, score in zip(pairs[::2], pairs[1::2], strict=True)]
