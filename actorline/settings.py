@@ -42,6 +42,7 @@ from pydantic_settings import (
 from actorline.budgets.limits import Budgets
 from actorline.identifiers import AccountName
 from actorline.redis_address import checked_address, next_database, socket_address, with_password
+from actorline.stack_home import PASSWORD_FILE
 from actorline.trusted_file import distrust, searched_folders
 
 SETTINGS_FILE = "actorline.toml"
@@ -349,7 +350,7 @@ class Settings(Tuning, BaseSettings):
 
     @property
     def broker(self) -> str:
-        return self._with_password(self.redis_url) if self.redis_url else socket_address(self.socket)
+        return self._with_password(self.redis_url) if self.redis_url else self._embedded_address
 
     @property
     def results(self) -> str:
@@ -358,6 +359,12 @@ class Settings(Tuning, BaseSettings):
     @property
     def ledger(self) -> str:
         return self._with_password(self.ledger_url) if self.ledger_url else next_database(self.results)
+
+    @property
+    def _embedded_address(self) -> str:
+        """Return the embedded Valkey's socket, with its password if it has ever been given a port."""
+        file, address = self.home / PASSWORD_FILE, socket_address(self.socket)
+        return with_password(address, _read_secret(file, str(file))) if file.exists() else address
 
     def _with_password(self, address: str) -> str:
         return with_password(address, self._redis_password) if self.redis_password_file else address

@@ -34,11 +34,12 @@ from actorline.ports import choose_port
 from actorline.private_folder import make_private
 from actorline.schedules.schedules_file import find_schedules
 from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, find_settings_file
-from actorline.stack_home import LOCK_FILE, STATE_FILE, USERS_FILE, take_lock
+from actorline.stack_home import LOCK_FILE, PASSWORD_FILE, STATE_FILE, USERS_FILE, take_lock
 from actorline.upkeep.unattended import describe_unfinished
 from config.flower import has_own_login, login_file
 from workers.parent_death import die_with_parent
 from workers.preflight import check_redis
+from workers.redis_port import port_addresses, port_options
 
 EXIT_TAKEN: Final = 75  # EX_TEMPFAIL: another stack runs in this home
 PROCESSES_LOOK_SECS: Final = 0.2
@@ -85,7 +86,7 @@ class Stack:
             signal.signal(number, self._ask_to_stop)
         try:
             if self.settings.redis_url is None:
-                self._start(Child("valkey", self._valkey_command()))
+                self._start(Child("valkey", self._valkey_command(options)))
                 self._wait_for_redis()
             if options.flower:  # before the workers, which send events to it from their start
                 self.flower_url = f"http://127.0.0.1:{options.flower_port}"
@@ -99,8 +100,7 @@ class Stack:
             self._wait_for_pages()
             self._write_state(only_redis=options.only_redis)
             if options.stay and not options.only_redis:
-                line = send_line(self.settings, show_passwords=options.show_addresses)
-                self.say(f"A service orders by: {line}")
+                self._say_how_to_order(options)
             self.say(f"up: {', '.join(child.name for child in self.children)}")
             self._say_addresses()
             while not self._stop and is_used():
@@ -108,6 +108,14 @@ class Stack:
                 time.sleep(PROCESSES_LOOK_SECS)
         finally:
             self._take_down()
+
+    def _say_how_to_order(self, options: argparse.Namespace) -> None:
+        shown: Settings = self.settings
+        if options.redis_port:
+            broker, results = port_addresses(self.settings, options.redis_host, options.redis_port)
+            shown = self.settings.model_copy(update={"redis_url": broker, "results_url": results})
+            self.say(f"Redis for other programs: port {options.redis_port}; its password: {self.home / PASSWORD_FILE}")
+        self.say(f"A service orders by: {send_line(shown, show_passwords=options.show_addresses)}")
 
     def _say_addresses(self) -> None:
         if self.flower_url:
@@ -141,7 +149,7 @@ class Stack:
         processes = [child.process for child in self.children if child.name == name]
         return not self._stop and all(process and process.poll() is None for process in processes)
 
-    def _valkey_command(self) -> list[str]:
+    def _valkey_command(self, options: argparse.Namespace) -> list[str]:
         folder = self.home / "valkey"
         make_private(folder)
         if self.settings.socket.parent != self.home:
@@ -154,6 +162,7 @@ class Stack:
             str(folder),
             "--unixsocket",
             str(self.settings.socket),
+            *port_options(self.settings, options.redis_host, options.redis_port),
         ]
 
     def _make_socket_folder(self, folder: Path) -> None:
@@ -287,14 +296,20 @@ def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
             else:
                 return EXIT_TAKEN
         (settings.home / STATE_FILE).unlink(missing_ok=True)  # left by a supervisor that was killed
-        _choose_ports(options)
+        _choose_ports(options, settings)
         stack = Stack(settings, say=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
         stack.run(options, is_used=lambda: options.stay or not take_lock(users))
     return 0
 
 
-def _choose_ports(options: argparse.Namespace) -> None:
+def _choose_ports(options: argparse.Namespace, settings: Settings) -> None:
     """Choose free ports before anything is started. Raises SettingsError if a chosen one is in use."""
+    if options.redis_port is None:
+        options.redis_port = 0
+    elif settings.redis_url is None:
+        options.redis_port = choose_port(options.redis_host, options.redis_port, option="--redis-port")
+    else:
+        raise SettingsError("--redis-port is for the embedded Valkey, but ACTORLINE_REDIS_URL names a Redis: use that.")
     if options.flower:
         options.flower_port = choose_port("127.0.0.1", options.flower_port, option="--flower-port")
     if options.gateway:
@@ -308,6 +323,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--flower-port", type=int, default=5555)
     parser.add_argument("--gateway", action="store_true")
     parser.add_argument("--gateway-port", type=int, default=8470)
+    parser.add_argument("--redis-host", default="127.0.0.1")
+    parser.add_argument("--redis-port", type=int)
     parser.add_argument("--show-addresses", action="store_true", help="with their passwords")
     parser.add_argument("--stay", action="store_true", help="keep running without users, until a signal")
     return parser.parse_args(arguments)

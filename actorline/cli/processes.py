@@ -14,7 +14,7 @@ from actorline.settings import Settings, load_settings
 BOTH_KINDS: Final = "all"
 
 
-def up(port: int, flower_port: int, *, show_addresses: bool) -> None:
+def up(port: int, flower_port: int, redis_port: int | None, redis_host: str, *, show_addresses: bool) -> None:
     settings = load_settings()
     open_home(settings).close()
     if file := find_schedules(settings):
@@ -23,8 +23,9 @@ def up(port: int, flower_port: int, *, show_addresses: bool) -> None:
         say("No token is set: jobs will be refused. Set APIFY_TOKEN.")
     say(f"Starting Actorline in {settings.home} (logs in {settings.home}/logs). Press Ctrl-C to stop.")
     ports = ["--flower-port", str(flower_port), "--gateway-port", str(port)]
+    redis = [] if redis_port is None else ["--redis-port", str(redis_port), "--redis-host", redis_host]
     shown = ["--show-addresses"] if show_addresses else []
-    _become(settings, "stack", "--stay", "--flower", "--gateway", *ports, *shown)
+    _become(settings, "stack", "--stay", "--flower", "--gateway", *ports, *redis, *shown)
 
 
 def worker(kinds: Sequence[str]) -> None:

@@ -108,6 +108,12 @@ def secret_files(tmp_path_factory):
     """What the first line of the instructions makes."""
     folder = tmp_path_factory.mktemp("compose") / "secrets"
     make_secrets(folder, APIFY_TOKEN=TOKEN)
+    with (folder / "settings.env").open("a") as file:
+        file.write(
+            "ACTORLINE_API_URL=http://emulator:8480\nACTORLINE_API_ALLOW_HTTP=true\nACTORLINE_RETENTION_DAYS=7\n"
+        )
+    with (folder / "workers.toml").open("a") as file:
+        file.write(f'[accounts]\nshop = "{TOKEN}"\n')
     return folder
 
 
@@ -120,8 +126,6 @@ def make_secrets(folder, **environment):
 def project(actorline_image, builder, compose, secret_files, tmp_path_factory):
     values = {
         "ACTORLINE_SECRETS": str(secret_files),
-        "ACTORLINE_API_URL": "http://emulator:8480",
-        "ACTORLINE_API_ALLOW_HTTP": "true",
         "ACTORLINE_IMAGE": actorline_image,
         "FLOWER_PORT": free_port(),
         "GATEWAY_PORT": free_port(),
@@ -189,6 +193,14 @@ def test_the_command_line_in_a_container_uses_the_stack(project):
     result = json.loads(project("exec", "-T", "fetch", "actorline", "show", "by-hand", "--json"))
     assert result["state"] == "DELIVERED"
     assert rows.count("\n") == result["items"] == 1000  # not splitlines: the rows hold U+2028
+
+
+def test_settings_reach_all_services_and_tokens_only_workers(project):
+    look = "from actorline.settings import load_settings as l; s = l(); print(s.retention_days, sorted(s.tokens))"
+    for service in ("control", "fetch"):
+        assert project.python(service, look) == "7 ['default', 'shop']"
+    for service in ("beat", "flower", "gateway"):
+        assert project.python(service, look) == "7 []"
 
 
 def test_flower_asks_for_the_password(project):
@@ -262,7 +274,7 @@ def test_secrets_are_only_where_they_are_needed(project):
         }
         for container in project.containers()
     }
-    worker = {"redis_password", "apify_token"}
+    worker = {"redis_password", "apify_token", "workers_toml"}
     assert holders == {
         "redis": {"redis_password"}, "control": worker, "fetch": worker, "beat": {"redis_password"},
         "flower": {"redis_password", "flower_login"}, "gateway": {"redis_password", "gateway_key"}, "emulator": set(),
@@ -270,7 +282,7 @@ def test_secrets_are_only_where_they_are_needed(project):
 
 
 def test_no_secret_is_in_an_environment_or_a_process_list(project):
-    values = [file.read_text() for file in project.secrets.iterdir()]
+    values = [file.read_text() for file in project.secrets.iterdir() if not file.suffix]
     assert len(values) == 4
     shown = docker("inspect", *(each["Id"] for each in project.containers()))
     shown += "".join(docker("top", each["Id"], "-eo", "pid,args") for each in project.containers())
@@ -303,6 +315,7 @@ def test_secrets_are_made_once_and_closed_to_other_users(tmp_path):
     assert make_secrets(folder, APIFY_TOKEN=TOKEN).returncode == 0
     made = {file.name: file.read_text() for file in folder.iterdir()}
     assert made["apify_token"] == TOKEN
+    assert {name for name in made if "." in name} == {"settings.env", "workers.toml"}
     assert {len(made[name]) for name in ("redis_password", "gateway_key")} == {48}
     assert folder.stat().st_mode & 0o077 == 0
     assert make_secrets(folder, APIFY_TOKEN="apify_api_other").returncode == 0

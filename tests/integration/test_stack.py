@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
+from celery import Celery
 from real_parts import TOKEN, delivery_of, wait_for
 from terminal import Running, Terminal
 
@@ -218,3 +220,26 @@ def test_interrupt_drains_the_stack_and_leaves_no_process(terminal):
     assert (done.code, done.out) == (0, "")
     assert done.err.splitlines()[-1] == "draining"
     assert not terminal.processes()
+
+
+def test_redis_port_serves_other_programs_with_a_password(emulator, short_folder):
+    terminal = Terminal(short_folder, emulator)
+    actor = emulator.actor("by-port", items=20, duration_secs=0.2)
+    command, _ = start_up(terminal, "--redis-port", "0", "--show-addresses")
+    try:
+        broker, results = wait_for(
+            lambda: re.findall(r'"(redis://:[^"]+)"', command.err), within=60, what="the addresses"
+        )
+        with pytest.raises(redis.AuthenticationError):
+            redis.Redis.from_url(re.sub(r":[^:@/]+@", "", broker)).ping()
+        with Celery("other", broker=broker, backend=results, set_as_current=False) as other:
+            order = {"key": "by-port", "actor": actor, "poll_interval_secs": 1}
+            assert other.send_task("actorline.run", [order], queue="actorline").get(timeout=60)["items"] == 20
+        assert terminal("show", "by-port", "--json").json["state"] == "DELIVERED"
+        password = (terminal.home / "redis.password").read_text().strip()
+        assert not any(password in line.partition("ACTORLINE_")[0] for line in terminal.processes().values())
+    finally:
+        command.signal(signal.SIGTERM)
+        assert command.end().code == 0
+    assert terminal("show", "by-port", "--json").json["state"] == "DELIVERED"  # without the port, with the password
+    terminal.wait_until_empty()

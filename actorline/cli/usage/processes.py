@@ -15,12 +15,17 @@ class Kind(StrEnum):
 def up(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the HTTP gateway; 0: any free one")] = 8470,
     flower_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Flower; 0: any free one")] = 5555,
+    redis_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port of the embedded Valkey, for services in containers; 0: any free one"),
+    ] = None,
+    redis_host: Annotated[str, typer.Option(help="Address of that port; 0.0.0.0: for containers, too")] = "127.0.0.1",
     show_addresses: Annotated[bool, typer.Option("--show-addresses", help="Also print Redis's passwords")] = False,
 ) -> None:
     """Run Valkey, workers, beat, Flower and the HTTP gateway, and keep them running; Ctrl-C drains them."""
     from actorline.cli import processes
 
-    processes.up(port, flower_port, show_addresses=show_addresses)
+    processes.up(port, flower_port, redis_port, redis_host, show_addresses=show_addresses)
 
 
 def worker(
