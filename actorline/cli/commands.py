@@ -44,6 +44,7 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = {
         "processes", "Run a local Apify API to try Actorline against. It needs the extra `emulator`."
     ),
     "audit": CommandEntry("audit", "List who paused, resumed, changed API keys and webhooks"),
+    "ledger": CommandEntry("ledger", "Measure, export, import and purge what is stored of ended jobs."),
     "keys": CommandEntry("keys", "Create, list and revoke API keys for the HTTP gateway."),
     "schedules": CommandEntry("schedules", "Check schedules.toml, list its schedules and their due times."),
     "webhooks": CommandEntry("webhooks", "Collect the runs of an Actor, whoever starts them."),

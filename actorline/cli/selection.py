@@ -81,12 +81,12 @@ class Selection:
             after = page.next
 
 
-def parse_since(text: str, *, now: float) -> float:
+def parse_since(text: str, *, now: float, option: str = "--since") -> float:
     """Return the unix second that `90s`, `30m`, `2h`, `7d` or an ISO time means. Raises Refused."""
     if ago := AGO.fullmatch(text):
         return now - int(ago[1]) * UNIT_SECS[ago[2]]
     try:
         return datetime.fromisoformat(text).astimezone().timestamp()
     except (ValueError, OverflowError, OSError):
-        message = f"--since must be 90s, 30m, 2h, 7d or a time such as 2026-11-28T14:00, not {text[:40]!r}."
+        message = f"{option} must be 90s, 30m, 2h, 7d or a time such as 2026-11-28T14:00, not {text[:40]!r}."
         raise Refused(Code.REQUEST_INVALID, message) from None

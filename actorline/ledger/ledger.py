@@ -332,6 +332,10 @@ class Ledger:
         """Return a lease that belongs to one execution: each call makes a new holder."""
         return Lease(self.redis, self.name("lease", *parts), timeout=seconds, blocking=False, thread_local=False)
 
+    def known_installation(self) -> str | None:
+        """Return the name that marks our runs; None: the ledger has none yet."""
+        return cast("str | None", self.redis.get(self.name("installation")))
+
     def installation(self, configured: str | None) -> str:
         """Return the name that marks our runs.
 
