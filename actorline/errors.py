@@ -51,6 +51,8 @@ class Code(StrEnum):
     REDIS_UNAVAILABLE = "redis-unavailable"
     UNKNOWN_KEY = "unknown-key"
     REQUEST_INVALID = "request-invalid"
+    GUARD_BROKEN = "guard-broken"
+    STOPPED_EARLY = "stopped-early"  # in the result's `stopped`, of a job that is DELIVERED
     INTERNAL = "internal"
 
 

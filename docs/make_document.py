@@ -42,7 +42,9 @@ def document_text() -> str:
     """Return the page: the fields of the document, then those of each of its sections."""
     schema = JobDocument.model_json_schema()
     sections = {
-        name: field["$ref"].rpartition("/")[2] for name, field in schema["properties"].items() if "$ref" in field
+        name: known(field)["$ref"].rpartition("/")[2]
+        for name, field in schema["properties"].items()
+        if "$ref" in known(field)
     }
     page = HEAD + TABLE_HEAD + "".join(_rows("", schema["properties"], sections))
     for name, model in sections.items():
@@ -61,7 +63,7 @@ def _sentence(section: dict[str, Any]) -> str:
 def _rows(prefix: str, fields: dict[str, Any], sections: dict[str, str]) -> Iterator[str]:
     for name, field in fields.items():
         if name in sections:
-            yield f"| `{name}` | [section](#{name}) | | |\n"
+            yield f"| `{name}` | [section](#{name}) | | {field.get('description', '')} |\n"
             continue
         default = json.dumps(field.get("default"))
         shown = "" if default == "null" else f"`{default}`"
@@ -77,6 +79,8 @@ def _type(field: dict[str, Any]) -> str:
         return f"`{json.dumps(value['const'])}`"
     if value.get("type") == "array":
         return "list of strings"
+    if "anyOf" in value.get("additionalProperties", {}):
+        return "object"
     return {"object": "object of strings", None: "any"}.get(value.get("type"), str(value.get("type")))
 
 

@@ -101,6 +101,17 @@ def known_end(pages: Pages) -> int:
     return max((page.offset + page.scanned for page in pages.values() if _has_rows(page)), default=0)
 
 
+def stored_in_a_row(pages: Pages, start: int) -> list[Receipt]:
+    """Return the stored pages from the first row on, up to the first that isn't: their rows have their numbers."""
+    found, offset = [], start
+    for _, page in sorted(pages.items()):
+        if not _has_rows(page) or page.offset != offset:
+            break
+        found.append(page)
+        offset += page.scanned
+    return found
+
+
 def to_fetch(pages: Pages) -> list[Window]:
     """Return the windows that are fixed but not stored, and an empty end that must be read again."""
     return [

@@ -2,13 +2,14 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from actorline.delivery.row_counts import RowCounts
 from actorline.errors import Code
 
 
 class Receipt(BaseModel):
     """`scanned`: items of the window that the platform read; `items`: rows that came of them. `sha256` and `bytes` are
-    those of the part as it is stored. `ends`: nothing lies behind the rows. A bad receipt says in
-    `code` and `error` why the page isn't stored.
+    those of the part as it is stored. `ends`: nothing lies behind the rows. `seen`: what was counted of the rows, where
+    the document has a guard or `stop_when`. A bad receipt says in `code` and `error` why the page isn't stored.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -23,6 +24,7 @@ class Receipt(BaseModel):
     part: str | None = None
     total: int | None = None
     ends: bool = False
+    seen: RowCounts | None = None
     error: str | None = None
     code: Code | None = None
 

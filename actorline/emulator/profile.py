@@ -72,6 +72,10 @@ class Script(Shape):
     )
     item_kind: ItemKind = Field("nasty", description="nasty: all that JSON allows; plain: shop rows; tiny: an index")
     item_bytes: int = Field(300, ge=150, le=1_000_000, description="About the size of a plain item, as JSON")
+    drift_from: int | None = Field(
+        None, ge=0, description="Plain items from this index on have no price, as after a change of the shop's pages"
+    )
+    url_count: int | None = Field(None, ge=1, description="Plain items have so many different urls; null: each its own")
     seed: int = Field(1, ge=0, description="Items are a function of kind, size, seed and index")
     views: dict[str, View] = Field(default_factory=dict, description="Views of the dataset, by name")
     final_status: FinalStatus = Field("SUCCEEDED", description="The status at the end of the duration")

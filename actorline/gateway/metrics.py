@@ -1,6 +1,6 @@
 """The tally as Prometheus metrics. Nothing is counted here, so all gateways report the same."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Final
 
@@ -11,6 +11,7 @@ from actorline import __version__
 from actorline.budgets.limits import Budgets
 from actorline.budgets.status import BudgetStatus
 from actorline.errors import Code
+from actorline.jobs.guard import BROKEN_RULES, ENOUGH_RULES
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.budget_status import read_budgets
@@ -19,14 +20,18 @@ from actorline.ledger.queries.tally import Tally, read_tally
 NANO: Final = 1_000_000_000
 NO_FAILURE: Final = frozenset({
     Code.PAUSED, Code.START_UNCLEAR, Code.UNKNOWN_KEY, Code.REQUEST_INVALID, Code.CANCELLED, Code.DEADLINE,
+    Code.STOPPED_EARLY,
 })  # fmt: skip
 """Codes of waits, of other ends, and of requests that concern no job."""
 
 LOSSES: Final = (
     Code.RUN_FAILED, Code.RUN_TIMED_OUT, Code.RUN_ABORTED, Code.DATASET_VANISHED, Code.DATASET_GREW,
-    Code.PAGE_UNREADABLE, Code.RECORD_UNREADABLE, Code.FORMAT_FAILED, Code.SINK_FAILED, Code.INTERNAL,
+    Code.PAGE_UNREADABLE, Code.RECORD_UNREADABLE, Code.FORMAT_FAILED, Code.SINK_FAILED, Code.GUARD_BROKEN,
+    Code.INTERNAL,
 )  # fmt: skip
-"""Why a part of the rows may be missing."""
+"""Why a part of the rows may be missing, or isn't what it should be."""
+
+RULES: Final[Mapping[str, Sequence[str]]] = {"guard-broken": BROKEN_RULES, "enough-rows": ENOUGH_RULES}
 
 FROM_ZERO: Final = frozenset(
     {
@@ -123,6 +128,8 @@ def totals(tally: Tally) -> Iterator[Metric]:
     for how in ("started", "found"):
         runs.add_metric([how], tally.count(f"runs:{how}"))
     yield runs
+    yield _by_rule(tally, "guard-broken", "actorline_guards_broken", "Contracts for rows that were broken, by rule")
+    yield _by_rule(tally, "enough-rows", "actorline_early_stops", "Runs stopped because of stop_when, by rule")
     yield CounterMetricFamily("actorline_items", "Items that were stored", tally.count("items"))
     yield CounterMetricFamily("actorline_pages", "Pages that were stored", tally.count("pages"))
     yield CounterMetricFamily("actorline_bytes", "Bytes of stored pages, as stored in the sink", tally.count("bytes"))
@@ -131,3 +138,10 @@ def totals(tally: Tally) -> Iterator[Metric]:
         "A later correction downwards is subtracted from what follows"
     )
     yield CounterMetricFamily("actorline_cost_usd", help_text, tally.count("most_nano_usd") / NANO)
+
+
+def _by_rule(tally: Tally, kind: str, name: str, help_text: str) -> Metric:
+    counts = CounterMetricFamily(name, help_text, labels=["rule"])
+    for rule in sorted(RULES[kind]):
+        counts.add_metric([rule], tally.count(f"{kind}:{rule}"))
+    return counts

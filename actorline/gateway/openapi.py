@@ -51,6 +51,8 @@ RESULT: Final[Mapping[str, Any]] = {
     "delivered_at": "2026-11-23T08:20:31.789Z",
     "manifest_sha256": "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c",
     "waiting": None,
+    "stopped": None,
+    "broken": None,
 }  # fmt: skip
 
 KeyInPath = Annotated[JobKey, Path(description="The job's key", json_schema_extra={"pattern": KEY_PATTERN})]

@@ -10,7 +10,7 @@ _OF_A_RUN: Final = (
     "resurrection", "items_total", "items_end", "cost_usd", "started_at", "run_started_at", "run_finished_at",
     "collecting_at", "planned_at", "ahead_at", "ahead_sent_at", "stored_at", "waiting_for", "waiting_since",
     "waiting_until", "missing_since",
-    "page_error",
+    "page_error", "grew_at", "broken", "enough",
 )  # fmt: skip
 _COUNTERS: Final = (
     "adopted",

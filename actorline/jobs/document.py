@@ -32,6 +32,8 @@ from pydantic_core import to_json
 from actorline.delivery.formats.rules import contradiction
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName, DatasetId, JobKey, RunId, TaskId
+from actorline.jobs.guard import Guard, StopWhen
+from actorline.jobs.guard_rules import guard_problem
 from actorline.jobs.json_faults import find_fault
 from actorline.jobs.lengths import AtMost, is_stored, outgrows, size_bytes
 from actorline.jobs.section import Section
@@ -261,6 +263,8 @@ class JobDocument(Section):
         description="Reuse the delivery of an equal job, without a run, if it is no older than this",
     )
     on_failure: OnFailure = OnFailure()
+    guard: Guard | None = Field(None, description="The contract for the rows")
+    stop_when: StopWhen | None = Field(None, description="When there are enough rows: the run is stopped")
     own: bool = Field(default=False, description="Whether we may abort a run that was taken over")
     notify: Notify = Notify()
     priority: int = Field(5, ge=0, le=9, description="0 starts first, 9 last")
@@ -292,6 +296,12 @@ class JobDocument(Section):
             raise ValueError("input_url needs a run to start: give actor or actor_task, or leave it out")
         if self.input_type and not self.input_url:
             raise ValueError("input_type is the type of input_url; input itself is JSON")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_guarded(self, info: ValidationInfo) -> "JobDocument":
+        if not is_stored(info) and (problem := guard_problem(self)):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")
@@ -362,7 +372,7 @@ class JobDocument(Section):
 
 
 _OF_THE_ROWS: Final = {
-    *TARGETS, "input", "input_url", "input_type", "options", "collect", "sink", "account",
+    *TARGETS, "input", "input_url", "input_type", "options", "collect", "sink", "account", "guard", "stop_when",
 }  # fmt: skip
 
 OPTION_PARAMETERS: Final[Mapping[str, str]] = {
@@ -533,7 +543,7 @@ def _nearest(location: tuple[int | str, ...], root: type[Section]) -> str:
     """Return a hint for an unknown field: our word for the platform's, the same word elsewhere, or a similar one."""
     model: Any = root
     for part in location[:-1]:
-        model = model.model_fields[str(part)].annotation
+        model = _section_of(model.model_fields[str(part)].annotation)
     wrong = str(location[-1])[:60]
     name = PLATFORM_WORDS.get(wrong) or re.sub(r"(?<!^)(?=[A-Z])", "_", wrong).lower()
     if name in model.model_fields:
@@ -548,7 +558,16 @@ def _nearest(location: tuple[int | str, ...], root: type[Section]) -> str:
 
 
 def _fields_of(annotation: Any) -> Mapping[str, Any]:
-    return annotation.model_fields if isinstance(annotation, type) and issubclass(annotation, Section) else {}
+    section = _section_of(annotation)
+    return section.model_fields if section else {}
+
+
+def _section_of(annotation: Any) -> type[Section] | None:
+    """Return the section that a field holds, also one that may be left out."""
+    for each in (annotation, *get_args(annotation)):
+        if isinstance(each, type) and issubclass(each, Section):
+            return each
+    return None
 
 
 def _query(section: Section, parameters: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import Final
 
 from actorline.jobs.job import Job, iso_time
+from actorline.jobs.states import State
 from actorline.platform.runs import Run
 from actorline.platform.statuses import RunStatus
 
@@ -31,7 +32,8 @@ def next_chance(job: Job, run: Run, *, now: float, send_by_s: float, settle_s: f
     asked = job.chances.resurrection
     if asked and not has_come(job, run) and now < (asked.sent_at or asked.at + send_by_s) + settle_s:
         return Chance.LOOK_AGAIN
-    if run.status not in FAILED_STATUSES or job.reason or job.stop_wish or not job.document.may_abort:
+    is_unwanted = job.reason or job.stop_wish or job.state is State.ABORTING
+    if run.status not in FAILED_STATUSES or is_unwanted or not job.document.may_abort:
         return Chance.NONE
     policy = job.document.on_failure
     if job.chances.resurrects < policy.resurrect:

@@ -6,6 +6,7 @@ from actorline.budgets.reservation import Reservation
 from actorline.errors import Reason
 from actorline.identifiers import DatasetId, RunId
 from actorline.jobs.groups import Resurrection
+from actorline.jobs.guard import Broken, Enough
 from actorline.jobs.job import Intent, StopWish
 from actorline.jobs.states import State
 
@@ -47,6 +48,7 @@ class JobFields(TypedDict, total=False):
     run_log: str | None
     items_total: int | None
     items_end: int | None
+    grew_at: Moment
     items: int | None
     scanned: int | None
     bytes: int | None
@@ -84,6 +86,8 @@ class JobFields(TypedDict, total=False):
     failed_as: str | None
     failed_alike: int | None
     reason: Reason | Empty
+    broken: Broken | Empty
+    enough: Enough | Empty
     manifest: str | None
     manifest_sha256: str | None
     poll_no: int | None

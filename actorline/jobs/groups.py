@@ -67,6 +67,7 @@ class CollectionGroup(Group):
     """How far the run's rows are collected: what its dataset holds, what is stored, and what comes next."""
 
     items_total: int | None = None  # of the dataset
+    grew_at: float | None = None  # when the dataset of a running run was last seen to have grown
     items_end: int | None = None  # of a dataset that may still grow, when its counters had settled
     items: int = 0
     scanned: int = 0

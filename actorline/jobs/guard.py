@@ -5,7 +5,8 @@ Both are judged on counts of the rows that were read so far, never on the rows t
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Final, Literal
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, model_validator
 
@@ -13,7 +14,13 @@ from actorline.delivery.row_counts import NONE, Flaw, JsonType, RowsSeen
 from actorline.jobs.lengths import AtMost
 from actorline.jobs.section import Section
 
+BrokenRule = Literal["required", "types", "unique", "min_items", "max_usd_per_1000", "silent_secs"]
+EnoughRule = Literal["items", "unique", "usd", "matches"]
+BROKEN_RULES: Final[tuple[BrokenRule, ...]] = get_args(BrokenRule)
+ENOUGH_RULES: Final[tuple[EnoughRule, ...]] = get_args(EnoughRule)
+
 PATHS_MAX: Final = 100
+KEY_PATHS_MAX: Final = 10
 PATH_PARTS_MAX: Final = 20
 PARENTS: Final[Mapping[str, str]] = {"object": "fields", "array": "elements"}
 """The types whose values have parts: what a dotted path may lead through."""
@@ -30,7 +37,7 @@ def _is_path(path: str) -> str:
     return path
 
 
-Path = Annotated[str, Field(min_length=1, description="Dotted, such as `price.amount`"), AtMost(500),
+Path = Annotated[str, Field(min_length=1, description="Dotted, such as `price.amount`"), AtMost(200),
                  AfterValidator(_is_path)]  # fmt: skip
 Paths = Annotated[list[Path], FailFast(), AtMost(PATHS_MAX)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -47,7 +54,7 @@ class Guard(Section):
     types: Annotated[dict[Path, JsonType], AtMost(PATHS_MAX)] = Field(
         {}, description="Types of fields, where they aren't missing: string, number, integer, boolean, array or object"
     )
-    unique: Paths = Field([], description="Fields that together are a row's key")
+    unique: Annotated[Paths, AtMost(KEY_PATHS_MAX)] = Field([], description="Fields that together are a row's key")
     max_duplicates: Share = Field(0.1, description="Share of the rows that may have the key of an earlier row")
     min_items: int | None = Field(None, ge=1, description="Least rows of the whole run")
     max_usd_per_1000: float | None = Field(
@@ -148,80 +155,99 @@ def _misfit(path: str, outer: str, type_: str | None) -> str | None:
 class Broken(BaseModel):
     """A rule that the rows broke: the first one that was found. `figure` is what was found, `limit` what is allowed.
 
-    `rows` were read by then; `first`: the first ten bad rows, by their number in the delivery, from 1.
+    `rows` were there by then; `first`: the first ten bad rows, by their number in the delivery, from 1. `stops`: the
+    run was still running, and is aborted for it.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    rule: Literal["required", "types", "unique", "min_items", "max_usd_per_1000", "silent_secs"]
+    rule: BrokenRule
     path: str | None = None
     figure: float
     limit: float
     rows: int
     first: list[int] = []
     message: str
-    aborted: bool = False
+    stops: bool = False
 
 
 class Enough(BaseModel):
-    """Why a run was stopped early, at how many rows."""
+    """Why a run is stopped early: so many `rows` were there, and `needed` of them were enough."""
 
     model_config = ConfigDict(frozen=True)
 
-    rule: Literal["items", "unique", "usd", "matches"]
+    rule: EnoughRule
     rows: int
+    needed: int
     message: str
 
 
-def broken_rule(
-    guard: Guard, seen: RowsSeen, *, usd: float | None, is_ended: bool, silent_s: float | None = None
-) -> Broken | None:
-    """Return the first rule that the rows break, as far as they are known; None: they keep the contract.
-
-    `usd`: what the run has cost so far, if that is known. `is_ended`: no more rows come, so that all rules are judged,
-    on however few rows. `silent_s`: seconds since the last new row of a running run.
+@dataclass(frozen=True)
+class Standing:
+    """How a run stands besides its rows' fields. `rows`: as far as is known, also those that weren't read yet; `usd`:
+    what it has cost, if that is known; `silent_s`: seconds since the last new row, while it is running. `is_ended`: no
+    more rows come, so all rules are judged, on however few rows.
     """
-    if silent_s is not None and guard.silent_secs and silent_s > guard.silent_secs:
-        message = f"no new row came for {silent_s:,.0f} s; at most {guard.silent_secs:,g} s were allowed"
-        return Broken(rule="silent_secs", figure=silent_s, limit=guard.silent_secs, rows=seen.rows, message=message)
-    if is_ended and guard.min_items and seen.rows < guard.min_items:
-        message = f"{seen.rows:,} rows came; at least {guard.min_items:,} were due"
-        return Broken(rule="min_items", figure=seen.rows, limit=guard.min_items, rows=seen.rows, message=message)
-    if broken := _too_dear(guard, seen.rows, usd, is_ended=is_ended):
-        return broken
-    return _bad_share(guard, seen) if seen.rows >= (1 if is_ended else guard.after_items) else None
+
+    rows: int
+    usd: float | None = None
+    silent_s: float | None = None
+    is_ended: bool = False
 
 
-def reached(stop_when: StopWhen, seen: RowsSeen, *, usd: float | None) -> Enough | None:
+def broken_rule(guard: Guard, seen: RowsSeen, standing: Standing) -> Broken | None:
+    """Return the first rule that the rows break, as far as they are known; None: they keep the contract."""
+    from_rows = 1 if standing.is_ended else guard.after_items
+    return (
+        _silent(guard, standing)
+        or _too_few(guard, standing)
+        or _too_dear(guard, standing, from_rows)
+        or (_bad_share(guard, seen) if seen.rows >= from_rows else None)
+    )
+
+
+def reached(stop_when: StopWhen, seen: RowsSeen, standing: Standing) -> Enough | None:
     """Return which condition is met; None: none is yet."""
-    rows = f"{seen.rows:,} rows"
-    if stop_when.items and seen.rows >= stop_when.items:
-        return Enough(rule="items", rows=seen.rows, message=f"{rows} are there; {stop_when.items:,} were enough")
+    rows = standing.rows
+    if stop_when.items and rows >= stop_when.items:
+        return Enough(rule="items", rows=rows, needed=stop_when.items, message=f"{stop_when.items:,} rows were enough")
     if stop_when.unique and seen.keys >= stop_when.unique:
-        message = f"{seen.keys:,} different keys are there, in {rows}; {stop_when.unique:,} were enough"
-        return Enough(rule="unique", rows=seen.rows, message=message)
-    if stop_when.usd and (usd or 0) >= stop_when.usd:
-        message = f"the run has cost ${usd:.4f}, for {rows}; ${stop_when.usd:g} was the limit"
-        return Enough(rule="usd", rows=seen.rows, message=message)
+        message = f"{seen.keys:,} different keys came, and {stop_when.unique:,} were enough"
+        return Enough(rule="unique", rows=rows, needed=seen.rows, message=message)
+    if stop_when.usd and (standing.usd or 0) >= stop_when.usd:
+        message = f"${standing.usd or 0:.4f} are spent, and ${stop_when.usd:g} was the limit"
+        return Enough(rule="usd", rows=rows, needed=rows, message=message)
     if stop_when.matches and seen.matches.count:
-        message = f"row {seen.matches.first[0]:,} has the values that end the run"
-        return Enough(rule="matches", rows=seen.rows, message=message)
+        row = seen.matches.first[0]
+        return Enough(rule="matches", rows=rows, needed=row, message=f"row {row:,} has the values that end the run")
     return None
 
 
-def _too_dear(guard: Guard, rows: int, usd: float | None, *, is_ended: bool) -> Broken | None:
+def _silent(guard: Guard, standing: Standing) -> Broken | None:
+    silent_s, limit = standing.silent_s, guard.silent_secs
+    if silent_s is None or limit is None or silent_s <= limit:
+        return None
+    message = f"no new row came for {silent_s:,.0f} s; at most {limit:,g} s were allowed"
+    return Broken(rule="silent_secs", figure=round(silent_s, 1), limit=limit, rows=standing.rows, message=message)
+
+
+def _too_few(guard: Guard, standing: Standing) -> Broken | None:
+    if not standing.is_ended or guard.min_items is None or standing.rows >= guard.min_items:
+        return None
+    message = f"{standing.rows:,} rows came; at least {guard.min_items:,} were due"
+    return Broken(rule="min_items", figure=standing.rows, limit=guard.min_items, rows=standing.rows, message=message)
+
+
+def _too_dear(guard: Guard, standing: Standing, from_rows: int) -> Broken | None:
     """Judge the cost of 1,000 rows. While few rows are there, it is that of `after_items` rows: cheaper they can't
     become.
     """
-    if guard.max_usd_per_1000 is None or not usd:
+    limit, rows, usd = guard.max_usd_per_1000, standing.rows, standing.usd or 0
+    price = usd * 1_000 / max(rows, from_rows)
+    if limit is None or price <= limit:
         return None
-    price = usd * 1_000 / max(rows, 1 if is_ended else guard.after_items)
-    if price <= guard.max_usd_per_1000:
-        return None
-    message = (
-        f"1,000 rows cost ${price:,.2f}: {rows:,} came for ${usd:.4f}; at most ${guard.max_usd_per_1000:g} was allowed"
-    )
-    return Broken(rule="max_usd_per_1000", figure=price, limit=guard.max_usd_per_1000, rows=rows, message=message)
+    message = f"{rows:,} rows cost ${usd:.4f}, which is ${price:,.2f} for 1,000; at most ${limit:g} was allowed"
+    return Broken(rule="max_usd_per_1000", figure=round(price, 6), limit=limit, rows=rows, message=message)
 
 
 def _bad_share(guard: Guard, seen: RowsSeen) -> Broken | None:

@@ -9,10 +9,11 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, Json
 
 from actorline.budgets.reservation import OwnBudget, Reservation
-from actorline.errors import Reason
+from actorline.errors import Code, Reason
 from actorline.identifiers import DatasetId, JobKey, RunId
 from actorline.jobs.document import JobDocument
 from actorline.jobs.groups import CareGroup, ChanceGroup, CollectionGroup, Group, NoticeGroup, RunGroup
+from actorline.jobs.guard import Broken, Enough
 from actorline.jobs.lengths import STORED
 from actorline.jobs.states import TERMINAL, State
 
@@ -20,11 +21,15 @@ CONSOLE_RUN_URL = "https://console.apify.com/view/runs/"
 
 
 class StopWish(StrEnum):
-    """Why a job is to stop: it was cancelled, its deadline has passed, or a hard budget of it is spent."""
+    """Why a job is to stop: it was cancelled, its deadline has passed, a hard budget of it is spent, its rows broke
+    their contract, or there are enough of them. The last two only abort its run: its rows are delivered.
+    """
 
     CANCEL = "cancel"
     EXPIRE = "expire"
     BUDGET = "budget"
+    GUARD = "guard"
+    ENOUGH = "enough"
 
 
 class Intent(BaseModel):
@@ -82,6 +87,8 @@ class Job(BaseModel):
     failed_as: str | None = None  # the stage and the error that failed last
     failed_alike: int = 0  # how often in a row
     reason: Json[Reason] | None = None
+    broken: Json[Broken] | None = None  # the first rule of `guard` that the rows broke
+    enough: Json[Enough] | None = None  # why the run was stopped early
     manifest: str | None = None
     manifest_sha256: str | None = None  # its `fingerprint`; none if an earlier version ended the job
 
@@ -173,6 +180,26 @@ class Waiting(BaseModel):
         return cls(code=job.waiting_for, since=iso_time(job.waiting_since), until=iso_time(job.waiting_until))
 
 
+class StoppedEarly(BaseModel):
+    """Why a run was stopped before its own end. `rows` were there when that was seen; `beyond`: rows that were
+    delivered beyond those that were enough.
+    """
+
+    code: Code
+    rule: str
+    rows: int
+    beyond: int
+    message: str
+
+    @classmethod
+    def of(cls, job: Job) -> "StoppedEarly | None":
+        enough = job.enough
+        if enough is None:
+            return None
+        beyond = max(job.collection.items - enough.needed, 0)
+        return cls(code=Code.STOPPED_EARLY, rule=enough.rule, rows=enough.rows, beyond=beyond, message=enough.message)
+
+
 class JobResult(BaseModel):
     """One shape everywhere: Celery result, HTTP, `--json`; under 4 kB."""
 
@@ -203,6 +230,8 @@ class JobResult(BaseModel):
     delivered_at: str | None
     manifest_sha256: str | None = None
     waiting: Waiting | None = None
+    stopped: StoppedEarly | None = None
+    broken: Broken | None = None
 
     @classmethod
     def of(cls, job: Job) -> "JobResult":
@@ -235,6 +264,8 @@ class JobResult(BaseModel):
             delivered_at=iso_time(job.delivered_at),
             manifest_sha256=job.manifest_sha256,
             waiting=Waiting.of(job),
+            stopped=StoppedEarly.of(job),
+            broken=job.broken,
         )
 
     @classmethod

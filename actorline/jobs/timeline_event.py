@@ -38,6 +38,8 @@ class TimelineEvent(StrEnum):
     ENDED = "ended"
     FIGURES_SETTLED = "figures-settled"
     CANCEL_ASKED = "cancel-asked"
+    GUARD_BROKEN = "guard-broken"
+    ENOUGH_ROWS = "enough-rows"
     RETRIED = "retried"
     SCHEDULE_SKIPS = "schedule-skips"
     NOTIFY_REFUSED = "notify-refused"
@@ -48,7 +50,7 @@ class TimelineEvent(StrEnum):
     INPUTS_FAILED = "inputs-failed"
 
 
-WARNED: Final = frozenset({TimelineEvent.STAGE_FAILED})
+WARNED: Final = frozenset({TimelineEvent.STAGE_FAILED, TimelineEvent.GUARD_BROKEN})
 WARNED_ENDS: Final = frozenset({State.FAILED, State.PARTIAL, State.EXPIRED})
 """Ends with rows missing that nobody asked for; a cancel was asked for."""
 

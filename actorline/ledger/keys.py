@@ -27,6 +27,7 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("events:{key}", "stream", "the job's timeline, the newest 500 entries", JOB),
         RedisKey("runs:{key}", "hash", "attempt -> every run id ever seen for it (JSON list)", JOB),
         RedisKey("pages:{key}:{attempt}", "hash", "page number -> its window, then its receipt", JOB),
+        RedisKey("row_keys:{key}:{attempt}", "hash", "page number -> sample of its rows' keys (`guard.unique`)", JOB),
         RedisKey("records:{key}:{attempt}", "hash", "number -> receipt of a block of records", JOB),
         RedisKey("callers:{key}", "hash", "Celery task id -> continuation of a caller", JOB),
         RedisKey("job_ids:{key}", "set", "the ids of the job in `ids`", JOB),

@@ -11,6 +11,7 @@ from actorline.jobs.timeline_event import TimelineEvent
 from actorline.logs import Logger
 
 if TYPE_CHECKING:  # who only looks at jobs doesn't wait for what their pages are made of
+    from actorline.delivery.key_sample import KeySample
     from actorline.delivery.page_plan import Window
     from actorline.delivery.receipt import Receipt
     from actorline.delivery.record_index import RecordBlock
@@ -49,6 +50,21 @@ class Pages:
         args = [receipt.page_no, receipt.model_dump_json(), attempt, key, care_s, receipt.items, receipt.scanned,
                 receipt.bytes, int(receipt.is_good)]  # fmt: skip
         return Receipt.model_validate_json(self._store.run("record_receipt", keys, args))
+
+    def keep_keys(self, key: JobKey, attempt: int, page_no: int, sample: KeySample) -> None:
+        """Keep the sample of a page's row keys, before its receipt. Safe to repeat: the same page leaves the same."""
+        self._store.redis.hset(self._store.name("row_keys", key, attempt), str(page_no), sample.text())
+
+    def row_keys(self, key: JobKey, attempt: int) -> dict[int, KeySample]:
+        """Return page number -> sample of its row keys."""
+        from actorline.delivery.key_sample import KeySample
+
+        raw = self._store.redis.hgetall(self._store.name("row_keys", key, attempt))
+        return {int(no): KeySample.read(text) for no, text in raw.items()}
+
+    def drop_row_keys(self, key: JobKey, attempt: int) -> None:
+        """Forget the row keys of a job whose rows were judged."""
+        self._store.redis.delete(self._store.name("row_keys", key, attempt))
 
     def note_failed(self, key: JobKey, attempt: int, page_no: int, why: str) -> None:
         """Count a page that fails into its job; the log says so once for a cause, however many pages it hits."""

@@ -45,7 +45,11 @@ class Retention:
         False: it was set going again meanwhile, or a run of it is still to be aborted.
         """
         key, name = job.key, self._store.name
-        pages = [name(kind, key, attempt) for kind in ("pages", "records") for attempt in range(1, job.attempt + 1)]
+        pages = [
+            name(kind, key, attempt)
+            for kind in ("pages", "records", "row_keys")
+            for attempt in range(1, job.attempt + 1)
+        ]
         keys = [name("job", key), name("state", job.state), name("due"), name("ids"), name("job_ids", key),
                 name("runs", key), name("run_keys"), name("strays"), name("markers"),
                 name("like", job.likeness or ""),

@@ -118,8 +118,10 @@ def way_back(job: Job) -> Event:
     that they are gone. If an earlier retry has done that, only another run can deliver them.
     """
     code = _code_of(job)
-    has_rows = job.run.status == RunStatus.SUCCEEDED or (
-        job.document.dataset_id is not None and job.run.dataset_id is not None
+    has_rows = (
+        job.run.status == RunStatus.SUCCEEDED
+        or job.enough is not None  # stopped because the rows are there
+        or (job.document.dataset_id is not None and job.run.dataset_id is not None)
     )
     is_lost = code is Code.DATASET_GREW or (code in GONE and job.vanished)
     return Event.RECOLLECT if has_rows and not is_lost else Event.RETRY
@@ -135,7 +137,7 @@ _COUNTERS: Final = (
 )  # fmt: skip
 _OF_AN_END: Final = (
     "stop_wish", "reason", "run_log", "manifest", "manifest_sha256", "ended_at", "delivered_at", "resurrection",
-    "notice_at",
+    "notice_at", "broken",
 )  # fmt: skip
 
 

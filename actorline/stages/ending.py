@@ -33,6 +33,7 @@ STOP_EVENTS: Final[Mapping[StopWish, Event]] = {
     StopWish.EXPIRE: Event.EXPIRE,
     StopWish.BUDGET: Event.CANCEL,
 }
+"""How a job ends that nobody wants any more; the other wishes only abort its run, whose rows decide."""
 STOP_CODES: Final[Mapping[Code, Event]] = {
     Code.CANCELLED: Event.CANCEL,
     Code.DEADLINE: Event.EXPIRE,
@@ -68,16 +69,36 @@ def run_reason(run: RunGroup) -> Reason | None:
 def judge_end(job: Job, *, failure: Reason | None) -> tuple[Event, Reason | None]:
     """Return how a job ends whose rows are collected as far as possible; `failure`: why they aren't complete.
 
-    A stop comes before a failed run, and that before missing rows: it explains them.
+    A stop comes before a failed run, and that before missing rows: it explains them. A run that was stopped because
+    there are enough rows isn't a failed one, however it ended.
     """
-    reason = job.reason or run_reason(job.run) or failure
+    reason = job.reason or _why_run_ended(job) or failure or guard_reason(job)
     if reason is None:
         return Event.DELIVER, None
     if reason.code in STOP_CODES:
         return STOP_CODES[reason.code], reason
-    if job.document.on_failure.deliver_partial and (job.collection.items or job.collection.records):
+    has_rows = job.collection.items or job.collection.records or reason.code is Code.GUARD_BROKEN
+    if job.document.on_failure.deliver_partial and has_rows:
         return Event.DELIVER_PARTIAL, reason
     return Event.FAIL, reason
+
+
+def _why_run_ended(job: Job) -> Reason | None:
+    if job.broken and job.broken.stops:
+        return guard_reason(job)
+    return None if job.enough else run_reason(job.run)
+
+
+def guard_reason(job: Job) -> Reason | None:
+    """Return which rule of its guard ends the job; None: none is broken, or that is only reported."""
+    guard, broken = job.document.guard, job.broken
+    if broken is None or guard is None or guard.on_violation == "report":
+        return None
+    is_aborted = broken.stops and job.run.status == RunStatus.ABORTED
+    begin = "The run was aborted" if is_aborted else "The rows broke their contract, which showed"
+    rows = f" The first bad rows: {', '.join(map(str, broken.first))}." if broken.first else ""
+    message = f"{begin} after {broken.rows:,} rows: {broken.message}.{rows}"
+    return Reason(code=Code.GUARD_BROKEN, message=message, billed=job.run.id is not None)
 
 
 def end_for_sink(ledger: Ledger, job: Job, error: SinkError, failure: Reason | None = None) -> Step:

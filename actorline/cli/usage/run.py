@@ -38,6 +38,14 @@ def run(
     account: Annotated[
         str | None, typer.Option(help="Alias of the account that pays", autocompletion=complete_account)
     ] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(help="Abort the run if this field is missing; repeat it for more", metavar="FIELD"),
+    ] = None,
+    unique: Annotated[
+        list[str] | None, typer.Option(help="Abort it if too many rows repeat this field", metavar="FIELD")
+    ] = None,
+    stop_after: Annotated[int | None, typer.Option(help="Stop the run after so many rows", metavar="N")] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds until the job is stopped")] = None,
     sync: Annotated[bool, typer.Option("--sync", help="Use the synchronous endpoints")] = False,
     document: Annotated[str | None, typer.Option(help="Job document: FILE or -")] = None,
@@ -77,6 +85,8 @@ def run(
                 "max_items": max_items,
                 "max_total_charge_usd": max_usd,
             },
+            "guard": {"required": require or None, "unique": unique or None},
+            "stop_when": {"items": stop_after},
             "collect": {"format": format, "records": records or None},
             "sink": {"url": sink_url(out) if out else None},
             "labels": parse_labels(label or []),

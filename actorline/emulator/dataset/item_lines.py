@@ -21,13 +21,15 @@ _TAILS: Final = 509
 
 
 @lru_cache(maxsize=64)
-def line_maker(kind: ItemKind, size_bytes: int, seed: int) -> LineMaker:
-    """Return what makes the items of a dataset; only plain items have a size."""
+def line_maker(
+    kind: ItemKind, size_bytes: int, seed: int, drift_from: int | None = None, url_count: int | None = None
+) -> LineMaker:
+    """Return what makes the items of a dataset; only plain items have a size, and change on the way."""
     match kind:
         case "nasty":
             return _nasty(seed)
         case "plain":
-            return _plain(seed, size_bytes)
+            return _plain(seed, size_bytes, drift_from, url_count)
         case "tiny":
             return lambda index: b'{"index":%d}' % index
 
@@ -45,12 +47,16 @@ def _nasty(seed: int) -> LineMaker:
     return line
 
 
-def _plain(seed: int, size_bytes: int) -> LineMaker:
+def _plain(seed: int, size_bytes: int, drift_from: int | None, url_count: int | None) -> LineMaker:
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
-    tails = [_fragment(_plain_tail(chance, size_bytes)) for _ in range(_TAILS)]
+    fields = [_plain_tail(chance, size_bytes) for _ in range(_TAILS)]
+    tails = [_fragment(each) for each in fields]
+    drifted = [_fragment({**each, "price": None}) for each in fields]
 
     def line(index: int) -> bytes:
-        return b'{"index":%d,"url":"https://shop.example/products/%d"%b}' % (index, index, tails[index * 31 % _TAILS])
+        tail = (tails if drift_from is None or index < drift_from else drifted)[index * 31 % _TAILS]
+        product = index if url_count is None else index % url_count
+        return b'{"index":%d,"url":"https://shop.example/products/%d"%b}' % (index, product, tail)
 
     return line
 

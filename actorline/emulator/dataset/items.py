@@ -22,14 +22,16 @@ class ItemSource(NamedTuple):
     kind: ItemKind
     size_bytes: int
     seed: int
+    drift_from: int | None = None
+    url_count: int | None = None
 
     @classmethod
     def of(cls, script: Script) -> "ItemSource":
-        return cls(script.item_kind, script.item_bytes, script.seed)
+        return cls(script.item_kind, script.item_bytes, script.seed, script.drift_from, script.url_count)
 
     def line(self, index: int) -> bytes:
         """Return one item as JSON on one line, without the line's end."""
-        return line_maker(self.kind, self.size_bytes, self.seed)(index)
+        return line_maker(*self)(index)
 
     def empty_items(self, count: int) -> int:
         """Return how many of the first `count` items are `{}`."""
@@ -76,5 +78,5 @@ _CACHE = _BlockCache(CACHE_BYTES)
 
 
 def _lines(source: ItemSource, indexes: range) -> bytes:
-    line = line_maker(source.kind, source.size_bytes, source.seed)
+    line = line_maker(*source)
     return b"\n".join([*map(line, indexes), b""])

@@ -103,6 +103,9 @@ if batch then
 end
 if ARGV[8] == 'none' then redis.call('ZREM', KEYS[3], ARGV[1])
 elseif ARGV[8] ~= '' then redis.call('ZADD', KEYS[3], time + ARGV[8], ARGV[1]) end
+if ARGV[9] == 'guard-broken' or ARGV[9] == 'enough-rows' then
+  redis.call('HINCRBY', KEYS[4], ARGV[9] .. ':' .. cjson.decode(ARGV[10]).rule, 1)
+end
 if ARGV[9] ~= '' then
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[11], '*', 'at', time, 'event', ARGV[9], 'data', ARGV[10])
 end

@@ -83,7 +83,9 @@ class Deliverer:
         (event,) = (event for event in TRANSITIONS[State.COLLECTING] if target(event) == manifest.state)
         delivered = event in {Event.DELIVER, Event.DELIVER_PARTIAL}
         if event is Event.DELIVER:
-            remember_delivery(self.ledger, self.settings, job)
+            self.ledger.pages.drop_row_keys(job.key, job.attempt)
+            if job.broken is None:
+                remember_delivery(self.ledger, self.settings, job)
         return end_job(
             self.ledger,
             job,

@@ -11,11 +11,13 @@ from actorline.delivery.folder import attempt_folder, superseded_folder
 from actorline.delivery.formats.json_lines import JsonLines
 from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.formats.text import PageText, UnreadablePage
+from actorline.delivery.key_sample import KeySample
 from actorline.delivery.page_plan import (
     Window,
 )
 from actorline.delivery.part import PartFacts, download_window, inspect_part
 from actorline.delivery.receipt import Receipt
+from actorline.delivery.row_counter import RowCounter, WatchedText
 from actorline.delivery.sink import Sink, SinkError, open_sink
 from actorline.errors import Code
 from actorline.identifiers import DatasetId, ExecutionToken, JobKey
@@ -30,6 +32,7 @@ from actorline.platform.datasets import ItemsPage, ItemsReader
 from actorline.settings import Settings
 from actorline.shutdown import GivenBack
 from actorline.stages.collect.fetch_pages import bad_receipt, find_dataset, stop_of, too_large
+from actorline.stages.collect.judge_rows import RowsJudge, row_look
 
 FETCH_STATES: Final = frozenset({State.RUNNING, State.COLLECTING})
 PAGE_TRIES: Final = 6  # with doubling back-off about 30 s: longer outages are the next wave's
@@ -82,7 +85,10 @@ class PageFetcher:
             lease.release()
         if not isinstance(outcome, Receipt):
             return outcome
-        return self.ledger.pages.record(key, attempt, outcome, care_s=self.settings.lost_message_secs)
+        receipt = self.ledger.pages.record(key, attempt, outcome, care_s=self.settings.lost_message_secs)
+        if receipt.seen and job.state is State.RUNNING:
+            RowsJudge(self.ledger, self.settings).judge_running(key)
+        return receipt
 
     def _failure(
         self, job: Job, window: Window, error: Exception, tries: int, lease: "redis.lock.Lock"
@@ -186,12 +192,14 @@ class PageFetcher:
         name = attempt_folder(job.attempt) + page_name
         gzip = format_.page_is_gzipped(order.compression)
         sink = open_sink(job.sink_url)
+        look, text = row_look(job.document), format_.reads(query)
+        counter = RowCounter(look) if look else None
         with sink.staging(name, execution) as file:
             facts = download_window(
                 reader.open,
                 window,
                 file,
-                text=format_.reads(query),
+                text=WatchedText(text, counter) if counter else text,
                 expected=expected,
                 compress=gzip,
                 keeps_count=collect.keeps_count,
@@ -204,6 +212,9 @@ class PageFetcher:
                     sink.publish_instead(file, name, superseded_folder(job.retries) + name)
                 facts = there or facts
         ends = format_.is_cut and self._ends(job, window, facts, reader, keep_alive)
+        if counter and counter.keys:
+            sample = KeySample.of(counter.keys, end=window.offset + max(facts.scanned, facts.items))
+            self.ledger.pages.keep_keys(job.key, job.attempt, window.page_no, sample)
         return Receipt(
             **window.model_dump(),
             scanned=facts.scanned,
@@ -213,6 +224,7 @@ class PageFetcher:
             part=name if facts.scanned else None,
             total=facts.total,
             ends=ends,
+            seen=counter.counts() if counter else None,
         )
 
 

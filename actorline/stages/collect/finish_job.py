@@ -18,6 +18,7 @@ from actorline.platform.datasets import get_dataset
 from actorline.settings import Settings
 from actorline.stages.collect.deliver import Deliverer
 from actorline.stages.collect.fetch_pages import is_moving, settled_at, stop_of
+from actorline.stages.collect.judge_rows import RowsJudge
 from actorline.stages.ending import stop_reason
 
 WAVE_TRIES: Final = 4  # waves that bring nothing before the missing pages are given up; each page has had its own tries
@@ -149,6 +150,8 @@ class Finisher:
         return Stop() if epoch is None else NextWave(epoch, seconds)
 
     def _deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: ExecutionToken) -> Step:
+        if failure is None:
+            job = RowsJudge(self.ledger, self.settings).judge_all(job, pages)
         deliverer = Deliverer(self.ledger, self.platform, self.settings, self.installation)
         return deliverer.deliver(job, pages, failure, execution)
 

@@ -24,6 +24,7 @@ from actorline.platform.marker import digest_of
 from actorline.platform.runs import Run, abort_run, get_run, list_runs
 from actorline.platform.statuses import RunStatus
 from actorline.settings import Settings
+from actorline.stages.collect.judge_rows import is_watched
 from actorline.stages.ending import STOP_CODES, STOP_EVENTS, end_job, judge_end, stop_reason
 from actorline.stages.watch.log_tail import read_log_end, shortened
 from actorline.stages.watch.look_at_fleet import Fleet
@@ -63,7 +64,7 @@ class Poller:
             if not job.document.may_abort:
                 return end_job(self.ledger, job, STOP_EVENTS[stop_wish], _left_alone(stop_reason(job, stop_wish)))
             return self._abort(job, run_id, stop_wish)
-        run = abort_run(self.platform, run_id) if job.state is State.ABORTING else get_run(self.platform, run_id)
+        run = self._stop(job, run_id) if job.state is State.ABORTING else get_run(self.platform, run_id)
         # as a start leaves it: the first look, or an early one
         if job.run.status == RunStatus.READY and job.document.starts_run:
             came_back = f"/{digest_of(job.key)}.{job.attempt})" in (run.meta.user_agent or "")
@@ -78,16 +79,21 @@ class Poller:
                 due_in_s=self.settings.lost_message_secs,
                 event=TimelineEvent.ABORTING,
                 data={"wanted": stop_wish},
-                fields={"stop_wish": "", "reason": stop_reason(job, stop_wish)},
+                fields={
+                    "stop_wish": "",
+                    **({"reason": stop_reason(job, stop_wish)} if stop_wish in STOP_EVENTS else {}),
+                },
             ),
         )
-        if not moved:
+        stopped = self.ledger.load(job.key) if moved else None
+        if stopped is None:
             return Stop()
-        run = abort_run(self.platform, run_id)
-        stopped = self.ledger.load(job.key)
-        return (
-            Stop() if stopped is None else self._ended(stopped, run) if run.is_terminal else self._goes_on(stopped, run)
-        )
+        run = self._stop(stopped, run_id)
+        return self._ended(stopped, run) if run.is_terminal else self._goes_on(stopped, run)
+
+    def _stop(self, job: Job, run_id: RunId) -> Run:
+        """Abort the run: gracefully if its rows are wanted and only no more of them."""
+        return abort_run(self.platform, run_id, gracefully=job.enough is not None and not (job.reason or job.stop_wish))
 
     def _goes_on(self, job: Job, run: Run) -> Step:
         every_s = self._interval(job)
@@ -104,6 +110,7 @@ class Poller:
                     "poll_until": self._claimed_until(every_s),
                     **run_fields(run, self.settings),
                     **({} if run.is_terminal else _GOES_ON),
+                    **({"grew_at": NOW} if changed and run.status == RunStatus.RUNNING else {}),
                 },
             ),
             states=POLL_STATES,
@@ -112,7 +119,8 @@ class Poller:
         if won is None:
             return Stop()
         fleet = Fleet(self.ledger, self.settings)
-        if job.state is State.RUNNING and not self._is_hinted(job) and fleet.is_crowded():
+        is_polled = self._is_hinted(job) or is_watched(job.document)
+        if job.state is State.RUNNING and not is_polled and fleet.is_crowded():
             fleet.park(job, run, every_s)
             return Park()
         return Wait(every_s)
@@ -165,9 +173,11 @@ class Poller:
 
     def _conclude(self, job: Job, run: Run) -> Step:
         rows_wanted = job.document.on_failure.deliver_partial or (
-            run.status == RunStatus.SUCCEEDED and job.reason is None
+            job.reason is None and (run.status == RunStatus.SUCCEEDED or job.enough is not None)
         )
         facts: JobFields = {**run_fields(run, self.settings), "run_log": self._log_of(job, run)}
+        if run.status == RunStatus.SUCCEEDED:
+            facts["enough"] = None  # its own end came first
         if has_come(job, run):  # one that hasn't stays known: the sweep aborts the run if it comes after all
             facts.update(_GOES_ON)
         seen = job.model_copy(update={"run": job.run.after(facts)})
@@ -186,6 +196,7 @@ class Poller:
             Event.COLLECT,
             Change(
                 due_in_s=self.settings.lost_message_secs,
+                guards={"stop_wish": job.stop_wish or ""} if is_watched(job.document) else {},  # that it is to stop
                 event=TimelineEvent.COLLECTING,
                 fields={
                     "collecting_at": NOW,

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from actorline.delivery.row_counts import Flaw, RowCounts, RowsSeen, add_up
-from actorline.jobs.guard import Guard, StopWhen, broken_rule, reached
+from actorline.jobs.guard import Guard, Standing, StopWhen, broken_rule, reached
 
 
 def flaw(*rows: int, count: int | None = None) -> Flaw:
@@ -94,7 +94,7 @@ def test_only_the_first_ten_bad_rows_are_named() -> None:
     ],
 )
 def test_running_rows_are_judged(guard: dict[str, Any], seen: RowsSeen, usd: float | None, rule: str | None) -> None:
-    broken = broken_rule(Guard.model_validate(guard), seen, usd=usd, is_ended=False)
+    broken = broken_rule(Guard.model_validate(guard), seen, Standing(rows=seen.rows, usd=usd))
     assert (broken.rule if broken else None) == rule
 
 
@@ -109,13 +109,13 @@ def test_running_rows_are_judged(guard: dict[str, Any], seen: RowsSeen, usd: flo
     ],
 )
 def test_all_rows_of_an_ended_run_are_judged(guard: dict[str, Any], seen: RowsSeen, rule: str | None) -> None:
-    broken = broken_rule(Guard.model_validate(guard), seen, usd=0.1, is_ended=True)
+    broken = broken_rule(Guard.model_validate(guard), seen, Standing(rows=seen.rows, usd=0.1, is_ended=True))
     assert (broken.rule if broken else None) == rule
 
 
 def test_broken_rule_says_figure_limit_and_rows() -> None:
     seen = RowsSeen(rows=1_000, missing={"price": flaw(31, 32, count=970)})
-    broken = broken_rule(Guard(required=["price"]), seen, usd=None, is_ended=False)
+    broken = broken_rule(Guard(required=["price"]), seen, Standing(rows=1_000))
     assert broken is not None
     assert broken.message == "price is missing in 97 % of 1,000 rows; at most 5 % was allowed"
     assert (broken.path, broken.figure, broken.limit, broken.first) == ("price", 0.97, 0.05, [31, 32])
@@ -123,8 +123,8 @@ def test_broken_rule_says_figure_limit_and_rows() -> None:
 
 def test_silence_breaks_the_contract() -> None:
     guard = Guard(silent_secs=60)
-    assert broken_rule(guard, RowsSeen(rows=5), usd=None, is_ended=False, silent_s=60) is None
-    broken = broken_rule(guard, RowsSeen(rows=5), usd=None, is_ended=False, silent_s=61)
+    assert broken_rule(guard, RowsSeen(rows=5), Standing(rows=5, silent_s=60)) is None
+    broken = broken_rule(guard, RowsSeen(rows=5), Standing(rows=5, silent_s=61))
     assert broken is not None
     assert broken.rule == "silent_secs"
 
@@ -142,5 +142,5 @@ def test_silence_breaks_the_contract() -> None:
     ],
 )
 def test_enough_is_reached(stop_when: dict[str, Any], seen: RowsSeen, usd: float | None, rule: str | None) -> None:
-    enough = reached(StopWhen.model_validate(stop_when), seen, usd=usd)
+    enough = reached(StopWhen.model_validate(stop_when), seen, Standing(rows=seen.rows, usd=usd))
     assert (enough.rule if enough else None) == rule

@@ -24,7 +24,7 @@ class Sentence:
 
 BAD: Final = frozenset({
     TimelineEvent.STAGE_FAILED, TimelineEvent.PAGE_FAILED, TimelineEvent.START_UNCLEAR, TimelineEvent.POLL_FAILED,
-    TimelineEvent.STRAY_RUN, TimelineEvent.NOTIFY_FAILED, TimelineEvent.NOTIFY_REFUSED,
+    TimelineEvent.STRAY_RUN, TimelineEvent.NOTIFY_FAILED, TimelineEvent.NOTIFY_REFUSED, TimelineEvent.GUARD_BROKEN,
 })  # fmt: skip
 
 
@@ -89,6 +89,10 @@ def _run_ended(data: Data) -> str:
     return f"The run ended {data.get('run_status')}{cost}"
 
 
+def _so_far(data: Data) -> str:
+    return f". So far the run has cost {usd(data['cost_usd'])}" if data.get("cost_usd") is not None else ""
+
+
 def _ended(data: Data) -> str:
     if "reused" in data:
         return f"Delivered: the rows of {data['reused']} are reused, without a run"
@@ -135,6 +139,8 @@ _TEXTS: Final[Mapping[str, Callable[[Data], str]]] = {
         "The final cost is known" + (f": {usd(d['cost_usd'])}" if d.get("cost_usd") is not None else "")
     ),
     TimelineEvent.CANCEL_ASKED: lambda d: f"Cancelled{_who(d)}",
+    TimelineEvent.GUARD_BROKEN: lambda d: f"The rows broke their contract: {d.get('message')}{_so_far(d)}",
+    TimelineEvent.ENOUGH_ROWS: lambda d: f"There are enough rows: {d.get('message')}{_so_far(d)}",
     TimelineEvent.RETRIED: lambda d: f"Retried{_who(d)}",
     TimelineEvent.SCHEDULE_SKIPS: lambda d: f"{d.get('due')} was skipped, as this job was still running",
     TimelineEvent.NOTIFY_REFUSED: lambda d: _after("The notice was refused", d.get("message")),

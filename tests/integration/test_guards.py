@@ -1,0 +1,148 @@
+"""Contracts for rows, and stopping early: what is aborted, delivered, billed and told."""
+
+import json
+import time
+from datetime import datetime
+
+import pytest
+from real_parts import Line, delivery_of, wait_for
+
+pytestmark = pytest.mark.thorough
+
+QUICK = {"poll_interval_secs": 1}
+LARGE = {"items": 100_000, "item_rate": 1_000, "duration_secs": 100, "item_kind": "plain", "usage_usd": 10}
+
+
+def order(line: Line, key: str, script: dict, **document) -> dict:
+    """Order a job of an Actor of its own, and return its result."""
+    actor = line.emulator.actor(key, **script)
+    return line.submit({"key": key, "actor": actor, **QUICK, **document}).get(timeout=120)
+
+
+def told(line: Line, key: str, event: str) -> dict:
+    (entry,) = [entry for entry in line.ledger.timeline.entries(key) if entry.event == event]
+    return entry.data
+
+
+def aborts(line: Line, run_id: str) -> list[dict]:
+    return line.emulator.requests("POST", f"/v2/actor-runs/{run_id}/abort")
+
+
+def rows_of(line: Line, result: dict) -> int:
+    """The rows of the delivery, which are those of the dataset."""
+    expected = line.emulator.expected(result["dataset_id"])
+    assert delivery_of(result).sha256 == expected["sha256"]
+    return expected["count"]
+
+
+def test_broken_contract_aborts_the_run_within_seconds(line):
+    began = time.time()
+    result = order(line, "guard-drift", {**LARGE, "drift_from": 1_000}, guard={"required": ["url", "price"]})
+    assert (result["state"], result["run_status"], result["reason"]["code"]) == ("PARTIAL", "ABORTED", "guard-broken")
+    assert result["reason"]["billed"]
+    assert "price is missing in" in result["reason"]["message"]
+    assert ": 1001, 1002," in result["reason"]["message"]
+    ended = datetime.fromisoformat(result["run_finished_at"]).timestamp()
+    assert ended - began < 11  # row 1,000 came one second after the start
+    assert line.emulator.run(result["run_id"])["usageTotalUsd"] < 0.1 * LARGE["usage_usd"]
+    assert rows_of(line, result) == result["items"] > 1_000
+    assert len(line.emulator.runs_of("demo/guard-drift")) == 1
+    assert told(line, "guard-drift", "guard-broken")["message"].startswith("aborted after ")
+    assert result["broken"]["rule"] == "required"
+    assert result["broken"]["first"] == list(range(1_001, 1_011))
+
+
+def test_kept_contract_delivers(line):
+    guard = {"required": ["url"], "types": {"price": "number"}, "unique": ["url"], "min_items": 300, "after_items": 50,
+             "max_usd_per_1000": 100.0, "silent_secs": 60}  # fmt: skip
+    result = order(line, "guard-kept", {"items": 300, "item_kind": "plain", "duration_secs": 3}, guard=guard)
+    assert (result["state"], result["items"], result["reason"]) == ("DELIVERED", 300, None)
+    assert (result["broken"], result["stopped"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "script", "guard", "words"),
+    [
+        ("few", {"items": 99}, {"min_items": 100}, "99 rows came; at least 100 were due"),
+        ("none", {"items": 0}, {"min_items": 1}, "0 rows came; at least 1 were due"),
+        ("dear", {"items": 100, "usage_usd": 1}, {"max_usd_per_1000": 5}, "which is $10.00 for 1,000"),
+        ("twice", {"items": 100, "url_count": 60}, {"unique": ["url"]}, "in 40 % of 100 rows"),
+        ("text", {"items": 100}, {"types": {"title": "number"}}, "title is not a number in 100 %"),
+        ("csv-less", {"items": 100, "drift_from": 0}, {"required": ["price"]}, "price is missing in 100 %"),
+    ],
+)
+def test_rows_of_a_short_run_are_judged_at_its_end(line, name, script, guard, words):
+    result = order(line, f"guard-end-{name}", {"duration_secs": 0.2, "item_kind": "plain", **script}, guard=guard)
+    assert (result["state"], result["reason"]["code"]) == ("PARTIAL", "guard-broken")
+    assert words in result["reason"]["message"]
+    assert (result["items"], result["run_status"]) == (script["items"], "SUCCEEDED")
+
+
+def test_report_only_reports(line):
+    guard = {"required": ["price"], "on_violation": "report"}
+    result = order(line, "guard-report", {"items": 300, "item_kind": "plain", "drift_from": 0, "duration_secs": 3},
+                   guard=guard)  # fmt: skip
+    assert (result["state"], result["items"], result["reason"]) == ("DELIVERED", 300, None)
+    assert result["broken"]["rule"] == "required"
+    assert aborts(line, result["run_id"]) == []
+
+
+def test_silence_aborts_the_run(line):
+    script = {"items": 50, "item_rate": 1_000, "duration_secs": 100, "item_kind": "plain"}
+    result = order(line, "guard-silent", script, guard={"silent_secs": 1})
+    assert (result["state"], result["reason"]["code"], result["items"]) == ("PARTIAL", "guard-broken", 50)
+    assert "no new row came for" in result["reason"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "more"),
+    [
+        ("items", 2_000, {}),
+        ("unique", 1_500, {"guard": {"unique": ["url"], "max_duplicates": 1.0}}),
+        ("usd", 0.3, {}),
+        ("matches", {"index": 1_234}, {}),
+    ],
+)
+def test_enough_rows_stop_the_run_and_are_delivered(line, rule, value, more):
+    result = order(line, f"guard-enough-{rule}", LARGE, stop_when={rule: value}, **more)
+    assert (result["state"], result["run_status"], result["reason"]) == ("DELIVERED", "ABORTED", None)
+    stopped = result["stopped"]
+    assert (stopped["code"], stopped["rule"]) == ("stopped-early", rule)
+    assert rows_of(line, result) == result["items"] < 30_000
+    if rule == "items":
+        assert stopped["beyond"] == result["items"] - 2_000
+    assert all(request["query"] == {"gracefully": "true"} for request in aborts(line, result["run_id"]))
+    assert len(line.emulator.runs_of(f"demo/guard-enough-{rule}")) == 1
+
+
+@pytest.mark.parametrize("final", ["SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"])
+def test_run_that_ends_while_it_is_stopped_pays_no_other(line, final):
+    script = {**LARGE, "item_rate": 500, "duration_secs": 5, "items": 2_500, "final_status": final, "abort_secs": 2}
+    result = order(line, f"guard-race-{final}", script, stop_when={"items": 1_000},
+                   on_failure={"new_runs": 2, "resurrect": 2})  # fmt: skip
+    assert result["state"] == "DELIVERED"
+    assert rows_of(line, result) == result["items"] >= 1_000
+    assert len(line.emulator.runs_of(f"demo/guard-race-{final}")) == 1
+
+
+def test_cancel_comes_before_a_stop(line):
+    actor = line.emulator.actor("guard-cancelled", **{**LARGE, "abort_secs": 4})
+    line.submit({"key": "guard-cancelled", "actor": actor, "stop_when": {"items": 1_000}, **QUICK})
+    wait_for(lambda: "aborting" in line.events("guard-cancelled"), within=30, what="the stop")
+    line.cancel("guard-cancelled")
+    wait_for(lambda: line.ledger.load("guard-cancelled").is_terminal, within=30, what="the end")
+    assert line.ledger.load("guard-cancelled").state == "CANCELLED"
+    assert len(line.emulator.runs_of(actor)) == 1
+
+
+def test_documents_that_cannot_be_judged_are_refused(line):
+    for change, words in (
+        ({"collect": {"format": "csv"}}, "collect.format is csv"),
+        ({"collect": {"dataset": False}}, "collect.dataset is false"),
+        ({"mode": "sync"}, "async"),
+    ):
+        with pytest.raises(Exception, match="guard-refused") as raised:
+            line.submit({"key": "guard-refused", "actor": "demo/rows", "guard": {"required": ["a"]}, **change}).get(
+                timeout=30
+            )
+        assert words in json.loads(str(raised.value))["reason"]["message"]
