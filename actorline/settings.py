@@ -243,6 +243,14 @@ class Settings(Tuning, BaseSettings):
         "stored in the ledger",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged")
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_000,
+        description="Port at which a worker serves its metrics to Prometheus, or the first free one of the ten from it "
+        "on; default: not served",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address at which it does; no password is asked for there")
     task_events: bool = Field(
         default=False,
         description="Whether workers send Celery's events of tasks from their start; otherwise they begin when a "

@@ -8,12 +8,14 @@ from celery import Task, shared_task
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.page_plan import Window
 from actorline.delivery.receipt import Receipt
+from actorline.delivery.sink import SinkError
 from actorline.identifiers import JobKey
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.platform.client import Platform
 from actorline.stages.collect.fetch_page import PAGE_HELD_SECS, PageFetcher, PageHeld
 from tasks.shell.canvas import page_args
 from tasks.shell.environment import ledger, new_execution, platform_of, settings
+from tasks.shell.metrics import fetches
 from tasks.shell.progress import report_page
 from tasks.shell.stage import StageTask, again
 
@@ -61,8 +63,10 @@ def store_page(
     if isinstance(outcome, PageHeld):
         return PageRetry(PAGE_HELD_SECS, tries)
     if isinstance(outcome, UnreadablePage):
+        fetches.labels("sink" if isinstance(outcome.__cause__, SinkError) else "again").inc()
         ledger().timeline.add(
             key, TimelineEvent.PAGE_FAILED, page_no=window.page_no, tries=tries + 1, message=str(outcome)
         )
         return PageRetry(PAGE_BACK_OFF_SECS[min(tries, len(PAGE_BACK_OFF_SECS) - 1)], tries + 1)
+    fetches.labels("stored" if outcome.is_good else "failed").inc()
     return outcome

@@ -17,6 +17,7 @@ from actorline.shutdown import GivenBack
 from tasks.shell.batch_notice import notify_of_batch
 from tasks.shell.canvas import care_for_now
 from tasks.shell.environment import ledger, new_execution, settings
+from tasks.shell.metrics import notices
 
 
 @shared_task(name="actorline.notify", ignore_result=True)
@@ -41,6 +42,7 @@ def _send_task(job: Job, name: str) -> None:
         _note(job, TimelineEvent.NOTIFY_REFUSED, message=problem, fields={"task_told": True})
         return
     current_app.send_task(name, [event], queue=queue, task_id=task_id_of(event["id"]), argsrepr=shown)
+    notices.labels("delivered").inc()
     _note(job, TimelineEvent.TASK_NOTIFIED, task=name, queue=queue, fields={"task_told": True})
 
 
@@ -65,10 +67,12 @@ def _send_held(key: JobKey, url: str, place: Place) -> None:
     try:
         send_notice(url, event_of(job), settings(), place)
     except NoticeFailed as error:
+        notices.labels("failed").inc()
         wait = next_try(job.notice.failures)
         failures: JobFields = {"notice_failures": job.notice.failures + 1, "notice_at": ledger().now() + wait}
         _note(job, TimelineEvent.NOTIFY_FAILED, message=str(error), again_in_secs=wait, fields=failures)
     else:
+        notices.labels("delivered").inc()
         _note(job, TimelineEvent.URL_NOTIFIED, fields={"url_told": True})
 
 

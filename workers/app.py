@@ -18,6 +18,7 @@ from workers.fair_turns import use_fair_turns
 from workers.give_back import GiveBack
 from workers.heartbeat import Heartbeat
 from workers.lend_events import LendEvents
+from workers.metrics import LoopLag
 from workers.preflight import check_accounts, check_redis
 from workers.presence import Presence
 from workers.revoke import RevokeMeansCancel
@@ -36,7 +37,7 @@ app = IsolatedCelery(
     include=list(MODULES),
 )
 app.conf.worker_consumer = "workers.consumer:Consumer"
-app.steps["consumer"].update({GiveBack, Heartbeat, LendEvents, Presence, UpkeepTimer, RevokeMeansCancel})
+app.steps["consumer"].update({GiveBack, Heartbeat, LendEvents, LoopLag, Presence, UpkeepTimer, RevokeMeansCancel})
 
 
 @signals.setup_logging.connect

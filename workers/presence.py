@@ -5,6 +5,8 @@ from typing import Any
 import redis
 import structlog
 
+from actorline import __version__
+from actorline.ledger.queries.fleet import note_worker_alive
 from actorline.ledger.queries.tally import note_worker
 from config.queues import kinds_of
 from tasks.shell.environment import ledger, settings
@@ -25,6 +27,8 @@ class Presence(TimerStep):
     def tick(self, consumer: Any) -> None:
         names = {queue.name for queue in consumer.task_consumer.queues}
         try:
-            note_worker(ledger(), kinds_of(names, settings().namespace))
+            kinds = kinds_of(names, settings().namespace)
+            note_worker(ledger(), kinds)
+            note_worker_alive(ledger(), consumer.hostname, __version__, kinds)
         except redis.RedisError as error:
             log.warning("presence_not_noted", error=type(error).__name__)

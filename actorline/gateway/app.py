@@ -14,6 +14,7 @@ from actorline.gateway.auditing import Refusals
 from actorline.gateway.authentication import Authenticator
 from actorline.gateway.body import Bodies
 from actorline.gateway.context import Context
+from actorline.gateway.counted_requests import CountedRequests, RequestFigures
 from actorline.gateway.default_headers import DefaultHeaders
 from actorline.gateway.order_intake import OrderIntake
 from actorline.gateway.pages import routers as pages
@@ -53,7 +54,7 @@ def make_app(
         wake_ups = WakeUps(settings)
         hints = WebhookIntake(settings, ledger, wake_ups)
         order_intake = OrderIntake(settings, ledger, wake_ups)
-        app.state.context = Context(
+        app.state.context = context = Context(
             settings,
             ledger,
             authenticator,
@@ -70,7 +71,10 @@ def make_app(
             Readiness(ledger),
             pulse,
             Shares("open pages", each=MOST_PAGES, together=MOST_PAGES),
+            figures,
         )
+        for kind in ("streams", "waits", "downloads", "pages"):
+            figures.watch(kind, getattr(context, kind))
         tasks = (timelines.run(), pulse.run(), _complete(index, is_stopping))
         beside = [asyncio.create_task(task) for task in tasks]
         yield
@@ -82,12 +86,13 @@ def make_app(
         hints.close()
         wake_ups.close()
 
+    figures = RequestFigures()
     app = FastAPI(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(DefaultHeaders)],
+        middleware=[Middleware(CountedRequests, figures=figures), Middleware(DefaultHeaders)],
     )
     for router in ROUTERS:
         app.include_router(router)

@@ -12,6 +12,7 @@ from actorline.errors import Code, Refused
 from actorline.gateway.auditing import Refusals
 from actorline.gateway.authentication import Authenticator, Grant
 from actorline.gateway.body import Bodies
+from actorline.gateway.counted_requests import RequestFigures
 from actorline.gateway.order_intake import OrderIntake
 from actorline.gateway.pages.pulse import Pulse
 from actorline.gateway.problems import Fault
@@ -51,6 +52,7 @@ class Context:
     readiness: Readiness
     pulse: Pulse
     pages: Shares
+    figures: RequestFigures
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ class RequiresScope(SecurityBase):
             raise
         if not any(map(grant.rights.has, self._scopes)):
             raise Refused(Code.FORBIDDEN, f"The API key lacks the scope {' or '.join(self._scopes)}. Nothing was done.")
+        request.state.holder = grant.holder
         address = request.client.host if request.client else None
         return AuthorizedRequest(context, grant, Sender("http", grant.holder, address, grant.rights))
 

@@ -1,21 +1,29 @@
-"""The tally as Prometheus metrics. Nothing is counted here, so all gateways report the same."""
+"""What the ledger tells, as Prometheus metrics. Nothing is counted here, so all gateways report the same."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Final
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from actorline import __version__
-from actorline.budgets.limits import Budgets
 from actorline.budgets.status import BudgetStatus
 from actorline.errors import Code
+from actorline.gateway.figures import shown, summed
 from actorline.jobs.guard import BROKEN_RULES, ENOUGH_RULES
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.budget_status import read_budgets
+from actorline.ledger.queries.fleet import Fleet, read_fleet
 from actorline.ledger.queries.tally import Tally, read_tally
+from actorline.schedules.book import Book, Reading
+from actorline.schedules.decision import Outcome, is_late
+from actorline.schedules.schedule import Schedule
+from actorline.schedules.schedules_file import InvalidSchedules, find_schedules, load_schedules
+from actorline.settings import Settings
+from actorline.upkeep.unattended import UNSEEN_SECS
 
 NANO: Final = 1_000_000_000
 NO_FAILURE: Final = frozenset({
@@ -31,8 +39,6 @@ LOSSES: Final = (
 )  # fmt: skip
 """Why a part of the rows may be missing, or isn't what it should be."""
 
-RULES: Final[Mapping[str, Sequence[str]]] = {"guard-broken": BROKEN_RULES, "enough-rows": ENOUGH_RULES}
-
 FROM_ZERO: Final = frozenset(
     {
         (State.DELIVERED, "none"),
@@ -44,104 +50,134 @@ FROM_ZERO: Final = frozenset(
 """Ends that are exposed as 0 from the start: in a series that begins at 1 no alert sees the increase."""
 
 
+WAITS_FROM_ZERO: Final = (Code.START_UNCLEAR.value, Code.BUDGET.value)
+BYTES: Final = 1_000_000
+
+
 class LedgerMetrics(Collector):
     """Reads the ledger once for each collection. Raises redis.RedisError."""
 
-    def __init__(self, ledger: Ledger, budgets: Budgets) -> None:
-        self._ledger, self._budgets = ledger, budgets
+    def __init__(self, ledger: Ledger, settings: Settings) -> None:
+        self._ledger, self._settings = ledger, settings
 
     def collect(self) -> Iterator[Metric]:
-        tally = read_tally(self._ledger)
+        tally, fleet = read_tally(self._ledger), read_fleet(self._ledger)
         yield from standing(tally)
+        yield from work(tally, fleet)
+        yield from accounts(fleet)
+        yield budget_gauges(read_budgets(self._ledger, self._settings.budgets))
+        yield from schedule_gauges(Book(self._ledger).read(), self._schedules())
+        yield from self._redis()
         yield from totals(tally)
-        yield budget_gauges(read_budgets(self._ledger, self._budgets))
         yield InfoMetricFamily("actorline_build", "The gateway's version", {"version": __version__})
+
+    def _schedules(self) -> Mapping[str, Schedule]:
+        """Return the schedules, if the gateway can read their file: beat knows them without it."""
+        try:
+            file = find_schedules(self._settings)
+            return load_schedules(file) if file else {}
+        except InvalidSchedules:
+            return {}
+
+    def _redis(self) -> Iterator[Metric]:
+        server, configured = self._ledger.server(), self._settings.redis_max_mbytes
+        most = configured * BYTES if configured else server.max_bytes
+        yield shown("redis_used_bytes", {(): server.used_bytes})
+        yield shown("redis_max_bytes", {(): min(most, server.max_bytes or most)})
+        yield shown("redis_file_bytes", {(): server.aof_bytes})
+        yield shown("redis_file_ok", {(): float(server.writes_its_file)})
+        yield shown("redis_clients", {(): server.clients})
 
 
 def standing(tally: Tally) -> Iterator[Metric]:
-    """Return gauges: how things are now."""
-    jobs = GaugeMetricFamily("actorline_jobs", "Jobs that are kept, by state", labels=["state"])
-    for state, number in tally.jobs.items():
-        jobs.add_metric([state], number)
-    yield jobs
-    yield GaugeMetricFamily("actorline_parked_jobs", "Running jobs that one list of runs polls together", tally.parked)
-    help_text = "Runs that no job wants and that aren't confirmed to have ended: they may be billing"
-    yield GaugeMetricFamily("actorline_stray_runs", help_text, tally.strays)
-    help_text = "Seconds by which the most overdue job is late for upkeep; 0 if none is"
-    yield GaugeMetricFamily("actorline_overdue_seconds", help_text, tally.overdue_s)
-    help_text = "1 for each account that is paused; * for all accounts"
-    paused = GaugeMetricFamily("actorline_paused", help_text, labels=["account"])
-    for account in sorted(tally.paused):
-        paused.add_metric([account], 1)
-    yield paused
-    help_text = "Messages waiting in the broker at upkeep's last check"
-    queues = GaugeMetricFamily("actorline_queue_messages", help_text, labels=["queue"])
-    for queue, number in tally.queues.items():
-        queues.add_metric([queue], number)
-    yield queues
-    help_text = "Seconds since a worker that serves this queue was last seen; a live one is seen every 5 s"
-    unseen = GaugeMetricFamily("actorline_worker_unseen_seconds", help_text, labels=["queue"])
-    for queue, seconds in tally.unseen_s.items():
-        unseen.add_metric([queue], seconds)
-    yield unseen
+    """Return gauges: how the jobs stand now."""
+    yield shown("jobs", {(state,): number for state, number in tally.jobs.items()})
+    yield shown("waiting_jobs", {code: max(number, 0) for code, number in tally.counted("waiting").items()})
+    yield shown("parked_jobs", {(): tally.parked})
+    yield shown("stray_runs", {(): tally.strays})
+    yield shown("overdue_seconds", {(): tally.overdue_s})
+    yield shown("paused", {(account,): 1 for account in sorted(tally.paused)})
+    yield shown("queue_messages", {(queue,): number for queue, number in tally.queues.items()})
+    yield shown("worker_unseen_seconds", {(queue,): seconds for queue, seconds in tally.unseen_s.items()})
     if tally.sweep_age_s is not None:
-        help_text = "Seconds since upkeep last checked all that is due; workers start it about every second"
-        yield GaugeMetricFamily("actorline_upkeep_age_seconds", help_text, tally.sweep_age_s)
+        yield shown("upkeep_age_seconds", {(): tally.sweep_age_s})
+
+
+def work(tally: Tally, fleet: Fleet) -> Iterator[Metric]:
+    """Return gauges: what waits, since when, and who works on it."""
+    yield shown("oldest_job_seconds", {(state,): seconds for state, seconds in fleet.oldest_s.items()})
+    busy = {(queue,): seconds if tally.queues.get(queue) else 0 for queue, seconds in fleet.busy_s.items()}
+    yield shown("queue_busy_seconds", busy)
+    alive = [worker for worker in fleet.workers if worker.unseen_s <= UNSEEN_SECS]
+    yield shown("workers", Counter((",".join(worker.kinds), worker.version) for worker in alive))
+    yield shown("batches_open", {(): fleet.batches_open})
+    yield shown("batch_members", {(state,): number for state, number in fleet.members.items()})
+
+
+def accounts(fleet: Fleet) -> Iterator[Metric]:
+    """Return gauges: what each account of the platform has to do, and how much of its limits is used."""
+    yield shown("account_jobs", fleet.account_jobs)
+    yield shown("account_used", _of_accounts({account: use.used for account, use in fleet.use.items()}))
+    yield shown("account_limit", _of_accounts({account: use.limit for account, use in fleet.use.items()}))
+    yield shown("account_read_seconds", {(account,): fleet.now - use.at for account, use in fleet.use.items()})
+
+
+def _of_accounts(figures: Mapping[str, Mapping[str, float]]) -> dict[tuple[str, str], float]:
+    return {(account, of): value for account, each in figures.items() for of, value in each.items()}
+
+
+def schedule_gauges(reading: Reading, schedules: Mapping[str, Schedule]) -> Iterator[Metric]:
+    """Return gauges: what came of each schedule's due times, and which is late."""
+    places = {name: entry.place for name, entry in reading.entries.items() if entry.place.rhythm}
+    yield shown("beats", {(): len(reading.beats)})
+    outcomes = {
+        (name, outcome.value): due
+        for name, place in places.items()
+        for outcome, due in (
+            (Outcome.ORDERED, place.started),
+            (Outcome.WAITING, place.waiting),
+            (Outcome.SKIPPED, place.skipped),
+            (Outcome.MISSED, place.missed),
+            (Outcome.REFUSED, place.refused),
+        )
+        if due is not None
+    }
+    yield shown("schedule_due_timestamp_seconds", outcomes)
+    known = {name: place for name, place in places.items() if name in schedules}
+    late = {(name,): float(is_late(schedules[name], place, reading.now)) for name, place in known.items()}
+    yield shown("schedule_late", late)
 
 
 def budget_gauges(found: Iterable[BudgetStatus]) -> Metric:
     """Return what each budget allows in the day or month that is running, and what is taken of it."""
-    help_text = "Dollars of a budget in the running day or month: its limit, what is spent, and what is reserved"
-    gauges = GaugeMetricFamily("actorline_budget_usd", help_text, labels=["budget", "period", "kind"])
-    for each in found:
-        amounts = {"limit": each.limit_usd, "spent": each.spent_usd, "reserved": each.reserved_usd}
-        for kind, usd in amounts.items():
-            gauges.add_metric([each.budget, each.period, kind], usd)
-    return gauges
+    amounts = {
+        (each.budget, each.period, kind): usd
+        for each in found
+        for kind, usd in (("limit", each.limit_usd), ("spent", each.spent_usd), ("reserved", each.reserved_usd))
+    }
+    return shown("budget_usd", amounts)
 
 
 def totals(tally: Tally) -> Iterator[Metric]:
     """Return counters over all jobs since the ledger was created, purged ones included."""
-    yield CounterMetricFamily("actorline_jobs_queued", "Jobs that were created", tally.count("queued"))
-    help_text = "Requests that the gateway refused because of a missing or wrong API key or webhook secret"
-    yield CounterMetricFamily("actorline_auth_refused", help_text, tally.count("auth_refused"))
+    yield shown("jobs_queued", {(): tally.count("queued")})
+    yield shown("auth_refused", {(): tally.count("auth_refused")})
     ended = tally.counted("ended")
-    help_text = "Jobs that ended, by state and reason (none: no reason); a retried job ends again"
-    ends = CounterMetricFamily("actorline_jobs_ended", help_text, labels=["state", "code"])
-    for labels in sorted(FROM_ZERO | ended.keys()):
-        ends.add_metric(labels, ended.get(labels, 0))
-    yield ends
-    help_text = "Seconds from the order, or its last retry, to the job's end"
-    seconds = SummaryMetricFamily("actorline_job_seconds", help_text, labels=["state"])
-    for (state,), milliseconds in sorted(tally.counted("ended_ms").items()):
-        number = sum(count for labels, count in ended.items() if labels[0] == state)
-        seconds.add_metric([state], number, milliseconds / 1000)
-    yield seconds
-    begun = tally.counted("waits")
-    help_text = "Waits that jobs began, by reason; an uninterrupted wait for one reason counts once"
-    waits = CounterMetricFamily("actorline_waits", help_text, labels=["code"])
-    for labels in sorted({(Code.START_UNCLEAR.value,), (Code.BUDGET.value,)} | begun.keys()):
-        waits.add_metric(labels, begun.get(labels, 0))
-    yield waits
-    help_text = "Runs of our jobs, each once: started by us, or found (a lost start, or a run taken over)"
-    runs = CounterMetricFamily("actorline_runs", help_text, labels=["how"])
-    for how in ("started", "found"):
-        runs.add_metric([how], tally.count(f"runs:{how}"))
-    yield runs
-    yield _by_rule(tally, "guard-broken", "actorline_guards_broken", "Contracts for rows that were broken, by rule")
-    yield _by_rule(tally, "enough-rows", "actorline_early_stops", "Runs stopped because of stop_when, by rule")
-    yield CounterMetricFamily("actorline_items", "Items that were stored", tally.count("items"))
-    yield CounterMetricFamily("actorline_pages", "Pages that were stored", tally.count("pages"))
-    yield CounterMetricFamily("actorline_bytes", "Bytes of stored pages, as stored in the sink", tally.count("bytes"))
-    help_text = (
-        "Cost of the jobs' runs as far as it is known; it grows while they run. "
-        "A later correction downwards is subtracted from what follows"
-    )
-    yield CounterMetricFamily("actorline_cost_usd", help_text, tally.count("most_nano_usd") / NANO)
+    yield shown("jobs_ended", {labels: ended.get(labels, 0) for labels in sorted(FROM_ZERO | ended.keys())})
+    yield summed("job_seconds", {state: (_number(ended, state), ms / 1000) for state, ms in _milliseconds(tally)})
+    waits = dict.fromkeys([(code,) for code in WAITS_FROM_ZERO], 0) | tally.counted("waits")
+    yield shown("waits", dict(sorted(waits.items())))
+    yield shown("runs", {(how,): tally.count(f"runs:{how}") for how in ("started", "found")})
+    yield shown("guards_broken", {(rule,): tally.count(f"guard-broken:{rule}") for rule in sorted(BROKEN_RULES)})
+    yield shown("early_stops", {(rule,): tally.count(f"enough-rows:{rule}") for rule in sorted(ENOUGH_RULES)})
+    for name in ("items", "pages", "bytes"):
+        yield shown(name, {(): tally.count(name)})
+    yield shown("cost_usd", {(): tally.count("most_nano_usd") / NANO})
 
 
-def _by_rule(tally: Tally, kind: str, name: str, help_text: str) -> Metric:
-    counts = CounterMetricFamily(name, help_text, labels=["rule"])
-    for rule in sorted(RULES[kind]):
-        counts.add_metric([rule], tally.count(f"{kind}:{rule}"))
-    return counts
+def _milliseconds(tally: Tally) -> list[tuple[tuple[str, ...], int]]:
+    return sorted(tally.counted("ended_ms").items())
+
+
+def _number(ended: Mapping[tuple[str, ...], int], state: tuple[str, ...]) -> int:
+    return sum(count for labels, count in ended.items() if labels[:1] == state)

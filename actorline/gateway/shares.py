@@ -36,6 +36,11 @@ class Shares:
         if not self._held[holder]:
             del self._held[holder]
 
+    @property
+    def in_use(self) -> int:
+        """Return how many are held, by all together."""
+        return self._held.total()
+
     @contextmanager
     def held(self, holder: str) -> Iterator[None]:
         """Hold one while the block runs."""

@@ -25,6 +25,10 @@ class Downloads:
         self._places = Shares("downloads", each=each, together=MOST_DOWNLOADS)
         self._threads = anyio.CapacityLimiter(READERS)
 
+    @property
+    def in_use(self) -> int:
+        return self._places.in_use
+
     async def respond(
         self, holder: str, open_blocks: Callable[[], Iterator[bytes]], headers: Mapping[str, str]
     ) -> Response:

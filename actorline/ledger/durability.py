@@ -43,6 +43,8 @@ class Server:
     used_bytes: int
     max_bytes: int
     """`maxmemory`, or else what its machine has; 0: unknown."""
+    aof_bytes: int = 0
+    clients: int = 0
 
     def is_nearly_full(self, max_bytes: int | None = None) -> bool:
         """Return whether little is left of what it may use: `max_bytes`, or as much as there is."""
@@ -107,6 +109,8 @@ def read_server(client: Any) -> Server:
         replicas=int(info.get("connected_slaves", 0)),
         used_bytes=int(info.get("used_memory", 0)),
         max_bytes=int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0)),
+        aof_bytes=int(info.get("aof_current_size", 0)),
+        clients=int(info.get("connected_clients", 0)),
     )
 
 

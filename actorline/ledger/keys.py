@@ -75,6 +75,7 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
     ),
     "Accounts of the platform": (
         RedisKey("account_owners", "hash", "alias -> the user that it stands for", ALWAYS),
+        RedisKey("account_use", "hash", "alias -> how much of the account's limits is used (JSON)", ALWAYS),
         RedisKey("paused", "set", "accounts whose starts are paused, or `*`", ALWAYS),
         RedisKey("line:{account}", "sorted set", "key of each job that waits for room -> its place", ALWAYS),
         RedisKey("pace:{account}", "hash", "how many of them are called at a time", "seconds"),
@@ -128,6 +129,7 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("queues", "hash", "kind of queue -> messages in it, and since when it isn't empty", ALWAYS),
         RedisKey("empty", "hash", "kind of queue -> when it was last seen empty", ALWAYS),
         RedisKey("workers", "hash", "kind of worker -> when one was last there", ALWAYS),
+        RedisKey("live_workers", "sorted set", "name, version and queues of each worker -> when last there", "1 h"),
         RedisKey("swept_at", "string", "when upkeep last looked after all jobs", ALWAYS),
     ),
 }

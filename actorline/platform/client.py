@@ -19,7 +19,7 @@ from actorline.platform.errors import MissingLibrary, PlatformError, PlatformUna
 from actorline.platform.headers import int_header
 from actorline.platform.json_text import parse_json
 from actorline.platform.retry import next_wait, parse_retry_after
-from actorline.platform.session import PlatformAdapter, open_session
+from actorline.platform.session import Meter, PlatformAdapter, open_session
 
 Params = Mapping[str, str | int]
 """Query parameters as the platform writes them: booleans as `"true"`, lists joined by commas, times in UTC with `Z`."""
@@ -66,6 +66,7 @@ class Platform:
         connect_timeout_s: float = 10,
         read_timeout_s: float = 30,
         governor: Governor | None = None,
+        meter: Meter | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """Keep the server's root, `api_url`, with or without `/v2`; `read_timeout_s` bounds the silence between two
@@ -80,15 +81,16 @@ class Platform:
         """Seconds to connect, and seconds of silence."""
         self._token = _checked(token)
         self._governor = governor
+        self._meter = meter
         self._sleep = sleep
-        self._session = _open_pool(self._token, user_agent)
+        self._session = _open_pool(self._token, user_agent, meter)
 
     def __repr__(self) -> str:
         return f"Platform({self.api_root!r}, {self._token!r}, user_agent={self.user_agent!r})"
 
     def open_session(self, adapter: PlatformAdapter) -> requests.Session:
         """Return a session of the caller's own, with the same token, proxies and authorities."""
-        return open_session(self._token, adapter)
+        return open_session(self._token, adapter, self._meter)
 
     error_from_response = staticmethod(error_from_response)
 
@@ -206,11 +208,11 @@ class Platform:
             raise error_from_response(response)
 
 
-def _open_pool(token: SecretStr, user_agent: str) -> requests.Session:
+def _open_pool(token: SecretStr, user_agent: str, meter: Meter | None) -> requests.Session:
     """Return one pool of connections for all threads. Encodings that every installation can undo: requests adds br and
     zstd where it finds a library for them.
     """
-    session = open_session(token, PlatformAdapter(pool_maxsize=POOL_SIZE, pool_block=False))
+    session = open_session(token, PlatformAdapter(pool_maxsize=POOL_SIZE, pool_block=False), meter)
     session.headers.update({"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"})
     return session
 

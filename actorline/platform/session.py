@@ -4,14 +4,14 @@ Proxies (`HTTPS_PROXY`, `NO_PROXY`, ...) and authorities (`REQUESTS_CA_BUNDLE`, 
 `SSL_CERT_DIR`) come from the environment, credentials never do.
 """
 
+import time
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from pydantic import SecretStr
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from actorline.authorities import VerifyingAdapter, authorities_context
@@ -24,8 +24,28 @@ class NoSocks(requests.exceptions.ProxyError):
     """The environment names a SOCKS proxy, and its library is not installed."""
 
 
+class Meter(Protocol):
+    """Takes note of each request that was sent: `status` is None where no response came."""
+
+    def note_request(self, method: str, path: str, status: int | None, seconds: float) -> None: ...
+
+
 class PlatformAdapter(VerifyingAdapter):
-    """Also verifies a proxy that is spoken to by TLS itself, and names what a SOCKS proxy needs."""
+    """Also verifies a proxy that is spoken to by TLS itself, names what a SOCKS proxy needs, and has each request
+    measured, until the head of its response is there.
+    """
+
+    meter: Meter | None = None
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        began, status = time.monotonic(), None
+        try:
+            response = super().send(request, *args, **options)
+            status = response.status_code
+            return response
+        finally:
+            if self.meter:
+                self.meter.note_request(str(request.method), request.path_url, status, time.monotonic() - began)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         if proxy.lower().startswith("https"):
@@ -81,8 +101,9 @@ class PlatformSession(requests.Session):
             prepared_request.headers.pop("Authorization", None)
 
 
-def open_session(token: SecretStr, adapter: HTTPAdapter) -> PlatformSession:
-    """Return a session whose requests carry the token and go through `adapter`."""
+def open_session(token: SecretStr, adapter: PlatformAdapter, meter: Meter | None = None) -> PlatformSession:
+    """Return a session whose requests carry the token, go through `adapter`, and are measured by `meter`."""
+    adapter.meter = meter
     session = PlatformSession()
     session.auth = BearerAuth(token)
     session.max_redirects = MAX_REDIRECTS

@@ -19,6 +19,7 @@ from actorline.ledger.callers import Continuations
 from tasks.shell.batches import send_batch
 from tasks.shell.canvas import send_notices
 from tasks.shell.environment import ledger
+from tasks.shell.metrics import note_end
 from tasks.shell.order_request import describe_job
 from tasks.shell.shown_step import show_order_ended
 
@@ -27,6 +28,7 @@ def end_for_callers(key: JobKey) -> None:
     """Give the ended job's callers their answers, and send its notice."""
     job, callers = ledger().load_with_callers(key)
     if job and job.is_terminal:
+        note_end(job)
         answer_callers(job, callers)
         if not callers:
             _show_end(job)

@@ -18,6 +18,7 @@ from actorline.notify.sender import NoticeFailed, send_notice
 from actorline.shutdown import GivenBack
 from tasks.shell.canvas import care_for_now
 from tasks.shell.environment import ledger, new_execution, settings
+from tasks.shell.metrics import notices
 
 
 def notify_of_batch(key: JobKey) -> None:
@@ -34,6 +35,7 @@ def _send_task(batch: Batch, name: str) -> None:
     event, queue = event_of_batch(batch), batch.document.notify.queue or DEFAULT_QUEUE
     shown = f"(event={event['id']}, key={batch.key})"
     current_app.send_task(name, [event], queue=queue, task_id=task_id_of(event["id"]), argsrepr=shown)
+    notices.labels("delivered").inc()
     _note(batch, TimelineEvent.TASK_NOTIFIED, {"task_told": True}, task=name, queue=queue)
 
 
@@ -49,10 +51,12 @@ def _send_request(batch: Batch, url: str) -> None:
     except GivenBack as error:
         raise Reject(requeue=True) from error
     except NoticeFailed as error:
+        notices.labels("failed").inc()
         wait = next_try(batch.notice_failures)
         failures = {"notice_failures": batch.notice_failures + 1, "notice_at": ledger().now() + wait}
         _note(batch, TimelineEvent.NOTIFY_FAILED, failures, message=str(error), again_in_secs=wait)
     else:
+        notices.labels("delivered").inc()
         _note(batch, TimelineEvent.URL_NOTIFIED, {"url_told": True})
 
 

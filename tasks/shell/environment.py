@@ -14,6 +14,7 @@ from actorline.ledger.store import connect
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
 from actorline.settings import Settings, load_settings, token_variable
+from tasks.shell.metrics import RequestMeter
 
 DEFAULT_ACCOUNT = AccountName("default")
 OWNER_AGAIN_SECS = 10.0
@@ -84,7 +85,7 @@ def _platform(account: AccountName) -> Platform:
             f"No token is set for the account {account}. No run was started. Set {variable} where the workers run."
         )
         raise Refused(Code.AUTH, message)
-    return Platform(settings().api_url, token, governor=RedisGovernor(ledger()))
+    return Platform(settings().api_url, token, governor=RedisGovernor(ledger()), meter=RequestMeter(account))
 
 
 def platform_of(key: JobKey) -> Platform:

@@ -2,20 +2,28 @@
 
 from celery import current_app
 
+from actorline.jobs.job import Job
+from actorline.upkeep.decision import Stage
 from config.queues import queue_kinds
 from tasks.shell import answers, canvas
 from tasks.shell.batches import send_batch
-from tasks.shell.environment import settings
+from tasks.shell.environment import ledger, settings
+from tasks.shell.metrics import note_takeover
 
 
 class CeleryOutbox:
     """The `Outbox` of `actorline/upkeep/outbox.py`."""
 
     send_batch = staticmethod(send_batch)
-    send_pipeline = staticmethod(canvas.send_pipeline)
     answer_caller = staticmethod(answers.answer_caller)
     has_result = staticmethod(answers.has_result)
     send_notices = staticmethod(canvas.send_notices)
+
+    def send_pipeline(self, job: Job, first: Stage) -> bool:
+        is_sent = canvas.send_pipeline(job, first)
+        if is_sent:
+            note_takeover(job, ledger().now())
+        return is_sent
 
     def send(self, task: str, *args: object) -> None:
         current_app.send_task(f"actorline.{task}", list(args))

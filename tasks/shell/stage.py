@@ -24,6 +24,7 @@ from actorline.stages.ending import end_job
 from actorline.stages.failure import is_hopeless, reason_of
 from tasks.shell.answers import end_for_callers
 from tasks.shell.environment import ledger
+from tasks.shell.metrics import redelivered, stage_failures
 from tasks.shell.stage_request import HANDED_ON, RETRIED, StageRequest, end_here
 
 STAGE_BACK_OFF_SECS: Final = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
@@ -41,6 +42,8 @@ class StageTask(Task):  # type: ignore[type-arg]  # celery-types declares Task g
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         key, epoch = args[0], args[1]
+        if (self.request.delivery_info or {}).get("redelivered"):
+            redelivered.labels(self.name).inc()
         with structlog.contextvars.bound_contextvars(job_key=key, epoch=epoch, task_id=self.request.id):
             try:
                 return super().__call__(*args, **kwargs)
@@ -65,6 +68,7 @@ def again(task: "Task[Any, Any]", seconds: float, args: tuple[Any, ...] | None =
 
 def postpone(key: JobKey, epoch: int, stage: str, error: Exception) -> None:
     """Plan the stage again. If the ledger can't be reached either, its existing `due` brings the job back."""
+    stage_failures.labels(stage, type(error).__name__).inc()
     failed = {"stage": stage, "error": type(error).__name__, "message": str(error)[:300]}
     try:
         job = ledger().load(key)

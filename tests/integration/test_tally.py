@@ -52,7 +52,12 @@ def set_fields(ledger: Ledger, key: str = "k", **fields: object) -> None:
 
 def counts(ledger: Ledger, *without: str) -> dict[str, int]:
     found = read_tally(ledger).counts
-    return {name: count for name, count in found.items() if not name.startswith(("ended_ms:", *without))}
+    return {name: count for name, count in found.items() if not name.startswith(("ended_ms:", "waiting:", *without))}
+
+
+def waiting(ledger: Ledger) -> dict[str, int]:
+    """How many jobs wait now, by code."""
+    return {code: number for (code,), number in read_tally(ledger).counted("waiting").items() if number}
 
 
 def cost_usd(ledger: Ledger) -> tuple[float, float]:
@@ -96,10 +101,12 @@ def test_what_is_repeated_for_a_lost_reply_is_tallied_once(ledger, monkeypatch):
         order(ledger)
     for _ in range(2):
         ledger.change("k", Change(to=State.WAITING, fields={"waiting_for": Code.CAPACITY}), epoch=1)
+    assert waiting(ledger) == {"capacity": 1}
     for _ in range(2):
         ledger.runs.record("k", 1, 1, "r1", states={State.WAITING}, care_s=5, found=True)
     for _ in range(2):
         ledger.pages.record("k", 1, receipt(), care_s=5)
+    assert waiting(ledger) == {}
     job = loaded(ledger)
     for _ in range(2):
         end_job(ledger, job, Event.FAIL, FAILURE, fields={"cost_usd": 0.25})
@@ -195,6 +202,18 @@ def test_going_on_waiting_for_the_same_is_one_wait(ledger):
         ledger.change("k", Change(to=State.WAITING, fields={"waiting_for": code}), epoch=1)
         ledger.change("k", Change(to=State.STARTING), epoch=1)
     assert counts(ledger, "queued") == {"waits:start-unclear": 2, "waits:capacity": 1}
+
+
+def test_jobs_that_wait_are_counted_by_what_they_wait_for_now(ledger):
+    for key in ("a", "b", "c"):
+        order(ledger, key)
+        ledger.change(key, Change(to=State.WAITING, fields={"waiting_for": Code.CAPACITY}), epoch=1)
+    ledger.change("a", Change(to=State.WAITING, fields={"waiting_for": Code.PAUSED}), epoch=1)
+    ledger.change("b", Change(fields={"patience": 3}), states={State.WAITING}, epoch=1)
+    assert waiting(ledger) == {"capacity": 2, "paused": 1}
+    fail(ledger, "a")
+    ledger.change("b", Change(to=State.STARTING), epoch=1)
+    assert waiting(ledger) == {"capacity": 1}
 
 
 def test_a_run_that_two_jobs_know_is_one_run(ledger):

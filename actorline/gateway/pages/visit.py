@@ -57,6 +57,7 @@ async def _admitted(request: Request) -> Visit:
         if cookie is not None:
             context.refusals.note(request)
         raise
+    request.state.holder = grant.holder
     address = request.client.host if request.client else None
     return Visit(context, grant, Sender("http", grant.holder, address, grant.rights), cookie)
 

@@ -25,5 +25,6 @@ RESPONSES: Final[Responses] = {
 def metrics(authorized: MayMeasure) -> Response:
     """Return figures of all accounts, whatever accounts the API key covers; this needs its own scope, `metrics`."""
     registry = CollectorRegistry()
-    registry.register(LedgerMetrics(authorized.context.ledger, authorized.context.settings.budgets))
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    registry.register(LedgerMetrics(authorized.context.ledger, authorized.context.settings))
+    own = generate_latest(authorized.context.figures.registry)
+    return Response(generate_latest(registry) + own, media_type=CONTENT_TYPE_LATEST)

@@ -20,8 +20,8 @@
 -- entries that have no room}
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
-local state, epoch, last, waited_for, batch =
-  unpack(redis.call('HMGET', KEYS[1], 'state', 'epoch', 'last_change', 'waiting_for', 'batch'))
+local state, epoch, last, waited_for, batch, counted =
+  unpack(redis.call('HMGET', KEYS[1], 'state', 'epoch', 'last_change', 'waiting_for', 'batch', 'waiting_counted'))
 if not state then return {'missing', '0', '', time} end
 if last == ARGV[2] then return {'won', epoch, state, time} end
 local legal = (',' .. ARGV[4] .. ','):find(',' .. state .. ',', 1, true)
@@ -73,6 +73,16 @@ local waits_for, cost, spent, tallied, run_id, shared_run, shared =
     'shared_run', 'shared_usd'))
 if waits_for and waits_for ~= '' and waits_for ~= waited_for then
   redis.call('HINCRBY', KEYS[4], 'waits:' .. waits_for, 1)
+end
+local waits_now = state == 'WAITING' and waits_for or ''
+if (counted or '') ~= waits_now then  -- among those that wait now
+  if counted then redis.call('HINCRBY', KEYS[4], 'waiting:' .. counted, -1) end
+  if waits_now ~= '' then
+    redis.call('HINCRBY', KEYS[4], 'waiting:' .. waits_now, 1)
+    redis.call('HSET', KEYS[1], 'waiting_counted', waits_now)
+  else
+    redis.call('HDEL', KEYS[1], 'waiting_counted')
+  end
 end
 if shared_run and shared_run == run_id and cost ~= shared then  -- its cost is tallied by the job that had it first
   shared = cost

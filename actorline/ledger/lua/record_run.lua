@@ -37,14 +37,15 @@ if not waits or attempt ~= ARGV[2] or (run_id and run_id ~= '') then
   return {'stray', epoch or '0'}
 end
 local score = redis.call('ZSCORE', ARGV[4] .. state, ARGV[1]) or time
-local account = redis.call('HGET', KEYS[1], 'account')
+local account, counted = unpack(redis.call('HMGET', KEYS[1], 'account', 'waiting_counted'))
+if counted then redis.call('HINCRBY', KEYS[7], 'waiting:' .. counted, -1) end
 for _, of in ipairs({'', account and ':' .. account:lower()}) do
   redis.call('ZREM', ARGV[4] .. state .. of, ARGV[1])
   redis.call('ZADD', ARGV[4] .. ARGV[11] .. of, score, ARGV[1])
 end
 redis.call('HSET', KEYS[1], 'state', ARGV[11], 'run_id', ARGV[3], 'run_status', 'READY', 'started_at', time,
   'adopted', ARGV[9], 'failures', 0, 'sent_at', time)
-redis.call('HDEL', KEYS[1], 'intent')
+redis.call('HDEL', KEYS[1], 'intent', 'waiting_counted')
 if epoch ~= ARGV[10] or (wanted and wanted ~= '') then
   redis.call('HSET', KEYS[1], 'resume', 1)
   redis.call('ZADD', KEYS[3], time, ARGV[1])

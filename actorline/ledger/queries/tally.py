@@ -4,7 +4,7 @@ The scripts that change a job keep its hash `tally` as they go, each thing once,
 Its fields: `queued`, `runs:{started|found}`, `waits:{code}`, `ended:{state}:{code or none}`, `ended_ms:{state}`
 (milliseconds from the order, or the last `retry`, to the end), `guard-broken:{rule}`, `enough-rows:{rule}`, `items`,
 `pages`, `bytes`, and what the jobs cost in billionths of a dollar: `nano_usd`, and the most that this ever was,
-`most_nano_usd`.
+`most_nano_usd`. One is no total: `waiting:{code}`, the jobs that wait for this now.
 """
 
 from collections.abc import Mapping, Sequence

@@ -97,7 +97,9 @@ class PageFetcher:
             return PageHeld()
         self.ledger.pages.note_failed(job.key, job.attempt, window.page_no, _cause_of(error))
         if tries + 1 < PAGE_TRIES and _may_pass(error):
-            return UnreadablePage(_words_of(error))
+            again = UnreadablePage(_words_of(error))
+            again.__cause__ = error  # whose fault it was is counted
+            return again
         return bad_receipt(window, self._code_of(job, error), _words_of(error))
 
     def _code_of(self, job: Job, error: Exception) -> Code:

@@ -12,6 +12,7 @@ OWN = {
     "ACTORLINE_REDIS_URL", "ACTORLINE_REDIS_PASSWORD_FILE",  # its own Redis
     "APIFY_TOKEN_FILE", "ACTORLINE_GATEWAY_KEY_FILE", SETTINGS_FILE_VARIABLE,  # files of ./secrets
     "ACTORLINE_HOME",  # of beat: where ./schedules is
+    "ACTORLINE_METRICS_PORT", "ACTORLINE_METRICS_HOST",  # where Prometheus finds workers
 }  # fmt: skip
 """What the file sets itself, so that `settings.env` can't."""
 SERVICES = ("control", "fetch", "beat", "flower", "gateway")

@@ -1,5 +1,4 @@
 import json
-import re
 import runpy
 from pathlib import Path
 
@@ -22,6 +21,7 @@ DOCS = Path(__file__).parents[3] / "docs"
         ("make_document.py", "document_text", "job-document.md"),
         ("make_settings.py", "settings_text", "settings.md"),
         ("make_redis.py", "redis_text", "redis.md"),
+        ("make_metrics.py", "metrics_text", "metrics.md"),
     ],
 )
 def test_what_is_published_is_what_the_code_says(maker, function, made, monkeypatch):
@@ -48,13 +48,6 @@ def test_results_name_every_field_state_and_code():
 def test_each_reason_has_its_paragraph():
     _, reasons = (DOCS / "troubleshooting.md").read_text().split("\n## Reasons\n")
     assert [part.split("\n")[0] for part in reasons.split("\n### ")[1:]] == list(Code)
-
-
-def test_each_alert_has_its_line_in_the_operations_guide():
-    alerts = re.findall(r"- alert: (\w+)", (DOCS.parent / "config" / "alerts.yml").read_text())
-    _, table = (DOCS / "operations.md").read_text().split("\n## Alerts\n")
-    named = re.findall(r"`(Actorline\w+)`", table)
-    assert sorted(named) == sorted(alerts)
 
 
 def test_the_schema_holds_all_fields_and_exactly_one_target():

@@ -1,8 +1,8 @@
 """The metrics that a tally becomes, and that what is written for Prometheus names no others."""
 
-import re
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml  # a part of what schemathesis needs
@@ -11,11 +11,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from actorline import __version__
-from actorline.budgets.limits import Budgets
 from actorline.budgets.status import BudgetStatus
+from actorline.gateway import metrics as gateway_metrics
 from actorline.gateway.metrics import LedgerMetrics
 from actorline.jobs.states import State
+from actorline.ledger.queries.fleet import AccountUse, Fleet, Worker
 from actorline.ledger.queries.tally import Tally
+from actorline.schedules.book import BookEntry, Reading
+from actorline.schedules.decision import SchedulePosition
+from actorline.schedules.schedule import Schedule
 
 CONFIG = Path(__file__).parents[3] / "config"
 NOTHING = Tally(
@@ -43,6 +47,8 @@ MUCH = Tally(
         "runs:started": 9,
         "runs:found": 1,
         "waits:capacity": 6,
+        "waiting:capacity": 2,
+        "waiting:paused": -1,  # an older version doesn't count
         "ended:DELIVERED:none": 8,
         "ended:FAILED:auth": 2,
         "ended:FAILED:run-failed": 1,
@@ -73,14 +79,33 @@ STATUS = BudgetStatus(
 )
 
 
+FLEET = Fleet(
+    now=1_000,
+    workers=[Worker("a", "1", ("control",), 3), Worker("b", "1", ("control",), 5), Worker("c", "0", ("fetch",), 900)],
+    account_jobs={("default", "RUNNING"): 7},
+    use={"default": AccountUse(at=940, used={"runs": 3}, limit={"runs": 25})},
+    oldest_s={State.RUNNING: 30},
+    busy_s={"control": 12, "doors": 1},
+    batches_open=1,
+    members={"open": 4, "DELIVERED": 2},
+)
+SCHEDULE = Schedule.model_validate({"cron": "0 * * * *", "document": {"actor": "a/b"}})
+PLACE = SchedulePosition(rhythm="0 * * * *", seen=0, started=100, missed=50)
+READING = Reading(1_000_000, {"hourly": BookEntry(PLACE, "")}, ["beat"])
+
+
 @pytest.fixture
 def shown(monkeypatch):
-    def show(tally: Tally) -> dict[str, list[Sample]]:
+    def show(tally: Tally, fleet: Fleet = FLEET, reading: Reading = READING) -> dict[str, list[Sample]]:
         """Name -> samples, as Prometheus reads them."""
-        monkeypatch.setattr("actorline.gateway.metrics.read_tally", lambda _: tally)
+        server = SimpleNamespace(used_bytes=5, max_bytes=10, aof_bytes=3, writes_its_file=True, clients=4)
+        ledger = SimpleNamespace(server=lambda: server)
+        for name, found in (("read_tally", tally), ("read_fleet", fleet), ("read_budgets", [STATUS])):
+            monkeypatch.setattr(gateway_metrics, name, lambda *_, found=found: found)
+        monkeypatch.setattr(gateway_metrics, "Book", lambda _: SimpleNamespace(read=lambda: reading))
+        monkeypatch.setattr(LedgerMetrics, "_schedules", lambda _: {"hourly": SCHEDULE})
         registry = CollectorRegistry()
-        monkeypatch.setattr("actorline.gateway.metrics.read_budgets", lambda *_: [STATUS])
-        registry.register(LedgerMetrics(None, Budgets()))  # type: ignore[arg-type]
+        registry.register(LedgerMetrics(ledger, SimpleNamespace(budgets=None, redis_max_mbytes=None)))  # type: ignore[arg-type]
         families = text_string_to_metric_families(generate_latest(registry).decode())
         samples = list(chain.from_iterable(family.samples for family in families))
         return {name: [each for each in samples if each.name == name] for name in {each.name for each in samples}}
@@ -108,6 +133,7 @@ def test_everything_of_a_tally_is_shown(shown):
     assert values(metrics["actorline_waits_total"], "code") == {"start-unclear": 0, "budget": 0, "capacity": 6}
     assert values(metrics["actorline_job_seconds_sum"], "state") == {"DELIVERED": 80.5, "FAILED": 1}
     assert values(metrics["actorline_job_seconds_count"], "state") == {"DELIVERED": 8, "FAILED": 3}
+    assert values(metrics["actorline_waiting_jobs"], "code") == {"capacity": 2, "paused": 0}
     assert values(metrics["actorline_budget_usd"], "kind") == {"limit": 20, "spent": 12.5, "reserved": 0.5}
     assert metrics["actorline_budget_usd"][0].labels | {"kind": ""} == {
         "budget": "label:team=search", "period": "day", "kind": "",
@@ -118,6 +144,27 @@ def test_everything_of_a_tally_is_shown(shown):
         "items_total": 10**15 + 1, "pages_total": 11, "bytes_total": 700, "cost_usd_total": 1.250000001,
     }  # fmt: skip
     assert {name: value(metrics[f"actorline_{name}"]) for name in single} == single
+
+
+def test_who_works_on_what_is_shown_with_its_limits(shown):
+    metrics = shown(MUCH)
+    assert values(metrics["actorline_workers"], "queues") == {"control": 2}
+    assert values(metrics["actorline_queue_busy_seconds"], "queue") == {"control": 12, "doors": 0}
+    assert values(metrics["actorline_oldest_job_seconds"], "state") == {"RUNNING": 30}
+    assert values(metrics["actorline_account_jobs"], "account") == {"default": 7}
+    assert values(metrics["actorline_account_used"], "of") == {"runs": 3}
+    assert values(metrics["actorline_account_limit"], "of") == {"runs": 25}
+    assert values(metrics["actorline_account_read_seconds"], "account") == {"default": 60}
+    assert values(metrics["actorline_batch_members"], "state") == {"open": 4, "DELIVERED": 2}
+    assert (value(metrics["actorline_redis_used_bytes"]), value(metrics["actorline_redis_max_bytes"])) == (5, 10)
+
+
+def test_a_schedules_last_due_times_and_lateness_are_shown(shown):
+    metrics = shown(MUCH)
+    due = values(metrics["actorline_schedule_due_timestamp_seconds"], "outcome")
+    assert due == {"ordered": 100, "missed": 50}
+    assert values(metrics["actorline_schedule_late"], "schedule") == {"hourly": 1}
+    assert value(metrics["actorline_beats"]) == 1
 
 
 def test_ends_are_shown_by_state_and_code_also_as_zeros(shown):
@@ -137,30 +184,28 @@ def test_what_no_upkeep_has_seen_is_left_out(shown):
     missing = shown(MUCH).keys() - shown(NOTHING).keys()
     assert missing == {
         "actorline_upkeep_age_seconds", "actorline_queue_messages", "actorline_paused", "actorline_job_seconds_sum",
-        "actorline_job_seconds_count", "actorline_worker_unseen_seconds",
+        "actorline_job_seconds_count", "actorline_worker_unseen_seconds", "actorline_waiting_jobs",
     }  # fmt: skip
 
 
-def test_the_alerts_name_only_metrics_and_labels_that_are_shown(shown):
-    metrics = shown(MUCH)
-    (group,) = yaml.safe_load((CONFIG / "alerts.yml").read_text())["groups"]
-    names = [rule["alert"] for rule in group["rules"]]
-    assert len(set(names)) == len(names) == 12
-    for rule in group["rules"]:
-        assert rule["annotations"]["summary"]
-        (name,) = set(re.findall(r"actorline_\w+", rule["expr"]))
-        samples = metrics[name]
-        for label, wanted in re.findall(r'(\w+)="([^"]*)"', rule["expr"]):
-            assert wanted in {sample.labels[label] for sample in samples}, rule
-        for labels in re.findall(r"\bby \(([\w, ]+)\)", rule["expr"]):
-            assert set(labels.split(", ")) <= samples[0].labels.keys(), rule
-
-
-def test_the_scrape_finds_gateway_and_alerts_of_the_compose_file():
+def test_the_scrape_finds_gateway_workers_and_alerts_of_compose():
     config = yaml.safe_load((CONFIG / "prometheus.yml").read_text())
-    services = yaml.safe_load((CONFIG.parent / "docker-compose.yml").read_text())["services"]
-    (scrape,) = config["scrape_configs"]
-    assert scrape["static_configs"] == [{"targets": ["gateway:8470"]}]
+    compose = yaml.safe_load((CONFIG.parent / "docker-compose.yml").read_text())
+    services = compose["services"]
+    gateway, workers = config["scrape_configs"]
+    assert gateway["static_configs"] == [{"targets": ["gateway:8470"]}]
     assert services["gateway"]["ports"][0].endswith(":8470")
-    assert scrape["authorization"]["credentials_file"]
+    assert gateway["authorization"]["credentials_file"] == "/run/secrets/metrics_key"
+    assert services["prometheus"]["secrets"] == ["metrics_key"]
+    (found,) = workers["dns_sd_configs"]
+    for name in found["names"]:
+        assert services[name]["environment"]["ACTORLINE_METRICS_PORT"] == str(found["port"])
     assert all((CONFIG / name).is_file() for name in config["rule_files"])
+
+
+def test_the_monitoring_profile_mounts_files_that_exist():
+    compose = yaml.safe_load((CONFIG.parent / "docker-compose.yml").read_text())
+    services = [each for each in compose["services"].values() if each.get("profiles") == ["monitoring"]]
+    mounts = [volume.split(":")[0] for each in services for volume in each["volumes"]]
+    assert [mount for mount in mounts if mount.startswith("./") and not (CONFIG.parent / mount).is_file()] == []
+    assert all(port.startswith("127.0.0.1:") for each in services for port in each["ports"])
