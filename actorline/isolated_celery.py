@@ -9,19 +9,23 @@ from typing import Any, Final
 
 from celery import Celery
 
-from actorline.redis_address import checked_address, tls_parameters
+from actorline.redis_address import checked_address, is_sentinel, tls_parameters
+from actorline.sentinel_address import SentinelAddress
 
 LOADER: Final = "celery.loaders.app:AppLoader"
+BROKER_OPTIONS: Final = "broker_transport_options"
+RESULT_OPTIONS: Final = "result_backend_transport_options"
 
 
 class IsolatedCelery(Celery):
     """Celery at the two given addresses. Raises ValueError if one can't be used."""
 
     def __init__(self, name: str, *, broker: str, backend: str, settings: dict[str, Any], **options: Any) -> None:
-        self._broker, results = checked_address(broker), checked_address(backend)
-        tls = tls_parameters(self._broker)  # also in the address; Flower's page of the broker only reads this
-        given = {**settings, "broker_url": self._broker, "result_backend": results, "broker_use_ssl": tls}
-        super().__init__(name, loader=LOADER, fixups=[], config_source=given, **options)
+        given = celery_addresses(broker, backend)
+        for kind in (BROKER_OPTIONS, RESULT_OPTIONS):
+            given[kind] = {**settings.get(kind, {}), **given.get(kind, {})}
+        self._broker, results = given["broker_url"], given["result_backend"]
+        super().__init__(name, loader=LOADER, fixups=[], config_source={**settings, **given}, **options)
         self.backend_cls = results
 
     def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
@@ -32,3 +36,21 @@ class IsolatedCelery(Celery):
 
     def connection(self, hostname: str | None = None, *args: Any, **options: Any) -> Any:
         return super().connection(hostname or self._broker, *args, **options)
+
+
+def celery_addresses(broker: str, backend: str) -> dict[str, Any]:
+    """Return the settings by which Celery reaches the two addresses. Raises ValueError if one can't be used."""
+    broker, backend = checked_address(broker), checked_address(backend)
+    given: dict[str, Any] = {
+        "broker_url": broker,
+        "result_backend": backend,
+        "broker_use_ssl": tls_parameters(broker),  # also in the address; Flower's page of the broker only reads this
+    }
+    if is_sentinel(broker):
+        named = SentinelAddress.parse(broker)
+        given |= {"broker_url": named.celery_address, BROKER_OPTIONS: named.transport_options}
+    if is_sentinel(backend):
+        named = SentinelAddress.parse(backend)
+        given |= {"result_backend": named.celery_address, RESULT_OPTIONS: named.transport_options}
+        given["redis_backend_use_ssl"] = named.tls
+    return given

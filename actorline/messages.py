@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
 
 from actorline.identifiers import JobKey, RunId
-from actorline.redis_address import masked_address
+from actorline.redis_address import is_sentinel, masked_address
+from actorline.sentinel_address import SentinelAddress
 from actorline.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,11 +29,26 @@ def make_sender(settings: Settings) -> Celery:
             "task_serializer": "json",
             "result_serializer": "json",
             "accept_content": ["json"],
-            "broker_transport_options": {"socket_timeout": 30, "socket_connect_timeout": 5},
+            "broker_transport_options": {
+                **unacked_keys(settings.namespace),
+                "socket_timeout": 30,
+                "socket_connect_timeout": 5,
+            },
             "broker_connection_retry_on_startup": True,
         },
         set_as_current=False,
     )
+
+
+def unacked_keys(namespace: str) -> dict[str, str]:
+    """Return our own names of what kombu keeps: the defaults are shared by all Celery apps of a database, whose tasks
+    our quick sweep would run a second time.
+    """
+    return {
+        "unacked_key": f"{namespace}.unacked",
+        "unacked_index_key": f"{namespace}.unacked_index",
+        "unacked_mutex_key": f"{namespace}.unacked_mutex",
+    }
 
 
 def send_line(settings: Settings, *, show_passwords: bool = False) -> str:
@@ -39,10 +56,26 @@ def send_line(settings: Settings, *, show_passwords: bool = False) -> str:
     broker, backend = (
         address if show_passwords else masked_address(address) for address in (settings.broker, settings.results)
     )
-    return (
-        f'Celery(broker="{broker}", backend="{backend}")'
-        f'.send_task("actorline.run", [document], queue="{settings.namespace}").get()'
-    )
+    arguments = ", ".join(f"{name}={_literal(value)}" for name, value in celery_arguments(broker, backend).items())
+    return f'Celery({arguments}).send_task("actorline.run", [document], queue="{settings.namespace}").get()'
+
+
+def celery_arguments(broker: str, backend: str) -> dict[str, Any]:
+    """Return what a service's own `Celery(...)` is given."""
+    arguments: dict[str, Any] = {"broker": broker, "backend": backend}
+    if is_sentinel(broker):
+        named = SentinelAddress.parse(broker)
+        arguments |= {"broker": named.celery_address, "broker_transport_options": named.shown_options}
+        arguments |= {"broker_use_ssl": named.tls} if named.tls is not None else {}
+    if is_sentinel(backend):
+        named = SentinelAddress.parse(backend)
+        arguments |= {"backend": named.celery_address, "result_backend_transport_options": named.shown_options}
+        arguments |= {"redis_backend_use_ssl": named.tls} if named.tls is not None else {}
+    return arguments
+
+
+def _literal(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def send_upkeep(app: Celery, namespace: str, *keys: str) -> None:

@@ -1,24 +1,32 @@
 """Addresses of Redis as Celery, kombu and redis-py all read them: check, next database, masking.
 
-`redis://HOST/0`, `rediss://HOST/0` (TLS) or `redis+socket:///PATH?virtual_host=0`, each with `USER:PASSWORD@` if
-needed.
+`redis://HOST/0`, `rediss://HOST/0` (TLS), `redis+socket:///PATH?virtual_host=0`, or the sentinels that know which
+server is the primary: `sentinel://HOST,HOST/0?master=NAME`, `sentinels://` (TLS). Each with `USER:PASSWORD@` if needed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 SOCKET: Final = "redis+socket"
 TLS: Final = "rediss"
+SENTINEL: Final = "sentinel"
+SENTINEL_TLS: Final = "sentinels"
 MASK: Final = "***"
+SENTINEL_PORT: Final = 26379
 _CERT_REQS: Final = ("required", "optional", "none")
 _FILES: Final = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+_TLS_PARAMETERS: Final = _FILES | {"ssl_cert_reqs"}
+_SENTINEL_PARAMETERS: Final = frozenset({"master", "sentinel_username", "sentinel_password"})
 _PARAMETERS: Final[Mapping[str, frozenset[str]]] = {
     "redis": frozenset(),
-    TLS: _FILES | {"ssl_cert_reqs"},
+    TLS: _TLS_PARAMETERS,
     SOCKET: frozenset({"virtual_host"}),
+    SENTINEL: _SENTINEL_PARAMETERS,
+    SENTINEL_TLS: _SENTINEL_PARAMETERS | _TLS_PARAMETERS,
 }
+_ENCODE: Final = "a password with / ? # : @ is percent-encoded"
 
 
 def checked_address(url: str) -> str:
@@ -28,24 +36,43 @@ def checked_address(url: str) -> str:
     that parameter, kombu and redis-py have it as their default.
     """
     parts = urlsplit(url)
-    if "sentinel" in parts.scheme:
-        raise ValueError("Redis Sentinel isn't supported yet: name the primary's own address, redis:// or rediss://")
+    if "cluster" in parts.scheme:
+        raise ValueError(
+            "names a Redis Cluster, which spreads a job's keys over several servers; that isn't supported: name a "
+            "single Redis or Valkey, or its sentinels"
+        )
     if parts.scheme not in _PARAMETERS:
-        raise ValueError("must begin with redis://, rediss:// or redis+socket://")
+        raise ValueError("must begin with redis://, rediss://, redis+socket://, sentinel:// or sentinels://")
+    _check_servers(parts)
     _database(parts)
-    _check_port(parts)
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     if unknown := sorted(given.keys() - _PARAMETERS[parts.scheme]):
         raise ValueError(_why_unknown(parts.scheme, unknown[0]))
-    if parts.scheme != TLS:
-        return url
-    return _with_query(parts, _checked_tls(given))
+    parts = parts._replace(netloc=_encoded_credentials(parts))
+    if is_sentinel(url) and not given.get("master"):
+        raise ValueError("must name the primary as its sentinels know it: ?master=mymaster")
+    if tls_parameters(url) is not None:
+        given = _checked_tls(given)
+    return _with_query(parts, given) if parts.scheme != SOCKET else url.replace(urlsplit(url).netloc, parts.netloc, 1)
+
+
+def is_sentinel(url: str) -> bool:
+    """Return whether the address names sentinels, so that another server may be promoted to the primary."""
+    return urlsplit(url).scheme in {SENTINEL, SENTINEL_TLS}
 
 
 def tls_parameters(url: str) -> dict[str, str] | None:
-    """Return the parameters of a checked `rediss://` address; None for any other."""
+    """Return the parameters of a checked address that are about TLS; None: it goes without."""
     parts = urlsplit(url)
-    return dict(parse_qsl(parts.query)) if parts.scheme == TLS else None
+    if parts.scheme not in {TLS, SENTINEL_TLS}:
+        return None
+    return {name: value for name, value in parse_qsl(parts.query) if name in _TLS_PARAMETERS}
+
+
+def servers(parts: SplitResult) -> Sequence[tuple[str, int]]:
+    """Return host and port of each sentinel. Raises ValueError for a port that is none."""
+    named = [urlsplit(f"//{server}") for server in parts.netloc.rpartition("@")[2].split(",")]
+    return [(each.hostname or "", each.port or SENTINEL_PORT) for each in named]
 
 
 def next_database(url: str) -> str:
@@ -72,9 +99,21 @@ def with_password(url: str, password: str) -> str:
     return f"{parts.scheme}://{netloc}{url.removeprefix(f'{parts.scheme}://{parts.netloc}')}"
 
 
-def masked_address(url: str) -> str:
-    """Return the address with its password masked, for display."""
+def with_sentinel_password(url: str, password: str) -> str:
+    """Return the address with this password of the sentinels themselves, unless it has one or names no sentinels."""
     parts = urlsplit(url)
+    given = dict(parse_qsl(parts.query))
+    if not is_sentinel(url) or "sentinel_password" in given:
+        return url
+    return _with_query(parts, {**given, "sentinel_password": password})
+
+
+def masked_address(url: str) -> str:
+    """Return the address with its passwords masked, for display."""
+    parts = urlsplit(url)
+    given = dict(parse_qsl(parts.query))
+    if "sentinel_password" in given:
+        url = _with_query(parts, {**given, "sentinel_password": MASK})
     if parts.password is None:
         return url
     credentials, _, host = parts.netloc.rpartition("@")
@@ -87,21 +126,38 @@ def _database(parts: SplitResult) -> int:
     try:
         return int(given or 0)
     except ValueError:
-        raise ValueError("the database at its end must be a number") from None
+        raise ValueError(f"the database at its end must be a number; {_ENCODE}") from None
 
 
-def _check_port(parts: SplitResult) -> None:
+def _check_servers(parts: SplitResult) -> None:
+    if parts.scheme == SOCKET:
+        return
     try:
-        _ = parts.port
+        named = servers(parts)
     except ValueError:
+        raise ValueError(f"its port must be a number up to 65535; {_ENCODE}") from None
+    if parts.scheme in {SENTINEL, SENTINEL_TLS}:
+        if not all(host for host, _ in named):
+            raise ValueError("each sentinel must be HOST or HOST:PORT, separated by commas")
+    elif len(named) > 1:
         raise ValueError(
-            "its port must be a number up to 65535; a password with / ? # : @ is percent-encoded"
-        ) from None
+            "names several servers, and a Redis Cluster isn't supported; sentinels are named by sentinel://HOST,HOST"
+        )
+
+
+def _encoded_credentials(parts: SplitResult) -> str:
+    """Return user, password and host with each special character encoded: kombu splits an address at `;`."""
+    credentials, at, host = parts.netloc.rpartition("@")
+    return ":".join(_quoted(unquote(part)) for part in credentials.split(":", 1)) + at + host
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
 
 
 def _why_unknown(scheme: str, name: str) -> str:
-    if name in _PARAMETERS[TLS]:
-        return f"{name} needs TLS: begin with rediss://"
+    if name in _TLS_PARAMETERS:
+        return f"{name} needs TLS: begin with {SENTINEL_TLS if scheme == SENTINEL else TLS}://"
     known = ", ".join(sorted(_PARAMETERS[scheme]))
     return f"has a parameter {name} that is not known here{f'; known: {known}' if known else ''}"
 
@@ -118,4 +174,4 @@ def _checked_tls(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _with_query(parts: SplitResult, query: Mapping[str, str]) -> str:
-    return urlunsplit(parts._replace(query=urlencode(query, safe="/", quote_via=quote)))
+    return urlunsplit(parts._replace(query=urlencode(query, safe="/*", quote_via=quote)))

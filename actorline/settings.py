@@ -13,6 +13,7 @@ import os
 import re
 import tempfile
 import tomllib
+from collections.abc import Mapping
 from functools import cache, cached_property
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -41,7 +42,14 @@ from pydantic_settings import (
 
 from actorline.budgets.limits import Budgets
 from actorline.identifiers import AccountName
-from actorline.redis_address import checked_address, next_database, socket_address, with_password
+from actorline.redis_address import (
+    checked_address,
+    is_sentinel,
+    next_database,
+    socket_address,
+    with_password,
+    with_sentinel_password,
+)
 from actorline.stack_home import PASSWORD_FILE
 from actorline.trusted_file import distrust, searched_folders
 
@@ -148,6 +156,9 @@ class Settings(Tuning, BaseSettings):
     redis_password_file: Path | None = Field(
         None, description="File with the password for Redis addresses that have none, for container secrets"
     )
+    sentinel_password_file: Path | None = Field(
+        None, description="File with the password of the sentinels themselves, if they have one"
+    )
     results_url: str | None = Field(None, description="Celery results; default: the broker's next database")
     ledger_url: str | None = Field(None, description="The ledger; default: the database after the results'")
     namespace: str = Field("actorline", pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="Prefix of queues and keys")
@@ -220,11 +231,11 @@ class Settings(Tuning, BaseSettings):
         "else its machine's memory",
     )
     durable_replicas: int = Field(
-        0,
+        default_factory=lambda data: 1 if _may_fail_over(data) else 0,
         ge=0,
         le=9,
-        description="Replicas of Redis that must have each order, and each start's intent, on disk (`WAITAOF`); set 1 "
-        "if a replica may be promoted",
+        description="Replicas of Redis that must have each order, and each start's intent, on disk (`WAITAOF`): as "
+        "many as there are, if one may be promoted; default: 1 with sentinels, where 0 is refused, else 0",
     )
     visibility_timeout_secs: int = Field(15, ge=5, description="Seconds until a dead worker's messages are taken over")
     gateway_key: SecretStr | None = Field(
@@ -287,6 +298,16 @@ class Settings(Tuning, BaseSettings):
     def _known_address(cls, url: str | None) -> str | None:
         return checked_address(url) if url else None
 
+    @field_validator("durable_replicas")
+    @classmethod
+    def _survives_failover(cls, replicas: int, info: ValidationInfo) -> int:
+        if replicas == 0 and _may_fail_over(info.data):
+            raise ValueError(
+                "must be at least 1 with sentinels: a promoted replica that lacks a start's intent would pay for that "
+                "start again"
+            )
+        return replicas
+
     @field_validator("api_url")
     @classmethod
     def _is_base_url(cls, url: str) -> str:
@@ -312,7 +333,14 @@ class Settings(Tuning, BaseSettings):
     def _comma_separated(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("home", "schedules_file", "apify_token_file", "gateway_key_file", "redis_password_file")
+    @field_validator(
+        "home",
+        "schedules_file",
+        "apify_token_file",
+        "gateway_key_file",
+        "redis_password_file",
+        "sentinel_password_file",
+    )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else None
@@ -375,12 +403,19 @@ class Settings(Tuning, BaseSettings):
         return with_password(address, _read_secret(file, str(file))) if file.exists() else address
 
     def _with_password(self, address: str) -> str:
-        return with_password(address, self._redis_password) if self.redis_password_file else address
+        if self.redis_password_file:
+            address = with_password(address, self._redis_password)
+        return with_sentinel_password(address, self._sentinel_password) if self.sentinel_password_file else address
 
     @cached_property
     def _redis_password(self) -> str:
         """Return the password in the file. Raises SettingsError if it can't be read."""
         return _read_secret(self.redis_password_file or Path(), "ACTORLINE_REDIS_PASSWORD_FILE")
+
+    @cached_property
+    def _sentinel_password(self) -> str:
+        """Return the password in the file. Raises SettingsError if it can't be read."""
+        return _read_secret(self.sentinel_password_file or Path(), "ACTORLINE_SENTINEL_PASSWORD_FILE")
 
     @property
     def socket(self) -> Path:
@@ -437,6 +472,12 @@ class Settings(Tuning, BaseSettings):
     def token_of(self, account: AccountName) -> SecretStr | None:
         """Return the account's token, if any. Aliases are case-insensitive, like environment variables."""
         return self.tokens.get(AccountName(account.lower()))
+
+
+def _may_fail_over(data: Mapping[str, Any]) -> bool:
+    """Return whether the ledger's address, by default the broker's, names sentinels."""
+    ledger = data.get("ledger_url") or data.get("results_url") or data.get("redis_url")
+    return ledger is not None and is_sentinel(ledger)
 
 
 class _SettingsFile(TomlConfigSettingsSource):

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from actorline.messages import unacked_keys
 from actorline.settings import Settings
 from config.queues import routes
 
@@ -16,11 +17,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_channel_error_retry": True,  # else a worker exits when Redis refuses a write: full disk, replica
         "broker_transport_options": {
-            # our own names: the defaults are shared by all Celery apps of a database, whose tasks our quick sweep
-            # would run a second time
-            "unacked_key": f"{namespace}.unacked",
-            "unacked_index_key": f"{namespace}.unacked_index",
-            "unacked_mutex_key": f"{namespace}.unacked_mutex",
+            **unacked_keys(namespace),
             # short because workers/heartbeat.py renews what a live worker holds
             "visibility_timeout": settings.visibility_timeout_secs,
             "unacked_restore_interval": 2,

@@ -30,6 +30,12 @@ certificate is verified, by the system's authorities or by `?ssl_ca_certs=/path/
 `ssl_keyfile` name a certificate of the client's own, and `ssl_cert_reqs=none` trusts any server. Paths are absolute.
 The same addresses serve `Client(...)` and, with `?ssl_cert_reqs=required`, a service's own `Celery(...)`.
 
+`sentinel://HOST:26379,HOST:26379/0?master=NAME` names sentinels, and the primary as they know it: broker, results and
+ledger then follow a failover. `USER:PASSWORD@` is that of the servers; the sentinels' own goes into
+`&sentinel_password=` (and `&sentinel_username=`) or `ACTORLINE_SENTINEL_PASSWORD_FILE`. `sentinels://` is the same
+over TLS, for sentinels and servers alike, with the parameters of `rediss://`. `Client(...)` takes these addresses too;
+what a service's own `Celery(...)` needs is printed by `actorline doctor`. A Redis Cluster isn't supported.
+
 `actorline up` and `doctor` print addresses with `***` for a password; `actorline up --show-addresses` prints it.
 
 ## All settings

@@ -27,6 +27,8 @@ from celery import Celery
 
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
+from actorline.messages import celery_arguments
+from actorline.redis_address import next_database
 
 TOKEN = "apify_api_emulator"
 BODY = re.compile(r'"body": "([A-Za-z0-9+/=]*)"')  # of a message of Celery
@@ -236,9 +238,9 @@ def make_line(valkey: str, emulator: Emulator, home: Path, namespace: str, **set
         "ACTORLINE_SEND_BY_SECS": "3",
         **{f"ACTORLINE_{name.upper()}": value for name, value in settings.items()},
     }
-    results = valkey + "?virtual_host=1"
-    client = Celery("service", broker=valkey, backend=results, set_as_current=False)
-    ledger = Ledger(connect(valkey + "?virtual_host=2"), namespace)
+    results = next_database(valkey)
+    client = Celery("service", **celery_arguments(valkey, results), set_as_current=False)
+    ledger = Ledger(connect(next_database(results)), namespace)
     return Line(valkey, results, namespace, home, environment, ledger, emulator, client)
 
 

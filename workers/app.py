@@ -22,6 +22,7 @@ from workers.metrics import LoopLag
 from workers.preflight import check_accounts, check_redis
 from workers.presence import Presence
 from workers.revoke import RevokeMeansCancel
+from workers.shown_broker import ShownBroker
 from workers.upkeep_timer import UpkeepTimer
 
 EXIT_UNAVAILABLE: Final = 7
@@ -37,7 +38,9 @@ app = IsolatedCelery(
     include=list(MODULES),
 )
 app.conf.worker_consumer = "workers.consumer:Consumer"
-app.steps["consumer"].update({GiveBack, Heartbeat, LendEvents, LoopLag, Presence, UpkeepTimer, RevokeMeansCancel})
+app.steps["consumer"].update(
+    {GiveBack, Heartbeat, LendEvents, LoopLag, Presence, ShownBroker, UpkeepTimer, RevokeMeansCancel}
+)
 
 
 @signals.setup_logging.connect

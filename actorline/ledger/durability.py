@@ -163,19 +163,7 @@ class Disk:
         return server
 
     def _run_and_wait(self, script: Script, calls: Sequence[Call]) -> list[Any]:
-        """Script and WAITAOF go down one connection: on another one of the pool WAITAOF proves nothing (measured)."""
-        with self._client.pipeline(transaction=False) as pipe:
-            for keys, args in calls:
-                pipe.evalsha(script.sha, len(keys), *keys, *args)
-            pipe.execute_command("WAITAOF", 1, self._replicas, WAIT_MS)
-            replies: list[Any] = pipe.execute(raise_on_error=False)
-        waited = replies.pop()
-        failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
-        if isinstance(failed, NoScriptError):  # Redis was started since it was loaded
-            self._client.script_load(script.script)
-            return self._run_and_wait(script, calls)
-        if failed is not None:
-            raise failed
+        *replies, waited = self._run_before("WAITAOF", 1, self._replicas, WAIT_MS, script=script, calls=calls)
         if isinstance(waited, ResponseError):
             raise NotDurable(f"Redis can't confirm writes to its disk: {waited}")
         if waited[0] != 1:
@@ -186,8 +174,30 @@ class Disk:
 
     def _run_old(self, script: Script, calls: Sequence[Call]) -> list[Any]:
         before = read_server(self._client)
-        replies = [script(keys=keys, args=args) for keys, args in calls]
+        *replies, reached = self._run_before("WAIT", self._replicas, WAIT_MS, script=script, calls=calls)
+        if isinstance(reached, ResponseError):
+            raise NotDurable(f"Redis can't confirm that its replicas have a write: {reached}")
+        if reached < self._replicas:
+            raise NotDurable(f"Only {reached} of {self._replicas} Redis replicas had a write in time")
         time.sleep(OLD_SERVER_WAIT_SECS)
         if read_server(self._client).run_id != before.run_id:
             raise NotDurable("Redis was restarted while a write was under way")
+        return replies
+
+    def _run_before(self, *wait: Any, script: Script, calls: Sequence[Call]) -> list[Any]:
+        """Return what the script returns for each call, and last the reply to `wait`.
+
+        All go down one connection: on another one of the pool WAIT and WAITAOF prove nothing (measured).
+        """
+        with self._client.pipeline(transaction=False) as pipe:
+            for keys, args in calls:
+                pipe.evalsha(script.sha, len(keys), *keys, *args)
+            pipe.execute_command(*wait)
+            replies: list[Any] = pipe.execute(raise_on_error=False)
+        failed = next((reply for reply in replies[:-1] if isinstance(reply, Exception)), None)
+        if isinstance(failed, NoScriptError):  # Redis was started since it was loaded
+            self._client.script_load(script.script)
+            return self._run_before(*wait, script=script, calls=calls)
+        if failed is not None:
+            raise failed
         return replies

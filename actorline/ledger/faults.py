@@ -6,9 +6,11 @@ from typing import Final
 
 import redis
 from redis import exceptions
+from redis.sentinel import MasterNotFoundError
 
 SERVER_WORDS_MAX_CHARS: Final = 200
 FAULT_KINDS: Final[Mapping[type[redis.RedisError], str]] = {  # the first that fits: some are kinds of others
+    MasterNotFoundError: "no sentinel that responds knows a primary of that name; check master= and sentinel_password=",
     exceptions.AuthenticationError: "it rejects the password",
     exceptions.BusyLoadingError: "it is still loading its data",
     exceptions.ReadOnlyError: "it is a read-only replica; use the primary's address",

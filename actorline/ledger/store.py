@@ -12,6 +12,8 @@ from redis.retry import Retry
 
 from actorline.ledger.durability import Disk
 from actorline.ledger.keys import KEY_KINDS
+from actorline.redis_address import is_sentinel
+from actorline.sentinel_address import SentinelAddress
 
 Client = Any
 """A `redis.Redis` that decodes replies; its stubs return `bytes | str` for everything."""
@@ -24,12 +26,13 @@ SCRIPTS: Final = (
 )  # fmt: skip
 PARTS: Final[Mapping[str, Sequence[str]]] = {"change": ("booking",)}
 """Files with functions that a script calls."""
+FAILOVER_SECS: Final = 10.0  # a primary that is silent for longer has a successor; WAITAOF takes half of that
 CLOCK_KEPT_SECS: Final = 1.0
 CLOCK_TRIP_SECS: Final = 0.05
 
 
 def connect(url: str, *, socket_timeout_s: float = 30, retries: int = 6) -> Client:
-    """Return a client of the Redis at `url` (`redis://`, `rediss://` or Celery's `redis+socket://`).
+    """Return a client of the Redis at a checked address, or of the primary that its sentinels name.
 
     The defaults see a job through a restart of Redis; where a person waits, less is used.
     """
@@ -41,6 +44,10 @@ def connect(url: str, *, socket_timeout_s: float = 30, retries: int = 6) -> Clie
     }
     if url.startswith("redis+socket://"):
         return redis.Redis.from_url(_unix_url(url), **options)
+    if is_sentinel(url):
+        options["socket_timeout"] = min(FAILOVER_SECS, socket_timeout_s)
+        pool = SentinelAddress.parse(url).connection_pool(**options, socket_connect_timeout=min(5, socket_timeout_s))
+        return redis.Redis.from_pool(pool)
     return redis.Redis.from_url(url, socket_connect_timeout=min(5, socket_timeout_s), **options)
 
 

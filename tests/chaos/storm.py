@@ -21,6 +21,8 @@ from orders import Faults, Order, judge, make_order
 from real_parts import Line, make_line, unacked, wait_for
 from weather import Weather
 
+from actorline.messages import celery_arguments
+
 IN_FLIGHT: Final = 30
 END_SECS: Final = 300.0  # for what is still under way when the last order is placed, and for the last leftovers
 REPORT_EVERY_SECS: Final = 15.0
@@ -71,7 +73,7 @@ class Storm:
         self._going: dict[str, tuple[Order, float]] = {}
         self._asked_at: dict[str, float] = {}
         # without a back end, whose subscriptions a service would lose with Valkey
-        self._sender = Celery("storm", broker=line.broker, set_as_current=False)
+        self._sender = make_sender(line)
 
     def run(self, report: Callable[[str], None]) -> None:
         deadline, report_at = None, time.monotonic()
@@ -111,6 +113,12 @@ class Storm:
     def _send(self, task: str, *args: Any, **options: Any) -> None:
         queue = self._line.namespace
         patiently(lambda: self._sender.send_task(task, args, queue=queue, retry=False, **options))
+
+
+def make_sender(line: Line) -> Celery:
+    arguments = celery_arguments(line.broker, line.results)
+    to_broker = {name: value for name, value in arguments.items() if name.startswith("broker")}
+    return Celery("storm", **to_broker, set_as_current=False)
 
 
 def patiently(ask: Callable[[], Any]) -> Any:

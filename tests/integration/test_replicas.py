@@ -38,6 +38,19 @@ def test_order_waits_until_a_replica_has_it_on_disk(short_folder, monkeypatch):
         client.close()
 
 
+@pytest.mark.thorough
+def test_before_7_2_an_order_waits_for_a_replica_too(short_folder, monkeypatch):
+    monkeypatch.setattr(durability.Server, "can_wait_for_disk", property(lambda _: False))
+    monkeypatch.setattr(durability, "OLD_SERVER_WAIT_SECS", 0)
+    monkeypatch.setattr(durability, "WAIT_MS", 200)
+    with running_valkey(short_folder):
+        client = connect(f"redis+socket://{short_folder}/s")
+        with pytest.raises(NotDurable, match="Only 0 of 1 Redis replicas had a write in time"):
+            register(Ledger(client, "old", replicas=1), "alone")
+        assert register(Ledger(client, "old"), "enough") == "created"
+        client.close()
+
+
 def test_nearly_full_redis_takes_no_new_order_and_every_cancel(short_folder):
     with running_valkey(short_folder):
         client = connect(f"redis+socket://{short_folder}/s")

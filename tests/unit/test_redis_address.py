@@ -32,10 +32,17 @@ def test_own_ca_is_kept_for_the_next_database_too(tmp_path):
     ("address", "words"),
     [
         ("amqp://h", "must begin with redis://"),
-        ("sentinel://h:26379/0", "Sentinel isn.t supported yet"),
+        ("redis+cluster://h/0", "Redis Cluster.*isn.t supported"),
+        ("redis://h:1,h:2/0", "a Redis Cluster isn.t supported; sentinels are named by sentinel://"),
+        ("sentinel://h:26379/0", "must name the primary as its sentinels know it: .master=mymaster"),
+        ("sentinel://h:1;sentinel://h:2/0?master=m", "port must be a number"),
+        ("sentinel://h:1,:2/0?master=m", "each sentinel must be HOST or HOST:PORT"),
+        ("sentinel://h:66000/0?master=m", "port must be a number up to 65535"),
+        ("sentinel://h/0?master=m&ssl_cert_reqs=none", "needs TLS: begin with sentinels://"),
         ("redis://h/zero", "must be a number"),
         ("redis://h:66000/0", "port must be a number up to 65535"),
-        ("redis://:pass/word@h/0", "must be a number"),
+        ("redis://:pass/word@h/0", "with / . # : @ is percent-encoded"),
+        ("redis://:12/word@h/0", "with / . # : @ is percent-encoded"),
         ("rediss://h/0?ssl_cert_reqs=yes", "ssl_cert_reqs must be required, optional or none"),
         ("rediss://h/0?ssl_ca_certs=/no/such.pem", "ssl_ca_certs must be the absolute path of an existing file"),
         ("rediss://h/0?ssl_ca_certs=ca.pem", "absolute path"),
@@ -57,6 +64,10 @@ def test_nonsense_is_refused_in_words(address, words):
         ("redis://app:s3cret@h:6379/0", "redis://app:***@h:6379/0"),
         ("rediss://:s3cret@h/0?ssl_cert_reqs=none", "rediss://:***@h/0?ssl_cert_reqs=none"),
         ("redis+socket://:s3cret@/run/s?virtual_host=1", "redis+socket://:***@/run/s?virtual_host=1"),
+        (
+            "sentinels://u:s3cret@h,i/0?master=m&sentinel_password=qu%2Fiet",
+            "sentinels://u:***@h,i/0?master=m&sentinel_password=***",
+        ),
     ],
 )
 def test_password_is_masked_wherever_it_may_stand(address, shown):
@@ -68,6 +79,28 @@ def test_password_of_a_file_is_encoded_and_replaces_no_other():
     assert parse_url(with_password("redis://app@h/0", "a/b@"))["password"] == "a/b@"
     assert with_password("redis+socket:///run/s", "x") == "redis+socket://:x@/run/s"
     assert with_password("redis://u:own@h/0", "x") == "redis://u:own@h/0"
+
+
+SPECIAL = ["plain", "a/b#c?d@e:f%", "semi;colon", "pl+us", "sp ace", "ümlaut", "%41", "q'u\"o", "[x]"]
+
+
+@pytest.mark.parametrize("password", SPECIAL)
+@pytest.mark.parametrize("address", ["redis://h:1/3", "redis://app@h:1/3", "redis+socket:///run/s?virtual_host=3"])
+def test_any_password_reaches_each_client(address, password):
+    full = checked_address(with_password(address, password))
+    app = IsolatedCelery("x", broker=full, backend=full, settings={}, set_as_current=False)
+    ledger = connect(full).connection_pool.connection_kwargs
+    assert (ledger["password"], ledger["db"]) == (password, 3)
+    assert (app.backend.connparams["password"], app.backend.connparams["db"]) == (password, 3)
+    broker = app.connection()
+    assert (broker.password or url_to_parts(broker.hostname).password) == password
+
+
+@pytest.mark.parametrize("password", ["p@ss", "a;b", "pl+us", "100%"])
+def test_password_that_only_some_clients_could_read_is_encoded(password):
+    address = checked_address(f"redis://:{password}@h/0")
+    assert parse_url(address)["password"] == password
+    assert checked_address(address) == address
 
 
 @pytest.mark.parametrize("name", ["plain", "ha#sh", "qu?e", "per%41cent", "sp ace+plus", "ümlaut", "a&b=c@d:e"])

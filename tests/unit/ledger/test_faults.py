@@ -2,6 +2,7 @@ import ssl
 
 import pytest
 from redis import exceptions
+from redis.sentinel import MasterNotFoundError
 
 from actorline.ledger.faults import describe_fault, is_tls_fault
 
@@ -16,6 +17,10 @@ from actorline.ledger.faults import describe_fault, is_tls_fault
         (
             exceptions.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"),
             "free some space",
+        ),
+        (
+            MasterNotFoundError("No master found for 'canary' : Redis<host=canary>"),
+            "check master= and sentinel_password=",
         ),
         (exceptions.TimeoutError("Timeout reading from redis://:canary@host:6379"), "in time"),
         (exceptions.ConnectionError("Error 111 connecting to canary:6379. Connection refused."), "no connection"),
