@@ -9,6 +9,7 @@ from actorline.batches.document import BatchDocument
 from actorline.budgets.reservation import OwnBudget, batch_budget
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
+from actorline.jobs.delta import LAST
 from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.member_key import DIGITS, member_key
 from actorline.jobs.sender import Sender
@@ -25,6 +26,8 @@ def member_document(document: BatchDocument, key: JobKey, sink_url: str, number:
     """Return the document of one member. Raises Refused for an input that no run can have."""
     template = document.template
     fields = template.model_dump(exclude_defaults=True, exclude={"labels", "priority"})
+    if template.delta and template.delta.base != LAST:
+        fields["delta"]["base"] = member_key(template.delta.base, number)
     return parse_document(
         {
             **fields,

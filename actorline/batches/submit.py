@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from actorline.batches.allowance import take_allowance
+from actorline.batches.base import check_base_batch
 from actorline.batches.document import BatchDocument, parse_batch
 from actorline.batches.inputs import check_source, listed_inputs
 from actorline.batches.members import member_document, own_budget
@@ -20,6 +21,7 @@ from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
 from actorline.ledger.batches import NewBatch
 from actorline.ledger.ledger import Ledger
+from actorline.orders.delta import check_comparison
 from actorline.orders.submit import check_order, reaching
 from actorline.settings import Settings
 
@@ -103,6 +105,8 @@ def check_batch(
     check_budgets(sample, settings.budgets, own_budget(document, key))
     sink = check_order(_as_a_job(document, sample), key, ledger, settings, trusted=trusted, sender=sender)
     _check_folder(sink)
+    check_comparison(sample, settings, sender)
+    check_base_batch(document, key, ledger, sender)
     if document.inputs_url is not None:
         check_source(document.inputs_url, document.account, settings, trusted=trusted)
     if any(is_input_record(record) for record in sample.collect.records):
@@ -116,7 +120,8 @@ def check_batch(
 
 def _as_a_job(document: BatchDocument, sample: JobDocument) -> JobDocument:
     """Return what stands for all members in the checks that every order passes: with the batch's sink and notices."""
-    return sample.model_copy(update={"sink": document.sink, "notify": document.notify, "key": None})
+    update = {"sink": document.sink, "notify": document.notify, "key": None, "delta": None}
+    return sample.model_copy(update=update)
 
 
 def _check_key(key: JobKey) -> None:

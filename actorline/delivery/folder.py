@@ -9,13 +9,14 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from actorline.delivery.manifest import Manifest
-from actorline.delivery.sink.names import INDEX_FILE, RECORD_FILE, ROWS_FILE
+from actorline.delivery.manifest import Manifest, changed_files
+from actorline.delivery.sink.names import CHANGES_FILE, INDEX_FILE, RECORD_FILE, ROWS_FILE
 
 _MADE: Final = re.compile(
-    rf"(?P<folder>(?:attempt-(?P<attempt>[0-9]+)/)?)(?:{ROWS_FILE}|(?P<index>{INDEX_FILE})|(?P<record>{RECORD_FILE}))"
+    rf"(?P<folder>(?:attempt-(?P<attempt>[0-9]+)/)?)"
+    rf"(?:{ROWS_FILE}|{CHANGES_FILE}|(?P<index>{INDEX_FILE})|(?P<record>{RECORD_FILE}))"
 )
-"""Rows and records, with the attempt that made them."""
+"""Rows, changes and records, with the attempt that made them."""
 
 
 def attempt_folder(attempt: int) -> str:
@@ -29,7 +30,8 @@ def superseded_folder(retries: int) -> str:
 
 def made_anew(older: Manifest, stored: Collection[str]) -> list[str]:
     """Return the parts of an older delivery that the new one may replace; `stored`: the pages that both share."""
-    return [part.name for part in older.parts if part.name not in stored]
+    parts = [part.name for part in older.parts if part.name not in stored]
+    return parts + [file.name for file in changed_files(older)]
 
 
 def leftovers(files: Iterable[str], manifest: Manifest) -> list[str]:
@@ -38,7 +40,7 @@ def leftovers(files: Iterable[str], manifest: Manifest) -> list[str]:
     The records of a large store, whose indexes come before them in `files`, stay: without an index nobody reads them.
     """
     listed = {part.name for part in manifest.parts} | {record.name for record in manifest.records}
-    listed |= {index.name for index in manifest.record_indexes}
+    listed |= {index.name for index in manifest.record_indexes} | {file.name for file in changed_files(manifest)}
     large: set[str] = set()
     found = []
     for name in files:

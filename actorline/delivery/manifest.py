@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
 from actorline.delivery.receipt import Receipt
-from actorline.delivery.sink.names import IndexName, PartName, RecordName
+from actorline.delivery.sink.names import ChangesName, IndexName, PartName, RecordName
 from actorline.errors import Reason
 from actorline.identifiers import DatasetId, JobKey
 from actorline.platform.runs import RunStats
@@ -46,6 +46,46 @@ class RecordIndex(BaseModel):
     records: int
     bytes: int
     sha256: str
+
+
+ChangeKind = Literal["added", "removed", "changed"]
+
+
+class ChangedFile(BaseModel):
+    """Rows that were added, removed or changed, as JSON lines."""
+
+    kind: ChangeKind
+    name: ChangesName
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class ChangeCounts(BaseModel):
+    """What a comparison by key found. `repeated_...`: rows whose key a later row has, which counts instead;
+    `without_key_...`: rows in which the key, or a part of it, is missing or null.
+    """
+
+    added: int
+    removed: int
+    changed: int
+    unchanged: int
+    repeated_before: int = 0
+    repeated_after: int = 0
+    without_key_before: int = 0
+    without_key_after: int = 0
+    files: list[ChangedFile]
+
+
+class Changes(BaseModel):
+    """What changed since the delivery of the job `base`; None: there was no earlier one. `error`: why that isn't known,
+    and then `counts` is None.
+    """
+
+    key: list[str]
+    base: JobKey | None
+    counts: ChangeCounts | None = None
+    error: str | None = None
 
 
 class RunFacts(BaseModel):
@@ -90,6 +130,7 @@ class Manifest(BaseModel):
     records: list[StoredRecord]
     record_indexes: list[RecordIndex] = []
     totals: Totals
+    changes: Changes | None = None
     state: str
     complete: bool
     reason: Reason | None
@@ -97,7 +138,7 @@ class Manifest(BaseModel):
 
 _OF_THE_JOB: Final = {
     "job", "installation", "attempt", "retries", "dataset_id", "format", "compression", "parts", "records", "totals",
-    "state", "complete", "record_indexes",
+    "state", "complete", "record_indexes", "changes",
 }  # fmt: skip
 """Not the run's cost and stats, which are written again when they are final."""
 
@@ -106,6 +147,11 @@ def fingerprint(manifest: Manifest) -> str:
     """Return a sha256 of what a manifest says for good. What a later version adds leaves it as it is."""
     facts = manifest.model_dump_json(include=_OF_THE_JOB, exclude_defaults=True)
     return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def changed_files(manifest: Manifest) -> list[ChangedFile]:
+    """Return the files of changes; none if nothing was compared."""
+    return manifest.changes.counts.files if manifest.changes and manifest.changes.counts else []
 
 
 def parts_of(receipts: Sequence[Receipt]) -> list[Part]:

@@ -7,7 +7,7 @@ from typing import BinaryIO, Final, cast
 
 from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.formats.text import UnreadablePage
-from actorline.delivery.manifest import Manifest, Part, StoredRecord, totals_of
+from actorline.delivery.manifest import ChangedFile, Manifest, Part, StoredRecord, changed_files, totals_of
 from actorline.delivery.part import inspect_part
 from actorline.delivery.read_back import Delivery, measure
 from actorline.delivery.record_index import DamagedIndex, read_index
@@ -15,6 +15,8 @@ from actorline.delivery.sink import MANIFEST, SUCCESS, Sink
 
 VERIFY_THREADS: Final = 4  # of two cores; beside a file that is inflated others are on their way
 COUNTED: Final = frozenset({"jsonl", "json"})  # whose rows are counted; of the others bytes and sha256 must be right
+
+Entry = Part | StoredRecord | ChangedFile
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def verify(delivery: Delivery, progress: Callable[[int], None]) -> Iterator[Deli
     yield from contradictions(manifest)
     if sink.exists(SUCCESS) is not manifest.complete:
         yield DeliveryProblem(SUCCESS, "is missing" if manifest.complete else "exists, although rows are missing")
-    blocks: Iterable[Sequence[Part | StoredRecord]] = (manifest.parts, manifest.records)
+    blocks: Iterable[Sequence[Entry]] = (manifest.parts, manifest.records, changed_files(manifest))
     with ThreadPoolExecutor(VERIFY_THREADS) as threads:
         for block in blocks:
             yield from _check_all(threads, delivery, block, progress)
@@ -69,16 +71,14 @@ def contradictions(manifest: Manifest) -> Iterator[DeliveryProblem]:
 def _check_all(
     threads: ThreadPoolExecutor,
     delivery: Delivery,
-    entries: Sequence[Part | StoredRecord],
+    entries: Sequence[Entry],
     progress: Callable[[int], None],
 ) -> Iterator[DeliveryProblem]:
     for found in threads.map(lambda entry: _check(delivery.sink, delivery.manifest, entry, progress), entries):
         yield from found
 
 
-def _check(
-    sink: Sink, manifest: Manifest, entry: Part | StoredRecord, progress: Callable[[int], None]
-) -> Sequence[DeliveryProblem]:
+def _check(sink: Sink, manifest: Manifest, entry: Entry, progress: Callable[[int], None]) -> Sequence[DeliveryProblem]:
     size = sink.size(entry.name)
     if size != entry.bytes:
         text = "is missing" if size is None else f"has {size:,} bytes, but the manifest says {entry.bytes:,}"

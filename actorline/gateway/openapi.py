@@ -53,6 +53,7 @@ RESULT: Final[Mapping[str, Any]] = {
     "waiting": None,
     "stopped": None,
     "broken": None,
+    "changes": None,
 }  # fmt: skip
 
 KeyInPath = Annotated[JobKey, Path(description="The job's key", json_schema_extra={"pattern": KEY_PATTERN})]

@@ -32,6 +32,7 @@ from pydantic_core import to_json
 from actorline.delivery.formats.rules import contradiction
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName, DatasetId, JobKey, RunId, TaskId
+from actorline.jobs.delta import COMPARED, LAST, Delta
 from actorline.jobs.guard import Guard, StopWhen
 from actorline.jobs.guard_rules import guard_problem
 from actorline.jobs.json_faults import find_fault
@@ -266,6 +267,7 @@ class JobDocument(Section):
     guard: Guard | None = Field(None, description="The contract for the rows")
     stop_when: StopWhen | None = Field(None, description="When there are enough rows: the run is stopped")
     own: bool = Field(default=False, description="Whether we may abort a run that was taken over")
+    delta: Delta | None = Field(None, description="What changed since an earlier delivery")
     notify: Notify = Notify()
     priority: int = Field(5, ge=0, le=9, description="0 starts first, 9 last")
     labels: Annotated[dict[Label, Annotated[str, Field(max_length=200)]], AtMost(64)] = Field(
@@ -309,6 +311,20 @@ class JobDocument(Section):
         """Refuse a query that is too long for servers: the first page would fail, after the run was paid for."""
         if not is_stored(info) and (length := len(urlencode(self.collect.query()))) > MAX_QUERY_CHARS:
             raise ValueError(f"collect makes a URL with {length:,} characters; at most {MAX_QUERY_CHARS:,} are allowed")
+        return self
+
+    @model_validator(mode="after")
+    def _has_rows_to_compare(self) -> "JobDocument":
+        delta = self.delta
+        if delta is None:
+            return self
+        if delta.base != LAST and not is_key(delta.base):
+            raise ValueError(f'delta.base is neither "last" nor a key ({KEY_RULE})')
+        if not self.collect.dataset or self.collect.format not in COMPARED:
+            found = self.collect.format if self.collect.dataset else "collect.dataset false"
+            raise ValueError(f"delta compares rows as jsonl and json keep them; {found} has none")
+        if self.reuse_secs is not None:
+            raise ValueError("delta compares new rows, and reuse_secs may bring those of an earlier job: give only one")
         return self
 
     @property
@@ -541,19 +557,19 @@ def _shown(part: int | str) -> str:
 
 def _nearest(location: tuple[int | str, ...], root: type[Section]) -> str:
     """Return a hint for an unknown field: our word for the platform's, the same word elsewhere, or a similar one."""
-    model: Any = root
+    fields: Mapping[str, Any] = root.model_fields
     for part in location[:-1]:
-        model = _section_of(model.model_fields[str(part)].annotation)
+        fields = _fields_of(fields[str(part)].annotation)
     wrong = str(location[-1])[:60]
     name = PLATFORM_WORDS.get(wrong) or re.sub(r"(?<!^)(?=[A-Z])", "_", wrong).lower()
-    if name in model.model_fields:
+    if name in fields:
         return f' (did you mean "{name}"?)'
     if name in root.model_fields:
         return f' (did you mean "{name}", outside of "{location[0]}"?)'
     inside = [part for part, field in root.model_fields.items() if name in _fields_of(field.annotation)]
     if inside:
         return f' (did you mean "{inside[0]}.{name}"?)'
-    similar = get_close_matches(name, model.model_fields, n=1, cutoff=0.6)
+    similar = get_close_matches(name, fields, n=1, cutoff=0.6)
     return f' (did you mean "{similar[0]}"?)' if similar else ""
 
 

@@ -5,6 +5,7 @@ from typing import Final, Literal, TypedDict
 from actorline.budgets.reservation import Reservation
 from actorline.errors import Reason
 from actorline.identifiers import DatasetId, RunId
+from actorline.jobs.delta import JobChanges
 from actorline.jobs.groups import Resurrection
 from actorline.jobs.guard import Broken, Enough
 from actorline.jobs.job import Intent, StopWish
@@ -90,6 +91,8 @@ class JobFields(TypedDict, total=False):
     enough: Enough | Empty
     manifest: str | None
     manifest_sha256: str | None
+    delta_base: str | None
+    changes: JobChanges | Empty
     poll_no: int | None
     poll_by: str | None
     poll_until: Moment

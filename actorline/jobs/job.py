@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, Json
 from actorline.budgets.reservation import OwnBudget, Reservation
 from actorline.errors import Code, Reason
 from actorline.identifiers import DatasetId, JobKey, RunId
+from actorline.jobs.delta import JobChanges
 from actorline.jobs.document import JobDocument
 from actorline.jobs.groups import CareGroup, ChanceGroup, CollectionGroup, Group, NoticeGroup, RunGroup
 from actorline.jobs.guard import Broken, Enough
@@ -91,6 +92,8 @@ class Job(BaseModel):
     enough: Json[Enough] | None = None  # why the run was stopped early
     manifest: str | None = None
     manifest_sha256: str | None = None  # its `fingerprint`; none if an earlier version ended the job
+    delta_base: str | None = None  # the key of the job whose rows are compared, or NO_BASE, once that is decided
+    changes: Json[JobChanges] | None = None
 
     run: RunGroup
     chances: ChanceGroup
@@ -229,6 +232,7 @@ class JobResult(BaseModel):
     run_finished_at: str | None
     delivered_at: str | None
     manifest_sha256: str | None = None
+    changes: JobChanges | None = None
     waiting: Waiting | None = None
     stopped: StoppedEarly | None = None
     broken: Broken | None = None
@@ -263,6 +267,7 @@ class JobResult(BaseModel):
             run_finished_at=run.finished_at,
             delivered_at=iso_time(job.delivered_at),
             manifest_sha256=job.manifest_sha256,
+            changes=job.changes,
             waiting=Waiting.of(job),
             stopped=StoppedEarly.of(job),
             broken=job.broken,

@@ -34,6 +34,7 @@ class TimelineEvent(StrEnum):
     FETCHING_AHEAD = "fetching-ahead"
     PAGE_FAILED = "page-failed"
     RECORDS_WITHHELD = "records-withheld"
+    COMPARING = "comparing"
     STAGE_FAILED = "stage-failed"
     ENDED = "ended"
     FIGURES_SETTLED = "figures-settled"

@@ -137,7 +137,7 @@ _COUNTERS: Final = (
 )  # fmt: skip
 _OF_AN_END: Final = (
     "stop_wish", "reason", "run_log", "manifest", "manifest_sha256", "ended_at", "delivered_at", "resurrection",
-    "notice_at", "broken",
+    "notice_at", "broken", "delta_base", "changes",
 )  # fmt: skip
 
 

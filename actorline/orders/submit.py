@@ -24,6 +24,7 @@ from actorline.ledger.ledger import Bounds, Ledger, NewJob, RegisterResult
 from actorline.notify.allowed_tasks import check_notify_task
 from actorline.notify.notice import check_notify
 from actorline.orders.default_folders import is_of_another_key
+from actorline.orders.delta import check_base, check_comparison
 from actorline.orders.input_url import check_input_url
 from actorline.orders.parquet import check_parquet
 from actorline.settings import Settings
@@ -134,11 +135,13 @@ def check_order(
     check_notify_task(document, settings, trusted=trusted)
     check_input_url(document, settings)
     check_parquet(document, settings, sender)
+    check_comparison(document, settings, sender)
     check_input_records(document, trusted=trusted)
     check_budgets(document, settings.budgets)
     if not trusted and SCHEDULE_KEY.fullmatch(key):
         _check_schedules_job(key, ledger)
     with reaching([key]):
+        check_base(document, key, ledger, sender)
         now = ledger.now() if "{date}" in (document.sink.url or settings.default_sink) else 0
     sink = fill_sink(document, key, now, settings)
     if document.sink.url:

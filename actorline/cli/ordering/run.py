@@ -25,6 +25,7 @@ from actorline.jobs.states import State
 from actorline.ledger.pause import is_paused
 from actorline.messages import wake_workers
 from actorline.orders.cancel import cancel_job
+from actorline.orders.delta import check_comparison
 from actorline.orders.estimate import Estimate, estimate
 from actorline.orders.parquet import check_parquet
 from actorline.orders.submit import SubmittedJob, fill_sink, submit
@@ -37,6 +38,7 @@ def run(order: dict[str, Any], *, dry_run: bool, as_json: bool, no_wait: bool, k
     order = with_default_sink(order, settings)
     parsed = parse_document(order)
     check_parquet(parsed, settings, FROM_TERMINAL)
+    check_comparison(parsed, settings, FROM_TERMINAL)
     _check_sink(parsed, settings)
     if dry_run:
         _estimate(order, parsed, settings, as_json=as_json)

@@ -11,6 +11,7 @@ from rich.table import Table
 from actorline.cli.terminal.times import short_time
 from actorline.cli.terminal.visible import SafeConsole, visible_json
 from actorline.errors import Code, Reason
+from actorline.jobs.delta import JobChanges
 from actorline.jobs.job import Job, JobResult, Pace
 from actorline.jobs.states import TERMINAL, State
 
@@ -64,9 +65,23 @@ def print_result(result: JobResult, *, as_json: bool) -> None:
         until = f", until {local_text(result.waiting.until)} at the latest" if result.waiting.until else ""
         since = f" since {local_text(result.waiting.since)}" if result.waiting.since else ""
         out.print(f"  waits: {escape(result.waiting.code)}{since}{until}")
+    if result.changes:
+        out.print(f"  {escape(changes_text(result.changes))}")
     for name, value in (("rows", result.sink if result.manifest else None), ("run", result.run_url)):
         if value:
             out.print(f"  {name}: {escape(value)}")
+
+
+def changes_text(changes: JobChanges) -> str:
+    """Return `changes since nightly@...: 3 added, 0 removed, 12 changed, 985 unchanged`."""
+    if changes.error is not None:
+        return changes.error
+    since = f"since {changes.base}" if changes.base else "(there is no earlier delivery)"
+    counts = [(changes.added, "added"), (changes.removed, "removed"), (changes.changed, "changed"),
+              (changes.unchanged, "unchanged")]  # fmt: skip
+    notes = [(changes.repeated, "with a key that comes again"), (changes.without_key, "without a key")]
+    told = [f"{number or 0:,} {what}" for number, what in counts] + [f"{n:,} {what}" for n, what in notes if n]
+    return f"changes {since}: {', '.join(told)}"
 
 
 def local_text(iso_time: str) -> str:

@@ -15,17 +15,20 @@ MANIFEST: Final = "manifest.json"
 RECORDS: Final = "records"
 STAGING: Final = ".staging"
 STAGED_PAGES: Final = "_pages"
+CHANGES: Final = "changes"
 
 _EXTENSION: Final = r"(?:\.[a-z0-9]{1,10}){1,2}"
 ROWS_FILE: Final = rf"(?:part-[0-9]{{5,}}|items){_EXTENSION}"
 PAGE_FILE: Final = rf"{STAGED_PAGES}/page-[0-9]{{5,}}{_EXTENSION}"
 RECORD_FILE: Final = rf"{RECORDS}/[A-Za-z0-9!'()%~_-][A-Za-z0-9!'()%~_.-]{{0,254}}"
 INDEX_FILE: Final = rf"{RECORDS}-[0-9]{{5,}}\.jsonl"
+CHANGES_FILE: Final = rf"{CHANGES}/(?:added|removed|changed)-[0-9]{{5,}}{_EXTENSION}"
 _FOLDERS: Final = r"(?:superseded-[0-9]+/)?(?:attempt-[0-9]+/)?"
 
 PartName = Annotated[str, Field(pattern=rf"^{_FOLDERS}(?:{ROWS_FILE}|{PAGE_FILE})$")]
 RecordName = Annotated[str, Field(pattern=rf"^{_FOLDERS}{RECORD_FILE}$")]
 IndexName = Annotated[str, Field(pattern=rf"^{_FOLDERS}{INDEX_FILE}$")]
+ChangesName = Annotated[str, Field(pattern=rf"^{_FOLDERS}{CHANGES_FILE}$")]
 
 NAME_CHARS: Final = 143  # the least that a file system in use allows (eCryptfs); the platform's keys have up to 256
 _OURS: Final = re.compile(r"[._]|manifest\.", re.IGNORECASE)
@@ -35,6 +38,10 @@ _OURS: Final = re.compile(r"[._]|manifest\.", re.IGNORECASE)
 def is_name(name: str) -> bool:
     """Return whether a relative name stays in its folder, on every sink."""
     return all(part not in {"", ".", ".."} and "\\" not in part and part.isprintable() for part in name.split("/"))
+
+
+def changes_file(kind: str, number: int, compression: str) -> str:
+    return f"{CHANGES}/{kind}-{number:05}.jsonl{'.gz' if compression == 'gzip' else ''}"
 
 
 def record_file(record_key: str) -> str:

@@ -20,6 +20,7 @@ from actorline.jobs.states import State, target
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
+from actorline.stages.collect.comparison import Comparison
 from actorline.stages.collect.record_blocks import Records, StoreKeeper
 from actorline.stages.collect.records import RecordKeeper
 from actorline.stages.ending import SINK_TRIES, judge_end
@@ -50,7 +51,9 @@ class Contents:
         collection = self.job.collection.after({"records": totals.records})
         counted = self.job.model_copy(update={"collection": collection})
         event, reason = judge_end(counted, failure=failure)
-        return self._manifest(rows, records, totals, target(event), reason)
+        manifest = self._manifest(rows, records, totals, target(event), reason)
+        comparison = Comparison(self.ledger, self.job, self.sink, self.execution, self.keep_alive, self.confirm)
+        return comparison.add_to(manifest)
 
     def _record_failure(self, records: Records) -> Reason | None:
         if not records.failure:

@@ -20,6 +20,7 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import MANIFEST, SUCCESS, MissingFile, Sink, SinkError, open_sink
 from actorline.errors import Reason
 from actorline.identifiers import ExecutionToken
+from actorline.jobs.delta import JobChanges
 from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.states import TRANSITIONS, Event, State, target
@@ -86,6 +87,7 @@ class Deliverer:
             self.ledger.pages.drop_row_keys(job.key, job.attempt)
             if job.broken is None:
                 remember_delivery(self.ledger, self.settings, job)
+        changes = JobChanges.of(manifest.changes) if manifest.changes else None
         return end_job(
             self.ledger,
             job,
@@ -97,7 +99,9 @@ class Deliverer:
                 "bytes": manifest.totals.bytes,
                 "records": manifest.totals.records,
                 "delivered_at": NOW if delivered else None,
+                "changes": changes,
             },
+            data=_told_of(changes) if changes else None,
         )
 
     # -- the place of the manifest
@@ -141,6 +145,13 @@ class Deliverer:
         )
         if won is None:
             raise LostJob
+
+
+def _told_of(changes: JobChanges) -> dict[str, object]:
+    """Return what the timeline says of the changes."""
+    if changes.error is not None:
+        return {"not_compared": changes.error}
+    return {"added": changes.added, "removed": changes.removed, "changed": changes.changed}
 
 
 def _find_manifest(sink: Sink) -> Manifest | None:

@@ -8,6 +8,7 @@ from typing import Final
 from actorline.delivery.sink import Sink, SinkError, open_sink
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Job
+from actorline.orders.delta import lacks_comparison
 from actorline.orders.parquet import lacks_parquet
 from actorline.stages.silent_sink import SilentSink, soon
 from actorline.stages.start.steps import Refuse, TryLater
@@ -17,7 +18,7 @@ NOTHING_STARTED: Final = " Nothing was started."
 
 def check_sink(job: Job, installation: str) -> Refuse | TryLater | None:
     """Return what keeps the job from its start; None if nothing does."""
-    if refusal := lacks_parquet(job.document):
+    if refusal := lacks_parquet(job.document) or lacks_comparison(job.document):
         return Refuse(refusal)
     if job.document.dataset_id:
         return None  # the sink is claimed when the dataset is known to exist

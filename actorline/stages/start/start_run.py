@@ -24,6 +24,7 @@ from actorline.platform.runs import get_run
 from actorline.platform.start import SendBy
 from actorline.settings import Settings
 from actorline.stages.reuse import find_delivery
+from actorline.stages.start.base import check_base
 from actorline.stages.start.decision import START_STATES, Facts, Turn, next_start_step
 from actorline.stages.start.moves import StartMoves
 from actorline.stages.start.outside_input import read_input
@@ -31,12 +32,10 @@ from actorline.stages.start.permit import Permit
 from actorline.stages.start.post import Post
 from actorline.stages.start.recovery import Recovery
 from actorline.stages.start.refusal import refusal_reason
-from actorline.stages.start.room import RoomForStart
 from actorline.stages.start.run_input import RunInput
 from actorline.stages.start.sink_claim import check_sink, claim_sink
 from actorline.stages.start.steps import (
     Announce,
-    AskForRoom,
     AskForTurn,
     CheckSink,
     FindDataset,
@@ -93,7 +92,7 @@ class Starter:
             case FindDelivery():
                 return replace(facts, delivery=find_delivery(self.ledger, job))
             case CheckSink():
-                return replace(facts, obstacle=check_sink(job, self.installation))
+                return replace(facts, obstacle=check_base(self.ledger, job) or check_sink(job, self.installation))
             case AskForTurn():
                 turn = self._turn(job)
                 return replace(facts, turn=turn, obstacle=self._over_budget(job) if turn is Turn.FREE else None)
@@ -101,8 +100,6 @@ class Starter:
                 return self._find_existing(job, facts, asked)
             case ReadInput():
                 return self._read_input(job, facts, asked)
-            case AskForRoom():
-                return replace(facts, obstacle=RoomForStart(self.ledger, self.platform).claim(job))
             case TakeLease():
                 return self._take_lease(job, facts, held)
             case FindLostRuns() | SearchEarly() | Search():

@@ -52,11 +52,6 @@ class ReadInput:
 
 
 @dataclass(frozen=True)
-class AskForRoom:
-    """Has the account room for the run? If it has, the room is taken."""
-
-
-@dataclass(frozen=True)
 class TakeLease:
     """May this execution start the run? From here on the time to send it is running."""
 
@@ -90,7 +85,6 @@ Inquiry = (
     | FindDataset
     | FindRun
     | ReadInput
-    | AskForRoom
     | TakeLease
     | FindLostRuns
     | SearchEarly
@@ -162,14 +156,12 @@ class Collect:
 @dataclass(frozen=True)
 class WaitTurn:
     """Stand in the account's line until called. `was_refused`: by the platform, so the line moves more slowly.
-    `is_full`: by the account's limits, without a request. `needs_less`: the next one in line may need less memory, and
-    is called.
+    `needs_less`: the next one in line may need less memory, and is called.
     """
 
     code: Code
     message: str
     was_refused: bool = False
-    is_full: bool = False
     needs_less: bool = False
 
 

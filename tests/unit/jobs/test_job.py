@@ -123,7 +123,7 @@ def test_the_result_has_the_one_shape(make_job):
         "items": 3, "scanned": 4, "bytes": 5, "pages": 1, "records": 0, "cost_usd": 0.5,
         "queued_at": "1970-01-01T00:16:40.000Z", "started_at": "1970-01-01T00:16:41.500Z",
         "run_finished_at": "2026-11-23T08:15:30+00:00", "delivered_at": "1970-01-01T00:16:43.000Z",
-        "manifest_sha256": "ab", "waiting": None, "stopped": None, "broken": None,
+        "manifest_sha256": "ab", "waiting": None, "stopped": None, "broken": None, "changes": None,
     }  # fmt: skip
 
 

@@ -96,7 +96,16 @@ def _so_far(data: Data) -> str:
 def _ended(data: Data) -> str:
     if "reused" in data:
         return f"Delivered: the rows of {data['reused']} are reused, without a run"
-    return _after(f"The job is {str(data.get('state')).lower()}", data.get("message"))
+    return _after(f"The job is {str(data.get('state')).lower()}", data.get("message")) + _changes(data)
+
+
+def _changes(data: Data) -> str:
+    """Return `; since the last delivery 3 rows were added, none removed, 12 changed`."""
+    if "not_compared" in data:
+        return f". What changed is not known: {data['not_compared']}"
+    if "added" not in data:
+        return ""
+    return f"; {data['added']:,} rows were added, {data['removed']:,} removed, {data['changed']:,} changed"
 
 
 _TEXTS: Final[Mapping[str, Callable[[Data], str]]] = {
@@ -131,6 +140,9 @@ _TEXTS: Final[Mapping[str, Callable[[Data], str]]] = {
     ),
     TimelineEvent.PAGE_FAILED: lambda d: _after(f"Page {d.get('page_no')} failed and is tried again", d.get("message")),
     TimelineEvent.RECORDS_WITHHELD: lambda d: _after("Records are withheld", d.get("message")),
+    TimelineEvent.COMPARING: lambda d: (
+        f"The rows are compared with those of {d['base']}" if d.get("base") else "There is no earlier delivery"
+    ),
     TimelineEvent.STAGE_FAILED: lambda d: _after(
         f"The step {d.get('stage', '')} failed and is tried again", d.get("error")
     ),

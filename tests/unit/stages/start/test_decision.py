@@ -17,7 +17,6 @@ from actorline.stages.start.run_input import RunInput
 from actorline.stages.start.steps import (
     Adopt,
     Announce,
-    AskForRoom,
     AskForTurn,
     AskPerson,
     CheckSink,
@@ -63,8 +62,8 @@ def unasked(*inquiries):
 @pytest.mark.parametrize(
     ("order", "questions"),
     [
-        ({"actor": "x"}, [FindDelivery, CheckSink, AskForTurn, AskForRoom, TakeLease, FindLostRuns]),
-        (ELSEWHERE, [FindDelivery, CheckSink, AskForTurn, ReadInput, AskForRoom, TakeLease, FindLostRuns]),
+        ({"actor": "x"}, [FindDelivery, CheckSink, AskForTurn, TakeLease, FindLostRuns]),
+        (ELSEWHERE, [FindDelivery, CheckSink, AskForTurn, ReadInput, TakeLease, FindLostRuns]),
         ({"dataset_id": "d"}, [FindDelivery, CheckSink, FindDataset]),
         ({"run_id": "r"}, [FindDelivery, CheckSink, FindRun]),
     ],

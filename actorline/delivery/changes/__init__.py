@@ -1,0 +1,1 @@
+"""What changed since an earlier delivery: rows that were added, removed and changed, by a key."""

@@ -1,0 +1,110 @@
+"""What changed between two deliveries: compared in a process of its own, and stored in the later one's sink."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from actorline.delivery.changes.compare import NO_COMPARISON, SEPARATOR
+from actorline.delivery.changes.work_folder import work_folder
+from actorline.delivery.formats.child import ChildFailed, run_child
+from actorline.delivery.formats.gzip_members import BLOCK_BYTES
+from actorline.delivery.manifest import ChangeCounts, ChangedFile
+from actorline.delivery.read_back import DamagedDelivery, Delivery, measure
+from actorline.delivery.sink import Sink
+from actorline.delivery.sink.names import STAGED_PAGES
+from actorline.identifiers import ExecutionToken
+
+MODULE: Final = "actorline.delivery.changes.compare"
+
+
+class ComparisonFailed(Exception):
+    """The deliveries can't be compared; the message says why."""
+
+
+@dataclass(frozen=True)
+class ChangesFinder:
+    """Compares deliveries, and stores what changed in `folder` of the sink.
+
+    `keep_alive` is called now and then and may raise to stop. `confirm` raises if another execution may be at work on
+    the same delivery; it is asked before a file is replaced.
+    """
+
+    sink: Sink
+    folder: str
+    compression: str
+    execution: ExecutionToken
+    keep_alive: Callable[[], None]
+    confirm: Callable[[], None]
+
+    def find(self, before: Delivery | None, after: Delivery, key: Sequence[str]) -> ChangeCounts:
+        """Return what changed; with nothing before, every row was added. Safe to repeat: the same rows make the same
+        files.
+
+        Raises ComparisonFailed; SinkError; what `keep_alive` and `confirm` raise.
+        """
+        rows = chain(_ended(before.blocks() if before else ()), [SEPARATOR, b"\n"], after.blocks())
+        with work_folder() as work:
+            made: list[bytes] = []
+            try:
+                arguments = [str(work), orjson.dumps(list(key)).decode(), self.compression]
+                run_child(MODULE, *arguments, source=rows, take=made.append, keep_alive=self.keep_alive)
+            except ChildFailed as error:
+                why = str(error) if error.status == NO_COMPARISON else f"it broke (exit code {error.status}: {error})"
+                raise ComparisonFailed(why) from None
+            found = ChangeCounts.model_validate_json(b"".join(made))
+            _check_rows(found, before, after)
+            return found.model_copy(update={"files": [self._store(work, file) for file in found.files]})
+
+    def _store(self, work: Path, made: ChangedFile) -> ChangedFile:
+        """Publish a file; return it under its name in the sink."""
+        name = self.folder + made.name
+        with (work / made.name).open("rb") as source, self.sink.staging(name, self.execution) as file:
+            while block := source.read(BLOCK_BYTES):
+                self.keep_alive()
+                file.write(block)
+            if not self.sink.publish(file, name) and not self._holds(name, made):
+                self.confirm()
+                aside = f"{self.folder}{STAGED_PAGES}/{self.execution}-{made.name.rpartition('/')[2]}"
+                self.sink.publish_instead(file, name, aside)
+                self.sink.remove(aside)
+        return made.model_copy(update={"name": name})
+
+    def _holds(self, name: str, made: ChangedFile) -> bool:
+        with self.sink.open(name) as file:
+            return measure(file) == (made.bytes, made.sha256)
+
+
+def has_comparison() -> bool:
+    """Return whether the library is there: the extra `delta`."""
+    return find_spec("duckdb") is not None
+
+
+def _ended(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a text that ends with a newline, if it isn't empty."""
+    last = b"\n"
+    for block in blocks:
+        yield block
+        last = block
+    if not last.endswith(b"\n"):
+        yield b"\n"
+
+
+def _check_rows(found: ChangeCounts, before: Delivery | None, after: Delivery) -> None:
+    """Raise DamagedDelivery unless every row was read."""
+    same = found.changed + found.unchanged
+    sides = (
+        (before, same + found.removed + found.repeated_before + found.without_key_before),
+        (after, same + found.added + found.repeated_after + found.without_key_after),
+    )
+    for delivery, rows in sides:
+        if delivery and rows != delivery.manifest.totals.items:
+            message = (
+                f"{delivery.sink} holds {rows:,} rows, but its manifest says {delivery.manifest.totals.items:,}. "
+                "Restore it, or order again."
+            )
+            raise DamagedDelivery(message)
