@@ -15,6 +15,7 @@ from actorline.checks import Finding, check_ledger
 from actorline.cli.attach import attach, logs_of_running
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import out, print_json
+from actorline.cli.terminal.room_text import left_text
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
 from actorline.identifiers import AccountName
@@ -24,6 +25,7 @@ from actorline.platform.clock import platform_time
 from actorline.platform.errors import MissingLibrary, PlatformError, PlatformUnavailable
 from actorline.platform.users import get_limits, get_me
 from actorline.settings import Settings, load_settings, token_variable
+from actorline.stages.start.room import room_left
 
 MAX_SKEW_SECS: Final = 30.0  # half of the margin that the search for a lost start allows for
 
@@ -78,7 +80,8 @@ def _account(settings: Settings, account: AccountName, token: SecretStr) -> Iter
         f"{now.actor_memory_gbytes or 0:g} of {most.max_actor_memory_gbytes or 0:g} GB, "
         f"${now.monthly_usage_usd or 0:.2f} of ${most.max_monthly_usage_usd or 0:.2f} this month"
     )
-    yield Finding("token", is_good=True, text=f"account {account} is {me.username}: {used}")
+    left = left_text(room_left(limits))
+    yield Finding("token", is_good=True, text=f"account {account} is {me.username}: {used}{left and f'; {left}'}")
     if there:
         yield _clock(there)
 

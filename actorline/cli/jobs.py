@@ -13,6 +13,7 @@ from actorline.cli.selection import Selection
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import coloured, out, pace_text, print_jobs, print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, come_back, follow
+from actorline.cli.terminal.room_text import room_lines
 from actorline.cli.terminal.timeline import print_timeline
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
@@ -33,6 +34,7 @@ def jobs(wanted: Selection, limit: int, *, as_json: bool) -> None:
         results = [JobResult.of(job) for job in islice(wanted.jobs(stack.ledger), limit)]
         batches = [] if as_json or wanted.is_set else running_batches(stack.ledger)
         unattended = describe_unattended(stack.ledger, logs=logs_of_running(settings))
+        room = [] if as_json else list(room_lines(stack.ledger, settings.tokens))
     for batch in batches:
         print_batch(batch, as_json=False)
     if as_json:
@@ -42,8 +44,8 @@ def jobs(wanted: Selection, limit: int, *, as_json: bool) -> None:
         print_jobs(results)
     else:
         say("No such jobs.")
-    if unattended:
-        say(unattended)
+    for line in [*room, *([unattended] if unattended else [])]:
+        say(line)
 
 
 def show(key: str, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from actorline.cli.attach import attach, logs_of_running
 from actorline.cli.terminal.live_table import duration_text
 from actorline.cli.terminal.output import coloured, counted, out
+from actorline.cli.terminal.room_text import room_lines
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger
@@ -40,12 +41,13 @@ def print_overview() -> None:
     with attach(settings, workers=False) as stack:
         live = read_tally(stack.ledger).jobs
         recent = recent_jobs(stack.ledger)
+        room = list(room_lines(stack.ledger, settings.tokens))
         unattended = describe_unattended(stack.ledger, logs=logs_of_running(settings))
     if not recent and not any(live.values()):
         out.print(FIRST_STEPS)
         return
     lines = [now_line({state: live[state] for state in LIVE}), *recent_lines(recent), *_next_line(settings)]
-    for line in [*lines, *([escape(unattended)] if unattended else []), MORE]:
+    for line in [*lines, *map(escape, [*room, *([unattended] if unattended else [])]), MORE]:
         out.print(line)
 
 

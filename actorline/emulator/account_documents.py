@@ -4,10 +4,10 @@ from typing import Final
 
 from actorline.emulator.clock import iso
 from actorline.emulator.documents import LONG_AGO, JsonObject, user_id
+from actorline.emulator.profile import Profile
 from actorline.emulator.runs import Run
 
-_MAX_MEMORY_GBYTES: Final = 256
-_MAX_CONCURRENT_RUNS: Final = 256
+_ANY_NUMBER: Final = 1_000_000
 _RETENTION_DAYS: Final = 30
 _FEATURES: Final = (
     "ACTORS",
@@ -46,7 +46,7 @@ def user_document(username: str) -> JsonObject:
 
 
 def limits_document(
-    active: list[Run], now: float, spent_usd: float, counts: tuple[int, int], concurrent_runs: int | None
+    active: list[Run], now: float, spent_usd: float, counts: tuple[int, int], profile: Profile
 ) -> JsonObject:
     """Build `AccountLimits`; `active` are the runs that hold memory, `counts` the Actors and Actor tasks of the
     account.
@@ -61,10 +61,10 @@ def limits_document(
             "maxMonthlyExternalDataTransferGbytes": 1000,
             "maxMonthlyProxySerps": 0,
             "maxMonthlyResidentialProxyGbytes": 0,
-            "maxActorMemoryGbytes": _MAX_MEMORY_GBYTES,
+            "maxActorMemoryGbytes": profile.memory_gbytes or _ANY_NUMBER,
             "maxActorCount": 500,
             "maxActorTaskCount": 5000,
-            "maxConcurrentActorJobs": concurrent_runs or _MAX_CONCURRENT_RUNS,
+            "maxConcurrentActorJobs": profile.concurrent_runs or _ANY_NUMBER,
             "maxTeamAccountSeatCount": 1,
             "dataRetentionDays": _RETENTION_DAYS,
         },

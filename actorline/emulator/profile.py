@@ -212,6 +212,9 @@ class Profile(Shape):
     concurrent_runs: int | None = Field(
         None, ge=1, description="Runs that an account may have at once; null: any number"
     )
+    memory_gbytes: int | None = Field(
+        None, ge=1, description="Memory that an account's runs may have together; null: any number"
+    )
     actors: list[Actor] = Field(default_factory=_default_actors, description="Actors there are")
     actor_tasks: list[ActorTask] = Field(default_factory=_default_actor_tasks, description="Actor tasks there are")
 

@@ -84,9 +84,9 @@ class RunBook:
         self._by_dataset[run.dataset_id] = run
         self._by_store[run.key_value_store_id] = run
 
-    def count_active(self, username: str, now: float) -> int:
-        """Return how many runs of the account hold memory."""
-        return sum(run.username == username and not run.life.is_finished(now) for run in self._by_id.values())
+    def active(self, username: str, now: float) -> list[Run]:
+        """Return the account's runs that hold memory."""
+        return [run for run in self._by_id.values() if run.username == username and not run.life.is_finished(now)]
 
     def by_id(self, run_id: str, username: str, now: float) -> Run | None:
         """Return the run, once the replica that responds has heard of it: `docs/platform-facts.md#replica-lag`."""

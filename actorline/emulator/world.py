@@ -17,7 +17,7 @@ Named = TypeVar("Named", Actor, ActorTask)
 class World:
     def __init__(self, profile: Profile) -> None:
         self._accounts = profile.accounts
-        self.concurrent_runs = profile.concurrent_runs
+        self.profile = profile
         self._actors = {actor.full_name: actor for actor in profile.actors}
         self._actor_tasks = {task.full_name: task for task in profile.actor_tasks}
         self.runs = RunBook()

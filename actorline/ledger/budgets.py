@@ -60,7 +60,7 @@ class BudgetCounts:
         """Put a job, which is waiting by now, into the line, where it has no `due` but its deadline. Safe to repeat."""
         name = self._store.name
         keys = [name("job", key), name("due"), name("budget_line", budget), self._lines, name("pace", budget)]
-        self._store.run("enter_line", keys, [key, epoch, place, budget, deadline_at or "", 0, 0])
+        self._store.run("enter_line", keys, [key, epoch, place, budget, deadline_at or "", "", 0])
 
     def call(self, budget: str, keys: Sequence[JobKey]) -> None:
         """Make jobs of the line due now, and forget a line that is empty. A job is in the line or due, always."""
@@ -71,4 +71,4 @@ class BudgetCounts:
                 pipe.zrem(line, *keys)
                 pipe.zadd(due, dict.fromkeys(keys, now))
                 pipe.execute()
-        self._store.run("call_line", [line, due, lines], [0, budget, LINE_LOOK_SECS, ""])
+        self._store.run("call_line", [line, due, lines, line], [0, budget, LINE_LOOK_SECS, ""])

@@ -1,8 +1,9 @@
 """Who may try a start of an account that has no room, or is paused: its jobs wait in a line, by priority, then by age.
 
 Each try that is refused costs a request, and each look at a waiting job some milliseconds. So a job in the line is left
-alone until it is called: one for each run that ends, and at each look at the line as many as the account's pace says. A
-line is empty, and costs one look, as long as the platform lets everybody in.
+alone until it is called: one for each run that ends, and at each look at the line as many as the account's pace says.
+Where the account's limits can be read (`account_room.py`), the one that is called reads them, and as many more are
+called as there is room for. A line is empty, and costs one look, as long as the platform lets everybody in.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Final, cast
 
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.job import Job
+from actorline.ledger.account_room import FULL_AGAIN_SECS
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.pause import is_paused
 
@@ -30,10 +32,14 @@ class CallPace:
     wait_s: float = LINE_LOOK_SECS
 
 
-def next_pace(pace: CallPace, *, was_refused: bool) -> CallPace:
-    """Twice as many at each look while all are let in; one, later and later, while there is no room."""
+def next_pace(pace: CallPace, *, was_refused: bool, is_full: bool = False) -> CallPace:
+    """Twice as many at each look while all are let in; one, later and later, while the platform refuses; one whenever
+    the limits may be read again, while they say that the account is full.
+    """
     if was_refused:
         return CallPace(1, min(2 * pace.wait_s, LINE_WAIT_MAX_SECS))
+    if is_full:
+        return CallPace(1, FULL_AGAIN_SECS)
     return CallPace(min(2 * pace.calls, CALLS_MAX), LINE_LOOK_SECS)
 
 
@@ -50,8 +56,9 @@ class Admission:
         first = dict(self.ledger.redis.zrange(self._line, 0, TRYING - 1, withscores=True))
         return len(first) < TRYING or job.key in first or place_of(job) < max(first.values())
 
-    def enter(self, job: Job, *, was_refused: bool = False) -> None:
+    def enter(self, job: Job, *, was_refused: bool = False, is_full: bool = False) -> None:
         """Put the job, which is waiting by now, into the line until it is called. Safe to repeat."""
+        found = "refused" if was_refused else "full" if is_full else ""
         self.ledger.run_script(
             "enter_line",
             [
@@ -61,7 +68,7 @@ class Admission:
                 self.ledger.name("lines"),
                 self._pace,
             ],
-            [job.key, job.epoch, place_of(job), self.account, job.deadline_at or "", int(was_refused), PACE_KEPT_SECS],
+            [job.key, job.epoch, place_of(job), self.account, job.deadline_at or "", found, PACE_KEPT_SECS],
         )
 
     def let_in(self) -> None:
@@ -69,9 +76,18 @@ class Admission:
         self.ledger.redis.delete(self._pace)
         self.ledger.redis.zadd(self.ledger.name("lines"), {self.account: self.ledger.now()}, xx=True)
 
-    def leave(self, job: Job) -> None:
-        """Take out a job that has got its run, or no longer wants one."""
-        self.ledger.redis.zrem(self._line, job.key)
+    def invite(self, starts: int) -> None:
+        """Call as many at once: so many more have room."""
+        self._remember(calls=-(-starts // 2), wait_s=LINE_LOOK_SECS, refused=0, full=0)
+        self.ledger.redis.zadd(self.ledger.name("lines"), {self.account: self.ledger.now()}, xx=True)
+
+    def leave(self, job: Job, *, started: bool = False) -> None:
+        """Take out a job that no longer wants a run, or has `started` it: the platform counts that from now on."""
+        with self.ledger.redis.pipeline() as pipe:
+            pipe.zrem(self._line, job.key)
+            if started:
+                pipe.zadd(self.ledger.name("room_claims", self.account), {job.key: self.ledger.now()}, xx=True)
+            pipe.execute()
 
     def look(self) -> list[JobKey]:
         """Call as many as the pace says, none while the account is paused; returns their keys, which are due now."""
@@ -79,8 +95,9 @@ class Admission:
             return self._call(0, again_s=LINE_LOOK_SECS)
         stored = self.ledger.redis.hgetall(self._pace)
         last = CallPace(int(stored.get("calls", CallPace.calls)), float(stored.get("wait_s", CallPace.wait_s)))
-        pace = next_pace(last, was_refused=bool(int(stored.get("refused", 0))))
-        self._remember(calls=pace.calls, wait_s=pace.wait_s, refused=0)
+        was_refused, is_full = (bool(int(stored.get(found, 0))) for found in ("refused", "full"))
+        pace = next_pace(last, was_refused=was_refused, is_full=is_full)
+        self._remember(calls=pace.calls, wait_s=pace.wait_s, refused=0, full=0)
         return self._call(pace.calls, again_s=pace.wait_s)
 
     def call_next(self) -> list[JobKey]:
@@ -100,7 +117,7 @@ class Admission:
             self.ledger.redis.zrem(self._line, key)
 
     def _call(self, most: int, *, again_s: float, sooner: bool = False) -> list[JobKey]:
-        keys = [self._line, self.ledger.name("due"), self.ledger.name("lines")]
+        keys = [self._line, *map(self.ledger.name, ("due", "lines")), self.ledger.name("room", self.account)]
         called = self.ledger.run_script("call_line", keys, [most, self.account, again_s, "LT" if sooner else ""])
         return cast("list[JobKey]", called)
 

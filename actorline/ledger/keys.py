@@ -79,6 +79,12 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("paused", "set", "accounts whose starts are paused, or `*`", ALWAYS),
         RedisKey("line:{account}", "sorted set", "key of each job that waits for room -> its place", ALWAYS),
         RedisKey("pace:{account}", "hash", "how many of them are called at a time", "seconds"),
+        RedisKey("room:{account}", "hash", "how many more runs, and memory, its limits leave", "10 minutes"),
+        RedisKey(
+            "room_claims:{account}", "sorted set", "key of each start that takes of it -> until when", "10 minutes"
+        ),
+        RedisKey("room_needs:{account}", "hash", "key of each such start -> MB of memory that it needs", "10 minutes"),
+        RedisKey("actor_memory:{target}", "string", "MB of memory of a run, where the order names none", "10 minutes"),
         RedisKey("marker_seen", "hash", "account -> 1 if our marker came back in a run, 0 if not", ALWAYS),
         RedisKey("looked_back", "hash", "account -> the gap in the ledger's history that was searched", ALWAYS),
         RedisKey("look_back:{account}", "hash", "the gap that is being searched, and how far", "until it is searched"),

@@ -98,9 +98,11 @@ class Platform:
         """Close the idle connections; responses still open are their readers' to close."""
         self._session.close()
 
-    def get_data(self, path: str, params: Params | None = None) -> Any:
+    def get_data(
+        self, path: str, params: Params | None = None, *, silence_s: float | None = None, is_repeated: bool = True
+    ) -> Any:
         """GET `path` (below `api_root`, such as `actor-runs/abc`) and return the response's `data`."""
-        return self._call("GET", path, params, _unwrap)
+        return self._call("GET", path, params, _unwrap, silence_s=silence_s, is_repeated=is_repeated)
 
     def post_data(self, path: str, params: Params | None = None) -> Any:
         """POST without a body, for what has the same effect when it comes twice, such as an abort; returns `data`."""
@@ -145,6 +147,7 @@ class Platform:
         stream: bool = False,
         silence_s: float | None = None,
         body: Mapping[str, Any] | None = None,
+        is_repeated: bool = True,
     ) -> T:
         began = time.monotonic()
         attempt = 0
@@ -156,7 +159,7 @@ class Platform:
                 )
             except PlatformError as error:
                 error.attempts = attempt
-                wait_s = self._wait_after(error, elapsed_s=time.monotonic() - began)
+                wait_s = self._wait_after(error, elapsed_s=time.monotonic() - began) if is_repeated else None
                 if wait_s is None:
                     raise
                 logger.warning(

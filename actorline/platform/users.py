@@ -1,7 +1,11 @@
 """The account behind a token: who it is, and how much of its limits is used."""
 
+from typing import Final
+
 from actorline.platform.client import Platform
 from actorline.platform.resource import Resource
+
+MBYTES_OF_A_GBYTE: Final = 1024
 
 
 class User(Resource):
@@ -41,6 +45,10 @@ def get_me(platform: Platform) -> User:
     return User.from_platform(platform.get_data("users/me"))
 
 
-def get_limits(platform: Platform) -> AccountLimits:
-    """Return the account's limits and use. Source: OpenAPI, /v2/users/me/limits."""
-    return AccountLimits.from_platform(platform.get_data("users/me/limits"))
+def get_limits(platform: Platform, *, silence_s: float | None = None) -> AccountLimits:
+    """Return the account's limits and use. `silence_s`: ask once only, and wait no longer for it than this. Source:
+    OpenAPI, /v2/users/me/limits.
+    """
+    return AccountLimits.from_platform(
+        platform.get_data("users/me/limits", silence_s=silence_s, is_repeated=silence_s is None)
+    )

@@ -156,6 +156,10 @@ class Account:
     def _me(self, _: Request) -> Response:
         return data({"id": f"user-{self.name}", "username": self.name})
 
+    def _limits(self, _: Request) -> Response:
+        most = {"maxConcurrentActorJobs": 5, "maxActorMemoryGbytes": 8.5, "maxActorCount": 100}
+        return data({"limits": most, "current": {"activeActorJobCount": 0, "actorMemoryGbytes": 0.5}})
+
     def _actor(self, _: Request, name: str) -> Response:
         if name != self.actor.replace("/", "~"):
             return error(404, "actor-not-found")

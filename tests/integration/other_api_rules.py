@@ -30,6 +30,7 @@ RUN_LIST: Final = {
 # name -> method, path, query parameter -> what it must look like
 ENDPOINTS: Final[Mapping[str, tuple[str, str, Mapping[str, str]]]] = {
     "me": ("GET", "/v2/users/me", {}),
+    "limits": ("GET", "/v2/users/me/limits", {}),
     "actor": ("GET", "/v2/actors/([^/]+)", {}),
     "actor_task": ("GET", "/v2/actor-tasks/([^/]+)", {}),
     "start": ("POST", "/v2/actors/([^/]+)/runs", OPTIONS | {"forcePermissionLevel": "(LIMITED|FULL)_PERMISSIONS"}),

@@ -62,14 +62,25 @@ def begin_run(call: Call, actor: Actor, task: ActorTask | None, body: Body) -> R
     """Return a new run in the book. Raises `ApiError`: nothing was started."""
     user_agent = call.request.headers.get("user-agent")
     webhooks = parse_ad_hoc(call.params.text("webhooks"))
-    most = call.world.concurrent_runs
-    if most is not None and call.world.runs.count_active(call.username, now()) >= most:
-        raise ApiError(402, "concurrent-runs-limit-exceeded", f"The account may have {most} runs at once")
     run = start_run(StartOrder(call.username, actor, task, call.params, body, user_agent))
+    _check_room(call, run)
     call.world.runs.add(run)
     call.world.webhooks.attach(webhooks, run)
     call.world.dispatcher.begin(run)
     return run
+
+
+def _check_room(call: Call, run: Run) -> None:
+    """Refuse a run for which the account has no room."""
+    most_runs, most_gbytes = call.world.profile.concurrent_runs, call.world.profile.memory_gbytes
+    if most_runs is None and most_gbytes is None:
+        return
+    active = call.world.runs.active(call.username, now())
+    if most_runs is not None and len(active) >= most_runs:
+        raise ApiError(402, "concurrent-runs-limit-exceeded", f"The account may have {most_runs} runs at once")
+    memory_mbytes = sum(each.options.memory_mbytes for each in [*active, run])
+    if most_gbytes is not None and memory_mbytes > most_gbytes * 1024:
+        raise ApiError(402, "actor-memory-limit-exceeded", f"The account may use {most_gbytes} GB at once")
 
 
 def actor_of(call: Call, task: ActorTask) -> Actor:

@@ -16,10 +16,10 @@ async def get_user(call: Call) -> Response:
 async def get_limits(call: Call) -> Response:
     at = now()
     runs = list(call.world.runs.listed(call.username, at))
-    active = [run for run in runs if not run.life.is_finished(at)]
+    active = call.world.runs.active(call.username, at)
     spent_usd = sum(run.life.usage_usd(at) for run in runs)
     counts = call.world.counts(call.username)
-    return data_response(limits_document(active, at, spent_usd, counts, call.world.concurrent_runs))
+    return data_response(limits_document(active, at, spent_usd, counts, call.world.profile))
 
 
 def routes() -> list[Route]:

@@ -20,6 +20,7 @@ from actorline.stages.start.run_input import RunInput
 from actorline.stages.start.steps import (
     Adopt,
     Announce,
+    AskForRoom,
     AskForTurn,
     AskPerson,
     CheckSink,
@@ -167,13 +168,14 @@ def _without_a_start(job: Job, facts: Facts) -> StartStep | None:
 
 
 def _to_the_lease(job: Job, facts: Facts) -> StartStep | None:
+    """Return what takes long, before the span begins in which the start is sent."""
     if facts.knows(TakeLease):
         return None
-    if job.document.input_url and not facts.knows(ReadInput) and not _may_be_running(job, facts):
-        return ReadInput(
-            job.document.input_url
-        )  # before the span begins in which the start is sent: it may take longer
-    return TakeLease()
+    if _may_be_running(job, facts):
+        return TakeLease()
+    if job.document.input_url and not facts.knows(ReadInput):
+        return ReadInput(job.document.input_url)
+    return TakeLease() if facts.knows(AskForRoom) else AskForRoom()
 
 
 def _under_the_lease(job: Job, facts: Facts) -> StartStep:

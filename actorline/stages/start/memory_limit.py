@@ -1,15 +1,11 @@
 """A run that wants more memory than its account may ever use: waiting for room would have no end."""
 
-from typing import Final
-
 from actorline.errors import Code, Reason
 from actorline.jobs.document import JobDocument
 from actorline.platform.client import Platform
 from actorline.platform.errors import CapacityExceeded, PlatformError
-from actorline.platform.users import get_limits
+from actorline.platform.users import MBYTES_OF_A_GBYTE, get_limits
 from actorline.stages.start.run_defaults import run_defaults
-
-MBYTES_OF_A_GBYTE: Final = 1024
 
 
 def beyond_the_account(platform: Platform, order: JobDocument, refused: CapacityExceeded) -> Reason | None:

@@ -110,7 +110,7 @@ class StartMoves:
 
     def _begin(self, job: Job, run_id: RunId) -> Step:
         step = self._keep(job, run_id, found=False)
-        self._line(job).leave(job)
+        self._line(job).leave(job, started=True)
         if isinstance(step, Stop) and job.document.mode == "sync":
             poll_now(self.ledger, job)
         return step
@@ -201,7 +201,7 @@ class StartMoves:
         event = None if job.waiting_for == wait.code else TimelineEvent.WAITING
         data = {"code": wait.code, "message": wait.message}
         if self._hold(job, LINE_CARE_SECS, event, data, {"intent": "", "waiting_for": wait.code}):
-            self._line(job).enter(job, was_refused=wait.was_refused)
+            self._line(job).enter(job, was_refused=wait.was_refused, is_full=wait.is_full)
         if wait.needs_less:
             self._line(job).call_behind(job)
 

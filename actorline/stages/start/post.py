@@ -12,6 +12,7 @@ from actorline.jobs.reservation import reservation_of
 from actorline.jobs.states import Event
 from actorline.jobs.step import LostJob
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.ledger.account_room import AccountRoom
 from actorline.ledger.change import Change
 from actorline.ledger.continuity import HistoryGap, last_gap
 from actorline.ledger.durability import NotDurable
@@ -54,6 +55,8 @@ class Post:
             with holding_on(self.ledger, job, permit.lease, keeps_due=job.document.mode == "async"):
                 run_id = self._send(job, given, permit, announce)
         except START_FAILURES as failure:
+            if isinstance(failure, StartDeferred) and isinstance(failure.error, CapacityExceeded):
+                AccountRoom(self.ledger, job.document.account).forget()
             return self._hopeless(job, failure) or move_after(failure, announced, self.settings)
         return RunStarted(run_id)
 

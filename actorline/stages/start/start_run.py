@@ -32,10 +32,12 @@ from actorline.stages.start.permit import Permit
 from actorline.stages.start.post import Post
 from actorline.stages.start.recovery import Recovery
 from actorline.stages.start.refusal import refusal_reason
+from actorline.stages.start.room import RoomForStart
 from actorline.stages.start.run_input import RunInput
 from actorline.stages.start.sink_claim import check_sink, claim_sink
 from actorline.stages.start.steps import (
     Announce,
+    AskForRoom,
     AskForTurn,
     CheckSink,
     FindDataset,
@@ -100,6 +102,8 @@ class Starter:
                 return self._find_existing(job, facts, asked)
             case ReadInput():
                 return self._read_input(job, facts, asked)
+            case AskForRoom():
+                return replace(facts, obstacle=RoomForStart(self.ledger, self.platform).claim(job))
             case TakeLease():
                 return self._take_lease(job, facts, held)
             case FindLostRuns() | SearchEarly() | Search():

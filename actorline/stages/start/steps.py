@@ -52,6 +52,11 @@ class ReadInput:
 
 
 @dataclass(frozen=True)
+class AskForRoom:
+    """Has the account room for the run? If it has, the room is taken."""
+
+
+@dataclass(frozen=True)
 class TakeLease:
     """May this execution start the run? From here on the time to send it is running."""
 
@@ -85,6 +90,7 @@ Inquiry = (
     | FindDataset
     | FindRun
     | ReadInput
+    | AskForRoom
     | TakeLease
     | FindLostRuns
     | SearchEarly
@@ -156,12 +162,14 @@ class Collect:
 @dataclass(frozen=True)
 class WaitTurn:
     """Stand in the account's line until called. `was_refused`: by the platform, so the line moves more slowly.
-    `needs_less`: the next one in line may need less memory, and is called.
+    `is_full`: by the account's limits, without a request. `needs_less`: the next one in line may need less memory, and
+    is called.
     """
 
     code: Code
     message: str
     was_refused: bool = False
+    is_full: bool = False
     needs_less: bool = False
 
 

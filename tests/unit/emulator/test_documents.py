@@ -10,7 +10,7 @@ from actorline.emulator.documents import (
     run_short_document,
 )
 from actorline.emulator.life import Life
-from actorline.emulator.profile import Actor, ActorTask, Script
+from actorline.emulator.profile import Actor, ActorTask, Profile, Script
 from actorline.emulator.records import RecordStore
 from actorline.emulator.runs import Run, RunOptions
 
@@ -58,7 +58,7 @@ def make_run(*, user_agent="tester/1.0", task=None, **script):
 
 def documents():
     run = make_run()
-    limits = limits_document([run], START, 1.0, (1, 2), None)
+    limits = limits_document([run], START, 1.0, (1, 2), Profile())
     return [
         ("Run", run_document(run, START)),
         ("RunShort", run_short_document(run, START)),

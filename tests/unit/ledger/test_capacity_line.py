@@ -2,10 +2,10 @@ from actorline.ledger.capacity_line import CALLS_MAX, LINE_WAIT_MAX_SECS, CallPa
 
 
 def paces(looks: str) -> list[tuple[int, float]]:
-    """Calls and seconds after each look at a new line; `r`: a start was refused before it."""
+    """Calls and seconds after each look at a new line; before it a start was refused (`r`), or had no room (`f`)."""
     pace, seen = CallPace(), []
     for look in looks:
-        pace = next_pace(pace, was_refused=look == "r")
+        pace = next_pace(pace, was_refused=look == "r", is_full=look == "f")
         seen.append((pace.calls, pace.wait_s))
     return seen
 
@@ -20,3 +20,7 @@ def test_account_without_room_is_asked_less_and_less_often():
 
 def test_first_success_ends_the_wait_and_growth_begins_again():
     assert paces("rrr--r") == [(1, 2), (1, 4), (1, 8), (2, 1), (4, 1), (1, 2)]
+
+
+def test_full_account_is_looked_at_again_and_again_by_one_job():
+    assert paces("fff-") == [(1, 3), (1, 3), (1, 3), (2, 1)]

@@ -17,6 +17,7 @@ from actorline.stages.start.run_input import RunInput
 from actorline.stages.start.steps import (
     Adopt,
     Announce,
+    AskForRoom,
     AskForTurn,
     AskPerson,
     CheckSink,
@@ -62,8 +63,8 @@ def unasked(*inquiries):
 @pytest.mark.parametrize(
     ("order", "questions"),
     [
-        ({"actor": "x"}, [FindDelivery, CheckSink, AskForTurn, TakeLease, FindLostRuns]),
-        (ELSEWHERE, [FindDelivery, CheckSink, AskForTurn, ReadInput, TakeLease, FindLostRuns]),
+        ({"actor": "x"}, [FindDelivery, CheckSink, AskForTurn, AskForRoom, TakeLease, FindLostRuns]),
+        (ELSEWHERE, [FindDelivery, CheckSink, AskForTurn, ReadInput, AskForRoom, TakeLease, FindLostRuns]),
         ({"dataset_id": "d"}, [FindDelivery, CheckSink, FindDataset]),
         ({"run_id": "r"}, [FindDelivery, CheckSink, FindRun]),
     ],

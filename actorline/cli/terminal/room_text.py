@@ -1,0 +1,33 @@
+"""How many more runs an account may have now, in words."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from actorline.identifiers import AccountName
+from actorline.ledger.account_room import AccountRoom, NotedRoom, RoomLeft
+from actorline.ledger.ledger import Ledger
+
+MBYTES_OF_A_GBYTE: Final = 1024
+
+
+def left_text(left: RoomLeft) -> str:
+    """Return `6 runs and 1.5 GB of memory left`; nothing if no limit is known."""
+    parts = []
+    if left.runs is not None:
+        runs = max(left.runs, 0)
+        parts.append(f"{runs:,} run{'' if runs == 1 else 's'}")
+    if left.memory_mbytes is not None:
+        parts.append(f"{max(left.memory_mbytes, 0) / MBYTES_OF_A_GBYTE:,.4g} GB of memory")
+    return f"{' and '.join(parts)} left" if parts else ""
+
+
+def room_lines(ledger: Ledger, accounts: Iterable[AccountName]) -> Iterator[str]:
+    """Yield what each account has left, as far as a start has asked for it in the last minutes."""
+    for account in accounts:
+        noted = AccountRoom(ledger, account).noted()
+        if noted and (text := left_text(noted.left)):
+            yield f"Account {account}: {text}{_age(noted)}."
+
+
+def _age(noted: NotedRoom) -> str:
+    return f", as of {noted.age_s:.0f} s ago" if noted.age_s >= 1 else ""

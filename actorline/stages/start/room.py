@@ -1,0 +1,94 @@
+"""Is there room for a run in its account? Asked before the start, so that a full account refuses none."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from actorline.errors import Code
+from actorline.jobs.document import JobDocument
+from actorline.jobs.job import Job
+from actorline.ledger.account_room import AccountRoom, Claim, RoomLeft
+from actorline.ledger.capacity_line import Admission
+from actorline.ledger.ledger import Ledger
+from actorline.logs import Logger
+from actorline.platform.client import Platform
+from actorline.platform.errors import PlatformError
+from actorline.platform.users import MBYTES_OF_A_GBYTE, AccountLimits, get_limits
+from actorline.stages.start.run_defaults import run_defaults
+from actorline.stages.start.steps import WaitTurn
+
+log = Logger(__name__)
+
+QUESTIONS_MAX: Final = 4  # limits, memory, limits of a full account: then the platform decides
+READ_SILENCE_SECS: Final = 5.0  # a start can go out without the limits, so it waits for them only briefly
+
+
+@dataclass(frozen=True)
+class RoomForStart:
+    ledger: Ledger
+    platform: Platform
+
+    def claim(self, job: Job) -> WaitTurn | None:
+        """Take the room that the job's run needs; returns how it waits if there is none. Where the account's limits
+        can't be read, the platform decides, as it does in the end for every start.
+        """
+        room, order = AccountRoom(self.ledger, job.document.account), job.document
+        for _ in range(QUESTIONS_MAX):
+            claim = room.claim(job.key, target_of(order), order.options.memory_mbytes)
+            match claim.verdict:
+                case "free":
+                    return None
+                case "full":
+                    return no_room(claim)
+                case "ask":
+                    self._read_limits(job, room, claim.at)
+                case "memory":
+                    room.note_memory(target_of(order), self._default_memory(order))
+        return None
+
+    def _read_limits(self, job: Job, room: AccountRoom, asked_at: float) -> None:
+        """Keep what the account has left, and call as many of its line as there is room for."""
+        try:
+            left = room_left(get_limits(self.platform, silence_s=READ_SILENCE_SECS))
+        except PlatformError as error:
+            log.warning("limits_unreadable", account=room.account, error=str(error))
+            room.note_unreadable()
+            return
+        room.note(left, asked_at)
+        starts = left.starts(job.document.options.memory_mbytes or 0)
+        if starts and starts > 1:
+            Admission(self.ledger, room.account).invite(starts - 1)
+
+    def _default_memory(self, order: JobDocument) -> int:
+        try:
+            return run_defaults(self.platform, order).memory_mbytes or 0
+        except PlatformError:
+            return 0
+
+
+def room_left(found: AccountLimits) -> RoomLeft:
+    """Return what the limits leave for further runs."""
+    most, now = found.limits, found.current
+    runs = most_memory = memory = None
+    if most.max_concurrent_actor_jobs is not None and now.active_actor_job_count is not None:
+        runs = most.max_concurrent_actor_jobs - now.active_actor_job_count
+    if most.max_actor_memory_gbytes is not None and now.actor_memory_gbytes is not None:
+        most_memory = int(most.max_actor_memory_gbytes * MBYTES_OF_A_GBYTE)
+        memory = int(most_memory - now.actor_memory_gbytes * MBYTES_OF_A_GBYTE)
+    return RoomLeft(runs, memory, most_memory)
+
+
+def no_room(claim: Claim) -> WaitTurn:
+    """Return how a job waits that doesn't fit into its account."""
+    if claim.runs_left is not None and claim.runs_left < 1:
+        message = "The account has as many runs as it may have. The job starts as soon as one has ended."
+        return WaitTurn(Code.CAPACITY, message, is_full=True)
+    message = (
+        f"The run needs {claim.needs_mbytes or 0:,} MB of memory, and its account has {claim.mbytes_left or 0:,} MB "
+        "left. The job starts as soon as there is room."
+    )
+    return WaitTurn(Code.CAPACITY, message, is_full=True, needs_less=True)
+
+
+def target_of(order: JobDocument) -> str:
+    """Return what is started, as one word for an Actor and an Actor task."""
+    return f"task:{order.actor_task}" if order.actor_task else f"actor:{order.actor}"

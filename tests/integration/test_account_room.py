@@ -1,0 +1,82 @@
+"""The room of an account, taken by starts in a real ledger: never more than the platform would let in."""
+
+import time
+
+import pytest
+
+from actorline.jobs.document import parse_document
+from actorline.ledger.account_room import AccountRoom, RoomLeft
+from actorline.ledger.capacity_line import Admission
+from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.store import connect
+
+
+@pytest.fixture
+def ledger(valkey, request):
+    ledger = Ledger(connect(valkey + "?virtual_host=2"), f"room-{abs(hash(request.node.name))}")
+    yield ledger
+    ledger.redis.close()
+
+
+@pytest.fixture
+def room(ledger):
+    return AccountRoom(ledger, "default")
+
+
+def claim(room, key, memory=1024):
+    return room.claim(key, "actor:x", memory).verdict
+
+
+def read(room, *left):
+    """The limits, read now: what is left in runs, MB and MB in all."""
+    assert claim(room, "asks") == "ask"
+    room.note(RoomLeft(*left), room.ledger.redis.time()[0] + room.ledger.redis.time()[1] / 1e6)
+
+
+def test_room_is_read_before_anything_starts_and_taken_once(room):
+    read(room, 2, 2048, 4096)
+    assert [claim(room, key) for key in "abc"] == ["free", "free", "full"]
+    assert room.noted().left == RoomLeft(0, 0, 4096)
+
+
+def test_memory_of_the_actor_counts_where_the_order_names_none(room):
+    read(room, 5, 2048, 4096)
+    assert claim(room, "a", None) == "memory"
+    room.note_memory("actor:x", 2048)
+    assert [claim(room, "a", None), claim(room, "b", None)] == ["free", "full"]
+
+
+def test_run_that_never_fits_is_left_to_the_platform(room):
+    read(room, 5, 0, 4096)
+    assert [claim(room, "a", 8192), claim(room, "b", 4096)] == ["free", "full"]
+
+
+def test_account_without_limits_and_one_that_hides_them_let_all_start(room):
+    read(room, None, None, None)
+    assert {claim(room, key, None) for key in "abc"} == {"free"}
+    room.forget()
+    assert claim(room, "d") == "ask"
+    room.note_unreadable()
+    assert {claim(room, key, None) for key in "efg"} == {"free"}
+
+
+def test_starts_that_are_under_way_are_subtracted_from_newer_limits(room, ledger):
+    read(room, 3, None, None)
+    assert [claim(room, "landed"), claim(room, "under-way")] == ["free", "free"]
+    ledger.register([NewJob("landed", parse_document({"actor": "x"}), "file:///rows/", fresh=True)], care_s=100)
+    Admission(ledger, "default").leave(ledger.load("landed"), started=True)
+    time.sleep(0.01)  # the platform has counted the run that landed when the limits are read
+    room.forget()
+    read(room, 2, None, None)
+    assert room.noted().left.runs == 1
+
+
+def test_full_account_is_read_again_once_a_run_of_ours_has_ended(room, ledger):
+    read(room, 0, None, None)
+    assert claim(room, "a") == "full"
+    Admission(ledger, "default").call_next()
+    began = time.monotonic()
+    while claim(room, "a") == "full":
+        time.sleep(0.05)
+    assert 0.5 < time.monotonic() - began < 2.5
+    assert claim(room, "a") == "full"  # another execution is reading them
