@@ -169,6 +169,12 @@ class Batches:
         """Return the keys of the newest batches, the newest first."""
         return cast("list[JobKey]", self._redis.zrange(self._store.name("batches"), 0, limit - 1, desc=True))
 
+    def queued_until(self, newest: float | None, limit: int) -> list[tuple[JobKey, float]]:
+        """Return key and queued_at of batches, the newest first; `newest`: queued then or before, None: any."""
+        name, highest = self._store.name("batches"), "+inf" if newest is None else newest
+        found = self._redis.zrange(name, highest, "-inf", byscore=True, desc=True, offset=0, num=limit, withscores=True)
+        return cast("list[tuple[JobKey, float]]", found)
+
     def forget(self, key: JobKey) -> None:
         """Remove an ended batch; its members are forgotten as other jobs are."""
         name = self._store.name

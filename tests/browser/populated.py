@@ -74,6 +74,19 @@ def order_all(gateway: Gateway, emulator: Emulator) -> None:
     )
     gateway.order(key="sitemap-cancelled", actor=long)
     gateway.order(key="sitemap-2026-11-28", actor=long, labels={"team": "search"})
+    failing_strictly = {"on_failure": {"deliver_partial": False}}
+    batches = {
+        "catalog-2026-11-28": {"template": {"actor": short}, "labels": team["labels"]},
+        "reviews-all": {"template": {"actor": failing, **failing_strictly}},
+        "hostile-batch": {"template": {"actor": hostile, **failing_strictly}, "labels": {"x": HOSTILE, "w": "w" * 200}},
+        "sitemaps": {"template": {"actor": long}, "max_running": 3},
+    }
+    for key, document in batches.items():
+        inputs = [{"shop": number} for number in range(12)]
+        gateway.http.post("/v1/batches", json={"key": key, "inputs": inputs, **document}).raise_for_status()
+    for key in ("catalog-2026-11-28", "reviews-all", "hostile-batch"):
+        ended = gateway.http.get(f"/v1/batches/{key}", params={"wait": 60}).json()
+        assert ended["delivered_at"] or ended["reason"], ended
     for key in ("hostile", "reviews-2026-11-28", "reviews-strict-2026-11-28", "prices-de-2026-11-27"):
         gateway.ended(key)
     wait_for(lambda: gateway.line.state("sitemap-cancelled") == "RUNNING", what="a run to cancel")

@@ -17,7 +17,10 @@ PATHS = (
     "/jobs/docs-2026-11-28/rows", "/jobs/docs-2026-11-28/document", "/jobs/docs-2026-11-28/log",
     "/jobs/docs-2026-11-28/again", "/jobs/reviews-strict-2026-11-28", "/jobs/reviews-2026-11-28/retry",
     "/jobs/sitemap-2026-11-28", "/jobs/sitemap-2026-11-28/cancel", "/jobs/hostile", "/jobs/hostile/rows",
-    "/schedules", "/schedules/nightly-prices/run", "/money", "/fleet", "/sign-in", "/jobs/none",
+    "/batches", "/batches/catalog-2026-11-28", "/batches/reviews-all", "/batches/reviews-all/retry",
+    "/batches/hostile-batch", "/batches/sitemaps?state=RUNNING", "/batches/sitemaps/cancel",
+    "/jobs/reviews-all.000003", "/schedules", "/schedules/nightly-prices/run",
+    "/money", "/fleet", "/sign-in", "/jobs/none",
 )  # fmt: skip
 
 
@@ -115,6 +118,9 @@ def test_nothing_hostile_runs(chromium, site):
             "/jobs/hostile/rows",
             "/jobs/hostile/log",
             "/jobs/hostile/document",
+            "/batches",
+            "/batches/hostile-batch",
+            "/batches/hostile-batch/retry",
         ):
             page.goto(path)
             page.wait_for_timeout(100)

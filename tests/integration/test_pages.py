@@ -13,8 +13,11 @@ from real_parts import make_line, running_line, wait_for
 from terminal import running_valkey
 
 from actorline.api_keys import create_key, revoke_key
+from actorline.batches.batch import load_batch
 from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import FROM_TERMINAL
+from actorline.ledger.audit import read_audit
+from actorline.ledger.schedule_pauses import paused_schedules
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e{{7*7}}"
@@ -177,6 +180,7 @@ def test_a_key_sees_the_jobs_of_its_accounts_and_no_others(closed):
         response = one.get(path)
         assert response.status_code == status
         assert '"/jobs/of-two"' not in response.text
+    assert one.get("/jobs/of-two/live").status_code == 404
     for path in ("/jobs/of-two/cancel", "/jobs/of-two/retry"):
         assert one.get(path).status_code == 404
         assert one.post(path, data={"token": token_in(one.get("/"))}).status_code == 404
@@ -201,7 +205,69 @@ def test_buttons_are_those_that_the_key_may_use(closed):
     assert gateway.line.ledger.load("theirs").stop_wish is None
 
 
+def order_batch(gateway: Gateway, browser: httpx.Client, key: str, **document) -> None:
+    headers = {"Authorization": f"Bearer {browser.secret}"}
+    batch = {"key": key, "template": {"actor": "demo/none"}, "inputs": [{}, {}], **document}
+    response = httpx.post(f"{gateway.url}/v1/batches", json=batch, headers=headers, timeout=60)
+    assert response.status_code == 202, response.text
+
+
+def test_batches_are_seen_and_changed_with_the_same_rights(closed):
+    gateway, sign_in = closed
+    scopes = frozenset({Scope.READ, Scope.SUBMIT, Scope.CANCEL})
+    sender = sign_in("batcher", scopes=scopes, accounts=frozenset({"one"}))
+    other = sign_in("other", scopes=scopes, accounts=frozenset({"two"}))
+    reader = sign_in("looker", scopes=frozenset({Scope.READ}))
+    order_batch(gateway, sender, "batch-of-one", account="one", labels={"x": HOSTILE})
+    assert "/batches/batch-of-one/cancel" in sender.get("/batches/batch-of-one").text
+    assert '"/batches/batch-of-one"' in reader.get("/batches").text
+    assert "/batches/batch-of-one/cancel" not in reader.get("/batches/batch-of-one").text
+    assert '"/batches/batch-of-one"' not in other.get("/batches").text
+    for path in ("", "/cancel", "/retry", "/items", "/result", "/manifest", "/live"):
+        assert other.get(f"/batches/batch-of-one{path}").status_code == 404, path
+    for browser, status in ((other, 404), (reader, 403)):
+        form = {"token": token_in(browser.get("/"))}
+        for path in ("cancel", "retry"):
+            assert browser.post(f"/batches/batch-of-one/{path}", data=form).status_code == status
+    assert load_batch(gateway.line.ledger, "batch-of-one").stop_wish is None
+    for path in ("/batches", "/batches/batch-of-one"):
+        assert Tags(reader.get(path).text).risks == [], path
+
+
 # -- pages
+
+
+@pytest.mark.thorough
+def test_a_batch_is_followed_from_its_page_to_its_retry(gateway):
+    actor = gateway.line.emulator.actor(
+        "page-batch", items=3, duration_secs=0.2, final_status="FAILED", status_message="The proxy is gone"
+    )
+    template = {"actor": actor, "poll_interval_secs": 1, "on_failure": {"deliver_partial": False}}
+    batch = {"key": "page-batch", "template": template, "inputs": [{}, {}, {}]}
+    gateway.http.post("/v1/batches", json=batch).raise_for_status()
+    wait_for(lambda: "3 of 3 ended" in gateway.http.get("/batches/page-batch").text, what="the members' end")
+    wait_for(lambda: "/batches/page-batch/retry" in gateway.http.get("/batches/page-batch").text, what="the end")
+    assert gateway.http.get("/jobs/page-batch").headers["Location"] == "/batches/page-batch"
+    shown = gateway.http.get("/batches/page-batch").text
+    failed, whole = shown.split('id="members"')
+    for number in range(3):
+        link = f'href="/jobs/page-batch.{number:06}"'
+        assert link in failed
+        assert link in whole
+    assert "The proxy is gone" in failed
+    assert 'href="/batches/page-batch"' in gateway.http.get("/jobs/page-batch.000000").text
+    assert 'href="/jobs/page-batch.' not in gateway.http.get("/batches/page-batch?state=DELIVERED").text
+    assert gateway.http.get("/batches/page-batch/result").json()["members"]["FAILED"] == 3
+    assert len(json.loads(gateway.http.get("/batches/page-batch/manifest").text)["members"]) == 3
+    asked = gateway.http.get("/batches/page-batch/retry")
+    assert "3 of its inputs that aren't delivered run again" in unescape(asked.text)
+    form = {"token": token_in(asked), "request": re.search(r'name="request" value="(\w+)"', asked.text)[1]}
+    for _ in range(2):
+        assert gateway.http.post("/batches/page-batch/retry", data=form, headers=OWN).status_code == 303
+    assert load_batch(gateway.line.ledger, "page-batch").retries == 1
+    asked = gateway.http.get("/batches/page-batch/cancel")
+    form = {"token": token_in(asked), "request": re.search(r'name="request" value="(\w+)"', asked.text)[1]}
+    assert gateway.http.post("/batches/page-batch/cancel", data=form, headers=OWN).status_code == 303
 
 
 def test_every_page_forbids_scripts_frames_and_other_hosts(gateway):
@@ -274,7 +340,7 @@ def test_a_job_tells_its_life_in_words(gateway):
     actor = gateway.line.emulator.actor("page-life", items=2500, usage_usd=0.025)
     gateway.delivered("page-life", actor=actor, collect={"page_items": 1000})
     text = unescape(gateway.http.get("/jobs/page-life").text)
-    assert "The job is delivered" in text
+    assert "It is delivered" in text
     assert "3 of 3" in text
     assert "$0.0250" in text
     for phase in ("Running", "Collecting"):
@@ -475,8 +541,22 @@ def test_schedules_are_shown_and_ordered_now_once(own_line):
         }
         assert places == {f"/jobs/{form['key']}"}
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", line.ledger.load(form["key"]).document.labels["day"])
+        for change, is_paused in (("pause", True), ("pause", True), ("resume", False), ("resume", False)):
+            assert gateway.http.post(f"/schedules/nightly/{change}", data=form, headers=OWN).status_code == 303
+            assert ("nightly" in paused_schedules(line.ledger)) is is_paused
+            assert ("paused</span>" in gateway.http.get("/schedules").text) is is_paused
+        assert [entry.event for entry in read_audit(line.ledger, 3)] == ["schedule-resumed", *["schedule-paused"] * 2]
         secret = create_key(line.ledger, "narrow", Rights(accounts=frozenset({"default"})), FROM_TERMINAL)
         with httpx.Client(base_url=gateway.url, headers=OWN) as browser:
             assert browser.post("/sign-in", data={"key": secret}).status_code == 303
             assert "foreign" not in browser.get("/schedules").text
             assert browser.get("/schedules/foreign/run").status_code == 404
+            token = {"token": token_in(browser.get("/schedules"))}
+            assert browser.post("/schedules/foreign/pause", data=token).status_code == 404
+        secret = create_key(line.ledger, "reader", Rights(scopes=frozenset({Scope.READ})), FROM_TERMINAL)
+        with httpx.Client(base_url=gateway.url, headers=OWN) as browser:
+            assert browser.post("/sign-in", data={"key": secret}).status_code == 303
+            assert "Pause</button>" not in browser.get("/schedules").text
+            token = {"token": token_in(browser.get("/schedules"))}
+            assert browser.post("/schedules/nightly/pause", data=token).status_code == 403
+        assert paused_schedules(line.ledger) == {}

@@ -42,7 +42,7 @@ def delivery(key: Key, visitor: Visitor) -> Response:
 async def items(key: Key, visitor: Visitor, accept: Wanted = "", accept_encoding: Wanted = "") -> Response:
     """Download all rows."""
     response = await rows.items(key, visitor, 0, None, accept, accept_encoding)
-    return _as_file(response, f"{key}.{_suffix(response)}")
+    return rows.as_file(response, f"{key}.{_suffix(response)}")
 
 
 @router.get("/records/{name}")
@@ -62,14 +62,9 @@ async def part(key: Key, name: str, visitor: Visitor) -> Response:
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(one.bytes), **rows.FOREIGN}
     holder = visitor.grant.holder
     response = await visitor.context.downloads.respond(holder, lambda: found.stored_part(one), headers)
-    return _as_file(response, f"{key}-{name.replace('/', '-')}")
+    return rows.as_file(response, f"{key}-{name.replace('/', '-')}")
 
 
 def _suffix(response: Response) -> str:
     media_type = response.headers["Content-Type"]
     return next((name for name, each in rows.MEDIA_TYPES.items() if each == media_type), "gz")
-
-
-def _as_file(response: Response, name: str) -> Response:
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response

@@ -37,7 +37,7 @@ class JobFilter:
         many = query.getlist if isinstance(query, QueryParams) else lambda name: list(query.get(name, []))
         one = {name: next(iter(many(name)), "").strip()[:LONGEST] for name in ("actor", "account", "text", "within")}
         found = cls(
-            state=tuple(dict.fromkeys(_state(name) for name in many("state") if name)),
+            state=parse_states(many("state")),
             label=tuple(dict.fromkeys(label.strip()[:LONGEST] for label in many("label") if label.strip())),
             **{**one, "account": one["account"].lower()},
         )
@@ -76,6 +76,11 @@ class JobFilter:
 
 
 _NAMES: Final = frozenset(field.name for field in fields(JobFilter))
+
+
+def parse_states(names: Sequence[str]) -> tuple[State, ...]:
+    """Return the states of these names, each once. Raises Refused for one that doesn't exist."""
+    return tuple(dict.fromkeys(_state(name) for name in names if name))
 
 
 def _state(name: str) -> State:

@@ -24,13 +24,16 @@ Key = Annotated[JobKey, Path()]
 
 @router.get("")
 def job(key: Key, visitor: Visitor) -> Response:
-    """Show the job's life."""
+    """Show the job's life; the key of a batch leads to its page."""
+    if visitor.context.ledger.batches.exists(key):
+        return see_other(f"/batches/{quote(key)}")
     return page("job.html", visitor, view=view_job(visitor, key))
 
 
 @router.get("/live")
 async def live(request: Request, key: Key, visitor: Visitor) -> Response:
     """Tell the job's page of each change, until the job has ended and its cost is final."""
+    await run_in_threadpool(visitor.find_job, key)
 
     async def state() -> object:
         return await run_in_threadpool(_state, visitor, key)

@@ -72,13 +72,14 @@ def view_job(visit: Visit, key: JobKey) -> JobView:
         callers=list(ledger.callers.of(key)),
         run_ids=[run_id for attempt in range(1, job.attempt + 1) for run_id in ledger.runs.of(key, attempt)],
         retry=_retry_plan(job),
-        may_cancel=not job.is_terminal and _is_allowed(may_cancel, visit, key),
-        may_retry=_is_allowed(may_retry, visit, key),
+        may_cancel=not job.is_terminal and is_allowed(may_cancel, visit, key),
+        may_retry=is_allowed(may_retry, visit, key),
         may_order=may_order_again(visit, job),
     )
 
 
-def _is_allowed(check: Callable[[Visit, JobKey], object], visit: Visit, key: JobKey) -> bool:
+def is_allowed(check: Callable[[Visit, JobKey], object], visit: Visit, key: JobKey) -> bool:
+    """Return whether the check passes for the visitor and the key."""
     try:
         check(visit, key)
     except Refused:

@@ -35,6 +35,7 @@ HEADERS: Final = {
 }
 PAGES: Final = (
     ("Jobs", "/", Scope.READ),
+    ("Batches", "/batches", Scope.READ),
     ("Schedules", "/schedules", Scope.READ),
     ("Money", "/money", Scope.READ),
     ("Fleet", "/fleet", Scope.METRICS),

@@ -5,6 +5,8 @@ from typing import Final
 from fastapi import APIRouter
 
 from actorline.gateway.pages import (
+    batch_page,
+    batches_page,
     bulk_pages,
     delivery_pages,
     document_page,
@@ -20,5 +22,6 @@ from actorline.gateway.pages import (
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     jobs_page.router, job_page.router, delivery_pages.router, document_page.router, order_pages.router,
-    bulk_pages.router, schedules_page.router, money_page.router, fleet_page.router, live.router, session_pages.router,
+    batches_page.router, batch_page.router, bulk_pages.router, schedules_page.router, money_page.router,
+    fleet_page.router, live.router, session_pages.router,
 )  # fmt: skip

@@ -1,9 +1,9 @@
-"""`/schedules`: what is due when, what came of it, and a button to order it now."""
+"""`/schedules`: what is due when, what came of it, and buttons to pause it, to resume it and to order it now."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from secrets import token_hex
 from typing import Annotated, Any, Final
@@ -13,6 +13,7 @@ from fastapi import APIRouter, Path
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from actorline.batches.batch import Batch, load_batch
 from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
 from actorline.gateway.pages.job_changes import ORDERS
@@ -20,6 +21,10 @@ from actorline.gateway.pages.rendering import PageRoute, page, see_other
 from actorline.gateway.pages.visit import PostedForm, Visit, Visitor
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.job import Job
+from actorline.jobs.rights import Scope
+from actorline.ledger.audit import record
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.schedule_pauses import SchedulePause, pause_schedule, resume_schedule
 from actorline.orders.submit import Submission
 from actorline.schedules.book import Book
 from actorline.schedules.decision import SchedulePosition
@@ -32,20 +37,25 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False, prefix="/sche
 
 Name = Annotated[str, Path()]
 NEXT_SHOWN: Final = 3
+LAST_SHOWN: Final = 5
+FARTHEST_BACK: Final = timedelta(days=35)  # from one due time to the one before
 
 
 @dataclass(frozen=True)
 class Line:
-    """A schedule as the page shows it; `last`: its last job; `came_of`: of the last due time."""
+    """A schedule as the page shows it; `last`: its last jobs or batches, the newest first; `came_of`: of the last due
+    time; `pause`: None while it isn't paused.
+    """
 
     name: str
     schedule: Schedule
     position: SchedulePosition | None
-    last: Job | None
+    last: Sequence[Job | Batch]
+    pause: SchedulePause | None
 
     @property
     def coming(self) -> list[datetime]:
-        """Return the next due times, in the schedule's own time zone."""
+        """Return the next due times, in the schedule's own time zone; if it is paused, those that it would have."""
         if not self.schedule.enabled:
             return []
         due = islice(due_times(self.schedule.rhythm, datetime.now(UTC)), NEXT_SHOWN)
@@ -70,12 +80,28 @@ def schedules(visitor: Visitor) -> Response:
     try:
         found = _schedules(visitor)
     except InvalidSchedules as error:
-        return page("schedules.html", visitor, lines=[], beats=0, fault=str(error), has_file=True, may_order=False)
+        return page(
+            "schedules.html",
+            visitor,
+            lines=[],
+            beats=0,
+            fault=str(error),
+            has_file=True,
+            may_order=False,
+            may_pause=False,
+        )
     reading = Book(visitor.context.ledger).read()
     positions = {name: entry.place for name, entry in reading.entries.items()}
-    keys = {name: due_key(name, moment(at)) for name in found if (at := _started(positions.get(name))) is not None}
-    jobs = dict(zip(keys, visitor.context.ledger.load_many(list(keys.values())), strict=True))
-    lines = [Line(name, each, positions.get(name), jobs.get(name)) for name, each in found.items()]
+    lines = [
+        Line(
+            name,
+            each,
+            positions.get(name),
+            _last(visitor.context.ledger, name, each, positions.get(name)),
+            _pause_of(each, reading.pauses.get(name)),
+        )
+        for name, each in found.items()
+    ]
     has_file = find_schedules(visitor.context.settings) is not None
     return page(
         "schedules.html",
@@ -85,7 +111,34 @@ def schedules(visitor: Visitor) -> Response:
         fault="",
         has_file=has_file,
         may_order=any(map(visitor.has, ORDERS)),
+        may_pause=visitor.has(Scope.CANCEL_ANY),
     )
+
+
+@router.post("/{name}/pause")
+def pause(name: Name, posted: PostedForm) -> Response:
+    """Order nothing for the schedule until it is resumed. Safe to repeat."""
+    ledger = _changeable(posted.visit, name)
+    pause_schedule(ledger, name)
+    record(ledger, "schedule-paused", posted.visit.sender, schedule=name)
+    return see_other("/schedules")
+
+
+@router.post("/{name}/resume")
+def resume(name: Name, posted: PostedForm) -> Response:
+    """Order again from the next due time on. Safe to repeat."""
+    ledger = _changeable(posted.visit, name)
+    if resume_schedule(ledger, name):
+        record(ledger, "schedule-resumed", posted.visit.sender, schedule=name)
+    return see_other("/schedules")
+
+
+def _changeable(visit: Visit, name: str) -> Ledger:
+    """Return the ledger if the visitor may pause and resume the schedule, which orders for all. Raises Refused."""
+    _schedule(visit, name)
+    if not visit.has(Scope.CANCEL_ANY):
+        raise Refused(Code.FORBIDDEN, f"The API key lacks the scope {Scope.CANCEL_ANY}. Nothing was changed.")
+    return visit.context.ledger
 
 
 @router.get("/{name}/run")
@@ -145,5 +198,21 @@ def _account_of(document: Mapping[str, Any]) -> AccountName:
     return AccountName(str(document.get("account", "default")).lower())
 
 
-def _started(position: SchedulePosition | None) -> int | None:
-    return position.started if position else None
+def _last(ledger: Ledger, name: str, schedule: Schedule, position: SchedulePosition | None) -> list[Job | Batch]:
+    """Return the jobs, or batches, of the latest due times that were ordered."""
+    keys = list(islice(_due_keys(name, schedule, position), LAST_SHOWN))
+    found: list[Job | Batch | None] = (
+        [load_batch(ledger, key) for key in keys] if schedule.batch else [*ledger.load_many(keys)]
+    )
+    return [each for each in found if each is not None]
+
+
+def _due_keys(name: str, schedule: Schedule, position: SchedulePosition | None) -> Iterator[JobKey]:
+    due = moment(position.started) if position and position.started is not None else None
+    while due is not None:
+        yield due_key(name, due)
+        due = schedule.rhythm.latest_due(due - FARTHEST_BACK, due - timedelta(seconds=1))
+
+
+def _pause_of(schedule: Schedule, pause: SchedulePause | None) -> SchedulePause | None:
+    return pause if pause and pause.counts(schedule.on_guard) else None

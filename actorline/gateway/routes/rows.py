@@ -164,6 +164,12 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
             yield block
 
 
+def as_file(response: Response, name: str) -> Response:
+    """Return the response as one that a browser keeps as a file."""
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
 def _is_named(wanted: str, header: str) -> bool:
     """Return whether an Accept header accepts a value, i.e. names it without `q=0`."""
     for part in header.lower().split(","):

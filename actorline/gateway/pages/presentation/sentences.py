@@ -96,7 +96,7 @@ def _so_far(data: Data) -> str:
 def _ended(data: Data) -> str:
     if "reused" in data:
         return f"Delivered: the rows of {data['reused']} are reused, without a run"
-    return _after(f"The job is {str(data.get('state')).lower()}", data.get("message")) + _changes(data)
+    return _after(f"It is {str(data.get('state')).lower()}", data.get("message")) + _changes(data)
 
 
 def _changes(data: Data) -> str:

@@ -1,0 +1,40 @@
+"""Cancelling and retrying a batch from a page, with the same rights as over HTTP."""
+
+from actorline.batches.batch import Batch
+from actorline.batches.cancel import cancel_batch
+from actorline.batches.retry import retry_batch
+from actorline.errors import Code, Refused
+from actorline.gateway.auditing import note_change
+from actorline.gateway.pages.job_changes import CANCELS, ORDERS, Action
+from actorline.gateway.pages.visit import Visit
+from actorline.identifiers import JobKey
+from actorline.jobs.rights import Scope
+
+
+def may_cancel_batch(visit: Visit, key: JobKey) -> Batch:
+    """Return the batch if the visitor may cancel it. Raises Refused."""
+    return _own(visit, key, CANCELS, unless=Scope.CANCEL_ANY)
+
+
+def may_retry_batch(visit: Visit, key: JobKey) -> Batch:
+    """Return the batch if the visitor may retry it. Raises Refused."""
+    return _own(visit, key, ORDERS, unless=Scope.RETRY_ANY)
+
+
+def change_batch(visit: Visit, key: JobKey, action: Action, *, request: str | None) -> None:
+    """Cancel or retry a batch. Raises Refused; `request`: the same one does it once."""
+    ledger = visit.context.ledger
+    if action == "cancel":
+        is_live = cancel_batch(ledger, key, sender=visit.sender, request=request)
+        note_change("cancel", visit.sender, batch_key=key, is_live=is_live)
+    else:
+        retry_batch(ledger, key, sender=visit.sender, request=request)
+        note_change("retry", visit.sender, batch_key=key)
+    visit.context.wake_ups.start(key)
+
+
+def _own(visit: Visit, key: JobKey, scopes: tuple[Scope, ...], *, unless: Scope) -> Batch:
+    batch = visit.find_own_batch(key, unless=unless)
+    if not any(map(visit.has, scopes)):
+        raise Refused(Code.FORBIDDEN, f"The API key lacks the scope {' or '.join(scopes)}. Nothing was done.")
+    return batch
