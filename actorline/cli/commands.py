@@ -28,7 +28,7 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = {
     "records": CommandEntry("rows", "List the delivered records, or write one to standard output."),
     "verify": CommandEntry("verify", "Read a delivery again and check it against its manifest"),
     "submit": CommandEntry("submit", "Order many jobs, and print their keys."),
-    "watch": CommandEntry("watch", "Show a job, or all unfinished ones, until they end."),
+    "watch": CommandEntry("watch", "Show a job or batch, or all unfinished ones, until they end."),
     "pause": CommandEntry("pause", "Start no new paid runs; running ones continue."),
     "resume": CommandEntry("pause", "Start paid runs again; waiting jobs begin."),
     "budgets": CommandEntry("budgets", "Show what is spent, reserved and left of each budget"),

@@ -14,7 +14,7 @@ from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import coloured, out, pace_text, print_jobs, print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, come_back, follow
 from actorline.cli.terminal.room_text import room_lines
-from actorline.cli.terminal.timeline import print_timeline
+from actorline.cli.terminal.timeline import print_timeline, print_waterfall
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.document import shown_key
@@ -25,6 +25,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.messages import wake_workers
 from actorline.orders.cancel import cancel_job
 from actorline.settings import load_settings
+from actorline.story.waterfall import bars, phases
 from actorline.upkeep.unattended import describe_unattended
 
 
@@ -51,7 +52,7 @@ def jobs(wanted: Selection, limit: int, *, as_json: bool) -> None:
 def show(key: str, *, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack:
         job = find_any(stack.ledger, key)
-        timeline = stack.ledger.timeline.entries(job.key)
+        timeline, now = stack.ledger.timeline.entries(job.key), stack.ledger.now()
     entries = [{"at": entry.at, "event": entry.event, **entry.data} for entry in timeline]
     if isinstance(job, Batch):
         print_batch(job, as_json=as_json, extra={"timeline": entries})
@@ -65,6 +66,8 @@ def show(key: str, *, as_json: bool) -> None:
     print_result(result, as_json=False)
     if not job.is_terminal and (pace := pace_text(job)):
         out.print(f"  {job.collection.pages:,} pages, {job.collection.byte_count:,} bytes{pace}")
+    out.print()
+    print_waterfall(bars(phases(job, timeline, now)), with_attempts=job.attempt > 1 or job.retries > 0)
     out.print()
     print_timeline(timeline)
 

@@ -2,14 +2,16 @@
 
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, NoReturn
 
 import typer
 
+from actorline.batches.batch import Batch, BatchResult
 from actorline.cli.attach import attach
-from actorline.cli.jobs import find
+from actorline.cli.jobs import find_any
+from actorline.cli.ordering.follow_batch import follow_batch, print_batch, running_batches
 from actorline.cli.terminal.exits import Exit, exit_of_result
-from actorline.cli.terminal.output import print_json, print_result, say
+from actorline.cli.terminal.output import counted, print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, follow
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job, JobResult, Progress
@@ -24,11 +26,15 @@ def watch(key: str | None, *, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack, Interrupts() as interrupts:
         changes = _Changes() if as_json else None
         if key is not None:
-            found = find(stack.ledger, key)
+            found = find_any(stack.ledger, key)
+            if isinstance(found, Batch):
+                _watch_batch(stack.ledger, found, interrupts, as_json=as_json)
             jobs = follow(stack.ledger, [found.key], interrupts, shown=not as_json, look=changes)
         elif live_keys(stack.ledger):
-            newcomers = partial(live_keys, stack.ledger)
-            jobs = follow(stack.ledger, [], interrupts, shown=not as_json, look=changes, newcomers=newcomers)
+            newcomers, heads = partial(live_keys, stack.ledger), partial(_batch_lines, stack.ledger)
+            jobs = follow(
+                stack.ledger, [], interrupts, shown=not as_json, look=changes, newcomers=newcomers, heads=heads
+            )
         else:
             say("No job is unfinished.")
             return
@@ -39,6 +45,26 @@ def watch(key: str | None, *, as_json: bool) -> None:
         raise typer.Exit(Exit.INTERRUPTED)
     if key is not None:
         raise typer.Exit(exit_of_result(JobResult.of(jobs[0])))
+
+
+def _watch_batch(ledger: Ledger, batch: Batch, interrupts: Interrupts, *, as_json: bool) -> NoReturn:
+    """Show the batch until it has ended, and exit as it ended."""
+    found = follow_batch(ledger, batch, interrupts, as_json=as_json)
+    print_batch(found, as_json=as_json)
+    raise typer.Exit(exit_of_result(BatchResult.of(found)) if found.is_terminal else Exit.INTERRUPTED)
+
+
+def _batch_lines(ledger: Ledger) -> list[str]:
+    """Return `catalog: 12 of 100 inputs ended, 1 failed; 2,400 items` for each batch that hasn't ended."""
+    return [batch_line(batch) for batch in running_batches(ledger)]
+
+
+def batch_line(batch: Batch) -> str:
+    ended, failed = sum(batch.ended.values()), batch.failed + batch.expired
+    inputs = "?" if batch.inputs is None else f"{batch.inputs:,}"
+    cost = "" if batch.cost_usd is None else f", ${batch.cost_usd:.4f}"
+    bad = f", {failed:,} failed" if failed else ""
+    return f"{batch.key}: {ended:,} of {inputs} inputs ended{bad}; {counted(batch.items, 'item')}{cost}"
 
 
 def live_keys(ledger: Ledger) -> list[JobKey]:

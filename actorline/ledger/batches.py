@@ -169,6 +169,16 @@ class Batches:
         """Return the keys of the newest batches, the newest first."""
         return cast("list[JobKey]", self._redis.zrange(self._store.name("batches"), 0, limit - 1, desc=True))
 
+    def newest_in(self, states: Iterable[State], limit: int) -> list[JobKey]:
+        """Return those of the newest batches that are in one of the states, the newest first."""
+        keys = self.newest(limit)
+        with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hget(self._store.name("batch", key), "state")
+            found = pipe.execute()
+        wanted = set(states)
+        return [key for key, state in zip(keys, found, strict=True) if state in wanted]
+
     def queued_until(self, newest: float | None, limit: int) -> list[tuple[JobKey, float]]:
         """Return key and queued_at of batches, the newest first; `newest`: queued then or before, None: any."""
         name, highest = self._store.name("batches"), "+inf" if newest is None else newest

@@ -59,6 +59,8 @@ def test_show_and_jobs_tell_of_a_batch(shared_terminal, delivered):
     shown = shared_terminal("show", "pages", "--json").json
     assert (shown["kind"], shown["inputs"]) == ("batch", 4)
     assert [entry["event"] for entry in shown["timeline"]] == ["queued", "inputs-stored", "ended"]
+    watched = shared_terminal("watch", "pages", "--json")
+    assert (watched.code, watched.json["state"]) == (0, "DELIVERED")
     listed = shared_terminal("jobs", "--label", "batch=pages", "--json").lines
     assert [job["key"] for job in listed] == [f"pages.00000{number}" for number in (3, 2, 1, 0)]
 

@@ -9,11 +9,14 @@ import structlog
 from terminal import Terminal
 
 from actorline.api_keys import create_key
+from actorline.batches.document import parse_batch
 from actorline.cli import main
+from actorline.identifiers import JobKey
 from actorline.jobs.document import parse_document
 from actorline.jobs.rights import Rights
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import Event
+from actorline.ledger.batches import NewBatch
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import NewJob
 from actorline.logs import before_the_first_line
@@ -23,9 +26,14 @@ LATER = "nightly@2026-11-24T03:00:00Z"
 
 
 @pytest.fixture
-def tab(monkeypatch, capsys, own_line, tmp_path):
+def line_of_tab(own_line):
+    return own_line(f"tab-{secrets.token_hex(4)}")
+
+
+@pytest.fixture
+def tab(monkeypatch, capsys, line_of_tab):
     """Completes a line in a shell, whose ledger has jobs that run, have ended and were made by a schedule."""
-    line = own_line(f"tab-{secrets.token_hex(4)}")
+    line = line_of_tab
     ledger = line.ledger
     for key in ("old-1", "failed-1", BY_SCHEDULE, LATER, "new-1"):
         document = parse_document({"key": key, "actor": "demo/rows"})
@@ -53,6 +61,15 @@ def tab(monkeypatch, capsys, own_line, tmp_path):
     structlog.reset_defaults()  # completion runs in this process, and logs nothing
     logging.disable(logging.NOTSET)
     before_the_first_line(lambda: None)
+
+
+def test_tab_offers_batches_before_their_members(tab, line_of_tab, capsys):
+    document = parse_batch({"key": "pages", "template": {"actor": "demo/rows"}, "inputs": [{}]})
+    batch = NewBatch(JobKey("pages"), document.stored_text(), "hash", "default", "file:///tmp/x/", b"{}")
+    line_of_tab.ledger.batches.register(batch)
+    capsys.readouterr()
+    assert tab("show", "").split()[:2] == ["pages", "new-1"]
+    assert tab("retry", "pa").split() == []  # it hasn't ended
 
 
 def test_tab_offers_keys_unfinished_and_newest_first(tab):

@@ -47,14 +47,17 @@ class LiveTable:
         self._console = console
         self._jobs: Sequence[Job] = ()
         self._now = 0.0
+        self._heads: Sequence[str] = ()
 
-    def update(self, jobs: Sequence[Job], now: float) -> None:
-        """Show these jobs from now on. `now`: unix seconds by Redis."""
-        self._jobs, self._now = jobs, now
+    def update(self, jobs: Sequence[Job], now: float, heads: Sequence[str] = ()) -> None:
+        """Show these jobs from now on. `now`: unix seconds by Redis; `heads`: lines above them."""
+        self._jobs, self._now, self._heads = jobs, now, heads
 
     def render(self) -> Group:
         size = self._console.size
-        return table_of(self._jobs, self._now, width=size.width, height=size.height - FRAME_LINES)
+        heads = [Text(visible(head), no_wrap=True, overflow="ellipsis") for head in self._heads[: size.height // 2]]
+        height = size.height - FRAME_LINES - len(heads)
+        return Group(*heads, table_of(self._jobs, self._now, width=size.width, height=height))
 
 
 def table_of(jobs: Sequence[Job], now: float, *, width: int, height: int) -> Group:

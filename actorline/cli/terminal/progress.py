@@ -65,11 +65,13 @@ def follow(
     until: int = 1,
     look: Callable[[list[Job]], None] | None = None,
     newcomers: Callable[[], Iterable[JobKey]] = tuple,
+    heads: Callable[[], Sequence[str]] = tuple,
     command: str = COMMAND,
 ) -> list[Job]:
     """Show jobs until all have ended, or until interrupt number `until`, and return them as they are then.
 
-    Several times a second `look` is called with them, and `newcomers` for the keys of further jobs to follow.
+    Several times a second `look` is called with them, and `newcomers` for the keys of further jobs to follow; `heads`
+    returns lines to be shown above the jobs.
     Raises Unavailable if Redis is lost meanwhile.
     """
     from actorline.cli.terminal.live_table import live_table
@@ -82,7 +84,7 @@ def follow(
             try:
                 followed.update(dict.fromkeys(newcomers()))
                 jobs = [job for job in ledger.load_many(list(followed)) if job]
-                table.update(jobs, ledger.now())
+                table.update(jobs, ledger.now(), heads())
                 disk.look()
             except redis.RedisError as error:
                 raise lost_redis(keys, jobs, error, command) from error

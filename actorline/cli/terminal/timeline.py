@@ -1,55 +1,44 @@
-"""A job's timeline for the terminal: a line per entry, with lists of lines indented below it."""
+"""A job's life for the terminal: its parts as bars, and what happened in sentences."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby
-from typing import Any
+from typing import Final
 
 from actorline.cli.terminal.output import out
 from actorline.cli.terminal.times import CLOCK, DAY, local_time
-from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.timeline import TimelineEntry
+from actorline.story.number_words import duration
+from actorline.story.sentences import sentences
+from actorline.story.waterfall import AXIS, Bar
+
+BAR_WIDTH: Final = 48  # a line has 80 columns
 
 
 def print_timeline(entries: list[TimelineEntry]) -> None:
-    """Print entries, also those that a newer version wrote; the date precedes those of another day."""
+    """Print a sentence for each entry, also for those that a newer version wrote; the date precedes those of another
+    day.
+    """
     day = f"{datetime.now():{DAY}}"  # noqa: DTZ005 - the person's own clock
-    for entry in _folded(entries):
-        at = local_time(entry.at)
+    for told in sentences(entries):
+        at = local_time(told.at)
         if day != (day := f"{at:{DAY}}"):
             out.print(f"  {day}")
-        below = {name: value for name, value in entry.data.items() if isinstance(value, list)}
-        facts = (
-            f"{name}={_short(value)}"
-            for name, value in entry.data.items()
-            if name not in below and value is not None and value != ""
-        )
-        out.print(f"  {at:{CLOCK}}  {entry.event:<15}  {' '.join(facts)}".rstrip(), markup=False)
-        for line in (line for lines in below.values() for line in lines):
+        out.print(f"  {at:{CLOCK}}  {told.text}", markup=False)
+        for line in told.lines:
             out.print(f"      {line}", markup=False)
 
 
-def _folded(entries: list[TimelineEntry]) -> Iterator[TimelineEntry]:
-    """Merge failures of pages with the same reason: a full sink fails each page six times."""
-
-    def what(entry: TimelineEntry) -> tuple[str, Any]:
-        return entry.event, entry.data.get("message") if entry.event == TimelineEvent.PAGE_FAILED else id(entry)
-
-    for (_, message), group in groupby(entries, what):
-        first, *rest = group
-        if not rest:
-            yield first
-            continue
-        pages = {entry.data.get("page_no") for entry in (first, *rest)}
-        data = {
-            "times": len(rest) + 1,
-            "pages": len(pages),
-            "until": f"{local_time(rest[-1].at):{CLOCK}}",
-            "message": message,
-        }
-        yield replace(first, data=data)
+def print_waterfall(found: Sequence[Bar], *, with_attempts: bool) -> None:
+    """Print each part of a job's life as a bar on one axis of time."""
+    for bar in found:
+        phase = bar.phase
+        name = f"{phase.name} {phase.attempt}" if with_attempts else phase.name
+        so_far = " so far" if phase.is_open else ""
+        out.print(f"  {name:<13} |{bar_text(bar)}| {duration(phase.seconds)}{so_far}", markup=False)
 
 
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)[:200]
+def bar_text(bar: Bar) -> str:
+    """Return `   ====     `, at least one mark wide."""
+    begin = min(round(bar.left / AXIS * BAR_WIDTH), BAR_WIDTH - 1)
+    end = min(max(round((bar.left + bar.width) / AXIS * BAR_WIDTH), begin + 1), BAR_WIDTH)
+    return " " * begin + "=" * (end - begin) + " " * (BAR_WIDTH - end)

@@ -18,17 +18,22 @@ Complete = Callable[[Any, str], list[str]]
 """Typer passes parameters by name: `ctx`, and `incomplete`, what was typed of the value."""
 MOST_OFFERED: Final = 100
 KEYS_A_STATE: Final = 1_000  # of each state: the newest
+BATCHES_SEEN: Final = 200
 PATIENCE_SECS: Final = 1.0
 
 
 def complete_key(*states: State) -> Complete:
-    """Offer keys of jobs in these states (default: all): unfinished ones first, newest first."""
+    """Offer keys of batches and jobs in these states (default: all): unfinished ones first, newest first."""
 
     def complete(ctx: Any, incomplete: str) -> list[str]:
         given = {word for value in ctx.params.values() if isinstance(value, list | tuple) for word in value}
         with suppress(Exception), _ledger() as ledger:
             groups = [[state for state in states or State if state in group] for group in (LIVE, TERMINAL)]
-            keys = (key for group in groups for key in ledger.newest_keys(group, KEYS_A_STATE))
+            keys = (
+                key
+                for group in groups
+                for key in (*ledger.batches.newest_in(group, BATCHES_SEEN), *ledger.newest_keys(group, KEYS_A_STATE))
+            )
             return list(islice((key for key in keys if key.startswith(incomplete) and key not in given), MOST_OFFERED))
         return []
 

@@ -15,12 +15,17 @@ def watch(
     key: Annotated[
         str | None,
         typer.Argument(
-            help="Key of a job; default: all that are unfinished", metavar="[KEY]", autocompletion=complete_key(*LIVE)
+            help="Key of a job or batch; default: all that are unfinished",
+            metavar="[KEY]",
+            autocompletion=complete_key(*LIVE),
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a job, or all unfinished ones, until they end. Ctrl-C only stops watching. --json: a line per change."""
+    """Show a job or batch, or all unfinished ones, until they end. Ctrl-C only stops watching.
+
+    With --json, each change is a line.
+    """
     from actorline.cli import watch
 
     watch.watch(key, as_json=as_json)

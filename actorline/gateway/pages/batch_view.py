@@ -12,7 +12,6 @@ from actorline.errors import Code, Refused
 from actorline.gateway.pages.batch_changes import may_cancel_batch, may_retry_batch
 from actorline.gateway.pages.job_view import PER_ROWS, is_allowed
 from actorline.gateway.pages.presentation.member_bar import Part, parts_of
-from actorline.gateway.pages.presentation.sentences import Sentence, sentences
 from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
@@ -21,6 +20,7 @@ from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.listing import Cursor, list_jobs
 from actorline.orders.retry import RetryPlan
+from actorline.story.sentences import Sentence, sentences
 
 MEMBERS_A_PAGE: Final = 50
 FAILED_SHOWN: Final = 5

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from actorline.errors import Refused
 from actorline.gateway.pages.job_changes import may_cancel, may_retry
 from actorline.gateway.pages.presentation.page_strip import Strip, strip_of
-from actorline.gateway.pages.presentation.sentences import Sentence, sentences
-from actorline.gateway.pages.presentation.waterfall import Bar, bars, phases
 from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import JobKey
 from actorline.jobs.job import CONSOLE_RUN_URL, Job
 from actorline.jobs.rights import Scope
 from actorline.orders.retry import RetryPlan, plan_retry
+from actorline.story.sentences import Sentence, sentences
+from actorline.story.waterfall import Bar, bars, phases
 
 PER_ROWS = 1000
 

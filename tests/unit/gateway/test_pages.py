@@ -9,14 +9,14 @@ from actorline.delivery.page_plan import Window
 from actorline.errors import Refused
 from actorline.gateway.pages.job_filter import JobFilter
 from actorline.gateway.pages.presentation.masking import mask, mask_url
-from actorline.gateway.pages.presentation.number_words import age, duration, size, usd
 from actorline.gateway.pages.presentation.page_strip import MOST_CELLS, strip_of
-from actorline.gateway.pages.presentation.sentences import sentences
-from actorline.gateway.pages.presentation.waterfall import bars, phases
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.timeline import TimelineEntry
+from actorline.story.number_words import age, duration, size, usd
+from actorline.story.sentences import sentences
+from actorline.story.waterfall import bars, phases
 
 
 def job(**fields: Any) -> Job:

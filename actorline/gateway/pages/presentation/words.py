@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from actorline.gateway.pages.presentation.next_step import first_sentence, next_step
-from actorline.gateway.pages.presentation.number_words import age, counted, duration, number, size, usd
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE
+from actorline.story.number_words import age, counted, duration, number, size, usd
 
 
 def moment(unix_seconds: float) -> str:

@@ -1,11 +1,12 @@
 """What a person sees of jobs while they wait for them."""
 
 import json
+from io import StringIO
 
 import pytest
 from rich.console import Console
 
-from actorline.cli.terminal.live_table import duration_text, progress_text, table_of
+from actorline.cli.terminal.live_table import LiveTable, duration_text, progress_text, table_of
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 
@@ -75,3 +76,13 @@ def test_jobs_beyond_the_screen_are_counted_live_ones_first():
 )
 def test_durations_read_like_a_clock(seconds, text):
     assert duration_text(seconds) == text
+
+
+def test_batches_are_lines_above_their_members():
+    console = Console(width=80, height=24, file=StringIO())
+    table = LiveTable(console)
+    table.update([], 0, ["catalog: 12 of 100 inputs ended, 1 failed; 2,400 items", "x" * 100])
+    console.print(table.render())
+    first, second, *_ = console.file.getvalue().splitlines()
+    assert first.rstrip() == "catalog: 12 of 100 inputs ended, 1 failed; 2,400 items"
+    assert len(second) == 80

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from actorline.cli.terminal.timeline import print_timeline
+from actorline.cli.terminal.timeline import BAR_WIDTH, bar_text, print_timeline, print_waterfall
 from actorline.cli.terminal.times import short_time
 from actorline.ledger.timeline import TimelineEntry
+from actorline.story.waterfall import Bar, Phase, bars
 
 
 @pytest.fixture(params=["UTC", "Asia/Tokyo"], autouse=True)
@@ -29,15 +30,32 @@ def test_timeline_names_the_day_only_where_it_changes(capsys):
     noon = today_at_noon()
     before = noon - timedelta(days=1)
     moments = [before, before, noon]
-    print_timeline([TimelineEntry("1-0", at.timestamp(), "queued", {}) for at in moments])
+    print_timeline([TimelineEntry(f"{no}-0", at.timestamp(), "queued", {}) for no, at in enumerate(moments)])
     assert [line.strip() for line in capsys.readouterr().out.splitlines()] == [
-        f"{before:%Y-%m-%d}", "12:00:05  queued", "12:00:05  queued", f"{noon:%Y-%m-%d}", "12:00:05  queued",
+        f"{before:%Y-%m-%d}", "12:00:05  Ordered", "12:00:05  Ordered", f"{noon:%Y-%m-%d}", "12:00:05  Ordered",
     ]  # fmt: skip
 
 
 def test_timeline_of_today_has_no_date(capsys):
     print_timeline([TimelineEntry("1-0", today_at_noon().timestamp(), "queued", {})])
-    assert capsys.readouterr().out == "  12:00:05  queued\n"
+    assert capsys.readouterr().out == "  12:00:05  Ordered\n"
+
+
+@pytest.mark.parametrize(
+    ("left", "width", "begin", "length"),
+    [(0, 1000, 0, BAR_WIDTH), (0, 4, 0, 1), (996, 4, BAR_WIDTH - 1, 1), (500, 250, BAR_WIDTH // 2, BAR_WIDTH // 4)],
+)
+def test_a_part_of_a_life_is_a_bar_of_text(left, width, begin, length):
+    text = bar_text(Bar(Phase("Running", 1, 0, 1), left, width))
+    assert text == (" " * begin + "=" * length).ljust(BAR_WIDTH)
+
+
+def test_a_waterfall_fits_80_columns(capsys):
+    phases = [Phase("Waiting", 12, 0, 1), Phase("Collecting", 12, 1, 8 * 3600 + 59 * 60 + 1)]
+    print_waterfall(bars(phases), with_attempts=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[1].endswith("| 8 h 59 min")
 
 
 def test_short_time_has_the_date_of_another_day():

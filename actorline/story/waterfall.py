@@ -8,6 +8,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.timeline import TimelineEntry
 
+AXIS: Final = 1000  # units from the begin of the first part to the end of the last
 SHORTEST_SECS: Final = 0.05  # what is shorter is nothing to see
 
 
@@ -28,7 +29,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Bar:
-    """A phase on an axis of 1,000 units."""
+    """A phase on an axis of `AXIS` units."""
 
     phase: Phase
     left: float
@@ -61,7 +62,7 @@ def bars(found: Sequence[Phase]) -> list[Bar]:
         return []
     begin = min(phase.begin for phase in found)
     whole = max(max(phase.end for phase in found) - begin, SHORTEST_SECS)
-    scale = 1000 / whole
+    scale = AXIS / whole
     return [Bar(phase, min((phase.begin - begin) * scale, 996), max(phase.seconds * scale, 4)) for phase in found]
 
 

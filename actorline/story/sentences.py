@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from actorline.gateway.pages.presentation.number_words import counted, usd
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.timeline import TimelineEntry
+from actorline.story.number_words import counted, usd
 
 Data = Mapping[str, Any]
 
@@ -56,7 +56,8 @@ def _sentence(entry: TimelineEntry) -> Sentence:
 def _plain(event: str, data: Data) -> str:
     """Return the words of an event that this version doesn't know."""
     facts = ", ".join(f"{name} {value}" for name, value in data.items() if isinstance(value, str | int | float))
-    return event.replace("-", " ").capitalize() + (f": {facts}" if facts else "")
+    words = event.replace("-", " ")
+    return words[:1].upper() + words[1:] + (f": {facts}" if facts else "")
 
 
 def _who(data: Data) -> str:
