@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = {
     "forget": CommandEntry("forget", "Remove ended jobs for good: rows, records, manifest, results"),
     "items": CommandEntry("rows", "Write the delivered rows to standard output"),
     "records": CommandEntry("rows", "List the delivered records, or write one to standard output."),
+    "guard": CommandEntry("guard", "Learn the contract for rows (guard) from past deliveries."),
     "verify": CommandEntry("verify", "Read a delivery again and check it against its manifest"),
     "submit": CommandEntry("submit", "Order many jobs, and print their keys."),
     "watch": CommandEntry("watch", "Show a job or batch, or all unfinished ones, until they end."),

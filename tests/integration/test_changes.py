@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 from naive_changes import naive_changes
 from real_parts import ROOT, Line, delivery_of, reason_of, running_workers, start_worker, wait_for
+from terminal import ACTORLINE
 
 from actorline.delivery.read_back import open_delivery
 from actorline.delivery.verify import verify
+from actorline.orders.submit import submit
+from actorline.settings import load_settings
 
 KEY = ["index"]
 
@@ -66,6 +69,21 @@ def test_changes_since_the_last_delivery_lie_beside_the_rows(line, actor):
     assert counts == {"base": first["key"], "added": 20, "removed": 10, "changed": 290, "unchanged": 0, "error": None}
     assert list(verify(open_delivery(later["manifest"]), lambda _: None)) == []
     assert "comparing" in line.events(later["key"])
+
+
+@pytest.mark.thorough
+def test_a_contract_is_learned_from_deliveries(line, actor):
+    key = "learned@2026-11-23T03:00:00Z"
+    line.submit({**order(actor, "learned"), "key": "learned-1"}).get(timeout=60)
+    submit({**order(actor, "learned"), "key": key}, ledger=line.ledger, settings=load_settings(), trusted=True)
+    wait_for(lambda: line.state(key) == "DELIVERED", what="the schedule's job")
+    for arguments in (["learned-1"], ["--schedule", "learned"]):
+        command = [ACTORLINE, "guard", "suggest", *arguments]
+        done = subprocess.run(command, env=line.environment, capture_output=True, text=True, check=True)
+        guard = json.loads(done.stdout)
+        assert (guard["unique"], guard["types"]["price"], guard["min_items"]) == (["url"], "number", 150)
+        guarded = {**order(actor, "learned"), "guard": guard}
+        assert line.submit(guarded).get(timeout=60)["state"] == "DELIVERED"
 
 
 @pytest.mark.thorough

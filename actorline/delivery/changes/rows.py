@@ -15,6 +15,7 @@ import orjson
 
 from actorline.delivery.formats.deep_json import parse_deep
 from actorline.delivery.formats.json_lines import has_long_number
+from actorline.delivery.row_counter import value_at
 
 MISSING: Final = object()
 
@@ -37,25 +38,10 @@ def key_of(row: Any, paths: Sequence[str]) -> bytes | None:
     values = []
     for path in paths:
         value = value_at(row, path)
-        if value is None or value is MISSING:
+        if value is None:
             return None
         values.append(value)
     return exact_json(values)
-
-
-def value_at(row: Any, path: str) -> Any:
-    """Return the value at a dotted path, or MISSING. A field may have the whole path for its name."""
-    if isinstance(row, dict) and (value := row.get(path)) is not None:
-        return value
-    value = row
-    for part in path.split("."):
-        if isinstance(value, dict):
-            value = value.get(part, MISSING)
-        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            return MISSING
-    return value
 
 
 def changed_fields(before: Any, after: Any) -> Iterator[str]:

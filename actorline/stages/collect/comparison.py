@@ -4,7 +4,7 @@ The rows are paid for and stored. So a comparison that fails is tried again whil
 beside them: the job is DELIVERED all the same.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,14 +22,15 @@ from actorline.jobs.states import State
 from actorline.jobs.step import LostJob
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger
-from actorline.ledger.queries.listing import Cursor, list_jobs
+from actorline.ledger.ledger import Ledger, UnreadableJob
+from actorline.ledger.queries.listing import Cursor
+from actorline.ledger.queries.series import delivered_before
 from actorline.logs import Logger
 from actorline.orders.delta import UnusableBase, load_base
 
 NO_BASE: Final = "-"  # no key is written like this
 SINK_TRIES: Final = 2  # an outage of a sink that is over in seconds; each try compares everything again
-JOBS_A_PAGE: Final = 10  # the newest one is nearly always the last of the series
+ERROR_MAX_CHARS: Final = 500  # a result has 4 kB
 
 log = Logger(__name__)
 
@@ -62,14 +63,16 @@ class Comparison:
             before = self._open(base) if base else None
             after = Delivery(self.sink, manifest)
             return found.model_copy(update={"counts": self._finder.find(before, after, delta.key)})
-        except (ComparisonFailed, NoDelivery, DamagedDelivery, UnreadableRows) as error:
+        except (ComparisonFailed, NoDelivery, DamagedDelivery, UnreadableRows, UnreadableJob) as error:
             why = str(error)
+        except OSError as error:  # no room for temporary files, or for a process
+            why = f"this machine can't do it: {error.strerror or type(error).__name__}"
         except SinkError as error:
             if self.job.failures < SINK_TRIES:
                 raise
             why = str(error)
         log.warning("not_compared", job_key=self.job.key, base=base, message=why)
-        return found.model_copy(update={"error": f"The rows could not be compared: {why}"})
+        return found.model_copy(update={"error": f"The rows could not be compared: {why}"[:ERROR_MAX_CHARS]})
 
     @property
     def _finder(self) -> ChangesFinder:
@@ -126,21 +129,3 @@ def find_last(ledger: Ledger, job: Job) -> JobKey | None:
         if series.number is None or ledger.load_input(earlier.key) == ledger.load_input(job.key):
             return earlier.key
     return None
-
-
-def delivered_before(ledger: Ledger, series: Series, after: Cursor | None) -> Iterator[Job]:
-    """Yield the DELIVERED jobs of a series, newest first, from a place in the list of all jobs on."""
-    while True:
-        page = list_jobs(
-            ledger,
-            limit=JOBS_A_PAGE,
-            after=after,
-            states=[State.DELIVERED],
-            labels=series.labels,
-            accounts=[series.account],
-            text=series.key_text,
-        )
-        yield from (job for job in page.jobs if Series.of(job.key, job.document) == series)
-        if page.next is None:
-            return
-        after = page.next
