@@ -50,6 +50,10 @@ chaos: .venv/.installed-dev  ## kill workers at every request and step of a job,
 storm: .venv/.installed-dev  ## hundreds of jobs while workers and Valkey are killed and frozen at random; long
 	JOBS=$(JOBS) SEED=$(SEED) $(BIN)/pytest tests/chaos/storm.py
 
+# INPUTS=2000 SEED=7: how many, and which
+batch-storm: .venv/.installed-dev  ## one batch with a budget while workers and Valkey are killed every 20 s; long
+	INPUTS=$(INPUTS) SEED=$(SEED) $(BIN)/pytest tests/chaos/batch_storm.py
+
 # LIVES=5000: how many
 adversary: .venv/.installed-dev  ## messages, deaths and answers in any order, a thousand lives and each single blow; 45 minutes
 	ANY_ORDER_LIVES=$(or $(LIVES),1000) $(BIN)/pytest tests/integration/any_order
@@ -132,4 +136,4 @@ tests/browser/node_modules/.installed: tests/browser/package.json
 	@npm install --prefix tests/browser --ignore-scripts --no-package-lock --no-audit --no-fund
 	@touch $@
 
-.PHONY: all audit sbom browser screenshots coverage measures lock help demo install test test-all check format lint types containers contract chaos storm adversary compare bench docs docs-site
+.PHONY: all audit sbom browser screenshots coverage measures lock help demo install test test-all check format lint types containers contract chaos storm batch-storm adversary compare bench docs docs-site

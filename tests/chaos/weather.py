@@ -4,6 +4,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -29,11 +30,15 @@ class Slot:
 
 @dataclass
 class Weather:
-    """Blows fall from `begin` to `calm`, one after the other; each is noted with its time."""
+    """Blows fall from `begin` to `calm`, one after the other; each is noted with its time. `calm_secs`: between two
+    blows; `kinds`: how often each of them falls.
+    """
 
     line: Line
     valkey: MortalValkey
     rng: Random
+    calm_secs: tuple[float, float] = CALM_SECS
+    kinds: Mapping[str, int] = field(default_factory=lambda: KINDS)
     blows: list[tuple[float, str]] = field(default_factory=list)
     deaths: int = 0
     """Of workers that no blow fell on: kombu may die of a lost broker."""
@@ -66,12 +71,12 @@ class Weather:
         return sum(what == kind for _, what in self.blows)
 
     def _blow(self) -> None:
-        next_at = time.monotonic() + self.rng.uniform(*CALM_SECS)
+        next_at = time.monotonic() + self.rng.uniform(*self.calm_secs)
         while not self._over.wait(0.1):
             self._look_after_workers(time.monotonic())
             if time.monotonic() >= next_at:
-                next_at = time.monotonic() + self.rng.uniform(*CALM_SECS)
-                self._strike(self.rng.choices([*KINDS], [*KINDS.values()])[0])
+                next_at = time.monotonic() + self.rng.uniform(*self.calm_secs)
+                self._strike(self.rng.choices([*self.kinds], [*self.kinds.values()])[0])
 
     def _strike(self, kind: str) -> None:
         awake = [slot for slot in self._slots if slot.start_at is None and slot.frozen_until is None]
