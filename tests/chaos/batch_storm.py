@@ -61,6 +61,7 @@ def test_batch_in_a_storm_pays_each_input_once(emulator, tmp_path, capsys):
             took_s = time.monotonic() - began
             say("calm: looking at what is left")
             wait_for(lambda: not unacked(line), within=300, what="an empty unacked set")
+            say("nothing is left unacknowledged: waiting for the runs' final costs")
             wait_for(storm.is_settled, within=300, what="the runs' final costs")
             storm.watch_the_budget()
             faults = [*storm.faults(last), *judge_delivery(last)]
@@ -183,18 +184,15 @@ class BatchStorm:
 
     def members(self) -> list[Job]:
         keys = [member_key(self._loaded().key, number) for number in range(self.count)]
-        jobs = [
-            job for first in range(0, self.count, 500) for job in self.line.ledger.load_many(keys[first : first + 500])
-        ]
+        blocks = (keys[first : first + 500] for first in range(0, self.count, 500))
+        jobs = [job for block in blocks for job in self.line.ledger.load_many(block)]
         assert all(jobs)
         return [job for job in jobs if job]
 
     def faults(self, batch: Batch) -> list[str]:
         """What isn't as it must be, in words."""
         members, runs = self.members(), self.runs()
-        own = [
-            run_id for job in members for attempt in range(1, job.attempt + 1) for run_id in self.runs_of(job, attempt)
-        ]
+        own = [run_id for job in members for run_id in self.runs_of(job)]
         billed = sum(nano(run["usageTotalUsd"]) for run in runs.values())
         said = [
             *self.over_budget,
@@ -219,8 +217,9 @@ class BatchStorm:
             found += block
         return {run["id"]: run for run in found}
 
-    def runs_of(self, job: Job, attempt: int) -> list[str]:
-        return list(self.line.ledger.runs.of(job.key, attempt))
+    def runs_of(self, job: Job) -> list[str]:
+        attempts = range(1, job.attempt + 1)
+        return [run_id for attempt in attempts for run_id in self.line.ledger.runs.of(job.key, attempt)]
 
     def _wrong_rows(self, job: Job, batch: Batch) -> str | None:
         number = int(job.key.rpartition(".")[2])
