@@ -1,4 +1,4 @@
-"""`/money`: what was spent today and this month, and what budgets leave."""
+"""`/money`: what was spent today and this month, what came of it, and what budgets leave."""
 
 import time
 from collections.abc import Iterator
@@ -9,8 +9,10 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from actorline.gateway.pages.presentation.columns import columns
 from actorline.gateway.pages.rendering import PageRoute, page
 from actorline.gateway.pages.visit import Visitor
+from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.budget_status import read_budgets
 from actorline.ledger.queries.spending import MOST_JOBS, Spending, Sum, read_spending
@@ -19,28 +21,21 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 FRESH_SECS: Final = 20.0
 DAY_SECS: Final = 86_400
+HOUR_SECS: Final = 3_600
+DAYS_A_MONTH: Final = 31
+HOURS_A_DAY: Final = 24
 NAMES_SHOWN: Final = 20
 Accounts = frozenset[str] | None
 
 
 @dataclass(frozen=True)
 class Figures:
-    """`month_begins`: unix seconds, in UTC."""
+    """`day_begins`, `month_begins`: unix seconds, in UTC."""
 
     today: Spending
     month: Spending
+    day_begins: float
     month_begins: float
-
-
-@dataclass(frozen=True)
-class DayBar:
-    """A day of the month, `left`, `top`, `height` of 1,000 by 100 units."""
-
-    name: str
-    usd: float
-    left: float
-    width: float
-    height: float
 
 
 _KEPT: dict[Accounts, tuple[float, Figures]] = {}
@@ -54,8 +49,18 @@ def money(visitor: Visitor) -> Response:
     figures = _figures(context.ledger, rights.accounts)
     found = [each for each in read_budgets(context.ledger, context.settings.budgets) if rights.sees_budget(each.budget)]
     tables = [(kind, list(_rows(figures, kind))) for kind in ("account", "Actor", "label")]
+    days, hours = days_of(figures), hours_of(figures)
     return page(
-        "money.html", visitor, figures=figures, budgets=found, tables=tables, days=day_bars(figures), most=MOST_JOBS
+        "money.html",
+        visitor,
+        figures=figures,
+        budgets=found,
+        tables=tables,
+        days=columns(days, DAYS_A_MONTH),
+        dollars=columns([(name, each.usd) for name, each in hours], HOURS_A_DAY),
+        rows=columns([(name, float(each.rows)) for name, each in hours], HOURS_A_DAY),
+        ends=ends_of(figures),
+        most=MOST_JOBS,
     )
 
 
@@ -66,7 +71,7 @@ def _figures(ledger: Ledger, accounts: Accounts) -> Figures:
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         month = day.replace(day=1).timestamp()
         today, whole = (read_spending(ledger, since, accounts=accounts) for since in (day.timestamp(), month))
-        kept = Figures(today, whole, month)
+        kept = Figures(today, whole, day.timestamp(), month)
         _KEPT[accounts] = time.monotonic(), kept
     return kept
 
@@ -78,19 +83,25 @@ def _rows(figures: Figures, kind: str) -> Iterator[tuple[str, Sum, Sum]]:
         yield name, figures.today.by[kind].get(name, Sum()), whole
 
 
-def day_bars(figures: Figures) -> list[DayBar]:
-    """Return the days of the month so far as bars; the dearest fills the height."""
+def days_of(figures: Figures) -> list[tuple[str, float]]:
+    """Return the dollars of each day of the month so far."""
     first = int(figures.month_begins // DAY_SECS)
     last = max([first, *figures.month.days])
-    dearest = max([*figures.month.days.values(), 0.01])
-    width = 1000 / 31
     return [
-        DayBar(
-            f"{datetime.fromtimestamp(day * DAY_SECS, UTC):%d %b}".lstrip("0"),
-            usd := figures.month.days.get(day, 0.0),
-            (day - first) * width,
-            width - 4,
-            usd / dearest * 100,
-        )
+        (f"{datetime.fromtimestamp(day * DAY_SECS, UTC):%d %b}".lstrip("0"), figures.month.days.get(day, 0.0))
         for day in range(first, last + 1)
     ]
+
+
+def hours_of(figures: Figures) -> list[tuple[str, Sum]]:
+    """Return what the jobs of each hour of the day come to, up to the last one with jobs."""
+    begins = int(figures.day_begins // HOUR_SECS)
+    last = max([begins, *figures.today.hours])
+    return [(f"{hour - begins:02}:00", figures.today.hours.get(hour, Sum())) for hour in range(begins, last + 1)]
+
+
+def ends_of(figures: Figures) -> list[tuple[State, int, float]]:
+    """Return how many of the month's jobs ended in each state, and how much of the most that is, of 1,000."""
+    found = [(state, figures.month.states[state]) for state in State if state in TERMINAL]
+    most = max([1, *(number for _, number in found)])
+    return [(state, number, number / most * 1000) for state, number in found if number]

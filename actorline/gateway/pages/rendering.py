@@ -67,7 +67,14 @@ def _templates() -> Environment:
         auto_reload=False,
     )
     found.filters |= words.FILTERS
-    found.globals |= {"static": static_url, "version": __version__, "tabs": JOB_TABS, "pages": PAGES}
+    found.globals |= {
+        "usd": words.FILTERS["usd"],
+        "number": words.FILTERS["number"],
+        "static": static_url,
+        "version": __version__,
+        "tabs": JOB_TABS,
+        "pages": PAGES,
+    }
     return found
 
 

@@ -1,7 +1,7 @@
 """What jobs have cost, by account, Actor and label: read from the jobs that were ordered since a time."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,30 +11,34 @@ from actorline.ledger.ledger import Ledger
 
 MOST_JOBS: Final = 20_000  # reading them takes about a second
 JOBS_A_BLOCK: Final = 500
-FIELDS: Final = ("account", "document", "actor_id", "cost_usd", "spent_usd")
+FIELDS: Final = ("account", "document", "actor_id", "cost_usd", "spent_usd", "state", "items")
 
 
 @dataclass
 class Sum:
-    """How many jobs, and what they have cost."""
+    """How many jobs, what they have cost, and the rows that they have stored."""
 
     jobs: int = 0
     usd: float = 0.0
+    rows: int = 0
 
-    def add(self, usd: float) -> None:
+    def add(self, usd: float, rows: int) -> None:
         self.jobs += 1
         self.usd += usd
+        self.rows += rows
 
 
 @dataclass(frozen=True)
 class Spending:
-    """`by`: `account`, `Actor` or `label` -> its name -> the sum; `days`: unix day -> dollars; `is_whole`: whether all
-    jobs were looked at, not only the newest.
+    """`by`: `account`, `Actor` or `label` -> its name -> the sum; `days`: unix day -> dollars; `hours`: unix hour ->
+    its sum; `states`: state -> how many jobs; `is_whole`: whether all jobs were looked at, not only the newest.
     """
 
     total: Sum = field(default_factory=Sum)
     by: Mapping[str, dict[str, Sum]] = field(default_factory=lambda: {"account": {}, "Actor": {}, "label": {}})
     days: dict[int, float] = field(default_factory=lambda: defaultdict(float))
+    hours: dict[int, Sum] = field(default_factory=lambda: defaultdict(Sum))
+    states: Counter[str] = field(default_factory=Counter)
     is_whole: bool = True
 
 
@@ -74,7 +78,10 @@ def _count(found: Spending, queued_at: float, values: Mapping[str, Any]) -> None
     target = document.get("actor") or document.get("actor_task") or values["actor_id"] or "datasets"
     names = [("account", (values["account"] or "default").lower()), ("Actor", target)]
     names += [("label", f"{name}:{value}") for name, value in document.get("labels", {}).items()]
-    found.total.add(usd)
+    rows = int(values["items"] or 0)
+    found.total.add(usd, rows)
+    found.hours[int(queued_at // 3_600)].add(usd, rows)
+    found.states[values["state"]] += 1
     found.days[int(queued_at // 86_400)] += usd
     for kind, name in names:
-        found.by[kind].setdefault(name, Sum()).add(usd)
+        found.by[kind].setdefault(name, Sum()).add(usd, rows)

@@ -1,5 +1,6 @@
 """What pages say: pure parts."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from starlette.datastructures import QueryParams
 from actorline.delivery.page_plan import Window
 from actorline.errors import Refused
 from actorline.gateway.pages.job_filter import JobFilter
+from actorline.gateway.pages.presentation.columns import columns
 from actorline.gateway.pages.presentation.masking import mask, mask_url
 from actorline.gateway.pages.presentation.page_strip import MOST_CELLS, strip_of
 from actorline.jobs.job import Job
@@ -134,3 +136,10 @@ def test_a_filter_comes_back_from_its_own_url():
 )
 def test_numbers_are_written_for_people(shown, expected):
     assert shown == expected
+
+
+def test_the_largest_column_fills_the_height():
+    found = columns([("0:00", 2.0), ("1:00", 0.0), ("2:00", 4.0)], 24)
+    assert [column.height for column in found] == [50, 0, 100]
+    assert all(each.left + each.width <= after.left for each, after in pairwise(found))
+    assert [column.height for column in columns([("0:00", 0.0)], 24)] == [0]
