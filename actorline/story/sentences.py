@@ -114,6 +114,9 @@ _TEXTS: Final[Mapping[str, Callable[[Data], str]]] = {
     TimelineEvent.STARTING: lambda d: (
         "Asks the platform to start a run" + (f", attempt {d['attempt']}" if d.get("attempt", 1) > 1 else "")
     ),
+    TimelineEvent.INPUTS_STORED: lambda d: (
+        f"{counted(d.get('inputs', 0), 'input')} {'is' if d.get('inputs') == 1 else 'are'} stored"
+    ),
     TimelineEvent.WAITING: lambda d: _after("Waits", d.get("message")),
     TimelineEvent.INPUT_WAITS: lambda d: _after("Waits for its input", d.get("message")),
     TimelineEvent.START_UNCLEAR: lambda d: _after("Nobody knows whether a run started", d.get("message")),

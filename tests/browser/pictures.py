@@ -14,6 +14,7 @@ SIZE = {"width": 1280, "height": 800}
 SHOTS = (
     ("jobs-page", "/"),
     ("job-page", "/jobs/docs-2026-11-28"),
+    ("batch-page", "/batches/sitemaps"),
 )
 
 

@@ -60,8 +60,18 @@ def order_all(gateway: Gateway, emulator: Emulator) -> None:
         status_message=HOSTILE,
         records={"OUTPUT": {"body": HOSTILE, "content_type": "text/html"}, "PICTURE": {**image, "body": HOSTILE}},
     )
-    gateway.order(key="hostile", actor=hostile, labels={"x": HOSTILE, "long": "w" * 200}, collect={"all_records": True})
     team = {"labels": {"team": "pricing", "env": "prod"}}
+    failing_strictly = {"on_failure": {"deliver_partial": False}}
+    batches = {
+        "catalog-2026-11-28": {"template": {"actor": short}, "labels": team["labels"]},
+        "reviews-all": {"template": {"actor": failing, **failing_strictly}},
+        "hostile-batch": {"template": {"actor": hostile, **failing_strictly}, "labels": {"x": HOSTILE, "w": "w" * 200}},
+        "sitemaps": {"template": {"actor": long}, "max_running": 3},
+    }
+    for key, document in batches.items():
+        inputs = [{"shop": number} for number in range(12)]
+        gateway.http.post("/v1/batches", json={"key": key, "inputs": inputs, **document}).raise_for_status()
+    gateway.order(key="hostile", actor=hostile, labels={"x": HOSTILE, "long": "w" * 200}, collect={"all_records": True})
     gateway.delivered("docs-2026-11-28", actor=crawl, **PAGES, labels={"team": "search", "env": "prod"})
     for day in range(21, 28):
         gateway.order(key=f"prices-de-2026-11-{day}", actor=short, **team)
@@ -74,16 +84,6 @@ def order_all(gateway: Gateway, emulator: Emulator) -> None:
     )
     gateway.order(key="sitemap-cancelled", actor=long)
     gateway.order(key="sitemap-2026-11-28", actor=long, labels={"team": "search"})
-    failing_strictly = {"on_failure": {"deliver_partial": False}}
-    batches = {
-        "catalog-2026-11-28": {"template": {"actor": short}, "labels": team["labels"]},
-        "reviews-all": {"template": {"actor": failing, **failing_strictly}},
-        "hostile-batch": {"template": {"actor": hostile, **failing_strictly}, "labels": {"x": HOSTILE, "w": "w" * 200}},
-        "sitemaps": {"template": {"actor": long}, "max_running": 3},
-    }
-    for key, document in batches.items():
-        inputs = [{"shop": number} for number in range(12)]
-        gateway.http.post("/v1/batches", json={"key": key, "inputs": inputs, **document}).raise_for_status()
     for key in ("catalog-2026-11-28", "reviews-all", "hostile-batch"):
         ended = gateway.http.get(f"/v1/batches/{key}", params={"wait": 60}).json()
         assert ended["delivered_at"] or ended["reason"], ended
