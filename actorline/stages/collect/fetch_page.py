@@ -214,7 +214,7 @@ class PageFetcher:
                     sink.publish_instead(file, name, superseded_folder(job.retries) + name)
                 facts = there or facts
         ends = format_.is_cut and self._ends(job, window, facts, reader, keep_alive)
-        if counter and counter.keys:
+        if counter and look and look.key:
             sample = KeySample.of(counter.keys, end=window.offset + max(facts.scanned, facts.items))
             self.ledger.pages.keep_keys(job.key, job.attempt, window.page_no, sample)
         return Receipt(
