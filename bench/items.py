@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from stand import TOKEN, Finished, Meter, Stand, run, spread, standing
 
@@ -32,11 +33,14 @@ class Result:
     peak_mbytes: float
 
 
-def actorline(stand: Stand, actor: str, count: int) -> tuple[str, Windows, dict[str, Result]]:
-    """Run one job; return its dataset, its windows, and the results of collecting and of the whole, order to answer."""
+def actorline(stand: Stand, actor: str, count: int, **document: Any) -> tuple[str, Windows, dict[str, Result]]:
+    """Run one job; return its dataset, its windows, and the results of collecting and of the whole, order to answer.
+
+    `document`: what else is ordered.
+    """
     server, line = Meter(stand.emulator_pid), Meter(*stand.line.values())
     began = time.monotonic()
-    order = stand.client.submit({"actor": actor, "poll_interval_secs": 1, "collect": {"records": []}})
+    order = stand.client.submit({"actor": actor, "poll_interval_secs": 1, "collect": {"records": []}, **document})
     job = stand.client.wait(order, 600)
     end_to_end = time.monotonic() - began
     cpu = line.cpu_secs(), server.cpu_secs(), line.peak_mbytes()

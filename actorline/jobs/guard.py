@@ -80,7 +80,7 @@ class Guard(Section):
     @model_validator(mode="after")
     def _has_no_idle_number(self) -> "Guard":
         """Refuse a number that no rule uses: whoever wrote it believes that something is checked."""
-        given = self.model_fields_set
+        given = self.model_dump(exclude_defaults=True)
         if "max_missing" in given and not (self.required or self.types):
             raise ValueError("max_missing belongs to required and types, and neither is given")
         if "max_duplicates" in given and not self.unique:

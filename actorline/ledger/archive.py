@@ -35,7 +35,7 @@ class ArchiveHeader(BaseModel):
 
 
 class ArchivedJob(BaseModel):
-    """A line; `timeline`: ids and fields of its stream; `pages`, `records`: by attempt."""
+    """A line; `timeline`: ids and fields of its stream; `pages`, `records`, `row_keys`: by attempt."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -44,6 +44,7 @@ class ArchivedJob(BaseModel):
     runs: dict[str, str] = {}
     pages: dict[str, dict[str, str]] = {}
     records: dict[str, dict[str, str]] = {}
+    row_keys: dict[str, dict[str, str]] = {}
 
 
 class ArchivedBatch(BaseModel):
@@ -80,7 +81,8 @@ class Archive:
         name, key, account = self._name, job.key, job.document.account.lower()
         state = archived.job["state"]
         hashes = {name("job", key): archived.job, name("runs", key): archived.runs}
-        for kind, attempts in (("pages", archived.pages), ("records", archived.records)):
+        kinds = {"pages": archived.pages, "records": archived.records, "row_keys": archived.row_keys}
+        for kind, attempts in kinds.items():
             hashes |= {name(kind, key, int(attempt)): stored for attempt, stored in attempts.items()}
         runs = [run_id for attempt in archived.runs.values() for run_id in _listed(attempt)]
         with self._redis.pipeline() as pipe:
@@ -117,7 +119,7 @@ class Archive:
         attempts = range(1, int(stored.get("attempt", 1)) + 1)
         kept: dict[str, dict[str, dict[str, str]]] = {
             kind: {str(n): found for n in attempts if (found := self._redis.hgetall(name(kind, key, n)))}
-            for kind in ("pages", "records")
+            for kind in ("pages", "records", "row_keys")
         }
         return ArchivedJob(
             job={field: value for field, value in stored.items() if field not in _OF_ITS_LEDGER},
@@ -125,6 +127,7 @@ class Archive:
             runs=self._redis.hgetall(name("runs", key)),
             pages=kept["pages"],
             records=kept["records"],
+            row_keys=kept["row_keys"],
         )
 
     def _begin(self, pipe: Any, key: JobKey) -> bool:

@@ -76,6 +76,8 @@ class RetryPlan:
 def plan_retry(job: Job) -> RetryPlan:
     """Return what `retry_job` would do. Raises Refused for a job that it would refuse."""
     _check_ended(job)
+    if way_back(job) is Event.RECOLLECT and _code_of(job) is Code.GUARD_BROKEN:
+        return RetryPlan(pays=False, text="its rows, which are all here, are judged again, at no further cost.")
     if way_back(job) is Event.RECOLLECT:
         return RetryPlan(pays=False, text="the missing rows are fetched again, at no further cost.")
     if not job.document.starts_run:

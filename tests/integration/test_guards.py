@@ -1,13 +1,22 @@
 """Contracts for rows, and stopping early: what is aborted, delivered, billed and told."""
 
 import json
+import subprocess
+import sys
 import time
 from datetime import datetime
+from pathlib import Path
 
 import pytest
-from real_parts import Line, delivery_of, wait_for
+from beats import orders, running_beats
+from real_parts import Line, delivery_of, running_workers, wait_for
+
+from actorline.ledger.schedule_pauses import paused_schedules
+from actorline.schedules.book import Book
 
 pytestmark = pytest.mark.thorough
+
+FAULTY_WORKER = str(Path(__file__).parents[1] / "chaos" / "faulty_worker.py")
 
 QUICK = {"poll_interval_secs": 1}
 LARGE = {"items": 100_000, "item_rate": 1_000, "duration_secs": 100, "item_kind": "plain", "usage_usd": 10}
@@ -146,3 +155,76 @@ def test_documents_that_cannot_be_judged_are_refused(line):
                 timeout=30
             )
         assert words in json.loads(str(raised.value))["reason"]["message"]
+
+
+DYING = {
+    "keys-kept": "actorline.ledger.pages:Pages.keep_keys 1 after",
+    "receipt-recorded": "actorline.ledger.pages:Pages.record 1 after",
+    "before-the-wish": "actorline.stages.collect.judge_rows:RowsJudge._break 1 before",
+    "schedule-paused": "actorline.stages.collect.judge_rows:pause_for_guard 1 after",
+    "after-the-wish": "actorline.stages.collect.judge_rows:RowsJudge._break 1 after",
+    "before-the-abort": "actorline.stages.watch.poll_run:abort_run 1 before",
+    "after-the-abort": "actorline.stages.watch.poll_run:abort_run 1 after",
+    "judged-at-the-end": "actorline.stages.collect.judge_rows:RowsJudge.judge_all 1 after",
+}
+
+
+@pytest.mark.parametrize("step", DYING)
+def test_rows_count_once_though_a_worker_dies(own_line, step):
+    line, key = own_line(f"guard-dies-{step}"), f"dies-{step}"
+    script = {"items": 400, "duration_secs": 0.2} if step == "judged-at-the-end" else {**LARGE, "item_rate": 200}
+    actor = line.emulator.actor(f"guard-dies-{step}", **{"item_kind": "plain", **script, "url_count": 300})
+    command = [sys.executable, "-P", "-W", "ignore", FAULTY_WORKER, "all"]
+    environment = {**line.environment, "CHAOS_DIE": DYING[step]}
+    worker = subprocess.Popen(command, cwd=line.home, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        guard = {"unique": ["url"], "max_duplicates": 0.1, "after_items": 100}
+        answer = line.submit({"key": key, "actor": actor, "guard": guard, **QUICK})
+        worker.wait(60)
+        with running_workers(line, "all"):
+            result = answer.get(timeout=120)
+    finally:
+        worker.kill()
+        worker.wait()
+    assert (result["state"], result["reason"]["code"]) == ("PARTIAL", "guard-broken")
+    broken = result["broken"]
+    assert broken["figure"] == round((broken["rows"] - 300) / broken["rows"], 6)
+    assert broken["first"] == list(range(301, 311))
+    assert rows_of(line, result) == result["items"]
+    assert len(line.emulator.runs_of(actor)) == 1
+
+
+def test_schedule_pauses_before_the_next_bill(own_line):
+    line = own_line("guard-schedule")
+    actor = line.emulator.actor("guard-scheduled", **LARGE, drift_from=0)
+    (line.home / "schedules.toml").write_text(
+        f'[schedules.nightly]\nevery_secs = 6\non_guard = "pause"\n[schedules.nightly.document]\nactor = "{actor}"\n'
+        'poll_interval_secs = 1\nguard = {required = ["price"]}\n'
+    )
+
+    def position():
+        entry = Book(line.ledger).read().entries.get("nightly")
+        return entry.place if entry else None
+
+    with running_workers(line, "all"), running_beats(line, 1):
+        wait_for(lambda: (place := position()) and place.paused, within=90, what="a due time that passes")
+        (key,) = orders(line, "nightly")
+        wait_for(lambda: line.ledger.load(key).is_terminal, within=60, what="the job's end")
+    assert line.ledger.load(key).reason.code == "guard-broken"
+    assert len(line.emulator.runs_of(actor)) == 1
+    pause = paused_schedules(line.ledger)["nightly"]
+    assert (pause.by, pause.job_key) == ("guard", key)
+
+
+def test_batch_members_are_judged_by_themselves(line):
+    good = line.emulator.actor("guard-batch", items=300, item_kind="plain", duration_secs=2)
+    batch = {
+        "key": "guard-batch",
+        "template": {"actor": good, "guard": {"required": ["price"], "min_items": 1}, **QUICK},
+        "inputs": [{}, {"emulate": {**LARGE, "drift_from": 0}}],
+    }
+    line.client.send_task("actorline.batch", [batch], queue=line.namespace)
+    keys = [f"guard-batch.00000{number}" for number in range(2)]
+    wait_for(lambda: all((job := line.ledger.load(key)) and job.is_terminal for key in keys), what="the members' ends")
+    kept, broken = (line.ledger.load(key) for key in keys)
+    assert (kept.state, broken.state, broken.reason.code) == ("DELIVERED", "PARTIAL", "guard-broken")

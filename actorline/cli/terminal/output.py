@@ -61,6 +61,11 @@ def print_result(result: JobResult, *, as_json: bool) -> None:
     out.print(f"{coloured(result.state)} {escape(result.key)}: {rows}, {cost_text(result)}")
     if result.reason:
         out.print(f"  {escape(result.reason.message)}")
+    if result.stopped:
+        beyond = f", {result.stopped.beyond:,} rows beyond them are here too" if result.stopped.beyond else ""
+        out.print(f"  stopped early: {escape(result.stopped.message)}{beyond}")
+    if result.broken and not result.reason:
+        out.print(f"  contract broken: {escape(result.broken.message)}")
     if result.waiting:
         until = f", until {local_text(result.waiting.until)} at the latest" if result.waiting.until else ""
         since = f" since {local_text(result.waiting.since)}" if result.waiting.since else ""

@@ -56,6 +56,6 @@ def _job_bytes(ledger: Ledger) -> int | None:
 def _bytes_of(ledger: Ledger, key: JobKey) -> int:
     names = [ledger.name(kind, key) for kind in ("job", "events", "runs", "callers", "job_ids")]
     with ledger.redis.pipeline(transaction=False) as pipe:
-        for name in (*names, ledger.name("pages", key, 1), ledger.name("records", key, 1)):
+        for name in (*names, *(ledger.name(kind, key, 1) for kind in ("pages", "records", "row_keys"))):
             pipe.memory_usage(name)
         return sum(size or 0 for size in pipe.execute())

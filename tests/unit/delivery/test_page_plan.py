@@ -23,6 +23,7 @@ from actorline.delivery.page_plan import (
     next_offset,
     not_failed,
     page_size,
+    stored_in_a_row,
     to_fetch,
     wave_pages,
 )
@@ -244,3 +245,13 @@ def test_a_last_page_behind_which_nothing_lies_proves_the_end(last):
     assert judge(by_number(stored(0, 0, 10, 10), proven), start=0, stop=None) == Proof(last.offset + last.scanned)
     not_last = stored(0, 0, 10, 10).model_copy(update={"ends": True})
     assert judge(by_number(not_last, last), start=0, stop=None) == More(last.offset + last.scanned)
+
+
+def test_rows_are_numbered_up_to_the_first_page_that_is_missing():
+    def stored(no, offset, scanned):
+        return Receipt(page_no=no, offset=offset, limit=10, scanned=scanned, items=scanned)
+
+    pages = {0: stored(0, 5, 10), 1: stored(1, 15, 10), 2: Window(page_no=2, offset=25, limit=10), 3: stored(3, 35, 10)}
+    assert stored_in_a_row(pages, 5) == [pages[0], pages[1]]
+    assert stored_in_a_row(pages, 0) == []
+    assert stored_in_a_row({}, 0) == []

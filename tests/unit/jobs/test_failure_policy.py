@@ -18,6 +18,7 @@ LATER = datetime(2026, 11, 24, 9, tzinfo=UTC)
 BOTH = {"actor": "x", "on_failure": {"resurrect": 2, "new_runs": 1}}
 ASKED = {"expected": 1, "at": 1000.0, "finished_at": "2026-11-24T08:00:00.000Z"}
 UNCLEAR = {**ASKED, "sent_at": 1060.0}
+ENOUGH = {"rule": "items", "rows": 120, "needed": 100, "message": "100 rows were enough"}
 STOPPED = {"code": "cancelled", "message": "", "billed": True}
 
 
@@ -45,6 +46,7 @@ def a_run(status: str, *, resurrect_count: int | None = 0, finished_at: datetime
         ({"order": BOTH}, a_run("FAILED"), Chance.RESURRECT),
         ({"order": BOTH}, a_run("TIMED-OUT"), Chance.RESURRECT),
         ({"order": BOTH, "stop_wish": "cancel"}, a_run("FAILED"), Chance.NONE),
+        ({"order": BOTH, "state": State.ABORTING}, a_run("FAILED"), Chance.NONE),  # stopped for its rows
         ({"order": BOTH, "reason": {"code": "deadline", "message": "", "billed": True}}, a_run("FAILED"), Chance.NONE),
         ({"order": {**BOTH, "actor": None, "run_id": "r1"}}, a_run("FAILED"), Chance.NONE),
         ({"order": {**BOTH, "actor": None, "run_id": "r1", "own": True}}, a_run("FAILED"), Chance.RESURRECT),
@@ -104,6 +106,9 @@ def reason(code: str) -> dict[str, Any]:
     ("job", "event"),
     [
         ({"run_status": "SUCCEEDED", "reason": reason("page-unreadable")}, Event.RECOLLECT),
+        ({"run_status": "SUCCEEDED", "reason": reason("guard-broken")}, Event.RECOLLECT),
+        ({"run_status": "ABORTED", "reason": reason("guard-broken")}, Event.RETRY),
+        ({"run_status": "ABORTED", "reason": reason("page-unreadable"), "enough": ENOUGH}, Event.RECOLLECT),
         ({"run_status": "SUCCEEDED", "reason": reason("sink-failed")}, Event.RECOLLECT),
         ({"run_status": "SUCCEEDED", "reason": reason("cancelled")}, Event.RECOLLECT),
         ({"run_status": "SUCCEEDED", "reason": reason("internal")}, Event.RECOLLECT),

@@ -32,7 +32,7 @@ def flaw(*rows: int, count: int | None = None) -> Flaw:
         ({"required": ["a"], "after_items": 0}, "greater than or equal to 1"),
         ({"required": ["a"], "on_violation": "ignore"}, "'abort' or 'report'"),
         ({"min_items": 1, "max_missing": 0.1}, "max_missing belongs to required and types"),
-        ({"min_items": 1, "max_duplicates": 0.1}, "max_duplicates belongs to unique"),
+        ({"min_items": 1, "max_duplicates": 0.2}, "max_duplicates belongs to unique"),
         ({"min_items": 1, "after_items": 5}, "after_items belongs to"),
         ({"types": {"price": "money"}}, "'number'"),
         ({"types": {"price": "number"}, "required": ["price.amount"]}, "price is to be a number, which has no fields"),
@@ -58,6 +58,11 @@ def test_bad_contract_is_refused(given: dict[str, Any], problem: str) -> None:
 def test_bad_stop_is_refused(given: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         StopWhen.model_validate(given)
+
+
+def test_contract_that_names_all_defaults_stays_valid() -> None:
+    guard = Guard(min_items=1)
+    assert Guard.model_validate(guard.model_dump()) == guard
 
 
 def test_pages_add_up_with_row_numbers_of_the_delivery() -> None:

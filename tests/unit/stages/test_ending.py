@@ -12,6 +12,12 @@ from actorline.stages.ending import end_job, judge_end, run_reason, stop_reason
 CANCELLED = {"code": "cancelled", "message": "The job was cancelled.", "billed": True}
 DEADLINE = {"code": "deadline", "message": "The deadline has passed.", "billed": True}
 LOST_PAGE = Reason(code=Code.PAGE_UNREADABLE, message="1 of 2 pages could not be stored", billed=True)
+GUARDED = {"actor": "x", "guard": {"required": ["price"]}}
+REPORTED = {"actor": "x", "guard": {"required": ["price"], "on_violation": "report"}}
+BROKEN = {"rule": "required", "path": "price", "figure": 0.97, "limit": 0.05, "rows": 1_000, "first": [3, 4],
+          "message": "price is missing in 97 % of 1,000 rows; at most 5 % was allowed"}  # fmt: skip
+STOPS = {**BROKEN, "stops": True}
+ENOUGH = {"rule": "items", "rows": 120, "needed": 100, "message": "100 rows were enough"}
 ALL_OR_NOTHING = {"actor": "x", "on_failure": {"deliver_partial": False}}
 
 
@@ -40,6 +46,50 @@ def test_a_stop_comes_before_a_failed_run_and_missing_rows(make_job, job, failur
     decided, reason = judge_end(make_job(state=State.COLLECTING, **job), failure=failure)
     assert decided is event
     assert (reason and reason.code) is code
+
+
+@pytest.mark.parametrize(
+    ("job", "failure", "event", "code"),
+    [
+        ({"run_status": "ABORTED", "items": 3, "order": GUARDED, "broken": STOPS}, None,
+         Event.DELIVER_PARTIAL, Code.GUARD_BROKEN),
+        ({"run_status": "ABORTED", "order": GUARDED, "broken": STOPS}, None, Event.DELIVER_PARTIAL, Code.GUARD_BROKEN),
+        ({"run_status": "FAILED", "items": 3, "order": GUARDED, "broken": STOPS}, LOST_PAGE,
+         Event.DELIVER_PARTIAL, Code.GUARD_BROKEN),
+        ({"run_status": "SUCCEEDED", "items": 3, "order": GUARDED, "broken": BROKEN}, None,
+         Event.DELIVER_PARTIAL, Code.GUARD_BROKEN),
+        ({"run_status": "FAILED", "items": 3, "order": GUARDED, "broken": BROKEN}, None,
+         Event.DELIVER_PARTIAL, Code.RUN_FAILED),
+        ({"run_status": "ABORTED", "items": 3, "order": GUARDED, "broken": STOPS, "reason": CANCELLED}, None,
+         Event.CANCEL, Code.CANCELLED),
+        ({"run_status": "SUCCEEDED", "items": 3, "order": REPORTED, "broken": BROKEN}, None, Event.DELIVER, None),
+        ({"run_status": "ABORTED", "items": 120, "enough": ENOUGH}, None, Event.DELIVER, None),
+        ({"run_status": "FAILED", "items": 120, "enough": ENOUGH}, None, Event.DELIVER, None),
+        ({"run_status": "ABORTED", "items": 120, "enough": ENOUGH}, LOST_PAGE,
+         Event.DELIVER_PARTIAL, Code.PAGE_UNREADABLE),
+        ({"run_status": "ABORTED", "items": 120, "enough": ENOUGH, "reason": DEADLINE}, None,
+         Event.EXPIRE, Code.DEADLINE),
+    ],
+)  # fmt: skip
+def test_broken_contract_and_enough_rows_explain_an_aborted_run(make_job, job, failure, event, code):
+    decided, reason = judge_end(make_job(state=State.COLLECTING, **job), failure=failure)
+    assert decided is event
+    assert (reason and reason.code) is code
+
+
+@pytest.mark.parametrize(
+    ("status", "broken", "begin"),
+    [
+        ("ABORTED", STOPS, "The run was aborted after 1,000 rows: "),
+        ("SUCCEEDED", STOPS, "The rows broke their contract, which showed after 1,000 rows: "),
+        ("SUCCEEDED", BROKEN, "The rows broke their contract, which showed after 1,000 rows: "),
+    ],
+)
+def test_reason_names_rule_figure_and_bad_rows(make_job, status, broken, begin):
+    _, reason = judge_end(make_job(run_id="r1", run_status=status, order=GUARDED, broken=broken), failure=None)
+    assert reason
+    assert reason.message == f"{begin}{BROKEN['message']}. The first bad rows: 3, 4."
+    assert reason.billed
 
 
 def test_a_failed_run_is_told_in_the_platforms_words(make_job):

@@ -69,7 +69,7 @@ _STEPS: Final[Mapping[State, Callable[[Job], str]]] = {
 
 def _after_end(job: Job) -> str:
     if job.state is State.DELIVERED:
-        return ""
+        return f"stopped early: {job.enough.message}" if job.enough else ""
     try:
         plan = plan_retry(job)
     except Refused:

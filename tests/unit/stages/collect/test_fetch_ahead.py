@@ -1,8 +1,16 @@
 import pytest
 
+from actorline.delivery.receipt import Receipt
 from actorline.jobs.states import State
 from actorline.platform.datasets import Dataset
-from actorline.stages.collect.fetch_ahead import LOOK_MAX_SECS, LOOK_MIN_SECS, may_send, next_look
+from actorline.stages.collect.fetch_ahead import (
+    LOOK_MAX_SECS,
+    LOOK_MIN_SECS,
+    WATCHED_LOOK_SECS,
+    may_send,
+    next_look,
+    watched_page,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,3 +44,27 @@ def test_full_pages_are_looked_for_when_one_is_likely(make_job, elapsed, items, 
 def test_a_look_for_full_pages_is_not_sent_again_past_its_queue(make_job, ahead, empty_at, sends):
     job = make_job(state=State.RUNNING, started_at=1_000.0, **ahead)
     assert may_send(job, now=2_000, empty_at=empty_at) is sends
+
+
+GUARDED = {"actor": "x", "guard": {"required": ["a"]}}
+
+
+@pytest.mark.parametrize(
+    ("order", "read", "counted", "items"),
+    [
+        (GUARDED, 0, 10, 200),  # of `after_items` rows: before them nothing is judged
+        ({"actor": "x", "guard": {"required": ["a"], "after_items": 5}}, 0, 10, 100),
+        ({"actor": "x", "guard": {"required": ["a"], "after_items": 9_000}}, 0, 10, 1_000),
+        ({"actor": "x", "stop_when": {"items": 5}}, 0, 10, 100),
+        (GUARDED, 50_000, 50_010, 5_000),  # a tenth of what was read
+        (GUARDED, 0, 160_000, 10_000),  # side by side
+    ],
+)
+def test_pages_whose_rows_are_judged_are_small_at_first(make_job, order, read, counted, items):
+    known = {0: Receipt(page_no=0, offset=0, limit=read, scanned=read, items=read)} if read else {}
+    assert watched_page(make_job(order=order), known, counted) == items
+
+
+def test_rows_that_are_judged_are_looked_at_with_each_poll(make_job):
+    dataset = Dataset.model_validate({"id": "d", "itemCount": 0})
+    assert next_look(make_job(order=GUARDED, started_at=1_000.0), dataset, {}, 200, now=9_000) == WATCHED_LOOK_SECS
