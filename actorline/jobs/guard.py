@@ -21,6 +21,7 @@ ENOUGH_RULES: Final[tuple[EnoughRule, ...]] = get_args(EnoughRule)
 
 PATHS_MAX: Final = 100
 KEY_PATHS_MAX: Final = 10
+KEY_CHARS_MAX: Final = 200  # of its paths in a message: a result has at most 4 kB
 PATH_PARTS_MAX: Final = 20
 PARENTS: Final[Mapping[str, str]] = {"object": "fields", "array": "elements"}
 """The types whose values have parts: what a dotted path may lead through."""
@@ -260,10 +261,9 @@ def _bad_share(guard: Guard, seen: RowsSeen) -> Broken | None:
         if broken := _share(guard, "types", path, words, seen.mistyped.get(path, NONE), seen.rows):
             return broken
     if guard.unique:
-        words = (
-            f"{' and '.join(guard.unique)} {'repeats' if len(guard.unique) == 1 else 'repeat'} that of an earlier row"
-        )
-        return _share(guard, "unique", ", ".join(guard.unique), words, seen.duplicates, seen.keyed)
+        key = ", ".join(guard.unique)[:KEY_CHARS_MAX]
+        words = f"{key} {'is' if len(guard.unique) == 1 else 'are'} as in an earlier row"
+        return _share(guard, "unique", key, words, seen.duplicates, seen.keyed)
     return None
 
 

