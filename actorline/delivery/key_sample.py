@@ -6,7 +6,7 @@ it is in it too. A page's limit follows from where it ends, so a page that is re
 
 import base64
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,26 +19,30 @@ _PAIR: Final = struct.Struct(">QI")
 
 @dataclass(frozen=True)
 class KeySample:
-    """The keys of one page: hash and number of the row, of all whose hash is below `limit`."""
+    """The keys of one page, of all whose hash is below `limit`; `packed`, as a dataset of any size has many of them."""
 
     limit: int
-    pairs: Sequence[tuple[int, int]]
+    packed: bytes
 
     @classmethod
     def of(cls, keys: Iterable[tuple[int, int]], *, end: int) -> "KeySample":
-        """Return the sample of a page that ends at a row of the dataset."""
+        """Return the sample of a page that ends at a row of the dataset. `keys`: hash, and number of the row."""
         limit = ALL if end <= SAMPLE_ROWS else ALL * SAMPLE_ROWS // end
-        return cls(limit, [pair for pair in keys if pair[0] < limit])
+        return cls(limit, b"".join(_PAIR.pack(*pair) for pair in keys if pair[0] < limit))
+
+    @property
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """Return hash and number of each row in the page."""
+        return _PAIR.iter_unpack(self.packed)
 
     def text(self) -> str:
         """Return the sample as the ledger keeps it."""
-        packed = _PAIR.pack(self.limit - 1, 0) + b"".join(_PAIR.pack(*pair) for pair in self.pairs)
-        return base64.b64encode(packed).decode()
+        return base64.b64encode(_PAIR.pack(self.limit - 1, 0) + self.packed).decode()
 
     @classmethod
     def read(cls, text: str) -> "KeySample":
-        (limit, _), *pairs = _PAIR.iter_unpack(base64.b64decode(text))
-        return cls(limit + 1, pairs)
+        stored = base64.b64decode(text)
+        return cls(_PAIR.unpack_from(stored)[0] + 1, stored[_PAIR.size :])
 
 
 @dataclass(frozen=True)

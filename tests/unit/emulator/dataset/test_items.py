@@ -55,3 +55,11 @@ def test_plain_items_are_about_as_large_as_asked(size):
 def test_another_seed_makes_other_items():
     other = NASTY._replace(seed=2)
     assert b"".join(NASTY.blocks(0, 1000)) != b"".join(other.blocks(0, 1000))
+
+
+def test_plain_items_drift_and_repeat_urls_as_the_script_says():
+    usual, drifting = ItemSource("plain", 300, seed=1), ItemSource("plain", 300, seed=1, drift_from=10, url_count=4)
+    items = [json.loads(drifting.line(index)) for index in range(20)]
+    assert [item["price"] is None for item in items] == [False] * 10 + [True] * 10
+    assert [item["url"][-1] for item in items[:6]] == ["0", "1", "2", "3", "0", "1"]
+    assert items[2] == json.loads(usual.line(2))
