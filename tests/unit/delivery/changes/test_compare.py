@@ -52,7 +52,7 @@ def compared(before: list[bytes], after: list[bytes], paths: list[str]) -> tuple
     return counts, files
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(before=st.lists(line(), max_size=8), after=st.lists(line(), max_size=8), same=st.lists(line(), max_size=4))
 def test_changes_are_those_of_a_comparison_in_memory(before, after, same):
     before, after = [*same, *before], [*after, *same]
