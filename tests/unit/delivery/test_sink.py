@@ -372,3 +372,42 @@ def test_names_of_a_local_folder_leave_out_other_jobs_claims(tmp_path):
     sink.write_once("records/OUTPUT", b"{}")
     LocalSink(f"{tmp_path.as_uri()}/attempt-2/").write_once(CLAIM, b"{}")
     assert list(sink.names()) == ["records/OUTPUT"]
+
+
+def test_erasing_a_jobs_folder_leaves_nothing_of_it_and_all_of_others(at, monkeypatch):
+    monkeypatch.setattr("actorline.delivery.sink.protocol.ERASED_AT_ONCE", 2)
+    mine, other = at("mine/"), at("other/")
+    for sink, key in ((mine, "mine"), (other, "other")):
+        sink.claim("al-0001", key)
+        for name in ("part-00000.jsonl", "records/A", "superseded-1/records/B", "manifest.json", "_SUCCESS"):
+            assert sink.write_once(name, b"a person's")
+
+    assert (mine.erase("al-0001", "other"), mine.erase("al-0002", "mine")) == (0, 0)  # not theirs
+    assert mine.erase("al-0001", "mine") == 5
+    assert mine.erase("al-0001", "mine") == 0  # safe to repeat
+
+    assert list(mine.names()) == []
+    assert len(set(other.names())) == 6
+    if isinstance(mine, LocalSink):
+        assert not mine.folder.exists()  # it is named like the job
+
+
+def test_erasing_again_after_a_failure_removes_the_rest(at, monkeypatch):
+    sink = at("rows/")
+    sink.claim("al-0001", "mine")
+    for name in ("part-00000.jsonl", "part-00001.jsonl", "_SUCCESS"):
+        sink.write_once(name, b"rows")
+    remove = type(sink).remove
+
+    def fail_at_rows(self: Sink, name: str) -> None:
+        if name == "part-00001.jsonl":
+            raise SinkError("the store is away")
+        remove(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(sink), "remove", fail_at_rows)
+        with pytest.raises(SinkError):
+            sink.erase("al-0001", "mine")
+    assert sink.belongs_to("al-0001", "mine")
+    sink.erase("al-0001", "mine")
+    assert list(sink.names()) == []
