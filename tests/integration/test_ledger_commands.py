@@ -30,6 +30,7 @@ def delivered(line):
     return line
 
 
+@pytest.mark.thorough  # ten commands
 def test_export_is_read_by_an_empty_installation(delivered, own_line, tmp_path):
     exported = run(delivered, "ledger", "export")
     assert exported.returncode == 0, exported.stderr
