@@ -338,11 +338,13 @@ def test_pages_of_the_list_follow_one_another(gateway):
 
 def test_a_job_tells_its_life_in_words(gateway):
     actor = gateway.line.emulator.actor("page-life", items=2500, usage_usd=0.025)
+    gateway.delivered("page-life-before", actor=actor)
     gateway.delivered("page-life", actor=actor, collect={"page_items": 1000})
     text = unescape(gateway.http.get("/jobs/page-life").text)
     assert "It is delivered" in text
     assert "3 of 3" in text
     assert "$0.0250" in text
+    assert "$0.0100 in the last 2 runs" in text
     for phase in ("Running", "Collecting"):
         assert f'<th scope="row">{phase}' in text
 

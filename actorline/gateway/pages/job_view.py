@@ -8,18 +8,24 @@ from actorline.gateway.pages.job_changes import may_cancel, may_retry
 from actorline.gateway.pages.presentation.page_strip import Strip, strip_of
 from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import JobKey
+from actorline.jobs.history import History
 from actorline.jobs.job import CONSOLE_RUN_URL, Job
 from actorline.jobs.rights import Scope
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.queries.history import past_runs
 from actorline.orders.retry import RetryPlan, plan_retry
 from actorline.story.sentences import Sentence, sentences
 from actorline.story.waterfall import Bar, bars, phases
 
 PER_ROWS = 1000
+LIKE_IT_AMONG = 200  # of each way to end: some hundredths of a second
 
 
 @dataclass(frozen=True)
 class JobView:
-    """`now`: by Redis's clock; `callers`: the Celery task ids that wait; `retry`: None if it can't be retried."""
+    """`now`: by Redis's clock; `callers`: the Celery task ids that wait; `like_it`: the latest runs of the same Actor;
+    `retry`: None if it can't be retried.
+    """
 
     job: Job
     now: float
@@ -28,6 +34,7 @@ class JobView:
     story: Sequence[Sentence]
     callers: Collection[str]
     run_ids: Sequence[str]
+    like_it: History | None
     retry: RetryPlan | None
     may_cancel: bool
     may_retry: bool
@@ -71,6 +78,7 @@ def view_job(visit: Visit, key: JobKey) -> JobView:
         story=sentences(entries),
         callers=list(ledger.callers.of(key)),
         run_ids=[run_id for attempt in range(1, job.attempt + 1) for run_id in ledger.runs.of(key, attempt)],
+        like_it=_like_it(ledger, job),
         retry=_retry_plan(job),
         may_cancel=not job.is_terminal and is_allowed(may_cancel, visit, key),
         may_retry=is_allowed(may_retry, visit, key),
@@ -95,6 +103,13 @@ def may_order_again(visit: Visit, job: Job) -> bool:
 def may_see_input(visit: Visit, job: Job) -> bool:
     """Return whether the visitor ordered the job, or may do everything: an input may hold its sender's secrets."""
     return visit.is_operator or job.ordered_by == visit.grant.holder
+
+
+def _like_it(ledger: Ledger, job: Job) -> History | None:
+    """Return what the latest runs of the same Actor come to; None while the job is running."""
+    if not (job.is_terminal and job.document.starts_run):
+        return None
+    return History.of(past_runs(ledger, job.document, among=LIKE_IT_AMONG))
 
 
 def _retry_plan(job: Job) -> RetryPlan | None:

@@ -23,9 +23,12 @@ _FIELDS: Final = (
 )  # fmt: skip
 
 
-def past_runs(ledger: Ledger, order: JobDocument) -> list[PastRun]:
-    """Return the latest runs that jobs with the same target have started in the same account, the newest first."""
-    keys = ledger.newest_keys(TERMINAL, LATEST_JOBS)
+def past_runs(ledger: Ledger, order: JobDocument, *, among: int = LATEST_JOBS) -> list[PastRun]:
+    """Return the latest runs that jobs with the same target have started in the same account, the newest first.
+
+    `among`: the newest jobs of each way to end that are looked at.
+    """
+    keys = ledger.newest_keys(TERMINAL, among)
     return list(islice(_runs_like(ledger, keys, order), LATEST_RUNS))
 
 
