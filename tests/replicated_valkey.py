@@ -100,7 +100,7 @@ def start_server(folder: Path, port: int, *options: str) -> "subprocess.Popen[by
     own = folder / "valkey.conf"  # rewritten by the sentinels
     if not own.exists():
         shutil.copy(ROOT / "config" / "valkey.conf", own)
-    settings = ["--port", str(port), "--bind", "127.0.0.1", "--hz", "100"]
+    settings = ["--port", str(port), "--bind", "127.0.0.1", "--hz", "100", "--min-replicas-to-write", "1"]
     login = ["--requirepass", PASSWORD, "--primaryauth", PASSWORD]
     command = [get_binary_path(), own, "--dir", folder, *settings, *login, *options]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

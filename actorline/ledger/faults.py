@@ -22,6 +22,13 @@ DISK_FULL: Final = "it refuses writes because it can't write to its own disk; fr
 
 
 UNTRUSTED: Final = "its certificate is not trusted ({why}); name its CA in the address: ?ssl_ca_certs=/path/ca.pem"
+OWN_CERTIFICATE: Final = (
+    "a certificate of the client's own, signed by a CA that it trusts: ?ssl_certfile=/path/cert.pem"
+    "&ssl_keyfile=/path/key.pem"
+)
+NO_CERTIFICATE: Final = f"it wants {OWN_CERTIFICATE}"
+CLOSED: Final = f"it ended the TLS connection at once; it may want {OWN_CERTIFICATE}"
+ALERTS: Final = ("ALERT_CERTIFICATE", "ALERT_BAD_CERTIFICATE", "ALERT_UNKNOWN_CA", "ALERT_HANDSHAKE_FAILURE")
 NO_TLS: Final = "it does not speak TLS on that port; use redis://, or its TLS port"
 
 
@@ -48,8 +55,10 @@ def _tls_fault(error: BaseException) -> str | None:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return UNTRUSTED.format(why=cause.verify_message)
+        if isinstance(cause, ssl.SSLEOFError):  # the alert that says why is lost if the server closes first
+            return CLOSED
         if isinstance(cause, ssl.SSLError):
-            return NO_TLS
+            return NO_CERTIFICATE if any(alert in str(cause) for alert in ALERTS) else NO_TLS
     return None
 
 

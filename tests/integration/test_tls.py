@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
@@ -23,6 +24,7 @@ class TlsRedis:
 
     address: str
     ca: Path
+    authority: trustme.CA
 
 
 class TlsProxy(ThreadingTCPServer):
@@ -59,17 +61,25 @@ def copy(source: socket.socket, target: socket.socket) -> None:
         pass
 
 
-@pytest.fixture(scope="module")
-def tls_redis(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsRedis]:
-    folder = tmp_path_factory.mktemp("tls")
+@contextmanager
+def running_proxy(valkey: str, folder: Path, *, asks_for_certificate: bool = False) -> Iterator[TlsRedis]:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
     with TlsProxy(("127.0.0.1", 0), Pipe) as server:
         server.behind = urlsplit(valkey).path
         server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(server.context)
+        if asks_for_certificate:
+            authority.configure_trust(server.context)
+            server.context.verify_mode = ssl.CERT_REQUIRED
         with serving(server):
-            yield TlsRedis(f"rediss://localhost:{server.server_address[1]}/9", folder / "ca.pem")
+            yield TlsRedis(f"rediss://localhost:{server.server_address[1]}/9", folder / "ca.pem", authority)
+
+
+@pytest.fixture(scope="module")
+def tls_redis(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsRedis]:
+    with running_proxy(valkey, tmp_path_factory.mktemp("tls")) as proxy:
+        yield proxy
 
 
 @pytest.mark.parametrize(
@@ -102,3 +112,23 @@ def test_an_untrusted_certificate_is_told_as_such(terminal, tls_redis):
     ):
         client.submit({"key": "untrusted", "actor": "demo/rows"})
     assert terminal.emulator.starts("demo/rows") == []
+
+
+@pytest.mark.thorough
+def test_a_certificate_of_the_clients_own_is_shown_and_missed(terminal, valkey, tmp_path):
+    with running_proxy(valkey, tmp_path, asks_for_certificate=True) as proxy:
+        address = f"{proxy.address}?ssl_ca_certs={proxy.ca}"
+        missing = terminal("run", "demo/rows", "--key", "no-certificate", ACTORLINE_REDIS_URL=address)
+        assert (missing.code, "Traceback" in missing.err) == (7, False)
+        assert "a certificate of the client's own" in missing.err
+        assert "ssl_certfile" in missing.err
+
+        own = proxy.authority.issue_cert("actorline@localhost")
+        own.private_key_pem.write_to_path(tmp_path / "key.pem")
+        for pem in own.cert_chain_pems:
+            pem.write_to_path(tmp_path / "cert.pem", append=True)
+        own_address = f"{address}&ssl_certfile={tmp_path}/cert.pem&ssl_keyfile={tmp_path}/key.pem"
+        terminal.environment |= {"ACTORLINE_REDIS_URL": own_address, "ACTORLINE_NAMESPACE": "mutual"}
+        actor = terminal.emulator.actor("mutual-tls", items=10, duration_secs=0)
+        done = terminal.run("--json", key="mutual", actor=actor).end()
+        assert (done.code, done.json["items"]) == (0, 10)

@@ -35,6 +35,7 @@ def test_a_fault_says_what_to_fix_and_shows_no_address(fault, words):
     ("cause", "words"),
     [
         (ssl.SSLCertVerificationError(1, "x"), "its certificate is not trusted (self-signed certificate)"),
+        (ssl.SSLEOFError(8, "EOF occurred in violation of protocol"), "it may want a certificate of the client's own"),
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), "does not speak TLS on that port"),
     ],
 )
@@ -46,6 +47,13 @@ def test_a_fault_of_tls_is_no_lost_connection(cause, words):
     assert words in describe_fault(fault)
     assert is_tls_fault(fault)
     assert not is_tls_fault(exceptions.ConnectionError("Connection refused"))
+
+
+def test_a_server_that_wants_a_certificate_says_so():
+    alert = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required")
+    fault = exceptions.ConnectionError("Error while reading from canary:6379")
+    fault.__cause__ = alert
+    assert "wants a certificate of the client's own" in describe_fault(fault)
 
 
 def test_an_unforeseen_fault_is_shown_in_the_servers_words():
