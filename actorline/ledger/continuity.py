@@ -24,8 +24,7 @@ class HistoryGap:
 
 def last_gap(ledger: Ledger, *, unknown_s: float) -> HistoryGap:
     """Beat, and return the last break. A ledger without any history is one: `unknown_s` may be lost then."""
-    run_id = ledger.redis.info("server")["run_id"]
-    args = [run_id, ledger.last_beat, BEAT_OLD_SECS, unknown_s, GAPS_KEPT]
+    args = [ledger.last_beat, BEAT_OLD_SECS, unknown_s, GAPS_KEPT]
     keys = [ledger.name("continuity"), ledger.name("gaps")]
     gap, beat = ledger.run_script("continuity", keys, args)
     ledger.last_beat = float(beat)
