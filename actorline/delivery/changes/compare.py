@@ -129,7 +129,7 @@ def compare(source: BinaryIO, paths: Sequence[str], folder: Path, compression: s
 def _open(folder: Path) -> "DuckDBPyConnection":
     import duckdb
 
-    return duckdb.connect(
+    database = duckdb.connect(
         str(folder / "rows.duckdb"),
         config={
             "memory_limit": f"{DATABASE_MBYTES}MB",
@@ -140,6 +140,8 @@ def _open(folder: Path) -> "DuckDBPyConnection":
             "autoload_known_extensions": False,
         },
     )
+    database.execute("SET enable_progress_bar = false")  # standard output is for the counts
+    return database
 
 
 class Side:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -117,6 +118,11 @@ def test_of_rows_with_one_key_the_last_one_counts():
 def test_a_line_that_is_not_json_is_named():
     with pytest.raises(NotComparable, match="row 2 of the earlier delivery is not JSON"):
         compared([b'{"k":1}', b'{"k":'], [], ["k"])
+
+
+def test_standard_output_is_for_the_counts_alone(tmp_path):
+    with closing(comparison._open(tmp_path)) as database:
+        assert database.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (False,)
 
 
 def test_large_changes_come_in_several_files(monkeypatch):
