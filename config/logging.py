@@ -1,10 +1,15 @@
-"""Structured logs, one JSON object per line; every line of a stage has the job's key, epoch and task id."""
+"""Structured logs, a line for each event, JSON unless at a terminal; a stage's lines have its job's key and task id."""
 
 import logging
 import logging.config
 from typing import Final
 
 import structlog
+
+from actorline.logs import line_renderer
+
+OWN_FIELDS: Final = ("request", "status", "attempt", "wait_s")
+"""What our own lines give the standard library as `extra`; Celery's `extra` holds arguments of tasks."""
 
 SHARED: Final[list[structlog.typing.Processor]] = [
     structlog.contextvars.merge_contextvars,
@@ -24,8 +29,8 @@ def configure_logging(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=SHARED,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder(allow=OWN_FIELDS), *SHARED],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, line_renderer()],
     )
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)

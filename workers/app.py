@@ -48,6 +48,17 @@ def _log(**_: Any) -> None:
     configure_logging(load_settings().log_level)
 
 
+@signals.task_prerun.connect
+def _name_lines(task_id: str, **_: Any) -> None:
+    """Have each line that a task logs name it."""
+    structlog.contextvars.bind_contextvars(task_id=task_id)
+
+
+@signals.task_postrun.connect
+def _name_no_lines(**_: Any) -> None:
+    structlog.contextvars.unbind_contextvars("task_id")
+
+
 @signals.celeryd_init.connect
 def _check(**_: Any) -> None:
     """Refuse to start a worker whose checks fail, by an exit: Celery swallows any other exception here."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import BinaryIO, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import redis
@@ -37,6 +37,7 @@ from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, 
 from actorline.stack_home import LOCK_FILE, PASSWORD_FILE, STATE_FILE, USERS_FILE, take_lock
 from actorline.upkeep.unattended import describe_unfinished
 from config.flower import has_own_login, login_file
+from workers.log_files import open_log, set_aside_long_logs
 from workers.parent_death import die_with_parent
 from workers.preflight import check_redis
 from workers.redis_port import port_addresses, port_options
@@ -49,7 +50,6 @@ PAGES_SECS: Final = 10.0
 BACK_OFF_MAX_SECS: Final = 30.0
 STEADY_SECS: Final = 30.0  # a process that ran this long is healthy: its next death counts as the first
 UMASK: Final = 0o077  # state, logs and rows are private to the user: all processes of the stack inherit it
-LOG_BYTES: Final = 20_000_000
 
 
 @dataclass
@@ -175,7 +175,7 @@ class Stack:
     def _start(self, child: Child) -> None:
         if child not in self.children:
             self.children.append(child)
-        with self._log_file(child.name) as log:
+        with open_log(self.home / "logs", child.name) as log:
             child.process = subprocess.Popen(  # noqa: S603 - our own commands
                 child.command,
                 cwd=self.home,
@@ -187,13 +187,6 @@ class Stack:
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call, before any of our threads exists
             )
         child.started_at = time.monotonic()
-
-    def _log_file(self, name: str) -> BinaryIO:
-        path = self.home / "logs" / f"{name}.log"
-        make_private(path.parent)
-        if path.exists() and path.stat().st_size > LOG_BYTES:
-            path.replace(path.with_suffix(".log.1"))
-        return path.open("ab")
 
     def _environment(self) -> dict[str, str]:
         environment = inherited_environment()
@@ -220,6 +213,7 @@ class Stack:
             raise SettingsError(f"The embedded Valkey did not start: see {self.home}/logs/valkey.log.")
 
     def _look_after_children(self) -> None:
+        set_aside_long_logs(self.home / "logs")
         for child in self.children:
             if child.process is None:
                 if time.monotonic() >= child.start_again_at:

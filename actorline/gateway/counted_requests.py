@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from actorline.jobs.document import shown_key
+
 log = structlog.get_logger(__name__)
 
 NO_ROUTE: Final = "other"
@@ -97,6 +99,8 @@ class CountedRequests:
         pattern = getattr(scope.get("route"), "path", None)
         route = f"{scope['method']} {pattern}" if pattern else NO_ROUTE
         self._figures.note(route, "none" if status is None else str(status), seconds)
+        state = scope.get("state", {})
+        key = state.get("order_key") or scope.get("path_params", {}).get("key")
         is_quiet = scope["method"] in READS and status is not None and status < FIRST_FAULT
         log.log(
             logging.DEBUG if is_quiet else logging.INFO,
@@ -104,5 +108,6 @@ class CountedRequests:
             route=route,
             status=status,
             ms=round(1000 * seconds, 1),
-            api_key=scope.get("state", {}).get("holder"),
+            api_key=state.get("holder"),
+            key=key and shown_key(key),
         )

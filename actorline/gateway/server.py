@@ -17,6 +17,7 @@ from actorline.gateway.authentication import CLOSED_FILE, Authenticator, is_loop
 from actorline.gateway.connections import MOST_CONNECTIONS, BoundedConnection
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
+from actorline.logs import line_renderer
 from actorline.ports import family_of, refusal
 from actorline.settings import Settings, SettingsError
 
@@ -48,7 +49,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
     authenticator = Authenticator(ledger, key, may_be_open, settings.home / CLOSED_FILE)
     _allow_files()
     with listen(host, port) as listener:
-        _log_as_json(settings.log_level)
+        _configure_log(settings.log_level)
         app = make_app(settings, ledger, authenticator, is_stopping=lambda: server.should_exit)
         config = uvicorn.Config(
             app,
@@ -93,14 +94,14 @@ def _allow_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _log_as_json(level: str) -> None:
+def _configure_log(level: str) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # whole exceptions may quote an input: see `problems`
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
+            line_renderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -51,12 +51,22 @@ class TimelineEvent(StrEnum):
     INPUTS_FAILED = "inputs-failed"
 
 
-WARNED: Final = frozenset({TimelineEvent.STAGE_FAILED, TimelineEvent.GUARD_BROKEN})
+CHATTER: Final = frozenset({
+    TimelineEvent.RUN_STATUS, TimelineEvent.RUN_LOG, TimelineEvent.FETCHING, TimelineEvent.FETCHING_AHEAD,
+    TimelineEvent.FIGURES_SETTLED, TimelineEvent.TASK_NOTIFIED, TimelineEvent.URL_NOTIFIED,
+})  # fmt: skip
+"""What the timeline keeps, and a log of a thousand jobs an hour is easier to read without."""
+
+WARNED: Final = frozenset({
+    TimelineEvent.STAGE_FAILED, TimelineEvent.GUARD_BROKEN, TimelineEvent.NOTIFY_FAILED, TimelineEvent.NOTIFY_REFUSED,
+})  # fmt: skip
 WARNED_ENDS: Final = frozenset({State.FAILED, State.PARTIAL, State.EXPIRED})
 """Ends with rows missing that nobody asked for; a cancel was asked for."""
 
 
 def level_of(event: TimelineEvent, data: Mapping[str, Any]) -> int:
     """Return the log level of a timeline's entry."""
+    if event in CHATTER:
+        return logging.DEBUG
     is_bad = event in WARNED or (event == TimelineEvent.ENDED and data.get("state") in WARNED_ENDS)
     return logging.WARNING if is_bad else logging.INFO

@@ -291,15 +291,16 @@ class Ledger:
                 change.event or "", json.dumps(change.data), ENTRIES_MAX, int(change.to in TERMINAL),
                 len(guards), *_flat(guards), *_flat(fields)]  # fmt: skip
         if change.on_disk:
-            outcome, now_epoch, _, more = self._store.run_on_disk("change", keys, args, or_warn=change.or_warn)
+            outcome, now_epoch, _, more, *run = self._store.run_on_disk("change", keys, args, or_warn=change.or_warn)
         else:
-            outcome, now_epoch, _, more = self._store.run("change", keys, args)
+            outcome, now_epoch, _, more, *run = self._store.run("change", keys, args)
         if outcome == "over" and (reservation := change.fields.get("reservation")):
             raise OverBudget(reservation, [reservation.entries[int(number)] for number in more.split(",")])
         if outcome != "won":
             return None
         if change.event:
-            log.log(level_of(change.event, change.data), change.event, job_key=key, **change.data)
+            about = {"job_key": key, "epoch": int(now_epoch), **_run_facts(*run), **change.data}
+            log.log(level_of(change.event, change.data), change.event, **about)
         return int(now_epoch)
 
     def move(self, job: Job, event: Event, change: Change) -> bool:
@@ -399,6 +400,11 @@ def _stored(value: object) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump_json()
     return int(value) if isinstance(value, bool) else value
+
+
+def _run_facts(attempt: str = "", run_id: str = "") -> dict[str, object]:
+    """Return what a line of the log says of the job's run, as far as it is known."""
+    return {**({"attempt": int(attempt)} if attempt else {}), **({"run_id": run_id} if run_id else {})}
 
 
 def _token() -> str:

@@ -44,7 +44,7 @@ class StageTask(Task):  # type: ignore[type-arg]  # celery-types declares Task g
         key, epoch = args[0], args[1]
         if (self.request.delivery_info or {}).get("redelivered"):
             redelivered.labels(self.name).inc()
-        with structlog.contextvars.bound_contextvars(job_key=key, epoch=epoch, task_id=self.request.id):
+        with structlog.contextvars.bound_contextvars(job_key=key, epoch=epoch):
             try:
                 return super().__call__(*args, **kwargs)
             except Ignore:

@@ -2,9 +2,12 @@
 
 import json
 import re
+import signal
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from real_parts import (
     TOKEN,
@@ -13,6 +16,7 @@ from real_parts import (
     captured_events,
     decoded,
     delivery_of,
+    free_port,
     make_line,
     running_workers,
     wait_for,
@@ -37,6 +41,12 @@ class Watched:
     commands: list[dict[str, Any]]
     """Every command that Redis got, in any database, with the bodies of Celery's messages decoded."""
 
+    metrics: str
+    """What both workers reported to Prometheus after all jobs."""
+
+    command_lines: str
+    """Those of the workers and of whatever they had started, as any user of the machine can read them."""
+
     @property
     def logs(self) -> str:
         return "".join(path.read_text() for path in self.line.home.glob("*.log"))
@@ -57,6 +67,7 @@ def watched(valkey, emulator, tmp_path_factory) -> Watched:
         log_level="DEBUG",
         task_events="true",
         secrets__shop__value=SECRET,
+        metrics_port=str(port := free_port()),
         accounts__b=TOKEN,
         secrets__shop__actors='["demo/secretive", "demo/secretive-failing"]',
     )
@@ -79,7 +90,7 @@ def watched(valkey, emulator, tmp_path_factory) -> Watched:
         "refused-account": {"actor": actor, "input": given, "account": "b"},
         "refused-by-them": {"actor": "demo/nobody", "input": {"password": CANARY}},
     }
-    with captured_commands(valkey) as commands, running_workers(line, "control", "fetch"):
+    with captured_commands(valkey) as commands, running_workers(line, "control", "fetch") as workers:
         with captured_events(line) as events:
             after = line.client.signature("actorline.status", args=["nobody"], queue=line.namespace, immutable=True)
             pending = {
@@ -90,8 +101,12 @@ def watched(valkey, emulator, tmp_path_factory) -> Watched:
         again = {"key": "again", "run_id": results["delivered"]["run_id"], "collect": {"all_records": True}}
         taken_over = line.submit(again).get(timeout=120)
         line.client.close()
+        metrics = "".join(httpx.get(f"http://127.0.0.1:{port + place}/metrics").text for place in range(2))
+        command_lines = "".join(Path(f"/proc/{worker.pid}/cmdline").read_text() for worker in workers)
+        workers[1].send_signal(signal.SIGABRT)  # whatever a crash writes is in the log
+        workers[1].wait(60)
     shown = [{**command, "command": decoded(command["command"])} for command in commands]
-    return Watched(line, results, taken_over, events, shown)
+    return Watched(line, results, taken_over, events, shown, metrics, command_lines)
 
 
 def test_input_and_secret_reach_the_platform(watched):
@@ -137,6 +152,22 @@ def test_no_log_line_holds_it(watched, hidden):
     assert '"worker_ready"' in watched.logs
     assert "run-known" in watched.logs
     assert hidden not in watched.logs
+
+
+@pytest.mark.parametrize("hidden", [CANARY, SECRET, TOKEN], ids=["input", "secret", "token"])
+def test_no_metric_and_no_command_line_holds_it(watched, hidden):
+    assert 'endpoint="POST actors/{id}/runs",status="201"} 2.0' in watched.metrics
+    assert "workers" in watched.command_lines
+    assert hidden not in watched.metrics + watched.command_lines
+
+
+def test_a_jobs_lines_name_its_run_attempt_and_task(watched):
+    lines = [json.loads(line) for line in watched.logs.splitlines() if line.startswith("{")]
+    story = [line for line in lines if line.get("job_key") == "delivered" and line["level"] == "info"]
+    assert len(story) <= 10
+    ended = next(line for line in story if line["event"] == "ended")
+    assert (ended["run_id"], ended["attempt"]) == (watched.results["delivered"]["run_id"], 1)
+    assert all(line["task_id"] for line in story)
 
 
 @pytest.mark.parametrize("hidden", [CANARY, SECRET, TOKEN], ids=["input", "secret", "token"])

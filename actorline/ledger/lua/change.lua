@@ -16,7 +16,7 @@
 --       13 number of guards  14.. guard field, value, ...  then field, value, ...; "@now" stands for the time,
 --       and "" takes the field away: empty ones were a twentieth of the ledger
 --       A `reservation` among them needs room in each of its budgets
--- Returns {"won" | "lost" | "missing", epoch, state, time}, or {"over", epoch, state, numbers of the reservation's
+-- Returns {"won" | "lost" | "missing", epoch, state, time}, with attempt and run id behind them where something changed, or {"over", epoch, state, numbers of the reservation's
 -- entries that have no room}
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
@@ -68,9 +68,9 @@ if ARGV[6] ~= '' and ARGV[6] ~= state then
     redis.call('HINCRBY', KEYS[4], 'ended_ms:' .. state, string.format('%.0f', math.max(time - since, 0) * 1000))
   end
 end
-local waits_for, cost, spent, tallied, run_id, shared_run, shared =
+local waits_for, cost, spent, tallied, run_id, shared_run, shared, attempt =
   unpack(redis.call('HMGET', KEYS[1], 'waiting_for', 'cost_usd', 'spent_usd', 'tallied_nano_usd', 'run_id',
-    'shared_run', 'shared_usd'))
+    'shared_run', 'shared_usd', 'attempt'))
 if waits_for and waits_for ~= '' and waits_for ~= waited_for then
   redis.call('HINCRBY', KEYS[4], 'waits:' .. waits_for, 1)
 end
@@ -119,4 +119,4 @@ end
 if ARGV[9] ~= '' then
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[11], '*', 'at', time, 'event', ARGV[9], 'data', ARGV[10])
 end
-return {'won', epoch, state, time}
+return {'won', epoch, state, time, attempt or '', run_id or ''}

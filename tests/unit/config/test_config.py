@@ -163,3 +163,31 @@ def test_an_exception_is_logged_with_traceback_on_one_line(capsys):
         logging.getLogger("tests.plain").exception("failed")
     (line,) = capsys.readouterr().err.splitlines()
     assert "ZeroDivisionError" in json.loads(line)["exception"]
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+def test_a_person_at_a_terminal_reads_text_without_local_variables(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    configure_logging("INFO")
+    log = structlog.get_logger("tests.terminal")
+    log.info("page_stored", page_no=3)
+    secret = "canary"
+    try:
+        {}[len(secret)]
+    except KeyError:
+        log.exception("failed")
+    shown = capsys.readouterr().err
+    assert "page_stored" in shown
+    assert "Traceback" in shown
+    assert not shown.startswith("{")
+    assert "canary" not in shown.replace('secret = "canary"', "")
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+def test_a_repeated_call_says_which_but_no_argument_of_a_task(capsys):
+    configure_logging("INFO")
+    extra = {"request": "GET /v2/actor-runs/x", "status": 502, "attempt": 2, "data": {"args": "an input"}}
+    logging.getLogger("tests.calls").warning("platform_call_repeated", extra=extra)
+    line = json.loads(capsys.readouterr().err)
+    assert (line["request"], line["status"], line["attempt"]) == ("GET /v2/actor-runs/x", 502, 2)
+    assert "an input" not in json.dumps(line)
