@@ -1,37 +1,36 @@
 """What is right and wrong in an installation, as far as its ledger and its settings tell. Changes nothing."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from actorline.api_keys import list_keys
+from actorline.broker_checks import check_queues, check_settings_of_redis
 from actorline.errors import Unavailable
+from actorline.finding import Finding
 from actorline.ledger.durability import Server
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.pause import EVERY_ACCOUNT, paused_accounts
 from actorline.ledger.queries.budget_status import read_budgets
+from actorline.ledger.queries.fleet import Fleet, read_fleet
 from actorline.ledger.queries.tally import read_tally
 from actorline.schedules.book import Book
 from actorline.schedules.decision import Outcome, is_late
+from actorline.schedules.rhythm import moment
 from actorline.schedules.schedules_file import InvalidSchedules, find_schedules, load_schedules
 from actorline.settings import Settings
-from actorline.upkeep.unattended import describe_missing, describe_unattended, missing_workers
+from actorline.upkeep.unattended import UNSEEN_SECS, describe_missing, describe_unattended, missing_workers
 
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check; `fix` says what to do about a fault."""
-
-    subject: str
-    is_good: bool
-    text: str
-    fix: str = ""
+NAMED_HOSTS: Final = 3
 
 
 def check_ledger(settings: Settings, ledger: Ledger, *, logs: Path | None = None) -> Iterator[Finding]:
     """Yield a finding for each check. `logs`: those of a running stack. Raises Unavailable and redis.RedisError."""
     yield from _redis(ledger, settings)
+    yield from check_settings_of_redis(ledger)
     yield _workers(settings, ledger, logs)
+    yield from check_queues(settings, read_tally(ledger).unseen_s)
+    yield from _fleet(settings, read_fleet(ledger))
     yield from _pause(ledger)
     yield from _schedules(settings, ledger)
     yield from _budgets(settings, ledger)
@@ -106,6 +105,22 @@ def _workers(settings: Settings, ledger: Ledger, logs: Path | None) -> Finding:
     )
 
 
+def _fleet(settings: Settings, fleet: Fleet) -> Iterator[Finding]:
+    """Report what workers have to have in common, and don't or may not."""
+    alive = [worker for worker in fleet.workers if worker.unseen_s <= UNSEEN_SECS]
+    versions = sorted({worker.version for worker in alive})
+    if len(versions) > 1:
+        text = f"of the versions {' and '.join(versions)} run side by side: some jobs wait for the newer ones"
+        yield Finding("workers", is_good=False, text=text, fix="Update the others, and restart them.")
+    hosts = sorted({worker.name.partition("@")[2] for worker in alive if "fetch" in worker.kinds})
+    if len(hosts) > 1 and settings.default_sink.startswith("file:"):
+        text = (
+            f"fetch workers on {len(hosts)} hosts ({', '.join(hosts[:NAMED_HOSTS])}) store into {settings.default_sink}"
+        )
+        fix = "It must be one folder that all of them mount; if it is not, use an object store: ACTORLINE_SINK_URL."
+        yield Finding("sink", is_good=True, text=text, fix=fix)
+
+
 def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
     try:
         file = find_schedules(settings)
@@ -123,6 +138,7 @@ def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
     places = {name: reading.entries[name].place for name in found if name in reading.entries}
     wrong = {
         **{name: "not seen by any beat" for name in found if name not in places},
+        **{name: "never due" for name in places if found[name].rhythm.next_due(moment(reading.now)) is None},
         **{name: "late" for name, place in places.items() if is_late(found[name], place, reading.now)},
         **{name: "refused" for name, place in places.items() if place.last and place.last[1] is Outcome.REFUSED},
         **{
@@ -139,7 +155,10 @@ def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
         )
         yield Finding("schedules", is_good=False, text=text, fix=fix)
         return
-    text = f"{len(found)} in {file}, {len(reading.beats)} beat(s)"
+    unrun = [name for name, place in places.items() if place.last is None]
+    text = f"{len(found)} in {file}, {len(reading.beats)} beat(s)" + (
+        f"; not yet due: {', '.join(unrun)}" if unrun else ""
+    )
     yield Finding("schedules", is_good=True, text=text)
 
 

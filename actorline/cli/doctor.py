@@ -1,32 +1,39 @@
 """`doctor`: checks the installation and suggests fixes."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import redis
+import requests
 import typer
 from pydantic import SecretStr
 from rich.markup import escape
 
-from actorline.checks import Finding, check_ledger
+from actorline.checks import check_ledger
 from actorline.cli.attach import attach, logs_of_running
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import out, print_json
 from actorline.cli.terminal.room_text import left_text
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
+from actorline.finding import Finding
 from actorline.identifiers import AccountName
+from actorline.ledger.ledger import Ledger
 from actorline.messages import send_line
 from actorline.platform.client import Platform
 from actorline.platform.clock import platform_time
-from actorline.platform.errors import MissingLibrary, PlatformError, PlatformUnavailable
+from actorline.platform.errors import Forbidden, MissingLibrary, PlatformError, PlatformUnavailable
+from actorline.platform.marker import list_going
 from actorline.platform.users import get_limits, get_me
 from actorline.settings import Settings, load_settings, token_variable
 from actorline.stages.start.room import room_left
 
+FLOWER_SECS: Final = 3.0
+NEARLY: Final = 0.9
+OTHERS_WITHIN: Final = timedelta(days=7)
 MAX_SKEW_SECS: Final = 30.0  # half of the margin that the search for a lost start allows for
 
 
@@ -50,12 +57,45 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     try:
         with attach(settings, workers=False) as stack:
             yield from check_ledger(settings, stack.ledger, logs=logs_of_running(settings))
+            yield from _flower(stack.flower)
+            yield from _others(settings, stack.ledger)
     except (Unavailable, redis.RedisError) as error:
         yield Finding("redis", is_good=False, text=str(error))
     yield from _accounts(settings)
     yield _sink(settings)
     yield _notices(settings)
     yield Finding("order", is_good=True, text=send_line(settings))  # users paste this into tickets
+
+
+def _flower(url: str | None) -> Iterator[Finding]:
+    """Report a Flower that shows and changes everything without a password."""
+    if url is None:
+        return
+    try:
+        is_open = requests.get(f"{url}/api/workers", timeout=FLOWER_SECS, allow_redirects=False).ok
+    except requests.RequestException:
+        return
+    if is_open:
+        text, fix = f"{url} is open to everyone who reaches it", "Set FLOWER_BASIC_AUTH=user:password, and restart it."
+        yield Finding("flower", is_good=False, text=text, fix=fix)
+
+
+def _others(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
+    """Report running runs that bear this installation's name and that no job here knows."""
+    if not ledger.has_installation():
+        return
+    name = ledger.installation(settings.installation)
+    for account, token in settings.tokens.items():
+        with closing(Platform(settings.api_url, token)) as platform, suppress(PlatformError):  # `_account` says it
+            going = list_going(platform, name, started_after=datetime.now(UTC) - OTHERS_WITHIN)
+            unknown = [run.id for run, marker in going if ledger.runs.key_of_marker(marker.digest) is None]
+            if unknown:
+                text = f"{len(unknown):,} of account {account} bear our name, {name}, and no job here knows them"
+                fix = (
+                    "The ledger has lost them: `actorline orphans`. Or a second installation has the same name, and "
+                    "each takes the other's runs for its own: give it a Redis and an ACTORLINE_INSTALLATION of its own."
+                )
+                yield Finding("runs", is_good=False, text=text, fix=fix)
 
 
 def _accounts(settings: Settings) -> Iterator[Finding]:
@@ -82,6 +122,9 @@ def _account(settings: Settings, account: AccountName, token: SecretStr) -> Iter
     )
     left = left_text(room_left(limits))
     yield Finding("token", is_good=True, text=f"account {account} is {me.username}: {used}{left and f'; {left}'}")
+    if most.max_monthly_usage_usd and (now.monthly_usage_usd or 0) >= NEARLY * most.max_monthly_usage_usd:
+        text = f"account {account} has used over 90 % of this month's limit, at which no run is started"
+        yield Finding("limits", is_good=False, text=text, fix="Raise it: Apify Console, Billing, Limits.")
     if there:
         yield _clock(there)
 
@@ -90,6 +133,11 @@ def _fix(error: PlatformError, account: AccountName) -> str:
     match error:
         case MissingLibrary():
             return "Install PySocks, or name another proxy (HTTPS_PROXY, ALL_PROXY)."
+        case Forbidden():
+            return (
+                "The token may do too little: it must be allowed to run Actors, to read and abort their runs, and to "
+                "read datasets, key-value stores and the account's limits."
+            )
         case PlatformUnavailable():
             return "Is the platform reachable from here? Check ACTORLINE_API_URL, the network and the proxy."
         case _:

@@ -45,6 +45,7 @@ class Server:
     """`maxmemory`, or else what its machine has; 0: unknown."""
     aof_bytes: int = 0
     clients: int = 0
+    hz: int = 0
 
     def is_nearly_full(self, max_bytes: int | None = None) -> bool:
         """Return whether little is left of what it may use: `max_bytes`, or as much as there is."""
@@ -111,6 +112,7 @@ def read_server(client: Any) -> Server:
         max_bytes=int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0)),
         aof_bytes=int(info.get("aof_current_size", 0)),
         clients=int(info.get("connected_clients", 0)),
+        hz=int(info.get("configured_hz", info.get("hz", 0))),
     )
 
 

@@ -337,6 +337,10 @@ class Ledger:
         """Return the name that marks our runs; None: the ledger has none yet."""
         return cast("str | None", self.redis.get(self.name("installation")))
 
+    def has_installation(self) -> bool:
+        """Return whether there is a name that marks our runs: an unused ledger has none."""
+        return bool(self.redis.exists(self.name("installation")))
+
     def installation(self, configured: str | None) -> str:
         """Return the name that marks our runs.
 

@@ -1,0 +1,30 @@
+"""What `doctor` says of workers that don't fit together."""
+
+from types import SimpleNamespace
+
+from actorline.checks import _fleet
+from actorline.ledger.queries.fleet import Worker
+
+LOCAL = SimpleNamespace(default_sink="file:///rows/{key}/")
+SHARED = SimpleNamespace(default_sink="s3://rows/{key}/")
+
+
+def fetch(host: str, version: str = "1", unseen_s: float = 1) -> Worker:
+    return Worker(f"fetch-7@{host}", version, ("fetch",), unseen_s)
+
+
+def found(settings, *workers):
+    return [(each.subject, each.is_good) for each in _fleet(settings, SimpleNamespace(workers=workers))]
+
+
+def test_workers_of_one_version_and_host_are_no_finding():
+    assert found(LOCAL, fetch("a"), fetch("a"), fetch("a", "0", unseen_s=60)) == []
+
+
+def test_workers_of_two_versions_are_a_fault():
+    assert found(LOCAL, fetch("a", "1"), fetch("a", "2")) == [("workers", False)]
+
+
+def test_a_folder_of_several_hosts_is_asked_about():
+    assert found(LOCAL, fetch("a"), fetch("b")) == [("sink", True)]
+    assert found(SHARED, fetch("a"), fetch("b")) == []
