@@ -54,6 +54,10 @@ class Budgets(BaseModel):
             raise ValueError(f"the label {empty[0]} has no budget: name a value, as in [budgets.label.team.search]")
         return label
 
+    @property
+    def has_hard(self) -> bool:
+        return any(limits.hard for _, limits in self.named())
+
     def named(self) -> Iterator[tuple[str, Limits]]:
         """Yield each budget's id and limits."""
         for alias, limits in self.account.items():

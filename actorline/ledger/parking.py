@@ -1,6 +1,6 @@
 """Jobs that are parked: the runs of all of an account's are watched by one list, instead of a poll for each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from actorline.identifiers import AccountName, JobKey, RunId
 from actorline.jobs.states import State
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 
 CARE_SECS: Final = (
@@ -17,6 +18,7 @@ CARE_SECS: Final = (
 LOOKED_SECS: Final = 60.0  # as long as this after a look, an account's jobs count as watched
 SOONER_SECS: Final = 1.0  # upkeep starts looks once a second, so a list may be made so much before its interval is over
 
+COST_STEP_USD: Final = 0.01
 RUNS_A_COMMAND: Final = 1_000  # longer commands would keep other clients of Redis waiting
 
 
@@ -112,6 +114,29 @@ class ParkedRuns:
         for start in range(0, len(members), RUNS_A_COMMAND):
             self.ledger.redis.zadd(self._runs, dict.fromkeys(members[start : start + RUNS_A_COMMAND], at), xx=True)
         self.ledger.redis.hset(self._fleet, "listed", at)
+
+    def note_costs(self, costs: Mapping[RunId, float]) -> None:
+        """Write to parked jobs what their runs cost by now, where that has grown by a cent or more."""
+        runs = list(costs)
+        for start in range(0, len(runs), RUNS_A_COMMAND):
+            block = {run_id: costs[run_id] for run_id in runs[start : start + RUNS_A_COMMAND]}
+            for key, epoch, cost_usd in self._grown(block):
+                changed = Change(fields={"cost_usd": cost_usd})
+                self.ledger.change(key, changed, states={State.RUNNING}, epoch=epoch)
+
+    def _grown(self, costs: Mapping[RunId, float]) -> Iterator[tuple[JobKey, int, float]]:
+        waiting = zip(costs.values(), self.ledger.redis.hmget(self._keys, list(costs)), strict=True)
+        found = {JobKey(key): cost_usd for cost_usd, keys in waiting for key in (keys or "").split()}
+        if not found:
+            return
+        with self.ledger.redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(self.ledger.name("parked"), list(found))
+            for key in found:
+                pipe.hget(self.ledger.name("job", key), "cost_usd")
+            parked, *known = pipe.execute()
+        for (key, cost_usd), text, before in zip(found.items(), parked, known, strict=True):
+            if text and cost_usd >= float(before or 0) + COST_STEP_USD:
+                yield key, ParkedJob.model_validate_json(text).epoch, cost_usd
 
     def with_news(self, limit: int) -> dict[JobKey, int]:
         """Return key -> epoch of jobs whose runs the latest list doesn't show as they were, the longest ago seen

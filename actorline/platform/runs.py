@@ -62,6 +62,8 @@ class RunSight(Resource):
     status: str
     started_at: datetime
     """Set already while the status is READY."""
+    usage_total_usd: float | None = None
+    """At today's prices, "informational only"."""
 
 
 class RunSummary(RunSight):
@@ -74,8 +76,6 @@ class RunSummary(RunSight):
     build_number: str | None = None
     default_dataset_id: DatasetId
     default_key_value_store_id: str
-    usage_total_usd: float | None = None
-    """At today's prices, "informational only"."""
     meta: RunMeta = Field(default_factory=RunMeta)
 
     @property

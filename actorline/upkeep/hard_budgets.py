@@ -22,7 +22,7 @@ JOBS_A_BLOCK: Final = 100
 
 def stop_spent_out(ledger: Ledger, budgets: Budgets) -> list[JobKey]:
     """Record that running jobs of hard budgets that are spent are no longer wanted, and return their keys."""
-    if not any(limits.hard for _, limits in budgets.named()):
+    if not budgets.has_hard:
         return []
     found = read_budgets(ledger, budgets)
     spent = {(each.budget, each.name) for each in found if each.hard and each.spent_usd >= each.limit_usd}

@@ -3,16 +3,21 @@
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pytest
 import redis
 
-from actorline.ledger.ledger import Ledger
+from actorline.budgets.limits import Budgets
+from actorline.jobs.document import parse_document
+from actorline.jobs.reservation import reservation_of
+from actorline.jobs.states import TERMINAL, State
+from actorline.ledger.change import Change
+from actorline.ledger.ledger import Ledger, NewJob
 from actorline.ledger.parking import CARE_SECS, ParkedJob, ParkedRuns, Parking
 from actorline.ledger.store import connect
 from actorline.settings import Settings
 from actorline.stages.watch.look_at_fleet import WAKES_MAX, Fleet
+from actorline.upkeep.hard_budgets import stop_spent_out
 
 STARTED = 1_700_000_000.0
 
@@ -40,14 +45,15 @@ def listed(ledger: Ledger, statuses: dict[str, str], account: str = "default") -
 class Runs:
     """A platform whose list is the runs that are going on, by status."""
 
-    def __init__(self, statuses: dict[str, str]) -> None:
-        self.statuses = statuses
+    def __init__(self, statuses: dict[str, str], *, usd: float = 0) -> None:
+        self.statuses, self.usd = statuses, usd
         self.lists = 0
 
     def get_data(self, _path: str, params: dict[str, object]):
         self.lists += params["offset"] == 0
         started = datetime.fromtimestamp(STARTED, UTC).isoformat()
-        runs = [{"id": each, "status": status, "startedAt": started} for each, status in self.statuses.items()]
+        facts = {"startedAt": started, "usageTotalUsd": self.usd}
+        runs = [{"id": each, "status": status, **facts} for each, status in self.statuses.items()]
         return {"items": runs[int(str(params["offset"])) :]}
 
 
@@ -164,9 +170,38 @@ def test_look_reads_nothing_of_jobs_without_news(ledger, valkey):
         park(ledger, f"job-{n}", f"run{n}")
     path = valkey.removeprefix("redis+socket://")
     client = redis.Redis(unix_socket_path=path, db=3, decode_responses=True, single_connection_client=True)
-    fleet = Fleet(Ledger(client, ledger.namespace), SimpleNamespace())
+    fleet = Fleet(Ledger(client, ledger.namespace), Settings())
     before = client.client_info()["tot-net-out"]
     fleet.look("default", Runs({f"run{n}": "RUNNING" for n in range(1_000)}))
     assert fleet.with_news("default", 0) == {}
     assert int(client.client_info()["tot-net-out"]) - int(before) < 5_000
     client.close()
+
+
+def test_listed_costs_reach_the_jobs_that_wait_for_the_runs(ledger):
+    ledger.register([NewJob("spends", parse_document({"actor": "x"}), "file:///rows/", fresh=True)], care_s=100)
+    ledger.runs.record("spends", 1, 1, "run0", states=set(State) - TERMINAL, care_s=5, found=False)
+    park(ledger, "spends", "run0", epoch=ledger.load("spends").epoch)
+    runs = ParkedRuns(ledger, "default")
+    seen = []
+    for cost_usd in (0.5, 0.505, 0.6):  # less than a cent more is not written
+        runs.note_costs({"run0": cost_usd, "others": 7})
+        seen.append(ledger.load("spends").run.cost_usd)
+    assert seen == [0.5, 0.5, 0.6]
+    ledger.change("spends", Change(fields={"epoch": 9}), epoch=None)
+    runs.note_costs({"run0": 3})
+    assert ledger.load("spends").run.cost_usd == 0.6
+
+
+def test_list_stops_the_parked_runs_of_a_hard_budget_that_is_spent(ledger):
+    hard = Budgets.model_validate({"account": {"default": {"daily_usd": 2, "hard": True}}})
+    ledger.register([NewJob("spends", parse_document({"actor": "x"}), "file:///rows/", fresh=True)], care_s=100)
+    reserved = {"reservation": reservation_of(ledger.load("spends"), hard, ledger.now())}
+    ledger.change("spends", Change(fields=reserved), epoch=None)
+    ledger.runs.record("spends", 1, 1, "run0", states=set(State) - TERMINAL, care_s=5, found=False)
+    park(ledger, "spends", "run0", epoch=ledger.load("spends").epoch)
+    Fleet(ledger, Settings(budgets=hard)).look("default", Runs({"run0": "RUNNING"}, usd=1.99))
+    assert stop_spent_out(ledger, hard) == []
+    ledger.redis.delete(ledger.name("listing", "default"))  # the interval is over
+    Fleet(ledger, Settings(budgets=hard)).look("default", Runs({"run0": "RUNNING"}, usd=2.01))
+    assert stop_spent_out(ledger, hard) == ["spends"]

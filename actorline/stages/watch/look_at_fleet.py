@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import Final
 
-from actorline.identifiers import AccountName, JobKey, RunId
+from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.parking import ParkedJob, ParkedRuns, Parking
@@ -63,11 +63,13 @@ class Fleet:
             return
         began = runs.clock()
         try:
-            statuses = _running_runs(platform, since)
+            running = _running_runs(platform, since)
         except platform_errors.PlatformError as error:
             log.warning("fleet_not_seen", error=str(error))
-        else:
-            runs.note_list(statuses, began)
+            return
+        runs.note_list({run.id: run.status for run in running}, began)
+        if self.settings.budgets.has_hard:
+            runs.note_costs({run.id: run.usage_total_usd for run in running if run.usage_total_usd})
 
     def with_news(self, account: AccountName, waiting_polls: int) -> dict[JobKey, int]:
         """Return key -> epoch of each job to poll now, the longest ago seen first, and plan the next look.
@@ -86,7 +88,7 @@ class Fleet:
         return Parking(self.ledger)
 
 
-def _running_runs(platform: Platform, since: float) -> dict[RunId, str]:
-    """Return run id -> status of the account's runs that are running. Raises PlatformError."""
+def _running_runs(platform: Platform, since: float) -> list[RunSight]:
+    """Return the account's runs that are running. Raises PlatformError."""
     started_after, status = datetime.fromtimestamp(since, UTC), sorted(TRANSITIONAL_STATUSES)
-    return {run.id: run.status for run in list_runs_as(RunSight, platform, started_after=started_after, status=status)}
+    return list(list_runs_as(RunSight, platform, started_after=started_after, status=status))
