@@ -59,6 +59,10 @@ chaos: .venv/.installed-dev  ## kill workers at every request and step of a job,
 storm: .venv/.installed-dev  ## hundreds of jobs while workers and Valkey are killed and frozen at random; long
 	JOBS=$(JOBS) SEED=$(SEED) $(BIN)/pytest tests/chaos/storm.py
 
+# JOBS=40: how many
+failover: .venv/.installed-dev  ## jobs while sentinels promote a replica: primary killed, frozen, handed over; not clean yet
+	JOBS=$(JOBS) $(BIN)/pytest tests/chaos/failover.py
+
 # INPUTS=2000 SEED=7: how many, and which
 batch-storm: .venv/.installed-dev  ## one batch with a budget while workers and Valkey are killed every 20 s; long
 	INPUTS=$(INPUTS) SEED=$(SEED) $(BIN)/pytest tests/chaos/batch_storm.py
@@ -149,4 +153,4 @@ tests/browser/node_modules/.installed: tests/browser/package.json
 	@npm install --prefix tests/browser --ignore-scripts --no-package-lock --no-audit --no-fund
 	@touch $@
 
-.PHONY: all audit sbom browser screenshots coverage measures lock help demo install test test-all check format lint types containers container-chaos other-redis contract chaos soak storm batch-storm adversary compare bench docs docs-site
+.PHONY: all audit sbom browser screenshots coverage measures lock help demo install test test-all check format lint types containers container-chaos other-redis contract chaos soak failover storm batch-storm adversary compare bench docs docs-site
