@@ -144,7 +144,10 @@ def batch(key: str, template: dict[str, Any], inputs: list[Any]) -> dict[str, An
 def test_a_worker_killed_while_it_compares_leaves_the_same_files(own_line, tmp_path, moment):
     line = own_line("killed")
     actor = line.emulator.actor(
-        f"killed-{moment.split()[0].rpartition('.')[2]}", items=300, item_kind="plain", duration_secs=0
+        f"killed-{moment.split()[0].rpartition('.')[2].replace(':', '-')}",
+        items=300,
+        item_kind="plain",
+        duration_secs=0,
     )
     line.environment["TMPDIR"] = str(tmp_path / "work")
     (tmp_path / "work").mkdir()
