@@ -12,6 +12,7 @@ from actorline.jobs.sender import FROM_CELERY
 from tasks.shell.care import care
 from tasks.shell.entrance_task import EntranceTask
 from tasks.shell.environment import ledger
+from tasks.shell.try_again import try_again
 
 TRY_AGAIN_SECS = 5.0
 
@@ -28,7 +29,7 @@ def cancel(self: "Task[Any, Any]", key: JobKey) -> dict[str, Any] | None:
         ask_to_cancel(key, request=self.request.id)
         result = result_of(ledger(), key)
     except (redis.RedisError, OperationalError) as error:  # the wish must not be lost while Redis is unavailable
-        raise self.retry(countdown=TRY_AGAIN_SECS) from error
+        try_again(self, TRY_AGAIN_SECS, error)
     return result.model_dump(mode="json") if result else None
 
 

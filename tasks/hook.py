@@ -12,6 +12,7 @@ from actorline.upkeep.decision import Stage
 from actorline.webhooks.hooks import Hooks, collect_run
 from tasks.shell.canvas import send_pipeline
 from tasks.shell.environment import installation, ledger, platform, settings
+from tasks.shell.try_again import try_again
 
 RUN_NOT_YET_SECS = 10  # docs/platform-facts.md#replica-lag
 NOT_YET_TRIES = 3
@@ -31,7 +32,7 @@ def hook(self: "Task[Any, Any]", hook_id: str, run_id: RunId) -> None:
                 send_pipeline(job, Stage.START)
     except platform_errors.NotFound as error:
         if self.request.retries < NOT_YET_TRIES:
-            raise self.retry(countdown=RUN_NOT_YET_SECS) from error
+            try_again(self, RUN_NOT_YET_SECS, error)
         log.warning("hook_run_not_found", hook_id=hook_id, run_id=run_id)
     except (platform_errors.PlatformUnavailable, Unavailable) as error:
         log.warning("hook_run_waits", hook_id=hook_id, run_id=run_id, error=str(error))

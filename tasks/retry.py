@@ -17,6 +17,7 @@ from actorline.ledger.durability import NotDurable
 from tasks.shell.care import care
 from tasks.shell.entrance_task import EntranceTask
 from tasks.shell.environment import ledger
+from tasks.shell.try_again import try_again
 
 TRY_AGAIN_SECS = 5.0
 
@@ -35,5 +36,5 @@ def retry(self: "Task[Any, Any]", key: JobKey) -> dict[str, Any] | None:
     except Refused as error:
         raise JobRefused(JobResult.refused(shown_key(key), State.FAILED, error.reason).model_dump_json()) from None
     except (NotDurable, redis.RedisError, OperationalError) as error:  # repeated under the same id: one retry
-        raise self.retry(countdown=TRY_AGAIN_SECS) from error
+        try_again(self, TRY_AGAIN_SECS, error)
     return result.model_dump(mode="json") if result else None

@@ -17,6 +17,7 @@ from config.json_messages import typed_as_text
 from tasks.cancel import ask_to_cancel
 from tasks.shell.order_request import KEPT
 from tasks.shell.stage_request import end_here
+from tasks.shell.try_again import try_again
 
 TRY_AGAIN_SECS: Final = 5.0
 
@@ -40,7 +41,7 @@ def accept(
         raise JobRefused(refused(named, error).model_dump_json()) from None
     except (Unavailable, redis.RedisError, OperationalError) as error:  # the caller must not see it as its job's end
         log.warning("order_waits", error=type(error).__name__)
-        raise task.retry(countdown=TRY_AGAIN_SECS) from error
+        try_again(task, TRY_AGAIN_SECS, error)
     if task.request.id in worker_state.revoked:  # revoked before its id was in the ledger
         ask_to_cancel(key, request=f"revoked {task.request.id}")
     return end_here(task, KEPT)

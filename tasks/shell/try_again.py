@@ -1,0 +1,18 @@
+"""An entrance that can't do what it was asked yet: its message comes again, and its caller hears nothing of it."""
+
+from typing import Any, NoReturn
+
+from celery import Task
+from celery.exceptions import Reject
+
+
+def try_again(task: "Task[Any, Any]", seconds: float, error: Exception) -> NoReturn:
+    """Send the task's message again after `seconds`. Raises Retry.
+
+    Raises Reject where the broker doesn't take that message: then the present one goes back. Celery's own retry would
+    drop it there, and tell the caller that its task has failed.
+    """
+    try:
+        raise task.retry(countdown=seconds) from error
+    except Reject:
+        raise Reject(requeue=True) from error
