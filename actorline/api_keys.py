@@ -59,8 +59,10 @@ def name_in(secret: str) -> str:
 def create_key(ledger: Ledger, name: str, rights: Rights, sender: Sender) -> str:
     """Create a key and return it, the only time that it is shown. Raises Refused for a bad name, or one in use."""
     if not re.fullmatch(NAME_PATTERN, name):
-        message = f"A key's name must be 1 to 63 of a-z, 0-9 and -, not {name[:80]!r}. No key was created."
-        raise Refused(Code.REQUEST_INVALID, message)
+        raise Refused(
+            Code.REQUEST_INVALID,
+            f"A key's name must be 1 to 63 of a-z, 0-9 and -, not {name[:80]!r}. No key was created.",
+        )
     secret = f"{PREFIX}_{name}_{secrets.token_urlsafe(32)}"
     key = ApiKey(name=name, sha256=digest(secret), created_at=ledger.now(), version=VERSION, **rights.model_dump())
     with ledger.redis.pipeline() as pipe:
@@ -68,8 +70,10 @@ def create_key(ledger: Ledger, name: str, rights: Rights, sender: Sender) -> str
         pipe.hsetnx(_hash(ledger), name, key.model_dump_json())
         *_, is_new = pipe.execute()
     if not is_new:
-        message = f"A key named {name} already exists. Nothing was changed. Revoke it first, or choose another name."
-        raise Refused(Code.CONFLICT, message)
+        raise Refused(
+            Code.CONFLICT,
+            f"A key named {name} already exists. Nothing was changed. Revoke it first, or choose another name.",
+        )
     record(ledger, "key-created", sender, key=name, **key.described())
     return secret
 
@@ -98,8 +102,9 @@ def list_keys(ledger: Ledger) -> list[ApiKey]:
 def revoke_key(ledger: Ledger, name: str, sender: Sender) -> int:
     """Revoke a key and return how many are left. Raises Refused if no key has this name."""
     if not ledger.redis.hexists(_hash(ledger), name):
-        message = f"There is no key {name[:80]!r}. Nothing was changed. `actorline keys list` shows them."
-        raise Refused(Code.UNKNOWN_KEY, message)
+        raise Refused(
+            Code.UNKNOWN_KEY, f"There is no key {name[:80]!r}. Nothing was changed. `actorline keys list` shows them."
+        )
     with ledger.redis.pipeline() as pipe:
         _note_first_key(pipe, ledger)  # a key of an earlier version left none
         pipe.hdel(_hash(ledger), name)

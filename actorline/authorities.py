@@ -25,8 +25,11 @@ def authorities_context() -> ssl.SSLContext:
     try:
         return _context_of(place)
     except OSError as error:  # ssl.SSLError, of a file that holds no certificate, is one
-        message = f"{named or 'certifi'} names {place}, which can't be read as certificates: {error}"
-        raise requests.exceptions.SSLError(urllib3.exceptions.SSLError(message)) from None
+        raise requests.exceptions.SSLError(
+            urllib3.exceptions.SSLError(
+                f"{named or 'certifi'} names {place}, which can't be read as certificates: {error}"
+            )
+        ) from None
 
 
 class VerifyingAdapter(HTTPAdapter):

@@ -237,8 +237,10 @@ class Client:
         while (left := deadline - time.monotonic()) > 0:
             result = self.status(key, timeout=min(left, 10))
             if result is None:
-                message = f"There is no job with the key {key}. Nothing was changed. Submit it, or check the key."
-                raise Refused(Code.UNKNOWN_KEY, message)
+                raise Refused(
+                    Code.UNKNOWN_KEY,
+                    f"There is no job with the key {key}. Nothing was changed. Submit it, or check the key.",
+                )
             if result.state in TERMINAL:
                 return _value_or_end(result)
             time.sleep(min(STATUS_EVERY_SECS, left))

@@ -463,10 +463,9 @@ class Settings(Tuning, BaseSettings):
         if key is None and self.gateway_key_file:
             key = SecretStr(_read_secret(self.gateway_key_file, "ACTORLINE_GATEWAY_KEY_FILE"))
         if key is not None and len(key) < GATEWAY_KEY_CHARS:
-            message = (
+            raise SettingsError(
                 f"ACTORLINE_GATEWAY_KEY has fewer than {GATEWAY_KEY_CHARS} characters. Use `openssl rand -hex 32`."
             )
-            raise SettingsError(message)
         return key
 
     def token_of(self, account: AccountName) -> SecretStr | None:
@@ -501,16 +500,18 @@ def load_settings(**overrides: Any) -> Settings:
             f"{_variable(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_input=False)
         ]
-        message = "Invalid settings: " + "; ".join(lines) + ". Fix the environment or actorline.toml."
-        raise SettingsError(message) from None
+        raise SettingsError(
+            "Invalid settings: " + "; ".join(lines) + ". Fix the environment or actorline.toml."
+        ) from None
     except OSError as error:
         raise SettingsError(f"{SETTINGS_FILE} can't be read: {error}") from error
     except RuntimeError as error:  # the user has no home folder
         raise SettingsError("This user has no home folder. Set ACTORLINE_HOME to a writable folder.") from error
     except ValueError as error:  # tomllib's and the environment's JSON errors
         if variable := _undecoded(error):
-            message = f'{variable} must be JSON, such as ["a", "b"] for a list. Fix the environment.'
-            raise SettingsError(message) from None
+            raise SettingsError(
+                f'{variable} must be JSON, such as ["a", "b"] for a list. Fix the environment.'
+            ) from None
         raise SettingsError(f"Settings can't be read: {error}. Fix the environment or {SETTINGS_FILE}.") from error
 
 
@@ -568,12 +569,11 @@ class _FoundFile(_SettingsFile):
         host = urlsplit(str(values.get("api_url", API_URL))).hostname
         is_known = host == urlsplit(API_URL).hostname or _is_this_machine(host)
         if not is_known and not os.environ.get(API_URL_VARIABLE):
-            message = (
+            raise SettingsError(
                 f"{self.toml_file_path} would send the Apify token to {host}, and was only found by its location. "
                 f"Nothing was sent. If it is yours, name it: {SETTINGS_FILE_VARIABLE}={self.toml_file_path}, "
                 f"or set {API_URL_VARIABLE}."
             )
-            raise SettingsError(message)
         return values
 
 

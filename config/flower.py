@@ -43,11 +43,10 @@ def set_login(address: str, settings: Settings, environment: MutableMapping[str,
     elif _is_loopback(address):
         environment[LOGIN] = _kept_login(login_file(settings))
     else:
-        message = (
+        raise SettingsError(
             f"Flower would be open to everyone at {address}. Nothing was started. Set {LOGIN}=user:password or "
             f"{LOGIN_FILE}, or let it listen on 127.0.0.1."
         )
-        raise SettingsError(message)
 
 
 def drop_variables(arguments: list[str], environment: MutableMapping[str, str]) -> None:
@@ -75,8 +74,9 @@ def _kept_login(file: Path) -> str:
     except FileExistsError:
         pass  # another Flower of this home has just made it
     except OSError as error:
-        message = f"Flower's password can't be stored in {file}: {error.strerror}. Set {LOGIN}=user:password."
-        raise SettingsError(message) from error
+        raise SettingsError(
+            f"Flower's password can't be stored in {file}: {error.strerror}. Set {LOGIN}=user:password."
+        ) from error
     return _read(file)
 
 

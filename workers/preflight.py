@@ -28,11 +28,11 @@ def check_clock(redis_time: float, *, before: float, after: float) -> None:
     ahead = max(before - redis_time, 0) - max(redis_time - after, 0)  # a slow response is no wrong clock
     if abs(ahead) > CLOCK_MAX_SECS:
         side = "ahead of" if ahead > 0 else "behind"
-        message = (
+        raise Unavailable(
+            Code.REDIS_UNAVAILABLE,
             f"This machine's clock is {abs(ahead):,.0f} s {side} that of Redis, so workers would consider each other "
-            "dead. Nothing was started. Set the clocks of both machines (NTP)."
+            "dead. Nothing was started. Set the clocks of both machines (NTP).",
         )
-        raise Unavailable(Code.REDIS_UNAVAILABLE, message)
 
 
 def check_accounts(settings: Settings) -> None:
@@ -60,8 +60,10 @@ def check_redis(settings: Settings) -> None:
         check_clock(ledger.now(), before=before, after=time.time())
         ledger.installation(settings.installation)
     except redis.RedisError as error:
-        message = f"Redis can't be used: {describe_fault(error)}. Is ACTORLINE_REDIS_URL right, and Redis running?"
-        raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
+        raise Unavailable(
+            Code.REDIS_UNAVAILABLE,
+            f"Redis can't be used: {describe_fault(error)}. Is ACTORLINE_REDIS_URL right, and Redis running?",
+        ) from error
 
 
 def _warn_of_replicas(replicas: int, settings: Settings) -> None:

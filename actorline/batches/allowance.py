@@ -17,11 +17,11 @@ def take_allowance(
     if each is None:
         return None
     if runs is None:
-        message = (
+        raise Refused(
+            Code.FORBIDDEN,
             "The API key may spend a limited sum a day, so it must be known beforehand how many inputs there are: send "
-            "them as inputs or split, not as inputs_url. Nothing was started."
+            "them as inputs or split, not as inputs_url. Nothing was started.",
         )
-        raise Refused(Code.FORBIDDEN, message)
     allowance = replace(each, nano_usd=each.nano_usd * runs)
     is_taken, spent = ledger.spend(allowance)
     if not is_taken:

@@ -21,11 +21,11 @@ def check_any_forgettable(ledger: Ledger, found: Job | Batch) -> None:
     if isinstance(found, Batch):
         _check_batch(ledger, found)
     elif found.batch is not None and ledger.batches.exists(found.batch):
-        message = (
+        raise Refused(
+            Code.REQUEST_INVALID,
             f"The job {found.key} is a member of the batch {found.batch}, whose inputs and manifest name it. "
-            f"It is not forgotten. Forget all of the batch: actorline forget {found.batch}"
+            f"It is not forgotten. Forget all of the batch: actorline forget {found.batch}",
         )
-        raise Refused(Code.REQUEST_INVALID, message)
     else:
         check_forgettable(ledger, found)
 
@@ -59,11 +59,15 @@ def _erase_own_files(batch: Batch, installation: str) -> int:
 
 def _check_batch(ledger: Ledger, batch: Batch) -> None:
     if not batch.is_terminal:
-        message = f"The batch {batch.key} is {batch.state}. It is not forgotten. Stop it: actorline cancel {batch.key}"
-        raise Refused(Code.REQUEST_INVALID, message)
+        raise Refused(
+            Code.REQUEST_INVALID,
+            f"The batch {batch.key} is {batch.state}. It is not forgotten. Stop it: actorline cancel {batch.key}",
+        )
     if callers := len(ledger.callers.of(batch.key)):
-        message = f"{callers} Celery callers of the batch {batch.key} wait for its result. It is not forgotten."
-        raise Refused(Code.REQUEST_INVALID, message)
+        raise Refused(
+            Code.REQUEST_INVALID,
+            f"{callers} Celery callers of the batch {batch.key} wait for its result. It is not forgotten.",
+        )
     for member in _members(ledger, batch):
         check_forgettable(ledger, member)
 

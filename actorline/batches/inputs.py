@@ -201,5 +201,6 @@ def _requested(url: str, settings: Settings) -> Iterator[Iterator[bytes]]:
     except (Unreachable, TookTooLong) as error:
         raise UnreadableSource(f"The host of inputs_url {error}", may_pass=True) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        message = f"The connection to the host of inputs_url broke ({type(error).__name__})"
-        raise UnreadableSource(message, may_pass=True) from None
+        raise UnreadableSource(
+            f"The connection to the host of inputs_url broke ({type(error).__name__})", may_pass=True
+        ) from None

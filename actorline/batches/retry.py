@@ -75,7 +75,8 @@ def plan_of_batch(batch: Batch) -> RetryPlan:
 
 def _check_ended(batch: Batch) -> None:
     if not batch.is_terminal:
-        message = f"The batch {batch.key} is still running ({batch.state}): there is nothing to retry."
-        raise Refused(Code.CONFLICT, message)
+        raise Refused(
+            Code.CONFLICT, f"The batch {batch.key} is still running ({batch.state}): there is nothing to retry."
+        )
     if batch.state is State.DELIVERED:
         raise Refused(Code.CONFLICT, f"The batch {batch.key} is delivered. Nothing was started.")

@@ -75,11 +75,11 @@ def submit_batch(
     if outcome == "reserved":
         raise taken_key(key, key)
     if outcome == "conflict":
-        message = (
+        raise Refused(
+            Code.CONFLICT,
             f"The key {key} is already used by another batch: its hash is {existing_hash}, this one's "
-            f"{batch.document_hash}. Nothing was changed. Use a new key, or send the same document."
+            f"{batch.document_hash}. Nothing was changed. Use a new key, or send the same document.",
         )
-        raise Refused(Code.CONFLICT, message)
     return SubmittedBatch(key, outcome == "created", state)
 
 
@@ -96,11 +96,11 @@ def check_batch(
     """Return the URL of the batch's sink. Raises Refused for what this sender must not order."""
     _check_key(key)
     if sender and sender.holder and document.max_running > settings.quotas.open_jobs:
-        message = (
+        raise Refused(
+            Code.QUOTA,
             f"max_running is {document.max_running:,}, but an API key may have {settings.quotas.open_jobs:,} open "
-            "jobs. Nothing was started."
+            "jobs. Nothing was started.",
         )
-        raise Refused(Code.QUOTA, message)
     sample = member_document(document, SAMPLE, "file:///x/", 0, {})
     check_budgets(sample, settings.budgets, own_budget(document, key))
     sink = check_order(_as_a_job(document, sample), key, ledger, settings, trusted=trusted, sender=sender)
@@ -126,18 +126,19 @@ def _as_a_job(document: BatchDocument, sample: JobDocument) -> JobDocument:
 
 def _check_key(key: JobKey) -> None:
     if len(key) > BATCH_KEY_MAX_CHARS:
-        message = (
+        raise Refused(
+            Code.DOCUMENT_INVALID,
             f"The key has {len(key)} characters; at most {BATCH_KEY_MAX_CHARS} are allowed, so that its members' keys "
-            "fit. Nothing was started."
+            "fit. Nothing was started.",
         )
-        raise Refused(Code.DOCUMENT_INVALID, message)
 
 
 def _check_folder(sink: str) -> None:
     """Refuse a sink whose members' folders couldn't be named: with {run_id} in the default sink."""
     if "{" in sink:
-        message = f"The sink {sink} can't be a batch's: {{run_id}} isn't known there. Nothing was started."
-        raise Refused(Code.SINK_REFUSED, message)
+        raise Refused(
+            Code.SINK_REFUSED, f"The sink {sink} can't be a batch's: {{run_id}} isn't known there. Nothing was started."
+        )
     try:
         open_sink(sink)
     except SinkError as error:

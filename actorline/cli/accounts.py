@@ -31,8 +31,10 @@ def _owner_here(settings: Settings, alias: AccountName) -> Owner:
     try:
         owner = read_owner(settings, token)
     except PlatformUnavailable as error:
-        message = f"The token's user can't be read from the platform: {error}. Nothing was changed. Try again."
-        raise Unavailable(Code.PLATFORM_UNAVAILABLE, message) from error
+        raise Unavailable(
+            Code.PLATFORM_UNAVAILABLE,
+            f"The token's user can't be read from the platform: {error}. Nothing was changed. Try again.",
+        ) from error
     if owner.id is None:
         raise Refused(Code.AUTH, f"The platform does not report the user of {alias}'s token. Nothing was changed.")
     return owner

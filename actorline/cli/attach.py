@@ -86,11 +86,11 @@ def open_home(settings: Settings) -> IO[str]:
         make_private(settings.home / "logs")
         return open(settings.home / USERS_FILE, "a", opener=private_opener)
     except OSError as error:
-        message = (
+        raise Unavailable(
+            Code.REDIS_UNAVAILABLE,
             f"The home {settings.home} can't be used: {error.strerror}. Nothing was started. "
-            "Set ACTORLINE_HOME to a writable folder of your own."
-        )
-        raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
+            "Set ACTORLINE_HOME to a writable folder of your own.",
+        ) from error
 
 
 def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
@@ -103,10 +103,10 @@ def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
     except redis.RedisError as error:
         is_reached = isinstance(error, redis.ResponseError) or is_tls_fault(error)
         where = "Is ACTORLINE_REDIS_URL right, and is Redis running? If it is unset, Actorline starts its own."
-        message = (
-            f"Redis can't be used: {describe_fault(error)}. Nothing was started.{'' if is_reached else ' ' + where}"
-        )
-        raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
+        raise Unavailable(
+            Code.REDIS_UNAVAILABLE,
+            f"Redis can't be used: {describe_fault(error)}. Nothing was started.{'' if is_reached else ' ' + where}",
+        ) from error
     return ledger
 
 
@@ -151,8 +151,9 @@ def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -
         time.sleep(STACK_LOOK_SECS)
     is_full = shutil.disk_usage(settings.home).free < FULL_BYTES
     why = "because its disk is full: free some space there" if is_full else f"see {settings.home}/logs/"
-    message = f"The embedded stack did not start, {why}. Nothing was started or billed."
-    raise Unavailable(Code.REDIS_UNAVAILABLE, message)
+    raise Unavailable(
+        Code.REDIS_UNAVAILABLE, f"The embedded stack did not start, {why}. Nothing was started or billed."
+    )
 
 
 def _spawn(settings: Settings, *, workers: bool, flower: bool) -> "subprocess.Popen[bytes]":
@@ -222,8 +223,9 @@ def has_workers(settings: Settings) -> bool:
     except _Served:
         return True
     except (redis.RedisError, OperationalError) as error:
-        message = f"The broker can't be used: {describe_fault(error)}. Nothing was started."
-        raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
+        raise Unavailable(
+            Code.REDIS_UNAVAILABLE, f"The broker can't be used: {describe_fault(error)}. Nothing was started."
+        ) from error
     finally:
         sender.close()
     return False

@@ -207,8 +207,9 @@ def _emulator() -> Iterator[str]:
     ) as process:
         first = process.stdout.readline() if process.stdout else b""
         if not first:
-            message = "The emulator did not start. It needs the extra `emulator`: pip install 'actorline[emulator]'."
-            raise SettingsError(message)
+            raise SettingsError(
+                "The emulator did not start. It needs the extra `emulator`: pip install 'actorline[emulator]'."
+            )
         try:
             yield json.loads(first)["url"]
         finally:

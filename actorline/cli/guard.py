@@ -55,11 +55,14 @@ def _of_schedule(ledger: Ledger, name: str) -> list[Job]:
 def _check(job: Job) -> None:
     collect = job.document.collect
     if job.state is not State.DELIVERED:
-        message = f"{job.key} is {job.state}: only a DELIVERED job shows what all rows are like."
-        raise Refused(Code.REQUEST_INVALID, message)
+        raise Refused(
+            Code.REQUEST_INVALID, f"{job.key} is {job.state}: only a DELIVERED job shows what all rows are like."
+        )
     if not collect.dataset or collect.format not in READ_FORMATS:
-        message = f"{job.key} has no rows that a guard can read: its format must be {', '.join(READ_FORMATS)}."
-        raise Refused(Code.REQUEST_INVALID, message)
+        raise Refused(
+            Code.REQUEST_INVALID,
+            f"{job.key} has no rows that a guard can read: its format must be {', '.join(READ_FORMATS)}.",
+        )
 
 
 def _survey(job: Job) -> RowSurvey:

@@ -149,8 +149,9 @@ def _scope(text: str) -> Scope:
     try:
         return Scope(text)
     except ValueError:
-        message = f"{text[:40]!r} is not a scope: there are {', '.join(Scope)}. No key was created."
-        raise Refused(Code.REQUEST_INVALID, message) from None
+        raise Refused(
+            Code.REQUEST_INVALID, f"{text[:40]!r} is not a scope: there are {', '.join(Scope)}. No key was created."
+        ) from None
 
 
 def _parts(text: str) -> list[str]:

@@ -87,8 +87,10 @@ def purge(older_than: str, states: Sequence[State] | None, *, dry_run: bool, agr
         now = stack.ledger.now()
         before = parse_since(older_than, now=now, option="--older-than")
         if before > now - SETTLED_SECS:
-            message = "--older-than must be at least 1h: until then results and costs are still recorded."
-            raise Refused(Code.REQUEST_INVALID, f"{message} Nothing was removed.")
+            raise Refused(
+                Code.REQUEST_INVALID,
+                "--older-than must be at least 1h: until then results and costs are still recorded. Nothing was removed.",
+            )
         chosen = Purge(stack.ledger, before, frozenset(states or TERMINAL))
         if dry_run or not agreed:
             keys = {batch.key for batch in chosen.batches()}
@@ -129,15 +131,17 @@ def _check_header(text: str, ledger: Ledger, settings: Settings) -> None:
     try:
         header = ArchiveHeader.model_validate_json(text)
     except ValidationError as error:
-        message = "That is no export of a ledger, version 1: its first line says so. Nothing was imported."
-        raise Refused(Code.REQUEST_INVALID, message) from error
+        raise Refused(
+            Code.REQUEST_INVALID,
+            "That is no export of a ledger, version 1: its first line says so. Nothing was imported.",
+        ) from error
     mine = settings.installation or ledger.known_installation() or header.installation
     if mine != header.installation:
-        message = (
+        raise Refused(
+            Code.REQUEST_INVALID,
             f"This ledger belongs to the installation {mine}, the export to {header.installation}. Nothing was "
-            "imported. Import into an empty Redis, before the first workers start."
+            "imported. Import into an empty Redis, before the first workers start.",
         )
-        raise Refused(Code.REQUEST_INVALID, message)
     ledger.installation(mine)
 
 

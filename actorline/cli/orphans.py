@@ -49,8 +49,10 @@ def _find(settings: Settings, stack: AttachedStack) -> Iterator[tuple[Orphan, Pl
             for orphan in find_orphans(stack.ledger, platform, installation, account):
                 yield orphan, platform
         except PlatformError as error:
-            message = f"The runs of the account {account} can't be read: {error}. Some may be billing."
-            raise Unavailable(Code.PLATFORM_UNAVAILABLE, message) from error
+            raise Unavailable(
+                Code.PLATFORM_UNAVAILABLE,
+                f"The runs of the account {account} can't be read: {error}. Some may be billing.",
+            ) from error
 
 
 def _adopt(settings: Settings, stack: AttachedStack, orphan: Orphan) -> str:

@@ -51,11 +51,11 @@ def with_redis() -> Settings:
     """Return the settings of a process that needs Redis. Raises Unavailable if there is none."""
     settings = load_settings()
     if settings.redis_url is None and not settings.socket.exists():
-        message = (
+        raise Unavailable(
+            Code.REDIS_UNAVAILABLE,
             "No Redis is configured, and no embedded one runs here. "
-            "Set ACTORLINE_REDIS_URL, or run `actorline up`, which starts its own."
+            "Set ACTORLINE_REDIS_URL, or run `actorline up`, which starts its own.",
         )
-        raise Unavailable(Code.REDIS_UNAVAILABLE, message)
     return settings
 
 

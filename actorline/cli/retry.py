@@ -43,13 +43,15 @@ def retry(keys: list[str], wanted: Selection, *, dry_run: bool, agreed: bool, no
                 return
             paid = sum(plan.pays for plan in plans.values())
             if paid and not (keys or agreed):
-                message = (
-                    f"{paid:,} of them would start another paid run. Nothing was started: give --yes if you agree."
+                raise Refused(
+                    Code.REQUEST_INVALID,
+                    f"{paid:,} of them would start another paid run. Nothing was started: give --yes if you agree.",
                 )
-                raise Refused(Code.REQUEST_INVALID, message)
             if no_wait and stack.brought_up:
-                message = "No stack is running that would run the jobs. Nothing was started. Start one: actorline up."
-                raise Refused(Code.REDIS_UNAVAILABLE, message)
+                raise Refused(
+                    Code.REDIS_UNAVAILABLE,
+                    "No stack is running that would run the jobs. Nothing was started. Start one: actorline up.",
+                )
             for key in plans:
                 retry_any(stack.ledger, key, sender=FROM_TERMINAL)
             wake_workers(settings, list(plans))

@@ -79,8 +79,9 @@ def _delivery(key: str) -> Delivery | BatchDelivery:
     with attach(load_settings(), workers=False) as stack:
         found = find_any(stack.ledger, key)
     if found.manifest is None:
-        message = f"{key} is {found.state} and has delivered nothing. See why: actorline show {key}"
-        raise Refused(Code.UNKNOWN_KEY, message)
+        raise Refused(
+            Code.UNKNOWN_KEY, f"{key} is {found.state} and has delivered nothing. See why: actorline show {key}"
+        )
     try:
         return open_delivered(found) if isinstance(found, Job) else open_batch(BatchResult.of(found))
     except SinkError as error:

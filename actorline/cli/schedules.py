@@ -114,8 +114,9 @@ def next_(name: str | None, count: int, *, as_json: bool) -> None:
 def _file(settings: Settings) -> Path:
     file = find_schedules(settings)
     if file is None:
-        message = f"There is no {FILE_NAME} in {settings.home}. Put it there, or name it in ACTORLINE_SCHEDULES_FILE."
-        raise SettingsError(message)
+        raise SettingsError(
+            f"There is no {FILE_NAME} in {settings.home}. Put it there, or name it in ACTORLINE_SCHEDULES_FILE."
+        )
     return file
 
 

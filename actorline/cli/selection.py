@@ -88,5 +88,7 @@ def parse_since(text: str, *, now: float, option: str = "--since") -> float:
     try:
         return datetime.fromisoformat(text).astimezone().timestamp()
     except (ValueError, OverflowError, OSError):
-        message = f"{option} must be 90s, 30m, 2h, 7d or a time such as 2026-11-28T14:00, not {text[:40]!r}."
-        raise Refused(Code.REQUEST_INVALID, message) from None
+        raise Refused(
+            Code.REQUEST_INVALID,
+            f"{option} must be 90s, 30m, 2h, 7d or a time such as 2026-11-28T14:00, not {text[:40]!r}.",
+        ) from None

@@ -73,8 +73,9 @@ def _find(target: str) -> tuple[str, Callable[[], Verifiable]]:
     with attach(load_settings(), workers=False) as stack:
         found = find_any(stack.ledger, target)
     if found.manifest is None:
-        message = f"{target} is {found.state} and has delivered nothing. See why: actorline show {target}"
-        raise Refused(Code.UNKNOWN_KEY, message)
+        raise Refused(
+            Code.UNKNOWN_KEY, f"{target} is {found.state} and has delivered nothing. See why: actorline show {target}"
+        )
     if isinstance(found, Job):
         return found.manifest, lambda: _of_job(open_delivered(found))
     return found.manifest, lambda: _of_batch(open_batch(BatchResult.of(found)))

@@ -72,8 +72,10 @@ def remove(hook_id: str, *, as_json: bool) -> None:
     with attach(settings, workers=False) as stack, _platform_faults():
         hook = Hooks(stack.ledger).find(hook_id)
         if hook is None:
-            message = f"We have no webhook {hook_id[:40]!r}. Nothing was changed. See `actorline webhooks list`."
-            raise Refused(Code.UNKNOWN_KEY, message)
+            raise Refused(
+                Code.UNKNOWN_KEY,
+                f"We have no webhook {hook_id[:40]!r}. Nothing was changed. See `actorline webhooks list`.",
+            )
         _maker(settings, stack, hook.account).remove(hook)
         record(stack.ledger, "webhook-removed", FROM_TERMINAL, id=hook.id, target=hook.name, account=hook.account)
     if as_json:
@@ -120,11 +122,14 @@ def _platform_faults() -> Iterator[None]:
     except platform_errors.PlatformError as error:
         code = next((code for kind, code in PLATFORM_REFUSALS if isinstance(error, kind)), None)
         if code is None:
-            message = f"{error}. It may or may not have been done. Running the command again is safe."
-            raise Unavailable(Code.PLATFORM_UNAVAILABLE, message) from error
+            raise Unavailable(
+                Code.PLATFORM_UNAVAILABLE,
+                f"{error}. It may or may not have been done. Running the command again is safe.",
+            ) from error
         advice = " Remove some, here or in the platform's console." if error.type == TOO_MANY else ""
-        message = f"The platform refuses: {error}. Nothing was changed.{advice}"
-        raise Refused(code, message, platform_type=error.type) from error
+        raise Refused(
+            code, f"The platform refuses: {error}. Nothing was changed.{advice}", platform_type=error.type
+        ) from error
 
 
 def _print_table(settings: Settings, hooks: list[Hook]) -> None:

@@ -144,11 +144,10 @@ class Delivery:
             return self._open_whole(record.name, record.bytes)
         there = ", ".join(record.key for record in islice(self.records(), SHOWN_RECORDS)) or "none"
         more = self.manifest.totals.records - SHOWN_RECORDS
-        message = (
+        raise NoDelivery(
             f"The delivery {self.sink} has no record {record_key}. Its records: {there}"
             f"{f' and {more:,} more' if more > 0 else ''}."
         )
-        raise NoDelivery(message)
 
     def _listed_in(self, index: RecordIndex) -> list[StoredRecord]:
         try:
@@ -166,27 +165,28 @@ class Delivery:
         try:
             yield from text_lines(text)
         except UnreadablePage as error:
-            message = f"The rows in {self.sink} are damaged: {error}. Restore them, or order again."
-            raise DamagedDelivery(message) from error
+            raise DamagedDelivery(
+                f"The rows in {self.sink} are damaged: {error}. Restore them, or order again."
+            ) from error
 
     def _parsed(self, lines: Iterator[bytes]) -> Iterator[Any]:
         for number, line in enumerate(lines):
             try:
                 row = parse_row(line)
             except ValueError as error:
-                message = (
+                raise DamagedDelivery(
                     f"Row {number:,} (the first is 0) in {self.sink} is not JSON. `lines()` gives each row as it is "
                     "stored; restore the delivery, or order again."
-                )
-                raise DamagedDelivery(message) from error
+                ) from error
             yield row
 
     def _csv_rows(self) -> Iterator[dict[str, str]]:
         try:
             yield from csv_rows(self._text(), delimiter_of(self.manifest.query))
         except (UnreadablePage, ValueError) as error:
-            message = f"The rows in {self.sink} are damaged: {error}. Restore them, or order again."
-            raise DamagedDelivery(message) from error
+            raise DamagedDelivery(
+                f"The rows in {self.sink} are damaged: {error}. Restore them, or order again."
+            ) from error
 
     def _parquet_rows(self) -> Iterator[dict[str, Any]]:
         for part in self.manifest.parts:
@@ -220,8 +220,9 @@ class Delivery:
             while block := reader.read(BLOCK_BYTES):
                 yield block
         except (OSError, EOFError, isal_zlib.error) as error:  # type: ignore[misc]  # its stub declares an instance
-            message = f"{self.sink.file_url(name)} can't be read to its end: {error}. Restore it, or order again."
-            raise DamagedDelivery(message) from error
+            raise DamagedDelivery(
+                f"{self.sink.file_url(name)} can't be read to its end: {error}. Restore it, or order again."
+            ) from error
 
     def _open_whole(self, name: str, size: int) -> BinaryIO:
         """Return a file of the manifest, checked against its size there."""
@@ -253,16 +254,19 @@ def open_delivery(url: str, *, key: JobKey | None = None, sha256: str | None = N
     try:
         text = sink.read(MANIFEST)
     except MissingFile:
-        message = f"There is no delivery at {sink}: there is no {MANIFEST}. A job writes it when it ends."
-        raise NoDelivery(message) from None
+        raise NoDelivery(
+            f"There is no delivery at {sink}: there is no {MANIFEST}. A job writes it when it ends."
+        ) from None
     try:
         manifest = Manifest.model_validate_json(text)
     except ValidationError as error:
-        message = f"{sink.file_url(MANIFEST)} is not a manifest of version 1. Restore it, or order again."
-        raise DamagedDelivery(message) from error
+        raise DamagedDelivery(
+            f"{sink.file_url(MANIFEST)} is not a manifest of version 1. Restore it, or order again."
+        ) from error
     if (key or manifest.job) != manifest.job or (sha256 and sha256 != fingerprint(manifest)):
-        message = f"{sink.file_url(MANIFEST)} isn't the one that the job delivered. Restore it, or order again."
-        raise DamagedDelivery(message)
+        raise DamagedDelivery(
+            f"{sink.file_url(MANIFEST)} isn't the one that the job delivered. Restore it, or order again."
+        )
     return Delivery(sink, manifest)
 
 

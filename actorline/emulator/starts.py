@@ -93,8 +93,9 @@ def _max_items(params: Params, saved: TaskOptions) -> int | None:
 def _max_total_charge_usd(params: Params, saved: TaskOptions) -> float | None:
     asked = params.number("maxTotalChargeUsd")
     if asked is not None and asked <= 0:
-        message = "maxTotalChargeUsd must be greater than zero"
-        raise ApiError(400, "max-total-charge-usd-must-be-greater-than-zero", message)
+        raise ApiError(
+            400, "max-total-charge-usd-must-be-greater-than-zero", "maxTotalChargeUsd must be greater than zero"
+        )
     return asked if asked is not None else saved.max_total_charge_usd
 
 
@@ -120,8 +121,11 @@ def _task_input(task: ActorTask, body: Body) -> Record:
     overrides: Any = {}
     if body.content:
         if not body.is_json:
-            message = "The input of an Actor task must have the content type application/json"
-            raise ApiError(400, "invalid-content-type-header", message)
+            raise ApiError(
+                400,
+                "invalid-content-type-header",
+                "The input of an Actor task must have the content type application/json",
+            )
         overrides = body.json()
         if not isinstance(overrides, dict):
             raise ApiError(400, "input-json-not-object", "The input of an Actor task must be a JSON object")
@@ -138,8 +142,9 @@ def _script(script: Script, record: Record | None) -> Script:
         return script.overridden(given[EMULATE])
     except (ValidationError, TypeError) as error:
         fields = [".".join(map(str, e["loc"])) for e in error.errors()] if isinstance(error, ValidationError) else []
-        message = f'The input\'s property "{EMULATE}" is no script; wrong: {", ".join(fields) or "its type"}'
-        raise invalid_input(message) from None
+        raise invalid_input(
+            f'The input\'s property "{EMULATE}" is no script; wrong: {", ".join(fields) or "its type"}'
+        ) from None
 
 
 def _first(*choices: int | None) -> int:

@@ -89,10 +89,10 @@ class Authenticator:
         """
         await self._refresh(since=self.clock() - KEYS_FRESH_SECS)
         if not self.may_be_open:
-            message = (
-                "This needs an API key: `Authorization: Bearer ...`. Create one with `actorline keys create NAME`."
+            raise Refused(
+                Code.AUTH,
+                "This needs an API key: `Authorization: Bearer ...`. Create one with `actorline keys create NAME`.",
             )
-            raise Refused(Code.AUTH, message)
         check_local(request, is_own_page=is_own_page)
         return LOCAL
 
@@ -152,10 +152,10 @@ def check_local(request: Request, *, is_own_page: bool = False) -> None:
     A web page sends `Origin`; one that uses DNS rebinding to reach 127.0.0.1 sends its own name as the Host.
     """
     if request.scope.get("http_version") == "1.0" or any(map(_is_of_proxy, request.headers)):
-        message = (
-            "A request through a proxy needs an API key. Nothing was done. Create one: `actorline keys create NAME`."
+        raise Refused(
+            Code.AUTH,
+            "A request through a proxy needs an API key. Nothing was done. Create one: `actorline keys create NAME`.",
         )
-        raise Refused(Code.AUTH, message)
     host = request.headers.get("host", "").lower()
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if name not in LOCAL_NAMES:
@@ -164,11 +164,11 @@ def check_local(request: Request, *, is_own_page: bool = False) -> None:
     if is_from_web and not is_own_page:
         raise Fault(403, Code.FORBIDDEN, "Requests from web pages need an API key. Nothing was done.")
     if _is_of_other_user(request):
-        message = (
+        raise Refused(
+            Code.AUTH,
             "Programs of other users of this machine need an API key. Nothing was done. "
-            "Create one: `actorline keys create NAME`."
+            "Create one: `actorline keys create NAME`.",
         )
-        raise Refused(Code.AUTH, message)
 
 
 def _is_of_proxy(header: str) -> bool:

@@ -38,10 +38,11 @@ class Bodies:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Fault(415, Code.REQUEST_INVALID, "The body must be application/json. Nothing was started.")
         if (encoding := request.headers.get("content-encoding", "identity").strip().lower()) != "identity":
-            message = (
-                f"The body must not be compressed; its Content-Encoding is {encoding[:20]!r}. Nothing was started."
+            raise Fault(
+                415,
+                Code.REQUEST_INVALID,
+                f"The body must not be compressed; its Content-Encoding is {encoding[:20]!r}. Nothing was started.",
             )
-            raise Fault(415, Code.REQUEST_INVALID, message)
         if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:
             raise _too_large()
         body = bytearray()
@@ -69,8 +70,11 @@ class Bodies:
                     self._held.take(holder, len(block))
                     body += block
         except TimeoutError:
-            message = f"The body did not arrive within {BODY_SECS:g} s. Nothing was started. Send it again."
-            raise Fault(408, Code.REQUEST_INVALID, message) from None
+            raise Fault(
+                408,
+                Code.REQUEST_INVALID,
+                f"The body did not arrive within {BODY_SECS:g} s. Nothing was started. Send it again.",
+            ) from None
 
 
 def parse_json(body: bytes | bytearray) -> Any:
@@ -96,8 +100,10 @@ def with_key(raw: Any, idempotency_key: str | None) -> Any:
         key = key[1:-1]
     given = raw.get("key")
     if given is not None and given != key:
-        message = "The document's key differs from the Idempotency-Key header. Nothing was started. Send only one."
-        raise Refused(Code.DOCUMENT_INVALID, message)
+        raise Refused(
+            Code.DOCUMENT_INVALID,
+            "The document's key differs from the Idempotency-Key header. Nothing was started. Send only one.",
+        )
     return {**raw, "key": key}
 
 

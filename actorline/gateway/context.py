@@ -80,10 +80,10 @@ class AuthorizedRequest:
 
     def _check_own(self, found: Job | Batch, kind: str, unless: Scope) -> None:
         if found.ordered_by != self.grant.holder and not self.has(unless):
-            message = (
-                f"Another API key ordered the {kind} {found.key}; that needs the scope {unless}. Nothing was changed."
+            raise Refused(
+                Code.FORBIDDEN,
+                f"Another API key ordered the {kind} {found.key}; that needs the scope {unless}. Nothing was changed.",
             )
-            raise Refused(Code.FORBIDDEN, message)
 
     def find_batch(self, key: JobKey) -> Batch:
         """Return the batch. Raises Refused (unknown-key), also for one that the grant doesn't cover."""

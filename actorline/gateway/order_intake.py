@@ -63,11 +63,11 @@ class OrderIntake:
             async with asyncio.timeout(ORDER_WRITE_SECS):
                 return await order.reply
         except TimeoutError:
-            message = (
+            raise Unavailable(
+                Code.REDIS_UNAVAILABLE,
                 f"Redis did not accept the order within {ORDER_WRITE_SECS:g} s. It may have been stored and start "
-                "later: send it again with the same key, or cancel it."
-            )
-            raise Unavailable(Code.REDIS_UNAVAILABLE, message) from None
+                "later: send it again with the same key, or cancel it.",
+            ) from None
 
     def admit_one(self, holder: str) -> None:
         """Count an order that is written elsewhere. Raises Fault above the API key's rate."""

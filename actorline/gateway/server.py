@@ -40,11 +40,10 @@ def serve(settings: Settings, host: str, port: int) -> None:
     )
     key = settings.bootstrap_key
     if not is_loopback(host) and key is None and not list_keys(ledger):
-        message = (
+        raise SettingsError(
             f"{host} can be reached from outside and there is no API key. The gateway was not started. Create a key "
             "(actorline keys create NAME), set ACTORLINE_GATEWAY_KEY, or listen on 127.0.0.1."
         )
-        raise SettingsError(message)
     may_be_open = is_loopback(host) and settings.public_url is None
     authenticator = Authenticator(ledger, key, may_be_open, settings.home / CLOSED_FILE)
     _allow_files()

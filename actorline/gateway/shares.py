@@ -25,8 +25,12 @@ class Shares:
     def take(self, holder: str, amount: int = 1) -> None:
         """Take an amount for the holder. Raises Fault if its share, or the total, is used up."""
         if self._held[holder] + amount > self._each:
-            message = f"This API key may have {self._each:,} {self._kind} at a time. Wait until one has ended."
-            raise Fault(429, Code.QUOTA, message, **{"Retry-After": str(RETRY_AFTER_SECS)})
+            raise Fault(
+                429,
+                Code.QUOTA,
+                f"This API key may have {self._each:,} {self._kind} at a time. Wait until one has ended.",
+                **{"Retry-After": str(RETRY_AFTER_SECS)},
+            )
         if self._held.total() + amount > self._together:
             raise Fault(503, Code.CAPACITY, f"All {self._together:,} {self._kind} are in use. Try again later.")
         self._held[holder] += amount

@@ -35,8 +35,9 @@ class AtMost:
     def _check(self, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, str | list | dict) and len(value) > self.most and not is_stored(info):
             unit = "characters" if isinstance(value, str) else "entries"
-            message = f"has {len(value):,} {unit}; at most {self.most:,} are allowed"
-            raise PydanticCustomError("too_long", "{message}", {"message": message})
+            raise PydanticCustomError(
+                "too_long", "{message}", {"message": f"has {len(value):,} {unit}; at most {self.most:,} are allowed"}
+            )
         return value
 
 

@@ -39,12 +39,12 @@ def check_budgets(document: JobDocument, budgets: Budgets, own: OwnBudget | None
     """Refuse an order that no budget could ever pay for, or whose label has budgets, but none for its value."""
     if document.starts_run and (unknown := unknown_value(budgets, document.labels)):
         name, value = unknown
-        message = (
+        raise Refused(
+            Code.BUDGET,
             f"The label {name} has budgets, but none for the value {value[:60]!a}: only "
             f"{', '.join(sorted(budgets.label[name]))[:300]}. Nothing was started. Correct the label, or add a budget "
-            "for it to the settings."
+            "for it to the settings.",
         )
-        raise Refused(Code.BUDGET, message)
     reservation = reservation_for(document, budgets, own=own, at=0)
     if reservation and (reason := hopeless_reason(reservation)):
         raise Refused(reason.code, reason.message)

@@ -68,8 +68,10 @@ def check_input_records(document: JobDocument, *, trusted: bool) -> None:
         why = "the run is taken over, so its input may have a secret"
     else:
         return
-    message = f"The record {asked[0]} can't be delivered: {why}. Nothing was started. Leave it out of collect.records."
-    raise Refused(Code.SECRET_REFUSED, message)
+    raise Refused(
+        Code.SECRET_REFUSED,
+        f"The record {asked[0]} can't be delivered: {why}. Nothing was started. Leave it out of collect.records.",
+    )
 
 
 def withheld_records(record_keys: Sequence[str], document: JobDocument, given: Any) -> list[str]:
@@ -115,9 +117,9 @@ def _secret(value: dict[str, Any], holder: Holder, secrets: Mapping[str, Secret]
     if secret is None or not holder.may_have(secret):
         shown = name[:60].encode("ascii", "backslashreplace").decode()
         allowing = "ACTORS" if holder.kind == "actor" else "ACTOR_TASKS"
-        message = (
+        raise Refused(
+            Code.SECRET_REFUSED,
             f"The secret {shown} is not set for {holder.name} in the account {holder.account}. Nothing was started. "
-            f"Set ACTORLINE_SECRETS__<NAME>__VALUE, __{allowing} and __ACCOUNTS where the workers run."
+            f"Set ACTORLINE_SECRETS__<NAME>__VALUE, __{allowing} and __ACCOUNTS where the workers run.",
         )
-        raise Refused(Code.SECRET_REFUSED, message)
     return secret.value.get_secret_value()

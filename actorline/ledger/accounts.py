@@ -64,13 +64,13 @@ def check_owner(ledger: Ledger, account: AccountName, owner: Owner) -> None:
     if first.id is None:
         move_account(ledger, account, owner)
         return
-    message = (
+    raise Refused(
+        Code.AUTH,
         f"The token of the account {account} belongs to {owner.username}, but in this ledger {account} is "
         f"{first.username}, whose runs it would not find. Nothing was started. Is this another deployment on the same "
         "Redis? Give it an ACTORLINE_NAMESPACE of its own, or the account another alias (ACTORLINE_ACCOUNTS__NAME). "
-        f"If the account was moved on purpose: actorline accounts --moved {account}."
+        f"If the account was moved on purpose: actorline accounts --moved {account}.",
     )
-    raise Refused(Code.AUTH, message)
 
 
 def move_account(ledger: Ledger, account: AccountName, owner: Owner) -> None:

@@ -62,38 +62,40 @@ def check_server(client: Any) -> None:
     server = read_server(client)
     if server.version < OLDEST_VERSION:
         version, oldest = (".".join(str(part) for part in parts) for parts in (server.version, OLDEST_VERSION))
-        message = f"Redis is too old: {version}. Nothing was started. Use {oldest} or newer, or Valkey."
-        raise Unavailable(Code.REDIS_UNAVAILABLE, message)
+        raise Unavailable(
+            Code.REDIS_UNAVAILABLE,
+            f"Redis is too old: {version}. Nothing was started. Use {oldest} or newer, or Valkey.",
+        )
     if server.is_cluster:
-        message = (
+        raise Unavailable(
+            Code.REDIS_UNAVAILABLE,
             "This is a Redis Cluster, which spreads a job's keys over several servers; that isn't supported. "
-            "Nothing was started. Use a single Redis or Valkey, with replicas if you like."
+            "Nothing was started. Use a single Redis or Valkey, with replicas if you like.",
         )
-        raise Unavailable(Code.REDIS_UNAVAILABLE, message)
     if server.is_replica:
-        message = (
+        raise Unavailable(
+            Code.REDIS_UNAVAILABLE,
             "This Redis is a replica, which accepts no writes. Nothing was started. "
-            "Set ACTORLINE_REDIS_URL to the primary."
+            "Set ACTORLINE_REDIS_URL to the primary.",
         )
-        raise Unavailable(Code.REDIS_UNAVAILABLE, message)
     if not server.writes_its_file:
-        message = (
+        raise Unavailable(
+            Code.LEDGER_NOT_DURABLE,
             "Redis can't write its append-only file, so it accepts no writes. Nothing was started. "
-            "Free some space on its disk."
+            "Free some space on its disk.",
         )
-        raise Unavailable(Code.LEDGER_NOT_DURABLE, message)
     if not server.has_aof:
-        message = (
+        raise Unavailable(
+            Code.LEDGER_NOT_DURABLE,
             "Redis keeps no append-only file, so a start could be forgotten and paid for twice. Nothing was started. "
-            "Switch it on: CONFIG SET appendonly yes, and in redis.conf."
+            "Switch it on: CONFIG SET appendonly yes, and in redis.conf.",
         )
-        raise Unavailable(Code.LEDGER_NOT_DURABLE, message)
     if server.maxmemory_policy != "noeviction":
-        message = (
+        raise Unavailable(
+            Code.LEDGER_NOT_DURABLE,
             f"Redis may drop keys when memory is short (maxmemory-policy {server.maxmemory_policy}), jobs among them. "
-            "Nothing was started. Set it: CONFIG SET maxmemory-policy noeviction, and in redis.conf."
+            "Nothing was started. Set it: CONFIG SET maxmemory-policy noeviction, and in redis.conf.",
         )
-        raise Unavailable(Code.LEDGER_NOT_DURABLE, message)
 
 
 def read_server(client: Any) -> Server:

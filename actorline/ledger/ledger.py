@@ -351,11 +351,11 @@ class Ledger:
         self.redis.set(name, configured or f"al-{secrets.token_hex(4)}", nx=True)
         stored = cast("str", self.redis.get(name))
         if configured and stored != configured:
-            message = (
+            raise Unavailable(
+                Code.REDIS_UNAVAILABLE,
                 f"The ledger belongs to the installation {stored}, but the settings say {configured}. Nothing was "
-                "started. Set ACTORLINE_INSTALLATION to the ledger's, or use another ledger."
+                "started. Set ACTORLINE_INSTALLATION to the ledger's, or use another ledger.",
             )
-            raise Unavailable(Code.REDIS_UNAVAILABLE, message)
         return stored
 
 

@@ -32,11 +32,11 @@ def check_notify_task(document: JobDocument, settings: Settings, *, trusted: boo
     if problem := reserved_problem(task, queue, settings.namespace):
         raise Refused(Code.NOTIFY_REFUSED, f"{problem} Nothing was started.")
     if not trusted and f"{task}@{queue}" not in settings.notify_tasks:
-        message = (
+        raise Refused(
+            Code.NOTIFY_REFUSED,
             f"notify.task names {task}@{queue}, which isn't listed. Nothing was started. The operator lists the tasks "
-            f"that services may have sent in ACTORLINE_NOTIFY_TASKS, as {task}@{queue}."
+            f"that services may have sent in ACTORLINE_NOTIFY_TASKS, as {task}@{queue}.",
         )
-        raise Refused(Code.NOTIFY_REFUSED, message)
 
 
 def reserved_problem(task: str, queue: str, namespace: str) -> str | None:

@@ -57,5 +57,7 @@ def check_notify(document: JobDocument, settings: Settings) -> None:
     """Refuse a URL that no notice may be sent to. The addresses of its host are checked when it is sent."""
     problem = address_problem(document.notify.url, settings.notify_hosts) if document.notify.url else None
     if problem:
-        message = f"notify.url {problem}. Nothing was started. ACTORLINE_NOTIFY_HOSTS lists the allowed hosts."
-        raise Refused(Code.NOTIFY_REFUSED, message)
+        raise Refused(
+            Code.NOTIFY_REFUSED,
+            f"notify.url {problem}. Nothing was started. ACTORLINE_NOTIFY_HOSTS lists the allowed hosts.",
+        )

@@ -47,8 +47,10 @@ def check_comparison(document: JobDocument, settings: Settings, sender: Sender |
     if is_like_the_workers and (reason := lacks_comparison(document)):
         raise Refused(reason.code, reason.message)
     if sender and not sender.rights.has(Scope.READ):
-        message = "The API key needs the scope read for delta: changes hold rows of earlier deliveries."
-        raise Refused(Code.FORBIDDEN, f"{message} Nothing was started.")
+        raise Refused(
+            Code.FORBIDDEN,
+            "The API key needs the scope read for delta: changes hold rows of earlier deliveries. Nothing was started.",
+        )
 
 
 def check_base(document: JobDocument, key: JobKey, ledger: Ledger, sender: Sender | None) -> None:

@@ -10,5 +10,7 @@ def check_input_url(document: JobDocument, settings: Settings) -> None:
     """Refuse a URL from which no input may be read. The addresses of its host are checked when it is read."""
     problem = address_problem(document.input_url, settings.input_hosts) if document.input_url else None
     if problem:
-        message = f"input_url {problem}. Nothing was started. ACTORLINE_INPUT_HOSTS lists the allowed hosts."
-        raise Refused(Code.INPUT_UNREADABLE, message)
+        raise Refused(
+            Code.INPUT_UNREADABLE,
+            f"input_url {problem}. Nothing was started. ACTORLINE_INPUT_HOSTS lists the allowed hosts.",
+        )

@@ -106,11 +106,11 @@ def _check_ended(job: Job) -> None:
         raise Refused(Code.CONFLICT, f"The job {job.key} is still running ({job.state}): there is nothing to retry.")
     if job.state is State.DELIVERED:
         rows = f"dataset_id {job.run.dataset_id} fetches its rows again, and " if job.run.dataset_id else ""
-        message = (
+        raise Refused(
+            Code.CONFLICT,
             f"The job {job.key} is delivered. Nothing was started. "
-            f"Under a new key {rows}the same document is another paid run."
+            f"Under a new key {rows}the same document is another paid run.",
         )
-        raise Refused(Code.CONFLICT, message)
 
 
 def way_back(job: Job) -> Event:

@@ -156,21 +156,21 @@ def _check_schedules_job(key: JobKey, ledger: Ledger) -> None:
     with reaching([key]):
         if ledger.account(key) is not None:
             return
-    message = (
+    raise Refused(
+        Code.DOCUMENT_INVALID,
         f"The key {key} has the form of a schedule's, {{schedule}}@{{due time}}: only beat creates such a job. Nothing "
-        "was started. Choose another key, or order again after the due time to join the schedule's job."
+        "was started. Choose another key, or order again after the due time to join the schedule's job.",
     )
-    raise Refused(Code.DOCUMENT_INVALID, message)
 
 
 def _check_default_folders(sink: str, key: JobKey, settings: Settings) -> None:
     """Refuse the default folder of a job with another key."""
     if is_of_another_key(sink, settings.default_sink, key):
-        message = (
+        raise Refused(
+            Code.SINK_REFUSED,
             f"The sink {sink} would take the default folder of a job with another key. Nothing was started. Put the "
-            "job's own key there ({key}), or a name that no key has, such as `_shared`, or use another root."
+            "job's own key there ({key}), or a name that no key has, such as `_shared`, or use another root.",
         )
-        raise Refused(Code.SINK_REFUSED, message)
 
 
 def _take(orders: Sequence[NewJob], ledger: Ledger, settings: Settings) -> list[SubmittedJob | Refused | Overloaded]:
@@ -227,17 +227,17 @@ def reaching(keys: Sequence[JobKey]) -> Iterator[None]:
     try:
         yield
     except NotDurable as error:
-        message = (
+        raise Unavailable(
+            Code.LEDGER_NOT_DURABLE,
             f"{error}. No run was started, but the order may have been stored and start later: {again}, or cancel it. "
-            "Does Redis have an append-only file (appendonly yes), and space on its disk?"
-        )
-        raise Unavailable(Code.LEDGER_NOT_DURABLE, message) from error
+            "Does Redis have an append-only file (appendonly yes), and space on its disk?",
+        ) from error
     except redis.RedisError as error:
-        message = (
+        raise Unavailable(
+            Code.REDIS_UNAVAILABLE,
             f"Redis can't be used: {describe_fault(error)}. The order may be in the ledger, but no run was started: "
-            f"{again}."
-        )
-        raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
+            f"{again}.",
+        ) from error
 
 
 def fill_sink(document: JobDocument, key: JobKey, now: float, settings: Settings) -> str:
@@ -249,8 +249,10 @@ def fill_sink(document: JobDocument, key: JobKey, now: float, settings: Settings
     except SinkError as error:
         raise Refused(Code.SINK_REFUSED, f"{error} Nothing was started.") from error
     if len(sink) > SINK_URL_MAX_CHARS:
-        message = f"The sink's URL has {len(sink):,} characters; at most {SINK_URL_MAX_CHARS} fit. Nothing was started."
-        raise Refused(Code.SINK_REFUSED, message)
+        raise Refused(
+            Code.SINK_REFUSED,
+            f"The sink's URL has {len(sink):,} characters; at most {SINK_URL_MAX_CHARS} fit. Nothing was started.",
+        )
     return sink
 
 
@@ -258,12 +260,14 @@ def _check_roots(sink: str, account: AccountName, settings: Settings, *, trusted
     """Refuse a sink that contains other jobs' folders, and a service's sink outside its account's roots."""
     roots = [root.replace("{account}", account) for root in settings.sink_roots or [settings.default_sink]]
     if any(holds_root(sink, root) for root in (*roots, settings.default_sink)):
-        message = f"The sink {sink} is the folder of all jobs' sinks. Nothing was started. Choose a folder inside it."
-        raise Refused(Code.SINK_REFUSED, message)
+        raise Refused(
+            Code.SINK_REFUSED,
+            f"The sink {sink} is the folder of all jobs' sinks. Nothing was started. Choose a folder inside it.",
+        )
     if not (trusted or any(is_below(sink, root) for root in roots)):
         named = " or ".join(root.partition("{")[0] for root in roots)
-        message = (
+        raise Refused(
+            Code.SINK_REFUSED,
             f"The sink {sink} is outside the allowed roots. Nothing was started. Choose a URL below {named}, or have "
-            "the operator add a root to ACTORLINE_SINK_ROOTS."
+            "the operator add a root to ACTORLINE_SINK_ROOTS.",
         )
-        raise Refused(Code.SINK_REFUSED, message)

@@ -39,8 +39,11 @@ class Body:
         encoding = response.headers.get("Content-Encoding", "").strip().lower() or "identity"
         if encoding not in self.ENCODINGS:
             response.close()
-            message = f"The response has a Content-Encoding that was not requested: {encoding}"
-            raise PlatformUnavailable(message, status=response.status_code, request=describe_request(response))
+            raise PlatformUnavailable(
+                f"The response has a Content-Encoding that was not requested: {encoding}",
+                status=response.status_code,
+                request=describe_request(response),
+            )
         self.content_type = response.headers.get("Content-Type", "")
         self.content_length = int_header(response, "Content-Length")
         chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()

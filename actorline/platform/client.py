@@ -247,5 +247,8 @@ def _unwrap(response: requests.Response) -> Any:
     body = parse_json(response.content)
     if isinstance(body, dict) and "data" in body:
         return body["data"]
-    message = "The response is not the API's: no `data` in it"
-    raise PlatformUnavailable(message, status=response.status_code, request=describe_request(response))
+    raise PlatformUnavailable(
+        "The response is not the API's: no `data` in it",
+        status=response.status_code,
+        request=describe_request(response),
+    )

@@ -49,8 +49,9 @@ class Resource(BaseModel):
             return cls.model_validate(data)
         except ValidationError as error:
             fields = sorted({".".join(map(str, detail["loc"])) or "(all)" for detail in error.errors()})
-            message = f"The response is not a {cls.__name__} as the platform documents it: {', '.join(fields)}"
-            raise PlatformUnavailable(message) from None  # the cause would show the values
+            raise PlatformUnavailable(
+                f"The response is not a {cls.__name__} as the platform documents it: {', '.join(fields)}"
+            ) from None  # the cause would show the values
 
 
 def path_segment(name: str) -> str:

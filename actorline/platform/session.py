@@ -53,8 +53,11 @@ class PlatformAdapter(VerifyingAdapter):
         try:
             return super().proxy_manager_for(proxy, **options)
         except requests.exceptions.InvalidSchema:
-            message = "the environment names a SOCKS proxy, which needs PySocks: pip install pysocks"
-            raise NoSocks(urllib3.exceptions.HTTPError(message)) from None
+            raise NoSocks(
+                urllib3.exceptions.HTTPError(
+                    "the environment names a SOCKS proxy, which needs PySocks: pip install pysocks"
+                )
+            ) from None
 
 
 class BearerAuth(AuthBase):

@@ -146,12 +146,14 @@ def post_guarded(
                 stream=stream,
             )
         except _TooLate as error:
-            message = "nothing was sent: this process was held up for longer than a start may take"
-            raise StartDeferred(PlatformUnavailable(message)) from error
+            raise StartDeferred(
+                PlatformUnavailable("nothing was sent: this process was held up for longer than a start may take")
+            ) from error
         except requests.RequestException as fault:
             if not guard.sent:
-                message = f"the platform can't be reached ({describe_fault(fault)})"
-                raise StartDeferred(PlatformUnavailable(message)) from fault
+                raise StartDeferred(
+                    PlatformUnavailable(f"the platform can't be reached ({describe_fault(fault)})")
+                ) from fault
             raise StartUnclear(f"the reply was lost ({describe_fault(fault)})") from fault
 
 

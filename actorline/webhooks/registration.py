@@ -40,11 +40,10 @@ class HookMaker:
         SettingsError without a public address, and NotFound if the platform has no such target.
         """
         if self.settings.public_url is None:
-            message = (
+            raise SettingsError(
                 "ACTORLINE_PUBLIC_URL is not set, so the platform can't reach the gateway. Nothing was registered. "
                 "Set it, also where the gateway and the workers run."
             )
-            raise SettingsError(message)
         look_up = get_actor if target == "actor" else get_actor_task
         target_id = look_up(self.platform, name).id
         hook_id = _digest(account.lower(), target, target_id)
@@ -106,14 +105,18 @@ def check_template(template: Mapping[str, Any], settings: Settings) -> AccountNa
     """Return the account that the template names. Raises Refused if a run couldn't be ordered with it."""
     given = [name for name in SET_PER_RUN if name in template]
     if given:
-        message = f"The template must not have {', '.join(given)}: that is set for each run. Nothing was registered."
-        raise Refused(Code.DOCUMENT_INVALID, message)
+        raise Refused(
+            Code.DOCUMENT_INVALID,
+            f"The template must not have {', '.join(given)}: that is set for each run. Nothing was registered.",
+        )
     first, second = (parse_document({**template, "run_id": run_id, "key": run_id}) for run_id in ("run1", "run2"))
     check_notify(first, settings)
     one, other = (fill_sink(each, JobKey(str(each.key)), 0, settings) for each in (first, second))
     if one == other and "{run_id}" not in one:
-        message = "The sink is the same for every run. Nothing was registered. Put {key} or {run_id} into sink.url."
-        raise Refused(Code.SINK_REFUSED, message)
+        raise Refused(
+            Code.SINK_REFUSED,
+            "The sink is the same for every run. Nothing was registered. Put {key} or {run_id} into sink.url.",
+        )
     return first.account
 
 

@@ -81,10 +81,10 @@ def _platform(account: AccountName) -> Platform:
     token = settings().token_of(account)
     if token is None:
         variable = token_variable(account)
-        message = (
-            f"No token is set for the account {account}. No run was started. Set {variable} where the workers run."
+        raise Refused(
+            Code.AUTH,
+            f"No token is set for the account {account}. No run was started. Set {variable} where the workers run.",
         )
-        raise Refused(Code.AUTH, message)
     return Platform(settings().api_url, token, governor=RedisGovernor(ledger()), meter=RequestMeter(account))
 
 

@@ -38,21 +38,27 @@ def check_order(document: JobDocument, settings: Settings) -> None:
         if settings.redis_url is not None:
             return  # the workers there have it
         variable = token_variable(document.account)
-        message = (
-            f"No token is set. Nothing was started. Set {variable} (the platform's console has it under Settings)."
+        raise Refused(
+            Code.AUTH,
+            f"No token is set. Nothing was started. Set {variable} (the platform's console has it under Settings).",
         )
-        raise Refused(Code.AUTH, message)
     platform = Platform(settings.api_url, token, read_timeout_s=PLATFORM_SILENCE_SECS)
     name, value = document.target
     try:
         _LOOK_UPS[name](platform, value)
     except platform_errors.AuthFailed as error:
-        message = f"The platform refuses the token: {error}. Nothing was started. Is APIFY_TOKEN right?"
-        raise Refused(Code.AUTH, message, platform_type=error.type) from error
+        raise Refused(
+            Code.AUTH,
+            f"The platform refuses the token: {error}. Nothing was started. Is APIFY_TOKEN right?",
+            platform_type=error.type,
+        ) from error
     except platform_errors.NotFound as error:
         if error.type in NOT_FOUND_TYPES:
-            message = f"The platform has no {name} {value}: {error}. Nothing was started. Is the name right?"
-            raise Refused(NOT_FOUND_CODES[name], message, platform_type=error.type) from error
+            raise Refused(
+                NOT_FOUND_CODES[name],
+                f"The platform has no {name} {value}: {error}. Nothing was started. Is the name right?",
+                platform_type=error.type,
+            ) from error
     except platform_errors.MissingLibrary as error:
         raise Unavailable(Code.PLATFORM_UNAVAILABLE, f"{error}. Nothing was started.") from error
     except platform_errors.PlatformUnavailable as error:

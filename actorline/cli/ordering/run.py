@@ -82,11 +82,11 @@ def _check_sink(document: JobDocument, settings: Settings) -> None:
 
 def _check_pause(document: JobDocument, stack: AttachedStack) -> None:
     if document.starts_run and is_paused(stack.ledger, document.account):
-        message = (
+        raise Refused(
+            Code.PAUSED,
             "Paid runs are paused. Nothing was ordered. Start them again with `actorline resume`; until then "
-            "`actorline submit` and services can still order, and their jobs wait."
+            "`actorline submit` and services can still order, and their jobs wait.",
         )
-        raise Refused(Code.PAUSED, message)
 
 
 def _order_and_wait(

@@ -27,8 +27,10 @@ def submit(files: list[str], *, as_json: bool) -> None:
     lines = list(document_lines(files))
     with attach(settings, workers=True) as stack:
         if stack.brought_up:
-            message = "No stack is running that would run the jobs. Nothing was ordered. Start one with `actorline up`."
-            raise Refused(Code.REDIS_UNAVAILABLE, message)
+            raise Refused(
+                Code.REDIS_UNAVAILABLE,
+                "No stack is running that would run the jobs. Nothing was ordered. Start one with `actorline up`.",
+            )
         for place, text in lines:
             try:
                 document = with_default_sink(_parse(text), settings)

@@ -19,11 +19,11 @@ def with_workers(
     with Interrupts() as interrupts:
         with attach(settings, workers=True) as stack:
             if no_wait and stack.brought_up:
-                message = (
+                raise Refused(
+                    Code.REDIS_UNAVAILABLE,
                     f"No stack is running that would run the {what} after this command. Nothing was started. "
-                    "Start one with `actorline up`, or leave out --no-wait."
+                    "Start one with `actorline up`, or leave out --no-wait.",
                 )
-                raise Refused(Code.REDIS_UNAVAILABLE, message)
             code = Exit.INTERRUPTED if interrupts.count else order(stack, interrupts)
         if stack.brought_up:
             wait_until_gone(settings)

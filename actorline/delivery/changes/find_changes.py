@@ -103,8 +103,7 @@ def _check_rows(found: ChangeCounts, before: Delivery | None, after: Delivery) -
     )
     for delivery, rows in sides:
         if delivery and rows != delivery.manifest.totals.items:
-            message = (
+            raise DamagedDelivery(
                 f"{delivery.sink} holds {rows:,} rows, but its manifest says {delivery.manifest.totals.items:,}. "
                 "Restore it, or order again."
             )
-            raise DamagedDelivery(message)

@@ -66,11 +66,10 @@ class CsvText:
         if not self._columns:
             self._columns, self.head = columns, text
         elif columns and columns != self._columns:
-            message = (
+            raise UnreadablePage(
                 "the platform sent one page in pieces with different columns; order again with a smaller "
                 "collect.page_items"
             )
-            raise UnreadablePage(message)
 
     def _count(self, text: bytes) -> None:
         """Count the records. A record without any field is an item that has none of the columns."""
@@ -110,8 +109,9 @@ class RecordCutter:
         self._open.append(block[end:])
         self._open_bytes += len(block) - end
         if self._open_bytes > ROW_BYTES_MAX:
-            message = f"a record of the CSV has more than {ROW_BYTES_MAX:,} bytes, or a quote is never closed"
-            raise UnreadablePage(message)
+            raise UnreadablePage(
+                f"a record of the CSV has more than {ROW_BYTES_MAX:,} bytes, or a quote is never closed"
+            )
         return whole
 
     def end(self) -> bytes:

@@ -36,10 +36,9 @@ class _OneResponse:
 
     def _begin_block(self) -> None:
         if self._has_ended:
-            message = (
+            raise UnreadablePage(
                 f"the platform's response came in pieces, and pieces of {self.name} don't make one file; use jsonl"
             )
-            raise UnreadablePage(message)
 
 
 class Markup(_OneResponse):
@@ -64,10 +63,9 @@ class Markup(_OneResponse):
         self._begin_block()
         self._has_ended = True
         if not self._rest.rstrip().endswith(self._ends):
-            message = (
+            raise UnreadablePage(
                 f"the {self.name} is cut short: it doesn't end with {' or '.join(end.decode() for end in self._ends)}"
             )
-            raise UnreadablePage(message)
         return b"", max(self._count, 0)
 
 
@@ -103,8 +101,9 @@ def _refuse_bomb(book: zipfile.ZipFile, size_bytes: int) -> None:
     members = book.infolist()
     inflated = sum(member.file_size for member in members)
     if len(members) > MEMBERS_MAX or inflated > max(INFLATED_BYTES_MAX, INFLATED_RATIO_MAX * size_bytes):
-        message = f"the XLSX of {size_bytes:,} bytes has {len(members):,} members, which inflate to {inflated:,} bytes"
-        raise UnreadablePage(message)
+        raise UnreadablePage(
+            f"the XLSX of {size_bytes:,} bytes has {len(members):,} members, which inflate to {inflated:,} bytes"
+        )
 
 
 def _rows(book: zipfile.ZipFile, name: str) -> int:

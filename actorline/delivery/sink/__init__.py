@@ -21,8 +21,9 @@ def open_sink(url: str) -> Sink:
         from actorline.delivery.sink.objects import ObjectSink
 
         return ObjectSink(url)
-    message = f"A sink is file:///a/folder/, s3://, gs://, az:// or abfss://, not {scheme or 'without a scheme'}."
-    raise SinkError(message)
+    raise SinkError(
+        f"A sink is file:///a/folder/, s3://, gs://, az:// or abfss://, not {scheme or 'without a scheme'}."
+    )
 
 
 def is_below(url: str, root: str) -> bool:

@@ -184,8 +184,10 @@ class LocalSink(Sink):
             yield
         except OSError as error:
             why = error.strerror or str(error)
-            message = f"The sink {self} can't be written: {why}. What is already stored is kept. {_advice(error.errno)}"
-            raise SinkError(message, why=why) from error
+            raise SinkError(
+                f"The sink {self} can't be written: {why}. What is already stored is kept. {_advice(error.errno)}",
+                why=why,
+            ) from error
 
 
 def _advice(number: int | None) -> str:

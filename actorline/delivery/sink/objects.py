@@ -199,11 +199,10 @@ class ObjectSink(Sink):
     def _prove(self, name: str) -> None:
         """Check, before money is spent, that the store never overwrites a file, and lets us list and remove."""
         if self.write_once(name, b""):
-            message = (
+            raise SinkError(
                 f"The sink {self} overwrites files although it is asked not to (If-None-Match), so two workers could "
                 "mix their rows. Use a store that supports conditional writes: AWS S3, MinIO, R2, Google, Azure."
             )
-            raise SinkError(message)
         next(self._paths(STAGING), None)
         self.remove(f"{STAGING}/none")
 
@@ -229,12 +228,11 @@ def split_object_url(url: str) -> tuple[str, str]:
     segments = [segment for segment in parts.path.split("/") if segment]
     is_plain = place.fullmatch(parts.netloc) and not (parts.query or parts.fragment)
     if not is_plain or any(segment in {".", ".."} or not _is_name(segment) for segment in segments):
-        message = (
+        raise SinkError(
             "A sink in an object store is s3://bucket/folder/, gs://bucket/folder/, az://container/folder/ or "
             "abfss://container@account.dfs.core.windows.net/folder/, without a query, credentials, '..', '%' or '\\'. "
             "Credentials belong in the environment of the workers."
         )
-        raise SinkError(message)
     return f"{parts.scheme}://{parts.netloc}", "".join(f"{segment}/" for segment in segments)
 
 

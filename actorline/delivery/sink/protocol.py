@@ -119,10 +119,9 @@ class Sink(Protocol):
                 return True
             found = self._found_owner()
         if found != owner:
-            message = (
+            raise SinkTaken(
                 f"The sink {self} belongs to another job. Choose another; with {{key}} in the URL each job has its own."
             )
-            raise SinkTaken(message)
         return False
 
     def refuse_overlap(self) -> None:

@@ -99,8 +99,7 @@ def _transform(params: Params, views: Mapping[str, View]) -> Transform:
     """Return what the query asks for; where it is silent, the view that it names."""
     name = params.text("view")
     if name is not None and name not in views:
-        message = f'The dataset has no view "{name}"'
-        raise ApiError(400, "requested-dataset-view-does-not-exist", message)
+        raise ApiError(400, "requested-dataset-view-does-not-exist", f'The dataset has no view "{name}"')
     view = views[name] if name else View()
     clean = params.flag("clean")
     fields, output_fields = params.names("fields") or view.fields, params.names("outputFields")

@@ -47,8 +47,11 @@ async def _run_to_its_end(call: Call) -> Run | Response:
         if at >= deadline and script.sync_tells_running:
             return data_response(run_document(run, at), CREATED)
         if at >= deadline:
-            message = f"Actor run exceeded the timeout of {script.sync_limit_secs:g} seconds for this API endpoint"
-            raise ApiError(408, "run-timeout-exceeded", message)
+            raise ApiError(
+                408,
+                "run-timeout-exceeded",
+                f"Actor run exceeded the timeout of {script.sync_limit_secs:g} seconds for this API endpoint",
+            )
         await run.wait(at, until=min(deadline, run.life.finished_at))
     status = run.life.status(now())
     if status != "SUCCEEDED":

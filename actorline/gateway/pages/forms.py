@@ -30,8 +30,7 @@ async def read_form(request: Request) -> Form:
     async for block in request.stream():
         body += block
         if len(body) > FORM_BYTES:
-            message = f"The form has more than {FORM_BYTES:,} bytes. Nothing was changed."
-            raise Fault(413, Code.REQUEST_INVALID, message)
+            raise Fault(413, Code.REQUEST_INVALID, f"The form has more than {FORM_BYTES:,} bytes. Nothing was changed.")
     try:
         return Form(parse_qs(body.decode(), keep_blank_values=True, max_num_fields=FORM_FIELDS))
     except ValueError:

@@ -82,7 +82,9 @@ def retry(key: Key, posted: PostedForm) -> Response:
     visit, form = posted.visit, posted.form
     found, request = may_retry(visit, key), form.first("request")
     if found.is_terminal and plan_retry(found).pays and form.first("pays") != "yes":
-        message = f"A retry of {key} would start another paid run, which wasn't said before. Nothing was started."
-        raise Refused(Code.CONFLICT, message)
+        raise Refused(
+            Code.CONFLICT,
+            f"A retry of {key} would start another paid run, which wasn't said before. Nothing was started.",
+        )
     change_job(visit, key, "retry", request=request or None)
     return see_other(f"/jobs/{quote(key)}")

@@ -49,8 +49,10 @@ async def order(request: Request, key: Key, posted: PostedForm) -> Response:
 def _orderable(visit: Visit, key: JobKey) -> Job:
     job = visit.find_job(key)
     if not may_order_again(visit, job):
-        message = f"Only the API key that ordered {key}, or one that may do everything, can order it again from a page."
-        raise Refused(Code.FORBIDDEN, message)
+        raise Refused(
+            Code.FORBIDDEN,
+            f"Only the API key that ordered {key}, or one that may do everything, can order it again from a page.",
+        )
     return job
 
 
@@ -58,8 +60,10 @@ def _document(visit: Visit, job: Job) -> dict[str, Any]:
     ledger = visit.context.ledger
     raw = ledger.load_input(JobKey(job.key))
     if len(raw) > INPUT_SHOWN_BYTES:
-        message = f"The input of {job.key} has {len(raw):,} bytes: too many for a page. Order it over HTTP."
-        raise Refused(Code.REQUEST_INVALID, message)
+        raise Refused(
+            Code.REQUEST_INVALID,
+            f"The input of {job.key} has {len(raw):,} bytes: too many for a page. Order it over HTTP.",
+        )
     shown: dict[str, Any] = {"key": _new_key(ledger, job.key)}
     shown |= job.document.model_dump(mode="json", exclude_defaults=True, exclude={"key", "input"})
     if job.document.starts_run and job.document.input_url is None:

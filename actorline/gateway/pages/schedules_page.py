@@ -189,8 +189,10 @@ def ordered(schedule: Schedule) -> Mapping[str, Any]:
 def _single(schedule: Schedule) -> Mapping[str, Any]:
     """Return the document of a schedule that orders single jobs. Raises Refused for one of batches."""
     if schedule.document is None:
-        message = "This schedule orders batches, which can't be ordered from a page. Nothing was started."
-        raise Refused(Code.REQUEST_INVALID, message)
+        raise Refused(
+            Code.REQUEST_INVALID,
+            "This schedule orders batches, which can't be ordered from a page. Nothing was started.",
+        )
     return schedule.document
 
 

@@ -43,8 +43,10 @@ async def visit(request: Request) -> Visit:
     """
     found = await _admitted(request)
     if not found.has(Scope.READ):
-        message = f"The API key {found.grant.holder} lacks the scope read, which the pages need. Sign in with another."
-        raise Refused(Code.FORBIDDEN, message)
+        raise Refused(
+            Code.FORBIDDEN,
+            f"The API key {found.grant.holder} lacks the scope read, which the pages need. Sign in with another.",
+        )
     return found
 
 

@@ -212,10 +212,10 @@ def _delivery(batch: Batch) -> BatchDelivery:
     """Open the batch's delivery. Raises Refused if it has delivered nothing, and SinkError."""
     if batch.manifest is None:
         hint = "says why." if batch.is_terminal else "?wait=60 waits for its end."
-        message = (
-            f"The batch {batch.key} is {batch.state} and has delivered nothing. GET /v1/batches/{batch.key} {hint}"
+        raise Refused(
+            Code.CONFLICT,
+            f"The batch {batch.key} is {batch.state} and has delivered nothing. GET /v1/batches/{batch.key} {hint}",
         )
-        raise Refused(Code.CONFLICT, message)
     return open_batch(BatchResult.of(batch))
 
 

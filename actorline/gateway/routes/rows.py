@@ -130,11 +130,11 @@ def _delivery(authorized: AuthorizedRequest, key: JobKey) -> Delivery:
     """Open the job's delivery. Raises Refused if it has delivered nothing, and SinkError."""
     job = authorized.find_job(key)
     if job.manifest is None:
-        message = (
+        raise Refused(
+            Code.CONFLICT,
             f"The job {key} is {job.state} and has delivered nothing. "
-            f"GET /v1/jobs/{key}{' says why.' if job.is_terminal else '?wait=60 waits for its end.'}"
+            f"GET /v1/jobs/{key}{' says why.' if job.is_terminal else '?wait=60 waits for its end.'}",
         )
-        raise Refused(Code.CONFLICT, message)
     return open_delivered(job)
 
 

@@ -85,11 +85,17 @@ async def _read(request: Request) -> bytes:
             async for block in request.stream():
                 body += block
                 if len(body) > MAX_PAYLOAD_BYTES:
-                    message = f"The payload has more than {MAX_PAYLOAD_BYTES:,} bytes. Nothing was done."
-                    raise Fault(413, Code.REQUEST_INVALID, message)
+                    raise Fault(
+                        413,
+                        Code.REQUEST_INVALID,
+                        f"The payload has more than {MAX_PAYLOAD_BYTES:,} bytes. Nothing was done.",
+                    )
     except TimeoutError:
-        message = f"The payload did not arrive within {PAYLOAD_SECS:g} s. Nothing was done. Send it again."
-        raise Fault(408, Code.REQUEST_INVALID, message) from None
+        raise Fault(
+            408,
+            Code.REQUEST_INVALID,
+            f"The payload did not arrive within {PAYLOAD_SECS:g} s. Nothing was done. Send it again.",
+        ) from None
     return bytes(body)
 
 
@@ -98,5 +104,6 @@ def _parsed(body: bytes) -> RunEvent:
     try:
         return RunEvent.model_validate_json(body)
     except ValidationError:
-        message = "The body is not the platform's default JSON payload. Nothing was done."
-        raise Fault(400, Code.REQUEST_INVALID, message) from None
+        raise Fault(
+            400, Code.REQUEST_INVALID, "The body is not the platform's default JSON payload. Nothing was done."
+        ) from None

@@ -42,8 +42,9 @@ class Cursor(NamedTuple):
     def parse(cls, text: str) -> Self:
         """Parse a cursor. Raises Refused for anything that no list returned."""
         if not re.match(CURSOR_PATTERN, text, re.ASCII):
-            message = "Unknown cursor. Use next_cursor of the previous list, or leave it out."
-            raise Refused(Code.REQUEST_INVALID, message)
+            raise Refused(
+                Code.REQUEST_INVALID, "Unknown cursor. Use next_cursor of the previous list, or leave it out."
+            )
         queued_at, _, key = text.partition("_")
         return cls(float(queued_at), JobKey(key))
 

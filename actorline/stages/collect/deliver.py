@@ -160,8 +160,9 @@ def _find_manifest(sink: Sink) -> Manifest | None:
     except MissingFile:
         return None
     except ValidationError:
-        message = f"{sink.file_url(MANIFEST)} is not a manifest of version 1. Move it away, and retry the job."
-        raise SinkError(message) from None
+        raise SinkError(
+            f"{sink.file_url(MANIFEST)} is not a manifest of version 1. Move it away, and retry the job."
+        ) from None
 
 
 def _replaces(sink: Sink, manifest: Manifest) -> bool:

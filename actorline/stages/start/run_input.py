@@ -86,8 +86,9 @@ def fetch_input(order: JobDocument, settings: Settings, place: Place) -> RunInpu
             check()  # a body that was cut may look whole
             return RunInput(body, order.input_type or _type_of(response))
     except Unreachable as error:
-        message = f"its host {error}; ACTORLINE_INPUT_HOSTS lists those that may be private"
-        raise UnreadableInput(message, may_pass=True) from None
+        raise UnreadableInput(
+            f"its host {error}; ACTORLINE_INPUT_HOSTS lists those that may be private", may_pass=True
+        ) from None
     except TookTooLong as error:
         raise UnreadableInput(f"it {error}", may_pass=True) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
@@ -144,8 +145,9 @@ def _read(response: requests.Response) -> bytes:
     for block in response.iter_content(INPUT_BLOCK_BYTES):
         body += block
         if len(body) > MAX_INPUT_BYTES:
-            message = f"it has more than {MAX_INPUT_BYTES:,} bytes, the most that the platform accepts"
-            raise UnreadableInput(message, may_pass=False)
+            raise UnreadableInput(
+                f"it has more than {MAX_INPUT_BYTES:,} bytes, the most that the platform accepts", may_pass=False
+            )
     if not body and "Content-Length" not in response.headers:  # so looks a head that breaks off
         raise UnreadableInput("its host sent nothing", may_pass=True)
     return bytes(body)
