@@ -52,6 +52,10 @@ CORE := ledger batch_ledger replicas orders rows redis_rights
 container-chaos: .venv/.installed-dev  ## stop, pause, kill and cut off each container under load; needs a Docker Engine; 20 minutes
 	$(BIN)/pytest tests/containers/chaos.py
 
+# UPGRADE_FROM=COMMIT: whose image is replaced; the last commit before this one by default
+upgrade: .venv/.installed-dev  ## restart workers, and replace them by those of the next image, under load; 6 minutes
+	$(BIN)/pytest tests/containers/upgrade.py
+
 chaos: .venv/.installed-dev  ## kill workers at every request and step of a job, lose its messages; 8 minutes
 	$(BIN)/pytest tests/chaos
 
@@ -153,4 +157,4 @@ tests/browser/node_modules/.installed: tests/browser/package.json
 	@npm install --prefix tests/browser --ignore-scripts --no-package-lock --no-audit --no-fund
 	@touch $@
 
-.PHONY: all audit sbom browser screenshots coverage measures lock help demo install test test-all check format lint types containers container-chaos other-redis contract chaos soak failover storm batch-storm adversary compare bench docs docs-site
+.PHONY: all audit sbom upgrade browser screenshots coverage measures lock help demo install test test-all check format lint types containers container-chaos other-redis contract chaos soak failover storm batch-storm adversary compare bench docs docs-site

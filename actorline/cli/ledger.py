@@ -89,7 +89,8 @@ def purge(older_than: str, states: Sequence[State] | None, *, dry_run: bool, agr
         if before > now - SETTLED_SECS:
             raise Refused(
                 Code.REQUEST_INVALID,
-                "--older-than must be at least 1h: until then results and costs are still recorded. Nothing was removed.",
+                "--older-than must be at least 1h: until then results and costs are still recorded. "
+                "Nothing was removed.",
             )
         chosen = Purge(stack.ledger, before, frozenset(states or TERMINAL))
         if dry_run or not agreed:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,18 +31,24 @@ def builder(_engine: None) -> dict[str, str]:
     return {**own, "DOCKER_BUILDKIT": "1" if has_buildx else "0"}
 
 
-def build_image(builder: dict[str, str], tag: str, target: str, folder: Path = ROOT) -> str:
-    command = ["docker", "build", "--tag", tag, "--target", target, "."]
-    build = subprocess.run(command, cwd=folder, env=builder, check=False, capture_output=True, text=True)
-    assert build.returncode == 0, build.stdout[-4000:] + build.stderr[-4000:]
-    return tag
+@pytest.fixture(scope="session")
+def build_image(builder: dict[str, str]) -> Callable[..., str]:
+    """Builds a target of the Dockerfile in a folder, by default what it makes by itself, and returns its tag."""
+
+    def build(tag: str, target: str | None = None, folder: Path = ROOT) -> str:
+        command = ["docker", "build", "--tag", tag, *(["--target", target] if target else []), "."]
+        done = subprocess.run(command, cwd=folder, env=builder, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        return tag
+
+    return build
 
 
 @pytest.fixture(scope="session")
-def actorline_image(builder: dict[str, str]) -> str:
-    return build_image(builder, IMAGE, "base")
+def actorline_image(build_image: Callable[..., str]) -> str:
+    return build_image(IMAGE, "base")
 
 
 @pytest.fixture(scope="session")
-def parquet_image(builder: dict[str, str]) -> str:
-    return build_image(builder, f"{IMAGE}-parquet", "parquet")
+def parquet_image(build_image: Callable[..., str]) -> str:
+    return build_image(f"{IMAGE}-parquet", "parquet")

@@ -3,11 +3,13 @@
 import base64
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +48,12 @@ class Project:
     flower_port: int
     gateway_port: int
     secrets: Path
+    variables: Path
+
+    def use_image(self, image: str) -> None:
+        """Take another image from the next `up` on."""
+        text = re.sub(r"(?m)^ACTORLINE_IMAGE=.*$", f"ACTORLINE_IMAGE={image}", self.variables.read_text())
+        self.variables.write_text(text)
 
     def secret(self, name: str) -> str:
         return (self.secrets / name).read_text()
@@ -124,13 +132,21 @@ def make_secrets(folder, **environment):
 
 @pytest.fixture(scope="module")
 def project(actorline_image, builder, compose, secret_files, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compose")
+    with running_project(actorline_image, builder, compose, secret_files, folder, build="--build") as project:
+        yield project
+
+
+@contextmanager
+def running_project(image, builder, compose, secret_files, folder, build="--no-build"):
+    """The project of an image, healthy, with two fetch workers."""
     values = {
         "ACTORLINE_SECRETS": str(secret_files),
-        "ACTORLINE_IMAGE": actorline_image,
+        "ACTORLINE_IMAGE": image,
         "FLOWER_PORT": free_port(),
         "GATEWAY_PORT": free_port(),
     }
-    file = tmp_path_factory.mktemp("compose") / ".env"
+    file = folder / ".env"
     file.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     name = f"actorline-test-{secrets.token_hex(4)}"
     project = Project(
@@ -140,9 +156,10 @@ def project(actorline_image, builder, compose, secret_files, tmp_path_factory):
         values["FLOWER_PORT"],
         values["GATEWAY_PORT"],
         secret_files,
+        file,
     )
     try:
-        project("up", "--detach", "--build", "--scale", "fetch=2")
+        project("up", "--detach", build, "--scale", "fetch=2")
         wait_for(project.is_healthy, within=240, what="a healthy project")
         yield project
     finally:
