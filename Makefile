@@ -6,7 +6,7 @@ BIN := .venv/bin
 all: lint types test-all containers  ## what CI does
 
 help:  ## this list
-	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.installed  ## the main job against a local Apify: no account, nothing to configure
 	@$(BIN)/actorline demo
