@@ -64,13 +64,14 @@ def test_commands_share_one_stack_until_the_last_ends(shared_terminal, ended):
 def test_actorline_alone_says_what_goes_on(shared_terminal, ended):
     del ended
     done = shared_terminal()
-    now, day, last, how, more = done.out.splitlines()
+    now, day, last, how, room, more = done.out.splitlines()
     assert (done.code, now) == (0, "Now: nothing is running.")
     assert day.startswith("Last 24 hours: 5 jobs ordered (")
     assert {"1 DELIVERED", "1 PARTIAL", "1 FAILED", "1 CANCELLED", "1 EXPIRED"} <= set(re.findall(r"\d [A-Z]+", day))
     assert re.search(r"; 2,\d{3} items, \$0\.2\d+\.$", day)
     assert re.match(r"Last not delivered: (expired|cancelled) is (EXPIRED|CANCELLED): ", last)
     assert "`actorline show " in how
+    assert "runs" in room
     assert "`actorline --help`" in more
 
 

@@ -22,7 +22,9 @@ def start_run(terminal: Terminal, name: str, *options: str) -> tuple[Running, di
     command = terminal.run(*options, key=name, actor=actor)
     log = terminal.home / "logs" / "control.log"
     started = wait_for(
-        lambda: log.exists() and f'"job_key": "{name}", "run_status": "RUNNING"' in log.read_text(),
+        lambda: (
+            log.exists() and any(f'"{name}"' in line and '"run-known"' in line for line in log.read_text().splitlines())
+        ),
         within=120,
         what="a run that the job knows",
     )
