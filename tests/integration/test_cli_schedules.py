@@ -63,7 +63,7 @@ def test_up_runs_the_schedules_and_list_and_doctor_tell_of_them(scheduled):
 
     (finding,) = [line for line in scheduled("doctor", "--json").lines if line["subject"] == "schedules"]
     assert finding["is_good"]
-    assert finding["text"].endswith("schedules.toml, 1 beat(s); not due yet: nightly")
+    assert finding["text"].endswith("schedules.toml, 1 beat(s); not yet due: nightly")
     up.process.terminate()
     assert up.end(120).code == 0
 
