@@ -8,6 +8,7 @@ import time
 
 import pytest
 from real_parts import wait_for
+from redis import Redis
 from terminal import Running, Terminal
 
 from actorline.cli.terminal.progress import ONE_WISH_SECS
@@ -16,19 +17,19 @@ from actorline.ledger.store import connect
 LONG = {"duration_secs": 600, "items": 6000}
 
 
+def ledger_of(terminal: Terminal) -> Redis:
+    return connect(f"redis+socket://{terminal.home}/valkey.sock?virtual_host=2")
+
+
 def start_run(terminal: Terminal, name: str, *options: str) -> tuple[Running, dict[str, str]]:
     """A command whose run goes on at the platform, as the ledger knows; and that run."""
     actor = terminal.emulator.actor(name, **LONG)
     command = terminal.run(*options, key=name, actor=actor)
-    log = terminal.home / "logs" / "control.log"
-    started = wait_for(
-        lambda: (
-            log.exists() and any(f'"{name}"' in line and '"run-known"' in line for line in log.read_text().splitlines())
-        ),
-        within=120,
-        what="a run that the job knows",
-    )
-    assert started
+    wait_for((terminal.home / "valkey.sock").exists, what="the stack's Valkey")
+    with ledger_of(terminal) as redis:
+        wait_for(
+            lambda: redis.hget(f"actorline:job:{name}", "run_status") == "RUNNING", what="a run that the job knows"
+        )
     (run,) = terminal.emulator.runs_of(actor)
     return command, run
 
@@ -128,7 +129,7 @@ def test_run_beside_a_reading_command_starts_its_own_workers(terminal):
 @pytest.mark.thorough
 def test_interrupt_aborts_although_redis_writes_nothing(terminal):
     command, run = start_run(terminal, "not-on-disk", "--json")
-    with connect(f"redis+socket://{terminal.home}/valkey.sock?virtual_host=2") as redis:
+    with ledger_of(terminal) as redis:
         # a worker that begins later would refuse such a Redis, and the job wait for it
         wait_for(lambda: redis.hexists("actorline:workers", "fetch"), what="a fetch worker")
         redis.config_set("appendonly", "no")
