@@ -18,7 +18,7 @@ from terminal import ACTORLINE
 from actorline.delivery.read_back import open_delivery
 from actorline.delivery.verify import verify
 from actorline.orders.submit import submit
-from actorline.settings import load_settings
+from actorline.settings import Settings
 
 KEY = ["index"]
 
@@ -75,7 +75,8 @@ def test_changes_since_the_last_delivery_lie_beside_the_rows(line, actor):
 def test_a_contract_is_learned_from_deliveries(line, actor):
     key = "learned@2026-11-23T03:00:00Z"
     line.submit({**order(actor, "learned"), "key": "learned-1"}).get(timeout=60)
-    submit({**order(actor, "learned"), "key": key}, ledger=line.ledger, settings=load_settings(), trusted=True)
+    submit({**order(actor, "learned"), "key": key}, ledger=line.ledger, settings=Settings(home=line.home), trusted=True)
+    line.send("actorline.start_run", key, line.ledger.load(key).epoch, queue="control")
     wait_for(lambda: line.state(key) == "DELIVERED", what="the schedule's job")
     for arguments in (["learned-1"], ["--schedule", "learned"]):
         command = [ACTORLINE, "guard", "suggest", *arguments]

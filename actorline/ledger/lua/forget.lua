@@ -9,7 +9,9 @@
 --       8 strays         hash   run id -> key, of runs to abort
 --       9 markers        hash   digest -> key
 --       10 like:{likeness}  string  key of the latest delivery of jobs that are alike
---       11.. what else is its own: removed
+--       11 room_claims:{account}  zset  key -> unix seconds from which on the platform counts its run
+--       12 room_needs:{account}   hash  key -> MB of memory that its run needs
+--       13.. what else is its own: removed
 -- ARGV  1 key  2 state that it must have  3 ended_at that it must have, or ""  4 its digest in `markers`
 -- Returns 1 (removed) or 0
 local state, ended_at = unpack(redis.call('HMGET', KEYS[1], 'state', 'ended_at'))
@@ -30,5 +32,7 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('DEL', KEYS[1], KEYS[5], KEYS[6])
 if redis.call('GET', KEYS[10]) == ARGV[1] then redis.call('DEL', KEYS[10]) end
-for i = 11, #KEYS do redis.call('DEL', KEYS[i]) end
+redis.call('ZREM', KEYS[11], ARGV[1])
+redis.call('HDEL', KEYS[12], ARGV[1])
+for i = 13, #KEYS do redis.call('DEL', KEYS[i]) end
 return 1
