@@ -166,6 +166,7 @@ def test_jobs_lists_what_is_asked_for(shared_terminal, ended, redis_only, option
     assert {result["key"] for result in done.lines} == keys
 
 
+@pytest.mark.thorough
 def test_jobs_lists_the_newest_first_up_to_the_limit(shared_terminal, ended, redis_only):
     every = shared_terminal("jobs", "--json").lines
     queued = [result["queued_at"] for result in every]
@@ -221,6 +222,7 @@ def test_items_into_a_pipe_that_closes_early_shows_no_traceback(shared_terminal,
     assert done.stderr == b""
 
 
+@pytest.mark.thorough
 def test_records_are_listed_and_read_one_by_one(shared_terminal, ended, redis_only):
     listed = shared_terminal("records", "delivered")
     assert [line.split("\t")[:2] for line in listed.out.splitlines()] == [

@@ -24,6 +24,7 @@ def test_run_with_inputs_is_one_batch(shared_terminal, delivered):
     assert len(shared_terminal.emulator.starts("demo/cli-batch")) == 4
 
 
+@pytest.mark.thorough
 def test_items_of_a_batch_come_in_the_order_of_its_inputs(shared_terminal, delivered):
     rows = shared_terminal("items", "pages").out
     each = [shared_terminal("items", f"pages.00000{number}").out for number in range(4)]

@@ -101,6 +101,7 @@ def test_bad_order_is_refused_before_anything_is_started_or_kept(refused, name):
     assert len(done.err.splitlines()) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", IN_JSON)
 def test_refusal_is_one_json_object_on_standard_output(refused, name):
     done = refused[name, True]
@@ -109,6 +110,7 @@ def test_refusal_is_one_json_object_on_standard_output(refused, name):
     assert REFUSALS[name][2][0] in done.json["reason"]["message"]
 
 
+@pytest.mark.thorough
 def test_dry_run_prints_the_whole_document_and_starts_nothing(shared_terminal, refused):
     del refused
 
@@ -138,6 +140,7 @@ def test_wrong_use_is_exit_code_2(shared_terminal, arguments, environment, words
     assert_clear(shared_terminal(*arguments, **environment), 2, *words)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("as_json", [False, True])
 def test_redis_that_is_not_there_is_told_without_its_password(shared_terminal, refused, as_json):
     done = shared_terminal("run", "demo/refusals", *["--json"] * as_json, ACTORLINE_REDIS_URL=CLOSED)

@@ -61,16 +61,19 @@ def shown(events: list[dict[str, Any]], key: str) -> list[tuple[str, str]]:
     return [(task.name.removeprefix("actorline."), task.state) for task in tasks]
 
 
+@pytest.mark.thorough
 def test_nothing_is_sent_while_nobody_listens(heard):
     assert heard["before"] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("key", "pages"), [("one-page", 1), ("pages", 2)])
 def test_each_stage_of_a_delivered_job_is_shown_once(heard, key, pages):
     stages = ["run", "start_run", "poll_run", "fetch_pages", *["fetch_page"] * pages, "finish_job"]
     assert Counter(shown(heard["after"], key)) == Counter((stage, "SUCCESS") for stage in stages)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("key", "state"), [("failed", "FAILURE"), ("cancelled", "REVOKED")])
 def test_order_is_shown_as_what_became_of_its_job(heard, key, state):
     """Also of a caller with a continuation, whose answer is a message."""

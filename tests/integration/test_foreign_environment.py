@@ -17,6 +17,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["ha#sh?per%41cent"])
 def test_a_job_is_done_in_any_home_whatever_a_service_set(terminal: Terminal, name):
     terminal.home = terminal.folder / name

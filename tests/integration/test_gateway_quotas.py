@@ -103,6 +103,7 @@ def test_a_key_has_so_many_open_jobs_until_one_ends(own_line):
         assert order("e") == 429
 
 
+@pytest.mark.thorough
 def test_orders_beyond_all_open_jobs_are_refused_not_dropped(own_line):
     line = own_line("gw-overload", open_jobs_max="2")
     actor = line.emulator.actor("gw-overload", items=0, duration_secs=600)

@@ -16,6 +16,7 @@ def up(shared_terminal):
     assert running.end(120).code == 0
 
 
+@pytest.mark.thorough
 def test_submit_orders_each_good_line_and_names_each_bad_one(up):
     actor = up.emulator.actor("many", items=5, duration_secs=0.2)
     documents = [{"key": f"many-{n}", "actor": actor, "poll_interval_secs": 1} for n in range(3)]

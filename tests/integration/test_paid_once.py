@@ -128,6 +128,7 @@ def test_start_message_that_comes_three_times_starts_one_run(own_line, faults):
     assert len(line.emulator.starts(actor)) == 1
 
 
+@pytest.mark.thorough
 def test_worker_killed_while_polling_is_replaced_and_delivers(own_line):
     line = own_line("killed-polling")
     actor = line.emulator.actor("killed-polling", items=300, duration_secs=3)

@@ -132,6 +132,7 @@ def requests_of(job: Any, actor: str, requests: list[dict[str, Any]]) -> Counter
     return Counter(next(kind for kind, form in KINDS.items() if re.match(form, each)) for each in made)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", PATHS)
 def test_path_sends_what_it_must_and_nothing_twice(seen, path):
     way = PATHS[path]

@@ -76,6 +76,7 @@ def thief(line: Line, gateway: Gateway, victim, secret) -> dict[str, Any]:
     return gateway.delivered("thief", actor=actor, collect={"records": list(records)})
 
 
+@pytest.mark.thorough
 def test_no_record_becomes_a_file_that_means_something(gateway, thief):
     assert (thief["state"], thief["records"]) == ("DELIVERED", 3)
     for name in ("manifest.json", "_actorline.json", "_SUCCESS"):
@@ -99,12 +100,14 @@ def test_no_sink_lies_in_a_folder_that_a_job_has_claimed(line, gateway, thief, f
     assert delivery_of(line.ledger.load("victim").model_dump()).files == before
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("folder", ["rows/", "", "../"])
 def test_no_sink_is_a_folder_in_which_the_others_lie(line, gateway, folder):
     response = gateway.order(key="above", actor="demo/any", sink={"url": f"{line.home.as_uri()}/{folder}"})
     assert (response.status_code, response.json()["code"]) == (422, "sink-refused")
 
 
+@pytest.mark.thorough
 def test_a_planted_manifest_reads_no_other_file_at_any_door(line, gateway, thief, secret):
     path = Path(delivery_of(thief).folder, "manifest.json")
     kept = path.read_bytes()
@@ -125,6 +128,7 @@ def test_a_planted_manifest_reads_no_other_file_at_any_door(line, gateway, thief
         path.write_bytes(kept)
 
 
+@pytest.mark.thorough
 def test_a_planted_manifest_moves_nothing_and_ends_nothing(line, thief, secret, victim):
     """It lies in the attacker's folder before the job's end, and says that it is this end's."""
     folder = line.home / "rows" / "next"

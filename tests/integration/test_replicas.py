@@ -19,6 +19,7 @@ def register(ledger: Ledger, key: str) -> str:
     return registered.outcome
 
 
+@pytest.mark.thorough
 def test_order_waits_until_a_replica_has_it_on_disk(short_folder, monkeypatch):
     port = free_port()
     (short_folder / "r").mkdir()
@@ -51,6 +52,7 @@ def test_before_7_2_an_order_waits_for_a_replica_too(short_folder, monkeypatch):
         client.close()
 
 
+@pytest.mark.thorough
 def test_nearly_full_redis_takes_no_new_order_and_every_cancel(short_folder):
     with running_valkey(short_folder):
         client = connect(f"redis+socket://{short_folder}/s")

@@ -48,6 +48,7 @@ def test_a_job_of_another_version_stops_no_other(own_line):
     assert line.ledger.redis.zscore(line.ledger.name("due"), "newer") is not None  # for a worker that can read it
 
 
+@pytest.mark.thorough
 def test_what_an_ended_job_needs_no_more_is_dropped(line):
     actor = line.emulator.actor("dropped", items=1, duration_secs=0)
     sent = line.submit({"key": "dropped", "actor": actor, "input": {"big": "x" * 1000}, "poll_interval_secs": 1})
