@@ -1,5 +1,6 @@
 """What the routes work with, and the one dependency that provides it: the sender and what it may do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -100,6 +101,12 @@ class AuthorizedRequest:
         return job
 
 
+def check_scope(grant: Grant, scopes: Sequence[Scope]) -> None:
+    """Raise Refused unless the grant covers one of the scopes."""
+    if not any(map(grant.rights.has, scopes)):
+        raise Refused(Code.FORBIDDEN, f"The API key lacks the scope {' or '.join(scopes)}. Nothing was done.")
+
+
 class RequiresScope(SecurityBase):
     """Admits a request whose grant covers one of the scopes; the OpenAPI document shows it as the path's security.
 
@@ -121,8 +128,7 @@ class RequiresScope(SecurityBase):
         except (Refused, Fault):
             context.refusals.note(request, context.authenticator.known_name(request))
             raise
-        if not any(map(grant.rights.has, self._scopes)):
-            raise Refused(Code.FORBIDDEN, f"The API key lacks the scope {' or '.join(self._scopes)}. Nothing was done.")
+        check_scope(grant, self._scopes)
         request.state.holder = grant.holder
         address = request.client.host if request.client else None
         return AuthorizedRequest(context, grant, Sender("http", grant.holder, address, grant.rights))

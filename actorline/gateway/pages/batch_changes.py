@@ -3,8 +3,8 @@
 from actorline.batches.batch import Batch
 from actorline.batches.cancel import cancel_batch
 from actorline.batches.retry import retry_batch
-from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
+from actorline.gateway.context import check_scope
 from actorline.gateway.pages.job_changes import CANCELS, ORDERS, Action
 from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import JobKey
@@ -35,6 +35,5 @@ def change_batch(visit: Visit, key: JobKey, action: Action, *, request: str | No
 
 def _own(visit: Visit, key: JobKey, scopes: tuple[Scope, ...], *, unless: Scope) -> Batch:
     batch = visit.find_own_batch(key, unless=unless)
-    if not any(map(visit.has, scopes)):
-        raise Refused(Code.FORBIDDEN, f"The API key lacks the scope {' or '.join(scopes)}. Nothing was done.")
+    check_scope(visit.grant, scopes)
     return batch

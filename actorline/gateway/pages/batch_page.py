@@ -17,7 +17,7 @@ from actorline.errors import Code, Refused
 from actorline.gateway.pages.batch_changes import change_batch, may_cancel_batch, may_retry_batch
 from actorline.gateway.pages.batch_view import failed_members, list_members, view_batch
 from actorline.gateway.pages.job_filter import parse_states
-from actorline.gateway.pages.live import stream
+from actorline.gateway.pages.live import stream_of
 from actorline.gateway.pages.rendering import PageRoute, page, see_other
 from actorline.gateway.pages.visit import PostedForm, Visit, Visitor
 from actorline.gateway.routes import batches, rows
@@ -50,11 +50,7 @@ def batch(request: Request, key: Key, visitor: Visitor) -> Response:
 async def live(request: Request, key: Key, visitor: Visitor) -> Response:
     """Tell the batch's page of each change, until the batch has ended."""
     await run_in_threadpool(visitor.find_batch, key)
-
-    async def state() -> object:
-        return await run_in_threadpool(_state, visitor, key)
-
-    return stream(request, visitor, visitor.context.pulse.of(state))
+    return stream_of(request, visitor, lambda: _state(visitor, key))
 
 
 def _state(visitor: Visit, key: JobKey) -> object:

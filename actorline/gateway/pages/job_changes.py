@@ -2,8 +2,8 @@
 
 from typing import Final, Literal
 
-from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
+from actorline.gateway.context import check_scope
 from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
@@ -40,6 +40,5 @@ def change_job(visit: Visit, key: JobKey, action: Action, *, request: str | None
 
 def _own(visit: Visit, key: JobKey, scopes: tuple[Scope, ...], *, unless: Scope) -> Job:
     job = visit.find_own(key, unless=unless)
-    if not any(map(visit.has, scopes)):
-        raise Refused(Code.FORBIDDEN, f"The API key lacks the scope {' or '.join(scopes)}. Nothing was done.")
+    check_scope(visit.grant, scopes)
     return job

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from actorline.errors import Code, Refused
 from actorline.gateway.pages.job_changes import change_job, may_cancel, may_retry
 from actorline.gateway.pages.job_view import view_job
-from actorline.gateway.pages.live import stream
+from actorline.gateway.pages.live import stream_of
 from actorline.gateway.pages.rendering import PageRoute, page, see_other
 from actorline.gateway.pages.visit import PostedForm, Visit, Visitor
 from actorline.identifiers import JobKey
@@ -34,11 +34,7 @@ def job(key: Key, visitor: Visitor) -> Response:
 async def live(request: Request, key: Key, visitor: Visitor) -> Response:
     """Tell the job's page of each change, until the job has ended and its cost is final."""
     await run_in_threadpool(visitor.find_job, key)
-
-    async def state() -> object:
-        return await run_in_threadpool(_state, visitor, key)
-
-    return stream(request, visitor, visitor.context.pulse.of(state))
+    return stream_of(request, visitor, lambda: _state(visitor, key))
 
 
 def _state(visitor: Visit, key: JobKey) -> object:

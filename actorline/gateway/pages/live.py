@@ -1,9 +1,10 @@
 """Streams of events to open pages. They end when the visitor signs out or the page can no longer change."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from actorline.errors import Refused
@@ -19,6 +20,11 @@ router = APIRouter(include_in_schema=False)
 async def live_jobs(request: Request, visitor: Visitor) -> Response:
     """Tell a list of jobs of each change."""
     return stream(request, visitor, visitor.context.pulse.of_jobs(visitor.grant.rights.accounts))
+
+
+def stream_of(request: Request, visitor: Visit, state: Callable[[], object]) -> Response:
+    """Return a stream that tells when what `state` returns is another, until it returns None. Raises Fault."""
+    return stream(request, visitor, visitor.context.pulse.of(partial(run_in_threadpool, state)))
 
 
 def stream(request: Request, visitor: Visit, events: AsyncIterator[Event]) -> Response:
