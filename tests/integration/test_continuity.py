@@ -114,7 +114,8 @@ def servers(short_folder) -> Iterator[Servers]:
         servers.kill(number)
 
 
-@pytest.mark.parametrize("how", ["restored", pytest.param("promoted", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("how", ["restored", "promoted"])
 def test_ledger_that_lost_the_starts_pays_for_none_of_them_twice(servers, emulator, tmp_path, how):
     """An older copy is put back, or a replica takes over that missed the last writes."""
     actor = emulator.actor(f"lost-{how}", items=1, duration_secs=600)

@@ -409,6 +409,7 @@ def test_the_operators_key_may_do_all_and_is_never_shown(own_line, tmp_path):
     assert BOOTSTRAP.encode() not in command.stdout
 
 
+@pytest.mark.thorough
 def test_beyond_loopback_it_does_not_listen_without_a_key(own_line):
     done = cli_of(own_line("gw-none"))("gateway", "--host", "0.0.0.0", "--port", "0")
     assert done.returncode == 2
@@ -432,6 +433,7 @@ def test_beyond_loopback_it_listens_with_a_key(own_line):
         assert refusal(httpx.get(f"{gateway.url}/v1/jobs")) == (401, "auth")  # it isn't open then
 
 
+@pytest.mark.thorough
 def test_a_port_that_is_taken_is_said(gateway, line):
     port = str(httpx.URL(gateway.url).port)
     done = refused_gateway(line, "--port", port)
@@ -440,6 +442,7 @@ def test_a_port_that_is_taken_is_said(gateway, line):
     assert "--port" in done.stderr
 
 
+@pytest.mark.thorough
 def test_without_redis_it_says_so(line):
     done = refused_gateway(line, "--host", "0.0.0.0", ACTORLINE_REDIS_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 7

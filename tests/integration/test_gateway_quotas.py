@@ -85,6 +85,7 @@ def test_orders_a_minute_are_counted_at_all_gateways_together(own_line):
         assert second.http.post("/v1/jobs", json={"actor": "x"}, headers=other).status_code == 202
 
 
+@pytest.mark.thorough
 def test_a_key_has_so_many_open_jobs_until_one_ends(own_line):
     line = own_line("gw-open", quotas__open_jobs="2")
     key, other = make_key(line, "busy"), make_key(line, "calm")

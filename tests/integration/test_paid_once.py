@@ -115,6 +115,7 @@ def test_cancel_while_waiting_for_room_starts_nothing(line, faults):
     assert line.emulator.runs_of(actor) == []
 
 
+@pytest.mark.thorough
 def test_start_message_that_comes_three_times_starts_one_run(own_line, faults):
     line = own_line("doubled")
     actor = line.emulator.actor("doubled-start", items=300, duration_secs=0)
