@@ -73,16 +73,16 @@ def test_chord_of_batches_runs_its_body_with_their_results(line, service):
 
 def test_retry_runs_only_the_inputs_that_are_not_delivered(line):
     actor = line.emulator.actor("batch-half-bad", items=0, duration_secs=0, final_status="FAILED")
-    document = {"key": "half", "template": {"actor": actor}, "inputs": inputs(4), "max_running": 4}
+    document = {"key": "half-bad", "template": {"actor": actor}, "inputs": inputs(4), "max_running": 4}
     with pytest.raises(Exception) as raised:  # noqa: PT011
         order(line, document).get(timeout=120)
     assert type(raised.value).__name__ == "JobFailed"
     assert reason_of(raised.value)["code"] == "members-failed"
     line.emulator.actor("batch-half-bad", items=3, duration_secs=0)
-    assert line.send("actorline.retry", "half.000002").get(timeout=60)["state"] != "FAILED"
-    wait_for(lambda: line.state("half.000002") == "DELIVERED")
-    line.send("actorline.retry", "half").get(timeout=60)
-    result = wait_for(lambda: (found := batch(line, "half"))["state"] == "DELIVERED" and found)
+    assert line.send("actorline.retry", "half-bad.000002").get(timeout=60)["state"] != "FAILED"
+    wait_for(lambda: line.state("half-bad.000002") == "DELIVERED")
+    line.send("actorline.retry", "half-bad").get(timeout=60)
+    result = wait_for(lambda: (found := batch(line, "half-bad"))["state"] == "DELIVERED" and found)
     assert (result["members"], result["items"]) == ({"DELIVERED": 4}, 12)
     assert len(line.emulator.starts(actor)) == 8
     assert delivery_of(result).manifest["complete"]
