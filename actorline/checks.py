@@ -8,9 +8,9 @@ from actorline.api_keys import list_keys
 from actorline.broker_checks import check_queues, check_settings_of_redis
 from actorline.errors import Unavailable
 from actorline.finding import Finding
+from actorline.ledger.admission.pause import EVERY_ACCOUNT, paused_accounts
 from actorline.ledger.durability import Server
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.pause import EVERY_ACCOUNT, paused_accounts
 from actorline.ledger.queries.budget_status import read_budgets
 from actorline.ledger.queries.fleet import Fleet, read_fleet
 from actorline.ledger.queries.tally import read_tally

@@ -10,7 +10,7 @@ import time
 from stand import Meter, Stand, spread, standing
 
 from actorline.batches.batch import load_batch
-from actorline.ledger.pause import pause, resume
+from actorline.ledger.admission.pause import pause, resume
 
 RUNNING = 50
 WITHIN_SECS = 600.0

@@ -8,8 +8,8 @@ from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.ledger.admission.outside_places import PLACE_WAIT_SECS, NoPlaceFree, OutsidePlaces, Place, PlaceTaken
 from actorline.ledger.change import Change
-from actorline.ledger.outside_places import PLACE_WAIT_SECS, NoPlaceFree, OutsidePlaces, Place, PlaceTaken
 from actorline.notify.allowed_tasks import DEFAULT_QUEUE, reserved_problem
 from actorline.notify.notice import event_of, next_try, secs_until_notice, task_id_of
 from actorline.notify.sender import NoticeFailed, send_notice

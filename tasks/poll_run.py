@@ -9,7 +9,7 @@ from actorline.identifiers import JobKey
 from actorline.jobs.fields import NOW
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Moved, Park, Wait
-from actorline.ledger.capacity_line import Admission
+from actorline.ledger.admission.capacity_line import Admission
 from actorline.ledger.change import Change
 from actorline.ledger.queries.tally import empty_at
 from actorline.platform.errors import PlatformBusy

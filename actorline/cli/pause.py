@@ -5,10 +5,10 @@ from actorline.cli.terminal.output import print_json, say
 from actorline.identifiers import AccountName
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.ledger.accounts import list_owners
+from actorline.ledger.admission.pause import EVERY_ACCOUNT
+from actorline.ledger.admission.pause import pause as put_on
+from actorline.ledger.admission.pause import resume as take_off
 from actorline.ledger.audit import record
-from actorline.ledger.pause import EVERY_ACCOUNT
-from actorline.ledger.pause import pause as put_on
-from actorline.ledger.pause import resume as take_off
 from actorline.settings import load_settings
 
 

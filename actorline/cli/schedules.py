@@ -18,8 +18,8 @@ from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.sender import FROM_TERMINAL
+from actorline.ledger.admission.schedule_pauses import SchedulePause, pause_schedule, resume_schedule
 from actorline.ledger.audit import record
-from actorline.ledger.schedule_pauses import SchedulePause, pause_schedule, resume_schedule
 from actorline.nearest import nearest
 from actorline.schedules.book import Book
 from actorline.schedules.decision import Outcome, SchedulePosition

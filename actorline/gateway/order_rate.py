@@ -4,8 +4,8 @@ import time
 
 from actorline.errors import Code
 from actorline.gateway.problems import Fault
+from actorline.ledger.admission.rate_limit import MinuteCounter
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.rate_limit import MinuteCounter
 
 
 class OrderRate:

@@ -24,9 +24,9 @@ from actorline.jobs.job import FIELDS, Job, StopWish
 from actorline.jobs.member_key import split_member_key
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.jobs.timeline_event import TimelineEvent, level_of
+from actorline.ledger.admission.budgets import BudgetCounts, OverBudget
 from actorline.ledger.agenda import Agenda
 from actorline.ledger.batches import Batches
-from actorline.ledger.budgets import BudgetCounts, OverBudget
 from actorline.ledger.callers import Callers, Continuations, read_callers
 from actorline.ledger.change import UNCHANGED, Change, Due
 from actorline.ledger.durability import Call, Server, check_server, read_server

@@ -10,7 +10,7 @@ from standardwebhooks.webhooks import Webhook
 
 from actorline import __version__
 from actorline.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
-from actorline.ledger.outside_places import Place
+from actorline.ledger.admission.outside_places import Place
 from actorline.settings import Settings
 
 NOTICE_WITHIN_SECS: Final = 20.0

@@ -12,8 +12,8 @@ from actorline.jobs.history import History
 from actorline.jobs.job import iso_time
 from actorline.jobs.reservation import reservation_for, waiting_text
 from actorline.jobs.sender import Sender
+from actorline.ledger.admission.pause import is_paused
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.pause import is_paused
 from actorline.ledger.queries.history import past_runs
 from actorline.orders.submit import check_order
 from actorline.settings import Settings

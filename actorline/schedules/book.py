@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Final
 
+from actorline.ledger.admission.schedule_pauses import SchedulePause, read_pauses
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.schedule_pauses import SchedulePause, read_pauses
 from actorline.schedules.decision import SchedulePosition
 
 BEAT_SECS: Final = 30.0  # a beat that hasn't checked for this long has stopped; it checks every few seconds

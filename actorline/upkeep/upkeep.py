@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from actorline.identifiers import JobKey
-from actorline.ledger.budgets import LINE_LOOK_SECS
-from actorline.ledger.capacity_line import Admission, waiting_accounts
+from actorline.ledger.admission.budgets import LINE_LOOK_SECS
+from actorline.ledger.admission.capacity_line import Admission, waiting_accounts
+from actorline.ledger.admission.outside_places import OutsidePlaces
 from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.outside_places import OutsidePlaces
 from actorline.ledger.parking import Parking
 from actorline.ledger.queries.tally import note_empty, note_lengths, note_sweep
 from actorline.settings import Settings

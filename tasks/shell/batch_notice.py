@@ -10,8 +10,8 @@ from actorline.batches.notice import event_of_batch, secs_until_batch_notice
 from actorline.identifiers import JobKey
 from actorline.jobs.states import TERMINAL
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.ledger.admission.outside_places import PLACE_WAIT_SECS, NoPlaceFree, OutsidePlaces, PlaceTaken
 from actorline.ledger.batches import BatchChange
-from actorline.ledger.outside_places import PLACE_WAIT_SECS, NoPlaceFree, OutsidePlaces, PlaceTaken
 from actorline.notify.allowed_tasks import DEFAULT_QUEUE
 from actorline.notify.notice import next_try, task_id_of
 from actorline.notify.sender import NoticeFailed, send_notice

@@ -8,8 +8,8 @@ from functools import cache
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName, ExecutionToken, JobKey
 from actorline.ledger.accounts import Owner, check_owner, read_owner
+from actorline.ledger.admission.rate_limit import RedisGovernor
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.rate_limit import RedisGovernor
 from actorline.ledger.store import connect
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable

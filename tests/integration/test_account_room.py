@@ -5,8 +5,8 @@ import time
 import pytest
 
 from actorline.jobs.document import parse_document
-from actorline.ledger.account_room import AccountRoom, RoomLeft
-from actorline.ledger.capacity_line import Admission
+from actorline.ledger.admission.account_room import AccountRoom, RoomLeft
+from actorline.ledger.admission.capacity_line import Admission
 from actorline.ledger.ledger import Ledger, NewJob
 from actorline.ledger.store import connect
 

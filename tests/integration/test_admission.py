@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from real_parts import Emulator, Line, make_line, running_emulator, running_line, running_workers, wait_for
 
-from actorline.ledger.capacity_line import TRYING
-from actorline.ledger.pause import pause, resume
+from actorline.ledger.admission.capacity_line import TRYING
+from actorline.ledger.admission.pause import pause, resume
 from actorline.orders.submit import submit
 from actorline.settings import Settings
 

@@ -27,7 +27,7 @@ from actorline.jobs.document import parse_document
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.reservation import reservation_of
 from actorline.jobs.states import TERMINAL, Event, State
-from actorline.ledger.budgets import OverBudget
+from actorline.ledger.admission.budgets import OverBudget
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
 from actorline.ledger.store import connect

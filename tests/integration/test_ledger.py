@@ -15,9 +15,9 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 from actorline.jobs.step import Stop, Wait
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.ledger.admission.pause import is_paused, pause, resume
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob, RegisterResult, UnreadableJob
-from actorline.ledger.pause import is_paused, pause, resume
 from actorline.ledger.queries.listing import list_jobs
 from actorline.ledger.store import connect
 from actorline.orders.cancel import cancel_job

@@ -11,10 +11,10 @@ import pytest
 from real_parts import Line, running_workers, serving, wait_for
 
 from actorline.jobs.document import parse_document
-from actorline.ledger import outside_places
+from actorline.ledger.admission import outside_places
+from actorline.ledger.admission.outside_places import NoPlaceFree, OutsidePlaces, PlaceTaken
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
-from actorline.ledger.outside_places import NoPlaceFree, OutsidePlaces, PlaceTaken
 from actorline.ledger.store import connect
 
 QUICK = {"poll_interval_secs": 1}

@@ -16,8 +16,8 @@ from actorline.api_keys import create_key, revoke_key
 from actorline.batches.batch import load_batch
 from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import FROM_TERMINAL
+from actorline.ledger.admission.schedule_pauses import paused_schedules
 from actorline.ledger.audit import read_audit
-from actorline.ledger.schedule_pauses import paused_schedules
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e{{7*7}}"

@@ -15,8 +15,8 @@ from actorline.batches.batch import load_batch
 from actorline.identifiers import JobKey
 from actorline.jobs.document import parse_document
 from actorline.jobs.states import State
+from actorline.ledger.admission.schedule_pauses import pause_for_guard, pause_schedule, resume_schedule
 from actorline.ledger.ledger import NewJob
-from actorline.ledger.schedule_pauses import pause_for_guard, pause_schedule, resume_schedule
 from actorline.schedules.book import Book
 from actorline.schedules.decision import Outcome, SchedulePosition
 from actorline.schedules.keeper import Keeper

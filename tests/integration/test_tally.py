@@ -13,9 +13,9 @@ from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document import parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, Event, State
+from actorline.ledger.admission.pause import pause
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
-from actorline.ledger.pause import pause
 from actorline.ledger.queries.tally import note_lengths, note_sweep, read_tally
 from actorline.ledger.store import connect
 from actorline.orders.retry import retry_job

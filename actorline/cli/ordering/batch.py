@@ -19,7 +19,7 @@ from actorline.cli.terminal.progress import Interrupts
 from actorline.errors import Code, Refused
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import TERMINAL, State
-from actorline.ledger.pause import is_paused
+from actorline.ledger.admission.pause import is_paused
 from actorline.messages import wake_workers
 from actorline.settings import Settings, load_settings
 

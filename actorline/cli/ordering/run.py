@@ -22,7 +22,7 @@ from actorline.jobs.document import JobDocument, parse_document
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
-from actorline.ledger.pause import is_paused
+from actorline.ledger.admission.pause import is_paused
 from actorline.messages import wake_workers
 from actorline.orders.cancel import cancel_job
 from actorline.orders.delta import check_comparison

@@ -15,7 +15,7 @@ from actorline.cli.terminal.output import print_json, say
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName
 from actorline.jobs.sender import FROM_TERMINAL
-from actorline.ledger.pause import is_paused
+from actorline.ledger.admission.pause import is_paused
 from actorline.orders.submit import submit as order
 from actorline.settings import load_settings
 

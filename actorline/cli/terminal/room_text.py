@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from actorline.identifiers import AccountName
-from actorline.ledger.account_room import AccountRoom, NotedRoom, RoomLeft
+from actorline.ledger.admission.account_room import AccountRoom, NotedRoom, RoomLeft
 from actorline.ledger.ledger import Ledger
 
 MBYTES_OF_A_GBYTE: Final = 1024

@@ -15,11 +15,11 @@ from actorline.identifiers import AccountName
 from actorline.jobs.rights import Scope
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.accounts import list_owners
-from actorline.ledger.capacity_line import line_lengths
-from actorline.ledger.pause import is_paused
+from actorline.ledger.admission.capacity_line import line_lengths
+from actorline.ledger.admission.pause import is_paused
+from actorline.ledger.admission.rate_limit import rates
 from actorline.ledger.queries.counts import count_jobs
 from actorline.ledger.queries.tally import empty_at, read_tally
-from actorline.ledger.rate_limit import rates
 from actorline.upkeep.unattended import UNSEEN_SECS
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)

@@ -10,7 +10,7 @@ from actorline.gateway.pages.rendering import PageRoute, page
 from actorline.gateway.pages.visit import Visit, Visitor
 from actorline.identifiers import AccountName
 from actorline.jobs.states import State
-from actorline.ledger.pause import EVERY_ACCOUNT, paused_accounts
+from actorline.ledger.admission.pause import EVERY_ACCOUNT, paused_accounts
 from actorline.ledger.queries.tally import read_tally
 from actorline.upkeep.unattended import describe_missing, missing_workers
 

@@ -22,9 +22,9 @@ from actorline.gateway.pages.visit import PostedForm, Visit, Visitor
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.rights import Scope
+from actorline.ledger.admission.schedule_pauses import SchedulePause, pause_schedule, resume_schedule
 from actorline.ledger.audit import record
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.schedule_pauses import SchedulePause, pause_schedule, resume_schedule
 from actorline.orders.submit import Submission
 from actorline.schedules.book import Book
 from actorline.schedules.decision import SchedulePosition

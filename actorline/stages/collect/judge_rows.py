@@ -19,9 +19,9 @@ from actorline.jobs.guard import Broken, Enough, Standing, broken_rule, reached
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.ledger.admission.schedule_pauses import pause_for_guard
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.schedule_pauses import pause_for_guard
 from actorline.platform.statuses import RunStatus
 from actorline.settings import Settings
 

@@ -15,7 +15,7 @@ from actorline.jobs.reservation import reservation_of, waiting_text, waits_until
 from actorline.jobs.states import Event, sources
 from actorline.jobs.step import Ended, Moved, Step, Stop
 from actorline.jobs.timeline_event import TimelineEvent
-from actorline.ledger.capacity_line import Admission, place_of
+from actorline.ledger.admission.capacity_line import Admission, place_of
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger

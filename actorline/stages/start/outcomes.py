@@ -12,7 +12,7 @@ from actorline.errors import Code, Reason, Refused
 from actorline.jobs.job import Intent
 from actorline.jobs.secret import hide_secrets
 from actorline.jobs.step import LostJob
-from actorline.ledger.budgets import OverBudget
+from actorline.ledger.admission.budgets import OverBudget
 from actorline.ledger.durability import NotDurable
 from actorline.platform.errors import CapacityExceeded, PlatformUnavailable
 from actorline.platform.start import StartDeferred, StartRefused, StartUnclear

@@ -8,8 +8,8 @@ from actorline.errors import Code, Reason
 from actorline.identifiers import ExecutionToken, JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.ledger.admission.outside_places import PLACE_WAIT_SECS, NoPlaceFree, OutsidePlaces, PlaceTaken
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.outside_places import PLACE_WAIT_SECS, NoPlaceFree, OutsidePlaces, PlaceTaken
 from actorline.settings import Settings
 from actorline.stages.start.run_input import RunInput, UnreadableInput, fetch_input
 from actorline.stages.start.steps import PlanAgain, Refuse, StepBack, TryLater

@@ -12,7 +12,7 @@ from actorline.jobs.reservation import reservation_of
 from actorline.jobs.states import Event
 from actorline.jobs.step import LostJob
 from actorline.jobs.timeline_event import TimelineEvent
-from actorline.ledger.account_room import AccountRoom
+from actorline.ledger.admission.account_room import AccountRoom
 from actorline.ledger.change import Change
 from actorline.ledger.continuity import HistoryGap, last_gap
 from actorline.ledger.durability import NotDurable

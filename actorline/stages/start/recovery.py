@@ -12,7 +12,7 @@ from redis.lock import Lock
 
 from actorline.errors import Code
 from actorline.jobs.job import Intent, Job
-from actorline.ledger.capacity_line import Admission
+from actorline.ledger.admission.capacity_line import Admission
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS

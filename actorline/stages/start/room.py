@@ -6,8 +6,8 @@ from typing import Final
 from actorline.errors import Code
 from actorline.jobs.document import JobDocument
 from actorline.jobs.job import Job
-from actorline.ledger.account_room import AccountRoom, Claim, RoomLeft
-from actorline.ledger.capacity_line import Admission
+from actorline.ledger.admission.account_room import AccountRoom, Claim, RoomLeft
+from actorline.ledger.admission.capacity_line import Admission
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.platform.client import Platform

@@ -15,8 +15,8 @@ from actorline.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, ex
 from actorline.jobs.document import MAX_INPUT_BYTES, MEDIA_TYPE_PATTERN, JobDocument
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.secret import Holder, fill_secrets
+from actorline.ledger.admission.outside_places import Place
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.outside_places import Place
 from actorline.platform.actors import get_actor, get_actor_task
 from actorline.platform.client import Platform
 from actorline.platform.errors import Forbidden, NotFound

@@ -14,9 +14,9 @@ from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.reservation import hopeless_reason, reservation_of
 from actorline.jobs.step import Step, Stop
-from actorline.ledger.capacity_line import Admission
+from actorline.ledger.admission.capacity_line import Admission
+from actorline.ledger.admission.pause import is_paused
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.pause import is_paused
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset

@@ -14,9 +14,9 @@ from actorline.jobs.secret import hide_secrets
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Park, Step, Stop, Wait
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.ledger.admission.pause import is_paused
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.pause import is_paused
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS

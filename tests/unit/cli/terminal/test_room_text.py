@@ -1,5 +1,5 @@
 from actorline.cli.terminal.room_text import left_text
-from actorline.ledger.account_room import RoomLeft
+from actorline.ledger.admission.account_room import RoomLeft
 
 
 def test_what_is_left_is_said_in_runs_and_gigabytes():

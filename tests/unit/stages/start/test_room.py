@@ -2,7 +2,7 @@
 
 import pytest
 
-from actorline.ledger.account_room import Claim, RoomLeft, noted_room
+from actorline.ledger.admission.account_room import Claim, RoomLeft, noted_room
 from actorline.platform.users import AccountLimits
 from actorline.stages.start.room import no_room, room_left
 

@@ -12,9 +12,9 @@ from typing import Final, cast
 
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.job import Job
-from actorline.ledger.account_room import FULL_AGAIN_SECS
+from actorline.ledger.admission.account_room import FULL_AGAIN_SECS
+from actorline.ledger.admission.pause import is_paused
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.pause import is_paused
 
 TRYING: Final = 3  # more than one: a job that wants more memory than there is must not hold up all others
 LINE_LOOK_SECS: Final = 1.0

@@ -1,4 +1,4 @@
-from actorline.ledger.capacity_line import CALLS_MAX, LINE_WAIT_MAX_SECS, CallPace, next_pace
+from actorline.ledger.admission.capacity_line import CALLS_MAX, LINE_WAIT_MAX_SECS, CallPace, next_pace
 
 
 def paces(looks: str) -> list[tuple[int, float]]:
