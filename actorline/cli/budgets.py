@@ -11,7 +11,9 @@ from actorline.budgets.status import BudgetStatus
 from actorline.cli.attach import attach
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.ledger.queries.budget_status import read_budgets
+from actorline.ledger.queries.savings import Savings, read_savings
 from actorline.settings import load_settings
+from actorline.story.number_words import counted, usd
 
 NUMBERS: Final = ("spent", "reserved", "left", "limit", "forecast", "waiting")
 
@@ -20,6 +22,7 @@ def budgets(*, as_json: bool) -> None:
     settings = load_settings()
     with attach(settings, workers=False) as stack:
         found = read_budgets(stack.ledger, settings.budgets)
+        saved = read_savings(stack.ledger, accounts=None)
     if as_json:
         for status in found:
             print_json(status.model_dump(mode="json"))
@@ -27,6 +30,17 @@ def budgets(*, as_json: bool) -> None:
         _print(found)
     else:
         say("No budgets are set: the tables [budgets] of actorline.toml make them (docs/budgets.md).")
+    if not as_json:
+        say(_saved(saved))
+
+
+def _saved(saved: Savings) -> str:
+    """Return in words what wasn't paid."""
+    return (
+        f"Not paid since the ledger began: {counted(saved.joined, 'order')} joined a job that existed "
+        f"({usd(saved.joined_usd)}), {counted(saved.reused, 'job')} used an earlier delivery "
+        f"({usd(saved.reused_usd)}), {counted(saved.stopped, 'run')} stopped that no job wanted (dollars not known)."
+    )
 
 
 def _print(found: list[BudgetStatus]) -> None:

@@ -29,6 +29,8 @@ def orphans(*, abort: bool, adopt: bool, as_json: bool) -> None:
             found += 1
             if orphan.key is not None or abort:
                 abort_run(platform, orphan.run.id)
+                if orphan.key is None:  # upkeep counts the others
+                    stack.ledger.runs.count_stopped(orphan.account)
                 done = "aborted"
             else:
                 done = _adopt(settings, stack, orphan) if adopt else "left alone"

@@ -112,6 +112,18 @@ FIGURES: Final = tuple(
         ("pages", "counter", "Pages that were stored", ()),
         ("bytes", "counter", "Bytes of stored pages, as stored in the sink", ()),
         (
+            "saved_runs",
+            "counter",
+            "Runs avoided or stopped: orders that joined a job, earlier deliveries reused, unwanted runs aborted",
+            ("account", "how"),
+        ),
+        (
+            "saved_usd",
+            "counter",
+            "What the avoided ones would have cost, by the job that was joined or reused; unknown for stopped ones",
+            ("account", "how"),
+        ),
+        (
             "cost_usd",
             "counter",
             "Cost of the jobs' runs as far as it is known; a later correction downwards is taken from what follows",

@@ -172,6 +172,9 @@ def totals(tally: Tally) -> Iterator[Metric]:
     yield shown("early_stops", {(rule,): tally.count(f"enough-rows:{rule}") for rule in sorted(ENOUGH_RULES)})
     for name in ("items", "pages", "bytes"):
         yield shown(name, {(): tally.count(name)})
+    yield shown("saved_runs", {(account, how): count for (how, account), count in tally.counted("saved").items()})
+    saved = tally.counted("saved_nano_usd").items()
+    yield shown("saved_usd", {(account, how): max(nano_usd, 0) / NANO for (how, account), nano_usd in saved})
     yield shown("cost_usd", {(): tally.count("most_nano_usd") / NANO})
 
 

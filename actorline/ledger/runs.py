@@ -72,10 +72,15 @@ class Runs:
         """Let upkeep abort a run that its job doesn't want."""
         self._store.redis.hset(self._store.name("strays"), run_id, key)
 
-    def forget_stray(self, run_id: RunId) -> None:
-        """Forget a stray whose end is confirmed, or that a job wants after all."""
-        self._store.redis.hdel(self._store.name("strays"), run_id)
+    def forget_stray(self, run_id: RunId) -> bool:
+        """Forget a stray whose end is confirmed, or that a job wants after all. Return False if it was forgotten."""
+        was_there = self._store.redis.hdel(self._store.name("strays"), run_id)
         self._agenda.drop("stray_due", run_id)
+        return bool(was_there)
+
+    def count_stopped(self, account: AccountName) -> None:
+        """Count a run that would still bill if it hadn't been aborted: no job wanted it."""
+        self._store.redis.hincrby(self._store.name("tally"), f"saved:stopped:{account.lower()}", 1)
 
     def plan_stray(self, run_id: RunId, seconds: float) -> None:
         """Check the stray again after some seconds."""

@@ -55,7 +55,8 @@ def reuse(ledger: Ledger, job: Job, earlier: Job) -> Step:
         "cost_usd": 0,
         "figures_settled": True,
     }
-    return end_job(ledger, job, Event.REUSE, None, fields=facts, data={"reused": earlier.key})
+    data = {"reused": earlier.key, "saved_usd": earlier.total_cost_usd or 0}
+    return end_job(ledger, job, Event.REUSE, None, fields=facts, data=data)
 
 
 def _lies_there(earlier: Job) -> bool:

@@ -96,7 +96,8 @@ def _so_far(data: Data) -> str:
 
 def _ended(data: Data) -> str:
     if "reused" in data:
-        return f"Delivered: the rows of {data['reused']} are reused, without a run"
+        saved = f", which had cost {usd(data['saved_usd'])}," if data.get("saved_usd") else ""
+        return f"Delivered: the rows of {data['reused']}{saved} are reused, without a run"
     return _after(f"It is {str(data.get('state')).lower()}", data.get("message")) + _changes(data)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Final, NamedTuple
 
 from actorline.errors import Refused
 from actorline.identifiers import AccountName, RunId
@@ -11,7 +11,8 @@ from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError
-from actorline.platform.runs import abort_run
+from actorline.platform.runs import Run, abort_run
+from actorline.platform.statuses import RunStatus
 from actorline.upkeep.sweep import is_collected
 
 NEXT_LOOK_SECS: Final = 2.0  # an abort takes a second or two
@@ -35,19 +36,25 @@ def abort_stray(ledger: Ledger, run_id: RunId, *, accounts: Iterable[AccountName
         return
     account = ledger.account(key)
     try:
-        has_ended = _abort(run_id, [account] if account else accounts, open_platform)
+        found = _abort(run_id, [account] if account else accounts, open_platform)
     except (PlatformError, Refused) as error:
         log.warning("stray_not_aborted", run_id=run_id, error=str(error))
         return
-    if has_ended:
-        ledger.timeline.add(key, TimelineEvent.STRAY_ABORTED, run_id=run_id)
-        ledger.runs.forget_stray(run_id)
-    else:
+    if found and not found.run.is_terminal:
         ledger.runs.plan_stray(run_id, NEXT_LOOK_SECS)
+        return
+    ledger.timeline.add(key, TimelineEvent.STRAY_ABORTED, run_id=run_id)
+    if ledger.runs.forget_stray(run_id) and found and found.run.status == RunStatus.ABORTED:
+        ledger.runs.count_stopped(found.account)
 
 
-def _abort(run_id: RunId, accounts: Iterable[AccountName], open_platform: OpenPlatform) -> bool:
-    """Abort the run in the first account that has it, and return whether it has ended, as one that none has.
+class _Found(NamedTuple):
+    account: AccountName
+    run: Run
+
+
+def _abort(run_id: RunId, accounts: Iterable[AccountName], open_platform: OpenPlatform) -> _Found | None:
+    """Abort the run in the first account that has it, and return it as it is now; None: no account has it.
 
     Raises PlatformError or Refused if an account that may have it could not be asked.
     """
@@ -55,11 +62,11 @@ def _abort(run_id: RunId, accounts: Iterable[AccountName], open_platform: OpenPl
     for account in accounts:
         try:
             with open_platform(account) as platform:
-                return abort_run(platform, run_id).is_terminal
+                return _Found(account, abort_run(platform, run_id))
         except NotFound:
             continue
         except (PlatformError, Refused) as error:
             unseen = error
     if unseen:
         raise unseen
-    return True
+    return None

@@ -120,6 +120,7 @@ def treat(ledger: Ledger, platform: Platform, settings: Settings, orphan: Orphan
         return None
     if settings.orphans == "abort":
         abort_run(platform, orphan.run.id)
+        ledger.runs.count_stopped(orphan.account)
         return None
     try:
         submitted = adopt(ledger, settings, orphan)

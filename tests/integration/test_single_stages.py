@@ -4,13 +4,14 @@ from contextlib import closing, nullcontext
 
 import pytest
 from pydantic import SecretStr
-from real_parts import TOKEN
+from real_parts import TOKEN, wait_for
 
 from actorline.errors import Code, Reason
 from actorline.jobs.document import parse_document
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import NewJob
+from actorline.ledger.queries.savings import read_savings
 from actorline.platform.client import Platform
 from actorline.settings import load_settings
 from actorline.stages.start.outside_input import INPUT_TRIES
@@ -71,6 +72,9 @@ def test_stray_of_a_forgotten_job_is_looked_for_in_every_account(line, platform,
     line.ledger.runs.add_stray(run["id"], "forgotten")
     line.ledger.runs.add_stray("never-was", "forgotten")
     abort_stray(line.ledger, run["id"], accounts=accounts, open_platform=opened)
-    assert line.emulator.run(run["id"])["status"] in {"ABORTING", "ABORTED"}
+    wait_for(lambda: line.emulator.run(run["id"])["status"] == "ABORTED", what="the run's end")
+    for _ in range(2):
+        abort_stray(line.ledger, run["id"], accounts=accounts, open_platform=opened)
+    assert [read_savings(line.ledger, accounts=[account]).stopped for account in accounts] == [0, 1]
     abort_stray(line.ledger, "never-was", accounts=accounts, open_platform=opened)
     assert "never-was" in line.ledger.runs.strays()  # one of the accounts could not be asked

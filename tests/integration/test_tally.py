@@ -16,6 +16,7 @@ from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.admission.pause import pause
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.queries.savings import Savings, read_savings
 from actorline.ledger.queries.tally import note_lengths, note_sweep, read_tally
 from actorline.ledger.store import connect
 from actorline.orders.retry import retry_job
@@ -52,7 +53,8 @@ def set_fields(ledger: Ledger, key: str = "k", **fields: object) -> None:
 
 def counts(ledger: Ledger, *without: str) -> dict[str, int]:
     found = read_tally(ledger).counts
-    return {name: count for name, count in found.items() if not name.startswith(("ended_ms:", "waiting:", *without))}
+    without = ("ended_ms:", "waiting:", "saved", *without)
+    return {name: count for name, count in found.items() if not name.startswith(without)}
 
 
 def waiting(ledger: Ledger) -> dict[str, int]:
@@ -187,6 +189,21 @@ def test_a_cost_corrected_downwards_is_taken_from_the_next(ledger):
     assert cost_usd(ledger) == (0.45, 0.5)
     set_fields(ledger, "other", cost_usd=0.2)
     assert cost_usd(ledger) == (0.6, 0.6)
+
+
+def test_each_order_that_joins_saves_what_the_job_costs(ledger, monkeypatch):
+    order(ledger)
+    set_fields(ledger, cost_usd=0.5)
+    tokens = iter(["lost-reply", "lost-reply", "another"])
+    with monkeypatch.context() as patch:
+        patch.setattr("actorline.ledger.ledger._token", lambda: next(tokens))
+        for _ in range(3):
+            order(ledger)
+    set_fields(ledger, cost_usd=0.75)  # as the run goes on
+    saved = read_savings(ledger, accounts=None)
+    assert (saved.joined, saved.joined_usd) == (2, 1.5)
+    assert read_savings(ledger, accounts=["default"]) == saved
+    assert read_savings(ledger, accounts=["shop"]) == Savings()
 
 
 def test_many_small_costs_add_up_to_the_last_billionth(ledger):

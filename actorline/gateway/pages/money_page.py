@@ -15,6 +15,7 @@ from actorline.gateway.pages.visit import Visitor
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.budget_status import read_budgets
+from actorline.ledger.queries.savings import Savings, read_savings
 from actorline.ledger.queries.spending import MOST_JOBS, Spending, Sum, read_spending
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -30,10 +31,11 @@ Accounts = frozenset[str] | None
 
 @dataclass(frozen=True)
 class Figures:
-    """`day_begins`, `month_begins`: unix seconds, in UTC."""
+    """`saved`: since the ledger began; `day_begins`, `month_begins`: unix seconds, in UTC."""
 
     today: Spending
     month: Spending
+    saved: Savings
     day_begins: float
     month_begins: float
 
@@ -71,7 +73,7 @@ def _figures(ledger: Ledger, accounts: Accounts) -> Figures:
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         month = day.replace(day=1).timestamp()
         today, whole = (read_spending(ledger, since, accounts=accounts) for since in (day.timestamp(), month))
-        kept = Figures(today, whole, day.timestamp(), month)
+        kept = Figures(today, whole, read_savings(ledger, accounts=accounts), day.timestamp(), month)
         _KEPT[accounts] = time.monotonic(), kept
     return kept
 

@@ -68,9 +68,9 @@ if ARGV[6] ~= '' and ARGV[6] ~= state then
     redis.call('HINCRBY', KEYS[4], 'ended_ms:' .. state, string.format('%.0f', math.max(time - since, 0) * 1000))
   end
 end
-local waits_for, cost, spent, tallied, run_id, shared_run, shared, attempt =
+local waits_for, cost, spent, tallied, run_id, shared_run, shared, attempt, joins, account =
   unpack(redis.call('HMGET', KEYS[1], 'waiting_for', 'cost_usd', 'spent_usd', 'tallied_nano_usd', 'run_id',
-    'shared_run', 'shared_usd', 'attempt'))
+    'shared_run', 'shared_usd', 'attempt', 'joins', 'account'))
 if waits_for and waits_for ~= '' and waits_for ~= waited_for then
   redis.call('HINCRBY', KEYS[4], 'waits:' .. waits_for, 1)
 end
@@ -98,6 +98,9 @@ if risen ~= 0 then
   if sum > (tonumber(redis.call('HGET', KEYS[4], 'most_nano_usd') or '') or 0) then
     redis.call('HSET', KEYS[4], 'most_nano_usd', string.format('%.0f', sum))
   end
+  if joins then  -- each order that joined would have cost this
+    redis.call('HINCRBY', KEYS[4], 'saved_nano_usd:joined:' .. account:lower(), string.format('%.0f', risen * joins))
+  end
 end
 book(KEYS[5], KEYS[1], reserves, risen)
 if batch then
@@ -113,6 +116,14 @@ if batch then
 end
 if ARGV[8] == 'none' then redis.call('ZREM', KEYS[3], ARGV[1])
 elseif ARGV[8] ~= '' then redis.call('ZADD', KEYS[3], time + ARGV[8], ARGV[1]) end
+if ARGV[12] == '1' then
+  local end_ = cjson.decode(ARGV[10])
+  if end_.reused then
+    redis.call('HINCRBY', KEYS[4], 'saved:reused:' .. account:lower(), 1)
+    redis.call('HINCRBY', KEYS[4], 'saved_nano_usd:reused:' .. account:lower(),
+      string.format('%.0f', (end_.saved_usd or 0) * 1e9))
+  end
+end
 if ARGV[9] == 'guard-broken' or ARGV[9] == 'enough-rows' then
   redis.call('HINCRBY', KEYS[4], ARGV[9] .. ':' .. cjson.decode(ARGV[10]).rule, 1)
 end

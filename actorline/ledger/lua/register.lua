@@ -73,6 +73,14 @@ elseif hash ~= ARGV[2] and hash ~= ARGV[11] then
   return {'conflict', hash, redis.call('HGET', KEYS[1], 'state')}
 elseif redis.call('HGET', KEYS[1], 'last_change') == ARGV[3] then
   outcome = 'created'
+elseif ARGV[14] == '' then  -- a batch that makes its members again avoids nothing
+  local join, cost, account = unpack(redis.call('HMGET', KEYS[1], 'last_join', 'tallied_nano_usd', 'account'))
+  if join ~= ARGV[3] then
+    redis.call('HSET', KEYS[1], 'last_join', ARGV[3])
+    redis.call('HINCRBY', KEYS[1], 'joins', 1)
+    redis.call('HINCRBY', KEYS[8], 'saved:joined:' .. account:lower(), 1)
+    if cost then redis.call('HINCRBY', KEYS[8], 'saved_nano_usd:joined:' .. account:lower(), cost) end
+  end
 end
 if ARGV[6] ~= '' then
   redis.call('HSET', KEYS[3], ARGV[6], ARGV[7])

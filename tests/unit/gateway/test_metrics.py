@@ -47,6 +47,9 @@ MUCH = Tally(
         "runs:started": 9,
         "runs:found": 1,
         "waits:capacity": 6,
+        "saved:joined:default": 3,
+        "saved:stopped:shop": 1,
+        "saved_nano_usd:joined:default": 500_000_000,
         "waiting:capacity": 2,
         "waiting:paused": -1,  # an older version doesn't count
         "ended:DELIVERED:none": 8,
@@ -131,6 +134,8 @@ def test_everything_of_a_tally_is_shown(shown):
     assert values(metrics["actorline_worker_unseen_seconds"], "queue") == {"control": 2.5, "fetch": 360}
     assert values(metrics["actorline_runs_total"], "how") == {"started": 9, "found": 1}
     assert values(metrics["actorline_waits_total"], "code") == {"start-unclear": 0, "budget": 0, "capacity": 6}
+    assert values(metrics["actorline_saved_runs_total"], "how") == {"joined": 3, "stopped": 1}
+    assert values(metrics["actorline_saved_usd_total"], "account") == {"default": 0.5}
     assert values(metrics["actorline_job_seconds_sum"], "state") == {"DELIVERED": 80.5, "FAILED": 1}
     assert values(metrics["actorline_job_seconds_count"], "state") == {"DELIVERED": 8, "FAILED": 3}
     assert values(metrics["actorline_waiting_jobs"], "code") == {"capacity": 2, "paused": 0}
@@ -185,6 +190,7 @@ def test_what_no_upkeep_has_seen_is_left_out(shown):
     assert missing == {
         "actorline_upkeep_age_seconds", "actorline_queue_messages", "actorline_paused", "actorline_job_seconds_sum",
         "actorline_job_seconds_count", "actorline_worker_unseen_seconds", "actorline_waiting_jobs",
+        "actorline_saved_runs_total", "actorline_saved_usd_total",
     }  # fmt: skip
 
 
