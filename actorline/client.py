@@ -31,7 +31,7 @@ from actorline.delivery.read_back import Delivery, NoDelivery, open_delivery
 from actorline.errors import Code, Refused, Unavailable
 from actorline.identifiers import JobKey
 from actorline.isolated_celery import IsolatedCelery
-from actorline.jobs.document import JobDocument, fresh_key, parse_document
+from actorline.jobs.document.job_document import JobDocument, fresh_key, parse_document
 from actorline.jobs.job import JobResult
 from actorline.jobs.outcome import exception_for
 from actorline.jobs.states import TERMINAL

@@ -8,7 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from actorline.batches.document import BatchDocument
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 
 TARGET: Final = Path(__file__).with_name("job-document.schema.json")
 BATCH_TARGET: Final = Path(__file__).with_name("batch-document.schema.json")

@@ -6,8 +6,8 @@ from actorline.batches.batch import load_batch
 from actorline.batches.document import BatchDocument
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
-from actorline.jobs.delta import LAST
-from actorline.jobs.document import SCHEDULE_KEY
+from actorline.jobs.document.delta import LAST
+from actorline.jobs.document.job_document import SCHEDULE_KEY
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger

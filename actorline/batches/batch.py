@@ -9,8 +9,8 @@ from actorline.batches.document import BatchDocument
 from actorline.errors import Code, Reason
 from actorline.identifiers import JobKey
 from actorline.jobs.allowance import NANO
+from actorline.jobs.document.lengths import STORED
 from actorline.jobs.job import StopWish, iso_time
-from actorline.jobs.lengths import STORED
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.ledger import Ledger, UnreadableJob
 

@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName
-from actorline.jobs.document import (
+from actorline.jobs.document.job_document import (
     KEY_PATTERN,
     Account,
     JobDocument,
@@ -21,9 +21,9 @@ from actorline.jobs.document import (
     problems_of,
     rough_problem,
 )
-from actorline.jobs.lengths import AtMost, is_stored
+from actorline.jobs.document.lengths import AtMost, is_stored
+from actorline.jobs.document.section import Section
 from actorline.jobs.member_key import BATCH_KEY_MAX_CHARS
-from actorline.jobs.section import Section
 
 MOST_RUNNING: Final = 1_000  # a wave reads them all
 MOST_LABELS: Final = 63  # one more is the member's own

@@ -17,7 +17,7 @@ from actorline.batches.document import BatchDocument, Split, parse_batch
 from actorline.delivery.sink import SinkError, is_below, open_sink
 from actorline.errors import Code, Refused
 from actorline.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
-from actorline.jobs.document import MAX_INPUT_BYTES, input_text, json_type
+from actorline.jobs.document.job_document import MAX_INPUT_BYTES, input_text, json_type
 from actorline.settings import Settings
 from actorline.web_address import address_problem
 

@@ -12,10 +12,10 @@ from actorline.delivery.row_survey import RowSurvey
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
 from actorline.jobs.delivered import open_delivered
-from actorline.jobs.guard import Guard
-from actorline.jobs.guard_rules import READ_FORMATS
+from actorline.jobs.document.guard import Guard
+from actorline.jobs.document.guard_rules import READ_FORMATS
+from actorline.jobs.document.learned_guard import learn_guard
 from actorline.jobs.job import Job
-from actorline.jobs.learned_guard import learn_guard
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.series import delivered_by_schedule

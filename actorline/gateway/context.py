@@ -24,7 +24,7 @@ from actorline.gateway.timelines import Timelines
 from actorline.gateway.wake_ups import WakeUps
 from actorline.gateway.webhook_intake import WebhookIntake
 from actorline.identifiers import JobKey
-from actorline.jobs.document import is_key, shown_key
+from actorline.jobs.document.job_document import is_key, shown_key
 from actorline.jobs.job import Job
 from actorline.jobs.rights import Scope
 from actorline.jobs.sender import Sender

@@ -12,7 +12,7 @@ from actorline import __version__
 from actorline.budgets.status import BudgetStatus
 from actorline.errors import Code
 from actorline.gateway.figures import shown, summed
-from actorline.jobs.guard import BROKEN_RULES, ENOUGH_RULES
+from actorline.jobs.document.guard import BROKEN_RULES, ENOUGH_RULES
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.budget_status import read_budgets

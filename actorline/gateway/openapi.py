@@ -11,7 +11,7 @@ from actorline.batches.batch import BatchResult
 from actorline.batches.document import BatchDocument
 from actorline.gateway.problems import MEDIA_TYPE, Problem
 from actorline.identifiers import JobKey
-from actorline.jobs.document import KEY_PATTERN, JobDocument
+from actorline.jobs.document.job_document import KEY_PATTERN, JobDocument
 from actorline.jobs.job import Glimpse, JobResult
 
 REFERENCE: Final = "#/components/schemas/{model}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from actorline.errors import Code, Refused
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.sender import Sender
 
 NANO: Final = 1_000_000_000

@@ -5,9 +5,9 @@ from typing import Final, Literal, TypedDict
 from actorline.budgets.reservation import Reservation
 from actorline.errors import Reason
 from actorline.identifiers import DatasetId, RunId
-from actorline.jobs.delta import JobChanges
+from actorline.jobs.document.delta import JobChanges
+from actorline.jobs.document.guard import Broken, Enough
 from actorline.jobs.groups import Resurrection
-from actorline.jobs.guard import Broken, Enough
 from actorline.jobs.job import Intent, StopWish
 from actorline.jobs.states import State
 

@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, Json
 from actorline.budgets.reservation import OwnBudget, Reservation
 from actorline.errors import Code, Reason
 from actorline.identifiers import DatasetId, JobKey, RunId
-from actorline.jobs.delta import JobChanges
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.delta import JobChanges
+from actorline.jobs.document.guard import Broken, Enough
+from actorline.jobs.document.job_document import JobDocument
+from actorline.jobs.document.lengths import STORED
 from actorline.jobs.groups import CareGroup, ChanceGroup, CollectionGroup, Group, NoticeGroup, RunGroup
-from actorline.jobs.guard import Broken, Enough
-from actorline.jobs.lengths import STORED
 from actorline.jobs.states import TERMINAL, State
 
 CONSOLE_RUN_URL = "https://console.apify.com/view/runs/"

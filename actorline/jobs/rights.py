@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from actorline.budgets.limits import account_id
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.job import Job
 
 

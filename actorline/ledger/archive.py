@@ -13,7 +13,7 @@ from redis.exceptions import WatchError
 
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
-from actorline.jobs.document import is_key
+from actorline.jobs.document.job_document import is_key
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.ledger import Ledger

@@ -18,7 +18,7 @@ from redis.lock import Lock
 from actorline.budgets.reservation import OwnBudget
 from actorline.errors import Code, Overloaded, Unavailable
 from actorline.identifiers import AccountName, ExecutionToken, JobKey
-from actorline.jobs.document import JobDocument, is_key
+from actorline.jobs.document.job_document import JobDocument, is_key
 from actorline.jobs.fields import NOW, STORED_AS
 from actorline.jobs.job import FIELDS, Job, StopWish
 from actorline.jobs.member_key import split_member_key

@@ -7,7 +7,7 @@ breaks that: a binding that became a list stops every producer and worker of its
 from typing import Final
 
 from actorline.errors import Code, Refused
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.settings import Settings
 
 DEFAULT_QUEUE: Final = "celery"

@@ -8,7 +8,7 @@ import uuid
 from typing import Any, Final
 
 from actorline.errors import Code, Refused
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.job import Job, JobResult, iso_time
 from actorline.settings import Settings
 from actorline.web_address import address_problem

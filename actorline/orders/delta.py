@@ -6,8 +6,8 @@ from typing import Final
 from actorline.delivery.changes.find_changes import has_comparison
 from actorline.errors import Code, Reason, Refused
 from actorline.identifiers import AccountName, JobKey
-from actorline.jobs.delta import COMPARED, LAST
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.delta import COMPARED, LAST
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.job import Job
 from actorline.jobs.rights import Scope
 from actorline.jobs.sender import Sender

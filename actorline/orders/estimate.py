@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from actorline.budgets.reservation import NANO, Entry, OwnBudget, Reservation
 from actorline.errors import Code, Reason, Refused
-from actorline.jobs.document import JobDocument, fresh_key, parse_document
+from actorline.jobs.document.job_document import JobDocument, fresh_key, parse_document
 from actorline.jobs.history import History
 from actorline.jobs.job import iso_time
 from actorline.jobs.reservation import reservation_for, waiting_text

@@ -1,7 +1,7 @@
 """The check of the URL that an order's input comes from."""
 
 from actorline.errors import Code, Refused
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.settings import Settings
 from actorline.web_address import address_problem
 

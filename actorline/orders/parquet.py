@@ -4,7 +4,7 @@ from typing import Final
 
 from actorline.delivery.formats.parquet_assembly import has_parquet
 from actorline.errors import Code, Reason, Refused
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.sender import Sender
 from actorline.settings import Settings
 

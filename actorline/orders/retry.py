@@ -7,7 +7,7 @@ from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.allowance import Allowance, allowance_of
 from actorline.jobs.attempt import next_attempt
-from actorline.jobs.document import shown_key
+from actorline.jobs.document.job_document import shown_key
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.sender import Sender

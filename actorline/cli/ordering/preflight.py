@@ -5,7 +5,7 @@ from typing import Any
 
 from actorline.cli.terminal.output import say
 from actorline.errors import Code, Refused, Unavailable
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.platform import errors as platform_errors
 from actorline.platform.actors import get_actor, get_actor_task
 from actorline.platform.client import Platform

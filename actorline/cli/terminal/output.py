@@ -11,7 +11,7 @@ from rich.table import Table
 from actorline.cli.terminal.times import short_time
 from actorline.cli.terminal.visible import SafeConsole, visible_json
 from actorline.errors import Code, Reason
-from actorline.jobs.delta import JobChanges
+from actorline.jobs.document.delta import JobChanges
 from actorline.jobs.job import Job, JobResult, Pace
 from actorline.jobs.states import TERMINAL, State
 

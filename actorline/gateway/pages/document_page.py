@@ -12,8 +12,8 @@ from actorline.gateway.pages.presentation.masking import masked_document
 from actorline.gateway.pages.rendering import PageRoute, page
 from actorline.gateway.pages.visit import Visit, Visitor
 from actorline.identifiers import JobKey
+from actorline.jobs.document.secret import hide_secrets
 from actorline.jobs.job import Job
-from actorline.jobs.secret import hide_secrets
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
 from actorline.platform.runs import get_log_tail

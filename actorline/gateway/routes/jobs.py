@@ -19,7 +19,7 @@ from actorline.gateway.order_intake import StoredOrder
 from actorline.gateway.ordered import check_visible, respond, wait_for_end
 from actorline.gateway.problems import name_order
 from actorline.identifiers import AccountName
-from actorline.jobs.document import fresh_key, parse_document
+from actorline.jobs.document.job_document import fresh_key, parse_document
 from actorline.jobs.job import JobResult
 from actorline.jobs.rights import Scope
 from actorline.jobs.states import State

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from actorline.identifiers import JobKey
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.history import PastRun
 from actorline.jobs.states import TERMINAL
 from actorline.ledger.ledger import Ledger

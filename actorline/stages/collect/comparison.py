@@ -15,7 +15,7 @@ from actorline.delivery.read_back import DamagedDelivery, Delivery, NoDelivery, 
 from actorline.delivery.sink import Sink, SinkError
 from actorline.identifiers import ExecutionToken, JobKey
 from actorline.jobs.delivered import open_delivered
-from actorline.jobs.delta import LAST, Delta
+from actorline.jobs.document.delta import LAST, Delta
 from actorline.jobs.job import Job
 from actorline.jobs.series import Series
 from actorline.jobs.states import State

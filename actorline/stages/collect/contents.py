@@ -14,8 +14,8 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink
 from actorline.errors import Code, Reason
 from actorline.identifiers import ExecutionToken
+from actorline.jobs.document.secret import withheld_records
 from actorline.jobs.job import Job, iso_time
-from actorline.jobs.secret import withheld_records
 from actorline.jobs.states import State, target
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.ledger import Ledger

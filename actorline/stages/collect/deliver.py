@@ -20,7 +20,7 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import MANIFEST, SUCCESS, MissingFile, Sink, SinkError, open_sink
 from actorline.errors import Reason
 from actorline.identifiers import ExecutionToken
-from actorline.jobs.delta import JobChanges
+from actorline.jobs.document.delta import JobChanges
 from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.states import TRANSITIONS, Event, State, target

@@ -14,8 +14,8 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.row_counter import RowLook
 from actorline.delivery.row_counts import RowCounts, RowsSeen, add_up
 from actorline.identifiers import JobKey
-from actorline.jobs.document import JobDocument
-from actorline.jobs.guard import Broken, Enough, Standing, broken_rule, reached
+from actorline.jobs.document.guard import Broken, Enough, Standing, broken_rule, reached
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent

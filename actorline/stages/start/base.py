@@ -5,7 +5,7 @@ from functools import partial
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Reason
 from actorline.jobs.delivered import open_delivered
-from actorline.jobs.delta import LAST
+from actorline.jobs.document.delta import LAST
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger
 from actorline.orders.delta import UnusableBase, load_base

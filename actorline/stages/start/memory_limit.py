@@ -1,7 +1,7 @@
 """A run that wants more memory than its account may ever use: waiting for room would have no end."""
 
 from actorline.errors import Code, Reason
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.platform.client import Platform
 from actorline.platform.errors import CapacityExceeded, PlatformError
 from actorline.platform.users import MBYTES_OF_A_GBYTE, get_limits

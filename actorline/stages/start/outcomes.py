@@ -9,8 +9,8 @@ from typing import Final, assert_never
 from redis.exceptions import LockError
 
 from actorline.errors import Code, Reason, Refused
+from actorline.jobs.document.secret import hide_secrets
 from actorline.jobs.job import Intent
-from actorline.jobs.secret import hide_secrets
 from actorline.jobs.step import LostJob
 from actorline.ledger.admission.budgets import OverBudget
 from actorline.ledger.durability import NotDurable

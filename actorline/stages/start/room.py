@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from actorline.errors import Code
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.job import Job
 from actorline.ledger.admission.account_room import AccountRoom, Claim, RoomLeft
 from actorline.ledger.admission.capacity_line import Admission

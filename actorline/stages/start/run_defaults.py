@@ -1,6 +1,6 @@
 """What an Actor or Actor task sets for its runs, where the order doesn't."""
 
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.platform.actors import RunDefaults, get_actor, get_actor_task
 from actorline.platform.client import Platform
 

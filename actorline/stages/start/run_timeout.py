@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
 from actorline.stages.start.run_defaults import run_defaults

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from actorline.identifiers import RunId
-from actorline.jobs.secret import hide_secrets
+from actorline.jobs.document.secret import hide_secrets
 from actorline.logs import Logger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform

@@ -7,10 +7,10 @@ from typing import Final, assert_never
 from actorline.errors import Code, Reason
 from actorline.identifiers import ExecutionToken, JobKey, RunId
 from actorline.jobs.attempt import next_attempt
+from actorline.jobs.document.secret import hide_secrets
 from actorline.jobs.failure_policy import FAILED_STATUSES, Chance, has_come, next_chance
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job, StopWish, iso_time
-from actorline.jobs.secret import hide_secrets
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Park, Step, Stop, Wait
 from actorline.jobs.timeline_event import TimelineEvent

@@ -20,7 +20,7 @@ from actorline.batches.waves import (
     next_step,
 )
 from actorline.errors import Code
-from actorline.jobs.lengths import STORED
+from actorline.jobs.document.lengths import STORED
 from actorline.jobs.states import TERMINAL, State
 
 

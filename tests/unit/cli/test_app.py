@@ -76,7 +76,7 @@ def test_help_and_tab_load_nothing_that_does_the_work():
     load_all = "[DeferredCommand(name, entry).load() for name, entry in COMMANDS.items()]"
     loaded = loaded_by(f"from actorline.cli.commands import *; {load_all}")
     libraries = {"redis", "celery", "kombu", "requests", "structlog", "rich", "pydantic_settings", "limits", "asyncio"}
-    ours = {"actorline.settings", "actorline.errors", "actorline.jobs.document", "actorline.ledger.ledger"}
+    ours = {"actorline.settings", "actorline.errors", "actorline.jobs.document.job_document", "actorline.ledger.ledger"}
     assert not loaded & (libraries | ours)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from actorline.errors import Code
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.job import JobResult
 from actorline.jobs.states import TERMINAL, State
 from actorline.settings import Settings

@@ -5,9 +5,9 @@ import pytest
 
 from actorline.errors import Refused
 from actorline.jobs.attempt import next_attempt
+from actorline.jobs.document.secret import masked
 from actorline.jobs.failure_policy import Chance, next_chance
 from actorline.jobs.groups import RunGroup
-from actorline.jobs.secret import masked
 from actorline.jobs.states import Event, State
 from actorline.orders.retry import plan_retry, way_back
 from actorline.platform.runs import Run

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from actorline import authorities
 from actorline.cli.ordering.preflight import check_order
 from actorline.errors import Unavailable
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.platform.client import Platform
 from actorline.platform.errors import MissingLibrary, PlatformUnavailable
 from actorline.platform.start import SendBy, StartDeferred, StartOrder, start_run

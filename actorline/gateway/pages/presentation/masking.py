@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
+from actorline.jobs.document.secret import MASK
 from actorline.jobs.job import Job
-from actorline.jobs.secret import MASK
 
 NAMES: Final = re.compile(
     r"pass(word|wd|phrase)?$|secret|token|cookie|credential|authori[sz]ation|api_?-?key|private_?-?key|session_?-?id",

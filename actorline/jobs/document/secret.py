@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName
-from actorline.jobs.document import JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.settings import Secret, Settings
 
 MASK: Final = "**********"

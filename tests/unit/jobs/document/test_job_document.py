@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actorline.errors import Code, Refused
-from actorline.jobs.document import MAX_INPUT_BYTES, JobDocument, fresh_key, parse_document
+from actorline.jobs.document.job_document import MAX_INPUT_BYTES, JobDocument, fresh_key, parse_document
 
 SECRET = "pA55-w0rd-of-the-customer"
 

@@ -6,8 +6,8 @@ from pydantic import BaseModel, Field, field_validator
 
 from actorline.delivery.manifest import Changes
 from actorline.identifiers import JobKey
-from actorline.jobs.guard import Paths
-from actorline.jobs.section import Section
+from actorline.jobs.document.guard import Paths
+from actorline.jobs.document.section import Section
 
 LAST: Final = JobKey("last")
 KEY_PATHS_MAX: Final = 20

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from actorline.delivery.row_counts import Flaw, RowCounts, RowsSeen, add_up
-from actorline.jobs.guard import Guard, Standing, StopWhen, broken_rule, reached
+from actorline.jobs.document.guard import Guard, Standing, StopWhen, broken_rule, reached
 
 
 def flaw(*rows: int, count: int | None = None) -> Flaw:

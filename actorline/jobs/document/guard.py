@@ -11,8 +11,8 @@ from typing import Annotated, Final, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, model_validator
 
 from actorline.delivery.row_counts import NONE, Flaw, JsonType, RowsSeen
-from actorline.jobs.lengths import AtMost
-from actorline.jobs.section import Section
+from actorline.jobs.document.lengths import AtMost
+from actorline.jobs.document.section import Section
 
 BrokenRule = Literal["required", "types", "unique", "min_items", "max_usd_per_1000", "silent_secs"]
 EnoughRule = Literal["items", "unique", "usd", "matches"]

@@ -11,8 +11,8 @@ from actorline.delivery.key_sample import KeySample, compare_keys
 from actorline.delivery.row_counter import RowCounter, RowLook
 from actorline.delivery.row_counts import RowsSeen, add_up
 from actorline.delivery.row_survey import KEYS_KEPT, RowSurvey
-from actorline.jobs.guard import Guard, Standing, broken_rule
-from actorline.jobs.learned_guard import learn_guard
+from actorline.jobs.document.guard import Guard, Standing, broken_rule
+from actorline.jobs.document.learned_guard import learn_guard
 
 AFTER_ITEMS = 5
 VALUES = st.one_of(

@@ -32,12 +32,12 @@ from pydantic_core import to_json
 from actorline.delivery.formats.rules import contradiction
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName, DatasetId, JobKey, RunId, TaskId
-from actorline.jobs.delta import COMPARED, LAST, Delta
-from actorline.jobs.guard import Guard, StopWhen
-from actorline.jobs.guard_rules import guard_problem
-from actorline.jobs.json_faults import find_fault
-from actorline.jobs.lengths import AtMost, is_stored, outgrows, size_bytes
-from actorline.jobs.section import Section
+from actorline.jobs.document.delta import COMPARED, LAST, Delta
+from actorline.jobs.document.guard import Guard, StopWhen
+from actorline.jobs.document.guard_rules import guard_problem
+from actorline.jobs.document.json_faults import find_fault
+from actorline.jobs.document.lengths import AtMost, is_stored, outgrows, size_bytes
+from actorline.jobs.document.section import Section
 
 KEY_MAX_CHARS: Final = 200
 KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._\-@:+]{0,199}$"

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from actorline.delivery.row_counts import JsonType
 from actorline.delivery.row_survey import RowSurvey
-from actorline.jobs.guard import PATHS_MAX, Guard
+from actorline.jobs.document.guard import PATHS_MAX, Guard
 
 RARELY_MISSING: Final = 0.03  # in every delivery: then a field is required
 LEAST_MISSING: Final = 0.05  # what a contract allows at least
