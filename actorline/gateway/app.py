@@ -12,11 +12,13 @@ from starlette.middleware import Middleware
 from actorline.gateway import openapi
 from actorline.gateway.auditing import Refusals
 from actorline.gateway.authentication import Authenticator
-from actorline.gateway.body import Bodies
 from actorline.gateway.context import Context
 from actorline.gateway.counted_requests import CountedRequests, RequestFigures
 from actorline.gateway.default_headers import DefaultHeaders
-from actorline.gateway.order_intake import OrderIntake
+from actorline.gateway.intake.body import Bodies
+from actorline.gateway.intake.orders import OrderIntake
+from actorline.gateway.intake.wake_ups import WakeUps
+from actorline.gateway.intake.webhook_events import WebhookIntake
 from actorline.gateway.pages import routers as pages
 from actorline.gateway.pages.pulse import Pulse
 from actorline.gateway.problems import show_problems
@@ -25,8 +27,6 @@ from actorline.gateway.routes import batches, budgets, events, health, jobs, met
 from actorline.gateway.shares import Shares
 from actorline.gateway.streams import Downloads
 from actorline.gateway.timelines import Timelines
-from actorline.gateway.wake_ups import WakeUps
-from actorline.gateway.webhook_intake import WebhookIntake
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.account_index import AccountIndex
 from actorline.settings import Settings

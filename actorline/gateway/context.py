@@ -12,17 +12,17 @@ from actorline.batches.batch import Batch, load_batch
 from actorline.errors import Code, Refused
 from actorline.gateway.auditing import Refusals
 from actorline.gateway.authentication import Authenticator, Grant
-from actorline.gateway.body import Bodies
 from actorline.gateway.counted_requests import RequestFigures
-from actorline.gateway.order_intake import OrderIntake
+from actorline.gateway.intake.body import Bodies
+from actorline.gateway.intake.orders import OrderIntake
+from actorline.gateway.intake.wake_ups import WakeUps
+from actorline.gateway.intake.webhook_events import WebhookIntake
 from actorline.gateway.pages.pulse import Pulse
 from actorline.gateway.problems import Fault
 from actorline.gateway.readiness import Readiness
 from actorline.gateway.shares import Shares
 from actorline.gateway.streams import Downloads
 from actorline.gateway.timelines import Timelines
-from actorline.gateway.wake_ups import WakeUps
-from actorline.gateway.webhook_intake import WebhookIntake
 from actorline.identifiers import JobKey
 from actorline.jobs.document.job_document import is_key, shown_key
 from actorline.jobs.job import Job

@@ -13,8 +13,8 @@ import pytest
 from gateway_process import Gateway, running_gateway
 from real_parts import make_line, wait_for
 
-from actorline.gateway.body import MAX_BODY_BYTES
 from actorline.gateway.connections import HEAD_SECS, MOST_CONNECTIONS
+from actorline.gateway.intake.body import MAX_BODY_BYTES
 
 JSON = {"Content-Type": "application/json"}
 POST = "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -17,8 +17,8 @@ from actorline.batches.retry import retry_batch
 from actorline.batches.submit import SubmittedBatch, submit_batch
 from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
-from actorline.gateway.body import key_in, parse_json, with_key
 from actorline.gateway.context import AuthorizedRequest, MayCancel, MayOrder, MayRead
+from actorline.gateway.intake.body import key_in, parse_json, with_key
 from actorline.gateway.openapi import (
     BATCH_BODY,
     IdempotencyKey,

@@ -11,11 +11,11 @@ from starlette.responses import Response
 from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
 from actorline.gateway.authentication import Grant
-from actorline.gateway.body import LARGE_BYTES, key_in, parse_json, with_key
 from actorline.gateway.context import AuthorizedRequest, MayCancel, MayOrder, MayRead
+from actorline.gateway.intake.body import LARGE_BYTES, key_in, parse_json, with_key
+from actorline.gateway.intake.orders import StoredOrder
 from actorline.gateway.labels import parse_labels
 from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, KeyInPath, RequestKey, problems, result
-from actorline.gateway.order_intake import StoredOrder
 from actorline.gateway.ordered import check_visible, respond, wait_for_end
 from actorline.gateway.problems import name_order
 from actorline.identifiers import AccountName

@@ -13,7 +13,7 @@ import pytest
 from sse_starlette.sse import AppStatus
 
 from actorline.errors import Code
-from actorline.gateway.batching import Batcher
+from actorline.gateway.intake.batching import Batcher
 from actorline.gateway.openapi import ORDER, RESULT
 from actorline.gateway.problems import STATUSES, Fault
 from actorline.gateway.routes.events import Stream

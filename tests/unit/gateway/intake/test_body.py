@@ -6,8 +6,8 @@ import pytest
 from starlette.requests import Request
 
 from actorline.errors import Code, Refused
-from actorline.gateway import body
-from actorline.gateway.body import LARGE_BYTES, MAX_BODY_BYTES, Bodies, parse_json, with_key
+from actorline.gateway.intake import body
+from actorline.gateway.intake.body import LARGE_BYTES, MAX_BODY_BYTES, Bodies, parse_json, with_key
 from actorline.gateway.problems import Fault
 
 

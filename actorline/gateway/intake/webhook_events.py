@@ -10,8 +10,8 @@ from typing import Final
 import redis
 from starlette.concurrency import run_in_threadpool
 
-from actorline.gateway.batching import Batcher
-from actorline.gateway.wake_ups import WakeUps
+from actorline.gateway.intake.batching import Batcher
+from actorline.gateway.intake.wake_ups import WakeUps
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
 from actorline.webhooks.events import Hint, HookRun, LookNow, take_hints

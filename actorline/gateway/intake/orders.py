@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from actorline.errors import Code, Unavailable
-from actorline.gateway.batching import Batcher
-from actorline.gateway.order_rate import OrderRate
-from actorline.gateway.wake_ups import WakeUps
+from actorline.gateway.intake.batching import Batcher
+from actorline.gateway.intake.order_rate import OrderRate
+from actorline.gateway.intake.wake_ups import WakeUps
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger, UnreadableJob
 from actorline.orders.submit import Submission, SubmittedJob, submit_many

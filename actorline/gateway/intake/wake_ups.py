@@ -4,7 +4,7 @@ from typing import Final
 
 import structlog
 
-from actorline.gateway.batching import Batcher
+from actorline.gateway.intake.batching import Batcher
 from actorline.identifiers import JobKey
 from actorline.messages import make_sender, send_hook, send_upkeep
 from actorline.settings import Settings

@@ -1,0 +1,1 @@
+"""What comes in: bodies are bounded, orders and events are written in groups, and workers are told of them."""
