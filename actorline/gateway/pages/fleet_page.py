@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from actorline.checks import check_ledger
 from actorline.errors import Code, Refused
-from actorline.gateway.pages.job_filter import JobFilter
+from actorline.gateway.pages.jobs.job_filter import JobFilter
 from actorline.gateway.pages.rendering import PageRoute, page
 from actorline.gateway.pages.visit import Visit, Visitor
 from actorline.identifiers import AccountName

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from actorline.batches.batch import Batch, load_batch
 from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
-from actorline.gateway.pages.job_changes import ORDERS
+from actorline.gateway.pages.jobs.job_changes import ORDERS
 from actorline.gateway.pages.rendering import PageRoute, page, see_other
 from actorline.gateway.pages.visit import PostedForm, Visit, Visitor
 from actorline.identifiers import AccountName, JobKey

@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 
 from actorline.delivery.page_plan import Window
 from actorline.errors import Refused
-from actorline.gateway.pages.job_filter import JobFilter
+from actorline.gateway.pages.jobs.job_filter import JobFilter
 from actorline.gateway.pages.presentation.columns import columns
 from actorline.gateway.pages.presentation.masking import mask, mask_url
 from actorline.gateway.pages.presentation.page_strip import MOST_CELLS, strip_of

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from actorline.errors import Refused
-from actorline.gateway.pages.job_changes import may_cancel, may_retry
+from actorline.gateway.pages.jobs.job_changes import may_cancel, may_retry
 from actorline.gateway.pages.presentation.page_strip import Strip, strip_of
 from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import JobKey

@@ -9,8 +9,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from actorline.errors import Code, Refused
-from actorline.gateway.pages.job_changes import change_job, may_cancel, may_retry
-from actorline.gateway.pages.job_view import view_job
+from actorline.gateway.pages.jobs.job_changes import change_job, may_cancel, may_retry
+from actorline.gateway.pages.jobs.job_view import view_job
 from actorline.gateway.pages.live import stream_of
 from actorline.gateway.pages.rendering import PageRoute, page, see_other
 from actorline.gateway.pages.visit import PostedForm, Visit, Visitor

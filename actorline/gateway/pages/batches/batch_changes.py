@@ -5,7 +5,7 @@ from actorline.batches.cancel import cancel_batch
 from actorline.batches.retry import retry_batch
 from actorline.gateway.auditing import note_change
 from actorline.gateway.context import check_scope
-from actorline.gateway.pages.job_changes import CANCELS, ORDERS, Action
+from actorline.gateway.pages.jobs.job_changes import CANCELS, ORDERS, Action
 from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import JobKey
 from actorline.jobs.rights import Scope

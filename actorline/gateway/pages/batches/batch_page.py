@@ -14,9 +14,9 @@ from actorline.batches.batch import BatchResult
 from actorline.batches.retry import plan_of_batch
 from actorline.delivery.sink import MANIFEST, open_sink
 from actorline.errors import Code, Refused
-from actorline.gateway.pages.batch_changes import change_batch, may_cancel_batch, may_retry_batch
-from actorline.gateway.pages.batch_view import failed_members, list_members, view_batch
-from actorline.gateway.pages.job_filter import parse_states
+from actorline.gateway.pages.batches.batch_changes import change_batch, may_cancel_batch, may_retry_batch
+from actorline.gateway.pages.batches.batch_view import failed_members, list_members, view_batch
+from actorline.gateway.pages.jobs.job_filter import parse_states
 from actorline.gateway.pages.live import stream_of
 from actorline.gateway.pages.rendering import PageRoute, page, see_other
 from actorline.gateway.pages.visit import PostedForm, Visit, Visitor

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
-from actorline.gateway.pages.job_view import may_order_again
+from actorline.gateway.pages.jobs.job_view import may_order_again
 from actorline.gateway.pages.rendering import PageRoute, page, see_other
 from actorline.gateway.pages.visit import PostedForm, Visit, Visitor
 from actorline.gateway.routes.jobs import take_order

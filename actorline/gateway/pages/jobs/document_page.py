@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from actorline.gateway.pages.job_view import may_see_input, view_job
+from actorline.gateway.pages.jobs.job_view import may_see_input, view_job
 from actorline.gateway.pages.presentation.masking import masked_document
 from actorline.gateway.pages.rendering import PageRoute, page
 from actorline.gateway.pages.visit import Visit, Visitor

@@ -8,10 +8,10 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from actorline.errors import Code, Refused
-from actorline.gateway.pages.bulk import MOST_JOBS, carry_out, keys_that_match, plan_bulk
 from actorline.gateway.pages.forms import Form
-from actorline.gateway.pages.job_changes import Action
-from actorline.gateway.pages.job_filter import JobFilter
+from actorline.gateway.pages.jobs.bulk import MOST_JOBS, carry_out, keys_that_match, plan_bulk
+from actorline.gateway.pages.jobs.job_changes import Action
+from actorline.gateway.pages.jobs.job_filter import JobFilter
 from actorline.gateway.pages.rendering import PageRoute, page
 from actorline.gateway.pages.visit import PostedForm, Visit
 from actorline.identifiers import JobKey

@@ -7,8 +7,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from actorline.errors import Code, Refused
-from actorline.gateway.pages.delivery_view import PARTS_SHOWN, is_image, view_delivery
-from actorline.gateway.pages.job_view import view_job
+from actorline.gateway.pages.jobs.delivery_view import PARTS_SHOWN, is_image, view_delivery
+from actorline.gateway.pages.jobs.job_view import view_job
 from actorline.gateway.pages.rendering import PageRoute, page
 from actorline.gateway.pages.visit import Visitor
 from actorline.gateway.routes import rows

@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from actorline.gateway.pages.job_changes import CANCELS, ORDERS
-from actorline.gateway.pages.job_filter import SPANS, JobFilter
-from actorline.gateway.pages.job_list import read_jobs
+from actorline.gateway.pages.jobs.job_changes import CANCELS, ORDERS
+from actorline.gateway.pages.jobs.job_filter import SPANS, JobFilter
+from actorline.gateway.pages.jobs.job_list import read_jobs
 from actorline.gateway.pages.rendering import PageRoute, page
 from actorline.gateway.pages.visit import Visit, Visitor
 from actorline.identifiers import AccountName

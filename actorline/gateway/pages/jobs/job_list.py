@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from actorline.errors import Code, Refused
-from actorline.gateway.pages.job_filter import JobFilter
+from actorline.gateway.pages.jobs.job_filter import JobFilter
 from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import AccountName, JobKey, RunId
 from actorline.jobs.job import Job

@@ -9,8 +9,8 @@ from typing import Final
 from actorline.batches.batch import FAILURES, Batch, BatchProgress
 from actorline.batches.retry import plan_of_batch
 from actorline.errors import Code, Refused
-from actorline.gateway.pages.batch_changes import may_cancel_batch, may_retry_batch
-from actorline.gateway.pages.job_view import PER_ROWS, is_allowed
+from actorline.gateway.pages.batches.batch_changes import may_cancel_batch, may_retry_batch
+from actorline.gateway.pages.jobs.job_view import PER_ROWS, is_allowed
 from actorline.gateway.pages.presentation.member_bar import Part, parts_of
 from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import JobKey

@@ -1,0 +1,1 @@
+"""Pages about batches: the list, one batch, and changes to it."""

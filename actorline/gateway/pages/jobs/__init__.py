@@ -1,0 +1,1 @@
+"""Pages about jobs: the list, one job, what it delivered, its document, and changes to one or many."""
