@@ -41,6 +41,8 @@ from pydantic_settings import (
 )
 
 from actorline.budgets.limits import Budgets
+from actorline.host.stack_home import PASSWORD_FILE
+from actorline.host.trusted_file import distrust, searched_folders
 from actorline.identifiers import AccountName
 from actorline.redis_address import (
     checked_address,
@@ -50,8 +52,6 @@ from actorline.redis_address import (
     with_password,
     with_sentinel_password,
 )
-from actorline.stack_home import PASSWORD_FILE
-from actorline.trusted_file import distrust, searched_folders
 
 SETTINGS_FILE = "actorline.toml"
 SETTINGS_FILE_VARIABLE = "ACTORLINE_SETTINGS"

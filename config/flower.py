@@ -11,7 +11,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Final
 
-from actorline.private_folder import make_private, private_opener
+from actorline.host.private_folder import make_private, private_opener
 from actorline.settings import Settings, SettingsError
 
 COLUMNS: Final = "name,args,state,received,runtime,worker,uuid"

@@ -6,7 +6,7 @@ from flower.urls import handlers
 from flower.views.monitor import Metrics
 from tornado.web import authenticated
 
-from actorline.ports import choose_port
+from actorline.host.ports import choose_port
 from actorline.settings import Settings
 from config.flower import drop_variables, flower_arguments, set_login
 from workers.app import app

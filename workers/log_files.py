@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from actorline.private_folder import make_private
+from actorline.host.private_folder import make_private
 
 LOG_BYTES: Final = 20_000_000
 

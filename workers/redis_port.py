@@ -6,9 +6,9 @@ Its socket needs the same password from then on: Valkey knows no difference betw
 import secrets
 from urllib.parse import quote
 
-from actorline.private_folder import private_opener
+from actorline.host.private_folder import private_opener
+from actorline.host.stack_home import PASSWORD_FILE
 from actorline.settings import Settings
-from actorline.stack_home import PASSWORD_FILE
 
 PORT_CONFIGURATION = "valkey-port.conf"
 

@@ -25,16 +25,16 @@ from urllib.parse import urlsplit
 import redis
 
 import config
-from actorline.child_path import inherited_environment
 from actorline.errors import Code, Unavailable
+from actorline.host.child_path import inherited_environment
+from actorline.host.ports import choose_port
+from actorline.host.private_folder import make_private
+from actorline.host.stack_home import LOCK_FILE, PASSWORD_FILE, STATE_FILE, USERS_FILE, take_lock
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
 from actorline.messages import send_line
-from actorline.ports import choose_port
-from actorline.private_folder import make_private
 from actorline.schedules.schedules_file import find_schedules
 from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, find_settings_file
-from actorline.stack_home import LOCK_FILE, PASSWORD_FILE, STATE_FILE, USERS_FILE, take_lock
 from actorline.upkeep.unattended import describe_unfinished
 from config.flower import has_own_login, login_file
 from workers.log_files import open_log, set_aside_long_logs

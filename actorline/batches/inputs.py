@@ -16,10 +16,10 @@ from actorline import __version__
 from actorline.batches.document import BatchDocument, Split, parse_batch
 from actorline.delivery.sink import SinkError, is_below, open_sink
 from actorline.errors import Code, Refused
-from actorline.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.jobs.document.job_document import MAX_INPUT_BYTES, input_text, json_type
+from actorline.outbound.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
+from actorline.outbound.web_address import address_problem
 from actorline.settings import Settings
-from actorline.web_address import address_problem
 
 MOST_INPUTS: Final = 500_000  # a million don't fit: members have six digits, and a manifest lists each of them
 MOST_LISTED_BYTES: Final = 32_000_000  # held in Redis until they are in the sink

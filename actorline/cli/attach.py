@@ -17,16 +17,16 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from actorline.child_path import inherited_environment
 from actorline.cli.terminal.output import say
 from actorline.errors import Code, Unavailable
+from actorline.host.child_path import inherited_environment
+from actorline.host.private_folder import make_private, private_opener
+from actorline.host.stack_home import LOCK_FILE, STATE_FILE, USERS_FILE, take_lock
 from actorline.ledger.faults import describe_fault, is_tls_fault
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
 from actorline.messages import make_sender
-from actorline.private_folder import make_private, private_opener
 from actorline.settings import Settings
-from actorline.stack_home import LOCK_FILE, STATE_FILE, USERS_FILE, take_lock
 from actorline.upkeep.unattended import COMMAND, describe_unfinished
 
 START_SECS: Final = 60.0  # a stack that is shutting down drains for half a minute first

@@ -10,8 +10,8 @@ from typing import Any, Final
 from actorline.errors import Code, Refused
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.job import Job, JobResult, iso_time
+from actorline.outbound.web_address import address_problem
 from actorline.settings import Settings
-from actorline.web_address import address_problem
 
 NOTICE_BACK_OFF_SECS: Final = (5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
 NOTICE_GIVE_UP_SECS: Final = 86_400.0

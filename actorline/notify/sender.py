@@ -9,8 +9,8 @@ import requests
 from standardwebhooks.webhooks import Webhook
 
 from actorline import __version__
-from actorline.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.ledger.admission.outside_places import Place
+from actorline.outbound.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.settings import Settings
 
 NOTICE_WITHIN_SECS: Final = 20.0

@@ -2,8 +2,8 @@
 
 from actorline.errors import Code, Refused
 from actorline.jobs.document.job_document import JobDocument
+from actorline.outbound.web_address import address_problem
 from actorline.settings import Settings
-from actorline.web_address import address_problem
 
 
 def check_input_url(document: JobDocument, settings: Settings) -> None:

@@ -14,7 +14,7 @@ import urllib3
 from pydantic import SecretStr
 from requests.auth import AuthBase
 
-from actorline.authorities import VerifyingAdapter, authorities_context
+from actorline.outbound.authorities import VerifyingAdapter, authorities_context
 
 # A record is redirected once, to the storage: docs/platform-facts.md#records
 MAX_REDIRECTS: Final = 5

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from actorline.host.trusted_file import distrust
 from actorline.nearest import nearest
 from actorline.schedules.schedule import NAME, Schedule
 from actorline.settings import Settings, SettingsError
-from actorline.trusted_file import distrust
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -11,12 +11,12 @@ import requests
 import urllib3
 
 from actorline import __version__
-from actorline.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.jobs.document.job_document import MAX_INPUT_BYTES, MEDIA_TYPE_PATTERN, JobDocument
 from actorline.jobs.document.secret import Holder, fill_secrets
 from actorline.jobs.job import Intent, Job
 from actorline.ledger.admission.outside_places import Place
 from actorline.ledger.ledger import Ledger
+from actorline.outbound.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.platform.actors import get_actor, get_actor_task
 from actorline.platform.client import Platform
 from actorline.platform.errors import Forbidden, NotFound

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
-from actorline import authorities
 from actorline.cli.ordering.preflight import check_order
 from actorline.errors import Unavailable
 from actorline.jobs.document.job_document import JobDocument
+from actorline.outbound import authorities
 from actorline.platform.client import Platform
 from actorline.platform.errors import MissingLibrary, PlatformUnavailable
 from actorline.platform.start import SendBy, StartDeferred, StartOrder, start_run

@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from actorline.private_folder import make_private
+from actorline.host.private_folder import make_private
 
 
 def mode_of(folder):

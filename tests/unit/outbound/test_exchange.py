@@ -10,8 +10,8 @@ import pytest
 import requests
 from structlog.testing import capture_logs
 
-from actorline import exchange as exchange_module
-from actorline.exchange import TookTooLong, Unreachable, exchange
+from actorline.outbound import exchange as exchange_module
+from actorline.outbound.exchange import TookTooLong, Unreachable, exchange
 
 WITHIN_S = 0.6
 HEAD = b"HTTP/1.1 200 OK\r\n"

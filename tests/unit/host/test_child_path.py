@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from actorline.child_path import ROOT, inherited_environment
+from actorline.host.child_path import ROOT, inherited_environment
 
 
 @pytest.mark.parametrize(

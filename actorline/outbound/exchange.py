@@ -22,9 +22,9 @@ import requests
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from actorline.authorities import VerifyingAdapter
 from actorline.logs import Logger
-from actorline.public_address import is_public
+from actorline.outbound.authorities import VerifyingAdapter
+from actorline.outbound.public_address import is_public
 
 CONNECT_SECS: Final = 5.0
 SERVER_SILENCE_SECS: Final = 15.0

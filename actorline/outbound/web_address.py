@@ -1,13 +1,13 @@
 """A web address in a document: whether it may be called, as far as its text shows.
 
-Only listed hosts, or else only public addresses, are called; `exchange.py` checks that when it connects.
+Only listed hosts, or else only public addresses, are called; `outbound/exchange.py` checks that when it connects.
 """
 
 import ipaddress
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from actorline.public_address import is_public
+from actorline.outbound.public_address import is_public
 
 
 def address_problem(url: str, hosts: Sequence[str]) -> str | None:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from actorline.ports import choose_port, holder_of
+from actorline.host.ports import choose_port, holder_of
 from actorline.settings import SettingsError
 
 

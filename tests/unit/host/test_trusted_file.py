@@ -4,9 +4,9 @@ import os
 import pytest
 
 from actorline import settings as settings_module
+from actorline.host.trusted_file import distrust
 from actorline.schedules.schedules_file import InvalidSchedules, find_schedules
 from actorline.settings import SettingsError, find_settings_file, load_settings
-from actorline.trusted_file import distrust
 
 EVIL = 'api_url = "https://evil.example"\n'
 
@@ -48,9 +48,9 @@ def test_file_of_another_user_is_ignored(folder, caplog, monkeypatch):
 
 def test_group_that_others_share_is_no_owner(folder, monkeypatch):
     (folder / "actorline.toml").chmod(0o664)
-    monkeypatch.setattr("actorline.trusted_file._is_private_group", lambda _: False)
+    monkeypatch.setattr("actorline.host.trusted_file._is_private_group", lambda _: False)
     assert distrust(folder / "actorline.toml")
-    monkeypatch.setattr("actorline.trusted_file._is_private_group", lambda _: True)
+    monkeypatch.setattr("actorline.host.trusted_file._is_private_group", lambda _: True)
     assert distrust(folder / "actorline.toml") is None
 
 

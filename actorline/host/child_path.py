@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parents[1]
+ROOT: Final = Path(__file__).resolve().parents[2]
 """The folder of our packages: `actorline`, `config`, `tasks` and `workers`."""
 
 
