@@ -1,4 +1,4 @@
-"""What each command accepts, and its help. A command's work is in the module of the same name in `actorline.cli`.
+"""What each command accepts, and its help. Its work is in the module of the same folder and name in `actorline.cli`.
 
 Help and Tab import only this, which takes a tenth of the time: the work is imported when a command is called.
 """

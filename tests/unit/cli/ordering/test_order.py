@@ -6,7 +6,7 @@ import pytest
 
 from actorline.cli.ordering.order import merge, parse_labels, read_document, read_input, sink_url
 from actorline.cli.ordering.submit import document_lines
-from actorline.cli.usage.run import run
+from actorline.cli.usage.ordering.run import run
 from actorline.errors import Code, Refused
 from actorline.jobs.document.job_document import parse_document
 

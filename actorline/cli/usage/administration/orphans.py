@@ -13,6 +13,6 @@ def orphans(
     as_json: AsJson = False,
 ) -> None:
     """List our running runs that no job wants; those of known jobs are aborted in any case."""
-    from actorline.cli import orphans
+    from actorline.cli.administration import orphans
 
     orphans.orphans(abort=abort, adopt=adopt, as_json=as_json)

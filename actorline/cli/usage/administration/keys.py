@@ -44,7 +44,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create an API key. It is shown once; only its hash is stored."""
-    from actorline.cli import keys
+    from actorline.cli.administration import keys
 
     keys.create(name, scope, accounts, actors, actor_tasks, max_usd_per_run, max_usd_per_day, as_json=as_json)
 
@@ -52,7 +52,7 @@ def create(
 @keys.command(name="list")
 def list_(as_json: AsJson = False) -> None:
     """List the API keys and what each may do."""
-    from actorline.cli import keys
+    from actorline.cli.administration import keys
 
     keys.list_(as_json=as_json)
 
@@ -63,6 +63,6 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """Revoke an API key; it is refused within a second."""
-    from actorline.cli import keys
+    from actorline.cli.administration import keys
 
     keys.revoke(name, as_json=as_json)

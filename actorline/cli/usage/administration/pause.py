@@ -16,13 +16,13 @@ Account = Annotated[
 
 def pause(account: Account = None, as_json: AsJson = False) -> None:
     """Start no new paid runs; running ones continue. Their rows are collected."""
-    from actorline.cli import pause
+    from actorline.cli.administration import pause
 
     pause.pause(account, as_json=as_json)
 
 
 def resume(account: Account = None, as_json: AsJson = False) -> None:
     """Start paid runs again; waiting jobs begin."""
-    from actorline.cli import pause
+    from actorline.cli.administration import pause
 
     pause.resume(account, as_json=as_json)

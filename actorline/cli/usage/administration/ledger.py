@@ -13,7 +13,7 @@ ledger = make_app("Measure, export, import and purge what is stored of ended job
 @ledger.command()
 def stats(as_json: AsJson = False) -> None:
     """Show how many jobs the ledger holds, since when, and what they take of Redis."""
-    from actorline.cli import ledger
+    from actorline.cli.administration import ledger
 
     ledger.stats(as_json=as_json)
 
@@ -21,7 +21,7 @@ def stats(as_json: AsJson = False) -> None:
 @ledger.command()
 def export() -> None:
     """Write all ended jobs and batches to standard output, as JSON lines; with their inputs, so keep it private."""
-    from actorline.cli import ledger
+    from actorline.cli.administration import ledger
 
     ledger.export()
 
@@ -32,7 +32,7 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Read an export into the ledger of a new installation; what is there already stays."""
-    from actorline.cli import ledger
+    from actorline.cli.administration import ledger
 
     ledger.import_(file, as_json=as_json)
 
@@ -46,6 +46,6 @@ def purge(
     as_json: AsJson = False,
 ) -> None:
     """Remove ended jobs from the ledger before their retention is over; their rows stay."""
-    from actorline.cli import ledger
+    from actorline.cli.administration import ledger
 
     ledger.purge(older_than, state, dry_run=dry_run, agreed=agreed, as_json=as_json)

@@ -20,6 +20,6 @@ def accounts(
     as_json: AsJson = False,
 ) -> None:
     """Show which user each account alias belongs to. Workers whose token is another user's don't serve it."""
-    from actorline.cli import accounts
+    from actorline.cli.administration import accounts
 
     accounts.accounts(moved, as_json=as_json)

@@ -1,0 +1,1 @@
+"""What each command of `actorline.cli.ordering` accepts."""
