@@ -81,7 +81,8 @@ def test_help_and_tab_load_nothing_that_does_the_work():
 
 
 def test_commands_of_the_ledger_load_no_clients():
-    modules = ("jobs", "watch", "retry", "pause", "audit", "accounts")
+    administration = [f"administration.{each}" for each in ("pause", "audit", "accounts")]
+    modules = ["jobs", "watch", "retry", *administration]
     loaded = loaded_by(";".join(f"import actorline.cli.{module}" for module in modules))
     clients = {"celery", "kombu", "requests", "urllib3", "obstore"}
     assert not loaded & (clients | {"structlog", "pyarrow", "isal", "rich.live"})
