@@ -124,7 +124,6 @@ def check_arguments(args: list[str]) -> None:
         command = context.command.get_command(context, words[0])
         assert command is not None, f"there is no command {words[0]}"
         context = command.make_context(words[0], words[1:], parent=context)
-    return context
 
 
 INLINE = sorted({(str(path.relative_to(ROOT)), command) for path in PAGES
