@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from kombu.transport import redis as transport
 
-from workers import one_client
+from workers import few_commands
 
 STEPS: Final = (0, 3, 6, 9)  # kombu's: a priority between two of them counts as the more urgent one
 
 
-class Channel(one_client.Channel):
+class Channel(few_commands.Channel):
     priority_steps: Any = STEPS
     queue_order_strategy = "priority"  # the order of the queues changes with the turn, not with what came last
     _queue_cycle: Any

@@ -1,6 +1,6 @@
 """What is due when: sorted sets of unix seconds by Redis's clock, each member due at its score."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, cast
 
 from actorline.identifiers import AccountName, JobKey
@@ -17,6 +17,12 @@ class Agenda:
     def claim_upkeep(self, for_ms: int) -> bool:
         """Return whether this caller may send the next upkeep; for some milliseconds no other may."""
         return bool(self._store.redis.set(self._store.name("upkeep"), 1, nx=True, px=for_ms))
+
+    def due_sets(self, ages: Mapping[str, float]) -> set[str]:
+        """Return those of the sets that have members due by now, or so many seconds ago (`ages`: 0, or more)."""
+        found = self._store.run("due_sets", [self._store.name(kind) for kind in ages], ages.values())
+        kinds = list(ages)
+        return {kinds[number - 1] for number in found}
 
     def due(self, limit: int) -> list[JobKey]:
         """Return the keys of jobs that need care by now, the longest overdue first."""

@@ -88,8 +88,10 @@ class Runs:
 
     def take_strays(self, again_s: float) -> list[RunId]:
         """Return the runs to abort now; each is due again later, unless `forget_stray` comes."""
-        if strays := self._store.redis.hkeys(self._store.name("strays")):
-            self._store.redis.zadd(self._store.name("stray_due"), dict.fromkeys(strays, 0), nx=True)
+        strays = self._store.redis.hkeys(self._store.name("strays"))
+        if not strays:
+            return []
+        self._store.redis.zadd(self._store.name("stray_due"), dict.fromkeys(strays, 0), nx=True)
         return [RunId(each) for each in self._agenda.take("stray_due", again_s=again_s)]
 
     def remember_suspects(self, key: JobKey, at: float, run_ids: list[RunId]) -> None:

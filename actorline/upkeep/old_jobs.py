@@ -1,11 +1,15 @@
 """Removes jobs from the ledger that ended longer ago than the retention; their deliveries stay."""
 
+from typing import Final
+
 from actorline.batches.batch import load_batch
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.ledger import Ledger
 
 DAY_SECS = 86_400
+SETS_BY_AGE: Final = ("batches", *(f"state:{state}" for state in TERMINAL))
+"""The ledger's sets by age in which it looks."""
 
 
 def forget_old_jobs(ledger: Ledger, *, retention_days: float, limit: int) -> None:
