@@ -12,7 +12,7 @@ from actorline.jobs.document.job_document import JobDocument
 TARGET: Final = Path(__file__).with_name("job-document.md")
 
 HEAD: Final = """\
-<!-- Made by docs/make_document.py from actorline/jobs/document/job_document.py (`make docs`). -->
+<!-- Made by docs/make_document.py from actorline/jobs/document/ (`make docs`). -->
 # The job document
 
 One order, the same at every entrance. Exactly one of `actor`, `actor_task`, `run_id` and `dataset_id` is needed;

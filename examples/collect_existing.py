@@ -7,7 +7,7 @@
 import sys
 
 from actorline.client import Client
-from actorline.jobs.document.job_document import fresh_key
+from actorline.jobs.job_key import fresh_key
 
 
 def main(target: str, target_id: str) -> None:

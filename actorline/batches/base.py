@@ -7,7 +7,7 @@ from actorline.batches.document import BatchDocument
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.document.delta import LAST
-from actorline.jobs.document.job_document import SCHEDULE_KEY
+from actorline.jobs.job_key import SCHEDULE_KEY
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger

@@ -9,20 +9,16 @@ from pydantic.config import JsonDict
 
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName
-from actorline.jobs.document.job_document import (
-    KEY_PATTERN,
-    Account,
-    JobDocument,
-    Label,
-    Notify,
-    Sink,
-    canonical_json,
-    json_type,
-    problems_of,
-    rough_problem,
-)
+from actorline.jobs.document.canonical_json import canonical_json
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.lengths import AtMost, is_stored
+from actorline.jobs.document.notify import Notify
+from actorline.jobs.document.parse import rough_problem
+from actorline.jobs.document.problems import json_type, problems_of
 from actorline.jobs.document.section import Section
+from actorline.jobs.document.sink import Sink
+from actorline.jobs.document.values import Account, Label
+from actorline.jobs.job_key import KEY_PATTERN
 from actorline.jobs.member_key import BATCH_KEY_MAX_CHARS
 
 MOST_RUNNING: Final = 1_000  # a wave reads them all

@@ -9,7 +9,7 @@ from actorline.batches.members import member_document, own_budget
 from actorline.batches.submit import SAMPLE, check_batch
 from actorline.errors import Code, Reason, Refused
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import fresh_key
+from actorline.jobs.job_key import fresh_key
 from actorline.jobs.sender import Sender
 from actorline.ledger.ledger import Ledger
 from actorline.orders.estimate import Estimate, estimate_runs

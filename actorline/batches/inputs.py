@@ -16,7 +16,8 @@ from actorline import __version__
 from actorline.batches.document import BatchDocument, Split, parse_batch
 from actorline.delivery.sink import SinkError, is_below, open_sink
 from actorline.errors import Code, Refused
-from actorline.jobs.document.job_document import MAX_INPUT_BYTES, input_text, json_type
+from actorline.jobs.document.parse import MAX_INPUT_BYTES, input_text
+from actorline.jobs.document.problems import json_type
 from actorline.outbound.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.outbound.web_address import address_problem
 from actorline.settings import Settings

@@ -10,7 +10,8 @@ from actorline.budgets.reservation import OwnBudget, batch_budget
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.document.delta import LAST
-from actorline.jobs.document.job_document import JobDocument, parse_document
+from actorline.jobs.document.job_document import JobDocument
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.member_key import DIGITS, member_key
 from actorline.jobs.sender import Sender
 from actorline.ledger.ledger import NewJob

@@ -6,7 +6,7 @@ from actorline.batches.change import move_batch
 from actorline.batches.states import BatchEvent
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import shown_key
+from actorline.jobs.job_key import shown_key
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent

@@ -13,8 +13,9 @@ from actorline.batches.members import member_document, own_budget
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import JobDocument, fresh_key, key_of_task
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.secret import check_input_records, is_input_record
+from actorline.jobs.job_key import fresh_key, key_of_task
 from actorline.jobs.member_key import BATCH_KEY_MAX_CHARS, member_key
 from actorline.jobs.reservation import check_budgets
 from actorline.jobs.sender import Sender

@@ -17,8 +17,8 @@ from actorline.cli.terminal.room_text import room_lines
 from actorline.cli.terminal.timeline import print_timeline, print_waterfall
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import shown_key
 from actorline.jobs.job import Job, JobResult
+from actorline.jobs.job_key import shown_key
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger

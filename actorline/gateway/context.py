@@ -24,8 +24,8 @@ from actorline.gateway.shares import Shares
 from actorline.gateway.streams import Downloads
 from actorline.gateway.timelines import Timelines
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import is_key, shown_key
 from actorline.jobs.job import Job
+from actorline.jobs.job_key import is_key, shown_key
 from actorline.jobs.rights import Scope
 from actorline.jobs.sender import Sender
 from actorline.ledger.ledger import Ledger

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from actorline.jobs.document.job_document import shown_key
+from actorline.jobs.job_key import shown_key
 
 log = structlog.get_logger(__name__)
 

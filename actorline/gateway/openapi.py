@@ -11,8 +11,9 @@ from actorline.batches.batch import BatchResult
 from actorline.batches.document import BatchDocument
 from actorline.gateway.problems import MEDIA_TYPE, Problem
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import KEY_PATTERN, JobDocument
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.job import Glimpse, JobResult
+from actorline.jobs.job_key import KEY_PATTERN
 
 REFERENCE: Final = "#/components/schemas/{model}"
 DESCRIPTION: Final = (

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import KEY_MAX_CHARS
+from actorline.jobs.job_key import KEY_MAX_CHARS
 
 DIGITS: Final = 6
 BATCH_KEY_MAX_CHARS: Final = KEY_MAX_CHARS - DIGITS - 1

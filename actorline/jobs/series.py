@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from actorline.identifiers import AccountName, JobKey
-from actorline.jobs.document.job_document import SCHEDULE_KEY, JobDocument, Target
+from actorline.jobs.document.job_document import JobDocument, Target
+from actorline.jobs.job_key import SCHEDULE_KEY
 from actorline.jobs.member_key import member_key, split_member_key
 
 

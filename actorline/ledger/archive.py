@@ -13,8 +13,8 @@ from redis.exceptions import WatchError
 
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import is_key
 from actorline.jobs.job import Job
+from actorline.jobs.job_key import is_key
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.ledger import Ledger
 from actorline.platform.marker import digest_of

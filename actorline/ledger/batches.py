@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from actorline.identifiers import AccountName, JobKey
-from actorline.jobs.document.job_document import is_key
+from actorline.jobs.job_key import is_key
 from actorline.jobs.member_key import split_member_key
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State

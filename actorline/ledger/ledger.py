@@ -18,9 +18,10 @@ from redis.lock import Lock
 from actorline.budgets.reservation import OwnBudget
 from actorline.errors import Code, Overloaded, Unavailable
 from actorline.identifiers import AccountName, ExecutionToken, JobKey
-from actorline.jobs.document.job_document import JobDocument, is_key
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.fields import NOW, STORED_AS
 from actorline.jobs.job import FIELDS, Job, StopWish
+from actorline.jobs.job_key import is_key
 from actorline.jobs.member_key import split_member_key
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.jobs.timeline_event import TimelineEvent, level_of

@@ -7,9 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from actorline.budgets.reservation import NANO, Entry, OwnBudget, Reservation
 from actorline.errors import Code, Reason, Refused
-from actorline.jobs.document.job_document import JobDocument, fresh_key, parse_document
+from actorline.jobs.document.job_document import JobDocument
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.history import History
 from actorline.jobs.job import iso_time
+from actorline.jobs.job_key import fresh_key
 from actorline.jobs.reservation import reservation_for, waiting_text
 from actorline.jobs.sender import Sender
 from actorline.ledger.admission.pause import is_paused

@@ -7,9 +7,9 @@ from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.allowance import Allowance, allowance_of
 from actorline.jobs.attempt import next_attempt
-from actorline.jobs.document.job_document import shown_key
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job
+from actorline.jobs.job_key import shown_key
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import Event, State
 from actorline.jobs.timeline_event import TimelineEvent

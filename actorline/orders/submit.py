@@ -12,8 +12,10 @@ from actorline.delivery.sink import SinkError, holds_root, is_below, open_sink
 from actorline.errors import Code, Overloaded, Refused, Unavailable
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.allowance import allowance_of
-from actorline.jobs.document.job_document import SCHEDULE_KEY, JobDocument, fresh_key, key_of_task, parse_document
+from actorline.jobs.document.job_document import JobDocument
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.document.secret import check_input_records
+from actorline.jobs.job_key import SCHEDULE_KEY, fresh_key, key_of_task
 from actorline.jobs.member_key import split_member_key
 from actorline.jobs.reservation import check_budgets
 from actorline.jobs.sender import Sender

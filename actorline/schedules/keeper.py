@@ -16,7 +16,7 @@ from actorline.batches.inputs import listed_inputs
 from actorline.batches.submit import SubmittedBatch, submit_batch
 from actorline.errors import Code, Refused, Unavailable
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.sender import Sender
 from actorline.jobs.timeline_event import TimelineEvent

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from actorline.batches.inputs import batch_problems
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import document_problems
+from actorline.jobs.document.parse import document_problems
 from actorline.schedules.rhythm import Interval, Rhythm, WallClock, due_times
 from actorline.schedules.template import fill_document, iso_utc
 from actorline.time_zone import TimeZoneName

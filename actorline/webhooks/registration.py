@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName, JobKey
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.ledger.ledger import Ledger
 from actorline.notify.notice import check_notify
 from actorline.orders.submit import fill_sink

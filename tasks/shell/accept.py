@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from actorline.errors import JobRefused, Overloaded, Refused, Unavailable
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import shown_key
+from actorline.jobs.job_key import shown_key
 from config.json_messages import typed_as_text
 from tasks.cancel import ask_to_cancel
 from tasks.shell.order_request import KEPT

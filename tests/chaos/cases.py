@@ -15,7 +15,7 @@ from callers import Caller, call
 from real_parts import Emulator, Line, delivery_of, make_line, start_worker, unacked, wait_for
 from toll import Point, TollGate
 
-from actorline.jobs.document.job_document import key_of_task
+from actorline.jobs.job_key import key_of_task
 
 FAULTY_WORKER = Path(__file__).with_name("faulty_worker.py")
 ROWS = 300

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.ledger.admission.account_room import AccountRoom, RoomLeft
 from actorline.ledger.admission.capacity_line import Admission
 from actorline.ledger.ledger import Ledger, NewJob

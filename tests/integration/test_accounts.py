@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from real_parts import TOKEN, WORKER, make_line, reason_of, running_emulator, running_workers
 
 from actorline.errors import Code, Reason, Refused
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.ledger.accounts import Owner, check_owner, move_account, read_owner
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import NewJob

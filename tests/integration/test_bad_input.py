@@ -10,7 +10,7 @@ from kombu import Producer
 from real_parts import TOKEN, delivery_of, reason_of, wait_for
 from terminal import Done, Terminal
 
-from actorline.jobs.document.job_document import MAX_INPUT_BYTES, parse_document
+from actorline.jobs.document.parse import MAX_INPUT_BYTES, parse_document
 from actorline.ledger.ledger import NewJob
 
 NO_TEXT = os.fsdecode(b"\xff\xfe")

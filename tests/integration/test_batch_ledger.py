@@ -11,7 +11,7 @@ from actorline.batches.batch import FIELDS, Batch, load_batch
 from actorline.batches.cancel import cancel_batch
 from actorline.batches.document import parse_batch
 from actorline.identifiers import AccountName, JobKey
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.fields import NOW
 from actorline.jobs.member_key import member_key
 from actorline.jobs.states import LIVE, TERMINAL, State

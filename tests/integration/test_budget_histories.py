@@ -23,7 +23,7 @@ from actorline.budgets.limits import Budgets
 from actorline.budgets.reservation import Entry, batch_budget, nano
 from actorline.identifiers import RunId
 from actorline.jobs.attempt import next_attempt
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.reservation import reservation_of
 from actorline.jobs.states import TERMINAL, Event, State

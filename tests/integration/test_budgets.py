@@ -15,7 +15,7 @@ from actorline.budgets.limits import Budgets
 from actorline.budgets.reservation import NANO, Count, Entry, OwnBudget, batch_budget
 from actorline.errors import Refused
 from actorline.jobs.attempt import next_attempt
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent, Job, StopWish, iso_time
 from actorline.jobs.reservation import reservation_of
 from actorline.jobs.states import TERMINAL, Event, State

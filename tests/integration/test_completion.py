@@ -12,7 +12,7 @@ from actorline.api_keys import create_key
 from actorline.batches.document import parse_batch
 from actorline.cli import main
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.rights import Rights
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import Event

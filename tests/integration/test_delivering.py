@@ -20,7 +20,7 @@ from actorline.delivery.sink import LocalSink, SinkError
 from actorline.delivery.verify import verify
 from actorline.errors import Code, Reason
 from actorline.jobs.delivered import open_delivered
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Stop

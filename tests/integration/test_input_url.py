@@ -10,7 +10,7 @@ import pytest
 import requests
 from real_parts import TOKEN, reason_of, running_line, serving, wait_for
 
-from actorline.jobs.document.job_document import MAX_INPUT_BYTES
+from actorline.jobs.document.parse import MAX_INPUT_BYTES
 
 QUICK = {"poll_interval_secs": 1}
 CSV = b"url\nhttps://example.com/\xc3\xbc\n\xff\x00"

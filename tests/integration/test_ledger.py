@@ -10,7 +10,8 @@ from real_parts import wait_for
 from actorline.delivery.page_plan import Window
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Unavailable
-from actorline.jobs.document.job_document import JobDocument, parse_document
+from actorline.jobs.document.job_document import JobDocument
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 from actorline.jobs.step import Stop, Wait

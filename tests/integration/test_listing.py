@@ -3,7 +3,7 @@
 import pytest
 
 from actorline.errors import Refused
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from real_parts import Line, running_workers, serving, wait_for
 
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.ledger.admission import outside_places
 from actorline.ledger.admission.outside_places import NoPlaceFree, OutsidePlaces, PlaceTaken
 from actorline.ledger.change import Change

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from actorline.budgets.limits import Budgets
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.reservation import reservation_of
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.change import Change

@@ -4,7 +4,7 @@ import pytest
 from real_parts import free_port, wait_for
 from terminal import running_valkey
 
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.ledger import durability
 from actorline.ledger.change import Change
 from actorline.ledger.durability import NotDurable

@@ -13,7 +13,7 @@ from real_parts import Line, make_line, running_workers, wait_for
 
 from actorline.batches.batch import load_batch
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.states import State
 from actorline.ledger.admission.schedule_pauses import pause_for_guard, pause_schedule, resume_schedule
 from actorline.ledger.ledger import NewJob

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from real_parts import TOKEN, wait_for
 
 from actorline.errors import Code, Reason
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import NewJob

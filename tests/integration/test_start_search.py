@@ -9,7 +9,7 @@ import pytest
 import requests
 from real_parts import TOKEN, wait_for
 
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent
 from actorline.jobs.states import State
 from actorline.ledger.change import Change

@@ -10,7 +10,7 @@ import structlog
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Reason
 from actorline.jobs.attempt import next_attempt
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.admission.pause import pause

@@ -5,7 +5,7 @@ import time
 import pytest
 from real_parts import running_workers, wait_for
 
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import NewJob

@@ -7,7 +7,7 @@ import pytest
 import requests
 from real_parts import TOKEN
 
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Wait
 from actorline.ledger.change import Change

@@ -18,7 +18,8 @@ from actorline.cli.terminal.progress import Interrupts, come_back, follow, lost_
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import JobDocument, parse_document
+from actorline.jobs.document.job_document import JobDocument
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State

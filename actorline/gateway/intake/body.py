@@ -12,7 +12,8 @@ from actorline.errors import Code, Refused
 from actorline.gateway.problems import Fault
 from actorline.gateway.shares import Shares
 from actorline.identifiers import JobKey
-from actorline.jobs.document.job_document import MAX_INPUT_BYTES, is_key
+from actorline.jobs.document.parse import MAX_INPUT_BYTES
+from actorline.jobs.job_key import is_key
 
 MAX_BODY_BYTES: Final = (
     MAX_INPUT_BYTES + 1_000_000

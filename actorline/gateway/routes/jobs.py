@@ -19,8 +19,9 @@ from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, KeyInPath, 
 from actorline.gateway.ordered import check_visible, respond, wait_for_end
 from actorline.gateway.problems import name_order
 from actorline.identifiers import AccountName
-from actorline.jobs.document.job_document import fresh_key, parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import JobResult
+from actorline.jobs.job_key import fresh_key
 from actorline.jobs.rights import Scope
 from actorline.jobs.states import State
 from actorline.ledger.queries.listing import CURSOR_PATTERN, Cursor, list_jobs

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from actorline.jobs.document.collect import Collect
     from actorline.jobs.document.guard import Guard, StopWhen
-    from actorline.jobs.document.job_document import Collect, JobDocument
+    from actorline.jobs.document.job_document import JobDocument
 
 READ_FORMATS: Final = ("jsonl", "json", "parquet")
 """The formats whose pages come as JSON lines: a cell of csv has no type, and a table no rows."""

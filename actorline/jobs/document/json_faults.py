@@ -27,7 +27,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     """Return the names and values in an object, and the values in a list, each with the step that leads there."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            step = f".{_shown(name)}"
+            step = f".{shown_name(name)}"
             yield from ((step, name), (step, inner))
     elif isinstance(value, list | tuple):
         yield from ((f"[{number}]", inner) for number, inner in enumerate(value))
@@ -48,5 +48,6 @@ def _fault_of(value: Any) -> str:
             return f"is a {type(value).__name__}, which is not JSON; give it as text"
 
 
-def _shown(name: Any) -> str:
+def shown_name(name: Any) -> str:
+    """Return a name in a document as a message may quote it: short, in ASCII."""
     return str(name)[:60].encode("ascii", "backslashreplace").decode()

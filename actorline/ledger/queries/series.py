@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from actorline.identifiers import AccountName
-from actorline.jobs.document.job_document import SCHEDULE_KEY
 from actorline.jobs.job import Job
+from actorline.jobs.job_key import SCHEDULE_KEY
 from actorline.jobs.series import Series
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger

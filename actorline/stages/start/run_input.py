@@ -11,8 +11,10 @@ import requests
 import urllib3
 
 from actorline import __version__
-from actorline.jobs.document.job_document import MAX_INPUT_BYTES, MEDIA_TYPE_PATTERN, JobDocument
+from actorline.jobs.document.job_document import JobDocument
+from actorline.jobs.document.parse import MAX_INPUT_BYTES
 from actorline.jobs.document.secret import Holder, fill_secrets
+from actorline.jobs.document.values import MEDIA_TYPE_PATTERN
 from actorline.jobs.job import Intent, Job
 from actorline.ledger.admission.outside_places import Place
 from actorline.ledger.ledger import Ledger

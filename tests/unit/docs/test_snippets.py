@@ -25,7 +25,7 @@ from actorline.budgets.limits import Budgets
 from actorline.cli.app import app
 from actorline.cli.commands import DeferredCommand
 from actorline.gateway.app import make_app
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import JobResult
 from actorline.schedules.schedules_file import load_schedules
 from actorline.settings import Settings

@@ -20,7 +20,7 @@ from actorline.gateway.routes.events import Stream
 from actorline.gateway.shares import Shares
 from actorline.gateway.streams import gzipped
 from actorline.gateway.timelines import order
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import JobResult
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from actorline.errors import Code, Refused
 from actorline.jobs.allowance import NANO, allowance_of
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.rights import EVERYTHING, Rights, Scope
 from actorline.jobs.sender import Sender
 

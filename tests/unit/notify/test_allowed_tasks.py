@@ -1,7 +1,7 @@
 import pytest
 
 from actorline.errors import Code, Refused
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.notify.allowed_tasks import check_notify_task
 from actorline.settings import Settings
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from actorline.errors import Code, Refused
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 import pytest
 
 from actorline.errors import Code, Refused, Unavailable
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import JobResult
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State

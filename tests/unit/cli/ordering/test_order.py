@@ -8,7 +8,7 @@ from actorline.cli.ordering.order import merge, parse_labels, read_document, rea
 from actorline.cli.ordering.submit import document_lines
 from actorline.cli.usage.ordering.run import run
 from actorline.errors import Code, Refused
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actorline.jobs.document.job_document import document_problems, parse_document
+from actorline.jobs.document.parse import document_problems, parse_document
 from actorline.jobs.series import Series
 
 DUE = "2026-11-23T03:00:00Z"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from actorline.errors import Refused
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 
 FIELDS = {"guard": {"required": ["url"]}}
 

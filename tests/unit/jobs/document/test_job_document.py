@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actorline.errors import Code, Refused
-from actorline.jobs.document.job_document import MAX_INPUT_BYTES, JobDocument, fresh_key, parse_document
+from actorline.jobs.document.job_document import JobDocument
+from actorline.jobs.document.parse import MAX_INPUT_BYTES, parse_document
+from actorline.jobs.job_key import fresh_key
 
 SECRET = "pA55-w0rd-of-the-customer"
 

@@ -4,8 +4,8 @@ import json
 import pytest
 
 from actorline.errors import Refused
-from actorline.jobs.document.job_document import document_problems, parse_document
 from actorline.jobs.document.json_faults import find_fault
+from actorline.jobs.document.parse import document_problems, parse_document
 
 HALF = "\ud83d"
 SAID = "has half of a character (\\ud83d, one of a surrogate pair), which is not valid text"

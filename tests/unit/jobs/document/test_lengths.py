@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actorline.jobs.document.job_document import MAX_DOCUMENT_BYTES, JobDocument, document_problems
+from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.lengths import STORED, outgrows, size_bytes
+from actorline.jobs.document.parse import MAX_DOCUMENT_BYTES, document_problems
 
 BODY_BYTES = 500_000  # the door takes 10 MB; what a byte costs is the same
 FEW_BYTES = 5_000_000  # what the largest document without an input takes

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from actorline.errors import Code, Refused
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.document.secret import (
     Holder,
     check_input_records,

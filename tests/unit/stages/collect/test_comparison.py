@@ -9,7 +9,7 @@ from actorline.delivery.changes.find_changes import ChangesFinder, ComparisonFai
 from actorline.delivery.manifest import Manifest, totals_of
 from actorline.delivery.read_back import DamagedDelivery
 from actorline.delivery.sink import SinkError
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.jobs.step import LostJob
 from actorline.stages.collect.comparison import ERROR_MAX_CHARS, NO_BASE, Comparison
 

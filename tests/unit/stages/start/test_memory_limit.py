@@ -7,7 +7,7 @@ import responses
 from pydantic import SecretStr
 
 from actorline.errors import Code
-from actorline.jobs.document.job_document import parse_document
+from actorline.jobs.document.parse import parse_document
 from actorline.platform.client import Platform
 from actorline.platform.errors import CapacityExceeded
 from actorline.stages.start.memory_limit import beyond_the_account
