@@ -26,7 +26,7 @@ from redis import RedisError
 from actorline.batches.batch import BatchResult
 from actorline.batches.delivery import BatchDelivery, open_batch
 from actorline.batches.document import BatchDocument, parse_batch
-from actorline.batches.inputs import listed_inputs
+from actorline.batches.inputs.listed import listed_inputs
 from actorline.delivery.read_back import Delivery, NoDelivery, open_delivery
 from actorline.errors import Code, Refused, Unavailable
 from actorline.identifiers import JobKey

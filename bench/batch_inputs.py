@@ -1,23 +1,24 @@
-"""What it takes to read a gigabyte of inputs: each is parsed, checked and stored before the first run is started.
-
-A process of its own stores them as a fetch worker does, so that its peak memory is that of this work alone.
+"""What it takes to read a gigabyte of inputs, from a file and over HTTP: each is checked and stored before the first
+run. The embedded stack does it, while starts are paused.
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from actorline.batches.input_file import InputFile
-from actorline.batches.inputs import source_lines
-from actorline.identifiers import ExecutionToken, JobKey
-from actorline.settings import Settings
+from stand import LOOK_SECS, Meter, Stand, peak_mbytes, standing
+
+from actorline.batches.batch import load_batch
+from actorline.ledger.admission.pause import pause
 
 INPUT_BYTES = 2_500
+WITHIN_SECS = 3_600.0
+NAME = "inputs.jsonl"
 
 
 def write_source(path: Path, size_bytes: int) -> int:
@@ -31,42 +32,50 @@ def write_source(path: Path, size_bytes: int) -> int:
     return number
 
 
-def store(source: str, sink: str) -> None:
-    """Store the inputs, and print seconds of CPU and the peak of memory in MB, with what the process had before."""
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    inputs = source_lines(source, Settings())
-    count = InputFile(sink).store("bench", JobKey("bench"), inputs, ExecutionToken("bench"))
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    figures = {
-        "inputs": count,
-        "cpu_s": used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime,
-        "before_mb": before.ru_maxrss / 1e3,
-        "peak_mb": used.ru_maxrss / 1e3,
-    }
-    print(json.dumps(figures))
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve the files of a folder by a process of its own."""
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout
+        yield server.stdout.readline().split()[-1].strip("()/ ")
+        server.terminate()
 
 
-def measure(gbytes: float) -> None:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        source = Path(folder) / "inputs.jsonl"
-        count = write_source(source, int(gbytes * 1e9))
-        began = time.monotonic()
-        child = [sys.executable, __file__, "--store", source.as_uri(), f"{Path(folder).as_uri()}/sink/"]
-        figures = json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout)
-        took = time.monotonic() - began
-    if figures["inputs"] != count:
+def measure(stand: Stand, name: str, url: str, count: int) -> str:
+    """Return a row: seconds, seconds of CPU, and peaks of memory in MB."""
+    fetch = stand.line["fetch"]
+    meter, resting = Meter(fetch), peak_mbytes(fetch)
+    began = time.monotonic()
+    order = stand.client.submit_batch({"template": {"actor": "demo/none"}, "inputs_url": url, "max_running": 1})
+    checker_mb = 0.0
+    while (batch := load_batch(stand.ledger, order.key)) is None or batch.inputs is None:
+        if time.monotonic() - began > WITHIN_SECS or (batch and batch.is_terminal):
+            raise SystemExit(f"The inputs were not stored: {batch and batch.reason}")
+        for child in Path(f"/proc/{fetch}/task").glob("*/children"):
+            for pid in child.read_text().split():
+                with suppress(OSError):
+                    checker_mb = max(checker_mb, peak_mbytes(int(pid)))
+        time.sleep(LOOK_SECS)
+    took = time.monotonic() - began
+    if batch.inputs != count:
         raise SystemExit("Inputs are missing.")
-    print(f"| {count:,} inputs, {gbytes:g} GB | |\n|---|---|")
-    print(f"| seconds; of CPU | {took:.1f}; {figures['cpu_s']:.1f} |")
-    print(f"| peak memory of the process; before it began, MB | {figures['peak_mb']:.0f}; {figures['before_mb']:.0f} |")
+    stand.client.cancel(order.key)
+    peak = meter.peak_mbytes()
+    return f"| {name} | {took:.0f} | {meter.cpu_secs():.1f} | {resting:.0f}, {peak:.0f} | {checker_mb:.0f} |"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gbytes", type=float, default=1)
-    parser.add_argument("--store", nargs=2, metavar=("SOURCE", "SINK"))
     arguments = parser.parse_args()
-    if arguments.store:
-        store(*arguments.store)
-    else:
-        measure(arguments.gbytes)
+    with standing(input_hosts="127.0.0.1") as stand:
+        folder = stand.home / "rows" / "sources"
+        folder.mkdir(parents=True)
+        count = write_source(folder / NAME, int(arguments.gbytes * 1e9))
+        pause(stand.ledger)
+        print(f"| {count:,} inputs | s | CPU s of the worker | its MB before, peak | peak MB of the check |")
+        print("|---|---|---|---|---|", flush=True)
+        with served(folder) as url:
+            print(measure(stand, "over HTTP", f"{url}/{NAME}", count), flush=True)
+        print(measure(stand, "from a file", (folder / NAME).as_uri(), count), flush=True)

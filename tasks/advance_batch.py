@@ -2,6 +2,10 @@
 takes long: its inputs before the first member, its manifest after the last one.
 """
 
+from functools import cache
+from threading import Semaphore
+from typing import Final
+
 from celery import current_app, shared_task
 from celery.exceptions import Reject
 
@@ -14,6 +18,8 @@ from actorline.shutdown import GivenBack
 from tasks.shell.batches import report_batch, send_batch
 from tasks.shell.care import care
 from tasks.shell.environment import installation, ledger, new_execution, settings
+
+READERS_SHARE: Final = 4  # one thread in so many may read a source of inputs; the others are left for pages
 
 
 @shared_task(name="actorline.advance_batch", ignore_result=True)
@@ -33,7 +39,7 @@ def advance_batch(key: JobKey) -> None:
 @shared_task(name="actorline.store_batch", ignore_result=True)
 def store_batch(key: JobKey) -> None:
     try:
-        moved = BatchStore(ledger(), settings(), installation()).work(key, new_execution())
+        moved = BatchStore(ledger(), settings(), installation(), _readers()).work(key, new_execution())
     except GivenBack as error:
         raise Reject(requeue=True) from error
     if not moved:
@@ -43,3 +49,8 @@ def store_batch(key: JobKey) -> None:
         care().for_batch(key)
     else:
         send_batch(key)
+
+
+@cache
+def _readers() -> Semaphore:
+    return Semaphore(max(settings().fetch_concurrency // READERS_SHARE, 1))

@@ -10,7 +10,7 @@ from typing import Final
 
 from actorline.batches.batch import Batch, load_batch
 from actorline.batches.change import move_batch
-from actorline.batches.input_file import InputFile
+from actorline.batches.inputs.input_file import InputFile
 from actorline.batches.members import new_members
 from actorline.batches.states import LIVE, BatchEvent
 from actorline.batches.submit import taken_key

@@ -4,7 +4,7 @@ from typing import Any
 
 from actorline.batches.batch import load_batch
 from actorline.batches.document import BatchDocument, parse_batch
-from actorline.batches.inputs import listed_inputs
+from actorline.batches.inputs.listed import listed_inputs
 from actorline.batches.members import member_document, own_budget
 from actorline.batches.submit import SAMPLE, check_batch
 from actorline.errors import Code, Reason, Refused

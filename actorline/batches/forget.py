@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from actorline.batches.batch import Batch
-from actorline.batches.input_file import InputFile
+from actorline.batches.inputs.input_file import InputFile
 from actorline.delivery.folder import superseded_folder
 from actorline.delivery.sink import MANIFEST, SUCCESS, open_sink
 from actorline.errors import Code, Refused

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from threading import Semaphore
 from typing import Final
 
 from redis.exceptions import LockError
@@ -14,8 +15,8 @@ from redis.exceptions import LockError
 from actorline.batches.batch import Batch, load_batch
 from actorline.batches.change import move_batch
 from actorline.batches.end import judge_end
-from actorline.batches.input_file import InputFile
-from actorline.batches.inputs import UnreadableSource, source_lines
+from actorline.batches.inputs.input_file import InputFile
+from actorline.batches.inputs.source import UnreadableSource, copy_source
 from actorline.batches.manifest import BatchHead, BatchTail, Member, write_manifest, write_tail
 from actorline.batches.states import LIVE, BatchEvent, target
 from actorline.batches.submit import KEYS_A_BLOCK, taken_key
@@ -42,9 +43,12 @@ CALLERS_CARE_SECS: Final = 5.0
 
 @dataclass(frozen=True)
 class BatchStore:
+    """`readers`: how many sources this process may read at a time; a slow one holds a thread for up to an hour."""
+
     ledger: Ledger
     settings: Settings
     installation: str
+    readers: Semaphore
 
     def work(self, key: JobKey, execution: ExecutionToken) -> bool:
         """Do what the batch needs now; return whether it has another state than before."""
@@ -90,7 +94,9 @@ class BatchStore:
         stored = InputFile(batch.sink)
         count = stored.count()
         if count is None:
-            count = stored.store(self.installation, batch.key, self._lines(batch, check), execution)
+            count = self._read(batch, stored, execution, check)
+        if count is None:  # upkeep sends the next message in some seconds
+            return False
         self._check_keys(batch.key, count)
         moved = move_batch(
             self.ledger,
@@ -104,14 +110,27 @@ class BatchStore:
         self.ledger.batches.forget_listed(batch.key)
         return moved
 
-    def _lines(self, batch: Batch, check: Callable[[], None]) -> Iterator[bytes]:
+    def _read(
+        self, batch: Batch, stored: InputFile, execution: ExecutionToken, check: Callable[[], None]
+    ) -> int | None:
+        """Store the inputs and return their number; None: this process reads as many sources as it may."""
+        fill = partial(self._fill, batch, check)
+        if batch.document.inputs_url is None:
+            return stored.store(self.installation, batch.key, fill, execution)
+        if not self.readers.acquire(blocking=False):
+            return None
+        try:
+            return stored.store(self.installation, batch.key, fill, execution)
+        finally:
+            self.readers.release()
+
+    def _fill(self, batch: Batch, check: Callable[[], None], take: Callable[[bytes], None]) -> None:
+        """Hand over the inputs of the batch, a line each."""
         listed = self.ledger.batches.listed(batch.key)
-        url = batch.document.inputs_url
-        lines = listed.split(b"\n") if listed is not None else source_lines(url or "", self.settings)
-        for number, line in enumerate(lines):
-            if number % MEMBERS_A_BLOCK == 0:
-                check()
-            yield line
+        if listed is not None:
+            take(listed + b"\n")
+        else:
+            copy_source(batch.document.inputs_url or "", self.settings, take=take, keep_alive=check)
 
     def _check_keys(self, key: JobKey, count: int) -> None:
         """Refuse a batch of whose members' keys one was ordered before the batch, and beside it."""

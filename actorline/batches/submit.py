@@ -8,7 +8,8 @@ from typing import Any, Final
 from actorline.batches.allowance import take_allowance
 from actorline.batches.base import check_base_batch
 from actorline.batches.document import BatchDocument, parse_batch
-from actorline.batches.inputs import check_source, listed_inputs
+from actorline.batches.inputs.listed import listed_inputs
+from actorline.batches.inputs.source import check_source
 from actorline.batches.members import member_document, own_budget
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code, Refused

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from itertools import zip_longest
 
 from actorline.batches.delivery import BatchDelivery
-from actorline.batches.input_file import FOLDER, LINES, InputFile
+from actorline.batches.inputs.input_file import FOLDER, LINES, InputFile
 from actorline.batches.manifest import BatchTotals
 from actorline.batches.members import member_folder
 from actorline.delivery.read_back import DamagedDelivery, NoDelivery, open_delivery

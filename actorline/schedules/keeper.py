@@ -12,7 +12,7 @@ import redis
 from actorline.batches.batch import Batch, load_batch
 from actorline.batches.document import parse_batch
 from actorline.batches.find import cancel_any
-from actorline.batches.inputs import listed_inputs
+from actorline.batches.inputs.listed import listed_inputs
 from actorline.batches.submit import SubmittedBatch, submit_batch
 from actorline.errors import Code, Refused, Unavailable
 from actorline.identifiers import JobKey

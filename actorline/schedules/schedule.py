@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from celery.schedules import ParseException
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from actorline.batches.inputs import batch_problems
+from actorline.batches.inputs.listed import batch_problems
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.identifiers import JobKey
 from actorline.jobs.document.parse import document_problems

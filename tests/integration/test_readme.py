@@ -14,7 +14,7 @@ from real_parts import ROOT, delivery_of, wait_for
 from terminal import ACTORLINE, Running, Terminal
 
 from actorline.batches.document import parse_batch
-from actorline.batches.inputs import listed_inputs
+from actorline.batches.inputs.listed import listed_inputs
 from actorline.schedules.schedules_file import load_schedules
 
 pytestmark = pytest.mark.thorough

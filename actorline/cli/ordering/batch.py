@@ -6,7 +6,7 @@ import typer
 
 from actorline.batches.document import BatchDocument, parse_batch
 from actorline.batches.estimate import estimate_batch
-from actorline.batches.inputs import listed_inputs
+from actorline.batches.inputs.listed import listed_inputs
 from actorline.batches.submit import submit_batch
 from actorline.cli.attach import AttachedStack, attach
 from actorline.cli.ordering.estimate import print_estimate

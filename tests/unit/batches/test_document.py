@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from actorline.batches.document import parse_batch
-from actorline.batches.inputs import MOST_INPUTS, listed_inputs
+from actorline.batches.inputs.line import MOST_INPUTS
+from actorline.batches.inputs.listed import listed_inputs
 from actorline.errors import Code, Refused
 
 GOOD: dict[str, Any] = {"template": {"actor": "demo/rows"}, "inputs": [{"page": 1}]}

@@ -1,12 +1,15 @@
 """Inputs as they are read from a source, and kept in the sink."""
 
 import json
+import os
 import tracemalloc
+from functools import partial
 
 import pytest
 
-from actorline.batches.input_file import InputFile
-from actorline.batches.inputs import check_source, source_lines
+from actorline.batches.inputs.input_file import InputFile
+from actorline.batches.inputs.source import UnreadableSource, check_source, copy_source
+from actorline.delivery.sink.local import LocalSink
 from actorline.errors import Refused
 from actorline.settings import load_settings
 
@@ -16,11 +19,23 @@ def settings(tmp_path):
     return load_settings(home=tmp_path)
 
 
+def copied(url, settings, keep_alive=lambda: None) -> bytes:
+    taken = []
+    copy_source(url, settings, take=taken.append, keep_alive=keep_alive)
+    return b"".join(taken)
+
+
+def each_in(lines):
+    """What hands these inputs over, cut into blocks wherever that may be."""
+    text = b"".join(line + b"\n" for line in lines)
+    return lambda take: [take(text[at : at + 1000]) for at in range(0, len(text), 1000)]
+
+
 def test_source_with_a_blank_in_its_name_is_read(settings, tmp_path):
     file = tmp_path / "my inputs" / "of today.jsonl"
     file.parent.mkdir()
     file.write_text('{"a": 1}\r\n\n{"a": "b c"}')
-    assert list(source_lines(file.as_uri(), settings)) == [b'{"a":1}', b'{"a":"b c"}']
+    assert copied(file.as_uri(), settings) == b'{"a":1}\n{"a":"b c"}\n'
 
 
 @pytest.mark.parametrize(
@@ -35,7 +50,7 @@ def test_each_input_is_found_by_its_number(tmp_path):
     stored = InputFile(tmp_path.as_uri() + "/")
     lines = [json.dumps({"number": number, "text": "\u2028ü" * (number % 7)}).encode() for number in range(500)]
     assert stored.count() is None
-    assert stored.store("al-test", "k", lines, "execution") == 500
+    assert stored.store("al-test", "k", each_in(lines), "execution") == 500
     assert (stored.count(), list(stored.lines())) == (500, lines)
     for first, count in ((0, 3), (1, 1), (250, 100), (499, 1)):
         assert stored.read(first, count) == lines[first : first + count]
@@ -44,7 +59,7 @@ def test_each_input_is_found_by_its_number(tmp_path):
 def test_storing_after_a_crash_replaces_what_was_half_stored(tmp_path):
     stored = InputFile(tmp_path.as_uri() + "/")
     stored.sink.write_once("inputs.jsonl", b"half")
-    assert stored.store("al-test", "k", [b"{}"], "execution") == 1
+    assert stored.store("al-test", "k", each_in([b"{}"]), "execution") == 1
     assert stored.read(0, 1) == [b"{}"]
 
 
@@ -52,9 +67,27 @@ def test_memory_stays_flat_however_long_the_source_is(settings, tmp_path):
     file = tmp_path / "long.jsonl"
     with file.open("w") as out:
         out.writelines(f'{{"number": {number}, "text": "{"x" * 2000}"}}\n' for number in range(10_000))
-    stored = InputFile((tmp_path / "sink").as_uri() + "/")
+    stored, url = InputFile((tmp_path / "sink").as_uri() + "/"), file.as_uri()
     tracemalloc.start()
-    assert stored.store("al-test", "k", source_lines(file.as_uri(), settings), "execution") == 10_000
+    fill = partial(copy_source, url, settings, keep_alive=lambda: None)
+    assert stored.store("al-test", "k", lambda take: fill(take=take), "execution") == 10_000
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5_000_000
+
+
+@pytest.mark.parametrize("size", [0, 100_000, 900_000])
+def test_file_that_changes_while_it_is_read_is_refused(settings, tmp_path, monkeypatch, size):
+    """Cut at the end of a line, it would look whole."""
+    file = tmp_path / "changing.jsonl"
+    file.write_text('{"n":1}\n' * 100_000)
+    opened = LocalSink.open
+
+    def open_and_change(self, name):
+        reader = opened(self, name)
+        os.truncate(file, size)
+        return reader
+
+    monkeypatch.setattr(LocalSink, "open", open_and_change)
+    with pytest.raises(UnreadableSource, match="changed while it was read"):
+        copied(file.as_uri(), settings)

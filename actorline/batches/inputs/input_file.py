@@ -3,9 +3,11 @@
 By the offsets any input is read alone, however many there are.
 """
 
+import re
 import struct
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Final
 
 from actorline.delivery.sink import MissingFile, SinkError, open_sink
 from actorline.identifiers import ExecutionToken, JobKey
@@ -14,6 +16,7 @@ FOLDER: Final = "_inputs/"
 LINES: Final = "inputs.jsonl"
 OFFSETS: Final = "offsets"
 _END: Final = struct.Struct(">Q")
+_LINE_END: Final = re.compile(b"\n")
 READ_BYTES: Final = 16_000_000  # of inputs at once, but at least one
 
 
@@ -28,23 +31,22 @@ class InputFile:
         size = self.sink.size(OFFSETS)
         return None if size is None else size // _END.size
 
-    def store(self, installation: str, key: JobKey, lines: Iterable[bytes], execution: ExecutionToken) -> int:
+    def store(
+        self, installation: str, key: JobKey, fill: Callable[[Callable[[bytes], None]], None], execution: ExecutionToken
+    ) -> int:
         """Store the inputs and return their number; the offsets last, as proof that all are there.
 
-        The folder is claimed before, so that no job or other batch takes it.
+        `fill` hands them over, a line each, in blocks of any size. The folder is claimed before, so that no job or
+        other batch takes it.
         """
         self.sink.claim(installation, key)
         self.sink.remove(LINES)
-        count = end = 0
         with self.sink.staging(LINES, execution) as file, self.sink.staging(OFFSETS, execution) as offsets:
-            for line in lines:
-                file.write(line + b"\n")
-                end += len(line) + 1
-                offsets.write(_END.pack(end))
-                count += 1
+            staged = _Staged(file, offsets)
+            fill(staged.add)
             if not (self.sink.publish(file, LINES) and self.sink.publish(offsets, OFFSETS)):
                 raise SinkError(f"Another process is writing {self.sink.file_url(LINES)} right now.")
-        return count
+        return staged.count
 
     def read(self, first: int, count: int) -> list[bytes]:
         """Return at most `count` inputs from the number `first` on, fewer if they are large."""
@@ -69,3 +71,20 @@ class InputFile:
 
     def _damaged(self) -> list[bytes]:
         raise MissingFile(f"{self.sink.file_url(LINES)} is damaged. Order the batch again under a new key.")
+
+
+@dataclass
+class _Staged:
+    """Inputs on their way into the sink, and where each of them ends."""
+
+    lines: BinaryIO
+    offsets: BinaryIO
+    size: int = 0
+    count: int = 0
+
+    def add(self, block: bytes) -> None:
+        ends = [self.size + end.end() for end in _LINE_END.finditer(block)]
+        self.lines.write(block)
+        self.offsets.write(struct.pack(f">{len(ends)}Q", *ends))
+        self.size += len(block)
+        self.count += len(ends)

@@ -1,0 +1,159 @@
+"""Inputs behind a URL, as JSON lines: streamed, checked on the way, and refused unless they were read to their end."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+from urllib.parse import unquote, urlsplit
+
+import requests
+import urllib3
+
+from actorline import __version__
+from actorline.batches.inputs.check_lines import REFUSED
+from actorline.delivery.formats.child import ChildFailed, run_child
+from actorline.delivery.sink import SinkError, is_below, open_sink
+from actorline.errors import Code, Refused
+from actorline.outbound.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
+from actorline.outbound.web_address import address_problem
+from actorline.settings import Settings
+
+SOURCE_WITHIN_SECS: Final = 3_600.0
+SOURCE_BLOCK_BYTES: Final = 256 * 1024
+WEB: Final = frozenset({"http", "https"})
+STORES: Final = frozenset({"file", "s3", "gs", "az", "abfss"})
+CHECK: Final = "actorline.batches.inputs.check_lines"
+
+
+class UnreadableSource(Exception):
+    """The inputs can't be read; `may_pass`: whether it is worth another try. The message names no URL: it may hold a
+    signature.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
+
+
+def check_source(url: str, account: str, settings: Settings, *, trusted: bool) -> None:
+    """Refuse a URL from which no inputs may be read: a service's must be a web address that `input_url` may name, or
+    lie below the roots of its sinks. Raises Refused.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme in WEB:
+        if problem := address_problem(url, settings.input_hosts):
+            raise _unreadable(f"inputs_url {problem}. ACTORLINE_INPUT_HOSTS lists the allowed hosts")
+        return
+    if scheme not in STORES:
+        raise _unreadable("inputs_url must begin with file://, s3://, gs://, az://, https:// or http://")
+    roots = [root.replace("{account}", account) for root in settings.sink_roots or [settings.default_sink]]
+    if not (trusted or any(is_below(url, root) for root in roots)):
+        raise _unreadable("inputs_url is outside the roots in which services may read and write (ACTORLINE_SINK_ROOTS)")
+
+
+def _unreadable(what: str) -> Refused:
+    return Refused(Code.INPUT_UNREADABLE, f"{what}. Nothing was started.")
+
+
+def copy_source(
+    url: str, settings: Settings, *, take: Callable[[bytes], object], keep_alive: Callable[[], None]
+) -> None:
+    """Hand the inputs behind a URL to `take`, a line each, in blocks of any size. `keep_alive` is called now and then,
+    and may raise to stop.
+
+    A process of its own checks them: a gigabyte is half a minute of computing. Raises Refused for what can't be inputs,
+    UnreadableSource if they can't be read to their end, and what `take` raises.
+    """
+    with _opened(url, settings) as source:
+
+        def go_on() -> None:
+            try:
+                keep_alive()
+            except BaseException:
+                source.cut()
+                raise
+
+        try:
+            run_child(CHECK, source=source.blocks, take=take, keep_alive=go_on)
+        except ChildFailed as error:
+            if error.status == REFUSED:
+                raise Refused(Code.INPUT_INVALID, str(error)) from None
+            raise UnreadableSource(
+                f"The process that checks the inputs broke (exit code {error.status})", may_pass=True
+            ) from error
+
+
+@dataclass(frozen=True)
+class _Source:
+    """`cut` ends a wait for the next block, from another thread."""
+
+    blocks: Iterator[bytes]
+    cut: Callable[[], None]
+
+
+def _opened(url: str, settings: Settings) -> AbstractContextManager[_Source]:
+    return _requested(url, settings) if urlsplit(url).scheme in WEB else _stored(url)
+
+
+@contextmanager
+def _stored(url: str) -> Iterator[_Source]:
+    folder, _, name = url.rpartition("/")
+    name = unquote(name) if url.startswith("file:") else name  # as the sink does with its folder
+    with _readable():
+        sink = open_sink(f"{folder}/")
+        size = sink.size(name)
+        opened = sink.open(name)
+    with opened as file:
+        yield _Source(_blocks(file, lambda: sink.size(name) == size == file.tell()), cut=lambda: None)
+
+
+def _blocks(file: BinaryIO, is_whole: Callable[[], bool]) -> Iterator[bytes]:
+    with _readable():
+        while block := file.read(SOURCE_BLOCK_BYTES):
+            yield block
+        if not is_whole():
+            raise UnreadableSource("The file of inputs_url changed while it was read", may_pass=True)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except SinkError as error:
+        raise UnreadableSource(str(error), may_pass=False) from error
+
+
+@contextmanager
+def _requested(url: str, settings: Settings) -> Iterator[_Source]:
+    headers = {"User-Agent": f"actorline/{__version__}", "Accept": "*/*"}
+    try:
+        with (
+            exchange(settings.input_hosts, within_s=SOURCE_WITHIN_SECS) as session,
+            session.get(
+                url, headers=headers, timeout=SERVER_SILENCE_SECS, allow_redirects=False, stream=True
+            ) as response,
+        ):
+            _check_response(response)
+            yield _Source(response.iter_content(SOURCE_BLOCK_BYTES), session.cut)
+    except (Unreachable, TookTooLong) as error:
+        raise UnreadableSource(f"The host of inputs_url {error}", may_pass=True) from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        raise UnreadableSource(
+            f"The connection to the host of inputs_url broke before the end ({type(error).__name__})", may_pass=True
+        ) from None
+
+
+def _check_response(response: requests.Response) -> None:
+    """Raise UnreadableSource for a response of which nothing, or no end, could be recognized."""
+    status = response.status_code
+    if status // 100 != 2:  # noqa: PLR2004
+        raise UnreadableSource(
+            f"The host of inputs_url responded with status {status}",
+            may_pass=status >= 500,  # noqa: PLR2004
+        )
+    if not ({"Content-Length", "Transfer-Encoding"} & set(response.headers)):
+        raise UnreadableSource(
+            "The host of inputs_url doesn't say how long its response is, so a part of it would look like all of it. "
+            "Serve it with Content-Length, or chunked",
+            may_pass=False,
+        )
