@@ -43,7 +43,9 @@ CALLERS_CARE_SECS: Final = 5.0
 
 @dataclass(frozen=True)
 class BatchStore:
-    """`readers`: how many sources this process may read at a time; a slow one holds a thread for up to an hour."""
+    """`readers`: how many sources this process may read at a time. A list takes minutes, or a slow server up to an
+    hour, so it has no place among the short calls to others' servers (`ledger/admission/outside_places.py`).
+    """
 
     ledger: Ledger
     settings: Settings
