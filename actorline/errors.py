@@ -114,3 +114,7 @@ class Overloaded(Unavailable):
 
     def __init__(self, message: str) -> None:
         super().__init__(Code.OVERLOAD, message)
+
+
+class SettingsError(Exception):
+    """A setting is missing or invalid; the message names it and the fix, never a secret's value."""

@@ -4,128 +4,56 @@ Sources, the first one wins: environment variables `ACTORLINE_*` (and `APIFY_TOK
 nearest `actorline.toml` at or above the working directory (or the file that `ACTORLINE_SETTINGS` names).
 """
 
-import base64
 import hashlib
-import ipaddress
 import json
-import logging
 import os
-import re
 import tempfile
-import tomllib
 from collections.abc import Mapping
-from functools import cache, cached_property
-from importlib.resources.abc import Traversable
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import platformdirs
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from actorline.budgets.limits import Budgets
+from actorline.errors import SettingsError
+from actorline.host.secret_file import read_secret
 from actorline.host.stack_home import PASSWORD_FILE
-from actorline.host.trusted_file import distrust, searched_folders
 from actorline.identifiers import AccountName
 from actorline.redis_address import (
-    checked_address,
     is_sentinel,
     next_database,
     socket_address,
     with_password,
     with_sentinel_password,
 )
+from actorline.setting_groups import Quotas, Secret, Tuning
+from actorline.setting_values import (
+    API_URL,
+    AbsolutePath,
+    ApiUrl,
+    CommaSeparated,
+    Hosts,
+    PublicUrl,
+    RedisAddress,
+    SigningSecret,
+    TasksAtQueues,
+    WebhookSecret,
+    is_this_machine,
+)
+from actorline.settings_file import (
+    SETTINGS_FILE,
+    SETTINGS_FILE_VARIABLE,
+    FoundFile,
+    SettingsFile,
+    default_home,
+    find_settings_file,
+)
 
-SETTINGS_FILE = "actorline.toml"
-SETTINGS_FILE_VARIABLE = "ACTORLINE_SETTINGS"
-API_URL_VARIABLE = "ACTORLINE_API_URL"
-API_URL = "https://api.apify.com"
 SOCKET_PATH_BYTES = 100
 GATEWAY_KEY_CHARS = 32  # hexadecimal digits, 128 bits: too many to guess
-
-
-log = logging.getLogger(__name__)
-
-
-class SettingsError(Exception):
-    """A setting is missing or invalid; the message names it and the fix, never a secret's value."""
-
-
-class Secret(BaseModel):
-    """A value that the worker writes to an input instead of `{"$secret": NAME}`."""
-
-    value: SecretStr
-    actors: list[str] = Field(default=[], description="Actors that may have it, by id or name")
-    actor_tasks: list[str] = Field(default=[], description="Actor tasks that may have it, by id or name")
-    accounts: list[str] = Field(default=["default"], description="Accounts whose jobs may have it")
-
-    @field_validator("actors", "actor_tasks", "accounts", mode="before")
-    @classmethod
-    def _is_list(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            raise ValueError(f'must be a JSON list: ["{value[:60]}"] for one name')  # noqa: TRY004 - pydantic's way
-        return value
-
-    @model_validator(mode="after")
-    def _has_a_holder(self) -> "Secret":
-        if not {"actors", "actor_tasks"} & self.model_fields_set:
-            raise ValueError("name the Actors or Actor tasks that may have it in __ACTORS or __ACTOR_TASKS")
-        return self
-
-
-class Quotas(BaseModel):
-    """Limits for each API key. Requests that need no key count together as those of one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    open_jobs: int = Field(10_000, ge=1, description="Jobs that were ordered with the key and haven't ended")
-    orders_per_minute: int = Field(6_000, ge=1, description="Orders over HTTP, at all gateways together")
-    upload_mbytes: int = Field(32, ge=11, description="Megabytes of orders under way at a gateway")
-    waits: int = Field(50, ge=1, le=500, description="Requests with `wait` at a gateway")
-    streams: int = Field(10, ge=1, le=100, description="Followed timelines at a gateway")
-    downloads: int = Field(10, ge=1, le=100, description="Downloads at a gateway")
-
-
-class Tuning(BaseModel):
-    """Measured constants, which tests and benchmarks set."""
-
-    send_by_secs: float = Field(
-        10,
-        ge=1,
-        le=12,  # shorter than START_LEASE_SECS of stages/start_lease.py
-        description="Seconds after taking the start lease within which a start is sent",
-    )
-    start_lookback_secs: float = Field(
-        86_400, ge=0, description="Seconds that a start looks back for its own run after a restart of Redis"
-    )
-    dataset_lag_secs: float = Field(
-        10,
-        ge=0,
-        description="Seconds after a run's end during which the platform's item counter may lag",
-    )
-    countdown_polls: int = Field(
-        50,
-        ge=0,
-        description="Running jobs up to which each is polled by itself; more are watched together, by one list of the "
-        "account's runs",
-    )
 
 
 class Settings(Tuning, BaseSettings):
@@ -141,7 +69,7 @@ class Settings(Tuning, BaseSettings):
     apify_token: SecretStr | None = Field(
         None, validation_alias=AliasChoices("APIFY_TOKEN", "apify_token"), description="Token of the account `default`"
     )
-    apify_token_file: Path | None = Field(
+    apify_token_file: AbsolutePath | None = Field(
         None,
         validation_alias=AliasChoices("APIFY_TOKEN_FILE", "apify_token_file"),
         description="File with the token of the account `default`, for container secrets",
@@ -151,24 +79,24 @@ class Settings(Tuning, BaseSettings):
         default=False,
         description="Whether `api_url` may be http:// beyond this machine, where the token can be read on its way",
     )
-    api_url: str = Field(API_URL, description="Root of the Apify API; https://, or http:// on this machine")
-    redis_url: str | None = Field(None, description="Broker; unset: an embedded Valkey under the home")
-    redis_password_file: Path | None = Field(
+    api_url: ApiUrl = Field(API_URL, description="Root of the Apify API; https://, or http:// on this machine")
+    redis_url: RedisAddress | None = Field(None, description="Broker; unset: an embedded Valkey under the home")
+    redis_password_file: AbsolutePath | None = Field(
         None, description="File with the password for Redis addresses that have none, for container secrets"
     )
-    sentinel_password_file: Path | None = Field(
+    sentinel_password_file: AbsolutePath | None = Field(
         None, description="File with the password of the sentinels themselves, if they have one"
     )
-    results_url: str | None = Field(None, description="Celery results; default: the broker's next database")
-    ledger_url: str | None = Field(None, description="The ledger; default: the database after the results'")
+    results_url: RedisAddress | None = Field(None, description="Celery results; default: the broker's next database")
+    ledger_url: RedisAddress | None = Field(None, description="The ledger; default: the database after the results'")
     namespace: str = Field("actorline", pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="Prefix of queues and keys")
     installation: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{2,31}$",
         description="Name that marks our runs on the platform; default: made once and stored in the ledger",
     )
-    home: Path = Field(
-        default_factory=lambda: default_home(),  # noqa: PLW0108 - defined below
+    home: AbsolutePath = Field(
+        default_factory=default_home,
         description="Folder of the embedded stack; default: `.actorline` beside the settings file, else the user's "
         "state folder",
     )
@@ -177,7 +105,7 @@ class Settings(Tuning, BaseSettings):
         description="Where rows go if a document names no sink: `file:///`, `s3://`, `gs://`, `az://` or `abfss://`; "
         "default: `rows/{key}/` in the home",
     )
-    sink_roots: Annotated[list[str], NoDecode] = Field(
+    sink_roots: CommaSeparated = Field(
         default_factory=list,
         description="Sink URLs from services must be below one of these, comma-separated; `file:///srv/rows-{key}/` "
         "allows URLs that begin with `file:///srv/rows-`, `s3://rows/{account}/` gives each account its own root; "
@@ -189,28 +117,30 @@ class Settings(Tuning, BaseSettings):
         "names) and the accounts whose jobs may (default: only `default`). An Actor that runs its caller's code, such "
         "as a web scraper, can always reveal its secret",
     )
-    input_hosts: Annotated[list[str], NoDecode] = Field(
+    input_hosts: Hosts = Field(
         default_factory=list,
         description="The only hosts that `input_url` may name, comma-separated, also with private addresses; "
         "default: every host with a public address",
     )
-    notify_hosts: Annotated[list[str], NoDecode] = Field(
+    notify_hosts: Hosts = Field(
         default_factory=list,
         description="The only hosts that `notify.url` may name, comma-separated, also with private addresses; "
         "default: every host with a public address",
     )
-    notify_tasks: Annotated[list[str], NoDecode] = Field(
+    notify_tasks: TasksAtQueues = Field(
         default_factory=list,
         description="Celery tasks that `notify.task` and `notify.queue` of services may name, as `task@queue`, "
         "comma-separated; default: none. The command line and schedules may name any but Actorline's and Celery's own",
     )
-    notify_secret: SecretStr | None = Field(
+    notify_secret: SigningSecret | None = Field(
         None, description="Signs what is sent to `notify.url` (Standard Webhooks: `whsec_` and Base64)"
     )
     retention_days: int = Field(
         30, ge=1, description="Days that an ended job stays in the ledger; data is never deleted"
     )
-    schedules_file: Path | None = Field(None, description="schedules.toml; default: the one in the home, if it exists")
+    schedules_file: AbsolutePath | None = Field(
+        None, description="schedules.toml; default: the one in the home, if it exists"
+    )
     orphans: Literal["report", "abort", "adopt"] = Field(
         "report", description="What is done with our running runs whose jobs are not in the ledger"
     )
@@ -241,14 +171,14 @@ class Settings(Tuning, BaseSettings):
     gateway_key: SecretStr | None = Field(
         None, description="The operator's own API key, with all rights; at least 32 characters"
     )
-    gateway_key_file: Path | None = Field(None, description="File with that key, for container secrets")
+    gateway_key_file: AbsolutePath | None = Field(None, description="File with that key, for container secrets")
     quotas: Quotas = Field(Quotas(), description="Limits for each API key")
     budgets: Budgets = Field(Budgets(), description="What accounts and labels may spend: docs/budgets.md")
-    public_url: str | None = Field(
+    public_url: PublicUrl | None = Field(
         None,
         description="Base URL at which the platform reaches the gateway, for webhooks; default: none, polls only",
     )
-    webhook_secret: SecretStr | None = Field(
+    webhook_secret: WebhookSecret | None = Field(
         None,
         description="Authenticates the platform's webhooks: 32 or more of `A-Z a-z 0-9 _ -`; default: made once and "
         "stored in the ledger",
@@ -281,7 +211,7 @@ class Settings(Tuning, BaseSettings):
         file = find_settings_file(Path.cwd())
         if file is None:
             return (init_settings, env_settings)
-        kind = _SettingsFile if os.environ.get(SETTINGS_FILE_VARIABLE) else _FoundFile
+        kind = SettingsFile if os.environ.get(SETTINGS_FILE_VARIABLE) else FoundFile
         return (init_settings, env_settings, kind(settings_cls, file))
 
     @field_validator("accounts")
@@ -292,11 +222,6 @@ class Settings(Tuning, BaseSettings):
         if len(small) < len(accounts):
             raise ValueError("an account is named twice: aliases are case-insensitive")
         return small
-
-    @field_validator("redis_url", "results_url", "ledger_url")
-    @classmethod
-    def _known_address(cls, url: str | None) -> str | None:
-        return checked_address(url) if url else None
 
     @field_validator("durable_replicas")
     @classmethod
@@ -310,79 +235,14 @@ class Settings(Tuning, BaseSettings):
 
     @field_validator("api_url")
     @classmethod
-    def _is_base_url(cls, url: str) -> str:
-        url = url.strip()
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in url:
-            raise ValueError("must look like https://api.apify.com, without user, query or fragment")
-        return url
-
-    @field_validator("api_url")
-    @classmethod
     def _token_is_unread(cls, url: str, info: ValidationInfo) -> str:
         parts = urlsplit(url)
-        if parts.scheme == "http" and not info.data.get("api_allow_http") and not _is_this_machine(parts.hostname):
+        if parts.scheme == "http" and not info.data.get("api_allow_http") and not is_this_machine(parts.hostname):
             raise ValueError(
                 "is http:// beyond this machine, so that the token could be read on its way. Nothing was sent. Use "
                 "https://, or set ACTORLINE_API_ALLOW_HTTP=true if the network in between is your own"
             )
         return url
-
-    @field_validator("sink_roots", "input_hosts", "notify_hosts", "notify_tasks", mode="before")
-    @classmethod
-    def _comma_separated(cls, value: Any) -> Any:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-    @field_validator(
-        "home",
-        "schedules_file",
-        "apify_token_file",
-        "gateway_key_file",
-        "redis_password_file",
-        "sentinel_password_file",
-    )
-    @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
-        return path.expanduser().absolute() if path else None
-
-    @field_validator("input_hosts", "notify_hosts")
-    @classmethod
-    def _small_letters(cls, hosts: list[str]) -> list[str]:
-        return [host.lower() for host in hosts]
-
-    @field_validator("notify_tasks")
-    @classmethod
-    def _tasks_at_queues(cls, items: list[str]) -> list[str]:
-        if wrong := [item for item in items if not re.fullmatch(r"[A-Za-z_][\w.]*@[\w.\-]+", item)]:
-            raise ValueError(f"each item must look like shop.job_ended@shop; {wrong[0][:100]!a} doesn't")
-        return items
-
-    @field_validator("notify_secret")
-    @classmethod
-    def _can_sign(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret:
-            try:
-                base64.b64decode(secret.get_secret_value().removeprefix("whsec_") + "==", validate=False)
-            except ValueError:
-                raise ValueError("must be Base64, with or without whsec_ before it") from None
-        return secret
-
-    @field_validator("public_url")
-    @classmethod
-    def _reachable(cls, url: str | None) -> str | None:
-        if not url:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in url:
-            raise ValueError("must look like https://jobs.example.com, without user, query or fragment")
-        return url.rstrip("/")
-
-    @field_validator("webhook_secret")
-    @classmethod
-    def _unguessable(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret and not re.fullmatch(r"[A-Za-z0-9_-]{32,200}", secret.get_secret_value()):
-            raise ValueError("must be 32 to 200 of A-Z a-z 0-9 _ -; use `openssl rand -hex 32`")
-        return secret
 
     @property
     def broker(self) -> str:
@@ -400,7 +260,7 @@ class Settings(Tuning, BaseSettings):
     def _embedded_address(self) -> str:
         """Return the embedded Valkey's socket, with its password if it has ever been given a port."""
         file, address = self.home / PASSWORD_FILE, socket_address(self.socket)
-        return with_password(address, _read_secret(file, str(file))) if file.exists() else address
+        return with_password(address, read_secret(file, str(file))) if file.exists() else address
 
     def _with_password(self, address: str) -> str:
         if self.redis_password_file:
@@ -410,12 +270,12 @@ class Settings(Tuning, BaseSettings):
     @cached_property
     def _redis_password(self) -> str:
         """Return the password in the file. Raises SettingsError if it can't be read."""
-        return _read_secret(self.redis_password_file or Path(), "ACTORLINE_REDIS_PASSWORD_FILE")
+        return read_secret(self.redis_password_file or Path(), "ACTORLINE_REDIS_PASSWORD_FILE")
 
     @cached_property
     def _sentinel_password(self) -> str:
         """Return the password in the file. Raises SettingsError if it can't be read."""
-        return _read_secret(self.sentinel_password_file or Path(), "ACTORLINE_SENTINEL_PASSWORD_FILE")
+        return read_secret(self.sentinel_password_file or Path(), "ACTORLINE_SENTINEL_PASSWORD_FILE")
 
     @property
     def socket(self) -> Path:
@@ -453,7 +313,7 @@ class Settings(Tuning, BaseSettings):
         if self.apify_token and self.apify_token.get_secret_value().strip():
             tokens["default"] = self.apify_token
         elif self.apify_token_file:
-            tokens["default"] = SecretStr(_read_secret(self.apify_token_file, "APIFY_TOKEN_FILE"))
+            tokens["default"] = SecretStr(read_secret(self.apify_token_file, "APIFY_TOKEN_FILE"))
         return {AccountName(alias): SecretStr(token.get_secret_value().strip()) for alias, token in tokens.items()}
 
     @property
@@ -461,7 +321,7 @@ class Settings(Tuning, BaseSettings):
         """Return the operator's own API key. Raises SettingsError if it can't be read, or could be guessed."""
         key = self.gateway_key
         if key is None and self.gateway_key_file:
-            key = SecretStr(_read_secret(self.gateway_key_file, "ACTORLINE_GATEWAY_KEY_FILE"))
+            key = SecretStr(read_secret(self.gateway_key_file, "ACTORLINE_GATEWAY_KEY_FILE"))
         if key is not None and len(key) < GATEWAY_KEY_CHARS:
             raise SettingsError(
                 f"ACTORLINE_GATEWAY_KEY has fewer than {GATEWAY_KEY_CHARS} characters. Use `openssl rand -hex 32`."
@@ -477,13 +337,6 @@ def _may_fail_over(data: Mapping[str, Any]) -> bool:
     """Return whether the ledger's address, by default the broker's, names sentinels."""
     ledger = data.get("ledger_url") or data.get("results_url") or data.get("redis_url")
     return ledger is not None and is_sentinel(ledger)
-
-
-class _SettingsFile(TomlConfigSettingsSource):
-    """The settings file, which some editors begin with a byte order mark."""
-
-    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
-        return tomllib.loads(file_path.read_bytes().decode("utf-8-sig"))
 
 
 def token_variable(account: AccountName) -> str:
@@ -521,75 +374,6 @@ def _undecoded(error: ValueError) -> str | None:
         return None
     text = error.__cause__.doc
     return next((name for name, value in os.environ.items() if value == text and name.startswith("ACTORLINE_")), None)
-
-
-def _read_secret(file: Path, variable: str) -> str:
-    try:
-        secret = file.read_text("utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise SettingsError(f"{variable} can't be read: {why}. Name a file that has it.") from None
-    if not secret:
-        raise SettingsError(f"{variable} is empty. Name a file that has it.")
-    return secret
-
-
-def find_settings_file(start: Path) -> Path | None:
-    """Return the file that `ACTORLINE_SETTINGS` names, else the nearest `actorline.toml` at or above `start`, not above
-    the user's home or a mount point; one that other users could have written is ignored, and reported.
-
-    Raises SettingsError if the named one doesn't exist.
-    """
-    if named := os.environ.get(SETTINGS_FILE_VARIABLE):
-        if not Path(named).is_file():
-            raise SettingsError(f"{SETTINGS_FILE_VARIABLE} names {named}, which is not a file.")
-        return Path(named).absolute()
-    found = (file for folder in searched_folders(start) if (file := folder / SETTINGS_FILE).is_file())
-    return next((file for file in found if not _is_ignored(file)), None)
-
-
-@cache
-def _is_ignored(file: Path) -> bool:
-    """Return whether others could have written the file, and log that once per process."""
-    why = distrust(file)
-    if why:
-        log.warning("%s is ignored: %s. If it is right, name it: %s=%s", file, why, SETTINGS_FILE_VARIABLE, file)
-    return why is not None
-
-
-class _FoundFile(_SettingsFile):
-    """A settings file found by its location: it may have come with a project that was cloned or unpacked.
-
-    So it may name the platform or this machine (an emulator), but it can't send tokens anywhere else.
-    Raises SettingsError.
-    """
-
-    def __call__(self) -> dict[str, Any]:
-        values = super().__call__()
-        host = urlsplit(str(values.get("api_url", API_URL))).hostname
-        is_known = host == urlsplit(API_URL).hostname or _is_this_machine(host)
-        if not is_known and not os.environ.get(API_URL_VARIABLE):
-            raise SettingsError(
-                f"{self.toml_file_path} would send the Apify token to {host}, and was only found by its location. "
-                f"Nothing was sent. If it is yours, name it: {SETTINGS_FILE_VARIABLE}={self.toml_file_path}, "
-                f"or set {API_URL_VARIABLE}."
-            )
-        return values
-
-
-def default_home() -> Path:
-    """Return `.actorline` beside the nearest `actorline.toml`, else the user's state folder."""
-    file = find_settings_file(Path.cwd())
-    return file.parent / ".actorline" if file else platformdirs.user_state_path("actorline")
-
-
-def _is_this_machine(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

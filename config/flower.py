@@ -11,8 +11,9 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Final
 
+from actorline.errors import SettingsError
 from actorline.host.private_folder import make_private, private_opener
-from actorline.settings import Settings, SettingsError
+from actorline.settings import Settings
 
 COLUMNS: Final = "name,args,state,received,runtime,worker,uuid"
 MAX_TASKS: Final = 10_000

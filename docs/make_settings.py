@@ -9,7 +9,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from value_bounds import bounds, known
 
-from actorline.settings import SETTINGS_FILE, SETTINGS_FILE_VARIABLE, Settings, Tuning
+from actorline.setting_groups import Tuning
+from actorline.settings import Settings
+from actorline.settings_file import SETTINGS_FILE, SETTINGS_FILE_VARIABLE
 
 TARGET: Final = Path(__file__).with_name("settings.md")
 

@@ -13,8 +13,8 @@ EXIT_UNAVAILABLE: Final = 7
 
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _end)  # before anything is imported that takes its time
-    from actorline.errors import Unavailable
-    from actorline.settings import SettingsError, load_settings
+    from actorline.errors import SettingsError, Unavailable
+    from actorline.settings import load_settings
 
     try:
         settings = load_settings()

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 import redis
 
 import config
-from actorline.errors import Code, Unavailable
+from actorline.errors import Code, SettingsError, Unavailable
 from actorline.host.child_path import inherited_environment
 from actorline.host.ports import choose_port
 from actorline.host.private_folder import make_private
@@ -34,7 +34,8 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
 from actorline.messages import send_line
 from actorline.schedules.schedules_file import find_schedules
-from actorline.settings import SETTINGS_FILE_VARIABLE, Settings, SettingsError, find_settings_file
+from actorline.settings import Settings
+from actorline.settings_file import SETTINGS_FILE_VARIABLE, find_settings_file
 from actorline.upkeep.unattended import describe_unfinished
 from config.flower import has_own_login, login_file
 from workers.log_files import open_log, set_aside_long_logs

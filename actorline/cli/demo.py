@@ -25,12 +25,14 @@ from actorline.cli.terminal.output import out, print_result, say
 from actorline.cli.terminal.progress import Interrupts, follow
 from actorline.cli.terminal.timeline import print_timeline
 from actorline.delivery.read_back import open_delivery
+from actorline.errors import SettingsError
 from actorline.identifiers import DatasetId
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.orders.submit import submit
-from actorline.settings import SETTINGS_FILE, SETTINGS_FILE_VARIABLE, Settings, SettingsError, load_settings
+from actorline.settings import Settings, load_settings
+from actorline.settings_file import SETTINGS_FILE, SETTINGS_FILE_VARIABLE
 from actorline.upkeep.unattended import COMMAND
 
 TOKEN: Final = "apify_api_emulator"  # noqa: S105 - the emulator's own

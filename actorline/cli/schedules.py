@@ -14,7 +14,7 @@ from rich.table import Table
 from actorline.cli.attach import attach
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import coloured, out, print_json, say
-from actorline.errors import Code, Refused
+from actorline.errors import Code, Refused, SettingsError
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.sender import FROM_TERMINAL
@@ -27,7 +27,7 @@ from actorline.schedules.rhythm import due_times, moment
 from actorline.schedules.schedule import Schedule, due_key
 from actorline.schedules.schedules_file import FILE_NAME, InvalidSchedules, find_schedules, load_schedules
 from actorline.schedules.template import iso_utc
-from actorline.settings import Settings, SettingsError, load_settings
+from actorline.settings import Settings, load_settings
 
 
 def check(file: Path | None, *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from actorline.cli.attach import AttachedStack, attach
 from actorline.cli.ordering.order import read_document
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.times import short_time
-from actorline.errors import Code, Refused, Unavailable
+from actorline.errors import Code, Refused, SettingsError, Unavailable
 from actorline.identifiers import AccountName
 from actorline.jobs.job import iso_time
 from actorline.jobs.sender import FROM_TERMINAL
@@ -21,7 +21,7 @@ from actorline.ledger.audit import record
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.webhooks import get_webhook
-from actorline.settings import Settings, SettingsError, load_settings, token_variable
+from actorline.settings import Settings, load_settings, token_variable
 from actorline.webhooks.hooks import Hook, Hooks
 from actorline.webhooks.receiver import GRACE_SECS, rotate_secret
 from actorline.webhooks.registration import HookMaker, check_template

@@ -6,8 +6,8 @@ from typing import Final
 
 import redis
 
-from actorline.errors import Unavailable
-from actorline.settings import SettingsError, load_settings
+from actorline.errors import SettingsError, Unavailable
+from actorline.settings import load_settings
 
 EXIT_USAGE: Final = 2
 EXIT_UNAVAILABLE: Final = 7

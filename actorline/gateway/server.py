@@ -12,6 +12,7 @@ import structlog
 import uvicorn
 
 from actorline.api_keys import list_keys
+from actorline.errors import SettingsError
 from actorline.gateway.app import make_app
 from actorline.gateway.authentication import CLOSED_FILE, Authenticator, is_loopback
 from actorline.gateway.connections import MOST_CONNECTIONS, BoundedConnection
@@ -19,7 +20,7 @@ from actorline.host.ports import family_of, refusal
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
 from actorline.logs import line_renderer
-from actorline.settings import Settings, SettingsError
+from actorline.settings import Settings
 
 REDIS_TIMEOUT_SECS: Final = 8.0  # just longer than a write may take to be on disk (5 s): a client waits
 REDIS_RETRIES: Final = 1

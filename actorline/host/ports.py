@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from actorline.settings import SettingsError
+from actorline.errors import SettingsError
 
 LISTENING: Final = "0A"
 

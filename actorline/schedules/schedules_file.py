@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from actorline.errors import SettingsError
 from actorline.host.trusted_file import distrust
 from actorline.nearest import nearest
 from actorline.schedules.schedule import NAME, Schedule
-from actorline.settings import Settings, SettingsError
+from actorline.settings import Settings
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -7,10 +7,11 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
+from actorline.errors import SettingsError
 from actorline.ledger.ledger import Ledger
 from actorline.platform.marker import tag_of
 from actorline.platform.webhooks import Receiver, adhoc_query
-from actorline.settings import Settings, SettingsError
+from actorline.settings import Settings
 
 PATH: Final = "/v1/webhooks/apify"
 SECRET_BYTES: Final = 32

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from actorline.errors import Code, Refused
+from actorline.errors import Code, Refused, SettingsError
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.document.parse import parse_document
 from actorline.ledger.ledger import Ledger
@@ -17,7 +17,7 @@ from actorline.platform.actors import get_actor, get_actor_task
 from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable
 from actorline.platform.webhooks import RUN_ENDED, Receiver, create_webhook, delete_webhook, get_webhook
-from actorline.settings import Settings, SettingsError
+from actorline.settings import Settings
 from actorline.webhooks.hooks import Hook, Hooks, Target
 from actorline.webhooks.receiver import receiver
 

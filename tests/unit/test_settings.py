@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from actorline.errors import SettingsError
 from actorline.redis_address import next_database
-from actorline.settings import Settings, SettingsError, default_home, find_settings_file, load_settings
+from actorline.settings import Settings, load_settings
+from actorline.settings_file import default_home, find_settings_file
 
 HUSH = "apify_api_hush"
 

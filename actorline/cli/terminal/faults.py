@@ -4,10 +4,9 @@ import redis
 
 from actorline.cli.terminal.exits import Exit, exit_of_reason
 from actorline.cli.terminal.output import print_refusal, say
-from actorline.errors import Code, Reason, Refused, Unavailable
+from actorline.errors import Code, Reason, Refused, SettingsError, Unavailable
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.faults import describe_fault
-from actorline.settings import SettingsError
 
 
 def exit_code_of(error: Exception, *, as_json: bool) -> Exit | None:

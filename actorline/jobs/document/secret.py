@@ -11,7 +11,8 @@ from typing import Any, Final
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName
 from actorline.jobs.document.job_document import JobDocument
-from actorline.settings import Secret, Settings
+from actorline.setting_groups import Secret
+from actorline.settings import Settings
 
 MASK: Final = "**********"
 _MARK: Final = "$secret"

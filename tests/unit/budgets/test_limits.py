@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from actorline.budgets.limits import Budgets
-from actorline.settings import SettingsError, load_settings
+from actorline.errors import SettingsError
+from actorline.settings import load_settings
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ import stat
 
 import pytest
 
-from actorline.settings import SettingsError, load_settings
+from actorline.errors import SettingsError
+from actorline.settings import load_settings
 from config.flower import drop_variables, flower_arguments, login_file, set_login
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from actorline.settings import SETTINGS_FILE_VARIABLE, Settings
+from actorline.settings import Settings
+from actorline.settings_file import SETTINGS_FILE_VARIABLE
 
 COMPOSE = yaml.safe_load((Path(__file__).parents[3] / "docker-compose.yml").read_text())
 OWN = {

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from actorline.errors import SettingsError
 from actorline.host.ports import choose_port, holder_of
-from actorline.settings import SettingsError
 
 
 @pytest.fixture

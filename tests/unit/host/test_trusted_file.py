@@ -3,10 +3,12 @@ import os
 
 import pytest
 
-from actorline import settings as settings_module
+from actorline import settings_file
+from actorline.errors import SettingsError
 from actorline.host.trusted_file import distrust
 from actorline.schedules.schedules_file import InvalidSchedules, find_schedules
-from actorline.settings import SettingsError, find_settings_file, load_settings
+from actorline.settings import load_settings
+from actorline.settings_file import find_settings_file
 
 EVIL = 'api_url = "https://evil.example"\n'
 
@@ -17,7 +19,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "project" / "deep").mkdir(parents=True)
     (tmp_path / "project" / "actorline.toml").write_text('namespace = "found"\n')
     monkeypatch.chdir(tmp_path / "project" / "deep")
-    settings_module._is_ignored.cache_clear()
+    settings_file._is_ignored.cache_clear()
     return tmp_path / "project"
 
 

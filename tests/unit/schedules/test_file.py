@@ -2,8 +2,9 @@
 
 import pytest
 
+from actorline.errors import SettingsError
 from actorline.schedules.schedules_file import FileProblem, InvalidSchedules, find_schedules, load_schedules
-from actorline.settings import SettingsError, load_settings
+from actorline.settings import load_settings
 
 GOOD = 'every_secs = 5\ndocument = {actor = "demo/rows"}\n'
 

@@ -13,7 +13,8 @@ from actorline.jobs.document.secret import (
     names_secret,
     withheld_records,
 )
-from actorline.settings import Secret, load_settings
+from actorline.setting_groups import Secret
+from actorline.settings import load_settings
 
 IDS = {
     ("actor", "apify~x"): "id-x",
