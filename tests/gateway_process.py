@@ -1,8 +1,6 @@
 """The HTTP gateway as its own process on a line of workers, and a client of it."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from forked_process import Process, start_program
 from real_parts import Line, wait_for
+from terminal import Done, finished
 
 from actorline.jobs.states import TERMINAL
 
@@ -22,7 +22,7 @@ class Gateway:
     url: str
     http: httpx.Client
     line: Line
-    process: "subprocess.Popen[bytes]"
+    process: Process
     log: Path
 
     def order(self, *, key: str | None = None, **document: Any) -> httpx.Response:
@@ -47,29 +47,23 @@ class Gateway:
         return [line for line in lines if line["event"] == event]
 
 
-def refused_gateway(line: Line, *options: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def refused_gateway(line: Line, *options: str, **environment: str) -> Done:
     """A gateway that doesn't start."""
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "actorline.gateway", "--port", "0", *options],
-        env={**line.environment, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    return finished(
+        "actorline.gateway", "--port", "0", *options, cwd=line.home, env={**line.environment, **environment}
     )
 
 
 @contextmanager
-def running_gateway(line: Line, *options: str, token: str | None = None, **environment: str) -> Iterator[Gateway]:
+def running_gateway(
+    line: Line, *options: str, token: str | None = None, forked: bool = True, **environment: str
+) -> Iterator[Gateway]:
     """`token`: the API key that the client sends."""
     log = line.home / f"gateway-{len(list(line.home.glob('gateway-*')))}.log"
     with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "actorline.gateway", "--port", "0", *options],
-            cwd=line.home,
-            env={**line.environment, **environment},
-            stderr=file,
-        )
+        command = ("actorline.gateway", "--port", "0", *options)
+        env = {**line.environment, **environment}
+        process = start_program(*command, cwd=line.home, env=env, out=file, err=file, forked=forked)
     try:
         listening = wait_for(
             lambda: process.poll() is not None or '"listening"' in log.read_text(), what="a gateway that listens"

@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
 from socketserver import BaseServer
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from celery import Celery
+from forked_process import Process, start_program
 
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
@@ -121,18 +122,18 @@ class Emulator:
 
 @contextmanager
 def running_emulator(*options: str) -> Iterator[Emulator]:
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "actorline.emulator", "--port", "0", "--exit-with-stdin", *options],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield Emulator(json.loads(process.stdout.readline())["url"])
-    finally:
-        process.stdin.close()
-        process.wait(60)
-        process.stdout.close()
+    (its_url, out), (stdin, ended_by) = pipe(), pipe()
+    command = ("actorline.emulator", "--port", "0", "--exit-with-stdin", *options)
+    with its_url, ended_by:
+        with out, stdin:
+            process = start_program(*command, cwd=Path.cwd(), env=os.environ, out=out, err=sys.__stderr__, stdin=stdin)
+        yield Emulator(json.loads(its_url.readline())["url"])
+    process.wait(60)
+
+
+def pipe() -> tuple[TextIO, TextIO]:
+    reads, writes = os.pipe()
+    return os.fdopen(reads), os.fdopen(writes, "w")
 
 
 @dataclass
@@ -207,19 +208,12 @@ def decoded(command: str) -> str:
     return command + " ".join(base64.b64decode(body).decode() for body in BODY.findall(command))
 
 
-WORKER = ("-m", "workers", "worker")
+WORKER = ("workers", "worker")
 
 
-def start_worker(kind: str, line: Line, program: Sequence[str] = WORKER) -> subprocess.Popen[bytes]:
-    log = (line.home / f"{kind}-{time.monotonic_ns()}.log").open("wb")
-    with log:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", *program, kind],
-            cwd=line.home,
-            env=line.environment,
-            stdout=log,
-            stderr=log,
-        )
+def start_worker(kind: str, line: Line, program: Sequence[str] = WORKER, *, forked: bool = True) -> Process:
+    with (line.home / f"{kind}-{time.monotonic_ns()}.log").open("wb") as log:
+        return start_program(*program, kind, cwd=line.home, env=line.environment, out=log, err=log, forked=forked)
 
 
 def make_line(valkey: str, emulator: Emulator, home: Path, namespace: str, **settings: str) -> Line:
@@ -246,10 +240,10 @@ def make_line(valkey: str, emulator: Emulator, home: Path, namespace: str, **set
 
 @contextmanager
 def running_workers(
-    line: Line, *kinds: str, program: Sequence[str] = WORKER
-) -> Iterator[list[subprocess.Popen[bytes]]]:
+    line: Line, *kinds: str, program: Sequence[str] = WORKER, forked: bool = True
+) -> Iterator[list[Process]]:
     """Workers that respond; those that the test adds to the list are stopped as well."""
-    workers = [start_worker(kind, line, program) for kind in kinds]
+    workers = [start_worker(kind, line, program, forked=forked) for kind in kinds]
     try:
         wait_until_ready(line, kinds, workers)
         yield workers
@@ -290,12 +284,12 @@ def serving(server: BaseServer) -> Iterator[None]:
         server.server_close()
 
 
-def wait_until_ready(line: Line, kinds: Sequence[str], workers: Sequence[subprocess.Popen[bytes]]) -> None:
+def wait_until_ready(line: Line, kinds: Sequence[str], workers: Sequence[Process]) -> None:
     names = [f"{kind}-{worker.pid}" for kind, worker in zip(kinds, workers, strict=True)]
     wait_for_pongs(line.client, names, workers)
 
 
-def wait_for_pongs(client: Celery, names: Sequence[str], workers: Sequence["subprocess.Popen[bytes]"]) -> None:
+def wait_for_pongs(client: Celery, names: Sequence[str], workers: Sequence[Process]) -> None:
     """Ping workers of this machine until all respond, with more patience each time: a busy one takes long for that."""
     hosts = [f"{name}@{socket.gethostname()}" for name in names]
     patience = chain(repeat(0.5, 10), repeat(5.0))

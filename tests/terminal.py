@@ -5,13 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
-from real_parts import ROOT, TOKEN, Emulator, wait_for
+from forked_process import Process, start_program
+from real_parts import ROOT, TOKEN, Emulator, Line, wait_for
 from redis_server import server_binary
 
 ACTORLINE = Path(sys.executable).with_name("actorline")
@@ -40,7 +42,7 @@ class Done:
 class Running:
     """A command that was started; its output lies in files, so that no pipe can fill."""
 
-    process: "subprocess.Popen[bytes]"
+    process: Process
     out_file: Path
     err_file: Path
 
@@ -54,6 +56,20 @@ class Running:
     def end(self, within: float = 120) -> Done:
         """Wait until it ends by itself."""
         return Done(self.process.wait(within), self.out_file.read_text(), self.err)
+
+
+def finished(*command: str, cwd: Path, env: Mapping[str, str], within: float = 120) -> Done:
+    """Run a program to its end."""
+    with TemporaryFile() as out, TemporaryFile() as err:
+        code = start_program(*command, cwd=cwd, env=env, out=out, err=err).wait(within)
+        out.seek(0)
+        err.seek(0)
+        return Done(code, out.read().decode(), err.read().decode())
+
+
+def actorline(line: Line, *arguments: str, **environment: str) -> Done:
+    """Run a command with the settings of a line."""
+    return finished(str(ACTORLINE), *arguments, cwd=line.home, env={**line.environment, **environment})
 
 
 class Terminal:
@@ -82,15 +98,9 @@ class Terminal:
         number = len(self._started)
         out, err = self.folder / f"{number}.out", self.folder / f"{number}.err"
         merged = {**self.environment, **environment}
+        env = {name: value for name, value in merged.items() if value is not None}
         with out.open("wb") as out_file, err.open("wb") as err_file:
-            process = subprocess.Popen(
-                [ACTORLINE, *arguments],
-                cwd=self.cwd,
-                env={name: value for name, value in merged.items() if value is not None},
-                stdin=subprocess.DEVNULL,
-                stdout=out_file,
-                stderr=err_file,
-            )
+            process = start_program(str(ACTORLINE), *arguments, cwd=self.cwd, env=env, out=out_file, err=err_file)
         self._started.append(Running(process, out, err))
         return self._started[-1]
 

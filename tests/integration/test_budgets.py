@@ -2,14 +2,13 @@
 
 import json
 import secrets
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from gateway_process import Gateway, running_gateway
 from real_parts import Line, running_workers, start_worker, wait_for
-from terminal import ACTORLINE
+from terminal import actorline
 
 from actorline.budgets.limits import Budgets
 from actorline.budgets.reservation import NANO, Count, Entry, OwnBudget, batch_budget
@@ -194,7 +193,7 @@ def spent_and_reserved(line: Line) -> tuple[float, float]:
 def check_doors(gateway: Gateway) -> None:
     """See that all doors say the same of a budget that has no room."""
     (over_http,) = gateway.http.get("/v1/budgets").json()["budgets"]
-    (in_terminal,) = map(json.loads, actorline(gateway.line, "budgets", "--json").splitlines())
+    (in_terminal,) = map(json.loads, actorline(gateway.line, "budgets", "--json").out.splitlines())
     assert (over_http["left_usd"], over_http["waiting"]) == (0.2, 1)
     assert over_http["spent_usd"] + over_http["reserved_usd"] == pytest.approx(0.8)
     assert over_http.keys() == in_terminal.keys()
@@ -204,14 +203,7 @@ def check_doors(gateway: Gateway) -> None:
     assert limit in gateway.http.get("/metrics").text
     dry = gateway.http.post("/v1/jobs", params={"dry_run": 1}, json={"actor": "demo/thrifty"}).json()
     assert (dry["document"]["actor"], dry["reserves_usd"], dry["waits"][0]["code"]) == ("demo/thrifty", 0.4, "budget")
-    assert "of $1.00 a day are spent or reserved" in actorline(gateway.line, "doctor")
-
-
-def actorline(line: Line, *arguments: str) -> str:
-    asked = subprocess.run(
-        [ACTORLINE, *arguments], env=line.environment, capture_output=True, text=True, timeout=120, check=False
-    )
-    return asked.stdout
+    assert "of $1.00 a day are spent or reserved" in actorline(gateway.line, "doctor").out
 
 
 @pytest.mark.thorough

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from naive_changes import naive_changes
 from real_parts import ROOT, Line, delivery_of, reason_of, running_workers, start_worker, wait_for
-from terminal import ACTORLINE
+from terminal import actorline
 
 from actorline.delivery.read_back import open_delivery
 from actorline.delivery.verify import verify
@@ -79,9 +79,7 @@ def test_a_contract_is_learned_from_deliveries(line, actor):
     line.send("actorline.start_run", key, line.ledger.load(key).epoch, queue="control")
     wait_for(lambda: line.state(key) == "DELIVERED", what="the schedule's job")
     for arguments in (["learned-1"], ["--schedule", "learned"]):
-        command = [ACTORLINE, "guard", "suggest", *arguments]
-        done = subprocess.run(command, env=line.environment, capture_output=True, text=True, check=True)
-        guard = json.loads(done.stdout)
+        guard = json.loads(actorline(line, "guard", "suggest", *arguments).out)
         assert (guard["unique"], guard["types"]["price"], guard["min_items"]) == (["url"], "number", 150)
         guarded = {**order(actor, "learned"), "guard": guard}
         assert line.submit(guarded).get(timeout=60)["state"] == "DELIVERED"

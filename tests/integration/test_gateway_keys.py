@@ -8,35 +8,25 @@ import socket
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 from gateway_process import Gateway, refused_gateway, running_gateway
 from real_parts import Line, make_line, wait_for
-from terminal import ACTORLINE
+from terminal import Done, actorline
 
 from actorline.api_keys import create_key, revoke_key
 from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import FROM_TERMINAL
 
 BOOTSTRAP = "canary-bootstrap-0123456789abcdef0123456789"
-Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+Cli = Callable[..., Done]
 
 
 def cli_of(line: Line) -> Cli:
-    def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [ACTORLINE, *arguments],
-            cwd=line.home,
-            env={**line.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run
+    return partial(actorline, line)
 
 
 def make_key(
@@ -101,14 +91,14 @@ def refusal(response: httpx.Response) -> tuple[int, str]:
 
 def test_a_key_is_shown_once_and_only_its_hash_is_kept(line, cli):
     done = cli("keys", "create", "shown-once", "--scope", "read,cancel", "--accounts", "default,b")
-    secret = done.stdout.strip()
+    secret = done.out.strip()
     assert re.fullmatch(r"actorline_shown-once_[\w-]{43}", secret)  # 256 bits
     stored = line.ledger.redis.hget(line.ledger.name("api_keys"), "shown-once")
     listed = cli("keys", "list")
-    as_json = [json.loads(text) for text in cli("keys", "list", "--json").stdout.splitlines()]
-    for text in (stored, listed.stdout, str(as_json)):
+    as_json = [json.loads(text) for text in cli("keys", "list", "--json").out.splitlines()]
+    for text in (stored, listed.out, str(as_json)):
         assert secret.split("_", 2)[2] not in text  # the random part may hold more of them
-    assert re.search(r"^shown-once +cancel, read +b, default +any +any +any ", listed.stdout, re.MULTILINE)
+    assert re.search(r"^shown-once +cancel, read +b, default +any +any +any ", listed.out, re.MULTILINE)
     (found,) = [key for key in as_json if key["name"] == "shown-once"]
     assert (found["scopes"], found["accounts"]) == (["cancel", "read"], ["b", "default"])
 
@@ -116,9 +106,9 @@ def test_a_key_is_shown_once_and_only_its_hash_is_kept(line, cli):
 def test_a_name_is_taken_until_its_key_is_revoked(line, cli):
     first = make_key(line, "taken")
     done = cli("keys", "create", "taken")
-    assert (done.returncode, done.stdout) == (5, "")
-    assert "already" in done.stderr
-    assert cli("keys", "revoke", "taken").returncode == 0
+    assert (done.code, done.out) == (5, "")
+    assert "already" in done.err
+    assert cli("keys", "revoke", "taken").code == 0
     assert make_key(line, "taken") != first
 
 
@@ -126,18 +116,18 @@ def test_a_name_is_taken_until_its_key_is_revoked(line, cli):
 def test_a_key_covers_the_spellings_of_its_actors(line, cli, emulator):
     actor = emulator.actor("for-a-key")
     done = cli("keys", "create", "narrow", "--actors", actor, "--max-usd-per-run", "2")
-    assert "Note:" not in done.stderr
-    (found,) = [json.loads(text) for text in cli("keys", "list", "--json").stdout.splitlines() if "narrow" in text]
+    assert "Note:" not in done.err
+    (found,) = [json.loads(text) for text in cli("keys", "list", "--json").out.splitlines() if "narrow" in text]
     actor_id = emulator.get(f"/v2/actors/{actor.replace('/', '~')}")["data"]["id"]
     assert set(found["actors"]) == {actor.replace("/", "~"), actor_id}
     assert (found["actor_tasks"], found["max_usd_per_run"], found["scopes"]) == ([], 2.0, ["cancel", "read", "submit"])
     wide = cli("keys", "create", "wide", "--scope", "submit,collect,full-permissions", "--accounts", "nope")
-    assert wide.returncode == 0
+    assert wide.code == 0
     for words in ("every Actor", "any amount", "collect reads every run", "full-permissions gives", "account nope"):
-        assert words in wide.stderr
+        assert words in wide.err
     refused = cli("keys", "create", "never", "--actors", "demo/never-heard-of")
-    assert (refused.returncode, refused.stdout) == (5, "")
-    assert "No key was created" in refused.stderr
+    assert (refused.code, refused.out) == (5, "")
+    assert "No key was created" in refused.err
 
 
 @pytest.mark.thorough
@@ -146,13 +136,13 @@ def test_who_changed_the_installation_is_kept(line, cli):
     cli("keys", "revoke", "audited")
     cli("pause", "--account", "audited")
     cli("resume", "--account", "audited")
-    entries = [json.loads(text) for text in cli("audit", "--json").stdout.splitlines()]
+    entries = [json.loads(text) for text in cli("audit", "--json").out.splitlines()]
     mine = [each for each in entries if "audited" in (each.get("key"), each.get("account"))]
     assert [each["event"] for each in mine] == ["resumed", "paused", "key-revoked", "key-created"]
     assert {(each["door"], each["user"], each["host"]) for each in mine} == {
         ("cli", pwd.getpwuid(os.getuid()).pw_name, socket.gethostname())
     }
-    assert "key-revoked" in cli("audit").stdout
+    assert "key-revoked" in cli("audit").out
 
 
 @pytest.mark.parametrize(
@@ -166,8 +156,8 @@ def test_who_changed_the_installation_is_kept(line, cli):
 )
 def test_what_makes_no_sense_is_refused(cli, arguments, words):
     done = cli("keys", *arguments)
-    assert (done.returncode, done.stdout) == (5, "")
-    assert words in done.stderr
+    assert (done.code, done.out) == (5, "")
+    assert words in done.err
 
 
 # -- the door
@@ -374,7 +364,7 @@ def test_an_open_door_closes_for_good_with_the_first_key(own_line):
         wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=60, what="a closed door")
         assert gateway.http.get("/v1/jobs", headers={"Authorization": f"Bearer {secret}"}).status_code == 200
         done = cli("keys", "revoke", "first")
-        assert "stays closed until there is a new one: actorline keys create NAME" in done.stderr
+        assert "stays closed until there is a new one: actorline keys create NAME" in done.err
     line.ledger.redis.delete(line.ledger.name("api_keys_used"))  # as FLUSHALL does
     with running_gateway(line) as gateway:
         assert refusal(gateway.http.get("/v1/jobs")) == (401, "auth")
@@ -399,7 +389,8 @@ def test_the_operators_key_may_do_all_and_is_never_shown(own_line, tmp_path):
     line = own_line("gw-bootstrap")
     file = tmp_path / "key"
     file.write_text(f"{BOOTSTRAP}\n")
-    with running_gateway(line, "--host", "0.0.0.0", token=BOOTSTRAP, ACTORLINE_GATEWAY_KEY_FILE=str(file)) as gateway:
+    key = {"token": BOOTSTRAP, "ACTORLINE_GATEWAY_KEY_FILE": str(file)}
+    with running_gateway(line, "--host", "0.0.0.0", forked=False, **key) as gateway:
         assert gateway.order(key="boot", actor="x", account="any").status_code == 202
         assert gateway.http.post("/v1/jobs/boot/cancel").status_code == 202
         assert refusal(httpx.get(f"{gateway.url}/v1/jobs")) == (401, "auth")
@@ -412,15 +403,15 @@ def test_the_operators_key_may_do_all_and_is_never_shown(own_line, tmp_path):
 @pytest.mark.thorough
 def test_beyond_loopback_it_does_not_listen_without_a_key(own_line):
     done = cli_of(own_line("gw-none"))("gateway", "--host", "0.0.0.0", "--port", "0")
-    assert done.returncode == 2
-    assert "actorline keys create NAME" in done.stderr
-    assert "The gateway was not started" in done.stderr
+    assert done.code == 2
+    assert "actorline keys create NAME" in done.err
+    assert "The gateway was not started" in done.err
 
 
 def test_an_operators_key_that_could_be_guessed_is_refused(own_line):
     done = refused_gateway(own_line("gw-weak"), ACTORLINE_GATEWAY_KEY="short")
-    assert done.returncode == 2
-    assert "32 characters" in done.stderr
+    assert done.code == 2
+    assert "32 characters" in done.err
 
 
 def test_beyond_loopback_it_listens_with_a_key(own_line):
@@ -437,13 +428,13 @@ def test_beyond_loopback_it_listens_with_a_key(own_line):
 def test_a_port_that_is_taken_is_said(gateway, line):
     port = str(httpx.URL(gateway.url).port)
     done = refused_gateway(line, "--port", port)
-    assert done.returncode == 2
-    assert f"127.0.0.1:{port} can't be listened on" in done.stderr
-    assert "--port" in done.stderr
+    assert done.code == 2
+    assert f"127.0.0.1:{port} can't be listened on" in done.err
+    assert "--port" in done.err
 
 
 @pytest.mark.thorough
 def test_without_redis_it_says_so(line):
     done = refused_gateway(line, "--host", "0.0.0.0", ACTORLINE_REDIS_URL="redis://127.0.0.1:1/0")
-    assert done.returncode == 7
-    assert "Redis can't be used: no connection. The gateway was not started." in done.stderr
+    assert done.code == 7
+    assert "Redis can't be used: no connection. The gateway was not started." in done.err

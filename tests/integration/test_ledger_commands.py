@@ -1,20 +1,13 @@
 """What `actorline ledger` measures, takes along and removes."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 from real_parts import wait_for
-from terminal import ACTORLINE
+from terminal import actorline
 
 QUICK = {"poll_interval_secs": 1}
-
-
-def run(line, *arguments, **environment):
-    command = [ACTORLINE, *arguments]
-    variables = {**line.environment, **environment}
-    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -32,34 +25,34 @@ def delivered(line):
 
 @pytest.mark.thorough  # ten commands
 def test_export_is_read_by_an_empty_installation(delivered, own_line, tmp_path):
-    exported = run(delivered, "ledger", "export")
-    assert exported.returncode == 0, exported.stderr
+    exported = actorline(delivered, "ledger", "export")
+    assert exported.code == 0, exported.err
     file = tmp_path / "ledger.jsonl"
-    file.write_text(exported.stdout)
+    file.write_text(exported.out)
     new = own_line("imported")
 
-    first, again = (json.loads(run(new, "ledger", "import", str(file), "--json").stdout) for _ in range(2))
+    first, again = (json.loads(actorline(new, "ledger", "import", str(file), "--json").out) for _ in range(2))
 
     assert (first["present"], first["refused"], again["added"]) == (0, 0, 0)
-    assert again["present"] == first["added"] == len(exported.stdout.splitlines()) - 1
-    here, there = (json.loads(run(each, "show", "archived", "--json").stdout) for each in (new, delivered))
+    assert again["present"] == first["added"] == len(exported.out.splitlines()) - 1
+    here, there = (json.loads(actorline(each, "show", "archived", "--json").out) for each in (new, delivered))
     assert here == there
-    assert run(new, "items", "archived").stdout.count("\n") == 40
-    assert run(new, "items", "archived-batch").stdout.count("\n") == 40
-    listed = [json.loads(each)["key"] for each in run(new, "jobs", "--json").stdout.splitlines()]
+    assert actorline(new, "items", "archived").out.count("\n") == 40
+    assert actorline(new, "items", "archived-batch").out.count("\n") == 40
+    listed = [json.loads(each)["key"] for each in actorline(new, "jobs", "--json").out.splitlines()]
     assert {"archived", "archived-batch.000000"} <= set(listed)
-    refused = run(new, "run", "--key", "archived", "--no-wait", "demo/other")
-    assert refused.returncode == 5, refused.stderr  # its key is taken: nothing is paid for again
+    refused = actorline(new, "run", "--key", "archived", "--no-wait", "demo/other")
+    assert refused.code == 5, refused.err  # its key is taken: nothing is paid for again
 
 
 @pytest.mark.thorough
 def test_import_into_another_installations_ledger_is_refused(delivered, own_line, tmp_path):
     file = tmp_path / "ledger.jsonl"
-    file.write_text(run(delivered, "ledger", "export").stdout)
+    file.write_text(actorline(delivered, "ledger", "export").out)
     other = own_line("another")
     other.ledger.installation("another")
-    refused = run(other, "ledger", "import", str(file))
-    assert (refused.returncode, "Nothing was imported" in refused.stderr) == (5, True)
+    refused = actorline(other, "ledger", "import", str(file))
+    assert (refused.code, "Nothing was imported" in refused.err) == (5, True)
     assert other.state("archived") is None
 
 
@@ -68,8 +61,8 @@ def test_import_into_another_installations_ledger_is_refused(delivered, own_line
 def test_line_that_is_no_ended_job_is_named_and_left_out(own_line, tmp_path, line_text):
     file = tmp_path / "ledger.jsonl"
     file.write_text(f'{{"actorline_ledger":1,"installation":"al-0001","exported_at":1}}\n{line_text}\n')
-    done = run(own_line("damaged"), "ledger", "import", str(file))
-    assert (done.returncode, f"{file}:2: is no" in done.stderr) == (5, True), done.stderr
+    done = actorline(own_line("damaged"), "ledger", "import", str(file))
+    assert (done.code, f"{file}:2: is no" in done.err) == (5, True), done.err
 
 
 @pytest.mark.thorough
@@ -83,12 +76,12 @@ def test_purge_removes_what_ended_before_and_keeps_the_rows(delivered):
             delivered.ledger.redis.zincrby(delivered.ledger.name(index), -2 * 86_400, key)
     manifest = delivered.ledger.load("archived").manifest
 
-    assert run(delivered, "ledger", "purge", "--older-than", "1m", "--yes").returncode == 5
-    asked = run(delivered, "ledger", "purge", "--older-than", "1d")
-    assert (asked.returncode, "2 jobs and 1 batches" in asked.stderr) == (5, True), asked.stderr
+    assert actorline(delivered, "ledger", "purge", "--older-than", "1m", "--yes").code == 5
+    asked = actorline(delivered, "ledger", "purge", "--older-than", "1d")
+    assert (asked.code, "2 jobs and 1 batches" in asked.err) == (5, True), asked.err
     assert delivered.state("archived") == "DELIVERED"
 
-    done = json.loads(run(delivered, "ledger", "purge", "--older-than", "1d", "--yes", "--json").stdout)
+    done = json.loads(actorline(delivered, "ledger", "purge", "--older-than", "1d", "--yes", "--json").out)
 
     assert done == {"jobs": 2, "batches": 1, "removed": True}
     assert delivered.state("archived") is None
@@ -99,7 +92,7 @@ def test_purge_removes_what_ended_before_and_keeps_the_rows(delivered):
 def test_stats_say_how_much_a_job_takes(delivered):
     actor = delivered.emulator.actor("measured", items=4, duration_secs=0.2)
     delivered.submit({"key": "measured", "actor": actor, **QUICK}).get(timeout=120)
-    found = json.loads(run(delivered, "ledger", "stats", "--json").stdout)
+    found = json.loads(actorline(delivered, "ledger", "stats", "--json").out)
     assert found["jobs"]["DELIVERED"] >= 1
     assert 1_000 < found["job_bytes"] < 20_000
     assert found["used_bytes"] > 0

@@ -1,7 +1,6 @@
 """Two accounts on one stack: nothing that one of them plants reads, moves or removes what isn't its own."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 from gateway_process import Gateway, running_gateway
 from real_parts import TOKEN, Line, delivery_of, make_line, running_workers
-from terminal import ACTORLINE, Done
+from terminal import actorline
 
 from actorline.api_keys import create_key
 from actorline.client import Client
@@ -49,13 +48,6 @@ def secret(line: Line) -> Path:
     path = line.home / "host-secret"
     path.write_text("root:canary".ljust(48_611))  # a size that stands in no path
     return path
-
-
-def actorline(line: Line, *arguments: str) -> Done:
-    done = subprocess.run(
-        [ACTORLINE, *arguments], env=line.environment, cwd=line.home, capture_output=True, check=False
-    )
-    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def planted(line: Line, secret: Path, **fields: Any) -> dict[str, Any]:

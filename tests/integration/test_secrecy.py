@@ -90,7 +90,7 @@ def watched(valkey, emulator, tmp_path_factory) -> Watched:
         "refused-account": {"actor": actor, "input": given, "account": "b"},
         "refused-by-them": {"actor": "demo/nobody", "input": {"password": CANARY}},
     }
-    with captured_commands(valkey) as commands, running_workers(line, "control", "fetch") as workers:
+    with captured_commands(valkey) as commands, running_workers(line, "control", "fetch", forked=False) as workers:
         with captured_events(line) as events:
             after = line.client.signature("actorline.status", args=["nobody"], queue=line.namespace, immutable=True)
             pending = {

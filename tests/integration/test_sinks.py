@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import json
 import resource
-import subprocess
 import threading
 from collections.abc import Iterator
 
@@ -13,7 +12,7 @@ import impatient_worker
 import pytest
 from object_store import Fault, ObjectStore, running_object_store
 from real_parts import ROOT, Line, delivery_of, make_line, reason_of, running_workers, wait_for
-from terminal import ACTORLINE, Done
+from terminal import actorline
 
 from actorline.client import Client
 from actorline.delivery.sink import SinkError, open_sink
@@ -73,17 +72,10 @@ def impatient(running_store: ObjectStore, valkey, emulator, tmp_path_factory) ->
     roots = f"s3://bucket,{tmp_path_factory.getbasetemp().as_uri()}"
     line = make_line(valkey, emulator, tmp_path_factory.mktemp("impatient"), "impatient", sink_roots=roots)
     line.environment.update(running_store.environment() | {"PYTHONPATH": str(ROOT)})
-    program = [str(ROOT / "tests" / "integration" / "impatient_worker.py")]
+    program = (str(ROOT / "tests" / "integration" / "impatient_worker.py"),)
     with running_workers(line, "control", "fetch", program=program) as (_, fetch):
         yield line, fetch.pid
     line.client.close()
-
-
-def actorline(line: Line, *arguments: str) -> Done:
-    done = subprocess.run(
-        [ACTORLINE, *arguments], env=line.environment, cwd=line.home, capture_output=True, check=False
-    )
-    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def refused(order) -> dict:
