@@ -1,18 +1,28 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.fields import STORED_AS
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
+from actorline.logs import _BEFORE_THE_FIRST_LINE
 
 # a machine that is busy is no bug, and the same commit has the same result each time
 settings.register_profile("unit", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unit")
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """A command run in this process logs warnings only, which is not for the tests after it."""
+    yield
+    _BEFORE_THE_FIRST_LINE.clear()
+    structlog.reset_defaults()
 
 
 @pytest.fixture
