@@ -68,7 +68,9 @@ def test_actorline_alone_says_what_goes_on(shared_terminal, ended):
     assert (done.code, now) == (0, "Now: nothing is running.")
     assert day.startswith("Last 24 hours: 5 jobs ordered (")
     assert {"1 DELIVERED", "1 PARTIAL", "1 FAILED", "1 CANCELLED", "1 EXPIRED"} <= set(re.findall(r"\d [A-Z]+", day))
-    assert re.search(r"; 2,\d{3} items, \$0\.2\d+\.$", day)
+    items = sum(job["items"] or 0 for job in shared_terminal("jobs", "--json").lines)
+    assert items > 2000
+    assert re.search(rf"; {items:,} items, \$0\.[23]\d+\.$", day)
     assert re.match(r"Last not delivered: (expired|cancelled) is (EXPIRED|CANCELLED): ", last)
     assert "`actorline show " in how
     assert "runs" in room
