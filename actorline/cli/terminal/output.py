@@ -8,6 +8,7 @@ from typing import Any, Final
 from rich.markup import escape
 from rich.table import Table
 
+from actorline.cli.terminal.next_command import next_command
 from actorline.cli.terminal.times import short_time
 from actorline.cli.terminal.visible import SafeConsole, visible_json
 from actorline.errors import Code, Reason
@@ -46,6 +47,8 @@ def print_refusal(reason: Reason, *, as_json: bool) -> None:
         print_json({"reason": reason.model_dump(mode="json")})
     else:
         say(reason.message)
+        if command := next_command(reason):
+            say(f"Next: `{command}`.")
 
 
 def coloured(state: State | str) -> str:
@@ -61,6 +64,8 @@ def print_result(result: JobResult, *, as_json: bool) -> None:
     out.print(f"{coloured(result.state)} {escape(result.key)}: {rows}, {cost_text(result)}")
     if result.reason:
         out.print(f"  {escape(result.reason.message)}")
+        if command := next_command(result.reason, key=result.key, dataset_id=result.dataset_id):
+            out.print(f"  next: {escape(command)}")
     if result.stopped:
         beyond = f", {result.stopped.beyond:,} rows beyond them are here too" if result.stopped.beyond else ""
         out.print(f"  stopped early: {escape(result.stopped.message)}{beyond}")

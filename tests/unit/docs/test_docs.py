@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from actorline.cli.terminal.next_command import NEXT
 from actorline.errors import Code
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.job import JobResult
@@ -48,6 +49,14 @@ def test_results_name_every_field_state_and_code():
 def test_each_reason_has_its_paragraph():
     _, reasons = (DOCS / "troubleshooting.md").read_text().split("\n## Reasons\n")
     assert [part.split("\n")[0] for part in reasons.split("\n### ")[1:]] == list(Code)
+
+
+def test_each_reason_names_its_next_command_or_has_none():
+    assert set(NEXT) == set(Code)
+    _, reasons = (DOCS / "troubleshooting.md").read_text().split("\n## Reasons\n")
+    paragraphs = {name: text for name, _, text in (part.partition("\n") for part in reasons.split("\n### ")[1:])}
+    missing = {code for code, command in NEXT.items() if command and f"`{command}`" not in paragraphs[code]}
+    assert missing == set()
 
 
 def test_the_schema_holds_all_fields_and_exactly_one_target():

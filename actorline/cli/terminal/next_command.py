@@ -1,0 +1,56 @@
+"""The command to type next, by reason code. What must be changed first (an order, a setting) has none."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from actorline.errors import Code, Reason
+
+NEXT: Final[Mapping[Code, str | None]] = {
+    Code.RUN_FAILED: "actorline retry KEY",
+    Code.RUN_TIMED_OUT: "actorline retry KEY",
+    Code.RUN_ABORTED: "actorline retry KEY",
+    Code.RUN_VANISHED: "actorline retry KEY",
+    Code.DATASET_VANISHED: "actorline retry KEY",
+    Code.DATASET_GREW: "actorline retry KEY",
+    Code.PAGE_UNREADABLE: "actorline retry KEY",
+    Code.RECORD_UNREADABLE: "actorline retry KEY",
+    Code.FORMAT_FAILED: "actorline run --dataset-id ID --format jsonl",
+    Code.SINK_FAILED: "actorline doctor",
+    Code.DEADLINE: "actorline retry KEY",
+    Code.CANCELLED: "actorline retry KEY",
+    Code.AUTH: "actorline doctor",
+    Code.FORBIDDEN: "actorline doctor",
+    Code.ACTOR_NOT_FOUND: "actorline accounts",
+    Code.RUN_NOT_FOUND: "actorline accounts",
+    Code.DATASET_NOT_FOUND: "actorline accounts",
+    Code.INPUT_INVALID: None,
+    Code.INPUT_UNREADABLE: None,
+    Code.DOCUMENT_INVALID: None,
+    Code.SECRET_REFUSED: None,
+    Code.SINK_REFUSED: None,
+    Code.FORMAT_REFUSED: None,
+    Code.NOTIFY_REFUSED: None,
+    Code.CONFLICT: "actorline show KEY",
+    Code.CAPACITY: "actorline doctor",
+    Code.QUOTA: "actorline keys list",
+    Code.BUDGET: "actorline budgets",
+    Code.OVERLOAD: "actorline jobs",
+    Code.PAUSED: "actorline resume",
+    Code.MEMBERS_FAILED: "actorline retry KEY",
+    Code.TOO_MANY_FAILURES: "actorline retry KEY",
+    Code.START_UNCLEAR: "actorline show KEY",
+    Code.LEDGER_NOT_DURABLE: "actorline doctor",
+    Code.PLATFORM_UNAVAILABLE: "actorline doctor",
+    Code.REDIS_UNAVAILABLE: "actorline doctor",
+    Code.UNKNOWN_KEY: "actorline jobs",
+    Code.REQUEST_INVALID: None,
+    Code.GUARD_BROKEN: "actorline items KEY",
+    Code.STOPPED_EARLY: None,
+    Code.INTERNAL: "actorline retry KEY",
+}
+
+
+def next_command(reason: Reason, *, key: str = "KEY", dataset_id: str | None = None) -> str | None:
+    """Return the command; None if there is none, or if the message names one already."""
+    command = None if "actorline " in reason.message else NEXT[reason.code]
+    return command and command.replace("KEY", key).replace("ID", dataset_id or "ID")
