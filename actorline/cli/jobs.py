@@ -14,7 +14,7 @@ from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import coloured, out, pace_text, print_jobs, print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, come_back, follow
 from actorline.cli.terminal.room_text import room_lines
-from actorline.cli.terminal.timeline import print_timeline, print_waterfall
+from actorline.cli.terminal.timeline import print_pages, print_timeline, print_waterfall
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job, JobResult
@@ -25,8 +25,11 @@ from actorline.ledger.ledger import Ledger
 from actorline.messages import wake_workers
 from actorline.orders.cancel import cancel_job
 from actorline.settings import load_settings
-from actorline.story.waterfall import bars, phases
+from actorline.story.page_bars import page_bars
+from actorline.story.waterfall import Axis, bars, phases
 from actorline.upkeep.unattended import describe_unattended
+
+PAGE_LINES = 8
 
 
 def jobs(wanted: Selection, limit: int, *, as_json: bool) -> None:
@@ -53,6 +56,7 @@ def show(key: str, *, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack:
         job = find_any(stack.ledger, key)
         timeline, now = stack.ledger.timeline.entries(job.key), stack.ledger.now()
+        pages = {} if isinstance(job, Batch) else stack.ledger.pages.all(job.key, job.attempt)
     entries = [{"at": entry.at, "event": entry.event, **entry.data} for entry in timeline]
     if isinstance(job, Batch):
         print_batch(job, as_json=as_json, extra={"timeline": entries})
@@ -67,7 +71,10 @@ def show(key: str, *, as_json: bool) -> None:
     if not job.is_terminal and (pace := pace_text(job)):
         out.print(f"  {job.collection.pages:,} pages, {job.collection.byte_count:,} bytes{pace}")
     out.print()
-    print_waterfall(bars(phases(job, timeline, now)), with_attempts=job.attempt > 1 or job.retries > 0)
+    life = phases(job, timeline, now)
+    print_waterfall(bars(life), with_attempts=job.attempt > 1 or job.retries > 0)
+    if life:
+        print_pages(page_bars(pages, Axis.of(life), most=PAGE_LINES))
     out.print()
     print_timeline(timeline)
 

@@ -9,7 +9,8 @@ from actorline.errors import Code
 class Receipt(BaseModel):
     """`scanned`: items of the window that the platform read; `items`: rows that came of them. `sha256` and `bytes` are
     those of the part as it is stored. `ends`: nothing lies behind the rows. `seen`: what was counted of the rows, where
-    the document has a guard or `stop_when`. A bad receipt says in `code` and `error` why the page isn't stored.
+    the document has a guard or `stop_when`. `seconds`: what reading and storing took; `stored_at`: unix seconds by
+    Redis's clock, as the receipt was recorded. A bad receipt says in `code` and `error` why the page isn't stored.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -27,6 +28,8 @@ class Receipt(BaseModel):
     seen: RowCounts | None = None
     error: str | None = None
     code: Code | None = None
+    seconds: float = 0.0
+    stored_at: float | None = None
 
     @property
     def is_good(self) -> bool:

@@ -47,8 +47,9 @@ class Pages:
 
         name = self._store.name
         keys = [name("pages", key, attempt), name("job", key), name("due"), name("tally")]
-        args = [receipt.page_no, receipt.model_dump_json(), attempt, key, care_s, receipt.items, receipt.scanned,
-                receipt.bytes, int(receipt.is_good)]  # fmt: skip
+        text = receipt.model_dump_json(exclude={"stored_at"})
+        args = [receipt.page_no, text, attempt, key, care_s, receipt.items, receipt.scanned, receipt.bytes,
+                int(receipt.is_good)]  # fmt: skip
         return Receipt.model_validate_json(self._store.run("record_receipt", keys, args))
 
     def keep_keys(self, key: JobKey, attempt: int, page_no: int, sample: KeySample) -> None:

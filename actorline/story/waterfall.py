@@ -10,6 +10,7 @@ from actorline.ledger.timeline import TimelineEntry
 
 AXIS: Final = 1000  # units from the begin of the first part to the end of the last
 SHORTEST_SECS: Final = 0.05  # what is shorter is nothing to see
+NARROWEST: Final = 4  # units of a bar that can be seen
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,25 @@ class Bar:
     width: float
 
 
+@dataclass(frozen=True)
+class Axis:
+    """The time that the bars share: `begin` in unix seconds, `scale` in units a second."""
+
+    begin: float
+    scale: float
+
+    @classmethod
+    def of(cls, found: Sequence[Phase]) -> "Axis":
+        """Return the axis from the begin of the first phase to the end of the last; at least one is needed."""
+        begin = min(phase.begin for phase in found)
+        return cls(begin, AXIS / max(max(phase.end for phase in found) - begin, SHORTEST_SECS))
+
+    def place(self, begin: float, end: float) -> tuple[float, float]:
+        """Return left and width of what took so long, wide enough to be seen."""
+        left = min(max((begin - self.begin) * self.scale, 0), AXIS - NARROWEST)
+        return left, max(min((end - begin) * self.scale, AXIS - left), NARROWEST)
+
+
 _BEGINS: Final[Mapping[str, str]] = {
     TimelineEvent.QUEUED: "Waiting",
     TimelineEvent.RETRIED: "Waiting",
@@ -60,10 +80,8 @@ def bars(found: Sequence[Phase]) -> list[Bar]:
     """Return the phases as bars that fill the axis together; each is wide enough to be seen."""
     if not found:
         return []
-    begin = min(phase.begin for phase in found)
-    whole = max(max(phase.end for phase in found) - begin, SHORTEST_SECS)
-    scale = AXIS / whole
-    return [Bar(phase, min((phase.begin - begin) * scale, 996), max(phase.seconds * scale, 4)) for phase in found]
+    axis = Axis.of(found)
+    return [Bar(phase, *axis.place(phase.begin, phase.end)) for phase in found]
 
 
 def _phases(entries: Sequence[TimelineEntry], now: float) -> Iterator[Phase]:

@@ -7,7 +7,8 @@ from typing import Final
 from actorline.cli.terminal.output import out
 from actorline.cli.terminal.times import CLOCK, DAY, local_time
 from actorline.ledger.timeline import TimelineEntry
-from actorline.story.number_words import duration
+from actorline.story.number_words import counted, duration
+from actorline.story.page_bars import PageBar
 from actorline.story.sentences import sentences
 from actorline.story.waterfall import AXIS, Bar
 
@@ -37,7 +38,16 @@ def print_waterfall(found: Sequence[Bar], *, with_attempts: bool) -> None:
         out.print(f"  {name:<13} |{bar_text(bar)}| {duration(phase.seconds)}{so_far}", markup=False)
 
 
-def bar_text(bar: Bar) -> str:
+def print_pages(found: Sequence[PageBar]) -> None:
+    """Print the pages below, on the same axis."""
+    for bar in found:
+        name = f"page {bar.first}" if bar.first == bar.last else f"pages {bar.first}-{bar.last}"
+        bad = "" if bar.is_good else ", failed"
+        told = f"{duration(bar.seconds)}, {counted(bar.rows, 'row')}{bad}"
+        out.print(f"  {name:<13} |{bar_text(bar)}| {told}", markup=False)
+
+
+def bar_text(bar: Bar | PageBar) -> str:
     """Return `   ====     `, at least one mark wide."""
     begin = min(round(bar.left / AXIS * BAR_WIDTH), BAR_WIDTH - 1)
     end = min(max(round((bar.left + bar.width) / AXIS * BAR_WIDTH), begin + 1), BAR_WIDTH)

@@ -6,11 +6,15 @@
 --       4 tally                  hash  what came of all jobs: see queries/tally.py
 -- ARGV  1 page number  2 receipt (JSON)  3 attempt  4 key  5 seconds until care  6 items  7 scanned  8 bytes
 --       9 "1" if it is a good one
+-- The time is written into the receipt.
 -- Returns the receipt that counts (JSON)
 local old = redis.call('HGET', KEYS[1], ARGV[1])
 local stored = old and cjson.decode(old) or {}
 if stored.scanned and stored.scanned > 0 then return old end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+local now = redis.call('TIME')
+local time = string.format('%d.%06d', now[1], now[2])
+local receipt = ARGV[2]:sub(1, -2) .. ',"stored_at":' .. time .. '}'  -- cjson would write an empty list as {}
+redis.call('HSET', KEYS[1], ARGV[1], receipt)
 if redis.call('HGET', KEYS[2], 'attempt') == ARGV[3] then
   if ARGV[9] == '1' and redis.call('HDEL', KEYS[2], 'failing:' .. ARGV[3] .. ':' .. ARGV[1]) == 1 then
     redis.call('HINCRBY', KEYS[2], 'failing_pages', -1)
@@ -22,11 +26,10 @@ if redis.call('HGET', KEYS[2], 'attempt') == ARGV[3] then
       redis.call('HINCRBY', name, 'bytes', ARGV[8])
       redis.call('HINCRBY', name, 'pages', 1)
     end
-    local now = redis.call('TIME')
-    redis.call('HSET', KEYS[2], 'stored_at', string.format('%d.%06d', now[1], now[2]))
+    redis.call('HSET', KEYS[2], 'stored_at', time)
   end
   if redis.call('ZSCORE', KEYS[3], ARGV[4]) then
-    redis.call('ZADD', KEYS[3], redis.call('TIME')[1] + ARGV[5], ARGV[4])
+    redis.call('ZADD', KEYS[3], now[1] + ARGV[5], ARGV[4])
   end
 end
-return ARGV[2]
+return receipt

@@ -1,6 +1,7 @@
 """The stage *fetch page*: one window of a dataset, stored once, with a receipt."""
 
 import io
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -73,6 +74,7 @@ class PageFetcher:
         if not lease.acquire():
             return PageHeld()
         outcome: Receipt | PageHeld | UnreadablePage
+        begun = time.monotonic()
         try:
             outcome = self._read(job, window, expected, execution, lease)
         except LostJob:
@@ -85,7 +87,8 @@ class PageFetcher:
             lease.release()
         if not isinstance(outcome, Receipt):
             return outcome
-        receipt = self.ledger.pages.record(key, attempt, outcome, care_s=self.settings.lost_message_secs)
+        timed = outcome.model_copy(update={"seconds": round(time.monotonic() - begun, 3)})
+        receipt = self.ledger.pages.record(key, attempt, timed, care_s=self.settings.lost_message_secs)
         if receipt.seen and job.state is State.RUNNING:
             RowsJudge(self.ledger, self.settings).judge_running(key)
         return receipt

@@ -14,10 +14,12 @@ from actorline.jobs.rights import Scope
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.history import past_runs
 from actorline.orders.retry import RetryPlan, plan_retry
+from actorline.story.page_bars import PageBar, page_bars
 from actorline.story.sentences import Sentence, sentences
-from actorline.story.waterfall import Bar, bars, phases
+from actorline.story.waterfall import Axis, Bar, bars, phases
 
 PER_ROWS = 1000
+MOST_PAGE_BARS = 200  # more can't be told apart: then a bar stands for several pages
 LIKE_IT_AMONG = 200  # of each way to end: some hundredths of a second
 
 
@@ -31,6 +33,7 @@ class JobView:
     now: float
     bars: Sequence[Bar]
     strip: Strip | None
+    pages: Sequence[PageBar]
     story: Sequence[Sentence]
     callers: Collection[str]
     run_ids: Sequence[str]
@@ -39,6 +42,11 @@ class JobView:
     may_cancel: bool
     may_retry: bool
     may_order: bool
+
+    @property
+    def lanes(self) -> int:
+        """Return how many rows the bars of pages need: as many as were read at once."""
+        return max((bar.lane + 1 for bar in self.pages), default=0)
 
     @property
     def console(self) -> str | None:
@@ -70,11 +78,13 @@ def view_job(visit: Visit, key: JobKey) -> JobView:
     """Read the job. Raises Refused (unknown-key), also for one that the visitor can't see."""
     ledger, job = visit.context.ledger, visit.find_job(key)
     entries, now = ledger.timeline.entries(key), ledger.now()
+    life, stored = phases(job, entries, now), ledger.pages.all(key, job.attempt)
     return JobView(
         job=job,
         now=now,
-        bars=bars(phases(job, entries, now)),
-        strip=strip_of(ledger.pages.all(key, job.attempt)),
+        bars=bars(life),
+        strip=strip_of(stored),
+        pages=page_bars(stored, Axis.of(life), most=MOST_PAGE_BARS) if life else [],
         story=sentences(entries),
         callers=list(ledger.callers.of(key)),
         run_ids=[run_id for attempt in range(1, job.attempt + 1) for run_id in ledger.runs.of(key, attempt)],
