@@ -127,6 +127,7 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("gaps", "sorted set", "each break of the history -> since when writes may be lost", ALWAYS),
         RedisKey("tally", "hash", "what came of all jobs, counted: see `ledger/queries/tally.py`", ALWAYS),
         RedisKey("queues", "hash", "kind of queue -> messages in it, and since when it isn't empty", ALWAYS),
+        RedisKey("queue_ages", "stream", "one entry a minute: kind of queue -> seconds it wasn't empty", "6 h"),
         RedisKey("empty", "hash", "kind of queue -> when it was last seen empty", ALWAYS),
         RedisKey("workers", "hash", "kind of worker -> when one was last there", ALWAYS),
         RedisKey("live_workers", "sorted set", "name, version and queues of each worker -> when last there", "1 h"),

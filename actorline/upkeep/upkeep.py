@@ -11,6 +11,7 @@ from actorline.ledger.admission.outside_places import OutsidePlaces
 from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.parking import Parking
+from actorline.ledger.queries.queue_ages import note_ages
 from actorline.ledger.queries.tally import note_empty, note_lengths, note_sweep
 from actorline.settings import Settings
 from actorline.stages.watch.look_at_fleet import MISSED_SECS
@@ -97,3 +98,4 @@ class Upkeep:
         lengths = self.outbox.queue_lengths()
         note_lengths(self.ledger, lengths)
         note_empty(self.ledger, [kind for kind, length in lengths.items() if length == 0])
+        note_ages(self.ledger, lengths)

@@ -16,6 +16,7 @@ from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.admission.pause import pause
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.queries.queue_ages import Sample, note_ages, read_ages
 from actorline.ledger.queries.savings import Savings, read_savings
 from actorline.ledger.queries.tally import note_lengths, note_sweep, read_tally
 from actorline.ledger.store import connect
@@ -291,3 +292,15 @@ def test_what_upkeep_notes_is_seen_with_its_age(ledger):
     tally = read_tally(ledger)
     assert tally.queues == {"control": 3, "fetch": 0}
     assert 1000 <= tally.sweep_age_s < 1060
+
+
+def test_queue_ages_are_kept_once_a_minute(ledger, monkeypatch):
+    now = 1_800_000_000 // 60 * 60
+    monkeypatch.setattr(ledger, "now", lambda: now + 1.5)
+    ledger.redis.hset(ledger.name("empty"), mapping={"control": now - 40, "fetch": now - 1})
+    lengths = {"control": 3, "fetch": 0, "doors": 2}
+    for _ in range(2):
+        note_ages(ledger, lengths)
+    monkeypatch.setattr(ledger, "now", lambda: now + 30.0)
+    note_ages(ledger, lengths)
+    assert read_ages(ledger) == [Sample(now, {"control": 42, "fetch": 0})]

@@ -1,5 +1,6 @@
 """`/fleet`: workers, queues, accounts, Redis, and whatever `doctor` would warn of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from actorline.checks import check_ledger
 from actorline.errors import Code, Refused
 from actorline.gateway.pages.jobs.job_filter import JobFilter
+from actorline.gateway.pages.presentation.columns import Column, columns
 from actorline.gateway.pages.rendering import PageRoute, page
 from actorline.gateway.pages.visit import Visit, Visitor
 from actorline.identifiers import AccountName
@@ -19,6 +21,7 @@ from actorline.ledger.admission.capacity_line import line_lengths
 from actorline.ledger.admission.pause import is_paused
 from actorline.ledger.admission.rate_limit import rates
 from actorline.ledger.queries.counts import count_jobs
+from actorline.ledger.queries.queue_ages import Sample, read_ages
 from actorline.ledger.queries.tally import empty_at, read_tally
 from actorline.upkeep.unattended import UNSEEN_SECS
 
@@ -26,6 +29,19 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 KINDS: Final = ("control", "fetch")
 QUEUES: Final = {"control": "control: starts, polls, upkeep", "fetch": "fetch: pages of rows", "doors": "orders"}
+
+
+SLOT_SECS: Final = 300
+SLOTS: Final = 72  # six hours
+
+
+@dataclass(frozen=True)
+class AgeChart:
+    """For how long a queue wasn't empty, `columns` over the last hours; `most`: seconds."""
+
+    kind: str
+    columns: Sequence[Column]
+    most: float
 
 
 @dataclass(frozen=True)
@@ -56,6 +72,7 @@ def fleet(visitor: Visitor) -> Response:
         queues=[
             (text, tally.queues.get(kind, 0), now - empty_at(ledger).get(kind, now)) for kind, text in QUEUES.items()
         ],
+        ages=age_charts(read_ages(ledger), now),
         workers=[(kind, tally.unseen_s.get(kind)) for kind in KINDS],
         unseen_secs=UNSEEN_SECS,
         accounts=_accounts(visitor),
@@ -64,6 +81,27 @@ def fleet(visitor: Visitor) -> Response:
         server=ledger.server(),
         all_jobs=JobFilter(),
     )
+
+
+def age_charts(samples: Sequence[Sample], now: float) -> list[AgeChart]:
+    """Return a chart for each queue; a slot in which no upkeep ran has no column."""
+    last = int(now // SLOT_SECS)
+    charts = []
+    for kind in QUEUES:
+        slots: dict[int, float] = {}
+        for sample in samples:
+            if kind in sample.ages:
+                slot = int(sample.at // SLOT_SECS)
+                slots[slot] = max(slots.get(slot, 0), sample.ages[kind])
+        shown = range(last - SLOTS + 1, last + 1)
+        found = columns([(_ago((last - slot) * SLOT_SECS), slots.get(slot, 0)) for slot in shown], SLOTS)
+        kept = [column for slot, column in zip(shown, found, strict=True) if slot in slots]
+        charts.append(AgeChart(kind, kept, max(slots.values(), default=0)))
+    return charts
+
+
+def _ago(seconds: int) -> str:
+    return f"{seconds // 60} min ago" if seconds else "now"
 
 
 def _accounts(visitor: Visit) -> list[Account]:

@@ -8,6 +8,7 @@ from starlette.datastructures import QueryParams
 
 from actorline.delivery.page_plan import Window
 from actorline.errors import Refused
+from actorline.gateway.pages.fleet_page import age_charts
 from actorline.gateway.pages.jobs.job_filter import JobFilter
 from actorline.gateway.pages.presentation.columns import columns
 from actorline.gateway.pages.presentation.masking import mask, mask_url
@@ -15,6 +16,7 @@ from actorline.gateway.pages.presentation.page_strip import MOST_CELLS, strip_of
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.ledger.queries.queue_ages import Sample
 from actorline.ledger.timeline import TimelineEntry
 from actorline.story.number_words import age, duration, size, usd
 from actorline.story.sentences import sentences
@@ -143,3 +145,13 @@ def test_the_largest_column_fills_the_height():
     assert [column.height for column in found] == [50, 0, 100]
     assert all(each.left + each.width <= after.left for each, after in pairwise(found))
     assert [column.height for column in columns([("0:00", 0.0)], 24)] == [0]
+
+
+def test_the_age_of_a_queue_is_charted_where_it_is_known():
+    samples = [Sample(600, {"fetch": 30}), Sample(660, {"fetch": 60}), Sample(1_800, {"fetch": 15, "doors": 0})]
+    fetch, doors = [chart for chart in age_charts(samples, now=1_830) if chart.columns]
+    assert (fetch.kind, fetch.most) == ("fetch", 60)
+    assert [(column.name, column.value, column.height) for column in fetch.columns] == [
+        ("20 min ago", 60, 100), ("now", 15, 25),
+    ]  # fmt: skip
+    assert [column.value for column in doors.columns] == [0]
