@@ -5,7 +5,7 @@ What a batch is says `batches/batch.py`; here it is a flat hash.
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -22,6 +22,7 @@ from actorline.logs import Logger
 log = Logger(__name__)
 
 MESSAGE_SECS: Final = 20  # longer than the visibility timeout: by then a killed worker's message is back
+OPEN_READ: Final = 1_000  # of a ledger with more, those of some accounts are counted up to here
 LISTED: Final = "listed"
 
 
@@ -178,6 +179,15 @@ class Batches:
             found = pipe.execute()
         wanted = set(states)
         return [key for key, state in zip(keys, found, strict=True) if state in wanted]
+
+    def count_open(self, accounts: Collection[str] | None) -> int:
+        """Return how many batches haven't ended; `accounts`: of these (lower case), None: of all."""
+        if accounts is None:
+            return cast("int", self._redis.zcard(self._store.name("batch_due")))
+        with self._redis.pipeline(transaction=False) as pipe:
+            for key in self._redis.zrange(self._store.name("batch_due"), 0, OPEN_READ - 1):
+                pipe.hget(self._store.name("batch", key), "account")
+            return sum(1 for account in pipe.execute() if account and account.lower() in accounts)
 
     def queued_until(self, newest: float | None, limit: int) -> list[tuple[JobKey, float]]:
         """Return key and queued_at of batches, the newest first; `newest`: queued then or before, None: any."""

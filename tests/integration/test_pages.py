@@ -532,6 +532,8 @@ def test_schedules_are_shown_and_ordered_now_once(own_line):
     document = f'{{actor = "{actor}", labels = {{day = "{{date}}"}}, options = {{max_total_charge_usd = 2.5}}}}'
     (line.home / "schedules.toml").write_text(
         f'[schedules.nightly]\ncron = "0 3 * * *"\ndocument = {document}\n'
+        f'[schedules.weekly]\ncron = "0 3 * * 1"\nbatch = {{inputs = [{{a = 1}}, {{a = 2}}], budget_usd = 4, '
+        f'template = {{actor = "{actor}"}}}}\n'
         f'[schedules.foreign]\nevery_secs = 60\ndocument = {{actor = "{actor}", account = "other"}}\n'
     )
     with running_gateway(line) as gateway:
@@ -546,6 +548,15 @@ def test_schedules_are_shown_and_ordered_now_once(own_line):
         }
         assert places == {f"/jobs/{form['key']}"}
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", line.ledger.load(form["key"]).document.labels["day"])
+        asked = gateway.http.get("/schedules/weekly/run")
+        assert "the paid runs of a batch, of at most $4.0000 together" in asked.text
+        form = {"token": token_in(asked), "key": re.search(r'name="key" value="([^"]+)"', asked.text)[1]}
+        places = {
+            gateway.http.post("/schedules/weekly/run", data=form, headers=OWN).headers["Location"] for _ in range(2)
+        }
+        assert places == {f"/batches/{form['key']}"}
+        assert load_batch(line.ledger, form["key"]).inputs == 2
+        assert "1 open batch</a>" in gateway.http.get("/").text
         for change, is_paused in (("pause", True), ("pause", True), ("resume", False), ("resume", False)):
             assert gateway.http.post(f"/schedules/nightly/{change}", data=form, headers=OWN).status_code == 303
             assert ("nightly" in paused_schedules(line.ledger)) is is_paused

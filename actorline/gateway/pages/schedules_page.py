@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from actorline.batches.batch import Batch, load_batch
+from actorline.batches.submit import SubmittedBatch, submit_batch
 from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
 from actorline.gateway.pages.jobs.job_changes import ORDERS
@@ -145,25 +146,36 @@ def _changeable(visit: Visit, name: str) -> Ledger:
 def ask_to_run(name: Name, visitor: Visitor) -> Response:
     """Say what ordering now starts, and what it may cost."""
     schedule = _schedule(visitor, name)
-    most = _single(schedule).get("options", {}).get("max_total_charge_usd")
+    batch = schedule.batch
+    most = batch.get("budget_usd") if batch else ordered(schedule).get("options", {}).get("max_total_charge_usd")
     key = f"{name}-now-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{token_hex(2)}"
     return page("run_now.html", visitor, name=name, schedule=schedule, most=most, key=key, refusal="")
 
 
 @router.post("/{name}/run")
 async def run(name: Name, posted: PostedForm) -> Response:
-    """Order the schedule's document now, once for each confirmation: its key is in the form."""
+    """Order the schedule's job or batch now, once for each confirmation: its key is in the form."""
     visit, key = posted.visit, JobKey(posted.form.first("key"))
     if not any(map(visit.has, ORDERS)):
         raise Refused(Code.FORBIDDEN, "The API key may not order. Nothing was started.")
     schedule = await run_in_threadpool(_schedule, visit, name)
-    document = {
-        **fill_document(_single(schedule), datetime.fromtimestamp(int(time.time()), UTC), schedule.zone),
-        "key": key,
-    }
+    now = datetime.fromtimestamp(int(time.time()), UTC)
+    document = {**fill_document(schedule.document or schedule.batch or {}, now, schedule.zone), "key": key}
+    if schedule.batch:
+        batch = await run_in_threadpool(_order_batch, visit, document)
+        note_change("order", visit.sender, batch_key=batch.key, created=batch.created, schedule=name)
+        return see_other(f"/batches/{quote(batch.key)}")
     taken = await visit.context.order_intake.take(Submission(document, key, visit.sender), len(str(document)))
     note_change("order", visit.sender, job_key=taken.job.key, created=taken.created, schedule=name)
     return see_other(f"/jobs/{quote(taken.job.key)}")
+
+
+def _order_batch(visit: Visit, document: dict[str, Any]) -> SubmittedBatch:
+    context = visit.context
+    context.order_intake.admit_one(visit.grant.holder)
+    taken = submit_batch(document, ledger=context.ledger, settings=context.settings, trusted=False, sender=visit.sender)
+    context.wake_ups.start(taken.key)
+    return taken
 
 
 def _schedules(visit: Visit) -> dict[str, Schedule]:
@@ -184,16 +196,6 @@ def ordered(schedule: Schedule) -> Mapping[str, Any]:
     """Return the document of the job, or that of which each of the batch's members is made."""
     batch = schedule.batch or {}
     return schedule.document or {**batch, **batch.get("template", {})}
-
-
-def _single(schedule: Schedule) -> Mapping[str, Any]:
-    """Return the document of a schedule that orders single jobs. Raises Refused for one of batches."""
-    if schedule.document is None:
-        raise Refused(
-            Code.REQUEST_INVALID,
-            "This schedule orders batches, which can't be ordered from a page. Nothing was started.",
-        )
-    return schedule.document
 
 
 def _account_of(document: Mapping[str, Any]) -> AccountName:

@@ -29,6 +29,7 @@ def jobs(request: Request, visitor: Visitor) -> Response:
         is_first=not cursor,
         states=tuple(State),
         spans=SPANS,
+        open_batches=visitor.context.ledger.batches.count_open(visitor.grant.rights.accounts),
         may_change=any(map(visitor.has, (*CANCELS, *ORDERS))),
         warnings=_warnings(visitor),
     )
