@@ -21,7 +21,10 @@ random | keep redis_password
 random | keep gateway_key
 printf 'admin:%s' "$(random)" | keep flower_login
 random | keep grafana_password
-echo '# ACTORLINE_NAME=value, for all services: docs/settings.md. No secrets: docker inspect shows it.' | keep settings.env
+{
+    echo '# ACTORLINE_NAME=value, for all services: docs/settings.md. No secrets: docker inspect shows it.'
+    echo 'ACTORLINE_FLOWER_URL=http://127.0.0.1:5555' # for links from the jobs page
+} | keep settings.env
 echo '# Settings that only workers may know, such as [accounts] and [secrets.NAME]: docs/settings.md.' | keep workers.toml
 echo "Settings go into $folder/settings.env and $folder/workers.toml."
 echo "Secrets are in $folder: apify_token, redis_password, gateway_key (the HTTP gateway), flower_login (Flower)," \

@@ -178,6 +178,11 @@ class Settings(Tuning, BaseSettings):
         None,
         description="Base URL at which the platform reaches the gateway, for webhooks; default: none, polls only",
     )
+    flower_url: PublicUrl | None = Field(
+        None,
+        description="URL at which people reach Flower: the jobs page links to each task of a job there; `actorline up` "
+        "sets it",
+    )
     webhook_secret: WebhookSecret | None = Field(
         None,
         description="Authenticates the platform's webhooks: 32 or more of `A-Z a-z 0-9 _ -`; default: made once and "

@@ -193,6 +193,8 @@ class Stack:
     def _environment(self) -> dict[str, str]:
         environment = inherited_environment()
         environment["ACTORLINE_HOME"] = str(self.home)
+        if self.flower_url and self.settings.flower_url is None:
+            environment["ACTORLINE_FLOWER_URL"] = self.flower_url
         if self.flower_url:
             environment["ACTORLINE_TASK_EVENTS"] = "true"
         if file := find_settings_file(Path.cwd()):

@@ -1,7 +1,7 @@
 """The Celery callers that wait for a job's end, and the Celery tasks that serve it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from actorline.identifiers import JobKey, TaskId
@@ -28,13 +28,20 @@ class Callers:
         """Forget a caller that has its answer."""
         self._store.redis.hdel(self._store.name("callers", key), task_id)
 
-    def name_tasks(self, key: JobKey, task_ids: Iterable[TaskId], *, drop_stale: bool = False) -> None:
+    def name_tasks(self, key: JobKey, task_ids: Mapping[TaskId, str], *, drop_stale: bool = False) -> None:
         """Remember which Celery tasks serve the job, so that a revoke of any of them means the job.
 
-        `drop_stale`: the stages named so far are of an epoch that is over, and are forgotten; callers never are.
+        `task_ids`: id -> its stage, for a link to it, or "" where there are many; `drop_stale`: the stages named so far
+        are of an epoch that is over, and are forgotten; callers never are.
         """
-        keys = [self._store.name("ids"), self._store.name("job_ids", key), self._store.name("stage_ids", key)]
-        self._store.run("name_tasks", keys, [key, int(drop_stale), *task_ids])
+        name = self._store.name
+        keys = [name("ids"), name("job_ids", key), name("stage_ids", key), name("stage_tasks", key)]
+        pairs = (part for pair in task_ids.items() for part in pair)
+        self._store.run("name_tasks", keys, [key, int(drop_stale), *pairs])
+
+    def stage_tasks(self, key: JobKey) -> dict[str, TaskId]:
+        """Return stage -> the Celery task that it ran in last."""
+        return cast("dict[str, TaskId]", self._store.redis.hgetall(self._store.name("stage_tasks", key)))
 
     def task_ids(self, key: JobKey) -> set[TaskId]:
         """Return the Celery tasks that serve the job, or have waited for it."""

@@ -32,6 +32,7 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("callers:{key}", "hash", "Celery task id -> continuation of a caller", JOB),
         RedisKey("job_ids:{key}", "set", "the ids of the job in `ids`", JOB),
         RedisKey("stage_ids:{key}", "set", "those of them that belong to stages", JOB),
+        RedisKey("stage_tasks:{key}", "hash", "stage -> the Celery task that it ran in last", JOB),
         RedisKey("searched:{key}", "string", "what a search for an unclear start came to", "30 s"),
         RedisKey("hinted_run:{key}", "string", "the run that a webhook named for the job", "1 day"),
         RedisKey("progress:{key}", "string", "exists while PROGRESS was reported a moment ago", "1 s"),

@@ -155,6 +155,6 @@ class Care:
 
     def _drop_leftovers(self, job: Job) -> None:
         """Remove the ids of the ended job's stages, and an input that no retry can use."""
-        self.ledger.callers.name_tasks(job.key, [], drop_stale=True)
+        self.ledger.callers.name_tasks(job.key, {}, drop_stale=True)
         if job.state is State.DELIVERED:
             self.ledger.retention.forget_input(job.key)

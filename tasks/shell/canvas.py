@@ -53,7 +53,7 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     signatures[0].set(queue=f"{settings().namespace}.{queue_of(job, first)}")
     if first is Stage.START:  # among waiting starts
         signatures[0].set(priority=job.document.priority)
-    ledger().callers.name_tasks(job.key, [step.options["task_id"] for step in signatures], drop_stale=True)
+    _remember(job.key, signatures, drop_stale=True)
     chain(*signatures).apply_async()
     return True
 
@@ -68,7 +68,7 @@ def wave_canvas(key: JobKey, epoch: int, wave: Wave, *, tries: int = 0, seconds:
     if seconds:
         for page in pages:
             page.set(countdown=seconds)
-    ledger().callers.name_tasks(key, [step.options["task_id"] for step in (*pages, finish)])
+    _remember(key, [*pages, finish])
     return chord(pages, finish)
 
 
@@ -76,7 +76,7 @@ def send_pages(key: JobKey, epoch: int, attempt: int, pages: Sequence[Window]) -
     """Send each full page of a running run by itself; lost ones are fetched when the run has ended."""
     signatures = [_page(key, epoch, attempt, window, window.limit, 0) for window in pages]
     if signatures:
-        ledger().callers.name_tasks(key, [step.options["task_id"] for step in signatures])
+        _remember(key, signatures)
     for step in signatures:
         step.apply_async()
 
@@ -84,13 +84,13 @@ def send_pages(key: JobKey, epoch: int, attempt: int, pages: Sequence[Window]) -
 def send_ahead(key: JobKey, epoch: int) -> None:
     """Send the task that checks a running run for full pages."""
     step = _named("fetch_ahead", key, epoch)
-    ledger().callers.name_tasks(key, [step.options["task_id"]])
+    _remember(key, [step])
     step.apply_async()
 
 
 def next_wave(key: JobKey, epoch: int, seconds: float) -> Signature[Any]:
     step = _named(Stage.COLLECT, key, epoch)
-    ledger().callers.name_tasks(key, [step.options["task_id"]])
+    _remember(key, [step])
     return step.set(countdown=seconds) if seconds else step
 
 
@@ -110,6 +110,13 @@ def send_notices(job: Job) -> float | None:
 def care_for_now(keys: Sequence[JobKey]) -> None:
     """Have a worker take care of jobs at once, before upkeep's next check."""
     current_app.send_task("actorline.upkeep", list(keys))
+
+
+def _remember(key: JobKey, steps: Sequence[Signature[Any]], *, drop_stale: bool = False) -> None:
+    """Store the ids of a job's tasks, and which stage each is; pages, of which there are many, have no stage."""
+    stages = {step.options["task_id"]: (step.task or "").removeprefix("actorline.") for step in steps}
+    named = {task_id: "" if stage == "fetch_page" else stage for task_id, stage in stages.items()}
+    ledger().callers.name_tasks(key, named, drop_stale=drop_stale)
 
 
 def _named(stage: str, key: JobKey, epoch: int) -> Signature[Any]:

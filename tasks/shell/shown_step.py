@@ -49,7 +49,7 @@ def shown(task: "Task[Any, Any]", name: str, key: JobKey, args: str) -> Iterator
         yield
         return
     task_id, began = uuid(), time.monotonic()
-    ledger().callers.name_tasks(key, [TaskId(task_id)])
+    ledger().callers.name_tasks(key, {TaskId(task_id): name})
     parent: dict[str, Any] = {"root_id": task.request.root_id, "parent_id": task.request.id}
     listeners.send("task-received", uuid=task_id, name=f"actorline.{name}", args=args, kwargs="{}", retries=0, **parent)
     listeners.send("task-started", uuid=task_id)

@@ -562,18 +562,20 @@ def test_a_caller_that_is_answered_is_forgotten(ledger):
 
 def test_every_task_of_a_job_leads_to_it(ledger):
     register(ledger)
-    ledger.callers.name_tasks("k", ["stage-1", "stage-2"])
+    ledger.callers.name_tasks("k", {"stage-1": "start_run", "stage-2": "poll_run"})
     assert [ledger.callers.key_of(task) for task in ("task-1", "stage-1", "stage-2")] == ["k", "k", "k"]
+    ledger.callers.name_tasks("k", {"page-1": "", "stage-3": "poll_run"}, drop_stale=True)
+    assert ledger.callers.stage_tasks("k") == {"start_run": "stage-1", "poll_run": "stage-3"}
 
 
 def test_a_purged_job_leaves_nothing_and_takes_nothing_with_it(ledger):
     register(ledger, "other", caller={"id": "task-9"})
-    ledger.callers.name_tasks("other", ["stage-9"])
+    ledger.callers.name_tasks("other", {"stage-9": ""})
     ledger.pages.fix("other", 1, Window(page_no=0, offset=0, limit=10))
     before = contents(ledger)
     created(ledger, "k", state=State.STARTING)
     record(ledger)
-    ledger.callers.name_tasks("k", ["stage-1"])
+    ledger.callers.name_tasks("k", {"stage-1": "start_run"})
     for attempt in (1, 2):
         ledger.pages.fix("k", attempt, Window(page_no=0, offset=0, limit=10))
     ledger.timeline.add("k", "told", why="because")
@@ -605,7 +607,7 @@ def test_a_job_with_a_run_that_is_still_to_be_aborted_stays(ledger):
 def test_the_next_epoch_forgets_old_tasks_but_no_caller(ledger):
     register(ledger)
     for number in range(50):
-        ledger.callers.name_tasks("k", [f"stage-{number}"], drop_stale=True)
+        ledger.callers.name_tasks("k", {f"stage-{number}": "poll_run"}, drop_stale=True)
     assert ledger.redis.hkeys(ledger.name("ids")) == ["task-1", "stage-49"]
     assert ledger.redis.smembers(ledger.name("job_ids", "k")) == {"task-1", "stage-49"}
 

@@ -2,7 +2,8 @@
 -- KEYS  1 ids              hash  Celery task id -> key
 --       2 job_ids:{key}    set   all ids of this job in `ids`
 --       3 stage_ids:{key}  set   those of its stages, without its callers
--- ARGV  1 key  2 "1": the ids known of stages so far are stale, and dropped  3.. task ids
+--       4 stage_tasks:{key}  hash  stage -> the last id of it
+-- ARGV  1 key  2 "1": the ids known of stages so far are stale, and dropped  3.. task id and stage, or "", in pairs
 if ARGV[2] == '1' then
   for _, id in ipairs(redis.call('SMEMBERS', KEYS[3])) do
     redis.call('HDEL', KEYS[1], id)
@@ -10,8 +11,9 @@ if ARGV[2] == '1' then
   end
   redis.call('DEL', KEYS[3])
 end
-for i = 3, #ARGV do
+for i = 3, #ARGV, 2 do
   redis.call('HSET', KEYS[1], ARGV[i], ARGV[1])
   redis.call('SADD', KEYS[2], ARGV[i])
   redis.call('SADD', KEYS[3], ARGV[i])
+  if ARGV[i + 1] ~= '' then redis.call('HSET', KEYS[4], ARGV[i + 1], ARGV[i]) end
 end

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from actorline.errors import Refused
 from actorline.gateway.pages.jobs.job_changes import may_cancel, may_retry
@@ -20,13 +21,14 @@ from actorline.story.waterfall import Axis, Bar, bars, phases
 
 PER_ROWS = 1000
 MOST_PAGE_BARS = 200  # more can't be told apart: then a bar stands for several pages
+SHOWN_STAGES = ("start_run", "poll_run", "fetch_ahead", "fetch_pages", "finish_job")  # in the order of a job's life
 LIKE_IT_AMONG = 200  # of each way to end: some hundredths of a second
 
 
 @dataclass(frozen=True)
 class JobView:
-    """`now`: by Redis's clock; `callers`: the Celery task ids that wait; `like_it`: the latest runs of the same Actor;
-    `retry`: None if it can't be retried.
+    """`now`: by Redis's clock; `callers`: the Celery task ids that wait; `tasks`: stage and link; `like_it`: the
+    latest runs of the same Actor; `retry`: None if it can't be retried.
     """
 
     job: Job
@@ -36,6 +38,7 @@ class JobView:
     pages: Sequence[PageBar]
     story: Sequence[Sentence]
     callers: Collection[str]
+    tasks: Sequence[tuple[str, str]]
     run_ids: Sequence[str]
     like_it: History | None
     retry: RetryPlan | None
@@ -87,6 +90,7 @@ def view_job(visit: Visit, key: JobKey) -> JobView:
         pages=page_bars(stored, Axis.of(life), most=MOST_PAGE_BARS) if life else [],
         story=sentences(entries),
         callers=list(ledger.callers.of(key)),
+        tasks=_task_links(visit, key),
         run_ids=[run_id for attempt in range(1, job.attempt + 1) for run_id in ledger.runs.of(key, attempt)],
         like_it=_like_it(ledger, job),
         retry=_retry_plan(job),
@@ -94,6 +98,15 @@ def view_job(visit: Visit, key: JobKey) -> JobView:
         may_retry=is_allowed(may_retry, visit, key),
         may_order=may_order_again(visit, job),
     )
+
+
+def _task_links(visit: Visit, key: JobKey) -> list[tuple[str, str]]:
+    """Return each stage with its task's page in Flower; none if nobody has said where Flower is."""
+    flower = visit.context.settings.flower_url
+    if flower is None:
+        return []
+    found = visit.context.ledger.callers.stage_tasks(key)
+    return [(stage, f"{flower}/task/{quote(found[stage])}") for stage in SHOWN_STAGES if stage in found]
 
 
 def is_allowed(check: Callable[[Visit, JobKey], object], visit: Visit, key: JobKey) -> bool:
