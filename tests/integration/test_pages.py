@@ -555,7 +555,7 @@ def test_schedules_are_shown_and_ordered_now_once(own_line):
             gateway.http.post("/schedules/weekly/run", data=form, headers=OWN).headers["Location"] for _ in range(2)
         }
         assert places == {f"/batches/{form['key']}"}
-        assert load_batch(line.ledger, form["key"]).inputs == 2
+        assert load_batch(line.ledger, form["key"]).document.budget_usd == 4
         assert "1 open batch</a>" in gateway.http.get("/").text
         for change, is_paused in (("pause", True), ("pause", True), ("resume", False), ("resume", False)):
             assert gateway.http.post(f"/schedules/nightly/{change}", data=form, headers=OWN).status_code == 303
