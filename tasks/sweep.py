@@ -6,8 +6,8 @@ from celery import shared_task
 from actorline.errors import Refused
 from actorline.identifiers import AccountName, JobKey
 from actorline.platform.errors import PlatformError
+from actorline.stages.start.limits import refresh_limits
 from actorline.upkeep import sweep as thought
-from actorline.upkeep.account_use import note_account_use
 from actorline.upkeep.decision import Stage
 from tasks.shell.canvas import send_pipeline
 from tasks.shell.environment import DEFAULT_ACCOUNT, installation, ledger, platform, settings
@@ -26,7 +26,7 @@ def sweep(account: AccountName) -> None:
                 adopted = thought.treat(ledger(), platform(account), settings(), orphan)
                 if adopted:
                     send_pipeline(adopted, Stage.START)
-            note_account_use(ledger(), platform(account), account)
+            refresh_limits(ledger(), platform(account), account)
     except (PlatformError, Refused) as error:
         log.warning("sweep_failed", account=account, error=str(error))
 

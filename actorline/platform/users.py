@@ -1,11 +1,8 @@
 """The account behind a token: who it is, and how much of its limits is used."""
 
-from typing import Final
 
 from actorline.platform.client import Platform
 from actorline.platform.resource import Resource
-
-MBYTES_OF_A_GBYTE: Final = 1024
 
 
 class User(Resource):

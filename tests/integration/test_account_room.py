@@ -5,9 +5,10 @@ import time
 import pytest
 
 from actorline.jobs.document.parse import parse_document
-from actorline.ledger.admission.account_room import AccountRoom, RoomLeft
+from actorline.ledger.admission.account_room import AccountRoom, AccountUse, RoomLeft
 from actorline.ledger.admission.capacity_line import Admission
 from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.queries.fleet import read_fleet
 from actorline.ledger.store import connect
 
 
@@ -30,7 +31,13 @@ def claim(room, key, memory=1024):
 def read(room, *left):
     """The limits, read now: what is left in runs, MB and MB in all."""
     assert claim(room, "asks") == "ask"
-    room.note(RoomLeft(*left), room.ledger.redis.time()[0] + room.ledger.redis.time()[1] / 1e6)
+    note(room, room.ledger.redis.time()[0] + room.ledger.redis.time()[1] / 1e6, *left)
+
+
+def note(room, at, runs, mbytes, most_mbytes):
+    used = {"runs": 0, "memory_gbytes": ((most_mbytes or 0) - (mbytes or 0)) / 1024}
+    limit = {"runs": runs, "memory_gbytes": None if most_mbytes is None else most_mbytes / 1024}
+    room.note(AccountUse(at=at, used=used, limit={of: most for of, most in limit.items() if most is not None}))
 
 
 def test_room_is_read_before_anything_starts_and_taken_once(room):
@@ -80,3 +87,11 @@ def test_full_account_is_read_again_once_a_run_of_ours_has_ended(room, ledger):
         time.sleep(0.05)
     assert 0.5 < time.monotonic() - began < 2.5
     assert claim(room, "a") == "full"  # another execution is reading them
+
+
+def test_what_is_shown_is_what_starts_go_by(room, ledger):
+    read(room, 7, 2048, 4096)
+    shown = read_fleet(ledger).use["default"]
+    assert shown.left == room.noted().left == RoomLeft(7, 2048, 4096)
+    note(room, shown.at - 1, 0, 0, 4096)  # an answer that took long replaces no newer one
+    assert (read_fleet(ledger).use["default"], room.noted().left.runs) == (shown, 7)

@@ -21,6 +21,7 @@ from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
 from actorline.finding import Finding
 from actorline.identifiers import AccountName
+from actorline.ledger.admission.account_room import AccountUse
 from actorline.ledger.ledger import Ledger
 from actorline.messages import send_line
 from actorline.platform.client import Platform
@@ -29,7 +30,7 @@ from actorline.platform.errors import Forbidden, MissingLibrary, PlatformError, 
 from actorline.platform.marker import list_going
 from actorline.platform.users import get_limits, get_me
 from actorline.settings import Settings, load_settings, token_variable
-from actorline.stages.start.room import room_left
+from actorline.stages.start.limits import account_use, read_limits
 
 FLOWER_SECS: Final = 3.0
 NEARLY: Final = 0.9
@@ -59,9 +60,10 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             yield from check_ledger(settings, stack.ledger, logs=logs_of_running(settings))
             yield from _flower(stack.flower)
             yield from _others(settings, stack.ledger)
+            yield from _accounts(settings, stack.ledger)
     except (Unavailable, redis.RedisError) as error:
         yield Finding("redis", is_good=False, text=str(error))
-    yield from _accounts(settings)
+        yield from _accounts(settings, None)
     yield _sink(settings)
     yield _notices(settings)
     yield Finding("order", is_good=True, text=send_line(settings))  # users paste this into tickets
@@ -98,35 +100,38 @@ def _others(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
                 yield Finding("runs", is_good=False, text=text, fix=fix)
 
 
-def _accounts(settings: Settings) -> Iterator[Finding]:
+def _accounts(settings: Settings, ledger: Ledger | None) -> Iterator[Finding]:
     if not settings.tokens:
         yield Finding("token", is_good=False, text="none is set", fix="Set APIFY_TOKEN.")
     for account, token in settings.tokens.items():
-        yield from _account(settings, account, token)
+        yield from _account(settings, ledger, account, token)
 
 
-def _account(settings: Settings, account: AccountName, token: SecretStr) -> Iterator[Finding]:
+def _account(settings: Settings, ledger: Ledger | None, account: AccountName, token: SecretStr) -> Iterator[Finding]:
     with closing(Platform(settings.api_url, token)) as platform:
         try:
             me = get_me(platform)
-            limits = get_limits(platform)
+            use = read_limits(ledger, platform, account) if ledger else account_use(get_limits(platform), at=0)
             there = platform_time(platform)
         except PlatformError as error:
             yield Finding("token", is_good=False, text=f"account {account}: {error}", fix=_fix(error, account))
             return
-    most, now = limits.limits, limits.current
-    used = (
-        f"{now.active_actor_job_count} of {most.max_concurrent_actor_jobs} runs, "
-        f"{now.actor_memory_gbytes or 0:g} of {most.max_actor_memory_gbytes or 0:g} GB, "
-        f"${now.monthly_usage_usd or 0:.2f} of ${most.max_monthly_usage_usd or 0:.2f} this month"
-    )
-    left = left_text(room_left(limits))
-    yield Finding("token", is_good=True, text=f"account {account} is {me.username}: {used}{left and f'; {left}'}")
-    if most.max_monthly_usage_usd and (now.monthly_usage_usd or 0) >= NEARLY * most.max_monthly_usage_usd:
+    left = left_text(use.left)
+    yield Finding("token", is_good=True, text=f"account {account} is {me.username}: {_used(use)}{left and f'; {left}'}")
+    if use.limit.get("month_usd") and use.used.get("month_usd", 0) >= NEARLY * use.limit["month_usd"]:
         text = f"account {account} has used over 90 % of this month's limit, at which no run is started"
         yield Finding("limits", is_good=False, text=text, fix="Raise it: Apify Console, Billing, Limits.")
     if there:
         yield _clock(there)
+
+
+def _used(use: AccountUse) -> str:
+    used, limit = use.used, use.limit
+    return (
+        f"{used.get('runs', 0):g} of {limit.get('runs', 0):g} runs, "
+        f"{used.get('memory_gbytes', 0):g} of {limit.get('memory_gbytes', 0):g} GB, "
+        f"${used.get('month_usd', 0):.2f} of ${limit.get('month_usd', 0):.2f} this month"
+    )
 
 
 def _fix(error: PlatformError, account: AccountName) -> str:

@@ -1,13 +1,10 @@
 """How many more runs an account may have now, in words."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from actorline.identifiers import AccountName
-from actorline.ledger.admission.account_room import AccountRoom, NotedRoom, RoomLeft
+from actorline.ledger.admission.account_room import MBYTES_OF_A_GBYTE, AccountRoom, NotedRoom, RoomLeft
 from actorline.ledger.ledger import Ledger
-
-MBYTES_OF_A_GBYTE: Final = 1024
 
 
 def left_text(left: RoomLeft) -> str:

@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from pydantic import BaseModel
+
 from actorline.identifiers import AccountName, JobKey
 from actorline.ledger.ledger import Ledger
 
+MBYTES_OF_A_GBYTE: Final = 1024
 KEPT_SECS: Final = 60.0
 FULL_AGAIN_SECS: Final = 3.0
 ENDED_AGAIN_SECS: Final = 1.0
@@ -49,6 +52,27 @@ class RoomLeft:
         return min(bounds, default=None)
 
 
+class AccountUse(BaseModel):
+    """What the platform last said of an account's limits: what is used, and of what, by `runs`, `memory_gbytes` and
+    `month_usd`. `at`: unix seconds by Redis when it was asked.
+    """
+
+    at: float
+    used: dict[str, float]
+    limit: dict[str, float]
+
+    @property
+    def left(self) -> RoomLeft:
+        """Return what the limits leave for further runs."""
+        runs = most_memory = memory = None
+        if "runs" in self.limit and "runs" in self.used:
+            runs = int(self.limit["runs"] - self.used["runs"])
+        if "memory_gbytes" in self.limit and "memory_gbytes" in self.used:
+            most_memory = int(self.limit["memory_gbytes"] * MBYTES_OF_A_GBYTE)
+            memory = int(most_memory - self.used["memory_gbytes"] * MBYTES_OF_A_GBYTE)
+        return RoomLeft(runs, memory, most_memory)
+
+
 class NotedRoom(NamedTuple):
     """`age_s`: seconds since the limits were read."""
 
@@ -58,7 +82,7 @@ class NotedRoom(NamedTuple):
 
 @dataclass(frozen=True)
 class AccountRoom:
-    """`room:{account}`, `room_claims:{account}` and `room_needs:{account}`."""
+    """`room:{account}`, `room_claims:{account}`, `room_needs:{account}`, and the account's part of `account_use`."""
 
     ledger: Ledger
     account: AccountName
@@ -70,10 +94,13 @@ class AccountRoom:
         verdict, at, *numbers = self.ledger.run_script("claim_room", keys, args)
         return Claim(verdict, float(at), *(_number(text) for text in numbers))
 
-    def note(self, left: RoomLeft, asked_at: float) -> None:
-        """Keep what the limits said that were asked for at a time by Redis's clock."""
+    def note(self, use: AccountUse) -> None:
+        """Keep what the limits said, for starts and for all who show it, unless something newer is known."""
+        left = use.left
         numbers = ["" if each is None else each for each in (left.runs, left.memory_mbytes, left.most_memory_mbytes)]
-        self.ledger.run_script("note_room", self._keys, [asked_at, *numbers, REMEMBERED_SECS])
+        keys = [*self._keys, self.ledger.name("account_use")]
+        args = [use.at, *numbers, REMEMBERED_SECS, self.account.lower(), use.model_dump_json()]
+        self.ledger.run_script("note_room", keys, args)
 
     def note_unreadable(self) -> None:
         """Let starts go out unchecked for a while: the account's limits can't be read."""

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import BaseModel
-
 from actorline.jobs.states import LIVE, TERMINAL, State
 from actorline.ledger.accounts import list_owners
+from actorline.ledger.admission.account_room import AccountUse
 from actorline.ledger.ledger import Ledger
 
 BATCHES_READ: Final = 100
@@ -22,14 +21,6 @@ class Worker:
     version: str
     kinds: tuple[str, ...]
     unseen_s: float
-
-
-class AccountUse(BaseModel):
-    """How much of an account's limits is used, as the platform last said; `at`: unix seconds by Redis."""
-
-    at: float
-    used: dict[str, float]
-    limit: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -100,12 +91,6 @@ def note_worker_alive(ledger: Ledger, name: str, version: str, kinds: Sequence[s
         pipe.zadd(ledger.name("live_workers"), {" ".join((name, version, *kinds)): now})
         pipe.zremrangebyscore(ledger.name("live_workers"), "-inf", now - WORKER_KEPT_SECS)
         pipe.execute()
-
-
-def note_use(ledger: Ledger, account: str, used: Mapping[str, float], limit: Mapping[str, float]) -> None:
-    """Remember how much of its limits an account uses."""
-    use = AccountUse(at=ledger.now(), used=dict(used), limit=dict(limit))
-    ledger.redis.hset(ledger.name("account_use"), account, use.model_dump_json())
 
 
 def _worker(member: str, unseen_s: float) -> Worker:

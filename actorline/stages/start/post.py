@@ -18,10 +18,11 @@ from actorline.ledger.continuity import HistoryGap, last_gap
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
-from actorline.platform.errors import CapacityExceeded
+from actorline.platform.errors import CapacityExceeded, PlatformError
 from actorline.platform.marker import make_marker
 from actorline.platform.start import StartDeferred, StartOrder, start_run
 from actorline.settings import Settings
+from actorline.stages.start.limits import read_limits
 from actorline.stages.start.memory_limit import beyond_the_account
 from actorline.stages.start.outcomes import NO_MEMORY, START_FAILURES, Failure, move_after
 from actorline.stages.start.permit import Permit
@@ -65,7 +66,11 @@ class Post:
         refused = failure.error if isinstance(failure, StartDeferred) else None
         if not isinstance(refused, CapacityExceeded) or refused.type != NO_MEMORY:
             return None
-        reason = beyond_the_account(self.platform, job.document, refused)
+        try:
+            most = read_limits(self.ledger, self.platform, job.document.account).left.most_memory_mbytes
+        except PlatformError:
+            return None
+        reason = beyond_the_account(self.platform, job.document, refused, most)
         return Refuse(reason) if reason else None
 
     def last_gap(self) -> HistoryGap:

@@ -6,13 +6,13 @@ from typing import Final
 from actorline.errors import Code
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.job import Job
-from actorline.ledger.admission.account_room import AccountRoom, Claim, RoomLeft
+from actorline.ledger.admission.account_room import AccountRoom, Claim
 from actorline.ledger.admission.capacity_line import Admission
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
-from actorline.platform.users import MBYTES_OF_A_GBYTE, AccountLimits, get_limits
+from actorline.stages.start.limits import read_limits
 from actorline.stages.start.run_defaults import run_defaults
 from actorline.stages.start.steps import WaitTurn
 
@@ -48,13 +48,12 @@ class RoomForStart:
     def _read_limits(self, job: Job, room: AccountRoom, asked_at: float) -> None:
         """Keep what the account has left, and call as many of its line as there is room for."""
         try:
-            left = room_left(get_limits(self.platform, silence_s=READ_SILENCE_SECS))
+            use = read_limits(self.ledger, self.platform, room.account, asked_at=asked_at, silence_s=READ_SILENCE_SECS)
         except PlatformError as error:
             log.warning("limits_unreadable", account=room.account, error=str(error))
             room.note_unreadable()
             return
-        room.note(left, asked_at)
-        starts = left.starts(job.document.options.memory_mbytes or 0)
+        starts = use.left.starts(job.document.options.memory_mbytes or 0)
         if starts and starts > 1:
             Admission(self.ledger, room.account).invite(starts - 1)
 
@@ -63,18 +62,6 @@ class RoomForStart:
             return run_defaults(self.platform, order).memory_mbytes or 0
         except PlatformError:
             return 0
-
-
-def room_left(found: AccountLimits) -> RoomLeft:
-    """Return what the limits leave for further runs."""
-    most, now = found.limits, found.current
-    runs = most_memory = memory = None
-    if most.max_concurrent_actor_jobs is not None and now.active_actor_job_count is not None:
-        runs = most.max_concurrent_actor_jobs - now.active_actor_job_count
-    if most.max_actor_memory_gbytes is not None and now.actor_memory_gbytes is not None:
-        most_memory = int(most.max_actor_memory_gbytes * MBYTES_OF_A_GBYTE)
-        memory = int(most_memory - now.actor_memory_gbytes * MBYTES_OF_A_GBYTE)
-    return RoomLeft(runs, memory, most_memory)
 
 
 def no_room(claim: Claim) -> WaitTurn:

@@ -15,7 +15,8 @@ from actorline.budgets.status import BudgetStatus
 from actorline.gateway import metrics as gateway_metrics
 from actorline.gateway.metrics import LedgerMetrics
 from actorline.jobs.states import State
-from actorline.ledger.queries.fleet import AccountUse, Fleet, Worker
+from actorline.ledger.admission.account_room import AccountUse
+from actorline.ledger.queries.fleet import Fleet, Worker
 from actorline.ledger.queries.tally import Tally
 from actorline.schedules.book import BookEntry, Reading
 from actorline.schedules.decision import SchedulePosition

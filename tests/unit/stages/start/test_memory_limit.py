@@ -48,7 +48,7 @@ def platform():
     ],
 )
 def test_memory_that_the_account_can_never_have_is_known(platform, order, is_beyond):
-    reason = beyond_the_account(platform, parse_document(order), REFUSED)
+    reason = beyond_the_account(platform, parse_document(order), REFUSED, 8192)
     assert (reason is not None) is is_beyond
     if reason:
         assert (reason.code, reason.billed, reason.platform_type) == (Code.CAPACITY, False, REFUSED.type)

@@ -4,7 +4,8 @@ import pytest
 
 from actorline.ledger.admission.account_room import Claim, RoomLeft, noted_room
 from actorline.platform.users import AccountLimits
-from actorline.stages.start.room import no_room, room_left
+from actorline.stages.start.limits import account_use
+from actorline.stages.start.room import no_room
 
 
 def limits(*, runs=(256, 250), gbytes=(64.0, 62.5)):
@@ -26,7 +27,7 @@ def limits(*, runs=(256, 250), gbytes=(64.0, 62.5)):
     ],
 )
 def test_limits_leave_what_is_not_used(found, left):
-    assert room_left(found) == left
+    assert account_use(found, at=0).left == left
 
 
 @pytest.mark.parametrize(
