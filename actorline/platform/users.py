@@ -1,6 +1,5 @@
 """The account behind a token: who it is, and how much of its limits is used."""
 
-
 from actorline.platform.client import Platform
 from actorline.platform.resource import Resource
 
