@@ -12,7 +12,7 @@ import urllib3
 from actorline import __version__
 from actorline.batches.inputs.check_lines import REFUSED
 from actorline.delivery.formats.child import ChildFailed, run_child
-from actorline.delivery.sink import SinkError, is_below, open_sink
+from actorline.delivery.sink import MissingFile, SinkError, is_below, open_sink
 from actorline.errors import Code, Refused
 from actorline.outbound.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.outbound.web_address import address_problem
@@ -119,8 +119,10 @@ def _blocks(file: BinaryIO, is_whole: Callable[[], bool]) -> Iterator[bytes]:
 def _readable() -> Iterator[None]:
     try:
         yield
+    except MissingFile as error:
+        raise UnreadableSource("There is no file at inputs_url", may_pass=False) from error
     except SinkError as error:
-        raise UnreadableSource(str(error), may_pass=False) from error
+        raise UnreadableSource(str(error).removesuffix("."), may_pass=False) from error
 
 
 @contextmanager

@@ -110,7 +110,8 @@ def print_batch(batch: Batch, *, as_json: bool, extra: Mapping[str, Any] | None 
     if as_json:
         print_json({**result.model_dump(mode="json"), **(extra or {})})
         return
-    inputs = "inputs are being read" if result.inputs is None else counted(result.inputs, "input")
+    unread = "its inputs were not read" if batch.is_terminal else "inputs are being read"
+    inputs = unread if result.inputs is None else counted(result.inputs, "input")
     members = ", ".join(f"{count:,} {state}" for state, count in result.members.items() if count)
     cost = "cost unknown" if result.cost_usd is None else f"${result.cost_usd:.4f}"
     out.print(f"{coloured(result.state)} {escape(result.key)}: {inputs}, {counted(result.items, 'item')}, {cost}")

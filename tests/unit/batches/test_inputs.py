@@ -76,6 +76,11 @@ def test_memory_stays_flat_however_long_the_source_is(settings, tmp_path):
     assert peak < 5_000_000
 
 
+def test_missing_file_is_told_in_one_sentence(settings, tmp_path):
+    with pytest.raises(UnreadableSource, match=r"^There is no file at inputs_url$"):
+        copied((tmp_path / "missing.jsonl").as_uri(), settings)
+
+
 @pytest.mark.parametrize("size", [0, 100_000, 900_000])
 def test_file_that_changes_while_it_is_read_is_refused(settings, tmp_path, monkeypatch, size):
     """Cut at the end of a line, it would look whole."""
