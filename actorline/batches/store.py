@@ -12,7 +12,7 @@ from typing import Final
 
 from redis.exceptions import LockError
 
-from actorline.batches.batch import Batch, load_batch
+from actorline.batches.batch import FAILURES, Batch, load_batch
 from actorline.batches.change import move_batch
 from actorline.batches.end import judge_end
 from actorline.batches.inputs.input_file import InputFile
@@ -156,8 +156,10 @@ class BatchStore:
                 retries=batch.retries,
                 sink=batch.sink,
             )
-            totals = write_manifest(file, head, self._members(batch, check))
-            event, reason = judge_end(batch, billed=totals.cost_usd > 0 or totals.delivered > 0)
+            failed: list[Job] = []
+            totals = write_manifest(file, head, self._members(batch, failed, check))
+            billed = totals.cost_usd > 0 or totals.delivered > 0
+            event, reason = judge_end(batch, billed=billed, failed=failed[0] if failed else None)
             complete = event is BatchEvent.DELIVER and totals.delivered == totals.inputs == batch.inputs
             write_tail(file, BatchTail(totals=totals, state=target(event), complete=complete, reason=reason))
             if not sink.publish(file, MANIFEST):
@@ -166,19 +168,22 @@ class BatchStore:
             sink.write_once(SUCCESS, b"")
         return self._end(batch, event, reason, manifest=sink.file_url(MANIFEST))
 
-    def _members(self, batch: Batch, check: Callable[[], None]) -> Iterator[Member]:
+    def _members(self, batch: Batch, failed: list[Job], check: Callable[[], None]) -> Iterator[Member]:
+        """Yield what became of each input, and add the first member that failed to `failed`."""
         block: list[tuple[int, str]] = []
         for number, line in enumerate(InputFile(batch.sink).lines()):
             block.append((number, hashlib.sha256(line).hexdigest()))
             if len(block) == MEMBERS_A_BLOCK:
-                yield from self._looked_up(batch, block)
+                yield from self._looked_up(batch, block, failed)
                 block.clear()
                 check()
-        yield from self._looked_up(batch, block)
+        yield from self._looked_up(batch, block, failed)
 
-    def _looked_up(self, batch: Batch, block: list[tuple[int, str]]) -> Iterator[Member]:
+    def _looked_up(self, batch: Batch, block: list[tuple[int, str]], failed: list[Job]) -> Iterator[Member]:
         keys = [member_key(batch.key, number) for number, _ in block]
         for (number, sha256), key, job in zip(block, keys, self.ledger.load_many(keys), strict=True):
+            if job and job.state in FAILURES and not failed:
+                failed.append(job)
             yield _member(number, key, sha256, job)
 
     def _end(self, batch: Batch, event: BatchEvent, reason: Reason | None, *, manifest: str | None) -> bool:

@@ -19,7 +19,7 @@ from actorline.batches.waves import (
     held_for,
     next_step,
 )
-from actorline.errors import Code
+from actorline.errors import Code, Reason
 from actorline.jobs.document.lengths import STORED
 from actorline.jobs.states import TERMINAL, State
 
@@ -108,6 +108,13 @@ def test_reason_says_what_is_left():
         "30 of 100 inputs were delivered; 9 are FAILED; 1 is CANCELLED; 60 were not started. `retry` runs what isn't "
         "delivered."
     )
+
+
+def test_reason_says_why_the_first_member_failed(make_job):
+    why = Reason(code=Code.ACTOR_NOT_FOUND, message="Actor was not found. No run was started.", billed=False)
+    failed = make_job(key="shops.000003", state=State.FAILED, reason=why.model_dump(mode="json"))
+    _, reason = judge_end(batch(**{"made": 100, "ended:FAILED": 100}), billed=False, failed=failed)
+    assert "shops.000003 failed: Actor was not found. No run was started. `retry` runs" in reason.message
 
 
 def test_table_of_states_is_complete():
