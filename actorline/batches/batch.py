@@ -12,7 +12,8 @@ from actorline.jobs.allowance import NANO
 from actorline.jobs.document.lengths import STORED
 from actorline.jobs.job import StopWish, iso_time
 from actorline.jobs.states import TERMINAL, State
-from actorline.ledger.ledger import Ledger, UnreadableJob
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.stored_job import UnreadableJob
 
 ENDS: Final = tuple(sorted(TERMINAL))
 FAILURES: Final = (State.FAILED, State.EXPIRED)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from actorline.batches.batch import Batch, load_batch
-from actorline.ledger.ledger import Ledger, UnreadableJob
+from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.listing import Cursor
+from actorline.ledger.stored_job import UnreadableJob
 from actorline.logs import Logger
 
 BATCHES_A_BLOCK: Final = 100

@@ -14,7 +14,7 @@ from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.member_key import DIGITS, member_key
 from actorline.jobs.sender import Sender
-from actorline.ledger.ledger import NewJob
+from actorline.ledger.registration import NewJob
 from actorline.orders.submit import fill_sink
 from actorline.settings import Settings
 

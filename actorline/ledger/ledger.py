@@ -8,21 +8,18 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from redis.exceptions import LockError
 from redis.lock import Lock
 
-from actorline.budgets.reservation import OwnBudget
 from actorline.errors import Code, Overloaded, Unavailable
 from actorline.identifiers import AccountName, ExecutionToken, JobKey
-from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.fields import NOW, STORED_AS
 from actorline.jobs.job import FIELDS, Job, StopWish
 from actorline.jobs.job_key import is_key
-from actorline.jobs.member_key import split_member_key
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.jobs.timeline_event import TimelineEvent, level_of
 from actorline.ledger.admission.budgets import BudgetCounts, OverBudget
@@ -30,69 +27,31 @@ from actorline.ledger.agenda import Agenda
 from actorline.ledger.batches import Batches
 from actorline.ledger.callers import Callers, Continuations, read_callers
 from actorline.ledger.change import UNCHANGED, Change, Due
-from actorline.ledger.durability import Call, Server, check_server, read_server
+from actorline.ledger.durability import Server, check_server, read_server
 from actorline.ledger.pages import Pages
+from actorline.ledger.registration import (
+    UNBOUNDED,
+    Bounds,
+    NewJob,
+    RegisterResult,
+    batch_names,
+    registered,
+    registration,
+)
 from actorline.ledger.retention import Retention
 from actorline.ledger.runs import Runs
 from actorline.ledger.store import Client, Store
+from actorline.ledger.stored_job import read_job, read_job_if_possible, read_state
 from actorline.ledger.timeline import ENTRIES_MAX, Timeline
 from actorline.ledger.webhooks import Webhooks
 from actorline.logs import Logger
 
 if TYPE_CHECKING:
     from actorline.jobs.allowance import Allowance
-    from actorline.jobs.sender import Sender
 
 log = Logger(__name__)
 
 CLAIM_POLL_SECS: Final = 10  # a poll is one GET of at most that long
-
-
-@dataclass(frozen=True)
-class NewJob:
-    """An order that was checked. `sink`: its own folder's URL; `fresh`: we made the key ourselves; `caller`: a Celery
-    task's `id` and continuation; `allowance`: what it takes of its API key's day; `most_open`: how many open jobs its
-    API key may have; `budget`: one that it shares with others, besides those of the settings: see `batch_budget`;
-    `member`: of a batch, its batch's key and its number there.
-    """
-
-    key: JobKey
-    document: JobDocument
-    sink: str
-    fresh: bool
-    caller: Mapping[str, Any] | None = None
-    sender: Sender | None = None
-    allowance: Allowance | None = None
-    earlier_hash: str | None = None
-    most_open: int | None = None
-    has_console: bool = True
-    budget: OwnBudget | None = None
-    member: tuple[JobKey, int] | None = None
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Beyond which no job is created: how many may be open, and how much of Redis may be taken; None: any."""
-
-    open_jobs: int | None = None
-    redis_bytes: int | None = None
-
-
-UNBOUNDED: Final = Bounds()
-
-
-@dataclass(frozen=True)
-class RegisterResult:
-    """What came of an order: `created`, `joined` the job that exists, in `conflict` with it, `reserved` if the key is a
-    batch's or of the form of its members', `stopped` if its batch makes no more members, `full` if its API key has all
-    the open jobs it may have, `overload` if it is beyond the bounds of all, or `over` its key's day: then
-    `spent_nano_usd` is what its orders take already.
-    """
-
-    outcome: str
-    existing_hash: str
-    state: State
-    spent_nano_usd: int = 0
 
 
 class Lease(Lock):
@@ -103,17 +62,6 @@ class Lease(Lock):
             super().release()
         except LockError:
             log.warning("lease_lost", lease=str(self.name))
-
-
-class UnreadableJob(Unavailable):
-    """A job that this version can't read; a newer one wrote it."""
-
-    def __init__(self, key: JobKey) -> None:
-        message = (
-            f"The job {key} can't be read by this version of Actorline: a newer one wrote it, or its entry is damaged. "
-            "Nothing was changed, and its run, if there is one, may be billing. Update this installation."
-        )
-        super().__init__(Code.INTERNAL, message)
 
 
 class Ledger:
@@ -168,53 +116,12 @@ class Ledger:
         if is_full and any(order.member for order in orders):
             raise Overloaded("Redis's memory is nearly full. The batch makes no more members until there is room.")
         bound = 0 if is_full else bounds.open_jobs
-        replies = self._store.disk.run(
-            self._store.scripts["register"], [self._registration(order, care_s, bound) for order in orders]
-        )
-        registered = [_registered(*reply) for reply in replies]
-        for order, each in zip(orders, registered, strict=True):
+        calls = [registration(order, care_s=care_s, most_open=bound, name=self.name) for order in orders]
+        results = [registered(*reply) for reply in self._store.disk.run(self._store.scripts["register"], calls)]
+        for order, each in zip(orders, results, strict=True):
             if each.outcome == "created":
                 log.info(TimelineEvent.QUEUED, job_key=order.key)
-        return registered
-
-    def _registration(self, order: NewJob, care_s: float, most_open: int | None) -> Call:
-        key, document, caller, sender = order.key, order.document, order.caller, order.sender
-        allowance = order.allowance
-        fields = {
-            # without defaults: a field that a newer version adds is no riddle to an older one that works beside it
-            "document": document.model_dump_json(exclude={"input"}, exclude_defaults=True),
-            "input": document.input_body(),
-            "account": document.account,
-            "sink": order.sink,
-            "fresh": int(order.fresh),
-            "likeness": document.likeness(),
-            **({} if order.has_console else {"no_console": 1}),
-            **({"own_budget": order.budget.model_dump_json()} if order.budget else {}),
-            **({"ordered_by": sender.holder} if sender and sender.holder else {}),
-            **({"batch": order.member[0]} if order.member else {}),
-        }
-        keys = [self.name("job", key), self.name("events", key), self.name("callers", key), self.name("ids"),
-                self.name("job_ids", key), self.name("due"), self.name("state", State.QUEUED),
-                self.name("tally"), self.name("spent", allowance.holder if allowance else ""),
-                self.name("state", State.QUEUED, document.account.lower()),
-                self.name("open", sender.holder if sender else ""), self.name("deadlines"),
-                self.name("batch", key), *self._batch_of(key)]  # fmt: skip
-        args = [key, document.body_hash(), _token(), care_s, ENTRIES_MAX,
-                caller["id"] if caller else "", json.dumps(caller) if caller else "",
-                json.dumps(sender.facts() if sender else {}),
-                allowance.nano_usd if allowance else 0, allowance.limit_nano_usd if allowance else "",
-                order.earlier_hash or "",
-                "" if order.most_open is None else order.most_open,
-                "" if document.deadline_secs is None else document.deadline_secs,
-                order.member[1] if order.member else "",
-                "" if most_open is None or order.member else most_open, self.name("state") + ":", ",".join(LIVE),
-                *(part for pair in fields.items() for part in pair)]  # fmt: skip
-        return keys, args
-
-    def _batch_of(self, key: JobKey) -> tuple[str, str]:
-        """Return the Redis keys of the batch that a job with this key would be a member of."""
-        batch, _ = split_member_key(key) or (key, 0)
-        return self.name("batch", batch), self.name("batch_live", batch)
+        return results
 
     def spend(self, allowance: Allowance) -> tuple[bool, int]:
         """Take an allowance, or give it back if it is negative. Return whether the day's limit allowed it, and what
@@ -228,7 +135,7 @@ class Ledger:
         """Return the job without its input, or None, also for what can't be a key. Raises UnreadableJob."""
         if not is_key(key):
             return None
-        return _job(key, self.redis.hmget(self.name("job", key), FIELDS))
+        return read_job(key, self.redis.hmget(self.name("job", key), FIELDS))
 
     def load_with_callers(self, key: JobKey) -> tuple[Job | None, Continuations]:
         """Return the job and its callers that aren't known to be answered, in one round trip."""
@@ -236,14 +143,14 @@ class Ledger:
             pipe.hmget(self.name("job", key), FIELDS)
             pipe.hgetall(self.name("callers", key))
             values, callers = pipe.execute()
-        return _job(key, values), read_callers(callers)
+        return read_job(key, values), read_callers(callers)
 
     def load_many(self, keys: Sequence[JobKey]) -> list[Job | None]:
         """Return the jobs, in one round trip. One that can't be read is logged and None: it must not hide the rest."""
         with self.redis.pipeline(transaction=False) as pipe:
             for key in keys:
                 pipe.hmget(self.name("job", key), FIELDS)
-            return [_job_if_readable(key, values) for key, values in zip(keys, pipe.execute(), strict=True)]
+            return [read_job_if_possible(key, values) for key, values in zip(keys, pipe.execute(), strict=True)]
 
     def document_bytes(self, keys: Sequence[JobKey]) -> list[int]:
         """Return the size of each job's document."""
@@ -259,7 +166,7 @@ class Ledger:
     def stop_wish_and_state(self, key: JobKey) -> tuple[StopWish | None, State | None]:
         """Return what a page being fetched has to know of its job, in one short trip."""
         wish, state = self.redis.hmget(self.name("job", key), STORED_AS["stop_wish"], "state")
-        return StopWish(wish) if wish else None, _state(state) if state else None
+        return StopWish(wish) if wish else None, read_state(state) if state else None
 
     def remember_delivery(self, likeness: str, key: JobKey, seconds: int) -> None:
         """Remember the latest delivery among jobs that are alike."""
@@ -286,7 +193,7 @@ class Ledger:
         guards = {**change.guards, **({change.once: ""} if change.once else {})}
         fields = {**change.fields, **({change.once: NOW} if change.once else {})}
         keys = [self.name("job", key), self.name("events", key), self.name("due"), self.name("tally"),
-                self.budgets.prefix, *self._batch_of(key)]  # fmt: skip
+                self.budgets.prefix, *batch_names(key, self.name)]  # fmt: skip
         args = [key, _token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
                 change.to or "", int(change.next_epoch), _due(change.due_in_s),
                 change.event or "", json.dumps(change.data), ENTRIES_MAX, int(change.to in TERMINAL),
@@ -358,35 +265,6 @@ class Ledger:
                 "started. Set ACTORLINE_INSTALLATION to the ledger's, or use another ledger.",
             )
         return stored
-
-
-def _job(key: JobKey, values: list[str | None]) -> Job | None:
-    found = {name: value for name, value in zip(FIELDS, values, strict=True) if value}
-    if "state" not in found:
-        return None
-    try:
-        return Job.read(found)
-    except ValidationError as error:
-        raise UnreadableJob(key) from error
-
-
-def _registered(outcome: str, found: str, state: str) -> RegisterResult:
-    if outcome == "over":
-        return RegisterResult(outcome, "", State.QUEUED, int(found))
-    return RegisterResult(outcome, found, _state(state))
-
-
-def _state(text: str) -> State:
-    """Return a state; one that only a newer version knows counts as a live one, and loading its job says so."""
-    return State(text) if text in set(State) else State.QUEUED
-
-
-def _job_if_readable(key: JobKey, values: list[str | None]) -> Job | None:
-    try:
-        return _job(key, values)
-    except UnreadableJob:
-        log.warning("job_unreadable", job_key=key)
-        return None
 
 
 def _due(due_in_s: Due) -> float | str:

@@ -22,7 +22,8 @@ from actorline.jobs.sender import Sender
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.faults import describe_fault
-from actorline.ledger.ledger import Bounds, Ledger, NewJob, RegisterResult
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.registration import Bounds, NewJob, RegisterResult
 from actorline.notify.allowed_tasks import check_notify_task
 from actorline.notify.notice import check_notify
 from actorline.orders.default_folders import is_of_another_key

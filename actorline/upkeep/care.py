@@ -11,8 +11,9 @@ from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, UnreadableJob
+from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.tally import empty_at
+from actorline.ledger.stored_job import UnreadableJob
 from actorline.logs import Logger
 from actorline.upkeep.decision import AnswerCallers, Postpone, SendAgain, decide
 from actorline.upkeep.outbox import Outbox

@@ -6,7 +6,8 @@ from actorline.identifiers import JobKey
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, UnreadableJob
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.stored_job import UnreadableJob
 
 DEADLINE_AGAIN_SECS: Final = 60.0  # of a job that couldn't be expired
 

@@ -18,7 +18,7 @@ from actorline.jobs.states import LIVE, Event
 from actorline.jobs.step import Ended
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import UnreadableJob
+from actorline.ledger.stored_job import UnreadableJob
 from actorline.shutdown import GivenBack
 from actorline.stages.ending import end_job
 from actorline.stages.failure import is_hopeless, reason_of

@@ -7,8 +7,9 @@ import pytest
 from actorline.jobs.document.parse import parse_document
 from actorline.ledger.admission.account_room import AccountRoom, AccountUse, RoomLeft
 from actorline.ledger.admission.capacity_line import Admission
-from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.fleet import read_fleet
+from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 
 

@@ -12,7 +12,7 @@ from actorline.errors import Code, Reason, Refused
 from actorline.jobs.document.parse import parse_document
 from actorline.ledger.accounts import Owner, check_owner, move_account, read_owner
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import NewJob
+from actorline.ledger.registration import NewJob
 from actorline.settings import load_settings
 from actorline.stages.start.no_account import ACCOUNT_TRIES, refuse_start
 

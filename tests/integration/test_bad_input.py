@@ -11,7 +11,7 @@ from real_parts import TOKEN, delivery_of, reason_of, wait_for
 from terminal import Done, Terminal
 
 from actorline.jobs.document.parse import MAX_INPUT_BYTES, parse_document
-from actorline.ledger.ledger import NewJob
+from actorline.ledger.registration import NewJob
 
 NO_TEXT = os.fsdecode(b"\xff\xfe")
 CANARY = "apify_api_CanaryInABadMessage"

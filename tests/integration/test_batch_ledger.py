@@ -17,7 +17,8 @@ from actorline.jobs.member_key import member_key
 from actorline.jobs.states import LIVE, TERMINAL, State
 from actorline.ledger.batches import BatchChange, NewBatch
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 from actorline.upkeep.old_jobs import forget_old_jobs
 

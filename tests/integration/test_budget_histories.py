@@ -29,7 +29,8 @@ from actorline.jobs.reservation import reservation_of
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.admission.budgets import OverBudget
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 from actorline.orders.retry import retry_job
 from actorline.stages.ending import end_job

@@ -21,7 +21,8 @@ from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.admission.budgets import OverBudget
 from actorline.ledger.admission.pause import pause
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 from actorline.orders.estimate import Estimate, estimate
 from actorline.settings import Settings, load_settings

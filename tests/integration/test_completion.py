@@ -18,7 +18,7 @@ from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import Event
 from actorline.ledger.batches import NewBatch
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import NewJob
+from actorline.ledger.registration import NewJob
 from actorline.logs import before_the_first_line
 
 BY_SCHEDULE = "nightly@2026-11-23T03:00:00Z"

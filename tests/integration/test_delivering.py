@@ -25,8 +25,9 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Stop
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.ledger import Ledger
 from actorline.ledger.pages import Pages
+from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 from actorline.orders.retry import retry_job
 from actorline.platform import key_value_stores

@@ -18,9 +18,11 @@ from actorline.jobs.step import Stop, Wait
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.admission.pause import is_paused, pause, resume
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, NewJob, RegisterResult, UnreadableJob
+from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.listing import list_jobs
+from actorline.ledger.registration import NewJob, RegisterResult
 from actorline.ledger.store import connect
+from actorline.ledger.stored_job import UnreadableJob
 from actorline.orders.cancel import cancel_job
 from actorline.orders.retry import retry_job
 from actorline.platform.errors import PlatformUnavailable

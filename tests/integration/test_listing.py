@@ -6,10 +6,11 @@ from actorline.errors import Refused
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries import listing
 from actorline.ledger.queries.account_index import AccountIndex
 from actorline.ledger.queries.listing import JOBS_A_BLOCK, Cursor, Page, list_jobs
+from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 
 FINAL = (State.DELIVERED, State.FAILED, State.CANCELLED)

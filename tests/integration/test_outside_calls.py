@@ -14,7 +14,8 @@ from actorline.jobs.document.parse import parse_document
 from actorline.ledger.admission import outside_places
 from actorline.ledger.admission.outside_places import NoPlaceFree, OutsidePlaces, PlaceTaken
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 
 QUICK = {"poll_interval_secs": 1}

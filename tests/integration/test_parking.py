@@ -12,8 +12,9 @@ from actorline.jobs.document.parse import parse_document
 from actorline.jobs.reservation import reservation_of
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.ledger import Ledger
 from actorline.ledger.parking import CARE_SECS, ParkedJob, ParkedRuns, Parking
+from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 from actorline.settings import Settings
 from actorline.stages.watch.look_at_fleet import WAKES_MAX, Fleet

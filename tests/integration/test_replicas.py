@@ -8,7 +8,8 @@ from actorline.jobs.document.parse import parse_document
 from actorline.ledger import durability
 from actorline.ledger.change import Change
 from actorline.ledger.durability import NotDurable
-from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 
 

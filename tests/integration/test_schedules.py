@@ -16,7 +16,7 @@ from actorline.identifiers import JobKey
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.states import State
 from actorline.ledger.admission.schedule_pauses import pause_for_guard, pause_schedule, resume_schedule
-from actorline.ledger.ledger import NewJob
+from actorline.ledger.registration import NewJob
 from actorline.schedules.book import Book
 from actorline.schedules.decision import Outcome, SchedulePosition
 from actorline.schedules.keeper import Keeper

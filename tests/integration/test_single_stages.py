@@ -10,8 +10,8 @@ from actorline.errors import Code, Reason
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import NewJob
 from actorline.ledger.queries.savings import read_savings
+from actorline.ledger.registration import NewJob
 from actorline.platform.client import Platform
 from actorline.settings import load_settings
 from actorline.stages.start.outside_input import INPUT_TRIES

@@ -14,7 +14,8 @@ from actorline.jobs.job import Intent
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.continuity import last_gap
-from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 from actorline.orders.cancel import cancel_job
 from actorline.platform.errors import PlatformError

@@ -15,10 +15,11 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.admission.pause import pause
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.queue_ages import Sample, note_ages, read_ages
 from actorline.ledger.queries.savings import Savings, read_savings
 from actorline.ledger.queries.tally import note_lengths, note_sweep, read_tally
+from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 from actorline.orders.retry import retry_job
 from actorline.stages.ending import end_job

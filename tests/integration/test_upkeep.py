@@ -8,7 +8,7 @@ from real_parts import running_workers, wait_for
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import NewJob
+from actorline.ledger.registration import NewJob
 
 DAY_SECS = 86_400
 

@@ -11,7 +11,8 @@ from actorline.jobs.document.parse import parse_document
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Wait
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, NewJob
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 from actorline.platform.marker import make_marker
 from actorline.settings import load_settings

@@ -11,7 +11,8 @@ from actorline.gateway.intake.batching import Batcher
 from actorline.gateway.intake.order_rate import OrderRate
 from actorline.gateway.intake.wake_ups import WakeUps
 from actorline.jobs.job import Job
-from actorline.ledger.ledger import Ledger, UnreadableJob
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.stored_job import UnreadableJob
 from actorline.orders.submit import Submission, SubmittedJob, submit_many
 from actorline.settings import Settings
 

@@ -22,9 +22,10 @@ from actorline.jobs.states import State
 from actorline.jobs.step import LostJob
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
-from actorline.ledger.ledger import Ledger, UnreadableJob
+from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.listing import Cursor
 from actorline.ledger.queries.series import delivered_before
+from actorline.ledger.stored_job import UnreadableJob
 from actorline.logs import Logger
 from actorline.orders.delta import UnusableBase, load_base
 

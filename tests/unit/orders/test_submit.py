@@ -10,7 +10,7 @@ from actorline.jobs.job import JobResult
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
 from actorline.ledger.durability import NotDurable
-from actorline.ledger.ledger import NewJob, RegisterResult
+from actorline.ledger.registration import NewJob, RegisterResult
 from actorline.orders.submit import SINK_URL_MAX_CHARS, Submission, SubmittedJob, fill_sink, submit, submit_many
 from actorline.settings import Settings, load_settings
 

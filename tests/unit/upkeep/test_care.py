@@ -5,7 +5,7 @@ from unittest.mock import Mock, call
 
 import pytest
 
-from actorline.ledger.ledger import UnreadableJob
+from actorline.ledger.stored_job import UnreadableJob
 from actorline.upkeep.care import FAILED_AGAIN_SECS, SETTLED_AT_ONCE, UNREADABLE_AGAIN_SECS, Care
 
 
