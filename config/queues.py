@@ -4,9 +4,18 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 CONTROL_TASKS: Final = (
-    "start_run", "poll_run", "look_at_fleet", "answer", "upkeep", "sweep", "look_again", "settle", "hook",
-    "abort_stray", "advance_batch",
-)  # fmt: skip
+    "start_run",
+    "poll_run",
+    "look_at_fleet",
+    "answer",
+    "upkeep",
+    "sweep",
+    "look_again",
+    "settle",
+    "hook",
+    "abort_stray",
+    "advance_batch",
+)
 FETCH_TASKS: Final = ("fetch_ahead", "fetch_pages", "fetch_page", "finish_job", "notify", "store_batch")
 ENTRANCE_TASKS: Final = ("run", "batch", "cancel", "retry", "status")
 

@@ -202,8 +202,17 @@ def _emulator() -> Iterator[str]:
     profile = Path(load_settings().home) / "demo" / "profile.json"
     profile.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     profile.write_text(json.dumps(PROFILE))
-    command = [sys.executable, "-P", "-m", "actorline.emulator", "--port", "0", "--profile", str(profile),
-               "--exit-with-stdin"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "actorline.emulator",
+        "--port",
+        "0",
+        "--profile",
+        str(profile),
+        "--exit-with-stdin",
+    ]
     with subprocess.Popen(  # noqa: S603 - our own command
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     ) as process:

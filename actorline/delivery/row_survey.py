@@ -17,8 +17,13 @@ KEYS_MAX: Final = 20  # fields that may be a row's key, the first ones of the fi
 KEYS_KEPT: Final = 20_000  # of each: beyond that a sample of the keys, as a guard takes it
 PATH_CHARS_MAX: Final = 200
 _TYPES: Final[Mapping[type, JsonType]] = {
-    bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object",
-}  # fmt: skip
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
 
 
 @dataclass

@@ -32,9 +32,16 @@ from actorline.ledger.queries.account_index import AccountIndex
 from actorline.settings import Settings
 
 ROUTERS: Final = (
-    jobs.router, batches.router, events.router, rows.router, budgets.router, webhooks.router, health.router,
-    metrics.router, *pages.ROUTERS,
-)  # fmt: skip
+    jobs.router,
+    batches.router,
+    events.router,
+    rows.router,
+    budgets.router,
+    webhooks.router,
+    health.router,
+    metrics.router,
+    *pages.ROUTERS,
+)
 MOST_STREAMS: Final = 100  # each holds a connection while its job runs; further watchers poll with `wait`
 MOST_WAITS: Final = 500
 MOST_PAGES: Final = 200  # open in browsers; with streams, waits and downloads 900 of 1,000 connections: 100 stay free

@@ -26,10 +26,17 @@ from actorline.settings import Settings
 from actorline.upkeep.unattended import UNSEEN_SECS
 
 NANO: Final = 1_000_000_000
-NO_FAILURE: Final = frozenset({
-    Code.PAUSED, Code.START_UNCLEAR, Code.UNKNOWN_KEY, Code.REQUEST_INVALID, Code.CANCELLED, Code.DEADLINE,
-    Code.STOPPED_EARLY,
-})  # fmt: skip
+NO_FAILURE: Final = frozenset(
+    {
+        Code.PAUSED,
+        Code.START_UNCLEAR,
+        Code.UNKNOWN_KEY,
+        Code.REQUEST_INVALID,
+        Code.CANCELLED,
+        Code.DEADLINE,
+        Code.STOPPED_EARLY,
+    }
+)
 """Codes of waits, of other ends, and of requests that concern no job."""
 
 LOSSES: Final = (

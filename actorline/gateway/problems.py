@@ -26,9 +26,14 @@ log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECS: Final = 5
-UNAVAILABLE: Final = frozenset({
-    Code.REDIS_UNAVAILABLE, Code.PLATFORM_UNAVAILABLE, Code.LEDGER_NOT_DURABLE, Code.CAPACITY,
-})  # fmt: skip
+UNAVAILABLE: Final = frozenset(
+    {
+        Code.REDIS_UNAVAILABLE,
+        Code.PLATFORM_UNAVAILABLE,
+        Code.LEDGER_NOT_DURABLE,
+        Code.CAPACITY,
+    }
+)
 STATUSES: Final[Mapping[Code, int]] = {
     **dict.fromkeys(UNAVAILABLE, 503),
     Code.AUTH: 401,

@@ -21,8 +21,13 @@ from actorline.platform.marker import digest_of
 
 BLOCK_KEYS: Final = 200
 _OF_ITS_LEDGER: Final = (
-    "last_change", "open_set", "reservation", "reservation_open", "held_nano_usd", "booked_nano_usd",
-)  # fmt: skip
+    "last_change",
+    "open_set",
+    "reservation",
+    "reservation_open",
+    "held_nano_usd",
+    "booked_nano_usd",
+)
 """Fields of a job that mean something only beside counters that stay behind."""
 
 

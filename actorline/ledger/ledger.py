@@ -192,8 +192,14 @@ class Ledger:
         """
         guards = {**change.guards, **({change.once: ""} if change.once else {})}
         fields = {**change.fields, **({change.once: NOW} if change.once else {})}
-        keys = [self.name("job", key), self.name("events", key), self.name("due"), self.name("tally"),
-                self.budgets.prefix, *batch_names(key, self.name)]  # fmt: skip
+        keys = [
+            self.name("job", key),
+            self.name("events", key),
+            self.name("due"),
+            self.name("tally"),
+            self.budgets.prefix,
+            *batch_names(key, self.name),
+        ]
         args = [key, _token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
                 change.to or "", int(change.next_epoch), _due(change.due_in_s),
                 change.event or "", json.dumps(change.data), ENTRIES_MAX, int(change.to in TERMINAL),

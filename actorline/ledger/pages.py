@@ -48,8 +48,17 @@ class Pages:
         name = self._store.name
         keys = [name("pages", key, attempt), name("job", key), name("due"), name("tally")]
         text = receipt.model_dump_json(exclude={"stored_at"})
-        args = [receipt.page_no, text, attempt, key, care_s, receipt.items, receipt.scanned, receipt.bytes,
-                int(receipt.is_good)]  # fmt: skip
+        args = [
+            receipt.page_no,
+            text,
+            attempt,
+            key,
+            care_s,
+            receipt.items,
+            receipt.scanned,
+            receipt.bytes,
+            int(receipt.is_good),
+        ]
         return Receipt.model_validate_json(self._store.run("record_receipt", keys, args))
 
     def keep_keys(self, key: JobKey, attempt: int, page_no: int, sample: KeySample) -> None:

@@ -54,8 +54,16 @@ class Parking:
         """Park a job; its account's runs are listed after its poll interval at the latest."""
         name = self.ledger.name
         own = [name(kind, parked.account) for kind in ("parked_runs", "parked_keys", "fleet")]
-        args = [key, parked.model_dump_json(), parked.account, parked.run_id, parked.run_status, parked.started_at,
-                f"{parked.every_s:g}", CARE_SECS[0]]  # fmt: skip
+        args = [
+            key,
+            parked.model_dump_json(),
+            parked.account,
+            parked.run_id,
+            parked.run_status,
+            parked.started_at,
+            f"{parked.every_s:g}",
+            CARE_SECS[0],
+        ]
         self.ledger.run_script("park", [name("parked"), *own, name("fleets"), name("due")], args)
 
     def unpark(self, key: JobKey, epoch: int | None = None) -> None:

@@ -31,9 +31,15 @@ FILE_NAME: Final = "schedules.toml"
 _DAY_SECS: Final = 86_400
 _GOOD: Final = {"actor": "any"}  # replaces a missing document, which is reported elsewhere
 _OTHER_WORDS: Final[Mapping[str, str]] = {
-    "schedule": "cron", "crontab": "cron", "interval": "every_secs", "every": "every_secs", "tz": "timezone",
-    "catchup": "catch_up", "disabled": "enabled", "job": "document",
-}  # fmt: skip
+    "schedule": "cron",
+    "crontab": "cron",
+    "interval": "every_secs",
+    "every": "every_secs",
+    "tz": "timezone",
+    "catchup": "catch_up",
+    "disabled": "enabled",
+    "job": "document",
+}
 
 
 @dataclass(frozen=True)

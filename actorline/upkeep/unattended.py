@@ -15,8 +15,13 @@ UNSEEN_SECS: Final = 20.0  # a worker records its presence every 5 s
 NAMED_JOBS: Final = 3
 COMMAND: Final = "actorline"
 BILLING_FIRST: Final = (
-    State.RUNNING, State.ABORTING, State.STARTING, State.COLLECTING, State.WAITING, State.QUEUED,
-)  # fmt: skip
+    State.RUNNING,
+    State.ABORTING,
+    State.STARTING,
+    State.COLLECTING,
+    State.WAITING,
+    State.QUEUED,
+)
 
 
 def missing_workers(tally: Tally) -> dict[str, float | None]:

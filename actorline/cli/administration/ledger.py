@@ -30,10 +30,17 @@ def stats(*, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack:
         found = read_statistics(stack.ledger)
     if as_json:
-        print_json({
-            "jobs": found.jobs, "batches": found.batches, "oldest": found.oldest, "job_bytes": found.job_bytes,
-            "used_bytes": found.used_bytes, "max_bytes": found.max_bytes, "file_bytes": found.file_bytes,
-        })  # fmt: skip
+        print_json(
+            {
+                "jobs": found.jobs,
+                "batches": found.batches,
+                "oldest": found.oldest,
+                "job_bytes": found.job_bytes,
+                "used_bytes": found.used_bytes,
+                "max_bytes": found.max_bytes,
+                "file_bytes": found.file_bytes,
+            }
+        )
         return
     states = ", ".join(f"{number:,} {state}" for state, number in found.jobs.items() if number)
     since = "" if found.oldest is None else f", the oldest ordered {short_time(found.oldest)}"

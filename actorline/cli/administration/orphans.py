@@ -66,10 +66,15 @@ def _adopt(settings: Settings, stack: AttachedStack, orphan: Orphan) -> str:
 def _report(orphan: Orphan, done: str, *, as_json: bool) -> None:
     run = orphan.run
     facts: dict[str, Any] = {
-        "run_id": run.id, "run_status": run.status, "actor_id": run.act_id, "account": orphan.account,
-        "started_at": iso_time(run.started_at.timestamp()), "cost_usd": run.usage_total_usd, "job": orphan.key,
+        "run_id": run.id,
+        "run_status": run.status,
+        "actor_id": run.act_id,
+        "account": orphan.account,
+        "started_at": iso_time(run.started_at.timestamp()),
+        "cost_usd": run.usage_total_usd,
+        "job": orphan.key,
         "done": done,
-    }  # fmt: skip
+    }
     if as_json:
         print_json(facts)
         return

@@ -68,8 +68,13 @@ def _follow(ledger: Ledger, key: JobKey, interrupts: Interrupts, *, shown: bool,
     """Show the batch until it has ended, or until interrupt number `until`."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn(escape(key)), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[said]}"),
-               TimeElapsedColumn())  # fmt: skip
+    columns = (
+        TextColumn(escape(key)),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[said]}"),
+        TimeElapsedColumn(),
+    )
     disabled = not (shown and err.is_terminal)
     with Progress(*columns, console=err, transient=True, disable=disabled) as progress:
         bar = progress.add_task("batch", total=None, said="")

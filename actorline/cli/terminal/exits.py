@@ -20,10 +20,15 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-UNAVAILABLE_CODES = frozenset({
-    Code.PLATFORM_UNAVAILABLE, Code.REDIS_UNAVAILABLE, Code.LEDGER_NOT_DURABLE, Code.SINK_FAILED,
-    Code.OVERLOAD,
-})  # fmt: skip
+UNAVAILABLE_CODES = frozenset(
+    {
+        Code.PLATFORM_UNAVAILABLE,
+        Code.REDIS_UNAVAILABLE,
+        Code.LEDGER_NOT_DURABLE,
+        Code.SINK_FAILED,
+        Code.OVERLOAD,
+    }
+)
 
 
 def exit_of_reason(reason: Reason) -> Exit:

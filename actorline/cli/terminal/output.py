@@ -87,8 +87,12 @@ def changes_text(changes: JobChanges) -> str:
     if changes.error is not None:
         return changes.error
     since = f"since {changes.base}" if changes.base else "(there is no earlier delivery)"
-    counts = [(changes.added, "added"), (changes.removed, "removed"), (changes.changed, "changed"),
-              (changes.unchanged, "unchanged")]  # fmt: skip
+    counts = [
+        (changes.added, "added"),
+        (changes.removed, "removed"),
+        (changes.changed, "changed"),
+        (changes.unchanged, "unchanged"),
+    ]
     notes = [(changes.repeated, "with a key that comes again"), (changes.without_key, "without a key")]
     told = [f"{number or 0:,} {what}" for number, what in counts] + [f"{n:,} {what}" for n, what in notes if n]
     return f"changes {since}: {', '.join(told)}"

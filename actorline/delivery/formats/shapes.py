@@ -15,8 +15,13 @@ FORMS_MAX: Final = 500  # forms of objects that are remembered; items have a han
 
 Kind = Literal["bool", "int", "float", "str", "object", "array", "unbounded"]
 VALUE_KINDS: Final[dict[type, Kind]] = {
-    bool: "bool", int: "int", float: "float", str: "str", dict: "object", list: "array",
-}  # fmt: skip
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "str",
+    dict: "object",
+    list: "array",
+}
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 

@@ -38,8 +38,9 @@ def _is_path(path: str) -> str:
     return path
 
 
-Path = Annotated[str, Field(min_length=1, description="Dotted, such as `price.amount`"), AtMost(200),
-                 AfterValidator(_is_path)]  # fmt: skip
+Path = Annotated[
+    str, Field(min_length=1, description="Dotted, such as `price.amount`"), AtMost(200), AfterValidator(_is_path)
+]
 Paths = Annotated[list[Path], FailFast(), AtMost(PATHS_MAX)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Scalar = Annotated[str, AtMost(1_000)] | bool | int | Annotated[float, Field(allow_inf_nan=False)] | None

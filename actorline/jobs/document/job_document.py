@@ -201,5 +201,14 @@ class JobDocument(Section):
 
 
 _OF_THE_ROWS: Final = {
-    *TARGETS, "input", "input_url", "input_type", "options", "collect", "sink", "account", "guard", "stop_when",
-}  # fmt: skip
+    *TARGETS,
+    "input",
+    "input_url",
+    "input_type",
+    "options",
+    "collect",
+    "sink",
+    "account",
+    "guard",
+    "stop_when",
+}

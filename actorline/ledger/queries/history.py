@@ -18,9 +18,16 @@ LATEST_JOBS: Final = 2_000  # of each way to end, of all Actors: a fraction of a
 LATEST_RUNS: Final = 200  # more of them say nothing better
 JOBS_A_BLOCK: Final = 100
 _FIELDS: Final = (
-    "document", "account", "run_id", "run_status", "started_at", "cost_usd", "items", "run_started_at",
+    "document",
+    "account",
+    "run_id",
+    "run_status",
+    "started_at",
+    "cost_usd",
+    "items",
+    "run_started_at",
     "run_finished_at",
-)  # fmt: skip
+)
 
 
 def past_runs(ledger: Ledger, order: JobDocument, *, among: int = LATEST_JOBS) -> list[PastRun]:

@@ -88,9 +88,14 @@ def ask_to_retry(key: Key, visitor: Visitor) -> Response:
     each = found.document.template.options.max_total_charge_usd
     most = None if each is None or found.inputs is None else each * (found.inputs - found.delivered)
     return page(
-        "confirm_batch.html", visitor, batch=found, action="retry", plan=plan_of_batch(found), most=most,
+        "confirm_batch.html",
+        visitor,
+        batch=found,
+        action="retry",
+        plan=plan_of_batch(found),
+        most=most,
         request_id=token_hex(16),
-    )  # fmt: skip
+    )
 
 
 @router.post("/retry")

@@ -30,8 +30,10 @@ def batches(request: Request, visitor: Visitor) -> Response:
         text=text,
     )
     now = ledger.now()
-    lines = [(batch, BatchProgress.of(batch, now), parts_of(_members(batch.ended, batch.live), batch.inputs))
-             for batch in found.batches]  # fmt: skip
+    lines = [
+        (batch, BatchProgress.of(batch, now), parts_of(_members(batch.ended, batch.live), batch.inputs))
+        for batch in found.batches
+    ]
     return page(
         "batches.html",
         visitor,
