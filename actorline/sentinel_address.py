@@ -67,9 +67,9 @@ class SentinelAddress:
     def connection_pool(self, **options: Any) -> SentinelConnectionPool:
         """Return connections to whichever server is the primary when they are opened. `options`: of redis-py's."""
         tls = {"ssl": True, **self.tls} if self.tls is not None else {}
-        sentinel = Sentinel(self.sentinels, sentinel_kwargs=self._sentinel_options())  # type: ignore[no-untyped-call]
+        sentinel = Sentinel(self.sentinels, sentinel_kwargs=self._sentinel_options())
         login = {"username": self.username, "password": self.password, "db": self.database}
-        return SentinelConnectionPool(self.master, sentinel, **login, **tls, **options)  # type: ignore[no-untyped-call]
+        return SentinelConnectionPool(self.master, sentinel, **login, **tls, **options)
 
     def _sentinel_options(self) -> dict[str, Any]:
         """Return how a sentinel is asked: once, as another one knows the same."""

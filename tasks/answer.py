@@ -16,6 +16,7 @@ from actorline.jobs.outcome import exception_for
 from actorline.jobs.states import TERMINAL
 from tasks.shell.answers import has_result
 from tasks.shell.environment import ledger
+from tasks.shell.plain_task import PlainTask
 from tasks.shell.shown_step import REVOKED
 
 
@@ -33,9 +34,9 @@ class AnswerRequest(Request):
         super().send_event(type, **fields)
 
 
-class AnswerTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
+class AnswerTask(PlainTask):
     abstract = True
-    Request = AnswerRequest  # type: ignore[assignment]  # celery-types knows the dotted name only
+    Request = AnswerRequest
     throws = (JobEnded,)
 
     def after_return(self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:

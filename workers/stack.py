@@ -178,7 +178,7 @@ class Stack:
         if child not in self.children:
             self.children.append(child)
         with open_log(self.home / "logs", child.name) as log:
-            child.process = subprocess.Popen(  # noqa: S603 - our own commands
+            child.process = subprocess.Popen(
                 child.command,
                 cwd=self.home,
                 env=self._environment(),

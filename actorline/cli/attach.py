@@ -161,7 +161,7 @@ def _spawn(settings: Settings, *, workers: bool, flower: bool) -> "subprocess.Po
     if workers:
         say("No stack is running here: starting one until this command ends.")
     with open(settings.home / "logs" / "stack.log", "ab", opener=private_opener) as log:
-        return subprocess.Popen(  # noqa: S603 - our own command
+        return subprocess.Popen(
             command_of("stack", *options),
             env=child_environment(settings),
             stdin=subprocess.DEVNULL,

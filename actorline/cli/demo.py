@@ -213,9 +213,7 @@ def _emulator() -> Iterator[str]:
         str(profile),
         "--exit-with-stdin",
     ]
-    with subprocess.Popen(  # noqa: S603 - our own command
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-    ) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
         first = process.stdout.readline() if process.stdout else b""
         if not first:
             raise SettingsError(

@@ -10,4 +10,4 @@ from actorline.cli.processes import with_redis
 def gateway(host: str, port: int) -> None:
     settings = with_redis()
     command = [sys.executable, "-P", "-m", "actorline.gateway", "--host", host, "--port", str(port)]
-    os.execve(command[0], command, child_environment(settings))  # noqa: S606 - our own command
+    os.execve(command[0], command, child_environment(settings))

@@ -42,9 +42,7 @@ def flower(address: str, port: int) -> None:
 
 def emulator(host: str, port: int, profile: str | None) -> None:
     options = ["--host", host, "--port", str(port), *(["--profile", profile] if profile else [])]
-    os.execve(  # noqa: S606 - our own command
-        sys.executable, [sys.executable, "-P", "-m", "actorline.emulator", *options], dict(os.environ)
-    )
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "actorline.emulator", *options], dict(os.environ))
 
 
 def with_redis() -> Settings:
@@ -62,4 +60,4 @@ def with_redis() -> Settings:
 def _become(settings: Settings, *arguments: str) -> None:
     """Become the process, so that signals reach it."""
     command = command_of(*arguments)
-    os.execve(command[0], command, child_environment(settings))  # noqa: S606 - our own command
+    os.execve(command[0], command, child_environment(settings))

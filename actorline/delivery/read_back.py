@@ -294,4 +294,4 @@ def _inflated(file: BinaryIO) -> BinaryIO:
     """Return a reader of the inflated text, also of several gzip members in a row. Its `read` raises OSError, EOFError
     and isal_zlib.error.
     """
-    return cast("BinaryIO", igzip.IGzipFile(fileobj=file, mode="rb"))  # type: ignore[no-untyped-call]
+    return cast("BinaryIO", igzip.IGzipFile(fileobj=file, mode="rb"))

@@ -24,7 +24,7 @@ REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FIRST_FAULT: Final = 400
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
+disable_created_metrics()  # a second series for each counter, which nobody reads
 
 
 class Counts(Protocol):

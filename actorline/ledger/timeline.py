@@ -54,4 +54,4 @@ class Timeline:
 
 
 def _entries(raw: list[tuple[str, dict[str, str]]]) -> list[TimelineEntry]:
-    return [TimelineEntry(id, float(e["at"]), e["event"], json.loads(e["data"])) for id, e in raw]  # noqa: A001
+    return [TimelineEntry(entry, float(e["at"]), e["event"], json.loads(e["data"])) for entry, e in raw]

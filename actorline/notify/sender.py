@@ -11,6 +11,7 @@ from standardwebhooks.webhooks import Webhook
 from actorline import __version__
 from actorline.ledger.admission.outside_places import Place
 from actorline.outbound.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
+from actorline.outbound.http_status import is_success
 from actorline.settings import Settings
 
 NOTICE_WITHIN_SECS: Final = 20.0
@@ -43,7 +44,7 @@ def send_notice(url: str, event: Mapping[str, Any], settings: Settings, place: P
         raise NoticeFailed(f"the receiver {error}") from None
     except (requests.RequestException, ValueError) as error:
         raise NoticeFailed(f"the connection to the receiver broke ({type(error).__name__})") from None
-    if status // 100 != 2:  # noqa: PLR2004
+    if not is_success(status):
         raise NoticeFailed(f"the receiver responded with status {status}")
 
 

@@ -14,6 +14,7 @@ import requests
 from pydantic import SecretStr
 
 from actorline import __version__
+from actorline.outbound.http_status import is_success
 from actorline.platform.error_mapping import describe_request, error_from_fault, error_from_response
 from actorline.platform.errors import MissingLibrary, PlatformError, PlatformUnavailable
 from actorline.platform.headers import int_header
@@ -202,7 +203,7 @@ class Platform:
             raise error_from_fault(error, method=method, url=url) from error
         if self._governor:
             self._governor.learn(path, _rate_facts(response))
-        if response.status_code // 100 == 2:  # noqa: PLR2004
+        if is_success(response.status_code):
             return response
         with response:
             raise error_from_response(response)

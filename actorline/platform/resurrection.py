@@ -6,6 +6,7 @@ Source: OpenAPI, /v2/actor-runs/{runId}/resurrect; there is no idempotency key f
 from collections.abc import Callable, Mapping
 
 from actorline.identifiers import RunId
+from actorline.outbound.http_status import is_success
 from actorline.platform.client import Platform
 from actorline.platform.resource import safe_id
 from actorline.platform.start import START_TIMEOUT_SECS, SendBy, post_guarded, refusal
@@ -33,5 +34,5 @@ def resurrect_run(
         announce=announce,
         silence_secs=silence_secs,
     ) as response:
-        if response.status_code // 100 != 2:  # noqa: PLR2004
+        if not is_success(response.status_code):
             raise refusal(platform, response, to="the resurrection")

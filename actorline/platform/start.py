@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 import requests
@@ -14,6 +15,7 @@ import urllib3
 from pydantic import BaseModel, Field, ValidationError
 
 from actorline.identifiers import RunId
+from actorline.outbound.http_status import is_server_error
 from actorline.platform.actors import safe_id
 from actorline.platform.client import Platform
 from actorline.platform.error_mapping import describe_fault
@@ -158,7 +160,7 @@ def post_guarded(
 
 
 def _started(platform: Platform, response: requests.Response) -> RunId:
-    if response.ok and response.status_code < 300:  # noqa: PLR2004
+    if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
         run_id = run_id_in(response.content)
         if run_id is None:
             raise StartUnclear(f"the platform responded {response.status_code} to the start, without a run")
@@ -177,9 +179,9 @@ def run_id_in(content: bytes) -> RunId | None:
 def refusal(platform: Platform, response: requests.Response, *, to: str = "the start") -> NotStarted | StartUnclear:
     """Return what a response other than 2xx says of the start, or of what else was sent under its guards (`to`)."""
     status = response.status_code
-    if status == 408 or status >= 500:  # noqa: PLR2004
+    if status == HTTPStatus.REQUEST_TIMEOUT or is_server_error(status):
         return StartUnclear(f"the platform responded {status} to {to}")
-    if response.is_redirect or status < 400:  # noqa: PLR2004
+    if status < HTTPStatus.BAD_REQUEST:
         message = f"the platform responded {status} to {to}; is ACTORLINE_API_URL right?"
         return StartRefused(InvalidRequest(message, status=status))
     error = platform.error_from_response(response)

@@ -10,6 +10,7 @@ from typing import Final
 import requests
 
 from actorline.identifiers import RunId
+from actorline.outbound.http_status import is_success
 from actorline.platform.client import Platform
 from actorline.platform.datasets import ItemsPage
 from actorline.platform.errors import PlatformUnavailable
@@ -38,7 +39,7 @@ def run_sync(
         headers={"Accept": "*/*", "Accept-Encoding": "gzip"},
         stream=True,
     )
-    if response.status_code // 100 != 2:  # noqa: PLR2004
+    if not is_success(response.status_code):
         with response:
             return _run_of(platform, response)
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()

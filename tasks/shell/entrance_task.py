@@ -2,12 +2,14 @@
 
 from typing import Any, Final
 
-from celery import Task, states
+from celery import states
+
+from tasks.shell.plain_task import PlainTask
 
 RESULT_SECS: Final = 3600
 
 
-class EntranceTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
+class EntranceTask(PlainTask):
     """Its results expire soon: a service that asks 20 times a second would otherwise fill Redis."""
 
     abstract = True

@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from celery import Task
 from celery.worker.request import Request
 
 from actorline.jobs.job import Job
+from tasks.shell.plain_task import PlainTask
 
 KEPT: Final = "kept"
 _TARGETS = ("actor", "actor_task", "run_id", "dataset_id")
@@ -34,9 +34,9 @@ class QuietRequest(Request):
         return f"<actorline.run {self.id} {self._argsrepr}>"
 
 
-class QuietTask(Task):  # type: ignore[type-arg]  # see tasks/shell/stage.py
+class QuietTask(PlainTask):
     abstract = True
-    Request = QuietRequest  # type: ignore[assignment]  # celery-types knows the dotted name only
+    Request = QuietRequest
 
 
 def describe_job(job: Job) -> str:

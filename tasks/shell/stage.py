@@ -25,6 +25,7 @@ from actorline.stages.failure import is_hopeless, reason_of
 from tasks.shell.answers import end_for_callers
 from tasks.shell.environment import ledger
 from tasks.shell.metrics import redelivered, stage_failures
+from tasks.shell.plain_task import PlainTask
 from tasks.shell.stage_request import HANDED_ON, RETRIED, StageRequest, end_here
 
 STAGE_BACK_OFF_SECS: Final = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
@@ -32,11 +33,11 @@ STAGE_BACK_OFF_SECS: Final = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 log = structlog.get_logger(__name__)
 
 
-class StageTask(Task):  # type: ignore[type-arg]  # celery-types declares Task generic, Celery's own class isn't
+class StageTask(PlainTask):
     """A stage; its first two arguments are the job's key and epoch."""
 
     abstract = True
-    Request = StageRequest  # type: ignore[assignment]  # celery-types knows the dotted name only
+    Request = StageRequest
     max_retries = None
     ignore_result = True
 

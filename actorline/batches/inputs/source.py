@@ -15,6 +15,7 @@ from actorline.delivery.formats.child import ChildFailed, run_child
 from actorline.delivery.sink import MissingFile, SinkError, is_below, open_sink
 from actorline.errors import Code, Refused
 from actorline.outbound.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
+from actorline.outbound.http_status import is_server_error, is_success
 from actorline.outbound.web_address import address_problem
 from actorline.settings import Settings
 
@@ -148,10 +149,10 @@ def _requested(url: str, settings: Settings) -> Iterator[_Source]:
 def _check_response(response: requests.Response) -> None:
     """Raise UnreadableSource for a response of which nothing, or no end, could be recognized."""
     status = response.status_code
-    if status // 100 != 2:  # noqa: PLR2004
+    if not is_success(status):
         raise UnreadableSource(
             f"The host of inputs_url responded with status {status}",
-            may_pass=status >= 500,  # noqa: PLR2004
+            may_pass=is_server_error(status),
         )
     if not ({"Content-Length", "Transfer-Encoding"} & set(response.headers)):
         raise UnreadableSource(

@@ -37,7 +37,7 @@ def run_child(
     `keep_alive` is called while the process works; what it, `source` or `take` raise stops the process. Raises
     ChildFailed.
     """
-    process = subprocess.Popen(  # noqa: S603 - our own module
+    process = subprocess.Popen(
         [sys.executable, "-P", "-m", module, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

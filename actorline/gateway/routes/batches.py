@@ -151,7 +151,7 @@ async def show(
 def members(
     key: KeyInPath,
     authorized: MayRead,
-    state: Annotated[list[State], Query(description="Only members in this state; repeat it for more")] = [],  # noqa: B006
+    state: Annotated[tuple[State, ...], Query(description="Only members in this state; repeat it for more")] = (),
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Annotated[int, Query(ge=0, le=MOST, description="`next_cursor` of the previous list")] = 0,
 ) -> MemberList:

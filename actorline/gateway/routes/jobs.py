@@ -135,8 +135,8 @@ def check_account(raw: Any, grant: Grant) -> None:
 @router.get("", summary="List jobs", responses=problems(401, 403, 422, 500, 503))
 def jobs(
     authorized: MayRead,
-    state: Annotated[list[State], Query(description="Only jobs in this state; repeat it for more")] = [],  # noqa: B006
-    label: Annotated[list[Label], Query(description="Only jobs with this name:value; repeat it for more")] = [],  # noqa: B006
+    state: Annotated[tuple[State, ...], Query(description="Only jobs in this state; repeat it for more")] = (),
+    label: Annotated[tuple[Label, ...], Query(description="Only jobs with this name:value; repeat it for more")] = (),
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Annotated[
         str | None,

@@ -80,13 +80,8 @@ class RowsJudge:
 
     def _with_keys(self, job: Job, seen: RowsSeen, stored: Sequence[Receipt], before: Sequence[int]) -> RowsSeen:
         samples = self.ledger.pages.row_keys(job.key, job.attempt)
-        keys = compare_keys(
-            [
-                (rows, samples[page.page_no])
-                for page, rows in zip(stored, before, strict=False)
-                if page.page_no in samples
-            ]
-        )
+        pages = [(rows, page.page_no) for page, rows in zip(stored, before, strict=False) if page.page_no in samples]
+        keys = compare_keys([(rows, samples[page_no]) for rows, page_no in pages])
         return replace(seen, keyed=keys.keyed, keys=keys.keys, duplicates=keys.duplicates)
 
     def _standing(self, job: Job, seen: RowsSeen) -> Standing:

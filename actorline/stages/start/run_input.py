@@ -19,6 +19,7 @@ from actorline.jobs.job import Intent, Job
 from actorline.ledger.admission.outside_places import Place
 from actorline.ledger.ledger import Ledger
 from actorline.outbound.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
+from actorline.outbound.http_status import is_server_error, is_success
 from actorline.platform.actors import get_actor, get_actor_task
 from actorline.platform.client import Platform
 from actorline.platform.errors import Forbidden, NotFound
@@ -135,9 +136,9 @@ def _may_be(sha256: str | None, stored: bytes) -> bool:
 
 def _check_status(response: requests.Response) -> None:
     status = response.status_code
-    if status // 100 == 2:  # noqa: PLR2004
+    if is_success(status):
         return
-    may_pass = status >= 500 or status in _PASSING  # noqa: PLR2004
+    may_pass = is_server_error(status) or status in _PASSING
     hint = "; no redirect is followed" if response.is_redirect else ""
     raise UnreadableInput(f"its host responded with status {status}{hint}", may_pass=may_pass)
 
