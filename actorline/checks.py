@@ -1,6 +1,6 @@
 """What is right and wrong in an installation, as far as its ledger and its settings tell. Changes nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +14,10 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.budget_status import read_budgets
 from actorline.ledger.queries.fleet import Fleet, read_fleet
 from actorline.ledger.queries.tally import read_tally
-from actorline.schedules.book import Book
-from actorline.schedules.decision import Outcome, is_late
+from actorline.schedules.book import Book, Reading
+from actorline.schedules.decision import Outcome, SchedulePosition, is_late
 from actorline.schedules.rhythm import moment
+from actorline.schedules.schedule import Schedule
 from actorline.schedules.schedules_file import InvalidSchedules, find_schedules, load_schedules
 from actorline.settings import Settings
 from actorline.upkeep.unattended import UNSEEN_SECS, describe_missing, describe_unattended, missing_workers
@@ -136,18 +137,7 @@ def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
         yield Finding("schedules", is_good=False, text=text, fix=fix)
         return
     places = {name: reading.entries[name].place for name in found if name in reading.entries}
-    wrong = {
-        **{name: "not seen by any beat" for name in found if name not in places},
-        **{name: "never due" for name in places if found[name].rhythm.next_due(moment(reading.now)) is None},
-        **{name: "late" for name, place in places.items() if is_late(found[name], place, reading.now)},
-        **{name: "refused" for name, place in places.items() if place.last and place.last[1] is Outcome.REFUSED},
-        **{
-            name: f"paused: {pause.message}"
-            for name, pause in reading.pauses.items()
-            if pause.by == "guard" and name in found and pause.counts(found[name].on_guard)
-        },
-    }
-    if wrong:
+    if wrong := _wrong_schedules(found, places, reading):
         text = ", ".join(f"{name} ({why})" for name, why in wrong.items())
         fix = (
             "Details: actorline schedules list. Beat reads the file only at its start: restart it. A pause ends with "
@@ -160,6 +150,23 @@ def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
         f"; not yet due: {', '.join(unrun)}" if unrun else ""
     )
     yield Finding("schedules", is_good=True, text=text)
+
+
+def _wrong_schedules(
+    found: Mapping[str, Schedule], places: Mapping[str, SchedulePosition], reading: Reading
+) -> Mapping[str, str]:
+    """Return the schedules of which nothing is ordered, or was too late, and why."""
+    return {
+        **{name: "not seen by any beat" for name in found if name not in places},
+        **{name: "never due" for name in places if found[name].rhythm.next_due(moment(reading.now)) is None},
+        **{name: "late" for name, place in places.items() if is_late(found[name], place, reading.now)},
+        **{name: "refused" for name, place in places.items() if place.last and place.last[1] is Outcome.REFUSED},
+        **{
+            name: f"paused: {pause.message}"
+            for name, pause in reading.pauses.items()
+            if pause.by == "guard" and name in found and pause.counts(found[name].on_guard)
+        },
+    }
 
 
 def _budgets(settings: Settings, ledger: Ledger) -> Iterator[Finding]:

@@ -74,7 +74,7 @@ class ReplicatedValkey:
         return redis.Redis(port=self.sentinel_ports[0], password=SENTINEL_PASSWORD, decode_responses=True)
 
     def wait_for_successor(self, of: Server) -> Server:
-        """Return the server that was promoted in the place of another one, once it accepts writes."""
+        """Return the server that was promoted to replace another one, once it accepts writes."""
         wait_for(lambda: self.primary is not of, what="a promoted replica")
         successor = self.primary
         wait_for(lambda: successor.client.info("replication")["role"] == "master", what="a new primary")

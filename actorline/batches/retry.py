@@ -1,5 +1,8 @@
 """Retry an ended batch: only what isn't delivered runs again, in waves as before."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from actorline.batches.allowance import take_allowance
 from actorline.batches.batch import Batch, load_batch
 from actorline.batches.change import move_batch
@@ -13,6 +16,21 @@ from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.ledger import Ledger
 from actorline.orders.request_field import request_field
 from actorline.orders.retry import RetryPlan
+
+NOT_ENDED: Final[Mapping[str, object]] = {
+    "wanted": None,
+    "reason": None,
+    "ended_at": None,
+    "delivered_at": None,
+    "waiting_for": None,
+    "manifest": None,
+    "failures": 0,
+    "task_told": False,
+    "url_told": False,
+    "notice_failures": 0,
+    "notice_at": None,
+}
+"""The fields of a batch that say how it ended, as they are before its end."""
 
 
 def retry_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, request: str | None = None) -> None:
@@ -37,22 +55,12 @@ def retry_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, re
         due_in_s=0,
         guards={asked: ""},
         fields={
+            **NOT_ENDED,
             asked: "@now",
             "retries": batch.retries + 1,
             "retried_at": "@now",
-            "wanted": None,
-            "reason": None,
-            "ended_at": None,
-            "delivered_at": None,
-            "waiting_for": None,
-            "manifest": None,
-            "failures": 0,
             "rerun_from": 0,
             "rerun_to": batch.made,
-            "task_told": False,
-            "url_told": False,
-            "notice_failures": 0,
-            "notice_at": None,
         },
         timeline=TimelineEvent.RETRIED,
         data={"from": batch.state, "left": left, **(sender.facts() if sender else {})},

@@ -1,5 +1,6 @@
 """`retry`: retries ended jobs."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import typer
@@ -14,11 +15,12 @@ from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import print_json, say
 from actorline.cli.terminal.progress import Interrupts
 from actorline.errors import Code, Refused
+from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import TERMINAL, State
 from actorline.messages import wake_workers
-from actorline.orders.retry import plan_retry
+from actorline.orders.retry import RetryPlan, plan_retry
 from actorline.settings import load_settings
 
 RETRIED: Final = tuple(state for state in State if state in TERMINAL and state is not State.DELIVERED)
@@ -34,19 +36,10 @@ def retry(keys: list[str], wanted: Selection, *, dry_run: bool, agreed: bool, no
         with attach(settings, workers=not dry_run) as stack:
             found = find_selected(stack.ledger, keys, wanted, RETRIED)
             plans = {each.key: plan_retry(each) if isinstance(each, Job) else plan_of_batch(each) for each in found}
-            for key, plan in plans.items():
-                if as_json and dry_run:
-                    print_json({"key": key, "pays": plan.pays, "plan": plan.text})
-                else:
-                    say(f"{key}: {plan.text}")
+            _show(plans, as_json=as_json and dry_run)
             if dry_run:
                 return
-            paid = sum(plan.pays for plan in plans.values())
-            if paid and not (keys or agreed):
-                raise Refused(
-                    Code.REQUEST_INVALID,
-                    f"{paid:,} of them would start another paid run. Nothing was started: give --yes if you agree.",
-                )
+            _check_agreed(plans, agreed=bool(keys) or agreed)
             if no_wait and stack.brought_up:
                 raise Refused(
                     Code.REDIS_UNAVAILABLE,
@@ -66,3 +59,21 @@ def retry(keys: list[str], wanted: Selection, *, dry_run: bool, agreed: bool, no
         if stack.brought_up:
             wait_until_gone(settings)
     raise typer.Exit(next((code for code in codes if code), Exit.DELIVERED))
+
+
+def _show(plans: Mapping[JobKey, RetryPlan], *, as_json: bool) -> None:
+    for key, plan in plans.items():
+        if as_json:
+            print_json({"key": key, "pays": plan.pays, "plan": plan.text})
+        else:
+            say(f"{key}: {plan.text}")
+
+
+def _check_agreed(plans: Mapping[JobKey, RetryPlan], *, agreed: bool) -> None:
+    """Refuse to start paid runs of jobs that nobody named, unless the person agreed."""
+    paid = sum(plan.pays for plan in plans.values())
+    if paid and not agreed:
+        raise Refused(
+            Code.REQUEST_INVALID,
+            f"{paid:,} of them would start another paid run. Nothing was started: give --yes if you agree.",
+        )

@@ -55,43 +55,18 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        index = AccountIndex(ledger)
-        timelines = Timelines(ledger, is_stopping=is_stopping)
-        pulse = Pulse(ledger, is_stopping=is_stopping)
-        wake_ups = WakeUps(settings)
-        hints = WebhookIntake(settings, ledger, wake_ups)
-        order_intake = OrderIntake(settings, ledger, wake_ups)
-        app.state.context = context = Context(
-            settings,
-            ledger,
-            authenticator,
-            Bodies(settings.quotas.upload_mbytes * 1_000_000),
-            order_intake,
-            wake_ups,
-            hints,
-            timelines,
-            index,
-            Shares("streams of events", each=settings.quotas.streams, together=MOST_STREAMS),
-            Shares("requests that wait", each=settings.quotas.waits, together=MOST_WAITS),
-            Downloads(settings.quotas.downloads),
-            Refusals(ledger),
-            Readiness(ledger),
-            pulse,
-            Shares("open pages", each=MOST_PAGES, together=MOST_PAGES),
-            figures,
-        )
+        app.state.context = context = _open(settings, ledger, authenticator, figures, is_stopping)
         for kind in ("streams", "waits", "downloads", "pages"):
             figures.watch(kind, getattr(context, kind))
-        tasks = (timelines.run(), pulse.run(), _complete(index, is_stopping))
+        tasks = (context.timelines.run(), context.pulse.run(), _complete(context.index, is_stopping))
         beside = [asyncio.create_task(task) for task in tasks]
         yield
         for task in beside:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        order_intake.close()
-        hints.close()
-        wake_ups.close()
+        for intake in (context.order_intake, context.hints, context.wake_ups):
+            intake.close()
 
     figures = RequestFigures()
     app = FastAPI(
@@ -106,6 +81,36 @@ def make_app(
     show_problems(app)
     openapi.describe(app)
     return app
+
+
+def _open(
+    settings: Settings,
+    ledger: Ledger,
+    authenticator: Authenticator,
+    figures: RequestFigures,
+    is_stopping: Callable[[], bool],
+) -> Context:
+    """Return what the routes work with; its threads begin here, its tasks don't yet."""
+    wake_ups = WakeUps(settings)
+    return Context(
+        settings,
+        ledger,
+        authenticator,
+        Bodies(settings.quotas.upload_mbytes * 1_000_000),
+        OrderIntake(settings, ledger, wake_ups),
+        wake_ups,
+        WebhookIntake(settings, ledger, wake_ups),
+        Timelines(ledger, is_stopping=is_stopping),
+        AccountIndex(ledger),
+        Shares("streams of events", each=settings.quotas.streams, together=MOST_STREAMS),
+        Shares("requests that wait", each=settings.quotas.waits, together=MOST_WAITS),
+        Downloads(settings.quotas.downloads),
+        Refusals(ledger),
+        Readiness(ledger),
+        Pulse(ledger, is_stopping=is_stopping),
+        Shares("open pages", each=MOST_PAGES, together=MOST_PAGES),
+        figures,
+    )
 
 
 async def _complete(index: AccountIndex, is_stopping: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""`docker compose up` as a person does it, with the emulator in the place of the platform."""
+"""`docker compose up` as a person does it, with the emulator instead of the platform."""
 
 import base64
 import json

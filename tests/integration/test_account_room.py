@@ -59,7 +59,7 @@ def test_run_that_never_fits_is_left_to_the_platform(room):
     assert [claim(room, "a", 8192), claim(room, "b", 4096)] == ["free", "full"]
 
 
-def test_account_without_limits_and_one_that_hides_them_let_all_start(room):
+def test_accounts_with_no_limits_or_hidden_ones_let_all_start(room):
     read(room, None, None, None)
     assert {claim(room, key, None) for key in "abc"} == {"free"}
     room.forget()
@@ -68,7 +68,7 @@ def test_account_without_limits_and_one_that_hides_them_let_all_start(room):
     assert {claim(room, key, None) for key in "efg"} == {"free"}
 
 
-def test_starts_that_are_under_way_are_subtracted_from_newer_limits(room, ledger):
+def test_starts_under_way_are_subtracted_from_newer_limits(room, ledger):
     read(room, 3, None, None)
     assert [claim(room, "landed"), claim(room, "under-way")] == ["free", "free"]
     ledger.register([NewJob("landed", parse_document({"actor": "x"}), "file:///rows/", fresh=True)], care_s=100)

@@ -86,7 +86,7 @@ def test_a_contract_is_learned_from_deliveries(line, actor):
 
 
 @pytest.mark.thorough
-def test_rows_are_delivered_though_what_they_are_compared_with_is_gone(line, actor):
+def test_rows_are_delivered_without_the_base_of_their_comparison(line, actor):
     first = line.submit(order(actor, "lost", delta={"key": KEY})).get(timeout=60)
     shutil.rmtree(first["sink"].removeprefix("file://"))
     later = line.submit(order(actor, "lost", delta={"key": KEY})).get(timeout=60)

@@ -194,7 +194,7 @@ def test_listed_costs_reach_the_jobs_that_wait_for_the_runs(ledger):
     assert ledger.load("spends").run.cost_usd == 0.6
 
 
-def test_list_stops_the_parked_runs_of_a_hard_budget_that_is_spent(ledger):
+def test_list_stops_parked_runs_of_a_hard_budget_that_is_spent(ledger):
     hard = Budgets.model_validate({"account": {"default": {"daily_usd": 2, "hard": True}}})
     ledger.register([NewJob("spends", parse_document({"actor": "x"}), "file:///rows/", fresh=True)], care_s=100)
     reserved = {"reservation": reservation_of(ledger.load("spends"), hard, ledger.now())}

@@ -80,7 +80,7 @@ def test_jobs_can_be_retried_taken_along_and_forgotten(stored, own_line):
     assert stored.load("delivered") is None
 
 
-def test_retention_forgets_what_ended_by_the_clock_and_keeps_the_tally(stored):
+def test_retention_forgets_by_the_clock_and_keeps_the_tally(stored):
     tally = stored.redis.hgetall(stored.name("tally"))
     newest = max(stored.load(key).ended_at or 0 for key in STATES)
     days = (stored.now() - newest) / DAY_SECS

@@ -1,4 +1,4 @@
-"""A clock that only the test moves. It lies in Redis, where the ledger's scripts read it in the place of `TIME`."""
+"""A clock that only the test moves. It lies in Redis, where the ledger's scripts read it instead of `TIME`."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo

@@ -166,7 +166,7 @@ def test_an_exception_is_logged_with_traceback_on_one_line(capsys):
 
 
 @pytest.mark.usefixtures("_logging_as_before")
-def test_a_person_at_a_terminal_reads_text_without_local_variables(capsys, monkeypatch):
+def test_a_terminal_shows_text_without_local_variables(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     configure_logging("INFO")
     log = structlog.get_logger("tests.terminal")

@@ -103,6 +103,6 @@ def test_types_are_those_of_json() -> None:
         assert fitting == ({name, "integer"} if name == "number" else {name})
 
 
-def test_keys_are_told_apart_by_type_and_half_surrogates_are_keys() -> None:
+def test_keys_differ_by_type_and_half_surrogates_are_keys() -> None:
     assert len({key_hash(values) for values in (["1"], [1], [True], [None, 1], ["\ud800"], [10**30])}) == 6
     assert key_hash([{"b": 1, "a": 2}]) == key_hash([{"a": 2, "b": 1}])

@@ -374,7 +374,7 @@ def test_names_of_a_local_folder_leave_out_other_jobs_claims(tmp_path):
     assert list(sink.names()) == ["records/OUTPUT"]
 
 
-def test_erasing_a_jobs_folder_leaves_nothing_of_it_and_all_of_others(at, monkeypatch):
+def test_erasing_a_jobs_folder_leaves_none_of_it_but_all_others(at, monkeypatch):
     monkeypatch.setattr("actorline.delivery.sink.protocol.ERASED_AT_ONCE", 2)
     mine, other = at("mine/"), at("other/")
     for sink, key in ((mine, "mine"), (other, "other")):

@@ -74,7 +74,7 @@ def test_a_whole_delivery_has_no_problems_and_all_of_it_is_read(tmp_path):
 
 
 def replace(folder: Path, name: str, content: bytes) -> None:
-    """Another file of the same size in the place of one."""
+    """Put a file of the same size in its place."""
     size = (folder / name).stat().st_size
     (folder / name).write_bytes(content.ljust(size, b"\0")[:size])
 

@@ -99,7 +99,7 @@ def test_pod_has_a_probe_and_time_to_drain(workload):
 
 
 @pytest.mark.parametrize("workload", [each for each in PODS if "redis" not in each.id])
-def test_container_runs_a_command_that_exists_with_settings_that_exist(workload):
+def test_container_runs_a_known_command_with_known_settings(workload):
     (container,) = pod(workload)["containers"]
     assert container["args"][0] in COMMANDS
     known = {f"ACTORLINE_{name.upper()}" for name in Settings.model_fields}

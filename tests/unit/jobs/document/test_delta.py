@@ -41,7 +41,7 @@ def series(key: str, labels: dict[str, str] | None = None, **fields: str) -> Ser
     return Series.of(key, parse_document({"actor": "a", "labels": labels or {}, **fields}))
 
 
-def test_jobs_of_one_schedule_follow_each_other_whatever_their_labels():
+def test_jobs_of_a_schedule_follow_each_other_with_any_labels():
     assert series(f"nightly@{DUE}", {"x": "1"}) == series("nightly@2026-11-24T03:00:00Z")
     assert series(f"nightly@{DUE}") != series(f"hourly@{DUE}")
     assert series(f"nightly@{DUE}") != series(f"nightly@{DUE}", account="other")

@@ -66,7 +66,7 @@ def learned(*deliveries: list[Any], costs: Sequence[float] = ()) -> dict[str, An
     return guard.model_dump(exclude_unset=True) if guard else {}
 
 
-def test_a_usual_shop_becomes_a_contract_that_a_person_would_write():
+def test_a_usual_shop_gives_a_contract_as_a_person_writes_it():
     rows = [
         {
             "n": 1,
@@ -103,7 +103,7 @@ def test_nothing_is_learned_of_no_rows():
     assert learned([]) == {}
 
 
-def test_a_key_is_told_from_a_field_that_repeats_in_bounded_memory():
+def test_a_key_and_a_repeating_field_differ_in_bounded_memory():
     rows = ({"page": number // 2, "url": f"u{number}"} for number in range(5 * KEYS_KEPT))
     survey = RowSurvey.of(rows, after_items=200)
     assert [survey.fields[name].keys.repeats for name in ("page", "url")] == [True, False]
