@@ -106,7 +106,7 @@ def test_memory_decides_who_fits_and_small_runs_pass_by(valkey, tmp_path):
         for key, (target, memory) in sizes.items():
             order(line, key, target, options={"memory_mbytes": memory})
         wait_for(lambda: len(emulator.runs_of(busy)) == 2 and waiting(line, 1), what="a gigabyte left")
-        assert {order(line, f"small-{n}", actor).get(timeout=60)["state"] for n in range(4)} == {"DELIVERED"}
+        assert {order(line, f"small-{n}", actor).get(timeout=120)["state"] for n in range(4)} == {"DELIVERED"}
         assert len(emulator.runs_of(busy)) == 2
         line.cancel("busy-1")
         wait_for(lambda: len(emulator.runs_of(busy)) == 3, what="the large one")
