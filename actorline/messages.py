@@ -10,7 +10,7 @@ import redis
 
 from actorline.identifiers import JobKey, RunId
 from actorline.redis_address import is_sentinel, masked_address
-from actorline.sentinel_address import SentinelAddress
+from actorline.sentinel_address import SentinelAddress, patience_s
 from actorline.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def make_sender(settings: Settings) -> Celery:
             "accept_content": ["json"],
             "broker_transport_options": {
                 **unacked_keys(settings.namespace),
-                "socket_timeout": 30,
+                "socket_timeout": patience_s(settings.broker),
                 "socket_connect_timeout": 5,
             },
             "broker_connection_retry_on_startup": True,

@@ -12,9 +12,17 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
-from actorline.redis_address import SENTINEL, servers, tls_parameters
+from actorline.primary_connection import PrimaryConnection, PrimaryTLSConnection
+from actorline.redis_address import SENTINEL, is_sentinel, servers, tls_parameters
 
 SENTINEL_SECS: Final = 1.0  # the next one is asked then
+SILENT_SECS: Final = 30.0
+FAILED_SECS: Final = 5.0  # a process has several connections, and finds out one after the other
+
+
+def patience_s(url: str) -> float:
+    """Return how long a server of Celery's may be silent: with sentinels it has a successor then."""
+    return FAILED_SECS if is_sentinel(url) else SILENT_SECS
 
 
 @dataclass(frozen=True)
@@ -66,10 +74,10 @@ class SentinelAddress:
 
     def connection_pool(self, **options: Any) -> SentinelConnectionPool:
         """Return connections to whichever server is the primary when they are opened. `options`: of redis-py's."""
-        tls = {"ssl": True, **self.tls} if self.tls is not None else {}
+        kind = PrimaryConnection if self.tls is None else PrimaryTLSConnection
         sentinel = Sentinel(self.sentinels, sentinel_kwargs=self._sentinel_options())
-        login = {"username": self.username, "password": self.password, "db": self.database}
-        return SentinelConnectionPool(self.master, sentinel, **login, **tls, **options)
+        login = {"username": self.username, "password": self.password, "db": self.database, **(self.tls or {})}
+        return SentinelConnectionPool(self.master, sentinel, connection_class=kind, **login, **options)
 
     def _sentinel_options(self) -> dict[str, Any]:
         """Return how a sentinel is asked: once, as another one knows the same."""

@@ -3,10 +3,13 @@
 from typing import Any, Final
 
 from actorline.messages import unacked_keys
+from actorline.redis_address import is_sentinel
+from actorline.sentinel_address import patience_s
 from actorline.settings import Settings
 from config.queues import routes
 
 RESULT_DAYS: Final = 7
+MUTEX_SECS: Final = 5  # ten messages take milliseconds
 
 
 def celery_settings(settings: Settings) -> dict[str, Any]:
@@ -22,15 +25,19 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
             "visibility_timeout": settings.visibility_timeout_secs,
             "unacked_restore_interval": 2,
             "unacked_restore_throttle": 1,
-            "socket_timeout": 30,
+            # who gives back a dead worker's messages may die or lose its server meanwhile: kombu's lock lasts for 300 s
+            "unacked_mutex_expire": MUTEX_SECS,
+            "socket_timeout": patience_s(settings.broker),
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
-            "health_check_interval": 25,
+            "health_check_interval": 5 if is_sentinel(settings.broker) else 25,  # a BRPOP is overdue then
         },
         "accept_content": ["json"],
         "task_serializer": "json",
         "result_serializer": "json",
         "result_extended": False,  # arguments don't belong in results
+        "redis_socket_timeout": patience_s(settings.results),
+        "redis_socket_connect_timeout": 5,
         "result_expires": RESULT_DAYS * 86_400,
         "result_chord_join_timeout": 3.0,
         "task_routes": routes(namespace),

@@ -73,6 +73,10 @@ class ReplicatedValkey:
     def sentinel(self) -> redis.Redis:
         return redis.Redis(port=self.sentinel_ports[0], password=SENTINEL_PASSWORD, decode_responses=True)
 
+    def hand_over(self) -> None:
+        with self.sentinel() as sentinel:
+            sentinel.execute_command("SENTINEL", "FAILOVER", MASTER)
+
     def wait_for_successor(self, of: Server) -> Server:
         """Return the server that was promoted to replace another one, once it accepts writes."""
         wait_for(lambda: self.primary is not of, what="a promoted replica")

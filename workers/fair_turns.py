@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from kombu.transport import redis as transport
 
+from actorline.primary_connection import PrimaryConnection, PrimaryTLSConnection
 from workers import few_commands
 
 STEPS: Final = (0, 3, 6, 9)  # kombu's: a priority between two of them counts as the more urgent one
@@ -36,6 +37,14 @@ class Channel(few_commands.Channel):
         return STEPS[bisect(STEPS, n) - 1]
 
 
+class SentinelChannel(Channel, transport.SentinelChannel):
+    """The same where sentinels name the primary, which it leaves as soon as that is out of service."""
+
+    connection_class = PrimaryConnection
+    connection_class_ssl = PrimaryTLSConnection
+
+
 def use_fair_turns() -> None:
     """Let each connection that is made from now on have such channels."""
     transport.Transport.Channel = Channel
+    transport.SentinelTransport.Channel = SentinelChannel

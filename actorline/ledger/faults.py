@@ -8,9 +8,12 @@ import redis
 from redis import exceptions
 from redis.sentinel import MasterNotFoundError
 
+from actorline.primary_connection import NotInService
+
 SERVER_WORDS_MAX_CHARS: Final = 200
 FAULT_KINDS: Final[Mapping[type[redis.RedisError], str]] = {  # the first that fits: some are kinds of others
     MasterNotFoundError: "no sentinel that responds knows a primary of that name; check master= and sentinel_password=",
+    NotInService: "its primary accepts no writes: another one is about to be promoted, or it has too few replicas",
     exceptions.AuthenticationError: "it rejects the password",
     exceptions.BusyLoadingError: "it is still loading its data",
     exceptions.ReadOnlyError: "it is a read-only replica; use the primary's address",

@@ -18,7 +18,7 @@ from typing import Final
 import pytest
 from orders import Faults, Order, judge, make_order
 from real_parts import Line, in_background, make_line, start_worker, unacked, wait_for
-from replicated_valkey import MASTER, ReplicatedValkey, Server, replicated_valkey
+from replicated_valkey import ReplicatedValkey, Server, replicated_valkey
 from storm import Storm, answer_of, patiently
 
 JOBS: Final = int(os.environ.get("JOBS") or 40)
@@ -50,8 +50,7 @@ def freeze(primary: Server, replicated: ReplicatedValkey) -> Callable[[], None]:
 
 def hand_over(primary: Server, replicated: ReplicatedValkey) -> Callable[[], None]:
     del primary
-    with replicated.sentinel() as sentinel:
-        sentinel.execute_command("SENTINEL", "FAILOVER", MASTER)
+    replicated.hand_over()
     return lambda: None
 
 

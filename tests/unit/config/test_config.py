@@ -88,6 +88,11 @@ def test_the_unacked_keys_are_our_own(celery):
     assert options["visibility_timeout"] == 30
 
 
+def test_no_dead_worker_keeps_others_from_giving_messages_back(celery):
+    options = celery["broker_transport_options"]
+    assert options["unacked_mutex_expire"] < options["visibility_timeout"]
+
+
 def test_messages_are_json_acknowledged_late_and_never_hoarded(celery):
     assert celery["accept_content"] == ["json"]
     assert celery["task_serializer"] == celery["result_serializer"] == "json"

@@ -5,6 +5,7 @@ from redis import exceptions
 from redis.sentinel import MasterNotFoundError
 
 from actorline.ledger.faults import describe_fault, is_tls_fault
+from actorline.primary_connection import NotInService
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,7 @@ from actorline.ledger.faults import describe_fault, is_tls_fault
             MasterNotFoundError("No master found for 'canary' : Redis<host=canary>"),
             "check master= and sentinel_password=",
         ),
+        (NotInService("NOREPLICAS Not enough good replicas to write."), "too few replicas"),
         (exceptions.TimeoutError("Timeout reading from redis://:canary@host:6379"), "in time"),
         (exceptions.ConnectionError("Error 111 connecting to canary:6379. Connection refused."), "no connection"),
     ],
