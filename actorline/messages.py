@@ -10,7 +10,7 @@ import redis
 
 from actorline.identifiers import JobKey, RunId
 from actorline.redis_address import is_sentinel, masked_address
-from actorline.sentinel_address import SentinelAddress, patience_s
+from actorline.sentinel_address import FAILED_SECS, SentinelAddress, patience_s
 from actorline.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,11 +65,13 @@ def celery_arguments(broker: str, backend: str) -> dict[str, Any]:
     arguments: dict[str, Any] = {"broker": broker, "backend": backend}
     if is_sentinel(broker):
         named = SentinelAddress.parse(broker)
-        arguments |= {"broker": named.celery_address, "broker_transport_options": named.shown_options}
+        options = {**named.shown_options, "socket_timeout": FAILED_SECS}
+        arguments |= {"broker": named.celery_address, "broker_transport_options": options}
         arguments |= {"broker_use_ssl": named.tls} if named.tls is not None else {}
     if is_sentinel(backend):
         named = SentinelAddress.parse(backend)
         arguments |= {"backend": named.celery_address, "result_backend_transport_options": named.shown_options}
+        arguments |= {"redis_socket_timeout": FAILED_SECS}
         arguments |= {"redis_backend_use_ssl": named.tls} if named.tls is not None else {}
     return arguments
 

@@ -12,12 +12,13 @@ from typing import Any, Final
 from kombu.transport import redis as transport
 
 from actorline.primary_connection import PrimaryConnection, PrimaryTLSConnection
-from workers import few_commands
+from workers import failed_acks, few_commands
 
 STEPS: Final = (0, 3, 6, 9)  # kombu's: a priority between two of them counts as the more urgent one
 
 
 class Channel(few_commands.Channel):
+    QoS = failed_acks.QoS
     priority_steps: Any = STEPS
     queue_order_strategy = "priority"  # the order of the queues changes with the turn, not with what came last
     _queue_cycle: Any

@@ -67,11 +67,12 @@ def test_every_job_of_a_storm_ends_as_it_must_and_is_paid_once(emulator, tmp_pat
 class Storm:
     """Places the orders, some at a time, cancels those that are to be, and waits for every job's end.
 
-    `every_s`: between two orders, at least.
+    `every_s`: between two orders, at least. `in_flight`: of them at once, at most.
     """
 
-    def __init__(self, line: Line, orders: Sequence[Order], *, every_s: float = 0) -> None:
+    def __init__(self, line: Line, orders: Sequence[Order], *, every_s: float = 0, in_flight: int = IN_FLIGHT) -> None:
         self._line = line
+        self._in_flight = in_flight
         self._every_s = every_s
         self._next_at = time.monotonic()
         self._waiting = deque(orders)
@@ -83,7 +84,7 @@ class Storm:
     def run(self, report: Callable[[str], None]) -> None:
         deadline, report_at = None, time.monotonic()
         while self._waiting or self._going:
-            while self._waiting and len(self._going) < IN_FLIGHT and time.monotonic() >= self._next_at:
+            while self._waiting and len(self._going) < self._in_flight and time.monotonic() >= self._next_at:
                 self._next_at += self._every_s
                 self._place(self._waiting.popleft())
             for order, placed_at in list(self._going.values()):

@@ -47,8 +47,9 @@ def test_what_a_service_is_shown_is_python_and_masked(tmp_path):
     assert send_line(settings) == (
         'Celery(broker="sentinel://:***@a:26379/0;sentinel://:***@b:26379/0", '
         'backend="sentinel://:***@a:26379/1;sentinel://:***@b:26379/1", '
-        "broker_transport_options={'master_name': 'm', 'sentinel_kwargs': {'password': '***'}}, "
-        "result_backend_transport_options={'master_name': 'm', 'sentinel_kwargs': {'password': '***'}})"
+        "broker_transport_options={'master_name': 'm', 'sentinel_kwargs': {'password': '***'}, 'socket_timeout': 5.0}, "
+        "result_backend_transport_options={'master_name': 'm', 'sentinel_kwargs': {'password': '***'}}, "
+        "redis_socket_timeout=5.0)"
         '.send_task("actorline.run", [document], queue="actorline").get()'
     )
     assert "hush" in send_line(settings, show_passwords=True)

@@ -150,3 +150,7 @@ def _firing(name: str, labels: Mapping[str, str]) -> dict[str, object]:
         "exp_labels": {**rule["labels"], **labels},
         "exp_annotations": {**rule["annotations"], "summary": summary},
     }
+
+
+def test_prometheus_accepts_its_configuration(promtool):
+    promtool("check", "config", "--syntax-only", str(ROOT / "config" / "prometheus.yml"))
