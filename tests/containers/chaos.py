@@ -5,17 +5,17 @@ Not collected with the other container tests. Prints the table of docs/promises.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import pytest
 import redis
 from kombu.exceptions import OperationalError
 from real_parts import Emulator, wait_for
-from test_compose import Project, compose, docker, http, project, secret_files
+from test_compose import Project, compose, docker, http, project, running_project, secret_files
 
 from actorline.client import Client
 from actorline.errors import Unavailable
@@ -34,6 +34,16 @@ DELIVERED: Final = """
 import glob, gzip, hashlib, json, os
 rows = lambda folder: b"".join(gzip.open(part).read() for part in sorted(glob.glob(folder + "/*.jsonl.gz")))
 print(json.dumps({os.path.basename(f): hashlib.sha256(rows(f)).hexdigest() for f in glob.glob("/rows/*")}))
+"""
+
+WITH_CLOCK: Final = f"""
+FROM {IMAGE}
+USER root
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends libfaketime \\
+    && cp /usr/lib/*/faketime/libfaketime.so.1 /usr/local/lib/clock.so
+USER actorline
+ENV LD_PRELOAD=/usr/local/lib/clock.so DONT_FAKE_MONOTONIC=1
+ENV FAKETIME_TIMESTAMP_FILE=/tmp/clock FAKETIME_CACHE_DURATION=1
 """
 
 pytestmark = pytest.mark.timeout(900)
@@ -124,6 +134,17 @@ def stuttering(struck: Struck) -> Callable[[], object]:
     return lambda: None
 
 
+def wrong_clock(service: str, offset: str) -> Strike:
+    """The clock of a worker that runs jumps, as when NTP has lost it; the other containers' stay."""
+
+    def strike(struck: Struck) -> Callable[[], object]:
+        own = struck.container(service)["Id"]
+        docker("exec", own, "sh", "-c", f"echo {offset} > /tmp/clock")
+        return lambda: docker("exec", own, "sh", "-c", "echo +0 > /tmp/clock")
+
+    return strike
+
+
 SERVICES: Final = ("control", "fetch", "redis", "gateway")
 STRIKES: Final[dict[str, tuple[Strike, float]]] = {
     **{f"{each} stopped": (docker_of("stop", "start", each), HELD_SECS) for each in SERVICES},
@@ -137,14 +158,40 @@ STRIKES: Final[dict[str, tuple[Strike, float]]] = {
 }
 
 
+CLOCKS: Final[dict[str, Strike]] = {
+    "clock of control 30 s ahead": wrong_clock("control", "+30s"),
+    "clock of control 30 s behind": wrong_clock("control", "-30s"),
+    "clock of one of two fetch workers 30 s behind": wrong_clock("fetch", "-30s"),
+}
+
+
 @pytest.fixture(scope="module")
 def struck(project) -> Struck:
     return Struck(project)
 
 
+@pytest.fixture(scope="module")
+def clocked(actorline_image, build_image, builder, compose, secret_files, tmp_path_factory) -> Iterator[Struck]:
+    """A project whose containers have clocks that can be set."""
+    del actorline_image
+    folder = tmp_path_factory.mktemp("clock")
+    (folder / "Dockerfile").write_text(WITH_CLOCK)
+    image = build_image(f"{IMAGE}-clock", folder=folder)
+    with running_project(image, builder, compose, secret_files, folder) as project:
+        yield Struck(project)
+
+
 @pytest.mark.parametrize("what", list(STRIKES))
 def test_jobs_end_right_after(struck, capsys, what):
-    strike, held_s = STRIKES[what]
+    check_jobs_end_right(struck, capsys, what, *STRIKES[what])
+
+
+@pytest.mark.parametrize("what", list(CLOCKS))
+def test_jobs_end_right_with_a(clocked, capsys, what):
+    check_jobs_end_right(clocked, capsys, what, CLOCKS[what], HELD_SECS)
+
+
+def check_jobs_end_right(struck: Struck, capsys: Any, what: str, strike: Strike, held_s: float) -> None:
     emulator = struck.emulator
     name = "".join(letter if letter.isalnum() else "-" for letter in what)
     actors = {f"{name}-{n}": emulator.actor(f"{name}-{n}", items=ROWS, duration_secs=n) for n in range(JOBS)}

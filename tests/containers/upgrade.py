@@ -84,6 +84,12 @@ count = lambda folder: sum(gzip.open(part).read().count(b"\\n") for part in glob
 print(json.dumps({os.path.basename(folder): count(folder) for folder in glob.glob("/rows/*")}))
 """
 
+HANG = """
+import os, signal
+from workers.ping import _workers
+[os.kill(pid, signal.SIGSTOP) for pid in _workers()]
+"""
+
 
 @pytest.fixture(scope="module")
 def loaded(image_before, builder, compose, secret_files, tmp_path_factory) -> Iterator[Loaded]:
@@ -118,7 +124,7 @@ def test_next_image_takes_over_and_loses_and_doubles_nothing(loaded, actorline_i
 
 def test_worker_that_hangs_is_killed_and_comes_back(loaded):
     (worker,) = loaded.project.containers("control")
-    docker("exec", worker["Id"], "sh", "-c", "kill -STOP $(grep -lz workers /proc/[0-9]*/cmdline | cut -d/ -f3)")
+    docker("exec", worker["Id"], "python", "-P", "-c", HANG)
 
     def is_back() -> bool:
         (found,) = loaded.project.containers("control")
