@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from celery import Celery
 
+from actorline.primary_connection import PrimaryConnection, PrimaryTLSConnection
 from actorline.redis_address import checked_address, is_sentinel, tls_parameters
 from actorline.sentinel_address import SentinelAddress
 
@@ -25,6 +26,7 @@ class IsolatedCelery(Celery):
         for kind in (BROKER_OPTIONS, RESULT_OPTIONS):
             given[kind] = {**settings.get(kind, {}), **given.get(kind, {})}
         self._broker, results = given["broker_url"], given["result_backend"]
+        self._asks_sentinels = is_sentinel(backend)
         super().__init__(name, loader=LOADER, fixups=[], config_source={**settings, **given}, **options)
         self.backend_cls = results
 
@@ -36,6 +38,14 @@ class IsolatedCelery(Celery):
 
     def connection(self, hostname: str | None = None, *args: Any, **options: Any) -> Any:
         return super().connection(hostname or self._broker, *args, **options)
+
+    def _get_backend(self) -> Any:
+        """Return Celery's back end, which follows its primary as the ledger does."""
+        backend = super()._get_backend()  # type: ignore[misc]  # celery-types lacks it
+        if self._asks_sentinels:
+            has_tls = "connection_class" in backend.connparams
+            backend.connparams["connection_class"] = PrimaryTLSConnection if has_tls else PrimaryConnection
+        return backend
 
 
 def celery_addresses(broker: str, backend: str) -> dict[str, Any]:

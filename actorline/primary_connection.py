@@ -1,8 +1,9 @@
-"""Connections that leave a server as soon as it isn't a primary in service any more.
+"""Connections to the primary that sentinels name, which leave a server as soon as it isn't in service any more.
 
-redis-py asks the sentinels again when a server is lost or says that it is read-only. During a handover the old primary
-says other things first: for seconds it accepts connections but no writes, as its replicas have left it, and a client
-that waits at it is sent away.
+redis-py asks the sentinels when it connects for the first time, but goes back to the same server when a command is
+repeated: six times to one that is frozen (redis-py issue 3874). It leaves a server that says that it is read-only, but
+during a handover the old primary says other things first: for seconds it accepts connections and no writes, as its
+replicas have left it, and a client that waits at it is sent away.
 """
 
 from typing import Any, Final
@@ -21,14 +22,22 @@ class NotInService(RedisConnectionError):
 class Leaving:
     """Mixed into a connection of redis-py's."""
 
+    connection_pool: Any
+    disconnect: Any
+
+    def _connect(self) -> Any:
+        """Return a socket to whichever server is the primary now."""
+        self.host, self.port = self.connection_pool.get_master_address()
+        return super()._connect()  # type: ignore[misc]  # of the class that this is mixed into
+
     def read_response(self, *args: Any, **options: Any) -> Any:
         """Return the reply; close the connection and raise NotInService if it says that this is the wrong server."""
         try:
-            return super().read_response(*args, **options)  # type: ignore[misc]  # of the class that it is mixed into
+            return super().read_response(*args, **options)  # type: ignore[misc]
         except ResponseError as error:
             if not str(error).startswith(OUT_OF_SERVICE):
                 raise
-            self.disconnect()  # type: ignore[attr-defined]
+            self.disconnect()
             raise NotInService(str(error)) from error
 
 

@@ -2,6 +2,7 @@ import pytest
 from redis.exceptions import ResponseError
 from redis.sentinel import SentinelManagedSSLConnection
 
+from actorline.isolated_celery import IsolatedCelery
 from actorline.ledger.store import connect
 from actorline.primary_connection import Leaving, NotInService, PrimaryConnection, PrimaryTLSConnection
 from workers.fair_turns import SentinelChannel
@@ -35,8 +36,11 @@ def test_client_leaves_a_primary_that_is_out_of_service(said, closed):
 
 
 @pytest.mark.parametrize(("scheme", "kind"), [("sentinel", PrimaryConnection), ("sentinels", PrimaryTLSConnection)])
-def test_ledger_and_broker_use_such_connections(scheme, kind):
-    assert connect(f"{scheme}://h/0?master=m").connection_pool.connection_class is kind
+def test_ledger_broker_and_results_use_such_connections(scheme, kind):
+    address = f"{scheme}://h/0?master=m"
+    app = IsolatedCelery("x", broker=address, backend=address, settings={}, set_as_current=False)
+    for client in (connect(address), app.backend.client):
+        assert client.connection_pool.connection_class is kind
     assert (SentinelChannel.connection_class, SentinelChannel.connection_class_ssl) == (
         PrimaryConnection,
         PrimaryTLSConnection,
