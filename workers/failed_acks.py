@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kombu.transport import redis as transport
+from workers import few_commands
 
 
-class QoS(transport.QoS):
+class QoS(few_commands.QoS):
     def ack(self, delivery_tag: str) -> None:
         with self._let_go_if_it_fails(delivery_tag):
             super().ack(delivery_tag)

@@ -33,6 +33,9 @@ def qos():
         def __exit__(self, *_):
             pass
 
+        def run_script(self, *_):
+            raise redis.TimeoutError
+
     channel = Channel(unacked_key="unacked", unacked_index_key="index", do_restore=False)
     qos = QoS(channel, prefetch_count=1)
     qos._quick_append("tag", "message")
