@@ -74,6 +74,13 @@ class ReplicatedValkey:
         return redis.Redis(port=self.sentinel_ports[0], password=SENTINEL_PASSWORD, decode_responses=True)
 
     def hand_over(self) -> None:
+        """As docs/operations.md says: the primary takes no more writes before another one is promoted."""
+        with self.primary.client as primary:
+            primary.execute_command("CLIENT", "PAUSE", 10_000, "WRITE")
+        self.hand_over_in_use()
+
+    def hand_over_in_use(self) -> None:
+        """The old primary accepts writes for seconds after the other one was promoted, and forgets them."""
         with self.sentinel() as sentinel:
             sentinel.execute_command("SENTINEL", "FAILOVER", MASTER)
 

@@ -54,13 +54,22 @@ def hand_over(primary: Server, replicated: ReplicatedValkey) -> Callable[[], Non
     return lambda: None
 
 
+def hand_over_in_use(primary: Server, replicated: ReplicatedValkey) -> Callable[[], None]:
+    del primary
+    replicated.hand_over_in_use()
+    return lambda: None
+
+
+STRIKES: Final = (kill, freeze, hand_over, hand_over_in_use)
+
+
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("strike", [kill, freeze, hand_over], ids=lambda strike: strike.__name__)
+@pytest.mark.parametrize("strike", STRIKES, ids=lambda strike: strike.__name__)
 def test_failover_under_load_loses_and_doubles_nothing(replicated, emulator, tmp_path, capsys, strike):
     name = f"failover-{strike.__name__}"
     line = make_line(replicated.address, emulator, tmp_path / "home", name, start_settle_secs="5", countdown_polls="8")
     rng = Random(name)
-    first = 10_000 + 1_000 * [kill, freeze, hand_over].index(strike)
+    first = 10_000 + 1_000 * STRIKES.index(strike)
     orders = [make_order(first + number, rng, emulator) for number in range(JOBS)]
     with kept_running(line) as deaths, ThreadPoolExecutor(1) as pool:
         storm = pool.submit(Storm(line, orders, every_s=APART_SECS).run, report=lambda _: None)
