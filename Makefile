@@ -64,7 +64,7 @@ storm: .venv/.installed-dev  ## hundreds of jobs while workers and Valkey are ki
 	JOBS=$(JOBS) SEED=$(SEED) $(BIN)/pytest tests/chaos/storm.py
 
 # JOBS=40: how many
-failover: .venv/.installed-dev  ## jobs while sentinels promote a replica: primary killed, frozen, handed over; not clean yet
+failover: .venv/.installed-dev  ## jobs while sentinels promote a replica: primary killed, frozen, handed over; 8 minutes
 	JOBS=$(JOBS) $(BIN)/pytest tests/chaos/failover.py
 
 # INPUTS=2000 SEED=7: how many, and which

@@ -1,6 +1,6 @@
 """A primary is lost under load and its sentinels promote a replica: every job ends as it must, and is paid for once.
 
-`make failover JOBS=40`; not collected with the other tests, as it isn't clean yet: see docs/promises.md.
+`make failover JOBS=40`; not collected with the other tests. Prints the rows of docs/promises.md.
 """
 
 import os
