@@ -17,8 +17,8 @@ from actorline.identifiers import JobKey
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.secret import check_input_records, is_input_record
 from actorline.jobs.job_key import fresh_key, key_of_task
+from actorline.jobs.job_reservation import check_budgets
 from actorline.jobs.member_key import BATCH_KEY_MAX_CHARS, member_key
-from actorline.jobs.reservation import check_budgets
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
 from actorline.ledger.batches import NewBatch

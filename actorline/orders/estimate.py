@@ -12,7 +12,7 @@ from actorline.jobs.document.parse import parse_document
 from actorline.jobs.history import History
 from actorline.jobs.job import iso_time
 from actorline.jobs.job_key import fresh_key
-from actorline.jobs.reservation import reservation_for, waiting_text
+from actorline.jobs.job_reservation import reservation_for, waiting_text
 from actorline.jobs.sender import Sender
 from actorline.ledger.admission.pause import is_paused
 from actorline.ledger.ledger import Ledger

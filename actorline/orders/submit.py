@@ -16,8 +16,8 @@ from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.document.secret import check_input_records
 from actorline.jobs.job_key import SCHEDULE_KEY, fresh_key, key_of_task
+from actorline.jobs.job_reservation import check_budgets
 from actorline.jobs.member_key import split_member_key
-from actorline.jobs.reservation import check_budgets
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.durability import NotDurable

@@ -11,7 +11,7 @@ from actorline.budgets.reservation import Count, Entry, Reservation, without_roo
 from actorline.errors import Code
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
-from actorline.jobs.reservation import reservation_of
+from actorline.jobs.job_reservation import reservation_of
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings

@@ -25,7 +25,7 @@ from actorline.identifiers import RunId
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent, Job
-from actorline.jobs.reservation import reservation_of
+from actorline.jobs.job_reservation import reservation_of
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.admission.budgets import OverBudget
 from actorline.ledger.change import Change

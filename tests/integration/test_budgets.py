@@ -16,7 +16,7 @@ from actorline.errors import Refused
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent, Job, StopWish, iso_time
-from actorline.jobs.reservation import reservation_of
+from actorline.jobs.job_reservation import reservation_of
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.admission.budgets import OverBudget
 from actorline.ledger.admission.pause import pause

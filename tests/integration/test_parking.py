@@ -9,7 +9,7 @@ import redis
 
 from actorline.budgets.limits import Budgets
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.reservation import reservation_of
+from actorline.jobs.job_reservation import reservation_of
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger

@@ -29,7 +29,7 @@ from actorline.gateway.openapi import (
 )
 from actorline.gateway.ordered import check_visible, respond, wait_for_end
 from actorline.gateway.problems import name_order
-from actorline.gateway.routes.events import EVENTS, ID_PATTERN, follow
+from actorline.gateway.routes.events import EVENTS, LastEventId, follow
 from actorline.gateway.routes.jobs import DryRun, check_account, shown_estimate
 from actorline.gateway.routes.rows import ITEMS, MOST, respond_rows
 from actorline.identifiers import JobKey
@@ -181,13 +181,7 @@ def _members(authorized: AuthorizedRequest, batch: JobKey, first: int, end: int)
 async def events(
     key: KeyInPath,
     authorized: MayRead,
-    last_event_id: Annotated[
-        str | None,
-        Header(
-            description="The last event received; the stream continues after it",
-            json_schema_extra={"pattern": ID_PATTERN},
-        ),
-    ] = None,
+    last_event_id: LastEventId = None,
 ) -> Response:
     """Stream the timeline of the batch; each member has a timeline of its own."""
     return await follow(key, last_event_id, authorized, find=authorized.find_batch, result=BatchResult.of)

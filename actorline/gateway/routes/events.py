@@ -40,19 +40,20 @@ EVENTS: Final[Responses] = {
     204: {"description": "The job has ended and everything was sent: don't reconnect"},
     **problems(401, 403, 404, 422, 429, 500, 503),
 }
+LastEventId = Annotated[
+    str | None,
+    Header(
+        description="The last event received; the stream continues after it",
+        json_schema_extra={"pattern": ID_PATTERN},
+    ),
+]
 
 
 @router.get("/{key}/events", summary="Follow a job", response_class=Response, responses=EVENTS)
 async def events(
     key: KeyInPath,
     authorized: MayRead,
-    last_event_id: Annotated[
-        str | None,
-        Header(
-            description="The last event received; the stream continues after it",
-            json_schema_extra={"pattern": ID_PATTERN},
-        ),
-    ] = None,
+    last_event_id: LastEventId = None,
 ) -> Response:
     """Stream the timeline: each event has an entry's id, its name, and `{"at": unix seconds, "event": name, ...}`."""
     return await follow(key, last_event_id, authorized, find=authorized.find_job, result=JobResult.of)

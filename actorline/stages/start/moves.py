@@ -11,7 +11,7 @@ from actorline.errors import Code, Reason
 from actorline.identifiers import RunId
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job
-from actorline.jobs.reservation import reservation_of, waiting_text, waits_until
+from actorline.jobs.job_reservation import reservation_of, waiting_text, waits_until
 from actorline.jobs.states import Event, sources
 from actorline.jobs.step import Ended, Moved, Step, Stop
 from actorline.jobs.timeline_event import TimelineEvent

@@ -8,7 +8,7 @@ from actorline.budgets.reservation import Reservation
 from actorline.identifiers import ExecutionToken, RunId
 from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Intent, Job
-from actorline.jobs.reservation import reservation_of
+from actorline.jobs.job_reservation import reservation_of
 from actorline.jobs.states import Event
 from actorline.jobs.step import LostJob
 from actorline.jobs.timeline_event import TimelineEvent

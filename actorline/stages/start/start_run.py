@@ -12,7 +12,7 @@ from typing import assert_never
 from actorline.errors import Code
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
-from actorline.jobs.reservation import hopeless_reason, reservation_of
+from actorline.jobs.job_reservation import hopeless_reason, reservation_of
 from actorline.jobs.step import Step, Stop
 from actorline.ledger.admission.capacity_line import Admission
 from actorline.ledger.admission.pause import is_paused

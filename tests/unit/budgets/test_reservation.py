@@ -6,7 +6,7 @@ from actorline.budgets.limits import Budgets
 from actorline.budgets.reservation import Count, Entry, Reservation, batch_budget, reserve
 from actorline.errors import Refused
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.reservation import check_budgets, usd_text, waiting_text
+from actorline.jobs.job_reservation import check_budgets, usd_text, waiting_text
 from actorline.upkeep.budget_line import fitting
 
 BUDGETS = Budgets.model_validate(

@@ -3,9 +3,8 @@
 from actorline.batches.batch import Batch
 from actorline.batches.cancel import cancel_batch
 from actorline.batches.retry import retry_batch
-from actorline.gateway.auditing import note_change
 from actorline.gateway.context import check_scope
-from actorline.gateway.pages.jobs.job_changes import CANCELS, ORDERS, Action
+from actorline.gateway.pages.jobs.job_changes import CANCELS, ORDERS, Action, change
 from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import JobKey
 from actorline.jobs.rights import Scope
@@ -23,14 +22,7 @@ def may_retry_batch(visit: Visit, key: JobKey) -> Batch:
 
 def change_batch(visit: Visit, key: JobKey, action: Action, *, request: str | None) -> None:
     """Cancel or retry a batch. Raises Refused; `request`: the same one does it once."""
-    ledger = visit.context.ledger
-    if action == "cancel":
-        is_live = cancel_batch(ledger, key, sender=visit.sender, request=request)
-        note_change("cancel", visit.sender, batch_key=key, is_live=is_live)
-    else:
-        retry_batch(ledger, key, sender=visit.sender, request=request)
-        note_change("retry", visit.sender, batch_key=key)
-    visit.context.wake_ups.start(key)
+    change(visit, key, action, request, {"cancel": cancel_batch, "retry": retry_batch}, kind="batch_key")
 
 
 def _own(visit: Visit, key: JobKey, scopes: tuple[Scope, ...], *, unless: Scope) -> Batch:

@@ -1,5 +1,6 @@
 """Cancelling and retrying from a page, with the same rights as over HTTP."""
 
+from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
 from actorline.gateway.auditing import note_change
@@ -28,13 +29,22 @@ def may_retry(visit: Visit, key: JobKey) -> Job:
 
 def change_job(visit: Visit, key: JobKey, action: Action, *, request: str | None = None) -> None:
     """Cancel or retry a job. Raises Refused; `request`: the same one retries once."""
-    ledger = visit.context.ledger
-    if action == "cancel":
-        is_live = cancel_job(ledger, key, sender=visit.sender, request=request)
-        note_change("cancel", visit.sender, job_key=key, is_live=is_live)
-    else:
-        retry_job(ledger, key, sender=visit.sender, request=request)
-        note_change("retry", visit.sender, job_key=key)
+    change(visit, key, action, request, {"cancel": cancel_job, "retry": retry_job}, kind="job_key")
+
+
+def change(
+    visit: Visit,
+    key: JobKey,
+    action: Action,
+    request: str | None,
+    by: Mapping[Action, Callable[..., bool | None]],
+    *,
+    kind: Literal["job_key", "batch_key"],
+) -> None:
+    """Cancel or retry a job or a batch, note that, and have workers see to it."""
+    is_live = by[action](visit.context.ledger, key, sender=visit.sender, request=request)
+    noted = {} if is_live is None else {"is_live": is_live}
+    note_change(action, visit.sender, **{kind: key}, **noted)
     visit.context.wake_ups.start(key)
 
 
