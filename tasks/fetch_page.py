@@ -24,7 +24,7 @@ PAGE_BACK_OFF_SECS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 @dataclass(frozen=True)
 class PageRetry:
-    """The page is to be fetched again in so many seconds, after so many tries."""
+    """The page is fetched again: when, and after how many tries."""
 
     seconds: float
     tries: int

@@ -89,7 +89,7 @@ class BatchDocument(Section):
     split: Split | None = Field(None, description="One input that is cut along one of its lists")
     max_running: int = Field(20, ge=1, le=MOST_RUNNING, description="Most members that haven't ended at a time")
     stop_after_failures: int | None = Field(
-        None, ge=1, description="No more members are made once so many have failed; those that run go on"
+        None, ge=1, description="Once this many members have failed, no more are made; those that are running continue"
     )
     budget_usd: float | None = Field(None, gt=0, allow_inf_nan=False, description="Most that all its runs may cost")
     deadline_secs: float | None = Field(

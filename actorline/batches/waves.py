@@ -20,7 +20,7 @@ class StoreInputs:
 
 @dataclass(frozen=True)
 class Make:
-    """Make the members of so many inputs, from the number `first` on."""
+    """Make the members of the next `count` inputs, from the number `first` on."""
 
     first: int
     count: int
@@ -47,7 +47,7 @@ class StopMembers:
 
 @dataclass(frozen=True)
 class Rest:
-    """Its members are running; the end of one of them goes on."""
+    """Its members are running; the end of one of them makes the batch due again."""
 
 
 @dataclass(frozen=True)

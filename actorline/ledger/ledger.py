@@ -259,7 +259,7 @@ class Ledger:
         """Return the name that marks our runs.
 
         Raises Unavailable if the ledger belongs to another installation: a copied ledger would take over, and abort,
-        the other one's runs.
+        the other installation's runs.
         """
         name = self.name("installation")
         self.redis.set(name, configured or f"al-{secrets.token_hex(4)}", nx=True)

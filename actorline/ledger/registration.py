@@ -99,7 +99,7 @@ def _fields(order: NewJob) -> dict[str, object]:
     """Return what is written to the hash of a new job, besides what the script finds out itself."""
     document, sender = order.document, order.sender
     return {
-        # without defaults: a field that a newer version adds is no riddle to an older one that works beside it
+        # without defaults: an older version beside this one can still read it when a newer one has added a field
         "document": document.model_dump_json(exclude={"input"}, exclude_defaults=True),
         "input": document.input_body(),
         "account": document.account,

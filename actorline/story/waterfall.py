@@ -51,7 +51,7 @@ class Axis:
         return cls(begin, AXIS / max(max(phase.end for phase in found) - begin, SHORTEST_SECS))
 
     def place(self, begin: float, end: float) -> tuple[float, float]:
-        """Return left and width of what took so long, wide enough to be seen."""
+        """Return left and width of a stretch of time, wide enough to be seen."""
         left = min(max((begin - self.begin) * self.scale, 0), AXIS - NARROWEST)
         return left, max(min((end - begin) * self.scale, AXIS - left), NARROWEST)
 

@@ -71,6 +71,6 @@ async def static(version: str, name: str) -> Response:
 
 
 def _own_path(path: str) -> str:
-    """Return the path if it is one of ours, otherwise the first page: no other site is ever gone to."""
+    """Return the path if it is one of ours, otherwise the first page: a sign-in never leads to another site."""
     is_own = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
     return path if is_own else "/"

@@ -77,7 +77,7 @@ class Admission:
         self.ledger.redis.zadd(self.ledger.name("lines"), {self.account: self.ledger.now()}, xx=True)
 
     def invite(self, starts: int) -> None:
-        """Call as many at once: so many more have room."""
+        """Call the first ones in line at once: room for that many `starts` was found."""
         self._remember(calls=-(-starts // 2), wait_s=LINE_LOOK_SECS, refused=0, full=0)
         self.ledger.redis.zadd(self.ledger.name("lines"), {self.account: self.ledger.now()}, xx=True)
 

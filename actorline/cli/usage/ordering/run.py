@@ -45,7 +45,7 @@ def run(
     unique: Annotated[
         list[str] | None, typer.Option(help="Abort it if too many rows repeat this field", metavar="FIELD")
     ] = None,
-    stop_after: Annotated[int | None, typer.Option(help="Stop the run after so many rows", metavar="N")] = None,
+    stop_after: Annotated[int | None, typer.Option(help="Stop the run after N rows", metavar="N")] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds until the job is stopped")] = None,
     sync: Annotated[bool, typer.Option("--sync", help="Use the synchronous endpoints")] = False,
     document: Annotated[str | None, typer.Option(help="Job document: FILE or -")] = None,
