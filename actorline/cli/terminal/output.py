@@ -46,9 +46,8 @@ def print_refusal(reason: Reason, *, as_json: bool) -> None:
     if as_json:
         print_json({"reason": reason.model_dump(mode="json")})
     else:
-        say(reason.message)
-        if command := next_command(reason):
-            say(f"Next: `{command}`.")
+        command = next_command(reason)
+        say(f"{reason.message} Next: `{command}`." if command else reason.message)
 
 
 def coloured(state: State | str) -> str:
