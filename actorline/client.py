@@ -27,6 +27,7 @@ from actorline.batches.batch import BatchResult
 from actorline.batches.delivery import BatchDelivery, open_batch
 from actorline.batches.document import BatchDocument, parse_batch
 from actorline.batches.inputs.listed import listed_inputs
+from actorline.delivery.manifest import ChangeKind
 from actorline.delivery.read_back import Delivery, NoDelivery, open_delivery
 from actorline.errors import Code, Refused, Unavailable
 from actorline.identifiers import JobKey
@@ -206,6 +207,12 @@ class Client:
         a string. Raises as `delivery`, also for formats that are read by file (xml, html, rss, xlsx).
         """
         return self.delivery(job).items()
+
+    def iter_changes(self, job: Order | JobResult, kind: ChangeKind) -> Iterator[Any]:
+        """Return the rows that were `added`, `removed` or `changed` since an earlier delivery (`delta`), parsed. One
+        that changed is `{"key", "fields", "before", "after"}`. Raises as `delivery`, also where nothing was compared.
+        """
+        return self.delivery(job).changes(kind)
 
     def open_record(self, job: Order | BatchOrder | Result | str, name: str) -> BinaryIO:
         """Return a delivered record (`OUTPUT`; of a batch `000000/OUTPUT`) as the platform gave it; to be closed.

@@ -1,40 +1,63 @@
-"""`items` and `records`: write a delivery to standard output."""
+"""`items`, `changes` and `records`: write a delivery to standard output."""
 
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from actorline.batches.batch import BatchResult
 from actorline.batches.delivery import BatchDelivery, open_batch
 from actorline.cli.attach import attach
 from actorline.cli.jobs import find_any
-from actorline.cli.terminal.output import out, print_json, say
+from actorline.cli.terminal.output import changes_text, out, print_json, say
 from actorline.cli.terminal.visible import visible
-from actorline.delivery.manifest import StoredRecord
-from actorline.delivery.read_back import Delivery, UnreadableRows
+from actorline.delivery.manifest import ChangeKind, StoredRecord
+from actorline.delivery.read_back import Delivery, NotCompared, UnreadableRows
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
 from actorline.jobs.delivered import open_delivered
+from actorline.jobs.delta import JobChanges
 from actorline.jobs.job import Job
 from actorline.settings import load_settings
 
 
 def items(key: str, *, as_json: bool) -> None:
     delivery = _delivery(key)
+    _write(lambda: (line + b"\n" for line in delivery.lines()) if as_json else delivery.blocks())
+    if not delivery.is_complete and delivery.reason:
+        say(f"This delivery is not complete: {delivery.reason.message}")
+
+
+def changes(key: str, kind: ChangeKind | None, *, as_json: bool) -> None:
+    delivery = _delivery(key)
+    if isinstance(delivery, BatchDelivery):
+        raise Refused(
+            Code.REQUEST_INVALID, f"Members of a batch are compared one by one: actorline changes {key}.000000"
+        )
+    if kind is not None:
+        _write(partial(delivery.change_blocks, kind))
+        return
+    if delivery.manifest.changes is None:
+        raise Refused(Code.REQUEST_INVALID, f"{key} was ordered without delta, so nothing was compared.")
+    found = JobChanges.of(delivery.manifest.changes)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        sys.stdout.write(f"{changes_text(found)}\n")
+
+
+def _write(open_blocks: Callable[[], Iterator[bytes]]) -> None:
     try:
-        rows = (line + b"\n" for line in delivery.lines()) if as_json else delivery.blocks()
-        for block in rows:
+        for block in open_blocks():
             sys.stdout.buffer.write(block)
         sys.stdout.buffer.flush()
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except UnreadableRows as error:
+    except (UnreadableRows, NotCompared) as error:
         raise Refused(Code.REQUEST_INVALID, str(error)) from error
     except SinkError as error:
         raise Refused(Code.SINK_FAILED, str(error)) from error
-    if not delivery.is_complete and delivery.reason:
-        say(f"This delivery is not complete: {delivery.reason.message}")
 
 
 def records(key: str, name: str | None, *, as_json: bool) -> None:

@@ -17,7 +17,16 @@ from actorline.delivery.formats.parquet_assembly import has_parquet
 from actorline.delivery.formats.rows import csv_rows, parquet_rows, text_lines
 from actorline.delivery.formats.table import delimiter_of
 from actorline.delivery.formats.text import UnreadablePage
-from actorline.delivery.manifest import Manifest, Part, RecordIndex, StoredRecord, fingerprint
+from actorline.delivery.manifest import (
+    ChangedFile,
+    ChangeKind,
+    Manifest,
+    Part,
+    RecordIndex,
+    StoredRecord,
+    changed_files,
+    fingerprint,
+)
 from actorline.delivery.record_index import DamagedIndex, indexes_with, read_index
 from actorline.delivery.sink import MANIFEST, MissingFile, Sink, SinkError, open_sink
 from actorline.errors import Reason
@@ -32,6 +41,10 @@ log = Logger(__name__)
 
 class NoDelivery(SinkError):
     """There is no manifest at the URL, or the delivery holds no such record."""
+
+
+class NotCompared(NoDelivery):
+    """What changed isn't known: it wasn't ordered, or the comparison failed."""
 
 
 class UnreadableRows(SinkError):
@@ -120,6 +133,26 @@ class Delivery:
         self._check_parts()
         return (block for part in self.manifest.parts for block in self.stored_part(part))
 
+    def change_blocks(self, kind: ChangeKind) -> Iterator[bytes]:
+        """Return the rows that were added, removed or changed since an earlier delivery, as JSON lines. A block may end
+        inside a line.
+
+        Raises NotCompared if that isn't known, and DamagedDelivery as `blocks`.
+        """
+        changes = self.manifest.changes
+        if changes is None or changes.counts is None:
+            why = f"What changed isn't known: {changes.error}" if changes else "It was ordered without `delta`."
+            raise NotCompared(f"{self.manifest.job} has no changes. {why}")
+        files = [file for file in changed_files(self.manifest) if file.kind == kind]
+        self._check_files(files)
+        return self._text(files)
+
+    def changes(self, kind: ChangeKind) -> Iterator[Any]:
+        """Return the same rows, parsed. One that changed is `{"key", "fields", "before", "after"}`. Raises as
+        `change_blocks`.
+        """
+        return self._parsed(self._lines(self.change_blocks(kind)))
+
     def records(self) -> Iterator[StoredRecord]:
         """Yield the records, however many there are."""
         yield from self.manifest.records
@@ -156,10 +189,13 @@ class Delivery:
             raise DamagedDelivery(f"{self.sink.file_url(index.name)} {error}. Restore it, or order again.") from error
 
     def _check_parts(self) -> None:
-        folders = {folder_of(part.name) for part in self.manifest.parts}
+        self._check_files(self.manifest.parts)
+
+    def _check_files(self, files: Sequence[Part | ChangedFile]) -> None:
+        folders = {folder_of(file.name) for file in files}
         there = {name: size for folder in folders for name, size in self.sink.files_in(folder).items()}
-        for part in self.manifest.parts:
-            self._check_size(part.name, part.bytes, there.get(part.name))
+        for file in files:
+            self._check_size(file.name, file.bytes, there.get(file.name))
 
     def _lines(self, text: Iterator[bytes]) -> Iterator[bytes]:
         try:
@@ -208,7 +244,7 @@ class Delivery:
             while block := file.read(BLOCK_BYTES):
                 yield block
 
-    def _text(self, parts: Sequence[Part] | None = None) -> Iterator[bytes]:
+    def _text(self, parts: Sequence[Part | ChangedFile] | None = None) -> Iterator[bytes]:
         """Yield the text of parts (None: of all), or the bytes of files that are none."""
         for part in self.manifest.parts if parts is None else parts:
             with self._open_whole(part.name, part.bytes) as file:

@@ -108,6 +108,8 @@ FIGURES: Final = tuple(
         ),
         ("guards_broken", "counter", "Contracts for rows that were broken, by rule", ("rule",)),
         ("early_stops", "counter", "Runs stopped because of `stop_when`, by rule", ("rule",)),
+        ("comparisons", "counter", "Deliveries compared with an earlier one (`delta`): made, or failed", ("outcome",)),
+        ("changes", "counter", "Rows that comparisons found: added, removed, changed", ("kind",)),
         ("items", "counter", "Items that were stored", ()),
         ("pages", "counter", "Pages that were stored", ()),
         ("bytes", "counter", "Bytes of stored pages, as stored in the sink", ()),

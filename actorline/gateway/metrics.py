@@ -177,6 +177,8 @@ def totals(tally: Tally) -> Iterator[Metric]:
     yield shown("runs", {(how,): tally.count(f"runs:{how}") for how in ("started", "found")})
     yield shown("guards_broken", {(rule,): tally.count(f"guard-broken:{rule}") for rule in sorted(BROKEN_RULES)})
     yield shown("early_stops", {(rule,): tally.count(f"enough-rows:{rule}") for rule in sorted(ENOUGH_RULES)})
+    yield shown("comparisons", {(each,): tally.count(f"comparisons:{each}") for each in ("made", "failed")})
+    yield shown("changes", {(kind,): tally.count(f"changes:{kind}") for kind in ("added", "removed", "changed")})
     for name in ("items", "pages", "bytes"):
         yield shown(name, {(): tally.count(name)})
     yield shown("saved_runs", {(account, how): count for (how, account), count in tally.counted("saved").items()})

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gateway_process import running_gateway
 from naive_changes import naive_changes
 from real_parts import ROOT, Line, delivery_of, reason_of, running_workers, start_worker, wait_for
 from terminal import actorline
 
+from actorline.client import Client
 from actorline.delivery.read_back import open_delivery
 from actorline.delivery.verify import verify
+from actorline.ledger.queries.tally import read_tally
 from actorline.orders.submit import submit
 from actorline.settings import Settings
 
@@ -69,6 +72,41 @@ def test_changes_since_the_last_delivery_lie_beside_the_rows(line, actor):
     assert counts == {"base": first["key"], "added": 20, "removed": 10, "changed": 290, "unchanged": 0, "error": None}
     assert list(verify(open_delivery(later["manifest"]), lambda _: None)) == []
     assert "comparing" in line.events(later["key"])
+
+
+@pytest.mark.thorough
+def test_changes_are_read_from_terminal_http_and_python(line, actor):
+    first = line.submit(order(actor, "read", items=20)).get(timeout=60)
+    delta = {"key": KEY, "base": first["key"]}
+    later = line.submit(order(actor, "read", items=25, collect={"offset": 3}, delta=delta)).get(timeout=60)
+    expected = changes_in(later)
+    assert [len(expected[kind]) for kind in ("added", "removed", "changed")] == [5, 3, 0]
+
+    def terminal(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [ACTORLINE, "changes", *arguments]
+        return subprocess.run(command, env=line.environment, capture_output=True, text=True, check=False)
+
+    assert f"changes since {first['key']}: 5 added, 3 removed, 0 changed" in terminal(later["key"]).stdout
+    with (
+        running_gateway(line) as gateway,
+        Client(line.broker, line.results, queue=line.namespace) as client,
+    ):
+        http = gateway.http
+        for kind, rows in expected.items():
+            found = (
+                terminal(later["key"], kind).stdout,
+                http.get(f"/v1/jobs/{later['key']}/changes/{kind}").text,
+            )
+            assert [[json.loads(line) for line in text.splitlines()] for text in found] == [rows, rows]
+            assert list(client.iter_changes(later["key"], kind)) == rows
+        unknown = [http.get(f"/v1/jobs/{first['key']}/changes/added"), http.get(f"/v1/jobs/{later['key']}/changes/new")]
+        assert [response.status_code for response in unknown] == [404, 422]
+    refused = terminal(first["key"], "added")
+    assert (refused.returncode, refused.stdout) == (5, "")
+    assert "It was ordered without `delta`" in refused.stderr
+    tally = read_tally(line.ledger)
+    assert tally.count("changes:added") >= 5
+    assert tally.count("comparisons:made") >= 1
 
 
 @pytest.mark.thorough

@@ -1,4 +1,4 @@
-"""The usage of `items` and `records`."""
+"""The usage of `items`, `changes` and `records`."""
 
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from actorline.cli.usage.completion import (
     complete_key,
 )
 from actorline.cli.usage.options import AsJson
+from actorline.delivery.manifest import ChangeKind
 from actorline.jobs.states import State
 
 Key = Annotated[
@@ -23,6 +24,20 @@ def items(key: Key, as_json: AsJson = False) -> None:
     from actorline.cli import rows
 
     rows.items(key, as_json=as_json)
+
+
+def changes(
+    key: Key,
+    kind: Annotated[
+        ChangeKind | None,
+        typer.Argument(help="added, removed or changed: write these rows; default: count them", metavar="[KIND]"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count what changed since an earlier delivery (delta), or write those rows to standard output as JSON lines."""
+    from actorline.cli import rows
+
+    rows.changes(key, kind, as_json=as_json)
 
 
 def records(

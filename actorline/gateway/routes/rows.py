@@ -1,7 +1,7 @@
-"""`/v1/jobs/{key}/items` and `/records/{name}`: the delivery, in blocks, from any sink."""
+"""`/v1/jobs/{key}/items`, `/changes/{kind}` and `/records/{name}`: the delivery, in blocks, from any sink."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, BinaryIO, Final, Protocol
 
@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from actorline.delivery.formats.gzip_members import BLOCK_BYTES
-from actorline.delivery.manifest import StoredRecord
+from actorline.delivery.manifest import ChangeKind, StoredRecord
 from actorline.delivery.read_back import Delivery, UnreadableRows
 from actorline.errors import Code, Refused
 from actorline.gateway.context import AuthorizedRequest, MayRead
@@ -58,6 +58,15 @@ RECORD: Final[Responses] = {
 }
 
 
+CHANGES: Final[Responses] = {
+    200: {
+        "description": "The rows; one that changed is `{key, fields, before, after}`",
+        "content": {NDJSON: {"schema": {"type": "string"}}},
+    },
+    **problems(401, 403, 404, 409, 422, 429, 500, 502, 503),
+}
+
+
 class Rows(Protocol):
     """The delivery of a job or a batch."""
 
@@ -95,12 +104,35 @@ async def respond_rows(
     is_range = offset > 0 or limit is not None
     headers = _headers(NDJSON if is_range else MEDIA_TYPES[format_], delivery)
     open_blocks = partial(_range, delivery, offset, limit) if is_range else partial(_all, delivery)
+    return await _respond(authorized, open_blocks, headers, accept_encoding)
+
+
+async def _respond(
+    authorized: AuthorizedRequest,
+    open_blocks: Callable[[], Iterator[bytes]],
+    headers: dict[str, str],
+    accept_encoding: str,
+) -> Response:
+    downloads, holder = authorized.context.downloads, authorized.grant.holder
     if _is_named("gzip", accept_encoding):
-        headers["Content-Encoding"] = "gzip"
-        return await authorized.context.downloads.respond(
-            authorized.grant.holder, lambda: gzipped(open_blocks()), headers
-        )
-    return await authorized.context.downloads.respond(authorized.grant.holder, open_blocks, headers)
+        return await downloads.respond(holder, lambda: gzipped(open_blocks()), {**headers, "Content-Encoding": "gzip"})
+    return await downloads.respond(holder, open_blocks, headers)
+
+
+@router.get("/{key}/changes/{kind}", summary="Read what changed", response_class=Response, responses=CHANGES)
+async def changes(
+    key: KeyInPath,
+    kind: Annotated[ChangeKind, Path(description="Which rows")],
+    authorized: MayRead,
+    accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
+    """Return the rows that were added, removed or changed since an earlier delivery (`delta`), as JSON lines. The
+    job's `changes` counts them.
+    """
+    delivery = await run_in_threadpool(_delivery, authorized, key)
+    return await _respond(
+        authorized, partial(delivery.change_blocks, kind), _headers(NDJSON, delivery), accept_encoding
+    )
 
 
 def _headers(media_type: str, delivery: Rows) -> dict[str, str]:

@@ -127,6 +127,16 @@ end
 if ARGV[9] == 'guard-broken' or ARGV[9] == 'enough-rows' then
   redis.call('HINCRBY', KEYS[4], ARGV[9] .. ':' .. cjson.decode(ARGV[10]).rule, 1)
 end
+if ARGV[9] == 'ended' then
+  local data = cjson.decode(ARGV[10])
+  if data.not_compared then redis.call('HINCRBY', KEYS[4], 'comparisons:failed', 1)
+  elseif data.added then
+    redis.call('HINCRBY', KEYS[4], 'comparisons:made', 1)
+    for _, kind in ipairs({'added', 'removed', 'changed'}) do
+      redis.call('HINCRBY', KEYS[4], 'changes:' .. kind, string.format('%.0f', data[kind]))
+    end
+  end
+end
 if ARGV[9] ~= '' then
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[11], '*', 'at', time, 'event', ARGV[9], 'data', ARGV[10])
 end

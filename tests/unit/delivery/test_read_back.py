@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from actorline.delivery.manifest import Manifest, Part, StoredRecord, totals_of
+from actorline.delivery.manifest import ChangeCounts, ChangedFile, Changes, Manifest, Part, StoredRecord, totals_of
 from actorline.delivery.read_back import (
     BLOCK_BYTES,
     DamagedDelivery,
     Delivery,
     NoDelivery,
+    NotCompared,
     UnreadableRows,
     open_delivery,
 )
@@ -103,6 +104,48 @@ def test_the_parts_as_they_are_stored_are_one_gzip_file(tmp_path):
     stored = b"".join(delivery.stored_blocks())
     assert len(stored) == delivery.manifest.totals.bytes
     assert gzip.decompress(stored) == b"".join(lines_of(part) for part in ROWS)
+
+
+def with_changes(folder: Path, changes: Changes | None) -> Delivery:
+    """A delivery with two files of added rows and an empty one of removed ones."""
+    delivery = open_delivery(deliver(folder / "d", []))
+    (folder / "d" / "changes").mkdir()
+    for number, rows in enumerate(ROWS[:2]):
+        (folder / "d" / "changes" / f"added-{number:05}.jsonl.gz").write_bytes(gzip.compress(lines_of(rows)))
+    (folder / "d" / "changes" / "removed-00000.jsonl.gz").write_bytes(gzip.compress(b""))
+    delivery.manifest.changes = changes
+    return delivery
+
+
+def listed_changes(folder: Path) -> Changes:
+    files = [
+        ChangedFile(kind=path.name.partition("-")[0], name=f"changes/{path.name}", rows=1, bytes=path.stat().st_size,
+                    sha256="")
+        for path in sorted((folder / "d" / "changes").iterdir())
+    ]  # fmt: skip
+    return Changes(key=["n"], base="i", counts=ChangeCounts(added=4, removed=0, changed=0, unchanged=0, files=files))
+
+
+def test_changes_are_read_by_their_kind(tmp_path):
+    delivery = with_changes(tmp_path, None)
+    delivery.manifest.changes = listed_changes(tmp_path)
+    assert list(delivery.changes("added")) == [*ROWS[0], *ROWS[1]]
+    assert list(delivery.changes("removed")) == []
+    (tmp_path / "d" / "changes" / "added-00001.jsonl.gz").unlink()
+    with pytest.raises(DamagedDelivery, match=r"added-00001\.jsonl\.gz is missing"):
+        delivery.change_blocks("added")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (None, "It was ordered without `delta`"),
+        (Changes(key=["n"], base="i", error="The disk is full."), r"isn't known: The disk is full\."),
+    ],
+)
+def test_changes_that_are_not_known_are_refused(tmp_path, changes, why):
+    with pytest.raises(NotCompared, match=why):
+        with_changes(tmp_path, changes).change_blocks("added")
 
 
 def test_folder_and_manifest_name_the_same_delivery(tmp_path):

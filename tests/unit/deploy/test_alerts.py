@@ -70,6 +70,8 @@ CASES = {
     "JobFailed": ended("FAILED", rising(1), flat(7)),
     "JobsFail": ended("FAILED", rising(1), rising(0.5)),
     "JobsPartial": ended("PARTIAL", rising(1)),
+    "GuardBroken": single('guards_broken_total{rule="required"}', rising(1), flat(3), rule="required"),
+    "ComparisonFails": single('comparisons_total{outcome="failed"}', rising(1), flat(3)),
     "JobsExpired": ended("EXPIRED", rising(1)),
     "SinkFails": single('page_fetches_total{outcome="sink"}', rising(1), flat(2)),
     "NoticesFail": single('notices_total{outcome="failed"}', rising(1), rising(0.1)),

@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from actorline.cli.usage.completion import complete_account, complete_format
+from actorline.cli.usage.completion import complete_account, complete_format, complete_key
 from actorline.cli.usage.options import AsJson
 from actorline.delivery.formats.rules import FORMAT_NAMES
+from actorline.jobs.states import State
 
 
 def run(
@@ -46,6 +47,18 @@ def run(
         list[str] | None, typer.Option(help="Abort it if too many rows repeat this field", metavar="FIELD")
     ] = None,
     stop_after: Annotated[int | None, typer.Option(help="Stop the run after N rows", metavar="N")] = None,
+    changes_key: Annotated[
+        list[str] | None,
+        typer.Option(help="Say what changed, by this field; repeat it for more", metavar="FIELD"),
+    ] = None,
+    changes_since: Annotated[
+        str | None,
+        typer.Option(
+            help="A delivered job; default: the last one with the same labels",
+            metavar="KEY",
+            autocompletion=complete_key(State.DELIVERED),
+        ),
+    ] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds until the job is stopped")] = None,
     sync: Annotated[bool, typer.Option("--sync", help="Use the synchronous endpoints")] = False,
     document: Annotated[str | None, typer.Option(help="Job document: FILE or -")] = None,
@@ -87,6 +100,7 @@ def run(
             },
             "guard": {"required": require or None, "unique": unique or None},
             "stop_when": {"items": stop_after},
+            "delta": {"key": changes_key or None, "base": changes_since},
             "collect": {"format": format, "records": records or None},
             "sink": {"url": sink_url(out) if out else None},
             "labels": parse_labels(label or []),

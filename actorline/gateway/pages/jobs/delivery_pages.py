@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Path
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from actorline.delivery.manifest import ChangeKind
 from actorline.errors import Code, Refused
 from actorline.gateway.pages.jobs.delivery_view import PARTS_SHOWN, is_image, view_delivery
 from actorline.gateway.pages.jobs.job_view import view_job
@@ -43,6 +44,12 @@ async def items(key: Key, visitor: Visitor, accept: Wanted = "", accept_encoding
     """Download all rows."""
     response = await rows.items(key, visitor, 0, None, accept, accept_encoding)
     return rows.as_file(response, f"{key}.{_suffix(response)}")
+
+
+@router.get("/changes/{kind}")
+async def changes(key: Key, kind: ChangeKind, visitor: Visitor, accept_encoding: Wanted = "") -> Response:
+    """Download the rows that were added, removed or changed."""
+    return rows.as_file(await rows.changes(key, kind, visitor, accept_encoding), f"{key}-{kind}.jsonl")
 
 
 @router.get("/records/{name}")

@@ -110,4 +110,16 @@ def test_options_for_rows_become_a_guard_and_a_stop(monkeypatch):
     assert orders[0]["guard"] == {"required": ["url", "price"], "unique": ["url"]}
     assert orders[0]["stop_when"] == {"items": 50}
     assert parse_document(orders[0]).guard
-    assert not {"guard", "stop_when"} & orders[1].keys()
+    assert not {"guard", "stop_when", "delta"} & orders[1].keys()
+
+
+def test_options_for_changes_become_a_delta(monkeypatch):
+    orders = []
+    monkeypatch.setattr("actorline.cli.ordering.run.run", lambda order, **_: orders.append(order))
+    run(actor="demo/rows", changes_key=["url", "shop.id"], changes_since="nightly-1")
+    run(actor="demo/rows", changes_key=["url"])
+    assert [order["delta"] for order in orders] == [
+        {"key": ["url", "shop.id"], "base": "nightly-1"},
+        {"key": ["url"]},
+    ]
+    assert parse_document(orders[1]).delta.base == "last"
