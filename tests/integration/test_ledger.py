@@ -12,7 +12,7 @@ from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Unavailable
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.job import Job
+from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 from actorline.jobs.step import Stop, Wait
 from actorline.jobs.timeline_event import TimelineEvent
@@ -524,6 +524,22 @@ def test_a_page_of_another_attempt_is_kept_and_not_counted(ledger):
     assert timeless(ledger.pages.record("k", 1, receipt(), care_s=5)) == receipt()
     assert timeless(ledger.pages.get("k", 1, 0)) == receipt()
     assert counts(ledger) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("state", "stop_wish", "due"),
+    [
+        (State.COLLECTING, None, 50),
+        (State.COLLECTING, StopWish.CANCEL, 0),
+        (State.RUNNING, StopWish.GUARD, 0),
+        (State.RUNNING, None, 3_600),
+    ],
+)
+def test_a_receipt_postpones_only_a_job_that_collects(ledger, state, stop_wish, due):
+    created(ledger, state=state)
+    ledger.change("k", Change(fields={"stop_wish": stop_wish}, due_in_s=0 if stop_wish else 3_600), epoch=None)
+    ledger.pages.record("k", 1, receipt(), care_s=50)
+    assert due_in(ledger) == pytest.approx(due, abs=3)
 
 
 def test_a_receipt_wakes_no_job_that_needs_no_care(ledger):

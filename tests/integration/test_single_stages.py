@@ -12,7 +12,9 @@ from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.queries.savings import read_savings
 from actorline.ledger.registration import NewJob
+from actorline.orders.cancel import cancel_job
 from actorline.platform.client import Platform
+from actorline.platform.runs import get_run
 from actorline.settings import load_settings
 from actorline.stages.start.outside_input import INPUT_TRIES
 from actorline.stages.start.start_run import Starter
@@ -46,6 +48,24 @@ def test_cancelled_job_whose_run_is_gone_ends_cancelled(line, platform):
     job = line.ledger.load("gone")
     assert (job.state, job.reason.code) == ("CANCELLED", "cancelled")
     assert "doesn't know the run any more" in job.reason.message
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "unknown"])
+def test_stop_wish_during_a_poll_is_obeyed_at_once(line, platform, monkeypatch, status):
+    actor = line.emulator.actor("stopped-in-a-poll", items=1, duration_secs=60)
+    run = line.emulator.post(f"/v2/actors/{actor.replace('/', '~')}/runs")["data"]
+    run_id = run["id"] if status == "RUNNING" else "unknown"
+    order = {"poll_interval_secs": 3_600}
+    key = f"wish-{status}"
+    created(line, key, State.RUNNING, order=order, run_id=run_id, started_at=LONG_AGO)
+
+    def read(platform, run_id):
+        cancel_job(line.ledger, key)
+        return get_run(platform, run_id)
+
+    monkeypatch.setattr("actorline.stages.watch.poll_run.get_run", read)
+    Poller(line.ledger, platform, load_settings()).advance(key, 1, 0, "execution")
+    assert key in line.ledger.agenda.due(10)
 
 
 def test_input_has_all_its_tries_after_a_long_wait_for_room(line, platform):

@@ -1,9 +1,11 @@
-"""Two deliveries compared in a process of its own: Python parses each row, and DuckDB joins them out of core.
+"""Two deliveries compared in a process of its own: Python parses each row, and DuckDB joins their keys out of core.
 
-    python -m actorline.delivery.changes.compare FOLDER PATHS COMPRESSION    < rows, separator, rows > counts (JSON)
+    python -m actorline.delivery.changes.compare FOLDER PATHS COMPRESSION    < sections > counts (JSON)
 
-The first rows are the earlier delivery's, as JSON lines. FOLDER takes the database while it works, and the made files.
-Of rows with the same key in one delivery the last one counts.
+Four sections of JSON lines, with a separator between two of them: the rows of the earlier delivery, those of the later
+one, and both again. The first reading keeps of each row its key, a hash and its number; the second writes the rows that
+differ. So memory and database hold no rows, however long they are. FOLDER takes the database while it works, and the
+made files. Of rows with the same key in one delivery the last one counts.
 
 Exit codes: 0; 3 the rows can't be compared, with the reason on standard error; 1 our fault, with its class alone, for
 an error's text may hold a row.
@@ -13,40 +15,36 @@ import hashlib
 import os
 import resource
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import orjson
 
 from actorline.delivery.changes.rows import changed_row, key_of, read_row
 from actorline.delivery.formats.gzip_members import BLOCK_BYTES, StoredFile
 from actorline.delivery.formats.rows import text_lines
-from actorline.delivery.formats.text import ROW_BYTES_MAX, UnreadablePage
+from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.manifest import ChangeCounts, ChangedFile, ChangeKind
 from actorline.delivery.sink.names import changes_file
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+KINDS: Final[tuple[ChangeKind, ...]] = ("added", "removed", "changed")
 NO_COMPARISON: Final = 3
 SEPARATOR: Final = b"\x1e"  # a line that no JSON is
-DATABASE_MBYTES: Final = 450  # beside it: one block of rows, and what DuckDB holds outside of its own count
+DATABASE_MBYTES: Final = 350  # beside it: one block of rows, and what DuckDB holds outside of its own count
 MEMORY_BYTES: Final = 2 * 1024**3  # so that this process, and nothing else on the machine, runs out of memory
-THREADS_MAX: Final = 4
-LOAD_BYTES: Final = 16_000_000  # of rows, put aside for one statement
+THREADS_MAX: Final = 2  # each holds buffers of its own
 FILE_BYTES: Final = 256_000_000  # then the next file begins
 FETCH_ROWS: Final = 500
 LEVELS_MAX: Final = 10_000
 
-_LOAD: Final = """
-INSERT INTO {table} SELECT * FROM read_csv(?, delim='\x1f', quote='', escape='', header=false, auto_detect=false,
-    new_line='\\n', max_line_size={max_bytes},
-    columns={{'key': 'UUID', 'row': 'BIGINT', 'number': 'BIGINT', 'line': 'VARCHAR'}})
-"""
-"""A row of JSON holds no control characters, which its strings must escape: any of them can separate columns."""
+_LOAD: Final = "INSERT INTO {table} SELECT * FROM read_csv(?, header=false, auto_detect=false, columns={columns})"
 _LAST: Final = """
 CREATE TABLE last_{table} AS SELECT key, max(number) AS number, arg_max(row, number) AS row FROM {table} GROUP BY key
 """
@@ -54,11 +52,9 @@ _DIFFERENT: Final = """
 CREATE TABLE different AS SELECT b.number AS old, a.number AS new FROM last_before b FULL JOIN last_after a USING (key)
 WHERE b.row IS DISTINCT FROM a.row
 """
-_ADDED: Final = "SELECT line FROM after JOIN different ON number = new WHERE old IS NULL ORDER BY number"
-_REMOVED: Final = "SELECT line FROM before JOIN different ON number = old WHERE new IS NULL ORDER BY number"
-_CHANGED: Final = """
-SELECT before.line, after.line FROM different JOIN before ON before.number = old JOIN after ON after.number = new
-ORDER BY new
+_OLD: Final = "SELECT old, new FROM different WHERE old IS NOT NULL ORDER BY old"
+_NEW: Final = """
+SELECT new, begin, size FROM different LEFT JOIN set_aside USING (new) WHERE new IS NOT NULL ORDER BY new
 """
 
 
@@ -105,25 +101,51 @@ def compare(source: BinaryIO, paths: Sequence[str], folder: Path, compression: s
     Raises NotComparable, UnreadablePage, and what DuckDB raises.
     """
     lines = text_lines(iter(lambda: source.read(BLOCK_BYTES), b""))
-    with closing(_open(folder)) as database:
-        before = Side.load(database, "before", takewhile(lambda line: line != SEPARATOR, lines), paths, folder)
-        after = Side.load(database, "after", lines, paths, folder)
+    with ExitStack() as stack:
+        database = stack.enter_context(closing(_open(folder)))
+        aside = stack.enter_context(closing(RowsAside(folder)))
+        writers = [stack.enter_context(closing(ChangesWriter(folder, kind, compression))) for kind in KINDS]
+        added, removed, changed = writers
+        before = Side.load(database, "before", _section(lines), paths, folder)
+        after = Side.load(database, "after", _section(lines), paths, folder)
         database.execute(_DIFFERENT)
-        writer = ChangesWriter(folder, compression)
-        added = writer.write("added", _lines(database, _ADDED))
-        removed = writer.write("removed", _lines(database, _REMOVED))
-        changed = writer.write("changed", _changed(database, paths))
+        for (_, new), line in _picked(_section(lines), _fetched(database, _OLD)):
+            if new is None:
+                removed.add(line)
+            else:
+                aside.add(new, line)
+        aside.load(database)
+        for (_, begin, size), line in _picked(_section(lines), _fetched(database, _NEW)):
+            if begin is None:
+                added.add(line)
+            elif row := changed_row(aside.read(begin, size), line, paths):
+                changed.add(row)
     return ChangeCounts(
-        added=added,
-        removed=removed,
-        changed=changed,
-        unchanged=after.keys - added - changed,
+        added=added.rows,
+        removed=removed.rows,
+        changed=changed.rows,
+        unchanged=after.keys - added.rows - changed.rows,
         repeated_before=before.rows - before.keys,
         repeated_after=after.rows - after.keys,
         without_key_before=before.without_key,
         without_key_after=after.without_key,
-        files=writer.files,
+        files=[file for writer in writers for file in writer.files],
     )
+
+
+def _section(lines: Iterable[bytes]) -> Iterator[bytes]:
+    return takewhile(lambda line: line != SEPARATOR, lines)
+
+
+def _picked(lines: Iterator[bytes], wanted: Iterator[tuple[Any, ...]]) -> Iterator[tuple[tuple[Any, ...], bytes]]:
+    """Yield what is wanted, which begins with the number of a row and is in their order, with the row's line."""
+    numbered = enumerate(lines, 1)
+    for entry in wanted:
+        line = next((line for number, line in numbered if number == entry[0]), None)
+        if line is None:
+            raise NotComparable("rows disappeared while they were compared")
+        yield entry, line
+    deque(numbered, maxlen=0)
 
 
 def _open(folder: Path) -> "DuckDBPyConnection":
@@ -144,34 +166,41 @@ def _open(folder: Path) -> "DuckDBPyConnection":
     return database
 
 
+def _load(database: "DuckDBPyConnection", table: str, columns: dict[str, str], path: Path) -> None:
+    """Make a table of a file of numbers and keys, and remove the file."""
+    database.execute(f"CREATE TABLE {table} ({', '.join(f'{name} {type_}' for name, type_ in columns.items())})")
+    if path.stat().st_size:
+        database.execute(_LOAD.format(table=table, columns=columns), [str(path)])
+    path.unlink()
+
+
 class Side:
     """The rows of one delivery in the database. `rows`: those with a key; `keys`: different ones."""
 
-    def __init__(self, database: "DuckDBPyConnection", table: str, folder: Path) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.rows = self.keys = self.without_key = 0
-        self._database = database
-        self._table = table
-        self._aside = folder / f"{table}.rows"
 
     @classmethod
     def load(
         cls,
         database: "DuckDBPyConnection",
-        table: str,
+        name: str,
         lines: Iterable[bytes],
         paths: Sequence[str],
         folder: Path,
     ) -> "Side":
-        side = cls(database, table, folder)
-        database.execute(f"CREATE TABLE {table} (key UUID, row BIGINT, number BIGINT, line VARCHAR)")
-        side._load(lines, paths)
-        database.execute(_LAST.format(table=table))
-        side.keys = _count(database, f"last_{table}")
+        side = cls(name)
+        path = folder / f"{name}.csv"
+        with path.open("wb") as file:
+            side._read(lines, paths, file)
+        _load(database, name, {"key": "UUID", "row": "BIGINT", "number": "BIGINT"}, path)
+        database.execute(_LAST.format(table=name))
+        database.execute(f"DROP TABLE {name}")
+        side.keys = _count(database, f"last_{name}")
         return side
 
-    def _load(self, lines: Iterable[bytes], paths: Sequence[str]) -> None:
-        held: list[bytes] = []
-        held_bytes = 0
+    def _read(self, lines: Iterable[bytes], paths: Sequence[str], file: BinaryIO) -> None:
         for number, line in enumerate(lines, 1):
             try:
                 key = key_of(read_row(line), paths)
@@ -182,67 +211,82 @@ class Side:
                 continue
             digest = hashlib.blake2b(key, digest_size=16).hexdigest()
             # `hash` is SipHash under a secret of this process: 64 bits are enough to compare two rows of one key
-            held.append(b"%b\x1f%d\x1f%d\x1f%b\n" % (digest.encode(), hash(line), number, line.replace(b"\r", b" ")))
-            held_bytes += len(line)
+            file.write(b"%b,%d,%d\n" % (digest.encode(), hash(line), number))
             self.rows += 1
-            if held_bytes > LOAD_BYTES:
-                self._insert(held)
-                held, held_bytes = [], 0
-        self._insert(held)
 
     @property
     def _whose(self) -> str:
-        return "of the earlier delivery" if self._table == "before" else "of this delivery"
+        return "of the earlier delivery" if self.name == "before" else "of this delivery"
 
-    def _insert(self, held: list[bytes]) -> None:
-        if not held:
-            return
-        with self._aside.open("wb") as file:
-            file.writelines(held)
-        self._database.execute(_LOAD.format(table=self._table, max_bytes=ROW_BYTES_MAX + 100), [str(self._aside)])
-        self._aside.unlink()
+
+class RowsAside:
+    """Rows of the earlier delivery that differ, in a file until the later ones are read, which may have another order.
+
+    They are kept by the number of the later row.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._index = folder / "set_aside.csv"
+        self._entries = self._index.open("wb")
+        self._rows = (folder / "set_aside.rows").open("w+b")
+        self._size = 0
+
+    def add(self, number: int, line: bytes) -> None:
+        self._entries.write(b"%d,%d,%d\n" % (number, self._size, len(line)))
+        self._rows.write(line)
+        self._size += len(line)
+
+    def load(self, database: "DuckDBPyConnection") -> None:
+        self._entries.close()
+        _load(database, "set_aside", {"new": "BIGINT", "begin": "BIGINT", "size": "BIGINT"}, self._index)
+
+    def read(self, begin: int, size: int) -> bytes:
+        self._rows.seek(begin)
+        return self._rows.read(size)
+
+    def close(self) -> None:
+        self._entries.close()
+        self._rows.close()
 
 
 class ChangesWriter:
-    """Writes the rows of each kind into files of their own, the next one when one is large. There is always a first."""
+    """Writes the rows of one kind into files, the next one when one is large. There is always a first."""
 
-    def __init__(self, folder: Path, compression: str) -> None:
-        self.files: list[ChangedFile] = []
+    def __init__(self, folder: Path, kind: ChangeKind, compression: str) -> None:
+        self.rows = 0
         self._folder = folder
+        self._kind = kind
         self._compression = compression
+        self.files: list[ChangedFile] = []
+        self._begin()
 
-    def write(self, kind: ChangeKind, lines: Iterator[bytes]) -> int:
-        """Return the number of lines."""
-        first = len(self.files)
-        while len(self.files) == first or self.files[-1].bytes >= FILE_BYTES:
-            self.files.append(self._write_one(kind, len(self.files) - first, lines))
-        return sum(file.rows for file in self.files[first:])
+    def add(self, line: bytes) -> None:
+        if self._out.size >= FILE_BYTES:
+            self._end()
+            self._begin()
+        self._out.write(line + b"\n")
+        self.rows += 1
 
-    def _write_one(self, kind: ChangeKind, number: int, lines: Iterator[bytes]) -> ChangedFile:
-        name, rows = changes_file(kind, number, self._compression), 0
-        path = self._folder / name
+    def close(self) -> None:
+        self._end()
+
+    def _begin(self) -> None:
+        self._name = changes_file(self._kind, len(self.files), self._compression)
+        path = self._folder / self._name
         path.parent.mkdir(exist_ok=True)
-        with path.open("wb") as file:
-            out = StoredFile(file, compress=self._compression == "gzip")
-            for line in lines:
-                out.write(line + b"\n")
-                rows += 1
-                if out.size >= FILE_BYTES:
-                    break
-            out.close()
-        return ChangedFile(kind=kind, name=name, rows=rows, bytes=out.size, sha256=out.sha256)
+        self._file = path.open("wb")
+        self._out = StoredFile(self._file, compress=self._compression == "gzip")
+
+    def _end(self) -> None:
+        self._out.close()
+        self._file.close()
+        rows = self.rows - sum(file.rows for file in self.files)
+        self.files.append(
+            ChangedFile(kind=self._kind, name=self._name, rows=rows, bytes=self._out.size, sha256=self._out.sha256)
+        )
 
 
-def _lines(database: "DuckDBPyConnection", query: str) -> Iterator[bytes]:
-    return (line.encode() for (line,) in _fetched(database, query))
-
-
-def _changed(database: "DuckDBPyConnection", paths: Sequence[str]) -> Iterator[bytes]:
-    rows = (changed_row(old.encode(), new.encode(), paths) for old, new in _fetched(database, _CHANGED))
-    return (row for row in rows if row is not None)
-
-
-def _fetched(database: "DuckDBPyConnection", query: str) -> Iterator[tuple[str, ...]]:
+def _fetched(database: "DuckDBPyConnection", query: str) -> Iterator[tuple[Any, ...]]:
     result = database.execute(query)
     while block := result.fetchmany(FETCH_ROWS):
         yield from block

@@ -47,7 +47,8 @@ class ChangesFinder:
 
         Raises ComparisonFailed; SinkError; what `keep_alive` and `confirm` raise.
         """
-        rows = chain(_ended(before.blocks() if before else ()), [SEPARATOR, b"\n"], after.blocks())
+        sides = [before, after, before, after]  # compared, and read again for the rows that differ
+        rows = chain.from_iterable(chain(_ended(side.blocks() if side else ()), [SEPARATOR, b"\n"]) for side in sides)
         with work_folder() as work:
             made: list[bytes] = []
             try:

@@ -4,8 +4,8 @@
 --       2 job:{key}              hash  the job
 --       3 due                    zset  key -> unix seconds when it needs care
 --       4 tally                  hash  what came of all jobs: see queries/tally.py
--- ARGV  1 page number  2 receipt (JSON)  3 attempt  4 key  5 seconds until care  6 items  7 scanned  8 bytes
---       9 "1" if it is a good one
+-- ARGV  1 page number  2 receipt (JSON)  3 attempt  4 key  5 seconds until care, while it collects  6 items  7 scanned
+--       8 bytes  9 "1" if it is a good one
 -- The time is written into the receipt.
 -- Returns the receipt that counts (JSON)
 local old = redis.call('HGET', KEYS[1], ARGV[1])
@@ -28,7 +28,10 @@ if redis.call('HGET', KEYS[2], 'attempt') == ARGV[3] then
     end
     redis.call('HSET', KEYS[2], 'stored_at', time)
   end
-  if redis.call('ZSCORE', KEYS[3], ARGV[4]) then
+  -- a job that is to stop stays due now, and one that is still running is due after its next poll
+  local state, stop_wish = unpack(redis.call('HMGET', KEYS[2], 'state', 'wanted'))
+  local continues = state == 'COLLECTING' and (stop_wish or '') == ''
+  if continues and redis.call('ZSCORE', KEYS[3], ARGV[4]) then
     redis.call('ZADD', KEYS[3], now[1] + ARGV[5], ARGV[4])
   end
 end

@@ -102,6 +102,7 @@ class Poller:
             job.key,
             Change(
                 due_in_s=every_s + self.settings.lost_message_secs,
+                guards={"stop_wish": job.stop_wish or ""},  # one that came meanwhile made the job due at once
                 event=TimelineEvent.RUN_STATUS if changed else None,
                 data={"run_status": run.status},
                 fields={
@@ -249,6 +250,7 @@ class Poller:
             job.key,
             Change(
                 due_in_s=every_s + self.settings.lost_message_secs,
+                guards={"stop_wish": job.stop_wish or ""},
                 event=TimelineEvent.POLL_FAILED if job.failures in {0, 9, 99} else None,
                 data={"message": str(error)},
                 fields={

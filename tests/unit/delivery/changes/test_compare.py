@@ -46,7 +46,8 @@ def line(draw: Any) -> bytes:
 
 
 def compared(before: list[bytes], after: list[bytes], paths: list[str]) -> tuple[Any, dict[str, list[bytes]]]:
-    text = b"".join([*(row + b"\n" for row in before), b"\x1e\n", *(row + b"\n" for row in after)])
+    sections = [b"".join(row + b"\n" for row in rows) for rows in (before, after)]
+    text = b"\x1e\n".join(sections * 2)
     with TemporaryDirectory() as folder:
         counts = compare(io.BytesIO(text), paths, Path(folder), "none")
         files = {file.kind: Path(folder, file.name).read_bytes().splitlines() for file in counts.files}
@@ -127,7 +128,6 @@ def test_standard_output_is_for_the_counts_alone(tmp_path):
 
 def test_large_changes_come_in_several_files(monkeypatch):
     monkeypatch.setattr(comparison, "FILE_BYTES", 1000)
-    monkeypatch.setattr(comparison, "LOAD_BYTES", 700)
     after = [b'{"k":%d,"v":"%b"}' % (number, b"x" * 90) for number in range(50)]
     counts, _ = compared([], after, ["k"])
     names = [file.name for file in counts.files if file.kind == "added"]
