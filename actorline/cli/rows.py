@@ -17,7 +17,7 @@ from actorline.delivery.read_back import Delivery, NotCompared, UnreadableRows
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
 from actorline.jobs.delivered import open_delivered
-from actorline.jobs.delta import JobChanges
+from actorline.jobs.document.delta import JobChanges
 from actorline.jobs.job import Job
 from actorline.settings import load_settings
 
