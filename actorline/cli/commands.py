@@ -25,7 +25,7 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = {
     "retry": CommandEntry("retry", "Retry ended jobs from the cheapest stage"),
     "forget": CommandEntry("forget", "Remove ended jobs for good: rows, records, manifest, results"),
     "items": CommandEntry("rows", "Write the delivered rows to standard output"),
-    "changes": CommandEntry("rows", "Count what changed since an earlier delivery, or write those rows"),
+    "changes": CommandEntry("rows", "Count what changed since an earlier delivery"),
     "records": CommandEntry("rows", "List the delivered records, or write one to standard output."),
     "guard": CommandEntry("guard", "Learn the contract for rows (guard) from past deliveries."),
     "verify": CommandEntry("verify", "Read a delivery again and check it against its manifest"),

@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # who only reads the ledger has no use for an HTTP client
 # "The default value as well as the maximum is 1000" (OpenAPI, components/parameters/limit).
 LIST_LIMIT: Final = 1000
 
+FINAL_FIGURES_SECS: Final = 10.0
+"""After a run's end its cost and stats may be preliminary: docs/platform-facts.md#final-figures."""
+
 RunT = TypeVar("RunT", bound="RunSight")
 
 # A log has at most 10,485,760 characters of up to 4 bytes: docs/platform-facts.md#log

@@ -79,6 +79,7 @@ SHORT = {
     "few": ({"items": 99}, {"min_items": 100}, "99 rows came; at least 100 were due"),
     "none": ({"items": 0}, {"min_items": 1}, "0 rows came; at least 1 were due"),
     "dear": ({"items": 100, "usage_usd": 1}, {"max_usd_per_1000": 5}, "which is $10.00 for 1,000"),
+    "dearer": ({"items": 100, "usage_usd": 1, "figures_lag_secs": 4}, {"max_usd_per_1000": 5}, "is $10.00 for 1,000"),
     "twice": ({"items": 100, "url_count": 60}, {"unique": ["url"]}, "in 40 % of 100 rows"),
     "text": ({"items": 100}, {"types": {"title": "number"}}, "title is not a number in 100 %"),
     "empty": ({"items": 100, "drift_from": 0}, {"required": ["price"]}, "price is missing in 100 %"),
@@ -174,32 +175,55 @@ def test_documents_that_cannot_be_judged_are_refused(line):
 DYING = {
     "keys-kept": "actorline.ledger.pages:Pages.keep_keys 1 after",
     "schedule-paused": "actorline.stages.collect.judge_rows:pause_for_guard 1 after",
+    "breach-recorded": "actorline.stages.collect.judge_rows:RowsJudge._break 1 after",
+    "before-the-abort": "actorline.stages.watch.poll_run:abort_run 1 before",
     "after-the-abort": "actorline.stages.watch.poll_run:abort_run 1 after",
+    "run-ended": "actorline.stages.watch.poll_run:Poller._conclude 1 after",
+    "all-judged": "actorline.stages.collect.judge_rows:RowsJudge.judge_all 1 after",
+}
+STOPPING = {
+    "enough-recorded": "actorline.stages.collect.judge_rows:RowsJudge._stop 1 after",
+    "after-the-stop": "actorline.stages.watch.poll_run:abort_run 1 after",
+    "stopped-run-ended": "actorline.stages.watch.poll_run:Poller._conclude 1 after",
 }
 
 
-@pytest.mark.parametrize("step", DYING)
-def test_rows_count_once_though_a_worker_dies(own_line, step):
-    line, key = own_line(f"guard-dies-{step}"), f"dies-{step}"
-    actor = line.emulator.actor(f"guard-dies-{step}", **{**LARGE, "item_rate": 200, "url_count": 300})
+def order_while_a_worker_dies(line: Line, moment: str, key: str, **document) -> dict:
+    """Order a job, let its worker be killed at that moment, and return the result that the next one brings."""
+    actor = line.emulator.actor(f"guard-{key}", **{**LARGE, "item_rate": 200, "url_count": 300})
     command = [sys.executable, "-P", "-W", "ignore", FAULTY_WORKER, "all"]
-    environment = {**line.environment, "CHAOS_DIE": DYING[step]}
+    environment = {**line.environment, "CHAOS_DIE": moment}
     worker = subprocess.Popen(command, cwd=line.home, env=environment, stdout=subprocess.DEVNULL)
     try:
-        guard = {"unique": ["url"], "max_duplicates": 0.1, "after_items": 100}
-        answer = line.submit({"key": key, "actor": actor, "guard": guard, **QUICK})
+        answer = line.submit({"key": key, "actor": actor, **document, **QUICK})
         worker.wait(60)
         with running_workers(line, "all"):
             result = answer.get(timeout=120)
     finally:
         worker.kill()
         worker.wait()
+    assert rows_of(line, result) == result["items"]
+    assert len(line.emulator.runs_of(actor)) == 1
+    return result
+
+
+@pytest.mark.parametrize("step", DYING)
+def test_rows_count_once_though_a_worker_dies(own_line, step):
+    guard = {"unique": ["url"], "max_duplicates": 0.1, "after_items": 100}
+    result = order_while_a_worker_dies(own_line(f"guard-dies-{step}"), DYING[step], f"dies-{step}", guard=guard)
     assert (result["state"], result["reason"]["code"]) == ("PARTIAL", "guard-broken")
     broken = result["broken"]
     assert broken["figure"] == round((broken["rows"] - 300) / broken["rows"], 6)
     assert broken["first"] == list(range(301, 311))
-    assert rows_of(line, result) == result["items"]
-    assert len(line.emulator.runs_of(actor)) == 1
+
+
+@pytest.mark.parametrize("step", STOPPING)
+def test_stopped_run_is_delivered_though_a_worker_dies(own_line, step):
+    line, stop_when = own_line(f"guard-{step}"), {"items": 300}
+    result = order_while_a_worker_dies(line, STOPPING[step], step, stop_when=stop_when)
+    assert (result["state"], result["run_status"], result["reason"]) == ("DELIVERED", "ABORTED", None)
+    assert result["stopped"]["rule"] == "items"
+    assert result["items"] - 300 == result["stopped"]["beyond"] >= 0
 
 
 def test_schedule_pauses_before_the_next_bill(own_line):
@@ -229,10 +253,14 @@ def test_batch_members_are_judged_by_themselves(line):
     batch = {
         "key": "guard-batch",
         "template": {"actor": good, "guard": {"required": ["price"], "min_items": 1}, **QUICK},
-        "inputs": [{}, {"emulate": {**LARGE, "drift_from": 0}}],
+        "inputs": [{}, {"emulate": {**LARGE, "drift_from": 0}}, {"emulate": LARGE}],
     }
+    batch["template"]["stop_when"] = {"items": 1_000}
     line.client.send_task("actorline.batch", [batch], queue=line.namespace)
-    keys = [f"guard-batch.00000{number}" for number in range(2)]
+    keys = [f"guard-batch.00000{number}" for number in range(3)]
     wait_for(lambda: all((job := line.ledger.load(key)) and job.is_terminal for key in keys), what="the members' ends")
-    kept, broken = (line.ledger.load(key) for key in keys)
+    kept, broken, stopped = (line.ledger.load(key) for key in keys)
     assert (kept.state, broken.state, broken.reason.code) == ("DELIVERED", "PARTIAL", "guard-broken")
+    assert (kept.enough, stopped.state, stopped.run.status) == (None, "DELIVERED", "ABORTED")
+    assert stopped.enough.rule == "items"
+    assert len(line.emulator.runs_of(good)) == 3

@@ -7,7 +7,9 @@ from pydantic import SecretStr
 from real_parts import TOKEN, wait_for
 
 from actorline.errors import Code, Reason
+from actorline.jobs.document.guard import Broken, Enough
 from actorline.jobs.document.parse import parse_document
+from actorline.jobs.job import StopWish
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.queries.savings import read_savings
@@ -16,6 +18,7 @@ from actorline.orders.cancel import cancel_job
 from actorline.platform.client import Platform
 from actorline.platform.runs import get_run
 from actorline.settings import load_settings
+from actorline.stages.collect.finish_job import Finisher
 from actorline.stages.start.outside_input import INPUT_TRIES
 from actorline.stages.start.start_run import Starter
 from actorline.stages.watch.poll_run import Poller
@@ -66,6 +69,45 @@ def test_stop_wish_during_a_poll_is_obeyed_at_once(line, platform, monkeypatch, 
     monkeypatch.setattr("actorline.stages.watch.poll_run.get_run", read)
     Poller(line.ledger, platform, load_settings()).advance(key, 1, 0, "execution")
     assert key in line.ledger.agenda.due(10)
+
+
+BROKEN = Broken(rule="required", path="price", figure=1, limit=0, rows=9, message="no price", stops=True)
+ENOUGH = Enough(rule="items", rows=9, needed=5, message="5 rows were enough")
+ROWS = {"guard": {"required": ["price"]}, "stop_when": {"items": 5}, "on_failure": {"resurrect": 2, "new_runs": 2}}
+
+
+@pytest.mark.parametrize("stopped", [{"broken": BROKEN}, {"enough": ENOUGH}])
+def test_deadline_during_the_abort_ends_the_job_expired(line, platform, stopped):
+    key, run_id = aborting(line, f"late-{''.join(stopped)}", stopped, abort_secs=0, deadline_secs=1)
+    line.ledger.change(key, Change(fields={"stop_wish": StopWish.EXPIRE}), epoch=None)
+    Poller(line.ledger, platform, load_settings()).advance(key, 1, 0, "execution")
+    wait_for(lambda: line.emulator.run(run_id)["status"] == "ABORTED", what="the run's end")
+    Poller(line.ledger, platform, load_settings()).advance(key, 1, 1, "execution")
+    Finisher(line.ledger, platform, load_settings(), "al-test").advance(key, 1, "execution")
+    job = line.ledger.load(key)
+    assert (job.state, job.reason.code) == ("EXPIRED", "deadline")
+
+
+@pytest.mark.parametrize("stopped", [{"broken": BROKEN}, {"enough": ENOUGH}])
+def test_run_resurrected_during_the_abort_is_aborted_again(line, platform, stopped):
+    key, run_id = aborting(line, f"back-{''.join(stopped)}", stopped, abort_secs=0)
+    line.emulator.post(f"/v2/actor-runs/{run_id}/abort")
+    wait_for(lambda: line.emulator.run(run_id)["status"] == "ABORTED", what="the run's end")
+    line.emulator.post(f"/v2/actor-runs/{run_id}/resurrect")
+    for number in range(2):
+        Poller(line.ledger, platform, load_settings()).advance(key, 1, number, "execution")
+        wait_for(lambda: line.emulator.run(run_id)["status"] == "ABORTED", what="the run's end")
+    assert line.state(key) == "COLLECTING"
+    assert len(line.emulator.requests("POST", f"/v2/actor-runs/{run_id}/abort")) >= 2
+
+
+def aborting(line, name, stopped, *, abort_secs, **order):
+    """A job that is about to abort its run because of its rows."""
+    actor = line.emulator.actor(name, items=9, duration_secs=60, abort_secs=abort_secs)
+    run = line.emulator.post(f"/v2/actors/{actor.replace('/', '~')}/runs")["data"]
+    facts = {"run_id": run["id"], "dataset_id": run["defaultDatasetId"], "started_at": LONG_AGO}
+    created(line, name, State.ABORTING, order={**ROWS, **order}, **facts, **stopped)
+    return name, run["id"]
 
 
 def test_input_has_all_its_tries_after_a_long_wait_for_room(line, platform):

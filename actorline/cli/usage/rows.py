@@ -1,6 +1,6 @@
 """The usage of `items`, `changes` and `records`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -8,7 +8,6 @@ from actorline.cli.usage.completion import (
     complete_key,
 )
 from actorline.cli.usage.options import AsJson
-from actorline.delivery.manifest import ChangeKind
 from actorline.jobs.states import State
 
 Key = Annotated[
@@ -29,12 +28,12 @@ def items(key: Key, as_json: AsJson = False) -> None:
 def changes(
     key: Key,
     kind: Annotated[
-        ChangeKind | None,
+        Literal["added", "removed", "changed"] | None,
         typer.Argument(help="added, removed or changed: write these rows; default: count them", metavar="[KIND]"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count what changed since an earlier delivery (delta), or write those rows to standard output as JSON lines."""
+    """Count what changed since an earlier delivery, or write those rows to standard output as JSON lines."""
     from actorline.cli import rows
 
     rows.changes(key, kind, as_json=as_json)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, model_validator
 
 from actorline.delivery.row_counts import NONE, Flaw, JsonType, RowsSeen
 from actorline.jobs.document.lengths import AtMost
@@ -38,12 +38,21 @@ def _is_path(path: str) -> str:
     return path
 
 
+def _is_scalar(value: object) -> object:
+    if isinstance(value, list | dict):
+        raise ValueError("must be a text, a number, true, false or null")  # noqa: TRY004 - pydantic wants ValueError
+    return value
+
+
 Path = Annotated[
     str, Field(min_length=1, description="Dotted, such as `price.amount`"), AtMost(200), AfterValidator(_is_path)
 ]
 Paths = Annotated[list[Path], FailFast(), AtMost(PATHS_MAX)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Scalar = Annotated[str, AtMost(1_000)] | bool | int | Annotated[float, Field(allow_inf_nan=False)] | None
+Scalar = Annotated[
+    Annotated[str, AtMost(1_000)] | bool | int | Annotated[float, Field(allow_inf_nan=False)] | None,
+    BeforeValidator(_is_scalar),
+]
 
 
 class Guard(Section):

@@ -54,7 +54,7 @@ def _impossible(document: JobDocument, guard: Guard) -> str | None:
         return f"min_items is {guard.min_items:,}, and collect.limit fetches {collect.limit:,} at most"
     if guard.min_items and stop_when and stop_when.items and stop_when.items < guard.min_items:
         return f"min_items is {guard.min_items:,}, and stop_when.items stops the run at {stop_when.items:,}"
-    return _lost_path(collect, guard.paths)
+    return lost_path(collect, guard.paths)
 
 
 def _never_stops(document: JobDocument, stop_when: StopWhen) -> str | None:
@@ -65,7 +65,7 @@ def _never_stops(document: JobDocument, stop_when: StopWhen) -> str | None:
         return "may not stop a run that was taken over: set own: true"
     if why := _reads_late(collect):
         return f"needs rows that are read while the run is running, and {why}"
-    return _never_reached(document, stop_when) or _lost_path(collect, stop_when.matches or ())
+    return _never_reached(document, stop_when) or lost_path(collect, stop_when.matches or ())
 
 
 def _never_reached(document: JobDocument, stop_when: StopWhen) -> str | None:
@@ -85,7 +85,7 @@ def _reads_late(collect: Collect) -> str | None:
     return None if collect.while_running else "collect.while_running is false"
 
 
-def _lost_path(collect: Collect, paths: Iterable[str]) -> str | None:
+def lost_path(collect: Collect, paths: Iterable[str]) -> str | None:
     """Return which path leads to a field that isn't collected. What a view or `unwind` leaves isn't known here."""
     kept = collect.output_fields or collect.fields
     for path in paths:

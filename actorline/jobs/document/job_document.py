@@ -15,7 +15,7 @@ from actorline.jobs.document.canonical_json import canonical_json
 from actorline.jobs.document.collect import Collect
 from actorline.jobs.document.delta import COMPARED, LAST, Delta
 from actorline.jobs.document.guard import Guard, StopWhen
-from actorline.jobs.document.guard_rules import guard_problem
+from actorline.jobs.document.guard_rules import guard_problem, lost_path
 from actorline.jobs.document.lengths import AtMost, is_stored
 from actorline.jobs.document.notify import Notify
 from actorline.jobs.document.on_failure import OnFailure
@@ -127,7 +127,7 @@ class JobDocument(Section):
         return self
 
     @model_validator(mode="after")
-    def _has_rows_to_compare(self) -> "JobDocument":
+    def _has_rows_to_compare(self, info: ValidationInfo) -> "JobDocument":
         delta = self.delta
         if delta is None:
             return self
@@ -135,7 +135,9 @@ class JobDocument(Section):
             raise ValueError(f'delta.base is neither "last" nor a key ({KEY_RULE})')
         if not self.collect.dataset or self.collect.format not in COMPARED:
             found = self.collect.format if self.collect.dataset else "collect.dataset false"
-            raise ValueError(f"delta compares rows as jsonl and json keep them; {found} has none")
+            raise ValueError(f"delta needs rows of jsonl or json, whose values come back as they were, not {found}")
+        if not is_stored(info) and (lost := lost_path(self.collect, delta.key)):
+            raise ValueError(f"delta.key: {lost}")
         if self.reuse_secs is not None:
             raise ValueError("delta compares new rows, and reuse_secs may bring those of an earlier job: give only one")
         return self

@@ -6,8 +6,8 @@ from typing import Final, assert_never
 from actorline.delivery.page_plan import Gap, More, Pages, Proof, has_caught_up, judge, short_pages
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Reason
-from actorline.identifiers import DatasetId, ExecutionToken, JobKey
-from actorline.jobs.fields import NOW
+from actorline.identifiers import DatasetId, ExecutionToken, JobKey, RunId
+from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
@@ -15,6 +15,7 @@ from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset
+from actorline.platform.runs import FINAL_FIGURES_SECS, get_run
 from actorline.settings import Settings
 from actorline.stages.collect.deliver import Deliverer
 from actorline.stages.collect.fetch_pages import is_moving, settled_at, stop_of
@@ -149,11 +150,36 @@ class Finisher:
         )
         return Stop() if epoch is None else NextWave(epoch, seconds)
 
-    def _deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: ExecutionToken) -> Step:
+    def _deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: ExecutionToken) -> Step | NextWave:
+        judge = RowsJudge(self.ledger, self.settings)
         if failure is None:
-            job = RowsJudge(self.ledger, self.settings).judge_all(job, pages)
+            job = judge.judge_all(job, pages)
+            if needs_final_cost(job):
+                if (wait := secs_to_final_cost(job, self.ledger.now())) > 0:
+                    return self._again(job, wait)
+                job = judge.judge_all(self._with_final_cost(job), pages)
         deliverer = Deliverer(self.ledger, self.platform, self.settings, self.installation)
         return deliverer.deliver(job, pages, failure, execution)
+
+    def _with_final_cost(self, job: Job) -> Job:
+        run = get_run(self.platform, job.run.id or RunId(""))
+        if not run.is_terminal:  # it was resurrected by others
+            return job
+        fields: JobFields = {"cost_usd": run.usage_total_usd}
+        self.ledger.change(job.key, Change(fields=fields), states={State.COLLECTING}, epoch=job.epoch)
+        return job.model_copy(update={"run": job.run.after(fields)})
+
+
+def needs_final_cost(job: Job) -> bool:
+    """Return whether the run's final cost decides how the job ends: by the first figure the rows keep their price."""
+    guard = job.document.guard
+    return guard is not None and guard.max_usd_per_1000 is not None and job.broken is None and job.run.id is not None
+
+
+def secs_to_final_cost(job: Job, now: float) -> float:
+    """Return seconds until the run's cost is final; docs/platform-facts.md#final-figures."""
+    ended_at = job.collection.started_at
+    return 0.0 if ended_at is None else max(ended_at + FINAL_FIGURES_SECS - now, 0.0)
 
 
 def _named_total(pages: Pages) -> int:

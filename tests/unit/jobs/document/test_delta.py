@@ -18,10 +18,12 @@ DUE = "2026-11-23T03:00:00Z"
         ({"delta": {"key": ["url"], "base": "../x"}}, "delta.base is neither"),
         ({"delta": {"kye": ["url"]}}, 'did you mean "key"?'),
         *(
-            ({"delta": {"key": ["url"]}, "collect": {"format": name}}, f"{name} has none")
+            ({"delta": {"key": ["url"]}, "collect": {"format": name}}, f"not {name}")
             for name in ("csv", "xml", "xlsx", "html", "rss", "parquet")
         ),
-        ({"delta": {"key": ["url"]}, "collect": {"dataset": False}}, "collect.dataset false has none"),
+        ({"delta": {"key": ["url"]}, "collect": {"dataset": False}}, "not collect.dataset false"),
+        ({"delta": {"key": ["url"]}, "collect": {"omit": ["url"]}}, "delta.key: url is left out by collect.omit"),
+        ({"delta": {"key": ["a.b"]}, "collect": {"fields": ["url"]}}, "a.b is not among collect.fields"),
         ({"delta": {"key": ["url"]}, "reuse_secs": 60}, "give only one"),
     ],
 )

@@ -10,7 +10,15 @@ from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Step, Stop
 from actorline.ledger.change import Change
 from actorline.settings import Settings
-from actorline.stages.collect.finish_job import WAVE_TRIES, Finisher, NextWave
+from actorline.stages.collect.finish_job import (
+    WAVE_TRIES,
+    Finisher,
+    NextWave,
+    needs_final_cost,
+    secs_to_final_cost,
+)
+
+BROKEN = {"rule": "required", "figure": 1, "limit": 0, "rows": 9, "message": "price is missing"}
 
 
 class LedgerOfOneJob:
@@ -164,3 +172,18 @@ def test_an_empty_dataset_has_an_end(collecting, monkeypatch, order):
 def test_windows_that_were_not_asked_for_yet_are_no_end(collecting):
     ledger = collecting({0: Window(page_no=0, offset=0, limit=10)})
     assert finisher(ledger).advance("k", 1, "x") == NextWave(2, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("guard", "fields", "needs"),
+    [
+        ({"max_usd_per_1000": 5}, {"run_id": "r"}, True),
+        ({"max_usd_per_1000": 5}, {"run_id": "r", "broken": BROKEN}, False),
+        ({"min_items": 5}, {"run_id": "r"}, False),
+        (None, {"run_id": "r"}, False),
+    ],
+)
+def test_a_price_that_is_kept_is_judged_by_the_final_cost(make_job, guard, fields, needs):
+    job = make_job(order={"actor": "x", **({"guard": guard} if guard else {})}, collecting_at=1000.0, **fields)
+    assert needs_final_cost(job) is needs
+    assert [secs_to_final_cost(job, now) for now in (1000.0, 1004.0, 1010.0, 2000.0)] == [10, 6, 0, 0]
