@@ -82,11 +82,9 @@ def test_changes_are_read_from_terminal_http_and_python(line, actor):
     expected = changes_in(later)
     assert [len(expected[kind]) for kind in ("added", "removed", "changed")] == [5, 3, 0]
 
-    def terminal(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [ACTORLINE, "changes", *arguments]
-        return subprocess.run(command, env=line.environment, capture_output=True, text=True, check=False)
-
-    assert f"changes since {first['key']}: 5 added, 3 removed, 0 changed" in terminal(later["key"]).stdout
+    assert (
+        f"changes since {first['key']}: 5 added, 3 removed, 0 changed" in actorline(line, "changes", later["key"]).out
+    )
     with (
         running_gateway(line) as gateway,
         Client(line.broker, line.results, queue=line.namespace) as client,
@@ -94,16 +92,16 @@ def test_changes_are_read_from_terminal_http_and_python(line, actor):
         http = gateway.http
         for kind, rows in expected.items():
             found = (
-                terminal(later["key"], kind).stdout,
+                actorline(line, "changes", later["key"], kind).out,
                 http.get(f"/v1/jobs/{later['key']}/changes/{kind}").text,
             )
             assert [[json.loads(line) for line in text.splitlines()] for text in found] == [rows, rows]
             assert list(client.iter_changes(later["key"], kind)) == rows
         unknown = [http.get(f"/v1/jobs/{first['key']}/changes/added"), http.get(f"/v1/jobs/{later['key']}/changes/new")]
         assert [response.status_code for response in unknown] == [404, 422]
-    refused = terminal(first["key"], "added")
-    assert (refused.returncode, refused.stdout) == (5, "")
-    assert "It was ordered without `delta`" in refused.stderr
+    refused = actorline(line, "changes", first["key"], "added")
+    assert (refused.code, refused.out) == (5, "")
+    assert "It was ordered without `delta`" in refused.err
     tally = read_tally(line.ledger)
     assert tally.count("changes:added") >= 5
     assert tally.count("comparisons:made") >= 1
