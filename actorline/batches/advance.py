@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from actorline.batches.batch import Batch, load_batch
+from actorline.batches.batch import Batch, load_batch, waiting_text
 from actorline.batches.change import move_batch
 from actorline.batches.inputs.input_file import InputFile
 from actorline.batches.members import new_members
@@ -29,6 +29,7 @@ from actorline.batches.waves import (
 )
 from actorline.errors import Reason, Refused
 from actorline.identifiers import JobKey
+from actorline.jobs.fields import NOW
 from actorline.jobs.job import StopWish
 from actorline.jobs.member_key import member_key
 from actorline.jobs.sender import Sender
@@ -138,7 +139,8 @@ class Waves:
 
     def _go_on(self, batch: Batch) -> None:
         if batch.state is State.WAITING:
-            move_batch(self.ledger, batch, BatchEvent.GO_ON, fields={"waiting_for": None})
+            fields = {"waiting_for": None, "waiting_since": None, "waiting_until": None}
+            move_batch(self.ledger, batch, BatchEvent.GO_ON, fields=fields)
 
     def _note_waiting(self, batch: Batch) -> None:
         """Show what all members wait for as what the batch waits for."""
@@ -148,14 +150,20 @@ class Waves:
         if code is None:
             self._go_on(batch)
         elif code != batch.waiting_for:
+            until = self._waits_until(batch)
             move_batch(
                 self.ledger,
                 batch,
                 BatchEvent.HOLD,
-                fields={"waiting_for": code},
+                fields={"waiting_for": code, "waiting_since": NOW, "waiting_until": until},
                 timeline=TimelineEvent.WAITING,
-                data={"code": code},
+                data={"code": code, "message": waiting_text(code, None, until)},
             )
+
+    def _waits_until(self, batch: Batch) -> float | None:
+        """Return until when its members wait at the latest, by one of them."""
+        members = self.ledger.batches.live_members(batch.key)[:1]
+        return next((job.waiting_until for job in self.ledger.load_many(members) if job), None)
 
 
 def stop_batch(ledger: Ledger, key: JobKey, wish: StopWish, *, reason: Reason | None = None) -> bool:

@@ -1,6 +1,7 @@
 """A batch as stored in the ledger, and the result that every entrance shows."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Json
@@ -48,6 +49,8 @@ class Batch(BaseModel):
     rerun_from: int = 0
     rerun_to: int = 0
     waiting_for: str | None = None
+    waiting_since: float | None = None
+    waiting_until: float | None = None  # at the latest, if that is known
     reason: Json[Reason] | None = None
     manifest: str | None = None
     items: int = 0
@@ -164,8 +167,19 @@ class BatchResult(BaseModel):
 def _waiting_reason(batch: Batch) -> Reason | None:
     if batch.state is not State.WAITING or batch.waiting_for not in set(Code):
         return None
-    message = f"All its members that haven't ended wait for the same: {batch.waiting_for}."
+    message = waiting_text(batch.waiting_for, batch.waiting_since, batch.waiting_until)
     return Reason(code=Code(batch.waiting_for), message=message, billed=batch.nano_usd > 0)
+
+
+def waiting_text(code: str, since: float | None, until: float | None) -> str:
+    """Return what a batch waits for, and from when until when, as far as that is known."""
+    begun = "" if since is None else f", since {_minute(since)}"
+    ends = "" if until is None else f", until {_minute(until)} at the latest"
+    return f"All its members that haven't ended wait for the same: {code}{begun}{ends}."
+
+
+def _minute(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 class BatchProgress(BaseModel):

@@ -197,6 +197,8 @@ class BatchStore:
                 "ended_at": NOW,
                 "reason": reason.model_dump_json() if reason else None,
                 "waiting_for": None,
+                "waiting_since": None,
+                "waiting_until": None,
                 "manifest": manifest,
                 "delivered_at": NOW if delivered else None,
                 "failures": 0,

@@ -7,19 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actorline.batches.batch import FIELDS, Batch, load_batch
+from actorline.batches.advance import Waves
+from actorline.batches.batch import FIELDS, Batch, BatchResult, load_batch
 from actorline.batches.cancel import cancel_batch
 from actorline.batches.document import parse_batch
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.fields import NOW
 from actorline.jobs.member_key import member_key
-from actorline.jobs.states import LIVE, TERMINAL, State
+from actorline.jobs.states import LIVE, TERMINAL, Event, State
 from actorline.ledger.batches import BatchChange, NewBatch
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
+from actorline.settings import load_settings
 from actorline.upkeep.old_jobs import forget_old_jobs
 
 ENDS = sorted(TERMINAL)
@@ -60,6 +62,20 @@ def test_cancelled_batch_gets_no_further_member(ledger):
     assert make(ledger, batch, 1) == "stopped"
     assert ledger.load(member_key(batch, 1)) is None
     assert ledger.batches.live_members(batch) == [member_key(batch, 0)]
+
+
+def test_waiting_batch_says_what_for_and_until_when(ledger, tmp_path):
+    batch = new_batch(ledger, "waits")
+    for number in range(3):
+        make(ledger, batch, number)
+        held = Change(fields={"waiting_for": "budget", "waiting_until": 1_800_000_000})
+        ledger.move(ledger.load(member_key(batch, number)), Event.HOLD, held)
+    Waves(ledger, load_settings(home=tmp_path), start=lambda _: None).advance(batch)
+    waiting = found(ledger, batch)
+    assert (waiting.state, waiting.waiting_for) == (State.WAITING, "budget")
+    message = BatchResult.of(waiting).reason.message
+    assert "budget, since 20" in message
+    assert message.endswith("until 2027-01-15 08:00 UTC at the latest.")
 
 
 MOVES = st.lists(
