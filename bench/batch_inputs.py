@@ -38,7 +38,7 @@ def served(folder: Path) -> Iterator[str]:
     command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         assert server.stdout
-        yield server.stdout.readline().split()[-1].strip("()/ ")
+        yield server.stdout.readline().split()[-2].strip("()/ ")  # Serving HTTP on ... (http://.../) ...
         server.terminate()
 
 
