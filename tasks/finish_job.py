@@ -7,24 +7,27 @@ from celery.exceptions import Ignore
 
 from actorline.identifiers import JobKey
 from actorline.jobs.step import Ended, Moved, Park, Stop, Wait
-from actorline.platform.client import Platform
+from actorline.stages.collect.fetch_pages import load_collecting
 from actorline.stages.collect.finish_job import Finisher, NextWave
 from tasks.shell.answers import end_for_callers
 from tasks.shell.canvas import next_wave
-from tasks.shell.environment import installation, ledger, new_execution, platform_of, settings
+from tasks.shell.environment import installation, ledger, new_execution, platform, settings
 from tasks.shell.progress import report_to_callers
 from tasks.shell.stage import StageTask
 
 
 @shared_task(bind=True, base=StageTask, name="actorline.finish_job")
 def finish_job(self: "Task[Any, Any]", key: JobKey, epoch: int) -> None:
-    finish(self, platform_of(key), key, epoch)
+    finish(self, key, epoch)
 
 
-def finish(task: "Task[Any, Any]", platform: Platform, key: JobKey, epoch: int) -> None:
+def finish(task: "Task[Any, Any]", key: JobKey, epoch: int) -> None:
     """Advance the job. Return if it has ended; otherwise the task is replaced by the next wave, or ends here."""
-    finisher = Finisher(ledger(), platform, settings(), installation())
-    step = finisher.advance(key, epoch, new_execution())
+    collecting = load_collecting(ledger(), key, epoch)
+    if collecting is None:
+        raise Ignore
+    finisher = Finisher(ledger(), platform(collecting.job.document.account), settings(), installation())
+    step = finisher.advance(*collecting, new_execution())
     match step:
         case Ended():
             end_for_callers(key)

@@ -8,7 +8,7 @@ from celery import Task, shared_task
 from actorline.identifiers import JobKey
 from actorline.jobs.fields import NOW
 from actorline.jobs.states import State
-from actorline.jobs.step import Ended, Moved, Park, Wait
+from actorline.jobs.step import Ended, Moved, Park, Stop, Wait
 from actorline.ledger.admission.capacity_line import Admission
 from actorline.ledger.change import Change
 from actorline.ledger.queries.tally import empty_at
@@ -18,7 +18,7 @@ from actorline.stages.watch.poll_run import Poller
 from tasks.shell.canvas import send_ahead
 from tasks.shell.care import care
 from tasks.shell.conclude import conclude
-from tasks.shell.environment import DEFAULT_ACCOUNT, ledger, new_execution, platform, settings
+from tasks.shell.environment import ledger, new_execution, platform, settings
 from tasks.shell.platform_slots import slots
 from tasks.shell.stage import StageTask, again
 
@@ -27,11 +27,15 @@ BUSY_SECS = 5.0
 
 @shared_task(bind=True, base=StageTask, name="actorline.poll_run")
 def poll_run(self: "Task[Any, Any]", key: JobKey, epoch: int) -> None:
-    account = ledger().account(key) or DEFAULT_ACCOUNT
+    job = ledger().claim_poll(key, epoch, self.request.retries, new_execution())
+    if job is None:
+        conclude(self, key, Stop())
+        return
+    account = job.document.account
     poller = Poller(ledger(), platform(account), settings())
     try:
         with slots().taken(account):
-            step = poller.advance(key, epoch, self.request.retries, new_execution())
+            step = poller.advance(job)
     except PlatformBusy as error:
         ledger().agenda.postpone(key, BUSY_SECS + settings().lost_message_secs)
         raise again(self, BUSY_SECS) from error

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, cast
 
-from actorline.identifiers import AccountName, JobKey
+from actorline.identifiers import JobKey
 from actorline.ledger.store import Store
 
 LATER_SEARCH_SECS: Final = 300.0  # a list shows a run within seconds; a request that is under way is cut by then
@@ -39,11 +39,6 @@ class Agenda:
     def plan_deadline(self, key: JobKey, at: float) -> None:
         """Let the job expire at a time, if that is its deadline then."""
         self._store.redis.zadd(self._store.name("deadlines"), {key: at})
-
-    def plan_sweep(self, account: AccountName) -> None:
-        """Sweep an account that starts runs for orphans some time after."""
-        later = self._store.now() + LATER_SEARCH_SECS
-        self._store.redis.zadd(self._store.name("sweeps"), {account: later}, nx=True)
 
     def take_sweeps(self) -> list[str]:
         """Return the accounts to be swept now; each is due again later."""

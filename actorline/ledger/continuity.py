@@ -24,11 +24,15 @@ class HistoryGap:
 
 def last_gap(ledger: Ledger, *, unknown_s: float) -> HistoryGap:
     """Beat, and return the last break. A ledger without any history is one: `unknown_s` may be lost then."""
-    args = [ledger.last_beat, BEAT_OLD_SECS, unknown_s, GAPS_KEPT]
-    keys = [ledger.name("continuity"), ledger.name("gaps")]
-    gap, beat = ledger.run_script("continuity", keys, args)
+    gap, beat = ledger.run_script("continuity", *beat_arguments(ledger, unknown_s=unknown_s))
     ledger.last_beat = float(beat)
     return HistoryGap(gap)
+
+
+def beat_arguments(ledger: Ledger, *, unknown_s: float) -> tuple[list[str], list[float]]:
+    """Return the keys and arguments of `lua/history.lua`."""
+    keys = [ledger.name("continuity"), ledger.name("gaps")]
+    return keys, [ledger.last_beat, BEAT_OLD_SECS, unknown_s, GAPS_KEPT]
 
 
 def lost_since(ledger: Ledger, after: str | None) -> float | None:

@@ -16,7 +16,7 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from actorline.errors import Code, Overloaded, Unavailable
-from actorline.identifiers import AccountName, ExecutionToken, JobKey
+from actorline.identifiers import AccountName, ExecutionToken, JobKey, RunId
 from actorline.jobs.fields import NOW, STORED_AS
 from actorline.jobs.job import FIELDS, Job, StopWish
 from actorline.jobs.job_key import is_key
@@ -28,7 +28,7 @@ from actorline.ledger.batches import Batches
 from actorline.ledger.callers import Callers, Continuations, read_callers
 from actorline.ledger.change import UNCHANGED, Change, Due
 from actorline.ledger.durability import Server, check_server, read_server
-from actorline.ledger.pages import Pages
+from actorline.ledger.pages import Pages, read_page, read_pages
 from actorline.ledger.registration import (
     UNBOUNDED,
     Bounds,
@@ -47,6 +47,8 @@ from actorline.ledger.webhooks import Webhooks
 from actorline.logs import Logger
 
 if TYPE_CHECKING:
+    from actorline.delivery.page_plan import Window
+    from actorline.delivery.receipt import Receipt
     from actorline.jobs.allowance import Allowance
 
 log = Logger(__name__)
@@ -56,6 +58,15 @@ CLAIM_POLL_SECS: Final = 10  # a poll is one GET of at most that long
 
 class Lease(Lock):
     """Belongs to one execution. One that has run out is another's by now: then `release` does nothing."""
+
+    def hold(self, token: str) -> None:
+        """Be the lease that a script took with a token."""
+        self.local.token = token.encode()
+
+    @property
+    def token(self) -> bytes:
+        """Return what Redis has stored as long as the lease is ours; empty before it was taken."""
+        return self.local.token or b""
 
     def release(self) -> None:
         try:
@@ -138,12 +149,28 @@ class Ledger:
         return read_job(key, self.redis.hmget(self.name("job", key), FIELDS))
 
     def load_with_callers(self, key: JobKey) -> tuple[Job | None, Continuations]:
-        """Return the job and its callers that aren't known to be answered, in one round trip."""
-        with self.redis.pipeline(transaction=False) as pipe:
-            pipe.hmget(self.name("job", key), FIELDS)
-            pipe.hgetall(self.name("callers", key))
-            values, callers = pipe.execute()
-        return read_job(key, values), read_callers(callers)
+        """Return the job and its callers that aren't known to be answered, in one command as all that follow."""
+        job, callers = self._look(key, "callers", self.name("callers", key))
+        return job, read_callers(_as_dict(callers))
+
+    def load_with_runs(self, key: JobKey) -> tuple[Job | None, list[RunId]]:
+        """Return the job and every run id ever seen for its attempt, the first one first."""
+        job, runs = self._look(key, "runs", self.name("runs", key))
+        return job, json.loads(runs or "[]")
+
+    def load_with_pages(self, key: JobKey) -> tuple[Job | None, dict[int, Window | Receipt]]:
+        """Return the job and its attempt's pages: number -> window, or the receipt once it is stored."""
+        job, pages = self._look(key, "pages", self.name("pages", key))
+        return job, read_pages(_as_dict(pages))
+
+    def load_with_page(self, key: JobKey, attempt: int, page_no: int) -> tuple[Job | None, Window | Receipt | None]:
+        """Return the job and one page of an attempt, None while that isn't planned."""
+        job, page = self._look(key, "page", self.name("pages", key), attempt, page_no)
+        return job, read_page(page) if page else None
+
+    def _look(self, key: JobKey, with_: str, name: str, *which: int) -> tuple[Job | None, Any]:
+        values, more = self._store.run("look", [self.name("job", key), name], [with_, *which])
+        return read_job(key, values), more
 
     def load_many(self, keys: Sequence[JobKey]) -> list[Job | None]:
         """Return the jobs, in one round trip. One that can't be read is logged and None: it must not hide the rest."""
@@ -222,9 +249,11 @@ class Ledger:
         moved = replace(change, to=target(event))
         return self.change(job.key, moved, states=sources(event), epoch=job.epoch) is not None
 
-    def claim_poll(self, key: JobKey, epoch: int, number: int, execution: ExecutionToken) -> bool:
+    def claim_poll(self, key: JobKey, epoch: int, number: int, execution: ExecutionToken) -> Job | None:
+        """Return the job if this execution may do the poll; None if another one does, or has done it."""
         args: list[Any] = [epoch, number, execution, CLAIM_POLL_SECS]
-        return bool(self._store.run("claim_poll", [self.name("job", key)], args))
+        values = self._store.run("claim_poll", [self.name("job", key)], args)
+        return read_job(key, values) if values else None
 
     def newest_keys(self, states: Iterable[State], limit: int) -> list[JobKey]:
         """Return the newest jobs in some states, the newest first; at most `limit` of each state."""
@@ -271,6 +300,11 @@ class Ledger:
                 "started. Set ACTORLINE_INSTALLATION to the ledger's, or use another ledger.",
             )
         return stored
+
+
+def _as_dict(flat: Sequence[str]) -> dict[str, str]:
+    """Return a hash that a script returned as a list."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _due(due_in_s: Due) -> float | str:

@@ -10,7 +10,10 @@ from actorline.identifiers import JobKey
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.logs import Logger
 
-if TYPE_CHECKING:  # who only looks at jobs doesn't wait for what their pages are made of
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    # who only looks at jobs doesn't wait for what their pages are made of
     from actorline.delivery.key_sample import KeySample
     from actorline.delivery.page_plan import Window
     from actorline.delivery.receipt import Receipt
@@ -26,20 +29,19 @@ class Pages:
 
     def all(self, key: JobKey, attempt: int) -> dict[int, Window | Receipt]:
         """Return page number -> its window, or the receipt once it is stored."""
-        raw = self._store.redis.hgetall(self._store.name("pages", key, attempt))
-        return {int(no): _page(value) for no, value in sorted(raw.items(), key=lambda item: int(item[0]))}
+        return read_pages(self._store.redis.hgetall(self._store.name("pages", key, attempt)))
 
     def fix(self, key: JobKey, attempt: int, window: Window) -> Window | Receipt:
         """Fix a page's window before it is first fetched; return the one that was fixed first: it never changes."""
         name = self._store.name("pages", key, attempt)
         if self._store.redis.hsetnx(name, str(window.page_no), window.model_dump_json()):
             return window
-        return _page(cast("str", self._store.redis.hget(name, str(window.page_no))))
+        return read_page(cast("str", self._store.redis.hget(name, str(window.page_no))))
 
     def get(self, key: JobKey, attempt: int, page_no: int) -> Window | Receipt | None:
         """Return a page's window or receipt; None while it isn't planned."""
         raw = self._store.redis.hget(self._store.name("pages", key, attempt), str(page_no))
-        return _page(raw) if raw else None
+        return read_page(raw) if raw else None
 
     def record(self, key: JobKey, attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:
         """Record the proof that a page is stored; return the first one, which counts."""
@@ -96,7 +98,13 @@ class Pages:
         self._store.redis.hset(name, str(block_no), block.model_dump_json())
 
 
-def _page(raw: str) -> Window | Receipt:
+def read_pages(stored: Mapping[str, str]) -> dict[int, Window | Receipt]:
+    """Return the pages of a hash, in their order."""
+    return {int(no): read_page(value) for no, value in sorted(stored.items(), key=lambda item: int(item[0]))}
+
+
+def read_page(raw: str) -> Window | Receipt:
+    """Return a page as it is stored: its window, or its receipt."""
     from actorline.delivery.page_plan import Window
     from actorline.delivery.receipt import Receipt
 

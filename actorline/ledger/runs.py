@@ -11,7 +11,6 @@ from actorline.ledger.agenda import Agenda
 from actorline.ledger.store import Store
 from actorline.ledger.timeline import ENTRIES_MAX
 from actorline.logs import Logger
-from actorline.platform.marker import digest_of
 
 SEARCH_REMEMBERED_SECS: Final = 30  # an unclear start is searched for again after a minute
 
@@ -103,10 +102,6 @@ class Runs:
         """Return it; None if there was no such search just now."""
         searched = json.loads(self._store.redis.get(self._store.name("searched", key)) or "{}")
         return cast("list[RunId]", searched["suspects"]) if searched.get("at") == at else None
-
-    def name_marker(self, key: JobKey) -> None:
-        """Remember whose marker it is that a start is about to send out."""
-        self._store.redis.hset(self._store.name("markers"), digest_of(key), key)
 
     def key_of_marker(self, digest: str) -> JobKey | None:
         """Return the key of the job whose runs bear the marker."""

@@ -10,6 +10,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.commands.core import Script
 from redis.retry import Retry
 
+from actorline.jobs.job import FIELDS
 from actorline.ledger.durability import Disk
 from actorline.ledger.keys import KEY_KINDS
 from actorline.redis_address import is_sentinel
@@ -19,13 +20,20 @@ Client = Any
 """A `redis.Redis` that decodes replies; its stubs return `bytes | str` for everything."""
 
 SCRIPTS: Final = (
-    "register", "spend", "change", "record_run", "claim_poll", "record_receipt", "page_failed", "plan", "name_tasks",
-    "forget", "enter_line", "call_line", "claim_room", "note_room", "outside_places", "continuity",
+    "look", "register", "spend", "change", "record_run", "claim_poll", "record_receipt", "page_failed", "plan",
+    "name_tasks", "forget", "enter_line", "call_line", "claim_room", "note_room", "outside_places", "continuity",
+    "begin_start", "announce",
     "due_sets", "park", "unpark", "plan_look", "leave_parked",
     "register_batch", "change_batch", "newest",
 )  # fmt: skip
-PARTS: Final[Mapping[str, Sequence[str]]] = {"change": ("booking",)}
+PARTS: Final[Mapping[str, Sequence[str]]] = {
+    "change": ("booking",),
+    "continuity": ("history",),
+    "begin_start": ("history",),
+}
 """Files with functions that a script calls."""
+READERS: Final = frozenset({"look", "claim_poll"})
+"""Scripts that return a job: they have its FIELDS within, as these would be a third of each command."""
 FAILOVER_SECS: Final = 10.0  # a primary that is silent for longer has a successor; WAITAOF takes half of that
 CLOCK_KEPT_SECS: Final = 1.0
 CLOCK_TRIP_SECS: Final = 0.05
@@ -57,7 +65,10 @@ def _unix_url(url: str) -> str:
 
 def script_text(name: str) -> str:
     """Return a script with the functions that it calls."""
-    return "".join(files(__package__).joinpath(f"lua/{part}.lua").read_text() for part in (*PARTS.get(name, ()), name))
+    fields = ", ".join(f"'{field}'" for field in FIELDS)
+    begin = f"local FIELDS = {{{fields}}}\n" if name in READERS else ""
+    parts = (files(__package__).joinpath(f"lua/{part}.lua").read_text() for part in (*PARTS.get(name, ()), name))
+    return begin + "".join(parts)
 
 
 class RedisClock:

@@ -48,7 +48,8 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     )
     if epoch is None:
         return False
-    Parking(ledger()).unpark(job.key)
+    if first is not Stage.START:  # only a job with a run is parked
+        Parking(ledger()).unpark(job.key)
     signatures = [_named(stage, job.key, epoch) for stage in stages_from(job, first)]
     signatures[0].set(queue=f"{settings().namespace}.{queue_of(job, first)}")
     if first is Stage.START:  # among waiting starts

@@ -30,7 +30,7 @@ ONE_OF_TWO = [
 
 STEPS = {  # where -> how often the job comes by
     "actorline.ledger.ledger:Ledger.register": 1,
-    "actorline.ledger.ledger:Ledger.change": 6,
+    "actorline.ledger.ledger:Ledger.change": 5,
     "actorline.ledger.runs:Runs.record": 1,
     "actorline.ledger.pages:Pages.fix": 2,
     "actorline.ledger.pages:Pages.record": 2,
@@ -62,7 +62,7 @@ OF_ONE_PAGE = [
             f"one-page-{place.rpartition('.')[2].lower()}-{nth}", worker={"CHAOS_DIE": f"{place} {nth} after"}, pages=1
         )
         for place, times in {
-            "actorline.ledger.ledger:Ledger.change": 6,
+            "actorline.ledger.ledger:Ledger.change": 5,
             "actorline.ledger.pages:Pages.fix": 1,
             "actorline.ledger.pages:Pages.record": 1,
             "actorline.delivery.sink:LocalSink.publish": 5,

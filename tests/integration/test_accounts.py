@@ -15,6 +15,7 @@ from actorline.ledger.change import Change
 from actorline.ledger.registration import NewJob
 from actorline.settings import load_settings
 from actorline.stages.start.no_account import ACCOUNT_TRIES, refuse_start
+from actorline.stages.start.start_run import load_startable
 
 pytestmark = pytest.mark.thorough
 
@@ -86,9 +87,9 @@ def test_job_of_an_account_of_other_workers_waits_for_them(own_line):
     for account in ("shop", "nobodys"):
         document = parse_document({"actor": "x", "account": account})
         line.ledger.register([NewJob(account, document, "file:///rows/", fresh=False)], care_s=10)
-        refuse_start(line.ledger, account, 1, reason)
+        refuse_start(line.ledger, load_startable(line.ledger, account, 1), reason)
     waiting, failed = line.ledger.load("shop"), line.ledger.load("nobodys")
     assert (waiting.state, waiting.waiting_for, failed.state) == ("WAITING", "auth", "FAILED")
     line.ledger.change("shop", Change(fields={"failures": ACCOUNT_TRIES}), epoch=1)
-    refuse_start(line.ledger, "shop", 1, reason)
+    refuse_start(line.ledger, load_startable(line.ledger, "shop", 1), reason)
     assert line.state("shop") == "FAILED"

@@ -14,7 +14,7 @@ from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
-from actorline.jobs.step import Stop, Wait
+from actorline.jobs.step import Wait
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.admission.pause import is_paused, pause, resume
 from actorline.ledger.change import Change
@@ -436,8 +436,8 @@ def test_a_finished_poll_is_free_until_the_next_is_due(ledger, monkeypatch):
     monkeypatch.setattr("actorline.stages.watch.poll_run.get_run", lambda *_: raised_or(next(responses)))
     poller = Poller(ledger, cast("Any", None), Settings())
     for number in (0, 1):
-        assert poller.advance("k", job.epoch, number, "a") == Wait(5)
-        assert poller.advance("k", job.epoch, number, "b") == Stop()
+        assert poller.advance(ledger.claim_poll("k", job.epoch, number, "a")) == Wait(5)
+        assert ledger.claim_poll("k", job.epoch, number, "b") is None
 
 
 def raised_or(reply: Any) -> Any:
@@ -448,7 +448,7 @@ def raised_or(reply: Any) -> Any:
 
 def test_one_of_many_executions_gets_the_poll(ledger, valkey):
     created(ledger, state=State.RUNNING)
-    assert sum(race(valkey, ledger, lambda own, number: own.claim_poll("k", 1, 0, str(number)))) == 1
+    assert sum(map(bool, race(valkey, ledger, lambda own, number: own.claim_poll("k", 1, 0, str(number))))) == 1
 
 
 # -- pages

@@ -74,6 +74,8 @@ class Seen:
     """By path: how often its caller's final result was stored."""
     requests: dict[str, Counter[str]]
     """By path: how often each kind of request was made about its run and what belongs to it."""
+    commands: dict[str, int]
+    """By path: how many commands about its keys in the ledger were sent before its answer."""
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +97,12 @@ def seen(valkey, emulator, tmp_path_factory) -> Seen:
         jobs = {path: line.ledger.load(path) for path in PATHS}
         line.client.close()
     texts = [decoded(command["command"]) for command in commands]
+    sent = [command["command"] for command in commands if command["client_type"] != "lua"]
     return Seen(
         {path: messages_of(path, texts) for path in PATHS},
         {path: sum(is_answer(text, pending[path].id) for text in texts) for path in PATHS},
         {path: requests_of(jobs[path], actors[path], requests) for path in PATHS},
+        {path: commands_before_answer(path, pending[path].id, sent) for path in PATHS},
     )
 
 
@@ -124,6 +128,11 @@ def is_answer(text: str, task_id: str) -> bool:
     )
 
 
+def commands_before_answer(path: str, task_id: str, sent: list[str]) -> int:
+    answered = next(place for place, text in enumerate(sent) if is_answer(text, task_id))
+    return sum(f":{path}" in text for text in sent[:answered])
+
+
 def requests_of(job: Any, actor: str, requests: list[dict[str, Any]]) -> Counter[str]:
     ids = {job.run.id, job.run.dataset_id, job.run.key_value_store_id, actor.replace("/", "~")} - {None}
     made = [
@@ -144,3 +153,8 @@ def test_path_sends_what_it_must_and_nothing_twice(seen, path):
 def as_expected(found: Counter[str], expected: dict[str, int]) -> dict[str, int]:
     free = {name: AS_IT_TAKES for name, times in expected.items() if times == AS_IT_TAKES and found[name]}
     return {**found, **free}
+
+
+@pytest.mark.thorough
+def test_small_job_costs_few_commands_of_the_ledger(seen):
+    assert seen.commands["one-page"] <= 28  # 41 when each stage loaded the job and what belongs to it one by one

@@ -20,7 +20,7 @@ from actorline.platform.runs import get_run
 from actorline.settings import load_settings
 from actorline.stages.collect.finish_job import Finisher
 from actorline.stages.start.outside_input import INPUT_TRIES
-from actorline.stages.start.start_run import Starter
+from actorline.stages.start.start_run import Starter, load_startable
 from actorline.stages.watch.poll_run import Poller
 from actorline.upkeep.abort_stray import abort_stray
 
@@ -47,7 +47,7 @@ def created(line, key, state, **fields):
 def test_cancelled_job_whose_run_is_gone_ends_cancelled(line, platform):
     reason = Reason(code=Code.CANCELLED, message="The job was cancelled.", billed=True)
     created(line, "gone", State.ABORTING, run_id="gone", started_at=LONG_AGO, missing_since=LONG_AGO, reason=reason)
-    Poller(line.ledger, platform, load_settings()).advance("gone", 1, 0, "execution")
+    Poller(line.ledger, platform, load_settings()).advance(line.ledger.load("gone"))
     job = line.ledger.load("gone")
     assert (job.state, job.reason.code) == ("CANCELLED", "cancelled")
     assert "doesn't know the run any more" in job.reason.message
@@ -117,7 +117,8 @@ def test_input_has_all_its_tries_after_a_long_wait_for_room(line, platform):
     for failed in range(INPUT_TRIES + 1):
         assert line.ledger.load("waited").input_failures == failed
         assert line.state("waited") == "WAITING"
-        Starter(line.ledger, platform, settings, "al-test", wake=lambda _: None).advance("waited", 1)
+        starter = Starter(line.ledger, platform, settings, "al-test", wake=lambda _: None)
+        starter.advance(load_startable(line.ledger, "waited", 1))
     assert line.ledger.load("waited").reason.code == "input-unreadable"
 
 

@@ -15,6 +15,7 @@ from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.lost_runs import LostRuns
 from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 from actorline.orders.cancel import cancel_job
@@ -22,7 +23,7 @@ from actorline.platform.errors import PlatformError
 from actorline.platform.marker import make_marker
 from actorline.settings import load_settings
 from actorline.stages.start.look_back import LookBack
-from actorline.stages.start.start_run import Starter
+from actorline.stages.start.start_run import Starter, load_startable
 
 INSTALLATION = "al-search"
 
@@ -38,6 +39,10 @@ def ledger(valkey: str) -> Iterator[Ledger]:
 def starter(ledger, platform, emulator, tmp_path) -> Starter:
     settings = load_settings(apify_token=TOKEN, api_url=emulator.url, home=tmp_path, start_settle_secs=0)
     return Starter(ledger, platform, settings, INSTALLATION, wake=lambda _: None)
+
+
+def advance(starter: Starter, key: str, epoch: int) -> None:
+    starter.advance(load_startable(starter.ledger, key, epoch))
 
 
 def order(ledger: Ledger, starter: Starter, key: str, actor: str) -> None:
@@ -62,14 +67,14 @@ def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter
     intent = Intent(attempt=1, marker=marker, at=ledger.now() - 100)
     ledger.change("unclear", Change(to=State.STARTING, due_in_s=0, fields={"intent": intent}), epoch=1)
     ledger.runs.note_marker("default", came_back=True)
-    searching = threading.Thread(target=starter.advance, args=("unclear", 1))
+    searching = threading.Thread(target=advance, args=(starter, "unclear", 1))
     searching.start()
     wait_for(lambda: not is_due(ledger, "unclear"), what="the search to hold off its watch")
     assert cancel_job(ledger, "unclear")
     ledger.change("unclear", Change(next_epoch=True, due_in_s=20, fields={"is_planned": False}), epoch=1)
     searching.join(60)
     searched = lists(emulator)
-    starter.advance("unclear", 2)
+    advance(starter, "unclear", 2)
     assert ledger.load("unclear").state is State.CANCELLED
     assert lists(emulator) == searched
 
@@ -80,7 +85,7 @@ def test_jobs_of_an_account_share_one_look_back(ledger, starter, emulator):
         order(ledger, starter, f"shared-{n}", actor)
     before = lists(emulator)
     for n in range(5):
-        starter.advance(f"shared-{n}", 1)
+        advance(starter, f"shared-{n}", 1)
     assert [ledger.load(f"shared-{n}").state for n in range(5)] == [State.RUNNING] * 5
     assert lists(emulator) - before <= 3  # one list, and two requests that prove it whole
 
@@ -89,7 +94,7 @@ def test_wait_for_the_look_back_claims_no_loss(ledger, platform, starter, emulat
     """A new ledger has nothing to lose; it can't be told from an emptied one, so the search is made all the same."""
     order(ledger, starter, "first-ever", emulator.actor("first-ever", items=1, duration_secs=0))
     with LookBack(ledger, platform, INSTALLATION, "default").lease():
-        starter.advance("first-ever", 1)
+        advance(starter, "first-ever", 1)
     (waiting,) = [entry for entry in ledger.timeline.entries("first-ever") if entry.event == "waiting"]
     assert "searched once" in waiting.data["message"]
     assert "lost" not in waiting.data["message"]
@@ -105,9 +110,9 @@ def test_look_back_that_fails_is_made_again_until_it_succeeds(ledger, starter, e
     faults({"method": "GET", "action": "status", "status": 503, "path_regex": "/v2/actor-runs$", "times": 1000})
     for _ in range(2):
         with pytest.raises(PlatformError):
-            starter.advance("failing-look", 1)
+            advance(starter, "failing-look", 1)
     emulator.end_faults()
-    starter.advance("failing-look", 1)
+    advance(starter, "failing-look", 1)
     assert ledger.load("failing-look").run.id == run_id
     assert len(emulator.starts(actor)) == 1
 
@@ -121,7 +126,7 @@ def test_look_back_is_resumed_where_it_was(ledger, platform, starter, emulator, 
         requests.post(url, json={}, headers=headers, timeout=60)
         time.sleep(0.002)  # a list is resumed by the milliseconds of a start
     gap = last_gap(ledger, unknown_s=60)
-    look_back = LookBack(ledger, platform, INSTALLATION, "default")
+    look_back, lost = LookBack(ledger, platform, INSTALLATION, "default"), LostRuns(ledger, "default")
     keep = LookBack._keep
 
     def die(self, marked):
@@ -132,10 +137,10 @@ def test_look_back_is_resumed_where_it_was(ledger, platform, starter, emulator, 
     monkeypatch.setattr(LookBack, "_keep", die)
     with pytest.raises(ConnectionError):
         look_back.run(gap)
-    assert not look_back.is_done(gap)
+    assert lost.last_gap() is None
     monkeypatch.setattr(LookBack, "_keep", keep)
     look_back.run(gap)
-    assert look_back.is_done(gap)
+    assert lost.last_gap() == gap.id
     for n in range(3):
         order(ledger, starter, f"resumed-{n}", actor)
         assert len(look_back.lost_runs(ledger.load(f"resumed-{n}"))) == 1

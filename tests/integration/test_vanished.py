@@ -14,7 +14,7 @@ from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
-from actorline.platform.marker import make_marker
+from actorline.platform.marker import digest_of, make_marker
 from actorline.settings import load_settings
 from actorline.stages.watch.poll_run import MISSING_SECS, Poller
 from actorline.upkeep.sweep import find_orphans
@@ -32,7 +32,7 @@ def poll(ledger, platform, emulator, tmp_path):
     """Polls a job once more; returns the step."""
     poller = Poller(ledger, platform, load_settings(apify_token=TOKEN, api_url=emulator.url, home=tmp_path))
     numbers = iter(range(100))
-    return lambda key: poller.advance(key, 1, next(numbers), secrets.token_hex(4))
+    return lambda key: poller.advance(ledger.claim_poll(key, 1, next(numbers), secrets.token_hex(4)))
 
 
 def add_job(ledger: Ledger, key: str, run_id: str, state: State = State.RUNNING, **fields) -> None:
@@ -98,7 +98,7 @@ def test_sweep_leaves_a_run_alone_that_another_live_job_collects(ledger, platfor
     actor = emulator.actor("taken-over", items=1, duration_secs=600)
     run_id = start_run(emulator, actor, make_marker("al-vanished", "first", 1))
     add_job(ledger, "first", run_id, State.FAILED, run_status="RUNNING")
-    ledger.runs.name_marker("first")
+    ledger.redis.hset(ledger.name("markers"), digest_of("first"), "first")
     assert [orphan.run.id for orphan in find_orphans(ledger, platform, "al-vanished", "default")] == [run_id]
     ledger.runs.forget_stray(run_id)
     add_job(ledger, "second", run_id)

@@ -83,7 +83,7 @@ class Admission:
 
     def leave(self, job: Job, *, started: bool = False) -> None:
         """Take out a job that no longer wants a run, or has `started` it: the platform counts that from now on."""
-        with self.ledger.redis.pipeline() as pipe:
+        with self.ledger.redis.pipeline(transaction=False) as pipe:
             pipe.zrem(self._line, job.key)
             if started:
                 pipe.zadd(self.ledger.name("room_claims", self.account), {job.key: self.ledger.now()}, xx=True)

@@ -23,6 +23,7 @@ PER_SECOND: Final = {"datasets": 60, "key-value-stores": 60, "records": 200}
 LEARNED_SECS: Final = 3600
 MINUTE_SECS: Final = 60
 RATE_HOLD_SECS: Final = 0.5  # after a 429 that names no other: docs/platform-facts.md#back-off
+HELD_LOOK_SECS: Final = 0.05
 RATE_WAIT_MAX_SECS: Final = 30.0  # longer than that is no rate limit but a fault, which the caller's own retries meet
 
 
@@ -55,18 +56,18 @@ class RedisGovernor:
             if facts.rate_limit and facts.rate_limit != PER_SECOND[kind]:
                 self._ledger.redis.set(self._ledger.name("rate", kind), facts.rate_limit, ex=LEARNED_SECS)
             if facts.is_refused:
-                hold_ms = int(1000 * max(facts.retry_after_s or 0, RATE_HOLD_SECS))
-                self._ledger.redis.set(self._ledger.name("hold", kind, name), 1, px=hold_ms)
+                hold_s = max(facts.retry_after_s or 0, RATE_HOLD_SECS)
+                until = self._ledger.now() + hold_s
+                self._ledger.redis.set(self._ledger.name("hold", kind, name), until, px=int(1000 * hold_s))
         except redis.RedisError as error:
             log.warning("rate_not_learned", error=type(error).__name__)
 
     def _seconds_to_wait(self, kind: str, name: str) -> float:
-        with self._ledger.redis.pipeline(transaction=False) as pipe:
-            pipe.get(self._ledger.name("rate", kind))
-            pipe.pttl(self._ledger.name("hold", kind, name))
-            learned, held_ms = pipe.execute()
-        if held_ms > 0:
-            return float(held_ms) / 1000
+        learned, held_until = self._ledger.redis.mget(
+            self._ledger.name("rate", kind), self._ledger.name("hold", kind, name)
+        )
+        if held_until is not None:  # a worker of an earlier version has put a 1 there
+            return max(float(held_until) - self._ledger.now(), HELD_LOOK_SECS)
         item = RateLimitItemPerSecond(int(learned or PER_SECOND[kind]))
         if self._limiter.hit(item, kind, name):
             return 0

@@ -84,7 +84,8 @@ class Deliverer:
         (event,) = (event for event in TRANSITIONS[State.COLLECTING] if target(event) == manifest.state)
         delivered = event in {Event.DELIVER, Event.DELIVER_PARTIAL}
         if event is Event.DELIVER:
-            self.ledger.pages.drop_row_keys(job.key, job.attempt)
+            if job.document.guard:
+                self.ledger.pages.drop_row_keys(job.key, job.attempt)
             if job.broken is None:
                 remember_delivery(self.ledger, self.settings, job)
         changes = JobChanges.of(manifest.changes) if manifest.changes else None

@@ -64,10 +64,9 @@ class PageFetcher:
 
         Raises only what keeps the ledger from taking a receipt, and GivenBack.
         """
-        known = self.ledger.pages.get(key, attempt, window.page_no)
+        job, known = self.ledger.load_with_page(key, attempt, window.page_no)
         if isinstance(known, Receipt) and known.is_good and known.scanned:
             return known
-        job = self.ledger.load(key)
         if job is None or job.state not in FETCH_STATES or job.attempt != attempt or job.stop_wish:
             return _unwanted(window)
         lease = self.ledger.lease("page", key, f"{attempt}:{window.page_no}", seconds=PAGE_LEASE_SECS)

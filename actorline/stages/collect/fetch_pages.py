@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.page_plan import (
@@ -23,7 +23,7 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Code
 from actorline.identifiers import DatasetId, JobKey
-from actorline.jobs.fields import NOW
+from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
@@ -54,50 +54,53 @@ class Planner:
     settings: Settings
     installation: str
 
-    def plan(self, key: JobKey, epoch: int) -> Wave | Step:
+    def plan(self, job: Job, known: dict[int, Window | Receipt]) -> Wave | Step:
         """Fix the next windows and return all that are still to be fetched; none: only the finish is left to do.
 
         Raises PlatformError, and SinkError while that may pass: the plan is then made again later.
         """
-        job = self.ledger.load(key)
-        if job is None or job.epoch != epoch or job.state is not State.COLLECTING:
-            return Stop()
         try:
-            open_sink(job.sink_url).claim(self.installation, key)
+            open_sink(job.sink_url).claim(self.installation, job.key)
         except SinkError as error:
             return end_for_sink(self.ledger, job, error)
-        pages: list[tuple[Window, int]] = []
-        if job.document.collect.dataset and job.run.dataset_id and not job.stop_wish:
-            pages = self._windows(job, job.run.dataset_id)
+        pages, counters = self._look_at_dataset(job, known)
         won = self.ledger.change(
-            key,
+            job.key,
             Change(
                 due_in_s=self.settings.lost_message_secs,
                 event=TimelineEvent.FETCHING if pages else None,
                 data={"pages": len(pages)},
-                fields={"sent_at": NOW, "planned_at": NOW, "pages_before": job.collection.pages},
+                fields={"sent_at": NOW, "planned_at": NOW, "pages_before": job.collection.pages, **counters},
             ),
             states={State.COLLECTING},
-            epoch=epoch,
+            epoch=job.epoch,
         )
         return Stop() if won is None else Wave(job.attempt, pages)
 
-    def _windows(self, job: Job, dataset_id: DatasetId) -> list[tuple[Window, int]]:
-        collect = job.document.collect
-        known = self.ledger.pages.all(job.key, job.attempt)
+    def _look_at_dataset(
+        self, job: Job, known: dict[int, Window | Receipt]
+    ) -> tuple[Sequence[tuple[Window, int]], JobFields]:
+        """Return the pages to fetch, and what the ledger keeps of the dataset's counters."""
+        if not (job.document.collect.dataset and job.run.dataset_id) or job.stop_wish:
+            return [], {}
         is_settled = self.ledger.now() >= settled_at(job, self.settings)
         if needs_settled_counters(job) and not is_settled:
-            return []
-        dataset = find_dataset(self.platform, dataset_id)
-        counted = dataset.item_count if dataset else 0
+            return [], {}
+        dataset = find_dataset(self.platform, job.run.dataset_id)
         # the counters lag, so the rows that were read already count as well
-        total = max(counted, known_end(known))
+        total = max(dataset.item_count if dataset else 0, known_end(known))
+        pages = self._windows(job, known, dataset, total, is_settled=is_settled)
+        return pages, {"items_total": total} if dataset else {}
+
+    def _windows(
+        self, job: Job, known: dict[int, Window | Receipt], dataset: Dataset | None, total: int, *, is_settled: bool
+    ) -> Sequence[tuple[Window, int]]:
+        collect, end = job.document.collect, job.collection.items_end
         each = item_bytes(known, total=total, storage_bytes=dataset.stats.storage_bytes if dataset else None)
-        end = job.collection.items_end
-        if dataset:
-            end = counted if end is None and is_settled and job.document.dataset_id else end
-            counters = Change(fields={"items_total": total, "items_end": end})
-            self.ledger.change(job.key, counters, states={State.COLLECTING}, epoch=job.epoch)
+        if dataset and end is None and is_settled and job.document.dataset_id:
+            end = dataset.item_count
+            fixed = Change(fields={"items_end": end})  # before the windows that it bounds
+            self.ledger.change(job.key, fixed, states={State.COLLECTING}, epoch=job.epoch)
         if has_caught_up(known, end):
             return []
         stop = stop_of(job, end)
@@ -128,6 +131,21 @@ class Planner:
     def _fix(self, job: Job, known: dict[int, Window | Receipt], windows: Sequence[Window]) -> None:
         for window in windows:
             known[window.page_no] = self.ledger.pages.fix(job.key, job.attempt, window)
+
+
+class Collecting(NamedTuple):
+    """A job whose rows are collected, and its pages as far as they are planned or stored."""
+
+    job: Job
+    pages: dict[int, Window | Receipt]
+
+
+def load_collecting(ledger: Ledger, key: JobKey, epoch: int) -> Collecting | None:
+    """Return the job if this epoch still collects it."""
+    job, pages = ledger.load_with_pages(key)
+    if job is None or job.epoch != epoch or job.state is not State.COLLECTING:
+        return None
+    return Collecting(job, pages)
 
 
 def stop_of(job: Job, items_end: int | None) -> int | None:

@@ -6,7 +6,7 @@ from typing import Final, assert_never
 from actorline.delivery.page_plan import Gap, More, Pages, Proof, has_caught_up, judge, short_pages
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Reason
-from actorline.identifiers import DatasetId, ExecutionToken, JobKey, RunId
+from actorline.identifiers import DatasetId, ExecutionToken, RunId
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
@@ -44,17 +44,12 @@ class Finisher:
     settings: Settings
     installation: str
 
-    def advance(self, key: JobKey, epoch: int, execution: ExecutionToken) -> Step | NextWave:
+    def advance(self, job: Job, pages: Pages, execution: ExecutionToken) -> Step | NextWave:
         """Return what to do next; Ended: the job has its end."""
-        job = self.ledger.load(key)
-        if job is None or job.epoch != epoch or job.state is not State.COLLECTING:
-            return Stop()
-        pages = self.ledger.pages.all(key, job.attempt)
         if job.stop_wish:
             reason = stop_reason(job, job.stop_wish)
-            self.ledger.change(
-                key, Change(fields={"stop_wish": "", "reason": reason}), states={State.COLLECTING}, epoch=epoch
-            )
+            obeyed = Change(fields={"stop_wish": "", "reason": reason})
+            self.ledger.change(job.key, obeyed, states={State.COLLECTING}, epoch=job.epoch)
             return self._deliver(job.model_copy(update={"reason": reason}), pages, reason, execution)
         if not job.document.collect.dataset:
             return self._deliver(job, pages, None, execution)

@@ -32,9 +32,6 @@ class LookBack:
     installation: str
     account: AccountName
 
-    def is_done(self, gap: HistoryGap) -> bool:
-        return self._lost.last_gap() == gap.id
-
     def lost_runs(self, job: Job) -> list[RunId]:
         """Return the runs of the job's attempt that the ledger had forgotten, the oldest first."""
         return self._lost.of(f"{digest_of(job.key)}.{job.attempt}")

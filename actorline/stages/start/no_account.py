@@ -3,7 +3,6 @@
 from typing import Final
 
 from actorline.errors import Reason
-from actorline.identifiers import JobKey
 from actorline.jobs.fields import NOW
 from actorline.jobs.states import Event
 from actorline.jobs.step import Step, Stop
@@ -13,30 +12,27 @@ from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.stages.ending import end_job
 from actorline.stages.start.moves import START_HOLD_SECS, back_off_s
-from actorline.stages.start.start_run import load_startable
+from actorline.stages.start.start_run import Startable
 
 ACCOUNT_TRIES: Final = 20  # a quarter of an hour: workers that are replaced don't all have an account's token
 
 
-def refuse_start(ledger: Ledger, key: JobKey, epoch: int, reason: Reason) -> Step:
+def refuse_start(ledger: Ledger, startable: Startable, reason: Reason) -> Step:
     """Leave a job that can't be started from here to a worker that can, or end it if none ever could.
 
     Its run may be running already: then the job is left alone.
     """
-    job = load_startable(ledger, key, epoch)
-    if job is None:
-        return Stop()
-    may_be_running = job.intent is not None or bool(ledger.runs.of(key, job.attempt))
-    if may_be_running:
+    job, runs = startable
+    if job.intent is not None or runs:
         ledger.change(
-            key,
+            job.key,
             Change(
                 due_in_s=START_HOLD_SECS[-1],
                 event=TimelineEvent.START_UNCLEAR,
                 data={"message": reason.message},
                 fields={"is_planned": True},
             ),
-            epoch=epoch,
+            epoch=job.epoch,
         )
         return Stop()
     if not is_known(ledger, job.document.account) or job.failures >= ACCOUNT_TRIES:

@@ -17,6 +17,7 @@ from actorline.ledger.change import Change
 from actorline.ledger.continuity import HistoryGap, last_gap
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.starts import announce_start
 from actorline.platform.client import Platform
 from actorline.platform.errors import CapacityExceeded, PlatformError
 from actorline.platform.marker import make_marker
@@ -30,7 +31,7 @@ from actorline.stages.start.run_input import RunInput, own_input
 from actorline.stages.start.run_timeout import timeout_query
 from actorline.stages.start.steps import Announce, Move, Refuse, RunStarted
 from actorline.stages.start.sync import SyncFlow
-from actorline.stages.start_lease import holding_on, look_secs
+from actorline.stages.start_lease import START_LEASE_SECS, holding_on, look_secs
 from actorline.webhooks.receiver import webhooks_query
 
 
@@ -92,9 +93,7 @@ class Post:
         """Write the intent, on disk: from here on a run may exist. Raises LockError, NotDurable, LostJob,
         OverBudget.
         """
-        permit.lease.reacquire()
-        self.ledger.runs.name_marker(job.key)
-        self.ledger.agenda.plan_sweep(job.document.account)
+        announce_start(self.ledger, job, permit.lease, lease_s=START_LEASE_SECS)
         intent = Intent(attempt=job.attempt, marker=self._marker(job), at=self.ledger.now(), input_sha256=input_sha256)
         self._write(job, intent, reservation_of(job, self.settings.budgets, intent.at))
         if self.last_gap() != permit.gap:

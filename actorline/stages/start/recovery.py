@@ -55,10 +55,13 @@ class Recovery:
     # -- the ledger may have lost intents, or itself
 
     def _find_lost_runs(self, job: Job, facts: Facts, permit: Permit) -> Facts:
-        look_back = LookBack(self.ledger, self.platform, self.installation, job.document.account)
-        if not look_back.is_done(permit.gap) and (obstacle := self._look_back(job, look_back, permit)):
-            return replace(facts, obstacle=obstacle)
-        return replace(facts, is_late=permit.send_by.is_past(), found=look_back.lost_runs(job))
+        found = permit.lost_runs
+        if found is None:
+            look_back = LookBack(self.ledger, self.platform, self.installation, job.document.account)
+            if obstacle := self._look_back(job, look_back, permit):
+                return replace(facts, obstacle=obstacle)
+            found = look_back.lost_runs(job)
+        return replace(facts, is_late=permit.send_by.is_past(), found=found)
 
     def _look_back(self, job: Job, look_back: LookBack, permit: Permit) -> WaitTurn | Refuse | None:
         """Search the account's runs, once for all its jobs. Return what keeps this execution from it."""

@@ -7,16 +7,17 @@ lets the last step be carried out: by `post.py`, which sends the start, and by `
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from actorline.errors import Code
-from actorline.identifiers import JobKey
+from actorline.identifiers import JobKey, RunId
 from actorline.jobs.job import Job
 from actorline.jobs.job_reservation import hopeless_reason, reservation_of
-from actorline.jobs.step import Step, Stop
+from actorline.jobs.step import Step
 from actorline.ledger.admission.capacity_line import Admission
 from actorline.ledger.admission.pause import is_paused
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.starts import begin_start
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset
@@ -65,22 +66,19 @@ class Starter:
     installation: str
     wake: Callable[[Sequence[JobKey]], None]
 
-    def advance(self, key: JobKey, epoch: int) -> Step:
+    def advance(self, startable: "Startable") -> Step:
         """Take the job from QUEUED, WAITING or STARTING to its run, or to the end. Raises PlatformError and
         redis.RedisError before anything is sent.
         """
-        return self._advance(key, epoch, is_platform_busy=False)
+        return self._advance(startable, is_platform_busy=False)
 
-    def put_off(self, key: JobKey, epoch: int) -> Step:
+    def put_off(self, startable: "Startable") -> Step:
         """Do what needs no platform, and plan the rest: no thread is free to wait for it."""
-        return self._advance(key, epoch, is_platform_busy=True)
+        return self._advance(startable, is_platform_busy=True)
 
-    def _advance(self, key: JobKey, epoch: int, *, is_platform_busy: bool) -> Step:
-        job = load_startable(self.ledger, key, epoch)
-        if job is None:
-            return Stop()
-        runs, send_by_s = self.ledger.runs.of(key, job.attempt), self.settings.send_by_secs
-        facts = Facts(self.ledger.now(), runs, send_by_s, is_platform_busy=is_platform_busy)
+    def _advance(self, startable: "Startable", *, is_platform_busy: bool) -> Step:
+        job, runs = startable
+        facts = Facts(self.ledger.now(), runs, self.settings.send_by_secs, is_platform_busy=is_platform_busy)
         with ExitStack() as held:
             while isinstance(step := next_start_step(job, facts), Inquiry):
                 facts = self._find_out(job, facts, step, held)
@@ -148,12 +146,12 @@ class Starter:
     def _take_lease(self, job: Job, facts: Facts, held: ExitStack) -> Facts:
         """Take the start lease. Its last holder may have started the run, so the ledger is read again."""
         send_by = SendBy(self.settings.send_by_secs)
-        lease = self.ledger.lease("start", job.key, seconds=START_LEASE_SECS)
-        if not lease.acquire():
+        unknown_s = self.settings.start_lookback_secs
+        begun = begin_start(self.ledger, job, lease_s=START_LEASE_SECS, unknown_s=unknown_s)
+        if begun is None:
             return facts
-        held.callback(lease.release)
-        runs = self.ledger.runs.of(job.key, job.attempt)
-        return replace(facts, runs=runs, permit=Permit(lease, send_by, self._post.last_gap()))
+        held.callback(begun.lease.release)
+        return replace(facts, runs=begun.runs, permit=Permit(begun.lease, send_by, begun.gap, begun.lost_runs))
 
     @property
     def _recovery(self) -> Recovery:
@@ -164,7 +162,14 @@ class Starter:
         return Post(self.ledger, self.platform, self.settings, self.installation)
 
 
-def load_startable(ledger: Ledger, key: JobKey, epoch: int) -> Job | None:
+class Startable(NamedTuple):
+    """A job that is to be started, and the runs of its attempt that the ledger knows."""
+
+    job: Job
+    runs: Sequence[RunId]
+
+
+def load_startable(ledger: Ledger, key: JobKey, epoch: int) -> Startable | None:
     """Return the job if it is still to be started by this epoch."""
-    job = ledger.load(key)
-    return job if job is not None and job.epoch == epoch and job.state in START_STATES else None
+    job, runs = ledger.load_with_runs(key)
+    return Startable(job, runs) if job is not None and job.epoch == epoch and job.state in START_STATES else None

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from actorline.errors import Code, Reason
-from actorline.identifiers import ExecutionToken, JobKey, RunId
+from actorline.identifiers import RunId
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.secret import hide_secrets
 from actorline.jobs.failure_policy import FAILED_STATUSES, Chance, has_come, next_chance
@@ -44,12 +44,9 @@ class Poller:
     platform: Platform
     settings: Settings
 
-    def advance(self, key: JobKey, epoch: int, number: int, execution: ExecutionToken) -> Step:
-        """Look at the run once. Poll `number` is looked at by one execution only."""
-        if not self.ledger.claim_poll(key, epoch, number, execution):
-            return Stop()
-        job = self.ledger.load(key)
-        if job is None or job.epoch != epoch or job.state not in POLL_STATES or job.run.id is None:
+    def advance(self, job: Job) -> Step:
+        """Look at the run once. The job is as `claim_poll` returned it, so one execution only looks."""
+        if job.state not in POLL_STATES or job.run.id is None:
             return Stop()
         try:
             return self._look(job, job.run.id)

@@ -45,11 +45,8 @@ class LedgerOfOnePage:
         self.pages = self.agenda = self
         self.fields = {"stop_wish": None, "state": "COLLECTING", **fields}
 
-    def get(self, *_: Any) -> Window:
-        return WINDOW
-
-    def load(self, *_: Any) -> Any:
-        return self.job
+    def load_with_page(self, *_: Any) -> tuple[Any, Window]:
+        return self.job, WINDOW
 
     def lease(self, *_: Any, seconds: float) -> Lease:  # noqa: ARG002
         return Lease(is_lost=self.lease_is_lost)

@@ -10,6 +10,7 @@ from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Step, Stop
 from actorline.ledger.change import Change
 from actorline.settings import Settings
+from actorline.stages.collect.fetch_pages import load_collecting
 from actorline.stages.collect.finish_job import (
     WAVE_TRIES,
     Finisher,
@@ -30,11 +31,8 @@ class LedgerOfOneJob:
         self.cared_for_after: float | None = None
         self.changed: list[Any] = []
 
-    def load(self, *_: Any) -> Job:
-        return self.job
-
-    def all(self, *_: Any) -> Pages:
-        return self._stored
+    def load_with_pages(self, *_: Any) -> tuple[Job, Pages]:
+        return self.job, self._stored
 
     def now(self) -> float:
         return self._now
@@ -60,6 +58,11 @@ def finisher(ledger: LedgerOfOneJob) -> Finisher:
     return FinisherThatTells(cast("Any", ledger), cast("Any", None), Settings(dataset_lag_secs=10), "here")
 
 
+def advance(ledger: LedgerOfOneJob) -> Step | NextWave:
+    collecting = load_collecting(cast("Any", ledger), "k", 1)
+    return finisher(ledger).advance(*collecting, "x") if collecting else Stop()
+
+
 def receipt(page_no: int, scanned: int = 10, limit: int = 10, **more: Any) -> Receipt:
     total = more.pop("total", 20)
     return Receipt(
@@ -81,14 +84,14 @@ def collecting(make_job):
 @pytest.mark.parametrize("format_", ["xml", "xlsx"])
 def test_one_file_of_all_rows_is_waited_for_not_polled(collecting, format_):
     ledger = collecting(order={"actor": "apify/x", "collect": {"format": format_}})
-    assert finisher(ledger).advance("k", 1, "x") == NextWave(2, 7.0)
+    assert advance(ledger) == NextWave(2, 7.0)
     assert ledger.cared_for_after is not None
     assert ledger.cared_for_after > 7.0, "upkeep sends it again while it waits"
 
 
 def test_a_finish_that_comes_twice_plans_one_next_wave(collecting):
     ledger = collecting({0: receipt(0)})
-    assert [finisher(ledger).advance("k", 1, "x") for _ in range(2)] == [NextWave(2, 0), Stop()]
+    assert [advance(ledger) for _ in range(2)] == [NextWave(2, 0), Stop()]
 
 
 VANISHED = {"scanned": 0, "code": Code.DATASET_VANISHED, "error": "404"}
@@ -99,12 +102,12 @@ def test_a_page_that_is_not_there_is_believed_after_some_waves(collecting, code)
     pages = {0: receipt(0), 1: receipt(1, **{**VANISHED, "code": code})}
     waits = []
     for failures in range(WAVE_TRIES - 1):
-        step = finisher(collecting(pages, failures=failures, pages=1, pages_before=1)).advance("k", 1, "x")
+        step = advance(collecting(pages, failures=failures, pages=1, pages_before=1))
         assert isinstance(step, NextWave)
         waits.append(step.seconds)
     assert sum(waits) > 40
     ledger = collecting(pages, failures=WAVE_TRIES - 1, pages=1, pages_before=1)
-    assert finisher(ledger).advance("k", 1, "x") == Ended()
+    assert advance(ledger) == Ended()
     (failure,) = FinisherThatTells.failures
     assert failure
     assert failure.code is code
@@ -113,7 +116,7 @@ def test_a_page_that_is_not_there_is_believed_after_some_waves(collecting, code)
 def test_one_bad_page_does_not_end_the_waves_that_bring_others(collecting):
     pages = {0: receipt(0), 1: receipt(1, **VANISHED)}
     ledger = collecting(pages, failures=WAVE_TRIES - 1, pages=1, pages_before=0)
-    assert isinstance(finisher(ledger).advance("k", 1, "x"), NextWave)
+    assert isinstance(advance(ledger), NextWave)
     assert ledger.changed[-1]["failures"] == 0
 
 
@@ -136,12 +139,12 @@ def test_a_growing_dataset_is_delivered_as_it_was_at_first(collecting, last, ite
     before = {0: receipt(0), 1: receipt(1, 10, limit=11)} if last.page_no == 2 else {0: receipt(0)}
     ledger = collecting({**before, last.page_no: last}, order=GROWING, items_end=items_end)
     expected = Ended() if seconds is None else NextWave(2, seconds)
-    assert finisher(ledger).advance("k", 1, "x") == expected
+    assert advance(ledger) == expected
 
 
 def test_rows_from_the_end_are_read_after_counters_settle(collecting):
     ledger = collecting(order={**GROWING, "collect": {"desc": True}})
-    assert finisher(ledger).advance("k", 1, "x") == NextWave(2, 7.0)
+    assert advance(ledger) == NextWave(2, 7.0)
 
 
 @pytest.mark.parametrize(("total", "code"), [(20, None), (21, Code.DATASET_GREW)])
@@ -153,9 +156,9 @@ def test_rows_from_the_end_are_complete_only_if_none_came(collecting, monkeypatc
     pages = {0: receipt(0), 1: receipt(1)}
     order = {**GROWING, "collect": {"desc": True}}
     early = collecting(pages, order=order, items_end=20, stored_at=1000.0)
-    assert finisher(early).advance("k", 1, "x") == NextWave(2, 7.0)
+    assert advance(early) == NextWave(2, 7.0)
     late = collecting(pages, order=order, items_end=20, stored_at=1000.0, now=1010.0)
-    assert finisher(late).advance("k", 1, "x") == Ended()
+    assert advance(late) == Ended()
     (failure,) = FinisherThatTells.failures
     assert (failure and failure.code) == code
 
@@ -166,12 +169,12 @@ def test_an_empty_dataset_has_an_end(collecting, monkeypatch, order):
         item_count = 0
 
     monkeypatch.setattr("actorline.stages.collect.finish_job.get_dataset", lambda *_: Counters())
-    assert finisher(collecting(order=order, items_end=0, now=1020.0)).advance("k", 1, "x") == Ended()
+    assert advance(collecting(order=order, items_end=0, now=1020.0)) == Ended()
 
 
 def test_windows_that_were_not_asked_for_yet_are_no_end(collecting):
     ledger = collecting({0: Window(page_no=0, offset=0, limit=10)})
-    assert finisher(ledger).advance("k", 1, "x") == NextWave(2, 2.0)
+    assert advance(ledger) == NextWave(2, 2.0)
 
 
 @pytest.mark.parametrize(
