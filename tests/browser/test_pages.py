@@ -2,14 +2,18 @@
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import pytest
-from gateway_process import Gateway
+from gateway_process import Gateway, running_gateway
 from playwright.sync_api import Browser, Page, expect
 from populated import HOSTILE
+from real_parts import make_line, wait_for
+from terminal import running_valkey
 
 AXE = (Path(__file__).parent / "node_modules/axe-core/axe.min.js").read_text()
 PATHS = (
@@ -139,3 +143,23 @@ def test_the_keyboard_reaches_the_content_first(chromium, site):
         page.keyboard.press("Enter")
         page.keyboard.press("Tab")
         assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
+
+
+def test_a_slow_or_absent_redis_is_told_and_passes(chromium, emulator, short_folder, tmp_path):
+    line = make_line(f"redis+socket://{short_folder}/s", emulator, tmp_path, "browser-redis")
+    with running_gateway(line) as gateway, opened(chromium, gateway) as (page, faults):
+        page.goto("/")
+        expect(page.locator("main")).to_contain_text("Redis can't be used")
+        page.evaluate(AXE)
+        assert page.evaluate("axe.run(document).then(found => found.violations.map(each => each.id))") == []
+        expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("^Redis doesn.t respond"))
+        with running_valkey(short_folder) as valkey:
+            wait_for(lambda: gateway.http.get("/").status_code == 200, what="the page")
+            valkey.send_signal(signal.SIGSTOP)
+            frozen = Timer(1.5, valkey.send_signal, [signal.SIGCONT])
+            frozen.start()
+            page.goto("/")  # as slow as its Redis, and whole
+            expect(page.get_by_role("heading", level=1)).to_have_text("Jobs")
+            frozen.join()
+        assert [fault for fault in faults if "503" not in fault] == []
+    line.client.close()
