@@ -29,6 +29,7 @@ from actorline.gateway.streams import Downloads
 from actorline.gateway.timelines import Timelines
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.account_index import AccountIndex
+from actorline.ledger.queries.key_text import KeyText
 from actorline.settings import Settings
 
 ROUTERS: Final = (
@@ -102,6 +103,7 @@ def _open(
         WebhookIntake(settings, ledger, wake_ups),
         Timelines(ledger, is_stopping=is_stopping),
         AccountIndex(ledger),
+        KeyText(ledger),
         Shares("streams of events", each=settings.quotas.streams, together=MOST_STREAMS),
         Shares("requests that wait", each=settings.quotas.waits, together=MOST_WAITS),
         Downloads(settings.quotas.downloads),

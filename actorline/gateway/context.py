@@ -30,6 +30,7 @@ from actorline.jobs.rights import Scope
 from actorline.jobs.sender import Sender
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.account_index import AccountIndex
+from actorline.ledger.queries.key_text import KeyText
 from actorline.settings import Settings
 
 
@@ -46,6 +47,7 @@ class Context:
     hints: WebhookIntake
     timelines: Timelines
     index: AccountIndex
+    key_text: KeyText
     streams: Shares
     waits: Shares
     downloads: Downloads

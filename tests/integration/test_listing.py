@@ -1,6 +1,7 @@
 """Lists of jobs, page by page, in a real ledger."""
 
 import pytest
+from real_parts import wait_for
 
 from actorline.errors import Refused
 from actorline.jobs.document.parse import parse_document
@@ -9,6 +10,7 @@ from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries import listing
 from actorline.ledger.queries.account_index import AccountIndex
+from actorline.ledger.queries.key_text import KeyText
 from actorline.ledger.queries.listing import JOBS_A_BLOCK, Cursor, Page, list_jobs
 from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
@@ -180,6 +182,24 @@ def test_a_part_of_a_key_is_found_in_any_jobs(ledger, monkeypatch):
         assert all_pages(ledger, 1, text="[1]*") == ["shop-[1]*-b", "shop-[1]*-a"]
         assert all_pages(ledger, 9, text="p-[1]", states=[State.DELIVERED]) == ["shop-[1]*-a"]
         assert all_pages(ledger, 9, text="k2", accounts={"small"}, actor="other") == []
+
+
+def test_keys_in_a_process_follow_the_ledger(ledger):
+    order(ledger, "prices-1", "prices-2", "rows-1")
+    keys = KeyText(ledger)
+    assert sorted(wait_for(lambda: keys.find("prices", most=9), what="the keys")) == ["prices-1", "prices-2"]
+    order(ledger, "prices-3")
+    ledger.redis.zadd(ledger.name("state", State.DELIVERED), {"prices-0": 1_000.5})  # as an import adds it
+    ledger.change("prices-1", Change(to=State.DELIVERED), epoch=None)
+    order(ledger, "prices-4")
+    found = wait_for(lambda: keys.find("rices-", most=9), what="the keys, read anew")
+    assert {"prices-0", "prices-1", "prices-3", "prices-4"} <= found.keys()
+    assert found["prices-0"] == 1_000.5
+    assert keys.find("prices", most=2) is None
+    assert keys.find("100", most=9) == {}  # of a time
+    assert [job.key for job in list_jobs(ledger, limit=9, text="prices", keys=keys).jobs] == [
+        "prices-4", "prices-3", "prices-2", "prices-1",
+    ]  # fmt: skip
 
 
 def test_jobs_of_an_actor_are_found_by_each_of_its_names(ledger):

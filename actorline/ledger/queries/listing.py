@@ -12,6 +12,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.rights import is_of_actor
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.queries.key_text import KeyText
 from actorline.ledger.queries.sieve import Sieve
 
 JOBS_A_BLOCK: Final = 100  # jobs that are looked up at once
@@ -89,19 +90,20 @@ def list_jobs(
     since: float | None = None,
     actor: str = "",
     text: str = "",
+    keys: KeyText | None = None,
 ) -> Page:
     """List the jobs in one of `states` that have all `labels` and one of `accounts` (lower case; None: any).
 
     `is_indexed`: each account has an index of all its jobs, so that no other's are read. `since`: jobs that were
     queued at that unix second or later; `actor`: of this Actor or Actor task, by name or ID; `text`: with that in
-    their keys.
+    their keys, which are found in `keys` if a process has them.
     """
     wanted = _Wanted(states, labels or {}, accounts, actor, text)
     indexes = _indexes(ledger, states, accounts if is_indexed else None)
     sieve = Sieve(wanted.labels, None if is_indexed else accounts, actor, text)
     found: list[Job] = []
     read_bytes = 0
-    for block in _blocks(ledger, indexes, after, since, limit, sieve):
+    for block in _blocks(ledger, indexes, after, since, limit, sieve, keys):
         for entries, size in _light_parts(ledger, block.entries):
             for entry, job in zip(entries, ledger.load_many([entry.key for entry in entries]), strict=True):
                 if job and wanted.fits(job):
@@ -146,10 +148,16 @@ class _Block:
 
 
 def _blocks(
-    ledger: Ledger, indexes: list[str], after: Cursor | None, since: float | None, limit: int, sieve: Sieve
+    ledger: Ledger,
+    indexes: list[str],
+    after: Cursor | None,
+    since: float | None,
+    limit: int,
+    sieve: Sieve,
+    keys: KeyText | None,
 ) -> Iterator[_Block]:
     """Yield blocks of entries that may fit, as long as a page is looked for."""
-    if sieve.text and (named := _named(ledger, indexes, sieve.text)) is not None:
+    if sieve.text and (named := _named(ledger, indexes, sieve.text, keys)) is not None:
         behind = [each for each in named if (after is None or each < after) and each.queued_at >= (since or 0)]
         yield _Block(sorted(behind, reverse=True), len(named), None)
         return
@@ -164,8 +172,10 @@ def _blocks(
             return
 
 
-def _named(ledger: Ledger, indexes: list[str], text: str) -> set[Cursor] | None:
+def _named(ledger: Ledger, indexes: list[str], text: str, keys: KeyText | None) -> set[Cursor] | None:
     """Return the jobs with the text in their keys; None if there are many: then they are soon met, newest first."""
+    if keys and (known := keys.find(text, most=NAMED_MOST)) is not None:
+        return {Cursor(queued_at, key) for key, queued_at in known.items()}
     pattern = f"*{GLOB.sub(LITERALLY, text)}*"
     found: set[Cursor] = set()
     for index in indexes:

@@ -44,6 +44,7 @@ def read_jobs(visit: Visit, wanted: JobFilter, cursor: str | None, *, limit: int
         since=wanted.since(now),
         actor=wanted.actor,
         text=_key_part(visit, wanted),
+        keys=visit.context.key_text,
     )
     return JobList(listed.jobs, counts, str(listed.next) if listed.next else None, now)
 
