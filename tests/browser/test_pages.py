@@ -163,3 +163,22 @@ def test_a_slow_or_absent_redis_is_told_and_passes(chromium, emulator, short_fol
             frozen.join()
         assert [fault for fault in faults if "503" not in fault] == []
     line.client.close()
+
+
+@pytest.mark.parametrize(
+    ("clicks", "answer"),
+    [
+        (["Running"], "sitemap-2026-11-28"),  # what runs now?
+        (["Failed"], "The proxy refused the connection"),  # what failed, and why?
+        (["Money"], "This month"),  # what does it cost?
+        (["docs-2026-11-28", "Rows"], "manifest.json"),  # where are my rows?
+        (["Schedules"], "nightly-prices"),  # what comes next?
+        (["Fleet"], "Is everything well?"),
+    ],
+)
+def test_each_question_is_answered_in_two_clicks(chromium, site, clicks, answer):
+    with opened(chromium, site) as (page, _):
+        page.goto("/?text=docs" if "Rows" in clicks else "/")
+        for name in clicks:
+            page.get_by_role("link", name=re.compile(f"^{name}")).first.click()
+        expect(page.locator("main")).to_contain_text(answer)
