@@ -1,5 +1,6 @@
 """The fields that a change writes to a job, by name and type: an unknown name is a type error."""
 
+from collections.abc import Mapping
 from typing import Final, Literal, TypedDict
 
 from actorline.budgets.reservation import Reservation
@@ -65,6 +66,7 @@ class JobFields(TypedDict, total=False):
     notice_at: Moment
     figures_settled: bool | int | None
     spent_usd: float | None
+    stray_costs: Mapping[RunId, float] | Empty
     started_at: Moment
     run_started_at: str | None
     run_finished_at: str | None

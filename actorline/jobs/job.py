@@ -78,6 +78,7 @@ class Job(BaseModel):
     own_budget: Json[OwnBudget] | None = None  # that it shares with others, such as the members of its batch
     reservation: Json[Reservation] | None = None  # of the last start, in the budgets that the job falls under
     spent_usd: float = 0  # by the runs of earlier attempts
+    stray_costs: Json[dict[RunId, float]] | None = None  # run id -> dollars, of its runs that it didn't want
     figures_settled: bool = False  # cost and stats were read again some time after the end, or that was given up
     vanished: bool = False  # a retry has searched again for the vanished dataset
     waiting_for: str | None = None  # the code of the job's last wait
@@ -129,7 +130,8 @@ class Job(BaseModel):
     @property
     def total_cost_usd(self) -> float | None:
         """Return what all runs of the job cost; None while nothing is known."""
-        return round((self.run.cost_usd or 0) + self.spent_usd, 6) if self.spent_usd else self.run.cost_usd
+        others = self.spent_usd + sum((self.stray_costs or {}).values())
+        return round((self.run.cost_usd or 0) + others, 6) if others else self.run.cost_usd
 
 
 GROUPS: Final[Mapping[str, type[Group]]] = {

@@ -322,6 +322,8 @@ def _stored(value: object) -> Any:
         return ""
     if isinstance(value, BaseModel):
         return value.model_dump_json()
+    if isinstance(value, Mapping):
+        return json.dumps(value)
     return int(value) if isinstance(value, bool) else value
 
 

@@ -90,6 +90,11 @@ def _run_ended(data: Data) -> str:
     return f"The run ended {data.get('run_status')}{cost}"
 
 
+def _stray_aborted(data: Data) -> str:
+    cost = f"; it cost {usd(data['cost_usd'])}" if data.get("cost_usd") else ""
+    return f"The run {data.get('run_id')}, which no job wanted, has ended{cost}"
+
+
 def _so_far(data: Data) -> str:
     return f". So far the run has cost {usd(data['cost_usd'])}" if data.get("cost_usd") is not None else ""
 
@@ -135,7 +140,7 @@ _TEXTS: Final[Mapping[str, Callable[[Data], str]]] = {
     TimelineEvent.RESURRECTION_REFUSED: lambda d: _after("The platform refused to resurrect the run", d.get("message")),
     TimelineEvent.ABORTING: lambda _: "The run is aborted",
     TimelineEvent.STRAY_RUN: lambda d: f"Another run, {d.get('run_id')}, was found that no job wants: it is aborted",
-    TimelineEvent.STRAY_ABORTED: lambda d: f"The run {d.get('run_id')}, which no job wanted, has ended",
+    TimelineEvent.STRAY_ABORTED: _stray_aborted,
     TimelineEvent.COLLECTING: lambda _: "The rows may be fetched",
     TimelineEvent.FETCHING: lambda d: (
         f"{counted(d.get('pages', 0), 'page')} of rows {'is' if d.get('pages') == 1 else 'are'} fetched"

@@ -6,12 +6,16 @@ from typing import Final, NamedTuple
 
 from actorline.errors import Refused
 from actorline.identifiers import AccountName, RunId
+from actorline.jobs.fields import JobFields
+from actorline.jobs.job import Job
+from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError
-from actorline.platform.runs import Run, abort_run
+from actorline.platform.runs import FINAL_FIGURES_SECS, Run, abort_run
 from actorline.platform.statuses import RunStatus
 from actorline.upkeep.sweep import is_collected
 
@@ -43,9 +47,41 @@ def abort_stray(ledger: Ledger, run_id: RunId, *, accounts: Iterable[AccountName
     if found and not found.run.is_terminal:
         ledger.runs.plan_stray(run_id, NEXT_LOOK_SECS)
         return
-    ledger.timeline.add(key, TimelineEvent.STRAY_ABORTED, run_id=run_id)
+    job = ledger.load(key)
+    if found and job and (wait_s := secs_until_final(job, found.run, ledger.now())):
+        ledger.runs.plan_stray(run_id, wait_s)
+        return
+    if job is None:
+        ledger.timeline.add(key, TimelineEvent.STRAY_ABORTED, run_id=run_id)
+    elif not book_stray(ledger, job, run_id, found.run.usage_total_usd if found else None):
+        ledger.runs.plan_stray(run_id, NEXT_LOOK_SECS)
+        return
     if ledger.runs.forget_stray(run_id) and found and found.run.status == RunStatus.ABORTED:
         ledger.runs.count_stopped(found.account)
+
+
+def secs_until_final(job: Job, run: Run, now: float) -> float:
+    """Return seconds until the cost of an ended run is final, as a budget counts it; 0: it is, or none does."""
+    if job.reservation is None or run.finished_at is None:
+        return 0
+    return max(run.finished_at.timestamp() + FINAL_FIGURES_SECS - now, 0)
+
+
+def book_stray(ledger: Ledger, job: Job, run_id: RunId, cost_usd: float | None) -> bool:
+    """Count what the run cost as a cost of its job, and so in the job's budgets, once. Return False if the job was
+    changed by another execution just now.
+    """
+    booked = job.stray_costs or {}
+    if run_id in booked:
+        return True
+    if run_id == job.run.id:  # the job had ended before its run did: this is the run's last cost
+        fields, guards = JobFields(cost_usd=cost_usd or job.run.cost_usd), JobFields(run_id=run_id)
+    else:
+        fields = JobFields(stray_costs={**booked, run_id: cost_usd or 0})
+        guards = JobFields(stray_costs=job.stray_costs)
+    data = {"run_id": run_id, "cost_usd": cost_usd}
+    change = Change(fields=fields, guards=guards, event=TimelineEvent.STRAY_ABORTED, data=data)
+    return ledger.change(job.key, change, epoch=None, states=State) is not None
 
 
 class _Found(NamedTuple):

@@ -34,6 +34,7 @@ from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 from actorline.orders.retry import retry_job
 from actorline.stages.ending import end_job
+from actorline.upkeep.abort_stray import book_stray
 
 BUDGETS = Budgets.model_validate(
     {
@@ -59,9 +60,16 @@ NEXT: dict[State, tuple[str, ...]] = {
     State.QUEUED: ("start", "start", "start", "job_ends"),
     State.WAITING: ("start", "start", "start", "job_ends"),
     State.STARTING: ("run_becomes_known", "run_becomes_known", "start_made_no_run", "job_ends"),
-    State.RUNNING: ("run_costs", "run_costs", "rows_are_collected", "another_run_follows", "job_ends"),
+    State.RUNNING: (
+        "run_costs",
+        "run_costs",
+        "rows_are_collected",
+        "another_run_follows",
+        "second_run_has_ended",
+        "job_ends",
+    ),
     State.COLLECTING: ("run_costs", "job_ends"),
-    **dict.fromkeys(TERMINAL, ("figures_settle", "figures_settle", "job_is_retried")),
+    **dict.fromkeys(TERMINAL, ("figures_settle", "figures_settle", "job_is_retried", "second_run_has_ended")),
 }
 
 
@@ -73,6 +81,7 @@ class Attempt:
     where: list[tuple[str, str]]
     held: int
     cost: int = 0
+    strays: int = 0
 
     def costs(self, nano_usd: int) -> None:
         """Let it cost so much by now. The platform may correct it later, in either direction."""
@@ -164,6 +173,15 @@ class Histories(RuleBasedStateMachine):
         assert self.sent(lambda: self.ledger.change(job.key, written, epoch=job.epoch), twice=twice)
         model.last.costs(cost)
 
+    def _second_run_has_ended(self, model: Model, job: Job, data: st.DataObject, twice: bool) -> None:
+        if not model.counted:
+            return
+        model.runs += 1
+        cost, run_id = data.draw(st.integers(0, 10**9)), RunId(f"{job.key}-stray-{model.runs}")
+        assert self.sent(lambda: book_stray(self.ledger, job, run_id, cost / 1e9), twice=twice)
+        assert book_stray(self.ledger, self.ledger.load(job.key), run_id, cost / 1e9)
+        model.last.strays += cost
+
     def _rows_are_collected(self, _: Model, job: Job, __: st.DataObject, twice: bool) -> None:
         assert self.sent(lambda: self.ledger.move(job, Event.COLLECT, Change()), twice=twice)
 
@@ -199,17 +217,18 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def budgets_say_what_the_runs_say(self) -> None:
-        spent, reserved = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+        spent, reserved, unasked = (Counter[tuple[str, str]]() for _ in range(3))
         for attempt in (attempt for model in self.jobs for attempt in model.counted):
             for place in attempt.where:
-                spent[place] += attempt.cost
+                spent[place] += attempt.cost + attempt.strays
+                unasked[place] += attempt.strays
                 reserved[place] += attempt.held
         places = list(spent)
         counts = self.ledger.budgets.read(Entry(budget=budget, period=period) for budget, period in places)
         for place, count in zip(places, counts, strict=True):
             assert (count.spent, count.reserved) == (spent[place], reserved[place])
             limit = LIMITS[place[0]].get(len(place[1]))
-            assert limit is None or count.taken <= nano(limit)
+            assert limit is None or count.taken - unasked[place] <= nano(limit)
 
     # -- how it is done
 

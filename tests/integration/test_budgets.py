@@ -22,11 +22,13 @@ from actorline.ledger.admission.budgets import OverBudget
 from actorline.ledger.admission.pause import pause
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.queries.spending import read_spending
 from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 from actorline.orders.estimate import Estimate, estimate
 from actorline.settings import Settings, load_settings
 from actorline.stages.ending import end_job
+from actorline.upkeep.abort_stray import book_stray
 from actorline.upkeep.hard_budgets import stop_spent_out
 
 TEN_A_DAY = Budgets.model_validate({"account": {"default": {"daily_usd": 10}}, "assumed_run_usd": 4})
@@ -103,6 +105,22 @@ def test_a_reservation_stays_until_the_cost_has_settled(ledger):
     assert usd(ledger) == (1.5, 0)
 
 
+def test_a_second_run_counts_once_and_leaves_the_reservation(ledger):
+    order(ledger, "a")
+    start(ledger, "a")
+    run(ledger, "a", "r1")
+    before = loaded(ledger, "a")
+    assert book_stray(ledger, before, "r2", 0.5)
+    assert not book_stray(ledger, before, "r3", 0.25)  # the job has changed since it was loaded: again
+    for _ in range(2):
+        assert book_stray(ledger, loaded(ledger, "a"), "r3", 0.25)
+    assert usd(ledger) == usd(ledger, MONTH) == (0.75, 4)
+    end_job(ledger, loaded(ledger, "a"), Event.FAIL, None, fields={"cost_usd": 1})
+    write(ledger, "a", cost_usd=1, figures_settled=True)
+    assert (usd(ledger), loaded(ledger, "a").total_cost_usd) == ((1.75, 0), 1.75)
+    assert read_spending(ledger, 0, accounts=None).total.usd == 1.75
+
+
 def test_no_intent_is_written_beyond_the_budget(ledger):
     for key in ("a", "b", "c"):
         order(ledger, key)
@@ -165,13 +183,10 @@ def test_all_budgets_of_a_job_have_room_or_none_reserves(ledger):
 
 
 def test_a_repeated_script_reserves_once(ledger, monkeypatch):
-    monkeypatch.setattr("actorline.ledger.ledger._token", lambda: "same")
     order(ledger, "a")
     job = loaded(ledger, "a")
     change = Change(to=State.STARTING, fields={"reservation": reservation_of(job, TEN_A_DAY, NOON)})
-    assert ledger.change("a", change, epoch=1) == 1
-    assert usd(ledger) == (0, 0)  # the order's token was the same
-    monkeypatch.setattr("actorline.ledger.ledger._token", lambda: "other")
+    monkeypatch.setattr("actorline.ledger.ledger._token", lambda: "same")
     for _ in range(3):
         assert ledger.change("a", change, epoch=1) == 1
     assert usd(ledger) == (0, 4)

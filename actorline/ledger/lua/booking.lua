@@ -34,13 +34,14 @@ local function release(prefix, job)
 end
 
 -- Counts what the job's run costs, and what it may still cost: from its start until its cost has settled, or until it
--- is certain that there is no run. `risen`: nano-dollars by which the job's cost has changed
-local function book(prefix, job, is_new, risen)
+-- is certain that there is no run. `risen`: nano-dollars by which the job's cost has changed; of these `risen_by_strays`
+-- by runs that it didn't want, for which nothing was reserved
+local function book(prefix, job, is_new, risen, risen_by_strays)
   local text, held, booked, attempt, intent, run_id, settled, open = unpack(redis.call('HMGET', job, 'reservation',
     'held_nano_usd', 'booked_nano_usd', 'attempt', 'intent', 'run_id', 'figures_settled', 'reservation_open'))
   if not text or text == '' then return end
   local reservation = cjson.decode(text)
-  held, booked = number(held), is_new and 0 or number(booked) + risen
+  held, booked = number(held), is_new and 0 or number(booked) + risen - risen_by_strays
   local left = math.max(reservation.nano_usd - booked, 0)
   local may_cost = open ~= '0' and number(attempt) == reservation.attempt and settled ~= '1'
     and ((intent or '') ~= '' or (run_id or '') ~= '')

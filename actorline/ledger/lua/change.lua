@@ -68,9 +68,9 @@ if ARGV[6] ~= '' and ARGV[6] ~= state then
     redis.call('HINCRBY', KEYS[4], 'ended_ms:' .. state, string.format('%.0f', math.max(time - since, 0) * 1000))
   end
 end
-local waits_for, cost, spent, tallied, run_id, shared_run, shared, attempt, joins, account =
+local waits_for, cost, spent, tallied, run_id, shared_run, shared, attempt, joins, account, strays, strays_tallied =
   unpack(redis.call('HMGET', KEYS[1], 'waiting_for', 'cost_usd', 'spent_usd', 'tallied_nano_usd', 'run_id',
-    'shared_run', 'shared_usd', 'attempt', 'joins', 'account'))
+    'shared_run', 'shared_usd', 'attempt', 'joins', 'account', 'stray_costs', 'strays_nano_usd'))
 if waits_for and waits_for ~= '' and waits_for ~= waited_for then
   redis.call('HINCRBY', KEYS[4], 'waits:' .. waits_for, 1)
 end
@@ -90,7 +90,13 @@ if shared_run and shared_run == run_id and cost ~= shared then  -- its cost is t
 end
 -- whole numbers: a sum of many floats would drift away from what the jobs say
 local own_usd = (tonumber(cost or '') or 0) + (tonumber(spent or '') or 0) - (tonumber(shared or '') or 0)
-local nano_usd = math.floor(own_usd * 1e9 + 0.5)
+local strays_usd, risen_by_strays = 0, 0
+if strays then
+  for _, usd in pairs(cjson.decode(strays)) do strays_usd = strays_usd + usd end
+  risen_by_strays = math.floor(strays_usd * 1e9 + 0.5) - (tonumber(strays_tallied or '') or 0)
+  if risen_by_strays ~= 0 then redis.call('HINCRBY', KEYS[1], 'strays_nano_usd', string.format('%.0f', risen_by_strays)) end
+end
+local nano_usd = math.floor((own_usd + strays_usd) * 1e9 + 0.5)
 local risen = nano_usd - (tonumber(tallied or '') or 0)
 if risen ~= 0 then
   redis.call('HSET', KEYS[1], 'tallied_nano_usd', string.format('%.0f', nano_usd))
@@ -102,7 +108,7 @@ if risen ~= 0 then
     redis.call('HINCRBY', KEYS[4], 'saved_nano_usd:joined:' .. account:lower(), string.format('%.0f', risen * joins))
   end
 end
-book(KEYS[5], KEYS[1], reserves, risen)
+book(KEYS[5], KEYS[1], reserves, risen, risen_by_strays)
 if batch then
   if risen ~= 0 then redis.call('HINCRBY', KEYS[6], 'nano_usd', string.format('%.0f', risen)) end
   for _, field in ipairs({'items', 'bytes', 'records'}) do

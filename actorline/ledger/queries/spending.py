@@ -11,7 +11,7 @@ from actorline.ledger.ledger import Ledger
 
 MOST_JOBS: Final = 20_000  # reading them takes about a second
 JOBS_A_BLOCK: Final = 500
-FIELDS: Final = ("account", "document", "actor_id", "cost_usd", "spent_usd", "state", "items")
+FIELDS: Final = ("account", "document", "actor_id", "cost_usd", "spent_usd", "stray_costs", "state", "items")
 
 
 @dataclass
@@ -73,7 +73,8 @@ def _facts(ledger: Ledger, keys: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def _count(found: Spending, queued_at: float, values: Mapping[str, Any]) -> None:
-    usd = float(values["cost_usd"] or 0) + float(values["spent_usd"] or 0)
+    strays = json.loads(values["stray_costs"] or "{}").values()
+    usd = float(values["cost_usd"] or 0) + float(values["spent_usd"] or 0) + sum(strays)
     document = json.loads(values["document"])
     target = document.get("actor") or document.get("actor_task") or values["actor_id"] or "datasets"
     names = [("account", (values["account"] or "default").lower()), ("Actor", target)]
