@@ -21,7 +21,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "broker_channel_error_retry": True,  # else a worker exits when Redis refuses a write: full disk, replica
         "broker_transport_options": {
             **unacked_keys(namespace),
-            # short because workers/heartbeat.py renews what a live worker holds
+            # short because workers/broker/heartbeat.py renews what a live worker holds
             "visibility_timeout": settings.visibility_timeout_secs,
             "unacked_restore_interval": 2,
             "unacked_restore_throttle": 1,

@@ -14,15 +14,15 @@ from config.celery import celery_settings
 from config.json_messages import read_plain_json
 from config.logging import configure_logging
 from tasks import MODULES
-from workers.fair_turns import use_fair_turns
-from workers.give_back import GiveBack
-from workers.heartbeat import Heartbeat
+from workers.broker.fair_turns import use_fair_turns
+from workers.broker.give_back import GiveBack
+from workers.broker.heartbeat import Heartbeat
+from workers.broker.shown_broker import ShownBroker
 from workers.lend_events import LendEvents
 from workers.metrics import LoopLag
 from workers.preflight import check_accounts, check_redis
 from workers.presence import Presence
 from workers.revoke import RevokeMeansCancel
-from workers.shown_broker import ShownBroker
 from workers.upkeep_timer import UpkeepTimer
 
 EXIT_UNAVAILABLE: Final = 7
@@ -37,7 +37,7 @@ app = IsolatedCelery(
     settings=celery_settings(settings),
     include=list(MODULES),
 )
-app.conf.worker_consumer = "workers.consumer:Consumer"
+app.conf.worker_consumer = "workers.broker.consumer:Consumer"
 app.steps["consumer"].update(
     {GiveBack, Heartbeat, LendEvents, LoopLag, Presence, ShownBroker, UpkeepTimer, RevokeMeansCancel}
 )

@@ -10,7 +10,7 @@ from real_parts import captured_commands
 from actorline.settings import load_settings
 from actorline.upkeep.care import Care
 from actorline.upkeep.upkeep import Upkeep
-from workers.fair_turns import Channel
+from workers.broker.fair_turns import Channel
 
 OPTIONS = {"unacked_key": "few.unacked", "unacked_index_key": "few.unacked_index"}
 pytestmark = pytest.mark.thorough

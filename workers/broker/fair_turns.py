@@ -12,7 +12,7 @@ from typing import Any, Final
 from kombu.transport import redis as transport
 
 from actorline.primary_connection import PrimaryConnection, PrimaryTLSConnection
-from workers import failed_acks, few_commands
+from workers.broker import failed_acks, few_commands
 
 STEPS: Final = (0, 3, 6, 9)  # kombu's: a priority between two of them counts as the more urgent one
 

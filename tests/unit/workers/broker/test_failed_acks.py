@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 import redis
 
-from workers.failed_acks import QoS
+from workers.broker.failed_acks import QoS
 
 
 class FrozenRedis:

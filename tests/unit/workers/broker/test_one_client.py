@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from workers.one_client import Channel
+from workers.broker.one_client import Channel
 
 
 @pytest.fixture

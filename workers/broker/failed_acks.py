@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from workers import few_commands
+from workers.broker import few_commands
 
 
 class QoS(few_commands.QoS):

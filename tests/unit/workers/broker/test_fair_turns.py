@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from kombu.utils.scheduling import priority_cycle
 
-from workers.fair_turns import STEPS, Channel
+from workers.broker.fair_turns import STEPS, Channel
 
 ORDERS, URGENT, STARTS = "orders", "control", "control\x06\x163"
 

@@ -11,7 +11,7 @@ from kombu.transport import redis as transport
 from kombu.utils.json import dumps
 from redis.commands.core import Script
 
-from workers import one_client
+from workers.broker import one_client
 
 _ANY: Any = None  # each call names its client
 # KEYS  1 zset  delivery tag -> unix seconds when it was taken  2 hash  delivery tag -> message
