@@ -40,7 +40,7 @@ from actorline.ledger.registration import (
 )
 from actorline.ledger.retention import Retention
 from actorline.ledger.runs import Runs
-from actorline.ledger.store import Client, Store
+from actorline.ledger.store import Client, Store, call_token
 from actorline.ledger.stored_job import read_job, read_job_if_possible, read_state
 from actorline.ledger.timeline import ENTRIES_MAX, Timeline
 from actorline.ledger.webhooks import Webhooks
@@ -127,7 +127,9 @@ class Ledger:
         if is_full and any(order.member for order in orders):
             raise Overloaded("Redis's memory is nearly full. The batch makes no more members until there is room.")
         bound = 0 if is_full else bounds.open_jobs
-        calls = [registration(order, care_s=care_s, most_open=bound, name=self.name) for order in orders]
+        calls = [
+            registration(order, token=call_token(), care_s=care_s, most_open=bound, name=self.name) for order in orders
+        ]
         results = [registered(*reply) for reply in self._store.disk.run(self._store.scripts["register"], calls)]
         for order, each in zip(orders, results, strict=True):
             if each.outcome == "created":
@@ -227,7 +229,7 @@ class Ledger:
             self.budgets.prefix,
             *batch_names(key, self.name),
         ]
-        args = [key, _token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
+        args = [key, call_token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
                 change.to or "", int(change.next_epoch), _due(change.due_in_s),
                 change.event or "", json.dumps(change.data), ENTRIES_MAX, int(change.to in TERMINAL),
                 len(guards), *_flat(guards), *_flat(fields)]  # fmt: skip
@@ -330,7 +332,3 @@ def _stored(value: object) -> Any:
 def _run_facts(attempt: str = "", run_id: str = "") -> dict[str, object]:
     """Return what a line of the log says of the job's run, as far as it is known."""
     return {**({"attempt": int(attempt)} if attempt else {}), **({"run_id": run_id} if run_id else {})}
-
-
-def _token() -> str:
-    return secrets.token_hex(12)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -72,8 +71,8 @@ class RegisterResult:
     spent_nano_usd: int = 0
 
 
-def registration(order: NewJob, *, care_s: float, most_open: int | None, name: Names) -> Call:
-    """Return the keys and arguments of `register.lua` for an order."""
+def registration(order: NewJob, *, token: str, care_s: float, most_open: int | None, name: Names) -> Call:
+    """Return the keys and arguments of `register.lua` for an order; `token`: of `call_token`."""
     key, document, caller, sender = order.key, order.document, order.caller, order.sender
     allowance = order.allowance
     keys = [name("job", key), name("events", key), name("callers", key), name("ids"),
@@ -82,7 +81,7 @@ def registration(order: NewJob, *, care_s: float, most_open: int | None, name: N
             name("state", State.QUEUED, document.account.lower()),
             name("open", sender.holder if sender else ""), name("deadlines"),
             name("batch", key), *batch_names(key, name)]  # fmt: skip
-    args = [key, document.body_hash(), secrets.token_hex(12), care_s, ENTRIES_MAX,
+    args = [key, document.body_hash(), token, care_s, ENTRIES_MAX,
             caller["id"] if caller else "", json.dumps(caller) if caller else "",
             json.dumps(sender.facts() if sender else {}),
             allowance.nano_usd if allowance else 0, allowance.limit_nano_usd if allowance else "",

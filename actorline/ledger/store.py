@@ -1,5 +1,6 @@
 """The Redis that the ledger is in: its connection, its keys' names, its clock and its scripts."""
 
+import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
@@ -61,6 +62,11 @@ def connect(url: str, *, socket_timeout_s: float = 30, retries: int = 6) -> Clie
 
 def _unix_url(url: str) -> str:
     return url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
+
+
+def call_token() -> str:
+    """Return what a script recognises a repeated call by, whose reply was lost."""
+    return secrets.token_hex(12)
 
 
 def script_text(name: str) -> str:

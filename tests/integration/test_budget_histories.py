@@ -234,7 +234,7 @@ class Histories(RuleBasedStateMachine):
 
     def sent(self, change: Callable[[], Any], *, twice: bool) -> Any:
         """Make a change; `twice`: its reply is lost, so that Redis gets the same script again."""
-        with patch("actorline.ledger.ledger._token", return_value=secrets.token_hex(8)):
+        with patch("actorline.ledger.ledger.call_token", return_value=secrets.token_hex(8)):
             outcome = change()
             return change() if twice else outcome
 

@@ -186,7 +186,7 @@ def test_a_repeated_script_reserves_once(ledger, monkeypatch):
     order(ledger, "a")
     job = loaded(ledger, "a")
     change = Change(to=State.STARTING, fields={"reservation": reservation_of(job, TEN_A_DAY, NOON)})
-    monkeypatch.setattr("actorline.ledger.ledger._token", lambda: "same")
+    monkeypatch.setattr("actorline.ledger.ledger.call_token", lambda: "same")
     for _ in range(3):
         assert ledger.change("a", change, epoch=1) == 1
     assert usd(ledger) == (0, 4)

@@ -99,7 +99,7 @@ def due_in(ledger: Ledger, key: str = "k") -> float | None:
 @pytest.fixture
 def same_token(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call is the repeat of the one before, as after a lost reply."""
-    monkeypatch.setattr("actorline.ledger.ledger._token", lambda: "the-same")
+    monkeypatch.setattr("actorline.ledger.ledger.call_token", lambda: "the-same")
 
 
 # -- register

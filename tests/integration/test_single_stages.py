@@ -18,6 +18,7 @@ from actorline.orders.cancel import cancel_job
 from actorline.platform.client import Platform
 from actorline.platform.runs import get_run
 from actorline.settings import load_settings
+from actorline.stages.collect.fetch_pages import load_collecting
 from actorline.stages.collect.finish_job import Finisher
 from actorline.stages.start.outside_input import INPUT_TRIES
 from actorline.stages.start.start_run import Starter, load_startable
@@ -67,7 +68,7 @@ def test_stop_wish_during_a_poll_is_obeyed_at_once(line, platform, monkeypatch, 
         return get_run(platform, run_id)
 
     monkeypatch.setattr("actorline.stages.watch.poll_run.get_run", read)
-    Poller(line.ledger, platform, load_settings()).advance(key, 1, 0, "execution")
+    Poller(line.ledger, platform, load_settings()).advance(line.ledger.load(key))
     assert key in line.ledger.agenda.due(10)
 
 
@@ -80,10 +81,12 @@ ROWS = {"guard": {"required": ["price"]}, "stop_when": {"items": 5}, "on_failure
 def test_deadline_during_the_abort_ends_the_job_expired(line, platform, stopped):
     key, run_id = aborting(line, f"late-{''.join(stopped)}", stopped, abort_secs=0, deadline_secs=1)
     line.ledger.change(key, Change(fields={"stop_wish": StopWish.EXPIRE}), epoch=None)
-    Poller(line.ledger, platform, load_settings()).advance(key, 1, 0, "execution")
+    Poller(line.ledger, platform, load_settings()).advance(line.ledger.load(key))
     wait_for(lambda: line.emulator.run(run_id)["status"] == "ABORTED", what="the run's end")
-    Poller(line.ledger, platform, load_settings()).advance(key, 1, 1, "execution")
-    Finisher(line.ledger, platform, load_settings(), "al-test").advance(key, 1, "execution")
+    Poller(line.ledger, platform, load_settings()).advance(line.ledger.load(key))
+    Finisher(line.ledger, platform, load_settings(), "al-test").advance(
+        *load_collecting(line.ledger, key, 1), "execution"
+    )
     job = line.ledger.load(key)
     assert (job.state, job.reason.code) == ("EXPIRED", "deadline")
 
@@ -94,8 +97,8 @@ def test_run_resurrected_during_the_abort_is_aborted_again(line, platform, stopp
     line.emulator.post(f"/v2/actor-runs/{run_id}/abort")
     wait_for(lambda: line.emulator.run(run_id)["status"] == "ABORTED", what="the run's end")
     line.emulator.post(f"/v2/actor-runs/{run_id}/resurrect")
-    for number in range(2):
-        Poller(line.ledger, platform, load_settings()).advance(key, 1, number, "execution")
+    for _ in range(2):
+        Poller(line.ledger, platform, load_settings()).advance(line.ledger.load(key))
         wait_for(lambda: line.emulator.run(run_id)["status"] == "ABORTED", what="the run's end")
     assert line.state(key) == "COLLECTING"
     assert len(line.emulator.requests("POST", f"/v2/actor-runs/{run_id}/abort")) >= 2

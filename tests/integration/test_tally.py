@@ -100,7 +100,7 @@ def test_a_job_is_tallied_from_its_order_to_its_end(ledger):
 
 def test_what_is_repeated_for_a_lost_reply_is_tallied_once(ledger, monkeypatch):
     tokens = iter(f"{number // 2}" for number in range(100))  # each call comes twice
-    monkeypatch.setattr("actorline.ledger.ledger._token", lambda: next(tokens))
+    monkeypatch.setattr("actorline.ledger.ledger.call_token", lambda: next(tokens))
     for _ in range(2):
         order(ledger)
     for _ in range(2):
@@ -198,7 +198,7 @@ def test_each_order_that_joins_saves_what_the_job_costs(ledger, monkeypatch):
     set_fields(ledger, cost_usd=0.5)
     tokens = iter(["lost-reply", "lost-reply", "another"])
     with monkeypatch.context() as patch:
-        patch.setattr("actorline.ledger.ledger._token", lambda: next(tokens))
+        patch.setattr("actorline.ledger.ledger.call_token", lambda: next(tokens))
         for _ in range(3):
             order(ledger)
     set_fields(ledger, cost_usd=0.75)  # as the run goes on

@@ -67,9 +67,10 @@ class AccountUse(BaseModel):
         runs = most_memory = memory = None
         if "runs" in self.limit and "runs" in self.used:
             runs = int(self.limit["runs"] - self.used["runs"])
-        if "memory_gbytes" in self.limit and "memory_gbytes" in self.used:
+        if "memory_gbytes" in self.limit:
             most_memory = int(self.limit["memory_gbytes"] * MBYTES_OF_A_GBYTE)
-            memory = int(most_memory - self.used["memory_gbytes"] * MBYTES_OF_A_GBYTE)
+            if "memory_gbytes" in self.used:
+                memory = int(most_memory - self.used["memory_gbytes"] * MBYTES_OF_A_GBYTE)
         return RoomLeft(runs, memory, most_memory)
 
 
