@@ -22,9 +22,10 @@ from real_parts import (
 from redis_server import server_binary
 
 LONGEST = (
-    "any_order", "cli_interrupts", "cli", "admission", "sinks", "orphans", "liveness", "readme", "gateway_openapi",
-    "bad_input", "cli_refusals", "fleet", "operator", "gateway_quotas", "cli_schedules", "demo", "stack", "full_disk",
-    "metrics", "other_api", "webhooks", "wrong_clock", "formats",
+    "readme", "any_order", "cli", "guards", "admission", "cli_interrupts", "cli_refusals", "gateway_openapi", "sinks",
+    "batches", "budgets", "changes", "orphans", "liveness", "cli_schedules", "fleet", "operator", "bad_input", "stack",
+    "demo", "other_api", "ends", "notify", "rows", "gateway_quotas", "webhooks", "metrics", "full_disk", "wrong_clock",
+    "formats", "failover",
 )  # fmt: skip
 """The files that take a minute and more, longest first."""
 
