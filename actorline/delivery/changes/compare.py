@@ -4,8 +4,9 @@
 
 Four sections of JSON lines, with a separator between two of them: the rows of the earlier delivery, those of the later
 one, and both again. The first reading keeps of each row its key, a hash and its number; the second writes the rows that
-differ. So memory and database hold no rows, however long they are. FOLDER takes the database while it works, and the
-made files. Of rows with the same key in one delivery the last one counts.
+differ. So memory and database hold no rows, however long they are, and the keys are joined one share after the other.
+FOLDER takes the database while it works, and the made files. Of rows with the same key in one delivery the last one
+counts.
 
 Exit codes: 0; 3 the rows can't be compared, with the reason on standard error; 1 our fault, with its class alone, for
 an error's text may hold a row.
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 KINDS: Final[tuple[ChangeKind, ...]] = ("added", "removed", "changed")
 NO_COMPARISON: Final = 3
 SEPARATOR: Final = b"\x1e"  # a line that no JSON is
-DATABASE_MBYTES: Final = 350  # beside it: one block of rows, and what DuckDB holds outside of its own count
+DATABASE_MBYTES: Final = 200  # beside it: one block of rows, and what DuckDB holds outside of its own count
+SHARES: Final = 16  # equal keys are in the same share
+JOINED_ROWS: Final = 1_000_000  # of each delivery, in one join: as many shares as come to that
 MEMORY_BYTES: Final = 2 * 1024**3  # so that this process, and nothing else on the machine, runs out of memory
 THREADS_MAX: Final = 2  # each holds buffers of its own
 FILE_BYTES: Final = 256_000_000  # then the next file begins
@@ -46,10 +49,11 @@ LEVELS_MAX: Final = 10_000
 
 _LOAD: Final = "INSERT INTO {table} SELECT * FROM read_csv(?, header=false, auto_detect=false, columns={columns})"
 _LAST: Final = """
-CREATE TABLE last_{table} AS SELECT key, max(number) AS number, arg_max(row, number) AS row FROM {table} GROUP BY key
+CREATE OR REPLACE TABLE last_{table} AS
+SELECT key, max(number) AS number, arg_max(row, number) AS row FROM {table} GROUP BY key
 """
 _DIFFERENT: Final = """
-CREATE TABLE different AS SELECT b.number AS old, a.number AS new FROM last_before b FULL JOIN last_after a USING (key)
+INSERT INTO different SELECT b.number, a.number FROM last_before b FULL JOIN last_after a USING (key)
 WHERE b.row IS DISTINCT FROM a.row
 """
 _OLD: Final = "SELECT old, new FROM different WHERE old IS NOT NULL ORDER BY old"
@@ -106,9 +110,12 @@ def compare(source: BinaryIO, paths: Sequence[str], folder: Path, compression: s
         aside = stack.enter_context(closing(RowsAside(folder)))
         writers = [stack.enter_context(closing(ChangesWriter(folder, kind, compression))) for kind in KINDS]
         added, removed, changed = writers
-        before = Side.load(database, "before", _section(lines), paths, folder)
-        after = Side.load(database, "after", _section(lines), paths, folder)
-        database.execute(_DIFFERENT)
+        sides = before, after = [Side.read(name, _section(lines), paths, folder) for name in ("before", "after")]
+        database.execute("CREATE TABLE different (old BIGINT, new BIGINT)")
+        for shares in _joins(max(side.rows for side in sides)):
+            for side in sides:
+                side.load(database, shares)
+            database.execute(_DIFFERENT)
         for (_, new), line in _picked(_section(lines), _fetched(database, _OLD)):
             if new is None:
                 removed.add(line)
@@ -131,6 +138,12 @@ def compare(source: BinaryIO, paths: Sequence[str], folder: Path, compression: s
         without_key_after=after.without_key,
         files=[file for writer in writers for file in writer.files],
     )
+
+
+def _joins(rows: int) -> Iterator[Sequence[int]]:
+    """Yield the numbers of the shares that are joined together."""
+    joins = min(max(rows // JOINED_ROWS, 1), SHARES)
+    yield from (range(first, SHARES, joins) for first in range(joins))
 
 
 def _section(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -166,41 +179,40 @@ def _open(folder: Path) -> "DuckDBPyConnection":
     return database
 
 
-def _load(database: "DuckDBPyConnection", table: str, columns: dict[str, str], path: Path) -> None:
-    """Make a table of a file of numbers and keys, and remove the file."""
-    database.execute(f"CREATE TABLE {table} ({', '.join(f'{name} {type_}' for name, type_ in columns.items())})")
-    if path.stat().st_size:
-        database.execute(_LOAD.format(table=table, columns=columns), [str(path)])
-    path.unlink()
+def _load(database: "DuckDBPyConnection", table: str, columns: dict[str, str], files: Sequence[Path]) -> None:
+    """Make a table of files with numbers and keys, and remove these."""
+    columns_text = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
+    database.execute(f"CREATE OR REPLACE TABLE {table} ({columns_text})")
+    if filled := [str(file) for file in files if file.stat().st_size]:
+        database.execute(_LOAD.format(table=table, columns=columns), [filled])
+    for file in files:
+        file.unlink()
 
 
 class Side:
-    """The rows of one delivery in the database. `rows`: those with a key; `keys`: different ones."""
+    """The keys of one delivery. `rows`: those with a key; `keys`: different ones, of what is loaded so far."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self.rows = self.keys = self.without_key = 0
+        self._files = [folder / f"{name}-{share}.csv" for share in range(SHARES)]
 
     @classmethod
-    def load(
-        cls,
-        database: "DuckDBPyConnection",
-        name: str,
-        lines: Iterable[bytes],
-        paths: Sequence[str],
-        folder: Path,
-    ) -> "Side":
-        side = cls(name)
-        path = folder / f"{name}.csv"
-        with path.open("wb") as file:
-            side._read(lines, paths, file)
-        _load(database, name, {"key": "UUID", "row": "BIGINT", "number": "BIGINT"}, path)
-        database.execute(_LAST.format(table=name))
-        database.execute(f"DROP TABLE {name}")
-        side.keys = _count(database, f"last_{name}")
+    def read(cls, name: str, lines: Iterable[bytes], paths: Sequence[str], folder: Path) -> "Side":
+        side = cls(name, folder)
+        with ExitStack() as stack:
+            side._read(lines, paths, [stack.enter_context(file.open("wb")) for file in side._files])
         return side
 
-    def _read(self, lines: Iterable[bytes], paths: Sequence[str], file: BinaryIO) -> None:
+    def load(self, database: "DuckDBPyConnection", shares: Iterable[int]) -> None:
+        """Make the table `last_{name}` of some shares: each key with the last row that has it."""
+        files = [self._files[share] for share in shares]
+        _load(database, self.name, {"key": "UUID", "row": "BIGINT", "number": "BIGINT"}, files)
+        database.execute(_LAST.format(table=self.name))
+        database.execute(f"DROP TABLE {self.name}")
+        self.keys += _count(database, f"last_{self.name}")
+
+    def _read(self, lines: Iterable[bytes], paths: Sequence[str], shares: Sequence[BinaryIO]) -> None:
         for number, line in enumerate(lines, 1):
             try:
                 key = key_of(read_row(line), paths)
@@ -210,6 +222,7 @@ class Side:
                 self.without_key += 1
                 continue
             digest = hashlib.blake2b(key, digest_size=16).hexdigest()
+            file = shares[int(digest[0], SHARES)]
             # `hash` is SipHash under a secret of this process: 64 bits are enough to compare two rows of one key
             file.write(b"%b,%d,%d\n" % (digest.encode(), hash(line), number))
             self.rows += 1
@@ -238,7 +251,7 @@ class RowsAside:
 
     def load(self, database: "DuckDBPyConnection") -> None:
         self._entries.close()
-        _load(database, "set_aside", {"new": "BIGINT", "begin": "BIGINT", "size": "BIGINT"}, self._index)
+        _load(database, "set_aside", {"new": "BIGINT", "begin": "BIGINT", "size": "BIGINT"}, [self._index])
 
     def read(self, begin: int, size: int) -> bytes:
         self._rows.seek(begin)

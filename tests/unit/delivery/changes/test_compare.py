@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -55,10 +56,16 @@ def compared(before: list[bytes], after: list[bytes], paths: list[str]) -> tuple
 
 
 @settings(max_examples=25, deadline=None)
-@given(before=st.lists(line(), max_size=8), after=st.lists(line(), max_size=8), same=st.lists(line(), max_size=4))
-def test_changes_are_those_of_a_comparison_in_memory(before, after, same):
+@given(
+    before=st.lists(line(), max_size=8),
+    after=st.lists(line(), max_size=8),
+    same=st.lists(line(), max_size=4),
+    joined=st.sampled_from([1, 5, comparison.JOINED_ROWS]),
+)
+def test_changes_are_those_of_a_comparison_in_memory(before, after, same, joined):
     before, after = [*same, *before], [*after, *same]
-    counts, files = compared(before, after, ["key.inner"])
+    with patch.object(comparison, "JOINED_ROWS", joined):
+        counts, files = compared(before, after, ["key.inner"])
     expected = naive_changes(before, after, ["key.inner"])
     found = {kind: [json.loads(row) for row in rows] for kind, rows in files.items()}
     assert found["added"] == expected["added"]
