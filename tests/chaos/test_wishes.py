@@ -45,7 +45,7 @@ def ended(line, key, attempt):
 
 
 def test_worker_killed_after_a_retry_pays_for_one_more_run(struck_line):
-    line, next_worker = struck_line("retry-killed", CHAOS_DIE="tasks.retry:retry_job 1 after")
+    line, next_worker = struck_line("retry-killed", CHAOS_DIE="tasks.retry:retry_any 1 after")
     actor = line.emulator.actor("retry-killed", **FAILING)
     line.submit({"key": "k", "actor": actor, "poll_interval_secs": 1})
     wait_for(lambda: ended(line, "k", 1), what="the first end")
@@ -57,7 +57,7 @@ def test_worker_killed_after_a_retry_pays_for_one_more_run(struck_line):
 
 
 def test_worker_killed_after_a_cancel_stops_no_later_retry(struck_line):
-    line, next_worker = struck_line("cancel-killed", CHAOS_DIE="tasks.cancel:cancel_job 1 after")
+    line, next_worker = struck_line("cancel-killed", CHAOS_DIE="tasks.cancel:cancel_any 1 after")
     actor = line.emulator.actor("cancel-killed", items=0, duration_secs=90)
     line.submit({"key": "k", "actor": actor, "poll_interval_secs": 1})
     wait_for(lambda: (job := line.ledger.load("k")) and job.run.id, what="the run")
