@@ -77,7 +77,7 @@ def book_stray(ledger: Ledger, job: Job, run_id: RunId, cost_usd: float | None) 
     if run_id == job.run.id:  # the job had ended before its run did: this is the run's last cost
         fields, guards = JobFields(cost_usd=cost_usd or job.run.cost_usd), JobFields(run_id=run_id)
     else:
-        fields = JobFields(stray_costs={**booked, run_id: cost_usd or 0})
+        fields = JobFields(stray_costs={**booked, run_id: float(cost_usd or 0)})
         guards = JobFields(stray_costs=job.stray_costs)
     data = {"run_id": run_id, "cost_usd": cost_usd}
     change = Change(fields=fields, guards=guards, event=TimelineEvent.STRAY_ABORTED, data=data)

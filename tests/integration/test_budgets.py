@@ -112,8 +112,8 @@ def test_a_second_run_counts_once_and_leaves_the_reservation(ledger):
     before = loaded(ledger, "a")
     assert book_stray(ledger, before, "r2", 0.5)
     assert not book_stray(ledger, before, "r3", 0.25)  # the job has changed since it was loaded: again
-    for _ in range(2):
-        assert book_stray(ledger, loaded(ledger, "a"), "r3", 0.25)
+    for run_id, cost_usd in (("r3", 0.25), ("r3", 0.25), ("r4", None), ("r5", 0)):
+        assert book_stray(ledger, loaded(ledger, "a"), run_id, cost_usd)
     assert usd(ledger) == usd(ledger, MONTH) == (0.75, 4)
     end_job(ledger, loaded(ledger, "a"), Event.FAIL, None, fields={"cost_usd": 1})
     write(ledger, "a", cost_usd=1, figures_settled=True)
