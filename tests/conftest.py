@@ -72,6 +72,14 @@ def valkey() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder for sockets, whose paths have at most 104 characters."""
+    folder = Path(tempfile.mkdtemp(prefix="al-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Emulator]:
     with running_emulator() as emulator:

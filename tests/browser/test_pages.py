@@ -171,7 +171,7 @@ def test_a_slow_or_absent_redis_is_told_and_passes(chromium, emulator, short_fol
         (["Running"], "sitemap-2026-11-28"),  # what runs now?
         (["Failed"], "The proxy refused the connection"),  # what failed, and why?
         (["Money"], "This month"),  # what does it cost?
-        (["docs-2026-11-28", "Rows"], "manifest.json"),  # where are my rows?
+        (["docs-2026-11-28", "Rows"], "Download all rows"),  # where are my rows?
         (["Schedules"], "nightly-prices"),  # what comes next?
         (["Fleet"], "Is everything well?"),
     ],

@@ -44,11 +44,3 @@ def platform(emulator) -> Iterator[Platform]:
     platform = Platform(emulator.url, SecretStr(TOKEN), user_agent="actorline/test", sleep=lambda _: None)
     yield platform
     platform.close()
-
-
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    """A folder for sockets, whose paths have at most 104 characters."""
-    folder = Path(tempfile.mkdtemp(prefix="al-"))
-    yield folder
-    shutil.rmtree(folder)
