@@ -22,7 +22,7 @@ def limits(*, runs=(256, 250), gbytes=(64.0, 62.5)):
     [
         (limits(), RoomLeft(6, 1536, 65_536)),
         (limits(runs=(None, 3)), RoomLeft(None, 1536, 65_536)),
-        (limits(gbytes=(64, None)), RoomLeft(6, None, None)),
+        (limits(gbytes=(64, None)), RoomLeft(6, None, 65_536)),
         (limits(runs=(25, 26), gbytes=(16, 17)), RoomLeft(-1, -1024, 16_384)),
     ],
 )
