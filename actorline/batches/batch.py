@@ -1,7 +1,6 @@
 """A batch as stored in the ledger, and the result that every entrance shows."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Json
@@ -11,7 +10,7 @@ from actorline.errors import Code, Reason
 from actorline.identifiers import JobKey
 from actorline.jobs.allowance import NANO
 from actorline.jobs.document.lengths import STORED
-from actorline.jobs.job import StopWish, iso_time
+from actorline.jobs.job import StopWish, iso_time, minute_text
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.stored_job import UnreadableJob
@@ -173,13 +172,9 @@ def _waiting_reason(batch: Batch) -> Reason | None:
 
 def waiting_text(code: str, since: float | None, until: float | None) -> str:
     """Return what a batch waits for, and from when until when, as far as that is known."""
-    begun = "" if since is None else f", since {_minute(since)}"
-    ends = "" if until is None else f", until {_minute(until)} at the latest"
+    begun = "" if since is None else f", since {minute_text(since)}"
+    ends = "" if until is None else f", until {minute_text(until)} at the latest"
     return f"All its members that haven't ended wait for the same: {code}{begun}{ends}."
-
-
-def _minute(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 class BatchProgress(BaseModel):

@@ -339,3 +339,8 @@ def iso_time(unix_seconds: float | None) -> str | None:
     if unix_seconds is None:
         return None
     return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def minute_text(unix_seconds: float) -> str:
+    """Return `2026-11-23 08:15 UTC`, as messages give times."""
+    return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,14 +1,13 @@
 """A job's reservation in the budgets that it falls under, and what is said where a budget has no room for it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from actorline.budgets.limits import Budgets
 from actorline.budgets.reservation import NANO, Entry, OwnBudget, Reservation, reserve, unknown_value
 from actorline.errors import Code, Reason, Refused
 from actorline.jobs.document.job_document import JobDocument
-from actorline.jobs.job import Job
+from actorline.jobs.job import Job, minute_text
 
 _PARTS_OF_A_DAY: Final = 3  # 2026-11-28
 
@@ -67,7 +66,7 @@ def waiting_text(reservation: Reservation, full: Sequence[Entry]) -> str:
     """Return what a job waits for."""
     which = ", ".join(f"{entry.budget} ({_limit_text(entry)})" for entry in full)
     until = waits_until(full)
-    turn = "" if until is None else f", until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC at the latest"
+    turn = "" if until is None else f", until {minute_text(until)} at the latest"
     return f"No room in {which} for a run that may cost {usd_text(reservation.nano_usd)}: it waits for room{turn}."
 
 

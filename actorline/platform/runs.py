@@ -97,6 +97,11 @@ class Run(RunSummary):
     """The Actors that the run turned into; empty for nearly all."""
 
 
+def secs_until_final(ended_at: float, now: float) -> float:
+    """Return seconds until the figures of a run are final that ended at a unix time; 0: they are."""
+    return max(ended_at + FINAL_FIGURES_SECS - now, 0.0)
+
+
 def get_run(platform: Platform, run_id: RunId) -> Run:
     """Return the run as it is now. Raises NotFound also just after a start: `docs/platform-facts.md#replica-lag`."""
     return Run.from_platform(platform.get_data(f"actor-runs/{safe_id(run_id)}"))

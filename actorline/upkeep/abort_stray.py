@@ -15,7 +15,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError
-from actorline.platform.runs import FINAL_FIGURES_SECS, Run, abort_run
+from actorline.platform.runs import Run, abort_run, secs_until_final
 from actorline.platform.statuses import RunStatus
 from actorline.upkeep.sweep import is_collected
 
@@ -48,7 +48,7 @@ def abort_stray(ledger: Ledger, run_id: RunId, *, accounts: Iterable[AccountName
         ledger.runs.plan_stray(run_id, NEXT_LOOK_SECS)
         return
     job = ledger.load(key)
-    if found and job and (wait_s := secs_until_final(job, found.run, ledger.now())):
+    if found and job and (wait_s := secs_until_counted(job, found.run, ledger.now())):
         ledger.runs.plan_stray(run_id, wait_s)
         return
     if job is None:
@@ -60,11 +60,11 @@ def abort_stray(ledger: Ledger, run_id: RunId, *, accounts: Iterable[AccountName
         ledger.runs.count_stopped(found.account)
 
 
-def secs_until_final(job: Job, run: Run, now: float) -> float:
-    """Return seconds until the cost of an ended run is final, as a budget counts it; 0: it is, or none does."""
+def secs_until_counted(job: Job, run: Run, now: float) -> float:
+    """Return seconds until the cost of an ended run is final, which a budget counts; 0: it is, or none counts it."""
     if job.reservation is None or run.finished_at is None:
         return 0
-    return max(run.finished_at.timestamp() + FINAL_FIGURES_SECS - now, 0)
+    return secs_until_final(run.finished_at.timestamp(), now)
 
 
 def book_stray(ledger: Ledger, job: Job, run_id: RunId, cost_usd: float | None) -> bool:

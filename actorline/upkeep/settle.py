@@ -16,7 +16,7 @@ from actorline.ledger.change import UNCHANGED, Change
 from actorline.ledger.ledger import Ledger
 from actorline.notify.notice import secs_until_notice
 from actorline.platform.client import Platform
-from actorline.platform.runs import FINAL_FIGURES_SECS, Run, get_run
+from actorline.platform.runs import Run, get_run, secs_until_final
 
 FIGURES_GIVE_UP_SECS: Final = 900.0
 SETTLED: Final = "manifest.settled.json"
@@ -27,7 +27,7 @@ def secs_until_settled(job: Job, now: float) -> float | None:
     ended_at = job.collection.started_at or job.ended_at
     if job.run.id is None or job.figures_settled or ended_at is None or now > ended_at + FIGURES_GIVE_UP_SECS:
         return None
-    return max(ended_at + FINAL_FIGURES_SECS - now, 0.0)
+    return secs_until_final(ended_at, now)
 
 
 def settle_figures(ledger: Ledger, platform: Platform, job: Job, *, is_last: bool) -> None:

@@ -15,7 +15,7 @@ from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset
-from actorline.platform.runs import FINAL_FIGURES_SECS, get_run
+from actorline.platform.runs import get_run, secs_until_final
 from actorline.settings import Settings
 from actorline.stages.collect.deliver import Deliverer
 from actorline.stages.collect.fetch_pages import is_moving, settled_at, stop_of
@@ -174,7 +174,7 @@ def needs_final_cost(job: Job) -> bool:
 def secs_to_final_cost(job: Job, now: float) -> float:
     """Return seconds until the run's cost is final; docs/platform-facts.md#final-figures."""
     ended_at = job.collection.started_at
-    return 0.0 if ended_at is None else max(ended_at + FINAL_FIGURES_SECS - now, 0.0)
+    return 0.0 if ended_at is None else secs_until_final(ended_at, now)
 
 
 def _named_total(pages: Pages) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from actorline.budgets.reservation import Reservation
 from actorline.platform.runs import FINAL_FIGURES_SECS, Run
-from actorline.upkeep.abort_stray import secs_until_final
+from actorline.upkeep.abort_stray import secs_until_counted
 
 ENDED = 1_764_331_200.0
 
@@ -20,4 +20,4 @@ def test_a_budget_counts_a_second_run_when_its_cost_is_final(make_job, reserved,
     reservation = Reservation(attempt=1, nano_usd=1, entries=[]) if reserved else None
     job = make_job(**({"reservation": reservation.model_dump(mode="json")} if reservation else {}))
     run = Run.model_construct(finished_at=datetime.fromtimestamp(ENDED, UTC))
-    assert secs_until_final(job, run, now) == expected
+    assert secs_until_counted(job, run, now) == expected
