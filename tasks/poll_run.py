@@ -1,6 +1,6 @@
 """`actorline.poll_run(key, epoch)`: check the run; until it has ended, again after a countdown, in the same task."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from celery import Task, shared_task
@@ -62,4 +62,4 @@ def lateness(eta: str | datetime | None) -> float:
     if eta is None:
         return 0.0
     moment = datetime.fromisoformat(eta) if isinstance(eta, str) else eta
-    return max((datetime.now(UTC) - moment).total_seconds(), 0.0)
+    return max(ledger().now() - moment.timestamp(), 0.0)

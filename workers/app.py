@@ -14,6 +14,7 @@ from config.celery import celery_settings
 from config.json_messages import read_plain_json
 from config.logging import configure_logging
 from tasks import MODULES
+from tasks.shell.message_times import say_by_redis
 from workers.broker.fair_turns import use_fair_turns
 from workers.broker.give_back import GiveBack
 from workers.broker.heartbeat import Heartbeat
@@ -37,6 +38,7 @@ app = IsolatedCelery(
     settings=celery_settings(settings),
     include=list(MODULES),
 )
+signals.before_task_publish.connect(say_by_redis)
 app.conf.worker_consumer = "workers.broker.consumer:Consumer"
 app.steps["consumer"].update(
     {GiveBack, Heartbeat, LendEvents, LoopLag, Presence, ShownBroker, UpkeepTimer, RevokeMeansCancel}

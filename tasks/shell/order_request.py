@@ -2,16 +2,15 @@
 
 from typing import Any, Final
 
-from celery.worker.request import Request
-
 from actorline.jobs.job import Job
+from tasks.shell.message_times import TimedRequest
 from tasks.shell.plain_task import PlainTask
 
 KEPT: Final = "kept"
 _TARGETS = ("actor", "actor_task", "run_id", "dataset_id")
 
 
-class QuietRequest(Request):
+class QuietRequest(TimedRequest):
     """Shortens the sender's `argsrepr` header, which has the whole document, to what may be seen."""
 
     def __init__(self, message: Any, **options: Any) -> None:

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Task
 
+from tasks.shell.message_times import TimedRequest
+
 if TYPE_CHECKING:
 
     class PlainTask(Task[Any, Any]):
@@ -11,3 +13,8 @@ if TYPE_CHECKING:
 
 else:
     PlainTask = Task
+
+
+class TimedTask(PlainTask):
+    abstract = True
+    Request = TimedRequest

@@ -7,7 +7,8 @@ small job, whose stages all end like this.
 from typing import Any, Final
 
 from celery import Task
-from celery.worker.request import Request
+
+from tasks.shell.message_times import TimedRequest
 
 HANDED_ON: Final = "handed on"
 RETRIED: Final = "again"
@@ -20,7 +21,7 @@ def end_here(task: "Task[Any, Any]", how: str) -> str:
     return how
 
 
-class StageRequest(Request):
+class StageRequest(TimedRequest):
     """A stage that is repeated under its id is shown as retried, one that was replaced by the next as ended."""
 
     def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002 - Celery's name

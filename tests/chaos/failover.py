@@ -3,6 +3,7 @@
 `make failover JOBS=40`; not collected with the other tests. Prints the rows of docs/promises.md.
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -25,6 +26,7 @@ JOBS: Final = int(os.environ.get("JOBS") or 40)
 WORKERS: Final = 2
 APART_SECS: Final = 0.7  # so that some jobs are under way and some are still to come
 AWAY_SECS: Final = 8.0
+ACKED_SECS: Final = 120.0
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def test_failover_under_load_loses_and_doubles_nothing(replicated, emulator, tmp
         time.sleep(max(0, AWAY_SECS - resumed_s))
         give_back()
         storm.result()
-        wait_for(lambda: not unacked(line), what="an empty unacked set")
+        wait_until_all_acked(line)
         faults, runs = Faults(), []
         for order in orders:
             runs += judge(order, line, answer_of(line, order), faults)
@@ -100,6 +102,30 @@ def test_failover_under_load_loses_and_doubles_nothing(replicated, emulator, tmp
 
 def ended(line: Line, orders: list[Order]) -> int:
     return sum(patiently(lambda order=order: "ended" in line.events(order.key)) for order in orders)
+
+
+def wait_until_all_acked(line: Line) -> None:
+    """Wait for it, and say which messages nobody has acknowledged otherwise."""
+    deadline = time.monotonic() + ACKED_SECS
+    while patiently(lambda: unacked(line)):
+        if time.monotonic() > deadline:
+            pytest.fail(f"not acknowledged: {patiently(lambda: held_messages(line))}")
+        time.sleep(0.5)
+
+
+def held_messages(line: Line) -> list[str]:
+    """Each message that a worker has taken: its task, its arguments, when it is due, when it was last renewed."""
+    with line.client.connection_for_read() as connection:
+        client = connection.default_channel.client
+        renewed = dict(client.zrange(f"{line.namespace}.unacked_index", 0, -1, withscores=True))
+        held = client.hgetall(f"{line.namespace}.unacked")
+        now = client.time()[0]
+    said = []
+    for tag in {*renewed, *held}:
+        age = f"renewed {now - renewed[tag]:.0f} s ago" if tag in renewed else "in no index"
+        headers = json.loads(held[tag])[0]["headers"] if tag in held else {}
+        said.append(f"{headers.get('task')} {headers.get('argsrepr')} due {headers.get('eta')}, {age}")
+    return said
 
 
 @contextmanager

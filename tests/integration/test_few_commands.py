@@ -1,10 +1,12 @@
 """What is told to Redis of a message, and asked by a sweep with nothing to do: few commands, and all that matters."""
 
+import time
 from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 from kombu import Connection, Queue
+from kombu.transport import redis as transport
 from real_parts import captured_commands
 
 from actorline.settings import load_settings
@@ -51,6 +53,24 @@ def test_message_of_a_dead_worker_is_given_back_whole(connection, queue):
     taken = queue.get()
     assert channel._size("few") == 0
     channel.qos.restore_by_tag(taken.delivery_tag)
+    again = queue.get()
+    assert (again.payload, again.delivery_info["redelivered"]) == ({"a": 1}, True)
+    again.ack()
+
+
+def test_worker_whose_clock_is_ahead_leaves_what_others_hold(monkeypatch, connection, queue):
+    channel = connection.default_channel
+    connection.Producer(routing_key="few").publish({"a": 1})
+    message = queue.get()
+    monkeypatch.setattr(transport, "time", lambda: time.time() + 3600)
+    channel.qos.restore_visible(num=None, interval=1)
+    assert queue.get() is None
+    channel.client.zadd("few.unacked_index", {message.delivery_tag: 0})
+    channel.qos.renew([message.delivery_tag])
+    channel.qos.restore_visible(num=None, interval=1)
+    assert queue.get() is None
+    channel.client.zadd("few.unacked_index", {message.delivery_tag: 0})  # nobody renewed it for a long time
+    channel.qos.restore_visible(num=None, interval=1)
     again = queue.get()
     assert (again.payload, again.delivery_info["redelivered"]) == ({"a": 1}, True)
     again.ack()

@@ -48,6 +48,15 @@ def test_refusal_of_one_worker_holds_all_for_as_long_as_asked(governors):
     assert take_turns(governors, 1, "datasets/d2") < 1
 
 
+def test_worker_whose_clock_is_ahead_holds_up_nobody(governors, monkeypatch):
+    governors[0].learn(PATH, RateFacts(rate_limit=20, is_refused=False, retry_after_s=None))
+    with monkeypatch.context() as ahead:
+        now = time.time
+        ahead.setattr(time, "time", lambda: now() + 30)
+        take_turns(governors[:1] * 2, 20)
+    assert take_turns(governors[1:] * 2, 1) < 5
+
+
 @pytest.mark.parametrize(
     ("path", "resource"),
     [

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from workers.broker import few_commands
+from workers.broker import redis_time
 
 
-class QoS(few_commands.QoS):
+class QoS(redis_time.QoS):
     def ack(self, delivery_tag: str) -> None:
         with self._let_go_if_it_fails(delivery_tag):
             super().ack(delivery_tag)

@@ -4,7 +4,6 @@ Of a small job's commands these were 24, and 18 of each look of upkeep. A script
 does nothing at all where Redis is full.
 """
 
-from time import time
 from typing import Any, Final
 
 from kombu.transport import redis as transport
@@ -18,8 +17,9 @@ _ANY: Any = None  # each call names its client
 _NOTE: Final = Script(
     _ANY,
     b"""
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+local now = redis.call('TIME')
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])
 """,
 )
 _STRIKE_OFF: Final = Script(
@@ -49,7 +49,7 @@ class QoS(transport.QoS):
         """Note a message that was taken, in the form in which kombu gives it back."""
         delivery = message.delivery_info
         stored = dumps([message._raw, delivery["exchange"], delivery["routing_key"]])  # noqa: SLF001 - as kombu does
-        self.channel.run_script(_NOTE, self._keys, [delivery_tag, time(), stored])
+        self.channel.run_script(_NOTE, self._keys, [delivery_tag, stored])
         super(transport.QoS, self).append(message, delivery_tag)
 
     def ack(self, delivery_tag: str) -> None:

@@ -4,7 +4,6 @@ kombu gives a dead worker's messages back only after the visibility timeout, cou
 this a long download or a countdown would run twice. Measured with threads and prefork: never doubled.
 """
 
-import time
 from typing import Any, Final
 
 import redis
@@ -18,19 +17,15 @@ log = structlog.get_logger(__name__)
 
 
 class Heartbeat(TimerStep):
-    """Re-scores the delivery tags that this consumer holds."""
+    """Renews the messages that this consumer holds."""
 
     every_s = 4.0  # several times within the shortest visibility timeout
 
     def tick(self, consumer: Any) -> None:
         channel = consumer.task_consumer.channel
-        held = set(channel.qos._delivered) - set(channel.qos._dirty)  # noqa: SLF001 - kombu has no public name for it
-        now = time.time()
-        tags = list(held)
+        held = list(set(channel.qos._delivered) - set(channel.qos._dirty))  # noqa: SLF001 - kombu has no public name for it
         try:
-            with channel.conn_or_acquire() as client:
-                for start in range(0, len(tags), TAGS_A_COMMAND):
-                    scores = dict.fromkeys(tags[start : start + TAGS_A_COMMAND], now)
-                    client.zadd(channel.unacked_index_key, scores, xx=True)
+            for start in range(0, len(held), TAGS_A_COMMAND):
+                channel.qos.renew(held[start : start + TAGS_A_COMMAND])
         except redis.RedisError as error:
             log.warning("heartbeat_missed", error=type(error).__name__)

@@ -32,7 +32,7 @@ class RedisGovernor:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._limiter = MovingWindowRateLimiter(_storage(ledger, "rates"))
+        self._limiter = MovingWindowRateLimiter(_Storage(ledger, "rates"))
 
     def wait_for_turn(self, path: str) -> None:
         """Return when a request to `path` may go out."""
@@ -71,7 +71,7 @@ class RedisGovernor:
         item = RateLimitItemPerSecond(int(learned or PER_SECOND[kind]))
         if self._limiter.hit(item, kind, name):
             return 0
-        return max(self._limiter.get_window_stats(item, kind, name).reset_time - time.time(), 0.01)
+        return max(self._limiter.get_window_stats(item, kind, name).reset_time - self._ledger.now(), 0.01)
 
 
 def resource_of(path: str) -> tuple[str, str] | None:
@@ -93,7 +93,7 @@ class MinuteCounter:
 
     def __init__(self, ledger: Ledger, kind: str) -> None:
         self._item = RateLimitItemPerMinute(1)
-        self._storage = _storage(ledger, kind)
+        self._storage = _Storage(ledger, kind)
 
     def add(self, name: str, number: int) -> int:
         """Count some more, and return how many that makes in this minute: one trip, however many they are."""
@@ -104,6 +104,20 @@ class MinuteCounter:
         return float(self._storage.get_expiry(self._item.key_for(name)))
 
 
-def _storage(ledger: Ledger, kind: str) -> RedisStorage:
-    """Return where `limits` counts, under the ledger's own connections and names."""
-    return RedisStorage("redis://", connection_pool=ledger.redis.connection_pool, key_prefix=ledger.name(kind))
+class _Storage(RedisStorage):
+    """Where `limits` counts, under the ledger's own connections and names, and by Redis's clock: a worker that is ahead
+    would otherwise close the window for all others for as long.
+    """
+
+    def __init__(self, ledger: Ledger, kind: str) -> None:
+        self._now = ledger.now
+        super().__init__("redis://", connection_pool=ledger.redis.connection_pool, key_prefix=ledger.name(kind))
+
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        window = self.prefixed_key(key)
+        return bool(self.lua_acquire_moving_window([window], [self._now(), limit, expiry, amount]))
+
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        now = self._now()
+        oldest, taken = self.lua_moving_window([self.prefixed_key(key)], [now - expiry, limit]) or (now, 0)
+        return float(oldest), taken
