@@ -8,6 +8,7 @@ import base64
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Final
 
 from actorline.delivery.row_counts import FIRST_ROWS, NONE, Flaw
@@ -28,7 +29,8 @@ class KeySample:
     def of(cls, keys: Iterable[tuple[int, int]], *, end: int) -> "KeySample":
         """Return the sample of a page that ends at a row of the dataset. `keys`: hash, and number of the row."""
         limit = ALL if end <= SAMPLE_ROWS else ALL * SAMPLE_ROWS // end
-        return cls(limit, b"".join(_PAIR.pack(*pair) for pair in keys if pair[0] < limit))
+        kept = keys if limit == ALL else (pair for pair in keys if pair[0] < limit)
+        return cls(limit, b"".join(starmap(_PAIR.pack, kept)))
 
     @property
     def pairs(self) -> Iterator[tuple[int, int]]:

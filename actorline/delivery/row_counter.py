@@ -1,25 +1,25 @@
 """Rows are looked at as they pass by: what is counted of them goes into the page's receipt, and nothing is changed.
 
-Some rows are parsed at a time, and each field is then looked at in all of them: a loop for each row and field took
-three times as long.
+Some rows are read at a time, and each field is then looked at in all of them: a loop for each row and field took three
+times as long.
 """
 
-import threading
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import compress
 from typing import Any, Final
 
 import orjson
 import stringzilla
 
-from actorline.delivery.formats.json_lines import PARSED_BYTES_MAX, parse_row
 from actorline.delivery.formats.text import PageText
 from actorline.delivery.row_counts import FIRST_ROWS, Flaw, JsonType, RowCounts
+from actorline.delivery.row_fields import RowFields
 
-ROWS_AT_ONCE: Final = 128  # Python values take up to thirty times the text, in each of sixteen threads
-_LARGE_ROWS: Final = threading.Lock()
-"""One at a time is parsed: a row of 9 MB may take 300 MB as Python values."""
+_sorted_json: Final = partial(orjson.dumps, option=orjson.OPT_SORT_KEYS)
+BYTES_AT_ONCE: Final = 64 * 1024  # Python values take up to thirty times the text, in each of sixteen threads
 _TYPES: Final[Mapping[JsonType, frozenset[type]]] = {
     "string": frozenset({str}),
     "number": frozenset({int, float}),
@@ -28,7 +28,6 @@ _TYPES: Final[Mapping[JsonType, frozenset[type]]] = {
     "array": frozenset({list}),
     "object": frozenset({dict}),
 }
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class RowCounter:
     """Counts the rows of one page: text comes in blocks that end anywhere, over several responses."""
 
     def __init__(self, look: RowLook) -> None:
-        self._look = look
+        self._look, self._fields = look, RowFields(look.paths)
         self._rows = 0
         self._cut = b""
         self._missing = {path: _Count() for path in look.required}
@@ -58,16 +57,18 @@ class RowCounter:
         self._hashes, self._numbers = array("Q"), array("I")
 
     def feed(self, plain: bytes) -> None:
-        first, *lines = (self._cut + plain).split(b"\n")
-        self._cut = lines.pop() if lines else first
-        if lines or self._cut is not first:
-            self._count([first])
-        for start in range(0, len(lines), ROWS_AT_ONCE):
-            self._count(lines[start : start + ROWS_AT_ONCE])
+        first, last = plain.find(b"\n"), plain.rfind(b"\n")
+        if first < 0:
+            self._cut += plain
+            return
+        self._count(self._cut + plain[:first])
+        self._cut = plain[last + 1 :]
+        for lines in _pieces(plain, first + 1, last):
+            self._count(lines)
 
     def end_response(self) -> None:
         if self._cut:
-            self._count([self._cut])
+            self._count(self._cut)
             self._cut = b""
 
     def counts(self) -> RowCounts:
@@ -83,20 +84,19 @@ class RowCounter:
         """Return hash of the key, and number of the row in the page, of rows that have a key."""
         return zip(self._hashes, self._numbers, strict=True)
 
-    def _count(self, lines: Sequence[bytes]) -> None:
-        rows, look, before = _parsed(lines), self._look, self._rows
-        self._rows += len(rows)
-        columns = {path: column(rows, path) for path in look.paths}
+    def _count(self, lines: bytes) -> None:
+        look, before = self._look, self._rows
+        count, columns = self._fields.read(lines)
+        self._rows += count
         for path, missing in self._missing.items():
-            missing.add(
-                before + number for number, value in enumerate(columns[path]) if not value and is_missing(value)
-            )
+            if not all(columns[path]):
+                missing.add(before + number for number, value in enumerate(columns[path]) if is_missing(value))
         for path, type_ in look.types.items():
             if not _TYPES[type_].issuperset(map(type, columns[path])):
                 self._mistyped[path].add(before + number for number in _mistyped(columns[path], type_))
         if look.key:
             self._keep_keys([columns[path] for path in look.key], before)
-        if look.matches:
+        if look.matches and all(wanted in columns[path] for path, wanted in look.matches.items()):
             found = zip(*(columns[path] for path in look.matches), strict=True)
             wanted = list(look.matches.values())
             self._matches.add(
@@ -104,13 +104,13 @@ class RowCounter:
             )
 
     def _keep_keys(self, columns: Sequence[Sequence[Any]], before: int) -> None:
-        keys = {
-            number: values
-            for number, values in enumerate(zip(*columns, strict=True), before)
-            if any(values) or not all(map(is_missing, values))
-        }
-        self._hashes.extend(map(key_hash, keys.values()))
-        self._numbers.extend(keys)
+        keys: Sequence[tuple[Any, ...]] = list(zip(*columns, strict=True))
+        numbers: Sequence[int] = range(before, before + len(keys))
+        if not any(map(all, columns)):  # no part of the key says something in every row
+            there = [not all(map(is_missing, values)) for values in keys]
+            keys, numbers = list(compress(keys, there)), list(compress(numbers, there))
+        self._hashes.extend(key_hashes(keys))
+        self._numbers.extend(numbers)
 
 
 @dataclass
@@ -152,29 +152,6 @@ class WatchedText:
         return ended
 
 
-def column(rows: Sequence[Row], path: str) -> list[Any]:
-    """Return the value of a path in each row; None where it leads nowhere."""
-    values = [row.get(path) for row in rows]
-    if "." not in path:
-        return values
-    return [value_at(row, path) if value is None else value for row, value in zip(rows, values, strict=True)]
-
-
-def value_at(row: Row, path: str) -> Any:
-    """Return the value that a dotted path leads to. A field whose own name has the dots, as `flatten` makes them, is
-    looked for before.
-    """
-    value: Any = row
-    for part in path.split("."):
-        if isinstance(value, dict):
-            value = value.get(part)
-        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            return None
-    return value
-
-
 def is_missing(value: Any) -> bool:
     """Return whether a value says nothing: null, or an empty text, list or object. 0 and false do say something."""
     return not value and not isinstance(value, int | float)
@@ -185,14 +162,24 @@ def has_type(value: Any, type_: JsonType) -> bool:
     return type(value) in _TYPES[type_] or (type_ == "integer" and isinstance(value, float) and value.is_integer())
 
 
-def key_hash(values: Sequence[Any]) -> int:
-    """Return 64 bits of the key's values, the same in every process."""
+def key_hashes(keys: Sequence[Sequence[Any]]) -> list[int]:
+    """Return 64 bits of the values of each key, the same in every process."""
     try:
-        text = orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
+        return list(map(stringzilla.hash, map(_sorted_json, keys)))
     except TypeError:  # half a surrogate, or a number beyond 64 bits
-        text = repr(values).encode()
-    hashed: int = stringzilla.hash(text)
+        return [stringzilla.hash(_text_of(key)) for key in keys]
+
+
+def key_hash(values: Sequence[Any]) -> int:
+    (hashed,) = key_hashes([values])
     return hashed
+
+
+def _text_of(values: Sequence[Any]) -> bytes:
+    try:
+        return _sorted_json(values)
+    except TypeError:
+        return repr(values).encode()
 
 
 def _mistyped(values: Sequence[Any], type_: JsonType) -> Iterator[int]:
@@ -204,21 +191,12 @@ def _is_same(value: Any, wanted: Any) -> bool:
     return isinstance(value, bool) is isinstance(wanted, bool) and bool(value == wanted)
 
 
-def _parsed(lines: Sequence[bytes]) -> list[Row]:
-    """Return the rows; one that isn't an object has no fields, so all of them are missing."""
-    if len(lines[0]) > PARSED_BYTES_MAX:  # blocks are smaller, so only what was held back of one may be so large
-        with _LARGE_ROWS:
-            return [_one(line) for line in lines]
-    try:
-        rows = list(map(orjson.loads, lines))
-    except orjson.JSONDecodeError:
-        return [_one(line) for line in lines]
-    return [row if isinstance(row, dict) else {} for row in rows]
-
-
-def _one(line: bytes) -> Row:
-    try:
-        row = parse_row(line)
-    except ValueError:
-        return {}
-    return row if isinstance(row, dict) else {}
+def _pieces(text: bytes, start: int, end: int) -> Iterator[bytes]:
+    """Yield the lines between two newlines, some at a time."""
+    while start < end:
+        cut = end
+        if end - start > BYTES_AT_ONCE:
+            cut = text.rfind(b"\n", start, start + BYTES_AT_ONCE)
+            cut = text.find(b"\n", start + BYTES_AT_ONCE, end + 1) if cut < 0 else cut
+        yield text[start:cut]
+        start = cut + 1

@@ -15,7 +15,7 @@ import orjson
 
 from actorline.delivery.formats.deep_json import parse_deep
 from actorline.delivery.formats.json_lines import has_long_number
-from actorline.delivery.row_counter import value_at
+from actorline.delivery.row_fields import value_at
 
 MISSING: Final = object()
 

@@ -13,7 +13,6 @@ from actorline.delivery.row_counter import (
     RowCounter,
     RowLook,
     WatchedText,
-    column,
     has_type,
     is_missing,
     key_hash,
@@ -55,6 +54,14 @@ def test_rows_are_counted_alike_however_they_are_cut(cuts: list[int], has_last_n
     assert hashes[0] == hashes[2] != hashes[1]
 
 
+def test_lines_are_counted_alike_however_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for size in (1, 40, 80):
+        monkeypatch.setattr("actorline.delivery.row_counter.BYTES_AT_ONCE", size)
+        counter = RowCounter(LOOK)
+        counter.feed(text_of(ROWS))
+        assert counter.counts() == COUNTS
+
+
 def test_rows_are_numbered_over_all_responses_of_a_page() -> None:
     counter = RowCounter(LOOK)
     text = WatchedText(JsonLines(), counter)
@@ -68,22 +75,6 @@ def test_line_that_is_no_json_misses_everything() -> None:
     counter = RowCounter(RowLook(required=["url"]))
     counter.feed(b'{"url": \n{"url": 1}\n')
     assert counter.counts() == RowCounts(rows=2, missing={"url": Flaw(count=1, first=(0,))})
-
-
-@pytest.mark.parametrize(
-    ("row", "path", "value"),
-    [
-        ({"a": {"b": [{"c": 5}]}}, "a.b.0.c", 5),
-        ({"a": {"b": [{"c": 5}]}}, "a.b.1.c", None),
-        ({"a": [1]}, "a.b", None),
-        ({"a": 1}, "a.b", None),
-        ({"a.b": 2, "a": {"b": 1}}, "a.b", 2),
-        ({"a.b": None, "a": {"b": 1}}, "a.b", 1),
-        ({"0": 1}, "0", 1),
-    ],
-)
-def test_paths_lead_to_values(row: Any, path: str, value: Any) -> None:
-    assert column([row], path) == [value]
 
 
 @pytest.mark.parametrize("value", [None, "", [], {}])
@@ -106,3 +97,11 @@ def test_types_are_those_of_json() -> None:
 def test_keys_differ_by_type_and_half_surrogates_are_keys() -> None:
     assert len({key_hash(values) for values in (["1"], [1], [True], [None, 1], ["\ud800"], [10**30])}) == 6
     assert key_hash([{"b": 1, "a": 2}]) == key_hash([{"a": 2, "b": 1}])
+
+
+def test_long_integers_are_different_keys() -> None:
+    counter = RowCounter(RowLook(key=["id"], matches={"id": 2**70 + 1}))
+    counter.feed(text_of([{"id": 2**70}, {"id": 2**70 + 1}]))
+    first, second = counter.keys
+    assert first[0] != second[0]
+    assert counter.counts().matches == Flaw(count=1, first=(1,))

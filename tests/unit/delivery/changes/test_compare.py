@@ -118,6 +118,12 @@ def test_a_row_without_its_key_is_counted_and_compared_with_none():
     assert (counts.without_key_before, counts.without_key_after, files["added"]) == (3, 1, [b'{"k":{}}'])
 
 
+def test_a_key_field_may_have_dots_in_its_own_name():
+    counts, files = compared([b'{"price.amount":1,"v":1}'], [b'{"price.amount":1,"v":2}'], ["price.amount"])
+    assert (counts.changed, counts.without_key_after) == (1, 0)
+    assert json.loads(files["changed"][0])["key"] == {"price.amount": 1}
+
+
 def test_of_rows_with_one_key_the_last_one_counts():
     counts, files = compared([b'{"k":1,"v":1}'], [b'{"k":1,"v":2}', b'{"k":1,"v":1}'], ["k"])
     assert (counts.unchanged, counts.repeated_after, files["changed"]) == (1, 1, [])
