@@ -24,6 +24,7 @@ random | keep grafana_password
 {
     echo '# ACTORLINE_NAME=value, for all services: docs/settings.md. No secrets: docker inspect shows it.'
     echo 'ACTORLINE_FLOWER_URL=http://127.0.0.1:5555' # for links from the jobs page
+    echo 'ACTORLINE_GATEWAY_URL=http://127.0.0.1:8470' # for links from Flower
 } | keep settings.env
 echo '# Settings that only workers may know, such as [accounts] and [secrets.NAME]: docs/settings.md.' | keep workers.toml
 echo "Settings go into $folder/settings.env and $folder/workers.toml."

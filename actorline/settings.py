@@ -183,6 +183,11 @@ class Settings(Tuning, BaseSettings):
         description="URL at which people reach Flower: the jobs page links to each task of a job there; `actorline up` "
         "sets it",
     )
+    gateway_url: PublicUrl | None = Field(
+        None,
+        description="URL at which people reach the gateway: Flower links each task to its job's page there; "
+        "`actorline up` sets it",
+    )
     webhook_secret: WebhookSecret | None = Field(
         None,
         description="Authenticates the platform's webhooks: 32 or more of `A-Z a-z 0-9 _ -`; default: made once and "

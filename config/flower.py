@@ -6,6 +6,7 @@ which every local user and every page in a browser can reach, one is created if 
 
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Final
 
 from actorline.errors import SettingsError
 from actorline.host.private_folder import make_private, private_opener
+from actorline.identifiers import JobKey
+from actorline.jobs.job_key import is_key
 from actorline.settings import Settings
 
 COLUMNS: Final = "name,args,state,received,runtime,worker,uuid"
@@ -21,6 +24,7 @@ LOGIN: Final = "FLOWER_BASIC_AUTH"
 LOGIN_FILE: Final = "FLOWER_BASIC_AUTH_FILE"
 OAUTH: Final = "FLOWER_AUTH"
 USER: Final = "actorline"
+SHOWN_KEY: Final = re.compile(r"[( ]key=([^,)]+)[,)]")  # as our tasks' arguments are shown: (key=nightly, epoch=3)
 
 
 def flower_arguments(address: str, port: int) -> list[str]:
@@ -54,6 +58,14 @@ def drop_variables(arguments: list[str], environment: MutableMapping[str, str]) 
     """Remove variables that our arguments override: Kubernetes sets FLOWER_PORT for a service named flower."""
     for argument in arguments:
         environment.pop(f"FLOWER_{argument.lstrip('-').partition('=')[0].upper()}", None)
+
+
+def job_of(task_name: str | None, shown_arguments: str | None) -> JobKey | None:
+    """Return the job that a task is for, by what Flower shows of it; None if it isn't one of our tasks of a job."""
+    if not (task_name or "").startswith("actorline."):
+        return None
+    found = SHOWN_KEY.search(shown_arguments or "")
+    return found[1] if found and is_key(found[1]) else None
 
 
 def login_file(settings: Settings) -> Path:

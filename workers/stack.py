@@ -89,15 +89,15 @@ class Stack:
             if self.settings.redis_url is None:
                 self._start(Child("valkey", self._valkey_command(options)))
                 self._wait_for_redis()
-            if options.flower:  # before the workers, which send events to it from their start
-                self.flower_url = f"http://127.0.0.1:{options.flower_port}"
+            self._name_pages(options)
             if not options.only_redis:
                 check_redis(self.settings)
                 self._start_workers()
             if options.flower:
                 self._start(Child("flower", _ours("flower", "127.0.0.1", str(options.flower_port))))
-            if options.gateway:
-                self._start_gateway(options.gateway_port)
+            if self.gateway_url:
+                port = str(options.gateway_port)
+                self._start(Child("gateway", [sys.executable, "-P", "-m", "actorline.gateway", "--port", port]))
             self._wait_for_pages()
             self._write_state(only_redis=options.only_redis)
             if options.stay and not options.only_redis:
@@ -132,12 +132,14 @@ class Stack:
         if find_schedules(self.settings):
             self._start(Child("beat", _ours("beat")))
 
-    def _start_gateway(self, port: int) -> None:
-        if find_spec("fastapi") is None:
+    def _name_pages(self, options: argparse.Namespace) -> None:
+        """Set where Flower and the gateway will be, as children are told: they link to each other."""
+        if options.flower:
+            self.flower_url = f"http://127.0.0.1:{options.flower_port}"
+        if options.gateway and find_spec("fastapi"):
+            self.gateway_url = f"http://127.0.0.1:{options.gateway_port}"
+        elif options.gateway:
             self.say("No HTTP: it needs the extra `gateway` (pip install 'actorline[gateway]').")
-            return
-        self.gateway_url = f"http://127.0.0.1:{port}"
-        self._start(Child("gateway", [sys.executable, "-P", "-m", "actorline.gateway", "--port", str(port)]))
 
     def _wait_for_pages(self) -> None:
         """Wait until Flower and the HTTP gateway listen, about two seconds, so that printed addresses work at once."""
@@ -195,6 +197,8 @@ class Stack:
         environment["ACTORLINE_HOME"] = str(self.home)
         if self.flower_url and self.settings.flower_url is None:
             environment["ACTORLINE_FLOWER_URL"] = self.flower_url
+        if self.gateway_url and self.settings.gateway_url is None:
+            environment["ACTORLINE_GATEWAY_URL"] = self.gateway_url
         if self.flower_url:
             environment["ACTORLINE_TASK_EVENTS"] = "true"
         if file := find_settings_file(Path.cwd()):

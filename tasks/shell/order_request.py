@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from actorline.jobs.job import Job
+from actorline.jobs.job_key import KEY_MAX_CHARS
 from tasks.shell.message_times import TimedRequest
 from tasks.shell.plain_task import PlainTask
 
@@ -50,5 +51,5 @@ def describe_order(args: Any) -> str:
     if not isinstance(document, dict):
         return "(no document)"
     named = {name: document.get(name) for name in ("key", *_TARGETS)}
-    shown = (f"{name}={value[:100]}" for name, value in named.items() if isinstance(value, str))
+    shown = (f"{name}={value[:KEY_MAX_CHARS]}" for name, value in named.items() if isinstance(value, str))
     return f"({', '.join(shown)})"

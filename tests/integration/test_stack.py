@@ -30,7 +30,17 @@ class Up:
     command: Running
     order_line: str
     flower: str
-    login: str
+    login_of: Path
+
+    @property
+    def login(self) -> str:
+        return self.login_of.read_text().strip()
+
+    def has_flower(self) -> bool:
+        try:
+            return self.get("/healthcheck").is_success
+        except httpx.TransportError:
+            return False
 
     def read(self, path: str) -> str:
         return self.get(path, auth=tuple(self.login.split(":"))).raise_for_status().text
@@ -67,10 +77,9 @@ def up(shared_terminal: Terminal) -> Iterator[Up]:
     shared_terminal.environment["PYTHONPATH"] = str(shared_terminal.cwd)
     command, flower = start_up(shared_terminal)
     order_line = re.search(r"orders by: (.*)$", command.err, re.MULTILINE)[1]
-    login_file = shared_terminal.home / "flower.login"
-    wait_for(login_file.exists, what="Flower's login")  # a busy machine may need longer than `up` waits for Flower
-    login = login_file.read_text().strip()
-    yield Up(command, order_line, flower, login)
+    stack = Up(command, order_line, flower, login_of=shared_terminal.home / "flower.login")
+    wait_for(stack.has_flower, what="Flower")  # a busy machine may need longer than `up` waits for it
+    yield stack
     command.signal(signal.SIGTERM)
     assert command.end().code == 0
 
@@ -173,6 +182,21 @@ def test_flower_shows_tasks_by_key_without_input_or_token(shared_terminal, up):
     page = up.read("/tasks") + json.dumps(up.tasks())
     assert CANARY not in page
     assert TOKEN not in page
+
+
+def test_task_in_flower_leads_to_its_jobs_page(shared_terminal, up):
+    actor = shared_terminal.emulator.actor("up-linked", items=10, duration_secs=0)
+    key = f"{'up-linked@2026+':x<199}1"  # the longest that there is
+    assert shared_terminal.run("--json", key=key, actor=actor, input={"secret": CANARY}).end().code == 0
+    gateway = re.search(r"^HTTP: (\S+)$", up.command.err, re.MULTILINE)[1]
+    tasks = wait_for(lambda: [task for task in up.tasks() if key in str(task["args"])], what="the job's tasks")
+    for task in tasks:
+        page = up.read(f"/task/{task['uuid']}")
+        address = re.search(r'Job: <a href="([^"]+)">', page)[1]
+        assert address.startswith(f"{gateway}/jobs/up-linked")
+        assert key in httpx.get(address, timeout=60).raise_for_status().text
+        assert CANARY not in page
+        assert TOKEN not in page
 
 
 def test_http_gateway_that_dies_restarts_at_its_address(shared_terminal, up):

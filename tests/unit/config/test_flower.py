@@ -4,7 +4,7 @@ import pytest
 
 from actorline.errors import SettingsError
 from actorline.settings import load_settings
-from config.flower import drop_variables, flower_arguments, login_file, set_login
+from config.flower import drop_variables, flower_arguments, job_of, login_file, set_login
 
 
 @pytest.fixture
@@ -46,3 +46,22 @@ def test_variables_of_a_service_named_flower_change_nothing():
     environment = {"FLOWER_PORT": "tcp://10.0.0.1:5555", "FLOWER_ADDRESS": "x", "FLOWER_CONF": "y", "FLOWER_DB": "z"}
     drop_variables(flower_arguments("127.0.0.1", 5555), environment)
     assert environment == {"FLOWER_DB": "z"}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "key"),
+    [
+        ("actorline.poll_run", "(key=nightly-1, epoch=3)", "nightly-1"),
+        ("actorline.run", "(key=n@2026-11-23T03:00:00Z, actor=user/name)", "n@2026-11-23T03:00:00Z"),
+        ("actorline.batch", "(key=shop)", "shop"),
+        ("shop.job_ended", "(event=e-1, key=shop)", None),
+        ("actorline.upkeep", "()", None),
+        ("actorline.run", '(key="><script>, actor=user/name)', None),
+        ("actorline.run", "(key=../logout, actor=user/name)", None),
+        ("actorline.run", "(key=https://evil.example/, actor=user/name)", None),
+        ("actorline.run", None, None),
+        (None, None, None),  # its first events were lost
+    ],
+)
+def test_task_in_flower_is_of_the_job_that_its_arguments_name(name, arguments, key):
+    assert job_of(name, arguments) == key

@@ -18,7 +18,7 @@ HUSH = "pA55-w0rd"
         ([{"key": "nightly", "actor": "apify/x", "input": {"password": HUSH}}], "(key=nightly, actor=apify/x)"),
         (({"actor_task": "me/nightly", "labels": {"a": HUSH}},), "(actor_task=me/nightly)"),
         ([{"run_id": "r1", "dataset_id": None}], "(run_id=r1)"),
-        ([{"key": "x" * 300}], f"(key={'x' * 100})"),
+        ([{"key": "x" * 300}], f"(key={'x' * 200})"),
         ([{"actor": {"name": "x", "input": HUSH}, "key": [HUSH], "run_id": "r1"}], "(run_id=r1)"),
         ([{"input": HUSH}], "()"),
         ([HUSH], "(no document)"),
