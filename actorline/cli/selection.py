@@ -11,7 +11,7 @@ from actorline.errors import Code, Refused
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.queries.account_index import AccountIndex
+from actorline.ledger.queries.job_index import JobIndex
 from actorline.ledger.queries.listing import Cursor, list_jobs
 
 PAGE_JOBS: Final = 100
@@ -62,7 +62,7 @@ class Selection:
     def jobs(self, ledger: Ledger, among: Sequence[State] = tuple(State)) -> Iterator[Job]:
         """Yield the jobs that fit, newest first; `among`: the states that the command is for."""
         after: Cursor | None = None
-        is_indexed = self.account is not None and AccountIndex(ledger).was_completed()
+        is_indexed = (self.account or self.actor) is not None and JobIndex(ledger).was_completed()
         while True:
             page = list_jobs(
                 ledger,

@@ -28,7 +28,7 @@ from actorline.gateway.shares import Shares
 from actorline.gateway.streams import Downloads
 from actorline.gateway.timelines import Timelines
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.queries.account_index import AccountIndex
+from actorline.ledger.queries.job_index import JobIndex
 from actorline.ledger.queries.key_text import KeyText
 from actorline.settings import Settings
 
@@ -102,7 +102,7 @@ def _open(
         wake_ups,
         WebhookIntake(settings, ledger, wake_ups),
         Timelines(ledger, is_stopping=is_stopping),
-        AccountIndex(ledger),
+        JobIndex(ledger),
         KeyText(ledger),
         Shares("streams of events", each=settings.quotas.streams, together=MOST_STREAMS),
         Shares("requests that wait", each=settings.quotas.waits, together=MOST_WAITS),
@@ -115,8 +115,8 @@ def _open(
     )
 
 
-async def _complete(index: AccountIndex, is_stopping: Callable[[], bool]) -> None:
-    """Complete the index by account; from then on lists of single accounts are read from it."""
+async def _complete(index: JobIndex, is_stopping: Callable[[], bool]) -> None:
+    """Complete the indexes; from then on lists of single accounts and Actors are read from them."""
     while not index.is_complete:
         try:
             await asyncio.to_thread(index.complete, is_stopping=is_stopping)

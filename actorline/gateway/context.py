@@ -29,7 +29,7 @@ from actorline.jobs.job_key import is_key, shown_key
 from actorline.jobs.rights import Scope
 from actorline.jobs.sender import Sender
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.queries.account_index import AccountIndex
+from actorline.ledger.queries.job_index import JobIndex
 from actorline.ledger.queries.key_text import KeyText
 from actorline.settings import Settings
 
@@ -46,7 +46,7 @@ class Context:
     wake_ups: WakeUps
     hints: WebhookIntake
     timelines: Timelines
-    index: AccountIndex
+    index: JobIndex
     key_text: KeyText
     streams: Shares
     waits: Shares

@@ -102,6 +102,15 @@ def spelling(name: str) -> str:
     return name.replace("/", "~")
 
 
+def indexed_actor(name: str | None) -> str | None:
+    """Return the spelling of an Actor's, or Actor task's, name by which its jobs are indexed.
+
+    None: it is an ID. Its jobs may have been ordered by its name as well, so no index has them all.
+    """
+    spelled = spelling(name or "")
+    return spelled if "~" in spelled else None
+
+
 def is_of_actor(job: Job, name: str) -> bool:
     """Return whether the job is of the Actor or Actor task of this name or ID."""
     names = (job.document.actor, job.document.actor_task, job.run.actor_id)

@@ -17,6 +17,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.job_key import is_key
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.registration import actor_names
 from actorline.platform.marker import digest_of
 
 BLOCK_KEYS: Final = 200
@@ -95,7 +96,7 @@ class Archive:
                 return False
             self._add_hashes(pipe, hashes)
             self._add_timeline(pipe, key, archived.timeline)
-            for index in (name("state", state), name("state", state, account)):
+            for index in (name("state", state), name("state", state, account), *actor_names(job.document, name)):
                 pipe.zadd(index, {key: job.queued_at})
             for run_id in runs:
                 pipe.hsetnx(name("run_keys"), run_id, key)

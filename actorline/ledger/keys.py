@@ -41,7 +41,8 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
     "All jobs": (
         RedisKey("state:{state}", "sorted set", "key of each job in the state -> queued_at", ALWAYS),
         RedisKey("state:{state}:{account}", "sorted set", "the same, of one account", ALWAYS),
-        RedisKey("accounts_indexed", "string", "exists once the sets of accounts have all jobs", "1 day"),
+        RedisKey("actor:{name}", "sorted set", "key of each job ordered by this name of an Actor -> queued_at", ALWAYS),
+        RedisKey("jobs_indexed", "string", "unix seconds when the sets of accounts and Actors had all jobs", "1 day"),
         RedisKey("ids", "hash", "Celery task id -> key of the job that it serves or waits for", "as long as its job"),
         RedisKey("run_keys", "hash", "run id -> key, of every run ever seen", "as long as its job"),
         RedisKey("markers", "hash", "digest of a marker -> key of the job whose runs bear it", "as long as its job"),

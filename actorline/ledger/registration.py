@@ -11,6 +11,7 @@ from actorline.budgets.reservation import OwnBudget
 from actorline.identifiers import JobKey
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.member_key import split_member_key
+from actorline.jobs.rights import indexed_actor
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.durability import Call
 from actorline.ledger.stored_job import read_state
@@ -80,7 +81,7 @@ def registration(order: NewJob, *, token: str, care_s: float, most_open: int | N
             name("tally"), name("spent", allowance.holder if allowance else ""),
             name("state", State.QUEUED, document.account.lower()),
             name("open", sender.holder if sender else ""), name("deadlines"),
-            name("batch", key), *batch_names(key, name)]  # fmt: skip
+            name("batch", key), *batch_names(key, name), *actor_names(document, name)]  # fmt: skip
     args = [key, document.body_hash(), token, care_s, ENTRIES_MAX,
             caller["id"] if caller else "", json.dumps(caller) if caller else "",
             json.dumps(sender.facts() if sender else {}),
@@ -116,6 +117,12 @@ def batch_names(key: JobKey, name: Names) -> tuple[str, str]:
     """Return the Redis keys of the batch that a job with this key would be a member of."""
     batch, _ = split_member_key(key) or (key, 0)
     return name("batch", batch), name("batch_live", batch)
+
+
+def actor_names(document: JobDocument, name: Names) -> list[str]:
+    """Return the Redis key of the jobs of the document's Actor, if it is ordered by its name."""
+    actor = indexed_actor(document.actor or document.actor_task)
+    return [name("actor", actor)] if actor else []
 
 
 def registered(outcome: str, found: str, state: str) -> RegisterResult:

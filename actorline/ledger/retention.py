@@ -6,6 +6,7 @@ from typing import cast
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
+from actorline.ledger.registration import actor_names
 from actorline.ledger.store import Store
 from actorline.platform.marker import digest_of
 
@@ -61,6 +62,8 @@ class Retention:
         with self._store.redis.pipeline(transaction=False) as pipe:
             for state in State:  # an older version that worked beside this one may have left it where it was before
                 pipe.zrem(name("state", state, job.document.account.lower()), key)
+            for index in actor_names(job.document, name):
+                pipe.zrem(index, key)
             if job.open_set:
                 pipe.srem(job.open_set, key)
             pipe.execute()

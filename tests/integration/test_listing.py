@@ -9,7 +9,7 @@ from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries import listing
-from actorline.ledger.queries.account_index import AccountIndex
+from actorline.ledger.queries.job_index import JobIndex
 from actorline.ledger.queries.key_text import KeyText
 from actorline.ledger.queries.listing import JOBS_A_BLOCK, Cursor, Page, list_jobs
 from actorline.ledger.registration import NewJob
@@ -115,7 +115,7 @@ def test_an_accounts_index_follows_its_jobs(ledger):
 def test_jobs_of_an_earlier_version_are_entered_once(ledger):
     order(ledger, *"ab", account="Small")
     ledger.redis.delete(ledger.name("state", State.QUEUED, "small"))
-    index = AccountIndex(ledger)
+    index = JobIndex(ledger)
     index.complete(is_stopping=lambda: False)
     assert index.is_complete
     assert keys_of(list_jobs(ledger, limit=9, accounts={"small"}, is_indexed=True)) == ["b", "a"]
@@ -123,11 +123,53 @@ def test_jobs_of_an_earlier_version_are_entered_once(ledger):
 
 def test_completed_index_is_not_made_again_at_each_start(ledger, monkeypatch):
     order(ledger, *"ab", account="Small")
-    AccountIndex(ledger).complete(is_stopping=lambda: False)
-    monkeypatch.setattr(ledger, "list_keys", lambda _: pytest.fail("all jobs are looked through again"))
-    again = AccountIndex(ledger)
+    JobIndex(ledger).complete(is_stopping=lambda: False)
+    order(ledger, "newer", account="Small")
+    looked_at, document_bytes = [], ledger.document_bytes
+    monkeypatch.setattr(ledger, "document_bytes", lambda keys: looked_at.extend(keys) or document_bytes(keys))
+    again = JobIndex(ledger)
     again.complete(is_stopping=lambda: False)
     assert again.is_complete
+    assert looked_at == ["newer"]
+
+
+def test_other_actors_jobs_are_not_looked_at(ledger, monkeypatch):
+    order(ledger, "mine", "done", actor="user/small")
+    order(ledger, "task", actor=None, actor_task="user~small")
+    order(ledger, *(f"k{number}" for number in range(3 * JOBS_A_BLOCK)), actor="user/large")
+    ledger.change("done", Change(to=State.DELIVERED), epoch=None)
+    loaded, load_many = [], ledger.load_many
+    monkeypatch.setattr(ledger, "load_many", lambda keys: loaded.extend(keys) or load_many(keys))
+    for spelled in ("user/small", "user~small"):
+        assert keys_of(list_jobs(ledger, limit=9, actor=spelled, is_indexed=True)) == ["task", "done", "mine"]
+    ended = list_jobs(ledger, limit=9, actor="user/small", states=FINAL, accounts={"default"}, is_indexed=True)
+    assert keys_of(ended) == ["done"]
+    assert set(loaded) == {"mine", "done", "task"}
+    assert keys_of(list_jobs(ledger, limit=9, actor="user/none", is_indexed=True)) == []
+
+
+def test_actors_index_has_jobs_of_an_earlier_version(ledger):
+    order(ledger, *"ab", actor="user/name")
+    ledger.redis.delete(ledger.name("actor", "user~name"))
+    JobIndex(ledger).complete(is_stopping=lambda: False)
+    assert keys_of(list_jobs(ledger, limit=9, actor="user/name", is_indexed=True)) == ["b", "a"]
+
+
+def test_an_actors_id_finds_jobs_ordered_by_its_name(ledger):
+    order(ledger, "by-name", actor="user/name")
+    ledger.change("by-name", Change(fields={"actor_id": "moJRLRc85AitArpNN"}), epoch=None)
+    order(ledger, "by-id", actor="moJRLRc85AitArpNN")
+    found = list_jobs(ledger, limit=9, actor="moJRLRc85AitArpNN", is_indexed=True)
+    assert keys_of(found) == ["by-id", "by-name"]
+
+
+def test_forgotten_jobs_leave_their_actors_index(ledger):
+    order(ledger, "a", actor="user/name")
+    ledger.change("a", Change(to=State.FAILED), epoch=None)
+    job = ledger.load("a")
+    assert job
+    ledger.retention.forget(job)
+    assert not ledger.redis.exists(ledger.name("actor", "user~name"))
 
 
 def test_list_by_label_and_account_reads_only_their_jobs(ledger, monkeypatch):

@@ -2,14 +2,15 @@
 
 import re
 import time
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final, NamedTuple, Self
 
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
-from actorline.jobs.rights import is_of_actor
+from actorline.jobs.rights import indexed_actor, is_of_actor
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.key_text import KeyText
@@ -94,17 +95,16 @@ def list_jobs(
 ) -> Page:
     """List the jobs in one of `states` that have all `labels` and one of `accounts` (lower case; None: any).
 
-    `is_indexed`: each account has an index of all its jobs, so that no other's are read. `since`: jobs that were
-    queued at that unix second or later; `actor`: of this Actor or Actor task, by name or ID; `text`: with that in
+    `is_indexed`: the indexes by account and Actor have all their jobs, so that no others are read. `since`: jobs that
+    were queued at that unix second or later; `actor`: of this Actor or Actor task, by name or ID; `text`: with that in
     their keys, which are found in `keys` if a process has them.
     """
     wanted = _Wanted(states, labels or {}, accounts, actor, text)
-    indexes = _indexes(ledger, states, accounts if is_indexed else None)
-    sieve = Sieve(wanted.labels, None if is_indexed else accounts, actor, text)
+    indexes, sieve = _smallest(ledger, _ways(ledger, wanted, is_indexed=is_indexed))
     found: list[Job] = []
     read_bytes = 0
     for block in _blocks(ledger, indexes, after, since, limit, sieve, keys):
-        for entries, size in _light_parts(ledger, block.entries):
+        for entries, size in light_parts(ledger, block.entries):
             for entry, job in zip(entries, ledger.load_many([entry.key for entry in entries]), strict=True):
                 if job and wanted.fits(job):
                     found.append(job)
@@ -117,13 +117,34 @@ def list_jobs(
     return Page(found, after)
 
 
-def _indexes(ledger: Ledger, states: Collection[State], accounts: Collection[str] | None) -> list[str]:
-    if accounts is None:
-        return [ledger.name("state", state) for state in states]
-    return [ledger.name("state", state, account) for state in states for account in accounts]
+_Way = tuple[list[str], Sieve]
+"""Indexes that together have all jobs that are wanted, and what of them is left out."""
 
 
-def _light_parts(ledger: Ledger, entries: list[Cursor]) -> Iterator[tuple[list[Cursor], int]]:
+def _ways(ledger: Ledger, wanted: _Wanted, *, is_indexed: bool) -> list[_Way]:
+    name, states, accounts = ledger.name, wanted.states, wanted.accounts
+    sieve = Sieve(wanted.labels, accounts, wanted.actor, wanted.text)
+    ways = [([name("state", state) for state in states], sieve)]
+    if is_indexed and accounts is not None:
+        of_accounts = [name("state", state, account) for state in states for account in accounts]
+        ways.append((of_accounts, replace(sieve, accounts=None)))
+    if is_indexed and (actor := indexed_actor(wanted.actor)):
+        some_states = states if len(set(states)) < len(State) else None
+        ways.append(([name("actor", actor)], replace(sieve, actor="", states=some_states)))
+    return ways
+
+
+def _smallest(ledger: Ledger, ways: Sequence[_Way]) -> _Way:
+    if len(ways) == 1:
+        return ways[0]
+    with ledger.redis.pipeline(transaction=False) as pipe:
+        for index in (index for indexes, _ in ways for index in indexes):
+            pipe.zcard(index)
+        sizes = iter(pipe.execute())
+    return min(ways, key=lambda way: sum(islice(sizes, len(way[0]))))
+
+
+def light_parts(ledger: Ledger, entries: Sequence[Cursor]) -> Iterator[tuple[list[Cursor], int]]:
     """Yield the jobs in parts whose documents are soon read, each with the bytes of these."""
     for start in range(0, len(entries), JOBS_A_BLOCK):
         block = entries[start : start + JOBS_A_BLOCK]

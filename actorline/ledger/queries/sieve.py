@@ -5,27 +5,29 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from actorline.jobs.rights import spelling
+from actorline.jobs.states import State
 
 
 @dataclass(frozen=True)
 class Sieve:
     """What is asked of a job. `accounts`: in lower case, None: any; `actor`: by name or ID; `text`: a part of its
-    key. A job that doesn't fit may come through where only reading it as a whole tells.
+    key; `states`: None: any. A job that doesn't fit may come through where only reading it as a whole tells.
     """
 
     labels: Mapping[str, str]
     accounts: Collection[str] | None
     actor: str
     text: str
+    states: Collection[State] | None = None
 
     @property
     def is_set(self) -> bool:
-        return bool(self.text or self.labels or self.actor) or self.accounts is not None
+        is_open = self.accounts is None and self.states is None
+        return not is_open or bool(self.text or self.labels or self.actor)
 
     def arguments(self) -> list[str]:
         """Return the last arguments of the script `newest`."""
-        accounts = "" if self.accounts is None else f",{','.join(self.accounts)},"
-        return [self.text, accounts, json.dumps(self._groups())]
+        return [self.text, _listed(self.accounts), json.dumps(self._groups()), _listed(self.states)]
 
     def _groups(self) -> list[list[str]]:
         """Return texts of which a stored document that fits has one of each group."""
@@ -33,6 +35,10 @@ class Sieve:
         name = spelling(self.actor)
         spellings = dict.fromkeys([self.actor, name, name.replace("~", "/")])
         return [*labels, *([[f":{_stored(each)}" for each in spellings]] if self.actor else [])]
+
+
+def _listed(texts: Collection[str] | None) -> str:
+    return "" if texts is None else f",{','.join(texts)},"
 
 
 def _stored(text: str) -> str:
