@@ -28,6 +28,8 @@ JOBS_A_BLOCK: Final = 2_000
 LIVE_JOBS: Final = 500
 DAYS: Final = 30
 OPEN_PAGES: Final = 200
+KEYS_READ_SECS: Final = 10  # the first search for a part of a key has a gateway read all keys
+TOLD_SECS: Final = 100  # by then each open page was told of a change
 RARE: Final = 1_000  # one job of so many has an Actor, and a label, of its own
 ENDS: Final = (*[State.DELIVERED] * 17, State.PARTIAL, State.FAILED, State.CANCELLED)
 
@@ -104,6 +106,8 @@ def measure_pages(target: Target, jobs: int) -> None:
     """Print what each page takes: the time until it is there, of it the gateway's and Valkey's CPU, and its size."""
     print("| page | ms | CPU ms: gateway, Valkey | kB | jobs shown |\n|---|---|---|---|---|")
     with httpx.Client(base_url=f"http://127.0.0.1:{target.port}", timeout=120) as http:
+        http.get("/?text=any")
+        time.sleep(KEYS_READ_SECS)
         for name, path in pages(jobs):
             http.get(path).raise_for_status()
             times: list[float] = []
@@ -125,7 +129,7 @@ async def measure_open_pages(target: Target, seconds: float) -> None:
         reads: list[float] = []
         followers = [asyncio.create_task(_follow(http, reads)) for _ in range(OPEN_PAGES)]
         changes = asyncio.create_task(_keep_changing(target.ledger))
-        await asyncio.sleep(100)  # each page was told once
+        await asyncio.sleep(TOLD_SECS)
         gateway, valkey, before = Meter(target.gateway_pid), Meter(target.valkey_pid), len(reads)
         await asyncio.sleep(seconds)
         cpu = [meter.cpu_secs() / seconds * 100 for meter in (gateway, valkey)]

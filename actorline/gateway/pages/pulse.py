@@ -5,6 +5,7 @@ each is told, so that all together take a bounded part of a core.
 """
 
 import asyncio
+import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -86,11 +87,12 @@ class Pulse:
         self._pages += 1
         try:
             last, told_at = await state(), time.monotonic()
+            share = random.random()  # noqa: S311 - after a restart all pages come at once: this spreads them
             while not self._is_stopping():
                 await asyncio.sleep(LOOK_SECS)
-                if time.monotonic() - told_at < self.each_s:
+                if time.monotonic() - told_at < self.each_s * share:
                     continue
-                last, before, told_at = await state(), last, time.monotonic()
+                last, before, told_at, share = await state(), last, time.monotonic(), 1.0
                 if last is None and before is not None:
                     break
                 if before is not None and last != before:
