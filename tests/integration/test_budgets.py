@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from actorline.ledger.admission.budgets import OverBudget
 from actorline.ledger.admission.pause import pause
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.queries.savings import read_savings
 from actorline.ledger.queries.spending import read_spending
 from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
@@ -208,7 +210,9 @@ def spent_and_reserved(line: Line) -> tuple[float, float]:
 
 def check_doors(gateway: Gateway) -> None:
     """See that all doors say the same of a budget that has no room."""
-    (over_http,) = gateway.http.get("/v1/budgets").json()["budgets"]
+    found = gateway.http.get("/v1/budgets").json()
+    (over_http,) = found["budgets"]
+    assert found["saved"] == asdict(read_savings(gateway.line.ledger, accounts=None))
     (in_terminal,) = map(json.loads, actorline(gateway.line, "budgets", "--json").out.splitlines())
     assert (over_http["left_usd"], over_http["waiting"]) == (0.2, 1)
     assert over_http["spent_usd"] + over_http["reserved_usd"] == pytest.approx(0.8)
