@@ -14,6 +14,7 @@ from redis.retry import Retry
 from actorline.jobs.job import FIELDS
 from actorline.ledger.durability import Disk
 from actorline.ledger.keys import KEY_KINDS
+from actorline.quick_redis import QuickPool, run_script
 from actorline.redis_address import is_sentinel
 from actorline.sentinel_address import SentinelAddress
 
@@ -52,12 +53,13 @@ def connect(url: str, *, socket_timeout_s: float = 30, retries: int = 6) -> Clie
         "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), retries),
     }
     if url.startswith("redis+socket://"):
-        return redis.Redis.from_url(_unix_url(url), **options)
-    if is_sentinel(url):
+        pool: redis.ConnectionPool = QuickPool.from_url(_unix_url(url), **options)
+    elif is_sentinel(url):
         options["socket_timeout"] = min(FAILOVER_SECS, socket_timeout_s)
         pool = SentinelAddress.parse(url).connection_pool(**options, socket_connect_timeout=min(5, socket_timeout_s))
-        return redis.Redis.from_pool(pool)
-    return redis.Redis.from_url(url, socket_connect_timeout=min(5, socket_timeout_s), **options)
+    else:
+        pool = QuickPool.from_url(url, **options, socket_connect_timeout=min(5, socket_timeout_s))
+    return redis.Redis.from_pool(pool)
 
 
 def _unix_url(url: str) -> str:
@@ -126,7 +128,7 @@ class Store:
 
     def run(self, script: str, keys: list[str], args: Iterable[Any]) -> Any:
         """Run one of the scripts in `lua/`, whose heads say what they do."""
-        return self.scripts[script](keys=keys, args=list(args))
+        return run_script(self.redis, self.scripts[script], keys, list(args))
 
     def run_on_disk(self, script: str, keys: list[str], args: Iterable[Any], *, or_warn: bool = False) -> Any:
         """Run a script and return when what it wrote is on Redis's disk.

@@ -12,13 +12,13 @@ from typing import Any, Final
 from kombu.transport import redis as transport
 
 from actorline.primary_connection import PrimaryConnection, PrimaryTLSConnection
-from workers.broker import failed_acks, few_commands
+from workers.broker import few_commands, redis_time
 
 STEPS: Final = (0, 3, 6, 9)  # kombu's: a priority between two of them counts as the more urgent one
 
 
 class Channel(few_commands.Channel):
-    QoS = failed_acks.QoS
+    QoS = redis_time.QoS
     priority_steps: Any = STEPS
     queue_order_strategy = "priority"  # the order of the queues changes with the turn, not with what came last
     _queue_cycle: Any

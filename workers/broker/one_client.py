@@ -6,7 +6,10 @@ CPU. A client may be shared by threads: it takes a connection of the pool for ea
 
 from typing import Any
 
+import redis
 from kombu.transport import redis as transport
+
+from actorline.quick_redis import QuickPool
 
 
 class Channel(transport.Channel):
@@ -20,3 +23,8 @@ class Channel(transport.Channel):
         if kept is None or kept.connection_pool is not self.pool:  # kombu has dropped the pool, after a fork perhaps
             self._kept = kept = super()._create_client()  # type: ignore[misc]
         return kept
+
+    def _get_pool(self, asynchronous: bool = False) -> Any:
+        """Return a quick pool, but kombu's for the wait for messages and for sentinels."""
+        pool = super()._get_pool(asynchronous)  # type: ignore[misc]  # the stubs lack it
+        return QuickPool(**self._connparams()) if type(pool) is redis.ConnectionPool else pool  # type: ignore[attr-defined]
