@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from actorline.jobs.states import State
 
+LOG_BEGINS: Final = ". Its log ends: "
+"""In the message of a run's end, before the lines that the entry `run-log` has as well."""
+
 
 class TimelineEvent(StrEnum):
     """The values are on the wire: add, don't rename. A timeline may have others, which a newer version wrote."""

@@ -10,7 +10,7 @@ from actorline.jobs.groups import RunGroup
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import Event, target
 from actorline.jobs.step import Ended, Step, Stop
-from actorline.jobs.timeline_event import TimelineEvent
+from actorline.jobs.timeline_event import LOG_BEGINS, TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform.statuses import RunStatus
@@ -62,7 +62,7 @@ def run_reason(run: RunGroup) -> Reason | None:
     if code is None:
         return None
     said = f": {run.message}" if run.message else ""
-    log = f". Its log ends: {run.log}" if run.log else ""
+    log = f"{LOG_BEGINS}{run.log}" if run.log else ""
     return Reason(code=code, message=f"The run ended {run.status}{said}{log}", billed=True)
 
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from actorline.jobs.timeline_event import TimelineEvent
+from actorline.jobs.timeline_event import LOG_BEGINS, TimelineEvent
 from actorline.ledger.timeline import TimelineEntry
 from actorline.story.number_words import counted, usd
+from actorline.story.sender_words import sender_words
 
 Data = Mapping[str, Any]
+ENDS: Final = {"failed": "It failed", "expired": "It expired"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def _who(data: Data) -> str:
         "upkeep": "by upkeep",
     }.get(str(data.get("door")), "")
     name = data.get("by") or data.get("user")
-    return f" by {name}" * bool(name) + f" {entrance}" * bool(entrance)
+    return f" by {sender_words(str(name))}" * bool(name) + f" {entrance}" * bool(entrance)
 
 
 def _after(text: str, message: object) -> str:
@@ -103,7 +105,9 @@ def _ended(data: Data) -> str:
     if "reused" in data:
         saved = f", which had cost {usd(data['saved_usd'])}," if data.get("saved_usd") else ""
         return f"Delivered: the rows of {data['reused']}{saved} are reused, without a run"
-    return _after(f"It is {str(data.get('state')).lower()}", data.get("message")) + _changes(data)
+    state = str(data.get("state")).lower()
+    message = str(data.get("message") or "").partition(LOG_BEGINS)[0]  # its lines have an entry of their own
+    return _after(ENDS.get(state, f"It is {state}"), message) + _changes(data)
 
 
 def _changes(data: Data) -> str:

@@ -8,6 +8,7 @@ from actorline.gateway.pages.presentation.next_step import first_sentence, next_
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE
 from actorline.story.number_words import age, counted, duration, number, size, usd
+from actorline.story.sender_words import sender_words
 
 
 def moment(unix_seconds: float) -> str:
@@ -67,4 +68,5 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "first_sentence": first_sentence,
     "next_step": next_step,
     "target": target,
+    "sender": sender_words,
 }

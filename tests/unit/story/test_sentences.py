@@ -1,0 +1,29 @@
+import pytest
+
+from actorline.ledger.timeline import TimelineEntry
+from actorline.story.sentences import sentences
+
+LOG = ["ACTOR: Starting Docker container.", "The proxy refused the connection"]
+
+
+def told(*entries: tuple[str, dict[str, object]]) -> list[str]:
+    found = [TimelineEntry(str(number), float(number), event, data) for number, (event, data) in enumerate(entries)]
+    return [each.text for each in sentences(found)]
+
+
+def test_end_of_the_log_is_told_once():
+    message = f"The run ended FAILED: No proxy. Its log ends: {' | '.join(LOG)}"
+    texts = told(("run-log", {"lines": LOG}), ("ended", {"state": "FAILED", "message": message}))
+    assert texts == ["The end of the run's log", "It failed: The run ended FAILED: No proxy"]
+
+
+@pytest.mark.parametrize(
+    ("holder", "words"),
+    [
+        ("nightly", "nightly"),
+        ("(local)", "a program on this machine, without a key"),
+        ("(operator)", "the operator's key"),
+    ],
+)
+def test_sender_without_a_key_is_named_in_words(holder, words):
+    assert told(("queued", {"door": "http", "by": holder})) == [f"Ordered by {words} over HTTP"]
