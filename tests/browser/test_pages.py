@@ -16,6 +16,7 @@ from real_parts import make_line, wait_for
 from terminal import running_valkey
 
 AXE = (Path(__file__).parent / "node_modules/axe-core/axe.min.js").read_text()
+GLUED = re.compile(r"[a-z]\.[A-Z][a-z]+ .*")
 PATHS = (
     "/", "/?state=FAILED&state=PARTIAL&text=nothing", "/?label=team:pricing", "/jobs/docs-2026-11-28",
     "/jobs/docs-2026-11-28/rows", "/jobs/docs-2026-11-28/document", "/jobs/docs-2026-11-28/log",
@@ -52,6 +53,7 @@ def test_each_page_is_accessible_and_fits(chromium, site, scheme, width):
             page.goto(path)
             if page.evaluate("document.documentElement.scrollWidth") > width:
                 told.append((path, "is wider than the screen"))
+            told += [(path, "sentences without a space", each) for each in GLUED.findall(page.inner_text("main"))]
             page.evaluate(AXE)
             found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(each => each.violations)")
             told += [(path, each["id"], node["html"][:200]) for each in found for node in each["nodes"]]
