@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import redis
 
@@ -15,6 +15,9 @@ from actorline.settings import Settings
 
 if TYPE_CHECKING:
     from celery import Celery
+
+
+KEYS_A_MESSAGE: Final = 20  # one worker thread takes care of them, one after the other
 
 
 def make_sender(settings: Settings) -> Celery:
@@ -94,9 +97,10 @@ def wake_workers(settings: Settings, keys: Iterable[JobKey]) -> bool:
     """Have workers check jobs now; return False if the broker accepts no message: upkeep still finds the jobs."""
     from kombu.exceptions import OperationalError
 
-    app = make_sender(settings)
+    app, waiting = make_sender(settings), list(keys)
     try:
-        send_upkeep(app, settings.namespace, *keys)
+        for start in range(0, len(waiting), KEYS_A_MESSAGE):
+            send_upkeep(app, settings.namespace, *waiting[start : start + KEYS_A_MESSAGE])
     except (OperationalError, redis.RedisError, OSError):
         return False
     finally:

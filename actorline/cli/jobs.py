@@ -23,8 +23,8 @@ from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger
 from actorline.messages import wake_workers
-from actorline.orders.cancel import cancel_job
-from actorline.settings import load_settings
+from actorline.orders.cancel import cancel_jobs
+from actorline.settings import Settings, load_settings
 from actorline.story.page_bars import page_bars
 from actorline.story.waterfall import Axis, bars, phases
 from actorline.upkeep.unattended import describe_unattended
@@ -83,7 +83,7 @@ def cancel(keys: list[str], wanted: Selection, *, every: bool, dry_run: bool, as
     """Stop what is named, or the unfinished jobs that are selected; `every`: all of them."""
     wanted.check(keys, every=every, hint=", or give --all")
     settings = load_settings()
-    with attach(settings, workers=not dry_run, to_order=False) as stack:
+    with attach(settings, workers=False) as stack:  # what bills is stopped before anybody looks for workers
         found = _to_stop(stack.ledger, keys, wanted, every=every)
         if dry_run:
             for each in found:
@@ -91,12 +91,11 @@ def cancel(keys: list[str], wanted: Selection, *, every: bool, dry_run: bool, as
             return
         batches = [each for each in found if isinstance(each, Batch)]
         jobs = [each for each in found if isinstance(each, Job)]
-        stop_batches(stack.ledger, settings, batches)
-        stopped = [job.key for job in jobs if cancel_job(stack.ledger, job.key, sender=FROM_TERMINAL)]
-        for job in jobs:
-            if job.key not in stopped:
-                say(f"{job.key} has already ended: nothing was stopped.")
-        wake_workers(settings, stopped)
+        with Interrupts():
+            stop_batches(stack.ledger, settings, batches)
+            _stop(stack.ledger, settings, jobs)
+    with attach(settings, workers=True, to_order=False) as stack:
+        wake_workers(settings, [job.key for job in jobs])
         with Interrupts() as interrupts:
             jobs = follow(stack.ledger, [job.key for job in jobs], interrupts, shown=not as_json)
             batches = [follow_batch(stack.ledger, each, interrupts, as_json=as_json) for each in batches]
@@ -110,6 +109,18 @@ def cancel(keys: list[str], wanted: Selection, *, every: bool, dry_run: bool, as
         print_result(JobResult.of(job), as_json=as_json)
     for each in batches:
         print_batch(each, as_json=as_json)
+
+
+def _stop(ledger: Ledger, settings: Settings, jobs: Sequence[Job]) -> None:
+    """Cancel the jobs: first none starts any more, then what bills is aborted."""
+    from actorline.cli.abort_runs import abort_runs  # the platform's client, which other commands don't need
+
+    keys = [job.key for job in jobs]
+    stopped = set(cancel_jobs(ledger, keys, sender=FROM_TERMINAL))
+    for key in keys:
+        if key not in stopped:
+            say(f"{key} has already ended: nothing was stopped.")
+    abort_runs(settings, [job for job in ledger.load_many(keys) if job and job.key in stopped])
 
 
 def _to_stop(ledger: Ledger, keys: list[str], wanted: Selection, *, every: bool) -> Sequence[Job | Batch]:

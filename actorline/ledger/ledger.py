@@ -219,6 +219,23 @@ class Ledger:
         Raises NotDurable for a change that must be `on_disk`, and can't be, and OverBudget for one with a reservation
         for which a budget has no room.
         """
+        keys, args = self._change_call(key, change, epoch, states)
+        if change.on_disk:
+            reply = self._store.run_on_disk("change", keys, args, or_warn=change.or_warn)
+        else:
+            reply = self._store.run("change", keys, args)
+        return self._changed(key, change, reply)
+
+    def change_each(self, keys: Sequence[JobKey], change: Change, *, states: Iterable[State] = LIVE) -> list[JobKey]:
+        """Change many jobs in the same way, with one wait for the disk, and return those that were changed."""
+        calls = [self._change_call(key, change, None, states) for key in keys]
+        replies = self._store.run_each_on_disk("change", calls, or_warn=change.or_warn)
+        return [key for key, reply in zip(keys, replies, strict=True) if self._changed(key, change, reply) is not None]
+
+    def _change_call(
+        self, key: JobKey, change: Change, epoch: int | None, states: Iterable[State]
+    ) -> tuple[list[str], list[Any]]:
+        """Return what the script is called with."""
         guards = {**change.guards, **({change.once: ""} if change.once else {})}
         fields = {**change.fields, **({change.once: NOW} if change.once else {})}
         keys = [
@@ -233,10 +250,11 @@ class Ledger:
                 change.to or "", int(change.next_epoch), _due(change.due_in_s),
                 change.event or "", json.dumps(change.data), ENTRIES_MAX, int(change.to in TERMINAL),
                 len(guards), *_flat(guards), *_flat(fields)]  # fmt: skip
-        if change.on_disk:
-            outcome, now_epoch, _, more, *run = self._store.run_on_disk("change", keys, args, or_warn=change.or_warn)
-        else:
-            outcome, now_epoch, _, more, *run = self._store.run("change", keys, args)
+        return keys, args
+
+    def _changed(self, key: JobKey, change: Change, reply: Any) -> int | None:
+        """Return the job's epoch if it was changed, and log the event. Raises OverBudget."""
+        outcome, now_epoch, _, more, *run = reply
         if outcome == "over" and (reservation := change.fields.get("reservation")):
             raise OverBudget(reservation, [reservation.entries[int(number)] for number in more.split(",")])
         if outcome != "won":

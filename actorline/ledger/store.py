@@ -12,7 +12,7 @@ from redis.commands.core import Script
 from redis.retry import Retry
 
 from actorline.jobs.job import FIELDS
-from actorline.ledger.durability import Disk
+from actorline.ledger.durability import Call, Disk
 from actorline.ledger.keys import KEY_KINDS
 from actorline.quick_redis import QuickPool, run_script
 from actorline.redis_address import is_sentinel
@@ -135,6 +135,10 @@ class Store:
 
         Raises NotDurable if that can't be had; with `or_warn` a warning is logged instead.
         """
-        run = self.disk.run_or_warn if or_warn else self.disk.run
-        (reply,) = run(self.scripts[script], [(keys, list(args))])
+        (reply,) = self.run_each_on_disk(script, [(keys, list(args))], or_warn=or_warn)
         return reply
+
+    def run_each_on_disk(self, script: str, calls: Sequence[Call], *, or_warn: bool = False) -> list[Any]:
+        """Run a script for each of the calls, with one wait for the disk."""
+        run = self.disk.run_or_warn if or_warn else self.disk.run
+        return run(self.scripts[script], calls)

@@ -97,7 +97,7 @@ def test_failover_under_load_loses_and_doubles_nothing(replicated, emulator, tmp
             f"\n| {strike.__name__} | {JOBS} | {len(runs)} | {rows:,} | {promoted_s:.1f} s | {resumed_s:.1f} s | "
             f"{len(deaths)} |"
         )
-    assert faults.said == []
+    assert not faults.said, "\n".join(faults.said)
 
 
 def ended(line: Line, orders: list[Order]) -> int:

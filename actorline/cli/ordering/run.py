@@ -25,7 +25,7 @@ from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.ledger.admission.pause import is_paused
 from actorline.messages import wake_workers
-from actorline.orders.cancel import cancel_job
+from actorline.orders.cancel import cancel_jobs
 from actorline.orders.delta import check_comparison
 from actorline.orders.estimate import Estimate, estimate
 from actorline.orders.parquet import check_parquet
@@ -156,7 +156,7 @@ def interrupt_jobs(
     """
     say("Interrupted: stopping, and waiting until the platform reports that nothing is running.")
     try:
-        wake_workers(settings, [job.key for job in jobs if cancel_job(stack.ledger, job.key, sender=FROM_TERMINAL)])
+        wake_workers(settings, cancel_jobs(stack.ledger, [job.key for job in jobs], sender=FROM_TERMINAL))
     except redis.RedisError as error:
         raise lost_redis([job.key for job in jobs], jobs, error, stack.command) from error
     reported: set[str] = set()

@@ -33,6 +33,8 @@ def live_table(*, shown: bool) -> Iterator["LiveTable"]:
     table = LiveTable(err)
     with Live(console=err, get_renderable=table.render, refresh_per_second=4) if shown else _nothing():
         yield table
+    if shown and not err.is_terminal:
+        err.line()  # where nothing can be overwritten, the last frame has no end of line
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from actorline.cli.terminal import live_table
 from actorline.cli.terminal.live_table import LiveTable, duration_text, progress_text, table_of
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
@@ -86,3 +87,12 @@ def test_batches_are_lines_above_their_members():
     first, second, *_ = console.file.getvalue().splitlines()
     assert first.rstrip() == "catalog: 12 of 100 inputs ended, 1 failed; 2,400 items"
     assert len(second) == 80
+
+
+def test_last_frame_in_a_file_ends_its_line(monkeypatch):
+    """As through `docker compose exec -T`, where results follow in the same file."""
+    console = Console(width=80, height=24, file=StringIO())
+    monkeypatch.setattr(live_table, "err", console)
+    with live_table.live_table(shown=True) as table:
+        table.update([], 0, ["nothing is running"])
+    assert console.file.getvalue().endswith("nothing is running\n")

@@ -1,0 +1,49 @@
+"""Stopping all spending: what bills is aborted at once, and at the same time, also where no worker is alive."""
+
+from collections import Counter
+
+import pytest
+from real_parts import TOKEN, captured_commands, running_workers, wait_for
+
+from actorline.cli.abort_runs import abort_runs
+from actorline.jobs.sender import FROM_TERMINAL
+from actorline.jobs.states import State
+from actorline.orders.cancel import cancel_jobs
+from actorline.settings import Settings
+
+pytestmark = pytest.mark.thorough
+JOBS = 6
+
+
+@pytest.fixture
+def billing(own_line, emulator):
+    """Keys of jobs whose runs go on while no worker is alive; one run is somebody else's."""
+    line = own_line("stop-spending")
+    actor = emulator.actor("stop-spending", items=1, duration_secs=600)
+    theirs = emulator.start(actor)["id"]
+    keys = [f"billing-{number}" for number in range(JOBS)]
+    with running_workers(line, "all"):
+        for key in keys:
+            line.submit({"key": key, "actor": actor}, ignore_result=True)
+        line.submit({"key": "theirs", "run_id": theirs}, ignore_result=True)
+        wait_for(lambda: {line.state(key) for key in [*keys, "theirs"]} == {"RUNNING"}, what="all runs under way")
+    return line, [*keys, "theirs"], theirs
+
+
+def test_spending_stops_while_no_worker_is_alive(billing, emulator, valkey, capsys):
+    line, keys, theirs = billing
+    with captured_commands(valkey) as commands:
+        assert cancel_jobs(line.ledger, keys, sender=FROM_TERMINAL) == keys
+    waits = Counter(each["command"].split()[0] for each in commands)["WAITAOF"]
+    assert waits == 1  # of half a hundred milliseconds, or of two seconds before Redis 7.2
+    settings = Settings(apify_token=TOKEN, api_url=emulator.url, api_allow_http=True, redis_url=line.broker)
+    abort_runs(settings, [job for job in line.ledger.load_many(keys) if job])
+    assert f"{JOBS} runs aborted at the platform" in capsys.readouterr().err
+    runs = [job.run.id for job in line.ledger.load_many(keys) if job]
+    statuses = {run_id: emulator.run(run_id)["status"] for run_id in runs}
+    assert statuses.pop(theirs) == "RUNNING"
+    assert set(statuses.values()) <= {"ABORTING", "ABORTED"}
+    with running_workers(line, "all"):
+        wait_for(lambda: {line.state(key) for key in keys} == {State.CANCELLED}, what="the end of all jobs")
+    assert len(emulator.starts("demo/stop-spending")) == JOBS + 1
+    assert cancel_jobs(line.ledger, keys, sender=FROM_TERMINAL) == []  # they have ended
