@@ -107,7 +107,7 @@ def test_message_that_cannot_be_struck_off_takes_no_place(qos):
 
 
 @pytest.mark.parametrize("requeue", [False, True])
-def test_rejected_message_that_redis_does_not_learn_of_takes_no_place(qos, requeue):
+def test_rejected_message_takes_no_place_even_if_redis_fails(qos, requeue):
     qos.channel.error = redis.TimeoutError()
     with pytest.raises(redis.TimeoutError):
         qos.reject("tag", requeue)
