@@ -363,6 +363,8 @@ def load_settings(**overrides: Any) -> Settings:
             f"{_variable(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_input=False)
         ]
+        if any(problem["loc"] == ("schedules",) for problem in error.errors(include_input=False)):
+            lines.append("schedules have a file of their own, schedules.toml (docs/schedules.md)")
         raise SettingsError(
             "Invalid settings: " + "; ".join(lines) + ". Fix the environment or actorline.toml."
         ) from None

@@ -61,7 +61,8 @@ def _check(job: Job) -> None:
     if not collect.dataset or collect.format not in READ_FORMATS:
         raise Refused(
             Code.REQUEST_INVALID,
-            f"{job.key} has no rows that a guard can read: its format must be {', '.join(READ_FORMATS)}.",
+            f"{job.key} has no rows that a guard can read: its format must be {', '.join(READ_FORMATS)}. Name "
+            "a job that was ordered in one of them.",
         )
 
 

@@ -96,7 +96,16 @@ class Schedule(BaseModel):
         orders = [self.order("any", due) for due in dues]
         check = document_problems if self.batch is None else batch_problems
         problems = (check(order) or _sink_problems(order) for order in orders)
-        return next(filter(None, problems), []) or _folder_problems(orders)
+        return next(filter(None, problems), []) or _folder_problems(orders) or self._guard_problems()
+
+    def _guard_problems(self) -> list[str]:
+        """Return why `on_guard` would never pause the schedule."""
+        ordered = (self.batch or {}).get("template") or self.document or {}
+        guard = ordered.get("guard")
+        if self.on_guard == "continue" or (guard and guard.get("on_violation") != "report"):
+            return []
+        why = 'only reports (on_violation: "report")' if guard else "isn't given"
+        return [f'guard: on_guard = "pause" pauses the schedule when guard is broken, and that {why}']
 
 
 def due_key(name: str, due: datetime) -> JobKey:

@@ -111,6 +111,7 @@ def test_a_wrong_setting_is_named_without_its_value(monkeypatch, name, value, me
     ("text", "message"),
     [
         ("retenton_days = 7", "ACTORLINE_RETENTON_DAYS: Extra inputs are not permitted"),
+        ("[schedules.nightly]\nevery_secs = 5", "schedules have a file of their own, schedules.toml"),
         ("retention_days = 0", "ACTORLINE_RETENTION_DAYS: "),
         ("apify_token = 5", "APIFY_TOKEN: "),
         ("retention_days =", "Settings can't be read: "),

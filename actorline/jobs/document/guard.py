@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, model_validator
 
-from actorline.delivery.row_counts import NONE, Flaw, JsonType, RowsSeen
+from actorline.delivery.row_counts import FIRST_ROWS, NONE, Flaw, JsonType, RowsSeen
 from actorline.jobs.document.lengths import AtMost
 from actorline.jobs.document.section import Section
 
@@ -273,8 +273,19 @@ def _bad_share(guard: Guard, seen: RowsSeen) -> Broken | None:
     if guard.unique:
         key = ", ".join(guard.unique)[:KEY_CHARS_MAX]
         words = f"{key} {'is' if len(guard.unique) == 1 else 'are'} as in an earlier row"
-        return _share(guard, "unique", key, words, seen.duplicates, seen.keyed)
+        return _without_keys(guard, key, seen) or _share(guard, "unique", key, words, seen.duplicates, seen.keyed)
     return None
+
+
+def _without_keys(guard: Guard, key: str, seen: RowsSeen) -> Broken | None:
+    """Judge rows of which none has the key: a misspelled one, or one that is gone, would never find a duplicate."""
+    if seen.keyed or not seen.rows or guard.max_duplicates == 1:
+        return None
+    message = f"{key} is missing in all of {seen.rows:,} rows, so that none can be told from another"
+    first = list(range(1, min(seen.rows, FIRST_ROWS) + 1))
+    return Broken(
+        rule="unique", path=key, figure=1, limit=guard.max_duplicates, rows=seen.rows, first=first, message=message
+    )
 
 
 def _share(

@@ -30,7 +30,7 @@ def _unread(document: JobDocument) -> str | None:
     if not collect.dataset:
         return "needs rows, and collect.dataset is false"
     if collect.format not in READ_FORMATS:
-        return f"reads rows of {', '.join(READ_FORMATS)}, and collect.format is {collect.format}"
+        return f"reads rows of {', '.join(READ_FORMATS)}, and collect.format is {collect.format}: choose one of these"
     if document.mode == "sync":
         return 'needs mode "async": a synchronous start shows no row before the run has ended'
     return None
@@ -74,6 +74,8 @@ def _never_reached(document: JobDocument, stop_when: StopWhen) -> str | None:
         return "unique counts the keys that guard.unique names, and that isn't given"
     if stop_when.items and collect.limit and collect.limit < stop_when.items:
         return f"items is {stop_when.items:,}, and collect.limit fetches {collect.limit:,} at most"
+    if stop_when.unique and collect.limit and collect.limit < stop_when.unique:
+        return f"unique is {stop_when.unique:,}, and collect.limit fetches {collect.limit:,} rows at most"
     if stop_when.usd and most and most < stop_when.usd:
         return f"usd is {stop_when.usd:g}, and options.max_total_charge_usd ends the run at {most:g}"
     return None

@@ -48,6 +48,22 @@ def test_a_wrong_schedule_is_refused_with_its_place(tmp_path, text, words):
     assert words in problem
 
 
+GUARD = 'guard = {required = ["price"]}'
+REPORTS = 'guard = {required = ["price"], on_violation = "report"}'
+
+
+@pytest.mark.parametrize("kind", ["document", "batch.template"])
+def test_a_pause_for_a_guard_needs_one_that_can_break(tmp_path, kind):
+    text = '[schedules.one]\nevery_secs = 5\non_guard = "pause"\n{batch}[schedules.one.{kind}]\nactor = "demo/rows"\n'
+    begin = text.format(kind=kind, batch="batch.inputs = [{}]\n" if kind != "document" else "")
+    (none,) = problems_of(tmp_path, begin)
+    (reports,) = problems_of(tmp_path, begin + REPORTS)
+    assert none.endswith('guard: on_guard = "pause" pauses the schedule when guard is broken, and that isn\'t given')
+    assert reports.endswith('and that only reports (on_violation: "report")')
+    (tmp_path / "schedules.toml").write_text(begin + GUARD)
+    assert list(load_schedules(tmp_path / "schedules.toml")) == ["one"]
+
+
 @pytest.mark.parametrize(
     ("document", "words"),
     [

@@ -80,6 +80,7 @@ def run(
 ) -> None:
     """Run an Actor, wait for it, and deliver its rows and records."""
     from actorline.cli.ordering import run
+    from actorline.cli.ordering.option_names import fields_named_as_options
     from actorline.cli.ordering.order import merge, parse_labels, read_document, read_input, sink_url
 
     order = merge(
@@ -115,6 +116,8 @@ def run(
         from actorline.cli.ordering.order import as_batch
 
         order = as_batch(order, inputs=inputs, split=split, max_running=max_running)
-        batch.batch(order, dry_run=dry_run, as_json=as_json, no_wait=no_wait, keep=keep_on_interrupt)
+        with fields_named_as_options():
+            batch.batch(order, dry_run=dry_run, as_json=as_json, no_wait=no_wait, keep=keep_on_interrupt)
         return
-    run.run(order, dry_run=dry_run, as_json=as_json, no_wait=no_wait, keep=keep_on_interrupt)
+    with fields_named_as_options():
+        run.run(order, dry_run=dry_run, as_json=as_json, no_wait=no_wait, keep=keep_on_interrupt)

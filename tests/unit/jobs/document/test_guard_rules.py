@@ -15,7 +15,7 @@ FIELDS = {"guard": {"required": ["url"]}}
     [
         (
             {**FIELDS, "collect": {"format": "csv"}},
-            "guard: reads rows of jsonl, json, parquet, and collect.format is csv",
+            "guard: reads rows of jsonl, json, parquet, and collect.format is csv: choose one of these",
         ),
         ({**FIELDS, "collect": {"format": "xlsx"}}, "collect.format is xlsx"),
         ({**FIELDS, "collect": {"dataset": False}}, "guard: needs rows, and collect.dataset is false"),
@@ -36,6 +36,10 @@ FIELDS = {"guard": {"required": ["url"]}}
         ({"actor": None, "dataset_id": "abc", "stop_when": {"items": 4}}, "stop_when: needs a run to stop"),
         ({"stop_when": {"items": 4}, "collect": {"while_running": False}}, "collect.while_running is false"),
         ({"stop_when": {"items": 4}, "collect": {"limit": 3}}, "collect.limit fetches 3 at most"),
+        (
+            {"guard": {"unique": ["a"]}, "stop_when": {"unique": 4}, "collect": {"limit": 3}},
+            "stop_when: unique is 4, and collect.limit fetches 3 rows at most",
+        ),
         ({"stop_when": {"unique": 4}}, "guard.unique names, and that isn't given"),
         ({"stop_when": {"usd": 4}, "options": {"max_total_charge_usd": 3}}, "ends the run at 3"),
         ({"stop_when": {"matches": {"a": 1}}, "collect": {"omit": ["a"]}}, "stop_when: a is left out"),
