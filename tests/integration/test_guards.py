@@ -11,6 +11,7 @@ from beats import orders, running_beats
 from celery.result import AsyncResult
 from real_parts import Line, delivery_of, running_workers, wait_for
 
+from actorline.jobs.job import JobResult
 from actorline.ledger.admission.schedule_pauses import paused_schedules
 from actorline.schedules.book import Book
 
@@ -134,19 +135,65 @@ def test_enough_rows_stop_the_run_and_are_delivered(line):
     assert results["items"]["stopped"]["beyond"] == results["items"]["items"] - 2_000
 
 
-def test_run_that_ends_while_it_is_stopped_pays_no_other(line):
-    script = {**LARGE, "item_rate": 500, "duration_secs": 5, "items": 2_500, "abort_secs": 2}
-    again = {"on_failure": {"new_runs": 2, "resurrect": 2}}
-    placed = {
-        status: place(line, f"guard-race-{status}", {**script, "final_status": status},
-                      stop_when={"items": 1_000}, **again)
-        for status in ("SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED")
-    }  # fmt: skip
-    for status, order in placed.items():
-        result = order.get(timeout=120)
-        assert result["state"] == "DELIVERED"
-        assert rows_of(line, result) == result["items"] >= 1_000
-        assert len(line.emulator.runs_of(f"demo/guard-race-{status}")) == 1
+def aborted_by_another(line: Line, run_id: str) -> None:
+    line.emulator.post(f"/v2/actor-runs/{run_id}/abort")
+
+
+def refuses_aborts(line: Line, run_id: str) -> None:
+    line.emulator.faults({"method": "POST", "action": "status", "status": 403, "path_regex": f"{run_id}/abort$"})
+
+
+def aborts_late(line: Line, run_id: str) -> None:
+    fault = {"method": "POST", "action": "status", "status": 400, "path_regex": f"{run_id}/abort$"}
+    line.emulator.faults({**fault, "nth": 1, "times": 2})
+
+
+def cancels(line: Line, run_id: str) -> None:
+    line.cancel(line.ledger.runs.key_of(run_id))
+
+
+RACE = {"items": 2_500, "item_rate": 500, "duration_secs": 5, "abort_secs": 2}
+SHORT_RUN = {"items": 300, "duration_secs": 2}
+NEVER = {"stop_when": {"items": 100_000}}
+ENDS = {
+    # what the run does, what else is ordered, what happens meanwhile: the job's state, the run's status, is it stopped
+    "succeeds-before": (SHORT_RUN, {}, None, "DELIVERED", "SUCCEEDED", False),
+    "fails-before": ({**SHORT_RUN, "final_status": "FAILED"}, {"on_failure": {}}, None, "PARTIAL", "FAILED", False),
+    "succeeds-meanwhile": (RACE, {}, None, "DELIVERED", "ABORTED", True),
+    "fails-meanwhile": ({**RACE, "final_status": "FAILED"}, {}, None, "DELIVERED", "ABORTED", True),
+    "times-out-meanwhile": ({**RACE, "final_status": "TIMED-OUT"}, {}, None, "DELIVERED", "ABORTED", True),
+    "aborts-meanwhile": ({**RACE, "final_status": "ABORTED"}, {}, None, "DELIVERED", "ABORTED", True),
+    "aborted-by-another": (LARGE, NEVER, aborted_by_another, "PARTIAL", "ABORTED", False),
+    "cancelled": (LARGE, NEVER, cancels, "CANCELLED", "ABORTED", False),
+    "deadline": (LARGE, {**NEVER, "deadline_secs": 4}, None, "EXPIRED", "ABORTED", False),
+    "ready-for-long": ({**RACE, "ready_secs": 4}, {}, None, "DELIVERED", "ABORTED", True),
+    "abort-refused": (RACE, {}, refuses_aborts, "DELIVERED", "SUCCEEDED", False),
+    "abort-late": ({**RACE, "duration_secs": 30, "items": 15_000}, {}, aborts_late, "DELIVERED", "ABORTED", True),
+    "resurrected": ({**SHORT_RUN, "final_status": "FAILED", "resurrected": {**RACE, "final_status": "SUCCEEDED"}},
+                    {}, None, "DELIVERED", "ABORTED", True),
+}  # fmt: skip
+
+
+def test_every_end_of_a_run_that_may_be_stopped(line, faults):
+    placed = {}
+    for name, (script, document, meanwhile, *_) in ENDS.items():
+        order = {"stop_when": {"items": 1_000}, "on_failure": {"new_runs": 2, "resurrect": 2}, **document}
+        placed[name] = place(line, f"guard-ends-{name}", {"item_kind": "plain", **script}, **order)
+        if meanwhile:
+            job = f"guard-ends-{name}"
+            wait_for(lambda job=job: (found := line.ledger.load(job)) and found.run.id, what="the run")
+            meanwhile(line, line.ledger.load(job).run.id)
+    ends = {}
+    for name in ENDS:
+        wait_for(lambda job=f"guard-ends-{name}": line.ledger.load(job).is_terminal, within=120, what=f"the end {name}")
+        result = JobResult.of(line.ledger.load(f"guard-ends-{name}")).model_dump(mode="json")
+        ends[name] = (result["state"], result["run_status"], result["stopped"] is not None)
+        assert len(line.emulator.runs_of(f"demo/guard-ends-{name}")) == 1
+        if result["state"] == "DELIVERED":
+            assert rows_of(line, result) == result["items"]
+        if result["stopped"]:
+            assert result["stopped"]["beyond"] == result["items"] - 1_000 >= 0
+    assert ends == {name: (state, status, stopped) for name, (*_, state, status, stopped) in ENDS.items()}
 
 
 def test_cancel_comes_before_a_stop(line):

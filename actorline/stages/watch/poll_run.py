@@ -1,5 +1,6 @@
 """The stage *poll*: one GET says how the run is; one that isn't wanted any more is aborted until that is confirmed."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, assert_never
@@ -53,14 +54,23 @@ class Poller:
         except platform_errors.NotFound as error:
             return self._vanished(job, error)
         except platform_errors.PlatformError as error:
-            return self._try_again(job, error)
+            return self._despite(job, job.run.id, error)
+
+    def _despite(self, job: Job, run_id: RunId, error: platform_errors.PlatformError) -> Step:
+        """Try again; but a run whose abort the platform refuses, or can't carry out, may have ended by itself."""
+        if job.state is State.ABORTING:
+            with suppress(platform_errors.PlatformError):
+                run = get_run(self.platform, run_id)
+                if run.is_terminal:
+                    return self._ended(job, run)
+        return self._try_again(job, error)
 
     def _look(self, job: Job, run_id: RunId) -> Step:
         stop_wish = job.stop_wish_at(self.ledger.now())
         if stop_wish and job.state is State.RUNNING:
             if not job.document.may_abort:
                 return end_job(self.ledger, job, STOP_EVENTS[stop_wish], _left_alone(stop_reason(job, stop_wish)))
-            return self._abort(job, run_id, stop_wish)
+            return self._abort(job, stop_wish)
         run = self._stop(job, run_id) if job.state is State.ABORTING else get_run(self.platform, run_id)
         # as a start leaves it: the first look, or an early one
         if job.run.status == RunStatus.READY and job.document.starts_run:
@@ -68,7 +78,7 @@ class Poller:
             self.ledger.runs.note_marker(job.document.account, came_back=came_back)
         return self._ended(job, run) if run.is_terminal else self._goes_on(job, run)
 
-    def _abort(self, job: Job, run_id: RunId, stop_wish: StopWish) -> Step:
+    def _abort(self, job: Job, stop_wish: StopWish) -> Step:
         moved = self.ledger.move(
             job,
             Event.ABORT,
@@ -83,10 +93,7 @@ class Poller:
             ),
         )
         stopped = self.ledger.load(job.key) if moved else None
-        if stopped is None:
-            return Stop()
-        run = self._stop(stopped, run_id)
-        return self._ended(stopped, run) if run.is_terminal else self._goes_on(stopped, run)
+        return self.advance(stopped) if stopped else Stop()
 
     def _stop(self, job: Job, run_id: RunId) -> Run:
         """Abort the run: gracefully if its rows are wanted and only no more of them."""
