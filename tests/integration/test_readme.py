@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import httpx
 import pytest
 from real_parts import ROOT, delivery_of, wait_for
 from terminal import ACTORLINE, Running, Terminal
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.thorough
 
 ACTOR = "apify~website-content-crawler"
 ROWS = 3
+KEYS_ARE_MADE = (("docs/http.md", "API keys"), ("docs/jobs-page.md", "Signing in"))
 
 
 def page(name: str) -> str:
@@ -165,7 +167,68 @@ def test_curl_orders_and_reads_rows(stack, name, key):
     assert len(expected.lines.splitlines()) == ROWS
 
 
-def test_schedule_is_right(stack, tmp_path):
+def test_guards_and_budgets_of_their_pages_work(stack):
+    for key in ("prices-2026-11-23", "prices-2026-11-24"):
+        assert stack.shell(f"actorline run {ACTOR} --key {key}").returncode in {0, 5}  # or it is there already
+    (stack.terminal.cwd / "input.json").write_text("{}")
+    budgeted = stack.terminal.cwd / "budgeted"
+    budgeted.mkdir()
+    (budgeted / "actorline.toml").write_text(*fenced(page("docs/budgets.md"), "toml"))
+    suggest = commands(chapter("docs/guards.md", "Learn it from deliveries"))
+    limits = commands(chapter("docs/budgets.md", "Where it is shown"))
+    estimate = commands(chapter("docs/budgets.md", "What will it cost?"))
+    done = stack.shell(f"{suggest}\n{estimate}\ncd budgeted\n{limits}")
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    for said in ('"min_items"', '"apify/web-scraper"', "label:team=search"):
+        assert said in done.stdout
+
+
+def test_documents_of_their_pages_are_orders(stack):
+    for name in ("changes", "guards"):
+        (stack.terminal.cwd / f"{name}.json").write_text(fenced(page(f"docs/{name}.md"), "json")[0])
+    done = stack.shell("for name in changes guards; do actorline run --document $name.json --dry-run; done")
+    assert done.returncode == 0, done.stderr
+
+
+def test_commands_that_look_through_jobs_work(stack):
+    terminal = commands(chapter("docs/terminal.md", "Commands")).splitlines()
+    operations = commands(chapter("docs/operations.md", "Why does a job wait? What bills right now?")).splitlines()
+    looking = [*(line for line in terminal if re.match(r"actorline \w+ --", line)), *operations]
+    assert len(looking) >= 6
+    asked = [line.partition("#")[0] for line in looking if "install-completion" not in line]
+    done = stack.shell("\n".join(f"{line} || test $? = 5" for line in asked))  # refused: nothing to cancel, or retry
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert "No orphans" in done.stdout + done.stderr
+
+
+def test_commands_of_schedules_do_what_their_table_says(stack, tmp_path):
     file = tmp_path / "schedules.toml"
     file.write_text(*fenced(page("docs/schedules.md"), "toml"))
     assert list(load_schedules(file)) == ["nightly"]
+    shown = re.findall(r"^\| `(actorline schedules [^`]+)` \|", page("docs/schedules.md"), re.MULTILINE)
+    script = "\n".join(re.sub(r"\[?NAME\]?", "nightly", command) for command in shown)
+    done = stack.shell(f"export ACTORLINE_SCHEDULES_FILE={file}\n{script}")
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert len(re.findall(r"T0[12]:00:00|0[12]:00", done.stdout)) >= 10
+
+
+def test_webhook_of_its_page_is_added(stack):
+    stack.terminal.emulator._send("PUT", "/emulator/actors/user~name", {"script": {"items": 1}})
+    text = chapter("docs/webhooks.md", "Collecting runs that others start")
+    document = re.search(r"`(\{.*\})`", text)[1]
+    (stack.terminal.cwd / "collect.json").write_text(document)
+    public = re.search(r"ACTORLINE_PUBLIC_URL=[^`\s]+", page("docs/webhooks.md"))[0]
+    done = stack.shell(f"export {public}\n{commands(text)}\nactorline webhooks list")
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert "user/name" in done.stdout.splitlines()[-1].replace("~", "/")
+
+
+def test_keys_of_the_pages_open_what_they_say(stack):
+    """The last one: with the first key the gateway is closed to those that have none."""
+    stack.terminal.emulator._send("PUT", "/emulator/actors/user~name", {"script": {"items": 1}})
+    script = "\n".join(commands(chapter(*where)) for where in KEYS_ARE_MADE)
+    done = stack.shell(script)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert httpx.get(f"{stack.http}/v1/jobs").status_code == 401
+    headers = [{"Authorization": f"Bearer {key}"} for key in done.stdout.splitlines()]
+    assert [httpx.get(f"{stack.http}/v1/jobs", headers=each).status_code for each in headers] == [200, 200]
