@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from actorline.cli.terminal.output import say
 from actorline.errors import Code, Unavailable
@@ -32,6 +30,7 @@ from actorline.upkeep.unattended import COMMAND, describe_unfinished
 START_SECS: Final = 60.0  # a stack that is shutting down drains for half a minute first
 STACK_LOOK_SECS: Final = 0.1
 REPLY_SECS: Final = 1.0  # without a reply from a worker: there is none
+PING_SECS: Final = 10.0  # a Redis that is alive responds sooner, also on a busy machine
 FULL_BYTES: Final = 1_000_000
 
 
@@ -112,9 +111,7 @@ def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
 
 def _ping_once(url: str) -> None:
     """Ping without the retries that carry jobs over a restart of Redis: a user is waiting."""
-    client = connect(url)
-    client.set_retry(Retry(NoBackoff(), 0))
-    with client:
+    with connect(url, socket_timeout_s=PING_SECS, retries=0) as client:
         client.ping()
 
 

@@ -4,6 +4,7 @@ Not collected with the other container tests. Prints the table of docs/promises.
 """
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -126,15 +127,20 @@ def full_sink(struck: Struck) -> Callable[[], object]:
     return lambda: allow("755")
 
 
-def stuttering(struck: Struck) -> Callable[[], object]:
-    """Redis responds in bursts, as one whose disk stalls each fsync: 2 s of silence, half a second of life."""
-    own, until = struck.container("redis")["Id"], time.monotonic() + HELD_SECS
-    while time.monotonic() < until:
-        docker("pause", own)
-        time.sleep(2)
-        docker("unpause", own)
-        time.sleep(0.5)
-    return lambda: None
+def slow_disk(struck: Struck) -> Callable[[], object]:
+    """The disk does one write a second for Redis, whose fsync is never done: as a volume beyond its burst allowance."""
+    own = struck.container("redis")
+    (volume,) = (mount["Source"] for mount in own["Mounts"] if mount["Destination"] == "/data")
+    device = Path(volume).stat().st_dev
+    disk = f"{os.major(device)}:{os.minor(device)}"
+    first, second = Path(f"/sys/fs/cgroup/blkio/docker/{own['Id']}"), Path("/sys/fs/cgroup")
+    if first.exists():
+        file, slow, free = first / "blkio.throttle.write_iops_device", f"{disk} 1", f"{disk} 0"
+    else:
+        (group,) = second.glob(f"**/*{own['Id']}*/io.max")
+        file, slow, free = group, f"{disk} wiops=1", f"{disk} wiops=max"
+    file.write_text(slow)
+    return lambda: file.write_text(free)
 
 
 def wrong_clock(service: str, offset: str) -> Strike:
@@ -157,7 +163,7 @@ STRIKES: Final[dict[str, tuple[Strike, float]]] = {
     "redis away for 60 s": (docker_of("kill", "start", "redis"), AWAY_SECS),
     "redis full (maxmemory, noeviction)": (full_memory, HELD_SECS),
     "sink takes no file": (full_sink, HELD_SECS),
-    "redis silent for 2 s at a time": (stuttering, 0),
+    "redis on a slow disk (1 write a second)": (slow_disk, AWAY_SECS),
 }
 
 

@@ -128,8 +128,8 @@ def _account(settings: Settings, ledger: Ledger | None, account: AccountName, to
 def _used(use: AccountUse) -> str:
     used, limit = use.used, use.limit
     return (
-        f"{used.get('runs', 0):g} of {limit.get('runs', 0):g} runs, "
-        f"{used.get('memory_gbytes', 0):g} of {limit.get('memory_gbytes', 0):g} GB, "
+        f"{used.get('runs', 0):,.10g} of {limit.get('runs', 0):,.10g} runs, "
+        f"{used.get('memory_gbytes', 0):,.10g} of {limit.get('memory_gbytes', 0):,.10g} GB, "
         f"${used.get('month_usd', 0):.2f} of ${limit.get('month_usd', 0):.2f} this month"
     )
 

@@ -14,7 +14,7 @@ def left_text(left: RoomLeft) -> str:
         runs = max(left.runs, 0)
         parts.append(f"{runs:,} run{'' if runs == 1 else 's'}")
     if left.memory_mbytes is not None:
-        parts.append(f"{max(left.memory_mbytes, 0) / MBYTES_OF_A_GBYTE:,.4g} GB of memory")
+        parts.append(f"{round(max(left.memory_mbytes, 0) / MBYTES_OF_A_GBYTE, 2):,.10g} GB of memory")
     return f"{' and '.join(parts)} left" if parts else ""
 
 
