@@ -46,12 +46,13 @@ def _redis(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
         yield Finding("redis", is_good=False, text=str(error))
         return
     version = ".".join(str(part) for part in server.version)
+    what = f"Valkey {server.valkey_version}" if server.valkey_version else f"version {version}"
     how = (
         "waits for the disk itself (WAITAOF)"
         if server.can_wait_for_disk
         else "is older than 7.2, so each start waits 2 s"
     )
-    yield Finding("redis", is_good=True, text=f"version {version}, append-only file on, noeviction; it {how}")
+    yield Finding("redis", is_good=True, text=f"{what}, append-only file on, noeviction; it {how}")
     if server.is_nearly_full():
         text = f"memory is nearly full ({server.used_bytes:,} of {server.max_bytes:,} bytes): new orders are refused"
         yield Finding("redis", is_good=False, text=text, fix="Give Redis more memory: CONFIG SET maxmemory.")

@@ -46,6 +46,8 @@ class Server:
     aof_bytes: int = 0
     clients: int = 0
     hz: int = 0
+    valkey_version: str = ""
+    """Its own; `version` is that of the Redis which it is compatible with."""
 
     def is_nearly_full(self, max_bytes: int | None = None) -> bool:
         """Return whether little is left of what it may use: `max_bytes`, or as much as there is."""
@@ -115,6 +117,7 @@ def read_server(client: Any) -> Server:
         aof_bytes=int(info.get("aof_current_size", 0)),
         clients=int(info.get("connected_clients", 0)),
         hz=int(info.get("configured_hz", info.get("hz", 0))),
+        valkey_version=str(info.get("valkey_version", "")),
     )
 
 

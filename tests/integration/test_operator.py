@@ -110,6 +110,8 @@ def test_doctor_finds_nothing_to_mend_on_a_good_machine(up):
         "settings", "redis", "workers", "token", "clock", "sink", "order", "notices",
     }  # fmt: skip
     assert all(finding["is_good"] for finding in done.lines)
+    (redis,) = [finding for finding in done.lines if finding["subject"] == "redis"]
+    assert redis["text"].startswith("Valkey ")  # not the version of Redis that it is compatible with
 
 
 @pytest.mark.thorough
