@@ -85,11 +85,12 @@ def open_home(settings: Settings) -> IO[str]:
         make_private(settings.home / "logs")
         return open(settings.home / USERS_FILE, "a", opener=private_opener)
     except OSError as error:
-        raise Unavailable(
-            Code.REDIS_UNAVAILABLE,
-            f"The home {settings.home} can't be used: {error.strerror}. Nothing was started. "
-            "Set ACTORLINE_HOME to a writable folder of your own.",
-        ) from error
+        home = f"The home {settings.home} can't be used: {error.strerror}. Nothing was started."
+        way_on = "Set ACTORLINE_HOME to a writable folder of your own."
+        if settings.redis_url is not None:  # the workers are elsewhere, and this command looked for them
+            home = f"No worker replies on this Redis, and none can be started here. {home}"
+            way_on = "Start workers; if they are just starting, or busy, try again. `actorline doctor` says who runs."
+        raise Unavailable(Code.REDIS_UNAVAILABLE, f"{home} {way_on}") from error
 
 
 def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:

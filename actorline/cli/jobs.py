@@ -22,12 +22,13 @@ from actorline.jobs.job_key import shown_key
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.queries.tally import read_tally
 from actorline.messages import wake_workers
 from actorline.orders.cancel import cancel_jobs
 from actorline.settings import Settings, load_settings
 from actorline.story.page_bars import page_bars
 from actorline.story.waterfall import Axis, bars, phases
-from actorline.upkeep.unattended import describe_unattended
+from actorline.upkeep.unattended import describe_unattended, missing_workers
 
 PAGE_LINES = 8
 
@@ -94,7 +95,9 @@ def cancel(keys: list[str], wanted: Selection, *, every: bool, dry_run: bool, as
         with Interrupts():
             stop_batches(stack.ledger, settings, batches)
             _stop(stack.ledger, settings, jobs)
-    with attach(settings, workers=True, to_order=False) as stack:
+        # a busy one may be late with its reply to a ping
+        attended = settings.redis_url is not None and not missing_workers(read_tally(stack.ledger))
+    with attach(settings, workers=not attended, to_order=False) as stack:
         wake_workers(settings, [job.key for job in jobs])
         with Interrupts() as interrupts:
             jobs = follow(stack.ledger, [job.key for job in jobs], interrupts, shown=not as_json)
