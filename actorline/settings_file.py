@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import platformdirs
 from pydantic_settings import TomlConfigSettingsSource
 
 from actorline.errors import SettingsError
@@ -75,5 +74,8 @@ class FoundFile(SettingsFile):
 
 def default_home() -> Path:
     """Return `.actorline` beside the nearest `actorline.toml`, else the user's state folder."""
-    file = find_settings_file(Path.cwd())
-    return file.parent / ".actorline" if file else platformdirs.user_state_path("actorline")
+    if file := find_settings_file(Path.cwd()):
+        return file.parent / ".actorline"
+    import platformdirs  # takes as long as all other settings
+
+    return platformdirs.user_state_path("actorline")

@@ -1,14 +1,23 @@
 """`jobs`, `show`, `cancel`: list, show and stop jobs."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import typer
 from rich.markup import escape
 
-from actorline.batches.batch import Batch, load_batch
 from actorline.cli.attach import attach, logs_of_running, wait_until_gone
-from actorline.cli.ordering.follow_batch import BATCHES_SEEN, follow_batch, print_batch, running_batches, stop_batches
+from actorline.cli.ordering.follow_batch import (
+    BATCHES_SEEN,
+    follow_batch,
+    load_if_batch,
+    print_batch,
+    running_batches,
+    stop_batches,
+)
 from actorline.cli.selection import Selection
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import coloured, out, pace_text, print_jobs, print_json, print_result, say
@@ -29,6 +38,9 @@ from actorline.settings import Settings, load_settings
 from actorline.story.page_bars import page_bars
 from actorline.story.waterfall import Axis, bars, phases
 from actorline.upkeep.unattended import describe_unattended, missing_workers
+
+if TYPE_CHECKING:
+    from actorline.batches.batch import Batch
 
 PAGE_LINES = 8
 
@@ -57,9 +69,9 @@ def show(key: str, *, as_json: bool) -> None:
     with attach(load_settings(), workers=False) as stack:
         job = find_any(stack.ledger, key)
         timeline, now = stack.ledger.timeline.entries(job.key), stack.ledger.now()
-        pages = {} if isinstance(job, Batch) else stack.ledger.pages.all(job.key, job.attempt)
+        pages = stack.ledger.pages.all(job.key, job.attempt) if isinstance(job, Job) else {}
     entries = [{"at": entry.at, "event": entry.event, **entry.data} for entry in timeline]
-    if isinstance(job, Batch):
+    if not isinstance(job, Job):
         print_batch(job, as_json=as_json, extra={"timeline": entries})
         if not as_json:
             print_timeline(timeline)
@@ -90,7 +102,7 @@ def cancel(keys: list[str], wanted: Selection, *, every: bool, dry_run: bool, as
             for each in found:
                 _print_selected(each, as_json=as_json)
             return
-        batches = [each for each in found if isinstance(each, Batch)]
+        batches = [each for each in found if not isinstance(each, Job)]
         jobs = [each for each in found if isinstance(each, Job)]
         with Interrupts():
             stop_batches(stack.ledger, settings, batches)
@@ -141,7 +153,7 @@ def find(ledger: Ledger, key: str) -> Job:
 
 def find_any(ledger: Ledger, key: str) -> Job | Batch:
     """Return the job or the batch with the key."""
-    return load_batch(ledger, JobKey(key)) or find(ledger, key)
+    return ledger.load(JobKey(key)) or load_if_batch(ledger, JobKey(key)) or find(ledger, key)
 
 
 def find_selected(ledger: Ledger, keys: list[str], wanted: Selection, among: Sequence[State]) -> Sequence[Job | Batch]:

@@ -9,9 +9,9 @@ from typing import Final
 from rich.markup import escape
 
 from actorline.cli.attach import attach, logs_of_running
-from actorline.cli.terminal.live_table import duration_text
 from actorline.cli.terminal.output import coloured, counted, out
 from actorline.cli.terminal.room_text import room_lines
+from actorline.cli.terminal.times import duration_text
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger

@@ -1,12 +1,13 @@
 """`watch`: shows jobs while they run."""
 
+from __future__ import annotations
+
 from functools import partial
 from itertools import islice
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
 
-from actorline.batches.batch import Batch, BatchResult
 from actorline.cli.attach import attach
 from actorline.cli.jobs import find_any
 from actorline.cli.ordering.follow_batch import follow_batch, print_batch, running_batches
@@ -19,6 +20,9 @@ from actorline.jobs.states import LIVE
 from actorline.ledger.ledger import Ledger
 from actorline.settings import load_settings
 
+if TYPE_CHECKING:
+    from actorline.batches.batch import Batch
+
 MOST_OF_A_STATE: Final = 200
 
 
@@ -27,7 +31,7 @@ def watch(key: str | None, *, as_json: bool) -> None:
         changes = _Changes() if as_json else None
         if key is not None:
             found = find_any(stack.ledger, key)
-            if isinstance(found, Batch):
+            if not isinstance(found, Job):
                 _watch_batch(stack.ledger, found, interrupts, as_json=as_json)
             jobs = follow(stack.ledger, [found.key], interrupts, shown=not as_json, look=changes)
         elif live_keys(stack.ledger):
@@ -49,6 +53,8 @@ def watch(key: str | None, *, as_json: bool) -> None:
 
 def _watch_batch(ledger: Ledger, batch: Batch, interrupts: Interrupts, *, as_json: bool) -> NoReturn:
     """Show the batch until it has ended, and exit as it ended."""
+    from actorline.batches.batch import BatchResult
+
     found = follow_batch(ledger, batch, interrupts, as_json=as_json)
     print_batch(found, as_json=as_json)
     raise typer.Exit(exit_of_result(BatchResult.of(found)) if found.is_terminal else Exit.INTERRUPTED)

@@ -10,7 +10,7 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink.names import ChangesName, IndexName, PartName, RecordName
 from actorline.errors import Reason
 from actorline.identifiers import DatasetId, JobKey
-from actorline.platform.runs import RunStats
+from actorline.platform.run_stats import RunStats
 
 
 class Part(BaseModel):

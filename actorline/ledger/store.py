@@ -3,12 +3,13 @@
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.commands.core import Script
+from redis.driver_info import DriverInfo
 from redis.retry import Retry
 
 from actorline.jobs.job import FIELDS
@@ -34,6 +35,7 @@ PARTS: Final[Mapping[str, Sequence[str]]] = {
     "begin_start": ("history",),
 }
 """Files with functions that a script calls."""
+LUA: Final = Path(__file__).with_name("lua")
 READERS: Final = frozenset({"look", "claim_poll"})
 """Scripts that return a job: they have its FIELDS within, as these would be a third of each command."""
 FAILOVER_SECS: Final = 10.0  # a primary that is silent for longer has a successor; WAITAOF takes half of that
@@ -50,6 +52,7 @@ def connect(url: str, *, socket_timeout_s: float = 30, retries: int = 6) -> Clie
         "decode_responses": True,
         "socket_timeout": socket_timeout_s,
         "health_check_interval": 25,
+        "driver_info": DriverInfo(lib_version=redis.__version__),  # unless given, each connection reads it from a file
         "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), retries),
     }
     if url.startswith("redis+socket://"):
@@ -75,7 +78,7 @@ def script_text(name: str) -> str:
     """Return a script with the functions that it calls."""
     fields = ", ".join(f"'{field}'" for field in FIELDS)
     begin = f"local FIELDS = {{{fields}}}\n" if name in READERS else ""
-    parts = (files(__package__).joinpath(f"lua/{part}.lua").read_text() for part in (*PARTS.get(name, ()), name))
+    parts = ((LUA / f"{part}.lua").read_text() for part in (*PARTS.get(name, ()), name))
     return begin + "".join(parts)
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from actorline.identifiers import DatasetId, RunId
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.resource import Resource, safe_id
+from actorline.platform.run_stats import RunStats
 from actorline.platform.statuses import TERMINAL_STATUSES
 
 if TYPE_CHECKING:  # who only reads the ledger has no use for an HTTP client
@@ -35,16 +36,6 @@ class RunMeta(Resource):
     origin: str | None = None
     user_agent: str | None = None
     """User agent of the client that started the run. Proven in the run itself, only likely in list items."""
-
-
-class RunStats(Resource):
-    """Counters of a run (OpenAPI, components/schemas/RunStats); preliminary for about 10 s after the end."""
-
-    input_body_len: int | None = None
-    restart_count: int | None = None
-    resurrect_count: int | None = None
-    run_time_secs: float | None = None
-    compute_units: float | None = None
 
 
 class RunOptions(Resource):

@@ -10,6 +10,8 @@ enabled = true
 actor = "apify/web-scraper"    # or [schedules.nightly.batch]: a batch document without key
 """
 
+from __future__ import annotations
+
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,11 +23,12 @@ from pydantic import ValidationError
 from actorline.errors import SettingsError
 from actorline.host.trusted_file import distrust
 from actorline.nearest import nearest
-from actorline.schedules.schedule import NAME, Schedule
 from actorline.settings import Settings
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a schedule loads Celery's crontab, and most installations have no schedules
     from pydantic_core import ErrorDetails
+
+    from actorline.schedules.schedule import Schedule
 
 FILE_NAME: Final = "schedules.toml"
 _DAY_SECS: Final = 86_400
@@ -93,16 +96,18 @@ def load_schedules(file: Path) -> Mapping[str, Schedule]:
     schedules: dict[str, Schedule] = {}
     for name, section in sections.items():
         checked = _check(name, section)
-        if isinstance(checked, Schedule):
-            schedules[name] = checked
-        else:
+        if isinstance(checked, list):
             problems += checked
+        else:
+            schedules[name] = checked
     if problems:
         raise InvalidSchedules(file, problems)
     return schedules
 
 
 def _check(name: str, section: Any) -> Schedule | list[FileProblem]:
+    from actorline.schedules.schedule import NAME, Schedule
+
     place, problems = f"schedules.{name[:60]}", []
     if not NAME.fullmatch(name):
         problems.append(
@@ -123,7 +128,9 @@ def _part(section: Any, name: str) -> Any:
     return section.get(name) if isinstance(section, dict) else None
 
 
-def _problem(place: str, detail: "ErrorDetails") -> FileProblem:
+def _problem(place: str, detail: ErrorDetails) -> FileProblem:
+    from actorline.schedules.schedule import Schedule
+
     path = [str(part) for part in detail["loc"]]
     field = path[-1] if path else ""
     match detail["type"]:

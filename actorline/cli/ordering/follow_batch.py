@@ -1,13 +1,16 @@
-"""A batch in the terminal: followed to its end, stopped, and printed."""
+"""A batch in the terminal: followed to its end, stopped, and printed.
+
+What a batch is gets loaded where there is one: most ledgers have none, and no command should wait for it.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import redis
 from rich.markup import escape
 
-from actorline.batches.batch import Batch, BatchProgress, BatchResult, load_batch
-from actorline.batches.cancel import cancel_batch
 from actorline.cli.attach import AttachedStack
 from actorline.cli.terminal.exits import Exit, exit_of_result
 from actorline.cli.terminal.output import coloured, counted, err, out, print_json, say
@@ -19,6 +22,9 @@ from actorline.ledger.ledger import Ledger
 from actorline.messages import wake_workers
 from actorline.settings import Settings
 
+if TYPE_CHECKING:
+    from actorline.batches.batch import Batch
+
 BATCH_LOOK_SECS: Final = 0.25
 BATCHES_SHOWN: Final = 20
 BATCHES_SEEN: Final = 10_000
@@ -28,6 +34,8 @@ def wait_for_batch(
     key: JobKey, settings: Settings, stack: AttachedStack, interrupts: Interrupts, *, as_json: bool, keep: bool = False
 ) -> Exit:
     """Follow a batch to its end and print its result; an interrupt stops it, unless `keep` is set."""
+    from actorline.batches.batch import BatchResult
+
     found = _follow(stack.ledger, key, interrupts, shown=not as_json)
     if found.is_terminal:
         print_batch(found, as_json=as_json)
@@ -58,6 +66,8 @@ def follow_batch(ledger: Ledger, batch: Batch, interrupts: Interrupts, *, as_jso
 
 
 def _stop(ledger: Ledger, settings: Settings, key: JobKey) -> bool:
+    from actorline.batches.cancel import cancel_batch
+
     asked = cancel_batch(ledger, key, sender=FROM_TERMINAL)
     if asked:
         wake_workers(settings, [key])
@@ -91,6 +101,8 @@ def _follow(ledger: Ledger, key: JobKey, interrupts: Interrupts, *, shown: bool,
 
 
 def _said(batch: Batch, now: float) -> str:
+    from actorline.batches.batch import BatchProgress
+
     pace = BatchProgress.of(batch, now)
     left = f", {pace.eta_secs:,.0f} s left" if pace.eta_secs else ""
     cost = "" if pace.cost_usd is None else f", ${pace.cost_usd:.4f}"
@@ -98,19 +110,28 @@ def _said(batch: Batch, now: float) -> str:
 
 
 def found_batch(ledger: Ledger, key: JobKey) -> Batch:
-    found = load_batch(ledger, key)
+    found = load_if_batch(ledger, key)
     if found is None:
         raise Refused(Code.UNKNOWN_KEY, f"No batch has the key {key}.")
     return found
 
 
+def load_if_batch(ledger: Ledger, key: JobKey) -> Batch | None:
+    """Return the batch with the key; None: there is none."""
+    from actorline.batches.batch import load_batch
+
+    return load_batch(ledger, key)
+
+
 def running_batches(ledger: Ledger, among: int = BATCHES_SHOWN) -> list[Batch]:
     """Return those of the newest batches that haven't ended."""
-    found = (load_batch(ledger, key) for key in ledger.batches.newest(among))
+    found = (load_if_batch(ledger, key) for key in ledger.batches.newest(among))
     return [batch for batch in found if batch and not batch.is_terminal]
 
 
 def print_batch(batch: Batch, *, as_json: bool, extra: Mapping[str, Any] | None = None) -> None:
+    from actorline.batches.batch import BatchResult
+
     result = BatchResult.of(batch)
     if as_json:
         print_json({**result.model_dump(mode="json"), **(extra or {})})

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actorline.cli.terminal.output import COLOURS, err, pace_text
-from actorline.cli.terminal.times import short_time
+from actorline.cli.terminal.times import duration_text, short_time
 from actorline.cli.terminal.visible import visible
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
@@ -22,8 +22,6 @@ WIDTH_WITH_BAR: Final = 100
 BAR_WIDTH: Final = 20
 KEY_WIDTH: Final = 16
 GAP: Final = 2
-MINUTE_SECS: Final = 60
-HOUR_SECS: Final = 3600
 USUAL_START_SECS: Final = 10.0
 
 
@@ -130,14 +128,6 @@ def _failing_text(job: Job) -> str:
 def age_text(job: Job, now: float) -> str:
     """Return the job's age, or how long it took until its end."""
     return duration_text((job.ended_at or now) - (job.retried_at or job.queued_at))
-
-
-def duration_text(seconds: float) -> str:
-    """Return `0:07`, `12:34` or `1:02:03`."""
-    whole = max(int(seconds), 0)
-    hours, minutes = whole // HOUR_SECS, whole % HOUR_SECS // MINUTE_SECS
-    rest = whole % MINUTE_SECS
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _bar(job: Job) -> ProgressBar:

@@ -5,6 +5,8 @@ from typing import Final
 
 DAY: Final = "%Y-%m-%d"
 CLOCK: Final = "%H:%M:%S"
+MINUTE_SECS: Final = 60
+HOUR_SECS: Final = 3600
 
 
 def short_time(unix_seconds: float) -> str:
@@ -16,3 +18,11 @@ def short_time(unix_seconds: float) -> str:
 def local_time(unix_seconds: float) -> datetime:
     """Return the moment in this machine's time zone."""
     return datetime.fromtimestamp(unix_seconds).astimezone()
+
+
+def duration_text(seconds: float) -> str:
+    """Return `0:07`, `12:34` or `1:02:03`."""
+    whole = max(int(seconds), 0)
+    hours, minutes = whole // HOUR_SECS, whole % HOUR_SECS // MINUTE_SECS
+    rest = whole % MINUTE_SECS
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -88,6 +88,13 @@ def test_commands_of_the_ledger_load_no_clients():
     assert not loaded & (clients | {"structlog", "pyarrow", "isal", "rich.live"})
 
 
+@pytest.mark.parametrize("module", ["jobs", "watch", "overview"])
+def test_what_most_ledgers_lack_is_not_loaded_for_a_look(module):
+    loaded = loaded_by(f"import actorline.cli.{module}")
+    assert not loaded & {"celery", "kombu", "actorline.batches.document", "actorline.schedules.schedule"}
+    assert not loaded & {"actorline.platform.runs", "platformdirs", "rich.live"}
+
+
 def test_tab_completes_commands_and_options(monkeypatch, capsys):
     def completed(words: str, position: int) -> list[str]:
         monkeypatch.setenv("_ACTORLINE_COMPLETE", "complete_bash")

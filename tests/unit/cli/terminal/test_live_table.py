@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from actorline.cli.terminal import live_table
-from actorline.cli.terminal.live_table import LiveTable, duration_text, progress_text, table_of
+from actorline.cli.terminal.live_table import LiveTable, progress_text, table_of
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 
@@ -70,13 +70,6 @@ def test_jobs_beyond_the_screen_are_counted_live_ones_first():
     assert len(shown) == 11
     assert shown[0].startswith("live")
     assert shown[-1].rstrip() == "31 jobs: 30 DELIVERED, 1 RUNNING"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0:00"), (7.9, "0:07"), (754, "12:34"), (3_723, "1:02:03"), (-1, "0:00")]
-)
-def test_durations_read_like_a_clock(seconds, text):
-    assert duration_text(seconds) == text
 
 
 def test_batches_are_lines_above_their_members():
