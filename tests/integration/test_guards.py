@@ -243,7 +243,7 @@ def order_while_a_worker_dies(line: Line, moment: str, key: str, **document) -> 
     worker = subprocess.Popen(command, cwd=line.home, env=environment, stdout=subprocess.DEVNULL)
     try:
         answer = line.submit({"key": key, "actor": actor, **document, **QUICK})
-        worker.wait(60)
+        worker.wait(180)
         with running_workers(line, "all"):
             result = answer.get(timeout=120)
     finally:

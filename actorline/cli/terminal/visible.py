@@ -1,7 +1,6 @@
 """Untrusted text in a terminal: control characters are shown instead of executed."""
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -12,13 +11,9 @@ from rich.text import Text
 _COLUMN: Final = re.compile(r"\s\s+(?=\S)|^\s+")
 _WORD: Final = re.compile(r"\S+\s*")
 _KEPT: Final = "\t\n"
-_STEERING: Final = frozenset({"Cc", "Zl", "Zp"})  # C0, C1 and DEL; separators of lines and paragraphs
+_STEERING: Final = frozenset({*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029})  # for good: Cc, Zl, Zp
 _BIDI: Final = frozenset({0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)})
-_CODES: Final = [
-    code
-    for code in range(0x2100)
-    if code in _BIDI or (unicodedata.category(chr(code)) in _STEERING and chr(code) not in _KEPT)
-]
+_CODES: Final = sorted((_BIDI | _STEERING) - {ord(each) for each in _KEPT})
 _SHOWN: Final[Mapping[int, str]] = {
     code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004 - what one byte holds
     for code in _CODES

@@ -1,6 +1,8 @@
 """What comes from outside can't steer the terminal that it is shown in."""
 
 import json
+import sys
+import unicodedata
 
 import pytest
 from rich.table import Table
@@ -43,6 +45,13 @@ def test_control_characters_are_shown_not_obeyed(capsys, show):
     printed = "".join(capsys.readouterr())
     assert SHOWN in printed
     assert not [character for character in printed if character not in "\n\t" and not character.isprintable()]
+
+
+def test_every_control_character_of_unicode_is_shown():
+    steering = {
+        chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) in {"Cc", "Zl", "Zp"}
+    }
+    assert {char for char in steering if visible(char) == char} == {"\t", "\n"}
 
 
 def test_json_has_escapes_of_its_own_and_stays_the_same(capfdbinary):
