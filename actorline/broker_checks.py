@@ -31,17 +31,19 @@ def check_settings_of_redis(ledger: Ledger) -> Iterator[Finding]:
         yield Finding("clock", is_good=False, text=text, fix=fix)
 
 
-def check_queues(settings: Settings, unseen_s: Mapping[str, float]) -> Iterator[Finding]:
-    """Yield messages that nobody takes. `unseen_s`: kind of queue -> seconds since a worker of it was seen."""
+def check_queues(settings: Settings, unseen_s: Mapping[str, float], *, has_workers: bool = True) -> Iterator[Finding]:
+    """Yield messages that nobody takes. `unseen_s`: kind of queue -> seconds since a worker of it was seen;
+    `has_workers`: some should be running, so that messages don't wait.
+    """
     left_before = time.time() - 4 * settings.visibility_timeout_secs - UNSEEN_SECS
     broker = read_broker(settings.broker, settings.namespace, left_before=left_before)
     for kind, number in broker.messages.items():
-        if number and unseen_s.get(kind, NEVER_SEEN_SECS) > UNSEEN_SECS:
+        if has_workers and number and unseen_s.get(kind, NEVER_SEEN_SECS) > UNSEEN_SECS:
             messages = "1 message" if number == 1 else f"{number:,} messages"
             text = f"{messages} in {settings.namespace}{QUEUES[kind]}, and no worker takes any"
             fix = f"Start one: actorline worker {'fetch' if kind == 'fetch' else 'control'}."
             yield Finding("queues", is_good=False, text=text, fix=fix)
-    if broker.left:
+    if has_workers and broker.left:
         text = f"{broker.left:,} of a dead worker's messages were not given back"
         yield Finding("queues", is_good=False, text=text, fix="Any worker does so within seconds: start one.")
     if broker.is_shared:

@@ -25,12 +25,16 @@ from actorline.upkeep.unattended import UNSEEN_SECS, describe_missing, describe_
 NAMED_HOSTS: Final = 3
 
 
-def check_ledger(settings: Settings, ledger: Ledger, *, logs: Path | None = None) -> Iterator[Finding]:
-    """Yield a finding for each check. `logs`: those of a running stack. Raises Unavailable and redis.RedisError."""
+def check_ledger(
+    settings: Settings, ledger: Ledger, *, logs: Path | None = None, has_workers: bool = True
+) -> Iterator[Finding]:
+    """Yield a finding for each check. `logs`: those of a running stack; `has_workers`: some should be running, and not
+    only when the next command needs them. Raises Unavailable and redis.RedisError.
+    """
     yield from _redis(ledger, settings)
     yield from check_settings_of_redis(ledger)
     yield _workers(settings, ledger, logs)
-    yield from check_queues(settings, read_tally(ledger).unseen_s)
+    yield from check_queues(settings, read_tally(ledger).unseen_s, has_workers=has_workers)
     yield from _fleet(settings, read_fleet(ledger))
     yield from _pause(ledger)
     yield from _schedules(settings, ledger)

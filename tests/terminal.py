@@ -128,7 +128,7 @@ class Terminal:
         (pid,) = [pid for pid, command in self.processes().items() if name in command.partition("ACTORLINE_")[0]]
         return pid
 
-    def wait_until_empty(self, within: float = 60) -> None:
+    def wait_until_empty(self, within: float = 120) -> None:
         wait_for(lambda: not self.processes(), within=within, what=f"no process left in {self.home}")
 
     def kill_everything(self) -> None:

@@ -102,28 +102,44 @@ def cancel(keys: list[str], wanted: Selection, *, every: bool, dry_run: bool, as
             for each in found:
                 _print_selected(each, as_json=as_json)
             return
-        batches = [each for each in found if not isinstance(each, Job)]
-        jobs = [each for each in found if isinstance(each, Job)]
         with Interrupts():
-            stop_batches(stack.ledger, settings, batches)
-            _stop(stack.ledger, settings, jobs)
+            stop_batches(stack.ledger, settings, [each for each in found if not isinstance(each, Job)])
+            _stop(stack.ledger, settings, [each for each in found if isinstance(each, Job)])
         # a busy one may be late with its reply to a ping
         attended = settings.redis_url is not None and not missing_workers(read_tally(stack.ledger))
-    with attach(settings, workers=not attended, to_order=False) as stack:
-        wake_workers(settings, [job.key for job in jobs])
+    live = [each for each in found if not each.is_terminal]
+    stopped = _follow_to_the_end(live, settings, workers=not attended, as_json=as_json) if live else []
+    for each in [*(each for each in found if each.is_terminal), *stopped]:
+        if isinstance(each, Job):
+            print_result(JobResult.of(each), as_json=as_json)
+        else:
+            print_batch(each, as_json=as_json)
+
+
+def _follow_to_the_end(
+    found: Sequence[Job | Batch], settings: Settings, *, workers: bool, as_json: bool
+) -> Sequence[Job | Batch]:
+    """Return what is being stopped as it ended. Raises Exit if an interrupt comes first.
+
+    Workers that are brought up for it would also start what others have ordered: none are where all has ended.
+    """
+    with attach(settings, workers=workers, to_order=False) as stack:
+        keys = [each.key for each in found if isinstance(each, Job)]
+        wake_workers(settings, keys)
         with Interrupts() as interrupts:
-            jobs = follow(stack.ledger, [job.key for job in jobs], interrupts, shown=not as_json)
-            batches = [follow_batch(stack.ledger, each, interrupts, as_json=as_json) for each in batches]
+            jobs = follow(stack.ledger, keys, interrupts, shown=not as_json)
+            batches = [
+                follow_batch(stack.ledger, each, interrupts, as_json=as_json)
+                for each in found
+                if not isinstance(each, Job)
+            ]
         followed: list[Job | Batch] = [*jobs, *batches]
         if left := [each.key for each in followed if not each.is_terminal]:
             say(f"Still being stopped: {', '.join(left)}. {come_back(left[0])}")
             raise typer.Exit(Exit.INTERRUPTED)
     if stack.brought_up:
         wait_until_gone(settings)
-    for job in jobs:
-        print_result(JobResult.of(job), as_json=as_json)
-    for each in batches:
-        print_batch(each, as_json=as_json)
+    return followed
 
 
 def _stop(ledger: Ledger, settings: Settings, jobs: Sequence[Job]) -> None:

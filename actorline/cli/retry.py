@@ -1,10 +1,11 @@
 """`retry`: retries ended jobs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import typer
 
+from actorline.batches.batch import Batch
 from actorline.batches.find import retry_any
 from actorline.batches.retry import plan_of_batch
 from actorline.cli.attach import attach, wait_until_gone
@@ -31,15 +32,22 @@ def retry(keys: list[str], wanted: Selection, *, dry_run: bool, agreed: bool, no
     from actorline.cli.ordering.run import wait_for_end
 
     wanted.check(keys)
+    agreed = agreed or bool(keys)
     settings = load_settings()
+    if dry_run or not agreed:
+        with attach(settings, workers=False) as stack:  # workers would also start what others have ordered
+            plans = _plans(find_selected(stack.ledger, keys, wanted, RETRIED))
+        _show(plans, as_json=as_json and dry_run)
+        if dry_run:
+            return
+        _check_agreed(plans, agreed=False)
     with Interrupts() as interrupts:
-        with attach(settings, workers=not dry_run) as stack:
+        with attach(settings, workers=True) as stack:
             found = find_selected(stack.ledger, keys, wanted, RETRIED)
-            plans = {each.key: plan_retry(each) if isinstance(each, Job) else plan_of_batch(each) for each in found}
-            _show(plans, as_json=as_json and dry_run)
-            if dry_run:
-                return
-            _check_agreed(plans, agreed=bool(keys) or agreed)
+            plans = _plans(found)
+            if agreed:
+                _show(plans, as_json=False)
+            _check_agreed(plans, agreed=agreed)
             if no_wait and stack.brought_up:
                 raise Refused(
                     Code.REDIS_UNAVAILABLE,
@@ -59,6 +67,10 @@ def retry(keys: list[str], wanted: Selection, *, dry_run: bool, agreed: bool, no
         if stack.brought_up:
             wait_until_gone(settings)
     raise typer.Exit(next((code for code in codes if code), Exit.DELIVERED))
+
+
+def _plans(found: Sequence[Job | Batch]) -> Mapping[JobKey, RetryPlan]:
+    return {each.key: plan_retry(each) if isinstance(each, Job) else plan_of_batch(each) for each in found}
 
 
 def _show(plans: Mapping[JobKey, RetryPlan], *, as_json: bool) -> None:

@@ -261,7 +261,7 @@ def test_home_that_cannot_be_used_is_told_and_nothing_is_started(line, shell):
     for home in homes:
         commands = [
             shell.start(*each, ACTORLINE_HOME=home, ACTORLINE_REDIS_URL=None)
-            for each in (["run", actor], ["jobs"], ["up"])
+            for each in (["run", actor], ["jobs"], ["up", "--port", "0", "--flower-port", "0"])
         ]
         for command in commands:
             done = command.end()

@@ -182,7 +182,7 @@ def test_redis_that_cannot_keep_the_promise_is_refused(terminal, unfit_redis):
     if unfit != "requirepass":
         assert terminal("jobs", "--json", **environment).out == ""
         assert_clear(terminal("worker", "control", **environment), 7, *words[unfit])
-        up = terminal("up", **environment)
+        up = terminal("up", "--port", "0", "--flower-port", "0", **environment)
         assert (up.code, words[unfit][0] in up.err) == (7, True)
 
 

@@ -97,7 +97,7 @@ def test_check_says_that_a_file_is_good_or_names_each_mistake(scheduled):
 
 def test_up_and_doctor_refuse_a_wrong_file_and_name_each_mistake(scheduled):
     (scheduled.home / "schedules.toml").write_text(WRONG)
-    done = scheduled("up")
+    done = scheduled("up", "--port", "0", "--flower-port", "0")
     assert done.code == 2
     assert "Traceback" not in done.err
     assert {"schedules.one.cron", "schedules.one.tz"} <= {

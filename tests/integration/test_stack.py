@@ -219,7 +219,7 @@ def test_http_gateway_that_dies_restarts_at_its_address(shared_terminal, up):
 
 
 def test_second_up_in_a_home_is_refused(shared_terminal, up):
-    done = shared_terminal("up")
+    done = shared_terminal("up", "--port", "0", "--flower-port", "0")
     assert done.code == 7
     assert f"Another stack is running in {shared_terminal.home}" in done.err
 

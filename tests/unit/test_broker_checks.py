@@ -36,9 +36,10 @@ class Redis:
 def queues(monkeypatch):
     settings = SimpleNamespace(namespace="al", broker="redis://x", visibility_timeout_secs=15)
 
-    def check(redis, **unseen_s):
+    def check(redis, *, has_workers=True, **unseen_s):
         monkeypatch.setattr(broker, "connect", lambda *_, **__: redis)
-        return [(each.is_good, each.text) for each in check_queues(settings, unseen_s)]
+        found = check_queues(settings, unseen_s, has_workers=has_workers)
+        return [(each.is_good, each.text) for each in found]
 
     return check
 
@@ -53,6 +54,10 @@ def test_messages_of_any_priority_that_nobody_takes_are_one(queues):
         (False, "3 messages in al.fetch, and no worker takes any"),
     ]
     assert queues(redis, fetch=4) == [(False, "1 message in al, and no worker takes any")]
+
+
+def test_messages_wait_for_workers_that_the_next_command_starts(queues):
+    assert queues(Redis(lists={"al.control": 1}, stale=1), has_workers=False, control=40) == []
 
 
 def test_what_a_dead_worker_held_and_another_app_are_named(queues):

@@ -57,7 +57,9 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("settings", is_good=True, text=f"home {settings.home}, platform {settings.api_url}")
     try:
         with attach(settings, workers=False) as stack:
-            yield from check_ledger(settings, stack.ledger, logs=logs_of_running(settings))
+            logs = logs_of_running(settings)
+            has_workers = settings.redis_url is not None or logs is not None
+            yield from check_ledger(settings, stack.ledger, logs=logs, has_workers=has_workers)
             yield from _flower(stack.flower)
             yield from _others(settings, stack.ledger)
             yield from _accounts(settings, stack.ledger)

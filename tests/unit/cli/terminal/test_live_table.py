@@ -77,9 +77,10 @@ def test_batches_are_lines_above_their_members():
     table = LiveTable(console)
     table.update([], 0, ["catalog: 12 of 100 inputs ended, 1 failed; 2,400 items", "x" * 100])
     console.print(table.render())
-    first, second, *_ = console.file.getvalue().splitlines()
+    first, second, *others = console.file.getvalue().splitlines()
     assert first.rstrip() == "catalog: 12 of 100 inputs ended, 1 failed; 2,400 items"
     assert len(second) == 80
+    assert "x" not in "".join(others)
 
 
 def test_last_frame_in_a_file_ends_its_line(monkeypatch):

@@ -37,7 +37,9 @@ class LedgerOfOneJob:
     def now(self) -> float:
         return self._now
 
-    def change(self, _key: str, change: Change, **_: Any) -> int:
+    def change(self, _key: str, change: Change, *, epoch: int, **_: Any) -> int | None:
+        if epoch != self.job.epoch:
+            return None
         self.cared_for_after = cast("float", change.due_in_s)
         self.changed.append(change.fields)
         self.job = self.job.model_copy(update={"epoch": self.job.epoch + change.next_epoch})
@@ -92,6 +94,12 @@ def test_one_file_of_all_rows_is_waited_for_not_polled(collecting, format_):
 def test_a_finish_that_comes_twice_plans_one_next_wave(collecting):
     ledger = collecting({0: receipt(0)})
     assert [advance(ledger) for _ in range(2)] == [NextWave(2, 0), Stop()]
+
+
+def test_of_two_finishes_at_once_one_plans_the_next_wave(collecting):
+    ledger = collecting({0: receipt(0)})
+    both = [ledger.load_with_pages() for _ in range(2)]
+    assert [finisher(ledger).advance(*each, "x") for each in both] == [NextWave(2, 0), Stop()]
 
 
 VANISHED = {"scanned": 0, "code": Code.DATASET_VANISHED, "error": "404"}
