@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 import redis
 
 from actorline.cli.terminal.output import say
-from actorline.errors import Code, Unavailable
+from actorline.errors import Code, Refused, Unavailable
 from actorline.host.child_path import inherited_environment
 from actorline.host.private_folder import make_private, private_opener
 from actorline.host.stack_home import LOCK_FILE, STATE_FILE, USERS_FILE, take_lock
@@ -190,6 +190,15 @@ def logs_of_running(settings: Settings) -> Path | None:
     """Return the folder with the logs of the workers that run in this home; None: there are none."""
     state = read_state(settings) if _is_running(settings) else None
     return settings.home / "logs" if state and state["workers"] else None
+
+
+def check_running(settings: Settings, refusal: str) -> None:
+    """Raise Refused where no workers are running: those of a stack of this command's own would first start, and pay
+    for, what others have ordered.
+    """
+    is_running = logs_of_running(settings) is not None or (settings.redis_url is not None and has_workers(settings))
+    if not is_running:
+        raise Refused(Code.REDIS_UNAVAILABLE, refusal)
 
 
 def read_state(settings: Settings) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import typer
 from actorline.batches.batch import Batch
 from actorline.batches.find import retry_any
 from actorline.batches.retry import plan_of_batch
-from actorline.cli.attach import attach, wait_until_gone
+from actorline.cli.attach import attach, check_running, wait_until_gone
 from actorline.cli.jobs import find_selected
 from actorline.cli.ordering.follow_batch import wait_for_batch
 from actorline.cli.selection import Selection
@@ -41,6 +41,10 @@ def retry(keys: list[str], wanted: Selection, *, dry_run: bool, agreed: bool, no
         if dry_run:
             return
         _check_agreed(plans, agreed=False)
+    if no_wait:
+        check_running(
+            settings, "No stack is running that would run the jobs. Nothing was started. Start one: actorline up."
+        )
     with Interrupts() as interrupts:
         with attach(settings, workers=True) as stack:
             found = find_selected(stack.ledger, keys, wanted, RETRIED)
@@ -48,11 +52,6 @@ def retry(keys: list[str], wanted: Selection, *, dry_run: bool, agreed: bool, no
             if agreed:
                 _show(plans, as_json=False)
             _check_agreed(plans, agreed=agreed)
-            if no_wait and stack.brought_up:
-                raise Refused(
-                    Code.REDIS_UNAVAILABLE,
-                    "No stack is running that would run the jobs. Nothing was started. Start one: actorline up.",
-                )
             for key in plans:
                 retry_any(stack.ledger, key, sender=FROM_TERMINAL)
             wake_workers(settings, list(plans))

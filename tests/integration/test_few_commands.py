@@ -30,6 +30,7 @@ def queue(connection):
     queue = Queue("few", routing_key="few", channel=connection.default_channel)
     queue.declare()
     yield queue
+    queue.purge()
     queue.delete()
 
 

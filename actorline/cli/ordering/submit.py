@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from actorline.cli.attach import attach
+from actorline.cli.attach import attach, check_running
 from actorline.cli.ordering.order import parse_object
 from actorline.cli.ordering.run import send, with_default_sink
 from actorline.cli.terminal.exits import Exit
@@ -25,12 +25,10 @@ def submit(files: list[str], *, as_json: bool) -> None:
     refused = ordered = 0
     waits = False
     lines = list(document_lines(files))
+    check_running(
+        settings, "No stack is running that would run the jobs. Nothing was ordered. Start one with `actorline up`."
+    )
     with attach(settings, workers=True) as stack:
-        if stack.brought_up:
-            raise Refused(
-                Code.REDIS_UNAVAILABLE,
-                "No stack is running that would run the jobs. Nothing was ordered. Start one with `actorline up`.",
-            )
         for place, text in lines:
             try:
                 document = with_default_sink(_parse(text), settings)

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-from actorline.cli.attach import AttachedStack, attach, wait_until_gone
+from actorline.cli.attach import AttachedStack, attach, check_running, wait_until_gone
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.progress import Interrupts
-from actorline.errors import Code, Refused
 from actorline.settings import Settings
 
 
@@ -16,14 +15,14 @@ def with_workers(
 
     Raises Refused if nobody would run it after a command that doesn't wait.
     """
+    if no_wait:
+        check_running(
+            settings,
+            f"No stack is running that would run the {what} after this command. Nothing was started. "
+            "Start one with `actorline up`, or leave out --no-wait.",
+        )
     with Interrupts() as interrupts:
         with attach(settings, workers=True) as stack:
-            if no_wait and stack.brought_up:
-                raise Refused(
-                    Code.REDIS_UNAVAILABLE,
-                    f"No stack is running that would run the {what} after this command. Nothing was started. "
-                    "Start one with `actorline up`, or leave out --no-wait.",
-                )
             code = Exit.INTERRUPTED if interrupts.count else order(stack, interrupts)
         if stack.brought_up:
             wait_until_gone(settings)
