@@ -362,6 +362,7 @@ def load_settings(**overrides: Any) -> Settings:
         lines = [
             f"{_variable(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_input=False)
+            if problem["type"] != "default_factory_not_called"  # only because another setting is wrong
         ]
         if any(problem["loc"] == ("schedules",) for problem in error.errors(include_input=False)):
             lines.append("schedules have a file of their own, schedules.toml (docs/schedules.md)")

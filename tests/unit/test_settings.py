@@ -269,6 +269,7 @@ def test_address_of_the_platform_that_is_none_is_refused_by_name(monkeypatch, ur
     with pytest.raises(SettingsError, match="ACTORLINE_API_URL: must look like https:") as refused:
         load_settings()
     assert "pw" not in str(refused.value)
+    assert str(refused.value).count("ACTORLINE_") == 1, "no other setting is wrong"
 
 
 def test_line_ends_and_byte_order_marks_are_no_part_of_settings(monkeypatch, tmp_path):

@@ -29,6 +29,7 @@ from actorline.platform.clock import platform_time
 from actorline.platform.errors import Forbidden, MissingLibrary, PlatformError, PlatformUnavailable
 from actorline.platform.marker import list_going
 from actorline.platform.users import get_limits, get_me
+from actorline.setting_names import misspelt_settings
 from actorline.settings import Settings, load_settings, token_variable
 from actorline.stages.start.limits import account_use, read_limits
 
@@ -55,6 +56,8 @@ def doctor(*, as_json: bool) -> None:
 
 def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("settings", is_good=True, text=f"home {settings.home}, platform {settings.api_url}")
+    for name, meant in misspelt_settings():
+        yield Finding("settings", is_good=False, text=f"nothing reads {name}", fix=f"Is it {meant}?")
     try:
         with attach(settings, workers=False) as stack:
             logs = logs_of_running(settings)
