@@ -4,8 +4,10 @@ import pytest
 from typer.testing import CliRunner
 
 from actorline.cli.app import app
-from actorline.cli.overview import now_line
+from actorline.cli.overview import now_line, recent_lines
 from actorline.jobs.states import State
+
+KEYS_AND_RUNS = [("first", "run-1"), ("takes-it-over", "run-1"), ("other", "run-2")]
 
 
 @pytest.fixture
@@ -25,3 +27,8 @@ def test_new_user_is_told_the_first_steps(home):
 def test_live_jobs_are_counted_by_state():
     assert now_line({State.RUNNING: 3, State.WAITING: 0}) == "Now: 3 [cyan]RUNNING[/]"
     assert now_line({State.RUNNING: 0}) == "Now: nothing is running."
+
+
+def test_a_run_that_two_jobs_collected_costs_once(make_job):
+    jobs = [make_job(key=key, state=State.DELIVERED, run_id=run, cost_usd=0.01) for key, run in KEYS_AND_RUNS]
+    assert next(recent_lines(jobs)).endswith(" 0 items, $0.0200.")
