@@ -14,7 +14,7 @@ from actorline.identifiers import JobKey, TaskId
 from actorline.jobs.job import JobResult
 from actorline.jobs.outcome import exception_for
 from actorline.jobs.states import TERMINAL
-from tasks.shell.answers import has_result
+from tasks.shell.answers import has_result, is_replicated
 from tasks.shell.environment import ledger
 from tasks.shell.plain_task import PlainTask
 from tasks.shell.shown_step import REVOKED
@@ -68,6 +68,7 @@ def _unanswered(key: JobKey, task_id: TaskId) -> JobResult | BatchResult | None:
     if result is None or result.state not in TERMINAL:
         return None
     if has_result(task_id):
-        ledger().callers.forget(key, task_id)
+        if is_replicated(task_id):
+            ledger().callers.forget(key, task_id)
         return None
     return result

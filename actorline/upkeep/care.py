@@ -128,7 +128,7 @@ class Care:
         """
         open_callers = 0
         for task_id, caller in self.ledger.callers.of(ended.key).items():
-            if self.outbox.has_result(task_id):
+            if self.outbox.is_answered(task_id):
                 self.ledger.callers.forget(ended.key, task_id)
                 continue
             open_callers += 1

@@ -27,8 +27,8 @@ class Outbox(Protocol):
     def send_notices(self, job: Job) -> float | None:
         """Send the notice of the job's end if it is due, and return seconds until the next check."""
 
-    def has_result(self, task_id: TaskId) -> bool:
-        """Return whether the backend has the task's final result."""
+    def is_answered(self, task_id: TaskId) -> bool:
+        """Return whether the backend has the task's final result, and would still have it after a failover."""
 
     def queue_lengths(self) -> Mapping[str, int]:
         """Return how many messages each queue has: `control`, `fetch`, `doors`."""

@@ -4,9 +4,10 @@ The process that ended the job stores it. A message of its own, a fifth of a sma
 caller whose task has something after it, which Celery then sends on.
 """
 
-from typing import Any
+from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
+import redis
 from celery import current_app, states
 from celery.app.task import Context
 
@@ -18,10 +19,12 @@ from actorline.jobs.outcome import exception_for
 from actorline.ledger.callers import Continuations
 from tasks.shell.batches import send_batch
 from tasks.shell.canvas import send_notices
-from tasks.shell.environment import ledger
+from tasks.shell.environment import ledger, settings
 from tasks.shell.metrics import note_end
 from tasks.shell.order_request import describe_job
 from tasks.shell.shown_step import show_order_ended
+
+REPLICATED_MS: Final = 1_000
 
 
 def end_for_callers(key: JobKey) -> None:
@@ -59,12 +62,32 @@ def answer_caller(ended: Job | Batch, task_id: TaskId, caller: dict[str, Any]) -
         return
     if not has_result(task_id):
         store_answer(ended, task_id, caller)
-    ledger().callers.forget(ended.key, task_id)
+    if caller.get("ignore_result") or is_replicated(task_id):
+        ledger().callers.forget(ended.key, task_id)
 
 
 def has_result(task_id: TaskId) -> bool:
     """Return whether the backend has the task's final result."""
     return current_app.backend.get_state(task_id) in states.READY_STATES
+
+
+def is_replicated(task_id: TaskId) -> bool:
+    """Return whether as many replicas as must have each order have the task's result.
+
+    A primary that was replaced meanwhile may still have accepted it, and forgets it. Only a write can be waited for.
+    """
+    backend: Any = current_app.backend
+    replicas = settings().durable_replicas
+    if not replicas:
+        return True
+    try:
+        with backend.client.pipeline(transaction=False) as pipe:
+            pipe.expire(backend.get_key_for_task(task_id), backend.expires)
+            pipe.wait(replicas, REPLICATED_MS)
+            is_there, copies = pipe.execute()
+    except redis.RedisError:  # upkeep looks again
+        return False
+    return bool(is_there) and copies >= replicas
 
 
 def continues(caller: dict[str, Any]) -> bool:

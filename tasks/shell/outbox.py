@@ -2,6 +2,7 @@
 
 from celery import current_app
 
+from actorline.identifiers import TaskId
 from actorline.jobs.job import Job
 from actorline.upkeep.decision import Stage
 from config.queues import queue_kinds
@@ -16,7 +17,6 @@ class CeleryOutbox:
 
     send_batch = staticmethod(send_batch)
     answer_caller = staticmethod(answers.answer_caller)
-    has_result = staticmethod(answers.has_result)
     send_notices = staticmethod(canvas.send_notices)
 
     def send_pipeline(self, job: Job, first: Stage) -> bool:
@@ -24,6 +24,9 @@ class CeleryOutbox:
         if is_sent:
             note_takeover(job, ledger().now())
         return is_sent
+
+    def is_answered(self, task_id: TaskId) -> bool:
+        return answers.has_result(task_id) and answers.is_replicated(task_id)
 
     def send(self, task: str, *args: object) -> None:
         current_app.send_task(f"actorline.{task}", list(args))

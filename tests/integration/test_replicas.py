@@ -1,16 +1,22 @@
 """Writes that a replica of Redis has to have on its disk as well."""
 
+from types import SimpleNamespace
+
 import pytest
+from celery import Celery
 from real_parts import free_port, wait_for
 from terminal import running_valkey
 
+from actorline.identifiers import TaskId
 from actorline.jobs.document.parse import parse_document
+from actorline.jobs.states import State
 from actorline.ledger import durability
 from actorline.ledger.change import Change
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
+from tasks.shell import answers
 
 
 def register(ledger: Ledger, key: str) -> str:
@@ -38,6 +44,34 @@ def test_order_waits_until_a_replica_has_it_on_disk(short_folder, monkeypatch):
             assert Ledger(replica, "replicated").load("followed")
             replica.close()
         client.close()
+
+
+@pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore:Call to deprecated")  # by Celery
+def test_caller_is_forgotten_once_a_replica_has_its_answer(short_folder, monkeypatch):
+    """A primary that was replaced accepts answers that are lost with it, while the ledger is elsewhere already."""
+    port, forgotten = free_port(), []
+    callers = SimpleNamespace(forget=lambda key, task_id: forgotten.append((key, task_id)))
+    monkeypatch.setattr(answers, "ledger", lambda: SimpleNamespace(callers=callers))
+    monkeypatch.setattr(answers, "settings", lambda: SimpleNamespace(durable_replicas=1))
+    (short_folder / "r").mkdir()
+    address = f"redis+socket://{short_folder}/s"
+    with (
+        running_valkey(short_folder, "--port", str(port), "--bind", "127.0.0.1"),
+        Celery("answers", broker="memory://", backend=address) as app,
+    ):
+        ledger = Ledger(connect(address), "answered")
+        register(ledger, "k")
+        ended = ledger.load("k").model_copy(update={"state": State.DELIVERED})
+        answers.answer_caller(ended, TaskId("1"), {})
+        assert (app.AsyncResult("1").state, forgotten) == ("SUCCESS", [])
+        with running_valkey(short_folder / "r", "--replicaof", f"127.0.0.1 {port}"):
+            client = app.backend.client
+            wait_for(lambda: client.info("replication")["connected_slaves"] == 1, what="the replica")
+            monkeypatch.setattr(answers, "REPLICATED_MS", 60_000)
+            answers.answer_caller(ended, TaskId("1"), {})
+            ledger.redis.close()
+        assert forgotten == [("k", "1")]
 
 
 @pytest.mark.thorough

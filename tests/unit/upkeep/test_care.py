@@ -58,7 +58,7 @@ def test_ended_job_is_checked_again_when_the_first_thing_is_due(
         key="k", is_terminal=True, sink_url="file:///rows/", state="FAILED", run=SimpleNamespace(id=None)
     )
     ledger.callers.of.return_value = {f"caller-{number}": {} for number in range(open_callers)}
-    care.outbox.has_result.return_value = False
+    care.outbox.is_answered.return_value = False
     care.outbox.send_notices.return_value = notice_in_s
     care.for_job("k")
     (key, change), _ = ledger.change.call_args
