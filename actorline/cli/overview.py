@@ -12,6 +12,7 @@ from actorline.cli.attach import attach, logs_of_running
 from actorline.cli.terminal.output import coloured, counted, out
 from actorline.cli.terminal.room_text import room_lines
 from actorline.cli.terminal.times import duration_text
+from actorline.jobs.cost import cost_usd
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger
@@ -69,7 +70,7 @@ def recent_lines(jobs: Sequence[Job]) -> Iterator[str]:
         return
     said = ", ".join(f"{number:,} {coloured(state)}" for state, number in Counter(job.state for job in ended).items())
     rows = counted(sum(job.collection.items for job in jobs), "item")
-    cost = _cost_usd(jobs)
+    cost = cost_usd(jobs)
     yield f"Last 24 hours: {counted(len(jobs), 'job')} ordered{f' ({said})' if said else ''}; {rows}, ${cost:.4f}."
     failed = next((job for job in ended if job.state is not State.DELIVERED), None)
     if failed is not None:
@@ -77,15 +78,6 @@ def recent_lines(jobs: Sequence[Job]) -> Iterator[str]:
         why = f": {reason.message}" if reason else "."
         yield f"Last not delivered: {escape(f'{failed.key} is {failed.state}{why}')}"
         yield f"  `actorline show {escape(failed.key)}` tells the whole story, `actorline retry` tries it again."
-
-
-def _cost_usd(jobs: Sequence[Job]) -> float:
-    """Return what the jobs' runs cost. A run counts once, however many jobs collected it."""
-    costs: dict[str, float] = {}
-    for job in jobs:
-        run = job.run.id or job.key
-        costs[run] = max(costs.get(run, 0), job.total_cost_usd or 0)
-    return sum(costs.values())
 
 
 def _next_line(settings: Settings) -> list[str]:

@@ -11,6 +11,7 @@ from actorline.gateway.pages.jobs.job_filter import JobFilter
 from actorline.gateway.pages.jobs.job_list import read_jobs
 from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import JobKey
+from actorline.jobs.cost import cost_usd
 from actorline.jobs.job import Job
 from actorline.orders.retry import plan_retry
 from actorline.platform.statuses import TERMINAL_STATUSES
@@ -37,7 +38,7 @@ class BulkPlan:
 
     @property
     def spent_usd(self) -> float:
-        return sum(job.total_cost_usd or 0 for job in (*self.free, *self.paid))
+        return cost_usd([*self.free, *self.paid])
 
     @property
     def running(self) -> int:
