@@ -80,7 +80,8 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def seen(valkey, emulator, tmp_path_factory) -> Seen:
-    line = make_line(valkey, emulator, tmp_path_factory.mktemp("paths"), "paths")
+    lag_secs = "4"  # longer than a busy machine takes from the end of a run to the first look at its dataset
+    line = make_line(valkey, emulator, tmp_path_factory.mktemp("paths"), "paths", dataset_lag_secs=lag_secs)
     actors = {path: emulator.actor(f"path-{path}", **{"duration_secs": 0, **way.run}) for path, way in PATHS.items()}
     others = {path: emulator.start(actors[path]) for path in ("adopted-run", "dataset-only")}
     with captured_commands(valkey) as commands, running_workers(line, "all"):

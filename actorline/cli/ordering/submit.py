@@ -28,7 +28,7 @@ def submit(files: list[str], *, as_json: bool) -> None:
     check_running(
         settings, "No stack is running that would run the jobs. Nothing was ordered. Start one with `actorline up`."
     )
-    with attach(settings, workers=True) as stack:
+    with attach(settings, workers=False, to_order=True) as stack:
         for place, text in lines:
             try:
                 document = with_default_sink(_parse(text), settings)

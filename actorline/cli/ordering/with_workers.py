@@ -22,7 +22,7 @@ def with_workers(
             "Start one with `actorline up`, or leave out --no-wait.",
         )
     with Interrupts() as interrupts:
-        with attach(settings, workers=True) as stack:
+        with attach(settings, workers=not no_wait, to_order=True) as stack:
             code = Exit.INTERRUPTED if interrupts.count else order(stack, interrupts)
         if stack.brought_up:
             wait_until_gone(settings)
