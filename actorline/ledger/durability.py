@@ -157,6 +157,11 @@ class Disk:
             )
             return [script(keys=keys, args=args) for keys, args in calls]
 
+    @property
+    def has_replicas(self) -> bool:
+        """Return whether replicas must have what has to be on disk, as one of them may be promoted."""
+        return self._replicas > 0
+
     def is_nearly_full(self, max_bytes: int | None = None) -> bool:
         """Return whether little is left of Redis's memory, as known a few seconds ago."""
         return self._known_server().is_nearly_full(max_bytes)

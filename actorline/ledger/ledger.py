@@ -217,10 +217,10 @@ class Ledger:
 
         Return the epoch that the job has now, or None if the change was refused: another execution was first.
         Raises NotDurable for a change that must be `on_disk`, and can't be, and OverBudget for one with a reservation
-        for which a budget has no room.
+        for which a budget has no room. An end must be there too if a replica may be promoted: callers are told.
         """
         keys, args = self._change_call(key, change, epoch, states)
-        if change.on_disk:
+        if change.on_disk or (change.to in TERMINAL and self._store.disk.has_replicas):
             reply = self._store.run_on_disk("change", keys, args, or_warn=change.or_warn)
         else:
             reply = self._store.run("change", keys, args)

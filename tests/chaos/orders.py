@@ -89,7 +89,8 @@ def judge(order: Order, line: Line, answer: Any, faults: Faults) -> list[dict[st
     faults.hold(order, job is not None and job.state == order.end, f"ended {job and job.state}, not {order.end}")
     faults.hold(order, len(runs) <= 1 or order.kind == "cancelled", f"{len(runs)} runs were paid")
     faults.hold(order, len(runs) == 1 or order.kind == "cancelled", f"{len(runs)} runs were started")
-    faults.hold(order, all(run["finishedAt"] for run in runs), "a run goes on, and bills")
+    billing = [f"{run['id']} of {run['startedAt']}: {run['status']}" for run in runs if not run["finishedAt"]]
+    faults.hold(order, not billing, f"{', '.join(billing)} goes on, and bills; the job had {job and job.run.id}")
     faults.hold(order, line.events(order.key).count("ended") == 1, "it ended more than once, or never")
     if order.end in {"DELIVERED", "PARTIAL"}:
         faults.hold(order, isinstance(answer, dict) and answer["items"] == order.items, f"its caller got {answer!r}")

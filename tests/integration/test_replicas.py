@@ -47,6 +47,19 @@ def test_order_waits_until_a_replica_has_it_on_disk(short_folder, monkeypatch):
 
 
 @pytest.mark.thorough
+def test_end_counts_once_a_replica_has_it(short_folder, monkeypatch):
+    monkeypatch.setattr(durability, "WAIT_MS", 200)
+    with running_valkey(short_folder):
+        client = connect(f"redis+socket://{short_folder}/s")
+        register(Ledger(client, "ended"), "k")
+        followed = Ledger(client, "ended", replicas=1)
+        assert followed.change("k", Change(due_in_s=1), epoch=None)
+        with pytest.raises(NotDurable, match="0 of 1"):
+            followed.change("k", Change(to=State.FAILED), epoch=None)
+        client.close()
+
+
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:Call to deprecated")  # by Celery
 def test_caller_is_forgotten_once_a_replica_has_its_answer(short_folder, monkeypatch):
     """A primary that was replaced accepts answers that are lost with it, while the ledger is elsewhere already."""
