@@ -5,7 +5,6 @@ from typing import Any
 import redis
 from celery import Task, shared_task, states
 from celery.exceptions import Ignore
-from celery.worker.request import Request
 
 from actorline.batches.batch import BatchResult
 from actorline.batches.find import result_of
@@ -16,11 +15,12 @@ from actorline.jobs.outcome import exception_for
 from actorline.jobs.states import TERMINAL
 from tasks.shell.answers import has_result, is_replicated
 from tasks.shell.environment import ledger
+from tasks.shell.message_times import TimedRequest
 from tasks.shell.plain_task import PlainTask
 from tasks.shell.shown_step import REVOKED
 
 
-class AnswerRequest(Request):
+class AnswerRequest(TimedRequest):
     """Shown in Flower as what became of the order, whose id it has."""
 
     def __init__(self, message: Any, **options: Any) -> None:

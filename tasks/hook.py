@@ -12,7 +12,6 @@ from actorline.upkeep.decision import Stage
 from actorline.webhooks.hooks import Hooks, collect_run
 from tasks.shell.canvas import send_pipeline
 from tasks.shell.environment import installation, ledger, platform, settings
-from tasks.shell.plain_task import TimedTask
 from tasks.shell.try_again import try_again
 
 RUN_NOT_YET_SECS = 10  # docs/platform-facts.md#replica-lag
@@ -21,7 +20,7 @@ NOT_YET_TRIES = 3
 log = structlog.get_logger(__name__)
 
 
-@shared_task(bind=True, base=TimedTask, name="actorline.hook", ignore_result=True, max_retries=NOT_YET_TRIES)
+@shared_task(bind=True, name="actorline.hook", ignore_result=True, max_retries=NOT_YET_TRIES)
 def hook(self: "Task[Any, Any]", hook_id: str, run_id: RunId) -> None:
     """Order the run's job. After a temporary failure it stays noted in the ledger, and upkeep sends this again."""
     found = Hooks(ledger()).find(hook_id)

@@ -7,11 +7,10 @@ from actorline.upkeep.upkeep import Upkeep
 from tasks.shell.care import care
 from tasks.shell.environment import ledger, settings
 from tasks.shell.outbox import CeleryOutbox
-from tasks.shell.plain_task import TimedTask
 
 
 @shared_task(
-    base=TimedTask, name="actorline.upkeep", ignore_result=True, send_events=False
+    name="actorline.upkeep", ignore_result=True, send_events=False
 )  # one a second would hide the jobs in Flower
 def upkeep(*keys: JobKey) -> None:
     if keys:

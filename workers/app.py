@@ -15,6 +15,7 @@ from config.json_messages import read_plain_json
 from config.logging import configure_logging
 from tasks import MODULES
 from tasks.shell.message_times import say_by_redis
+from tasks.shell.plain_task import PlainTask
 from workers.broker.fair_turns import use_fair_turns
 from workers.broker.give_back import GiveBack
 from workers.broker.heartbeat import Heartbeat
@@ -37,6 +38,7 @@ app = IsolatedCelery(
     backend=settings.results,
     settings=celery_settings(settings),
     include=list(MODULES),
+    task_cls=PlainTask,
 )
 signals.before_task_publish.connect(say_by_redis)
 app.conf.worker_consumer = "workers.broker.consumer:Consumer"

@@ -22,11 +22,10 @@ from actorline.host.private_folder import make_private, private_opener
 from actorline.host.stack_home import LOCK_FILE, STATE_FILE, USERS_FILE, take_lock
 from actorline.ledger.faults import describe_fault, is_tls_fault
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.queries.tally import read_tally
 from actorline.ledger.store import connect
 from actorline.messages import make_sender
 from actorline.settings import Settings
-from actorline.upkeep.unattended import COMMAND, describe_unfinished, missing_workers
+from actorline.upkeep.unattended import COMMAND, describe_unfinished, were_seen
 
 START_SECS: Final = 60.0  # a stack that is shutting down drains for half a minute first
 STACK_LOOK_SECS: Final = 0.1
@@ -195,16 +194,12 @@ def logs_of_running(settings: Settings) -> Path | None:
 
 def check_running(settings: Settings, refusal: str) -> None:
     """Raise Refused where no workers are running: those of a stack of this command's own would first start, and pay
-    for, what others have ordered. Busy ones may be late with a reply, but have recorded their presence.
+    for, what others have ordered.
     """
     if logs_of_running(settings) is not None:
         return
-    if settings.redis_url is None or not (has_workers(settings) or _were_seen(settings)):
+    if settings.redis_url is None or not (has_workers(settings) or were_seen(open_ledger(settings, to_order=False))):
         raise Refused(Code.REDIS_UNAVAILABLE, refusal)
-
-
-def _were_seen(settings: Settings) -> bool:
-    return not missing_workers(read_tally(open_ledger(settings, to_order=False)))
 
 
 def read_state(settings: Settings) -> dict[str, Any] | None:

@@ -31,13 +31,12 @@ from actorline.jobs.job_key import shown_key
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.queries.tally import read_tally
 from actorline.messages import wake_workers
 from actorline.orders.cancel import cancel_jobs
 from actorline.settings import Settings, load_settings
 from actorline.story.page_bars import page_bars
 from actorline.story.waterfall import Axis, bars, phases
-from actorline.upkeep.unattended import describe_unattended, missing_workers
+from actorline.upkeep.unattended import describe_unattended, were_seen
 
 if TYPE_CHECKING:
     from actorline.batches.batch import Batch
@@ -105,8 +104,7 @@ def cancel(keys: list[str], wanted: Selection, *, every: bool, dry_run: bool, as
         with Interrupts():
             stop_batches(stack.ledger, settings, [each for each in found if not isinstance(each, Job)])
             _stop(stack.ledger, settings, [each for each in found if isinstance(each, Job)])
-        # a busy one may be late with its reply to a ping
-        attended = settings.redis_url is not None and not missing_workers(read_tally(stack.ledger))
+        attended = settings.redis_url is not None and were_seen(stack.ledger)
     live = [each for each in found if not each.is_terminal]
     stopped = _follow_to_the_end(live, settings, workers=not attended, as_json=as_json) if live else []
     for each in [*(each for each in found if each.is_terminal), *stopped]:

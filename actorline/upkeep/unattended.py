@@ -30,6 +30,11 @@ def missing_workers(tally: Tally) -> dict[str, float | None]:
     return {kind: seconds for kind, seconds in unseen.items() if seconds is None or seconds > UNSEEN_SECS}
 
 
+def were_seen(ledger: Ledger) -> bool:
+    """Return whether workers of each kind have recorded their presence lately: busy ones may be late with a reply."""
+    return not missing_workers(read_tally(ledger))
+
+
 def describe_missing(missing: dict[str, float | None]) -> list[str]:
     """Return `fetch worker runs (last seen 360 s ago)` for each missing kind."""
     return [

@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from celery import states
 
-from tasks.shell.message_times import TimedRequest
 from tasks.shell.plain_task import PlainTask
 
 RESULT_SECS: Final = 3600
@@ -14,7 +13,6 @@ class EntranceTask(PlainTask):
     """Its results expire soon: a service that asks 20 times a second would otherwise fill Redis."""
 
     abstract = True
-    Request = TimedRequest
 
     def after_return(self, status: str, retval: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
         del retval, args, kwargs, einfo

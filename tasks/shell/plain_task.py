@@ -1,4 +1,7 @@
-"""Celery's task, as our classes inherit it: celery-types declares it generic, which Celery's own class isn't."""
+"""The base of all our tasks: the times of each message are Redis's.
+
+celery-types declares Celery's class generic, which it isn't.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,13 +11,13 @@ from tasks.shell.message_times import TimedRequest
 
 if TYPE_CHECKING:
 
-    class PlainTask(Task[Any, Any]):
+    class _Task(Task[Any, Any]):
         Request: Any
 
 else:
-    PlainTask = Task
+    _Task = Task
 
 
-class TimedTask(PlainTask):
+class PlainTask(_Task):
     abstract = True
     Request = TimedRequest

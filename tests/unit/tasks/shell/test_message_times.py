@@ -12,7 +12,7 @@ from kombu.message import Message
 
 from tasks.shell import message_times
 from tasks.shell.message_times import TimedRequest, say_by_redis
-from tasks.shell.plain_task import TimedTask
+from tasks.shell.plain_task import PlainTask
 
 NOON = 1_795_435_200.0
 
@@ -50,7 +50,7 @@ def test_message_without_times_is_left_alone(wrong_clock):
 def received(**times: str) -> TimedRequest:
     app: Any = Celery("timed", set_as_current=False, broker="memory://", backend="cache+memory://")
 
-    @app.task(base=TimedTask, name="timed", shared=False)  # type: ignore[untyped-decorator]
+    @app.task(base=PlainTask, name="timed", shared=False)  # type: ignore[untyped-decorator]
     def task() -> None:
         pass
 
