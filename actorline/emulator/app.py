@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,6 +22,9 @@ from actorline.emulator.routes import actors, control, datasets, records, runs, 
 from actorline.emulator.world import World
 
 CONTROL_PREFIX: Final = "/emulator/"
+
+CUT_OFF: Final = 499
+"""The status in the log of a request whose client was gone before its end: it asked for nothing."""
 
 _RATES: Final = {"default": 60, "records": 200, "starts": 400}
 """Requests a second for one resource (`docs/platform-facts.md#rate-limits`)."""
@@ -43,6 +46,7 @@ def make_app(profile: Profile) -> ASGIApp:
         ],
         exception_handlers={
             ApiError: _refuse,
+            ClientDisconnect: _log_cut_off,
             HTTPException: _refuse_route,
             ValidationError: control.refuse_profile,
         },
@@ -86,6 +90,11 @@ async def _refuse(_request: Request, error: Exception) -> Response:
     if not isinstance(error, ApiError):
         raise error
     return error_response(error)
+
+
+async def _log_cut_off(_request: Request, _error: Exception) -> Response:
+    """Answer for the log alone: the client is gone."""
+    return Response(status_code=CUT_OFF)
 
 
 async def _refuse_route(_request: Request, error: Exception) -> Response:

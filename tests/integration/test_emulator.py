@@ -24,6 +24,7 @@ import pytest
 import requests
 
 from actorline.emulator.__main__ import open_listener
+from actorline.emulator.app import CUT_OFF
 
 pytestmark = pytest.mark.thorough
 
@@ -509,6 +510,21 @@ def test_the_log_counts_requests_and_keeps_no_secret(emulator):
     assert TOKEN not in json.dumps([first, second])
     assert [one["n"] for one in emulator.requests(method="GET", path_prefix="/v2/actor-runs")] == [second["n"]]
     assert emulator.requests(method="POST") == []
+
+
+def test_a_start_that_is_cut_off_starts_nothing_and_is_logged_as_that():
+    with started() as emulator:
+        host, port = urlsplit(emulator.url).hostname, urlsplit(emulator.url).port
+        path = "/v2/actors/demo~rows/runs"
+        with socket.create_connection((host, port)) as caller:
+            head = f"POST {path}?token={TOKEN} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+            caller.sendall(head.encode() + b'{"emulate"')
+            until(lambda: emulator.requests(path_prefix=path))
+        until(lambda: emulator.requests(path_prefix=path)[0]["finished_at"])
+        assert emulator.requests(path_prefix=path)[0]["status"] == CUT_OFF
+        assert emulator.data("GET", "/v2/actor-runs")["total"] == 0
+        emulator.process.send_signal(signal.SIGTERM)
+        assert emulator.process.communicate(timeout=60) == ("", "")
 
 
 # Faults
