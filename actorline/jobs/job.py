@@ -146,6 +146,14 @@ FIELDS: Final = (
     *(field.alias or name for group in GROUPS.values() for name, field in group.model_fields.items()),
 )
 """The fields of the hash that a job is read from."""
+_MODELS: Final[tuple[type[BaseModel], ...]] = (Job, *GROUPS.values())
+DEFAULTS: Final[Mapping[str, object]] = {
+    field.alias or name: field.default
+    for model in _MODELS
+    for name, field in model.model_fields.items()
+    if not field.is_required()
+}
+"""What a field of the hash that isn't there is read as."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from actorline.jobs.member_key import split_member_key
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent, level_of
+from actorline.ledger.callers import caller_arguments
 from actorline.ledger.store import Store
 from actorline.ledger.timeline import ENTRIES_MAX
 from actorline.logs import Logger
@@ -77,7 +78,7 @@ class Batches:
         keys = [name("batch", key), name("events", key), name("callers", key), name("ids"), name("job_ids", key),
                 name("batch_due"), name("batches"), name("job", key), name("batch", outer)]  # fmt: skip
         args = [key, batch.document_hash, secrets.token_hex(12), ENTRIES_MAX,
-                caller["id"] if caller else "", json.dumps(caller) if caller else "",
+                *caller_arguments(caller),
                 json.dumps(batch.sender.facts() if batch.sender else {}), *_flat(fields)]  # fmt: skip
         outcome, found, state = self._store.run_on_disk("register_batch", keys, args)
         if outcome == "created":

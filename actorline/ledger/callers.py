@@ -11,6 +11,13 @@ Continuations = dict[TaskId, dict[str, Any]]
 """Of callers: task id -> what `keep_caller` of `tasks/shell/answers.py` noted."""
 
 
+def caller_arguments(caller: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Return what a script is told of a caller: its task id, and what else is noted of it as JSON."""
+    if caller is None:
+        return "", ""
+    return caller["id"], json.dumps({name: value for name, value in caller.items() if name != "id"})
+
+
 def read_callers(stored: Mapping[str, str]) -> Continuations:
     """Return the callers of a hash."""
     return {TaskId(task_id): json.loads(caller) for task_id, caller in stored.items()}
@@ -45,7 +52,8 @@ class Callers:
 
     def task_ids(self, key: JobKey) -> set[TaskId]:
         """Return the Celery tasks that serve the job, or have waited for it."""
-        return cast("set[TaskId]", self._store.redis.smembers(self._store.name("job_ids", key)))
+        names = [self._store.name(kind, key) for kind in ("job_ids", "stage_ids")]
+        return cast("set[TaskId]", self._store.redis.sunion(names))
 
     def key_of(self, task_id: TaskId) -> JobKey | None:
         """Return the key of the job that a Celery task serves or waits for."""

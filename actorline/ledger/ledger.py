@@ -18,7 +18,7 @@ from redis.lock import Lock
 from actorline.errors import Code, Overloaded, Unavailable
 from actorline.identifiers import AccountName, ExecutionToken, JobKey, RunId
 from actorline.jobs.fields import NOW, STORED_AS
-from actorline.jobs.job import FIELDS, Job, StopWish
+from actorline.jobs.job import DEFAULTS, FIELDS, Job, StopWish
 from actorline.jobs.job_key import is_key
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.jobs.timeline_event import TimelineEvent, level_of
@@ -249,7 +249,7 @@ class Ledger:
         args = [key, call_token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
                 change.to or "", int(change.next_epoch), _due(change.due_in_s),
                 change.event or "", json.dumps(change.data), ENTRIES_MAX, int(change.to in TERMINAL),
-                len(guards), *_flat(guards), *_flat(fields)]  # fmt: skip
+                len(guards), *_flat(guards), *_flat(_without_defaults(fields))]  # fmt: skip
         return keys, args
 
     def _changed(self, key: JobKey, change: Change, reply: Any) -> int | None:
@@ -331,6 +331,11 @@ def _due(due_in_s: Due) -> float | str:
     if due_in_s is None:
         return "none"
     return "" if due_in_s == UNCHANGED else due_in_s
+
+
+def _without_defaults(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return the fields with None, which takes a field away, for those that are read as the same when they are away."""
+    return {name: None if value == DEFAULTS.get(STORED_AS.get(name, name)) else value for name, value in fields.items()}
 
 
 def _flat(pairs: Mapping[str, object]) -> list[Any]:

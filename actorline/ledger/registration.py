@@ -13,6 +13,7 @@ from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.member_key import split_member_key
 from actorline.jobs.rights import indexed_actor
 from actorline.jobs.states import LIVE, State
+from actorline.ledger.callers import caller_arguments
 from actorline.ledger.durability import Call
 from actorline.ledger.stored_job import read_state
 from actorline.ledger.timeline import ENTRIES_MAX
@@ -83,7 +84,7 @@ def registration(order: NewJob, *, token: str, care_s: float, most_open: int | N
             name("open", sender.holder if sender else ""), name("deadlines"),
             name("batch", key), *batch_names(key, name), *actor_names(document, name)]  # fmt: skip
     args = [key, document.body_hash(), token, care_s, ENTRIES_MAX,
-            caller["id"] if caller else "", json.dumps(caller) if caller else "",
+            *caller_arguments(caller),
             json.dumps(sender.facts() if sender else {}),
             allowance.nano_usd if allowance else 0, allowance.limit_nano_usd if allowance else "",
             order.earlier_hash or "",
@@ -104,8 +105,8 @@ def _fields(order: NewJob) -> dict[str, object]:
         "input": document.input_body(),
         "account": document.account,
         "sink": order.sink,
-        "fresh": int(order.fresh),
         "likeness": document.likeness(),
+        **({"fresh": 1} if order.fresh else {}),
         **({} if order.has_console else {"no_console": 1}),
         **({"own_budget": order.budget.model_dump_json()} if order.budget else {}),
         **({"ordered_by": sender.holder} if sender and sender.holder else {}),

@@ -55,7 +55,7 @@ class Retention:
                 name("runs", key), name("run_keys"), name("strays"), name("markers"),
                 name("like", job.likeness or ""),
                 name("room_claims", job.document.account), name("room_needs", job.document.account),
-                name("callers", key), name("events", key), name("stage_ids", key),
+                name("stage_ids", key), name("callers", key), name("events", key),
                 name("stage_tasks", key), *pages]  # fmt: skip
         if not self._store.run("forget", keys, [key, job.state, job.ended_at or "", digest_of(key)]):
             return False

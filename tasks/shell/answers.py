@@ -26,6 +26,8 @@ from tasks.shell.shown_step import show_order_ended
 
 REPLICATED_MS: Final = 1_000
 
+_OF_RESULT: Final = ("group", "parent_id", "ignore_result")
+
 
 def end_for_callers(key: JobKey) -> None:
     """Give the ended job's callers their answers, and send its notice."""
@@ -132,8 +134,11 @@ def _described(ended: Job | Batch) -> str:
 
 
 def keep_caller(request: Any) -> dict[str, Any]:
-    """Return what is needed to answer a caller later: its task id and its continuation."""
-    return {
+    """Return what is needed to answer a caller later: its task id and its continuation.
+
+    Of one without, which most are, only what its result is stored with.
+    """
+    noted = {
         "id": request.id,
         "chain": request.chain,
         "callbacks": request.callbacks,
@@ -146,6 +151,9 @@ def keep_caller(request: Any) -> dict[str, Any]:
         "ignore_result": request.ignore_result,
         "priority": (request.delivery_info or {}).get("priority"),
     }
+    if continues(noted):
+        return noted
+    return {name: noted[name] for name in ("id", *_OF_RESULT) if noted[name]}
 
 
 def continuation(caller: dict[str, Any]) -> dict[str, Any]:

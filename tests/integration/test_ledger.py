@@ -31,7 +31,8 @@ from actorline.settings import Settings
 from actorline.stages.watch.poll_run import Poller
 
 ORDER = {"actor": "apify/x", "input": {"startUrls": ["é"]}, "labels": {"team": "shop"}}
-CALLER = {"id": "task-1", "chain": None}
+NOTED = {"chain": None}
+CALLER = {"id": "task-1", **NOTED}
 RUN = Run.model_validate(
     {
         "id": "r1",
@@ -118,7 +119,7 @@ def test_an_order_becomes_a_job_with_its_input_apart(ledger):
     assert events(ledger) == ["queued"]
     assert 0 < due_in(ledger) <= 10
     assert [key for key, _ in ledger.list_keys(State.QUEUED)] == ["k"]
-    assert ledger.callers.of("k") == {"task-1": CALLER}
+    assert ledger.callers.of("k") == {"task-1": NOTED}
     assert ledger.callers.key_of("task-1") == "k"
 
 
@@ -137,7 +138,7 @@ def test_the_same_order_joins_and_adds_only_its_caller(ledger):
     joined = register(ledger, document=document, fresh=True, sink="file:///other/", caller={"id": "task-2"})
     assert joined == RegisterResult("joined", document.body_hash(), State.STARTING)
     after = contents(ledger)
-    assert ledger.callers.of("k") == {"task-1": CALLER, "task-2": {"id": "task-2"}}
+    assert ledger.callers.of("k") == {"task-1": NOTED, "task-2": {}}
     assert ledger.callers.key_of("task-2") == "k"
     for part in ("events:k", "due", "state:STARTING"):
         assert after[ledger.name(part)] == before[ledger.name(part)]
@@ -578,7 +579,7 @@ def test_a_caller_that_is_answered_is_forgotten(ledger):
     register(ledger)
     register(ledger, caller={"id": "task-2"})
     ledger.callers.forget("k", "task-1")
-    assert ledger.callers.of("k") == {"task-2": {"id": "task-2"}}
+    assert ledger.callers.of("k") == {"task-2": {}}
 
 
 def test_every_task_of_a_job_leads_to_it(ledger):
@@ -630,7 +631,7 @@ def test_the_next_epoch_forgets_old_tasks_but_no_caller(ledger):
     for number in range(50):
         ledger.callers.name_tasks("k", {f"stage-{number}": "poll_run"}, drop_stale=True)
     assert ledger.redis.hkeys(ledger.name("ids")) == ["task-1", "stage-49"]
-    assert ledger.redis.smembers(ledger.name("job_ids", "k")) == {"task-1", "stage-49"}
+    assert ledger.callers.task_ids("k") == {"task-1", "stage-49"}
 
 
 def test_a_job_of_another_version_is_told_and_hides_no_other(ledger):
@@ -738,3 +739,13 @@ def test_a_job_takes_little_of_redis(ledger):
         ledger.change(job.key, change, epoch=None)
     assert not emptied.keys() & ledger.redis.hgetall(ledger.name("job", job.key)).keys()
     assert ledger.redis.memory_usage(ledger.name("events", job.key)) < 2_000  # 4,500 with Redis's default
+
+
+def test_a_field_with_its_default_takes_no_room(ledger):
+    job = created(ledger, state=State.STARTING, failures=3, vanished=True, adopted=True)
+    record(ledger)
+    assert not {"fresh", "failures", "adopted"} & ledger.redis.hgetall(ledger.name("job", job.key)).keys()
+    ledger.change(job.key, Change(fields={"vanished": False, "items": 0, "items_total": 0}), epoch=None)
+    stored = ledger.redis.hgetall(ledger.name("job", job.key))
+    assert not {"vanished", "items"} & stored.keys()
+    assert (stored["items_total"], loaded(ledger).collection.items_total) == ("0", 0)  # 0 isn't "not known"

@@ -50,7 +50,7 @@ def test_revoke_of_the_poll_cancels_the_job(line, order):
 
 def test_revoke_of_a_stage_that_is_still_to_come_cancels_the_job(line, order):
     pending = order("revoked-later")
-    ids = line.ledger.redis.smembers(line.ledger.name("job_ids", "revoked-later"))
+    ids = line.ledger.callers.task_ids("revoked-later")
     poll = wait_for(lambda: waiting_poll(line, "revoked-later"), what="a poll that waits")
     later = ids - {pending.id, poll}
     assert len(later) >= 2

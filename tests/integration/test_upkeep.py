@@ -55,7 +55,7 @@ def test_what_an_ended_job_needs_no_more_is_dropped(line):
     assert sent.get(timeout=120)["state"] == "DELIVERED"
     ledger = line.ledger
     wait_for(lambda: ledger.load_input("dropped") == b"{}", what="the input to be dropped")
-    assert ledger.redis.smembers(ledger.name("job_ids", "dropped")) == {sent.id}
+    assert ledger.callers.task_ids("dropped") == {sent.id}
 
 
 @pytest.mark.parametrize("task", ["actorline.status", "actorline.cancel"])

@@ -3,7 +3,7 @@
 --       2 state:{s}      zset   key -> queued_at, of its state
 --       3 due            zset   key -> unix seconds when it needs care
 --       4 ids            hash   Celery task id -> key
---       5 job_ids:{key}  set    its ids in `ids`
+--       5 job_ids:{key}  set    its callers' ids in `ids`
 --       6 runs:{key}     hash   attempt -> every run id ever seen for it (JSON list)
 --       7 run_keys       hash   run id -> key
 --       8 strays         hash   run id -> key, of runs to abort
@@ -11,7 +11,8 @@
 --       10 like:{likeness}  string  key of the latest delivery of jobs that are alike
 --       11 room_claims:{account}  zset  key -> unix seconds from which on the platform counts its run
 --       12 room_needs:{account}   hash  key -> MB of memory that its run needs
---       13.. what else is its own: removed
+--       13 stage_ids:{key}  set  its stages' ids in `ids`
+--       14.. what else is its own: removed
 -- ARGV  1 key  2 state that it must have  3 ended_at that it must have, or ""  4 its digest in `markers`
 -- Returns 1 (removed) or 0
 local state, ended_at = unpack(redis.call('HMGET', KEYS[1], 'state', 'ended_at'))
@@ -26,7 +27,7 @@ end
 for _, id in ipairs(runs) do
   if redis.call('HGET', KEYS[7], id) == ARGV[1] then redis.call('HDEL', KEYS[7], id) end
 end
-for _, id in ipairs(redis.call('SMEMBERS', KEYS[5])) do redis.call('HDEL', KEYS[4], id) end
+for _, id in ipairs(redis.call('SUNION', KEYS[5], KEYS[13])) do redis.call('HDEL', KEYS[4], id) end
 redis.call('HDEL', KEYS[9], ARGV[4])
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])

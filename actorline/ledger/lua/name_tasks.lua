@@ -1,7 +1,7 @@
 -- Remembers which Celery tasks serve a job, so that a revoke of any of them means the job. Safe to repeat.
 -- KEYS  1 ids              hash  Celery task id -> key
---       2 job_ids:{key}    set   all ids of this job in `ids`
---       3 stage_ids:{key}  set   those of its stages, without its callers
+--       2 job_ids:{key}    set   its ids in `ids` that are its callers'; an earlier version has those of stages too
+--       3 stage_ids:{key}  set   its ids in `ids` that are its stages'
 --       4 stage_tasks:{key}  hash  stage -> the last id of it
 -- ARGV  1 key  2 "1": the ids known of stages so far are stale, and dropped  3.. task id and stage, or "", in pairs
 if ARGV[2] == '1' then
@@ -13,7 +13,6 @@ if ARGV[2] == '1' then
 end
 for i = 3, #ARGV, 2 do
   redis.call('HSET', KEYS[1], ARGV[i], ARGV[1])
-  redis.call('SADD', KEYS[2], ARGV[i])
   redis.call('SADD', KEYS[3], ARGV[i])
   if ARGV[i + 1] ~= '' then redis.call('HSET', KEYS[4], ARGV[i + 1], ARGV[i]) end
 end

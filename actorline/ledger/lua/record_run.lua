@@ -44,8 +44,9 @@ for _, of in ipairs({'', account and ':' .. account:lower()}) do
   redis.call('ZADD', ARGV[4] .. ARGV[11] .. of, score, ARGV[1])
 end
 redis.call('HSET', KEYS[1], 'state', ARGV[11], 'run_id', ARGV[3], 'run_status', 'READY', 'started_at', time,
-  'adopted', ARGV[9], 'failures', 0, 'sent_at', time)
-redis.call('HDEL', KEYS[1], 'intent', 'waiting_counted')
+  'sent_at', time)
+redis.call('HDEL', KEYS[1], 'intent', 'waiting_counted', 'failures', 'adopted')
+if ARGV[9] == '1' then redis.call('HSET', KEYS[1], 'adopted', 1) end
 if epoch ~= ARGV[10] or (wanted and wanted ~= '') then
   redis.call('HSET', KEYS[1], 'resume', 1)
   redis.call('ZADD', KEYS[3], time, ARGV[1])

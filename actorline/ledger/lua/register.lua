@@ -3,7 +3,7 @@
 --       2 events:{key}  stream  its timeline
 --       3 callers:{key} hash    Celery task id -> continuation (JSON)
 --       4 ids           hash    Celery task id -> key
---       5 job_ids:{key} set     the ids of this job in `ids`
+--       5 job_ids:{key} set     its callers' ids in `ids`
 --       6 due           zset    key -> unix seconds when it needs care
 --       7 state:QUEUED  zset    key -> queued_at, for listing
 --       8 tally         hash    what came of all jobs: see queries/tally.py

@@ -54,7 +54,9 @@ def _job_bytes(ledger: Ledger) -> int | None:
 
 
 def _bytes_of(ledger: Ledger, key: JobKey) -> int:
-    names = [ledger.name(kind, key) for kind in ("job", "events", "runs", "callers", "job_ids")]
+    names = [
+        ledger.name(kind, key) for kind in ("job", "events", "runs", "callers", "job_ids", "stage_ids", "stage_tasks")
+    ]
     with ledger.redis.pipeline(transaction=False) as pipe:
         for name in (*names, *(ledger.name(kind, key, 1) for kind in ("pages", "records", "row_keys"))):
             pipe.memory_usage(name)

@@ -13,25 +13,15 @@ from tasks.shell import answers
 from tasks.shell.answers import answer_caller, end_for_callers, keep_caller
 from tasks.shell.shown_step import listeners
 
-CALLER = keep_caller(
-    SimpleNamespace(
-        **dict.fromkeys(
-            (
-                "id",
-                "chain",
-                "callbacks",
-                "errbacks",
-                "chord",
-                "group",
-                "group_index",
-                "root_id",
-                "parent_id",
-                "ignore_result",
-                "delivery_info",
-            )
-        )
-    )
-)
+OF_A_REQUEST = ("id", "chain", "callbacks", "errbacks", "chord", "group", "group_index", "root_id", "parent_id",
+                "ignore_result", "delivery_info")  # fmt: skip
+
+
+def kept(**of_request: Any) -> dict[str, Any]:
+    return keep_caller(SimpleNamespace(**{**dict.fromkeys(OF_A_REQUEST), "id": "1", "root_id": "1", **of_request}))
+
+
+CALLER = kept()
 
 
 @pytest.fixture
@@ -92,16 +82,27 @@ def test_waiting_caller_is_answered_once_without_a_message(app, ended, state, st
     assert app.did[3:] == ["forget"]
 
 
+def test_of_a_caller_without_continuation_little_is_kept():
+    """Each waiting job has one: nulls were 400 bytes of Redis a job."""
+    assert CALLER == {"id": "1"}
+    assert kept(group="g", parent_id="p", ignore_result=True, delivery_info={"priority": 3}) == {
+        "id": "1",
+        "group": "g",
+        "parent_id": "p",
+        "ignore_result": True,
+    }
+
+
 @pytest.mark.parametrize("follows", ["chain", "callbacks", "errbacks", "chord"])
 def test_what_follows_a_caller_is_sent_on_by_a_message(app, ended, follows):
-    answer_caller(ended(State.DELIVERED), "1", {**CALLER, follows: [{"task": "service.next"}]})
+    answer_caller(ended(State.DELIVERED), "1", kept(**{follows: [{"task": "service.next"}]}))
     assert app.sent == [("actorline.answer", ["k"], "1")]
     assert app.did == []  # upkeep forgets the caller when its result is there
 
 
 def test_caller_that_ignores_its_result_is_only_shown(app, ended):
     task_id = uuid()
-    answer_caller(ended(State.FAILED), task_id, {**CALLER, "ignore_result": True})
+    answer_caller(ended(State.FAILED), task_id, kept(ignore_result=True))
     assert app.did == ["show", "forget"]
     assert app.AsyncResult(task_id).state == "PENDING"
 
