@@ -16,10 +16,9 @@ CARE_SECS: Final = (
     900.0,
 )  # a parked job is cared for after so long, spread out, and left alone if it is watched
 LOOKED_SECS: Final = 60.0  # as long as this after a look, an account's jobs count as watched
-SOONER_SECS: Final = 1.0  # upkeep starts looks once a second, so a list may be made so much before its interval is over
+SOONER_SECS: Final = 0.5  # upkeep starts looks once a second, so a list may be made so much before its interval is over
 
 COST_STEP_USD: Final = 0.01
-RUNS_A_COMMAND: Final = 1_000  # longer commands would keep other clients of Redis waiting
 
 
 class ParkedJob(BaseModel):
@@ -116,21 +115,23 @@ class ParkedRuns:
         seconds, microseconds = self.ledger.redis.time()
         return float(seconds + microseconds / 1_000_000)
 
-    def note_list(self, statuses: Mapping[RunId, str], at: float) -> None:
-        """Note how a complete list that began at a time shows the runs: run id -> status."""
+    def note_seen(self, statuses: Mapping[RunId, str], at: float) -> None:
+        """Note how a page of a list that began at a time shows its runs: run id -> status."""
         members = [f"{run_id}:{status}" for run_id, status in statuses.items()]
-        for start in range(0, len(members), RUNS_A_COMMAND):
-            self.ledger.redis.zadd(self._runs, dict.fromkeys(members[start : start + RUNS_A_COMMAND], at), xx=True)
+        if members:
+            self.ledger.redis.zadd(self._runs, dict.fromkeys(members, at), xx=True)
+
+    def note_list(self, at: float) -> None:
+        """Note that the list which began at a time is complete: runs that it didn't show have news."""
         self.ledger.redis.hset(self._fleet, "listed", at)
 
     def note_costs(self, costs: Mapping[RunId, float]) -> None:
         """Write to parked jobs what their runs cost by now, where that has grown by a cent or more."""
-        runs = list(costs)
-        for start in range(0, len(runs), RUNS_A_COMMAND):
-            block = {run_id: costs[run_id] for run_id in runs[start : start + RUNS_A_COMMAND]}
-            for key, epoch, cost_usd in self._grown(block):
-                changed = Change(fields={"cost_usd": cost_usd})
-                self.ledger.change(key, changed, states={State.RUNNING}, epoch=epoch)
+        if not costs:
+            return
+        for key, epoch, cost_usd in self._grown(costs):
+            changed = Change(fields={"cost_usd": cost_usd})
+            self.ledger.change(key, changed, states={State.RUNNING}, epoch=epoch)
 
     def _grown(self, costs: Mapping[RunId, float]) -> Iterator[tuple[JobKey, int, float]]:
         waiting = zip(costs.values(), self.ledger.redis.hmget(self._keys, list(costs)), strict=True)

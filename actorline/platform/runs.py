@@ -123,13 +123,14 @@ def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[s
     shift when runs are deleted or leave the `status` asked for. Neither `total` nor `limit` is believed
     (`docs/platform-facts.md#lists`): the end is where nothing new comes behind an offset.
     """
-    return list_runs_as(RunSummary, platform, started_after=started_after, status=status)
+    for page in list_pages_of_runs(RunSummary, platform, started_after=started_after, status=status):
+        yield from page
 
 
-def list_runs_as(
+def list_pages_of_runs(
     shape: type[RunT], platform: Platform, *, started_after: datetime, status: Sequence[str] = ()
-) -> Iterator[RunT]:
-    """Yield the runs of `list_runs` with less of each."""
+) -> Iterator[list[RunT]]:
+    """Yield the runs of `list_runs`, in a shape that may have less of each, as they come: up to 1,000 at a time."""
     if started_after.tzinfo is None:
         raise ValueError("started_after needs a time zone")
     after, offset = _milliseconds(started_after), 0
@@ -142,7 +143,7 @@ def list_runs_as(
         fresh = [run for run in runs if run.id not in seen]
         if not runs or (offset and not fresh):
             return
-        yield from fresh
+        yield fresh
         seen.update(run.id for run in fresh)
         last = _milliseconds(runs[-1].started_at)
         # a page on which all started in one millisecond is left by its offset

@@ -39,7 +39,9 @@ def park(ledger: Ledger, key: str, run_id: str, *, account: str = "default", epo
 def listed(ledger: Ledger, statuses: dict[str, str], account: str = "default") -> ParkedRuns:
     """The account's parked runs after a complete list."""
     runs = ParkedRuns(ledger, account)
-    runs.note_list(statuses, runs.clock())
+    began = runs.clock()
+    runs.note_seen(statuses, began)
+    runs.note_list(began)
     return runs
 
 
@@ -79,7 +81,8 @@ def test_job_that_is_parked_during_a_list_has_no_news_from_it(ledger):
     runs = ParkedRuns(ledger, "default")
     began = runs.clock()
     park(ledger, "late", "run2")
-    runs.note_list({"run1": "RUNNING"}, began)
+    runs.note_seen({"run1": "RUNNING"}, began)
+    runs.note_list(began)
     assert runs.with_news(10) == {}
 
 

@@ -5,6 +5,7 @@ some tens of them all jobs are parked: their polls end, and one list of the runs
 The list lags, so a job whose run isn't listed as it was seen last is polled by itself, and the run's own GET decides.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
@@ -17,7 +18,7 @@ from actorline.ledger.parking import ParkedJob, ParkedRuns, Parking
 from actorline.logs import Logger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
-from actorline.platform.runs import Run, RunSight, list_runs_as
+from actorline.platform.runs import Run, RunSight, list_pages_of_runs
 from actorline.platform.statuses import TRANSITIONAL_STATUSES
 from actorline.settings import Settings
 
@@ -63,13 +64,14 @@ class Fleet:
             return
         began = runs.clock()
         try:
-            running = _running_runs(platform, since)
+            for page in _running_runs(platform, since):
+                runs.note_seen({run.id: run.status for run in page}, began)
+                if self.settings.budgets.has_hard:
+                    runs.note_costs({run.id: run.usage_total_usd for run in page if run.usage_total_usd})
         except platform_errors.PlatformError as error:
             log.warning("fleet_not_seen", error=str(error))
             return
-        runs.note_list({run.id: run.status for run in running}, began)
-        if self.settings.budgets.has_hard:
-            runs.note_costs({run.id: run.usage_total_usd for run in running if run.usage_total_usd})
+        runs.note_list(began)
 
     def with_news(self, account: AccountName, waiting_polls: int) -> dict[JobKey, int]:
         """Return key -> epoch of each job to poll now, the longest ago seen first, and plan the next look.
@@ -88,7 +90,7 @@ class Fleet:
         return Parking(self.ledger)
 
 
-def _running_runs(platform: Platform, since: float) -> list[RunSight]:
-    """Return the account's runs that are running. Raises PlatformError."""
+def _running_runs(platform: Platform, since: float) -> Iterator[list[RunSight]]:
+    """Yield the account's runs that are running, a page at a time. Raises PlatformError."""
     started_after, status = datetime.fromtimestamp(since, UTC), sorted(TRANSITIONAL_STATUSES)
-    return list(list_runs_as(RunSight, platform, started_after=started_after, status=status))
+    return list_pages_of_runs(RunSight, platform, started_after=started_after, status=status)
