@@ -63,7 +63,7 @@ def _plain(event: str, data: Data) -> str:
 
 
 def _who(data: Data) -> str:
-    """Return ` by the API key nightly over HTTP`."""
+    """Return ` over HTTP by the API key nightly`."""
     entrance = {
         "cli": "in the terminal",
         "http": "over HTTP",
@@ -73,7 +73,7 @@ def _who(data: Data) -> str:
         "upkeep": "by upkeep",
     }.get(str(data.get("door")), "")
     name = data.get("by") or data.get("user")
-    return f" by {sender_words(str(name))}" * bool(name) + f" {entrance}" * bool(entrance)
+    return f" {entrance}" * bool(entrance) + f" by {sender_words(str(name))}" * bool(name)
 
 
 def _after(text: str, message: object) -> str:

@@ -26,4 +26,4 @@ def test_end_of_the_log_is_told_once():
     ],
 )
 def test_sender_without_a_key_is_named_in_words(holder, words):
-    assert told(("queued", {"door": "http", "by": holder})) == [f"Ordered by {words} over HTTP"]
+    assert told(("queued", {"door": "http", "by": holder})) == [f"Ordered over HTTP by {words}"]
