@@ -14,6 +14,9 @@ from actorline.jobs.document.parse import parse_document
         ({"guard": {"required": ["a..b"]}}, "guard.required is --require."),
         ({"stop_when": {"items": 0}}, "stop_when.items is --stop-after."),
         ({"stop_when": {"items": 5}, "collect": {"format": "csv"}}, "collect.format is --format."),
+        ({"options": {"memory_mbytes": 100}}, "options.memory_mbytes is --memory."),
+        ({"options": {"timeout_secs": -1}}, "options.timeout_secs is --timeout."),
+        ({"deadline_secs": 0}, "deadline_secs is --deadline."),
         ({"stop_when": {"items": 5}, "mode": "sync"}, 'mode "async" is the default, without --sync.'),
     ],
 )
