@@ -30,7 +30,9 @@ class PlatformError(Exception):
     type: str | None
     """The platform's machine-readable error type, an open set; None where the response had none."""
     message: str
-    """The platform's own words where it had any, at most 500 characters."""
+    """The platform's own words where it had any, at most 500 characters, without a full stop: they are quoted in
+    sentences.
+    """
     attempts: int
     """How often the request was sent, or tried to be sent."""
     request: str
@@ -39,7 +41,7 @@ class PlatformError(Exception):
     def __init__(
         self, message: str, *, status: int | None = None, type: str | None = None, attempts: int = 1, request: str = ""
     ) -> None:
-        self.message = message[:MESSAGE_MAX_CHARS]
+        self.message = message[:MESSAGE_MAX_CHARS].rstrip().removesuffix(".")
         super().__init__(self.message)
         self.status = status
         self.type = type

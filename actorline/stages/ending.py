@@ -61,7 +61,7 @@ def run_reason(run: RunGroup) -> Reason | None:
     code = RUN_REASONS.get(run.status or "")
     if code is None:
         return None
-    said = f": {run.message}" if run.message else ""
+    said = f": {run.message.rstrip().removesuffix('.')}" if run.message else ""
     log = f"{LOG_BEGINS}{run.log}" if run.log else ""
     return Reason(code=code, message=f"The run ended {run.status}{said}{log}", billed=True)
 

@@ -23,7 +23,7 @@ def beyond_the_account(
         return None
     message = (
         f"The run needs {wanted:,} MB of memory, but the account may use {most_mbytes:,} MB in total, so waiting "
-        f"doesn't help: {refused.message} No run was started. Order less memory with options.memory_mbytes, or raise "
+        f"doesn't help: {refused.message}. No run was started. Order less memory with options.memory_mbytes, or raise "
         "the account's limit in the console under Billing."
     )
     return Reason(code=Code.CAPACITY, message=message, platform_type=refused.type, billed=False)

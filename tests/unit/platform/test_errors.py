@@ -14,6 +14,7 @@ from actorline.platform.errors import (
     RateLimited,
     classify,
 )
+from actorline.stages.start.refusal import refusal_reason
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,13 @@ def test_the_text_names_request_status_type_words_and_attempts():
 
     assert str(error) == "GET https://a.test/v2/x [429 rate-limit-exceeded] Slow down (after 5 attempts)"
     assert str(PlatformUnavailable("refused")) == "refused"
+
+
+@pytest.mark.parametrize("words", ["You would exceed the limit of 8192MB", "You would exceed the limit of 8192MB."])
+def test_the_platforms_words_can_be_quoted_within_a_sentence(words):
+    refused = CapacityExceeded(words, type="actor-memory-limit-exceeded")
+    assert refused.message == "You would exceed the limit of 8192MB"
+    assert refusal_reason(refused).message.endswith("You would exceed the limit of 8192MB. No run was started.")
 
 
 def test_an_error_survives_pickling_with_all_it_knows():

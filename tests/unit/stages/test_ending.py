@@ -92,10 +92,14 @@ def test_reason_names_rule_figure_and_bad_rows(make_job, status, broken, begin):
     assert reason.billed
 
 
-def test_a_failed_run_is_told_in_the_platforms_words(make_job):
-    reason = run_reason(make_job(run_status="FAILED", run_message="The page has changed").run)
+@pytest.mark.parametrize("words", ["The page has changed", "The page has changed."])
+def test_a_failed_run_is_told_in_the_platforms_words(make_job, words):
+    reason = run_reason(make_job(run_status="FAILED", run_message=words).run)
     assert reason
     assert (reason.message, reason.billed) == ("The run ended FAILED: The page has changed", True)
+    logged = run_reason(make_job(run_status="FAILED", run_message=words, run_log="Bye").run)
+    assert logged
+    assert logged.message == "The run ended FAILED: The page has changed. Its log ends: Bye"
     assert run_reason(make_job(run_status="SUCCEEDED", run_message="Done").run) is None
 
 

@@ -13,7 +13,7 @@ from actorline.platform.errors import CapacityExceeded
 from actorline.stages.start.memory_limit import beyond_the_account
 
 API = "https://api.example.test/v2"
-REFUSED = CapacityExceeded("You would exceed the limit of 8192MB.", type="actor-memory-limit-exceeded")
+REFUSED = CapacityExceeded("You would exceed the limit of 8192MB", type="actor-memory-limit-exceeded")
 
 
 @pytest.fixture
@@ -53,3 +53,4 @@ def test_memory_that_the_account_can_never_have_is_known(platform, order, is_bey
     if reason:
         assert (reason.code, reason.billed, reason.platform_type) == (Code.CAPACITY, False, REFUSED.type)
         assert "needs 16,384 MB of memory, but the account may use 8,192 MB in total" in reason.message
+        assert "You would exceed the limit of 8192MB. No run was started. Order less" in reason.message
