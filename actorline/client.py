@@ -38,7 +38,7 @@ from actorline.jobs.job import JobResult
 from actorline.jobs.job_key import fresh_key
 from actorline.jobs.outcome import exception_for
 from actorline.jobs.states import TERMINAL
-from actorline.ledger.faults import describe_fault, is_tls_fault
+from actorline.ledger.faults import describe_fault
 from actorline.settings import load_settings
 
 STATUS_EVERY_SECS: Final = 1.0
@@ -289,5 +289,4 @@ def _reaching(meaning: str) -> Iterator[None]:
     try:
         yield
     except (OperationalError, RedisError, RuntimeError) as error:  # Celery's "Retry limit exceeded" is a RuntimeError
-        why = describe_fault(error) if is_tls_fault(error) else type(error).__name__
-        raise Unavailable(Code.REDIS_UNAVAILABLE, f"Redis does not respond ({why}). {meaning}") from error
+        raise Unavailable(Code.REDIS_UNAVAILABLE, f"Redis can't be used: {describe_fault(error)}. {meaning}") from error

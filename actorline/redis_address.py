@@ -4,7 +4,9 @@
 server is the primary: `sentinel://HOST,HOST/0?master=NAME`, `sentinels://` (TLS). Each with `USER:PASSWORD@` if needed.
 """
 
+import ssl
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
@@ -156,6 +158,8 @@ def _quoted(text: str) -> str:
 
 
 def _why_unknown(scheme: str, name: str) -> str:
+    if name in {"password", "username"}:
+        return f"can't have {name}= as a parameter; begin with {scheme}://USER:PASSWORD@, USER may be empty"
     if name in _TLS_PARAMETERS:
         return f"{name} needs TLS: begin with {SENTINEL_TLS if scheme == SENTINEL else TLS}://"
     known = ", ".join(sorted(_PARAMETERS[scheme]))
@@ -170,7 +174,35 @@ def _checked_tls(given: Mapping[str, str]) -> dict[str, str]:
     for name in sorted(_FILES & given.keys()):
         if not Path(given[name]).is_absolute() or not Path(given[name]).is_file():
             raise ValueError(f"{name} must be the absolute path of an existing file")
+    _check_certificates(given.get("ssl_ca_certs"), given.get("ssl_certfile"), given.get("ssl_keyfile"))
     return {**given, "ssl_cert_reqs": wanted}
+
+
+@cache
+def _check_certificates(authorities: str | None, certificate: str | None, key: str | None) -> None:
+    """Raise ValueError if the files can't be used: later that can't be told from a server that speaks no TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if authorities:
+            context.load_verify_locations(authorities)
+    except OSError as error:  # ssl.SSLError is one
+        raise ValueError(f"ssl_ca_certs can't be read as certificates ({_why_unreadable(error)})") from None
+    if key and not certificate:
+        raise ValueError("ssl_keyfile needs ssl_certfile, the certificate that the key belongs to")
+    try:
+        if certificate:
+            context.load_cert_chain(certificate, key, password="")  # without one OpenSSL asks at the terminal
+    except OSError as error:
+        raise ValueError(
+            f"ssl_certfile can't be used with its key ({_why_unreadable(error)}): both are PEM, and the key, in "
+            "ssl_keyfile or in the same file, belongs to the certificate and has no pass phrase"
+        ) from None
+
+
+def _why_unreadable(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "not found").lower().replace("_", " ")
+    return str(error.strerror)
 
 
 def _with_query(parts: SplitResult, query: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ SERVER_WORDS_MAX_CHARS: Final = 200
 FAULT_KINDS: Final[Mapping[type[redis.RedisError], str]] = {  # the first that fits: some are kinds of others
     MasterNotFoundError: "no sentinel that responds knows a primary of that name; check master= and sentinel_password=",
     NotInService: "its primary accepts no writes: another one is about to be promoted, or it has too few replicas",
-    exceptions.AuthenticationError: "it rejects the password",
+    exceptions.AuthenticationError: "it rejects the password, or wants one",
     exceptions.BusyLoadingError: "it is still loading its data",
     exceptions.ReadOnlyError: "it is a read-only replica; use the primary's address",
     exceptions.OutOfMemoryError: "it refuses writes because its memory is full; raise its maxmemory",
@@ -24,7 +24,16 @@ FAULT_KINDS: Final[Mapping[type[redis.RedisError], str]] = {  # the first that f
 DISK_FULL: Final = "it refuses writes because it can't write to its own disk; free some space there"
 
 
-UNTRUSTED: Final = "its certificate is not trusted ({why}); name its CA in the address: ?ssl_ca_certs=/path/ca.pem"
+UNTRUSTED: Final = "its certificate is not trusted ({why}); {cure}"
+NAME_ITS_CA: Final = "name its CA in the address: ?ssl_ca_certs=/path/ca.pem"
+CURES: Final[Mapping[int, str]] = {  # by OpenSSL's X509_V_ERR_
+    9: "it is for later: compare this machine's clock",
+    10: "renew it, or compare this machine's clock",
+    62: "write the host in the address as the certificate names it",
+    64: "write the host in the address as the certificate names it",
+}
+CLOSES: Final = "no connection: it closes each at once; if that port is for TLS, begin the address with rediss://"
+CLOSED_BY_SERVER: Final = ("Connection reset by peer", "Connection closed by server")
 OWN_CERTIFICATE: Final = (
     "a certificate of the client's own, signed by a CA that it trusts: ?ssl_certfile=/path/cert.pem"
     "&ssl_keyfile=/path/key.pem"
@@ -41,10 +50,13 @@ def describe_fault(error: Exception) -> str:
 
     if words := _tls_fault(error):
         return words
-    if isinstance(error, OperationalError):  # what kombu makes of another one
-        return describe_fault(error.__cause__) if isinstance(error.__cause__, Exception) else "no connection"
+    if isinstance(error, (OperationalError, RuntimeError)):  # what kombu and Celery's back end make of another one
+        cause = next((cause for cause in _causes(error) if isinstance(cause, redis.RedisError)), None)
+        return describe_fault(cause) if cause else "no connection"
     if "MISCONF" in str(error):  # redis-py has no class for it
         return DISK_FULL
+    if isinstance(error, exceptions.ConnectionError) and any(words in str(error) for words in CLOSED_BY_SERVER):
+        return CLOSES
     fitting = (words for kind, words in FAULT_KINDS.items() if isinstance(error, kind))
     return next(fitting, str(error)[:SERVER_WORDS_MAX_CHARS])
 
@@ -57,7 +69,8 @@ def is_tls_fault(error: BaseException) -> bool:
 def _tls_fault(error: BaseException) -> str | None:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return UNTRUSTED.format(why=cause.verify_message)
+            why, cure = cause.verify_message.rstrip("."), CURES.get(cause.verify_code, NAME_ITS_CA)
+            return UNTRUSTED.format(why=why, cure=cure)
         if isinstance(cause, ssl.SSLEOFError):  # the alert that says why is lost if the server closes first
             return CLOSED
         if isinstance(cause, ssl.SSLError):

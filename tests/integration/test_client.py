@@ -171,6 +171,8 @@ def test_a_redis_that_is_gone_is_told_within_seconds(lonely_valkey, end, fresh):
     with client, pytest.raises(Unavailable, match="send it again with the key k") as caught:
         client.submit({"key": "k", "actor": "a/b"})
     assert caught.value.reason.code is Code.REDIS_UNAVAILABLE
+    said = "it does not respond in time" if end == signal.SIGSTOP else "no connection"
+    assert caught.value.reason.message.startswith(f"Redis can't be used: {said}. ")
     assert time.monotonic() - begun < 40
 
 

@@ -104,6 +104,11 @@ def test_an_untrusted_certificate_is_told_as_such(terminal, tls_redis):
     assert "its certificate is not trusted (unable to get local issuer certificate)" in done.err
     assert "ssl_ca_certs" in done.err
     assert "running?" not in done.err
+    by_another_name = tls_redis.address.replace("localhost", "127.0.0.1") + f"?ssl_ca_certs={tls_redis.ca}"
+    other = terminal("jobs", ACTORLINE_REDIS_URL=by_another_name)
+    assert (other.code, "write the host in the address" in other.err, "ssl_ca_certs" in other.err) == (7, True, False)
+    plain = terminal("jobs", ACTORLINE_REDIS_URL=tls_redis.address.replace("rediss", "redis"))
+    assert (plain.code, "begin the address with rediss://" in plain.err) == (7, True)
     worker = terminal("worker", "control", ACTORLINE_REDIS_URL=tls_redis.address)
     assert (worker.code, "certificate is not trusted" in worker.err, "Traceback" in worker.err) == (7, True, False)
     with (

@@ -1,6 +1,13 @@
 from pathlib import Path
 
 import pytest
+import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from kombu.utils.url import parse_url, url_to_parts
 
 from actorline.isolated_celery import IsolatedCelery
@@ -20,8 +27,48 @@ def test_tls_verifies_the_certificate_in_a_spelling_for_all(spelling):
     assert checked_address(f"rediss://u:p@h:1/0{spelling}") == "rediss://u:p@h:1/0?ssl_cert_reqs=required"
 
 
-def test_own_ca_is_kept_for_the_next_database_too(tmp_path):
-    (tmp_path / "ca.pem").touch()
+@pytest.fixture
+def certificates(tmp_path):
+    """A CA, two certificates of it with their keys, and a key that has a pass phrase."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    for name in ("own", "other"):
+        issued = authority.issue_cert(f"{name}@localhost")
+        issued.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
+        issued.private_key_pem.write_to_path(tmp_path / f"{name}.key")
+        issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / f"{name}-both.pem")
+    key = load_pem_private_key(issued.private_key_pem.bytes(), None)
+    phrase = BestAvailableEncryption(b"phrase")
+    (tmp_path / "locked.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, phrase))
+    return tmp_path
+
+
+@pytest.mark.parametrize("files", ["ssl_certfile={0}/own.pem&ssl_keyfile={0}/own.key", "ssl_certfile={0}/own-both.pem"])
+def test_a_certificate_with_its_key_is_taken(certificates, files):
+    given = tls_parameters(checked_address(f"rediss://h/0?{files.format(certificates)}"))
+    assert given["ssl_certfile"].endswith(".pem")
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ("ssl_ca_certs={0}/own.key", "ssl_ca_certs can.t be read as certificates .no certificate or crl found"),
+        ("ssl_keyfile={0}/own.key", "ssl_keyfile needs ssl_certfile"),
+        ("ssl_certfile={0}/own.pem", "ssl_certfile can.t be used with its key .not found"),
+        (
+            "ssl_certfile={0}/own.pem&ssl_keyfile={0}/other.key",
+            "with its key .key values mismatch.*belongs to the cert",
+        ),
+        ("ssl_certfile={0}/other.pem&ssl_keyfile={0}/locked.key", "has no pass phrase"),
+    ],
+)
+def test_certificates_that_cannot_be_used_are_refused(certificates, files, words):
+    with pytest.raises(ValueError, match=words):
+        checked_address(f"rediss://h/0?{files.format(certificates)}")
+
+
+def test_own_ca_is_kept_for_the_next_database_too(certificates):
+    tmp_path = certificates
     address = checked_address(f"rediss://h/3?ssl_ca_certs={tmp_path}/ca.pem")
     assert address == f"rediss://h/3?ssl_ca_certs={tmp_path}/ca.pem&ssl_cert_reqs=required"
     assert next_database(address) == address.replace("/3?", "/4?")
@@ -48,7 +95,8 @@ def test_own_ca_is_kept_for_the_next_database_too(tmp_path):
         ("rediss://h/0?ssl_ca_certs=ca.pem", "absolute path"),
         ("redis://h/0?ssl_cert_reqs=required", "needs TLS: begin with rediss://"),
         ("redis://h/0?timeot=3", "timeot that is not known"),
-        ("redis+socket:///s?password=hush", "password that is not known"),
+        ("redis+socket:///s?password=hush", "begin with redis.socket://USER:PASSWORD@"),
+        ("redis://h/0?username=app", "begin with redis://USER:PASSWORD@"),
     ],
 )
 def test_nonsense_is_refused_in_words(address, words):
