@@ -81,8 +81,13 @@ class ReplicatedValkey:
 
     def hand_over_in_use(self) -> None:
         """The old primary accepts writes for seconds after the other one was promoted, and forgets them."""
-        with self.sentinel() as sentinel:
+        wait_for(self._is_handing_over, what="a replica that can be promoted")
+
+    def _is_handing_over(self) -> bool:
+        with self.sentinel() as sentinel, suppress(redis.ResponseError):  # it looks at its replicas every ten seconds
             sentinel.execute_command("SENTINEL", "FAILOVER", MASTER)
+            return True
+        return False
 
     def wait_for_successor(self, of: Server) -> Server:
         """Return the server that was promoted to replace another one, once it accepts writes."""

@@ -11,6 +11,8 @@ from redis.exceptions import NoScriptError, ResponseError
 from actorline.errors import Code, Unavailable
 from actorline.identifiers import RunId
 from actorline.logs import Logger
+from actorline.one_connection import exchange
+from actorline.succession import Succession
 
 WAIT_MS: Final = 5_000  # with `appendfsync everysec` a busy disk may take a second or two; measured: 0.4 ms
 KNOWN_SECS: Final = 5.0  # INFO takes longer than a write; whether there is a disk to wait for changes by hand only
@@ -132,6 +134,7 @@ class Disk:
         """Remember the client; `replicas`: how many must have a write on their disks as well."""
         self._client = client
         self._replicas = replicas
+        self._succession = Succession.of(client) if replicas else None
         self._server: Server | None = None
         self._read_at = 0.0
 
@@ -199,17 +202,17 @@ class Disk:
     def _run_before(self, *wait: Any, script: Script, calls: Sequence[Call]) -> list[Any]:
         """Return what the script returns for each call, and last the reply to `wait`.
 
-        All go down one connection: on another one of the pool WAIT and WAITAOF prove nothing (measured).
+        All go down one connection: on another one of the pool WAIT and WAITAOF prove nothing (measured). With sentinels
+        they prove nothing either if that server was being replaced: NotDurable is raised then.
         """
-        with self._client.pipeline(transaction=False) as pipe:
-            for keys, args in calls:
-                pipe.evalsha(script.sha, len(keys), *keys, *args)
-            pipe.execute_command(*wait)
-            replies: list[Any] = pipe.execute(raise_on_error=False)
+        commands = [*(["EVALSHA", script.sha, len(keys), *keys, *args] for keys, args in calls), wait]
+        replies, server = exchange(self._client, commands)
         failed = next((reply for reply in replies[:-1] if isinstance(reply, Exception)), None)
         if isinstance(failed, NoScriptError):  # Redis was started since it was loaded
             self._client.script_load(script.script)
             return self._run_before(*wait, script=script, calls=calls)
         if failed is not None:
             raise failed
+        if self._succession and (objection := self._succession.objection(server)):
+            raise NotDurable(objection)
         return replies

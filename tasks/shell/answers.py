@@ -4,6 +4,7 @@ The process that ended the job stores it. A message of its own, a fifth of a sma
 caller whose task has something after it, which Celery then sends on.
 """
 
+from functools import lru_cache
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
@@ -17,6 +18,8 @@ from actorline.identifiers import JobKey, TaskId
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.outcome import exception_for
 from actorline.ledger.callers import Continuations
+from actorline.one_connection import exchange
+from actorline.succession import Succession
 from tasks.shell.batches import send_batch
 from tasks.shell.canvas import send_notices
 from tasks.shell.environment import ledger, settings
@@ -83,13 +86,17 @@ def is_replicated(task_id: TaskId) -> bool:
     if not replicas:
         return True
     try:
-        with backend.client.pipeline(transaction=False) as pipe:
-            pipe.expire(backend.get_key_for_task(task_id), backend.expires)
-            pipe.wait(replicas, REPLICATED_MS)
-            is_there, copies = pipe.execute()
+        renewed = ("EXPIRE", backend.get_key_for_task(task_id), backend.expires)
+        (is_there, copies), server = exchange(backend.client, [renewed, ("WAIT", replicas, REPLICATED_MS)])
     except redis.RedisError:  # upkeep looks again
         return False
-    return bool(is_there) and copies >= replicas
+    if is_there != 1 or not isinstance(copies, int) or copies < replicas:
+        return False
+    succession = _succession(backend.client)
+    return succession is None or succession.objection(server) is None
+
+
+_succession = lru_cache(maxsize=1)(Succession.of)
 
 
 def continues(caller: dict[str, Any]) -> bool:

@@ -9,8 +9,8 @@ from real_parts import TOKEN, wait_for
 from actorline.errors import Code, Reason
 from actorline.jobs.document.guard import Broken, Enough
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.job import StopWish
-from actorline.jobs.states import State
+from actorline.jobs.job import Intent, StopWish
+from actorline.jobs.states import Event, State
 from actorline.ledger.change import Change
 from actorline.ledger.queries.savings import read_savings
 from actorline.ledger.registration import NewJob
@@ -20,8 +20,10 @@ from actorline.platform.runs import get_run
 from actorline.settings import load_settings
 from actorline.stages.collect.fetch_pages import load_collecting
 from actorline.stages.collect.finish_job import Finisher
+from actorline.stages.start.moves import StartMoves
 from actorline.stages.start.outside_input import INPUT_TRIES
 from actorline.stages.start.start_run import Starter, load_startable
+from actorline.stages.start.steps import TryLater
 from actorline.stages.watch.poll_run import Poller
 from actorline.upkeep.abort_stray import abort_stray
 
@@ -144,3 +146,17 @@ def test_stray_of_a_forgotten_job_is_looked_for_in_every_account(line, platform,
     assert [read_savings(line.ledger, accounts=[account]).stopped for account in accounts] == [0, 1]
     abort_stray(line.ledger, "never-was", accounts=accounts, open_platform=opened)
     assert "never-was" in line.ledger.runs.strays()  # one of the accounts could not be asked
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_start_that_waits_takes_back_no_other_intent(line, own):
+    """After a handover of Redis, or with a doubled message, two executions of one epoch may be at a start."""
+    key = f"announced-{'here' if own else 'elsewhere'}"
+    created(line, key, State.QUEUED)
+    job = line.ledger.load(key)
+    intent = Intent(attempt=1, marker="m", at=line.ledger.now(), input_sha256=None)
+    assert line.ledger.move(job, Event.START, Change(fields={"intent": intent}))
+    later = TryLater(Reason(code=Code.LEDGER_NOT_DURABLE, message="no disk", billed=False))
+    StartMoves(line.ledger, load_settings(), "al-test", [intent] if own else []).make(job, later)
+    now = line.ledger.load(key)
+    assert (now.state, now.intent) == (("WAITING", None) if own else ("STARTING", intent))

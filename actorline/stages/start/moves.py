@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 import redis
@@ -10,7 +10,7 @@ import redis
 from actorline.errors import Code, Reason
 from actorline.identifiers import RunId
 from actorline.jobs.fields import NOW, JobFields
-from actorline.jobs.job import Job
+from actorline.jobs.job import Intent, Job
 from actorline.jobs.job_reservation import reservation_of, waiting_text, waits_until
 from actorline.jobs.states import Event, sources
 from actorline.jobs.step import Ended, Moved, Step, Stop
@@ -60,9 +60,12 @@ def back_off_s(failures: int) -> float:
 
 @dataclass(frozen=True)
 class StartMoves:
+    """`announced`: the intent that this execution has written, if it has."""
+
     ledger: Ledger
     settings: Settings
     installation: str
+    announced: Sequence[Intent] = ()
 
     def make(self, job: Job, move: Move) -> Step:
         if isinstance(move, Wait):
@@ -252,7 +255,11 @@ class StartMoves:
             begins["waiting_since"] = NOW
         fields = {"is_planned": True, **begins, **(fields or {})}
         held = Change(due_in_s=seconds, event=event, data=data or {}, fields=fields)
-        return self.ledger.move(job, Event.HOLD, held)
+        # an intent that is taken back is our own: another execution may have announced a start meanwhile
+        known: Sequence[JobFields] = (
+            [{"intent": each} for each in (*self.announced, "")] if _takes_back(fields) else [{}]
+        )
+        return any(self.ledger.move(job, Event.HOLD, replace(held, guards=guards)) for guards in known)
 
     def _plan(
         self, job: Job, seconds: float, event: TimelineEvent | None, message: str, fields: JobFields | None = None
@@ -272,6 +279,11 @@ class StartMoves:
 
     def _line(self, job: Job) -> Admission:
         return Admission(self.ledger, job.document.account)
+
+
+def _takes_back(fields: JobFields) -> bool:
+    """Return whether a change removes the intent."""
+    return "intent" in fields and not fields["intent"]
 
 
 def _unsure_reason(job: Job, end: ObeyStopWish) -> Reason:

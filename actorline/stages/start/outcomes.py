@@ -29,7 +29,7 @@ NO_MEMORY: Final = "actor-memory-limit-exceeded"  # another run may need less: d
 def move_after(  # noqa: PLR0911 - a table
     failure: Failure, announced: Sequence[Intent], settings: Settings
 ) -> Move:
-    """Return what the job does next. `announced`: the intent, if it was written before the start failed."""
+    """Return what the job does next. `announced`: the intent, if the start came so far."""
     match failure:
         case StartUnclear():
             return Unclear(announced[0], str(failure))

@@ -42,15 +42,14 @@ class Post:
     settings: Settings
     installation: str
 
-    def send(self, job: Job, step: Announce) -> Move:
+    def send(self, job: Job, step: Announce, announced: list[Intent]) -> Move:
         """Send the start, once, and return what the job does next. Raises PlatformError and redis.RedisError before
-        anything is sent.
+        anything is sent. `announced`: gets the intent, before it is written.
         """
-        permit, announced = step.permit, list[Intent]()
-        sha256 = step.given.digest() if step.given else None
+        permit, sha256 = step.permit, step.given.digest() if step.given else None
 
         def announce() -> None:
-            announced.append(self._announce(job, permit, sha256))
+            self._announce(job, permit, sha256, announced)
 
         try:
             given = step.given or own_input(self.ledger, job, self.settings, self.platform)
@@ -89,16 +88,16 @@ class Post:
             return flow.run(job, start, send_by=permit.send_by, announce=announce, execution=execution)
         return start_run(self.platform, start, send_by=permit.send_by, announce=announce)
 
-    def _announce(self, job: Job, permit: Permit, input_sha256: str | None) -> Intent:
+    def _announce(self, job: Job, permit: Permit, input_sha256: str | None, announced: list[Intent]) -> None:
         """Write the intent, on disk: from here on a run may exist. Raises LockError, NotDurable, LostJob,
         OverBudget.
         """
         announce_start(self.ledger, job, permit.lease, lease_s=START_LEASE_SECS)
         intent = Intent(attempt=job.attempt, marker=self._marker(job), at=self.ledger.now(), input_sha256=input_sha256)
+        announced.append(intent)
         self._write(job, intent, reservation_of(job, self.settings.budgets, intent.at))
         if self.last_gap() != permit.gap:
             raise NotDurable("Redis was replaced while the start was being written")
-        return intent
 
     def _write(self, job: Job, intent: Intent, reservation: Reservation | None) -> None:
         """Write the intent with its reservation: neither is there without the other. Raises LostJob, OverBudget."""

@@ -11,7 +11,7 @@ from typing import NamedTuple, assert_never
 
 from actorline.errors import Code
 from actorline.identifiers import JobKey, RunId
-from actorline.jobs.job import Job
+from actorline.jobs.job import Intent, Job
 from actorline.jobs.job_reservation import hopeless_reason, reservation_of
 from actorline.jobs.step import Step
 from actorline.ledger.admission.capacity_line import Admission
@@ -82,8 +82,9 @@ class Starter:
         with ExitStack() as held:
             while isinstance(step := next_start_step(job, facts), Inquiry):
                 facts = self._find_out(job, facts, step, held)
-            move = self._post.send(job, step) if isinstance(step, Announce) else step
-            return StartMoves(self.ledger, self.settings, self.installation).make(job, move)
+            announced: list[Intent] = []
+            move = self._post.send(job, step, announced) if isinstance(step, Announce) else step
+            return StartMoves(self.ledger, self.settings, self.installation, announced).make(job, move)
 
     def _find_out(self, job: Job, facts: Facts, asked: Inquiry, held: ExitStack) -> Facts:  # noqa: PLR0911 - a table
         """Return the facts with one more that is known. What is `held` is released when the job is left."""
