@@ -156,6 +156,15 @@ def test_each_scaler_scales_the_fetch_workers_by_their_queue():
     assert 'actorline_queue_messages{queue="fetch"}' in scaled["spec"]["triggers"][0]["metadata"]["query"]
 
 
+def test_flower_and_the_jobs_page_link_to_each_other():
+    base, example = (kustomization(folder)["configMapGenerator"][0]["literals"] for folder in ("base", "example"))
+    given = dict(line.split("=", 1) for line in (*base, *example))
+    assert given["ACTORLINE_GATEWAY_URL"] == given["ACTORLINE_PUBLIC_URL"]
+    (port,) = (pod(each)["containers"][0]["ports"][0]["containerPort"] for each in of_kind("Deployment")
+               if each["metadata"]["name"] == "flower")  # fmt: skip
+    assert given["ACTORLINE_FLOWER_URL"] == f"http://127.0.0.1:{port}"
+
+
 def test_example_changes_what_exists():
     example = kustomization("example")
     (settings,) = kustomization("base")["configMapGenerator"]
