@@ -21,7 +21,7 @@ REPLACED: Final = "failover_in_progress"
 class Succession:
     """What the sentinels say. Threads may share one."""
 
-    def __init__(self, sentinels: Sequence["redis.Redis[bytes]"], master: str) -> None:
+    def __init__(self, sentinels: Sequence[Any], master: str) -> None:
         """Remember clients of the sentinels, and the name that they know the servers by."""
         self._sentinels = tuple(sentinels)
         self._master = master
@@ -55,10 +55,11 @@ class Succession:
         if time.monotonic() - self._away.get(number, float("-inf")) < AWAY_SECS:
             return None
         try:
-            return self._sentinels[number].sentinel_masters().get(self._master)
+            known: dict[str, dict[str, Any]] = self._sentinels[number].sentinel_masters()
         except redis.RedisError:
             self._away[number] = time.monotonic()
             return None
+        return known.get(self._master)
 
 
 def _config_epoch(view: dict[str, Any]) -> int:

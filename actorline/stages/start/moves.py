@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, assert_never
+from typing import Final, Literal, assert_never
 
 import redis
 
@@ -255,11 +255,11 @@ class StartMoves:
             begins["waiting_since"] = NOW
         fields = {"is_planned": True, **begins, **(fields or {})}
         held = Change(due_in_s=seconds, event=event, data=data or {}, fields=fields)
+        if "intent" not in fields or fields["intent"]:
+            return self.ledger.move(job, Event.HOLD, held)
         # an intent that is taken back is our own: another execution may have announced a start meanwhile
-        known: Sequence[JobFields] = (
-            [{"intent": each} for each in (*self.announced, "")] if _takes_back(fields) else [{}]
-        )
-        return any(self.ledger.move(job, Event.HOLD, replace(held, guards=guards)) for guards in known)
+        known: Sequence[Intent | Literal[""]] = (*self.announced, "")
+        return any(self.ledger.move(job, Event.HOLD, replace(held, guards={"intent": intent})) for intent in known)
 
     def _plan(
         self, job: Job, seconds: float, event: TimelineEvent | None, message: str, fields: JobFields | None = None
@@ -279,11 +279,6 @@ class StartMoves:
 
     def _line(self, job: Job) -> Admission:
         return Admission(self.ledger, job.document.account)
-
-
-def _takes_back(fields: JobFields) -> bool:
-    """Return whether a change removes the intent."""
-    return "intent" in fields and not fields["intent"]
 
 
 def _unsure_reason(job: Job, end: ObeyStopWish) -> Reason:
