@@ -25,6 +25,11 @@ LOGIN_FILE: Final = "FLOWER_BASIC_AUTH_FILE"
 OAUTH: Final = "FLOWER_AUTH"
 USER: Final = "actorline"
 SHOWN_KEY: Final = re.compile(r"[( ]key=([^,)]+)[,)]")  # as our tasks' arguments are shown: (key=nightly, epoch=3)
+ONE_KEY: Final = re.compile(r"[\[(]'([^']+)',?[\])]")  # as Celery shows those of a task that is only given a key
+TASKS_OF_A_KEY: Final = frozenset({
+    "actorline.cancel", "actorline.retry", "actorline.status", "actorline.settle", "actorline.notify",
+    "actorline.advance_batch", "actorline.store_batch",
+})  # fmt: skip
 
 
 def flower_arguments(address: str, port: int) -> list[str]:
@@ -65,6 +70,8 @@ def job_of(task_name: str | None, shown_arguments: str | None) -> JobKey | None:
     if not (task_name or "").startswith("actorline."):
         return None
     found = SHOWN_KEY.search(shown_arguments or "")
+    if found is None and task_name in TASKS_OF_A_KEY:
+        found = ONE_KEY.fullmatch(shown_arguments or "")
     return found[1] if found and is_key(found[1]) else None
 
 

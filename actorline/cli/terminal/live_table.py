@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import wrap
 from typing import Final
 
 from rich.console import Console, Group
@@ -63,31 +64,39 @@ class LiveTable:
 def table_of(jobs: Sequence[Job], now: float, *, width: int, height: int) -> Group:
     """Return a line for each of at most `height` jobs, unfinished ones first, and one with counts if some are left out.
 
-    State and age are never cut. A line that is too long cuts the key, down to 16 characters, and then the rest.
+    State and age are never cut. A line that is too long cuts the key, down to 16 characters, and then the rest, which
+    goes on below where there is room: it may be the cause of a failure.
     """
     shown = sorted(jobs, key=lambda job: job.is_terminal)[:height]
     ages = [age_text(job, now) for job in shown]
-    texts = [progress_text(job, now) for job in shown]
+    texts = [visible(progress_text(job, now)) for job in shown]
     with_bar = width >= WIDTH_WITH_BAR
     fixed = [len(State.COLLECTING), max(map(len, ages), default=0), *([BAR_WIDTH] if with_bar else [])]
     room = width - sum(fixed) - GAP * (len(fixed) + 2)
-    text_width = min(max(map(len, texts), default=0), max(room - KEY_WIDTH, 0))
+    key_width = max((len(job.key) for job in shown), default=0)
+    text_width = min(max(map(len, texts), default=0), max(room - min(key_width, KEY_WIDTH), 0))
     table = Table.grid(padding=(0, GAP, 0, 0))
-    for column in (min(max((len(job.key) for job in shown), default=0), room - text_width), *fixed, text_width):
+    for column in (min(key_width, room - text_width), *fixed, text_width):
         table.add_column(no_wrap=True, overflow="ellipsis", width=column)
-    for job, age, text in zip(shown, ages, texts, strict=True):
+    for job, age, text in zip(shown, ages, _wrapped(texts, text_width, height), strict=True):
         state = Text(job.state, style=COLOURS.get(job.state, "cyan"))
         table.add_row(
             Text(visible(job.key)),
             state,
             Text(age, justify="right"),
             *([_bar(job)] if with_bar else []),
-            Text(visible(text)),
+            Text(text),
         )
     if len(jobs) <= height:
         return Group(table)
     counts = Counter(job.state for job in jobs)
     return Group(table, f"{len(jobs):,} jobs: {', '.join(f'{number:,} {state}' for state, number in counts.items())}")
+
+
+def _wrapped(texts: Sequence[str], width: int, height: int) -> Sequence[str]:
+    """Return each text in as many lines as it needs, if all of them fit."""
+    wrapped = [wrap(text, width) if width else [] for text in texts]
+    return ["\n".join(lines) for lines in wrapped] if sum(max(len(lines), 1) for lines in wrapped) <= height else texts
 
 
 def progress_text(job: Job, now: float) -> str:

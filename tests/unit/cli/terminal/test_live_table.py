@@ -59,9 +59,23 @@ def test_progress_is_told_in_a_few_words(fields, text):
 
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_state_and_age_are_never_cut(width):
-    (line,) = lines([job("nightly-prices-de-" * 8, started_at=975.0, items_total=10**9, cost_usd=1.5)], width)
-    assert len(line.rstrip()) <= width
+    line, *below = lines([job("nightly-prices-de-" * 8, started_at=975.0, items_total=10**9, cost_usd=1.5)], width)
+    assert max(len(each.rstrip()) for each in (line, *below)) <= width
     assert line.split("RUNNING")[1].split()[0] == "1:40"
+
+
+def failing(key: str) -> Job:
+    cause = "the folder can't be written: No space left on device"
+    return job(key, State.COLLECTING, items=500, items_total=2_000, failing_pages=12, page_error=cause)
+
+
+@pytest.mark.parametrize("key", ["k", "nightly-prices-de-" * 8])
+def test_the_cause_of_a_failure_is_never_cut_where_there_is_room(key):
+    first, *below = lines([failing(key)], 80)
+    assert first.startswith(key[:15])
+    words = " ".join([first.partition("1:40")[2], *below]).split()
+    assert " ".join(words).endswith("12 pages fail: the folder can't be written: No space left on device")
+    assert len(lines([failing(f"{key}-{number}") for number in range(20)], 80, 20)) == 20
 
 
 def test_jobs_beyond_the_screen_are_counted_live_ones_first():
