@@ -62,7 +62,7 @@ class Selection:
     def jobs(self, ledger: Ledger, among: Sequence[State] = tuple(State)) -> Iterator[Job]:
         """Yield the jobs that fit, newest first; `among`: the states that the command is for."""
         after: Cursor | None = None
-        is_indexed = (self.account or self.actor) is not None and JobIndex(ledger).was_completed()
+        is_indexed = bool(self.account or self.actor or self.labels) and JobIndex(ledger).was_completed()
         while True:
             page = list_jobs(
                 ledger,

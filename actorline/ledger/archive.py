@@ -17,7 +17,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.job_key import is_key
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.registration import actor_names
+from actorline.ledger.registration import index_names
 from actorline.platform.marker import digest_of
 
 BLOCK_KEYS: Final = 200
@@ -85,7 +85,8 @@ class Archive:
         """Add a job. Return False if the ledger has its key. Raises Refused for what is no ended job."""
         job = _checked(archived.job)
         name, key, account = self._name, job.key, job.document.account.lower()
-        state = archived.job["state"]
+        state, ordered = archived.job["state"], job.document
+        indexes = index_names(ordered.actor or ordered.actor_task, ordered.labels, name)
         hashes = {name("job", key): archived.job, name("runs", key): archived.runs}
         kinds = {"pages": archived.pages, "records": archived.records, "row_keys": archived.row_keys}
         for kind, attempts in kinds.items():
@@ -96,7 +97,7 @@ class Archive:
                 return False
             self._add_hashes(pipe, hashes)
             self._add_timeline(pipe, key, archived.timeline)
-            for index in (name("state", state), name("state", state, account), *actor_names(job.document, name)):
+            for index in (name("state", state), name("state", state, account), *indexes):
                 pipe.zadd(index, {key: job.queued_at})
             for run_id in runs:
                 pipe.hsetnx(name("run_keys"), run_id, key)

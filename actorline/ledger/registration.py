@@ -82,7 +82,8 @@ def registration(order: NewJob, *, token: str, care_s: float, most_open: int | N
             name("tally"), name("spent", allowance.holder if allowance else ""),
             name("state", State.QUEUED, document.account.lower()),
             name("open", sender.holder if sender else ""), name("deadlines"),
-            name("batch", key), *batch_names(key, name), *actor_names(document, name)]  # fmt: skip
+            name("batch", key), *batch_names(key, name),
+            *index_names(document.actor or document.actor_task, document.labels, name)]  # fmt: skip
     args = [key, document.body_hash(), token, care_s, ENTRIES_MAX,
             *caller_arguments(caller),
             json.dumps(sender.facts() if sender else {}),
@@ -120,10 +121,17 @@ def batch_names(key: JobKey, name: Names) -> tuple[str, str]:
     return name("batch", batch), name("batch_live", batch)
 
 
-def actor_names(document: JobDocument, name: Names) -> list[str]:
-    """Return the Redis key of the jobs of the document's Actor, if it is ordered by its name."""
-    actor = indexed_actor(document.actor or document.actor_task)
-    return [name("actor", actor)] if actor else []
+def index_names(target: str | None, labels: Mapping[str, str], name: Names) -> list[str]:
+    """Return the Redis keys of the sets that list a job by what was ordered: an Actor's or Actor task's name, if it
+    wasn't ordered by its ID, and each label.
+    """
+    actor = indexed_actor(target)
+    return [*([name("actor", actor)] if actor else []), *(label_name(each, name) for each in labels.items())]
+
+
+def label_name(label: tuple[str, str], name: Names) -> str:
+    """Return the Redis key of the jobs with a label, a name and its value."""
+    return name("label", "=".join(label))
 
 
 def registered(outcome: str, found: str, state: str) -> RegisterResult:

@@ -148,11 +148,29 @@ def test_other_actors_jobs_are_not_looked_at(ledger, monkeypatch):
     assert keys_of(list_jobs(ledger, limit=9, actor="user/none", is_indexed=True)) == []
 
 
-def test_actors_index_has_jobs_of_an_earlier_version(ledger):
-    order(ledger, *"ab", actor="user/name")
-    ledger.redis.delete(ledger.name("actor", "user~name"))
+def test_other_labels_jobs_are_not_looked_at(ledger, monkeypatch):
+    order(ledger, "mine", "done", labels={"team": "x", "shop": "a=b:c ž"})
+    order(ledger, "half", labels={"team": "x"}, account="other")
+    order(ledger, *(f"k{number}" for number in range(3 * JOBS_A_BLOCK)), labels={"team": "y"})
+    ledger.change("done", Change(to=State.DELIVERED), epoch=None)
+    loaded, load_many = [], ledger.load_many
+    monkeypatch.setattr(ledger, "load_many", lambda keys: loaded.extend(keys) or load_many(keys))
+    for wanted, keys in (
+        ({"labels": {"team": "x"}}, ["half", "done", "mine"]),
+        ({"labels": {"team": "x", "shop": "a=b:c ž"}}, ["done", "mine"]),
+        ({"labels": {"team": "x"}, "states": FINAL, "accounts": {"default"}}, ["done"]),
+        ({"labels": {"team": "x", "shop": "none"}}, []),
+    ):
+        assert keys_of(list_jobs(ledger, limit=9, is_indexed=True, **wanted)) == keys
+    assert set(loaded) == {"mine", "done", "half"}
+
+
+def test_indexes_have_jobs_of_an_earlier_version(ledger):
+    order(ledger, *"ab", actor="user/name", labels={"team": "x"})
+    ledger.redis.delete(ledger.name("actor", "user~name"), ledger.name("label", "team=x"))
     JobIndex(ledger).complete(is_stopping=lambda: False)
-    assert keys_of(list_jobs(ledger, limit=9, actor="user/name", is_indexed=True)) == ["b", "a"]
+    for wanted in ({"actor": "user/name"}, {"labels": {"team": "x"}}):
+        assert keys_of(list_jobs(ledger, limit=9, is_indexed=True, **wanted)) == ["b", "a"]
 
 
 def test_an_actors_id_finds_jobs_ordered_by_its_name(ledger):
@@ -163,13 +181,13 @@ def test_an_actors_id_finds_jobs_ordered_by_its_name(ledger):
     assert keys_of(found) == ["by-id", "by-name"]
 
 
-def test_forgotten_jobs_leave_their_actors_index(ledger):
-    order(ledger, "a", actor="user/name")
+def test_forgotten_jobs_leave_their_indexes(ledger):
+    order(ledger, "a", actor="user/name", labels={"team": "x"})
     ledger.change("a", Change(to=State.FAILED), epoch=None)
     job = ledger.load("a")
     assert job
     ledger.retention.forget(job)
-    assert not ledger.redis.exists(ledger.name("actor", "user~name"))
+    assert not ledger.redis.exists(ledger.name("actor", "user~name"), ledger.name("label", "team=x"))
 
 
 def test_list_by_label_and_account_reads_only_their_jobs(ledger, monkeypatch):

@@ -14,7 +14,7 @@
 --       13 batch:{key}  hash    the batch that has the key already
 --       14 batch:{batch}     hash  of a key that has the form of a member's: the batch that it belongs to
 --       15 batch_live:{batch}  set  its members that haven't ended
---       16 actor:{name}  zset    the same as 7, of one Actor in all states; none if it was ordered by its ID
+--       16.. zsets like 7 of jobs in all states: actor:{name}, unless it was ordered by its ID, and label:{label} of each
 -- ARGV  1 key  2 body hash  3 token of this call  4 seconds until care  5 timeline entries kept
 --       6 caller's task id or ""  7 continuation (JSON) or ""  8 who ordered (JSON)
 --       9 nano-dollars that a new job may cost  10 nano-dollars that the key may spend a day, or ""
@@ -61,7 +61,7 @@ if not hash then
   for i = 18, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
   redis.call('ZADD', KEYS[7], time, ARGV[1])
   redis.call('ZADD', KEYS[10], time, ARGV[1])
-  if KEYS[16] then redis.call('ZADD', KEYS[16], time, ARGV[1]) end
+  for i = 16, #KEYS do redis.call('ZADD', KEYS[i], time, ARGV[1]) end
   if ARGV[12] ~= '' then
     redis.call('SADD', KEYS[11], ARGV[1])
     redis.call('HSET', KEYS[1], 'open_set', KEYS[11])

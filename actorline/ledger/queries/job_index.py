@@ -1,5 +1,6 @@
-"""Indexes that lists are read from, so that a list of one account's or one Actor's jobs looks at no others: each
-account's jobs by state, `state:{s}:{account}`, and those that were ordered by an Actor's name, `actor:{name}`.
+"""Indexes that lists are read from, so that a list of the jobs of one account, Actor or label looks at no others: each
+account's jobs by state, `state:{s}:{account}`, those that were ordered by an Actor's name, `actor:{name}`, and those
+with a label, `label:{name}={value}`.
 
 The ledger's scripts keep them. What an earlier version registered or moved isn't in them: a gateway looks through the
 jobs when it starts, all of them once a day and otherwise those since the last time, and lists as that version did until
@@ -11,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Final
 
-from actorline.jobs.rights import indexed_actor
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.listing import Cursor, light_parts
+from actorline.ledger.registration import index_names
 
 JOBS_A_BLOCK: Final = 500
 REMEMBERED_SECS: Final = 86_400  # a worker of an earlier version may come back
@@ -23,7 +24,7 @@ REMEMBERED_SECS: Final = 86_400  # a worker of an earlier version may come back
 class JobIndex:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._completed = ledger.name("jobs_indexed")
+        self._completed = ledger.name("indexed_at")
         self.is_complete = False
 
     def was_completed(self) -> bool:
@@ -59,6 +60,7 @@ class JobIndex:
                     ordered = json.loads(document or "{}")
                     if account:
                         pipe.zadd(name("state", state, account.lower()), {key: queued_at}, nx=True)
-                    if actor := indexed_actor(ordered.get("actor") or ordered.get("actor_task")):
-                        pipe.zadd(name("actor", actor), {key: queued_at}, nx=True)
+                    target = ordered.get("actor") or ordered.get("actor_task")
+                    for index in index_names(target, ordered.get("labels") or {}, name):
+                        pipe.zadd(index, {key: queued_at}, nx=True)
                 pipe.execute()

@@ -15,6 +15,7 @@ from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.key_text import KeyText
 from actorline.ledger.queries.sieve import Sieve
+from actorline.ledger.registration import label_name
 
 JOBS_A_BLOCK: Final = 100  # jobs that are looked up at once
 KEYS_A_BLOCK: Final = 1_000  # of each index, sifted at once: some milliseconds, in which Redis does nothing else
@@ -95,9 +96,9 @@ def list_jobs(
 ) -> Page:
     """List the jobs in one of `states` that have all `labels` and one of `accounts` (lower case; None: any).
 
-    `is_indexed`: the indexes by account and Actor have all their jobs, so that no others are read. `since`: jobs that
-    were queued at that unix second or later; `actor`: of this Actor or Actor task, by name or ID; `text`: with that in
-    their keys, which are found in `keys` if a process has them.
+    `is_indexed`: the indexes by account, Actor and label have all their jobs, so that no others are read. `since`: jobs
+    that were queued at that unix second or later; `actor`: of this Actor or Actor task, by name or ID; `text`: with
+    that in their keys, which are found in `keys` if a process has them.
     """
     wanted = _Wanted(states, labels or {}, accounts, actor, text)
     indexes, sieve = _smallest(ledger, _ways(ledger, wanted, is_indexed=is_indexed))
@@ -128,9 +129,12 @@ def _ways(ledger: Ledger, wanted: _Wanted, *, is_indexed: bool) -> list[_Way]:
     if is_indexed and accounts is not None:
         of_accounts = [name("state", state, account) for state in states for account in accounts]
         ways.append((of_accounts, replace(sieve, accounts=None)))
+    in_states = replace(sieve, states=states if len(set(states)) < len(State) else None)
     if is_indexed and (actor := indexed_actor(wanted.actor)):
-        some_states = states if len(set(states)) < len(State) else None
-        ways.append(([name("actor", actor)], replace(sieve, actor="", states=some_states)))
+        ways.append(([name("actor", actor)], replace(in_states, actor="")))
+    for label in wanted.labels.items() if is_indexed else ():
+        others = dict(wanted.labels.items() - {label})
+        ways.append(([label_name(label, name)], replace(in_states, labels=others)))
     return ways
 
 
