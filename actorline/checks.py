@@ -13,7 +13,7 @@ from actorline.ledger.durability import Server
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.budget_status import read_budgets
 from actorline.ledger.queries.fleet import Fleet, read_fleet
-from actorline.ledger.queries.tally import read_tally
+from actorline.ledger.queries.tally import Tally, read_tally
 from actorline.schedules.book import Book, Reading
 from actorline.schedules.decision import Outcome, SchedulePosition, is_late
 from actorline.schedules.rhythm import moment
@@ -37,6 +37,7 @@ def check_ledger(
     yield from check_queues(settings, read_tally(ledger).unseen_s, has_workers=has_workers)
     yield from _fleet(settings, read_fleet(ledger))
     yield from _pause(ledger)
+    yield from _waiting(read_tally(ledger))
     yield from _schedules(settings, ledger)
     yield from _budgets(settings, ledger)
     yield from _keys(ledger)
@@ -69,6 +70,15 @@ def _pause(ledger: Ledger) -> Iterator[Finding]:
         whose = "every account" if EVERY_ACCOUNT in paused else ", ".join(sorted(paused))
         text = f"on for {whose}: no paid runs are started"
         yield Finding("pause", is_good=False, text=text, fix="To start them again: actorline resume.")
+
+
+def _waiting(tally: Tally) -> Iterator[Finding]:
+    """Report what jobs wait for."""
+    waits = {code: number for (code,), number in sorted(tally.counted("waiting").items()) if number > 0}
+    if waits:
+        text = f"wait: {', '.join(f'{number:,} for {code}' for code, number in waits.items())}"
+        fix = "Which: actorline jobs --state WAITING. Since when, and what to do: actorline show KEY."
+        yield Finding("jobs", is_good=True, text=text, fix=fix)
 
 
 def _replicas(server: Server, settings: Settings) -> Finding:

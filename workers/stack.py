@@ -27,6 +27,7 @@ import redis
 import config
 from actorline.errors import Code, SettingsError, Unavailable
 from actorline.host.child_path import inherited_environment
+from actorline.host.full_disk import is_full
 from actorline.host.ports import choose_port
 from actorline.host.private_folder import make_private
 from actorline.host.stack_home import LOCK_FILE, PASSWORD_FILE, STATE_FILE, USERS_FILE, take_lock
@@ -218,7 +219,10 @@ class Stack:
             else:
                 return
         if not self._stop:
-            raise SettingsError(f"The embedded Valkey did not start: see {self.home}/logs/valkey.log.")
+            why = (
+                "its disk is full: free some space there" if is_full(self.home) else f"see {self.home}/logs/valkey.log"
+            )
+            raise SettingsError(f"The embedded Valkey did not start: {why}.")
 
     def _look_after_children(self) -> None:
         set_aside_long_logs(self.home / "logs")

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -18,9 +17,10 @@ import redis
 from actorline.cli.terminal.output import say
 from actorline.errors import Code, Refused, Unavailable
 from actorline.host.child_path import inherited_environment
+from actorline.host.full_disk import is_full
 from actorline.host.private_folder import make_private, private_opener
 from actorline.host.stack_home import LOCK_FILE, STATE_FILE, USERS_FILE, take_lock
-from actorline.ledger.faults import describe_fault, is_tls_fault
+from actorline.ledger.faults import DISK_FULL, describe_fault, is_tls_fault
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
 from actorline.messages import make_sender
@@ -31,7 +31,6 @@ START_SECS: Final = 60.0  # a stack that is shutting down drains for half a minu
 STACK_LOOK_SECS: Final = 0.1
 REPLY_SECS: Final = 1.0  # without a reply from a worker: there is none
 PING_SECS: Final = 10.0  # a Redis that is alive responds sooner, also on a busy machine
-FULL_BYTES: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -95,9 +94,9 @@ def open_home(settings: Settings) -> IO[str]:
 
 def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
     """Open the ledger. Raises Unavailable if Redis doesn't respond or, with `to_order`, could lose orders."""
-    ledger = Ledger(connect(settings.ledger), settings.namespace, replicas=settings.durable_replicas)
+    ledger = Ledger(connect(settings.ledger, idle_s=0), settings.namespace, replicas=settings.durable_replicas)
     try:
-        _ping_once(settings.ledger)
+        _look_once(settings.ledger, to_order=to_order)
         if to_order:
             ledger.check_server()
     except redis.RedisError as error:
@@ -110,10 +109,20 @@ def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
     return ledger
 
 
-def _ping_once(url: str) -> None:
-    """Ping without the retries that carry jobs over a restart of Redis: a user is waiting."""
-    with connect(url, socket_timeout_s=PING_SECS, retries=0) as client:
-        client.ping()
+def _look_once(url: str, *, to_order: bool) -> None:
+    """Look without the retries that carry jobs over a restart of Redis: a user is waiting.
+
+    A server whose disk is full still says what it knows; it refuses a PING, though. That is told where nothing is
+    ordered.
+    """
+    with connect(url, socket_timeout_s=PING_SECS, retries=0, idle_s=0) as client:
+        try:
+            client.ping()
+        except redis.ResponseError as error:
+            if to_order or describe_fault(error) != DISK_FULL:
+                raise
+            client.time()
+            say(f"Redis can't be used to the full: {DISK_FULL}. Jobs wait for that, and continue by themselves.")
 
 
 def wait_until_gone(settings: Settings) -> None:
@@ -147,8 +156,7 @@ def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -
                 break
             started = _spawn(settings, workers=workers, flower=flower)
         time.sleep(STACK_LOOK_SECS)
-    is_full = shutil.disk_usage(settings.home).free < FULL_BYTES
-    why = "because its disk is full: free some space there" if is_full else f"see {settings.home}/logs/"
+    why = "because its disk is full: free some space there" if is_full(settings.home) else f"see {settings.home}/logs/"
     raise Unavailable(
         Code.REDIS_UNAVAILABLE, f"The embedded stack did not start, {why}. Nothing was started or billed."
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import redis
 import typer
 from rich.markup import escape
 
@@ -24,12 +25,13 @@ from actorline.cli.terminal.output import coloured, out, pace_text, print_jobs, 
 from actorline.cli.terminal.progress import Interrupts, come_back, follow
 from actorline.cli.terminal.room_text import room_lines
 from actorline.cli.terminal.timeline import print_pages, print_timeline, print_waterfall
-from actorline.errors import Code, Refused
+from actorline.errors import Code, Refused, Unavailable
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.job_key import shown_key
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import LIVE, State
+from actorline.ledger.faults import describe_fault
 from actorline.ledger.ledger import Ledger
 from actorline.messages import wake_workers
 from actorline.orders.cancel import cancel_jobs
@@ -141,11 +143,19 @@ def _follow_to_the_end(
 
 
 def _stop(ledger: Ledger, settings: Settings, jobs: Sequence[Job]) -> None:
-    """Cancel the jobs: first none starts any more, then what bills is aborted."""
+    """Cancel the jobs: first none starts any more, then what bills is aborted, also where Redis accepts no writes."""
     from actorline.cli.abort_runs import abort_runs  # the platform's client, which other commands don't need
 
     keys = [job.key for job in jobs]
-    stopped = set(cancel_jobs(ledger, keys, sender=FROM_TERMINAL))
+    try:
+        stopped = set(cancel_jobs(ledger, keys, sender=FROM_TERMINAL))
+    except redis.ResponseError as error:
+        abort_runs(settings, jobs)
+        raise Unavailable(
+            Code.REDIS_UNAVAILABLE,
+            f"Redis can't be used: {describe_fault(error)}. What was running was to be aborted at the platform all the "
+            f"same; the cancel isn't recorded, so give it again then. {come_back(None)}",
+        ) from error
     for key in keys:
         if key not in stopped:
             say(f"{key} has already ended: nothing was stopped.")

@@ -43,15 +43,16 @@ CLOCK_KEPT_SECS: Final = 1.0
 CLOCK_TRIP_SECS: Final = 0.05
 
 
-def connect(url: str, *, socket_timeout_s: float = 30, retries: int = 6) -> Client:
+def connect(url: str, *, socket_timeout_s: float = 30, retries: int = 6, idle_s: int = 25) -> Client:
     """Return a client of the Redis at a checked address, or of the primary that its sentinels name.
 
-    The defaults see a job through a restart of Redis; where a person waits, less is used.
+    The defaults see a job through a restart of Redis; where a person waits, less is used. `idle_s`: a connection that
+    was idle for longer is tried by a PING first, which a server whose disk is full refuses; 0: never.
     """
     options: dict[str, Any] = {
         "decode_responses": True,
         "socket_timeout": socket_timeout_s,
-        "health_check_interval": 25,
+        "health_check_interval": idle_s,
         "driver_info": DriverInfo(lib_version=redis.__version__),  # unless given, each connection reads it from a file
         "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), retries),
     }

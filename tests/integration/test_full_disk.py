@@ -65,9 +65,29 @@ def test_full_disk_starts_nothing_and_says_what_to_do(shop, disk):
     for message in (first.err, second.json["reason"]["message"]):
         assert "can't write to its own disk; free some space there. Nothing was started." in message
     disk.clear()
-    wait_for(lambda: shop("jobs", "--json").code == 0, what="a server that writes again")
+    wait_for(lambda: shop("jobs", "--json").err == "", what="a server that writes again")
     assert shop("jobs", "--json").out == ""
     assert shop.emulator.starts(actor) == []
+
+
+def test_full_disk_hides_no_job_and_keeps_no_run_billing(shop, disk, workers):
+    actor = shop.emulator.actor("no-room-to-cancel", items=1, duration_secs=600)
+    assert shop.run("--no-wait", key="no-room-to-cancel", actor=actor).end().code == 0
+    wait_for(lambda: shop("show", "no-room-to-cancel", "--json").json["run_status"] == "RUNNING", what="the first poll")
+    (run,) = shop.emulator.runs_of(actor)
+    disk.fill()
+    wait_for(
+        lambda: "can't write to its own disk" in shop("jobs").err, what="a server that knows that its disk is full"
+    )
+    shown = shop("show", "no-room-to-cancel", "--json")
+    assert (shown.code, shown.json["state"]) == (0, "RUNNING")
+    cancelled = shop("cancel", "no-room-to-cancel", "--json")
+    assert (cancelled.code, "give it again then" in cancelled.json["reason"]["message"]) == (7, True)
+    assert "1 run aborted at the platform" in cancelled.err
+    wait_for(lambda: shop.emulator.run(run["id"])["status"] == "ABORTED", what="the run's end")
+    disk.clear()
+    wait_for(lambda: shop("show", "no-room-to-cancel", "--json").json["reason"], what="the job's end")
+    assert len(shop.emulator.starts(actor)) == 1
 
 
 def test_job_waits_for_a_full_disk_and_continues_with_room(shop, disk, workers):

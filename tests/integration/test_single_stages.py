@@ -6,24 +6,29 @@ import pytest
 from pydantic import SecretStr
 from real_parts import TOKEN, wait_for
 
+from actorline.checks import _waiting
 from actorline.errors import Code, Reason
+from actorline.gateway.pages.presentation.next_step import WAITS, next_step
 from actorline.jobs.document.guard import Broken, Enough
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent, StopWish
 from actorline.jobs.states import Event, State
 from actorline.ledger.change import Change
 from actorline.ledger.queries.savings import read_savings
+from actorline.ledger.queries.tally import read_tally
 from actorline.ledger.registration import NewJob
 from actorline.orders.cancel import cancel_job
 from actorline.platform.client import Platform
+from actorline.platform.errors import RateLimited
 from actorline.platform.runs import get_run
 from actorline.settings import load_settings
 from actorline.stages.collect.fetch_pages import load_collecting
 from actorline.stages.collect.finish_job import Finisher
 from actorline.stages.start.moves import StartMoves
 from actorline.stages.start.outside_input import INPUT_TRIES
+from actorline.stages.start.refusal import refusal_reason
 from actorline.stages.start.start_run import Starter, load_startable
-from actorline.stages.start.steps import TryLater
+from actorline.stages.start.steps import TryLater, Unclear
 from actorline.stages.watch.poll_run import Poller
 from actorline.upkeep.abort_stray import abort_stray
 
@@ -160,3 +165,28 @@ def test_start_that_waits_takes_back_no_other_intent(line, own):
     StartMoves(line.ledger, load_settings(), "al-test", [intent] if own else []).make(job, later)
     now = line.ledger.load(key)
     assert (now.state, now.intent) == (("WAITING", None) if own else ("STARTING", intent))
+
+
+def test_wait_after_a_refused_start_goes_on_since_its_beginning(line):
+    created(line, "refused-again", State.QUEUED)
+    rate = TryLater(refusal_reason(RateLimited("slower", status=429)))
+    StartMoves(line.ledger, load_settings(), "al-test").make(line.ledger.load("refused-again"), rate)
+    waiting = line.ledger.load("refused-again")
+    assert (waiting.waiting_for, waiting.waiting_since is None) == ("platform-unavailable", False)
+    intent = Intent(attempt=1, marker="m", at=line.ledger.now(), input_sha256=None)
+    line.ledger.move(waiting, Event.START, Change(fields={"intent": intent, "waiting_since": None}))
+    moves = StartMoves(line.ledger, load_settings(), "al-test", [intent])
+    moves.make(waiting, rate)
+    assert line.ledger.load("refused-again").waiting_since == waiting.waiting_since
+    (found,) = _waiting(read_tally(line.ledger))
+    assert "1 for platform-unavailable" in found.text
+
+
+def test_job_whose_start_is_unclear_waits_for_no_earlier_cause(line):
+    created(line, "unclear-now", State.WAITING, waiting_for=Code.CAPACITY)
+    job = line.ledger.load("unclear-now")
+    intent = Intent(attempt=1, marker="m", at=line.ledger.now(), input_sha256=None)
+    line.ledger.move(job, Event.START, Change(fields={"intent": intent}))
+    StartMoves(line.ledger, load_settings(), "al-test", [intent]).make(job, Unclear(intent, "no reply"))
+    job = line.ledger.load("unclear-now")
+    assert (job.state, job.waiting_for, next_step(job)) == ("WAITING", None, WAITS[Code.START_UNCLEAR])

@@ -1,6 +1,6 @@
 """`doctor`: checks the installation and suggests fixes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -34,6 +34,7 @@ from actorline.settings import Settings, load_settings, token_variable
 from actorline.stages.start.limits import account_use, read_limits
 
 FLOWER_SECS: Final = 3.0
+PLATFORM_SECS: Final = 5.0  # of silence, three times: a person is waiting
 NEARLY: Final = 0.9
 OTHERS_WITHIN: Final = timedelta(days=7)
 MAX_SKEW_SECS: Final = 30.0  # half of the margin that the search for a lost start allows for
@@ -64,11 +65,12 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             has_workers = settings.redis_url is not None or logs is not None
             yield from check_ledger(settings, stack.ledger, logs=logs, has_workers=has_workers)
             yield from _flower(stack.flower)
-            yield from _others(settings, stack.ledger)
-            yield from _accounts(settings, stack.ledger)
+            responding: list[AccountName] = []
+            yield from _accounts(settings, stack.ledger, responding)
+            yield from _others(settings, stack.ledger, responding)
     except (Unavailable, redis.RedisError) as error:
         yield Finding("redis", is_good=False, text=str(error))
-        yield from _accounts(settings, None)
+        yield from _accounts(settings, None, [])
     yield _sink(settings)
     yield _notices(settings)
     yield Finding("order", is_good=True, text=send_line(settings))  # users paste this into tickets
@@ -87,13 +89,13 @@ def _flower(url: str | None) -> Iterator[Finding]:
         yield Finding("flower", is_good=False, text=text, fix=fix)
 
 
-def _others(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
-    """Report running runs that bear this installation's name and that no job here knows."""
+def _others(settings: Settings, ledger: Ledger, accounts: Sequence[AccountName]) -> Iterator[Finding]:
+    """Report running runs of some accounts that bear this installation's name and that no job here knows."""
     if not ledger.has_installation():
         return
     name = ledger.installation(settings.installation)
-    for account, token in settings.tokens.items():
-        with closing(Platform(settings.api_url, token)) as platform, suppress(PlatformError):  # `_account` says it
+    for account in accounts:
+        with closing(_platform(settings, settings.tokens[account])) as platform, suppress(PlatformError):
             going = list_going(platform, name, started_after=datetime.now(UTC) - OTHERS_WITHIN)
             unknown = [run.id for run, marker in going if ledger.runs.key_of_marker(marker.digest) is None]
             if unknown:
@@ -105,15 +107,22 @@ def _others(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
                 yield Finding("runs", is_good=False, text=text, fix=fix)
 
 
-def _accounts(settings: Settings, ledger: Ledger | None) -> Iterator[Finding]:
+def _accounts(settings: Settings, ledger: Ledger | None, responding: list[AccountName]) -> Iterator[Finding]:
+    """Report on each account, and note those for which the platform responds as it should."""
     if not settings.tokens:
         yield Finding("token", is_good=False, text="none is set", fix="Set APIFY_TOKEN.")
-    for account, token in settings.tokens.items():
-        yield from _account(settings, ledger, account, token)
+    for account in settings.tokens:
+        yield from _account(settings, ledger, account, responding)
 
 
-def _account(settings: Settings, ledger: Ledger | None, account: AccountName, token: SecretStr) -> Iterator[Finding]:
-    with closing(Platform(settings.api_url, token)) as platform:
+def _platform(settings: Settings, token: SecretStr) -> Platform:
+    return Platform(settings.api_url, token, connect_timeout_s=PLATFORM_SECS, read_timeout_s=PLATFORM_SECS)
+
+
+def _account(
+    settings: Settings, ledger: Ledger | None, account: AccountName, responding: list[AccountName]
+) -> Iterator[Finding]:
+    with closing(_platform(settings, settings.tokens[account])) as platform:
         try:
             me = get_me(platform)
             use = read_limits(ledger, platform, account) if ledger else account_use(get_limits(platform), at=0)
@@ -121,6 +130,7 @@ def _account(settings: Settings, ledger: Ledger | None, account: AccountName, to
         except PlatformError as error:
             yield Finding("token", is_good=False, text=f"account {account}: {error}", fix=_fix(error, account))
             return
+    responding.append(account)
     left = left_text(use.left)
     yield Finding("token", is_good=True, text=f"account {account} is {me.username}: {_used(use)}{left and f'; {left}'}")
     if use.limit.get("month_usd") and use.used.get("month_usd", 0) >= NEARLY * use.limit["month_usd"]:

@@ -50,6 +50,12 @@ NEXT: Final[Mapping[Code, str | None]] = {
 }
 
 
+def way_out(code: str, *, key: str) -> str | None:
+    """Return the command for a job that waits; None if there is none, also for the code of a newer version."""
+    command = NEXT.get(Code(code)) if code in set(Code) else None
+    return command and command.replace("KEY", key)
+
+
 def next_command(reason: Reason, *, key: str = "KEY", dataset_id: str | None = None) -> str | None:
     """Return the command; None if there is none, or if the message names one already."""
     command = None if "actorline " in reason.message else NEXT[reason.code]

@@ -3,17 +3,17 @@
 import json
 import sys
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from actorline.cli.terminal.next_command import next_command
+from actorline.cli.terminal.next_command import next_command, way_out
 from actorline.cli.terminal.times import short_time
 from actorline.cli.terminal.visible import SafeConsole, visible_json
 from actorline.errors import Code, Reason
 from actorline.jobs.document.delta import JobChanges
-from actorline.jobs.job import Job, JobResult, Pace
+from actorline.jobs.job import Job, JobResult, Pace, Waiting
 from actorline.jobs.states import TERMINAL, State
 
 # a pipe has no width: a line there is never broken
@@ -27,7 +27,6 @@ COLOURS = {
     State.CANCELLED: "magenta",
     State.EXPIRED: "magenta",
 }
-BEFORE_ANY_START: Final = frozenset({Code.PAUSED, Code.BUDGET})  # no start was sent that may be billed
 
 
 def print_json(value: Any) -> None:
@@ -71,14 +70,20 @@ def print_result(result: JobResult, *, as_json: bool) -> None:
     if result.broken and not result.reason:
         out.print(f"  contract broken: {escape(result.broken.message)}")
     if result.waiting:
-        until = f", until {local_text(result.waiting.until)} at the latest" if result.waiting.until else ""
-        since = f" since {local_text(result.waiting.since)}" if result.waiting.since else ""
-        out.print(f"  waits: {escape(result.waiting.code)}{since}{until}")
+        _print_waiting(result.waiting, result.key)
     if result.changes:
         out.print(f"  {escape(changes_text(result.changes))}")
     for name, value in (("rows", result.sink if result.manifest else None), ("run", result.run_url)):
         if value:
             out.print(f"  {name}: {escape(value)}")
+
+
+def _print_waiting(waiting: Waiting, key: str) -> None:
+    until = f", until {local_text(waiting.until)} at the latest" if waiting.until else ""
+    since = f" since {local_text(waiting.since)}" if waiting.since else ""
+    out.print(f"  waits: {escape(waiting.code)}{since}{until}")
+    if command := way_out(waiting.code, key=key):
+        out.print(f"  next: {escape(command)}")
 
 
 def changes_text(changes: JobChanges) -> str:
@@ -109,19 +114,28 @@ def pace_text(job: Job) -> str:
 
 
 def print_jobs(results: list[JobResult]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in ("key", "state", "actor", "items", "cost", "queued"):
+    table, whys = Table(box=None, pad_edge=False), [_why(result) for result in results]
+    columns = ("key", "state", *(["why"] if any(whys) else []), "actor", "items", "cost", "queued")
+    for column in columns:
         table.add_column(column, justify="right" if column in {"items", "cost"} else "left", no_wrap=True)
-    for result in results:
+    for result, why in zip(results, whys, strict=True):
         table.add_row(
             escape(result.key),
             coloured(result.state),
+            *([escape(why)] if any(whys) else []),
             escape(result.actor or "".join(f"{kind} {name}" for kind, name in (result.target or {}).items())),
             f"{result.items:,}",
             "" if result.cost_usd is None else f"${result.cost_usd:.4f}",
             local_text(result.queued_at) if result.queued_at else "",
         )
     out.print(table)
+
+
+def _why(result: JobResult) -> str:
+    """Return the code of what the job waits for, or of why it ended otherwise than delivered."""
+    if result.waiting:
+        return result.waiting.code
+    return result.reason.code if result.reason else ""
 
 
 def cost_text(result: JobResult) -> str:
@@ -131,8 +145,8 @@ def cost_text(result: JobResult) -> str:
         return "cost unknown"
     if result.state in TERMINAL:
         return "nothing billed"
-    waits_for = result.waiting.code if result.waiting else None
-    has_not_begun = result.attempt <= 1 and (result.state is State.QUEUED or waits_for in BEFORE_ANY_START)
+    waits = result.waiting is not None and result.waiting.code != Code.START_UNCLEAR  # then no run was made
+    has_not_begun = result.attempt <= 1 and (result.state is State.QUEUED or waits)
     return "nothing billed so far" if has_not_begun else "cost unknown"
 
 

@@ -37,7 +37,7 @@ class LocalSink(Sink):
             with tempfile.TemporaryDirectory(prefix=f"{STAGING}-", dir=existing) as trial:
                 folder = Path(trial, self.folder.relative_to(existing))
                 folder.mkdir(parents=True, exist_ok=True)
-                (folder / "check").touch()
+                (folder / "check").write_bytes(b"1")  # an empty file can be made on a full disk
 
     @contextmanager
     def staging(self, name: str, execution: ExecutionToken) -> Iterator[BinaryIO]:

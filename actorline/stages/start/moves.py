@@ -191,7 +191,7 @@ class StartMoves:
                 sent = wait.intent.model_copy(update={"sent_at": self.ledger.now()})
                 seconds = 0 if self.ledger.webhooks.hinted_run(job.key) else SEARCH_AGAIN_SECS
                 data = {"message": f"{wait.why}; searching for the run"}
-                self._hold(job, seconds, TimelineEvent.START_UNCLEAR, data, {"intent": sent})
+                self._hold(job, seconds, TimelineEvent.START_UNCLEAR, data, {"intent": sent, "waiting_for": None})
             case SearchAgain():
                 self._hold(job, SEARCH_AGAIN_SECS)
             case AskPerson():
@@ -253,6 +253,8 @@ class StartMoves:
         begins: JobFields = {"waiting_until": None} if code else {}
         if code and (code != job.waiting_for or job.waiting_since is None):
             begins["waiting_since"] = NOW
+        elif code and self.announced:  # which has taken it away
+            begins["waiting_since"] = job.waiting_since
         fields = {"is_planned": True, **begins, **(fields or {})}
         held = Change(due_in_s=seconds, event=event, data=data or {}, fields=fields)
         if "intent" not in fields or fields["intent"]:

@@ -11,7 +11,7 @@ _CODES: Final[Mapping[type[platform_errors.PlatformError], Code]] = {
     platform_errors.Forbidden: Code.FORBIDDEN,
     platform_errors.NotFound: Code.ACTOR_NOT_FOUND,
     platform_errors.CapacityExceeded: Code.CAPACITY,
-    platform_errors.RateLimited: Code.CAPACITY,
+    platform_errors.RateLimited: Code.PLATFORM_UNAVAILABLE,
     platform_errors.PlatformUnavailable: Code.PLATFORM_UNAVAILABLE,
 }
 

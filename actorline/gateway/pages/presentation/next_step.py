@@ -12,7 +12,8 @@ from actorline.platform.statuses import TERMINAL_STATUSES
 WAITS: Final[Mapping[str, str]] = {
     Code.CAPACITY: "waits until the account has room for another run",
     Code.PAUSED: "waits: new runs are paused",
-    Code.PLATFORM_UNAVAILABLE: "waits: the platform doesn't respond",
+    Code.BUDGET: "waits until a budget has room for its run",
+    Code.PLATFORM_UNAVAILABLE: "waits: the platform doesn't respond, or asks for a pause",
     Code.START_UNCLEAR: "an earlier start is unclear: its run is searched for",
     Code.LEDGER_NOT_DURABLE: "waits until Redis writes to its disk again",
     Code.SINK_FAILED: "waits until the sink can be written",
@@ -36,6 +37,8 @@ def first_sentence(text: str) -> str:
 
 
 def _waiting(job: Job) -> str:
+    if job.intent is not None and job.waiting_for is None:
+        return WAITS[Code.START_UNCLEAR]
     return WAITS.get(job.waiting_for or "", f"waits ({job.waiting_for})" if job.waiting_for else "waits")
 
 

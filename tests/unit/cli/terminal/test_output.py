@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from actorline.cli.terminal.output import coloured, cost_text
+from actorline.cli.terminal.output import coloured, cost_text, print_jobs, print_result
 from actorline.cli.terminal.timeline import print_timeline
 from actorline.cli.terminal.times import short_time
 from actorline.errors import Code, Reason
@@ -25,6 +25,10 @@ from actorline.ledger.timeline import TimelineEntry
             {"state": State.WAITING, "waiting": Waiting(code=Code.PAUSED, since=None, until=None)},
             "nothing billed so far",
         ),
+        (
+            {"state": State.WAITING, "waiting": Waiting(code=Code.CAPACITY, since=None, until=None)},
+            "nothing billed so far",
+        ),
         ({"state": State.WAITING, "waiting": Waiting(code=Code.START_UNCLEAR, since=None, until=None)}, "cost unknown"),
         ({"state": State.STARTING}, "cost unknown"),
         ({"state": State.FAILED, "reason": Reason(code=Code.CONFLICT, message="", billed=False)}, "nothing billed"),
@@ -35,6 +39,38 @@ def test_cost_is_told_as_it_is_known(fields: dict[str, Any], text):
     refused = JobResult.refused("k", State.FAILED, Reason(code=Code.CONFLICT, message="", billed=False))
     result = refused.model_copy(update={"state": State.DELIVERED, "reason": None, **fields})
     assert cost_text(result) == text
+
+
+def waiting(code, key="k"):
+    reason = Reason(code=Code.CONFLICT, message="", billed=False)
+    state = {"state": State.WAITING, "reason": None, "waiting": Waiting(code=code, since=None, until=None)}
+    return JobResult.refused(key, State.FAILED, reason).model_copy(update=state)
+
+
+@pytest.mark.parametrize(
+    ("code", "command"),
+    [(Code.CAPACITY, "actorline doctor"), (Code.PAUSED, "actorline resume"), (Code.BUDGET, "actorline budgets"),
+     (Code.START_UNCLEAR, "actorline show k"), (Code.PLATFORM_UNAVAILABLE, "actorline doctor"), ("of-tomorrow", None)],
+)  # fmt: skip
+def test_job_that_waits_names_its_cause_and_the_way_out(capsys, code, command):
+    print_result(waiting(code), as_json=False)
+    _, cause, *way_out = capsys.readouterr().out.splitlines()
+    assert cause == f"  waits: {code}"
+    assert way_out == ([f"  next: {command}"] if command else [])
+
+
+def test_list_says_why_jobs_wait_or_failed(capsys):
+    failed = JobResult.refused("f", State.FAILED, Reason(code=Code.AUTH, message="", billed=False))
+    delivered = failed.model_copy(update={"key": "d", "state": State.DELIVERED, "reason": None})
+    print_jobs([waiting(Code.BUDGET), failed, delivered])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[:3] for row in rows[:3]] == [
+        ["key", "state", "why"],
+        ["k", "WAITING", "budget"],
+        ["f", "FAILED", "auth"],
+    ]
+    print_jobs([delivered])
+    assert "why" not in capsys.readouterr().out
 
 
 def test_pages_that_fail_for_the_same_reason_are_one_line(capsys):
