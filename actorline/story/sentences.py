@@ -147,7 +147,7 @@ _TEXTS: Final[Mapping[str, Callable[[Data], str]]] = {
     TimelineEvent.STRAY_ABORTED: _stray_aborted,
     TimelineEvent.COLLECTING: lambda _: "The rows may be fetched",
     TimelineEvent.FETCHING: lambda d: (
-        f"{counted(d.get('pages', 0), 'page')} of rows {'is' if d.get('pages') == 1 else 'are'} fetched"
+        f"{counted(d.get('pages', 0), 'page')} of rows {'is' if d.get('pages') == 1 else 'are'} being fetched"
     ),
     TimelineEvent.FETCHING_AHEAD: lambda d: (
         f"{counted(d.get('pages', 0), 'full page')} fetched while the run is still running"

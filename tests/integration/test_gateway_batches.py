@@ -85,7 +85,8 @@ def test_timeline_of_a_batch_ends_with_its_result(gateway, delivered):
     assert json.loads(lines[-1]) == delivered
 
 
-def test_bad_batch_is_refused_with_what_is_wrong(gateway):
+def test_bad_batch_is_refused_with_what_is_wrong(gateway, delivered):
+    del delivered
     good = {"template": {"actor": "demo/x"}, "inputs": INPUTS}
     for fields, status in (({"inputs": []}, 422), ({"max_runing": 1}, 422), ({"inputs_url": "file:///etc/x"}, 422)):
         response = gateway.http.post("/v1/batches", json={**good, **fields})

@@ -82,10 +82,10 @@ def test_pages_that_fail_for_the_same_reason_are_one_line(capsys):
         [TimelineEntry(id=str(at), at=float(at), event=event, data=data) for at, (event, data) in enumerate(events)]
     )
     assert [line[12:].rstrip() for line in capsys.readouterr().out.splitlines() if ":" in line] == [
-        "3 pages of rows are fetched",
+        "3 pages of rows are being fetched",
         "Page 0 failed and is tried again: disk full (6 times)",
         "Page 0 failed and is tried again: cut",
-        "1 page of rows is fetched",
+        "1 page of rows is being fetched",
         "It is delivered",
     ]
 
