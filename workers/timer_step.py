@@ -1,6 +1,6 @@
 """What a worker does every few seconds besides its tasks, on its consumer's own timer."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from celery import bootsteps
 
@@ -9,7 +9,7 @@ class TimerStep(bootsteps.StartStopStep):
     """Calls `tick` every `every_s` seconds while the consumer runs; a frozen worker doesn't."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
-    every_s: ClassVar[float]
+    every_s: float
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)

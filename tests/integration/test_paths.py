@@ -113,7 +113,10 @@ def order_of(path: str, actors: dict[str, str], others: dict[str, dict[str, Any]
         "dataset-only": lambda: {"dataset_id": others[path]["defaultDatasetId"]},
         "sync": lambda: {"actor": actors[path], "mode": "sync"},
     }.get(path, lambda: {"actor": actors[path]})
-    return {"key": path, "poll_interval_secs": 1, "collect": {"records": [], **PATHS[path].collect}, **target()}
+    # a poll of its own that sees the wish to cancel takes the job on while the cancel sends the same stage
+    interval_s = 30 if path == "cancelled" else 1
+    collect = {"records": [], **PATHS[path].collect}
+    return {"key": path, "poll_interval_secs": interval_s, "collect": collect, **target()}
 
 
 def messages_of(path: str, texts: list[str]) -> Counter[str]:
