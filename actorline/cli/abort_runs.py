@@ -22,32 +22,39 @@ PATIENCE_SECS: Final = 5.0  # workers continue with what takes longer
 
 
 def abort_runs(settings: Settings, jobs: Sequence[Job]) -> None:
-    """Abort the runs of jobs that were cancelled, and say how many. Those whose token isn't set here, workers abort."""
+    """Abort the runs of jobs that were cancelled, and say how many, and why others weren't. Those whose token isn't set
+    here, workers abort.
+    """
     billing: dict[AccountName, list[RunId]] = {}
     for job in jobs:
         if job.state in POLL_STATES and job.run.id and job.document.may_abort:
             billing.setdefault(job.document.account, []).append(job.run.id)
-    aborted = sum(_abort(settings, account, run_ids) for account, run_ids in billing.items())
-    if aborted:
+    faults = [fault for account, run_ids in billing.items() for fault in _abort(settings, account, run_ids)]
+    failed = [fault for fault in faults if fault is not None]
+    if aborted := len(faults) - len(failed):
         say(f"{counted(aborted, 'run')} aborted at the platform. The jobs end as soon as workers have confirmed it.")
+    if failed:
+        them = counted(len(failed), "run")
+        say(f"{them} could not be aborted from here, and may be billing: {failed[0]}. Workers try again.")
 
 
-def _abort(settings: Settings, account: AccountName, run_ids: Sequence[RunId]) -> int:
+def _abort(settings: Settings, account: AccountName, run_ids: Sequence[RunId]) -> Sequence[PlatformError | None]:
+    """Return for each run why it could not be aborted; None: it was."""
     token = settings.token_of(account)
     if token is None:
-        return 0
+        return []
     with (
         closing(
             Platform(settings.api_url, token, connect_timeout_s=PATIENCE_SECS, read_timeout_s=PATIENCE_SECS)
         ) as api,
         ThreadPoolExecutor(AT_ONCE) as threads,
     ):
-        return sum(threads.map(lambda run_id: _is_aborted(api, run_id), run_ids))
+        return list(threads.map(lambda run_id: _fault_of(api, run_id), run_ids))
 
 
-def _is_aborted(api: Platform, run_id: RunId) -> bool:
+def _fault_of(api: Platform, run_id: RunId) -> PlatformError | None:
     try:
         abort_run(api, run_id)
-    except PlatformError:  # a worker tries again, and its log says why it fails
-        return False
-    return True
+    except PlatformError as error:
+        return error
+    return None

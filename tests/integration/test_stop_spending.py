@@ -13,6 +13,7 @@ from actorline.settings import Settings
 
 pytestmark = pytest.mark.thorough
 JOBS = 6
+UNKNOWN = {"type": "user-or-token-not-found", "message": "The token is unknown"}
 
 
 @pytest.fixture
@@ -30,14 +31,20 @@ def billing(own_line, emulator):
     return line, [*keys, "theirs"], theirs
 
 
-def test_spending_stops_while_no_worker_is_alive(billing, emulator, valkey, capsys):
+def test_spending_stops_while_no_worker_is_alive(billing, emulator, faults, valkey, capsys):
     line, keys, theirs = billing
     with captured_commands(valkey) as commands:
         assert cancel_jobs(line.ledger, keys, sender=FROM_TERMINAL) == keys
     waits = Counter(each["command"].split()[0] for each in commands)["WAITAOF"]
     assert waits == 1  # of half a hundred milliseconds, or of two seconds before Redis 7.2
     settings = Settings(apify_token=TOKEN, api_url=emulator.url, api_allow_http=True, redis_url=line.broker)
-    abort_runs(settings, [job for job in line.ledger.load_many(keys) if job])
+    jobs = [job for job in line.ledger.load_many(keys) if job]
+    faults({"method": "POST", "path_regex": "abort$", "times": JOBS, "action": "status", "status": 401, **UNKNOWN})
+    abort_runs(settings, jobs)
+    told = capsys.readouterr().err
+    assert f"{JOBS} runs could not be aborted from here, and may be billing: POST" in told
+    assert ("The token is unknown" in told, "runs aborted" in told) == (True, False)
+    abort_runs(settings, jobs)
     assert f"{JOBS} runs aborted at the platform" in capsys.readouterr().err
     runs = [job.run.id for job in line.ledger.load_many(keys) if job]
     statuses = {run_id: emulator.run(run_id)["status"] for run_id in runs}

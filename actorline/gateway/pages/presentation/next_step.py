@@ -49,6 +49,8 @@ def _starting(job: Job) -> str:
 
 def _running(job: Job) -> str:
     status = (job.run.status or "starting").lower()
+    if job.failures:
+        return f"its run can't be looked at; tried again every {job.document.poll_interval_secs:g} s"
     return f"its run is {status}; looked at every {job.document.poll_interval_secs:g} s"
 
 
