@@ -3,9 +3,11 @@
 `-P` keeps the working directory off the path: a Django project's own `config` and `tasks` must not be imported.
 """
 
+import os
 import signal
 import sys
-from typing import Any, Final
+from types import FrameType
+from typing import Final
 
 EXIT_USAGE: Final = 2
 EXIT_UNAVAILABLE: Final = 7
@@ -44,8 +46,15 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _end(*_: Any) -> None:
-    """Exit cleanly on a stop while modules are still being loaded; later Celery's own handlers apply."""
+def _end(_: int, frame: FrameType | None) -> None:
+    """Exit cleanly on a stop while modules are still being loaded; later Celery's own handlers apply.
+
+    At once in the middle of an import: a module in Rust makes something else of the exception, and a traceback.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            os._exit(0)
+        frame = frame.f_back
     sys.exit(0)
 
 
