@@ -67,10 +67,14 @@ def jobs(wanted: Selection, limit: int, *, as_json: bool) -> None:
 
 
 def show(key: str, *, as_json: bool) -> None:
-    with attach(load_settings(), workers=False) as stack:
+    settings = load_settings()
+    with attach(settings, workers=False) as stack:
         job = find_any(stack.ledger, key)
+        unattended = None if job.is_terminal else describe_unattended(stack.ledger, logs=logs_of_running(settings))
         timeline, now = stack.ledger.timeline.entries(job.key), stack.ledger.now()
         pages = stack.ledger.pages.all(job.key, job.attempt) if isinstance(job, Job) else {}
+    if unattended and not as_json:
+        say(unattended)
     entries = [{"at": entry.at, "event": entry.event, **entry.data} for entry in timeline]
     if not isinstance(job, Job):
         print_batch(job, as_json=as_json, extra={"timeline": entries})

@@ -5,6 +5,7 @@ from contextlib import closing, nullcontext
 import pytest
 from pydantic import SecretStr
 from real_parts import TOKEN, wait_for
+from terminal import actorline
 
 from actorline.checks import _waiting
 from actorline.errors import Code, Reason
@@ -190,3 +191,11 @@ def test_job_whose_start_is_unclear_waits_for_no_earlier_cause(line):
     StartMoves(line.ledger, load_settings(), "al-test", [intent]).make(job, Unclear(intent, "no reply"))
     job = line.ledger.load("unclear-now")
     assert (job.state, job.waiting_for, next_step(job)) == ("WAITING", None, WAITS[Code.START_UNCLEAR])
+
+
+def test_job_that_no_worker_takes_is_shown_with_that(line):
+    created(line, "untaken", State.QUEUED)
+    done = actorline(line, "show", "untaken")
+    assert (done.code, done.out.startswith("QUEUED untaken")) == (0, True)
+    assert "No control worker runs (never seen) and no fetch worker runs (never seen)." in done.err
+    assert "`actorline up` continues" in done.err
