@@ -19,6 +19,7 @@ WAITS: Final[Mapping[str, str]] = {
     Code.SINK_FAILED: "waits until the sink can be written",
     Code.INPUT_UNREADABLE: "waits for its input's server",
     Code.AUTH: "waits: the account's token is refused",
+    Code.FORBIDDEN: "waits: the account's token may not start it",
 }
 
 
