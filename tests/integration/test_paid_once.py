@@ -65,8 +65,11 @@ def test_start_without_room_waits_and_starts_later(line, orders, name):
     result = orders[name].get(timeout=120)
     assert_one_run_with_every_row(line, result, f"demo/{name}")
     timeline = line.ledger.timeline.entries(f"start-{name}")  # it may have waited for the look back as well
-    code = "platform-unavailable" if name == "rate-429" else "capacity"
-    assert {entry.data["code"] for entry in timeline if entry.event == "waiting"} == {code}
+    codes = {entry.data["code"] for entry in timeline if entry.event == "waiting"}
+    if name == "rate-429":  # others without room may come first
+        assert {"platform-unavailable"} <= codes <= {"platform-unavailable", "capacity"}
+    else:
+        assert codes == {"capacity"}
     first, second = line.emulator.starts(f"demo/{name}")
     if name == "rate-429":  # room may come at any time, a rate doesn't
         assert second["at"] - first["at"] > 4.5
