@@ -42,6 +42,7 @@ def beaten(valkey, emulator, tmp_path_factory):
     see_two_minutes_ago(line, "each-minute")
     with running_workers(line, "all"):
         with running_beats(line, 2) as beats:
+            wait_for(lambda: beats.log.count("Starting...") >= 2, what="both beats")  # one of them orders for both
             wait_for(lambda: len(orders(line, "often")) >= 2, what="two jobs of the interval")
             beats.kill(beats.processes[0])
             beats.start()
