@@ -179,7 +179,8 @@ def test_jobs_lists_the_newest_first_up_to_the_limit(shared_terminal, ended, red
     assert queued == sorted(queued, reverse=True)
     assert shared_terminal("jobs", "--json", "--limit", "2").lines == every[:2]
     table = shared_terminal("jobs", "--limit", "2").out.splitlines()
-    assert table[0].split() == ["key", "state", "why", "actor", "items", "cost", "queued"]
+    columns = [column for column in table[0].split() if column != "why"]  # only where one of the two has a reason
+    assert columns == ["key", "state", "actor", "items", "cost", "queued"]
     assert [row.split()[0] for row in table[1:]] == [result["key"] for result in every[:2]]
 
 
