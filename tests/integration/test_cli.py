@@ -51,14 +51,15 @@ def ended(shared_terminal: Terminal) -> dict[str, Done]:
     assert (first.code, still_going["status"]) == (1, "RUNNING")
     wait_for(lambda: emulator.runs_of(actors["expired"]), what="the run that is to be ended by the deadline")
     cancelling = shared_terminal("cancel", "cancelled", "--json")
-    return {"cancelling": cancelling, **{name: command.end() for name, command in commands.items()}}
+    done = {"cancelling": cancelling, **{name: command.end() for name, command in commands.items()}}
+    shared_terminal.wait_until_empty()
+    return done
 
 
 def test_commands_share_one_stack_until_the_last_ends(shared_terminal, ended):
     assert {name: done.code for name, done in ended.items()} == {
         "delivered": 0, "partial": 6, "failed": 1, "expired": 3, "cancelled": 4, "cancelling": 0,
     }  # fmt: skip
-    shared_terminal.wait_until_empty()
     log = (shared_terminal.home / "logs" / "stack.log").read_text()
     assert log.count("up: valkey, control, fetch") == 1
 
