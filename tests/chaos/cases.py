@@ -92,7 +92,7 @@ def run_case(case: Case, valkey: str, emulator: Emulator, home: Path) -> Outcome
                 worker.terminate()
                 worker.send_signal(signal.SIGCONT)  # one that is frozen hears nothing else
             for worker in workers:
-                worker.wait(20)
+                worker.wait(60)
             line.client.close()
 
 

@@ -24,7 +24,7 @@ def test_silence_at_every_step_costs_no_second_run_and_no_row(valkey, tmp_path):
             result = line.submit(document).get(timeout=90)
         finally:
             worker.terminate()
-            worker.wait(20)
+            worker.wait(60)
             line.client.close()
         assert [run["id"] for run in emulator.runs_of(actor)] == [result["run_id"]]
         assert (result["state"], result["adopted"], result["items"]) == ("DELIVERED", True, 600)

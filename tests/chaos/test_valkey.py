@@ -42,7 +42,7 @@ def test_job_outlives_a_valkey_that_is_killed(valkey_of_our_own, emulator, fault
         for worker in workers:
             worker.terminate()
         for worker in workers:
-            worker.wait(20)
+            worker.wait(60)
     line.client.close()
     assert len(emulator.runs_of(actor)) == 1
     assert result["items"] == ROWS

@@ -36,7 +36,7 @@ def struck_line(valkey, emulator, tmp_path):
         worker.send_signal(signal.SIGCONT)
         worker.terminate()
     for worker in workers:
-        worker.wait(20)
+        worker.wait(60)
 
 
 def ended(line, key, attempt):

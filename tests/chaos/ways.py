@@ -172,7 +172,7 @@ def running_chain(valkey: str, emulator: Emulator, log: Path) -> Iterator[WithPl
         yield WithPlainChain(app, worker.pid)
     finally:
         worker.terminate()
-        worker.wait(20)
+        worker.wait(60)
         app.close()
 
 
