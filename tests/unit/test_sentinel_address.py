@@ -1,3 +1,6 @@
+import shutil
+
+import certifi
 import pytest
 
 from actorline.errors import SettingsError
@@ -13,7 +16,7 @@ HOSTS = [("one", 26379), ("two", 7), ("::1", 8)]
 
 @pytest.fixture
 def address(tmp_path) -> str:
-    (tmp_path / "ca.pem").touch()
+    shutil.copy(certifi.where(), tmp_path / "ca.pem")
     url = f"sentinels://app@one,two:7,[::1]:8/4?master=orders&ssl_ca_certs={tmp_path}/ca.pem"
     return checked_address(with_sentinel_password(with_password(url, "p@ss;w/rd"), "s&cond"))
 
