@@ -42,6 +42,7 @@ from actorline.ledger.faults import describe_fault
 from actorline.settings import load_settings
 
 STATUS_EVERY_SECS: Final = 1.0
+LOOK_UP_SECS: Final = 5.0
 SOCKET_SECS: Final = 3  # both bounds together: a Redis that is gone is noticed within a second, a frozen one within 15
 RETRIES: Final = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.4}
 CELERY_SETTINGS: Final[Mapping[str, Any]] = {
@@ -256,11 +257,19 @@ class Client:
         raise TimeoutError(f"The job {key} is still running after {timeout_s:g} s")
 
     def _value_within(self, timeout_s: float, result: "AsyncResult[Any]", otherwise: str) -> Any:
-        try:
-            return result.get(timeout=timeout_s, propagate=False)
-        except CeleryTimeoutError:
-            self._results.remove_pending_result(result)  # Celery would keep it until the task is ready
-            raise TimeoutError(otherwise) from None
+        """Return the result. Celery looks it up once, and then waits to be told of it; Redis may have carried out that
+        look, and the end, before it has our subscription, on another connection. So it is looked up again.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left_s = max(deadline - time.monotonic(), 0)
+            try:
+                return result.get(timeout=min(left_s, LOOK_UP_SECS), propagate=False)
+            except CeleryTimeoutError:
+                if time.monotonic() < deadline:
+                    continue
+                self._results.remove_pending_result(result)  # Celery would keep it until the task is ready
+                raise TimeoutError(otherwise) from None
 
 
 def parse_answer(reply: Any) -> Result:

@@ -17,11 +17,10 @@ from stand import Meter, spread
 
 from actorline.identifiers import JobKey
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.rights import spelling
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.registration import NewJob
+from actorline.ledger.registration import NewJob, index_names
 
 ROUNDS: Final = 5
 JOBS_A_BLOCK: Final = 2_000
@@ -70,7 +69,8 @@ def make_jobs(ledger: Ledger, jobs: int) -> None:
                 )
                 pipe.zadd(ledger.name("state", state), {key: queued_at})
                 pipe.zadd(ledger.name("state", state, fields["account"]), {key: queued_at})
-                pipe.zadd(ledger.name("actor", spelling(fields["actor"])), {key: queued_at})
+                for index in index_names(fields["actor"], fields["labels"], ledger.name):
+                    pipe.zadd(index, {key: queued_at})
             pipe.execute()
 
 

@@ -57,6 +57,14 @@ def test_an_order_sent_twice_under_one_key_makes_one_run(line, client):
     assert len(line.emulator.starts(body["actor"])) == 1
 
 
+def test_an_end_that_redis_did_not_tell_is_looked_up(line, client, monkeypatch):
+    order = client.submit(document(line, "client-untold"))
+    monkeypatch.setattr(client._results.result_consumer, "consume_from", lambda _: None)  # Redis had it too late
+    assert client.wait(order, timeout=120).state is State.DELIVERED
+    with pytest.raises(TimeoutError, match="after 0 s"):
+        client.wait(client.submit(document(line, "client-no-time")), timeout=0)
+
+
 def test_a_job_is_waited_for_by_its_key_alone(line, client):
     client.submit(document(line, "client-by-key"))
     wait_for(lambda: line.state("client-by-key"), what="the registered job")
