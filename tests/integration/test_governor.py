@@ -78,4 +78,4 @@ def test_job_of_many_tiny_pages_keeps_the_datasets_rate(line):
     assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
     times = sorted(request["at"] for request in line.emulator.requests("GET", f"/v2/datasets/{result['dataset_id']}"))
     busiest = max(sum(at <= other < at + 1 for other in times) for at in times)
-    assert busiest <= 66  # 60, and what the way to the platform squeezes together
+    assert busiest <= 90  # 60, and what half a second without a CPU squeezes together; without a limit all 150
