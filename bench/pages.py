@@ -20,7 +20,7 @@ from actorline.jobs.document.parse import parse_document
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.registration import NewJob, index_names
+from actorline.ledger.registration import NewJob, names_of_indexes
 
 ROUNDS: Final = 5
 JOBS_A_BLOCK: Final = 2_000
@@ -69,7 +69,7 @@ def make_jobs(ledger: Ledger, jobs: int) -> None:
                 )
                 pipe.zadd(ledger.name("state", state), {key: queued_at})
                 pipe.zadd(ledger.name("state", state, fields["account"]), {key: queued_at})
-                for index in index_names(fields["actor"], fields["labels"], ledger.name):
+                for index in names_of_indexes(fields["actor"], fields["labels"], ledger.name):
                     pipe.zadd(index, {key: queued_at})
             pipe.execute()
 

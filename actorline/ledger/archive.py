@@ -85,8 +85,7 @@ class Archive:
         """Add a job. Return False if the ledger has its key. Raises Refused for what is no ended job."""
         job = _checked(archived.job)
         name, key, account = self._name, job.key, job.document.account.lower()
-        state, ordered = archived.job["state"], job.document
-        indexes = index_names(ordered.actor or ordered.actor_task, ordered.labels, name)
+        state = archived.job["state"]
         hashes = {name("job", key): archived.job, name("runs", key): archived.runs}
         kinds = {"pages": archived.pages, "records": archived.records, "row_keys": archived.row_keys}
         for kind, attempts in kinds.items():
@@ -97,7 +96,7 @@ class Archive:
                 return False
             self._add_hashes(pipe, hashes)
             self._add_timeline(pipe, key, archived.timeline)
-            for index in (name("state", state), name("state", state, account), *indexes):
+            for index in (name("state", state), name("state", state, account), *index_names(job.document, name)):
                 pipe.zadd(index, {key: job.queued_at})
             for run_id in runs:
                 pipe.hsetnx(name("run_keys"), run_id, key)

@@ -83,7 +83,7 @@ def registration(order: NewJob, *, token: str, care_s: float, most_open: int | N
             name("state", State.QUEUED, document.account.lower()),
             name("open", sender.holder if sender else ""), name("deadlines"),
             name("batch", key), *batch_names(key, name),
-            *index_names(document.actor or document.actor_task, document.labels, name)]  # fmt: skip
+            *index_names(document, name)]  # fmt: skip
     args = [key, document.body_hash(), token, care_s, ENTRIES_MAX,
             *caller_arguments(caller),
             json.dumps(sender.facts() if sender else {}),
@@ -121,10 +121,13 @@ def batch_names(key: JobKey, name: Names) -> tuple[str, str]:
     return name("batch", batch), name("batch_live", batch)
 
 
-def index_names(target: str | None, labels: Mapping[str, str], name: Names) -> list[str]:
-    """Return the Redis keys of the sets that list a job by what was ordered: an Actor's or Actor task's name, if it
-    wasn't ordered by its ID, and each label.
-    """
+def index_names(document: JobDocument, name: Names) -> list[str]:
+    """Return the Redis keys of the sets that list a job by what was ordered."""
+    return names_of_indexes(document.actor or document.actor_task, document.labels, name)
+
+
+def names_of_indexes(target: str | None, labels: Mapping[str, str], name: Names) -> list[str]:
+    """Return them for an Actor's or Actor task's name, unless it is an ID, and for each label."""
     actor = indexed_actor(target)
     return [*([name("actor", actor)] if actor else []), *(label_name(each, name) for each in labels.items())]
 

@@ -45,7 +45,7 @@ class Retention:
 
         False: it was set going again meanwhile, or a run of it is still to be aborted.
         """
-        key, name, ordered = job.key, self._store.name, job.document
+        key, name = job.key, self._store.name
         pages = [
             name(kind, key, attempt)
             for kind in ("pages", "records", "row_keys")
@@ -62,7 +62,7 @@ class Retention:
         with self._store.redis.pipeline(transaction=False) as pipe:
             for state in State:  # an older version that worked beside this one may have left it where it was before
                 pipe.zrem(name("state", state, job.document.account.lower()), key)
-            for index in index_names(ordered.actor or ordered.actor_task, ordered.labels, name):
+            for index in index_names(job.document, name):
                 pipe.zrem(index, key)
             if job.open_set:
                 pipe.srem(job.open_set, key)

@@ -72,10 +72,14 @@ def test_rates_are_those_of_datasets_stores_and_records(path, resource):
 
 
 def test_job_of_many_tiny_pages_keeps_the_datasets_rate(line):
+    # a machine that stands still for a moment squeezes requests together: hardly so three times
+    assert any(busiest_second(line, f"tiny-pages-{number}") <= 66 for number in range(3))  # 60, and a little squeezed
+
+
+def busiest_second(line, key: str) -> int:
     actor = line.emulator.actor("tiny-pages", items=150, duration_secs=0)
-    result = line.submit({"key": "tiny-pages", "actor": actor, "collect": {"page_items": 1}}).get(timeout=120)
+    result = line.submit({"key": key, "actor": actor, "collect": {"page_items": 1}}).get(timeout=120)
     assert (result["state"], result["items"], result["pages"]) == ("DELIVERED", 150, 150)
     assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
     times = sorted(request["at"] for request in line.emulator.requests("GET", f"/v2/datasets/{result['dataset_id']}"))
-    busiest = max(sum(at <= other < at + 1 for other in times) for at in times)
-    assert busiest <= 90  # 60, and what half a second without a CPU squeezes together; without a limit all 150
+    return max(sum(at <= other < at + 1 for other in times) for at in times)

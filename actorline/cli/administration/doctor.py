@@ -1,6 +1,6 @@
 """`doctor`: checks the installation and suggests fixes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,6 @@ from typing import Final
 import redis
 import requests
 import typer
-from pydantic import SecretStr
 from rich.markup import escape
 
 from actorline.checks import check_ledger
@@ -65,12 +64,10 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             has_workers = settings.redis_url is not None or logs is not None
             yield from check_ledger(settings, stack.ledger, logs=logs, has_workers=has_workers)
             yield from _flower(stack.flower)
-            responding: list[AccountName] = []
-            yield from _accounts(settings, stack.ledger, responding)
-            yield from _others(settings, stack.ledger, responding)
+            yield from _accounts(settings, stack.ledger)
     except (Unavailable, redis.RedisError) as error:
         yield Finding("redis", is_good=False, text=str(error))
-        yield from _accounts(settings, None, [])
+        yield from _accounts(settings, None)
     yield _sink(settings)
     yield _notices(settings)
     yield Finding("order", is_good=True, text=send_line(settings))  # users paste this into tickets
@@ -89,48 +86,23 @@ def _flower(url: str | None) -> Iterator[Finding]:
         yield Finding("flower", is_good=False, text=text, fix=fix)
 
 
-def _others(settings: Settings, ledger: Ledger, accounts: Sequence[AccountName]) -> Iterator[Finding]:
-    """Report running runs of some accounts that bear this installation's name and that no job here knows."""
-    if not ledger.has_installation():
-        return
-    name = ledger.installation(settings.installation)
-    for account in accounts:
-        with closing(_platform(settings, settings.tokens[account])) as platform, suppress(PlatformError):
-            going = list_going(platform, name, started_after=datetime.now(UTC) - OTHERS_WITHIN)
-            unknown = [run.id for run, marker in going if ledger.runs.key_of_marker(marker.digest) is None]
-            if unknown:
-                text = f"{len(unknown):,} of account {account} bear our name, {name}, and no job here knows them"
-                fix = (
-                    "The ledger has lost them: `actorline orphans`. Or a second installation has the same name, and "
-                    "each takes the other's runs for its own: give it a Redis and an ACTORLINE_INSTALLATION of its own."
-                )
-                yield Finding("runs", is_good=False, text=text, fix=fix)
-
-
-def _accounts(settings: Settings, ledger: Ledger | None, responding: list[AccountName]) -> Iterator[Finding]:
-    """Report on each account, and note those for which the platform responds as it should."""
+def _accounts(settings: Settings, ledger: Ledger | None) -> Iterator[Finding]:
     if not settings.tokens:
         yield Finding("token", is_good=False, text="none is set", fix="Set APIFY_TOKEN.")
-    for account in settings.tokens:
-        yield from _account(settings, ledger, account, responding)
+    for account, token in settings.tokens.items():
+        platform = Platform(settings.api_url, token, connect_timeout_s=PLATFORM_SECS, read_timeout_s=PLATFORM_SECS)
+        with closing(platform):
+            yield from _account(settings, ledger, platform, account)
 
 
-def _platform(settings: Settings, token: SecretStr) -> Platform:
-    return Platform(settings.api_url, token, connect_timeout_s=PLATFORM_SECS, read_timeout_s=PLATFORM_SECS)
-
-
-def _account(
-    settings: Settings, ledger: Ledger | None, account: AccountName, responding: list[AccountName]
-) -> Iterator[Finding]:
-    with closing(_platform(settings, settings.tokens[account])) as platform:
-        try:
-            me = get_me(platform)
-            use = read_limits(ledger, platform, account) if ledger else account_use(get_limits(platform), at=0)
-            there = platform_time(platform)
-        except PlatformError as error:
-            yield Finding("token", is_good=False, text=f"account {account}: {error}", fix=_fix(error, account))
-            return
-    responding.append(account)
+def _account(settings: Settings, ledger: Ledger | None, platform: Platform, account: AccountName) -> Iterator[Finding]:
+    try:
+        me = get_me(platform)
+        use = read_limits(ledger, platform, account) if ledger else account_use(get_limits(platform), at=0)
+        there = platform_time(platform)
+    except PlatformError as error:
+        yield Finding("token", is_good=False, text=f"account {account}: {error}", fix=_fix(error, account))
+        return
     left = left_text(use.left)
     yield Finding("token", is_good=True, text=f"account {account} is {me.username}: {_used(use)}{left and f'; {left}'}")
     if use.limit.get("month_usd") and use.used.get("month_usd", 0) >= NEARLY * use.limit["month_usd"]:
@@ -138,6 +110,22 @@ def _account(
         yield Finding("limits", is_good=False, text=text, fix="Raise it: Apify Console, Billing, Limits.")
     if there:
         yield _clock(there)
+    if ledger and ledger.has_installation():
+        yield from _others(ledger, platform, account, ledger.installation(settings.installation))
+
+
+def _others(ledger: Ledger, platform: Platform, account: AccountName, name: str) -> Iterator[Finding]:
+    """Report running runs of an account that bear this installation's name and that no job here knows."""
+    with suppress(PlatformError):
+        going = list_going(platform, name, started_after=datetime.now(UTC) - OTHERS_WITHIN)
+        unknown = [run.id for run, marker in going if ledger.runs.key_of_marker(marker.digest) is None]
+        if unknown:
+            text = f"{len(unknown):,} of account {account} bear our name, {name}, and no job here knows them"
+            fix = (
+                "The ledger has lost them: `actorline orphans`. Or a second installation has the same name, and "
+                "each takes the other's runs for its own: give it a Redis and an ACTORLINE_INSTALLATION of its own."
+            )
+            yield Finding("runs", is_good=False, text=text, fix=fix)
 
 
 def _used(use: AccountUse) -> str:

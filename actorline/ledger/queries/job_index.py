@@ -15,7 +15,7 @@ from typing import Final
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.listing import Cursor, light_parts
-from actorline.ledger.registration import index_names
+from actorline.ledger.registration import names_of_indexes
 
 JOBS_A_BLOCK: Final = 500
 REMEMBERED_SECS: Final = 86_400  # a worker of an earlier version may come back
@@ -61,6 +61,6 @@ class JobIndex:
                     if account:
                         pipe.zadd(name("state", state, account.lower()), {key: queued_at}, nx=True)
                     target = ordered.get("actor") or ordered.get("actor_task")
-                    for index in index_names(target, ordered.get("labels") or {}, name):
+                    for index in names_of_indexes(target, ordered.get("labels") or {}, name):
                         pipe.zadd(index, {key: queued_at}, nx=True)
                 pipe.execute()
