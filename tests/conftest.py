@@ -9,16 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from real_parts import (
-    ROOT,
-    Emulator,
-    Line,
-    make_line,
-    running_emulator,
-    running_line,
-    running_service,
-    wait_for,
-)
+from real_parts import ROOT, Emulator, Line, make_line, running_emulator, running_line, running_service, wait_for
 from redis_server import server_binary
 
 LONGEST = (

@@ -8,13 +8,7 @@ from actorline.batches.batch import BatchResult
 from actorline.batches.manifest import BatchManifest, Member, read_manifest
 from actorline.batches.members import member_folder
 from actorline.delivery.manifest import StoredRecord
-from actorline.delivery.read_back import (
-    DamagedDelivery,
-    Delivery,
-    NoDelivery,
-    UnreadableRows,
-    open_delivery,
-)
+from actorline.delivery.read_back import DamagedDelivery, Delivery, NoDelivery, UnreadableRows, open_delivery
 from actorline.delivery.sink import MANIFEST, open_sink
 from actorline.errors import Reason
 from actorline.jobs.member_key import DIGITS

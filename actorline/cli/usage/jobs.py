@@ -4,9 +4,7 @@ from typing import Annotated
 
 import typer
 
-from actorline.cli.usage.completion import (
-    complete_key,
-)
+from actorline.cli.usage.completion import complete_key
 from actorline.cli.usage.options import Account, Actor, AsJson, Labels, Since, States
 from actorline.jobs.states import LIVE
 

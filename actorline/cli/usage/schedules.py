@@ -6,9 +6,7 @@ from typing import Annotated
 import typer
 
 from actorline.cli.commands import make_app
-from actorline.cli.usage.completion import (
-    complete_schedule,
-)
+from actorline.cli.usage.completion import complete_schedule
 from actorline.cli.usage.options import AsJson
 
 schedules = make_app("Check schedules.toml, list its schedules and their due times.")

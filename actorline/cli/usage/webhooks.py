@@ -5,9 +5,7 @@ from typing import Annotated
 import typer
 
 from actorline.cli.commands import make_app
-from actorline.cli.usage.completion import (
-    complete_webhook,
-)
+from actorline.cli.usage.completion import complete_webhook
 from actorline.cli.usage.options import AsJson
 
 webhooks = make_app("Collect the runs of an Actor, whoever starts them.")

@@ -19,14 +19,7 @@ from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
 from actorline.gateway.context import AuthorizedRequest, MayCancel, MayOrder, MayRead
 from actorline.gateway.intake.body import key_in, parse_json, with_key
-from actorline.gateway.openapi import (
-    BATCH_BODY,
-    IdempotencyKey,
-    KeyInPath,
-    RequestKey,
-    batch_result,
-    problems,
-)
+from actorline.gateway.openapi import BATCH_BODY, IdempotencyKey, KeyInPath, RequestKey, batch_result, problems
 from actorline.gateway.ordered import check_visible, respond, wait_for_end
 from actorline.gateway.problems import name_order
 from actorline.gateway.routes.events import EVENTS, LastEventId, follow

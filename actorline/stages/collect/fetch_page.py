@@ -13,9 +13,7 @@ from actorline.delivery.formats.json_lines import JsonLines
 from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.formats.text import PageText, UnreadablePage
 from actorline.delivery.key_sample import KeySample
-from actorline.delivery.page_plan import (
-    Window,
-)
+from actorline.delivery.page_plan import Window
 from actorline.delivery.part import PartFacts, download_window, inspect_part
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.row_counter import RowCounter, WatchedText
@@ -110,11 +108,8 @@ class PageFetcher:
         """
         match error:
             case platform_errors.NotFound():
-                return (
-                    Code.DATASET_VANISHED
-                    if self._is_gone(job.run.dataset_id or DatasetId(""))
-                    else Code.PAGE_UNREADABLE
-                )
+                is_gone = self._is_gone(job.run.dataset_id or DatasetId(""))
+                return Code.DATASET_VANISHED if is_gone else Code.PAGE_UNREADABLE
             case SinkError():
                 return Code.SINK_FAILED
             case UnreadablePage() | platform_errors.PlatformError():

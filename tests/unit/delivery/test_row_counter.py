@@ -9,14 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actorline.delivery.formats.json_lines import JsonLines
-from actorline.delivery.row_counter import (
-    RowCounter,
-    RowLook,
-    WatchedText,
-    has_type,
-    is_missing,
-    key_hash,
-)
+from actorline.delivery.row_counter import RowCounter, RowLook, WatchedText, has_type, is_missing, key_hash
 from actorline.delivery.row_counts import Flaw, RowCounts
 
 ROWS = [

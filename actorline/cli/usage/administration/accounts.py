@@ -4,9 +4,7 @@ from typing import Annotated
 
 import typer
 
-from actorline.cli.usage.completion import (
-    complete_account,
-)
+from actorline.cli.usage.completion import complete_account
 from actorline.cli.usage.options import AsJson
 
 

@@ -5,10 +5,7 @@ from typing import Annotated
 import typer
 
 from actorline.cli.commands import make_app
-from actorline.cli.usage.completion import (
-    complete_account,
-    complete_api_key,
-)
+from actorline.cli.usage.completion import complete_account, complete_api_key
 from actorline.cli.usage.options import AsJson
 
 keys = make_app("Create, list and revoke API keys for the HTTP gateway.")

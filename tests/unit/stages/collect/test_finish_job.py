@@ -11,13 +11,7 @@ from actorline.jobs.step import Ended, Step, Stop
 from actorline.ledger.change import Change
 from actorline.settings import Settings
 from actorline.stages.collect.fetch_pages import load_collecting
-from actorline.stages.collect.finish_job import (
-    WAVE_TRIES,
-    Finisher,
-    NextWave,
-    needs_final_cost,
-    secs_to_final_cost,
-)
+from actorline.stages.collect.finish_job import WAVE_TRIES, Finisher, NextWave, needs_final_cost, secs_to_final_cost
 
 BROKEN = {"rule": "required", "figure": 1, "limit": 0, "rows": 9, "message": "price is missing"}
 
