@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from celery import Celery
 
-from actorline.primary_connection import PrimaryConnection, PrimaryTLSConnection
-from actorline.redis_address import checked_address, is_sentinel, tls_parameters
-from actorline.sentinel_address import SentinelAddress
+from actorline.redis_connection.address import checked_address, is_sentinel, tls_parameters
+from actorline.redis_connection.primary import PrimaryConnection, PrimaryTLSConnection
+from actorline.redis_connection.sentinels import SentinelAddress
 
 LOADER: Final = "celery.loaders.app:AppLoader"
 BROKER_OPTIONS: Final = "broker_transport_options"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import redis
 
 from actorline.identifiers import JobKey, RunId
-from actorline.redis_address import is_sentinel, masked_address
-from actorline.sentinel_address import FAILED_SECS, SentinelAddress, patience_s
+from actorline.redis_connection.address import is_sentinel, masked_address
+from actorline.redis_connection.sentinels import FAILED_SECS, SentinelAddress, patience_s
 from actorline.settings import Settings
 
 if TYPE_CHECKING:

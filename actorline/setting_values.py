@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
-from actorline.redis_address import checked_address
+from actorline.redis_connection.address import checked_address
 
 API_URL = "https://api.apify.com"
 

@@ -22,7 +22,13 @@ from actorline.errors import SettingsError
 from actorline.host.secret_file import read_secret
 from actorline.host.stack_home import PASSWORD_FILE
 from actorline.identifiers import AccountName
-from actorline.redis_address import is_sentinel, next_database, socket_address, with_password, with_sentinel_password
+from actorline.redis_connection.address import (
+    is_sentinel,
+    next_database,
+    socket_address,
+    with_password,
+    with_sentinel_password,
+)
 from actorline.setting_groups import Quotas, Secret, Tuning
 from actorline.setting_values import (
     API_URL,

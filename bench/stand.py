@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final
 from actorline.client import Client
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
-from actorline.redis_address import next_database
+from actorline.redis_connection.address import next_database
 
 TOKEN: Final = "apify_api_emulator"
 START_SECS: Final = 60

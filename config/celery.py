@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from actorline.messages import unacked_keys
-from actorline.redis_address import is_sentinel
-from actorline.sentinel_address import patience_s
+from actorline.redis_connection.address import is_sentinel
+from actorline.redis_connection.sentinels import patience_s
 from actorline.settings import Settings
 from config.queues import routes
 

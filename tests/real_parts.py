@@ -29,7 +29,7 @@ from forked_process import Process, start_program
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
 from actorline.messages import celery_arguments
-from actorline.redis_address import next_database
+from actorline.redis_connection.address import next_database
 
 TOKEN = "apify_api_emulator"
 CUT_OFF = 499  # as in `actorline.emulator.app`, which takes long to import

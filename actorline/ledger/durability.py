@@ -11,8 +11,8 @@ from redis.exceptions import NoScriptError, ResponseError
 from actorline.errors import Code, Unavailable
 from actorline.identifiers import RunId
 from actorline.logs import Logger
-from actorline.one_connection import exchange
-from actorline.succession import Succession
+from actorline.redis_connection.one_connection import exchange
+from actorline.redis_connection.succession import Succession
 
 WAIT_MS: Final = 5_000  # with `appendfsync everysec` a busy disk may take a second or two; measured: 0.4 ms
 KNOWN_SECS: Final = 5.0  # INFO takes longer than a write; whether there is a disk to wait for changes by hand only

@@ -8,7 +8,7 @@ import redis
 from redis import exceptions
 from redis.sentinel import MasterNotFoundError
 
-from actorline.primary_connection import NotInService
+from actorline.redis_connection.primary import NotInService
 
 SERVER_WORDS_MAX_CHARS: Final = 200
 FAULT_KINDS: Final[Mapping[type[redis.RedisError], str]] = {  # the first that fits: some are kinds of others

@@ -15,9 +15,9 @@ from redis.retry import Retry
 from actorline.jobs.job import FIELDS
 from actorline.ledger.durability import Call, Disk
 from actorline.ledger.keys import KEY_KINDS
-from actorline.quick_redis import QuickPool, run_script
-from actorline.redis_address import is_sentinel
-from actorline.sentinel_address import SentinelAddress
+from actorline.redis_connection.address import is_sentinel
+from actorline.redis_connection.quick import QuickPool, run_script
+from actorline.redis_connection.sentinels import SentinelAddress
 
 Client = Any
 """A `redis.Redis` that decodes replies; its stubs return `bytes | str` for everything."""

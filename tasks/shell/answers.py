@@ -18,8 +18,8 @@ from actorline.identifiers import JobKey, TaskId
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.outcome import exception_for
 from actorline.ledger.callers import Continuations
-from actorline.one_connection import exchange
-from actorline.succession import Succession
+from actorline.redis_connection.one_connection import exchange
+from actorline.redis_connection.succession import Succession
 from tasks.shell.batches import send_batch
 from tasks.shell.canvas import send_notices
 from tasks.shell.environment import ledger, settings

@@ -7,7 +7,7 @@ from threading import Barrier
 import pytest
 
 from actorline.ledger.store import connect
-from actorline.quick_redis import run_script
+from actorline.redis_connection.quick import run_script
 
 pytestmark = pytest.mark.thorough
 

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from real_parts import TOKEN, wait_for
 from terminal import actorline
 
-from actorline.checks import _waiting
+from actorline.checks.installation import _waiting
 from actorline.errors import Code, Reason
 from actorline.gateway.pages.presentation.next_step import WAITS, next_step
 from actorline.jobs.document.guard import Broken, Enough

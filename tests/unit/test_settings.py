@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from actorline.errors import SettingsError
-from actorline.redis_address import next_database
+from actorline.redis_connection.address import next_database
 from actorline.settings import Settings, load_settings
 from actorline.settings_file import default_home, find_settings_file
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from kombu.transport import redis as transport
 
-from actorline.primary_connection import PrimaryConnection, PrimaryTLSConnection
+from actorline.redis_connection.primary import PrimaryConnection, PrimaryTLSConnection
 from workers.broker import few_commands, redis_time
 
 STEPS: Final = (0, 3, 6, 9)  # kombu's: a priority between two of them counts as the more urgent one

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from redis.commands.core import Script
 
-from actorline import quick_redis
+from actorline.redis_connection import quick
 from workers.broker import held_messages, one_client
 
 # KEYS  a queue's lists, one for each priority
@@ -29,7 +29,7 @@ class Channel(one_client.Channel):
 
     def run_script(self, script: Script, keys: list[str], args: list[Any]) -> Any:
         with self.conn_or_acquire() as client:
-            return quick_redis.run_script(client, script, keys, args)
+            return quick.run_script(client, script, keys, args)
 
     def close(self) -> None:
         """Close the channel; what is acknowledged is struck off before."""

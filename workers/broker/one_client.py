@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from kombu.transport import redis as transport
 
-from actorline.quick_redis import QuickPool
+from actorline.redis_connection.quick import QuickPool
 
 
 class Channel(transport.Channel):

@@ -11,14 +11,14 @@ import requests
 import typer
 from rich.markup import escape
 
-from actorline.checks import check_ledger
+from actorline.checks.finding import Finding
+from actorline.checks.installation import check_ledger
 from actorline.cli.attach import attach, logs_of_running
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import out, print_json
 from actorline.cli.terminal.room_text import left_text
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
-from actorline.finding import Finding
 from actorline.identifiers import AccountName
 from actorline.ledger.admission.account_room import AccountUse
 from actorline.ledger.ledger import Ledger

@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from actorline.checks import check_ledger
+from actorline.checks.installation import check_ledger
 from actorline.errors import Code, Refused
 from actorline.gateway.pages.jobs.job_filter import JobFilter
 from actorline.gateway.pages.presentation.columns import Column, columns

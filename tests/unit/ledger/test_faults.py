@@ -6,7 +6,7 @@ from redis import exceptions
 from redis.sentinel import MasterNotFoundError
 
 from actorline.ledger.faults import describe_fault, is_tls_fault
-from actorline.primary_connection import NotInService
+from actorline.redis_connection.primary import NotInService
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from actorline.finding import Finding
+from actorline.checks.finding import Finding
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.broker import QUEUES, fsync_policy, read_broker
 from actorline.settings import Settings

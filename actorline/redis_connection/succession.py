@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import redis
 from redis.sentinel import SentinelConnectionPool
 
-from actorline.one_connection import Address
+from actorline.redis_connection.one_connection import Address
 
 AWAY_SECS: Final = 5.0  # a sentinel that didn't respond isn't asked before, as each time may take a second
 REPLACED: Final = "failover_in_progress"

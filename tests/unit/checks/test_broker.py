@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from actorline.broker_checks import check_queues, check_settings_of_redis
+from actorline.checks.broker import check_queues, check_settings_of_redis
 from actorline.ledger.queries import broker
 
 

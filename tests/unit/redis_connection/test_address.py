@@ -12,7 +12,7 @@ from kombu.utils.url import parse_url, url_to_parts
 
 from actorline.isolated_celery import IsolatedCelery
 from actorline.ledger.store import connect
-from actorline.redis_address import (
+from actorline.redis_connection.address import (
     checked_address,
     masked_address,
     next_database,

@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from actorline.ledger.store import connect
-from actorline.succession import Succession
+from actorline.redis_connection.succession import Succession
 
 OURS, OTHER = ("10.0.0.1", 6379), ("10.0.0.2", 6379)
 

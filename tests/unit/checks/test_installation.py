@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from actorline.checks import _fleet
+from actorline.checks.installation import _fleet
 from actorline.ledger.queries.fleet import Worker
 
 LOCAL = SimpleNamespace(default_sink="file:///rows/{key}/")

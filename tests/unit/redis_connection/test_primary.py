@@ -4,7 +4,7 @@ from redis.sentinel import SentinelManagedSSLConnection
 
 from actorline.isolated_celery import IsolatedCelery
 from actorline.ledger.store import connect
-from actorline.primary_connection import Leaving, NotInService, PrimaryConnection, PrimaryTLSConnection
+from actorline.redis_connection.primary import Leaving, NotInService, PrimaryConnection, PrimaryTLSConnection
 from workers.broker.fair_turns import SentinelChannel
 
 UNBLOCKED = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"

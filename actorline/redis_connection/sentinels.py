@@ -12,8 +12,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
-from actorline.primary_connection import PrimaryConnection, PrimaryTLSConnection
-from actorline.redis_address import SENTINEL, is_sentinel, servers, tls_parameters
+from actorline.redis_connection.address import SENTINEL, is_sentinel, servers, tls_parameters
+from actorline.redis_connection.primary import PrimaryConnection, PrimaryTLSConnection
 
 SENTINEL_SECS: Final = 1.0  # the next one is asked then
 SILENT_SECS: Final = 30.0

@@ -7,8 +7,8 @@ from actorline.errors import SettingsError
 from actorline.isolated_celery import IsolatedCelery
 from actorline.ledger.store import connect
 from actorline.messages import celery_arguments, send_line
-from actorline.redis_address import checked_address, next_database, with_password, with_sentinel_password
-from actorline.sentinel_address import SentinelAddress
+from actorline.redis_connection.address import checked_address, next_database, with_password, with_sentinel_password
+from actorline.redis_connection.sentinels import SentinelAddress
 from actorline.settings import load_settings
 
 HOSTS = [("one", 26379), ("two", 7), ("::1", 8)]

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from actorline.api_keys import list_keys
-from actorline.broker_checks import check_queues, check_settings_of_redis
+from actorline.checks.broker import check_queues, check_settings_of_redis
+from actorline.checks.finding import Finding
 from actorline.errors import Unavailable
-from actorline.finding import Finding
 from actorline.ledger.admission.pause import EVERY_ACCOUNT, paused_accounts
 from actorline.ledger.durability import Server
 from actorline.ledger.ledger import Ledger

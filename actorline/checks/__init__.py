@@ -1,0 +1,1 @@
+"""What `actorline doctor` and the fleet page say of an installation. Changes nothing."""

@@ -1,0 +1,1 @@
+"""Connections to Redis: addresses, sentinels, cheap commands, and which server got a write."""
