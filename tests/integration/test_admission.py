@@ -102,10 +102,11 @@ def test_memory_decides_who_fits_and_small_runs_pass_by(valkey, tmp_path):
     ) as line:  # fmt: skip
         busy = emulator.actor("memory-busy", duration_secs=600)
         actor = emulator.actor("memory", items=1)  # a gigabyte, which its order does not say
-        sizes = {"busy-0": (busy, 2048), "busy-1": (busy, 1024), "large": (busy, 2048)}
-        for key, (target, memory) in sizes.items():
-            order(line, key, target, options={"memory_mbytes": memory})
-        wait_for(lambda: len(emulator.runs_of(busy)) == 2 and waiting(line, 1), what="a gigabyte left")
+        for key, memory in {"busy-0": 2048, "busy-1": 1024}.items():
+            order(line, key, busy, options={"memory_mbytes": memory})
+        wait_for(lambda: len(emulator.runs_of(busy)) == 2, what="a gigabyte left")
+        order(line, "large", busy, options={"memory_mbytes": 2048})
+        wait_for(lambda: waiting(line, 1), what="the large one waiting")
         assert {order(line, f"small-{n}", actor).get(timeout=120)["state"] for n in range(4)} == {"DELIVERED"}
         assert len(emulator.runs_of(busy)) == 2
         line.cancel("busy-1")
