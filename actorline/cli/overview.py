@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,6 +15,7 @@ from actorline.cli.terminal.times import duration_text
 from actorline.jobs.cost import cost_usd
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.states import LIVE, State
+from actorline.ledger.admission.schedule_pauses import SchedulePause, paused_schedules
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.listing import list_jobs
 from actorline.ledger.queries.tally import read_tally
@@ -44,10 +45,11 @@ def print_overview() -> None:
         recent = recent_jobs(stack.ledger)
         room = list(room_lines(stack.ledger, settings.tokens))
         unattended = describe_unattended(stack.ledger, logs=logs_of_running(settings))
+        coming = schedule_lines(settings, paused_schedules(stack.ledger))
     if not recent and not any(live.values()):
         out.print(FIRST_STEPS)
         return
-    lines = [now_line({state: live[state] for state in LIVE}), *recent_lines(recent), *_next_line(settings)]
+    lines = [now_line({state: live[state] for state in LIVE}), *recent_lines(recent), *coming]
     for line in [*lines, *map(escape, [*room, *([unattended] if unattended else [])]), MORE]:
         out.print(line)
 
@@ -80,8 +82,8 @@ def recent_lines(jobs: Sequence[Job]) -> Iterator[str]:
         yield f"  `actorline show {escape(failed.key)}` tells the whole story, `actorline retry` tries it again."
 
 
-def _next_line(settings: Settings) -> list[str]:
-    """Return which schedule is due next, and when; nothing if there is none."""
+def schedule_lines(settings: Settings, pauses: Mapping[str, SchedulePause]) -> list[str]:
+    """Return which schedule is due next, and when, and which ones are paused; nothing if there is none."""
     file = find_schedules(settings)
     if file is None:
         return []
@@ -89,10 +91,18 @@ def _next_line(settings: Settings) -> list[str]:
         found = load_schedules(file)
     except InvalidSchedules:
         return ["Next: the schedules can't be read. `actorline schedules check` names every mistake."]
+    enabled = {name: each for name, each in found.items() if each.enabled}
+    paused = [name for name, each in enabled.items() if name in pauses and pauses[name].counts(each.on_guard)]
     now = datetime.now(UTC)
-    coming = [(due, name) for name, each in found.items() if each.enabled and (due := each.rhythm.next_due(now))]
-    if not coming:
-        return []
-    due, name = min(coming)
-    left = duration_text(due.timestamp() - time.time())
-    return [f"Next: {escape(name)} in {left} ({due.astimezone(found[name].zone):%a %H:%M} {found[name].timezone})."]
+    coming = [
+        (due, name) for name, each in enabled.items() if name not in paused and (due := each.rhythm.next_due(now))
+    ]
+    lines = []
+    if coming:
+        due, name = min(coming)
+        left = duration_text(due.timestamp() - time.time())
+        zone = found[name].zone
+        lines = [f"Next: {escape(name)} in {left} ({due.astimezone(zone):%a %H:%M} {found[name].timezone})."]
+    if paused:
+        lines += [f"Paused: {escape(', '.join(paused))}. `actorline schedules list` says why, and what resumes it."]
+    return lines

@@ -9,11 +9,11 @@ from typing import Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from actorline.cli.attach import attach
 from actorline.cli.terminal.exits import Exit
-from actorline.cli.terminal.output import coloured, out, print_json, say
+from actorline.cli.terminal.output import coloured, local_text, out, print_json, say
+from actorline.cli.terminal.table import new_table
 from actorline.errors import Code, Refused, SettingsError
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job, iso_time
@@ -175,9 +175,8 @@ def _iso(place: SchedulePosition | None, field: str) -> str | None:
 
 
 def _print_table(found: Mapping[str, Schedule], lines: list[dict[str, Any]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "due", "overlap", "last due", "", "last job", "next due"):
-        table.add_column(column, no_wrap=True)
+    columns = ("name", "due", "overlap", "last due", "", "last job", "next due")
+    table = new_table(columns, whole={"overlap", "last job"})
     for line in lines:
         schedule = found[line["name"]]
         job = line["last_job"]
@@ -196,7 +195,8 @@ def _print_table(found: Mapping[str, Schedule], lines: list[dict[str, Any]]) -> 
             why = (
                 f"its job {pause['job_key']} broke its contract: {pause['message']}" if pause["job_key"] else "by hand"
             )
-            say(f"{line['name']} is paused since {pause['at']}, {why}. `actorline schedules resume {line['name']}`")
+            since = local_text(pause["at"])
+            say(f"{line['name']} is paused since {since}, {why}. `actorline schedules resume {line['name']}`")
         if line["refused"]:
             say(f"{line['name']}: {line['refused']['due']} was refused: {line['refused']['reason']}")
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from actorline.cli.attach import AttachedStack, attach
 from actorline.cli.ordering.order import read_document
 from actorline.cli.terminal.output import out, print_json, say
+from actorline.cli.terminal.table import new_table
 from actorline.cli.terminal.times import short_time
 from actorline.errors import Code, Refused, SettingsError, Unavailable
 from actorline.identifiers import AccountName
@@ -133,9 +133,7 @@ def _platform_faults() -> Iterator[None]:
 
 
 def _print_table(settings: Settings, hooks: list[Hook]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in ("id", "collects", "account", "added", "last event"):
-        table.add_column(column, overflow="fold")
+    table = new_table(("id", "collects", "account", "added", "last event"))
     for hook in hooks:
         last = _last_dispatch(settings, hook)
         table.add_row(escape(hook.id), escape(hook.name), hook.account, short_time(hook.added_at), escape(last))

@@ -5,11 +5,11 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from rich.markup import escape
-from rich.table import Table
 
 from actorline.budgets.status import BudgetStatus
 from actorline.cli.attach import attach
 from actorline.cli.terminal.output import out, print_json, say
+from actorline.cli.terminal.table import new_table
 from actorline.ledger.queries.budget_status import read_budgets
 from actorline.ledger.queries.savings import Savings, read_savings
 from actorline.settings import load_settings
@@ -44,9 +44,7 @@ def _saved(saved: Savings) -> str:
 
 
 def _print(found: list[BudgetStatus]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in ("budget", "period", *NUMBERS, "ends"):
-        table.add_column(column, justify="right" if column in NUMBERS else "left", no_wrap=True)
+    table = new_table(("budget", "period", *NUMBERS, "ends"), right=NUMBERS, whole={"period"})
     for status in found:
         ends = datetime.fromtimestamp(status.ends_at, ZoneInfo(status.timezone))
         table.add_row(

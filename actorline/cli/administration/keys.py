@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from actorline.api_keys import ApiKey, create_key, list_keys, revoke_key
 from actorline.cli.attach import attach
 from actorline.cli.terminal.output import out, print_json, say
+from actorline.cli.terminal.table import new_table
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName
 from actorline.jobs.job import iso_time
@@ -96,9 +96,8 @@ def warnings(rights: Rights, settings: Settings) -> Iterator[str]:
 
 
 def _print_table(found: list[ApiKey]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "scopes", "accounts", "actors", "usd/run", "usd/day", "created"):
-        table.add_column(column, justify="right" if column.startswith("usd") else "left", overflow="fold")
+    columns = ("name", "scopes", "accounts", "actors", "usd/run", "usd/day", "created")
+    table = new_table(columns, right={"usd/run", "usd/day"})
     for key in found:
         rights = key.rights
         runs = None if rights.actors is None else rights.actors | (rights.actor_tasks or frozenset())

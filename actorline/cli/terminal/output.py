@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from actorline.cli.terminal.next_command import next_command, way_out
+from actorline.cli.terminal.table import new_table
 from actorline.cli.terminal.times import short_time
 from actorline.cli.terminal.visible import SafeConsole, visible_json
 from actorline.errors import Code, Reason
@@ -114,10 +114,9 @@ def pace_text(job: Job) -> str:
 
 
 def print_jobs(results: list[JobResult]) -> None:
-    table, whys = Table(box=None, pad_edge=False), [_why(result) for result in results]
+    whys = [_why(result) for result in results]
     columns = ("key", "state", *(["why"] if any(whys) else []), "actor", "items", "cost", "queued")
-    for column in columns:
-        table.add_column(column, justify="right" if column in {"items", "cost"} else "left", no_wrap=True)
+    table = new_table(columns, right={"items", "cost"}, whole={"state"})
     for result, why in zip(results, whys, strict=True):
         table.add_row(
             escape(result.key),

@@ -4,8 +4,10 @@ import pytest
 from typer.testing import CliRunner
 
 from actorline.cli.app import app
-from actorline.cli.overview import now_line, recent_lines
+from actorline.cli.overview import now_line, recent_lines, schedule_lines
 from actorline.jobs.states import State
+from actorline.ledger.admission.schedule_pauses import SchedulePause
+from actorline.settings import load_settings
 
 KEYS_AND_RUNS = [("first", "run-1"), ("takes-it-over", "run-1"), ("other", "run-2")]
 
@@ -32,3 +34,16 @@ def test_live_jobs_are_counted_by_state():
 def test_a_run_that_two_jobs_collected_costs_once(make_job):
     jobs = [make_job(key=key, state=State.DELIVERED, run_id=run, cost_usd=0.01) for key, run in KEYS_AND_RUNS]
     assert next(recent_lines(jobs)).endswith(" 0 items, $0.0200.")
+
+
+def test_a_paused_schedule_is_named_and_is_not_next(home):
+    home.mkdir()
+    rhythm = 'every_secs = {}\ndocument = {{actor = "demo/rows"}}\n'
+    text = "".join(f"[schedules.{name}]\n" + rhythm.format(secs) for name, secs in (("hourly", 3600), ("often", 60)))
+    (home / "schedules.toml").write_text(text)
+    pauses = {"often": SchedulePause(at=0.0, by="hand")}
+    coming, paused = schedule_lines(load_settings(), pauses)
+    assert coming.startswith("Next: hourly in ")
+    assert paused == "Paused: often. `actorline schedules list` says why, and what resumes it."
+    (only,) = schedule_lines(load_settings(), {})
+    assert only.startswith("Next: often in ")

@@ -1,12 +1,15 @@
 """What a person reads of a job."""
 
+from io import StringIO
 from typing import Any
 
 import pytest
 
+from actorline.cli.terminal import output
 from actorline.cli.terminal.output import coloured, cost_text, print_jobs, print_result
 from actorline.cli.terminal.timeline import print_timeline
 from actorline.cli.terminal.times import short_time
+from actorline.cli.terminal.visible import SafeConsole
 from actorline.errors import Code, Reason
 from actorline.jobs.job import JobResult, Waiting
 from actorline.jobs.states import State
@@ -71,6 +74,23 @@ def test_list_says_why_jobs_wait_or_failed(capsys):
     ]
     print_jobs([delivered])
     assert "why" not in capsys.readouterr().out
+
+
+def test_jobs_are_whole_in_80_columns(monkeypatch):
+    narrow = SafeConsole(
+        width=80, file=StringIO(), highlight=False, soft_wrap=True, force_terminal=True, color_system=None
+    )
+    monkeypatch.setattr(output, "out", narrow)
+    failed = JobResult.refused(
+        "nightly@2026-11-29T14:34:00Z", State.FAILED, Reason(code=Code.GUARD_BROKEN, message="", billed=False)
+    )
+    actor = {"actor": "apify/website-content-crawler", "items": 1_234_567, "cost_usd": 1.2345}
+    print_jobs([failed.model_copy(update=actor)])
+    lines = narrow.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    shown = "".join("".join(lines).split())
+    assert "…" not in shown
+    assert {"FAILED", "1,234,567", "$1.2345"} <= set(lines[1].split())
 
 
 def test_pages_that_fail_for_the_same_reason_are_one_line(capsys):

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from actorline.cli.terminal.timeline import BAR_WIDTH, bar_text, print_timeline, print_waterfall
+from actorline.cli.terminal.timeline import BAR_WIDTH, bar_text, print_pages, print_timeline, print_waterfall
 from actorline.cli.terminal.times import short_time
 from actorline.ledger.timeline import TimelineEntry
+from actorline.story.page_bars import PageBar
 from actorline.story.waterfall import Bar, Phase, bars
 
 
@@ -56,6 +57,11 @@ def test_a_waterfall_fits_80_columns(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[1].endswith("| 8 h 59 min")
+
+
+def test_bars_of_pages_fit_80_columns(capsys):
+    print_pages([PageBar(100, 109, 0.0, 9.5, 100_000, is_good=True, left=0, width=1000, lane=0)])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
 def test_short_time_has_the_date_of_another_day():
