@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast, get_args
 
 import orjson
 from isal import igzip, isal_zlib
@@ -137,8 +137,10 @@ class Delivery:
         """Return the rows that were added, removed or changed since an earlier delivery, as JSON lines. A block may end
         inside a line.
 
-        Raises NotCompared if that isn't known, and DamagedDelivery as `blocks`.
+        Raises NotCompared if that isn't known, DamagedDelivery as `blocks`, and ValueError for another kind.
         """
+        if kind not in get_args(ChangeKind):
+            raise ValueError(f"changes are {', '.join(get_args(ChangeKind))}; there are no {kind!r} ones")
         changes = self.manifest.changes
         if changes is None or changes.counts is None:
             why = f"What changed isn't known: {changes.error}" if changes else "It was ordered without `delta`."

@@ -67,23 +67,27 @@ def retry_job(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, requ
 
 @dataclass(frozen=True)
 class RetryPlan:
-    """What a retry would do, in words, and whether it starts another paid run."""
+    """What a retry would do, in words and in a few, and whether it starts another paid run."""
 
     pays: bool
     text: str
+    brief: str = "a retry is free"
 
 
 def plan_retry(job: Job) -> RetryPlan:
     """Return what `retry_job` would do. Raises Refused for a job that it would refuse."""
     _check_ended(job)
     if way_back(job) is Event.RECOLLECT and _code_of(job) is Code.GUARD_BROKEN:
-        return RetryPlan(pays=False, text="its rows, which are all here, are judged again, at no further cost.")
+        text = "its rows, which are all here, are judged again, at no further cost; new rows need a new order."
+        return RetryPlan(pays=False, text=text, brief="a retry judges the same rows again")
     if way_back(job) is Event.RECOLLECT:
         return RetryPlan(pays=False, text="the missing rows are fetched again, at no further cost.")
     if not job.document.starts_run:
         return RetryPlan(pays=False, text="it is retried from the start; that costs no run.")
     cost = "" if job.total_cost_usd is None else f" So far it has cost ${job.total_cost_usd:.4f}."
-    return RetryPlan(pays=True, text=f"another run is started and billed.{cost}")
+    return RetryPlan(
+        pays=True, text=f"another run is started and billed.{cost}", brief="a retry starts another paid run"
+    )
 
 
 def _check_sender(job: Job, event: Event, sender: Sender | None) -> Allowance | None:

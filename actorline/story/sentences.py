@@ -116,7 +116,9 @@ def _changes(data: Data) -> str:
         return f". What changed is not known: {data['not_compared']}"
     if "added" not in data:
         return ""
-    return f"; {data['added']:,} rows were added, {data['removed']:,} removed, {data['changed']:,} changed"
+    told = f"; {data['added']:,} rows were added, {data['removed']:,} removed, {data['changed']:,} changed"
+    without = data.get("without_key")
+    return told + (f", and {counted(without, 'row')} {'has' if without == 1 else 'have'} no key" if without else "")
 
 
 _TEXTS: Final[Mapping[str, Callable[[Data], str]]] = {

@@ -97,6 +97,8 @@ def test_changes_are_read_from_terminal_http_and_python(line, actor):
             )
             assert [[json.loads(line) for line in text.splitlines()] for text in found] == [rows, rows]
             assert list(client.iter_changes(later["key"], kind)) == rows
+        with pytest.raises(ValueError, match="changes are added, removed, changed"):
+            list(client.iter_changes(later["key"], "addded"))
         unknown = [http.get(f"/v1/jobs/{first['key']}/changes/added"), http.get(f"/v1/jobs/{later['key']}/changes/new")]
         assert [response.status_code for response in unknown] == [404, 422]
     refused = actorline(line, "changes", first["key"], "added")
@@ -105,6 +107,18 @@ def test_changes_are_read_from_terminal_http_and_python(line, actor):
     tally = read_tally(line.ledger)
     assert tally.count("changes:added") >= 5
     assert tally.count("comparisons:made") >= 1
+
+
+@pytest.mark.thorough
+def test_a_misspelt_key_is_told_wherever_changes_are(line, actor):
+    key = line.submit(order(actor, "misspelt", items=20, delta={"key": ["indx"]})).get(timeout=60)["key"]
+    doubt = "0 unchanged, 20 without a key. No row has the key: is each field's name right?"
+    assert doubt in actorline(line, "changes", key).out
+    assert "0 changed, and 20 rows have no key" in actorline(line, "show", key).out
+    with running_gateway(line) as gateway:
+        page = " ".join(gateway.http.get(f"/jobs/{key}").text.split())
+    assert "No row has the key indx, so none was compared." in page
+    assert "every row is new" not in page
 
 
 @pytest.mark.thorough

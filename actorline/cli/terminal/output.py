@@ -99,7 +99,8 @@ def changes_text(changes: JobChanges) -> str:
     ]
     notes = [(changes.repeated, "with a key that comes again"), (changes.without_key, "without a key")]
     told = [f"{number or 0:,} {what}" for number, what in counts] + [f"{n:,} {what}" for n, what in notes if n]
-    return f"changes {since}: {', '.join(told)}"
+    doubt = ". No row has the key: is each field's name right?" if changes.finds_no_key else ""
+    return f"changes {since}: {', '.join(told)}{doubt}"
 
 
 def local_text(iso_time: str) -> str:

@@ -63,3 +63,8 @@ class JobChanges(BaseModel):
             repeated=counts.repeated_after,
             without_key=counts.without_key_after,
         )
+
+    @property
+    def finds_no_key(self) -> bool:
+        """Return whether no row of the delivery has the key, as if a field's name were misspelt."""
+        return bool(self.without_key) and not (self.added or self.changed or self.unchanged)

@@ -27,3 +27,11 @@ def test_end_of_the_log_is_told_once():
 )
 def test_sender_without_a_key_is_named_in_words(holder, words):
     assert told(("queued", {"door": "http", "by": holder})) == [f"Ordered over HTTP by {words}"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"), [(0, ""), (1, ", and 1 row has no key"), (500, ", and 500 rows have no key")]
+)
+def test_rows_without_the_key_are_counted(rows, words):
+    data = {"state": "DELIVERED", "added": 3, "removed": 0, "changed": 0, **({"without_key": rows} if rows else {})}
+    assert told(("ended", data)) == [f"It is delivered; 3 rows were added, 0 removed, 0 changed{words}"]

@@ -75,13 +75,19 @@ _STEPS: Final[Mapping[State, Callable[[Job], str]]] = {
 
 def _after_end(job: Job) -> str:
     if job.state is State.DELIVERED:
-        return f"stopped early: {job.enough.message}" if job.enough else ""
+        return _beside_delivery(job)
     try:
         plan = plan_retry(job)
     except Refused:
         return ""
-    way = "a retry starts another paid run" if plan.pays else "a retry is free"
-    return f"{first_sentence(job.reason.message)}; {way}" if job.reason else way
+    return f"{first_sentence(job.reason.message)}; {plan.brief}" if job.reason else plan.brief
+
+
+def _beside_delivery(job: Job) -> str:
+    """Return what is worth knowing of a job that is delivered."""
+    stopped = f"stopped early: {job.enough.message}" if job.enough else ""
+    broken = f"the rows broke their contract: {job.broken.message}" if job.broken else ""
+    return "; ".join(part for part in (stopped, broken) if part)
 
 
 def _may_bill(job: Job) -> bool:

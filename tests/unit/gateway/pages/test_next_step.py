@@ -25,3 +25,19 @@ def test_unclear_start_is_named_before_what_was_waited_for(make_job):
 def test_run_that_can_not_be_looked_at_is_no_run_that_goes_on(make_job):
     assert "can't be looked at" in next_step(make_job(state=State.RUNNING, failures=3))
     assert "looked at every" in next_step(make_job(state=State.RUNNING))
+
+
+BROKEN = {"rule": "required", "path": "price", "figure": 0.6, "limit": 0.05, "rows": 300, "message": "price is missing"}
+
+
+def test_delivered_rows_that_broke_their_contract_are_named(make_job):
+    assert next_step(make_job(state=State.DELIVERED)) == ""
+    broken = make_job(state=State.DELIVERED, broken=BROKEN)
+    assert next_step(broken) == "the rows broke their contract: price is missing"
+
+
+def test_a_retry_of_rows_that_are_all_here_promises_no_others(make_job):
+    reason = {"code": "guard-broken", "message": "The rows broke their contract.", "billed": True}
+    run = {"run_id": "r", "run_status": "SUCCEEDED", "dataset_id": "d"}
+    ended = make_job(state=State.PARTIAL, reason=reason, broken=BROKEN, **run)
+    assert next_step(ended) == "The rows broke their contract; a retry judges the same rows again"
