@@ -1,6 +1,6 @@
 """What is right and wrong in an installation, as far as its ledger and its settings tell. Changes nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,7 @@ from actorline.settings import Settings
 from actorline.upkeep.unattended import UNSEEN_SECS, describe_missing, describe_unattended, missing_workers
 
 NAMED_HOSTS: Final = 3
+PAUSED: Final = "paused"
 
 
 def check_ledger(
@@ -155,17 +156,21 @@ def _schedules(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
     places = {name: reading.entries[name].place for name in found if name in reading.entries}
     if wrong := _wrong_schedules(found, places, reading):
         text = ", ".join(f"{name} ({why})" for name, why in wrong.items())
-        fix = (
-            "Details: actorline schedules list. Beat reads the file only at its start: restart it. A pause ends with "
-            "`actorline schedules resume NAME`."
-        )
-        yield Finding("schedules", is_good=False, text=text, fix=fix)
+        yield Finding("schedules", is_good=False, text=text, fix=schedule_advice(wrong.values()))
         return
     unrun = [name for name, place in places.items() if place.last is None]
     text = f"{len(found)} in {file}, {len(reading.beats)} beat(s)" + (
         f"; not yet due: {', '.join(unrun)}" if unrun else ""
     )
     yield Finding("schedules", is_good=True, text=text)
+
+
+def schedule_advice(whys: Collection[str]) -> str:
+    """Return what to do about schedules of which nothing is ordered."""
+    paused = [why for why in whys if why.startswith(PAUSED)]
+    restart = " Beat reads the file only at its start: restart it." if len(paused) < len(whys) else ""
+    resume = " A pause ends with `actorline schedules resume NAME`." if paused else ""
+    return f"Details: `actorline schedules list`.{restart}{resume}"
 
 
 def _wrong_schedules(
@@ -178,7 +183,7 @@ def _wrong_schedules(
         **{name: "late" for name, place in places.items() if is_late(found[name], place, reading.now)},
         **{name: "refused" for name, place in places.items() if place.last and place.last[1] is Outcome.REFUSED},
         **{
-            name: f"paused: {pause.message}"
+            name: f"{PAUSED}: {pause.message}"
             for name, pause in reading.pauses.items()
             if pause.by == "guard" and name in found and pause.counts(found[name].on_guard)
         },

@@ -196,6 +196,12 @@ def _default_actors() -> list[Actor]:
             title="Fails half way",
             script=Script(items=50, final_status="FAILED", status_message="The target site answered 403"),
         ),
+        Actor(
+            username="apify",
+            name="website-content-crawler",
+            title="The Actor of the documents: made-up rows, whatever its input",
+            script=Script(duration_secs=3, items=3, item_kind="plain"),
+        ),
     ]
 
 

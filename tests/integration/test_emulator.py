@@ -735,3 +735,4 @@ def test_a_person_at_a_terminal_is_told_how_to_use_it():
     os.close(its)
     assert f"export ACTORLINE_API_URL={url} APIFY_TOKEN={TOKEN}" in said
     assert "actorline run demo/rows" in said
+    assert "apify/website-content-crawler" in said  # which the documents order

@@ -26,6 +26,7 @@ _LOOK_UPS: Mapping[str, Callable[[Platform, Any], object]] = {
     "run_id": get_run,
     "dataset_id": get_dataset,
 }
+_NOUNS: Mapping[str, str] = {"actor": "Actor", "actor_task": "Actor task", "run_id": "run", "dataset_id": "dataset"}
 NOT_FOUND_TYPES = {"record-not-found", "record-or-token-not-found", "actor-not-found"}
 
 
@@ -56,7 +57,7 @@ def check_order(document: JobDocument, settings: Settings) -> None:
         if error.type in NOT_FOUND_TYPES:
             raise Refused(
                 NOT_FOUND_CODES[name],
-                f"The platform has no {name} {value}: {error}. Nothing was started. Is the name right?",
+                f"The platform has no {_NOUNS[name]} {value}: {error}. Nothing was started. Is the name right?",
                 platform_type=error.type,
             ) from error
     except platform_errors.MissingLibrary as error:

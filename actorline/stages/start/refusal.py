@@ -19,6 +19,7 @@ _IS_IT_RIGHT: Final = "Is the token of the job's account right where the workers
 _ADVICE: Final[Mapping[str, str]] = {
     "full-permission-actor-not-approved": "Approve the Actor's permissions in the console, once, or order it with "
     '"force_permission_level": "LIMITED_PERMISSIONS" among its options if it can do with less.',
+    "actor-not-found": "Is its name right, and may the account of this token see it?",
     "user-or-token-not-found": _IS_IT_RIGHT,
     "invalid-token": _IS_IT_RIGHT,
     "insufficient-permissions": "Give the token the right to run it, in the console under Settings.",

@@ -1,8 +1,10 @@
-"""What `doctor` says of workers that don't fit together."""
+"""What `doctor` says of workers that don't fit together, and of schedules that order nothing."""
 
 from types import SimpleNamespace
 
-from actorline.checks.installation import _fleet
+import pytest
+
+from actorline.checks.installation import PAUSED, _fleet, schedule_advice
 from actorline.ledger.queries.fleet import Worker
 
 LOCAL = SimpleNamespace(default_sink="file:///rows/{key}/")
@@ -28,3 +30,12 @@ def test_workers_of_two_versions_are_a_fault():
 def test_a_folder_of_several_hosts_is_asked_about():
     assert found(LOCAL, fetch("a"), fetch("b")) == [("sink", True)]
     assert found(SHARED, fetch("a"), fetch("b")) == []
+
+
+@pytest.mark.parametrize(
+    ("whys", "restart", "resume"),
+    [([f"{PAUSED}: no price"], False, True), (["late"], True, False), (["late", f"{PAUSED}: no price"], True, True)],
+)
+def test_schedules_are_given_the_advice_that_can_help(whys, restart, resume):
+    advice = schedule_advice(whys)
+    assert ("restart it" in advice, "schedules resume NAME" in advice) == (restart, resume)

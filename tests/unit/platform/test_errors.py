@@ -96,6 +96,13 @@ def test_the_platforms_words_can_be_quoted_within_a_sentence(words):
     assert refusal_reason(refused).message.endswith("You would exceed the limit of 8192MB. No run was started.")
 
 
+def test_an_unknown_actor_is_asked_about():
+    missing = NotFound("Actor was not found", status=404, type="actor-not-found", request="POST x")
+    assert refusal_reason(missing).message.endswith(
+        "Actor was not found. No run was started. Is its name right, and may the account of this token see it?"
+    )
+
+
 def test_an_error_survives_pickling_with_all_it_knows():
     error = RateLimited("Slow down", status=429, type="t", attempts=3, request="GET x", retry_after_s=7.0)
 
