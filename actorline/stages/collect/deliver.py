@@ -152,7 +152,7 @@ def _told_of(changes: JobChanges) -> dict[str, object]:
     """Return what the timeline says of the changes."""
     if changes.error is not None:
         return {"not_compared": changes.error}
-    told = {"added": changes.added, "removed": changes.removed, "changed": changes.changed}
+    told: dict[str, object] = {"added": changes.added, "removed": changes.removed, "changed": changes.changed}
     return told | ({"without_key": changes.without_key} if changes.without_key else {})
 
 
