@@ -15,7 +15,7 @@ def platform_time(platform: Platform) -> datetime | None:
         date = response.headers.get("Date", "")
     try:
         theirs = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or of a year that no clock reaches
         return None
     return theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
 

@@ -38,7 +38,7 @@ def describe_fault(error: requests.RequestException | urllib3.exceptions.HTTPErr
 
 
 def error_from_response(response: requests.Response) -> PlatformError:
-    """Return the error that a response other than 2xx means; reads at most 64 kB of its body, and never raises.
+    """Return the error that a response other than 2xx means; reads about 64 kB of its body at most, and never raises.
 
     A 4xx without the API's `{"error": ...}` comes from something in between (a proxy, a firewall), which proves nothing
     about the platform: it is PlatformUnavailable, not a refusal. Only HEAD, which has no body, is judged by its status.
@@ -66,10 +66,15 @@ def error_from_fault(error: requests.RequestException, *, method: str, url: str)
 
 def _error_detail(response: requests.Response) -> dict[str, Any]:
     """Return the response's `error` (`docs/platform-facts.md#errors`), or {} if the body isn't the API's."""
+    content = bytearray()
     try:
-        body = parse_json(next(response.iter_content(ERROR_BODY_MAX_BYTES), b""))
+        for block in response.iter_content(ERROR_BODY_MAX_BYTES):  # as it was sent: a body may come in many chunks
+            content += block
+            if len(content) >= ERROR_BODY_MAX_BYTES:
+                break
     except requests.RequestException:
         return {}
+    body = parse_json(bytes(content))
     detail = body.get("error") if isinstance(body, dict) else None
     return detail if isinstance(detail, dict) else {}
 

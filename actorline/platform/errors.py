@@ -1,7 +1,7 @@
 """What can go wrong with the platform, split by what the caller can do.
 
 PlatformError
- ├ PlatformUnavailable   try again later: network, time-outs, 408, 429, 5xx, or a response that is not the API's
+ ├ PlatformUnavailable   try again later: network, time-outs, 408, 425, 429, 5xx, or a response that is not the API's
  │  ├ RateLimited        try again later, more slowly: 429
  │  ├ PlatformBusy       nothing was sent: as many of our own threads as allowed are waiting for the platform
  │  └ MissingLibrary     nothing was sent: the environment names a SOCKS proxy, and PySocks is not installed
@@ -111,8 +111,9 @@ BY_TYPE: Final[Mapping[str, type[PlatformError]]] = MappingProxyType(
 )
 
 # 408 covers the transient `operation-timed-out`, `socket-closed` and `socket-destroyed`, and the synchronous endpoints'
-# `run-timeout-exceeded`, after which the run continues: none of them is a refusal. A 501 is one: the server
-# lacks the call, and no repetition brings it (RFC 9110, section 15.6.2).
+# `run-timeout-exceeded`, after which the run continues: none of them is a refusal. Nor is a 425, which asks for the
+# same request again (RFC 8470, section 5.2). A 501 is one: the server lacks the call, and no repetition brings it
+# (RFC 9110, section 15.6.2).
 BY_STATUS: Final[Mapping[int, type[PlatformError]]] = MappingProxyType(
     {
         HTTPStatus.UNAUTHORIZED: AuthFailed,
@@ -120,6 +121,7 @@ BY_STATUS: Final[Mapping[int, type[PlatformError]]] = MappingProxyType(
         HTTPStatus.FORBIDDEN: Forbidden,
         HTTPStatus.NOT_FOUND: NotFound,
         HTTPStatus.REQUEST_TIMEOUT: PlatformUnavailable,
+        HTTPStatus.TOO_EARLY: PlatformUnavailable,
         HTTPStatus.TOO_MANY_REQUESTS: RateLimited,
         HTTPStatus.NOT_IMPLEMENTED: InvalidRequest,
     }
@@ -134,3 +136,8 @@ def classify(status: int | None, type: str | None) -> type[PlatformError]:
         return PlatformUnavailable
     is_refusal = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     return BY_STATUS.get(status, InvalidRequest if is_refusal else PlatformUnavailable)
+
+
+def asked_wait_s(error: Exception) -> float:
+    """Return the seconds that the platform asked us to wait before the next request; 0: it named none."""
+    return (error.retry_after_s or 0.0) if isinstance(error, PlatformUnavailable) else 0.0

@@ -46,7 +46,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return min(float(value), MAX_RETRY_AFTER_S)
     try:
         due = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or of a year that no clock reaches
         return None
     due = due if due.tzinfo else due.replace(tzinfo=UTC)
     return min(max((due - now).total_seconds(), 0.0), MAX_RETRY_AFTER_S)

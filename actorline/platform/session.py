@@ -97,6 +97,15 @@ class PlatformSession(requests.Session):
             "cert": cert,
         }
 
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return where a response redirects to. Raises InvalidURL where requests would let a bare ValueError out."""
+        try:
+            target = super().get_redirect_target(resp)
+            urlsplit(target or "")
+        except ValueError as error:
+            raise requests.exceptions.InvalidURL("the response redirects to what is no URL") from error
+        return target
+
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Drop the token on the way to another host, port, or from https to http; add nothing in its place."""
         is_elsewhere = self.should_strip_auth(response.request.url, prepared_request.url)  # type: ignore[no-untyped-call]  # the stubs lack it

@@ -23,6 +23,8 @@ from actorline.platform.errors import CapacityExceeded, InvalidRequest, Platform
 from actorline.platform.session import PlatformAdapter
 
 START_TIMEOUT_SECS: Final = 60.0  # the platform responds within seconds; longer means that the reply is lost
+# A 303 names where to look at what the request has done (RFC 9110, section 15.4.4): a run may have been made.
+_MAY_BE_DONE: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.SEE_OTHER})
 _BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # counts a suspended machine's sleep as well
 
 
@@ -179,7 +181,7 @@ def run_id_in(content: bytes) -> RunId | None:
 def refusal(platform: Platform, response: requests.Response, *, to: str = "the start") -> NotStarted | StartUnclear:
     """Return what a response other than 2xx says of the start, or of what else was sent under its guards (`to`)."""
     status = response.status_code
-    if status == HTTPStatus.REQUEST_TIMEOUT or is_server_error(status):
+    if status in _MAY_BE_DONE or is_server_error(status):
         return StartUnclear(f"the platform responded {status} to {to}")
     if status < HTTPStatus.BAD_REQUEST:
         message = f"the platform responded {status} to {to}; is ACTORLINE_API_URL right?"

@@ -17,7 +17,7 @@ def test_the_platforms_time_is_the_date_of_its_answer(platform, api):
     assert platform_time(platform) == datetime(2026, 11, 23, 8, 15, 30, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("date", [None, "", "yesterday"])
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 01 Jan 99999999999 00:00:00 GMT"])
 def test_an_answer_that_tells_no_time_is_no_fault(platform, api, date):
     respond_at(api, date)
     assert platform_time(platform) is None

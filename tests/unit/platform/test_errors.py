@@ -44,6 +44,7 @@ from actorline.stages.start.refusal import refusal_reason
         (408, "operation-timed-out", PlatformUnavailable),
         (408, "run-timeout-exceeded", PlatformUnavailable),
         (408, None, PlatformUnavailable),
+        (425, "too-early", PlatformUnavailable),
         (409, "actor-task-name-not-unique", InvalidRequest),
         (413, "request-too-large", InvalidRequest),
         (415, "unsupported-content-encoding", InvalidRequest),

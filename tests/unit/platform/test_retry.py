@@ -60,6 +60,7 @@ def test_all_waits_of_one_call_stay_below_the_span():
         ("Tue, 24 Nov 2026 07:59:00 GMT", 0.0),
         ("-1", None),
         ("soon", None),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", None),
         ("", None),
     ],
 )
