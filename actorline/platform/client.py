@@ -220,10 +220,12 @@ def _open_pool(token: SecretStr, user_agent: str, meter: Meter | None) -> reques
 
 def _rate_facts(response: requests.Response) -> RateFacts:
     """Return what a response says of the rate: `docs/platform-facts.md#rate-limits`."""
+    retry_after_s = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+    is_overloaded = response.status_code == HTTPStatus.SERVICE_UNAVAILABLE and retry_after_s is not None
     return RateFacts(
         rate_limit=int_header(response, "X-RateLimit-Limit"),
-        is_refused=response.status_code == HTTPStatus.TOO_MANY_REQUESTS,
-        retry_after_s=parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC)),
+        is_refused=response.status_code == HTTPStatus.TOO_MANY_REQUESTS or is_overloaded,
+        retry_after_s=retry_after_s,
     )
 
 

@@ -19,6 +19,7 @@ from actorline.jobs.step import Ended
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.stored_job import UnreadableJob
+from actorline.platform.errors import asked_wait_s
 from actorline.shutdown import GivenBack
 from actorline.stages.ending import end_job
 from actorline.stages.failure import is_hopeless, reason_of
@@ -78,10 +79,11 @@ def postpone(key: JobKey, epoch: int, stage: str, error: Exception) -> None:
         if job and job.epoch == epoch and is_hopeless(job, error, alike):
             end_as_failed(job, reason_of(job, stage, error, alike))
             return
+        back_off_s = STAGE_BACK_OFF_SECS[min(failures, len(STAGE_BACK_OFF_SECS) - 1)]
         applied = ledger().change(
             key,
             Change(
-                due_in_s=STAGE_BACK_OFF_SECS[min(failures, len(STAGE_BACK_OFF_SECS) - 1)],
+                due_in_s=max(back_off_s, asked_wait_s(error)),
                 event=TimelineEvent.STAGE_FAILED,
                 data=failed,
                 fields={"failures": failures + 1, "failed_as": failed_as, "failed_alike": alike, "is_planned": True},

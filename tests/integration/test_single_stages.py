@@ -14,6 +14,7 @@ from actorline.jobs.document.guard import Broken, Enough
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent, StopWish
 from actorline.jobs.states import Event, State
+from actorline.jobs.step import Wait
 from actorline.ledger.change import Change
 from actorline.ledger.queries.savings import read_savings
 from actorline.ledger.queries.tally import read_tally
@@ -78,6 +79,15 @@ def test_stop_wish_during_a_poll_is_obeyed_at_once(line, platform, monkeypatch, 
     monkeypatch.setattr("actorline.stages.watch.poll_run.get_run", read)
     Poller(line.ledger, platform, load_settings()).advance(line.ledger.load(key))
     assert key in line.ledger.agenda.due(10)
+
+
+@pytest.mark.parametrize(("status", "after", "seconds"), [(503, "25", 25), (429, "25", 25), (503, None, 1)])
+def test_poll_comes_again_no_sooner_than_asked(line, faults, status, after, seconds):
+    key, headers = f"asked-to-wait-{status}-{after}", {} if after is None else {"Retry-After": after}
+    created(line, key, State.RUNNING, order={"poll_interval_secs": 1}, run_id=key, started_at=LONG_AGO)
+    faults({"action": "status", "path_regex": f"/actor-runs/{key}", "status": status, "headers": headers})
+    with closing(Platform(line.emulator.url, SecretStr(TOKEN), sleep=lambda _: None)) as platform:
+        assert Poller(line.ledger, platform, load_settings()).advance(line.ledger.load(key)) == Wait(seconds)
 
 
 BROKEN = Broken(rule="required", path="price", figure=1, limit=0, rows=9, message="no price", stops=True)

@@ -246,8 +246,10 @@ class Poller:
             return True
 
     def _try_again(self, job: Job, error: platform_errors.PlatformError, *, missing_since: float | None = None) -> Step:
-        """Ask the platform again as often as before: while it doesn't respond, the run is its business."""
-        every_s = job.document.poll_interval_secs
+        """Ask the platform again as often as before, unless it names a time: while it doesn't respond, the run is its
+        business.
+        """
+        every_s = max(job.document.poll_interval_secs, platform_errors.asked_wait_s(error))
         if missing_since is not None:
             every_s = min(every_s, MISSING_LOOK_SECS)
         won = self.ledger.change(

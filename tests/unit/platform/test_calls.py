@@ -1,8 +1,11 @@
+import json
+
 import pytest
 import requests
 from pydantic import SecretStr
+from tiny_server import raw, tiny_server
 
-from actorline.platform.client import Platform
+from actorline.platform.client import Platform, RateFacts
 from actorline.platform.error_mapping import bare_url
 from actorline.platform.errors import (
     AuthFailed,
@@ -98,7 +101,7 @@ def test_a_refusal_is_raised_at_once_in_the_platforms_own_words(platform, api, s
     assert len(api.calls) == 1
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_a_passing_fault_is_tried_again(platform, api, waits, status):
     api.get(f"{API}/x", json=envelope("any"), status=status)
     api.get(f"{API}/x", json={"data": 1})
@@ -117,6 +120,8 @@ def test_a_passing_fault_is_tried_again(platform, api, waits, status):
         {"status": 404, "body": "<html>nginx</html>"},
         {"status": 403, "json": ["a firewall's"]},
         {"status": 401, "json": {"error": "a firewall's"}},
+        {"status": 302, "headers": {"Location": "http://[no-address"}},
+        {"status": 302, "headers": {"Location": "\xff"}},
         {"body": requests.ConnectionError("cut")},
         {"body": requests.ReadTimeout("slow")},
     ],
@@ -132,6 +137,41 @@ def test_what_is_not_the_apis_is_unavailable_after_five_tries(platform, api, wai
     assert len(waits) == 4
     assert 0.5 <= waits[0] <= 1.0
     assert 4.0 <= waits[3] <= 8.0
+
+
+def test_a_refusal_that_comes_in_many_chunks_is_read_as_a_whole():
+    body = json.dumps(envelope("record-not-found")).encode()
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:9], body[9:30], body[30:], b""))
+    head = b"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with tiny_server(lambda _: raw(head + chunks)) as server:
+        platform = Platform(server.url, SecretStr(TOKEN), sleep=lambda _: None)
+        with pytest.raises(NotFound) as caught:
+            platform.stream("x")
+        platform.close()
+    assert (caught.value.type, caught.value.message) == ("record-not-found", "Words of the platform")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "is_refused"),
+    [(429, {}, True), (429, {"Retry-After": "7"}, True), (503, {"Retry-After": "7"}, True), (503, {}, False),
+     (500, {"Retry-After": "7"}, False)],
+)  # fmt: skip
+def test_everybody_waits_where_the_platform_asks_for_it(api, status, headers, is_refused):
+    class Told:
+        def wait_for_turn(self, path: str) -> None:
+            pass
+
+        def learn(self, path: str, facts: RateFacts) -> None:
+            told.append((path, facts))
+
+    told: list[tuple[str, RateFacts]] = []
+    api.get(f"{API}/datasets/d", json=envelope("any"), status=status, headers=headers)
+    platform = Platform(API, SecretStr(TOKEN), governor=Told())
+    with pytest.raises(PlatformUnavailable):
+        platform.get_data("datasets/d", is_repeated=False)
+    platform.close()
+    assert told == [("datasets/d", RateFacts(None, is_refused, 7.0 if headers else None))]
 
 
 def test_an_abort_is_repeated_and_never_redirected_to_a_get(platform, api):

@@ -1,0 +1,31 @@
+from typing import Any, cast
+
+import pytest
+
+from actorline.jobs.states import State
+from actorline.platform.errors import PlatformUnavailable, RateLimited
+from tasks.shell import stage
+
+
+@pytest.mark.parametrize(
+    ("error", "failures", "seconds"),
+    [
+        (PlatformUnavailable("503"), 0, 2.0),
+        (RateLimited("429", retry_after_s=25.0), 0, 25.0),
+        (PlatformUnavailable("503", retry_after_s=1.0), 2, 8.0),
+        (KeyError("x"), 1, 4.0),
+    ],
+)
+def test_a_stage_comes_again_no_sooner_than_the_platform_asks(make_job, monkeypatch, error, failures, seconds):
+    class Ledger:
+        def load(self, _key: str) -> Any:
+            return make_job(state=State.QUEUED, failures=failures)
+
+        def change(self, _key: str, change: Any, **_: Any) -> int:
+            planned.append(change.due_in_s)
+            return 1
+
+    planned: list[float] = []
+    monkeypatch.setattr(stage, "ledger", lambda: cast("Any", Ledger()))
+    stage.postpone("k", 1, "actorline.start_run", error)
+    assert planned == [seconds]
