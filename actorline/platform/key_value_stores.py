@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import ClassVar, Final
 
-from pydantic import Field
-
 from actorline.platform.body import Body
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
@@ -24,9 +22,23 @@ class RecordKey(Resource):
 class KeysPage(Resource):
     """OpenAPI, components/schemas/ListOfKeys."""
 
-    items: list[RecordKey] = Field(default_factory=list)
-    is_truncated: bool
+    items: list[RecordKey]
+    """Needed: a list that can't be read isn't an empty store."""
+    is_truncated: bool | None = None
     next_exclusive_start_key: str | None = None
+
+    @property
+    def next_key(self) -> str | None:
+        """Return the key behind which more may follow; None: these were the last.
+
+        Where a page that is truncated, or as long as pages may be, doesn't say where they are, they are behind its last
+        key: keys come in order.
+        """
+        if self.is_truncated is False:
+            return None
+        may_go_on = self.is_truncated or len(self.items) >= KEYS_LIMIT
+        last_key = self.items[-1].key if may_go_on and self.items else None
+        return self.next_exclusive_start_key or last_key
 
 
 class Record(Body):
@@ -58,19 +70,20 @@ def list_keys(platform: Platform, store_id: str, *, prefix: str | None = None) -
     """Yield all keys of a store in UTF-8 binary order, those that begin with `prefix` if given."""
     page = get_keys(platform, store_id, prefix=prefix)
     yield from page.items
-    while page.is_truncated:
-        page = get_keys(platform, store_id, prefix=prefix, after=page.next_exclusive_start_key)
+    while page.next_key:
+        page = get_keys(platform, store_id, prefix=prefix, after=page.next_key)
         yield from page.items
 
 
 def get_keys(platform: Platform, store_id: str, *, prefix: str | None = None, after: str | None = None) -> KeysPage:
-    """Return the next keys of a store behind the key `after`; one that is truncated says where the next begins.
+    """Return the next keys of a store behind the key `after`. Raises PlatformUnavailable also if more follow, and the
+    page doesn't say where.
 
     Source: OpenAPI, /v2/key-value-stores/{storeId}/keys.
     """
     asked = {"limit": KEYS_LIMIT, "prefix": prefix, "exclusiveStartKey": after}
     params: dict[str, str | int] = {name: value for name, value in asked.items() if value is not None}
     page = KeysPage.from_platform(platform.get_data(f"key-value-stores/{safe_id(store_id)}/keys", params))
-    if page.is_truncated and page.next_exclusive_start_key in {None, after}:
+    if (page.is_truncated and not page.next_key) or (page.next_key and page.next_key == after):
         raise PlatformUnavailable("The list of keys says that more follows, but not where")
     return page

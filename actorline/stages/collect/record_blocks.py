@@ -46,7 +46,7 @@ class StoreKeeper:
         """
         known = self.ledger.pages.record_blocks(self.job.key, self.job.attempt)
         page = None if known else self._page(None)
-        if page and not page.is_truncated:
+        if page and not page.next_key:
             return Records.of(*self._store(page))
         there = self.keeper.sink.files_in(self.keeper.folder)
         blocks: list[RecordBlock] = []
@@ -71,12 +71,12 @@ class StoreKeeper:
         stored, failed = self._store(page)
         block = RecordBlock(
             after=after,
-            last_key=page.next_exclusive_start_key,
+            last_key=page.next_key,
             index=self._write_index(no, sorted(stored, key=lambda record: record.key)) if stored else None,
             failed=len(failed),
             failure=failed[0].message if failed else None,
             retries=self.job.retries,
-            is_last=not page.is_truncated,
+            is_last=not page.next_key,
         )
         self.ledger.pages.keep_record_block(self.job.key, self.job.attempt, no, block)
         return block

@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
+from responses.matchers import query_param_matcher
 
 from actorline.platform.datasets import get_dataset, open_items
 from actorline.platform.errors import InvalidRequest, PlatformUnavailable
@@ -54,6 +55,13 @@ def test_a_window_of_items_tells_what_was_scanned(platform, api):
     sent = api.calls[0].request
     assert urlsplit(sent.url).query == "format=jsonl&clean=true&offset=10&limit=5"
     assert sent.headers["Accept-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("value", ["many", "-1", "1.0", "5, 5", "9" * 5000, "\u0662"])
+def test_a_count_that_is_no_number_is_not_known(platform, api, value):
+    api.get(f"{API}/datasets/d1/items", body=b"", headers={"X-Apify-Pagination-Count": value})
+    with open_items(platform, "d1", offset=0, limit=1, params={}) as page:
+        assert page.scanned is None
 
 
 def test_without_a_limit_none_is_sent_nor_headers_expected(platform, api):
@@ -124,6 +132,41 @@ def test_a_list_of_keys_without_a_next_page_is_not_complete(platform, api, next_
     api.get(f"{API}/key-value-stores/s1/keys", json={"data": page})
 
     with pytest.raises(PlatformUnavailable, match="not where"):
+        list(list_keys(platform, "s1"))
+
+
+A, B = {"key": "a", "size": 1}, {"key": "b", "size": 2}
+
+
+@pytest.mark.parametrize(
+    ("first", "second_is_asked_behind"),
+    [
+        ({"items": [A], "isTruncated": True}, "a"),
+        ({"items": [A], "isTruncated": True, "nextExclusiveStartKey": None}, "a"),
+        ({"items": [A], "nextExclusiveStartKey": "a/"}, "a/"),
+        ({"items": [A], "isTruncated": None, "nextExclusiveStartKey": "a/"}, "a/"),
+        ({"items": [A] * 1000}, "a"),
+        ({"items": [A]}, None),
+        ({"items": [A], "isTruncated": None, "nextExclusiveStartKey": None}, None),
+        ({"items": [A], "isTruncated": False, "nextExclusiveStartKey": "a"}, None),
+    ],
+)
+def test_keys_go_on_where_a_page_says_less_than_it_should(platform, api, first, second_is_asked_behind):
+    url = f"{API}/key-value-stores/s1/keys"
+    api.get(url, json={"data": first})
+    if second_is_asked_behind:
+        asked = {"limit": "1000", "exclusiveStartKey": second_is_asked_behind}
+        api.get(url, json={"data": {"items": [B], "isTruncated": False}}, match=[query_param_matcher(asked)])
+
+    keys = {record.key for record in list_keys(platform, "s1")}
+
+    assert keys == ({"a", "b"} if second_is_asked_behind else {"a"})
+
+
+@pytest.mark.parametrize("items", [None, {}, "a", [A, None], [A, {"size": 3}], [A, {"key": None}]])
+def test_a_list_of_keys_that_cannot_be_read_is_no_empty_store(platform, api, items):
+    api.get(f"{API}/key-value-stores/s1/keys", json={"data": {"items": items, "isTruncated": False}})
+    with pytest.raises(PlatformUnavailable):
         list(list_keys(platform, "s1"))
 
 
