@@ -7,7 +7,7 @@ so the responses of a window are simply written one after the other.
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from isal import isal_zlib
 
@@ -32,6 +32,9 @@ class ItemsResponse(Protocol):
     def blocks(self, size: int) -> Iterator[bytes]: ...
     def close(self) -> None: ...
 
+
+ONE_JSON: Final = "application/json"
+"""Not that of lines: `application/jsonl`, `application/x-ndjson`."""
 
 OpenResponse = Callable[[int, int], ItemsResponse]
 """(offset, limit) -> the response, to be closed."""
@@ -174,11 +177,12 @@ class _Page:
 def _scanned(response: ItemsResponse, rows: int, limit: int, text: PageText, *, keeps_count: bool) -> int:
     """Return the number of items that the response scanned.
 
-    Its header `X-Apify-Pagination-Count` says it, and is checked against what came.
+    Its header `X-Apify-Pagination-Count` says it, and is checked against what came. Without it the rows are counted,
+    unless the response may be one JSON text: an error of something in between, with status 200, is no row.
     """
     scanned = response.scanned
     if scanned is None:
-        if not (keeps_count and text.counts_exactly):
+        if not (keeps_count and text.counts_exactly) or _media_type(response) == ONE_JSON:
             raise UnreadablePage("the response doesn't say how many items it scanned (X-Apify-Pagination-Count)")
         scanned = rows
     if not 0 <= scanned <= limit:
@@ -188,3 +192,7 @@ def _scanned(response: ItemsResponse, rows: int, limit: int, text: PageText, *, 
     if not scanned and rows:
         raise UnreadablePage(f"the response says that it scanned nothing but holds {rows:,} rows")
     return scanned
+
+
+def _media_type(response: ItemsResponse) -> str:
+    return response.content_type.partition(";")[0].strip().lower()

@@ -71,22 +71,28 @@ class Finisher:
                 assert_never(verdict)
 
     def _settle(self, job: Job, pages: Pages, end: int, execution: ExecutionToken) -> Step | NextWave:
-        """Believe the end that was read when the platform's counter, which lags behind the items but never runs ahead,
-        has reached it, or has had time enough to do so.
-        """
+        """Believe the end that was read when the platform's counter, which lags behind the items, has reached it, or has had time enough to do so."""
         stop = stop_of(job, job.collection.items_end)
         if stop is not None and end >= stop:
             if is_moving(job):
                 return self._settle_moving(job, pages, execution)
             return self._deliver(job, pages, None, execution)
         total = _named_total(pages)
-        if total > end:
+        if total > end and not self._was_corrected(job, pages, end):
             gap = Gap([max(pages)], f"the platform counts {total:,} items but returned {end:,}")
             return self._mend(job, pages, gap, execution)
         if 0 < total == end or (job.collection.planned_at or 0) >= settled_at(job, self.settings):
             return self._deliver(job, pages, None, execution)
         remaining = self._secs_to_settle(job)
         return self._again(job, min(remaining, LAG_LOOK_SECS) if end else remaining)
+
+    def _was_corrected(self, job: Job, pages: Pages, end: int) -> bool:
+        """Return whether the platform's counter, which was ahead of the rows, has come down to them. What it says last
+        is believed only after as many waves as a missing page gets: another replica may lag.
+        """
+        last = pages[max(pages)]
+        says = last.total if isinstance(last, Receipt) else None
+        return job.failures >= WAVE_TRIES - 1 and says is not None and says <= end
 
     def _settle_moving(self, job: Job, pages: Pages, execution: ExecutionToken) -> Step | NextWave:
         """Believe windows that are counted from the last row only if no row came: each new one moves them."""
@@ -178,5 +184,5 @@ def secs_to_final_cost(job: Job, now: float) -> float:
 
 
 def _named_total(pages: Pages) -> int:
-    """Return the largest total of the platform's last responses; it lags, but never runs ahead."""
+    """Return the largest total that the responses with the pages named: each may lag."""
     return max((page.total or 0 for page in pages.values() if isinstance(page, Receipt)), default=0)

@@ -114,6 +114,13 @@ def test_every_name_of_json_lines_is_taken(content_type):
     assert download(plain(ROWS, content_type=content_type))[0].items == 3
 
 
+@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8"])
+def test_one_json_text_that_names_no_count_is_no_row(content_type):
+    error = b'{"error":{"type":"internal-server-error","message":"Try again"}}'
+    with pytest.raises(UnreadablePage, match="how many items it scanned"):
+        download(Served(error, None, content_type=content_type))
+
+
 def test_a_short_answer_is_followed_by_a_request_for_the_rest():
     responses = [plain(ROWS[:1], total=7), squeezed(ROWS[1:2], total=7), plain(ROWS[2:], total=7)]
     facts, stored, platform = download(*responses, offset=4, limit=5)

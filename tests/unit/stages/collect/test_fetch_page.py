@@ -101,6 +101,32 @@ def test_a_page_has_a_receipt_whatever_breaks(fetcher, monkeypatch, error, code)
     assert HUSH not in f"{first} {last.error}"
 
 
+@pytest.mark.parametrize(
+    ("tries", "behind", "state", "expected"),
+    [
+        (0, None, State.COLLECTING, 10),
+        (PAGE_TRIES - 2, None, State.COLLECTING, 10),
+        (PAGE_TRIES - 1, None, State.COLLECTING, 0),
+        (PAGE_TRIES - 1, WINDOW, State.COLLECTING, 10),  # rows would be missing between them
+        (PAGE_TRIES - 1, None, State.RUNNING, 10),  # the next window may be planned meanwhile
+    ],
+)
+def test_last_page_is_kept_as_it_is_if_its_rows_never_come(make_job, monkeypatch, tries, behind, state, expected):
+    class Ledger(LedgerOfOnePage):
+        def load_with_page(self, _key: str, _attempt: int, page_no: int) -> Any:
+            return self.job, WINDOW if page_no == WINDOW.page_no else behind
+
+    def read(_fetcher: Any, _job: Any, window: Window, expected: int, *_: Any) -> Receipt:
+        asked.append(expected)
+        return Receipt(**window.model_dump(), scanned=3, items=3)
+
+    asked: list[int] = []
+    monkeypatch.setattr(PageFetcher, "_read", read)
+    ledger = cast("Any", Ledger(make_job(state=state, dataset_id="d")))
+    PageFetcher(ledger, cast("Any", None), Settings()).fetch("k", 1, WINDOW, expected=10, execution="x", tries=tries)
+    assert asked == [expected]
+
+
 def test_an_execution_that_lost_the_page_reports_nothing(fetcher, monkeypatch):
     fetcher.ledger.lease_is_lost = True
     outcome = fetch(fetcher, monkeypatch, SinkError("its staged file is gone"), tries=PAGE_TRIES)

@@ -122,6 +122,26 @@ def test_one_bad_page_does_not_end_the_waves_that_bring_others(collecting):
     assert ledger.changed[-1]["failures"] == 0
 
 
+@pytest.mark.parametrize(
+    ("failures", "says", "is_complete"),
+    [
+        (WAVE_TRIES - 1, 20, True),
+        (WAVE_TRIES - 1, 12, True),  # it lags
+        (WAVE_TRIES - 1, 25, False),
+        (WAVE_TRIES - 1, None, False),
+        (WAVE_TRIES - 2, 20, None),  # one that lags, on another replica, says the same
+    ],
+)
+def test_a_counter_that_came_down_to_the_rows_is_believed_late(collecting, failures, says, is_complete):
+    pages = {0: receipt(0, total=25), 1: receipt(1, total=25), 2: receipt(2, 0, total=says)}
+    step = advance(collecting(pages, failures=failures, pages=2, pages_before=2, planned_at=1050.0, now=1050.0))
+    if is_complete is None:
+        assert isinstance(step, NextWave)
+        return
+    assert step == Ended()
+    assert (FinisherThatTells.failures == [None]) is is_complete
+
+
 GROWING = {"dataset_id": "d"}
 
 
