@@ -71,7 +71,9 @@ class Finisher:
                 assert_never(verdict)
 
     def _settle(self, job: Job, pages: Pages, end: int, execution: ExecutionToken) -> Step | NextWave:
-        """Believe the end that was read when the platform's counter, which lags behind the items, has reached it, or has had time enough to do so."""
+        """Believe the end that was read when the platform's counter, which lags behind the items, has reached it, or
+        has had time enough to do so.
+        """
         stop = stop_of(job, job.collection.items_end)
         if stop is not None and end >= stop:
             if is_moving(job):
