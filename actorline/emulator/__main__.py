@@ -42,11 +42,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         profile = Profile.model_validate_json(options.profile.read_bytes()) if options.profile else Profile()
+    except OSError as error:
+        return _refuse(f"{options.profile} can't be read: {error.strerror}.")
+    except ValidationError as error:
+        return _refuse(f"{options.profile} has mistakes: {mistakes(error)}")
+    try:
         listener = open_listener(options.host, options.port)
     except OSError as error:
-        return _refuse(str(error))
-    except ValidationError as error:
-        return _refuse(f"the profile has mistakes: {mistakes(error)}")
+        why = os.strerror(error.errno) if error.errno else error  # strerror names the address a second time
+        return _refuse(f"{options.host}:{options.port} can't be listened on: {why}. Choose another port: --port PORT.")
     set_ahead(options.clock_ahead)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)

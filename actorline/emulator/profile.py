@@ -228,4 +228,4 @@ class Profile(Shape):
 def mistakes(error: ValidationError) -> str:
     """Return what is wrong with a profile, field by field, without the values given."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
+    return "; ".join(": ".join(filter(None, [".".join(map(str, one["loc"])), one["msg"]])) for one in found)
