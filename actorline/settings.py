@@ -370,7 +370,7 @@ def load_settings(**overrides: Any) -> Settings:
             "Invalid settings: " + "; ".join(lines) + ". Fix the environment or actorline.toml."
         ) from None
     except OSError as error:
-        raise SettingsError(f"{SETTINGS_FILE} can't be read: {error}") from error
+        raise SettingsError(f"{error.filename or SETTINGS_FILE} can't be read: {error.strerror}.") from error
     except RuntimeError as error:  # the user has no home folder
         raise SettingsError("This user has no home folder. Set ACTORLINE_HOME to a writable folder.") from error
     except ValueError as error:  # tomllib's and the environment's JSON errors

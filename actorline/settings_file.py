@@ -26,7 +26,10 @@ class SettingsFile(TomlConfigSettingsSource):
     """The settings file, which some editors begin with a byte order mark."""
 
     def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
-        return tomllib.loads(file_path.read_bytes().decode("utf-8-sig"))
+        try:
+            return tomllib.loads(file_path.read_bytes().decode("utf-8-sig"))
+        except ValueError as error:  # it doesn't name its file
+            raise ValueError(f"{file_path}: {error}") from None
 
 
 def find_settings_file(start: Path) -> Path | None:

@@ -131,6 +131,21 @@ def test_a_file_that_is_no_text_stops_the_process(folder):
         load_settings()
 
 
+@pytest.mark.parametrize("name", ["actorline.toml", "other.toml"])
+def test_a_file_that_is_no_toml_is_named(folder, monkeypatch, name):
+    (folder / name).write_text("retention_days =")
+    monkeypatch.setenv("ACTORLINE_SETTINGS", str(folder / name))
+    with pytest.raises(SettingsError, match=f"Settings can't be read: {folder / name}: Invalid value"):
+        load_settings()
+
+
+def test_a_file_that_cant_be_read_is_named_once(folder, monkeypatch):
+    monkeypatch.setattr(Path, "read_bytes", lambda file: (folder / "not-there" / file.name).open("rb").read())
+    (folder / "actorline.toml").touch()
+    with pytest.raises(SettingsError, match=r"not-there/actorline.toml can't be read: No such file or directory\.$"):
+        load_settings()
+
+
 @pytest.mark.parametrize(
     "url", ["https://proxy.example", "http://localhost:8480", "http://127.0.0.1:1", "http://[::1]"]
 )

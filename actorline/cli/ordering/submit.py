@@ -62,7 +62,8 @@ def document_lines(files: list[str]) -> Iterator[tuple[str, str]]:
             raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
             text = raw.decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise Refused(Code.DOCUMENT_INVALID, f"{name} can't be read: {error}. Nothing was ordered.") from error
+            why = error.strerror if isinstance(error, OSError) else f"it is not UTF-8: {error.reason}"
+            raise Refused(Code.DOCUMENT_INVALID, f"{name} can't be read: {why}. Nothing was ordered.") from error
         for number, line in enumerate(text.split("\n"), 1):  # any other line break may be part of a JSON string
             if line.strip():
                 yield f"{name}:{number}", line

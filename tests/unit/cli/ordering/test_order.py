@@ -123,3 +123,15 @@ def test_options_for_changes_become_a_delta(monkeypatch):
         {"key": ["url"]},
     ]
     assert parse_document(orders[1]).delta.base == "last"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "No such file or directory"), (b"\xff\xfe", "it is not UTF-8: invalid start byte")]
+)
+def test_a_file_of_orders_that_cant_be_read_is_told_in_words(tmp_path, content, why):
+    file = tmp_path / "orders.jsonl"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(Refused) as refused:
+        list(document_lines([str(file)]))
+    assert str(refused.value) == f"{file} can't be read: {why}. Nothing was ordered."
