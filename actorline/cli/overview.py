@@ -15,6 +15,7 @@ from actorline.cli.terminal.times import duration_text
 from actorline.jobs.cost import cost_usd
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.states import LIVE, State
+from actorline.ledger.admission.pause import EVERY_ACCOUNT, paused_accounts
 from actorline.ledger.admission.schedule_pauses import SchedulePause, paused_schedules
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.listing import list_jobs
@@ -43,14 +44,15 @@ def print_overview() -> None:
     with attach(settings, workers=False) as stack:
         live = read_tally(stack.ledger).jobs
         recent = recent_jobs(stack.ledger)
+        paused = pause_lines(paused_accounts(stack.ledger))
         room = list(room_lines(stack.ledger, settings.tokens))
         unattended = describe_unattended(stack.ledger, logs=logs_of_running(settings))
         coming = schedule_lines(settings, paused_schedules(stack.ledger))
-    if not recent and not any(live.values()):
+    if not (recent or paused or any(live.values())):
         out.print(FIRST_STEPS)
         return
     lines = [now_line({state: live[state] for state in LIVE}), *recent_lines(recent), *coming]
-    for line in [*lines, *map(escape, [*room, *([unattended] if unattended else [])]), MORE]:
+    for line in [*lines, *map(escape, [*paused, *room, *([unattended] if unattended else [])]), MORE]:
         out.print(line)
 
 
@@ -80,6 +82,14 @@ def recent_lines(jobs: Sequence[Job]) -> Iterator[str]:
         why = f": {reason.message}" if reason else "."
         yield f"Last not delivered: {escape(f'{failed.key} is {failed.state}{why}')}"
         yield f"  `actorline show {escape(failed.key)}` tells the whole story, `actorline retry` tries it again."
+
+
+def pause_lines(paused: "set[str]") -> list[str]:
+    """Return that paid runs are paused, of which accounts, and what starts them again; nothing if none are."""
+    if not paused:
+        return []
+    whose = "" if EVERY_ACCOUNT in paused else f" of {', '.join(sorted(paused))}"
+    return [f"Paid runs{whose} are paused: jobs that need one wait until `actorline resume`."]
 
 
 def schedule_lines(settings: Settings, pauses: Mapping[str, SchedulePause]) -> list[str]:

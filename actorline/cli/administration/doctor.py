@@ -11,6 +11,7 @@ import requests
 import typer
 from rich.markup import escape
 
+from actorline import __version__
 from actorline.checks.finding import Finding
 from actorline.checks.installation import check_ledger
 from actorline.cli.attach import attach, logs_of_running
@@ -55,7 +56,8 @@ def doctor(*, as_json: bool) -> None:
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:
-    yield Finding("settings", is_good=True, text=f"home {settings.home}, platform {settings.api_url}")
+    text = f"Actorline {__version__}, home {settings.home}, platform {settings.api_url}"
+    yield Finding("settings", is_good=True, text=text)
     for name, meant in misspelt_settings():
         yield Finding("settings", is_good=False, text=f"nothing reads {name}", fix=f"Is it {meant}?")
     try:

@@ -20,7 +20,7 @@ def create(
         str,
         typer.Option(
             help="What it may do, comma-separated: submit, read, cancel (what it ordered), cancel-any, retry-any, "
-            "collect (any run and dataset of the account), full-permissions, metrics"
+            "collect (any run and dataset of the account), full-permissions (Actors may use the whole account), metrics"
         ),
     ] = "submit,read,cancel",
     accounts: Annotated[
