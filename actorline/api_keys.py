@@ -72,7 +72,7 @@ def create_key(ledger: Ledger, name: str, rights: Rights, sender: Sender) -> str
     if not is_new:
         raise Refused(
             Code.CONFLICT,
-            f"A key named {name} already exists. Nothing was changed. Revoke it first, or choose another name.",
+            f"An API key named {name} already exists. Nothing was changed. Revoke it first, or choose another name.",
         )
     record(ledger, "key-created", sender, key=name, **key.described())
     return secret

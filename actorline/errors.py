@@ -94,10 +94,11 @@ class JobRefused(JobEnded):
 
 
 class Refused(Exception):
-    """A refused order; nothing was started, billed or changed."""
+    """A refused order; nothing was started, billed or changed. `key`: the job or batch that is in its way."""
 
-    def __init__(self, code: Code, message: str, *, platform_type: str | None = None) -> None:
+    def __init__(self, code: Code, message: str, *, platform_type: str | None = None, key: str | None = None) -> None:
         super().__init__(message)
+        self.key = key
         self.reason = Reason(code=code, message=message, platform_type=platform_type, billed=False)
 
 

@@ -68,7 +68,9 @@ def retry_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, re
     if not moved and allowance:
         ledger.spend(allowance.given_back())
     if not moved and not ledger.batches.has_field(key, asked):
-        raise Refused(Code.CONFLICT, f"The batch {key} was just retried by another request. Nothing was changed.")
+        raise Refused(
+            Code.CONFLICT, f"The batch {key} was just retried by another request. Nothing was changed.", key=key
+        )
 
 
 def plan_of_batch(batch: Batch) -> RetryPlan:
@@ -84,7 +86,9 @@ def plan_of_batch(batch: Batch) -> RetryPlan:
 def _check_ended(batch: Batch) -> None:
     if not batch.is_terminal:
         raise Refused(
-            Code.CONFLICT, f"The batch {batch.key} is still running ({batch.state}): there is nothing to retry."
+            Code.CONFLICT,
+            f"The batch {batch.key} is still running ({batch.state}): there is nothing to retry.",
+            key=batch.key,
         )
     if batch.state is State.DELIVERED:
-        raise Refused(Code.CONFLICT, f"The batch {batch.key} is delivered. Nothing was started.")
+        raise Refused(Code.CONFLICT, f"The batch {batch.key} is delivered. Nothing was started.", key=batch.key)

@@ -81,6 +81,7 @@ def submit_batch(
             Code.CONFLICT,
             f"The key {key} is already used by another batch: its hash is {existing_hash}, this one's "
             f"{batch.document_hash}. Nothing was changed. Use a new key, or send the same document.",
+            key=key,
         )
     return SubmittedBatch(key, outcome == "created", state)
 
@@ -160,4 +161,4 @@ def taken_key(key: JobKey, taken: str) -> Refused:
         f"The batch {key} can't be ordered: the key {taken} is already used by another order. Nothing was started. "
         "Choose another key."
     )
-    return Refused(Code.CONFLICT, message)
+    return Refused(Code.CONFLICT, message, key=taken)

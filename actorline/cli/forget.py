@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from actorline.batches.batch import Batch
 from actorline.batches.forget import check_any_forgettable, forget_any
 from actorline.cli.attach import attach
-from actorline.cli.jobs import find_any
+from actorline.cli.jobs import find_all
 from actorline.cli.terminal.output import counted, print_json, say
 from actorline.errors import Code, Refused
 from actorline.jobs.job import Job
@@ -20,7 +20,7 @@ from actorline.settings import Settings, load_settings
 def forget(keys: Sequence[str], *, dry_run: bool, agreed: bool, as_json: bool) -> None:
     settings = load_settings()
     with attach(settings, workers=False) as stack, _results(settings) as forget_result:
-        found = [find_any(stack.ledger, key) for key in dict.fromkeys(keys)]
+        found = find_all(stack.ledger, list(dict.fromkeys(keys)))
         for each in found:
             check_any_forgettable(stack.ledger, each)
         if dry_run or not agreed:

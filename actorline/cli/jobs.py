@@ -175,18 +175,40 @@ def _to_stop(ledger: Ledger, keys: list[str], wanted: Selection, *, every: bool)
 def find(ledger: Ledger, key: str) -> Job:
     job = ledger.load(JobKey(key))
     if job is None:
-        raise Refused(Code.UNKNOWN_KEY, f"No job has the key {shown_key(key)!r}. `actorline jobs` lists the jobs.")
+        raise _unknown(key)
     return job
+
+
+def _unknown(key: str, effect: str = "") -> Refused:
+    return Refused(Code.UNKNOWN_KEY, f"No job has the key {shown_key(key)!r}. {effect}`actorline jobs` lists the jobs.")
 
 
 def find_any(ledger: Ledger, key: str) -> Job | Batch:
     """Return the job or the batch with the key."""
-    return ledger.load(JobKey(key)) or load_if_batch(ledger, JobKey(key)) or find(ledger, key)
+    found = _load_any(ledger, key)
+    if found is None:
+        raise _unknown(key)
+    return found
+
+
+def find_all(ledger: Ledger, keys: Sequence[str]) -> Sequence[Job | Batch]:
+    """Return what the keys name, before a command changes any of it. Raises Refused if one is unknown."""
+    found = []
+    for key in keys:
+        each = _load_any(ledger, key)
+        if each is None:
+            raise _unknown(key, "Nothing was done. ")
+        found.append(each)
+    return found
+
+
+def _load_any(ledger: Ledger, key: str) -> Job | Batch | None:
+    return ledger.load(JobKey(key)) or load_if_batch(ledger, JobKey(key))
 
 
 def find_selected(ledger: Ledger, keys: list[str], wanted: Selection, among: Sequence[State]) -> Sequence[Job | Batch]:
     """Return what is named, or else the selected jobs in one of `among`. Raises Refused if there is nothing."""
-    found = [find_any(ledger, key) for key in keys] or list(wanted.jobs(ledger, among))
+    found = find_all(ledger, keys) or list(wanted.jobs(ledger, among))
     if not found:
         raise Refused(Code.UNKNOWN_KEY, "No such jobs. Nothing was done. `actorline jobs` lists the jobs.")
     return found

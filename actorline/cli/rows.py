@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from actorline.batches.batch import BatchResult
+from actorline.batches.batch import Batch, BatchResult
 from actorline.batches.delivery import BatchDelivery, open_batch
 from actorline.cli.attach import attach
 from actorline.cli.jobs import find_any
@@ -98,13 +98,22 @@ def _records(delivery: Delivery | BatchDelivery) -> Iterator[tuple[str, StoredRe
     return ((record.key, record) for record in delivery.records())
 
 
+def nothing_delivered(found: Job | Batch) -> Refused:
+    """Return the refusal to read rows that aren't there, or aren't there yet."""
+    if found.is_terminal:
+        text = f"{found.key} is {found.state} and has delivered nothing. See why: actorline show {found.key}"
+    else:
+        text = (
+            f"{found.key} is {found.state} and has delivered nothing yet. Wait for its end: actorline watch {found.key}"
+        )
+    return Refused(Code.UNKNOWN_KEY, text)
+
+
 def _delivery(key: str) -> Delivery | BatchDelivery:
     with attach(load_settings(), workers=False) as stack:
         found = find_any(stack.ledger, key)
     if found.manifest is None:
-        raise Refused(
-            Code.UNKNOWN_KEY, f"{key} is {found.state} and has delivered nothing. See why: actorline show {key}"
-        )
+        raise nothing_delivered(found)
     try:
         return open_delivered(found) if isinstance(found, Job) else open_batch(BatchResult.of(found))
     except SinkError as error:

@@ -16,6 +16,7 @@ from actorline.batches.manifest import read_manifest
 from actorline.batches.verify import verify_batch
 from actorline.cli.attach import attach
 from actorline.cli.jobs import find_any
+from actorline.cli.rows import nothing_delivered
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import counted, err, out, print_json
 from actorline.delivery.read_back import DamagedDelivery, Delivery, NoDelivery, open_delivery
@@ -73,9 +74,7 @@ def _find(target: str) -> tuple[str, Callable[[], Verifiable]]:
     with attach(load_settings(), workers=False) as stack:
         found = find_any(stack.ledger, target)
     if found.manifest is None:
-        raise Refused(
-            Code.UNKNOWN_KEY, f"{target} is {found.state} and has delivered nothing. See why: actorline show {target}"
-        )
+        raise nothing_delivered(found)
     if isinstance(found, Job):
         return found.manifest, lambda: _of_job(open_delivered(found))
     return found.manifest, lambda: _of_batch(open_batch(BatchResult.of(found)))

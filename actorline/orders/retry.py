@@ -62,7 +62,9 @@ def retry_job(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, requ
     if not moved and allowance:
         ledger.spend(allowance.given_back())
     if not moved and not ledger.has_field(key, asked):
-        raise Refused(Code.CONFLICT, f"The job {key} was just retried by another request. Nothing was changed.")
+        raise Refused(
+            Code.CONFLICT, f"The job {key} was just retried by another request. Nothing was changed.", key=key
+        )
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,15 @@ def _take(ledger: Ledger, allowance: Allowance) -> None:
 def _check_ended(job: Job) -> None:
     """Refuse to retry a job that is still running, or that has delivered everything."""
     if not job.is_terminal:
-        raise Refused(Code.CONFLICT, f"The job {job.key} is still running ({job.state}): there is nothing to retry.")
+        message = f"The job {job.key} is still running ({job.state}): there is nothing to retry."
+        raise Refused(Code.CONFLICT, message, key=job.key)
     if job.state is State.DELIVERED:
         rows = f"dataset_id {job.run.dataset_id} fetches its rows again, and " if job.run.dataset_id else ""
         raise Refused(
             Code.CONFLICT,
             f"The job {job.key} is delivered. Nothing was started. "
             f"Under a new key {rows}the same document is another paid run.",
+            key=job.key,
         )
 
 

@@ -212,7 +212,7 @@ def _reserved(key: JobKey) -> Refused:
         f"The key {key} belongs to the batch {batch}: only the batch makes its members. Nothing was started. Choose "
         "another key."
     )
-    return Refused(Code.CONFLICT, message)
+    return Refused(Code.CONFLICT, message, key=batch)
 
 
 def _conflict(order: NewJob, registered: RegisterResult) -> Refused:
@@ -220,7 +220,7 @@ def _conflict(order: NewJob, registered: RegisterResult) -> Refused:
         f"The key {order.key} is already used by another order: its hash is {registered.existing_hash}, this one's "
         f"{order.document.body_hash()}. Nothing was changed. Use a new key, or send the same document."
     )
-    return Refused(Code.CONFLICT, message)
+    return Refused(Code.CONFLICT, message, key=order.key)
 
 
 @contextmanager

@@ -218,6 +218,16 @@ def test_same_key_with_another_order_is_a_conflict(shared_terminal, taken):
     done = shared_terminal.run("--json", key="taken", actor=taken, input={"other": True}).end()
     assert (done.code, done.json["reason"]["code"]) == (5, "conflict")
     assert len(shared_terminal.emulator.starts(taken)) == 1
+    for said in (shared_terminal.run(key="taken", actor=taken, input={}).end(), shared_terminal("retry", "taken")):
+        assert said.code == 5
+        assert said.err.endswith("Next: `actorline show taken`.\n")
+
+
+@pytest.mark.parametrize("command", [("cancel",), ("retry",), ("forget", "--yes")])
+def test_one_unknown_key_leaves_the_others_alone(shared_terminal, taken, command):
+    done = shared_terminal(*command, "taken", "tkaen")
+    assert (done.code, "No job has the key 'tkaen'. Nothing was done." in done.err) == (5, True)
+    assert shared_terminal("show", "taken", "--json").json["state"] == "DELIVERED"
 
 
 @pytest.mark.thorough

@@ -52,6 +52,7 @@ def test_pause_starts_no_paid_run_resume_starts_what_waits(up):
     assert "`run` is refused. `submit`, HTTP, Celery and schedules still order" in up("pause").err
     (bad,) = [finding for finding in up("doctor", "--json").lines if not finding["is_good"]]
     assert (bad["subject"], "resume" in bad["fix"]) == ("pause", True)
+    assert "Paid runs are paused: jobs that need one wait until `actorline resume`." in up().out
 
     refused = up("run", actor, "--json")
     assert (refused.code, refused.json["reason"]["code"], refused.json["reason"]["billed"]) == (5, "paused", False)
@@ -70,6 +71,7 @@ def test_pause_starts_no_paid_run_resume_starts_what_waits(up):
 def test_the_brake_on_one_account_leaves_the_others_alone(up):
     actor = up.emulator.actor("other-account", items=2, duration_secs=0.2)
     assert up("pause", "--account", "shop").code == 0
+    assert "Paid runs of shop are paused" in up().out
     assert up.run("--json", key="other-account", actor=actor).end().code == 0
     assert up("resume", "--account", "shop").code == 0
 
@@ -82,6 +84,8 @@ def test_watch_shows_each_change_and_ends_with_the_result(up):
     assert up("submit", "watched.jsonl").code == 0
     watching = up.start("watch", "watched", "--json")
     wait_for(lambda: "watched" in watching.out_file.read_text(), what="the job watched")
+    for command in ("items", "verify"):
+        assert "has delivered nothing yet. Wait for its end: actorline watch watched" in up(command, "watched").err
     assert up("resume").code == 0
     *changes, result = watching.end().lines
     assert {change["key"] for change in changes} == {"watched"}

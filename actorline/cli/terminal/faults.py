@@ -18,7 +18,7 @@ def exit_code_of(error: Exception, *, as_json: bool) -> Exit | None:
             say(str(error))
             return Exit.USAGE
         case Refused() | Unavailable():
-            print_refusal(error.reason, as_json=as_json)
+            print_refusal(error.reason, key=error.key if isinstance(error, Refused) else None, as_json=as_json)
             return exit_of_reason(error.reason)
         case redis.RedisError() | OperationalError():
             message = f"Redis can't be used: {describe_fault(error)}. Is it running? Check it with `actorline doctor`."

@@ -56,7 +56,9 @@ def way_out(code: str, *, key: str) -> str | None:
     return command and command.replace("KEY", key)
 
 
-def next_command(reason: Reason, *, key: str = "KEY", dataset_id: str | None = None) -> str | None:
-    """Return the command; None if there is none, or if the message names one already."""
+def next_command(reason: Reason, *, key: str | None = None, dataset_id: str | None = None) -> str | None:
+    """Return the command; None if there is none, if the message names one already, or if its job isn't known."""
     command = None if "actorline " in reason.message else NEXT[reason.code]
-    return command and command.replace("KEY", key).replace("ID", dataset_id or "ID")
+    if command is None or ("KEY" in command and key is None):
+        return None
+    return command.replace("KEY", key or "").replace("ID", dataset_id or "ID")

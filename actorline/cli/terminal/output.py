@@ -41,11 +41,12 @@ def say(text: str) -> None:
     err.print(escape(text))
 
 
-def print_refusal(reason: Reason, *, as_json: bool) -> None:
+def print_refusal(reason: Reason, *, key: str | None = None, as_json: bool) -> None:
+    """Print why a command was refused, and what to type next; `key`: of the job or batch that it was about."""
     if as_json:
         print_json({"reason": reason.model_dump(mode="json")})
     else:
-        command = next_command(reason)
+        command = next_command(reason, key=key)
         say(f"{reason.message} Next: `{command}`." if command else reason.message)
 
 

@@ -18,3 +18,8 @@ from actorline.errors import Code, Reason
 def test_a_refusal_says_what_to_type_next(code, message, command):
     reason = Reason(code=code, message=message, billed=False)
     assert next_command(reason, key="prices", dataset_id="d1") == command
+
+
+def test_no_command_is_named_for_a_job_that_isnt_known():
+    reason = Reason(code=Code.CONFLICT, message="An API key named prometheus already exists.", billed=False)
+    assert next_command(reason) is None
