@@ -390,6 +390,7 @@ def test_without_redis_a_page_says_so_and_recovers(short_folder, emulator, tmp_p
         response = gateway.http.get("/")
         assert (response.status_code, response.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
         assert "Redis can't be used" in unescape(response.text)
+        assert "again" not in response.text  # nothing was sent
         assert response.headers["Retry-After"]
         with running_valkey(short_folder):
             wait_for(lambda: gateway.http.get("/").status_code == 200, what="the page")
@@ -535,12 +536,13 @@ def test_schedules_are_shown_and_ordered_now_once(own_line):
         f'[schedules.nightly]\ncron = "0 3 * * *"\ndocument = {document}\n'
         f'[schedules.weekly]\ncron = "0 3 * * 1"\nbatch = {{inputs = [{{a = 1}}, {{a = 2}}], budget_usd = 4, '
         f'template = {{actor = "{actor}"}}}}\n'
-        f'[schedules.foreign]\nevery_secs = 60\ndocument = {{actor = "{actor}", account = "other"}}\n'
+        f'[schedules.foreign]\nevery_secs = 90\ndocument = {{actor = "{actor}", account = "other"}}\n'
     )
     with running_gateway(line) as gateway:
         text = gateway.http.get("/schedules").text
         assert "nightly" in text
         assert "No beat is running" in text
+        assert re.search(r" \d\d:\d\d:[03]0</time>", text)  # every 90 s
         asked = gateway.http.get("/schedules/nightly/run")
         assert "at most $2.5000" in asked.text
         form = {"token": token_in(asked), "key": re.search(r'name="key" value="([^"]+)"', asked.text)[1]}
@@ -561,7 +563,8 @@ def test_schedules_are_shown_and_ordered_now_once(own_line):
         for change, is_paused in (("pause", True), ("pause", True), ("resume", False), ("resume", False)):
             assert gateway.http.post(f"/schedules/nightly/{change}", data=form, headers=OWN).status_code == 303
             assert ("nightly" in paused_schedules(line.ledger)) is is_paused
-            assert ("paused</span>" in gateway.http.get("/schedules").text) is is_paused
+            page = gateway.http.get("/schedules").text
+            assert ("paused</span>" in page, "would be due <time" in page) == (is_paused, is_paused)
         assert [entry.event for entry in read_audit(line.ledger, 3)] == ["schedule-resumed", *["schedule-paused"] * 2]
         secret = create_key(line.ledger, "narrow", Rights(accounts=frozenset({"default"})), FROM_TERMINAL)
         with httpx.Client(base_url=gateway.url, headers=OWN) as browser:

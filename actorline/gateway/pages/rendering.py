@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine
 from functools import cache
 from hashlib import sha256
+from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from actorline import __version__
 from actorline.errors import Code
 from actorline.gateway.pages.presentation import words
+from actorline.gateway.pages.presentation.next_step import first_sentence
 from actorline.gateway.pages.visit import Visit
 from actorline.gateway.problems import ProblemResponse, respond_to
 from actorline.jobs.rights import Scope
@@ -104,6 +106,11 @@ class PageRoute(APIRoute):
         return respond_with_page
 
 
+def _is_only_late(request: Request, status: int) -> bool:
+    """Return whether a page can't be shown now: nothing was sent that would have to be sent again."""
+    return request.method == "GET" and status == HTTPStatus.SERVICE_UNAVAILABLE
+
+
 def _error_page(request: Request, response: Response) -> Response:
     if not isinstance(response, ProblemResponse):
         return response
@@ -111,7 +118,8 @@ def _error_page(request: Request, response: Response) -> Response:
     if found.code is Code.AUTH:
         query = f"?{request.url.query}" if request.url.query else ""
         return see_other(f"{SIGN_IN}?next={quote(request.url.path + query)}" if request.method == "GET" else SIGN_IN)
-    shown = page("error.html", None, found.status, problem=found)
+    detail = first_sentence(found.detail) + "." if _is_only_late(request, found.status) else found.detail
+    shown = page("error.html", None, found.status, problem=found, detail=detail)
     if retry_after := response.headers.get("Retry-After"):
         shown.headers["Retry-After"] = retry_after
     return shown

@@ -39,6 +39,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False, prefix="/sche
 Name = Annotated[str, Path()]
 NEXT_SHOWN: Final = 3
 LAST_SHOWN: Final = 5
+MINUTE_SECS: Final = 60
 FARTHEST_BACK: Final = timedelta(days=35)  # from one due time to the one before
 
 
@@ -61,6 +62,12 @@ class Line:
             return []
         due = islice(due_times(self.schedule.rhythm, datetime.now(UTC)), NEXT_SHOWN)
         return [each.astimezone(self.schedule.zone) for each in due]
+
+    @property
+    def due_format(self) -> str:
+        """Return how its due times are written: with seconds if it is due within a minute."""
+        every = self.schedule.every_secs
+        return "%a %d %b %H:%M:%S" if every is not None and every % MINUTE_SECS else "%a %d %b %H:%M"
 
     @property
     def target(self) -> str:
