@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from actorline.jobs.timeline_event import LOG_BEGINS, TimelineEvent
 from actorline.ledger.timeline import TimelineEntry
-from actorline.story.number_words import counted, usd
+from actorline.story.number_words import counted, duration, usd
 from actorline.story.sender_words import sender_words
 
 Data = Mapping[str, Any]
@@ -31,20 +31,34 @@ BAD: Final = frozenset({
 
 
 def sentences(entries: Sequence[TimelineEntry]) -> list[Sentence]:
-    """Return a sentence for each entry, also for those of a newer version; equal failures in a row share one."""
-    found = []
-    for (_, message), group in groupby(entries, _alike):
-        first, *rest = group
-        told = _sentence(first)
-        if message is not None and rest:
-            told = Sentence(first.at, f"{told.text} ({len(rest) + 1} times)", told.lines, told.is_bad)
-        found.append(told)
-    return found
+    """Return a sentence for each entry, also for those of a newer version. Equal failures in a row share one, and so do
+    pages that were fetched one after the other.
+    """
+    groups = [list(group) for _, group in groupby(entries, _alike)]
+    return [_sentence(alike[0]) if len(alike) == 1 else _shared(alike) for alike in groups]
 
 
-def _alike(entry: TimelineEntry) -> tuple[str, Any]:
-    is_page = entry.event == TimelineEvent.PAGE_FAILED
-    return (entry.event, str(entry.data.get("message"))) if is_page else (entry.id, None)
+def _alike(entry: TimelineEntry) -> tuple[str, str]:
+    match entry.event:
+        case TimelineEvent.PAGE_FAILED:
+            return entry.event, str(entry.data.get("message"))
+        case TimelineEvent.FETCHING_AHEAD:
+            return entry.event, ""
+        case _:
+            return entry.id, ""
+
+
+def _shared(alike: Sequence[TimelineEntry]) -> Sentence:
+    first, last = alike[0], alike[-1]
+    if first.event == TimelineEvent.FETCHING_AHEAD:
+        pages = sum(entry.data.get("pages", 0) for entry in alike)
+        return Sentence(first.at, f"{_fetched_ahead(pages)}, in {duration(last.at - first.at)}")
+    told = _sentence(first)
+    return Sentence(first.at, f"{told.text} ({len(alike)} times)", told.lines, told.is_bad)
+
+
+def _fetched_ahead(pages: int) -> str:
+    return f"{counted(pages, 'full page')} fetched while the run is still running"
 
 
 def _sentence(entry: TimelineEntry) -> Sentence:
@@ -151,9 +165,7 @@ _TEXTS: Final[Mapping[str, Callable[[Data], str]]] = {
     TimelineEvent.FETCHING: lambda d: (
         f"{counted(d.get('pages', 0), 'page')} of rows {'is' if d.get('pages') == 1 else 'are'} being fetched"
     ),
-    TimelineEvent.FETCHING_AHEAD: lambda d: (
-        f"{counted(d.get('pages', 0), 'full page')} fetched while the run is still running"
-    ),
+    TimelineEvent.FETCHING_AHEAD: lambda d: _fetched_ahead(d.get("pages", 0)),
     TimelineEvent.PAGE_FAILED: lambda d: _after(f"Page {d.get('page_no')} failed and is tried again", d.get("message")),
     TimelineEvent.RECORDS_WITHHELD: lambda d: _after("Records are withheld", d.get("message")),
     TimelineEvent.COMPARING: lambda d: (

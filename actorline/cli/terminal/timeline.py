@@ -12,7 +12,7 @@ from actorline.story.page_bars import PageBar
 from actorline.story.sentences import sentences
 from actorline.story.waterfall import AXIS, Bar
 
-BAR_WIDTH: Final = 40  # a line has 80 columns
+BAR_WIDTH: Final = 32  # a line has 80 columns
 
 
 def print_timeline(entries: list[TimelineEntry]) -> None:

@@ -35,3 +35,12 @@ def test_sender_without_a_key_is_named_in_words(holder, words):
 def test_rows_without_the_key_are_counted(rows, words):
     data = {"state": "DELIVERED", "added": 3, "removed": 0, "changed": 0, **({"without_key": rows} if rows else {})}
     assert told(("ended", data)) == [f"It is delivered; 3 rows were added, 0 removed, 0 changed{words}"]
+
+
+def test_pages_fetched_one_after_the_other_share_a_sentence():
+    texts = told(*[("fetching-ahead", {"pages": 2})] * 3, ("run-status", {"run_status": "RUNNING"}),
+                 ("fetching-ahead", {"pages": 1}))  # fmt: skip
+    assert (texts[0], len(texts), texts[2]) == (
+        "6 full pages fetched while the run is still running, in 2.0 s", 3,
+        "1 full page fetched while the run is still running",
+    )  # fmt: skip

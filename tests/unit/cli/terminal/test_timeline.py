@@ -60,7 +60,7 @@ def test_a_waterfall_fits_80_columns(capsys):
 
 
 def test_bars_of_pages_fit_80_columns(capsys):
-    print_pages([PageBar(100, 109, 0.0, 9.5, 100_000, is_good=True, left=0, width=1000, lane=0)])
+    print_pages([PageBar(100, 109, 0.0, 520.0, 1_000_000, is_good=True, left=0, width=1000, lane=0)])
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
