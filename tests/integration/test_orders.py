@@ -89,7 +89,7 @@ BAD = {
     "sink-outside": ({"sink": {"url": "file:///tmp/elsewhere/"}}, "is outside the allowed roots"),
     "sink-above": ({"sink": {"url": "file:///{key}/../../tmp/"}}, "is the folder of all jobs' sinks"),
     "sink-unknown": ({"sink": {"url": "ftp://host/rows/"}}, "not ftp"),
-    "wrong-type": ({"poll_interval_secs": "5"}, "poll_interval_secs: Input should be a valid number"),
+    "wrong-type": ({"poll_interval_secs": "5"}, "poll_interval_secs: must be a valid number"),
     "bad/key": ({}, "key: has characters or a length that are not allowed"),
 }
 

@@ -23,6 +23,17 @@ PLATFORM_WORDS: Final[Mapping[str, str]] = {
 }
 """Names that the API and its clients use for our fields."""
 
+PLAIN_WORDS: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+    "string_type": "must be a string",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+}
+"""What is wrong, by pydantic's type of an error, where its own words speak of Python."""
+
 
 def problems_of(error: ValidationError, root: type[Section]) -> Iterator[str]:
     """Yield what is wrong with a document whose model is `root`, a line each."""
@@ -34,8 +45,13 @@ def problems_of(error: ValidationError, root: type[Section]) -> Iterator[str]:
             allowed = f"; use {KEY_RULE}" if place == "key" else ""
             yield f"{place}: has characters or a length that are not allowed{allowed}"
         else:
-            text = problem["msg"].removeprefix("Value error, ")
+            text = _in_plain_words(problem["type"], problem["msg"])
             yield f"{place}: {text}" if place else text
+
+
+def _in_plain_words(kind: str, message: str) -> str:
+    """Return what the library found, without words of its own or of Python."""
+    return PLAIN_WORDS.get(kind) or message.removeprefix("Value error, ").replace("Input should be", "must be")
 
 
 def unknown_fields(raw: Mapping[Any, Any], root: type[Section]) -> Iterator[str]:

@@ -11,7 +11,7 @@ DUE = "2026-11-23T03:00:00Z"
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"delta": {}}, "delta.key: Field required"),
+        ({"delta": {}}, "delta.key: is missing"),
         ({"delta": {"key": []}}, "delta.key: "),
         ({"delta": {"key": ["a..b"]}}, "delta.key.0: has an empty part"),
         ({"delta": {"key": ["url", "url"]}}, "delta.key: names url twice"),
