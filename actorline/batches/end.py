@@ -17,7 +17,7 @@ _STOPS: Final = {
 
 def judge_end(batch: Batch, *, billed: bool, failed: Job | None = None) -> tuple[BatchEvent, Reason | None]:
     """Return how a batch ends, and why it isn't simply delivered. `billed`: a run of it was started; `failed`: its
-    first member that failed.
+    first member that failed, or else that is partial.
     """
     if batch.inputs is not None and batch.delivered == batch.inputs:
         return BatchEvent.DELIVER, None
@@ -35,7 +35,7 @@ def _without(batch: Batch) -> BatchEvent:
 
 
 def _count(batch: Batch, failed: Job | None) -> str:
-    """Return `3 of 10 inputs were delivered; 2 are FAILED; 5 were not started.`, and why the first one failed."""
+    """Return `3 of 10 inputs were delivered; 2 are FAILED; 5 were not started.`, and why the first one of them did."""
     total = batch.inputs or 0
     others = [
         f"{count:,} {'is' if count == 1 else 'are'} {state}"
@@ -48,5 +48,6 @@ def _count(batch: Batch, failed: Job | None) -> str:
         *others,
         *([f"{left:,} were not started"] if left else []),
     ]
-    why = f" {failed.key} failed: {failed.reason.message[:WHY_MAX_CHARS]}" if failed and failed.reason else ""
+    how = "is partial" if failed and failed.state is State.PARTIAL else "failed"
+    why = f" {failed.key} {how}: {failed.reason.message[:WHY_MAX_CHARS]}" if failed and failed.reason else ""
     return f"{'; '.join(parts)}.{why} `retry` runs what isn't delivered."

@@ -27,6 +27,7 @@ from actorline.identifiers import ExecutionToken, JobKey
 from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job, iso_time
 from actorline.jobs.member_key import member_key
+from actorline.jobs.states import State
 from actorline.jobs.step import LostJob
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.keep_alive import renewed
@@ -36,6 +37,8 @@ from actorline.settings import Settings
 
 STORE_LEASE_SECS: Final = 15.0
 MEMBERS_A_BLOCK: Final = 500
+SHORT: Final = {*FAILURES, State.PARTIAL}
+"""States of a member of which rows are missing, or wrong."""
 TRIES: Final = 6
 TRY_AGAIN_SECS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)
 CALLERS_CARE_SECS: Final = 5.0
@@ -159,7 +162,8 @@ class BatchStore:
             failed: list[Job] = []
             totals = write_manifest(file, head, self._members(batch, failed, check))
             billed = totals.cost_usd > 0 or totals.delivered > 0
-            event, reason = judge_end(batch, billed=billed, failed=failed[0] if failed else None)
+            first = min(failed, key=lambda job: job.state is State.PARTIAL, default=None)
+            event, reason = judge_end(batch, billed=billed, failed=first)
             complete = event is BatchEvent.DELIVER and totals.delivered == totals.inputs == batch.inputs
             write_tail(file, BatchTail(totals=totals, state=target(event), complete=complete, reason=reason))
             if not sink.publish(file, MANIFEST):
@@ -169,7 +173,7 @@ class BatchStore:
         return self._end(batch, event, reason, manifest=sink.file_url(MANIFEST))
 
     def _members(self, batch: Batch, failed: list[Job], check: Callable[[], None]) -> Iterator[Member]:
-        """Yield what became of each input, and add the first member that failed to `failed`."""
+        """Yield what became of each input, and add the first member of each state without all rows to `failed`."""
         block: list[tuple[int, str]] = []
         for number, line in enumerate(InputFile(batch.sink).lines()):
             block.append((number, hashlib.sha256(line).hexdigest()))
@@ -182,7 +186,7 @@ class BatchStore:
     def _looked_up(self, batch: Batch, block: list[tuple[int, str]], failed: list[Job]) -> Iterator[Member]:
         keys = [member_key(batch.key, number) for number, _ in block]
         for (number, sha256), key, job in zip(block, keys, self.ledger.load_many(keys), strict=True):
-            if job and job.state in FAILURES and not failed:
+            if job and job.state in SHORT and job.state not in {each.state for each in failed}:
                 failed.append(job)
             yield _member(number, key, sha256, job)
 

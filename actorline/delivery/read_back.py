@@ -293,7 +293,8 @@ def open_delivery(url: str, *, key: JobKey | None = None, sha256: str | None = N
         text = sink.read(MANIFEST)
     except MissingFile:
         raise NoDelivery(
-            f"There is no delivery at {sink}: there is no {MANIFEST}. A job writes it when it ends."
+            f"There is no delivery at {sink}: there is no {MANIFEST}. A job writes it when it ends; if it has "
+            "ended, its files were moved or deleted."
         ) from None
     try:
         manifest = Manifest.model_validate_json(text)

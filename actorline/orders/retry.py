@@ -69,11 +69,13 @@ def retry_job(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, requ
 
 @dataclass(frozen=True)
 class RetryPlan:
-    """What a retry would do, in words and in a few, and whether it starts another paid run."""
+    """What a retry would do, in words, and whether it starts another paid run; `brief`: where "a retry is free" would
+    promise too much.
+    """
 
     pays: bool
     text: str
-    brief: str = "a retry is free"
+    brief: str = ""
 
 
 def plan_retry(job: Job) -> RetryPlan:
@@ -87,9 +89,7 @@ def plan_retry(job: Job) -> RetryPlan:
     if not job.document.starts_run:
         return RetryPlan(pays=False, text="it is retried from the start; that costs no run.")
     cost = "" if job.total_cost_usd is None else f" So far it has cost ${job.total_cost_usd:.4f}."
-    return RetryPlan(
-        pays=True, text=f"another run is started and billed.{cost}", brief="a retry starts another paid run"
-    )
+    return RetryPlan(pays=True, text=f"another run is started and billed.{cost}")
 
 
 def _check_sender(job: Job, event: Event, sender: Sender | None) -> Allowance | None:

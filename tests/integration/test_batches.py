@@ -88,6 +88,16 @@ def test_retry_runs_only_the_inputs_that_are_not_delivered(line):
     assert delivery_of(result).manifest["complete"]
 
 
+@pytest.mark.thorough
+def test_a_batch_says_why_its_first_partial_member_is_partial(line):
+    actor = line.emulator.actor("batch-partial", items=3, duration_secs=0, final_status="FAILED")
+    document = {"key": "all-partial", "template": {"actor": actor}, "inputs": inputs(2)}
+    result = order(line, document).get(timeout=120)
+    assert result["reason"]["message"].startswith(
+        "0 of 2 inputs were delivered; 2 are PARTIAL. all-partial.000000 is partial: The run ended FAILED"
+    )
+
+
 def test_broken_actor_ends_the_batch_before_all_is_paid(line):
     actor = line.emulator.actor("batch-broken", items=0, duration_secs=0, final_status="FAILED")
     document = {"template": {"actor": actor}, "inputs": inputs(50), "max_running": 2, "stop_after_failures": 3}

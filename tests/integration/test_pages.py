@@ -520,6 +520,7 @@ def test_money_counts_what_the_visitor_may_see(gateway, closed):
 def test_the_fleet_needs_its_own_scope_and_warns_as_doctor_does(gateway, closed):
     text = unescape(gateway.http.get("/fleet").text)
     assert "append-only file on" in text
+    assert "<dd>Valkey " in text
     assert "workers</b>" in text
     _, sign_in = closed
     reader, measurer = sign_in("no-fleet", scopes=frozenset({Scope.READ})), sign_in("fleet")

@@ -117,6 +117,13 @@ def test_reason_says_why_the_first_member_failed(make_job):
     assert "shops.000003 failed: Actor was not found. No run was started. `retry` runs" in reason.message
 
 
+def test_reason_says_why_the_first_member_is_partial(make_job):
+    why = Reason(code=Code.GUARD_BROKEN, message="The rows broke their contract.", billed=True)
+    partial = make_job(key="shops.000003", state=State.PARTIAL, reason=why.model_dump(mode="json"))
+    _, reason = judge_end(batch(**{"made": 100, "ended:PARTIAL": 100}), billed=True, failed=partial)
+    assert "shops.000003 is partial: The rows broke their contract. `retry` runs" in reason.message
+
+
 def test_table_of_states_is_complete():
     assert {State.QUEUED, State.WAITING, State.RUNNING} == LIVE
     assert set(TRANSITIONS) == LIVE | TERMINAL

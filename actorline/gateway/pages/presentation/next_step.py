@@ -80,7 +80,8 @@ def _after_end(job: Job) -> str:
         plan = plan_retry(job)
     except Refused:
         return ""
-    return f"{first_sentence(job.reason.message)}; {plan.brief}" if job.reason else plan.brief
+    way = plan.brief or ("a retry starts another paid run" if plan.pays else "a retry is free")
+    return f"{first_sentence(job.reason.message)}; {way}" if job.reason else way
 
 
 def _beside_delivery(job: Job) -> str:
