@@ -110,7 +110,7 @@ def _how_to_use(url: str, profile: Profile) -> str:
         "A local Apify API; Ctrl-C ends it. In another shell:\n"
         f"  export ACTORLINE_API_URL={url} APIFY_TOKEN={next(iter(profile.accounts), 'none')}\n"
         f"  actorline run {next(iter(actors), 'ACTOR')}\n"
-        f"Actors: {', '.join(actors) or 'none'}. Further ones, and how their runs go: --profile FILE.\n"
+        f"Actors: {', '.join(actors) or 'none'}. Others: --profile FILE (docs/emulator.md).\n"
     )
 
 

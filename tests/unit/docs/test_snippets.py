@@ -24,6 +24,7 @@ from actorline.batches.document import parse_batch
 from actorline.budgets.limits import Budgets
 from actorline.cli.app import app
 from actorline.cli.commands import DeferredCommand
+from actorline.emulator.profile import Profile
 from actorline.gateway.app import make_app
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import JobResult
@@ -213,6 +214,8 @@ def test_orders_are_taken_and_results_have_their_fields(block):
         assert shown.keys() <= (BatchResult if shown["kind"] == "batch" else JobResult).model_fields.keys()
     elif "stopped" in shown:
         assert shown.keys() <= JobResult.model_fields.keys()
+    elif "actors" in shown:
+        Profile.model_validate(shown)
     else:
         (parse_batch if "template" in shown else parse_document)(shown)
 
