@@ -1,9 +1,10 @@
 """The body of a response, read block by block so that memory doesn't grow with it."""
 
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 import requests
 import urllib3
@@ -11,6 +12,9 @@ import urllib3
 from actorline.platform.error_mapping import describe_fault, describe_request
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.headers import int_header
+
+_GZIP: Final = 31  # wbits: gzip header and trailer with CRC
+_MAGIC: Final = b"\x1f\x8b"
 
 
 class Body:
@@ -48,7 +52,7 @@ class Body:
         self.content_length = int_header(response, "Content-Length")
         chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
         self.is_framed = chunked or self.content_length is not None
-        self.is_gzip = encoding == "gzip"
+        self.is_gzip = encoding in {"gzip", "x-gzip"}
         self.is_encoded = encoding != "identity"
 
     def __enter__(self) -> Self:
@@ -78,14 +82,43 @@ class Body:
             yield block
 
     def decoded_blocks(self, size: int) -> Iterator[bytes]:
-        """Yield the bytes without the Content-Encoding, in blocks of about `size`; not to be mixed with raw reads."""
+        """Yield the bytes without the Content-Encoding, in blocks of about `size`; not to be mixed with raw reads.
+
+        Raises PlatformUnavailable also where a gzip stream is damaged or ends too early, which urllib3 doesn't notice.
+        """
+        if self.is_gzip:
+            yield from self._inflated(size)
+            return
         while block := self._read(size, decoded=True):
             yield block
+
+    def _inflated(self, size: int) -> Iterator[bytes]:
+        """Yield the text of gzip members; what comes behind them and is none is left out, as browsers do."""
+        member: Any = None
+        while data := self._read(size, decoded=False):
+            while data:
+                if member is None or member.eof:
+                    if member and not data.startswith(_MAGIC[: len(data)]):
+                        return
+                    member = zlib.decompressobj(_GZIP)
+                try:
+                    plain = member.decompress(data, size)
+                except zlib.error as error:
+                    raise self._broken(str(error)) from error
+                data = member.unused_data or member.unconsumed_tail
+                if plain:
+                    yield plain
+        if member and (rest := member.flush()):
+            yield rest
+        if member and not member.eof:
+            raise self._broken("the gzip stream is cut short")
+
+    def _broken(self, why: str) -> PlatformUnavailable:
+        request = describe_request(self._response)
+        return PlatformUnavailable(f"The response broke off: {why}", status=self._response.status_code, request=request)
 
     def _read(self, size: int, *, decoded: bool) -> bytes:
         try:
             return self._response.raw.read(size, decode_content=decoded)
         except urllib3.exceptions.HTTPError as error:
-            message = f"The response broke off: {describe_fault(error)}"
-            request = describe_request(self._response)
-            raise PlatformUnavailable(message, status=self._response.status_code, request=request) from error
+            raise self._broken(describe_fault(error)) from error

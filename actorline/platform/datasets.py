@@ -10,6 +10,7 @@ from pydantic import Field
 from actorline.identifiers import DatasetId, RunId
 from actorline.platform.body import Body
 from actorline.platform.client import Platform
+from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.headers import int_header
 from actorline.platform.resource import Resource, safe_id
 
@@ -76,14 +77,19 @@ def open_items(
     """Open the window `[offset, offset + limit)` of stored items (`limit` None: to the end) with further `params`.
     `silence_s`: how long the platform may be silent, where that is longer than usual.
 
-    Repeats the request until the headers are there, not after: what breaks in the body is for the caller to read again.
+    Raises PlatformUnavailable also for another window's response, as a cache may send it. Repeats the request until the
+    headers are there, not after: what breaks in the body is for the caller to read again.
     Source: OpenAPI, /v2/datasets/{datasetId}/items.
     """
     window: dict[str, str | int] = {**params, "offset": offset}
     if limit is not None:
         window["limit"] = limit
     path = f"datasets/{safe_id(dataset_id)}/items"
-    return ItemsPage(platform.stream(path, window, headers={"Accept-Encoding": "gzip"}, silence_s=silence_s))
+    page = ItemsPage(platform.stream(path, window, headers={"Accept-Encoding": "gzip"}, silence_s=silence_s))
+    if page.offset not in {None, offset}:
+        page.close()
+        raise PlatformUnavailable(f"The response begins with item {page.offset:,} in the place of {offset:,}")
+    return page
 
 
 @dataclass

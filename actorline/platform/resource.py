@@ -1,5 +1,6 @@
 """How the platform names and describes its things: ids in paths, camelCase objects that may grow."""
 
+from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -32,15 +33,19 @@ class Resource(BaseModel):
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _optional(cls, value: Any, parse: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        """Take a field that isn't needed for absent if it has another type: a paid run isn't lost over it."""
+    def _tolerant(cls, value: Any, parse: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """Take a field that isn't needed for absent if it has another type: a paid run isn't lost over it. A time
+        without a zone is in UTC, as all of the platform's are.
+        """
         try:
-            return parse(value)
+            parsed = parse(value)
         except ValidationError:
             field = cls.model_fields[str(info.field_name)]
             if field.is_required():
                 raise
             return field.get_default(call_default_factory=True)
+        is_bare = isinstance(parsed, datetime) and parsed.tzinfo is None
+        return parsed.replace(tzinfo=UTC) if is_bare else parsed
 
     @classmethod
     def from_platform(cls, data: Any) -> Self:

@@ -183,9 +183,11 @@ class PageFetcher:
         text, keeps_count = FORMATS[collect.format].reads(collect.query()), collect.keeps_count
         try:
             behind = Window(page_no=window.page_no, offset=end, limit=1)
-            return _read_only(reader, behind, text, keep_alive, keeps_count=keeps_count).scanned == 0
+            found = _read_only(reader, behind, text, keep_alive, keeps_count=keeps_count)
         except (UnreadablePage, platform_errors.PlatformError):
             return False
+        # an empty response that lacks the headers that the page's own had says nothing
+        return found.scanned == 0 and (found.total is not None or facts.total is None)
 
     def _store(
         self,

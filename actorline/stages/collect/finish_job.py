@@ -83,7 +83,8 @@ class Finisher:
         if total > end and not self._was_corrected(job, pages, end):
             gap = Gap([max(pages)], f"the platform counts {total:,} items but returned {end:,}")
             return self._mend(job, pages, gap, execution)
-        if 0 < total == end or (job.collection.planned_at or 0) >= settled_at(job, self.settings):
+        has_reached_it = 0 < total == end and _last_total(pages) is not None
+        if has_reached_it or (job.collection.planned_at or 0) >= settled_at(job, self.settings):
             return self._deliver(job, pages, None, execution)
         remaining = self._secs_to_settle(job)
         return self._again(job, min(remaining, LAG_LOOK_SECS) if end else remaining)
@@ -92,8 +93,7 @@ class Finisher:
         """Return whether the platform's counter, which was ahead of the rows, has come down to them. What it says last
         is believed only after as many waves as a missing page gets: another replica may lag.
         """
-        last = pages[max(pages)]
-        says = last.total if isinstance(last, Receipt) else None
+        says = _last_total(pages)
         return job.failures >= WAVE_TRIES - 1 and says is not None and says <= end
 
     def _settle_moving(self, job: Job, pages: Pages, execution: ExecutionToken) -> Step | NextWave:
@@ -188,3 +188,9 @@ def secs_to_final_cost(job: Job, now: float) -> float:
 def _named_total(pages: Pages) -> int:
     """Return the largest total that the responses with the pages named: each may lag."""
     return max((page.total or 0 for page in pages.values() if isinstance(page, Receipt)), default=0)
+
+
+def _last_total(pages: Pages) -> int | None:
+    """Return the total that came with the read of the end; None: an empty response without headers proves no end."""
+    last = pages[max(pages)]
+    return last.total if isinstance(last, Receipt) else None

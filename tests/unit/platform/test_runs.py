@@ -113,6 +113,13 @@ def test_an_unneeded_field_of_another_type_is_absent(platform, api):
     assert (run.stats.restart_count, run.exit_code, run.metamorphs) == (None, None, [])
 
 
+@pytest.mark.parametrize("written", ["2026-11-24T08:00:00.000Z", "2026-11-24T08:00:00", "2026-11-24T10:00:00+02:00"])
+def test_a_time_without_a_zone_is_in_utc(platform, api, written):
+    api.get(f"{API}/actor-runs/r1", json={"data": run_of("r1", startedAt=written, finishedAt=written)})
+    run = get_run(platform, "r1")
+    assert (run.started_at, run.finished_at) == (datetime(2026, 11, 24, 8, tzinfo=UTC),) * 2
+
+
 @pytest.mark.parametrize(
     ("status", "is_terminal"),
     [

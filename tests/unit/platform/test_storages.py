@@ -1,3 +1,4 @@
+import gzip
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -57,6 +58,12 @@ def test_a_window_of_items_tells_what_was_scanned(platform, api):
     assert sent.headers["Accept-Encoding"] == "gzip"
 
 
+def test_another_windows_response_is_refused(platform, api):
+    api.get(f"{API}/datasets/d1/items", body=b"", headers={"X-Apify-Pagination-Offset": "0"})
+    with pytest.raises(PlatformUnavailable, match="begins with item 0 in the place of 1,000"):
+        open_items(platform, "d1", offset=1000, limit=10, params={})
+
+
 @pytest.mark.parametrize("value", ["many", "-1", "1.0", "5, 5", "9" * 5000, "\u0662"])
 def test_a_count_that_is_no_number_is_not_known(platform, api, value):
     api.get(f"{API}/datasets/d1/items", body=b"", headers={"X-Apify-Pagination-Count": value})
@@ -96,6 +103,42 @@ def test_a_record_is_asked_for_as_it_is_under_its_encoded_key(platform, api):
         assert (record.content_type, b"".join(record.blocks(10))) == ("text/html", b"<p>")
 
     assert urlsplit(api.calls[0].request.url).query == "attachment=true"
+
+
+TEXT = b'{"summary": "' + bytes(range(32, 127)) * 40 + b'"}'
+MEMBERS = gzip.compress(TEXT[:999]) + gzip.compress(TEXT[999:])
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip"])
+@pytest.mark.parametrize("wire", [gzip.compress(TEXT), MEMBERS, MEMBERS + b"\0\0\0\0", MEMBERS + b"more"])
+@pytest.mark.parametrize("size", [7, 100_000])
+def test_a_record_in_gzip_is_read_to_its_end(platform, api, encoding, wire, size):
+    api.get(f"{API}/key-value-stores/s1/records/k", body=wire, headers={"Content-Encoding": encoding})
+    with open_record(platform, "s1", "k") as record:
+        assert b"".join(record.blocks(size)) == TEXT
+
+
+def test_an_empty_record_in_gzip_is_empty(platform, api):
+    for wire in (b"", gzip.compress(b"")):
+        api.get(f"{API}/key-value-stores/s1/records/k", body=wire, headers={"Content-Encoding": "gzip"})
+        with open_record(platform, "s1", "k") as record:
+            assert list(record.blocks(100)) == [], wire
+
+
+@pytest.mark.parametrize("cut", [5, 12, 60, -9, -8, -1])
+@pytest.mark.parametrize("wire", [gzip.compress(TEXT), gzip.compress(b"first member") + gzip.compress(TEXT)])
+def test_a_record_whose_gzip_is_cut_is_not_taken_for_whole(platform, api, wire, cut):
+    api.get(f"{API}/key-value-stores/s1/records/k", body=wire[:cut], headers={"Content-Encoding": "gzip"})
+    with open_record(platform, "s1", "k") as record, pytest.raises(PlatformUnavailable, match="broke off"):
+        list(record.blocks(50))
+
+
+def test_a_record_whose_gzip_is_damaged_is_refused(platform, api):
+    wire = bytearray(gzip.compress(TEXT))
+    wire[-6] ^= 1
+    api.get(f"{API}/key-value-stores/s1/records/k", body=bytes(wire), headers={"Content-Encoding": "gzip"})
+    with open_record(platform, "s1", "k") as record, pytest.raises(PlatformUnavailable, match="broke off"):
+        list(record.blocks(50))
 
 
 def test_a_key_that_would_leave_the_path_is_refused(platform):

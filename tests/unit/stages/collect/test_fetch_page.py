@@ -173,8 +173,8 @@ def test_a_page_on_its_way_is_not_taken_for_lost(make_job, state, renewals):
 class ItemsBehind:
     """The platform's responses to what is read behind a page. `behind`: how many items lie there, or what is raised."""
 
-    def __init__(self, behind: Any) -> None:
-        self.behind, self.asked = behind, []
+    def __init__(self, behind: Any, total: int | None = 20) -> None:
+        self.behind, self.total, self.asked = behind, total, []
 
     def open(self, offset: int, limit: int) -> Any:
         self.asked.append((offset, limit))
@@ -183,7 +183,7 @@ class ItemsBehind:
         rows = b'{"a":1}\n' * self.behind
         return SimpleNamespace(
             scanned=self.behind,
-            total=20,
+            total=self.total,
             is_gzip=False,
             is_framed=True,
             content_type="application/x-ndjson",
@@ -214,3 +214,11 @@ def test_the_last_page_proves_the_end_of_its_dataset(make_job, collect, state, f
     fetcher = PageFetcher(cast("Any", LedgerOfOnePage(job)), cast("Any", None), Settings())
     page_ends = fetcher._ends(job, WINDOW, PartFacts(**facts), cast("Any", behind_page), lambda: None)
     assert (behind_page.asked, page_ends) == ([(10 + facts["scanned"], 1)] if asks else [], ends)
+
+
+@pytest.mark.parametrize(("total", "behind_total", "ends"), [(20, 20, True), (20, None, False), (None, None, True)])
+def test_an_empty_response_without_headers_proves_no_end(make_job, total, behind_total, ends):
+    job = make_job(state=State.COLLECTING, dataset_id="d")
+    fetcher = PageFetcher(cast("Any", LedgerOfOnePage(job)), cast("Any", None), Settings())
+    page, behind = PartFacts(scanned=10, total=total), cast("Any", ItemsBehind(0, behind_total))
+    assert fetcher._ends(job, WINDOW, page, behind, lambda: None) is ends

@@ -142,6 +142,13 @@ def test_a_counter_that_came_down_to_the_rows_is_believed_late(collecting, failu
     assert (FinisherThatTells.failures == [None]) is is_complete
 
 
+@pytest.mark.parametrize(("says", "step"), [(20, Ended()), (None, NextWave(2, 2.0))])
+def test_an_empty_end_that_names_no_total_is_read_again(collecting, says, step):
+    """All other pages do, and a lagging counter has the same number as there are rows."""
+    pages = {0: receipt(0), 1: receipt(1), 2: receipt(2, 0, total=says)}
+    assert advance(collecting(pages)) == step
+
+
 GROWING = {"dataset_id": "d"}
 
 
