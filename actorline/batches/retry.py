@@ -76,11 +76,16 @@ def retry_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, re
 def plan_of_batch(batch: Batch) -> RetryPlan:
     """Return what `retry_batch` would do. Raises Refused for a batch that it would refuse."""
     _check_ended(batch)
-    left = "its inputs are read again" if batch.inputs is None else f"{batch.inputs - batch.delivered:,} of its inputs"
+    left = None if batch.inputs is None else batch.inputs - batch.delivered
     cost = "" if batch.cost_usd is None else f" So far it has cost ${batch.cost_usd:.4f}."
-    return RetryPlan(
-        pays=True, text=f"{left} that aren't delivered run again, each from its cheapest stage; runs are billed.{cost}"
-    )
+    match left:
+        case None:
+            text = "its inputs are read again, and run; runs are billed."
+        case 1:
+            text = "1 of its inputs isn't delivered: it runs again from its cheapest stage; runs are billed."
+        case _:
+            text = f"{left:,} of its inputs aren't delivered: each runs again from its cheapest stage; runs are billed."
+    return RetryPlan(pays=True, text=text + cost)
 
 
 def _check_ended(batch: Batch) -> None:

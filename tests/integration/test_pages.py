@@ -260,7 +260,7 @@ def test_a_batch_is_followed_from_its_page_to_its_retry(gateway):
     assert gateway.http.get("/batches/page-batch/result").json()["members"]["FAILED"] == 3
     assert len(json.loads(gateway.http.get("/batches/page-batch/manifest").text)["members"]) == 3
     asked = gateway.http.get("/batches/page-batch/retry")
-    assert "3 of its inputs that aren't delivered run again" in unescape(asked.text)
+    assert "3 of its inputs aren't delivered: each runs again" in unescape(asked.text)
     form = {"token": token_in(asked), "request": re.search(r'name="request" value="(\w+)"', asked.text)[1]}
     for _ in range(2):
         assert gateway.http.post("/batches/page-batch/retry", data=form, headers=OWN).status_code == 303

@@ -6,6 +6,7 @@ import pytest
 
 from actorline.batches.batch import Batch
 from actorline.batches.end import judge_end
+from actorline.batches.retry import plan_of_batch
 from actorline.batches.states import LIVE, TRANSITIONS, BatchEvent
 from actorline.batches.waves import (
     Close,
@@ -122,6 +123,15 @@ def test_reason_says_why_the_first_member_is_partial(make_job):
     partial = make_job(key="shops.000003", state=State.PARTIAL, reason=why.model_dump(mode="json"))
     _, reason = judge_end(batch(**{"made": 100, "ended:PARTIAL": 100}), billed=True, failed=partial)
     assert "shops.000003 is partial: The rows broke their contract. `retry` runs" in reason.message
+
+
+@pytest.mark.parametrize(
+    ("delivered", "words"),
+    [(99, "1 of its inputs isn't delivered: it runs"), (90, "10 of its inputs aren't delivered: each")],
+)
+def test_a_retry_counts_the_inputs_that_run_again(delivered, words):
+    plan = plan_of_batch(batch(**{"state": "PARTIAL", "ended:DELIVERED": delivered}))
+    assert (plan.pays, plan.text.startswith(words)) == (True, True)
 
 
 def test_table_of_states_is_complete():

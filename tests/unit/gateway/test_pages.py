@@ -13,6 +13,7 @@ from actorline.gateway.pages.jobs.job_filter import JobFilter
 from actorline.gateway.pages.presentation.columns import columns
 from actorline.gateway.pages.presentation.masking import mask, mask_url
 from actorline.gateway.pages.presentation.page_strip import MOST_CELLS, strip_of
+from actorline.gateway.pages.presentation.words import with_commands
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent
@@ -155,3 +156,8 @@ def test_the_age_of_a_queue_is_charted_where_it_is_known():
         ("20 min ago", 60, 100), ("now", 15, 25),
     ]  # fmt: skip
     assert [column.value for column in doors.columns] == [0]
+
+
+def test_commands_in_messages_are_code_and_the_rest_is_escaped():
+    told = with_commands("<b>`actorline resume <x>` and `one more`, a lone ` stays")
+    assert told == ("&lt;b&gt;<code>actorline resume &lt;x&gt;</code> and <code>one more</code>, a lone ` stays")

@@ -1,8 +1,11 @@
 """Times and facts of jobs as people read them, and all filters of the templates."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from markupsafe import Markup, escape
 
 from actorline.gateway.pages.presentation.next_step import first_sentence, next_step
 from actorline.jobs.job import Job
@@ -52,6 +55,12 @@ def capitalize_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def with_commands(text: str) -> Markup:
+    """Return the text with what is between backticks as code; all of it is escaped."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - nothing but the marks is added
+
+
+_COMMAND: Final = re.compile(r"`([^`\n]+)`")
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "age": age,
     "duration": duration,
@@ -67,6 +76,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "capitalize_first": capitalize_first,
     "first_sentence": first_sentence,
     "next_step": next_step,
+    "with_commands": with_commands,
     "target": target,
     "sender": sender_words,
 }
