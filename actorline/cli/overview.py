@@ -81,7 +81,8 @@ def recent_lines(jobs: Sequence[Job]) -> Iterator[str]:
         reason = JobResult.of(failed).reason
         why = f": {reason.message}" if reason else "."
         yield f"Last not delivered: {escape(f'{failed.key} is {failed.state}{why}')}"
-        yield f"  `actorline show {escape(failed.key)}` tells the whole story, `actorline retry` tries it again."
+        key = escape(failed.key)
+        yield f"  `actorline show {key}` tells the whole story, `actorline retry {key} --dry-run` what a retry does."
 
 
 def pause_lines(paused: "set[str]") -> list[str]:

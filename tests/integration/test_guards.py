@@ -77,8 +77,8 @@ def test_kept_contract_delivers(line):
 
 
 SHORT = {
-    "few": ({"items": 99}, {"min_items": 100}, "99 rows came; at least 100 were due"),
-    "none": ({"items": 0}, {"min_items": 1}, "0 rows came; at least 1 were due"),
+    "few": ({"items": 99}, {"min_items": 100}, "99 rows came; at least 100 were expected"),
+    "none": ({"items": 0}, {"min_items": 1}, "0 rows came; at least 1 were expected"),
     "dear": ({"items": 100, "usage_usd": 1}, {"max_usd_per_1000": 5}, "which is $10.00 for 1,000"),
     "dearer": ({"items": 100, "usage_usd": 1, "figures_lag_secs": 4}, {"max_usd_per_1000": 5}, "is $10.00 for 1,000"),
     "twice": ({"items": 100, "url_count": 60}, {"unique": ["url"]}, "in 40 % of 100 rows"),

@@ -23,6 +23,7 @@ PATHS_MAX: Final = 100
 KEY_PATHS_MAX: Final = 10
 KEY_CHARS_MAX: Final = 200  # of its paths in a message: a result has at most 4 kB
 PATH_PARTS_MAX: Final = 20
+SMALL_USD: Final = 0.1  # below it a cent is too coarse
 PARENTS: Final[Mapping[str, str]] = {"object": "fields", "array": "elements"}
 """The types whose values have parts: what a dotted path may lead through."""
 
@@ -245,7 +246,7 @@ def _silent(guard: Guard, standing: Standing) -> Broken | None:
 def _too_few(guard: Guard, standing: Standing) -> Broken | None:
     if not standing.is_ended or guard.min_items is None or standing.rows >= guard.min_items:
         return None
-    message = f"{standing.rows:,} rows came; at least {guard.min_items:,} were due"
+    message = f"{standing.rows:,} rows came; at least {guard.min_items:,} were expected"
     return Broken(rule="min_items", figure=standing.rows, limit=guard.min_items, rows=standing.rows, message=message)
 
 
@@ -257,7 +258,8 @@ def _too_dear(guard: Guard, standing: Standing, from_rows: int) -> Broken | None
     price = usd * 1_000 / max(rows, from_rows)
     if limit is None or price <= limit:
         return None
-    message = f"{rows:,} rows cost ${usd:.4f}, which is ${price:,.2f} for 1,000; at most ${limit:g} was allowed"
+    shown = f"{price:,.2f}" if price >= SMALL_USD else f"{price:.4f}"
+    message = f"{rows:,} rows cost ${usd:.4f}, which is ${shown} for 1,000; at most ${limit:g} was allowed"
     return Broken(rule="max_usd_per_1000", figure=round(price, 6), limit=limit, rows=rows, message=message)
 
 
@@ -272,7 +274,7 @@ def _bad_share(guard: Guard, seen: RowsSeen) -> Broken | None:
             return broken
     if guard.unique:
         key = ", ".join(guard.unique)[:KEY_CHARS_MAX]
-        words = f"{key} {'is' if len(guard.unique) == 1 else 'are'} as in an earlier row"
+        words = f"{key} {'is that' if len(guard.unique) == 1 else 'are those'} of an earlier row"
         return _without_keys(guard, key, seen) or _share(guard, "unique", key, words, seen.duplicates, seen.keyed)
     return None
 

@@ -129,6 +129,23 @@ def test_broken_rule_says_figure_limit_and_rows() -> None:
     assert (broken.path, broken.figure, broken.limit, broken.first) == ("price", 0.97, 0.05, [31, 32])
 
 
+@pytest.mark.parametrize(
+    ("guard", "seen", "usd", "message"),
+    [
+        ({"unique": ["url"]}, RowsSeen(rows=600, keyed=600, keys=300, duplicates=flaw(301, count=300)), None,
+         "url is that of an earlier row in 50 % of 600 rows; at most 10 % was allowed"),
+        ({"unique": ["a", "b"]}, RowsSeen(rows=600, keyed=600, keys=300, duplicates=flaw(301, count=300)), None,
+         "a, b are those of an earlier row in 50 % of 600 rows; at most 10 % was allowed"),
+        ({"max_usd_per_1000": 0.001}, RowsSeen(rows=1_000), 0.0025,
+         "1,000 rows cost $0.0025, which is $0.0025 for 1,000; at most $0.001 was allowed"),
+    ],
+)  # fmt: skip
+def test_a_broken_rule_is_told_in_plain_words(guard: dict[str, Any], seen: RowsSeen, usd: float, message: str) -> None:
+    broken = broken_rule(Guard.model_validate(guard), seen, Standing(rows=seen.rows, usd=usd))
+    assert broken is not None
+    assert broken.message == message
+
+
 def test_silence_breaks_the_contract() -> None:
     guard = Guard(silent_secs=60)
     assert broken_rule(guard, RowsSeen(rows=5), Standing(rows=5, silent_s=60)) is None
