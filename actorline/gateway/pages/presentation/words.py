@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
+from actorline.gateway.pages.presentation.contract import contract, enough
 from actorline.gateway.pages.presentation.next_step import first_sentence, next_step
 from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE
@@ -71,6 +72,8 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "clock": clock,
     "iso": iso,
     "cost": cost,
+    "contract": contract,
+    "enough": enough,
     "progress": progress,
     "counted": counted,
     "capitalize_first": capitalize_first,
