@@ -16,6 +16,7 @@ from actorline.batches.batch import FAILURES, Batch, load_batch
 from actorline.batches.change import move_batch
 from actorline.batches.end import judge_end
 from actorline.batches.inputs.input_file import InputFile
+from actorline.batches.inputs.reader import check_reader
 from actorline.batches.inputs.source import UnreadableSource, copy_source
 from actorline.batches.manifest import BatchHead, BatchTail, Member, write_manifest, write_tail
 from actorline.batches.states import LIVE, BatchEvent, target
@@ -135,6 +136,7 @@ class BatchStore:
         if listed is not None:
             take(listed + b"\n")
         else:
+            check_reader(batch, self.ledger)
             copy_source(batch.document.inputs_url or "", self.settings, take=take, keep_alive=check)
 
     def _check_keys(self, key: JobKey, count: int) -> None:

@@ -125,6 +125,41 @@ def test_key_of_another_account_is_told_nothing_of_a_batch(gateway, delivered):
     )  # fmt: skip
 
 
+UNREADABLE_SOURCES = {
+    "rows-of-another-account": (Rights(accounts=frozenset({"other"})), "gw-batch/000000/_actorline.json"),
+    "rows-without-read": (Rights(scopes=frozenset({Scope.SUBMIT})), "gw-batch/000000/_actorline.json"),
+    "inputs-of-another-key": (Rights(), "gw-batch/_inputs/inputs.jsonl"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE_SOURCES)
+def test_key_reads_nothing_by_a_batch_that_is_hidden_from_it(gateway, delivered, name):
+    del delivered
+    rights, path = UNREADABLE_SOURCES[name]
+    actor = gateway.line.emulator.actor("gw-batch-hidden", items=1, duration_secs=0)
+    key = create_key(gateway.line.ledger, f"gw-{name}", rights, FROM_TERMINAL)
+    account = next(iter(rights.accounts or {"default"}))
+    document = {"key": f"gw-{name}", "account": account, "template": {"actor": actor}, "inputs_url": url(gateway, path)}
+    taken = gateway.http.post("/v1/batches", json=document, headers={"Authorization": f"Bearer {key}"})
+    assert taken.status_code == 202
+    assert ended(gateway, f"gw-{name}")["reason"]["code"] == "input-unreadable"
+    assert gateway.line.emulator.starts(actor) == []
+
+
+def test_key_that_reads_the_rows_has_them_as_inputs(gateway, delivered):
+    del delivered
+    actor = gateway.line.emulator.actor("gw-batch-onward", items=1, duration_secs=0)
+    key = create_key(gateway.line.ledger, "gw-reader", Rights(accounts=frozenset({"default"})), FROM_TERMINAL)
+    source = url(gateway, "gw-batch/000000/_actorline.json")
+    document = {"key": "gw-onward", "template": {"actor": actor}, "inputs_url": source}
+    gateway.http.post("/v1/batches", json=document, headers={"Authorization": f"Bearer {key}"})
+    assert ended(gateway, "gw-onward")["state"] == "DELIVERED"
+
+
+def url(gateway, path):
+    return f"file://{gateway.line.home}/rows/{path}"
+
+
 def test_key_with_dollars_a_day_pays_for_all_members_at_once(gateway):
     actor = gateway.line.emulator.actor("gw-batch-paid", items=1, duration_secs=0)
     rights = Rights(scopes=frozenset({Scope.SUBMIT, Scope.READ}), max_usd_per_day=3)

@@ -130,10 +130,16 @@ class LocalSink(Sink):
                 Path(folder).rmdir()
 
     def overlapping_claim(self) -> str | None:
+        if above := self.claim_above():
+            return above
         with self._refusals():
-            here = Path(os.path.realpath(self.folder))
-            above = next((folder for folder in here.parents if os.path.lexists(folder / CLAIM)), None)
-            found = above or self._claim_below(here)
+            found = self._claim_below(Path(os.path.realpath(self.folder)))
+            return folder_url(found) if found else None
+
+    def claim_above(self) -> str | None:
+        with self._refusals():
+            parents = Path(os.path.realpath(self.folder)).parents
+            found = next((folder for folder in parents if os.path.lexists(folder / CLAIM)), None)
             return folder_url(found) if found else None
 
     def _claim_below(self, folder: Path) -> Path | None:

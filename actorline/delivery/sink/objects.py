@@ -131,17 +131,20 @@ class ObjectSink(Sink):
             self._delete(path)
 
     def overlapping_claim(self) -> str | None:
-        folders = self._prefix.split("/")[:-1]
-        above = ("".join(f"{folder}/" for folder in folders[:depth]) for depth in range(len(folders)))
-        for prefix in above:
-            if self._is_claimed(prefix):
-                return f"{self.root}/{prefix}"
+        if above := self.claim_above():
+            return above
         for seen, path in enumerate(self._paths("")):
             if path.endswith(f"/{CLAIM}") and path != self._key(CLAIM):
                 return f"{self.root}/{path.removesuffix(CLAIM)}"
             if seen > LOOK_MOST:
                 raise crowded(self)
         return None
+
+    def claim_above(self) -> str | None:
+        folders = self._prefix.split("/")[:-1]
+        above = ("".join(f"{folder}/" for folder in folders[:depth]) for depth in range(len(folders)))
+        found = next((prefix for prefix in above if self._is_claimed(prefix)), None)
+        return None if found is None else f"{self.root}/{found}"
 
     @property
     def _store(self) -> "ObjectStore":

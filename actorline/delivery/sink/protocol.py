@@ -99,6 +99,10 @@ class Sink(Protocol):
     def overlapping_claim(self) -> str | None:
         """Return the URL of a claimed folder around or inside this one."""
 
+    @abstractmethod
+    def claim_above(self) -> str | None:
+        """Return the URL of a claimed folder around this one."""
+
     def claim(self, installation: str, key: JobKey) -> bool:
         """Make the folder this job's; returns whether it wasn't yet.
 
@@ -166,6 +170,14 @@ class Sink(Protocol):
         """Take an ended job's claim back if nothing else is in its folder, so that another job may have it."""
         if self.belongs_to(installation, key) and set(islice(self.names(), 2)) == {CLAIM}:
             self.remove(CLAIM)
+
+    def owner(self) -> Any:
+        """Return the key of the job or batch that has claimed the folder; None if its claim can't be read.
+
+        Raises MissingFile for a folder that nobody has claimed.
+        """
+        found = self._found_owner()
+        return found.get("key") if isinstance(found, dict) else None
 
     def belongs_to(self, installation: str, key: JobKey) -> bool:
         """Return whether the job has claimed the folder."""
