@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import socket
 from html import unescape
 from html.parser import HTMLParser
 
@@ -114,6 +115,19 @@ def test_a_wrong_key_is_refused_and_counted(closed):
     response = httpx.post(f"{gateway.url}/sign-in", data={"key": "actorline_right_guess"}, headers=OWN)
     assert (response.status_code, "Set-Cookie" in response.headers) == (401, False)
     wait_for(lambda: gateway.logged("authentication-refused"), what="the refusal in the log")
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "status"),
+    [("/jobs/any/cancel", 0, b"303"), ("/bulk", 0, b"303"), ("/schedules/any/run", 0, b"303"), ("/sign-in", 20_000, b"413")],
+)
+def test_an_unknown_sender_is_answered_before_its_form_is_read(closed, path, sent, status):
+    """Otherwise anybody could fill the gateway's memory, a megabyte a connection."""
+    gateway, _ = closed
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 999999\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", httpx.URL(gateway.url).port), timeout=20) as connection:
+        connection.sendall(head.encode() + b"x" * sent)
+        assert connection.recv(100).split()[1] == status
 
 
 def test_signing_out_ends_the_session_for_every_copy(closed):

@@ -1,5 +1,6 @@
-"""Forms: read from a bounded body, and taken only from our own pages."""
+"""Forms: read from a body that is bounded in size and time, and taken only from our own pages."""
 
+import asyncio
 import hmac
 from collections.abc import Mapping
 from typing import Final
@@ -11,6 +12,8 @@ from actorline.errors import Code, Refused
 from actorline.gateway.problems import Fault
 
 FORM_BYTES: Final = 1_000_000
+SIGN_IN_BYTES: Final = 10_000  # of somebody who isn't known yet
+FORM_SECS: Final = 30.0
 FORM_FIELDS: Final = 2_000
 TOO_OLD: Final = "This page is too old, or it isn't ours. Nothing was changed. Reload it, and try again."
 
@@ -23,14 +26,19 @@ class Form(dict[str, list[str]]):
         return self.get(name, [""])[0]
 
 
-async def read_form(request: Request) -> Form:
-    """Read the form of a request. Raises Fault (403) if another site sent it, and Fault (413) if it is too large."""
-    check_own_origin(request.headers)
+async def read_form(request: Request, most_bytes: int = FORM_BYTES) -> Form:
+    """Read the form of a request. Raises Fault: 413 as soon as it is too large, 408 if it arrives too slowly."""
     body = bytearray()
-    async for block in request.stream():
-        body += block
-        if len(body) > FORM_BYTES:
-            raise Fault(413, Code.REQUEST_INVALID, f"The form has more than {FORM_BYTES:,} bytes. Nothing was changed.")
+    try:
+        async with asyncio.timeout(FORM_SECS):
+            async for block in request.stream():
+                body += block
+                if len(body) > most_bytes:
+                    message = f"The form has more than {most_bytes:,} bytes. Nothing was changed."
+                    raise Fault(413, Code.REQUEST_INVALID, message)
+    except TimeoutError:
+        message = f"The form did not arrive within {FORM_SECS:g} s. Nothing was changed. Send it again."
+        raise Fault(408, Code.REQUEST_INVALID, message) from None
     try:
         return Form(parse_qs(body.decode(), keep_blank_values=True, max_num_fields=FORM_FIELDS))
     except ValueError:

@@ -11,7 +11,7 @@ from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
 from actorline.gateway.context import Context
 from actorline.gateway.pages.cookie import COOKIE, keep_cookie
-from actorline.gateway.pages.forms import read_form
+from actorline.gateway.pages.forms import SIGN_IN_BYTES, check_own_origin, read_form
 from actorline.gateway.pages.rendering import STATIC, PageRoute, page, see_other, static_file, static_url
 from actorline.gateway.pages.visit import PostedForm
 from actorline.gateway.problems import Fault
@@ -32,7 +32,8 @@ async def ask_for_key(next_page: Annotated[str, Query(alias="next")] = "/") -> R
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
     """Open a session for the holder of an API key."""
-    form = await read_form(request)
+    check_own_origin(request.headers)
+    form = await read_form(request, SIGN_IN_BYTES)
     context: Context = request.app.state.context
     api_key, path = form.first("key").strip(), _own_path(form.first("next"))
     try:

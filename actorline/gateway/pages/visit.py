@@ -11,7 +11,7 @@ from actorline.errors import Code, Refused
 from actorline.gateway.authentication import Grant
 from actorline.gateway.context import AuthorizedRequest, Context
 from actorline.gateway.pages.cookie import COOKIE, form_token
-from actorline.gateway.pages.forms import Form, check_token, read_form
+from actorline.gateway.pages.forms import Form, check_own_origin, check_token, read_form
 from actorline.gateway.problems import Fault
 from actorline.jobs.rights import EVERYTHING, Scope
 from actorline.jobs.sender import Sender
@@ -80,9 +80,13 @@ class Posted:
 
 
 async def posted(request: Request) -> Posted:
-    """Read a form. Raises what `visit` and `read_form` raise, and Fault (403) without the page's token."""
-    form = await read_form(request)
+    """Read a form, once its sender is known. Raises what `visit` and `read_form` raise, and Fault: 403 if another site
+    sent it or it lacks its page's token, 429 if the visitor sends too many at a time.
+    """
+    check_own_origin(request.headers)
     visitor = await visit(request)
+    with visitor.context.waits.held(visitor.grant.holder):
+        form = await read_form(request)
     check_token(form, visitor.form_token)
     return Posted(visitor, form)
 
