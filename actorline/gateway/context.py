@@ -66,6 +66,12 @@ class AuthorizedRequest:
     grant: Grant
     sender: Sender
 
+    async def admit_again(self, request: Request) -> None:
+        """Raise Refused or Fault if the sender of a request that takes long isn't admitted any more, as with a revoked
+        key.
+        """
+        await self.context.authenticator.admit(request)
+
     def has(self, scope: Scope) -> bool:
         return self.grant.rights.has(scope)
 

@@ -26,7 +26,7 @@ async def wait_for_end(
     find: Callable[[JobKey], Ordered],
     wait_s: float,
 ) -> Ordered:
-    """Return what has the key at its end, or as it is after `wait_s`."""
+    """Return what has the key at its end, or as it is after `wait_s`. Raises Refused if the API key is revoked."""
 
     def look() -> tuple[Ordered, str]:
         """Return the latest entry of the timeline with it, read before it."""
@@ -40,6 +40,7 @@ async def wait_for_end(
         if found.is_terminal or left <= 0 or timelines.is_stopping() or await request.is_disconnected():
             return found
         await timelines.grown(key, latest, min(left, CHANGE_SECS))
+        await authorized.admit_again(request)
 
 
 def respond(authorized: AuthorizedRequest, found: Job | Batch, status: int, **headers: str) -> Response:

@@ -6,6 +6,7 @@ import pwd
 import re
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -351,6 +352,23 @@ def test_a_key_works_at_once_and_at_most_a_second_after_its_end(gateway, line):
     assert gateway.http.get("/v1/jobs", headers=headers).status_code == 200
     revoke_key(line.ledger, "short-lived", FROM_TERMINAL)
     wait_for(lambda: gateway.http.get("/v1/jobs", headers=headers).status_code == 401, within=60, what="the key's end")
+
+
+@pytest.mark.parametrize("what", ["jobs", "batches"])
+def test_a_request_that_takes_long_ends_with_its_key(gateway, line, what):
+    secret = make_key(line, f"long-{what}")
+    headers = {"Authorization": f"Bearer {secret}"}
+    order = {"jobs": {"actor": "x"}, "batches": {"template": {"actor": "x"}, "inputs": [{}]}}[what]
+    url = f"{gateway.url}/v1/{what}/long-{what}"
+    assert httpx.post(f"{gateway.url}/v1/{what}", json={"key": f"long-{what}", **order}, headers=headers).is_success
+    with ThreadPoolExecutor() as pool, httpx.stream("GET", f"{url}/events", headers=headers, timeout=40) as events:
+        lines = events.iter_lines()
+        assert next(lines).startswith("id: ")
+        waiting = pool.submit(httpx.get, url, params={"wait": 60}, headers=headers, timeout=90)
+        revoke_key(line.ledger, f"long-{what}", FROM_TERMINAL)
+        until = time.monotonic() + 30
+        assert all(time.monotonic() < until for _ in lines), "the stream goes on"
+        assert waiting.result(timeout=40).status_code == 401
 
 
 def test_an_open_door_closes_for_good_with_the_first_key(own_line):

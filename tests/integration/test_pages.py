@@ -119,7 +119,12 @@ def test_a_wrong_key_is_refused_and_counted(closed):
 
 @pytest.mark.parametrize(
     ("path", "sent", "status"),
-    [("/jobs/any/cancel", 0, b"303"), ("/bulk", 0, b"303"), ("/schedules/any/run", 0, b"303"), ("/sign-in", 20_000, b"413")],
+    [
+        ("/jobs/any/cancel", 0, b"303"),
+        ("/bulk", 0, b"303"),
+        ("/schedules/any/run", 0, b"303"),
+        ("/sign-in", 20_000, b"413"),
+    ],
 )
 def test_an_unknown_sender_is_answered_before_its_form_is_read(closed, path, sent, status):
     """Otherwise anybody could fill the gateway's memory, a megabyte a connection."""

@@ -172,12 +172,13 @@ def _members(authorized: AuthorizedRequest, batch: JobKey, first: int, end: int)
 
 @router.get("/{key}/events", summary="Follow a batch", response_class=Response, responses=EVENTS)
 async def events(
+    request: Request,
     key: KeyInPath,
     authorized: MayRead,
     last_event_id: LastEventId = None,
 ) -> Response:
     """Stream the timeline of the batch; each member has a timeline of its own."""
-    return await follow(key, last_event_id, authorized, find=authorized.find_batch, result=BatchResult.of)
+    return await follow(request, key, last_event_id, authorized, find=authorized.find_batch, result=BatchResult.of)
 
 
 @router.get("/{key}/items", summary="Read a batch's rows", response_class=Response, responses=ITEMS)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from actorline.errors import Code, Refused
 from actorline.gateway.context import AuthorizedRequest, MayRead
 from actorline.gateway.openapi import KeyInPath, Responses, problems
+from actorline.gateway.problems import Fault
 from actorline.identifiers import JobKey
 from actorline.jobs.job import JobResult
 from actorline.ledger.timeline import TimelineEntry
@@ -51,15 +52,17 @@ LastEventId = Annotated[
 
 @router.get("/{key}/events", summary="Follow a job", response_class=Response, responses=EVENTS)
 async def events(
+    request: Request,
     key: KeyInPath,
     authorized: MayRead,
     last_event_id: LastEventId = None,
 ) -> Response:
     """Stream the timeline: each event has an entry's id, its name, and `{"at": unix seconds, "event": name, ...}`."""
-    return await follow(key, last_event_id, authorized, find=authorized.find_job, result=JobResult.of)
+    return await follow(request, key, last_event_id, authorized, find=authorized.find_job, result=JobResult.of)
 
 
 async def follow(
+    request: Request,
     key: JobKey,
     last_event_id: str | None,
     authorized: AuthorizedRequest,
@@ -75,19 +78,25 @@ async def follow(
         return Response(status_code=204)  # by the EventSource specification this stops reconnects
     authorized.context.streams.take(authorized.grant.holder)
     return Stream(
-        _entries(authorized, key, after, look, result),
+        _entries(request, authorized, key, after, look, result),
         partial(authorized.context.streams.give_back, authorized.grant.holder),
     )
 
 
 async def _entries(
-    authorized: AuthorizedRequest, key: JobKey, after: str, look: Callable[..., Any], result: Callable[[Any], BaseModel]
+    request: Request,
+    authorized: AuthorizedRequest,
+    key: JobKey,
+    after: str,
+    look: Callable[..., Any],
+    result: Callable[[Any], BaseModel],
 ) -> AsyncIterator[dict[str, Any]]:
     timelines = authorized.context.timelines
     while not timelines.is_stopping():
         try:
+            await authorized.admit_again(request)
             found, entries = await run_in_threadpool(look, key, after)
-        except Refused:  # its retention is over
+        except (Refused, Fault):  # the key was revoked, or the job's retention is over
             return
         for entry in entries:
             yield _event(entry)
