@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 from anyio.to_thread import run_sync
@@ -14,16 +14,31 @@ from actorline.gateway.shares import Shares
 
 MOST_DOWNLOADS: Final = 100  # each holds a connection and a file
 READERS: Final = 8  # threads: enough to keep a disk or a store busy; those of other requests stay free
+LOOKERS: Final = 24  # threads for short calls of a store or the platform, which may be slow: two keys can't take all
 GZIP: Final = 31  # zlib's window bits for a gzip header
 FASTEST: Final = 1
 
 
+T = TypeVar("T")
+
+
 class Downloads:
-    """Streams blocks: the next is read when the client has taken the last."""
+    """Streams blocks: the next is read when the client has taken the last. Whatever waits for a store or the platform
+    does so in threads of its own, each API key in a part of them.
+    """
 
     def __init__(self, each: int) -> None:
         self._places = Shares("downloads", each=each, together=MOST_DOWNLOADS)
+        self._looks = Shares("reads of stored rows and of logs", each=each, together=MOST_DOWNLOADS)
         self._threads = anyio.CapacityLimiter(READERS)
+        self._lookers = anyio.CapacityLimiter(LOOKERS)
+
+    async def look(self, holder: str, call: Callable[[], T]) -> T:
+        """Return what a call returns that asks a store or the platform. Raises Fault if the holder has too many under
+        way, and what the call raises.
+        """
+        with self._looks.held(holder):
+            return await run_sync(call, limiter=self._lookers)
 
     @property
     def in_use(self) -> int:

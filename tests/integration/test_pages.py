@@ -4,6 +4,8 @@ import gzip
 import json
 import re
 import socket
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from html.parser import HTMLParser
 
@@ -485,6 +487,19 @@ def test_the_end_of_the_runs_log_is_shown(gateway):
     actor = gateway.line.emulator.actor("page-log", items=4)
     gateway.delivered("page-log", actor=actor)
     assert "ACTOR: Pulling Docker image" in gateway.http.get("/jobs/page-log/log").text
+
+
+@pytest.mark.thorough
+def test_logs_that_come_slowly_keep_no_other_request_waiting(gateway, faults):
+    actor = gateway.line.emulator.actor("page-slow-log", items=1, duration_secs=0)
+    run_id = gateway.delivered("page-slow-log", actor=actor)["run_id"]
+    faults({"action": "delay", "path_regex": f"logs/{run_id}", "secs": 20})
+    with ThreadPoolExecutor(60) as pool:
+        asked = [pool.submit(gateway.http.get, "/jobs/page-slow-log/log", timeout=120) for _ in range(60)]
+        wait_for(lambda: sum(each.done() for each in asked) == 50, within=15, what="50 refusals")
+        assert gateway.http.get("/v1/jobs", timeout=10).status_code == 200
+        codes = Counter(each.result().status_code for each in asked)
+    assert codes == {200: 10, 429: 50}
 
 
 @pytest.mark.thorough

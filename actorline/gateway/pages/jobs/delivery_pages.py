@@ -1,5 +1,6 @@
 """`/jobs/{key}/rows`: what a job has delivered, to look at and to download."""
 
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Path
@@ -8,10 +9,10 @@ from starlette.responses import Response
 
 from actorline.delivery.manifest import ChangeKind
 from actorline.errors import Code, Refused
-from actorline.gateway.pages.jobs.delivery_view import PARTS_SHOWN, is_image, view_delivery
-from actorline.gateway.pages.jobs.job_view import view_job
+from actorline.gateway.pages.jobs.delivery_view import PARTS_SHOWN, DeliveryView, is_image, view_delivery
+from actorline.gateway.pages.jobs.job_view import JobView, view_job
 from actorline.gateway.pages.rendering import PageRoute, page
-from actorline.gateway.pages.visit import Visitor
+from actorline.gateway.pages.visit import Visit, Visitor
 from actorline.gateway.routes import rows
 from actorline.identifiers import JobKey
 from actorline.jobs.delivered import open_delivered
@@ -24,10 +25,14 @@ MANIFEST_CHARS: Final = 50_000
 
 
 @router.get("/rows")
-def delivery(key: Key, visitor: Visitor) -> Response:
+async def delivery(key: Key, visitor: Visitor) -> Response:
     """Show the first rows, the files and the records."""
-    view = view_job(visitor, key)
-    shown = view_delivery(view.job)
+    view = await run_in_threadpool(view_job, visitor, key)
+    shown = await rows.opened(visitor, partial(view_delivery, view.job))
+    return await run_in_threadpool(_rows_page, visitor, view, shown)
+
+
+def _rows_page(visitor: Visit, view: JobView, shown: DeliveryView) -> Response:
     return page(
         "rows.html",
         visitor,
@@ -62,7 +67,7 @@ async def record(key: Key, name: str, visitor: Visitor) -> Response:
 async def part(key: Key, name: str, visitor: Visitor) -> Response:
     """Download one file of the rows, as it is stored."""
     job = await run_in_threadpool(visitor.find_job, key)
-    found = await run_in_threadpool(open_delivered, job)
+    found = await rows.opened(visitor, partial(open_delivered, job))
     one = next((each for each in found.manifest.parts if each.name == name), None)
     if one is None:
         raise Refused(Code.UNKNOWN_KEY, f"The job {key} has delivered no file {name[:100]!r}.")

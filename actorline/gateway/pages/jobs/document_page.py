@@ -2,9 +2,11 @@
 
 import json
 from contextlib import closing
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from actorline.gateway.pages.jobs.job_view import may_see_input, view_job
@@ -38,10 +40,11 @@ def document(key: Key, visitor: Visitor) -> Response:
 
 
 @router.get("/log")
-def log(key: Key, visitor: Visitor) -> Response:
+async def log(key: Key, visitor: Visitor) -> Response:
     """Show the end of the run's log."""
-    view = view_job(visitor, key)
-    lines, fault = _log_of(visitor, view.job)
+    view = await run_in_threadpool(view_job, visitor, key)
+    ask = partial(_log_of, visitor, view.job)
+    lines, fault = await visitor.context.downloads.look(visitor.grant.holder, ask)
     return page("log.html", visitor, view=view, lines=lines, fault=fault, most=LOG_LINES)
 
 
