@@ -36,7 +36,7 @@ def orphans(*, abort: bool, adopt: bool, as_json: bool) -> None:
                 done = _adopt(settings, stack, orphan) if adopt else "left alone"
             _report(orphan, done, as_json=as_json)
     if not found:
-        say("No orphans: a job wants each of our running runs.")
+        say("No orphans: each of our running runs belongs to a job.")
     elif adopt:
         say("They are collected while `actorline up` or workers run. See them: actorline jobs")
     elif not abort:
