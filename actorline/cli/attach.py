@@ -25,7 +25,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
 from actorline.messages import make_sender
 from actorline.settings import Settings
-from actorline.upkeep.unattended import COMMAND, describe_unfinished, were_seen
+from actorline.upkeep.unattended import COMMAND, describe_unattended, describe_unfinished, were_seen
 
 START_SECS: Final = 60.0  # a stack that is shutting down drains for half a minute first
 STACK_LOOK_SECS: Final = 0.1
@@ -198,6 +198,12 @@ def logs_of_running(settings: Settings) -> Path | None:
     """Return the folder with the logs of the workers that run in this home; None: there are none."""
     state = read_state(settings) if _is_running(settings) else None
     return settings.home / "logs" if state and state["workers"] else None
+
+
+def unattended_jobs(settings: Settings, ledger: Ledger) -> str | None:
+    """Return which live jobs have no worker, in words; None: there are none, or workers are running."""
+    logs = logs_of_running(settings)
+    return describe_unattended(ledger, logs=logs, has_workers=settings.redis_url is not None or logs is not None)
 
 
 def check_running(settings: Settings, refusal: str) -> None:

@@ -10,7 +10,7 @@ import redis
 import typer
 from rich.markup import escape
 
-from actorline.cli.attach import attach, logs_of_running, wait_until_gone
+from actorline.cli.attach import attach, unattended_jobs, wait_until_gone
 from actorline.cli.ordering.follow_batch import (
     BATCHES_SEEN,
     follow_batch,
@@ -38,7 +38,7 @@ from actorline.orders.cancel import cancel_jobs
 from actorline.settings import Settings, load_settings
 from actorline.story.page_bars import page_bars
 from actorline.story.waterfall import Axis, bars, phases
-from actorline.upkeep.unattended import describe_unattended, were_seen
+from actorline.upkeep.unattended import were_seen
 
 if TYPE_CHECKING:
     from actorline.batches.batch import Batch
@@ -51,7 +51,7 @@ def jobs(wanted: Selection, limit: int, *, as_json: bool) -> None:
     with attach(settings, workers=False) as stack:
         results = [JobResult.of(job) for job in islice(wanted.jobs(stack.ledger), limit)]
         batches = [] if as_json or wanted.is_set else running_batches(stack.ledger)
-        unattended = describe_unattended(stack.ledger, logs=logs_of_running(settings))
+        unattended = unattended_jobs(settings, stack.ledger)
         room = [] if as_json else list(room_lines(stack.ledger, settings.tokens))
     for batch in batches:
         print_batch(batch, as_json=False)
@@ -70,7 +70,7 @@ def show(key: str, *, as_json: bool) -> None:
     settings = load_settings()
     with attach(settings, workers=False) as stack:
         job = find_any(stack.ledger, key)
-        unattended = None if job.is_terminal else describe_unattended(stack.ledger, logs=logs_of_running(settings))
+        unattended = None if job.is_terminal else unattended_jobs(settings, stack.ledger)
         timeline, now = stack.ledger.timeline.entries(job.key), stack.ledger.now()
         pages = stack.ledger.pages.all(job.key, job.attempt) if isinstance(job, Job) else {}
     if unattended and not as_json:

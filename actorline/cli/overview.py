@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.markup import escape
 
-from actorline.cli.attach import attach, logs_of_running
+from actorline.cli.attach import attach, unattended_jobs
 from actorline.cli.terminal.output import coloured, counted, out
 from actorline.cli.terminal.room_text import room_lines
 from actorline.cli.terminal.times import duration_text
@@ -22,7 +22,6 @@ from actorline.ledger.queries.listing import list_jobs
 from actorline.ledger.queries.tally import read_tally
 from actorline.schedules.schedules_file import InvalidSchedules, find_schedules, load_schedules
 from actorline.settings import Settings, load_settings
-from actorline.upkeep.unattended import describe_unattended
 
 RECENT_SECS: Final = 24 * 3600.0
 RECENT_JOBS: Final = 1_000
@@ -46,7 +45,7 @@ def print_overview() -> None:
         recent = recent_jobs(stack.ledger)
         paused = pause_lines(paused_accounts(stack.ledger))
         room = list(room_lines(stack.ledger, settings.tokens))
-        unattended = describe_unattended(stack.ledger, logs=logs_of_running(settings))
+        unattended = unattended_jobs(settings, stack.ledger)
         coming = schedule_lines(settings, paused_schedules(stack.ledger))
     if not (recent or paused or any(live.values())):
         out.print(FIRST_STEPS)

@@ -24,10 +24,10 @@ BILLING_FIRST: Final = (
 )
 
 
-def missing_workers(tally: Tally) -> dict[str, float | None]:
+def missing_workers(tally: Tally, *, unseen_for_s: float = UNSEEN_SECS) -> dict[str, float | None]:
     """Return the kinds of worker that are missing: seconds since one was seen, None for never."""
     unseen = {kind: tally.unseen_s.get(kind) for kind in ("control", "fetch")}
-    return {kind: seconds for kind, seconds in unseen.items() if seconds is None or seconds > UNSEEN_SECS}
+    return {kind: seconds for kind, seconds in unseen.items() if seconds is None or seconds >= unseen_for_s}
 
 
 def were_seen(ledger: Ledger) -> bool:
@@ -43,12 +43,13 @@ def describe_missing(missing: dict[str, float | None]) -> list[str]:
     ]
 
 
-def describe_unattended(ledger: Ledger, *, logs: Path | None = None) -> str | None:
+def describe_unattended(ledger: Ledger, *, logs: Path | None = None, has_workers: bool = True) -> str | None:
     """Return which live jobs have no worker; None: there are none, or workers are running.
 
-    `logs`: those of a running stack, whose workers must hang.
+    `logs`: those of a running stack, whose workers must hang. `has_workers`: False where the stack that alone serves
+    the ledger isn't running, so that nothing has to be waited for.
     """
-    missing = missing_workers(read_tally(ledger))
+    missing = missing_workers(read_tally(ledger), unseen_for_s=UNSEEN_SECS if has_workers else 0)
     unfinished = describe_unfinished(ledger, logs=logs) if missing else None
     if unfinished is None:
         return None

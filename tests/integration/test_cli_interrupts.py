@@ -76,6 +76,15 @@ def test_kept_run_goes_on_and_cancel_comes_back_to_it(terminal):
     assert left in done.err
     assert terminal.emulator.run(run["id"])["status"] == "RUNNING"
     terminal.wait_until_empty()
+    for command in (
+        ("jobs",),
+        ("show", "kept"),
+        (),
+        ("doctor",),
+    ):  # at once: workers that were seen a moment ago are gone
+        said = terminal(*command)
+        assert "No control worker runs (last seen " in said.out + said.err
+        assert left in said.out + said.err
     other = terminal.run(key="other", actor=terminal.emulator.actor("beside-kept", items=1, duration_secs=0.2)).end()
     assert (other.code, left in other.err) == (0, True)
     cancelled = terminal("cancel", "kept", "--json", within=120)
