@@ -86,11 +86,15 @@ class DeferredCommand(TyperCommand):
         self._name, self._module = name, entry.module
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """Return the context of the loaded command with its arguments."""
+        """Return the context of the loaded command with its arguments. Raises `typer.BadParameter`, in plain words."""
         from actorline.cli.terminal.quiet_log import quiet_logs
 
         quiet_logs()
-        return self.load().make_context(info_name, args, parent=parent, **extra)
+        try:
+            return self.load().make_context(info_name, args, parent=parent, **extra)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # as pydantic begins it
+            raise
 
     def load(self) -> Any:
         """Import the command and return it as Typer builds it."""

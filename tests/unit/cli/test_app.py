@@ -4,9 +4,11 @@ import sys
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from actorline import __version__
 from actorline.cli import main
+from actorline.cli.app import app
 from actorline.cli.commands import COMMANDS, DeferredCommand
 from actorline.cli.terminal.exits import Exit
 
@@ -108,3 +110,9 @@ def test_tab_completes_commands_and_options(monkeypatch, capsys):
     assert completed("actorline sh", 1) == ["show"]
     assert completed("actorline keys cr", 2) == ["create"]
     assert "--state" in completed("actorline jobs --s", 2)
+
+
+def test_a_wrong_choice_is_refused_in_plain_words():
+    done = CliRunner().invoke(app, ["jobs", "--state", "FAILD"])
+    assert done.exit_code == 2
+    assert "Invalid value for '--state': 'FAILD' is not one of 'queued'," in done.output
