@@ -90,7 +90,7 @@ def _print_waiting(waiting: Waiting, key: str) -> None:
 def changes_text(changes: JobChanges) -> str:
     """Return `changes since nightly@...: 3 added, 0 removed, 12 changed, 985 unchanged`."""
     if changes.error is not None:
-        return changes.error
+        return f"changes are not known: {changes.error}"
     since = f"since {changes.base}" if changes.base else "(there is no earlier delivery)"
     counts = [
         (changes.added, "added"),

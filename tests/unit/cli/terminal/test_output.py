@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from actorline.cli.terminal import output
-from actorline.cli.terminal.output import coloured, cost_text, print_jobs, print_result
+from actorline.cli.terminal.output import changes_text, coloured, cost_text, print_jobs, print_result
 from actorline.cli.terminal.timeline import print_timeline
 from actorline.cli.terminal.times import short_time
 from actorline.cli.terminal.visible import SafeConsole
 from actorline.errors import Code, Reason
+from actorline.jobs.document.delta import JobChanges
 from actorline.jobs.job import JobResult, Waiting
 from actorline.jobs.states import State
 from actorline.ledger.timeline import TimelineEntry
@@ -123,3 +124,8 @@ def test_timeline_prints_values_of_any_kind(capsys):
 
 def test_state_of_a_newer_version_is_shown_as_it_is():
     assert coloured("SUSPENDED") == "[cyan]SUSPENDED[/]"
+
+
+def test_changes_that_are_not_known_are_told_as_such():
+    why = "only the rows of a complete delivery are compared; this one is CANCELLED"
+    assert changes_text(JobChanges(base=None, error=why)) == f"changes are not known: {why}"
