@@ -41,7 +41,7 @@ def run(
     ] = None,
     require: Annotated[
         list[str] | None,
-        typer.Option(help="Abort the run if this field is missing; repeat it for more", metavar="FIELD"),
+        typer.Option(help="Abort the run if too many rows lack this field; repeat it for more", metavar="FIELD"),
     ] = None,
     unique: Annotated[
         list[str] | None, typer.Option(help="Abort it if too many rows repeat this field", metavar="FIELD")
