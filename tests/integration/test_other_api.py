@@ -36,6 +36,8 @@ ONCE = {
     "rate-date": Trouble(429, retry_after="date", done=False),
     "error-500": Trouble(500, done=False),
     "error-503": Trouble(503, html=True, done=False),
+    "early": Trouble(425, done=False),
+    "json-200": Trouble(200, done=False),
     "html-200": Trouble(200, html=True, done=False),
     "lost": Trouble(cut="lost"),
     "reset": Trouble(cut="reset"),
@@ -90,6 +92,9 @@ ROWS: dict[str, Habits | tuple[Habits, dict[str, Any]]] = {
     "error_500": Habits(troubles=always("error-500", *READS)),
     "error_503": Habits(troubles=always("error-503", *READS)),
     "html_200": Habits(troubles=always("html-200", "run", "dataset", "items")),
+    "error_425": (Habits(troubles=always("early", *READS)), PAGES),
+    "json_200": (Habits(troubles=always("json-200", "run", "dataset", "items")), PAGES),
+    "counter_ahead": (Habits(totals=[(5, 305)]), PAGES),
     "lost_answers": Habits(troubles=always("lost", *READS)),
     "items_reset": Habits(troubles=always("reset", "items")),
     "items_short": Habits(troubles=always("short", "items")),
@@ -105,6 +110,8 @@ ADOPTED: dict[str, Habits] = {
     "reply_late": Habits(troubles={"start": [Trouble(delay_secs=61)]}),
     "made_and_502": Habits(troubles={"start": [Trouble(502, html=True)]}),
     "made_and_html_201": Habits(troubles={"start": [Trouble(201, html=True)]}),
+    "made_and_303": Habits(troubles={"start": [Trouble(303)]}),
+    "made_and_425": Habits(troubles={"start": [Trouble(425)]}),
     "made_and_503": Habits(troubles={"start": [Trouble(503)]}),
     "made_and_408": Habits(troubles={"start": [Trouble(408)]}),
     "listed_late": Habits(list_hidden_secs=1.5, troubles=LOST),
@@ -137,6 +144,7 @@ OTHERS: dict[str, Habits] = {
     "csv_capped": Habits(items=730, items_per_response=100, last_newline=False, framing="chunked", compression="never"),
     "json_capped": Habits(items=730, items_per_response=100, last_newline=False),
     "xml": Habits(items=730, totals=[(60, 0)], troubles=always("short", "items")),
+    "counter_stays_ahead": Habits(totals=[(3_600, 305)]),
     "cost_hidden": Habits(odd_runs=True),
     "vanishing": Habits(vanishes_after=1),
     "aborted": Habits(
@@ -314,6 +322,15 @@ def test_hidden_cost_is_no_cost_of_ours(placed):
     result = placed["cost_hidden"].deliver()
     assert_every_row_once(result, placed["cost_hidden"].account)
     assert result["cost_usd"] is None
+
+
+def test_counter_that_stays_ahead_of_the_rows_costs_none_of_them(placed):
+    account = placed["counter_stays_ahead"].account
+    result = placed["counter_stays_ahead"].deliver()
+    assert (result["state"], result["reason"]["code"], result["items"]) == ("PARTIAL", "page-unreadable", 300)
+    assert "the platform counts 305 items but returned 300" in result["reason"]["message"]
+    assert delivery_of(result).lines == b"".join(line + b"\n" for line in account.lines)
+    assert account.violations == []
 
 
 def test_dataset_that_vanishes_leaves_a_partial_delivery(placed):
