@@ -5,7 +5,7 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
@@ -28,7 +28,16 @@ def _base_url(url: str, example: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in url:
         raise ValueError(f"must look like {example}, without user, query or fragment")
+    if not _is_port(parts) or re.search(r"\s", url):
+        raise ValueError(f"must look like {example}: a port is 1 to 65535, and there are no blanks")
     return url
+
+
+def _is_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _api_url(url: str) -> str:
@@ -36,7 +45,7 @@ def _api_url(url: str) -> str:
 
 
 def _public_url(url: str) -> str | None:
-    return _base_url(url, "https://jobs.example.com").rstrip("/") if url else None
+    return _base_url(url.strip(), "https://jobs.example.com").rstrip("/") if url.strip() else None
 
 
 def _redis_address(url: str) -> str | None:

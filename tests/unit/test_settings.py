@@ -96,6 +96,9 @@ def test_a_named_file_counts_wherever_it_lies(folder, monkeypatch):
         ("ACTORLINE_API_URL", "http://proxy.example", "ACTORLINE_API_URL: is http:// beyond this machine"),
         ("ACTORLINE_NOTIFY_TASKS", "shop.job_ended", "ACTORLINE_NOTIFY_TASKS: each item must look like"),
         ("ACTORLINE_PUBLIC_URL", "jobs.example.com", "ACTORLINE_PUBLIC_URL: must look like"),
+        ("ACTORLINE_API_URL", "http://localhost:84800", "ACTORLINE_API_URL: must look like https://api.apify.com: a port"),
+        ("ACTORLINE_FLOWER_URL", "http://localhost:x", "ACTORLINE_FLOWER_URL: must look like"),
+        ("ACTORLINE_GATEWAY_URL", "https://jobs. example.com", "ACTORLINE_GATEWAY_URL: must look like"),
         ("ACTORLINE_WEBHOOK_SECRET", HUSH, "ACTORLINE_WEBHOOK_SECRET: must be 32 to 200"),
     ],
 )
@@ -152,6 +155,12 @@ def test_a_file_that_cant_be_read_is_named_once(folder, monkeypatch):
 def test_platform_is_reached_by_tls_or_on_this_machine(monkeypatch, url):
     monkeypatch.setenv("ACTORLINE_API_URL", url)
     assert load_settings().api_url == url
+
+
+def test_line_end_after_a_url_is_no_part_of_it(monkeypatch):
+    for name in ("api_url", "public_url", "flower_url", "gateway_url"):
+        monkeypatch.setenv(f"ACTORLINE_{name.upper()}", "https://jobs.example.com\n")
+        assert getattr(load_settings(), name) == "https://jobs.example.com"
 
 
 def test_operator_may_allow_plain_http_to_an_inner_proxy(monkeypatch):
