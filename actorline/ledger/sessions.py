@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from actorline.ledger.ledger import Ledger
 
 SESSION_SECS: Final = 12 * 3600  # without a request; a working day needs one sign-in
+SESSIONS_MAX: Final = 100  # of one API key: one that signs in again and again must not fill Redis
 
 
 class SignIn(BaseModel):
@@ -24,9 +25,18 @@ class Sessions:
     ledger: Ledger
 
     def open(self, sign_in: SignIn) -> str:
-        """Open a session, and return the cookie that proves it."""
+        """Open a session, and return the cookie that proves it. The key's oldest end where it has too many."""
         cookie = secrets.token_urlsafe(32)
-        self.ledger.redis.set(self._name(cookie), sign_in.model_dump_json(), ex=SESSION_SECS)
+        name, of_key = self._name(cookie), self.ledger.name("sessions", sign_in.name or "(operator)")
+        with self.ledger.redis.pipeline() as pipe:
+            pipe.set(name, sign_in.model_dump_json(), ex=SESSION_SECS)
+            pipe.zadd(of_key, {name: self.ledger.now()})
+            pipe.expire(of_key, SESSION_SECS)
+            pipe.zrange(of_key, 0, -SESSIONS_MAX - 1)
+            pipe.zremrangebyrank(of_key, 0, -SESSIONS_MAX - 1)
+            *_, oldest, _ = pipe.execute()
+        if oldest:
+            self.ledger.redis.delete(*oldest)
         return cookie
 
     def find(self, cookie: str) -> SignIn | None:

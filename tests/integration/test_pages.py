@@ -15,12 +15,15 @@ from gateway_process import Gateway, running_gateway
 from real_parts import make_line, running_line, wait_for
 from terminal import running_valkey
 
-from actorline.api_keys import create_key, revoke_key
+from actorline.api_keys import create_key, digest, revoke_key
 from actorline.batches.batch import load_batch
+from actorline.gateway.pages.cookie import COOKIE
 from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import FROM_TERMINAL
+from actorline.ledger import sessions
 from actorline.ledger.admission.schedule_pauses import paused_schedules
 from actorline.ledger.audit import read_audit
+from actorline.ledger.sessions import Sessions, SignIn
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e{{7*7}}"
@@ -152,6 +155,16 @@ def test_a_revoked_key_ends_its_sessions(closed):
     assert browser.get("/").status_code == 200
     revoke_key(gateway.line.ledger, browser.name, FROM_TERMINAL)
     wait_for(lambda: browser.get("/").status_code == 303, within=10, what="the end of the session")
+
+
+def test_a_key_that_signs_in_too_often_ends_its_oldest_sessions(closed, monkeypatch):
+    gateway, sign_in = closed
+    monkeypatch.setattr(sessions, "SESSIONS_MAX", 3)
+    browser = sign_in("often")
+    found = SignIn(name=browser.name, sha256=digest(browser.secret))
+    cookies = [Sessions(gateway.line.ledger).open(found) for _ in range(4)]
+    codes = [httpx.get(gateway.url, cookies={COOKIE: cookie}).status_code for cookie in cookies]
+    assert (browser.get("/").status_code, codes) == (303, [303, 200, 200, 200])
 
 
 def test_the_cookie_opens_no_api(closed):

@@ -96,7 +96,11 @@ def test_a_named_file_counts_wherever_it_lies(folder, monkeypatch):
         ("ACTORLINE_API_URL", "http://proxy.example", "ACTORLINE_API_URL: is http:// beyond this machine"),
         ("ACTORLINE_NOTIFY_TASKS", "shop.job_ended", "ACTORLINE_NOTIFY_TASKS: each item must look like"),
         ("ACTORLINE_PUBLIC_URL", "jobs.example.com", "ACTORLINE_PUBLIC_URL: must look like"),
-        ("ACTORLINE_API_URL", "http://localhost:84800", "ACTORLINE_API_URL: must look like https://api.apify.com: a port"),
+        (
+            "ACTORLINE_API_URL",
+            "http://localhost:84800",
+            "ACTORLINE_API_URL: must look like https://api.apify.com: a port",
+        ),
         ("ACTORLINE_FLOWER_URL", "http://localhost:x", "ACTORLINE_FLOWER_URL: must look like"),
         ("ACTORLINE_GATEWAY_URL", "https://jobs. example.com", "ACTORLINE_GATEWAY_URL: must look like"),
         ("ACTORLINE_WEBHOOK_SECRET", HUSH, "ACTORLINE_WEBHOOK_SECRET: must be 32 to 200"),
