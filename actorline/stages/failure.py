@@ -30,5 +30,11 @@ def reason_of(job: Job, stage: str, error: Exception, alike: int) -> Reason:
         f"{stage} failed {alike} times in the same way: {words}. What is stored stays in the sink without a manifest. "
         "Retry the job when that is fixed: if its run succeeded, no other one is started."
     )
-    code = error.reason.code if isinstance(error, Refused) else Code.INTERNAL
-    return Reason(code=code, message=message, billed=job.run.id is not None)
+    return Reason(code=_code_of(error), message=message, billed=job.run.id is not None)
+
+
+def _code_of(error: Exception) -> Code:
+    """Return whose fault it is: what the platform refuses again and again isn't ours."""
+    if isinstance(error, Refused):
+        return error.reason.code
+    return Code.PAGE_UNREADABLE if isinstance(error, PlatformError) else Code.INTERNAL

@@ -4,7 +4,7 @@ import redis
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
 from actorline.jobs.states import LIVE, State
-from actorline.platform.errors import PlatformError, PlatformUnavailable
+from actorline.platform.errors import Forbidden, PlatformError, PlatformUnavailable
 from actorline.stages.failure import ALIKE_MAX, is_hopeless, reason_of
 
 OURS = RecursionError("our fault")
@@ -32,3 +32,10 @@ def test_the_reason_tells_no_text_that_may_hold_an_item(make_job):
     reason = reason_of(make_job(run_id="r"), "fetch_pages", ValueError("a secret row"), 8)
     assert (reason.code, reason.billed, "secret" in reason.message) == (Code.INTERNAL, True, False)
     assert "fetch_pages failed 8 times in the same way: ValueError" in reason.message
+
+
+def test_what_the_platform_always_refuses_is_no_fault_of_ours(make_job):
+    refused = Forbidden("This token can't read it", status=403, type="insufficient-permissions")
+    reason = reason_of(make_job(run_id="r"), "fetch_pages", refused, 8)
+    assert reason.code is Code.PAGE_UNREADABLE
+    assert "[403 insufficient-permissions] This token can't read it" in reason.message
