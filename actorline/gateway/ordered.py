@@ -13,7 +13,9 @@ from actorline.errors import Code, Refused
 from actorline.gateway.context import AuthorizedRequest
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.job import Glimpse, Job, JobResult
+from actorline.jobs.member_key import split_member_key
 from actorline.jobs.rights import Scope
+from actorline.ledger.ledger import Ledger
 
 CHANGE_SECS: Final = 5.0  # a change without a timeline entry is seen by then
 Ordered = TypeVar("Ordered", Job, Batch)
@@ -52,7 +54,16 @@ def respond(authorized: AuthorizedRequest, found: Job | Batch, status: int, **he
     return Response(glimpse.model_dump_json(), status, headers, "application/json")
 
 
-def check_visible(account: AccountName | None, authorized: AuthorizedRequest) -> None:
-    """Refuse a key that is taken, without a word of what has it, if the grant doesn't cover its account."""
+def hide_conflict(refused: Refused, key: JobKey, authorized: AuthorizedRequest) -> None:
+    """Raise another Refused, without a word of what has the key, for a conflict with what the grant doesn't cover."""
+    if refused.reason.code is not Code.CONFLICT:
+        return
+    account = _account_of(authorized.context.ledger, key)
     if account is not None and not authorized.grant.sees(account):
         raise Refused(Code.CONFLICT, "The key is already in use. Nothing was changed. Use a new key.")
+
+
+def _account_of(ledger: Ledger, key: JobKey) -> AccountName | None:
+    """Return the account of the job or batch that has the key, or of the batch whose member would have it."""
+    batch, _ = split_member_key(key) or (key, 0)
+    return ledger.account(key) or ledger.batches.account(key) or ledger.batches.account(batch)

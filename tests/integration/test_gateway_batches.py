@@ -119,10 +119,12 @@ def test_key_of_another_account_is_told_nothing_of_a_batch(gateway, delivered):
         assert gateway.http.get(f"/v1/batches/gw-batch{path}", headers=headers).status_code == 404
     assert gateway.http.post("/v1/batches/gw-batch/cancel", headers=headers).status_code == 404
     document = {"key": "gw-batch", "account": "other", "template": {"actor": "demo/x"}, "inputs": [{}]}
-    conflict = gateway.http.post("/v1/batches", json=document, headers=headers)
-    assert (conflict.status_code, conflict.json()["detail"]) == (
-        409, "The key is already in use. Nothing was changed. Use a new key.",
-    )  # fmt: skip
+    member = {"key": "gw-batch.000009", "account": "other", "actor": "demo/x"}
+    for path, taken in (("/v1/batches", document), ("/v1/jobs", member)):
+        conflict = gateway.http.post(path, json=taken, headers=headers)
+        assert (conflict.status_code, conflict.json()["detail"]) == (
+            409, "The key is already in use. Nothing was changed. Use a new key.",
+        )  # fmt: skip
 
 
 UNREADABLE_SOURCES = {

@@ -575,6 +575,22 @@ def test_the_fleet_needs_its_own_scope_and_warns_as_doctor_does(gateway, closed)
     assert "no control worker runs (never seen)" in unescape(measurer.get("/fleet").text).lower()
 
 
+def test_ordering_now_tells_nothing_of_what_has_the_key(closed):
+    gateway, sign_in = closed
+    theirs, browser = (sign_in(f"now-{name}", accounts=frozenset({name})) for name in ("other", "default"))
+    order(gateway, theirs, "now-taken", account="other")
+    file = gateway.line.home / "schedules.toml"
+    file.write_text(
+        '[schedules.one]\nevery_secs = 90\ndocument = {actor = "demo/x"}\n'
+        '[schedules.many]\nevery_secs = 90\nbatch = {inputs = [{a = 1}], template = {actor = "demo/x"}}\n'
+    )
+    form = {"token": token_in(browser.get("/")), "key": "now-taken"}
+    for name in ("one", "many"):
+        response = browser.post(f"/schedules/{name}/run", data=form)
+        assert (response.status_code, "The key is already in use." in response.text) == (409, True)
+    file.unlink()
+
+
 @pytest.mark.thorough
 def test_schedules_are_shown_and_ordered_now_once(own_line):
     line = own_line("pages-schedules")

@@ -17,6 +17,7 @@ from actorline.batches.batch import Batch, load_batch
 from actorline.batches.submit import SubmittedBatch, submit_batch
 from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
+from actorline.gateway.ordered import hide_conflict
 from actorline.gateway.pages.jobs.job_changes import ORDERS
 from actorline.gateway.pages.rendering import PageRoute, page, see_other
 from actorline.gateway.pages.visit import PostedForm, Visit, Visitor
@@ -168,6 +169,14 @@ async def run(name: Name, posted: PostedForm) -> Response:
     schedule = await run_in_threadpool(_schedule, visit, name)
     now = datetime.fromtimestamp(int(time.time()), UTC)
     document = {**fill_document(schedule.document or schedule.batch or {}, now, schedule.zone), "key": key}
+    try:
+        return await _order(visit, name, schedule, document, key)
+    except Refused as refused:
+        await run_in_threadpool(hide_conflict, refused, key, visit)
+        raise
+
+
+async def _order(visit: Visit, name: str, schedule: Schedule, document: dict[str, Any], key: JobKey) -> Response:
     if schedule.batch:
         batch = await run_in_threadpool(_order_batch, visit, document)
         note_change("order", visit.sender, batch_key=batch.key, created=batch.created, schedule=name)

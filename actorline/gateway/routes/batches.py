@@ -21,7 +21,7 @@ from actorline.gateway.auditing import note_change
 from actorline.gateway.context import AuthorizedRequest, MayCancel, MayOrder, MayRead
 from actorline.gateway.intake.body import key_in, parse_json, with_key
 from actorline.gateway.openapi import BATCH_BODY, IdempotencyKey, KeyInPath, RequestKey, batch_result, problems
-from actorline.gateway.ordered import check_visible, respond, wait_for_end
+from actorline.gateway.ordered import hide_conflict, respond, wait_for_end
 from actorline.gateway.problems import name_order
 from actorline.gateway.routes.events import EVENTS, LastEventId, follow
 from actorline.gateway.routes.jobs import DryRun, check_account, shown_estimate
@@ -118,8 +118,7 @@ def _submitted(raw: Any, key: JobKey, authorized: AuthorizedRequest) -> Submitte
             fallback_key=key,
         )
     except Refused as refused:
-        if refused.reason.code is Code.CONFLICT:
-            check_visible(ledger.batches.account(key) or ledger.account(key), authorized)
+        hide_conflict(refused, key, authorized)
         raise
 
 

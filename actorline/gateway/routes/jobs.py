@@ -16,7 +16,7 @@ from actorline.gateway.intake.body import LARGE_BYTES, key_in, parse_json, with_
 from actorline.gateway.intake.orders import StoredOrder
 from actorline.gateway.labels import parse_labels
 from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, KeyInPath, RequestKey, problems, result
-from actorline.gateway.ordered import check_visible, respond, wait_for_end
+from actorline.gateway.ordered import hide_conflict, respond, wait_for_end
 from actorline.gateway.problems import name_order
 from actorline.identifiers import AccountName
 from actorline.jobs.document.parse import parse_document
@@ -113,9 +113,7 @@ async def take_order(
     try:
         return await authorized.context.order_intake.take(Submission(document, key, authorized.sender), len(body))
     except Refused as refused:
-        if refused.reason.code is Code.CONFLICT:
-            account = await run_in_threadpool(authorized.context.ledger.account, raw["key"])
-            check_visible(account, authorized)
+        await run_in_threadpool(hide_conflict, refused, key, authorized)
         raise
 
 
