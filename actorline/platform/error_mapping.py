@@ -16,6 +16,13 @@ from actorline.platform.session import NoSocks
 # An error of the API is a few hundred bytes; an error page of a proxy may be any size.
 ERROR_BODY_MAX_BYTES: Final = 65_536
 
+# what urllib3 and Python write for programmers, and the same for people
+_PLAIN_WORDS: Final = (
+    (re.compile(r"HTTPS?Connection(?:Pool)?\(host='([^']*)', port='?(\d+)'?\): "), r"\1:\2: "),
+    (re.compile(r"timed out\. \((?:read|connect) timeout=([\d.]+?)(?:\.0)?\)"), r"timed out after \1 s"),
+    (re.compile(r"\[Errno -?\d+\] | \(_ssl\.c:\d+\)"), ""),
+)
+
 _TOKEN = re.compile(r"(apify_[a-z]+_|Bearer\s+)[\w.~+/=-]+")
 
 
@@ -34,7 +41,12 @@ def describe_fault(error: requests.RequestException | urllib3.exceptions.HTTPErr
     cause = error
     if isinstance(error, requests.RequestException) and error.args:
         cause = getattr(error.args[0], "reason", error.args[0])
-    return str(cause) if isinstance(cause, urllib3.exceptions.HTTPError) else type(error).__name__
+    if not isinstance(cause, urllib3.exceptions.HTTPError):
+        return type(error).__name__
+    words = str(cause)
+    for programmers, plain in _PLAIN_WORDS:
+        words = programmers.sub(plain, words)
+    return words
 
 
 def error_from_response(response: requests.Response) -> PlatformError:
