@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Final
 
 from actorline.cli.attach import attach
-from actorline.cli.jobs import find
+from actorline.cli.jobs import find_any
 from actorline.cli.terminal.output import counted, print_json, say
 from actorline.delivery.row_survey import RowSurvey
 from actorline.delivery.sink import SinkError
@@ -29,7 +29,7 @@ def suggest(keys: Sequence[str], schedule: str | None, *, as_json: bool) -> None
     if bool(keys) is (schedule is not None):
         raise Refused(Code.REQUEST_INVALID, "Name the jobs to learn from, or give --schedule NAME.")
     with attach(load_settings(), workers=False) as stack:
-        jobs = [find(stack.ledger, key) for key in keys] or _of_schedule(stack.ledger, schedule or "")
+        jobs = [_job(stack.ledger, key) for key in keys] or _of_schedule(stack.ledger, schedule or "")
     for job in jobs:
         _check(job)
     surveys = [_survey(job) for job in jobs]
@@ -43,6 +43,13 @@ def suggest(keys: Sequence[str], schedule: str | None, *, as_json: bool) -> None
         print(json.dumps(found, indent=2, ensure_ascii=False))  # noqa: T201 - to be piped into a file
         rows = counted(sum(survey.rows for survey in surveys), "row")
         say(f"Learned from {counted(len(jobs), 'job')} with {rows}. Put it into the document as `guard`.")
+
+
+def _job(ledger: Ledger, key: str) -> Job:
+    found = find_any(ledger, key)
+    if not isinstance(found, Job):
+        raise Refused(Code.REQUEST_INVALID, f"{key} is a batch: name its members, such as {key}.000000.")
+    return found
 
 
 def _of_schedule(ledger: Ledger, name: str) -> list[Job]:

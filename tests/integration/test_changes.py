@@ -175,6 +175,8 @@ def test_members_of_a_batch_are_compared_with_their_forerunners(line, actor):
         found = [line.ledger.load(f"{key}.{number:06}").changes for number in range(2)]
         assert [(each.added, each.removed, each.changed) for each in found] == [counts] * 2
         assert [each.unchanged for each in found] == [20, 30]
+    refused = actorline(line, "guard", "suggest", first["key"])
+    assert f"name its members, such as {first['key']}.000000" in refused.err
 
 
 def batch(key: str, template: dict[str, Any], inputs: list[Any]) -> dict[str, Any]:
