@@ -124,12 +124,18 @@ def print_jobs(results: list[JobResult]) -> None:
             escape(result.key),
             coloured(result.state),
             *([escape(why)] if any(whys) else []),
-            escape(result.actor or "".join(f"{kind} {name}" for kind, name in (result.target or {}).items())),
+            escape(_target(result)),
             f"{result.items:,}",
             "" if result.cost_usd is None else f"${result.cost_usd:.4f}",
             local_text(result.queued_at) if result.queued_at else "",
         )
     out.print(table)
+
+
+def _target(result: JobResult) -> str:
+    """Return what runs, as it was ordered: of an Actor task and of a run the result's Actor is only an id."""
+    kind, name = next(iter((result.target or {}).items()), ("actor", result.actor or ""))
+    return name if kind == "actor" else f"{kind} {name}"
 
 
 def _why(result: JobResult) -> str:

@@ -77,6 +77,22 @@ def test_list_says_why_jobs_wait_or_failed(capsys):
     assert "why" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ({"actor": "demo/rows"}, "demo/rows"),
+        ({"actor_task": "demo~nightly"}, "actor_task demo~nightly"),
+        ({"run_id": "QQJA5d4DMfR3awphu"}, "run_id QQJA5d4DMfR3awphu"),
+        ({"dataset_id": "QH4J6EZmeLXYLk4WS"}, "dataset_id QH4J6EZmeLXYLk4WS"),
+    ],
+)
+def test_list_names_what_was_ordered(capsys, target, shown):
+    refused = JobResult.refused("k", State.FAILED, Reason(code=Code.AUTH, message="", billed=False))
+    actor = target.get("actor", None if "dataset_id" in target else "CKaScj7hctR5YcBa6")
+    print_jobs([refused.model_copy(update={"actor": actor, "target": target})])
+    assert shown in capsys.readouterr().out.splitlines()[1]
+
+
 def test_jobs_are_whole_in_80_columns(monkeypatch):
     narrow = SafeConsole(
         width=80, file=StringIO(), highlight=False, soft_wrap=True, force_terminal=True, color_system=None
