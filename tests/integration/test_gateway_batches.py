@@ -129,6 +129,7 @@ def test_key_of_another_account_is_told_nothing_of_a_batch(gateway, delivered):
 
 UNREADABLE_SOURCES = {
     "rows-of-another-account": (Rights(accounts=frozenset({"other"})), "gw-batch/000000/_actorline.json"),
+    "rows-by-a-coded-path": (Rights(accounts=frozenset({"other"})), "gw-batch/000000%2F_actorline.json"),
     "rows-without-read": (Rights(scopes=frozenset({Scope.SUBMIT})), "gw-batch/000000/_actorline.json"),
     "inputs-of-another-key": (Rights(), "gw-batch/_inputs/inputs.jsonl"),
 }

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from actorline.api_keys import read_keys
 from actorline.batches.batch import Batch, load_batch
-from actorline.batches.inputs.source import STORES
+from actorline.batches.inputs.source import STORES, place_of
 from actorline.delivery.sink import CLAIM, open_sink
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
@@ -36,7 +36,7 @@ def check_reader(batch: Batch, ledger: Ledger) -> None:
 
 def _owner_of(url: str) -> JobKey | None:
     """Return the key in the claim of the folder where the file is; None if it is in no claimed folder."""
-    folder = open_sink(f"{url.rpartition('/')[0]}/")
+    folder = open_sink(place_of(url)[0])
     claimed = folder.url if folder.exists(CLAIM) else folder.claim_above()
     return None if claimed is None else JobKey(str(open_sink(claimed).owner()))
 

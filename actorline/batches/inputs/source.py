@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -13,6 +13,7 @@ from actorline import __version__
 from actorline.batches.inputs.check_lines import REFUSED
 from actorline.delivery.formats.child import ChildFailed, run_child
 from actorline.delivery.sink import MissingFile, SinkError, is_below, open_sink
+from actorline.delivery.sink.local import folder_url, local_path
 from actorline.errors import Code, Refused
 from actorline.outbound.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.outbound.http_status import is_server_error, is_success
@@ -96,12 +97,20 @@ def _opened(url: str, settings: Settings) -> AbstractContextManager[_Source]:
     return _requested(url, settings) if urlsplit(url).scheme in WEB else _stored(url)
 
 
+def place_of(url: str) -> tuple[str, str]:
+    """Return the URL of the folder where a stored source is, and the file's name there. Raises SinkError."""
+    if urlsplit(url).scheme == "file":
+        path = local_path(url)
+        return folder_url(path.parent), path.name
+    folder, _, name = url.rpartition("/")
+    return f"{folder}/", name
+
+
 @contextmanager
 def _stored(url: str) -> Iterator[_Source]:
-    folder, _, name = url.rpartition("/")
-    name = unquote(name) if url.startswith("file:") else name  # as the sink does with its folder
     with _readable():
-        sink = open_sink(f"{folder}/")
+        folder, name = place_of(url)
+        sink = open_sink(folder)
         size = sink.size(name)
         opened = sink.open(name)
     with opened as file:
