@@ -22,6 +22,8 @@ from actorline.errors import SettingsError
 from actorline.host.secret_file import read_secret
 from actorline.host.stack_home import PASSWORD_FILE
 from actorline.identifiers import AccountName
+from actorline.nearest import nearest
+from actorline.plain_words import in_plain_words
 from actorline.redis_connection.address import (
     is_sentinel,
     next_database,
@@ -360,7 +362,7 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         lines = [
-            f"{_variable(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}"
+            f"{_variable(problem['loc'])}: {_wrong(problem['loc'], problem['type'], problem['msg'])}"
             for problem in error.errors(include_input=False)
             if problem["type"] != "default_factory_not_called"  # only because another setting is wrong
         ]
@@ -387,6 +389,12 @@ def _undecoded(error: ValueError) -> str | None:
         return None
     text = error.__cause__.doc
     return next((name for name, value in os.environ.items() if value == text and name.startswith("ACTORLINE_")), None)
+
+
+def _wrong(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return f"is not known{nearest(str(location[0]), Settings.model_fields) if len(location) == 1 else ''}"
+    return in_plain_words(kind, message)
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from actorline.errors import SettingsError
 from actorline.host.trusted_file import distrust
 from actorline.nearest import nearest
+from actorline.plain_words import in_plain_words
 from actorline.settings import Settings
 
 if TYPE_CHECKING:  # a schedule loads Celery's crontab, and most installations have no schedules
@@ -142,5 +143,5 @@ def _problem(place: str, detail: ErrorDetails) -> FileProblem:
         case "literal_error":
             text = f"must be {detail['ctx']['expected']}"
         case _:
-            text = detail["msg"].removeprefix("Value error, ")
+            text = in_plain_words(detail["type"], detail["msg"])
     return FileProblem(".".join([place, *path]), text)

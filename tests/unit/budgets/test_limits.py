@@ -42,16 +42,16 @@ def test_tables_are_read_from_the_settings_file(read):
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ("[budgets.account.default]\ndaily_usd = 0", "DAILY_USD: Input should be greater than 0"),
-        ("[budgets.account.default]\ndaily_usd = inf", "DAILY_USD: Input should be"),
-        ("[budgets.account.default]\nmonthly_usd = 9_000_001", "MONTHLY_USD: Input should be less than or equal"),
+        ("[budgets.account.default]\ndaily_usd = 0", "DAILY_USD: must be greater than 0"),
+        ("[budgets.account.default]\ndaily_usd = inf", "DAILY_USD: must be"),
+        ("[budgets.account.default]\nmonthly_usd = 9_000_001", "MONTHLY_USD: must be less than or equal"),
         ("[budgets.account.default]\ntimezone = 'UTC'", "give daily_usd or monthly_usd"),
         ("[budgets.account.default]\ndaily_usd = 1\ntimezone = 'Mars/Base'", "'Mars/Base' is not a time zone"),
-        ("[budgets.account.default]\ndaily = 1", "DAILY: Extra inputs are not permitted"),
+        ("[budgets.account.default]\ndaily = 1", "DAILY: is not known"),
         ("[budgets.account.default]\ndaily_usd = 1\n[budgets.account.DEFAULT]\ndaily_usd = 2", "named twice"),
         ("[budgets.label.team]", "the label team has no budget"),
         ("[budgets.label.team.search]", "give daily_usd or monthly_usd"),
-        ("[budgets]\nassumed_run_usd = 0", "ASSUMED_RUN_USD: Input should be greater than 0"),
+        ("[budgets]\nassumed_run_usd = 0", "ASSUMED_RUN_USD: must be greater than 0"),
         ("[budgets", "Settings can't be read"),
     ],
 )
