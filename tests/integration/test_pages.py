@@ -575,6 +575,16 @@ def test_the_fleet_needs_its_own_scope_and_warns_as_doctor_does(gateway, closed)
     assert "no control worker runs (never seen)" in unescape(measurer.get("/fleet").text).lower()
 
 
+def test_mistakes_of_schedules_are_told_to_keys_of_all_accounts(closed):
+    gateway, sign_in = closed
+    file = gateway.line.home / "schedules.toml"
+    file.write_text('[schedules.theirs]\ncron = "x"\ndocument = {actor = "demo/x", account = "other"}\n')
+    for accounts, is_told in ((None, True), (frozenset({"default"}), False)):
+        text = sign_in("faults", accounts=accounts).get("/schedules").text
+        assert ("nothing is scheduled" in text, "theirs" in text) == (True, is_told)
+    file.unlink()
+
+
 def test_ordering_now_tells_nothing_of_what_has_the_key(closed):
     gateway, sign_in = closed
     theirs, browser = (sign_in(f"now-{name}", accounts=frozenset({name})) for name in ("other", "default"))

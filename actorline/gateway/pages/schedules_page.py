@@ -41,6 +41,7 @@ Name = Annotated[str, Path()]
 NEXT_SHOWN: Final = 3
 LAST_SHOWN: Final = 5
 MINUTE_SECS: Final = 60
+INVALID: Final = "schedules.toml is invalid; nothing is scheduled. Whoever covers all accounts is told what is wrong."
 FARTHEST_BACK: Final = timedelta(days=35)  # from one due time to the one before
 
 
@@ -94,7 +95,7 @@ def schedules(visitor: Visitor) -> Response:
             visitor,
             lines=[],
             beats=0,
-            fault=str(error),
+            fault=str(error) if visitor.grant.rights.accounts is None else INVALID,
             has_file=True,
             may_order=False,
             may_pause=False,
