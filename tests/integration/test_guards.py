@@ -152,7 +152,8 @@ def cancels(line: Line, run_id: str) -> None:
     line.cancel(line.ledger.runs.key_of(run_id))
 
 
-RACE = {"items": 2_500, "item_rate": 500, "duration_secs": 5, "abort_secs": 2}
+# its own end comes while it is being aborted
+RACE = {"items": 6_000, "item_rate": 500, "duration_secs": 12, "abort_secs": 12}
 SHORT_RUN = {"items": 300, "duration_secs": 2}
 NEVER = {"stop_when": {"items": 100_000}}
 ENDS = {
