@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import redis
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 
 from actorline.gateway import openapi
@@ -21,6 +21,7 @@ from actorline.gateway.intake.wake_ups import WakeUps
 from actorline.gateway.intake.webhook_events import WebhookIntake
 from actorline.gateway.pages import routers as pages
 from actorline.gateway.pages.pulse import Pulse
+from actorline.gateway.parameters import refuse_unknown_parameters
 from actorline.gateway.problems import show_problems
 from actorline.gateway.readiness import Readiness
 from actorline.gateway.routes import batches, budgets, events, health, jobs, metrics, rows, webhooks
@@ -32,17 +33,8 @@ from actorline.ledger.queries.job_index import JobIndex
 from actorline.ledger.queries.key_text import KeyText
 from actorline.settings import Settings
 
-ROUTERS: Final = (
-    jobs.router,
-    batches.router,
-    events.router,
-    rows.router,
-    budgets.router,
-    webhooks.router,
-    health.router,
-    metrics.router,
-    *pages.ROUTERS,
-)
+STRICT_ROUTERS: Final = (jobs.router, batches.router, events.router, rows.router, budgets.router)
+OTHER_ROUTERS: Final = (webhooks.router, health.router, metrics.router, *pages.ROUTERS)
 MOST_STREAMS: Final = 100  # each holds a connection while its job runs; further watchers poll with `wait`
 MOST_WAITS: Final = 500
 MOST_PAGES: Final = 200  # open in browsers; with streams, waits and downloads 900 of 1,000 connections: 100 stay free
@@ -77,7 +69,9 @@ def make_app(
         redirect_slashes=False,
         middleware=[Middleware(CountedRequests, figures=figures), Middleware(DefaultHeaders)],
     )
-    for router in ROUTERS:
+    for router in STRICT_ROUTERS:
+        app.include_router(router, dependencies=[Depends(refuse_unknown_parameters)])
+    for router in OTHER_ROUTERS:
         app.include_router(router)
     show_problems(app)
     openapi.describe(app)

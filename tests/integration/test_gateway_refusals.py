@@ -256,6 +256,21 @@ def test_a_parameter_that_is_wrong_is_named(gateway, query):
     assert_problem(gateway.http.get(f"/v1/jobs?{query}"), 422, "request-invalid")
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/v1/jobs?lable=team:a", 'lable (did you mean "label"?)'),
+        ("/v1/jobs?since=2026-11-01&state=QUEUED", "since. This path has state, label, limit, cursor"),
+        ("/v1/jobs/x/cancel?wait=5", "wait. This path has none"),
+        ("/v1/budgets?acount=a", "acount"),
+        ("/v1/batches/x?what%1b=1", "what"),
+    ],
+)
+def test_a_parameter_that_no_path_has_is_refused(gateway, path, words):
+    method = "POST" if "cancel" in path else "GET"
+    assert_problem(gateway.http.request(method, path), 422, "request-invalid", words, "Nothing was done")
+
+
 @pytest.mark.parametrize("query", ["wait=-1", "wait=61", "wait=nan", "wait=inf", "wait=x"])
 def test_a_wait_that_is_wrong_is_named(gateway, query):
     assert_problem(gateway.http.get(f"/v1/jobs/x?{query}"), 422, "request-invalid", "wait")
