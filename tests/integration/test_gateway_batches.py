@@ -4,7 +4,7 @@ import json
 
 import pytest
 from gateway_process import running_gateway
-from real_parts import wait_for
+from real_parts import running_line, wait_for
 
 from actorline.api_keys import create_key
 from actorline.batches.batch import BatchResult
@@ -16,6 +16,13 @@ from actorline.jobs.states import TERMINAL
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 INPUTS = [{"page": page} for page in range(4)]
+
+
+@pytest.fixture(scope="module")
+def line(valkey, emulator, tmp_path_factory):
+    """A line of its own: its API keys would close the gateways of others."""
+    with running_line(valkey, emulator, tmp_path_factory.mktemp("line"), "gw-batches") as line:
+        yield line
 
 
 @pytest.fixture(scope="module")
