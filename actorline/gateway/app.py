@@ -21,6 +21,7 @@ from actorline.gateway.intake.wake_ups import WakeUps
 from actorline.gateway.intake.webhook_events import WebhookIntake
 from actorline.gateway.pages import routers as pages
 from actorline.gateway.pages.pulse import Pulse
+from actorline.gateway.pages.rendering import show_unknown_addresses
 from actorline.gateway.parameters import refuse_unknown_parameters
 from actorline.gateway.problems import show_problems
 from actorline.gateway.readiness import Readiness
@@ -74,6 +75,7 @@ def make_app(
     for router in OTHER_ROUTERS:
         app.include_router(router)
     show_problems(app)
+    show_unknown_addresses(app)
     openapi.describe(app)
     return app
 

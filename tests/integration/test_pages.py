@@ -314,6 +314,17 @@ def test_every_page_forbids_scripts_frames_and_other_hosts(gateway):
         assert headers["Cache-Control"] == "no-store"
 
 
+def test_a_browser_at_an_unknown_address_gets_a_page(gateway):
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    shown = gateway.http.get("/job/page-one", headers=browser)
+    assert (shown.status_code, "No page has this address" in shown.text) == (404, True)
+    assert "default-src 'none'" in shown.headers["Content-Security-Policy"]
+    for path, headers in (("/job/page-one", {}), ("/v1/job/page-one", browser)):
+        refused = gateway.http.get(path, headers=headers)
+        assert (refused.status_code, refused.headers["Content-Type"]) == (404, "application/problem+json")
+    assert gateway.http.put("/money", headers=browser).headers["Allow"] == "GET"
+
+
 def test_files_are_kept_by_browsers_and_change_their_url(gateway):
     urls = re.findall(r'"(/static/[^"]+)"', gateway.http.get("/").text)
     assert len(urls) == 3

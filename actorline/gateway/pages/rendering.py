@@ -8,9 +8,10 @@ from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import quote
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from actorline import __version__
@@ -104,6 +105,20 @@ class PageRoute(APIRoute):
                 return _error_page(request, await respond_to(request, error))
 
         return respond_with_page
+
+
+def show_unknown_addresses(app: FastAPI) -> None:
+    """Show a browser a page also where none is; programs get a problem document."""
+    app.add_exception_handler(HTTPException, _unknown_address)
+
+
+async def _unknown_address(request: Request, error: Exception) -> Response:
+    response = await respond_to(request, error)
+    is_browser = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
+    if not is_browser or request.url.path.startswith("/v1/") or not isinstance(response, ProblemResponse):
+        return response
+    document = response.document.model_copy(update={"detail": "No page has this address."})
+    return page("error.html", None, document.status, problem=document, detail=document.detail)
 
 
 def _is_only_late(request: Request, status: int) -> bool:
