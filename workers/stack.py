@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -189,7 +190,7 @@ class Stack:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # only the supervisor gets Ctrl-C; it drains the others in order
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call, before any of our threads exists
+                preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509 - before any of our threads exists
             )
         child.started_at = time.monotonic()
 
