@@ -103,6 +103,7 @@ class PlatformSession(requests.Session):
             target = super().get_redirect_target(resp)
             urlsplit(target or "")
         except ValueError as error:
+            resp.close()  # nobody gets to see it
             raise requests.exceptions.InvalidURL("the response redirects to what is no URL") from error
         return target
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
 from pydantic import SecretStr
 from tiny_server import Reply, TinyServer, raw, reply, silence, tiny_server
 
@@ -194,6 +195,18 @@ def test_a_rate_limit_says_how_long_to_wait(server):
 )
 def test_what_leaves_a_run_possible_is_unclear_and_not_repeated(server, response):
     assert isinstance(outcome(server, response), StartUnclear)
+
+
+def test_response_that_redirects_nowhere_is_closed(server, monkeypatch):
+    closed, close = [], requests.Response.close
+
+    def noted(response: requests.Response) -> None:
+        closed.append(response.status_code)
+        close(response)
+
+    monkeypatch.setattr(requests.Response, "close", noted)
+    outcome(server, reply(302, Location="http://[no-address"))
+    assert closed == [302]
 
 
 def test_no_answer_in_time_is_unclear(server, monkeypatch):
