@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+import pytest
 from forked_process import Process, start_program
 from real_parts import ROOT, TOKEN, Emulator, Line, wait_for
 from redis_server import server_binary
@@ -129,7 +130,12 @@ class Terminal:
         return pid
 
     def wait_until_empty(self, within: float = 120) -> None:
-        wait_for(lambda: not self.processes(), within=within, what=f"no process left in {self.home}")
+        try:
+            wait_for(lambda: not self.processes(), within=within, what=f"no process left in {self.home}")
+        except pytest.fail.Exception:
+            left = {pid: command.partition("ACTORLINE_")[0] for pid, command in self.processes().items()}
+            logs = {log.name: log.read_text()[-2_000:] for log in (self.home / "logs").glob("*.log")}
+            pytest.fail(f"processes are left: {left}; logs: {logs}")
 
     def kill_everything(self) -> None:
         for running in self._started:
