@@ -19,6 +19,7 @@ from tasks.shell.plain_task import PlainTask
 from workers.broker.fair_turns import use_fair_turns
 from workers.broker.give_back import GiveBack
 from workers.broker.heartbeat import Heartbeat
+from workers.broker.sent_once import EventsSentOnce
 from workers.broker.shown_broker import ShownBroker
 from workers.lend_events import LendEvents
 from workers.metrics import LoopLag
@@ -39,6 +40,7 @@ app = IsolatedCelery(
     settings=celery_settings(settings),
     include=list(MODULES),
     task_cls=PlainTask,
+    events=EventsSentOnce,
 )
 signals.before_task_publish.connect(say_by_redis)
 app.conf.worker_consumer = "workers.broker.consumer:Consumer"

@@ -50,6 +50,7 @@ def long(self, secs):
     app.backend.client.hincrby("foreign-ran", self.request.id)
     time.sleep(secs)
 """
+HEARTBEAT_SECS = 2  # Celery's event of a worker
 LONG_SECS = 9  # longer than our visibility timeout and a sweep
 
 
@@ -204,6 +205,23 @@ def test_frozen_worker_is_soon_seen_no_more(own_line):
             )
         finally:
             fetch.send_signal(signal.SIGCONT)
+
+
+def test_worker_stops_though_redis_is_lost_as_it_sends_an_event(short_folder, emulator):
+    with running_valkey(short_folder) as valkey:
+        line = make_line(f"redis+socket://{short_folder}/s", emulator, short_folder / "line", "lost-redis")
+        worker = start_worker("fetch", line)
+        try:
+            wait_until_ready(line, ["fetch"], [worker])
+            valkey.send_signal(signal.SIGSTOP)
+            frozen = time.monotonic()
+            wait_for(lambda: time.monotonic() > frozen + 2 * HEARTBEAT_SECS, what="a heartbeat that is being sent")
+            valkey.kill()
+            worker.terminate()
+            assert worker.wait(60) == 0
+        finally:
+            worker.kill()
+    line.client.close()
 
 
 def test_command_waits_for_no_second_worker_to_reply(line, monkeypatch):
