@@ -13,7 +13,7 @@ from actorline.cli.jobs import find_any
 from actorline.cli.terminal.output import changes_text, out, print_json, say
 from actorline.cli.terminal.visible import visible
 from actorline.delivery.manifest import ChangeKind, StoredRecord
-from actorline.delivery.read_back import Delivery, NotCompared, UnreadableRows
+from actorline.delivery.read_back import Delivery, NoDelivery, NotCompared, UnreadableRows
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
 from actorline.jobs.delivered import open_delivered
@@ -71,8 +71,10 @@ def records(key: str, name: str | None, *, as_json: bool) -> None:
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except NoDelivery as error:
+        raise Refused(Code.UNKNOWN_KEY, f"{error} With sizes and types: actorline records {key}") from error
     except SinkError as error:
-        raise Refused(Code.UNKNOWN_KEY, str(error)) from error
+        raise Refused(Code.SINK_FAILED, str(error)) from error
 
 
 def _list(key: str, delivery: Delivery | BatchDelivery, *, as_json: bool) -> None:

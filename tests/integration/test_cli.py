@@ -241,7 +241,13 @@ def test_records_are_listed_and_read_one_by_one(shared_terminal, ended, redis_on
     assert json.loads(shared_terminal("records", "delivered", "OUTPUT").out) == {"title": "caf\u00e9"}
     missing = shared_terminal("records", "delivered", "NOTHING")
     assert (missing.code, missing.out) == (5, "")
-    assert "NOTHING" in missing.err
+    assert "has no record NOTHING" in missing.err
+    assert "actorline records delivered" in missing.err
+    (file,) = shared_terminal.folder.rglob("OUTPUT*")
+    kept = file.rename(file.with_suffix(".gone"))
+    damaged = shared_terminal("records", "delivered", "OUTPUT")
+    kept.rename(file)
+    assert (damaged.code, damaged.out) == (7, "")
 
 
 @pytest.mark.thorough
