@@ -1,9 +1,9 @@
-"""What is wrong with a value of a setting or a schedule, without the words of pydantic and Python."""
+"""What is wrong with a value, without the words of pydantic and Python."""
 
 from collections.abc import Mapping
 from typing import Final
 
-PLAIN_WORDS: Final[Mapping[str, str]] = {
+IN_A_FILE: Final[Mapping[str, str]] = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
     "dict_type": "must be a table of names and values",
@@ -16,9 +16,9 @@ PLAIN_WORDS: Final[Mapping[str, str]] = {
     "model_type": "must be a table of names and values",
     "string_type": "must be text",
 }
-"""By pydantic's type of an error."""
+"""Of a setting or a schedule, by pydantic's type of an error."""
 
 
-def in_plain_words(kind: str, message: str) -> str:
+def in_plain_words(kind: str, message: str, words: Mapping[str, str] = IN_A_FILE) -> str:
     """Return what an error of that type and message says."""
-    return PLAIN_WORDS.get(kind) or message.removeprefix("Value error, ").replace("Input should be", "must be")
+    return words.get(kind) or message.removeprefix("Value error, ").replace("Input should be", "must be")

@@ -12,6 +12,7 @@ from actorline.jobs.document.json_faults import shown_name
 from actorline.jobs.document.options import OPTION_PARAMETERS
 from actorline.jobs.document.section import Section
 from actorline.jobs.job_key import KEY_RULE
+from actorline.plain_words import in_plain_words
 
 MOST_PROBLEMS: Final = 10
 PLATFORM_WORDS: Final[Mapping[str, str]] = {
@@ -23,7 +24,7 @@ PLATFORM_WORDS: Final[Mapping[str, str]] = {
 }
 """Names that the API and its clients use for our fields."""
 
-PLAIN_WORDS: Final[Mapping[str, str]] = {
+IN_JSON: Final[Mapping[str, str]] = {
     "missing": "is missing",
     "model_type": "must be an object",
     "dict_type": "must be an object",
@@ -45,13 +46,8 @@ def problems_of(error: ValidationError, root: type[Section]) -> Iterator[str]:
             allowed = f"; use {KEY_RULE}" if place == "key" else ""
             yield f"{place}: has characters or a length that are not allowed{allowed}"
         else:
-            text = _in_plain_words(problem["type"], problem["msg"])
+            text = in_plain_words(problem["type"], problem["msg"], IN_JSON)
             yield f"{place}: {text}" if place else text
-
-
-def _in_plain_words(kind: str, message: str) -> str:
-    """Return what the library found, without words of its own or of Python."""
-    return PLAIN_WORDS.get(kind) or message.removeprefix("Value error, ").replace("Input should be", "must be")
 
 
 def unknown_fields(raw: Mapping[Any, Any], root: type[Section]) -> Iterator[str]:
