@@ -512,7 +512,7 @@ def test_the_log_counts_requests_and_keeps_no_secret(emulator):
     assert emulator.requests(method="POST") == []
 
 
-def test_a_start_that_is_cut_off_starts_nothing_and_is_logged_as_that():
+def test_a_start_that_is_cut_off_starts_nothing_and_is_logged():
     with started() as emulator:
         host, port = urlsplit(emulator.url).hostname, urlsplit(emulator.url).port
         path = "/v2/actors/demo~rows/runs"
