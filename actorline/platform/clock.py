@@ -1,10 +1,10 @@
 """The platform's clock, by the `Date` of its responses (RFC 9110, section 6.6.1): ours may be wrong by hours."""
 
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from actorline.platform.client import Platform
+from actorline.platform.headers import http_date
 
 SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be behind its responses
 
@@ -12,12 +12,7 @@ SKEW_SECS: Final = 60.0  # what the platform's clock, read to the second, may be
 def platform_time(platform: Platform) -> datetime | None:
     """Return the platform's time, to the second; None if the response doesn't say. Raises PlatformError."""
     with platform.stream("actor-runs", {"limit": 1}) as response:
-        date = response.headers.get("Date", "")
-    try:
-        theirs = parsedate_to_datetime(date)
-    except (ValueError, OverflowError):  # no date, or of a year that no clock reaches
-        return None
-    return theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
+        return http_date(response.headers.get("Date", ""))
 
 
 def moment_ago(platform: Platform, seconds: float) -> datetime:

@@ -1,6 +1,8 @@
 """Headers of a response."""
 
 import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import requests
 
@@ -9,3 +11,12 @@ def int_header(response: requests.Response, name: str) -> int | None:
     """Return a header that is a count; None if it is absent or something else, also a number beyond 64 bits."""
     value = response.headers.get(name, "")
     return int(value) if re.fullmatch("[0-9]{1,18}", value) else None
+
+
+def http_date(value: str) -> datetime | None:
+    """Return the time that a header names; None if it is no date, or of a year that no clock reaches."""
+    try:
+        named = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return named if named.tzinfo else named.replace(tzinfo=UTC)

@@ -6,9 +6,10 @@ the error's type, doesn't tell how often it tried, and bounds the count but not 
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Final
+
+from actorline.platform.headers import http_date
 
 # docs/platform-facts.md#back-off
 FIRST_DELAY_S: Final = 0.5
@@ -44,9 +45,5 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return None
     if re.fullmatch(r"\s*[0-9]{1,9}\s*", value):
         return min(float(value), MAX_RETRY_AFTER_S)
-    try:
-        due = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):  # no date, or of a year that no clock reaches
-        return None
-    due = due if due.tzinfo else due.replace(tzinfo=UTC)
-    return min(max((due - now).total_seconds(), 0.0), MAX_RETRY_AFTER_S)
+    due = http_date(value)
+    return None if due is None else min(max((due - now).total_seconds(), 0.0), MAX_RETRY_AFTER_S)
