@@ -1,8 +1,8 @@
 """What the routes work with, and the one dependency that provides it: the sender and what it may do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBearer
@@ -32,6 +32,8 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.job_index import JobIndex
 from actorline.ledger.queries.key_text import KeyText
 from actorline.settings import Settings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,10 @@ class AuthorizedRequest:
         key.
         """
         await self.context.authenticator.admit(request)
+
+    async def look(self, call: Callable[[], T]) -> T:
+        """Return what a call finds in a sink or at the platform, which may be slow. Raises as `Downloads.look` does."""
+        return await self.context.downloads.look(self.grant.holder, call)
 
     def has(self, scope: Scope) -> bool:
         return self.grant.rights.has(scope)

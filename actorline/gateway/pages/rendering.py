@@ -117,8 +117,8 @@ async def _unknown_address(request: Request, error: Exception) -> Response:
     is_browser = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
     if not is_browser or request.url.path.startswith("/v1/") or not isinstance(response, ProblemResponse):
         return response
-    document = response.document.model_copy(update={"detail": "No page has this address."})
-    return page("error.html", None, document.status, problem=document, detail=document.detail)
+    found = response.document
+    return page("error.html", None, found.status, problem=found, detail="No page has this address.")
 
 
 def _is_only_late(request: Request, status: int) -> bool:

@@ -25,7 +25,7 @@ from actorline.gateway.ordered import hide_conflict, respond, wait_for_end
 from actorline.gateway.problems import name_order
 from actorline.gateway.routes.events import EVENTS, LastEventId, follow
 from actorline.gateway.routes.jobs import DryRun, check_account, shown_estimate
-from actorline.gateway.routes.rows import ITEMS, MOST, opened, respond_rows
+from actorline.gateway.routes.rows import ITEMS, MOST, respond_rows
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job, JobResult
 from actorline.jobs.job_key import fresh_key
@@ -191,7 +191,7 @@ async def items(
 ) -> Response:
     """Return the members' rows in the order of the inputs, as JSON lines or csv; a range is always JSON lines."""
     batch = await run_in_threadpool(authorized.find_batch, key)
-    delivery = await opened(authorized, partial(_delivery, batch))
+    delivery = await authorized.look(partial(_delivery, batch))
     format_ = batch.document.template.collect.format
     return await respond_rows(authorized, delivery, format_, offset, limit, accept_encoding)
 

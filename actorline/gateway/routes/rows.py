@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Annotated, BinaryIO, Final, Protocol, TypeVar
+from typing import Annotated, BinaryIO, Final, Protocol
 
 from fastapi import APIRouter, Header, Path, Query
 from starlette.responses import Response
@@ -35,7 +35,6 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
 """The media type of a delivery in each format."""
 FOREIGN: Final = {"Content-Security-Policy": "sandbox", "Content-Disposition": "attachment"}
 """An Actor's output must not run as a web page of this origin."""
-T = TypeVar("T")
 MOST: Final = 2**53  # integers in JSON are exact up to here
 
 ITEMS: Final[Responses] = {
@@ -89,7 +88,7 @@ async def items(
     `limit`) is always JSON lines. With `Accept: application/gzip` the parts are sent as stored, as one .gz file,
     which costs the server least. If the connection breaks before the response ends, rows are missing.
     """
-    delivery = await opened(authorized, partial(_delivery, authorized, key))
+    delivery = await authorized.look(partial(_delivery, authorized, key))
     is_range = offset > 0 or limit is not None
     if not is_range and delivery.manifest.compression == "gzip" and _is_named(GZIP_TYPE, accept):
         headers = {**_headers(GZIP_TYPE, delivery), "Content-Length": str(delivery.manifest.totals.bytes)}
@@ -129,7 +128,7 @@ async def changes(
     """Return the rows that were added, removed or changed since an earlier delivery (`delta`), as JSON lines. The
     job's `changes` counts them.
     """
-    delivery = await opened(authorized, partial(_delivery, authorized, key))
+    delivery = await authorized.look(partial(_delivery, authorized, key))
     return await _respond(
         authorized, partial(delivery.change_blocks, kind), _headers(NDJSON, delivery), accept_encoding
     )
@@ -151,15 +150,10 @@ async def record(
     authorized: MayRead,
 ) -> Response:
     """Return a record; `collect.records` of the document says which are delivered."""
-    delivery, stored = await opened(authorized, lambda: _with_record(_delivery(authorized, key), name))
+    delivery, stored = await authorized.look(lambda: _with_record(_delivery(authorized, key), name))
     headers = _record_headers(stored) if stored else {}
     downloads, holder = authorized.context.downloads, authorized.grant.holder
     return await downloads.respond(holder, lambda: _blocks(delivery.open_record(name)), headers)
-
-
-async def opened(authorized: AuthorizedRequest, call: Callable[[], T]) -> T:
-    """Return what a call finds in a sink, which may be slow. Raises what `Downloads.look` raises."""
-    return await authorized.context.downloads.look(authorized.grant.holder, call)
 
 
 def _with_record(delivery: Delivery, name: str) -> tuple[Delivery, StoredRecord | None]:

@@ -28,7 +28,7 @@ MANIFEST_CHARS: Final = 50_000
 async def delivery(key: Key, visitor: Visitor) -> Response:
     """Show the first rows, the files and the records."""
     view = await run_in_threadpool(view_job, visitor, key)
-    shown = await rows.opened(visitor, partial(view_delivery, view.job))
+    shown = await visitor.look(partial(view_delivery, view.job))
     return await run_in_threadpool(_rows_page, visitor, view, shown)
 
 
@@ -67,7 +67,7 @@ async def record(key: Key, name: str, visitor: Visitor) -> Response:
 async def part(key: Key, name: str, visitor: Visitor) -> Response:
     """Download one file of the rows, as it is stored."""
     job = await run_in_threadpool(visitor.find_job, key)
-    found = await rows.opened(visitor, partial(open_delivered, job))
+    found = await visitor.look(partial(open_delivered, job))
     one = next((each for each in found.manifest.parts if each.name == name), None)
     if one is None:
         raise Refused(Code.UNKNOWN_KEY, f"The job {key} has delivered no file {name[:100]!r}.")

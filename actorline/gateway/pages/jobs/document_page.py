@@ -43,8 +43,7 @@ def document(key: Key, visitor: Visitor) -> Response:
 async def log(key: Key, visitor: Visitor) -> Response:
     """Show the end of the run's log."""
     view = await run_in_threadpool(view_job, visitor, key)
-    ask = partial(_log_of, visitor, view.job)
-    lines, fault = await visitor.context.downloads.look(visitor.grant.holder, ask)
+    lines, fault = await visitor.look(partial(_log_of, visitor, view.job))
     return page("log.html", visitor, view=view, lines=lines, fault=fault, most=LOG_LINES)
 
 
