@@ -11,9 +11,10 @@ from typing import BinaryIO, Final, Protocol
 
 from isal import isal_zlib
 
-from actorline.delivery.formats.gzip_members import BLOCK_BYTES, Inflate, StoredFile
+from actorline.delivery.formats.gzip_members import BLOCK_BYTES, StoredFile
 from actorline.delivery.formats.text import PageText, UnreadablePage
 from actorline.delivery.page_plan import Window
+from actorline.inflate import Inflate
 
 
 class ItemsResponse(Protocol):
@@ -105,7 +106,7 @@ def inspect_part(file: BinaryIO, *, text: PageText, compressed: bool) -> PartFac
     UnreadablePage if it isn't whole.
     """
     digest, size, crc = hashlib.sha256(), 0, 0
-    inflate = Inflate() if compressed else None
+    inflate = Inflate(UnreadablePage) if compressed else None
     while block := file.read(BLOCK_BYTES):
         digest.update(block)
         size += len(block)
@@ -130,7 +131,7 @@ class _Page:
     def store(self, response: ItemsResponse, keep_alive: Callable[[], None]) -> int:
         """Add one response; returns its number of rows."""
         self._check_type(response.content_type)
-        inflate = Inflate() if response.is_gzip else None
+        inflate = Inflate(UnreadablePage) if response.is_gzip else None
         copies = response.is_gzip and self.file.compress and self.text.passes_through
         for block in response.blocks(BLOCK_BYTES):
             if copies:

@@ -1,20 +1,17 @@
 """The body of a response, read block by block so that memory doesn't grow with it."""
 
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, ClassVar, Final, Self
+from typing import ClassVar, Self
 
 import requests
 import urllib3
 
+from actorline.inflate import Inflate
 from actorline.platform.error_mapping import describe_fault, describe_request
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.headers import int_header
-
-_GZIP: Final = 31  # wbits: gzip header and trailer with CRC
-_MAGIC: Final = b"\x1f\x8b"
 
 
 class Body:
@@ -93,25 +90,13 @@ class Body:
             yield block
 
     def _inflated(self, size: int) -> Iterator[bytes]:
-        """Yield the text of gzip members; what comes behind them and is none is left out, as browsers do."""
-        member: Any = None
+        """Yield the text of gzip members; what follows them is left out."""
+        inflate = Inflate(self._broken, most_bytes=size, leaves_rest=True)
         while data := self._read(size, decoded=False):
-            while data:
-                if member is None or member.eof:
-                    if member and not data.startswith(_MAGIC[: len(data)]):
-                        return
-                    member = zlib.decompressobj(_GZIP)
-                try:
-                    plain = member.decompress(data, size)
-                except zlib.error as error:
-                    raise self._broken(str(error)) from error
-                data = member.unused_data or member.unconsumed_tail
-                if plain:
-                    yield plain
-        if member and (rest := member.flush()):
-            yield rest
-        if member and not member.eof:
-            raise self._broken("the gzip stream is cut short")
+            yield from inflate.feed(data)
+            if inflate.is_over:
+                return
+        inflate.finish()
 
     def _broken(self, why: str) -> PlatformUnavailable:
         request = describe_request(self._response)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from isal import isal_zlib
 
 from actorline.delivery.formats.csv_text import BOM, read_records, record_end, whole_records, write_records
-from actorline.delivery.formats.gzip_members import GZIP, StoredFile
+from actorline.delivery.formats.gzip_members import StoredFile
 from actorline.delivery.formats.staged_page import StagedPage, plain_blocks
 from actorline.delivery.formats.text import ROW_BYTES_MAX, UnreadablePage, check_row_size
+from actorline.inflate import GZIP
 
 Column = tuple[str, int]
 """A name, and the how-manieth column of this name in its header it is."""

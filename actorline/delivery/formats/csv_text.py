@@ -2,7 +2,7 @@
 
 The header of a response names the columns of *its* items only. So each page is asked for with its header, which is
 stored as the first record, a gzip member of its own, and every record is checked against it. How pages with different
-headers become one table is decided when all of them are known (`csv_table`).
+headers become one table is decided when all of them are known (`csv_assembly.py`).
 """
 
 import csv

@@ -1,49 +1,16 @@
-"""gzip as a row of members: inflated in bounded blocks and verified, or written so that a member can be cut off."""
+"""gzip as a row of members, written so that a member can be cut off."""
 
 import gzip
 import hashlib
-from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from isal import isal_zlib
 
-from actorline.delivery.formats.text import UnreadablePage
+from actorline.inflate import GZIP
 
 BLOCK_BYTES: Final = 256 * 1024  # measured: larger blocks gain nothing
-INFLATED_BYTES: Final = 1024 * 1024  # bounds memory whatever the ratio of compression
-COMPRESSION_LEVEL: Final = 1  # speed counts: the text is on its way from a fast wire, or through many hands
-GZIP: Final = 31  # wbits: gzip header and trailer with CRC
+COMPRESSION_LEVEL: Final = 1  # speed counts: the text is on its way from a fast wire, or is written again and again
 _NOTHING: Final = gzip.compress(b"", mtime=0)
-
-
-class Inflate:
-    """Inflates gzip members one after the other, in bounded blocks."""
-
-    def __init__(self) -> None:
-        self._member = isal_zlib.decompressobj(GZIP)
-        self._fed = False
-
-    def feed(self, block: bytes) -> Iterator[bytes]:
-        """Yield the text of a block. Raises UnreadablePage if it is corrupt."""
-        data = block
-        while data:
-            if self._member.eof:
-                self._member = isal_zlib.decompressobj(GZIP)
-            try:
-                plain = self._member.decompress(data, INFLATED_BYTES)
-            except isal_zlib.error as error:  # type: ignore[misc]  # its stub declares an instance
-                raise UnreadablePage(f"the gzip stream is corrupt: {error}") from None
-            self._fed = True
-            data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
-            if plain:
-                yield plain
-            elif not data:
-                return
-
-    def finish(self) -> None:
-        """Raise UnreadablePage if the last member isn't whole."""
-        if self._fed and not self._member.eof:
-            raise UnreadablePage("the gzip stream is cut short")
 
 
 def stored_apart(text: bytes, *, compress: bool) -> bytes:

@@ -25,9 +25,10 @@ from typing import Any, BinaryIO, Final
 import orjson
 
 from actorline.delivery.formats.deep_json import parse_deep, with_whole_characters
-from actorline.delivery.formats.gzip_members import BLOCK_BYTES, Inflate
+from actorline.delivery.formats.gzip_members import BLOCK_BYTES
 from actorline.delivery.formats.shapes import SHAPE_DEPTH_MAX, NotATable, Shape, shape_of
-from actorline.delivery.formats.text import ROW_BYTES_MAX
+from actorline.delivery.formats.text import ROW_BYTES_MAX, UnreadablePage
+from actorline.inflate import Inflate
 
 NO_TABLE: Final = 3
 BATCH_BYTES: Final = 4_000_000  # of JSON text: ten times that as Python values
@@ -202,7 +203,7 @@ def _item(line: bytes) -> dict[str, Any]:
 def _plain(source: BinaryIO) -> Iterator[bytes]:
     """Yield the text of standard input, whichever way it is stored."""
     block = source.read(BLOCK_BYTES)
-    inflate = Inflate() if block.startswith(GZIP_MAGIC) else None
+    inflate = Inflate(UnreadablePage) if block.startswith(GZIP_MAGIC) else None
     while block:
         yield from inflate.feed(block) if inflate else (block,)
         block = source.read(BLOCK_BYTES)

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from actorline.delivery.formats.gzip_members import BLOCK_BYTES, Inflate, StoredFile
+from actorline.delivery.formats.gzip_members import BLOCK_BYTES, StoredFile
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink
+from actorline.inflate import Inflate
 
 
 class AssemblyFailed(Exception):
@@ -50,7 +51,7 @@ class Assembly(Protocol):
 
 def plain_blocks(blocks: Iterator[bytes], *, is_gzip: bool) -> Iterator[bytes]:
     """Yield the text of stored bytes. Raises UnreadablePage."""
-    inflate = Inflate() if is_gzip else None
+    inflate = Inflate(UnreadablePage) if is_gzip else None
     for block in blocks:
         yield from inflate.feed(block) if inflate else (block,)
     if inflate:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from served import Platform, Served, download, plain, rows_of, served, squeezed, text_of
 
-from actorline.delivery.formats.gzip_members import INFLATED_BYTES
 from actorline.delivery.formats.json_lines import JsonLines
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.page_plan import Window
 from actorline.delivery.part import download_window, inspect_part
+from actorline.inflate import INFLATED_BYTES
 
 
 @given(data=st.data(), rows=rows_of, compress=st.booleans())
