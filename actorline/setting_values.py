@@ -1,7 +1,6 @@
 """The types of values of settings, with what is refused: addresses, paths, lists, keys."""
 
 import base64
-import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,15 +12,6 @@ from pydantic_settings import NoDecode
 from actorline.redis_connection.address import checked_address
 
 API_URL = "https://api.apify.com"
-
-
-def is_this_machine(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _base_url(url: str, example: str) -> str:

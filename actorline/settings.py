@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from actorline.budgets.limits import Budgets
 from actorline.errors import SettingsError
+from actorline.host.loopback import is_loopback
 from actorline.host.secret_file import read_secret
 from actorline.host.stack_home import PASSWORD_FILE
 from actorline.identifiers import AccountName
@@ -43,7 +44,6 @@ from actorline.setting_values import (
     SigningSecret,
     TasksAtQueues,
     WebhookSecret,
-    is_this_machine,
 )
 from actorline.settings_file import (
     SETTINGS_FILE,
@@ -249,7 +249,7 @@ class Settings(Tuning, BaseSettings):
     @classmethod
     def _token_is_unread(cls, url: str, info: ValidationInfo) -> str:
         parts = urlsplit(url)
-        if parts.scheme == "http" and not info.data.get("api_allow_http") and not is_this_machine(parts.hostname):
+        if parts.scheme == "http" and not info.data.get("api_allow_http") and not is_loopback(parts.hostname):
             raise ValueError(
                 "is http:// beyond this machine, so that the token could be read on its way. Nothing was sent. Use "
                 "https://, or set ACTORLINE_API_ALLOW_HTTP=true if the network in between is your own"

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from pydantic_settings import TomlConfigSettingsSource
 
 from actorline.errors import SettingsError
+from actorline.host.loopback import is_loopback
 from actorline.host.trusted_file import distrust, searched_folders
-from actorline.setting_values import API_URL, is_this_machine
+from actorline.setting_values import API_URL
 
 SETTINGS_FILE = "actorline.toml"
 SETTINGS_FILE_VARIABLE = "ACTORLINE_SETTINGS"
@@ -65,7 +66,7 @@ class FoundFile(SettingsFile):
     def __call__(self) -> dict[str, Any]:
         values = super().__call__()
         host = urlsplit(str(values.get("api_url", API_URL))).hostname
-        is_known = host == urlsplit(API_URL).hostname or is_this_machine(host)
+        is_known = host == urlsplit(API_URL).hostname or is_loopback(host)
         if not is_known and not os.environ.get(API_URL_VARIABLE):
             raise SettingsError(
                 f"{self.toml_file_path} would send the Apify token to {host}, and was only found by its location. "

@@ -4,7 +4,6 @@ It is `FLOWER_BASIC_AUTH=user:password`, or the content of the file that `FLOWER
 which every local user and every page in a browser can reach, one is created if none is set, and stored in the home.
 """
 
-import ipaddress
 import os
 import re
 import secrets
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from actorline.errors import SettingsError
+from actorline.host.loopback import is_loopback
 from actorline.host.private_folder import make_private, private_opener
 from actorline.identifiers import JobKey
 from actorline.jobs.job_key import is_key
@@ -50,7 +50,7 @@ def set_login(address: str, settings: Settings, environment: MutableMapping[str,
         return
     if file := environment.get(LOGIN_FILE):
         environment[LOGIN] = _read(Path(file))
-    elif _is_loopback(address):
+    elif is_loopback(address):
         environment[LOGIN] = _kept_login(login_file(settings))
     else:
         raise SettingsError(
@@ -108,10 +108,3 @@ def _read(file: Path) -> str:
     if not all(login.partition(":")):
         raise SettingsError(f"{file} has no login for Flower: it must be one line, user:password.")
     return login
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -181,12 +180,3 @@ def _is_of_other_user(request: Request) -> bool:
     client, server = request.client, request.scope.get("server")
     user = user_of((client.host, client.port), tuple(server)) if client and server else None
     return user is not None and user not in {0, os.getuid()}
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -14,8 +14,9 @@ import uvicorn
 from actorline.api_keys import list_keys
 from actorline.errors import SettingsError
 from actorline.gateway.app import make_app
-from actorline.gateway.authentication import CLOSED_FILE, Authenticator, is_loopback
+from actorline.gateway.authentication import CLOSED_FILE, Authenticator
 from actorline.gateway.connections import MOST_CONNECTIONS, BoundedConnection
+from actorline.host.loopback import is_loopback
 from actorline.host.ports import family_of, refusal
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect

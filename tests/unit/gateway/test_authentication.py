@@ -21,7 +21,6 @@ from actorline.gateway.authentication import (
     OPERATOR,
     Authenticator,
     Grant,
-    is_loopback,
 )
 from actorline.gateway.local_user import user_of
 from actorline.jobs.rights import Rights, Scope
@@ -230,21 +229,3 @@ def test_the_operators_key_opens_everything(keys, note):
 )
 def test_a_key_carries_its_name(secret, name):
     assert name_in(secret) == name
-
-
-@pytest.mark.parametrize(
-    ("host", "is_local"),
-    [
-        ("127.0.0.1", True),
-        ("localhost", True),
-        ("::1", True),
-        ("127.9.9.9", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("192.0.2.1", False),
-        ("example.com", False),
-        ("localhost.example.com", False),
-    ],
-)
-def test_what_is_loopback(host, is_local):
-    assert is_loopback(host) is is_local
