@@ -14,6 +14,7 @@ from actorline.jobs.sender import Sender
 from actorline.jobs.series import Series
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
+from actorline.orders.workers_packages import has_workers_packages
 from actorline.settings import Settings
 
 NO_COMPARISON: Final = (
@@ -38,13 +39,12 @@ def lacks_comparison(document: JobDocument) -> Reason | None:
 
 
 def check_comparison(document: JobDocument, settings: Settings, sender: Sender | None) -> None:
-    """Refuse a comparison where this process has the workers' packages but not the library, and for a sender that must
-    not read earlier deliveries, whose rows it would get.
+    """Refuse a comparison where it is known that the workers lack the library, and for a sender that must not read
+    earlier deliveries, whose rows it would get.
     """
     if document.delta is None:
         return
-    is_like_the_workers = settings.redis_url is None or (sender is not None and sender.entrance == "celery")
-    if is_like_the_workers and (reason := lacks_comparison(document)):
+    if has_workers_packages(settings, sender) and (reason := lacks_comparison(document)):
         raise Refused(reason.code, reason.message)
     if sender and not sender.rights.has(Scope.READ):
         raise Refused(

@@ -14,7 +14,7 @@ from actorline.jobs.job import iso_time
 from actorline.jobs.job_key import fresh_key
 from actorline.jobs.job_reservation import reservation_for, waiting_text
 from actorline.jobs.sender import Sender
-from actorline.ledger.admission.pause import is_paused
+from actorline.ledger.admission.pause import IS_PAUSED, is_paused
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.history import past_runs
 from actorline.orders.submit import check_order
@@ -115,7 +115,7 @@ def _waits(ledger: Ledger, document: JobDocument, reservation: Reservation | Non
     """Return what the job would wait for before its run."""
     found = []
     if document.starts_run and is_paused(ledger, document.account):
-        found.append(_wait(Code.PAUSED, "Paid runs are paused: actorline resume starts them again."))
+        found.append(_wait(Code.PAUSED, IS_PAUSED))
     if reservation and (full := ledger.budgets.without_room(reservation)):
         found.append(_wait(Code.BUDGET, waiting_text(reservation, full)))
     return found

@@ -6,6 +6,7 @@ from actorline.delivery.formats.parquet_assembly import has_parquet
 from actorline.errors import Code, Reason, Refused
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.sender import Sender
+from actorline.orders.workers_packages import has_workers_packages
 from actorline.settings import Settings
 
 NO_PARQUET: Final = (
@@ -24,9 +25,6 @@ def lacks_parquet(document: JobDocument) -> Reason | None:
 
 
 def check_parquet(document: JobDocument, settings: Settings, sender: Sender | None) -> None:
-    """Refuse Parquet where this process has the workers' packages: with an embedded Redis, and in a worker itself.
-    Elsewhere the workers decide.
-    """
-    is_like_the_workers = settings.redis_url is None or (sender is not None and sender.entrance == "celery")
-    if is_like_the_workers and (reason := lacks_parquet(document)):
+    """Refuse Parquet where it is known that the workers can't write it."""
+    if has_workers_packages(settings, sender) and (reason := lacks_parquet(document)):
         raise Refused(reason.code, reason.message)

@@ -6,6 +6,8 @@ from actorline.identifiers import AccountName
 from actorline.ledger.ledger import Ledger
 
 EVERY_ACCOUNT: Final = AccountName("*")
+IS_PAUSED: Final = "Paid runs are paused: actorline resume starts them again."
+"""Why a job waits, in words."""
 
 
 def pause(ledger: Ledger, account: AccountName = EVERY_ACCOUNT) -> None:

@@ -14,6 +14,7 @@ from actorline.errors import Code
 from actorline.identifiers import RunId
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.states import Event, sources
+from actorline.ledger.admission.pause import IS_PAUSED
 from actorline.platform.datasets import Dataset
 from actorline.stages.start.permit import Permit
 from actorline.stages.start.run_input import RunInput
@@ -141,7 +142,7 @@ def _in_turn(facts: Facts) -> StartStep | None:
         case Turn.FREE:
             return None
         case Turn.PAUSED:
-            return WaitTurn(Code.PAUSED, "Paid runs are paused: actorline resume starts them again.")
+            return WaitTurn(Code.PAUSED, IS_PAUSED)
         case Turn.OTHERS_FIRST:
             return WaitTurn(Code.CAPACITY, "The account has no room for another run, and other jobs come first.")
         case _:
