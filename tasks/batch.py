@@ -32,13 +32,13 @@ def batch(self: "Task[Any, Any]", document: Any) -> str:
             sender=FROM_CELERY,
             caller=keep_caller(self.request),
         )
-        _go_on(submitted.key)
+        _answer_or_send(submitted.key)
         return submitted.key
 
     return accept(self, document, register, lambda key, error: BatchResult.refused(key, error.reason))
 
 
-def _go_on(key: JobKey) -> None:
+def _answer_or_send(key: JobKey) -> None:
     found = load_batch(ledger(), key)
     if found is None:
         return

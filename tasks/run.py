@@ -38,13 +38,13 @@ def run(self: "Task[Any, Any]", document: Any) -> str:
             sender=FROM_CELERY,
             caller=keep_caller(self.request),
         )
-        _go_on(submitted)
+        _answer_or_send(submitted)
         return submitted.key
 
     return accept(self, document, register, lambda key, error: JobResult.refused(key, State.FAILED, error.reason))
 
 
-def _go_on(submitted: SubmittedJob) -> None:
+def _answer_or_send(submitted: SubmittedJob) -> None:
     job, callers = ledger().load_with_callers(submitted.key)
     if job is None:
         return

@@ -55,8 +55,8 @@ class Waves:
     start: Callable[[JobKey], None]
 
     def advance(self, key: JobKey) -> Step:
-        """Do what can be done now, and return what comes next: StoreInputs, Close, Rest or Nothing; any other step goes
-        on with the next message.
+        """Do what can be done now, and return what comes next: StoreInputs, Close, Rest or Nothing; any other step is
+        continued by the next message.
         """
         step: Step = Nothing()
         for _ in range(STEPS_MAX):
@@ -66,10 +66,10 @@ class Waves:
             step = next_step(batch, self.ledger.now())
             match step:
                 case Make():
-                    self._go_on(batch)
+                    self._continue(batch)
                     self._make(batch, step)
                 case Rerun():
-                    self._go_on(batch)
+                    self._continue(batch)
                     self._rerun(batch, step)
                 case Expire():
                     stop_batch(self.ledger, key, StopWish.EXPIRE)
@@ -137,10 +137,10 @@ class Waves:
             if cancel_job(self.ledger, key, sender=Sender("batch", batch.ordered_by), request=request):
                 self.start(key)
 
-    def _go_on(self, batch: Batch) -> None:
+    def _continue(self, batch: Batch) -> None:
         if batch.state is State.WAITING:
             fields = {"waiting_for": None, "waiting_since": None, "waiting_until": None}
-            move_batch(self.ledger, batch, BatchEvent.GO_ON, fields=fields)
+            move_batch(self.ledger, batch, BatchEvent.CONTINUE, fields=fields)
 
     def _note_waiting(self, batch: Batch) -> None:
         """Show what all members wait for as what the batch waits for."""
@@ -148,7 +148,7 @@ class Waves:
         one = held_for(states(batch.key, most=1))  # a member that waits for nothing of the kind spares the look at all
         code = held_for(states(batch.key)) if one else None
         if code is None:
-            self._go_on(batch)
+            self._continue(batch)
         elif code != batch.waiting_for:
             until = self._waits_until(batch)
             move_batch(

@@ -10,7 +10,7 @@ from actorline.jobs.states import TERMINAL, State
 class BatchEvent(StrEnum):
     BEGIN = "begin"  # its inputs are stored: members may be made
     HOLD = "hold"  # all its members wait for the same: a pause, a budget
-    GO_ON = "go-on"
+    CONTINUE = "continue"  # one of them waits no more
     DELIVER = "deliver"
     DELIVER_PARTIAL = "deliver-partial"
     FAIL = "fail"
@@ -37,7 +37,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[BatchEvent, State]]] = {
         BatchEvent.EXPIRE: State.EXPIRED,
     },
     State.RUNNING: {BatchEvent.HOLD: State.WAITING, **_ENDS},
-    State.WAITING: {BatchEvent.HOLD: State.WAITING, BatchEvent.GO_ON: State.RUNNING, **_ENDS},
+    State.WAITING: {BatchEvent.HOLD: State.WAITING, BatchEvent.CONTINUE: State.RUNNING, **_ENDS},
     State.DELIVERED: {},
     State.PARTIAL: _WAYS_BACK,
     State.FAILED: _WAYS_BACK,

@@ -36,8 +36,8 @@ class KeysPage(Resource):
         """
         if self.is_truncated is False:
             return None
-        may_go_on = self.is_truncated or len(self.items) >= KEYS_LIMIT
-        last_key = self.items[-1].key if may_go_on and self.items else None
+        may_have_more = self.is_truncated or len(self.items) >= KEYS_LIMIT
+        last_key = self.items[-1].key if may_have_more and self.items else None
         return self.next_exclusive_start_key or last_key
 
 

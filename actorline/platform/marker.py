@@ -88,7 +88,7 @@ def find_marked(platform: Platform, marker: str, *, started_after: datetime) -> 
     return found
 
 
-def list_going(
+def list_unended(
     platform: Platform, installation: str, *, started_after: datetime
 ) -> Iterator[tuple[RunSummary, Marker]]:
     """Yield the runs of an installation that haven't ended, with what their markers say. Raises PlatformError."""

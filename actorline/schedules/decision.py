@@ -52,7 +52,7 @@ class SchedulePosition(BaseModel):
     @property
     def last(self) -> tuple[int, "Outcome"] | None:
         """Return the last decided due time, and its outcome."""
-        fates = {
+        outcomes = {
             Outcome.ORDERED: self.started,
             Outcome.REFUSED: self.refused,
             Outcome.WAITING: self.waiting,
@@ -60,7 +60,7 @@ class SchedulePosition(BaseModel):
             Outcome.MISSED: self.missed,
             Outcome.PAUSED: self.paused,
         }
-        known = [(due, fate) for fate, due in fates.items() if due is not None]
+        known = [(due, outcome) for outcome, due in outcomes.items() if due is not None]
         return max(known, key=lambda pair: (pair[0], pair[1] is Outcome.REFUSED), default=None)
 
 
@@ -95,7 +95,7 @@ class RecordDecision:
 
     place: SchedulePosition
     due: int
-    fate: Outcome
+    outcome: Outcome
 
 
 Step = PlaceOrder | Cancel | RecordDecision
@@ -106,22 +106,23 @@ def decide(
     place: SchedulePosition,
     now: float,
     *,
-    goes_on: bool,
+    is_running: bool,
     is_stopping: bool,
     is_paused: bool = False,
 ) -> Step | None:
-    """Return the next step; None: nothing to do yet. `goes_on`: the job of `started` hasn't ended; `is_stopping`: it is
-    being stopped. A pause lets due times pass, also one that waits.
+    """Return the next step; None: nothing to do yet. A pause lets due times pass, also one that waits.
+
+    `is_running`: the job of `started` hasn't ended; `is_stopping`: it is being stopped.
     """
     if place.started is not None and not place.is_ordered:
         return PlaceOrder(place.started)
     if is_paused:
         return _let_pass(schedule, place, now)
-    if place.waiting is not None and not goes_on:
+    if place.waiting is not None and not is_running:
         return RecordDecision(_start(place, place.waiting, waiting=None), place.waiting, Outcome.ORDERED)
     due = schedule.rhythm.latest_due(moment(place.seen), moment(now))
     if due is not None:
-        return _decide_due(schedule, place, due, now, goes_on=goes_on)
+        return _decide_due(schedule, place, due, now, is_running=is_running)
     if place.waiting is not None and schedule.overlap == "cancel_running" and not is_stopping and place.started:
         return Cancel(place.started)
     return None
@@ -143,7 +144,7 @@ def is_late(schedule: Schedule, place: SchedulePosition, now: float) -> bool:
 
 
 def _decide_due(
-    schedule: Schedule, before: SchedulePosition, due: datetime, now: float, *, goes_on: bool
+    schedule: Schedule, before: SchedulePosition, due: datetime, now: float, *, is_running: bool
 ) -> RecordDecision:
     """Decide on the last of the due times that have passed: a late beat doesn't order them all at once."""
     at = int(due.timestamp())
@@ -152,7 +153,7 @@ def _decide_due(
         place = place.model_copy(update={"missed": int(earlier.timestamp())})
     if now - at > ON_TIME_SECS and schedule.catch_up == "none":
         return RecordDecision(place.model_copy(update={"missed": at}), at, Outcome.MISSED)
-    if not goes_on:
+    if not is_running:
         return RecordDecision(_start(place, at), at, Outcome.ORDERED)
     match schedule.overlap:
         case "allow":

@@ -140,11 +140,13 @@ class Keeper:
         if entry is None:  # the book was lost since this beat started
             self._book.keep(name, None, SchedulePosition.begin(schedule, reading.now))
             return _AT_ONCE_SECS
-        goes_on = job is not None and not job.is_terminal
+        is_running = job is not None and not job.is_terminal
         is_stopping = job is not None and job.stop_wish is not None
         pause = reading.pauses.get(name)
         is_paused = pause is not None and pause.counts(schedule.on_guard)
-        step = decide(schedule, entry.place, reading.now, goes_on=goes_on, is_stopping=is_stopping, is_paused=is_paused)
+        step = decide(
+            schedule, entry.place, reading.now, is_running=is_running, is_stopping=is_stopping, is_paused=is_paused
+        )
         if step is not None:
             self._take(name, entry, step)
             return _AT_ONCE_SECS
@@ -170,7 +172,7 @@ class Keeper:
 
     def _decided(self, name: str, change: RecordDecision) -> SchedulePosition:
         """Return the place to store; an order's has its document's hash, by which beat recognizes the job."""
-        if change.fate is not Outcome.ORDERED or change.place.started is None:
+        if change.outcome is not Outcome.ORDERED or change.place.started is None:
             return change.place
         try:
             order_hash = self._hash_of(name, self._schedules[name].order(name, moment(change.place.started)))
@@ -223,9 +225,9 @@ class Keeper:
 
     def _log_change(self, name: str, change: RecordDecision) -> None:
         due, place = moment(change.due), change.place
-        if change.fate is Outcome.ORDERED:
+        if change.outcome is Outcome.ORDERED:
             return  # logged when it is in the ledger
-        log.info("schedule_decided", schedule=name, due=iso_utc(due), fate=change.fate)
-        if change.fate is Outcome.SKIPPED and place.skips == 1 and place.started is not None:
-            goes_on = due_key(name, moment(place.started))
-            self._ledger.timeline.add(goes_on, TimelineEvent.SCHEDULE_SKIPS, due=due_key(name, due))
+        log.info("schedule_decided", schedule=name, due=iso_utc(due), outcome=change.outcome)
+        if change.outcome is Outcome.SKIPPED and place.skips == 1 and place.started is not None:
+            running = due_key(name, moment(place.started))
+            self._ledger.timeline.add(running, TimelineEvent.SCHEDULE_SKIPS, due=due_key(name, due))

@@ -21,7 +21,7 @@ from actorline.logs import Logger
 from actorline.orders.submit import SubmittedJob, submit
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
-from actorline.platform.marker import list_going, make_marker
+from actorline.platform.marker import list_unended, make_marker
 from actorline.platform.runs import RunSummary, abort_run, get_run
 from actorline.platform.statuses import TERMINAL_STATUSES
 from actorline.settings import Settings
@@ -46,7 +46,7 @@ def find_orphans(ledger: Ledger, platform: Platform, installation: str, account:
 
     A run that its job still waits for becomes the job's run.
     """
-    for run, marker in list_going(platform, installation, started_after=ANY_TIME):
+    for run, marker in list_unended(platform, installation, started_after=ANY_TIME):
         key = ledger.runs.key_of_marker(marker.digest)
         if key is None or ledger.load(key) is None:
             yield Orphan(account, run, None)

@@ -73,7 +73,7 @@ OF_ONE_PAGE = [
 
 WITHOUT_KEY = [
     Case(f"keyless-{place.rpartition(':')[2]}", worker={"CHAOS_DIE": f"{place} 1 after"}, has_key=False)
-    for place in ("tasks.run:submit", "tasks.run:_go_on")
+    for place in ("tasks.run:submit", "tasks.run:_answer_or_send")
 ]
 
 

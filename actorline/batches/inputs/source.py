@@ -68,7 +68,7 @@ def copy_source(
     """
     with _opened(url, settings) as source:
 
-        def go_on() -> None:
+        def check() -> None:
             try:
                 keep_alive()
             except BaseException:
@@ -76,7 +76,7 @@ def copy_source(
                 raise
 
         try:
-            run_child(CHECK, source=source.blocks, take=take, keep_alive=go_on)
+            run_child(CHECK, source=source.blocks, take=take, keep_alive=check)
         except ChildFailed as error:
             if error.status == REFUSED:
                 raise Refused(Code.INPUT_INVALID, str(error)) from None

@@ -27,7 +27,7 @@ from actorline.messages import send_line
 from actorline.platform.client import Platform
 from actorline.platform.clock import platform_time
 from actorline.platform.errors import Forbidden, MissingLibrary, PlatformError, PlatformUnavailable
-from actorline.platform.marker import list_going
+from actorline.platform.marker import list_unended
 from actorline.platform.users import get_limits, get_me
 from actorline.setting_names import misspelt_settings
 from actorline.settings import Settings, load_settings, token_variable
@@ -119,8 +119,8 @@ def _account(settings: Settings, ledger: Ledger | None, platform: Platform, acco
 def _others(ledger: Ledger, platform: Platform, account: AccountName, name: str) -> Iterator[Finding]:
     """Report running runs of an account that bear this installation's name and that no job here knows."""
     with suppress(PlatformError):
-        going = list_going(platform, name, started_after=datetime.now(UTC) - OTHERS_WITHIN)
-        unknown = [run.id for run, marker in going if ledger.runs.key_of_marker(marker.digest) is None]
+        unended = list_unended(platform, name, started_after=datetime.now(UTC) - OTHERS_WITHIN)
+        unknown = [run.id for run, marker in unended if ledger.runs.key_of_marker(marker.digest) is None]
         if unknown:
             text = f"{len(unknown):,} of account {account} bear our name, {name}, and no job here knows them"
             fix = (

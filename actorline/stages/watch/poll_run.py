@@ -76,7 +76,7 @@ class Poller:
         if job.run.status == RunStatus.READY and job.document.starts_run:
             came_back = f"/{digest_of(job.key)}.{job.attempt})" in (run.meta.user_agent or "")
             self.ledger.runs.note_marker(job.document.account, came_back=came_back)
-        return self._ended(job, run) if run.is_terminal else self._goes_on(job, run)
+        return self._ended(job, run) if run.is_terminal else self._keep_watching(job, run)
 
     def _abort(self, job: Job, stop_wish: StopWish) -> Step:
         moved = self.ledger.move(
@@ -99,7 +99,7 @@ class Poller:
         """Abort the run: gracefully if its rows are wanted and only no more of them."""
         return abort_run(self.platform, run_id, gracefully=job.enough is not None and not (job.reason or job.stop_wish))
 
-    def _goes_on(self, job: Job, run: Run) -> Step:
+    def _keep_watching(self, job: Job, run: Run) -> Step:
         every_s = self._interval(job)
         changed = run.status != job.run.status
         won = self.ledger.change(
@@ -114,7 +114,7 @@ class Poller:
                     "failures": 0,
                     "poll_until": self._claimed_until(every_s),
                     **run_fields(run, self.settings),
-                    **({} if run.is_terminal else _GOES_ON),
+                    **({} if run.is_terminal else _RESURRECTION_SEEN),
                     **({"grew_at": NOW} if changed and run.status == RunStatus.RUNNING else {}),
                 },
             ),
@@ -148,10 +148,10 @@ class Poller:
         chance = next_chance(job, run, now=self.ledger.now(), send_by_s=send_by_s, settle_s=settle_s)
         match chance:
             case Chance.LOOK_AGAIN:
-                return self._goes_on(job, run)
+                return self._keep_watching(job, run)
             case Chance.RESURRECT:
                 if is_paused(self.ledger, job.document.account):
-                    return self._goes_on(job, run)
+                    return self._keep_watching(job, run)
                 return Resurrector(self.ledger, self.platform, self.settings).resurrect(job, run)
             case Chance.NEW_RUN:
                 return self._new_run(job, run)
@@ -184,18 +184,12 @@ class Poller:
         if run.status == RunStatus.SUCCEEDED:
             facts["enough"] = None  # its own end came first
         if has_come(job, run):  # one that hasn't stays known: the sweep aborts the run if it comes after all
-            facts.update(_GOES_ON)
+            facts.update(_RESURRECTION_SEEN)
         seen = job.model_copy(update={"run": job.run.after(facts)})
         self.ledger.timeline.add(job.key, TimelineEvent.RUN_ENDED, run_status=run.status, cost_usd=run.usage_total_usd)
         if not rows_wanted:
             event, reason = judge_end(seen, failure=None)
-            return end_job(
-                self.ledger,
-                job,
-                event,
-                reason,
-                fields=facts,
-            )
+            return end_job(self.ledger, job, event, reason, fields=facts)
         moved = self.ledger.move(
             job,
             Event.COLLECT,
@@ -287,7 +281,8 @@ def run_fields(run: Run, settings: Settings) -> JobFields:
     }
 
 
-_GOES_ON: Final[JobFields] = {"resurrection": None}  # a run that is running has been resurrected, if that was asked for
+_RESURRECTION_SEEN: Final[JobFields] = {"resurrection": None}
+"""Of a run that is running: it has been resurrected, if that was asked for."""
 
 
 def _left_alone(reason: Reason) -> Reason:

@@ -9,7 +9,15 @@ from tiny_server import Reply, Request, TinyServer, reply, tiny_server
 
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
-from actorline.platform.marker import Marker, SearchResult, digest_of, find_marked, list_going, make_marker, read_marker
+from actorline.platform.marker import (
+    Marker,
+    SearchResult,
+    digest_of,
+    find_marked,
+    list_unended,
+    make_marker,
+    read_marker,
+)
 
 OURS = make_marker("al-1f00aa", "nightly@2026-11-23T00:00:00Z", 1)
 SINCE = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -119,9 +127,9 @@ def test_an_installations_runs_are_listed_with_their_markers():
     ]
     with tiny_server(account(listed, {"r5": reply(200, {"data": run("r5", 5, OURS)})})) as server:
         platform = Platform(server.url, SecretStr("apify_api_x"), user_agent="actorline/test")
-        going = list(list_going(platform, "al-1f00aa", started_after=SINCE))
+        unended = list(list_unended(platform, "al-1f00aa", started_after=SINCE))
         platform.close()
-    assert [(each.id, marker.attempt) for each, marker in going] == [("r1", 1), ("r4", 2), ("r5", 1)]
+    assert [(each.id, marker.attempt) for each, marker in unended] == [("r1", 1), ("r4", 2), ("r5", 1)]
     assert all("status=ABORTING%2CREADY%2CRUNNING%2CTIMING-OUT" in r.path for r in server.requests if "?" in r.path)
 
 
