@@ -117,6 +117,11 @@ class Job(BaseModel):
         return self.state in TERMINAL
 
     @property
+    def waits_for(self) -> str | None:
+        """Return the code of what a WAITING job waits for: without one of its own it searches for its start's run."""
+        return self.waiting_for or Code.START_UNCLEAR if self.state is State.WAITING else None
+
+    @property
     def deadline_at(self) -> float | None:
         seconds = self.document.deadline_secs
         return None if seconds is None else (self.retried_at or self.queued_at) + seconds
@@ -188,9 +193,12 @@ class Waiting(BaseModel):
 
     @classmethod
     def of(cls, job: Job) -> "Waiting | None":
-        if job.state is not State.WAITING or job.waiting_for is None:
+        code = job.waits_for
+        if code is None:
             return None
-        return cls(code=job.waiting_for, since=iso_time(job.waiting_since), until=iso_time(job.waiting_until))
+        sent_at = job.intent.sent_at if job.intent else None
+        since = job.waiting_since if job.waiting_for else sent_at
+        return cls(code=code, since=iso_time(since), until=iso_time(job.waiting_until))
 
 
 class StoppedEarly(BaseModel):

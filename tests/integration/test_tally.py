@@ -11,7 +11,7 @@ from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Reason
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.job import Job
+from actorline.jobs.job import Intent, Job, Waiting
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.admission.pause import pause
 from actorline.ledger.change import Change
@@ -233,6 +233,19 @@ def test_jobs_that_wait_are_counted_by_what_they_wait_for_now(ledger):
     fail(ledger, "a")
     ledger.change("b", Change(to=State.STARTING), epoch=1)
     assert waiting(ledger) == {"capacity": 1}
+
+
+def test_job_that_searches_for_its_run_is_told_as_unclear(ledger):
+    order(ledger)
+    ledger.change("k", Change(to=State.WAITING, fields={"waiting_for": Code.CAPACITY}), epoch=1)
+    intent = Intent(attempt=1, marker="m", at=1, sent_at=1_795_974_357)
+    ledger.change("k", Change(fields={"waiting_for": None, "intent": intent}), states={State.WAITING}, epoch=1)
+    assert waiting(ledger) == {"start-unclear": 1}
+    told = Waiting.of(loaded(ledger))
+    assert told == Waiting(code="start-unclear", since="2026-11-29T17:45:57.000Z", until=None)
+    assert counts(ledger, "queued") == {"waits:capacity": 1}  # nobody is called for it
+    ledger.runs.record("k", 1, 1, "r1", states={State.WAITING}, care_s=5, found=True)
+    assert waiting(ledger) == {}
 
 
 def test_a_run_that_two_jobs_know_is_one_run(ledger):

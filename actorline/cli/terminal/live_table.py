@@ -105,7 +105,7 @@ def progress_text(job: Job, now: float) -> str:
     cost = "" if job.total_cost_usd is None else f", ${job.total_cost_usd:.4f}"
     if job.state is State.WAITING:
         until = "" if job.waiting_until is None else f", until {short_time(job.waiting_until)} at the latest"
-        return f"waits: {job.waiting_for}{until}"
+        return f"waits: {job.waits_for}{until}"
     if job.state is State.COLLECTING:
         total = f" of {collection.items_total:,}" if collection.items_total else ""
         return f"{collection.items:,}{total} items{_failing_text(job) or pace_text(job)}"

@@ -74,7 +74,8 @@ local waits_for, cost, spent, tallied, run_id, shared_run, shared, attempt, join
 if waits_for and waits_for ~= '' and waits_for ~= waited_for then
   redis.call('HINCRBY', KEYS[4], 'waits:' .. waits_for, 1)
 end
-local waits_now = state == 'WAITING' and waits_for or ''
+-- without a code of its own it searches for the run of its start, as `Job.waits_for` says
+local waits_now = state == 'WAITING' and (waits_for and waits_for ~= '' and waits_for or 'start-unclear') or ''
 if (counted or '') ~= waits_now then  -- among those that wait now
   if counted then redis.call('HINCRBY', KEYS[4], 'waiting:' .. counted, -1) end
   if waits_now ~= '' then

@@ -38,9 +38,7 @@ def first_sentence(text: str) -> str:
 
 
 def _waiting(job: Job) -> str:
-    if job.intent is not None and job.waiting_for is None:
-        return WAITS[Code.START_UNCLEAR]
-    return WAITS.get(job.waiting_for or "", f"waits ({job.waiting_for})" if job.waiting_for else "waits")
+    return WAITS.get(job.waits_for or "", f"waits ({job.waits_for})")
 
 
 def _starting(job: Job) -> str:

@@ -40,6 +40,7 @@ def lines(jobs: list[Job], width: int = 80, height: int = 20) -> list[str]:
             "a start was sent; the platform hasn't replied yet",
         ),
         ({"state": State.WAITING, "waiting_for": "capacity"}, "waits: capacity"),
+        ({"state": State.WAITING}, "waits: start-unclear"),
         (
             {"started_at": 975.0, "run_status": "RUNNING", "items_total": 48_000, "cost_usd": 0.009},
             "running 0:25, 48,000 items so far, $0.0090",
