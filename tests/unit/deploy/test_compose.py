@@ -12,7 +12,7 @@ COMPOSE = yaml.safe_load((Path(__file__).parents[3] / "docker-compose.yml").read
 OWN = {
     "ACTORLINE_REDIS_URL", "ACTORLINE_REDIS_PASSWORD_FILE",  # its own Redis
     "APIFY_TOKEN_FILE", "ACTORLINE_GATEWAY_KEY_FILE", SETTINGS_FILE_VARIABLE,  # files of ./secrets
-    "ACTORLINE_HOME",  # of beat: where ./schedules is
+    "ACTORLINE_HOME",  # where ./schedules is
     "ACTORLINE_METRICS_PORT", "ACTORLINE_METRICS_HOST",  # where Prometheus finds workers
 }  # fmt: skip
 """What the file sets itself, so that `settings.env` can't."""
@@ -36,6 +36,13 @@ def test_what_only_workers_may_know_is_theirs_alone():
     assert {
         variables["ACTORLINE_SETTINGS"] for variables in (COMPOSE["services"][name]["environment"] for name in holders)
     } == {"/run/secrets/workers_toml"}
+
+
+@pytest.mark.parametrize("service", ["beat", "gateway", "control"])
+def test_schedules_are_read_where_they_are_asked_for(service):
+    """By beat, by the gateway's page and its alert on late ones, and by commands in `control`."""
+    home = COMPOSE["services"][service]["environment"]["ACTORLINE_HOME"]
+    assert f"./schedules:{home}:ro" in COMPOSE["services"][service]["volumes"]
 
 
 def test_logs_are_bounded_and_dead_services_come_back():

@@ -133,6 +133,17 @@ def test_token_is_in_workers_only():
     assert holders == {"control", "fetch"}
 
 
+@pytest.mark.parametrize("name", ["beat", "gateway", "control"])
+def test_schedules_are_read_where_they_are_asked_for(name):
+    """By beat, by the gateway's page and its alert on late ones, and by commands in `control`."""
+    (spec,) = [pod(workload) for workload in of_kind("Deployment") if workload["metadata"]["name"] == name]
+    (container,) = spec["containers"]
+    homes = [variable["value"] for variable in container["env"] if variable["name"] == "ACTORLINE_HOME"]
+    mounts = [mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "schedules"]
+    assert homes == mounts == ["/etc/actorline"]
+    assert {"name": "actorline-schedules", "optional": True} in [each.get("configMap") for each in spec["volumes"]]
+
+
 def test_policies_services_and_budgets_select_pods_that_exist():
     existing = [labels(workload) for workload in of_kind("Deployment", "StatefulSet")]
     for manifest in of_kind("Service", "PodDisruptionBudget", "NetworkPolicy"):
