@@ -48,6 +48,8 @@ class Habits:
     run_hidden_secs: float = 0
     """A run is not found for so long after its start."""
     list_hidden_secs: float = 0
+    run_gone_after_secs: float = 10**9
+    """From then on neither the run's own address nor the list knows it; its dataset stays."""
     list_page: int = 1000
     list_limit_echoed: bool = False
     """A list repeats the limit that was asked for, not the one it kept to."""
@@ -194,9 +196,12 @@ class Account:
 
     def _run(self, _: Request, run_id: str) -> Response:
         run = self._find(run_id)
-        if run is None or time.monotonic() - run.began < self.habits.run_hidden_secs:
+        if run is None or self._is_gone(run) or time.monotonic() - run.began < self.habits.run_hidden_secs:
             return error(404, "record-not-found")
         return data(self._described(run))
+
+    def _is_gone(self, run: Run) -> bool:
+        return time.monotonic() - run.began >= self.habits.run_gone_after_secs
 
     def _abort(self, _: Request, run_id: str) -> Response:
         run = self._find(run_id)
@@ -211,6 +216,7 @@ class Account:
     def _runs(self, request: Request) -> Response:
         habits, query = self.habits, request.query
         shown = [run for run in (*self.foreign, *self.runs) if time.monotonic() - run.began >= habits.list_hidden_secs]
+        shown = [run for run in shown if not self._is_gone(run)]
         shown = [run for run in shown if _millis(run.started_at) >= query.get("startedAfter", "")]
         shown = [run for run in shown if _millis(run.started_at) <= query.get("startedBefore", "9")]
         if "status" in query:

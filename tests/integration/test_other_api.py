@@ -147,6 +147,7 @@ OTHERS: dict[str, Habits] = {
     "counter_stays_ahead": Habits(totals=[(3_600, 305)]),
     "cost_hidden": Habits(odd_runs=True),
     "vanishing": Habits(vanishes_after=1),
+    "run_gone": Habits(statuses=[("RUNNING", 600)], run_gone_after_secs=4),
     "aborted": Habits(
         statuses=[("RUNNING", 600)], aborting_secs=2, troubles={"abort": [Trouble(500, done=False)] * 2}
     ),
@@ -331,6 +332,15 @@ def test_counter_that_stays_ahead_of_the_rows_costs_none_of_them(placed):
     assert "the platform counts 305 items but returned 300" in result["reason"]["message"]
     assert delivery_of(result).lines == b"".join(line + b"\n" for line in account.lines)
     assert account.violations == []
+
+
+def test_rows_of_a_run_that_vanishes_are_delivered(placed):
+    account = placed["run_gone"].account
+    result = placed["run_gone"].deliver()
+    assert (result["state"], result["reason"]["code"], result["items"]) == ("PARTIAL", "run-vanished", 150)
+    assert "doesn't know the run any more" in result["reason"]["message"]
+    assert delivery_of(result).lines == b"".join(line + b"\n" for line in account.lines[:150])  # those stored by then
+    assert (len(account.runs), account.violations) == (1, [])
 
 
 def test_dataset_that_vanishes_leaves_a_partial_delivery(placed):

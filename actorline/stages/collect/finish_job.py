@@ -176,7 +176,8 @@ class Finisher:
 def needs_final_cost(job: Job) -> bool:
     """Return whether the run's final cost decides how the job ends: by the first figure the rows keep their price."""
     guard = job.document.guard
-    return guard is not None and guard.max_usd_per_1000 is not None and job.broken is None and job.run.id is not None
+    is_judged = guard is not None and guard.max_usd_per_1000 is not None
+    return is_judged and job.broken is None and job.reason is None and job.run.id is not None
 
 
 def secs_to_final_cost(job: Job, now: float) -> float:

@@ -187,9 +187,12 @@ class Poller:
             facts.update(_RESURRECTION_SEEN)
         seen = job.model_copy(update={"run": job.run.after(facts)})
         self.ledger.timeline.add(job.key, TimelineEvent.RUN_ENDED, run_status=run.status, cost_usd=run.usage_total_usd)
-        if not rows_wanted:
-            event, reason = judge_end(seen, failure=None)
-            return end_job(self.ledger, job, event, reason, fields=facts)
+        if rows_wanted:
+            return self._collect(job, facts)
+        event, reason = judge_end(seen, failure=None)
+        return end_job(self.ledger, job, event, reason, fields=facts)
+
+    def _collect(self, job: Job, facts: JobFields) -> Step:
         moved = self.ledger.move(
             job,
             Event.COLLECT,
@@ -218,7 +221,9 @@ class Poller:
         return shortened(lines)
 
     def _vanished(self, job: Job, error: platform_errors.PlatformError) -> Step:
-        """Believe that the run is gone when the platform has said so for a while, and the list of runs says so too."""
+        """Believe that the run is gone when the platform has said so for a while, and the list of runs says so too. Its
+        dataset may still be there: its rows are delivered as those of a failed run are.
+        """
         now = self.ledger.now()
         if job.run.missing_since is None or now - job.run.missing_since < MISSING_SECS or self._is_listed(job):
             return self._try_again(job, error, missing_since=job.run.missing_since or now)
@@ -226,9 +231,12 @@ class Poller:
             f"The platform doesn't know the run any more: {error}. Look at it in the console; it may have been billed."
         )
         if job.reason and job.reason.code in STOP_CODES:  # the run is no longer wanted, and no longer there
-            gone = job.reason.model_copy(update={"message": f"{job.reason.message} {message}"})
-            return end_job(self.ledger, job, STOP_CODES[job.reason.code], gone)
-        return end_job(self.ledger, job, Event.FAIL, Reason(code=Code.RUN_VANISHED, message=message, billed=True))
+            reason = job.reason.model_copy(update={"message": f"{job.reason.message} {message}"})
+        else:
+            reason = Reason(code=Code.RUN_VANISHED, message=message, billed=True)
+        if job.document.on_failure.deliver_partial and job.run.dataset_id:
+            return self._collect(job, {"reason": reason})
+        return end_job(self.ledger, job, STOP_CODES.get(reason.code, Event.FAIL), reason)
 
     def _is_listed(self, job: Job) -> bool:
         """Return whether the list of runs still shows it, or can't be read: then that isn't known."""
