@@ -39,6 +39,7 @@ OTHER_ROUTERS: Final = (webhooks.router, health.router, metrics.router, *pages.R
 MOST_STREAMS: Final = 100  # each holds a connection while its job runs; further watchers poll with `wait`
 MOST_WAITS: Final = 500
 MOST_PAGES: Final = 200  # open in browsers; with streams, waits and downloads 900 of 1,000 connections: 100 stay free
+MOST_PAGES_OF_ONE: Final = 100  # of one API key: another's are live all the same
 INDEX_AGAIN_SECS: Final = 5.0  # after Redis didn't respond
 
 
@@ -106,7 +107,7 @@ def _open(
         Refusals(ledger),
         Readiness(ledger),
         Pulse(ledger, is_stopping=is_stopping),
-        Shares("open pages", each=MOST_PAGES, together=MOST_PAGES),
+        Shares("open pages", each=MOST_PAGES_OF_ONE, together=MOST_PAGES),
         figures,
     )
 

@@ -6,6 +6,7 @@ import re
 import socket
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from html import unescape
 from html.parser import HTMLParser
 
@@ -17,6 +18,7 @@ from terminal import running_valkey
 
 from actorline.api_keys import create_key, digest, revoke_key
 from actorline.batches.batch import load_batch
+from actorline.gateway.app import MOST_PAGES_OF_ONE
 from actorline.gateway.pages.cookie import COOKIE
 from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import FROM_TERMINAL
@@ -429,6 +431,23 @@ def test_open_pages_are_told_of_changes(gateway):
 
 
 @pytest.mark.thorough
+def test_one_key_leaves_others_room_for_open_pages(closed):
+    """Half of what a gateway serves is for one key; what it has too many of says so."""
+    _, sign_in = closed
+    greedy, other = sign_in("greedy"), sign_in("modest")
+    limits = httpx.Limits(max_connections=MOST_PAGES_OF_ONE + 1)
+    with ExitStack() as stack:
+        client = stack.enter_context(
+            httpx.Client(base_url=greedy.base_url, cookies=greedy.cookies, headers=OWN, limits=limits, timeout=60)
+        )
+        for _ in range(MOST_PAGES_OF_ONE):
+            assert stack.enter_context(client.stream("GET", "/live")).status_code == 200
+        refused = client.get("/live")
+        assert (refused.status_code, "100 open pages at a time" in refused.text) == (429, True)
+        with other.stream("GET", "/live") as events:
+            assert events.status_code == 200
+
+
 def test_without_redis_a_page_says_so_and_recovers(short_folder, emulator, tmp_path):
     line = make_line(f"redis+socket://{short_folder}/s", emulator, tmp_path, "pages-redis")
     with running_gateway(line) as gateway:
