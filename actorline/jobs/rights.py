@@ -39,6 +39,9 @@ class Rights(BaseModel):
     def sees(self, account: AccountName) -> bool:
         return self.accounts is None or account.lower() in self.accounts
 
+    def may_read(self, job: Job) -> bool:
+        return Scope.READ in self.scopes and self.sees(job.document.account)
+
     def sees_budget(self, budget: str) -> bool:
         """Return whether it sees a budget: of its accounts, or any; those of labels count the jobs of all accounts."""
         return self.accounts is None or budget in {account_id(alias) for alias in self.accounts}

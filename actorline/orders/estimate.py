@@ -17,7 +17,7 @@ from actorline.jobs.sender import Sender
 from actorline.ledger.admission.pause import IS_PAUSED, is_paused
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.history import past_runs
-from actorline.orders.submit import check_order
+from actorline.orders.submit import check_order, differing
 from actorline.settings import Settings
 
 
@@ -61,7 +61,8 @@ def estimate(raw: Any, *, ledger: Ledger, settings: Settings, trusted: bool, sen
     except Refused as refused:
         refusals.append(refused.reason)
     if existing and existing.document_hash != document.body_hash():
-        message = f"The key {document.key} is already used by another order. Use a new key, or send the same document."
+        other = f"another order{differing(document, existing, sender)}"
+        message = f"The key {document.key} is already used by {other}. Use a new key, or send the same document."
         refusals.append(Reason(code=Code.CONFLICT, message=message, billed=False))
     runs = 0 if existing else 1
     return estimate_runs(document, ledger=ledger, settings=settings, refusals=refusals, runs=runs)

@@ -15,6 +15,7 @@ from actorline.jobs.allowance import allowance_of
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.document.secret import check_input_records
+from actorline.jobs.job import Job
 from actorline.jobs.job_key import SCHEDULE_KEY, fresh_key, key_of_task
 from actorline.jobs.job_reservation import check_budgets
 from actorline.jobs.member_key import split_member_key
@@ -181,10 +182,10 @@ def _take(orders: Sequence[NewJob], ledger: Ledger, settings: Settings) -> list[
     bounds = Bounds(settings.open_jobs_max, most_mbytes * 1_000_000 if most_mbytes else None)
     with reaching([order.key for order in orders]):
         registered = ledger.register(orders, care_s=SEND_CARE_SECS, bounds=bounds) if orders else []
-    return [_came_of(order, each) for order, each in zip(orders, registered, strict=True)]
+        return [_came_of(order, each, ledger) for order, each in zip(orders, registered, strict=True)]
 
 
-def _came_of(order: NewJob, registered: RegisterResult) -> SubmittedJob | Refused | Overloaded:
+def _came_of(order: NewJob, registered: RegisterResult, ledger: Ledger) -> SubmittedJob | Refused | Overloaded:
     if registered.outcome == "overload":
         message = (
             "There are as many open jobs as there may be (ACTORLINE_OPEN_JOBS_MAX), or Redis's memory is nearly full: "
@@ -192,7 +193,7 @@ def _came_of(order: NewJob, registered: RegisterResult) -> SubmittedJob | Refuse
         )
         return Overloaded(message)
     if registered.outcome == "conflict":
-        return _conflict(order, registered)
+        return _conflict(order, registered, ledger)
     if registered.outcome == "over" and order.allowance:
         return order.allowance.refused(registered.spent_nano_usd)
     if registered.outcome == "reserved":
@@ -215,12 +216,24 @@ def _reserved(key: JobKey) -> Refused:
     return Refused(Code.CONFLICT, message, key=batch)
 
 
-def _conflict(order: NewJob, registered: RegisterResult) -> Refused:
+def _conflict(order: NewJob, registered: RegisterResult, ledger: Ledger) -> Refused:
+    (existing,) = ledger.load_many([order.key])
     message = (
-        f"The key {order.key} is already used by another order: its hash is {registered.existing_hash}, this one's "
-        f"{order.document.body_hash()}. Nothing was changed. Use a new key, or send the same document."
+        f"The key {order.key} is already used by another order{differing(order.document, existing, order.sender)}: its "
+        f"hash is {registered.existing_hash}, this one's {order.document.body_hash()}. Nothing was changed. Use a new "
+        "key, or send the same document."
     )
     return Refused(Code.CONFLICT, message, key=order.key)
+
+
+def differing(document: JobDocument, existing: Job | None, sender: Sender | None) -> str:
+    """Return the fields in which an order differs from the job with its key, as a part of a sentence; empty for a
+    sender that may not see the job.
+    """
+    if existing is None or (sender and not sender.rights.may_read(existing)):
+        return ""
+    fields = document.differing_fields(existing.document) or ["input"]
+    return f", which differs in {', '.join(fields)}"
 
 
 @contextmanager

@@ -346,6 +346,15 @@ def test_a_key_of_another_account_is_a_conflict_and_says_no_more(ask):
     assert "hash" not in response.text
 
 
+def test_who_may_not_read_isnt_told_what_makes_a_conflict(ask):
+    ask("all", "POST", "/v1/jobs", json={"key": "gk-guessed", "actor": "x", "input": {"n": 1}})
+    guess = {"key": "gk-guessed", "actor": "x", "input": {"n": 2}}
+    assert "which differs in input" in ask("all", "POST", "/v1/jobs", json=guess).text
+    response = ask("orderer", "POST", "/v1/jobs", json=guess)
+    assert refusal(response) == (409, "conflict")
+    assert "differs" not in response.text
+
+
 def test_a_key_works_at_once_and_at_most_a_second_after_its_end(gateway, line):
     secret = make_key(line, "short-lived")
     headers = {"Authorization": f"Bearer {secret}"}

@@ -68,6 +68,9 @@ def test_other_body_under_a_used_key_is_refused_with_hashes(line):
     assert (reason["code"], reason["billed"]) == ("conflict", False)
     existing, ordered = re.findall(r"\b[0-9a-f]{64}\b", reason["message"])
     assert existing == before["hash"] != ordered
+    assert "which differs in poll_interval_secs: its hash" in reason["message"]
+    said = refusal(line.submit({"key": "conflict", "actor": actor, "poll_interval_secs": 1, "input": {"q": "word"}}))
+    assert "which differs in input: its hash" in said["message"]
     assert kept(line, "conflict") == before
     assert line.events("conflict") == events
     assert line.ledger.callers.of("conflict") == {}

@@ -166,11 +166,18 @@ class JobDocument(Section):
 
     @cached_property
     def _body_hash(self) -> str:
-        return self._sha256_of(set(type(self).model_fields) - {"key", "notify", "labels"})
+        return self._sha256_of(set(type(self).model_fields) - _UNHASHED)
 
     def hash_as_spelled(self, account: AccountName) -> str:
         """Return the hash that an earlier version gave the order, when accounts were case-sensitive."""
         return self.model_copy(update={"account": account}).body_hash()
+
+    def differing_fields(self, other: "JobDocument") -> list[str]:
+        """Return the fields, such as `options.build`, for which the orders aren't the same one; never their values.
+        Inputs aren't compared.
+        """
+        one, another = _by_path(self), _by_path(other)
+        return sorted(path for path in one.keys() | another.keys() if one.get(path) != another.get(path))
 
     def likeness(self) -> str:
         """Return the sha256 of what decides the rows and their sink: equal for orders that can share a delivery."""
@@ -202,6 +209,7 @@ class JobDocument(Section):
         return query
 
 
+_UNHASHED: Final = {"key", "notify", "labels"}
 _OF_THE_ROWS: Final = {
     *TARGETS,
     "input",
@@ -214,3 +222,13 @@ _OF_THE_ROWS: Final = {
     "guard",
     "stop_when",
 }
+
+
+def _by_path(document: JobDocument) -> dict[str, Any]:
+    """Return the given fields, those of sections by their paths."""
+    given = document.model_dump(mode="json", exclude=_UNHASHED | {"input"}, exclude_defaults=True)
+    paths: dict[str, Any] = {}
+    for name, value in given.items():
+        is_section = isinstance(value, dict)
+        paths |= {f"{name}.{field}": each for field, each in value.items()} if is_section else {name: value}
+    return paths

@@ -33,6 +33,9 @@ class FakeLedger:
     def now(self) -> float:
         return NOON
 
+    def load_many(self, keys: Sequence[str]) -> list[None]:
+        return [None] * len(keys)
+
     def account(self, key: str) -> str | None:
         return "default" if key == JOB_OF_BEAT else None
 

@@ -204,6 +204,23 @@ def test_every_other_change_makes_another_job(change):
 
 
 @pytest.mark.parametrize(
+    ("change", "fields"),
+    [
+        ({}, []),
+        ({"actor": None, "actor_task": "x"}, ["actor", "actor_task"]),
+        ({"options": {"build": "beta", "memory_mbytes": 512}}, ["options.build"]),
+        ({"collect": {"limit": 5}, "options": {}}, ["collect.limit", "options.memory_mbytes"]),
+        ({"key": "other", "labels": {"a": "b"}, "notify": {"task": "t"}}, []),
+        ({"input": {"password": SECRET}}, []),
+    ],
+)
+def test_fields_that_make_it_another_order_are_named(change, fields):
+    one = parse_document({"actor": "x", "options": {"memory_mbytes": 512}})
+    other = parse_document({"actor": "x", "options": {"memory_mbytes": 512}, **change})
+    assert one.differing_fields(other) == other.differing_fields(one) == fields
+
+
+@pytest.mark.parametrize(
     ("wrong", "hint"),
     [
         ({"timeout": 1}, 'timeout: is not known (did you mean "options.timeout_secs"?)'),
