@@ -35,6 +35,7 @@ from actorline.ledger.queries.key_text import KeyText
 from actorline.settings import Settings
 
 STRICT_ROUTERS: Final = (jobs.router, batches.router, events.router, rows.router, budgets.router)
+DOORS: Final = (*STRICT_ROUTERS, webhooks.router, health.router)
 OTHER_ROUTERS: Final = (webhooks.router, health.router, metrics.router, *pages.ROUTERS)
 MOST_STREAMS: Final = 100  # each holds a connection while its job runs; further watchers poll with `wait`
 MOST_WAITS: Final = 500
@@ -64,6 +65,8 @@ def make_app(
             intake.close()
 
     figures = RequestFigures()
+    for router in DOORS:
+        figures.expect(router.routes)
     app = FastAPI(
         lifespan=lifespan,
         docs_url=None,

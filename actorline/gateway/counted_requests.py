@@ -7,11 +7,14 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Iterable
+from itertools import product
 from typing import Final, Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actorline.jobs.job_key import shown_key
@@ -23,6 +26,8 @@ REQUEST_ID_HEADER: Final = "X-Request-Id"
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FIRST_FAULT: Final = 400
+ALERTED: Final = ("500", "502", "503")
+"""Statuses that are exposed as 0 from the start: in a series that begins with a burst no alert sees the increase."""
 
 disable_created_metrics()  # a second series for each counter, which nobody reads
 
@@ -58,6 +63,13 @@ class RequestFigures:
             ["kind"],
             registry=self.registry,
         )
+
+    def expect(self, routes: Iterable[BaseRoute]) -> None:
+        """Expose the faults of these routes before there is one."""
+        for route in routes:
+            if isinstance(route, Route):
+                for method, status in product(sorted(route.methods or ()), ALERTED):
+                    self.requests.labels(f"{method} {route.path}", status)
 
     def watch(self, kind: str, counts: Counts) -> None:
         """Report how many of a kind are open whenever the figures are asked for."""

@@ -99,6 +99,7 @@ def test_pause_and_neglected_work_are_seen_without_workers(own_line):
     assert metrics["jobs{state=QUEUED}"] == metrics["paused{account=second}"] == 1
     assert 400 <= metrics["overdue_seconds"] < 430
     assert "upkeep_age_seconds" not in metrics  # no upkeep was ever there
+    assert metrics["http_requests_total{route=GET /v1/jobs/{key},status=500}"] == 0  # before there is one
 
 
 def test_a_key_reads_metrics_by_a_scope_of_its_own(own_line):

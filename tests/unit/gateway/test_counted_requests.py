@@ -12,6 +12,7 @@ from prometheus_client import generate_latest
 from starlette.middleware import Middleware
 
 from actorline.gateway.counted_requests import CountedRequests, RequestFigures
+from actorline.gateway.routes import jobs
 
 SECRET = "canary-in-a-path"
 
@@ -63,6 +64,13 @@ def test_requests_are_counted_by_route_and_status(ask, figures):
     assert 'actorline_http_requests_total{route="GET /jobs/{key}",status="200"} 2.0' in shown
     assert 'actorline_http_requests_total{route="other",status="404"} 1.0' in shown
     assert 'actorline_http_request_seconds_count{route="GET /jobs/{key}"} 2.0' in shown
+
+
+def test_faults_of_a_route_are_counted_from_zero(figures):
+    figures.expect(jobs.router.routes)
+    shown = generate_latest(figures.registry).decode()
+    assert 'actorline_http_requests_total{route="POST /v1/jobs",status="503"} 0.0' in shown
+    assert 'actorline_http_requests_total{route="GET /v1/jobs/{key}",status="500"} 0.0' in shown
 
 
 def test_a_change_is_one_line_with_request_key_and_sender(ask):
