@@ -155,8 +155,13 @@ class Stack:
         return not self._stop and all(process and process.poll() is None for process in processes)
 
     def _valkey_command(self, options: argparse.Namespace) -> list[str]:
+        """Return the command that starts Valkey in its private folder. Raises Unavailable and SettingsError."""
         folder = self.home / "valkey"
-        make_private(folder)
+        try:
+            make_private(folder)
+        except OSError as error:  # restored or mounted by somebody else
+            message = f"The folder {folder} can't be used: {error.strerror}. Nothing was started. Let it be yours alone."
+            raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
         if self.settings.socket.parent != self.home:
             self._make_socket_folder(self.settings.socket.parent)
         configuration = Path(config.__file__).with_name("valkey.conf")

@@ -224,6 +224,16 @@ def test_second_up_in_a_home_is_refused(shared_terminal, up):
     assert f"Another stack is running in {shared_terminal.home}" in done.err
 
 
+def test_valkey_folder_that_others_can_write_is_refused(terminal):
+    folder = terminal.home / "valkey"  # as somebody has restored it
+    folder.mkdir(parents=True, mode=0o700)
+    folder.chmod(0o1777)
+    done = terminal("up", "--port", "0", "--flower-port", "0")
+    assert done.code == 7
+    assert f"The folder {folder} can't be used: other users can write to it. Nothing was started." in done.err
+    assert "Traceback" not in done.err
+
+
 def test_killed_processes_are_started_again_and_the_job_goes_on(shared_terminal, up):
     actor = shared_terminal.emulator.actor("up-killed", items=1200, duration_secs=6)
     command = shared_terminal.run("--json", key="up-killed", actor=actor)
