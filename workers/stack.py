@@ -160,8 +160,8 @@ class Stack:
         try:
             make_private(folder)
         except OSError as error:  # restored or mounted by somebody else
-            message = f"The folder {folder} can't be used: {error.strerror}. Nothing was started. Let it be yours alone."
-            raise Unavailable(Code.REDIS_UNAVAILABLE, message) from error
+            message = f"The folder {folder} can't be used: {error.strerror}. Nothing was started."
+            raise Unavailable(Code.REDIS_UNAVAILABLE, f"{message} Let it be yours alone.") from error
         if self.settings.socket.parent != self.home:
             self._make_socket_folder(self.settings.socket.parent)
         configuration = Path(config.__file__).with_name("valkey.conf")
