@@ -49,8 +49,8 @@ def running_beats(line: Line, count: int) -> Iterator[Beats]:
     finally:
         for beat in beats.processes:
             beat.terminate()
-        for beat in beats.processes:
-            assert beat.wait(60) == 0, beats.log[-3000:]
+        codes = [beat.wait(60) for beat in beats.processes]
+        assert not any(codes), (codes, beats.log[-3000:])
 
 
 def orders(line: Line, schedule: str) -> dict[str, str]:
