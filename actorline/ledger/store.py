@@ -16,6 +16,7 @@ from actorline.jobs.job import FIELDS
 from actorline.ledger.durability import Call, Disk
 from actorline.ledger.keys import KEY_KINDS
 from actorline.redis_connection.address import is_sentinel
+from actorline.redis_connection.interruptible import InterruptiblePacker
 from actorline.redis_connection.quick import QuickPool, run_script
 from actorline.redis_connection.sentinels import SentinelAddress
 
@@ -53,6 +54,7 @@ def connect(url: str, *, socket_timeout_s: float = 30, retries: int = 6, idle_s:
         "decode_responses": True,
         "socket_timeout": socket_timeout_s,
         "health_check_interval": idle_s,
+        "command_packer": InterruptiblePacker(),
         "driver_info": DriverInfo(lib_version=redis.__version__),  # unless given, each connection reads it from a file
         "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), retries),
     }

@@ -9,6 +9,7 @@ from typing import Any
 import redis
 from kombu.transport import redis as transport
 
+from actorline.redis_connection.interruptible import InterruptiblePacker
 from actorline.redis_connection.quick import QuickPool
 
 
@@ -27,4 +28,6 @@ class Channel(transport.Channel):
     def _get_pool(self, asynchronous: bool = False) -> Any:
         """Return a quick pool, but kombu's for the wait for messages and for sentinels."""
         pool = super()._get_pool(asynchronous)  # type: ignore[misc]  # the stubs lack it
-        return QuickPool(**self._connparams()) if type(pool) is redis.ConnectionPool else pool  # type: ignore[attr-defined]
+        if type(pool) is not redis.ConnectionPool:
+            return pool
+        return QuickPool(**self._connparams(), command_packer=InterruptiblePacker())  # type: ignore[attr-defined]
