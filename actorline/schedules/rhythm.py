@@ -22,7 +22,7 @@ _DAYS_AHEAD: Final = 366 * 8 + 2  # 29 February comes at least once in eight yea
 _HOURS: Final = 24
 _CRON_FIELDS: Final = 5
 _SUNDAY_7: Final = 7
-_NUMBERED_DAYS: Final = re.compile(r"([0-7])(?:-([0-7]))?(?:/([1-9]))?")
+_NUMBERED_DAYS: Final = re.compile(r"([0-9]+)(?:-([0-9]+))?(?:/([1-9]))?")
 _NAMED_CRONS: Final[Mapping[str, str]] = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -160,11 +160,13 @@ def _fields(cron: str) -> Any:
 
 
 def _from_sunday_0(weekdays: str) -> str:
-    """Return a day or range of days with Sunday as 0 where it was 7, as crontab(5) allows."""
+    """Return a day or range of days with Sunday as 0 where it was 7, as crontab(5) allows. Raises ValueError."""
     found = _NUMBERED_DAYS.fullmatch(weekdays)
     if not found:
         return weekdays
     first, last, step = (int(number) if number else None for number in found.groups())
+    if (number := max(first or 0, last or 0)) > _SUNDAY_7:
+        raise ValueError(f"a day of the week is 0 to 7, where 0 and 7 are Sunday, not {number}")
     if _SUNDAY_7 not in {first, last}:
         return weekdays
     if last != _SUNDAY_7:

@@ -26,6 +26,14 @@ def problems_of(tmp_path, text):
             'cron = "@often"',
             "schedules.one.cron: is not a cron expression of five fields: found 1, expected minute, hour",
         ),
+        (
+            'cron = "0 3 * * 8"',
+            "five fields: a day of the week is 0 to 7, where 0 and 7 are Sunday, not 8",
+        ),
+        (
+            'cron = "0 3 * * 1,5-9/2"',
+            "five fields: a day of the week is 0 to 7, where 0 and 7 are Sunday, not 9",
+        ),
         ('cron = "0 24 * * *"', "schedules.one.cron: is not a cron expression of five fields"),
         ('cron = "0 0 30 2 *"', "never occurs"),
         ("every_secs = 0", "schedules.one.every_secs: must be greater than or equal to 1"),
