@@ -4,6 +4,7 @@ PlatformError
  ├ PlatformUnavailable   try again later: network, time-outs, 408, 425, 429, 5xx, or a response that is not the API's
  │  ├ RateLimited        try again later, more slowly: 429
  │  ├ PlatformBusy       nothing was sent: as many of our own threads as allowed are waiting for the platform
+ │  ├ UnusableResponse   the response lacks what the platform documents: if it stays so, waiting doesn't help
  │  └ MissingLibrary     nothing was sent: the environment names a SOCKS proxy, and PySocks is not installed
  ├ CapacityExceeded      try again when other runs have ended: the account's memory or number of runs is used up
  ├ AuthFailed            ask a person: the token is missing, malformed or unknown
@@ -78,6 +79,9 @@ class RateLimited(PlatformUnavailable): ...
 
 
 class PlatformBusy(PlatformUnavailable): ...
+
+
+class UnusableResponse(PlatformUnavailable): ...
 
 
 class MissingLibrary(PlatformUnavailable): ...

@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from actorline.platform.errors import InvalidRequest, PlatformUnavailable
+from actorline.platform.errors import InvalidRequest, UnusableResponse
 
 
 class Resource(BaseModel):
@@ -49,12 +49,12 @@ class Resource(BaseModel):
 
     @classmethod
     def from_platform(cls, data: Any) -> Self:
-        """Return the model of a `data` object; raises PlatformUnavailable, without the values, if it isn't one."""
+        """Return the model of a `data` object; raises UnusableResponse, without the values, if it isn't one."""
         try:
             return cls.model_validate(data)
         except ValidationError as error:
             fields = sorted({".".join(map(str, detail["loc"])) or "(all)" for detail in error.errors()})
-            raise PlatformUnavailable(
+            raise UnusableResponse(
                 f"The response is not a {cls.__name__} as the platform documents it: {', '.join(fields)}"
             ) from None  # the cause would show the values
 

@@ -13,4 +13,5 @@ class InterruptiblePacker(HiredisRespSerializer):
     """Gives hiredis no numbers: they are written here, where a handler may raise."""
 
     def pack(self, *args: Any) -> Any:
-        return super().pack(*[repr(arg) if type(arg) is int or isinstance(arg, float) else arg for arg in args])
+        texts: list[Any] = [repr(arg) if type(arg) is int or isinstance(arg, float) else arg for arg in args]
+        return super().pack(*texts)

@@ -9,7 +9,7 @@ from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Reason, Refused
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
-from actorline.platform.errors import PlatformError, PlatformUnavailable
+from actorline.platform.errors import PlatformError, PlatformUnavailable, UnusableResponse
 
 ALIKE_MAX: Final = 8  # with the stages' back-off some four minutes
 OUTAGES: Final = (redis.RedisError, OperationalError, PlatformUnavailable, SinkError, OSError)
@@ -20,7 +20,8 @@ def is_hopeless(job: Job, error: Exception, alike: int) -> bool:
     """Return whether a stage after the run has failed in the same way so often that it always would. While the run is
     alive, the job is needed to watch it.
     """
-    return job.state is State.COLLECTING and alike >= ALIKE_MAX and not isinstance(error, OUTAGES)
+    is_outage = isinstance(error, OUTAGES) and not isinstance(error, UnusableResponse)
+    return job.state is State.COLLECTING and alike >= ALIKE_MAX and not is_outage
 
 
 def reason_of(job: Job, stage: str, error: Exception, alike: int) -> Reason:

@@ -11,7 +11,6 @@ _CODES: Final[Mapping[type[platform_errors.PlatformError], Code]] = {
     platform_errors.Forbidden: Code.FORBIDDEN,
     platform_errors.NotFound: Code.ACTOR_NOT_FOUND,
     platform_errors.CapacityExceeded: Code.CAPACITY,
-    platform_errors.RateLimited: Code.PLATFORM_UNAVAILABLE,
     platform_errors.PlatformUnavailable: Code.PLATFORM_UNAVAILABLE,
 }
 
@@ -39,5 +38,5 @@ def refusal_reason(error: platform_errors.PlatformError, code: Code | None = Non
     """Return why no run was started. `code`: what the error means here, where its kind doesn't say it."""
     advice = _ADVICE.get(error.type or "")
     message = f"{error}. No run was started." + (f" {advice}" if advice else "")
-    found = code or _CODES.get(type(error), Code.INPUT_INVALID)
+    found = code or next((code for kind, code in _CODES.items() if isinstance(error, kind)), Code.INPUT_INVALID)
     return Reason(code=found, message=message, platform_type=error.type, billed=False)

@@ -4,13 +4,16 @@ import redis
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
 from actorline.jobs.states import LIVE, State
-from actorline.platform.errors import Forbidden, PlatformError, PlatformUnavailable
+from actorline.platform.errors import Forbidden, PlatformError, PlatformUnavailable, UnusableResponse
 from actorline.stages.failure import ALIKE_MAX, is_hopeless, reason_of
 
 OURS = RecursionError("our fault")
 
 
-@pytest.mark.parametrize("error", [OURS, KeyError("x"), PlatformError("403"), Refused(Code.AUTH, "no token")])
+@pytest.mark.parametrize(
+    "error",
+    [OURS, KeyError("x"), PlatformError("403"), UnusableResponse("no itemCount"), Refused(Code.AUTH, "no token")],
+)
 def test_a_stage_that_always_fails_alike_ends_the_job(make_job, error):
     job = make_job(state=State.COLLECTING)
     assert [is_hopeless(job, error, alike) for alike in (1, ALIKE_MAX - 1, ALIKE_MAX)] == [False, False, True]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from actorline.platform.errors import classify
+from actorline.errors import Code
+from actorline.platform.errors import PlatformBusy, RateLimited, UnusableResponse, classify
 from actorline.stages.start.refusal import refusal_reason
 
 
@@ -20,3 +21,8 @@ def test_refusal_says_what_to_do_and_that_nothing_runs(status, type_, advice):
     message = refusal_reason(refused).message
     assert "The platform's own words. No run was started." in message
     assert message.endswith(advice)
+
+
+@pytest.mark.parametrize("outage", [RateLimited, PlatformBusy, UnusableResponse])
+def test_an_outage_of_any_kind_is_no_fault_of_the_order(outage):
+    assert refusal_reason(outage("not now")).code is Code.PLATFORM_UNAVAILABLE
