@@ -7,7 +7,7 @@ from actorline.batches.document import BatchDocument
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.document.delta import LAST
-from actorline.jobs.job_key import SCHEDULE_KEY
+from actorline.jobs.job_key import schedule_of
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
@@ -22,7 +22,7 @@ def check_base_batch(document: BatchDocument, key: JobKey, ledger: Ledger, sende
     if delta is None:
         return
     if delta.base == LAST:
-        if not (SCHEDULE_KEY.fullmatch(key) or document.labels or document.template.labels):
+        if not (schedule_of(key) or document.labels or document.template.labels):
             raise Refused(Code.DOCUMENT_INVALID, NO_SERIES)
         return
     if ledger.batches.exists(key):

@@ -6,7 +6,7 @@ from typing import Self
 
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.document.job_document import JobDocument, Target
-from actorline.jobs.job_key import SCHEDULE_KEY
+from actorline.jobs.job_key import schedule_of
 from actorline.jobs.member_key import member_key, split_member_key
 
 
@@ -34,7 +34,7 @@ class Series:
         """Return the series of a job; None if neither a schedule nor a label connects it with others."""
         order, number = (split_member_key(key) if "batch" in document.labels else None) or (key, None)
         account = document.account
-        if SCHEDULE_KEY.fullmatch(order):
-            return cls(order.partition("@")[0], None, {}, account, number)
+        if schedule := schedule_of(order):
+            return cls(schedule, None, {}, account, number)
         labels = {name: value for name, value in document.labels.items() if name != "batch"}
         return cls(None, document.target, labels, account, number) if labels else None

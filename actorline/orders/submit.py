@@ -16,7 +16,7 @@ from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.document.secret import check_input_records
 from actorline.jobs.job import Job
-from actorline.jobs.job_key import SCHEDULE_KEY, fresh_key, key_of_task
+from actorline.jobs.job_key import fresh_key, key_of_task, schedule_of
 from actorline.jobs.job_reservation import check_budgets
 from actorline.jobs.member_key import split_member_key
 from actorline.jobs.sender import Sender
@@ -142,7 +142,7 @@ def check_order(
     check_comparison(document, settings, sender)
     check_input_records(document, trusted=trusted)
     check_budgets(document, settings.budgets)
-    if not trusted and SCHEDULE_KEY.fullmatch(key):
+    if not trusted and schedule_of(key):
         _check_schedules_job(key, ledger)
     with reaching([key]):
         check_base(document, key, ledger, sender)

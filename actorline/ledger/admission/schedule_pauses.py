@@ -1,16 +1,14 @@
 """Schedules that are paused: nothing is ordered for their due times until they are resumed."""
 
-import re
 from collections.abc import Mapping
-from typing import Final, Literal, cast
+from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict
 
 from actorline.identifiers import JobKey
+from actorline.jobs.job_key import schedule_of
 from actorline.jobs.member_key import split_member_key
 from actorline.ledger.ledger import Ledger
-
-_ORDERED: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)@\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 class SchedulePause(BaseModel):
@@ -40,9 +38,9 @@ def pause_for_guard(ledger: Ledger, key: JobKey, message: str) -> None:
     that is there already stays.
     """
     batch, _ = split_member_key(key) or (key, 0)
-    if found := _ORDERED.fullmatch(batch):
+    if schedule := schedule_of(batch):
         pause = SchedulePause(at=ledger.now(), by="guard", job_key=key, message=message)
-        ledger.redis.hsetnx(ledger.name("schedule_pauses"), found[1], pause.model_dump_json(exclude_none=True))
+        ledger.redis.hsetnx(ledger.name("schedule_pauses"), schedule, pause.model_dump_json(exclude_none=True))
 
 
 def resume_schedule(ledger: Ledger, name: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 
 from actorline.identifiers import AccountName
 from actorline.jobs.job import Job
-from actorline.jobs.job_key import SCHEDULE_KEY
+from actorline.jobs.job_key import schedule_of
 from actorline.jobs.series import Series
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
@@ -23,7 +23,7 @@ def delivered_before(ledger: Ledger, series: Series, after: Cursor) -> Iterator[
 def delivered_by_schedule(ledger: Ledger, name: str) -> Iterator[Job]:
     """Yield the DELIVERED jobs of a schedule."""
     for job in _delivered(ledger, f"{name}@", {}, None, None):
-        if SCHEDULE_KEY.fullmatch(job.key) and job.key.partition("@")[0] == name:
+        if schedule_of(job.key) == name:
             yield job
 
 
