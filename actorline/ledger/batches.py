@@ -4,7 +4,6 @@ What a batch is says `batches/batch.py`; here it is a flat hash.
 """
 
 import json
-import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -16,7 +15,7 @@ from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent, level_of
 from actorline.ledger.callers import caller_arguments
-from actorline.ledger.store import Store
+from actorline.ledger.store import Store, call_token, flat
 from actorline.ledger.timeline import ENTRIES_MAX
 from actorline.logs import Logger
 
@@ -77,9 +76,9 @@ class Batches:
         }
         keys = [name("batch", key), name("events", key), name("callers", key), name("ids"), name("job_ids", key),
                 name("batch_due"), name("batches"), name("job", key), name("batch", outer)]  # fmt: skip
-        args = [key, batch.document_hash, secrets.token_hex(12), ENTRIES_MAX,
+        args = [key, batch.document_hash, call_token(), ENTRIES_MAX,
                 *caller_arguments(caller),
-                json.dumps(batch.sender.facts() if batch.sender else {}), *_flat(fields)]  # fmt: skip
+                json.dumps(batch.sender.facts() if batch.sender else {}), *flat(fields)]  # fmt: skip
         outcome, found, state = self._store.run_on_disk("register_batch", keys, args)
         if outcome == "created":
             log.info(TimelineEvent.QUEUED, batch_key=key)
@@ -101,9 +100,9 @@ class Batches:
     def change(self, key: JobKey, change: BatchChange, *, states: Iterable[State]) -> bool:
         """Change the batch, on Redis's disk, if it is in one of `states` and has every guard's value."""
         name = self._store.name
-        args = [key, secrets.token_hex(12), ",".join(states), change.to or "", change.due_in_s,
+        args = [key, call_token(), ",".join(states), change.to or "", change.due_in_s,
                 change.event or "", json.dumps(change.data), ENTRIES_MAX,
-                len(change.guards), *_flat(change.guards), *_flat(change.fields)]  # fmt: skip
+                len(change.guards), *flat(change.guards), *flat(change.fields)]  # fmt: skip
         keys = [name("batch", key), name("events", key), name("batch_due")]
         won = bool(self._store.run_on_disk("change_batch", keys, args, or_warn=True))
         if won and change.event:
@@ -207,13 +206,3 @@ class Batches:
             pipe.zrem(name("batch_due"), key)
             pipe.delete(*(name(kind, key) for kind in ("batch", "batch_live", "events", "callers", "job_ids")))
             pipe.execute()
-
-
-def _flat(pairs: Mapping[str, Any]) -> list[Any]:
-    return [part for name, value in pairs.items() for part in (name, _stored(value))]
-
-
-def _stored(value: Any) -> Any:
-    if value is None:
-        return ""
-    return int(value) if isinstance(value, bool) else value

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from pydantic import BaseModel
 from redis.exceptions import LockError
 from redis.lock import Lock
 
@@ -40,7 +39,7 @@ from actorline.ledger.registration import (
 )
 from actorline.ledger.retention import Retention
 from actorline.ledger.runs import Runs
-from actorline.ledger.store import Client, Store, call_token
+from actorline.ledger.store import Client, Store, call_token, flat
 from actorline.ledger.stored_job import read_job, read_job_if_possible, read_state
 from actorline.ledger.timeline import ENTRIES_MAX, Timeline
 from actorline.ledger.webhooks import Webhooks
@@ -236,8 +235,8 @@ class Ledger:
         self, key: JobKey, change: Change, epoch: int | None, states: Iterable[State]
     ) -> tuple[list[str], list[Any]]:
         """Return what the script is called with."""
-        guards = {**change.guards, **({change.once: ""} if change.once else {})}
-        fields = {**change.fields, **({change.once: NOW} if change.once else {})}
+        guards = _by_stored_name({**change.guards, **({change.once: ""} if change.once else {})})
+        fields = _by_stored_name({**change.fields, **({change.once: NOW} if change.once else {})})
         keys = [
             self.name("job", key),
             self.name("events", key),
@@ -249,7 +248,7 @@ class Ledger:
         args = [key, call_token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
                 change.to or "", int(change.next_epoch), _due(change.due_in_s),
                 change.event or "", json.dumps(change.data), ENTRIES_MAX, int(change.to in TERMINAL),
-                len(guards), *_flat(guards), *_flat(_without_defaults(fields))]  # fmt: skip
+                len(guards), *flat(guards), *flat(_without_defaults(fields))]  # fmt: skip
         return keys, args
 
     def _changed(self, key: JobKey, change: Change, reply: Any) -> int | None:
@@ -297,12 +296,8 @@ class Ledger:
         return Lease(self.redis, self.name("lease", *parts), timeout=seconds, blocking=False, thread_local=False)
 
     def known_installation(self) -> str | None:
-        """Return the name that marks our runs; None: the ledger has none yet."""
+        """Return the name that marks our runs; None: an unused ledger has none yet."""
         return cast("str | None", self.redis.get(self.name("installation")))
-
-    def has_installation(self) -> bool:
-        """Return whether there is a name that marks our runs: an unused ledger has none."""
-        return bool(self.redis.exists(self.name("installation")))
 
     def installation(self, configured: str | None) -> str:
         """Return the name that marks our runs.
@@ -333,23 +328,13 @@ def _due(due_in_s: Due) -> float | str:
     return "" if due_in_s == UNCHANGED else due_in_s
 
 
+def _by_stored_name(fields: Mapping[str, object]) -> dict[str, object]:
+    return {STORED_AS.get(name, name): value for name, value in fields.items()}
+
+
 def _without_defaults(fields: Mapping[str, object]) -> dict[str, object]:
     """Return the fields with None, which takes a field away, for those that are read as the same when they are away."""
-    return {name: None if value == DEFAULTS.get(STORED_AS.get(name, name)) else value for name, value in fields.items()}
-
-
-def _flat(pairs: Mapping[str, object]) -> list[Any]:
-    return [part for name, value in pairs.items() for part in (STORED_AS.get(name, name), _stored(value))]
-
-
-def _stored(value: object) -> Any:
-    if value is None:
-        return ""
-    if isinstance(value, BaseModel):
-        return value.model_dump_json()
-    if isinstance(value, Mapping):
-        return json.dumps(value)
-    return int(value) if isinstance(value, bool) else value
+    return {name: None if value == DEFAULTS.get(name) else value for name, value in fields.items()}
 
 
 def _run_facts(attempt: str = "", run_id: str = "") -> dict[str, object]:

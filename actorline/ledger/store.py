@@ -1,5 +1,6 @@
 """The Redis that the ledger is in: its connection, its keys' names, its clock and its scripts."""
 
+import json
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import redis
+from pydantic import BaseModel
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.commands.core import Script
 from redis.driver_info import DriverInfo
@@ -75,6 +77,21 @@ def _unix_url(url: str) -> str:
 def call_token() -> str:
     """Return what a script recognises a repeated call by, whose reply was lost."""
     return secrets.token_hex(12)
+
+
+def flat(fields: Mapping[str, object]) -> list[Any]:
+    """Return the fields of a hash as a script takes them: each name, then its value."""
+    return [part for name, value in fields.items() for part in (name, _stored(value))]
+
+
+def _stored(value: object) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, BaseModel):
+        return value.model_dump_json()
+    if isinstance(value, Mapping):
+        return json.dumps(value)
+    return int(value) if isinstance(value, bool) else value
 
 
 def script_text(name: str) -> str:

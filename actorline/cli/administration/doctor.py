@@ -112,7 +112,7 @@ def _account(settings: Settings, ledger: Ledger | None, platform: Platform, acco
         yield Finding("limits", is_good=False, text=text, fix="Raise it: Apify Console, Billing, Limits.")
     if there:
         yield _clock(there)
-    if ledger and ledger.has_installation():
+    if ledger and ledger.known_installation():
         yield from _others(ledger, platform, account, ledger.installation(settings.installation))
 
 
