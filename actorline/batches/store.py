@@ -20,7 +20,7 @@ from actorline.batches.inputs.reader import check_reader
 from actorline.batches.inputs.source import UnreadableSource, copy_source
 from actorline.batches.manifest import BatchHead, BatchTail, Member, write_manifest, write_tail
 from actorline.batches.states import LIVE, BatchEvent, target
-from actorline.batches.submit import KEYS_A_BLOCK, taken_key
+from actorline.batches.submit import check_member_keys
 from actorline.batches.waves import Close, StoreInputs, next_step
 from actorline.delivery.sink import MANIFEST, SUCCESS, SinkError, SinkTaken, open_sink
 from actorline.errors import Code, Reason, Refused
@@ -103,7 +103,7 @@ class BatchStore:
             count = self._read(batch, stored, execution, check)
         if count is None:  # upkeep sends the next message in some seconds
             return False
-        self._check_keys(batch.key, count)
+        check_member_keys(batch.key, count, self.ledger)  # one may have been ordered beside the batch
         moved = move_batch(
             self.ledger,
             batch,
@@ -138,13 +138,6 @@ class BatchStore:
         else:
             check_reader(batch, self.ledger)
             copy_source(batch.document.inputs_url or "", self.settings, take=take, keep_alive=check)
-
-    def _check_keys(self, key: JobKey, count: int) -> None:
-        """Refuse a batch of whose members' keys one was ordered before the batch, and beside it."""
-        for first in range(0, count, KEYS_A_BLOCK):
-            keys = [member_key(key, number) for number in range(first, min(first + KEYS_A_BLOCK, count))]
-            if taken := self.ledger.batches.taken(keys):
-                raise taken_key(key, taken[0])
 
     # -- the end
 

@@ -69,7 +69,7 @@ def submit_batch(
     )
     with reaching([key]):
         if not ledger.batches.exists(key):
-            _check_keys(key, len(lines or ()), ledger)
+            check_member_keys(key, len(lines or ()), ledger)
         allowance = take_allowance(document, None if lines is None else len(lines), ledger, sender)
         outcome, existing_hash, state = ledger.batches.register(batch)
         if allowance and outcome != "created":
@@ -148,7 +148,7 @@ def _check_folder(sink: str) -> None:
         raise Refused(Code.SINK_REFUSED, f"{error} Nothing was started.") from error
 
 
-def _check_keys(key: JobKey, inputs: int, ledger: Ledger) -> None:
+def check_member_keys(key: JobKey, inputs: int, ledger: Ledger) -> None:
     """Refuse a batch of whose members' keys one is taken. What is ordered later can't have them any more."""
     for first in range(0, inputs, KEYS_A_BLOCK):
         keys = [member_key(key, number) for number in range(first, min(first + KEYS_A_BLOCK, inputs))]
