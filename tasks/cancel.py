@@ -14,8 +14,6 @@ from tasks.shell.entrance_task import EntranceTask
 from tasks.shell.environment import ledger
 from tasks.shell.try_again import try_again
 
-TRY_AGAIN_SECS = 5.0
-
 
 @shared_task(bind=True, base=EntranceTask, name="actorline.cancel", max_retries=None)
 def cancel(self: "Task[Any, Any]", key: JobKey) -> dict[str, Any] | None:
@@ -29,7 +27,7 @@ def cancel(self: "Task[Any, Any]", key: JobKey) -> dict[str, Any] | None:
         ask_to_cancel(key, request=self.request.id)
         result = result_of(ledger(), key)
     except (redis.RedisError, OperationalError) as error:  # the wish must not be lost while Redis is unavailable
-        try_again(self, TRY_AGAIN_SECS, error)
+        try_again(self, error)
     return result.model_dump(mode="json") if result else None
 
 

@@ -32,7 +32,7 @@ def hook(self: "Task[Any, Any]", hook_id: str, run_id: RunId) -> None:
                 send_pipeline(job, Stage.START)
     except platform_errors.NotFound as error:
         if self.request.retries < NOT_YET_TRIES:
-            try_again(self, RUN_NOT_YET_SECS, error)
+            try_again(self, error, seconds=RUN_NOT_YET_SECS)
         log.warning("hook_run_not_found", hook_id=hook_id, run_id=run_id)
     except (platform_errors.PlatformUnavailable, Unavailable) as error:
         log.warning("hook_run_waits", hook_id=hook_id, run_id=run_id, error=str(error))

@@ -19,8 +19,6 @@ from tasks.shell.entrance_task import EntranceTask
 from tasks.shell.environment import ledger
 from tasks.shell.try_again import try_again
 
-TRY_AGAIN_SECS = 5.0
-
 
 @shared_task(bind=True, base=EntranceTask, name="actorline.retry", max_retries=None, throws=(JobRefused,))
 def retry(self: "Task[Any, Any]", key: JobKey) -> dict[str, Any] | None:
@@ -36,5 +34,5 @@ def retry(self: "Task[Any, Any]", key: JobKey) -> dict[str, Any] | None:
     except Refused as error:
         raise JobRefused(JobResult.refused(shown_key(key), State.FAILED, error.reason).model_dump_json()) from None
     except (NotDurable, redis.RedisError, OperationalError) as error:  # repeated under the same id: one retry
-        try_again(self, TRY_AGAIN_SECS, error)
+        try_again(self, error)
     return result.model_dump(mode="json") if result else None

@@ -6,9 +6,9 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, Json
 
 from actorline.batches.document import BatchDocument
+from actorline.budgets.reservation import NANO
 from actorline.errors import Code, Reason
 from actorline.identifiers import JobKey
-from actorline.jobs.allowance import NANO
 from actorline.jobs.document.lengths import STORED
 from actorline.jobs.job import StopWish, iso_time, minute_text
 from actorline.jobs.states import TERMINAL, State

@@ -9,6 +9,7 @@ from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from actorline import __version__
+from actorline.budgets.reservation import NANO
 from actorline.budgets.status import BudgetStatus
 from actorline.errors import Code
 from actorline.gateway.figures import shown, summed
@@ -25,7 +26,6 @@ from actorline.schedules.schedules_file import InvalidSchedules, find_schedules,
 from actorline.settings import Settings
 from actorline.upkeep.unattended import UNSEEN_SECS
 
-NANO: Final = 1_000_000_000
 NO_FAILURE: Final = frozenset(
     {
         Code.PAUSED,

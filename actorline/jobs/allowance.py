@@ -1,13 +1,11 @@
 """What an order counts against its API key's dollars per day (UTC): the most that its runs can cost."""
 
 from dataclasses import dataclass, replace
-from typing import Final
 
+from actorline.budgets.reservation import NANO
 from actorline.errors import Code, Refused
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.sender import Sender
-
-NANO: Final = 1_000_000_000
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from actorline.settings import Settings
 
 NOTICE_BACK_OFF_SECS: Final = (5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
 NOTICE_GIVE_UP_SECS: Final = 86_400.0
+NOTICE_AGAIN_SECS: Final = 40.0  # one that was sent takes at most 20 s, and may wait in its queue
 
 
 def event_of(job: Job) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.tally import empty_at
 from actorline.ledger.stored_job import UnreadableJob
 from actorline.logs import Logger
+from actorline.notify.notice import NOTICE_AGAIN_SECS
 from actorline.upkeep.decision import AnswerCallers, Postpone, SendAgain, decide
 from actorline.upkeep.outbox import Outbox
 from actorline.upkeep.settle import secs_until_settled
@@ -23,7 +24,6 @@ ANSWER_AGAIN_SECS: Final = 15.0
 SETTLE_AGAIN_SECS: Final = 20.0
 SETTLED_AT_ONCE: Final = 25  # a request each
 FAILED_AGAIN_SECS: Final = 60.0
-NOTICE_AGAIN_SECS: Final = 40.0  # a notice takes at most 20 s, and may wait in its queue
 UNREADABLE_AGAIN_SECS: Final = 10.0  # a worker of the version that wrote it may take care of it
 
 log = Logger(__name__)

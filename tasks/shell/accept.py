@@ -1,7 +1,7 @@
 """How a worker takes an order: it is registered, or refused, or tried again; the caller is answered at the end."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import redis
 import structlog
@@ -18,8 +18,6 @@ from tasks.cancel import ask_to_cancel
 from tasks.shell.order_request import KEPT
 from tasks.shell.stage_request import end_here
 from tasks.shell.try_again import try_again
-
-TRY_AGAIN_SECS: Final = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +39,7 @@ def accept(
         raise JobRefused(refused(named, error).model_dump_json()) from None
     except (Unavailable, redis.RedisError, OperationalError) as error:  # the caller must not see it as its job's end
         log.warning("order_waits", error=type(error).__name__)
-        try_again(task, TRY_AGAIN_SECS, error)
+        try_again(task, error)
     if task.request.id in worker_state.revoked:  # revoked before its id was in the ledger
         ask_to_cancel(key, request=f"revoked {task.request.id}")
     return end_here(task, KEPT)

@@ -17,12 +17,10 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import LIVE
 from actorline.ledger.change import Change
 from actorline.ledger.parking import Parking
-from actorline.notify.notice import secs_until_notice
+from actorline.notify.notice import NOTICE_AGAIN_SECS, secs_until_notice
 from actorline.stages.collect.fetch_pages import Wave
 from actorline.upkeep.decision import Stage, queue_of
 from tasks.shell.environment import ledger, settings
-
-NOTICE_AGAIN_SECS = 40.0  # a notice takes at most 20 s, and may wait in its queue
 
 
 def stages_from(job: Job, first: Stage) -> list[Stage]:

@@ -1,12 +1,14 @@
 """An entrance that can't do what it was asked yet: its message comes again, and its caller hears nothing of it."""
 
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from celery import Task
 from celery.exceptions import Reject
 
+TRY_AGAIN_SECS: Final = 5.0
 
-def try_again(task: "Task[Any, Any]", seconds: float, error: Exception) -> NoReturn:
+
+def try_again(task: "Task[Any, Any]", error: Exception, *, seconds: float = TRY_AGAIN_SECS) -> NoReturn:
     """Send the task's message again after `seconds`. Raises Retry.
 
     Raises Reject where the broker doesn't take that message: then the present one goes back. Celery's own retry would

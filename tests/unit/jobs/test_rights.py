@@ -1,7 +1,8 @@
 import pytest
 
+from actorline.budgets.reservation import NANO
 from actorline.errors import Code, Refused
-from actorline.jobs.allowance import NANO, allowance_of
+from actorline.jobs.allowance import allowance_of
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.rights import EVERYTHING, Rights, Scope
 from actorline.jobs.sender import Sender

@@ -24,7 +24,7 @@ def tried_again(*, sending: Exception | None) -> Exception:
     def entrance(self: Any) -> None:
         self.push_request(id="1", called_directly=False, is_eager=False)
         try:
-            try_again(self, 5, ValueError("not yet"))
+            try_again(self, ValueError("not yet"), seconds=5)
         finally:
             self.pop_request()
 
