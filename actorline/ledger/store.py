@@ -33,7 +33,8 @@ SCRIPTS: Final = (
     "register_batch", "change_batch", "newest",
 )  # fmt: skip
 PARTS: Final[Mapping[str, Sequence[str]]] = {
-    "change": ("booking",),
+    "change": ("state_lists", "booking", "tally"),
+    "record_run": ("state_lists",),
     "continuity": ("history",),
     "begin_start": ("history",),
 }

@@ -34,8 +34,8 @@ local function release(prefix, job)
 end
 
 -- Counts what the job's run costs, and what it may still cost: from its start until its cost has settled, or until it
--- is certain that there is no run. `risen`: nano-dollars by which the job's cost has changed; of these `risen_by_strays`
--- by runs that it didn't want, for which nothing was reserved
+-- is certain that there is no run. `risen`: nano-dollars by which the job's cost has changed; of these
+-- `risen_by_strays` by runs that it didn't want, for which nothing was reserved
 local function book(prefix, job, is_new, risen, risen_by_strays)
   local text, held, booked, attempt, intent, run_id, settled, open = unpack(redis.call('HMGET', job, 'reservation',
     'held_nano_usd', 'booked_nano_usd', 'attempt', 'intent', 'run_id', 'figures_settled', 'reservation_open'))

@@ -1,4 +1,5 @@
--- Says which sorted sets of times have members that are due: one command a second for all of them, of which most are empty.
+-- Says which sorted sets of times have members that are due: one command a second for all of them, of which most are
+-- empty.
 -- KEYS  1.. zset  member -> unix seconds
 -- ARGV  1.. for each set: seconds before now, until when its members count
 -- Returns the numbers of the sets that have such members

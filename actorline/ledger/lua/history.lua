@@ -1,10 +1,10 @@
--- Says when the ledger's history was last interrupted: another server, an older copy, an emptied ledger, or nobody there to
--- see that it didn't. What was written after the last beat before the break may be lost; what was written earlier isn't,
--- for Redis keeps its writes in order.
+-- Says when the ledger's history was last interrupted: another server, an older copy, an emptied ledger, or nobody
+-- there to see that nothing happened. What was written after the last beat before the break may be lost; what was
+-- written earlier isn't, for Redis keeps its writes in order. A part of continuity.lua and begin_start.lua.
 -- `continuity`  hash  run_id of the server, gap (unix seconds when a break was last seen), beat (unix seconds)
 -- `gaps`        zset  gap -> unix seconds since when writes may be lost; `kept` of them
--- `seen`: the last beat that this process saw, or 0; `old_s`: seconds after which a beat is too old; `unknown_s`: seconds
--- that may be lost where there is no beat
+-- `seen`: the last beat that this process saw, or 0; `old_s`: seconds after which a beat is too old; `unknown_s`:
+-- seconds that may be lost where there is no beat
 -- Returns gap, beat
 local function beat(continuity, gaps, seen, old_s, unknown_s, kept)
   local now = redis.call('TIME')

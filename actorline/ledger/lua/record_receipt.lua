@@ -1,5 +1,5 @@
 -- Keeps the receipt of a stored page and counts it into the job, once: a second receipt for the window is refused and
--- the first one answered. A window that scanned nothing proves no end for ever, so it may be read and counted again.
+-- the first one returned. A window that scanned nothing proves no end for ever, so it may be read and counted again.
 -- KEYS  1 pages:{key}:{attempt}  hash  page number -> {offset, limit} and, once it is stored, the receipt (JSON)
 --       2 job:{key}              hash  the job
 --       3 due                    zset  key -> unix seconds when it needs care
