@@ -34,8 +34,8 @@ from actorline.identifiers import JobKey
 from actorline.isolated_celery import IsolatedCelery
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.job import JobResult
 from actorline.jobs.job_key import fresh_key
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.outcome import exception_for
 from actorline.jobs.states import TERMINAL
 from actorline.ledger.faults import describe_fault

@@ -10,7 +10,7 @@ from actorline.batches.batch import BatchResult
 from actorline.batches.find import result_of
 from actorline.errors import JobCancelled, JobEnded
 from actorline.identifiers import JobKey, TaskId
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.outcome import exception_for
 from actorline.jobs.states import TERMINAL
 from tasks.shell.answers import has_result, is_replicated

@@ -9,8 +9,8 @@ from kombu.exceptions import OperationalError
 from actorline.batches.find import result_of, retry_any
 from actorline.errors import JobRefused, Refused
 from actorline.identifiers import JobKey
-from actorline.jobs.job import JobResult
 from actorline.jobs.job_key import shown_key
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.sender import FROM_CELERY
 from actorline.jobs.states import State
 from actorline.ledger.durability import NotDurable

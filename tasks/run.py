@@ -6,7 +6,7 @@ from celery import Task, shared_task
 
 from actorline.errors import JobRefused
 from actorline.identifiers import JobKey
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.sender import FROM_CELERY
 from actorline.jobs.states import State
 from actorline.orders.submit import SubmittedJob, submit

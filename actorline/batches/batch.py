@@ -10,8 +10,9 @@ from actorline.budgets.reservation import NANO
 from actorline.errors import Code, Reason
 from actorline.identifiers import JobKey
 from actorline.jobs.document.lengths import STORED
-from actorline.jobs.job import StopWish, iso_time, minute_text
+from actorline.jobs.job import StopWish
 from actorline.jobs.states import TERMINAL, State
+from actorline.jobs.times import iso_time, minute_text
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.stored_job import UnreadableJob
 

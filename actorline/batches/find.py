@@ -4,7 +4,7 @@ from actorline.batches.batch import BatchResult, load_batch
 from actorline.batches.cancel import cancel_batch
 from actorline.batches.retry import retry_batch
 from actorline.identifiers import JobKey
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.sender import Sender
 from actorline.ledger.ledger import Ledger
 from actorline.orders.cancel import cancel_job

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from actorline.batches.batch import Batch, BatchResult
-from actorline.jobs.job import iso_time
+from actorline.jobs.times import iso_time
 from actorline.notify.notice import NOTICE_GIVE_UP_SECS
 
 

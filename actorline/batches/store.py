@@ -26,11 +26,12 @@ from actorline.delivery.sink import MANIFEST, SUCCESS, SinkError, SinkTaken, ope
 from actorline.errors import Code, Reason, Refused
 from actorline.identifiers import ExecutionToken, JobKey
 from actorline.jobs.fields import NOW
-from actorline.jobs.job import Job, iso_time
+from actorline.jobs.job import Job
 from actorline.jobs.member_key import member_key
 from actorline.jobs.states import State
 from actorline.jobs.step import LostJob
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.jobs.times import iso_time
 from actorline.keep_alive import renewed
 from actorline.ledger.batches import BatchChange
 from actorline.ledger.ledger import Lease, Ledger

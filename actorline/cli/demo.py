@@ -27,7 +27,8 @@ from actorline.cli.terminal.timeline import print_timeline
 from actorline.delivery.read_back import open_delivery
 from actorline.errors import SettingsError
 from actorline.identifiers import DatasetId
-from actorline.jobs.job import Job, JobResult
+from actorline.jobs.job import Job
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.orders.submit import submit

@@ -27,8 +27,9 @@ from actorline.cli.terminal.room_text import room_lines
 from actorline.cli.terminal.timeline import print_pages, print_timeline, print_waterfall
 from actorline.errors import Code, Refused, Unavailable
 from actorline.identifiers import JobKey
-from actorline.jobs.job import Job, JobResult
+from actorline.jobs.job import Job
 from actorline.jobs.job_key import shown_key
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.faults import describe_fault

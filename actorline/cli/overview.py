@@ -13,7 +13,8 @@ from actorline.cli.terminal.output import coloured, counted, out
 from actorline.cli.terminal.room_text import room_lines
 from actorline.cli.terminal.times import duration_text
 from actorline.jobs.cost import cost_usd
-from actorline.jobs.job import Job, JobResult
+from actorline.jobs.job import Job
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.admission.pause import EVERY_ACCOUNT, paused_accounts
 from actorline.ledger.admission.schedule_pauses import SchedulePause, paused_schedules

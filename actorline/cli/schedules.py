@@ -16,8 +16,9 @@ from actorline.cli.terminal.output import coloured, local_text, out, print_json,
 from actorline.cli.terminal.table import new_table
 from actorline.errors import Code, Refused, SettingsError
 from actorline.identifiers import JobKey
-from actorline.jobs.job import Job, iso_time
+from actorline.jobs.job import Job
 from actorline.jobs.sender import FROM_TERMINAL
+from actorline.jobs.times import iso_time
 from actorline.ledger.admission.schedule_pauses import SchedulePause, pause_schedule, resume_schedule
 from actorline.ledger.audit import record
 from actorline.nearest import nearest

@@ -15,7 +15,9 @@ from actorline.cli.terminal.exits import Exit, exit_of_result
 from actorline.cli.terminal.output import counted, print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, follow
 from actorline.identifiers import JobKey
-from actorline.jobs.job import Job, JobResult, Progress
+from actorline.jobs.job import Job
+from actorline.jobs.job_result import JobResult
+from actorline.jobs.progress import Progress
 from actorline.jobs.states import LIVE
 from actorline.ledger.ledger import Ledger
 from actorline.settings import load_settings

@@ -15,8 +15,8 @@ from actorline.cli.terminal.table import new_table
 from actorline.cli.terminal.times import short_time
 from actorline.errors import Code, Refused, SettingsError, Unavailable
 from actorline.identifiers import AccountName
-from actorline.jobs.job import iso_time
 from actorline.jobs.sender import FROM_TERMINAL
+from actorline.jobs.times import iso_time
 from actorline.ledger.audit import record
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform

@@ -12,8 +12,8 @@ from actorline.batches.document import BatchDocument
 from actorline.gateway.problems import MEDIA_TYPE, Problem
 from actorline.identifiers import JobKey
 from actorline.jobs.document.job_document import JobDocument
-from actorline.jobs.job import Glimpse, JobResult
 from actorline.jobs.job_key import KEY_PATTERN
+from actorline.jobs.job_result import Glimpse, JobResult
 
 REFERENCE: Final = "#/components/schemas/{model}"
 DESCRIPTION: Final = (

@@ -12,7 +12,8 @@ from actorline.batches.batch import Batch, BatchResult
 from actorline.errors import Code, Refused
 from actorline.gateway.context import AuthorizedRequest
 from actorline.identifiers import AccountName, JobKey
-from actorline.jobs.job import Glimpse, Job, JobResult
+from actorline.jobs.job import Job
+from actorline.jobs.job_result import Glimpse, JobResult
 from actorline.jobs.member_key import split_member_key
 from actorline.jobs.rights import Scope
 from actorline.ledger.ledger import Ledger

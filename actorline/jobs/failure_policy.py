@@ -7,8 +7,9 @@ never touched unless the document calls it our own.
 from enum import Enum, auto
 from typing import Final
 
-from actorline.jobs.job import Job, iso_time
+from actorline.jobs.job import Job
 from actorline.jobs.states import State
+from actorline.jobs.times import iso_time
 from actorline.platform.runs import Run
 from actorline.platform.statuses import RunStatus
 

@@ -1,24 +1,20 @@
-"""A job as stored in the ledger, and the result that every entrance shows."""
+"""A job as it is stored in the ledger."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, Json
 
 from actorline.budgets.reservation import OwnBudget, Reservation
 from actorline.errors import Code, Reason
-from actorline.identifiers import DatasetId, JobKey, RunId
+from actorline.identifiers import JobKey, RunId
 from actorline.jobs.document.delta import JobChanges
 from actorline.jobs.document.guard import Broken, Enough
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.lengths import STORED
 from actorline.jobs.groups import CareGroup, ChanceGroup, CollectionGroup, Group, NoticeGroup, RunGroup
 from actorline.jobs.states import TERMINAL, State
-
-CONSOLE_RUN_URL = "https://console.apify.com/view/runs/"
 
 
 class StopWish(StrEnum):
@@ -159,204 +155,3 @@ DEFAULTS: Final[Mapping[str, object]] = {
     if not field.is_required()
 }
 """What a field of the hash that isn't there is read as."""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How fast a job collects: items per second, and the seconds left at that rate."""
-
-    items_per_sec: float | None = None
-    eta_secs: float | None = None
-
-    @classmethod
-    def of(cls, job: Job) -> "Pace":
-        rows = job.collection
-        if rows.started_at is None or rows.stored_at is None or job.is_terminal:
-            return cls()
-        elapsed, scanned = rows.stored_at - rows.started_at, rows.scanned - rows.scanned_before
-        if elapsed <= 0 or scanned <= 0:
-            return cls()
-        rate = scanned / elapsed
-        ordered = max((rows.items_total or 0) - job.document.collect.offset, 0)
-        if job.document.collect.limit:
-            ordered = min(ordered, job.document.collect.limit)
-        left = max(ordered - rows.scanned, 0) / rate if rows.items_total is not None else None
-        return cls(round(rate, 1), None if left is None else round(left, 1))
-
-
-class Waiting(BaseModel):
-    """What a WAITING job waits for: a code, since when, and until when at the latest, if that is known."""
-
-    code: str
-    since: str | None
-    until: str | None
-
-    @classmethod
-    def of(cls, job: Job) -> "Waiting | None":
-        code = job.waits_for
-        if code is None:
-            return None
-        sent_at = job.intent.sent_at if job.intent else None
-        since = job.waiting_since if job.waiting_for else sent_at
-        return cls(code=code, since=iso_time(since), until=iso_time(job.waiting_until))
-
-
-class StoppedEarly(BaseModel):
-    """Why a run was stopped before its own end. `rows` were there when that was seen; `beyond`: rows that were
-    delivered beyond those that were enough.
-    """
-
-    code: Code
-    rule: str
-    rows: int
-    beyond: int
-    message: str
-
-    @classmethod
-    def of(cls, job: Job) -> "StoppedEarly | None":
-        enough = job.enough
-        if enough is None:
-            return None
-        beyond = max(job.collection.items - enough.needed, 0)
-        return cls(code=Code.STOPPED_EARLY, rule=enough.rule, rows=enough.rows, beyond=beyond, message=enough.message)
-
-
-class JobResult(BaseModel):
-    """One shape everywhere: Celery result, HTTP, `--json`; under 4 kB."""
-
-    key: JobKey
-    kind: Literal["job"] = "job"
-    state: State
-    reason: Reason | None
-    actor: str | None
-    target: dict[str, str] | None
-    run_id: RunId | None
-    run_url: str | None
-    run_status: str | None
-    attempt: int
-    adopted: bool
-    dataset_id: DatasetId | None
-    key_value_store_id: str | None
-    sink: str | None
-    manifest: str | None
-    items: int
-    scanned: int
-    bytes: int
-    pages: int
-    records: int
-    cost_usd: float | None
-    queued_at: str | None
-    started_at: str | None
-    run_finished_at: str | None
-    delivered_at: str | None
-    manifest_sha256: str | None = None
-    changes: JobChanges | None = None
-    waiting: Waiting | None = None
-    stopped: StoppedEarly | None = None
-    broken: Broken | None = None
-
-    @classmethod
-    def of(cls, job: Job) -> "JobResult":
-        kind, name = job.document.target
-        run, rows = job.run, job.collection
-        return cls(
-            key=job.key,
-            state=job.state,
-            reason=job.reason,
-            actor=job.document.actor or run.actor_id,
-            target={kind: name},
-            run_id=run.id,
-            run_url=CONSOLE_RUN_URL + run.id if run.id and not run.no_console else None,
-            run_status=run.status,
-            attempt=job.attempt,
-            adopted=run.adopted,
-            dataset_id=run.dataset_id,
-            key_value_store_id=run.key_value_store_id,
-            sink=job.sink_url or None,
-            manifest=job.manifest,
-            items=rows.items,
-            scanned=rows.scanned,
-            bytes=rows.byte_count,
-            pages=rows.pages,
-            records=rows.records,
-            cost_usd=job.total_cost_usd,
-            queued_at=iso_time(job.queued_at),
-            started_at=run.started_at or iso_time(run.known_at),
-            run_finished_at=run.finished_at,
-            delivered_at=iso_time(job.delivered_at),
-            manifest_sha256=job.manifest_sha256,
-            changes=job.changes,
-            waiting=Waiting.of(job),
-            stopped=StoppedEarly.of(job),
-            broken=job.broken,
-        )
-
-    @classmethod
-    def refused(cls, key: JobKey, state: State, reason: Reason) -> "JobResult":
-        """Return the result of a refused order: there is no job."""
-        nothing = dict.fromkeys(cls.model_fields)
-        counters = dict.fromkeys(("items", "scanned", "bytes", "pages", "records"), 0)
-        return cls.model_validate(
-            {
-                **nothing,
-                **counters,
-                "key": key,
-                "kind": "job",
-                "state": state,
-                "reason": reason,
-                "attempt": 0,
-                "adopted": False,
-            }
-        )
-
-
-class Glimpse(BaseModel):
-    """All that is shown of a job to an API key without the scope `read`."""
-
-    key: JobKey
-    state: State
-
-
-class Progress(BaseModel):
-    """What a caller's result shows in the state PROGRESS."""
-
-    key: JobKey
-    state: State
-    run_id: RunId | None
-    run_status: str | None
-    items: int
-    items_total: int | None
-    pages: int
-    bytes: int
-    items_per_sec: float | None
-    eta_secs: float | None
-    cost_usd: float | None
-
-    @classmethod
-    def of(cls, job: Job) -> "Progress":
-        run, rows, pace = job.run, job.collection, Pace.of(job)
-        return cls(
-            key=job.key,
-            state=job.state,
-            run_id=run.id,
-            run_status=run.status,
-            items=rows.items,
-            items_total=rows.items_total,
-            pages=rows.pages,
-            bytes=rows.byte_count,
-            items_per_sec=pace.items_per_sec,
-            eta_secs=pace.eta_secs,
-            cost_usd=job.total_cost_usd,
-        )
-
-
-def iso_time(unix_seconds: float | None) -> str | None:
-    """Return `2026-11-23T08:15:30.123Z`, as the platform writes times."""
-    if unix_seconds is None:
-        return None
-    return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def minute_text(unix_seconds: float) -> str:
-    """Return `2026-11-23 08:15 UTC`, as messages give times."""
-    return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%d %H:%M} UTC"

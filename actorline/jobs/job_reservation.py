@@ -7,7 +7,8 @@ from actorline.budgets.limits import Budgets
 from actorline.budgets.reservation import NANO, Entry, OwnBudget, Reservation, reserve, unknown_value
 from actorline.errors import Code, Reason, Refused
 from actorline.jobs.document.job_document import JobDocument
-from actorline.jobs.job import Job, minute_text
+from actorline.jobs.job import Job
+from actorline.jobs.times import minute_text
 
 _PARTS_OF_A_DAY: Final = 3  # 2026-11-28
 

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from actorline.errors import Code, Refused
 from actorline.jobs.document.job_document import JobDocument
-from actorline.jobs.job import Job, JobResult, iso_time
+from actorline.jobs.job import Job
+from actorline.jobs.job_result import JobResult
+from actorline.jobs.times import iso_time
 from actorline.outbound.web_address import address_problem
 from actorline.settings import Settings
 

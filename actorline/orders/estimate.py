@@ -10,10 +10,10 @@ from actorline.errors import Code, Reason, Refused
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.history import History
-from actorline.jobs.job import iso_time
 from actorline.jobs.job_key import fresh_key
 from actorline.jobs.job_reservation import reservation_for, waiting_text
 from actorline.jobs.sender import Sender
+from actorline.jobs.times import iso_time
 from actorline.ledger.admission.pause import IS_PAUSED, is_paused
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.history import past_runs

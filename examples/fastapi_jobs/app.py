@@ -15,7 +15,7 @@ from pydantic import BaseModel, HttpUrl
 
 from actorline.client import Client
 from actorline.errors import Refused, Unavailable
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 
 PRICES_ACTOR = os.environ.get("PRICES_ACTOR", "apify/web-scraper")
 

@@ -15,7 +15,8 @@ from celery.app.task import Context
 from actorline.batches.batch import Batch, BatchResult
 from actorline.errors import JobEnded
 from actorline.identifiers import JobKey, TaskId
-from actorline.jobs.job import Job, JobResult
+from actorline.jobs.job import Job
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.outcome import exception_for
 from actorline.ledger.callers import Continuations
 from actorline.redis_connection.one_connection import exchange

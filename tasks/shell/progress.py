@@ -8,7 +8,8 @@ from celery import current_app, states
 from redis.commands.core import Script
 
 from actorline.identifiers import JobKey, TaskId
-from actorline.jobs.job import Job, Progress
+from actorline.jobs.job import Job
+from actorline.jobs.progress import Progress
 from tasks.shell.environment import ledger
 
 EVERY_SECS: Final = 1

@@ -16,9 +16,10 @@ from actorline.budgets.reservation import NANO, Count, Entry, OwnBudget, batch_b
 from actorline.errors import Refused
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.job import Intent, Job, StopWish, iso_time
+from actorline.jobs.job import Intent, Job, StopWish
 from actorline.jobs.job_reservation import reservation_of
 from actorline.jobs.states import TERMINAL, Event, State
+from actorline.jobs.times import iso_time
 from actorline.ledger.admission.budgets import OverBudget
 from actorline.ledger.admission.pause import pause
 from actorline.ledger.change import Change

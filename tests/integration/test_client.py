@@ -17,7 +17,7 @@ from actorline.client import Client
 from actorline.delivery.read_back import NoDelivery
 from actorline.errors import Code, JobCancelled, JobFailed, JobRefused, Refused, Unavailable
 from actorline.jobs.document.job_document import JobDocument
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.states import State
 
 

@@ -12,7 +12,7 @@ import pytest
 from gateway_process import Gateway, running_gateway
 from real_parts import wait_for
 
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from beats import orders, running_beats
 from celery.result import AsyncResult
 from real_parts import Line, delivery_of, running_workers, wait_for
 
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 from actorline.ledger.admission.schedule_pauses import paused_schedules
 from actorline.schedules.book import Book
 

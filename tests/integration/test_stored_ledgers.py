@@ -6,7 +6,7 @@ import pytest
 from real_parts import ROOT
 
 from actorline.batches.batch import BatchResult, load_batch
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.states import LIVE, TERMINAL
 from actorline.ledger.archive import Archive, unfinished
 from actorline.ledger.queries.counts import count_jobs

@@ -11,7 +11,8 @@ from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Reason
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.job import Intent, Job, Waiting
+from actorline.jobs.job import Intent, Job
+from actorline.jobs.job_result import Waiting
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.admission.pause import pause
 from actorline.ledger.change import Change

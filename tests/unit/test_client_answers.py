@@ -6,7 +6,7 @@ from celery.result import denied_join_result
 
 from actorline.client import Client, parse_answer
 from actorline.errors import Code, JobCancelled, JobExpired, JobFailed, JobRefused, Reason, Refused
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.outcome import exception_for
 from actorline.jobs.states import State
 

@@ -8,7 +8,7 @@ from celery.worker import consumer
 
 from actorline.errors import Code, JobRefused, Reason
 from actorline.identifiers import JobKey
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.states import State
 
 UNREADABLE: Final = "The message can't be read: it is not the JSON of a task. Nothing was started. Send it as JSON."

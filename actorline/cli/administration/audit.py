@@ -5,7 +5,7 @@ from rich.markup import escape
 from actorline.cli.attach import attach
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.times import short_time
-from actorline.jobs.job import iso_time
+from actorline.jobs.times import iso_time
 from actorline.ledger.audit import read_audit
 from actorline.settings import load_settings
 

@@ -10,7 +10,7 @@ from actorline.cli.ordering.run import send
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.times import short_time
 from actorline.errors import Code, Unavailable
-from actorline.jobs.job import iso_time
+from actorline.jobs.times import iso_time
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
 from actorline.platform.runs import abort_run

@@ -20,7 +20,8 @@ from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.job import Job, JobResult
+from actorline.jobs.job import Job
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.ledger.admission.pause import is_paused

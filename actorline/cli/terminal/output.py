@@ -13,7 +13,9 @@ from actorline.cli.terminal.times import short_time
 from actorline.cli.terminal.visible import SafeConsole, visible_json
 from actorline.errors import Code, Reason
 from actorline.jobs.document.delta import JobChanges
-from actorline.jobs.job import Job, JobResult, Pace, Waiting
+from actorline.jobs.job import Job
+from actorline.jobs.job_result import JobResult, Waiting
+from actorline.jobs.progress import Pace
 from actorline.jobs.states import TERMINAL, State
 
 # a pipe has no width: a line there is never broken

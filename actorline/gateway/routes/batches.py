@@ -27,8 +27,9 @@ from actorline.gateway.routes.events import EVENTS, LastEventId, follow
 from actorline.gateway.routes.jobs import DryRun, check_account, shown_estimate
 from actorline.gateway.routes.rows import ITEMS, MOST, respond_rows
 from actorline.identifiers import JobKey
-from actorline.jobs.job import Job, JobResult
+from actorline.jobs.job import Job
 from actorline.jobs.job_key import fresh_key
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.member_key import member_key
 from actorline.jobs.rights import Scope
 from actorline.jobs.states import State

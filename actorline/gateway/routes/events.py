@@ -18,7 +18,7 @@ from actorline.gateway.context import AuthorizedRequest, MayRead
 from actorline.gateway.openapi import KeyInPath, Responses, problems
 from actorline.gateway.problems import Fault
 from actorline.identifiers import JobKey
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 from actorline.ledger.timeline import TimelineEntry
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])

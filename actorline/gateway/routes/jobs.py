@@ -20,8 +20,8 @@ from actorline.gateway.ordered import hide_conflict, respond, wait_for_end
 from actorline.gateway.problems import name_order
 from actorline.identifiers import AccountName
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.job import JobResult
 from actorline.jobs.job_key import fresh_key
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.rights import Scope
 from actorline.jobs.states import State
 from actorline.ledger.queries.listing import CURSOR_PATTERN, Cursor, list_jobs

@@ -15,9 +15,10 @@ from actorline.delivery.sink import Sink
 from actorline.errors import Code, Reason
 from actorline.identifiers import ExecutionToken
 from actorline.jobs.document.secret import withheld_records
-from actorline.jobs.job import Job, iso_time
+from actorline.jobs.job import Job
 from actorline.jobs.states import State, target
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.jobs.times import iso_time
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.stages.collect.comparison import Comparison

@@ -22,9 +22,10 @@ from actorline.errors import Reason
 from actorline.identifiers import ExecutionToken
 from actorline.jobs.document.delta import JobChanges
 from actorline.jobs.fields import NOW
-from actorline.jobs.job import Job, iso_time
+from actorline.jobs.job import Job
 from actorline.jobs.states import TRANSITIONS, Event, State, target
 from actorline.jobs.step import LostJob, Step, Stop
+from actorline.jobs.times import iso_time
 from actorline.keep_alive import renewed
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger

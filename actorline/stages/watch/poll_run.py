@@ -11,10 +11,11 @@ from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.secret import hide_secrets
 from actorline.jobs.failure_policy import FAILED_STATUSES, Chance, has_come, next_chance
 from actorline.jobs.fields import NOW, JobFields
-from actorline.jobs.job import Job, StopWish, iso_time
+from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Park, Step, Stop, Wait
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.jobs.times import iso_time
 from actorline.ledger.admission.pause import is_paused
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger

@@ -12,10 +12,11 @@ from redis.lock import Lock
 
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.groups import Resurrection
-from actorline.jobs.job import Job, iso_time
+from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import LostJob, Step, Stop, Wait
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.jobs.times import iso_time
 from actorline.ledger.change import Change
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.ledger import Ledger

@@ -7,7 +7,7 @@ import pytest
 from actorline.cli.terminal.next_command import NEXT
 from actorline.errors import Code
 from actorline.jobs.document.job_document import JobDocument
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.states import TERMINAL, State
 from actorline.settings import Settings
 

@@ -27,7 +27,7 @@ from actorline.cli.commands import DeferredCommand
 from actorline.emulator.profile import Profile
 from actorline.gateway.app import make_app
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 from actorline.schedules.schedules_file import load_schedules
 from actorline.settings import Settings
 

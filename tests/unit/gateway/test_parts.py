@@ -21,7 +21,7 @@ from actorline.gateway.shares import Shares
 from actorline.gateway.streams import gzipped
 from actorline.gateway.timelines import order
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 
 
 def test_what_gathers_while_a_group_is_at_work_is_the_next_group():

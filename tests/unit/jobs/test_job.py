@@ -1,8 +1,11 @@
 import pytest
 
 from actorline.errors import Code, Reason
-from actorline.jobs.job import FIELDS, JobResult, Pace, Progress, StopWish, iso_time
+from actorline.jobs.job import FIELDS, StopWish
+from actorline.jobs.job_result import JobResult
+from actorline.jobs.progress import Pace, Progress
 from actorline.jobs.states import TERMINAL, State
+from actorline.jobs.times import iso_time
 
 PACED = {
     "state": State.COLLECTING, "scanned": 3_000, "scanned_before": 1_000, "collecting_at": 100.0, "stored_at": 104.0,

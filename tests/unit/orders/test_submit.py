@@ -6,7 +6,7 @@ import pytest
 
 from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
 from actorline.ledger.durability import NotDurable

@@ -10,7 +10,8 @@ from actorline.gateway.pages.presentation.page_strip import Strip, strip_of
 from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import JobKey
 from actorline.jobs.history import History
-from actorline.jobs.job import CONSOLE_RUN_URL, Job
+from actorline.jobs.job import Job
+from actorline.jobs.job_result import CONSOLE_RUN_URL
 from actorline.jobs.rights import Scope
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.history import past_runs

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from actorline.errors import Code, Refused
-from actorline.jobs.job import Job, Pace
+from actorline.jobs.job import Job
+from actorline.jobs.progress import Pace
 from actorline.jobs.states import State
 from actorline.orders.retry import plan_retry
 from actorline.platform.statuses import TERMINAL_STATUSES

@@ -4,7 +4,7 @@ import pytest
 
 from actorline.cli.terminal.exits import Exit, exit_of_reason, exit_of_result
 from actorline.errors import Code, Reason
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.states import State
 
 

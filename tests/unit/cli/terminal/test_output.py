@@ -12,7 +12,7 @@ from actorline.cli.terminal.times import short_time
 from actorline.cli.terminal.visible import SafeConsole
 from actorline.errors import Code, Reason
 from actorline.jobs.document.delta import JobChanges
-from actorline.jobs.job import JobResult, Waiting
+from actorline.jobs.job_result import JobResult, Waiting
 from actorline.jobs.states import State
 from actorline.ledger.timeline import TimelineEntry
 

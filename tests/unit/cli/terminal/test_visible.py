@@ -12,7 +12,7 @@ from actorline.cli.terminal.output import out, print_json, print_result, say
 from actorline.cli.terminal.timeline import print_timeline
 from actorline.cli.terminal.visible import broken_between_words, visible
 from actorline.errors import Code, Reason
-from actorline.jobs.job import JobResult
+from actorline.jobs.job_result import JobResult
 from actorline.jobs.states import State
 from actorline.ledger.timeline import TimelineEntry
 
