@@ -79,7 +79,8 @@ def test_batch_document_is_checked_by_a_dry_run(shared_terminal, delivered):
     document = {"template": {"actor": "demo/x"}, "inputs": INPUTS}
     (shared_terminal.cwd / "batch.json").write_text(json.dumps(document))
     dry = shared_terminal("batch", "batch.json", "--dry-run")
-    assert (dry.code, dry.json["template"], "inputs" in dry.json) == (0, {"actor": "demo/x"}, False)
+    shown = json.loads(dry.out)
+    assert (dry.code, shown["template"], "inputs" in shown) == (0, {"actor": "demo/x"}, False)
     assert "Nothing was started.\nIt would start 4 runs.\nWhat it costs is unknown" in dry.err
     (shared_terminal.cwd / "batch.json").write_text(json.dumps({**document, "inputs": []}))
     refused = shared_terminal("batch", "batch.json")

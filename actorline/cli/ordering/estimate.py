@@ -10,7 +10,7 @@ def print_estimate(found: Estimate, *, as_json: bool) -> None:
     if as_json:
         print_json({**found.document, "estimate": found.model_dump(mode="json", exclude={"document"})})
         return
-    print_json(found.document)
+    print_json(found.document, indent=2)
     say("Nothing was started.")
     if found.runs != 0:
         say(runs_text(found))

@@ -60,6 +60,8 @@ def _estimate(order: dict[str, Any], parsed: JobDocument, settings: Settings, *,
     else:
         with attach(settings, workers=False) as stack:
             found = estimate(order, ledger=stack.ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
+    if not as_json:  # a person is shown what was given
+        found = found.model_copy(update={"document": parsed.model_dump(mode="json", exclude_defaults=True)})
     print_estimate(found, as_json=as_json)
 
 

@@ -31,9 +31,12 @@ COLOURS = {
 }
 
 
-def print_json(value: Any) -> None:
-    """Print one JSON object as a line of standard output. What isn't text in it (a file's name) is escaped."""
-    text = visible_json(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+def print_json(value: Any, *, indent: int | None = None) -> None:
+    """Print one JSON object as a line of standard output, or indented for a person. What isn't text in it (a file's
+    name) is escaped.
+    """
+    separators = (",", ":") if indent is None else None
+    text = visible_json(json.dumps(value, ensure_ascii=False, separators=separators, indent=indent))
     sys.stdout.buffer.write(text.encode(errors="backslashreplace") + b"\n")
     sys.stdout.flush()
 
