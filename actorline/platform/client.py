@@ -93,8 +93,6 @@ class Platform:
         """Return a session of the caller's own, with the same token, proxies and authorities."""
         return open_session(self._token, adapter, self._meter)
 
-    error_from_response = staticmethod(error_from_response)
-
     def close(self) -> None:
         """Close the idle connections; responses still open are their readers' to close."""
         self._session.close()

@@ -19,7 +19,7 @@ def resurrect_run(
     *,
     send_by: SendBy,
     announce: Callable[[], None],
-    silence_secs: float = START_TIMEOUT_SECS,
+    silence_s: float = START_TIMEOUT_SECS,
 ) -> None:
     """Set a run that has ended going again, with its storages; `params`: `timeout`, `memory` where they change.
 
@@ -32,7 +32,7 @@ def resurrect_run(
         headers={"User-Agent": platform.user_agent, "Accept": "application/json"},
         send_by=send_by,
         announce=announce,
-        silence_secs=silence_secs,
+        silence_s=silence_s,
     ) as response:
         if not is_success(response.status_code):
-            raise refusal(platform, response, to="the resurrection")
+            raise refusal(response, to="the resurrection")

@@ -18,7 +18,7 @@ from actorline.identifiers import RunId
 from actorline.outbound.http_status import is_server_error
 from actorline.platform.actors import safe_id
 from actorline.platform.client import Platform
-from actorline.platform.error_mapping import describe_fault
+from actorline.platform.error_mapping import describe_fault, error_from_response
 from actorline.platform.errors import CapacityExceeded, InvalidRequest, PlatformError, PlatformUnavailable, RateLimited
 from actorline.platform.session import PlatformAdapter
 
@@ -87,7 +87,7 @@ def start_run(platform: Platform, order: StartOrder, *, send_by: SendBy, announc
     `announce` is called when the connection is open, before the first byte goes out; what it raises is raised here, and
     nothing is sent. Raises StartRefused or StartDeferred if it is certain that no run was made, StartUnclear otherwise.
     """
-    return _started(platform, post_start(platform, "runs", order, send_by=send_by, announce=announce))
+    return _started(post_start(platform, "runs", order, send_by=send_by, announce=announce))
 
 
 def post_start(
@@ -97,7 +97,7 @@ def post_start(
     *,
     send_by: SendBy,
     announce: Callable[[], None],
-    silence_secs: float = START_TIMEOUT_SECS,
+    silence_s: float = START_TIMEOUT_SECS,
     headers: Mapping[str, str] | None = None,
     stream: bool = False,
 ) -> requests.Response:
@@ -115,7 +115,7 @@ def post_start(
         },
         send_by=send_by,
         announce=announce,
-        silence_secs=silence_secs,
+        silence_s=silence_s,
         stream=stream,
     )
 
@@ -128,7 +128,7 @@ def post_guarded(
     headers: Mapping[str, str],
     send_by: SendBy,
     announce: Callable[[], None],
-    silence_secs: float,
+    silence_s: float,
     body: bytes | None = None,
     stream: bool = False,
 ) -> requests.Response:
@@ -145,7 +145,7 @@ def post_guarded(
                 params=dict(query),
                 data=body,
                 headers=dict(headers),
-                timeout=(platform.timeouts[0], silence_secs),
+                timeout=(platform.timeouts[0], silence_s),
                 allow_redirects=False,
                 stream=stream,
             )
@@ -161,13 +161,13 @@ def post_guarded(
             raise StartUnclear(f"the reply was lost ({describe_fault(fault)})") from fault
 
 
-def _started(platform: Platform, response: requests.Response) -> RunId:
+def _started(response: requests.Response) -> RunId:
     if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
         run_id = run_id_in(response.content)
         if run_id is None:
             raise StartUnclear(f"the platform responded {response.status_code} to the start, without a run")
         return run_id
-    raise refusal(platform, response)
+    raise refusal(response)
 
 
 def run_id_in(content: bytes) -> RunId | None:
@@ -178,7 +178,7 @@ def run_id_in(content: bytes) -> RunId | None:
         return None
 
 
-def refusal(platform: Platform, response: requests.Response, *, to: str = "the start") -> NotStarted | StartUnclear:
+def refusal(response: requests.Response, *, to: str = "the start") -> NotStarted | StartUnclear:
     """Return what a response other than 2xx says of the start, or of what else was sent under its guards (`to`)."""
     status = response.status_code
     if status in _MAY_BE_DONE or is_server_error(status):
@@ -186,7 +186,7 @@ def refusal(platform: Platform, response: requests.Response, *, to: str = "the s
     if status < HTTPStatus.BAD_REQUEST:
         message = f"the platform responded {status} to {to}; is ACTORLINE_API_URL right?"
         return StartRefused(InvalidRequest(message, status=status))
-    error = platform.error_from_response(response)
+    error = error_from_response(response)
     if isinstance(error, RateLimited | CapacityExceeded):
         return StartDeferred(error)
     if isinstance(error, PlatformUnavailable):  # not the API's response: it doesn't prove that the API got nothing

@@ -35,13 +35,13 @@ def run_sync(
         order,
         send_by=send_by,
         announce=announce,
-        silence_secs=SYNC_SILENCE_SECS,
+        silence_s=SYNC_SILENCE_SECS,
         headers={"Accept": "*/*", "Accept-Encoding": "gzip"},
         stream=True,
     )
     if not is_success(response.status_code):
         with response:
-            return _run_of(platform, response)
+            return _run_of(response)
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if wants_items and media_type == "application/json":  # older servers: the run, still RUNNING
         with response:
@@ -55,9 +55,9 @@ def run_sync(
         raise StartUnclear(str(error)) from error
 
 
-def _run_of(platform: Platform, response: requests.Response) -> RunId:
+def _run_of(response: requests.Response) -> RunId:
     """Return the run that an error names: it was started and has not succeeded. Raises what else the error means."""
-    error = refusal(platform, response)
+    error = refusal(response)
     if isinstance(error, StartRefused) and error.error.type == RUN_FAILED:
         named = _RUN_ID.search(error.error.message)
         if named:

@@ -79,5 +79,5 @@ for name, times in (("CHAOS_LOSE", 0), ("CHAOS_DOUBLE", 2)):
         put_times({(task, int(nth)) for task, nth in (each.split() for each in fault.split(","))}, times)
 if patience := os.environ.get("CHAOS_PATIENCE"):
     Platform.__init__.__kwdefaults__["read_timeout_s"] = float(patience)
-    post_start.__kwdefaults__["silence_secs"] = float(patience)
+    post_start.__kwdefaults__["silence_s"] = float(patience)
 sys.exit(main(["worker", *sys.argv[1:]]))
