@@ -14,7 +14,6 @@ an error's text may hold a row.
 
 import hashlib
 import os
-import resource
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +29,7 @@ from actorline.delivery.formats.gzip_members import BLOCK_BYTES, StoredFile
 from actorline.delivery.formats.rows import text_lines
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.manifest import ChangeCounts, ChangedFile, ChangeKind
+from actorline.delivery.process_memory import bound_memory
 from actorline.delivery.sink.names import changes_file
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ SEPARATOR: Final = b"\x1e"  # a line that no JSON is
 DATABASE_MBYTES: Final = 200  # beside it: one block of rows, and what DuckDB holds outside of its own count
 SHARES: Final = 16  # equal keys are in the same share
 JOINED_ROWS: Final = 1_000_000  # of each delivery, in one join: as many shares as come to that
-MEMORY_BYTES: Final = 2 * 1024**3  # so that this process, and nothing else on the machine, runs out of memory
+MEMORY_BYTES: Final = 2 * 1024**3
 THREADS_MAX: Final = 2  # each holds buffers of its own
 FILE_BYTES: Final = 256_000_000  # then the next file begins
 FETCH_ROWS: Final = 500
@@ -69,7 +69,7 @@ class NotComparable(Exception):
 def main(folder: str, paths: str, compression: str) -> int:
     import duckdb
 
-    bound_memory()
+    bound_memory(MEMORY_BYTES)
     sys.setrecursionlimit(LEVELS_MAX)
     try:
         counts = compare(sys.stdin.buffer, orjson.loads(paths), Path(folder), compression)
@@ -91,12 +91,6 @@ def main(folder: str, paths: str, compression: str) -> int:
         return 1
     sys.stdout.buffer.write(counts.model_dump_json().encode())
     return 0
-
-
-def bound_memory() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 def compare(source: BinaryIO, paths: Sequence[str], folder: Path, compression: str) -> ChangeCounts:

@@ -17,7 +17,6 @@ an error's text may hold an item.
 """
 
 import json
-import resource
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final
@@ -28,6 +27,7 @@ from actorline.delivery.formats.deep_json import parse_deep, with_whole_characte
 from actorline.delivery.formats.gzip_members import BLOCK_BYTES
 from actorline.delivery.formats.shapes import SHAPE_DEPTH_MAX, NotATable, Shape, shape_of
 from actorline.delivery.formats.text import ROW_BYTES_MAX, UnreadablePage
+from actorline.delivery.process_memory import bound_memory
 from actorline.inflate import Inflate
 
 NO_TABLE: Final = 3
@@ -43,7 +43,7 @@ Convert = Callable[[Any], Any]
 
 def main(command: str, rows: str = "") -> int:
     source, target = sys.stdin.buffer, sys.stdout.buffer
-    bound_memory()
+    bound_memory(MEMORY_BYTES)
     sys.setrecursionlimit(LEVELS_MAX)
     try:
         if command == "shape":
@@ -61,13 +61,6 @@ def main(command: str, rows: str = "") -> int:
         sys.stderr.write(type(error).__name__)
         return 1
     return 0
-
-
-def bound_memory() -> None:
-    """Let this process, and nothing else on the machine, run out of memory."""
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 def shape_text(source: BinaryIO) -> bytes:
