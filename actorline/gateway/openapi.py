@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Union
 
 from fastapi import FastAPI, Header, Path
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from actorline import __version__
 from actorline.batches.batch import BatchResult
@@ -71,15 +72,6 @@ RequestKey = Annotated[
         description="Identifies this request; a repetition with the same value changes nothing",
     ),
 ]
-DOCUMENT_BODY: Final[Mapping[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {"$ref": REFERENCE.format(model="JobDocument")}, "example": ORDER},
-        },
-    }
-}
-
 BATCH: Final[Mapping[str, Any]] = {
     "key": "catalog-2026-11-28",
     "template": {"actor": "apify/web-scraper", "options": {"memory_mbytes": 1024}},
@@ -92,16 +84,17 @@ BATCH_RESULT: Final[Mapping[str, Any]] = {
     "manifest": None, "sink": "file:///srv/rows/catalog-2026-11-28/", "queued_at": "2026-11-28T08:15:30.123Z",
     "delivered_at": None,
 }  # fmt: skip
-BATCH_BODY: Final[Mapping[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {"$ref": REFERENCE.format(model="BatchDocument")}, "example": BATCH},
-        },
-    }
-}
-
 Responses = dict[int | str, dict[str, Any]]
+
+
+def body(model: type[BaseModel], example: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the body of a request, which is read without a signature that names its model."""
+    schema = {"$ref": REFERENCE.format(model=model.__name__)}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}}
+
+
+DOCUMENT_BODY: Final[Mapping[str, Any]] = body(JobDocument, ORDER)
+BATCH_BODY: Final[Mapping[str, Any]] = body(BatchDocument, BATCH)
 
 
 def result(status: int, description: str, *other: Any, **headers: str) -> Responses:
@@ -109,31 +102,23 @@ def result(status: int, description: str, *other: Any, **headers: str) -> Respon
 
     `other`: models that it may have instead.
     """
-    described = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
-    content = {"application/json": {"example": RESULT}}
-    return {
-        status: {
-            "model": Union[JobResult, Glimpse, *other],
-            "description": description,
-            "content": content,
-            "headers": described,
-        }
-    }
+    return _response(status, description, Union[JobResult, Glimpse, *other], RESULT, headers)
 
 
 def batch_result(status: int, description: str, *other: Any, **headers: str) -> Responses:
-    """Describe a response with a batch's result, or with key and state only without the scope `read`.
+    """Describe a response with a batch's result, as `result` does with a job's."""
+    return _response(status, description, Union[BatchResult, Glimpse, *other], BATCH_RESULT, headers)
 
-    `other`: models that it may have instead.
-    """
-    described = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
-    content = {"application/json": {"example": BATCH_RESULT}}
+
+def _response(
+    status: int, description: str, model: Any, example: Mapping[str, Any], headers: Mapping[str, str]
+) -> Responses:
     return {
         status: {
-            "model": Union[BatchResult, Glimpse, *other],
+            "model": model,
             "description": description,
-            "content": content,
-            "headers": described,
+            "content": {"application/json": {"example": example}},
+            "headers": {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()},
         }
     }
 
