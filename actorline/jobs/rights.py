@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from actorline.budgets.limits import account_id
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName
+from actorline.jobs.actor_name import spelling
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.job import Job
 
@@ -98,26 +99,6 @@ class Rights(BaseModel):
 
 
 EVERYTHING = Rights()
-
-
-def spelling(name: str) -> str:
-    """Return the spelling in which names of Actors are compared: `user/name` and `user~name` are the same."""
-    return name.replace("/", "~")
-
-
-def indexed_actor(name: str | None) -> str | None:
-    """Return the spelling of an Actor's, or Actor task's, name by which its jobs are indexed.
-
-    None: it is an ID. Its jobs may have been ordered by its name as well, so no index has them all.
-    """
-    spelled = spelling(name or "")
-    return spelled if "~" in spelled else None
-
-
-def is_of_actor(job: Job, name: str) -> bool:
-    """Return whether the job is of the Actor or Actor task of this name or ID."""
-    names = (job.document.actor, job.document.actor_task, job.run.actor_id)
-    return spelling(name) in {spelling(each) for each in names if each}
 
 
 def _refuse(why: str) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from actorline.budgets.reservation import OwnBudget
 from actorline.identifiers import JobKey
+from actorline.jobs.actor_name import indexed_actor
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.member_key import split_member_key
-from actorline.jobs.rights import indexed_actor
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.callers import caller_arguments
 from actorline.ledger.durability import Call

@@ -12,7 +12,8 @@ from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.table import new_table
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName
-from actorline.jobs.rights import Rights, Scope, spelling
+from actorline.jobs.actor_name import spelling
+from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.times import iso_time
 from actorline.platform.actors import get_actor, get_actor_task

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from actorline.errors import Code, Refused
 from actorline.identifiers import AccountName
+from actorline.jobs.actor_name import spelling
 from actorline.jobs.document.job_document import JobDocument
 from actorline.setting_groups import Secret
 from actorline.settings import Settings
@@ -33,8 +34,8 @@ class Holder:
         """Return whether it may have the secret: its account, and its name in any spelling, are listed."""
         if self.account.lower() not in {account.lower() for account in secret.accounts}:
             return False
-        allowed = {_spelled(name) for name in (secret.actors if self.kind == "actor" else secret.actor_tasks)}
-        if not allowed or _spelled(self.name) in allowed:
+        allowed = {spelling(name) for name in (secret.actors if self.kind == "actor" else secret.actor_tasks)}
+        if not allowed or spelling(self.name) in allowed:
             return bool(allowed)
         own_id = self.find_id(self.name)
         return own_id is not None and own_id in {self.find_id(name) for name in allowed}
@@ -102,10 +103,6 @@ def masked(text: str, hidden: Sequence[str]) -> str:
     for secret in sorted(filter(None, hidden), key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text
-
-
-def _spelled(name: str) -> str:
-    return name.replace("/", "~")
 
 
 def _secret(value: dict[str, Any], holder: Holder, secrets: Mapping[str, Secret]) -> str:

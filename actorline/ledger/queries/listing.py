@@ -9,8 +9,8 @@ from typing import Final, NamedTuple, Self
 
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
+from actorline.jobs.actor_name import indexed_actor, is_of_actor
 from actorline.jobs.job import Job
-from actorline.jobs.rights import indexed_actor, is_of_actor
 from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.key_text import KeyText

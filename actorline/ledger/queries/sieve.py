@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from actorline.jobs.rights import spelling
+from actorline.jobs.actor_name import spelling
 from actorline.jobs.states import State
 
 
