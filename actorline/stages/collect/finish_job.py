@@ -129,16 +129,7 @@ class Finisher:
         if final is None and job.failures < WAVE_TRIES - 1:
             return self._again(job, WAVE_BACK_OFF_SECS[min(job.failures, len(WAVE_BACK_OFF_SECS) - 1)], failed=True)
         worst = final or (bad[0] if bad else None)
-        code = worst.code if worst and worst.code else Code.PAGE_UNREADABLE
-        said = f": {worst.error}" if worst else f" ({gap.why})"
-        message = f"{len(gap.page_nos)} of {len(pages)} pages could not be stored{said}"
-        if code is Code.DATASET_VANISHED and job.document.starts_run:
-            message += (
-                ". `retry` searches for them once more; if they are still missing, the next one starts another paid run"
-            )
-        if worst and code is Code.FORMAT_FAILED:
-            message = worst.error or message
-        return self._deliver(job, pages, Reason(code=code, message=message, billed=job.run.id is not None), execution)
+        return self._deliver(job, pages, _missing_pages(job, pages, gap, worst), execution)
 
     def _again(self, job: Job, seconds: float, *, failed: bool = False) -> Step | NextWave:
         epoch = self.ledger.change(
@@ -184,6 +175,20 @@ def secs_to_final_cost(job: Job, now: float) -> float:
     """Return seconds until the run's cost is final; docs/platform-facts.md#final-figures."""
     ended_at = job.collection.started_at
     return 0.0 if ended_at is None else secs_until_final(ended_at, now)
+
+
+def _missing_pages(job: Job, pages: Pages, gap: Gap, worst: Receipt | None) -> Reason:
+    """Return why the job ends without some of its pages, of which `worst` is the one that tells most."""
+    code = worst.code if worst and worst.code else Code.PAGE_UNREADABLE
+    said = f": {worst.error}" if worst else f" ({gap.why})"
+    message = f"{len(gap.page_nos)} of {len(pages)} pages could not be stored{said}"
+    if code is Code.DATASET_VANISHED and job.document.starts_run:
+        message += (
+            ". `retry` searches for them once more; if they are still missing, the next one starts another paid run"
+        )
+    if worst and code is Code.FORMAT_FAILED:
+        message = worst.error or message
+    return Reason(code=code, message=message, billed=job.run.id is not None)
 
 
 def _named_total(pages: Pages) -> int:
