@@ -9,7 +9,7 @@ from actorline.errors import Refused
 from actorline.identifiers import AccountName, JobKey
 from actorline.ledger.parking import Parking
 from actorline.platform.errors import PlatformBusy
-from actorline.stages.watch.look_at_fleet import Fleet
+from actorline.stages.watch.look_at_fleet import ParkedJobs
 from actorline.stages.watch.poll_run import POLL_STATES
 from actorline.upkeep.decision import Stage
 from config.queues import control_queue, fetch_queue
@@ -22,16 +22,16 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name="actorline.look_at_fleet", ignore_result=True, send_events=False)  # as upkeep
 def look_at_fleet(account: AccountName) -> None:
-    fleet = Fleet(ledger(), settings())
+    parked = ParkedJobs(ledger(), settings())
     try:
         with slots().taken(account):
-            fleet.look(account, platform(account))
+            parked.look(account, platform(account))
     except PlatformBusy:
         return  # checked again, as if this message were lost
     except Refused as error:  # no token for the account here; another worker may have it
         log.warning("fleet_not_seen", account=account, error=str(error))
         return
-    for key, epoch in fleet.with_news(account, waiting_polls()).items():
+    for key, epoch in parked.with_news(account, waiting_polls()).items():
         wake(key, epoch)
 
 

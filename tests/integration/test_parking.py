@@ -17,7 +17,7 @@ from actorline.ledger.parking import CARE_SECS, ParkedJob, ParkedRuns, Parking
 from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 from actorline.settings import Settings
-from actorline.stages.watch.look_at_fleet import WAKES_MAX, Fleet
+from actorline.stages.watch.look_at_fleet import WAKES_MAX, ParkedJobs
 from actorline.upkeep.hard_budgets import stop_spent_out
 
 STARTED = 1_700_000_000.0
@@ -139,10 +139,10 @@ def test_watched_jobs_are_left_alone_unless_something_is_planned(ledger):
 
 def test_runs_are_listed_once_an_interval_whoever_looks(ledger):
     park(ledger, "slow", "run1", every_s=30.0)
-    platform, fleet = Runs({"run1": "RUNNING"}), Fleet(ledger, Settings())
+    platform, parked = Runs({"run1": "RUNNING"}), ParkedJobs(ledger, Settings())
     for _ in range(3):
-        fleet.look("default", platform)
-        assert fleet.with_news("default", 0) == {}
+        parked.look("default", platform)
+        assert parked.with_news("default", 0) == {}
     assert platform.lists == 1
     next_look = ledger.redis.zscore(ledger.name("fleets"), "default") - ledger.now()
     assert next_look == pytest.approx(29, abs=2)
@@ -153,18 +153,18 @@ def test_many_that_end_together_come_as_fast_as_polls_are_done(ledger):
     for n in range(jobs):
         park(ledger, f"job-{n}", f"run{n}", every_s=600.0)
     park(ledger, "neighbour", "run", account="other")
-    platform, fleet = Runs({}), Fleet(ledger, Settings())
-    fleet.look("default", platform)
+    platform, parked = Runs({}), ParkedJobs(ledger, Settings())
+    parked.look("default", platform)
     taken: list[str] = []
     for waiting, wanted in ((0, WAKES_MAX // 2), (WAKES_MAX, 0), (100, 50), (0, 100)):
-        news = fleet.with_news("default", waiting)
+        news = parked.with_news("default", waiting)
         assert len(news) == wanted
         assert ledger.redis.zscore(ledger.name("fleets"), "default") <= ledger.now()  # the rest isn't left for later
         for key in news:
             Parking(ledger).unpark(key)
         taken += news
     assert taken == [f"job-{n}" for n in range(jobs)]
-    assert fleet.with_news("default", 0) == {}
+    assert parked.with_news("default", 0) == {}
     assert ledger.redis.zscore(ledger.name("fleets"), "default") is None
     assert platform.lists == 1
 
@@ -174,10 +174,10 @@ def test_look_reads_nothing_of_jobs_without_news(ledger, valkey):
         park(ledger, f"job-{n}", f"run{n}")
     path = valkey.removeprefix("redis+socket://")
     client = redis.Redis(unix_socket_path=path, db=3, decode_responses=True, single_connection_client=True)
-    fleet = Fleet(Ledger(client, ledger.namespace), Settings())
+    parked = ParkedJobs(Ledger(client, ledger.namespace), Settings())
     before = client.client_info()["tot-net-out"]
-    fleet.look("default", Runs({f"run{n}": "RUNNING" for n in range(1_000)}))
-    assert fleet.with_news("default", 0) == {}
+    parked.look("default", Runs({f"run{n}": "RUNNING" for n in range(1_000)}))
+    assert parked.with_news("default", 0) == {}
     assert int(client.client_info()["tot-net-out"]) - int(before) < 5_000
     client.close()
 
@@ -204,8 +204,8 @@ def test_list_stops_parked_runs_of_a_hard_budget_that_is_spent(ledger):
     ledger.change("spends", Change(fields=reserved), epoch=None)
     ledger.runs.record("spends", 1, 1, "run0", states=set(State) - TERMINAL, care_s=5, found=False)
     park(ledger, "spends", "run0", epoch=ledger.load("spends").epoch)
-    Fleet(ledger, Settings(budgets=hard)).look("default", Runs({"run0": "RUNNING"}, usd=1.99))
+    ParkedJobs(ledger, Settings(budgets=hard)).look("default", Runs({"run0": "RUNNING"}, usd=1.99))
     assert stop_spent_out(ledger, hard) == []
     ledger.redis.delete(ledger.name("listing", "default"))  # the interval is over
-    Fleet(ledger, Settings(budgets=hard)).look("default", Runs({"run0": "RUNNING"}, usd=2.01))
+    ParkedJobs(ledger, Settings(budgets=hard)).look("default", Runs({"run0": "RUNNING"}, usd=2.01))
     assert stop_spent_out(ledger, hard) == ["spends"]

@@ -29,7 +29,7 @@ log = Logger(__name__)
 
 
 @dataclass(frozen=True)
-class Fleet:
+class ParkedJobs:
     """All parked jobs."""
 
     ledger: Ledger
@@ -42,7 +42,7 @@ class Fleet:
         return self._parking.running_jobs() > self.settings.countdown_polls
 
     def park(self, job: Job, run: Run, every_s: float) -> None:
-        """Leave the job to the fleet."""
+        """Poll the job no more by itself: the list of its account's runs shows what becomes of its run."""
         parked = ParkedJob(
             account=job.document.account,
             epoch=job.epoch,

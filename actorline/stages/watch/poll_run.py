@@ -29,7 +29,7 @@ from actorline.settings import Settings
 from actorline.stages.collect.judge_rows import is_watched
 from actorline.stages.ending import STOP_CODES, STOP_EVENTS, end_job, judge_end, stop_reason
 from actorline.stages.watch.log_tail import read_log_end, shortened
-from actorline.stages.watch.look_at_fleet import Fleet
+from actorline.stages.watch.look_at_fleet import ParkedJobs
 from actorline.stages.watch.resurrection import Resurrector
 
 POLL_STATES: Final = frozenset({State.RUNNING, State.ABORTING})
@@ -124,10 +124,10 @@ class Poller:
         )
         if won is None:
             return Stop()
-        fleet = Fleet(self.ledger, self.settings)
+        parked = ParkedJobs(self.ledger, self.settings)
         is_polled = self._is_hinted(job) or is_watched(job.document)
-        if job.state is State.RUNNING and not is_polled and fleet.is_crowded():
-            fleet.park(job, run, every_s)
+        if job.state is State.RUNNING and not is_polled and parked.is_crowded():
+            parked.park(job, run, every_s)
             return Park()
         return Wait(every_s)
 
