@@ -7,7 +7,7 @@ from actorline.errors import Refused
 from actorline.identifiers import AccountName, JobKey
 from actorline.platform.errors import PlatformError
 from actorline.stages.start.limits import refresh_limits
-from actorline.upkeep import sweep as thought
+from actorline.upkeep import sweep as orphans
 from actorline.upkeep.decision import Stage
 from tasks.shell.canvas import send_pipeline
 from tasks.shell.environment import DEFAULT_ACCOUNT, installation, ledger, platform, settings
@@ -21,9 +21,9 @@ def sweep(account: AccountName) -> None:
     """Find the account's orphans. Those of known jobs are aborted by upkeep; the others are handled as configured."""
     try:
         with slots().taken(account):
-            for orphan in thought.find_orphans(ledger(), platform(account), installation(), account):
+            for orphan in orphans.find_orphans(ledger(), platform(account), installation(), account):
                 log.error("orphan_run", run_id=orphan.run.id, job_key=orphan.key, started_at=str(orphan.run.started_at))
-                adopted = thought.treat(ledger(), platform(account), settings(), orphan)
+                adopted = orphans.abort_or_adopt(ledger(), platform(account), settings(), orphan)
                 if adopted:
                     send_pipeline(adopted, Stage.START)
             refresh_limits(ledger(), platform(account), account)
@@ -37,8 +37,8 @@ def look_again(key: JobKey, attempt: int) -> None:
     try:
         account = ledger().account(key) or DEFAULT_ACCOUNT
         with slots().taken(account):
-            found = thought.look_again(ledger(), platform(account), installation(), key, attempt)
-            is_over = thought.close_resurrection(ledger(), platform(account), key)
+            found = orphans.look_again(ledger(), platform(account), installation(), key, attempt)
+            is_over = orphans.close_resurrection(ledger(), platform(account), key)
     except (PlatformError, Refused) as error:
         log.warning("second_look_failed", job_key=key, error=str(error))
         return

@@ -49,7 +49,7 @@ EXIT_TAKEN: Final = 75  # EX_TEMPFAIL: another stack runs in this home
 PROCESSES_LOOK_SECS: Final = 0.2
 OTHERS_SECS: Final = 5.0  # a stack that a command started only to read has ended by then
 PROCESSES_DRAIN_SECS: Final = 25.0
-PAGES_SECS: Final = 10.0
+LISTENING_SECS: Final = 10.0
 BACK_OFF_MAX_SECS: Final = 30.0
 STEADY_SECS: Final = 30.0  # a process that ran this long is healthy: its next death counts as the first
 UMASK: Final = 0o077  # state, logs and rows are private to the user: all processes of the stack inherit it
@@ -91,7 +91,7 @@ class Stack:
             if self.settings.redis_url is None:
                 self._start(Child("valkey", self._valkey_command(options)))
                 self._wait_for_redis()
-            self._name_pages(options)
+            self._set_addresses(options)
             if not options.only_redis:
                 check_redis(self.settings)
                 self._start_workers()
@@ -100,7 +100,7 @@ class Stack:
             if self.gateway_url:
                 port = str(options.gateway_port)
                 self._start(Child("gateway", [sys.executable, "-P", "-m", "actorline.gateway", "--port", port]))
-            self._wait_for_pages()
+            self._wait_until_listening()
             self._write_state(only_redis=options.only_redis)
             if options.stay and not options.only_redis:
                 self._say_how_to_order(options)
@@ -134,8 +134,8 @@ class Stack:
         if find_schedules(self.settings):
             self._start(Child("beat", _ours("beat")))
 
-    def _name_pages(self, options: argparse.Namespace) -> None:
-        """Set where Flower and the gateway will be, as children are told: they link to each other."""
+    def _set_addresses(self, options: argparse.Namespace) -> None:
+        """Set the addresses of Flower and the gateway, of which each child is told: the two link to each other."""
         if options.flower:
             self.flower_url = f"http://127.0.0.1:{options.flower_port}"
         if options.gateway and find_spec("fastapi"):
@@ -143,9 +143,9 @@ class Stack:
         elif options.gateway:
             self.say("No HTTP: it needs the extra `gateway` (pip install 'actorline[gateway]').")
 
-    def _wait_for_pages(self) -> None:
+    def _wait_until_listening(self) -> None:
         """Wait until Flower and the HTTP gateway listen, about two seconds, so that printed addresses work at once."""
-        deadline = time.monotonic() + PAGES_SECS
+        deadline = time.monotonic() + LISTENING_SECS
         for child, url in (("flower", self.flower_url), ("gateway", self.gateway_url)):
             while url and self._is_alive(child) and not _listens(url) and time.monotonic() < deadline:
                 time.sleep(PROCESSES_LOOK_SECS)

@@ -61,7 +61,7 @@ def make_app(
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        for intake in (context.order_intake, context.hints, context.wake_ups):
+        for intake in (context.order_intake, context.webhook_intake, context.wake_ups):
             intake.close()
 
     figures = RequestFigures()

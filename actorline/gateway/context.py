@@ -46,7 +46,7 @@ class Context:
     bodies: Bodies
     order_intake: OrderIntake
     wake_ups: WakeUps
-    hints: WebhookIntake
+    webhook_intake: WebhookIntake
     timelines: Timelines
     index: JobIndex
     key_text: KeyText

@@ -38,13 +38,14 @@ def settle_figures(ledger: Ledger, platform: Platform, job: Job, *, is_last: boo
     run = get_run(platform, job.run.id or RunId(""))
     is_last = is_last and secs_until_notice(job, ledger.now()) is None
     if not run.is_terminal:  # it was resurrected by others after the job's end: these aren't the job's figures
-        return _note(ledger, job, {}, is_last=is_last)
+        _record(ledger, job, {}, is_last=is_last)
+        return
     if job.manifest:
         _rewrite(job, run)
-    return _note(ledger, job, {"cost_usd": run.usage_total_usd}, is_last=is_last)
+    _record(ledger, job, {"cost_usd": run.usage_total_usd}, is_last=is_last)
 
 
-def _note(ledger: Ledger, job: Job, fields: JobFields, *, is_last: bool) -> None:
+def _record(ledger: Ledger, job: Job, fields: JobFields, *, is_last: bool) -> None:
     has_changed = fields.get("cost_usd") not in {None, job.run.cost_usd}
     ledger.change(
         job.key,

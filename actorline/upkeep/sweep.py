@@ -50,12 +50,14 @@ def find_orphans(ledger: Ledger, platform: Platform, installation: str, account:
         key = ledger.runs.key_of_marker(marker.digest)
         if key is None or ledger.load(key) is None:
             yield Orphan(account, run, None)
-        elif not _is_wanted(ledger, key, marker.attempt, run.id):
+        elif not _offer_to_job(ledger, key, marker.attempt, run.id):
             yield Orphan(account, run, key)
 
 
-def _is_wanted(ledger: Ledger, key: JobKey, attempt: int, run_id: RunId) -> bool:
-    """Return whether its job wants the run; if not, record it as a stray, which upkeep aborts."""
+def _offer_to_job(ledger: Ledger, key: JobKey, attempt: int, run_id: RunId) -> bool:
+    """Give the run to its job if that waits for one. Return False if the job doesn't want it: then it is recorded as a
+    stray, which upkeep aborts.
+    """
     job = ledger.load(key)
     if is_collected(ledger, run_id, unless_by=key):
         return True
@@ -90,7 +92,7 @@ def look_again(ledger: Ledger, platform: Platform, installation: str, key: JobKe
     found = find_runs(ledger, platform, make_marker(installation, key, attempt), since=job.queued_at - SKEW_SECS)
     unknown = [run_id for run_id in found.run_ids if ledger.runs.key_of(run_id) is None]
     for run_id in unknown:
-        _is_wanted(ledger, key, attempt, run_id)
+        _offer_to_job(ledger, key, attempt, run_id)
     return unknown
 
 
@@ -112,7 +114,7 @@ def close_resurrection(ledger: Ledger, platform: Platform, key: JobKey) -> bool:
     return True
 
 
-def treat(ledger: Ledger, platform: Platform, settings: Settings, orphan: Orphan) -> Job | None:
+def abort_or_adopt(ledger: Ledger, platform: Platform, settings: Settings, orphan: Orphan) -> Job | None:
     """Abort or adopt, as configured, an orphan whose job is unknown, and return the new job, whose stages must be
     sent. One of a known job is aborted by upkeep.
     """

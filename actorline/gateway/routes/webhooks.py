@@ -40,7 +40,7 @@ class FromPlatform(SecurityBase):
     async def __call__(self, request: Request) -> Context:
         context: Context = request.app.state.context
         secret = request.path_params.get("secret") or bearer(request)
-        if secret is None or not await context.hints.is_genuine(secret):
+        if secret is None or not await context.webhook_intake.is_genuine(secret):
             context.refusals.note(request)
             raise Refused(Code.AUTH, "The webhook secret is missing or wrong. Nothing was done.")
         return context
@@ -55,7 +55,7 @@ async def take(request: Request, context: Genuine, dispatch_id: DispatchId = Non
     """Take a hint: the job is checked now; the payload is not trusted. Safe to repeat, in any order."""
     hint = Hint.of(_parsed(await _read(request)), dispatch_id, hook)
     if hint:
-        await context.hints.take(hint)
+        await context.webhook_intake.take(hint)
     return Response()
 
 

@@ -26,7 +26,7 @@ from actorline.identifiers import JobKey
 router = APIRouter(route_class=PageRoute, include_in_schema=False, prefix="/batches/{key}")
 
 Key = Annotated[JobKey, Path()]
-Wanted = Annotated[str, Header()]
+AcceptHeader = Annotated[str, Header()]
 BLOCK_BYTES: Final = 262_144
 
 
@@ -107,7 +107,7 @@ def retry(key: Key, posted: PostedForm) -> Response:
 
 
 @router.get("/items")
-async def items(key: Key, visitor: Visitor, accept_encoding: Wanted = "") -> Response:
+async def items(key: Key, visitor: Visitor, accept_encoding: AcceptHeader = "") -> Response:
     """Download all rows, in the order of the inputs."""
     found = await run_in_threadpool(visitor.find_batch, key)
     response = await batches.items(key, visitor, 0, None, accept_encoding)

@@ -20,7 +20,7 @@ from actorline.jobs.delivered import open_delivered
 router = APIRouter(route_class=PageRoute, include_in_schema=False, prefix="/jobs/{key}")
 
 Key = Annotated[JobKey, Path()]
-Wanted = Annotated[str, Header()]
+AcceptHeader = Annotated[str, Header()]
 MANIFEST_CHARS: Final = 50_000
 
 
@@ -45,14 +45,14 @@ def _rows_page(visitor: Visit, view: JobView, shown: DeliveryView) -> Response:
 
 
 @router.get("/items")
-async def items(key: Key, visitor: Visitor, accept: Wanted = "", accept_encoding: Wanted = "") -> Response:
+async def items(key: Key, visitor: Visitor, accept: AcceptHeader = "", accept_encoding: AcceptHeader = "") -> Response:
     """Download all rows."""
     response = await rows.items(key, visitor, 0, None, accept, accept_encoding)
     return rows.as_file(response, f"{key}.{_suffix(response)}")
 
 
 @router.get("/changes/{kind}")
-async def changes(key: Key, kind: ChangeKind, visitor: Visitor, accept_encoding: Wanted = "") -> Response:
+async def changes(key: Key, kind: ChangeKind, visitor: Visitor, accept_encoding: AcceptHeader = "") -> Response:
     """Download the rows that were added, removed or changed."""
     return rows.as_file(await rows.changes(key, kind, visitor, accept_encoding), f"{key}-{kind}.jsonl")
 
