@@ -68,7 +68,7 @@ def now_line(live: "dict[State, int]") -> str:
 
 
 def recent_lines(jobs: Sequence[Job]) -> Iterator[str]:
-    """Return what became of these jobs, newest first, and the last one that wasn't delivered, with what to type."""
+    """Yield what became of these jobs, newest first, and the last one that wasn't delivered, with what to type."""
     ended = [job for job in jobs if job.is_terminal]
     if not jobs:
         return

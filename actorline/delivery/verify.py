@@ -28,7 +28,7 @@ class DeliveryProblem:
 
 
 def verify(delivery: Delivery, progress: Callable[[int], None]) -> Iterator[DeliveryProblem]:
-    """Everything that isn't as the manifest says. `progress` is called with bytes as they are read, by any thread.
+    """Yield what isn't as the manifest says. `progress` is called, from any thread, with the number of bytes just read.
 
     Raises SinkError if the sink can't be read.
     """

@@ -97,7 +97,7 @@ class LedgerMetrics(Collector):
 
 
 def standing(tally: Tally) -> Iterator[Metric]:
-    """Return gauges: how the jobs stand now."""
+    """Yield gauges: how the jobs stand now."""
     yield shown("jobs", {(state,): number for state, number in tally.jobs.items()})
     yield shown("waiting_jobs", {code: max(number, 0) for code, number in tally.counted("waiting").items()})
     yield shown("parked_jobs", {(): tally.parked})
@@ -111,7 +111,7 @@ def standing(tally: Tally) -> Iterator[Metric]:
 
 
 def work(tally: Tally, fleet: Fleet) -> Iterator[Metric]:
-    """Return gauges: what waits, since when, and who works on it."""
+    """Yield gauges: what waits, since when, and who works on it."""
     yield shown("oldest_job_seconds", {(state,): seconds for state, seconds in fleet.oldest_s.items()})
     busy = {(queue,): seconds if tally.queues.get(queue) else 0 for queue, seconds in fleet.busy_s.items()}
     yield shown("queue_busy_seconds", busy)
@@ -122,7 +122,7 @@ def work(tally: Tally, fleet: Fleet) -> Iterator[Metric]:
 
 
 def accounts(fleet: Fleet) -> Iterator[Metric]:
-    """Return gauges: what each account of the platform has to do, and how much of its limits is used."""
+    """Yield gauges: what each account of the platform has to do, and how much of its limits is used."""
     yield shown("account_jobs", fleet.account_jobs)
     yield shown("account_used", _of_accounts({account: use.used for account, use in fleet.use.items()}))
     yield shown("account_limit", _of_accounts({account: use.limit for account, use in fleet.use.items()}))
@@ -134,7 +134,7 @@ def _of_accounts(figures: Mapping[str, Mapping[str, float]]) -> dict[tuple[str, 
 
 
 def schedule_gauges(reading: Reading, schedules: Mapping[str, Schedule]) -> Iterator[Metric]:
-    """Return gauges: what came of each schedule's due times, and which is late."""
+    """Yield gauges: what came of each schedule's due times, and which is late."""
     places = {name: entry.place for name, entry in reading.entries.items() if entry.place.rhythm}
     yield shown("beats", {(): len(reading.beats)})
     outcomes = {
@@ -166,7 +166,7 @@ def budget_gauges(found: Iterable[BudgetStatus]) -> Metric:
 
 
 def totals(tally: Tally) -> Iterator[Metric]:
-    """Return counters over all jobs since the ledger was created, purged ones included."""
+    """Yield counters over all jobs since the ledger was created, purged ones included."""
     yield shown("jobs_queued", {(): tally.count("queued")})
     yield shown("auth_refused", {(): tally.count("auth_refused")})
     ended = tally.counted("ended")

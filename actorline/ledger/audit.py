@@ -30,6 +30,6 @@ def record(ledger: Ledger, event: str, sender: Sender, **facts: object) -> None:
 
 
 def read_audit(ledger: Ledger, limit: int) -> Iterator[AuditEntry]:
-    """Return the latest entries, the newest first."""
+    """Yield the latest entries, the newest first."""
     for _, entry in ledger.redis.xrevrange(ledger.name("audit"), count=limit):
         yield AuditEntry(float(entry["at"]), entry["event"], json.loads(entry["data"]))

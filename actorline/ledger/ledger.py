@@ -201,7 +201,7 @@ class Ledger:
         self.redis.set(self.name("like", likeness), key, ex=seconds)
 
     def last_delivery(self, likeness: str) -> JobKey | None:
-        """Return the key of it."""
+        """Return the key of the last delivered job of this likeness, if there is one."""
         return cast("JobKey | None", self.redis.get(self.name("like", likeness)))
 
     def account(self, key: JobKey) -> AccountName | None:

@@ -33,7 +33,7 @@ class Retention:
         return int(self._store.redis.get(self._store.name("forget_from", state)) or 0)
 
     def keep_place(self, state: State, offset: int) -> None:
-        """Remember it for the next sweep."""
+        """Remember how far this sweep came, for the next one to begin there."""
         self._store.redis.set(self._store.name("forget_from", state), offset)
 
     def forget_input(self, key: JobKey) -> None:

@@ -99,7 +99,7 @@ class Runs:
         self._store.redis.set(self._store.name("searched", key), searched, ex=SEARCH_REMEMBERED_SECS)
 
     def last_suspects(self, key: JobKey, at: float) -> list[RunId] | None:
-        """Return it; None if there was no such search just now."""
+        """Return what the search for the start announced `at` came to; None: there was none, or it is forgotten."""
         searched = json.loads(self._store.redis.get(self._store.name("searched", key)) or "{}")
         return cast("list[RunId]", searched["suspects"]) if searched.get("at") == at else None
 

@@ -88,7 +88,7 @@ def open_items(
     page = ItemsPage(platform.stream(path, window, headers={"Accept-Encoding": "gzip"}, silence_s=silence_s))
     if page.offset not in {None, offset}:
         page.close()
-        raise PlatformUnavailable(f"The response begins with item {page.offset:,} in the place of {offset:,}")
+        raise PlatformUnavailable(f"The response begins with item {page.offset:,} instead of {offset:,}")
     return page
 
 

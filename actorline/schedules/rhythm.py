@@ -96,7 +96,7 @@ class WallClock:
 
 
 def due_times(rhythm: Rhythm, after: datetime) -> Iterator[datetime]:
-    """Return the due times later than `after`, as far as they are known."""
+    """Yield the due times later than `after`, as far as they are known."""
     due = rhythm.next_due(after)
     while due is not None:
         yield due
@@ -127,7 +127,7 @@ def _due_on(cron: str, zone: ZoneInfo, day: date) -> tuple[datetime, ...]:
 
 
 def _moments(wall: datetime, *, every_pass: bool) -> Iterator[datetime]:
-    """Return the moments of a local time. PEP 495: fold 0 uses the offset before a change, fold 1 the one after."""
+    """Yield the moments of a local time. PEP 495: fold 0 uses the offset before a change, fold 1 the one after."""
     first, second = wall.replace(fold=0), wall.replace(fold=1)
     before, after = first.utcoffset(), second.utcoffset()
     if before is not None and after is not None and before < after:

@@ -83,7 +83,7 @@ def find_schedules(settings: Settings) -> Path | None:
 
 
 def load_schedules(file: Path) -> Mapping[str, Schedule]:
-    """Schedule name -> schedule, in the file's order. Raises InvalidSchedules that names each mistake."""
+    """Return schedule name -> schedule, in the file's order. Raises InvalidSchedules that names each mistake."""
     try:
         raw = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:

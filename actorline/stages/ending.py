@@ -104,7 +104,7 @@ def guard_reason(job: Job) -> Reason | None:
 def end_for_sink(ledger: Ledger, job: Job, error: SinkError, failure: Reason | None = None) -> Step:
     """End a job whose rows can't be delivered; while that may pass, `error` is raised again and the stage repeated.
 
-    `failure`: why the rows weren't complete before that; if it was the sink already, there was time enough.
+    `failure`: why the rows weren't complete before that; if that was the sink as well, it has been tried often enough.
     """
     had_time = isinstance(error, SinkTaken) or (failure and failure.code is Code.SINK_FAILED)
     if not (had_time or job.reason) and job.failures < SINK_TRIES:

@@ -28,7 +28,7 @@ def find_delivery(ledger: Ledger, job: Job) -> Job | None:
     if earlier is None or earlier.state is not State.DELIVERED:
         return None
     is_young = (earlier.delivered_at or 0) >= ledger.now() - job.document.reuse_secs
-    return earlier if is_young and _lies_there(earlier) else None
+    return earlier if is_young and _still_exists(earlier) else None
 
 
 def reuse(ledger: Ledger, job: Job, earlier: Job) -> Step:
@@ -59,7 +59,7 @@ def reuse(ledger: Ledger, job: Job, earlier: Job) -> Step:
     return end_job(ledger, job, Event.REUSE, None, fields=facts, data=data)
 
 
-def _lies_there(earlier: Job) -> bool:
+def _still_exists(earlier: Job) -> bool:
     try:
         return open_sink(earlier.sink_url).exists(SUCCESS)
     except SinkError as error:

@@ -81,7 +81,7 @@ def revoke(name: str, *, as_json: bool) -> None:
 
 
 def warnings(rights: Rights, settings: Settings) -> Iterator[str]:
-    """Return what a key may do beyond what its creator may expect."""
+    """Yield what a key may do beyond what its creator may expect."""
     may_run = rights.has(Scope.SUBMIT)
     if may_run and rights.actors is None:
         yield "it may run every Actor with the account's token. --actors limits it to those that it needs."

@@ -1,7 +1,7 @@
 """What a sink is: a place that the job claims before money is spent, in which each file is published once.
 
-Files are written under cover and published create-if-absent, so that of two executions one wins. A loser looks at
-what lies there.
+A file is written under a hidden name and published under its own only if nothing has that name, so that of two
+executions one wins. The other one looks at what the winner has stored.
 """
 
 import json
@@ -73,12 +73,12 @@ class Sink(Protocol):
 
     @abstractmethod
     def files_in(self, folder: str) -> Mapping[str, int]:
-        """Name -> bytes of the files in one folder of the sink: `""`, `attempt-2/`; not of those in its folders."""
+        """Return name -> bytes of the files in one folder of the sink (`""`, `attempt-2/`), but not in those below."""
 
     @abstractmethod
     def names(self) -> Iterator[str]:
-        """Return the name of every file here, also in folders; staged ones aside. One after the other: there
-        may be millions. Those of a folder come before those of the folders in it.
+        """Yield the name of every file here, also in folders, but not of staged ones; there may be millions. Those
+        of a folder come before those of the folders in it.
         """
 
     @abstractmethod
@@ -104,7 +104,7 @@ class Sink(Protocol):
         """Return the URL of a claimed folder around this one."""
 
     def claim(self, installation: str, key: JobKey) -> bool:
-        """Make the folder this job's; returns whether it wasn't yet.
+        """Make the folder this job's, and return whether it wasn't yet.
 
         Raises SinkTaken if it is another's, is in another's, or has another's in it: what one job stores,
         moves and removes must never be what another one reads. The second look is for two that claim at once.

@@ -24,7 +24,7 @@ def find_fault(value: Any, place: str) -> str:
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    """Return the names and values in an object, and the values in a list, each with the step that leads there."""
+    """Yield the names and values in an object, and the values in a list, each with the step that leads there."""
     if isinstance(value, dict):
         for name, inner in value.items():
             step = f".{shown_name(name)}"

@@ -33,8 +33,8 @@ class CallPace:
 
 
 def next_pace(pace: CallPace, *, was_refused: bool, is_full: bool = False) -> CallPace:
-    """Twice as many at each look while all are let in; one, later and later, while the platform refuses; one whenever
-    the limits may be read again, while they say that the account is full.
+    """Return how many are called at the next look: twice as many while all are let in; one, later and later, while the
+    platform refuses; one whenever the limits may be read again, while they say that the account is full.
     """
     if was_refused:
         return CallPace(1, min(2 * pace.wait_s, LINE_WAIT_MAX_SECS))
@@ -108,7 +108,7 @@ class Admission:
         return called
 
     def call_behind(self, job: Job) -> None:
-        """There isn't room enough for this job: the one behind it may want less."""
+        """Call the job behind this one, for which there isn't room enough: that one may need less."""
         place = self.ledger.redis.zrank(self._line, job.key)
         if place is None or place >= TRYING - 1:
             return

@@ -75,7 +75,7 @@ class RedisGovernor:
 
 
 def resource_of(path: str) -> tuple[str, str] | None:
-    """Kind and id of what a path of the API names, if its rate is kept here."""
+    """Return kind and id of what a path of the API names, if its rate is kept here."""
     kind, _, rest = path.lstrip("/").partition("/")
     name, _, below = rest.partition("/")
     kind = "records" if kind == "key-value-stores" and below.startswith("records/") else kind

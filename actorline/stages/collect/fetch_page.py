@@ -161,7 +161,7 @@ class PageFetcher:
             return self._store(job, window, expected, execution, reader, keep_alive)
 
     def _look_behind(self, job: Job, window: Window, reader: ItemsReader, keep_alive: Callable[[], None]) -> Receipt:
-        """See that nothing is there."""
+        """Read behind the last page, where nothing should be: the receipt proves the end, or is a bad one."""
         facts = _read_only(reader, window, JsonLines(), keep_alive, keeps_count=True)
         if facts.scanned:
             return bad_receipt(window, Code.FORMAT_FAILED, too_large(job))

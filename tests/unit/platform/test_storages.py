@@ -60,7 +60,7 @@ def test_a_window_of_items_tells_what_was_scanned(platform, api):
 
 def test_another_windows_response_is_refused(platform, api):
     api.get(f"{API}/datasets/d1/items", body=b"", headers={"X-Apify-Pagination-Offset": "0"})
-    with pytest.raises(PlatformUnavailable, match="begins with item 0 in the place of 1,000"):
+    with pytest.raises(PlatformUnavailable, match="begins with item 0 instead of 1,000"):
         open_items(platform, "d1", offset=1000, limit=10, params={})
 
 
