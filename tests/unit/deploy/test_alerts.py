@@ -65,7 +65,10 @@ CASES = {
     "QueueNotEmptied": single('queue_busy_seconds{queue="fetch"}', rising(60), flat(600), queue="fetch"),
     "Overdue": single("overdue_seconds", flat(301), flat(20)),
     "StrayRuns": single("stray_runs", flat(1), flat(0)),
-    "StartUnclear": single('waits_total{code="start-unclear"}', rising(1), flat(3)),
+    "StartUnclear": Case(  # a person was asked an hour ago; a search that has just begun asks nobody
+        {'waits_total{code="start-unclear"}': "0x29 1x60", 'waiting_jobs{code="start-unclear"}': "0x29 1x60"},
+        {'waits_total{code="start-unclear"}': flat(3), 'waiting_jobs{code="start-unclear"}': "0x84 1x5"},
+    ),
     "WaitsLong": single('oldest_job_seconds{state="WAITING"}', rising(60), flat(900)),
     "JobFailed": ended("FAILED", rising(1), flat(7)),
     "JobsFail": ended("FAILED", rising(1), rising(0.5)),
@@ -85,7 +88,10 @@ CASES = {
     ),
     "BudgetNearlySpent": budget(80, 79),
     "BudgetSpent": budget(100, 99),
-    "BudgetWaits": single('waits_total{code="budget"}', rising(1), flat(3)),
+    "BudgetWaits": Case(
+        {'waits_total{code="budget"}': flat(1), 'waiting_jobs{code="budget"}': flat(1)},
+        {'waits_total{code="budget"}': flat(1), 'waiting_jobs{code="budget"}': flat(0)},
+    ),
     "Spending": single("cost_usd_total", "0x59 0+1x30", rising(0.1)),
     "ScheduleMissed": single(
         'schedule_due_timestamp_seconds{schedule="a", outcome="missed"}', flat(60 * MINUTES - 60), flat(60),

@@ -139,7 +139,9 @@ def test_everything_of_a_tally_is_shown(shown):
     assert values(metrics["actorline_saved_usd_total"], "account") == {"default": 0.5}
     assert values(metrics["actorline_job_seconds_sum"], "state") == {"DELIVERED": 80.5, "FAILED": 1}
     assert values(metrics["actorline_job_seconds_count"], "state") == {"DELIVERED": 8, "FAILED": 3}
-    assert values(metrics["actorline_waiting_jobs"], "code") == {"capacity": 2, "paused": 0}
+    assert values(metrics["actorline_waiting_jobs"], "code") == {
+        "start-unclear": 0, "budget": 0, "capacity": 2, "paused": 0,
+    }  # fmt: skip
     assert values(metrics["actorline_budget_usd"], "kind") == {"limit": 20, "spent": 12.5, "reserved": 0.5}
     assert metrics["actorline_budget_usd"][0].labels | {"kind": ""} == {
         "budget": "label:team=search", "period": "day", "kind": "",
@@ -190,8 +192,8 @@ def test_what_no_upkeep_has_seen_is_left_out(shown):
     missing = shown(MUCH).keys() - shown(NOTHING).keys()
     assert missing == {
         "actorline_upkeep_age_seconds", "actorline_queue_messages", "actorline_paused", "actorline_job_seconds_sum",
-        "actorline_job_seconds_count", "actorline_worker_unseen_seconds", "actorline_waiting_jobs",
-        "actorline_saved_runs_total", "actorline_saved_usd_total",
+        "actorline_job_seconds_count", "actorline_worker_unseen_seconds", "actorline_saved_runs_total",
+        "actorline_saved_usd_total",
     }  # fmt: skip
 
 
