@@ -101,7 +101,7 @@ class LedgerMetrics(Collector):
 def standing(tally: Tally) -> Iterator[Metric]:
     """Yield gauges: how the jobs stand now."""
     yield shown("jobs", {(state,): number for state, number in tally.jobs.items()})
-    waiting = NO_WAITS | tally.counted("waiting")
+    waiting = {**NO_WAITS, **tally.counted("waiting")}
     yield shown("waiting_jobs", {code: max(number, 0) for code, number in waiting.items()})
     yield shown("parked_jobs", {(): tally.parked})
     yield shown("stray_runs", {(): tally.strays})
@@ -175,7 +175,7 @@ def totals(tally: Tally) -> Iterator[Metric]:
     ended = tally.counted("ended")
     yield shown("jobs_ended", {labels: ended.get(labels, 0) for labels in sorted(FROM_ZERO | ended.keys())})
     yield summed("job_seconds", {state: (_number(ended, state), ms / 1000) for state, ms in _milliseconds(tally)})
-    yield shown("waits", dict(sorted((NO_WAITS | tally.counted("waits")).items())))
+    yield shown("waits", dict(sorted({**NO_WAITS, **tally.counted("waits")}.items())))
     yield shown("runs", {(how,): tally.count(f"runs:{how}") for how in ("started", "found")})
     yield shown("guards_broken", {(rule,): tally.count(f"guard-broken:{rule}") for rule in sorted(BROKEN_RULES)})
     yield shown("early_stops", {(rule,): tally.count(f"enough-rows:{rule}") for rule in sorted(ENOUGH_RULES)})
