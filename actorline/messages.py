@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import redis
 
 from actorline.identifiers import JobKey, RunId
+from actorline.queue_names import control_queue
 from actorline.redis_connection.address import is_sentinel, masked_address
 from actorline.redis_connection.sentinels import FAILED_SECS, SentinelAddress, patience_s
 from actorline.settings import Settings
@@ -85,12 +86,12 @@ def _literal(value: Any) -> str:
 
 def send_upkeep(app: Celery, namespace: str, *keys: str) -> None:
     """Have a worker take care of the jobs now. Losing this message costs seconds: upkeep finds jobs by their `due`."""
-    app.send_task("actorline.upkeep", keys, queue=f"{namespace}.control", ignore_result=True, retry=False)
+    app.send_task("actorline.upkeep", keys, queue=control_queue(namespace), ignore_result=True, retry=False)
 
 
 def send_hook(app: Celery, namespace: str, hook_id: str, run_id: RunId) -> None:
     """Have a worker decide whether a hook collects a run. Losing this message costs seconds, too."""
-    app.send_task("actorline.hook", [hook_id, run_id], queue=f"{namespace}.control", ignore_result=True, retry=False)
+    app.send_task("actorline.hook", [hook_id, run_id], queue=control_queue(namespace), ignore_result=True, retry=False)
 
 
 def wake_workers(settings: Settings, keys: Iterable[JobKey]) -> bool:

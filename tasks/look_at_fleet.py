@@ -9,10 +9,10 @@ from actorline.errors import Refused
 from actorline.identifiers import AccountName, JobKey
 from actorline.ledger.parking import Parking
 from actorline.platform.errors import PlatformBusy
+from actorline.queue_names import control_queue, fetch_queue
 from actorline.stages.watch.look_at_fleet import ParkedJobs
 from actorline.stages.watch.poll_run import POLL_STATES
 from actorline.upkeep.decision import Stage
-from config.queues import control_queue, fetch_queue
 from tasks.shell.canvas import send_pipeline
 from tasks.shell.environment import ledger, platform, settings
 from tasks.shell.platform_slots import slots

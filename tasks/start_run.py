@@ -9,9 +9,9 @@ from actorline.errors import Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.step import Moved, Step, Stop
 from actorline.platform.errors import PlatformBusy
+from actorline.queue_names import fetch_queue
 from actorline.stages.start.no_account import refuse_start
 from actorline.stages.start.start_run import Startable, Starter, load_startable
-from config.queues import fetch_queue
 from tasks.shell.canvas import care_for_now
 from tasks.shell.conclude import conclude
 from tasks.shell.environment import installation, ledger, platform, settings

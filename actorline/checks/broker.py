@@ -6,7 +6,8 @@ from typing import Final
 
 from actorline.checks.finding import Finding
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.queries.broker import QUEUES, fsync_policy, read_broker
+from actorline.ledger.queries.broker import fsync_policy, read_broker
+from actorline.queue_names import queue_kinds
 from actorline.settings import Settings
 from actorline.upkeep.unattended import UNSEEN_SECS
 
@@ -39,8 +40,9 @@ def check_queues(settings: Settings, unseen_s: Mapping[str, float], *, has_worke
     broker = read_broker(settings.broker, settings.namespace, left_before=left_before)
     for kind, number in broker.messages.items():
         if has_workers and number and unseen_s.get(kind, NEVER_SEEN_SECS) > UNSEEN_SECS:
+            queue = queue_kinds(settings.namespace)[kind]
             messages = "1 message" if number == 1 else f"{number:,} messages"
-            text = f"{messages} in {settings.namespace}{QUEUES[kind]}, and no worker takes any"
+            text = f"{messages} in {queue}, and no worker takes any"
             fix = f"Start one: actorline worker {'fetch' if kind == 'fetch' else 'control'}."
             yield Finding("queues", is_good=False, text=text, fix=fix)
     if has_workers and broker.left:

@@ -24,6 +24,7 @@ from actorline.ledger.faults import DISK_FULL, describe_fault, is_tls_fault
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
 from actorline.messages import make_sender
+from actorline.queue_names import control_queue
 from actorline.settings import Settings
 from actorline.upkeep.unattended import COMMAND, describe_unattended, describe_unfinished, were_seen
 
@@ -233,7 +234,7 @@ def has_workers(settings: Settings) -> bool:
     """Return whether a worker serves our control queue on this Redis. Raises Unavailable if the broker is down."""
     from kombu.exceptions import OperationalError
 
-    queue = f"{settings.namespace}.control"
+    queue = control_queue(settings.namespace)
 
     def read(reply: Mapping[str, Any]) -> None:
         if any(each["name"] == queue for queues in reply.values() for each in queues):

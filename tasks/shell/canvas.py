@@ -18,6 +18,7 @@ from actorline.jobs.states import LIVE
 from actorline.ledger.change import Change
 from actorline.ledger.parking import Parking
 from actorline.notify.notice import NOTICE_AGAIN_SECS, secs_until_notice
+from actorline.queue_names import queue_kinds
 from actorline.stages.collect.fetch_pages import Wave
 from actorline.upkeep.decision import Stage, queue_of
 from tasks.shell.environment import ledger, settings
@@ -49,7 +50,7 @@ def send_pipeline(job: Job, first: Stage) -> bool:
     if first is not Stage.START:  # only a job with a run is parked
         Parking(ledger()).unpark(job.key)
     signatures = [_named(stage, job.key, epoch) for stage in stages_from(job, first)]
-    signatures[0].set(queue=f"{settings().namespace}.{queue_of(job, first)}")
+    signatures[0].set(queue=queue_kinds(settings().namespace)[queue_of(job, first)])
     if first is Stage.START:  # among waiting starts
         signatures[0].set(priority=job.document.priority)
     _remember(job.key, signatures, drop_stale=True)

@@ -4,8 +4,8 @@ from celery import current_app
 
 from actorline.identifiers import TaskId
 from actorline.jobs.job import Job
+from actorline.queue_names import queue_kinds
 from actorline.upkeep.decision import Stage
-from config.queues import queue_kinds
 from tasks.shell import answers, canvas
 from tasks.shell.batches import send_batch
 from tasks.shell.environment import ledger, settings

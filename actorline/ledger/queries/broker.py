@@ -8,8 +8,8 @@ import redis
 
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
+from actorline.queue_names import queue_kinds
 
-QUEUES: Final[Mapping[str, str]] = {"doors": "", "control": ".control", "fetch": ".fetch"}
 STEPS: Final = ("", "\x06\x163", "\x06\x166", "\x06\x169")
 """What kombu puts behind a queue's name, for each priority."""
 OTHER_APPS: Final = "unacked"  # Celery's default name; ours is our own
@@ -33,7 +33,7 @@ def read_broker(address: str, namespace: str, *, left_before: float) -> Broker:
     client = connect(address, socket_timeout_s=CLIENT_SECS, retries=0)
     try:
         messages = {
-            kind: sum(client.llen(f"{namespace}{queue}{step}") for step in STEPS) for kind, queue in QUEUES.items()
+            kind: sum(client.llen(queue + step) for step in STEPS) for kind, queue in queue_kinds(namespace).items()
         }
         left = client.zcount(f"{namespace}.unacked_index", "-inf", left_before)
         return Broker(messages, left, bool(client.exists(OTHER_APPS)))

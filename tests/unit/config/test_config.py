@@ -9,10 +9,11 @@ import pytest
 import structlog
 from celery import Celery
 
+from actorline.queue_names import control_queue, entrance_queue, fetch_queue
 from actorline.settings import load_settings
 from config.celery import celery_settings
 from config.logging import configure_logging
-from config.queues import control_queue, entrance_queue, fetch_queue, queues_of, routes
+from config.queues import queues_of, routes
 from tasks import MODULES
 
 
