@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Final
 
-from actorline.cli.terminal.output import counted, say
+from actorline.cli.terminal.output import say
 from actorline.identifiers import AccountName, RunId
 from actorline.jobs.job import Job
 from actorline.platform.client import Platform
@@ -16,6 +16,7 @@ from actorline.platform.errors import PlatformError
 from actorline.platform.runs import abort_run
 from actorline.settings import Settings
 from actorline.stages.watch.poll_run import POLL_STATES
+from actorline.story.number_words import counted
 
 AT_ONCE: Final = 16
 PATIENCE_SECS: Final = 5.0  # workers continue with what takes longer

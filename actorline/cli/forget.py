@@ -7,7 +7,7 @@ from actorline.batches.batch import Batch
 from actorline.batches.forget import check_any_forgettable, forget_any
 from actorline.cli.attach import attach
 from actorline.cli.jobs import find_all
-from actorline.cli.terminal.output import counted, print_json, say
+from actorline.cli.terminal.output import print_json, say
 from actorline.errors import Code, Refused
 from actorline.jobs.job import Job
 from actorline.jobs.sender import FROM_TERMINAL
@@ -15,6 +15,7 @@ from actorline.ledger.audit import record
 from actorline.messages import make_sender
 from actorline.orders.forget import ForgetResult
 from actorline.settings import Settings, load_settings
+from actorline.story.number_words import counted
 
 
 def forget(keys: Sequence[str], *, dry_run: bool, agreed: bool, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from actorline.cli.attach import attach
 from actorline.cli.jobs import find_any
-from actorline.cli.terminal.output import counted, print_json, say
+from actorline.cli.terminal.output import print_json, say
 from actorline.delivery.row_survey import RowSurvey
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Refused
@@ -20,6 +20,7 @@ from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.series import delivered_by_schedule
 from actorline.settings import load_settings
+from actorline.story.number_words import counted
 
 LATEST_JOBS: Final = 10
 AFTER_ITEMS: Final[int] = Guard.model_fields["after_items"].default

@@ -2,14 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from rich.markup import escape
 
 from actorline.cli.attach import attach, unattended_jobs
-from actorline.cli.terminal.output import coloured, counted, out
+from actorline.cli.terminal.output import coloured, out
 from actorline.cli.terminal.room_text import room_lines
 from actorline.cli.terminal.times import duration_text
 from actorline.jobs.cost import cost_usd
@@ -23,6 +23,7 @@ from actorline.ledger.queries.listing import list_jobs
 from actorline.ledger.queries.tally import read_tally
 from actorline.schedules.schedules_file import InvalidSchedules, find_schedules, load_schedules
 from actorline.settings import Settings, load_settings
+from actorline.story.number_words import counted
 
 RECENT_SECS: Final = 24 * 3600.0
 RECENT_JOBS: Final = 1_000
@@ -61,7 +62,7 @@ def recent_jobs(ledger: Ledger) -> list[Job]:
     return list_jobs(ledger, limit=RECENT_JOBS, since=ledger.now() - RECENT_SECS).jobs
 
 
-def now_line(live: "dict[State, int]") -> str:
+def now_line(live: Mapping[State, int]) -> str:
     """Return `Now: 3 RUNNING, 1 WAITING`. `live`: unfinished jobs by state."""
     said = ", ".join(f"{number:,} {coloured(state)}" for state, number in live.items() if number)
     return f"Now: {said or 'nothing is running.'}"
@@ -85,7 +86,7 @@ def recent_lines(jobs: Sequence[Job]) -> Iterator[str]:
         yield f"  `actorline show {key}` tells the whole story, `actorline retry {key} --dry-run` what a retry does."
 
 
-def pause_lines(paused: "set[str]") -> list[str]:
+def pause_lines(paused: Collection[str]) -> list[str]:
     """Return that paid runs are paused, of which accounts, and what starts them again; nothing if none are."""
     if not paused:
         return []

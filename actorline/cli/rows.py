@@ -52,12 +52,17 @@ def _write(open_blocks: Callable[[], Iterator[bytes]]) -> None:
         for block in open_blocks():
             sys.stdout.buffer.write(block)
         sys.stdout.buffer.flush()
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _drop_the_rest()
     except (UnreadableRows, NotCompared) as error:
         raise Refused(Code.REQUEST_INVALID, str(error)) from error
     except SinkError as error:
         raise Refused(Code.SINK_FAILED, str(error)) from error
+
+
+def _drop_the_rest() -> None:
+    """Let Python's last flush of standard output fail no more: who reads it, such as `| head`, has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def records(key: str, name: str | None, *, as_json: bool) -> None:
@@ -70,7 +75,7 @@ def records(key: str, name: str | None, *, as_json: bool) -> None:
             shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_the_rest()
     except NoDelivery as error:
         raise Refused(Code.UNKNOWN_KEY, f"{error} With sizes and types: actorline records {key}") from error
     except SinkError as error:

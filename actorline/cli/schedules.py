@@ -186,7 +186,7 @@ def _print_table(found: Mapping[str, Schedule], lines: list[dict[str, Any]]) -> 
             escape(schedule.rhythm_text),
             schedule.overlap,
             _local(line["last_due"], schedule),
-            _fate_text(line),
+            _outcome_text(line),
             coloured(job["state"]) if job and job["state"] else "",
             _next_text(line, schedule),
         )
@@ -208,7 +208,7 @@ def _next_text(line: Mapping[str, Any], schedule: Schedule) -> str:
     return "paused" if line["paused"] else _local(line["next_due"], schedule)
 
 
-def _fate_text(line: Mapping[str, Any]) -> str:
+def _outcome_text(line: Mapping[str, Any]) -> str:
     if line["last_fate"] == Outcome.SKIPPED and line["skips"] > 1:
         return f"skipped ({line['skips']} in a row)"
     return line["last_fate"] or ""

@@ -18,7 +18,7 @@ from actorline.cli.attach import attach
 from actorline.cli.jobs import find_any
 from actorline.cli.rows import nothing_delivered
 from actorline.cli.terminal.exits import Exit
-from actorline.cli.terminal.output import counted, err, out, print_json
+from actorline.cli.terminal.output import err, out, print_json
 from actorline.delivery.read_back import DamagedDelivery, Delivery, NoDelivery, open_delivery
 from actorline.delivery.sink import MANIFEST, SinkError, open_sink
 from actorline.delivery.verify import DeliveryProblem
@@ -27,6 +27,7 @@ from actorline.errors import Code, Reason, Refused
 from actorline.jobs.delivered import open_delivered
 from actorline.jobs.job import Job
 from actorline.settings import load_settings
+from actorline.story.number_words import counted
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,6 @@ def _summary(delivery: Verifiable | None, problems: int) -> str:
     if problems or delivery is None:
         return counted(problems, "problem")
     totals = delivery.totals
-    of = counted(totals["parts"], "file") if "parts" in totals else f"{counted(totals['delivered'], 'member')}"
+    of = counted(totals["parts"], "file") if "parts" in totals else counted(totals["delivered"], "member")
     said = f"{counted(totals['items'], 'row')} in {of}, {counted(totals['records'], 'record')}"
     return said if delivery.is_complete else f"{said}; all listed files are intact, but the delivery is incomplete"

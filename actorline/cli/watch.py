@@ -12,7 +12,7 @@ from actorline.cli.attach import attach
 from actorline.cli.jobs import find_any
 from actorline.cli.ordering.follow_batch import follow_batch, print_batch, running_batches
 from actorline.cli.terminal.exits import Exit, exit_of_result
-from actorline.cli.terminal.output import counted, print_json, print_result, say
+from actorline.cli.terminal.output import print_json, print_result, say
 from actorline.cli.terminal.progress import Interrupts, follow
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
@@ -21,6 +21,7 @@ from actorline.jobs.progress import Progress
 from actorline.jobs.states import LIVE
 from actorline.ledger.ledger import Ledger
 from actorline.settings import load_settings
+from actorline.story.number_words import counted
 
 if TYPE_CHECKING:
     from actorline.batches.batch import Batch

@@ -8,7 +8,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.timeline import TimelineEntry
 
-AXIS: Final = 1000  # units from the begin of the first part to the end of the last
+AXIS: Final = 1000  # units from the beginning of the first part to the end of the last
 SHORTEST_SECS: Final = 0.05  # what is shorter is nothing to see
 NARROWEST: Final = 4  # units of a bar that can be seen
 
@@ -46,7 +46,7 @@ class Axis:
 
     @classmethod
     def of(cls, found: Sequence[Phase]) -> "Axis":
-        """Return the axis from the begin of the first phase to the end of the last; at least one is needed."""
+        """Return the axis from the beginning of the first phase to the end of the last; at least one is needed."""
         begin = min(phase.begin for phase in found)
         return cls(begin, AXIS / max(max(phase.end for phase in found) - begin, SHORTEST_SECS))
 

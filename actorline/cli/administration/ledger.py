@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from actorline.cli.attach import attach
 from actorline.cli.selection import parse_since
 from actorline.cli.terminal.exits import Exit
-from actorline.cli.terminal.output import counted, out, print_json, say
+from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.times import short_time
 from actorline.errors import Code, Refused
 from actorline.jobs.sender import FROM_TERMINAL
@@ -21,6 +21,7 @@ from actorline.ledger.audit import record
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.statistics import read_statistics
 from actorline.settings import Settings, load_settings
+from actorline.story.number_words import counted
 from actorline.upkeep.purge import SETTLED_SECS, Purge
 
 MB: Final = 1_000_000

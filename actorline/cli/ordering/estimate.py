@@ -1,8 +1,9 @@
 """`run --dry-run`: what an order would come to, in words."""
 
-from actorline.cli.terminal.output import counted, print_json, say
+from actorline.cli.terminal.output import print_json, say
 from actorline.jobs.history import History
 from actorline.orders.estimate import Estimate
+from actorline.story.number_words import counted
 
 
 def print_estimate(found: Estimate, *, as_json: bool) -> None:

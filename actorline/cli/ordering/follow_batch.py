@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from actorline.cli.attach import AttachedStack
 from actorline.cli.terminal.exits import Exit, exit_of_result
-from actorline.cli.terminal.output import coloured, counted, err, out, print_json, say
+from actorline.cli.terminal.output import coloured, err, out, print_json, say
 from actorline.cli.terminal.progress import Interrupts, come_back, lost_redis
 from actorline.errors import Code, Refused
 from actorline.identifiers import JobKey
@@ -21,6 +21,7 @@ from actorline.jobs.sender import FROM_TERMINAL
 from actorline.ledger.ledger import Ledger
 from actorline.messages import wake_workers
 from actorline.settings import Settings
+from actorline.story.number_words import counted
 
 if TYPE_CHECKING:
     from actorline.batches.batch import Batch

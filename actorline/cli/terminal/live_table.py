@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from textwrap import wrap
 from typing import Final
 
@@ -30,15 +30,10 @@ USUAL_START_SECS: Final = 10.0
 def live_table(*, shown: bool) -> Iterator["LiveTable"]:
     """Keep a table on standard error up to date; with `shown` false nothing is printed."""
     table = LiveTable(err)
-    with Live(console=err, get_renderable=table.render, refresh_per_second=4) if shown else _nothing():
+    with Live(console=err, get_renderable=table.render, refresh_per_second=4) if shown else nullcontext():
         yield table
     if shown and not err.is_terminal:
         err.line()  # where nothing can be overwritten, the last frame has no end of line
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 class LiveTable:

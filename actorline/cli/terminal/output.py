@@ -17,6 +17,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.job_result import JobResult, Waiting
 from actorline.jobs.progress import Pace
 from actorline.jobs.states import TERMINAL, State
+from actorline.story.number_words import counted
 
 # a pipe has no width: a line there is never broken
 out = SafeConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 300)
@@ -160,8 +161,3 @@ def cost_text(result: JobResult) -> str:
     waits = result.waiting is not None and result.waiting.code != Code.START_UNCLEAR  # then no run was made
     has_not_begun = result.attempt <= 1 and (result.state is State.QUEUED or waits)
     return "nothing billed so far" if has_not_begun else "cost unknown"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return `1 file`, `1,200 files`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -20,9 +20,7 @@ from actorline.upkeep.unattended import COMMAND
 
 PROGRESS_LOOK_SECS: Final = 0.25
 DISK_EVERY_SECS: Final = 5.0
-ONE_WISH_SECS: Final = (
-    0.3  # a wrapper that forwards a signal doubles the one that the terminal sends to the whole group
-)
+ONE_WISH_SECS: Final = 0.3  # the terminal signals the whole group, and a wrapper in it forwards what it gets
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 from actorline.identifiers import AccountName
 from actorline.ledger.admission.account_room import MBYTES_OF_A_GBYTE, AccountRoom, NotedRoom, RoomLeft
 from actorline.ledger.ledger import Ledger
+from actorline.story.number_words import counted
 
 
 def left_text(left: RoomLeft) -> str:
     """Return `6 runs and 1.5 GB of memory left`; nothing if no limit is known."""
     parts = []
     if left.runs is not None:
-        runs = max(left.runs, 0)
-        parts.append(f"{runs:,} run{'' if runs == 1 else 's'}")
+        parts.append(counted(max(left.runs, 0), "run"))
     if left.memory_mbytes is not None:
         parts.append(f"{round(max(left.memory_mbytes, 0) / MBYTES_OF_A_GBYTE, 2):,.10g} GB of memory")
     return f"{' and '.join(parts)} left" if parts else ""
