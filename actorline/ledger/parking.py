@@ -11,10 +11,8 @@ from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 
-CARE_SECS: Final = (
-    300.0,
-    900.0,
-)  # a parked job is cared for after so long, spread out, and left alone if it is watched
+CARE_SECS: Final = (300.0, 900.0)
+"""A parked job is cared for after a time between these, and left alone if it is watched."""
 LOOKED_SECS: Final = 60.0  # as long as this after a look, an account's jobs count as watched
 SOONER_SECS: Final = 0.5  # upkeep starts looks once a second, so a list may be made so much before its interval is over
 

@@ -15,9 +15,7 @@ from actorline.identifiers import JobKey
 from actorline.jobs.document.parse import MAX_INPUT_BYTES
 from actorline.jobs.job_key import is_key
 
-MAX_BODY_BYTES: Final = (
-    MAX_INPUT_BYTES + 1_000_000
-)  # the largest input that the platform accepts, and the rest of the document
+MAX_BODY_BYTES: Final = MAX_INPUT_BYTES + 1_000_000  # the second is for the rest of the document
 MAX_HELD_BYTES: Final = 12 * MAX_BODY_BYTES
 LARGE_BYTES: Final = 65_536  # from this size documents are checked in a thread, one at a time
 BODY_SECS: Final = 60.0  # the largest body at 1.4 Mbit/s

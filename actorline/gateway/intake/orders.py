@@ -17,9 +17,8 @@ from actorline.orders.submit import Submission, SubmittedJob, submit_many
 from actorline.settings import Settings
 
 SMALL_BYTES: Final = 10_000  # what a small order takes in memory, with its response
-ORDER_WRITE_SECS: Final = (
-    9.0  # longer than a write may take to be on disk; shorter than the drain, so that a stop cuts no request off
-)
+ORDER_WRITE_SECS: Final = 9.0
+"""Longer than a write may take to be on disk, and shorter than the drain, so that a stop cuts no request off."""
 GROUP_BYTES: Final = 1_000_000  # a hundred small orders; few wait with a large one
 
 

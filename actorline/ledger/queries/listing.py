@@ -20,9 +20,8 @@ from actorline.ledger.registration import label_name
 JOBS_A_BLOCK: Final = 100  # jobs that are looked up at once
 KEYS_A_BLOCK: Final = 1_000  # of each index, sifted at once: some milliseconds, in which Redis does nothing else
 CURSOR_PATTERN: Final = r"^\d{1,15}(\.\d{1,9})?_"
-JOBS_A_BLOCK_BYTES: Final = (
-    4_000_000  # of documents: a hundred of the size that is accepted today, or one of an earlier version's
-)
+JOBS_A_BLOCK_BYTES: Final = 4_000_000
+"""Of documents: a hundred of the size that is accepted today, or one of an earlier version's."""
 MOST_BYTES: Final = 16_000_000  # a page reads hardly more
 SIFT_SECS: Final = 0.06  # a page is looked for hardly longer, however few fit
 NAMED_MOST: Final = 500  # jobs with a text in their keys that are looked up; if there are more, it is a common one
