@@ -49,8 +49,8 @@ stage_failures: Final = Counter(
 )
 phase_seconds: Final = Histogram(
     "actorline_job_phase_seconds",
-    "Seconds that a delivered job took from the order to its run (wait), for the run (run), and from the run's end to "
-    "DELIVERED (deliver)",
+    "Seconds that a delivered job took from the order to its run (wait), for the run (run), from the run's end to "
+    "DELIVERED (deliver), and in all (all)",
     ["phase"],
     buckets=(1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400),
     registry=registry,
@@ -78,7 +78,7 @@ for _outcome in ("stored", "again", "sink", "failed"):
     fetches.labels(_outcome)
 for _outcome in ("delivered", "failed"):
     notices.labels(_outcome)
-for _phase in ("wait", "run", "deliver"):
+for _phase in ("wait", "run", "deliver", "all"):
     phase_seconds.labels(_phase)
 
 
@@ -107,6 +107,7 @@ def note_end(job: Job) -> None:
         return
     for phase, (begin, end) in zip(("wait", "run", "deliver"), pairwise(moments), strict=True):
         phase_seconds.labels(phase).observe(max(end - begin, 0))
+    phase_seconds.labels("all").observe(max(job.ended_at - ordered_at, 0))
 
 
 def note_takeover(job: Job, now: float) -> None:

@@ -40,6 +40,8 @@ def test_each_worker_reports_what_it_did_at_its_own_port(own_line, faults):
     assert reported["platform_requests_total{account=default,endpoint=GET datasets/{id}/items,status=500}"] == 1
     assert reported["page_fetches_total{outcome=stored}"] == 3
     assert not [name for name in reported if "endpoint=other" in name]
+    phases = [reported[f"job_phase_seconds_sum{{phase={phase}}}"] for phase in ("wait", "run", "deliver")]
+    assert reported["job_phase_seconds_sum{phase=all}"] == pytest.approx(sum(phases), abs=0.01)
     assert reported["worker_threads"] == 32
     assert reported["worker_loop_lag_seconds_count"] > 0
     assert {name for name in reported if name.startswith("worker_info")} == {
