@@ -11,6 +11,7 @@ import requests
 import urllib3
 
 from actorline import __version__
+from actorline.delivery.formats.json_lines import parse_row
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import MAX_INPUT_BYTES
 from actorline.jobs.document.secret import Holder, fill_secrets
@@ -117,7 +118,7 @@ def is_alike(sent: bytes, stored: bytes) -> bool:
     if sent == stored:
         return True
     try:
-        ours, theirs = json.loads(sent), json.loads(stored)
+        ours, theirs = parse_row(sent), parse_row(stored)
     except ValueError:
         return False
     if isinstance(ours, dict) and isinstance(theirs, dict):
@@ -129,7 +130,7 @@ def _may_be(sha256: str | None, stored: bytes) -> bool:
     if sha256 in {None, hashlib.sha256(stored).hexdigest()}:
         return True
     try:
-        return isinstance(json.loads(stored), dict)
+        return isinstance(parse_row(stored), dict)
     except ValueError:
         return False
 

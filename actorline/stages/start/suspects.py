@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from actorline.jobs.document.parse import MAX_INPUT_BYTES
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
@@ -15,6 +16,7 @@ from actorline.platform.runs import RunSummary, get_run
 
 INPUT: Final = "INPUT"  # docs/platform-facts.md#input
 BLOCK_BYTES: Final = 256 * 1024
+STORED_BYTES_MAX: Final = 4 * MAX_INPUT_BYTES  # what the platform adds to an input, with room to spare
 
 
 def may_be_ours(
@@ -62,13 +64,17 @@ def _has_input(platform: Platform, run: RunSummary, is_ours: Callable[[bytes], b
     """Return whether the run's INPUT can be ours.
 
     Each start of ours has one, and a record can be read as soon as it was written (`docs/platform-facts.md#records`): a
-    run without INPUT is somebody else's.
+    run without INPUT is somebody else's, and so is one larger than any start could make it: its Actor wrote it.
     """
+    stored = bytearray()
     try:
         with contextlib.closing(open_record(platform, run.default_key_value_store_id, INPUT)) as record:
-            stored = b"".join(record.blocks(BLOCK_BYTES))
+            for block in record.blocks(BLOCK_BYTES):
+                stored += block
+                if len(stored) > STORED_BYTES_MAX:
+                    return False
     except platform_errors.NotFound:
         return False
     except platform_errors.Forbidden:
         return True
-    return is_ours(stored)
+    return is_ours(bytes(stored))

@@ -1,6 +1,11 @@
+from types import SimpleNamespace
+
 import pytest
 
+from actorline.stages.start import suspects
 from actorline.stages.start.run_input import is_alike
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
 @pytest.mark.parametrize(
@@ -17,7 +22,32 @@ from actorline.stages.start.run_input import is_alike
         (b"[1]", b'{"a":1}', False),
         (b'{"a":1}', b"not JSON", False),
         (b'{"a":1}', b"\xff\xfe", False),
+        (b'{"a":1}', b'{"a":1,"b":' + DEEP + b"}", True),
+        (b'{"a":1}', b'{"a":' + DEEP + b"}", False),
+        (b'{"a":1}', DEEP, False),
     ],
 )
 def test_an_input_is_ours_if_it_holds_all_that_we_sent(sent, stored, alike):
     assert is_alike(sent, stored) is alike
+
+
+def test_an_input_beyond_any_start_isnt_read_to_its_end(monkeypatch):
+    read = []
+
+    class Endless:
+        def blocks(self, size):
+            while len(read) < 10_000:
+                read.append(size)
+                yield bytes(size)
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(suspects, "open_record", lambda *_: Endless())
+    run = SimpleNamespace(id="run", act_id="actor", default_key_value_store_id="store")
+    ledger = SimpleNamespace(runs=SimpleNamespace(key_of=lambda _: None))
+    monkeypatch.setattr(suspects, "get_actor", lambda *_: SimpleNamespace(id="actor"))
+    job = SimpleNamespace(key="job", document=SimpleNamespace(actor_task=None, actor="demo/rows"))
+
+    assert not suspects.may_be_ours(ledger, None, job, lambda _: True, [run])
+    assert sum(read) <= suspects.STORED_BYTES_MAX + suspects.BLOCK_BYTES
