@@ -8,7 +8,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import compress
+from itertools import chain, compress
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -166,7 +167,7 @@ def key_hashes(keys: Sequence[Sequence[Any]]) -> list[int]:
     """Return 64 bits of the values of each key, the same in every process."""
     try:
         return list(map(stringzilla.hash, map(_sorted_json, keys)))
-    except TypeError:  # half a surrogate, or a number beyond 64 bits
+    except TypeError:  # half a surrogate, a number beyond 64 bits, or a value that is nested deeply
         return [stringzilla.hash(_text_of(key)) for key in keys]
 
 
@@ -179,7 +180,22 @@ def _text_of(values: Sequence[Any]) -> bytes:
     try:
         return _sorted_json(values)
     except TypeError:
-        return repr(values).encode()
+        return b"".join(_marks(values))
+
+
+def _marks(value: Any) -> Iterator[bytes]:
+    """Yield the parts of a value of any depth, each with what tells it from others; no call is within another."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            yield b"{%d," % len(part)
+            waiting += chain.from_iterable(sorted(part.items(), key=itemgetter(0)))
+        elif isinstance(part, list | tuple):
+            yield b"[%d," % len(part)
+            waiting += part
+        else:
+            yield repr(part).encode() + b","
 
 
 def _mistyped(values: Sequence[Any], type_: JsonType) -> Iterator[int]:

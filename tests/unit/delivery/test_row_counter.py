@@ -92,6 +92,18 @@ def test_keys_differ_by_type_and_half_surrogates_are_keys() -> None:
     assert key_hash([{"b": 1, "a": 2}]) == key_hash([{"a": 2, "b": 1}])
 
 
+def test_deep_values_are_keys() -> None:
+    def counted(inner: bytes, levels: int = 2_000) -> tuple[int, ...]:
+        counter = RowCounter(RowLook(key=["a"]))
+        counter.feed(b'{"a":' + b'[{"b":' * levels + inner + b"}]" * levels + b"}\n")
+        return next(zip(*counter.keys, strict=True))
+
+    same = [b'{"x":1,"y":[]}', b'{"y":[],"x":1}']
+    others = [b'{"x":[],"y":1}', b"[]", b"{}", b"1", b'"1"', b"[12]", b"[1,2]", b'["1,"]']
+    assert len({counted(inner) for inner in same}) == 1
+    assert len({counted(inner) for inner in (same[0], *others)} | {counted(b"1", 1_999)}) == len(others) + 2
+
+
 def test_long_integers_are_different_keys() -> None:
     counter = RowCounter(RowLook(key=["id"], matches={"id": 2**70 + 1}))
     counter.feed(text_of([{"id": 2**70}, {"id": 2**70 + 1}]))
