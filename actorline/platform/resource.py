@@ -1,7 +1,7 @@
 """How the platform names and describes its things: ids in paths, camelCase objects that may grow."""
 
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 from pydantic import (
@@ -16,6 +16,10 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from actorline.platform.errors import InvalidRequest, UnusableResponse
+
+_LARGEST_NUMBER: Final = 2**53  # up to it JavaScript counts
+_FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_TIME: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class Resource(BaseModel):
@@ -34,18 +38,16 @@ class Resource(BaseModel):
     @field_validator("*", mode="wrap")
     @classmethod
     def _tolerant(cls, value: Any, parse: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        """Take a field that isn't needed for absent if it has another type: a paid run isn't lost over it. A time
-        without a zone is in UTC, as all of the platform's are.
+        """Take a field that isn't needed for absent if it has another type, or a value that can't be reckoned with: a
+        paid run isn't lost over it.
         """
         try:
-            parsed = parse(value)
-        except ValidationError:
+            return _reckonable(parse(value))
+        except ValueError:
             field = cls.model_fields[str(info.field_name)]
             if field.is_required():
                 raise
             return field.get_default(call_default_factory=True)
-        is_bare = isinstance(parsed, datetime) and parsed.tzinfo is None
-        return parsed.replace(tzinfo=UTC) if is_bare else parsed
 
     @classmethod
     def from_platform(cls, data: Any) -> Self:
@@ -57,6 +59,20 @@ class Resource(BaseModel):
             raise UnusableResponse(
                 f"The response is not a {cls.__name__} as the platform documents it: {', '.join(fields)}"
             ) from None  # the cause would show the values
+
+
+def _reckonable(value: Any) -> Any:
+    """Return a value of which sums and dates can be made. A time without a zone is in UTC, as all of the platform's
+    are. Raises ValueError.
+    """
+    if isinstance(value, int | float) and not abs(value) <= _LARGEST_NUMBER:  # `not`: for NaN
+        raise ValueError("beyond all numbers of the platform")
+    if not isinstance(value, datetime):
+        return value
+    time = value if value.tzinfo else value.replace(tzinfo=UTC)
+    if not _FIRST_TIME <= time <= _LAST_TIME:
+        raise ValueError("beyond all times of the platform")
+    return time
 
 
 def path_segment(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from pydantic import Field
 
@@ -22,6 +22,9 @@ LIST_LIMIT: Final = 1000
 
 FINAL_FIGURES_SECS: Final = 10.0
 """After a run's end its cost and stats may be preliminary: docs/platform-facts.md#final-figures."""
+
+USD_MAX: Final = 1e9  # what is more would drown all other sums
+STATUS_CHARS_MAX: Final = 100
 
 RunT = TypeVar("RunT", bound="RunSight")
 
@@ -53,10 +56,10 @@ class RunSight(Resource):
     """What a list must say of a run that is only watched: thousands of them are read every few seconds."""
 
     id: RunId
-    status: str
+    status: Annotated[str, Field(max_length=STATUS_CHARS_MAX)]
     started_at: datetime
     """Set already while the status is READY."""
-    usage_total_usd: float | None = None
+    usage_total_usd: Annotated[float, Field(ge=0, le=USD_MAX)] | None = None
     """At today's prices, "informational only"."""
 
 

@@ -113,6 +113,29 @@ def test_an_unneeded_field_of_another_type_is_absent(platform, api):
     assert (run.stats.restart_count, run.exit_code, run.metamorphs) == (None, None, [])
 
 
+@pytest.mark.parametrize("cost", ["nan", "inf", 1e308, -1, "-inf", 10**18])
+def test_a_cost_that_cant_be_added_up_is_absent(platform, api, cost):
+    api.get(f"{API}/actor-runs/r1", json={"data": run_of("r1", usageTotalUsd=cost)})
+    assert get_run(platform, "r1").usage_total_usd is None
+
+
+@pytest.mark.parametrize("written", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1969-12-31T23:59:59Z"])
+def test_a_time_beyond_all_clocks_is_absent(platform, api, written):
+    api.get(f"{API}/actor-runs/r1", json={"data": run_of("r1", finishedAt=written)})
+    assert get_run(platform, "r1").finished_at is None
+    api.get(f"{API}/actor-runs/r2", json={"data": run_of("r2", startedAt=written)})
+    with pytest.raises(PlatformUnavailable, match=r"Run as the platform documents it: startedAt"):
+        get_run(platform, "r2")
+
+
+def test_a_count_or_status_beyond_all_bounds_is_no_run(platform, api):
+    api.get(f"{API}/actor-runs/r1", json={"data": run_of("r1", exitCode=10**17, options={"memoryMbytes": 1e300})})
+    assert (get_run(platform, "r1").exit_code, get_run(platform, "r1").options.memory_mbytes) == (None, None)
+    api.get(f"{API}/actor-runs/r2", json={"data": run_of("r2", status="S" * 1_000)})
+    with pytest.raises(PlatformUnavailable, match=r"documents it: status"):
+        get_run(platform, "r2")
+
+
 @pytest.mark.parametrize("written", ["2026-11-24T08:00:00.000Z", "2026-11-24T08:00:00", "2026-11-24T10:00:00+02:00"])
 def test_a_time_without_a_zone_is_in_utc(platform, api, written):
     api.get(f"{API}/actor-runs/r1", json={"data": run_of("r1", startedAt=written, finishedAt=written)})
