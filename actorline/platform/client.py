@@ -35,6 +35,10 @@ USER_AGENT: Final = f"actorline/{__version__}"
 # A worker has tens of threads, each with one request at a time.
 POOL_SIZE: Final = 64
 
+# A list of 1,000 runs has about 2 MB. As Python values a text may take thirty times its size.
+DATA_BYTES_MAX: Final = 16 * 1024 * 1024
+DATA_BLOCK_BYTES: Final = 256 * 1024
+
 
 @dataclass(frozen=True)
 class RateFacts:
@@ -101,19 +105,19 @@ class Platform:
         self, path: str, params: Params | None = None, *, silence_s: float | None = None, is_repeated: bool = True
     ) -> Any:
         """GET `path` (below `api_root`, such as `actor-runs/abc`) and return the response's `data`."""
-        return self._call("GET", path, params, _unwrap, silence_s=silence_s, is_repeated=is_repeated)
+        return self._call("GET", path, params, _unwrap, stream=True, silence_s=silence_s, is_repeated=is_repeated)
 
     def post_data(self, path: str, params: Params | None = None) -> Any:
         """POST without a body, for what has the same effect when it comes twice, such as an abort; returns `data`."""
-        return self._call("POST", path, params, _unwrap)
+        return self._call("POST", path, params, _unwrap, stream=True)
 
     def post_json(self, path: str, body: Mapping[str, Any]) -> Any:
         """POST a JSON object, for what has the same effect when it comes twice (an idempotency key); returns `data`."""
-        return self._call("POST", path, None, _unwrap, body=body)
+        return self._call("POST", path, None, _unwrap, stream=True, body=body)
 
     def delete(self, path: str) -> None:
         """DELETE `path`; a repetition may find it gone already: NotFound."""
-        self._call("DELETE", path, None, lambda _: None)
+        self._call("DELETE", path, None, requests.Response.close, stream=True)
 
     def stream(
         self,
@@ -245,7 +249,7 @@ def _checked(token: SecretStr) -> SecretStr:
 
 def _unwrap(response: requests.Response) -> Any:
     """Return the response's `data`: `docs/platform-facts.md#envelope`."""
-    body = parse_json(response.content)
+    body = parse_json(_content(response))
     if isinstance(body, dict) and "data" in body:
         return body["data"]
     raise PlatformUnavailable(
@@ -253,3 +257,23 @@ def _unwrap(response: requests.Response) -> Any:
         status=response.status_code,
         request=describe_request(response),
     )
+
+
+def _content(response: requests.Response) -> bytes:
+    """Return the body, which few bytes on the wire may inflate to any size. Raises PlatformUnavailable if it breaks
+    off, or is larger than all that the API has.
+    """
+    content = bytearray()
+    with response:
+        try:
+            for block in response.iter_content(DATA_BLOCK_BYTES):
+                content += block
+                if len(content) > DATA_BYTES_MAX:
+                    raise PlatformUnavailable(
+                        f"The response has more than {DATA_BYTES_MAX:,} bytes; the API's have far fewer",
+                        status=response.status_code,
+                        request=describe_request(response),
+                    )
+        except requests.RequestException as error:
+            raise error_from_fault(error, method=str(response.request.method), url=response.url) from error
+    return bytes(content)

@@ -1,11 +1,13 @@
+import gzip
 import json
+import tracemalloc
 
 import pytest
 import requests
 from pydantic import SecretStr
-from tiny_server import raw, tiny_server
+from tiny_server import raw, reply, tiny_server
 
-from actorline.platform.client import Platform, RateFacts
+from actorline.platform.client import DATA_BYTES_MAX, Platform, RateFacts
 from actorline.platform.error_mapping import bare_url
 from actorline.platform.errors import (
     AuthFailed,
@@ -150,6 +152,30 @@ def test_a_refusal_that_comes_in_many_chunks_is_read_as_a_whole():
         platform.close()
     assert (caught.value.type, caught.value.message) == ("record-not-found", "Words of the platform")
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("call", [Platform.get_data, Platform.post_data])
+def test_a_body_that_inflates_beyond_all_bounds_is_not_held(call):
+    body = gzip.compress(b'{"data":"' + bytes(64 * 1024 * 1024))
+    with tiny_server(lambda _: reply(200, body, Content_Encoding="gzip")) as server:
+        platform = Platform(server.url, SecretStr(TOKEN), sleep=lambda _: None)
+        tracemalloc.start()
+        with pytest.raises(PlatformUnavailable, match=r"more than 16,777,216 bytes"):
+            call(platform, "x")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        platform.close()
+    assert peak < 2 * DATA_BYTES_MAX
+
+
+def test_a_body_that_breaks_off_is_asked_for_again():
+    whole, cut = reply(200, {"data": 1}), raw(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"data": 1}')
+    replies = [cut, whole]
+    with tiny_server(lambda _: replies.pop(0)) as server:
+        platform = Platform(server.url, SecretStr(TOKEN), sleep=lambda _: None)
+        assert platform.get_data("x") == 1
+        platform.close()
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(
