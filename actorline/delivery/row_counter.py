@@ -8,8 +8,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, compress
-from operator import itemgetter
+from itertools import compress
 from typing import Any, Final
 
 import orjson
@@ -190,7 +189,8 @@ def _marks(value: Any) -> Iterator[bytes]:
         part = waiting.pop()
         if isinstance(part, dict):
             yield b"{%d," % len(part)
-            waiting += chain.from_iterable(sorted(part.items(), key=itemgetter(0)))
+            for name in sorted(part):
+                waiting += (name, part[name])
         elif isinstance(part, list | tuple):
             yield b"[%d," % len(part)
             waiting += part
