@@ -88,7 +88,12 @@ FIGURES: Final = tuple(
         ("redis_used_bytes", "gauge", "Memory that Redis uses", ()),
         ("redis_max_bytes", "gauge", "Memory that Redis may use; at nine tenths of it new orders are refused", ()),
         ("redis_file_bytes", "gauge", "Size of Redis's append-only file, which is rewritten when it has doubled", ()),
-        ("redis_file_ok", "gauge", "1 while Redis can write its append-only file; it accepts no writes otherwise", ()),
+        (
+            "redis_file_ok",
+            "gauge",
+            "1 while Redis keeps an append-only file and can write it; otherwise nothing is started",
+            (),
+        ),
         ("redis_clients", "gauge", "Connections to Redis", ()),
         ("jobs_queued", "counter", "Jobs that were created", ()),
         ("auth_refused", "counter", "Requests refused because of a missing or wrong API key or webhook secret", ()),

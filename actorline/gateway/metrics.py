@@ -94,7 +94,7 @@ class LedgerMetrics(Collector):
         yield shown("redis_used_bytes", {(): server.used_bytes})
         yield shown("redis_max_bytes", {(): min(most, server.max_bytes or most)})
         yield shown("redis_file_bytes", {(): server.aof_bytes})
-        yield shown("redis_file_ok", {(): float(server.writes_its_file)})
+        yield shown("redis_file_ok", {(): float(server.has_aof and server.writes_its_file)})
         yield shown("redis_clients", {(): server.clients})
 
 

@@ -100,9 +100,12 @@ READING = Reading(1_000_000, {"hourly": BookEntry(PLACE, "")}, ["beat"])
 
 @pytest.fixture
 def shown(monkeypatch):
-    def show(tally: Tally, fleet: Fleet = FLEET, reading: Reading = READING) -> dict[str, list[Sample]]:
+    def show(
+        tally: Tally, fleet: Fleet = FLEET, reading: Reading = READING, **of_server: bool
+    ) -> dict[str, list[Sample]]:
         """Name -> samples, as Prometheus reads them."""
-        server = SimpleNamespace(used_bytes=5, max_bytes=10, aof_bytes=3, writes_its_file=True, clients=4)
+        figures = {"used_bytes": 5, "max_bytes": 10, "aof_bytes": 3, "clients": 4}
+        server = SimpleNamespace(**figures, **{"has_aof": True, "writes_its_file": True, **of_server})
         ledger = SimpleNamespace(server=lambda: server)
         for name, found in (("read_tally", tally), ("read_fleet", fleet), ("read_budgets", [STATUS])):
             monkeypatch.setattr(gateway_metrics, name, lambda *_, found=found: found)
@@ -186,6 +189,11 @@ def test_ends_are_shown_by_state_and_code_also_as_zeros(shown):
     assert ("PARTIAL", "auth") not in ends
     before = {(each.labels["state"], each.labels["code"]) for each in shown(NOTHING)["actorline_jobs_ended_total"]}
     assert before == set(ends)
+
+
+def test_redis_without_a_file_that_it_writes_is_reported(shown):
+    figures = [shown(NOTHING, **{each: False})["actorline_redis_file_ok"] for each in ("has_aof", "writes_its_file")]
+    assert [value(each) for each in (*figures, shown(NOTHING)["actorline_redis_file_ok"])] == [0, 0, 1]
 
 
 def test_what_no_upkeep_has_seen_is_left_out(shown):
