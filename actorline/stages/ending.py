@@ -41,9 +41,9 @@ STOP_CODES: Final[Mapping[Code, Event]] = {
 }
 
 
-def stop_reason(job: Job, stop_wish: StopWish) -> Reason:
-    """Return why a job with a stop wish ends."""
-    billed = job.run.id is not None
+def stop_reason(job: Job, stop_wish: StopWish, *, may_have_run: bool = False) -> Reason:
+    """Return why a job with a stop wish ends. `may_have_run`: nobody knows whether its start made a run."""
+    billed = may_have_run or job.run.id is not None
     if stop_wish is StopWish.CANCEL:
         message = "The job was cancelled." + ("" if billed else " No run was started.")
         return Reason(code=Code.CANCELLED, message=message, billed=billed)

@@ -284,8 +284,6 @@ class StartMoves:
 
 
 def _unsure_reason(job: Job, end: ObeyStopWish) -> Reason:
-    reason = stop_reason(job, end.stop_wish)
-    message = (
-        f"{reason.message} {name_suspects(end.suspects)} If one of them is, it is still running: check in the console."
-    )
-    return Reason(code=reason.code, message=message, billed=True)
+    reason = stop_reason(job, end.stop_wish, may_have_run=True)
+    message = f"{reason.message} {name_suspects(end.suspects)} If one is, it may still be running: see the console."
+    return Reason(code=reason.code, message=message, billed=reason.billed)

@@ -116,6 +116,8 @@ def test_a_stop_says_whether_a_run_was_started(make_job, wish, run_id, code, mes
     job = make_job(order={"actor": "x", "deadline_secs": 90}, run_id=run_id)
     expected = Reason(code=code, message=message, billed=run_id is not None)
     assert stop_reason(job, wish) == expected
+    unsure = stop_reason(job, wish, may_have_run=True)
+    assert (unsure.message, unsure.billed) == (message.removesuffix(" No run was started."), True)
 
 
 class FakeLedger:
