@@ -3,7 +3,6 @@ takes long: its inputs before the first member, its manifest after the last one.
 """
 
 from functools import cache
-from threading import Semaphore
 from typing import Final
 
 from celery import current_app, shared_task
@@ -11,6 +10,7 @@ from celery.exceptions import Reject
 
 from actorline.batches.advance import Waves
 from actorline.batches.batch import load_batch
+from actorline.batches.inputs.reading_places import ReadingPlaces
 from actorline.batches.store import BatchStore
 from actorline.batches.waves import Close, Nothing, Rest, StoreInputs
 from actorline.identifiers import JobKey
@@ -39,7 +39,7 @@ def advance_batch(key: JobKey) -> None:
 @shared_task(name="actorline.store_batch", ignore_result=True)
 def store_batch(key: JobKey) -> None:
     try:
-        moved = BatchStore(ledger(), settings(), installation(), _readers()).work(key, new_execution())
+        moved = BatchStore(ledger(), settings(), installation(), _places()).work(key, new_execution())
     except GivenBack as error:
         raise Reject(requeue=True) from error
     if not moved:
@@ -52,5 +52,5 @@ def store_batch(key: JobKey) -> None:
 
 
 @cache
-def _readers() -> Semaphore:
-    return Semaphore(max(settings().fetch_concurrency // READERS_SHARE, 1))
+def _places() -> ReadingPlaces:
+    return ReadingPlaces(max(settings().fetch_concurrency // READERS_SHARE, 1))

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from threading import Semaphore
 from typing import Final
 
 from redis.exceptions import LockError
@@ -17,6 +16,7 @@ from actorline.batches.change import move_batch
 from actorline.batches.end import judge_end
 from actorline.batches.inputs.input_file import InputFile
 from actorline.batches.inputs.reader import check_reader
+from actorline.batches.inputs.reading_places import ReadingPlaces
 from actorline.batches.inputs.source import UnreadableSource, copy_source
 from actorline.batches.manifest import BatchHead, BatchTail, Member, write_manifest, write_tail
 from actorline.batches.states import LIVE, BatchEvent, target
@@ -48,14 +48,14 @@ CALLERS_CARE_SECS: Final = 5.0
 
 @dataclass(frozen=True)
 class BatchStore:
-    """`readers`: how many sources this process may read at a time. A list takes minutes, or a slow server up to an
+    """`places`: for the sources that this process reads at a time. A list takes minutes, or a slow server up to an
     hour, so it has no place among the short calls to others' servers (`ledger/admission/outside_places.py`).
     """
 
     ledger: Ledger
     settings: Settings
     installation: str
-    readers: Semaphore
+    places: ReadingPlaces
 
     def work(self, key: JobKey, execution: ExecutionToken) -> bool:
         """Do what the batch needs now; return whether it has another state than before."""
@@ -63,15 +63,28 @@ class BatchStore:
         if not lease.acquire():
             return False
         try:
-            with renewed(partial(_renew, lease), STORE_LEASE_SECS / 3) as check:
-                batch = load_batch(self.ledger, key)
-                if batch is None:
-                    return False
+            batch = load_batch(self.ledger, key)
+            if batch is None:
+                return False
+            with renewed(partial(self._go_on, lease, batch), STORE_LEASE_SECS / 3) as check:
                 return self._work(batch, execution, check)
         except LostJob:
             return False
         finally:
             lease.release()
+
+    def _go_on(self, lease: Lease, batch: Batch) -> None:
+        """Renew the lease. Raises LostJob if another execution has the batch; also if it is to stop by now and its
+        inputs are still being read, which may take an hour: it is then closed.
+        """
+        try:
+            lease.extend(STORE_LEASE_SECS, replace_ttl=True)
+        except LockError:
+            raise LostJob from None
+        if batch.inputs is None and batch.stop_wish is None:
+            now = load_batch(self.ledger, batch.key)
+            if now is None or now.stop_wish is not None:
+                raise LostJob
 
     def _work(self, batch: Batch, execution: ExecutionToken, check: Callable[[], None]) -> bool:
         step = next_step(batch, self.ledger.now())
@@ -124,12 +137,8 @@ class BatchStore:
         fill = partial(self._fill, batch, check)
         if batch.document.inputs_url is None:
             return stored.store(self.installation, batch.key, fill, execution)
-        if not self.readers.acquire(blocking=False):
-            return None
-        try:
-            return stored.store(self.installation, batch.key, fill, execution)
-        finally:
-            self.readers.release()
+        with self.places.held(batch.document.account) as has_place:
+            return stored.store(self.installation, batch.key, fill, execution) if has_place else None
 
     def _fill(self, batch: Batch, check: Callable[[], None], take: Callable[[bytes], None]) -> None:
         """Hand over the inputs of the batch, a line each."""
@@ -226,13 +235,6 @@ class BatchStore:
         )
         self.ledger.batches.change(batch.key, change, states=LIVE)
         return False
-
-
-def _renew(lease: Lease) -> None:
-    try:
-        lease.extend(STORE_LEASE_SECS, replace_ttl=True)
-    except LockError:
-        raise LostJob from None
 
 
 def _member(number: int, key: JobKey, sha256: str, job: Job | None) -> Member:

@@ -10,7 +10,10 @@ from contextlib import ExitStack, closing, suppress
 import pytest
 from real_parts import running_line, wait_for
 
+from actorline.batches.advance import stop_batch
+from actorline.batches.batch import load_batch
 from actorline.batches.inputs.source import UnreadableSource, copy_source
+from actorline.jobs.job import StopWish
 from actorline.outbound.exchange import SERVER_SILENCE_SECS
 from actorline.settings import load_settings
 
@@ -22,11 +25,14 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
 class RawServer:
-    """Writes the same bytes to each caller, and hangs up; `is_silent`: it never does, however long they wait."""
+    """Writes the same bytes to each caller, and hangs up; `is_silent`: it never does, however long they wait; `drips`:
+    it goes on writing a byte now and then.
+    """
 
-    def __init__(self, response: bytes, *, is_silent: bool = False) -> None:
+    def __init__(self, response: bytes, *, is_silent: bool = False, drips: bool = False) -> None:
         self.callers: list[socket.socket] = []
-        self._response, self._is_silent = response, is_silent
+        self._response, self._is_silent, self._drips = response, is_silent or drips, drips
+        self._is_closed = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/inputs.jsonl"
         self._thread = threading.Thread(target=self._serve)
@@ -41,6 +47,8 @@ class RawServer:
                 caller.sendall(self._response)
                 if not self._is_silent:
                     caller.shutdown(socket.SHUT_WR)
+                while self._drips and not self._is_closed.wait(0.5):
+                    caller.sendall(b" ")
 
     def hang_up(self) -> None:
         for each in self.callers:
@@ -48,6 +56,7 @@ class RawServer:
                 each.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
+        self._is_closed.set()
         self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         for each in (self._socket, *self.callers):
@@ -125,3 +134,14 @@ def test_pages_find_a_thread_while_sources_are_slow(serve, valkey, emulator, tmp
         assert result["items"] == 3
         assert len(slow.callers) == 1, "a thread of four may read a source"
         slow.hang_up()
+
+
+def test_cancel_ends_the_reading_of_a_source_that_drips(serve, valkey, emulator, tmp_path):
+    source = serve(response(LENGTH % 100_000, LINES), drips=True)
+    with running_line(valkey, emulator, tmp_path / "drip", "drip", input_hosts="127.0.0.1") as line:
+        document = {"key": "dripping", "template": {"actor": "demo/none"}, "inputs_url": source.url}
+        line.client.send_task("actorline.batch", [document], queue=line.namespace)
+        wait_for(lambda: source.callers, what="the source to be read")
+        assert stop_batch(line.ledger, "dripping", StopWish.CANCEL)
+        wait_for(lambda: (batch := load_batch(line.ledger, "dripping")) and batch.is_terminal, what="the batch's end")
+        assert load_batch(line.ledger, "dripping").state == "CANCELLED"
