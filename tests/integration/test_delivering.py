@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,20 +28,12 @@ from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.pages import Pages
 from actorline.ledger.registration import NewJob
-from actorline.ledger.store import connect
 from actorline.orders.retry import retry_job
 from actorline.platform import key_value_stores
 from actorline.platform.client import Platform
 from actorline.settings import Settings
 from actorline.stages.collect.deliver import Deliverer
 from actorline.stages.ending import SINK_TRIES
-
-
-@pytest.fixture
-def ledger(valkey: str) -> Iterator[Ledger]:
-    client = connect(f"{valkey}?virtual_host=3")
-    yield Ledger(client, f"t{secrets.token_hex(4)}")
-    client.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import json
-import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -46,14 +45,6 @@ RUN = Run.model_validate(
     }
 )
 WAITS = sources(Event.RUN_KNOWN)
-
-
-@pytest.fixture
-def ledger(valkey: str) -> Iterator[Ledger]:
-    """A namespace of its own in a database that no worker uses."""
-    client = connect(f"{valkey}?virtual_host=3")
-    yield Ledger(client, f"t{secrets.token_hex(4)}")
-    client.close()
 
 
 def contents(ledger: Ledger) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Parked jobs in the ledger: which of them have news after a list, and what a look at them costs."""
 
-import secrets
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -15,19 +13,11 @@ from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.parking import CARE_SECS, ParkedJob, ParkedRuns, Parking
 from actorline.ledger.registration import NewJob
-from actorline.ledger.store import connect
 from actorline.settings import Settings
 from actorline.stages.watch.look_at_fleet import WAKES_MAX, ParkedJobs
 from actorline.upkeep.hard_budgets import stop_spent_out
 
 STARTED = 1_700_000_000.0
-
-
-@pytest.fixture
-def ledger(valkey: str) -> Iterator[Ledger]:
-    client = connect(f"{valkey}?virtual_host=3")
-    yield Ledger(client, f"p{secrets.token_hex(4)}")
-    client.close()
 
 
 def park(ledger: Ledger, key: str, run_id: str, *, account: str = "default", epoch: int = 1, **facts) -> None:

@@ -1,9 +1,7 @@
 """A search for a start whose outcome nobody knows, however long it takes; and the one look back of an account."""
 
-import secrets
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 import requests
@@ -17,7 +15,6 @@ from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.lost_runs import LostRuns
 from actorline.ledger.registration import NewJob
-from actorline.ledger.store import connect
 from actorline.orders.cancel import cancel_job
 from actorline.platform.errors import PlatformError
 from actorline.platform.marker import make_marker
@@ -26,13 +23,6 @@ from actorline.stages.start.look_back import LookBack
 from actorline.stages.start.start_run import Starter, load_startable
 
 INSTALLATION = "al-search"
-
-
-@pytest.fixture
-def ledger(valkey: str) -> Iterator[Ledger]:
-    client = connect(f"{valkey}?virtual_host=3")
-    yield Ledger(client, f"s{secrets.token_hex(4)}")
-    client.close()
 
 
 @pytest.fixture

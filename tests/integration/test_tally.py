@@ -1,7 +1,5 @@
 """What the ledger's scripts tally: each thing once, also if a script is repeated because its reply was lost."""
 
-import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,18 +19,10 @@ from actorline.ledger.queries.queue_ages import Sample, note_ages, read_ages
 from actorline.ledger.queries.savings import Savings, read_savings
 from actorline.ledger.queries.tally import note_lengths, note_sweep, read_tally
 from actorline.ledger.registration import NewJob
-from actorline.ledger.store import connect
 from actorline.orders.retry import retry_job
 from actorline.stages.ending import end_job
 
 FAILURE = Reason(code=Code.RUN_FAILED, message='It said "code":"auth".', billed=True)
-
-
-@pytest.fixture
-def ledger(valkey: str) -> Iterator[Ledger]:
-    client = connect(f"{valkey}?virtual_host=3")
-    yield Ledger(client, f"t{secrets.token_hex(4)}")
-    client.close()
 
 
 def order(ledger: Ledger, key: str = "k") -> Job:

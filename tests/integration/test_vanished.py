@@ -1,7 +1,6 @@
 """One 404 is no proof that a run is gone, and a run that somebody collects is nobody's stray."""
 
 import secrets
-from collections.abc import Iterator
 
 import pytest
 import requests
@@ -13,18 +12,10 @@ from actorline.jobs.step import Ended, Wait
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.registration import NewJob
-from actorline.ledger.store import connect
 from actorline.platform.marker import digest_of, make_marker
 from actorline.settings import load_settings
 from actorline.stages.watch.poll_run import MISSING_SECS, Poller
 from actorline.upkeep.sweep import find_orphans
-
-
-@pytest.fixture
-def ledger(valkey: str) -> Iterator[Ledger]:
-    client = connect(f"{valkey}?virtual_host=3")
-    yield Ledger(client, f"v{secrets.token_hex(4)}")
-    client.close()
 
 
 @pytest.fixture
