@@ -1,6 +1,5 @@
 """API keys: who may order, read and stop jobs over HTTP. The ledger's Redis has their hashes, never the keys."""
 
-import hashlib
 import re
 import secrets
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from actorline.jobs.sender import Sender
 from actorline.ledger.audit import record
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import Client
+from actorline.secret_digest import digest
 
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
 PREFIX: Final = "actorline"
@@ -43,11 +43,6 @@ class ApiKey(Rights):
         accounts = None if self.accounts is None else frozenset(account.lower() for account in self.accounts)
         limits = self.model_dump(include={"actors", "actor_tasks", "max_usd_per_run", "max_usd_per_day"})
         return Rights(scopes=scopes, accounts=accounts, **limits)
-
-
-def digest(secret: str) -> str:
-    """Return what is stored of a secret. A plain hash is enough: 256 random bits can't be guessed from it."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def name_in(secret: str) -> str:

@@ -14,13 +14,14 @@ from pydantic import SecretStr
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from actorline.api_keys import ApiKey, KeyRing, digest, name_in, read_keys
+from actorline.api_keys import ApiKey, KeyRing, name_in, read_keys
 from actorline.errors import Code, Refused
 from actorline.gateway.local_user import user_of
 from actorline.gateway.problems import Fault
 from actorline.identifiers import AccountName
 from actorline.jobs.rights import EVERYTHING, Rights
 from actorline.ledger.ledger import Ledger
+from actorline.secret_digest import digest
 
 KEYS_FRESH_SECS: Final = 1.0  # a revoked key is refused after that; one look-up a second instead of one a request
 KEY_LOOK_UP_SECS: Final = 0.05  # between two look-ups of unknown names, so that made-up keys cost Redis little

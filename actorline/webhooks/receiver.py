@@ -1,6 +1,5 @@
 """Where the platform's webhooks reach us: the gateway's public address, and the secret that authenticates them."""
 
-import hashlib
 import secrets
 from typing import Final
 from urllib.parse import urlencode
@@ -11,6 +10,7 @@ from actorline.errors import SettingsError
 from actorline.ledger.ledger import Ledger
 from actorline.platform.marker import tag_of
 from actorline.platform.webhooks import Receiver, adhoc_query
+from actorline.secret_digest import digest
 from actorline.settings import Settings
 
 PATH: Final = "/v1/webhooks/apify"
@@ -41,11 +41,6 @@ def accepted_digests(ledger: Ledger, settings: Settings) -> frozenset[str]:
     current = digest(webhook_secret(ledger, settings).get_secret_value())
     before = None if settings.webhook_secret else ledger.webhooks.digest_before()
     return frozenset({current, before} if before else {current})
-
-
-def digest(secret: str) -> str:
-    """Return a plain hash, which is enough: 256 random bits can't be guessed from it."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def receiver(ledger: Ledger, settings: Settings, hook_id: str | None = None) -> Receiver | None:

@@ -16,7 +16,7 @@ from gateway_process import Gateway, running_gateway
 from real_parts import make_line, running_line, wait_for
 from terminal import running_valkey
 
-from actorline.api_keys import create_key, digest, revoke_key
+from actorline.api_keys import create_key, revoke_key
 from actorline.batches.batch import load_batch
 from actorline.gateway.app import MOST_PAGES_OF_ONE
 from actorline.gateway.pages.cookie import COOKIE
@@ -26,6 +26,7 @@ from actorline.ledger import sessions
 from actorline.ledger.admission.schedule_pauses import paused_schedules
 from actorline.ledger.audit import read_audit
 from actorline.ledger.sessions import Sessions, SignIn
+from actorline.secret_digest import digest
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e{{7*7}}"

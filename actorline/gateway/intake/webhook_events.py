@@ -13,9 +13,10 @@ from starlette.concurrency import run_in_threadpool
 from actorline.gateway.intake.batching import Batcher
 from actorline.gateway.intake.wake_ups import WakeUps
 from actorline.ledger.ledger import Ledger
+from actorline.secret_digest import digest
 from actorline.settings import Settings
 from actorline.webhooks.events import Hint, HookRun, LookNow, take_hints
-from actorline.webhooks.receiver import accepted_digests, digest
+from actorline.webhooks.receiver import accepted_digests
 
 SECRETS_FRESH_SECS: Final = 1.0
 HINTS_A_GROUP: Final = 100  # each for a known job costs a round trip to Redis

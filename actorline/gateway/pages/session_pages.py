@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from actorline.api_keys import digest, name_in
+from actorline.api_keys import name_in
 from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
 from actorline.gateway.context import Context
@@ -17,6 +17,7 @@ from actorline.gateway.pages.visit import PostedForm
 from actorline.gateway.problems import Fault
 from actorline.jobs.sender import Sender
 from actorline.ledger.sessions import Sessions, SignIn
+from actorline.secret_digest import digest
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

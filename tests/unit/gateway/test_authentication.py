@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.requests import Request
 
-from actorline.api_keys import ApiKey, KeyRing, digest, name_in
+from actorline.api_keys import ApiKey, KeyRing, name_in
 from actorline.errors import Code, Refused
 from actorline.gateway import authentication as admission
 from actorline.gateway.authentication import (
@@ -24,6 +24,7 @@ from actorline.gateway.authentication import (
 )
 from actorline.gateway.local_user import user_of
 from actorline.jobs.rights import Rights, Scope
+from actorline.secret_digest import digest
 
 SECRET = "actorline_reader_" + "x" * 43
 
