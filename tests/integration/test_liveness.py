@@ -153,6 +153,12 @@ def test_stopped_worker_keeps_nothing_for_a_silent_platform(two_workers_and_two_
     first.kill()  # it would wait for the rest of its patience
 
 
+def has_open_download(emulator: Emulator, actor: str) -> bool:
+    (run,) = emulator.runs_of(actor)
+    requests = emulator.requests("GET", f"/v2/datasets/{run['defaultDatasetId']}/items")
+    return any(request["finished_at"] is None for request in requests)
+
+
 def test_lost_broker_connections_cost_no_second_run_and_no_row(short_folder, emulator, faults, tmp_path):
     """All connections at once, while a poll is held and while pages come."""
     with running_valkey(short_folder):
@@ -167,7 +173,7 @@ def test_lost_broker_connections_cost_no_second_run_and_no_row(short_folder, emu
             wait_for(lambda: waiting_poll(line, "cut-off"), what="a poll that the worker holds")
             cut_all_connections(line)
             wait_for(lambda: "fetching" in line.events("cut-off"), what="pages on the way")
-            time.sleep(0.5)  # into their downloads
+            wait_for(lambda: has_open_download(emulator, actor), what="a page's response that is awaited")
             cut_all_connections(line)
 
             def is_delivered() -> bool:
