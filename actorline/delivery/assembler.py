@@ -114,7 +114,7 @@ class Assembler:
             assembly.write(pages, out, is_first=is_first)
             out.close()
             self.keep_alive()
-            if not self.sink.publish(file, name) and not holds_same(self.sink, name, out):
+            if not self.sink.publish(file, name) and not holds_same(self.sink, name, out.size, out.sha256):
                 self.confirm()
                 self.sink.publish_instead(file, name, f"{self.folder}{STAGED_PAGES}/{self.execution}-{file_name}")
         receipts = [page.receipt for page in pages]

@@ -11,7 +11,7 @@ import orjson
 from isal import igzip, isal_zlib
 from pydantic import ValidationError
 
-from actorline.delivery.formats.gzip_members import BLOCK_BYTES, StoredFile
+from actorline.delivery.formats.gzip_members import BLOCK_BYTES
 from actorline.delivery.formats.json_lines import array_rows, parse_row
 from actorline.delivery.formats.parquet_assembly import has_parquet
 from actorline.delivery.formats.rows import csv_rows, parquet_rows, text_lines
@@ -323,10 +323,10 @@ def measure(file: BinaryIO) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def holds_same(sink: Sink, name: str, stored: StoredFile) -> bool:
+def holds_same(sink: Sink, name: str, size: int, sha256: str) -> bool:
     """Return whether the file that the sink has under a name is the same as one that is staged."""
     with sink.open(name) as file:
-        return measure(file) == (stored.size, stored.sha256)
+        return measure(file) == (size, sha256)
 
 
 def _inflated(file: BinaryIO) -> BinaryIO:

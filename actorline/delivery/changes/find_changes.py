@@ -14,7 +14,7 @@ from actorline.delivery.changes.work_folder import work_folder
 from actorline.delivery.formats.child import ChildFailed, run_child
 from actorline.delivery.formats.gzip_members import BLOCK_BYTES
 from actorline.delivery.manifest import ChangeCounts, ChangedFile
-from actorline.delivery.read_back import DamagedDelivery, Delivery, measure
+from actorline.delivery.read_back import DamagedDelivery, Delivery, holds_same
 from actorline.delivery.sink import Sink
 from actorline.delivery.sink.names import STAGED_PAGES
 from actorline.identifiers import ExecutionToken
@@ -68,16 +68,12 @@ class ChangesFinder:
             while block := source.read(BLOCK_BYTES):
                 self.keep_alive()
                 file.write(block)
-            if not self.sink.publish(file, name) and not self._holds(name, made):
+            if not self.sink.publish(file, name) and not holds_same(self.sink, name, made.bytes, made.sha256):
                 self.confirm()
                 aside = f"{self.folder}{STAGED_PAGES}/{self.execution}-{made.name.rpartition('/')[2]}"
                 self.sink.publish_instead(file, name, aside)
                 self.sink.remove(aside)
         return made.model_copy(update={"name": name})
-
-    def _holds(self, name: str, made: ChangedFile) -> bool:
-        with self.sink.open(name) as file:
-            return measure(file) == (made.bytes, made.sha256)
 
 
 def has_comparison() -> bool:

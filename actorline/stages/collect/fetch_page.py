@@ -24,7 +24,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import LostJob
 from actorline.keep_alive import renewed
-from actorline.ledger.ledger import Ledger
+from actorline.ledger.ledger import Lease, Ledger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.datasets import ItemsPage, ItemsReader
@@ -93,7 +93,7 @@ class PageFetcher:
         return receipt
 
     def _failure(
-        self, job: Job, window: Window, error: Exception, tries: int, lease: "redis.lock.Lock"
+        self, job: Job, window: Window, error: Exception, tries: int, lease: Lease
     ) -> Receipt | PageHeld | UnreadablePage:
         if not lease.owned():  # frozen for long: another execution has the page, or has stored it, and reports it
             return PageHeld()
@@ -134,7 +134,7 @@ class PageFetcher:
         except platform_errors.PlatformError:
             return False  # unknown
 
-    def _hold_on(self, lease: "redis.lock.Lock", key: JobKey) -> None:
+    def _hold_on(self, lease: Lease, key: JobKey) -> None:
         """Renew the lease, look whether the job still wants the page, and tell upkeep that its messages aren't lost."""
         stop_wish, state = self.ledger.stop_wish_and_state(key)
         if stop_wish:
@@ -146,9 +146,7 @@ class PageFetcher:
         if state == State.COLLECTING:
             self.ledger.agenda.postpone(key, self.settings.lost_message_secs)
 
-    def _read(
-        self, job: Job, window: Window, expected: int, execution: ExecutionToken, lease: "redis.lock.Lock"
-    ) -> Receipt:
+    def _read(self, job: Job, window: Window, expected: int, execution: ExecutionToken, lease: Lease) -> Receipt:
         """Read the page, or what comes after the one window of a format that can't be cut."""
         format_ = FORMATS[job.document.collect.format]
         is_behind = window.page_no > 0 and not format_.is_cut

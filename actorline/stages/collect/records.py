@@ -93,7 +93,7 @@ class RecordKeeper:
             written = StoredFile(file, compress=False)
             for block in record.blocks(BLOCK_BYTES):
                 written.write(block)
-            if not (self.sink.publish(file, name) or holds_same(self.sink, name, written)):
+            if not (self.sink.publish(file, name) or holds_same(self.sink, name, written.size, written.sha256)):
                 self.sink.publish_instead(file, name, self.superseded + name)
         return StoredRecord(
             key=record_key, name=name, content_type=record.content_type, bytes=written.size, sha256=written.sha256
