@@ -310,6 +310,10 @@ class Settings(Tuning, BaseSettings):
         return 2 * self.visibility_timeout_secs + 10.0
 
     @property
+    def redis_max_bytes(self) -> int | None:
+        return None if self.redis_max_mbytes is None else self.redis_max_mbytes * 1_000_000
+
+    @property
     def has_console(self) -> bool:
         """Return whether runs have a page in Apify's console: an emulator's have not."""
         return urlsplit(self.api_url).hostname == urlsplit(API_URL).hostname

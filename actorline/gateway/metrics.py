@@ -60,8 +60,6 @@ FROM_ZERO: Final = frozenset(
 NO_WAITS: Final[Mapping[tuple[str, ...], int]] = {(Code.START_UNCLEAR,): 0, (Code.BUDGET,): 0}
 """Waits that have alerts, also exposed as 0 from the start."""
 
-BYTES: Final = 1_000_000
-
 
 class LedgerMetrics(Collector):
     """Reads the ledger once for each collection. Raises redis.RedisError."""
@@ -89,8 +87,8 @@ class LedgerMetrics(Collector):
             return {}
 
     def _redis(self) -> Iterator[Metric]:
-        server, configured = self._ledger.server(), self._settings.redis_max_mbytes
-        most = configured * BYTES if configured else server.max_bytes
+        server = self._ledger.server()
+        most = self._settings.redis_max_bytes or server.max_bytes
         yield shown("redis_used_bytes", {(): server.used_bytes})
         yield shown("redis_max_bytes", {(): min(most, server.max_bytes or most)})
         yield shown("redis_file_bytes", {(): server.aof_bytes})

@@ -178,8 +178,7 @@ def _check_default_folders(sink: str, key: JobKey, settings: Settings) -> None:
 
 
 def _take(orders: Sequence[NewJob], ledger: Ledger, settings: Settings) -> list[SubmittedJob | Refused | Overloaded]:
-    most_mbytes = settings.redis_max_mbytes
-    bounds = Bounds(settings.open_jobs_max, most_mbytes * 1_000_000 if most_mbytes else None)
+    bounds = Bounds(settings.open_jobs_max, settings.redis_max_bytes)
     with reaching([order.key for order in orders]):
         registered = ledger.register(orders, care_s=SEND_CARE_SECS, bounds=bounds) if orders else []
         return [_came_of(order, each, ledger) for order, each in zip(orders, registered, strict=True)]
