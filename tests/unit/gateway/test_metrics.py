@@ -112,7 +112,7 @@ def shown(monkeypatch):
         monkeypatch.setattr(gateway_metrics, "Book", lambda _: SimpleNamespace(read=lambda: reading))
         monkeypatch.setattr(LedgerMetrics, "_schedules", lambda _: {"hourly": SCHEDULE})
         registry = CollectorRegistry()
-        registry.register(LedgerMetrics(ledger, SimpleNamespace(budgets=None, redis_max_mbytes=None)))  # type: ignore[arg-type]
+        registry.register(LedgerMetrics(ledger, SimpleNamespace(budgets=None, redis_max_bytes=None)))  # type: ignore[arg-type]
         families = text_string_to_metric_families(generate_latest(registry).decode())
         samples = list(chain.from_iterable(family.samples for family in families))
         return {name: [each for each in samples if each.name == name] for name in {each.name for each in samples}}
