@@ -1,12 +1,13 @@
-"""Callers as services are: each waits for its result, with a task linked to its order and another one chained to it."""
+"""Callers as services are: each waits for its result, some with a task linked to the order and one chained to it."""
 
 import uuid
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from celery import chain
 from celery.result import AsyncResult
-from real_parts import Line
+from real_parts import Line, reason_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,14 @@ def call(line: Line, document: dict[str, Any]) -> Caller:
     order.link(linked)
     following = chain(order, chained).apply_async()
     return Caller(following.parent, line.client.AsyncResult(linked.options["task_id"]), following)
+
+
+def refusal(order: "AsyncResult[Any]") -> dict[str, Any]:
+    """The reason with which an order was refused."""
+    with pytest.raises(Exception) as raised:  # noqa: PT011
+        order.get(timeout=120)
+    assert type(raised.value).__name__ == "JobRefused"
+    return reason_of(raised.value)
 
 
 def assert_all_served(callers: list[Caller], items: int, within: float) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from callers import refusal
 from kombu import Producer
-from real_parts import TOKEN, delivery_of, reason_of, wait_for
+from real_parts import TOKEN, delivery_of, wait_for
 from terminal import Done, Terminal
 
 from actorline.jobs.document.parse import MAX_INPUT_BYTES, parse_document
@@ -50,13 +51,6 @@ def assert_refused(done: Done, *words: str) -> None:
     assert TOKEN not in done.err
     for word in words:
         assert word in done.err
-
-
-def refusal(pending: Any) -> dict[str, Any]:
-    with pytest.raises(Exception) as raised:  # noqa: PT011
-        pending.get(timeout=120)
-    assert type(raised.value).__name__ == "JobRefused"
-    return reason_of(raised.value)
 
 
 BIG = {

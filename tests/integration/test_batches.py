@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from callers import refusal
 from celery import chord
 from real_parts import delivery_of, reason_of, running_workers, start_worker, wait_for
 
@@ -28,13 +29,6 @@ def found(line, key: str) -> Batch:
 
 def batch(line, key: str) -> dict[str, Any]:
     return line.send("actorline.status", key).get(timeout=60)
-
-
-def refusal(pending: Any) -> dict[str, Any]:
-    with pytest.raises(Exception) as raised:  # noqa: PT011
-        pending.get(timeout=60)
-    assert type(raised.value).__name__ == "JobRefused"
-    return reason_of(raised.value)
 
 
 def test_each_input_is_one_run_and_the_caller_is_answered_once(line):

@@ -3,18 +3,10 @@
 import json
 import re
 from datetime import date
-from typing import Any
 
 import pytest
-from real_parts import reason_of, wait_for
-
-
-def refusal(order: Any) -> dict[str, Any]:
-    """The reason with which an order was refused."""
-    with pytest.raises(Exception) as raised:  # noqa: PT011
-        order.get(timeout=120)
-    assert type(raised.value).__name__ == "JobRefused"
-    return reason_of(raised.value)
+from callers import refusal
+from real_parts import wait_for
 
 
 def test_caller_sees_progress_while_the_run_goes_on(line):
