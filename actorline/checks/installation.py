@@ -34,7 +34,7 @@ def check_ledger(
     """
     yield from _redis(ledger, settings)
     yield from check_settings_of_redis(ledger)
-    yield _workers(settings, ledger, logs, has_workers=has_workers)
+    yield _workers(ledger, logs, has_workers=has_workers)
     tally = read_tally(ledger)
     yield from check_queues(settings, tally.unseen_s, has_workers=has_workers)
     yield from _fleet(settings, read_fleet(ledger))
@@ -105,22 +105,22 @@ def _keys(ledger: Ledger) -> Iterator[Finding]:
         )
 
 
-def _workers(settings: Settings, ledger: Ledger, logs: Path | None, *, has_workers: bool) -> Finding:
+def _workers(ledger: Ledger, logs: Path | None, *, has_workers: bool) -> Finding:
     if unattended := describe_unattended(ledger, logs=logs, has_workers=has_workers):
         fix = "" if logs else "Start them, or check their logs: they may hang."
         return Finding("workers", is_good=False, text=unattended, fix=fix)
     missing = missing_workers(read_tally(ledger), unseen_for_s=UNSEEN_SECS if has_workers else 0)
     if not missing:
         return Finding("workers", is_good=True, text="of each kind are running")
-    if settings.redis_url is None:
+    if not has_workers:
         text = "started by the command that needs them, or by `actorline up`"
         return Finding("workers", is_good=True, text=text)
-    return Finding(
-        "workers",
-        is_good=False,
-        text=f"no {' and no '.join(describe_missing(missing))}",
-        fix="Start them: actorline worker control, and actorline worker fetch.",
-    )
+    if logs and not any(missing.values()):
+        return Finding("workers", is_good=True, text="are starting")
+    fix = "Start them: actorline worker control, and actorline worker fetch."
+    if logs:
+        fix = f"The stack is running: they are starting, or hang. If that lasts, see {logs} and restart `actorline up`."
+    return Finding("workers", is_good=False, text=f"no {' and no '.join(describe_missing(missing))}", fix=fix)
 
 
 def _fleet(settings: Settings, fleet: Fleet) -> Iterator[Finding]:

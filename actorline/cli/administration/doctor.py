@@ -22,6 +22,7 @@ from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
 from actorline.identifiers import AccountName
 from actorline.ledger.admission.account_room import AccountUse
+from actorline.ledger.faults import describe_fault
 from actorline.ledger.ledger import Ledger
 from actorline.messages import send_line
 from actorline.platform.client import Platform
@@ -68,7 +69,8 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             yield from _flower(stack.flower)
             yield from _accounts(settings, stack.ledger)
     except (Unavailable, redis.RedisError) as error:
-        yield Finding("redis", is_good=False, text=str(error))
+        text = str(error) if isinstance(error, Unavailable) else f"can't be used: {describe_fault(error)}"
+        yield Finding("redis", is_good=False, text=text)
         yield from _accounts(settings, None)
     yield _sink(settings)
     yield _notices(settings)

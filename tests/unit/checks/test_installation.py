@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from actorline.checks.installation import PAUSED, _fleet, schedule_advice
+from actorline.checks.installation import PAUSED, _fleet, _workers, schedule_advice
 from actorline.ledger.queries.fleet import Worker
 
 LOCAL = SimpleNamespace(default_sink="file:///rows/{key}/")
@@ -30,6 +30,30 @@ def test_workers_of_two_versions_are_a_fault():
 def test_a_folder_of_several_hosts_is_asked_about():
     assert found(LOCAL, fetch("a"), fetch("b")) == [("sink", True)]
     assert found(SHARED, fetch("a"), fetch("b")) == []
+
+
+@pytest.mark.parametrize(
+    ("logs", "has_workers", "unseen_s", "is_good", "words"),
+    [
+        (None, False, {"control": 360, "fetch": 360}, True, "by the command that needs them"),
+        (
+            "/home/logs",
+            True,
+            {"control": 1, "fetch": 360},
+            False,
+            "no fetch worker runs (last seen 360 s ago) /home/logs",
+        ),
+        ("/home/logs", True, {}, True, "are starting"),
+        (None, True, {"control": 1}, False, "no fetch worker runs (never seen) Start them"),
+    ],
+)
+def test_workers_that_hang_are_told_where_no_job_waits(monkeypatch, logs, has_workers, unseen_s, is_good, words):
+    tally = SimpleNamespace(unseen_s=unseen_s)
+    monkeypatch.setattr("actorline.checks.installation.describe_unattended", lambda *_, **__: None)
+    monkeypatch.setattr("actorline.checks.installation.read_tally", lambda _: tally)
+    found = _workers(None, logs, has_workers=has_workers)
+    assert found.is_good is is_good
+    assert all(word in f"{found.text} {found.fix}" for word in words.split())
 
 
 @pytest.mark.parametrize(
