@@ -8,24 +8,26 @@
 --       8 timeline entries kept  9 number of guards
 --       10.. guard field, value, ...  then field, value, ...; "@now" stands for the time
 -- Returns 1 (changed) or 0
+local batch, events, batch_due = unpack(KEYS)
+local key, token, legal_states, new_state, care_s, event, data, kept, guards = unpack(ARGV, 1, 9)
+local first_field = 10 + 2 * guards
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
-local state, last = unpack(redis.call('HMGET', KEYS[1], 'state', 'last_change'))
+local state, last = unpack(redis.call('HMGET', batch, 'state', 'last_change'))
 if not state then return 0 end
-if last == ARGV[2] then return 1 end
-if not (',' .. ARGV[3] .. ','):find(',' .. state .. ',', 1, true) then return 0 end
-local first = 10 + 2 * ARGV[9]
-for i = 10, first - 1, 2 do
-  if (redis.call('HGET', KEYS[1], ARGV[i]) or '') ~= ARGV[i + 1] then return 0 end
+if last == token then return 1 end
+if not (',' .. legal_states .. ','):find(',' .. state .. ',', 1, true) then return 0 end
+for i = 10, first_field - 1, 2 do
+  if (redis.call('HGET', batch, ARGV[i]) or '') ~= ARGV[i + 1] then return 0 end
 end
-for i = first, #ARGV, 2 do
-  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1] == '@now' and time or ARGV[i + 1])
+for i = first_field, #ARGV, 2 do
+  redis.call('HSET', batch, ARGV[i], ARGV[i + 1] == '@now' and time or ARGV[i + 1])
 end
-redis.call('HSET', KEYS[1], 'last_change', ARGV[2])
-if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'state', ARGV[4]) end
-if ARGV[5] == 'none' then redis.call('ZREM', KEYS[3], ARGV[1])
-elseif ARGV[5] ~= '' then redis.call('ZADD', KEYS[3], time + ARGV[5], ARGV[1]) end
-if ARGV[6] ~= '' then
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[8], '*', 'at', time, 'event', ARGV[6], 'data', ARGV[7])
+redis.call('HSET', batch, 'last_change', token)
+if new_state ~= '' then redis.call('HSET', batch, 'state', new_state) end
+if care_s == 'none' then redis.call('ZREM', batch_due, key)
+elseif care_s ~= '' then redis.call('ZADD', batch_due, time + care_s, key) end
+if event ~= '' then
+  redis.call('XADD', events, 'MAXLEN', '~', kept, '*', 'at', time, 'event', event, 'data', data)
 end
 return 1

@@ -8,31 +8,31 @@
 --       8 bytes  9 "1" if it is a good one
 -- The time is written into the receipt.
 -- Returns the receipt that counts (JSON)
-local old = redis.call('HGET', KEYS[1], ARGV[1])
+local pages, job, due, tally = unpack(KEYS)
+local page_no, given, attempt, key, care_s, items, scanned, bytes, is_good = unpack(ARGV)
+local old = redis.call('HGET', pages, page_no)
 local stored = old and cjson.decode(old) or {}
 if stored.scanned and stored.scanned > 0 then return old end
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
-local receipt = ARGV[2]:sub(1, -2) .. ',"stored_at":' .. time .. '}'  -- cjson would write an empty list as {}
-redis.call('HSET', KEYS[1], ARGV[1], receipt)
-if redis.call('HGET', KEYS[2], 'attempt') == ARGV[3] then
-  if ARGV[9] == '1' and redis.call('HDEL', KEYS[2], 'failing:' .. ARGV[3] .. ':' .. ARGV[1]) == 1 then
-    redis.call('HINCRBY', KEYS[2], 'failing_pages', -1)
+local receipt = given:sub(1, -2) .. ',"stored_at":' .. time .. '}'  -- cjson would write an empty list as {}
+redis.call('HSET', pages, page_no, receipt)
+if redis.call('HGET', job, 'attempt') == attempt then
+  if is_good == '1' and redis.call('HDEL', job, 'failing:' .. attempt .. ':' .. page_no) == 1 then
+    redis.call('HINCRBY', job, 'failing_pages', -1)
   end
-  if tonumber(ARGV[7]) > 0 then
-    redis.call('HINCRBY', KEYS[2], 'scanned', ARGV[7])
-    for _, name in ipairs({KEYS[2], KEYS[4]}) do
-      redis.call('HINCRBY', name, 'items', ARGV[6])
-      redis.call('HINCRBY', name, 'bytes', ARGV[8])
+  if tonumber(scanned) > 0 then
+    redis.call('HINCRBY', job, 'scanned', scanned)
+    for _, name in ipairs({job, tally}) do
+      redis.call('HINCRBY', name, 'items', items)
+      redis.call('HINCRBY', name, 'bytes', bytes)
       redis.call('HINCRBY', name, 'pages', 1)
     end
-    redis.call('HSET', KEYS[2], 'stored_at', time)
+    redis.call('HSET', job, 'stored_at', time)
   end
   -- a job that is to stop stays due now, and one that is still running is due after its next poll
-  local state, stop_wish = unpack(redis.call('HMGET', KEYS[2], 'state', 'wanted'))
+  local state, stop_wish = unpack(redis.call('HMGET', job, 'state', 'wanted'))
   local continues = state == 'COLLECTING' and (stop_wish or '') == ''
-  if continues and redis.call('ZSCORE', KEYS[3], ARGV[4]) then
-    redis.call('ZADD', KEYS[3], now[1] + ARGV[5], ARGV[4])
-  end
+  if continues and redis.call('ZSCORE', due, key) then redis.call('ZADD', due, now[1] + care_s, key) end
 end
 return receipt

@@ -9,31 +9,42 @@
 --       8 job:{key}       hash    a job that has the key already
 --       9 batch:{batch}   hash    of a key that has the form of a member's: the batch that it would belong to
 -- ARGV  1 key  2 hash of its document  3 token of this call  4 timeline entries kept
---       5 caller's task id or ""  6 continuation (JSON) or ""  7 who ordered (JSON)  8.. field, value, ... of a new batch
--- Returns {"created" | "joined" | "conflict", hash of the batch that exists, its state}, or {"reserved", "", ""} for the
--- key of a job or of a batch's members
+--       5 caller's task id or ""  6 continuation (JSON) or ""  7 who ordered (JSON)
+--       8.. field, value, ... of a new batch
+-- Returns {"created" | "joined" | "conflict", hash of the batch that exists, its state}, or {"reserved", "", ""} for
+-- the key of a job or of a batch's members
+local batch, events, callers, ids, job_ids, batch_due, batches, job_of_key, outer_batch = unpack(KEYS)
+local key, document_hash, token, kept, caller, continuation, sender = unpack(ARGV, 1, 7)
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
-local hash, last = unpack(redis.call('HMGET', KEYS[1], 'hash', 'last_change'))
+
+local function is_reserved()
+  return redis.call('EXISTS', job_of_key) == 1 or (outer_batch ~= batch and redis.call('EXISTS', outer_batch) == 1)
+end
+
+local function create()
+  redis.call('HSET', batch, 'key', key, 'hash', document_hash, 'last_change', token, 'queued_at', time,
+    'state', 'QUEUED')
+  for i = 8, #ARGV, 2 do redis.call('HSET', batch, ARGV[i], ARGV[i + 1]) end
+  redis.call('ZADD', batch_due, time, key)
+  redis.call('ZADD', batches, time, key)
+  redis.call('XADD', events, 'MAXLEN', '~', kept, '*', 'at', time, 'event', 'queued', 'data', sender)
+end
+
+local hash, last, state = unpack(redis.call('HMGET', batch, 'hash', 'last_change', 'state'))
 local outcome = 'joined'
 if not hash then
-  if redis.call('EXISTS', KEYS[8]) == 1 or (KEYS[9] ~= KEYS[1] and redis.call('EXISTS', KEYS[9]) == 1) then
-    return {'reserved', '', ''}
-  end
-  redis.call('HSET', KEYS[1], 'key', ARGV[1], 'hash', ARGV[2], 'last_change', ARGV[3], 'queued_at', time, 'state', 'QUEUED')
-  for i = 8, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
-  redis.call('ZADD', KEYS[6], time, ARGV[1])
-  redis.call('ZADD', KEYS[7], time, ARGV[1])
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'at', time, 'event', 'queued', 'data', ARGV[7])
-  outcome = 'created'
-elseif hash ~= ARGV[2] then
-  return {'conflict', hash, redis.call('HGET', KEYS[1], 'state')}
-elseif last == ARGV[3] then
+  if is_reserved() then return {'reserved', '', ''} end
+  create()
+  hash, state, outcome = document_hash, 'QUEUED', 'created'
+elseif hash ~= document_hash then
+  return {'conflict', hash, state}
+elseif last == token then
   outcome = 'created'
 end
-if ARGV[5] ~= '' then
-  redis.call('HSET', KEYS[3], ARGV[5], ARGV[6])
-  redis.call('HSET', KEYS[4], ARGV[5], ARGV[1])
-  redis.call('SADD', KEYS[5], ARGV[5])
+if caller ~= '' then
+  redis.call('HSET', callers, caller, continuation)
+  redis.call('HSET', ids, caller, key)
+  redis.call('SADD', job_ids, caller)
 end
-return {outcome, redis.call('HGET', KEYS[1], 'hash'), redis.call('HGET', KEYS[1], 'state')}
+return {outcome, hash, state}
