@@ -51,6 +51,15 @@ def test_logs_are_bounded_and_dead_services_come_back():
         assert service["restart"] == "unless-stopped"
 
 
+def test_every_service_is_closed_and_bounded():
+    for name, service in COMPOSE["services"].items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["pids_limit"], name
+        assert service["mem_limit"], name
+
+
 def test_worker_that_hangs_is_killed_to_be_started_again():
     for name in ("control", "fetch"):
         service = COMPOSE["services"][name]
