@@ -21,6 +21,10 @@ FAULT_KINDS: Final[Mapping[type[redis.RedisError], str]] = {  # the first that f
     exceptions.TimeoutError: "it does not respond in time",
     exceptions.ConnectionError: "no connection",
 }
+NO_SUCH_DATABASE: Final = (
+    "it has no database of the number that an address names; each of the broker, the results and the ledger has one of "
+    "its own, and a Redis Cluster, which isn't supported, has only the first"
+)
 DISK_FULL: Final = "it refuses writes because it can't write to its own disk; free some space there"
 
 
@@ -55,6 +59,8 @@ def describe_fault(error: Exception) -> str:
         return describe_fault(cause) if cause else "no connection"
     if "MISCONF" in str(error):  # redis-py has no class for it
         return DISK_FULL
+    if "DB index is out of range" in str(error):  # nor for this
+        return NO_SUCH_DATABASE
     if isinstance(error, exceptions.ConnectionError) and any(words in str(error) for words in CLOSED_BY_SERVER):
         return CLOSES
     fitting = (words for kind, words in FAULT_KINDS.items() if isinstance(error, kind))

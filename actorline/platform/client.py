@@ -35,8 +35,8 @@ USER_AGENT: Final = f"actorline/{__version__}"
 # A worker has tens of threads, each with one request at a time.
 POOL_SIZE: Final = 64
 
-# A list of 1,000 runs has about 2 MB. As Python values a text may take thirty times its size.
-DATA_BYTES_MAX: Final = 16 * 1024 * 1024
+# A list of 1,000 runs has about 2 MB, and 18 MB with the longest user agents that servers take.
+DATA_BYTES_MAX: Final = 32 * 1024 * 1024
 DATA_BLOCK_BYTES: Final = 256 * 1024
 
 

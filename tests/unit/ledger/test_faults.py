@@ -24,6 +24,7 @@ from actorline.redis_connection.primary import NotInService
             MasterNotFoundError("No master found for 'canary' : Redis<host=canary>"),
             "check master= and sentinel_password=",
         ),
+        (exceptions.ResponseError("DB index is out of range"), "a Redis Cluster, which isn't supported"),
         (NotInService("NOREPLICAS Not enough good replicas to write."), "too few replicas"),
         (exceptions.TimeoutError("Timeout reading from redis://:canary@host:6379"), "in time"),
         (exceptions.ConnectionError("Error 111 connecting to canary:6379. Connection refused."), "no connection"),

@@ -156,11 +156,11 @@ def test_a_refusal_that_comes_in_many_chunks_is_read_as_a_whole():
 
 @pytest.mark.parametrize("call", [Platform.get_data, Platform.post_data])
 def test_a_body_that_inflates_beyond_all_bounds_is_not_held(call):
-    body = gzip.compress(b'{"data":"' + bytes(64 * 1024 * 1024))
+    body = gzip.compress(b'{"data":"' + bytes(3 * DATA_BYTES_MAX))
     with tiny_server(lambda _: reply(200, body, Content_Encoding="gzip")) as server:
         platform = Platform(server.url, SecretStr(TOKEN), sleep=lambda _: None)
         tracemalloc.start()
-        with pytest.raises(PlatformUnavailable, match=r"more than 16,777,216 bytes"):
+        with pytest.raises(PlatformUnavailable, match=r"more than 33,554,432 bytes"):
             call(platform, "x")
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
