@@ -4,14 +4,17 @@ where it was and nobody holds more than one block.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from actorline.delivery.manifest import RecordIndex, StoredRecord
 from actorline.delivery.record_index import RecordBlock, index_name, index_of, index_text
 from actorline.jobs.job import Job
 from actorline.ledger.ledger import Ledger
+from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.key_value_stores import KeysPage, get_keys
 from actorline.stages.collect.records import RecordFailure, RecordKeeper
+
+CIRCLE_BLOCKS: Final = 10  # the last ones, in which a list that goes round in a circle is noticed
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class StoreKeeper:
             if block is None or not self._is_stored(block, after, there):
                 block = self._store_block(no, after, page or self._page(after))
             page = None
+            if block.last_key in {before.last_key for before in blocks[-CIRCLE_BLOCKS:]}:
+                raise PlatformUnavailable("The list of keys goes round in a circle")
             blocks.append(block)
         return Records(
             indexes=[block.index for block in blocks if block.index],
@@ -90,7 +95,8 @@ class StoreKeeper:
         return index_of(name, records, text)
 
     def _store(self, page: KeysPage) -> tuple[list[StoredRecord], list[RecordFailure]]:
-        return self.keeper.store([found.key for found in page.items], self.keep_alive)
+        """Store the records of a page; two threads must not write one file, if a key is in it twice."""
+        return self.keeper.store(dict.fromkeys(found.key for found in page.items), self.keep_alive)
 
     def _page(self, after: str | None) -> KeysPage:
         return get_keys(self.keeper.platform, self.keeper.store_id, after=after)
