@@ -131,7 +131,7 @@ class Stack:
     def _start_workers(self) -> None:
         self._start(Child("control", _ours("worker", "control")))
         self._start(Child("fetch", _ours("worker", "fetch")))
-        if find_schedules(self.settings):
+        if find_schedules(self.settings) or has_left_schedules(self.settings):
             self._start(Child("beat", _ours("beat")))
 
     def _set_addresses(self, options: argparse.Namespace) -> None:
@@ -286,6 +286,17 @@ class Stack:
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self._stop = True
+
+
+def has_left_schedules(settings: Settings) -> bool:
+    """Return whether schedules are on whose file may be gone: a beat switches them off, else they seem to be missed."""
+    with suppress(redis.RedisError):
+        ledger = Ledger(connect(settings.ledger), settings.namespace)
+        if ledger.redis.exists(ledger.name("schedules")):
+            from actorline.schedules.book import Book  # it loads Celery, and most homes have no schedules
+
+            return any(entry.place.rhythm for entry in Book(ledger).read().entries.values())
+    return False
 
 
 def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
