@@ -24,7 +24,7 @@ from actorline.platform.client import Platform
 from actorline.stages.collect.comparison import Comparison
 from actorline.stages.collect.record_blocks import Records, StoreKeeper
 from actorline.stages.collect.records import RecordKeeper
-from actorline.stages.ending import SINK_TRIES, judge_end
+from actorline.stages.ending import SINK_TRIES, STOP_CODES, judge_end
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Contents:
 
         The first failure is the reason of the end: of the rows, then of the records, then of the format.
         """
-        records = self._records()
+        records = self._records(is_stopped=failure is not None and failure.code in STOP_CODES)
         rows, unconverted = self._rows(receipts)
         failure = failure or self._record_failure(records) or unconverted
         totals = totals_of(rows.parts, records.listed, records.indexes)
@@ -86,7 +86,7 @@ class Contents:
             reason = Reason(code=Code.FORMAT_FAILED, message=message, billed=self.job.run.id is not None)
             return assembler.leave(receipts), reason
 
-    def _records(self) -> Records:
+    def _records(self, *, is_stopped: bool) -> Records:
         """Store the records that were ordered."""
         job, collect = self.job, self.job.document.collect
         if not job.run.key_value_store_id or not (collect.records or collect.all_records):
@@ -103,7 +103,7 @@ class Contents:
             allowed=lambda record_keys: self._without_secrets(given, record_keys),
         )
         if collect.all_records:
-            return StoreKeeper(keeper, self.ledger, job, self.keep_alive).store_all()
+            return StoreKeeper(keeper, self.ledger, job, self.keep_alive, is_stopped).store_all()
         return Records.of(*keeper.store(dict.fromkeys(collect.records), self.keep_alive))
 
     def _without_secrets(self, given: Any, record_keys: Iterable[str]) -> list[str]:

@@ -35,12 +35,15 @@ class Records:
 
 @dataclass(frozen=True)
 class StoreKeeper:
-    """`job` is an attempt whose run has ended: its store doesn't change any more."""
+    """`job` is an attempt whose run has ended: its store doesn't change any more. `is_stopped`: nobody wants more than
+    what is stored, and the rest of a large store isn't fetched.
+    """
 
     keeper: RecordKeeper
     ledger: Ledger
     job: Job
     keep_alive: Callable[[], None]
+    is_stopped: bool = False
 
     def store_all(self) -> Records:
         """Store what isn't stored yet. A store of one block is listed record by record.
@@ -57,6 +60,8 @@ class StoreKeeper:
             no, after = len(blocks), blocks[-1].last_key if blocks else None
             block = known.get(no)
             if block is None or not self._is_stored(block, after, there):
+                if self.is_stopped:
+                    break
                 block = self._store_block(no, after, page or self._page(after))
             page = None
             if block.last_key in {before.last_key for before in blocks[-CIRCLE_BLOCKS:]}:

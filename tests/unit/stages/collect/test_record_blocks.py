@@ -1,10 +1,11 @@
-"""Lists of keys as only a broken server sends them."""
+"""Lists of keys as only a broken server sends them; a job that is stopped meanwhile."""
 
 from itertools import cycle
 from types import SimpleNamespace
 
 import pytest
 
+from actorline.delivery.record_index import RecordBlock
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.key_value_stores import KeysPage
 from actorline.stages.collect import record_blocks
@@ -20,16 +21,16 @@ def page(*keys, more=None):
 def stored(monkeypatch):
     """Return a function that stores all records of the pages, and gives the keys that were asked for."""
 
-    def store_all(pages):
+    def store_all(pages, *, known=None, is_stopped=False):
         asked, left = [], iter(pages)
         monkeypatch.setattr(record_blocks, "get_keys", lambda *_, **__: next(left))
         sink = SimpleNamespace(files_in=lambda _: {})
         keeper = SimpleNamespace(
             sink=sink, folder="", platform=None, store_id="s", store=lambda keys, _: (asked.extend(keys), ([], []))[1]
         )
-        pages_kept = SimpleNamespace(record_blocks=lambda *_: {}, keep_record_block=lambda *_: None)
+        pages_kept = SimpleNamespace(record_blocks=lambda *_: known or {}, keep_record_block=lambda *_: None)
         job = SimpleNamespace(key="k", attempt=1, retries=0)
-        StoreKeeper(keeper, SimpleNamespace(pages=pages_kept), job, lambda: None).store_all()
+        StoreKeeper(keeper, SimpleNamespace(pages=pages_kept), job, lambda: None, is_stopped).store_all()
         return asked
 
     return store_all
@@ -44,3 +45,11 @@ def test_key_that_is_in_a_page_twice_is_stored_once(stored, rest):
 def test_list_that_goes_round_in_a_circle_is_left(stored):
     with pytest.raises(PlatformUnavailable, match="in a circle"):
         stored(cycle([page("A", more="A"), page("B", more="B"), page("C", more="C")]))
+
+
+def test_stopped_job_fetches_no_further_records(stored):
+    first = RecordBlock(after=None, last_key="A", index=None)
+    assert stored([page("B")], known={0: first}, is_stopped=True) == []
+    assert stored([page("B")], known={0: first}) == ["B"]
+    assert stored([page("A", more="A"), page("B")], is_stopped=True) == []
+    assert stored([page("A")], is_stopped=True) == ["A"], "of a small store all are kept"
