@@ -106,7 +106,8 @@ def test_nearly_full_redis_takes_no_new_order_and_every_cancel(short_folder):
         client = connect(f"redis+socket://{short_folder}/s")
         ledger = Ledger(client, "full")
         register(ledger, "there")
-        client.set("others", bytes(20_000_000))  # of a few hundred kB a twentieth is less than connections may take
+        for number in range(200):  # of a few hundred kB a twentieth is less than connections may take
+            client.set(f"others:{number}", bytes(100_000))
         client.config_set("maxmemory", int(client.info("memory")["used_memory"] * 1.05))
         assert [register(Ledger(client, "full"), key) for key in ("new", "there")] == ["overload", "joined"]
         assert ledger.change("there", Change(fields={"stop_wish": "cancel"}), epoch=None)
