@@ -33,6 +33,7 @@ from actorline.host.ports import choose_port
 from actorline.host.private_folder import make_private
 from actorline.host.stack_home import LOCK_FILE, PASSWORD_FILE, STATE_FILE, USERS_FILE, take_lock
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.queries.schedules import has_schedules
 from actorline.ledger.store import connect
 from actorline.messages import send_line
 from actorline.schedules.schedules_file import find_schedules
@@ -290,9 +291,9 @@ class Stack:
 
 def has_left_schedules(settings: Settings) -> bool:
     """Return whether schedules are on whose file may be gone: a beat switches them off, else they seem to be missed."""
-    with suppress(redis.RedisError):
-        ledger = Ledger(connect(settings.ledger), settings.namespace)
-        if ledger.redis.exists(ledger.name("schedules")):
+    with suppress(redis.RedisError), connect(settings.ledger) as client:
+        ledger = Ledger(client, settings.namespace)
+        if has_schedules(ledger):
             from actorline.schedules.book import Book  # it loads Celery, and most homes have no schedules
 
             return any(entry.place.rhythm for entry in Book(ledger).read().entries.values())
