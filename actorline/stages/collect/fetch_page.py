@@ -4,7 +4,7 @@ import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 import redis
 
@@ -62,35 +62,41 @@ class PageFetcher:
 
         Raises only what keeps the ledger from taking a receipt, and GivenBack.
         """
-        job, known = self.ledger.load_with_page(key, attempt, window.page_no)
-        if isinstance(known, Receipt) and known.is_good and known.scanned:
-            return known
-        if job is None or job.state not in FETCH_STATES or job.attempt != attempt or job.stop_wish:
-            return _unwanted(window)
         lease = self.ledger.lease("page", key, f"{attempt}:{window.page_no}", seconds=PAGE_LEASE_SECS)
         if not lease.acquire():
-            return PageHeld()
-        outcome: Receipt | PageHeld | UnreadablePage
-        begun = time.monotonic()
-        if tries + 1 >= PAGE_TRIES and self._is_last(job, window):
-            expected = 0  # the counter is ahead of the rows: what there is of them is kept
-        try:
-            outcome = self._read(job, window, expected, execution, lease)
+            _, known = self.ledger.load_with_page(key, attempt, window.page_no)
+            return known if _is_stored(known) else PageHeld()
+        try:  # until its receipt is there: otherwise another execution would read it again
+            job, known = self.ledger.load_with_page(key, attempt, window.page_no)
+            if _is_stored(known):
+                return known
+            if job is None or job.state not in FETCH_STATES or job.attempt != attempt or job.stop_wish:
+                return _unwanted(window)
+            begun = time.monotonic()
+            outcome = self._try(job, window, expected, execution, tries, lease)
+            if not isinstance(outcome, Receipt):
+                return outcome
+            timed = outcome.model_copy(update={"seconds": round(time.monotonic() - begun, 3)})
+            receipt = self.ledger.pages.record(key, attempt, timed, care_s=self.settings.lost_message_secs)
         except LostJob:
             return _unwanted(window)
-        except (redis.RedisError, GivenBack):
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever the bytes of one page break, the others continue
-            outcome = self._failure(job, window, error, tries, lease)
         finally:
             lease.release()
-        if not isinstance(outcome, Receipt):
-            return outcome
-        timed = outcome.model_copy(update={"seconds": round(time.monotonic() - begun, 3)})
-        receipt = self.ledger.pages.record(key, attempt, timed, care_s=self.settings.lost_message_secs)
         if receipt.seen and job.state is State.RUNNING:
             RowsJudge(self.ledger, self.settings).judge_running(key)
         return receipt
+
+    def _try(
+        self, job: Job, window: Window, expected: int, execution: ExecutionToken, tries: int, lease: Lease
+    ) -> Receipt | PageHeld | UnreadablePage:
+        if tries + 1 >= PAGE_TRIES and self._is_last(job, window):
+            expected = 0  # the counter is ahead of the rows: what there is of them is kept
+        try:
+            return self._read(job, window, expected, execution, lease)
+        except (redis.RedisError, GivenBack, LostJob):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the bytes of one page break, the others continue
+            return self._failure(job, window, error, tries, lease)
 
     def _failure(
         self, job: Job, window: Window, error: Exception, tries: int, lease: Lease
@@ -271,6 +277,11 @@ def _find_same(sink: Sink, name: str, ours: PartFacts, text: PageText, *, gzip: 
     if text.counts_exactly and theirs.text_crc != ours.text_crc:
         return None
     return PartFacts(ours.items, ours.scanned, theirs.bytes, theirs.sha256, ours.text_crc, ours.total)
+
+
+def _is_stored(known: Window | Receipt | None) -> TypeGuard[Receipt]:
+    """Return whether the page is stored; one that scanned nothing proves no end for ever, so it may be read again."""
+    return isinstance(known, Receipt) and known.is_good and known.scanned > 0
 
 
 def _unwanted(window: Window) -> Receipt:

@@ -127,6 +127,49 @@ def test_last_page_is_kept_as_it_is_if_its_rows_never_come(make_job, monkeypatch
     assert asked == [expected]
 
 
+def test_page_is_held_until_its_receipt_is_there(make_job, monkeypatch):
+    """Whoever comes in between would read it again."""
+
+    class Ledger(LedgerOfOnePage):
+        known: Any = WINDOW
+        is_held = False
+
+        def load_with_page(self, *_: Any) -> tuple[Any, Any]:
+            return self.job, self.known
+
+        def lease(self, *_: Any, seconds: float) -> Any:  # noqa: ARG002
+            return self
+
+        def acquire(self) -> bool:
+            was_held, self.is_held = self.is_held, True
+            return not was_held
+
+        def release(self) -> None:
+            self.is_held = False
+
+        def record(self, _key: str, _attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:  # noqa: ARG002
+            others.append(fetch())
+            self.known = receipt
+            others.append(fetch())
+            return receipt
+
+    def read(_fetcher: Any, _job: Any, window: Window, *_: Any) -> Receipt:
+        reads.append(window)
+        return Receipt(**window.model_dump(), scanned=3, items=3)
+
+    def fetch() -> Any:
+        return fetcher.fetch("k", 1, WINDOW, expected=10, execution="x", tries=0)
+
+    reads: list[Window] = []
+    others: list[Any] = []
+    monkeypatch.setattr(PageFetcher, "_read", read)
+    ledger = cast("Any", Ledger(make_job(state=State.COLLECTING, dataset_id="d")))
+    fetcher = PageFetcher(ledger, cast("Any", None), Settings())
+    receipt = fetch()
+    assert (others, fetch(), ledger.is_held) == ([PageHeld(), receipt], receipt, False)
+    assert reads == [WINDOW]
+
+
 def test_an_execution_that_lost_the_page_reports_nothing(fetcher, monkeypatch):
     fetcher.ledger.lease_is_lost = True
     outcome = fetch(fetcher, monkeypatch, SinkError("its staged file is gone"), tries=PAGE_TRIES)
