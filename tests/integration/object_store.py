@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -34,12 +35,15 @@ class Fault:
 
 @dataclass
 class ObjectStore:
-    """`url`: its endpoint, with the faults; `seen`: each `METHOD /bucket/key` that came."""
+    """`url`: its endpoint, with the faults; `seen`: each `METHOD /bucket/key` that came; `one_at_a_time`: for writes
+    with a condition, which moto checks some time before it writes, as S3 doesn't.
+    """
 
     url: str
     server: str
     faults: list[Fault] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
+    one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def environment(self) -> dict[str, str]:
         """As the clouds' own tools are told of it."""
@@ -133,13 +137,18 @@ class _Proxy(BaseHTTPRequestHandler):
                 error = b"" if self.command == "HEAD" else b"<Error><Code>SlowDown</Code></Error>"
                 self._respond(fault.status, [], error)
                 return
-        inner = http.client.HTTPConnection(urlsplit(store.server).netloc, timeout=60)
-        inner.request(self.command, self.path, body, dict(self.headers))
-        response = inner.getresponse()
-        self._respond(response.status, response.getheaders(), response.read())
-        inner.close()
+        with store.one_at_a_time if "If-None-Match" in self.headers else contextlib.nullcontext():
+            status, headers, content = self._carry_out(body)
+        self._respond(status, headers, content)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_any  # noqa: N815
+
+    def _carry_out(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        address = urlsplit(self.server.object_store.server).netloc
+        with contextlib.closing(http.client.HTTPConnection(address, timeout=60)) as server:
+            server.request(self.command, self.path, body, dict(self.headers))
+            response = server.getresponse()
+            return response.status, response.getheaders(), response.read()
 
     def _respond(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response_only(status)
