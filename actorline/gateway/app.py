@@ -35,7 +35,7 @@ from actorline.ledger.queries.key_text import KeyText
 from actorline.settings import Settings
 
 STRICT_ROUTERS: Final = (jobs.router, batches.router, events.router, rows.router, budgets.router)
-DOORS: Final = (*STRICT_ROUTERS, webhooks.router, health.router)
+API_ROUTERS: Final = (*STRICT_ROUTERS, webhooks.router, health.router)
 OTHER_ROUTERS: Final = (webhooks.router, health.router, metrics.router, *pages.ROUTERS)
 MOST_STREAMS: Final = 100  # each holds a connection while its job runs; further watchers poll with `wait`
 MOST_WAITS: Final = 500
@@ -65,7 +65,7 @@ def make_app(
             intake.close()
 
     figures = RequestFigures()
-    for router in DOORS:
+    for router in API_ROUTERS:
         figures.expect(router.routes)
     app = FastAPI(
         lifespan=lifespan,
