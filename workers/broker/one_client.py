@@ -28,6 +28,9 @@ class Channel(transport.Channel):
     def _get_pool(self, asynchronous: bool = False) -> Any:
         """Return a quick pool, but kombu's for the wait for messages and for sentinels."""
         pool = super()._get_pool(asynchronous)  # type: ignore[misc]  # the stubs lack it
-        if type(pool) is not redis.ConnectionPool:
-            return pool
-        return QuickPool(**self._connparams(), command_packer=InterruptiblePacker())  # type: ignore[attr-defined]
+        return QuickPool(**self._connparams()) if type(pool) is redis.ConnectionPool else pool
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        """Return what every pool's connections are made with, also those to a primary that sentinels name."""
+        params: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc]  # the stubs lack it
+        return {**params, "command_packer": InterruptiblePacker()}

@@ -25,16 +25,24 @@ signal.pause()
 """
 LEDGER = "from actorline.ledger.store import connect; pool = connect({!r}).connection_pool"
 BROKER = """
-from workers.broker.one_client import Channel
-channel = object.__new__(Channel)
-channel._in_poll, channel._pool, channel._connparams = None, None, lambda **_: {"db": 0}
-pool = channel._get_pool()
+from types import SimpleNamespace
+from kombu.transport import redis
+from workers.broker import fair_turns
+redis.Channel._connparams = lambda *_: {{"host": "127.0.0.1", "port": 1, "db": 0, "connection_class": {connections}}}
+channel = object.__new__(fair_turns.{channel})
+channel._in_poll, channel._pool, channel.master_name = None, None, "m"
+channel.connection = SimpleNamespace(client=SimpleNamespace(alt=[]))
+pool = channel._get_pool(asynchronous={asynchronous})
 """
 POOLS = {
     "ledger": LEDGER.format("redis://127.0.0.1:1/0"),
     "socket": LEDGER.format("redis+socket:///nowhere/s"),
     "sentinels": LEDGER.format("sentinel://127.0.0.1:1/0?master=m"),
-    "broker": BROKER,
+    "broker": BROKER.format(channel="Channel", connections="redis.redis.Connection", asynchronous=False),
+    "wait for messages": BROKER.format(channel="Channel", connections="redis.redis.Connection", asynchronous=True),
+    "broker of sentinels": BROKER.format(
+        channel="SentinelChannel", connections="fair_turns.PrimaryConnection", asynchronous=False
+    ),
 }
 
 
