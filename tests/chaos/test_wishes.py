@@ -20,8 +20,8 @@ def struck_line(valkey, emulator, tmp_path):
     """Makes a line with a worker that a fault strikes; `next_worker` starts a sound one when it has."""
     workers = []
 
-    def make(namespace, **fault):
-        line = make_line(valkey, emulator, tmp_path, namespace)
+    def make(namespace, *, dataset_lag_secs="0.5", **fault):
+        line = make_line(valkey, emulator, tmp_path, namespace, dataset_lag_secs=dataset_lag_secs)
         workers.append(start_faulty_worker(line, fault))
 
         def next_worker():
@@ -72,6 +72,23 @@ def test_worker_killed_after_a_cancel_stops_no_later_retry(struck_line):
     assert line.ledger.load("k").stop_wish is None
     line.cancel("k").get(timeout=20)
     wait_for(lambda: line.state("k") == "CANCELLED", what="the end of the retried job")
+
+
+def test_worker_killed_as_it_ends_a_cancelled_job_reads_no_more(struck_line):
+    fault = {"CHAOS_DIE": "actorline.stages.collect.contents:Contents.make 1 before"}
+    line, next_worker = struck_line("collect-killed", dataset_lag_secs="600", **fault)
+    actor = line.emulator.actor("collect-killed", items=0, duration_secs=0)
+    line.submit({"key": "k", "actor": actor, "poll_interval_secs": 1})
+    wait_for(lambda: line.emulator.requests("GET", items_of(line, "k")), what="rows that may still come")
+    line.cancel("k")
+    next_worker()
+    wait_for(lambda: line.state("k") == "CANCELLED", within=60, what="the end")
+    assert len(line.emulator.requests("GET", items_of(line, "k"))) == 1
+
+
+def items_of(line, key):
+    job = line.ledger.load(key)
+    return f"/v2/datasets/{job.run.dataset_id if job else None}/items"
 
 
 def test_worker_frozen_before_resurrecting_sends_nothing_after(struck_line):

@@ -141,7 +141,11 @@ class Deliverer:
         """Tell upkeep that this execution is alive, as a large delivery takes a while; stop if it lost the job."""
         won = self.ledger.change(
             job.key,
-            Change(guards={"stop_wish": ""}, due_in_s=self.settings.lost_message_secs, fields={"sent_at": NOW}),
+            Change(
+                guards={"stop_wish": job.stop_wish or ""},
+                due_in_s=self.settings.lost_message_secs,
+                fields={"sent_at": NOW},
+            ),
             states={State.COLLECTING},
             epoch=job.epoch,
         )

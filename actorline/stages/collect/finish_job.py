@@ -48,8 +48,6 @@ class Finisher:
         """Return what to do next; Ended: the job has its end."""
         if job.stop_wish:
             reason = stop_reason(job, job.stop_wish)
-            obeyed = Change(fields={"stop_wish": "", "reason": reason})
-            self.ledger.change(job.key, obeyed, states={State.COLLECTING}, epoch=job.epoch)
             return self._deliver(job.model_copy(update={"reason": reason}), pages, reason, execution)
         if not job.document.collect.dataset:
             return self._deliver(job, pages, None, execution)
