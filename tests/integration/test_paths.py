@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from real_parts import captured_commands, decoded, make_line, running_workers, wait_for
+from real_parts import Line, captured_commands, decoded, make_line, running_workers, wait_for
 
 PIPELINE = {"run": 1, "start_run": 1, "poll_run": 1, "fetch_pages": 1}
 IN_TWO_PAGES = {**PIPELINE, "fetch_page": 2, "finish_job": 1}
@@ -76,6 +76,8 @@ class Seen:
     """By path: how often each kind of request was made about its run and what belongs to it."""
     commands: dict[str, int]
     """By path: how many commands about its keys in the ledger were sent before its answer."""
+    story: dict[str, list[str]]
+    """By path: its timeline and what was sent for it, each with its time; for the message of a failure."""
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +106,7 @@ def seen(valkey, emulator, tmp_path_factory) -> Seen:
         {path: sum(is_answer(text, pending[path].id) for text in texts) for path in PATHS},
         {path: requests_of(jobs[path], actors[path], requests) for path in PATHS},
         {path: commands_before_answer(path, pending[path].id, sent) for path in PATHS},
+        {path: story_of(line, path, commands) for path in PATHS},
     )
 
 
@@ -120,9 +123,24 @@ def order_of(path: str, actors: dict[str, str], others: dict[str, dict[str, Any]
 
 
 def messages_of(path: str, texts: list[str]) -> Counter[str]:
-    sent = [text for text in texts if text.startswith("LPUSH paths") and f'"{path}"' in text]
-    names = Counter(re.findall(r'"task": "actorline\.(\w+)"', text)[0] for text in sent)  # behind it is the chain
+    names = Counter(task_of(text) for text in texts if is_sent_for(path, text))
     return Counter({name: times for name, times in names.items() if name not in MANY_JOBS})
+
+
+def is_sent_for(path: str, text: str) -> bool:
+    return text.startswith("LPUSH paths") and f'"{path}"' in text
+
+
+def task_of(text: str) -> str:
+    return re.findall(r'"task": "actorline\.(\w+)"', text)[0]  # behind it is the chain
+
+
+def story_of(line: Line, path: str, commands: list[dict[str, Any]]) -> list[str]:
+    texts = [(command["time"], decoded(command["command"])) for command in commands]
+    header = re.compile(r'"eta": [^,]*|epoch=\d+')
+    sent = [(at, f"{task_of(text)} {set(header.findall(text))}") for at, text in texts if is_sent_for(path, text)]
+    told = [(entry.at, f"{entry.event} {entry.data}") for entry in line.ledger.timeline.entries(path)]
+    return [f"{at:.3f} {text}" for at, text in sorted([*sent, *told])]
 
 
 def is_answer(text: str, task_id: str) -> bool:
@@ -149,9 +167,10 @@ def requests_of(job: Any, actor: str, requests: list[dict[str, Any]]) -> Counter
 @pytest.mark.parametrize("path", PATHS)
 def test_path_sends_what_it_must_and_nothing_twice(seen, path):
     way = PATHS[path]
-    assert as_expected(seen.messages[path], way.messages) == way.messages
-    assert as_expected(seen.requests[path], way.requests) == way.requests
-    assert seen.answers[path] == 1
+    story = "\n".join(seen.story[path])
+    assert as_expected(seen.messages[path], way.messages) == way.messages, story
+    assert as_expected(seen.requests[path], way.requests) == way.requests, story
+    assert seen.answers[path] == 1, story
 
 
 def as_expected(found: Counter[str], expected: dict[str, int]) -> dict[str, int]:
