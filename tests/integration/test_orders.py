@@ -10,12 +10,13 @@ from real_parts import wait_for
 
 
 def test_caller_sees_progress_while_the_run_goes_on(line):
-    actor = line.emulator.actor("progress", items=1000, duration_secs=1.5)
+    actor = line.emulator.actor("progress", items=100_000, duration_secs=600)
     order = line.submit({"key": "progress", "actor": actor, "poll_interval_secs": 1})
     seen = wait_for(lambda: order.state == "PROGRESS" and order.info.get("run_status") == "RUNNING" and order.info)
     counted = {"items", "items_total", "pages", "bytes", "items_per_sec", "eta_secs", "cost_usd"}
     assert set(seen) == {"key", "state", "run_id", "run_status", *counted}
     assert (seen["key"], seen["state"]) == ("progress", "RUNNING")
+    line.emulator.post(f"/v2/actor-runs/{seen['run_id']}/abort")
     assert order.get(timeout=120)["run_id"] == seen["run_id"]
     assert order.state == "SUCCESS"
 
