@@ -50,11 +50,11 @@ class FaultMiddleware:
                 await self._app(scope, receive, _swallow)
                 await connection.reset(scope, receive)
             case DelayFault():
-                await self._app(scope, receive, _Delayed(send, fault.secs))
+                await self._app(scope, receive, _Delayed(send, self._plan, fault.secs))
             case CutBodyFault():
                 await self._app(scope, receive, _Cut(fault.after_bytes, scope, receive, send))
             case StallBodyFault():
-                await self._app(scope, receive, _Stalled(send, fault.after_bytes, fault.secs))
+                await self._app(scope, receive, _Stalled(send, self._plan, fault.after_bytes, fault.secs))
             case SlowWireFault():
                 await self._app(scope, receive, _Slow(send, fault.latency_secs, fault.bytes_per_sec))
             case LateFault():
@@ -75,13 +75,14 @@ async def _swallow(message: Message) -> None:
 
 
 class _Delayed:
-    def __init__(self, send: Send, secs: float) -> None:
+    def __init__(self, send: Send, plan: FaultPlan, secs: float) -> None:
         self._send = send
+        self._plan = plan
         self._secs = secs
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            await asyncio.sleep(self._secs)
+            await self._plan.hold(self._secs)
         await self._send(message)
 
 
@@ -106,8 +107,9 @@ class _Cut:
 
 
 class _Stalled:
-    def __init__(self, send: Send, after_bytes: int, secs: float) -> None:
+    def __init__(self, send: Send, plan: FaultPlan, after_bytes: int, secs: float) -> None:
         self._send = send
+        self._plan = plan
         self._left = after_bytes
         self._secs = secs
 
@@ -118,7 +120,7 @@ class _Stalled:
             await self._send(message)
             return
         await self._send({"type": "http.response.body", "body": body[: self._left], "more_body": True})
-        await asyncio.sleep(self._secs)
+        await self._plan.hold(self._secs)
         await self._send({**message, "body": body[self._left :]})
         self._left = -1
 

@@ -1,6 +1,8 @@
 """Faults on demand: what networks, proxies and the platform do on bad days, made to order for tests."""
 
+import asyncio
 import re
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
@@ -60,7 +62,7 @@ class StatusAfterFault(OtherResponse):
 
 
 class DelayFault(_Fault):
-    """The request is carried out, and its reply is held back."""
+    """The request is carried out, and its reply is held back, until all faults are ended at most."""
 
     action: Literal["delay"]
     secs: float = Field(ge=0)
@@ -86,7 +88,7 @@ class CutBodyFault(_Fault):
 
 
 class StallBodyFault(_Fault):
-    """The reply stands still after so many bytes of the body, then goes on."""
+    """The reply stands still after so many bytes of the body, then goes on; until all faults are ended at most."""
 
     action: Literal["stall_body"]
     after_bytes: int = Field(ge=0)
@@ -129,12 +131,21 @@ class FaultPlan:
 
     def __init__(self) -> None:
         self._faults: list[tuple[Fault, list[int]]] = []
+        self._ended = asyncio.Event()
 
     def add(self, faults: list[Fault]) -> None:
         self._faults.extend((fault, [0]) for fault in faults)
 
     def clear(self) -> None:
+        """End all faults; what they hold back goes on."""
         self._faults.clear()
+        self._ended.set()
+        self._ended = asyncio.Event()
+
+    async def hold(self, secs: float) -> None:
+        """Wait so many seconds, or until the faults are ended."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), secs)
 
     def next_fault(self, method: str, path: str) -> Fault | None:
         """Count the request and return its fault."""

@@ -42,7 +42,7 @@ class Run:
     dataset_id: str = field(default_factory=random_id)
     key_value_store_id: str = field(default_factory=random_id)
     request_queue_id: str = field(default_factory=random_id)
-    _aborted: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    _cut_short: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     @property
     def item_source(self) -> ItemSource:
@@ -52,23 +52,31 @@ class Run:
         """Stop a run that can be stopped, and leave any other as it is: `docs/platform-facts.md#abort`."""
         if self.life.status(now) in ABORTABLE:
             self.life = replace(self.life, aborted_at=now)
-            self._aborted.set()
+            self._cut_short.set()
+
+    def finish(self, now: float) -> None:
+        """Let a run that goes on end now, as its script says that it does later."""
+        life = self.life
+        if life.status(now) in ABORTABLE:
+            worked_secs = max(now - life.running_at, 0.0)
+            self.life = replace(life, script=life.script.overridden({"duration_secs": worked_secs}))
+            self._cut_short.set()
 
     def resurrect(self, now: float, timeout_secs: int | None) -> bool:
         """Set a run that has ended going again (`docs/platform-facts.md#resurrect`). False: it hasn't ended."""
         if not self.life.is_finished(now):
             return False
         self.life = self.life.resurrected(now, timeout_secs)
-        self._aborted.clear()
+        self._cut_short.clear()
         return True
 
     async def wait(self, now: float, *, until: float) -> None:
-        """Wait until the time `until`, or before if an abort comes first."""
-        if self._aborted.is_set():
+        """Wait until the time `until`, or before if an abort or `finish` comes first."""
+        if self._cut_short.is_set():
             await asyncio.sleep(until - now)
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._aborted.wait(), until - now)
+            await asyncio.wait_for(self._cut_short.wait(), until - now)
 
 
 class RunBook:
@@ -94,6 +102,9 @@ class RunBook:
         if run is None or now < run.life.created_at + run.life.script.get_lag_secs:
             return None
         return _if_owned(run, username)
+
+    def of_any_account(self, run_id: str) -> Run | None:
+        return self._by_id.get(run_id)
 
     def by_dataset(self, dataset_id: str, username: str) -> Run | None:
         return _if_owned(self._by_dataset.get(dataset_id), username)

@@ -614,6 +614,31 @@ def test_a_delayed_reply_comes_after_the_run_is_made(emulator):
     assert emulator.data("GET", "/v2/actor-runs")["total"] == before + 1
 
 
+@pytest.mark.parametrize("fault", [{"action": "delay"}, {"action": "stall_body", "after_bytes": 1000}])
+def test_what_a_fault_holds_back_comes_when_faults_are_ended(emulator, fault):
+    run = emulator.start(duration_secs=0, items=5000)
+    path = f"/v2/datasets/{run['defaultDatasetId']}/items?format=jsonl"
+    whole = emulator.call("GET", path).content
+    emulator.fault(path_regex="/items$", times=1, secs=600, **fault)
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(emulator.call, "GET", path)
+        while sum(each["finished_at"] is None for each in emulator.requests(path_prefix="/v2/datasets/")) != 1:
+            time.sleep(0.01)
+        emulator.call("DELETE", "/emulator/faults")
+        assert held.result(60).content == whole
+
+
+@pytest.mark.parametrize("final_status", ["SUCCEEDED", "FAILED"])
+def test_a_run_ends_when_it_is_told_to(emulator, final_status):
+    run = emulator.start(0, duration_secs=600, items=5000, final_status=final_status)
+    assert emulator.call("POST", f"/emulator/runs/{run['id']}/finish").status_code == 204
+    ended = emulator.data("GET", f"/v2/actor-runs/{run['id']}?waitForFinish=30")
+    assert (ended["status"], ended["stats"]["runTimeSecs"] < 600) == (final_status, True)
+    dataset = emulator.data("GET", f"/v2/datasets/{run['defaultDatasetId']}")
+    assert dataset["itemCount"] == 5000
+    assert emulator.call("POST", "/emulator/runs/nobodys/finish").status_code == 404
+
+
 def test_a_fault_that_makes_no_sense_is_refused(emulator):
     assert emulator.refusal("POST", "/emulator/faults", json=[{"action": "explode"}]) == (400, "invalid-request")
 

@@ -59,6 +59,15 @@ async def faults(request: Request) -> Response:
     return json_response(FAULTS.dump_python(added, mode="json"), 201)
 
 
+async def finish_run(request: Request) -> Response:
+    """End a run that goes on, as its script says that it does later."""
+    run = _world(request).runs.of_any_account(request.path_params["run_id"])
+    if run is None:
+        raise record_not_found("Actor run")
+    run.finish(now())
+    return Response(status_code=204)
+
+
 async def expected_items(request: Request) -> Response:
     """Return `{count, bytes, sha256}` of what `format=jsonl` holds now for `offset` and `limit`, without other
     parameters.
@@ -101,5 +110,6 @@ def routes() -> list[Route]:
         Route("/emulator/actor-tasks/{reference}", put_actor_task, methods=["PUT"]),
         Route("/emulator/requests", requests, methods=["GET", "DELETE"]),
         Route("/emulator/faults", faults, methods=["POST", "DELETE"]),
+        Route("/emulator/runs/{run_id}/finish", finish_run, methods=["POST"]),
         Route("/emulator/datasets/{dataset_id}/expected", expected_items, methods=["GET"]),
     ]
