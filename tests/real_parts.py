@@ -77,6 +77,14 @@ class Emulator:
         """A run that no job of ours asked for."""
         return self._send("POST", f"/v2/actors/{actor.replace('/', '~')}/runs")["data"]
 
+    def finish(self, run_id: str) -> None:
+        """Let a run end now, as its script says that it does later."""
+        self.post(f"/emulator/runs/{run_id}/finish")
+
+    def finish_runs_of(self, actor: str) -> None:
+        for run in self.runs_of(actor):
+            self.finish(run["id"])
+
     def runs_of(self, actor: str) -> list[dict[str, Any]]:
         """The runs that an Actor has had."""
         return self.get(f"/v2/actors/{actor.replace('/', '~')}/runs")["data"]["items"]
@@ -305,9 +313,13 @@ def wait_for_pongs(client: Celery, names: Sequence[str], workers: Sequence[Proce
 
 def waiting_poll(line: Line, key: str) -> str | None:
     """The task id of the job's poll that a worker holds until its time has come."""
-    held = line.client.control.inspect(timeout=1).scheduled() or {}
-    requests = [entry["request"] for entries in held.values() for entry in entries]
-    return next((r["id"] for r in requests if r["name"] == "actorline.poll_run" and r["args"][0] == key), None)
+    with line.client.connection_for_read() as connection:
+        held = connection.default_channel.client.hvals(f"{line.namespace}.unacked")
+    for message in (json.loads(text)[0] for text in held):
+        headers, (arguments, *_) = message["headers"], json.loads(base64.b64decode(message["body"]))
+        if headers["task"] == "actorline.poll_run" and headers["eta"] and arguments[0] == key:
+            return headers["id"]
+    return None
 
 
 def unacked(line: Line) -> int:

@@ -12,9 +12,9 @@ from real_parts import running_line, wait_for
 
 from actorline.batches.advance import stop_batch
 from actorline.batches.batch import load_batch
+from actorline.batches.inputs import source
 from actorline.batches.inputs.source import UnreadableSource, copy_source
 from actorline.jobs.job import StopWish
-from actorline.outbound.exchange import SERVER_SILENCE_SECS
 from actorline.settings import load_settings
 
 pytestmark = pytest.mark.thorough
@@ -35,8 +35,9 @@ class RawServer:
         self._is_closed = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/inputs.jsonl"
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+        self._threads = [threading.Thread(target=work) for work in (self._serve, self._drip)]
+        for thread in self._threads:
+            thread.start()
 
     def _serve(self) -> None:
         with suppress(OSError):
@@ -47,7 +48,11 @@ class RawServer:
                 caller.sendall(self._response)
                 if not self._is_silent:
                     caller.shutdown(socket.SHUT_WR)
-                while self._drips and not self._is_closed.wait(0.5):
+
+    def _drip(self) -> None:
+        while self._drips and not self._is_closed.wait(0.5):
+            for caller in list(self.callers):
+                with suppress(OSError):
                     caller.sendall(b" ")
 
     def hang_up(self) -> None:
@@ -58,7 +63,8 @@ class RawServer:
     def close(self) -> None:
         self._is_closed.set()
         self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         for each in (self._socket, *self.callers):
             each.close()
 
@@ -108,7 +114,8 @@ def test_source_that_ends_in_the_middle_is_no_list_of_inputs(serve, tmp_path, na
     assert raised.value.may_pass is may_pass
 
 
-def test_worker_that_stops_waits_for_no_silent_source(serve, tmp_path):
+def test_worker_that_stops_waits_for_no_silent_source(serve, tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "SERVER_SILENCE_SECS", 120)
     server = serve(response(LENGTH % 100, LINES), is_silent=True)
 
     def stop() -> None:
@@ -118,11 +125,11 @@ def test_worker_that_stops_waits_for_no_silent_source(serve, tmp_path):
     began = time.monotonic()
     with pytest.raises(InterruptedError):
         copied(server, tmp_path, keep_alive=stop)
-    assert time.monotonic() - began < SERVER_SILENCE_SECS
+    assert time.monotonic() - began < 60
 
 
 def test_pages_find_a_thread_while_sources_are_slow(serve, valkey, emulator, tmp_path):
-    slow = serve(response(LENGTH % 100, LINES), is_silent=True)
+    slow = serve(response(LENGTH % 100_000, LINES), drips=True)  # never silent for so long that it is left
     options = {"input_hosts": "127.0.0.1", "fetch_concurrency": "4"}
     with running_line(valkey, emulator, tmp_path / "slow", "slow-sources", **options) as line:
         for number in range(6):
@@ -130,7 +137,7 @@ def test_pages_find_a_thread_while_sources_are_slow(serve, valkey, emulator, tmp
             line.client.send_task("actorline.batch", [document], queue=line.namespace)
         wait_for(lambda: slow.callers, what="a source that is being read")
         actor = emulator.actor("beside-slow-sources", items=3, duration_secs=0)
-        result = line.submit({"actor": actor, "poll_interval_secs": 1}).get(timeout=60)
+        result = line.submit({"actor": actor, "poll_interval_secs": 1}).get(timeout=120)
         assert result["items"] == 3
         assert len(slow.callers) == 1, "a thread of four may read a source"
         slow.hang_up()

@@ -77,8 +77,9 @@ def test_the_brake_on_one_account_leaves_the_others_alone(up):
 
 
 @pytest.mark.thorough
-def test_watch_shows_each_change_and_ends_with_the_result(up):
-    actor = up.emulator.actor("watched", items=700, duration_secs=3, counter_lag_secs=3)
+def test_watch_shows_each_change_and_ends_with_the_result(up, faults):
+    actor = up.emulator.actor("watched", items=700, duration_secs=600)
+    faults({"method": "GET", "action": "delay", "secs": 600, "path_regex": "/items$"})
     assert up("pause").code == 0  # until somebody watches
     (up.cwd / "watched.jsonl").write_text(json.dumps({"key": "watched", "actor": actor, "poll_interval_secs": 1}))
     assert up("submit", "watched.jsonl").code == 0
@@ -87,6 +88,10 @@ def test_watch_shows_each_change_and_ends_with_the_result(up):
     for command in ("items", "verify"):
         assert "has delivered nothing yet. Wait for its end: actorline watch watched" in up(command, "watched").err
     assert up("resume").code == 0
+    wait_for(lambda: '"state":"RUNNING"' in watching.out_file.read_text(), what="the run watched")
+    up.emulator.finish_runs_of(actor)
+    wait_for(lambda: '"state":"COLLECTING"' in watching.out_file.read_text(), what="the collecting watched")
+    up.emulator.end_faults()
     *changes, result = watching.end().lines
     assert {change["key"] for change in changes} == {"watched"}
     assert {"RUNNING", "COLLECTING"} <= {change["state"] for change in changes}

@@ -53,10 +53,11 @@ def test_start_that_never_arrived_is_repeated_after_settling(line, orders, name)
     result = orders[name].get(timeout=120)
     assert_one_run_with_every_row(line, result, f"demo/{name}")
     assert result["adopted"] is False
-    first, second = line.emulator.starts(f"demo/{name}")
-    assert second["at"] - first["at"] > 2
+    _, second = line.emulator.starts(f"demo/{name}")
+    # a busy platform may note a request long after it was sent
+    announced = next(e.at for e in line.ledger.timeline.entries(f"start-{name}") if e.event == "starting")
     searches = [request["at"] for request in line.emulator.requests("GET") if request["path"] == "/v2/actor-runs"]
-    assert any(first["at"] + 2 < at < second["at"] for at in searches)
+    assert any(announced + 2 < at < second["at"] for at in searches)
     assert "start-not-found" in line.events(f"start-{name}")
 
 
@@ -66,10 +67,8 @@ def test_start_without_room_waits_and_starts_later(line, orders, name):
     assert_one_run_with_every_row(line, result, f"demo/{name}")
     timeline = line.ledger.timeline.entries(f"start-{name}")  # it may have waited for the look back as well
     codes = {entry.data["code"] for entry in timeline if entry.event == "waiting"}
-    if name == "rate-429":  # others without room may come first
-        assert {"platform-unavailable"} <= codes <= {"platform-unavailable", "capacity"}
-    else:
-        assert codes == {"capacity"}
+    assert {"platform-unavailable" if name == "rate-429" else "capacity"} <= codes
+    assert codes <= {"platform-unavailable", "capacity"}  # others without room may come first, or a start be held up
     first, second = line.emulator.starts(f"demo/{name}")
     if name == "rate-429":  # room may come at any time, a rate doesn't
         assert second["at"] - first["at"] > 4.5
@@ -90,7 +89,7 @@ def test_refused_start_raises_job_refused_in_the_platforms_words(line, orders, n
 
 
 def test_cancel_during_an_unclear_start_aborts_the_run(line, faults):
-    actor = line.emulator.actor("unclear-and-cancelled", items=300, duration_secs=60)
+    actor = line.emulator.actor("unclear-and-cancelled", items=300, duration_secs=600)
     faults({**POST, "action": "reset_after", "path_regex": "unclear-and-cancelled/runs$"})
     order = line.submit({"key": "unclear-and-cancelled", "actor": actor, "poll_interval_secs": 1})
     wait_for(lambda: "start-unclear" in line.events("unclear-and-cancelled"), what="the unclear start")
@@ -126,7 +125,9 @@ def test_start_message_that_comes_three_times_starts_one_run(own_line, faults):
     faults({"method": "POST", "action": "delay", "secs": 1, "path_regex": "doubled-start/runs$"})
     with running_workers(line, "control", "control", "fetch"):
         order = line.submit({"key": "doubled-start", "actor": actor, "poll_interval_secs": 1})
-        job = wait_for(lambda: (job := line.ledger.load("doubled-start")) and job.state == "STARTING" and job)
+        job = wait_for(
+            lambda: (job := line.ledger.load("doubled-start")) and (job.intent or job.run.id) and job, what="the start"
+        )
         for _ in range(2):
             line.send("actorline.start_run", job.key, job.epoch, queue="control")
         assert_one_run_with_every_row(line, order.get(timeout=120), actor)
@@ -136,11 +137,12 @@ def test_start_message_that_comes_three_times_starts_one_run(own_line, faults):
 @pytest.mark.thorough
 def test_worker_killed_while_polling_is_replaced_and_delivers(own_line):
     line = own_line("killed-polling")
-    actor = line.emulator.actor("killed-polling", items=300, duration_secs=3)
+    actor = line.emulator.actor("killed-polling", items=300, duration_secs=600)
     with running_workers(line, "control", "fetch") as workers:
         order = line.submit({"key": "killed-polling", "actor": actor, "poll_interval_secs": 6})
         wait_for(lambda: waiting_poll(line, "killed-polling"), what="the second poll, held by the worker")
         workers[0].kill()
+        line.emulator.finish_runs_of(actor)
         workers.append(start_worker("control", line))
         assert_one_run_with_every_row(line, order.get(timeout=120), actor)
     assert len(line.emulator.starts(actor)) == 1
@@ -149,13 +151,14 @@ def test_worker_killed_while_polling_is_replaced_and_delivers(own_line):
 @pytest.mark.thorough
 def test_failing_sink_hides_no_paid_run_of_an_unclear_start(own_line, faults):
     line = own_line("sink-gone")
-    actor = line.emulator.actor("sink-gone", items=10, duration_secs=2)
+    actor = line.emulator.actor("sink-gone", items=10, duration_secs=600)
     faults({**POST, "action": "reset_after", "path_regex": "sink-gone/runs$"})
     folder = line.home / "rows" / "sink-gone"
     with running_workers(line, "control", "fetch"):
         order = line.submit({"key": "sink-gone", "actor": actor, "poll_interval_secs": 1})
         wait_for(lambda: "start-unclear" in line.events("sink-gone"), what="the unclear start")
         (folder / "_actorline.json").write_text('{"installation": "al-other", "key": "theirs"}')
+        line.emulator.finish_runs_of(actor)
         with pytest.raises(Exception) as raised:  # noqa: PT011
             order.get(timeout=120)
     reason = reason_of(raised.value)

@@ -10,7 +10,7 @@ def order(line):
     """Places an order for a long run and waits until it is being polled."""
 
     def place(key: str):
-        actor = line.emulator.actor("revoked", items=600, duration_secs=60)
+        actor = line.emulator.actor("revoked", items=600, duration_secs=600)
         pending = line.submit({"key": key, "actor": actor, "poll_interval_secs": 2})
         wait_for(lambda: "run-status" in line.events(key), what="the first poll")
         # a revoke before that is also answered by any plain Celery worker on this broker: REVOKED
@@ -77,7 +77,7 @@ def test_key_of_a_revoked_job_still_answers_the_next_caller(line, order):
 
 @pytest.mark.usefixtures("service")
 def test_foreign_id_is_revoked_as_ever(line):
-    pending = line.client.send_task("service.echo", [1], countdown=5)
+    pending = line.client.send_task("service.echo", [1], countdown=600)
     pending.revoke()
     with pytest.raises(TaskRevokedError):
         pending.get(timeout=120)
@@ -93,7 +93,7 @@ def test_foreign_id_is_revoked_as_ever(line):
 @pytest.mark.usefixtures("service")
 def test_job_and_foreign_id_in_one_revoke_are_both_obeyed(line, order):
     job = order("revoked-in-company")
-    foreign = line.client.send_task("service.echo", [1], countdown=5)
+    foreign = line.client.send_task("service.echo", [1], countdown=600)
     line.client.control.revoke([foreign.id, job.id])
     assert_cancelled(line, job, "revoked-in-company")
     with pytest.raises(TaskRevokedError):

@@ -109,10 +109,12 @@ def test_printed_line_orders_a_job(shared_terminal, up):
 
 
 def test_order_without_waiting_is_done_by_the_stack(shared_terminal, up):
-    actor = shared_terminal.emulator.actor("up-no-wait", items=100, duration_secs=1)
+    actor = shared_terminal.emulator.actor("up-no-wait", items=100, duration_secs=600)
     done = shared_terminal.run("--json", "--no-wait", key="up-no-wait", actor=actor).end()
     assert (done.code, done.err) == (0, "")
-    assert done.json["state"] in {"QUEUED", "STARTING", "RUNNING"}
+    assert done.json["state"] in {"QUEUED", "WAITING", "STARTING", "RUNNING"}
+    wait_for(lambda: shared_terminal.emulator.runs_of(actor), what="the run")
+    shared_terminal.emulator.finish_runs_of(actor)
 
     def is_delivered() -> bool:
         return shared_terminal("show", "up-no-wait", "--json").json["state"] == "DELIVERED"

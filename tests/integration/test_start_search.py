@@ -51,7 +51,7 @@ def is_due(ledger: Ledger, key: str) -> bool:
 def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter, emulator, faults, monkeypatch):
     """A cancel in the middle of it sends the job on under the next epoch; nobody searches a second time."""
     monkeypatch.setattr("actorline.stages.start_lease.START_LEASE_RENEW_SECS", 0.05)
-    faults({"method": "GET", "action": "delay", "secs": 4, "nth": 2, "path_regex": "/v2/actor-runs$"})
+    faults({"method": "GET", "action": "delay", "secs": 60, "nth": 2, "path_regex": "/v2/actor-runs$"})
     order(ledger, starter, "unclear", emulator.actor("unclear-search", items=1))
     marker = make_marker(INSTALLATION, "unclear", 1)
     intent = Intent(attempt=1, marker=marker, at=ledger.now() - 100)
@@ -62,6 +62,7 @@ def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter
     wait_for(lambda: not is_due(ledger, "unclear"), what="the search to hold off its watch")
     assert cancel_job(ledger, "unclear")
     ledger.change("unclear", Change(next_epoch=True, due_in_s=20, fields={"is_planned": False}), epoch=1)
+    emulator.end_faults()
     searching.join(60)
     searched = lists(emulator)
     advance(starter, "unclear", 2)

@@ -84,7 +84,7 @@ def test_failed_run_ends_partial_with_its_rows(line):
 
 
 def test_cancel_while_the_answer_is_waited_for_aborts_the_run(line):
-    actor = line.emulator.actor("sync-cancelled", items=6000, duration_secs=60)
+    actor = line.emulator.actor("sync-cancelled", items=6000, duration_secs=250)
     order = line.submit({"key": "sync-cancelled", "actor": actor, **QUICK, "poll_interval_secs": 1})
     wait_for(lambda: line.state("sync-cancelled") == "RUNNING", what="the run, found while it goes on")
     line.cancel("sync-cancelled")
@@ -98,12 +98,13 @@ def test_cancel_while_the_answer_is_waited_for_aborts_the_run(line):
 @pytest.mark.thorough
 def test_worker_killed_awaiting_a_reply_is_replaced(own_line):
     line = own_line("sync-killed")
-    actor = line.emulator.actor("sync-killed", items=300, duration_secs=8)
+    actor = line.emulator.actor("sync-killed", items=300, duration_secs=250)
     with running_workers(line, "control", "fetch") as workers:
         order = line.submit({"key": "sync-killed", "actor": actor, "mode": "sync", "poll_interval_secs": 1})
         wait_for(lambda: starts(line, actor), what="the start")
         wait_for(lambda: line.state("sync-killed") == "RUNNING", what="the run, found while it goes on")
         workers[1].kill()
+        line.emulator.finish_runs_of(actor)
         workers.append(start_worker("fetch", line))
         assert_every_row_of_one_run(line, order.get(timeout=120), actor, 300)
 

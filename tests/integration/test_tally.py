@@ -26,7 +26,7 @@ FAILURE = Reason(code=Code.RUN_FAILED, message='It said "code":"auth".', billed=
 
 
 def order(ledger: Ledger, key: str = "k") -> Job:
-    ledger.register([NewJob(key, parse_document({"actor": "apify/x"}), "file:///rows/", fresh=False)], care_s=10)
+    ledger.register([NewJob(key, parse_document({"actor": "apify/x"}), "file:///rows/", fresh=False)], care_s=600)
     return loaded(ledger, key)
 
 
@@ -280,7 +280,7 @@ def test_what_is_overdue_stray_parked_and_paused_is_seen(ledger):
     for key in ("k", "other"):
         order(ledger, key)
     assert read_tally(ledger).overdue_s == 0
-    ledger.redis.zincrby(ledger.name("due"), -1010, "other")
+    ledger.redis.zincrby(ledger.name("due"), -1600, "other")
     ledger.runs.add_stray("r1", "k")
     ledger.redis.hset(ledger.name("parked"), "k", "{}")
     pause(ledger)

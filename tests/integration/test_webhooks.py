@@ -68,8 +68,8 @@ def looks_at(line: Line, run_id: str) -> int:
 
 
 def running_job(gateway: Gateway, key: str, **script: Any) -> str:
-    """A job whose run goes on for a minute and isn't looked at; returns the run's id."""
-    actor = gateway.line.emulator.actor(key, items=5, duration_secs=60, **script)
+    """A job whose run goes on and isn't looked at; returns the run's id."""
+    actor = gateway.line.emulator.actor(key, items=5, duration_secs=600, **script)
     gateway.line.submit({"key": key, "actor": actor, **NEVER_POLLED})
     job = wait_for(
         lambda: (job := gateway.line.ledger.load(key)) and job.run.status == "RUNNING" and job, what="the first look"
@@ -203,10 +203,14 @@ def test_receiver_that_was_down_is_told_later(own_line, emulator, manner):
     manner(backoff_secs=0.2)
     port = free_port()
     line = own_line("webhooks-down", public_url=f"http://127.0.0.1:{port}")
-    actor = emulator.actor("told-later", items=20, duration_secs=1)
+    actor = emulator.actor("told-later", items=20, duration_secs=600)
     with running_workers(line, "control", "fetch"):
         order = line.submit({"key": "told-later", "actor": actor, **NEVER_POLLED})
-        job = wait_for(lambda: (job := line.ledger.load("told-later")) and job.run.id and job, what="the run")
+        job = wait_for(
+            lambda: (job := line.ledger.load("told-later")) and job.run.status == "RUNNING" and job,
+            what="the only look",
+        )
+        emulator.finish(job.run.id)
         wait_for(
             lambda: any(
                 each["eventType"] == "ACTOR.RUN.SUCCEEDED" and each["calls"] for each in dispatches_of(line, job.run.id)
