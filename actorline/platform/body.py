@@ -1,17 +1,23 @@
-"""The body of a response, read block by block so that memory doesn't grow with it."""
+"""The body of a response, read block by block so that memory doesn't grow with it, or as a whole within bounds."""
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 import requests
 import urllib3
 
 from actorline.inflate import Inflate
-from actorline.platform.error_mapping import describe_fault, describe_request
+from actorline.platform.describe import describe_fault, describe_request
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.headers import int_header
+
+# A list of 1,000 runs has about 2 MB, and 18 MB with the longest user agents that servers take.
+WHOLE_BYTES_MAX: Final = 32 * 1024 * 1024
+WHOLE_SECS: Final = 60.0
+BLOCK_BYTES: Final = 256 * 1024
 
 
 class Body:
@@ -75,8 +81,7 @@ class Body:
 
     def blocks(self, size: int) -> Iterator[bytes]:
         """Yield the raw bytes, still encoded, in blocks of `size` bytes; only the last is shorter."""
-        while block := self._read(size, decoded=False):
-            yield block
+        return self._encoded(size)
 
     def decoded_blocks(self, size: int) -> Iterator[bytes]:
         """Yield the bytes without the Content-Encoding, in blocks of about `size`; not to be mixed with raw reads.
@@ -84,26 +89,52 @@ class Body:
         Raises PlatformUnavailable also where a gzip stream is damaged or ends too early, which urllib3 doesn't notice.
         """
         if self.is_gzip:
-            yield from self._inflated(size)
+            yield from self._inflated(self._encoded(size), size)
             return
         while block := self._read(size, decoded=True):
             yield block
 
-    def _inflated(self, size: int) -> Iterator[bytes]:
+    def _encoded(self, size: int) -> Iterator[bytes]:
+        while block := self._read(size, decoded=False):
+            yield block
+
+    def whole(self, *, most_bytes: int = WHOLE_BYTES_MAX) -> bytes:
+        """Return all of it, without the Content-Encoding. Raises PlatformUnavailable also if it is larger, or takes
+        longer: few bytes on the wire may inflate to any size, and may come one by one.
+        """
+        content, arriving = bytearray(), self._arriving()
+        for block in self._inflated(arriving, BLOCK_BYTES) if self.is_gzip else arriving:
+            content += block
+            if len(content) > most_bytes:
+                raise self._unavailable(f"The response has more than {most_bytes:,} bytes; the API's have far fewer")
+        return bytes(content)
+
+    def _arriving(self) -> Iterator[bytes]:
+        """Yield the raw bytes as they arrive."""
+        ends_at = time.monotonic() + WHOLE_SECS
+        while data := self._read(BLOCK_BYTES, decoded=False, as_it_arrives=True):
+            if time.monotonic() > ends_at:
+                raise self._broken(f"its body didn't end within {WHOLE_SECS:g} s")
+            yield data
+
+    def _inflated(self, blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
         """Yield the text of gzip members; what follows them is left out."""
         inflate = Inflate(self._broken, most_bytes=size, leaves_rest=True)
-        while data := self._read(size, decoded=False):
+        for data in blocks:
             yield from inflate.feed(data)
             if inflate.is_over:
                 return
         inflate.finish()
 
     def _broken(self, why: str) -> PlatformUnavailable:
-        request = describe_request(self._response)
-        return PlatformUnavailable(f"The response broke off: {why}", status=self._response.status_code, request=request)
+        return self._unavailable(f"The response broke off: {why}")
 
-    def _read(self, size: int, *, decoded: bool) -> bytes:
+    def _unavailable(self, message: str) -> PlatformUnavailable:
+        return PlatformUnavailable(message, status=self._response.status_code, request=describe_request(self._response))
+
+    def _read(self, size: int, *, decoded: bool, as_it_arrives: bool = False) -> bytes:
+        raw = self._response.raw
         try:
-            return self._response.raw.read(size, decode_content=decoded)
+            return (raw.read1 if as_it_arrives else raw.read)(size, decode_content=decoded)
         except urllib3.exceptions.HTTPError as error:
             raise self._broken(describe_fault(error)) from error

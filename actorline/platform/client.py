@@ -15,7 +15,9 @@ from pydantic import SecretStr
 
 from actorline import __version__
 from actorline.outbound.http_status import is_success
-from actorline.platform.error_mapping import describe_request, error_from_fault, error_from_response
+from actorline.platform.body import Body
+from actorline.platform.describe import describe_request
+from actorline.platform.error_mapping import error_from_fault, error_from_response
 from actorline.platform.errors import MissingLibrary, PlatformError, PlatformUnavailable
 from actorline.platform.headers import int_header
 from actorline.platform.json_text import parse_json
@@ -34,10 +36,6 @@ USER_AGENT: Final = f"actorline/{__version__}"
 
 # A worker has tens of threads, each with one request at a time.
 POOL_SIZE: Final = 64
-
-# A list of 1,000 runs has about 2 MB, and 18 MB with the longest user agents that servers take.
-DATA_BYTES_MAX: Final = 32 * 1024 * 1024
-DATA_BLOCK_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -212,11 +210,9 @@ class Platform:
 
 
 def _open_pool(token: SecretStr, user_agent: str, meter: Meter | None) -> requests.Session:
-    """Return one pool of connections for all threads. Encodings that every installation can undo: requests adds br and
-    zstd where it finds a library for them.
-    """
+    """Return one pool of connections for all threads."""
     session = open_session(token, PlatformAdapter(pool_maxsize=POOL_SIZE, pool_block=False), meter)
-    session.headers.update({"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"})
+    session.headers.update({"User-Agent": user_agent, "Accept": "*/*"})
     return session
 
 
@@ -249,31 +245,12 @@ def _checked(token: SecretStr) -> SecretStr:
 
 def _unwrap(response: requests.Response) -> Any:
     """Return the response's `data`: `docs/platform-facts.md#envelope`."""
-    body = parse_json(_content(response))
-    if isinstance(body, dict) and "data" in body:
-        return body["data"]
+    with Body(response) as body:
+        content = parse_json(body.whole())
+    if isinstance(content, dict) and "data" in content:
+        return content["data"]
     raise PlatformUnavailable(
         "The response is not the API's: no `data` in it",
         status=response.status_code,
         request=describe_request(response),
     )
-
-
-def _content(response: requests.Response) -> bytes:
-    """Return the body, which few bytes on the wire may inflate to any size. Raises PlatformUnavailable if it breaks
-    off, or is larger than all that the API has.
-    """
-    content = bytearray()
-    with response:
-        try:
-            for block in response.iter_content(DATA_BLOCK_BYTES):
-                content += block
-                if len(content) > DATA_BYTES_MAX:
-                    raise PlatformUnavailable(
-                        f"The response has more than {DATA_BYTES_MAX:,} bytes; the API's have far fewer",
-                        status=response.status_code,
-                        request=describe_request(response),
-                    )
-        except requests.RequestException as error:
-            raise error_from_fault(error, method=str(response.request.method), url=response.url) from error
-    return bytes(content)

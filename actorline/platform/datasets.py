@@ -85,7 +85,7 @@ def open_items(
     if limit is not None:
         window["limit"] = limit
     path = f"datasets/{safe_id(dataset_id)}/items"
-    page = ItemsPage(platform.stream(path, window, headers={"Accept-Encoding": "gzip"}, silence_s=silence_s))
+    page = ItemsPage(platform.stream(path, window, silence_s=silence_s))
     if page.offset not in {None, offset}:
         page.close()
         raise PlatformUnavailable(f"The response begins with item {page.offset:,} instead of {offset:,}")

@@ -1,13 +1,13 @@
-"""From what went wrong on the wire to one of our errors, in words that hold no token and no query."""
+"""From what went wrong on the wire to one of our errors."""
 
 import re
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import requests
-import urllib3
 
+from actorline.platform.body import Body
+from actorline.platform.describe import bare_url, describe_fault, describe_request
 from actorline.platform.errors import MissingLibrary, PlatformError, PlatformUnavailable, classify
 from actorline.platform.json_text import parse_json
 from actorline.platform.retry import parse_retry_after
@@ -16,37 +16,7 @@ from actorline.platform.session import NoSocks
 # An error of the API is a few hundred bytes; an error page of a proxy may be any size.
 ERROR_BODY_MAX_BYTES: Final = 65_536
 
-# what urllib3 and Python write for programmers, and the same for people
-_PLAIN_WORDS: Final = (
-    (re.compile(r"HTTPS?Connection(?:Pool)?\(host='([^']*)', port='?(\d+)'?\): "), r"\1:\2: "),
-    (re.compile(r"timed out\. \((?:read|connect) timeout=([\d.]+?)(?:\.0)?\)"), r"timed out after \1 s"),
-    (re.compile(r"\[Errno -?\d+\] | \(_ssl\.c:\d+\)"), ""),
-)
-
 _TOKEN = re.compile(r"(apify_[a-z]+_|Bearer\s+)[\w.~+/=-]+")
-
-
-def describe_request(response: requests.Response) -> str:
-    """Return method and URL, without query, fragment and user."""
-    return f"{response.request.method} {bare_url(response.url)}"
-
-
-def bare_url(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def describe_fault(error: requests.RequestException | urllib3.exceptions.HTTPError) -> str:
-    """Return the words of the innermost network error; those of the outer ones hold the URL with its query."""
-    cause = error
-    if isinstance(error, requests.RequestException) and error.args:
-        cause = getattr(error.args[0], "reason", error.args[0])
-    if not isinstance(cause, urllib3.exceptions.HTTPError):
-        return type(error).__name__
-    words = str(cause)
-    for programmers, plain in _PLAIN_WORDS:
-        words = programmers.sub(plain, words)
-    return words
 
 
 def error_from_response(response: requests.Response) -> PlatformError:
@@ -78,16 +48,13 @@ def error_from_fault(error: requests.RequestException, *, method: str, url: str)
 
 def _error_detail(response: requests.Response) -> dict[str, Any]:
     """Return the response's `error` (`docs/platform-facts.md#errors`), or {} if the body isn't the API's."""
-    content = bytearray()
     try:
-        for block in response.iter_content(ERROR_BODY_MAX_BYTES):  # as it was sent: a body may come in many chunks
-            content += block
-            if len(content) >= ERROR_BODY_MAX_BYTES:
-                break
-    except requests.RequestException:
+        with Body(response) as body:
+            content = body.whole(most_bytes=ERROR_BODY_MAX_BYTES)
+    except PlatformUnavailable:
         return {}
-    body = parse_json(bytes(content))
-    detail = body.get("error") if isinstance(body, dict) else None
+    data = parse_json(content)
+    detail = data.get("error") if isinstance(data, dict) else None
     return detail if isinstance(detail, dict) else {}
 
 

@@ -63,7 +63,8 @@ def open_record(platform: Platform, store_id: str, record_key: str) -> Record:
     Source: OpenAPI, /v2/key-value-stores/{storeId}/records/{recordKey}.
     """
     path = f"key-value-stores/{safe_id(store_id)}/records/{path_segment(record_key)}"
-    return Record(platform.stream(path, {"attachment": "true"}))
+    headers = {"Accept-Encoding": "gzip, deflate"}
+    return Record(platform.stream(path, {"attachment": "true"}, headers=headers))
 
 
 def list_keys(platform: Platform, store_id: str, *, prefix: str | None = None) -> Iterator[RecordKey]:

@@ -161,7 +161,7 @@ def get_log_tail(platform: Platform, run_id: RunId, lines: int = 20) -> list[str
     from actorline.platform.body import Body
 
     tail, size_bytes = bytearray(), 0
-    with Body(platform.stream(f"logs/{safe_id(run_id)}", headers={"Accept-Encoding": "gzip"})) as log:
+    with Body(platform.stream(f"logs/{safe_id(run_id)}")) as log:
         for block in log.decoded_blocks(LOG_TAIL_BYTES):
             tail += block
             del tail[:-LOG_TAIL_BYTES]

@@ -119,6 +119,7 @@ def open_session(token: SecretStr, adapter: PlatformAdapter, meter: Meter | None
     adapter.meter = meter
     session = PlatformSession()
     session.auth = BearerAuth(token)
+    session.headers["Accept-Encoding"] = "gzip"  # requests adds others where it finds a library for them
     session.max_redirects = MAX_REDIRECTS
     # Threads share the session: nothing may change it, so no response may leave a cookie in it.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

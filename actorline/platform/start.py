@@ -3,7 +3,6 @@
 Source: `docs/platform-facts.md#start-parameters`, `docs/platform-facts.md#no-idempotency-key`.
 """
 
-import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +14,12 @@ import urllib3
 from pydantic import BaseModel, Field, ValidationError
 
 from actorline.identifiers import RunId
-from actorline.outbound.http_status import is_server_error
+from actorline.outbound.http_status import is_server_error, is_success
 from actorline.platform.actors import safe_id
+from actorline.platform.body import Body
 from actorline.platform.client import Platform
-from actorline.platform.error_mapping import describe_fault, error_from_response
+from actorline.platform.describe import describe_fault
+from actorline.platform.error_mapping import error_from_response
 from actorline.platform.errors import CapacityExceeded, InvalidRequest, PlatformError, PlatformUnavailable, RateLimited
 from actorline.platform.session import PlatformAdapter
 
@@ -87,7 +88,10 @@ def start_run(platform: Platform, order: StartOrder, *, send_by: SendBy, announc
     `announce` is called when the connection is open, before the first byte goes out; what it raises is raised here, and
     nothing is sent. Raises StartRefused or StartDeferred if it is certain that no run was made, StartUnclear otherwise.
     """
-    return _started(post_start(platform, "runs", order, send_by=send_by, announce=announce))
+    with post_start(platform, "runs", order, send_by=send_by, announce=announce) as response:
+        if not is_success(response.status_code):
+            raise refusal(response)
+        return read_run_id(response)
 
 
 def post_start(
@@ -99,9 +103,8 @@ def post_start(
     announce: Callable[[], None],
     silence_s: float = START_TIMEOUT_SECS,
     headers: Mapping[str, str] | None = None,
-    stream: bool = False,
 ) -> requests.Response:
-    """Send a request that starts a run, once, and return whatever came back. Raises what `post_guarded` raises."""
+    """Send a request that starts a run, once. What it returns and raises: see `post_guarded`."""
     return post_guarded(
         platform,
         f"{order.path}/{endpoint}",
@@ -116,7 +119,6 @@ def post_start(
         send_by=send_by,
         announce=announce,
         silence_s=silence_s,
-        stream=stream,
     )
 
 
@@ -130,15 +132,14 @@ def post_guarded(
     announce: Callable[[], None],
     silence_s: float,
     body: bytes | None = None,
-    stream: bool = False,
 ) -> requests.Response:
-    """POST what costs money, once, and return whatever came back.
+    """POST what costs money, once, and return whatever came back; the caller reads its body, and closes it.
 
     Raises StartDeferred if it is certain that nothing arrived, StartUnclear if no response came.
     """
     guard = _Guard(send_by, announce)
     session = platform.open_session(_GuardedAdapter(guard))
-    with session if not stream else contextlib.nullcontext():
+    with session:  # it keeps no connection for a later request; the response has its own until it is closed
         try:
             return session.post(
                 f"{platform.api_root}{path}",
@@ -147,7 +148,7 @@ def post_guarded(
                 headers=dict(headers),
                 timeout=(platform.timeouts[0], silence_s),
                 allow_redirects=False,
-                stream=stream,
+                stream=True,
             )
         except _TooLate as error:
             raise StartDeferred(
@@ -161,21 +162,14 @@ def post_guarded(
             raise StartUnclear(f"the reply was lost ({describe_fault(fault)})") from fault
 
 
-def _started(response: requests.Response) -> RunId:
-    if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
-        run_id = run_id_in(response.content)
-        if run_id is None:
-            raise StartUnclear(f"the platform responded {response.status_code} to the start, without a run")
-        return run_id
-    raise refusal(response)
-
-
-def run_id_in(content: bytes) -> RunId | None:
-    """Return the id of the run that a response describes."""
+def read_run_id(response: requests.Response) -> RunId:
+    """Return the id of the run that a response describes. Raises StartUnclear if it doesn't say it."""
     try:
-        return _Envelope.model_validate_json(content).data.id
-    except ValidationError:
-        return None
+        return _Envelope.model_validate_json(Body(response).whole()).data.id
+    except PlatformUnavailable as error:
+        raise StartUnclear(f"the reply was lost ({error.message})") from error
+    except ValidationError as error:
+        raise StartUnclear(f"the platform responded {response.status_code} to the start, without a run") from error
 
 
 def refusal(response: requests.Response, *, to: str = "the start") -> NotStarted | StartUnclear:

@@ -14,7 +14,7 @@ from actorline.outbound.http_status import is_success
 from actorline.platform.client import Platform
 from actorline.platform.datasets import ItemsPage
 from actorline.platform.errors import PlatformUnavailable
-from actorline.platform.start import SendBy, StartOrder, StartRefused, StartUnclear, post_start, refusal, run_id_in
+from actorline.platform.start import SendBy, StartOrder, StartRefused, StartUnclear, post_start, read_run_id, refusal
 
 SYNC_SILENCE_SECS: Final = 330.0  # the platform responds after 300 s at the latest; the margin is for the way
 RUN_FAILED: Final = "run-failed"
@@ -36,8 +36,7 @@ def run_sync(
         send_by=send_by,
         announce=announce,
         silence_s=SYNC_SILENCE_SECS,
-        headers={"Accept": "*/*", "Accept-Encoding": "gzip"},
-        stream=True,
+        headers={"Accept": "*/*"},
     )
     if not is_success(response.status_code):
         with response:
@@ -45,7 +44,7 @@ def run_sync(
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if wants_items and media_type == "application/json":  # older servers: the run, still RUNNING
         with response:
-            return _read_run_id(response)
+            return read_run_id(response)
     if not wants_items:
         response.close()
         return None
@@ -64,13 +63,3 @@ def _run_of(response: requests.Response) -> RunId:
             return RunId(named[1])
         raise StartUnclear("the run did not succeed, and the platform doesn't say which one it was")
     raise error
-
-
-def _read_run_id(response: requests.Response) -> RunId:
-    try:
-        run_id = run_id_in(response.content)
-    except requests.RequestException as fault:
-        raise StartUnclear(f"the reply to the start broke off ({type(fault).__name__})") from fault
-    if run_id is None:
-        raise StartUnclear("the platform sent JSON without a run instead of items")
-    return run_id

@@ -5,10 +5,12 @@ import tracemalloc
 import pytest
 import requests
 from pydantic import SecretStr
-from tiny_server import raw, reply, tiny_server
+from tiny_server import drip, raw, reply, tiny_server
 
-from actorline.platform.client import DATA_BYTES_MAX, Platform, RateFacts
-from actorline.platform.error_mapping import bare_url
+from actorline.platform import body as body_module
+from actorline.platform.body import WHOLE_BYTES_MAX
+from actorline.platform.client import Platform, RateFacts
+from actorline.platform.describe import bare_url
 from actorline.platform.errors import (
     AuthFailed,
     CapacityExceeded,
@@ -69,7 +71,7 @@ def test_only_encodings_that_can_be_undone_are_asked_for(api, monkeypatch):
 
     Platform("https://api.example.test", SecretStr(TOKEN), user_agent="x").get_data("x")
 
-    assert api.calls[0].request.headers["Accept-Encoding"] == "gzip, deflate"
+    assert api.calls[0].request.headers["Accept-Encoding"] == "gzip"
 
 
 def test_get_and_post_unwrap_data(platform, api):
@@ -156,7 +158,7 @@ def test_a_refusal_that_comes_in_many_chunks_is_read_as_a_whole():
 
 @pytest.mark.parametrize("call", [Platform.get_data, Platform.post_data])
 def test_a_body_that_inflates_beyond_all_bounds_is_not_held(call):
-    body = gzip.compress(b'{"data":"' + bytes(3 * DATA_BYTES_MAX))
+    body = gzip.compress(b'{"data":"' + bytes(3 * WHOLE_BYTES_MAX))
     with tiny_server(lambda _: reply(200, body, Content_Encoding="gzip")) as server:
         platform = Platform(server.url, SecretStr(TOKEN), sleep=lambda _: None)
         tracemalloc.start()
@@ -165,7 +167,20 @@ def test_a_body_that_inflates_beyond_all_bounds_is_not_held(call):
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         platform.close()
-    assert peak < 2 * DATA_BYTES_MAX
+    assert peak < 2 * WHOLE_BYTES_MAX
+
+
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_a_body_that_comes_byte_by_byte_holds_no_thread(monkeypatch, status, encoding):
+    monkeypatch.setattr(body_module, "WHOLE_SECS", 0.5)
+    content = gzip.compress(bytes(100_000_000)) if encoding == "gzip" else bytes(100_000)
+    head = f"HTTP/1.1 {status} Said\r\nContent-Length: 100000\r\nContent-Encoding: {encoding}\r\n\r\n"
+    with tiny_server(lambda _: drip(head.encode(), content)) as server:
+        platform = Platform(server.url, SecretStr(TOKEN), read_timeout_s=600, sleep=lambda _: None)
+        with pytest.raises(PlatformUnavailable):
+            platform.get_data("x", is_repeated=False)
+        platform.close()
 
 
 def test_a_body_that_breaks_off_is_asked_for_again():

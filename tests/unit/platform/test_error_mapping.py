@@ -6,7 +6,7 @@ import pytest
 import requests
 import urllib3
 
-from actorline.platform.error_mapping import describe_fault
+from actorline.platform.describe import describe_fault
 
 
 def told_by(url: str) -> str:

@@ -1,3 +1,4 @@
+import gzip
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -6,8 +7,9 @@ from typing import Any
 import pytest
 import requests
 from pydantic import SecretStr
-from tiny_server import Reply, TinyServer, raw, reply, silence, tiny_server
+from tiny_server import Reply, TinyServer, drip, raw, reply, silence, tiny_server
 
+from actorline.platform import body as body_module
 from actorline.platform import start as start_module
 from actorline.platform.client import Platform
 from actorline.platform.errors import AuthFailed, CapacityExceeded, Forbidden, InvalidRequest, NotFound, RateLimited
@@ -212,6 +214,17 @@ def test_response_that_redirects_nowhere_is_closed(server, monkeypatch):
 def test_no_answer_in_time_is_unclear(server, monkeypatch):
     monkeypatch.setattr(start_module, "START_TIMEOUT_SECS", 0.1)
     assert isinstance(outcome(server, silence), StartUnclear)
+
+
+def test_reply_that_comes_byte_by_byte_is_unclear(server, monkeypatch):
+    monkeypatch.setattr(body_module, "WHOLE_SECS", 0.5)
+    slow = drip(b"HTTP/1.1 201 Created\r\nContent-Length: 100000\r\n\r\n", bytes(100_000))
+    assert "didn't end within" in str(outcome(server, slow))
+
+
+def test_reply_without_an_end_is_unclear(server):
+    endless = reply(201, gzip.compress(bytes(3 * body_module.WHOLE_BYTES_MAX)), Content_Encoding="gzip")
+    assert "more than" in str(outcome(server, endless))
 
 
 def test_nobody_there_is_certain():

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -82,6 +83,18 @@ def reply(status: int, body: Any = b"", **headers: str) -> Reply:
 def raw(content: bytes) -> Reply:
     """These bytes, and the end of the connection."""
     return lambda connection: connection.sendall(content)
+
+
+def drip(head: bytes, content: bytes) -> Reply:
+    """The head, and then byte by byte, 50 a second, the content until the client gives up."""
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(head)
+        for byte in content:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+    return send
 
 
 def silence(connection: socket.socket) -> None:

@@ -1,0 +1,38 @@
+"""A request, and what went wrong with it, in words without token and query."""
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+# what urllib3 and Python write for programmers, and the same for people
+_PLAIN_WORDS: Final = (
+    (re.compile(r"HTTPS?Connection(?:Pool)?\(host='([^']*)', port='?(\d+)'?\): "), r"\1:\2: "),
+    (re.compile(r"timed out\. \((?:read|connect) timeout=([\d.]+?)(?:\.0)?\)"), r"timed out after \1 s"),
+    (re.compile(r"\[Errno -?\d+\] | \(_ssl\.c:\d+\)"), ""),
+)
+
+
+def describe_request(response: requests.Response) -> str:
+    """Return method and URL, without query, fragment and user."""
+    return f"{response.request.method} {bare_url(response.url)}"
+
+
+def bare_url(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def describe_fault(error: requests.RequestException | urllib3.exceptions.HTTPError) -> str:
+    """Return the words of the innermost network error; those of the outer ones hold the URL with its query."""
+    cause = error
+    if isinstance(error, requests.RequestException) and error.args:
+        cause = getattr(error.args[0], "reason", error.args[0])
+    if not isinstance(cause, urllib3.exceptions.HTTPError):
+        return type(error).__name__
+    words = str(cause)
+    for programmers, plain in _PLAIN_WORDS:
+        words = programmers.sub(plain, words)
+    return words
