@@ -107,9 +107,7 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey(
             "signed_in:{digest}", "string", "whose API key opened a session of the jobs page (JSON)", "12 h; renewed"
         ),
-        RedisKey(
-            "sessions:{api key}", "sorted set", "its sessions, the last 100 -> when it signed in", "12 h; renewed"
-        ),
+        RedisKey("sessions_of:{api key}", "list", "its sessions, the last 100, the oldest first", "12 h; renewed"),
         RedisKey("open:{api key}", "set", "keys of its jobs that haven't ended", ALWAYS),
         RedisKey("spent:{api key}", "hash", "day -> nano-dollars that its orders may cost", "a day"),
         RedisKey("orders:{...}", "string", "its orders of this minute, kept by `limits`", "1 minute"),

@@ -27,13 +27,13 @@ class Sessions:
     def open(self, sign_in: SignIn) -> str:
         """Open a session, and return the cookie that proves it. The key's oldest end where it has too many."""
         cookie = secrets.token_urlsafe(32)
-        name, of_key = self._name(cookie), self.ledger.name("sessions", sign_in.name or "(operator)")
+        name, of_key = self._name(cookie), self.ledger.name("sessions_of", sign_in.name or "(operator)")
         with self.ledger.redis.pipeline() as pipe:
             pipe.set(name, sign_in.model_dump_json(), ex=SESSION_SECS)
-            pipe.zadd(of_key, {name: self.ledger.now()})
+            pipe.rpush(of_key, name)
             pipe.expire(of_key, SESSION_SECS)
-            pipe.zrange(of_key, 0, -SESSIONS_MAX - 1)
-            pipe.zremrangebyrank(of_key, 0, -SESSIONS_MAX - 1)
+            pipe.lrange(of_key, 0, -SESSIONS_MAX - 1)
+            pipe.ltrim(of_key, -SESSIONS_MAX, -1)
             *_, oldest, _ = pipe.execute()
         if oldest:
             self.ledger.redis.delete(*oldest)
