@@ -13,6 +13,7 @@ from actorline.jobs.states import State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.job_index import JobIndex
 from actorline.ledger.queries.listing import Cursor, list_jobs
+from actorline.nearest import nearest
 
 PAGE_JOBS: Final = 100
 UNIT_SECS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -27,6 +28,7 @@ class Selection:
     labels: tuple[tuple[str, str], ...] = ()
     actor: str | None = None
     account: str | None = None
+    reasons: tuple[Code, ...] = ()
     since: str | None = None
 
     @classmethod
@@ -36,13 +38,14 @@ class Selection:
         label: Sequence[str] | None,
         actor: str | None,
         account: str | None,
+        reason: Sequence[str] | None,
         since: str | None,
     ) -> Self:
-        """Parse the options. Raises Refused for a label or a time that can't be read."""
+        """Parse the options. Raises Refused for a label, a reason or a time that can't be read."""
         if since is not None:
             parse_since(since, now=0)
         labels = tuple(parse_labels(list(label or [])).items())
-        return cls(tuple(state or ()), labels, actor, account, since)
+        return cls(tuple(state or ()), labels, actor, account, tuple(map(parse_code, reason or ())), since)
 
     @property
     def is_set(self) -> bool:
@@ -75,10 +78,22 @@ class Selection:
                 since=None if self.since is None else parse_since(self.since, now=ledger.now()),
                 actor=self.actor or "",
             )
-            yield from page.jobs
+            yield from filter(self._has_reason, page.jobs)
             if page.next is None:
                 return
             after = page.next
+
+    def _has_reason(self, job: Job) -> bool:
+        return not self.reasons or (job.reason.code if job.reason else job.waits_for) in self.reasons
+
+
+def parse_code(text: str) -> Code:
+    """Return the reason's code. Raises Refused if there is none of that name."""
+    try:
+        return Code(text.lower())
+    except ValueError:
+        message = f"--reason {text[:40]!r} is unknown{nearest(text, Code)}: docs/troubleshooting.md has all of them."
+        raise Refused(Code.REQUEST_INVALID, message) from None
 
 
 def parse_since(text: str, *, now: float, option: str = "--since") -> float:

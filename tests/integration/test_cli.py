@@ -164,6 +164,9 @@ def redis_only(shared_terminal: Terminal, ended: dict[str, Done]) -> Iterator[No
         (["--state", "CANCELLED", "--state", "EXPIRED"], {"cancelled", "expired"}),
         (["--label", "shop=one"], {"delivered"}),
         (["--label", "shop=none"], set()),
+        (["--reason", "RUN-FAILED"], {"failed", "partial"}),
+        (["--reason", "cancelled", "--reason", "deadline"], {"cancelled", "expired"}),
+        (["--state", "FAILED", "--reason", "auth"], set()),
         ([], {"delivered", "partial", "failed", "expired", "cancelled"}),
     ],
 )

@@ -1,4 +1,4 @@
-"""What Tab offers for a value: keys of jobs, accounts, schedules, API keys, webhooks.
+"""What Tab offers for a value: keys of jobs, accounts, schedules, API keys, webhooks, formats, reasons.
 
 What can't be read offers nothing, whatever the reason: a traceback would be written into the line being typed. Tab
 doesn't wait for a silent server, and starts nothing.
@@ -89,6 +89,13 @@ def complete_format(incomplete: str) -> list[str]:
     from actorline.delivery.formats.rules import FORMAT_NAMES
 
     return [name for name in FORMAT_NAMES if name.startswith(incomplete)]
+
+
+def complete_reason(incomplete: str) -> list[str]:
+    """Offer the codes of reasons."""
+    from actorline.errors import Code
+
+    return [code for code in Code if code.startswith(incomplete)]
 
 
 @contextmanager

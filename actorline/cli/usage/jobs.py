@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from actorline.cli.usage.completion import complete_key
-from actorline.cli.usage.options import Account, Actor, AsJson, Labels, Since, States
+from actorline.cli.usage.options import Account, Actor, AsJson, Labels, Reasons, Since, States
 from actorline.jobs.states import LIVE
 
 Key = Annotated[str, typer.Argument(help="The job's key", metavar="KEY", autocompletion=complete_key())]
@@ -23,6 +23,7 @@ def jobs(
     label: Labels = None,
     actor: Actor = None,
     account: Account = None,
+    reason: Reasons = None,
     since: Since = None,
     limit: Annotated[int, typer.Option(min=1, help="Most jobs to list")] = 50,
     as_json: AsJson = False,
@@ -31,7 +32,7 @@ def jobs(
     from actorline.cli import jobs
     from actorline.cli.selection import Selection
 
-    jobs.jobs(Selection.parse(state, label, actor, account, since), limit, as_json=as_json)
+    jobs.jobs(Selection.parse(state, label, actor, account, reason, since), limit, as_json=as_json)
 
 
 def show(key: Key, as_json: AsJson = False) -> None:
@@ -47,6 +48,7 @@ def cancel(
     label: Labels = None,
     actor: Actor = None,
     account: Account = None,
+    reason: Reasons = None,
     since: Since = None,
     every: Annotated[bool, typer.Option("--all", help="All unfinished jobs")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be stopped")] = False,
@@ -56,5 +58,5 @@ def cancel(
     from actorline.cli import jobs
     from actorline.cli.selection import Selection
 
-    wanted = Selection.parse(state, label, actor, account, since)
+    wanted = Selection.parse(state, label, actor, account, reason, since)
     jobs.cancel(keys or [], wanted, every=every, dry_run=dry_run, as_json=as_json)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from actorline.cli.usage.completion import complete_account
+from actorline.cli.usage.completion import complete_account, complete_reason
 from actorline.jobs.states import State
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line")]
@@ -19,6 +19,15 @@ Labels = Annotated[
 Actor = Annotated[str | None, typer.Option("--actor", help="Jobs of this Actor or Actor task", metavar="NAME")]
 Account = Annotated[
     str | None, typer.Option("--account", help="Jobs of this account", metavar="ALIAS", autocompletion=complete_account)
+]
+Reasons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reason",
+        help="Jobs that ended, or wait, for this reason; repeat it for more",
+        metavar="CODE",
+        autocompletion=complete_reason,
+    ),
 ]
 Since = Annotated[str | None, typer.Option("--since", help="Jobs ordered since then: 2h, 7d or a time", metavar="WHEN")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would do, and whether that costs a run")]

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from actorline.cli.usage.completion import complete_key
-from actorline.cli.usage.options import Account, Actor, AsJson, DryRun, Labels, Since, States
+from actorline.cli.usage.options import Account, Actor, AsJson, DryRun, Labels, Reasons, Since, States
 from actorline.jobs.states import TERMINAL, State
 
 
@@ -22,6 +22,7 @@ def retry(
     label: Labels = None,
     actor: Actor = None,
     account: Account = None,
+    reason: Reasons = None,
     since: Since = None,
     dry_run: DryRun = False,
     agreed: Annotated[bool, typer.Option("--yes", help="Selected jobs may start further paid runs")] = False,
@@ -32,5 +33,5 @@ def retry(
     from actorline.cli import retry
     from actorline.cli.selection import Selection
 
-    wanted = Selection.parse(state, label, actor, account, since)
+    wanted = Selection.parse(state, label, actor, account, reason, since)
     retry.retry(keys or [], wanted, dry_run=dry_run, agreed=agreed, no_wait=no_wait, as_json=as_json)

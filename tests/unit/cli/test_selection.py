@@ -20,12 +20,18 @@ def test_since_is_a_moment():
 @pytest.mark.parametrize("text", ["", "yesterday", "2 h", "-1h", "99999999d", "2026-13-01", "9999-99"])
 def test_other_times_are_refused_with_an_example(text):
     with pytest.raises(Refused, match="2h, 7d or a time"):
-        Selection.parse(None, None, None, None, text)
+        Selection.parse(None, None, None, None, None, text)
+
+
+def test_unknown_reason_is_refused_with_the_nearest():
+    with pytest.raises(Refused, match=r'did you mean "sink-failed"'):
+        Selection.parse(None, None, None, None, ["sink-fail"], None)
 
 
 def test_no_option_selects_nothing_in_particular():
-    assert not Selection.parse(None, None, None, None, None).is_set
-    assert Selection.parse(None, ["team=a"], None, None, None).is_set
+    assert not Selection.parse(None, None, None, None, None, None).is_set
+    assert Selection.parse(None, ["team=a"], None, None, None, None).is_set
+    assert Selection.parse(None, None, None, None, ["auth"], None).is_set
 
 
 @pytest.mark.parametrize(
@@ -33,7 +39,7 @@ def test_no_option_selects_nothing_in_particular():
 )
 def test_jobs_are_meant_in_one_way_only(keys, label, every):
     with pytest.raises(Refused, match="one of these"):
-        Selection.parse(None, label, None, None, None).check(keys, every=every, hint=", or give --all")
+        Selection.parse(None, label, None, None, None, None).check(keys, every=every, hint=", or give --all")
 
 
 def test_a_command_that_means_no_job_is_refused():
