@@ -87,7 +87,7 @@ CASES = {
         {"account": "a"},
     ),
     "BudgetNearlySpent": budget(80, 79),
-    "BudgetSpent": budget(100, 99),
+    "BudgetSpent": budget(99, 98),
     "BudgetWaits": Case(
         {'waits_total{code="budget"}': flat(1), 'waiting_jobs{code="budget"}': flat(1)},
         {'waits_total{code="budget"}': flat(1), 'waiting_jobs{code="budget"}': flat(0)},
