@@ -44,7 +44,7 @@ READERS: Final = frozenset({"look", "claim_poll"})
 """Scripts that return a job: they have its FIELDS within, as these would be a third of each command."""
 FAILOVER_SECS: Final = 10.0  # a primary that is silent for longer has a successor; WAITAOF takes half of that
 CLOCK_KEPT_SECS: Final = 1.0
-CLOCK_TRIP_SECS: Final = 0.05  # `now` may be so much behind Redis's time
+CLOCK_TRIP_SECS: Final = 0.05
 
 
 def connect(url: str, *, socket_timeout_s: float = 30, retries: int = 6, idle_s: int = 25) -> Client:

@@ -13,7 +13,6 @@ from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.store import CLOCK_TRIP_SECS
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset
 from actorline.platform.runs import get_run, secs_until_final
@@ -99,7 +98,7 @@ class Finisher:
         """Believe windows that are counted from the last row only if no row came: each new one moves them."""
         wait = (job.collection.stored_at or 0) + self.settings.dataset_lag_secs - self.ledger.now()
         if wait > 0:
-            return self._again(job, wait + CLOCK_TRIP_SECS)
+            return self._again(job, wait)
         total = get_dataset(self.platform, job.run.dataset_id or DatasetId("")).item_count
         if total == job.collection.items_end:
             return self._deliver(job, pages, None, execution)
@@ -111,11 +110,10 @@ class Finisher:
         return self._deliver(job, pages, Reason(code=Code.DATASET_GREW, message=message, billed=False), execution)
 
     def _secs_to_settle(self, job: Job) -> float:
-        """Return the seconds until the counters have settled, by the clock of any worker: a look before that would be
-        made again. No page of a format that can't be cut is planned before: its one file is asked
-        for once.
+        """Return the seconds until the counters have settled. No page of a format that can't be cut is planned before:
+        its one file is asked for once.
         """
-        return max(settled_at(job, self.settings) - self.ledger.now() + CLOCK_TRIP_SECS, 0)
+        return max(settled_at(job, self.settings) - self.ledger.now(), 0)
 
     def _mend(self, job: Job, pages: Pages, gap: Gap, execution: ExecutionToken) -> Step | NextWave:
         """Fetch just the pages that aren't stored again; after some waves that bring nothing, end without them.
@@ -150,7 +148,7 @@ class Finisher:
             job = judge.judge_all(job, pages)
             if needs_final_cost(job):
                 if (wait := secs_to_final_cost(job, self.ledger.now())) > 0:
-                    return self._again(job, wait + CLOCK_TRIP_SECS)
+                    return self._again(job, wait)
                 job = judge.judge_all(self._with_final_cost(job), pages)
         deliverer = Deliverer(self.ledger, self.platform, self.settings, self.installation)
         return deliverer.deliver(job, pages, failure, execution)
