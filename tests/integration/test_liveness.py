@@ -85,7 +85,7 @@ def line_of_its_own_redis(short_folder: Path, emulator: Emulator, tmp_path: Path
 
 def test_foreign_tasks_on_the_same_redis_run_once(line_of_its_own_redis, tmp_path):
     line = line_of_its_own_redis
-    actor = line.emulator.actor("beside-others", items=300, duration_secs=8)
+    actor = line.emulator.actor("beside-others", items=300, duration_secs=600)
     with foreign_worker(line, tmp_path) as client, running_workers(line, "all", "all") as workers:
         sent = [client.send_task("foreign.long", [LONG_SECS]) for _ in range(2)]  # both slots are taken
         sent += [client.send_task("foreign.quick") for _ in range(30)]  # some of these lie prefetched meanwhile
@@ -93,6 +93,7 @@ def test_foreign_tasks_on_the_same_redis_run_once(line_of_its_own_redis, tmp_pat
         order = line.submit({"key": "beside-others", "actor": actor, "poll_interval_secs": 1})
         wait_for(lambda: waiting_poll(line, "beside-others"), what="a poll that a worker of ours holds")
         workers[0].kill()
+        line.emulator.finish_runs_of(actor)
         for task in sent:
             task.get(timeout=120)
         assert order.get(timeout=120)["items"] == 300
@@ -163,8 +164,8 @@ def test_lost_broker_connections_cost_no_second_run_and_no_row(short_folder, emu
     """All connections at once, while a poll is held and while pages come."""
     with running_valkey(short_folder):
         line = make_line(f"redis+socket://{short_folder}/s", emulator, tmp_path, "cut-off")
-        actor = emulator.actor("cut-off", items=900, duration_secs=6)
-        faults({"method": "GET", "path_regex": "/items$", "action": "delay", "secs": 2})
+        actor = emulator.actor("cut-off", items=900, duration_secs=600)
+        faults({"method": "GET", "path_regex": "/items$", "action": "delay", "secs": 600})
         workers = [start_worker("all", line)]
         try:
             document = {"key": "cut-off", "actor": actor, "poll_interval_secs": 2, "collect": {"page_items": 300}}
@@ -172,9 +173,11 @@ def test_lost_broker_connections_cost_no_second_run_and_no_row(short_folder, emu
             line.submit(document, ignore_result=True)
             wait_for(lambda: waiting_poll(line, "cut-off"), what="a poll that the worker holds")
             cut_all_connections(line)
+            emulator.finish_runs_of(actor)
             wait_for(lambda: "fetching" in line.events("cut-off"), what="pages on the way")
             wait_for(lambda: has_open_download(emulator, actor), what="a page's response that is awaited")
             cut_all_connections(line)
+            emulator.end_faults()
 
             def is_delivered() -> bool:
                 if workers[-1].poll() is not None:  # kombu may die of it; as the stack does, this starts what dies

@@ -41,6 +41,11 @@ def _shown(name: str, labels: dict[str, str]) -> str:
     return name.removeprefix("actorline_") + (f"{{{inside}}}" if inside else "")
 
 
+def ends_logged(gateway: Gateway) -> list[dict[str, str]]:
+    logs = chain.from_iterable(log.read_text().splitlines() for log in gateway.line.home.glob("*.log"))
+    return [line for line in map(json.loads, logs) if line["event"] == "ended"]
+
+
 def test_what_happened_is_told_exactly(gateway):
     emulator, ledger = gateway.line.emulator, gateway.line.ledger
     good = emulator.actor("gw-metrics-good", items=2500, duration_secs=0.5, usage_usd=0.5, figures_lag_secs=4)
@@ -56,8 +61,7 @@ def test_what_happened_is_told_exactly(gateway):
         wait_for(lambda key=key: ledger.load(key).figures_settled, what="the settled figures")
     results = [gateway.http.get(f"/v1/jobs/{key}").json() for key in ("good", "bad")]
     assert [result["cost_usd"] for result in results] == [0.5, 0.25]
-    logs = list(chain.from_iterable(log.read_text().splitlines() for log in gateway.line.home.glob("*.log")))
-    ends = [line for line in map(json.loads, logs) if line["event"] == "ended"]
+    ends = wait_for(lambda: len(found := ends_logged(gateway)) == 2 and found, what="both ends in the log")
     assert {line["job_key"]: line["level"] for line in ends} == {"good": "info", "bad": "warning"}
 
     metrics = scraped(gateway)

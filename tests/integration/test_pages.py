@@ -99,11 +99,11 @@ class Tags(HTMLParser):
 def test_without_a_session_every_page_leads_to_the_sign_in(closed):
     gateway, _ = closed
     for path in ("/", "/?state=FAILED", "/jobs/some", "/live"):
-        response = httpx.get(gateway.url + path)
+        response = httpx.get(gateway.url + path, timeout=60)
         assert (response.status_code in {303, 401}) is True
         if path != "/live":
             assert response.headers["Location"].startswith("/sign-in?next=")
-    assert httpx.get(f"{gateway.url}/sign-in").status_code == 200
+    assert httpx.get(f"{gateway.url}/sign-in", timeout=60).status_code == 200
 
 
 def test_the_cookie_is_closed_to_scripts_other_sites_and_http(closed):
@@ -111,7 +111,8 @@ def test_the_cookie_is_closed_to_scripts_other_sites_and_http(closed):
     secret = sign_in("plain").secret
     for origin, is_secure in (("https://jobs.example.com", True), (gateway.url, False)):
         headers = {**OWN, "Origin": origin}
-        cookie = httpx.post(f"{gateway.url}/sign-in", data={"key": secret}, headers=headers).headers["Set-Cookie"]
+        response = httpx.post(f"{gateway.url}/sign-in", data={"key": secret}, headers=headers, timeout=60)
+        cookie = response.headers["Set-Cookie"]
         assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
         assert ("Secure" in cookie.split("; ")) is is_secure
         assert secret not in cookie
@@ -120,7 +121,7 @@ def test_the_cookie_is_closed_to_scripts_other_sites_and_http(closed):
 def test_a_wrong_key_is_refused_and_counted(closed):
     gateway, sign_in = closed
     sign_in("right")
-    response = httpx.post(f"{gateway.url}/sign-in", data={"key": "actorline_right_guess"}, headers=OWN)
+    response = httpx.post(f"{gateway.url}/sign-in", data={"key": "actorline_right_guess"}, headers=OWN, timeout=60)
     assert (response.status_code, "Set-Cookie" in response.headers) == (401, False)
     wait_for(lambda: gateway.logged("authentication-refused"), what="the refusal in the log")
 
@@ -138,7 +139,7 @@ def test_an_unknown_sender_is_answered_before_its_form_is_read(closed, path, sen
     """Otherwise anybody could fill the gateway's memory, a megabyte a connection."""
     gateway, _ = closed
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 999999\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", httpx.URL(gateway.url).port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", httpx.URL(gateway.url).port), timeout=60) as connection:
         connection.sendall(head.encode() + b"x" * sent)
         assert connection.recv(100).split()[1] == status
 
@@ -149,7 +150,7 @@ def test_signing_out_ends_the_session_for_every_copy(closed):
     copied = dict(browser.cookies)
     assert browser.get("/").status_code == 200
     assert browser.post("/sign-out", data={"token": token_in(browser.get("/"))}).status_code == 303
-    assert httpx.get(f"{browser.base_url}/", cookies=copied).status_code == 303
+    assert httpx.get(f"{browser.base_url}/", cookies=copied, timeout=60).status_code == 303
 
 
 def test_a_revoked_key_ends_its_sessions(closed):
@@ -157,7 +158,7 @@ def test_a_revoked_key_ends_its_sessions(closed):
     browser = sign_in("revoked")
     assert browser.get("/").status_code == 200
     revoke_key(gateway.line.ledger, browser.name, FROM_TERMINAL)
-    wait_for(lambda: browser.get("/").status_code == 303, within=10, what="the end of the session")
+    wait_for(lambda: browser.get("/").status_code == 303, what="the end of the session")
 
 
 def test_a_key_that_signs_in_too_often_ends_its_oldest_sessions(closed, monkeypatch):
@@ -166,7 +167,7 @@ def test_a_key_that_signs_in_too_often_ends_its_oldest_sessions(closed, monkeypa
     browser = sign_in("often")
     found = SignIn(name=browser.name, sha256=digest(browser.secret))
     cookies = [Sessions(gateway.line.ledger).open(found) for _ in range(4)]
-    codes = [httpx.get(gateway.url, cookies={COOKIE: cookie}).status_code for cookie in cookies]
+    codes = [httpx.get(gateway.url, cookies={COOKIE: cookie}, timeout=60).status_code for cookie in cookies]
     assert (browser.get("/").status_code, codes) == (303, [303, 200, 200, 200])
 
 
@@ -197,7 +198,7 @@ def test_next_leads_to_no_other_site(closed):
     gateway, sign_in = closed
     secret = sign_in("careful").secret
     for path in ("https://evil.example", "//evil.example", "/\\evil.example", "\t//evil.example"):
-        response = httpx.post(f"{gateway.url}/sign-in", data={"key": secret, "next": path}, headers=OWN)
+        response = httpx.post(f"{gateway.url}/sign-in", data={"key": secret, "next": path}, headers=OWN, timeout=60)
         assert response.headers["Location"] == "/"
 
 
@@ -423,12 +424,16 @@ def test_cancel_and_retry_say_first_what_they_cost(gateway):
     assert len(gateway.line.emulator.starts(actor)) == 2
 
 
-def test_open_pages_are_told_of_changes(gateway):
-    actor = gateway.line.emulator.actor("page-live", items=5, duration_secs=1)
+def test_open_pages_are_told_of_changes(gateway, faults):
+    actor = gateway.line.emulator.actor("page-live", items=5, duration_secs=600)
+    faults({"method": "GET", "action": "delay", "secs": 600, "path_regex": "/items$"})
     gateway.order(key="page-live", actor=actor)
+    wait_for(lambda: gateway.line.state("page-live") == "RUNNING", what="the run")
     with gateway.http.stream("GET", "/jobs/page-live/live") as events:
         assert events.headers["Content-Type"].startswith("text/event-stream")
+        gateway.line.emulator.finish_runs_of(actor)
         assert next(text for text in events.iter_lines() if text.startswith("event:")) == "event: changed"
+    gateway.line.emulator.end_faults()
 
 
 @pytest.mark.thorough
@@ -537,11 +542,12 @@ def test_the_end_of_the_runs_log_is_shown(gateway):
 def test_logs_that_come_slowly_keep_no_other_request_waiting(gateway, faults):
     actor = gateway.line.emulator.actor("page-slow-log", items=1, duration_secs=0)
     run_id = gateway.delivered("page-slow-log", actor=actor)["run_id"]
-    faults({"action": "delay", "path_regex": f"logs/{run_id}", "secs": 20})
+    faults({"action": "delay", "path_regex": f"logs/{run_id}", "secs": 600})
     with ThreadPoolExecutor(60) as pool:
         asked = [pool.submit(gateway.http.get, "/jobs/page-slow-log/log", timeout=120) for _ in range(60)]
-        wait_for(lambda: sum(each.done() for each in asked) == 50, within=15, what="50 refusals")
-        assert gateway.http.get("/v1/jobs", timeout=10).status_code == 200
+        wait_for(lambda: sum(each.done() for each in asked) == 50, what="50 refusals")
+        assert gateway.http.get("/v1/jobs").status_code == 200
+        gateway.line.emulator.end_faults()
         codes = Counter(each.result().status_code for each in asked)
     assert codes == {200: 10, 429: 50}
 

@@ -229,6 +229,6 @@ def test_keys_of_the_pages_open_what_they_say(stack):
     script = "\n".join(commands(chapter(*where)) for where in KEYS_ARE_MADE)
     done = stack.shell(script)
     assert done.returncode == 0, (done.stdout, done.stderr)
-    assert httpx.get(f"{stack.http}/v1/jobs").status_code == 401
+    assert httpx.get(f"{stack.http}/v1/jobs", timeout=60).status_code == 401
     headers = [{"Authorization": f"Bearer {key}"} for key in done.stdout.splitlines()]
-    assert [httpx.get(f"{stack.http}/v1/jobs", headers=each).status_code for each in headers] == [200, 200]
+    assert [httpx.get(f"{stack.http}/v1/jobs", headers=each, timeout=60).status_code for each in headers] == [200, 200]

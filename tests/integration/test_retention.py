@@ -49,7 +49,6 @@ def test_old_ends_are_forgotten_and_nothing_that_lives(line):
         kept = ["live-running", "live-batch.000000", "live-batch.000001"]
         wait_for(
             lambda: are_settled(line, [*gone, "live-batch.000000"]),
-            within=60,
             what="all ends, with their final figures",
         )
     before, timeline = read_tally(line.ledger), line.events("live-batch.000000")

@@ -24,7 +24,7 @@ from actorline.schedules.schedule import Schedule, due_key
 from actorline.settings import load_settings
 from workers.stack import has_left_schedules
 
-OVERLAPS = {"skip": 5, "queue": 3, "cancel_running": 600, "allow": 5}  # how long its runs take, seconds
+OVERLAPS = {"skip": 5, "queue": 3, "cancel_running": 600, "allow": 60}  # how long its runs take, seconds
 EVERY_SECS = {"skip": 2, "queue": 2, "cancel_running": 4, "allow": 2}
 
 # -- real beats, real workers
@@ -47,7 +47,8 @@ def overlapping(valkey, emulator, tmp_path_factory) -> Line:
             for overlap in OVERLAPS:
                 wait_for(lambda o=overlap: len(runs(line, o)) >= 2, within=120, what=f"two runs of {overlap}")
         for overlap in OVERLAPS:
-            line.cancel(list(orders(line, overlap))[-1])
+            for key in list(orders(line, overlap))[0 if overlap == "allow" else -1 :]:
+                line.cancel(key)
         ends = {State.DELIVERED, State.CANCELLED}
         wait_for(
             lambda: ends.issuperset(state for overlap in OVERLAPS for state in orders(line, overlap).values()),
@@ -96,8 +97,8 @@ def test_skip_leaves_out_what_was_due_while_a_job_runs(overlapping):
 def test_queue_orders_the_newest_due_time_after_the_last_job(overlapping):
     (first, second, *_), ledger = orders(overlapping, "queue"), overlapping.ledger
     ended_at, ordered_at = ledger.load(first).ended_at, ledger.load(second).queued_at
-    assert 0 <= ordered_at - due_of(second).timestamp() < EVERY_SECS["queue"] + 2
-    assert 0 <= ordered_at - ended_at < 20
+    assert ended_at - EVERY_SECS["queue"] < due_of(second).timestamp() <= ordered_at
+    assert 0 <= ordered_at - ended_at < 60
 
 
 def test_cancel_running_starts_the_next_after_a_confirmed_abort(overlapping):
@@ -187,17 +188,17 @@ def test_paused_schedule_orders_nothing_until_it_is_resumed(line, by):
         pause_schedule(line.ledger, "pages")
     else:
         pause_for_guard(line.ledger, JobKey("pages@2026-11-23T02:00:00Z.000007"), "price is missing")
-    wait_for(lambda: beat.look() and place_of(line, "pages").paused, within=10, what="a due time that passes")
+    wait_for(lambda: beat.look() and place_of(line, "pages").paused, what="a due time that passes")
     assert beat.woken == []
     assert resume_schedule(line.ledger, "pages")
-    wait_for(lambda: beat.look() and beat.woken, within=10, what="the next due time")
+    wait_for(lambda: beat.look() and beat.woken, what="the next due time")
 
 
 @pytest.mark.thorough
 def test_broken_contract_pauses_no_schedule_that_continues(line):
     pause_for_guard(line.ledger, JobKey("pages@2026-11-23T02:00:00Z"), "price is missing")
     beat = Beat(line, pages=schedule())
-    wait_for(lambda: beat.look() and beat.woken, within=10, what="the next due time")
+    wait_for(lambda: beat.look() and beat.woken, what="the next due time")
 
 
 def test_due_time_may_order_a_batch(line):

@@ -322,10 +322,11 @@ def test_store_that_refuses_some_parts_keeps_the_others(store, impatient):
 
 def test_store_gone_midway_ends_the_job_and_retry_gets_the_rest(store, impatient):
     line, _ = impatient
-    actor = line.emulator.actor("store-gone", items=500, duration_secs=1.5)
+    actor = line.emulator.actor("store-gone", items=500, duration_secs=600)
     order = line.submit({"key": "store-gone", "actor": actor, "sink": {"url": "s3://bucket/gone/"}, **QUICK})
     wait_for(lambda: line.state("store-gone") == "RUNNING", what="the run")
     store.faults.append(Fault(r" /bucket/gone/", status=503))
+    line.emulator.finish_runs_of(actor)
     reason = refused(order)
     assert (reason["name"], reason["code"], reason["billed"]) == ("JobFailed", "sink-failed", True)
     assert "s3://bucket/gone/ refuses (503 SlowDown)" in reason["message"]

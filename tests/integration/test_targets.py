@@ -88,7 +88,7 @@ def test_run_taken_over_is_polled_and_collected_without_a_start(line, deliver):
 
 @pytest.mark.parametrize(("own", "status"), [(False, "RUNNING"), (True, "ABORTED")])
 def test_cancel_aborts_a_run_taken_over_only_if_it_is_our_own(line, own, status):
-    actor = line.emulator.actor(f"taken-over-{own}", items=600, duration_secs=60)
+    actor = line.emulator.actor(f"taken-over-{own}", items=600, duration_secs=600)
     run = started_elsewhere(line, actor)
     key = f"taken-over-{own}"
     order = line.submit({"key": key, "run_id": run["id"], "own": own, "poll_interval_secs": 1})
