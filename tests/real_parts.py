@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
@@ -273,11 +273,15 @@ def running_line(valkey: str, emulator: Emulator, home: Path, namespace: str, **
     line.client.close()
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on, from below those that the kernel gives to connections meanwhile."""
+def free_port(*, side_by_side: int = 1) -> int:
+    """Return a port that nobody listens on, from below those that the kernel gives to connections meanwhile; or the
+    first of some.
+    """
     while True:
         port = 20_000 + secrets.randbelow(12_000)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+        with suppress(OSError), ExitStack() as taken:
+            for number in range(side_by_side):
+                taken.enter_context(socket.create_server(("127.0.0.1", port + number)))
             return port
 
 

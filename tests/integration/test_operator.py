@@ -1,9 +1,11 @@
 """What an operator does from the terminal: many orders, the brake, a look at what goes on, a check of everything."""
 
 import json
+from typing import Any
 
 import pytest
 from real_parts import wait_for
+from terminal import Done
 
 
 @pytest.fixture(scope="module")
@@ -14,6 +16,20 @@ def up(shared_terminal):
     yield shared_terminal
     running.process.terminate()
     assert running.end(120).code == 0
+
+
+def bad_findings(done: Done) -> list[dict[str, Any]]:
+    return [finding for finding in done.lines if not finding["is_good"]]
+
+
+def examined(up, *, faults: int, **environment: str | None) -> Done:
+    """What `doctor` says when it finds so many faults: a worker that a busy machine holds up is one more."""
+
+    def look() -> Done | None:
+        done = up("doctor", "--json", **environment)
+        return done if len(bad_findings(done)) == faults else None
+
+    return wait_for(look, what=f"an installation with {faults} faults")
 
 
 @pytest.mark.thorough
@@ -50,7 +66,7 @@ def test_pause_starts_no_paid_run_resume_starts_what_waits(up):
     actor = up.emulator.actor("braked", items=2, duration_secs=0.2)
     (up.cwd / "braked.jsonl").write_text(json.dumps({"key": "braked", "actor": actor, "poll_interval_secs": 1}))
     assert "`run` is refused. `submit`, HTTP, Celery and schedules still order" in up("pause").err
-    (bad,) = [finding for finding in up("doctor", "--json").lines if not finding["is_good"]]
+    (bad,) = bad_findings(examined(up, faults=1))
     assert (bad["subject"], "resume" in bad["fix"]) == ("pause", True)
     assert "Paid runs are paused: jobs that need one wait until `actorline resume`." in up().out
 
@@ -113,12 +129,11 @@ def test_watch_without_a_key_follows_what_is_ordered_later(up):
 
 
 def test_doctor_finds_nothing_to_mend_on_a_good_machine(up):
-    done = up("doctor", "--json")
+    done = examined(up, faults=0)
     assert done.code == 0
     assert {finding["subject"] for finding in done.lines} == {
         "settings", "redis", "workers", "token", "clock", "sink", "order", "notices",
     }  # fmt: skip
-    assert all(finding["is_good"] for finding in done.lines)
     (redis,) = [finding for finding in done.lines if finding["subject"] == "redis"]
     assert redis["text"].startswith("Valkey ")  # not the version of Redis that it is compatible with
 
@@ -134,9 +149,9 @@ def test_doctor_finds_nothing_to_mend_on_a_good_machine(up):
     ],
 )
 def test_doctor_says_what_is_wrong_and_how_to_mend_it(up, subject, wrong):
-    done = up("doctor", "--json", **wrong)
+    done = examined(up, faults=1, **wrong)
     assert done.code == 1
-    (bad,) = [finding for finding in done.lines if not finding["is_good"]]
+    (bad,) = bad_findings(done)
     assert bad["subject"] == subject
     assert bad["fix"] or "Is ACTORLINE_REDIS_URL right" in bad["text"]
     assert "no-such-token" not in done.out + done.err

@@ -178,7 +178,10 @@ def api() -> Iterator[OtherApi]:
 @pytest.fixture(scope="module")
 def other_line(valkey: str, api: OtherApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     accounts = {f"accounts__{name}": account.token for name, account in api.accounts.items()}
-    with running_line(valkey, api, tmp_path_factory.mktemp("other"), "other", **accounts) as line:
+    # a start that is lost is searched for when lists show it, also if the platform takes seconds to note the run
+    with running_line(
+        valkey, api, tmp_path_factory.mktemp("other"), "other", start_settle_secs="10", **accounts
+    ) as line:
         yield line
 
 

@@ -88,11 +88,11 @@ def seen(valkey, emulator, tmp_path_factory) -> Seen:
     others = {path: emulator.start(actors[path]) for path in ("adopted-run", "dataset-only")}
     with captured_commands(valkey) as commands, running_workers(line, "all"):
         warm_up = {"key": "warm-up", "actor": emulator.actor("path-warm-up"), "collect": {"dataset": False}}
-        line.submit(warm_up).get(timeout=60)  # it searches the account, which a new ledger doesn't know
+        line.submit(warm_up).get(timeout=120)  # it searches the account, which a new ledger doesn't know
         before = len(emulator.requests())
         pending = {path: line.submit(order_of(path, actors, others)) for path in PATHS}
         wait_for(lambda: "run-status" in line.events("cancelled"), what="the poll of the run to cancel")
-        line.cancel("cancelled").get(timeout=60)
+        line.cancel("cancelled").get(timeout=120)
         for each in pending.values():
             each.get(timeout=120, propagate=False)
         wait_for(lambda: not any(line.ledger.callers.of(path) for path in PATHS), what="callers that are forgotten")

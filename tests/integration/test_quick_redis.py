@@ -23,7 +23,7 @@ def test_connection_is_used_again(client):
 
 
 def test_commands_at_once_have_connections_of_their_own(client):
-    met = Barrier(4, timeout=10)
+    met = Barrier(4, timeout=60)
 
     def wait(number):
         met.wait()

@@ -73,7 +73,7 @@ def test_everything_works_with_the_rights_of_the_guide(admin, line, emulator):
         assert gateway.delivered("rights-4", actor=actor)["items"] == 30
         assert gateway.http.get("/v1/jobs").status_code == 200
         assert gateway.http.get("/metrics").status_code == 200
-    assert has_workers(load_settings(redis_url=line.broker, home=line.home))
+    wait_for(lambda: has_workers(load_settings(redis_url=line.broker, home=line.home)), what="a worker that replies")
     denied = [
         {name: entry[name] for name in ("reason", "object", "username")}
         for entry in admin.acl_log()

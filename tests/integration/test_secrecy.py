@@ -67,7 +67,7 @@ def watched(valkey, emulator, tmp_path_factory) -> Watched:
         log_level="DEBUG",
         task_events="true",
         secrets__shop__value=SECRET,
-        metrics_port=str(port := free_port()),
+        metrics_port=str(port := free_port(side_by_side=2)),
         accounts__b=TOKEN,
         secrets__shop__actors='["demo/secretive", "demo/secretive-failing"]',
     )

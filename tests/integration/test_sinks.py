@@ -70,7 +70,14 @@ def cloud(running_store: ObjectStore, valkey, emulator, tmp_path_factory) -> Ite
 def impatient(running_store: ObjectStore, valkey, emulator, tmp_path_factory) -> Iterator[tuple[Line, int]]:
     """A line that gives up soon, and the process id of its fetch worker."""
     roots = f"s3://bucket,{tmp_path_factory.getbasetemp().as_uri()}"
-    line = make_line(valkey, emulator, tmp_path_factory.mktemp("impatient"), "impatient", sink_roots=roots)
+    line = make_line(
+        valkey,
+        emulator,
+        tmp_path_factory.mktemp("impatient"),
+        "impatient",
+        sink_roots=roots,
+        visibility_timeout_secs="600",  # no message comes twice, for however long a busy machine stops a worker
+    )
     line.environment.update(running_store.environment() | {"PYTHONPATH": str(ROOT)})
     program = (str(ROOT / "tests" / "integration" / "impatient_worker.py"),)
     with running_workers(line, "control", "fetch", program=program) as (_, fetch):

@@ -101,7 +101,7 @@ def test_printed_line_orders_a_job(shared_terminal, up):
         cwd=shared_terminal.folder,
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=120,
     )
     result = json.loads(answered.stdout)
     assert (result["key"], result["state"], result["items"]) == ("up-line", "DELIVERED", 100)
@@ -263,14 +263,12 @@ def test_redis_port_serves_other_programs_with_a_password(emulator, short_folder
     actor = emulator.actor("by-port", items=20, duration_secs=0.2)
     command, _ = start_up(terminal, "--redis-port", "0", "--show-addresses")
     try:
-        broker, results = wait_for(
-            lambda: re.findall(r'"(redis://:[^"]+)"', command.err), within=60, what="the addresses"
-        )
+        broker, results = wait_for(lambda: re.findall(r'"(redis://:[^"]+)"', command.err), what="the addresses")
         with pytest.raises(redis.AuthenticationError):
             redis.Redis.from_url(re.sub(r":[^:@/]+@", "", broker)).ping()
         with Celery("other", broker=broker, backend=results, set_as_current=False) as other:
             order = {"key": "by-port", "actor": actor, "poll_interval_secs": 1}
-            assert other.send_task("actorline.run", [order], queue="actorline").get(timeout=60)["items"] == 20
+            assert other.send_task("actorline.run", [order], queue="actorline").get(timeout=120)["items"] == 20
         assert terminal("show", "by-port", "--json").json["state"] == "DELIVERED"
         password = (terminal.home / "redis.password").read_text().strip()
         assert not any(password in line.partition("ACTORLINE_")[0] for line in terminal.processes().values())

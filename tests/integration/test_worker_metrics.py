@@ -12,7 +12,7 @@ pytestmark = pytest.mark.thorough
 
 def scraped(port: int) -> Counter[str]:
     """`name{label=value,...}` -> value, of all our own series."""
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as response:
         text = response.read().decode()
     assert "process_resident_memory_bytes" in text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
@@ -25,12 +25,12 @@ def _shown(name: str, labels: dict[str, str]) -> str:
 
 
 def test_each_worker_reports_what_it_did_at_its_own_port(own_line, faults):
-    port = free_port()
+    port = free_port(side_by_side=2)
     line = own_line("worker-metrics", metrics_port=str(port))
     actor = line.emulator.actor("measured", items=50, duration_secs=0)
     faults({"method": "GET", "path_regex": "/datasets/[^/]+/items", "action": "status", "status": 500, "times": 1})
     with running_workers(line, "control", "fetch"):
-        result = line.submit({"key": "measured", "actor": actor, "collect": {"page_items": 20}}).get(timeout=60)
+        result = line.submit({"key": "measured", "actor": actor, "collect": {"page_items": 20}}).get(timeout=120)
         reported = wait_for(lambda: _with_the_end(scraped(port) + scraped(port + 1)), what="the end in the figures")
     assert result["state"] == "DELIVERED"
     # also of runs of the account that other tests left
