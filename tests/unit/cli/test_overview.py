@@ -39,11 +39,13 @@ def test_a_run_that_two_jobs_collected_costs_once(make_job):
 def test_a_paused_schedule_is_named_and_is_not_next(home):
     home.mkdir()
     rhythm = 'every_secs = {}\ndocument = {{actor = "demo/rows"}}\n'
-    text = "".join(f"[schedules.{name}]\n" + rhythm.format(secs) for name, secs in (("hourly", 3600), ("often", 60)))
+    text = "".join(
+        f"[schedules.{name}]\n" + rhythm.format(secs) for name, secs in (("by-minute", 60), ("hourly", 3600))
+    )  # in a tie the first name is next
     (home / "schedules.toml").write_text(text)
-    pauses = {"often": SchedulePause(at=0.0, by="hand")}
+    pauses = {"by-minute": SchedulePause(at=0.0, by="hand")}
     coming, paused = schedule_lines(load_settings(), pauses)
     assert coming.startswith("Next: hourly in ")
-    assert paused == "Paused: often. `actorline schedules list` says why, and what resumes it."
+    assert paused == "Paused: by-minute. `actorline schedules list` says why, and what resumes it."
     (only,) = schedule_lines(load_settings(), {})
-    assert only.startswith("Next: often in ")
+    assert only.startswith("Next: by-minute in ")
