@@ -3,7 +3,7 @@
 Statuses and what an abort acts on: `docs/platform-facts.md#statuses`, `docs/platform-facts.md#abort`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Literal, NamedTuple, get_args
 
@@ -49,6 +49,16 @@ class Life:
         script = self.script.overridden({**self.script.resurrected, "ready_secs": 0})
         timeout = self.timeout_secs if timeout_secs is None else timeout_secs
         return Life(script, self.created_at, timeout, earlier=self, resurrected_at=now)
+
+    def finished(self, now: float) -> "Life":
+        """Return the same life whose rest is done now: all items are there, and what it is passing through is over."""
+        reached = [change for change in self._changes_of_this_life if change.at <= now]
+        if reached and reached[-1].status in _PASSING.values():
+            return replace(self, script=self.script.overridden({"abort_secs": now - reached[-1].at}))
+        ready_secs = min(self.script.ready_secs, now - (self.resurrected_at or self.created_at))
+        worked_secs = max(now - self.running_at, 0)
+        done = {"ready_secs": ready_secs, "duration_secs": worked_secs, "item_rate": None}
+        return replace(self, script=self.script.overridden(done))
 
     @property
     def resurrections(self) -> int:

@@ -55,11 +55,9 @@ class Run:
             self._cut_short.set()
 
     def finish(self, now: float) -> None:
-        """Let a run that goes on end now, as its script says that it does later."""
-        life = self.life
-        if life.status(now) in ABORTABLE:
-            worked_secs = max(now - life.running_at, 0.0)
-            self.life = replace(life, script=life.script.overridden({"duration_secs": worked_secs}))
+        """Let a run that goes on end now, as its script says that it does later; one that is being aborted, as that."""
+        if not self.life.is_finished(now):
+            self.life = self.life.finished(now)
             self._cut_short.set()
 
     def resurrect(self, now: float, timeout_secs: int | None) -> bool:

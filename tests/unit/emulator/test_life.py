@@ -45,6 +45,30 @@ def test_status_and_items_follow_the_script(run, after_secs, status, items):
     assert run.items(START + after_secs) == items
 
 
+@pytest.mark.parametrize(
+    ("run", "at_secs", "before", "status", "items"),
+    [
+        (life(**PLAIN), 1, "READY", "SUCCEEDED", 100),
+        (life(**PLAIN), 3, "RUNNING", "SUCCEEDED", 100),
+        (life(**PLAIN, item_rate=1), 3, "RUNNING", "SUCCEEDED", 100),
+        (life(**PLAIN, final_status="FAILED"), 3, "RUNNING", "FAILED", 100),
+        (life(**PLAIN, aborted_at=1), 3, "ABORTING", "ABORTED", 0),
+        (life(**PLAIN, timeout_secs=4), 7, "TIMING-OUT", "TIMED-OUT", 40),
+    ],
+)
+def test_run_that_is_finished_by_hand_ends_as_it_would_have(run, at_secs, before, status, items):
+    at = START + at_secs
+    assert run.status(at) == before
+    done = run.finished(at)
+    assert (done.status(at), done.items(at), done.finished_at) == (status, items, at)
+
+
+def test_resurrected_run_is_finished_by_hand():
+    ended = life(**PLAIN, resurrected={"items": 150})
+    done = ended.resurrected(START + 20, None).finished(START + 21)
+    assert (done.status(START + 21), done.items(START + 21)) == ("SUCCEEDED", 150)
+
+
 def test_counters_lag_behind_the_items():
     run = life(duration_secs=10, items=100, counter_lag_secs=4)
     assert [run.reported_items(START + t) for t in (2, 9, 10, 12, 14)] == [0, 50, 60, 80, 100]
