@@ -26,6 +26,7 @@ import pytest
 from celery import Celery
 from forked_process import Process, start_program
 
+from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
 from actorline.messages import celery_arguments
@@ -91,6 +92,10 @@ class Emulator:
 
     def run(self, run_id: str) -> dict[str, Any]:
         return self.get(f"/v2/actor-runs/{run_id}")["data"]
+
+    def finish(self, run_id: str) -> None:
+        """Let a run do the rest of its work now and end as its script says: so a test decides how long it lasts."""
+        self._send("POST", f"/emulator/runs/{run_id}/finish")
 
     def expected(self, dataset_id: str, query: str = "") -> dict[str, Any]:
         """Count, bytes and sha256 of the rows as plain lines."""
@@ -172,6 +177,12 @@ class Line:
     def state(self, key: str) -> str | None:
         job = self.ledger.load(key)
         return job.state if job else None
+
+    def let_deadline_pass(self, key: str) -> None:
+        """Once the job has its run, make it so old that its deadline has come."""
+        job = wait_for(lambda: (job := self.ledger.load(key)) and job.run.id and job, what=f"the run of {key}")
+        long_ago = self.ledger.now() - job.document.deadline_secs - 1
+        assert self.ledger.change(key, Change(fields={"queued_at": long_ago}), epoch=None) is not None
 
     def events(self, key: str) -> list[str]:
         return [entry.event for entry in self.ledger.timeline.entries(key)]

@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import pytest
 from real_parts import Emulator, Line, make_line, running_emulator, running_line, running_workers, wait_for
@@ -21,7 +23,7 @@ from actorline.settings import Settings
 pytestmark = pytest.mark.thorough
 
 ROOM = 2
-PROMPT_SECS = 8  # a look at the limits every 3 s, a sweep, and a busy machine
+PROMPT_SECS = 45  # a look at the limits every 3 s, and a busy machine; without looks it would be a minute and more
 JOBS = 14
 
 
@@ -196,13 +198,14 @@ def test_full_account_fills_its_room_as_fast_as_it_empties(valkey, tmp_path):
         for n in range(12):
             line.cancel(f"busy-{n}")
         wait_for(lambda: len(emulator.runs_of(actor)) >= 12, what="a full account again")
-        ten = {each: secs_for_ten_starts(emulator, each) for each in (busy, actor)}
-    assert ten[actor] < ten[busy] + 6  # as in an empty account, and a second for each hand-off would be nine more
+        gap = {each: usual_gap(emulator, each) for each in (busy, actor)}
+    assert gap[actor] < gap[busy] + 0.6  # as in an empty account
 
 
-def secs_for_ten_starts(emulator: Emulator, actor: str) -> float:
-    began = sorted(datetime.fromisoformat(run["startedAt"]) for run in emulator.runs_of(actor))
-    return (began[9] - began[0]).total_seconds()
+def usual_gap(emulator: Emulator, actor: str) -> float:
+    """Seconds between two of the first twelve starts, most of the time: one that stands still makes one long gap."""
+    began = sorted(datetime.fromisoformat(run["startedAt"]) for run in emulator.runs_of(actor))[:12]
+    return median((later - earlier).total_seconds() for earlier, later in pairwise(began))
 
 
 def waiting(line: Line, count: int) -> bool:
@@ -241,12 +244,15 @@ def test_waiting_job_ends_at_its_deadline_though_nobody_calls_it(own_line):
 
 
 def test_line_outlives_killed_workers(crowded):
-    actor = crowded.emulator.actor("killed", items=1, duration_secs=2)
+    actor = crowded.emulator.actor("killed", items=1, duration_secs=600)
     with running_workers(crowded, "control", "fetch") as workers:
         sent = [order(crowded, f"killed-{n}", actor) for n in range(8)]
         wait_for(lambda: len(in_line(crowded)) >= ROOM, what="a line")
         for worker in workers:
             worker.kill()
+    crowded.emulator.actor("killed", items=1, duration_secs=0)
+    for run in crowded.emulator.runs_of(actor):
+        crowded.emulator.finish(run["id"])
     with running_workers(crowded, "control", "fetch"):
         assert [each.get(timeout=120)["state"] for each in sent] == ["DELIVERED"] * 8
     assert len(crowded.emulator.runs_of(actor)) == 8
@@ -276,4 +282,5 @@ def test_starts_begin_before_all_orders_are_registered(own_line):
     with running_workers(line, "control"):
         wait_for(lambda: all(line.state(key) == "RUNNING" for key in keys), what="the start of all")
     jobs = line.ledger.load_many(keys)
-    assert min(job.run.known_at for job in jobs) < sorted(job.queued_at for job in jobs)[len(jobs) // 2]
+    begun = [entry.at for key in keys for entry in line.ledger.timeline.entries(key) if entry.event == "starting"]
+    assert min(begun) < sorted(job.queued_at for job in jobs)[len(jobs) // 2]

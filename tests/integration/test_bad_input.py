@@ -29,10 +29,17 @@ def shell(line, tmp_path_factory) -> Terminal:
 def nothing_but_what_the_test_says(line) -> Iterator[set[str]]:
     """After each test the ledger has the jobs it had, and those that the test names in the set that it gets."""
     new: set[str] = set()
+    line.send("actorline.status", "nobody").get(timeout=120)  # behind what earlier files have ordered
+    wait_for(lambda: not unstarted(line), what="the starts that earlier files have ordered")
     before, starts = jobs_of(line), starts_of_all(line)
     yield new
     assert jobs_of(line) - before == new
     assert starts_of_all(line) == starts + len(new)
+
+
+def unstarted(line) -> list[str]:
+    names = [line.ledger.name("state", state) for state in ("QUEUED", "STARTING")]
+    return [key for name in names for key in line.ledger.redis.zrange(name, 0, -1) if line.state(key)]
 
 
 def starts_of_all(line) -> int:

@@ -220,7 +220,7 @@ def check_doors(gateway: Gateway) -> None:
 
 @pytest.mark.thorough
 def test_jobs_wait_for_room_and_start_when_runs_cost_less(budgeted):
-    slow = budgeted.emulator.actor("thrifty", items=1, duration_secs=5, usage_usd=0.1)
+    slow = budgeted.emulator.actor("thrifty", items=1, duration_secs=600, usage_usd=0.1)
     with running_workers(budgeted, "control", "fetch"), running_gateway(budgeted) as gateway:
         document = {"actor": slow, "poll_interval_secs": 1}
         refused = budgeted.submit({**document, "options": {"max_total_charge_usd": 1.01}})
@@ -237,6 +237,9 @@ def test_jobs_wait_for_room_and_start_when_runs_cost_less(budgeted):
         shown = gateway.http.get(f"/v1/jobs/j{waiting[0]}").json()["waiting"]
         assert (shown["code"], shown["until"]) == ("budget", iso_time(job.waiting_until))
         check_doors(gateway)
+        budgeted.emulator.actor("thrifty", items=1, duration_secs=0, usage_usd=0.1)
+        for each in budgeted.emulator.runs_of(slow):
+            budgeted.emulator.finish(each["id"])
         assert [sent.get(timeout=120)["state"] for sent in orders] == ["DELIVERED"] * 3
         wait_for(lambda: spent_and_reserved(budgeted) == (0.3, 0), what="all costs to settle")
     assert len(budgeted.emulator.runs_of(slow)) == 3
@@ -333,7 +336,7 @@ def test_no_crash_while_a_start_is_sent_exceeds_the_budget(own_line, faults):
         f"killed-{secrets.token_hex(3)}", budgets__account__default__daily_usd="1", budgets__assumed_run_usd="0.4"
     )
     actor = line.emulator.actor("killed-start", items=1, duration_secs=0, usage_usd=0.3)
-    faults({"method": "POST", "action": "delay", "secs": 1, "path_regex": "killed-start/runs$"})
+    faults({"method": "POST", "action": "delay", "secs": 600, "path_regex": "killed-start/runs$"})
     keys = [f"k{number}" for number in range(4)]
     with running_workers(line, "control", "fetch") as workers:
         for key in keys:
@@ -344,6 +347,7 @@ def test_no_crash_while_a_start_is_sent_exceeds_the_budget(own_line, faults):
             workers[0].kill()
             workers[0].wait()
             workers[0] = start_worker("control", line)
+        line.emulator.end_faults()
         wait_for(lambda: within_a_dollar(line) == (0.9, 0), what="three runs whose costs have settled")
         (left,) = [key for key in keys if line.state(key) != "DELIVERED"]
         wait_for(lambda: line.ledger.load(left).waiting_for == "budget", what="the fourth job to wait")

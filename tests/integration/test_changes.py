@@ -55,12 +55,12 @@ def changes_in(result: dict[str, Any]) -> dict[str, list[Any]]:
 
 
 def test_changes_since_the_last_delivery_lie_beside_the_rows(line, actor):
-    first = line.submit(order(actor, "whole", delta={"key": KEY})).get(timeout=60)
+    first = line.submit(order(actor, "whole", delta={"key": KEY})).get(timeout=120)
     assert first["changes"] | {"added": 300} == first["changes"]
     assert (first["changes"]["base"], first["changes"]["unchanged"]) == (None, 0)
     # ten rows are missing, twenty are new, and all others differ, as another seed makes other prices
     collect = {"offset": 10}
-    later = line.submit(order(actor, "whole", items=320, seed=2, collect=collect, delta={"key": KEY})).get(timeout=60)
+    later = line.submit(order(actor, "whole", items=320, seed=2, collect=collect, delta={"key": KEY})).get(timeout=120)
     assert (later["state"], later["items"]) == ("DELIVERED", 310)
     rows = [delivery_of(each).lines.splitlines() for each in (first, later)]
     found = changes_in(later)
@@ -76,9 +76,9 @@ def test_changes_since_the_last_delivery_lie_beside_the_rows(line, actor):
 
 @pytest.mark.thorough
 def test_changes_are_read_from_terminal_http_and_python(line, actor):
-    first = line.submit(order(actor, "read", items=20)).get(timeout=60)
+    first = line.submit(order(actor, "read", items=20)).get(timeout=120)
     delta = {"key": KEY, "base": first["key"]}
-    later = line.submit(order(actor, "read", items=25, collect={"offset": 3}, delta=delta)).get(timeout=60)
+    later = line.submit(order(actor, "read", items=25, collect={"offset": 3}, delta=delta)).get(timeout=120)
     expected = changes_in(later)
     assert [len(expected[kind]) for kind in ("added", "removed", "changed")] == [5, 3, 0]
 
@@ -111,7 +111,7 @@ def test_changes_are_read_from_terminal_http_and_python(line, actor):
 
 @pytest.mark.thorough
 def test_a_misspelt_key_is_told_wherever_changes_are(line, actor):
-    key = line.submit(order(actor, "misspelt", items=20, delta={"key": ["indx"]})).get(timeout=60)["key"]
+    key = line.submit(order(actor, "misspelt", items=20, delta={"key": ["indx"]})).get(timeout=120)["key"]
     doubt = "0 unchanged, 20 without a key. No row has the key: is each field's name right?"
     assert doubt in actorline(line, "changes", key).out
     assert "0 changed, and 20 rows have no key" in actorline(line, "show", key).out
@@ -124,7 +124,7 @@ def test_a_misspelt_key_is_told_wherever_changes_are(line, actor):
 @pytest.mark.thorough
 def test_a_contract_is_learned_from_deliveries(line, actor):
     key = "learned@2026-11-23T03:00:00Z"
-    line.submit({**order(actor, "learned"), "key": "learned-1"}).get(timeout=60)
+    line.submit({**order(actor, "learned"), "key": "learned-1"}).get(timeout=120)
     submit({**order(actor, "learned"), "key": key}, ledger=line.ledger, settings=Settings(home=line.home), trusted=True)
     line.send("actorline.start_run", key, line.ledger.load(key).epoch, queue="control")
     wait_for(lambda: line.state(key) == "DELIVERED", what="the schedule's job")
@@ -132,31 +132,31 @@ def test_a_contract_is_learned_from_deliveries(line, actor):
         guard = json.loads(actorline(line, "guard", "suggest", *arguments).out)
         assert (guard["unique"], guard["types"]["price"], guard["min_items"]) == (["url"], "number", 150)
         guarded = {**order(actor, "learned"), "guard": guard}
-        assert line.submit(guarded).get(timeout=60)["state"] == "DELIVERED"
+        assert line.submit(guarded).get(timeout=120)["state"] == "DELIVERED"
 
 
 @pytest.mark.thorough
 def test_rows_are_delivered_without_the_base_of_their_comparison(line, actor):
-    first = line.submit(order(actor, "lost", delta={"key": KEY})).get(timeout=60)
+    first = line.submit(order(actor, "lost", delta={"key": KEY})).get(timeout=120)
     shutil.rmtree(first["sink"].removeprefix("file://"))
-    later = line.submit(order(actor, "lost", delta={"key": KEY})).get(timeout=60)
+    later = line.submit(order(actor, "lost", delta={"key": KEY})).get(timeout=120)
     assert (later["state"], later["items"], later["reason"]) == ("DELIVERED", 300, None)
     assert (later["changes"]["base"], later["changes"]["added"]) == (first["key"], None)
     assert "There is no delivery at" in later["changes"]["error"]
     assert list(verify(open_delivery(later["manifest"]), lambda _: None)) == []
     # the next one has the delivery that is there for its base
-    again = line.submit(order(actor, "lost", delta={"key": KEY})).get(timeout=60)
+    again = line.submit(order(actor, "lost", delta={"key": KEY})).get(timeout=120)
     assert (again["changes"]["base"], again["changes"]["unchanged"]) == (later["key"], 300)
 
 
 @pytest.mark.thorough
 def test_an_expired_base_is_refused_before_a_run_is_started(line):
     actor = line.emulator.actor("expired-base", items=5, duration_secs=0)
-    first = line.submit(order(actor, "expired")).get(timeout=60)
+    first = line.submit(order(actor, "expired")).get(timeout=120)
     shutil.rmtree(first["sink"].removeprefix("file://"))
     for base, why in ((first["key"], "has expired or can't be read"), ("nobody", "no job has the key nobody")):
         with pytest.raises(Exception, match="document-invalid") as raised:
-            line.submit(order(actor, "expired", delta={"key": KEY, "base": base})).get(timeout=60)
+            line.submit(order(actor, "expired", delta={"key": KEY, "base": base})).get(timeout=120)
         reason = reason_of(raised.value)
         assert why in reason["message"]
         assert (reason["code"], reason["billed"]) == ("document-invalid", False)
@@ -167,11 +167,11 @@ def test_an_expired_base_is_refused_before_a_run_is_started(line):
 def test_members_of_a_batch_are_compared_with_their_forerunners(line, actor):
     inputs = [{"emulate": {"items": count}} for count in (20, 30)]
     template = {"actor": actor, "collect": {"records": []}, "poll_interval_secs": 1}
-    first = line.send("actorline.batch", batch("first", template, inputs)).get(timeout=60)
+    first = line.send("actorline.batch", batch("first", template, inputs)).get(timeout=120)
     for base, counts in (("last", (0, 0, 0)), (first["key"], (0, 0, 0))):
         key = f"then-{base}"
         later = batch(key, {**template, "delta": {"key": KEY, "base": base}}, inputs)
-        line.send("actorline.batch", later).get(timeout=60)
+        line.send("actorline.batch", later).get(timeout=120)
         found = [line.ledger.load(f"{key}.{number:06}").changes for number in range(2)]
         assert [(each.added, each.removed, each.changed) for each in found] == [counts] * 2
         assert [each.unchanged for each in found] == [20, 30]
@@ -203,13 +203,13 @@ def test_a_worker_killed_while_it_compares_leaves_the_same_files(own_line, tmp_p
     line.environment["TMPDIR"] = str(tmp_path / "work")
     (tmp_path / "work").mkdir()
     with running_workers(line, "control", "fetch"):
-        first = line.submit(order(actor, moment)).get(timeout=60)
+        first = line.submit(order(actor, moment)).get(timeout=120)
     delta = {"key": KEY, "base": first["key"]}
     later = line.submit(order(actor, moment, items=310, collect={"offset": 10}, delta=delta))
     with dying_worker(line, moment) as worker:
-        wait_for(lambda: worker.poll() is not None, within=60, what="the worker's death")
+        wait_for(lambda: worker.poll() is not None, within=120, what="the worker's death")
     with running_workers(line, "control", "fetch"):
-        result = later.get(timeout=90)
+        result = later.get(timeout=120)
     assert result["changes"] | {"base": first["key"], "added": 10, "removed": 10, "unchanged": 290} == result["changes"]
     rows = [delivery_of(each).lines.splitlines() for each in (first, result)]
     assert changes_in(result) == naive_changes(*rows, KEY)

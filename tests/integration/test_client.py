@@ -32,6 +32,18 @@ def document(line: Line, name: str, **script: object) -> dict[str, object]:
     return {"key": name, "actor": line.emulator.actor(name, **script), "poll_interval_secs": 1}
 
 
+def running(line: Line, key: str) -> str:
+    """Wait for a job's run, and return its id."""
+    return wait_for(lambda: (job := line.ledger.load(key)) and job.run.id, what=f"the run of {key}")
+
+
+def cancel(line: Line, key: str) -> None:
+    """End a job that nobody waits for, so that it does nothing beside the next test."""
+    running(line, key)
+    line.cancel(key)
+    wait_for(lambda: line.ledger.load(key).is_terminal, what=f"the end of {key}")
+
+
 def test_a_service_orders_waits_and_reads_rows_and_records(line, client):
     order = client.submit(document(line, "client-whole"))
     result = client.wait(order, timeout=120)
@@ -61,8 +73,10 @@ def test_an_end_that_redis_did_not_tell_is_looked_up(line, client, monkeypatch):
     order = client.submit(document(line, "client-untold"))
     monkeypatch.setattr(client._results.result_consumer, "consume_from", lambda _: None)  # Redis had it too late
     assert client.wait(order, timeout=120).state is State.DELIVERED
+    unfinished = client.submit(document(line, "client-no-time", duration_secs=600))
     with pytest.raises(TimeoutError, match="after 0 s"):
-        client.wait(client.submit(document(line, "client-no-time")), timeout=0)
+        client.wait(unfinished, timeout=0)
+    cancel(line, unfinished.key)
 
 
 def test_a_job_is_waited_for_by_its_key_alone(line, client):
@@ -112,16 +126,18 @@ def test_unknown_keys_are_told(client):
 
 
 def test_an_order_that_nobody_waits_for_leaves_no_subscription(line, client):
-    order = client.submit(document(line, "client-forgotten", duration_secs=3))
+    order = client.submit(document(line, "client-forgotten", duration_secs=600))
     with pytest.raises(TimeoutError):
         client.wait(order, timeout=0.1)
     assert not client._results.result_consumer.subscribed_to
+    cancel(line, order.key)
 
 
 def test_a_wait_that_ends_early_leaves_the_job_going(line, client):
-    order = client.submit(document(line, "client-patience", duration_secs=3))
+    order = client.submit(document(line, "client-patience", duration_secs=600))
     with pytest.raises(TimeoutError, match="is still running"):
         client.wait(order, timeout=0.2)
+    line.emulator.finish(running(line, order.key))
     assert client.wait(order, timeout=120).state is State.DELIVERED
 
 
@@ -134,10 +150,14 @@ def test_threads_share_a_client(line, client):
 
 def test_questions_leave_nothing_in_redis(line, client):
     client.wait(client.submit(document(line, "client-tidy")), timeout=120)
-    before = line.client.backend.client.dbsize()
-    for _ in range(3):
-        client.status("client-tidy")
-    assert line.client.backend.client.dbsize() <= before  # what others left there expires
+
+    def is_left_alone() -> bool:
+        before = line.client.backend.client.dbsize()
+        for _ in range(3):
+            client.status("client-tidy")
+        return line.client.backend.client.dbsize() <= before  # what others left there expires
+
+    wait_for(is_left_alone, what="questions that leave nothing")  # meanwhile a job of another test may end
 
 
 def test_without_workers_a_question_ends_in_a_timeout(valkey):

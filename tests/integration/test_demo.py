@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from real_parts import wait_for
+from real_parts import Emulator, wait_for
 from terminal import ACTORLINE
 
 pytestmark = pytest.mark.thorough
@@ -33,6 +33,8 @@ def test_demo_does_the_main_job_and_checks_it(terminal):
 
 def test_interrupted_demo_stops_its_runs_and_leaves_no_process(terminal):
     command = terminal.start("demo")
+    at = wait_for(lambda: re.search(r"emulator runs at (\S+);", command.err), what="the demo's own emulator")
+    Emulator(at[1]).actor("catalog", items=1000, duration_secs=600)  # before it is ordered, as the stack comes up first
     log = terminal.home / "demo" / "logs" / "control.log"
     wait_for(lambda: log.exists() and log.read_text().count("run-known") >= 3, what="three runs")
     command.signal(signal.SIGINT)

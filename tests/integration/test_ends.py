@@ -27,13 +27,14 @@ def orders(line) -> dict[str, Any]:
         "cancelled": line.emulator.actor("cancelled", **LONG),
         "expired": line.emulator.actor("expired", **LONG),
     }
-    more = {"partial-unwanted": {"on_failure": {"deliver_partial": False}}, "expired": {"deadline_secs": 10}}
+    more = {"partial-unwanted": {"on_failure": {"deliver_partial": False}}, "expired": {"deadline_secs": 600}}
     placed = {
         name: line.submit({"key": f"ends-{name}", "actor": actor, **QUICK, **more.get(name, {})})
         for name, actor in actors.items()
     }
     wait_for(lambda: line.state("ends-cancelled") == "RUNNING", what="the run that is to be cancelled")
     line.cancel("ends-cancelled")
+    line.let_deadline_pass("ends-expired")
     return placed
 
 

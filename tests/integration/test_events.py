@@ -11,13 +11,13 @@ from real_parts import captured_events, make_line, running_workers, wait_for
 @pytest.fixture(scope="module")
 def heard(valkey, emulator, tmp_path_factory) -> dict[str, list[dict[str, Any]]]:
     """The events of tasks of one worker, before and after a monitor asked for them."""
-    line = make_line(valkey, emulator, tmp_path_factory.mktemp("events"), "heard")
+    line = make_line(valkey, emulator, tmp_path_factory.mktemp("events"), "heard", visibility_timeout_secs="60")
     ways = {
         "unheard": {"items": 10},
         "one-page": {"items": 10},
         "pages": {"items": 10},
         "failed": {"items": 0, "final_status": "FAILED"},
-        "cancelled": {"items": 0, "duration_secs": 60},
+        "cancelled": {"items": 0, "duration_secs": 600},
     }
     actors = {key: emulator.actor(f"heard-{key}", **{"duration_secs": 0, **way}) for key, way in ways.items()}
 
@@ -27,7 +27,7 @@ def heard(valkey, emulator, tmp_path_factory) -> dict[str, list[dict[str, Any]]]
 
     after = line.client.signature("actorline.status", args=["nobody"], queue="heard", immutable=True)
     with running_workers(line, "all"), captured_events(line) as events:
-        order("unheard").get(timeout=60)
+        order("unheard").get(timeout=120)
         before = of_tasks(events)
         replies = line.client.control.enable_events(reply=True)
         assert replies
@@ -36,16 +36,21 @@ def heard(valkey, emulator, tmp_path_factory) -> dict[str, list[dict[str, Any]]]
         wait_for(lambda: line.state("cancelled") == "RUNNING", what="a run to cancel")
         line.cancel("cancelled")
         for each in pending:
-            each.get(timeout=60, propagate=False)
-        ends = {"task-succeeded", "task-failed", "task-revoked"}
+            each.get(timeout=120, propagate=False)
+        orders = {each.id for each in pending}
         wait_for(
-            lambda: (
-                {each.id for each in pending} <= {event["uuid"] for event in of_tasks(events) if event["type"] in ends}
-            ),
-            what="the end of each order, shown",
+            lambda: ids_in(events, *ENDS) >= orders | ids_in(events, "task-started"),
+            what="the end of each order and of all that was done for it, shown",
         )
         line.client.close()
         return {"before": before, "after": of_tasks(events)}
+
+
+ENDS = ("task-succeeded", "task-failed", "task-revoked", "task-retried")
+
+
+def ids_in(events: list[dict[str, Any]], *types: str) -> set[str]:
+    return {event["uuid"] for event in events if event["type"] in types}
 
 
 def of_tasks(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

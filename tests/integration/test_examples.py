@@ -31,7 +31,7 @@ def run(line: Line, *command: object, folder: Path = EXAMPLES, **variables: str)
         env=line.environment | variables,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

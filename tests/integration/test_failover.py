@@ -23,14 +23,16 @@ WRITERS: Final = 20
 def test_job_outlives_a_handover_of_its_redis(short_folder, emulator, tmp_path):
     with replicated_valkey(short_folder, replicas=2) as replicated:
         line = make_line(replicated.address, emulator, tmp_path, "handover")
-        actor = emulator.actor("handover", items=300, duration_secs=4)
+        actor = emulator.actor("handover", items=300, duration_secs=600)
         with running_workers(line, "all"):
             pending = line.submit({"key": "handover", "actor": actor, "poll_interval_secs": 1})
             wait_for(lambda: line.state("handover") == "RUNNING", what="a run under way")
             former = replicated.primary
             replicated.hand_over()
             replicated.wait_for_successor(former)
-            result = pending.get(timeout=60)
+            (run,) = emulator.runs_of(actor)
+            emulator.finish(run["id"])
+            result = pending.get(timeout=120)
         line.client.close()
     assert (result["state"], result["items"]) == ("DELIVERED", 300)
     assert [run["id"] for run in emulator.runs_of(actor)] == [result["run_id"]]

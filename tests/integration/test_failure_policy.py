@@ -46,10 +46,11 @@ def test_resurrection_whose_reply_is_lost_is_not_repeated(line, faults):
 
 
 def test_run_that_fails_for_good_is_replaced_by_a_new_one(line):
-    actor = line.emulator.actor("second-try", **FAILING | {"duration_secs": 3})
+    actor = line.emulator.actor("second-try", **FAILING | {"duration_secs": 600})
     order = line.submit({"key": "second-try", "actor": actor, "on_failure": {"new_runs": 2}, **QUICK})
     first = wait_for(lambda: (job := line.ledger.load("second-try")) and job.run.id, what="the first run")
     line.emulator.actor("second-try", items=400, duration_secs=0.5, usage_usd=0.03, seed=2)
+    line.emulator.finish(first)
     result = order.get(timeout=120)
     assert_every_row(line, result, 400)
     assert (result["attempt"], result["run_id"] != first) == (2, True)
@@ -83,19 +84,20 @@ def test_run_that_somebody_aborted_stays_aborted(line):
 
 
 def test_refused_resurrection_is_followed_by_the_new_run(line, faults):
-    actor = line.emulator.actor("unrevivable", **FAILING | {"duration_secs": 3})
+    actor = line.emulator.actor("unrevivable", **FAILING | {"duration_secs": 600})
     faults({"method": "POST", "action": "status", "status": 400, "type": "job-finished", "path_regex": "/resurrect$"})
     policy = {"resurrect": 2, "new_runs": 1}
     order = line.submit({"key": "unrevivable", "actor": actor, "on_failure": policy, **QUICK})
-    wait_for(lambda: (job := line.ledger.load("unrevivable")) and job.run.id, what="the first run")
+    first = wait_for(lambda: (job := line.ledger.load("unrevivable")) and job.run.id, what="the first run")
     line.emulator.actor("unrevivable", items=400, duration_secs=0.5)
+    line.emulator.finish(first)
     result = order.get(timeout=120)
     assert_every_row(line, result, 400)
     assert line.events("unrevivable").count("resurrecting") == 1
 
 
 def test_cancel_after_a_resurrection_aborts_the_run(line):
-    actor = line.emulator.actor("cancelled-revived", **FAILING, resurrected={"duration_secs": 60})
+    actor = line.emulator.actor("cancelled-revived", **FAILING, resurrected={"duration_secs": 600})
     order = line.submit({"key": "cancelled-revived", "actor": actor, "on_failure": {"resurrect": 1}, **QUICK})
     wait_for(lambda: "resurrecting" in line.events("cancelled-revived"), what="the resurrection")
     line.cancel("cancelled-revived")
@@ -107,7 +109,7 @@ def test_cancel_after_a_resurrection_aborts_the_run(line):
 
 
 def test_cancel_waits_for_a_resurrection_that_is_under_way(line, faults):
-    actor = line.emulator.actor("cancelled-amid", **FAILING, resurrected={"duration_secs": 60})
+    actor = line.emulator.actor("cancelled-amid", **FAILING, resurrected={"duration_secs": 600})
     faults({"method": "POST", "action": "late", "secs": 3, "path_regex": "/resurrect$"})
     order = line.submit({"key": "cancelled-amid", "actor": actor, "on_failure": {"resurrect": 1}, **QUICK})
     wait_for(lambda: "resurrecting" in line.events("cancelled-amid"), what="the resurrection")
@@ -122,10 +124,8 @@ def test_cancel_waits_for_a_resurrection_that_is_under_way(line, faults):
 
 @pytest.mark.thorough
 def test_resurrection_after_the_end_is_aborted_a_persons_not(line, faults):
-    actor = line.emulator.actor("late-revived", **FAILING, resurrected={"duration_secs": 60})
-    faults(
-        {"method": "POST", "action": "late", "secs": 15, "path_regex": "/resurrect$"}
-    )  # longer than it is waited for
+    actor = line.emulator.actor("late-revived", **FAILING, resurrected={"duration_secs": 600})
+    faults({"method": "POST", "action": "reset_before", "path_regex": "/resurrect$"})
     line.submit({"key": "late-revived", "actor": actor, "on_failure": {"resurrect": 1}, **QUICK})
     wait_for(lambda: "resurrecting" in line.events("late-revived"), what="the resurrection")
     line.cancel("late-revived")
@@ -136,7 +136,8 @@ def test_resurrection_after_the_end_is_aborted_a_persons_not(line, faults):
     def run_is(status):
         return wait_for(lambda: line.emulator.run(run["id"])["status"] == status, what=f"a run that is {status}")
 
-    run_is("RUNNING")
+    # what was on its way arrives after the end, however long that was waited for
+    line.emulator.post(f"/v2/actor-runs/{run['id']}/resurrect")
     line.send("actorline.sweep", "default", queue="control")
     run_is("ABORTED")
     line.send("actorline.look_again", "late-revived", 1, queue="control")

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from real_parts import delivery_of, wait_for
 
-GROWING = {"items": 630, "duration_secs": 9}
+GROWING = {"items": 630, "item_rate": 70, "duration_secs": 600}
 QUICK = {"poll_interval_secs": 1}
 
 
@@ -16,7 +16,12 @@ def items_requests(line, dataset_id):
 def test_full_pages_come_while_the_run_is_running_and_once(line):
     actor = line.emulator.actor("growing", **GROWING)
     collect = {"page_items": 50}
-    result = line.submit({"key": "growing", "actor": actor, "collect": collect, **QUICK}).get(timeout=120)
+    order = line.submit({"key": "growing", "actor": actor, "collect": collect, **QUICK})
+    job = wait_for(
+        lambda: (job := line.ledger.load("growing")) and job.collection.items >= 100 and job, what="early pages"
+    )
+    line.emulator.finish(job.run.id)
+    result = order.get(timeout=120)
     assert (result["state"], result["items"]) == ("DELIVERED", 630)
     assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
     ended = datetime.fromisoformat(result["run_finished_at"]).timestamp()
@@ -43,7 +48,7 @@ def test_nothing_is_fetched_early_where_windows_move(line, collect):
 
 @pytest.mark.thorough
 def test_cancel_delivers_what_came_early_and_what_was_left(line):
-    actor = line.emulator.actor("cancelled-ahead", items=6_000, duration_secs=60)
+    actor = line.emulator.actor("cancelled-ahead", items=60_000, duration_secs=600)
     order = line.submit({"key": "cancelled-ahead", "actor": actor, "collect": {"page_items": 50}, **QUICK})
     wait_for(lambda: (job := line.ledger.load("cancelled-ahead")) and job.collection.items >= 50, what="an early page")
     line.cancel("cancelled-ahead")

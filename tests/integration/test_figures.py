@@ -9,7 +9,7 @@ pytestmark = pytest.mark.thorough
 def test_final_cost_and_stats_get_into_the_manifest(line):
     actor = line.emulator.actor("settling", items=20, duration_secs=0.5, usage_usd=0.5, figures_lag_secs=8)
     result = line.submit({"key": "settling", "actor": actor, "poll_interval_secs": 1}).get(timeout=120)
-    assert result["cost_usd"] < 0.5
+    assert result["cost_usd"] <= 0.5  # less, unless the delivery took as long as the figures
     wait_for(lambda: line.ledger.load("settling").figures_settled, what="the settled figures")
     run = delivery_of(result).manifest["run"]
     assert (run["settled"], run["cost_usd"], line.ledger.load("settling").run.cost_usd) == (True, 0.5, 0.5)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 
 import pytest
 from real_parts import Line, running_workers, unacked, wait_for
@@ -27,6 +28,11 @@ def order_many(line: Line, name: str, **script):
     return actor, sent
 
 
+def finish_all(line: Line, actor: str) -> None:
+    for run in line.emulator.runs_of(actor):
+        line.emulator.finish(run["id"])
+
+
 def parked(line: Line) -> dict[str, str]:
     """Key -> run id."""
     stored = line.ledger.redis.hgetall(line.ledger.name("parked"))
@@ -49,15 +55,16 @@ def own_looks(line: Line) -> int:
 def test_parked_jobs_cost_one_list_an_interval_and_are_delivered(crowd):
     line = crowd("crowd")
     with running_workers(line, "control", "fetch"):
-        actor, orders = order_many(line, "crowd", items=100, duration_secs=15)
-        before, lists = own_looks(line), looks(line)
+        actor, orders = order_many(line, "crowd", items=100, duration_secs=600)
         began = time.monotonic()
+        before, lists = own_looks(line), looks(line)
         wait_for(lambda: looks(line) >= lists + 3, what="three looks")
         seen, elapsed = looks(line) - lists, time.monotonic() - began
         assert seen <= 2 * elapsed + 3  # about one a second; polls by countdown would be ten
         assert own_looks(line) == before
         held = line.client.control.inspect(timeout=0.5).scheduled() or {}
         assert not any(held.values())
+        finish_all(line, actor)
         results = [order.get(timeout=120) for order in orders.values()]
         assert [(result["state"], result["items"]) for result in results] == [("DELIVERED", 100)] * JOBS
         assert not parked(line)
@@ -72,19 +79,21 @@ def test_parked_jobs_are_cancelled_and_expire_at_once(crowd):
         late = {"key": "late", "actor": actor, "poll_interval_secs": 1, "deadline_secs": 4}
         line.submit(late, ignore_result=True)
         wait_for(lambda: line.state("late") == "EXPIRED", what="the end by deadline")
-        unlucky = next(iter(parked(line)))
+        unlucky = next(iter(orders))
         orders[unlucky].revoke()
         wait_for(lambda: line.state(unlucky) == "CANCELLED", what="the end of a parked job")
         for key in orders:
             line.cancel(key)
         wait_for(lambda: all(line.state(key) == "CANCELLED" for key in orders), what="the end of all")
-    assert {run["status"] for run in line.emulator.runs_of(actor)} == {"ABORTED"}
+    ends = Counter(run["status"] for run in line.emulator.runs_of(actor))
+    assert ends["ABORTED"] >= JOBS
+    assert set(ends) <= {"ABORTED", "TIMED-OUT"}  # the late one's, on a busy machine
 
 
 def test_parked_jobs_outlive_a_silent_platform_and_their_workers(crowd, faults):
     line = crowd("crowd-alone")
     with running_workers(line, "control", "fetch") as workers:
-        actor, orders = order_many(line, "crowd-alone", items=100, duration_secs=15)
+        actor, orders = order_many(line, "crowd-alone", items=100, duration_secs=600)
         faults({"method": "GET", "path_regex": "/v2/actor-runs$", "action": "status", "status": 503, "times": 1000})
         for worker in workers:
             worker.kill()
@@ -94,6 +103,7 @@ def test_parked_jobs_outlive_a_silent_platform_and_their_workers(crowd, faults):
         wait_for(lambda: looks(line) > lists, what="a look that fails")
         assert len(parked(line)) == JOBS
         assert own_looks(line) == before
+        finish_all(line, actor)
         line.emulator.end_faults()
         assert all(order.get(timeout=120)["items"] == 100 for order in orders.values())
     assert len(line.emulator.starts(actor)) == JOBS

@@ -92,10 +92,11 @@ def test_full_disk_hides_no_job_and_keeps_no_run_billing(shop, disk, workers):
 
 def test_job_waits_for_a_full_disk_and_continues_with_room(shop, disk, workers):
     """With a worker that nobody starts again."""
-    actor = shop.emulator.actor("no-room-soon", items=300, duration_secs=2)
+    actor = shop.emulator.actor("no-room-soon", items=300, duration_secs=600)
     running = shop.run(key="no-room-soon", actor=actor)
-    wait_for(lambda: shop.emulator.runs_of(actor), what="the run")
+    (run,) = wait_for(lambda: shop.emulator.runs_of(actor), what="the run")
     disk.fill()
+    shop.emulator.finish(run["id"])
     wait_for(lambda: "it refuses writes" in running.err, what="a word to the user")
     assert "Jobs wait for that, and continue by themselves" in " ".join(running.err.split())
     disk.clear()
@@ -104,7 +105,7 @@ def test_job_waits_for_a_full_disk_and_continues_with_room(shop, disk, workers):
 
 
 def test_interrupt_that_cannot_be_written_names_billing_runs(shop, disk, workers):
-    actor = shop.emulator.actor("no-room-to-stop", items=1, duration_secs=60)
+    actor = shop.emulator.actor("no-room-to-stop", items=1, duration_secs=600)
     running = shop.run("--json", key="no-room-to-stop", actor=actor)
     (run,) = wait_for(lambda: shop.emulator.runs_of(actor), what="the run")
     wait_for(lambda: shop("show", "no-room-to-stop", "--json").json["run_status"] == "RUNNING", what="the first poll")

@@ -104,7 +104,7 @@ def test_bad_batch_is_refused_with_what_is_wrong(gateway, delivered):
 
 
 def test_cancel_and_retry_of_a_batch(gateway):
-    actor = gateway.line.emulator.actor("gw-batch-stopped", items=2, duration_secs=60)
+    actor = gateway.line.emulator.actor("gw-batch-stopped", items=2, duration_secs=600)
     document = {"key": "gw-stopped", "template": {"actor": actor}, "inputs": INPUTS, "max_running": 2}
     gateway.http.post("/v1/batches", json=document)
     wait_for(lambda: len(gateway.line.emulator.runs_of(actor)) == 2)

@@ -370,14 +370,14 @@ def test_a_request_that_takes_long_ends_with_its_key(gateway, line, what):
     order = {"jobs": {"actor": "x"}, "batches": {"template": {"actor": "x"}, "inputs": [{}]}}[what]
     url = f"{gateway.url}/v1/{what}/long-{what}"
     assert httpx.post(f"{gateway.url}/v1/{what}", json={"key": f"long-{what}", **order}, headers=headers).is_success
-    with ThreadPoolExecutor() as pool, httpx.stream("GET", f"{url}/events", headers=headers, timeout=40) as events:
+    with ThreadPoolExecutor() as pool, httpx.stream("GET", f"{url}/events", headers=headers, timeout=120) as events:
         lines = events.iter_lines()
         assert next(lines).startswith("id: ")
         waiting = pool.submit(httpx.get, url, params={"wait": 60}, headers=headers, timeout=90)
         revoke_key(line.ledger, f"long-{what}", FROM_TERMINAL)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 100
         assert all(time.monotonic() < until for _ in lines), "the stream goes on"
-        assert waiting.result(timeout=40).status_code == 401
+        assert waiting.result(timeout=100).status_code == 401
 
 
 def test_an_open_door_closes_for_good_with_the_first_key(own_line):

