@@ -93,10 +93,6 @@ class Emulator:
     def run(self, run_id: str) -> dict[str, Any]:
         return self.get(f"/v2/actor-runs/{run_id}")["data"]
 
-    def finish(self, run_id: str) -> None:
-        """Let a run do the rest of its work now and end as its script says: so a test decides how long it lasts."""
-        self._send("POST", f"/emulator/runs/{run_id}/finish")
-
     def expected(self, dataset_id: str, query: str = "") -> dict[str, Any]:
         """Count, bytes and sha256 of the rows as plain lines."""
         return self.get(f"/emulator/datasets/{dataset_id}/expected?{query}")

@@ -251,8 +251,7 @@ def test_line_outlives_killed_workers(crowded):
         for worker in workers:
             worker.kill()
     crowded.emulator.actor("killed", items=1, duration_secs=0)
-    for run in crowded.emulator.runs_of(actor):
-        crowded.emulator.finish(run["id"])
+    crowded.emulator.finish_runs_of(actor)
     with running_workers(crowded, "control", "fetch"):
         assert [each.get(timeout=120)["state"] for each in sent] == ["DELIVERED"] * 8
     assert len(crowded.emulator.runs_of(actor)) == 8

@@ -248,8 +248,7 @@ def test_members_wait_for_room_in_their_batch_s_budget(line):
     wait_for(lambda: len(line.emulator.runs_of(actor)) == 2, what="the others' runs")
     assert len(waiting) == 1
     line.emulator.actor("batch-budget", items=1, duration_secs=0, usage_usd=0.1)
-    for run in line.emulator.runs_of(actor):
-        line.emulator.finish(run["id"])
+    line.emulator.finish_runs_of(actor)
     result = pending.get(timeout=120)  # the others cost less than they reserved
     assert (result["state"], len(line.emulator.runs_of(actor))) == ("DELIVERED", 3)
     dear = order(line, {**document, "key": "too-dear", "budget_usd": 0.3})

@@ -238,8 +238,7 @@ def test_jobs_wait_for_room_and_start_when_runs_cost_less(budgeted):
         assert (shown["code"], shown["until"]) == ("budget", iso_time(job.waiting_until))
         check_doors(gateway)
         budgeted.emulator.actor("thrifty", items=1, duration_secs=0, usage_usd=0.1)
-        for each in budgeted.emulator.runs_of(slow):
-            budgeted.emulator.finish(each["id"])
+        budgeted.emulator.finish_runs_of(slow)
         assert [sent.get(timeout=120)["state"] for sent in orders] == ["DELIVERED"] * 3
         wait_for(lambda: spent_and_reserved(budgeted) == (0.3, 0), what="all costs to settle")
     assert len(budgeted.emulator.runs_of(slow)) == 3

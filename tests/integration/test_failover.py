@@ -30,8 +30,7 @@ def test_job_outlives_a_handover_of_its_redis(short_folder, emulator, tmp_path):
             former = replicated.primary
             replicated.hand_over()
             replicated.wait_for_successor(former)
-            (run,) = emulator.runs_of(actor)
-            emulator.finish(run["id"])
+            emulator.finish_runs_of(actor)
             result = pending.get(timeout=120)
         line.client.close()
     assert (result["state"], result["items"]) == ("DELIVERED", 300)

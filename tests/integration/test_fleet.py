@@ -28,11 +28,6 @@ def order_many(line: Line, name: str, **script):
     return actor, sent
 
 
-def finish_all(line: Line, actor: str) -> None:
-    for run in line.emulator.runs_of(actor):
-        line.emulator.finish(run["id"])
-
-
 def parked(line: Line) -> dict[str, str]:
     """Key -> run id."""
     stored = line.ledger.redis.hgetall(line.ledger.name("parked"))
@@ -64,7 +59,7 @@ def test_parked_jobs_cost_one_list_an_interval_and_are_delivered(crowd):
         assert own_looks(line) == before
         held = line.client.control.inspect(timeout=0.5).scheduled() or {}
         assert not any(held.values())
-        finish_all(line, actor)
+        line.emulator.finish_runs_of(actor)
         results = [order.get(timeout=120) for order in orders.values()]
         assert [(result["state"], result["items"]) for result in results] == [("DELIVERED", 100)] * JOBS
         assert not parked(line)
@@ -103,7 +98,7 @@ def test_parked_jobs_outlive_a_silent_platform_and_their_workers(crowd, faults):
         wait_for(lambda: looks(line) > lists, what="a look that fails")
         assert len(parked(line)) == JOBS
         assert own_looks(line) == before
-        finish_all(line, actor)
+        line.emulator.finish_runs_of(actor)
         line.emulator.end_faults()
         assert all(order.get(timeout=120)["items"] == 100 for order in orders.values())
     assert len(line.emulator.starts(actor)) == JOBS
