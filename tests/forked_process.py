@@ -5,6 +5,7 @@ process id, an environment, a working directory and files of its own, takes sign
 """
 
 import atexit
+import gc
 import json
 import os
 import pkgutil
@@ -159,6 +160,7 @@ def run(request: dict[str, Any]) -> None:
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
     time.tzset()
+    atexit.register(gc.freeze)  # an end takes half a second less
     program, *sys.argv[1:] = request["command"]
     if os.sep in program:
         runpy.run_path(program, run_name="__main__")
@@ -168,6 +170,7 @@ def run(request: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     import_everything()
+    gc.freeze()  # what all have in common is copied for nobody's collection
     asked = serve(socket.socket(fileno=int(sys.argv[1])))
     if asked:
         run(asked)
