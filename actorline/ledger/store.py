@@ -29,7 +29,7 @@ SCRIPTS: Final = (
     "look", "register", "spend", "change", "record_run", "claim_poll", "record_receipt", "page_failed", "plan",
     "name_tasks", "forget", "enter_line", "call_line", "claim_room", "note_room", "outside_places", "continuity",
     "begin_start", "announce",
-    "due_sets", "park", "unpark", "plan_look", "leave_parked",
+    "add_entry", "due_sets", "park", "unpark", "plan_look", "leave_parked",
     "register_batch", "change_batch", "newest",
 )  # fmt: skip
 PARTS: Final[Mapping[str, Sequence[str]]] = {

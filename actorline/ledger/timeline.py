@@ -28,8 +28,7 @@ class Timeline:
 
     def add(self, key: JobKey, event: TimelineEvent, **data: object) -> None:
         """Add an entry to the job's timeline; a job that was forgotten gets no new one."""
-        entry: Any = {"at": self._store.now(), "event": event, "data": json.dumps(data)}
-        self._store.redis.xadd(self.stream(key), entry, maxlen=ENTRIES_MAX, nomkstream=True)
+        self._store.run("add_entry", [self.stream(key)], [ENTRIES_MAX, event, json.dumps(data)])
 
     def entries(self, key: JobKey) -> list[TimelineEntry]:
         """Return all entries, the oldest first."""

@@ -666,6 +666,14 @@ def test_a_forgotten_job_gets_no_new_timeline(ledger):
     assert not ledger.redis.exists(ledger.name("events", "gone"))
 
 
+def test_a_timeline_s_times_are_redis_s_own(ledger, monkeypatch):
+    created(ledger)
+    monkeypatch.setattr(ledger.timeline._store, "now", lambda: 0.0)  # a clock that is late
+    ledger.timeline.add("k", "told")
+    *_, before, told = [entry.at for entry in ledger.timeline.entries("k")]
+    assert before < told
+
+
 def test_the_timeline_is_kept_short(ledger, monkeypatch):
     monkeypatch.setattr("actorline.ledger.timeline.ENTRIES_MAX", 200)
     created(ledger)
