@@ -20,7 +20,7 @@ PYTEST := $(BIN)/pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder
 test: .venv/.installed-test  ## all unit tests, and each promise and each entrance on real parts; under 5 minutes
 	$(PYTEST) $(TESTS) -m 'not thorough'
 
-test-all: .venv/.installed-dev  ## the same, and everything else that may go wrong; 22 minutes
+test-all: .venv/.installed-dev  ## the same, and everything else that may go wrong; 10 to 15 minutes
 	$(PYTEST) $(TESTS)
 
 coverage: .venv/.installed-dev  ## the unit tests, and which lines and branches they run: to read, not a bar to pass
