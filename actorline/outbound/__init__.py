@@ -1,1 +1,1 @@
-"""Requests to servers that a document names: whose certificates count, which addresses, how long they may take."""
+"""Requests to any server: whose certificates count, how responses begin; where a document names it, which addresses."""

@@ -4,11 +4,10 @@ import os
 import ssl
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssl_ import create_urllib3_context
 
@@ -30,22 +29,6 @@ def authorities_context() -> ssl.SSLContext:
                 f"{named or 'certifi'} names {place}, which can't be read as certificates: {error}"
             )
         ) from None
-
-
-class VerifyingAdapter(HTTPAdapter):
-    """Verifies every server with that context: requests would read the list of authorities for each connection, which
-    takes 24 ms of CPU.
-    """
-
-    def build_connection_pool_key_attributes(
-        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
-    ) -> tuple[Any, Any]:
-        del verify  # the environment's, which the context already has
-        host, options = super().build_connection_pool_key_attributes(request, verify=True, cert=cert)
-        return host, {**options, "ssl_context": authorities_context()} if host["scheme"] == "https" else options
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Do nothing: the pool already has the context."""
 
 
 @cache

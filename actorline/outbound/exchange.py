@@ -19,11 +19,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import requests
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from actorline.logs import Logger
-from actorline.outbound.authorities import VerifyingAdapter
+from actorline.outbound.adapter import OutboundAdapter
 from actorline.outbound.public_address import is_public
 
 CONNECT_SECS: Final = 5.0
@@ -199,24 +197,18 @@ def _first(addresses: Sequence[_Address], options: Sequence[Any], deadline: _Dea
     raise failure
 
 
-class _Adapter(VerifyingAdapter):
+class _Adapter(OutboundAdapter):
     """Connects by `connect`; TLS and the Host header still use the host's name."""
 
     def __init__(self, connect: Any) -> None:
         self._connect = connect
         super().__init__()
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": _pool(HTTPConnectionPool, HTTPConnection, self._connect),
-            "https": _pool(HTTPSConnectionPool, HTTPSConnection, self._connect),
-        }
+    def connection_class(self, base: Any) -> Any:
+        connect = self._connect
 
+        class Checked(super().connection_class(base)):  # type: ignore[misc]  # its base is only known at run time
+            def _new_conn(self) -> socket.socket:
+                return connect(self._dns_host.strip("[]"), self.port, self.socket_options or ())  # type: ignore[no-any-return]
 
-def _pool(pool: Any, connection: Any, connect: Any) -> Any:
-    class Checked(connection):  # type: ignore[misc]  # its base is only known at run time
-        def _new_conn(self) -> socket.socket:
-            return connect(self._dns_host.strip("[]"), self.port, self.socket_options or ())  # type: ignore[no-any-return]
-
-    return type("CheckedPool", (pool,), {"ConnectionCls": Checked})
+        return Checked

@@ -14,7 +14,8 @@ import urllib3
 from pydantic import SecretStr
 from requests.auth import AuthBase
 
-from actorline.outbound.authorities import VerifyingAdapter, authorities_context
+from actorline.outbound.adapter import OutboundAdapter
+from actorline.outbound.authorities import authorities_context
 
 # A record is redirected once, to the storage: docs/platform-facts.md#records
 MAX_REDIRECTS: Final = 5
@@ -30,7 +31,7 @@ class Meter(Protocol):
     def note_request(self, method: str, path: str, status: int | None, seconds: float) -> None: ...
 
 
-class PlatformAdapter(VerifyingAdapter):
+class PlatformAdapter(OutboundAdapter):
     """Also verifies a proxy that is spoken to by TLS itself, names what a SOCKS proxy needs, and has each request
     measured, until the head of its response is there.
     """

@@ -88,7 +88,8 @@ def start_run(platform: Platform, order: StartOrder, *, send_by: SendBy, announc
     `announce` is called when the connection is open, before the first byte goes out; what it raises is raised here, and
     nothing is sent. Raises StartRefused or StartDeferred if it is certain that no run was made, StartUnclear otherwise.
     """
-    with post_start(platform, "runs", order, send_by=send_by, announce=announce) as response:
+    response = post_start(platform, "runs", order, send_by=send_by, announce=announce, silence_s=START_TIMEOUT_SECS)
+    with response:
         if not is_success(response.status_code):
             raise refusal(response)
         return read_run_id(response)
@@ -101,7 +102,7 @@ def post_start(
     *,
     send_by: SendBy,
     announce: Callable[[], None],
-    silence_s: float = START_TIMEOUT_SECS,
+    silence_s: float,
     headers: Mapping[str, str] | None = None,
 ) -> requests.Response:
     """Send a request that starts a run, once. What it returns and raises: see `post_guarded`."""
@@ -175,7 +176,7 @@ def read_run_id(response: requests.Response) -> RunId:
 def refusal(response: requests.Response, *, to: str = "the start") -> NotStarted | StartUnclear:
     """Return what a response other than 2xx says of the start, or of what else was sent under its guards (`to`)."""
     status = response.status_code
-    if status in _MAY_BE_DONE or is_server_error(status):
+    if status < HTTPStatus.OK or status in _MAY_BE_DONE or is_server_error(status):
         return StartUnclear(f"the platform responded {status} to {to}")
     if status < HTTPStatus.BAD_REQUEST:
         message = f"the platform responded {status} to {to}; is ACTORLINE_API_URL right?"
@@ -226,22 +227,8 @@ class _GuardedAdapter(PlatformAdapter):
         self._guard = guard
         super().__init__(max_retries=urllib3.Retry(0, read=False))
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self._guard_connections(self.poolmanager)
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        self._guard_connections(manager)
-        return manager
-
-    def _guard_connections(self, manager: urllib3.PoolManager) -> None:
-        """Let each connection of the manager's own classes, which may be those of a SOCKS proxy, pass the guard."""
-        pools: dict[str, Any] = manager.pool_classes_by_scheme
-        manager.pool_classes_by_scheme = {
-            scheme: type("GuardedPool", (pool,), {"ConnectionCls": _guarded(pool.ConnectionCls, self._guard)})
-            for scheme, pool in pools.items()
-        }
+    def connection_class(self, base: Any) -> Any:
+        return _guarded(super().connection_class(base), self._guard)
 
 
 def _guarded(connection: Any, guard: _Guard) -> Any:

@@ -173,6 +173,7 @@ def test_a_rate_limit_says_how_long_to_wait(server):
 @pytest.mark.parametrize(
     "response",
     [
+        raw(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
         reply(303, Location="/v2/actor-runs/r1"),  # it was done, and is to be looked at elsewhere
         reply(302, Location="http://[no-address"),
         reply(408, refusal_of("operation-timed-out")),

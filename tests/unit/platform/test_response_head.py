@@ -1,0 +1,80 @@
+"""What may come before a response, and how long its head may take: for what is asked, and for a start."""
+
+from collections.abc import Callable
+
+import pytest
+import requests
+from pydantic import SecretStr
+from tiny_server import drip, raw, tiny_server
+
+from actorline.outbound import response_head
+from actorline.outbound.exchange import exchange
+from actorline.platform import start as start_module
+from actorline.platform.client import Platform
+from actorline.platform.errors import PlatformUnavailable
+from actorline.platform.start import SendBy, StartOrder, StartUnclear, start_run
+
+HINTS = (
+    b"HTTP/1.1 102 Processing\r\n\r\n"
+    b"HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\nLink: </x>\r\n\r\n"
+    b"HTTP/1.1 100 Continue\r\n\r\n"
+)
+CREATED = b'HTTP/1.1 201 Created\r\nContent-Length: 22\r\n\r\n{"data": {"id": "r1"}}'
+LONG = [
+    pytest.param(
+        b"HTTP/1.1 201 Created" + b" " * 300 + CREATED.removeprefix(b"HTTP/1.1 201 Created"), id="status line"
+    ),
+    pytest.param(CREATED.replace(b"\r\n\r\n", b"\r\nX-Slow: " + b"a" * 300 + b"\r\n\r\n"), id="header"),
+    pytest.param(12 * b"HTTP/1.1 100 Continue\r\n\r\n" + CREATED, id="interim responses"),
+]
+"""As many bytes as `drip` sends in six seconds."""
+
+
+def open_platform(url: str, read_timeout_s: float = 30) -> Platform:
+    return Platform(url, SecretStr("t"), read_timeout_s=read_timeout_s)
+
+
+def start(platform: Platform) -> str:
+    order = StartOrder("apify/web-scraper", None, b"{}", {}, "actorline/0.1.0 (al-1f00aa/9f86d081884c7d65.1)")
+    return start_run(platform, order, send_by=SendBy(10), announce=lambda: None)
+
+
+def ask(platform: Platform) -> str:
+    data: dict[str, str] = platform.get_data("actor-runs/r1", is_repeated=False)
+    return data["id"]
+
+
+@pytest.mark.parametrize("call", [ask, start])
+def test_interim_responses_are_not_the_response(call: Callable[[Platform], str]) -> None:
+    with tiny_server(lambda _: raw(HINTS + CREATED)) as server:
+        platform = open_platform(server.url)
+        assert call(platform) == "r1"
+        platform.close()
+    assert len(server.requests) == 1
+
+
+def test_interim_responses_of_a_foreign_server_are_passed() -> None:
+    with tiny_server(lambda _: raw(HINTS + CREATED)) as server, exchange(["127.0.0.1"], within_s=30) as session:
+        assert session.get(server.url, timeout=10).status_code == requests.codes.created
+
+
+@pytest.mark.parametrize("response", LONG)
+def test_head_that_comes_byte_by_byte_holds_no_thread(monkeypatch, response: bytes) -> None:
+    monkeypatch.setattr(response_head, "HEAD_SECS", 0.2)
+    with tiny_server(lambda _: drip(b"", response)) as server:
+        platform = open_platform(server.url, read_timeout_s=0.5)
+        with pytest.raises(PlatformUnavailable):
+            ask(platform)
+        platform.close()
+
+
+@pytest.mark.parametrize("response", LONG)
+def test_start_whose_head_comes_byte_by_byte_is_unclear(monkeypatch, response: bytes) -> None:
+    monkeypatch.setattr(response_head, "HEAD_SECS", 0.2)
+    monkeypatch.setattr(start_module, "START_TIMEOUT_SECS", 0.5)
+    with tiny_server(lambda _: drip(b"", response)) as server:
+        platform = open_platform(server.url)
+        with pytest.raises(StartUnclear):
+            start(platform)
+        platform.close()
+    assert len(server.requests) == 1
