@@ -29,7 +29,7 @@ _ANY_TYPE: Final = "application/octet-stream"
 
 
 @dataclass(frozen=True)
-class StartOrder:
+class StartRequest:
     """A start as it came in; `actor_task` is set if it is one of an Actor task."""
 
     username: str
@@ -40,26 +40,27 @@ class StartOrder:
     user_agent: str | None
 
 
-def start_run(order: StartOrder) -> Run:
+def start_run(request: StartRequest) -> Run:
     """Return a new run, not yet in any book.
 
     Raises `ApiError`: the platform would refuse it; nothing was started.
     """
-    options = _options(order.params, order.actor, order.actor_task.options if order.actor_task else TaskOptions())
-    record = _task_input(order.actor_task, order.body) if order.actor_task else _actor_input(order.body)
-    script = _script(order.actor.script, record)
-    if error := order.actor.start_error:
+    task = request.actor_task
+    options = _options(request.params, request.actor, task.options if task else TaskOptions())
+    record = _task_input(task, request.body) if task else _actor_input(request.body)
+    script = _script(request.actor.script, record)
+    if error := request.actor.start_error:
         raise ApiError(error.status, error.type, error.message)
     records = RecordStore(script)
     if record:
         records.put(INPUT_KEY, record)
     return Run(
-        username=order.username,
-        actor=order.actor,
-        actor_task=order.actor_task,
+        username=request.username,
+        actor=request.actor,
+        actor_task=task,
         options=options,
         life=Life(script, created_at=whole_millis(now()), timeout_secs=options.timeout_secs),
-        user_agent=order.user_agent,
+        user_agent=request.user_agent,
         input_bytes=len(record.body) if record else 0,
         records=records,
     )

@@ -67,7 +67,7 @@ class SendBy:
 
 
 @dataclass(frozen=True)
-class StartOrder:
+class StartRequest:
     """What is started: an Actor or an Actor task, with its input and options; `marker` becomes `meta.userAgent`."""
 
     actor: str | None
@@ -82,13 +82,13 @@ class StartOrder:
         return f"/actors/{safe_id(self.actor)}" if self.actor else f"/actor-tasks/{safe_id(self.actor_task or '')}"
 
 
-def start_run(platform: Platform, order: StartOrder, *, send_by: SendBy, announce: Callable[[], None]) -> RunId:
+def start_run(platform: Platform, request: StartRequest, *, send_by: SendBy, announce: Callable[[], None]) -> RunId:
     """POST the start once and return the run's id.
 
     `announce` is called when the connection is open, before the first byte goes out; what it raises is raised here, and
     nothing is sent. Raises StartRefused or StartDeferred if it is certain that no run was made, StartUnclear otherwise.
     """
-    response = post_start(platform, "runs", order, send_by=send_by, announce=announce, silence_s=START_TIMEOUT_SECS)
+    response = post_start(platform, "runs", request, send_by=send_by, announce=announce, silence_s=START_TIMEOUT_SECS)
     with response:
         if not is_success(response.status_code):
             raise refusal(response)
@@ -98,7 +98,7 @@ def start_run(platform: Platform, order: StartOrder, *, send_by: SendBy, announc
 def post_start(
     platform: Platform,
     endpoint: str,
-    order: StartOrder,
+    request: StartRequest,
     *,
     send_by: SendBy,
     announce: Callable[[], None],
@@ -108,12 +108,12 @@ def post_start(
     """Send a request that starts a run, once. What it returns and raises: see `post_guarded`."""
     return post_guarded(
         platform,
-        f"{order.path}/{endpoint}",
-        order.query,
-        body=order.body,
+        f"{request.path}/{endpoint}",
+        request.query,
+        body=request.body,
         headers={
-            "User-Agent": order.marker,
-            "Content-Type": order.content_type,
+            "User-Agent": request.marker,
+            "Content-Type": request.content_type,
             "Accept": "application/json",
             **(headers or {}),
         },

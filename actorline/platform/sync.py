@@ -14,7 +14,7 @@ from actorline.outbound.http_status import is_success
 from actorline.platform.client import Platform
 from actorline.platform.datasets import ItemsPage
 from actorline.platform.errors import PlatformUnavailable
-from actorline.platform.start import SendBy, StartOrder, StartRefused, StartUnclear, post_start, read_run_id, refusal
+from actorline.platform.start import SendBy, StartRefused, StartRequest, StartUnclear, post_start, read_run_id, refusal
 
 SYNC_SILENCE_SECS: Final = 330.0  # the platform responds after 300 s at the latest; the margin is for the way
 RUN_FAILED: Final = "run-failed"
@@ -22,7 +22,7 @@ _RUN_ID: Final = re.compile(r"run ID: ([A-Za-z0-9]+)")  # in the message of `run
 
 
 def run_sync(
-    platform: Platform, order: StartOrder, *, wants_items: bool, send_by: SendBy, announce: Callable[[], None]
+    platform: Platform, request: StartRequest, *, wants_items: bool, send_by: SendBy, announce: Callable[[], None]
 ) -> ItemsPage | RunId | None:
     """Run to the end: the items, open for reading; or the id of a run that is still running or has failed; or None:
     it has succeeded, and its id is not known yet. With `wants_items` false the response's body is not read.
@@ -32,7 +32,7 @@ def run_sync(
     response = post_start(
         platform,
         "run-sync-get-dataset-items" if wants_items else "run-sync",
-        order,
+        request,
         send_by=send_by,
         announce=announce,
         silence_s=SYNC_SILENCE_SECS,

@@ -14,7 +14,7 @@ from actorline.emulator.request_body import Body, read_body
 from actorline.emulator.responses import data_response
 from actorline.emulator.routes.runs import list_runs, wait_for_finish
 from actorline.emulator.runs import Run
-from actorline.emulator.starts import StartOrder, start_run
+from actorline.emulator.starts import StartRequest, start_run
 from actorline.emulator.webhooks import parse_ad_hoc
 
 ACTOR_PREFIXES: Final = ("/v2/actors/{actor}", "/v2/acts/{actor}")
@@ -62,7 +62,7 @@ def begin_run(call: Call, actor: Actor, task: ActorTask | None, body: Body) -> R
     """Return a new run in the book. Raises `ApiError`: nothing was started."""
     user_agent = call.request.headers.get("user-agent")
     webhooks = parse_ad_hoc(call.params.text("webhooks"))
-    run = start_run(StartOrder(call.username, actor, task, call.params, body, user_agent))
+    run = start_run(StartRequest(call.username, actor, task, call.params, body, user_agent))
     _check_room(call, run)
     call.world.runs.add(run)
     call.world.webhooks.attach(webhooks, run)

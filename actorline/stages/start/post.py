@@ -21,7 +21,7 @@ from actorline.ledger.starts import announce_start
 from actorline.platform.client import Platform
 from actorline.platform.errors import CapacityExceeded, PlatformError
 from actorline.platform.marker import make_marker
-from actorline.platform.start import StartDeferred, StartOrder, start_run
+from actorline.platform.start import StartDeferred, StartRequest, start_run
 from actorline.settings import Settings
 from actorline.stages.start.limits import read_limits
 from actorline.stages.start.memory_limit import beyond_the_account
@@ -78,15 +78,15 @@ class Post:
 
     def _send(self, job: Job, given: RunInput, permit: Permit, announce: Callable[[], None]) -> RunId:
         """Return the run's id."""
-        order, marker = job.document, self._marker(job)
+        document, marker = job.document, self._marker(job)
         left_s = job.deadline_at - self.ledger.now() if job.deadline_at else None
-        timeout = timeout_query(self.platform, order, left_s)
-        query = {**order.query(), **timeout, **webhooks_query(self.ledger, self.settings, marker)}
-        start = StartOrder(order.actor, order.actor_task, given.body, query, marker, given.content_type)
-        if order.mode == "sync":
+        timeout = timeout_query(self.platform, document, left_s)
+        query = {**document.query(), **timeout, **webhooks_query(self.ledger, self.settings, marker)}
+        request = StartRequest(document.actor, document.actor_task, given.body, query, marker, given.content_type)
+        if document.mode == "sync":
             flow, execution = SyncFlow(self.ledger, self.platform, self.settings), ExecutionToken(secrets.token_hex(8))
-            return flow.run(job, start, send_by=permit.send_by, announce=announce, execution=execution)
-        return start_run(self.platform, start, send_by=permit.send_by, announce=announce)
+            return flow.run(job, request, send_by=permit.send_by, announce=announce, execution=execution)
+        return start_run(self.platform, request, send_by=permit.send_by, announce=announce)
 
     def _announce(self, job: Job, permit: Permit, input_sha256: str | None, announced: list[Intent]) -> None:
         """Write the intent, on disk: from here on a run may exist. Raises LockError, NotDurable, LostJob,

@@ -19,7 +19,7 @@ from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
 from actorline.platform.datasets import ItemsPage
-from actorline.platform.start import SendBy, StartOrder, StartUnclear
+from actorline.platform.start import SendBy, StartRequest, StartUnclear
 from actorline.platform.sync import run_sync
 from actorline.settings import Settings
 from actorline.shutdown import GivenBack
@@ -36,17 +36,23 @@ class SyncFlow:
     settings: Settings
 
     def run(
-        self, job: Job, start: StartOrder, *, send_by: SendBy, announce: Callable[[], None], execution: ExecutionToken
+        self,
+        job: Job,
+        request: StartRequest,
+        *,
+        send_by: SendBy,
+        announce: Callable[[], None],
+        execution: ExecutionToken,
     ) -> RunId:
         """Run the Actor to its end, and return the run's id. Raises what `start_run` raises."""
-        asked = replace(start, query={**start.query, **self._query(job)})
+        asked = replace(request, query={**request.query, **self._query(job)})
         outcome = run_sync(self.platform, asked, wants_items=wants_items(job), send_by=send_by, announce=announce)
         if isinstance(outcome, str):
             return outcome
         if outcome is None:
-            return self._own_run(job, start.marker)
+            return self._own_run(job, request.marker)
         with outcome:
-            run_id = self._own_run(job, start.marker)
+            run_id = self._own_run(job, request.marker)
             self._keep_page(job, run_id, outcome, execution)
         return run_id
 

@@ -6,7 +6,7 @@ from actorline.emulator.errors import ApiError
 from actorline.emulator.params import Params
 from actorline.emulator.profile import Actor, ActorTask, Script, StartError
 from actorline.emulator.request_body import Body
-from actorline.emulator.starts import StartOrder, start_run
+from actorline.emulator.starts import StartRequest, start_run
 
 ACTOR = Actor(username="ann", name="scraper", builds={"latest": "1.2.3", "beta": "1.3.1"}, memory_mbytes=2048)
 TASK = ActorTask(
@@ -24,8 +24,8 @@ def body(content=b"", content_type=JSON):
 
 
 def start(query=None, content=b"", content_type=JSON, *, actor=ACTOR, task=None):
-    order = StartOrder("ann", actor, task, Params(query or {}), body(content, content_type), "tester/1.0")
-    return start_run(order)
+    request = StartRequest("ann", actor, task, Params(query or {}), body(content, content_type), "tester/1.0")
+    return start_run(request)
 
 
 def input_of(run):

@@ -12,7 +12,7 @@ from actorline.outbound.exchange import exchange
 from actorline.platform import start as start_module
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
-from actorline.platform.start import SendBy, StartOrder, StartUnclear, start_run
+from actorline.platform.start import SendBy, StartRequest, StartUnclear, start_run
 
 HINTS = (
     b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -35,8 +35,8 @@ def open_platform(url: str, read_timeout_s: float = 30) -> Platform:
 
 
 def start(platform: Platform) -> str:
-    order = StartOrder("apify/web-scraper", None, b"{}", {}, "actorline/0.1.0 (al-1f00aa/9f86d081884c7d65.1)")
-    return start_run(platform, order, send_by=SendBy(10), announce=lambda: None)
+    request = StartRequest("apify/web-scraper", None, b"{}", {}, "actorline/0.1.0 (al-1f00aa/9f86d081884c7d65.1)")
+    return start_run(platform, request, send_by=SendBy(10), announce=lambda: None)
 
 
 def ask(platform: Platform) -> str:

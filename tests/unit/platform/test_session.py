@@ -21,7 +21,7 @@ from actorline.jobs.document.job_document import JobDocument
 from actorline.outbound import authorities
 from actorline.platform.client import Platform
 from actorline.platform.errors import MissingLibrary, PlatformUnavailable
-from actorline.platform.start import SendBy, StartDeferred, StartOrder, start_run
+from actorline.platform.start import SendBy, StartDeferred, StartRequest, start_run
 from actorline.settings import Settings
 
 RUN = b'{"data": {"id": "r1"}}'
@@ -97,8 +97,8 @@ def ask(url: str) -> str:
 
 
 def start(url: str) -> str:
-    order = StartOrder(actor="demo/x", actor_task=None, body=b"{}", query={}, marker="m")
-    return start_run(platform(url), order, send_by=SendBy(10), announce=lambda: None)
+    request = StartRequest(actor="demo/x", actor_task=None, body=b"{}", query={}, marker="m")
+    return start_run(platform(url), request, send_by=SendBy(10), announce=lambda: None)
 
 
 both = pytest.mark.parametrize("call", [ask, start])

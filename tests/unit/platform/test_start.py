@@ -17,8 +17,8 @@ from actorline.platform.start import (
     NotStarted,
     SendBy,
     StartDeferred,
-    StartOrder,
     StartRefused,
+    StartRequest,
     StartUnclear,
     start_run,
 )
@@ -51,9 +51,9 @@ def start(url: str, *, send_by: SendBy | None = None, announce: Callable[[], Non
         "query": {"memory": "512"},
         **target,
     }
-    order = StartOrder(marker=MARKER, **options)
+    request = StartRequest(marker=MARKER, **options)
     try:
-        return start_run(platform, order, send_by=send_by or SendBy(10), announce=announce or (lambda: None))
+        return start_run(platform, request, send_by=send_by or SendBy(10), announce=announce or (lambda: None))
     finally:
         platform.close()
 
