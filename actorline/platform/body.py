@@ -27,8 +27,10 @@ class Body:
     A body that isn't framed can't be checked here.
     """
 
-    ENCODINGS: ClassVar[frozenset[str]] = frozenset({"gzip", "identity"})
-    """The content encodings that were asked for; any other would be taken for the content itself."""
+    ENCODINGS: ClassVar[frozenset[str]] = frozenset({"gzip", "x-gzip", "identity"})
+    """The content encodings that were asked for (`x-gzip` is gzip: RFC 9110, section 8.4.1.3); any other would be taken
+    for the content itself.
+    """
 
     content_type: str
     """As sent, with its parameters; empty if absent."""

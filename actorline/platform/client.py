@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from pydantic import SecretStr
 
 from actorline import __version__
@@ -199,7 +200,7 @@ class Platform:
                 stream=stream,
                 allow_redirects=method != "POST",  # a redirected POST would become a GET
             )
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise error_from_fault(error, method=method, url=url) from error
         if self._governor:
             self._governor.learn(path, _rate_facts(response))

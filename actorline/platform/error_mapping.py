@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import requests
+import urllib3
 
 from actorline.platform.body import Body
 from actorline.platform.describe import bare_url, describe_fault, describe_request
@@ -40,7 +41,9 @@ def error_from_response(response: requests.Response) -> PlatformError:
     return error
 
 
-def error_from_fault(error: requests.RequestException, *, method: str, url: str) -> PlatformUnavailable:
+def error_from_fault(
+    error: requests.RequestException | urllib3.exceptions.HTTPError, *, method: str, url: str
+) -> PlatformUnavailable:
     """Return the error for a request that got no whole response."""
     kind = MissingLibrary if isinstance(error, NoSocks) else PlatformUnavailable
     return kind(describe_fault(error), request=f"{method} {bare_url(url)}")

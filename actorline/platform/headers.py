@@ -8,8 +8,12 @@ import requests
 
 
 def int_header(response: requests.Response, name: str) -> int | None:
-    """Return a header that is a count; None if it is absent or something else, also a number beyond 64 bits."""
-    value = response.headers.get(name, "")
+    """Return a header that is a count; None if it is absent or something else, also a number beyond 64 bits.
+
+    One that a proxy has doubled is the same count (RFC 9110, section 8.6); white space around it doesn't count.
+    """
+    values = {value.strip() for value in response.headers.get(name, "").split(",")}
+    value = values.pop() if len(values) == 1 else ""
     return int(value) if re.fullmatch("[0-9]{1,18}", value) else None
 
 

@@ -43,7 +43,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     """
     if value is None:
         return None
-    if re.fullmatch(r"\s*[0-9]{1,9}\s*", value):
+    if re.fullmatch(r"\s*[0-9]+\s*", value):
         return min(float(value), MAX_RETRY_AFTER_S)
     due = http_date(value)
     return None if due is None else min(max((due - now).total_seconds(), 0.0), MAX_RETRY_AFTER_S)

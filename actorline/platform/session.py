@@ -99,13 +99,18 @@ class PlatformSession(requests.Session):
         }
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return where a response redirects to. Raises InvalidURL where requests would let a bare ValueError out."""
+        """Return where a response redirects to, with its body left unread: requests would read all of it, however long
+        that takes. Raises InvalidURL where requests would let a bare ValueError out.
+        """
         try:
             target = super().get_redirect_target(resp)
             urlsplit(target or "")
         except ValueError as error:
             resp.close()  # nobody gets to see it
             raise requests.exceptions.InvalidURL("the response redirects to what is no URL") from error
+        if target is not None and resp.headers.get("Content-Length") != "0":
+            resp.close()
+            resp._content = b""  # noqa: SLF001 - what requests takes for a body that was read
         return target
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:

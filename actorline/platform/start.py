@@ -155,7 +155,7 @@ def post_guarded(
             raise StartDeferred(
                 PlatformUnavailable("nothing was sent: this process was held up for longer than a start may take")
             ) from error
-        except requests.RequestException as fault:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as fault:
             if not guard.sent:
                 raise StartDeferred(
                     PlatformUnavailable(f"the platform can't be reached ({describe_fault(fault)})")
@@ -176,7 +176,8 @@ def read_run_id(response: requests.Response) -> RunId:
 def refusal(response: requests.Response, *, to: str = "the start") -> NotStarted | StartUnclear:
     """Return what a response other than 2xx says of the start, or of what else was sent under its guards (`to`)."""
     status = response.status_code
-    if status < HTTPStatus.OK or status in _MAY_BE_DONE or is_server_error(status):
+    is_refusal = status >= HTTPStatus.BAD_REQUEST or response.is_redirect  # a 304, for example, is neither
+    if status in _MAY_BE_DONE or is_server_error(status) or not is_refusal:
         return StartUnclear(f"the platform responded {status} to {to}")
     if status < HTTPStatus.BAD_REQUEST:
         message = f"the platform responded {status} to {to}; is ACTORLINE_API_URL right?"

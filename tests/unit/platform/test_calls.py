@@ -1,5 +1,6 @@
 import gzip
 import json
+import time
 import tracemalloc
 
 import pytest
@@ -141,6 +142,17 @@ def test_what_is_not_the_apis_is_unavailable_after_five_tries(platform, api, wai
     assert len(waits) == 4
     assert 0.5 <= waits[0] <= 1.0
     assert 4.0 <= waits[3] <= 8.0
+
+
+def test_redirect_to_no_host_is_unavailable_its_body_unread():
+    head = f"HTTP/1.1 302 Found\r\nLocation: http://{'x' * 70}.invalid/\r\nContent-Length: 1000\r\n\r\n"
+    with tiny_server(lambda _: drip(head.encode(), bytes(1000))) as server:
+        platform = Platform(server.url, SecretStr(TOKEN), sleep=lambda _: None)
+        began = time.monotonic()
+        with pytest.raises(PlatformUnavailable):
+            platform.get_data("x", is_repeated=False)
+        platform.close()
+        assert time.monotonic() - began < 10  # all of it takes 20 s
 
 
 def test_a_refusal_that_comes_in_many_chunks_is_read_as_a_whole():

@@ -176,6 +176,11 @@ def test_a_rate_limit_says_how_long_to_wait(server):
         raw(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
         reply(303, Location="/v2/actor-runs/r1"),  # it was done, and is to be looked at elsewhere
         reply(302, Location="http://[no-address"),
+        reply(302),  # to nowhere
+        reply(304),
+        reply(300, Location="/v2/actor-runs/r1"),
+        raw(b"HTTP/1.1 103 Early Hints\r\n\r\n"),  # and then nothing
+        raw(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000),
         reply(408, refusal_of("operation-timed-out")),
         reply(425, refusal_of("too-early")),
         reply(500, refusal_of("internal-server-error")),
@@ -198,6 +203,14 @@ def test_a_rate_limit_says_how_long_to_wait(server):
 )
 def test_what_leaves_a_run_possible_is_unclear_and_not_repeated(server, response):
     assert isinstance(outcome(server, response), StartUnclear)
+
+
+def test_body_of_a_redirect_is_left_unread(server):
+    server.respond = lambda _: drip(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 1000\r\n\r\n", bytes(1000))
+    began = time.monotonic()
+    with pytest.raises(StartRefused):
+        start(server.url)
+    assert time.monotonic() - began < 10  # all of it takes 20 s
 
 
 def test_response_that_redirects_nowhere_is_closed(server, monkeypatch):
@@ -231,7 +244,7 @@ def test_reply_without_an_end_is_unclear(server):
 def test_nobody_there_is_certain():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    for url in (f"http://127.0.0.1:{port}", "http://name.invalid"):
+    for url in (f"http://127.0.0.1:{port}", "http://name.invalid", f"http://{'x' * 70}.invalid"):
         with pytest.raises(StartDeferred, match="can't be reached"):
             start(url)
 

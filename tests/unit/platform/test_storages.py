@@ -64,11 +64,18 @@ def test_another_windows_response_is_refused(platform, api):
         open_items(platform, "d1", offset=1000, limit=10, params={})
 
 
-@pytest.mark.parametrize("value", ["many", "-1", "1.0", "5, 5", "9" * 5000, "\u0662"])
+@pytest.mark.parametrize("value", ["many", "-1", "1.0", "5, 6", "1,000", "9" * 5000, "\u0662"])
 def test_a_count_that_is_no_number_is_not_known(platform, api, value):
     api.get(f"{API}/datasets/d1/items", body=b"", headers={"X-Apify-Pagination-Count": value})
     with open_items(platform, "d1", offset=0, limit=1, params={}) as page:
         assert page.scanned is None
+
+
+@pytest.mark.parametrize("value", ["5", "5 \t", "5, 5", "5,5 , 5"])
+def test_a_count_that_a_proxy_has_doubled_is_the_same(platform, api, value):
+    api.get(f"{API}/datasets/d1/items", body=b"", headers={"X-Apify-Pagination-Count": value})
+    with open_items(platform, "d1", offset=0, limit=9, params={}) as page:
+        assert page.scanned == 5
 
 
 def test_without_a_limit_none_is_sent_nor_headers_expected(platform, api):
@@ -107,6 +114,12 @@ def test_a_record_is_asked_for_as_it_is_under_its_encoded_key(platform, api):
 
 TEXT = b'{"summary": "' + bytes(range(32, 127)) * 40 + b'"}'
 MEMBERS = gzip.compress(TEXT[:999]) + gzip.compress(TEXT[999:])
+
+
+def test_gzip_by_its_old_name_is_gzip(platform, api):
+    wire = gzip.compress(b'{"data": 7}')
+    api.get(f"{API}/x", body=wire, headers={"Content-Encoding": "x-gzip"})
+    assert platform.get_data("x") == 7
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip"])
