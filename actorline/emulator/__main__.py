@@ -6,6 +6,7 @@ SIGINT end it at once, with exit code 0.
 """
 
 import argparse
+import codecs
 import contextlib
 import os
 import signal
@@ -38,10 +39,15 @@ class EmulatorServer(uvicorn.Server):
         yield
 
 
+def _read_profile(file: Path) -> Profile:
+    """Read a profile, with or without a byte order mark. Raises OSError and ValidationError."""
+    return Profile.model_validate_json(file.read_bytes().removeprefix(codecs.BOM_UTF8))
+
+
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        profile = Profile.model_validate_json(options.profile.read_bytes()) if options.profile else Profile()
+        profile = _read_profile(options.profile) if options.profile else Profile()
     except OSError as error:
         return _refuse(f"{options.profile} can't be read: {error.strerror}.")
     except ValidationError as error:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Union
 
 from fastapi import FastAPI, Header, Path
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from actorline import __version__
 from actorline.batches.batch import BatchResult
@@ -15,6 +15,7 @@ from actorline.identifiers import JobKey
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.job_key import KEY_PATTERN
 from actorline.jobs.job_result import Glimpse, JobResult
+from actorline.jobs.states import State
 
 REFERENCE: Final = "#/components/schemas/{model}"
 DESCRIPTION: Final = (
@@ -58,6 +59,7 @@ RESULT: Final[Mapping[str, Any]] = {
     "changes": None,
 }  # fmt: skip
 
+AnyCaseState = Annotated[State, BeforeValidator(str.upper)]
 KeyInPath = Annotated[JobKey, Path(description="The job's key", json_schema_extra={"pattern": KEY_PATTERN})]
 IdempotencyKey = Annotated[
     str | None,

@@ -160,6 +160,12 @@ def redis_only(shared_terminal: Terminal, ended: dict[str, Done]) -> Iterator[No
 
 
 @pytest.mark.thorough
+def test_watch_of_nothing_is_no_refusal(shared_terminal, ended, redis_only):
+    done = shared_terminal("watch")
+    assert (done.code, done.out, done.err) == (0, "", "No job is unfinished.\n")
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("options", "keys"),
     [

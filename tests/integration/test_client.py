@@ -54,6 +54,14 @@ def test_a_service_orders_waits_and_reads_rows_and_records(line, client):
         assert orjson.loads(record.read()) == {"n": 1}
 
 
+def test_a_services_own_celery_addresses_are_not_used(line, monkeypatch):
+    for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+        monkeypatch.setenv(name, "redis://127.0.0.1:1/0")
+    with Client(line.broker, line.results, queue=line.namespace) as client:
+        order = client.submit(document(line, "client-foreign"))
+        assert client.wait(order, timeout=120).state == State.DELIVERED
+
+
 def test_an_order_without_a_key_gets_one_at_the_client(line, client):
     body = document(line, "client-keyless")
     del body["key"]

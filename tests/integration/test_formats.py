@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import duckdb
 import pytest
 from real_parts import Delivery, delivery_of, reason_of, running_workers, wait_for
+from terminal import actorline
 
 from actorline.delivery.read_back import open_delivery
 
@@ -155,6 +156,8 @@ def test_xml_is_passed_through_in_one_file(line, deliver, actor):
     assert_delivered(result, delivery, {"items.xml.gz"})
     line.emulator.end_faults()
     assert delivery.lines == in_one_answer(line, result, "xml", "xmlRoot=rows&xmlRow=row&bom=1")
+    refused = actorline(line, "items", result["key"], "--json")
+    assert (refused.code, json.loads(refused.out)["reason"]["code"]) == (5, "request-invalid")  # as over HTTP
     assert [row.findtext("index") for row in ET.fromstring(delivery.lines)] == [
         str(item["index"]) if item else None for item in items_of(line, result)
     ]

@@ -155,7 +155,7 @@ def test_a_list_is_newest_first_and_takes_state_and_labels(gateway):
         gateway.ended(f"gw-list-{number}")
     listed = gateway.http.get("/v1/jobs", params={"label": "list:yes", "state": ["DELIVERED", "FAILED"]}).json()
     assert [job["key"] for job in listed["jobs"]] == [f"gw-list-{number}" for number in (3, 2, 1, 0)]
-    odd = gateway.http.get("/v1/jobs", params={"label": ["list:yes", "odd:1"]}).json()
+    odd = gateway.http.get("/v1/jobs", params={"label": ["list:yes", "odd=1"], "state": "delivered"}).json()
     assert [job["key"] for job in odd["jobs"]] == ["gw-list-3", "gw-list-1"]
     assert gateway.http.get("/v1/jobs", params={"label": "list:yes", "state": "RUNNING"}).json()["jobs"] == []
 
@@ -316,7 +316,12 @@ def test_what_is_not_delivered_yet_is_no_row(gateway):
     gateway.order(key="gw-none-yet", actor=actor)
     response = gateway.http.get("/v1/jobs/gw-none-yet/items")
     assert (response.status_code, response.json()["code"]) == (409, "conflict")
+    assert "?wait=60 waits for its end" in response.json()["detail"]
     gateway.http.post("/v1/jobs/gw-none-yet/cancel")
+    assert gateway.ended("gw-none-yet")["state"] == "CANCELLED"
+    ended = gateway.http.get("/v1/jobs/gw-none-yet/items")
+    assert (ended.status_code, "wait" in ended.json()["detail"]) == (409, False)
+    assert "GET /v1/jobs/gw-none-yet says why" in ended.json()["detail"]
 
 
 def test_a_delivery_that_is_damaged_is_told_before_the_first_row(gateway):

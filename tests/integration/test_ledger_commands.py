@@ -28,7 +28,7 @@ def test_export_is_read_by_an_empty_installation(delivered, own_line, tmp_path):
     exported = actorline(delivered, "ledger", "export")
     assert exported.code == 0, exported.err
     file = tmp_path / "ledger.jsonl"
-    file.write_text(exported.out)
+    file.write_text(exported.out, encoding="utf-8-sig")  # as an editor may have stored it
     new = own_line("imported")
 
     first, again = (json.loads(actorline(new, "ledger", "import", str(file), "--json").out) for _ in range(2))

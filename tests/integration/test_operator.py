@@ -128,6 +128,19 @@ def test_watch_without_a_key_follows_what_is_ordered_later(up):
     assert set(ended) == {"watched-first", "watched-late"}
 
 
+@pytest.mark.thorough
+def test_many_are_retried_without_waiting_for_each(up):
+    actor = up.emulator.actor("retried-together", items=0, duration_secs=0, final_status="FAILED")
+    keys = ["together-1", "together-2"]
+    ended = [up.run(key=key, actor=actor) for key in keys]
+    assert [command.end().code for command in ended] == [1, 1]
+    up.emulator.actor("retried-together", items=1, duration_secs=600)
+    assert up("retry", *keys, "--no-wait").code == 0
+    wait_for(lambda: len(up.emulator.starts(actor)) == 4, what="both jobs' further runs")
+    assert up("cancel", *keys).code == 0
+    assert [up("show", key, "--json").json["state"] for key in keys] == ["CANCELLED", "CANCELLED"]
+
+
 def test_doctor_finds_nothing_to_mend_on_a_good_machine(up):
     done = examined(up, faults=0)
     assert done.code == 0
@@ -146,6 +159,7 @@ def test_doctor_finds_nothing_to_mend_on_a_good_machine(up):
         ("token", {"APIFY_TOKEN": None}),
         ("redis", {"ACTORLINE_REDIS_URL": "redis://127.0.0.1:1/0"}),
         ("sink", {"ACTORLINE_SINK_URL": "file:///proc/nowhere/{key}/"}),
+        ("settings", {"ACTORLINE_REDISURL": "redis://127.0.0.1:1/0"}),
     ],
 )
 def test_doctor_says_what_is_wrong_and_how_to_mend_it(up, subject, wrong):

@@ -249,13 +249,24 @@ def test_killed_processes_are_started_again_and_the_job_goes_on(shared_terminal,
     assert len(shared_terminal.emulator.starts(actor)) == 1
 
 
-def test_interrupt_drains_the_stack_and_leaves_no_process(terminal):
-    command, _ = start_up(terminal)
+def test_interrupted_stack_names_what_is_left_and_its_run(terminal):
+    command, _ = start_up(terminal, "--redis-port", "0")
+    actor = terminal.emulator.actor("up-left", items=1, duration_secs=600)
+    assert terminal.run("--no-wait", key="up-left", actor=actor).end().code == 0
+
+    def run_id() -> str | None:
+        return terminal("show", "up-left", "--json").json["run_id"]
+
+    run = wait_for(run_id, what="a run that the job knows")
     command.signal(signal.SIGINT)
     done = command.end()
     assert (done.code, done.out) == (0, "")
-    assert done.err.splitlines()[-1] == "draining"
+    *_, draining, left = done.err.splitlines()
+    assert draining == "draining"
+    assert left.startswith(f"1 job is unfinished: up-left (RUNNING, its run {run} may be billing). `actorline up`")
     assert not terminal.processes()
+    assert 'broker="redis://:***@' in done.err  # whole only with --show-addresses
+    assert (terminal.home / "redis.password").read_text().strip() not in done.err
 
 
 def test_redis_port_serves_other_programs_with_a_password(emulator, short_folder):

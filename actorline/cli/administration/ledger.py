@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 import typer
@@ -128,7 +127,7 @@ def _write(entries: Iterable[ArchiveHeader | ArchivedJob | ArchivedBatch]) -> in
 def _lines(file: str) -> Iterator[str]:
     """Yield the lines, one at a time. Raises Refused for a file that can't be read."""
     try:
-        with sys.stdin if file == "-" else Path(file).open(encoding="utf-8") as lines:
+        with open(0 if file == "-" else file, encoding="utf-8-sig", closefd=file != "-") as lines:
             yield from lines
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"

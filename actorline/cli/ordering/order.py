@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from actorline.errors import Code, Refused
+from actorline.jobs.document.label import parse_label
 
 DEFAULT_SINK: Final = "rows/{key}"
 
@@ -53,11 +54,11 @@ def parse_json(raw: bytes | str) -> Any:
 
 
 def parse_labels(labels: list[str]) -> dict[str, str]:
-    pairs = [label.partition("=" if "=" in label else ":") for label in labels]
-    for name, equals, _ in pairs:
-        if not equals or not name:
-            raise Refused(Code.DOCUMENT_INVALID, f"A label must be NAME=VALUE, not {name!r}. Nothing was started.")
-    return {name: value for name, _, value in pairs}
+    pairs = [parse_label(label) for label in labels]
+    for label, pair in zip(labels, pairs, strict=True):
+        if pair is None:
+            raise Refused(Code.DOCUMENT_INVALID, f"A label must be NAME=VALUE, not {label!r}. Nothing was started.")
+    return dict(pair for pair in pairs if pair)
 
 
 def sink_url(out: str | None) -> str:

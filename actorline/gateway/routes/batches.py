@@ -20,7 +20,15 @@ from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
 from actorline.gateway.context import AuthorizedRequest, MayCancel, MayOrder, MayRead
 from actorline.gateway.intake.body import key_in, parse_json, with_key
-from actorline.gateway.openapi import BATCH_BODY, IdempotencyKey, KeyInPath, RequestKey, batch_result, problems
+from actorline.gateway.openapi import (
+    BATCH_BODY,
+    AnyCaseState,
+    IdempotencyKey,
+    KeyInPath,
+    RequestKey,
+    batch_result,
+    problems,
+)
 from actorline.gateway.ordered import hide_conflict, respond, wait_for_end
 from actorline.gateway.problems import name_order
 from actorline.gateway.routes.events import EVENTS, LastEventId, follow
@@ -32,7 +40,6 @@ from actorline.jobs.job_key import fresh_key
 from actorline.jobs.job_result import JobResult
 from actorline.jobs.member_key import member_key
 from actorline.jobs.rights import Scope
-from actorline.jobs.states import State
 from actorline.orders.estimate import Estimate
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
@@ -145,7 +152,9 @@ async def show(
 def members(
     key: KeyInPath,
     authorized: MayRead,
-    state: Annotated[tuple[State, ...], Query(description="Only members in this state; repeat it for more")] = (),
+    state: Annotated[
+        tuple[AnyCaseState, ...], Query(description="Only members in this state; repeat it for more")
+    ] = (),
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Annotated[int, Query(ge=0, le=MOST, description="`next_cursor` of the previous list")] = 0,
 ) -> MemberList:

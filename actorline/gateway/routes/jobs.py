@@ -15,7 +15,15 @@ from actorline.gateway.context import AuthorizedRequest, MayCancel, MayOrder, Ma
 from actorline.gateway.intake.body import LARGE_BYTES, key_in, parse_json, with_key
 from actorline.gateway.intake.orders import StoredOrder
 from actorline.gateway.labels import parse_labels
-from actorline.gateway.openapi import DOCUMENT_BODY, IdempotencyKey, KeyInPath, RequestKey, problems, result
+from actorline.gateway.openapi import (
+    DOCUMENT_BODY,
+    AnyCaseState,
+    IdempotencyKey,
+    KeyInPath,
+    RequestKey,
+    problems,
+    result,
+)
 from actorline.gateway.ordered import hide_conflict, respond, wait_for_end
 from actorline.gateway.problems import name_order
 from actorline.identifiers import AccountName
@@ -34,7 +42,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
 DryRun = Annotated[bool, Query(description="Only say what the order would come to (200); nothing is started")]
-Label = Annotated[str, Field(json_schema_extra={"pattern": "^[^:]+:"})]
+Label = Annotated[str, Field(json_schema_extra={"pattern": "^[^=:]+[=:]"})]
 
 
 class JobList(BaseModel):
@@ -133,7 +141,7 @@ def check_account(raw: Any, grant: Grant) -> None:
 @router.get("", summary="List jobs", responses=problems(401, 403, 422, 500, 503))
 def jobs(
     authorized: MayRead,
-    state: Annotated[tuple[State, ...], Query(description="Only jobs in this state; repeat it for more")] = (),
+    state: Annotated[tuple[AnyCaseState, ...], Query(description="Only jobs in this state; repeat it for more")] = (),
     label: Annotated[tuple[Label, ...], Query(description="Only jobs with this name:value; repeat it for more")] = (),
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Annotated[

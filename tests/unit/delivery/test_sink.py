@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import threading
@@ -163,6 +164,22 @@ def test_a_name_that_no_file_system_takes_is_a_sink_error(tmp_path):
         sink.check()
     with pytest.raises(SinkError):
         sink.claim("al-1", "k")
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "Free some space on its disk"),
+        (errno.EACCES, "permission to write there"),
+        (errno.EROFS, "mounted read-only"),
+        (errno.EIO, "Check its disk and its mount"),
+        (errno.ENOTDIR, "Make its path a writable folder"),
+    ],
+)
+def test_a_folder_that_cant_be_written_is_told_with_its_cure(tmp_path, number, advice):
+    sink = LocalSink(tmp_path.as_uri())
+    with pytest.raises(SinkError, match=advice), sink._refusals():
+        raise OSError(number, os.strerror(number))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

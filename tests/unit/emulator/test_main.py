@@ -2,7 +2,7 @@
 
 import pytest
 
-from actorline.emulator.__main__ import main, open_listener
+from actorline.emulator.__main__ import _read_profile, main, open_listener
 
 
 def test_a_taken_port_is_told_in_words(capsys):
@@ -13,6 +13,12 @@ def test_a_taken_port_is_told_in_words(capsys):
         f"The emulator was not started: 127.0.0.1:{port} can't be listened on: Address already in use. "
         "Choose another port: --port PORT.\n"
     )
+
+
+def test_a_profile_may_begin_with_a_byte_order_mark(tmp_path):
+    profile = tmp_path / "profile.json"
+    profile.write_bytes(b'\xef\xbb\xbf{"concurrent_runs": 7}')
+    assert _read_profile(profile).concurrent_runs == 7
 
 
 @pytest.mark.parametrize(

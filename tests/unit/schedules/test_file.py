@@ -155,6 +155,14 @@ def test_the_defaults_spend_no_money_twice(tmp_path):
     assert (one.timezone, one.enabled, one.overlap, one.catch_up) == ("UTC", True, "skip", "none")
 
 
+def test_a_file_is_utf8_with_or_without_a_mark(tmp_path):
+    file = tmp_path / "schedules.toml"
+    file.write_bytes(
+        '[schedules.one]\nevery_secs = 5\ndocument = {actor = "demo/rows", input = "\u017e"}\n'.encode("utf-8-sig")
+    )
+    assert load_schedules(file)["one"].document["input"] == "\u017e"
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(
         SettingsError, match=r"gone\.toml is invalid; nothing is scheduled:\n  it can't be read: No such"

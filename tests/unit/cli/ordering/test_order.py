@@ -75,8 +75,10 @@ def test_document_that_is_no_object_is_refused_unseen(tmp_path, content):
 
 
 def test_labels_are_name_and_value():
-    assert parse_labels(["shop=one", "note=a=b", "empty="]) == {"shop": "one", "note": "a=b", "empty": ""}
-    for wrong in ("shop", "=one", ""):
+    given = ["shop=one", "note=a=b", "empty=", "team:search", "url:a=b", "time=08:30"]
+    read = {"shop": "one", "note": "a=b", "empty": "", "team": "search", "url": "a=b", "time": "08:30"}
+    assert parse_labels(given) == read
+    for wrong in ("shop", "=one", ":one", ""):
         with pytest.raises(Refused, match="NAME=VALUE"):
             parse_labels([wrong])
 

@@ -1,6 +1,7 @@
 from typing import Any, cast
 
 import pytest
+import structlog
 
 from actorline.jobs.states import State
 from actorline.platform.errors import PlatformUnavailable, RateLimited
@@ -27,5 +28,7 @@ def test_a_stage_comes_again_no_sooner_than_the_platform_asks(make_job, monkeypa
 
     planned: list[float] = []
     monkeypatch.setattr(stage, "ledger", lambda: cast("Any", Ledger()))
-    stage.postpone("k", 1, "actorline.start_run", error)
+    with structlog.testing.capture_logs() as logged:
+        stage.postpone("k", 1, "actorline.start_run", error)
     assert planned == [seconds]
+    assert logged == []  # the ledger logs what stands in the timeline
