@@ -1,4 +1,5 @@
-"""The head of a response: read within a time limit, past the interim responses (1xx) that may come before it.
+"""The head of a response: read within a time limit, past the interim responses (1xx) that may come before it; and a
+body that comes byte by byte is given up.
 
 http.client bounds the silence between two bytes, not the head as a whole, and takes every interim response but 100 for
 the response itself. A client must expect them, one or more (RFC 9110, section 15.2).
@@ -13,6 +14,11 @@ from typing import Any, Final
 
 HEAD_SECS: Final = 30.0
 """How long the head of a response may take after the time in which its first byte must be there."""
+SLOW_SECS: Final = 60.0
+SLOW_BYTES: Final = 10_000
+"""A response counts as broken of which fewer bytes come while it is waited for so long, and for as long as its server
+may be silent.
+"""
 
 
 class WholeHead(HTTPResponse):
@@ -20,7 +26,7 @@ class WholeHead(HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        self._reads = _TimedReads(self.fp.detach(), until=time.monotonic() + (sock.gettimeout() or 0) + HEAD_SECS)
+        self._reads = _TimedReads(self.fp.detach(), silence_s=sock.gettimeout() or 0)
         self.fp = io.BufferedReader(self._reads)
 
     def begin(self) -> None:
@@ -36,19 +42,38 @@ class WholeHead(HTTPResponse):
 
 
 class _TimedReads(io.RawIOBase):
-    """The reads of a socket. None begins after `until`, in seconds of the monotonic clock; None: no limit."""
+    """The reads of a socket that may be silent for `silence_s`; raise TimeoutError where they take too long.
 
-    def __init__(self, raw: io.RawIOBase, *, until: float | None) -> None:
+    `until`: when the head must be there, by the monotonic clock; None: it is.
+    """
+
+    def __init__(self, raw: io.RawIOBase, *, silence_s: float) -> None:
         self._raw = raw
-        self.until = until
+        self._slow_s = silence_s + SLOW_SECS
+        self._waited_s = 0.0
+        self._bytes = 0
+        self.until: float | None = time.monotonic() + silence_s + HEAD_SECS
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if self.until is not None and time.monotonic() > self.until:
+        began = time.monotonic()
+        if self.until is not None and began > self.until:
             raise TimeoutError("the head of the response doesn't end")
-        return self._raw.readinto(buffer)
+        count = self._raw.readinto(buffer)
+        self._note(count or 0, time.monotonic() - began)
+        return count
+
+    def _note(self, count: int, waited_s: float) -> None:
+        """Count what came while it was waited for; the time that its reader takes between two reads isn't."""
+        self._bytes += count
+        self._waited_s += waited_s
+        if self._waited_s <= self._slow_s:
+            return
+        if self._bytes < SLOW_BYTES:
+            raise TimeoutError("the response comes too slowly")
+        self._bytes, self._waited_s = 0, 0.0
 
     def fileno(self) -> int:
         return self._raw.fileno()

@@ -204,7 +204,7 @@ class Platform:
             raise error_from_fault(error, method=method, url=url) from error
         if self._governor:
             self._governor.learn(path, _rate_facts(response))
-        if is_success(response.status_code):
+        if is_success(response.status_code) and response.status_code != HTTPStatus.PARTIAL_CONTENT:
             return response
         with response:
             raise error_from_response(response)

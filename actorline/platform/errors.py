@@ -124,6 +124,7 @@ BY_STATUS: Final[Mapping[int, type[PlatformError]]] = MappingProxyType(
         HTTPStatus.PAYMENT_REQUIRED: Forbidden,
         HTTPStatus.FORBIDDEN: Forbidden,
         HTTPStatus.NOT_FOUND: NotFound,
+        HTTPStatus.GONE: NotFound,
         HTTPStatus.REQUEST_TIMEOUT: PlatformUnavailable,
         HTTPStatus.TOO_EARLY: PlatformUnavailable,
         HTTPStatus.TOO_MANY_REQUESTS: RateLimited,

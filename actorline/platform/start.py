@@ -21,6 +21,7 @@ from actorline.platform.client import Platform
 from actorline.platform.describe import describe_fault
 from actorline.platform.error_mapping import error_from_response
 from actorline.platform.errors import CapacityExceeded, InvalidRequest, PlatformError, PlatformUnavailable, RateLimited
+from actorline.platform.json_text import parse_json
 from actorline.platform.session import PlatformAdapter
 
 START_TIMEOUT_SECS: Final = 60.0  # the platform responds within seconds; longer means that the reply is lost
@@ -166,7 +167,7 @@ def post_guarded(
 def read_run_id(response: requests.Response) -> RunId:
     """Return the id of the run that a response describes. Raises StartUnclear if it doesn't say it."""
     try:
-        return _Envelope.model_validate_json(Body(response).whole()).data.id
+        return _Envelope.model_validate(parse_json(Body(response).whole())).data.id
     except PlatformUnavailable as error:
         raise StartUnclear(f"the reply was lost ({error.message})") from error
     except ValidationError as error:

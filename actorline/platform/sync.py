@@ -18,7 +18,7 @@ from actorline.platform.start import SendBy, StartRefused, StartRequest, StartUn
 
 SYNC_SILENCE_SECS: Final = 330.0  # the platform responds after 300 s at the latest; the margin is for the way
 RUN_FAILED: Final = "run-failed"
-_RUN_ID: Final = re.compile(r"run ID: ([A-Za-z0-9]+)")  # in the message of `run-failed`
+_RUN_ID: Final = re.compile(r"run ID: ([^\s,;)]*[^\s,;.)])")  # in the message of `run-failed`
 
 
 def run_sync(

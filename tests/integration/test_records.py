@@ -32,7 +32,7 @@ def test_all_records_of_a_large_store_are_delivered_each_once(line):
 
 
 def test_an_unreadable_record_makes_the_job_partial(line):
-    records = {name: {"content_type": "text/plain", "body": name} for name in ("GOOD", "BAD")}
+    records = {name: {"content_type": "text/plain", "body": name} for name in ("GOOD", "BAD", "LOST")}
     actor = line.emulator.actor("half", items=3, duration_secs=0.2, records=records)
     line.emulator.faults(
         {
@@ -43,19 +43,20 @@ def test_an_unreadable_record_makes_the_job_partial(line):
             "type": "invalid-request",
             "message": "broken",
             "times": 99,
-        }
+        },
+        {"method": "GET", "path_regex": "/records/LOST$", "action": "status", "status": 410, "type": "gone"},
     )
     document = {
         "key": "half",
         "actor": actor,
         "poll_interval_secs": 1,
-        "collect": {"records": ["GOOD", "BAD", "NEVER-WRITTEN"]},
+        "collect": {"records": ["GOOD", "BAD", "LOST", "NEVER-WRITTEN"]},
     }
     result = line.submit(document).get(timeout=120)
 
     assert (result["state"], result["items"], result["records"]) == ("PARTIAL", 3, 1)
     assert result["reason"]["code"] == "record-unreadable"
-    assert "BAD" in result["reason"]["message"]
+    assert result["reason"]["message"].startswith("2 records: The record BAD ")
     assert wait_for((line.home / "rows" / "half" / "records" / "GOOD").read_text) == "GOOD"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 from actorline.delivery.formats.gzip_members import StoredFile
@@ -76,8 +77,10 @@ class RecordKeeper:
         for _ in range(TRIES):
             try:
                 return self._fetch(record_key)
-            except platform_errors.NotFound:
-                return None
+            except platform_errors.NotFound as error:
+                if error.status != HTTPStatus.GONE:
+                    return None
+                return RecordFailure(f"The record {record_key} is gone: {error}")
             except platform_errors.PlatformError as error:
                 failure = error
                 if not isinstance(error, platform_errors.PlatformUnavailable):

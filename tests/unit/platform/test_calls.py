@@ -122,6 +122,7 @@ def test_a_passing_fault_is_tried_again(platform, api, waits, status):
         {"status": 200, "body": "<html>Log in to the hotel</html>", "content_type": "text/html"},
         {"status": 200, "json": {"error": "no data"}},
         {"status": 200, "json": [1]},
+        {"status": 206, "json": {"data": 1}},
         {"status": 404, "body": "<html>nginx</html>"},
         {"status": 403, "json": ["a firewall's"]},
         {"status": 401, "json": {"error": "a firewall's"}},

@@ -40,6 +40,7 @@ from actorline.stages.start.refusal import refusal_reason
         (403, "actor-is-not-rented", Forbidden),
         (404, "record-or-token-not-found", NotFound),
         (404, None, NotFound),
+        (410, "made-up-tomorrow", NotFound),
         (405, "method-not-allowed", InvalidRequest),
         (408, "operation-timed-out", PlatformUnavailable),
         (408, "run-timeout-exceeded", PlatformUnavailable),

@@ -10,6 +10,7 @@ from tiny_server import drip, raw, tiny_server
 from actorline.outbound import response_head
 from actorline.outbound.exchange import exchange
 from actorline.platform import start as start_module
+from actorline.platform.body import Body
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.start import SendBy, StartRequest, StartUnclear, start_run
@@ -78,3 +79,18 @@ def test_start_whose_head_comes_byte_by_byte_is_unclear(monkeypatch, response: b
             start(platform)
         platform.close()
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(("least_bytes", "is_read"), [(10_000, False), (1, True)])
+def test_body_that_comes_too_slowly_is_given_up(monkeypatch, least_bytes: int, is_read: bool) -> None:
+    monkeypatch.setattr(response_head, "SLOW_SECS", -29.8)  # beyond the 30 s in which a server may be silent
+    monkeypatch.setattr(response_head, "SLOW_BYTES", least_bytes)
+    with tiny_server(lambda _: drip(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", 99 * b"x")) as server:
+        platform = open_platform(server.url)
+        with Body(platform.stream("x")) as body:
+            if is_read:
+                assert b"".join(body.blocks(1_000)) == 99 * b"x"
+            else:
+                with pytest.raises(PlatformUnavailable, match="broke off"):
+                    list(body.blocks(1_000))
+        platform.close()

@@ -8,7 +8,11 @@ import orjson
 import pytest
 import requests
 import responses
+from pydantic import SecretStr
+from tiny_server import drip, tiny_server
 
+from actorline.platform import body as body_module
+from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.runs import Run, abort_run, get_log_tail, get_run, list_runs
 
@@ -276,6 +280,15 @@ def test_the_log_tail_is_the_last_lines(platform, api):
     api.get(f"{API}/logs/r1", body="\n".join(f"line {n} ü" for n in range(20_000)) + "\n")
 
     assert get_log_tail(platform, "r1", lines=2) == ["line 19998 ü", "line 19999 ü"]
+
+
+def test_a_log_that_comes_byte_by_byte_holds_no_thread(monkeypatch):
+    monkeypatch.setattr(body_module, "WHOLE_SECS", 0.2)
+    with tiny_server(lambda _: drip(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", 99 * b"x")) as server:
+        platform = Platform(server.url, SecretStr("t"))
+        with pytest.raises(PlatformUnavailable, match="didn't end within"):
+            get_log_tail(platform, "r1")
+        platform.close()
 
 
 def test_an_empty_log_has_no_lines(platform, api):

@@ -117,6 +117,14 @@ def test_any_answer_with_a_run_id_is_a_run(server, status, run):
 
 
 @pytest.mark.parametrize(
+    "body", [rb'{"data": {"id": "r1", "statusMessage": "\ud83d"}}', b'\xef\xbb\xbf{"data": {"id": "r1"}}']
+)
+def test_any_text_with_a_run_id_is_a_run(server, body):
+    server.respond = lambda _: reply(201, body)
+    assert start(server.url) == "r1"
+
+
+@pytest.mark.parametrize(
     ("status", "type_", "error"),
     [
         (400, "invalid-input", InvalidRequest),
