@@ -1,13 +1,20 @@
 import json
+import pkgutil
+import re
 import runpy
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from actorline.cli.terminal.next_command import NEXT
 from actorline.errors import Code
+from actorline.gateway import routes
+from actorline.gateway.intake.body import MAX_BODY_BYTES
 from actorline.jobs.document.job_document import JobDocument
+from actorline.jobs.document.parse import MAX_INPUT_BYTES
 from actorline.jobs.job_result import JobResult
+from actorline.jobs.progress import Progress
 from actorline.jobs.states import TERMINAL, State
 from actorline.settings import Settings
 
@@ -44,6 +51,24 @@ def test_results_name_every_field_state_and_code():
     named = {name.strip("| `") for cells in rows for name in cells[0].split(",")}
     assert named == {*JobResult.model_fields, *State, *Code}
     assert {cells[0].strip("| `") for cells in rows if cells[-1] == "yes |"} == TERMINAL
+
+
+def test_http_names_every_route():
+    found = (import_module(f"{routes.__name__}.{each.name}") for each in pkgutil.iter_modules(routes.__path__))
+    served = {
+        f"{method} {route.path}"
+        for module in found
+        for route in getattr(getattr(module, "router", None), "routes", ())
+        for method in route.methods
+    }
+    named = re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", (DOCS / "http.md").read_text(), re.MULTILINE)
+    assert sorted(named) == sorted(served)
+    assert f"{MAX_BODY_BYTES:,} bytes, {MAX_INPUT_BYTES:,}" in (DOCS / "http.md").read_text()
+
+
+def test_celery_names_what_a_waiting_caller_sees():
+    page = (DOCS / "celery.md").read_text()
+    assert [name for name in Progress.model_fields if f"`{name}`" not in page] == []
 
 
 def test_each_reason_has_its_paragraph():

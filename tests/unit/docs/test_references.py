@@ -14,7 +14,7 @@ DOCUMENT = re.compile(r"\bdocs/([a-z-]+\.md)(?:#([\w-]+))?")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 LABEL = re.compile(r"\]\[([^\]]+)\]")
 PATH = re.compile(r"`((?:actorline|bench|config|docs|examples|tasks|tests|workers)/[\w./-]*)(?::(\w+))?`")
-OTHER_FILE = re.compile(r"\b(test_\w+\.py)\b|\b[Ss]ee `?([\w/]+\.(?:py|lua|md))\b")
+OTHER_FILE = re.compile(r"\b((?:\w+/)*test_\w+\.py)\b|\b[Ss]ee `?([\w/]+\.(?:py|lua|md))\b")
 FENCED = r"(?ms)^```.*?^```"
 NOWHERE = re.compile(r"[Ff]act sheet|\bDESIGN\b|(?<!RFC \d{4}, )\b[Ss]ections? \d")
 """What isn't in the repository, and sections known by a number only, which the next edition changes."""
