@@ -102,7 +102,7 @@ class Stack:
                 port = str(options.gateway_port)
                 self._start(Child("gateway", [sys.executable, "-P", "-m", "actorline.gateway", "--port", port]))
             self._wait_until_listening()
-            self._write_state(only_redis=options.only_redis)
+            self._write_state(only_redis=options.only_redis, stays=options.stay)
             if options.stay and not options.only_redis:
                 self._say_how_to_order(options)
             self.say(f"up: {', '.join(child.name for child in self.children)}")
@@ -244,12 +244,13 @@ class Stack:
                 child.process, child.start_again_at = None, time.monotonic() + wait
                 self.say(f"{child.name}: died (exit {code}); restarting in {wait:g} s; see logs/{child.name}.log")
 
-    def _write_state(self, *, only_redis: bool) -> None:
+    def _write_state(self, *, only_redis: bool, stays: bool) -> None:
         state = {
             "pid": os.getpid(),
             "broker": self.settings.broker,
             "results": self.settings.results,
             "workers": not only_redis,
+            "stays": stays,
             "flower": self.flower_url,
             "gateway": self.gateway_url,
             "beat": any(child.name == "beat" for child in self.children),

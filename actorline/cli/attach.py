@@ -52,8 +52,9 @@ def attach(
 ) -> Iterator[AttachedStack]:
     """Use the stack on this Redis, and start what is missing (`workers`: there are jobs to run).
 
-    `to_order`: something may be ordered, so Redis must persist it; default: where workers are needed. Raises
-    Unavailable if Redis can't be reached, or could lose what is ordered.
+    `to_order`: something may be ordered, so Redis must persist it; default: where workers are needed. Workers that this
+    command started have ended after it, however it ends, unless another command uses them by then. Raises Unavailable
+    if Redis can't be reached, or could lose what is ordered.
     """
     to_order = workers if to_order is None else to_order
     if settings.redis_url is not None:
@@ -61,14 +62,33 @@ def attach(
         if not workers or has_workers(settings):
             yield AttachedStack(ledger, brought_up=False)
             return
-    with open_home(settings) as users:
-        state, ours = _stack(settings, users, workers=workers, flower=flower)
-        ledger = open_ledger(settings, to_order=to_order)
-        try:
-            yield AttachedStack(ledger, brought_up=ours, flower=state.get("flower"), command=command)
-        finally:
-            if ours and workers and take_lock(users):  # no other command uses it: it ends with this one
-                _say_unfinished(ledger, command)
+    ours = False
+    try:
+        with open_home(settings) as users:
+            state, ours = _stack(settings, users, workers=workers, flower=flower)
+            ledger = open_ledger(settings, to_order=to_order)
+            try:
+                yield AttachedStack(ledger, brought_up=ours, flower=state.get("flower"), command=command)
+            finally:
+                if ours and workers and take_lock(users):  # no other command uses it: it ends with this one
+                    _say_unfinished(ledger, command)
+    finally:
+        if ours and workers:
+            _wait_until_gone(settings)
+
+
+def _wait_until_gone(settings: Settings) -> None:
+    """Wait until the stack that this command started has stopped its processes, unless others use it by now."""
+    with (settings.home / LOCK_FILE).open("a") as stack, (settings.home / USERS_FILE).open("a") as users:
+        deadline = time.monotonic() + START_SECS
+        while time.monotonic() < deadline:
+            if take_lock(stack):
+                return
+            if take_lock(users):  # no command uses it, which it will notice
+                fcntl.flock(users, fcntl.LOCK_UN)
+            elif take_lock(users, fcntl.LOCK_SH):  # it isn't shutting down, so another command uses it
+                return
+            time.sleep(STACK_LOOK_SECS)
 
 
 def _say_unfinished(ledger: Ledger, command: str) -> None:
@@ -124,20 +144,6 @@ def _look_once(url: str, *, to_order: bool) -> None:
                 raise
             client.time()
             say(f"Redis can't be used to the full: {DISK_FULL}. Jobs wait for that, and continue by themselves.")
-
-
-def wait_until_gone(settings: Settings) -> None:
-    """Wait until the stack that this command started has stopped its processes, unless others use it by now."""
-    with (settings.home / LOCK_FILE).open("a") as stack, (settings.home / USERS_FILE).open("a") as users:
-        deadline = time.monotonic() + START_SECS
-        while time.monotonic() < deadline:
-            if take_lock(stack):
-                return
-            if take_lock(users):  # no command uses it, which it will notice
-                fcntl.flock(users, fcntl.LOCK_UN)
-            elif take_lock(users, fcntl.LOCK_SH):  # it isn't shutting down, so another command uses it
-                return
-            time.sleep(STACK_LOOK_SECS)
 
 
 def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -> tuple[dict[str, Any], bool]:
@@ -208,10 +214,11 @@ def unattended_jobs(settings: Settings, ledger: Ledger) -> str | None:
 
 
 def check_running(settings: Settings, refusal: str) -> None:
-    """Raise Refused where no workers are running: those of a stack of this command's own would first start, and pay
-    for, what others have ordered.
+    """Raise Refused where no workers will run what is ordered: a stack that a command has brought up ends with it, and
+    those of a stack of this command's own would first start, and pay for, what others have ordered.
     """
-    if logs_of_running(settings) is not None:
+    state = read_state(settings) if _is_running(settings) else None
+    if state and state["workers"] and state.get("stays", True):  # not told by stacks before 0.1.0
         return
     if settings.redis_url is None or not (has_workers(settings) or were_seen(open_ledger(settings, to_order=False))):
         raise Refused(Code.REDIS_UNAVAILABLE, refusal)

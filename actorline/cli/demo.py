@@ -17,7 +17,7 @@ from typing import Any, Final
 import requests
 import typer
 
-from actorline.cli.attach import AttachedStack, attach, wait_until_gone
+from actorline.cli.attach import AttachedStack, attach
 from actorline.cli.ordering.order import sink_url
 from actorline.cli.ordering.run import interrupt_jobs, send
 from actorline.cli.terminal.exits import Exit
@@ -99,7 +99,6 @@ def demo(*, keep: bool) -> None:
                     say(f"\nStill running: Flower {stack.flower}, emulator {api_url}. Press Ctrl-C to stop.")
                     while not interrupts.count:
                         interrupts.sleep(1)
-        wait_until_gone(settings)
     raise typer.Exit(code)
 
 

@@ -10,7 +10,7 @@ import redis
 import typer
 from rich.markup import escape
 
-from actorline.cli.attach import attach, unattended_jobs, wait_until_gone
+from actorline.cli.attach import attach, unattended_jobs
 from actorline.cli.ordering.follow_batch import (
     BATCHES_SEEN,
     follow_batch,
@@ -142,8 +142,6 @@ def _follow_to_the_end(
         if left := [each.key for each in followed if not each.is_terminal]:
             say(f"Still being stopped: {', '.join(left)}. {come_back(left[0])}")
             raise typer.Exit(Exit.INTERRUPTED)
-    if stack.brought_up:
-        wait_until_gone(settings)
     return followed
 
 

@@ -8,7 +8,7 @@ import typer
 from actorline.batches.batch import Batch
 from actorline.batches.find import retry_any
 from actorline.batches.retry import plan_of_batch
-from actorline.cli.attach import attach, check_running, wait_until_gone
+from actorline.cli.attach import attach, check_running
 from actorline.cli.jobs import find_selected
 from actorline.cli.ordering.follow_batch import wait_for_batch
 from actorline.cli.selection import Selection
@@ -45,26 +45,23 @@ def retry(keys: list[str], wanted: Selection, *, dry_run: bool, agreed: bool, no
         check_running(
             settings, "No stack is running that would run the jobs. Nothing was started. Start one: actorline up."
         )
-    with Interrupts() as interrupts:
-        with attach(settings, workers=True) as stack:
-            found = find_selected(stack.ledger, keys, wanted, RETRIED)
-            plans = _plans(found)
-            if agreed:
-                _show(plans, as_json=False)
-            _check_agreed(plans, agreed=agreed)
-            for key in plans:
-                retry_any(stack.ledger, key, sender=FROM_TERMINAL)
-            wake_workers(settings, list(plans))
-            if no_wait:
-                return
-            codes = [
-                (wait_for_end if isinstance(each, Job) else wait_for_batch)(
-                    each.key, settings, stack, interrupts, as_json=as_json
-                )
-                for each in found
-            ]
-        if stack.brought_up:
-            wait_until_gone(settings)
+    with Interrupts() as interrupts, attach(settings, workers=True) as stack:
+        found = find_selected(stack.ledger, keys, wanted, RETRIED)
+        plans = _plans(found)
+        if agreed:
+            _show(plans, as_json=False)
+        _check_agreed(plans, agreed=agreed)
+        for key in plans:
+            retry_any(stack.ledger, key, sender=FROM_TERMINAL)
+        wake_workers(settings, list(plans))
+        if no_wait:
+            return
+        codes = [
+            (wait_for_end if isinstance(each, Job) else wait_for_batch)(
+                each.key, settings, stack, interrupts, as_json=as_json
+            )
+            for each in found
+        ]
     raise typer.Exit(next((code for code in codes if code), Exit.DELIVERED))
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_parts import TOKEN
+from real_parts import TOKEN, wait_for
 from terminal import Done, Terminal, running_valkey
+
+from actorline.host.stack_home import LOCK_FILE, take_lock
 
 WRONG_TOKEN = "apify_api_CanaryOfNobody"
 CLOSED = "redis://:canary-password@127.0.0.1:1/0"
@@ -234,6 +236,13 @@ def test_same_key_with_another_order_is_a_conflict(shared_terminal, taken):
         assert said.err.endswith("Next: `actorline show taken`.\n")
 
 
+@pytest.mark.thorough
+def test_refused_order_leaves_no_workers_behind(shared_terminal, taken):
+    refused = shared_terminal.run(key="taken", actor=taken, input={"other": True}).end()
+    with (shared_terminal.home / LOCK_FILE).open("a") as lock:
+        assert (refused.code, take_lock(lock)) == (5, True)
+
+
 @pytest.mark.parametrize("command", [("cancel",), ("retry",), ("forget", "--yes")])
 def test_one_unknown_key_leaves_the_others_alone(shared_terminal, taken, command):
     done = shared_terminal(*command, "taken", "tkaen")
@@ -251,8 +260,21 @@ def test_no_wait_without_a_stack_starts_nothing_and_says_how(shared_terminal, ta
 
 
 @pytest.mark.thorough
+def test_no_wait_beside_workers_of_another_command_is_refused(shared_terminal, taken):
+    actor = shared_terminal.emulator.actor("refusals-long", items=1, duration_secs=600)
+    waiting = shared_terminal.run(key="long", actor=actor)
+    wait_for(lambda: shared_terminal.emulator.runs_of(actor), what="the run of a command that waits")
+    (shared_terminal.cwd / "two.jsonl").write_text(f'{{"actor": "{taken}", "key": "nobodys"}}\n')
+    without_waiting = shared_terminal.run("--no-wait", key="nobodys", actor=taken).end()
+    assert (without_waiting.code, shared_terminal("submit", "two.jsonl").code) == (7, 7)
+    shared_terminal.emulator.finish_runs_of(actor)
+    assert waiting.end().code == 0
+    assert shared_terminal("show", "nobodys").code == 5
+
+
+@pytest.mark.thorough
 def test_order_that_was_refused_is_not_in_the_ledger(shared_terminal, taken):
     shared_terminal.run("--json", key="taken", actor=taken, input={"other": True}).end()
     shared_terminal.run("--no-wait", key="unattended", actor=taken).end()
     ordered = {job["key"] for job in shared_terminal("jobs", "--json").lines}
-    assert {"taken"} <= ordered <= {"taken", "second"}  # the second one's sink was refused, when it was there already
+    assert {"taken"} <= ordered <= {"taken", "second", "long"}  # those that other tests may have ordered before

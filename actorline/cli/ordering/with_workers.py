@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from actorline.cli.attach import AttachedStack, attach, check_running, wait_until_gone
+from actorline.cli.attach import AttachedStack, attach, check_running
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.progress import Interrupts
 from actorline.settings import Settings
@@ -21,9 +21,5 @@ def with_workers(
             f"No stack is running that would run the {what} after this command. Nothing was started. "
             "Start one with `actorline up`, or leave out --no-wait.",
         )
-    with Interrupts() as interrupts:
-        with attach(settings, workers=not no_wait, to_order=True) as stack:
-            code = Exit.INTERRUPTED if interrupts.count else order(stack, interrupts)
-        if stack.brought_up:
-            wait_until_gone(settings)
-    return code
+    with Interrupts() as interrupts, attach(settings, workers=not no_wait, to_order=True) as stack:
+        return Exit.INTERRUPTED if interrupts.count else order(stack, interrupts)
