@@ -39,6 +39,8 @@ ONE_JSON: Final = "application/json"
 
 OpenResponse = Callable[[int, int], ItemsResponse]
 """(offset, limit) -> the response, to be closed."""
+CountItems = Callable[[int, int], int | None]
+"""(offset, limit) -> how many items the window has before any filter; None: the platform doesn't say."""
 
 
 @dataclass
@@ -66,6 +68,7 @@ def download_window(
     compress: bool,
     keeps_count: bool,
     keep_alive: Callable[[], None],
+    count_items: CountItems = lambda _offset, _limit: None,
 ) -> PartFacts:
     """Fetch all of a window into `file`, asking for the rest of it as long as there is known to be more.
 
@@ -76,17 +79,19 @@ def download_window(
     page = _Page(StoredFile(file, compress=compress), text)
     facts = PartFacts()
     while facts.scanned < window.limit:
-        limit = window.limit - facts.scanned
-        response = open_response(window.offset + facts.scanned, limit)
+        offset, limit = window.offset + facts.scanned, window.limit - facts.scanned
+        response = open_response(offset, limit)
         try:
             if not (response.is_gzip or response.is_framed or (keeps_count and text.shows_cuts)):
                 raise UnreadablePage(
                     "the response has neither a length nor a checksum: it can't be verified as complete"
                 )
             rows = page.store(response, keep_alive)
-            scanned = _scanned(response, rows, limit, text, keeps_count=keeps_count)
         finally:
             response.close()
+        has = min(max(window.offset + expected, response.total or 0) - offset, limit)
+        counted = count_items(offset, limit) if not keeps_count and _may_count_rows(response, rows, has) else None
+        scanned = _scanned(response, rows, limit, text, keeps_count=keeps_count, counted=counted)
         facts.items += scanned if keeps_count else rows
         facts.scanned += scanned
         facts.total = response.total if response.total is not None else facts.total
@@ -175,13 +180,15 @@ class _Page:
             raise UnreadablePage(f"the platform sent {content_type or 'no content type'} instead of {self.text.name}")
 
 
-def _scanned(response: ItemsResponse, rows: int, limit: int, text: PageText, *, keeps_count: bool) -> int:
-    """Return the number of items that the response scanned.
+def _scanned(
+    response: ItemsResponse, rows: int, limit: int, text: PageText, *, keeps_count: bool, counted: int | None
+) -> int:
+    """Return the number of items that the response scanned; `counted`: by another request, which counts before it.
 
     Its header `X-Apify-Pagination-Count` says it, and is checked against what came. Without it the rows are counted,
     unless the response may be one JSON text: an error of something in between, with status 200, is no row.
     """
-    scanned = response.scanned
+    scanned = response.scanned if counted is None else counted
     if scanned is None:
         if not (keeps_count and text.counts_exactly) or _media_type(response) == ONE_JSON:
             raise UnreadablePage("the response doesn't say how many items it scanned (X-Apify-Pagination-Count)")
@@ -193,6 +200,13 @@ def _scanned(response: ItemsResponse, rows: int, limit: int, text: PageText, *, 
     if not scanned and rows:
         raise UnreadablePage(f"the response says that it scanned nothing but holds {rows:,} rows")
     return scanned
+
+
+def _may_count_rows(response: ItemsResponse, rows: int, has: int) -> bool:
+    """Return whether the count of a filtered response may be that of its rows, not of the items that it scanned
+    (`docs/platform-facts.md#pagination-headers`): it is no larger, and isn't what the window `has` as far as is known.
+    """
+    return response.scanned is not None and response.scanned <= rows and response.scanned != max(has, 0)
 
 
 def _media_type(response: ItemsResponse) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field
 from actorline.identifiers import DatasetId, RunId
 from actorline.platform.body import Body
 from actorline.platform.client import Platform
-from actorline.platform.errors import PlatformUnavailable
+from actorline.platform.errors import PlatformError, PlatformUnavailable
 from actorline.platform.headers import int_header
 from actorline.platform.resource import Resource, safe_id
 
@@ -92,6 +92,21 @@ def open_items(
     return page
 
 
+def count_items(platform: Platform, dataset_id: DatasetId, *, offset: int, limit: int) -> int | None:
+    """Return how many items the window `[offset, offset + limit)` has before any filter; None if the platform doesn't
+    say. Raises PlatformUnavailable.
+
+    Source: OpenAPI, /v2/datasets/{datasetId}/items, HEAD.
+    """
+    try:
+        response = platform.head(f"datasets/{safe_id(dataset_id)}/items", {"offset": offset, "limit": limit})
+    except PlatformUnavailable:
+        raise
+    except PlatformError:  # it refuses to
+        return None
+    return int_header(response, "X-Apify-Pagination-Count")
+
+
 @dataclass
 class ItemsReader:
     """Opens windows of a dataset one after the other, in one thread; another one may cut the one that is being read."""
@@ -113,6 +128,9 @@ class ItemsReader:
         return open_items(
             self.platform, self.dataset_id, offset=offset, limit=limit, params=self.params, silence_s=self.silence_s
         )
+
+    def count(self, offset: int, limit: int) -> int | None:
+        return count_items(self.platform, self.dataset_id, offset=offset, limit=limit)
 
     def cut(self) -> None:
         if self._page:

@@ -23,6 +23,7 @@ ENDPOINTS: Final = (
     "GET logs/{id}",
     "GET datasets/{id}",
     "GET datasets/{id}/items",
+    "HEAD datasets/{id}/items",
     "GET key-value-stores/{id}/keys",
     "GET key-value-stores/{id}/records/{id}",
     "POST webhooks",

@@ -220,6 +220,7 @@ class PageFetcher:
                 compress=gzip,
                 keeps_count=collect.keeps_count,
                 keep_alive=keep_alive,
+                count_items=reader.count,
             )
             keep_alive()  # a reading that was cut may look like a whole one
             if facts.scanned and not sink.publish(file, name):

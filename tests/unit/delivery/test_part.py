@@ -88,6 +88,46 @@ def test_with_filters_the_count_must_lie_in_the_window(scanned):
         download(Served(text_of(ROWS), scanned), keeps_count=False)
 
 
+@given(
+    rows=st.lists(st.integers(0, 3), max_size=30),
+    counts_rows=st.booleans(),
+    limit=st.integers(1, 12),
+    cap=st.integers(1, 12),
+)
+def test_filtered_rows_come_once_whatever_is_counted(rows, counts_rows, limit, cap):
+    """Of each item come some rows or none, and the platform counts either. Where it counts items no response has more
+    than `cap` of them.
+    """
+
+    def count(offset: int, limit: int) -> int:
+        return max(min(limit, limit if counts_rows else cap, len(rows) - offset), 0)
+
+    def open_response(offset: int, limit: int) -> Served:
+        scanned = range(offset, offset + count(offset, limit))
+        found = [b'{"of":%d,"no":%d}' % (item, number) for item in scanned for number in range(rows[item])]
+        return Served(text_of(found), len(found) if counts_rows else len(scanned), len(rows))
+
+    stored = io.BytesIO()
+    for offset in range(0, len(rows), limit):
+        expected = min(limit, len(rows) - offset)
+        facts = download_window(
+            open_response, Window(page_no=0, offset=offset, limit=limit), stored, text=JsonLines(), expected=expected,
+            compress=False, keeps_count=False, keep_alive=lambda: None, count_items=count,
+        )  # fmt: skip
+        assert (facts.scanned, facts.items) == (expected, sum(rows[offset : offset + limit]))
+    assert stored.getvalue() == text_of(
+        [b'{"of":%d,"no":%d}' % (item, number) for item, of_it in enumerate(rows) for number in range(of_it)]
+    )
+
+
+def test_usual_count_of_a_filtered_window_is_not_asked_for_again():
+    def refuse(_offset: int, _limit: int) -> int:
+        raise AssertionError
+
+    for response in (plain(ROWS, total=3), Served(text_of(ROWS), 9, 9)):
+        download(response, keeps_count=False, count_items=refuse)
+
+
 @pytest.mark.parametrize("content_type", ["", "text/html", "application/xml", "text/csv; charset=utf-8"])
 def test_another_content_type_is_refused_before_a_byte_is_stored(content_type):
     file = io.BytesIO()

@@ -64,6 +64,7 @@ def test_every_request_is_measured_repeats_and_losses_too(api):
         lambda platform: runs.get_run(platform, "r"),
         lambda platform: runs.abort_run(platform, "r"),
         lambda platform: datasets.get_dataset(platform, "d"),
+        lambda platform: datasets.open_items(platform, "d", offset=0, limit=1, params={}),
         lambda platform: key_value_stores.open_record(platform, "s", "OUTPUT"),
     ],
 )

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 from responses.matchers import query_param_matcher
 
-from actorline.platform.datasets import get_dataset, open_items
+from actorline.platform.datasets import count_items, get_dataset, open_items
 from actorline.platform.errors import InvalidRequest, PlatformUnavailable
 from actorline.platform.key_value_stores import list_keys, open_record
 from actorline.platform.users import get_limits, get_me
@@ -76,6 +76,15 @@ def test_a_count_that_a_proxy_has_doubled_is_the_same(platform, api, value):
     api.get(f"{API}/datasets/d1/items", body=b"", headers={"X-Apify-Pagination-Count": value})
     with open_items(platform, "d1", offset=0, limit=9, params={}) as page:
         assert page.scanned == 5
+
+
+def test_items_of_a_window_are_counted_before_any_filter(platform, api):
+    url = f"{API}/datasets/d1/items"
+    api.head(url, headers={"X-Apify-Pagination-Count": "7"})
+    api.head(url, status=405)
+    assert [count_items(platform, "d1", offset=5, limit=9) for _ in range(2)] == [7, None]
+    assert urlsplit(api.calls[0].request.url).query == "offset=5&limit=9"
+    assert count_items(platform, "", offset=5, limit=9) is None, "of a dataset that isn't known yet"
 
 
 def test_without_a_limit_none_is_sent_nor_headers_expected(platform, api):
